@@ -1,0 +1,52 @@
+# make demo   a clip from words, with the model that ships      make lint    ruff
+# make test   the tests                                         make types   pyright
+# make env    the environment alone, in .venv                   make lock    requirements.lock anew from pyproject.toml
+#
+# Needs Python and make, nothing else. VENV=DIR puts the environment elsewhere; PYTHON is the interpreter, or the range of
+# versions to choose one from; TEST_ARGS goes to pytest, as in: make test TEST_ARGS='-m "not slow"'
+
+VENV ?= .venv
+PYTHON ?= >=3.11,<3.14
+TEST_ARGS ?=
+BIN := $(VENV)/bin
+
+# A uv that is on the path is used, else one is put into .uv. (It may be on the path and still not run: a version manager's
+# stub.)
+UV := $(shell uv --version >/dev/null 2>&1 && echo uv || echo .uv/bin/uv)
+
+.PHONY: demo test env lint types format lock
+
+demo: env
+	@$(BIN)/reelm generate "a red seven moves right" -o seven.mp4
+
+test: env
+	$(BIN)/python -m pytest $(TEST_ARGS)
+
+lint: env
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+format: env
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+types: env
+	$(BIN)/pyright --pythonpath $(BIN)/python
+
+env: $(VENV)/.installed
+
+$(VENV)/.installed: requirements.lock pyproject.toml $(filter-out uv,$(UV))
+	test -x $(BIN)/python || $(UV) venv --quiet --python "$(PYTHON)" $(VENV)
+	$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps -e .
+	@touch $@
+
+# Some distributions ship Python without venv, others guard pip: one of the two ways is open.
+.uv/bin/uv:
+	python3 -m venv .uv && .uv/bin/python -m pip install --quiet uv \
+	|| { python3 -m pip install --quiet --user uv && mkdir -p .uv/bin \
+	     && ln -sf "$$(python3 -m site --user-base)/bin/uv" $@; }
+
+lock: $(filter-out uv,$(UV))
+	$(UV) pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
+	    --no-emit-index-url --no-header --quiet -o requirements.lock

@@ -1,0 +1,24 @@
+"""`demo`: small enough to train on two CPU cores and to ship inside the package."""
+
+from reelm.tokenizer.video import VideoTokenizerConfig
+from reelm.train.loop import LoopConfig
+from reelm.train.optimizer import OptimizerConfig
+from reelm.train.video_tokenizer import ClipData, LossWeights, VideoTokenizerRun
+
+video_tokenizer = VideoTokenizerRun(
+    model=VideoTokenizerConfig(
+        bits=18,
+        patch=(4, 8, 8),
+        encoder_channels=(256,),
+        encoder_blocks=2,
+        encoder_kernel=(1, 1, 1),
+        decoder_channels=(128,),
+        decoder_blocks=3,
+        decoder_kernel=(2, 3, 3),
+    ),
+    data=ClipData(dataset="moving_digits", source_frames=17, frames=9, crop=32),
+    losses=LossWeights(commitment=0.25, sample_entropy=0.005, batch_entropy=0.02),
+    optimizer=OptimizerConfig(learning_rate=2e-3, warmup=200, betas=(0.9, 0.99), ema=0.998),
+    batch_size=32,
+    loop=LoopConfig(steps=6_000, log_every=50, save_every=1_000, sample_every=1_000),
+)

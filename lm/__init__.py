@@ -1,0 +1,1 @@
+"""The stream of codes and the Transformer that continues it. Knows codes, not convolutions."""

@@ -1,0 +1,94 @@
+"""Codes into the network and out of it, one sub-token at a time.
+
+A code is a tuple of sub-tokens. Going in, their embeddings are added. Coming out, sub-token k is predicted from the hidden
+state and the sub-tokens before it, which is exact (the chain rule) and far cheaper than one softmax over all codes.
+"""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from reelm.tokenizer.codes import CodeSpec
+
+
+class ValueTable(nn.Module):
+    """A vector for each value of a sub-token: its own row, plus one vector for each of its bits, signed.
+
+    Lookup-free codes have meaning bit by bit, so the shared bit vectors are learned long before rare rows are.
+    """
+
+    bits: int
+    width: int
+    row_std: float
+    bit_std: float
+
+    @nn.compact
+    def __call__(self) -> jax.Array:
+        """float32 `[2^bits, width]`."""
+        rows = self.param("rows", nn.initializers.normal(self.row_std), (1 << self.bits, self.width))
+        vectors = self.param("bits", nn.initializers.normal(self.bit_std), (self.bits, self.width))
+        signs = 2.0 * ((jnp.arange(1 << self.bits)[:, None] >> jnp.arange(self.bits)) & 1) - 1.0
+        return rows + signs @ vectors
+
+
+class CodeEmbedding(nn.Module):
+    """Codes, as sub-tokens int32 `[..., n]`, to vectors `[..., D]`."""
+
+    code: CodeSpec
+    width: int
+
+    def setup(self):
+        std = (2 * sum(self.code.split)) ** -0.5
+        self.tables = [ValueTable(bits, self.width, std, std) for bits in self.code.split]
+
+    def __call__(self, sub_tokens: jax.Array) -> jax.Array:
+        parts = [table()[sub_tokens[..., k]] for k, table in enumerate(self.tables)]
+        return sum(parts[1:], parts[0])
+
+
+class GatedMLP(nn.Module):
+    """SwiGLU (arXiv 2002.05202), gate and up in one matmul."""
+
+    hidden: int
+    dtype: jnp.dtype
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        gate, up = jnp.split(nn.Dense(2 * self.hidden, use_bias=False, dtype=self.dtype, name="gate_up")(x), 2, axis=-1)
+        return nn.Dense(x.shape[-1], use_bias=False, dtype=self.dtype, name="down")(nn.silu(gate) * up)
+
+
+class CodeHead(nn.Module):
+    """Hidden states `[..., D]` to float32 logits of one sub-token, given those before it."""
+
+    code: CodeSpec
+    width: int
+    hidden: int
+    dtype: jnp.dtype
+
+    def setup(self):
+        later = self.code.split[:-1]
+        self.tables = [ValueTable(bits, self.width, 0.0, 0.0) for bits in self.code.split]
+        self.norms = [nn.RMSNorm(dtype=self.dtype) for _ in self.code.split]
+        self.given = [ValueTable(bits, self.width, 0.02, 0.02) for bits in later]
+        self.mixers = [GatedMLP(self.hidden, self.dtype) for _ in later]
+        self.mixer_norms = [nn.RMSNorm(dtype=self.dtype) for _ in later]
+
+    def logits(self, hidden: jax.Array, sub_tokens: jax.Array, k: int) -> jax.Array:
+        """float32 `[..., 2^bits]` of sub-token k, given sub-tokens 0 ... k - 1 in int32 `[..., >= k]`."""
+        x = hidden
+        if k:
+            # A mere sum could not say "this value only together with that": the mixer lets them meet.
+            for j in range(k):
+                x = x + self.given[j]().astype(self.dtype)[sub_tokens[..., j]]
+            x = x + self.mixers[k - 1](self.mixer_norms[k - 1](x))
+        return jnp.einsum(
+            "...d,vd->...v",
+            self.norms[k](x),
+            self.tables[k]().astype(self.dtype),
+            preferred_element_type=jnp.float32,
+        )
+
+    def __call__(self, hidden: jax.Array, sub_tokens: jax.Array) -> list[jax.Array]:
+        """Logits of every sub-token, each given the true ones before it."""
+        return [self.logits(hidden, sub_tokens, k) for k in range(len(self.code.split))]

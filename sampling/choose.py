@@ -1,0 +1,75 @@
+"""Choosing one value from logits: temperature, top-k, top-p, and guidance, all traced, so that no change recompiles.
+
+A draw is `argmax(logits / temperature + gumbel)`: given its key it is a function of the logits alone. The key of a draw
+is `fold_in(fold_in(key of the clip, position of the code), sub-token)`, so neither batching nor the order in which codes
+are found changes a clip, and the sub-tokens of one code never share noise.
+"""
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+
+from reelm.tokenizer.request import RequestError
+
+
+@flax.struct.dataclass
+class Controls:
+    """The dials of sampling, float32 or int32 scalars.
+
+    Attributes:
+        temperature: 0 takes the likeliest value.
+        top_k: draw among the k likeliest; 0 for all.
+        top_p: draw among the fewest likeliest that hold this share of the probability; 1 for all.
+        cfg_scale: strength of guidance: 1 is the conditional model, above 1 leads away from the unconditional one
+            (classifier-free guidance, arXiv 2207.12598, on logits).
+    """
+
+    temperature: jax.Array | float = 1.0
+    top_k: jax.Array | int = 0
+    top_p: jax.Array | float = 1.0
+    cfg_scale: jax.Array | float = 1.0
+
+    @classmethod
+    def checked(cls, temperature: float, top_k: int, top_p: float, cfg_scale: float) -> "Controls":
+        """Controls of plain numbers; RequestError for one out of its range."""
+        if not 0 <= temperature < float("inf"):
+            raise RequestError(f"temperature is {temperature}; it must be 0 (greedy) or more")
+        if top_k < 0 or top_k != int(top_k):
+            raise RequestError(f"top_k is {top_k}; it must be a whole number, 0 for no limit")
+        if not 0 < top_p <= 1:
+            raise RequestError(f"top_p is {top_p}; it must be above 0 and at most 1")
+        if not 0 <= cfg_scale < float("inf"):
+            raise RequestError(f"cfg_scale is {cfg_scale}; it must be 0 or more, 1 for no guidance")
+        f32, i32 = jnp.float32, jnp.int32
+        return cls(f32(temperature), i32(top_k), f32(top_p), f32(cfg_scale))
+
+
+def guide(logits: jax.Array, scale: jax.Array) -> jax.Array:
+    """`[2B, V]` logits, conditional rows before unconditional ones, to guided `[B, V]`."""
+    conditional, unconditional = jnp.split(logits, 2)
+    return unconditional + scale * (conditional - unconditional)
+
+
+def choose(logits: jax.Array, keys: jax.Array, controls: Controls) -> jax.Array:
+    """One value int32 `[B]` of each row of float32 logits `[B, V]`, drawn with the row's key `[B]`."""
+    # Temperature 0 must not divide: the noise is scaled instead, which has the same argmax.
+    kept = jax.lax.cond(
+        (controls.top_k > 0) | (controls.top_p < 1), lambda: _truncate(logits, controls), lambda: logits
+    )
+    noise = jax.vmap(lambda key: jax.random.gumbel(key, logits.shape[-1:]))(keys)
+    return jnp.argmax(kept + controls.temperature * noise, axis=-1).astype(jnp.int32)
+
+
+def _truncate(logits: jax.Array, controls: Controls) -> jax.Array:
+    """Logits with all but the top-k, and of those all but the top-p, at minus infinity."""
+    size = logits.shape[-1]
+    ordered = -jnp.sort(-logits, axis=-1)
+    k = jnp.where(controls.top_k > 0, jnp.minimum(controls.top_k, size), size)
+    ordered = jnp.where(jnp.arange(size) < k, ordered, -jnp.inf)
+    probability = jax.nn.softmax(ordered / jnp.maximum(controls.temperature, 1e-6), axis=-1)
+    # A value stays while those before it hold less than top_p: the likeliest always does.
+    before = jnp.cumsum(probability, axis=-1) - probability
+    least = jnp.min(
+        jnp.where((before < controls.top_p) & (ordered > -jnp.inf), ordered, jnp.inf), axis=-1, keepdims=True
+    )
+    return jnp.where(logits >= least, logits, -jnp.inf)

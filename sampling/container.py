@@ -1,0 +1,236 @@
+"""Frames and sound out of a video container (mp4, mov, webm, mkv, avi ...), by PyAV.
+
+Pixels come as a viewer sees them: RGB of 8 bits whatever the file holds (10 bits, grey, any colour matrix), turned by
+the container's rotation flag, transparency over black; pixels that are not square are not stretched. Sound comes as
+float32, more than two channels mixed down to two. Damage is an error and never a guess: a decoder that conceals a
+broken frame marks it, and the mark is refused.
+"""
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from reelm.tokenizer.request import RequestError
+
+from .frames import (
+    MAX_FPS,
+    MAX_PIXELS,
+    MIN_FPS,
+    Frames,
+    TimedFrame,
+    check_budget,
+    check_size,
+    gather,
+    on_clock,
+    over_black,
+)
+from .sound import Sound, fitted, samples_beside, say_length
+
+if TYPE_CHECKING:
+    from av.audio.stream import AudioStream
+    from av.container import InputContainer
+    from av.video.codeccontext import VideoCodecContext
+    from av.video.frame import VideoFrame
+    from av.video.stream import VideoStream
+
+_log = logging.getLogger("reelm")
+
+# A probe decodes a frame to learn its format: it must not do so with a bomb. A playlist under another name must not
+# make the demuxer fetch what it lists.
+_OPEN_OPTIONS = {"max_pixels": str(MAX_PIXELS), "protocol_whitelist": "file"}
+
+
+def read_container(
+    path: str | os.PathLike[str], name: str, *, fps: float | None, max_frames: int | None, budget_bytes: int
+) -> tuple[Frames, float, Sound | None, int | None]:
+    """Frames uint8 [T,H,W,3], their rate, sound [S,C] and its rate (None, None without); see `media.read_video`."""
+    with _opened(path, name) as container:
+        stream = _video_stream(container, name)
+        own_fps = _own_fps(stream)
+        _check_header(container, stream, name, fps, max_frames, budget_bytes)
+        footage = _decoded(container, stream, name, own_fps)
+        if fps is not None:
+            footage = on_clock(footage, fps)
+        video, start, _ = gather(name, footage, max_frames, budget_bytes)
+    rate = own_fps if fps is None else fps
+    cut = max_frames is not None and len(video) == max_frames
+    sound, sample_rate = _read_sound(path, name, start, len(video), rate, cut)
+    return video, rate, sound, sample_rate
+
+
+def read_comment(path: str | os.PathLike[str], name: str) -> str | None:
+    """The text under `comment` in the container's metadata, None if there is none."""
+    with _opened(path, name) as container:
+        return {key.lower(): value for key, value in container.metadata.items()}.get("comment")
+
+
+@contextmanager
+def _opened(path: str | os.PathLike[str], name: str) -> "Iterator[InputContainer]":
+    import av
+    from av.error import FFmpegError
+
+    file = os.path.abspath(path)  # absolute, or a colon in the name would be taken for the end of a protocol
+    try:
+        try:
+            container = av.open(file, options=_OPEN_OPTIONS)
+        except UnicodeDecodeError:  # PyAV 18 takes metadata that is no UTF-8 for an error; later ones do not ask
+            lenient: dict[str, Any] = {"metadata_errors": "surrogateescape"}
+            container = av.open(file, options=_OPEN_OPTIONS, **lenient)
+    except (FFmpegError, ValueError) as error:
+        raise RequestError(f"{name} cannot be read as a video ({_reason(error)}); give an intact video file") from error
+    with container:
+        yield container
+
+
+def _video_stream(container: "InputContainer", name: str) -> "VideoStream":
+    from av.stream import Disposition
+
+    streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+    if not streams:
+        held = "sound but no video" if container.streams.audio else "no video"
+        raise RequestError(f"{name} holds {held}; give a file with a video track")
+    if streams[0].codec_context is None:
+        raise RequestError(f"{name} holds a video of a kind that cannot be decoded here; re-encode it, as H.264 say")
+    return streams[0]
+
+
+def _own_fps(stream: "VideoStream") -> float:
+    """The average rate, or the next best where the container has none."""
+    for rate in (stream.average_rate, stream.guessed_rate, stream.base_rate):
+        if rate and MIN_FPS <= rate <= MAX_FPS:
+            return float(rate)
+    return 25.0
+
+
+def _check_header(
+    container: "InputContainer",
+    stream: "VideoStream",
+    name: str,
+    fps: float | None,
+    max_frames: int | None,
+    budget_bytes: int,
+) -> None:
+    """Refuses by what the header says what would be refused after minutes of decoding."""
+    height, width = stream.codec_context.height, stream.codec_context.width
+    check_size(name, height, width)
+    frames = stream.frames  # 0 where unknown
+    if fps is not None:
+        seconds = float(stream.duration * stream.time_base) if stream.duration and stream.time_base else 0.0
+        frames = int(seconds * fps)
+    check_budget(name, frames if max_frames is None else min(frames, max_frames), height, width, budget_bytes)
+
+
+def _decoded(container: "InputContainer", stream: "VideoStream", name: str, fps: float) -> Iterator[TimedFrame]:
+    from av.error import FFmpegError
+
+    decoder = _decoder(stream)
+    count, clock = 0, 0.0
+    try:
+        for packet in container.demux(stream):
+            for frame in decoder.decode(packet):
+                if frame.is_corrupt:
+                    raise RequestError(f"{name} is damaged at frame {count}; repair or re-encode it")
+                check_size(name, frame.height, frame.width)
+                start = clock if frame.time is None else frame.time
+                known = frame.duration and frame.time_base
+                clock = start + (float(frame.duration * frame.time_base) if known else 1 / fps)
+                yield TimedFrame(start, clock, _pixels(frame))
+                count += 1
+    except FFmpegError as error:
+        reason = _reason(error)
+        raise RequestError(f"{name} is damaged after frame {count} ({reason}); repair or re-encode it") from error
+
+
+def _decoder(stream: "VideoStream") -> "VideoCodecContext":
+    import av
+
+    decoder = stream.codec_context
+    # FFmpeg's own VP8 and VP9 decoders leave out the transparency that WebM keeps beside the picture.
+    if stream.metadata.get("alpha_mode") == "1" and decoder.name in ("vp8", "vp9"):
+        better = "libvpx" if decoder.name == "vp8" else "libvpx-vp9"
+        if better in av.codecs_available:
+            decoder = av.VideoCodecContext.create(better, "r")
+    decoder.options = {"max_pixels": str(MAX_PIXELS)}
+    decoder.thread_type = "SLICE"  # with a thread a frame, errors in the last few frames are lost
+    return decoder
+
+
+def _pixels(frame: "VideoFrame") -> Frames:
+    see_through = frame.format.name == "pal8" or any(component.is_alpha for component in frame.format.components)
+    array = np.asarray(frame.to_ndarray(format="rgba" if see_through else "rgb24"), np.uint8)
+    pixels = over_black(array) if see_through else array
+    matrix = frame.side_data.get("DISPLAYMATRIX")
+    return pixels if matrix is None else _oriented(pixels, np.frombuffer(bytes(matrix), np.int32))
+
+
+def _oriented(pixels: Frames, matrix: np.ndarray) -> Frames:
+    """Pixels [H,W,3] put where a 3x3 display matrix sends them: x' = a x + c y, y' = b x + d y, by quarter turns."""
+    a, b, _, c, d = (int(value) for value in matrix[:5])
+    if abs(b) + abs(c) > abs(a) + abs(d):
+        pixels, down, right = pixels.swapaxes(0, 1), b, c
+    else:
+        down, right = d, a
+    return np.ascontiguousarray(pixels[:: -1 if down < 0 else 1, :: -1 if right < 0 else 1])
+
+
+def _read_sound(
+    path: str | os.PathLike[str], name: str, start: float, frames: int, fps: float, cut: bool
+) -> tuple[Sound | None, int | None]:
+    """The sound from second `start` on, as long as `frames` frames; `cut` when these are not the whole picture."""
+    with _opened(path, name) as container:
+        if not container.streams.audio:
+            return None, None
+        stream = container.streams.audio[0]
+        if stream.codec_context is None or not stream.codec_context.sample_rate:
+            _log.warning("%s has sound of a kind that cannot be decoded here: it is left out", name)
+            return None, None
+        sample_rate = stream.codec_context.sample_rate
+        channels = min(2, stream.codec_context.channels)
+        wanted = samples_beside(frames, fps, sample_rate)
+        kept, heard = [np.zeros((0, channels), np.float32)], 0
+        for piece in _sound_pieces(container, stream, name, start, channels):
+            if heard < wanted:  # counted to the end, but never more in memory than lasts as long as the picture
+                kept.append(piece[: wanted - heard])
+            heard += len(piece)
+            if cut and heard >= wanted:
+                break
+    if not (cut and heard >= wanted):
+        say_length(wanted - heard, sample_rate)
+    sound = fitted(np.concatenate(kept), wanted)
+    if not np.isfinite(sound).all():
+        raise RequestError(f"{name} has sound with NaN or infinite samples; give sound whose samples are numbers")
+    return sound, sample_rate
+
+
+def _sound_pieces(
+    container: "InputContainer", stream: "AudioStream", name: str, start: float, channels: int
+) -> Iterator[Sound]:
+    """Samples [n,C] in order, the first of them at second `start`: with silence before or without what came before."""
+    import av
+    from av.error import FFmpegError
+
+    rate = stream.codec_context.sample_rate
+    resampler = av.AudioResampler(format="fltp", layout="mono" if channels == 1 else "stereo", rate=rate)
+    early: int | None = None  # samples before `start` that are still to be dropped
+    try:
+        for frame in chain(container.decode(stream), [None]):
+            if early is None and frame is not None:
+                early = 0 if frame.time is None else round((start - frame.time) * rate)
+                if early < 0:
+                    yield np.broadcast_to(np.float32(0), (-early, channels))  # takes no memory, however long
+            for resampled in resampler.resample(frame):
+                piece = resampled.to_ndarray().T.astype(np.float32, copy=False)
+                dropped = min(max(0, early or 0), len(piece))
+                early = (early or 0) - dropped
+                yield piece[dropped:]
+    except (FFmpegError, ValueError) as error:
+        raise RequestError(f"{name} has damaged sound ({_reason(error)}); repair or re-encode it") from error
+
+
+def _reason(error: Exception) -> str:
+    return (getattr(error, "strerror", None) or str(error)).splitlines()[0].lower()

@@ -1,0 +1,113 @@
+"""Frames on their way out of a file: how large they may be, when they are shown, how transparency is seen.
+
+Every reader yields `TimedFrame`s; `on_clock` gives them an even rate and `gather` makes one array of them within a
+memory budget. Knows nothing of files and formats.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reelm.tokenizer.request import RequestError
+
+MAX_PIXELS = 64_000_000  # in one frame; refused from the header, before a decoder takes memory for it
+BUDGET_BYTES = 2 * 2**30  # of a whole clip, decoded
+MIN_FPS, MAX_FPS = 0.01, 1000.0
+
+Frames = NDArray[np.uint8]  # [T,H,W,3], or [H,W,3] for one
+
+
+class TimedFrame(NamedTuple):
+    start: float  # seconds, on the file's own clock
+    end: float
+    pixels: Frames  # [H,W,3]
+
+
+def check_size(name: str, height: int, width: int) -> None:
+    """Refuses a frame of more than `MAX_PIXELS`; `name` is how messages call the file."""
+    if height * width > MAX_PIXELS:
+        megapixels = height * width / 1e6
+        raise RequestError(f"{name} has frames of {width}x{height} = {megapixels:.0f} megapixels; at most 64 are read")
+
+
+def check_budget(name: str, frames: int, height: int, width: int, budget_bytes: int) -> None:
+    """Refuses `frames` frames that take more than `budget_bytes` as uint8 RGB."""
+    frame_bytes = 3 * height * width
+    if frames * frame_bytes > budget_bytes:
+        raise RequestError(
+            f"{name} needs at least {frames * frame_bytes / 2**30:.2f} GiB as {width}x{height} frames, over the budget "
+            f"of {budget_bytes / 2**30:.2f} GiB: {budget_bytes // frame_bytes} frames of this size fit; cut it shorter"
+        )
+
+
+def on_clock(frames: Iterable[TimedFrame], fps: float) -> Iterator[TimedFrame]:
+    """The same footage at an even rate, counted from the start of its first frame.
+
+    Output frame j is what a viewer sees at j / fps seconds: the last frame that has begun by then. The count is the
+    duration times `fps`, rounded, and at least one.
+    """
+    # Matroska rounds timestamps to a millisecond, GIF to ten: a frame is not late for that.
+    tolerance = min(5.1e-3, 0.25 / fps)
+    held: TimedFrame | None = None
+    origin, shown = 0.0, 0
+
+    def at(index: int, frame: TimedFrame) -> TimedFrame:
+        return TimedFrame(origin + index / fps, origin + (index + 1) / fps, frame.pixels)
+
+    for frame in frames:
+        if held is None:
+            origin = frame.start
+        else:
+            while origin + shown / fps + tolerance < frame.start:
+                yield at(shown, held)
+                shown += 1
+        held = frame
+    if held is not None:
+        for index in range(shown, max(1, round((held.end - origin) * fps))):
+            yield at(index, held)
+
+
+def gather(
+    name: str, frames: Iterable[TimedFrame], max_frames: int | None, budget_bytes: int
+) -> tuple[Frames, float, float]:
+    """Up to `max_frames` frames as one array [T,H,W,3], the second that it starts at and the one that it ends at.
+
+    Raises:
+        RequestError: no frame at all; frames of several sizes; more than `budget_bytes` of them.
+    """
+    kept: list[TimedFrame] = []
+    for frame in frames:
+        height, width, _ = frame.pixels.shape
+        if kept and frame.pixels.shape != kept[0].pixels.shape:
+            old_height, old_width, _ = kept[0].pixels.shape
+            raise RequestError(
+                f"{name} changes its size from {old_width}x{old_height} to {width}x{height} at frame {len(kept)}; "
+                "give a file of one size"
+            )
+        check_budget(name, len(kept) + 1, height, width, budget_bytes)
+        kept.append(frame)
+        if len(kept) == max_frames:
+            break
+    if not kept:
+        raise RequestError(f"{name} holds no frames; give a video of at least one")
+    return np.stack([frame.pixels for frame in kept]), kept[0].start, kept[-1].end
+
+
+def over_black(rgba: NDArray[np.uint8]) -> Frames:
+    """Pixels [...,4] with straight alpha, seen before a black background: [...,3]."""
+    alpha = rgba[..., 3:].astype(np.uint16)
+    return ((rgba[..., :3] * alpha + 127) // 255).astype(np.uint8)
+
+
+def check_scale(scale: int) -> None:
+    """Refuses a side for `blocks` that is no whole number above zero."""
+    if isinstance(scale, bool) or not isinstance(scale, int) or scale < 1:
+        raise RequestError(f"scale is {scale}; it must be a whole number, at least 1")
+
+
+def blocks(frames: Frames, scale: int) -> Frames:
+    """Every pixel of [...,H,W,3] as a block of scale x scale."""
+    check_scale(scale)
+    return frames.repeat(scale, axis=-3).repeat(scale, axis=-2)

@@ -1,0 +1,41 @@
+"""Words to video.
+
+`reelm.load()` gives a `Model` that makes clips from words and holds the video tokenizer; `reelm.Clip` is one video
+with its codes, settings and file formats; `reelm.RequestError` is raised when the request is at fault. The names are
+imported when first used, so that `import reelm` costs nothing and the command line starts at once.
+"""
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from reelm.sampling.clip import Clip
+    from reelm.sampling.model import load
+    from reelm.tokenizer.request import RequestError
+
+    __version__: str
+
+__all__ = ["Clip", "RequestError", "__version__", "load"]
+
+_HOMES = {
+    "Clip": "reelm.sampling.clip",
+    "RequestError": "reelm.tokenizer.request",
+    "load": "reelm.sampling.model",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        value: object = version("reelm")
+    elif name in _HOMES:
+        value = getattr(importlib.import_module(_HOMES[name]), name)
+    else:
+        raise AttributeError(f"module 'reelm' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,89 @@
+"""The `reelm` command: arguments in, exit status out.
+
+Statuses: 0 done; 2 the request is at fault; 130 Ctrl-C; 143 SIGTERM; 1 all else. Whatever is not 0 ends with one line
+on stderr, and with a traceback above it only under `--debug`, which may stand anywhere. Results go to stdout, progress
+to stderr. Nothing is imported here that takes time: a command imports what it needs once its arguments are known to be
+good.
+"""
+
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import NoReturn
+
+from reelm.cli_signals import signals_raised
+from reelm.tokenizer.request import RequestError
+
+# A path that is not there, or not to be read or written, was named by the user.
+_AT_FAULT = (RequestError, FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError)
+
+
+def entry_point() -> NoReturn:
+    """Runs the process's own command line and ends the process."""
+    status = main()
+    # The work is done: Ctrl-C while Python tidies up ends it at once, without a traceback of the tidying.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    sys.exit(status)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command line (None: the process's own, without the program) and returns its exit status."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    stderr = sys.stderr  # a signal may come between a redirection and its end
+    with signals_raised() as signals:
+        try:
+            _run([argument for argument in arguments if argument != "--debug"])
+            sys.stdout.flush()
+            return 0
+        except BaseException as error:
+            if isinstance(error, BrokenPipeError):
+                # Python would flush once more on its way out, and complain.
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            end = error
+    if "--debug" in arguments:
+        traceback.print_exception(end, file=stderr)
+    status, message = _status_and_message(end, signals)
+    if message:
+        print(f"reelm: {message}", file=stderr)
+    return status
+
+
+def _run(arguments: list[str]) -> None:
+    if arguments == ["--version"]:
+        from reelm import __version__
+
+        print(f"reelm {__version__}")
+        return
+    from reelm.cli_parse import parse
+    from reelm.cli_paths import home
+
+    command = parse(arguments)
+    # Programs compiled by an earlier call are found again: the second clip does not wait for XLA.
+    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(home() / "compiled"))
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.5")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # XLA's own notes are not for the user of a command
+    command.run()
+
+
+def _status_and_message(end: BaseException, signals: list[int]) -> tuple[int, str]:
+    """How a command that raised `end` exits, after `signals` came; no message when all is said."""
+    if signals or isinstance(end, KeyboardInterrupt):
+        number = signals[-1] if signals else signal.SIGINT
+        return 128 + number, "interrupted" if number == signal.SIGINT else "terminated"
+    if isinstance(end, SystemExit):  # --help, and a training that saved before it obeyed a signal
+        return (end.code, "") if isinstance(end.code, int) else (1, f"error: {end.code}") if end.code else (0, "")
+    return 2 if isinstance(end, _AT_FAULT) else 1, f"error: {_in_words(end)}"
+
+
+def _in_words(error: BaseException) -> str:
+    """What happened, on one line."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    text = " ".join(str(error).split())
+    if isinstance(error, RequestError):
+        return text
+    if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in text:
+        return f"out of memory ({text[:200]}); ask for fewer samples or frames at once, or for a smaller size or batch"
+    return f"{type(error).__name__}: {text[:500]} (--debug shows where)"

@@ -1,0 +1,70 @@
+"""`reelm data`: the data sets that training reads."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from reelm.cli_paths import home
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataList:
+    """List the data sets."""
+
+    def run(self) -> None:
+        from reelm.train import datasets
+
+        for name in datasets.names():
+            print(f"{name}: {datasets.describe(name)}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataBuild:
+    """Write a data set as TFDS files, to be read by other programs. Training itself needs no such files."""
+
+    name: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="NAME")]
+    """Data set to build."""
+    data_dir: Path | None = None
+    """Folder to write in; the default is $REELM_HOME/datasets, $REELM_HOME being ~/.cache/reelm."""
+    size: str = "full"
+    """Configuration of the builder, such as "full" or "small"."""
+
+    def run(self) -> None:
+        from reelm.train import datasets
+
+        print(datasets.build(self.name, self.data_dir or home() / "datasets", self.size))
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataTokenize:
+    """Turn a data set into codes, for `reelm train lm`."""
+
+    name: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="NAME")]
+    """Data set to tokenize."""
+    video_tokenizer: str = "demo"
+    """Folder of `reelm train video-tokenizer`, a model folder, or a shipped model."""
+    output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"])] = None
+    """Folder to write; the default is $REELM_HOME/tokens/NAME, $REELM_HOME being ~/.cache/reelm."""
+
+    def run(self) -> None:
+        from reelm.train.tokenize import tokenize
+
+        folder = self.output or home() / "tokens" / self.name
+        tokenize(self.name, self.video_tokenizer, folder)
+        print(folder)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Data:
+    """List, build and tokenize data sets."""
+
+    what: (
+        Annotated[DataList, tyro.conf.subcommand("list")]
+        | Annotated[DataBuild, tyro.conf.subcommand("build")]
+        | Annotated[DataTokenize, tyro.conf.subcommand("tokenize")]
+    )
+
+    def run(self) -> None:
+        self.what.run()

@@ -1,0 +1,104 @@
+"""`reelm info`: what is installed, and what a configuration, a model or a clip holds."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from reelm.cli_paths import shipped_models
+from reelm.tokenizer.request import RequestError
+
+_STAGES = ("video-tokenizer", "lm")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Info:
+    """Show versions and devices, or all about a configuration, a model or a clip."""
+
+    subject: Annotated[tyro.conf.Positional[str | None], tyro.conf.arg(metavar="CONFIG|NAME|DIR|CLIP")] = None
+    """Configuration, shipped model, model folder, folder of a training, or clip file; nothing for the installation."""
+
+    def run(self) -> None:
+        if self.subject is None:
+            about: Any = _installation()
+        elif Path(self.subject).is_file():
+            about = _clip(Path(self.subject))
+        elif Path(self.subject).is_dir():
+            about = _folder(Path(self.subject))
+        else:
+            about = _named(self.subject)
+        print(_lines(about))
+
+
+def _installation() -> dict[str, Any]:
+    import platform
+    from importlib.metadata import version
+
+    import jax
+
+    from reelm import configs
+
+    return {
+        "reelm": version("reelm"),
+        "python": platform.python_version(),
+        **{name: version(name) for name in ("jax", "flax", "optax", "orbax-checkpoint", "grain", "numpy", "av")},
+        "devices": ", ".join(f"{device.platform}:{device.id} {device.device_kind}" for device in jax.devices()),
+        "models": ", ".join(shipped_models()) or "none",
+        "configs": ", ".join(configs.names()),
+    }
+
+
+def _clip(path: Path) -> dict[str, Any]:
+    from reelm import Clip
+
+    clip = Clip.open(path)
+    frames, height, width = clip.video.shape[:3]
+    return {
+        "file": str(path),
+        "frames": frames,
+        "height": height,
+        "width": width,
+        "fps": clip.fps,
+        "seconds": round(frames / clip.fps, 3),
+        "sound": "none" if clip.audio is None else f"{clip.audio.shape[1]} channels at {clip.sample_rate} Hz",
+        **clip.info,
+    }
+
+
+def _folder(path: Path) -> dict[str, Any]:
+    if (path / "model.json").is_file():
+        import reelm
+
+        return reelm.load(str(path)).info()
+    if (path / "config.json").is_file():
+        return json.loads((path / "config.json").read_text(encoding="utf-8"))
+    raise RequestError(f"{path} is neither a model folder nor one of a training: no model.json or config.json in it")
+
+
+def _named(name: str) -> dict[str, Any]:
+    from reelm import configs
+
+    about: dict[str, Any] = {}
+    if name in shipped_models():
+        import reelm
+
+        about["model"] = reelm.load(name).info()
+    if name in configs.names():
+        about |= {f"config of {stage}": asdict(configs.get(stage, name)) for stage in _STAGES}
+    if not about:
+        known = ", ".join(dict.fromkeys([*shipped_models(), *configs.names()]))
+        raise RequestError(f"there is no configuration, model, folder or file {name}; known are {known}")
+    return about
+
+
+def _lines(about: dict[str, Any], indent: str = "") -> str:
+    """One `name: value` a line, nested tables set in."""
+    lines = []
+    for name, value in about.items():
+        if isinstance(value, dict):
+            lines += [f"{indent}{name}:", _lines(value, indent + "  ")]
+        else:
+            lines.append(f"{indent}{name}: {value}")
+    return "\n".join(line for line in lines if line)

@@ -1,0 +1,61 @@
+"""Checks of the files, folders and models that a command names, made before anything slow is imported."""
+
+import os
+from collections.abc import Collection
+from importlib.resources import files
+from pathlib import Path
+
+from reelm.tokenizer.request import RequestError
+
+
+def home() -> Path:
+    """Folder for what the commands keep: $REELM_HOME, by default ~/.cache/reelm."""
+    return Path(os.environ.get("REELM_HOME") or Path.home() / ".cache" / "reelm")
+
+
+def check_input(path: Path) -> None:
+    """RequestError unless `path` is a file."""
+    if path.is_dir():
+        raise RequestError(f"{path} is a folder; name a file")
+    if not path.exists():
+        raise RequestError(f"there is no file {path}")
+
+
+def check_output(path: Path, suffixes: Collection[str]) -> None:
+    """RequestError unless a file of one of the kinds `suffixes` can be written at `path`."""
+    if path.suffix.lower() not in suffixes:
+        raise RequestError(f"cannot write {path}: its name should end in {', '.join(suffixes)}")
+    if path.is_dir():
+        raise RequestError(f"cannot write {path}: it is a folder; name a file")
+    check_parent(path)
+
+
+def check_clip_output(path: Path) -> None:
+    """RequestError unless a clip can be saved at `path`."""
+    from reelm.sampling.clip import SUFFIXES
+
+    check_output(path, SUFFIXES)
+
+
+def check_parent(path: Path) -> None:
+    """RequestError unless `path` can be made in the folder that it names."""
+    folder = path.absolute().parent
+    if not folder.is_dir():
+        raise RequestError(f"cannot write {path}: there is no folder {folder}; make it first")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise RequestError(f"cannot write {path}: the folder {folder} is read-only")
+
+
+def shipped_models() -> list[str]:
+    """Names of the models inside the package."""
+    weights = files("reelm") / "weights"
+    return sorted(entry.name for entry in weights.iterdir() if entry.is_dir()) if weights.is_dir() else []
+
+
+def check_model(name: str | None) -> None:
+    """RequestError unless `name` is a shipped model's, a model folder, or None for the default."""
+    if name is None or name in shipped_models() or (Path(name) / "model.json").is_file():
+        return
+    if Path(name).is_dir():
+        raise RequestError(f"{name} is no model folder: it holds no model.json; `reelm export` makes one")
+    raise RequestError(f"there is no model {name}; known are {', '.join(shipped_models()) or 'none'}, or name a folder")

@@ -1,0 +1,71 @@
+"""`reelm train`: a configuration, with any of its fields changed, to checkpoints in a folder."""
+
+from dataclasses import dataclass, field, make_dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+import tyro
+
+from reelm.tokenizer.request import RequestError
+
+Stage = Literal["video-tokenizer", "lm"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Train:
+    """Train a part of a model. Any field of the configuration can be set: `reelm train lm demo --help` lists them.
+    Started again with the same folder, it goes on where it stopped."""
+
+    stage: tyro.conf.Positional[Stage]
+    """Part to train."""
+    config: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="CONFIG")]
+    """Name of a configuration, such as "demo"; `reelm info` lists them."""
+    workdir: Path
+    """Folder for checkpoints, metrics and sample clips; made if missing."""
+
+    def run(self) -> None:
+        from reelm import configs
+
+        _train(self.stage, configs.get(self.stage, self.config), self.workdir)
+
+
+def is_configured(arguments: list[str]) -> bool:
+    """Whether the command line opens as `train STAGE CONFIG`, so that the configuration's fields can be offered."""
+    return (
+        len(arguments) >= 3
+        and arguments[0] == "train"
+        and arguments[1] in get_args(Stage)
+        and not arguments[2].startswith("-")
+    )
+
+
+def train_arguments(arguments: list[str]) -> Any:
+    """The type that tyro fills from what follows `train STAGE CONFIG`: `--workdir` and the configuration's fields."""
+    from reelm import configs
+
+    stage, name = arguments[1:3]
+    settings = configs.get(stage, name)
+
+    def run(self) -> None:
+        _train(stage, self.settings, self.workdir)
+
+    described = make_dataclass(
+        "Train",
+        [
+            ("workdir", Annotated[Path, tyro.conf.arg(help="Folder for checkpoints, metrics and sample clips.")]),
+            ("settings", Annotated[type(settings), tyro.conf.arg(name="")], field(default=settings)),
+        ],
+        namespace={"run": run, "__doc__": f"Train the {stage} of the configuration {name}."},
+        frozen=True,
+    )
+    return tyro.conf.AvoidSubcommands[described]
+
+
+def _train(stage: str, settings: Any, workdir: Path) -> None:
+    if workdir.exists() and not workdir.is_dir():
+        raise RequestError(f"the workdir {workdir} is a file; name a folder")
+    if stage == "video-tokenizer":
+        from reelm.train.video_tokenizer import train
+    else:
+        from reelm.train.lm import train
+    train(settings, workdir)

@@ -1,0 +1,113 @@
+"""Data sets by name: the set on disk holds the very clips that are drawn on demand, and wrong requests are refused."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from reelm.tokenizer.request import RequestError
+from reelm.train import datasets, moving_digits
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    data_dir = tmp_path_factory.mktemp("datasets")
+    datasets.build("moving_digits", data_dir, "tiny")
+    return data_dir
+
+
+def test_names_are_described() -> None:
+    assert "moving_digits" in datasets.names()
+    assert all(datasets.describe(name) and "\n" not in datasets.describe(name) for name in datasets.names())
+
+
+def test_drawn_clips_are_the_examples() -> None:
+    clips = datasets.open_clips("moving_digits", "test", num_frames=5, num_clips=4)
+    assert len(clips) == 4
+    for index in range(4):
+        clip = clips[index]
+        expected = moving_digits.example("test", index, 5)
+        np.testing.assert_array_equal(clip["video"], expected["video"])
+        assert clip["caption"] == expected["caption"] and clip["fps"] == 8.0
+    for outside in (-1, 4):
+        with pytest.raises(IndexError):
+            clips[outside]
+
+
+@pytest.mark.parametrize("split", moving_digits.SPLITS)
+def test_built_set_holds_the_very_same_clips(built: Path, split: str) -> None:
+    read = datasets.open_clips("moving_digits", split, num_frames=9, data_dir=built, config="tiny")
+    drawn = datasets.open_clips("moving_digits", split, num_frames=9, num_clips=len(read))
+    assert len(read) == (20 if split == "train" else 5)
+    assert read.description == drawn.description
+    for index in range(len(read)):
+        from_disk, from_index = read[index], drawn[index]
+        np.testing.assert_array_equal(from_disk["video"], from_index["video"])
+        assert from_disk["video"].dtype == np.uint8
+        assert (from_disk["caption"], from_disk["fps"]) == (from_index["caption"], from_index["fps"])
+
+
+def test_built_records_hold_the_whole_scene(built: Path) -> None:
+    from reelm.train.moving_digits_tfds import open_built
+
+    for index, record in enumerate(open_built(built, "tiny", "held_out")):
+        movers = record["movers"]
+        scene = moving_digits.Scene(
+            tuple(
+                moving_digits.Mover(
+                    digit=int(movers["digit"][i]),
+                    colour=list(moving_digits.COLOURS)[movers["colour"][i]],
+                    direction=moving_digits.DIRECTIONS[movers["direction"][i]],
+                    slow=bool(movers["slow"][i]),
+                    image=int(movers["image"][i]),
+                    start=(int(movers["start"][i][0]), int(movers["start"][i][1])),
+                )
+                for i in range(len(movers["digit"]))
+            )
+        )
+        assert scene == moving_digits.example("held_out", index, 9)["scene"]
+
+
+def test_building_again_changes_nothing(built: Path) -> None:
+    folder = datasets.build("moving_digits", built, "tiny")
+    before = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
+    assert datasets.build("moving_digits", built, "tiny") == folder
+    assert {path: path.stat().st_mtime_ns for path in folder.iterdir()} == before
+
+
+def test_wrong_requests_name_what_would_be_right(built: Path, tmp_path: Path) -> None:
+    requests = [
+        (lambda: datasets.open_clips("moving_digit", "train"), "moving_digits"),
+        (lambda: datasets.build("emoji", tmp_path), "moving_digits"),
+        (lambda: datasets.describe("emoji"), "moving_digits"),
+        (lambda: datasets.open_clips("moving_digits", "validation"), "train, test, held_out"),
+        (lambda: datasets.open_clips("moving_digits", "train", num_frames=0), "at least 1"),
+        (lambda: datasets.open_clips("moving_digits", "train", num_clips=0), "at least 1"),
+        (lambda: datasets.open_clips("moving_digits", "train", data_dir=tmp_path), "build it"),
+        (lambda: datasets.build("moving_digits", tmp_path, "large"), "full, small, tiny"),
+        (lambda: datasets.open_clips("moving_digits", "train", data_dir=built, config="tiny"), "9 frames"),
+        (
+            lambda: datasets.open_clips(
+                "moving_digits", "test", num_frames=9, num_clips=6, data_dir=built, config="tiny"
+            ),
+            "5 clips",
+        ),
+    ]
+    for request, right in requests:
+        with pytest.raises(RequestError, match=right) as refused:
+            request()
+        assert "\n" not in str(refused.value)
+
+
+def test_drawing_needs_no_tfds_and_building_no_tensorflow() -> None:
+    program = """
+import sys
+from reelm.train import datasets
+datasets.open_clips("moving_digits", "train")[0]
+assert "tensorflow_datasets" not in sys.modules and "jax" not in sys.modules
+import reelm.train.moving_digits_tfds
+assert "tensorflow" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)

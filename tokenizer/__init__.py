@@ -1,0 +1,1 @@
+"""Video, sound and words to discrete codes, and back."""

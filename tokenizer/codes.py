@@ -1,0 +1,84 @@
+"""Codes: how a latent's sign bits become one integer, and how that integer splits into sub-tokens.
+
+In: bits `bool [..., K]`. Out: ids `int32 [...]` in [0, 2^K), sub-tokens `int32 [..., n]` of at most ten bits each.
+The order is fixed: bit j has weight 2^j, and sub-token 0 holds the lowest bits. Nothing here knows of nets.
+"""
+
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .request import RequestError
+
+MAX_BITS = 30  # the widest code whose id is a non-negative int32
+
+
+@dataclass(frozen=True, kw_only=True)
+class CodeSpec:
+    """The shape of one code: `bits` sign bits, cut into nearly equal sub-tokens of at most `sub_token_bits`.
+
+    18 bits give two sub-tokens of 512 values each, in place of one vocabulary of 262,144 (MAGVIT-v2, arXiv 2310.05737,
+    section 3.1, token factorization).
+    """
+
+    bits: int = 18
+    sub_token_bits: int = 9
+
+    def __post_init__(self):
+        if not 1 <= self.bits <= MAX_BITS:
+            raise RequestError(f"a code of {self.bits} bits does not fit an int32 id; choose 1 to {MAX_BITS}")
+        if not 1 <= self.sub_token_bits <= 10:
+            raise RequestError(f"sub-tokens of {self.sub_token_bits} bits are not supported; choose 1 to 10")
+
+    @property
+    def split(self) -> tuple[int, ...]:
+        """Bits of each sub-token, lowest first: 18 -> (9, 9), 14 -> (7, 7), 20 -> (7, 7, 6)."""
+        count = -(-self.bits // self.sub_token_bits)
+        return tuple(self.bits // count + (k < self.bits % count) for k in range(count))
+
+    @property
+    def vocabulary(self) -> tuple[int, ...]:
+        """Number of values of each sub-token."""
+        return tuple(1 << bits for bits in self.split)
+
+    @property
+    def offsets(self) -> tuple[int, ...]:
+        """Place of each sub-token's lowest bit in the id."""
+        return tuple(sum(self.split[:k]) for k in range(len(self.split)))
+
+
+def bits_to_ids(bits: jax.Array) -> jax.Array:
+    """`bool [..., K]` -> `int32 [...]`."""
+    weights = jnp.left_shift(1, jnp.arange(bits.shape[-1], dtype=jnp.int32))
+    return jnp.sum(bits.astype(jnp.int32) * weights, axis=-1, dtype=jnp.int32)
+
+
+def ids_to_bits(ids: jax.Array, bits: int) -> jax.Array:
+    """`int32 [...]` -> `bool [..., bits]`; the inverse of `bits_to_ids`."""
+    return (jnp.right_shift(ids[..., None], jnp.arange(bits, dtype=jnp.int32)) & 1).astype(bool)
+
+
+def ids_to_sub_tokens(ids: jax.Array, spec: CodeSpec) -> jax.Array:
+    """`int32 [...]` -> `int32 [..., n]`."""
+    parts = [jnp.right_shift(ids, o) & (v - 1) for o, v in zip(spec.offsets, spec.vocabulary, strict=True)]
+    return jnp.stack(parts, axis=-1)
+
+
+def sub_tokens_to_ids(sub_tokens: jax.Array, spec: CodeSpec) -> jax.Array:
+    """`int32 [..., n]` -> `int32 [...]`; the inverse of `ids_to_sub_tokens`."""
+    parts = [jnp.left_shift(sub_tokens[..., k], offset) for k, offset in enumerate(spec.offsets)]
+    return sum(parts[1:], parts[0])
+
+
+def check_ids(ids: np.ndarray, spec: CodeSpec) -> None:
+    """Raise RequestError when an id lies outside [0, 2^K). JAX would clamp it silently, so this runs on the host."""
+    ids = np.asarray(ids)
+    if not np.issubdtype(ids.dtype, np.integer):
+        raise RequestError(f"codes are integers, not {ids.dtype}")
+    if ids.size and (ids.min() < 0 or ids.max() >= 1 << spec.bits):
+        raise RequestError(
+            f"codes run from {ids.min()} to {ids.max()}, but this tokenizer has {spec.bits} bits: "
+            f"0 to {(1 << spec.bits) - 1}; were they made by another tokenizer?"
+        )

@@ -1,0 +1,227 @@
+"""How good a model is, in numbers: generated clips put before the judge, rebuilt clips compared with their originals.
+
+Comes in: anything that generates clips from prompts, or a video tokenizer. Goes out: dicts of plain JSON values, and
+`table` to print them. The prompts and scenes are those of `moving_digits`, drawn from test handwriting; the judge sees
+pixels alone. Knows nothing of how the clips are made.
+"""
+
+from collections.abc import Callable, Sequence
+from itertools import permutations
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from reelm.tokenizer.request import RequestError
+from reelm.tokenizer.video import VideoTokenizer
+
+from . import moving_digits
+from .contact_sheet import contact_sheet
+from .datasets import open_clips
+from .judge import Reading, read
+from .moving_digits import Mover, Scene, Split
+from .scores import psnr, ssim, wilson_interval
+
+# What is asked of a model, each by its split and its number of digits.
+GROUPS: dict[str, tuple[Split, int]] = {"trained": ("test", 1), "held_out": ("held_out", 1), "two": ("test", 2)}
+
+_FIELDS = ("digit", "colour", "direction")
+_SHEET_ROWS = 16
+_PSNR_CAP = 100.0  # dB, for clips rebuilt exactly: JSON has no infinity
+
+Progress = Callable[[int, int], object]
+
+
+class HasVideo(Protocol):
+    """A generated clip: video uint8 [T,H,W,3]."""
+
+    @property
+    def video(self) -> np.ndarray: ...
+
+
+class Generator(Protocol):
+    """What `generation` asks of a model: a clip for each prompt of a list."""
+
+    def generate(self, prompt: list[str], *, num_frames: int, seed: int) -> Sequence[HasVideo]: ...
+
+
+def generation(
+    model: Generator,
+    *,
+    clips: int = 200,
+    batch: int = 16,
+    seed: int = 0,
+    num_frames: int = 17,
+    groups: Sequence[str] = tuple(GROUPS),
+    sheets: Path | None = None,
+    progress: Progress | None = None,
+) -> dict[str, dict[str, Any]]:
+    """Shares of `clips` prompts of each group whose generated clip the judge reads as what was asked.
+
+    Groups: `trained` and `held_out`, one digit of a combination of digit, colour and direction that training showed or
+    never showed; `two`, two digits, whose shares count clips in which both are right. Each group holds
+
+        clips: how many were judged
+        all_right, interval: share with digit, colour and direction right, and its 95% Wilson bounds
+        digit, colour, direction: share with that field right
+        real: `all_right` of the judge on real clips of the very same scenes, the most that can be reached
+
+    Batch i of a group is generated with seed + i, since every prompt of one list uses the same seed.
+    sheets: a folder for contact sheets GROUP.png of the first clips. progress: called with clips done and in all.
+    """
+    if min(clips, batch) < 1 or num_frames < 2:
+        raise RequestError(f"clips and batch start at 1 and frames at 2, not {clips}, {batch} and {num_frames}")
+    if unknown := set(groups) - set(GROUPS):
+        raise RequestError(f"no group of prompts is named {sorted(unknown)[0]!r}; there are {', '.join(GROUPS)}")
+    batch = min(batch, clips)
+    result: dict[str, dict[str, Any]] = {}
+    for number, group in enumerate(groups):
+        scenes, captions = prompts(group, clips, seed=seed)
+        videos: list[np.ndarray] = []
+        for i, start in enumerate(range(0, clips, batch)):
+            asked = captions[start : start + batch]
+            # The last batch is filled up, so that the model's program is compiled for one shape alone.
+            filled = (asked * batch)[:batch]
+            made = model.generate(filled, num_frames=num_frames, seed=seed + i)
+            videos += [clip.video for clip in made[: len(asked)]]
+            if progress is not None:
+                progress(number * clips + len(videos), len(groups) * clips)
+        digits = moving_digits.digits_for(GROUPS[group][0])
+        real = [moving_digits.render(scene, digits, num_frames) for scene in scenes]
+        result[group] = _shares(videos, scenes) | {"real": _shares(real, scenes)["all_right"]}
+        if sheets is not None:
+            sheets.mkdir(parents=True, exist_ok=True)
+            contact_sheet(videos[:_SHEET_ROWS], sheets / f"{group}.png", columns=9)
+    return result
+
+
+def prompts(group: str, clips: int, *, seed: int = 0) -> tuple[list[Scene], list[str]]:
+    """What is asked in a group of `GROUPS`: scenes, and their captions; for more clips the list only grows."""
+    split, count = GROUPS[group]
+    digits = moving_digits.digits_for(split)
+    rng = np.random.default_rng([1, list(GROUPS).index(group), seed])
+    scenes, captions = [], []
+    for _ in range(clips):
+        scenes.append(moving_digits.sample_scene(rng, digits, split=split, count=count))
+        captions.append(moving_digits.caption(scenes[-1], rng))
+    return scenes, captions
+
+
+def reconstruction(
+    tokenizer: VideoTokenizer,
+    *,
+    data: str = "moving_digits",
+    clips: int = 200,
+    batch: int = 8,
+    num_frames: int = 17,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """How well a tokenizer rebuilds the first `clips` test clips of a data set, and how it uses its codes.
+
+    clips, frames: how many clips of how many frames
+    psnr, ssim: means over clips, in dB and in [-1, 1]
+    read, read_interval, read_originals: share of rebuilt clips whose digits, colours and directions the judge reads
+        rightly, its 95% Wilson bounds, and that share of the originals (moving_digits only)
+    active: share of positions that are active: whose pixels are not all black in the original
+    codes_used, codes_used_elsewhere: distinct codes on active positions, and on all others
+    bit_balance: [least, mean] over bits of twice the share of the rarer value on active positions: 1 when a bit is
+        as often 0 as 1, 0 when it never changes
+    """
+    config = tokenizer.config
+    source = open_clips(data, "test", num_frames=num_frames, num_clips=clips)
+    psnrs, ssims, rebuilt_clips, active_ids, other_ids = [], [], [], [], []
+    batch = min(batch, clips)
+    for start in range(0, clips, batch):
+        count = min(batch, clips - start)
+        # As for generated clips, batches of one shape: the last is filled up with the last clip.
+        originals = np.stack([source[min(i, clips - 1)]["video"] for i in range(start, start + batch)])
+        ids = tokenizer.encode(originals)
+        rebuilt_batch = tokenizer.decode(ids)[:count]
+        originals, ids = originals[:count], ids[:count]
+        active = active_positions(originals, config.time_stride, config.space_stride)
+        active_ids.append(ids[active])
+        other_ids.append(ids[~active])
+        for original, rebuilt in zip(originals, rebuilt_batch, strict=True):
+            psnrs.append(min(psnr(original, rebuilt), _PSNR_CAP))
+            ssims.append(ssim(original, rebuilt))
+            rebuilt_clips.append(rebuilt)
+        if progress is not None:
+            progress(len(psnrs), clips)
+    used, elsewhere = np.concatenate(active_ids), np.concatenate(other_ids)
+    result: dict[str, Any] = {"clips": clips, "frames": num_frames}
+    result |= {"psnr": float(np.mean(psnrs)), "ssim": float(np.mean(ssims))}
+    if data == "moving_digits":
+        scenes = [moving_digits.example("test", i, num_frames)["scene"] for i in range(clips)]
+        shares = _shares(rebuilt_clips, scenes)
+        real = _shares([source[i]["video"] for i in range(clips)], scenes)
+        result |= {"read": shares["all_right"], "read_interval": shares["interval"]}
+        result |= {"read_originals": real["all_right"]}
+    return result | {
+        "active": len(used) / (len(used) + len(elsewhere)),
+        "codes_used": len(np.unique(used)),
+        "codes_used_elsewhere": len(np.unique(elsewhere)),
+        "bit_balance": bit_balance(used, config.bits),
+    }
+
+
+def active_positions(video: np.ndarray, time_stride: int, space_stride: int) -> np.ndarray:
+    """Which codes have something to say: bool [B,t,h,w], False where all pixels of a position are black.
+
+    video: uint8 [B,T,H,W,3] with T = 1 + k strides in time; the first frame is a position in time of its own.
+    """
+    batch, frames, height, width, _ = video.shape
+    ink = np.any(video, axis=-1)
+    ink = ink.reshape(batch, frames, height // space_stride, space_stride, width // space_stride, space_stride)
+    ink = np.any(ink, axis=(3, 5))
+    later = ink[:, 1:].reshape(batch, (frames - 1) // time_stride, time_stride, *ink.shape[2:])
+    return np.concatenate([ink[:, :1], np.any(later, axis=2)], axis=1)
+
+
+def bit_balance(ids: np.ndarray, bits: int) -> list[float]:
+    """[least, mean] over the bits of codes [n] of twice the share of the rarer value."""
+    if len(ids) == 0:
+        return [0.0, 0.0]
+    ones = np.array([np.mean(ids >> bit & 1) for bit in range(bits)])
+    balance = 2 * np.minimum(ones, 1 - ones)
+    return [float(balance.min()), float(balance.mean())]
+
+
+def table(result: dict[str, Any]) -> str:
+    """A result of `generation` or `reconstruction` as lines of text."""
+    groups = {name: row for name, row in result.items() if isinstance(row, dict)}
+    if not groups:
+        return _aligned([[name, _shown(value)] for name, value in result.items()])
+    columns = list(next(iter(groups.values())))
+    rows = [["", *columns]]
+    return _aligned(rows + [[name, *(_shown(row[column]) for column in columns)] for name, row in groups.items()])
+
+
+def _shares(videos: Sequence[np.ndarray], scenes: Sequence[Scene]) -> dict[str, Any]:
+    """The judge's verdict on clips of known scenes, as shares of the clips."""
+    right = np.array([_right(read(v, len(s.movers)), s.movers) for v, s in zip(videos, scenes, strict=True)])
+    all_right = np.all(right, axis=1)
+    interval = wilson_interval(int(all_right.sum()), len(all_right))
+    result: dict[str, Any] = {"clips": len(right), "all_right": float(all_right.mean()), "interval": list(interval)}
+    return result | dict(zip(_FIELDS, right.mean(axis=0).tolist(), strict=True))
+
+
+def _right(readings: Sequence[Reading], movers: Sequence[Mover]) -> list[bool]:
+    """Which of digit, colour and direction are right of every mover, in the pairing that gets most right."""
+
+    def matches(pairing: Sequence[Reading]) -> list[list[bool]]:
+        pairs = zip(pairing, movers, strict=True)
+        return [[getattr(reading, field) == getattr(mover, field) for field in _FIELDS] for reading, mover in pairs]
+
+    best = max((matches(pairing) for pairing in permutations(readings)), key=np.sum)
+    return np.all(best, axis=0).tolist()
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, list):
+        return " to ".join(_shown(x) for x in value)
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+def _aligned(rows: list[list[str]]) -> str:
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    return "\n".join("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in rows)

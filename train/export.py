@@ -1,0 +1,53 @@
+"""`reelm export`: the folders of two trainings joined into one model folder."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from reelm.lm.transformer import LMConfig
+from reelm.sampling.model import Defaults, LanguageModel, Model
+from reelm.sampling.weights import StoredType
+from reelm.tokenizer.request import RequestError
+from reelm.tokenizer.text import TextTokenizer
+
+from .checkpoints import restore_params
+from .lm import TEXT_FILE
+from .tokenize import open_tokenizer
+
+
+def export(
+    video_tokenizer: Path, lm: Path | None, output: Path, *, dtype: StoredType = "float32", cfg_scale: float = 1.0
+) -> Model:
+    """Writes the averaged weights of the newest checkpoints as a model folder, with a record of both runs.
+
+    RequestError when a folder holds no training, or the language model was trained on codes of another tokenizer.
+    """
+    tokenizer = open_tokenizer(video_tokenizer)
+    record: dict[str, Any] = {"video_tokenizer": _record(video_tokenizer)}
+    language_model, defaults = None, Defaults()
+    if lm is not None:
+        params, _, config = restore_params(lm)
+        token_set = config.get("token_set")
+        if token_set is None:
+            raise RequestError(f"{lm} holds the training of something else than a language model")
+        if token_set["tokenizer_hash"] != tokenizer.hash:
+            raise RequestError(
+                f"{lm} was trained on codes of tokenizer {token_set['tokenizer_hash']}, "
+                f"but {video_tokenizer} is {tokenizer.hash}; tokenize the clips again and train on those"
+            )
+        model_config = LMConfig(**config["model"])
+        language_model = LanguageModel(model_config, params, TextTokenizer((lm / TEXT_FILE).read_bytes()))
+        defaults = Defaults(
+            height=token_set["height"], width=token_set["width"], fps=token_set["fps"], cfg_scale=cfg_scale
+        )
+        record["lm"] = _record(lm)
+    model = Model(output.name, tokenizer, language_model, defaults, record)
+    model.save(output, dtype=dtype)
+    return model
+
+
+def _record(workdir: Path) -> dict[str, Any]:
+    """What was run: config, steps, seconds, and the last line of its metrics."""
+    _, step, config = restore_params(workdir)
+    lines = (workdir / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    return {"config": config, "steps": step, "last_metrics": json.loads(lines[-1]) if lines else {}}

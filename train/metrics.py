@@ -1,0 +1,153 @@
+"""The numbers of a run: averaged over the steps between two log lines, kept as JSON lines, shown to a person.
+
+In: the metrics of single steps as plain floats. Out: `metrics.jsonl`, one object a line with its step, and progress on
+stderr. Knows nothing of devices, models or checkpoints.
+"""
+
+import json
+import math
+import os
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+
+class Meter:
+    """Averages metrics over a window of steps.
+
+    A step that says `skipped`, or whose loss is not finite, is counted and leaves the averages alone.
+    """
+
+    def __init__(self) -> None:
+        self.skipped = 0
+        """Steps without a finite loss in the whole run."""
+        self.skipped_in_a_row = 0
+        """Such steps since the last sound one."""
+        self._sums: dict[str, float] = {}
+        self._counts: dict[str, int] = {}
+
+    def add(self, values: Mapping[str, float]) -> None:
+        """Adds one step."""
+        if values.get("skipped", 0) or not math.isfinite(values.get("loss", 0.0)):
+            self.skipped += 1
+            self.skipped_in_a_row += 1
+            return
+        self.skipped_in_a_row = 0
+        for name, value in values.items():
+            if name != "skipped":
+                self._sums[name] = self._sums.get(name, 0.0) + value
+                self._counts[name] = self._counts.get(name, 0) + 1
+
+    def means(self) -> dict[str, float]:
+        """Returns the means of the window, the loss first, and the number skipped in the run."""
+        names = sorted(self._sums, key=lambda name: name != "loss")
+        return {**{name: self._sums[name] / self._counts[name] for name in names}, "skipped": self.skipped}
+
+    def clear(self) -> None:
+        """Starts a new window."""
+        self._sums, self._counts = {}, {}
+
+    def get_state(self) -> dict[str, Any]:
+        """Returns the open window as JSON-able values: a resumed run logs the very means of an uninterrupted one."""
+        return {"sums": dict(self._sums), "counts": dict(self._counts), "skipped": self.skipped}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Goes on from `get_state()`."""
+        self._sums, self._counts, self.skipped = dict(state["sums"]), dict(state["counts"]), state["skipped"]
+        self.skipped_in_a_row = 0
+
+
+class MetricsFile:
+    """`metrics.jsonl`, one object a line in the order of steps."""
+
+    def __init__(self, path: Path, step: int) -> None:
+        """Opens `path` for the metrics after `step`; lines beyond it, and a line torn by a kill, are dropped."""
+        kept = []
+        if path.exists():
+            for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+                try:
+                    record = json.loads(line)
+                except ValueError:
+                    break
+                if not isinstance(record, dict) or record.get("step", step + 1) > step:
+                    break
+                kept.append(line + "\n")
+        temporary = path.with_name(path.name + ".partial")
+        temporary.write_text("".join(kept), encoding="utf-8")
+        os.replace(temporary, path)
+        self._file = path.open("a", encoding="utf-8")
+
+    def write(self, step: int, values: Mapping[str, float]) -> None:
+        """Appends one line; it is in the file when this returns."""
+        # JSON has no NaN: a value that is no number is written as null.
+        finite = {name: value if math.isfinite(value) else None for name, value in values.items()}
+        self._file.write(json.dumps({"step": step, **finite}) + "\n")
+        self._file.flush()
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._file.close()
+
+
+_PLAIN_SECONDS = 10.0
+
+
+class Display:
+    """Progress for a person on stderr: a bar on a terminal, elsewhere a plain line every ten seconds."""
+
+    def __init__(self, label: str, steps: int) -> None:
+        self._label, self._steps = label, steps
+        self._step, self._time, self._shown = 0, time.monotonic(), False
+        self._progress: Any = None
+
+    def start(self, step: int) -> None:
+        """Begins at `step`; notes may come before."""
+        self._step, self._time = step, time.monotonic()
+        if sys.stderr.isatty():
+            # Only a terminal pays for importing rich.
+            from rich.console import Console
+            from rich.progress import BarColumn, Progress, TextColumn
+
+            count = TextColumn("{task.completed}/{task.total}  {task.fields[text]}")
+            columns = (TextColumn("{task.description}"), BarColumn(bar_width=20), count)
+            self._progress = Progress(*columns, console=Console(stderr=True))
+            self._task = self._progress.add_task(self._label, total=self._steps, completed=step, text="")
+            self._progress.start()
+
+    def show(self, step: int, values: Mapping[str, float]) -> None:
+        """Shows the metrics of `step`, the pace since they were last shown and the time that is left."""
+        now = time.monotonic()
+        if self._progress is None and self._shown and now - self._time < _PLAIN_SECONDS and step < self._steps:
+            return
+        pace = (now - self._time) / max(1, step - self._step)
+        self._time, self._step, self._shown = now, step, True
+        numbers = "  ".join(f"{name} {value:.4g}" for name, value in values.items() if name != "skipped" or value)
+        text = f"{numbers}  {1000 * pace:.1f} ms/step  {duration(pace * (self._steps - step))} left"
+        if self._progress is None:
+            print(f"{self._label} {step}/{self._steps}  {text}", file=sys.stderr, flush=True)
+        else:
+            self._progress.update(self._task, completed=step, text=text)
+
+    def note(self, text: str) -> None:
+        """Says one thing, on a line of its own."""
+        if self._progress is None:
+            print(f"{self._label}: {text}", file=sys.stderr, flush=True)
+        else:
+            self._progress.console.print(f"{self._label}: {text}", markup=False, highlight=False)
+
+    def close(self) -> None:
+        """Leaves the terminal as it was."""
+        if self._progress is not None:
+            self._progress.stop()
+
+
+def duration(seconds: float) -> str:
+    """Returns a time span as people say it: `42s`, `7m05s`, `3h12m`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m{whole % 60:02d}s"
+    return f"{whole // 3600}h{whole % 3600 // 60:02d}m"

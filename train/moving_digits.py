@@ -1,0 +1,197 @@
+"""Moving digits: an endless, exactly checkable set of captioned clips, drawn from handwritten digits.
+
+Goes out: `example(split, index)`, a clip with its caption and the scene behind both, the same for ever. One or two
+tinted MNIST digits cross a black 64x64 picture at 8 fps and turn back at its edges. A combination of digit, colour
+and direction may be held out of training, so that composing known words into new clips can be measured.
+Pure numpy: knows nothing of TFDS (`moving_digits_tfds.py` stores these very clips), of tokens or of models.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, TypedDict
+
+import numpy as np
+
+from .mnist import DigitSet, Source, load
+
+SIZE = 64
+FPS = 8
+DIGIT_SIZE = 28
+COLOURS: dict[str, tuple[int, int, int]] = {
+    "white": (255, 255, 255),
+    "red": (255, 0, 0),
+    "green": (0, 255, 0),
+    "blue": (0, 0, 255),
+    "yellow": (255, 255, 0),
+    "cyan": (0, 255, 255),
+    "magenta": (255, 0, 255),
+}
+DIRECTIONS = ("left", "right", "up", "down")
+DIGIT_WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+
+Split = Literal["train", "test", "held_out"]
+SPLITS: tuple[Split, ...] = ("train", "test", "held_out")
+
+FIRST_BOUNCE = 9  # frames 0 to 8 move straight: direction and speed can be read from them
+TWO_DIGITS = 0.4  # share of scenes with two digits
+SLOW = 0.3  # share of movers at 1 pixel a frame instead of 2
+
+_ROOM = SIZE - DIGIT_SIZE  # largest top or left coordinate of a digit
+_COLOUR_NAMES = tuple(COLOURS)
+_STEPS = {"left": (0, -1), "right": (0, 1), "up": (-1, 0), "down": (1, 0)}
+
+
+@dataclass(frozen=True)
+class Mover:
+    """One digit on its way. `image` indexes the digit set; `start` is its top-left (y, x) in frame 0."""
+
+    digit: int
+    colour: str
+    direction: str
+    slow: bool
+    image: int
+    start: tuple[int, int]
+
+    @property
+    def velocity(self) -> tuple[int, int]:
+        """(y, x) pixels a frame before the first bounce."""
+        speed = 1 if self.slow else 2
+        step_y, step_x = _STEPS[self.direction]
+        return step_y * speed, step_x * speed
+
+    @property
+    def held_out(self) -> bool:
+        return is_held_out(self.digit, _COLOUR_NAMES.index(self.colour), DIRECTIONS.index(self.direction))
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What a clip shows: one or two movers, of different colours."""
+
+    movers: tuple[Mover, ...]
+
+    def trajectory(self, num_frames: int) -> np.ndarray:
+        """Top-left corners int[n, T, 2] as (y, x), each reflected at the edges of the picture."""
+        start = np.array([mover.start for mover in self.movers])[:, None]
+        velocity = np.array([mover.velocity for mover in self.movers])[:, None]
+        straight = start + velocity * np.arange(num_frames)[:, None]
+        return _ROOM - np.abs(straight % (2 * _ROOM) - _ROOM)
+
+
+class Example(TypedDict):
+    """One clip: video uint8[T, 64, 64, 3], its caption, and the scene both were made from."""
+
+    video: np.ndarray
+    caption: str
+    scene: Scene
+
+
+def is_held_out(digit: int, colour: int, direction: int) -> bool:
+    """Whether a combination is never trained on; colour and direction index COLOURS and DIRECTIONS (one in ten is)."""
+    return (digit + 2 * colour + 3 * direction) % 10 == 0
+
+
+def example(split: Split, index: int, num_frames: int = 33, digits: DigitSet | None = None) -> Example:
+    """Clip `index` (any integer from 0) of a split: a pure function of its arguments.
+
+    Without `digits`, those of `digits_for(split)`. A longer clip continues a shorter one of the same index.
+    """
+    digits = digits_for(split) if digits is None else digits
+    rng = np.random.default_rng([0, SPLITS.index(split), index])
+    scene = sample_scene(rng, digits, split=split)
+    return {"video": render(scene, digits, num_frames), "caption": caption(scene, rng), "scene": scene}
+
+
+def digits_for(split: Split, source: Source = "auto") -> DigitSet:
+    """The handwriting a split is drawn from: both `test` and `held_out` show digits that training never saw."""
+    return load("train" if split == "train" else "test", source)
+
+
+def sample_scene(rng: np.random.Generator, digits: DigitSet, *, split: Split, count: int | None = None) -> Scene:
+    """Draws a scene of `count` (1 or 2; None draws that too) digits.
+
+    In `train` and `test` no mover is a held-out combination; in `held_out` at least one is. Two movers differ in
+    colour, and their ink stays apart until the first possible bounce.
+    """
+    count = 1 + int(rng.random() < TWO_DIGITS) if count is None else count
+    if count not in (1, 2):
+        raise ValueError(f"a scene has 1 or 2 digits, not {count}")
+    # Rejection keeps what is left uniform, with no case for each rule.
+    while True:
+        scene = Scene(tuple(_sample_mover(rng, digits) for _ in range(count)))
+        if any(mover.held_out for mover in scene.movers) != (split == "held_out"):
+            continue
+        if count == 2 and scene.movers[0].colour == scene.movers[1].colour:
+            continue
+        if count == 1 or not _ink_meets(scene, digits):
+            return scene
+
+
+def render(scene: Scene, digits: DigitSet, num_frames: int) -> np.ndarray:
+    """The clip uint8[num_frames, 64, 64, 3]; where movers cross, the brighter value of each channel shows."""
+    video = np.zeros((num_frames, SIZE, SIZE, 3), np.uint8)
+    for mover, corners in zip(scene.movers, scene.trajectory(num_frames).tolist(), strict=True):
+        tint = np.array(COLOURS[mover.colour], np.uint8) // 255
+        sprite = digits.images[mover.image][:, :, None] * tint
+        for frame, (y, x) in zip(video, corners, strict=True):
+            window = frame[y : y + DIGIT_SIZE, x : x + DIGIT_SIZE]
+            np.maximum(window, sprite, out=window)
+    return video
+
+
+def caption(scene: Scene, rng: np.random.Generator) -> str:
+    """One of several phrasings in words, e.g. "a slow blue 3 moving up"; at most 13 words, "slow" exactly when slow.
+
+    Everything that varies in a scene but handwriting and place is said. Both clauses of a caption share one manner.
+    """
+    article = _pick(rng, ("a ", "a ", "a ", "the ", ""))
+    verb = _pick(rng, ("moves", "moves", "moving", "moving", "goes", "going", "drifts", "drifting"))
+    as_numeral = rng.random() < 0.5
+    adverb = rng.random() < 0.3
+    alone = len(scene.movers) == 1
+    noun = _pick(rng, ("", "", "", "", "digit ", "number ")) if alone else ""
+    to_the = alone and rng.random() < 0.25
+
+    def clause(mover: Mover) -> str:
+        slow = "slow " if mover.slow and not adverb else ""
+        slowly = "slowly " if mover.slow and adverb else ""
+        digit = str(mover.digit) if as_numeral else DIGIT_WORDS[mover.digit]
+        way = f"to the {mover.direction}" if to_the and mover.direction in ("left", "right") else mover.direction
+        return f"{article}{slow}{mover.colour} {noun}{digit} {slowly}{verb} {way}"
+
+    return " and ".join(clause(mover) for mover in scene.movers)
+
+
+def _pick(rng: np.random.Generator, options: Sequence[str]) -> str:
+    return options[int(rng.integers(len(options)))]
+
+
+def _sample_mover(rng: np.random.Generator, digits: DigitSet) -> Mover:
+    digit = int(rng.integers(10))
+    direction = _pick(rng, DIRECTIONS)
+    slow = bool(rng.random() < SLOW)
+    straight = (FIRST_BOUNCE - 1) * (1 if slow else 2)
+    start = []
+    for step in _STEPS[direction]:
+        low, high = (straight if step < 0 else 0), (_ROOM - straight if step > 0 else _ROOM)
+        start.append(int(rng.integers(low, high + 1)))
+    return Mover(
+        digit=digit,
+        colour=_pick(rng, _COLOUR_NAMES),
+        direction=direction,
+        slow=slow,
+        image=int(rng.choice(digits.of_digit[digit])),
+        start=(start[0], start[1]),
+    )
+
+
+def _ink_meets(scene: Scene, digits: DigitSet) -> bool:
+    """Whether the two movers share an inked pixel in a frame before the first possible bounce."""
+    first, second = (digits.images[mover.image] > 0 for mover in scene.movers)
+    corners = scene.trajectory(FIRST_BOUNCE)
+    for dy, dx in (corners[1] - corners[0]).tolist():
+        in_first = first[max(dy, 0) : max(DIGIT_SIZE + dy, 0), max(dx, 0) : max(DIGIT_SIZE + dx, 0)]
+        in_second = second[max(-dy, 0) : max(DIGIT_SIZE - dy, 0), max(-dx, 0) : max(DIGIT_SIZE - dx, 0)]
+        if np.any(in_first & in_second):
+            return True
+    return False

@@ -1,0 +1,146 @@
+"""Moving digits as a TFDS data set: record `i` of a split is exactly `moving_digits.example(split, i, num_frames)`.
+
+Comes in: handwriting and scenes from `moving_digits.py`. Goes out: ArrayRecord files that any TFDS or Grain reader
+opens with random access, without TensorFlow. This is the only file of the package that imports TFDS.
+"""
+
+import contextlib
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow_datasets as tfds
+from etils import epath
+
+from reelm.tokenizer.request import RequestError
+
+from .mnist import Source
+from .moving_digits import COLOURS, DIRECTIONS, FPS, SIZE, SPLITS, Split, digits_for, example
+
+_DESCRIPTION = """
+Captioned clips of one or two handwritten MNIST digits that move over a black 64x64 picture at 8 frames a second and
+turn back at its edges. Digits are tinted in one of seven colours and start in one of four directions, at one or two
+pixels a frame. Splits: "train" (training handwriting), "test" (unseen handwriting), "held_out" (unseen handwriting,
+and in every clip a combination of digit, colour and direction that "train" and "test" never show).
+"""
+
+_CITATION = """
+@article{lecun1998gradient,
+  title={Gradient-based learning applied to document recognition},
+  author={LeCun, Yann and Bottou, L{\\'e}on and Bengio, Yoshua and Haffner, Patrick},
+  journal={Proceedings of the IEEE}, volume={86}, number={11}, pages={2278--2324}, year={1998}
+}
+"""
+
+
+@dataclass(eq=False)
+class MovingDigitsConfig(tfds.core.BuilderConfig):
+    """Clips in each split, frames in each clip, and which handwriting ("auto": the whole of MNIST where it is found).
+
+    TFDS keys prepared data by `name`: two configs that differ must differ in name.
+    """
+
+    train: int = 20_000
+    test: int = 1_000
+    held_out: int = 1_000
+    num_frames: int = 33
+    handwriting: Source = "auto"
+
+
+class MovingDigits(tfds.core.GeneratorBasedBuilder):
+    """The builder; `MovingDigits(config="small", file_format="array_record").download_and_prepare()`."""
+
+    VERSION = tfds.core.Version("1.0.0")
+    RELEASE_NOTES = {"1.0.0": "First release."}
+    BUILDER_CONFIGS = [
+        MovingDigitsConfig(name="full", description="20,000 training clips of 33 frames."),
+        MovingDigitsConfig(name="small", train=1_000, test=200, held_out=200, description="1,400 clips of 33 frames."),
+        MovingDigitsConfig(
+            name="tiny",
+            train=20,
+            test=5,
+            held_out=5,
+            num_frames=9,
+            description="30 clips of 9 frames, to try a reader.",
+        ),
+    ]
+
+    # TFDS looks this up through importlib_resources, which it does not require, so an install may lack it.
+    code_path = epath.Path(__file__)
+
+    def _info(self) -> tfds.core.DatasetInfo:
+        features = tfds.features.FeaturesDict(
+            {
+                "video": tfds.features.Tensor(shape=(None, SIZE, SIZE, 3), dtype=np.uint8, encoding="zlib"),
+                "caption": tfds.features.Text(),
+                "fps": tfds.features.Scalar(np.float32),
+                "handwriting": tfds.features.Text(),
+                "movers": tfds.features.Sequence(
+                    {
+                        "digit": tfds.features.ClassLabel(num_classes=10),
+                        "colour": tfds.features.ClassLabel(names=list(COLOURS)),
+                        "direction": tfds.features.ClassLabel(names=list(DIRECTIONS)),
+                        "slow": tfds.features.Scalar(np.bool_),
+                        "image": tfds.features.Scalar(np.int32),
+                        "start": tfds.features.Tensor(shape=(2,), dtype=np.int32),
+                    }
+                ),
+            }
+        )
+        # Shuffling is the reader's task: kept in order, a record's index is the clip's index.
+        return tfds.core.DatasetInfo(
+            builder=self,
+            description=_DESCRIPTION,
+            features=features,
+            supervised_keys=("caption", "video"),
+            citation=_CITATION,
+            disable_shuffling=True,
+        )
+
+    def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Iterator[Any]]:
+        del dl_manager  # the handwriting is local
+        return {split: self._generate_examples(split) for split in SPLITS}
+
+    def _generate_examples(self, split: Split) -> Iterator[tuple[int, dict[str, Any]]]:
+        config = self.builder_config
+        assert isinstance(config, MovingDigitsConfig)  # TFDS has made it one, and types it as its base class
+        digits = digits_for(split, config.handwriting)
+        for index in range(getattr(config, split)):
+            clip = example(split, index, config.num_frames, digits)
+            yield (
+                index,
+                {
+                    "video": clip["video"],
+                    "caption": clip["caption"],
+                    "fps": float(FPS),
+                    "handwriting": digits.name,
+                    "movers": [asdict(mover) for mover in clip["scene"].movers],
+                },
+            )
+
+
+def build(data_dir: Path, config: str) -> Path:
+    """Prepares a configuration of `BUILDER_CONFIGS` in `data_dir` (a no-op where it is there) and names its folder."""
+    builder = _builder(data_dir, config)
+    # TFDS announces itself on standard output, which belongs to results.
+    with contextlib.redirect_stdout(sys.stderr):
+        builder.download_and_prepare()
+    return Path(builder.data_path)
+
+
+def open_built(data_dir: Path, config: str, split: Split) -> Sequence[dict[str, Any]]:
+    """Random access to the decoded records of a split; RequestError when it was not built in `data_dir`."""
+    builder = _builder(data_dir, config)
+    if not builder.is_prepared():
+        raise RequestError(f"no moving_digits/{config} in {data_dir}; build it there first (reelm data build)")
+    return builder.as_data_source(split)  # pyright: ignore[reportCallIssue]  (a decorator of TFDS hides the parameters)
+
+
+def _builder(data_dir: Path, config: str) -> MovingDigits:
+    configs = [each.name for each in MovingDigits.BUILDER_CONFIGS]
+    if config not in configs:
+        raise RequestError(f"moving_digits has no configuration {config!r}; there are {', '.join(configs)}")
+    return MovingDigits(data_dir=str(data_dir), config=config, file_format="array_record")

@@ -1,0 +1,80 @@
+"""From a random-access source of examples to an endless, resumable stream of batches.
+
+In: any object with `len` and `[i]`. Out: a Grain `MapDataset` whose element i *is* batch i, so that the position of a
+run in its data is one number, and an iterator over it that says and takes that number. Knows nothing of what an example
+holds, nor of models.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import grain
+
+
+def batches(
+    source: Any,
+    *,
+    batch_size: int,
+    seed: int,
+    transform: Callable[[Any], Any] | grain.transforms.RandomMap | None = None,
+) -> grain.MapDataset:
+    """Returns an endless dataset of stacked examples, in an order of its own for every epoch.
+
+    Args:
+        source: examples by index: `len(source)`, `source[i]` -> dict of arrays.
+        batch_size: examples a batch; a batch may hold the end of one epoch and the start of the next.
+        seed: fixes the order, and the draws of a random `transform`.
+        transform: applied to each example before it is stacked; a `grain.transforms.RandomMap` also gets a numpy
+            generator that depends on the seed and the position alone.
+    """
+    dataset = grain.MapDataset.source(source).seed(seed).shuffle().repeat()
+    if isinstance(transform, grain.transforms.RandomMap):
+        dataset = dataset.random_map(transform)
+    elif transform is not None:
+        dataset = dataset.map(transform)
+    return dataset.batch(batch_size)
+
+
+def mix(datasets: Sequence[grain.MapDataset], weights: Sequence[float]) -> grain.MapDataset:
+    """Returns a dataset that takes whole batches from each of `datasets` in the ratio of `weights`, evenly spread."""
+    if len(datasets) != len(weights) or min(weights, default=0) <= 0:
+        raise ValueError(f"mix needs one positive weight for each of {len(datasets)} datasets, not {list(weights)}")
+    return grain.MapDataset.mix(datasets, weights=weights)
+
+
+def stages(parts: Sequence[tuple[int | None, grain.MapDataset]]) -> grain.MapDataset:
+    """Returns the parts one after another: `(steps, dataset)` gives the first `steps` batches of `dataset`.
+
+    The last part may have steps None: it goes on for as long as its dataset does.
+    """
+    cut = []
+    for i, (steps, dataset) in enumerate(parts):
+        if steps is None and i < len(parts) - 1:
+            raise ValueError(f"stage {i} of {len(parts)} has no number of steps; only the last may go on for ever")
+        if steps is not None and not 0 < steps <= len(dataset):
+            raise ValueError(f"stage {i} wants {steps} batches of a dataset that holds {len(dataset)}")
+        cut.append(dataset if steps is None else dataset.slice(slice(0, steps)))
+    return grain.MapDataset.concatenate(cut) if len(cut) > 1 else cut[0]
+
+
+def iterate(
+    dataset: grain.MapDataset, start: int = 0, *, threads: int | None = None, prefetch: int = 2
+) -> grain.DatasetIterator:
+    """Returns an iterator over `dataset` from element `start` on.
+
+    Its `get_state()` is a small JSON-able dict that counts the batches handed out, not those read ahead;
+    `set_state` goes on from there.
+
+    Args:
+        threads: readers, each making whole batches; by default one a processor, at most 8.
+        prefetch: batches made ahead; readers beyond this number would idle and are not started.
+    """
+    if prefetch < 1:
+        raise ValueError(f"prefetch must be at least 1, not {prefetch}")
+    threads = min(threads or min(8, os.cpu_count() or 1), prefetch)
+    options = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=prefetch)
+    iterator = iter(dataset.to_iter_dataset(options))
+    if start:
+        iterator.set_state({"next_index": start})
+    return iterator

@@ -1,0 +1,78 @@
+"""Figures of merit: how near a rebuilt video is to its original, and how sure a share of successes is.
+
+Comes in: arrays and counts. Goes out: plain floats. Knows nothing of models, files or JAX.
+"""
+
+import math
+
+import numpy as np
+
+_SSIM_SIGMA = 1.5
+_SSIM_RADIUS = 5  # the paper's window of 11
+
+
+def psnr(original: np.ndarray, rebuilt: np.ndarray) -> float:
+    """Peak signal-to-noise ratio in dB of two uint8 arrays of one shape, over all values; inf when they are equal."""
+    _check_pair(original, rebuilt)
+    error = np.mean(np.square(original.astype(np.float64) - rebuilt))
+    return float("inf") if error == 0 else float(10 * math.log10(255**2 / error))
+
+
+def ssim(original: np.ndarray, rebuilt: np.ndarray) -> float:
+    """Structural similarity in [-1, 1] of two uint8 videos [..., H, W, C], the mean over frames and channels.
+
+    Gaussian window of sigma 1.5 and side 11, where it lies wholly inside the frame (Wang et al. 2004, equation 13;
+    scikit-image's `gaussian_weights=True, use_sample_covariance=False`). The window of a frame with a side under 11
+    shrinks to that side.
+    """
+    _check_pair(original, rebuilt)
+    if original.ndim < 3:
+        raise ValueError(f"SSIM wants [..., H, W, C], got shape {original.shape}")
+    height, width = original.shape[-3:-1]
+    radius = min(_SSIM_RADIUS, (min(height, width) - 1) // 2)
+    frames = zip(original.reshape(-1, *original.shape[-3:]), rebuilt.reshape(-1, *original.shape[-3:]), strict=True)
+    return float(np.mean([_ssim_frame(a.astype(np.float64), b.astype(np.float64), radius) for a, b in frames]))
+
+
+def wilson_interval(successes: int, n: int, *, z: float = 1.959964) -> tuple[float, float]:
+    """Bounds of the true share behind `successes` of `n` trials (Wilson 1927), at 95% for the default `z`.
+
+    Unlike the normal approximation it stays inside [0, 1] and holds near both ends. No trials say nothing: (0, 1).
+    """
+    if not 0 <= successes <= n:
+        raise ValueError(f"successes must lie in 0..{n}, got {successes}")
+    if n == 0:
+        return 0.0, 1.0
+    share = successes / n
+    middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
+    reach = z / (1 + z**2 / n) * math.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
+    # At 0 and n the bounds meet the share itself, but for rounding.
+    return max(0.0, min(share, middle - reach)), min(1.0, max(share, middle + reach))
+
+
+def _check_pair(original: np.ndarray, rebuilt: np.ndarray) -> None:
+    if original.shape != rebuilt.shape or original.size == 0:
+        raise ValueError(f"two arrays of one shape are compared, got {original.shape} and {rebuilt.shape}")
+    if original.dtype != np.uint8 or rebuilt.dtype != np.uint8:
+        raise ValueError(f"uint8 arrays are compared, got {original.dtype} and {rebuilt.dtype}")
+
+
+def _ssim_frame(x: np.ndarray, y: np.ndarray, radius: int) -> float:
+    """SSIM of two frames [H,W,C] in 0..255."""
+    c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+    mean_x, mean_y = _window_mean(x, radius), _window_mean(y, radius)
+    variance_x = _window_mean(x * x, radius) - mean_x**2
+    variance_y = _window_mean(y * y, radius) - mean_y**2
+    covariance = _window_mean(x * y, radius) - mean_x * mean_y
+    likeness = (2 * mean_x * mean_y + c1) * (2 * covariance + c2)
+    return float(np.mean(likeness / ((mean_x**2 + mean_y**2 + c1) * (variance_x + variance_y + c2))))
+
+
+def _window_mean(x: np.ndarray, radius: int) -> np.ndarray:
+    """Gaussian-weighted means of [H,W,C] over each window of side 2*radius+1 that lies inside: [H-2r, W-2r, C]."""
+    weights = np.exp(-0.5 * (np.arange(-radius, radius + 1) / _SSIM_SIGMA) ** 2)
+    weights /= weights.sum()
+    rows = x.shape[0] - 2 * radius
+    columns = x.shape[1] - 2 * radius
+    x = np.sum([w * x[i : i + rows] for i, w in enumerate(weights)], axis=0)
+    return np.sum([w * x[:, i : i + columns] for i, w in enumerate(weights)], axis=0)

@@ -1,0 +1,68 @@
+"""`reelm data tokenize`: a data set's clips through a trained tokenizer, once, into a token set for the language model."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from reelm.sampling.model import load
+from reelm.tokenizer.request import RequestError
+from reelm.tokenizer.video import VideoTokenizer, VideoTokenizerConfig
+
+from .checkpoints import restore_params
+from .datasets import open_clips
+from .tokens import TokenIndex, TokenSample, write_tokens
+
+_BATCH = 32
+
+
+def tokenize(
+    name: str,
+    tokenizer: str | Path,
+    output: Path,
+    *,
+    split: str = "train",
+    num_clips: int = 60_000,
+    num_frames: int = 33,
+) -> TokenIndex:
+    """Encodes the first `num_clips` clips of a split; started again, it goes on where it stopped.
+
+    Args:
+        name: of the data set.
+        tokenizer: folder of `reelm train video-tokenizer`, a model folder, or the name of a shipped model.
+        output: folder for the token set.
+
+    Raises:
+        RequestError: no such data set or tokenizer, or `output` holds something else.
+    """
+    net = open_tokenizer(tokenizer)
+    clips = open_clips(name, split, num_frames=num_frames, num_clips=num_clips)
+    height, width = clips[0]["video"].shape[1:3]
+
+    def samples_from(start: int) -> Iterator[TokenSample]:
+        for first in range(start, len(clips), _BATCH):
+            batch = [clips[i] for i in range(first, min(first + _BATCH, len(clips)))]
+            # The last batch is filled up, so that it does not compile another program.
+            videos = np.stack([clip["video"] for clip in batch] + [batch[-1]["video"]] * (_BATCH - len(batch)))
+            for clip, codes in zip(batch, net.encode(videos), strict=False):
+                yield {"video": codes, "caption": clip["caption"]}
+
+    return write_tokens(
+        output,
+        samples_from,
+        tokenizer_hash=net.hash,
+        fps=clips[0]["fps"],
+        height=height,
+        width=width,
+        source=clips.description,
+    )
+
+
+def open_tokenizer(where: str | Path) -> VideoTokenizer:
+    """The video tokenizer of a training's folder (its averaged weights), of a model folder, or of a shipped model."""
+    if Path(where, "checkpoints").is_dir():
+        params, _, config = restore_params(Path(where))
+        if "encoder_kernel" not in config.get("model", {}):
+            raise RequestError(f"{where} holds the training of something else than a video tokenizer")
+        return VideoTokenizer(VideoTokenizerConfig(**config["model"]), params)
+    return load(str(where)).video_tokenizer
