@@ -15,7 +15,7 @@ def names() -> tuple[str, ...]:
 
 
 def get(stage: str, name: str) -> Any:
-    """The frozen run config of a stage ("video-tokenizer" or "lm") in the preset `name`; RequestError when there is none."""
+    """The run config of a stage ("video-tokenizer" or "lm") in the preset `name`; RequestError when there is none."""
     if name not in names():
         raise RequestError(f"no config is named {name!r}; there are {', '.join(names())}")
     module = importlib.import_module(f"{__name__}.{name}")

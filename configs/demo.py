@@ -1,6 +1,10 @@
 """`demo`: small enough to train on two CPU cores and to ship inside the package."""
 
+from pathlib import Path
+
+from reelm.lm.transformer import LMConfig
 from reelm.tokenizer.video import VideoTokenizerConfig
+from reelm.train.lm import Bucket, LMRun, Stage
 from reelm.train.loop import LoopConfig
 from reelm.train.optimizer import OptimizerConfig
 from reelm.train.video_tokenizer import ClipData, LossWeights, VideoTokenizerRun
@@ -21,4 +25,32 @@ video_tokenizer = VideoTokenizerRun(
     optimizer=OptimizerConfig(learning_rate=2e-3, warmup=200, betas=(0.9, 0.99), ema=0.998),
     batch_size=32,
     loop=LoopConfig(steps=6_000, log_every=50, save_every=1_000, sample_every=1_000),
+)
+
+_IMAGES = Bucket(frames=1, batch_size=32)
+
+lm = LMRun(
+    model=LMConfig(
+        bits=18,
+        text_vocabulary=512,
+        prefix=24,
+        frames=9,
+        width=192,
+        layers=6,
+        heads=4,
+        kv_heads=2,
+        head_width=48,
+        hidden=512,
+    ),
+    tokens=Path("runs/tokens"),
+    stages=(
+        Stage(steps=1_500, buckets=(_IMAGES,)),
+        Stage(steps=2_500, buckets=(_IMAGES, Bucket(frames=3, batch_size=16)), weights=(0.25, 0.75)),
+        Stage(
+            buckets=(_IMAGES, Bucket(frames=5, batch_size=12), Bucket(frames=9, batch_size=8)),
+            weights=(0.2, 0.5, 0.3),
+        ),
+    ),
+    optimizer=OptimizerConfig(learning_rate=3e-3, muon=0.02, warmup=100, ema=0.998),
+    loop=LoopConfig(steps=8_000, log_every=50, save_every=500),
 )

@@ -1,4 +1,4 @@
-"""Grouped-query attention (arXiv 2305.13245) with normalised queries and keys (arXiv 2302.05442) and rotary positions."""
+"""Grouped-query attention (arXiv 2305.13245), queries and keys normalised (arXiv 2302.05442) and rotated."""
 
 import flax.linen as nn
 import jax

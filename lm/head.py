@@ -1,7 +1,8 @@
 """Codes into the network and out of it, one sub-token at a time.
 
-A code is a tuple of sub-tokens. Going in, their embeddings are added. Coming out, sub-token k is predicted from the hidden
-state and the sub-tokens before it, which is exact (the chain rule) and far cheaper than one softmax over all codes.
+A code is a tuple of sub-tokens. Going in, their embeddings are added. Coming out, sub-token k is predicted from the
+hidden state and the sub-tokens before it, which is exact (the chain rule) and far cheaper than one softmax over all
+codes.
 """
 
 import flax.linen as nn

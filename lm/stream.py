@@ -4,9 +4,9 @@
     holds     task  rows   cols  fps  text, fillers    ..   code 0 code 1 ...
     predicts  -     -      -     -    -               code 0  code 1 ...
 
-The prefix is always filled up to its bucket with a filler code that is attended to like any other; after it come the codes
-of the clip in raster order, latent frame by latent frame. Slots have places on three axes, (time, row, column): a code's is
-its own, prefix slot i stands before the clip at time -(i + 1).
+The prefix is always filled up to its bucket with a filler code that is attended to like any other; after it come the
+codes of the clip in raster order, latent frame by latent frame. Slots have places on three axes, (time, row, column): a
+code's is its own, prefix slot i stands before the clip at time -(i + 1).
 """
 
 from dataclasses import dataclass
@@ -84,8 +84,8 @@ class Layout:
     def aims(self) -> np.ndarray:
         """float32 `[slots, 3]`: place of what each slot predicts; prefix slots that predict nothing aim at themselves.
 
-        Queries turn by their aim and keys by their place, so "the code one latent frame before the one to be predicted" is
-        the same rotation everywhere, also where a row of the raster ends.
+        Queries turn by their aim and keys by their place, so "the code one latent frame before the one to be predicted"
+        is the same rotation everywhere, also where a row of the raster ends.
         """
         return np.concatenate([self._line[: self.prefix - 1], self._line[self.prefix :]])
 

@@ -1,8 +1,9 @@
 """The decoder-only Transformer: three pure functions over one parameter tree.
 
-    score(config, params, prefix, codes)      training: all slots at once          -> hidden states that predict every code
-    prefill(config, params, prefix, cache)    sampling: the prefix, once           -> hidden state that predicts code 0
-    extend(config, params, codes, cache, ...) sampling: one or more codes further  -> hidden states that predict the next ones
+    score(config, params, prefix, codes)      training: all slots at once          -> hidden states that predict every
+    code prefill(config, params, prefix, cache)    sampling: the prefix, once           -> hidden state that predicts
+    code 0 extend(config, params, codes, cache, ...) sampling: one or more codes further  -> hidden states that predict
+    the next ones
 
 Pre-norm blocks of attention and SwiGLU (RMSNorm, no biases). Parameters of the layers are stacked on a leading axis for
 training (one compiled layer, scanned) and cut into a tuple by `unroll` for sampling, where a scan would copy the cache.
@@ -105,7 +106,11 @@ def init_params(config: LMConfig, key: jax.Array) -> dict:
 def unroll(params: dict) -> dict:
     """The same parameters with `layers` as a tuple, one dict a layer, as `prefill` and `extend` want them."""
     count = jax.tree.leaves(params["layers"])[0].shape[0]
-    return {**params, "layers": tuple(jax.tree.map(lambda leaf: leaf[i], params["layers"]) for i in range(count))}
+
+    def layer(i: int) -> dict:
+        return jax.tree.map(lambda leaf: leaf[i], params["layers"])
+
+    return {**params, "layers": tuple(map(layer, range(count)))}
 
 
 def score(
@@ -135,7 +140,7 @@ def score(
 def prefill(
     config: LMConfig, params: dict, layout: Layout, prefix: jax.Array, cache: Cache, dtype: jnp.dtype = jnp.float32
 ) -> tuple[jax.Array, Cache]:
-    """Reads prefixes int32 `[B, P]` into a cache; returns the hidden state `[B, D]` that predicts code 0, and the cache."""
+    """Reads prefixes int32 `[B, P]` into a cache -> (hidden state `[B, D]` that predicts code 0, the cache)."""
     aims, places = turns(config, layout)
     p = layout.prefix
     x, cache = _layers(

@@ -1,8 +1,8 @@
 """Choosing one value from logits: temperature, top-k, top-p, and guidance, all traced, so that no change recompiles.
 
 A draw is `argmax(logits / temperature + gumbel)`: given its key it is a function of the logits alone. The key of a draw
-is `fold_in(fold_in(key of the clip, position of the code), sub-token)`, so neither batching nor the order in which codes
-are found changes a clip, and the sub-tokens of one code never share noise.
+is `fold_in(fold_in(key of the clip, position of the code), sub-token)`, so neither batching nor the order in which
+codes are found changes a clip, and the sub-tokens of one code never share noise.
 """
 
 import flax.struct

@@ -1,7 +1,7 @@
 """A trained model and its folder: `load` a shipped name or a directory, `generate`, `save`.
 
-model.json                    format, configs of the parts, sampling defaults, sha256 of every other file, training record
-video_tokenizer.safetensors
+model.json                    format, configs of the parts, sampling defaults, sha256 of every other file, training
+record video_tokenizer.safetensors
 lm.safetensors, text.model    together or not at all: a folder without them has a tokenizer only
 """
 
@@ -143,7 +143,7 @@ class Model:
         return clips if isinstance(prompt, list) or num_samples > 1 else clips[0]
 
     def score(self, clip: Clip, prompt: str | None = None) -> np.ndarray:
-        """float32 `[t, h, w]`: log-likelihood in nats of each code of a clip, given the prompt and the codes before it."""
+        """float32 `[t, h, w]`: log-likelihood in nats of each code of a clip, given the prompt and all before it."""
         from .generate import score
 
         return score(self, clip, prompt)

@@ -1,8 +1,8 @@
 """Weights in files: nested dicts of arrays to safetensors and back, in float32, bfloat16 or int8.
 
-int8 is symmetric with one scale for each output channel (`NAME.scale` beside `NAME`); vectors stay float32. Reading gives
-float32 whatever the file holds. The sha256 of every file is checked by `model.py`: a flipped bit inside a safetensors
-payload would load in silence.
+int8 is symmetric with one scale for each output channel (`NAME.scale` beside `NAME`); vectors stay float32. Reading
+gives float32 whatever the file holds. The sha256 of every file is checked by `model.py`: a flipped bit inside a
+safetensors payload would load in silence.
 """
 
 from pathlib import Path

@@ -12,9 +12,49 @@ import atexit
 import shutil
 
 import hypothesis
+import pytest
 
 atexit.register(shutil.rmtree, os.environ["REELM_HOME"], ignore_errors=True)
 
 # The first example of a jitted function compiles it, so no deadline; the same examples in every run.
 hypothesis.settings.register_profile("reelm", deadline=None, derandomize=True, max_examples=25)
 hypothesis.settings.load_profile("reelm")
+
+
+@pytest.fixture(scope="session")
+def tiny_model():
+    """A model of a few thousand random weights, whose codes depend on everything before them."""
+    import jax
+    import numpy as np
+
+    from reelm.lm import transformer
+    from reelm.sampling.model import Defaults, LanguageModel, Model
+    from reelm.tokenizer import video
+    from reelm.tokenizer.text import TextTokenizer
+
+    def noisy(params, seed: int):
+        key = jax.random.key(seed)
+        return jax.tree.map(lambda leaf: np.asarray(leaf + 0.2 * jax.random.normal(key, leaf.shape)), params)
+
+    video_config = video.VideoTokenizerConfig(
+        bits=10, encoder_channels=(8,), decoder_channels=(8,), encoder_blocks=1, decoder_blocks=1
+    )
+    text = TextTokenizer.train([f"a {word} moves" for word in ("red", "blue", "seven", "two")] * 5, 300)
+    lm_config = transformer.LMConfig(
+        bits=10,
+        text_vocabulary=text.vocabulary,
+        prefix=16,
+        frames=4,
+        width=32,
+        layers=2,
+        heads=2,
+        kv_heads=1,
+        head_width=16,
+        hidden=32,
+    )
+    return Model(
+        "tiny",
+        video.VideoTokenizer(video_config, noisy(video.init_params(video_config, jax.random.key(0)), 1)),
+        LanguageModel(lm_config, noisy(transformer.init_params(lm_config, jax.random.key(2)), 3), text),
+        Defaults(height=16, width=16, num_frames=5),
+    )

@@ -81,7 +81,7 @@ def depth_to_space(x: jax.Array, patch: tuple[int, int, int], history: History) 
 
 
 class ResidualBlock(nn.Module):
-    """Two causal convolutions around a skip. Given `condition`, the second norm is adaptive (scale and shift from it)."""
+    """Two causal convolutions around a skip; with a `condition`, the second norm is adaptive (scale and shift)."""
 
     features: int
     kernel: tuple[int, int, int] = (3, 3, 3)

@@ -1,4 +1,4 @@
-"""The decoder: quantized latents `[B, t, h, w, K]` of -1 and +1 to frames `float [B, T, H, W, 3]`, nominally in [-1, 1]."""
+"""The decoder: quantized latents `[B, t, h, w, K]` of -1 and +1 to frames `float [B, T, H, W, 3]`, about in [-1, 1]."""
 
 import flax.linen as nn
 import jax

@@ -1,8 +1,8 @@
 """The video tokenizer: clips to codes and back, whole or in chunks.
 
-In: frames `uint8 [T, H, W, 3]` or float in [-1, 1], a batch axis in front if wanted. Out: ids `int32 [B, t, h, w]`, and from
-ids frames `uint8 [B, T, H, W, 3]`. T = 1 + 4k frames make t = 1 + k latent frames: the first stands alone, so an image is a
-clip of one frame. Knows nothing of language models, files or training.
+In: frames `uint8 [T, H, W, 3]` or float in [-1, 1], a batch axis in front if wanted. Out: ids `int32 [B, t, h, w]`, and
+from ids frames `uint8 [B, T, H, W, 3]`. T = 1 + 4k frames make t = 1 + k latent frames: the first stands alone, so an
+image is a clip of one frame. Knows nothing of language models, files or training.
 """
 
 import hashlib
@@ -32,8 +32,8 @@ class VideoTokenizerConfig:
         encoder_channels, decoder_channels: width of each stage.
         strides: (time, space) stride between one stage and the next; one fewer than stages.
         encoder_blocks, decoder_blocks: residual blocks a stage.
-        encoder_kernel, decoder_kernel: (time, rows, columns) of the convolutions. An encoder with one time tap gives the
-            same code to the same motion wherever in the clip it happens, which a language model learns sooner.
+        encoder_kernel, decoder_kernel: (time, rows, columns) of the convolutions. An encoder with one time tap gives
+            the same code to the same motion wherever in the clip it happens, which a language model learns sooner.
         background: value in [-1, 1] of the constant picture that an untrained decoder paints.
     """
 
@@ -80,8 +80,8 @@ class VideoTokenizerConfig:
         if frames < 1 or (frames - 1) % time or height < 1 or width < 1 or height % space or width % space:
             nearest = (1 + time * max(0, round((frames - 1) / time)), *(_nearest(n, space) for n in (height, width)))
             raise RequestError(
-                f"{frames} frames of {height}x{width} do not fit: frames must be 1 + {time}k, height and width multiples of "
-                f"{space}; the nearest valid shape is {nearest[0]} frames of {nearest[1]}x{nearest[2]}"
+                f"{frames} frames of {height}x{width} do not fit: frames must be 1 + {time}k, height and width "
+                f"multiples of {space}; the nearest valid shape is {nearest[0]} frames of {nearest[1]}x{nearest[2]}"
             )
         return 1 + (frames - 1) // time, height // space, width // space
 
@@ -135,7 +135,7 @@ def _decode(config: VideoTokenizerConfig, params: dict, ids: jax.Array, past):
 
 
 def autoencode(config: VideoTokenizerConfig, params: dict, video: jax.Array, dtype: jnp.dtype | None = None):
-    """One differentiable pass: video `float [B, T, H, W, 3]` -> (rebuilt video of that shape, latents `[B, t, h, w, K]`)."""
+    """One differentiable pass: video `float [B, T, H, W, 3]` -> (the rebuilt video, latents `[B, t, h, w, K]`)."""
     latent = config.encoder(dtype).apply({"params": params["encoder"]}, video, History())
     return config.decoder(dtype).apply({"params": params["decoder"]}, quantize(latent), History()), latent
 
@@ -222,11 +222,15 @@ class VideoTokenizer:
 
     @cached_property
     def hash(self) -> str:
-        """Sixteen hex digits that name these codes: `identity`, otherwise made from config and weights."""
+        """Sixteen hex digits that name these codes: `identity`, otherwise made from the encoder's config and weights.
+
+        A decoder may be trained further on the same codes, so it has no part in their name.
+        """
         if self.identity is not None:
             return self.identity
-        digest = hashlib.sha256(repr(sorted(asdict(self.config).items())).encode())
-        for path, leaf in sorted(flax.traverse_util.flatten_dict(self.params, sep="/").items()):
+        config = {name: value for name, value in asdict(self.config).items() if not name.startswith("decoder")}
+        digest = hashlib.sha256(repr(sorted(config.items())).encode())
+        for path, leaf in sorted(flax.traverse_util.flatten_dict(self.params["encoder"], sep="/").items()):
             digest.update(path.encode() + np.asarray(leaf, np.float32).tobytes())
         return digest.hexdigest()[:16]
 

@@ -12,7 +12,7 @@ from reelm.tokenizer.text import TextTokenizer
 
 from .checkpoints import restore_params
 from .lm import TEXT_FILE
-from .tokenize import open_tokenizer
+from .video_tokenizer import open_tokenizer
 
 
 def export(

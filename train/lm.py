@@ -92,7 +92,7 @@ class ToSample(grain.transforms.RandomMap):
 def cross_entropy(
     config: LMConfig, params: dict, prefix: jax.Array, codes: jax.Array, dtype: jnp.dtype
 ) -> tuple[jax.Array, jax.Array]:
-    """(nats of each code float32 `[B, N]`, mean squared log-normaliser) for prefix `[B, P]` and codes `[B, t, h, w]`."""
+    """(nats of each code float32 `[B, N]`, mean squared normaliser) for prefix `[B, P]` and codes `[B, t, h, w]`."""
     layout = Layout(config.prefix, *codes.shape[1:])
     sub_tokens = ids_to_sub_tokens(codes.reshape(codes.shape[0], -1), config.code)
     hidden = score(config, params, layout, prefix, sub_tokens, dtype)
@@ -125,9 +125,7 @@ def train(run: LMRun, workdir: Path) -> TrainState:
     frames = source[0]["video"].shape[0]
     longest = max(bucket.frames for stage in run.stages for bucket in stage.buckets)
     if longest > min(frames, run.model.frames):
-        raise RequestError(
-            f"a bucket wants {longest} latent frames; tokens have {frames}, the model {run.model.frames}"
-        )
+        raise RequestError(f"a bucket has {longest} latent frames; tokens have {frames}, the model {run.model.frames}")
     text = text_tokenizer(source, run.model.text_vocabulary, workdir)
     optimizer = run.optimizer.build(run.loop.steps)
     initial = state.create(init_params(run.model, jax.random.key(run.loop.seed)), optimizer, run.loop.seed)

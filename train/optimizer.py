@@ -1,4 +1,4 @@
-"""The optimizer: AdamW under a warm-up and a cosine, gradients clipped, and the guard against a loss that is not finite."""
+"""The optimizer: AdamW or Muon under a warm-up and a cosine, and the guarded step that applies it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,18 +7,23 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import optax
+import optax.contrib
 
 from .state import TrainState
 
 
 @dataclass(frozen=True, kw_only=True)
 class OptimizerConfig:
-    """Attributes:
-    learning_rate: peak, reached after `warmup` steps; it falls along a cosine to `final` of it at the last step.
-    betas: decay of the two moments.
-    weight_decay: on matrices and kernels, not on scales and biases.
-    clip: largest global norm of a gradient.
-    ema: decay of the moving average of the parameters, which is what is sampled and shipped.
+    """How parameters follow their gradients.
+
+    Attributes:
+        learning_rate: peak, reached after `warmup` steps; it falls along a cosine to `final` of it at the last step.
+        betas: decay of Adam's two moments.
+        weight_decay: on matrices and kernels, not on scales and biases.
+        clip: largest global norm of a gradient.
+        ema: decay of the moving average of the parameters, which is what is sampled and shipped.
+        muon: peak learning rate of Muon (arXiv 2502.16982) for the matrices between layers, on the same schedule; Adam
+            keeps embeddings, output tables, scales and biases. 0 gives every parameter to Adam.
     """
 
     learning_rate: float = 1e-3
@@ -28,16 +33,43 @@ class OptimizerConfig:
     weight_decay: float = 0.0
     clip: float = 1.0
     ema: float = 0.999
+    muon: float = 0.0
 
     def build(self, steps: int) -> optax.GradientTransformation:
-        schedule = optax.warmup_cosine_decay_schedule(
-            0.0, self.learning_rate, min(self.warmup, steps // 2), steps, self.final * self.learning_rate
+        """The transformation of a run of `steps` updates."""
+        adamw = optax.adamw(
+            self._schedule(self.learning_rate, steps), *self.betas, weight_decay=self.weight_decay, mask=_is_matrix
         )
-        is_matrix = lambda params: jax.tree.map(lambda leaf: leaf.ndim > 1, params)  # noqa: E731
-        return optax.chain(
-            optax.clip_by_global_norm(self.clip),
-            optax.adamw(schedule, *self.betas, weight_decay=self.weight_decay, mask=is_matrix),
+        if not self.muon:
+            return optax.chain(optax.clip_by_global_norm(self.clip), adamw)
+        muon = optax.contrib.muon(
+            self._schedule(self.muon, steps),
+            weight_decay=self.weight_decay,
+            adam_learning_rate=self._schedule(self.learning_rate, steps),
+            adam_b1=self.betas[0],
+            adam_b2=self.betas[1],
+            muon_weight_dimension_numbers=_muon_axes,
         )
+        return optax.chain(optax.clip_by_global_norm(self.clip), muon)
+
+    def _schedule(self, peak: float, steps: int) -> optax.Schedule:
+        warmup = min(self.warmup, steps // 2)
+        return optax.warmup_cosine_decay_schedule(0.0, peak, warmup, steps, self.final * peak)
+
+
+def _is_matrix(params: Any) -> Any:
+    return jax.tree.map(lambda leaf: leaf.ndim > 1, params)
+
+
+def _muon_axes(params: Any) -> Any:
+    """For each kernel its input and output axis, None for what Adam keeps; stacked layers have an axis in front."""
+
+    def axes(path: tuple, leaf: jax.Array) -> optax.contrib.MuonDimensionNumbers | None:
+        if path[-1].key != "kernel":
+            return None
+        return optax.contrib.MuonDimensionNumbers(reduction_axis=leaf.ndim - 2, output_axis=leaf.ndim - 1)
+
+    return jax.tree_util.tree_map_with_path(axes, params)
 
 
 def make_step(
@@ -60,13 +92,14 @@ def make_step(
     def step(state: TrainState, batch: Any) -> tuple[TrainState, dict[str, jax.Array]]:
         key = jax.random.fold_in(jax.random.wrap_key_data(state.key), state.step)
         (value, metrics), gradient = jax.value_and_grad(loss, has_aux=True)(state.params, batch, key, state.step)
-        norm = optax.global_norm(gradient)
+        norm = optax.tree.norm(gradient)
         sound = jnp.isfinite(value) & jnp.isfinite(norm)
         updates, opt_state = optimizer.update(gradient, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
         # The average warms up with the run: an early one would drag the random start along.
         decay = jnp.minimum(ema, (1.0 + state.step) / (10.0 + state.step))
-        average = jax.tree.map(lambda old, new: decay * old + (1 - decay) * new, state.ema, params)
+        # In this form what does not move is kept to the bit, so a frozen encoder keeps its codes.
+        average = jax.tree.map(lambda old, new: old + (1 - decay) * (new - old), state.ema, params)
         keep = lambda new, old: jax.tree.map(lambda a, b: jnp.where(sound, a, b), new, old)  # noqa: E731
         state = state.replace(
             step=state.step + 1,

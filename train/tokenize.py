@@ -1,17 +1,13 @@
-"""`reelm data tokenize`: a data set's clips through a trained tokenizer, once, into a token set for the language model."""
+"""`reelm data tokenize`: clips of a data set through a trained tokenizer, once, into a set that the LM trains on."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
-from reelm.sampling.model import load
-from reelm.tokenizer.request import RequestError
-from reelm.tokenizer.video import VideoTokenizer, VideoTokenizerConfig
-
-from .checkpoints import restore_params
 from .datasets import open_clips
 from .tokens import TokenIndex, TokenSample, write_tokens
+from .video_tokenizer import open_tokenizer
 
 _BATCH = 32
 
@@ -22,7 +18,7 @@ def tokenize(
     output: Path,
     *,
     split: str = "train",
-    num_clips: int = 60_000,
+    num_clips: int = 28_672,
     num_frames: int = 33,
 ) -> TokenIndex:
     """Encodes the first `num_clips` clips of a split; started again, it goes on where it stopped.
@@ -56,13 +52,3 @@ def tokenize(
         width=width,
         source=clips.description,
     )
-
-
-def open_tokenizer(where: str | Path) -> VideoTokenizer:
-    """The video tokenizer of a training's folder (its averaged weights), of a model folder, or of a shipped model."""
-    if Path(where, "checkpoints").is_dir():
-        params, _, config = restore_params(Path(where))
-        if "encoder_kernel" not in config.get("model", {}):
-            raise RequestError(f"{where} holds the training of something else than a video tokenizer")
-        return VideoTokenizer(VideoTokenizerConfig(**config["model"]), params)
-    return load(str(where)).video_tokenizer

@@ -1,4 +1,4 @@
-"""Trains the judge's digit net on MNIST: `python -m reelm.train.train_judge` (some minutes on two CPU cores).
+"""Trains the judge's digit net on MNIST: `python -m reelm.train.train_judge` (a few minutes on two CPU cores).
 
 Comes in: MNIST's train images, nothing else, and in particular no clip that any model made. Goes out:
 `judge.safetensors`. Each image is turned, scaled, shifted, blurred and dimmed at random, because rebuilt strokes are
@@ -22,7 +22,7 @@ from .judge import NO_DIGIT, WEIGHTS_FILE, DigitNet, digit_logits
 from .moving_digits import DIGIT_SIZE
 
 
-def train(digits: mnist.DigitSet, *, steps: int = 8000, batch_size: int = 128, seed: int = 0) -> dict:
+def train(digits: mnist.DigitSet, *, steps: int = 4000, batch_size: int = 128, seed: int = 0) -> dict:
     """The params of `DigitNet` (nested dict of float32) after `steps` steps on randomly distorted digits."""
     optimizer = optax.adamw(optax.cosine_onecycle_schedule(steps, 4e-3), weight_decay=1e-3)
     images, labels = jnp.asarray(digits.images), jnp.asarray(digits.labels, jnp.int32)
@@ -49,12 +49,12 @@ def train(digits: mnist.DigitSet, *, steps: int = 8000, batch_size: int = 128, s
 
 
 def spoil(images: jax.Array, labels: jax.Array, key: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """Makes the first tenth of a batch [B,28,28] into what is no digit, labelled NO_DIGIT.
+    """Makes the first sixth of a batch [B,28,28] into what is no digit, labelled NO_DIGIT.
 
     A third of those each: digits cut along the middle and put together the wrong way round; two different digits on
     top of each other; blots of about a digit's size.
     """
-    n = max(1, len(images) // 30)
+    n = max(1, len(images) // 18)
     half = DIGIT_SIZE // 2
     cut = jnp.concatenate([jnp.roll(images[: n // 2], half, axis=1), jnp.roll(images[n // 2 : n], half, axis=2)])
     below, above = slice(n, 2 * n), slice(2 * n, 3 * n)

@@ -1,23 +1,26 @@
 """Training the video tokenizer: clips in, a trained encoder and decoder out.
 
-`reelm train video-tokenizer CONFIG --workdir DIR` ends here. A step rebuilds a batch of crops and descends on the sum of
-reconstruction, commitment and entropy losses (MAGVIT-v2, arXiv 2310.05737, section 3.1).
+`reelm train video-tokenizer CONFIG --workdir DIR` ends here. A step rebuilds a batch of crops and descends on the sum
+of reconstruction, commitment and entropy losses (MAGVIT-v2, arXiv 2310.05737, section 3.1).
 """
 
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 import grain
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from reelm.sampling.model import load
 from reelm.tokenizer import quantizer
+from reelm.tokenizer.request import RequestError
 from reelm.tokenizer.video import VideoTokenizer, VideoTokenizerConfig, autoencode, init_params
 
 from . import datasets, loop, pipeline, state
+from .checkpoints import restore_params
 from .contact_sheet import contact_sheet
+from .differences import differences
 from .loop import LoopConfig
 from .optimizer import OptimizerConfig, make_step
 from .state import TrainState
@@ -31,8 +34,8 @@ class LossWeights:
         reconstruction: mean squared error of pixels in [-1, 1].
         commitment: squared distance of latents from their signs.
         sample_entropy: doubt about single bits, in nats a code.
-        batch_entropy: gain for using many codes. Keep it small where most of a clip is background: a strong one makes the
-            background use many codes, which is noise to the language model.
+        batch_entropy: gain for using many codes. Keep it small where most of a clip is background: a strong one makes
+            the background use many codes, which is noise to the language model.
         temperature: of the bits' probabilities in both entropies.
     """
 
@@ -60,18 +63,25 @@ class ClipData:
 
 @dataclass(frozen=True, kw_only=True)
 class VideoTokenizerRun:
-    """Everything that decides a run; `reelm train video-tokenizer` overrides any field by its dotted name."""
+    """Everything that decides a run; `reelm train video-tokenizer` overrides any field by its dotted name.
+
+    Attributes:
+        start_from: folder of another training, or a model, whose weights this one starts from; None for fresh ones.
+        freeze_encoder: train the decoder alone: the codes, and language models over them, stay valid.
+    """
 
     model: VideoTokenizerConfig = field(default_factory=VideoTokenizerConfig)
     data: ClipData = field(default_factory=ClipData)
     losses: LossWeights = field(default_factory=LossWeights)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     batch_size: int = 32
+    start_from: Path | None = None
+    freeze_encoder: bool = False
     loop: LoopConfig = field(default_factory=lambda: LoopConfig(steps=10_000))
 
 
 class RandomCrop(grain.transforms.RandomMap):
-    """A clip -> float32 `[frames, crop, crop, 3]` of it in [-1, 1], somewhere in space and time, where it can be with content."""
+    """A clip -> float32 `[frames, crop, crop, 3]` in [-1, 1], from anywhere in it, rather where there is content."""
 
     def __init__(self, frames: int, crop: int):
         self.frames, self.crop = frames, crop
@@ -87,10 +97,13 @@ class RandomCrop(grain.transforms.RandomMap):
         return piece.astype(np.float32) / 127.5 - 1
 
 
-def make_loss(config: VideoTokenizerConfig, weights: LossWeights):
+def make_loss(run: VideoTokenizerRun):
     """`(params, video [B, T, H, W, 3], key, step) -> (loss, metrics)`; entropies in nats, psnr in dB."""
+    config, weights = run.model, run.losses
 
     def loss(params: dict, video: jax.Array, key: jax.Array, step: jax.Array) -> tuple[jax.Array, dict]:
+        if run.freeze_encoder:
+            params = {**params, "encoder": jax.lax.stop_gradient(params["encoder"])}
         rebuilt, latent = autoencode(config, params, video)
         error = jnp.mean(jnp.square(rebuilt - video))
         terms = {
@@ -112,7 +125,7 @@ def train(run: VideoTokenizerRun, workdir: Path) -> TrainState:
     """Runs or resumes the training in `workdir`; see `loop.run` for what is written and what is raised."""
     run.model.latent_shape(run.data.frames, run.data.crop, run.data.crop)
     optimizer = run.optimizer.build(run.loop.steps)
-    initial = state.create(init_params(run.model, jax.random.key(run.loop.seed)), optimizer, run.loop.seed)
+    initial = state.create(_first_params(run), optimizer, run.loop.seed)
     source = datasets.open_clips(run.data.dataset, "train", num_frames=run.data.source_frames)
     data = pipeline.batches(
         source,
@@ -131,15 +144,30 @@ def train(run: VideoTokenizerRun, workdir: Path) -> TrainState:
     return loop.run(
         run.loop,
         initial,
-        make_step(make_loss(run.model, run.losses), optimizer, run.optimizer.ema),
+        make_step(make_loss(run), optimizer, run.optimizer.ema),
         pipeline.iterate(data),
         workdir,
         samples=samples,
-        resolved=resolved(run),
+        resolved=asdict(run),
         label="video tokenizer",
     )
 
 
-def resolved(run: Any) -> dict[str, Any]:
-    """A run's whole config as JSON-able values."""
-    return asdict(run)
+def _first_params(run: VideoTokenizerRun) -> dict:
+    if run.start_from is None:
+        return init_params(run.model, jax.random.key(run.loop.seed))
+    start = open_tokenizer(run.start_from)
+    if start.config != run.model:
+        lines = "; ".join(differences(asdict(start.config), asdict(run.model)))
+        raise RequestError(f"{run.start_from} has a tokenizer of other sizes than this run: {lines}")
+    return jax.tree.map(jnp.asarray, start.params)
+
+
+def open_tokenizer(where: str | Path) -> VideoTokenizer:
+    """The video tokenizer of a training's folder (its averaged weights), of a model folder, or of a shipped model."""
+    if Path(where, "checkpoints").is_dir():
+        params, _, config = restore_params(Path(where))
+        if "encoder_kernel" not in config.get("model", {}):
+            raise RequestError(f"{where} holds the training of something else than a video tokenizer")
+        return VideoTokenizer(VideoTokenizerConfig(**config["model"]), params)
+    return load(str(where)).video_tokenizer

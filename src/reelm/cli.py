@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import traceback
+import warnings
 from collections.abc import Sequence
 from typing import NoReturn
 
@@ -63,6 +64,7 @@ def _run(arguments: list[str]) -> None:
     # Programs compiled by an earlier call are found again: the second clip does not wait for XLA.
     os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(home() / "compiled"))
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.5")
+    warnings.filterwarnings("ignore", message="Error (read|writ)ing persistent compilation cache")  # then it compiles
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # XLA's own notes are not for the user of a command
     command.run()
 

@@ -45,15 +45,27 @@ class DataTokenize:
     """Data set to tokenize."""
     video_tokenizer: str = "demo"
     """Folder of `reelm train video-tokenizer`, a model folder, or a shipped model."""
-    output: Annotated[Path | None, tyro.conf.arg(aliases=["-o"])] = None
-    """Folder to write; the default is $REELM_HOME/tokens/NAME, $REELM_HOME being ~/.cache/reelm."""
+    output: Annotated[Path, tyro.conf.arg(aliases=["-o"])] = Path("runs/tokens")
+    """Folder to write, where the language model's configuration looks for it. An unfinished one is gone on with."""
+    split: str = "train"
+    """Part of the data set."""
+    num_clips: int = 60_000
+    """Clips to tokenize."""
+    num_frames: int = 33
+    """Frames of a clip."""
 
     def run(self) -> None:
         from reelm.train.tokenize import tokenize
 
-        folder = self.output or home() / "tokens" / self.name
-        tokenize(self.name, self.video_tokenizer, folder)
-        print(folder)
+        tokenize(
+            self.name,
+            self.video_tokenizer,
+            self.output,
+            split=self.split,
+            num_clips=self.num_clips,
+            num_frames=self.num_frames,
+        )
+        print(self.output)
 
 
 @dataclass(frozen=True, kw_only=True)

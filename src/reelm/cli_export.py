@@ -12,20 +12,22 @@ from reelm.tokenizer.request import RequestError
 
 @dataclass(frozen=True, kw_only=True)
 class Export:
-    """Join a trained tokenizer and a trained language model into a model folder for --model and reelm.load."""
+    """Join trained parts into a model folder, for --model and for reelm.load."""
 
     video_tokenizer: Path
     """Folder of `reelm train video-tokenizer`."""
-    lm: Path
-    """Folder of `reelm train lm`."""
+    lm: Path | None = None
+    """Folder of `reelm train lm`; without it the model can reconstruct and tokenize, and not generate."""
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
     """Folder to write."""
     dtype: Literal["int8", "bfloat16", "float32"] = "float32"
     """Number format of the weights in the files."""
+    cfg_scale: float = 1.0
+    """Strength of guidance by the prompt where a call does not name one; 1 is none."""
 
     def run(self) -> None:
         for folder in (self.video_tokenizer, self.lm):
-            if not folder.is_dir():
+            if folder is not None and not folder.is_dir():
                 raise RequestError(f"there is no folder {folder}; name the --workdir of a training")
         if self.output.is_file():
             raise RequestError(f"cannot write {self.output}: it is a file; name a folder")
@@ -33,5 +35,5 @@ class Export:
 
         from reelm.train.export import export
 
-        export(self.video_tokenizer, self.lm, self.output, dtype=self.dtype)
+        export(self.video_tokenizer, self.lm, self.output, dtype=self.dtype, cfg_scale=self.cfg_scale)
         print(self.output)

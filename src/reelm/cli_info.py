@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -86,11 +87,25 @@ def _named(name: str) -> dict[str, Any]:
 
         about["model"] = reelm.load(name).info()
     if name in configs.names():
-        about |= {f"config of {stage}": asdict(configs.get(stage, name)) for stage in _STAGES}
+        for stage in _STAGES:
+            run = configs.get(stage, name)
+            about[f"config of {stage}"] = {"parameters": _parameters(stage, run.model), **asdict(run)}
     if not about:
         known = ", ".join(dict.fromkeys([*shipped_models(), *configs.names()]))
         raise RequestError(f"there is no configuration, model, folder or file {name}; known are {known}")
     return about
+
+
+def _parameters(stage: str, config: Any) -> int:
+    """Numbers in a net of these sizes."""
+    import jax
+
+    if stage == "video-tokenizer":
+        from reelm.tokenizer.video import init_params
+    else:
+        from reelm.lm.transformer import init_params
+    shapes = jax.eval_shape(partial(init_params, config), jax.random.key(0))
+    return sum(leaf.size for leaf in jax.tree.leaves(shapes))
 
 
 def _lines(about: dict[str, Any], indent: str = "") -> str:

@@ -49,7 +49,11 @@ def check_parent(path: Path) -> None:
 def shipped_models() -> list[str]:
     """Names of the models inside the package."""
     weights = files("reelm") / "weights"
-    return sorted(entry.name for entry in weights.iterdir() if entry.is_dir()) if weights.is_dir() else []
+    return (
+        sorted(entry.name for entry in weights.iterdir() if (entry / "model.json").is_file())
+        if weights.is_dir()
+        else []
+    )
 
 
 def check_model(name: str | None) -> None:

@@ -1,0 +1,67 @@
+"""Choosing values: limits of the dials, the distribution of draws, and their independence from the batch."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from reelm.sampling.choose import Controls, choose, guide
+from reelm.tokenizer.request import RequestError
+
+LOGITS = jnp.array([[0.0, 3.0, 1.0, 2.0, -1.0], [5.0, 4.9, -3.0, 0.0, 0.0]])
+
+
+def draws(controls: Controls, logits: jax.Array = LOGITS[:1], count: int = 4000) -> np.ndarray:
+    keys = jax.random.split(jax.random.key(0), count)
+    return np.asarray(choose(jnp.broadcast_to(logits, (count, logits.shape[-1])), keys, controls))
+
+
+def checked(temperature: float = 1.0, top_k: int = 0, top_p: float = 1.0, cfg_scale: float = 1.0) -> Controls:
+    return Controls.checked(temperature, top_k, top_p, cfg_scale)
+
+
+@pytest.mark.parametrize("controls", [checked(temperature=0.0), checked(top_k=1), checked(top_p=1e-6)])
+def test_greedy_top_1_and_a_tiny_top_p_take_the_likeliest(controls):
+    assert (draws(controls) == 1).all()
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0])
+def test_draws_follow_the_softmax(temperature):
+    seen = np.bincount(draws(checked(temperature=temperature)), minlength=5) / 4000
+    np.testing.assert_allclose(seen, jax.nn.softmax(LOGITS[0] / temperature), atol=0.03)
+
+
+def test_top_k_keeps_exactly_k():
+    assert set(draws(checked(temperature=3.0, top_k=3))) == {1, 2, 3}
+
+
+def test_top_p_keeps_the_fewest_that_hold_the_share():
+    p = np.sort(jax.nn.softmax(LOGITS[0]))[::-1]
+    assert p[0] < 0.7 < p[0] + p[1]
+    assert set(draws(checked(top_p=0.7))) == {1, 3}
+
+
+def test_a_draw_does_not_depend_on_its_batch():
+    keys = jax.random.split(jax.random.key(1), 2)
+    both = choose(LOGITS, keys, checked())
+    alone = [choose(LOGITS[i : i + 1], keys[i : i + 1], checked())[0] for i in range(2)]
+    np.testing.assert_array_equal(both, alone)
+
+
+def test_guidance_at_one_is_the_conditional_model_and_moves_away_from_the_other():
+    np.testing.assert_allclose(guide(LOGITS, jnp.float32(1)), LOGITS[:1], atol=1e-6)
+    np.testing.assert_allclose(guide(LOGITS, jnp.float32(2)), 2 * LOGITS[:1] - LOGITS[1:], atol=1e-6)
+
+
+def test_changing_a_dial_does_not_compile_again():
+    compiled = jax.jit(choose)
+    keys = jax.random.split(jax.random.key(0), 2)
+    for controls in (checked(), checked(0.0), checked(1.0, 5), checked(0.7, 0, 0.9, 3.0)):
+        compiled(LOGITS, keys, controls)
+    assert compiled._cache_size() == 1
+
+
+@pytest.mark.parametrize("bad", [{"temperature": -1}, {"top_k": -1}, {"top_p": 0}, {"top_p": 1.1}, {"cfg_scale": -1}])
+def test_dials_out_of_range_are_refused(bad):
+    with pytest.raises(RequestError, match=next(iter(bad))):
+        checked(**bad)

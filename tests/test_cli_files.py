@@ -1,0 +1,123 @@
+"""Commands that read and write files, with a tiny model: the same results as in Python, whole files or none."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import reelm
+from reelm.cli import main
+
+PROMPT = "a red seven moves"
+
+
+@pytest.fixture(scope="module")
+def model_folder(tiny_model, tmp_path_factory) -> str:
+    folder = tmp_path_factory.mktemp("model") / "tiny"
+    tiny_model.save(folder)
+    return str(folder)
+
+
+@pytest.fixture
+def clip_file(tmp_path) -> Path:
+    """A clip whose size and length fit no code: 6 frames of 18x20."""
+    path = tmp_path / "in.mp4"
+    video = np.random.default_rng(0).integers(0, 255, (6, 18, 20, 3), np.uint8)
+    reelm.Clip(video=video, fps=12.0).save(path)
+    return path
+
+
+def test_generate_writes_the_clip_that_python_makes(tiny_model, model_folder, tmp_path, capsys):
+    file = tmp_path / "seven.webp"  # lossless
+    assert main(["generate", PROMPT, "-o", str(file), "--model", model_folder, "--seed", "3", "--top-k", "2"]) == 0
+    out, err = capsys.readouterr()
+    assert out == f"{file}\n"
+    assert "2 of 2" in err
+    clip = tiny_model.generate(PROMPT, seed=3, top_k=2)
+    opened = reelm.Clip.open(file)
+    np.testing.assert_array_equal(opened.video, clip.video)
+    assert (opened.info["prompt"], opened.info["seed"], opened.info["top_k"]) == (PROMPT, 3, 2)
+
+
+def test_several_clips_are_numbered_prompt_by_prompt(model_folder, tmp_path, capsys):
+    prompts = tmp_path / "prompts.txt"
+    prompts.write_text("a red seven moves\n\na blue two moves\n")
+    line = ["generate", "--prompts", str(prompts), "-o", str(tmp_path / "x.webp"), "--num-samples", "2"]
+    assert main([*line, "--num-frames", "2", "--model", model_folder]) == 0
+    files = [tmp_path / f"x-{number}.webp" for number in range(4)]
+    assert capsys.readouterr().out.split() == [str(file) for file in files]
+    infos = [reelm.Clip.open(file).info for file in files]
+    assert [(info["prompt"].split()[1], info["seed"]) for info in infos] == [
+        *[("red", 0), ("red", 1)],
+        *[("blue", 0), ("blue", 1)],
+    ]
+
+
+def test_what_only_the_model_can_refuse_leaves_no_file(model_folder, tmp_path, capsys):
+    for flags in (["--num-frames", "99"], ["--height", "17"], ["--seed", "-1"]):
+        assert main(["generate", PROMPT, "-o", str(tmp_path / "x.mp4"), "--model", model_folder, *flags]) == 2
+        assert capsys.readouterr().err.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_reconstruct_keeps_size_length_and_rate(model_folder, clip_file, tmp_path, capsys):
+    out = tmp_path / "out.mp4"
+    assert main(["reconstruct", str(clip_file), "-o", str(out), "--model", model_folder]) == 0
+    assert re.fullmatch(r"PSNR \d+\.\d+ dB  SSIM -?\d\.\d+\n", capsys.readouterr().out)
+    clip = reelm.Clip.open(out)
+    assert clip.video.shape == (6, 18, 20, 3) and clip.fps == 12
+
+
+def test_tokens_give_back_what_reconstruct_gives(tiny_model, model_folder, clip_file, tmp_path):
+    tokens, out = tmp_path / "tokens.npz", tmp_path / "out.webp"
+    assert main(["tokenize", str(clip_file), "-o", str(tokens), "--model", model_folder]) == 0
+    with np.load(tokens) as held:
+        assert held["video"].dtype == np.int32 and held["video"].shape == (3, 3, 3)
+        assert str(held["tokenizer_hash"]) == tiny_model.video_tokenizer.hash
+    assert main(["detokenize", str(tokens), "-o", str(out)]) == 0
+    expected = tiny_model.video_tokenizer.reconstruct(reelm.Clip.open(clip_file).video)
+    np.testing.assert_array_equal(reelm.Clip.open(out).video, expected)
+
+
+def test_tokens_of_another_tokenizer_are_refused(model_folder, clip_file, tmp_path, capsys):
+    tokens, out = tmp_path / "tokens.npz", tmp_path / "out.mp4"
+    assert main(["tokenize", str(clip_file), "-o", str(tokens), "--model", model_folder]) == 0
+    with np.load(tokens) as held:
+        np.savez(tokens, **{**held, "tokenizer_hash": np.str_("0123456789abcdef")})
+    capsys.readouterr()
+    assert main(["detokenize", str(tokens), "-o", str(out)]) == 2
+    assert "0123456789abcdef" in capsys.readouterr().err
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("lack", ["video", "tokenizer_hash"])
+def test_an_incomplete_token_file_is_refused(tmp_path, capsys, lack):
+    fields = ("video", "fps", "frames", "height", "width", "tokenizer_hash", "model")
+    np.savez(tmp_path / "tokens.npz", **{name: np.zeros(1) for name in fields if name != lack})
+    assert main(["detokenize", str(tmp_path / "tokens.npz"), "-o", str(tmp_path / "x.mp4")]) == 2
+    assert lack in capsys.readouterr().err
+
+
+def test_info_of_a_clip_a_model_and_a_configuration(model_folder, clip_file, capsys):
+    for subject, word in ((str(clip_file), "fps: 12"), (model_folder, "multiples of 8"), ("demo", "parameters: ")):
+        assert main(["info", subject]) == 0
+        assert word in capsys.readouterr().out
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="no limit on the size of files")
+def test_a_full_disk_is_one_line_and_no_file(model_folder, tmp_path):
+    limited = (
+        "import resource, signal, sys; from reelm.cli import main;"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100));"
+        "sys.exit(main(sys.argv[1:]))"
+    )
+    command = [sys.executable, "-c", limited, "generate", PROMPT, "-o", str(tmp_path / "x.mp4")]
+    ended = subprocess.run([*command, "--model", model_folder], capture_output=True, text=True)
+    assert ended.returncode == 1
+    told = [line for line in ended.stderr.splitlines() if not line.startswith("latent frames: ")]
+    assert len(told) == 1 and told[0].startswith("reelm: error: ")
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,209 @@
+"""Models: the seed rules of `generate`, folders that survive a round trip, and folders that do not."""
+
+import json
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import reelm
+from reelm.lm import transformer
+from reelm.lm.transformer import LMConfig
+from reelm.sampling.decode import decode_frame
+from reelm.sampling.model import Defaults, LanguageModel, Model
+from reelm.tokenizer import video
+from reelm.tokenizer.request import RequestError
+from reelm.tokenizer.text import TextTokenizer
+from reelm.tokenizer.video import VideoTokenizer, VideoTokenizerConfig
+
+
+@pytest.fixture(scope="module")
+def model() -> Model:
+    """A tiny model with random weights, whose codes depend on everything before them."""
+    tokenizer_config = VideoTokenizerConfig(
+        bits=10,
+        encoder_channels=(8,),
+        decoder_channels=(8,),
+        encoder_blocks=1,
+        decoder_blocks=1,
+    )
+    text = TextTokenizer.train([f"a {word} moves" for word in ("red", "blue", "seven", "two")] * 5, 300)
+    config = LMConfig(
+        bits=10,
+        text_vocabulary=text.vocabulary,
+        prefix=16,
+        frames=4,
+        width=32,
+        layers=2,
+        heads=2,
+        kv_heads=1,
+        head_width=16,
+        hidden=32,
+    )
+    noise = lambda params, seed: jax.tree.map(  # noqa: E731
+        lambda leaf: np.asarray(leaf + 0.2 * jax.random.normal(jax.random.key(seed), leaf.shape)), params
+    )
+    return Model(
+        "tiny",
+        VideoTokenizer(tokenizer_config, noise(video.init_params(tokenizer_config, jax.random.key(0)), 1)),
+        LanguageModel(config, noise(transformer.init_params(config, jax.random.key(2)), 3), text),
+        Defaults(height=16, width=24, num_frames=5, cfg_scale=2.0),
+        {"steps": 1},
+    )
+
+
+def ids(clip: reelm.Clip) -> np.ndarray:
+    assert clip.tokens is not None
+    return clip.tokens["video"]
+
+
+def test_the_clip_is_what_was_asked(model):
+    clip = model.generate("a red seven moves", seed=3)
+    assert clip.video.shape == (5, 16, 24, 3) and clip.video.dtype == np.uint8 and clip.fps == 8
+    assert ids(clip).shape == (2, 2, 3)
+    assert clip.info["prompt"] == "a red seven moves" and clip.info["seed"] == 3
+    np.testing.assert_array_equal(model.video_tokenizer.decode(ids(clip))[0], clip.video)
+
+
+@pytest.mark.parametrize("num_frames", [1, 2, 4, 5, 6, 13])
+def test_any_number_of_frames(model, num_frames):
+    assert len(model.generate("red", num_frames=num_frames).video) == num_frames
+
+
+def test_sample_k_is_the_clip_of_seed_plus_k(model):
+    clips = model.generate("a red seven moves", num_samples=3, seed=5)
+    for k, clip in enumerate(clips):
+        np.testing.assert_array_equal(ids(clip), ids(model.generate("a red seven moves", seed=5 + k)))
+    assert len({ids(clip).tobytes() for clip in clips}) == 3
+
+
+def test_a_list_of_prompts_is_flat_and_each_clip_is_that_of_its_prompt_alone(model):
+    clips = model.generate(["a red seven moves", "blue"], num_samples=2, seed=1)
+    expected = [(prompt, seed) for prompt in ("a red seven moves", "blue") for seed in (1, 2)]
+    assert [(clip.info["prompt"], clip.info["seed"]) for clip in clips] == expected
+    for clip, (prompt, seed) in zip(clips, expected, strict=True):
+        np.testing.assert_array_equal(ids(clip), ids(model.generate(prompt, seed=seed)))
+
+
+def test_a_longer_clip_begins_as_a_shorter_one(model):
+    short, long = (model.generate("two", num_frames=n, seed=2) for n in (5, 13))
+    np.testing.assert_array_equal(ids(long)[:2], ids(short))
+    np.testing.assert_array_equal(long.video[:5], short.video)
+
+
+def test_prompt_guidance_and_negative_prompt_all_count(model):
+    clips = [
+        model.generate("red", temperature=0.0),
+        model.generate("blue", temperature=0.0),
+        model.generate("red", temperature=0.0, cfg_scale=1.0),
+        model.generate("red", temperature=0.0, negative_prompt="seven"),
+    ]
+    assert len({ids(clip).tobytes() for clip in clips}) == 4
+
+
+def test_new_settings_do_not_compile_again(model):
+    model.generate("red")
+    before = decode_frame._cache_size()
+    model.generate("blue two", seed=9, temperature=0.5, top_k=3, top_p=0.8, cfg_scale=4.0, negative_prompt="red")
+    assert decode_frame._cache_size() == before
+
+
+def test_callback_counts_latent_frames_and_cancels(model):
+    seen = []
+    clip = model.generate("red", num_frames=13, callback=lambda done, total: seen.append((done, total)) or done < 2)
+    assert seen == [(1, 4), (2, 4)]
+    assert len(clip.video) == 5
+
+
+def test_score_agrees_with_greedy_decoding(model):
+    clip = model.generate("red", temperature=0.0, cfg_scale=1.0)
+    scores = model.score(clip, "red")
+    assert scores.shape == ids(clip).shape and (scores < 0).all()
+    # Greedy takes the likeliest first sub-token at each place, so no code below 1 / (32 * 32) can be chosen.
+    assert (scores > -2 * np.log(32)).all()
+    assert np.abs(scores - model.score(clip, "blue")).max() > 1e-3
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "int8"])
+def test_a_saved_model_is_the_same_model(model, tmp_path, dtype):
+    model.save(tmp_path / "m", dtype=dtype)
+    loaded = reelm.load(str(tmp_path / "m"))
+    assert loaded.video_tokenizer.hash == model.video_tokenizer.hash
+    assert loaded.record == model.record and loaded.defaults == model.defaults
+    tolerance = {"float32": 0, "bfloat16": 0.01, "int8": 0.02}[dtype]
+    assert loaded.lm is not None and model.lm is not None
+    for ours, theirs in zip(jax.tree.leaves(model.lm.params), jax.tree.leaves(loaded.lm.params), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=tolerance * max(1, np.abs(ours).max()))
+    if dtype == "float32":
+        np.testing.assert_array_equal(ids(loaded.generate("red")), ids(model.generate("red")))
+
+
+def test_a_tokenizer_alone_says_that_it_cannot_generate(model, tmp_path):
+    Model("rebuilder", model.video_tokenizer).save(tmp_path)
+    loaded = reelm.load(str(tmp_path))
+    assert loaded.video_tokenizer.reconstruct(np.zeros((3, 9, 9, 3), np.uint8)).shape == (3, 9, 9, 3)
+    with pytest.raises(RequestError, match="without a language model"):
+        loaded.generate("red")
+
+
+def _damage_weights(folder):
+    data = bytearray((folder / "lm.safetensors").read_bytes())
+    data[-5] ^= 1
+    (folder / "lm.safetensors").write_bytes(data)
+
+
+def _other_format(folder):
+    manifest = json.loads((folder / "model.json").read_text())
+    (folder / "model.json").write_text(json.dumps(manifest | {"format": 99}))
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (_damage_weights, "sha256"),
+        (_other_format, "format 99"),
+        (lambda folder: (folder / "lm.safetensors").unlink(), "missing"),
+        (lambda folder: (folder / "model.json").write_text("{"), "damaged"),
+        (lambda folder: (folder / "model.json").unlink(), "no model.json"),
+    ],
+    ids=["flipped bit", "format", "missing file", "broken manifest", "no manifest"],
+)
+def test_a_damaged_folder_is_refused_in_one_line(model, tmp_path, damage, message):
+    model.save(tmp_path)
+    damage(tmp_path)
+    with pytest.raises(RequestError, match=message) as error:
+        reelm.load(str(tmp_path))
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"num_frames": 14}, "1 to 13 frames"),
+        ({"num_frames": 0}, "1 to 13 frames"),
+        ({"height": 17}, "nearest valid"),
+        ({"num_samples": 0}, "num_samples"),
+        ({"seed": -1}, "seed"),
+        ({"prompt": "word " * 2000}, "fewer words"),
+        ({"prompt": []}, "empty"),
+        ({"temperature": float("nan")}, "temperature"),
+    ],
+)
+def test_impossible_requests_are_refused_in_one_line(model, settings, message):
+    with pytest.raises(RequestError, match=message) as error:
+        model.generate(**({"prompt": "red"} | settings))
+    assert "\n" not in str(error.value)
+
+
+def test_a_wrong_argument_names_the_right_one(model):
+    with pytest.raises(TypeError, match="cfg_scale"):
+        model.generate("red", guidance_scale=3.0)
+    with pytest.raises(TypeError, match="num_frames"):
+        model.generate("red", num_frame=3)
+
+
+def test_noise_differs_between_the_sub_tokens_of_a_code():
+    key = jax.random.fold_in(jax.random.key(0), 0)
+    first, second = (jax.random.gumbel(jax.random.fold_in(key, k), (32,)) for k in range(2))
+    assert np.abs(np.corrcoef(jnp.stack([first, second]))[0, 1]) < 0.5

@@ -1,0 +1,54 @@
+"""The layout of a sample: prefix, places, aims and mask."""
+
+import numpy as np
+import pytest
+
+from reelm.lm.stream import FILLER, SPECIALS, Layout, prefix_ids, without_text
+from reelm.tokenizer.request import RequestError
+
+LAYOUT = Layout(prefix=6, frames=2, rows=2, columns=3)
+
+
+def prefix(**change):
+    fields = {"rows": 2, "columns": 3, "fps": 8.0, "text": [5, 7], "length": 8} | change
+    return prefix_ids("text_to_video", **fields)
+
+
+def test_prefix_is_filled_to_its_bucket():
+    ids = prefix()
+    assert ids.shape == (8,)
+    assert list(ids[4:6]) == [SPECIALS + 5, SPECIALS + 7] and (ids[6:] == FILLER).all()
+    assert (ids[:4] != FILLER).all()
+
+
+def test_each_field_has_its_own_ids():
+    seen = [prefix(**change) for change in ({}, {"rows": 3}, {"columns": 2}, {"fps": 2.0})]
+    assert len({tuple(ids) for ids in seen}) == len(seen)
+
+
+def test_taking_the_text_out_keeps_the_rest():
+    ids = without_text(prefix())
+    np.testing.assert_array_equal(ids, prefix(text=[]))
+
+
+@pytest.mark.parametrize("change", [{"text": [0] * 5}, {"rows": 64}, {"fps": 0.1}])
+def test_what_the_prefix_cannot_say_is_refused(change):
+    with pytest.raises(RequestError):
+        prefix(**change)
+
+
+def test_each_slot_aims_at_what_the_next_one_holds():
+    np.testing.assert_array_equal(LAYOUT.aims[5:-1], LAYOUT.places[6:])
+    np.testing.assert_array_equal(LAYOUT.aims[-1], [2, 0, 0])  # the first code of the frame after
+    np.testing.assert_array_equal(LAYOUT.places[6 + 5], [0, 1, 2])  # raster order
+
+
+def test_text_stands_at_the_same_place_in_every_bucket():
+    longer = Layout(prefix=9, frames=2, rows=2, columns=3)
+    np.testing.assert_array_equal(longer.places[:6], LAYOUT.places[:6])
+
+
+def test_mask_is_full_over_the_prefix_and_causal_after_it():
+    mask = LAYOUT.mask
+    assert mask[:6, :6].all() and not mask[:6, 6:].any()
+    np.testing.assert_array_equal(mask[6:], np.tri(12, 18, 6, dtype=bool))

@@ -1,0 +1,160 @@
+"""Both trainings on moving digits, at toy size: what they teach, what they keep, and the model they make together."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import reelm
+from reelm.lm.stream import SPECIALS
+from reelm.lm.transformer import LMConfig, init_params
+from reelm.tokenizer.request import RequestError
+from reelm.tokenizer.text import TextTokenizer
+from reelm.tokenizer.video import VideoTokenizerConfig
+from reelm.train import lm, video_tokenizer
+from reelm.train.checkpoints import restore_params
+from reelm.train.export import export
+from reelm.train.lm import Bucket, LMRun, Stage, ToSample, cross_entropy
+from reelm.train.loop import LoopConfig
+from reelm.train.moving_digits import example
+from reelm.train.optimizer import OptimizerConfig, make_step
+from reelm.train.state import create
+from reelm.train.tokenize import tokenize
+from reelm.train.video_tokenizer import ClipData, RandomCrop, VideoTokenizerRun, open_tokenizer
+
+pytestmark = pytest.mark.slow  # several programs are compiled before the first test
+
+TOKENIZER = VideoTokenizerRun(
+    model=VideoTokenizerConfig(
+        bits=8, encoder_channels=(16,), decoder_channels=(16,), encoder_blocks=1, decoder_blocks=1
+    ),
+    data=ClipData(source_frames=9, frames=5, crop=16),
+    batch_size=2,
+    loop=LoopConfig(steps=3, save_every=3, sample_every=3),
+)
+LM = LMRun(
+    model=LMConfig(bits=8, frames=3, width=32, layers=2, heads=2, kv_heads=1, head_width=16, hidden=32),
+    stages=(
+        Stage(steps=1, buckets=(Bucket(frames=1, batch_size=4),)),
+        Stage(buckets=(Bucket(frames=1, batch_size=4), Bucket(frames=2, batch_size=2)), weights=(0.5, 0.5)),
+    ),
+    optimizer=OptimizerConfig(muon=0.02),
+    loop=LoopConfig(steps=3, save_every=3),
+)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory) -> Path:
+    """A folder with `tokenizer`, `tokens`, `lm` and `model`."""
+    folder = tmp_path_factory.mktemp("trained")
+    video_tokenizer.train(TOKENIZER, folder / "tokenizer")
+    tokenize("moving_digits", folder / "tokenizer", folder / "tokens", num_clips=40, num_frames=9)
+    lm.train(replace(LM, tokens=folder / "tokens"), folder / "lm")
+    export(folder / "tokenizer", folder / "lm", folder / "model", dtype="int8", cfg_scale=1.5)
+    return folder
+
+
+def test_the_model_made_by_the_trainings_generates(trained):
+    model = reelm.load(str(trained / "model"))
+    clip = model.generate("a red seven moves right", num_frames=9, seed=1)
+    assert isinstance(clip, reelm.Clip)
+    assert clip.video.shape == (9, 64, 64, 3)
+    assert clip.info["cfg_scale"] == 1.5
+    assert model.record["lm"]["steps"] == 3
+
+
+def test_samples_are_written_while_training(trained):
+    assert (trained / "tokenizer" / "samples" / "step_00000003" / "rebuilt.png").is_file()
+
+
+def test_tokens_are_the_codes_of_the_clips(trained):
+    from reelm.train.tokens import open_tokens
+
+    tokenizer = open_tokenizer(trained / "tokenizer")
+    source = open_tokens(trained / "tokens", tokenizer.hash)
+    assert len(source) == 40
+    for i in (0, 33, 39):
+        original = example("train", i, 9)
+        assert source[i]["caption"] == original["caption"]
+        np.testing.assert_array_equal(source[i]["video"], tokenizer.encode(original["video"])[0])
+
+
+def test_a_frozen_encoder_keeps_its_codes_while_the_decoder_learns(trained, tmp_path):
+    run = replace(TOKENIZER, start_from=trained / "tokenizer", freeze_encoder=True)
+    video_tokenizer.train(run, tmp_path / "further")
+    before, after = (open_tokenizer(folder) for folder in (trained / "tokenizer", tmp_path / "further"))
+    assert before.hash == after.hash
+    video = example("test", 0, 9)["video"]
+    np.testing.assert_array_equal(before.encode(video), after.encode(video))
+    pixels = [tokenizer.params["decoder"]["pixels"]["bias"] for tokenizer in (before, after)]
+    assert np.abs(pixels[0] - pixels[1]).max() > 0
+
+
+def test_a_language_model_does_not_go_with_another_tokenizer(trained, tmp_path):
+    other = replace(TOKENIZER, loop=replace(TOKENIZER.loop, seed=1))
+    video_tokenizer.train(other, tmp_path / "other")
+    with pytest.raises(RequestError, match="tokenize the clips again"):
+        export(tmp_path / "other", trained / "lm", tmp_path / "model")
+
+
+def test_folders_of_the_wrong_training_are_named(trained, tmp_path):
+    with pytest.raises(RequestError, match="something else than a video tokenizer"):
+        open_tokenizer(trained / "lm")
+    with pytest.raises(RequestError, match="something else than a language model"):
+        export(trained / "tokenizer", trained / "tokenizer", tmp_path / "model")
+
+
+def test_a_bucket_longer_than_the_tokens_is_refused(trained, tmp_path):
+    run = replace(LM, tokens=trained / "tokens", stages=(Stage(buckets=(Bucket(frames=4, batch_size=2),)),))
+    with pytest.raises(RequestError, match="4 latent frames"):
+        lm.train(run, tmp_path / "lm")
+
+
+def test_words_are_dropped_at_the_given_share():
+    text = TextTokenizer.train(["a red seven moves right"] * 9, 280)
+    sample = {"video": np.zeros((3, 8, 8), np.int32), "caption": "a red seven moves right"}
+    to_sample = ToSample(text, prefix=32, frames=2, fps=8.0, drop_text=0.3)
+    made = [to_sample.random_map(sample, np.random.default_rng(i)) for i in range(500)]
+    dropped = np.mean([(each["prefix"] < SPECIALS).all() for each in made])
+    assert 0.24 < dropped < 0.36
+    assert made[0]["codes"].shape == (2, 8, 8)
+
+
+def test_crops_lie_inside_the_clip_and_differ():
+    clip = example("train", 0, 9)
+    crops = [RandomCrop(5, 16).random_map(clip, np.random.default_rng(i)) for i in range(5)]
+    assert all(crop.shape == (5, 16, 16, 3) and crop.min() >= -1 and crop.max() <= 1 for crop in crops)
+    assert len({crop.tobytes() for crop in crops}) > 1
+
+
+def test_cross_entropy_of_a_fresh_model_is_that_of_a_fair_draw():
+    params = init_params(LM.model, jax.random.key(0))
+    codes = jax.random.randint(jax.random.key(1), (2, 2, 2, 2), 0, 256)
+    nats, _ = cross_entropy(LM.model, params, jnp.zeros((2, LM.model.prefix), jnp.int32), codes, jnp.float32)
+    np.testing.assert_allclose(nats, np.log(256), rtol=1e-5)
+
+
+@pytest.mark.parametrize("muon", [0.0, 0.02])
+def test_a_step_without_a_finite_loss_changes_nothing_but_the_count(muon):
+    optimizer = OptimizerConfig(muon=muon).build(10)
+    step = make_step(lambda params, batch, key, step: (jnp.sum(params["kernel"]) * batch, {}), optimizer, 0.9)
+    state = create({"kernel": jnp.ones((2, 3))}, optimizer, 0)
+    state, metrics = step(state, jnp.float32(1.0))
+    assert metrics["skipped"] == 0
+    before = jax.device_get(state)
+    state, metrics = step(state, jnp.float32(jnp.nan))
+    assert metrics["skipped"] == 1 and state.step == 2
+    jax.tree.map(np.testing.assert_array_equal, before.replace(step=0), jax.device_get(state).replace(step=0))
+    state, metrics = step(state, jnp.float32(1.0))
+    assert metrics["skipped"] == 0 and np.abs(state.params["kernel"] - before.params["kernel"]).max() > 0
+
+
+def test_the_average_is_what_is_exported(trained):
+    averaged, _, _ = restore_params(trained / "tokenizer")
+    latest, _, _ = restore_params(trained / "tokenizer", ema=False)
+    difference = jax.tree.map(lambda a, b: np.abs(a - b).max(), averaged, latest)
+    assert max(jax.tree.leaves(difference)) > 0
+    jax.tree.map(np.testing.assert_array_equal, open_tokenizer(trained / "tokenizer").params, averaged)

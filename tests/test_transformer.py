@@ -1,0 +1,115 @@
+"""The language model: causal, bidirectional over the prefix, and the same with a cache as without."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from reelm.lm import transformer
+from reelm.lm.stream import Layout
+from reelm.lm.transformer import LMConfig
+
+CONFIG = LMConfig(
+    bits=10, text_vocabulary=20, prefix=6, frames=3, width=32, layers=2, heads=4, kv_heads=2, head_width=16, hidden=48
+)
+LAYOUT = Layout(prefix=6, frames=2, rows=2, columns=3)
+
+
+@pytest.fixture(scope="module")
+def params():
+    fresh = transformer.init_params(CONFIG, jax.random.key(0))
+    leaves, tree = jax.tree.flatten(fresh)
+    keys = jax.random.split(jax.random.key(1), len(leaves))
+    # Fresh layers are the identity and fresh heads are flat: noise makes every parameter count.
+    return jax.tree.unflatten(
+        tree, [leaf + 0.1 * jax.random.normal(key, leaf.shape) for leaf, key in zip(leaves, keys, strict=True)]
+    )
+
+
+@pytest.fixture(scope="module")
+def sample():
+    prefix = jax.random.randint(jax.random.key(2), (2, 6), 0, 276)
+    codes = jax.random.randint(jax.random.key(3), (2, LAYOUT.codes, 2), 0, 32)
+    return prefix, codes
+
+
+@pytest.mark.parametrize("window", [1, 4])
+def test_cached_equals_uncached(params, sample, window):
+    prefix, codes = sample
+    expected = transformer.score(CONFIG, params, LAYOUT, prefix, codes)
+    unrolled = transformer.unroll(params)
+    cache = transformer.empty_cache(CONFIG, 2, LAYOUT.slots)
+    first, cache = transformer.prefill(CONFIG, unrolled, LAYOUT, prefix, cache)
+    hidden = [first[:, None]]
+    for i in range(0, LAYOUT.codes, window):
+        more, cache = transformer.extend(
+            CONFIG, unrolled, LAYOUT, codes[:, i : i + window], jnp.int32(i), cache, LAYOUT.slots
+        )
+        hidden.append(more)
+    cached = jnp.concatenate(hidden, axis=1)[:, : LAYOUT.codes]
+    sub_logits = [
+        [transformer.logits(CONFIG, params, state, codes, k) for k in range(2)] for state in (cached, expected)
+    ]
+    for ours, theirs in zip(*sub_logits, strict=True):
+        assert np.std(theirs) > 0.1  # otherwise equality would say nothing
+        np.testing.assert_allclose(ours, theirs, atol=1e-4)
+
+
+def test_no_code_sees_itself_or_a_later_one(params, sample):
+    prefix, codes = sample
+    hidden = transformer.score(CONFIG, params, LAYOUT, prefix, codes)
+    for n in range(LAYOUT.codes - 1):
+        changed = transformer.score(CONFIG, params, LAYOUT, prefix, codes.at[:, n].set((codes[:, n] + 1) % 32))
+        difference = np.abs(changed - hidden).max((0, 2))
+        np.testing.assert_array_equal(difference[: n + 1], 0)
+        assert (difference[n + 1 :] > 0).all()
+
+
+def test_the_prefix_is_read_in_both_directions(params, sample):
+    prefix, codes = sample
+    changed = prefix.at[:, -1].set((prefix[:, -1] + 1) % 276)
+    unrolled = transformer.unroll(params)
+
+    def first_key_of_last_layer(prefix):
+        cache = transformer.empty_cache(CONFIG, 2, LAYOUT.slots)
+        return transformer.prefill(CONFIG, unrolled, LAYOUT, prefix, cache)[1][-1].keys[:, 0]
+
+    assert np.abs(first_key_of_last_layer(prefix) - first_key_of_last_layer(changed)).max() > 1e-6
+
+
+def test_a_short_attention_span_changes_nothing_while_it_covers_what_is_written(params, sample):
+    prefix, codes = sample
+    unrolled = transformer.unroll(params)
+    cache = transformer.empty_cache(CONFIG, 2, LAYOUT.slots)
+    _, cache = transformer.prefill(CONFIG, unrolled, LAYOUT, prefix, cache)
+    results = [
+        transformer.extend(CONFIG, unrolled, LAYOUT, codes[:, :2], jnp.int32(0), cache, seen)[0]
+        for seen in (8, LAYOUT.slots)
+    ]
+    np.testing.assert_allclose(*results, atol=1e-5)
+
+
+def test_a_later_sub_token_depends_on_the_earlier_one_and_not_the_other_way(params, sample):
+    _, codes = sample
+    hidden = jax.random.normal(jax.random.key(4), (2, 1, CONFIG.width))
+    codes = codes[:, :1]
+    other = codes.at[..., 0].set((codes[..., 0] + 1) % 32)
+    logits = lambda c, k: transformer.logits(CONFIG, params, hidden, c, k)  # noqa: E731
+    np.testing.assert_array_equal(logits(codes, 0), logits(other, 0))
+    assert np.abs(logits(codes, 1) - logits(other, 1)).max() > 1e-3
+    last = codes.at[..., 1].set((codes[..., 1] + 1) % 32)
+    np.testing.assert_array_equal(logits(codes, 1), logits(last, 1))
+
+
+def test_equal_steps_are_equal_rotations_also_across_rows_of_the_raster():
+    from reelm.lm.positions import rotate
+
+    aims, places = transformer.turns(CONFIG, LAYOUT)
+    query = jax.random.normal(jax.random.key(5), (1, 1, 1, 16))
+    key = jax.random.normal(jax.random.key(6), (1, 1, 1, 16))
+    # Slot s predicts code s - 5; the code of the same place one latent frame before stands per_frame slots before it.
+    products = [
+        jnp.sum(rotate(query, aims[s : s + 1]) * rotate(key, places[s + 1 - LAYOUT.per_frame :][:1]))
+        for s in range(LAYOUT.prefix - 1 + LAYOUT.per_frame, LAYOUT.slots)
+    ]
+    np.testing.assert_allclose(products, products[0], atol=1e-5)
