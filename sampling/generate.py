@@ -71,7 +71,7 @@ def generate(
     keys = jax.vmap(jax.random.key)(jnp.asarray(list(seeds) * len(prompts), jnp.uint32))
 
     # Two compiled lengths serve every clip: the default one, and the longest.
-    short = model.layout(model.defaults.num_frames, settings.height, settings.width)
+    short = model.layout(min(model.defaults.num_frames, model.longest), settings.height, settings.width)
     full = Layout(wanted.prefix, lm.config.frames, wanted.rows, wanted.columns)
     layout = short if wanted.frames <= short.frames else full
     params = lm.decoding_params

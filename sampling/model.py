@@ -100,7 +100,7 @@ class Model:
         Args:
             prompt: what to show; a list is a batch; None leaves it to the model.
             negative_prompt: what guidance leads away from, in place of no prompt at all.
-            num_frames: frames of the returned clip, any number up to `longest`; 17 when None.
+            num_frames: frames of the returned clip, any number up to `longest`; 17, or `longest`, when None.
             height, width: in pixels; the size of the training clips when None.
             fps: frames a second; that of the training clips when None.
             num_samples: clips of each prompt; sample k is the clip of seed + k.
@@ -129,7 +129,7 @@ class Model:
             raise RequestError("the list of prompts is empty; give at least one")
         defaults = self.defaults
         settings = Settings(
-            num_frames=defaults.num_frames if num_frames is None else num_frames,
+            num_frames=min(defaults.num_frames, self.longest) if num_frames is None else num_frames,
             height=height or defaults.height,
             width=width or defaults.width,
             fps=fps or defaults.fps,

@@ -42,7 +42,7 @@ LM = LMRun(
         Stage(buckets=(Bucket(frames=1, batch_size=4), Bucket(frames=2, batch_size=2)), weights=(0.5, 0.5)),
     ),
     optimizer=OptimizerConfig(muon=0.02),
-    loop=LoopConfig(steps=3, save_every=3),
+    loop=LoopConfig(steps=3, save_every=3, sample_every=3),
 )
 
 
@@ -52,7 +52,7 @@ def trained(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("trained")
     video_tokenizer.train(TOKENIZER, folder / "tokenizer")
     tokenize("moving_digits", folder / "tokenizer", folder / "tokens", num_clips=40, num_frames=9)
-    lm.train(replace(LM, tokens=folder / "tokens"), folder / "lm")
+    lm.train(replace(LM, tokens=folder / "tokens", video_tokenizer=folder / "tokenizer"), folder / "lm")
     export(folder / "tokenizer", folder / "lm", folder / "model", dtype="int8", cfg_scale=1.5)
     return folder
 
@@ -68,6 +68,8 @@ def test_the_model_made_by_the_trainings_generates(trained):
 
 def test_samples_are_written_while_training(trained):
     assert (trained / "tokenizer" / "samples" / "step_00000003" / "rebuilt.png").is_file()
+    clip = reelm.Clip.open(trained / "lm" / "samples" / "step_00000003" / "0.mp4")
+    assert clip.info["prompt"] == example("train", 0, 1)["caption"]
 
 
 def test_tokens_are_the_codes_of_the_clips(trained):

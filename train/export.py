@@ -14,6 +14,8 @@ from .checkpoints import restore_params
 from .lm import TEXT_FILE
 from .video_tokenizer import open_tokenizer
 
+_FOLDERS = ("start_from", "tokens", "video_tokenizer")
+
 
 def export(
     video_tokenizer: Path, lm: Path | None, output: Path, *, dtype: StoredType = "float32", cfg_scale: float = 1.0
@@ -49,5 +51,7 @@ def export(
 def _record(workdir: Path) -> dict[str, Any]:
     """What was run: config, steps, seconds, and the last line of its metrics."""
     _, step, config = restore_params(workdir)
+    # Folders by their names alone: where they stood means nothing elsewhere.
+    config |= {name: Path(config[name]).name for name in _FOLDERS if config.get(name)}
     lines = (workdir / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
     return {"config": config, "steps": step, "last_metrics": json.loads(lines[-1]) if lines else {}}

@@ -17,17 +17,21 @@ import numpy as np
 
 from reelm.lm.stream import Layout, prefix_ids, without_text
 from reelm.lm.transformer import LMConfig, head, init_params, score
+from reelm.sampling.model import Defaults, LanguageModel, Model
 from reelm.tokenizer.codes import ids_to_sub_tokens
 from reelm.tokenizer.request import RequestError
 from reelm.tokenizer.text import TextTokenizer
 
 from . import loop, pipeline, state
+from .contact_sheet import contact_sheet
 from .loop import LoopConfig
 from .optimizer import OptimizerConfig, make_step
 from .state import TrainState
 from .tokens import TokenSource, open_tokens
+from .video_tokenizer import open_tokenizer
 
 TEXT_FILE = "text.model"
+_SAMPLES = 4  # clips made at a time while training, of the token set's first captions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +58,7 @@ class LMRun:
     Attributes:
         model: sizes of the net.
         tokens: folder that `reelm data tokenize` wrote.
+        video_tokenizer: what made the tokens, to turn samples into clips while training; None for no samples.
         stages: lengths of clips over the run; images first teach what things look like at a fraction of a clip's cost.
         drop_text: share of samples whose words are taken out, so that guidance has an unconditional model.
         z_loss: weight of the squared log-normaliser.
@@ -62,6 +67,7 @@ class LMRun:
 
     model: LMConfig = field(default_factory=LMConfig)
     tokens: Path = Path("tokens")
+    video_tokenizer: Path | None = None
     stages: tuple[Stage, ...] = (Stage(),)
     drop_text: float = 0.1
     z_loss: float = 1e-4
@@ -121,7 +127,8 @@ def make_loss(run: LMRun):
 
 def train(run: LMRun, workdir: Path) -> TrainState:
     """Runs or resumes the training in `workdir`; see `loop.run` for what is written and what is raised."""
-    source = open_tokens(run.tokens)
+    tokenizer = None if run.video_tokenizer is None else open_tokenizer(run.video_tokenizer)
+    source = open_tokens(run.tokens, tokenizer and tokenizer.hash)
     frames = source[0]["video"].shape[0]
     longest = max(bucket.frames for stage in run.stages for bucket in stage.buckets)
     if longest > min(frames, run.model.frames):
@@ -129,13 +136,24 @@ def train(run: LMRun, workdir: Path) -> TrainState:
     text = text_tokenizer(source, run.model.text_vocabulary, workdir)
     optimizer = run.optimizer.build(run.loop.steps)
     initial = state.create(init_params(run.model, jax.random.key(run.loop.seed)), optimizer, run.loop.seed)
+    captions = [source[i]["caption"] for i in range(_SAMPLES)]
+
+    def samples(current: TrainState, folder: Path) -> None:
+        assert tokenizer is not None
+        size = Defaults(height=source.index.height, width=source.index.width, fps=source.index.fps)
+        model = Model("sample", tokenizer, LanguageModel(run.model, current.ema, text), size)
+        clips = model.generate(captions)
+        contact_sheet([clip.video for clip in clips], folder / "generated.png", columns=9)
+        for number, clip in enumerate(clips):
+            clip.save(folder / f"{number}.mp4")
+
     return loop.run(
         run.loop,
         initial,
         make_step(make_loss(run), optimizer, run.optimizer.ema),
         pipeline.iterate(_stages(run, source, text)),
         workdir,
-        samples=None,
+        samples=samples if tokenizer else None,
         resolved={**asdict(run), "token_set": asdict(source.index)},
         label="language model",
     )

@@ -14,7 +14,7 @@ import warnings
 from collections.abc import Sequence
 from typing import NoReturn
 
-from reelm.cli_signals import signals_raised
+from reelm.cli_signals import WORDS, signals_raised
 from reelm.tokenizer.request import RequestError
 
 # A path that is not there, or not to be read or written, was named by the user.
@@ -72,8 +72,8 @@ def _run(arguments: list[str]) -> None:
 def _status_and_message(end: BaseException, signals: list[int]) -> tuple[int, str]:
     """How a command that raised `end` exits, after `signals` came; no message when all is said."""
     if signals or isinstance(end, KeyboardInterrupt):
-        number = signals[-1] if signals else signal.SIGINT
-        return 128 + number, "interrupted" if number == signal.SIGINT else "terminated"
+        number = signal.Signals(signals[-1]) if signals else signal.SIGINT
+        return 128 + number, WORDS[number]
     if isinstance(end, SystemExit):  # --help, and a training that saved before it obeyed a signal
         return (end.code, "") if isinstance(end.code, int) else (1, f"error: {end.code}") if end.code else (0, "")
     return 2 if isinstance(end, _AT_FAULT) else 1, f"error: {_in_words(end)}"

@@ -1,11 +1,12 @@
 """Ctrl-C and SIGTERM as exceptions that reach `main`.
 
-Python raises a signal's exception wherever the program happens to be. In a callback of the garbage collector it is
-printed and dropped; in an extension module that is being imported it is printed and becomes an ImportError. Both are
-likely in the seconds in which JAX loads. So the exception is raised again until `main` has it, nothing is printed in
-between, and what came is remembered, whatever exception arrives.
+Python raises a signal's exception wherever the program happens to be, and there are two bad places, both likely in the
+seconds in which JAX loads. While an extension module initialises, the exception is renamed or crashes the process: so
+during an import, when nothing is being written yet, the process ends on the spot. In a callback of the garbage
+collector it is printed and dropped: so it is raised again until `main` has it, and what is printed is kept quiet.
 """
 
+import os
 import signal
 import sys
 import threading
@@ -13,10 +14,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+WORDS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
+
 # Long enough for what is being written to be cleaned up, short enough for whoever waits.
 _SECONDS_TO_ARRIVE = 0.5
-
-_ENDING = (signal.SIGINT, signal.SIGTERM)
 _CAN_REPEAT = hasattr(signal, "setitimer")  # Windows cannot
 
 
@@ -25,7 +26,7 @@ class Interrupted(KeyboardInterrupt):
 
 
 class Terminated(BaseException):
-    """SIGTERM. SystemExit, raised while an extension module initialises, would end the process then and there."""
+    """SIGTERM. SystemExit, where an exception is printed and dropped, would end the process then and there."""
 
 
 @contextmanager
@@ -37,18 +38,20 @@ def signals_raised() -> Iterator[list[int]]:
         return
 
     def receive(number: int, frame: FrameType | None) -> None:
-        if number in _ENDING:
+        if number in WORDS:
             received.append(number)
+        number = received[-1]
+        if _is_importing(frame):
+            os.write(2, f"reelm: {WORDS[signal.Signals(number)]}\n".encode())
+            os._exit(128 + number)
         if _CAN_REPEAT:
             signal.setitimer(signal.ITIMER_REAL, _SECONDS_TO_ARRIVE)
-        if received[-1] == signal.SIGINT:
-            raise Interrupted
-        raise Terminated
+        raise Interrupted if number == signal.SIGINT else Terminated
 
     def quiet(hook):
         return lambda *details: None if received else hook(*details)
 
-    numbers = (*_ENDING, signal.SIGALRM) if _CAN_REPEAT else _ENDING
+    numbers = (*WORDS, signal.SIGALRM) if _CAN_REPEAT else tuple(WORDS)
     former = {number: signal.signal(number, receive) for number in numbers}
     hooks = sys.excepthook, sys.unraisablehook
     sys.excepthook, sys.unraisablehook = (quiet(hook) for hook in hooks)
@@ -60,3 +63,12 @@ def signals_raised() -> Iterator[list[int]]:
         sys.excepthook, sys.unraisablehook = hooks
         for number, handler in former.items():
             signal.signal(number, handler)
+
+
+def _is_importing(frame: FrameType | None) -> bool:
+    """Whether an import is under way in this frame or one that called it."""
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            return True
+        frame = frame.f_back
+    return False
