@@ -3,6 +3,7 @@
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 
 from .cache import LayerCache
 from .positions import rotate
@@ -14,7 +15,7 @@ class Attention(nn.Module):
     heads: int
     kv_heads: int
     head_width: int
-    dtype: jnp.dtype
+    dtype: DTypeLike
 
     @nn.compact
     def __call__(

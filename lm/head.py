@@ -8,6 +8,7 @@ codes.
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 
 from reelm.tokenizer.codes import CodeSpec
 
@@ -51,7 +52,7 @@ class GatedMLP(nn.Module):
     """SwiGLU (arXiv 2002.05202), gate and up in one matmul."""
 
     hidden: int
-    dtype: jnp.dtype
+    dtype: DTypeLike
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
@@ -65,7 +66,7 @@ class CodeHead(nn.Module):
     code: CodeSpec
     width: int
     hidden: int
-    dtype: jnp.dtype
+    dtype: DTypeLike
 
     def setup(self):
         later = self.code.split[:-1]

@@ -10,11 +10,12 @@ training (one compiled layer, scanned) and cut into a tuple by `unroll` for samp
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 
 from reelm.tokenizer.codes import CodeSpec
 from reelm.tokenizer.request import RequestError
@@ -68,7 +69,7 @@ class Block(nn.Module):
     """One layer: attention, then SwiGLU, each on a normalised copy of the stream and added to it."""
 
     config: LMConfig
-    dtype: jnp.dtype
+    dtype: DTypeLike
 
     @nn.compact
     def __call__(self, x, aims, places, mask, cache: LayerCache | None = None, start=0):
@@ -87,10 +88,10 @@ def init_params(config: LMConfig, key: jax.Array) -> dict:
     block = Block(config, jnp.float32)
 
     def init_layer(layer_key: jax.Array) -> dict:
-        params = block.init(layer_key, x, turn, turn, jnp.ones((2, 2), bool))["params"]
+        params = cast(dict, block.init(layer_key, x, turn, turn, jnp.ones((2, 2), bool))["params"])
         # Layers start as the identity, so that depth does not slow the first steps.
-        params["attention"]["out"]["kernel"] *= 0.0
-        params["mlp"]["down"]["kernel"] *= 0.0
+        for part, out in (("attention", "out"), ("mlp", "down")):
+            params[part][out]["kernel"] = jnp.zeros_like(params[part][out]["kernel"])
         return params
 
     sub_tokens = jnp.zeros((1, len(config.code.split)), jnp.int32)
@@ -114,7 +115,7 @@ def unroll(params: dict) -> dict:
 
 
 def score(
-    config: LMConfig, params: dict, layout: Layout, prefix: jax.Array, codes: jax.Array, dtype: jnp.dtype = jnp.float32
+    config: LMConfig, params: dict, layout: Layout, prefix: jax.Array, codes: jax.Array, dtype: DTypeLike = jnp.float32
 ) -> jax.Array:
     """Hidden states `[B, N, D]`, the n-th of which predicts code n, with the true codes before it as input.
 
@@ -138,7 +139,7 @@ def score(
 
 
 def prefill(
-    config: LMConfig, params: dict, layout: Layout, prefix: jax.Array, cache: Cache, dtype: jnp.dtype = jnp.float32
+    config: LMConfig, params: dict, layout: Layout, prefix: jax.Array, cache: Cache, dtype: DTypeLike = jnp.float32
 ) -> tuple[jax.Array, Cache]:
     """Reads prefixes int32 `[B, P]` into a cache -> (hidden state `[B, D]` that predicts code 0, the cache)."""
     aims, places = turns(config, layout)
@@ -157,7 +158,7 @@ def extend(
     first: jax.Array,
     cache: Cache,
     seen: int,
-    dtype: jnp.dtype = jnp.float32,
+    dtype: DTypeLike = jnp.float32,
 ) -> tuple[jax.Array, Cache]:
     """Reads W more codes and predicts what follows each of them.
 
@@ -179,14 +180,14 @@ def extend(
     return _layers(config, params, embed_codes(config, params, codes, dtype), aims, places, mask, cache, slot)
 
 
-def empty_cache(config: LMConfig, batch: int, slots: int, dtype: jnp.dtype = jnp.float32) -> Cache:
+def empty_cache(config: LMConfig, batch: int, slots: int, dtype: DTypeLike = jnp.float32) -> Cache:
     """A cache of zeros for `batch` rows of `slots` slots."""
     return tuple(
         LayerCache.zeros(batch, slots, config.kv_heads, config.head_width, dtype) for _ in range(config.layers)
     )
 
 
-def head(config: LMConfig, dtype: jnp.dtype) -> CodeHead:
+def head(config: LMConfig, dtype: DTypeLike) -> CodeHead:
     """The module that turns hidden states into logits of sub-tokens."""
     return CodeHead(config.code, config.width, config.hidden, dtype)
 
@@ -194,20 +195,22 @@ def head(config: LMConfig, dtype: jnp.dtype) -> CodeHead:
 def logits(config: LMConfig, params: dict, hidden: jax.Array, sub_tokens: jax.Array, k: int) -> jax.Array:
     """float32 logits of sub-token `k` for hidden states `[..., D]`, given sub-tokens 0 ... k - 1."""
     module = head(config, hidden.dtype)
-    return module.apply({"params": params["head"]}, hidden, sub_tokens, k, method=CodeHead.logits)
+    return cast(jax.Array, module.apply({"params": params["head"]}, hidden, sub_tokens, k, method=CodeHead.logits))
 
 
-def embed_prefix(params: dict, prefix: jax.Array, dtype: jnp.dtype) -> jax.Array:
+def embed_prefix(params: dict, prefix: jax.Array, dtype: DTypeLike) -> jax.Array:
     return params["prefix"]["embedding"].astype(dtype)[prefix]
 
 
-def embed_codes(config: LMConfig, params: dict, sub_tokens: jax.Array, dtype: jnp.dtype) -> jax.Array:
-    return CodeEmbedding(config.code, config.width).apply({"params": params["codes"]}, sub_tokens).astype(dtype)
+def embed_codes(config: LMConfig, params: dict, sub_tokens: jax.Array, dtype: DTypeLike) -> jax.Array:
+    embedded = CodeEmbedding(config.code, config.width).apply({"params": params["codes"]}, sub_tokens)
+    return cast(jax.Array, embedded).astype(dtype)
 
 
 def turns(config: LMConfig, layout: Layout) -> tuple[jax.Array, jax.Array]:
     """Angles of queries and of keys for every slot, `[slots, K/2]` each."""
-    return tuple(angles(line, config.head_width, config.rope_base) for line in (layout.aims, layout.places))
+    aims, places = (angles(line, config.head_width, config.rope_base) for line in (layout.aims, layout.places))
+    return aims, places
 
 
 def _layers(config: LMConfig, params: dict, x, aims, places, mask, cache: Cache, start) -> tuple[jax.Array, Cache]:

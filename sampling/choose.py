@@ -5,15 +5,14 @@ is `fold_in(fold_in(key of the clip, position of the code), sub-token)`, so neit
 codes are found changes a clip, and the sub-tokens of one code never share noise.
 """
 
-import flax.struct
 import jax
 import jax.numpy as jnp
+from flax import struct
 
 from reelm.tokenizer.request import RequestError
 
 
-@flax.struct.dataclass
-class Controls:
+class Controls(struct.PyTreeNode):
     """The dials of sampling, float32 or int32 scalars.
 
     Attributes:
@@ -24,10 +23,10 @@ class Controls:
             (classifier-free guidance, arXiv 2207.12598, on logits).
     """
 
-    temperature: jax.Array | float = 1.0
-    top_k: jax.Array | int = 0
-    top_p: jax.Array | float = 1.0
-    cfg_scale: jax.Array | float = 1.0
+    temperature: jax.Array
+    top_k: jax.Array
+    top_p: jax.Array
+    cfg_scale: jax.Array
 
     @classmethod
     def checked(cls, temperature: float, top_k: int, top_p: float, cfg_scale: float) -> "Controls":
@@ -40,8 +39,12 @@ class Controls:
             raise RequestError(f"top_p is {top_p}; it must be above 0 and at most 1")
         if not 0 <= cfg_scale < float("inf"):
             raise RequestError(f"cfg_scale is {cfg_scale}; it must be 0 or more, 1 for no guidance")
-        f32, i32 = jnp.float32, jnp.int32
-        return cls(f32(temperature), i32(top_k), f32(top_p), f32(cfg_scale))
+        return cls(
+            temperature=jnp.asarray(temperature, jnp.float32),
+            top_k=jnp.asarray(top_k, jnp.int32),
+            top_p=jnp.asarray(top_p, jnp.float32),
+            cfg_scale=jnp.asarray(cfg_scale, jnp.float32),
+        )
 
 
 def guide(logits: jax.Array, scale: jax.Array) -> jax.Array:

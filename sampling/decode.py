@@ -6,9 +6,10 @@ between latent frames and cost the device nothing.
 
 from functools import partial
 
-import flax.struct
 import jax
 import jax.numpy as jnp
+from flax import struct
+from jax.typing import DTypeLike
 
 from reelm.lm import transformer
 from reelm.lm.cache import Cache
@@ -19,8 +20,7 @@ from reelm.tokenizer.codes import sub_tokens_to_ids
 from .choose import Controls, choose, guide
 
 
-@flax.struct.dataclass
-class DecodeState:
+class DecodeState(struct.PyTreeNode):
     """Everything that moves while clips are decoded. R rows are B clips, or 2B with guidance (conditional rows first).
 
     Attributes:
@@ -38,12 +38,12 @@ class DecodeState:
 
 @partial(jax.jit, static_argnames=("config", "layout", "dtype"))
 def start(
-    config: LMConfig, layout: Layout, dtype: jnp.dtype, params: dict, prefix: jax.Array, keys: jax.Array
+    config: LMConfig, layout: Layout, dtype: DTypeLike, params: dict, prefix: jax.Array, keys: jax.Array
 ) -> DecodeState:
     """Reads prefixes int32 `[R, P]` into a new cache of `layout.slots` slots."""
     cache = transformer.empty_cache(config, prefix.shape[0], layout.slots, dtype)
     hidden, cache = transformer.prefill(config, params, layout, prefix, cache, dtype)
-    return DecodeState(cache, hidden, jnp.zeros((), jnp.int32), keys)
+    return DecodeState(cache=cache, hidden=hidden, position=jnp.zeros((), jnp.int32), keys=keys)
 
 
 @partial(jax.jit, static_argnames=("config", "layout"), donate_argnames="state")

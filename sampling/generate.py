@@ -115,7 +115,8 @@ def prefixes(model: "Model", prompts: Sequence[str], layout: Layout, fps: float)
 def score(model: "Model", clip: Clip, prompt: str | None) -> np.ndarray:
     """See `Model.score`. Codes are those of `clip.tokens`, else made from its frames."""
     lm = model.language_model()
-    ids = clip.tokens["video"] if clip.tokens is not None else model.video_tokenizer.encode(clip.video)[0]
+    ids = clip.tokens["video"] if clip.tokens is not None else None
+    ids = model.video_tokenizer.encode(clip.video)[0] if ids is None else ids
     check_ids(ids, lm.config.code)
     if ids.shape[0] > lm.config.frames:
         raise RequestError(f"{ids.shape[0]} latent frames are too many; this model reads up to {lm.config.frames}")

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import jax
 import jax.numpy as jnp
@@ -25,6 +25,7 @@ from reelm.tokenizer.request import RequestError
 from reelm.tokenizer.text import TextTokenizer
 from reelm.tokenizer.video import VideoTokenizer, VideoTokenizerConfig
 
+from . import shipped
 from .clip import Clip
 from .weights import StoredType, pack, unpack
 
@@ -76,6 +77,12 @@ class Model:
     defaults: Defaults = Defaults()
     record: dict[str, Any] = field(default_factory=dict, repr=False)
     dtype: Any = jnp.float32
+
+    @overload
+    def generate(self, prompt: list[str], **settings: Any) -> list[Clip]: ...
+
+    @overload
+    def generate(self, prompt: str | None = None, **settings: Any) -> Any: ...
 
     def generate(
         self,
@@ -256,11 +263,6 @@ def load(name: str | None = None, *, mesh: Any = None, dtype: str | None = None)
     return Model(name or DEFAULT, tokenizer, lm, Defaults(**manifest["defaults"]), manifest["record"], jnp.dtype(dtype))
 
 
-def shipped() -> list[str]:
-    """Names of the models inside the package."""
-    return sorted(path.parent.name for path in _shipped_root().glob(f"*/{MANIFEST}"))
-
-
 def _unknown_argument(name: str) -> str:
     known = [each for each in inspect.signature(Model.generate).parameters if each not in ("self", "unknown")]
     # What users of other video pipelines type first.
@@ -271,18 +273,13 @@ def _unknown_argument(name: str) -> str:
     )
 
 
-def _shipped_root() -> Path:
-    import reelm
-
-    return Path(reelm.__path__[0]) / "weights"
-
-
 def _folder(name: str | None) -> Path:
-    if name in (None, *shipped()):
-        return _shipped_root() / (name or DEFAULT)
+    name = DEFAULT if name is None else name
+    if name in shipped.names():
+        return shipped.folder(name)
     if Path(name).is_dir():
         return Path(name)
-    raise RequestError(f"no model or folder is named {name!r}; shipped are {', '.join(shipped()) or 'none'}")
+    raise RequestError(f"no model or folder is named {name!r}; shipped are {', '.join(shipped.names()) or 'none'}")
 
 
 def _manifest(folder: Path) -> dict[str, Any]:

@@ -8,22 +8,23 @@ safetensors payload would load in silence.
 from pathlib import Path
 from typing import Literal
 
-import flax
 import ml_dtypes
 import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import load, save
+from flax import traverse_util
+from safetensors import SafetensorError, deserialize
+from safetensors.numpy import save
 
 from reelm.tokenizer.request import RequestError
 
 StoredType = Literal["float32", "bfloat16", "int8"]
 _SCALE = ".scale"
+_TYPES = {"F32": np.float32, "BF16": ml_dtypes.bfloat16, "I8": np.int8}  # safetensors' own reader lacks bfloat16
 
 
 def pack(params: dict, dtype: StoredType) -> bytes:
     """A safetensors file of nested parameters, matrices stored as `dtype`."""
     tensors: dict[str, np.ndarray] = {}
-    for name, leaf in flax.traverse_util.flatten_dict(params, sep="/").items():
+    for name, leaf in traverse_util.flatten_dict(params, sep="/").items():
         value = np.asarray(leaf, np.float32)
         if value.ndim < 2 or dtype == "float32":
             tensors[name] = value
@@ -41,7 +42,10 @@ def pack(params: dict, dtype: StoredType) -> bytes:
 def unpack(data: bytes, name: Path | str) -> dict:
     """Nested float32 parameters of a file's bytes; RequestError when they are no safetensors file."""
     try:
-        tensors = load(data)
+        tensors = {
+            key: np.frombuffer(tensor["data"], _TYPES[tensor["dtype"]]).reshape(tensor["shape"])
+            for key, tensor in deserialize(data)
+        }
     except (SafetensorError, ValueError, KeyError) as error:
         raise RequestError(f"{name} is no sound safetensors file ({error}); fetch it again") from error
     flat = {}
@@ -49,4 +53,4 @@ def unpack(data: bytes, name: Path | str) -> dict:
         if not key.endswith(_SCALE):
             scale = tensors.get(key + _SCALE)
             flat[key] = value.astype(np.float32) * (1 if scale is None else scale)
-    return flax.traverse_util.unflatten_dict(flat, sep="/")
+    return traverse_util.unflatten_dict(flat, sep="/")

@@ -175,6 +175,13 @@ def test_a_reader_that_leaves_is_not_met_with_a_traceback():
     assert err.count("\n") == 1 and err.startswith("reelm: error: ")
 
 
+def test_a_device_that_is_not_there_is_said():
+    environment = {**os.environ, "JAX_PLATFORMS": "abacus"}
+    ended = subprocess.run([sys.executable, "-m", "reelm", "info"], capture_output=True, text=True, env=environment)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr.count("\n") == 1 and "abacus" in ended.stderr
+
+
 @contextlib.contextmanager
 def started(*arguments: str):
     command = [sys.executable, "-m", "reelm", *arguments]

@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -86,7 +87,8 @@ def test_tokens_of_another_tokenizer_are_refused(model_folder, clip_file, tmp_pa
     tokens, out = tmp_path / "tokens.npz", tmp_path / "out.mp4"
     assert main(["tokenize", str(clip_file), "-o", str(tokens), "--model", model_folder]) == 0
     with np.load(tokens) as held:
-        np.savez(tokens, **{**held, "tokenizer_hash": np.str_("0123456789abcdef")})
+        altered: dict[str, Any] = {**held, "tokenizer_hash": np.str_("0123456789abcdef")}
+    np.savez(tokens, **altered)
     capsys.readouterr()
     assert main(["detokenize", str(tokens), "-o", str(out)]) == 2
     assert "0123456789abcdef" in capsys.readouterr().err
@@ -96,7 +98,8 @@ def test_tokens_of_another_tokenizer_are_refused(model_folder, clip_file, tmp_pa
 @pytest.mark.parametrize("lack", ["video", "tokenizer_hash"])
 def test_an_incomplete_token_file_is_refused(tmp_path, capsys, lack):
     fields = ("video", "fps", "frames", "height", "width", "tokenizer_hash", "model")
-    np.savez(tmp_path / "tokens.npz", **{name: np.zeros(1) for name in fields if name != lack})
+    held: dict[str, Any] = {name: np.zeros(1) for name in fields if name != lack}
+    np.savez(tmp_path / "tokens.npz", **held)
     assert main(["detokenize", str(tmp_path / "tokens.npz"), "-o", str(tmp_path / "x.mp4")]) == 2
     assert lack in capsys.readouterr().err
 

@@ -3,6 +3,7 @@
 import ast
 import fnmatch
 import re
+import sys
 import tomllib
 from pathlib import Path
 
@@ -82,6 +83,15 @@ def test_imports_point_one_way(path):
             target = name.split(".")[1] if "." in name else "the facade"
             assert target != here, f"{name} lies in the same folder: import it relatively"
             assert target in below, f"{here} may import {', '.join(below) or 'no other folder'}, not {target}"
+
+
+def test_every_import_is_a_declared_dependency():
+    distributions = {"PIL": "pillow", "orbax": "orbax-checkpoint"}
+    declared = {re.split(r"[^\w-]", requirement)[0] for requirement in PROJECT["project"]["dependencies"]}
+    files = [path for folder in FOLDERS.values() for path in folder.glob("*.py")]
+    used = {name.split(".")[0] for path in files for level, name in imports(path) if level == 0}
+    used -= {"reelm", *sys.stdlib_module_names}
+    assert {distributions.get(name, name.replace("_", "-")) for name in used} <= declared
 
 
 def test_everything_needed_is_locked():

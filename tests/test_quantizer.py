@@ -29,11 +29,11 @@ def _soft_assignment(latent: np.ndarray, temperature: float) -> np.ndarray:
 
 
 def test_entropies_equal_those_over_all_codes():
-    latent = np.random.default_rng(0).normal(size=(7, 4))
+    latent = np.random.default_rng(0).normal(size=(7, 4)).astype(np.float32)
     for temperature in (0.5, 1.0):
         p = _soft_assignment(latent, temperature)
         expected = -(p * np.log(p)).sum(1).mean()
-        np.testing.assert_allclose(quantizer.sample_entropy(latent, temperature), expected, rtol=1e-5)
+        np.testing.assert_allclose(quantizer.sample_entropy(jnp.asarray(latent), temperature), expected, rtol=1e-5)
         mean = p.mean(0)
         batch = quantizer.batch_entropy(jnp.asarray(latent), CodeSpec(bits=4), temperature)
         np.testing.assert_allclose(batch, -(mean * np.log(mean)).sum(), rtol=1e-5)

@@ -126,8 +126,8 @@ def test_words_are_dropped_at_the_given_share():
 
 
 def test_crops_lie_inside_the_clip_and_differ():
-    clip = example("train", 0, 9)
-    crops = [RandomCrop(5, 16).random_map(clip, np.random.default_rng(i)) for i in range(5)]
+    clip = example("train", 0, 9)["video"]
+    crops = [RandomCrop(5, 16).random_map({"video": clip}, np.random.default_rng(i)) for i in range(5)]
     assert all(crop.shape == (5, 16, 16, 3) and crop.min() >= -1 and crop.max() <= 1 for crop in crops)
     assert len({crop.tobytes() for crop in crops}) > 1
 

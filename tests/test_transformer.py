@@ -86,7 +86,7 @@ def test_a_short_attention_span_changes_nothing_while_it_covers_what_is_written(
         transformer.extend(CONFIG, unrolled, LAYOUT, codes[:, :2], jnp.int32(0), cache, seen)[0]
         for seen in (8, LAYOUT.slots)
     ]
-    np.testing.assert_allclose(*results, atol=1e-5)
+    np.testing.assert_allclose(results[0], results[1], atol=1e-5)
 
 
 def test_a_later_sub_token_depends_on_the_earlier_one_and_not_the_other_way(params, sample):

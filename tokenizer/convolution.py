@@ -8,6 +8,8 @@ it holds the few frames each layer must remember. Chunked and whole runs are the
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from flax.linen.dtypes import promote_dtype
+from jax.typing import DTypeLike
 
 
 class History:
@@ -39,7 +41,7 @@ class CausalConv(nn.Module):
     features: int
     kernel: tuple[int, int, int] = (3, 3, 3)
     stride: tuple[int, int] = (1, 1)  # time, space
-    dtype: jnp.dtype | None = None
+    dtype: DTypeLike | None = None
 
     @nn.compact
     def __call__(self, x: jax.Array, history: History) -> jax.Array:
@@ -47,7 +49,7 @@ class CausalConv(nn.Module):
         scale = nn.initializers.variance_scaling(1.0, "fan_in", "truncated_normal", in_axis=(0, 1, 2, 3))
         kernel = self.param("kernel", scale, (kt, kh, kw, channels, self.features))
         bias = self.param("bias", nn.initializers.zeros, (self.features,))
-        x, kernel, bias = nn.dtypes.promote_dtype(x, kernel, bias, dtype=self.dtype)
+        x, kernel, bias = promote_dtype(x, kernel, bias, dtype=self.dtype)
         if kt > 1:
             x = history.join(x, pad=kt - 1, keep=kt - st)
         frames = (x.shape[1] - kt) // st + 1
@@ -85,7 +87,7 @@ class ResidualBlock(nn.Module):
 
     features: int
     kernel: tuple[int, int, int] = (3, 3, 3)
-    dtype: jnp.dtype | None = None
+    dtype: DTypeLike | None = None
 
     @nn.compact
     def __call__(self, x: jax.Array, history: History, condition: jax.Array | None = None) -> jax.Array:

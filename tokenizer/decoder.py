@@ -3,6 +3,7 @@
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 
 from .convolution import CausalConv, History, ResidualBlock, depth_to_space
 
@@ -16,7 +17,7 @@ class Decoder(nn.Module):
     blocks: int
     kernel: tuple[int, int, int]
     background: float
-    dtype: jnp.dtype | None = None
+    dtype: DTypeLike | None = None
 
     @nn.compact
     def __call__(self, latent: jax.Array, history: History) -> jax.Array:

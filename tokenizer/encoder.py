@@ -3,6 +3,7 @@
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 
 from .convolution import CausalConv, History, ResidualBlock, space_to_depth
 
@@ -16,7 +17,7 @@ class Encoder(nn.Module):
     strides: tuple[tuple[int, int], ...]
     blocks: int
     kernel: tuple[int, int, int]
-    dtype: jnp.dtype | None = None
+    dtype: DTypeLike | None = None
 
     @nn.compact
     def __call__(self, video: jax.Array, history: History) -> jax.Array:

@@ -8,11 +8,13 @@ image is a clip of one frame. Knows nothing of language models, files or trainin
 import hashlib
 from dataclasses import asdict, dataclass, field
 from functools import cached_property, partial
+from typing import cast
 
-import flax
 import jax
 import jax.numpy as jnp
 import numpy as np
+from flax import struct, traverse_util
+from jax.typing import DTypeLike
 
 from .codes import CodeSpec, bits_to_ids, check_ids, ids_to_bits
 from .convolution import History
@@ -85,11 +87,11 @@ class VideoTokenizerConfig:
             )
         return 1 + (frames - 1) // time, height // space, width // space
 
-    def encoder(self, dtype: jnp.dtype | None = None) -> Encoder:
+    def encoder(self, dtype: DTypeLike | None = None) -> Encoder:
         kernel, blocks = self.encoder_kernel, self.encoder_blocks
         return Encoder(self.bits, self.patch, self.encoder_channels, self.strides, blocks, kernel, dtype)
 
-    def decoder(self, dtype: jnp.dtype | None = None) -> Decoder:
+    def decoder(self, dtype: DTypeLike | None = None) -> Decoder:
         kernel, blocks = self.decoder_kernel, self.decoder_blocks
         return Decoder(self.patch, self.decoder_channels, self.strides, blocks, kernel, self.background, dtype)
 
@@ -106,8 +108,7 @@ def init_params(config: VideoTokenizerConfig, key: jax.Array) -> dict:
     }
 
 
-@flax.struct.dataclass
-class ChunkState:
+class ChunkState(struct.PyTreeNode):
     """What streaming remembers between chunks: nothing but a few frames of activations per layer.
 
     Attributes:
@@ -115,14 +116,18 @@ class ChunkState:
         past: per causal layer `float [B, frames kept, rows, columns, C]`; None before the first chunk.
     """
 
-    shape: tuple[int, int, int] = flax.struct.field(pytree_node=False)
+    shape: tuple[int, int, int] = struct.field(pytree_node=False)
     past: tuple[jax.Array, ...] | None = None
+
+
+def _apply(net: Encoder | Decoder, params: dict, x: jax.Array, history: History) -> jax.Array:
+    return cast(jax.Array, net.apply({"params": params}, x, history))
 
 
 @partial(jax.jit, static_argnums=0)
 def _encode(config: VideoTokenizerConfig, params: dict, video: jax.Array, past):
     history = History(past)
-    latent = config.encoder().apply({"params": params}, video, history)
+    latent = _apply(config.encoder(), params, video, history)
     return bits_to_ids(latent >= 0), history.after
 
 
@@ -130,14 +135,14 @@ def _encode(config: VideoTokenizerConfig, params: dict, video: jax.Array, past):
 def _decode(config: VideoTokenizerConfig, params: dict, ids: jax.Array, past):
     history = History(past)
     latent = jnp.where(ids_to_bits(ids, config.bits), 1.0, -1.0)
-    video = config.decoder().apply({"params": params}, latent, history)
+    video = _apply(config.decoder(), params, latent, history)
     return jnp.round((jnp.clip(video, -1, 1) + 1) * 127.5).astype(jnp.uint8), history.after
 
 
-def autoencode(config: VideoTokenizerConfig, params: dict, video: jax.Array, dtype: jnp.dtype | None = None):
+def autoencode(config: VideoTokenizerConfig, params: dict, video: jax.Array, dtype: DTypeLike | None = None):
     """One differentiable pass: video `float [B, T, H, W, 3]` -> (the rebuilt video, latents `[B, t, h, w, K]`)."""
-    latent = config.encoder(dtype).apply({"params": params["encoder"]}, video, History())
-    return config.decoder(dtype).apply({"params": params["decoder"]}, quantize(latent), History()), latent
+    latent = _apply(config.encoder(dtype), params["encoder"], video, History())
+    return _apply(config.decoder(dtype), params["decoder"], quantize(latent), History()), latent
 
 
 @dataclass(frozen=True)
@@ -192,7 +197,7 @@ class VideoTokenizer:
     def init_encode_state(self, *, batch: int = 1, height: int, width: int) -> ChunkState:
         """State before the first chunk of `encode_chunk`, for clips of this size in pixels."""
         self.config.latent_shape(1, height, width)
-        return ChunkState((batch, height, width))
+        return ChunkState(shape=(batch, height, width))
 
     def encode_chunk(self, frames, state: ChunkState) -> tuple[np.ndarray, ChunkState]:
         """Codes of the next frames of a stream: 1 + 4k frames first, then 4k at a time; any cut gives the same ids."""
@@ -204,7 +209,7 @@ class VideoTokenizer:
 
     def init_decode_state(self, *, batch: int = 1, height: int, width: int) -> ChunkState:
         """State before the first chunk of `decode_chunk`, for clips of this size in pixels."""
-        return ChunkState((batch, *self.config.latent_shape(1, height, width)[1:]))
+        return ChunkState(shape=(batch, *self.config.latent_shape(1, height, width)[1:]))
 
     def decode_chunk(self, ids, state: ChunkState) -> tuple[np.ndarray, ChunkState]:
         """Frames of the next latent frames `int32 [B, t, h, w]` of a stream, from one latent frame at a time."""
@@ -230,7 +235,7 @@ class VideoTokenizer:
             return self.identity
         config = {name: value for name, value in asdict(self.config).items() if not name.startswith("decoder")}
         digest = hashlib.sha256(repr(sorted(config.items())).encode())
-        for path, leaf in sorted(flax.traverse_util.flatten_dict(self.params["encoder"], sep="/").items()):
+        for path, leaf in sorted(traverse_util.flatten_dict(self.params["encoder"], sep="/").items()):
             digest.update(path.encode() + np.asarray(leaf, np.float32).tobytes())
         return digest.hexdigest()[:16]
 

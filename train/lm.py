@@ -8,12 +8,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import grain
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import DTypeLike
 
 from reelm.lm.stream import Layout, prefix_ids, without_text
 from reelm.lm.transformer import LMConfig, head, init_params, score
@@ -82,7 +83,7 @@ class ToSample(grain.transforms.RandomMap):
     def __init__(self, text: TextTokenizer, *, prefix: int, frames: int, fps: float, drop_text: float):
         self.text, self.prefix, self.frames, self.fps, self.drop_text = text, prefix, frames, fps, drop_text
 
-    def random_map(self, element: Mapping[str, Any], rng: np.random.Generator) -> dict[str, np.ndarray]:
+    def random_map(self, element: Mapping[str, Any], rng: np.random.Generator) -> Any:
         codes = element["video"][: self.frames]
         prefix = prefix_ids(
             "text_to_video",
@@ -96,14 +97,15 @@ class ToSample(grain.transforms.RandomMap):
 
 
 def cross_entropy(
-    config: LMConfig, params: dict, prefix: jax.Array, codes: jax.Array, dtype: jnp.dtype
+    config: LMConfig, params: dict, prefix: jax.Array, codes: jax.Array, dtype: DTypeLike
 ) -> tuple[jax.Array, jax.Array]:
     """(nats of each code float32 `[B, N]`, mean squared normaliser) for prefix `[B, P]` and codes `[B, t, h, w]`."""
     layout = Layout(config.prefix, *codes.shape[1:])
     sub_tokens = ids_to_sub_tokens(codes.reshape(codes.shape[0], -1), config.code)
     hidden = score(config, params, layout, prefix, sub_tokens, dtype)
     nats, squares = jnp.zeros(sub_tokens.shape[:2]), jnp.zeros(())
-    for k, logits in enumerate(head(config, dtype).apply({"params": params["head"]}, hidden, sub_tokens)):
+    of_sub_tokens = head(config, dtype).apply({"params": params["head"]}, hidden, sub_tokens)
+    for k, logits in enumerate(cast(list[jax.Array], of_sub_tokens)):
         normaliser = jax.nn.logsumexp(logits, axis=-1)
         nats += normaliser - jnp.take_along_axis(logits, sub_tokens[..., k, None], axis=-1)[..., 0]
         squares += jnp.mean(jnp.square(normaliser))

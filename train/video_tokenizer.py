@@ -4,8 +4,10 @@
 of reconstruction, commitment and entropy losses (MAGVIT-v2, arXiv 2310.05737, section 3.1).
 """
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import grain
 import jax
@@ -86,15 +88,15 @@ class RandomCrop(grain.transforms.RandomMap):
     def __init__(self, frames: int, crop: int):
         self.frames, self.crop = frames, crop
 
-    def random_map(self, element: dict, rng: np.random.Generator) -> np.ndarray:
+    def random_map(self, element: Mapping[str, Any], rng: np.random.Generator) -> Any:
         video = element["video"]
-        size = np.array([self.frames, self.crop, self.crop])
-        for _ in range(4):  # a few tries: flat crops teach nothing after the first steps, but some must be seen
-            t, y, x = rng.integers(0, np.array(video.shape[:3]) - size + 1)
+        room = [has - takes + 1 for has, takes in zip(video.shape, (self.frames, self.crop, self.crop), strict=False)]
+        # A few tries: flat crops teach nothing after the first steps, but some must be seen.
+        for tries_left in (3, 2, 1, 0):
+            t, y, x = rng.integers(0, room)
             piece = video[t : t + self.frames, y : y + self.crop, x : x + self.crop]
-            if piece.std() > 16:
-                break
-        return piece.astype(np.float32) / 127.5 - 1
+            if piece.std() > 16 or not tries_left:
+                return piece.astype(np.float32) / 127.5 - 1
 
 
 def make_loss(run: VideoTokenizerRun):
@@ -112,7 +114,7 @@ def make_loss(run: VideoTokenizerRun):
             "sample_entropy": quantizer.sample_entropy(latent, weights.temperature),
             "batch_entropy": -quantizer.batch_entropy(latent, config.code, weights.temperature),
         }
-        total = sum(getattr(weights, name) * term for name, term in terms.items())
+        total = sum((getattr(weights, name) * term for name, term in terms.items()), jnp.zeros(()))
         # How evenly each bit is used: 0 when every bit is always the same, 1 when each is set half of the time.
         share = jnp.mean(latent >= 0, axis=tuple(range(latent.ndim - 1)))
         balance = jnp.mean(1 - jnp.abs(2 * share - 1))

@@ -86,6 +86,11 @@ def _in_words(error: BaseException) -> str:
     text = " ".join(str(error).split())
     if isinstance(error, RequestError):
         return text
+    places = traceback.extract_tb(error.__traceback__)
+    if places and places[-1].filename.endswith("xla_bridge.py"):  # it may raise without a word
+        kind = os.environ.get("JAX_PLATFORMS", "")
+        hint = f"no device for JAX_PLATFORMS={kind!r}: unset it, or install the extra of that device"
+        return f"{hint} ({text[:200]})" if text else hint
     if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in text:
         return f"out of memory ({text[:200]}); ask for fewer samples or frames at once, or for a smaller size or batch"
     return f"{type(error).__name__}: {text[:500]} (--debug shows where)"

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from reelm.cli_paths import shipped_models
+from reelm.sampling import shipped
 from reelm.tokenizer.request import RequestError
 
 _STAGES = ("video-tokenizer", "lm")
@@ -46,7 +46,7 @@ def _installation() -> dict[str, Any]:
         "python": platform.python_version(),
         **{name: version(name) for name in ("jax", "flax", "optax", "orbax-checkpoint", "grain", "numpy", "av")},
         "devices": ", ".join(f"{device.platform}:{device.id} {device.device_kind}" for device in jax.devices()),
-        "models": ", ".join(shipped_models()) or "none",
+        "models": ", ".join(shipped.names()) or "none",
         "configs": ", ".join(configs.names()),
     }
 
@@ -82,7 +82,7 @@ def _named(name: str) -> dict[str, Any]:
     from reelm import configs
 
     about: dict[str, Any] = {}
-    if name in shipped_models():
+    if name in shipped.names():
         import reelm
 
         about["model"] = reelm.load(name).info()
@@ -91,7 +91,7 @@ def _named(name: str) -> dict[str, Any]:
             run = configs.get(stage, name)
             about[f"config of {stage}"] = {"parameters": _parameters(stage, run.model), **asdict(run)}
     if not about:
-        known = ", ".join(dict.fromkeys([*shipped_models(), *configs.names()]))
+        known = ", ".join(dict.fromkeys([*shipped.names(), *configs.names()]))
         raise RequestError(f"there is no configuration, model, folder or file {name}; known are {known}")
     return about
 

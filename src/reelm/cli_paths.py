@@ -2,9 +2,9 @@
 
 import os
 from collections.abc import Collection
-from importlib.resources import files
 from pathlib import Path
 
+from reelm.sampling import shipped
 from reelm.tokenizer.request import RequestError
 
 
@@ -46,20 +46,10 @@ def check_parent(path: Path) -> None:
         raise RequestError(f"cannot write {path}: the folder {folder} is read-only")
 
 
-def shipped_models() -> list[str]:
-    """Names of the models inside the package."""
-    weights = files("reelm") / "weights"
-    return (
-        sorted(entry.name for entry in weights.iterdir() if (entry / "model.json").is_file())
-        if weights.is_dir()
-        else []
-    )
-
-
 def check_model(name: str | None) -> None:
     """RequestError unless `name` is a shipped model's, a model folder, or None for the default."""
-    if name is None or name in shipped_models() or (Path(name) / "model.json").is_file():
+    if name is None or name in shipped.names() or (Path(name) / "model.json").is_file():
         return
     if Path(name).is_dir():
         raise RequestError(f"{name} is no model folder: it holds no model.json; `reelm export` makes one")
-    raise RequestError(f"there is no model {name}; known are {', '.join(shipped_models()) or 'none'}, or name a folder")
+    raise RequestError(f"there is no model {name}; known are {', '.join(shipped.names()) or 'none'}, or name a folder")
