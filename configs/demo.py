@@ -52,5 +52,5 @@ lm = LMRun(
         ),
     ),
     optimizer=OptimizerConfig(learning_rate=3e-3, muon=0.02, warmup=100, ema=0.998),
-    loop=LoopConfig(steps=6_700, log_every=50, save_every=500),
+    loop=LoopConfig(steps=6_000, log_every=50, save_every=500),
 )

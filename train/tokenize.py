@@ -18,8 +18,8 @@ def tokenize(
     output: Path,
     *,
     split: str = "train",
-    num_clips: int = 28_672,
-    num_frames: int = 33,
+    num_clips: int,
+    num_frames: int,
 ) -> TokenIndex:
     """Encodes the first `num_clips` clips of a split; started again, it goes on where it stopped.
 
