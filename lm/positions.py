@@ -1,8 +1,7 @@
 """Rotary positions on three axes (RoFormer, arXiv 2104.09864, in the factorised form used for video).
 
 In: places `float [..., L, 3]` as (time, row, column). Out: angles, and heads turned by them. The axes share the pairs
-    of a
-head: time gets what rows and columns leave over.
+of a head: time gets what rows and columns leave over.
 """
 
 import jax

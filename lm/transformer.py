@@ -1,9 +1,8 @@
 """The decoder-only Transformer: three pure functions over one parameter tree.
 
-    score(config, params, prefix, codes)      training: all slots at once          -> hidden states that predict every
-    code prefill(config, params, prefix, cache)    sampling: the prefix, once           -> hidden state that predicts
-    code 0 extend(config, params, codes, cache, ...) sampling: one or more codes further  -> hidden states that predict
-    the next ones
+    score     training: all slots at once          -> hidden states that predict every code
+    prefill   sampling: the prefix, once           -> hidden state that predicts code 0
+    extend    sampling: one or more codes further  -> hidden states that predict the next ones
 
 Pre-norm blocks of attention and SwiGLU (RMSNorm, no biases). Parameters of the layers are stacked on a leading axis for
 training (one compiled layer, scanned) and cut into a tuple by `unroll` for sampling, where a scan would copy the cache.

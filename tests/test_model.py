@@ -1,6 +1,7 @@
 """Models: the seed rules of `generate`, folders that survive a round trip, and folders that do not."""
 
 import json
+from dataclasses import replace
 
 import jax
 import jax.numpy as jnp
@@ -8,48 +9,13 @@ import numpy as np
 import pytest
 
 import reelm
-from reelm.lm import transformer
-from reelm.lm.transformer import LMConfig
-from reelm.sampling.model import Defaults, LanguageModel, Model
-from reelm.tokenizer import video
+from reelm.sampling.model import Defaults, Model
 from reelm.tokenizer.request import RequestError
-from reelm.tokenizer.text import TextTokenizer
-from reelm.tokenizer.video import VideoTokenizer, VideoTokenizerConfig
 
 
 @pytest.fixture(scope="module")
-def model() -> Model:
-    """A tiny model with random weights, whose codes depend on everything before them."""
-    tokenizer_config = VideoTokenizerConfig(
-        bits=10,
-        encoder_channels=(8,),
-        decoder_channels=(8,),
-        encoder_blocks=1,
-        decoder_blocks=1,
-    )
-    text = TextTokenizer.train([f"a {word} moves" for word in ("red", "blue", "seven", "two")] * 5, 300)
-    config = LMConfig(
-        bits=10,
-        text_vocabulary=text.vocabulary,
-        prefix=16,
-        frames=4,
-        width=32,
-        layers=2,
-        heads=2,
-        kv_heads=1,
-        head_width=16,
-        hidden=32,
-    )
-    noise = lambda params, seed: jax.tree.map(  # noqa: E731
-        lambda leaf: np.asarray(leaf + 0.2 * jax.random.normal(jax.random.key(seed), leaf.shape)), params
-    )
-    return Model(
-        "tiny",
-        VideoTokenizer(tokenizer_config, noise(video.init_params(tokenizer_config, jax.random.key(0)), 1)),
-        LanguageModel(config, noise(transformer.init_params(config, jax.random.key(2)), 3), text),
-        Defaults(height=16, width=24, num_frames=5, cfg_scale=2.0),
-        {"steps": 1},
-    )
+def model(tiny_model) -> Model:
+    return replace(tiny_model, defaults=Defaults(height=16, width=24, num_frames=5, cfg_scale=2.0), record={"steps": 1})
 
 
 def ids(clip: reelm.Clip) -> np.ndarray:

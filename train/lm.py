@@ -138,7 +138,7 @@ def train(run: LMRun, workdir: Path) -> TrainState:
     text = text_tokenizer(source, run.model.text_vocabulary, workdir)
     optimizer = run.optimizer.build(run.loop.steps)
     initial = state.create(init_params(run.model, jax.random.key(run.loop.seed)), optimizer, run.loop.seed)
-    captions = [source[i]["caption"] for i in range(_SAMPLES)]
+    captions = [source[i]["caption"] for i in range(min(_SAMPLES, len(source)))]
 
     def samples(current: TrainState, folder: Path) -> None:
         assert tokenizer is not None
