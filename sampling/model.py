@@ -1,8 +1,8 @@
 """A trained model and its folder: `load` a shipped name or a directory, `generate`, `save`.
 
-    model.json                    format, configs of the parts, defaults, sha256 of the other files, training record
-    video_tokenizer.safetensors
-    lm.safetensors, text.model    together or not at all: a folder without them has a tokenizer only
+model.json                    format, configs of the parts, defaults, sha256 of the other files, training record
+video_tokenizer.safetensors
+lm.safetensors, text.model    together or not at all: a folder without them has a tokenizer only
 """
 
 import difflib
