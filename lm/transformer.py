@@ -164,10 +164,10 @@ def extend(
 
     Args:
         params: with unrolled layers.
-        layout: of the whole clip.
+        layout: of the whole clip; the window may reach past its end, where nothing of use is predicted.
         codes: sub-tokens int32 `[B, W, n]` of codes first ... first + W - 1.
         first: traced index of the first of them in the clip.
-        cache: holds the prefix and all codes before `first`.
+        cache: holds the prefix and all codes before `first`; has room for the window.
         seen: static number of slots to attend over, at least prefix + first + W; a short one saves memory traffic.
 
     Returns:
@@ -175,7 +175,9 @@ def extend(
     """
     window = codes.shape[1]
     slot = layout.prefix + first
-    aims, places = (jax.lax.dynamic_slice_in_dim(turn, slot, window) for turn in turns(config, layout))
+    # A slice that reached past the end would be moved back in silence, and turn every code of the window wrongly.
+    longer = (jnp.pad(turn, ((0, window - 1), (0, 0))) for turn in turns(config, layout))
+    aims, places = (jax.lax.dynamic_slice_in_dim(turn, slot, window) for turn in longer)
     mask = jnp.arange(seen)[None] <= slot + jnp.arange(window)[:, None]
     return _layers(config, params, embed_codes(config, params, codes, dtype), aims, places, mask, cache, slot)
 

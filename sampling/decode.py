@@ -1,10 +1,17 @@
-"""Decoding: the prefix is read once, then each latent frame is one compiled program of a loop over its codes.
+"""Decoding: the prefix is read once, then each latent frame is one compiled program, exact and parallel.
+
+A draw is a function of the logits and of a key that belongs to its place, so a code does not depend on how it was
+found. Codes of a window are guessed, read in one forward, and drawn again from what the forward says: up to the first
+guess that was wrong every draw is the one that reading code by code would have made, and the rest are better guesses
+(Jacobi decoding; Song et al., arXiv 2002.03629; for images Teng et al., arXiv 2410.01699). A window of 1 is decoding
+code by code.
 
 State goes in and comes out whole, on the device: the host only dispatches, so progress, cancelling and streaming live
 between latent frames and cost the device nothing.
 """
 
 from functools import partial
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -18,42 +25,85 @@ from reelm.lm.transformer import LMConfig
 from reelm.tokenizer.codes import sub_tokens_to_ids
 
 from .choose import Controls, choose, guide
+from .settings import Decoding
+
+# On two CPU cores the shipped model is fastest at 8, guided or not, alone or in a batch (benchmarks/parallel.py).
+# Elsewhere a forward over 64 codes reads the same weights as one over a single code.
+_CPU_WINDOW, _WINDOW = 8, 64
+
+
+def window_for(decoding: Decoding) -> int:
+    """Codes to read in one forward on this device; see `decode_frame`."""
+    if decoding == "sequential":
+        return 1
+    return _CPU_WINDOW if jax.default_backend() == "cpu" else _WINDOW
 
 
 class DecodeState(struct.PyTreeNode):
     """Everything that moves while clips are decoded. R rows are B clips, or 2B with guidance (conditional rows first).
 
     Attributes:
-        cache: prefix and codes read so far, `[R, S, N_kv, K]` a layer.
-        hidden: `[R, D]`, predicts the next code.
-        position: int32 scalar, place of the next code in the clip.
+        cache: prefix and codes read so far, `[R, S, N_kv, K]` a layer. Slots from `position` on hold what was guessed.
+        next: sub-tokens int32 `[B, n]` of the code at `position`: drawn, not yet read.
+        guesses: sub-tokens int32 `[B, N, n]`, what to try first in the next latent frame of N codes.
+        position: int32 scalar, place of `next` in the clip.
         keys: random keys `[B]`, one a clip.
+        forwards: int32 scalar, forwards of the net since the prefix was read.
     """
 
     cache: Cache
-    hidden: jax.Array
+    next: jax.Array
+    guesses: jax.Array
     position: jax.Array
     keys: jax.Array
+    forwards: jax.Array
 
 
-@partial(jax.jit, static_argnames=("config", "layout", "dtype"))
+@partial(jax.jit, static_argnames=("config", "layout", "window", "dtype"))
 def start(
-    config: LMConfig, layout: Layout, dtype: DTypeLike, params: dict, prefix: jax.Array, keys: jax.Array
+    config: LMConfig,
+    layout: Layout,
+    window: int,
+    dtype: DTypeLike,
+    params: dict,
+    prefix: jax.Array,
+    keys: jax.Array,
+    controls: Controls,
 ) -> DecodeState:
-    """Reads prefixes int32 `[R, P]` into a new cache of `layout.slots` slots."""
-    cache = transformer.empty_cache(config, prefix.shape[0], layout.slots, dtype)
+    """Reads prefixes int32 `[R, P]` into a new cache and draws the first code; see `decode_frame` for the rest."""
+    # A window may reach past the last code: what it writes there is never read, but needs room.
+    cache = transformer.empty_cache(config, prefix.shape[0], layout.slots + window - 1, dtype)
     hidden, cache = transformer.prefill(config, params, layout, prefix, cache, dtype)
-    return DecodeState(cache=cache, hidden=hidden, position=jnp.zeros((), jnp.int32), keys=keys)
+    first = _draw(config, params, hidden[:, None], keys, jnp.zeros((), jnp.int32), controls)
+    return DecodeState(
+        cache=cache,
+        next=first[:, 0],
+        guesses=jnp.repeat(first, layout.per_frame, axis=1),
+        position=jnp.zeros((), jnp.int32),
+        keys=keys,
+        forwards=jnp.zeros((), jnp.int32),
+    )
 
 
-@partial(jax.jit, static_argnames=("config", "layout"), donate_argnames="state")
+class _Loop(NamedTuple):
+    """Carry of the loop over one latent frame: `codes` `[B, N + W, n]`, of which the first `done` + 1 are final."""
+
+    codes: jax.Array
+    done: jax.Array
+    cache: Cache
+    forwards: jax.Array
+
+
+@partial(jax.jit, static_argnames=("config", "layout", "window"), donate_argnames="state")
 def decode_frame(
-    config: LMConfig, layout: Layout, params: dict, state: DecodeState, controls: Controls
+    config: LMConfig, layout: Layout, window: int, params: dict, state: DecodeState, controls: Controls
 ) -> tuple[jax.Array, DecodeState]:
     """Decodes the next latent frame.
 
     Args:
         config, layout: static; the same for every frame, so one program serves them all.
+        window: static; codes read in one forward, the same as for `start`. It changes the speed, never the codes (in
+            float32, up to draws whose two best candidates nearly tie: matmuls of other shapes round differently).
         params: with unrolled layers.
         state: given away.
         controls: traced.
@@ -61,24 +111,57 @@ def decode_frame(
     Returns:
         ids int32 `[B, rows, columns]`, and the state after them.
     """
-    clips = state.keys.shape[0]
-    guided = state.hidden.shape[0] > clips
+    clips, size, n = *state.next.shape[:1], layout.per_frame, state.next.shape[-1]
+    guided = state.cache[0].keys.shape[0] > clips
+    slots = state.cache[0].keys.shape[1]
 
-    def one_code(i: jax.Array, carry: tuple[jax.Array, DecodeState]) -> tuple[jax.Array, DecodeState]:
-        ids, state = carry
-        keys = jax.vmap(partial(jax.random.fold_in, data=state.position))(state.keys)
-        sub_tokens = jnp.zeros((state.hidden.shape[0], len(config.code.split)), jnp.int32)
-        for k in range(len(config.code.split)):
-            logits = transformer.logits(config, params, state.hidden, sub_tokens, k)
-            logits = guide(logits, controls.cfg_scale) if guided else logits
-            value = choose(logits, jax.vmap(partial(jax.random.fold_in, data=k))(keys), controls)
-            sub_tokens = sub_tokens.at[:, k].set(jnp.concatenate([value, value]) if guided else value)
+    def forward(loop: _Loop) -> _Loop:
+        tried = jax.lax.dynamic_slice_in_dim(loop.codes, loop.done, window, axis=1)
+        first = state.position + loop.done
+        rows = jnp.concatenate([tried, tried]) if guided else tried
         hidden, cache = transformer.extend(
-            config, params, layout, sub_tokens[:, None], state.position, state.cache, layout.slots, state.hidden.dtype
+            config, params, layout, rows, first, loop.cache, slots, loop.cache[0].keys.dtype
         )
-        state = state.replace(cache=cache, hidden=hidden[:, -1], position=state.position + 1)
-        return ids.at[:, i].set(sub_tokens_to_ids(sub_tokens[:clips], config.code)), state
+        drawn = _draw(config, params, hidden, state.keys, first + 1, controls)
+        right = jnp.all(drawn[:, :-1] == tried[:, 1:], axis=(0, 2))
+        # All clips of a batch go on together, by what is right in each of them.
+        read = 1 + jnp.sum(jnp.cumprod(right))
+        return _Loop(
+            codes=jax.lax.dynamic_update_slice_in_dim(loop.codes, drawn, loop.done + 1, axis=1),
+            done=jnp.minimum(loop.done + read, size).astype(jnp.int32),
+            cache=cache,
+            forwards=loop.forwards + 1,
+        )
 
-    ids = jnp.zeros((clips, layout.per_frame), jnp.int32)
-    ids, state = jax.lax.fori_loop(0, layout.per_frame, one_code, (ids, state))
-    return ids.reshape(clips, layout.rows, layout.columns), state
+    codes = jnp.concatenate(
+        [state.next[:, None], state.guesses[:, 1:], jnp.zeros((clips, window, n), jnp.int32)], axis=1
+    )
+    loop = _Loop(codes, jnp.zeros((), jnp.int32), state.cache, state.forwards)
+    loop = jax.lax.while_loop(lambda loop: loop.done < size, forward, loop)
+    frame = loop.codes[:, :size]
+    state = state.replace(
+        cache=loop.cache,
+        next=loop.codes[:, size],
+        guesses=frame,  # most places look as they did one latent frame before
+        position=state.position + size,
+        forwards=loop.forwards,
+    )
+    return sub_tokens_to_ids(frame, config.code).reshape(clips, layout.rows, layout.columns), state
+
+
+def _draw(
+    config: LMConfig, params: dict, hidden: jax.Array, keys: jax.Array, first: jax.Array, controls: Controls
+) -> jax.Array:
+    """Sub-tokens int32 `[B, W, n]` of the codes at first ... first + W - 1, from hidden states `[R, W, D]`."""
+    clips, window = keys.shape[0], hidden.shape[1]
+    guided = hidden.shape[0] > clips
+    places = first + jnp.arange(window)
+    of_places = jax.vmap(lambda key: jax.vmap(partial(jax.random.fold_in, key))(places))(keys)  # [B, W]
+    sub_tokens = jnp.zeros((*hidden.shape[:2], len(config.code.split)), jnp.int32)
+    for k in range(len(config.code.split)):
+        logits = transformer.logits(config, params, hidden, sub_tokens, k)
+        logits = guide(logits, controls.cfg_scale) if guided else logits
+        of_draws = jax.vmap(partial(jax.random.fold_in, data=k))(of_places.reshape(-1))
+        values = choose(logits.reshape(clips * window, -1), of_draws, controls).reshape(clips, window)
+        sub_tokens = sub_tokens.at[..., k].set(jnp.concatenate([values, values]) if guided else values)
+    return sub_tokens[:clips]

@@ -4,7 +4,6 @@ prompts -> prefixes -> start -> decode_frame, once a latent frame -> ids -> vide
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -19,29 +18,15 @@ from reelm.tokenizer.request import RequestError
 
 from .choose import Controls
 from .clip import Clip
-from .decode import decode_frame, start
+from .decode import decode_frame, start, window_for
+from .settings import Callback, Settings
 
 if TYPE_CHECKING:
-    from .model import Callback, Model
-
-
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """Everything but the prompt and the seed that decides a clip; height and width in pixels."""
-
-    num_frames: int
-    height: int
-    width: int
-    fps: float
-    temperature: float
-    top_k: int
-    top_p: float
-    cfg_scale: float
-    negative_prompt: str | None
+    from .model import Model
 
 
 def generate(
-    model: "Model", prompts: Sequence[str], seeds: Sequence[int], settings: Settings, callback: "Callback | None" = None
+    model: "Model", prompts: Sequence[str], seeds: Sequence[int], settings: Settings, callback: Callback | None = None
 ) -> list[Clip]:
     """Clips of every prompt with every seed, prompt by prompt.
 
@@ -75,17 +60,18 @@ def generate(
     full = Layout(wanted.prefix, lm.config.frames, wanted.rows, wanted.columns)
     layout = short if wanted.frames <= short.frames else full
     params = lm.decoding_params
-    state = start(lm.config, layout, model.dtype, params, jnp.asarray(prefix), keys)
+    window = window_for(settings.decoding)
+    state = start(lm.config, layout, window, model.dtype, params, jnp.asarray(prefix), keys, controls)
     frames: list[jax.Array] = []
     for done in range(wanted.frames):
-        ids, state = decode_frame(lm.config, layout, params, state, controls)
+        ids, state = decode_frame(lm.config, layout, window, params, state, controls)
         frames.append(ids)
         if callback is not None:
             # The frame just dispatched runs while the host waits for the one before it.
             jax.block_until_ready(frames[max(0, done - 1)])
             if callback(done + 1, wanted.frames) is False:
                 break
-    ids = np.stack(jax.device_get(frames), axis=1)
+    ids, forwards = np.stack(jax.device_get(frames), axis=1), int(state.forwards)
     videos = model.video_tokenizer.decode(ids)[:, : settings.num_frames]
     return [
         Clip(
@@ -98,6 +84,7 @@ def generate(
                 "model": model.name,
                 "tokenizer": model.video_tokenizer.hash,
                 "dtype": str(model.dtype),
+                "forwards": forwards,
                 **{name: value for name, value in vars(settings).items() if value is not None},
             },
         )

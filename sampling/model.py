@@ -9,7 +9,6 @@ import difflib
 import hashlib
 import inspect
 import json
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -27,9 +26,8 @@ from reelm.tokenizer.video import VideoTokenizer, VideoTokenizerConfig
 
 from . import shipped
 from .clip import Clip
+from .settings import Callback, Decoding, Settings
 from .weights import StoredType, pack, unpack
-
-Callback = Callable[[int, int], object]
 
 FORMAT = 1
 DEFAULT = "demo"
@@ -99,6 +97,7 @@ class Model:
         top_k: int = 0,
         top_p: float = 1.0,
         cfg_scale: float | None = None,
+        decoding: Decoding = "auto",
         callback: Callback | None = None,
         **unknown: Any,
     ) -> Clip | list[Clip]:
@@ -116,6 +115,9 @@ class Model:
             top_k: draw among the k likeliest; 0 for all.
             top_p: draw among the fewest likeliest that hold this share of the probability.
             cfg_scale: guidance by the prompt: 1 is none; the model's own when None.
+            decoding: "sequential" reads one code at a time; "parallel" guesses some, reads them at once and keeps those
+                that reading one at a time would have drawn, so in float32 the clip is the same; "auto" takes the
+                faster, which is "parallel".
             callback: called with (latent frames done, in all); returning False ends the clip there.
 
         Returns:
@@ -125,7 +127,7 @@ class Model:
             RequestError (a ValueError): a request that cannot be met; the message says what would be.
             TypeError: an argument that there is not; the message names the nearest one.
         """
-        from .generate import Settings, generate
+        from .generate import generate
 
         if unknown:
             raise TypeError(_unknown_argument(next(iter(unknown))))
@@ -145,6 +147,7 @@ class Model:
             top_p=top_p,
             cfg_scale=defaults.cfg_scale if cfg_scale is None else cfg_scale,
             negative_prompt=negative_prompt,
+            decoding=decoding,
         )
         clips = generate(self, prompts, range(seed, seed + num_samples), settings, callback)
         return clips if isinstance(prompt, list) or num_samples > 1 else clips[0]

@@ -37,6 +37,8 @@ class Generate:
     """Strength of guidance by the prompt; 1 is none; the default is the model's own."""
     negative_prompt: str | None = None
     """What guidance leads away from."""
+    decoding: Literal["auto", "sequential", "parallel"] | None = None
+    """How codes are found: one by one, or several at once, which gives the same clip; the default takes the faster."""
     prompts: Path | None = None
     """Text file of prompts, one a line, in place of PROMPT."""
     height: int | None = None
@@ -61,7 +63,7 @@ class Generate:
             name: getattr(self, name)
             for name in (
                 *("num_frames", "temperature", "top_k", "top_p", "cfg_scale", "negative_prompt"),
-                *("height", "width", "fps"),
+                *("height", "width", "fps", "decoding"),
             )
             if getattr(self, name) is not None
         }

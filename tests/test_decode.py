@@ -1,0 +1,67 @@
+"""Parallel decoding: the codes of decoding one by one, in fewer forwards."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from reelm.sampling.choose import Controls
+from reelm.sampling.decode import decode_frame, start
+from reelm.sampling.generate import prefixes
+
+PROMPTS = ["a red seven moves", "blue", "two"]
+
+
+@pytest.fixture(scope="module")
+def decode(tiny_model):
+    """`(window, temperature, cfg_scale) -> (ids [B, t, h, w], forwards)` for three clips of three latent frames."""
+    lm = tiny_model.language_model()
+    layout = tiny_model.layout(9, 16, 24)
+
+    def run(window: int, temperature: float = 1.0, cfg_scale: float = 1.0, params=lm.decoding_params):
+        prefix = prefixes(tiny_model, PROMPTS, layout, 8.0)
+        if cfg_scale != 1:
+            prefix = np.concatenate([prefix, prefixes(tiny_model, [""] * len(PROMPTS), layout, 8.0)])
+        keys = jax.vmap(jax.random.key)(jnp.arange(len(PROMPTS), dtype=jnp.uint32))
+        controls = Controls.checked(temperature, 0, 1.0, cfg_scale)
+        state = start(lm.config, layout, window, jnp.float32, params, jnp.asarray(prefix), keys, controls)
+        frames = []
+        for _ in range(layout.frames):
+            ids, state = decode_frame(lm.config, layout, window, params, state, controls)
+            frames.append(ids)
+        assert int(state.position) == layout.codes
+        return np.stack(frames, axis=1), int(state.forwards)
+
+    return run
+
+
+@pytest.mark.parametrize("temperature", [0.0, 0.7, 1.5])
+@pytest.mark.parametrize("cfg_scale", [1.0, 3.0])
+def test_the_codes_are_those_of_decoding_one_by_one(decode, temperature, cfg_scale):
+    expected, forwards = decode(1, temperature, cfg_scale)
+    assert forwards == expected[0].size
+    assert len({clip.tobytes() for clip in expected}) == len(PROMPTS)
+    for window in (2, 5, 6, 40):  # inside a frame of 6 codes, all of it, and past its end
+        ids, forwards = decode(window, temperature, cfg_scale)
+        np.testing.assert_array_equal(ids, expected)
+        assert forwards <= expected[0].size
+
+
+def test_codes_that_repeat_the_frame_before_cost_one_forward_a_frame(decode, tiny_model):
+    # With every parameter at zero all values are equally likely, and greedy decoding always takes the first.
+    same = jax.tree.map(jnp.zeros_like, tiny_model.language_model().decoding_params)
+    ids, forwards = decode(6, 0.0, params=same)
+    assert (ids == 0).all() and forwards == ids.shape[1]
+    assert decode(3, 0.0, params=same)[1] == 2 * ids.shape[1]
+
+
+def test_generate_gives_the_same_clip_either_way(tiny_model):
+    clips = [
+        tiny_model.generate("red", num_frames=9, seed=4, decoding=how) for how in ("sequential", "parallel", "auto")
+    ]
+    for clip in clips[1:]:
+        np.testing.assert_array_equal(clip.tokens["video"], clips[0].tokens["video"])
+    assert clips[0].info["forwards"] == clips[0].tokens["video"].size
+    assert clips[1].info["forwards"] <= clips[0].info["forwards"]
+    with pytest.raises(ValueError, match="decoding is 'fast'; choose"):
+        tiny_model.generate("red", decoding="fast")
