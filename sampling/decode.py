@@ -32,11 +32,11 @@ from .settings import Decoding
 _CPU_WINDOW, _WINDOW = 8, 64
 
 
-def window_for(decoding: Decoding) -> int:
-    """Codes to read in one forward on this device; see `decode_frame`."""
+def window_for(decoding: Decoding, wanted: int | None = None) -> int:
+    """Codes to read in one forward: 1 for "sequential", otherwise `wanted`, or what suits the device."""
     if decoding == "sequential":
         return 1
-    return _CPU_WINDOW if jax.default_backend() == "cpu" else _WINDOW
+    return wanted or (_CPU_WINDOW if jax.default_backend() == "cpu" else _WINDOW)
 
 
 class DecodeState(struct.PyTreeNode):

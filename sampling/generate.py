@@ -60,7 +60,7 @@ def generate(
     full = Layout(wanted.prefix, lm.config.frames, wanted.rows, wanted.columns)
     layout = short if wanted.frames <= short.frames else full
     params = lm.decoding_params
-    window = window_for(settings.decoding)
+    window = window_for(settings.decoding, model.defaults.window)
     state = start(lm.config, layout, window, model.dtype, params, jnp.asarray(prefix), keys, controls)
     frames: list[jax.Array] = []
     for done in range(wanted.frames):

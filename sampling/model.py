@@ -36,13 +36,17 @@ MANIFEST, VIDEO_FILE, LM_FILE, TEXT_FILE = "model.json", "video_tokenizer.safete
 
 @dataclass(frozen=True, kw_only=True)
 class Defaults:
-    """What `generate` uses where nothing is said: size in pixels, rate, length, strength of guidance."""
+    """What `generate` uses where nothing is said: size in pixels, rate, length, strength of guidance.
+
+    `window` is the number of codes that parallel decoding reads at once; None for what suits the device.
+    """
 
     height: int = 64
     width: int = 64
     fps: float = 8.0
     num_frames: int = 17
     cfg_scale: float = 1.0
+    window: int | None = None
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,138 @@
+"""Does parallel decoding give the same clips, and what does it save? `python benchmarks/parallel.py [--prompts N] ...`
+
+Decodes captions of the test split one code at a time and in parallel, at three temperatures, with and without guidance,
+and compares the codes. Where two clips differ, the first code that differs is looked at: `margin` is how far apart its
+two best candidates were, noise included; below 1e-4 it was a near tie, which float32 matmuls of different shapes may
+round to either side. Then both ways are timed in turn. Prints JSON.
+"""
+
+import json
+import platform
+import time
+from dataclasses import dataclass, replace
+from statistics import median
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import tyro
+
+import reelm
+from reelm.lm import transformer
+from reelm.lm.stream import Layout
+from reelm.sampling.clip import Clip
+from reelm.sampling.decode import window_for
+from reelm.sampling.generate import prefixes
+from reelm.sampling.model import Model
+from reelm.tokenizer.codes import ids_to_sub_tokens
+from reelm.train.moving_digits import example
+
+NEAR_TIE = 1e-4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arguments:
+    """What to decode."""
+
+    model: str | None = None
+    """Shipped model or model folder; the default is "demo"."""
+    prompts: int = 50
+    """Captions of the test split."""
+    temperatures: tuple[float, ...] = (0.0, 0.7, 1.0)
+    """Each is tried with every caption."""
+    cfg_scales: tuple[float, ...] = (1.0, 2.0)
+    """Each is tried with every caption; 1 is no guidance."""
+    window: int | None = None
+    """Codes that parallel decoding reads at once; the default suits the device."""
+    dtype: str = "float32"
+    """Number format of activations."""
+
+
+def codes(clip: Clip) -> np.ndarray:
+    """int32 `[t, h, w]`."""
+    assert clip.tokens is not None and clip.tokens["video"] is not None
+    return clip.tokens["video"]
+
+
+def margin(model: Model, prompt: str, seed: int, ids: np.ndarray, place: int, temperature: float, cfg: float) -> float:
+    """Smallest distance, over the sub-tokens of the code at `place`, of the best noisy logit to the second."""
+    lm = model.language_model()
+    layout = Layout(lm.config.prefix, *ids.shape)
+    sub_tokens = ids_to_sub_tokens(jnp.asarray(ids).reshape(1, -1), lm.config.code)
+    key = jax.random.fold_in(jax.random.key(seed), place)
+    rows = []
+    for words in (prompt, ""):
+        prefix = jnp.asarray(prefixes(model, [words], layout, model.defaults.fps))
+        hidden = transformer.score(lm.config, lm.params, layout, prefix, sub_tokens)[:, place]
+        known = sub_tokens[:, place]
+        rows.append([transformer.logits(lm.config, lm.params, hidden, known, k)[0] for k in range(known.shape[-1])])
+    gaps = []
+    for k, (conditional, unconditional) in enumerate(zip(*rows, strict=True)):
+        noise = jax.random.gumbel(jax.random.fold_in(key, k), conditional.shape)
+        best = jnp.sort(unconditional + cfg * (conditional - unconditional) + temperature * noise)[-2:]
+        gaps.append(float(best[1] - best[0]))
+    return min(gaps)
+
+
+def compare(model: Model, captions: list[str], temperature: float, cfg: float) -> dict[str, Any]:
+    """Codes, forwards and seconds of both ways for each caption, one clip at a time."""
+    settings: dict[str, Any] = {"temperature": temperature, "cfg_scale": cfg}
+    ways = ("sequential", "parallel")
+    seconds: dict[str, list[float]] = {way: [] for way in ways}
+    forwards, differ = [], []
+    for way in ways:
+        model.generate(captions[0], decoding=way, **settings)  # compiles
+    for seed, caption in enumerate(captions):
+        clips = {}
+        for way in ways:
+            started = time.perf_counter()
+            clips[way] = model.generate(caption, seed=seed, decoding=way, **settings)
+            seconds[way].append(time.perf_counter() - started)
+        forwards.append(clips["parallel"].info["forwards"])
+        one, other = (codes(clips[way]) for way in ways)
+        if (one != other).any():
+            place = int(np.argmax((one != other).reshape(-1)))
+            gap = margin(model, caption, seed, one, place, temperature, cfg)
+            differ.append({"prompt": caption, "seed": seed, "code": place, "margin": gap})
+    size = one.size
+    medians = {way: median(values) for way, values in seconds.items()}
+    return {
+        "temperature": temperature,
+        "cfg_scale": cfg,
+        "clips": len(captions),
+        "same": len(captions) - len(differ),
+        "near_ties": sum(each["margin"] < NEAR_TIE for each in differ),
+        "differ": differ,
+        "codes_a_clip": size,
+        "forwards_a_clip": round(float(np.mean(forwards)), 1),
+        "fewer_forwards": round(size / float(np.mean(forwards)), 2),
+        "sequential_s": round(medians["sequential"], 4),
+        "parallel_s": round(medians["parallel"], 4),
+        "faster": round(medians["sequential"] / medians["parallel"], 2),
+    }
+
+
+def main(arguments: Arguments) -> dict[str, Any]:
+    model = reelm.load(arguments.model, dtype=arguments.dtype)
+    model = replace(model, defaults=replace(model.defaults, window=arguments.window))
+    captions = [example("test", index, 1)["caption"] for index in range(arguments.prompts)]
+    runs = [
+        compare(model, captions, temperature, cfg)
+        for temperature in arguments.temperatures
+        for cfg in arguments.cfg_scales
+    ]
+    return {
+        "device": f"{jax.devices()[0].device_kind} ({platform.machine()}, {jax.local_device_count()} device)",
+        "jax": jax.__version__,
+        "dtype": arguments.dtype,
+        "window": window_for("parallel", arguments.window),
+        "clips": sum(run["clips"] for run in runs),
+        "same": sum(run["same"] for run in runs),
+        "near_ties": sum(run["near_ties"] for run in runs),
+        "runs": runs,
+    }
+
+
+if __name__ == "__main__":
+    print(json.dumps(main(tyro.cli(Arguments)), indent=2))
