@@ -47,9 +47,9 @@ lm = LMRun(
     stages=(
         Stage(steps=1_500, buckets=(_IMAGES,)),
         Stage(steps=2_000, buckets=(_IMAGES, Bucket(frames=3, batch_size=16)), weights=(0.25, 0.75)),
-        Stage(steps=7_000, buckets=_ALL, weights=(0.75, 0.2, 0.05)),
+        Stage(steps=8_000, buckets=_ALL, weights=(0.75, 0.2, 0.05)),
         Stage(buckets=_ALL, weights=(0.5, 0.4, 0.1)),
     ),
     optimizer=OptimizerConfig(learning_rate=3e-3, muon=0.02, warmup=100, ema=0.998),
-    loop=LoopConfig(steps=12_000, log_every=50, save_every=500),
+    loop=LoopConfig(steps=13_000, log_every=50, save_every=500),
 )
