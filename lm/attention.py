@@ -27,9 +27,9 @@ class Attention(nn.Module):
         cache: LayerCache | None = None,
         start: jax.Array | int = 0,
     ) -> tuple[jax.Array, LayerCache | None]:
-        """x `[B, L, D]`, angles of queries and keys `[L, K/2]`, mask bool `[L, slots seen]` -> (`[B, L, D]`, cache).
+        """x `[B, L, D]`, turns of queries and keys `[(B,) L, K/2]`, mask bool `[L, slots]` -> (`[B, L, D]`, cache).
 
-        With a cache, the L slots are written from `start` on, and the first `mask.shape[1]` slots are read.
+        With a cache, the L slots are written from `start` on, and the first `slots` of it are read.
         """
         sizes = (self.heads, self.kv_heads, self.kv_heads)
         # One matmul for all three: small models are bound by the number of kernels, not by bytes.

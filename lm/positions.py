@@ -21,7 +21,7 @@ def frequencies(head_width: int, base: float) -> np.ndarray:
     return table
 
 
-def angles(places: np.ndarray, head_width: int, base: float) -> jax.Array:
+def angles(places: jax.Array | np.ndarray, head_width: int, base: float) -> jax.Array:
     """Angles `[..., L, head_width / 2]` of places `[..., L, 3]`."""
     return jnp.asarray(places, jnp.float32) @ frequencies(head_width, base)
 

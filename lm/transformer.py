@@ -16,14 +16,15 @@ import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
-from reelm.tokenizer.codes import CodeSpec
+from reelm.tokenizer.codes import CodeSpec, ids_to_sub_tokens
 from reelm.tokenizer.request import RequestError
 
 from .attention import Attention
 from .cache import Cache, LayerCache
 from .head import CodeEmbedding, CodeHead, GatedMLP
 from .positions import angles
-from .stream import SPECIALS, Layout
+from .prefix import Prefix
+from .stream import SPECIALS, Given, Layout
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +81,7 @@ class Block(nn.Module):
 
 
 def init_params(config: LMConfig, key: jax.Array) -> dict:
-    """Fresh float32 parameters {"prefix", "codes", "layers" (stacked), "head"} as nested dicts."""
+    """Fresh float32 parameters {"prefix", "given", "codes", "layers" (stacked), "head"} as nested dicts."""
     prefix_key, code_key, layer_key, head_key = jax.random.split(key, 4)
     x = jnp.zeros((1, 2, config.width))
     turn = jnp.zeros((2, config.head_width // 2))
@@ -97,6 +98,8 @@ def init_params(config: LMConfig, key: jax.Array) -> dict:
     vocabulary = SPECIALS + config.text_vocabulary
     return {
         "prefix": {"embedding": jax.random.normal(prefix_key, (vocabulary, config.width))},
+        # Learned from nothing: a net that was trained without given pictures can be trained further with them.
+        "given": {"embedding": jnp.zeros((len(Given), config.width))},
         "codes": CodeEmbedding(config.code, config.width).init(code_key, sub_tokens)["params"],
         "layers": jax.vmap(init_layer)(jax.random.split(layer_key, config.layers)),
         "head": head(config, jnp.float32).init(head_key, x[0, :1], sub_tokens)["params"],
@@ -114,20 +117,25 @@ def unroll(params: dict) -> dict:
 
 
 def score(
-    config: LMConfig, params: dict, layout: Layout, prefix: jax.Array, codes: jax.Array, dtype: DTypeLike = jnp.float32
+    config: LMConfig,
+    params: dict,
+    layout: Layout,
+    prefix: Prefix,
+    codes: jax.Array,
+    dtype: DTypeLike = jnp.float32,
 ) -> jax.Array:
-    """Hidden states `[B, N, D]`, the n-th of which predicts code n, with the true codes before it as input.
+    """Hidden states `[R, N, D]`, the n-th of which predicts code n, with the codes before it as input.
 
     Args:
         params: with stacked layers.
         layout: of the sample; its prefix is `config.prefix`.
-        prefix: int32 `[B, P]`.
-        codes: sub-tokens int32 `[B, N, n]` of all N codes in raster order; the last one is not read.
+        prefix: with `layout.given` pictures.
+        codes: sub-tokens int32 `[R, N, n]` of all N codes in raster order; the last one is not read.
     """
     x = jnp.concatenate(
-        [embed_prefix(params, prefix, dtype), embed_codes(config, params, codes[:, :-1], dtype)], axis=1
+        [embed_prefix(config, params, prefix, dtype), embed_codes(config, params, codes[:, :-1], dtype)], axis=1
     )
-    aims, places = (turn[:-1] for turn in turns(config, layout))
+    aims, places = (_after_given(config, layout, prefix, turn[:-1]) for turn in turns(config, layout))
     block, mask = Block(config, dtype), jnp.asarray(layout.mask[:-1, :-1])
 
     def layer(x: jax.Array, layer_params: dict) -> tuple[jax.Array, None]:
@@ -135,18 +143,16 @@ def score(
 
     # A layer's activations are made again on the way back: less memory, and on a CPU a quarter less time, too.
     x, _ = jax.lax.scan(jax.checkpoint(layer), x, params["layers"])
-    return x[:, layout.prefix - 1 :]
+    return x[:, layout.before - 1 :]
 
 
 def prefill(
-    config: LMConfig, params: dict, layout: Layout, prefix: jax.Array, cache: Cache, dtype: DTypeLike = jnp.float32
+    config: LMConfig, params: dict, layout: Layout, prefix: Prefix, cache: Cache, dtype: DTypeLike = jnp.float32
 ) -> tuple[jax.Array, Cache]:
-    """Reads prefixes int32 `[B, P]` into a cache -> (hidden state `[B, D]` that predicts code 0, the cache)."""
-    aims, places = turns(config, layout)
-    p = layout.prefix
-    x, cache = _layers(
-        config, params, embed_prefix(params, prefix, dtype), aims[:p], places[:p], jnp.ones((p, p), bool), cache, 0
-    )
+    """Reads prefixes of R rows into a cache -> (hidden state `[R, D]` that predicts code 0, the cache)."""
+    aims, places = (_after_given(config, layout, prefix, turn[: layout.prefix]) for turn in turns(config, layout))
+    x, mask = embed_prefix(config, params, prefix, dtype), jnp.ones((layout.before, layout.before), bool)
+    x, cache = _layers(config, params, x, aims, places, mask, cache, 0)
     return x[:, -1], cache
 
 
@@ -168,16 +174,16 @@ def extend(
         codes: sub-tokens int32 `[B, W, n]` of codes first ... first + W - 1.
         first: traced index of the first of them in the clip.
         cache: holds the prefix and all codes before `first`; has room for the window.
-        seen: static number of slots to attend over, at least prefix + first + W; a short one saves memory traffic.
+        seen: static number of slots to attend over, at least before + first + W; a short one saves memory traffic.
 
     Returns:
         Hidden states `[B, W, D]` that predict codes first + 1 ... first + W, and the cache with W more slots.
     """
     window = codes.shape[1]
-    slot = layout.prefix + first
     # A slice that reached past the end would be moved back in silence, and turn every code of the window wrongly.
     longer = (jnp.pad(turn, ((0, window - 1), (0, 0))) for turn in turns(config, layout))
-    aims, places = (jax.lax.dynamic_slice_in_dim(turn, slot, window) for turn in longer)
+    aims, places = (jax.lax.dynamic_slice_in_dim(turn, layout.prefix + first, window) for turn in longer)
+    slot = layout.before + first
     mask = jnp.arange(seen)[None] <= slot + jnp.arange(window)[:, None]
     return _layers(config, params, embed_codes(config, params, codes, dtype), aims, places, mask, cache, slot)
 
@@ -200,8 +206,16 @@ def logits(config: LMConfig, params: dict, hidden: jax.Array, sub_tokens: jax.Ar
     return cast(jax.Array, module.apply({"params": params["head"]}, hidden, sub_tokens, k, method=CodeHead.logits))
 
 
-def embed_prefix(params: dict, prefix: jax.Array, dtype: DTypeLike) -> jax.Array:
-    return params["prefix"]["embedding"].astype(dtype)[prefix]
+def embed_prefix(config: LMConfig, params: dict, prefix: Prefix, dtype: DTypeLike) -> jax.Array:
+    """`[R, before, D]`: given pictures, then words."""
+    words = params["prefix"]["embedding"].astype(dtype)[prefix.words]
+    if not prefix.kinds.shape[1]:
+        return words
+    rows = prefix.kinds.shape[0]
+    kinds = jnp.asarray(prefix.kinds).reshape(rows, -1)
+    codes = ids_to_sub_tokens(jnp.asarray(prefix.codes).reshape(rows, -1), config.code)
+    given = jnp.where(prefix.has_code.reshape(rows, -1, 1), embed_codes(config, params, codes, dtype), 0)
+    return jnp.concatenate([given + params["given"]["embedding"].astype(dtype)[kinds], words], axis=1)
 
 
 def embed_codes(config: LMConfig, params: dict, sub_tokens: jax.Array, dtype: DTypeLike) -> jax.Array:
@@ -210,9 +224,17 @@ def embed_codes(config: LMConfig, params: dict, sub_tokens: jax.Array, dtype: DT
 
 
 def turns(config: LMConfig, layout: Layout) -> tuple[jax.Array, jax.Array]:
-    """Angles of queries and of keys for every slot, `[slots, K/2]` each."""
+    """Angles of queries and of keys, `[prefix + codes, K/2]` each."""
     aims, places = (angles(line, config.head_width, config.rope_base) for line in (layout.aims, layout.places))
     return aims, places
+
+
+def _after_given(config: LMConfig, layout: Layout, prefix: Prefix, turn: jax.Array) -> jax.Array:
+    """Angles `[L, K/2]` with those of the given pictures in front: `[R, given + L, K/2]`, as they differ by row."""
+    if not layout.given:
+        return turn
+    of_given = angles(prefix.places(layout.grid), config.head_width, config.rope_base)
+    return jnp.concatenate([of_given, jnp.broadcast_to(turn, (of_given.shape[0], *turn.shape))], axis=1)
 
 
 def _layers(config: LMConfig, params: dict, x, aims, places, mask, cache: Cache, start) -> tuple[jax.Array, Cache]:

@@ -1,9 +1,11 @@
-"""Choosing one value from logits: temperature, top-k, top-p, and guidance, all traced, so that no change recompiles.
+"""Choosing one value from logits: temperature, top-k, top-p, min-p and guidance, traced, so that no change recompiles.
 
 A draw is `argmax(logits / temperature + gumbel)`: given its key it is a function of the logits alone. The key of a draw
 is `fold_in(fold_in(key of the clip, position of the code), sub-token)`, so neither batching nor the order in which
 codes are found changes a clip, and the sub-tokens of one code never share noise.
 """
+
+from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
@@ -13,23 +15,27 @@ from reelm.tokenizer.request import RequestError
 
 
 class Controls(struct.PyTreeNode):
-    """The dials of sampling, float32 or int32 scalars.
+    """The dials of sampling, float32 or int32.
 
     Attributes:
         temperature: 0 takes the likeliest value.
         top_k: draw among the k likeliest; 0 for all.
         top_p: draw among the fewest likeliest that hold this share of the probability; 1 for all.
-        cfg_scale: strength of guidance: 1 is the conditional model, above 1 leads away from the unconditional one
-            (classifier-free guidance, arXiv 2207.12598, on logits).
+        min_p: draw among those at least this share as likely as the likeliest (arXiv 2407.01082); 0 for all.
+        cfg_scale: `[n]`, strength of guidance in latent frame 0, 1, ...; the last one goes on. 1 is the conditional
+            model, above 1 leads away from the unconditional one (classifier-free guidance on logits, arXiv 2207.12598).
     """
 
     temperature: jax.Array
     top_k: jax.Array
     top_p: jax.Array
+    min_p: jax.Array
     cfg_scale: jax.Array
 
     @classmethod
-    def checked(cls, temperature: float, top_k: int, top_p: float, cfg_scale: float) -> "Controls":
+    def checked(
+        cls, temperature: float, top_k: int, top_p: float, min_p: float, cfg_scale: Sequence[float]
+    ) -> "Controls":
         """Controls of plain numbers; RequestError for one out of its range."""
         if not 0 <= temperature < float("inf"):
             raise RequestError(f"temperature is {temperature}; it must be 0 (greedy) or more")
@@ -37,18 +43,23 @@ class Controls(struct.PyTreeNode):
             raise RequestError(f"top_k is {top_k}; it must be a whole number, 0 for no limit")
         if not 0 < top_p <= 1:
             raise RequestError(f"top_p is {top_p}; it must be above 0 and at most 1")
-        if not 0 <= cfg_scale < float("inf"):
-            raise RequestError(f"cfg_scale is {cfg_scale}; it must be 0 or more, 1 for no guidance")
+        if not 0 <= min_p <= 1:
+            raise RequestError(f"min_p is {min_p}; it must be 0 (no limit) to 1")
+        if not cfg_scale or not all(0 <= scale < float("inf") for scale in cfg_scale):
+            raise RequestError(
+                f"cfg_scale is {', '.join(map(str, cfg_scale))}; it must be 0 or more, 1 for no guidance"
+            )
         return cls(
             temperature=jnp.asarray(temperature, jnp.float32),
             top_k=jnp.asarray(top_k, jnp.int32),
             top_p=jnp.asarray(top_p, jnp.float32),
+            min_p=jnp.asarray(min_p, jnp.float32),
             cfg_scale=jnp.asarray(cfg_scale, jnp.float32),
         )
 
 
 def guide(logits: jax.Array, scale: jax.Array) -> jax.Array:
-    """`[2B, V]` logits, conditional rows before unconditional ones, to guided `[B, V]`."""
+    """`[2B, ..., V]` logits, conditional rows before unconditional ones, to guided `[B, ..., V]`."""
     conditional, unconditional = jnp.split(logits, 2)
     return unconditional + scale * (conditional - unconditional)
 
@@ -57,14 +68,16 @@ def choose(logits: jax.Array, keys: jax.Array, controls: Controls) -> jax.Array:
     """One value int32 `[B]` of each row of float32 logits `[B, V]`, drawn with the row's key `[B]`."""
     # Temperature 0 must not divide: the noise is scaled instead, which has the same argmax.
     kept = jax.lax.cond(
-        (controls.top_k > 0) | (controls.top_p < 1), lambda: _truncate(logits, controls), lambda: logits
+        (controls.top_k > 0) | (controls.top_p < 1) | (controls.min_p > 0),
+        lambda: _truncate(logits, controls),
+        lambda: logits,
     )
     noise = jax.vmap(lambda key: jax.random.gumbel(key, logits.shape[-1:]))(keys)
     return jnp.argmax(kept + controls.temperature * noise, axis=-1).astype(jnp.int32)
 
 
 def _truncate(logits: jax.Array, controls: Controls) -> jax.Array:
-    """Logits with all but the top-k, and of those all but the top-p, at minus infinity."""
+    """Logits with all but the top-k, of those all but the top-p, and of those all but the min-p, at minus infinity."""
     size = logits.shape[-1]
     ordered = -jnp.sort(-logits, axis=-1)
     k = jnp.where(controls.top_k > 0, jnp.minimum(controls.top_k, size), size)
@@ -72,7 +85,6 @@ def _truncate(logits: jax.Array, controls: Controls) -> jax.Array:
     probability = jax.nn.softmax(ordered / jnp.maximum(controls.temperature, 1e-6), axis=-1)
     # A value stays while those before it hold less than top_p: the likeliest always does.
     before = jnp.cumsum(probability, axis=-1) - probability
-    least = jnp.min(
-        jnp.where((before < controls.top_p) & (ordered > -jnp.inf), ordered, jnp.inf), axis=-1, keepdims=True
-    )
+    stays = (before < controls.top_p) & (ordered > -jnp.inf) & (probability >= controls.min_p * probability[..., :1])
+    least = jnp.min(jnp.where(stays, ordered, jnp.inf), axis=-1, keepdims=True)
     return jnp.where(logits >= least, logits, -jnp.inf)

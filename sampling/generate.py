@@ -1,102 +1,86 @@
-"""Generation: prompts and settings in, clips out. The one place where words, codes and pixels meet.
+"""Generation: a request in, clips out. The one place where codes become pixels.
 
-prompts -> prefixes -> start -> decode_frame, once a latent frame -> ids -> video tokenizer -> Clips
+request -> latent_frames, one at a time -> video tokenizer, one latent frame at a time -> pieces of Clips -> Clips
 """
 
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from reelm.lm import transformer
-from reelm.lm.stream import Layout, prefix_ids
-from reelm.tokenizer.codes import check_ids, ids_to_sub_tokens
+from reelm.lm.likelihood import cross_entropy
+from reelm.lm.prefix import Prefix
+from reelm.lm.stream import prefix_ids
+from reelm.tokenizer.codes import check_ids
 from reelm.tokenizer.request import RequestError
 
-from .choose import Controls
 from .clip import Clip
-from .decode import decode_frame, start, window_for
-from .settings import Callback, Settings
+from .request import Request
+from .settings import Callback
+from .windows import latent_frames
 
 if TYPE_CHECKING:
     from .model import Model
 
 
-def generate(
-    model: "Model", prompts: Sequence[str], seeds: Sequence[int], settings: Settings, callback: Callback | None = None
-) -> list[Clip]:
-    """Clips of every prompt with every seed, prompt by prompt.
+def stream(model: "Model", request: Request) -> Iterator[list[Clip]]:
+    """The frames of one latent frame after another, as a clip for each prompt and seed."""
+    tokenizer, settings, given = model.video_tokenizer, request.settings, request.given
+    length = settings.num_frames
+    rows = [(prompt, seed) for prompt in request.prompts for seed in request.seeds]
+    about = {name: value for name, value in vars(settings).items() if value is not None}
+    about |= {"model": model.name, "tokenizer": tokenizer.hash, "dtype": str(model.dtype), **request.about}
+    chunks = tokenizer.init_decode_state(batch=len(rows), height=settings.height, width=settings.width)
 
-    Args:
-        model: with a language model.
-        prompts: one or more; "" for none.
-        seeds: one or more from 0; the clip of a seed does not depend on the others.
-        settings: checked here.
-        callback: called with (latent frames done, in all); returning False ends the clips there.
+    done, forwards = 0, 0
+    source = latent_frames(model, request)
+    ahead = next(source)
+    while length is None or done < length:
+        codes, cost = ahead
+        video, chunks = tokenizer.decode_ahead(codes[:, None], chunks)
+        if length is None or done + video.shape[1] < length:
+            # The next latent frame is under way on the device while the host waits for this one.
+            ahead = next(source)
+        forwards += int(cost)
+        frames = given.paste(np.asarray(video), done)
+        frames = frames if length is None else frames[:, : length - done]
+        done += frames.shape[1]
+        ids = np.asarray(codes)
+        yield [
+            Clip(
+                video=frames[i],
+                fps=settings.fps,
+                tokens={"video": ids[i : i + 1], "audio": None},
+                info={"prompt": prompt, "seed": seed, "forwards": forwards, **about},
+            )
+            for i, (prompt, seed) in enumerate(rows)
+        ]
 
-    Raises:
-        RequestError: no language model, or a setting, size or length that cannot be had.
+
+def joined(pieces: Iterator[list[Clip]], frames: int, callback: Callback | None = None) -> list[Clip]:
+    """The clips whose pieces `stream` gives, `frames` of them; of fewer when the callback returns False.
+
+    callback: called with (latent frames done, in all).
     """
-    lm = model.language_model()
-    if not 1 <= settings.num_frames <= model.longest:
-        raise RequestError(
-            f"num_frames is {settings.num_frames}; this model makes clips of 1 to {model.longest} frames"
-        )
-    if any(not 0 <= seed < 2**32 for seed in seeds):
-        raise RequestError(f"a seed lies in 0 ... 2^32 - 1; these run from {min(seeds)} to {max(seeds)}")
-    controls = Controls.checked(settings.temperature, settings.top_k, settings.top_p, settings.cfg_scale)
-    wanted = model.layout(settings.num_frames, settings.height, settings.width)
-    prefix = np.repeat(prefixes(model, prompts, wanted, settings.fps), len(seeds), axis=0)
-    if settings.cfg_scale != 1:
-        unconditional = prefixes(model, [settings.negative_prompt or ""], wanted, settings.fps)
-        prefix = np.concatenate([prefix, np.broadcast_to(unconditional, prefix.shape)])
-    keys = jax.vmap(jax.random.key)(jnp.asarray(list(seeds) * len(prompts), jnp.uint32))
-
-    # Two compiled lengths serve every clip: the default one, and the longest.
-    short = model.layout(min(model.defaults.num_frames, model.longest), settings.height, settings.width)
-    full = Layout(wanted.prefix, lm.config.frames, wanted.rows, wanted.columns)
-    layout = short if wanted.frames <= short.frames else full
-    params = lm.decoding_params
-    window = window_for(settings.decoding, model.defaults.window)
-    state = start(lm.config, layout, window, model.dtype, params, jnp.asarray(prefix), keys, controls)
-    frames: list[jax.Array] = []
-    for done in range(wanted.frames):
-        ids, state = decode_frame(lm.config, layout, window, params, state, controls)
-        frames.append(ids)
-        if callback is not None:
-            # The frame just dispatched runs while the host waits for the one before it.
-            jax.block_until_ready(frames[max(0, done - 1)])
-            if callback(done + 1, wanted.frames) is False:
-                break
-    ids, forwards = np.stack(jax.device_get(frames), axis=1), int(state.forwards)
-    videos = model.video_tokenizer.decode(ids)[:, : settings.num_frames]
-    return [
-        Clip(
-            video=video,
-            fps=settings.fps,
-            tokens={"video": codes, "audio": None},
-            info={
-                "prompt": prompts[i // len(seeds)],
-                "seed": seeds[i % len(seeds)],
-                "model": model.name,
-                "tokenizer": model.video_tokenizer.hash,
-                "dtype": str(model.dtype),
-                "forwards": forwards,
-                **{name: value for name, value in vars(settings).items() if value is not None},
-            },
-        )
-        for i, (video, codes) in enumerate(zip(videos, ids, strict=True))
-    ]
+    parts = []
+    for piece in pieces:
+        parts.append(piece)
+        if callback is not None and callback(len(parts), frames) is False:
+            break
+    return [_join(clips) for clips in zip(*parts, strict=True)]
 
 
-def prefixes(model: "Model", prompts: Sequence[str], layout: Layout, fps: float) -> np.ndarray:
-    """int32 `[prompts, P]`: what stands in front of the codes."""
-    text = model.language_model().text
-    make = partial(prefix_ids, rows=layout.rows, columns=layout.columns, fps=fps, length=layout.prefix)
-    return np.stack([make("text_to_video", text=text.encode(prompt)) for prompt in prompts])
+def _join(clips: Sequence[Clip]) -> Clip:
+    """One clip of successive ones."""
+    codes = [clip.tokens["video"] for clip in clips if clip.tokens is not None]
+    return replace(
+        clips[-1],
+        video=np.concatenate([clip.video for clip in clips]),
+        tokens={"video": np.concatenate([ids for ids in codes if ids is not None]), "audio": None},
+    )
 
 
 def score(model: "Model", clip: Clip, prompt: str | None) -> np.ndarray:
@@ -105,19 +89,13 @@ def score(model: "Model", clip: Clip, prompt: str | None) -> np.ndarray:
     ids = clip.tokens["video"] if clip.tokens is not None else None
     ids = model.video_tokenizer.encode(clip.video)[0] if ids is None else ids
     check_ids(ids, lm.config.code)
-    if ids.shape[0] > lm.config.frames:
-        raise RequestError(f"{ids.shape[0]} latent frames are too many; this model reads up to {lm.config.frames}")
-    layout = Layout(lm.config.prefix, *ids.shape)
-    prefix = jnp.asarray(prefixes(model, [prompt or ""], layout, clip.fps))
-    return np.asarray(_log_likelihood(lm.config, layout, lm.params, prefix, jnp.asarray(ids)))
+    frames, rows, columns = ids.shape
+    if frames > lm.config.frames:
+        raise RequestError(f"{frames} latent frames are too many; this model reads up to {lm.config.frames}")
+    text = lm.text.encode(prompt or "")
+    words = prefix_ids(rows=rows, columns=columns, fps=clip.fps, text=text, length=lm.config.prefix)
+    nats, _ = _cross_entropy(lm.config, lm.params, Prefix.of_words(words[None], rows, columns), jnp.asarray(ids)[None])
+    return -np.asarray(nats[0])
 
 
-@partial(jax.jit, static_argnums=(0, 1))
-def _log_likelihood(config: transformer.LMConfig, layout: Layout, params: dict, prefix: jax.Array, ids: jax.Array):
-    sub_tokens = ids_to_sub_tokens(ids.reshape(1, -1), config.code)
-    hidden = transformer.score(config, params, layout, prefix, sub_tokens)
-    total = jnp.zeros(sub_tokens.shape[:2])
-    for k in range(sub_tokens.shape[-1]):
-        logits = jax.nn.log_softmax(transformer.logits(config, params, hidden, sub_tokens, k))
-        total += jnp.take_along_axis(logits, sub_tokens[..., k, None], axis=-1)[..., 0]
-    return total.reshape(ids.shape)
+_cross_entropy = jax.jit(cross_entropy, static_argnums=0)

@@ -9,6 +9,7 @@ import difflib
 import hashlib
 import inspect
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +19,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from reelm.lm.stream import Layout
+from reelm.lm.stream import Layout, Task
 from reelm.lm.transformer import LMConfig, unroll
 from reelm.tokenizer.request import RequestError
 from reelm.tokenizer.text import TextTokenizer
@@ -26,10 +27,13 @@ from reelm.tokenizer.video import VideoTokenizer, VideoTokenizerConfig
 
 from . import shipped
 from .clip import Clip
-from .settings import Callback, Decoding, Settings
+from .conditions import Picture, Source
+from .generate import joined, score, stream
+from .request import Prompt, request
+from .settings import Callback, Decoding
 from .weights import StoredType, pack, unpack
 
-FORMAT = 1
+FORMAT = 2
 DEFAULT = "demo"
 MANIFEST, VIDEO_FILE, LM_FILE, TEXT_FILE = "model.json", "video_tokenizer.safetensors", "lm.safetensors", "text.model"
 
@@ -51,11 +55,12 @@ class Defaults:
 
 @dataclass(frozen=True)
 class LanguageModel:
-    """The language model with its words: config, parameters (layers stacked), text tokenizer."""
+    """The language model with its words: config, parameters (layers stacked), text tokenizer, tasks trained for."""
 
     config: LMConfig
     params: dict = field(repr=False)
     text: TextTokenizer = field(repr=False)
+    tasks: tuple[Task, ...] = ("begins",)
 
     @cached_property
     def decoding_params(self) -> dict:
@@ -84,12 +89,17 @@ class Model:
     def generate(self, prompt: list[str], **settings: Any) -> list[Clip]: ...
 
     @overload
-    def generate(self, prompt: str | None = None, **settings: Any) -> Any: ...
+    def generate(self, prompt: Prompt | None = None, **settings: Any) -> Any: ...
 
     def generate(
         self,
-        prompt: str | list[str] | None = None,
+        prompt: Prompt | list[str] | None = None,
         *,
+        image: Picture | None = None,
+        last_image: Picture | None = None,
+        keyframes: Mapping[int, Picture] | None = None,
+        video: Source | None = None,
+        mask: Picture | None = None,
         negative_prompt: str | None = None,
         num_frames: int | None = None,
         height: int | None = None,
@@ -100,17 +110,30 @@ class Model:
         temperature: float = 1.0,
         top_k: int = 0,
         top_p: float = 1.0,
-        cfg_scale: float | None = None,
+        min_p: float = 0.0,
+        cfg_scale: float | Sequence[float] | None = None,
+        overlap: float = 1.0,
         decoding: Decoding = "auto",
         callback: Callback | None = None,
         **unknown: Any,
     ) -> Clip | list[Clip]:
-        """Clips from words.
+        """Clips from words, pictures and clips.
+
+        Pictures and clips are arrays (uint8, or float in [-1, 1]) or paths; those of another size are scaled and
+        cropped about their centre. They are shown as the tokenizer rebuilds them.
 
         Args:
-            prompt: what to show; a list is a batch; None leaves it to the model.
+            prompt: what to show; a list of strings is a batch; a list of (seconds, words) is one prompt that changes;
+                None leaves it to the model.
+            image: the first frame.
+            last_image: the last frame.
+            keyframes: frame number, from 0, -> picture.
+            video: goes on after its last whole latent frame; with `mask`, a part of it is made anew.
+            mask: bool `[T, H, W]` or `[H, W]`, True where `video` is to be filled in, or a picture, white there; all
+                other pixels stay what they are.
             negative_prompt: what guidance leads away from, in place of no prompt at all.
-            num_frames: frames of the returned clip, any number up to `longest`; 17, or `longest`, when None.
+            num_frames: frames of the returned clip, given ones included, any number. None is 17, or as many as a
+                masked video has. Beyond `longest` a window slides.
             height, width: in pixels; the size of the training clips when None.
             fps: frames a second; that of the training clips when None.
             num_samples: clips of each prompt; sample k is the clip of seed + k.
@@ -118,48 +141,62 @@ class Model:
             temperature: 0 always takes the likeliest value.
             top_k: draw among the k likeliest; 0 for all.
             top_p: draw among the fewest likeliest that hold this share of the probability.
-            cfg_scale: guidance by the prompt: 1 is none; the model's own when None.
+            min_p: draw among those at least this share as likely as the likeliest.
+            cfg_scale: guidance by the prompt: 1 is none; one number for each latent frame makes a schedule, the last
+                one going on; the model's own when None.
+            overlap: seconds that a sliding window reads again of what it made.
             decoding: "sequential" reads one code at a time; "parallel" guesses some, reads them at once and keeps those
                 that reading one at a time would have drawn, so in float32 the clip is the same; "auto" takes the
                 faster, which is "parallel".
             callback: called with (latent frames done, in all); returning False ends the clip there.
 
         Returns:
-            A Clip; a flat list, prompt by prompt, when `prompt` is a list or `num_samples` is above 1.
+            A Clip; a flat list, prompt by prompt, when `prompt` is a list of strings or `num_samples` is above 1.
 
         Raises:
             RequestError (a ValueError): a request that cannot be met; the message says what would be.
             TypeError: an argument that there is not; the message names the nearest one.
         """
-        from .generate import generate
-
         if unknown:
             raise TypeError(_unknown_argument(next(iter(unknown))))
-        if num_samples < 1:
-            raise RequestError(f"num_samples is {num_samples}; it must be at least 1")
-        prompts = prompt if isinstance(prompt, list) else [prompt or ""]
-        if not prompts:
-            raise RequestError("the list of prompts is empty; give at least one")
-        defaults = self.defaults
-        settings = Settings(
-            num_frames=min(defaults.num_frames, self.longest) if num_frames is None else num_frames,
-            height=height or defaults.height,
-            width=width or defaults.width,
-            fps=fps or defaults.fps,
-            temperature=temperature,
-            top_k=top_k,
-            top_p=top_p,
-            cfg_scale=defaults.cfg_scale if cfg_scale is None else cfg_scale,
-            negative_prompt=negative_prompt,
-            decoding=decoding,
-        )
-        clips = generate(self, prompts, range(seed, seed + num_samples), settings, callback)
-        return clips if isinstance(prompt, list) or num_samples > 1 else clips[0]
+        if num_frames is None and mask is None:
+            if video is not None:
+                raise RequestError("say how many num_frames the continued video shall have, or give a mask")
+            num_frames = self.defaults.num_frames
+        options = {
+            **{"image": image, "last_image": last_image, "keyframes": keyframes, "video": video, "mask": mask},
+            **{"negative_prompt": negative_prompt, "height": height, "width": width, "fps": fps, "overlap": overlap},
+            **{"num_samples": num_samples, "seed": seed, "temperature": temperature, "top_k": top_k, "top_p": top_p},
+            **{"min_p": min_p, "cfg_scale": cfg_scale, "decoding": decoding},
+        }
+        asked = request(self, prompt, num_frames, options)
+        total = asked.settings.num_frames
+        assert total is not None
+        clips = joined(stream(self, asked), self.latent_frames(total), callback)
+        return clips if isinstance(prompt, list) and isinstance(prompt[0], str) or num_samples > 1 else clips[0]
+
+    def stream(self, prompt: Prompt | list[str] | None = None, *, num_frames: int | None = None, **options: Any) -> Any:
+        """The clip of `generate` in pieces, as it comes.
+
+        Args:
+            prompt: as for `generate`.
+            num_frames: frames in all; None never ends. Neither time nor memory of a piece depends on it.
+            options: the other arguments of `generate`, but for `callback`.
+
+        Returns:
+            An iterator of Clips, one a latent frame, whose frames joined are the clip; of lists of them where
+            `generate` gives a list. `tokens` are those of the piece.
+        """
+        for name in options:
+            if name not in _OPTIONS:
+                raise TypeError(_unknown_argument(name))
+        asked = request(self, prompt, num_frames, _OPTIONS | options)
+        pieces = stream(self, asked)
+        many = len(asked.prompts) * len(asked.seeds) > 1 or isinstance(prompt, list) and isinstance(prompt[0], str)
+        return pieces if many else (clips[0] for clips in pieces)
 
     def score(self, clip: Clip, prompt: str | None = None) -> np.ndarray:
         """float32 `[t, h, w]`: log-likelihood in nats of each code of a clip, given the prompt and all before it."""
-        from .generate import score
-
         return score(self, clip, prompt)
 
     def language_model(self) -> LanguageModel:
@@ -184,28 +221,28 @@ class Model:
         }
         if self.lm is not None:
             defaults, config = self.defaults, self.lm.config
-            layout = self.layout(defaults.num_frames, defaults.height, defaults.width)
-            cache = 2 * config.layers * layout.slots * config.kv_heads * config.head_width
+            rows, columns = self.video_tokenizer.config.latent_shape(1, defaults.height, defaults.width)[1:]
+            window = Layout(config.prefix, config.frames, rows, columns)
+            cache = 2 * config.layers * window.slots * config.kv_heads * config.head_width
             about["language model"] = {
                 "parameters": count(self.lm.params),
-                "longest clip": f"{self.longest} frames",
-                "codes of a default clip": layout.codes,
+                "tasks": ", ".join(self.lm.tasks),
+                "window": f"{self.longest} frames",
+                "codes of a default clip": self.latent_frames(defaults.num_frames) * window.per_frame,
                 "memory of its weights": f"{4 * count(self.lm.params) / 2**20:.1f} MiB in float32",
                 "memory of its cache": f"{4 * cache / 2**20:.1f} MiB in float32",
             }
             about["defaults"] = asdict(defaults)
         return about | ({"record": self.record} if self.record else {})
 
+    def latent_frames(self, num_frames: int) -> int:
+        """Latent frames of a clip of `num_frames` frames, which need not be 1 + 4k."""
+        return 1 + -(-(num_frames - 1) // self.video_tokenizer.config.time_stride)
+
     @property
     def longest(self) -> int:
-        """Frames of the longest clip the language model was trained on."""
+        """Frames of the longest clip that fits one window: longer ones slide it."""
         return 1 + self.video_tokenizer.config.time_stride * (self.language_model().config.frames - 1)
-
-    def layout(self, num_frames: int, height: int, width: int) -> Layout:
-        """The stream of a clip of `num_frames` frames, which need not be 1 + 4k."""
-        tokenizer = self.video_tokenizer.config
-        whole = num_frames + -(num_frames - 1) % tokenizer.time_stride
-        return Layout(self.language_model().config.prefix, *tokenizer.latent_shape(whole, height, width))
 
     def save(self, directory: str | Path, *, dtype: StoredType = "float32") -> None:
         """Writes a model folder that `load` reads; `dtype` is that of the stored matrices."""
@@ -215,7 +252,7 @@ class Model:
         }
         if self.lm is not None:
             files |= {LM_FILE: pack(self.lm.params, dtype), TEXT_FILE: self.lm.text.model}
-            parts["lm"] = {"config": asdict(self.lm.config)}
+            parts["lm"] = {"config": asdict(self.lm.config), "tasks": self.lm.tasks}
         manifest = {
             "format": FORMAT,
             "dtype": dtype,
@@ -264,14 +301,24 @@ def load(name: str | None = None, *, mesh: Any = None, dtype: str | None = None)
     )
     lm = None
     if "lm" in manifest["parts"]:
-        config = LMConfig(**manifest["parts"]["lm"]["config"])
-        lm = LanguageModel(config, unpack(data[LM_FILE], LM_FILE), TextTokenizer(data[TEXT_FILE]))
+        part = manifest["parts"]["lm"]
+        params, text = unpack(data[LM_FILE], LM_FILE), TextTokenizer(data[TEXT_FILE])
+        lm = LanguageModel(LMConfig(**part["config"]), params, text, tuple(part["tasks"]))
     dtype = dtype or ("float32" if jax.default_backend() == "cpu" else "bfloat16")
     return Model(name or DEFAULT, tokenizer, lm, Defaults(**manifest["defaults"]), manifest["record"], jnp.dtype(dtype))
 
 
+_ARGUMENTS = inspect.signature(Model.generate).parameters
+# What `stream` may leave out.
+_OPTIONS = {
+    name: argument.default
+    for name, argument in _ARGUMENTS.items()
+    if argument.kind is argument.KEYWORD_ONLY and name not in ("num_frames", "callback")
+}
+
+
 def _unknown_argument(name: str) -> str:
-    known = [each for each in inspect.signature(Model.generate).parameters if each not in ("self", "unknown")]
+    known = [each for each in _ARGUMENTS if each not in ("self", "unknown")]
     # What users of other video pipelines type first.
     guesses = {"guidance_scale": "cfg_scale", "num_videos_per_prompt": "num_samples", "generator": "seed"}
     near = guesses.get(name) or next(iter(difflib.get_close_matches(name, known)), None)

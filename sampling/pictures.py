@@ -175,3 +175,13 @@ def _exif(comment: str) -> bytes:
     exif = Image.Exif()
     exif[_IMAGE_DESCRIPTION] = comment
     return exif.tobytes()
+
+
+def fit(frame: Frames, height: int, width: int) -> Frames:
+    """`uint8 [H, W, 3]` at another size: scaled until it covers height x width, then cropped about its centre."""
+    if frame.shape[:2] == (height, width):
+        return frame
+    from PIL import Image, ImageOps
+
+    fitted = ImageOps.fit(Image.fromarray(frame), (width, height), Image.Resampling.LANCZOS)
+    return np.asarray(fitted)

@@ -24,10 +24,13 @@ hypothesis.settings.load_profile("reelm")
 @pytest.fixture(scope="session")
 def tiny_model():
     """A model of a few thousand random weights, whose codes depend on everything before them."""
+    from typing import get_args
+
     import jax
     import numpy as np
 
     from reelm.lm import transformer
+    from reelm.lm.stream import Task
     from reelm.sampling.model import Defaults, LanguageModel, Model
     from reelm.tokenizer import video
     from reelm.tokenizer.text import TextTokenizer
@@ -55,6 +58,6 @@ def tiny_model():
     return Model(
         "tiny",
         video.VideoTokenizer(video_config, noisy(video.init_params(video_config, jax.random.key(0)), 1)),
-        LanguageModel(lm_config, noisy(transformer.init_params(lm_config, jax.random.key(2)), 3), text),
+        LanguageModel(lm_config, noisy(transformer.init_params(lm_config, jax.random.key(2)), 3), text, get_args(Task)),
         Defaults(height=16, width=16, num_frames=5),
     )

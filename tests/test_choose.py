@@ -16,12 +16,16 @@ def draws(controls: Controls, logits: jax.Array = LOGITS[:1], count: int = 4000)
     return np.asarray(choose(jnp.broadcast_to(logits, (count, logits.shape[-1])), keys, controls))
 
 
-def checked(temperature: float = 1.0, top_k: int = 0, top_p: float = 1.0, cfg_scale: float = 1.0) -> Controls:
-    return Controls.checked(temperature, top_k, top_p, cfg_scale)
+def checked(
+    temperature: float = 1.0, top_k: int = 0, top_p: float = 1.0, min_p: float = 0.0, cfg_scale: float = 1.0
+) -> Controls:
+    return Controls.checked(temperature, top_k, top_p, min_p, [cfg_scale])
 
 
-@pytest.mark.parametrize("controls", [checked(temperature=0.0), checked(top_k=1), checked(top_p=1e-6)])
-def test_greedy_top_1_and_a_tiny_top_p_take_the_likeliest(controls):
+@pytest.mark.parametrize(
+    "controls", [checked(temperature=0.0), checked(top_k=1), checked(top_p=1e-6), checked(min_p=1)]
+)
+def test_greedy_top_1_a_tiny_top_p_and_a_full_min_p_take_the_likeliest(controls):
     assert (draws(controls) == 1).all()
 
 
@@ -39,6 +43,13 @@ def test_top_p_keeps_the_fewest_that_hold_the_share():
     p = np.sort(jax.nn.softmax(LOGITS[0]))[::-1]
     assert p[0] < 0.7 < p[0] + p[1]
     assert set(draws(checked(top_p=0.7))) == {1, 3}
+
+
+def test_min_p_keeps_those_at_least_so_likely_beside_the_likeliest():
+    share = jax.nn.softmax(LOGITS[0])[jnp.array([1, 3, 2, 0])] / jax.nn.softmax(LOGITS[0])[1]
+    assert share[2] > 0.1 > share[3]
+    assert set(draws(checked(min_p=0.1))) == {1, 3, 2}
+    assert set(draws(checked(temperature=3.0, min_p=0.1))) == {0, 1, 2, 3, 4}  # of what the temperature makes of them
 
 
 def test_a_draw_does_not_depend_on_its_batch():
@@ -62,12 +73,14 @@ def test_changing_a_dial_does_not_compile_again():
         return choose(logits, keys, controls)
 
     keys = jax.random.split(jax.random.key(0), 2)
-    for controls in (checked(), checked(0.0), checked(1.0, 5), checked(0.7, 0, 0.9, 3.0)):
+    for controls in (checked(), checked(0.0), checked(1.0, 5), checked(0.7, 0, 0.9, 0.1, 3.0)):
         counted(LOGITS, keys, controls)
     assert len(traced) == 1
 
 
-@pytest.mark.parametrize("bad", [{"temperature": -1}, {"top_k": -1}, {"top_p": 0}, {"top_p": 1.1}, {"cfg_scale": -1}])
+@pytest.mark.parametrize(
+    "bad", [{"temperature": -1}, {"top_k": -1}, {"top_p": 0}, {"top_p": 1.1}, {"min_p": 2}, {"cfg_scale": -1}]
+)
 def test_dials_out_of_range_are_refused(bad):
     with pytest.raises(RequestError, match=next(iter(bad))):
         checked(**bad)

@@ -57,6 +57,43 @@ def test_several_clips_are_numbered_prompt_by_prompt(model_folder, tmp_path, cap
     ]
 
 
+def test_a_batch_goes_on_with_what_is_missing(model_folder, tmp_path, capsys):
+    prompts = tmp_path / "prompts.txt"
+    prompts.write_text("a red seven moves\na blue two moves\n")
+    line = ["generate", "--prompts", str(prompts), "-o", str(tmp_path / "x.webp"), "--model", model_folder, "--resume"]
+    line += ["--num-frames", "2", "--cfg-scale", "2"]
+    assert main(line) == 0
+    first, second = (tmp_path / f"x-{number}.webp" for number in range(2))
+    before = first.read_bytes()
+    second.write_bytes(before[:100])  # a write cut short elsewhere
+    capsys.readouterr()
+    assert main(line) == 0
+    assert capsys.readouterr().out == f"{second}\n"
+    assert reelm.Clip.open(second).info["prompt"] == "a blue two moves" and first.read_bytes() == before
+    assert main([*line, "--temperature", "0.5"]) == 0  # other settings are another clip
+    assert capsys.readouterr().out.split() == [str(first), str(second)]
+
+
+def test_a_grid_is_one_file_of_all(tiny_model, model_folder, tmp_path):
+    file = tmp_path / "grid.webp"
+    line = ["generate", PROMPT, "-o", str(file), "--model", model_folder, "--num-frames", "2", "--num-samples", "3"]
+    assert main([*line, "--grid"]) == 0
+    opened = reelm.Clip.open(file)
+    assert opened.video.shape == (2, 32, 32, 3) and opened.info["seeds"] == [0, 1, 2]
+    third = tiny_model.generate(PROMPT, num_frames=2, seed=2).video
+    np.testing.assert_array_equal(opened.video[:, 16:, :16], third)
+    assert (opened.video[:, 16:, 16:] == 0).all()
+
+
+def test_pictures_and_clips_are_conditions(tiny_model, model_folder, tmp_path):
+    start, file = tmp_path / "start.webp", tmp_path / "on.webp"
+    tiny_model.generate(PROMPT, num_frames=5).save(start)
+    line = ["generate", "-o", str(file), "--model", model_folder, "--video", str(start), "--num-frames", "9"]
+    assert main(line) == 0
+    opened = reelm.Clip.open(file)
+    assert len(opened.video) == 9 and opened.info["video"] == str(start) and opened.info["prompt"] == ""
+
+
 def test_what_only_the_model_can_refuse_leaves_no_file(model_folder, tmp_path, capsys):
     for flags in (["--num-frames", "99"], ["--height", "17"], ["--seed", "-1"]):
         assert main(["generate", PROMPT, "-o", str(tmp_path / "x.mp4"), "--model", model_folder, *flags]) == 2

@@ -5,9 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from reelm.lm.prefix import Prefix
+from reelm.lm.stream import Layout, prefix_ids
 from reelm.sampling.choose import Controls
 from reelm.sampling.decode import decode_frame, start
-from reelm.sampling.generate import prefixes
 
 PROMPTS = ["a red seven moves", "blue", "two"]
 
@@ -16,21 +17,24 @@ PROMPTS = ["a red seven moves", "blue", "two"]
 def decode(tiny_model):
     """`(window, temperature, cfg_scale) -> (ids [B, t, h, w], forwards)` for three clips of three latent frames."""
     lm = tiny_model.language_model()
-    layout = tiny_model.layout(9, 16, 24)
+    layout = Layout(lm.config.prefix, 3, 2, 3)
+
+    def prefix(words: str) -> np.ndarray:
+        return prefix_ids(rows=2, columns=3, fps=8.0, text=lm.text.encode(words), length=lm.config.prefix)
 
     def run(window: int, temperature: float = 1.0, cfg_scale: float = 1.0, params=lm.decoding_params):
-        prefix = prefixes(tiny_model, PROMPTS, layout, 8.0)
-        if cfg_scale != 1:
-            prefix = np.concatenate([prefix, prefixes(tiny_model, [""] * len(PROMPTS), layout, 8.0)])
+        guided = cfg_scale != 1
+        words = Prefix.of_words(np.stack([prefix(each) for each in (*PROMPTS, *[""] * (3 if guided else 0))]), 2, 3)
         keys = jax.vmap(jax.random.key)(jnp.arange(len(PROMPTS), dtype=jnp.uint32))
-        controls = Controls.checked(temperature, 0, 1.0, cfg_scale)
-        state = start(lm.config, layout, window, jnp.float32, params, jnp.asarray(prefix), keys, controls)
-        frames = []
+        controls = Controls.checked(temperature, 0, 1.0, 0.0, [cfg_scale])
+        state = start(lm.config, layout, window, guided, jnp.float32, params, words, 0, keys, controls)
+        frames, total = [], 0
         for _ in range(layout.frames):
-            ids, state = decode_frame(lm.config, layout, window, params, state, controls)
+            ids, forwards, state = decode_frame(lm.config, layout, window, params, state, controls)
             frames.append(ids)
+            total += int(forwards)
         assert int(state.position) == layout.codes
-        return np.stack(frames, axis=1), int(state.forwards)
+        return np.stack(frames, axis=1), total
 
     return run
 

@@ -147,8 +147,10 @@ def test_a_damaged_folder_is_refused_in_one_line(model, tmp_path, damage, messag
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"num_frames": 14}, "1 to 13 frames"),
-        ({"num_frames": 0}, "1 to 13 frames"),
+        ({"num_frames": 0}, "1 frame or more"),
+        ({"overlap": 2.0}, "0.5 to 1.5"),
+        ({"prompt": ["red", (1.0, "blue")]}, "strings, or"),
+        ({"prompt": [(1.0, "blue")]}, "starts at 0 seconds"),
         ({"height": 17}, "nearest valid"),
         ({"num_samples": 0}, "num_samples"),
         ({"seed": -1}, "seed"),

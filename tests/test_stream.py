@@ -11,7 +11,7 @@ LAYOUT = Layout(prefix=6, frames=2, rows=2, columns=3)
 
 def prefix(**change):
     fields = {"rows": 2, "columns": 3, "fps": 8.0, "text": [5, 7], "length": 8} | change
-    return prefix_ids("text_to_video", **fields)
+    return prefix_ids(**fields)
 
 
 def test_prefix_is_filled_to_its_bucket():
@@ -22,7 +22,7 @@ def test_prefix_is_filled_to_its_bucket():
 
 
 def test_each_field_has_its_own_ids():
-    seen = [prefix(**change) for change in ({}, {"rows": 3}, {"columns": 2}, {"fps": 2.0})]
+    seen = [prefix(**change) for change in ({}, {"rows": 3}, {"columns": 2}, {"fps": 2.0}, {"continues": True})]
     assert len({tuple(ids) for ids in seen}) == len(seen)
 
 
@@ -46,6 +46,15 @@ def test_each_slot_aims_at_what_the_next_one_holds():
 def test_text_stands_at_the_same_place_in_every_bucket():
     longer = Layout(prefix=9, frames=2, rows=2, columns=3)
     np.testing.assert_array_equal(longer.places[:6], LAYOUT.places[:6])
+
+
+def test_given_pictures_stand_before_the_words_and_move_nothing_else():
+    given = Layout(prefix=6, frames=2, rows=2, columns=3, given=2)
+    assert given.before == 2 * 6 + 6 and given.slots == LAYOUT.slots + 12
+    np.testing.assert_array_equal(given.places, LAYOUT.places)
+    np.testing.assert_array_equal(given.aims, LAYOUT.aims)
+    assert given.mask[:18, :18].all() and not given.mask[:18, 18:].any()
+    np.testing.assert_array_equal(given.mask[12:, 12:], LAYOUT.mask)
 
 
 def test_mask_is_full_over_the_prefix_and_causal_after_it():

@@ -19,7 +19,13 @@ from reelm.train.tokens import INDEX_FILE, TokenIndex, TokenSample, open_tokens,
 def sample(index: int) -> TokenSample:
     frames = 1 + index % 3
     codes = np.random.default_rng(index).integers(0, 2**18, (frames, 2, 4), np.int32)
-    return {"video": codes, "caption": f"clip {index}: ein Prüfstein ✓\n\ud800"}
+    stills = np.random.default_rng([index, 1]).integers(0, 2**18, (index % 2, 2, 4), np.int32)
+    return {
+        "video": codes,
+        "caption": f"clip {index}: ein Prüfstein ✓\n\ud800",
+        "stills": stills,
+        "still_frames": np.arange(len(stills), dtype=np.int32) + index,
+    }
 
 
 def count_to(total: int) -> Callable[[int], Iterator[TokenSample]]:
@@ -27,7 +33,8 @@ def count_to(total: int) -> Callable[[int], Iterator[TokenSample]]:
 
 
 def write(directory: Path, samples_from: Callable[[int], Iterator[TokenSample]], **changed: object) -> TokenIndex:
-    settings = {"tokenizer_hash": "abc", "fps": 8.0, "height": 16, "width": 32, "shard_size": 4} | changed
+    size = {"height": 16, "width": 32, "time_stride": 4}
+    settings = {"tokenizer_hash": "abc", "fps": 8.0, **size, "shard_size": 4} | changed
     return write_tokens(directory, samples_from, **settings)  # pyright: ignore[reportArgumentType]
 
 
@@ -35,8 +42,9 @@ def assert_holds(directory: Path, total: int) -> None:
     source = open_tokens(directory, "abc")
     assert len(source) == source.index.num_samples == total
     for index in range(total):
-        np.testing.assert_array_equal(source[index]["video"], sample(index)["video"])
-        assert source[index]["video"].dtype == np.int32
+        for name in ("video", "stills", "still_frames"):
+            np.testing.assert_array_equal(source[index][name], sample(index)[name])
+            assert source[index][name].dtype == np.int32
         assert source[index]["caption"] == sample(index)["caption"]
 
 
@@ -91,14 +99,15 @@ import numpy as np
 from reelm.train import tokens
 def samples_from(start):
     for index in range(start, 10):
-        yield {{"video": np.zeros((1, 2, 4), np.int32), "caption": "lost"}}
+        codes = np.zeros((1, 2, 4), np.int32)
+        yield {{"video": codes, "caption": "lost", "stills": codes[:0], "still_frames": []}}
 def killed(path, target):
     if path.name.startswith("tokens-00001"):
         os.kill(os.getpid(), signal.SIGKILL)
     replace(path, target)
 replace, os.replace = os.replace, killed
 tokens.write_tokens(Path({str(tmp_path / "tokens")!r}), samples_from,
-                    tokenizer_hash="abc", fps=8.0, height=16, width=32, shard_size=4)
+                    tokenizer_hash="abc", fps=8.0, height=16, width=32, time_stride=4, shard_size=4)
 """
     process = subprocess.run([sys.executable, "-c", program], env=os.environ | {"JAX_PLATFORMS": "cpu"})
     assert process.returncode == -signal.SIGKILL
@@ -169,7 +178,7 @@ def test_damaged_shard_is_named(tmp_path: Path, damage: str) -> None:
         assert "\n" not in str(refused.value)
 
 
-@pytest.mark.parametrize("index", ["{", "[]", "{}", '{"format": 2}', '{"format": 1, "shards": 3}', "\x00"])
+@pytest.mark.parametrize("index", ["{", "[]", "{}", '{"format": 1}', '{"format": 2, "shards": 3}', "\x00"])
 def test_damaged_index_is_refused(tmp_path: Path, index: str) -> None:
     (tmp_path / INDEX_FILE).write_text(index)
     with pytest.raises(RequestError, match=INDEX_FILE):
@@ -179,5 +188,5 @@ def test_damaged_index_is_refused(tmp_path: Path, index: str) -> None:
 @pytest.mark.parametrize("codes", [np.zeros((2, 2), np.int32), np.zeros((1, 2, 2), np.int64), np.zeros((1, 2, 2))])
 def test_codes_of_another_kind_are_refused(tmp_path: Path, codes: np.ndarray) -> None:
     with pytest.raises(ValueError, match="int32"):
-        write(tmp_path, lambda start: iter([TokenSample(video=codes, caption="")]))
+        write(tmp_path, lambda start: iter([TokenSample({**sample(0), "video": codes})]))
     assert not json.loads((tmp_path / INDEX_FILE).read_text())["complete"]

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 import reelm
+from reelm.lm.likelihood import cross_entropy
+from reelm.lm.prefix import Prefix
 from reelm.lm.stream import SPECIALS
 from reelm.lm.transformer import LMConfig, init_params
 from reelm.tokenizer.request import RequestError
@@ -17,12 +19,14 @@ from reelm.tokenizer.video import VideoTokenizerConfig
 from reelm.train import lm, video_tokenizer
 from reelm.train.checkpoints import restore_params
 from reelm.train.export import export
-from reelm.train.lm import Bucket, LMRun, Stage, ToSample, cross_entropy
+from reelm.train.lm import Bucket, LMRun, Stage
 from reelm.train.loop import LoopConfig
 from reelm.train.moving_digits import example
 from reelm.train.optimizer import OptimizerConfig, make_step
+from reelm.train.samples import ToSample
 from reelm.train.state import create
 from reelm.train.tokenize import tokenize
+from reelm.train.tokens import TokenSample
 from reelm.train.video_tokenizer import ClipData, RandomCrop, VideoTokenizerRun, open_tokenizer
 
 pytestmark = pytest.mark.slow  # several programs are compiled before the first test
@@ -117,10 +121,16 @@ def test_a_bucket_longer_than_the_tokens_is_refused(trained, tmp_path):
 
 def test_words_are_dropped_at_the_given_share():
     text = TextTokenizer.train(["a red seven moves right"] * 9, 280)
-    sample = {"video": np.zeros((3, 8, 8), np.int32), "caption": "a red seven moves right"}
-    to_sample = ToSample(text, prefix=32, frames=2, fps=8.0, drop_text=0.3)
+    none = np.zeros((0, 8, 8), np.int32)
+    sample = TokenSample(
+        video=np.zeros((3, 8, 8), np.int32),
+        caption="a red seven moves right",
+        stills=none,
+        still_frames=np.zeros(0, np.int32),
+    )
+    to_sample = ToSample(text, task="begins", prefix=32, frames=2, fps=8.0, stride=4, drop_text=0.3)
     made = [to_sample.random_map(sample, np.random.default_rng(i)) for i in range(500)]
-    dropped = np.mean([(each["prefix"] < SPECIALS).all() for each in made])
+    dropped = np.mean([(each["prefix"].words < SPECIALS).all() for each in made])
     assert 0.24 < dropped < 0.36
     assert made[0]["codes"].shape == (2, 8, 8)
 
@@ -135,7 +145,8 @@ def test_crops_lie_inside_the_clip_and_differ():
 def test_cross_entropy_of_a_fresh_model_is_that_of_a_fair_draw():
     params = init_params(LM.model, jax.random.key(0))
     codes = jax.random.randint(jax.random.key(1), (2, 2, 2, 2), 0, 256)
-    nats, _ = cross_entropy(LM.model, params, jnp.zeros((2, LM.model.prefix), jnp.int32), codes, jnp.float32)
+    prefix = Prefix.of_words(jnp.zeros((2, LM.model.prefix), jnp.int32), 2, 2)
+    nats, _ = cross_entropy(LM.model, params, prefix, codes)
     np.testing.assert_allclose(nats, np.log(256), rtol=1e-5)
 
 

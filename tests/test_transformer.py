@@ -1,12 +1,15 @@
 """The language model: causal, bidirectional over the prefix, and the same with a cache as without."""
 
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from reelm.lm import transformer
-from reelm.lm.stream import Layout
+from reelm.lm.prefix import Prefix
+from reelm.lm.stream import Given, Layout
 from reelm.lm.transformer import LMConfig
 
 CONFIG = LMConfig(
@@ -28,23 +31,35 @@ def params():
 
 @pytest.fixture(scope="module")
 def sample():
-    prefix = jax.random.randint(jax.random.key(2), (2, 6), 0, 276)
+    words = jax.random.randint(jax.random.key(2), (2, 6), 0, 276)
+    prefix = Prefix.of_words(words, 2, 3)
     codes = jax.random.randint(jax.random.key(3), (2, LAYOUT.codes, 2), 0, 32)
     return prefix, codes
 
 
-@pytest.mark.parametrize("window", [1, 4])
-def test_cached_equals_uncached(params, sample, window):
+def given(prefix: Prefix, pictures: int) -> Prefix:
+    """The prefix with some pictures of random codes, the last of them not there."""
+    if not pictures:
+        return prefix
+    codes = jax.random.randint(jax.random.key(7), (2, pictures, 2, 3), 0, 1 << CONFIG.bits)
+    kinds = jnp.array([Given.FRAME, Given.UNKNOWN, Given.NOTHING])[:pictures, None, None]
+    times = jax.random.uniform(jax.random.key(8), (2, pictures), maxval=3)
+    return prefix.replace(codes=codes, kinds=jnp.broadcast_to(kinds, codes.shape), times=times)
+
+
+@pytest.mark.parametrize(("window", "pictures"), [(1, 0), (4, 0), (5, 3)])
+def test_cached_equals_uncached(params, sample, window, pictures):
     prefix, codes = sample
-    expected = transformer.score(CONFIG, params, LAYOUT, prefix, codes)
+    prefix, layout = given(prefix, pictures), replace(LAYOUT, given=pictures)
+    expected = transformer.score(CONFIG, params, layout, prefix, codes)
     unrolled = transformer.unroll(params)
-    cache = transformer.empty_cache(CONFIG, 2, LAYOUT.slots)
-    first, cache = transformer.prefill(CONFIG, unrolled, LAYOUT, prefix, cache)
+    cache = transformer.empty_cache(CONFIG, 2, layout.slots + window - 1)
+    first, cache = transformer.prefill(CONFIG, unrolled, layout, prefix, cache)
     hidden = [first[:, None]]
     for i in range(0, LAYOUT.codes, window):
-        more, cache = transformer.extend(
-            CONFIG, unrolled, LAYOUT, codes[:, i : i + window], jnp.int32(i), cache, LAYOUT.slots
-        )
+        # The last window may reach past the end.
+        read = jnp.pad(codes, ((0, 0), (0, window), (0, 0)))[:, i : i + window]
+        more, cache = transformer.extend(CONFIG, unrolled, layout, read, jnp.int32(i), cache, layout.slots + window - 1)
         hidden.append(more)
     cached = jnp.concatenate(hidden, axis=1)[:, : LAYOUT.codes]
     sub_logits = [
@@ -53,6 +68,22 @@ def test_cached_equals_uncached(params, sample, window):
     for ours, theirs in zip(*sub_logits, strict=True):
         assert np.std(theirs) > 0.1  # otherwise equality would say nothing
         np.testing.assert_allclose(ours, theirs, atol=1e-4)
+
+
+def test_given_pictures_count_by_code_kind_and_time_and_not_where_there_is_no_code(params, sample):
+    prefix, codes = sample
+    layout, pictures = replace(LAYOUT, given=3), given(prefix, 3)
+
+    def far(**change) -> float:
+        changed = transformer.score(CONFIG, params, layout, pictures.replace(**change), codes)
+        return float(np.abs(changed - transformer.score(CONFIG, params, layout, pictures, codes)).max())
+
+    ids, kinds, times = (jnp.asarray(leaf) for leaf in (pictures.codes, pictures.kinds, pictures.times))
+    other = (ids + 1) % (1 << CONFIG.bits)
+    assert far(codes=ids.at[:, 0].set(other[:, 0])) > 1e-3
+    assert far(codes=ids.at[:, 1:].set(other[:, 1:])) == 0
+    assert far(kinds=kinds.at[:, 0].set(Given.ANCHOR)) > 1e-3
+    assert far(times=times.at[:, 0].add(1)) > 1e-3
 
 
 def test_no_code_sees_itself_or_a_later_one(params, sample):
@@ -67,7 +98,7 @@ def test_no_code_sees_itself_or_a_later_one(params, sample):
 
 def test_the_prefix_is_read_in_both_directions(params, sample):
     prefix, codes = sample
-    changed = prefix.at[:, -1].set((prefix[:, -1] + 1) % 276)
+    changed = prefix.replace(words=prefix.words.at[:, -1].set((prefix.words[:, -1] + 1) % 276))
     unrolled = transformer.unroll(params)
 
     def first_key_of_last_layer(prefix):

@@ -214,11 +214,15 @@ class VideoTokenizer:
     def decode_chunk(self, ids, state: ChunkState) -> tuple[np.ndarray, ChunkState]:
         """Frames of the next latent frames `int32 [B, t, h, w]` of a stream, from one latent frame at a time."""
         ids = np.asarray(ids)
-        ids = ids[None] if ids.ndim == 3 else ids
         check_ids(ids, self.config.code)
+        video, state = self.decode_ahead(jnp.asarray(ids[None] if ids.ndim == 3 else ids, jnp.int32), state)
+        return np.asarray(video), state
+
+    def decode_ahead(self, ids: jax.Array, state: ChunkState) -> tuple[jax.Array, ChunkState]:
+        """`decode_chunk` of codes that are on the device and known to be valid; does not wait for the frames."""
         self._check_chunk(ids.shape[:1] + ids.shape[2:4], state, "codes")
-        video, past = _decode(self.config, self.params["decoder"], jnp.asarray(ids, jnp.int32), state.past)
-        return np.asarray(video), state.replace(past=past)
+        video, past = _decode(self.config, self.params["decoder"], ids, state.past)
+        return video, state.replace(past=past)
 
     @staticmethod
     def _check_chunk(shape: tuple[int, ...], state: ChunkState, what: str) -> None:

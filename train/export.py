@@ -38,7 +38,9 @@ def export(
                 f"but {video_tokenizer} is {tokenizer.hash}; tokenize the clips again and train on those"
             )
         model_config = LMConfig(**config["model"])
-        language_model = LanguageModel(model_config, params, TextTokenizer((lm / TEXT_FILE).read_bytes()))
+        tasks = {bucket["task"] for stage in config["stages"] for bucket in stage["buckets"]}
+        text = TextTokenizer((lm / TEXT_FILE).read_bytes())
+        language_model = LanguageModel(model_config, params, text, tuple(sorted(tasks)))
         defaults = Defaults(
             height=token_set["height"], width=token_set["width"], fps=token_set["fps"], cfg_scale=cfg_scale
         )

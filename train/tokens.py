@@ -4,7 +4,8 @@ Comes in: codes int32[t, h, w] with captions. Goes out: a folder of ArrayRecord 
 which tokenizer made the codes and from which clips; then random access to its samples. Knows nothing of pixels,
 tokenizer networks or batches, and needs no TFDS.
 
-A record is one line of JSON ({"caption", "shape"}), a newline, and the codes as little-endian int32.
+A record is one line of JSON ({"caption", "shape", "still_frames"}), a newline, and the codes as little-endian int32:
+those of the clip, then those of its stills.
 A shard appears under its name only when whole, and in the index only after that: a writer killed at any moment
 leaves a folder that the next call completes.
 """
@@ -24,26 +25,35 @@ from array_record.python.array_record_module import ArrayRecordWriter
 from reelm.tokenizer.request import RequestError
 
 INDEX_FILE = "index.json"
-_FORMAT = 1
+_FORMAT = 2
 # Neighbouring records are compressed together in groups; groups of one keep random access cheap.
 _WRITER_OPTIONS = "group_size:1,zstd:3"
 
 
 class TokenSample(TypedDict):
-    """Codes of one clip, int32[t, h, w], and the words for it."""
+    """Codes of one clip, int32[t, h, w], and the words for it; and some of its frames, each tokenized alone.
+
+    `stills` is int32[s, h, w], `still_frames` int32[s] their frame numbers, from 0.
+    """
 
     video: np.ndarray
     caption: str
+    stills: np.ndarray
+    still_frames: np.ndarray
 
 
 @dataclass(frozen=True, kw_only=True)
 class TokenIndex:
-    """What `index.json` holds. height and width are those of the frames, in pixels; `shards` are (file, samples)."""
+    """What `index.json` holds. height and width are those of the frames, in pixels; `shards` are (file, samples).
+
+    time_stride is the number of frames that a latent frame after the first stands for.
+    """
 
     tokenizer_hash: str
     fps: float
     height: int
     width: int
+    time_stride: int
     source: Mapping[str, Any]
     shards: tuple[tuple[str, int], ...] = ()
     complete: bool = False
@@ -77,6 +87,7 @@ def write_tokens(
     fps: float,
     height: int,
     width: int,
+    time_stride: int,
     shard_size: int = 4096,
     source: Mapping[str, Any] | None = None,
 ) -> TokenIndex:
@@ -93,6 +104,7 @@ def write_tokens(
         fps=fps,
         height=height,
         width=width,
+        time_stride=time_stride,
         source=json.loads(json.dumps(dict(source or {}))),  # as it will be read back: tuples become lists
     )
     if directory.exists() and not directory.is_dir():
@@ -139,16 +151,24 @@ def _pack(sample: TokenSample) -> bytes:
     video = np.asarray(sample["video"])
     if video.ndim != 3 or video.dtype != np.int32:
         raise ValueError(f"codes must be int32[t, h, w], not {video.dtype}{list(video.shape)}")
-    head = json.dumps({"caption": sample["caption"], "shape": video.shape})
-    return head.encode() + b"\n" + video.astype("<i4").tobytes()
+    stills, frames = np.asarray(sample["stills"]), [int(frame) for frame in sample["still_frames"]]
+    if stills.shape != (len(frames), *video.shape[1:]) or stills.dtype != np.int32:
+        shape = [len(frames), *video.shape[1:]]
+        raise ValueError(f"stills of this clip must be int32{shape}, not {stills.dtype}{list(stills.shape)}")
+    head = json.dumps({"caption": sample["caption"], "shape": video.shape, "still_frames": frames})
+    return head.encode() + b"\n" + np.concatenate([video, stills]).astype("<i4").tobytes()
 
 
 def _unpack(record: bytes) -> TokenSample:
     head, codes = record.split(b"\n", 1)
     fields = json.loads(head)
+    length, *grid = fields["shape"]
+    frames = np.frombuffer(codes, "<i4").astype(np.int32).reshape(-1, *grid)
     return {
-        "video": np.frombuffer(codes, "<i4").astype(np.int32).reshape(fields["shape"]),
+        "video": frames[:length],
         "caption": fields["caption"],
+        "stills": frames[length:],
+        "still_frames": np.array(fields["still_frames"], np.int32),
     }
 
 
@@ -196,7 +216,7 @@ def _read_index(directory: Path) -> TokenIndex:
 
 def _same_set(directory: Path, there: TokenIndex, wanted: TokenIndex) -> TokenIndex:
     """`there`, once it is sure to be the begun form of `wanted`."""
-    for field in ("tokenizer_hash", "fps", "height", "width", "source"):
+    for field in ("tokenizer_hash", "fps", "height", "width", "time_stride", "source"):
         old, new = getattr(there, field), getattr(wanted, field)
         if old != new:
             raise RequestError(f"{directory} holds tokens with {field} {old}, not {new}; name a new folder")

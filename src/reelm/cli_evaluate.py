@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import tyro
 
@@ -18,10 +18,12 @@ class EvaluateGeneration:
 
     model: str | None = None
     """Shipped model or model folder; the default is "demo"."""
-    clips: int = 200
-    """Prompts of each kind."""
-    num_frames: int = 17
-    """Frames of a clip."""
+    task: Literal["words", "continuation", "key-frames", "inpainting", "minute"] = "words"
+    """What clips are made from; but for words, of one digit each."""
+    clips: int | None = None
+    """Clips of each kind; the default is 200, or 20 of a minute."""
+    num_frames: int | None = None
+    """Frames of a clip made from words; the default is 17."""
     seed: int = 0
     """Seed of the prompts and the clips."""
     sheets: Path | None = None
@@ -30,21 +32,27 @@ class EvaluateGeneration:
     """Print JSON in place of a table."""
 
     def run(self) -> None:
-        _check(self.model, self.clips)
+        clips = self.clips or (20 if self.task == "minute" else 200)
+        _check(self.model, clips if self.clips is None else self.clips)
+        if self.task != "words" and (self.num_frames is not None or self.sheets is not None):
+            raise RequestError(f"--num-frames and --sheets are for clips from words, not for {self.task}")
 
         import reelm
-        from reelm.train import evaluate
+        from reelm.train import evaluate, evaluate_tasks
 
         model = reelm.load(self.model)
         with progress("clips") as report:
-            scores = evaluate.generation(
-                model,
-                clips=self.clips,
-                num_frames=self.num_frames,
-                seed=self.seed,
-                sheets=self.sheets,
-                progress=report,
-            )
+            if self.task == "words":
+                scores = evaluate.generation(
+                    model,
+                    clips=clips,
+                    num_frames=self.num_frames or 17,
+                    seed=self.seed,
+                    sheets=self.sheets,
+                    progress=report,
+                )
+            else:
+                scores = evaluate_tasks.TASKS[self.task](model, clips=clips, seed=self.seed, progress=report)
         _print(scores, self.json)
 
 

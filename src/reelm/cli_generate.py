@@ -1,8 +1,9 @@
-"""`reelm generate`: words to files."""
+"""`reelm generate`: words, pictures and clips to files."""
 
 from dataclasses import dataclass
+from itertools import groupby, product
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import tyro
 
@@ -10,10 +11,26 @@ from reelm.cli_paths import check_clip_output, check_input, check_model
 from reelm.cli_progress import progress
 from reelm.tokenizer.request import RequestError
 
+if TYPE_CHECKING:
+    from reelm import Clip
+
+_AT_ONCE = 8  # clips made together
+_SETTINGS = ("num_frames", "temperature", "top_k", "top_p", "min_p", "negative_prompt", "decoding")
+_SETTINGS += ("height", "width", "fps", "overlap")
+_FILES = ("image", "last_image", "video", "mask")
+
+
+class Job(NamedTuple):
+    """One clip to be made."""
+
+    prompt: str
+    seed: int
+    path: Path
+
 
 @dataclass(frozen=True, kw_only=True)
 class Generate:
-    """Make a clip from words. Prints the path of every file it writes."""
+    """Make clips from words, pictures and clips. Prints the path of every file it writes."""
 
     prompt: Annotated[tyro.conf.Positional[tuple[str, ...]], tyro.conf.arg(metavar="PROMPT")] = ()
     """What to show, in quotes."""
@@ -22,25 +39,42 @@ class Generate:
     model: str | None = None
     """Shipped model or model folder; the default is "demo"."""
     num_frames: int | None = None
-    """Frames of the clip; the default is 17."""
+    """Frames of the clip, given ones included; the default is 17, or as many as a masked video has."""
     seed: int = 0
     """The same seed gives the same clip."""
     num_samples: int = 1
     """Clips of every prompt; sample k is the clip of seed + k."""
+    image: Path | None = None
+    """Picture that the clip begins with."""
+    last_image: Path | None = None
+    """Picture that it ends with."""
+    video: Path | None = None
+    """Clip to go on from; with --mask, one to make a part of anew."""
+    mask: Path | None = None
+    """Picture that is white where the video is to be filled in; all else stays as it is."""
+    overlap: float | None = None
+    """Seconds that the sliding window of a long clip reads again of what it made; the default is 1."""
     temperature: float | None = None
     """0 always takes the likeliest code; the default is 1."""
     top_k: int | None = None
     """Draw among the k likeliest only; 0, the default, draws among all."""
     top_p: float | None = None
     """Draw among the likeliest that make up this share of the probability; the default is 1."""
-    cfg_scale: float | None = None
-    """Strength of guidance by the prompt; 1 is none; the default is the model's own."""
+    min_p: float | None = None
+    """Draw among those at least this share as likely as the likeliest; the default is 0."""
+    cfg_scale: tuple[float, ...] | None = None
+    """Strength of guidance by the prompt, 1 for none; several numbers are for one latent frame after another. The
+    default is the model's own."""
     negative_prompt: str | None = None
     """What guidance leads away from."""
     decoding: Literal["auto", "sequential", "parallel"] | None = None
     """How codes are found: one by one, or several at once, which gives the same clip; the default takes the faster."""
     prompts: Path | None = None
     """Text file of prompts, one a line, in place of PROMPT."""
+    resume: bool = False
+    """Leave clips alone that are there already, made from the same prompt, seed and settings."""
+    grid: bool = False
+    """Put all clips side by side into one file."""
     height: int | None = None
     """Rows of the picture; the default is the model's own."""
     width: int | None = None
@@ -54,28 +88,44 @@ class Generate:
         words = self._words()
         check_clip_output(self.output)
         check_model(self.model)
+        for name in _FILES:
+            if (path := getattr(self, name)) is not None:
+                check_input(path)
         self._check_numbers()
 
         import reelm
 
         model = reelm.load(self.model, dtype=self.dtype)
-        chosen = {
-            name: getattr(self, name)
-            for name in (
-                *("num_frames", "temperature", "top_k", "top_p", "cfg_scale", "negative_prompt"),
-                *("height", "width", "fps", "decoding"),
-            )
-            if getattr(self, name) is not None
-        }
-        with progress("latent frames") as callback:
-            made = model.generate(words, seed=self.seed, num_samples=self.num_samples, callback=callback, **chosen)
-        clips = made if isinstance(made, list) else [made]
-        for index, clip in enumerate(clips):
-            path = self.output if len(clips) == 1 else self.output.with_stem(f"{self.output.stem}-{index}")
-            clip.save(path)
-            print(path)
+        chosen = {name: value for name in (*_SETTINGS, *_FILES) if (value := getattr(self, name)) is not None}
+        chosen |= {} if self.cfg_scale is None else {"cfg_scale": list(self.cfg_scale)}
+        pairs = list(product(words, range(self.seed, self.seed + self.num_samples)))
+        several = len(pairs) > 1 and not self.grid
+        jobs = [
+            Job(*pair, self.output.with_stem(f"{self.output.stem}-{i}") if several else self.output)
+            for i, pair in enumerate(pairs)
+        ]
+        if self.resume:
+            same = {"model": model.name, **{name: str(v) if name in _FILES else v for name, v in chosen.items()}}
+            jobs = [job for job in jobs if not _is_made(job, same)]
+        made: list[Clip] = []
+        for group in _together(jobs):
+            seeds = len({job.seed for job in group})
+            prompts = [job.prompt for job in group][::seeds]
+            with progress("latent frames") as callback:
+                clips = model.generate(prompts, seed=group[0].seed, num_samples=seeds, callback=callback, **chosen)
+            if self.grid:
+                made += clips
+                continue
+            for job, clip in zip(group, clips, strict=True):
+                clip.save(job.path)
+                print(job.path)
+        if self.grid and made:
+            from reelm.sampling.grid import grid
 
-    def _words(self) -> str | list[str]:
+            grid(made).save(self.output)
+            print(self.output)
+
+    def _words(self) -> list[str]:
         """One prompt, or the lines of a file."""
         if self.prompts is not None:
             if self.prompt:
@@ -88,16 +138,22 @@ class Generate:
             if not any(lines):
                 raise RequestError(f"{self.prompts} holds no prompt; write one a line")
             return [line for line in lines if line]
+        if not self.prompt and any(getattr(self, name) is not None for name in _FILES):
+            return [""]  # a picture or a clip may speak for itself
         if len(self.prompt) != 1:
             hint = "put the prompt in quotes" if self.prompt else "say what to show"
             raise RequestError(f'{hint}, as in: reelm generate "a red seven moves right" -o seven.mp4')
-        return self.prompt[0]
+        return list(self.prompt)
 
     def _check_numbers(self) -> None:
-        for name, least in (("num_frames", 1), ("num_samples", 1), ("temperature", 0), ("top_k", 0), ("cfg_scale", 0)):
+        for name, least in (("num_frames", 1), ("num_samples", 1), ("temperature", 0), ("top_k", 0), ("min_p", 0)):
             value = getattr(self, name)
             if value is not None and not least <= value < float("inf"):
                 raise RequestError(f"--{name.replace('_', '-')} is {value}; it must be {least} or more")
+        if self.cfg_scale is not None and not all(0 <= scale < float("inf") for scale in self.cfg_scale):
+            raise RequestError(f"--cfg-scale is {' '.join(map(str, self.cfg_scale))}; it must be 0 or more")
+        if self.resume and self.grid:
+            raise RequestError("--resume leaves single clips alone; it does not go with --grid")
         if self.output.suffix.lower() == ".png" and self.num_frames != 1:
             raise RequestError(f"{self.output} would hold one frame: add --num-frames 1, or write .mp4, .gif or .webp")
         if self.top_p is not None and not 0 < self.top_p <= 1:
@@ -106,3 +162,24 @@ class Generate:
             value = getattr(self, name)
             if value is not None and not 0 < value < float("inf"):
                 raise RequestError(f"--{name} is {value}; it must be above 0")
+
+
+def _is_made(job: Job, same: dict[str, Any]) -> bool:
+    """Whether the file of a job is there and says that it was made from the same."""
+    from reelm import Clip
+
+    if not job.path.is_file():
+        return False
+    try:
+        info = Clip.open(job.path).info
+    except RequestError:
+        return False  # something else, or cut short: made again
+    return all(info.get(name) == value for name, value in {**same, "prompt": job.prompt, "seed": job.seed}.items())
+
+
+def _together(jobs: list[Job]) -> list[list[Job]]:
+    """Jobs that one call makes: seeds in a row of one prompt, or prompts in a row with one seed."""
+    several = len({job.seed for job in jobs}) > 1
+    alike = lambda each: (each[1].prompt, each[1].seed - each[0]) if several else each[1].seed  # noqa: E731
+    runs = [[job for _, job in run] for _, run in groupby(enumerate(jobs), alike)]
+    return [run[i : i + _AT_ONCE] for run in runs for i in range(0, len(run), _AT_ONCE)]

@@ -1,0 +1,246 @@
+"""What a clip must show besides its words: pictures, the clip it goes on from, the part of a clip that stays.
+
+    image, last_image, keyframes, video, mask  ->  Conditions: codes, and where they stand
+
+A picture at frame 0 and a clip that is continued become the first codes themselves. Pictures at later frames and the
+kept part of a masked clip are read before the first code, as `Given` pictures of the prefix.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from reelm.lm.prefix import Prefix
+from reelm.lm.stream import Given
+from reelm.tokenizer.request import RequestError
+from reelm.tokenizer.video import VideoTokenizer, check_video
+
+from .clip import Clip
+from .frames import Frames
+from .media import read_image, read_video
+from .pictures import fit
+
+Picture = str | os.PathLike[str] | np.ndarray
+Source = Clip | str | os.PathLike[str] | np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Conditions:
+    """Codes that are known of a clip, and pixels that stay. The same for every prompt and seed of a call.
+
+    Attributes:
+        known: int32 `[m, h, w]`, the clip's first latent frames.
+        pictures: frame number -> int32 `[h, w]`, a picture tokenized alone.
+        masked: int32 `[t, h, w]`, codes of a clip of which a part stays; None for no such clip.
+        unknown: bool `[t, h, w]`, where `masked` is to be filled in.
+        fill: bool `[T, H, W]`, the pixels to be filled in; all others are those of `pixels`.
+        pixels: uint8 `[T, H, W, 3]`.
+    """
+
+    known: np.ndarray
+    pictures: Mapping[int, np.ndarray] = field(default_factory=dict)
+    masked: np.ndarray | None = None
+    unknown: np.ndarray | None = None
+    fill: np.ndarray | None = None
+    pixels: Frames | None = None
+
+    def paste(self, video: Frames, first: int) -> Frames:
+        """Frames uint8 `[B, n, H, W, 3]` of the clip from frame `first` on, with what stays put back."""
+        if self.fill is None or self.pixels is None:
+            return video
+        span = slice(first, first + video.shape[1])
+        fill, pixels = self.fill[span], self.pixels[span]
+        stays = video.copy()
+        stays[:, : len(fill)] = np.where(fill[..., None], video[:, : len(fill)], pixels)
+        return stays
+
+    def prefix(self, words: np.ndarray, *, start: int, frames: int, stride: int, anchor: np.ndarray | None) -> Prefix:
+        """The prefix of a window of `frames` latent frames from latent frame `start` on, for words int32 `[R, P]`.
+
+        anchor: int32 `[R or 1, h, w]`, the stream's first latent frame, when the window continues it.
+        """
+        h, w = self.known.shape[1:]
+        codes, kinds, times = [], [], []
+
+        def add(picture: np.ndarray, kind: np.ndarray | Given, time: float) -> None:
+            codes.append(np.broadcast_to(picture, (len(words), h, w)))
+            kinds.append(np.broadcast_to(np.asarray(kind, np.int32), (len(words), h, w)))
+            times.append(time)
+
+        if anchor is not None:
+            add(anchor, Given.ANCHOR, -1.0)
+        for frame, picture in sorted(self.pictures.items()):
+            if start - 1 < frame / stride < start + frames:
+                add(picture, Given.FRAME, frame / stride - start)
+        if self.masked is not None and self.unknown is not None:
+            for i in range(start, min(start + frames, len(self.masked))):
+                kind = np.where(self.unknown[i], Given.UNKNOWN, Given.KNOWN)
+                add(self.masked[i], kind, float(i - start))
+        # Each number of pictures compiles a program of its own, so they are filled up to powers of two.
+        while len(codes) & (len(codes) - 1):
+            add(np.zeros((1, h, w), np.int32), Given.NOTHING, 0.0)
+        if not codes:
+            return Prefix.of_words(words, h, w)
+        return Prefix(
+            words=words,
+            codes=np.stack(codes, axis=1).astype(np.int32),
+            kinds=np.stack(kinds, axis=1),
+            times=np.broadcast_to(np.asarray(times, np.float32), (len(words), len(times))),
+        )
+
+
+def conditions(
+    tokenizer: VideoTokenizer,
+    *,
+    height: int,
+    width: int,
+    fps: float,
+    num_frames: int | None,
+    image: Picture | None = None,
+    last_image: Picture | None = None,
+    keyframes: Mapping[int, Picture] | None = None,
+    video: Source | None = None,
+    mask: Picture | None = None,
+) -> Conditions:
+    """Reads and tokenizes what is given; see `Model.generate` for the arguments. num_frames None is an endless clip.
+
+    Raises:
+        RequestError: conditions that contradict each other or the clip's length, or a file that cannot be read.
+    """
+    rows, columns = tokenizer.config.latent_shape(1, height, width)[1:]
+    pictures = _pictures(image, last_image, keyframes, num_frames)
+    codes = {frame: tokenizer.encode(_still(picture, height, width)[None])[0, 0] for frame, picture in pictures.items()}
+    if mask is not None:
+        if video is None:
+            raise RequestError("a mask says which part of a video to fill in; give that video too")
+        return _masked(tokenizer, _footage(video, height, width, fps), mask, codes, num_frames)
+    if video is None:
+        first = codes.pop(0, None)
+        known = np.zeros((0, rows, columns), np.int32) if first is None else first[None]
+        return Conditions(known=known, pictures=codes)
+    known, length = _known(tokenizer, video, height, width, fps)
+    if num_frames is not None and num_frames <= length:
+        raise RequestError(
+            f"the video has {length} frames already; ask for more num_frames than that to continue it, or give a mask"
+        )
+    if early := [frame for frame in codes if frame < length]:
+        raise RequestError(f"frame {early[0]} is given twice: by the video of {length} frames and as a picture")
+    return Conditions(known=known, pictures=codes)
+
+
+def _pictures(
+    image: Picture | None, last_image: Picture | None, keyframes: Mapping[int, Picture] | None, num_frames: int | None
+) -> dict[int, Picture]:
+    """Frame number -> picture."""
+    given = list((keyframes or {}).items())
+    given += [] if image is None else [(0, image)]
+    if last_image is not None:
+        if num_frames is None:
+            raise RequestError("an endless clip has no last_image; say num_frames")
+        given.append((num_frames - 1, last_image))
+    pictures: dict[int, Picture] = {}
+    for frame, picture in given:
+        if frame != int(frame) or frame < 0 or (num_frames is not None and frame >= num_frames):
+            raise RequestError(f"there is no frame {frame} in a clip of {num_frames} frames, counted from 0")
+        if frame in pictures:
+            raise RequestError(f"frame {frame} is given twice; image is frame 0, last_image the last")
+        pictures[int(frame)] = picture
+    return pictures
+
+
+def _still(picture: Picture, height: int, width: int) -> Frames:
+    """uint8 `[height, width, 3]`, fitted and centre-cropped."""
+    if not isinstance(picture, np.ndarray):
+        return fit(read_image(picture), height, width)
+    if picture.ndim != 3:
+        raise RequestError(f"an image has the shape [H, W, 3], not {list(picture.shape)}")
+    return fit(_as_uint8(picture[None])[0], height, width)
+
+
+def _footage(video: Source, height: int, width: int, fps: float) -> Frames:
+    """uint8 `[T, height, width, 3]` at `fps`."""
+    if isinstance(video, Clip):
+        frames = video.video
+    elif isinstance(video, np.ndarray):
+        if video.ndim != 4:
+            raise RequestError(f"a video has the shape [T, H, W, 3], not {list(video.shape)}")
+        frames = _as_uint8(video)
+    else:
+        frames = read_video(video, fps=fps).video
+    return np.stack([fit(frame, height, width) for frame in frames])
+
+
+def _as_uint8(video: np.ndarray) -> Frames:
+    video = check_video(video)
+    return video if video.dtype == np.uint8 else np.round((video + 1) * 127.5).astype(np.uint8)
+
+
+def _known(tokenizer: VideoTokenizer, video: Source, height: int, width: int, fps: float) -> tuple[np.ndarray, int]:
+    """Codes int32 `[m, h, w]` of the whole latent frames of a clip to continue, and the frames they stand for."""
+    stride = tokenizer.config.time_stride
+    if isinstance(video, Clip) and (tokens := video.tokens) is not None and tokens["video"] is not None:
+        # Codes of this very tokenizer are taken as they are: to decode and encode them again would lose a little.
+        if video.info.get("tokenizer") == tokenizer.hash and video.video.shape[1:3] == (height, width):
+            whole = 1 + (len(video.video) - 1) // stride
+            return tokens["video"][:whole], 1 + stride * (whole - 1)
+    frames = _footage(video, height, width, fps)
+    whole = 1 + (len(frames) - 1) // stride * stride
+    return tokenizer.encode(frames[:whole])[0], whole
+
+
+def _masked(
+    tokenizer: VideoTokenizer, frames: Frames, mask: Picture, pictures: dict[int, np.ndarray], num_frames: int | None
+) -> Conditions:
+    length, height, width = frames.shape[:3]
+    if num_frames is not None and num_frames != length:
+        raise RequestError(f"the masked video has {length} frames; num_frames must be the same, not {num_frames}")
+    fill = _fill(mask, (length, height, width))
+    if 0 in pictures:
+        raise RequestError("frame 0 is given twice: by the masked video and as a picture")
+    stride, space = tokenizer.config.time_stride, tokenizer.config.space_stride
+    late = -(length - 1) % stride
+    # What is to be filled in must not be seen: it is painted over before the clip is tokenized.
+    visible = np.where(fill[..., None], np.uint8(0), frames)
+    padded = np.pad(visible, [(0, late), (0, 0), (0, 0), (0, 0)], mode="edge")
+    hidden = np.pad(fill, [(0, late), (0, 0), (0, 0)], mode="edge")
+    hidden = np.concatenate([np.repeat(hidden[:1], stride - 1, axis=0), hidden])  # the first latent frame is one frame
+    cells = hidden.reshape(-1, stride, height // space, space, width // space, space)
+    return Conditions(
+        known=np.zeros((0, height // space, width // space), np.int32),
+        pictures=pictures,
+        masked=tokenizer.encode(padded)[0],
+        unknown=cells.any(axis=(1, 3, 5)),
+        fill=fill,
+        pixels=frames,
+    )
+
+
+def _fill(mask: Picture, shape: tuple[int, int, int]) -> np.ndarray:
+    """bool `[T, H, W]`, from a mask of that shape or one `[H, W]` for all frames; a file's bright pixels are True."""
+    if not isinstance(mask, np.ndarray):
+        mask = fit(read_image(mask), *shape[1:])[..., 0] >= 128
+    if mask.dtype != bool:
+        raise RequestError(f"a mask is bool, True where the video is to be filled in, not {mask.dtype}")
+    if mask.shape not in (shape, shape[1:]):
+        raise RequestError(
+            f"the mask has the shape {list(mask.shape)}; this video needs {list(shape)} or {list(shape[1:])}"
+        )
+    if not mask.any():
+        raise RequestError("the mask is False everywhere: there is nothing to fill in")
+    return np.broadcast_to(mask, shape)
+
+
+def summary(given: Mapping[str, Any]) -> dict[str, Any]:
+    """What `Clip.info` says of the conditions: paths as they are, arrays by their shapes."""
+
+    def say(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {str(key): say(each) for key, each in value.items()}
+        if isinstance(value, Clip):
+            return f"clip of {len(value.video)} frames"
+        return f"array {list(value.shape)}" if isinstance(value, np.ndarray) else str(value)
+
+    return {name: say(value) for name, value in given.items() if value is not None}

@@ -1,0 +1,117 @@
+"""From the arguments of `Model.generate` to a checked request, with the model's defaults filled in."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from reelm.tokenizer.request import RequestError
+
+from .conditions import Conditions, conditions, summary
+from .settings import Settings
+from .windows import Script
+
+if TYPE_CHECKING:
+    from .model import Model
+
+Prompt = str | Sequence[tuple[float, str]]  # words, or (seconds, words) pairs
+
+_CONDITIONS = ("image", "last_image", "keyframes", "video", "mask")
+_DIALS = ("temperature", "top_k", "top_p", "min_p", "negative_prompt", "decoding")
+
+
+@dataclass(frozen=True, eq=False)
+class Request:
+    """What is to be made: a clip of each prompt with each seed, prompt by prompt.
+
+    Attributes:
+        prompts: as they were given, for `Clip.info`.
+        scripts: the words of each, by the latent frame they begin with.
+        seeds: one or more; the clip of a seed does not depend on the others.
+        settings: everything else that decides a clip.
+        given: what every clip must show.
+        about: the conditions in words, for `Clip.info`.
+    """
+
+    prompts: Sequence[Prompt]
+    scripts: Sequence[Script]
+    seeds: Sequence[int]
+    settings: Settings
+    given: Conditions
+    about: Mapping[str, Any]
+
+
+def request(
+    model: "Model", prompt: Prompt | list[str] | None, num_frames: int | None, options: Mapping[str, Any]
+) -> Request:
+    """`options` holds the other arguments of `Model.generate`, all of them; `num_frames` None is an endless clip.
+
+    Raises:
+        RequestError: something that cannot be met; the message says what would be.
+    """
+    defaults, tokenizer, frames = model.defaults, model.video_tokenizer, model.language_model().config.frames
+    prompts: list[Prompt] = prompt if isinstance(prompt, list) and _is_batch(prompt) else [prompt or ""]  # type: ignore[list-item]
+    seed, samples, stride = options["seed"], options["num_samples"], tokenizer.config.time_stride
+    if num_frames is not None and num_frames < 1:
+        raise RequestError(f"num_frames is {num_frames}; a clip has 1 frame or more")
+    if samples < 1:
+        raise RequestError(f"num_samples is {samples}; it must be at least 1")
+    if not 0 <= seed <= 2**32 - samples:
+        raise RequestError(f"a seed lies in 0 ... 2^32 - 1; these run from {seed} to {seed + samples - 1}")
+    fps = options["fps"] or defaults.fps
+    overlap = round(options["overlap"] * fps / stride)
+    if not 1 <= overlap < frames:
+        least, most = stride / fps, (frames - 1) * stride / fps
+        raise RequestError(f"overlap is {options['overlap']} seconds; windows overlap by {least:g} to {most:g}")
+    size = {"height": options["height"] or defaults.height, "width": options["width"] or defaults.width, "fps": fps}
+    asked = {name: options[name] for name in _CONDITIONS}
+    given = conditions(tokenizer, **size, num_frames=num_frames, **asked)
+    scale = defaults.cfg_scale if options["cfg_scale"] is None else options["cfg_scale"]
+    settings = Settings(
+        num_frames=num_frames if given.pixels is None else len(given.pixels),
+        cfg_scale=tuple(scale) if isinstance(scale, Sequence) else (scale,),
+        overlap=overlap,
+        **size,
+        **{name: options[name] for name in _DIALS},
+    )
+    scripts = [_script(each, fps, stride) for each in prompts]
+    _check_tasks(model, settings.num_frames, scripts, given)
+    return Request(prompts, scripts, range(seed, seed + samples), settings, given, summary(asked))
+
+
+def _check_tasks(model: "Model", num_frames: int | None, scripts: Sequence[Script], given: Conditions) -> None:
+    """RequestError when the model was not trained for what is asked."""
+    trained = model.language_model().tasks
+    if "continues" not in trained:
+        if num_frames is None or num_frames > model.longest:
+            raise RequestError(
+                f"{model.name!r} was not trained to go on for ever; ask for 1 to {model.longest} num_frames, "
+                f"not {num_frames or 'an endless clip'}"
+            )
+        if any(len(script) > 1 for script in scripts):
+            raise RequestError(f"{model.name!r} was not trained to go on with other words; give one prompt")
+    if "frames" not in trained and given.pictures:
+        raise RequestError(f"{model.name!r} was not trained to show given frames after the first; give an image alone")
+    if "fills" not in trained and given.masked is not None:
+        raise RequestError(f"{model.name!r} was not trained to fill in parts of a clip; leave the mask out")
+
+
+def _is_batch(prompt: list) -> bool:
+    if not prompt:
+        raise RequestError("the list of prompts is empty; give at least one")
+    kinds = {isinstance(each, str) for each in prompt}
+    if len(kinds) > 1 or not (True in kinds or all(isinstance(each, tuple) and len(each) == 2 for each in prompt)):
+        raise RequestError("a list of prompts holds strings, or (seconds, words) pairs of one prompt that changes")
+    return True in kinds
+
+
+def _script(prompt: Prompt, fps: float, stride: int) -> Script:
+    """Words by the latent frame that they begin with."""
+    if isinstance(prompt, str):
+        return [(0, prompt)]
+    times = [seconds for seconds, _ in prompt]
+    if times[0] != 0 or times != sorted(set(times)):
+        raise RequestError(f"a prompt that changes starts at 0 seconds and goes on in order, not at {times}")
+    # Latent frame i > 0 begins with frame 1 + stride * (i - 1).
+    return [(int(np.ceil((seconds * fps - 1) / stride)) + 1 if seconds else 0, words) for seconds, words in prompt]

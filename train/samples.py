@@ -1,0 +1,91 @@
+"""From a clip's codes to what the language model trains on: a prefix of some task, and the codes that follow it.
+
+    begins      words                      -> the clip's first latent frames
+    continues   words, the first frame     -> latent frames from anywhere later: a window of a long clip
+    frames      words, a few frames        -> the clip's first latent frames, which show them
+    fills       words, the clip with gaps  -> the clip's first latent frames
+
+All but the words are given as pictures of the prefix. That a clip goes on from given codes needs no task: these are the
+codes before the ones to be predicted, in training as in use.
+"""
+
+from typing import Any
+
+import grain
+import numpy as np
+
+from reelm.lm.prefix import Prefix
+from reelm.lm.stream import Given, Task, prefix_ids, without_text
+from reelm.tokenizer.text import TextTokenizer
+
+from .tokens import TokenSample
+
+_FRAMES = 2  # given frames at most
+
+
+class ToSample(grain.transforms.RandomMap):
+    """A token sample -> {"prefix": `Prefix` without its row axis, "codes": int32 `[frames, h, w]`}.
+
+    Args:
+        task: see above.
+        frames: latent frames to be predicted.
+        prefix: the bucket for words.
+        fps, stride: frames a second of the clip, and frames that a latent frame stands for.
+        drop_text: share of samples whose words are taken out, so that guidance has an unconditional model.
+    """
+
+    def __init__(
+        self, text: TextTokenizer, *, task: Task, frames: int, prefix: int, fps: float, stride: int, drop_text: float
+    ):
+        self.text, self.task, self.frames = text, task, frames
+        self.prefix, self.fps, self.stride, self.drop_text = prefix, fps, stride, drop_text
+
+    def random_map(self, element: TokenSample, rng: np.random.Generator) -> Any:
+        video, first = element["video"], 0
+        if self.task == "continues":
+            first = int(rng.integers(1, len(video) - self.frames + 1))
+        codes = video[first : first + self.frames]
+        rows, columns = codes.shape[1:]
+        words = prefix_ids(
+            rows=rows,
+            columns=columns,
+            fps=self.fps,
+            text=self.text.encode(element["caption"]),
+            length=self.prefix,
+            continues=first > 0,
+        )
+        words = without_text(words) if rng.random() < self.drop_text else words
+        pictures, kinds, times = self._given(element, codes, rng)
+        return {"prefix": Prefix(words=words, codes=pictures, kinds=kinds, times=times), "codes": codes}
+
+    def _given(self, element: TokenSample, codes: np.ndarray, rng: np.random.Generator):
+        """(codes int32 `[G, h, w]`, kinds int32 `[G, h, w]`, times float32 `[G]`) of the given pictures."""
+        grid = codes.shape[1:]
+        if self.task == "continues":
+            return element["video"][:1], np.full((1, *grid), Given.ANCHOR, np.int32), np.array([-1.0], np.float32)
+        if self.task == "frames":
+            times = element["still_frames"] / self.stride
+            inside = rng.permutation(np.flatnonzero((0 < times) & (times < self.frames)))
+            chosen = inside[: rng.integers(1, _FRAMES + 1)]
+            pictures, kinds = np.zeros((2, _FRAMES, *grid), np.int32)
+            when = np.zeros(_FRAMES, np.float32)
+            pictures[: len(chosen)], kinds[: len(chosen)] = element["stills"][chosen], Given.FRAME
+            when[: len(chosen)] = times[chosen]
+            return pictures, kinds, when
+        if self.task == "fills":
+            unknown = np.broadcast_to(_box(grid, rng), codes.shape)
+            kinds = np.where(unknown, Given.UNKNOWN, Given.KNOWN).astype(np.int32)
+            return codes, kinds, np.arange(self.frames, dtype=np.float32)
+        none = np.zeros((0, *grid), np.int32)
+        return none, none, np.zeros(0, np.float32)
+
+
+def _box(grid: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:
+    """bool `[h, w]`: a random box, or in one of four cases all but a box."""
+    inside = np.ones(grid, bool)
+    for axis, size in enumerate(grid):
+        length = int(rng.integers(max(1, size // 4), size + 1))
+        start = int(rng.integers(0, size - length + 1))
+        along = (np.arange(size) >= start) & (np.arange(size) < start + length)
+        inside &= np.expand_dims(along, 1 - axis)
+    return ~inside if rng.random() < 0.25 and not inside.all() else inside
