@@ -8,7 +8,7 @@ image is a clip of one frame. Knows nothing of language models, files or trainin
 import hashlib
 from dataclasses import asdict, dataclass, field
 from functools import cached_property, partial
-from typing import cast
+from typing import cast, get_args
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +20,7 @@ from .codes import CodeSpec, bits_to_ids, check_ids, ids_to_bits
 from .convolution import History
 from .decoder import Decoder
 from .encoder import Encoder
-from .quantizer import quantize
+from .quantizer import Quantizer, quantize, to_sphere
 from .request import RequestError
 
 
@@ -30,6 +30,7 @@ class VideoTokenizerConfig:
 
     Attributes:
         bits: sign bits of a code, up to 30.
+        quantizer: "lfq", or "bsq" to train on latents that are projected to a sphere first.
         patch: frames, rows and columns folded into channels before the first convolution and after the last.
         encoder_channels, decoder_channels: width of each stage.
         strides: (time, space) stride between one stage and the next; one fewer than stages.
@@ -40,6 +41,7 @@ class VideoTokenizerConfig:
     """
 
     bits: int = 18
+    quantizer: Quantizer = "lfq"
     patch: tuple[int, int, int] = (4, 8, 8)
     encoder_channels: tuple[int, ...] = (128,)
     decoder_channels: tuple[int, ...] = (128,)
@@ -62,6 +64,8 @@ class VideoTokenizerConfig:
                 )
         if self.patch[1] != self.patch[2]:
             raise RequestError(f"patches are square in space, not {self.patch[1]}x{self.patch[2]}")
+        if self.quantizer not in get_args(Quantizer):
+            raise RequestError(f"the quantizer is {' or '.join(get_args(Quantizer))}, not {self.quantizer!r}")
         CodeSpec(bits=self.bits)
 
     @property
@@ -140,8 +144,12 @@ def _decode(config: VideoTokenizerConfig, params: dict, ids: jax.Array, past):
 
 
 def autoencode(config: VideoTokenizerConfig, params: dict, video: jax.Array, dtype: DTypeLike | None = None):
-    """One differentiable pass: video `float [B, T, H, W, 3]` -> (the rebuilt video, latents `[B, t, h, w, K]`)."""
+    """One differentiable pass: video `float [B, T, H, W, 3]` -> (the rebuilt video, latents `[B, t, h, w, K]`).
+
+    The latents are those whose signs are the codes: with "bsq", projected to the sphere.
+    """
     latent = _apply(config.encoder(dtype), params["encoder"], video, History())
+    latent = to_sphere(latent) if config.quantizer == "bsq" else latent
     return _apply(config.decoder(dtype), params["decoder"], quantize(latent), History()), latent
 
 
@@ -229,11 +237,12 @@ class VideoTokenizer:
     def hash(self) -> str:
         """Sixteen hex digits that name these codes: `identity`, otherwise made from the encoder's config and weights.
 
-        A decoder may be trained further on the same codes, so it has no part in their name.
+        A decoder may be trained further on the same codes, so it has no part in their name; nor has the quantizer,
+        which shapes training alone.
         """
         if self.identity is not None:
             return self.identity
-        config = {name: value for name, value in asdict(self.config).items() if not name.startswith("decoder")}
+        config = {name: v for name, v in asdict(self.config).items() if not name.startswith(("decoder", "quantizer"))}
         digest = hashlib.sha256(repr(sorted(config.items())).encode())
         for path, leaf in sorted(traverse_util.flatten_dict(self.params["encoder"], sep="/").items()):
             digest.update(path.encode() + np.asarray(leaf, np.float32).tobytes())
