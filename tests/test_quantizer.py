@@ -89,7 +89,9 @@ def test_entropies_and_codes_equal_those_of_vector_quantize_pytorch():
     _, terms = peer(torch.from_numpy(latent), inv_temperature=1.0, return_loss_breakdown=True)
     spec = CodeSpec(bits=bits)
     # It squares no distances but takes -2 z c for energies, which is what remains of them in a softmax.
-    np.testing.assert_allclose(quantizer.sample_entropy(jnp.asarray(latent)), terms.per_sample_entropy.item(), rtol=1e-4)
+    np.testing.assert_allclose(
+        quantizer.sample_entropy(jnp.asarray(latent)), terms.per_sample_entropy.item(), rtol=1e-4
+    )
     np.testing.assert_allclose(
         quantizer.batch_entropy(jnp.asarray(latent), spec), terms.batch_entropy.item(), rtol=1e-4
     )

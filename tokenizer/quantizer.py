@@ -3,9 +3,9 @@
 In: latents `float [..., K]`. Out: the same shape with entries -1 or +1, and the two entropy terms that training wants.
 No table, no nearest-neighbour search, no parameters.
 
-Two kinds share every formula here. LFQ (MAGVIT-v2, arXiv 2310.05737, section 3.1) takes latents as they are. BSQ (binary
-spherical quantization, arXiv 2406.07548, section 3) first projects them to a sphere. Its sphere has radius 1 in the
-paper; ours has radius sqrt(K), so that its codes too have entries -1 and +1, and a temperature tau here is tau / K
+Two kinds share every formula here. LFQ (MAGVIT-v2, arXiv 2310.05737, section 3.1) takes latents as they are. BSQ
+(binary spherical quantization, arXiv 2406.07548, section 3) first projects them to a sphere. Its sphere has radius 1 in
+the paper; ours has radius sqrt(K), so that its codes too have entries -1 and +1, and a temperature tau here is tau / K
 there.
 """
 
