@@ -83,7 +83,8 @@ class Discriminator(nn.Module):
 def init_params(config: DiscriminatorConfig, key: jax.Array) -> dict:
     """Fresh parameters as nested dicts of float32."""
     size = 1 << len(config.halve_time)
-    return _net(config, None).init(key, jnp.zeros((1, 1, size, size, 3)))["params"]
+    # Compiled, nothing but the draws is left of the net.
+    return jax.jit(_net(config, None).init)(key, jnp.zeros((1, 1, size, size, 3)))["params"]
 
 
 def discriminate(

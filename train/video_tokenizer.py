@@ -135,8 +135,33 @@ def open_batches(run: VideoTokenizerRun) -> grain.MapDataset:
     return pipeline.join(parts)
 
 
+def create_state(run: VideoTokenizerRun) -> TrainState:
+    """The state before the first step; pure but for `start_from`, so its shapes can be had from `jax.eval_shape`."""
+    steps = run.loop.steps
+    made = state.create(_first_params(run), run.optimizer.build(steps), run.loop.seed)
+    return made if run.adversary is None else adversarial.create(made, run.adversary, steps)
+
+
+def make_run_step(run: VideoTokenizerRun, layout: Any = None) -> Callable[[Any, Any], tuple[Any, dict[str, jax.Array]]]:
+    """The jitted step of a run, `(state, batch) -> (state, metrics)` with batches as `make_loss` takes them.
+
+    `layout`: shardings of the state on a mesh; None leaves them to XLA.
+    """
+    loss, steps = make_loss(run), run.loop.steps
+    optimizer = run.optimizer.build(steps)
+    if run.adversary is not None:
+        dtype = jnp.dtype(run.dtype)
+        return adversarial.make_step(loss, optimizer, run.optimizer.ema, run.adversary, steps, dtype, layout)
+
+    def alone(*arguments: Any) -> tuple[jax.Array, dict]:
+        total, (metrics, _) = loss(*arguments)
+        return total, metrics
+
+    return make_step(alone, optimizer, run.optimizer.ema, layout)
+
+
 def build(run: VideoTokenizerRun) -> tuple[TrainState, Callable[..., Any]]:
-    """(the state before the first step, the step) of a run, on its mesh.
+    """(the state before the first step, the step over the parts of a batch) of a run, on its mesh.
 
     RequestError when the batch does not divide over the devices, or LPIPS has a weight but no weights.
     """
@@ -144,27 +169,11 @@ def build(run: VideoTokenizerRun) -> tuple[TrainState, Callable[..., Any]]:
     for name, size in (("batch_size", run.batch_size), ("stills", run.data.stills)):
         if size % mesh.size:
             raise RequestError(f"{name} {size} does not divide over {mesh.size} devices; take a multiple of that")
-    steps, optimizer = run.loop.steps, run.optimizer.build(run.loop.steps)
-
-    def create(params: dict) -> TrainState:
-        made = state.create(params, optimizer, run.loop.seed)
-        return made if run.adversary is None else adversarial.create(made, run.adversary, steps)
-
-    initial = create(_first_params(run))
-    layout = sharding.of_state(initial, mesh)
-    loss = make_loss(run)
-    if run.adversary is None:
-
-        def alone(*arguments: Any) -> tuple[jax.Array, dict]:
-            total, (metrics, _) = loss(*arguments)
-            return total, metrics
-
-        step = make_step(alone, optimizer, run.optimizer.ema, layout)
-    else:
-        dtype = jnp.dtype(run.dtype)
-        step = adversarial.make_step(loss, optimizer, run.optimizer.ema, run.adversary, steps, dtype, layout)
     whole, cut = sharding.whole(mesh), sharding.of_batch(mesh)
     features = jax.device_put(lpips.load(), whole) if run.losses.perceptual else None
+    initial = create_state(run)
+    layout = sharding.of_state(initial, mesh)
+    step = make_run_step(run, layout)
     return jax.device_put(initial, layout), lambda state, parts: step(state, (jax.device_put(parts, cut), features))
 
 
