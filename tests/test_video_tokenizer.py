@@ -39,14 +39,8 @@ CONFIGS = {
 
 
 @pytest.fixture(params=CONFIGS, scope="module")
-def tokenizer(request) -> VideoTokenizer:
-    config = CONFIGS[request.param]
-    params = init_params(config, jax.random.key(0))
-    # Fresh decoders paint a constant: noise makes every parameter count.
-    leaves, tree = jax.tree.flatten(params)
-    keys = jax.random.split(jax.random.key(1), len(leaves))
-    noisy = [leaf + 0.1 * jax.random.normal(key, leaf.shape) for leaf, key in zip(leaves, keys, strict=True)]
-    return VideoTokenizer(config, jax.tree.unflatten(tree, noisy))
+def tokenizer(request, random_tokenizer) -> VideoTokenizer:
+    return random_tokenizer(CONFIGS[request.param])
 
 
 def random_video(*shape: int) -> np.ndarray:

@@ -1,8 +1,9 @@
 """Whether a clip fits into memory before it is sent through a net, and what would fit if it does not.
 
 In: an estimate `(batch, frames, height, width) -> bytes`. Out: nothing, or a RequestError that names a size that fits.
-The estimates, in `video_config.py`, are of the largest layer: its input with the time taps side by side, its output,
-and the skip beside them, which is what a compiled program holds at once.
+The estimates, in `video_config.py`, are of the largest layer: what its convolution reads, its time taps side by side,
+those once more with their borders padded, its output, and what waits beside it. Six programs compiled for a CPU took
+between 0.6 and 1.3 of that.
 """
 
 import os

@@ -32,7 +32,7 @@ def cut(size: int, side: int, overlap: int) -> list[Tile]:
     cuts = [0, *((after + before + side) // 2 for before, after in zip(starts, starts[1:], strict=False)), size]
     return [
         Tile(start=start, stop=start + side, first=first, last=last)
-        for start, first, last in zip(starts, cuts, cuts[1:], strict=True)
+        for start, first, last in zip(starts, cuts[:-1], cuts[1:], strict=True)
     ]
 
 

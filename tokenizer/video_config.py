@@ -3,6 +3,7 @@
 Values only; refused when they do not fit together.
 """
 
+import math
 from dataclasses import dataclass
 from typing import get_args
 
@@ -93,33 +94,57 @@ class VideoTokenizerConfig:
 
     def encode_bytes(self, batch: int, frames: int, height: int, width: int, itemsize: int = 4) -> int:
         """Memory that encoding such clips at once takes beside the parameters, estimated; see `memory`."""
-        positions = [batch * n for n in self._positions(frames, height, width)]
-        taps, channels = self.encoder_kernel[0], self.encoder_channels
+        positions, taps, channels = (
+            [math.prod(shape) for shape in self.stage_shapes(frames, height, width)],
+            self.encoder_kernel[0],
+            self.encoder_channels,
+        )
         folded = 3 * self.patch[0] * self.patch[1] * self.patch[2]
-        layers = [positions[0] * (taps * folded + channels[0])]
-        layers += [n * (taps + 2) * c for n, c in zip(positions, channels, strict=True)]
-        # A strided convolution sees three frames beside each other for each that comes out, at the old size in space.
+        layers = [positions[0] * _conv_values(folded, channels[0], taps)]
+        layers += [n * (_conv_values(c, c, taps) + 2 * c) for n, c in zip(positions, channels, strict=True)]
         for stage, (time, _) in enumerate(self.strides):
-            coarse = positions[stage + 1] * channels[stage + 1]
-            layers.append(positions[stage] * channels[stage] * (1 + 3 // time) + coarse)
-        return itemsize * max(layers) + 4 * 3 * batch * frames * height * width
+            # Three taps of the old width and size in space, for each frame that is left.
+            coming = positions[stage] * channels[stage] * (1 + 6 // time)
+            layers.append(coming + positions[stage + 1] * channels[stage + 1])
+        return batch * (itemsize * max(layers) + 4 * 3 * frames * height * width)
 
     def decode_bytes(self, batch: int, frames: int, height: int, width: int, itemsize: int = 4) -> int:
         """Memory that decoding such clips at once takes beside the parameters, estimated; see `memory`."""
-        positions = [batch * n for n in self._positions(frames, height, width)]
-        taps, channels = self.decoder_kernel[0], self.decoder_channels
-        layers = [n * (taps + 2) * c for n, c in zip(positions, channels, strict=True)]
+        positions, taps, channels = (
+            [math.prod(shape) for shape in self.stage_shapes(frames, height, width)],
+            self.decoder_kernel[0],
+            self.decoder_channels,
+        )
+        layers = [n * (_conv_values(c, c, taps) + 2 * c) for n, c in zip(positions, channels, strict=True)]
         for stage, (time, space) in enumerate(self.strides):
-            layers.append(positions[stage + 1] * (channels[stage + 1] + 2 * channels[stage] * time * space * space))
-        return itemsize * max(layers) + 2 * 4 * 3 * batch * frames * height * width
+            folded = channels[stage] * time * space * space
+            # What comes out is held twice, before and after it is laid out in space.
+            layers.append(positions[stage + 1] * (_conv_values(channels[stage + 1], folded, 1) + folded))
+        return batch * (itemsize * max(layers) + 2 * 4 * 3 * frames * height * width)
 
-    def _positions(self, frames: int, height: int, width: int) -> list[int]:
-        """Places of each stage's arrays, fine to coarse, of one clip."""
+    def memory_notes(self, frames: int = 17, height: int = 128, width: int = 128) -> dict[str, str]:
+        """The estimates for a clip of this shape in float32, as lines for a person."""
+        sizes = {
+            "encode": self.encode_bytes(1, frames, height, width),
+            "decode": self.decode_bytes(1, frames, height, width),
+        }
+        return {
+            f"memory to {doing} {frames} frames of {height}x{width}": f"about {size / 2**20:.0f} MiB in float32"
+            for doing, size in sizes.items()
+        }
+
+    def stage_shapes(self, frames: int, height: int, width: int) -> list[tuple[int, int, int]]:
+        """(frames, rows, columns) of each stage's arrays for a clip of this shape, fine to coarse."""
         time, space, found = self.patch[0], self.patch[1], []
         for stride in ((1, 1), *self.strides):
             time, space = time * stride[0], space * stride[1]
-            found.append((1 + (frames - 1) // time) * (height // space) * (width // space))
+            found.append((1 + (frames - 1) // time, height // space, width // space))
         return found
+
+
+def _conv_values(inputs: int, outputs: int, taps: int) -> int:
+    """Numbers held for each place while a convolution runs: input, taps side by side, those padded, output."""
+    return inputs * (2 * taps + 1 if taps > 1 else 2) + outputs
 
 
 def _nearest(size: int, stride: int) -> int:

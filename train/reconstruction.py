@@ -131,10 +131,10 @@ def of_footage(
     total = figures(everything, bits)
     features = [clip.features for clip in everything if clip.features is not None]
     if features:
-        total["frechet_vgg16"] = frechet_distance(*(np.concatenate(side) for side in zip(*features, strict=True)))
+        total["frechet_vgg16"] = frechet_distance(*(np.concatenate(part) for part in zip(*features, strict=True)))
     if sheet is not None:
-        shown = [everything[i] for i in np.linspace(0, len(everything) - 1, _SHEET_CLIPS).round().astype(int)]
-        comparison_sheet(shown[: len(everything)], sheet)
+        spread = np.linspace(0, len(everything) - 1, min(_SHEET_CLIPS, len(everything))).round().astype(int)
+        comparison_sheet([everything[i] for i in spread], sheet)
     return {"all": total} | {name: figures(clips_of_film, bits) for name, clips_of_film in rebuilt.items()}
 
 
