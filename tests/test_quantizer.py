@@ -80,7 +80,7 @@ def test_entropies_and_codes_equal_those_of_vector_quantize_pytorch():
     lfq = pytest.importorskip("vector_quantize_pytorch").LFQ
     bits = 8
     latent = np.random.default_rng(5).normal(size=(2, 30, bits)).astype(np.float32)
-    peer = lfq(dim=bits, codebook_size=1 << bits, entropy_loss_weight=1.0, diversity_gamma=0.0)
+    peer = lfq(dim=bits, codebook_size=1 << bits, entropy_loss_weight=1.0, commitment_loss_weight=1.0)
     quantized, indices, _ = peer(torch.from_numpy(latent), inv_temperature=1.0)
     np.testing.assert_array_equal(quantizer.quantize(jnp.asarray(latent)), quantized.detach().numpy())
     # That package gives the first bit the highest weight, we the lowest.
@@ -88,7 +88,7 @@ def test_entropies_and_codes_equal_those_of_vector_quantize_pytorch():
     np.testing.assert_array_equal(ours, indices.numpy())
     _, terms = peer(torch.from_numpy(latent), inv_temperature=1.0, return_loss_breakdown=True)
     spec = CodeSpec(bits=bits)
-    # It squares no distances but takes -2 z c for energies, which is what remains of them in a softmax.
+    # Its energies are -2 z c, which is what remains of squared distances in a softmax; its logarithms stop at 1e-5.
     np.testing.assert_allclose(
         quantizer.sample_entropy(jnp.asarray(latent)), terms.per_sample_entropy.item(), rtol=1e-4
     )
