@@ -14,6 +14,12 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(module.name for module in pkgutil.iter_modules(__path__)))
 
 
+def stages(name: str) -> tuple[str, ...]:
+    """The stages that a preset has a run config of."""
+    module = importlib.import_module(f"{__name__}.{name}")
+    return tuple(stage for stage, field in _FIELDS.items() if hasattr(module, field))
+
+
 def get(stage: str, name: str) -> Any:
     """The run config of a stage ("video-tokenizer" or "lm") in the preset `name`; RequestError when there is none."""
     if name not in names():

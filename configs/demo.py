@@ -6,8 +6,9 @@ from reelm.lm.transformer import LMConfig
 from reelm.tokenizer.video import VideoTokenizerConfig
 from reelm.train.lm import Bucket, LMRun, Stage
 from reelm.train.loop import LoopConfig
+from reelm.train.losses import LossWeights
 from reelm.train.optimizer import OptimizerConfig
-from reelm.train.video_tokenizer import ClipData, LossWeights, VideoTokenizerRun
+from reelm.train.video_tokenizer import ClipData, VideoTokenizerRun
 
 video_tokenizer = VideoTokenizerRun(
     model=VideoTokenizerConfig(

@@ -216,6 +216,7 @@ class Model:
                 "bits": self.video_tokenizer.config.bits,
                 "frames": f"1 + {time}k",
                 "height and width": f"multiples of {space}",
+                **self.video_tokenizer.config.memory_notes(),
                 "hash": self.video_tokenizer.hash,
             },
         }

@@ -22,6 +22,33 @@ hypothesis.settings.load_profile("reelm")
 
 
 @pytest.fixture(scope="session")
+def random_tokenizer():
+    """Makes a video tokenizer of random weights that keep the size of activations, without a draw to compile.
+
+    Fresh decoders paint a constant; here every parameter counts.
+    """
+    import math
+    from functools import partial
+
+    import jax
+    import numpy as np
+
+    from reelm.tokenizer.video import VideoTokenizer, init_params
+
+    def make(config) -> VideoTokenizer:
+        rng = np.random.default_rng(0)
+
+        def draw(path, leaf) -> np.ndarray:
+            spread = 1 / math.sqrt(math.prod(leaf.shape[:-1])) if len(leaf.shape) > 1 else 0.1
+            return np.float32((path[-1].key == "scale") + spread * rng.normal(size=leaf.shape))
+
+        shapes = jax.eval_shape(partial(init_params, config), jax.random.key(0))
+        return VideoTokenizer(config, jax.tree_util.tree_map_with_path(draw, shapes))
+
+    return make
+
+
+@pytest.fixture(scope="session")
 def tiny_model():
     """A model of a few thousand random weights, whose codes depend on everything before them."""
     from typing import get_args

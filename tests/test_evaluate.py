@@ -11,7 +11,8 @@ import pytest
 from reelm.tokenizer.request import RequestError
 from reelm.tokenizer.video import VideoTokenizer, VideoTokenizerConfig, init_params
 from reelm.train import moving_digits
-from reelm.train.evaluate import GROUPS, active_positions, bit_balance, generation, prompts, reconstruction, table
+from reelm.train.evaluate import GROUPS, generation, prompts, table
+from reelm.train.reconstruction import active_positions, bit_balance, of_data_set
 
 CLIPS = 20
 
@@ -108,7 +109,8 @@ def test_bit_balance_of_known_codes():
 @pytest.fixture(scope="module")
 def rebuilt() -> dict:
     config = VideoTokenizerConfig(encoder_channels=(8,), decoder_channels=(8,), encoder_blocks=1, decoder_blocks=1)
-    return reconstruction(VideoTokenizer(config, init_params(config, jax.random.key(0))), clips=5, batch=2)
+    tokenizer = VideoTokenizer(config, init_params(config, jax.random.key(0)))
+    return of_data_set(tokenizer, "moving_digits", clips=5, batch=2)
 
 
 def test_an_untrained_tokenizer_is_judged_as_it_is(rebuilt):

@@ -1,12 +1,13 @@
-"""Lookup-free quantization: signs, straight-through gradients, entropies against brute force."""
+"""Lookup-free quantization: signs, straight-through gradients, entropies against brute force and the usual package."""
 
 from itertools import product
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
-from reelm.tokenizer import quantizer
+from reelm.tokenizer import codes, quantizer
 from reelm.tokenizer.codes import CodeSpec
 
 
@@ -43,3 +44,55 @@ def test_batch_entropy_adds_up_over_sub_tokens():
     latent = jnp.asarray(np.random.default_rng(1).normal(size=(5, 12)), jnp.float32)
     halves = [quantizer.batch_entropy(latent[:, i : i + 6], CodeSpec(bits=6)) for i in (0, 6)]
     np.testing.assert_allclose(quantizer.batch_entropy(latent, CodeSpec(bits=12)), sum(halves), rtol=1e-5)
+
+
+@pytest.mark.parametrize("bits", [1, 2, 9, 10])
+def test_batch_entropy_of_every_group_width_is_exact(bits):
+    latent = np.random.default_rng(2).normal(size=(5, bits)).astype(np.float32)
+    mean = _soft_assignment(latent, 1.0).mean(0)
+    expected = -(mean * np.log(mean)).sum()
+    batch = quantizer.batch_entropy(jnp.asarray(latent), CodeSpec(bits=bits, sub_token_bits=10))
+    np.testing.assert_allclose(batch, expected, rtol=1e-4)
+
+
+def test_on_the_sphere_signs_stay_and_norms_are_those_of_codes():
+    latent = jnp.asarray(np.random.default_rng(3).normal(size=(6, 18)) * 5, jnp.float32)
+    projected = quantizer.to_sphere(latent)
+    np.testing.assert_allclose(jnp.linalg.norm(projected, axis=-1), np.sqrt(18), rtol=1e-5)
+    np.testing.assert_array_equal(projected >= 0, latent >= 0)
+    np.testing.assert_allclose(quantizer.to_sphere(quantizer.quantize(latent)), quantizer.quantize(latent), rtol=1e-6)
+
+
+def test_on_the_sphere_the_bits_are_as_sure_as_in_the_paper():
+    # Arrange as in arXiv 2406.07548, equation 9: unit sphere, corners 1 / sqrt(K), softmax of cosines over tau.
+    bits, tau = 4, 0.3
+    latent = np.random.default_rng(4).normal(size=(7, bits))
+    unit = latent / np.linalg.norm(latent, axis=1, keepdims=True)
+    corners = np.array(list(product((-1, 1), repeat=bits))) / np.sqrt(bits)
+    logits = 2 * unit @ corners.T / tau  # squared distances between unit vectors are 2 - 2 cos
+    p = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    ours = quantizer.sample_entropy(quantizer.to_sphere(jnp.asarray(latent, jnp.float32)), tau * bits)
+    np.testing.assert_allclose(ours, -(p * np.log(p)).sum(1).mean(), rtol=1e-5)
+
+
+def test_entropies_and_codes_equal_those_of_vector_quantize_pytorch():
+    torch = pytest.importorskip("torch")
+    lfq = pytest.importorskip("vector_quantize_pytorch").LFQ
+    bits = 8
+    latent = np.random.default_rng(5).normal(size=(2, 30, bits)).astype(np.float32)
+    peer = lfq(dim=bits, codebook_size=1 << bits, entropy_loss_weight=1.0, commitment_loss_weight=1.0)
+    quantized, indices, _ = peer(torch.from_numpy(latent), inv_temperature=1.0)
+    np.testing.assert_array_equal(quantizer.quantize(jnp.asarray(latent)), quantized.detach().numpy())
+    # That package gives the first bit the highest weight, we the lowest.
+    ours = codes.bits_to_ids(jnp.asarray(latent)[..., ::-1] >= 0)
+    np.testing.assert_array_equal(ours, indices.numpy())
+    _, terms = peer(torch.from_numpy(latent), inv_temperature=1.0, return_loss_breakdown=True)
+    spec = CodeSpec(bits=bits)
+    # Its energies are -2 z c, which is what remains of squared distances in a softmax; its logarithms stop at 1e-5.
+    np.testing.assert_allclose(
+        quantizer.sample_entropy(jnp.asarray(latent)), terms.per_sample_entropy.item(), rtol=1e-4
+    )
+    np.testing.assert_allclose(
+        quantizer.batch_entropy(jnp.asarray(latent), spec), terms.batch_entropy.item(), rtol=1e-4
+    )
+    np.testing.assert_allclose(quantizer.commitment(jnp.asarray(latent)), terms.commitment.item(), rtol=1e-4)

@@ -4,11 +4,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.linalg
 from hypothesis import given
 from hypothesis import strategies as st
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from reelm.train.scores import psnr, ssim, wilson_interval
+from reelm.train.scores import flicker, frechet_distance, psnr, ssim, wilson_interval
 
 
 def pair(*shape: int, noise: float = 20, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -61,6 +62,30 @@ def test_unlike_pairs_are_refused(score):
         score(a, b[:1])
     with pytest.raises(ValueError, match="uint8"):
         score(a, b.astype(np.float32))
+
+
+def test_flicker_counts_errors_that_come_and_go_alone():
+    original, _ = pair(4, 8, 8, 3)
+    original = original // 2
+    assert flicker(original, original + np.uint8(9)) == 0
+    blinking = original.copy()
+    blinking[1::2] += 6
+    assert flicker(original, blinking) == 36
+    assert flicker(original[:1], blinking[1:2]) == 0
+
+
+def test_frechet_distance_is_that_of_the_two_gaussians():
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(60, 5)), rng.normal(size=(40, 5)) @ rng.normal(size=(5, 5)) + 1
+    covariances = np.cov(a, rowvar=False), np.cov(b, rowvar=False)
+    root = scipy.linalg.sqrtm(covariances[0] @ covariances[1]).real
+    expected = np.sum((a.mean(0) - b.mean(0)) ** 2) + np.trace(covariances[0] + covariances[1] - 2 * root)
+    assert frechet_distance(a, b) == pytest.approx(expected)
+    assert frechet_distance(a, a) == pytest.approx(0, abs=1e-9)
+    # Singular covariances have a distance too.
+    assert frechet_distance(a[:3], a[:3] + 2) == pytest.approx(5 * 4)
+    with pytest.raises(ValueError, match="at least two"):
+        frechet_distance(a[:1], b)
 
 
 # Newcombe 1998, table I, method 3 (Wilson, no continuity correction).

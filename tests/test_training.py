@@ -17,6 +17,7 @@ from reelm.tokenizer.request import RequestError
 from reelm.tokenizer.text import TextTokenizer
 from reelm.tokenizer.video import VideoTokenizerConfig
 from reelm.train import lm, video_tokenizer
+from reelm.train.augment import RandomClip
 from reelm.train.checkpoints import restore_params
 from reelm.train.export import export
 from reelm.train.lm import Bucket, LMRun, Stage
@@ -27,7 +28,7 @@ from reelm.train.samples import ToSample
 from reelm.train.state import create
 from reelm.train.tokenize import tokenize
 from reelm.train.tokens import TokenSample
-from reelm.train.video_tokenizer import ClipData, RandomCrop, VideoTokenizerRun, open_tokenizer
+from reelm.train.video_tokenizer import ClipData, VideoTokenizerRun, open_tokenizer
 
 pytestmark = pytest.mark.slow  # several programs are compiled before the first test
 
@@ -137,7 +138,7 @@ def test_words_are_dropped_at_the_given_share():
 
 def test_crops_lie_inside_the_clip_and_differ():
     clip = example("train", 0, 9)["video"]
-    crops = [RandomCrop(5, 16).random_map({"video": clip}, np.random.default_rng(i)) for i in range(5)]
+    crops = [RandomClip(5, 16).random_map({"video": clip}, np.random.default_rng(i)) for i in range(5)]
     assert all(crop.shape == (5, 16, 16, 3) and crop.min() >= -1 and crop.max() <= 1 for crop in crops)
     assert len({crop.tobytes() for crop in crops}) > 1
 

@@ -1,10 +1,17 @@
 """The video tokenizer: causal, the same in chunks, honest about shapes; as patches only, and with strided stages."""
 
+import functools
+import itertools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
+from reelm.tokenizer.codes import ids_to_bits
+from reelm.tokenizer.convolution import History
 from reelm.tokenizer.request import RequestError
 from reelm.tokenizer.video import VideoTokenizer, VideoTokenizerConfig, autoencode, init_params
 
@@ -32,14 +39,8 @@ CONFIGS = {
 
 
 @pytest.fixture(params=CONFIGS, scope="module")
-def tokenizer(request) -> VideoTokenizer:
-    config = CONFIGS[request.param]
-    params = init_params(config, jax.random.key(0))
-    # Fresh decoders paint a constant: noise makes every parameter count.
-    leaves, tree = jax.tree.flatten(params)
-    keys = jax.random.split(jax.random.key(1), len(leaves))
-    noisy = [leaf + 0.1 * jax.random.normal(key, leaf.shape) for leaf, key in zip(leaves, keys, strict=True)]
-    return VideoTokenizer(config, jax.tree.unflatten(tree, noisy))
+def tokenizer(request, random_tokenizer) -> VideoTokenizer:
+    return random_tokenizer(CONFIGS[request.param])
 
 
 def random_video(*shape: int) -> np.ndarray:
@@ -63,36 +64,79 @@ def test_an_image_is_a_clip_of_one_frame(tokenizer):
 def test_no_output_frame_depends_on_a_later_input_frame(tokenizer):
     video = jax.random.uniform(jax.random.key(0), (1, 9, 16, 16, 3), minval=-1)
 
-    def rebuilt(video, frame):
+    @jax.jit
+    @jax.grad
+    def gradient_of(video, frame):
         whole, _ = autoencode(tokenizer.config, tokenizer.params, video)
         return jnp.sum(jnp.square(whole[0, frame]))
 
     for frame in (0, 1, 4, 5, 8):
-        gradient = np.abs(np.asarray(jax.grad(rebuilt)(video, frame)[0])).sum((1, 2, 3))
+        gradient = np.abs(np.asarray(gradient_of(video, frame)[0])).sum((1, 2, 3))
         # A latent frame covers four frames, and its code may use all of them.
         last = frame + -frame % 4
         assert gradient[: last + 1].sum() > 0
         np.testing.assert_array_equal(gradient[last + 1 :], 0)
 
 
-@pytest.mark.parametrize("cut", [1, 2, 3])
-def test_chunks_equal_the_whole(tokenizer, cut):
-    video = random_video(1, 25, 16, 16)
-    whole_ids = tokenizer.encode(video)
-    whole_video = tokenizer.decode(whole_ids)
+LONGEST = 17  # latent frames: 65 frames
 
-    state, parts = tokenizer.init_encode_state(height=16, width=16), []
-    for frames in np.split(video, range(1 + 4 * (cut - 1), 25, 4 * cut), axis=1):
-        ids, state = tokenizer.encode_chunk(frames, state)
-        parts.append(ids)
-    np.testing.assert_array_equal(np.concatenate(parts, 1), whole_ids)
 
-    state, parts = tokenizer.init_decode_state(height=16, width=16), []
-    for first in range(0, 7, cut):
-        frames, state = tokenizer.decode_chunk(whole_ids[:, first : first + cut], state)
-        parts.append(frames)
-    difference = np.concatenate(parts, 1).astype(int) - whole_video
-    # Rounding to uint8 can turn float noise of 1e-6 into one step.
+@pytest.fixture(scope="module")
+def whole(tokenizer):
+    """(video, its ids, decoded to floats) of a clip of 65 frames at once."""
+    video = random_video(1, 1 + 4 * (LONGEST - 1), 8, 16)
+    ids = tokenizer.encode(video)
+    pixels, _ = decoded(tokenizer, ids, None)
+    return video, ids, pixels
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _decoded(config, params, ids, past):
+    history = History(past)
+    latent = jnp.where(ids_to_bits(ids, config.bits), 1.0, -1.0)
+    return config.decoder().apply({"params": params}, latent, history), history.after
+
+
+def decoded(tokenizer: VideoTokenizer, ids: np.ndarray, past):
+    """Frames before they are rounded, and the past of the next chunk."""
+    return _decoded(tokenizer.config, tokenizer.params["decoder"], jnp.asarray(ids), past)
+
+
+@given(cuts=st.lists(st.sampled_from([1, 2, 3, 5]), min_size=1, max_size=LONGEST))
+@example(cuts=[1] * LONGEST)
+@example(cuts=[5, 5, 5, 2])
+def test_chunks_equal_the_whole(tokenizer, whole, cuts):
+    # As nothing depends on what comes later, a clip of any length is the beginning of the longest.
+    video, whole_ids, whole_pixels = whole
+    cuts = [n for n, done in zip(cuts, itertools.accumulate(cuts), strict=True) if done <= LONGEST]
+    state = tokenizer.init_encode_state(height=8, width=16)
+    past, done = None, 0
+    for n in cuts:
+        first, last = (0 if done == 0 else 4 * done - 3), 4 * (done + n) - 3
+        ids, state = tokenizer.encode_chunk(video[:, first:last], state)
+        np.testing.assert_array_equal(ids, whole_ids[:, done : done + n])
+        pixels, past = decoded(tokenizer, ids, past)
+        np.testing.assert_allclose(pixels, whole_pixels[:, first:last], atol=1e-4)
+        done += n
+
+
+def test_decode_chunk_gives_the_frames_of_decode(tokenizer, whole):
+    _, ids, pixels = whole
+    expected = np.round((np.clip(pixels, -1, 1) + 1) * 127.5)
+    state, done = tokenizer.init_decode_state(height=8, width=16), 0
+    for n in (1, 5):
+        frames, state = tokenizer.decode_chunk(ids[:, done : done + n], state)
+        there = expected[:, (0 if done == 0 else 4 * done - 3) : 4 * (done + n) - 3]
+        # Rounding to uint8 can turn float noise of 1e-6 into one step.
+        assert frames.dtype == np.uint8 and np.abs(frames - there).max() <= 1 and np.mean(frames != there) < 1e-3
+        done += n
+
+
+def test_long_clips_are_rebuilt_in_chunks_and_alike(tokenizer):
+    video = random_video(35, 8, 16)
+    padded = np.pad(video, [(0, 2), (0, 0), (0, 0), (0, 0)], mode="edge")
+    expected = tokenizer.decode(tokenizer.encode(padded))[0, :35]
+    difference = tokenizer.reconstruct(video).astype(int) - expected
     assert np.abs(difference).max() <= 1 and np.mean(difference != 0) < 1e-3
 
 

@@ -82,15 +82,31 @@ def depth_to_space(x: jax.Array, patch: tuple[int, int, int], history: History) 
     return x[:, pt - 1 :] if history.first else x
 
 
+def repeat(x: jax.Array, times: tuple[int, int, int], history: History) -> jax.Array:
+    """Nearest-neighbour counterpart of `depth_to_space`: the first latent frame is repeated to one frame."""
+    for axis, n in zip((1, 2, 3), times, strict=True):
+        x = jnp.repeat(x, n, axis=axis) if n > 1 else x
+    return x[:, times[0] - 1 :] if history.first else x
+
+
 class ResidualBlock(nn.Module):
-    """Two causal convolutions around a skip; with a `condition`, the second norm is adaptive (scale and shift)."""
+    """Two causal convolutions around a skip; with a `condition`, the second norm is adaptive (scale and shift).
+
+    `times` says how many frames, rows and columns of `x` belong to one place of the condition.
+    """
 
     features: int
     kernel: tuple[int, int, int] = (3, 3, 3)
     dtype: DTypeLike | None = None
 
     @nn.compact
-    def __call__(self, x: jax.Array, history: History, condition: jax.Array | None = None) -> jax.Array:
+    def __call__(
+        self,
+        x: jax.Array,
+        history: History,
+        condition: jax.Array | None = None,
+        times: tuple[int, int, int] = (1, 1, 1),
+    ) -> jax.Array:
         # RMS over the channels of one position: a norm over space and time would break causality and chunking.
         y = nn.silu(nn.RMSNorm(dtype=self.dtype, name="norm_in")(x))
         y = CausalConv(self.features, self.kernel, dtype=self.dtype, name="conv_in")(y, history)
@@ -99,7 +115,8 @@ class ResidualBlock(nn.Module):
             modulation = nn.Dense(
                 2 * self.features, kernel_init=nn.initializers.zeros, dtype=self.dtype, name="modulation"
             )(condition)
-            scale, shift = jnp.split(modulation, 2, axis=-1)
+            # Repeated after the matmul: at full resolution that would cost as much as a convolution.
+            scale, shift = jnp.split(repeat(modulation, times, history), 2, axis=-1)
             y = y * (1 + scale) + shift
         y = CausalConv(self.features, self.kernel, dtype=self.dtype, name="conv_out")(nn.silu(y), history)
         if x.shape[-1] != self.features:

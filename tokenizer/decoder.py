@@ -22,18 +22,19 @@ class Decoder(nn.Module):
     @nn.compact
     def __call__(self, latent: jax.Array, history: History) -> jax.Array:
         x = CausalConv(self.channels[-1], self.kernel, dtype=self.dtype, name="conv_in")(latent, history)
-        condition = latent
+        times = (1, 1, 1)
         for stage in reversed(range(len(self.channels))):
             width = self.channels[stage]
             for block in range(self.blocks):
-                x = ResidualBlock(width, self.kernel, self.dtype, name=f"block_{stage}_{block}")(x, history, condition)
+                layer = ResidualBlock(width, self.kernel, self.dtype, name=f"block_{stage}_{block}")
+                x = layer(x, history, latent, times)
             if stage > 0:
                 time, space = self.strides[stage - 1]
                 patch = (time, space, space)
                 features = self.channels[stage - 1] * time * space * space
                 x = CausalConv(features, (1, 3, 3), dtype=self.dtype, name=f"up_{stage}")(x, history)
                 x = depth_to_space(x, patch, history)
-                condition = _repeat(condition, patch, history)
+                times = (times[0] * time, times[1] * space, times[2] * space)
         x = nn.silu(nn.RMSNorm(dtype=self.dtype, name="norm_out")(x))
         # Starts as a constant picture: most of many clips is background, and a net that starts at random instead can
         # collapse to one code before it has painted that background.
@@ -44,10 +45,3 @@ class Decoder(nn.Module):
             name="pixels",
         )(x.astype(jnp.float32))
         return depth_to_space(pixels, self.patch, history)
-
-
-def _repeat(x: jax.Array, patch: tuple[int, int, int], history: History) -> jax.Array:
-    """Nearest-neighbour counterpart of `depth_to_space`."""
-    for axis, times in zip((1, 2, 3), patch, strict=True):
-        x = jnp.repeat(x, times, axis=axis)
-    return x[:, patch[0] - 1 :] if history.first else x

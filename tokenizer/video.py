@@ -16,84 +16,16 @@ import numpy as np
 from flax import struct, traverse_util
 from jax.typing import DTypeLike
 
-from .codes import CodeSpec, bits_to_ids, check_ids, ids_to_bits
+from . import memory, tiling
+from .codes import bits_to_ids, check_ids, ids_to_bits
 from .convolution import History
 from .decoder import Decoder
 from .encoder import Encoder
-from .quantizer import quantize
+from .quantizer import quantize, to_sphere
 from .request import RequestError
+from .video_config import VideoTokenizerConfig
 
-
-@dataclass(frozen=True, kw_only=True)
-class VideoTokenizerConfig:
-    """Sizes of the nets. Stages run from fine to coarse; patch and strides together make the 4 x 8 x 8 stride.
-
-    Attributes:
-        bits: sign bits of a code, up to 30.
-        patch: frames, rows and columns folded into channels before the first convolution and after the last.
-        encoder_channels, decoder_channels: width of each stage.
-        strides: (time, space) stride between one stage and the next; one fewer than stages.
-        encoder_blocks, decoder_blocks: residual blocks a stage.
-        encoder_kernel, decoder_kernel: (time, rows, columns) of the convolutions. An encoder with one time tap gives
-            the same code to the same motion wherever in the clip it happens, which a language model learns sooner.
-        background: value in [-1, 1] of the constant picture that an untrained decoder paints.
-    """
-
-    bits: int = 18
-    patch: tuple[int, int, int] = (4, 8, 8)
-    encoder_channels: tuple[int, ...] = (128,)
-    decoder_channels: tuple[int, ...] = (128,)
-    strides: tuple[tuple[int, int], ...] = ()
-    encoder_blocks: int = 2
-    decoder_blocks: int = 4
-    encoder_kernel: tuple[int, int, int] = (3, 3, 3)
-    decoder_kernel: tuple[int, int, int] = (3, 3, 3)
-    background: float = -1.0
-
-    def __post_init__(self):
-        # Lists come from JSON; a config must hash.
-        for name in ("patch", "encoder_channels", "decoder_channels", "encoder_kernel", "decoder_kernel"):
-            object.__setattr__(self, name, tuple(getattr(self, name)))
-        object.__setattr__(self, "strides", tuple(tuple(stride) for stride in self.strides))
-        for channels in (self.encoder_channels, self.decoder_channels):
-            if len(self.strides) != len(channels) - 1:
-                raise RequestError(
-                    f"{len(channels)} stages need {len(channels) - 1} strides between them, not {len(self.strides)}"
-                )
-        if self.patch[1] != self.patch[2]:
-            raise RequestError(f"patches are square in space, not {self.patch[1]}x{self.patch[2]}")
-        CodeSpec(bits=self.bits)
-
-    @property
-    def code(self) -> CodeSpec:
-        return CodeSpec(bits=self.bits)
-
-    @property
-    def time_stride(self) -> int:
-        return int(np.prod([self.patch[0], *(time for time, _ in self.strides)]))
-
-    @property
-    def space_stride(self) -> int:
-        return int(np.prod([self.patch[1], *(space for _, space in self.strides)]))
-
-    def latent_shape(self, frames: int, height: int, width: int) -> tuple[int, int, int]:
-        """(t, h, w) of a clip of this shape; RequestError naming the nearest valid shape when it has none."""
-        time, space = self.time_stride, self.space_stride
-        if frames < 1 or (frames - 1) % time or height < 1 or width < 1 or height % space or width % space:
-            nearest = (1 + time * max(0, round((frames - 1) / time)), *(_nearest(n, space) for n in (height, width)))
-            raise RequestError(
-                f"{frames} frames of {height}x{width} do not fit: frames must be 1 + {time}k, height and width "
-                f"multiples of {space}; the nearest valid shape is {nearest[0]} frames of {nearest[1]}x{nearest[2]}"
-            )
-        return 1 + (frames - 1) // time, height // space, width // space
-
-    def encoder(self, dtype: DTypeLike | None = None) -> Encoder:
-        kernel, blocks = self.encoder_kernel, self.encoder_blocks
-        return Encoder(self.bits, self.patch, self.encoder_channels, self.strides, blocks, kernel, dtype)
-
-    def decoder(self, dtype: DTypeLike | None = None) -> Decoder:
-        kernel, blocks = self.decoder_kernel, self.decoder_blocks
-        return Decoder(self.patch, self.decoder_channels, self.strides, blocks, kernel, self.background, dtype)
+_CHUNK = 4  # latent frames that long clips go through the nets at a time, after a first chunk of one more
 
 
 def init_params(config: VideoTokenizerConfig, key: jax.Array) -> dict:
@@ -102,9 +34,14 @@ def init_params(config: VideoTokenizerConfig, key: jax.Array) -> dict:
     frames, size = 1 + config.time_stride, 2 * config.space_stride
     video = jnp.zeros((1, frames, size, size, 3))
     latent = jnp.zeros((1, *config.latent_shape(frames, size, size), config.bits))
+
+    def draw(net: Encoder | Decoder, key: jax.Array, x: jax.Array) -> dict:
+        # Compiled, nothing but the draws is left of the net.
+        return jax.jit(lambda key, x: net.init(key, x, History())["params"])(key, x)
+
     return {
-        "encoder": config.encoder().init(encoder_key, video, History())["params"],
-        "decoder": config.decoder().init(decoder_key, latent, History())["params"],
+        "encoder": draw(config.encoder(), encoder_key, video),
+        "decoder": draw(config.decoder(), decoder_key, latent),
     }
 
 
@@ -124,24 +61,30 @@ def _apply(net: Encoder | Decoder, params: dict, x: jax.Array, history: History)
     return cast(jax.Array, net.apply({"params": params}, x, history))
 
 
-@partial(jax.jit, static_argnums=0)
-def _encode(config: VideoTokenizerConfig, params: dict, video: jax.Array, past):
+@partial(jax.jit, static_argnums=(0, 4))
+def _encode(config: VideoTokenizerConfig, params: dict, video: jax.Array, past, keep: bool):
+    """(ids, what the next chunk must know when it is to be kept)."""
     history = History(past)
     latent = _apply(config.encoder(), params, video, history)
-    return bits_to_ids(latent >= 0), history.after
+    return bits_to_ids(latent >= 0), history.after if keep else None
 
 
-@partial(jax.jit, static_argnums=0)
-def _decode(config: VideoTokenizerConfig, params: dict, ids: jax.Array, past):
+@partial(jax.jit, static_argnums=(0, 4))
+def _decode(config: VideoTokenizerConfig, params: dict, ids: jax.Array, past, keep: bool):
+    """(frames uint8, what the next chunk must know when it is to be kept)."""
     history = History(past)
     latent = jnp.where(ids_to_bits(ids, config.bits), 1.0, -1.0)
     video = _apply(config.decoder(), params, latent, history)
-    return jnp.round((jnp.clip(video, -1, 1) + 1) * 127.5).astype(jnp.uint8), history.after
+    return jnp.round((jnp.clip(video, -1, 1) + 1) * 127.5).astype(jnp.uint8), history.after if keep else None
 
 
 def autoencode(config: VideoTokenizerConfig, params: dict, video: jax.Array, dtype: DTypeLike | None = None):
-    """One differentiable pass: video `float [B, T, H, W, 3]` -> (the rebuilt video, latents `[B, t, h, w, K]`)."""
+    """One differentiable pass: video `float [B, T, H, W, 3]` -> (the rebuilt video, latents `[B, t, h, w, K]`).
+
+    The latents are those whose signs are the codes: with "bsq", projected to the sphere.
+    """
     latent = _apply(config.encoder(dtype), params["encoder"], video, History())
+    latent = to_sphere(latent) if config.quantizer == "bsq" else latent
     return _apply(config.decoder(dtype), params["decoder"], quantize(latent), History()), latent
 
 
@@ -156,43 +99,110 @@ class VideoTokenizer:
     params: dict = field(repr=False)
     identity: str | None = None
 
-    def encode(self, video) -> np.ndarray:
+    def encode(self, video, *, tile: int | None = None, overlap: int = 64) -> np.ndarray:
         """Codes of clips.
 
         Args:
             video: uint8, or float in [-1, 1], `[T, H, W, 3]` or `[B, T, H, W, 3]`, T = 1 + 4k, H and W multiples of 8.
+            tile: side in pixels of the pieces in which larger frames are encoded, to save memory; None takes them
+                whole. Codes then differ a little from those of whole frames, most where pieces meet.
+            overlap: pixels that neighbouring pieces share.
 
         Returns:
             int32 `[B, t, h, w]` (B = 1 when no batch axis was given).
 
         Raises:
-            RequestError (a ValueError): another shape, naming the nearest valid one; another type or range.
+            RequestError (a ValueError): another shape, naming the nearest valid one; another type or range; more than
+                memory holds, naming what fits.
         """
         video = _batched(check_video(video))
         self.config.latent_shape(*video.shape[1:4])
-        return np.asarray(_encode(self.config, self.params["encoder"], as_float(video), None)[0])
+        if tile is not None:
+            side, shared = self._tile(tile, overlap)
+            return tiling.map_codes(self.encode, video, self.config.space_stride, side, shared)
+        self._check_memory("encoding", video.shape[0], *video.shape[1:4])
+        return np.asarray(_encode(self.config, self.params["encoder"], as_float(video), None, False)[0])
 
-    def decode(self, ids) -> np.ndarray:
-        """Frames of codes: int32 `[t, h, w]` or `[B, t, h, w]` -> uint8 `[B, 1 + 4 (t - 1), 8 h, 8 w, 3]`."""
+    def decode(self, ids, *, tile: int | None = None, overlap: int = 64) -> np.ndarray:
+        """Frames of codes: int32 `[t, h, w]` or `[B, t, h, w]` -> uint8 `[B, 1 + 4 (t - 1), 8 h, 8 w, 3]`.
+
+        `tile` and `overlap` are as in `encode`; where pieces overlap they are cross-faded.
+        """
         ids = np.asarray(ids)
         if ids.ndim not in (3, 4) or 0 in ids.shape:
             raise RequestError(f"codes have the shape [t, h, w] or [B, t, h, w], not {list(ids.shape)}")
         check_ids(ids, self.config.code)
         ids = ids[None] if ids.ndim == 3 else ids
-        return np.asarray(_decode(self.config, self.params["decoder"], jnp.asarray(ids, jnp.int32), None)[0])
+        if tile is not None:
+            side, shared = self._tile(tile, overlap)
+            return tiling.map_pixels(self.decode, ids, self.config.space_stride, side, shared)
+        self._check_memory("decoding", ids.shape[0], *self._pixels(ids.shape[1:]))
+        return np.asarray(_decode(self.config, self.params["decoder"], jnp.asarray(ids, jnp.int32), None, False)[0])
 
-    def reconstruct(self, video) -> np.ndarray:
+    def reconstruct(self, video, *, tile: int | None = None, overlap: int = 64) -> np.ndarray:
         """Encode and decode clips of any length and size; returns uint8 of exactly the shape given.
 
-        A clip that does not fit is extended by its last frame, row and column, and the result is cropped.
+        A clip that does not fit is extended by its last frame, row and column, and the result is cropped. Long clips
+        go through in chunks: their length costs no more memory than they do. `tile` and `overlap` are as in `encode`.
         """
         video = check_video(video)
         batch = _batched(video)
         frames, height, width = batch.shape[1:4]
         time, space = self.config.time_stride, self.config.space_stride
-        pad = [(0, 0), (0, -(frames - 1) % time), (0, -height % space), (0, -width % space), (0, 0)]
-        rebuilt = self.decode(self.encode(np.pad(batch, pad, mode="edge")))
+        # Chunks of one length, so that no other program is compiled for the last.
+        chunk = _CHUNK * time if frames > 1 + _CHUNK * time else time
+        pad = [(0, 0), (0, -(frames - 1) % chunk), (0, -height % space), (0, -width % space), (0, 0)]
+        padded = np.pad(batch, pad, mode="edge")
+        if tile is None:
+            rebuilt = self._reconstruct_chunks(padded)
+        else:
+            side, shared = self._tile(tile, overlap)
+            ids = tiling.map_codes(self._encode_chunks, padded, space, side, shared)
+            rebuilt = tiling.map_pixels(self._decode_chunks, ids, space, side, shared)
         return rebuilt[:, :frames, :height, :width].reshape(video.shape)
+
+    def _reconstruct_chunks(self, video: np.ndarray) -> np.ndarray:
+        return self._decode_chunks(self._encode_chunks(video))
+
+    def _encode_chunks(self, video: np.ndarray) -> np.ndarray:
+        step = _CHUNK * self.config.time_stride
+        if video.shape[1] <= 1 + step:
+            return self.encode(video)
+        state = self.init_encode_state(batch=video.shape[0], height=video.shape[2], width=video.shape[3])
+        parts = []
+        for chunk in np.split(video, range(1 + step, video.shape[1], step), axis=1):
+            ids, state = self.encode_chunk(chunk, state)
+            parts.append(ids)
+        return np.concatenate(parts, axis=1)
+
+    def _decode_chunks(self, ids: np.ndarray) -> np.ndarray:
+        if ids.shape[1] <= 1 + _CHUNK:
+            return self.decode(ids)
+        height, width = (n * self.config.space_stride for n in ids.shape[2:])
+        state, parts = self.init_decode_state(batch=ids.shape[0], height=height, width=width), []
+        for chunk in np.split(ids, range(1 + _CHUNK, ids.shape[1], _CHUNK), axis=1):
+            frames, state = self.decode_chunk(chunk, state)
+            parts.append(frames)
+        return np.concatenate(parts, axis=1)
+
+    def _tile(self, tile: int, overlap: int) -> tuple[int, int]:
+        """(side of a tile, what neighbours share) in codes."""
+        space = self.config.space_stride
+        if tile % space or overlap % space or not 0 < overlap < tile:
+            raise RequestError(
+                f"tiles of {tile} pixels with an overlap of {overlap} do not fit: both must be multiples of {space}, "
+                "and the overlap above 0 and below the tile"
+            )
+        return tile // space, overlap // space
+
+    def _pixels(self, latent: tuple[int, ...]) -> tuple[int, int, int]:
+        """(frames, height, width) of clips of this latent shape."""
+        t, h, w = latent
+        return 1 + (t - 1) * self.config.time_stride, h * self.config.space_stride, w * self.config.space_stride
+
+    def _check_memory(self, doing: str, batch: int, frames: int, height: int, width: int) -> None:
+        estimate = self.config.encode_bytes if doing == "encoding" else self.config.decode_bytes
+        memory.check(doing, estimate, batch, frames, height, width, self.config.time_stride, self.config.space_stride)
 
     def init_encode_state(self, *, batch: int = 1, height: int, width: int) -> ChunkState:
         """State before the first chunk of `encode_chunk`, for clips of this size in pixels."""
@@ -204,7 +214,8 @@ class VideoTokenizer:
         video = _batched(check_video(frames))
         self._check_chunk(video.shape[:1] + video.shape[2:4], state, "frames")
         self.config.latent_shape(video.shape[1] + (state.past is not None), *video.shape[2:4])
-        ids, past = _encode(self.config, self.params["encoder"], as_float(video), state.past)
+        self._check_memory("encoding", video.shape[0], *video.shape[1:4])
+        ids, past = _encode(self.config, self.params["encoder"], as_float(video), state.past, True)
         return np.asarray(ids), state.replace(past=past)
 
     def init_decode_state(self, *, batch: int = 1, height: int, width: int) -> ChunkState:
@@ -221,7 +232,8 @@ class VideoTokenizer:
     def decode_ahead(self, ids: jax.Array, state: ChunkState) -> tuple[jax.Array, ChunkState]:
         """`decode_chunk` of codes that are on the device and known to be valid; does not wait for the frames."""
         self._check_chunk(ids.shape[:1] + ids.shape[2:4], state, "codes")
-        video, past = _decode(self.config, self.params["decoder"], ids, state.past)
+        self._check_memory("decoding", ids.shape[0], *self._pixels(ids.shape[1:]))
+        video, past = _decode(self.config, self.params["decoder"], ids, state.past, True)
         return video, state.replace(past=past)
 
     @staticmethod
@@ -233,11 +245,12 @@ class VideoTokenizer:
     def hash(self) -> str:
         """Sixteen hex digits that name these codes: `identity`, otherwise made from the encoder's config and weights.
 
-        A decoder may be trained further on the same codes, so it has no part in their name.
+        A decoder may be trained further on the same codes, so it has no part in their name; nor has the quantizer,
+        which shapes training alone.
         """
         if self.identity is not None:
             return self.identity
-        config = {name: value for name, value in asdict(self.config).items() if not name.startswith("decoder")}
+        config = {name: v for name, v in asdict(self.config).items() if not name.startswith(("decoder", "quantizer"))}
         digest = hashlib.sha256(repr(sorted(config.items())).encode())
         for path, leaf in sorted(traverse_util.flatten_dict(self.params["encoder"], sep="/").items()):
             digest.update(path.encode() + np.asarray(leaf, np.float32).tobytes())
@@ -265,7 +278,3 @@ def as_float(video: np.ndarray) -> np.ndarray:
 
 def _batched(video: np.ndarray) -> np.ndarray:
     return video[None] if video.ndim == 4 else video
-
-
-def _nearest(size: int, stride: int) -> int:
-    return max(stride, stride * round(size / stride))

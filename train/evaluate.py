@@ -1,8 +1,8 @@
-"""How good a model is, in numbers: generated clips put before the judge, rebuilt clips compared with their originals.
+"""How good a model is, in numbers: generated clips put before the judge.
 
-Comes in: anything that generates clips from prompts, or a video tokenizer. Goes out: dicts of plain JSON values, and
-`table` to print them. The prompts and scenes are those of `moving_digits`, drawn from test handwriting; the judge sees
-pixels alone. Knows nothing of how the clips are made.
+Comes in: anything that generates clips from prompts. Goes out: dicts of plain JSON values, and `table` to print them.
+The prompts and scenes are those of `moving_digits`, drawn from test handwriting; the judge sees pixels alone. Knows
+nothing of how the clips are made. What rebuilt clips are worth is in `reconstruction.py`.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,21 +13,18 @@ from typing import Any, Protocol
 import numpy as np
 
 from reelm.tokenizer.request import RequestError
-from reelm.tokenizer.video import VideoTokenizer
 
 from . import moving_digits
 from .contact_sheet import contact_sheet
-from .datasets import open_clips
 from .judge import Reading, read
 from .moving_digits import Mover, Scene, Split
-from .scores import psnr, ssim, wilson_interval
+from .scores import wilson_interval
 
 # What is asked of a model, each by its split and its number of digits.
 GROUPS: dict[str, tuple[Split, int]] = {"trained": ("test", 1), "held_out": ("held_out", 1), "two": ("test", 2)}
 
 _FIELDS = ("digit", "colour", "direction")
 _SHEET_ROWS = 16
-_PSNR_CAP = 100.0  # dB, for clips rebuilt exactly: JSON has no infinity
 
 Progress = Callable[[int, int], object]
 
@@ -88,7 +85,7 @@ def generation(
                 progress(number * clips + len(videos), len(groups) * clips)
         digits = moving_digits.digits_for(GROUPS[group][0])
         real = [moving_digits.render(scene, digits, num_frames) for scene in scenes]
-        result[group] = _shares(videos, scenes) | {"real": _shares(real, scenes)["all_right"]}
+        result[group] = judged(videos, scenes) | {"real": judged(real, scenes)["all_right"]}
         if sheets is not None:
             sheets.mkdir(parents=True, exist_ok=True)
             contact_sheet(videos[:_SHEET_ROWS], sheets / f"{group}.png", columns=9)
@@ -107,96 +104,19 @@ def prompts(group: str, clips: int, *, seed: int = 0) -> tuple[list[Scene], list
     return scenes, captions
 
 
-def reconstruction(
-    tokenizer: VideoTokenizer,
-    *,
-    data: str = "moving_digits",
-    clips: int = 200,
-    batch: int = 8,
-    num_frames: int = 17,
-    progress: Progress | None = None,
-) -> dict[str, Any]:
-    """How well a tokenizer rebuilds the first `clips` test clips of a data set, and how it uses its codes.
-
-    clips, frames: how many clips of how many frames
-    psnr, ssim: means over clips, in dB and in [-1, 1]
-    read, read_interval, read_originals: share of rebuilt clips whose digits, colours and directions the judge reads
-        rightly, its 95% Wilson bounds, and that share of the originals (moving_digits only)
-    active: share of positions that are active: whose pixels are not all black in the original
-    codes_used, codes_used_elsewhere: distinct codes on active positions, and on all others
-    bit_balance: [least, mean] over bits of twice the share of the rarer value on active positions: 1 when a bit is
-        as often 0 as 1, 0 when it never changes
-    """
-    config = tokenizer.config
-    source = open_clips(data, "test", num_frames=num_frames, num_clips=clips)
-    psnrs, ssims, rebuilt_clips, active_ids, other_ids = [], [], [], [], []
-    batch = min(batch, clips)
-    for start in range(0, clips, batch):
-        count = min(batch, clips - start)
-        # As for generated clips, batches of one shape: the last is filled up with the last clip.
-        originals = np.stack([source[min(i, clips - 1)]["video"] for i in range(start, start + batch)])
-        ids = tokenizer.encode(originals)
-        rebuilt_batch = tokenizer.decode(ids)[:count]
-        originals, ids = originals[:count], ids[:count]
-        active = active_positions(originals, config.time_stride, config.space_stride)
-        active_ids.append(ids[active])
-        other_ids.append(ids[~active])
-        for original, rebuilt in zip(originals, rebuilt_batch, strict=True):
-            psnrs.append(min(psnr(original, rebuilt), _PSNR_CAP))
-            ssims.append(ssim(original, rebuilt))
-            rebuilt_clips.append(rebuilt)
-        if progress is not None:
-            progress(len(psnrs), clips)
-    used, elsewhere = np.concatenate(active_ids), np.concatenate(other_ids)
-    result: dict[str, Any] = {"clips": clips, "frames": num_frames}
-    result |= {"psnr": float(np.mean(psnrs)), "ssim": float(np.mean(ssims))}
-    if data == "moving_digits":
-        scenes = [moving_digits.example("test", i, num_frames)["scene"] for i in range(clips)]
-        shares = _shares(rebuilt_clips, scenes)
-        real = _shares([source[i]["video"] for i in range(clips)], scenes)
-        result |= {"read": shares["all_right"], "read_interval": shares["interval"]}
-        result |= {"read_originals": real["all_right"]}
-    return result | {
-        "active": len(used) / (len(used) + len(elsewhere)),
-        "codes_used": len(np.unique(used)),
-        "codes_used_elsewhere": len(np.unique(elsewhere)),
-        "bit_balance": bit_balance(used, config.bits),
-    }
-
-
-def active_positions(video: np.ndarray, time_stride: int, space_stride: int) -> np.ndarray:
-    """Which codes have something to say: bool [B,t,h,w], False where all pixels of a position are black.
-
-    video: uint8 [B,T,H,W,3] with T = 1 + k strides in time; the first frame is a position in time of its own.
-    """
-    batch, frames, height, width, _ = video.shape
-    ink = np.any(video, axis=-1)
-    ink = ink.reshape(batch, frames, height // space_stride, space_stride, width // space_stride, space_stride)
-    ink = np.any(ink, axis=(3, 5))
-    later = ink[:, 1:].reshape(batch, (frames - 1) // time_stride, time_stride, *ink.shape[2:])
-    return np.concatenate([ink[:, :1], np.any(later, axis=2)], axis=1)
-
-
-def bit_balance(ids: np.ndarray, bits: int) -> list[float]:
-    """[least, mean] over the bits of codes [n] of twice the share of the rarer value."""
-    if len(ids) == 0:
-        return [0.0, 0.0]
-    ones = np.array([np.mean(ids >> bit & 1) for bit in range(bits)])
-    balance = 2 * np.minimum(ones, 1 - ones)
-    return [float(balance.min()), float(balance.mean())]
-
-
 def table(result: dict[str, Any]) -> str:
-    """A result of `generation` or `reconstruction` as lines of text."""
+    """A result of `generation`, or of a function of `reconstruction.py`, as lines of text."""
     groups = {name: row for name, row in result.items() if isinstance(row, dict)}
     if not groups:
         return _aligned([[name, _shown(value)] for name, value in result.items()])
-    columns = list(next(iter(groups.values())))
+    columns = list(dict.fromkeys(column for row in groups.values() for column in row))
     rows = [["", *columns]]
-    return _aligned(rows + [[name, *(_shown(row[column]) for column in columns)] for name, row in groups.items()])
+    return _aligned(
+        rows + [[name, *(_shown(row.get(column, "")) for column in columns)] for name, row in groups.items()]
+    )
 
 
-def _shares(videos: Sequence[np.ndarray], scenes: Sequence[Scene]) -> dict[str, Any]:
+def judged(videos: Sequence[np.ndarray], scenes: Sequence[Scene]) -> dict[str, Any]:
     """The judge's verdict on clips of known scenes, as shares of the clips."""
     right = np.array([_right(read(v, len(s.movers)), s.movers) for v, s in zip(videos, scenes, strict=True)])
     all_right = np.all(right, axis=1)

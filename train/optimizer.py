@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -10,6 +10,8 @@ import optax
 import optax.contrib
 
 from .state import TrainState
+
+State = TypeVar("State", bound=TrainState)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +78,7 @@ def make_step(
     loss: Callable[[Any, Any, jax.Array, jax.Array], tuple[jax.Array, dict[str, jax.Array]]],
     optimizer: optax.GradientTransformation,
     ema: float,
+    layout: Any = None,
 ) -> Callable[[TrainState, Any], tuple[TrainState, dict[str, jax.Array]]]:
     """One jitted update, the state donated.
 
@@ -83,6 +86,7 @@ def make_step(
         loss: `(params, batch, key, step) -> (scalar loss, scalar metrics)`; the key differs at every step.
         optimizer: what `TrainState.opt_state` belongs to.
         ema: decay of the moving average.
+        layout: shardings of the state on a mesh; None leaves them to XLA.
 
     Returns:
         `(state, batch) -> (state, metrics)`. When the loss or the gradient is not finite nothing but `step` changes and
@@ -94,19 +98,24 @@ def make_step(
         (value, metrics), gradient = jax.value_and_grad(loss, has_aux=True)(state.params, batch, key, state.step)
         norm = optax.tree.norm(gradient)
         sound = jnp.isfinite(value) & jnp.isfinite(norm)
-        updates, opt_state = optimizer.update(gradient, state.opt_state, state.params)
-        params = optax.apply_updates(state.params, updates)
-        # The average warms up with the run: an early one would drag the random start along.
-        decay = jnp.minimum(ema, (1.0 + state.step) / (10.0 + state.step))
-        # In this form what does not move is kept to the bit, so a frozen encoder keeps its codes.
-        average = jax.tree.map(lambda old, new: old + (1 - decay) * (new - old), state.ema, params)
-        keep = lambda new, old: jax.tree.map(lambda a, b: jnp.where(sound, a, b), new, old)  # noqa: E731
-        state = state.replace(
-            step=state.step + 1,
-            params=keep(params, state.params),
-            opt_state=keep(opt_state, state.opt_state),
-            ema=keep(average, state.ema),
-        )
+        after = follow(state, gradient, optimizer, ema)
+        state = chosen(sound, after, state).replace(step=state.step + 1)
         return state, {"loss": value, **metrics, "gradient_norm": norm, "skipped": 1.0 - sound}
 
-    return jax.jit(step, donate_argnums=0)
+    return jax.jit(step, donate_argnums=0, out_shardings=None if layout is None else (layout, None))
+
+
+def follow(state: State, gradient: Any, optimizer: optax.GradientTransformation, ema: float) -> State:
+    """`state` with its parameters moved against `gradient`, and with what follows from that; `step` stays."""
+    updates, opt_state = optimizer.update(gradient, state.opt_state, state.params)
+    params = optax.apply_updates(state.params, updates)
+    # The average warms up with the run: an early one would drag the random start along.
+    decay = jnp.minimum(ema, (1.0 + state.step) / (10.0 + state.step))
+    # In this form what does not move is kept to the bit, so a frozen encoder keeps its codes.
+    average = jax.tree.map(lambda old, new: old + (1 - decay) * (new - old), state.ema, params)
+    return state.replace(params=params, opt_state=opt_state, ema=average)
+
+
+def chosen(sound: jax.Array, new: State, old: State) -> State:
+    """`new` where the step was `sound`, else `old`: one bad batch must not cost the run."""
+    return jax.tree.map(lambda a, b: jnp.where(sound, a, b), new, old)

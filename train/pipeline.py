@@ -6,7 +6,7 @@ holds, nor of models.
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import grain
@@ -41,6 +41,12 @@ def mix(datasets: Sequence[grain.MapDataset], weights: Sequence[float]) -> grain
     if len(datasets) != len(weights) or min(weights, default=0) <= 0:
         raise ValueError(f"mix needs one positive weight for each of {len(datasets)} datasets, not {list(weights)}")
     return grain.MapDataset.mix(datasets, weights=weights)
+
+
+def join(parts: Mapping[str, grain.MapDataset]) -> grain.MapDataset:
+    """Returns a dataset whose element i holds element i of every part under the part's name."""
+    (first, leading), *others = parts.items()
+    return leading.map_with_index(lambda i, batch: {first: batch, **{name: part[i] for name, part in others}})
 
 
 def stages(parts: Sequence[tuple[int | None, grain.MapDataset]]) -> grain.MapDataset:

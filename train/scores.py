@@ -1,4 +1,4 @@
-"""Figures of merit: how near a rebuilt video is to its original, and how sure a share of successes is.
+"""Figures of merit: how near rebuilt videos are to their originals, and how sure a share of successes is.
 
 Comes in: arrays and counts. Goes out: plain floats. Knows nothing of models, files or JAX.
 """
@@ -32,6 +32,33 @@ def ssim(original: np.ndarray, rebuilt: np.ndarray) -> float:
     radius = min(_SSIM_RADIUS, (min(height, width) - 1) // 2)
     frames = zip(original.reshape(-1, *original.shape[-3:]), rebuilt.reshape(-1, *original.shape[-3:]), strict=True)
     return float(np.mean([_ssim_frame(a.astype(np.float64), b.astype(np.float64), radius) for a, b in frames]))
+
+
+def flicker(original: np.ndarray, rebuilt: np.ndarray) -> float:
+    """Mean squared change of the residual from frame to frame, of uint8 videos [T,H,W,C], in squared steps of 1/255.
+
+    An error that stands still costs nothing, one that comes and goes does, however small PSNR finds it; 0 for a frame.
+    """
+    _check_pair(original, rebuilt)
+    residual = rebuilt.astype(np.float64) - original
+    return float(np.mean(np.square(np.diff(residual, axis=0)))) if len(residual) > 1 else 0.0
+
+
+def frechet_distance(a: np.ndarray, b: np.ndarray) -> float:
+    """Frechet distance between the Gaussians of two sets of features [N,D] and [M,D] (arXiv 1706.08500, equation 6).
+
+    With fewer samples than features the covariances are singular; the distance is defined all the same, and too large.
+    """
+    a, b = a.astype(np.float64), b.astype(np.float64)
+    if a.ndim != 2 or a.shape[1:] != b.shape[1:] or min(len(a), len(b)) < 2:
+        raise ValueError(f"two sets of at least two features of one size are compared, got {a.shape} and {b.shape}")
+    covariances = [np.atleast_2d(np.cov(x, rowvar=False)) for x in (a, b)]
+    # The trace of the root of the product is that of a symmetric matrix, which has real roots by construction.
+    values, vectors = np.linalg.eigh(covariances[0])
+    root = vectors * np.sqrt(np.maximum(values, 0)) @ vectors.T
+    cross = np.linalg.eigvalsh(root @ covariances[1] @ root)
+    trace = np.trace(covariances[0]) + np.trace(covariances[1]) - 2 * np.sum(np.sqrt(np.maximum(cross, 0)))
+    return float(np.sum(np.square(a.mean(0) - b.mean(0))) + max(trace, 0.0))
 
 
 def wilson_interval(successes: int, n: int, *, z: float = 1.959964) -> tuple[float, float]:

@@ -1,10 +1,11 @@
 """Training the video tokenizer: clips in, a trained encoder and decoder out.
 
 `reelm train video-tokenizer CONFIG --workdir DIR` ends here. A step rebuilds a batch of crops and descends on the sum
-of reconstruction, commitment and entropy losses (MAGVIT-v2, arXiv 2310.05737, section 3.1).
+of reconstruction, perceptual, commitment and entropy losses, and plays against a discriminator where the run has one
+(MAGVIT-v2, arXiv 2310.05737, section 3.1 and appendix A).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,37 +16,21 @@ import jax.numpy as jnp
 import numpy as np
 
 from reelm.sampling.model import load
-from reelm.tokenizer import quantizer
 from reelm.tokenizer.request import RequestError
 from reelm.tokenizer.video import VideoTokenizer, VideoTokenizerConfig, autoencode, init_params
 
-from . import datasets, loop, pipeline, state
+from . import adversarial, datasets, loop, lpips, pipeline, sharding, state
+from .adversarial import AdversaryConfig
+from .augment import RandomClip
 from .checkpoints import restore_params
 from .contact_sheet import contact_sheet
 from .differences import differences
+from .inflate import inflate
 from .loop import LoopConfig
+from .losses import LossWeights, code_terms, code_use, mean_over_clips, perceptual
+from .mesh import MeshSpec
 from .optimizer import OptimizerConfig, make_step
 from .state import TrainState
-
-
-@dataclass(frozen=True, kw_only=True)
-class LossWeights:
-    """Weight of each term.
-
-    Attributes:
-        reconstruction: mean squared error of pixels in [-1, 1].
-        commitment: squared distance of latents from their signs.
-        sample_entropy: doubt about single bits, in nats a code.
-        batch_entropy: gain for using many codes. Keep it small where most of a clip is background: a strong one makes
-            the background use many codes, which is noise to the language model.
-        temperature: of the bits' probabilities in both entropies.
-    """
-
-    reconstruction: float = 5.0
-    commitment: float = 0.25
-    sample_entropy: float = 0.1
-    batch_entropy: float = 0.1
-    temperature: float = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,12 +40,25 @@ class ClipData:
     Attributes:
         frames: length of a crop, 1 + 4k.
         crop: height and width of a crop in pixels; smaller than the clip, a step costs less and sees less background.
+        stills: single frames, from clips of their own, that join each batch of crops.
+        still_crop: their height and width; that of the crops when None.
+        mirror, reverse, speeds: see `augment.RandomClip`.
     """
 
     dataset: str = "moving_digits"
     source_frames: int = 17
     frames: int = 9
     crop: int = 32
+    stills: int = 0
+    still_crop: int | None = None
+    mirror: bool = False
+    reverse: bool = False
+    speeds: tuple[int, ...] = (1,)
+
+    def __post_init__(self):
+        object.__setattr__(self, "speeds", tuple(self.speeds))
+        if self.stills < 0 or not self.speeds or min(self.speeds) < 1:
+            raise RequestError(f"stills start at 0 and speeds at 1, not {self.stills} and {self.speeds}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,86 +66,134 @@ class VideoTokenizerRun:
     """Everything that decides a run; `reelm train video-tokenizer` overrides any field by its dotted name.
 
     Attributes:
+        adversary: the discriminator; None trains without one.
         start_from: folder of another training, or a model, whose weights this one starts from; None for fresh ones.
+        inflate: `start_from` was trained on single frames (`data.frames` 1); make it a tokenizer of clips.
         freeze_encoder: train the decoder alone: the codes, and language models over them, stay valid.
+        dtype: number format of activations; parameters are float32.
+        mesh: the devices.
     """
 
     model: VideoTokenizerConfig = field(default_factory=VideoTokenizerConfig)
     data: ClipData = field(default_factory=ClipData)
     losses: LossWeights = field(default_factory=LossWeights)
+    adversary: AdversaryConfig | None = None
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     batch_size: int = 32
     start_from: Path | None = None
+    inflate: bool = False
     freeze_encoder: bool = False
+    dtype: str = "float32"
+    mesh: MeshSpec = field(default_factory=MeshSpec)
     loop: LoopConfig = field(default_factory=lambda: LoopConfig(steps=10_000))
 
 
-class RandomCrop(grain.transforms.RandomMap):
-    """A clip -> float32 `[frames, crop, crop, 3]` in [-1, 1], from anywhere in it, rather where there is content."""
-
-    def __init__(self, frames: int, crop: int):
-        self.frames, self.crop = frames, crop
-
-    def random_map(self, element: Mapping[str, Any], rng: np.random.Generator) -> Any:
-        video = element["video"]
-        room = [has - takes + 1 for has, takes in zip(video.shape, (self.frames, self.crop, self.crop), strict=False)]
-        # A few tries: flat crops teach nothing after the first steps, but some must be seen.
-        for tries_left in (3, 2, 1, 0):
-            t, y, x = rng.integers(0, room)
-            piece = video[t : t + self.frames, y : y + self.crop, x : x + self.crop]
-            if piece.std() > 16 or not tries_left:
-                return piece.astype(np.float32) / 127.5 - 1
-
-
 def make_loss(run: VideoTokenizerRun):
-    """`(params, video [B, T, H, W, 3], key, step) -> (loss, metrics)`; entropies in nats, psnr in dB."""
+    """`(params, batch, key, step) -> (loss, (metrics, pairs))`; entropies in nats, psnr in dB.
+
+    A batch is (parts, features). Parts are {"clips": `[B, T, H, W, 3]`, "stills": `[B', 1, H', W', 3]` or absent};
+    `pairs` holds (original, rebuilt) of each. Features are the weights of LPIPS, or None when it has no weight in the
+    loss: an argument, since as a constant their 60 MB would be compiled in.
+    """
     config, weights = run.model, run.losses
 
-    def loss(params: dict, video: jax.Array, key: jax.Array, step: jax.Array) -> tuple[jax.Array, dict]:
+    def loss(params: dict, batch: Any, key: jax.Array, step: jax.Array) -> tuple[jax.Array, tuple[dict, list]]:
+        parts, features = batch
         if run.freeze_encoder:
             params = {**params, "encoder": jax.lax.stop_gradient(params["encoder"])}
-        rebuilt, latent = autoencode(config, params, video)
-        error = jnp.mean(jnp.square(rebuilt - video))
-        terms = {
-            "reconstruction": error,
-            "commitment": quantizer.commitment(latent),
-            "sample_entropy": quantizer.sample_entropy(latent, weights.temperature),
-            "batch_entropy": -quantizer.batch_entropy(latent, config.code, weights.temperature),
-        }
-        total = sum((getattr(weights, name) * term for name, term in terms.items()), jnp.zeros(()))
-        # How evenly each bit is used: 0 when every bit is always the same, 1 when each is set half of the time.
-        share = jnp.mean(latent >= 0, axis=tuple(range(latent.ndim - 1)))
-        balance = jnp.mean(1 - jnp.abs(2 * share - 1))
-        return total, {**terms, "psnr": -10 * jnp.log10(error / 4), "bit_balance": balance}
+        pairs, latents = [], []
+        for video in parts.values():
+            rebuilt, latent = autoencode(config, params, video, jnp.dtype(run.dtype))
+            pairs.append((video, rebuilt))
+            latents.append(latent)
+        error = mean_over_clips([(jnp.mean(jnp.square(rebuilt - video)), len(video)) for video, rebuilt in pairs])
+        terms = {"reconstruction": error, **code_terms(latents, config.code, weights.temperature)}
+        if weights.perceptual:
+            seen = lambda pair: perceptual(features, *pair, weights.perceptual_frames, key)  # noqa: E731
+            terms["perceptual"] = mean_over_clips([(seen(pair), len(pair[0])) for pair in pairs])
+        now = weights.at(step)
+        total = sum((now[name] * term for name, term in terms.items()), jnp.zeros(()))
+        return total, ({**terms, "psnr": -10 * jnp.log10(error / 4), **code_use(latents, config.code)}, pairs)
 
     return loss
+
+
+def open_batches(run: VideoTokenizerRun) -> grain.MapDataset:
+    """Batches of the run, as `make_loss` takes them."""
+    data = run.data
+
+    def batches(frames: int, crop: int, source_frames: int, size: int, seed: int) -> grain.MapDataset:
+        speeds = data.speeds if frames > 1 else (1,)
+        transform = RandomClip(frames, crop, mirror=data.mirror, reverse=data.reverse, speeds=speeds)
+        source = datasets.open_clips(data.dataset, "train", num_frames=source_frames)
+        return pipeline.batches(source, batch_size=size, seed=seed, transform=transform)
+
+    parts = {"clips": batches(data.frames, data.crop, data.source_frames, run.batch_size, run.loop.seed)}
+    if data.stills:
+        # A seed of their own: they are frames of other clips than those beside them.
+        parts["stills"] = batches(1, data.still_crop or data.crop, 1, data.stills, run.loop.seed + 1)
+    return pipeline.join(parts)
+
+
+def create_state(run: VideoTokenizerRun) -> TrainState:
+    """The state before the first step; pure but for `start_from`, so its shapes can be had from `jax.eval_shape`."""
+    steps = run.loop.steps
+    made = state.create(_first_params(run), run.optimizer.build(steps), run.loop.seed)
+    return made if run.adversary is None else adversarial.create(made, run.adversary, steps)
+
+
+def make_run_step(run: VideoTokenizerRun, layout: Any = None) -> Callable[[Any, Any], tuple[Any, dict[str, jax.Array]]]:
+    """The jitted step of a run, `(state, batch) -> (state, metrics)` with batches as `make_loss` takes them.
+
+    `layout`: shardings of the state on a mesh; None leaves them to XLA.
+    """
+    loss, steps = make_loss(run), run.loop.steps
+    optimizer = run.optimizer.build(steps)
+    if run.adversary is not None:
+        dtype = jnp.dtype(run.dtype)
+        return adversarial.make_step(loss, optimizer, run.optimizer.ema, run.adversary, steps, dtype, layout)
+
+    def alone(*arguments: Any) -> tuple[jax.Array, dict]:
+        total, (metrics, _) = loss(*arguments)
+        return total, metrics
+
+    return make_step(alone, optimizer, run.optimizer.ema, layout)
+
+
+def build(run: VideoTokenizerRun) -> tuple[TrainState, Callable[..., Any]]:
+    """(the state before the first step, the step over the parts of a batch) of a run, on its mesh.
+
+    RequestError when the batch does not divide over the devices, or LPIPS has a weight but no weights.
+    """
+    mesh = run.mesh.build()
+    for name, size in (("batch_size", run.batch_size), ("stills", run.data.stills)):
+        if size % mesh.size:
+            raise RequestError(f"{name} {size} does not divide over {mesh.size} devices; take a multiple of that")
+    whole, cut = sharding.whole(mesh), sharding.of_batch(mesh)
+    features = jax.device_put(lpips.load(), whole) if run.losses.perceptual else None
+    initial = create_state(run)
+    layout = sharding.of_state(initial, mesh)
+    step = make_run_step(run, layout)
+    return jax.device_put(initial, layout), lambda state, parts: step(state, (jax.device_put(parts, cut), features))
 
 
 def train(run: VideoTokenizerRun, workdir: Path) -> TrainState:
     """Runs or resumes the training in `workdir`; see `loop.run` for what is written and what is raised."""
     run.model.latent_shape(run.data.frames, run.data.crop, run.data.crop)
-    optimizer = run.optimizer.build(run.loop.steps)
-    initial = state.create(_first_params(run), optimizer, run.loop.seed)
-    source = datasets.open_clips(run.data.dataset, "train", num_frames=run.data.source_frames)
-    data = pipeline.batches(
-        source,
-        batch_size=run.batch_size,
-        seed=run.loop.seed,
-        transform=RandomCrop(run.data.frames, run.data.crop),
-    )
+    initial, step = build(run)
     held_back = datasets.open_clips(run.data.dataset, "test", num_frames=run.data.source_frames, num_clips=8)
     originals = np.stack([held_back[i]["video"] for i in range(len(held_back))])
 
     def samples(current: TrainState, folder: Path) -> None:
         rebuilt = VideoTokenizer(run.model, current.ema).reconstruct(originals)
-        pairs = [clip[::4] for pair in zip(originals, rebuilt, strict=True) for clip in pair]
+        pairs = [clip[:: run.model.time_stride] for pair in zip(originals, rebuilt, strict=True) for clip in pair]
         contact_sheet(pairs, folder / "rebuilt.png")
 
     return loop.run(
         run.loop,
         initial,
-        make_step(make_loss(run), optimizer, run.optimizer.ema),
-        pipeline.iterate(data),
+        step,
+        pipeline.iterate(open_batches(run)),
         workdir,
         samples=samples,
         resolved=asdict(run),
@@ -157,12 +203,15 @@ def train(run: VideoTokenizerRun, workdir: Path) -> TrainState:
 
 def _first_params(run: VideoTokenizerRun) -> dict:
     if run.start_from is None:
+        if run.inflate:
+            raise RequestError("inflate needs start_from: the folder of a training on single frames")
         return init_params(run.model, jax.random.key(run.loop.seed))
     start = open_tokenizer(run.start_from)
     if start.config != run.model:
         lines = "; ".join(differences(asdict(start.config), asdict(run.model)))
         raise RequestError(f"{run.start_from} has a tokenizer of other sizes than this run: {lines}")
-    return jax.tree.map(jnp.asarray, start.params)
+    params = jax.tree.map(jnp.asarray, start.params)
+    return inflate(run.model, params) if run.inflate else params
 
 
 def open_tokenizer(where: str | Path) -> VideoTokenizer:

@@ -1,13 +1,14 @@
 """`reelm evaluate`: figures of merit of a model."""
 
 import json
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tyro
 
-from reelm.cli_paths import check_model
+from reelm.cli_paths import check_model, check_output
 from reelm.cli_progress import progress
 from reelm.tokenizer.request import RequestError
 
@@ -63,21 +64,38 @@ class EvaluateReconstruction:
     model: str | None = None
     """Shipped model or model folder; the default is "demo"."""
     data: str = "moving_digits"
-    """Data set of the clips; `reelm data list` shows them."""
+    """Data set of the clips, as `reelm data list` shows them, or a folder of videos."""
     clips: int = 200
     """Clips to measure."""
+    num_frames: int = 17
+    """Frames of a clip: 1 + 4k."""
+    size: int = 128
+    """Height and width at which a folder's videos are measured: their short side is brought to it, the middle cut."""
+    sheet: Path | None = None
+    """Picture to write: some clips, their reconstructions, and four times the difference; .png."""
     json: bool = False
     """Print JSON in place of a table."""
 
     def run(self) -> None:
         _check(self.model, self.clips)
+        if self.sheet is not None:
+            check_output(self.sheet, (".png",))
 
         import reelm
-        from reelm.train import evaluate
+        from reelm.train import lpips, reconstruction
 
         tokenizer = reelm.load(self.model).video_tokenizer
-        with progress("clips") as report:
-            scores = evaluate.reconstruction(tokenizer, data=self.data, clips=self.clips, progress=report)
+        if not lpips.available():
+            print(f"without LPIPS: {lpips.how_to_fetch()}", file=sys.stderr)
+        settings: dict[str, Any] = {"clips": self.clips, "num_frames": self.num_frames, "sheet": self.sheet}
+        if Path(self.data).is_dir():
+            with progress("files") as report:
+                scores = reconstruction.of_footage(
+                    tokenizer, Path(self.data), side=self.size, progress=report, **settings
+                )
+        else:
+            with progress("clips") as report:
+                scores = reconstruction.of_data_set(tokenizer, self.data, progress=report, **settings)
         _print(scores, self.json)
 
 

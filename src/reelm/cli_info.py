@@ -11,8 +11,6 @@ import tyro
 from reelm.sampling import shipped
 from reelm.tokenizer.request import RequestError
 
-_STAGES = ("video-tokenizer", "lm")
-
 
 @dataclass(frozen=True, kw_only=True)
 class Info:
@@ -87,9 +85,10 @@ def _named(name: str) -> dict[str, Any]:
 
         about["model"] = reelm.load(name).info()
     if name in configs.names():
-        for stage in _STAGES:
+        for stage in configs.stages(name):
             run = configs.get(stage, name)
-            about[f"config of {stage}"] = {"parameters": _parameters(stage, run.model), **asdict(run)}
+            notes = run.model.memory_notes() if stage == "video-tokenizer" else {}
+            about[f"config of {stage}"] = {"parameters": _parameters(stage, run.model), **notes, **asdict(run)}
     if not about:
         known = ", ".join(dict.fromkeys([*shipped.names(), *configs.names()]))
         raise RequestError(f"there is no configuration, model, folder or file {name}; known are {known}")

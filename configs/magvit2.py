@@ -1,0 +1,56 @@
+"""`magvit2`: the video tokenizer of the MAGVIT-v2 paper, in size and recipe (arXiv 2310.05737, section 4, appendix A).
+
+    reelm train video-tokenizer magvit2 --workdir runs/magvit2 --data.dataset NAME --mesh.fsdp 2
+
+199 M parameters: 128 channels x (1, 2, 2, 4), 4 residual blocks a stage, no patches. 17 x 128 x 128 become 5 x 16 x 16
+codes of 18 bits, for about 9.1 TFLOP to encode and decode. The paper trains at batch 256, images first: `--data.frames
+1` into a folder of its own, then this run with `--start-from THAT-FOLDER --inflate`.
+
+Hardware: the batch wants tens of accelerators with 80 GB or more. The training step is lowered for 8 devices in the
+tests; it has not been run at this size, and no figures are claimed. The paper reports rFVD 8.62 on UCF-101.
+"""
+
+from reelm.tokenizer.video import VideoTokenizerConfig
+from reelm.train.adversarial import AdversaryConfig
+from reelm.train.discriminator import DiscriminatorConfig
+from reelm.train.loop import LoopConfig
+from reelm.train.losses import LossWeights
+from reelm.train.optimizer import OptimizerConfig
+from reelm.train.video_tokenizer import ClipData, VideoTokenizerRun
+
+_ADAM = OptimizerConfig(learning_rate=1e-4, warmup=1_000, betas=(0.0, 0.99), ema=0.999)
+
+video_tokenizer = VideoTokenizerRun(
+    model=VideoTokenizerConfig(
+        bits=18,
+        patch=(1, 1, 1),
+        encoder_channels=(128, 256, 256, 512),
+        decoder_channels=(128, 256, 256, 512),
+        strides=((1, 2), (2, 2), (2, 2)),
+        encoder_blocks=4,
+        decoder_blocks=4,
+        background=0.0,
+    ),
+    data=ClipData(frames=17, source_frames=17, crop=128, stills=64),
+    losses=LossWeights(
+        reconstruction=5.0,
+        perceptual=0.1,
+        commitment=0.25,
+        sample_entropy=0.1,
+        batch_entropy=0.1,
+        entropy_boost=3.0,
+        entropy_decay=2_000,
+    ),
+    adversary=AdversaryConfig(
+        net=DiscriminatorConfig(channels=(64, 128, 256, 256, 256, 256), halve_time=(False, True, True, False, False)),
+        optimizer=_ADAM,
+        weight=0.1,
+        r1=10.0,
+        r1_every=16,
+        lecam=0.001,
+    ),
+    optimizer=_ADAM,
+    batch_size=256,
+    dtype="bfloat16",
+    loop=LoopConfig(steps=500_000, log_every=50, save_every=2_000, sample_every=5_000),
+)

@@ -1,0 +1,107 @@
+"""Training over devices: eight give the gradients that one gives, and the paper's tokenizer is laid out on them.
+
+Run as a program this file is the part that needs eight devices, which must be asked for before JAX starts.
+"""
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import PartitionSpec
+
+from reelm import configs
+from reelm.tokenizer.request import RequestError
+from reelm.tokenizer.video import VideoTokenizerConfig, init_params
+from reelm.train import lpips, sharding
+from reelm.train.losses import LossWeights
+from reelm.train.mesh import MeshSpec
+from reelm.train.video_tokenizer import ClipData, VideoTokenizerRun, create_state, make_loss, make_run_step
+
+RUN = VideoTokenizerRun(
+    model=VideoTokenizerConfig(
+        bits=8, encoder_channels=(8,), decoder_channels=(8,), encoder_blocks=1, decoder_blocks=1
+    ),
+    data=ClipData(frames=5, crop=16),
+    losses=LossWeights(batch_entropy=1.0),
+    batch_size=8,
+)
+
+
+def gradients_of_eight_equal_those_of_one() -> None:
+    params = init_params(RUN.model, jax.random.key(0))
+    # Every clip of another brightness, so that a mean over one device's clips alone would show in the batch entropy.
+    video = jax.random.uniform(jax.random.key(1), (8, 5, 16, 16, 3)) * jnp.linspace(-1, 1, 8)[:, None, None, None, None]
+    gradient = jax.jit(jax.grad(lambda p, video: make_loss(RUN)(p, ({"clips": video}, None), None, 0)[0]))
+    one = gradient(*jax.device_put((params, video), jax.devices()[0]))
+    mesh = MeshSpec(data=4, fsdp=2).build()
+    layout = sharding.of_state({"params": params}, mesh)["params"]
+    kernel = layout["decoder"]["block_0_0"]["conv_in"]["kernel"]
+    assert kernel.spec == PartitionSpec(None, None, None, "fsdp", None), kernel
+    eight = gradient(jax.device_put(params, layout), jax.device_put(video, sharding.of_batch(mesh)))
+    largest = max(float(jnp.abs(leaf).max()) for leaf in jax.tree.leaves(one))
+    assert largest > 1e-2
+    close = partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-5 * largest)
+    jax.tree.map(close, jax.device_get(eight), jax.device_get(one))
+
+
+def magvit2_is_lowered() -> None:
+    run = replace(configs.get("video-tokenizer", "magvit2"), batch_size=16)
+    run = replace(run, data=replace(run.data, stills=8))
+    mesh = MeshSpec(data=-1, fsdp=4).build()
+    shapes = jax.eval_shape(lambda: create_state(run))
+    layout = sharding.of_state(shapes, mesh)
+    count = sum(leaf.size for leaf in jax.tree.leaves(shapes.params))
+    assert 190e6 < count < 210e6, count
+
+    def on(shape: tuple[int, ...], where) -> jax.ShapeDtypeStruct:
+        return jax.ShapeDtypeStruct(shape, jnp.float32, sharding=where)
+
+    whole, cut = sharding.whole(mesh), sharding.of_batch(mesh)
+    features, channels = {}, 3
+    for block, widths in enumerate(lpips.WIDTHS):
+        features[f"block_{block}"] = {}
+        for layer, width in enumerate(widths):
+            conv = {"kernel": on((3, 3, channels, width), whole), "bias": on((width,), whole)}
+            features[f"block_{block}"][f"conv_{layer}"], channels = conv, width
+        features[f"head_{block}"] = on((channels,), whole)
+    parts = {"clips": on((16, 17, 128, 128, 3), cut), "stills": on((8, 1, 128, 128, 3), cut)}
+    placed = jax.tree.map(
+        lambda leaf, where: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=where), shapes, layout
+    )
+    text = make_run_step(run, layout).lower(placed, (parts, features)).as_text()
+    assert "fsdp" in text
+
+
+if __name__ == "__main__":
+    {"gradients": gradients_of_eight_equal_those_of_one, "magvit2": magvit2_is_lowered}[sys.argv[1]]()
+    sys.exit()
+
+import pytest  # noqa: E402  (the program above runs without it)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", ["gradients", "magvit2"])
+def test_on_eight_devices(part):
+    environment = {**os.environ, "XLA_FLAGS": "--xla_force_host_platform_device_count=8", "JAX_PLATFORMS": "cpu"}
+    ran = subprocess.run([sys.executable, Path(__file__), part], env=environment, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr[-3000:]
+
+
+def test_a_mesh_that_does_not_fit_names_what_would():
+    with pytest.raises(RequestError, match="an axis can take 1"):
+        MeshSpec(data=3).build()
+    with pytest.raises(RequestError, match="one may be -1"):
+        MeshSpec(data=-1, fsdp=-1)
+    with pytest.raises(RequestError, match="fsdp=0"):
+        MeshSpec(fsdp=0)
+
+
+def test_a_leaf_that_no_rule_names_is_an_error():
+    with pytest.raises(LookupError, match="no rule says where tables/words"):
+        sharding.of_state({"tables": {"words": jnp.zeros(3)}}, MeshSpec().build())

@@ -1,0 +1,100 @@
+"""Frames cut into overlapping tiles of one size, and put together again without a visible seam.
+
+In: lengths along one axis of a picture, in codes or in pixels. Out: where tiles lie, which part of each counts, how
+strongly. A net that runs tile by tile needs memory for one tile; all tiles have one size, so it compiles once. Pure
+numpy: knows nothing of nets.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tile:
+    """One tile along one axis: it covers [start, stop), and of that [first, last) lies nearest to its middle."""
+
+    start: int
+    stop: int
+    first: int
+    last: int
+
+
+def cut(size: int, side: int, overlap: int) -> list[Tile]:
+    """Tiles of length `side` (one of `size` where that is less) over [0, size); neighbours share at least `overlap`.
+
+    The parts that count, [first, last), follow each other without gaps: each shared stretch is cut in its middle.
+    """
+    if size <= side:
+        return [Tile(start=0, stop=size, first=0, last=size)]
+    starts = [*range(0, size - side, side - overlap), size - side]
+    cuts = [0, *((after + before + side) // 2 for before, after in zip(starts, starts[1:], strict=False)), size]
+    return [
+        Tile(start=start, stop=start + side, first=first, last=last)
+        for start, first, last in zip(starts, cuts[:-1], cuts[1:], strict=True)
+    ]
+
+
+def map_codes(
+    net: Callable[[np.ndarray], np.ndarray], video: np.ndarray, stride: int, side: int, overlap: int
+) -> np.ndarray:
+    """Codes int32 `[B, t, h, w]` of clips `[B, T, H, W, 3]` by `net`, which sees tiles of `side` codes a side.
+
+    A code is taken from the tile in which it lies farthest from a border.
+    """
+    height, width = (length // stride for length in video.shape[2:4])
+    rows = []
+    for row in cut(height, side, overlap):
+        parts = []
+        for column in cut(width, side, overlap):
+            window = (slice(row.start * stride, row.stop * stride), slice(column.start * stride, column.stop * stride))
+            ids = net(video[:, :, *window])
+            parts.append(
+                ids[
+                    :,
+                    :,
+                    row.first - row.start : row.last - row.start,
+                    column.first - column.start : column.last - column.start,
+                ]
+            )
+        rows.append(np.concatenate(parts, axis=3))
+    return np.concatenate(rows, axis=2)
+
+
+def map_pixels(
+    net: Callable[[np.ndarray], np.ndarray], ids: np.ndarray, stride: int, side: int, overlap: int
+) -> np.ndarray:
+    """Frames uint8 `[B, T, H, W, 3]` of codes `[B, t, h, w]` by `net`, which sees tiles of `side` codes a side.
+
+    Where tiles share pixels they are cross-faded.
+    """
+    rows, columns = cut(ids.shape[2], side, overlap), cut(ids.shape[3], side, overlap)
+    total = weight = None
+    for y, row in zip(_fades(rows, stride), rows, strict=True):
+        for x, column in zip(_fades(columns, stride), columns, strict=True):
+            part = net(ids[:, :, row.start : row.stop, column.start : column.stop])
+            if total is None or weight is None:
+                height, width = ids.shape[2] * stride, ids.shape[3] * stride
+                total = np.zeros((*part.shape[:2], height, width, 3), np.float32)
+                weight = np.zeros((height, width, 1), np.float32)
+            fade = (y[:, None] * x)[..., None]
+            window = (slice(row.start * stride, row.stop * stride), slice(column.start * stride, column.stop * stride))
+            total[:, :, *window] += fade * part
+            weight[*window] += fade
+    assert total is not None and weight is not None
+    return np.round(total / weight).astype(np.uint8)
+
+
+def _fades(tiles: list[Tile], stride: int) -> list[np.ndarray]:
+    """For each tile the weight of its pixels, rising from a shared border in a line over all that is shared."""
+    fades = []
+    for i, tile in enumerate(tiles):
+        length = (tile.stop - tile.start) * stride
+        fade, place = np.ones(length, np.float32), np.arange(length) + 0.5
+        if i > 0:
+            fade = np.minimum(fade, place / (stride * (tiles[i - 1].stop - tile.start)))
+        if i + 1 < len(tiles):
+            fade = np.minimum(fade, (length - place) / (stride * (tile.stop - tiles[i + 1].start)))
+        fades.append(fade.astype(np.float32))
+    return fades
