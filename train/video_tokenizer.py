@@ -135,8 +135,11 @@ def train(run: VideoTokenizerRun, workdir: Path) -> TrainState:
         seed=run.loop.seed,
         transform=RandomCrop(run.data.frames, run.data.crop),
     )
-    held_back = datasets.open_clips(run.data.dataset, "test", num_frames=run.data.source_frames, num_clips=8)
-    originals = np.stack([held_back[i]["video"] for i in range(len(held_back))])
+    smallest = min(min(shape.height, shape.width) for shape in source.shapes)
+    if run.data.crop > smallest:
+        raise RequestError(f"a crop of {run.data.crop} pixels does not fit the clips, of which some have {smallest}")
+    held_back = datasets.open_held_back(run.data.dataset, num_frames=run.data.source_frames)
+    originals = datasets.clips_of_one_shape(held_back, 8)
 
     def samples(current: TrainState, folder: Path) -> None:
         rebuilt = VideoTokenizer(run.model, current.ema).reconstruct(originals)

@@ -6,35 +6,21 @@ from typing import Annotated
 
 import tyro
 
-from reelm.cli_paths import home
+from reelm.cli_build import DataBuild
 
 
 @dataclass(frozen=True, kw_only=True)
 class DataList:
-    """List the data sets."""
+    """List the data sets: those that need no files, and those that were built."""
 
-    def run(self) -> None:
-        from reelm.train import datasets
-
-        for name in datasets.names():
-            print(f"{name}: {datasets.describe(name)}")
-
-
-@dataclass(frozen=True, kw_only=True)
-class DataBuild:
-    """Write a data set as TFDS files, to be read by other programs. Training itself needs no such files."""
-
-    name: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="NAME")]
-    """Data set to build."""
     data_dir: Path | None = None
-    """Folder to write in; the default is $REELM_HOME/datasets, $REELM_HOME being ~/.cache/reelm."""
-    size: str = "full"
-    """Configuration of the builder, such as "full" or "small"."""
+    """Folder in which sets were built; the default is $REELM_HOME/datasets."""
 
     def run(self) -> None:
         from reelm.train import datasets
 
-        print(datasets.build(self.name, self.data_dir or home() / "datasets", self.size))
+        for name in datasets.names(self.data_dir):
+            print(f"{name}: {datasets.describe(name, self.data_dir)}")
 
 
 @dataclass(frozen=True, kw_only=True)
