@@ -20,6 +20,7 @@ Task = Literal["text_to_video"]
 
 SPECIALS = 256  # ids below belong to the stream itself, text ids start here (VideoPoet, arXiv 2312.14125, section 3)
 FILLER = 0
+HEAD = 4  # ids in front of the text: task, rows, columns, frames a second
 _TASKS, _ROWS, _COLUMNS, _FPS = 1, 32, 96, 160  # first id of each run of specials
 _LARGEST = 63  # latent rows, latent columns, frames a second
 

@@ -80,6 +80,11 @@ def describe(name: str, data_dir: Path | None = None) -> str:
     return _dataset(name).summary
 
 
+def is_drawn(name: str) -> bool:
+    """Whether the clips of a set are drawn on demand, so that there is no end of them."""
+    return name in _DATASETS
+
+
 def built_folder() -> Path:
     """Where sets are built that no other folder is named for: `$REELM_HOME/datasets`."""
     return cache_folder() / "datasets"

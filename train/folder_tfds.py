@@ -41,6 +41,7 @@ class FolderClips(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         super().__init__(data_dir=str(data_dir), file_format="array_record")
 
     def _example_writer(self) -> writer.ExampleWriter:
+        assert self.info.file_format is not None  # it was given to the constructor
         return _SameBytes(self.info.file_format)
 
     def _info(self) -> tfds.core.DatasetInfo:

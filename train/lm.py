@@ -4,9 +4,8 @@
 entropy of their codes, with a small penalty on the logits' scale (z-loss, PaLM, arXiv 2204.02311, section 5).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import DTypeLike
 
-from reelm.lm.stream import Layout, prefix_ids, without_text
+from reelm.lm.stream import HEAD, Layout, prefix_ids, without_text
 from reelm.lm.transformer import LMConfig, head, init_params, score
 from reelm.sampling.model import Defaults, LanguageModel, Model
 from reelm.tokenizer.codes import ids_to_sub_tokens
@@ -26,6 +25,7 @@ from reelm.tokenizer.text import TextTokenizer
 from . import loop, pipeline, state
 from .contact_sheet import contact_sheet
 from .loop import LoopConfig
+from .mixture import Bucket, Stage, mixture
 from .optimizer import OptimizerConfig, make_step
 from .state import TrainState
 from .tokens import TokenSource, open_tokens
@@ -36,29 +36,12 @@ _SAMPLES = 4  # clips made at a time while training, of the token set's first ca
 
 
 @dataclass(frozen=True, kw_only=True)
-class Bucket:
-    """Clips of one length: `frames` latent frames, `batch_size` of them a step. Each bucket compiles once."""
-
-    frames: int
-    batch_size: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class Stage:
-    """A stretch of the run: `steps` steps (None: to the end), taken from `buckets` in the ratio of `weights`."""
-
-    steps: int | None = None
-    buckets: tuple[Bucket, ...] = (Bucket(frames=5, batch_size=16),)
-    weights: tuple[float, ...] = (1.0,)
-
-
-@dataclass(frozen=True, kw_only=True)
 class LMRun:
     """Everything that decides a run; `reelm train lm` overrides any field by its dotted name.
 
     Attributes:
         model: sizes of the net.
-        tokens: folder that `reelm data tokenize` wrote.
+        tokens: folders that `reelm data tokenize` wrote, all by one tokenizer.
         video_tokenizer: what made the tokens, to turn samples into clips while training; None for no samples.
         stages: lengths of clips over the run; images first teach what things look like at a fraction of a clip's cost.
         drop_text: share of samples whose words are taken out, so that guidance has an unconditional model.
@@ -67,7 +50,7 @@ class LMRun:
     """
 
     model: LMConfig = field(default_factory=LMConfig)
-    tokens: Path = Path("tokens")
+    tokens: tuple[Path, ...] = (Path("tokens"),)
     video_tokenizer: Path | None = None
     stages: tuple[Stage, ...] = (Stage(),)
     drop_text: float = 0.1
@@ -90,7 +73,8 @@ class ToSample(grain.transforms.RandomMap):
             rows=codes.shape[1],
             columns=codes.shape[2],
             fps=self.fps,
-            text=self.text.encode(element["caption"]),
+            # Whoever captions a million clips writes some that are too long: their beginning has to do.
+            text=self.text.encode(element["caption"])[: self.prefix - HEAD],
             length=self.prefix,
         )
         return {"prefix": without_text(prefix) if rng.random() < self.drop_text else prefix, "codes": codes}
@@ -130,19 +114,25 @@ def make_loss(run: LMRun):
 def train(run: LMRun, workdir: Path) -> TrainState:
     """Runs or resumes the training in `workdir`; see `loop.run` for what is written and what is raised."""
     tokenizer = None if run.video_tokenizer is None else open_tokenizer(run.video_tokenizer)
-    source = open_tokens(run.tokens, tokenizer and tokenizer.hash)
-    frames = source[0]["video"].shape[0]
+    sources = _open_all(run.tokens, tokenizer and tokenizer.hash)
     longest = max(bucket.frames for stage in run.stages for bucket in stage.buckets)
-    if longest > min(frames, run.model.frames):
-        raise RequestError(f"a bucket has {longest} latent frames; tokens have {frames}, the model {run.model.frames}")
-    text = text_tokenizer(source, run.model.text_vocabulary, workdir)
+    if longest > run.model.frames:
+        raise RequestError(f"a bucket has {longest} latent frames; the model takes {run.model.frames}")
+    text = text_tokenizer(sources, run.model.text_vocabulary, workdir)
+
+    def to_sample(source: TokenSource, bucket: Bucket) -> ToSample:
+        fps, frames = source.index.fps, bucket.frames
+        return ToSample(text, prefix=run.model.prefix, frames=frames, fps=fps, drop_text=run.drop_text)
+
+    batches = mixture(run.stages, sources, to_sample, seed=run.loop.seed)
     optimizer = run.optimizer.build(run.loop.steps)
     initial = state.create(init_params(run.model, jax.random.key(run.loop.seed)), optimizer, run.loop.seed)
-    captions = [source[i]["caption"] for i in range(min(_SAMPLES, len(source)))]
+    first = sources[0]
+    captions = [first[i]["caption"] for i in range(min(_SAMPLES, len(first)))]
 
     def samples(current: TrainState, folder: Path) -> None:
         assert tokenizer is not None
-        size = Defaults(height=source.index.height, width=source.index.width, fps=source.index.fps)
+        size = Defaults(height=first.index.usual.height, width=first.index.usual.width, fps=first.index.fps)
         model = Model("sample", tokenizer, LanguageModel(run.model, current.ema, text), size)
         clips = model.generate(captions)
         contact_sheet([clip.video for clip in clips], folder / "generated.png", columns=9)
@@ -153,20 +143,22 @@ def train(run: LMRun, workdir: Path) -> TrainState:
         run.loop,
         initial,
         make_step(make_loss(run), optimizer, run.optimizer.ema),
-        pipeline.iterate(_stages(run, source, text)),
+        pipeline.iterate(batches),
         workdir,
         samples=samples if tokenizer else None,
-        resolved={**asdict(run), "token_set": asdict(source.index)},
+        resolved={**asdict(run), "token_sets": [asdict(source.index) for source in sources]},
         label="language model",
     )
 
 
-def text_tokenizer(source: TokenSource, vocabulary: int, workdir: Path) -> TextTokenizer:
-    """The text tokenizer of a run, trained on the token set's captions when there is none in `workdir` yet."""
+def text_tokenizer(sources: Sequence[TokenSource], vocabulary: int, workdir: Path) -> TextTokenizer:
+    """The text tokenizer of a run, trained on the token sets' captions when there is none in `workdir` yet."""
     path = Path(workdir) / TEXT_FILE
     if not path.exists():
-        captions = (source[i]["caption"] for i in range(min(len(source), 20_000)))
-        model = TextTokenizer.train(captions, vocabulary).model
+        share = 20_000 // len(sources)
+        captions = [source[i]["caption"] for source in sources for i in range(min(len(source), share))]
+        # A set may have no captions; bytes are then all the vocabulary there is.
+        model = TextTokenizer.train(list(filter(str.strip, captions)) or ["clip"], vocabulary).model
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_suffix(".tmp")
         temporary.write_bytes(model)
@@ -174,19 +166,9 @@ def text_tokenizer(source: TokenSource, vocabulary: int, workdir: Path) -> TextT
     return TextTokenizer(path.read_bytes())
 
 
-def _stages(run: LMRun, source: TokenSource, text: TextTokenizer) -> grain.MapDataset:
-    def bucket(number: int, bucket: Bucket) -> grain.MapDataset:
-        to_sample = partial(ToSample, text, prefix=run.model.prefix, fps=source.index.fps, drop_text=run.drop_text)
-        return pipeline.batches(
-            source,
-            batch_size=bucket.batch_size,
-            seed=run.loop.seed + number,
-            transform=to_sample(frames=bucket.frames),
-        )
-
-    parts = []
-    for n, stage in enumerate(run.stages):
-        # A seed of its own for each bucket of each stage: none repeats another's order.
-        datasets = [bucket(1000 * n + i, b) for i, b in enumerate(stage.buckets)]
-        parts.append((stage.steps, pipeline.mix(datasets, stage.weights) if len(datasets) > 1 else datasets[0]))
-    return pipeline.stages(parts)
+def _open_all(folders: Sequence[Path], tokenizer_hash: str | None) -> list[TokenSource]:
+    """The token sets; RequestError unless one tokenizer, with that hash if one is given, made them all."""
+    if not folders:
+        raise RequestError("there are no tokens to train on; name folders that reelm data tokenize wrote")
+    first = open_tokens(folders[0], tokenizer_hash)
+    return [first, *(open_tokens(folder, first.index.tokenizer_hash) for folder in folders[1:])]
