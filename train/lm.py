@@ -28,10 +28,12 @@ from .loop import LoopConfig
 from .mixture import Bucket, Stage, mixture
 from .optimizer import OptimizerConfig, make_step
 from .state import TrainState
+from .throughput import Load
 from .tokens import TokenSource, open_tokens
 from .video_tokenizer import open_tokenizer
 
 TEXT_FILE = "text.model"
+_EVALUATION_BATCHES = 16
 _SAMPLES = 4  # clips made at a time while training, of the token set's first captions
 
 
@@ -43,6 +45,7 @@ class LMRun:
         model: sizes of the net.
         tokens: folders that `reelm data tokenize` wrote, all by one tokenizer.
         video_tokenizer: what made the tokens, to turn samples into clips while training; None for no samples.
+        held_out: token sets of clips not trained on, for evaluations.
         stages: lengths of clips over the run; images first teach what things look like at a fraction of a clip's cost.
         drop_text: share of samples whose words are taken out, so that guidance has an unconditional model.
         z_loss: weight of the squared log-normaliser.
@@ -51,6 +54,7 @@ class LMRun:
 
     model: LMConfig = field(default_factory=LMConfig)
     tokens: tuple[Path, ...] = (Path("tokens"),)
+    held_out: tuple[Path, ...] = ()
     video_tokenizer: Path | None = None
     stages: tuple[Stage, ...] = (Stage(),)
     drop_text: float = 0.1
@@ -125,9 +129,32 @@ def train(run: LMRun, workdir: Path) -> TrainState:
         return ToSample(text, prefix=run.model.prefix, frames=frames, fps=fps, drop_text=run.drop_text)
 
     batches = mixture(run.stages, sources, to_sample, seed=run.loop.seed)
+    held_out = _open_all(run.held_out, sources[0].index.tokenizer_hash) if run.held_out else None
+    of_ema = jax.jit(lambda params, batch: make_loss(run)(params, batch, jax.random.key(0), jnp.zeros((), jnp.int32)))
+
+    def evaluate(current: TrainState) -> dict[str, float]:
+        """Means over the first batches of the last stage's mixture of held out clips."""
+        assert held_out is not None
+        mixed = mixture(run.stages[-1:], held_out, to_sample, seed=0)
+        found: dict[str, list[float]] = {}
+        for i in range(_EVALUATION_BATCHES):
+            value, metrics = of_ema(current.ema, mixed[i])
+            for name, number in {"loss": value, **metrics}.items():
+                found.setdefault(name, []).append(float(number))
+        return {name: sum(numbers) / len(numbers) for name, numbers in found.items()}
+
+    def load(batch: Mapping[str, np.ndarray]) -> Load:
+        samples, codes = batch["codes"].shape[0], batch["codes"][0].size
+        slots = run.model.prefix + codes - 1
+        attention = 12 * run.model.layers * run.model.heads * run.model.head_width * slots / 2  # causal: half of it
+        return Load(samples, samples * codes, samples * slots * (6 * weights + attention))
+
+    def preview(batch: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+        return [] if tokenizer is None else list(tokenizer.decode(batch["codes"][:8]))
+
     optimizer = run.optimizer.build(run.loop.steps)
     initial = state.create(init_params(run.model, jax.random.key(run.loop.seed)), optimizer, run.loop.seed)
-    first = sources[0]
+    first, weights = sources[0], sum(leaf.size for leaf in jax.tree.leaves(initial.params) if leaf.ndim > 1)
     captions = [first[i]["caption"] for i in range(min(_SAMPLES, len(first)))]
 
     def samples(current: TrainState, folder: Path) -> None:
@@ -146,6 +173,9 @@ def train(run: LMRun, workdir: Path) -> TrainState:
         pipeline.iterate(batches),
         workdir,
         samples=samples if tokenizer else None,
+        evaluate=evaluate if held_out else None,
+        load=load,
+        preview=preview,
         resolved={**asdict(run), "token_sets": [asdict(source.index) for source in sources]},
         label="language model",
     )
