@@ -1,5 +1,6 @@
 """What a folder holds: each file once, with the words that were given for it."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -29,10 +30,16 @@ def test_hidden_files_are_none(tmp_path):
     assert sources(tmp_path) == [Source("a.mp4")]
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"caption": 3}'])
+@pytest.mark.parametrize("text", ["{", "[]", '{"caption": 3}', '{"caption": "\\ud800"}'])
 def test_a_caption_that_cannot_be_read_costs_its_file(tmp_path, text):
     a, b = sources(fill(tmp_path, a_mp4="", a_json=text, b_mp4=""))
     assert "a.json" in a.fault and "\n" not in a.fault and not b.fault
+
+
+def test_a_name_that_is_no_text_costs_its_file(tmp_path):
+    fill(tmp_path, b_mp4="")
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.mp4")).touch()
+    assert [bool(source.fault) for source in sources(tmp_path)] == [False, True]
 
 
 @pytest.mark.parametrize(

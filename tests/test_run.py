@@ -93,6 +93,8 @@ def test_the_best_is_remembered_over_legs_and_may_be_the_highest(tmp_path):
 def test_a_metric_that_there_is_not_is_named(tmp_path):
     with pytest.raises(RequestError, match="no 'fvd' to be best by; they have loss, other"):
         train(tmp_path, 4, evaluate=distance(4), evaluate_every=2, best="fvd")
+    with pytest.raises(RequestError, match="nothing back to evaluate on"):
+        train(tmp_path, 4, evaluate_every=2)
     with pytest.raises(RequestError, match="no evaluation"):
         train(tmp_path / "other", 2)
         restore_params(tmp_path / "other", best=True)

@@ -5,7 +5,8 @@ entropy of their codes, with a small penalty on the logits' scale (z-loss, PaLM,
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any, cast
 
@@ -34,7 +35,7 @@ from .video_tokenizer import open_tokenizer
 
 TEXT_FILE = "text.model"
 _EVALUATION_BATCHES = 16
-_SAMPLES = 4  # clips made at a time while training, of the token set's first captions
+_SAMPLES = 4  # clips made at a time while training, of the first captions that a prompt can hold
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,16 +130,18 @@ def train(run: LMRun, workdir: Path) -> TrainState:
         return ToSample(text, prefix=run.model.prefix, frames=frames, fps=fps, drop_text=run.drop_text)
 
     batches = mixture(run.stages, sources, to_sample, seed=run.loop.seed)
-    held_out = _open_all(run.held_out, sources[0].index.tokenizer_hash) if run.held_out else None
+    held_out = None
+    if run.held_out:
+        last = replace(run.stages[-1], steps=None, token_weights=None)
+        held_out = mixture([last], _open_all(run.held_out, sources[0].index.tokenizer_hash), to_sample, seed=0)
     of_ema = jax.jit(lambda params, batch: make_loss(run)(params, batch, jax.random.key(0), jnp.zeros((), jnp.int32)))
 
     def evaluate(current: TrainState) -> dict[str, float]:
         """Means over the first batches of the last stage's mixture of held out clips."""
         assert held_out is not None
-        mixed = mixture(run.stages[-1:], held_out, to_sample, seed=0)
         found: dict[str, list[float]] = {}
         for i in range(_EVALUATION_BATCHES):
-            value, metrics = of_ema(current.ema, mixed[i])
+            value, metrics = of_ema(current.ema, held_out[i])
             for name, number in {"loss": value, **metrics}.items():
                 found.setdefault(name, []).append(float(number))
         return {name: sum(numbers) / len(numbers) for name, numbers in found.items()}
@@ -155,7 +158,9 @@ def train(run: LMRun, workdir: Path) -> TrainState:
     optimizer = run.optimizer.build(run.loop.steps)
     initial = state.create(init_params(run.model, jax.random.key(run.loop.seed)), optimizer, run.loop.seed)
     first, weights = sources[0], sum(leaf.size for leaf in jax.tree.leaves(initial.params) if leaf.ndim > 1)
-    captions = [first[i]["caption"] for i in range(min(_SAMPLES, len(first)))]
+    words = (first[i]["caption"] for i in range(min(1000, len(first))))
+    fitting = (caption for caption in words if len(text.encode(caption)) <= run.model.prefix - HEAD)
+    captions = list(islice(fitting, _SAMPLES)) or [""]
 
     def samples(current: TrainState, folder: Path) -> None:
         assert tokenizer is not None
@@ -173,7 +178,7 @@ def train(run: LMRun, workdir: Path) -> TrainState:
         pipeline.iterate(batches),
         workdir,
         samples=samples if tokenizer else None,
-        evaluate=evaluate if held_out else None,
+        evaluate=None if held_out is None else evaluate,
         load=load,
         preview=preview,
         resolved={**asdict(run), "token_sets": [asdict(source.index) for source in sources]},

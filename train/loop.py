@@ -57,8 +57,8 @@ class LoopConfig:
         max_skipped: steps in a row without a finite loss after which the run gives up.
         seed: of the initial parameters, the data order and the random key.
         accept_config: resume although the config differs from the checkpoint's.
-        dry_run: make two steps, say what the run will be like, and leave nothing behind but the first batch as a
-            picture.
+        dry_run: make two steps, say what the run will be like, and write the first batch as a picture and no
+            checkpoint.
     """
 
     steps: int
@@ -140,6 +140,8 @@ def run(
         KeyboardInterrupt: on Ctrl-C, after saving; a second Ctrl-C does not wait.
     """
     started = time.monotonic()
+    if config.evaluate_every and evaluate is None:
+        raise RequestError("evaluate_every is set and this run holds nothing back to evaluate on; name clips held out")
     workdir = Path(workdir)
     workdir.mkdir(parents=True, exist_ok=True)
     resolved = json.loads(json.dumps(resolved, default=str))

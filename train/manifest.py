@@ -60,6 +60,7 @@ def _listed(folder: Path) -> Iterator[Source]:
         hidden = any(part.startswith(".") for part in name.parts)
         if path.is_file() and not hidden and path.suffix.lower() not in (*_WORDS, *_TABLES):
             try:
+                _check_text(name.as_posix())
                 yield Source(name.as_posix(), _words_beside(path))
             except RequestError as error:
                 yield Source(name.as_posix(), fault=str(error))
@@ -81,7 +82,15 @@ def _words_beside(path: Path) -> str:
 def _caption(fields: Any) -> str:
     if not isinstance(fields, dict) or not isinstance(fields.get("caption", ""), str):
         raise ValueError('it must be an object with a text "caption"')
-    return fields.get("caption", "").strip()
+    return _check_text(fields.get("caption", "").strip())
+
+
+def _check_text(text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise RequestError("its name or its caption is no valid Unicode; rename or rewrite it") from error
+    return text
 
 
 def _named(folder: Path, manifest: Path) -> Iterator[Source]:
@@ -101,7 +110,7 @@ def _named(folder: Path, manifest: Path) -> Iterator[Source]:
         seen.add(name)
         try:
             caption, fault = _caption(row), "" if path.is_file() else "the manifest names it and it is not there"
-        except ValueError as error:
+        except ValueError as error:  # RequestError is one
             caption, fault = "", f"row {number} of the manifest: {error}"
         yield Source(name, caption, fault)
 

@@ -146,6 +146,11 @@ def train(run: VideoTokenizerRun, workdir: Path) -> TrainState:
         pairs = [clip[::4] for pair in zip(originals, rebuilt, strict=True) for clip in pair]
         contact_sheet(pairs, folder / "rebuilt.png")
 
+    def evaluate(current: TrainState) -> dict[str, float]:
+        rebuilt = VideoTokenizer(run.model, current.ema).reconstruct(originals)
+        error = float(np.mean(np.square((rebuilt.astype(np.float32) - originals) / 127.5)))
+        return {"loss": error, "psnr": -10 * float(np.log10(max(error, 1e-10) / 4))}
+
     return loop.run(
         run.loop,
         initial,
@@ -153,6 +158,7 @@ def train(run: VideoTokenizerRun, workdir: Path) -> TrainState:
         pipeline.iterate(data),
         workdir,
         samples=samples,
+        evaluate=evaluate,
         resolved=asdict(run),
         label="video tokenizer",
     )
