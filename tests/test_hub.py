@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -27,11 +29,12 @@ def snapshot_download(repo_id, allow_patterns):
 
 
 @pytest.fixture
-def hub(tmp_path: Path, tiny_model, monkeypatch) -> Path:
+def hub(tmp_path: Path, tiny_model, monkeypatch) -> Iterator[Path]:
     (tmp_path / "huggingface_hub.py").write_text(STAND_IN)
     monkeypatch.syspath_prepend(tmp_path)
     tiny_model.save(tmp_path / "repositories" / "someone" / "tiny")
-    return tmp_path
+    yield tmp_path
+    sys.modules.pop("huggingface_hub", None)
 
 
 def test_a_card_tells_how_the_model_was_trained(tiny_model, tmp_path):
