@@ -4,9 +4,10 @@ from pathlib import Path
 
 from reelm.lm.transformer import LMConfig
 from reelm.tokenizer.video import VideoTokenizerConfig
-from reelm.train.lm import Bucket, LMRun, Stage
+from reelm.train.lm import LMRun
 from reelm.train.loop import LoopConfig
 from reelm.train.losses import LossWeights
+from reelm.train.mixture import Bucket, Stage
 from reelm.train.optimizer import OptimizerConfig
 from reelm.train.video_tokenizer import ClipData, VideoTokenizerRun
 
@@ -44,7 +45,7 @@ lm = LMRun(
         head_width=48,
         hidden=512,
     ),
-    tokens=Path("runs/tokens"),
+    tokens=(Path("runs/tokens"),),
     stages=(
         Stage(steps=1_500, buckets=(_IMAGES,)),
         Stage(steps=2_000, buckets=(_IMAGES, Bucket(frames=3, batch_size=16)), weights=(0.25, 0.75)),

@@ -21,6 +21,7 @@ from reelm.tokenizer.request import RequestError
 
 SPECIALS = 256  # ids below belong to the stream itself, text ids start here (VideoPoet, arXiv 2312.14125, section 3)
 FILLER = 0
+HEAD = 4  # ids in front of the text: how it begins, rows, columns, frames a second
 _BEGINS, _CONTINUES, _ROWS, _COLUMNS, _FPS = 1, 2, 32, 96, 160  # first id of each run of specials
 _LARGEST = 63  # latent rows, latent columns, frames a second
 

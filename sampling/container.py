@@ -14,6 +14,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from reelm.tokenizer.request import RequestError
 
@@ -21,6 +22,7 @@ from .frames import (
     MAX_FPS,
     MAX_PIXELS,
     MIN_FPS,
+    Fit,
     Frames,
     TimedFrame,
     check_budget,
@@ -39,6 +41,8 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
 _log = logging.getLogger("reelm")
+
+_NOT_FINITE = "has sound with NaN or infinite samples; give sound whose samples are numbers"
 
 # A probe decodes a frame to learn its format: it must not do so with a bomb. A playlist under another name must not
 # make the demuxer fetch what it lists.
@@ -61,6 +65,27 @@ def read_container(
     cut = max_frames is not None and len(video) == max_frames
     sound, sample_rate = _read_sound(path, name, start, len(video), rate, cut)
     return video, rate, sound, sample_rate
+
+
+def stream_container(path: str | os.PathLike[str], name: str, fit: Fit | None) -> Iterator[TimedFrame]:
+    """The frames one at a time on the file's own clock, however long it is; see `media.stream_video`."""
+    with _opened(path, name) as container:
+        stream = _video_stream(container, name)
+        check_size(name, stream.codec_context.height, stream.codec_context.width)
+        yield from _decoded(container, stream, name, _own_fps(stream), fit)
+
+
+def stream_container_sound(
+    path: str | os.PathLike[str], name: str, start: float, sample_rate: int
+) -> Iterator[NDArray[np.float32]]:
+    """The sound [n] from second `start` on, piece by piece; see `media.stream_sound`."""
+    with _opened(path, name) as container:
+        stream = _sound_stream(container, name)
+        if stream is not None:
+            for piece in _sound_pieces(container, stream, name, start, 1, sample_rate):
+                if not np.isfinite(piece).all():
+                    raise RequestError(f"{name} {_NOT_FINITE}")
+                yield piece[:, 0]
 
 
 def read_comment(path: str | os.PathLike[str], name: str) -> str | None:
@@ -125,7 +150,9 @@ def _check_header(
     check_budget(name, frames if max_frames is None else min(frames, max_frames), height, width, budget_bytes)
 
 
-def _decoded(container: "InputContainer", stream: "VideoStream", name: str, fps: float) -> Iterator[TimedFrame]:
+def _decoded(
+    container: "InputContainer", stream: "VideoStream", name: str, fps: float, fit: Fit | None = None
+) -> Iterator[TimedFrame]:
     from av.error import FFmpegError
 
     decoder = _decoder(stream)
@@ -139,7 +166,7 @@ def _decoded(container: "InputContainer", stream: "VideoStream", name: str, fps:
                 start = clock if frame.time is None else frame.time
                 known = frame.duration and frame.time_base
                 clock = start + (float(frame.duration * frame.time_base) if known else 1 / fps)
-                yield TimedFrame(start, clock, _pixels(frame))
+                yield TimedFrame(start, clock, _pixels(frame, fit))
                 count += 1
     except FFmpegError as error:
         reason = _reason(error)
@@ -160,18 +187,30 @@ def _decoder(stream: "VideoStream") -> "VideoCodecContext":
     return decoder
 
 
-def _pixels(frame: "VideoFrame") -> Frames:
-    see_through = frame.format.name == "pal8" or any(component.is_alpha for component in frame.format.components)
-    array = np.asarray(frame.to_ndarray(format="rgba" if see_through else "rgb24"), np.uint8)
-    pixels = over_black(array) if see_through else array
+def _pixels(frame: "VideoFrame", fit: Fit | None) -> Frames:
     matrix = frame.side_data.get("DISPLAYMATRIX")
-    return pixels if matrix is None else _oriented(pixels, np.frombuffer(bytes(matrix), np.int32))
+    turn = None if matrix is None else np.frombuffer(bytes(matrix), np.int32)
+    size: dict[str, Any] = {}
+    if fit is not None:
+        lies = turn is not None and _swaps_axes(turn)
+        height, width = fit(frame.width, frame.height) if lies else fit(frame.height, frame.width)
+        height, width = (width, height) if lies else (height, width)
+        size = {"height": height, "width": width, "interpolation": "AREA"}
+    see_through = frame.format.name == "pal8" or any(component.is_alpha for component in frame.format.components)
+    array = np.asarray(frame.to_ndarray(format="rgba" if see_through else "rgb24", **size), np.uint8)
+    pixels = over_black(array) if see_through else array
+    return pixels if turn is None else _oriented(pixels, turn)
+
+
+def _swaps_axes(matrix: np.ndarray) -> bool:
+    a, b, _, c, d = (int(value) for value in matrix[:5])
+    return abs(b) + abs(c) > abs(a) + abs(d)
 
 
 def _oriented(pixels: Frames, matrix: np.ndarray) -> Frames:
     """Pixels [H,W,3] put where a 3x3 display matrix sends them: x' = a x + c y, y' = b x + d y, by quarter turns."""
     a, b, _, c, d = (int(value) for value in matrix[:5])
-    if abs(b) + abs(c) > abs(a) + abs(d):
+    if _swaps_axes(matrix):
         pixels, down, right = pixels.swapaxes(0, 1), b, c
     else:
         down, right = d, a
@@ -183,17 +222,14 @@ def _read_sound(
 ) -> tuple[Sound | None, int | None]:
     """The sound from second `start` on, as long as `frames` frames; `cut` when these are not the whole picture."""
     with _opened(path, name) as container:
-        if not container.streams.audio:
-            return None, None
-        stream = container.streams.audio[0]
-        if stream.codec_context is None or not stream.codec_context.sample_rate:
-            _log.warning("%s has sound of a kind that cannot be decoded here: it is left out", name)
+        stream = _sound_stream(container, name)
+        if stream is None:
             return None, None
         sample_rate = stream.codec_context.sample_rate
         channels = min(2, stream.codec_context.channels)
         wanted = samples_beside(frames, fps, sample_rate)
         kept, heard = [np.zeros((0, channels), np.float32)], 0
-        for piece in _sound_pieces(container, stream, name, start, channels):
+        for piece in _sound_pieces(container, stream, name, start, channels, sample_rate):
             if heard < wanted:  # counted to the end, but never more in memory than lasts as long as the picture
                 kept.append(piece[: wanted - heard])
             heard += len(piece)
@@ -203,18 +239,28 @@ def _read_sound(
         say_length(wanted - heard, sample_rate)
     sound = fitted(np.concatenate(kept), wanted)
     if not np.isfinite(sound).all():
-        raise RequestError(f"{name} has sound with NaN or infinite samples; give sound whose samples are numbers")
+        raise RequestError(f"{name} {_NOT_FINITE}")
     return sound, sample_rate
 
 
+def _sound_stream(container: "InputContainer", name: str) -> "AudioStream | None":
+    if not container.streams.audio:
+        return None
+    stream = container.streams.audio[0]
+    if stream.codec_context is None or not stream.codec_context.sample_rate:
+        _log.warning("%s has sound of a kind that cannot be decoded here: it is left out", name)
+        return None
+    return stream
+
+
 def _sound_pieces(
-    container: "InputContainer", stream: "AudioStream", name: str, start: float, channels: int
+    container: "InputContainer", stream: "AudioStream", name: str, start: float, channels: int, rate: int
 ) -> Iterator[Sound]:
-    """Samples [n,C] in order, the first of them at second `start`: with silence before or without what came before."""
+    """Samples [n,C] in order, `rate` a second, the first of them at second `start`: with silence before or without what
+    came before."""
     import av
     from av.error import FFmpegError
 
-    rate = stream.codec_context.sample_rate
     resampler = av.AudioResampler(format="fltp", layout="mono" if channels == 1 else "stereo", rate=rate)
     early: int | None = None  # samples before `start` that are still to be dropped
     try:

@@ -4,7 +4,7 @@ Every reader yields `TimedFrame`s; `on_clock` gives them an even rate and `gathe
 memory budget. Knows nothing of files and formats.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +17,7 @@ BUDGET_BYTES = 2 * 2**30  # of a whole clip, decoded
 MIN_FPS, MAX_FPS = 0.01, 1000.0
 
 Frames = NDArray[np.uint8]  # [T,H,W,3], or [H,W,3] for one
+Fit = Callable[[int, int], tuple[int, int]]  # (height, width) of a frame as it is seen -> those it is scaled to
 
 
 class TimedFrame(NamedTuple):

@@ -6,14 +6,18 @@ file; nothing is resized, guessed or cut without a word.
 """
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from reelm.tokenizer.request import RequestError
 
-from .container import read_comment, read_container
-from .frames import BUDGET_BYTES, MAX_FPS, MIN_FPS, Frames
-from .pictures import is_picture, read_animation, read_picture, read_picture_comment
+from .container import read_comment, read_container, stream_container, stream_container_sound
+from .frames import BUDGET_BYTES, MAX_FPS, MIN_FPS, Fit, Frames, TimedFrame
+from .pictures import is_picture, read_animation, read_picture, read_picture_comment, stream_animation
 from .sound import Sound
 
 
@@ -59,6 +63,36 @@ def read_video(
     return Footage(*read(path, name, fps=fps, max_frames=max_frames, budget_bytes=budget_bytes))
 
 
+def stream_video(
+    path: str | os.PathLike[str], *, fit: Fit | None = None, name: str | None = None
+) -> Iterator[TimedFrame]:
+    """Frames of a video, an animation or a picture one at a time, on the file's own clock, however long it is.
+
+    Args:
+        path: Whatever PyAV or Pillow read.
+        fit: Called with the height and width of each frame as it is seen, gives those it is scaled to; one of them is
+            in memory at its own size. None leaves them as they are.
+        name: How messages call the file; None takes its path.
+
+    Raises:
+        RequestError: as `read_video`, whenever the fault is met; sizes that change are left to `fit`.
+    """
+    name = _existing(path, name)
+    return (stream_animation if is_picture(path) else stream_container)(path, name, fit)
+
+
+def stream_sound(
+    path: str | os.PathLike[str], *, start: float, sample_rate: int, name: str | None = None
+) -> Iterator[NDArray[np.float32]]:
+    """The sound of a video as pieces float32 [n], mixed down to one channel; nothing when there is none.
+
+    The first sample sounds at second `start` of the file's clock, where a `TimedFrame` says its own start: what comes
+    before is dropped, a late beginning is preceded by silence. Raises RequestError when it is damaged.
+    """
+    name = _existing(path, name)
+    return iter(()) if is_picture(path) else stream_container_sound(path, name, start, sample_rate)
+
+
 def read_image(path: str | os.PathLike[str]) -> Frames:
     """Reads a picture, or the first frame of an animation, as uint8 [H,W,3]: upright, transparency over black.
 
@@ -74,9 +108,9 @@ def read_note(path: str | os.PathLike[str]) -> str | None:
     return read_picture_comment(path, name) if is_picture(path) else read_comment(path, name)
 
 
-def _existing(path: str | os.PathLike[str]) -> str:
+def _existing(path: str | os.PathLike[str], name: str | None = None) -> str:
     """The name of the file for messages, on one line whatever is in it."""
-    name = repr(os.fspath(path))
+    name = repr(os.fspath(path) if name is None else name)
     try:
         exists, is_file = os.path.exists(path), os.path.isfile(path)
     except ValueError:  # a NUL in the name

@@ -3,6 +3,7 @@
 model.json                    format, configs of the parts, defaults, sha256 of the other files, training record
 video_tokenizer.safetensors
 lm.safetensors, text.model    together or not at all: a folder without them has a tokenizer only
+README.md                     the model card, for people
 """
 
 import difflib
@@ -10,7 +11,7 @@ import hashlib
 import inspect
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, overload
@@ -25,7 +26,8 @@ from reelm.tokenizer.request import RequestError
 from reelm.tokenizer.text import TextTokenizer
 from reelm.tokenizer.video import VideoTokenizer, VideoTokenizerConfig
 
-from . import shipped
+from . import hub, shipped
+from .card import card
 from .clip import Clip
 from .conditions import Picture, Source
 from .generate import joined, score, stream
@@ -35,6 +37,7 @@ from .weights import StoredType, pack, unpack
 
 FORMAT = 2
 DEFAULT = "demo"
+CARD = "README.md"
 MANIFEST, VIDEO_FILE, LM_FILE, TEXT_FILE = "model.json", "video_tokenizer.safetensors", "lm.safetensors", "text.model"
 
 
@@ -264,6 +267,7 @@ class Model:
         }
         folder = Path(directory)
         folder.mkdir(parents=True, exist_ok=True)
+        files[CARD] = card(replace(self, name=folder.resolve().name).info()).encode()
         # The manifest comes last: a folder without one is no model, so a broken write is never mistaken for one.
         for name, data in (*files.items(), (MANIFEST, json.dumps(manifest, indent=2).encode() + b"\n")):
             temporary = folder / (name + ".tmp")
@@ -272,10 +276,10 @@ class Model:
 
 
 def load(name: str | None = None, *, mesh: Any = None, dtype: str | None = None) -> Model:
-    """A model by the name of a shipped one ("demo" when None) or by its folder.
+    """A model by the name of a shipped one ("demo" when None), its folder, or its id on the Hugging Face hub.
 
     Args:
-        name: shipped name or directory.
+        name: shipped name, directory, or an id such as "owner/name" where huggingface_hub is installed.
         mesh: for models split over devices; this version runs on one device and takes None only.
         dtype: "float32" or "bfloat16" activations; by default what suits the device.
 
@@ -334,6 +338,8 @@ def _folder(name: str | None) -> Path:
         return shipped.folder(name)
     if Path(name).is_dir():
         return Path(name)
+    if hub.is_hub_id(name):
+        return hub.fetch(name)
     raise RequestError(f"no model or folder is named {name!r}; shipped are {', '.join(shipped.names()) or 'none'}")
 
 

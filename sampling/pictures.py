@@ -16,7 +16,7 @@ import numpy as np
 
 from reelm.tokenizer.request import RequestError
 
-from .frames import Frames, TimedFrame, blocks, check_budget, check_size, gather, on_clock, over_black
+from .frames import Fit, Frames, TimedFrame, blocks, check_budget, check_size, gather, on_clock, over_black
 from .output import replacing
 
 if TYPE_CHECKING:
@@ -56,6 +56,20 @@ def read_animation(
             frames = on_clock(frames, fps)
         video, start, end = gather(name, frames, max_frames, budget_bytes)
     return video, fps or len(video) / (end - start), None, None
+
+
+def stream_animation(path: str | os.PathLike[str], name: str, fit: Fit | None) -> Iterator[TimedFrame]:
+    """The frames one at a time; see `media.stream_video`."""
+    from PIL import Image
+
+    with _opened(path, name) as image:
+        for frame in _timed(image, getattr(image, "n_frames", 1)):
+            if fit is None:
+                yield frame
+            else:
+                height, width = fit(*frame.pixels.shape[:2])
+                scaled = Image.fromarray(frame.pixels).resize((width, height), Image.Resampling.BOX)
+                yield frame._replace(pixels=np.asarray(scaled))
 
 
 def read_picture_comment(path: str | os.PathLike[str], name: str) -> str | None:

@@ -27,6 +27,7 @@ from reelm.tokenizer.video import VideoTokenizerConfig, autoencode, init_params
 from reelm.train import loop, pipeline
 from reelm.train import state as train_state
 from reelm.train.checkpoints import restore_params
+from reelm.train.throughput import NAMES as PACE
 
 MODEL = VideoTokenizerConfig(bits=4, encoder_channels=(8,), decoder_channels=(8,), encoder_blocks=1, decoder_blocks=1)
 
@@ -120,7 +121,7 @@ def digest(state) -> str:
 
 def metrics(workdir: Path) -> list[dict]:
     lines = [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
-    return [{name: value for name, value in line.items() if name != "seconds"} for line in lines]
+    return [{name: value for name, value in line.items() if name not in ("seconds", *PACE)} for line in lines]
 
 
 def steps_on_disk(workdir: Path) -> list[int]:

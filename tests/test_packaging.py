@@ -87,7 +87,8 @@ def test_imports_point_one_way(path):
 
 def test_every_import_is_a_declared_dependency():
     distributions = {"PIL": "pillow", "orbax": "orbax-checkpoint"}
-    declared = {re.split(r"[^\w-]", requirement)[0] for requirement in PROJECT["project"]["dependencies"]}
+    needed = [*PROJECT["project"]["dependencies"], *PROJECT["project"]["optional-dependencies"]["hub"]]
+    declared = {re.split(r"[^\w-]", requirement)[0] for requirement in needed}
     files = [path for folder in FOLDERS.values() for path in folder.glob("*.py")]
     used = {name.split(".")[0] for path in files for level, name in imports(path) if level == 0}
     used -= {"reelm", *sys.stdlib_module_names}

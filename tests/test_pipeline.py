@@ -52,6 +52,10 @@ def test_the_seed_fixes_the_order():
     assert indices(batches(), 0, 9) != indices(batches(seed=6), 0, 9)
 
 
+def test_a_batch_may_hold_one():
+    assert np.sort(np.ravel(indices(batches(batch_size=1), 0, SIZE))).tolist() == list(range(SIZE))
+
+
 def test_a_batch_may_be_larger_than_the_source():
     [batch] = indices(batches(batch_size=3 * SIZE), 0, 1)
     assert np.bincount(batch).tolist() == [3] * SIZE
@@ -100,9 +104,37 @@ def test_stages_follow_one_another_and_the_last_goes_on():
     assert [next(iterator)["index"].tolist() for _ in range(3)] == indices(staged, 2, 5)
 
 
+@pytest.mark.parametrize("processes", [2, 4])
+def test_processes_share_the_very_batches_of_one(processes):
+    whole = batches(transform=Draw())
+    shares = [batches(transform=Draw(), process=p, processes=processes) for p in range(processes)]
+    for i in range(20):
+        joined = {name: np.concatenate([share[i][name] for share in shares]) for name in ("index", "draw")}
+        np.testing.assert_equal(joined, whole[i])
+
+
+def test_a_run_goes_on_with_another_number_of_processes():
+    def position_after(steps: int, position: Any, processes: int, seen: list) -> Any:
+        iterators = [pipeline.iterate(batches(process=p, processes=processes)) for p in range(processes)]
+        for iterator in iterators:
+            iterator.set_state(position)
+        for _ in range(steps):
+            seen += [sorted(index for iterator in iterators for index in next(iterator)["index"])]
+        [state] = {json.dumps(iterator.get_state()) for iterator in iterators}
+        return json.loads(state)
+
+    seen: list[list[int]] = []
+    position = pipeline.iterate(batches()).get_state()
+    for processes in (1, 2, 4, 1):
+        position = position_after(5, position, processes, seen)
+    assert seen == [sorted(batch) for batch in indices(batches(), 0, 20)]
+
+
 def test_impossible_pipelines_are_refused_with_their_numbers():
     with pytest.raises(ValueError, match="2 datasets"):
         pipeline.mix([batches(), batches()], [1])
+    with pytest.raises(ValueError, match="batch of 4 cannot be shared by 3"):
+        batches(process=0, processes=3)
     with pytest.raises(ValueError, match="stage 0 of 2"):
         pipeline.stages([(None, batches()), (3, batches())])
     with pytest.raises(ValueError, match="wants 9 batches of a dataset that holds 5"):

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,14 +29,21 @@ def sample(index: int) -> TokenSample:
     }
 
 
-def count_to(total: int) -> Callable[[int], Iterator[TokenSample]]:
-    return lambda start: (sample(index) for index in range(start, total))
+def count_to(total: int) -> Callable[[int, int], Iterator[TokenSample]]:
+    def samples_of(start: int, stop: int) -> Iterator[TokenSample]:
+        assert 0 <= start < stop <= total
+        return map(sample, range(start, stop))
+
+    return samples_of
 
 
-def write(directory: Path, samples_from: Callable[[int], Iterator[TokenSample]], **changed: object) -> TokenIndex:
-    size = {"height": 16, "width": 32, "time_stride": 4}
-    settings = {"tokenizer_hash": "abc", "fps": 8.0, **size, "shard_size": 4} | changed
-    return write_tokens(directory, samples_from, **settings)  # pyright: ignore[reportArgumentType]
+def write(directory: Path, total: int, samples_of: Any = None, **changed: Any) -> TokenIndex:
+    settings = (
+        {"tokenizer_hash": "abc", "fps": 8.0, "time_stride": 4, "runs": [(total, 9, 16, 32)]}
+        | {"shard_size": 4}
+        | changed
+    )
+    return write_tokens(directory, samples_of or count_to(total), **settings)
 
 
 def assert_holds(directory: Path, total: int) -> None:
@@ -53,11 +61,12 @@ def contents(directory: Path) -> dict[str, bytes]:
 
 
 def test_samples_come_back_as_written(tmp_path: Path) -> None:
-    index = write(tmp_path / "tokens", count_to(10), source={"dataset": "moving_digits", "size": (16, 32)})
+    runs = [(7, 9, 16, 32), (3, 9, 32, 16)]
+    index = write(tmp_path / "tokens", 10, source={"dataset": "moving_digits", "size": (16, 32)}, runs=runs)
     assert_holds(tmp_path / "tokens", 10)
     assert open_tokens(tmp_path / "tokens").index == index
-    assert [samples for _, samples in index.shards] == [4, 4, 2]
-    assert (index.fps, index.height, index.width) == (8.0, 16, 32)
+    assert [stop - start for _, start, stop in index.shards()] == [4, 4, 2]
+    assert (index.fps, index.num_samples, *index.usual[1:]) == (8.0, 10, 9, 16, 32)
     assert index.source == {"dataset": "moving_digits", "size": [16, 32]}
     source = open_tokens(tmp_path / "tokens")
     for outside in (-1, 10):
@@ -66,28 +75,44 @@ def test_samples_come_back_as_written(tmp_path: Path) -> None:
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(source))[7]["video"], source[7]["video"])
 
 
-def test_interrupted_writer_is_completed_to_the_same_bytes(tmp_path: Path) -> None:
-    write(tmp_path / "whole", count_to(10))
+@pytest.mark.parametrize("processes", [1, 3])
+def test_interrupted_writers_are_completed_to_the_same_bytes(tmp_path: Path, processes: int) -> None:
+    write(tmp_path / "whole", 10)
     for stop in range(10):
         directory = tmp_path / f"cut-{stop}"
 
-        def cut_short(start: int, stop: int = stop) -> Iterator[TokenSample]:
-            yield from count_to(stop)(start)
-            raise KeyboardInterrupt
+        def cut_short(start: int, end: int, stop: int = stop) -> Iterator[TokenSample]:
+            for index in range(start, end):
+                if index == stop:
+                    raise KeyboardInterrupt
+                yield sample(index)
 
         with pytest.raises(KeyboardInterrupt):
-            write(directory, cut_short)
+            write(directory, 10, cut_short)
         with pytest.raises(RequestError, match="cut short"):
             open_tokens(directory)
-        starts: list[int] = []
+        asked: list[int] = []
 
-        def resumed(start: int, starts: list[int] = starts) -> Iterator[TokenSample]:
-            starts.append(start)
-            return count_to(10)(start)
+        def resumed(start: int, end: int, asked: list[int] = asked) -> Iterator[TokenSample]:
+            asked.extend(range(start, end))
+            return count_to(10)(start, end)
 
-        write(directory, resumed)
-        assert starts == [stop // 4 * 4]
+        # The last process to end finds the set complete, whatever the order.
+        indices = [write(directory, 10, resumed, process=p, processes=processes) for p in reversed(range(processes))]
+        assert indices[-1].complete
+        assert sorted(asked) == list(range(stop // 4 * 4, 10))
         assert contents(directory) == contents(tmp_path / "whole")
+
+
+def test_a_set_is_complete_when_every_process_is_done(tmp_path: Path) -> None:
+    assert not write(tmp_path, 10, process=1, processes=3).complete
+    assert not write(tmp_path, 10, process=0, processes=3).complete
+    with pytest.raises(RequestError, match="1 of its 3 shards are missing"):
+        open_tokens(tmp_path)
+    assert write(tmp_path, 10, process=2, processes=3).complete
+    assert_holds(tmp_path, 10)
+    with pytest.raises(RequestError, match="process is 3 of 3"):
+        write(tmp_path, 10, process=3, processes=3)
 
 
 def test_killed_writer_is_completed(tmp_path: Path) -> None:
@@ -97,8 +122,8 @@ import os, signal
 from pathlib import Path
 import numpy as np
 from reelm.train import tokens
-def samples_from(start):
-    for index in range(start, 10):
+def samples_of(start, stop):
+    for index in range(start, stop):
         codes = np.zeros((1, 2, 4), np.int32)
         yield {{"video": codes, "caption": "lost", "stills": codes[:0], "still_frames": []}}
 def killed(path, target):
@@ -106,42 +131,48 @@ def killed(path, target):
         os.kill(os.getpid(), signal.SIGKILL)
     replace(path, target)
 replace, os.replace = os.replace, killed
-tokens.write_tokens(Path({str(tmp_path / "tokens")!r}), samples_from,
-                    tokenizer_hash="abc", fps=8.0, height=16, width=32, time_stride=4, shard_size=4)
+tokens.write_tokens(Path({str(tmp_path / "tokens")!r}), samples_of,
+                    tokenizer_hash="abc", fps=8.0, time_stride=4, runs=[(10, 9, 16, 32)], shard_size=4)
 """
     process = subprocess.run([sys.executable, "-c", program], env=os.environ | {"JAX_PLATFORMS": "cpu"})
     assert process.returncode == -signal.SIGKILL
-    assert "tokens-00001.array_record.tmp" in contents(tmp_path / "tokens")
-    index = write(tmp_path / "tokens", count_to(10))
-    assert index.complete and [samples for _, samples in index.shards] == [4, 4, 2]
+    assert any(name.startswith("tokens-00001.array_record.") for name in contents(tmp_path / "tokens"))
+    assert write(tmp_path / "tokens", 10).complete
+    assert not [name for name in contents(tmp_path / "tokens") if name.endswith(".tmp")]
     source = open_tokens(tmp_path / "tokens")
     assert [source[i]["caption"] for i in range(4)] == ["lost"] * 4
     np.testing.assert_array_equal(source[4]["video"], sample(4)["video"])
-    assert not [name for name in contents(tmp_path / "tokens") if name.endswith(".tmp")]
 
 
 def test_complete_set_grows_and_else_stays(tmp_path: Path) -> None:
-    write(tmp_path, count_to(6))
+    write(tmp_path, 6)
     before = contents(tmp_path)
-    write(tmp_path, count_to(6))
+    write(tmp_path, 6)
+    write(tmp_path, 5)
     assert contents(tmp_path) == before
-    write(tmp_path, count_to(11))
+    write(tmp_path, 11)
     assert_holds(tmp_path, 11)
 
 
 @pytest.mark.parametrize(
-    "changed", [{"tokenizer_hash": "xyz"}, {"fps": 24.0}, {"height": 64}, {"width": 64}, {"source": {"split": "test"}}]
+    "changed", [{"tokenizer_hash": "xyz"}, {"fps": 24.0}, {"shard_size": 3}, {"source": {"split": "test"}}]
 )
 def test_other_settings_never_join_a_set(tmp_path: Path, changed: dict[str, object]) -> None:
-    write(tmp_path, count_to(6))
+    write(tmp_path, 6)
     before = contents(tmp_path)
     with pytest.raises(RequestError, match=next(iter(changed))):
-        write(tmp_path, count_to(12), **changed)
+        write(tmp_path, 12, **changed)
     assert contents(tmp_path) == before
 
 
+def test_clips_of_other_shapes_never_join_a_set(tmp_path: Path) -> None:
+    write(tmp_path, 6)
+    with pytest.raises(RequestError, match=r"clips of \(9, 16, 32\), not \(9, 64, 32\)"):
+        write(tmp_path, 12, runs=[(12, 9, 64, 32)])
+
+
 def test_tokens_of_another_tokenizer_are_refused(tmp_path: Path) -> None:
-    write(tmp_path, count_to(2))
+    write(tmp_path, 2)
     open_tokens(tmp_path)
     open_tokens(tmp_path, "abc")
     with pytest.raises(RequestError, match="made by tokenizer abc, not xyz"):
@@ -153,18 +184,18 @@ def test_folders_that_are_no_token_set_are_refused(tmp_path: Path) -> None:
         open_tokens(tmp_path / "absent")
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(RequestError, match="not empty"):
-        write(tmp_path, count_to(2))
+        write(tmp_path, 2)
     with pytest.raises(RequestError, match="is a file"):
-        write(tmp_path / "notes.txt", count_to(2))
+        write(tmp_path / "notes.txt", 2)
     assert contents(tmp_path) == {"notes.txt": b"mine"}
-    write(tmp_path / "empty", count_to(0))
+    write(tmp_path / "empty", 0)
     with pytest.raises(RequestError, match="is empty"):
         open_tokens(tmp_path / "empty")
 
 
 @pytest.mark.parametrize("damage", ["missing", "cut short", "empty", "of another shard"])
-def test_damaged_shard_is_named(tmp_path: Path, damage: str) -> None:
-    write(tmp_path, count_to(10))
+def test_a_damaged_shard_is_named_and_mended_by_the_next_writer(tmp_path: Path, damage: str) -> None:
+    write(tmp_path, 10)
     shard = tmp_path / "tokens-00002.array_record"
     raw = shard.read_bytes()
     if damage == "missing":
@@ -172,13 +203,15 @@ def test_damaged_shard_is_named(tmp_path: Path, damage: str) -> None:
     else:
         other = (tmp_path / "tokens-00000.array_record").read_bytes()
         shard.write_bytes({"cut short": raw[: len(raw) // 2], "empty": b"", "of another shard": other}[damage])
-    for attempt in (lambda: open_tokens(tmp_path), lambda: write(tmp_path, count_to(12))):
-        with pytest.raises(RequestError, match=shard.name) as refused:
-            attempt()
-        assert "\n" not in str(refused.value)
+    with pytest.raises(RequestError, match=shard.name) as refused:
+        open_tokens(tmp_path)
+    assert "\n" not in str(refused.value)
+    write(tmp_path, 10)
+    assert shard.read_bytes() == raw
+    assert_holds(tmp_path, 10)
 
 
-@pytest.mark.parametrize("index", ["{", "[]", "{}", '{"format": 1}', '{"format": 2, "shards": 3}', "\x00"])
+@pytest.mark.parametrize("index", ["{", "[]", "{}", '{"format": 2}', '{"format": 3, "runs": 3}', "\x00"])
 def test_damaged_index_is_refused(tmp_path: Path, index: str) -> None:
     (tmp_path / INDEX_FILE).write_text(index)
     with pytest.raises(RequestError, match=INDEX_FILE):
@@ -188,5 +221,5 @@ def test_damaged_index_is_refused(tmp_path: Path, index: str) -> None:
 @pytest.mark.parametrize("codes", [np.zeros((2, 2), np.int32), np.zeros((1, 2, 2), np.int64), np.zeros((1, 2, 2))])
 def test_codes_of_another_kind_are_refused(tmp_path: Path, codes: np.ndarray) -> None:
     with pytest.raises(ValueError, match="int32"):
-        write(tmp_path, lambda start: iter([TokenSample({**sample(0), "video": codes})]))
+        write(tmp_path, 1, lambda start, stop: iter([TokenSample({**sample(0), "video": codes})]))
     assert not json.loads((tmp_path / INDEX_FILE).read_text())["complete"]

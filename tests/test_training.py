@@ -20,8 +20,9 @@ from reelm.train import lm, video_tokenizer
 from reelm.train.augment import RandomClip
 from reelm.train.checkpoints import restore_params
 from reelm.train.export import export
-from reelm.train.lm import Bucket, LMRun, Stage
+from reelm.train.lm import LMRun
 from reelm.train.loop import LoopConfig
+from reelm.train.mixture import Bucket, Stage
 from reelm.train.moving_digits import example
 from reelm.train.optimizer import OptimizerConfig, make_step
 from reelm.train.samples import ToSample
@@ -57,7 +58,7 @@ def trained(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("trained")
     video_tokenizer.train(TOKENIZER, folder / "tokenizer")
     tokenize("moving_digits", folder / "tokenizer", folder / "tokens", num_clips=40, num_frames=9)
-    lm.train(replace(LM, tokens=folder / "tokens", video_tokenizer=folder / "tokenizer"), folder / "lm")
+    lm.train(replace(LM, tokens=(folder / "tokens",), video_tokenizer=folder / "tokenizer"), folder / "lm")
     export(folder / "tokenizer", folder / "lm", folder / "model", dtype="int8", cfg_scale=1.5)
     return folder
 
@@ -115,7 +116,7 @@ def test_folders_of_the_wrong_training_are_named(trained, tmp_path):
 
 
 def test_a_bucket_longer_than_the_tokens_is_refused(trained, tmp_path):
-    run = replace(LM, tokens=trained / "tokens", stages=(Stage(buckets=(Bucket(frames=4, batch_size=2),)),))
+    run = replace(LM, tokens=(trained / "tokens",), stages=(Stage(buckets=(Bucket(frames=4, batch_size=2),)),))
     with pytest.raises(RequestError, match="4 latent frames"):
         lm.train(run, tmp_path / "lm")
 

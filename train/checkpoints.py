@@ -29,6 +29,7 @@ import jax.numpy as jnp
 import numpy as np
 import orbax.checkpoint as ocp
 from etils import epath
+from orbax.checkpoint.checkpoint_managers import preservation_policy
 
 from reelm.tokenizer.request import RequestError
 
@@ -50,12 +51,14 @@ class Checkpoints:
     """The checkpoints of one run, for the loop that writes them: `newest`, `load`, then `open`, `save` ..., `close`."""
 
     def __init__(self, directory: Path, *, keep: int, note: Callable[[str], None]) -> None:
-        """The `keep` newest steps stay on disk; `note` is told, one line each, what was passed over."""
+        """The `keep` newest steps, and `best`, stay on disk; `note` is told, one line each, what was passed over."""
         self._directory, self._keep, self._note = directory.absolute(), keep, note
         self._manager: ocp.CheckpointManager | None = None
         self._open = contextlib.ExitStack()
         self.last: int | None = None
         """The step of the newest checkpoint, written or being written."""
+        self.best: int | None = None
+        """A step that stays on disk beside the newest; the loop says which."""
 
     def newest(self) -> Found | None:
         """Returns the newest sound checkpoint, None when there is none; raises RequestError when all are damaged."""
@@ -92,7 +95,7 @@ class Checkpoints:
         options = ocp.CheckpointManagerOptions(
             step_prefix="step",
             step_format_fixed_length=8,
-            max_to_keep=self._keep,
+            preservation_policy=_Kept(self, self._keep),
             cleanup_tmp_directories=True,
             async_options=ocp.AsyncOptions(post_finalization_callback=self._write_digests),
         )
@@ -166,6 +169,18 @@ class Checkpoints:
         self._note(f"moved {folder.name} to {target.name}")
 
 
+class _Kept(preservation_policy.PreservationPolicy):
+    """The newest checkpoints and the best one."""
+
+    def __init__(self, store: Checkpoints, newest: int) -> None:
+        self._store, self._newest = store, newest
+
+    def should_preserve(self, checkpoints: Any, *, context: Any) -> list[bool]:
+        del context
+        late = max(0, len(checkpoints) - self._newest)
+        return [index >= late or each.step == self._store.best for index, each in enumerate(checkpoints)]
+
+
 @contextlib.contextmanager
 def _orbax_unlogged() -> Iterator[None]:
     # What orbax's threads meet is raised to us as well; their tracebacks would drown the one line that is shown.
@@ -205,22 +220,26 @@ def newest(directory: Path, note: Callable[[str], None] = _say) -> Found | None:
     return None
 
 
-def restore_params(workdir: Path, *, ema: bool = True) -> tuple[Any, int, dict[str, Any]]:
+def restore_params(workdir: Path, *, ema: bool = True, best: bool = False) -> tuple[Any, int, dict[str, Any]]:
     """Returns (params, step, config) of the newest sound checkpoint of a run, to export or to judge.
 
     Args:
         workdir: the folder given to `loop.run`.
         ema: take the moving average of the parameters; the parameters themselves where the run keeps no average.
+        best: take the checkpoint that was best in the run's evaluations.
 
     Returns:
         Parameters as a nested dict of numpy arrays, the step they were saved at, and the run's resolved config.
 
     Raises:
-        RequestError: there is no sound checkpoint.
+        RequestError: there is no sound checkpoint, or no best one.
     """
-    found = newest(Path(workdir).absolute() / "checkpoints")
+    directory = Path(workdir).absolute() / "checkpoints"
+    found = newest(directory)
     if found is None:
         raise RequestError(f"{workdir} holds no checkpoint; train into it first")
+    if best:
+        found = _best(directory, found)
     part = "ema" if ema and any(name.startswith("ema/") for name in found.record["tree"]) else "params"
     # The handler alone, since only this item of the checkpoint is read, and of it only this part.
     handler, path = ocp.PyTreeCheckpointHandler(), epath.Path(found.folder) / "state"
@@ -231,6 +250,17 @@ def restore_params(workdir: Path, *, ema: bool = True) -> tuple[Any, int, dict[s
     )
     handler.close()
     return restored[part], found.step, found.record["config"]
+
+
+def _best(directory: Path, last: Found) -> Found:
+    step = last.record["best"]["step"]
+    if step is None:
+        raise RequestError(f"{directory.parent} holds no evaluation to be best by; train with loop.evaluate_every")
+    [folder] = [folder for number, folder in _folders(directory) if number == step] or [None]
+    fault = "it is missing" if folder is None else _fault(folder)
+    if folder is None or fault is not None:
+        raise RequestError(f"the best checkpoint of {directory.parent}, step {step}, cannot be read: {fault}")
+    return Found(step=step, folder=folder, record=_read(folder, record=ocp.args.JsonRestore())["record"])
 
 
 def _folders(directory: Path) -> list[tuple[int, Path]]:

@@ -4,31 +4,47 @@ Comes in: a name, a split, and for a set built on disk its folder. Goes out: a `
 loops index alike. Knows nothing of tokens (`tokens.py`), batches (`pipeline.py`) or models.
 
 `moving_digits` needs no files: any clip is drawn on demand from its index. The set that `build` writes to disk holds
-the very same clips in the same order, for readers outside this package.
+the very same clips in the same order, for readers outside this package. Sets that `reelm data build FOLDER` made are
+found by their names in `$REELM_HOME/datasets`, or by the path of their folder.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypedDict
+from typing import Any, NamedTuple, NotRequired, Protocol, TypedDict
 
 import numpy as np
 
 from reelm.tokenizer.request import RequestError
 
 from . import moving_digits
+from .build import BUILD_FILE, Built, built_names, open_built
 from .mnist import DigitSet, cache_folder
 
 # More clips than any run here shows once, so a training clip is practically never seen twice.
 _ENDLESS = 1_000_000
 
 
+_FRAMES = 33  # of a clip that is drawn, where no length is asked for
+
+
 class CaptionedClip(TypedDict):
-    """video uint8[T, H, W, 3], its caption, and its frames a second."""
+    """video uint8[T, H, W, 3], its caption, its frames a second; with sound also audio float32[S, C] and its rate."""
 
     video: np.ndarray
     caption: str
     fps: float
+    audio: NotRequired[np.ndarray]
+    sample_rate: NotRequired[int]
+
+
+class ShapeRun(NamedTuple):
+    """So many clips of one shape after one another."""
+
+    clips: int
+    frames: int
+    height: int
+    width: int
 
 
 class ClipSource(Protocol):
@@ -39,44 +55,84 @@ class ClipSource(Protocol):
         """What was opened, as JSON values: kept beside tokens and weights made from it."""
         ...
 
+    @property
+    def shapes(self) -> tuple[ShapeRun, ...]:
+        """The shapes of all clips, in order."""
+        ...
+
     def __len__(self) -> int: ...
 
     def __getitem__(self, index: int) -> CaptionedClip: ...
 
 
-def names() -> tuple[str, ...]:
-    """The names that `open_clips` and `build` know."""
-    return tuple(_DATASETS)
+def names(data_dir: Path | None = None) -> tuple[str, ...]:
+    """The names that `open_clips` knows: those that need no files, then the sets built in `data_dir`."""
+    return (*_DATASETS, *built_names(data_dir or built_folder()))
 
 
-def describe(name: str) -> str:
+def describe(name: str, data_dir: Path | None = None) -> str:
     """A data set in one line."""
+    if name not in _DATASETS and (folder := _folder(name, data_dir)):
+        runs = {split: [ShapeRun(*run) for run in runs] for split, runs in _built(folder).splits.items()}
+        counts = ", ".join(f"{sum(run.clips for run in each)} in {split}" for split, each in runs.items())
+        shapes = sorted({run[1:] for each in runs.values() for run in each})
+        return f"clips: {counts}; of {', '.join('x'.join(map(str, shape)) for shape in shapes)}; in {folder}"
     return _dataset(name).summary
+
+
+def is_drawn(name: str) -> bool:
+    """Whether the clips of a set are drawn on demand, so that there is no end of them."""
+    return name in _DATASETS
+
+
+def built_folder() -> Path:
+    """Where sets are built that no other folder is named for: `$REELM_HOME/datasets`."""
+    return cache_folder() / "datasets"
 
 
 def open_clips(
     name: str,
     split: str,
     *,
-    num_frames: int = 33,
+    num_frames: int | None = None,
     num_clips: int | None = None,
     data_dir: Path | None = None,
     config: str = "full",
 ) -> ClipSource:
     """The first `num_clips` clips of a split (None: all), each of `num_frames` frames.
 
-    With `data_dir` they are read from what `build(name, data_dir, config)` wrote there; without it they are drawn on
-    demand. RequestError for an unknown name or split, more frames or clips than there are, or a set not built.
+    `name` may be the folder of a set built from a folder of videos. Of such a set the clips of `num_frames` frames or
+    more are taken, which stand by shape; None takes all, each at its length. Of moving_digits None is 33: with
+    `data_dir` they are read from what `build(name, data_dir, config)` wrote there; without it they are drawn on demand.
+    RequestError for an unknown name or split, more frames or clips than there are, or a set not built.
     """
-    dataset = _dataset(name)
-    if split not in dataset.splits:
-        raise RequestError(f"{name} has no split {split!r}; there are {', '.join(dataset.splits)}")
     for what, number in (("num_frames", num_frames), ("num_clips", num_clips)):
         if number is not None and number < 1:
             raise RequestError(f"{what} is {number}; it must be at least 1")
+    if name not in _DATASETS and (folder := _folder(name, data_dir)):
+        from .folder_clips import open_folder
+
+        return open_folder(folder, split, num_frames, num_clips)
+    dataset = _dataset(name)
+    if split not in dataset.splits:
+        raise RequestError(f"{name} has no split {split!r}; there are {', '.join(dataset.splits)}")
     if data_dir is None:
-        return dataset.draw(split, num_frames, num_clips)
-    return dataset.read(split, num_frames, num_clips, data_dir, config)
+        return dataset.draw(split, num_frames or _FRAMES, num_clips)
+    return dataset.read(split, num_frames or _FRAMES, num_clips, data_dir, config)
+
+
+def open_held_back(name: str, *, num_frames: int | None = None) -> ClipSource:
+    """The clips to look at while training: of the split "test", or "train" where a set of one file has no other."""
+    folder = None if name in _DATASETS else _folder(name, None)
+    alone = folder is not None and "test" not in _built(folder).splits
+    return open_clips(name, "train" if alone else "test", num_frames=num_frames)
+
+
+def clips_of_one_shape(source: ClipSource, count: int) -> np.ndarray:
+    """The first clips, up to `count`, of the shape that most clips have: uint8 [B, T, H, W, 3]."""
+    run = max(source.shapes, key=lambda run: run.clips)
+    first = sum(before.clips for before in source.shapes[: source.shapes.index(run)])
+    return np.stack([source[index]["video"] for index in range(first, first + min(count, run.clips))])
 
 
 def build(name: str, data_dir: Path | None = None, config: str = "full") -> Path:
@@ -84,7 +140,17 @@ def build(name: str, data_dir: Path | None = None, config: str = "full") -> Path
 
     `data_dir` is `$REELM_HOME/datasets` by default. RequestError for an unknown name or configuration.
     """
-    return _dataset(name).build(data_dir or cache_folder() / "datasets", config)
+    return _dataset(name).build(data_dir or built_folder(), config)
+
+
+def _folder(name: str, data_dir: Path | None) -> Path | None:
+    """The folder of a set that was built under that name, or that `name` is."""
+    folders = ((data_dir or built_folder()) / name, Path(name).absolute())
+    return next((folder for folder in folders if (folder / BUILD_FILE).is_file()), None)
+
+
+def _built(folder: Path) -> Built:
+    return open_built(folder.name, folder.parent)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +164,7 @@ class _Dataset:
 
 def _dataset(name: str) -> _Dataset:
     if name not in _DATASETS:
-        raise RequestError(f"no data set is named {name!r}; there are {', '.join(_DATASETS)}")
+        raise RequestError(f"no data set is named {name!r}; there are {', '.join(names())}")
     return _DATASETS[name]
 
 
@@ -119,6 +185,10 @@ class _DrawnDigits:
             "num_frames": self.num_frames,
             "handwriting": self.digits.name,
         }
+
+    @property
+    def shapes(self) -> tuple[ShapeRun, ...]:
+        return (ShapeRun(self.num_clips, self.num_frames, moving_digits.SIZE, moving_digits.SIZE),)
 
     def __len__(self) -> int:
         return self.num_clips
@@ -147,6 +217,10 @@ class _BuiltDigits:
             "num_frames": self.num_frames,
             "handwriting": self.records[0]["handwriting"].decode(),
         }
+
+    @property
+    def shapes(self) -> tuple[ShapeRun, ...]:
+        return (ShapeRun(self.num_clips, self.num_frames, moving_digits.SIZE, moving_digits.SIZE),)
 
     def __len__(self) -> int:
         return self.num_clips

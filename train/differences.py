@@ -9,7 +9,21 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 DURATION_FIELDS = frozenset(
-    ("steps", "log_every", "save_every", "keep", "sample_every", "max_seconds", "max_skipped", "accept_config")
+    (
+        "steps",
+        "log_every",
+        "save_every",
+        "keep",
+        "best",
+        "evaluate_every",
+        "sample_every",
+        "profile",
+        "tensorboard",
+        "max_seconds",
+        "max_skipped",
+        "accept_config",
+        "dry_run",
+    )
 )
 
 

@@ -14,7 +14,7 @@ from .checkpoints import restore_params
 from .lm import TEXT_FILE
 from .video_tokenizer import open_tokenizer
 
-_FOLDERS = ("start_from", "tokens", "video_tokenizer")
+_FOLDERS = ("start_from", "video_tokenizer")
 
 
 def export(
@@ -29,9 +29,9 @@ def export(
     language_model, defaults = None, Defaults()
     if lm is not None:
         params, _, config = restore_params(lm)
-        token_set = config.get("token_set")
-        if token_set is None:
+        if not config.get("token_sets"):
             raise RequestError(f"{lm} holds the training of something else than a language model")
+        token_set = config["token_sets"][0]
         if token_set["tokenizer_hash"] != tokenizer.hash:
             raise RequestError(
                 f"{lm} was trained on codes of tokenizer {token_set['tokenizer_hash']}, "
@@ -41,9 +41,9 @@ def export(
         tasks = {bucket["task"] for stage in config["stages"] for bucket in stage["buckets"]}
         text = TextTokenizer((lm / TEXT_FILE).read_bytes())
         language_model = LanguageModel(model_config, params, text, tuple(sorted(tasks)))
-        defaults = Defaults(
-            height=token_set["height"], width=token_set["width"], fps=token_set["fps"], cfg_scale=cfg_scale
-        )
+        # The clips that most of the training was on.
+        _, _, height, width = max(token_set["runs"])
+        defaults = Defaults(height=height, width=width, fps=token_set["fps"], cfg_scale=cfg_scale)
         record["lm"] = _record(lm)
     model = Model(output.name, tokenizer, language_model, defaults, record)
     model.save(output, dtype=dtype)
@@ -55,5 +55,6 @@ def _record(workdir: Path) -> dict[str, Any]:
     _, step, config = restore_params(workdir)
     # Folders by their names alone: where they stood means nothing elsewhere.
     config |= {name: Path(config[name]).name for name in _FOLDERS if config.get(name)}
+    config |= {"tokens": [Path(folder).name for folder in config["tokens"]]} if "tokens" in config else {}
     lines = (workdir / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
     return {"config": config, "steps": step, "last_metrics": json.loads(lines[-1]) if lines else {}}

@@ -5,18 +5,18 @@ entropy of their codes, with a small penalty on the logits' scale (z-loss, PaLM,
 """
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from functools import partial
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import grain
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from reelm.lm.likelihood import cross_entropy
-from reelm.lm.stream import Task
+from reelm.lm.stream import HEAD
 from reelm.lm.transformer import LMConfig, init_params
 from reelm.sampling.model import Defaults, LanguageModel, Model
 from reelm.tokenizer.codes import bits_to_ids
@@ -28,35 +28,17 @@ from .checkpoints import restore_params
 from .contact_sheet import contact_sheet
 from .differences import differences
 from .loop import LoopConfig
+from .mixture import Bucket, Stage, mixture
 from .optimizer import OptimizerConfig, make_step
 from .samples import ToSample
 from .state import TrainState
+from .throughput import Load
 from .tokens import TokenSource, open_tokens
 from .video_tokenizer import open_tokenizer
 
 TEXT_FILE = "text.model"
-_SAMPLES = 4  # clips made at a time while training, of the token set's first captions
-
-
-@dataclass(frozen=True, kw_only=True)
-class Bucket:
-    """Clips of one length: `frames` latent frames, `batch_size` of them a step, for one task (see samples.py).
-
-    Each bucket compiles once.
-    """
-
-    frames: int
-    batch_size: int
-    task: Task = "begins"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Stage:
-    """A stretch of the run: `steps` steps (None: to the end), taken from `buckets` in the ratio of `weights`."""
-
-    steps: int | None = None
-    buckets: tuple[Bucket, ...] = (Bucket(frames=5, batch_size=16),)
-    weights: tuple[float, ...] = (1.0,)
+_EVALUATION_BATCHES = 16
+_SAMPLES = 4  # clips made at a time while training, of the first captions that a prompt can hold
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,8 +47,9 @@ class LMRun:
 
     Attributes:
         model: sizes of the net.
-        tokens: folder that `reelm data tokenize` wrote.
+        tokens: folders that `reelm data tokenize` wrote, all by one tokenizer.
         video_tokenizer: what made the tokens, to turn samples into clips while training; None for no samples.
+        held_out: token sets of clips not trained on, for evaluations.
         stages: lengths of clips over the run; images first teach what things look like at a fraction of a clip's cost.
         drop_text: share of samples whose words are taken out, so that guidance has an unconditional model.
         corrupt: largest share of a sample's codes that the net reads with wrong bits, while it still learns the right
@@ -77,7 +60,8 @@ class LMRun:
     """
 
     model: LMConfig = field(default_factory=LMConfig)
-    tokens: Path = Path("tokens")
+    tokens: tuple[Path, ...] = (Path("tokens"),)
+    held_out: tuple[Path, ...] = ()
     video_tokenizer: Path | None = None
     stages: tuple[Stage, ...] = (Stage(),)
     drop_text: float = 0.1
@@ -119,23 +103,53 @@ def _corrupted(codes: jax.Array, key: jax.Array, most: float, bits: int) -> jax.
 def train(run: LMRun, workdir: Path) -> TrainState:
     """Runs or resumes the training in `workdir`; see `loop.run` for what is written and what is raised."""
     tokenizer = None if run.video_tokenizer is None else open_tokenizer(run.video_tokenizer)
-    source = open_tokens(run.tokens, tokenizer and tokenizer.hash)
-    frames = source[0]["video"].shape[0]
-    for bucket in (bucket for stage in run.stages for bucket in stage.buckets):
-        most = min(frames - (bucket.task == "continues"), run.model.frames)
-        if bucket.frames > most:
-            raise RequestError(
-                f"a bucket of task {bucket.task!r} has {bucket.frames} latent frames; at most {most} are possible, as "
-                f"tokens have {frames} and the model {run.model.frames}"
-            )
+    sources = _open_all(run.tokens, tokenizer and tokenizer.hash)
+    longest = max(bucket.frames for stage in run.stages for bucket in stage.buckets)
+    if longest > run.model.frames:
+        raise RequestError(f"a bucket has {longest} latent frames; the model takes {run.model.frames}")
+    text, params = _start(run, sources, workdir)
+
+    def to_sample(source: TokenSource, bucket: Bucket) -> ToSample:
+        fps, stride = source.index.fps, source.index.time_stride
+        shape = {"task": bucket.task, "frames": bucket.frames, "prefix": run.model.prefix}
+        return ToSample(text, **shape, fps=fps, stride=stride, drop_text=run.drop_text)
+
+    batches = mixture(run.stages, sources, to_sample, seed=run.loop.seed)
+    held_out = None
+    if run.held_out:
+        last = replace(run.stages[-1], steps=None, token_weights=None)
+        held_out = mixture([last], _open_all(run.held_out, sources[0].index.tokenizer_hash), to_sample, seed=0)
+    of_ema = jax.jit(lambda params, batch: make_loss(run)(params, batch, jax.random.key(0), jnp.zeros((), jnp.int32)))
+
+    def evaluate(current: TrainState) -> dict[str, float]:
+        """Means over the first batches of the last stage's mixture of held out clips."""
+        assert held_out is not None
+        found: dict[str, list[float]] = {}
+        for i in range(_EVALUATION_BATCHES):
+            value, metrics = of_ema(current.ema, held_out[i])
+            for name, number in {"loss": value, **metrics}.items():
+                found.setdefault(name, []).append(float(number))
+        return {name: sum(numbers) / len(numbers) for name, numbers in found.items()}
+
+    def load(batch: Mapping[str, Any]) -> Load:
+        samples, codes = batch["codes"].shape[0], batch["codes"][0].size
+        slots = run.model.prefix + batch["prefix"].codes[0].size + codes - 1
+        attention = 12 * run.model.layers * run.model.heads * run.model.head_width * slots / 2  # causal: half of it
+        return Load(samples, samples * codes, samples * slots * (6 * weights + attention))
+
+    def preview(batch: Mapping[str, Any]) -> list[np.ndarray]:
+        return [] if tokenizer is None else list(tokenizer.decode(batch["codes"][:8]))
+
     optimizer = run.optimizer.build(run.loop.steps)
-    text, params = _start(run, source, workdir)
     initial = state.create(params, optimizer, run.loop.seed)
-    captions = [source[i]["caption"] for i in range(min(_SAMPLES, len(source)))]
+    first, weights = sources[0], sum(leaf.size for leaf in jax.tree.leaves(initial.params) if leaf.ndim > 1)
+    words = (first[i]["caption"] for i in range(min(1000, len(first))))
+    fitting = (caption for caption in words if len(text.encode(caption)) <= run.model.prefix - HEAD)
+    captions = list(islice(fitting, _SAMPLES)) or [""]
 
     def samples(current: TrainState, folder: Path) -> None:
         assert tokenizer is not None
-        size = Defaults(height=source.index.height, width=source.index.width, fps=source.index.fps)
+        size = Defaults(height=first.index.usual.height, width=first.index.usual.width, fps=first.index.fps)
         model = Model("sample", tokenizer, LanguageModel(run.model, current.ema, text), size)
         clips = model.generate(captions)
         contact_sheet([clip.video for clip in clips], folder / "generated.png", columns=9)
@@ -146,19 +160,22 @@ def train(run: LMRun, workdir: Path) -> TrainState:
         run.loop,
         initial,
         make_step(make_loss(run), optimizer, run.optimizer.ema),
-        pipeline.iterate(_stages(run, source, text)),
+        pipeline.iterate(batches),
         workdir,
         samples=samples if tokenizer else None,
-        resolved={**asdict(run), "token_set": asdict(source.index)},
+        evaluate=None if held_out is None else evaluate,
+        load=load,
+        preview=preview,
+        resolved={**asdict(run), "token_sets": [asdict(source.index) for source in sources]},
         label="language model",
     )
 
 
-def _start(run: LMRun, source: TokenSource, workdir: Path) -> tuple[TextTokenizer, dict]:
+def _start(run: LMRun, sources: Sequence[TokenSource], workdir: Path) -> tuple[TextTokenizer, dict]:
     """Text tokenizer and first parameters, those of `start_from` as far as they go."""
     fresh = init_params(run.model, jax.random.key(run.loop.seed))
     if run.start_from is None:
-        return text_tokenizer(source, run.model.text_vocabulary, workdir), fresh
+        return text_tokenizer(sources, run.model.text_vocabulary, workdir), fresh
     there, _, config = restore_params(run.start_from)
     changed = differences(config.get("model"), json.loads(json.dumps(asdict(run.model))))
     if changed:
@@ -166,15 +183,17 @@ def _start(run: LMRun, source: TokenSource, workdir: Path) -> tuple[TextTokenize
     if not (Path(workdir) / TEXT_FILE).exists():
         _write(Path(workdir) / TEXT_FILE, (run.start_from / TEXT_FILE).read_bytes())
     # A kind of prefix that the other never saw is learned from nothing.
-    return text_tokenizer(source, run.model.text_vocabulary, workdir), fresh | there
+    return text_tokenizer(sources, run.model.text_vocabulary, workdir), fresh | there
 
 
-def text_tokenizer(source: TokenSource, vocabulary: int, workdir: Path) -> TextTokenizer:
-    """The text tokenizer of a run, trained on the token set's captions when there is none in `workdir` yet."""
+def text_tokenizer(sources: Sequence[TokenSource], vocabulary: int, workdir: Path) -> TextTokenizer:
+    """The text tokenizer of a run, trained on the token sets' captions when there is none in `workdir` yet."""
     path = Path(workdir) / TEXT_FILE
     if not path.exists():
-        captions = (source[i]["caption"] for i in range(min(len(source), 20_000)))
-        _write(path, TextTokenizer.train(captions, vocabulary).model)
+        share = 20_000 // len(sources)
+        captions = [source[i]["caption"] for source in sources for i in range(min(len(source), share))]
+        # A set may have no captions; bytes are then all the vocabulary there is.
+        _write(path, TextTokenizer.train(list(filter(str.strip, captions)) or ["clip"], vocabulary).model)
     return TextTokenizer(path.read_bytes())
 
 
@@ -185,27 +204,9 @@ def _write(path: Path, data: bytes) -> None:
     temporary.replace(path)
 
 
-def _stages(run: LMRun, source: TokenSource, text: TextTokenizer) -> grain.MapDataset:
-    to_sample = partial(
-        ToSample,
-        text,
-        prefix=run.model.prefix,
-        fps=source.index.fps,
-        stride=source.index.time_stride,
-        drop_text=run.drop_text,
-    )
-
-    def bucket(number: int, bucket: Bucket) -> grain.MapDataset:
-        return pipeline.batches(
-            source,
-            batch_size=bucket.batch_size,
-            seed=run.loop.seed + number,
-            transform=to_sample(task=bucket.task, frames=bucket.frames),
-        )
-
-    parts = []
-    for n, stage in enumerate(run.stages):
-        # A seed of its own for each bucket of each stage: none repeats another's order.
-        datasets = [bucket(1000 * n + i, b) for i, b in enumerate(stage.buckets)]
-        parts.append((stage.steps, pipeline.mix(datasets, stage.weights) if len(datasets) > 1 else datasets[0]))
-    return pipeline.stages(parts)
+def _open_all(folders: Sequence[Path], tokenizer_hash: str | None) -> list[TokenSource]:
+    """The token sets; RequestError unless one tokenizer, with that hash if one is given, made them all."""
+    if not folders:
+        raise RequestError("there are no tokens to train on; name folders that reelm data tokenize wrote")
+    first = open_tokens(folders[0], tokenizer_hash)
+    return [first, *(open_tokens(folder, first.index.tokenizer_hash) for folder in folders[1:])]

@@ -1,12 +1,12 @@
 """One loop for every training run: step, measure, save, sample, stop, and go on where it was killed.
 
 In: a `TrainState`, a jitted `step`, an iterator of batches that can say and take its position, a folder. Out: the
-trained state; in the folder `config.json`, `metrics.jsonl`, `checkpoints/`, `samples/`. A run that is killed at any
-moment and started again ends with the same bits as one that was left alone. Knows nothing of models, losses or what a
-batch holds.
+trained state; in the folder `config.json`, `metrics.jsonl`, `checkpoints/`, `samples/`, `tensorboard/`, `profile/`. A
+run that is killed at any moment and started again ends with the same bits as one that was left alone. Knows nothing of
+models, losses or what a batch holds.
 
 The order of one step is fixed: take a batch; dispatch the step; read the metrics of the step *before*, so that the
-devices never wait for the host; save; write samples; look for a reason to stop.
+devices never wait for the host; evaluate; save; write samples; look for a reason to stop.
 """
 
 import contextlib
@@ -14,21 +14,28 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from reelm.tokenizer.request import RequestError
 
+from .best import Best
 from .checkpoints import Checkpoints, Found
+from .contact_sheet import contact_sheet
 from .differences import differences
+from .dry_run import dry_run, videos_in
 from .metrics import Display, Meter, MetricsFile, duration
+from .profile import Profile
 from .signals import caught
 from .state import TrainState
+from .tensorboard import EventFile
+from .throughput import Load, Throughput, samples_in
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,29 +47,44 @@ class LoopConfig:
         log_every: steps between two lines of metrics, each the mean over those steps.
         save_every: steps between two checkpoints; the end of a leg is always saved.
         keep: newest checkpoints kept on disk.
+        best: metric of the evaluations by which one more checkpoint is kept, that where it was lowest; "-psnr" where
+            it was highest.
+        evaluate_every: steps between two evaluations; 0 for none.
         sample_every: steps between two calls of `samples`; 0 for none.
+        profile: (first, last) step of which a profiler's trace is written; None for none.
+        tensorboard: write event files for TensorBoard beside `metrics.jsonl`.
         max_seconds: ends this leg cleanly, saved, after so long; None for no limit.
         max_skipped: steps in a row without a finite loss after which the run gives up.
         seed: of the initial parameters, the data order and the random key.
         accept_config: resume although the config differs from the checkpoint's.
+        dry_run: make two steps, say what the run will be like, and write the first batch as a picture and no
+            checkpoint.
     """
 
     steps: int
     log_every: int = 20
     save_every: int = 500
     keep: int = 3
+    best: str = "loss"
+    evaluate_every: int = 0
     sample_every: int = 1000
+    profile: tuple[int, int] | None = None
+    tensorboard: bool = True
     max_seconds: float | None = None
     max_skipped: int = 20
     seed: int = 0
     accept_config: bool = False
+    dry_run: bool = False
 
     def __post_init__(self) -> None:
         for name in ("steps", "log_every", "save_every", "keep", "max_skipped"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
-        if self.sample_every < 0:
-            raise ValueError(f"sample_every must be 0 (never) or more, not {self.sample_every}")
+        for name in ("sample_every", "evaluate_every"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must be 0 (never) or more, not {getattr(self, name)}")
+        if self.profile is not None and not 1 <= self.profile[0] <= self.profile[1]:
+            raise ValueError(f"profile is {self.profile}; it takes a first step, from 1 on, and a last one")
 
 
 class DataIterator(Protocol):
@@ -83,6 +105,9 @@ def run(
     workdir: Path,
     *,
     samples: Callable[[TrainState, Path], None] | None = None,
+    evaluate: Callable[[TrainState], Mapping[str, float]] | None = None,
+    load: Callable[[Any], Load] = samples_in,
+    preview: Callable[[Any], Sequence[np.ndarray]] = videos_in,
     resolved: Mapping[str, Any],
     label: str,
 ) -> TrainState:
@@ -96,6 +121,9 @@ def run(
         data: batches from the first one on; set to the saved position on resuming.
         workdir: the run's folder, made if missing.
         samples: writes clips of a state into a new folder, `samples/step_00001000`.
+        evaluate: metrics of a state on data held back; they are logged as `eval_NAME`.
+        load: what a batch holds, for throughput.
+        preview: videos uint8 [T, H, W, 3] of a batch, to be looked at on a dry run.
         resolved: the whole config as JSON-able values; stands in `config.json` and in every checkpoint.
         label: names the run in what a person reads.
 
@@ -112,13 +140,24 @@ def run(
         KeyboardInterrupt: on Ctrl-C, after saving; a second Ctrl-C does not wait.
     """
     started = time.monotonic()
+    if config.evaluate_every and evaluate is None:
+        raise RequestError("evaluate_every is set and this run holds nothing back to evaluate on; name clips held out")
     workdir = Path(workdir)
     workdir.mkdir(parents=True, exist_ok=True)
     resolved = json.loads(json.dumps(resolved, default=str))
     state = jax.tree.map(jnp.asarray, state)
     display, meter = Display(label, config.steps), Meter()
+    if config.dry_run:
+        batch = next(data)
+        for line in dry_run(state, step, batch, load(batch), config.steps):
+            display.note(line)
+        if videos := preview(batch):
+            contact_sheet(videos, workdir / "first_batch.png", columns=9, scale=1)
+            display.note(f"the first batch: {workdir / 'first_batch.png'}")
+        return state
     store = Checkpoints(workdir / "checkpoints", keep=config.keep, note=display.note)
     done, before = 0, 0.0
+    best = Best(config.best)
 
     found = store.newest()
     if found is not None:
@@ -126,22 +165,34 @@ def run(
         state, position = store.load(found, state)
         data.set_state(position)
         meter.set_state(found.record["meter"])
+        best.set_state(found.record["best"])
         done, before = found.step, found.record["seconds"]
         display.note(f"resumed from step {done}, {duration(before)} of training")
 
     with contextlib.ExitStack() as stack:
         store.open(done)
+        store.best = best.step
         stack.push(lambda kind, *_: _close(store, quiet=kind is not None))
         _write_json(workdir / "config.json", resolved)
         log = stack.enter_context(contextlib.closing(MetricsFile(workdir / "metrics.jsonl", done)))
         stack.enter_context(contextlib.closing(display)).start(done)
+        events = EventFile(workdir / "tensorboard", done) if config.tensorboard else None
+        if events is not None:
+            stack.enter_context(contextlib.closing(events))
+        profile = stack.enter_context(contextlib.closing(Profile(config.profile, workdir / "profile")))
         signals = stack.enter_context(caught())
+        pace = Throughput()
+
+        def write(number: int, values: Mapping[str, float]) -> None:
+            log.write(number, {"seconds": round(before + time.monotonic() - started, 3), **values})
+            if events is not None:
+                events.write(number, values)
 
         def measure(number: int, metrics: Mapping[str, jax.Array]) -> None:
             meter.add({name: float(value) for name, value in jax.device_get(dict(metrics)).items()})
             if number % config.log_every == 0 or number == config.steps:
-                means = meter.means()
-                log.write(number, {"seconds": round(before + time.monotonic() - started, 3), **means})
+                means = meter.means() | pace.take()
+                write(number, means)
                 display.show(number, means)
             if number % config.log_every == 0:
                 meter.clear()
@@ -154,29 +205,51 @@ def run(
         stop = False
         while done < config.steps and not stop:
             try:
-                batch = next(data)
+                with pace.waiting():
+                    batch = next(data)
             except StopIteration:
                 raise RequestError(f"the data ends after {done} batches; {config.steps} steps need more") from None
+            profile.before(done + 1)
             state, metrics = step(state, batch)
             done += 1
+            pace.add(load(batch))
+            profile.after(done, metrics)
             if pending is not None:
                 measure(*pending)
             pending = (done, metrics)
 
             spent = time.monotonic() - started
             stop = bool(signals) or (config.max_seconds is not None and spent >= config.max_seconds)
-            if stop or done % config.save_every == 0 or done == config.steps:
+            better = False
+            if evaluate is not None and config.evaluate_every and done % config.evaluate_every == 0 and not stop:
+                if pending is not None:
+                    measure(*pending)
+                    pending = None
+                values = {name: float(value) for name, value in evaluate(state).items()}
+                write(done, {f"eval_{name}": value for name, value in values.items()})
+                better = best.take(done, values)
+            if stop or better or done % config.save_every == 0 or done == config.steps:
                 # A checkpoint holds the metrics up to its step, so here the host does wait.
-                measure(*pending)
-                pending = None
+                if pending is not None:
+                    measure(*pending)
+                    pending = None
                 # After a skipped step the next sound one is worth saving, this one tells nothing new.
                 if meter.skipped_in_a_row == 0:
                     if not _all_finite(state):
                         raise FloatingPointError(f"the state after step {done} is not finite; {_kept(store)}")
-                    record = {"config": resolved, "meter": meter.get_state(), "seconds": round(before + spent, 3)}
+                    store.best = best.step
+                    record = {
+                        "config": resolved,
+                        "meter": meter.get_state(),
+                        "best": best.get_state(),
+                        "seconds": round(before + spent, 3),
+                    }
                     store.save(done, state, data.get_state(), record)
             if samples is not None and config.sample_every and done % config.sample_every == 0 and not stop:
-                _sample(samples, state, workdir / "samples" / f"step_{done:08d}", display.note)
+                folder = workdir / "samples" / f"step_{done:08d}"
+                _sample(samples, state, folder, display.note)
+                if events is not None:
+                    events.show(done, folder)
 
         store.close()
         why = signal.Signals(signals[0]).name if signals else "done" if done >= config.steps else "time is up"

@@ -1,8 +1,8 @@
 """From a random-access source of examples to an endless, resumable stream of batches.
 
-In: any object with `len` and `[i]`. Out: a Grain `MapDataset` whose element i *is* batch i, so that the position of a
-run in its data is one number, and an iterator over it that says and takes that number. Knows nothing of what an example
-holds, nor of models.
+In: any object with `len` and `[i]`. Out: a Grain `MapDataset` whose element i *is* batch i, or a process's share of it,
+so that the position of a run in its data is one number, and an iterator over it that says and takes that number. Knows
+nothing of what an example holds, nor of models.
 """
 
 import os
@@ -18,6 +18,8 @@ def batches(
     batch_size: int,
     seed: int,
     transform: Callable[[Any], Any] | grain.transforms.RandomMap | None = None,
+    process: int = 0,
+    processes: int = 1,
 ) -> grain.MapDataset:
     """Returns an endless dataset of stacked examples, in an order of its own for every epoch.
 
@@ -27,13 +29,21 @@ def batches(
         seed: fixes the order, and the draws of a random `transform`.
         transform: applied to each example before it is stacked; a `grain.transforms.RandomMap` also gets a numpy
             generator that depends on the seed and the position alone.
+        process, processes: this one of so many. Element i is then this process's share of batch i, whose examples are
+            the same for any number of processes: so a position that one number saved is right for another.
     """
+    if batch_size % processes or not 0 <= process < processes:
+        raise ValueError(
+            f"a batch of {batch_size} cannot be shared by {processes} processes, of which this is {process}"
+        )
     dataset = grain.MapDataset.source(source).seed(seed).shuffle().repeat()
     if isinstance(transform, grain.transforms.RandomMap):
         dataset = dataset.random_map(transform)
     elif transform is not None:
         dataset = dataset.map(transform)
-    return dataset.batch(batch_size)
+    # Nothing remains of what has no end; but without this the length of batches of one overflows in Grain.
+    shares = dataset.batch(batch_size // processes, drop_remainder=True)
+    return shares if processes == 1 else shares.slice(slice(process, None, processes))
 
 
 def mix(datasets: Sequence[grain.MapDataset], weights: Sequence[float]) -> grain.MapDataset:

@@ -15,7 +15,7 @@ import grain
 import numpy as np
 
 from reelm.lm.prefix import Prefix
-from reelm.lm.stream import Given, Task, prefix_ids, without_text
+from reelm.lm.stream import HEAD, Given, Task, prefix_ids, without_text
 from reelm.tokenizer.text import TextTokenizer
 
 from .tokens import TokenSample
@@ -50,7 +50,8 @@ class ToSample(grain.transforms.RandomMap):
             rows=rows,
             columns=columns,
             fps=self.fps,
-            text=self.text.encode(element["caption"]),
+            # Whoever captions a million clips writes some that are too long: their beginning has to do.
+            text=self.text.encode(element["caption"])[: self.prefix - HEAD],
             length=self.prefix,
             continues=first > 0,
         )

@@ -1,12 +1,13 @@
 """`reelm data tokenize`: clips of a data set through a trained tokenizer, once, into a set that the LM trains on."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
 
 from .datasets import open_clips
-from .tokens import TokenIndex, TokenSample, write_tokens
+from .tokens import TokenIndex, TokenRun, TokenSample, write_tokens
 from .video_tokenizer import open_tokenizer
 
 _BATCH = 32
@@ -19,32 +20,40 @@ def tokenize(
     output: Path,
     *,
     split: str = "train",
-    num_clips: int,
-    num_frames: int,
+    num_clips: int | None = None,
+    num_frames: int | None = None,
+    process: int = 0,
+    processes: int = 1,
+    note: Callable[[int, int], None] = lambda done, total: None,
 ) -> TokenIndex:
-    """Encodes the first `num_clips` clips of a split; started again, it goes on where it stopped.
+    """Encodes the first `num_clips` clips of a split (None: all); started again, it goes on where it stopped.
 
     Of each clip some frames are encoded alone as well: what a language model is given when it is asked for a clip that
     shows a picture at a certain time.
 
     Args:
-        name: of the data set.
+        name: of the data set, or the folder of one that was built.
         tokenizer: folder of `reelm train video-tokenizer`, a model folder, or the name of a shipped model.
         output: folder for the token set.
+        num_frames: of each clip; None for its own length, 33 of moving_digits.
+        process, processes: this one of so many that share the work; see `write_tokens`.
+        note: called with the shards that are there and those there will be.
 
     Raises:
         RequestError: no such data set or tokenizer, or `output` holds something else.
     """
     net = open_tokenizer(tokenizer)
     clips = open_clips(name, split, num_frames=num_frames, num_clips=num_clips)
-    height, width = clips[0]["video"].shape[1:3]
+    ends = list(accumulate(run.clips for run in clips.shapes))
 
-    def samples_from(start: int) -> Iterator[TokenSample]:
-        for first in range(start, len(clips), _BATCH):
-            batch = [clips[i] for i in range(first, min(first + _BATCH, len(clips)))]
-            # The last batch is filled up, so that it does not compile another program.
+    def samples_of(start: int, stop: int) -> Iterator[TokenSample]:
+        # A batch holds one shape and its cut depends on the shard alone, so that shards are the same bytes whatever
+        # process makes them.
+        for first, last in _batches(start, stop, ends):
+            batch = [clips[i] for i in range(first, last)]
+            # A short batch is filled up, so that it does not compile another program.
             videos = np.stack([clip["video"] for clip in batch] + [batch[-1]["video"]] * (_BATCH - len(batch)))
-            frames = np.stack([_still_frames(first + i, num_frames) for i in range(_BATCH)])
+            frames = np.stack([_still_frames(first + i, videos.shape[1]) for i in range(_BATCH)])
             chosen = np.take_along_axis(videos, frames[..., None, None, None], axis=1)
             codes, stills = net.encode(videos), net.encode(chosen.reshape(-1, 1, *videos.shape[2:]))
             stills = stills.reshape(*frames.shape, *codes.shape[2:])
@@ -54,14 +63,24 @@ def tokenize(
 
     return write_tokens(
         output,
-        samples_from,
+        samples_of,
+        runs=[TokenRun(*run) for run in clips.shapes],
         tokenizer_hash=net.hash,
         fps=clips[0]["fps"],
-        height=height,
-        width=width,
         time_stride=net.config.time_stride,
         source=clips.description,
+        process=process,
+        processes=processes,
+        note=note,
     )
+
+
+def _batches(start: int, stop: int, ends: list[int]) -> Iterator[tuple[int, int]]:
+    """(first, last + 1) of each batch between `start` and `stop`; none crosses one of `ends`."""
+    while start < stop:
+        end = min(start + _BATCH, stop, next(end for end in ends if end > start))
+        yield start, end
+        start = end
 
 
 def _still_frames(clip: int, num_frames: int) -> np.ndarray:

@@ -1,22 +1,21 @@
 """Token sets: clips as the codes of a video tokenizer, beside their captions, stored for the training of the LM.
 
 Comes in: codes int32[t, h, w] with captions. Goes out: a folder of ArrayRecord shards with an `index.json` that says
-which tokenizer made the codes and from which clips; then random access to its samples. Knows nothing of pixels,
-tokenizer networks or batches, and needs no TFDS.
+which tokenizer made the codes, from which clips, and which shapes stand where; then random access to its samples. Knows
+nothing of pixels, tokenizer networks or batches, and needs no TFDS.
 
 A record is one line of JSON ({"caption", "shape", "still_frames"}), a newline, and the codes as little-endian int32:
 those of the clip, then those of its stills.
-A shard appears under its name only when whole, and in the index only after that: a writer killed at any moment
-leaves a folder that the next call completes.
+Which samples a shard holds is settled beforehand, and a shard appears under its name only when whole: so any number of
+processes write side by side, and processes killed at any moment leave a folder that the next ones complete.
 """
 
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from itertools import islice
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, NamedTuple, TypedDict
 
 import numpy as np
 from array_record.python.array_record_data_source import ArrayRecordDataSource
@@ -25,7 +24,7 @@ from array_record.python.array_record_module import ArrayRecordWriter
 from reelm.tokenizer.request import RequestError
 
 INDEX_FILE = "index.json"
-_FORMAT = 2
+_FORMAT = 3
 # Neighbouring records are compressed together in groups; groups of one keep random access cheap.
 _WRITER_OPTIONS = "group_size:1,zstd:3"
 
@@ -42,25 +41,44 @@ class TokenSample(TypedDict):
     still_frames: np.ndarray
 
 
+class TokenRun(NamedTuple):
+    """So many samples after one another whose clips have one shape: frames, and height and width in pixels."""
+
+    samples: int
+    frames: int
+    height: int
+    width: int
+
+
 @dataclass(frozen=True, kw_only=True)
 class TokenIndex:
-    """What `index.json` holds. height and width are those of the frames, in pixels; `shards` are (file, samples).
+    """What `index.json` holds: `runs` are the samples by shape, in order; each shard holds the next `shard_size`.
 
     time_stride is the number of frames that a latent frame after the first stands for.
     """
 
     tokenizer_hash: str
     fps: float
-    height: int
-    width: int
     time_stride: int
+    runs: tuple[TokenRun, ...]
+    shard_size: int
     source: Mapping[str, Any]
-    shards: tuple[tuple[str, int], ...] = ()
     complete: bool = False
 
     @property
     def num_samples(self) -> int:
-        return sum(samples for _, samples in self.shards)
+        return sum(run.samples for run in self.runs)
+
+    @property
+    def usual(self) -> TokenRun:
+        """The longest run: its shape stands for the set where one has to."""
+        return max(self.runs)
+
+    def shards(self) -> list[tuple[str, int, int]]:
+        """(file, its first sample, the first beyond it) of each shard."""
+        starts = range(0, self.num_samples, self.shard_size)
+        ends = [min(start + self.shard_size, self.num_samples) for start in starts]
+        return [(f"tokens-{k:05d}.array_record", *span) for k, span in enumerate(zip(starts, ends, strict=True))]
 
 
 class TokenSource:
@@ -81,49 +99,69 @@ class TokenSource:
 
 def write_tokens(
     directory: Path,
-    samples_from: Callable[[int], Iterable[TokenSample]],
+    samples_of: Callable[[int, int], Iterable[TokenSample]],
     *,
+    runs: Sequence[TokenRun],
     tokenizer_hash: str,
     fps: float,
-    height: int,
-    width: int,
     time_stride: int,
     shard_size: int = 4096,
     source: Mapping[str, Any] | None = None,
+    process: int = 0,
+    processes: int = 1,
+    note: Callable[[int, int], None] = lambda done, total: None,
 ) -> TokenIndex:
-    """Writes a token set, or completes one that was cut short; an interruption costs at most one shard.
+    """Writes a token set, or completes one that was cut short; an interruption costs each process at most one shard.
 
-    `samples_from(n)` yields samples n, n + 1, ... and is called once, with the number already in the folder; so a set
-    that is complete grows when there are more. `source` (JSON values) says what was tokenized. RequestError when the
-    folder holds tokens of another tokenizer, rate, size or source, or other files.
+    Args:
+        directory: made if missing; the same for all processes.
+        samples_of: `(start, stop)` gives the samples from start to stop - 1; asked for one missing shard at a time.
+        runs: how many samples of which shapes there are; a complete set grows when there are more.
+        tokenizer_hash, fps, time_stride, source: what was tokenized by what; `source` holds JSON values.
+        process, processes: this one of so many, each started with the same arguments. Process p writes shards p,
+            p + processes and so on; a set begun by some number of processes may be completed by another.
+        note: called with the shards that are there and those there will be.
+
+    Returns:
+        The index; it is `complete` once no process has a shard left to write.
+
+    Raises:
+        RequestError: the folder holds tokens of another tokenizer, rate or source, or other files.
     """
     if shard_size < 1:
         raise ValueError(f"shard_size must be at least 1, not {shard_size}")
+    if not 0 <= process < processes:
+        raise RequestError(f"process is {process} of {processes}; processes count from 0")
     index = TokenIndex(
         tokenizer_hash=tokenizer_hash,
         fps=fps,
-        height=height,
-        width=width,
         time_stride=time_stride,
+        runs=tuple(TokenRun(*run) for run in runs),
+        shard_size=shard_size,
         source=json.loads(json.dumps(dict(source or {}))),  # as it will be read back: tuples become lists
     )
     if directory.exists() and not directory.is_dir():
         raise RequestError(f"{directory} is a file; name a folder for the tokens")
     directory.mkdir(parents=True, exist_ok=True)
     if (directory / INDEX_FILE).exists():
-        index = _same_set(directory, _read_index(directory), index)
-        _check_shards(directory, index)
+        there = _read_index(directory)
+        _check_same(directory, there, index)
+        if there.complete and there.num_samples >= index.num_samples and _missing(directory, there) == []:
+            return there
     elif any(not entry.name.endswith(".tmp") for entry in directory.iterdir()):
         raise RequestError(f"{directory} is not empty and no token set; name a new folder")
-    _write_index(directory, index := replace(index, complete=False))
+    _write_index(directory, index)
 
-    samples = iter(samples_from(index.num_samples))
-    while shard := list(islice(samples, shard_size)):
-        file = f"tokens-{len(index.shards):05d}.array_record"
-        _write_shard(directory / file, shard)
-        index = replace(index, shards=(*index.shards, (file, len(shard))))
-        _write_index(directory, index)
-    _write_index(directory, index := replace(index, complete=True))
+    shards = index.shards()
+    for file, start, stop in shards[process::processes]:
+        if _samples_in(directory / file) != stop - start:
+            _write_shard(directory / file, samples_of(start, stop), stop - start)
+            note(len(shards) - len(_missing(directory, index)), len(shards))
+    # Whoever comes last sees that all are there; two that both do write the same.
+    if not _missing(directory, index):
+        for left in directory.glob("tokens-*.tmp"):
+            left.unlink(missing_ok=True)  # of a process that was killed
+        _write_index(directory, index := replace(index, complete=True))
     return index
 
 
@@ -137,14 +175,19 @@ def open_tokens(directory: Path, tokenizer_hash: str | None = None) -> TokenSour
             f"the tokens in {directory} were made by tokenizer {index.tokenizer_hash[:12]}, "
             f"not {tokenizer_hash[:12]}; tokenize the clips again"
         )
+    missing = _missing(directory, index)
     if not index.complete:
         raise RequestError(
-            f"the token set in {directory} was cut short after {index.num_samples} samples; run the same command again"
+            f"the token set in {directory} was cut short, {len(missing)} of its {len(index.shards())} shards are "
+            "missing; run the same command again"
         )
     if not index.num_samples:
         raise RequestError(f"the token set in {directory} is empty; tokenize some clips into it")
-    _check_shards(directory, index)
-    return TokenSource(index, ArrayRecordDataSource([str(directory / file) for file, _ in index.shards]))
+    if missing:
+        raise RequestError(
+            f"{directory / missing[0]} is missing or damaged; run reelm data tokenize as before to mend it"
+        )
+    return TokenSource(index, ArrayRecordDataSource([str(directory / file) for file, _, _ in index.shards()]))
 
 
 def _pack(sample: TokenSample) -> bytes:
@@ -172,28 +215,33 @@ def _unpack(record: bytes) -> TokenSample:
     }
 
 
-def _write_shard(path: Path, samples: list[TokenSample]) -> None:
-    temporary = path.with_name(path.name + ".tmp")
+def _write_shard(path: Path, samples: Iterable[TokenSample], count: int) -> None:
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     writer = ArrayRecordWriter(str(temporary), _WRITER_OPTIONS)
+    written = 0
     for sample in samples:
         writer.write(_pack(sample))
+        written += 1
     writer.close()
+    if written != count:
+        raise ValueError(f"{path.name} wants {count} samples and was given {written}")
     os.replace(temporary, path)
 
 
-def _check_shards(directory: Path, index: TokenIndex) -> None:
-    for file, samples in index.shards:
-        path = directory / file
-        try:
-            found = len(ArrayRecordDataSource(str(path))) if path.is_file() else 0
-        except (RuntimeError, ValueError) as error:
-            raise RequestError(f"{path} is damaged or cut short; tokenize the clips into a new folder") from error
-        if found != samples:
-            raise RequestError(f"{path} holds {found} samples, not {samples}; tokenize the clips into a new folder")
+def _samples_in(path: Path) -> int:
+    """How many samples a shard holds; 0 when it is missing or damaged."""
+    try:
+        return len(ArrayRecordDataSource(str(path))) if path.is_file() else 0
+    except (RuntimeError, ValueError):
+        return 0
+
+
+def _missing(directory: Path, index: TokenIndex) -> list[str]:
+    return [file for file, start, stop in index.shards() if _samples_in(directory / file) != stop - start]
 
 
 def _write_index(directory: Path, index: TokenIndex) -> None:
-    temporary = directory / (INDEX_FILE + ".tmp")
+    temporary = directory / f"{INDEX_FILE}.{os.getpid()}.tmp"
     temporary.write_text(json.dumps({"format": _FORMAT, **asdict(index)}, indent=2) + "\n")
     os.replace(temporary, directory / INDEX_FILE)
 
@@ -206,18 +254,20 @@ def _read_index(directory: Path) -> TokenIndex:
         fields = json.loads(path.read_text())
         if fields.pop("format") != _FORMAT:
             raise RequestError(f"{path} is of another format than {_FORMAT}; tokenize the clips again")
-        shards = tuple((str(file), int(samples)) for file, samples in fields.pop("shards"))
-        return TokenIndex(shards=shards, **fields)
+        runs = tuple(TokenRun(*(int(number) for number in run)) for run in fields.pop("runs"))
+        return TokenIndex(runs=runs, **fields)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         if isinstance(error, RequestError):
             raise
         raise RequestError(f"{path} is damaged ({error}); tokenize the clips again") from error
 
 
-def _same_set(directory: Path, there: TokenIndex, wanted: TokenIndex) -> TokenIndex:
-    """`there`, once it is sure to be the begun form of `wanted`."""
-    for field in ("tokenizer_hash", "fps", "height", "width", "time_stride", "source"):
+def _check_same(directory: Path, there: TokenIndex, wanted: TokenIndex) -> None:
+    """RequestError unless `there` is the begun or smaller form of `wanted`."""
+    for field in ("tokenizer_hash", "fps", "time_stride", "source", "shard_size"):
         old, new = getattr(there, field), getattr(wanted, field)
         if old != new:
             raise RequestError(f"{directory} holds tokens with {field} {old}, not {new}; name a new folder")
-    return there
+    for old, new in zip(there.runs, wanted.runs, strict=False):
+        if old[1:] != new[1:]:
+            raise RequestError(f"{directory} holds tokens of clips of {old[1:]}, not {new[1:]}; name a new folder")

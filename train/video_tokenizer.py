@@ -126,6 +126,9 @@ def open_batches(run: VideoTokenizerRun) -> grain.MapDataset:
         speeds = data.speeds if frames > 1 else (1,)
         transform = RandomClip(frames, crop, mirror=data.mirror, reverse=data.reverse, speeds=speeds)
         source = datasets.open_clips(data.dataset, "train", num_frames=source_frames)
+        smallest = min(min(shape.height, shape.width) for shape in source.shapes)
+        if crop > smallest:
+            raise RequestError(f"a crop of {crop} pixels does not fit the clips, of which some have {smallest}")
         return pipeline.batches(source, batch_size=size, seed=seed, transform=transform)
 
     parts = {"clips": batches(data.frames, data.crop, data.source_frames, run.batch_size, run.loop.seed)}
@@ -181,13 +184,18 @@ def train(run: VideoTokenizerRun, workdir: Path) -> TrainState:
     """Runs or resumes the training in `workdir`; see `loop.run` for what is written and what is raised."""
     run.model.latent_shape(run.data.frames, run.data.crop, run.data.crop)
     initial, step = build(run)
-    held_back = datasets.open_clips(run.data.dataset, "test", num_frames=run.data.source_frames, num_clips=8)
-    originals = np.stack([held_back[i]["video"] for i in range(len(held_back))])
+    held_back = datasets.open_held_back(run.data.dataset, num_frames=run.data.source_frames)
+    originals = datasets.clips_of_one_shape(held_back, 8)
 
     def samples(current: TrainState, folder: Path) -> None:
         rebuilt = VideoTokenizer(run.model, current.ema).reconstruct(originals)
         pairs = [clip[:: run.model.time_stride] for pair in zip(originals, rebuilt, strict=True) for clip in pair]
         contact_sheet(pairs, folder / "rebuilt.png")
+
+    def evaluate(current: TrainState) -> dict[str, float]:
+        rebuilt = VideoTokenizer(run.model, current.ema).reconstruct(originals)
+        error = float(np.mean(np.square((rebuilt.astype(np.float32) - originals) / 127.5)))
+        return {"loss": error, "psnr": -10 * float(np.log10(max(error, 1e-10) / 4))}
 
     return loop.run(
         run.loop,
@@ -196,6 +204,7 @@ def train(run: VideoTokenizerRun, workdir: Path) -> TrainState:
         pipeline.iterate(open_batches(run)),
         workdir,
         samples=samples,
+        evaluate=evaluate,
         resolved=asdict(run),
         label="video tokenizer",
     )

@@ -1,40 +1,30 @@
 """`reelm data`: the data sets that training reads."""
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import tyro
 
-from reelm.cli_paths import home
+from reelm.cli_build import DataBuild
+from reelm.cli_progress import progress
+
+_DRAWN = 60_000  # clips to tokenize of a set that has no end
 
 
 @dataclass(frozen=True, kw_only=True)
 class DataList:
-    """List the data sets."""
+    """List the data sets: those that need no files, and those that were built."""
 
-    def run(self) -> None:
-        from reelm.train import datasets
-
-        for name in datasets.names():
-            print(f"{name}: {datasets.describe(name)}")
-
-
-@dataclass(frozen=True, kw_only=True)
-class DataBuild:
-    """Write a data set as TFDS files, to be read by other programs. Training itself needs no such files."""
-
-    name: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="NAME")]
-    """Data set to build."""
     data_dir: Path | None = None
-    """Folder to write in; the default is $REELM_HOME/datasets, $REELM_HOME being ~/.cache/reelm."""
-    size: str = "full"
-    """Configuration of the builder, such as "full" or "small"."""
+    """Folder in which sets were built; the default is $REELM_HOME/datasets."""
 
     def run(self) -> None:
         from reelm.train import datasets
 
-        print(datasets.build(self.name, self.data_dir or home() / "datasets", self.size))
+        for name in datasets.names(self.data_dir):
+            print(f"{name}: {datasets.describe(name, self.data_dir)}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,29 +32,40 @@ class DataTokenize:
     """Turn a data set into codes, for `reelm train lm`."""
 
     name: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="NAME")]
-    """Data set to tokenize."""
+    """Data set to tokenize, or the folder of one that was built."""
     video_tokenizer: str = "demo"
     """Folder of `reelm train video-tokenizer`, a model folder, or a shipped model."""
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"])] = Path("runs/tokens")
     """Folder to write, where the language model's configuration looks for it. An unfinished one is gone on with."""
     split: str = "train"
     """Part of the data set."""
-    num_clips: int = 60_000
-    """Clips to tokenize."""
-    num_frames: int = 33
-    """Frames of a clip."""
+    num_clips: int | None = None
+    """Clips to tokenize; by default all of a set that was built, 60,000 of one that is drawn."""
+    num_frames: int | None = None
+    """Frames of a clip; by default its own length, 33 of clips that are drawn."""
+    process: int = 0
+    """Which of `processes` this one is, counted from 0, such as $SLURM_PROCID."""
+    processes: int = 1
+    """Processes that share the work, each started with the same command and folder, such as $SLURM_NTASKS."""
 
     def run(self) -> None:
+        from reelm.train.datasets import is_drawn
         from reelm.train.tokenize import tokenize
 
-        tokenize(
-            self.name,
-            self.video_tokenizer,
-            self.output,
-            split=self.split,
-            num_clips=self.num_clips,
-            num_frames=self.num_frames,
-        )
+        with progress("shards") as report:
+            index = tokenize(
+                self.name,
+                self.video_tokenizer,
+                self.output,
+                split=self.split,
+                num_clips=self.num_clips or (_DRAWN if is_drawn(self.name) else None),
+                num_frames=self.num_frames,
+                process=self.process,
+                processes=self.processes,
+                note=report,
+            )
+        if not index.complete:
+            print(f"{self.output} is not complete yet: other processes have shards to write", file=sys.stderr)
         print(self.output)
 
 

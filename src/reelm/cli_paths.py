@@ -4,7 +4,7 @@ import os
 from collections.abc import Collection
 from pathlib import Path
 
-from reelm.sampling import shipped
+from reelm.sampling import hub, shipped
 from reelm.tokenizer.request import RequestError
 
 
@@ -47,9 +47,11 @@ def check_parent(path: Path) -> None:
 
 
 def check_model(name: str | None) -> None:
-    """RequestError unless `name` is a shipped model's, a model folder, or None for the default."""
+    """RequestError unless `name` is a shipped model's, a model folder, maybe a hub's, or None for the default."""
     if name is None or name in shipped.names() or (Path(name) / "model.json").is_file():
         return
+    if hub.is_hub_id(name) and not Path(name).exists():
+        return  # `load` asks the hub
     if Path(name).is_dir():
         raise RequestError(f"{name} is no model folder: it holds no model.json; `reelm export` makes one")
     raise RequestError(f"there is no model {name}; known are {', '.join(shipped.names()) or 'none'}, or name a folder")

@@ -1,12 +1,14 @@
 """`reelm train`: a configuration, with any of its fields changed, to checkpoints in a folder."""
 
-from dataclasses import dataclass, field, make_dataclass
+from dataclasses import dataclass, field, make_dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 import tyro
 
 from reelm.tokenizer.request import RequestError
+
+_DRY_RUN = "Make two steps, say what the run will be like, and leave the first batch as a picture in the workdir."
 
 Stage = Literal["video-tokenizer", "lm"]
 
@@ -47,18 +49,20 @@ def train_arguments(arguments: list[str]) -> Any:
     settings = configs.get(stage, name)
 
     def run(self) -> None:
-        _train(stage, self.settings, self.workdir)
+        loop = replace(self.settings.loop, dry_run=self.dry_run)
+        _train(stage, replace(self.settings, loop=loop), self.workdir)
 
     described = make_dataclass(
         "Train",
         [
             ("workdir", Annotated[Path, tyro.conf.arg(help="Folder for checkpoints, metrics and sample clips.")]),
+            ("dry_run", Annotated[bool, tyro.conf.arg(help=_DRY_RUN)], field(default=False)),
             ("settings", Annotated[type(settings), tyro.conf.arg(name="")], field(default=settings)),
         ],
         namespace={"run": run, "__doc__": f"Train the {stage} of the configuration {name}."},
         frozen=True,
     )
-    return tyro.conf.AvoidSubcommands[described]
+    return tyro.conf.AvoidSubcommands[tyro.conf.FlagCreatePairsOff[described]]
 
 
 def _train(stage: str, settings: Any, workdir: Path) -> None:

@@ -1,0 +1,95 @@
+"""`reelm data build`: a folder of videos to a data set, or a set that needs no folder to TFDS files."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from reelm.cli_paths import home
+from reelm.cli_progress import progress
+from reelm.tokenizer.request import RequestError
+
+_SHOWN = 20  # files left out that are named on the terminal; all are in build.json
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataBuild:
+    """Cut a folder of videos, animations and pictures into clips and write them as a TFDS data set.
+
+    Captions stand beside the files (clip.txt, or clip.json with a "caption") or in a manifest; there need be none.
+    Files that cannot be read are left out and named in build.json. A build that was stopped goes on where it was. The
+    name of a set that needs no folder, such as moving_digits, writes that one for other programs."""
+
+    what: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="FOLDER|NAME")]
+    """Folder of videos, read with the folders in it; or the name of a data set."""
+    name: str | None = None
+    """What the set is to be called: small letters, digits and underscores. By default as the folder is."""
+    data_dir: Path | None = None
+    """Folder to write in; the default is $REELM_HOME/datasets, $REELM_HOME being ~/.cache/reelm."""
+    manifest: Path | None = None
+    """CSV (with a header) or JSONL of file_name and caption; by default metadata.csv or metadata.jsonl in FOLDER."""
+    resolution: int = 128
+    """Side of square clips in pixels; wide and tall ones have about as many."""
+    lengths: tuple[int, ...] = (1, 17, 33)
+    """Frames of a clip, 1 + 4k each; 1 is for still pictures."""
+    fps: float = 8.0
+    """Frames a second of the clips."""
+    sample_rate: int = 16_000
+    """Sample rate of their sound in Hz."""
+    shot_threshold: float = 10.0
+    """How unlike two frames are where a shot ends, in percent."""
+    test_share: float = 0.05
+    """Share of the files that is kept for testing."""
+    processes: int | None = None
+    """Files read at a time; by default one a processor."""
+    stall_seconds: float = 60.0
+    """A file on which nothing moves for so long is left out."""
+    size: str = "full"
+    """For the name of a data set: configuration of its builder, such as "full" or "small"."""
+
+    def run(self) -> None:
+        from reelm.train import datasets
+
+        data_dir = self.data_dir or home() / "datasets"
+        if not Path(self.what).is_dir():
+            if "/" in self.what:
+                raise RequestError(f"there is no folder {self.what}; name one that holds videos")
+            print(datasets.build(self.what, data_dir, self.size))
+            return
+        if self.processes is not None and self.processes < 1:
+            raise RequestError(f"processes is {self.processes}; it must be at least 1")
+        if self.stall_seconds <= 0:
+            raise RequestError(f"stall_seconds is {self.stall_seconds}; it must be above 0")
+        from reelm.train.build import BUILD_FILE, build
+        from reelm.train.clip_buckets import Buckets
+        from reelm.train.cutting import CuttingConfig
+
+        try:
+            config = CuttingConfig(
+                buckets=Buckets(resolution=self.resolution, lengths=self.lengths),
+                fps=self.fps,
+                sample_rate=self.sample_rate,
+                shot_threshold=self.shot_threshold,
+                test_share=self.test_share,
+            )
+        except ValueError as error:
+            raise RequestError(str(error)) from error
+        with progress("files") as report:
+            built = build(
+                Path(self.what),
+                self.name or Path(self.what).resolve().name,
+                data_dir,
+                config,
+                manifest=self.manifest,
+                processes=self.processes,
+                stall_seconds=self.stall_seconds,
+                report=report,
+            )
+        for number, (name, reason) in enumerate(built.left_out.items()):
+            if number == _SHOWN:
+                print(f"{len(built.left_out) - _SHOWN} more: see {built.folder / BUILD_FILE}", file=sys.stderr)
+                break
+            print(f"left out {name}: {reason}", file=sys.stderr)
+        print(built.folder)

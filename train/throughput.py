@@ -1,0 +1,84 @@
+"""How fast a run goes and where its time goes: samples, tokens and arithmetic a second, and the share spent waiting.
+
+Comes in: what a batch holds, and when the loop waits for data. Goes out: figures of the steps since they were last
+asked for. They are of the host's clock and differ from run to run; the metrics of a run do not depend on them.
+"""
+
+import contextlib
+import time
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import jax
+
+NAMES = ("samples_per_second", "tokens_per_second", "data_wait", "mfu")
+
+# Dense bfloat16 FLOP/s of one device, as its maker states them; by what JAX calls the device.
+PEAK_FLOPS = {
+    "TPU v4": 275e12,
+    "TPU v5 lite": 197e12,
+    "TPU v5p": 459e12,
+    "TPU v6 lite": 918e12,
+    "A100": 312e12,
+    "H100": 989e12,
+    "H200": 989e12,
+    "B200": 2250e12,
+}
+
+
+class Load(NamedTuple):
+    """What one batch holds over all devices: samples, tokens (0: not counted) and the FLOPs of a step over it (0:
+    unknown).
+
+    FLOPs are those of the model, forward and backward, without what is computed twice to save memory (PaLM,
+    arXiv 2204.02311, appendix B).
+    """
+
+    samples: int
+    tokens: int = 0
+    flops: float = 0.0
+
+
+def samples_in(batch: Any) -> Load:
+    """The load of a batch of which only its first axis is known."""
+    return Load(samples=jax.tree.leaves(batch)[0].shape[0])
+
+
+class Throughput:
+    """Sums loads and waits between two calls of `take`."""
+
+    def __init__(self) -> None:
+        self._peak = peak_flops()
+        self._clear()
+
+    @contextlib.contextmanager
+    def waiting(self) -> Iterator[None]:
+        """While in it the loop waits for a batch."""
+        begun = time.monotonic()
+        yield
+        self._waited += time.monotonic() - begun
+
+    def add(self, load: Load) -> None:
+        """Adds a step."""
+        self._samples, self._tokens = self._samples + load.samples, self._tokens + load.tokens
+        self._flops += load.flops
+
+    def take(self) -> dict[str, float]:
+        """The figures since the last call, those that are known, by `NAMES`; `data_wait` and `mfu` are shares of 1."""
+        seconds = max(time.monotonic() - self._begun, 1e-9)
+        mfu = self._flops / seconds / self._peak if self._peak else 0.0
+        figures = (self._samples / seconds, self._tokens / seconds, self._waited / seconds, mfu)
+        known = {name: figure for name, figure in zip(NAMES, figures, strict=True) if figure or name == "data_wait"}
+        self._clear()
+        return known
+
+    def _clear(self) -> None:
+        self._begun, self._waited = time.monotonic(), 0.0
+        self._samples, self._tokens, self._flops = 0, 0, 0.0
+
+
+def peak_flops() -> float:
+    """bfloat16 FLOP/s of all devices together; 0 where one of them is not known."""
+    kinds = [device.device_kind for device in jax.devices()]
+    peaks = [next((peak for name, peak in PEAK_FLOPS.items() if name in kind), 0.0) for kind in kinds]
+    return sum(peaks) if all(peaks) else 0.0
