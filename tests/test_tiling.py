@@ -115,5 +115,6 @@ def test_the_estimate_is_near_what_the_compiler_says(tokenizer, part):
         estimate = CONFIG.decode_bytes
     run = jax.jit(lambda params, x: net.apply({"params": params}, x, History()))
     stats = run.lower(tokenizer.params[f"{part}r"], jax.ShapeDtypeStruct(x, jnp.float32)).compile().memory_analysis()
+    assert stats is not None
     actual = stats.temp_size_in_bytes + 4 * math.prod(x) + 4 * math.prod((batch, frames, height, width, 3))
     assert 0.5 < estimate(batch, frames, height, width) / actual < 2
