@@ -32,7 +32,7 @@ class CausalConv(nn.Module):
 class Norm(nn.Module):
     def __init__(self, params: dict):
         super().__init__()
-        self.scale = nn.Parameter(_tensor(params["scale"])[:, None, None, None])
+        self.scale = nn.Parameter(_tensor(params["scale"])[None, :, None, None, None])
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return x * torch.rsqrt(x.square().mean(1, keepdim=True) + 1e-6) * self.scale

@@ -40,7 +40,7 @@ def random_tokenizer():
 
         def draw(path, leaf) -> np.ndarray:
             spread = 1 / math.sqrt(math.prod(leaf.shape[:-1])) if len(leaf.shape) > 1 else 0.1
-            return np.float32((path[-1].key == "scale") + spread * rng.normal(size=leaf.shape))
+            return np.asarray((path[-1].key == "scale") + spread * rng.normal(size=leaf.shape), np.float32)
 
         shapes = jax.eval_shape(partial(init_params, config), jax.random.key(0))
         return VideoTokenizer(config, jax.tree_util.tree_map_with_path(draw, shapes))

@@ -20,6 +20,8 @@ from reelm.train.losses import LossWeights
 from reelm.train.optimizer import OptimizerConfig
 from reelm.train.video_tokenizer import ClipData, VideoTokenizerRun, build, open_batches, open_tokenizer
 
+pytestmark = pytest.mark.slow  # the step of two players takes long to compile
+
 NET = DiscriminatorConfig(channels=(4, 8), halve_time=(True,))
 RUN = VideoTokenizerRun(
     model=VideoTokenizerConfig(
@@ -93,8 +95,8 @@ def test_lecam_counts_only_what_runs_away():
 def test_entropies_weigh_three_times_as_much_at_first():
     weights = LossWeights(sample_entropy=0.1, batch_entropy=0.2, entropy_boost=3.0, entropy_decay=2_000)
     at = [weights.at(jnp.int32(step)) for step in (0, 1_000, 2_000, 9_000)]
-    np.testing.assert_allclose([each["sample_entropy"] for each in at], [0.3, 0.2, 0.1, 0.1], rtol=1e-5)
-    np.testing.assert_allclose([each["batch_entropy"] for each in at], [0.6, 0.4, 0.2, 0.2], rtol=1e-5)
+    np.testing.assert_allclose([float(each["sample_entropy"]) for each in at], [0.3, 0.2, 0.1, 0.1], rtol=1e-5)
+    np.testing.assert_allclose([float(each["batch_entropy"]) for each in at], [0.6, 0.4, 0.2, 0.2], rtol=1e-5)
     assert all(each["reconstruction"] == 5.0 for each in at)
 
 
@@ -157,7 +159,7 @@ def test_the_generator_alone_is_the_tokenizer(played):
 
 
 def test_a_batch_that_is_no_number_changes_neither_player(game):
-    parts = open_batches(RUN)[0]
+    parts: Any = open_batches(RUN)[0]
     after, metrics = game.step(game.start(), {**parts, "clips": parts["clips"] * np.nan})
     assert metrics["skipped"] == 1 and after.step == 1
     jax.tree.map(np.testing.assert_array_equal, jax.device_get(after).replace(step=0), game.initial.replace(step=0))
@@ -171,7 +173,7 @@ def test_the_players_learn(game, tmp_path):
 
 
 def test_clips_and_stills_come_in_one_batch():
-    parts = open_batches(RUN)[3]
+    parts: Any = open_batches(RUN)[3]
     assert parts["clips"].shape == (2, 5, 16, 16, 3) and parts["stills"].shape == (1, 1, 16, 16, 3)
 
 

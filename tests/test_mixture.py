@@ -1,6 +1,6 @@
 """What a run sees: several token sets in the given shares, batches of one shape, the same on every start."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import pytest
 
 from reelm.tokenizer.request import RequestError
 from reelm.train.mixture import Bucket, Stage, mixture
-from reelm.train.tokens import TokenRun, TokenSource, open_tokens, write_tokens
+from reelm.train.tokens import TokenRun, TokenSample, TokenSource, open_tokens, write_tokens
 
 
 class Mark(grain.transforms.RandomMap):
@@ -27,7 +27,7 @@ def tokens(directory: Path, mark: int, *runs: tuple[int, int, int, int]) -> Toke
     """A set whose codes are all `mark` + the sample's number; runs are (samples, t, h, w)."""
     shapes = [(t, h, w) for samples, t, h, w in runs for _ in range(samples)]
 
-    def samples_of(start: int, stop: int):
+    def samples_of(start: int, stop: int) -> Iterator[TokenSample]:
         return ({"video": np.full(shapes[i], mark + i, np.int32), "caption": ""} for i in range(start, stop))
 
     of_pixels = [TokenRun(n, 1 + 4 * (t - 1), 8 * h, 8 * w) for n, t, h, w in runs]
@@ -45,7 +45,7 @@ def sets(tmp_path_factory: pytest.TempPathFactory) -> list[TokenSource]:
     ]
 
 
-def batches(sets: Sequence[TokenSource], *stages: Stage, **options: Any) -> grain.MapDataset:
+def batches(sets: Sequence[TokenSource], *stages: Stage, **options: Any) -> Any:
     return mixture(stages, sets, lambda source, bucket: Mark(bucket.frames), **{"seed": 3, **options})
 
 

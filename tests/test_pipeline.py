@@ -106,8 +106,8 @@ def test_stages_follow_one_another_and_the_last_goes_on():
 
 @pytest.mark.parametrize("processes", [2, 4])
 def test_processes_share_the_very_batches_of_one(processes):
-    whole = batches(transform=Draw())
-    shares = [batches(transform=Draw(), process=p, processes=processes) for p in range(processes)]
+    whole: Any = batches(transform=Draw())
+    shares: list[Any] = [batches(transform=Draw(), process=p, processes=processes) for p in range(processes)]
     for i in range(20):
         joined = {name: np.concatenate([share[i][name] for share in shares]) for name in ("index", "draw")}
         np.testing.assert_equal(joined, whole[i])

@@ -133,13 +133,14 @@ def test_numbers_and_clips_are_there_for_tensorboard(tmp_path):
 
     train(tmp_path, 4, samples=samples, sample_every=4, evaluate=distance(4), evaluate_every=4)
     # The events as TensorBoard reads them: records of a length, two checksums and a message.
-    from tensorboardX.proto.event_pb2 import Event
+    from tensorboardX.proto import event_pb2
 
+    kind: Any = event_pb2.Event  # pyright: ignore[reportAttributeAccessIssue]  (made when imported)
     [file] = (tmp_path / "tensorboard").glob("events.*")
     data, values = file.read_bytes(), {}
     while data:
         length = int.from_bytes(data[:8], "little")
-        event = Event.FromString(data[12 : 12 + length])
+        event = kind.FromString(data[12 : 12 + length])
         for value in event.summary.value:
             values[value.tag, event.step] = value.image.encoded_image_string or value.simple_value
         data = data[16 + length :]

@@ -78,7 +78,7 @@ def test_frechet_distance_is_that_of_the_two_gaussians():
     rng = np.random.default_rng(0)
     a, b = rng.normal(size=(60, 5)), rng.normal(size=(40, 5)) @ rng.normal(size=(5, 5)) + 1
     covariances = np.cov(a, rowvar=False), np.cov(b, rowvar=False)
-    root = scipy.linalg.sqrtm(covariances[0] @ covariances[1]).real
+    root = np.real(scipy.linalg.sqrtm(covariances[0] @ covariances[1]))
     expected = np.sum((a.mean(0) - b.mean(0)) ** 2) + np.trace(covariances[0] + covariances[1] - 2 * root)
     assert frechet_distance(a, b) == pytest.approx(expected)
     assert frechet_distance(a, a) == pytest.approx(0, abs=1e-9)

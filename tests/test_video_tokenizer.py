@@ -102,6 +102,7 @@ def decoded(tokenizer: VideoTokenizer, ids: np.ndarray, past):
     return _decoded(tokenizer.config, tokenizer.params["decoder"], jnp.asarray(ids), past)
 
 
+@pytest.mark.slow
 @given(cuts=st.lists(st.sampled_from([1, 2, 3, 5]), min_size=1, max_size=LONGEST))
 @example(cuts=[1] * LONGEST)
 @example(cuts=[5, 5, 5, 2])

@@ -26,13 +26,15 @@ def check(
     if free is None or (needed := estimate(batch, frames, height, width)) <= free:
         return
     message = f"{doing} {batch} x {frames} frames of {height}x{width} takes about {_gib(needed)}, free are {_gib(free)}"
-    chunks = [n for n in range(1, frames, time) if estimate(batch, n, height, width) <= free]
-    if chunks:
-        raise RequestError(f"{message}; chunks of {chunks[-1]} frames fit")
+    fits = []
     if batch > 1 and estimate(1, frames, height, width) <= free:
-        raise RequestError(f"{message}; one clip at a time fits")
-    sides = [n for n in _SIDES if n % space == 0 and n < max(height, width) and estimate(batch, frames, n, n) <= free]
-    raise RequestError(f"{message}; " + (f"tile={sides[0]} fits" if sides else "take smaller frames"))
+        fits.append("one clip at a time")
+    if chunks := [n for n in range(1, frames, time) if estimate(batch, n, height, width) <= free]:
+        fits.append(f"chunks of {chunks[-1]} frames")
+    sides = [n for n in _SIDES if n % space == 0 and n < max(height, width)]
+    if sides := [n for n in sides if estimate(batch, frames, n, n) <= free]:
+        fits.append(f"tile={sides[0]}")
+    raise RequestError(f"{message}; what fits: {', '.join(fits) or 'smaller frames'}")
 
 
 def free_bytes() -> int | None:

@@ -35,7 +35,7 @@ def dry_run(
         yield f"batch{' ' if name else ''}{name}: {leaf.dtype}{list(leaf.shape)}"
     tokens = f", {load.tokens:,} tokens" if load.tokens else ""
     yield f"a step of this shape: {load.samples:,} samples{tokens}; {steps:,} steps in the run"
-    seconds = []
+    seconds, metrics = [], {}
     for _ in range(2):
         begun = time.monotonic()
         state, metrics = step(state, batch)
@@ -49,7 +49,7 @@ def dry_run(
 def videos_in(batch: Any) -> list[np.ndarray]:
     """Up to eight videos uint8 [T, H, W, 3] of a batch, of the arrays [B, T, H, W, 3] in [-1, 1] in it."""
     leaves = [leaf for leaf in jax.tree.leaves(batch) if leaf.ndim == 5 and leaf.shape[-1] == 3]
-    return [np.uint8(np.clip(127.5 * (np.asarray(video) + 1), 0, 255)) for leaf in leaves for video in leaf[:8]]
+    return [np.clip(127.5 * (np.asarray(video) + 1), 0, 255).astype(np.uint8) for leaf in leaves for video in leaf[:8]]
 
 
 def _count(tree: Any) -> int:

@@ -6,6 +6,9 @@ image: the other taps are zero, and where one latent frame becomes several frame
 still clip is then rebuilt as the image is, and training on clips goes on from there.
 """
 
+from typing import Any
+
+import jax
 import jax.numpy as jnp
 from flax import traverse_util
 
@@ -14,7 +17,7 @@ from reelm.tokenizer.video import VideoTokenizerConfig
 
 def inflate(config: VideoTokenizerConfig, params: dict) -> dict:
     """Parameters {"encoder": ..., "decoder": ...} of an image tokenizer as those of one of clips."""
-    flat = {path: _last_tap(leaf) for path, leaf in traverse_util.flatten_dict(params).items()}
+    flat: dict[Any, jax.Array] = {path: _last_tap(leaf) for path, leaf in traverse_util.flatten_dict(params).items()}
     patch_frames = config.patch[0]
     for name, leaf in list(flat.items()):
         part, layer, kind = name[0], name[1], name[-1]
@@ -28,13 +31,13 @@ def inflate(config: VideoTokenizerConfig, params: dict) -> dict:
     return traverse_util.unflatten_dict(flat)
 
 
-def _last_tap(leaf):
+def _last_tap(leaf: Any) -> jax.Array:
     """A convolution's kernel `[T, H, W, C, C']` with zeros in all time taps but the last; anything else as it is."""
-    return leaf if jnp.ndim(leaf) != 5 else jnp.asarray(leaf).at[:-1].set(0)
-
-
-def _repeat_last(leaf, frames: int):
-    """Output channels, folded as (frame, ...), all as those of the last frame."""
     leaf = jnp.asarray(leaf)
+    return leaf if leaf.ndim != 5 else leaf.at[:-1].set(0)
+
+
+def _repeat_last(leaf: jax.Array, frames: int) -> jax.Array:
+    """Output channels, folded as (frame, ...), all as those of the last frame."""
     last = leaf[..., leaf.shape[-1] // frames * (frames - 1) :]
     return jnp.concatenate([last] * frames, axis=-1)

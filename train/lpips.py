@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import traverse_util
+from jax.typing import ArrayLike
 from safetensors.numpy import load_file, save_file
 
 from reelm.tokenizer.request import RequestError
@@ -35,13 +36,13 @@ _SHIFT = np.array([-0.030, -0.088, -0.188], np.float32)
 _SCALE = np.array([0.458, 0.448, 0.450], np.float32)
 
 
-def distance(params: dict, a: jax.Array, b: jax.Array) -> jax.Array:
+def distance(params: dict, a: ArrayLike, b: ArrayLike) -> jax.Array:
     """float32 `[N]`: LPIPS between pictures `[N, H, W, 3]` in [-1, 1], at least 16 pixels a side.
 
     Args:
         params: {"block_i/conv_j": {"kernel", "bias"}, "head_i": weights `[C]`}, as `load` gives.
     """
-    total = jnp.zeros(a.shape[0])
+    total = jnp.zeros(jnp.shape(a)[0])
     for name, (x, y) in zip(
         (f"head_{block}" for block in range(len(WIDTHS))),
         zip(features(params, a), features(params, b), strict=True),
@@ -51,9 +52,9 @@ def distance(params: dict, a: jax.Array, b: jax.Array) -> jax.Array:
     return total
 
 
-def features(params: dict, pictures: jax.Array) -> list[jax.Array]:
+def features(params: dict, pictures: ArrayLike) -> list[jax.Array]:
     """The last activations of each block, `[N, H / 2^i, W / 2^i, C_i]`."""
-    x, found = (pictures - _SHIFT) / _SCALE, []
+    x, found = (jnp.asarray(pictures) - _SHIFT) / _SCALE, []
     for block, widths in enumerate(WIDTHS):
         if block:
             x = jax.lax.reduce_window(x, -jnp.inf, jax.lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "VALID")
@@ -85,7 +86,7 @@ def load(folder: Path | None = None) -> dict:
     if not stored.is_file():
         if not archive.is_file():
             raise RequestError(how_to_fetch(folder))
-        flat = traverse_util.flatten_dict(convert(_read_archive(archive)), sep="/")
+        flat: Any = traverse_util.flatten_dict(convert(_read_archive(archive)), sep="/")
         temporary = stored.with_suffix(".partial")
         save_file(flat, temporary)
         temporary.replace(stored)

@@ -124,7 +124,7 @@ def of_footage(
     tokenizer.config.latent_shape(num_frames, side, side)
     rebuilt: dict[str, list[Rebuilt]] = {}
     for film in footage.films(folder, clips=clips, frames=num_frames, side=side):
-        rebuilt[film.name] = list(rebuild(tokenizer, film.clips, batch))
+        rebuilt[film.name] = list(rebuild(tokenizer, list(film.clips), batch))
         if progress is not None:
             progress(len(rebuilt), len(paths))
     everything = [clip for clips_of_film in rebuilt.values() for clip in clips_of_film]

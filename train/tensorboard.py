@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 from tensorboardX import SummaryWriter
-from tensorboardX.proto.summary_pb2 import Summary
+from tensorboardX.proto import summary_pb2
 
 from reelm.sampling.media import read_image, read_video
 
@@ -45,9 +45,10 @@ class EventFile:
         self._writer.close()
 
     def _picture(self, name: str, step: int, data: bytes, size: tuple[int, ...]) -> None:
-        image = Summary.Image(height=size[0], width=size[1], colorspace=3, encoded_image_string=data)
-        summary: Any = Summary(value=[Summary.Value(tag=name, image=image)])
-        self._writer.file_writer.add_summary(summary, step)
+        kind: Any = summary_pb2.Summary  # pyright: ignore[reportAttributeAccessIssue]  (made when imported)
+        image = kind.Image(height=size[0], width=size[1], colorspace=3, encoded_image_string=data)
+        assert self._writer.file_writer is not None  # until it is closed
+        self._writer.file_writer.add_summary(kind(value=[kind.Value(tag=name, image=image)]), step)
 
 
 def _animation(frames: np.ndarray, fps: float) -> bytes:

@@ -109,8 +109,10 @@ def make_loss(run: VideoTokenizerRun):
         error = mean_over_clips([(jnp.mean(jnp.square(rebuilt - video)), len(video)) for video, rebuilt in pairs])
         terms = {"reconstruction": error, **code_terms(latents, config.code, weights.temperature)}
         if weights.perceptual:
-            seen = lambda pair: perceptual(features, *pair, weights.perceptual_frames, key)  # noqa: E731
-            terms["perceptual"] = mean_over_clips([(seen(pair), len(pair[0])) for pair in pairs])
+            seen = [perceptual(features, before, after, weights.perceptual_frames, key) for before, after in pairs]
+            terms["perceptual"] = mean_over_clips(
+                [(mean, len(pair[0])) for mean, pair in zip(seen, pairs, strict=True)]
+            )
         now = weights.at(step)
         total = sum((now[name] * term for name, term in terms.items()), jnp.zeros(()))
         return total, ({**terms, "psnr": -10 * jnp.log10(error / 4), **code_use(latents, config.code)}, pairs)
