@@ -38,11 +38,8 @@ def count_to(total: int) -> Callable[[int, int], Iterator[TokenSample]]:
 
 
 def write(directory: Path, total: int, samples_of: Any = None, **changed: Any) -> TokenIndex:
-    settings = (
-        {"tokenizer_hash": "abc", "fps": 8.0, "time_stride": 4, "runs": [(total, 9, 16, 32)]}
-        | {"shard_size": 4}
-        | changed
-    )
+    settings: dict[str, Any] = {"tokenizer_hash": "abc", "fps": 8.0, "time_stride": 4, "shard_size": 4}
+    settings |= {"runs": [(total, 9, 16, 32)], **changed}
     return write_tokens(directory, samples_of or count_to(total), **settings)
 
 
