@@ -86,7 +86,7 @@ def test_imports_point_one_way(path):
 
 
 def test_every_import_is_a_declared_dependency():
-    distributions = {"PIL": "pillow", "orbax": "orbax-checkpoint"}
+    distributions = {"PIL": "pillow", "orbax": "orbax-checkpoint", "tensorboardX": "tensorboardx"}
     needed = [*PROJECT["project"]["dependencies"], *PROJECT["project"]["optional-dependencies"]["hub"]]
     declared = {re.split(r"[^\w-]", requirement)[0] for requirement in needed}
     files = [path for folder in FOLDERS.values() for path in folder.glob("*.py")]

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 
 import pytest
 
@@ -29,7 +29,7 @@ for line in sys.stdin:
 COMMAND = [sys.executable, "-c", PROGRAM]
 
 
-def run(tasks: list, **changed) -> Iterator[workers.Outcome]:
+def run(tasks: list, **changed) -> Generator[workers.Outcome]:
     return workers.run(tasks, COMMAND, **{"workers": 2, "stall_seconds": 30.0, **changed})
 
 
@@ -69,7 +69,7 @@ def test_a_task_that_hangs_is_given_up_and_one_that_gets_on_is_not():
 def test_processes_end_with_the_iterator():
     outcomes = run(["hang", 1, 2])
     assert next(outcomes).task == 1
-    outcomes.close()  # pyright: ignore[reportAttributeAccessIssue]
+    outcomes.close()
     assert_alone()
 
 

@@ -186,18 +186,20 @@ def _read_all(
         if isinstance(part, Path)
     ]
     report(done, len(found))
-    for outcome in workers.run(tasks, _COMMAND, workers=processes, stall_seconds=stall_seconds):
-        source, path = Source(**outcome.task["source"]), Path(outcome.task["part"])
-        if outcome.answer is None:
-            # Not written down: on another day, or with more memory, the file may do.
-            parts[source] = _Part(source, path, fault=outcome.fault)
-        elif "stop" in outcome.answer:
-            raise OSError(outcome.answer["stop"])
-        else:
-            _write_json(path.with_suffix(".json"), outcome.answer)
-            parts[source] = _part(source, path, outcome.answer)
-        done += 1
-        report(done, len(found))
+    outcomes = workers.run(tasks, _COMMAND, workers=processes, stall_seconds=stall_seconds)
+    with contextlib.closing(outcomes):
+        for outcome in outcomes:
+            source, path = Source(**outcome.task["source"]), Path(outcome.task["part"])
+            if outcome.answer is None:
+                # Not written down: on another day, or with more memory, the file may do.
+                parts[source] = _Part(source, path, fault=outcome.fault)
+            elif "stop" in outcome.answer:
+                raise OSError(outcome.answer["stop"])
+            else:
+                _write_json(path.with_suffix(".json"), outcome.answer)
+                parts[source] = _part(source, path, outcome.answer)
+            done += 1
+            report(done, len(found))
     return [part for part in parts.values() if isinstance(part, _Part)]
 
 

@@ -14,7 +14,7 @@ import selectors
 import signal
 import subprocess
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,7 +31,7 @@ class Outcome:
     fault: str = ""
 
 
-def run(tasks: Iterable[Any], command: Sequence[str], *, workers: int, stall_seconds: float) -> Iterator[Outcome]:
+def run(tasks: Iterable[Any], command: Sequence[str], *, workers: int, stall_seconds: float) -> Generator[Outcome]:
     """Does the tasks in up to `workers` processes at a time; outcomes come in the order in which tasks end.
 
     A task whose process is silent for `stall_seconds` is given up. When the iterator is closed or fails, or this
