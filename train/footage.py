@@ -41,8 +41,8 @@ def files(folder: Path) -> list[Path]:
 def films(folder: Path, *, clips: int, frames: int, side: int) -> Iterator[Film]:
     """Each file's clips of `frames` frames, so many that all files together give about `clips`, at least one each.
 
-    Clips of one file do not overlap; a file of fewer frames is continued by its last. A file that cannot be read is left
-    out, which the log `reelm` says; RequestError when that is every file.
+    Clips of one file do not overlap; a file of fewer frames is continued by its last. A file that cannot be read is
+    left out, which the log `reelm` says; RequestError when that is every file.
     """
     paths, read = files(folder), 0
     for path in paths:
