@@ -25,6 +25,7 @@ def folder(tmp_path_factory):
     reelm.Clip(video=wide, fps=8.0).save(folder / "wide" / "digits.mp4")
     reelm.Clip(video=example("test", 2, 4)["video"], fps=8.0).save(folder / "short.mp4")
     (folder / "notes.txt").write_text("no film")
+    (folder / "torn.mp4").write_bytes(b"named as a film, and none")  # left out
     return folder
 
 
@@ -36,7 +37,7 @@ def measured(folder):
     result = of_footage(
         tokenizer, folder, clips=4, num_frames=9, side=32, sheet=sheet, progress=lambda *done: seen.append(done)
     )
-    assert seen == [(1, 2), (2, 2)]
+    assert seen == [(1, 3), (2, 3)]
     return result, iio.imread(sheet)
 
 
@@ -85,3 +86,6 @@ def test_the_sheet_shows_original_rebuilt_and_difference(measured):
 def test_a_folder_without_films_is_named(tmp_path):
     with pytest.raises(RequestError, match="holds no video"):
         footage.files(tmp_path)
+    (tmp_path / "torn.mp4").write_bytes(b"no film at all")
+    with pytest.raises(RequestError, match="none of the 1 videos"):
+        list(footage.films(tmp_path, clips=1, frames=9, side=32))

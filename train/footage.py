@@ -5,6 +5,7 @@ uint8 `[N, T, S, S, 3]`: the short side brought to S, the middle cut out, evenly
 of data sets.
 """
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ from PIL import Image
 
 from reelm.sampling.media import read_video
 from reelm.tokenizer.request import RequestError
+
+_log = logging.getLogger("reelm")
 
 SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".m4v", ".gif", ".webp")
 _READ = 300  # frames of each file, from its start
@@ -38,16 +41,24 @@ def files(folder: Path) -> list[Path]:
 def films(folder: Path, *, clips: int, frames: int, side: int) -> Iterator[Film]:
     """Each file's clips of `frames` frames, so many that all files together give about `clips`, at least one each.
 
-    Clips of one file do not overlap; a file of fewer frames is continued by its last.
+    Clips of one file do not overlap; a file of fewer frames is continued by its last. A file that cannot be read is
+    left out, which the log `reelm` says; RequestError when that is every file.
     """
-    paths = files(folder)
+    paths, read = files(folder), 0
     for path in paths:
-        video = square(read_video(path, max_frames=_READ).video, side)
+        try:
+            video = square(read_video(path, max_frames=_READ).video, side)
+        except RequestError as error:
+            _log.warning("left out: %s", error)
+            continue
+        read += 1
         count = max(1, min(-(-clips // len(paths)), len(video) // frames))
         starts = np.linspace(0, max(0, len(video) - frames), count).round().astype(int)
         pieces = [video[start : start + frames] for start in starts]
         filled = [np.pad(piece, [(0, frames - len(piece)), *[(0, 0)] * 3], mode="edge") for piece in pieces]
         yield Film(name=str(path.relative_to(folder)), clips=np.stack(filled))
+    if not read:
+        raise RequestError(f"none of the {len(paths)} videos in {folder} can be read")
 
 
 def square(video: np.ndarray, side: int) -> np.ndarray:
