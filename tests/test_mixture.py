@@ -104,7 +104,7 @@ def test_the_same_seed_gives_the_same_batches_to_any_number_of_processes(sets):
 
 
 def test_impossible_mixtures_are_refused(sets):
-    with pytest.raises(RequestError, match="6 latent frames; the longest clips in the tokens have 5"):
+    with pytest.raises(RequestError, match="6 latent frames; the longest in the tokens have 5"):
         batches(sets, Stage(buckets=(Bucket(frames=6, batch_size=2),)))
     for weights in ((1.0,), (0.0, 0.0), (-1.0, 2.0)):
         with pytest.raises(RequestError, match="token_weights of stage 0"):
