@@ -11,8 +11,6 @@ import tyro
 from reelm.sampling import shipped
 from reelm.tokenizer.request import RequestError
 
-_STAGES = ("video-tokenizer", "lm")
-
 
 @dataclass(frozen=True, kw_only=True)
 class Info:
@@ -87,7 +85,7 @@ def _named(name: str) -> dict[str, Any]:
 
         about["model"] = reelm.load(name).info()
     if name in configs.names():
-        for stage in _STAGES:
+        for stage in configs.stages(name):
             run = configs.get(stage, name)
             about[f"config of {stage}"] = {"parameters": _parameters(stage, run.model), **asdict(run)}
     if not about:
@@ -102,6 +100,8 @@ def _parameters(stage: str, config: Any) -> int:
 
     if stage == "video-tokenizer":
         from reelm.tokenizer.video import init_params
+    elif stage == "audio-tokenizer":
+        from reelm.tokenizer.audio import init_params
     else:
         from reelm.lm.transformer import init_params
     shapes = jax.eval_shape(partial(init_params, config), jax.random.key(0))

@@ -8,7 +8,7 @@ import tyro
 
 from reelm.tokenizer.request import RequestError
 
-Stage = Literal["video-tokenizer", "lm"]
+Stage = Literal["video-tokenizer", "audio-tokenizer", "lm"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +66,8 @@ def _train(stage: str, settings: Any, workdir: Path) -> None:
         raise RequestError(f"the workdir {workdir} is a file; name a folder")
     if stage == "video-tokenizer":
         from reelm.train.video_tokenizer import train
+    elif stage == "audio-tokenizer":
+        from reelm.train.audio_tokenizer import train
     else:
         from reelm.train.lm import train
     train(settings, workdir)
