@@ -21,6 +21,7 @@ audio_tokenizer = AudioTokenizerRun(
         encoder_blocks=3,
         decoder_blocks=3,
         levels=8,
+        groups=4,
         bits=9,
     ),
     data=SoundData(dataset="moving_digits_sound", source_frames=17, hops=40),

@@ -19,6 +19,7 @@ MONO = AudioTokenizerConfig(
     encoder_channels=(6, 8),
     decoder_channels=(6, 8),
     levels=3,
+    groups=1,
     bits=5,
 )
 STEREO = AudioTokenizerConfig(
@@ -242,6 +243,7 @@ def test_hash_follows_encoder_and_config_but_not_the_decoder(tokenizer):
         {"strides": (20, 20)},
         {"bits": 10},
         {"levels": 0},
+        {"levels": 3, "groups": 2},
         {"sample_rate": 10},
     ],
 )

@@ -2,15 +2,17 @@
 
 import wave
 from dataclasses import replace
+from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
-from reelm.tokenizer.audio import AudioTokenizerConfig
+from reelm.tokenizer.audio import AudioTokenizerConfig, autoencode
 from reelm.tokenizer.request import RequestError
-from reelm.train import audio_tokenizer, state
+from reelm.train import audio_tokenizer
 from reelm.train.audio_tokenizer import (
     AudioTokenizerRun,
     RandomPiece,
@@ -22,7 +24,6 @@ from reelm.train.audio_tokenizer import (
 from reelm.train.checkpoints import restore_params
 from reelm.train.loop import LoopConfig
 from reelm.train.moving_digits_sound import example
-from reelm.train.optimizer import OptimizerConfig, make_step
 from reelm.train.sound_losses import mel_distance
 from reelm.train.stft_discriminator import DiscriminatorConfig, StftDiscriminator, discriminator_loss
 
@@ -35,20 +36,15 @@ RUN = AudioTokenizerRun(
         encoder_blocks=1,
         decoder_blocks=1,
         levels=2,
-        bits=5,
+        bits=4,
     ),
     data=SoundData(source_frames=5, hops=4),
-    mel_windows=(64, 128),
-    discriminator=DiscriminatorConfig(windows=(64, 128), channels=4),
+    mel_windows=(64,),
+    discriminator=DiscriminatorConfig(windows=(64,), channels=2),
     batch_size=2,
     loop=LoopConfig(steps=3, save_every=3, sample_every=3),
 )
 PLAYED = replace(RUN, losses=SoundLossWeights(adversarial=0.1))
-
-
-def first_state(run: AudioTokenizerRun):
-    optimizer = audio_tokenizer._optimizer(run)
-    return state.create(audio_tokenizer._first_params(run), optimizer, 0), optimizer
 
 
 def sounds(seed: int = 0) -> jax.Array:
@@ -56,67 +52,40 @@ def sounds(seed: int = 0) -> jax.Array:
 
 
 def test_mel_distance_of_equal_sounds_is_zero_and_has_a_finite_gradient_for_silence():
-    assert mel_distance(sounds(), sounds(), 4_000, (64, 128)) == 0
-    gradient = jax.grad(lambda y: mel_distance(sounds(), y, 4_000, (64, 128)))(jnp.zeros((2, 400, 1)))
-    assert np.isfinite(gradient).all()
-    assert mel_distance(sounds(0), sounds(1), 4_000, (64, 128)) > mel_distance(sounds(0), 0.9 * sounds(0), 4_000, (64,))
+    distance = jax.jit(jax.value_and_grad(lambda rebuilt: mel_distance(sounds(), rebuilt, 4_000, (64, 128))))
+    assert distance(sounds())[0] < 1e-6
+    assert np.isfinite(distance(jnp.zeros((2, 400, 1)))[1]).all()
+    assert distance(sounds(1))[0] > distance(0.9 * sounds())[0] > 0
 
 
 def test_without_a_discriminator_there_is_none():
     params = audio_tokenizer._first_params(RUN)
     assert set(params) == {"tokenizer"}
-    _, metrics = make_loss(RUN)(params, sounds(), jax.random.key(0), jnp.int32(0))
+    _, metrics = jax.eval_shape(make_loss(RUN), params, sounds(), jax.random.key(0), jnp.int32(0))
     assert "discriminator" not in metrics and {"waveform", "mel", "snr", "bit_balance"} <= set(metrics)
 
 
-def test_each_player_follows_its_own_loss():
+def test_the_discriminator_follows_its_own_loss_alone():
     params = audio_tokenizer._first_params(PLAYED)
     # A fresh decoder is silent whatever it is given: noise makes its weights count.
     params = jax.tree.map(lambda leaf: leaf + 0.1 * jax.random.normal(jax.random.key(1), leaf.shape), params)
-    gradient = jax.jit(
-        lambda run_weights: jax.grad(
-            lambda p: make_loss(replace(PLAYED, losses=run_weights))(p, sounds(), jax.random.key(0), jnp.int32(5))[0]
-        )(params),
-        static_argnums=0,
-    )
-    together = gradient(SoundLossWeights(adversarial=0.1, feature_matching=2.0))
-    harder = gradient(SoundLossWeights(adversarial=0.5, feature_matching=2.0))
-    # The tokenizer's wish to be believed leaves the discriminator cold, which learns from its own loss alone.
-    jax.tree.map(
-        lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), together["discriminator"], harder["discriminator"]
-    )
-    critic = StftDiscriminator(PLAYED.discriminator)
-    rebuilt, _ = audio_tokenizer.autoencode(PLAYED.model, params["tokenizer"], sounds())
 
-    def own(judge):
-        return discriminator_loss(
-            critic.apply({"params": judge}, sounds())[0], critic.apply({"params": judge}, rebuilt)[0]
-        )
+    @jax.jit
+    @jax.grad
+    def gradient(params):
+        return make_loss(PLAYED)(params, sounds(), jax.random.key(0), jnp.int32(5))[0]
 
-    expected = jax.grad(own)(params["discriminator"])
+    @jax.jit
+    @jax.grad
+    def own_gradient(judge):
+        rebuilt, _ = autoencode(PLAYED.model, params["tokenizer"], sounds())
+        apply = partial(StftDiscriminator(PLAYED.discriminator).apply, {"params": judge})
+        return discriminator_loss(apply(sounds())[0], apply(rebuilt)[0])
+
+    together = gradient(params)
+    expected = own_gradient(params["discriminator"])
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), together["discriminator"], expected)
-    differ = jax.tree.map(lambda a, b: float(jnp.abs(a - b).max()), together["tokenizer"], harder["tokenizer"])
-    assert max(jax.tree.leaves(differ)) > 1e-6
-
-
-def test_the_discriminator_learns_at_its_own_rate_from_the_first_step():
-    run = replace(
-        PLAYED,
-        losses=replace(PLAYED.losses, adversarial_from=100),
-        optimizer=OptimizerConfig(learning_rate=0.0, warmup=0),
-        discriminator_optimizer=OptimizerConfig(learning_rate=1e-3, warmup=0),
-    )
-    current, optimizer = first_state(run)
-    before = jax.device_get(current.params)
-    current, metrics = make_step(make_loss(run), optimizer, 0.9)(current, sounds())
-    assert metrics["adversarial"] == 0 and metrics["feature_matching"] == 0 and metrics["discriminator"] > 0
-    jax.tree.map(np.testing.assert_array_equal, before["tokenizer"], jax.device_get(current.params["tokenizer"]))
-    moved = jax.tree.map(
-        lambda a, b: float(np.abs(a - b).max()),
-        before["discriminator"],
-        jax.device_get(current.params["discriminator"]),
-    )
-    assert min(jax.tree.leaves(moved)) > 0
+    assert optax.tree.norm(together["tokenizer"]) > 0
 
 
 @pytest.fixture(scope="module")
@@ -139,6 +108,10 @@ def test_training_writes_a_tokenizer_samples_and_metrics(trained):
     with wave.open(str(samples / "rebuilt.wav")) as file:
         assert (file.getframerate(), file.getnchannels(), file.getnframes()) == (4_000, 1, 16 * 2_500)
     assert '"discriminator"' in (trained / "played" / "metrics.jsonl").read_text()
+    latest, _, _ = restore_params(trained / "played", ema=False)
+    for player, first in audio_tokenizer._first_params(PLAYED).items():
+        moved = jax.tree.map(lambda a, b: np.abs(a - b).max(), latest[player], first)
+        assert max(jax.tree.leaves(moved)) > 0
 
 
 @pytest.mark.slow

@@ -42,7 +42,8 @@ class AudioTokenizerConfig:
         encoder_channels, decoder_channels: width of each stage.
         encoder_blocks, decoder_blocks: residual blocks a stage, of dilation 1, 3, 9 ...
         kernel: taps of the blocks' convolutions.
-        levels: codes of an audio frame, each finer than the one before.
+        levels: codes of an audio frame, coarse ones first.
+        groups: codes of each round of refinement, a divisor of `levels`; the latent has `groups` times `bits` values.
         bits: sign bits of a code, up to 9, so that it is one sub-token.
     """
 
@@ -55,6 +56,7 @@ class AudioTokenizerConfig:
     decoder_blocks: int = 2
     kernel: int = 3
     levels: int = 4
+    groups: int = 2
     bits: int = 9
 
     def __post_init__(self):
@@ -68,8 +70,10 @@ class AudioTokenizerConfig:
         for name in ("encoder_channels", "decoder_channels"):
             if len(getattr(self, name)) != len(self.strides):
                 raise RequestError(f"{len(self.strides)} strides need as many {name}, not {len(getattr(self, name))}")
-        if self.levels < 1:
-            raise RequestError(f"an audio frame has at least one level, not {self.levels}")
+        if self.levels < 1 or self.groups < 1 or self.levels % self.groups:
+            raise RequestError(
+                f"levels are whole rounds of groups, at least one; {self.levels} are not of {self.groups}"
+            )
         if not 1 <= self.bits <= 9:
             raise RequestError(f"a level has 1 to 9 bits, one sub-token, not {self.bits}; use more levels instead")
 
@@ -77,6 +81,11 @@ class AudioTokenizerConfig:
     def code(self) -> CodeSpec:
         """The code of one level."""
         return CodeSpec(bits=self.bits)
+
+    @property
+    def latent(self) -> int:
+        """Values of the latent of an audio frame."""
+        return self.groups * self.bits
 
     @property
     def hop(self) -> int:
@@ -107,7 +116,7 @@ class AudioTokenizerConfig:
         return frames * each.numerator
 
     def encoder(self, dtype: DTypeLike | None = None) -> AudioEncoder:
-        return AudioEncoder(self.bits, self.encoder_channels, self.strides, self.encoder_blocks, self.kernel, dtype)
+        return AudioEncoder(self.latent, self.encoder_channels, self.strides, self.encoder_blocks, self.kernel, dtype)
 
     def decoder(self, dtype: DTypeLike | None = None) -> AudioDecoder:
         return AudioDecoder(self.channels, self.decoder_channels, self.strides, self.decoder_blocks, self.kernel, dtype)
@@ -116,10 +125,11 @@ class AudioTokenizerConfig:
 def init_params(config: AudioTokenizerConfig, key: jax.Array) -> dict:
     """Fresh parameters {"encoder": ..., "decoder": ...} as nested dicts of float32."""
     encoder_key, decoder_key = jax.random.split(key)
-    sound, latent = jnp.zeros((1, config.hop, config.channels)), jnp.zeros((1, 1, config.bits))
+    sound, latent = jnp.zeros((1, config.hop, config.channels)), jnp.zeros((1, 1, config.latent))
+    # As one program each: compiling every operation by itself takes ten times longer.
     return {
-        "encoder": config.encoder().init(encoder_key, sound, History())["params"],
-        "decoder": config.decoder().init(decoder_key, latent, History())["params"],
+        "encoder": jax.jit(lambda key: config.encoder().init(key, sound, History())["params"])(encoder_key),
+        "decoder": jax.jit(lambda key: config.decoder().init(key, latent, History())["params"])(decoder_key),
     }
 
 
@@ -142,20 +152,20 @@ def _encode_hop(config: AudioTokenizerConfig, params: dict, sound: jax.Array, pa
     """Ids `[B, levels]` of one hop `[B, hop, C]`, and the past of the next."""
     history = History(past)
     latent = _apply(config.encoder(), params, sound, history)
-    return bits_to_ids(remainders(latent[:, 0], config.levels) >= 0), history.after
+    return bits_to_ids(remainders(latent[:, 0], config.bits, config.levels) >= 0), history.after
 
 
 @partial(jax.jit, static_argnums=0)
 def _decode(config: AudioTokenizerConfig, params: dict, ids: jax.Array, past: tuple[jax.Array, ...]):
     history = History(past)
-    sound = _apply(config.decoder(), params, values(ids_to_bits(ids, config.bits)), history)
+    sound = _apply(config.decoder(), params, values(ids_to_bits(ids, config.bits), config.groups), history)
     return jnp.clip(sound, -1, 1), history.after
 
 
 def autoencode(config: AudioTokenizerConfig, params: dict, sound: jax.Array, dtype: DTypeLike | None = None):
     """One differentiable pass: sound `float [B, S, C]`, whole hops -> (the rebuilt sound, latents `[B, F, K]`)."""
     latent = _apply(config.encoder(dtype), params["encoder"], sound, History())
-    quantized = quantize_residually(latent, config.levels)
+    quantized = quantize_residually(latent, config.bits, config.levels)
     return _apply(config.decoder(dtype), params["decoder"], quantized, History()), latent
 
 
@@ -165,7 +175,7 @@ def _silence(config: AudioTokenizerConfig, part: str, batch: int) -> SoundState:
 
     def past():
         params = init_params(config, jax.random.key(0))[part]
-        shape = (batch, config.hop, config.channels) if part == "encoder" else (batch, 1, config.bits)
+        shape = (batch, config.hop, config.channels) if part == "encoder" else (batch, 1, config.latent)
         history = History()
         _apply(getattr(config, part)(), params, jnp.zeros(shape), history)
         return history.after

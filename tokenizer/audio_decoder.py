@@ -1,4 +1,4 @@
-"""The audio decoder: quantized latents `[B, F, K]` to samples `float [B, S, C]`, about in [-1, 1]."""
+"""The audio decoder: quantized latents `[B, F, D]` to samples `float [B, S, C]`, about in [-1, 1]."""
 
 import flax.linen as nn
 import jax

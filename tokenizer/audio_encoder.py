@@ -1,4 +1,4 @@
-"""The audio encoder: whole hops of samples `float [B, S, C]` in [-1, 1] to latents `[B, F, K]`, one a hop."""
+"""The audio encoder: whole hops of samples `float [B, S, C]` in [-1, 1] to latents `[B, F, D]` in [-2, 2]."""
 
 import flax.linen as nn
 import jax
@@ -12,7 +12,7 @@ from .convolution import History
 class AudioEncoder(nn.Module):
     """For each stride a convolution to the coarser rate and residual blocks of growing dilation (1, 3, 9 ...)."""
 
-    bits: int
+    latent: int
     channels: tuple[int, ...]
     strides: tuple[int, ...]
     blocks: int
@@ -29,4 +29,5 @@ class AudioEncoder(nn.Module):
                 name = f"block_{stage}_{block}"
                 x = ResidualBlock1D(width, self.kernel, 3**block, self.dtype, name=name)(x, history)
         x = nn.silu(nn.RMSNorm(dtype=self.dtype, name="norm_out")(x))
-        return nn.Dense(self.bits, name="latent")(x.astype(jnp.float32))  # signs are taken of it: keep full precision
+        # Signs are taken of it, so full precision; and bounded, since the codes have nothing to say beyond.
+        return 2.0 * jnp.tanh(nn.Dense(self.latent, name="latent")(x.astype(jnp.float32)))

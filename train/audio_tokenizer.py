@@ -159,9 +159,9 @@ def make_loss(run: AudioTokenizerRun):
         if run.freeze_encoder:
             tokenizer = {**tokenizer, "encoder": jax.lax.stop_gradient(tokenizer["encoder"])}
         rebuilt, latent = autoencode(config, tokenizer, sound)
-        levels = remainders(latent, config.levels)
+        levels = remainders(latent, config.bits, config.levels)
         error, energy = jnp.mean(jnp.square(rebuilt - sound)), jnp.mean(jnp.square(sound)) + 1e-8
-        quantized = jax.lax.stop_gradient(quantize_residually(latent, config.levels))
+        quantized = jax.lax.stop_gradient(quantize_residually(latent, config.bits, config.levels))
         terms = {
             "waveform": jnp.mean(jnp.abs(rebuilt - sound)),
             "power": error / energy,
@@ -193,11 +193,11 @@ def make_loss(run: AudioTokenizerRun):
 
 def train(run: AudioTokenizerRun, workdir: Path) -> TrainState:
     """Runs or resumes the training in `workdir`; see `loop.run` for what is written and what is raised."""
-    optimizer = _optimizer(run)
-    initial = state.create(_first_params(run), optimizer, run.loop.seed)
     source = datasets.open_clips(run.data.dataset, "train", num_frames=run.data.source_frames)
     if "audio" not in source[0]:
         raise RequestError(f"the clips of {run.data.dataset} have no sound; choose a set with sound")
+    optimizer = _optimizer(run)
+    initial = state.create(_first_params(run), optimizer, run.loop.seed)
     transform = RandomPiece(run.data, run.model)
     data = pipeline.batches(source, batch_size=run.batch_size, seed=run.loop.seed, transform=transform)
     held_back = datasets.open_clips(run.data.dataset, "test", num_frames=run.data.source_frames, num_clips=8)
@@ -271,5 +271,5 @@ def _first_params(run: AudioTokenizerRun) -> dict:
         params = {"tokenizer": jax.tree.map(jnp.asarray, start.params)}
     if run.losses.adversarial:
         sound = jnp.zeros((1, run.data.hops * run.model.hop, run.model.channels))
-        params["discriminator"] = StftDiscriminator(run.discriminator).init(critic_key, sound)["params"]
+        params["discriminator"] = jax.jit(StftDiscriminator(run.discriminator).init)(critic_key, sound)["params"]
     return params
