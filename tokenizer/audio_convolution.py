@@ -13,6 +13,9 @@ from jax.typing import DTypeLike
 
 from .convolution import History
 
+# Under the root of a norm: silence is all zeros at first, and a smaller one would multiply its gradient at every block.
+NORM_EPSILON = 1e-3
+
 
 class CausalConv1D(nn.Module):
     """A convolution over the present step and the `kernel - 1` before it, each `dilation` apart, as one matmul."""
@@ -58,6 +61,6 @@ class ResidualBlock1D(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array, history: History) -> jax.Array:
         # RMS over the channels of one step: a norm over time would break causality and chunking.
-        y = nn.silu(nn.RMSNorm(dtype=self.dtype, name="norm")(x))
+        y = nn.silu(nn.RMSNorm(NORM_EPSILON, dtype=self.dtype, name="norm")(x))
         y = CausalConv1D(self.features, self.kernel, self.dilation, self.dtype, name="conv")(y, history)
         return x + nn.Dense(self.features, dtype=self.dtype, name="mix")(nn.silu(y))

@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
-from .audio_convolution import CausalConv1D, ResidualBlock1D, unfold
+from .audio_convolution import NORM_EPSILON, CausalConv1D, ResidualBlock1D, unfold
 from .convolution import History
 
 
@@ -30,7 +30,7 @@ class AudioDecoder(nn.Module):
             if stage > 0:
                 up = CausalConv1D(self.channels[stage - 1] * stride, 2, dtype=self.dtype, name=f"up_{stage}")
                 x = unfold(up(x, history), stride)
-        x = nn.silu(nn.RMSNorm(dtype=self.dtype, name="norm_out")(x)).astype(jnp.float32)
+        x = nn.silu(nn.RMSNorm(NORM_EPSILON, dtype=self.dtype, name="norm_out")(x)).astype(jnp.float32)
         # Starts as silence, which is what most of many sounds is.
         last = CausalConv1D(self.samples * self.strides[0], 2, kernel_init=nn.initializers.zeros, name="waveform")
         return unfold(last(x, history), self.strides[0])

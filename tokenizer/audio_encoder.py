@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
-from .audio_convolution import CausalConv1D, ResidualBlock1D, fold
+from .audio_convolution import NORM_EPSILON, CausalConv1D, ResidualBlock1D, fold
 from .convolution import History
 
 
@@ -28,6 +28,6 @@ class AudioEncoder(nn.Module):
             for block in range(self.blocks):
                 name = f"block_{stage}_{block}"
                 x = ResidualBlock1D(width, self.kernel, 3**block, self.dtype, name=name)(x, history)
-        x = nn.silu(nn.RMSNorm(dtype=self.dtype, name="norm_out")(x))
+        x = nn.silu(nn.RMSNorm(NORM_EPSILON, dtype=self.dtype, name="norm_out")(x))
         # Signs are taken of it, so full precision; and bounded, since the codes have nothing to say beyond.
         return 2.0 * jnp.tanh(nn.Dense(self.latent, name="latent")(x.astype(jnp.float32)))

@@ -139,7 +139,9 @@ class RandomPiece(grain.transforms.RandomMap):
 
 
 def heard(clip: Mapping[str, Any], model: AudioTokenizerConfig) -> np.ndarray:
-    """The sound `[S, C]` of a clip as a tokenizer takes it."""
+    """The sound `[S, C]` of a clip as a tokenizer takes it; RequestError when it has none."""
+    if "audio" not in clip:
+        raise RequestError("a clip of this data set has no sound; choose a set whose clips all have")
     sound = with_channels(check_sound(clip["audio"]), model.channels)
     return resample(sound, int(clip["sample_rate"]), model.sample_rate)[0]
 
@@ -151,17 +153,14 @@ def make_loss(run: AudioTokenizerRun):
     """
     config, weights = run.model, run.losses
 
-    def discriminate(params: dict, sound: jax.Array) -> tuple[list[jax.Array], list[jax.Array]]:
-        return cast(Any, StftDiscriminator(run.discriminator).apply({"params": params}, sound))
-
     def loss(params: dict, sound: jax.Array, key: jax.Array, step: jax.Array) -> tuple[jax.Array, dict]:
         tokenizer = params["tokenizer"]
         if run.freeze_encoder:
             tokenizer = {**tokenizer, "encoder": jax.lax.stop_gradient(tokenizer["encoder"])}
         rebuilt, latent = autoencode(config, tokenizer, sound)
         levels = remainders(latent, config.bits, config.levels)
-        error, energy = jnp.mean(jnp.square(rebuilt - sound)), jnp.mean(jnp.square(sound)) + 1e-8
         quantized = jax.lax.stop_gradient(quantize_residually(latent, config.bits, config.levels))
+        error, energy = jnp.mean(jnp.square(rebuilt - sound)), jnp.mean(jnp.square(sound)) + 1e-8
         terms = {
             "waveform": jnp.mean(jnp.abs(rebuilt - sound)),
             "power": error / energy,
@@ -170,32 +169,40 @@ def make_loss(run: AudioTokenizerRun):
             "sample_entropy": quantizer.sample_entropy(levels, weights.temperature),
             "batch_entropy": -_batch_entropy(levels, config.code, weights.temperature),
         }
-        learning = {}
+        learning = jnp.zeros(())
         if weights.adversarial:
-            # What each player takes for given: the tokenizer the judge's parameters, the judge the rebuilt sound.
-            judge, judged = params["discriminator"], jax.lax.stop_gradient(rebuilt)
-            (real, _), (fake, _) = discriminate(judge, sound), discriminate(judge, judged)
-            learning["discriminator"] = discriminator_loss(real, fake)
-            judge, counts = jax.lax.stop_gradient(judge), (step >= weights.adversarial_from).astype(jnp.float32)
-            (_, real_features), (fake, fake_features) = discriminate(judge, sound), discriminate(judge, rebuilt)
-            terms["adversarial"] = counts * adversarial_loss(fake)
-            terms["feature_matching"] = counts * feature_distance(real_features, fake_features)
-        total = sum(
-            (getattr(weights, name) * term for name, term in terms.items()), sum(learning.values(), jnp.zeros(()))
-        )
+            judged, learning = _play(run.discriminator, params["discriminator"], sound, rebuilt)
+            counts = (step >= weights.adversarial_from).astype(jnp.float32)
+            terms |= {name: counts * term for name, term in judged.items()}
+        total = sum((getattr(weights, name) * term for name, term in terms.items()), learning)
         # How evenly each bit is used: 0 when every bit is always the same, 1 when each is set half of the time.
         share = jnp.mean(levels >= 0, axis=tuple(range(levels.ndim - 2)))
-        balance = jnp.mean(1 - jnp.abs(2 * share - 1))
-        return total, {**terms, **learning, "snr": 10 * jnp.log10(energy / error), "bit_balance": balance}
+        about = {"snr": 10 * jnp.log10(energy / error), "bit_balance": jnp.mean(1 - jnp.abs(2 * share - 1))}
+        return total, {**terms, **about, **({"discriminator": learning} if weights.adversarial else {})}
 
     return loss
+
+
+def _play(
+    config: DiscriminatorConfig, params: dict, sound: jax.Array, rebuilt: jax.Array
+) -> tuple[dict[str, jax.Array], jax.Array]:
+    """What the tokenizer loses, with the discriminator taken for given, and what the discriminator, with the sounds."""
+
+    def judge(params: dict, sound: jax.Array) -> tuple[list[jax.Array], list[jax.Array]]:
+        return cast(Any, StftDiscriminator(config).apply({"params": params}, sound))
+
+    (real, _), (fake, _) = judge(params, sound), judge(params, jax.lax.stop_gradient(rebuilt))
+    learning = discriminator_loss(real, fake)
+    fixed = jax.lax.stop_gradient(params)
+    (_, real_features), (fake, fake_features) = judge(fixed, sound), judge(fixed, rebuilt)
+    terms = {"adversarial": adversarial_loss(fake), "feature_matching": feature_distance(real_features, fake_features)}
+    return terms, learning
 
 
 def train(run: AudioTokenizerRun, workdir: Path) -> TrainState:
     """Runs or resumes the training in `workdir`; see `loop.run` for what is written and what is raised."""
     source = datasets.open_clips(run.data.dataset, "train", num_frames=run.data.source_frames)
-    if "audio" not in source[0]:
-        raise RequestError(f"the clips of {run.data.dataset} have no sound; choose a set with sound")
+    heard(source[0], run.model)  # before anything is compiled
     optimizer = _optimizer(run)
     initial = state.create(_first_params(run), optimizer, run.loop.seed)
     transform = RandomPiece(run.data, run.model)

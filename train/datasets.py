@@ -26,10 +26,7 @@ _ENDLESS = 1_000_000
 
 
 class CaptionedClip(TypedDict):
-    """video uint8[T, H, W, 3], its caption, its frames a second; in a set with sound audio float32[S, C] beside it.
-
-    A track of zeros means silence; a clip without `audio` says nothing about sound.
-    """
+    """video uint8[T, H, W, 3], its caption, its frames a second; with sound also audio float32[S, C] and its rate."""
 
     video: np.ndarray
     caption: str
