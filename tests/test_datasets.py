@@ -56,13 +56,12 @@ def test_built_sound_is_the_very_same_sound(built: Path, split: str) -> None:
     drawn = datasets.open_clips("moving_digits_sound", split, num_frames=5, num_clips=len(read))
     assert read.description == drawn.description and read.description["voices"].startswith("voices/")
     for index in range(len(read)):
-        from_disk, from_index = read[index], drawn[index]
+        from_disk, from_index = dict(read[index]), dict(drawn[index])
         assert from_disk.keys() == from_index.keys() >= {"audio", "sample_rate"}
-        for name in ("video", "audio"):
-            np.testing.assert_array_equal(from_disk[name], from_index[name])
-            assert from_disk[name].dtype == from_index[name].dtype
-        assert from_disk["audio"].shape == (5 * 2000, 1)
-        assert from_disk["caption"] == from_index["caption"] and from_disk["sample_rate"] == from_index["sample_rate"]
+        for name, value in from_index.items():
+            np.testing.assert_array_equal(from_disk[name], value)
+            assert np.asarray(from_disk[name]).dtype == np.asarray(value).dtype
+        assert np.shape(from_disk["audio"]) == (5 * 2000, 1)
 
 
 def test_built_records_hold_the_whole_scene(built: Path) -> None:

@@ -262,8 +262,9 @@ def _optimizer(run: AudioTokenizerRun) -> optax.GradientTransformation:
     tokenizer = run.optimizer.build(run.loop.steps)
     if not run.losses.adversarial:
         return tokenizer
-    players = {"tokenizer": tokenizer, "discriminator": run.discriminator_optimizer.build(run.loop.steps)}
-    return optax.partition(players, {name: name for name in players})
+    discriminator = run.discriminator_optimizer.build(run.loop.steps)
+    labels = {"tokenizer": "tokenizer", "discriminator": "discriminator"}
+    return optax.partition({"tokenizer": tokenizer, "discriminator": discriminator}, labels)
 
 
 def _first_params(run: AudioTokenizerRun) -> dict:

@@ -129,13 +129,18 @@ class _DrawnDigits:
         if not 0 <= index < self.num_clips:
             raise IndexError(f"clip {index} of {self.num_clips}")
         which = (self.split, int(index), self.num_frames, self.digits)
-        sound: dict[str, Any] = {}
+        fps = float(moving_digits.FPS)
         if self.voices is None:
-            clip = moving_digits.example(*which)
-        else:
-            clip = moving_digits_sound.example(*which, self.voices)
-            sound = {"audio": clip["audio"], "sample_rate": clip["sample_rate"]}
-        return {"video": clip["video"], "caption": clip["caption"], "fps": float(moving_digits.FPS), **sound}
+            silent = moving_digits.example(*which)
+            return {"video": silent["video"], "caption": silent["caption"], "fps": fps}
+        clip = moving_digits_sound.example(*which, self.voices)
+        return {
+            "video": clip["video"],
+            "caption": clip["caption"],
+            "fps": fps,
+            "audio": clip["audio"],
+            "sample_rate": clip["sample_rate"],
+        }
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,7 +20,7 @@ from reelm.tokenizer.sound import resample
 
 from . import moving_digits_sound
 from .mnist import load as load_digits
-from .moving_digits import sample_scene
+from .moving_digits import Split, sample_scene
 from .spoken_judge import BLANK, RATE, WEIGHTS_FILE, SpokenDigitNet, features, logits, read
 
 _FRAMES = 16  # video frames of a track: two seconds
@@ -97,7 +97,7 @@ def distort(seen: jax.Array, key: jax.Array) -> jax.Array:
     return jnp.clip(jnp.where(masked, 0, seen), 0, 1.2)
 
 
-def accuracy(split: str, count: int = 300) -> float:
+def accuracy(split: Split, count: int = 300) -> float:
     """Share of clips with sound of a split whose names, all of them and in their order, are heard rightly."""
     digits = load_digits("train" if split == "train" else "test", "compact")
     right = []
