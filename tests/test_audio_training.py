@@ -27,6 +27,8 @@ from reelm.train.moving_digits_sound import example
 from reelm.train.sound_losses import mel_distance
 from reelm.train.stft_discriminator import DiscriminatorConfig, StftDiscriminator, discriminator_loss
 
+pytestmark = pytest.mark.slow  # several programs are compiled before the first test
+
 RUN = AudioTokenizerRun(
     model=AudioTokenizerConfig(
         sample_rate=4_000,
@@ -95,7 +97,6 @@ def trained(tmp_path_factory):
     return folder
 
 
-@pytest.mark.slow
 def test_training_writes_a_tokenizer_samples_and_metrics(trained):
     tokenizer = open_audio_tokenizer(trained / "played")
     assert tokenizer.config == PLAYED.model
@@ -114,7 +115,6 @@ def test_training_writes_a_tokenizer_samples_and_metrics(trained):
         assert max(jax.tree.leaves(moved)) > 0
 
 
-@pytest.mark.slow
 def test_a_frozen_encoder_keeps_its_codes_while_the_decoder_learns(trained, tmp_path):
     audio_tokenizer.train(replace(RUN, start_from=trained / "played", freeze_encoder=True), tmp_path / "further")
     before, after = open_audio_tokenizer(trained / "played"), open_audio_tokenizer(tmp_path / "further")

@@ -1,9 +1,14 @@
 """Scores of sound: known values, explicit references, ticks found where they were put, silence told from sound."""
 
+import json
+
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from reelm.tokenizer.audio import AudioTokenizer, AudioTokenizerConfig, init_params
+from reelm.train.evaluate_sound import reconstruction
 from reelm.train.mel import mel_filters, mel_spectrogram
 from reelm.train.mnist import load as load_digits
 from reelm.train.moving_digits_sound import bounces, example, tick
@@ -19,7 +24,7 @@ def test_si_sdr_of_noise_at_a_known_level():
     # Loudness, sign and offset do not matter.
     assert si_sdr(NOISE, -0.3 * (NOISE + error) + 0.2) == pytest.approx(si_sdr(NOISE, NOISE + error), abs=1e-6)
     assert si_sdr(NOISE, 0.5 * NOISE) > 100
-    assert np.isnan(si_sdr(0 * NOISE, NOISE))
+    assert np.isnan(si_sdr(0 * NOISE, NOISE)) and si_sdr(NOISE, 0 * NOISE) == -np.inf
 
 
 def test_si_sdr_equals_the_projection_of_the_paper():
@@ -101,3 +106,14 @@ def test_what_cannot_be_compared_is_refused():
     for a, b in [(NOISE, NOISE[1:]), (NOISE[:, 0], NOISE[:, 0]), (NOISE, NOISE.astype(int))]:
         with pytest.raises(ValueError):
             si_sdr(a, b)
+
+
+def test_a_tokenizer_that_rebuilds_silence_scores_so():
+    config = AudioTokenizerConfig(strides=(80, 5), encoder_channels=(4, 4), decoder_channels=(4, 4), encoder_blocks=1)
+    fresh = AudioTokenizer(config, init_params(config, jax.random.key(0)))
+    scores = reconstruction(fresh, clips=14, batch=8, num_frames=9)
+    assert scores["clips"] == 14 and scores["si_sdr"] == -100 and scores["mel_distance"] > 1
+    assert scores["words"] == 0 and scores["words_originals"] > 0.5
+    assert scores["ticks"]["heard"] == 0 and scores["ticks"]["bounces"] == scores["ticks_originals"]["bounces"]
+    assert scores["ticks_originals"]["heard"] == 1 and scores["silence"] in (1.0, None)
+    json.dumps(scores, allow_nan=False)

@@ -25,7 +25,7 @@ from reelm.tokenizer.request import RequestError
 from reelm.tokenizer.residual import quantize_residually, remainders
 from reelm.tokenizer.sound import check_sound, resample, with_channels
 
-from . import datasets, loop, pipeline, state
+from . import datasets, loop, pipeline, state, stft_discriminator
 from .checkpoints import restore_params
 from .differences import differences
 from .loop import LoopConfig
@@ -278,6 +278,5 @@ def _first_params(run: AudioTokenizerRun) -> dict:
             raise RequestError(f"{run.start_from} has a tokenizer of other sizes than this run: {lines}")
         params = {"tokenizer": jax.tree.map(jnp.asarray, start.params)}
     if run.losses.adversarial:
-        sound = jnp.zeros((1, run.data.hops * run.model.hop, run.model.channels))
-        params["discriminator"] = jax.jit(StftDiscriminator(run.discriminator).init)(critic_key, sound)["params"]
+        params["discriminator"] = stft_discriminator.init_params(run.discriminator, run.model.channels, critic_key)
     return params

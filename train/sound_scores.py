@@ -20,7 +20,8 @@ _TICK_APART = 0.06  # seconds between two ticks
 def si_sdr(original: np.ndarray, rebuilt: np.ndarray) -> float:
     """Scale-invariant signal-to-distortion ratio in dB (Le Roux et al. 2019, equation 5), each channel's mean removed.
 
-    inf for a rebuilt sound that is the original but for its loudness; NaN where the original is silent.
+    inf for a rebuilt sound that is the original but for its loudness, -inf for one that has nothing of it; NaN where
+    the original is silent.
     """
     _check_pair(original, rebuilt)
     x = original.astype(np.float64) - original.mean(axis=0, dtype=np.float64)
@@ -29,6 +30,8 @@ def si_sdr(original: np.ndarray, rebuilt: np.ndarray) -> float:
     if energy == 0:
         return float("nan")
     target = np.sum(x * y) / energy * x
+    if not target.any():
+        return float("-inf")
     with np.errstate(divide="ignore"):
         return float(10 * np.log10(np.sum(target * target) / np.sum(np.square(y - target))))
 

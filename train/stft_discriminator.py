@@ -5,6 +5,7 @@ on the way there (EnCodec, arXiv 2210.13438, section 3.4). Losses are hinge loss
 """
 
 from dataclasses import dataclass
+from functools import partial
 
 import flax.linen as nn
 import jax
@@ -52,6 +53,12 @@ class StftDiscriminator(nn.Module):
                 features.append(x)
             logits.append(nn.Conv(1, (3, 3), name=f"logits_{window}")(x))
         return logits, features
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def init_params(config: DiscriminatorConfig, channels: int, key: jax.Array) -> dict:
+    """Fresh parameters for sounds of `channels` channels."""
+    return StftDiscriminator(config).init(key, jnp.zeros((1, max(config.windows), channels)))["params"]
 
 
 def discriminator_loss(real: list[jax.Array], rebuilt: list[jax.Array]) -> jax.Array:
