@@ -6,6 +6,7 @@ what is louder is refused, because its scale was mistaken. Knows nothing of nets
 """
 
 import logging
+from typing import Any
 
 import numpy as np
 
@@ -17,14 +18,15 @@ LOWEST_RATE, HIGHEST_RATE = 1_000, 768_000
 _FULL_SCALE = 2.0  # the loudest sample that is still taken for a sound in [-1, 1]
 
 
-def check_rate(sample_rate: object) -> int:
+def check_rate(sample_rate: Any) -> int:
     """`sample_rate` as an int, once it is known to be whole Hz from 1,000 to 768,000."""
     whole = isinstance(sample_rate, int | np.integer) and not isinstance(sample_rate, bool)
-    if not whole or not LOWEST_RATE <= sample_rate <= HIGHEST_RATE:
+    rate = int(sample_rate) if whole else 0
+    if not LOWEST_RATE <= rate <= HIGHEST_RATE:
         raise RequestError(
             f"a sample rate is whole Hz from {LOWEST_RATE} to {HIGHEST_RATE}, such as 16000, not {sample_rate!r}"
         )
-    return int(sample_rate)
+    return rate
 
 
 def check_sound(sound: object) -> np.ndarray:

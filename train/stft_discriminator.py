@@ -58,7 +58,7 @@ class StftDiscriminator(nn.Module):
 @partial(jax.jit, static_argnums=(0, 1))
 def init_params(config: DiscriminatorConfig, channels: int, key: jax.Array) -> dict:
     """Fresh parameters for sounds of `channels` channels."""
-    return StftDiscriminator(config).init(key, jnp.zeros((1, max(config.windows), channels)))["params"]
+    return dict(StftDiscriminator(config).init(key, jnp.zeros((1, max(config.windows), channels)))["params"])
 
 
 def discriminator_loss(real: list[jax.Array], rebuilt: list[jax.Array]) -> jax.Array:
