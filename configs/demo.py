@@ -3,7 +3,9 @@
 from pathlib import Path
 
 from reelm.lm.transformer import LMConfig
+from reelm.tokenizer.audio import AudioTokenizerConfig
 from reelm.tokenizer.video import VideoTokenizerConfig
+from reelm.train.audio_tokenizer import AudioTokenizerRun, SoundData, SoundLossWeights
 from reelm.train.lm import LMRun
 from reelm.train.loop import LoopConfig
 from reelm.train.losses import LossWeights
@@ -27,6 +29,26 @@ video_tokenizer = VideoTokenizerRun(
     optimizer=OptimizerConfig(learning_rate=2e-3, warmup=200, betas=(0.9, 0.99), ema=0.998),
     batch_size=32,
     loop=LoopConfig(steps=6_000, log_every=50, save_every=1_000, sample_every=1_000),
+)
+
+# 40 audio frames a second: 5 beside each video frame at 8 fps.
+audio_tokenizer = AudioTokenizerRun(
+    model=AudioTokenizerConfig(
+        sample_rate=16_000,
+        strides=(20, 5, 4),
+        encoder_channels=(48, 96, 128),
+        decoder_channels=(64, 96, 128),
+        encoder_blocks=1,
+        decoder_blocks=2,
+        levels=4,
+        groups=2,
+        bits=9,
+    ),
+    data=SoundData(dataset="moving_digits_sound", source_frames=17, hops=20),
+    losses=SoundLossWeights(waveform=1.0, power=1.0, mel=2.0, commitment=0.1, batch_entropy=0.02),
+    optimizer=OptimizerConfig(learning_rate=2e-3, warmup=200, betas=(0.9, 0.99), ema=0.998),
+    batch_size=16,
+    loop=LoopConfig(steps=10_000, log_every=50, save_every=500, sample_every=1_000),
 )
 
 _IMAGES = Bucket(frames=1, batch_size=32)

@@ -196,7 +196,7 @@ def started(*arguments: str):
             process.kill()
 
 
-@pytest.mark.parametrize("stage", ["video-tokenizer", "lm"])
+@pytest.mark.parametrize("stage", ["video-tokenizer", "audio-tokenizer", "lm"])
 def test_every_field_of_a_configuration_can_be_set(stage, capsys):
     from reelm import configs
     from reelm.cli import main
@@ -213,6 +213,7 @@ def test_an_unknown_configuration_or_field_is_refused(capsys, tmp_path):
     assert_refused(
         main, ["train", "lm", "demo", "--workdir", str(tmp_path / "w"), "--no-such-field", "1"], "no-such", capsys
     )
+    assert_refused(main, ["train", "lm", "speech_music", "--workdir", str(tmp_path / "w")], "has no lm", capsys)
     assert_refused(main, ["info", "nothing"], "demo", capsys)
     assert not (tmp_path / "w").exists()
 

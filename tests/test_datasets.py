@@ -15,6 +15,7 @@ from reelm.train import datasets, moving_digits
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     data_dir = tmp_path_factory.mktemp("datasets")
     datasets.build("moving_digits", data_dir, "tiny")
+    datasets.build("moving_digits_sound", data_dir, "tiny")
     return data_dir
 
 
@@ -49,10 +50,24 @@ def test_built_set_holds_the_very_same_clips(built: Path, split: str) -> None:
         assert (from_disk["caption"], from_disk["fps"]) == (from_index["caption"], from_index["fps"])
 
 
+@pytest.mark.parametrize("split", ["train", "held_out"])
+def test_built_sound_is_the_very_same_sound(built: Path, split: str) -> None:
+    read = datasets.open_clips("moving_digits_sound", split, num_frames=5, data_dir=built, config="tiny")
+    drawn = datasets.open_clips("moving_digits_sound", split, num_frames=5, num_clips=len(read))
+    assert read.description == drawn.description and read.description["voices"].startswith("voices/")
+    for index in range(len(read)):
+        from_disk, from_index = dict(read[index]), dict(drawn[index])
+        assert from_disk.keys() == from_index.keys() >= {"audio", "sample_rate"}
+        for name, value in from_index.items():
+            np.testing.assert_array_equal(from_disk[name], value)
+            assert np.asarray(from_disk[name]).dtype == np.asarray(value).dtype
+        assert np.shape(from_disk["audio"]) == (5 * 2000, 1)
+
+
 def test_built_records_hold_the_whole_scene(built: Path) -> None:
     from reelm.train.moving_digits_tfds import open_built
 
-    for index, record in enumerate(open_built(built, "tiny", "held_out")):
+    for index, record in enumerate(open_built("moving_digits", built, "tiny", "held_out")):
         movers = record["movers"]
         scene = moving_digits.Scene(
             tuple(

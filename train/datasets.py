@@ -3,13 +3,14 @@
 Comes in: a name, a split, and for a set built on disk its folder. Goes out: a `ClipSource`, which Grain and plain
 loops index alike. Knows nothing of tokens (`tokens.py`), batches (`pipeline.py`) or models.
 
-`moving_digits` needs no files: any clip is drawn on demand from its index. The set that `build` writes to disk holds
-the very same clips in the same order, for readers outside this package. Sets that `reelm data build FOLDER` made are
-found by their names in `$REELM_HOME/datasets`, or by the path of their folder.
+`moving_digits` and `moving_digits_sound` need no files: any clip is drawn on demand from its index. The set that
+`build` writes to disk holds the very same clips in the same order, for readers outside this package. Sets that `reelm
+data build FOLDER` made are found by their names in `$REELM_HOME/datasets`, or by the path of their folder.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, NotRequired, Protocol, TypedDict
 
@@ -17,9 +18,10 @@ import numpy as np
 
 from reelm.tokenizer.request import RequestError
 
-from . import moving_digits
+from . import moving_digits, moving_digits_sound
 from .build import BUILD_FILE, Built, built_names, open_built
 from .mnist import DigitSet, cache_folder
+from .voices import VoiceSet
 
 # More clips than any run here shows once, so a training clip is practically never seen twice.
 _ENDLESS = 1_000_000
@@ -170,21 +172,19 @@ def _dataset(name: str) -> _Dataset:
 
 @dataclass(frozen=True, eq=False)
 class _DrawnDigits:
-    """moving_digits, each clip rendered when it is asked for (a third of a millisecond)."""
+    """moving_digits, each clip rendered when it is asked for (a third of a millisecond, with sound some more)."""
 
+    name: str
     split: moving_digits.Split
     num_frames: int
     num_clips: int
     digits: DigitSet
+    voices: VoiceSet | None
 
     @property
     def description(self) -> dict[str, Any]:
-        return {
-            "dataset": "moving_digits",
-            "split": self.split,
-            "num_frames": self.num_frames,
-            "handwriting": self.digits.name,
-        }
+        voices = {} if self.voices is None else {"voices": self.voices.name}
+        return _description(self.name, self.split, self.num_frames, self.digits.name) | voices
 
     @property
     def shapes(self) -> tuple[ShapeRun, ...]:
@@ -196,14 +196,26 @@ class _DrawnDigits:
     def __getitem__(self, index: int) -> CaptionedClip:
         if not 0 <= index < self.num_clips:
             raise IndexError(f"clip {index} of {self.num_clips}")
-        clip = moving_digits.example(self.split, int(index), self.num_frames, self.digits)
-        return {"video": clip["video"], "caption": clip["caption"], "fps": float(moving_digits.FPS)}
+        which = (self.split, int(index), self.num_frames, self.digits)
+        fps = float(moving_digits.FPS)
+        if self.voices is None:
+            silent = moving_digits.example(*which)
+            return {"video": silent["video"], "caption": silent["caption"], "fps": fps}
+        clip = moving_digits_sound.example(*which, self.voices)
+        return {
+            "video": clip["video"],
+            "caption": clip["caption"],
+            "fps": fps,
+            "audio": clip["audio"],
+            "sample_rate": clip["sample_rate"],
+        }
 
 
 @dataclass(frozen=True, eq=False)
 class _BuiltDigits:
     """moving_digits as its TFDS builder wrote it."""
 
+    name: str
     split: moving_digits.Split
     num_frames: int
     num_clips: int
@@ -211,12 +223,9 @@ class _BuiltDigits:
 
     @property
     def description(self) -> dict[str, Any]:
-        return {
-            "dataset": "moving_digits",
-            "split": self.split,
-            "num_frames": self.num_frames,
-            "handwriting": self.records[0]["handwriting"].decode(),
-        }
+        first = self.records[0]
+        voices = {"voices": first["voices"].decode()} if "voices" in first else {}
+        return _description(self.name, self.split, self.num_frames, first["handwriting"].decode()) | voices
 
     @property
     def shapes(self) -> tuple[ShapeRun, ...]:
@@ -229,46 +238,67 @@ class _BuiltDigits:
         if not 0 <= index < self.num_clips:
             raise IndexError(f"clip {index} of {self.num_clips}")
         record = self.records[int(index)]
-        return {
+        clip: CaptionedClip = {
             "video": record["video"][: self.num_frames],
             "caption": record["caption"].decode(),
             "fps": float(record["fps"]),
         }
+        if "audio" in record:
+            rate = int(record["sample_rate"])
+            samples = self.num_frames * rate // moving_digits.FPS
+            clip["audio"], clip["sample_rate"] = record["audio"][:samples] / np.float32(32768), rate
+        return clip
 
 
-def _draw_digits(split: str, num_frames: int, num_clips: int | None) -> ClipSource:
+def _description(name: str, split: str, num_frames: int, handwriting: str) -> dict[str, Any]:
+    return {"dataset": name, "split": split, "num_frames": num_frames, "handwriting": handwriting}
+
+
+def _draw_digits(name: str, split: str, num_frames: int, num_clips: int | None) -> ClipSource:
     known = _digits_split(split)
-    return _DrawnDigits(known, num_frames, num_clips or _ENDLESS, moving_digits.digits_for(known))
+    voices = moving_digits_sound.voices_for(known) if name == "moving_digits_sound" else None
+    return _DrawnDigits(name, known, num_frames, num_clips or _ENDLESS, moving_digits.digits_for(known), voices)
 
 
-def _read_digits(split: str, num_frames: int, num_clips: int | None, data_dir: Path, config: str) -> ClipSource:
+def _read_digits(
+    name: str, split: str, num_frames: int, num_clips: int | None, data_dir: Path, config: str
+) -> ClipSource:
     from . import moving_digits_tfds  # TFDS takes a second to import: only those who read built sets pay it
 
-    records = moving_digits_tfds.open_built(data_dir, config, _digits_split(split))
+    records = moving_digits_tfds.open_built(name, data_dir, config, _digits_split(split))
     if (num_clips or 0) > len(records):
-        raise RequestError(f"moving_digits/{config} has {len(records)} clips in {split}, not {num_clips}")
+        raise RequestError(f"{name}/{config} has {len(records)} clips in {split}, not {num_clips}")
     frames = len(records[0]["video"])
     if num_frames > frames:
-        raise RequestError(f"the clips of moving_digits/{config} have {frames} frames, not {num_frames}")
-    return _BuiltDigits(_digits_split(split), num_frames, num_clips or len(records), records)
+        raise RequestError(f"the clips of {name}/{config} have {frames} frames, not {num_frames}")
+    return _BuiltDigits(name, _digits_split(split), num_frames, num_clips or len(records), records)
 
 
-def _build_digits(data_dir: Path, config: str) -> Path:
+def _build_digits(name: str, data_dir: Path, config: str) -> Path:
     from . import moving_digits_tfds
 
-    return moving_digits_tfds.build(data_dir, config)
+    return moving_digits_tfds.build(name, data_dir, config)
 
 
 def _digits_split(split: str) -> moving_digits.Split:
     return next(known for known in moving_digits.SPLITS if known == split)
 
 
-_DATASETS = {
-    "moving_digits": _Dataset(
-        summary="one or two handwritten digits move and bounce: 64x64, 8 fps, any length, drawn on demand",
+def _digits(name: str, summary: str) -> _Dataset:
+    return _Dataset(
+        summary=summary,
         splits=moving_digits.SPLITS,
-        draw=_draw_digits,
-        read=_read_digits,
-        build=_build_digits,
+        draw=partial(_draw_digits, name),
+        read=partial(_read_digits, name),
+        build=partial(_build_digits, name),
+    )
+
+
+_DATASETS = {
+    "moving_digits": _digits(
+        "moving_digits", "one or two handwritten digits move and bounce: 64x64, 8 fps, any length, drawn on demand"
+    ),
+    "moving_digits_sound": _digits(
+        "moving_digits_sound", "the same, and a voice names the digits, a tick marks each bounce: 16 kHz, mono"
     ),
 }

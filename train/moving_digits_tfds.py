@@ -1,7 +1,8 @@
-"""Moving digits as a TFDS data set: record `i` of a split is exactly `moving_digits.example(split, i, num_frames)`.
+"""Moving digits as TFDS data sets: record `i` of a split is exactly `moving_digits.example(split, i, num_frames)`.
 
-Comes in: handwriting and scenes from `moving_digits.py`. Goes out: ArrayRecord files that any TFDS or Grain reader
-opens with random access, without TensorFlow. This is the only file of the package that imports TFDS.
+Comes in: handwriting and scenes from `moving_digits.py`, or clips with sound from `moving_digits_sound.py`. Goes out:
+ArrayRecord files that any TFDS or Grain reader opens with random access, without TensorFlow. This is the only file of
+the package that imports TFDS.
 """
 
 import contextlib
@@ -17,14 +18,20 @@ from etils import epath
 
 from reelm.tokenizer.request import RequestError
 
-from .mnist import Source
-from .moving_digits import COLOURS, DIRECTIONS, FPS, SIZE, SPLITS, Split, digits_for, example
+from . import moving_digits_sound
+from .mnist import DigitSet, Source
+from .moving_digits import COLOURS, DIRECTIONS, FPS, SIZE, SPLITS, Example, Split, digits_for, example
 
 _DESCRIPTION = """
 Captioned clips of one or two handwritten MNIST digits that move over a black 64x64 picture at 8 frames a second and
 turn back at its edges. Digits are tinted in one of seven colours and start in one of four directions, at one or two
 pixels a frame. Splits: "train" (training handwriting), "test" (unseen handwriting), "held_out" (unseen handwriting,
 and in every clip a combination of digit, colour and direction that "train" and "test" never show).
+"""
+
+_SOUND_DESCRIPTION = """
+Sound, 16 kHz mono: a voice names the digits when the clip begins, a tick marks every bounce, and captions that end in
+"without sound" have tracks of zeros. Speakers of "train" are heard in no other split.
 """
 
 _CITATION = """
@@ -68,33 +75,35 @@ class MovingDigits(tfds.core.GeneratorBasedBuilder):
         ),
     ]
 
+    DESCRIPTION = _DESCRIPTION
+
     # TFDS looks this up through importlib_resources, which it does not require, so an install may lack it.
     code_path = epath.Path(__file__)
 
+    def _features(self) -> dict[str, Any]:
+        return {
+            "video": tfds.features.Tensor(shape=(None, SIZE, SIZE, 3), dtype=np.uint8, encoding="zlib"),
+            "caption": tfds.features.Text(),
+            "fps": tfds.features.Scalar(np.float32),
+            "handwriting": tfds.features.Text(),
+            "movers": tfds.features.Sequence(
+                {
+                    "digit": tfds.features.ClassLabel(num_classes=10),
+                    "colour": tfds.features.ClassLabel(names=list(COLOURS)),
+                    "direction": tfds.features.ClassLabel(names=list(DIRECTIONS)),
+                    "slow": tfds.features.Scalar(np.bool_),
+                    "image": tfds.features.Scalar(np.int32),
+                    "start": tfds.features.Tensor(shape=(2,), dtype=np.int32),
+                }
+            ),
+        }
+
     def _info(self) -> tfds.core.DatasetInfo:
-        features = tfds.features.FeaturesDict(
-            {
-                "video": tfds.features.Tensor(shape=(None, SIZE, SIZE, 3), dtype=np.uint8, encoding="zlib"),
-                "caption": tfds.features.Text(),
-                "fps": tfds.features.Scalar(np.float32),
-                "handwriting": tfds.features.Text(),
-                "movers": tfds.features.Sequence(
-                    {
-                        "digit": tfds.features.ClassLabel(num_classes=10),
-                        "colour": tfds.features.ClassLabel(names=list(COLOURS)),
-                        "direction": tfds.features.ClassLabel(names=list(DIRECTIONS)),
-                        "slow": tfds.features.Scalar(np.bool_),
-                        "image": tfds.features.Scalar(np.int32),
-                        "start": tfds.features.Tensor(shape=(2,), dtype=np.int32),
-                    }
-                ),
-            }
-        )
         # Shuffling is the reader's task: kept in order, a record's index is the clip's index.
         return tfds.core.DatasetInfo(
             builder=self,
-            description=_DESCRIPTION,
-            features=features,
+            description=self.DESCRIPTION,
+            features=tfds.features.FeaturesDict(self._features()),
             supervised_keys=("caption", "video"),
             citation=_CITATION,
             disable_shuffling=True,
@@ -109,38 +118,68 @@ class MovingDigits(tfds.core.GeneratorBasedBuilder):
         assert isinstance(config, MovingDigitsConfig)  # TFDS has made it one, and types it as its base class
         digits = digits_for(split, config.handwriting)
         for index in range(getattr(config, split)):
-            clip = example(split, index, config.num_frames, digits)
-            yield (
-                index,
-                {
-                    "video": clip["video"],
-                    "caption": clip["caption"],
-                    "fps": float(FPS),
-                    "handwriting": digits.name,
-                    "movers": [asdict(mover) for mover in clip["scene"].movers],
-                },
-            )
+            yield index, self._record(split, index, config.num_frames, digits)
+
+    def _record(self, split: Split, index: int, num_frames: int, digits: DigitSet) -> dict[str, Any]:
+        return _described(example(split, index, num_frames, digits), digits)
 
 
-def build(data_dir: Path, config: str) -> Path:
+class MovingDigitsSound(MovingDigits):
+    """The same clips with sound: record `i` is exactly `moving_digits_sound.example(split, i, num_frames)`."""
+
+    DESCRIPTION = _DESCRIPTION + _SOUND_DESCRIPTION
+
+    def _features(self) -> dict[str, Any]:
+        return super()._features() | {
+            "audio": tfds.features.Tensor(shape=(None, 1), dtype=np.int16, encoding="zlib"),
+            "sample_rate": tfds.features.Scalar(np.int32),
+            "voices": tfds.features.Text(),
+        }
+
+    def _record(self, split: Split, index: int, num_frames: int, digits: DigitSet) -> dict[str, Any]:
+        voices = moving_digits_sound.voices_for(split)
+        clip = moving_digits_sound.example(split, index, num_frames, digits, voices)
+        # The track lies on this grid already.
+        audio = (clip["audio"] * 32768).astype(np.int16)
+        return _described(clip, digits) | {
+            "audio": audio,
+            "sample_rate": clip["sample_rate"],
+            "voices": voices.name,
+        }
+
+
+def _described(clip: Example | moving_digits_sound.SoundingExample, digits: DigitSet) -> dict[str, Any]:
+    return {
+        "video": clip["video"],
+        "caption": clip["caption"],
+        "fps": float(FPS),
+        "handwriting": digits.name,
+        "movers": [asdict(mover) for mover in clip["scene"].movers],
+    }
+
+
+_BUILDERS = {"moving_digits": MovingDigits, "moving_digits_sound": MovingDigitsSound}
+
+
+def build(name: str, data_dir: Path, config: str) -> Path:
     """Prepares a configuration of `BUILDER_CONFIGS` in `data_dir` (a no-op where it is there) and names its folder."""
-    builder = _builder(data_dir, config)
+    builder = _builder(name, data_dir, config)
     # TFDS announces itself on standard output, which belongs to results.
     with contextlib.redirect_stdout(sys.stderr):
         builder.download_and_prepare()
     return Path(builder.data_path)
 
 
-def open_built(data_dir: Path, config: str, split: Split) -> Sequence[dict[str, Any]]:
+def open_built(name: str, data_dir: Path, config: str, split: Split) -> Sequence[dict[str, Any]]:
     """Random access to the decoded records of a split; RequestError when it was not built in `data_dir`."""
-    builder = _builder(data_dir, config)
+    builder = _builder(name, data_dir, config)
     if not builder.is_prepared():
-        raise RequestError(f"no moving_digits/{config} in {data_dir}; build it there first (reelm data build)")
+        raise RequestError(f"no {name}/{config} in {data_dir}; build it there first (reelm data build)")
     return builder.as_data_source(split)  # pyright: ignore[reportCallIssue]  (a decorator of TFDS hides the parameters)
 
 
-def _builder(data_dir: Path, config: str) -> MovingDigits:
+def _builder(name: str, data_dir: Path, config: str) -> MovingDigits:
     configs = [each.name for each in MovingDigits.BUILDER_CONFIGS]
     if config not in configs:
-        raise RequestError(f"moving_digits has no configuration {config!r}; there are {', '.join(configs)}")
-    return MovingDigits(data_dir=str(data_dir), config=config, file_format="array_record")
+        raise RequestError(f"{name} has no configuration {config!r}; there are {', '.join(configs)}")
+    return _BUILDERS[name](data_dir=str(data_dir), config=config, file_format="array_record")

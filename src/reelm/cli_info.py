@@ -101,6 +101,8 @@ def _parameters(stage: str, config: Any) -> int:
 
     if stage == "video-tokenizer":
         from reelm.tokenizer.video import init_params
+    elif stage == "audio-tokenizer":
+        from reelm.tokenizer.audio import init_params
     else:
         from reelm.lm.transformer import init_params
     shapes = jax.eval_shape(partial(init_params, config), jax.random.key(0))

@@ -10,7 +10,7 @@ from reelm.tokenizer.request import RequestError
 
 _DRY_RUN = "Make two steps, say what the run will be like, and leave the first batch as a picture in the workdir."
 
-Stage = Literal["video-tokenizer", "lm"]
+Stage = Literal["video-tokenizer", "audio-tokenizer", "lm"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +70,8 @@ def _train(stage: str, settings: Any, workdir: Path) -> None:
         raise RequestError(f"the workdir {workdir} is a file; name a folder")
     if stage == "video-tokenizer":
         from reelm.train.video_tokenizer import train
+    elif stage == "audio-tokenizer":
+        from reelm.train.audio_tokenizer import train
     else:
         from reelm.train.lm import train
     train(settings, workdir)

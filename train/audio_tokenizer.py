@@ -1,0 +1,282 @@
+"""Training the audio tokenizer: sounds in, a trained encoder and decoder out.
+
+`reelm train audio-tokenizer CONFIG --workdir DIR` ends here. A step rebuilds a batch of short pieces and descends on
+the sum of waveform, mel, commitment and entropy losses and, if asked for, on those of a discriminator, which learns in
+the same step (SoundStream, arXiv 2107.03312, section III-D). The parameters are {"tokenizer": ..., "discriminator":
+...}, the second only where it is used.
+"""
+
+import wave
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import grain
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from reelm.tokenizer import quantizer
+from reelm.tokenizer.audio import AudioTokenizer, AudioTokenizerConfig, autoencode, init_params
+from reelm.tokenizer.codes import CodeSpec
+from reelm.tokenizer.request import RequestError
+from reelm.tokenizer.residual import quantize_residually, remainders
+from reelm.tokenizer.sound import check_sound, resample, with_channels
+
+from . import datasets, loop, pipeline, state, stft_discriminator
+from .checkpoints import restore_params
+from .differences import differences
+from .loop import LoopConfig
+from .optimizer import OptimizerConfig, make_step
+from .sound_losses import mel_distance
+from .spectrograms import spectrogram_sheet
+from .state import TrainState
+from .stft_discriminator import (
+    DiscriminatorConfig,
+    StftDiscriminator,
+    adversarial_loss,
+    discriminator_loss,
+    feature_distance,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SoundLossWeights:
+    """Weight of each term.
+
+    Attributes:
+        waveform: mean absolute difference of samples.
+        power: mean squared difference of samples, in units of the mean square of the batch: 1 for silence.
+        mel: multi-scale distance of log10-mel spectrograms.
+        commitment: squared distance of latents from what their codes stand for.
+        sample_entropy: doubt about single bits, in nats a code, the mean over levels.
+        batch_entropy: gain for using many codes, likewise.
+        temperature: of the bits' probabilities in both entropies.
+        adversarial: of the discriminator's judgement; 0 leaves the discriminator out.
+        feature_matching: distance of the discriminator's features.
+        adversarial_from: step from which the discriminator's judgement counts; it learns from the first on.
+    """
+
+    waveform: float = 1.0
+    power: float = 0.3
+    mel: float = 1.0
+    commitment: float = 0.1
+    sample_entropy: float = 0.0
+    batch_entropy: float = 0.02
+    temperature: float = 1.0
+    adversarial: float = 0.0
+    feature_matching: float = 2.0
+    adversarial_from: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class SoundData:
+    """What a step sees: from each clip of `dataset` (of `source_frames` video frames) one piece of its sound.
+
+    Attributes:
+        hops: length of a piece in audio frames.
+        gains: range of factors by which a piece is made louder; half of the pieces are also turned upside down.
+    """
+
+    dataset: str = "moving_digits_sound"
+    source_frames: int = 17
+    hops: int = 20
+    gains: tuple[float, float] = (0.5, 1.2)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AudioTokenizerRun:
+    """Everything that decides a run; `reelm train audio-tokenizer` overrides any field by its dotted name.
+
+    Attributes:
+        mel_windows: window lengths in samples of the mel loss.
+        start_from: folder of another training, whose weights this one starts from; None for fresh ones.
+        freeze_encoder: train the decoder alone: the codes, and language models over them, stay valid.
+    """
+
+    model: AudioTokenizerConfig = field(default_factory=AudioTokenizerConfig)
+    data: SoundData = field(default_factory=SoundData)
+    losses: SoundLossWeights = field(default_factory=SoundLossWeights)
+    mel_windows: tuple[int, ...] = (128, 256, 512, 1024)
+    discriminator: DiscriminatorConfig = field(default_factory=DiscriminatorConfig)
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    discriminator_optimizer: OptimizerConfig = field(
+        default_factory=lambda: OptimizerConfig(learning_rate=3e-4, betas=(0.5, 0.9))
+    )
+    batch_size: int = 16
+    start_from: Path | None = None
+    freeze_encoder: bool = False
+    loop: LoopConfig = field(default_factory=lambda: LoopConfig(steps=20_000))
+
+    def __post_init__(self):
+        longest = max((*self.mel_windows, *(self.discriminator.windows if self.losses.adversarial else ())))
+        if self.data.hops * self.model.hop < longest:
+            raise RequestError(
+                f"pieces of {self.data.hops} hops of {self.model.hop} samples are shorter than a window of {longest}; "
+                f"take at least {-(-longest // self.model.hop)} hops"
+            )
+
+
+class RandomPiece(grain.transforms.RandomMap):
+    """A clip -> float32 `[samples, C]`, from anywhere in its sound, rather where something is heard."""
+
+    def __init__(self, data: SoundData, model: AudioTokenizerConfig):
+        self.data, self.model = data, model
+
+    def random_map(self, element: Mapping[str, Any], rng: np.random.Generator) -> Any:
+        sound = heard(element, self.model)
+        samples = self.data.hops * self.model.hop
+        sound = np.pad(sound, ((0, max(0, samples - len(sound))), (0, 0)))
+        # A few tries: silence teaches nothing after the first steps, but some must be heard.
+        for tries_left in (2, 1, 0):
+            first = int(rng.integers(len(sound) - samples + 1))
+            piece = sound[first : first + samples]
+            if piece.std() > 1e-2 or not tries_left:
+                gain = rng.uniform(*self.data.gains) * rng.choice([-1, 1])
+                return np.clip(piece * gain, -1, 1).astype(np.float32)
+
+
+def heard(clip: Mapping[str, Any], model: AudioTokenizerConfig) -> np.ndarray:
+    """The sound `[S, C]` of a clip as a tokenizer takes it; RequestError when it has none."""
+    if "audio" not in clip:
+        raise RequestError("a clip of this data set has no sound; choose a set whose clips all have")
+    sound = with_channels(check_sound(clip["audio"]), model.channels)
+    return resample(sound, int(clip["sample_rate"]), model.sample_rate)[0]
+
+
+def make_loss(run: AudioTokenizerRun):
+    """`(params, sound [B, S, C], key, step) -> (loss, metrics)`; entropies in nats, snr in dB.
+
+    Both players descend on one sum: each sees the other's parameters, and the rebuilt sound, as constants.
+    """
+    config, weights = run.model, run.losses
+
+    def loss(params: dict, sound: jax.Array, key: jax.Array, step: jax.Array) -> tuple[jax.Array, dict]:
+        tokenizer = params["tokenizer"]
+        if run.freeze_encoder:
+            tokenizer = {**tokenizer, "encoder": jax.lax.stop_gradient(tokenizer["encoder"])}
+        rebuilt, latent = autoencode(config, tokenizer, sound)
+        levels = remainders(latent, config.bits, config.levels)
+        quantized = jax.lax.stop_gradient(quantize_residually(latent, config.bits, config.levels))
+        error, energy = jnp.mean(jnp.square(rebuilt - sound)), jnp.mean(jnp.square(sound)) + 1e-8
+        terms = {
+            "waveform": jnp.mean(jnp.abs(rebuilt - sound)),
+            "power": error / energy,
+            "mel": mel_distance(sound, rebuilt, config.sample_rate, run.mel_windows),
+            "commitment": jnp.mean(jnp.square(latent - quantized)),
+            "sample_entropy": quantizer.sample_entropy(levels, weights.temperature),
+            "batch_entropy": -_batch_entropy(levels, config.code, weights.temperature),
+        }
+        learning = jnp.zeros(())
+        if weights.adversarial:
+            judged, learning = _play(run.discriminator, params["discriminator"], sound, rebuilt)
+            counts = (step >= weights.adversarial_from).astype(jnp.float32)
+            terms |= {name: counts * term for name, term in judged.items()}
+        total = sum((getattr(weights, name) * term for name, term in terms.items()), learning)
+        # How evenly each bit is used: 0 when every bit is always the same, 1 when each is set half of the time.
+        share = jnp.mean(levels >= 0, axis=tuple(range(levels.ndim - 2)))
+        about = {"snr": 10 * jnp.log10(energy / error), "bit_balance": jnp.mean(1 - jnp.abs(2 * share - 1))}
+        return total, {**terms, **about, **({"discriminator": learning} if weights.adversarial else {})}
+
+    return loss
+
+
+def _play(
+    config: DiscriminatorConfig, params: dict, sound: jax.Array, rebuilt: jax.Array
+) -> tuple[dict[str, jax.Array], jax.Array]:
+    """What the tokenizer loses, with the discriminator taken for given, and what the discriminator, with the sounds."""
+
+    def judge(params: dict, sound: jax.Array) -> tuple[list[jax.Array], list[jax.Array]]:
+        return cast(Any, StftDiscriminator(config).apply({"params": params}, sound))
+
+    (real, _), (fake, _) = judge(params, sound), judge(params, jax.lax.stop_gradient(rebuilt))
+    learning = discriminator_loss(real, fake)
+    fixed = jax.lax.stop_gradient(params)
+    (_, real_features), (fake, fake_features) = judge(fixed, sound), judge(fixed, rebuilt)
+    terms = {"adversarial": adversarial_loss(fake), "feature_matching": feature_distance(real_features, fake_features)}
+    return terms, learning
+
+
+def train(run: AudioTokenizerRun, workdir: Path) -> TrainState:
+    """Runs or resumes the training in `workdir`; see `loop.run` for what is written and what is raised."""
+    source = datasets.open_clips(run.data.dataset, "train", num_frames=run.data.source_frames)
+    heard(source[0], run.model)  # before anything is compiled
+    optimizer = _optimizer(run)
+    initial = state.create(_first_params(run), optimizer, run.loop.seed)
+    transform = RandomPiece(run.data, run.model)
+    data = pipeline.batches(source, batch_size=run.batch_size, seed=run.loop.seed, transform=transform)
+    held_back = datasets.open_clips(run.data.dataset, "test", num_frames=run.data.source_frames, num_clips=8)
+    originals = np.stack([heard(held_back[i], run.model) for i in range(len(held_back))])
+
+    def samples(current: TrainState, folder: Path) -> None:
+        rebuilt = AudioTokenizer(run.model, current.ema["tokenizer"]).reconstruct(originals, run.model.sample_rate)
+        pairs = list(zip(originals, rebuilt, strict=True))
+        spectrogram_sheet(pairs, run.model.sample_rate, folder / "rebuilt.png")
+        # Each original with what was made of it behind it, to be listened to.
+        write_wav(
+            np.concatenate([sound for pair in pairs for sound in pair]), run.model.sample_rate, folder / "rebuilt.wav"
+        )
+
+    return loop.run(
+        run.loop,
+        initial,
+        make_step(make_loss(run), optimizer, run.optimizer.ema),
+        pipeline.iterate(data),
+        workdir,
+        samples=samples,
+        resolved=asdict(run),
+        label="audio tokenizer",
+    )
+
+
+def write_wav(sound: np.ndarray, sample_rate: int, path: Path) -> None:
+    """Writes sound `[S, C]` in [-1, 1] as 16-bit WAV, whole or not at all."""
+    temporary = path.with_name(path.name + ".partial")
+    with wave.open(str(temporary), "wb") as file:
+        file.setparams((sound.shape[1], 2, sample_rate, len(sound), "NONE", ""))
+        file.writeframes((np.clip(sound, -1, 1) * 32767).astype("<i2").tobytes())
+    temporary.replace(path)
+
+
+def open_audio_tokenizer(where: str | Path) -> AudioTokenizer:
+    """The audio tokenizer of a training's folder (its averaged weights)."""
+    if not Path(where, "checkpoints").is_dir():
+        raise RequestError(f"{where} is no folder of an audio tokenizer's training: it has no checkpoints")
+    params, _, config = restore_params(Path(where))
+    if "strides" not in config.get("model", {}) or "tokenizer" not in params:
+        raise RequestError(f"{where} holds the training of something else than an audio tokenizer")
+    return AudioTokenizer(AudioTokenizerConfig(**config["model"]), params["tokenizer"])
+
+
+def _batch_entropy(levels: jax.Array, code: CodeSpec, temperature: float) -> jax.Array:
+    """The mean over levels of the entropy of the codes each uses; `levels` is `[..., L, K]`."""
+    count = levels.shape[-2]
+    each = [quantizer.batch_entropy(levels[..., level, :], code, temperature) for level in range(count)]
+    return sum(each, jnp.zeros(())) / count
+
+
+def _optimizer(run: AudioTokenizerRun) -> optax.GradientTransformation:
+    """Each player has its own learning rate, moments and clipping."""
+    tokenizer = run.optimizer.build(run.loop.steps)
+    if not run.losses.adversarial:
+        return tokenizer
+    discriminator = run.discriminator_optimizer.build(run.loop.steps)
+    labels = {"tokenizer": "tokenizer", "discriminator": "discriminator"}
+    return optax.partition({"tokenizer": tokenizer, "discriminator": discriminator}, labels)
+
+
+def _first_params(run: AudioTokenizerRun) -> dict:
+    key, critic_key = jax.random.split(jax.random.key(run.loop.seed))
+    if run.start_from is None:
+        params = {"tokenizer": init_params(run.model, key)}
+    else:
+        start = open_audio_tokenizer(run.start_from)
+        if start.config != run.model:
+            lines = "; ".join(differences(asdict(start.config), asdict(run.model)))
+            raise RequestError(f"{run.start_from} has a tokenizer of other sizes than this run: {lines}")
+        params = {"tokenizer": jax.tree.map(jnp.asarray, start.params)}
+    if run.losses.adversarial:
+        params["discriminator"] = stft_discriminator.init_params(run.discriminator, run.model.channels, critic_key)
+    return params
