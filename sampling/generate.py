@@ -32,6 +32,7 @@ def stream(model: "Model", request: Request) -> Iterator[list[Clip]]:
     length = settings.num_frames
     rows = [(prompt, seed) for prompt in request.prompts for seed in request.seeds]
     about = {name: value for name, value in vars(settings).items() if value is not None}
+    about["cfg_scale"] = settings.cfg_scale[0] if len(settings.cfg_scale) == 1 else list(settings.cfg_scale)
     about |= {"model": model.name, "tokenizer": tokenizer.hash, "dtype": str(model.dtype), **request.about}
     chunks = tokenizer.init_decode_state(batch=len(rows), height=settings.height, width=settings.width)
 

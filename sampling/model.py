@@ -135,8 +135,8 @@ class Model:
             mask: bool `[T, H, W]` or `[H, W]`, True where `video` is to be filled in, or a picture, white there; all
                 other pixels stay what they are.
             negative_prompt: what guidance leads away from, in place of no prompt at all.
-            num_frames: frames of the returned clip, given ones included, any number. None is 17, or as many as a
-                masked video has. Beyond `longest` a window slides.
+            num_frames: frames of the returned clip, given ones included, any number. None is 17, or `longest` if that
+                is less, or as many as a masked video has. Beyond `longest` a window slides.
             height, width: in pixels; the size of the training clips when None.
             fps: frames a second; that of the training clips when None.
             num_samples: clips of each prompt; sample k is the clip of seed + k.
@@ -165,7 +165,7 @@ class Model:
         if num_frames is None and mask is None:
             if video is not None:
                 raise RequestError("say how many num_frames the continued video shall have, or give a mask")
-            num_frames = self.defaults.num_frames
+            num_frames = min(self.defaults.num_frames, self.longest)
         options = {
             **{"image": image, "last_image": last_image, "keyframes": keyframes, "video": video, "mask": mask},
             **{"negative_prompt": negative_prompt, "height": height, "width": width, "fps": fps, "overlap": overlap},

@@ -60,23 +60,25 @@ def request(
     if not 0 <= seed <= 2**32 - samples:
         raise RequestError(f"a seed lies in 0 ... 2^32 - 1; these run from {seed} to {seed + samples - 1}")
     fps = options["fps"] or defaults.fps
-    overlap = round(options["overlap"] * fps / stride)
-    if not 1 <= overlap < frames:
-        least, most = stride / fps, (frames - 1) * stride / fps
-        raise RequestError(f"overlap is {options['overlap']} seconds; windows overlap by {least:g} to {most:g}")
+    scripts = [_script(each, fps, stride) for each in prompts]
     size = {"height": options["height"] or defaults.height, "width": options["width"] or defaults.width, "fps": fps}
     asked = {name: options[name] for name in _CONDITIONS}
     given = conditions(tokenizer, **size, num_frames=num_frames, **asked)
+    length = num_frames if given.pixels is None else len(given.pixels)
+    overlap = round(options["overlap"] * fps / stride)
+    slides = length is None or length > model.longest or any(len(script) > 1 for script in scripts)
+    if slides and not 1 <= overlap < frames:
+        least, most = stride / fps, (frames - 1) * stride / fps
+        raise RequestError(f"overlap is {options['overlap']} seconds; windows overlap by {least:g} to {most:g}")
     scale = defaults.cfg_scale if options["cfg_scale"] is None else options["cfg_scale"]
     settings = Settings(
-        num_frames=num_frames if given.pixels is None else len(given.pixels),
+        num_frames=length,
         cfg_scale=tuple(scale) if isinstance(scale, Sequence) else (scale,),
         overlap=overlap,
         **size,
         **{name: options[name] for name in _DIALS},
     )
-    scripts = [_script(each, fps, stride) for each in prompts]
-    _check_tasks(model, settings.num_frames, scripts, given)
+    _check_tasks(model, length, scripts, given)
     return Request(prompts, scripts, range(seed, seed + samples), settings, given, summary(asked))
 
 

@@ -148,7 +148,7 @@ def test_a_damaged_folder_is_refused_in_one_line(model, tmp_path, damage, messag
     ("settings", "message"),
     [
         ({"num_frames": 0}, "1 frame or more"),
-        ({"overlap": 2.0}, "0.5 to 1.5"),
+        ({"overlap": 2.0, "num_frames": 14}, "0.5 to 1.5"),
         ({"prompt": ["red", (1.0, "blue")]}, "strings, or"),
         ({"prompt": [(1.0, "blue")]}, "starts at 0 seconds"),
         ({"height": 17}, "nearest valid"),

@@ -97,7 +97,8 @@ class Generate:
 
         model = reelm.load(self.model, dtype=self.dtype)
         chosen = {name: value for name in (*_SETTINGS, *_FILES) if (value := getattr(self, name)) is not None}
-        chosen |= {} if self.cfg_scale is None else {"cfg_scale": list(self.cfg_scale)}
+        if self.cfg_scale is not None:
+            chosen["cfg_scale"] = self.cfg_scale[0] if len(self.cfg_scale) == 1 else list(self.cfg_scale)
         pairs = list(product(words, range(self.seed, self.seed + self.num_samples)))
         several = len(pairs) > 1 and not self.grid
         jobs = [
