@@ -20,7 +20,7 @@ demo: env
 	@$(BIN)/reelm generate "a red seven moves right" -o seven.mp4
 
 test: env
-	$(BIN)/python -m pytest $(TEST_ARGS)
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 $(TEST_ARGS)
 
 lint: env
 	$(BIN)/ruff check

@@ -71,7 +71,8 @@ def codes(start: int, stop: int) -> Iterator[TokenSample]:
     """Noise with words that say its number."""
     for index in range(start, stop):
         noise = np.random.default_rng(index).integers(0, 256, (2, 2, 2), np.int32)
-        yield {"video": noise, "caption": f"noise {index}"}
+        none = np.zeros(0, np.int32)
+        yield TokenSample(video=noise, caption=f"noise {index}", stills=noise[:0], still_frames=none)
 
 
 def start(workdir: Path, tokens: Path, asked: Arguments) -> subprocess.Popen[str]:
@@ -125,7 +126,7 @@ def main() -> int:
         # Programs are compiled once for all starts.
         os.environ |= {"JAX_COMPILATION_CACHE_DIR": str(Path(place, "compiled"))}
         os.environ |= {"JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0", "JAX_PLATFORMS": "cpu"}
-        write_tokens(tokens, codes, runs=[TokenRun(50, 5, 16, 16)], tokenizer_hash="noise", fps=8.0)
+        write_tokens(tokens, codes, runs=[TokenRun(50, 5, 16, 16)], tokenizer_hash="noise", fps=8.0, time_stride=4)
         first = start(alone, tokens, asked)
         wanted, said = first.communicate()
         if first.returncode:

@@ -20,10 +20,10 @@ import tyro
 
 import reelm
 from reelm.lm import transformer
-from reelm.lm.stream import Layout
+from reelm.lm.prefix import Prefix
+from reelm.lm.stream import Layout, prefix_ids
 from reelm.sampling.clip import Clip
 from reelm.sampling.decode import window_for
-from reelm.sampling.generate import prefixes
 from reelm.sampling.model import Model
 from reelm.tokenizer.codes import ids_to_sub_tokens
 from reelm.train.moving_digits import example
@@ -58,17 +58,20 @@ def codes(clip: Clip) -> np.ndarray:
 def margin(model: Model, prompt: str, seed: int, ids: np.ndarray, place: int, temperature: float, cfg: float) -> float:
     """Smallest distance, over the sub-tokens of the code at `place`, of the best noisy logit to the second."""
     lm = model.language_model()
+    rows, columns = ids.shape[1:]
     layout = Layout(lm.config.prefix, *ids.shape)
     sub_tokens = ids_to_sub_tokens(jnp.asarray(ids).reshape(1, -1), lm.config.code)
     key = jax.random.fold_in(jax.random.key(seed), place)
-    rows = []
+    both = []
     for words in (prompt, ""):
-        prefix = jnp.asarray(prefixes(model, [words], layout, model.defaults.fps))
+        text, length = lm.text.encode(words), lm.config.prefix
+        words_ids = prefix_ids(rows=rows, columns=columns, fps=model.defaults.fps, text=text, length=length)
+        prefix = Prefix.of_words(words_ids[None], rows, columns)
         hidden = transformer.score(lm.config, lm.params, layout, prefix, sub_tokens)[:, place]
         known = sub_tokens[:, place]
-        rows.append([transformer.logits(lm.config, lm.params, hidden, known, k)[0] for k in range(known.shape[-1])])
+        both.append([transformer.logits(lm.config, lm.params, hidden, known, k)[0] for k in range(known.shape[-1])])
     gaps = []
-    for k, (conditional, unconditional) in enumerate(zip(*rows, strict=True)):
+    for k, (conditional, unconditional) in enumerate(zip(*both, strict=True)):
         noise = jax.random.gumbel(jax.random.fold_in(key, k), conditional.shape)
         best = jnp.sort(unconditional + cfg * (conditional - unconditional) + temperature * noise)[-2:]
         gaps.append(float(best[1] - best[0]))

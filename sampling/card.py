@@ -42,7 +42,7 @@ def _lines(about: Mapping[str, Any]) -> Iterator[str]:
     if record:
         yield "## Training\n"
     for part, run in record.items():
-        yield from _run(part.replace("_", " "), run)
+        yield from _run(part.replace("_", " "), run) if isinstance(run, Mapping) else (f"{part}: {run}\n",)
 
 
 def _run(part: str, run: Mapping[str, Any]) -> Iterator[str]:

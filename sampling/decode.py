@@ -97,14 +97,14 @@ def start(
     )
 
 
-@partial(jax.jit, static_argnames=("config", "layout"), donate_argnames="state")
+@partial(jax.jit, static_argnames=("config", "layout", "span"), donate_argnames="state")
 def read_frame(
-    config: LMConfig, layout: Layout, params: dict, state: DecodeState, ids: jax.Array, controls: Controls
+    config: LMConfig, layout: Layout, span: int, params: dict, state: DecodeState, ids: jax.Array, controls: Controls
 ) -> DecodeState:
     """Takes a latent frame int32 `[B, rows, columns]` that is known, in place of drawing it: one forward."""
     clips, size = ids.shape[0], layout.per_frame
     frame = ids_to_sub_tokens(ids.reshape(clips, size), config.code)
-    hidden, cache = _extend(config, layout, params, state.cache, frame, state.position)
+    hidden, cache = _extend(config, layout, span, params, state.cache, frame, state.position)
     drawn = _draw(config, layout, params, hidden[:, -1:], state.keys, state.origin + state.position + size, controls)
     return state.replace(
         cache=cache,
@@ -123,9 +123,9 @@ class _Loop(NamedTuple):
     forwards: jax.Array
 
 
-@partial(jax.jit, static_argnames=("config", "layout", "window"), donate_argnames="state")
+@partial(jax.jit, static_argnames=("config", "layout", "window", "span"), donate_argnames="state")
 def decode_frame(
-    config: LMConfig, layout: Layout, window: int, params: dict, state: DecodeState, controls: Controls
+    config: LMConfig, layout: Layout, window: int, span: int, params: dict, state: DecodeState, controls: Controls
 ) -> tuple[jax.Array, jax.Array, DecodeState]:
     """Decodes the next latent frame.
 
@@ -133,6 +133,8 @@ def decode_frame(
         config, layout: static; the same for every frame, so one program serves them all.
         window: static; codes read in one forward, the same as for `start`. It changes the speed, never the codes (in
             float32, up to draws whose two best candidates nearly tie: matmuls of other shapes round differently).
+        span: static; latent frames of the layout that are attended to, this one among them. Most clips are short, and
+            the slots of a long one would be read for nothing.
         params: with unrolled layers.
         state: given away.
         controls: traced.
@@ -145,7 +147,7 @@ def decode_frame(
     def forward(loop: _Loop) -> _Loop:
         tried = jax.lax.dynamic_slice_in_dim(loop.codes, loop.done, window, axis=1)
         first = state.position + loop.done
-        hidden, cache = _extend(config, layout, params, loop.cache, tried, first)
+        hidden, cache = _extend(config, layout, span, params, loop.cache, tried, first)
         drawn = _draw(config, layout, params, hidden, state.keys, state.origin + first + 1, controls)
         right = jnp.all(drawn[:, :-1] == tried[:, 1:], axis=(0, 2))
         # All clips of a batch go on together, by what is right in each of them.
@@ -174,12 +176,14 @@ def decode_frame(
 
 
 def _extend(
-    config: LMConfig, layout: Layout, params: dict, cache: Cache, codes: jax.Array, first: jax.Array
+    config: LMConfig, layout: Layout, span: int, params: dict, cache: Cache, codes: jax.Array, first: jax.Array
 ) -> tuple[jax.Array, Cache]:
     """`transformer.extend` by the codes `[B, W, n]` of clips, read by every row of theirs."""
     rows, slots = cache[0].keys.shape[:2]
     codes = jnp.concatenate([codes] * (rows // codes.shape[0]))
-    return transformer.extend(config, params, layout, codes, first, cache, slots, cache[0].keys.dtype)
+    # A window may look past the last code it attends to, by what it guesses.
+    seen = min(slots, layout.before + span * layout.per_frame + codes.shape[1] - 1)
+    return transformer.extend(config, params, layout, codes, first, cache, seen, cache[0].keys.dtype)
 
 
 def _draw(

@@ -36,6 +36,10 @@ def latent_frames(model: "Model", request: "Request") -> Iterator[tuple[jax.Arra
     controls = settings.controls(lm.config.frames)
     clips = len(scripts) * len(seeds)
     length, overlap = lm.config.frames, settings.overlap
+    short = min(length, model.latent_frames(model.defaults.num_frames))
+    # A clip known to be short gets a cache as short; what is attended to, and so every code, is the same.
+    total = settings.num_frames and model.latent_frames(settings.num_frames)
+    room = short if total and total <= short else length
     keys = jax.vmap(jax.random.key)(jnp.asarray(list(seeds) * len(scripts), jnp.uint32))
     rows, columns = given.known.shape[1:]
     width = window_for(settings.decoding, model.defaults.window)
@@ -45,14 +49,14 @@ def latent_frames(model: "Model", request: "Request") -> Iterator[tuple[jax.Arra
     def open_window(first: int, now: int) -> tuple[Layout, DecodeState]:
         """A window from latent frame `first` on, in which the frames before `now` are read."""
         prefix = prefix_of(first, now)
-        layout = Layout(lm.config.prefix, length, rows, columns, given=prefix.kinds.shape[1])
+        layout = Layout(lm.config.prefix, room, rows, columns, given=prefix.kinds.shape[1])
         place = first * layout.per_frame
         state = start(
             *(lm.config, layout, width, settings.guided, model.dtype),
             *(lm.decoding_params, prefix, place, keys, controls),
         )
         for frame in list(recent)[len(recent) - (now - first) :]:
-            state = read_frame(lm.config, layout, lm.decoding_params, state, frame, controls)
+            state = read_frame(lm.config, layout, room, lm.decoding_params, state, frame, controls)
         return layout, state
 
     def prefix_of(first: int, now: int) -> Prefix:
@@ -91,7 +95,9 @@ def latent_frames(model: "Model", request: "Request") -> Iterator[tuple[jax.Arra
                 first = 0 if state is None and now < length else max(0, now - overlap)
                 layout, state = open_window(first, now)
             assert layout is not None
-            frame, forwards, state = decode_frame(lm.config, layout, width, lm.decoding_params, state, controls)
+            # Two spans serve every clip: that of a default one, and all of the window.
+            span = short if now - first < short else length
+            frame, forwards, state = decode_frame(lm.config, layout, width, span, lm.decoding_params, state, controls)
         anchor = frame if anchor is None else anchor
         recent.append(frame)
         yield frame, forwards

@@ -57,6 +57,7 @@ def test_several_clips_are_numbered_prompt_by_prompt(model_folder, tmp_path, cap
     ]
 
 
+@pytest.mark.slow
 def test_a_batch_goes_on_with_what_is_missing(model_folder, tmp_path, capsys):
     prompts = tmp_path / "prompts.txt"
     prompts.write_text("a red seven moves\na blue two moves\n")
@@ -85,6 +86,7 @@ def test_a_grid_is_one_file_of_all(tiny_model, model_folder, tmp_path):
     assert (opened.video[:, 16:, 16:] == 0).all()
 
 
+@pytest.mark.slow
 def test_pictures_and_clips_are_conditions(tiny_model, model_folder, tmp_path):
     start, file = tmp_path / "start.webp", tmp_path / "on.webp"
     tiny_model.generate(PROMPT, num_frames=5).save(start)
@@ -95,7 +97,7 @@ def test_pictures_and_clips_are_conditions(tiny_model, model_folder, tmp_path):
 
 
 def test_what_only_the_model_can_refuse_leaves_no_file(model_folder, tmp_path, capsys):
-    for flags in (["--num-frames", "99"], ["--height", "17"], ["--seed", "-1"]):
+    for flags in (["--overlap", "9", "--num-frames", "99"], ["--height", "17"], ["--seed", "-1"]):
         assert main(["generate", PROMPT, "-o", str(tmp_path / "x.mp4"), "--model", model_folder, *flags]) == 2
         assert capsys.readouterr().err.count("\n") == 1
     assert not list(tmp_path.iterdir())

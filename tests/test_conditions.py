@@ -11,6 +11,8 @@ from reelm.lm.stream import Given
 from reelm.sampling.conditions import conditions
 from reelm.tokenizer.request import RequestError
 
+pytestmark = pytest.mark.slow  # each number of given pictures is a program of its own
+
 SIZE = {"height": 16, "width": 24, "fps": 8.0}
 
 

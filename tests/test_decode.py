@@ -30,7 +30,7 @@ def decode(tiny_model):
         state = start(lm.config, layout, window, guided, jnp.float32, params, words, 0, keys, controls)
         frames, total = [], 0
         for _ in range(layout.frames):
-            ids, forwards, state = decode_frame(lm.config, layout, window, params, state, controls)
+            ids, forwards, state = decode_frame(lm.config, layout, window, layout.frames, params, state, controls)
             frames.append(ids)
             total += int(forwards)
         assert int(state.position) == layout.codes
@@ -39,6 +39,7 @@ def decode(tiny_model):
     return run
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("temperature", [0.0, 0.7, 1.5])
 @pytest.mark.parametrize("cfg_scale", [1.0, 3.0])
 def test_the_codes_are_those_of_decoding_one_by_one(decode, temperature, cfg_scale):

@@ -10,6 +10,8 @@ from reelm.sampling.clip import Clip
 from reelm.train import evaluate_tasks, moving_digits
 from reelm.train.evaluate import prompts
 
+pytestmark = pytest.mark.slow  # a minute of clips is made and read
+
 
 class Real:
     """A model that knows how every clip of the evaluation really is, and makes that or what `spoil` makes of it."""

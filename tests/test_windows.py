@@ -9,6 +9,8 @@ import pytest
 import reelm
 from reelm.tokenizer.request import RequestError
 
+pytestmark = pytest.mark.slow  # long clips, and a program for each kind of prefix
+
 LONG = 27  # frames: two windows of four latent frames, and some
 HOT = {"temperature": 5.0}  # the tiny model is sure of itself: at 1 its clips hardly differ
 
