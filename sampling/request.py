@@ -31,7 +31,7 @@ class Request:
         seeds: one or more; the clip of a seed does not depend on the others.
         settings: everything else that decides a clip.
         given: what every clip must show.
-        about: the conditions in words, for `Clip.info`.
+        about: what `Clip.info` says in other words than `settings`: the conditions, and the overlap in seconds.
     """
 
     prompts: Sequence[Prompt]
@@ -79,7 +79,9 @@ def request(
         **{name: options[name] for name in _DIALS},
     )
     _check_tasks(model, length, scripts, given)
-    return Request(prompts, scripts, range(seed, seed + samples), settings, given, summary(asked))
+    # At the edge an overlap is in seconds, as it was asked.
+    about = summary(asked) | {"overlap": options["overlap"]}
+    return Request(prompts, scripts, range(seed, seed + samples), settings, given, about)
 
 
 def _check_tasks(model: "Model", num_frames: int | None, scripts: Sequence[Script], given: Conditions) -> None:

@@ -62,7 +62,7 @@ def test_a_batch_goes_on_with_what_is_missing(model_folder, tmp_path, capsys):
     prompts = tmp_path / "prompts.txt"
     prompts.write_text("a red seven moves\na blue two moves\n")
     line = ["generate", "--prompts", str(prompts), "-o", str(tmp_path / "x.webp"), "--model", model_folder, "--resume"]
-    line += ["--num-frames", "2", "--cfg-scale", "2"]
+    line += ["--num-frames", "2", "--cfg-scale", "2", "--overlap", "0.6"]
     assert main(line) == 0
     first, second = (tmp_path / f"x-{number}.webp" for number in range(2))
     before = first.read_bytes()
