@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import struct
 
-from .stream import Given, without_text
+from .stream import Given
 
 Array = jax.Array | np.ndarray
 
@@ -30,10 +30,6 @@ class Prefix(struct.PyTreeNode):
         """Words int32 `[R, P]` and no pictures."""
         none = np.zeros((words.shape[0], 0, rows, columns), np.int32)
         return cls(words=words, codes=none, kinds=none, times=np.zeros((words.shape[0], 0), np.float32))
-
-    def without_text(self) -> "Prefix":
-        """The same with its text taken out."""
-        return self.replace(words=without_text(np.asarray(self.words)))
 
     @classmethod
     def concatenate(cls, parts: "list[Prefix]") -> "Prefix":

@@ -176,7 +176,7 @@ class Model:
         total = asked.settings.num_frames
         assert total is not None
         clips = joined(stream(self, asked), self.latent_frames(total), callback)
-        return clips if isinstance(prompt, list) and isinstance(prompt[0], str) or num_samples > 1 else clips[0]
+        return clips if asked.many else clips[0]
 
     def stream(self, prompt: Prompt | list[str] | None = None, *, num_frames: int | None = None, **options: Any) -> Any:
         """The clip of `generate` in pieces, as it comes.
@@ -195,8 +195,7 @@ class Model:
                 raise TypeError(_unknown_argument(name))
         asked = request(self, prompt, num_frames, _OPTIONS | options)
         pieces = stream(self, asked)
-        many = len(asked.prompts) * len(asked.seeds) > 1 or isinstance(prompt, list) and isinstance(prompt[0], str)
-        return pieces if many else (clips[0] for clips in pieces)
+        return pieces if asked.many else (clips[0] for clips in pieces)
 
     def score(self, clip: Clip, prompt: str | None = None) -> np.ndarray:
         """float32 `[t, h, w]`: log-likelihood in nats of each code of a clip, given the prompt and all before it."""

@@ -26,6 +26,7 @@ class Request:
     """What is to be made: a clip of each prompt with each seed, prompt by prompt.
 
     Attributes:
+        many: whether several clips were asked for, by a list of strings or by samples: they come back as a list.
         prompts: as they were given, for `Clip.info`.
         scripts: the words of each, by the latent frame they begin with.
         seeds: one or more; the clip of a seed does not depend on the others.
@@ -34,6 +35,7 @@ class Request:
         about: what `Clip.info` says in other words than `settings`: the conditions, and the overlap in seconds.
     """
 
+    many: bool
     prompts: Sequence[Prompt]
     scripts: Sequence[Script]
     seeds: Sequence[int]
@@ -51,7 +53,8 @@ def request(
         RequestError: something that cannot be met; the message says what would be.
     """
     defaults, tokenizer, frames = model.defaults, model.video_tokenizer, model.language_model().config.frames
-    prompts: list[Prompt] = prompt if isinstance(prompt, list) and _is_batch(prompt) else [prompt or ""]  # type: ignore[list-item]
+    batch = isinstance(prompt, list) and _is_batch(prompt)
+    prompts: list[Prompt] = prompt if batch else [prompt or ""]  # type: ignore[assignment, list-item]
     seed, samples, stride = options["seed"], options["num_samples"], tokenizer.config.time_stride
     if num_frames is not None and num_frames < 1:
         raise RequestError(f"num_frames is {num_frames}; a clip has 1 frame or more")
@@ -81,7 +84,7 @@ def request(
     _check_tasks(model, length, scripts, given)
     # At the edge an overlap is in seconds, as it was asked.
     about = summary(asked) | {"overlap": options["overlap"]}
-    return Request(prompts, scripts, range(seed, seed + samples), settings, given, about)
+    return Request(batch or samples > 1, prompts, scripts, range(seed, seed + samples), settings, given, about)
 
 
 def _check_tasks(model: "Model", num_frames: int | None, scripts: Sequence[Script], given: Conditions) -> None:

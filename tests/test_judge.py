@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from reelm.train import mnist
-from reelm.train.judge import DIGIT_SIZE, WEIGHTS_FILE, DigitNet, load_params, read
+from reelm.train.judge import DIGIT_SIZE, WEIGHTS_FILE, DigitNet, read
+from reelm.train.judge_weights import load, save
 from reelm.train.moving_digits import COLOURS, DIRECTIONS, Scene, Split, digits_for, render, sample_scene
-from reelm.train.train_judge import accuracy, save, train
+from reelm.train.train_judge import accuracy, train
 
 CLIPS = 120
 
@@ -151,8 +152,8 @@ def test_what_is_no_clip_is_refused(video, count, message):
 
 def test_the_shipped_weights_fit_the_net_and_read_mnist():
     expected = jax.eval_shape(DigitNet().init, jax.random.key(0), np.zeros((1, DIGIT_SIZE, DIGIT_SIZE), np.float32))
-    assert jax.tree.map(np.shape, load_params()) == jax.tree.map(lambda x: x.shape, expected["params"])
-    assert accuracy(load_params(), mnist.load("test", "compact")) >= 0.99
+    assert jax.tree.map(np.shape, load(WEIGHTS_FILE)) == jax.tree.map(lambda x: x.shape, expected["params"])
+    assert accuracy(load(WEIGHTS_FILE), mnist.load("test", "compact")) >= 0.99
     assert WEIGHTS_FILE.stat().st_size < 300_000
 
 
@@ -162,4 +163,4 @@ def test_training_learns_and_saves_what_is_loaded(tmp_path):
     assert accuracy(params, mnist.load("test", "compact")) >= 0.5
     save(params, tmp_path / "judge.safetensors")
     assert [path.name for path in tmp_path.iterdir()] == ["judge.safetensors"]
-    jax.tree.map(np.testing.assert_array_equal, load_params(tmp_path / "judge.safetensors"), params)
+    jax.tree.map(np.testing.assert_array_equal, load(tmp_path / "judge.safetensors"), params)

@@ -6,7 +6,6 @@ In: samples `[S]`, `[S, C]` or `[B, S, C]` at any rate. Out: ids `int32 [B, F, l
 nothing of pictures, language models, files or training.
 """
 
-import hashlib
 from dataclasses import asdict, dataclass, field
 from fractions import Fraction
 from functools import cache, cached_property, partial
@@ -16,12 +15,13 @@ from typing import cast
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax import struct, traverse_util
+from flax import struct
 from jax.typing import DTypeLike
 
 from .audio_decoder import AudioDecoder
 from .audio_encoder import AudioEncoder
 from .codes import CodeSpec, bits_to_ids, check_ids, ids_to_bits
+from .codes_name import codes_name
 from .convolution import History
 from .request import RequestError
 from .residual import quantize_residually, remainders, values
@@ -288,10 +288,7 @@ class AudioTokenizer:
         if self.identity is not None:
             return self.identity
         config = {name: value for name, value in asdict(self.config).items() if not name.startswith("decoder")}
-        digest = hashlib.sha256(repr(sorted(config.items())).encode())
-        for path, leaf in sorted(traverse_util.flatten_dict(self.params["encoder"], sep="/").items()):
-            digest.update(path.encode() + np.asarray(leaf, np.float32).tobytes())
-        return digest.hexdigest()[:16]
+        return codes_name(config, self.params["encoder"])
 
 
 def _check_batch(batch: int, state: SoundState) -> None:

@@ -5,7 +5,6 @@ from ids frames `uint8 [B, T, H, W, 3]`. T = 1 + 4k frames make t = 1 + k latent
 image is a clip of one frame. Knows nothing of language models, files or training.
 """
 
-import hashlib
 from dataclasses import asdict, dataclass, field
 from functools import cached_property, partial
 from typing import cast
@@ -13,11 +12,12 @@ from typing import cast
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax import struct, traverse_util
+from flax import struct
 from jax.typing import DTypeLike
 
 from . import memory, tiling
 from .codes import bits_to_ids, check_ids, ids_to_bits
+from .codes_name import codes_name
 from .convolution import History
 from .decoder import Decoder
 from .encoder import Encoder
@@ -251,10 +251,7 @@ class VideoTokenizer:
         if self.identity is not None:
             return self.identity
         config = {name: v for name, v in asdict(self.config).items() if not name.startswith(("decoder", "quantizer"))}
-        digest = hashlib.sha256(repr(sorted(config.items())).encode())
-        for path, leaf in sorted(traverse_util.flatten_dict(self.params["encoder"], sep="/").items()):
-            digest.update(path.encode() + np.asarray(leaf, np.float32).tobytes())
-        return digest.hexdigest()[:16]
+        return codes_name(config, self.params["encoder"])
 
 
 def check_video(video) -> np.ndarray:

@@ -7,7 +7,6 @@ digit, of one colour, moving one way, is not read as one: the field in question 
 """
 
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import cast
 
@@ -15,8 +14,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
-from safetensors.numpy import load_file
 
+from .judge_weights import load
 from .moving_digits import COLOURS, DIGIT_SIZE, FIRST_BOUNCE
 
 WEIGHTS_FILE = Path(__file__).with_name("judge.safetensors")
@@ -92,16 +91,6 @@ def digit_logits(params: dict, images: jax.Array) -> jax.Array:
     return cast(jax.Array, DigitNet().apply({"params": params}, images / jnp.maximum(peak, 1e-3)))
 
 
-@cache
-def load_params(path: Path = WEIGHTS_FILE) -> dict:
-    """The weights of `DigitNet` in a file, by default the shipped ones: a nested dict of float32."""
-    params: dict = {}
-    for name, value in load_file(path).items():
-        layer, leaf = name.split(".")
-        params.setdefault(layer, {})[leaf] = value
-    return params
-
-
 _jit_logits = jax.jit(digit_logits)
 
 
@@ -172,7 +161,7 @@ def _digit(boxes: np.ndarray) -> int | None:
     """The digit that frames [n,28,28] show, each frame one vote: a few bad ones cannot outvote the rest."""
     if len(boxes) == 0:
         return None
-    probabilities = np.mean(jax.nn.softmax(_jit_logits(load_params(), boxes.astype(np.float32))), axis=0)
+    probabilities = np.mean(jax.nn.softmax(_jit_logits(load(WEIGHTS_FILE), boxes.astype(np.float32))), axis=0)
     digit = int(probabilities.argmax())
     return digit if digit != NO_DIGIT and probabilities[digit] >= _SURE else None
 

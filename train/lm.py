@@ -19,6 +19,7 @@ from reelm.lm.likelihood import cross_entropy
 from reelm.lm.stream import HEAD
 from reelm.lm.transformer import LMConfig, init_params
 from reelm.sampling.model import Defaults, LanguageModel, Model
+from reelm.sampling.output import replacing
 from reelm.tokenizer.codes import bits_to_ids
 from reelm.tokenizer.request import RequestError
 from reelm.tokenizer.text import TextTokenizer
@@ -199,9 +200,8 @@ def text_tokenizer(sources: Sequence[TokenSource], vocabulary: int, workdir: Pat
 
 def _write(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".tmp")
-    temporary.write_bytes(data)
-    temporary.replace(path)
+    with replacing(path) as temporary:
+        temporary.write_bytes(data)
 
 
 def _open_all(folders: Sequence[Path], tokenizer_hash: str | None) -> list[TokenSource]:

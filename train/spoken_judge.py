@@ -6,7 +6,6 @@ spectra, trained by connectionist temporal classification (Graves et al. 2006) o
 loudness; ticks and silence name nothing. Knows nothing of tokenizers, language models or prompts.
 """
 
-from functools import cache
 from pathlib import Path
 from typing import cast
 
@@ -14,10 +13,10 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
-from safetensors.numpy import load_file
 
 from reelm.tokenizer.sound import check_rate, check_sound, resample, with_channels
 
+from .judge_weights import load
 from .mel import mel_spectrogram
 from .sound_scores import is_silent
 
@@ -51,7 +50,7 @@ def read(sound: np.ndarray, sample_rate: int) -> tuple[int, ...]:
         return ()
     sound = resample(sound, sample_rate, RATE)[0, :, 0]
     sound = np.pad(sound, (0, -len(sound) % _BUCKET))
-    return collapse(np.asarray(_jit_logits(load_params(), sound[None]))[0].argmax(-1))
+    return collapse(np.asarray(_jit_logits(load(WEIGHTS_FILE), sound[None]))[0].argmax(-1))
 
 
 def collapse(moments: np.ndarray) -> tuple[int, ...]:
@@ -70,16 +69,6 @@ def features(sound: jax.Array) -> jax.Array:
 def logits(params: dict, seen: jax.Array) -> jax.Array:
     """`[B, N, bands]` -> `[B, N / 4, 11]`."""
     return cast(jax.Array, SpokenDigitNet().apply({"params": params}, seen))
-
-
-@cache
-def load_params(path: Path = WEIGHTS_FILE) -> dict:
-    """The weights of `SpokenDigitNet` in a file, by default the shipped ones: a nested dict of float32."""
-    params: dict = {}
-    for name, value in load_file(path).items():
-        layer, leaf = name.split(".")
-        params.setdefault(layer, {})[leaf] = value
-    return params
 
 
 _jit_logits = jax.jit(lambda params, sound: logits(params, features(sound)))

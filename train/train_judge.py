@@ -6,19 +6,17 @@ soft; from some of them something that is no digit is made, to be known as such.
 whole set of 60,000 (see `mnist.load`).
 """
 
-import os
 import time
 from functools import partial
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from safetensors.numpy import save_file
 
 from . import mnist
 from .judge import NO_DIGIT, WEIGHTS_FILE, DigitNet, digit_logits
+from .judge_weights import save
 from .moving_digits import DIGIT_SIZE
 
 
@@ -97,19 +95,11 @@ def accuracy(params: dict, digits: mnist.DigitSet) -> float:
     return float(np.mean(np.argmax(logits, axis=-1) == digits.labels))
 
 
-def save(params: dict, path: Path = WEIGHTS_FILE) -> None:
-    """Writes the params as safetensors named `layer.leaf`, whole or not at all."""
-    tensors = {f"{layer}.{leaf}": np.asarray(x) for layer, leaves in params.items() for leaf, x in leaves.items()}
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    save_file(tensors, temporary)
-    temporary.replace(path)
-
-
 def main() -> None:
     digits = mnist.load("train")
     start = time.monotonic()
     params = train(digits)
-    save(params)
+    save(params, WEIGHTS_FILE)
     test = mnist.load("test")
     print(
         f"{WEIGHTS_FILE.name}: trained on {digits.name} in {time.monotonic() - start:.0f} s, "

@@ -5,20 +5,18 @@ Comes in: the tracks of training clips, so the speakers of training alone, and n
 longer and shorter throats, blurred, masked and covered by noise, as a lossy tokenizer would leave it.
 """
 
-import os
 import time
 from functools import partial
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from safetensors.numpy import save_file
 
 from reelm.tokenizer.sound import resample
 
 from . import moving_digits_sound
+from .judge_weights import save
 from .mnist import load as load_digits
 from .moving_digits import Split, sample_scene
 from .spoken_judge import BLANK, RATE, WEIGHTS_FILE, SpokenDigitNet, features, logits, read
@@ -109,17 +107,9 @@ def accuracy(split: Split, count: int = 300) -> float:
     return float(np.mean(right))
 
 
-def save(params: dict, path: Path = WEIGHTS_FILE) -> None:
-    """Writes the params as safetensors named `layer.leaf`, whole or not at all."""
-    tensors = {f"{layer}.{leaf}": np.asarray(x) for layer, leaves in params.items() for leaf, x in leaves.items()}
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    save_file(tensors, temporary)
-    temporary.replace(path)
-
-
 def main() -> None:
     start = time.monotonic()
-    save(train())
+    save(train(), WEIGHTS_FILE)
     print(
         f"{WEIGHTS_FILE.name}: trained in {time.monotonic() - start:.0f} s; clips heard rightly: "
         f"{accuracy('train'):.1%} of known speakers, {accuracy('test'):.1%} of others"
