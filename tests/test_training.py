@@ -108,6 +108,22 @@ def test_a_language_model_does_not_go_with_another_tokenizer(trained, tmp_path):
         export(tmp_path / "other", trained / "lm", tmp_path / "model")
 
 
+def test_a_language_model_goes_on_with_other_tasks(trained, tmp_path):
+    tasks = (Stage(buckets=(Bucket(frames=2, batch_size=2, task="frames"),)),)
+    still = OptimizerConfig(learning_rate=0.0)
+    run = replace(LM, tokens=(trained / "tokens",), stages=tasks, optimizer=still, start_from=trained / "lm")
+    after = lm.train(run, tmp_path / "further")
+    before = restore_params(trained / "lm")[0]
+    jax.tree.map(np.testing.assert_array_equal, before, after.params)
+    assert (tmp_path / "further" / "text.model").read_bytes() == (trained / "lm" / "text.model").read_bytes()
+
+
+def test_a_language_model_of_other_sizes_is_not_gone_on_with(trained, tmp_path):
+    run = replace(LM, model=replace(LM.model, layers=3), tokens=(trained / "tokens",), start_from=trained / "lm")
+    with pytest.raises(RequestError, match="of these sizes: layers: 2 -> 3"):
+        lm.train(run, tmp_path / "further")
+
+
 def test_folders_of_the_wrong_training_are_named(trained, tmp_path):
     with pytest.raises(RequestError, match="something else than a video tokenizer"):
         open_tokenizer(trained / "lm")

@@ -178,7 +178,7 @@ def _start(run: LMRun, sources: Sequence[TokenSource], workdir: Path) -> tuple[T
     if run.start_from is None:
         return text_tokenizer(sources, run.model.text_vocabulary, workdir), fresh
     there, _, config = restore_params(run.start_from)
-    changed = differences(config.get("model"), json.loads(json.dumps(asdict(run.model))))
+    changed = list(differences(config.get("model"), json.loads(json.dumps(asdict(run.model)))))
     if changed:
         raise RequestError(f"{run.start_from} is no language model of these sizes: {'; '.join(changed)}")
     if not (Path(workdir) / TEXT_FILE).exists():
