@@ -10,6 +10,7 @@ import json
 import platform
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 from statistics import median
 from typing import Any
 
@@ -20,8 +21,8 @@ import tyro
 
 import reelm
 from reelm.lm import transformer
-from reelm.lm.prefix import Prefix
-from reelm.lm.stream import Layout, prefix_ids
+from reelm.lm.prefix import ClipCodes, Prefix
+from reelm.lm.stream import prefix_ids
 from reelm.sampling.clip import Clip
 from reelm.sampling.decode import window_for
 from reelm.sampling.model import Model
@@ -59,7 +60,7 @@ def margin(model: Model, prompt: str, seed: int, ids: np.ndarray, place: int, te
     """Smallest distance, over the sub-tokens of the code at `place`, of the best noisy logit to the second."""
     lm = model.language_model()
     rows, columns = ids.shape[1:]
-    layout = Layout(lm.config.prefix, *ids.shape)
+    layout = lm.config.layout(*ids.shape)
     sub_tokens = ids_to_sub_tokens(jnp.asarray(ids).reshape(1, -1), lm.config.code)
     key = jax.random.fold_in(jax.random.key(seed), place)
     both = []
@@ -67,9 +68,10 @@ def margin(model: Model, prompt: str, seed: int, ids: np.ndarray, place: int, te
         text, length = lm.text.encode(words), lm.config.prefix
         words_ids = prefix_ids(rows=rows, columns=columns, fps=model.defaults.fps, text=text, length=length)
         prefix = Prefix.of_words(words_ids[None], rows, columns)
-        hidden = transformer.score(lm.config, lm.params, layout, prefix, sub_tokens)[:, place]
+        hidden = transformer.score(lm.config, lm.params, layout, prefix, ClipCodes.of_video(ids[None]))[:, place]
         known = sub_tokens[:, place]
-        both.append([transformer.logits(lm.config, lm.params, hidden, known, k)[0] for k in range(known.shape[-1])])
+        logits = partial(transformer.logits, lm.config, lm.params, "video", hidden, known)
+        both.append([logits(k)[0] for k in range(known.shape[-1])])
     gaps = []
     for k, (conditional, unconditional) in enumerate(zip(*both, strict=True)):
         noise = jax.random.gumbel(jax.random.fold_in(key, k), conditional.shape)

@@ -10,8 +10,6 @@ import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
-from reelm.tokenizer.codes import CodeSpec
-
 
 class ValueTable(nn.Module):
     """A vector for each value of a sub-token: its own row, plus one vector for each of its bits, signed.
@@ -34,14 +32,14 @@ class ValueTable(nn.Module):
 
 
 class CodeEmbedding(nn.Module):
-    """Codes, as sub-tokens int32 `[..., n]`, to vectors `[..., D]`."""
+    """Codes, as sub-tokens int32 `[..., n]` of `split` bits, to vectors `[..., D]`."""
 
-    code: CodeSpec
+    split: tuple[int, ...]
     width: int
 
     def setup(self):
-        std = (2 * sum(self.code.split)) ** -0.5
-        self.tables = [ValueTable(bits, self.width, std, std) for bits in self.code.split]
+        std = (2 * sum(self.split)) ** -0.5
+        self.tables = [ValueTable(bits, self.width, std, std) for bits in self.split]
 
     def __call__(self, sub_tokens: jax.Array) -> jax.Array:
         parts = [table()[sub_tokens[..., k]] for k, table in enumerate(self.tables)]
@@ -61,17 +59,17 @@ class GatedMLP(nn.Module):
 
 
 class CodeHead(nn.Module):
-    """Hidden states `[..., D]` to float32 logits of one sub-token, given those before it."""
+    """Hidden states `[..., D]` to float32 logits of one sub-token of `split` bits, given those before it."""
 
-    code: CodeSpec
+    split: tuple[int, ...]
     width: int
     hidden: int
     dtype: DTypeLike
 
     def setup(self):
-        later = self.code.split[:-1]
-        self.tables = [ValueTable(bits, self.width, 0.0, 0.0) for bits in self.code.split]
-        self.norms = [nn.RMSNorm(dtype=self.dtype) for _ in self.code.split]
+        later = self.split[:-1]
+        self.tables = [ValueTable(bits, self.width, 0.0, 0.0) for bits in self.split]
+        self.norms = [nn.RMSNorm(dtype=self.dtype) for _ in self.split]
         self.given = [ValueTable(bits, self.width, 0.02, 0.02) for bits in later]
         self.mixers = [GatedMLP(self.hidden, self.dtype) for _ in later]
         self.mixer_norms = [nn.RMSNorm(dtype=self.dtype) for _ in later]
@@ -93,4 +91,4 @@ class CodeHead(nn.Module):
 
     def __call__(self, hidden: jax.Array, sub_tokens: jax.Array) -> list[jax.Array]:
         """Logits of every sub-token, each given the true ones before it."""
-        return [self.logits(hidden, sub_tokens, k) for k in range(len(self.code.split))]
+        return [self.logits(hidden, sub_tokens, k) for k in range(len(self.split))]

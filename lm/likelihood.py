@@ -1,6 +1,6 @@
 """How likely a clip is: the cross entropy that training descends on, and that scores a clip."""
 
-from typing import cast
+from typing import NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -8,41 +8,63 @@ from jax.typing import DTypeLike
 
 from reelm.tokenizer.codes import ids_to_sub_tokens
 
-from .prefix import Prefix
-from .stream import Layout
-from .transformer import LMConfig, head, score
+from .prefix import ClipCodes, Prefix
+from .stream import Group
+from .transformer import LMConfig, head, of_group, score
+
+
+class Nats(NamedTuple):
+    """Cross entropy of the codes of R clips, float32.
+
+    Attributes:
+        video: `[R, t, h, w]`.
+        sound: `[R, S]`, of all levels of an audio frame together; 0 where there is no track.
+        squares: mean squared log-normaliser of the sub-tokens' distributions (for z-loss).
+    """
+
+    video: jax.Array
+    sound: jax.Array
+    squares: jax.Array
 
 
 def cross_entropy(
     config: LMConfig,
     params: dict,
     prefix: Prefix,
-    ids: jax.Array,
+    codes: ClipCodes,
     *,
-    seen: jax.Array | None = None,
+    seen: ClipCodes | None = None,
     dtype: DTypeLike = jnp.float32,
-) -> tuple[jax.Array, jax.Array]:
+) -> Nats:
     """Of each code, given the prefix and all codes before it.
 
     Args:
         params: with stacked layers.
         prefix: of R rows.
-        ids: int32 `[R, t, h, w]`.
-        seen: int32 `[R, t, h, w]`, what the net reads as the codes before, when that is not `ids` itself.
-
-    Returns:
-        nats float32 `[R, t, h, w]`, and the mean squared log-normaliser of the sub-tokens' distributions (for z-loss).
+        codes: of R clips.
+        seen: what the net reads as the codes before, when that is not `codes` itself.
     """
-    rows = ids.shape[0]
-    layout = Layout(config.prefix, *ids.shape[1:], given=prefix.kinds.shape[1])
-    sub_tokens, read = (
-        ids_to_sub_tokens(codes.reshape(rows, -1), config.code) for codes in (ids, ids if seen is None else seen)
-    )
-    hidden = score(config, params, layout, prefix, read, dtype)
-    of_sub_tokens = cast(list, head(config, dtype).apply({"params": params["head"]}, hidden, sub_tokens))
-    nats, squares = jnp.zeros(sub_tokens.shape[:2]), jnp.zeros(())
-    for k, logits in enumerate(of_sub_tokens):
-        normaliser = jax.nn.logsumexp(logits, axis=-1)
-        nats += normaliser - jnp.take_along_axis(logits, sub_tokens[..., k, None], axis=-1)[..., 0]
-        squares += jnp.mean(jnp.square(normaliser))
-    return nats.reshape(ids.shape), squares
+    layout = config.layout_of(codes, prefix)
+    hidden = score(config, params, layout, prefix, seen or codes, dtype)
+
+    def measured(group: Group, hidden: jax.Array, sub_tokens: jax.Array) -> tuple[jax.Array, jax.Array]:
+        module, own = head(config, group, dtype), of_group(params, group)["head"]
+        of_sub_tokens = cast(list, module.apply({"params": own}, hidden, sub_tokens))
+        nats, squares = jnp.zeros(sub_tokens.shape[:2]), jnp.zeros(sub_tokens.shape[:2])
+        for k, logits in enumerate(of_sub_tokens):
+            normaliser = jax.nn.logsumexp(logits, axis=-1)
+            nats += normaliser - jnp.take_along_axis(logits, sub_tokens[..., k, None], axis=-1)[..., 0]
+            squares += jnp.square(normaliser)
+        return nats, squares
+
+    rows = codes.video.shape[0]
+    sub_tokens = ids_to_sub_tokens(jnp.asarray(codes.video).reshape(rows, -1), config.code)
+    if not config.sound_levels:
+        video, squares = measured("video", hidden, sub_tokens)
+        return Nats(video.reshape(codes.video.shape), jnp.zeros((rows, 0)), jnp.mean(squares))
+    is_sound, sound_ids = layout.is_sound, jnp.asarray(codes.sound)
+    track = sound_ids[..., 0] >= 0
+    video, squares = measured("video", hidden[:, ~is_sound], sub_tokens)
+    sound, more = measured("sound", hidden[:, is_sound], jnp.maximum(sound_ids, 0))
+    squares = (jnp.sum(squares) + jnp.sum(more * track)) / (squares.size + jnp.sum(track))
+    return Nats(video.reshape(codes.video.shape), sound * track, squares)

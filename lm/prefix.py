@@ -1,4 +1,4 @@
-"""What stands in front of a clip's codes, as arrays: words, and pictures that the clip must show."""
+"""A clip's codes as arrays, and what stands in front of them: words, pictures it must show, sound it must go with."""
 
 import jax
 import jax.numpy as jnp
@@ -10,6 +10,24 @@ from .stream import Given
 Array = jax.Array | np.ndarray
 
 
+class ClipCodes(struct.PyTreeNode):
+    """The codes of R clips.
+
+    Attributes:
+        video: int32 `[R, t, h, w]`.
+        sound: int32 `[R, S, L]`, L levels of the S audio frames beside all latent frames, -1 where there is no track;
+            S is 0 for silent models.
+    """
+
+    video: Array
+    sound: Array
+
+    @classmethod
+    def of_video(cls, video: Array) -> "ClipCodes":
+        """Codes of clips without sound, for a model without sound."""
+        return cls(video=video, sound=np.zeros((video.shape[0], 0, 0), np.int32))
+
+
 class Prefix(struct.PyTreeNode):
     """The prefixes of R rows, with G given pictures each; a row with fewer has some of kind `Given.NOTHING`.
 
@@ -18,18 +36,22 @@ class Prefix(struct.PyTreeNode):
         codes: int32 `[R, G, h, w]`, ids of the pictures; read where `kinds` says that there is a code.
         kinds: int32 `[R, G, h, w]`, values of `Given`.
         times: float32 `[R, G]`, where a picture belongs, in latent frames from the first code on.
+        sound: int32 `[R, S, L]`, the sound beside all latent frames that follow, -1 where it is not given; S is 0
+            where none is.
     """
 
     words: Array
     codes: Array
     kinds: Array
     times: Array
+    sound: Array
 
     @classmethod
     def of_words(cls, words: Array, rows: int, columns: int) -> "Prefix":
-        """Words int32 `[R, P]` and no pictures."""
-        none = np.zeros((words.shape[0], 0, rows, columns), np.int32)
-        return cls(words=words, codes=none, kinds=none, times=np.zeros((words.shape[0], 0), np.float32))
+        """Words int32 `[R, P]` and nothing else."""
+        count = words.shape[0]
+        none, times = np.zeros((count, 0, rows, columns), np.int32), np.zeros((count, 0), np.float32)
+        return cls(words=words, codes=none, kinds=none, times=times, sound=np.zeros((count, 0, 0), np.int32))
 
     @classmethod
     def concatenate(cls, parts: "list[Prefix]") -> "Prefix":

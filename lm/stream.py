@@ -5,9 +5,13 @@
     predicts  -                 -    -     -     -     -                code 0  code 1 ...
 
 The prefix is what is known of a clip before its first code, read in both directions: pictures it must show (`Given`),
-then words. The words are always filled up to their bucket with a filler code that is attended to like any other; after
-them come the codes of the clip in raster order, latent frame by latent frame. Slots have places on three axes, (time,
-row, column), time in latent frames: a code's is its own, a given picture stands where it belongs in the clip, and word
+sound it must go with, then words. The words are always filled up to their bucket with a filler code that is attended to
+like any other. After them come the codes of the clip, latent frame by latent frame: the picture in raster order, then
+the audio frames that sound while it is seen, one slot each.
+
+Slots have places on three axes, (time, row, column), time in latent frames. A picture's code is at its own place, an
+audio frame beside the picture at row and column -1. Time is one clock for both, which says when a thing ends: the last
+audio frame beside latent frame i ends with it, at time i. A given picture stands where it belongs in the clip, and word
 i stands before the clip at time -(i + 1).
 """
 
@@ -15,6 +19,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Literal
 
+import jax
 import numpy as np
 
 from reelm.tokenizer.request import RequestError
@@ -27,8 +32,11 @@ _LARGEST = 63  # latent rows, latent columns, frames a second
 
 
 # What a model may have been trained for: clips from their beginning, windows of longer ones, clips that show given
-# frames, clips with gaps.
-Task = Literal["begins", "continues", "frames", "fills"]
+# frames, clips with gaps, clips to a given sound.
+Task = Literal["begins", "continues", "frames", "fills", "hears"]
+
+# What a code is of. A slot predicts the sub-tokens of its own group alone.
+Group = Literal["video", "sound"]
 
 
 class Given(IntEnum):
@@ -75,44 +83,92 @@ def without_text(prefix: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Layout:
-    """Where everything stands in a sample of `given` pictures, `prefix` words and `frames x rows x columns` codes."""
+    """Where everything stands in a sample of given pictures and sound, `prefix` words, and codes.
+
+    Attributes:
+        prefix: slots of words.
+        frames, rows, columns: of the latent grid.
+        given: pictures in the prefix.
+        sound: audio frames beside the stream's first latent frame, and beside each later one; none for silent models.
+        begins: whether the first latent frame is the stream's first.
+        heard: whether the sound of all latent frames is in the prefix, too.
+    """
 
     prefix: int
     frames: int
     rows: int
     columns: int
     given: int = 0
+    sound: tuple[int, int] = (0, 0)
+    begins: bool = True
+    heard: bool = False
 
     @property
-    def per_frame(self) -> int:
+    def per_picture(self) -> int:
+        """Codes of a latent frame's picture."""
         return self.rows * self.columns
+
+    def sound_of(self, frame: int) -> int:
+        """Audio frames beside latent frame `frame` of the sample."""
+        return self.sound[0 if self.begins and frame == 0 else 1]
+
+    def end(self, frames: int) -> int:
+        """Codes of the first `frames` latent frames."""
+        return frames * self.per_picture + sum(map(self.sound_of, range(frames)))
 
     @property
     def codes(self) -> int:
-        return self.frames * self.per_frame
+        return self.end(self.frames)
 
     @property
     def before(self) -> int:
         """Slots in front of the codes."""
-        return self.given * self.per_frame + self.prefix
+        return self.given * self.per_picture + self.heard_slots + self.prefix
+
+    @property
+    def heard_slots(self) -> int:
+        """Slots of given sound."""
+        return self.codes - self.frames * self.per_picture if self.heard else 0
 
     @property
     def slots(self) -> int:
         return self.before + self.codes
 
+    def place(self, frame: int) -> int:
+        """Place of the first code of latent frame `frame` of the whole endless stream."""
+        return frame and frame * (self.per_picture + self.sound[1]) - self._short
+
+    def frame_at(self, place: jax.Array) -> jax.Array:
+        """The latent frame of the whole stream that places int32 of codes belong to; inverse of `place`."""
+        return (place + self._short) // (self.per_picture + self.sound[1])
+
+    @property
+    def is_sound(self) -> np.ndarray:
+        """bool `[codes]`, whether a code is of sound."""
+        parts = [[False] * self.per_picture + [True] * self.sound_of(i) for i in range(self.frames)]
+        return np.array(sum(parts, []), bool)
+
+    @property
+    def order(self) -> np.ndarray:
+        """int `[codes]`: the order in which the stream takes codes from all the pictures', then all the sound's."""
+        order = np.empty(self.codes, int)
+        order[np.argsort(self.is_sound, kind="stable")] = np.arange(self.codes)
+        return order
+
     @property
     def places(self) -> np.ndarray:
-        """float32 `[prefix + codes, 3]`: place of what each slot after the given pictures holds."""
+        """float32 `[heard_slots + prefix + codes, 3]`: place of what each slot after the given pictures holds."""
         return self._line[:-1]
 
     @property
     def aims(self) -> np.ndarray:
-        """float32 `[prefix + codes, 3]`: place of what each of these slots predicts; of words but the last, their own.
+        """float32, like `places`: place of what a slot predicts; of given sound and of words but the last, their own.
 
         Queries turn by their aim and keys by their place, so "the code one latent frame before the one to be predicted"
         is the same rotation everywhere, also where a row of the raster ends.
         """
-        return np.concatenate([self._line[: self.prefix - 1], self._line[self.prefix :]])
+        last = self.heard_slots + self.prefix - 1
+        return np.concatenate([self._line[:last], self._line[last + 1 :]])
 
     @property
     def grid(self) -> np.ndarray:
@@ -120,15 +176,31 @@ class Layout:
         return np.indices((1, self.rows, self.columns)).reshape(3, -1).T.astype(np.float32)
 
     @property
-    def _line(self) -> np.ndarray:
-        """Places of words and codes, and of the one code after them."""
-        words = np.zeros((self.prefix, 3), np.float32)
-        words[:, 0] = -1.0 - np.arange(self.prefix)
-        codes = np.indices((self.frames + 1, self.rows, self.columns)).reshape(3, -1).T
-        return np.concatenate([words, codes.astype(np.float32)])[: self.prefix + self.codes + 1]
-
-    @property
     def mask(self) -> np.ndarray:
         """bool `[slots, slots]`: slot q (first axis) sees slot k; all of the prefix sees all of the prefix."""
         slot = np.arange(self.slots)
         return (slot[None] <= slot[:, None]) | (slot[None] < self.before) & (slot[:, None] < self.before)
+
+    @property
+    def _short(self) -> int:
+        """Audio frames that the stream's first latent frame has fewer than others."""
+        return self.sound[1] - self.sound[0]
+
+    @property
+    def _line(self) -> np.ndarray:
+        """Places of given sound, words and codes, and of the one code after them."""
+        words = np.zeros((self.prefix, 3), np.float32)
+        words[:, 0] = -1.0 - np.arange(self.prefix)
+        sounds = [self._sound_places(i) for i in range(self.frames)]
+        codes = [part for i, sound in enumerate(sounds) for part in (self._grid_at(i), sound)]
+        following = np.array([[self.frames, 0, 0]], np.float32)
+        return np.concatenate([*(sounds if self.heard else []), words, *codes, following])
+
+    def _grid_at(self, frame: int) -> np.ndarray:
+        return self.grid + np.array([frame, 0, 0], np.float32)
+
+    def _sound_places(self, frame: int) -> np.ndarray:
+        count, most = self.sound_of(frame), max(self.sound[1], 1)
+        places = np.full((count, 3), -1.0, np.float32)
+        places[:, 0] = frame - np.arange(count)[::-1] / most
+        return places

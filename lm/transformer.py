@@ -23,8 +23,8 @@ from .attention import Attention
 from .cache import Cache, LayerCache
 from .head import CodeEmbedding, CodeHead, GatedMLP
 from .positions import angles
-from .prefix import Prefix
-from .stream import SPECIALS, Given, Layout
+from .prefix import ClipCodes, Prefix
+from .stream import SPECIALS, Given, Group, Layout
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +40,9 @@ class LMConfig:
         heads, kv_heads, head_width: of attention; `heads` is a multiple of `kv_heads`.
         hidden: width inside the SwiGLU of a layer, and of the head's mixers.
         rope_base: the slowest rotation takes about 2 pi times this many steps of an axis.
+        sound_levels: codes of an audio frame, one sub-token each; 0 for a model of pictures alone.
+        sound_bits: sign bits of each.
+        sound_frames: audio frames beside the stream's first latent frame, and beside each later one.
     """
 
     bits: int = 18
@@ -53,16 +56,43 @@ class LMConfig:
     head_width: int = 48
     hidden: int = 512
     rope_base: float = 100.0
+    sound_levels: int = 0
+    sound_bits: int = 9
+    sound_frames: tuple[int, int] = (0, 0)
 
     def __post_init__(self):
+        object.__setattr__(self, "sound_frames", tuple(self.sound_frames))  # a list comes from JSON; a config must hash
         if self.heads % self.kv_heads:
             raise RequestError(f"heads ({self.heads}) must be a multiple of kv_heads ({self.kv_heads})")
         if self.head_width % 2:
             raise RequestError(f"head_width must be even, not {self.head_width}")
+        first, later = self.sound_frames
+        if not (self.sound_levels > 0 and 0 < first <= later or self.sound_levels == first == later == 0):
+            raise RequestError(
+                f"sound has levels, and frames beside the first latent frame and each later one, or none of these; "
+                f"not {self.sound_levels} levels and {first} and {later} frames"
+            )
 
     @property
     def code(self) -> CodeSpec:
+        """The code of a picture."""
         return CodeSpec(bits=self.bits)
+
+    def split(self, group: Group) -> tuple[int, ...]:
+        """Bits of each sub-token of a code."""
+        return self.code.split if group == "video" else (self.sound_bits,) * self.sound_levels
+
+    def layout(
+        self, frames: int, rows: int, columns: int, *, given: int = 0, begins: bool = True, heard: bool = False
+    ) -> Layout:
+        """Where everything stands in samples of this model."""
+        return Layout(self.prefix, frames, rows, columns, given, self.sound_frames, begins, heard)
+
+    def layout_of(self, codes: ClipCodes, prefix: Prefix) -> Layout:
+        """The layout of these arrays. A first latent frame with as much sound as others begins no stream."""
+        begins = codes.sound.shape[1] != codes.video.shape[1] * self.sound_frames[1]
+        heard, given = prefix.sound.shape[1] > 0, prefix.kinds.shape[1]
+        return self.layout(*codes.video.shape[1:], given=given, begins=begins, heard=heard)
 
 
 class Block(nn.Module):
@@ -81,7 +111,10 @@ class Block(nn.Module):
 
 
 def init_params(config: LMConfig, key: jax.Array) -> dict:
-    """Fresh float32 parameters {"prefix", "given", "codes", "layers" (stacked), "head"} as nested dicts."""
+    """Fresh float32 parameters {"prefix", "given", "codes", "layers" (stacked), "head"} as nested dicts.
+
+    A model with sound has "sound" as well, which holds "codes" and "head" for codes of sound.
+    """
     prefix_key, code_key, layer_key, head_key = jax.random.split(key, 4)
     x = jnp.zeros((1, 2, config.width))
     turn = jnp.zeros((2, config.head_width // 2))
@@ -94,16 +127,26 @@ def init_params(config: LMConfig, key: jax.Array) -> dict:
             params[part][out]["kernel"] = jnp.zeros_like(params[part][out]["kernel"])
         return params
 
-    sub_tokens = jnp.zeros((1, len(config.code.split)), jnp.int32)
+    def init_group(group: Group, code_key: jax.Array, head_key: jax.Array) -> dict:
+        split = config.split(group)
+        sub_tokens = jnp.zeros((1, len(split)), jnp.int32)
+        return {
+            "codes": CodeEmbedding(split, config.width).init(code_key, sub_tokens)["params"],
+            "head": head(config, group, jnp.float32).init(head_key, x[0, :1], sub_tokens)["params"],
+        }
+
     vocabulary = SPECIALS + config.text_vocabulary
-    return {
+    params = {
         "prefix": {"embedding": jax.random.normal(prefix_key, (vocabulary, config.width))},
-        # Learned from nothing: a net that was trained without given pictures can be trained further with them.
-        "given": {"embedding": jnp.zeros((len(Given), config.width))},
-        "codes": CodeEmbedding(config.code, config.width).init(code_key, sub_tokens)["params"],
+        # Small: a net that was trained without given pictures can be trained further with them. Not zero, where the
+        # gradient through the norm of a slot that holds nothing else would be a thousand times too large.
+        "given": {"embedding": 0.1 * jax.random.normal(prefix_key, (len(Given), config.width))},
         "layers": jax.vmap(init_layer)(jax.random.split(layer_key, config.layers)),
-        "head": head(config, jnp.float32).init(head_key, x[0, :1], sub_tokens)["params"],
+        **init_group("video", code_key, head_key),
     }
+    if not config.sound_levels:
+        return params
+    return params | {"sound": init_group("sound", jax.random.fold_in(code_key, 1), jax.random.fold_in(head_key, 1))}
 
 
 def unroll(params: dict) -> dict:
@@ -121,20 +164,19 @@ def score(
     params: dict,
     layout: Layout,
     prefix: Prefix,
-    codes: jax.Array,
+    codes: ClipCodes,
     dtype: DTypeLike = jnp.float32,
 ) -> jax.Array:
     """Hidden states `[R, N, D]`, the n-th of which predicts code n, with the codes before it as input.
 
     Args:
         params: with stacked layers.
-        layout: of the sample; its prefix is `config.prefix`.
-        prefix: with `layout.given` pictures.
-        codes: sub-tokens int32 `[R, N, n]` of all N codes in raster order; the last one is not read.
+        layout: of the sample, from `config.layout`.
+        prefix: with `layout.given` pictures, and sound when `layout.heard`.
+        codes: of the sample; the last one of its N codes is not read.
     """
-    x = jnp.concatenate(
-        [embed_prefix(config, params, prefix, dtype), embed_codes(config, params, codes[:, :-1], dtype)], axis=1
-    )
+    x = embed_prefix(config, params, prefix, dtype)
+    x = jnp.concatenate([x, _embed_clip(config, params, layout, codes, dtype)[:, :-1]], axis=1)
     aims, places = (_after_given(config, layout, prefix, turn[:-1]) for turn in turns(config, layout))
     block, mask = Block(config, dtype), jnp.asarray(layout.mask[:-1, :-1])
 
@@ -150,7 +192,8 @@ def prefill(
     config: LMConfig, params: dict, layout: Layout, prefix: Prefix, cache: Cache, dtype: DTypeLike = jnp.float32
 ) -> tuple[jax.Array, Cache]:
     """Reads prefixes of R rows into a cache -> (hidden state `[R, D]` that predicts code 0, the cache)."""
-    aims, places = (_after_given(config, layout, prefix, turn[: layout.prefix]) for turn in turns(config, layout))
+    fixed = layout.heard_slots + layout.prefix
+    aims, places = (_after_given(config, layout, prefix, turn[:fixed]) for turn in turns(config, layout))
     x, mask = embed_prefix(config, params, prefix, dtype), jnp.ones((layout.before, layout.before), bool)
     x, cache = _layers(config, params, x, aims, places, mask, cache, 0)
     return x[:, -1], cache
@@ -160,18 +203,17 @@ def extend(
     config: LMConfig,
     params: dict,
     layout: Layout,
-    codes: jax.Array,
+    x: jax.Array,
     first: jax.Array,
     cache: Cache,
     seen: int,
-    dtype: DTypeLike = jnp.float32,
 ) -> tuple[jax.Array, Cache]:
     """Reads W more codes and predicts what follows each of them.
 
     Args:
         params: with unrolled layers.
         layout: of the whole clip; the window may reach past its end, where nothing of use is predicted.
-        codes: sub-tokens int32 `[B, W, n]` of codes first ... first + W - 1.
+        x: `[B, W, D]`, codes first ... first + W - 1 as `embed_codes` gives them.
         first: traced index of the first of them in the clip.
         cache: holds the prefix and all codes before `first`; has room for the window.
         seen: static number of slots to attend over, at least before + first + W; a short one saves memory traffic.
@@ -179,13 +221,14 @@ def extend(
     Returns:
         Hidden states `[B, W, D]` that predict codes first + 1 ... first + W, and the cache with W more slots.
     """
-    window = codes.shape[1]
+    window = x.shape[1]
     # A slice that reached past the end would be moved back in silence, and turn every code of the window wrongly.
     longer = (jnp.pad(turn, ((0, window - 1), (0, 0))) for turn in turns(config, layout))
-    aims, places = (jax.lax.dynamic_slice_in_dim(turn, layout.prefix + first, window) for turn in longer)
+    begin = layout.heard_slots + layout.prefix + first
+    aims, places = (jax.lax.dynamic_slice_in_dim(turn, begin, window) for turn in longer)
     slot = layout.before + first
     mask = jnp.arange(seen)[None] <= slot + jnp.arange(window)[:, None]
-    return _layers(config, params, embed_codes(config, params, codes, dtype), aims, places, mask, cache, slot)
+    return _layers(config, params, x, aims, places, mask, cache, slot)
 
 
 def empty_cache(config: LMConfig, batch: int, slots: int, dtype: DTypeLike = jnp.float32) -> Cache:
@@ -195,36 +238,60 @@ def empty_cache(config: LMConfig, batch: int, slots: int, dtype: DTypeLike = jnp
     )
 
 
-def head(config: LMConfig, dtype: DTypeLike) -> CodeHead:
-    """The module that turns hidden states into logits of sub-tokens."""
-    return CodeHead(config.code, config.width, config.hidden, dtype)
+def head(config: LMConfig, group: Group, dtype: DTypeLike) -> CodeHead:
+    """The module that turns hidden states into logits of a group's sub-tokens."""
+    return CodeHead(config.split(group), config.width, config.hidden, dtype)
 
 
-def logits(config: LMConfig, params: dict, hidden: jax.Array, sub_tokens: jax.Array, k: int) -> jax.Array:
+def of_group(params: dict, group: Group) -> dict:
+    """The parameters {"codes", "head"} that a group has of its own, among others."""
+    return params if group == "video" else params["sound"]
+
+
+def logits(config: LMConfig, params: dict, group: Group, hidden: jax.Array, sub_tokens: jax.Array, k: int) -> jax.Array:
     """float32 logits of sub-token `k` for hidden states `[..., D]`, given sub-tokens 0 ... k - 1."""
-    module = head(config, hidden.dtype)
-    return cast(jax.Array, module.apply({"params": params["head"]}, hidden, sub_tokens, k, method=CodeHead.logits))
+    module, own = head(config, group, hidden.dtype), of_group(params, group)["head"]
+    return cast(jax.Array, module.apply({"params": own}, hidden, sub_tokens, k, method=CodeHead.logits))
+
+
+def embed_codes(config: LMConfig, params: dict, group: Group, sub_tokens: jax.Array, dtype: DTypeLike) -> jax.Array:
+    """Codes of one group, as sub-tokens int32 `[..., n]`, to `[..., D]`."""
+    module, own = CodeEmbedding(config.split(group), config.width), of_group(params, group)["codes"]
+    return cast(jax.Array, module.apply({"params": own}, sub_tokens)).astype(dtype)
 
 
 def embed_prefix(config: LMConfig, params: dict, prefix: Prefix, dtype: DTypeLike) -> jax.Array:
-    """`[R, before, D]`: given pictures, then words."""
-    words = params["prefix"]["embedding"].astype(dtype)[prefix.words]
-    if not prefix.kinds.shape[1]:
-        return words
-    rows = prefix.kinds.shape[0]
-    kinds = jnp.asarray(prefix.kinds).reshape(rows, -1)
-    codes = ids_to_sub_tokens(jnp.asarray(prefix.codes).reshape(rows, -1), config.code)
-    given = jnp.where(prefix.has_code.reshape(rows, -1, 1), embed_codes(config, params, codes, dtype), 0)
-    return jnp.concatenate([given + params["given"]["embedding"].astype(dtype)[kinds], words], axis=1)
+    """`[R, before, D]`: given pictures, given sound, then words."""
+    parts = [params["prefix"]["embedding"].astype(dtype)[prefix.words]]
+    rows, known = prefix.words.shape[0], params["given"]["embedding"].astype(dtype)
+    if prefix.sound.shape[1]:
+        sound = _embed_sound(config, params, jnp.asarray(prefix.sound), dtype)
+        parts.insert(0, sound + known[Given.KNOWN] * (jnp.asarray(prefix.sound)[..., :1] >= 0))
+    if prefix.kinds.shape[1]:
+        kinds = jnp.asarray(prefix.kinds).reshape(rows, -1)
+        codes = ids_to_sub_tokens(jnp.asarray(prefix.codes).reshape(rows, -1), config.code)
+        given = embed_codes(config, params, "video", codes, dtype)
+        parts.insert(0, jnp.where(prefix.has_code.reshape(rows, -1, 1), given, 0) + known[kinds])
+    return jnp.concatenate(parts, axis=1)
 
 
-def embed_codes(config: LMConfig, params: dict, sub_tokens: jax.Array, dtype: DTypeLike) -> jax.Array:
-    embedded = CodeEmbedding(config.code, config.width).apply({"params": params["codes"]}, sub_tokens)
-    return cast(jax.Array, embedded).astype(dtype)
+def _embed_clip(config: LMConfig, params: dict, layout: Layout, codes: ClipCodes, dtype: DTypeLike) -> jax.Array:
+    """`[R, N, D]`, in the order of the stream."""
+    video = jnp.asarray(codes.video).reshape(codes.video.shape[0], -1)
+    x = embed_codes(config, params, "video", ids_to_sub_tokens(video, config.code), dtype)
+    if not config.sound_levels:
+        return x
+    return jnp.concatenate([x, _embed_sound(config, params, jnp.asarray(codes.sound), dtype)], axis=1)[:, layout.order]
+
+
+def _embed_sound(config: LMConfig, params: dict, sound: jax.Array, dtype: DTypeLike) -> jax.Array:
+    """Audio frames int32 `[R, S, L]` to `[R, S, D]`; where there is no track, "nothing"."""
+    embedded = embed_codes(config, params, "sound", jnp.maximum(sound, 0), dtype)
+    return jnp.where(sound[..., :1] >= 0, embedded, params["given"]["embedding"].astype(dtype)[Given.NOTHING])
 
 
 def turns(config: LMConfig, layout: Layout) -> tuple[jax.Array, jax.Array]:
-    """Angles of queries and of keys, `[prefix + codes, K/2]` each."""
+    """Angles of queries and of keys, `[heard_slots + prefix + codes, K/2]` each."""
     aims, places = (angles(line, config.head_width, config.rope_base) for line in (layout.aims, layout.places))
     return aims, places
 

@@ -1,20 +1,22 @@
-"""What a clip must show besides its words: pictures, the clip it goes on from, the part of a clip that stays.
+"""What a clip must show besides its words: pictures, the clip it goes on from, the part of a clip that stays, sound.
 
-    image, last_image, keyframes, video, mask  ->  Conditions: codes, and where they stand
+    image, last_image, keyframes, video, mask, audio  ->  Conditions: codes, and where they stand
 
-A picture at frame 0 and a clip that is continued become the first codes themselves. Pictures at later frames and the
-kept part of a masked clip are read before the first code, as `Given` pictures of the prefix.
+A picture at frame 0 and a clip that is continued become the first codes themselves, and so does given sound. Pictures
+at later frames and the kept part of a masked clip are read before the first code, as `Given` pictures of the prefix;
+sound that pictures are to be made for is read there, too, since a picture must know what will be heard.
 """
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from reelm.lm.prefix import Prefix
 from reelm.lm.stream import Given
+from reelm.lm.transformer import LMConfig
 from reelm.tokenizer.request import RequestError
 from reelm.tokenizer.video import VideoTokenizer, check_video
 
@@ -22,6 +24,7 @@ from .clip import Clip
 from .frames import Frames
 from .media import read_image, read_video
 from .pictures import fit
+from .soundtrack import SoundSource, Soundtrack
 
 Picture = str | os.PathLike[str] | np.ndarray
 Source = Clip | str | os.PathLike[str] | np.ndarray
@@ -32,20 +35,38 @@ class Conditions:
     """Codes that are known of a clip, and pixels that stay. The same for every prompt and seed of a call.
 
     Attributes:
+        num_frames: of the clip; None for an endless one.
         known: int32 `[m, h, w]`, the clip's first latent frames.
         pictures: frame number -> int32 `[h, w]`, a picture tokenized alone.
         masked: int32 `[t, h, w]`, codes of a clip of which a part stays; None for no such clip.
         unknown: bool `[t, h, w]`, where `masked` is to be filled in.
         fill: bool `[T, H, W]`, the pixels to be filled in; all others are those of `pixels`.
         pixels: uint8 `[T, H, W, 3]`.
+        sound: int32 `[F, L]`, the clip's first audio frames; None for none.
+        heard: whether they are given before the pictures, which are to go with them.
     """
 
+    num_frames: int | None
     known: np.ndarray
     pictures: Mapping[int, np.ndarray] = field(default_factory=dict)
     masked: np.ndarray | None = None
     unknown: np.ndarray | None = None
     fill: np.ndarray | None = None
     pixels: Frames | None = None
+    sound: np.ndarray | None = None
+    heard: bool = False
+
+    def picture(self, latent_frame: int) -> np.ndarray | None:
+        """Codes int32 `[h, w]` of a latent frame's picture, where they are known."""
+        return self.known[latent_frame] if latent_frame < len(self.known) else None
+
+    def sound_beside(self, latent_frame: int, lm: LMConfig) -> np.ndarray | None:
+        """Codes int32 `[s, L]` of all the sound beside a latent frame, where they are known."""
+        first, later = lm.sound_frames
+        end = first + latent_frame * later
+        if self.sound is None or len(self.sound) < end:
+            return None
+        return self.sound[max(0, end - later) : end]
 
     def paste(self, video: Frames, first: int) -> Frames:
         """Frames uint8 `[B, n, H, W, 3]` of the clip from frame `first` on, with what stays put back."""
@@ -57,7 +78,9 @@ class Conditions:
         stays[:, : len(fill)] = np.where(fill[..., None], video[:, : len(fill)], pixels)
         return stays
 
-    def prefix(self, words: np.ndarray, *, start: int, frames: int, stride: int, anchor: np.ndarray | None) -> Prefix:
+    def prefix(
+        self, words: np.ndarray, lm: LMConfig, *, start: int, frames: int, stride: int, anchor: np.ndarray | None
+    ) -> Prefix:
         """The prefix of a window of `frames` latent frames from latent frame `start` on, for words int32 `[R, P]`.
 
         anchor: int32 `[R or 1, h, w]`, the stream's first latent frame, when the window continues it.
@@ -82,53 +105,118 @@ class Conditions:
         # Each number of pictures compiles a program of its own, so they are filled up to powers of two.
         while len(codes) & (len(codes) - 1):
             add(np.zeros((1, h, w), np.int32), Given.NOTHING, 0.0)
-        if not codes:
-            return Prefix.of_words(words, h, w)
-        return Prefix(
-            words=words,
-            codes=np.stack(codes, axis=1).astype(np.int32),
-            kinds=np.stack(kinds, axis=1),
-            times=np.broadcast_to(np.asarray(times, np.float32), (len(words), len(times))),
-        )
+        prefix = Prefix.of_words(words, h, w)
+        if codes:
+            prefix = prefix.replace(
+                codes=np.stack(codes, axis=1).astype(np.int32),
+                kinds=np.stack(kinds, axis=1),
+                times=np.broadcast_to(np.asarray(times, np.float32), (len(words), len(times))),
+            )
+        return prefix.replace(sound=self._heard(lm, start, frames, len(words))) if self.heard else prefix
+
+    def _heard(self, lm: LMConfig, start: int, frames: int, rows: int) -> np.ndarray:
+        """int32 `[rows, S, L]`, the sound beside a window, -1 beyond its end."""
+        assert self.sound is not None
+        first, later = lm.sound_frames
+        begin, end = max(0, first + (start - 1) * later), first + (start + frames - 1) * later
+        sound = self.sound[begin:end]
+        sound = np.pad(sound, ((0, end - begin - len(sound)), (0, 0)), constant_values=-1)
+        return np.broadcast_to(sound, (rows, *sound.shape))
 
 
 def conditions(
     tokenizer: VideoTokenizer,
+    track: Soundtrack | None,
     *,
     height: int,
     width: int,
     fps: float,
     num_frames: int | None,
+    default: int | None,
     image: Picture | None = None,
     last_image: Picture | None = None,
     keyframes: Mapping[int, Picture] | None = None,
     video: Source | None = None,
     mask: Picture | None = None,
+    audio: SoundSource | None = None,
 ) -> Conditions:
-    """Reads and tokenizes what is given; see `Model.generate` for the arguments. num_frames None is an endless clip.
+    """Reads and tokenizes what is given; see `Model.generate` for the arguments.
+
+    Args:
+        track: makes codes of sound; None for a silent model.
+        num_frames: of the clip; None for as many as are given, or else the default.
+        default: None for an endless clip.
 
     Raises:
         RequestError: conditions that contradict each other or the clip's length, or a file that cannot be read.
     """
-    rows, columns = tokenizer.config.latent_shape(1, height, width)[1:]
+    if mask is not None and video is None:
+        raise RequestError("a mask says which part of a video to fill in; give that video too")
+    if audio is not None and track is None:
+        raise RequestError("this model knows no sound; leave audio out")
+    clip = None if video is None else _clip(video, height, width, fps)
+    samples = None if track is None or audio is None else track.samples(audio)
+    if num_frames is None and default is not None:
+        num_frames = default
+        if clip is not None:
+            num_frames = len(clip.video)
+        elif track is not None and samples is not None:
+            num_frames = max(1, round(len(samples) * fps / track.tokenizer.config.sample_rate))
+    if mask is not None and clip is not None and num_frames is None:
+        num_frames = len(clip.video)
+
     pictures = _pictures(image, last_image, keyframes, num_frames)
     codes = {frame: tokenizer.encode(_still(picture, height, width)[None])[0, 0] for frame, picture in pictures.items()}
-    if mask is not None:
-        if video is None:
-            raise RequestError("a mask says which part of a video to fill in; give that video too")
-        return _masked(tokenizer, _footage(video, height, width, fps), mask, codes, num_frames)
-    if video is None:
+    if clip is None:
+        rows, columns = tokenizer.config.latent_shape(1, height, width)[1:]
         first = codes.pop(0, None)
         known = np.zeros((0, rows, columns), np.int32) if first is None else first[None]
-        return Conditions(known=known, pictures=codes)
-    known, length = _known(tokenizer, video, height, width, fps)
-    if num_frames is not None and num_frames <= length:
-        raise RequestError(
-            f"the video has {length} frames already; ask for more num_frames than that to continue it, or give a mask"
-        )
-    if early := [frame for frame in codes if frame < length]:
+        given = Conditions(num_frames=num_frames, known=known, pictures=codes)
+    elif mask is not None:
+        given = _masked(tokenizer, clip.video, mask, codes, num_frames)
+    else:
+        given = _continued(tokenizer, track, clip, codes, num_frames, dub=samples is None)
+    if track is None:
+        return given
+    latent = lambda frames: 1 + -(-(frames - 1) // tokenizer.config.time_stride)  # noqa: E731
+    if samples is not None:
+        # Without an end the clip goes on after its sound.
+        frames = num_frames or max(1, round(len(samples) * fps / track.tokenizer.config.sample_rate))
+        sound = track.encode(track.fit(samples, frames, fps), latent(frames))
+        return replace(given, sound=sound, heard=True)
+    if clip is None or clip.audio is None:
+        return given
+    return replace(given, sound=track.of_clip(clip, latent(len(clip.video)) if mask is not None else len(given.known)))
+
+
+def _continued(
+    tokenizer: VideoTokenizer,
+    track: Soundtrack | None,
+    clip: Clip,
+    pictures: dict[int, np.ndarray],
+    num_frames: int | None,
+    *,
+    dub: bool,
+) -> Conditions:
+    """A clip that goes on, or with `dub` one of just that length that gets its sound and keeps its pixels."""
+    there = len(clip.video)
+    if num_frames is not None and num_frames <= there:
+        if track is None or clip.audio is not None or not dub or num_frames < there:
+            sound = "" if track is None else ", without its sound to get another"
+            raise RequestError(
+                f"the video has {there} frames already; ask for more num_frames than that to continue it{sound}, "
+                "or give a mask"
+            )
+        if pictures:
+            raise RequestError(f"frame {min(pictures)} is given twice: by the video of {there} frames and as a picture")
+        known = _known(tokenizer, clip, whole=False)
+        fill = np.zeros(clip.video.shape[:3], bool)
+        return Conditions(num_frames=num_frames, known=known, fill=fill, pixels=clip.video)
+    known = _known(tokenizer, clip, whole=True)
+    length = 1 + tokenizer.config.time_stride * (len(known) - 1)
+    if early := [frame for frame in pictures if frame < length]:
         raise RequestError(f"frame {early[0]} is given twice: by the video of {length} frames and as a picture")
-    return Conditions(known=known, pictures=codes)
+    return Conditions(num_frames=num_frames, known=known, pictures=pictures)
 
 
 def _pictures(
@@ -160,17 +248,20 @@ def _still(picture: Picture, height: int, width: int) -> Frames:
     return fit(_as_uint8(picture[None])[0], height, width)
 
 
-def _footage(video: Source, height: int, width: int, fps: float) -> Frames:
-    """uint8 `[T, height, width, 3]` at `fps`."""
+def _clip(video: Source, height: int, width: int, fps: float) -> Clip:
+    """A clip of that size; with frames at `fps` when it comes from a file."""
     if isinstance(video, Clip):
-        frames = video.video
+        if video.video.shape[1:3] == (height, width):
+            return video
+        video = replace(video, tokens=None)
     elif isinstance(video, np.ndarray):
         if video.ndim != 4:
             raise RequestError(f"a video has the shape [T, H, W, 3], not {list(video.shape)}")
-        frames = _as_uint8(video)
+        video = Clip(video=_as_uint8(video), fps=fps)
     else:
-        frames = read_video(video, fps=fps).video
-    return np.stack([fit(frame, height, width) for frame in frames])
+        frames, _, sound, rate = read_video(video, fps=fps)
+        video = Clip(video=frames, fps=fps, audio=sound, sample_rate=rate)
+    return replace(video, video=np.stack([fit(frame, height, width) for frame in video.video]))
 
 
 def _as_uint8(video: np.ndarray) -> Frames:
@@ -178,17 +269,17 @@ def _as_uint8(video: np.ndarray) -> Frames:
     return video if video.dtype == np.uint8 else np.round((video + 1) * 127.5).astype(np.uint8)
 
 
-def _known(tokenizer: VideoTokenizer, video: Source, height: int, width: int, fps: float) -> tuple[np.ndarray, int]:
-    """Codes int32 `[m, h, w]` of the whole latent frames of a clip to continue, and the frames they stand for."""
-    stride = tokenizer.config.time_stride
-    if isinstance(video, Clip) and (tokens := video.tokens) is not None and tokens["video"] is not None:
-        # Codes of this very tokenizer are taken as they are: to decode and encode them again would lose a little.
-        if video.info.get("tokenizer") == tokenizer.hash and video.video.shape[1:3] == (height, width):
-            whole = 1 + (len(video.video) - 1) // stride
-            return tokens["video"][:whole], 1 + stride * (whole - 1)
-    frames = _footage(video, height, width, fps)
-    whole = 1 + (len(frames) - 1) // stride * stride
-    return tokenizer.encode(frames[:whole])[0], whole
+def _known(tokenizer: VideoTokenizer, clip: Clip, *, whole: bool) -> np.ndarray:
+    """Codes int32 `[m, h, w]` of a clip's latent frames; with `whole` only of those that all frames are there of."""
+    stride, length = tokenizer.config.time_stride, len(clip.video)
+    count = 1 + (length - 1) // stride if whole else 1 + -(-(length - 1) // stride)
+    codes = (clip.tokens or {}).get("video")
+    # Codes of this very tokenizer are taken as they are: to decode and encode them again would lose a little.
+    if codes is not None and clip.info.get("tokenizer") == tokenizer.hash:
+        return codes[:count]
+    wanted = 1 + stride * (count - 1)
+    frames = np.pad(clip.video, [(0, max(0, wanted - length)), (0, 0), (0, 0), (0, 0)], mode="edge")
+    return tokenizer.encode(frames[:wanted])[0]
 
 
 def _masked(
@@ -209,6 +300,7 @@ def _masked(
     hidden = np.concatenate([np.repeat(hidden[:1], stride - 1, axis=0), hidden])  # the first latent frame is one frame
     cells = hidden.reshape(-1, stride, height // space, space, width // space, space)
     return Conditions(
+        num_frames=length,
         known=np.zeros((0, height // space, width // space), np.int32),
         pictures=pictures,
         masked=tokenizer.encode(padded)[0],

@@ -76,16 +76,16 @@ def stream_container(path: str | os.PathLike[str], name: str, fit: Fit | None) -
 
 
 def stream_container_sound(
-    path: str | os.PathLike[str], name: str, start: float, sample_rate: int
+    path: str | os.PathLike[str], name: str, start: float, sample_rate: int, channels: int
 ) -> Iterator[NDArray[np.float32]]:
-    """The sound [n] from second `start` on, piece by piece; see `media.stream_sound`."""
+    """The sound [n, C] from second `start` on, piece by piece; see `media.stream_sound`."""
     with _opened(path, name) as container:
         stream = _sound_stream(container, name)
         if stream is not None:
-            for piece in _sound_pieces(container, stream, name, start, 1, sample_rate):
+            for piece in _sound_pieces(container, stream, name, start, channels, sample_rate):
                 if not np.isfinite(piece).all():
                     raise RequestError(f"{name} {_NOT_FINITE}")
-                yield piece[:, 0]
+                yield piece
 
 
 def read_comment(path: str | os.PathLike[str], name: str) -> str | None:

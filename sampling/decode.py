@@ -1,4 +1,4 @@
-"""Decoding: the prefix is read once, then each latent frame is one compiled program, exact and parallel.
+"""Decoding: the prefix is read once, then each latent frame's codes are one compiled program, exact and parallel.
 
 A draw is a function of the logits and of a key that belongs to its place, so a code does not depend on how it was
 found. Codes of a window are guessed, read in one forward, and drawn again from what the forward says: up to the first
@@ -6,8 +6,9 @@ guess that was wrong every draw is the one that reading code by code would have 
 (Jacobi decoding; Song et al., arXiv 2002.03629; for images Teng et al., arXiv 2410.01699). A window of 1 is decoding
 code by code.
 
-State goes in and comes out whole, on the device: the host only dispatches, so progress, cancelling and streaming live
-between latent frames and cost the device nothing.
+A latent frame is its picture, then its sound. Either is drawn by `decode`, or taken by `read` where it is known: a clip
+that gets a sound has its pictures read and its sound drawn. State goes in and comes out whole, on the device: the host
+only dispatches, so progress, cancelling and streaming live between these programs and cost the device nothing.
 """
 
 from functools import partial
@@ -21,7 +22,7 @@ from jax.typing import DTypeLike
 from reelm.lm import transformer
 from reelm.lm.cache import Cache
 from reelm.lm.prefix import Prefix
-from reelm.lm.stream import Layout
+from reelm.lm.stream import Group, Layout
 from reelm.lm.transformer import LMConfig
 from reelm.tokenizer.codes import ids_to_sub_tokens, sub_tokens_to_ids
 
@@ -45,16 +46,16 @@ class DecodeState(struct.PyTreeNode):
 
     Attributes:
         cache: prefix and codes read so far, `[R, S, N_kv, K]` a layer. Slots from `position` on hold what was guessed.
-        next: sub-tokens int32 `[B, n]` of the code at `position`: drawn, not yet read.
-        guesses: sub-tokens int32 `[B, N, n]`, what to try first in the next latent frame of N codes.
-        position: int32 scalar, place of `next` among the codes after the prefix.
+        hidden: `[R, D]`, what predicts the code at `position`.
+        guesses: group -> sub-tokens int32 `[B, N, n]`, what to try first in the next latent frame; -1 for no idea.
+        position: int32 scalar, number of codes read.
         origin: int32 scalar, place of the first of them in the whole endless stream; draws are keyed by that place.
         keys: random keys `[B]`, one a clip.
     """
 
     cache: Cache
-    next: jax.Array
-    guesses: jax.Array
+    hidden: jax.Array
+    guesses: dict[Group, jax.Array]
     position: jax.Array
     origin: jax.Array
     keys: jax.Array
@@ -71,9 +72,8 @@ def start(
     prefix: Prefix,
     origin: jax.Array | int,
     keys: jax.Array,
-    controls: Controls,
 ) -> DecodeState:
-    """Reads prefixes into a new cache and draws the first code; see `decode_frame` for the rest.
+    """Reads prefixes into a new cache; see `decode` for the rest.
 
     prefix: a row for each of the B clips that `keys` belong to, or one for each B / n clips that stand together; with
     guidance, as many rows again.
@@ -83,51 +83,60 @@ def start(
     cache = transformer.empty_cache(config, prefix.words.shape[0], layout.slots + window - 1, dtype)
     hidden, cache = transformer.prefill(config, params, layout, prefix, cache, dtype)
     # Samples of one prompt share the reading of its prefix.
-    rows = keys.shape[0] * (2 if guided else 1)
+    clips = keys.shape[0]
+    rows = clips * (2 if guided else 1)
     hidden, cache = jax.tree.map(lambda leaf: jnp.repeat(leaf, rows // leaf.shape[0], axis=0), (hidden, cache))
-    origin = jnp.asarray(origin, jnp.int32)
-    first = _draw(config, layout, params, hidden[:, None], keys, origin, controls)
+    most: dict[Group, int] = {"video": layout.per_picture}
+    if config.sound_levels:
+        most["sound"] = layout.sound[1]
     return DecodeState(
         cache=cache,
-        next=first[:, 0],
-        guesses=jnp.repeat(first, layout.per_frame, axis=1),
+        hidden=hidden,
+        guesses={group: jnp.full((clips, n, len(config.split(group))), -1) for group, n in most.items()},
         position=jnp.zeros((), jnp.int32),
-        origin=origin,
+        origin=jnp.asarray(origin, jnp.int32),
         keys=keys,
     )
 
 
-@partial(jax.jit, static_argnames=("config", "layout", "span"), donate_argnames="state")
-def read_frame(
-    config: LMConfig, layout: Layout, span: int, params: dict, state: DecodeState, ids: jax.Array, controls: Controls
+@partial(jax.jit, static_argnames=("config", "layout", "span", "group"), donate_argnames="state")
+def read(
+    config: LMConfig, layout: Layout, span: int, group: Group, params: dict, state: DecodeState, codes: jax.Array
 ) -> DecodeState:
-    """Takes a latent frame int32 `[B, rows, columns]` that is known, in place of drawing it: one forward."""
-    clips, size = ids.shape[0], layout.per_frame
-    frame = ids_to_sub_tokens(ids.reshape(clips, size), config.code)
-    hidden, cache = _extend(config, layout, span, params, state.cache, frame, state.position)
-    drawn = _draw(config, layout, params, hidden[:, -1:], state.keys, state.origin + state.position + size, controls)
+    """Takes the next codes of a group, which are known, in place of drawing them; their shape is as from `decode`."""
+    codes = ids_to_sub_tokens(codes.reshape(codes.shape[0], -1), config.code) if group == "video" else codes
+    hidden, cache = _extend(config, layout, span, group, params, state.cache, codes, state.position)
     return state.replace(
         cache=cache,
-        next=drawn[:, 0],
-        guesses=frame,
-        position=state.position + size,
+        hidden=hidden[:, -1],
+        guesses=state.guesses | {group: jax.lax.dynamic_update_slice(state.guesses[group], codes, (0, 0, 0))},
+        position=state.position + codes.shape[1],
     )
 
 
 class _Loop(NamedTuple):
-    """Carry of the loop over one latent frame: `codes` `[B, N + W, n]`, of which the first `done` + 1 are final."""
+    """Carry of the loop over a group's codes: `codes` `[B, N + W, n]`, of which the first `done` + 1 are final."""
 
     codes: jax.Array
     done: jax.Array
+    hidden: jax.Array
     cache: Cache
     forwards: jax.Array
 
 
-@partial(jax.jit, static_argnames=("config", "layout", "window", "span"), donate_argnames="state")
-def decode_frame(
-    config: LMConfig, layout: Layout, window: int, span: int, params: dict, state: DecodeState, controls: Controls
+@partial(jax.jit, static_argnames=("config", "layout", "window", "span", "group"), donate_argnames="state")
+def decode(
+    config: LMConfig,
+    layout: Layout,
+    window: int,
+    span: int,
+    group: Group,
+    params: dict,
+    state: DecodeState,
+    size: jax.Array | int,
+    controls: Controls,
 ) -> tuple[jax.Array, jax.Array, DecodeState]:
-    """Decodes the next latent frame.
+    """Draws the next codes of a group: the picture of a latent frame, or the sound beside it.
 
     Args:
         config, layout: static; the same for every frame, so one program serves them all.
@@ -135,60 +144,79 @@ def decode_frame(
             float32, up to draws whose two best candidates nearly tie: matmuls of other shapes round differently).
         span: static; latent frames of the layout that are attended to, this one among them. Most clips are short, and
             the slots of a long one would be read for nothing.
+        group: static.
         params: with unrolled layers.
         state: given away.
+        size: traced, how many codes, at most the N of `state.guesses`.
         controls: traced.
 
     Returns:
-        ids int32 `[B, rows, columns]`, the number of forwards it took, and the state after them.
+        int32 `[B, rows, columns]` of a picture or `[B, N, L]` of sound, of which the first `size` audio frames are
+        meant; the number of forwards it took; the state after them.
     """
-    clips, size, n = *state.next.shape[:1], layout.per_frame, state.next.shape[-1]
+    guesses = state.guesses[group]
+    clips, _, n = guesses.shape
 
     def forward(loop: _Loop) -> _Loop:
         tried = jax.lax.dynamic_slice_in_dim(loop.codes, loop.done, window, axis=1)
         first = state.position + loop.done
-        hidden, cache = _extend(config, layout, span, params, loop.cache, tried, first)
-        drawn = _draw(config, layout, params, hidden, state.keys, state.origin + first + 1, controls)
+        hidden, cache = _extend(config, layout, span, group, params, loop.cache, tried, first)
+        drawn = _draw(config, layout, group, params, hidden, state.keys, state.origin + first + 1, controls)
         right = jnp.all(drawn[:, :-1] == tried[:, 1:], axis=(0, 2))
         # All clips of a batch go on together, by what is right in each of them.
-        read = 1 + jnp.sum(jnp.cumprod(right))
+        done = jnp.minimum(loop.done + 1 + jnp.sum(jnp.cumprod(right)), size).astype(jnp.int32)
         return _Loop(
             codes=jax.lax.dynamic_update_slice_in_dim(loop.codes, drawn, loop.done + 1, axis=1),
-            done=jnp.minimum(loop.done + read, size).astype(jnp.int32),
+            done=done,
+            hidden=jax.lax.dynamic_index_in_dim(hidden, done - loop.done - 1, axis=1, keepdims=False),
             cache=cache,
             forwards=loop.forwards + 1,
         )
 
-    codes = jnp.concatenate(
-        [state.next[:, None], state.guesses[:, 1:], jnp.zeros((clips, window, n), jnp.int32)], axis=1
+    first = _draw(
+        config, layout, group, params, state.hidden[:, None], state.keys, state.origin + state.position, controls
     )
-    loop = _Loop(codes, jnp.zeros((), jnp.int32), state.cache, jnp.zeros((), jnp.int32))
+    # Without an idea, the first code is the first guess everywhere.
+    guesses = jnp.where(guesses < 0, first, guesses)
+    codes = jnp.concatenate([first, guesses[:, 1:], jnp.zeros((clips, window, n), jnp.int32)], axis=1)
+    none = jnp.zeros((), jnp.int32)
+    loop = _Loop(codes, none, state.hidden, state.cache, none)
     loop = jax.lax.while_loop(lambda loop: loop.done < size, forward, loop)
-    frame = loop.codes[:, :size]
+    drawn = loop.codes[:, : guesses.shape[1]]
     state = state.replace(
         cache=loop.cache,
-        next=loop.codes[:, size],
-        guesses=frame,  # most places look as they did one latent frame before
+        hidden=loop.hidden,
+        guesses=state.guesses | {group: drawn},  # most places look as they did one latent frame before
         position=state.position + size,
     )
-    ids = sub_tokens_to_ids(frame, config.code).reshape(clips, layout.rows, layout.columns)
-    return ids, loop.forwards, state
+    if group == "video":
+        drawn = sub_tokens_to_ids(drawn, config.code).reshape(clips, layout.rows, layout.columns)
+    return drawn, loop.forwards, state
 
 
 def _extend(
-    config: LMConfig, layout: Layout, span: int, params: dict, cache: Cache, codes: jax.Array, first: jax.Array
+    config: LMConfig,
+    layout: Layout,
+    span: int,
+    group: Group,
+    params: dict,
+    cache: Cache,
+    codes: jax.Array,
+    first: jax.Array,
 ) -> tuple[jax.Array, Cache]:
     """`transformer.extend` by the codes `[B, W, n]` of clips, read by every row of theirs."""
     rows, slots = cache[0].keys.shape[:2]
     codes = jnp.concatenate([codes] * (rows // codes.shape[0]))
     # A window may look past the last code it attends to, by what it guesses.
-    seen = min(slots, layout.before + span * layout.per_frame + codes.shape[1] - 1)
-    return transformer.extend(config, params, layout, codes, first, cache, seen, cache[0].keys.dtype)
+    seen = min(slots, layout.before + layout.end(span) + codes.shape[1] - 1)
+    x = transformer.embed_codes(config, params, group, codes, cache[0].keys.dtype)
+    return transformer.extend(config, params, layout, x, first, cache, seen)
 
 
 def _draw(
     config: LMConfig,
     layout: Layout,
+    group: Group,
     params: dict,
     hidden: jax.Array,
     keys: jax.Array,
@@ -196,14 +224,14 @@ def _draw(
     controls: Controls,
 ) -> jax.Array:
     """Sub-tokens int32 `[B, W, n]` of the codes at first ... first + W - 1 of the stream, from hidden `[R, W, D]`."""
-    clips, window = keys.shape[0], hidden.shape[1]
+    clips, window, n = keys.shape[0], hidden.shape[1], len(config.split(group))
     guided = hidden.shape[0] > clips
     places = first + jnp.arange(window)
-    scale = controls.cfg_scale[jnp.minimum(places // layout.per_frame, controls.cfg_scale.shape[0] - 1), None]
+    scale = controls.cfg_scale[jnp.minimum(layout.frame_at(places), controls.cfg_scale.shape[0] - 1), None]
     of_places = jax.vmap(lambda key: jax.vmap(partial(jax.random.fold_in, key))(places))(keys)  # [B, W]
-    sub_tokens = jnp.zeros((*hidden.shape[:2], len(config.code.split)), jnp.int32)
-    for k in range(len(config.code.split)):
-        logits = transformer.logits(config, params, hidden, sub_tokens, k)
+    sub_tokens = jnp.zeros((*hidden.shape[:2], n), jnp.int32)
+    for k in range(n):
+        logits = transformer.logits(config, params, group, hidden, sub_tokens, k)
         logits = guide(logits, scale) if guided else logits
         of_draws = jax.vmap(partial(jax.random.fold_in, data=k))(of_places.reshape(-1))
         values = choose(logits.reshape(clips * window, -1), of_draws, controls).reshape(clips, window)

@@ -1,6 +1,6 @@
-"""Generation: a request in, clips out. The one place where codes become pixels.
+"""Generation: a request in, clips out. The one place where codes become pixels and sound.
 
-request -> latent_frames, one at a time -> video tokenizer, one latent frame at a time -> pieces of Clips -> Clips
+request -> latent_frames, one at a time -> the tokenizers, one latent frame at a time -> pieces of Clips -> Clips
 """
 
 from collections.abc import Iterator, Sequence
@@ -8,18 +8,19 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from reelm.lm.likelihood import cross_entropy
-from reelm.lm.prefix import Prefix
+from reelm.lm.prefix import ClipCodes, Prefix
 from reelm.lm.stream import prefix_ids
+from reelm.tokenizer.audio import AudioTokenizer
 from reelm.tokenizer.codes import check_ids
 from reelm.tokenizer.request import RequestError
 
 from .clip import Clip
 from .request import Request
 from .settings import Callback
+from .sound import samples_beside
 from .windows import latent_frames
 
 if TYPE_CHECKING:
@@ -34,31 +35,56 @@ def stream(model: "Model", request: Request) -> Iterator[list[Clip]]:
     about = {name: value for name, value in vars(settings).items() if value is not None}
     about["cfg_scale"] = settings.cfg_scale[0] if len(settings.cfg_scale) == 1 else list(settings.cfg_scale)
     about |= {"model": model.name, "tokenizer": tokenizer.hash, "dtype": str(model.dtype), **request.about}
+    if model.audio_tokenizer is not None:
+        about["audio_tokenizer"] = model.audio_tokenizer.hash
     chunks = tokenizer.init_decode_state(batch=len(rows), height=settings.height, width=settings.width)
+    track = None if model.audio_tokenizer is None else _Track(model.audio_tokenizer, len(rows), settings.fps)
 
-    done, forwards = 0, 0
+    done, forwards, sound_forwards = 0, 0, 0
     source = latent_frames(model, request)
     ahead = next(source)
     while length is None or done < length:
-        codes, cost = ahead
+        codes, sound, (of_picture, of_sound) = ahead
         video, chunks = tokenizer.decode_ahead(codes[:, None], chunks)
         if length is None or done + video.shape[1] < length:
             # The next latent frame is under way on the device while the host waits for this one.
             ahead = next(source)
-        forwards += int(cost)
+        forwards += int(of_picture)
         frames = given.paste(np.asarray(video), done)
         frames = frames if length is None else frames[:, : length - done]
+        counts, heard = {"forwards": forwards}, None
+        if track is not None and sound is not None:
+            sound_forwards += int(of_sound)
+            counts["sound_forwards"] = sound_forwards
+            heard = track.beside(np.asarray(sound), done, frames.shape[1])
         done += frames.shape[1]
         ids = np.asarray(codes)
         yield [
             Clip(
                 video=frames[i],
                 fps=settings.fps,
-                tokens={"video": ids[i : i + 1], "audio": None},
-                info={"prompt": prompt, "seed": seed, "forwards": forwards, **about},
+                tokens={"video": ids[i : i + 1], "audio": None if sound is None else np.asarray(sound[i])},
+                info={"prompt": prompt, "seed": seed, **counts, **about},
+                audio=None if heard is None else heard[i],
+                sample_rate=None if track is None else track.sample_rate,
             )
             for i, (prompt, seed) in enumerate(rows)
         ]
+
+
+class _Track:
+    """The sound of some clips as it comes, each piece as long as its frames."""
+
+    def __init__(self, tokenizer: AudioTokenizer, clips: int, fps: float):
+        self._tokenizer, self._fps = tokenizer, fps
+        self._state = tokenizer.init_decode_state(batch=clips)
+        self.sample_rate = tokenizer.config.sample_rate
+
+    def beside(self, codes: np.ndarray, done: int, frames: int) -> np.ndarray:
+        """Sound float32 `[B, S, C]` of codes int32 `[B, s, L]`, beside `frames` frames after the first `done`."""
+        sound, self._state = self._tokenizer.decode_chunk(codes, self._state)
+        begin, end = (samples_beside(n, self._fps, self.sample_rate) for n in (done, done + frames))
+        return sound[:, : end - begin]
 
 
 def joined(pieces: Iterator[list[Clip]], frames: int, callback: Callback | None = None) -> list[Clip]:
@@ -76,27 +102,38 @@ def joined(pieces: Iterator[list[Clip]], frames: int, callback: Callback | None 
 
 def _join(clips: Sequence[Clip]) -> Clip:
     """One clip of successive ones."""
-    codes = [clip.tokens["video"] for clip in clips if clip.tokens is not None]
+
+    def whole(parts: list[np.ndarray | None]) -> np.ndarray | None:
+        there = [part for part in parts if part is not None]
+        return np.concatenate(there) if there else None
+
+    tokens = [clip.tokens or {} for clip in clips]
     return replace(
         clips[-1],
         video=np.concatenate([clip.video for clip in clips]),
-        tokens={"video": np.concatenate([ids for ids in codes if ids is not None]), "audio": None},
+        audio=whole([clip.audio for clip in clips]),
+        tokens={name: whole([each[name] for each in tokens]) for name in ("video", "audio")},
     )
 
 
 def score(model: "Model", clip: Clip, prompt: str | None) -> np.ndarray:
-    """See `Model.score`. Codes are those of `clip.tokens`, else made from its frames."""
-    lm = model.language_model()
-    ids = clip.tokens["video"] if clip.tokens is not None else None
+    """See `Model.score`. Codes are those of `clip.tokens`, else made from its frames and its sound."""
+    lm, tokens = model.language_model(), clip.tokens or {}
+    ids = tokens.get("video")
     ids = model.video_tokenizer.encode(clip.video)[0] if ids is None else ids
     check_ids(ids, lm.config.code)
     frames, rows, columns = ids.shape
     if frames > lm.config.frames:
         raise RequestError(f"{frames} latent frames are too many; this model reads up to {lm.config.frames}")
+    codes = ClipCodes.of_video(ids[None])
+    if (track := model.soundtrack) is not None:
+        sound = track.of_clip(clip, frames)
+        none = np.full((track.count(frames), lm.config.sound_levels), -1, np.int32)
+        codes = codes.replace(sound=(none if sound is None else sound)[None])
     text = lm.text.encode(prompt or "")
     words = prefix_ids(rows=rows, columns=columns, fps=clip.fps, text=text, length=lm.config.prefix)
-    nats, _ = _cross_entropy(lm.config, lm.params, Prefix.of_words(words[None], rows, columns), jnp.asarray(ids)[None])
-    return -np.asarray(nats[0])
+    nats = _cross_entropy(lm.config, lm.params, Prefix.of_words(words[None], rows, columns), codes)
+    return -np.asarray(nats.video[0])
 
 
 _cross_entropy = jax.jit(cross_entropy, static_argnums=0)

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from reelm.tokenizer.request import RequestError
 
@@ -81,16 +80,44 @@ def stream_video(
     return (stream_animation if is_picture(path) else stream_container)(path, name, fit)
 
 
+def read_sound(
+    path: str | os.PathLike[str], *, sample_rate: int, channels: int = 1, budget_bytes: int = BUDGET_BYTES
+) -> Sound:
+    """The sound of a file: wav, flac, mp3, ogg or whatever else PyAV reads, or the sound of a video.
+
+    Args:
+        path: of the file.
+        sample_rate, channels: what it is brought to, in Hz, 1 or 2.
+        budget_bytes: The most that the samples may take.
+
+    Returns:
+        float32 [S, C] in [-1, 1], from the beginning of the file's clock on.
+
+    Raises:
+        RequestError: No such file; no sound; damaged; NaN or infinite samples; longer than `budget_bytes` hold.
+    """
+    name, pieces, left = _existing(path), [], budget_bytes // (4 * channels)
+    most = left
+    for piece in stream_sound(path, start=0.0, sample_rate=sample_rate, channels=channels):
+        pieces.append(piece)
+        left -= len(piece)
+        if left < 0:
+            raise RequestError(f"the sound of {name} is longer than {most / sample_rate:.0f} s; cut it first")
+    if not pieces:
+        raise RequestError(f"{name} has no sound; give a file with a sound track")
+    return np.clip(np.concatenate(pieces), -1, 1)
+
+
 def stream_sound(
-    path: str | os.PathLike[str], *, start: float, sample_rate: int, name: str | None = None
-) -> Iterator[NDArray[np.float32]]:
-    """The sound of a video as pieces float32 [n], mixed down to one channel; nothing when there is none.
+    path: str | os.PathLike[str], *, start: float, sample_rate: int, channels: int = 1, name: str | None = None
+) -> Iterator[Sound]:
+    """The sound of a file as pieces float32 [n, C], mixed down to one channel or doubled; nothing when there is none.
 
     The first sample sounds at second `start` of the file's clock, where a `TimedFrame` says its own start: what comes
     before is dropped, a late beginning is preceded by silence. Raises RequestError when it is damaged.
     """
     name = _existing(path, name)
-    return iter(()) if is_picture(path) else stream_container_sound(path, name, start, sample_rate)
+    return iter(()) if is_picture(path) else stream_container_sound(path, name, start, sample_rate, channels)
 
 
 def read_image(path: str | os.PathLike[str]) -> Frames:

@@ -2,7 +2,8 @@
 
 model.json                    format, configs of the parts, defaults, sha256 of the other files, training record
 video_tokenizer.safetensors
-lm.safetensors, text.model    together or not at all: a folder without them has a tokenizer only
+audio_tokenizer.safetensors   only of models with sound
+lm.safetensors, text.model    together or not at all: a folder without them has tokenizers only
 README.md                     the model card, for people
 """
 
@@ -20,8 +21,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from reelm.lm.stream import Layout, Task
+from reelm.lm.stream import Task
 from reelm.lm.transformer import LMConfig, unroll
+from reelm.tokenizer.audio import AudioTokenizer, AudioTokenizerConfig
 from reelm.tokenizer.request import RequestError
 from reelm.tokenizer.text import TextTokenizer
 from reelm.tokenizer.video import VideoTokenizer, VideoTokenizerConfig
@@ -33,12 +35,14 @@ from .conditions import Picture, Source
 from .generate import joined, score, stream
 from .request import Prompt, request
 from .settings import Callback, Decoding
+from .soundtrack import SoundSource, Soundtrack
 from .weights import StoredType, pack, unpack
 
 FORMAT = 2
 DEFAULT = "demo"
 CARD = "README.md"
-MANIFEST, VIDEO_FILE, LM_FILE, TEXT_FILE = "model.json", "video_tokenizer.safetensors", "lm.safetensors", "text.model"
+MANIFEST, VIDEO_FILE, AUDIO_FILE = "model.json", "video_tokenizer.safetensors", "audio_tokenizer.safetensors"
+LM_FILE, TEXT_FILE = "lm.safetensors", "text.model"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +81,7 @@ class Model:
 
     Attributes:
         name: what was loaded.
+        audio_tokenizer: of a model with sound; None for a silent one.
         dtype: number format of activations in decoding.
         record: how the weights came about, as JSON values.
     """
@@ -87,6 +92,20 @@ class Model:
     defaults: Defaults = Defaults()
     record: dict[str, Any] = field(default_factory=dict, repr=False)
     dtype: Any = jnp.float32
+    audio_tokenizer: AudioTokenizer | None = None
+
+    def __post_init__(self):
+        if self.lm is None:
+            return
+        config, audio = self.lm.config, self.audio_tokenizer and self.audio_tokenizer.config
+        made = (audio.levels, audio.bits) if audio else (0, config.sound_bits)
+        if made != (config.sound_levels, config.sound_bits):
+            raise RequestError(
+                f"the language model knows {config.sound_levels} levels of sound of {config.sound_bits} bits, the "
+                + (f"audio tokenizer has {audio.levels} of {audio.bits}" if audio else "model has no audio tokenizer")
+            )
+        if self.soundtrack is not None:
+            self.soundtrack.check_fps(self.defaults.fps)
 
     @overload
     def generate(self, prompt: list[str], **settings: Any) -> list[Clip]: ...
@@ -103,6 +122,7 @@ class Model:
         keyframes: Mapping[int, Picture] | None = None,
         video: Source | None = None,
         mask: Picture | None = None,
+        audio: SoundSource | None = None,
         negative_prompt: str | None = None,
         num_frames: int | None = None,
         height: int | None = None,
@@ -120,7 +140,7 @@ class Model:
         callback: Callback | None = None,
         **unknown: Any,
     ) -> Clip | list[Clip]:
-        """Clips from words, pictures and clips.
+        """Clips from words, pictures, clips and sounds, with sound if the model has it.
 
         Pictures and clips are arrays (uint8, or float in [-1, 1]) or paths; those of another size are scaled and
         cropped about their centre. They are shown as the tokenizer rebuilds them.
@@ -131,12 +151,15 @@ class Model:
             image: the first frame.
             last_image: the last frame.
             keyframes: frame number, from 0, -> picture.
-            video: goes on after its last whole latent frame; with `mask`, a part of it is made anew.
+            video: goes on after its last whole latent frame; with `mask`, a part of it is made anew; one without sound
+                that is not to go on gets its sound, from a model with sound.
             mask: bool `[T, H, W]` or `[H, W]`, True where `video` is to be filled in, or a picture, white there; all
                 other pixels stay what they are.
+            audio: what is heard: a path, a Clip, or samples float32 `[S]` or `[S, C]` at the audio tokenizer's rate. It
+                is cut, or continued by silence, to the length of the picture.
             negative_prompt: what guidance leads away from, in place of no prompt at all.
-            num_frames: frames of the returned clip, given ones included, any number. None is 17, or `longest` if that
-                is less, or as many as a masked video has. Beyond `longest` a window slides.
+            num_frames: frames of the returned clip, given ones included, any number. None is as many as the `video` or
+                the `audio` has, otherwise 17, or `longest` if that is less. Beyond `longest` a window slides.
             height, width: in pixels; the size of the training clips when None.
             fps: frames a second; that of the training clips when None.
             num_samples: clips of each prompt; sample k is the clip of seed + k.
@@ -162,12 +185,9 @@ class Model:
         """
         if unknown:
             raise TypeError(_unknown_argument(next(iter(unknown))))
-        if num_frames is None and mask is None:
-            if video is not None:
-                raise RequestError("say how many num_frames the continued video shall have, or give a mask")
-            num_frames = min(self.defaults.num_frames, self.longest)
         options = {
             **{"image": image, "last_image": last_image, "keyframes": keyframes, "video": video, "mask": mask},
+            **{"audio": audio},
             **{"negative_prompt": negative_prompt, "height": height, "width": width, "fps": fps, "overlap": overlap},
             **{"num_samples": num_samples, "seed": seed, "temperature": temperature, "top_k": top_k, "top_p": top_p},
             **{"min_p": min_p, "cfg_scale": cfg_scale, "decoding": decoding},
@@ -193,13 +213,23 @@ class Model:
         for name in options:
             if name not in _OPTIONS:
                 raise TypeError(_unknown_argument(name))
-        asked = request(self, prompt, num_frames, _OPTIONS | options)
+        asked = request(self, prompt, num_frames, _OPTIONS | options, endless=True)
         pieces = stream(self, asked)
         return pieces if asked.many else (clips[0] for clips in pieces)
 
     def score(self, clip: Clip, prompt: str | None = None) -> np.ndarray:
-        """float32 `[t, h, w]`: log-likelihood in nats of each code of a clip, given the prompt and all before it."""
+        """float32 `[t, h, w]`: log-likelihood in nats of each code of a clip's pictures, given prompt and codes before.
+
+        Between them a model with sound reads the clip's sound, or that there is none.
+        """
         return score(self, clip, prompt)
+
+    @property
+    def soundtrack(self) -> Soundtrack | None:
+        """What makes codes of sound; None for a silent model."""
+        if self.audio_tokenizer is None or self.lm is None:
+            return None
+        return Soundtrack(self.audio_tokenizer, self.lm.config.sound_frames)
 
     def language_model(self) -> LanguageModel:
         """The language model; RequestError when there is none."""
@@ -222,16 +252,25 @@ class Model:
                 "hash": self.video_tokenizer.hash,
             },
         }
+        if self.audio_tokenizer is not None:
+            audio = self.audio_tokenizer.config
+            about["audio tokenizer"] = {
+                "parameters": count(self.audio_tokenizer.params),
+                "sound": f"{audio.sample_rate} Hz, {'mono' if audio.channels == 1 else 'stereo'}",
+                "audio frames a second": float(audio.frame_rate),
+                "codes of an audio frame": f"{audio.levels} of {audio.bits} bits",
+                "hash": self.audio_tokenizer.hash,
+            }
         if self.lm is not None:
             defaults, config = self.defaults, self.lm.config
             rows, columns = self.video_tokenizer.config.latent_shape(1, defaults.height, defaults.width)[1:]
-            window = Layout(config.prefix, config.frames, rows, columns)
+            window = config.layout(config.frames, rows, columns)
             cache = 2 * config.layers * window.slots * config.kv_heads * config.head_width
             about["language model"] = {
                 "parameters": count(self.lm.params),
                 "tasks": ", ".join(self.lm.tasks),
                 "window": f"{self.longest} frames",
-                "codes of a default clip": self.latent_frames(defaults.num_frames) * window.per_frame,
+                "codes of a default clip": window.end(self.latent_frames(defaults.num_frames)),
                 "memory of its weights": f"{4 * count(self.lm.params) / 2**20:.1f} MiB in float32",
                 "memory of its cache": f"{4 * cache / 2**20:.1f} MiB in float32",
             }
@@ -253,6 +292,12 @@ class Model:
         parts: dict[str, Any] = {
             "video_tokenizer": {"config": asdict(self.video_tokenizer.config), "hash": self.video_tokenizer.hash}
         }
+        if self.audio_tokenizer is not None:
+            files[AUDIO_FILE] = pack(self.audio_tokenizer.params, dtype)
+            parts["audio_tokenizer"] = {
+                "config": asdict(self.audio_tokenizer.config),
+                "hash": self.audio_tokenizer.hash,
+            }
         if self.lm is not None:
             files |= {LM_FILE: pack(self.lm.params, dtype), TEXT_FILE: self.lm.text.model}
             parts["lm"] = {"config": asdict(self.lm.config), "tasks": self.lm.tasks}
@@ -303,13 +348,20 @@ def load(name: str | None = None, *, mesh: Any = None, dtype: str | None = None)
     tokenizer = VideoTokenizer(
         VideoTokenizerConfig(**video["config"]), unpack(data[VIDEO_FILE], VIDEO_FILE), video["hash"]
     )
+    audio = None
+    if "audio_tokenizer" in manifest["parts"]:
+        part, params = manifest["parts"]["audio_tokenizer"], unpack(data[AUDIO_FILE], AUDIO_FILE)
+        audio = AudioTokenizer(
+            AudioTokenizerConfig(**part["config"]), unpack(data[AUDIO_FILE], AUDIO_FILE), part["hash"]
+        )
     lm = None
     if "lm" in manifest["parts"]:
         part = manifest["parts"]["lm"]
         params, text = unpack(data[LM_FILE], LM_FILE), TextTokenizer(data[TEXT_FILE])
         lm = LanguageModel(LMConfig(**part["config"]), params, text, tuple(part["tasks"]))
     dtype = dtype or ("float32" if jax.default_backend() == "cpu" else "bfloat16")
-    return Model(name or DEFAULT, tokenizer, lm, Defaults(**manifest["defaults"]), manifest["record"], jnp.dtype(dtype))
+    defaults, record = Defaults(**manifest["defaults"]), manifest["record"]
+    return Model(name or DEFAULT, tokenizer, lm, defaults, record, jnp.dtype(dtype), audio)
 
 
 _ARGUMENTS = inspect.signature(Model.generate).parameters

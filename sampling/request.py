@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 Prompt = str | Sequence[tuple[float, str]]  # words, or (seconds, words) pairs
 
-_CONDITIONS = ("image", "last_image", "keyframes", "video", "mask")
+_CONDITIONS = ("image", "last_image", "keyframes", "video", "mask", "audio")
 _DIALS = ("temperature", "top_k", "top_p", "min_p", "negative_prompt", "decoding")
 
 
@@ -45,9 +45,14 @@ class Request:
 
 
 def request(
-    model: "Model", prompt: Prompt | list[str] | None, num_frames: int | None, options: Mapping[str, Any]
+    model: "Model",
+    prompt: Prompt | list[str] | None,
+    num_frames: int | None,
+    options: Mapping[str, Any],
+    *,
+    endless: bool = False,
 ) -> Request:
-    """`options` holds the other arguments of `Model.generate`, all of them; `num_frames` None is an endless clip.
+    """`options` holds the other arguments of `Model.generate`, all of them; `endless` is what `num_frames` None means.
 
     Raises:
         RequestError: something that cannot be met; the message says what would be.
@@ -66,8 +71,11 @@ def request(
     scripts = [_script(each, fps, stride) for each in prompts]
     size = {"height": options["height"] or defaults.height, "width": options["width"] or defaults.width, "fps": fps}
     asked = {name: options[name] for name in _CONDITIONS}
-    given = conditions(tokenizer, **size, num_frames=num_frames, **asked)
-    length = num_frames if given.pixels is None else len(given.pixels)
+    if model.soundtrack is not None:
+        model.soundtrack.check_fps(fps)
+    default = None if endless else min(defaults.num_frames, model.longest)
+    given = conditions(tokenizer, model.soundtrack, **size, num_frames=num_frames, default=default, **asked)
+    length = given.num_frames
     overlap = round(options["overlap"] * fps / stride)
     slides = length is None or length > model.longest or any(len(script) > 1 for script in scripts)
     if slides and not 1 <= overlap < frames:
@@ -100,6 +108,8 @@ def _check_tasks(model: "Model", num_frames: int | None, scripts: Sequence[Scrip
             raise RequestError(f"{model.name!r} was not trained to go on with other words; give one prompt")
     if "frames" not in trained and given.pictures:
         raise RequestError(f"{model.name!r} was not trained to show given frames after the first; give an image alone")
+    if "hears" not in trained and given.heard:
+        raise RequestError(f"{model.name!r} was not trained to make pictures for a sound; leave audio out")
     if "fills" not in trained and given.masked is not None:
         raise RequestError(f"{model.name!r} was not trained to fill in parts of a clip; leave the mask out")
 

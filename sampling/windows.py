@@ -1,13 +1,13 @@
 """Latent frames without end: windows of the length that the model was trained on, each going on from the one before.
 
-A window holds its words, the first latent frame of the whole stream as an anchor, and the last `overlap` latent frames
-as the codes they already are. It is opened afresh: prefix and overlap are read into a new cache with positions counted
+A window holds its words, the first picture of the whole stream as an anchor, and the last `overlap` latent frames as
+the codes they already are. It is opened afresh: prefix and overlap are read into a new cache with positions counted
 from the window's start. Memory and time of a frame are constant, however long the stream.
 """
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +16,7 @@ import numpy as np
 from reelm.lm.prefix import Prefix
 from reelm.lm.stream import Layout, prefix_ids
 
-from .decode import DecodeState, decode_frame, read_frame, start, window_for
+from .decode import DecodeState, decode, read, start, window_for
 
 if TYPE_CHECKING:
     from .model import Model
@@ -25,11 +25,24 @@ if TYPE_CHECKING:
 Script = Sequence[tuple[int, str]]  # (latent frame from which on, words), in order, the first from 0
 
 
-def latent_frames(model: "Model", request: "Request") -> Iterator[tuple[jax.Array, jax.Array | int]]:
-    """Latent frames int32 `[B, h, w]` one after another for ever, each with the forwards of the net that it took.
+class LatentFrame(NamedTuple):
+    """One latent frame of B clips, on the device and not waited for.
 
-    Both are on the device and not waited for. Clips are ordered prompt by prompt. The frames of `given.known` come
-    first, as they are.
+    Attributes:
+        video: int32 `[B, h, w]`.
+        sound: int32 `[B, s, L]`, the audio frames beside it; None from silent models.
+        forwards: of the net, that its picture and its sound took.
+    """
+
+    video: jax.Array
+    sound: jax.Array | None
+    forwards: tuple[jax.Array | int, jax.Array | int]
+
+
+def latent_frames(model: "Model", request: "Request") -> Iterator[LatentFrame]:
+    """Latent frames one after another for ever; clips are ordered prompt by prompt.
+
+    What is known of a latent frame, its picture or its sound or both, is as `request.given` says.
     """
     scripts, seeds, settings, given = request.scripts, request.seeds, request.settings, request.given
     lm, stride = model.language_model(), model.video_tokenizer.config.time_stride
@@ -43,20 +56,25 @@ def latent_frames(model: "Model", request: "Request") -> Iterator[tuple[jax.Arra
     keys = jax.vmap(jax.random.key)(jnp.asarray(list(seeds) * len(scripts), jnp.uint32))
     rows, columns = given.known.shape[1:]
     width = window_for(settings.decoding, model.defaults.window)
-    recent: deque[jax.Array] = deque(maxlen=length)
+    recent: deque[LatentFrame] = deque(maxlen=length)
     anchor: jax.Array | None = None
+
+    def of_all(codes: np.ndarray) -> jax.Array:
+        return jnp.broadcast_to(jnp.asarray(codes), (clips, *codes.shape))
 
     def open_window(first: int, now: int) -> tuple[Layout, DecodeState]:
         """A window from latent frame `first` on, in which the frames before `now` are read."""
         prefix = prefix_of(first, now)
-        layout = Layout(lm.config.prefix, room, rows, columns, given=prefix.kinds.shape[1])
-        place = first * layout.per_frame
+        given_pictures, heard = prefix.kinds.shape[1], prefix.sound.shape[1] > 0
+        layout = lm.config.layout(room, rows, columns, given=given_pictures, begins=first == 0, heard=heard)
+        place = layout.place(first)
         state = start(
-            *(lm.config, layout, width, settings.guided, model.dtype),
-            *(lm.decoding_params, prefix, place, keys, controls),
+            *(lm.config, layout, width, settings.guided, model.dtype), *(lm.decoding_params, prefix, place, keys)
         )
         for frame in list(recent)[len(recent) - (now - first) :]:
-            state = read_frame(lm.config, layout, room, lm.decoding_params, state, frame, controls)
+            state = read(lm.config, layout, room, "video", lm.decoding_params, state, frame.video)
+            if frame.sound is not None:
+                state = read(lm.config, layout, room, "sound", lm.decoding_params, state, frame.sound)
         return layout, state
 
     def prefix_of(first: int, now: int) -> Prefix:
@@ -77,7 +95,7 @@ def latent_frames(model: "Model", request: "Request") -> Iterator[tuple[jax.Arra
                 for text in texts
             ]
             words = np.repeat(np.stack(ids), copies, axis=0)
-            return given.prefix(words, start=first, frames=length, stride=stride, anchor=past)
+            return given.prefix(words, lm.config, start=first, frames=room, stride=stride, anchor=past)
 
         conditional = of([_words(script, now) for script in scripts])
         if not settings.guided:
@@ -87,8 +105,9 @@ def latent_frames(model: "Model", request: "Request") -> Iterator[tuple[jax.Arra
     changes = {begins for script in scripts for begins, _ in script}
     layout, state, first, now = None, None, 0, 0
     while True:
-        if now < len(given.known):
-            frame, forwards = jnp.broadcast_to(jnp.asarray(given.known[now]), (clips, rows, columns)), 0
+        picture, sound = given.picture(now), given.sound_beside(now, lm.config)
+        if picture is not None and (sound is not None or not lm.config.sound_levels):
+            frame = LatentFrame(of_all(picture), None if sound is None else of_all(sound), (0, 0))
         else:
             # Also a clip that was given whole is gone on with as if its end had been decoded here.
             if state is None or now - first == length or now in changes:
@@ -97,10 +116,25 @@ def latent_frames(model: "Model", request: "Request") -> Iterator[tuple[jax.Arra
             assert layout is not None
             # Two spans serve every clip: that of a default one, and all of the window.
             span = short if now - first < short else length
-            frame, forwards, state = decode_frame(lm.config, layout, width, span, lm.decoding_params, state, controls)
-        anchor = frame if anchor is None else anchor
+            how = (lm.config, layout, width, span)
+            if picture is None:
+                size = layout.per_picture
+                video, of_picture, state = decode(*how, "video", lm.decoding_params, state, size, controls)
+            else:
+                video, of_picture = of_all(picture), 0
+                state = read(lm.config, layout, span, "video", lm.decoding_params, state, video)
+            track, of_sound = None, 0
+            if sound is not None:
+                track = of_all(sound)
+                state = read(lm.config, layout, span, "sound", lm.decoding_params, state, track)
+            elif lm.config.sound_levels:
+                size = layout.sound_of(now - first)
+                track, of_sound, state = decode(*how, "sound", lm.decoding_params, state, size, controls)
+                track = track[:, :size]
+            frame = LatentFrame(video, track, (of_picture, of_sound))
+        anchor = frame.video if anchor is None else anchor
         recent.append(frame)
-        yield frame, forwards
+        yield frame
         now += 1
 
 

@@ -51,6 +51,16 @@ def random_tokenizer():
 @pytest.fixture(scope="session")
 def tiny_model():
     """A model of a few thousand random weights, whose codes depend on everything before them."""
+    return _tiny_model(sound=False)
+
+
+@pytest.fixture(scope="session")
+def tiny_sound_model():
+    """The same with sound: 2 kHz, 5 audio frames beside each video frame at 8 fps, each of two levels of 4 bits."""
+    return _tiny_model(sound=True)
+
+
+def _tiny_model(*, sound: bool):
     from typing import get_args
 
     import jax
@@ -59,7 +69,7 @@ def tiny_model():
     from reelm.lm import transformer
     from reelm.lm.stream import Task
     from reelm.sampling.model import Defaults, LanguageModel, Model
-    from reelm.tokenizer import video
+    from reelm.tokenizer import audio, video
     from reelm.tokenizer.text import TextTokenizer
 
     def noisy(params, seed: int):
@@ -81,10 +91,17 @@ def tiny_model():
         kv_heads=1,
         head_width=16,
         hidden=32,
+        **({"sound_levels": 2, "sound_bits": 4, "sound_frames": (5, 20)} if sound else {}),
     )
+    # Above 1 kHz, as every sound, with a hop of 50 samples.
+    audio_config = audio.AudioTokenizerConfig(
+        sample_rate=2_000, strides=(10, 5), encoder_channels=(8, 8), decoder_channels=(8, 8), levels=2, groups=1, bits=4
+    )
+    audio_params = noisy(audio.init_params(audio_config, jax.random.key(4)), 5) if sound else {}
     return Model(
         "tiny",
         video.VideoTokenizer(video_config, noisy(video.init_params(video_config, jax.random.key(0)), 1)),
         LanguageModel(lm_config, noisy(transformer.init_params(lm_config, jax.random.key(2)), 3), text, get_args(Task)),
         Defaults(height=16, width=16, num_frames=5),
+        audio_tokenizer=audio.AudioTokenizer(audio_config, audio_params) if sound else None,
     )

@@ -142,5 +142,5 @@ def test_pieces_shorter_than_a_window_and_sets_without_sound_are_refused(tmp_pat
         replace(RUN, mel_windows=(64, 1024))
     with pytest.raises(RequestError, match="no sound"):
         audio_tokenizer.train(replace(RUN, data=replace(RUN.data, dataset="moving_digits")), tmp_path / "w")
-    with pytest.raises(RequestError, match="no checkpoints"):
+    with pytest.raises(RequestError, match="no model folder"):
         open_audio_tokenizer(tmp_path)

@@ -52,21 +52,23 @@ def test_a_clip_longer_than_a_window_is_continued(tiny_model):
 
 
 def test_pictures_stand_at_their_times(tiny_model, video):
-    given = conditions(
-        tiny_model.video_tokenizer, **SIZE, num_frames=17, keyframes={6: video[6], 3: video[3]}, last_image=video[9]
-    )
-    prefix = given.prefix(np.zeros((2, 16), np.int32), start=0, frames=4, stride=4, anchor=None)
+    pictures = {"keyframes": {6: video[6], 3: video[3]}, "last_image": video[9]}
+    given = conditions(tiny_model.video_tokenizer, None, **SIZE, num_frames=17, default=None, **pictures)
+    lm = tiny_model.language_model().config
+    prefix = given.prefix(np.zeros((2, 16), np.int32), lm, start=0, frames=4, stride=4, anchor=None)
     np.testing.assert_array_equal(prefix.times[0], [0.75, 1.5])  # the last one, at 4.0, belongs to a later window
     assert (prefix.kinds == Given.FRAME).all() and prefix.kinds.shape == (2, 2, 2, 3)
     np.testing.assert_array_equal(prefix.codes[1, 0], tiny_model.video_tokenizer.encode(video[3:4])[0, 0])
-    later = given.prefix(np.zeros((2, 16), np.int32), start=3, frames=4, stride=4, anchor=np.zeros((1, 2, 3)))
+    later = given.prefix(np.zeros((2, 16), np.int32), lm, start=3, frames=4, stride=4, anchor=np.zeros((1, 2, 3)))
     np.testing.assert_array_equal(later.times[0], [-1.0, 1.0])
     np.testing.assert_array_equal(later.kinds[0, :, 0, 0], [Given.ANCHOR, Given.FRAME])
 
 
 def test_the_number_of_pictures_is_filled_up_so_that_few_programs_compile(tiny_model, video):
-    given = conditions(tiny_model.video_tokenizer, **SIZE, num_frames=17, keyframes={n: video[n] for n in (1, 2, 3)})
-    prefix = given.prefix(np.zeros((1, 16), np.int32), start=0, frames=4, stride=4, anchor=None)
+    pictures = {n: video[n] for n in (1, 2, 3)}
+    given = conditions(tiny_model.video_tokenizer, None, **SIZE, num_frames=17, default=None, keyframes=pictures)
+    lm = tiny_model.language_model().config
+    prefix = given.prefix(np.zeros((1, 16), np.int32), lm, start=0, frames=4, stride=4, anchor=None)
     np.testing.assert_array_equal(prefix.kinds[0, :, 0, 0], [*[Given.FRAME] * 3, Given.NOTHING])
 
 
@@ -94,7 +96,7 @@ def test_pixels_outside_the_mask_are_the_input(tiny_model, video):
 def test_places_under_the_mask_are_unknown(tiny_model, video):
     mask = np.zeros((16, 24), bool)
     mask[0, 8] = True
-    given = conditions(tiny_model.video_tokenizer, **SIZE, num_frames=None, video=video, mask=mask)
+    given = conditions(tiny_model.video_tokenizer, None, **SIZE, num_frames=None, default=17, video=video, mask=mask)
     assert given.unknown is not None and given.unknown.shape == (4, 2, 3)
     np.testing.assert_array_equal(given.unknown, np.broadcast_to([[False, True, False], [False] * 3], (4, 2, 3)))
     only_late = np.zeros((10, 16, 24), bool)

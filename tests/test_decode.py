@@ -7,8 +7,9 @@ import pytest
 
 from reelm.lm.prefix import Prefix
 from reelm.lm.stream import Layout, prefix_ids
+from reelm.sampling import decode as decoding
 from reelm.sampling.choose import Controls
-from reelm.sampling.decode import decode_frame, start
+from reelm.sampling.decode import start
 
 PROMPTS = ["a red seven moves", "blue", "two"]
 
@@ -27,10 +28,11 @@ def decode(tiny_model):
         words = Prefix.of_words(np.stack([prefix(each) for each in (*PROMPTS, *[""] * (3 if guided else 0))]), 2, 3)
         keys = jax.vmap(jax.random.key)(jnp.arange(len(PROMPTS), dtype=jnp.uint32))
         controls = Controls.checked(temperature, 0, 1.0, 0.0, [cfg_scale])
-        state = start(lm.config, layout, window, guided, jnp.float32, params, words, 0, keys, controls)
+        state = start(lm.config, layout, window, guided, jnp.float32, params, words, 0, keys)
         frames, total = [], 0
         for _ in range(layout.frames):
-            ids, forwards, state = decode_frame(lm.config, layout, window, layout.frames, params, state, controls)
+            how = (lm.config, layout, window, layout.frames, "video")
+            ids, forwards, state = decoding.decode(*how, params, state, layout.per_picture, controls)
             frames.append(ids)
             total += int(forwards)
         assert int(state.position) == layout.codes

@@ -26,6 +26,7 @@ def sample(index: int) -> TokenSample:
         "caption": f"clip {index}: ein Prüfstein ✓\n\ud800",
         "stills": stills,
         "still_frames": np.arange(len(stills), dtype=np.int32) + index,
+        "sound": np.arange(6 * (index % 4), dtype=np.int32).reshape(-1, 3) + index,
     }
 
 
@@ -47,7 +48,7 @@ def assert_holds(directory: Path, total: int) -> None:
     source = open_tokens(directory, "abc")
     assert len(source) == source.index.num_samples == total
     for index in range(total):
-        for name in ("video", "stills", "still_frames"):
+        for name in ("video", "stills", "still_frames", "sound"):
             np.testing.assert_array_equal(source[index][name], sample(index)[name])
             assert source[index][name].dtype == np.int32
         assert source[index]["caption"] == sample(index)["caption"]
@@ -122,7 +123,7 @@ from reelm.train import tokens
 def samples_of(start, stop):
     for index in range(start, stop):
         codes = np.zeros((1, 2, 4), np.int32)
-        yield {{"video": codes, "caption": "lost", "stills": codes[:0], "still_frames": []}}
+        yield {{"video": codes, "caption": "lost", "stills": codes[:0], "still_frames": [], "sound": codes[0, :0]}}
 def killed(path, target):
     if path.name.startswith("tokens-00001"):
         os.kill(os.getpid(), signal.SIGKILL)

@@ -10,7 +10,7 @@ import pytest
 
 import reelm
 from reelm.lm.likelihood import cross_entropy
-from reelm.lm.prefix import Prefix
+from reelm.lm.prefix import ClipCodes, Prefix
 from reelm.lm.stream import SPECIALS
 from reelm.lm.transformer import LMConfig, init_params
 from reelm.tokenizer.request import RequestError
@@ -145,12 +145,13 @@ def test_words_are_dropped_at_the_given_share():
         caption="a red seven moves right",
         stills=none,
         still_frames=np.zeros(0, np.int32),
+        sound=np.zeros((0, 0), np.int32),
     )
-    to_sample = ToSample(text, task="begins", prefix=32, frames=2, fps=8.0, stride=4, drop_text=0.3)
+    to_sample = ToSample(text, LMConfig(prefix=32), task="begins", frames=2, fps=8.0, stride=4, drop_text=0.3)
     made = [to_sample.random_map(sample, np.random.default_rng(i)) for i in range(500)]
     dropped = np.mean([(each["prefix"].words < SPECIALS).all() for each in made])
     assert 0.24 < dropped < 0.36
-    assert made[0]["codes"].shape == (2, 8, 8)
+    assert made[0]["codes"].video.shape == (2, 8, 8)
 
 
 def test_crops_lie_inside_the_clip_and_differ():
@@ -164,7 +165,7 @@ def test_cross_entropy_of_a_fresh_model_is_that_of_a_fair_draw():
     params = init_params(LM.model, jax.random.key(0))
     codes = jax.random.randint(jax.random.key(1), (2, 2, 2, 2), 0, 256)
     prefix = Prefix.of_words(jnp.zeros((2, LM.model.prefix), jnp.int32), 2, 2)
-    nats, _ = cross_entropy(LM.model, params, prefix, codes)
+    nats = cross_entropy(LM.model, params, prefix, ClipCodes.of_video(codes)).video
     np.testing.assert_allclose(nats, np.log(256), rtol=1e-5)
 
 

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from reelm.lm import transformer
-from reelm.lm.prefix import Prefix
+from reelm.lm.prefix import ClipCodes, Prefix
 from reelm.lm.stream import Given, Layout
 from reelm.lm.transformer import LMConfig
+from reelm.tokenizer.codes import ids_to_sub_tokens
 
 CONFIG = LMConfig(
     bits=10, text_vocabulary=20, prefix=6, frames=3, width=32, layers=2, heads=4, kv_heads=2, head_width=16, hidden=48
@@ -33,8 +34,20 @@ def params():
 def sample():
     words = jax.random.randint(jax.random.key(2), (2, 6), 0, 276)
     prefix = Prefix.of_words(words, 2, 3)
-    codes = jax.random.randint(jax.random.key(3), (2, LAYOUT.codes, 2), 0, 32)
-    return prefix, codes
+    return prefix, jax.random.randint(jax.random.key(3), (2, 2, 2, 3), 0, 1 << CONFIG.bits)
+
+
+def score(params, layout: Layout, prefix: Prefix, codes):
+    return transformer.score(CONFIG, params, layout, prefix, ClipCodes.of_video(codes))
+
+
+def sub_tokens_of(codes):
+    return ids_to_sub_tokens(codes.reshape(2, -1), CONFIG.code)
+
+
+def extend(params, codes, first, cache, seen, layout=LAYOUT):
+    x = transformer.embed_codes(CONFIG, params, "video", codes, jnp.float32)
+    return transformer.extend(CONFIG, params, layout, x, jnp.int32(first), cache, seen)
 
 
 def given(prefix: Prefix, pictures: int) -> Prefix:
@@ -51,7 +64,7 @@ def given(prefix: Prefix, pictures: int) -> Prefix:
 def test_cached_equals_uncached(params, sample, window, pictures):
     prefix, codes = sample
     prefix, layout = given(prefix, pictures), replace(LAYOUT, given=pictures)
-    expected = transformer.score(CONFIG, params, layout, prefix, codes)
+    expected, codes = score(params, layout, prefix, codes), sub_tokens_of(codes)
     unrolled = transformer.unroll(params)
     cache = transformer.empty_cache(CONFIG, 2, layout.slots + window - 1)
     first, cache = transformer.prefill(CONFIG, unrolled, layout, prefix, cache)
@@ -59,11 +72,11 @@ def test_cached_equals_uncached(params, sample, window, pictures):
     for i in range(0, LAYOUT.codes, window):
         # The last window may reach past the end.
         read = jnp.pad(codes, ((0, 0), (0, window), (0, 0)))[:, i : i + window]
-        more, cache = transformer.extend(CONFIG, unrolled, layout, read, jnp.int32(i), cache, layout.slots + window - 1)
+        more, cache = extend(unrolled, read, i, cache, layout.slots + window - 1, layout)
         hidden.append(more)
     cached = jnp.concatenate(hidden, axis=1)[:, : LAYOUT.codes]
     sub_logits = [
-        [transformer.logits(CONFIG, params, state, codes, k) for k in range(2)] for state in (cached, expected)
+        [transformer.logits(CONFIG, params, "video", state, codes, k) for k in range(2)] for state in (cached, expected)
     ]
     for ours, theirs in zip(*sub_logits, strict=True):
         assert np.std(theirs) > 0.1  # otherwise equality would say nothing
@@ -75,8 +88,8 @@ def test_given_pictures_count_by_code_kind_and_time_and_not_where_there_is_no_co
     layout, pictures = replace(LAYOUT, given=3), given(prefix, 3)
 
     def far(**change) -> float:
-        changed = transformer.score(CONFIG, params, layout, pictures.replace(**change), codes)
-        return float(np.abs(changed - transformer.score(CONFIG, params, layout, pictures, codes)).max())
+        changed = score(params, layout, pictures.replace(**change), codes)
+        return float(np.abs(changed - score(params, layout, pictures, codes)).max())
 
     ids, kinds, times = (jnp.asarray(leaf) for leaf in (pictures.codes, pictures.kinds, pictures.times))
     other = (ids + 1) % (1 << CONFIG.bits)
@@ -88,9 +101,10 @@ def test_given_pictures_count_by_code_kind_and_time_and_not_where_there_is_no_co
 
 def test_no_code_sees_itself_or_a_later_one(params, sample):
     prefix, codes = sample
-    hidden = transformer.score(CONFIG, params, LAYOUT, prefix, codes)
+    hidden, flat = score(params, LAYOUT, prefix, codes), codes.reshape(2, -1)
     for n in range(LAYOUT.codes - 1):
-        changed = transformer.score(CONFIG, params, LAYOUT, prefix, codes.at[:, n].set((codes[:, n] + 1) % 32))
+        other = flat.at[:, n].set((flat[:, n] + 1) % 1024).reshape(codes.shape)
+        changed = score(params, LAYOUT, prefix, other)
         difference = np.abs(changed - hidden).max((0, 2))
         np.testing.assert_array_equal(difference[: n + 1], 0)
         assert (difference[n + 1 :] > 0).all()
@@ -113,19 +127,16 @@ def test_a_short_attention_span_changes_nothing_while_it_covers_what_is_written(
     unrolled = transformer.unroll(params)
     cache = transformer.empty_cache(CONFIG, 2, LAYOUT.slots)
     _, cache = transformer.prefill(CONFIG, unrolled, LAYOUT, prefix, cache)
-    results = [
-        transformer.extend(CONFIG, unrolled, LAYOUT, codes[:, :2], jnp.int32(0), cache, seen)[0]
-        for seen in (8, LAYOUT.slots)
-    ]
+    results = [extend(unrolled, sub_tokens_of(codes)[:, :2], 0, cache, seen)[0] for seen in (8, LAYOUT.slots)]
     np.testing.assert_allclose(results[0], results[1], atol=1e-5)
 
 
 def test_a_later_sub_token_depends_on_the_earlier_one_and_not_the_other_way(params, sample):
     _, codes = sample
     hidden = jax.random.normal(jax.random.key(4), (2, 1, CONFIG.width))
-    codes = codes[:, :1]
+    codes = sub_tokens_of(codes)[:, :1]
     other = codes.at[..., 0].set((codes[..., 0] + 1) % 32)
-    logits = lambda c, k: transformer.logits(CONFIG, params, hidden, c, k)  # noqa: E731
+    logits = lambda c, k: transformer.logits(CONFIG, params, "video", hidden, c, k)  # noqa: E731
     np.testing.assert_array_equal(logits(codes, 0), logits(other, 0))
     assert np.abs(logits(codes, 1) - logits(other, 1)).max() > 1e-3
     last = codes.at[..., 1].set((codes[..., 1] + 1) % 32)
@@ -138,9 +149,9 @@ def test_equal_steps_are_equal_rotations_also_across_rows_of_the_raster():
     aims, places = transformer.turns(CONFIG, LAYOUT)
     query = jax.random.normal(jax.random.key(5), (1, 1, 1, 16))
     key = jax.random.normal(jax.random.key(6), (1, 1, 1, 16))
-    # Slot s predicts code s - 5; the code of the same place one latent frame before stands per_frame slots before it.
+    # Slot s predicts code s - 5; the code of the same place one latent frame before stands per_picture slots before it.
     products = [
-        jnp.sum(rotate(query, aims[s : s + 1]) * rotate(key, places[s + 1 - LAYOUT.per_frame :][:1]))
-        for s in range(LAYOUT.prefix - 1 + LAYOUT.per_frame, LAYOUT.slots)
+        jnp.sum(rotate(query, aims[s : s + 1]) * rotate(key, places[s + 1 - LAYOUT.per_picture :][:1]))
+        for s in range(LAYOUT.prefix - 1 + LAYOUT.per_picture, LAYOUT.slots)
     ]
     np.testing.assert_allclose(products, products[0], atol=1e-5)

@@ -18,6 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from reelm.sampling.model import load
 from reelm.tokenizer import quantizer
 from reelm.tokenizer.audio import AudioTokenizer, AudioTokenizerConfig, autoencode, init_params
 from reelm.tokenizer.codes import CodeSpec
@@ -241,9 +242,11 @@ def write_wav(sound: np.ndarray, sample_rate: int, path: Path) -> None:
 
 
 def open_audio_tokenizer(where: str | Path) -> AudioTokenizer:
-    """The audio tokenizer of a training's folder (its averaged weights)."""
+    """The audio tokenizer of a training's folder (its averaged weights), of a model folder, or of a shipped model."""
     if not Path(where, "checkpoints").is_dir():
-        raise RequestError(f"{where} is no folder of an audio tokenizer's training: it has no checkpoints")
+        if (there := load(str(where)).audio_tokenizer) is None:
+            raise RequestError(f"the model {str(where)!r} has no audio tokenizer")
+        return there
     params, _, config = restore_params(Path(where))
     if "strides" not in config.get("model", {}) or "tokenizer" not in params:
         raise RequestError(f"{where} holds the training of something else than an audio tokenizer")

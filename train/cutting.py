@@ -118,7 +118,7 @@ def _sound(path: Path, source: Source, start: float, sample_rate: int, beat: Cal
     """int16 [S] from the first frame on; empty when there is none, or nothing but digital silence."""
     kept, room = [], _MAX_SOUND * sample_rate
     for piece in stream_sound(path, start=start, sample_rate=sample_rate, name=source.name):
-        kept.append(np.round(np.clip(piece[:room], -1, 1) * 32767).astype("<i2"))
+        kept.append(np.round(np.clip(piece[:room, 0], -1, 1) * 32767).astype("<i2"))
         room -= len(kept[-1])
         beat()
         if not room:

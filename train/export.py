@@ -10,22 +10,32 @@ from reelm.sampling.weights import StoredType
 from reelm.tokenizer.request import RequestError
 from reelm.tokenizer.text import TextTokenizer
 
+from .audio_tokenizer import open_audio_tokenizer
 from .checkpoints import restore_params
 from .lm import TEXT_FILE
 from .video_tokenizer import open_tokenizer
 
-_FOLDERS = ("start_from", "video_tokenizer")
+_FOLDERS = ("start_from", "video_tokenizer", "audio_tokenizer")
 
 
 def export(
-    video_tokenizer: Path, lm: Path | None, output: Path, *, dtype: StoredType = "float32", cfg_scale: float = 1.0
+    video_tokenizer: Path,
+    lm: Path | None,
+    output: Path,
+    *,
+    audio_tokenizer: Path | None = None,
+    dtype: StoredType = "float32",
+    cfg_scale: float = 1.0,
 ) -> Model:
-    """Writes the averaged weights of the newest checkpoints as a model folder, with a record of both runs.
+    """Writes the averaged weights of the newest checkpoints as a model folder, with a record of all runs.
 
     RequestError when a folder holds no training, or the language model was trained on codes of another tokenizer.
     """
     tokenizer = open_tokenizer(video_tokenizer)
     record: dict[str, Any] = {"video_tokenizer": _record(video_tokenizer)}
+    audio = None if audio_tokenizer is None else open_audio_tokenizer(audio_tokenizer)
+    if audio_tokenizer is not None:
+        record["audio_tokenizer"] = _record(audio_tokenizer)
     language_model, defaults = None, Defaults()
     if lm is not None:
         params, _, config = restore_params(lm)
@@ -38,6 +48,11 @@ def export(
                 f"but {video_tokenizer} is {tokenizer.hash}; tokenize the clips again and train on those"
             )
         model_config = LMConfig(**config["model"])
+        if audio is not None and model_config.sound_levels and token_set["sound"][0] != audio.hash:
+            raise RequestError(
+                f"{lm} was trained on sound of audio tokenizer {token_set['sound'][0]}, but {audio_tokenizer} is "
+                f"{audio.hash}; tokenize the clips again and train on those"
+            )
         tasks = {bucket["task"] for stage in config["stages"] for bucket in stage["buckets"]}
         text = TextTokenizer((lm / TEXT_FILE).read_bytes())
         language_model = LanguageModel(model_config, params, text, tuple(sorted(tasks)))
@@ -45,16 +60,18 @@ def export(
         _, _, height, width = max(token_set["runs"])
         defaults = Defaults(height=height, width=width, fps=token_set["fps"], cfg_scale=cfg_scale)
         record["lm"] = _record(lm)
-    model = Model(output.name, tokenizer, language_model, defaults, record)
+    model = Model(output.name, tokenizer, language_model, defaults, record, audio_tokenizer=audio)
     model.save(output, dtype=dtype)
     return model
 
 
 def _record(workdir: Path) -> dict[str, Any]:
-    """What was run: config, steps, seconds, and the last line of its metrics."""
+    """What was run: config, steps, seconds, and the last line of its metrics; and the run that it started from."""
     _, step, config = restore_params(workdir)
+    start = config.get("start_from")
+    before = {"started_from": _record(Path(start))} if start and Path(start, "checkpoints").is_dir() else {}
     # Folders by their names alone: where they stood means nothing elsewhere.
     config |= {name: Path(config[name]).name for name in _FOLDERS if config.get(name)}
     config |= {"tokens": [Path(folder).name for folder in config["tokens"]]} if "tokens" in config else {}
     lines = (workdir / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
-    return {"config": config, "steps": step, "last_metrics": json.loads(lines[-1]) if lines else {}}
+    return {"config": config, "steps": step, "last_metrics": json.loads(lines[-1]) if lines else {}, **before}

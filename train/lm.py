@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from reelm.lm.likelihood import cross_entropy
+from reelm.lm.prefix import ClipCodes
 from reelm.lm.stream import HEAD
 from reelm.lm.transformer import LMConfig, init_params
 from reelm.sampling.model import Defaults, LanguageModel, Model
@@ -25,6 +26,7 @@ from reelm.tokenizer.request import RequestError
 from reelm.tokenizer.text import TextTokenizer
 
 from . import loop, pipeline, state
+from .audio_tokenizer import open_audio_tokenizer
 from .checkpoints import restore_params
 from .contact_sheet import contact_sheet
 from .differences import differences
@@ -48,8 +50,10 @@ class LMRun:
 
     Attributes:
         model: sizes of the net.
-        tokens: folders that `reelm data tokenize` wrote, all by one tokenizer.
+        tokens: folders that `reelm data tokenize` wrote, all by one tokenizer. A model with sound wants codes of sound;
+            one without leaves them aside.
         video_tokenizer: what made the tokens, to turn samples into clips while training; None for no samples.
+        audio_tokenizer: likewise, of a model with sound.
         held_out: token sets of clips not trained on, for evaluations.
         stages: lengths of clips over the run; images first teach what things look like at a fraction of a clip's cost.
         drop_text: share of samples whose words are taken out, so that guidance has an unconditional model.
@@ -64,6 +68,7 @@ class LMRun:
     tokens: tuple[Path, ...] = (Path("tokens"),)
     held_out: tuple[Path, ...] = ()
     video_tokenizer: Path | None = None
+    audio_tokenizer: Path | None = None
     stages: tuple[Stage, ...] = (Stage(),)
     drop_text: float = 0.1
     corrupt: float = 0.0
@@ -78,42 +83,55 @@ def make_loss(run: LMRun):
     """`(params, batch, key, step) -> (loss, metrics)`; losses in nats a code, that of the first latent frame apart."""
 
     def loss(params: dict, batch: Mapping[str, Any], key: jax.Array, step: jax.Array) -> tuple[jax.Array, dict]:
-        codes, prefix = batch["codes"], batch["prefix"]
-        seen = _corrupted(codes, key, run.corrupt, run.model.bits) if run.corrupt else codes
-        nats, squares = cross_entropy(run.model, params, prefix, codes, seen=seen, dtype=jnp.dtype(run.dtype))
+        codes: ClipCodes = batch["codes"]
+        seen = _corrupted(codes, key, run.corrupt, run.model) if run.corrupt else codes
+        dtype = jnp.dtype(run.dtype)
+        nats, sound, squares = cross_entropy(run.model, params, batch["prefix"], codes, seen=seen, dtype=dtype)
         per_frame = jnp.mean(nats, axis=(0, 2, 3))
         metrics = {"nats_first": per_frame[0]}
-        if codes.shape[1] > 1:
+        if codes.video.shape[1] > 1:
             metrics |= {"nats_later": jnp.mean(per_frame[1:])}
-        return jnp.mean(nats) + run.z_loss * squares, metrics
+        count = nats.size
+        if run.model.sound_levels:
+            heard = jnp.sum(codes.sound[..., 0] >= 0)
+            metrics |= {"nats_sound": jnp.sum(sound) / jnp.maximum(heard, 1)}
+            count += heard
+        return (jnp.sum(nats) + jnp.sum(sound)) / count + run.z_loss * squares, metrics
 
     return loss
 
 
-def _corrupted(codes: jax.Array, key: jax.Array, most: float, bits: int) -> jax.Array:
-    """Codes int32 `[B, t, h, w]`, a share of them with some bits flipped."""
-    share_key, place_key, count_key, bit_key = jax.random.split(key, 4)
-    share = jax.random.uniform(share_key, (codes.shape[0], 1, 1, 1), maxval=most)
-    hit = jax.random.uniform(place_key, codes.shape) < share
-    # From a single wrong bit to a code of mere chance: errors of every size.
-    flip = jax.random.uniform(count_key, codes.shape, maxval=0.5)[..., None]
-    flips = jax.random.uniform(bit_key, (*codes.shape, bits)) < flip
-    return jnp.where(hit, codes ^ bits_to_ids(flips), codes)
+def _corrupted(codes: ClipCodes, key: jax.Array, most: float, model: LMConfig) -> ClipCodes:
+    """Codes of clips, a share of them with some bits flipped; that there is no track stays as it is."""
+    share_key, video_key, sound_key = jax.random.split(key, 3)
+    share = jax.random.uniform(share_key, (codes.video.shape[0],), maxval=most)
+
+    def flipped(ids: jax.Array, key: jax.Array, bits: int) -> jax.Array:
+        place_key, count_key, bit_key = jax.random.split(key, 3)
+        hit = jax.random.uniform(place_key, ids.shape) < share.reshape(-1, *[1] * (ids.ndim - 1))
+        # From a single wrong bit to a code of mere chance: errors of every size.
+        flip = jax.random.uniform(count_key, ids.shape, maxval=0.5)[..., None]
+        flips = jax.random.uniform(bit_key, (*ids.shape, bits)) < flip
+        return jnp.where(hit & (ids >= 0), ids ^ bits_to_ids(flips), ids)
+
+    video = flipped(jnp.asarray(codes.video), video_key, model.bits)
+    return ClipCodes(video=video, sound=flipped(jnp.asarray(codes.sound), sound_key, model.sound_bits))
 
 
 def train(run: LMRun, workdir: Path) -> TrainState:
     """Runs or resumes the training in `workdir`; see `loop.run` for what is written and what is raised."""
     tokenizer = None if run.video_tokenizer is None else open_tokenizer(run.video_tokenizer)
+    audio = None if run.audio_tokenizer is None else open_audio_tokenizer(run.audio_tokenizer)
     sources = _open_all(run.tokens, tokenizer and tokenizer.hash)
+    _check_sound(run.model, sources, audio and audio.hash)
     longest = max(bucket.frames for stage in run.stages for bucket in stage.buckets)
     if longest > run.model.frames:
         raise RequestError(f"a bucket has {longest} latent frames; the model takes {run.model.frames}")
     text, params = _start(run, sources, workdir)
 
     def to_sample(source: TokenSource, bucket: Bucket) -> ToSample:
-        fps, stride = source.index.fps, source.index.time_stride
-        shape = {"task": bucket.task, "frames": bucket.frames, "prefix": run.model.prefix}
-        return ToSample(text, **shape, fps=fps, stride=stride, drop_text=run.drop_text)
+        clock = {"fps": source.index.fps, "stride": source.index.time_stride}
+        return ToSample(text, run.model, task=bucket.task, frames=bucket.frames, **clock, drop_text=run.drop_text)
 
     batches = mixture(run.stages, sources, to_sample, seed=run.loop.seed)
     held_out = None
@@ -133,13 +151,14 @@ def train(run: LMRun, workdir: Path) -> TrainState:
         return {name: sum(numbers) / len(numbers) for name, numbers in found.items()}
 
     def load(batch: Mapping[str, Any]) -> Load:
-        samples, codes = batch["codes"].shape[0], batch["codes"][0].size
-        slots = run.model.prefix + batch["prefix"].codes[0].size + codes - 1
+        samples = batch["codes"].video.shape[0]
+        layout = run.model.layout_of(batch["codes"], batch["prefix"])
+        codes, slots = layout.codes, layout.slots - 1
         attention = 12 * run.model.layers * run.model.heads * run.model.head_width * slots / 2  # causal: half of it
         return Load(samples, samples * codes, samples * slots * (6 * weights + attention))
 
     def preview(batch: Mapping[str, Any]) -> list[np.ndarray]:
-        return [] if tokenizer is None else list(tokenizer.decode(batch["codes"][:8]))
+        return [] if tokenizer is None else list(tokenizer.decode(batch["codes"].video[:8]))
 
     optimizer = run.optimizer.build(run.loop.steps)
     initial = state.create(params, optimizer, run.loop.seed)
@@ -151,7 +170,7 @@ def train(run: LMRun, workdir: Path) -> TrainState:
     def samples(current: TrainState, folder: Path) -> None:
         assert tokenizer is not None
         size = Defaults(height=first.index.usual.height, width=first.index.usual.width, fps=first.index.fps)
-        model = Model("sample", tokenizer, LanguageModel(run.model, current.ema, text), size)
+        model = Model("sample", tokenizer, LanguageModel(run.model, current.ema, text), size, audio_tokenizer=audio)
         clips = model.generate(captions)
         contact_sheet([clip.video for clip in clips], folder / "generated.png", columns=9)
         for number, clip in enumerate(clips):
@@ -163,7 +182,7 @@ def train(run: LMRun, workdir: Path) -> TrainState:
         make_step(make_loss(run), optimizer, run.optimizer.ema),
         pipeline.iterate(batches),
         workdir,
-        samples=samples if tokenizer else None,
+        samples=samples if tokenizer and (audio or not run.model.sound_levels) else None,
         evaluate=None if held_out is None else evaluate,
         load=load,
         preview=preview,
@@ -202,6 +221,25 @@ def _write(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary:
         temporary.write_bytes(data)
+
+
+def _check_sound(model: LMConfig, sources: Sequence[TokenSource], audio_hash: str | None) -> None:
+    """RequestError unless a model with sound gets codes of its sound, all by one tokenizer, with that hash if any."""
+    if not model.sound_levels:
+        return
+    wanted = (model.sound_levels, model.sound_bits, model.sound_frames)
+    for source in sources:
+        made = source.index.sound
+        if made is None:
+            raise RequestError("the model has sound and the tokens have none; tokenize with --audio-tokenizer")
+        if (there := (made.levels, made.bits, made.frames)) != wanted:
+            raise RequestError(f"the tokens' levels, bits and frames of sound are {there}, the model wants {wanted}")
+        first = audio_hash or (sources[0].index.sound or made).tokenizer_hash
+        if made.tokenizer_hash != first:
+            raise RequestError(
+                f"the tokens' sound was made by audio tokenizer {made.tokenizer_hash[:12]}, not {first[:12]}; "
+                "tokenize the clips again"
+            )
 
 
 def _open_all(folders: Sequence[Path], tokenizer_hash: str | None) -> list[TokenSource]:

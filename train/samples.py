@@ -4,9 +4,10 @@
     continues   words, the first frame     -> latent frames from anywhere later: a window of a long clip
     frames      words, a few frames        -> the clip's first latent frames, which show them
     fills       words, the clip with gaps  -> the clip's first latent frames
+    hears       words, the sound           -> the clip's first latent frames, and the sound once more
 
-All but the words are given as pictures of the prefix. That a clip goes on from given codes needs no task: these are the
-codes before the ones to be predicted, in training as in use.
+Pictures and sound are given in the prefix. That a clip goes on from given codes needs no task, nor that one gets its
+sound: these are the codes before the ones to be predicted, in training as in use.
 """
 
 from typing import Any
@@ -14,8 +15,9 @@ from typing import Any
 import grain
 import numpy as np
 
-from reelm.lm.prefix import Prefix
+from reelm.lm.prefix import ClipCodes, Prefix
 from reelm.lm.stream import HEAD, Given, Task, prefix_ids, without_text
+from reelm.lm.transformer import LMConfig
 from reelm.tokenizer.text import TextTokenizer
 
 from .tokens import TokenSample
@@ -24,21 +26,32 @@ _FRAMES = 2  # given frames at most
 
 
 class ToSample(grain.transforms.RandomMap):
-    """A token sample -> {"prefix": `Prefix` without its row axis, "codes": int32 `[frames, h, w]`}.
+    """A token sample -> {"prefix": `Prefix`, "codes": `ClipCodes`}, both without their row axis.
 
     Args:
+        text: makes ids of words.
+        model: what is trained.
         task: see above.
         frames: latent frames to be predicted.
-        prefix: the bucket for words.
         fps, stride: frames a second of the clip, and frames that a latent frame stands for.
-        drop_text: share of samples whose words are taken out, so that guidance has an unconditional model.
+        drop_text: share of samples whose words are taken out, so that guidance has an unconditional model; half at
+            least of those that hear their sound, which says what the words say.
     """
 
     def __init__(
-        self, text: TextTokenizer, *, task: Task, frames: int, prefix: int, fps: float, stride: int, drop_text: float
+        self,
+        text: TextTokenizer,
+        model: LMConfig,
+        *,
+        task: Task,
+        frames: int,
+        fps: float,
+        stride: int,
+        drop_text: float,
     ):
-        self.text, self.task, self.frames = text, task, frames
-        self.prefix, self.fps, self.stride, self.drop_text = prefix, fps, stride, drop_text
+        self.text, self.model, self.task, self.frames = text, model, task, frames
+        self.fps, self.stride = fps, stride
+        self.drop_text = max(drop_text, 0.5) if task == "hears" else drop_text
 
     def random_map(self, element: TokenSample, rng: np.random.Generator) -> Any:
         video, first = element["video"], 0
@@ -51,13 +64,24 @@ class ToSample(grain.transforms.RandomMap):
             columns=columns,
             fps=self.fps,
             # Whoever captions a million clips writes some that are too long: their beginning has to do.
-            text=self.text.encode(element["caption"])[: self.prefix - HEAD],
-            length=self.prefix,
+            text=self.text.encode(element["caption"])[: self.model.prefix - HEAD],
+            length=self.model.prefix,
             continues=first > 0,
         )
         words = without_text(words) if rng.random() < self.drop_text else words
         pictures, kinds, times = self._given(element, codes, rng)
-        return {"prefix": Prefix(words=words, codes=pictures, kinds=kinds, times=times), "codes": codes}
+        sound = self._sound(element["sound"], first)
+        heard = sound if self.task == "hears" else sound[:0]
+        prefix = Prefix(words=words, codes=pictures, kinds=kinds, times=times, sound=heard)
+        return {"prefix": prefix, "codes": ClipCodes(video=codes, sound=sound)}
+
+    def _sound(self, track: np.ndarray, first: int) -> np.ndarray:
+        """int32 `[S, L]`, what sounds beside the latent frames from `first` on; -1 for a clip without a track."""
+        beside_first, beside_later = self.model.sound_frames
+        begin = max(0, beside_first + (first - 1) * beside_later)
+        end = beside_first + (first + self.frames - 1) * beside_later
+        sound = track[begin:end]
+        return sound if len(sound) == end - begin else np.full((end - begin, self.model.sound_levels), -1, np.int32)
 
     def _given(self, element: TokenSample, codes: np.ndarray, rng: np.random.Generator):
         """(codes int32 `[G, h, w]`, kinds int32 `[G, h, w]`, times float32 `[G]`) of the given pictures."""

@@ -1,13 +1,17 @@
 """`reelm data tokenize`: clips of a data set through a trained tokenizer, once, into a set that the LM trains on."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
 
-from .datasets import open_clips
-from .tokens import TokenIndex, TokenRun, TokenSample, write_tokens
+from reelm.tokenizer.audio import AudioTokenizer
+from reelm.tokenizer.sound import resample, with_channels
+
+from .audio_tokenizer import open_audio_tokenizer
+from .datasets import CaptionedClip, open_clips
+from .tokens import SoundIndex, TokenIndex, TokenRun, TokenSample, write_tokens
 from .video_tokenizer import open_tokenizer
 
 _BATCH = 32
@@ -19,6 +23,7 @@ def tokenize(
     tokenizer: str | Path,
     output: Path,
     *,
+    audio_tokenizer: str | Path | None = None,
     split: str = "train",
     num_clips: int | None = None,
     num_frames: int | None = None,
@@ -35,15 +40,23 @@ def tokenize(
         name: of the data set, or the folder of one that was built.
         tokenizer: folder of `reelm train video-tokenizer`, a model folder, or the name of a shipped model.
         output: folder for the token set.
+        audio_tokenizer: likewise, for the sound of clips that have some; None leaves sound out.
         num_frames: of each clip; None for its own length, 33 of moving_digits.
         process, processes: this one of so many that share the work; see `write_tokens`.
         note: called with the shards that are there and those there will be.
 
     Raises:
-        RequestError: no such data set or tokenizer, or `output` holds something else.
+        RequestError: no such data set or tokenizer, sound that does not go with the frames' rate, or `output` holds
+            something else.
     """
     net = open_tokenizer(tokenizer)
+    audio = None if audio_tokenizer is None else open_audio_tokenizer(audio_tokenizer)
     clips = open_clips(name, split, num_frames=num_frames, num_clips=num_clips)
+    fps, stride = clips[0]["fps"], net.config.time_stride
+    sound = None
+    if audio is not None:
+        beside = (audio.config.frames_beside(1, fps), audio.config.frames_beside(stride, fps))
+        sound = SoundIndex(audio.hash, audio.config.levels, audio.config.bits, beside)
     ends = list(accumulate(run.clips for run in clips.shapes))
 
     def samples_of(start: int, stop: int) -> Iterator[TokenSample]:
@@ -57,22 +70,56 @@ def tokenize(
             chosen = np.take_along_axis(videos, frames[..., None, None, None], axis=1)
             codes, stills = net.encode(videos), net.encode(chosen.reshape(-1, 1, *videos.shape[2:]))
             stills = stills.reshape(*frames.shape, *codes.shape[2:])
+            tracks = _sounds(audio, batch, sound.frames, codes.shape[1]) if audio and sound else _no_sounds(batch)
             for i, clip in enumerate(batch):
-                caption = clip["caption"]
-                yield {"video": codes[i], "caption": caption, "stills": stills[i], "still_frames": frames[i]}
+                yield {
+                    "video": codes[i],
+                    "caption": clip["caption"],
+                    "stills": stills[i],
+                    "still_frames": frames[i],
+                    "sound": tracks[i],
+                }
 
     return write_tokens(
         output,
         samples_of,
         runs=[TokenRun(*run) for run in clips.shapes],
         tokenizer_hash=net.hash,
-        fps=clips[0]["fps"],
-        time_stride=net.config.time_stride,
+        fps=fps,
+        time_stride=stride,
         source=clips.description,
+        sound=sound,
         process=process,
         processes=processes,
         note=note,
     )
+
+
+def _no_sounds(batch: Sequence[CaptionedClip]) -> list[np.ndarray]:
+    return [np.zeros((0, 0), np.int32)] * len(batch)
+
+
+def _sounds(
+    audio: AudioTokenizer, batch: Sequence[CaptionedClip], beside: tuple[int, int], latent_frames: int
+) -> list[np.ndarray]:
+    """Codes int32 [F, L] of the sound beside all latent frames of each clip, F = 0 for a clip without a track."""
+    codes = [np.zeros((0, audio.config.levels), np.int32)] * len(batch)
+    heard = [i for i, clip in enumerate(batch) if len(clip.get("audio", ()))]
+    if not heard:
+        return codes
+    wanted = (beside[0] + (latent_frames - 1) * beside[1]) * audio.config.hop
+    # A short batch is filled up with silence, so that it does not compile another program.
+    tracks = np.zeros((_BATCH, wanted, audio.config.channels), np.float32)
+    for i in heard:
+        clip = batch[i]
+        assert "audio" in clip and "sample_rate" in clip
+        sound = with_channels(clip["audio"][None], audio.config.channels)
+        sound = resample(sound, clip["sample_rate"], audio.config.sample_rate)[0, :wanted]
+        tracks[i, : len(sound)] = sound
+    ids = audio.encode(tracks, audio.config.sample_rate)
+    for i in heard:
+        codes[i] = ids[i]
+    return codes
 
 
 def _batches(start: int, stop: int, ends: list[int]) -> Iterator[tuple[int, int]]:

@@ -4,13 +4,14 @@ Comes in: codes int32[t, h, w] with captions. Goes out: a folder of ArrayRecord 
 which tokenizer made the codes, from which clips, and which shapes stand where; then random access to its samples. Knows
 nothing of pixels, tokenizer networks or batches, and needs no TFDS.
 
-A record is one line of JSON ({"caption", "shape", "still_frames"}), a newline, and the codes as little-endian int32:
-those of the clip, then those of its stills.
+A record is one line of JSON ({"caption", "shape", "still_frames", "sound"}), a newline, and the codes as little-endian
+int32: those of the clip, those of its stills, those of its sound.
 Which samples a shard holds is settled beforehand, and a shard appears under its name only when whole: so any number of
 processes write side by side, and processes killed at any moment leave a folder that the next ones complete.
 """
 
 import json
+import math
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -24,21 +25,32 @@ from array_record.python.array_record_module import ArrayRecordWriter
 from reelm.tokenizer.request import RequestError
 
 INDEX_FILE = "index.json"
-_FORMAT = 3
+_FORMAT = 4
 # Neighbouring records are compressed together in groups; groups of one keep random access cheap.
 _WRITER_OPTIONS = "group_size:1,zstd:3"
 
 
 class TokenSample(TypedDict):
-    """Codes of one clip, int32[t, h, w], and the words for it; and some of its frames, each tokenized alone.
+    """Codes of one clip, int32[t, h, w], and the words for it; some of its frames, each tokenized alone; its sound.
 
-    `stills` is int32[s, h, w], `still_frames` int32[s] their frame numbers, from 0.
+    `stills` is int32[s, h, w], `still_frames` int32[s] their frame numbers, from 0. `sound` is int32[F, L], the audio
+    frames beside all latent frames; F is 0 when the clip has no track.
     """
 
     video: np.ndarray
     caption: str
     stills: np.ndarray
     still_frames: np.ndarray
+    sound: np.ndarray
+
+
+class SoundIndex(NamedTuple):
+    """What made the codes of sound; `frames` are the audio frames beside the first latent frame, and each later one."""
+
+    tokenizer_hash: str
+    levels: int
+    bits: int
+    frames: tuple[int, int]
 
 
 class TokenRun(NamedTuple):
@@ -54,7 +66,8 @@ class TokenRun(NamedTuple):
 class TokenIndex:
     """What `index.json` holds: `runs` are the samples by shape, in order; each shard holds the next `shard_size`.
 
-    time_stride is the number of frames that a latent frame after the first stands for.
+    time_stride is the number of frames that a latent frame after the first stands for. `sound` is None in a set without
+    codes of sound.
     """
 
     tokenizer_hash: str
@@ -63,6 +76,7 @@ class TokenIndex:
     runs: tuple[TokenRun, ...]
     shard_size: int
     source: Mapping[str, Any]
+    sound: SoundIndex | None = None
     complete: bool = False
 
     @property
@@ -107,6 +121,7 @@ def write_tokens(
     time_stride: int,
     shard_size: int = 4096,
     source: Mapping[str, Any] | None = None,
+    sound: SoundIndex | None = None,
     process: int = 0,
     processes: int = 1,
     note: Callable[[int, int], None] = lambda done, total: None,
@@ -117,7 +132,7 @@ def write_tokens(
         directory: made if missing; the same for all processes.
         samples_of: `(start, stop)` gives the samples from start to stop - 1; asked for one missing shard at a time.
         runs: how many samples of which shapes there are; a complete set grows when there are more.
-        tokenizer_hash, fps, time_stride, source: what was tokenized by what; `source` holds JSON values.
+        tokenizer_hash, fps, time_stride, source, sound: what was tokenized by what; `source` holds JSON values.
         process, processes: this one of so many, each started with the same arguments. Process p writes shards p,
             p + processes and so on; a set begun by some number of processes may be completed by another.
         note: called with the shards that are there and those there will be.
@@ -139,6 +154,7 @@ def write_tokens(
         runs=tuple(TokenRun(*run) for run in runs),
         shard_size=shard_size,
         source=json.loads(json.dumps(dict(source or {}))),  # as it will be read back: tuples become lists
+        sound=sound,
     )
     if directory.exists() and not directory.is_dir():
         raise RequestError(f"{directory} is a file; name a folder for the tokens")
@@ -198,20 +214,27 @@ def _pack(sample: TokenSample) -> bytes:
     if stills.shape != (len(frames), *video.shape[1:]) or stills.dtype != np.int32:
         shape = [len(frames), *video.shape[1:]]
         raise ValueError(f"stills of this clip must be int32{shape}, not {stills.dtype}{list(stills.shape)}")
-    head = json.dumps({"caption": sample["caption"], "shape": video.shape, "still_frames": frames})
-    return head.encode() + b"\n" + np.concatenate([video, stills]).astype("<i4").tobytes()
+    sound = np.asarray(sample["sound"])
+    if sound.ndim != 2 or sound.dtype != np.int32:
+        raise ValueError(f"codes of sound must be int32[F, L], not {sound.dtype}{list(sound.shape)}")
+    head = {"caption": sample["caption"], "shape": video.shape, "still_frames": frames, "sound": sound.shape}
+    codes = np.concatenate([video.reshape(-1), stills.reshape(-1), sound.reshape(-1)])
+    return json.dumps(head).encode() + b"\n" + codes.astype("<i4").tobytes()
 
 
 def _unpack(record: bytes) -> TokenSample:
     head, codes = record.split(b"\n", 1)
     fields = json.loads(head)
     length, *grid = fields["shape"]
-    frames = np.frombuffer(codes, "<i4").astype(np.int32).reshape(-1, *grid)
+    ids = np.frombuffer(codes, "<i4").astype(np.int32)
+    pictures = (length + len(fields["still_frames"])) * math.prod(grid)
+    frames = ids[:pictures].reshape(-1, *grid)
     return {
         "video": frames[:length],
         "caption": fields["caption"],
         "stills": frames[length:],
         "still_frames": np.array(fields["still_frames"], np.int32),
+        "sound": ids[pictures:].reshape(fields["sound"]),
     }
 
 
@@ -255,7 +278,9 @@ def _read_index(directory: Path) -> TokenIndex:
         if fields.pop("format") != _FORMAT:
             raise RequestError(f"{path} is of another format than {_FORMAT}; tokenize the clips again")
         runs = tuple(TokenRun(*(int(number) for number in run)) for run in fields.pop("runs"))
-        return TokenIndex(runs=runs, **fields)
+        made = fields.pop("sound")
+        sound = made and SoundIndex(made[0], made[1], made[2], tuple(made[3]))
+        return TokenIndex(runs=runs, sound=sound, **fields)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         if isinstance(error, RequestError):
             raise
@@ -264,7 +289,7 @@ def _read_index(directory: Path) -> TokenIndex:
 
 def _check_same(directory: Path, there: TokenIndex, wanted: TokenIndex) -> None:
     """RequestError unless `there` is the begun or smaller form of `wanted`."""
-    for field in ("tokenizer_hash", "fps", "time_stride", "source", "shard_size"):
+    for field in ("tokenizer_hash", "fps", "time_stride", "source", "sound", "shard_size"):
         old, new = getattr(there, field), getattr(wanted, field)
         if old != new:
             raise RequestError(f"{directory} holds tokens with {field} {old}, not {new}; name a new folder")

@@ -35,6 +35,8 @@ class DataTokenize:
     """Data set to tokenize, or the folder of one that was built."""
     video_tokenizer: str = "demo"
     """Folder of `reelm train video-tokenizer`, a model folder, or a shipped model."""
+    audio_tokenizer: str | None = None
+    """Likewise, for the sound of clips that have some; by default sound is left out."""
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"])] = Path("runs/tokens")
     """Folder to write, where the language model's configuration looks for it. An unfinished one is gone on with."""
     split: str = "train"
@@ -57,6 +59,7 @@ class DataTokenize:
                 self.name,
                 self.video_tokenizer,
                 self.output,
+                audio_tokenizer=self.audio_tokenizer,
                 split=self.split,
                 num_clips=self.num_clips or (_DRAWN if is_drawn(self.name) else None),
                 num_frames=self.num_frames,

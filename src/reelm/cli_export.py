@@ -16,6 +16,8 @@ class Export:
 
     video_tokenizer: Path
     """Folder of `reelm train video-tokenizer`."""
+    audio_tokenizer: Path | None = None
+    """Folder of `reelm train audio-tokenizer`, for a model with sound."""
     lm: Path | None = None
     """Folder of `reelm train lm`; without it the model can reconstruct and tokenize, and not generate."""
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
@@ -26,7 +28,7 @@ class Export:
     """Strength of guidance by the prompt where a call does not name one; 1 is none."""
 
     def run(self) -> None:
-        for folder in (self.video_tokenizer, self.lm):
+        for folder in (self.video_tokenizer, self.audio_tokenizer, self.lm):
             if folder is not None and not folder.is_dir():
                 raise RequestError(f"there is no folder {folder}; name the --workdir of a training")
         if self.output.is_file():
@@ -35,5 +37,6 @@ class Export:
 
         from reelm.train.export import export
 
-        export(self.video_tokenizer, self.lm, self.output, dtype=self.dtype, cfg_scale=self.cfg_scale)
+        stored = {"dtype": self.dtype, "cfg_scale": self.cfg_scale}
+        export(self.video_tokenizer, self.lm, self.output, audio_tokenizer=self.audio_tokenizer, **stored)
         print(self.output)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _AT_ONCE = 8  # clips made together
 _SETTINGS = ("num_frames", "temperature", "top_k", "top_p", "min_p", "negative_prompt", "decoding")
 _SETTINGS += ("height", "width", "fps", "overlap")
-_FILES = ("image", "last_image", "video", "mask")
+_FILES = ("image", "last_image", "video", "mask", "audio")
 
 
 class Job(NamedTuple):
@@ -39,7 +39,7 @@ class Generate:
     model: str | None = None
     """Shipped model or model folder; the default is "demo"."""
     num_frames: int | None = None
-    """Frames of the clip, given ones included; the default is 17, or as many as a masked video has."""
+    """Frames of the clip, given ones included; the default is as many as the video or the audio has, otherwise 17."""
     seed: int = 0
     """The same seed gives the same clip."""
     num_samples: int = 1
@@ -49,9 +49,11 @@ class Generate:
     last_image: Path | None = None
     """Picture that it ends with."""
     video: Path | None = None
-    """Clip to go on from; with --mask, one to make a part of anew."""
+    """Clip to go on from; with --mask, one to make a part of anew; one without sound can be given its sound."""
     mask: Path | None = None
     """Picture that is white where the video is to be filled in; all else stays as it is."""
+    audio: Path | None = None
+    """Sound that the clip is to go with, or the sound of a video."""
     overlap: float | None = None
     """Seconds that the sliding window of a long clip reads again of what it made; the default is 1."""
     temperature: float | None = None
