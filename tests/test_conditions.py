@@ -101,7 +101,9 @@ def test_places_under_the_mask_are_unknown(tiny_model, video):
     np.testing.assert_array_equal(given.unknown, np.broadcast_to([[False, True, False], [False] * 3], (4, 2, 3)))
     only_late = np.zeros((10, 16, 24), bool)
     only_late[4, 0, 0] = True
-    given = conditions(tiny_model.video_tokenizer, **SIZE, num_frames=None, video=video, mask=only_late)
+    given = conditions(
+        tiny_model.video_tokenizer, None, **SIZE, num_frames=None, default=17, video=video, mask=only_late
+    )
     assert given.unknown is not None
     np.testing.assert_array_equal(np.flatnonzero(given.unknown.any((1, 2))), [1])  # frames 1 to 4
 

@@ -13,10 +13,13 @@ from reelm.lm.likelihood import cross_entropy
 from reelm.lm.prefix import ClipCodes, Prefix
 from reelm.lm.stream import SPECIALS
 from reelm.lm.transformer import LMConfig, init_params
+from reelm.sampling.model import Model
+from reelm.tokenizer.audio import AudioTokenizer, AudioTokenizerConfig
+from reelm.tokenizer.audio import init_params as init_audio_params
 from reelm.tokenizer.request import RequestError
 from reelm.tokenizer.text import TextTokenizer
 from reelm.tokenizer.video import VideoTokenizerConfig
-from reelm.train import lm, video_tokenizer
+from reelm.train import lm, moving_digits_sound, video_tokenizer
 from reelm.train.augment import RandomClip
 from reelm.train.checkpoints import restore_params
 from reelm.train.export import export
@@ -49,6 +52,10 @@ LM = LMRun(
     ),
     optimizer=OptimizerConfig(muon=0.02),
     loop=LoopConfig(steps=3, save_every=3, sample_every=3),
+)
+
+AUDIO = AudioTokenizerConfig(
+    strides=(40, 10), encoder_channels=(8, 8), decoder_channels=(8, 8), levels=2, groups=1, bits=4
 )
 
 
@@ -190,3 +197,29 @@ def test_the_average_is_what_is_exported(trained):
     difference = jax.tree.map(lambda a, b: np.abs(a - b).max(), averaged, latest)
     assert max(jax.tree.leaves(difference)) > 0
     jax.tree.map(np.testing.assert_array_equal, open_tokenizer(trained / "tokenizer").params, averaged)
+
+
+def test_a_silent_language_model_gets_sound(trained, tmp_path):
+    """Tokens with sound, a model that goes on from a silent one, and a folder whose clips are heard."""
+    from reelm.train.tokens import open_tokens
+
+    audio = AudioTokenizer(AUDIO, init_audio_params(AUDIO, jax.random.key(0)))
+    video = open_tokenizer(trained / "tokenizer")
+    Model("parts", video, audio_tokenizer=audio).save(tmp_path / "parts")
+    tokens, parts = tmp_path / "tokens", tmp_path / "parts"
+    tokenize("moving_digits_sound", parts, tokens, audio_tokenizer=parts, num_clips=40, num_frames=9)
+    source = open_tokens(tokens)
+    sound = moving_digits_sound.example("train", 3, 9)["audio"]
+    np.testing.assert_array_equal(source[3]["sound"], audio.encode(sound, 16_000)[0])
+
+    heard = replace(LM.model, sound_levels=2, sound_bits=4, sound_frames=(5, 20))
+    buckets = (Bucket(frames=2, batch_size=2), Bucket(frames=2, batch_size=2, task="hears"))
+    stages = (Stage(buckets=buckets, weights=(0.5, 0.5)),)
+    run = replace(LM, model=heard, tokens=(tokens,), stages=stages, start_from=trained / "lm")
+    lm.train(run, tmp_path / "lm")
+    model = export(parts, tmp_path / "lm", tmp_path / "model", audio_tokenizer=parts)
+    clip = reelm.load(str(tmp_path / "model")).generate("a red seven moves right", num_frames=5)
+    assert clip.audio is not None and clip.audio.shape == (10_000, 1)
+    assert model.language_model().tasks == ("begins", "hears")
+    with pytest.raises(RequestError, match="tokenize with --audio-tokenizer"):
+        lm.train(replace(run, tokens=(trained / "tokens",)), tmp_path / "silent")

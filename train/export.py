@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from reelm.lm.transformer import LMConfig
-from reelm.sampling.model import Defaults, LanguageModel, Model
+from reelm.sampling.model import Defaults, LanguageModel, Model, load
 from reelm.sampling.weights import StoredType
 from reelm.tokenizer.request import RequestError
 from reelm.tokenizer.text import TextTokenizer
@@ -32,10 +32,10 @@ def export(
     RequestError when a folder holds no training, or the language model was trained on codes of another tokenizer.
     """
     tokenizer = open_tokenizer(video_tokenizer)
-    record: dict[str, Any] = {"video_tokenizer": _record(video_tokenizer)}
+    record: dict[str, Any] = {"video_tokenizer": _of_part(video_tokenizer, "video_tokenizer")}
     audio = None if audio_tokenizer is None else open_audio_tokenizer(audio_tokenizer)
     if audio_tokenizer is not None:
-        record["audio_tokenizer"] = _record(audio_tokenizer)
+        record["audio_tokenizer"] = _of_part(audio_tokenizer, "audio_tokenizer")
     language_model, defaults = None, Defaults()
     if lm is not None:
         params, _, config = restore_params(lm)
@@ -63,6 +63,11 @@ def export(
     model = Model(output.name, tokenizer, language_model, defaults, record, audio_tokenizer=audio)
     model.save(output, dtype=dtype)
     return model
+
+
+def _of_part(where: Path, part: str) -> dict[str, Any]:
+    """The record of a training's folder, or what a model folder says of that part."""
+    return _record(where) if (where / "checkpoints").is_dir() else load(str(where)).record.get(part, {})
 
 
 def _record(workdir: Path) -> dict[str, Any]:

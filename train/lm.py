@@ -197,7 +197,11 @@ def _start(run: LMRun, sources: Sequence[TokenSource], workdir: Path) -> tuple[T
     if run.start_from is None:
         return text_tokenizer(sources, run.model.text_vocabulary, workdir), fresh
     there, _, config = restore_params(run.start_from)
-    changed = list(differences(config.get("model"), json.loads(json.dumps(asdict(run.model)))))
+    was, model = config.get("model", {}), json.loads(json.dumps(asdict(run.model)))
+    if not was.get("sound_levels"):
+        # A silent model may get sound: all that it knows stays of use.
+        was, model = ({name: v for name, v in sizes.items() if not name.startswith("sound_")} for sizes in (was, model))
+    changed = list(differences(was, model))
     if changed:
         raise RequestError(f"{run.start_from} is no language model of these sizes: {'; '.join(changed)}")
     if not (Path(workdir) / TEXT_FILE).exists():

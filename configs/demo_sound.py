@@ -1,0 +1,33 @@
+"""`demo_sound`: the language model of `demo_tasks` gets sound: names that a voice says, ticks of bounces.
+
+Its tokens are those of `moving_digits_sound` with codes of sound, 5 audio frames beside each video frame. Run it with
+`--start-from` the workdir of `demo_tasks`' language model.
+"""
+
+from dataclasses import replace
+
+from reelm.configs import demo, demo_tasks
+from reelm.train.lm import LMRun
+from reelm.train.loop import LoopConfig
+from reelm.train.mixture import Bucket, Stage
+
+_AUDIO = demo.audio_tokenizer.model
+
+_SHARES: dict[Bucket, float] = {
+    Bucket(frames=1, batch_size=24): 0.04,
+    Bucket(frames=5, batch_size=10): 0.48,
+    Bucket(frames=9, batch_size=5): 0.08,
+    Bucket(frames=5, batch_size=8, task="continues"): 0.06,
+    Bucket(frames=8, batch_size=5, task="continues"): 0.06,
+    Bucket(frames=5, batch_size=7, task="frames"): 0.08,
+    Bucket(frames=5, batch_size=5, task="fills"): 0.06,
+    Bucket(frames=5, batch_size=8, task="hears"): 0.14,
+}
+
+lm: LMRun = replace(
+    demo_tasks.lm,
+    model=replace(demo.lm.model, sound_levels=_AUDIO.levels, sound_bits=_AUDIO.bits, sound_frames=(5, 20)),
+    stages=(Stage(buckets=tuple(_SHARES), weights=tuple(_SHARES.values())),),
+    drop_text=0.2,  # what a picture sounds like is to be known from the picture, too
+    loop=LoopConfig(steps=8_000, log_every=50, save_every=250),
+)
