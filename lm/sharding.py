@@ -18,9 +18,10 @@ import jax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 Axes = tuple[str | tuple[str, ...] | None, ...]
+Rules = tuple[tuple[str, Axes], ...]
 
 # The first pattern found in a leaf's path decides: mesh axes of its last array axes, those before them whole.
-RULES: tuple[tuple[str, Axes], ...] = (
+RULES: Rules = (
     (r"/(qkv|gate_up)/kernel$", (("fsdp", "tensor"), None)),
     (r"/(attention/out|down)/kernel$", ("tensor", "fsdp")),
     (r"(^|/)(rows|bits|embedding)$", (None, ("fsdp", "tensor"))),  # tables of vectors
@@ -29,16 +30,23 @@ RULES: tuple[tuple[str, Axes], ...] = (
     (r"(^|/)(step|key|count|real|made)$", ()),
     (r"/ns_coeffs$", ()),
 )
-# The same for parameters that `weights.arrange` made ready for use.
-RULES_IN_USE: tuple[tuple[str, Axes], ...] = ((r"/(qkv|gate_up)/kernel$", ("fsdp", "tensor")), *RULES)
+# The same for parameters that `weights.py` made ready for use. Of a table any row may be asked for, so it is gathered.
+RULES_IN_USE: Rules = (
+    (r"/(qkv|gate_up)/kernel$", ("fsdp", "tensor")),
+    (r"(^|/)(rows|bits|table|embedding)$", (None, "tensor")),
+    *RULES,
+)
 
 BATCH_AXES = ("data", "fsdp")
 # The mesh axes of an activation's axis, by what it holds.
 _ACTIVATIONS = {"batch": BATCH_AXES, "slots": ("sequence",), "heads": ("tensor",), "hidden": ("tensor",)}
 
 
-def of_state(state: Any, mesh: Mesh, rules: tuple[tuple[str, Axes], ...] = RULES) -> Any:
-    """The shardings of a train state. An axis that the mesh does not divide stays whole; LookupError for a new name."""
+def of_state(state: Any, mesh: Any, rules: Rules = RULES) -> Any:
+    """The shardings of a train state or of parameters alone.
+
+    An axis that the mesh does not divide stays whole; LookupError for a new name.
+    """
 
     def sharding(path: tuple, leaf: Any) -> NamedSharding:
         name = jax.tree_util.keystr(path, simple=True, separator="/")
@@ -70,8 +78,8 @@ def batch_parts(mesh: Mesh) -> int:
 
 def tensor_parts() -> int:
     """Parts that matrices are cut into on the mesh of the program that is being traced; 1 without a mesh."""
-    mesh = jax.sharding.get_abstract_mesh()
-    return 1 if mesh.empty else mesh.shape["tensor"]
+    mesh = _mesh()
+    return 1 if mesh is None else mesh.shape["tensor"]
 
 
 def hold(x: jax.Array, *axes: str | None) -> jax.Array:
@@ -79,8 +87,8 @@ def hold(x: jax.Array, *axes: str | None) -> jax.Array:
 
     Without a mesh, `x` itself. Rows that the mesh does not divide, such as a single clip, are on every device.
     """
-    mesh = jax.sharding.get_abstract_mesh()
-    if mesh.empty:
+    mesh = _mesh()
+    if mesh is None:
         return x
     names = [_ACTIVATIONS[name] if name else None for name in axes]
     names = [
@@ -88,6 +96,20 @@ def hold(x: jax.Array, *axes: str | None) -> jax.Array:
         for name, size in zip(names, x.shape, strict=True)
     ]
     return jax.lax.with_sharding_constraint(x, PartitionSpec(*names))
+
+
+def hold_params(params: Any) -> Any:
+    """Parameters made ready for use, held to their place on the mesh of the program that is being traced."""
+    mesh = _mesh()
+    if mesh is None:
+        return params
+    layout = of_state(params, mesh, RULES_IN_USE)
+    return jax.tree.map(lambda leaf, where: jax.lax.with_sharding_constraint(leaf, where.spec), params, layout)
+
+
+def _mesh() -> Any:
+    mesh = jax.sharding.get_abstract_mesh()
+    return None if mesh.empty or mesh.size == 1 else mesh
 
 
 def _parts(mesh: Any, axes: str | tuple[str, ...]) -> int:

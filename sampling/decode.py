@@ -21,6 +21,7 @@ from jax.typing import DTypeLike
 from reelm.lm import transformer
 from reelm.lm.cache import Cache
 from reelm.lm.prefix import Prefix
+from reelm.lm.sharding import hold
 from reelm.lm.stream import Layout
 from reelm.lm.transformer import LMConfig
 from reelm.tokenizer.codes import ids_to_sub_tokens, sub_tokens_to_ids
@@ -203,7 +204,7 @@ def _draw(
     of_places = jax.vmap(lambda key: jax.vmap(partial(jax.random.fold_in, key))(places))(keys)  # [B, W]
     sub_tokens = jnp.zeros((*hidden.shape[:2], len(config.code.split)), jnp.int32)
     for k in range(len(config.code.split)):
-        logits = transformer.logits(config, params, hidden, sub_tokens, k)
+        logits = hold(transformer.logits(config, params, hidden, sub_tokens, k), "batch", None, None)
         logits = guide(logits, scale) if guided else logits
         of_draws = jax.vmap(partial(jax.random.fold_in, data=k))(of_places.reshape(-1))
         values = choose(logits.reshape(clips * window, -1), of_draws, controls).reshape(clips, window)

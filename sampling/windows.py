@@ -51,12 +51,13 @@ def latent_frames(model: "Model", request: "Request") -> Iterator[tuple[jax.Arra
         prefix = prefix_of(first, now)
         layout = Layout(lm.config.prefix, room, rows, columns, given=prefix.kinds.shape[1])
         place = first * layout.per_frame
-        state = start(
-            *(lm.config, layout, width, settings.guided, model.dtype),
-            *(lm.decoding_params, prefix, place, keys, controls),
-        )
-        for frame in list(recent)[len(recent) - (now - first) :]:
-            state = read_frame(lm.config, layout, room, lm.decoding_params, state, frame, controls)
+        with lm.on_mesh():
+            state = start(
+                *(lm.config, layout, width, settings.guided, model.dtype),
+                *(lm.decoding_params, prefix, place, keys, controls),
+            )
+            for frame in list(recent)[len(recent) - (now - first) :]:
+                state = read_frame(lm.config, layout, room, lm.decoding_params, state, frame, controls)
         return layout, state
 
     def prefix_of(first: int, now: int) -> Prefix:
@@ -97,7 +98,10 @@ def latent_frames(model: "Model", request: "Request") -> Iterator[tuple[jax.Arra
             assert layout is not None
             # Two spans serve every clip: that of a default one, and all of the window.
             span = short if now - first < short else length
-            frame, forwards, state = decode_frame(lm.config, layout, width, span, lm.decoding_params, state, controls)
+            with lm.on_mesh():
+                frame, forwards, state = decode_frame(
+                    lm.config, layout, width, span, lm.decoding_params, state, controls
+                )
         anchor = frame if anchor is None else anchor
         recent.append(frame)
         yield frame, forwards
