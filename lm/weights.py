@@ -93,7 +93,7 @@ def _converted(config: LMConfig, tree: dict, weights: Weights, mesh: Mesh | None
     shards = 1 if mesh is None else mesh.shape["tensor"]
 
     def convert(tree: dict) -> dict:
-        return _narrowed(arrange(config, tree, shards), weights)
+        return narrowed(arrange(config, tree, shards), weights)
 
     if mesh is None:
         return jax.tree.map(jnp.asarray, tree) if weights == "float32" else jax.jit(convert)(tree)
@@ -102,9 +102,11 @@ def _converted(config: LMConfig, tree: dict, weights: Weights, mesh: Mesh | None
     return jax.jit(convert, out_shardings=layout)(tree)
 
 
-def _narrowed(tree: dict, weights: Weights) -> dict:
+def narrowed(tree: Any, weights: Weights) -> Any:
     """The tree with matrices and tables in another format: {"kernel"} may get a "scale", {"rows", "bits"} a "table"."""
-    if weights == "float32":
+    if isinstance(tree, tuple):
+        return tuple(narrowed(layer, weights) for layer in tree)
+    if weights == "float32" or not isinstance(tree, dict):
         return tree
     if "kernel" in tree:
         kernel = tree["kernel"]
@@ -116,4 +118,4 @@ def _narrowed(tree: dict, weights: Weights) -> dict:
         return {"table": signed(tree["rows"], tree["bits"]).astype(jnp.bfloat16)}
     if "embedding" in tree:
         return {"embedding": tree["embedding"].astype(jnp.bfloat16)}
-    return {name: _narrowed(value, weights) if isinstance(value, dict) else value for name, value in tree.items()}
+    return {name: narrowed(value, weights) for name, value in tree.items()}

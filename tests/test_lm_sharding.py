@@ -3,6 +3,8 @@
 Run as a program this file is the part that needs eight devices, which must be asked for before JAX starts.
 """
 
+import os
+import subprocess
 import sys
 import tempfile
 from dataclasses import replace
