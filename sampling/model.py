@@ -36,6 +36,7 @@ from .clip import Clip
 from .conditions import Picture, Source
 from .generate import joined, score, stream
 from .request import Prompt, request
+from .room import check_weights
 from .settings import Callback, Decoding
 from .weights import StoredType, pack, unpack
 
@@ -80,7 +81,8 @@ class LanguageModel:
 
     @cached_property
     def decoding_params(self) -> dict:
-        """The parameters with unrolled layers, on the devices."""
+        """The parameters with unrolled layers, on the devices; RequestError when they do not fit."""
+        check_weights(self)
         return for_decoding(self.config, self.params, self.weights, self.mesh)
 
     def on_mesh(self) -> AbstractContextManager:

@@ -17,6 +17,7 @@ from reelm.lm.prefix import Prefix
 from reelm.lm.stream import Layout, prefix_ids
 
 from .decode import DecodeState, decode_frame, read_frame, start, window_for
+from .room import check_cache
 
 if TYPE_CHECKING:
     from .model import Model
@@ -43,6 +44,13 @@ def latent_frames(model: "Model", request: "Request") -> Iterator[tuple[jax.Arra
     keys = jax.vmap(jax.random.key)(jnp.asarray(list(seeds) * len(scripts), jnp.uint32))
     rows, columns = given.known.shape[1:]
     width = window_for(settings.decoding, model.defaults.window)
+    check_cache(
+        lm,
+        clips,
+        clips * (2 if settings.guided else 1),
+        lm.config.prefix + room * rows * columns + width - 1,
+        jnp.dtype(model.dtype).itemsize,
+    )
     recent: deque[jax.Array] = deque(maxlen=length)
     anchor: jax.Array | None = None
 

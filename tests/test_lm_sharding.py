@@ -97,6 +97,8 @@ def steps() -> None:
             assert metrics["skipped"] == 0 and int(state.step) == 1
             assert all(jax.tree.leaves(jax.tree.map(lambda a, b: a.sharding == b, state, layout)))
         made[words] = (layout, state)
+    state, layout, _ = build(RUN, jax.make_mesh((1, 1, 1, 1), AXES, devices=jax.devices()[:1]), {})
+    made["one device"] = (layout, state)
     for words, (_, state) in made.items():
         with tempfile.TemporaryDirectory() as folder:
             store = Checkpoints(Path(folder), keep=1, note=print)
@@ -105,7 +107,7 @@ def steps() -> None:
             store.close()
             found = store.newest()
             assert found is not None
-            for layout, other in (made[name] for name in MESHES if name != words):
+            for layout, other in (made[name] for name in made if name != words):
                 restored, _ = store.load(found, other)
                 jax.tree.map(np.testing.assert_array_equal, jax.device_get(restored), jax.device_get(state))
                 assert all(jax.tree.leaves(jax.tree.map(lambda a, b: a.sharding == b, restored, layout)))
@@ -122,17 +124,21 @@ def ids() -> None:
     def decode(mesh, guided: bool, window: int) -> np.ndarray:
         ready = for_decoding(config, params, "float32", mesh)
         rows = Prefix.concatenate([prefix, prefix]) if guided else prefix
-        controls = Controls.checked(1.0, 0, 1.0, 0.0, [2.0])
-        with jax.set_mesh(mesh or one):
-            state = start(config, layout, window, guided, jnp.float32, ready, rows, 0, keys, controls)
-            frames = []
-            for _ in range(layout.frames):
-                frame, _, state = decode_frame(config, layout, window, layout.frames, ready, state, controls)
-                frames.append(np.asarray(frame))
+        found = []
+        for temperature in (1.0, 0.5):
+            compiled = start._cache_size() + decode_frame._cache_size()
+            controls = Controls.checked(temperature, 0, 1.0, 0.0, [2.0])
+            with jax.set_mesh(mesh or one):
+                state = start(config, layout, window, guided, jnp.float32, ready, rows, 0, keys, controls)
+                for _ in range(layout.frames):
+                    frame, _, state = decode_frame(config, layout, window, layout.frames, ready, state, controls)
+                    found.append(np.asarray(frame))
+        # One program for the first latent frame and the later ones, and none for another temperature.
+        assert start._cache_size() + decode_frame._cache_size() == compiled
         if mesh is not None:
             heads = state.cache[0].keys.addressable_shards[0].data.shape[2]
             assert heads == config.kv_heads // mesh.shape["tensor"], state.cache[0].keys.sharding
-        return np.stack(frames, axis=1)
+        return np.stack(found, axis=1)
 
     expected = decode(None, True, 2)
     assert len(np.unique(expected)) > 3
