@@ -7,19 +7,21 @@ from typing import Any
 from reelm.tokenizer.request import RequestError
 
 _FIELDS = {"video-tokenizer": "video_tokenizer", "audio-tokenizer": "audio_tokenizer", "lm": "lm"}
+# Presets that stand together in one module, where their names are added to those of the fields.
+_TOGETHER = {"300m": "videopoet", "1b": "videopoet", "8b": "videopoet"}
 
 
 def names() -> tuple[str, ...]:
     """The presets there are."""
-    return tuple(sorted(module.name for module in pkgutil.iter_modules(__path__)))
+    alone = {module.name for module in pkgutil.iter_modules(__path__)} - set(_TOGETHER.values())
+    return (*sorted(alone), *_TOGETHER)
 
 
 def stages(name: str) -> tuple[str, ...]:
     """What can be trained by the preset `name`; RequestError when there is no such preset."""
     if name not in names():
         raise RequestError(f"no config is named {name!r}; there are {', '.join(names())}")
-    module = importlib.import_module(f"{__name__}.{name}")
-    return tuple(stage for stage, value in _FIELDS.items() if hasattr(module, value))
+    return tuple(stage for stage in _FIELDS if _find(stage, name) is not None)
 
 
 def get(stage: str, name: str) -> Any:
@@ -30,4 +32,9 @@ def get(stage: str, name: str) -> Any:
     if stage not in stages(name):
         having = [other for other in names() if stage in stages(other)]
         raise RequestError(f"config {name!r} has no {stage}; those that have one are {', '.join(having)}")
-    return getattr(importlib.import_module(f"{__name__}.{name}"), _FIELDS[stage])
+    return _find(stage, name)
+
+
+def _find(stage: str, name: str) -> Any:
+    module = importlib.import_module(f"{__name__}.{_TOGETHER.get(name, name)}")
+    return getattr(module, _FIELDS[stage] + (f"_{name}" if name in _TOGETHER else ""), None)

@@ -1,6 +1,6 @@
 """`magvit2`: the video tokenizer of the MAGVIT-v2 paper, in size and recipe (arXiv 2310.05737, section 4, appendix A).
 
-    reelm train video-tokenizer magvit2 --workdir runs/magvit2 --data.dataset NAME --mesh.fsdp 2
+    reelm train video-tokenizer magvit2 --workdir runs/magvit2 --data.dataset NAME --mesh fsdp=2
 
 199 M parameters: 128 channels x (1, 2, 2, 4), 4 residual blocks a stage, no patches. 17 x 128 x 128 become 5 x 16 x 16
 codes of 18 bits, for about 9.1 TFLOP to encode and decode. The paper trains at batch 256, images first: `--data.frames

@@ -6,7 +6,10 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 
 from .cache import LayerCache
+from .fused_attention import PrefixAttention
+from .linear import Linear, split
 from .positions import rotate
+from .sharding import hold, tensor_parts
 
 
 class Attention(nn.Module):
@@ -23,27 +26,37 @@ class Attention(nn.Module):
         x: jax.Array,
         aims: jax.Array,
         places: jax.Array,
-        mask: jax.Array,
+        mask: jax.Array | PrefixAttention,
         cache: LayerCache | None = None,
         start: jax.Array | int = 0,
     ) -> tuple[jax.Array, LayerCache | None]:
         """x `[B, L, D]`, turns of queries and keys `[(B,) L, K/2]`, mask bool `[L, slots]` -> (`[B, L, D]`, cache).
 
+        Without a cache the mask may be in the hands of a fused kernel.
+
         With a cache, the L slots are written from `start` on, and the first `slots` of it are read.
         """
-        sizes = (self.heads, self.kv_heads, self.kv_heads)
+        slots = "slots" if cache is None else None
         # One matmul for all three: small models are bound by the number of kernels, not by bytes.
-        fused = nn.Dense(sum(sizes) * self.head_width, use_bias=False, dtype=self.dtype, name="qkv")(x)
-        fused = fused.reshape(*x.shape[:2], sum(sizes), self.head_width)
-        query, key, value = jnp.split(fused, (sizes[0], sizes[0] + sizes[1]), axis=2)
+        sizes = tuple(heads * self.head_width for heads in (self.heads, self.kv_heads, self.kv_heads))
+        fused = Linear(sum(sizes), self.dtype, name="qkv")(x)
+        query, key, value = (
+            part.reshape(*x.shape[:2], -1, self.head_width) for part in split(fused, sizes, tensor_parts())
+        )
         query = rotate(nn.RMSNorm(dtype=self.dtype, name="norm_query")(query), aims)
         key = rotate(nn.RMSNorm(dtype=self.dtype, name="norm_key")(key), places)
-        if cache is not None:
-            cache = cache.write(key, value, start)
-            seen = mask.shape[-1]
-            key, value = cache.keys[:, :seen].astype(self.dtype), cache.values[:, :seen].astype(self.dtype)
-        y = attend(query, key, value, mask)
-        return nn.Dense(x.shape[-1], use_bias=False, dtype=self.dtype, name="out")(y.reshape(*x.shape[:2], -1)), cache
+        query = hold(query, "batch", slots, "heads", None)
+        # Where slots lie on several devices, each reads the keys and values of all.
+        key, value = (hold(each, "batch", None, "heads", None) for each in (key, value))
+        if isinstance(mask, PrefixAttention):
+            y = mask(query, key, value)
+        else:
+            if cache is not None:
+                cache = cache.write(key, value, start)
+                seen = mask.shape[-1]
+                key, value = cache.keys[:, :seen].astype(self.dtype), cache.values[:, :seen].astype(self.dtype)
+            y = attend(query, key, value, mask)
+        return Linear(x.shape[-1], self.dtype, name="out")(y.reshape(*x.shape[:2], -1)), cache
 
 
 def attend(query: jax.Array, key: jax.Array, value: jax.Array, mask: jax.Array) -> jax.Array:

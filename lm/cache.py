@@ -5,6 +5,8 @@ import jax.numpy as jnp
 from flax import struct
 from jax.typing import DTypeLike
 
+from .sharding import hold
+
 
 class LayerCache(struct.PyTreeNode):
     """Keys (already rotated) and values `[B, S, N_kv, K]` of one layer. Slots past the last one written hold zeros."""
@@ -15,7 +17,7 @@ class LayerCache(struct.PyTreeNode):
     @classmethod
     def zeros(cls, batch: int, slots: int, heads: int, head_width: int, dtype: DTypeLike) -> "LayerCache":
         shape = (batch, slots, heads, head_width)
-        return cls(keys=jnp.zeros(shape, dtype), values=jnp.zeros(shape, dtype))
+        return cls(keys=jnp.zeros(shape, dtype), values=jnp.zeros(shape, dtype))._held()
 
     def write(self, keys: jax.Array, values: jax.Array, start: jax.Array | int) -> "LayerCache":
         """The cache with `[B, L, N_kv, K]` written at slots start ... start + L - 1."""
@@ -23,7 +25,11 @@ class LayerCache(struct.PyTreeNode):
         return LayerCache(
             keys=jax.lax.dynamic_update_slice(self.keys, keys.astype(self.keys.dtype), place),
             values=jax.lax.dynamic_update_slice(self.values, values.astype(self.values.dtype), place),
-        )
+        )._held()
+
+    def _held(self) -> "LayerCache":
+        """On a mesh each device keeps its heads."""
+        return jax.tree.map(lambda leaf: hold(leaf, "batch", None, "heads", None), self)
 
 
 Cache = tuple[LayerCache, ...]  # one a layer

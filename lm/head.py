@@ -10,6 +10,9 @@ import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
+from .linear import Linear, split
+from .sharding import tensor_parts
+
 
 class ValueTable(nn.Module):
     """A vector for each value of a sub-token: its own row, plus one vector for each of its bits, signed.
@@ -24,11 +27,18 @@ class ValueTable(nn.Module):
 
     @nn.compact
     def __call__(self) -> jax.Array:
-        """float32 `[2^bits, width]`."""
+        """`[2^bits, width]`."""
+        if self.has_variable("params", "table"):  # made ready for decoding
+            return self.get_variable("params", "table")
         rows = self.param("rows", nn.initializers.normal(self.row_std), (1 << self.bits, self.width))
-        vectors = self.param("bits", nn.initializers.normal(self.bit_std), (self.bits, self.width))
-        signs = 2.0 * ((jnp.arange(1 << self.bits)[:, None] >> jnp.arange(self.bits)) & 1) - 1.0
-        return rows + signs @ vectors
+        return signed(rows, self.param("bits", nn.initializers.normal(self.bit_std), (self.bits, self.width)))
+
+
+def signed(rows: jax.Array, vectors: jax.Array) -> jax.Array:
+    """Each row `[2^bits, D]` plus the vectors `[bits, D]` of its bits, signed."""
+    bits = len(vectors)
+    signs = 2.0 * ((jnp.arange(1 << bits)[:, None] >> jnp.arange(bits)) & 1) - 1.0
+    return rows + signs @ vectors
 
 
 class CodeEmbedding(nn.Module):
@@ -54,8 +64,9 @@ class GatedMLP(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        gate, up = jnp.split(nn.Dense(2 * self.hidden, use_bias=False, dtype=self.dtype, name="gate_up")(x), 2, axis=-1)
-        return nn.Dense(x.shape[-1], use_bias=False, dtype=self.dtype, name="down")(nn.silu(gate) * up)
+        both = Linear(2 * self.hidden, self.dtype, name="gate_up")(x)
+        gate, up = split(both, (self.hidden, self.hidden), tensor_parts())
+        return Linear(x.shape[-1], self.dtype, name="down")(nn.silu(gate) * up)
 
 
 class CodeHead(nn.Module):

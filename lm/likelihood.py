@@ -8,9 +8,11 @@ from jax.typing import DTypeLike
 
 from reelm.tokenizer.codes import ids_to_sub_tokens
 
+from .fused_attention import Kernel
 from .prefix import ClipCodes, Prefix
+from .sharding import gather, hold
 from .stream import Group
-from .transformer import LMConfig, head, of_group, score
+from .transformer import LMConfig, Remat, head, of_group, score
 
 
 class Nats(NamedTuple):
@@ -35,20 +37,23 @@ def cross_entropy(
     *,
     seen: ClipCodes | None = None,
     dtype: DTypeLike = jnp.float32,
+    attention: Kernel = "xla",
+    remat: Remat = "full",
 ) -> Nats:
     """Of each code, given the prefix and all codes before it.
 
     Args:
-        params: with stacked layers.
+        params: with stacked layers; under a mesh, as `weights.for_training` gives them.
         prefix: of R rows.
         codes: of R clips.
         seen: what the net reads as the codes before, when that is not `codes` itself.
+        attention, remat: see `transformer.score`.
     """
     layout = config.layout_of(codes, prefix)
-    hidden = score(config, params, layout, prefix, seen or codes, dtype)
+    hidden = score(config, params, layout, prefix, seen or codes, dtype, attention=attention, remat=remat)
 
     def measured(group: Group, hidden: jax.Array, sub_tokens: jax.Array) -> tuple[jax.Array, jax.Array]:
-        module, own = head(config, group, dtype), of_group(params, group)["head"]
+        module, own = head(config, group, dtype), gather(of_group(params, group)["head"])
         of_sub_tokens = cast(list, module.apply({"params": own}, hidden, sub_tokens))
         nats, squares = jnp.zeros(sub_tokens.shape[:2]), jnp.zeros(sub_tokens.shape[:2])
         for k, logits in enumerate(of_sub_tokens):
@@ -62,9 +67,10 @@ def cross_entropy(
     if not config.sound_levels:
         video, squares = measured("video", hidden, sub_tokens)
         return Nats(video.reshape(codes.video.shape), jnp.zeros((rows, 0)), jnp.mean(squares))
-    is_sound, sound_ids = layout.is_sound, jnp.asarray(codes.sound)
+    of_video, of_sound = (hold(part, "batch", "slots", None) for part in layout.separate(hidden))
+    sound_ids = jnp.asarray(codes.sound)
     track = sound_ids[..., 0] >= 0
-    video, squares = measured("video", hidden[:, ~is_sound], sub_tokens)
-    sound, more = measured("sound", hidden[:, is_sound], jnp.maximum(sound_ids, 0))
+    video, squares = measured("video", of_video, sub_tokens)
+    sound, more = measured("sound", of_sound, jnp.maximum(sound_ids, 0))
     squares = (jnp.sum(squares) + jnp.sum(more * track)) / (squares.size + jnp.sum(track))
     return Nats(video.reshape(codes.video.shape), sound * track, squares)

@@ -20,6 +20,7 @@ from enum import IntEnum
 from typing import Literal
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from reelm.tokenizer.request import RequestError
@@ -148,12 +149,23 @@ class Layout:
         parts = [[False] * self.per_picture + [True] * self.sound_of(i) for i in range(self.frames)]
         return np.array(sum(parts, []), bool)
 
-    @property
-    def order(self) -> np.ndarray:
-        """int `[codes]`: the order in which the stream takes codes from all the pictures', then all the sound's."""
-        order = np.empty(self.codes, int)
-        order[np.argsort(self.is_sound, kind="stable")] = np.arange(self.codes)
-        return order
+    def interleave(self, video: jax.Array, sound: jax.Array) -> jax.Array:
+        """What belongs to pictures `[B, codes of pictures, ...]` and to sound, in the order of the stream.
+
+        By slices, which cost nothing to cut over a mesh.
+        """
+        ends = np.cumsum([0, *map(self.sound_of, range(self.frames))])
+        parts = []
+        for i in range(self.frames):
+            parts += [video[:, i * self.per_picture : (i + 1) * self.per_picture], sound[:, ends[i] : ends[i + 1]]]
+        return jnp.concatenate(parts, axis=1)
+
+    def separate(self, stream: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """What belongs to pictures and what to sound, of `[B, codes, ...]`; the inverse of `interleave`."""
+        begins = [self.end(i) for i in range(self.frames + 1)]
+        video = [stream[:, begin : begin + self.per_picture] for begin in begins[:-1]]
+        sound = [stream[:, a + self.per_picture : b] for a, b in zip(begins, begins[1:], strict=False)]
+        return jnp.concatenate(video, axis=1), jnp.concatenate(sound, axis=1)
 
     @property
     def places(self) -> np.ndarray:

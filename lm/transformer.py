@@ -8,8 +8,9 @@ Pre-norm blocks of attention and SwiGLU (RMSNorm, no biases). Parameters of the 
 training (one compiled layer, scanned) and cut into a tuple by `unroll` for sampling, where a scan would copy the cache.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import flax.linen as nn
 import jax
@@ -21,10 +22,16 @@ from reelm.tokenizer.request import RequestError
 
 from .attention import Attention
 from .cache import Cache, LayerCache
+from .fused_attention import Kernel, PrefixAttention
 from .head import CodeEmbedding, CodeHead, GatedMLP
 from .positions import angles
 from .prefix import ClipCodes, Prefix
+from .sharding import gather, hold
 from .stream import SPECIALS, Given, Group, Layout
+
+# What a layer of `score` keeps for the way back: "full" makes all its activations again (least memory; on a CPU also a
+# quarter less time), "dots" keeps the results of its matmuls, "none" keeps everything.
+Remat = Literal["full", "dots", "none"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,26 +173,33 @@ def score(
     prefix: Prefix,
     codes: ClipCodes,
     dtype: DTypeLike = jnp.float32,
+    *,
+    attention: Kernel = "xla",
+    remat: Remat = "full",
 ) -> jax.Array:
     """Hidden states `[R, N, D]`, the n-th of which predicts code n, with the codes before it as input.
 
     Args:
-        params: with stacked layers.
+        params: with stacked layers; under a mesh, as `weights.for_training` gives them.
         layout: of the sample, from `config.layout`.
         prefix: with `layout.given` pictures, and sound when `layout.heard`.
         codes: of the sample; the last one of its N codes is not read.
+        attention: the kernel; see `fused_attention.py`.
+        remat: what a layer keeps for the way back.
     """
     x = embed_prefix(config, params, prefix, dtype)
     x = jnp.concatenate([x, _embed_clip(config, params, layout, codes, dtype)[:, :-1]], axis=1)
     aims, places = (_after_given(config, layout, prefix, turn[:-1]) for turn in turns(config, layout))
-    block, mask = Block(config, dtype), jnp.asarray(layout.mask[:-1, :-1])
+    block = Block(config, dtype)
+    mask = jnp.asarray(layout.mask[:-1, :-1]) if attention == "xla" else PrefixAttention(layout.before, attention)
 
     def layer(x: jax.Array, layer_params: dict) -> tuple[jax.Array, None]:
-        return block.apply({"params": layer_params}, x, aims, places, mask)[0], None
+        x = block.apply({"params": gather(layer_params)}, x, aims, places, mask)[0]
+        return hold(x, "batch", "slots", None), None
 
-    # A layer's activations are made again on the way back: less memory, and on a CPU a quarter less time, too.
-    x, _ = jax.lax.scan(jax.checkpoint(layer), x, params["layers"])
-    return x[:, layout.before - 1 :]
+    x = hold(x, "batch", "slots", None)
+    x, _ = jax.lax.scan(_rematerialized(layer, remat), x, params["layers"])
+    return hold(x[:, layout.before - 1 :], "batch", "slots", None)
 
 
 def prefill(
@@ -281,7 +295,7 @@ def _embed_clip(config: LMConfig, params: dict, layout: Layout, codes: ClipCodes
     x = embed_codes(config, params, "video", ids_to_sub_tokens(video, config.code), dtype)
     if not config.sound_levels:
         return x
-    return jnp.concatenate([x, _embed_sound(config, params, jnp.asarray(codes.sound), dtype)], axis=1)[:, layout.order]
+    return layout.interleave(x, _embed_sound(config, params, jnp.asarray(codes.sound), dtype))
 
 
 def _embed_sound(config: LMConfig, params: dict, sound: jax.Array, dtype: DTypeLike) -> jax.Array:
@@ -304,10 +318,18 @@ def _after_given(config: LMConfig, layout: Layout, prefix: Prefix, turn: jax.Arr
     return jnp.concatenate([of_given, jnp.broadcast_to(turn, (of_given.shape[0], *turn.shape))], axis=1)
 
 
+def _rematerialized(layer: Callable, remat: Remat) -> Callable:
+    if remat == "none":
+        return layer
+    keep = jax.checkpoint_policies.dots_with_no_batch_dims_saveable if remat == "dots" else None
+    return jax.checkpoint(layer, policy=keep)
+
+
 def _layers(config: LMConfig, params: dict, x, aims, places, mask, cache: Cache, start) -> tuple[jax.Array, Cache]:
     block = Block(config, x.dtype)
     after: list[Any] = []
     for layer_params, layer_cache in zip(params["layers"], cache, strict=True):
         x, layer_cache = block.apply({"params": layer_params}, x, aims, places, mask, layer_cache, start)
         after.append(layer_cache)
+        x = hold(x, "batch", None, None)
     return x, tuple(after)

@@ -22,6 +22,7 @@ from jax.typing import DTypeLike
 from reelm.lm import transformer
 from reelm.lm.cache import Cache
 from reelm.lm.prefix import Prefix
+from reelm.lm.sharding import hold
 from reelm.lm.stream import Group, Layout
 from reelm.lm.transformer import LMConfig
 from reelm.tokenizer.codes import ids_to_sub_tokens, sub_tokens_to_ids
@@ -124,12 +125,12 @@ class _Loop(NamedTuple):
     forwards: jax.Array
 
 
-@partial(jax.jit, static_argnames=("config", "layout", "window", "span", "group"), donate_argnames="state")
+@partial(jax.jit, static_argnames=("config", "layout", "span", "window", "group"), donate_argnames="state")
 def decode(
     config: LMConfig,
     layout: Layout,
-    window: int,
     span: int,
+    window: int,
     group: Group,
     params: dict,
     state: DecodeState,
@@ -140,10 +141,10 @@ def decode(
 
     Args:
         config, layout: static; the same for every frame, so one program serves them all.
-        window: static; codes read in one forward, the same as for `start`. It changes the speed, never the codes (in
-            float32, up to draws whose two best candidates nearly tie: matmuls of other shapes round differently).
         span: static; latent frames of the layout that are attended to, this one among them. Most clips are short, and
             the slots of a long one would be read for nothing.
+        window: static; codes read in one forward, the same as for `start`. It changes the speed, never the codes (in
+            float32, up to draws whose two best candidates nearly tie: matmuls of other shapes round differently).
         group: static.
         params: with unrolled layers.
         state: given away.
@@ -231,7 +232,7 @@ def _draw(
     of_places = jax.vmap(lambda key: jax.vmap(partial(jax.random.fold_in, key))(places))(keys)  # [B, W]
     sub_tokens = jnp.zeros((*hidden.shape[:2], n), jnp.int32)
     for k in range(n):
-        logits = transformer.logits(config, params, group, hidden, sub_tokens, k)
+        logits = hold(transformer.logits(config, params, group, hidden, sub_tokens, k), "batch", None, None)
         logits = guide(logits, scale) if guided else logits
         of_draws = jax.vmap(partial(jax.random.fold_in, data=k))(of_places.reshape(-1))
         values = choose(logits.reshape(clips * window, -1), of_draws, controls).reshape(clips, window)

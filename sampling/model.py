@@ -12,17 +12,21 @@ import hashlib
 import inspect
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, get_args, overload
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 
+from reelm.lm.mesh import MeshSpec
 from reelm.lm.stream import Task
-from reelm.lm.transformer import LMConfig, unroll
+from reelm.lm.transformer import LMConfig
+from reelm.lm.weights import Weights, check_mesh, for_decoding
 from reelm.tokenizer.audio import AudioTokenizer, AudioTokenizerConfig
 from reelm.tokenizer.request import RequestError
 from reelm.tokenizer.text import TextTokenizer
@@ -34,6 +38,7 @@ from .clip import Clip
 from .conditions import Picture, Source
 from .generate import joined, score, stream
 from .request import Prompt, request
+from .room import check_weights
 from .settings import Callback, Decoding
 from .soundtrack import SoundSource, Soundtrack
 from .weights import StoredType, pack, unpack
@@ -62,17 +67,31 @@ class Defaults:
 
 @dataclass(frozen=True)
 class LanguageModel:
-    """The language model with its words: config, parameters (layers stacked), text tokenizer, tasks trained for."""
+    """The language model with its words.
+
+    Attributes:
+        params: layers stacked, matrices whole and in float32.
+        tasks: what it was trained for.
+        weights: number format of the matrices that decoding reads.
+        mesh: the devices that decoding runs on; None for one.
+    """
 
     config: LMConfig
     params: dict = field(repr=False)
     text: TextTokenizer = field(repr=False)
     tasks: tuple[Task, ...] = ("begins",)
+    weights: Weights = "float32"
+    mesh: Mesh | None = None
 
     @cached_property
     def decoding_params(self) -> dict:
-        """The parameters with unrolled layers, on the device."""
-        return jax.tree.map(jnp.asarray, unroll(self.params))
+        """The parameters with unrolled layers, on the devices; RequestError when they do not fit."""
+        check_weights(self)
+        return for_decoding(self.config, self.params, self.weights, self.mesh)
+
+    def on_mesh(self) -> AbstractContextManager:
+        """Programs that are called in this context run on the mesh."""
+        return nullcontext() if self.mesh is None else jax.set_mesh(self.mesh)
 
 
 @dataclass(frozen=True)
@@ -319,21 +338,25 @@ class Model:
             temporary.replace(folder / name)
 
 
-def load(name: str | None = None, *, mesh: Any = None, dtype: str | None = None) -> Model:
+def load(name: str | None = None, *, mesh: str | MeshSpec | Mesh | None = None, dtype: Weights | None = None) -> Model:
     """A model by the name of a shipped one ("demo" when None), its folder, or its id on the Hugging Face hub.
 
     Args:
         name: shipped name, directory, or an id such as "owner/name" where huggingface_hub is installed.
-        mesh: for models split over devices; this version runs on one device and takes None only.
-        dtype: "float32" or "bfloat16" activations; by default what suits the device.
+        mesh: the devices that the language model is cut over, such as "tensor=4"; None for one device.
+        dtype: "float32", "bfloat16" or "int8": of the matrices that decoding reads. Activations are bfloat16 beside
+            the latter two, but float32 beside int8 on a CPU. By default what suits the device.
 
     Raises:
-        RequestError: no such model, another format, a missing or altered file.
+        RequestError: no such model, another format, a missing or altered file, a mesh that does not fit the devices or
+            the model.
     """
-    if mesh is not None:
-        raise RequestError("this version decodes on one device; leave mesh out")
-    if dtype not in (None, "float32", "bfloat16"):
-        raise RequestError(f'dtype is {dtype!r}; choose "float32" or "bfloat16"')
+    if dtype not in (None, *get_args(Weights)):
+        raise RequestError(f"dtype is {dtype!r}; choose one of {', '.join(get_args(Weights))}")
+    mesh = MeshSpec.parse(mesh) if isinstance(mesh, str) else mesh
+    mesh = mesh.build() if isinstance(mesh, MeshSpec) else mesh
+    on_cpu = jax.default_backend() == "cpu"
+    weights: Weights = dtype or ("float32" if on_cpu else "bfloat16")
     folder = _folder(name)
     manifest = _manifest(folder)
     data = {}
@@ -358,10 +381,13 @@ def load(name: str | None = None, *, mesh: Any = None, dtype: str | None = None)
     if "lm" in manifest["parts"]:
         part = manifest["parts"]["lm"]
         params, text = unpack(data[LM_FILE], LM_FILE), TextTokenizer(data[TEXT_FILE])
-        lm = LanguageModel(LMConfig(**part["config"]), params, text, tuple(part["tasks"]))
-    dtype = dtype or ("float32" if jax.default_backend() == "cpu" else "bfloat16")
+        config = LMConfig(**part["config"])
+        if mesh is not None:
+            check_mesh(config, dict(mesh.shape))
+        lm = LanguageModel(config, params, text, tuple(part["tasks"]), weights, mesh)
+    activations = jnp.dtype("float32" if weights == "float32" or (weights == "int8" and on_cpu) else "bfloat16")
     defaults, record = Defaults(**manifest["defaults"]), manifest["record"]
-    return Model(name or DEFAULT, tokenizer, lm, defaults, record, jnp.dtype(dtype), audio)
+    return Model(name or DEFAULT, tokenizer, lm, defaults, record, activations, audio)
 
 
 _ARGUMENTS = inspect.signature(Model.generate).parameters

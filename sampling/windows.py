@@ -17,6 +17,7 @@ from reelm.lm.prefix import Prefix
 from reelm.lm.stream import Layout, prefix_ids
 
 from .decode import DecodeState, decode, read, start, window_for
+from .room import check_cache
 
 if TYPE_CHECKING:
     from .model import Model
@@ -56,6 +57,13 @@ def latent_frames(model: "Model", request: "Request") -> Iterator[LatentFrame]:
     keys = jax.vmap(jax.random.key)(jnp.asarray(list(seeds) * len(scripts), jnp.uint32))
     rows, columns = given.known.shape[1:]
     width = window_for(settings.decoding, model.defaults.window)
+    check_cache(
+        lm,
+        clips,
+        clips * (2 if settings.guided else 1),
+        lm.config.layout(room, rows, columns).slots + width - 1,
+        jnp.dtype(model.dtype).itemsize,
+    )
     recent: deque[LatentFrame] = deque(maxlen=length)
     anchor: jax.Array | None = None
 
@@ -67,14 +75,13 @@ def latent_frames(model: "Model", request: "Request") -> Iterator[LatentFrame]:
         prefix = prefix_of(first, now)
         given_pictures, heard = prefix.kinds.shape[1], prefix.sound.shape[1] > 0
         layout = lm.config.layout(room, rows, columns, given=given_pictures, begins=first == 0, heard=heard)
-        place = layout.place(first)
-        state = start(
-            *(lm.config, layout, width, settings.guided, model.dtype), *(lm.decoding_params, prefix, place, keys)
-        )
-        for frame in list(recent)[len(recent) - (now - first) :]:
-            state = read(lm.config, layout, room, "video", lm.decoding_params, state, frame.video)
-            if frame.sound is not None:
-                state = read(lm.config, layout, room, "sound", lm.decoding_params, state, frame.sound)
+        place, params = layout.place(first), lm.decoding_params
+        with lm.on_mesh():
+            state = start(lm.config, layout, width, settings.guided, model.dtype, params, prefix, place, keys)
+            for frame in list(recent)[len(recent) - (now - first) :]:
+                state = read(lm.config, layout, room, "video", params, state, frame.video)
+                if frame.sound is not None:
+                    state = read(lm.config, layout, room, "sound", params, state, frame.sound)
         return layout, state
 
     def prefix_of(first: int, now: int) -> Prefix:
@@ -116,21 +123,21 @@ def latent_frames(model: "Model", request: "Request") -> Iterator[LatentFrame]:
             assert layout is not None
             # Two spans serve every clip: that of a default one, and all of the window.
             span = short if now - first < short else length
-            how = (lm.config, layout, width, span)
-            if picture is None:
-                size = layout.per_picture
-                video, of_picture, state = decode(*how, "video", lm.decoding_params, state, size, controls)
-            else:
-                video, of_picture = of_all(picture), 0
-                state = read(lm.config, layout, span, "video", lm.decoding_params, state, video)
-            track, of_sound = None, 0
-            if sound is not None:
-                track = of_all(sound)
-                state = read(lm.config, layout, span, "sound", lm.decoding_params, state, track)
-            elif lm.config.sound_levels:
-                size = layout.sound_of(now - first)
-                track, of_sound, state = decode(*how, "sound", lm.decoding_params, state, size, controls)
-                track = track[:, :size]
+            how, params, track, of_picture, of_sound = (lm.config, layout, span), lm.decoding_params, None, 0, 0
+            with lm.on_mesh():
+                if picture is None:
+                    size = layout.per_picture
+                    video, of_picture, state = decode(*how, width, "video", params, state, size, controls)
+                else:
+                    video = of_all(picture)
+                    state = read(*how, "video", params, state, video)
+                if sound is not None:
+                    track = of_all(sound)
+                    state = read(*how, "sound", params, state, track)
+                elif lm.config.sound_levels:
+                    size = layout.sound_of(now - first)
+                    track, of_sound, state = decode(*how, width, "sound", params, state, size, controls)
+                    track = track[:, :size]
             frame = LatentFrame(video, track, (of_picture, of_sound))
         anchor = frame.video if anchor is None else anchor
         recent.append(frame)

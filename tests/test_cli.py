@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -179,11 +180,29 @@ def test_a_reader_that_leaves_is_not_met_with_a_traceback():
     assert err.count("\n") == 1 and err.startswith("reelm: error: ")
 
 
-def test_a_device_that_is_not_there_is_said():
-    environment = {**os.environ, "JAX_PLATFORMS": "abacus"}
+@pytest.mark.parametrize("device", ["abacus", "cuda"])
+def test_a_device_that_is_not_there_is_said(device):
+    environment = {**os.environ, "JAX_PLATFORMS": device, "CUDA_VISIBLE_DEVICES": ""}
     ended = subprocess.run([sys.executable, "-m", "reelm", "info"], capture_output=True, text=True, env=environment)
     assert (ended.returncode, ended.stdout) == (1, "")
-    assert ended.stderr.count("\n") == 1 and "abacus" in ended.stderr
+    assert ended.stderr.count("\n") == 1 and device in ended.stderr
+
+
+def test_a_mesh_in_words_sets_the_fields_of_the_mesh(capsys):
+    from reelm.cli import main
+    from reelm.cli_parse import parse
+    from reelm.lm.mesh import MeshSpec
+
+    command: Any = parse(["train", "lm", "demo", "--workdir", "w", "--mesh", "data=2,fsdp=4"])
+    assert command.settings.mesh == MeshSpec(data=2, fsdp=4)
+    assert_refused(main, ["train", "lm", "demo", "--workdir", "w", "--mesh=model=2"], "axes are data, fsdp", capsys)
+
+
+def test_memory_that_runs_out_ends_with_advice():
+    from reelm.cli import _in_words
+
+    said = _in_words(RuntimeError("RESOURCE_EXHAUSTED: Out of memory while trying to allocate\n42 bytes."))
+    assert "42 bytes" in said and "ask for fewer samples" in said and "\n" not in said
 
 
 @contextlib.contextmanager

@@ -31,7 +31,7 @@ def decode(tiny_model):
         state = start(lm.config, layout, window, guided, jnp.float32, params, words, 0, keys)
         frames, total = [], 0
         for _ in range(layout.frames):
-            how = (lm.config, layout, window, layout.frames, "video")
+            how = (lm.config, layout, layout.frames, window, "video")
             ids, forwards, state = decoding.decode(*how, params, state, layout.per_picture, controls)
             frames.append(ids)
             total += int(forwards)

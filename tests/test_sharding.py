@@ -17,11 +17,12 @@ import numpy as np
 from jax.sharding import PartitionSpec
 
 from reelm import configs
+from reelm.lm import sharding
+from reelm.lm.mesh import MeshSpec
 from reelm.tokenizer.request import RequestError
 from reelm.tokenizer.video import VideoTokenizerConfig, init_params
-from reelm.train import lpips, sharding
+from reelm.train import lpips
 from reelm.train.losses import LossWeights
-from reelm.train.mesh import MeshSpec
 from reelm.train.video_tokenizer import ClipData, VideoTokenizerRun, create_state, make_loss, make_run_step
 
 RUN = VideoTokenizerRun(
@@ -95,13 +96,37 @@ def test_on_eight_devices(part):
     assert ran.returncode == 0, ran.stderr[-3000:]
 
 
-def test_a_mesh_that_does_not_fit_names_what_would():
-    with pytest.raises(RequestError, match="an axis can take 1"):
-        MeshSpec(data=3).build()
-    with pytest.raises(RequestError, match="one may be -1"):
-        MeshSpec(data=-1, fsdp=-1)
-    with pytest.raises(RequestError, match="fsdp=0"):
-        MeshSpec(fsdp=0)
+@pytest.mark.parametrize(
+    ("words", "devices", "message"),
+    [
+        ("data=3", 8, "data can be 8"),
+        ("fsdp=3,data=-1", 8, "fsdp can be 1, 2, 4, 8"),
+        ("data=2,tensor=2", 8, "does not fit 8 devices; data can be 4"),
+        ("tensor=16", 8, "tensor can be 1, 2, 4, 8"),
+        ("data=-1,fsdp=-1", 8, "one may be -1"),
+        ("fsdp=0", 8, "fsdp=0"),
+        ("model=2", 8, "axes are data, fsdp, tensor, sequence"),
+        ("fsdp", 8, "AXIS=NUMBER"),
+    ],
+)
+def test_a_mesh_that_does_not_fit_names_the_axis_and_what_would(words, devices, message):
+    with pytest.raises(RequestError, match=message) as error:
+        MeshSpec.parse(words).sizes(devices)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("words", "sizes"),
+    [
+        ("", (8, 1, 1, 1)),
+        ("fsdp=4", (2, 4, 1, 1)),
+        ("data=2,fsdp=4", (2, 4, 1, 1)),
+        ("tensor=-1", (1, 1, 8, 1)),
+        ("sequence=2, tensor=4", (1, 1, 4, 2)),
+    ],
+)
+def test_a_mesh_in_words(words, sizes):
+    assert tuple(MeshSpec.parse(words).sizes(8).values()) == sizes
 
 
 def test_a_leaf_that_no_rule_names_is_an_error():

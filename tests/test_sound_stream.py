@@ -47,10 +47,11 @@ def test_a_latent_frame_is_its_picture_then_its_sound():
     assert LAYOUT.codes == 3 * 6 + 2 + 8 + 8
     frame = [False] * 6
     np.testing.assert_array_equal(LAYOUT.is_sound, [*frame, True, True, *frame, *[True] * 8, *frame, *[True] * 8])
-    together = np.array([*range(100, 118), *range(200, 218)])  # all of the pictures, then all of the sound
-    stream = together[LAYOUT.order]
-    np.testing.assert_array_equal(stream[~LAYOUT.is_sound], together[:18])
-    np.testing.assert_array_equal(stream[LAYOUT.is_sound], together[18:])
+    together = jnp.array([*range(100, 118), *range(200, 218)])  # all of the pictures, then all of the sound
+    stream = LAYOUT.interleave(together[None, :18], together[None, 18:])
+    np.testing.assert_array_equal(stream[0, LAYOUT.is_sound], together[18:])
+    for part, own in zip(LAYOUT.separate(stream), (together[:18], together[18:]), strict=True):
+        np.testing.assert_array_equal(part[0], own)
     assert [LAYOUT.end(n) for n in range(4)] == [0, 8, 22, 36]
 
 

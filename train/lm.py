@@ -5,20 +5,25 @@ entropy of their codes, with a small penalty on the logits' scale (z-loss, PaLM,
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 
+from reelm.lm import sharding
+from reelm.lm.fused_attention import Kernel, kernel_for
 from reelm.lm.likelihood import cross_entropy
+from reelm.lm.mesh import MeshSpec
 from reelm.lm.prefix import ClipCodes
 from reelm.lm.stream import HEAD
-from reelm.lm.transformer import LMConfig, init_params
+from reelm.lm.transformer import LMConfig, Remat, init_params
+from reelm.lm.weights import check_mesh, for_training
 from reelm.sampling.model import Defaults, LanguageModel, Model
 from reelm.sampling.output import replacing
 from reelm.tokenizer.codes import bits_to_ids
@@ -62,6 +67,10 @@ class LMRun:
         start_from: workdir of a language model to go on from, its averaged weights in a new run; None starts afresh.
         z_loss: weight of the squared log-normaliser.
         dtype: number format of activations; parameters are float32.
+        attention: kernel of the training step; "auto" takes the fused one of the device where it has one.
+        remat: what a layer keeps for the way back: "full" makes all again, "dots" keeps results of matmuls, "none" all.
+        accumulate: parts that a batch goes through in, one after another, to save memory.
+        mesh: the devices, as in `--mesh data=2,fsdp=4`.
     """
 
     model: LMConfig = field(default_factory=LMConfig)
@@ -75,18 +84,27 @@ class LMRun:
     start_from: Path | None = None
     z_loss: float = 1e-4
     dtype: str = "float32"
+    attention: Literal["auto"] | Kernel = "auto"
+    remat: Remat = "full"
+    accumulate: int = 1
+    mesh: MeshSpec = field(default_factory=MeshSpec)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     loop: LoopConfig = field(default_factory=lambda: LoopConfig(steps=10_000))
 
 
 def make_loss(run: LMRun):
     """`(params, batch, key, step) -> (loss, metrics)`; losses in nats a code, that of the first latent frame apart."""
+    dtype = jnp.dtype(run.dtype)
+    kernel = run.attention
+    if kernel == "auto":
+        kernel = kernel_for(jax.default_backend(), run.model.head_width, dtype, run.mesh.sequence)
 
     def loss(params: dict, batch: Mapping[str, Any], key: jax.Array, step: jax.Array) -> tuple[jax.Array, dict]:
         codes: ClipCodes = batch["codes"]
         seen = _corrupted(codes, key, run.corrupt, run.model) if run.corrupt else codes
-        dtype = jnp.dtype(run.dtype)
-        nats, sound, squares = cross_entropy(run.model, params, batch["prefix"], codes, seen=seen, dtype=dtype)
+        how: Any = {"seen": seen, "dtype": dtype, "attention": kernel, "remat": run.remat}
+        params = for_training(run.model, params, dtype)
+        nats, sound, squares = cross_entropy(run.model, params, batch["prefix"], codes, **how)
         per_frame = jnp.mean(nats, axis=(0, 2, 3))
         metrics = {"nats_first": per_frame[0]}
         if codes.video.shape[1] > 1:
@@ -127,7 +145,10 @@ def train(run: LMRun, workdir: Path) -> TrainState:
     longest = max(bucket.frames for stage in run.stages for bucket in stage.buckets)
     if longest > run.model.frames:
         raise RequestError(f"a bucket has {longest} latent frames; the model takes {run.model.frames}")
-    text, params = _start(run, sources, workdir)
+    mesh = run.mesh.build()
+    check_mesh(run.model, dict(mesh.shape))
+    check_batches(run, sharding.batch_parts(mesh))
+    text, there = _start(run, sources, workdir)
 
     def to_sample(source: TokenSource, bucket: Bucket) -> ToSample:
         clock = {"fps": source.index.fps, "stride": source.index.time_stride}
@@ -145,7 +166,8 @@ def train(run: LMRun, workdir: Path) -> TrainState:
         assert held_out is not None
         found: dict[str, list[float]] = {}
         for i in range(_EVALUATION_BATCHES):
-            value, metrics = of_ema(current.ema, held_out[i])
+            with jax.set_mesh(mesh):
+                value, metrics = of_ema(current.ema, jax.device_put(held_out[i], cut))
             for name, number in {"loss": value, **metrics}.items():
                 found.setdefault(name, []).append(float(number))
         return {name: sum(numbers) / len(numbers) for name, numbers in found.items()}
@@ -160,8 +182,8 @@ def train(run: LMRun, workdir: Path) -> TrainState:
     def preview(batch: Mapping[str, Any]) -> list[np.ndarray]:
         return [] if tokenizer is None else list(tokenizer.decode(batch["codes"].video[:8]))
 
-    optimizer = run.optimizer.build(run.loop.steps)
-    initial = state.create(params, optimizer, run.loop.seed)
+    initial, layout, step = build(run, mesh, there)
+    cut = sharding.of_batch(mesh)
     first, weights = sources[0], sum(leaf.size for leaf in jax.tree.leaves(initial.params) if leaf.ndim > 1)
     words = (first[i]["caption"] for i in range(min(1000, len(first))))
     fitting = (caption for caption in words if len(text.encode(caption)) <= run.model.prefix - HEAD)
@@ -170,7 +192,8 @@ def train(run: LMRun, workdir: Path) -> TrainState:
     def samples(current: TrainState, folder: Path) -> None:
         assert tokenizer is not None
         size = Defaults(height=first.index.usual.height, width=first.index.usual.width, fps=first.index.fps)
-        model = Model("sample", tokenizer, LanguageModel(run.model, current.ema, text), size, audio_tokenizer=audio)
+        lm = LanguageModel(run.model, current.ema, text, mesh=mesh if mesh.size > 1 else None)
+        model = Model("sample", tokenizer, lm, size, audio_tokenizer=audio)
         clips = model.generate(captions)
         contact_sheet([clip.video for clip in clips], folder / "generated.png", columns=9)
         for number, clip in enumerate(clips):
@@ -179,7 +202,7 @@ def train(run: LMRun, workdir: Path) -> TrainState:
     return loop.run(
         run.loop,
         initial,
-        make_step(make_loss(run), optimizer, run.optimizer.ema),
+        step,
         pipeline.iterate(batches),
         workdir,
         samples=samples if tokenizer and (audio or not run.model.sound_levels) else None,
@@ -191,11 +214,44 @@ def train(run: LMRun, workdir: Path) -> TrainState:
     )
 
 
+def build(run: LMRun, mesh: Mesh, there: Mapping[str, Any]) -> tuple[TrainState, Any, Callable[..., Any]]:
+    """(the state before the first step, its shardings, the step) of a run; the state is made in shards.
+
+    there: parts of the parameters that are not to be fresh.
+    """
+    optimizer = run.optimizer.build(run.loop.steps)
+    cut = sharding.of_batch(mesh)
+
+    def create(there: Mapping[str, Any]) -> TrainState:
+        params = init_params(run.model, jax.random.key(run.loop.seed)) | there
+        return state.create(params, optimizer, run.loop.seed)
+
+    layout = sharding.of_state(jax.eval_shape(create, there), mesh)
+    jitted = make_step(make_loss(run), optimizer, run.optimizer.ema, layout, run.accumulate)
+
+    def step(state: TrainState, batch: Any) -> tuple[TrainState, dict[str, jax.Array]]:
+        with jax.set_mesh(mesh):
+            return jitted(state, jax.device_put(batch, cut))
+
+    with jax.set_mesh(mesh):
+        return jax.jit(create, out_shardings=layout)(dict(there)), layout, step
+
+
+def check_batches(run: LMRun, parts: int) -> None:
+    """RequestError when a batch does not divide over the devices and the parts it goes through in."""
+    each = parts * run.accumulate
+    for bucket in (bucket for stage in run.stages for bucket in stage.buckets):
+        if bucket.batch_size % each:
+            raise RequestError(
+                f"a batch_size of {bucket.batch_size} does not divide over data x fsdp = {parts} parts of the mesh"
+                f" and {run.accumulate} to accumulate; take a multiple of {each}"
+            )
+
+
 def _start(run: LMRun, sources: Sequence[TokenSource], workdir: Path) -> tuple[TextTokenizer, dict]:
-    """Text tokenizer and first parameters, those of `start_from` as far as they go."""
-    fresh = init_params(run.model, jax.random.key(run.loop.seed))
+    """Text tokenizer, and the parameters that are not to be fresh: those of `start_from`."""
     if run.start_from is None:
-        return text_tokenizer(sources, run.model.text_vocabulary, workdir), fresh
+        return text_tokenizer(sources, run.model.text_vocabulary, workdir), {}
     there, _, config = restore_params(run.start_from)
     was, model = config.get("model", {}), json.loads(json.dumps(asdict(run.model)))
     if not was.get("sound_levels"):
@@ -207,7 +263,7 @@ def _start(run: LMRun, sources: Sequence[TokenSource], workdir: Path) -> tuple[T
     if not (Path(workdir) / TEXT_FILE).exists():
         _write(Path(workdir) / TEXT_FILE, (run.start_from / TEXT_FILE).read_bytes())
     # A kind of prefix that the other never saw is learned from nothing.
-    return text_tokenizer(sources, run.model.text_vocabulary, workdir), fresh | there
+    return text_tokenizer(sources, run.model.text_vocabulary, workdir), there
 
 
 def text_tokenizer(sources: Sequence[TokenSource], vocabulary: int, workdir: Path) -> TextTokenizer:

@@ -15,11 +15,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from reelm.lm import sharding
+from reelm.lm.mesh import MeshSpec
 from reelm.sampling.model import load
 from reelm.tokenizer.request import RequestError
 from reelm.tokenizer.video import VideoTokenizer, VideoTokenizerConfig, autoencode, init_params
 
-from . import adversarial, datasets, loop, lpips, pipeline, sharding, state
+from . import adversarial, datasets, loop, lpips, pipeline, state
 from .adversarial import AdversaryConfig
 from .augment import RandomClip
 from .checkpoints import restore_params
@@ -28,7 +30,6 @@ from .differences import differences
 from .inflate import inflate
 from .loop import LoopConfig
 from .losses import LossWeights, code_terms, code_use, mean_over_clips, perceptual
-from .mesh import MeshSpec
 from .optimizer import OptimizerConfig, make_step
 from .state import TrainState
 
@@ -172,8 +173,8 @@ def build(run: VideoTokenizerRun) -> tuple[TrainState, Callable[..., Any]]:
     """
     mesh = run.mesh.build()
     for name, size in (("batch_size", run.batch_size), ("stills", run.data.stills)):
-        if size % mesh.size:
-            raise RequestError(f"{name} {size} does not divide over {mesh.size} devices; take a multiple of that")
+        if size % (parts := sharding.batch_parts(mesh)):
+            raise RequestError(f"{name} {size} does not divide over {parts} devices; take a multiple of that")
     whole, cut = sharding.whole(mesh), sharding.of_batch(mesh)
     features = jax.device_put(lpips.load(), whole) if run.losses.perceptual else None
     initial = create_state(run)

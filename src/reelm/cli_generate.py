@@ -83,8 +83,10 @@ class Generate:
     """Columns of the picture; the default is the model's own."""
     fps: float | None = None
     """Frames a second; the default is the model's own."""
-    dtype: Literal["float32", "bfloat16"] | None = None
-    """Number format to compute in; the default suits the device."""
+    mesh: str | None = None
+    """Devices to cut the language model over, such as tensor=4; the default is one."""
+    dtype: Literal["float32", "bfloat16", "int8"] | None = None
+    """Number format of the matrices that decoding reads; the default suits the device."""
 
     def run(self) -> None:
         words = self._words()
@@ -97,7 +99,7 @@ class Generate:
 
         import reelm
 
-        model = reelm.load(self.model, dtype=self.dtype)
+        model = reelm.load(self.model, mesh=self.mesh, dtype=self.dtype)
         chosen = {name: value for name in (*_SETTINGS, *_FILES) if (value := getattr(self, name)) is not None}
         if self.cfg_scale is not None:
             chosen["cfg_scale"] = self.cfg_scale[0] if len(self.cfg_scale) == 1 else list(self.cfg_scale)

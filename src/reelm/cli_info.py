@@ -19,7 +19,20 @@ class Info:
     subject: Annotated[tyro.conf.Positional[str | None], tyro.conf.arg(metavar="CONFIG|NAME|DIR|CLIP")] = None
     """Configuration, shipped model, model folder, folder of a training, or clip file; nothing for the installation."""
 
+    mesh: str | None = None
+    """Devices to lay the configuration of a language model over, such as fsdp=8,tensor=4; the default is one."""
+    memory: float | None = None
+    """Gigabytes of one of them, to say what fits; the default is what is free on this machine's."""
+    height: int = 128
+    """Rows of the clips that a language model's memory is stated for."""
+    width: int = 128
+    """Columns of them."""
+
     def run(self) -> None:
+        for name in ("memory", "height", "width"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < float("inf"):
+                raise RequestError(f"--{name} is {value}; it must be above 0")
         if self.subject is None:
             about: Any = _installation()
         elif Path(self.subject).is_file():
@@ -27,8 +40,34 @@ class Info:
         elif Path(self.subject).is_dir():
             about = _folder(Path(self.subject))
         else:
-            about = _named(self.subject)
+            about = self._named(self.subject)
         print(_lines(about))
+
+    def _named(self, name: str) -> dict[str, Any]:
+        from reelm import configs
+
+        about: dict[str, Any] = {}
+        if name in shipped.names():
+            import reelm
+
+            about["model"] = reelm.load(name).info()
+        if name in configs.names():
+            for stage in configs.stages(name):
+                run = configs.get(stage, name)
+                notes = run.model.memory_notes() if stage == "video-tokenizer" else {}
+                notes = self._sizes(run) if stage == "lm" else notes
+                about[f"config of {stage}"] = {"parameters": _parameters(stage, run.model), **notes, **asdict(run)}
+        if not about:
+            known = ", ".join(dict.fromkeys([*shipped.names(), *configs.names()]))
+            raise RequestError(f"there is no configuration, model, folder or file {name}; known are {known}")
+        return about
+
+    def _sizes(self, run: Any) -> dict[str, str]:
+        from reelm.cli_size import notes
+        from reelm.tokenizer.memory import free_bytes
+
+        memory = free_bytes() if self.memory is None else int(self.memory * 1e9)
+        return notes(run, self.mesh, memory, self.height, self.width)
 
 
 def _installation() -> dict[str, Any]:
@@ -74,25 +113,6 @@ def _folder(path: Path) -> dict[str, Any]:
     if (path / "config.json").is_file():
         return json.loads((path / "config.json").read_text(encoding="utf-8"))
     raise RequestError(f"{path} is neither a model folder nor one of a training: no model.json or config.json in it")
-
-
-def _named(name: str) -> dict[str, Any]:
-    from reelm import configs
-
-    about: dict[str, Any] = {}
-    if name in shipped.names():
-        import reelm
-
-        about["model"] = reelm.load(name).info()
-    if name in configs.names():
-        for stage in configs.stages(name):
-            run = configs.get(stage, name)
-            notes = run.model.memory_notes() if stage == "video-tokenizer" else {}
-            about[f"config of {stage}"] = {"parameters": _parameters(stage, run.model), **notes, **asdict(run)}
-    if not about:
-        known = ", ".join(dict.fromkeys([*shipped.names(), *configs.names()]))
-        raise RequestError(f"there is no configuration, model, folder or file {name}; known are {known}")
-    return about
 
 
 def _parameters(stage: str, config: Any) -> int:

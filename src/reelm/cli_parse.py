@@ -19,7 +19,7 @@ from reelm.cli_export import Export
 from reelm.cli_generate import Generate
 from reelm.cli_info import Info
 from reelm.cli_media import Detokenize, Reconstruct, Tokenize
-from reelm.cli_train import Train, is_configured, train_arguments
+from reelm.cli_train import Train, is_configured, train_arguments, with_mesh_fields
 from reelm.tokenizer.request import RequestError
 
 
@@ -88,7 +88,7 @@ def parse(arguments: Sequence[str]) -> Command:
     if is_configured(arguments):
         # The fields that can be set are known once the configuration is.
         described = train_arguments(arguments)
-        return _parse(described, arguments[3:], prog=" ".join(["reelm", *arguments[:3]]))
+        return _parse(described, with_mesh_fields(arguments[3:]), prog=" ".join(["reelm", *arguments[:3]]))
     if arguments and arguments[0] == "generate":
         for argument in arguments:
             flag = argument.partition("=")[0].replace("_", "-")

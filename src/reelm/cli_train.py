@@ -65,6 +65,22 @@ def train_arguments(arguments: list[str]) -> Any:
     return tyro.conf.AvoidSubcommands[tyro.conf.FlagCreatePairsOff[described]]
 
 
+def with_mesh_fields(arguments: list[str]) -> list[str]:
+    """Arguments with `--mesh data=2,fsdp=4` spelled out as the fields of a configuration's mesh."""
+    from reelm.lm.mesh import MeshSpec
+
+    spelled: list[str] = []
+    words = iter(arguments)
+    for word in words:
+        flag, given, text = word.partition("=")
+        if flag == "--mesh":
+            spec = MeshSpec.parse(text if given else next(words, ""))
+            spelled += [f"--mesh.{axis}={size}" for axis, size in vars(spec).items()]
+        else:
+            spelled.append(word)
+    return spelled
+
+
 def _train(stage: str, settings: Any, workdir: Path) -> None:
     if workdir.exists() and not workdir.is_dir():
         raise RequestError(f"the workdir {workdir} is a file; name a folder")

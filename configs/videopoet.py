@@ -1,0 +1,73 @@
+"""`300m`, `1b`, `8b`: the language model in the three sizes of VideoPoet (arXiv 2312.14125, section 5.2).
+
+    reelm train lm 1b --workdir runs/1b --tokens TOKENS --mesh fsdp=8
+
+They read codes of 18 bits, such as those of `magvit2`. A clip of 17 frames at 8 fps and 128x128 is 5x16x16 = 1,280
+codes; with 4 specials and 64 pieces of text in front it takes 1,348 positions (128x224: 2,308). Grouped-query attention
+with 8 key-value heads, so that up to 8 devices share the cache; factorised heads, 2 x 9 bits.
+
+| | `300m` | `1b` | `8b` |
+|---|---|---|---|
+| width x layers | 1024 x 24 | 2048 x 20 | 4096 x 40 |
+| heads x width, hidden | 16 x 64, 2816 | 16 x 128, 5632 | 32 x 128, 12288 |
+| parameters | 327,524,352 | 1,049,820,160 | 8,011,675,648 |
+| GB of weights, float32 / bfloat16 / int8 | 1.31 / 0.655 / 0.364 | 4.20 / 2.10 / 1.12 | 32.0 / 16.0 / 8.16 |
+| GB of the cache of one clip, bfloat16 | 0.066 | 0.110 | 0.221 |
+| GB of a state in training | 5.24 | 16.8 | 128 |
+
+A state holds parameters, their average and Adam's two moments, 16 bytes a parameter, cut over fsdp x tensor; gradients
+are 4 more. `reelm info 8b --mesh fsdp=8,tensor=8` says what each device holds.
+
+None of them has been trained; no figures of quality or speed are claimed.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+
+from reelm.lm.mesh import MeshSpec
+from reelm.lm.transformer import LMConfig
+from reelm.train.lm import LMRun
+from reelm.train.loop import LoopConfig
+from reelm.train.mixture import Bucket, Stage
+from reelm.train.optimizer import OptimizerConfig
+
+# Images first: they teach what things look like at a fifth of a clip's cost.
+_IMAGES, _CLIPS = Bucket(frames=1, batch_size=1024), Bucket(frames=5, batch_size=256)
+
+lm_300m = LMRun(
+    model=LMConfig(
+        bits=18,
+        text_vocabulary=32_000,
+        prefix=68,
+        frames=5,
+        width=1024,
+        layers=24,
+        heads=16,
+        kv_heads=8,
+        head_width=64,
+        hidden=2816,
+    ),
+    tokens=(Path("runs/tokens"),),
+    stages=(
+        Stage(steps=50_000, buckets=(_IMAGES,)),
+        Stage(buckets=(_IMAGES, _CLIPS), weights=(0.2, 0.8)),
+    ),
+    optimizer=OptimizerConfig(learning_rate=3e-4, warmup=2_000, betas=(0.9, 0.95), weight_decay=0.1, ema=0.9999),
+    dtype="bfloat16",
+    mesh=MeshSpec(data=1, fsdp=-1),
+    loop=LoopConfig(steps=500_000, log_every=50, save_every=2_000, sample_every=10_000),
+)
+
+lm_1b = replace(
+    lm_300m,
+    model=replace(lm_300m.model, width=2048, layers=20, heads=16, head_width=128, hidden=5632),
+    optimizer=replace(lm_300m.optimizer, learning_rate=2e-4),
+    accumulate=2,
+)
+
+lm_8b = replace(
+    lm_1b,
+    model=replace(lm_1b.model, width=4096, layers=40, heads=32, hidden=12288),
+    optimizer=replace(lm_1b.optimizer, learning_rate=1e-4),
+    accumulate=4,
+)

@@ -1,0 +1,79 @@
+"""The devices of a run as a mesh with named axes.
+
+In: how many devices each axis takes, -1 for what is left; as fields, or in words ("data=2,fsdp=4"). Out: a
+`jax.sharding.Mesh`. What lies along which axis is in `sharding.py`.
+"""
+
+import math
+from dataclasses import asdict, dataclass
+
+import jax
+from jax.sharding import AxisType, Mesh
+
+from reelm.tokenizer.request import RequestError
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeshSpec:
+    """Devices along each axis; one axis may be -1, the rest.
+
+    Attributes:
+        data: copies of the model, each with its part of the batch.
+        fsdp: parts that every batch and all parameters are cut into; parameters are gathered when they are used.
+        tensor: parts that the matrices of a language model are cut into, heads and hidden units, and its cache with
+            them; each device multiplies by its own.
+        sequence: parts that a sample's slots are cut into while a language model is trained.
+    """
+
+    data: int = -1
+    fsdp: int = 1
+    tensor: int = 1
+    sequence: int = 1
+
+    def __post_init__(self):
+        sizes = asdict(self)
+        bad = [f"{name}={size}" for name, size in sizes.items() if size < 1 and size != -1]
+        if bad or list(sizes.values()).count(-1) > 1:
+            raise RequestError(f"a mesh axis is at least 1, and one may be -1, not {', '.join(bad) or 'two of them'}")
+
+    @classmethod
+    def parse(cls, text: str) -> "MeshSpec":
+        """The mesh of words such as "data=2,fsdp=4" or "tensor=-1"; data takes the rest where no axis is said to."""
+        sizes: dict[str, int] = {}
+        for part in filter(None, (part.strip() for part in text.split(","))):
+            name, _, size = part.partition("=")
+            if name not in AXES or name in sizes or not size.lstrip("-").isdecimal():
+                raise RequestError(
+                    f"{part!r} of the mesh {text!r} is no AXIS=NUMBER, once an axis; axes are {', '.join(AXES)}"
+                )
+            sizes[name] = int(size)
+        return cls(**{"data": 1, **sizes} if -1 in sizes.values() else sizes)
+
+    def sizes(self, devices: int) -> dict[str, int]:
+        """Devices along each axis, of so many; RequestError naming an axis and the sizes that are legal for it."""
+        sizes = asdict(self)
+        free = next((name for name, size in sizes.items() if size == -1), None)
+        fixed = math.prod(size for size in sizes.values() if size > 0)
+        if free is not None and devices % fixed == 0:
+            return {**sizes, free: devices // fixed}
+        if fixed == devices:
+            return sizes
+        taken = {name: size for name, size in sizes.items() if size > 1}
+        axis = next((name for name, size in taken.items() if devices % size), None) or max(
+            taken, key=taken.__getitem__, default="data"
+        )
+        rest = fixed // sizes[axis] if sizes[axis] > 0 else fixed
+        legal = [n for n in range(1, devices + 1) if devices % n == 0 and (devices // n) % rest == 0]
+        if free is None:
+            legal = [n for n in legal if n * rest == devices]
+        wanted = " x ".join(f"{name} {size}" for name, size in sizes.items())
+        hint = f"{axis} can be {', '.join(map(str, legal))}" if legal else f"no {axis} fits beside the others"
+        raise RequestError(f"a mesh of {wanted} does not fit {devices} devices; {hint}")
+
+    def build(self) -> Mesh:
+        """The mesh over all devices; RequestError as `sizes`."""
+        sizes = self.sizes(jax.device_count())
+        return jax.make_mesh(tuple(sizes.values()), tuple(sizes), axis_types=(AxisType.Auto,) * len(sizes))
+
+
+AXES = tuple(MeshSpec.__dataclass_fields__)

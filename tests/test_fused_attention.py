@@ -1,0 +1,56 @@
+"""Fused attention is attention under the stream's mask: values and gradients, and the choice of the kernel."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from reelm.lm.attention import attend
+from reelm.lm.fused_attention import PrefixAttention, in_two_calls, kernel_for
+from reelm.lm.stream import Layout
+
+LAYOUT = Layout(prefix=9, frames=2, rows=2, columns=3, given=1)
+
+
+@pytest.fixture(scope="module")
+def heads():
+    """Queries of four heads, keys and values of two, over all slots of a sample."""
+    keys = jax.random.split(jax.random.key(0), 3)
+    shapes = [(2, LAYOUT.slots, n, 128) for n in (4, 2, 2)]
+    return [jax.random.normal(key, shape) for key, shape in zip(keys, shapes, strict=True)]
+
+
+def plain(*heads):
+    return attend(*heads, jnp.asarray(LAYOUT.mask))
+
+
+def test_two_calls_are_attention_under_the_mask_of_the_stream(heads):
+    def results(attention):
+        value = lambda *heads: (jnp.sum(jnp.sin(attention(*heads))), attention(*heads))  # noqa: E731
+        (_, y), gradient = jax.value_and_grad(value, argnums=(0, 1, 2), has_aux=True)(*heads)
+        return (y, *gradient)
+
+    ours = results(lambda *heads: in_two_calls(*heads, LAYOUT.before, "xla"))
+    for one, other in zip(ours, results(plain), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_splash_is_attention_under_the_mask_of_the_stream(heads):
+    splash = PrefixAttention(LAYOUT.before, "splash", interpret=True)
+    np.testing.assert_allclose(splash(*heads), plain(*heads), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("backend", "head_width", "dtype", "sequence", "kernel"),
+    [
+        ("cpu", 128, "bfloat16", 1, "xla"),
+        ("gpu", 64, "bfloat16", 1, "cudnn"),
+        ("gpu", 64, "float32", 1, "xla"),
+        ("gpu", 128, "bfloat16", 2, "xla"),
+        ("tpu", 128, "bfloat16", 1, "splash"),
+        ("tpu", 64, "bfloat16", 1, "xla"),
+    ],
+)
+def test_the_kernel_is_what_the_device_has(backend, head_width, dtype, sequence, kernel):
+    assert kernel_for(backend, head_width, dtype, sequence) == kernel

@@ -1,0 +1,192 @@
+"""The language model over eight devices: what one device computes, decodes and saves, eight do, whatever the mesh.
+
+Run as a program this file is the part that needs eight devices, which must be asked for before JAX starts.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from reelm.lm import sharding
+from reelm.lm.mesh import AXES, MeshSpec
+from reelm.lm.prefix import ClipCodes, Prefix
+from reelm.lm.transformer import LMConfig
+from reelm.lm.weights import for_decoding
+from reelm.sampling import decode as decoding
+from reelm.sampling.choose import Controls
+from reelm.sampling.decode import start
+from reelm.train.checkpoints import Checkpoints
+from reelm.train.lm import LMRun, build, check_batches, make_loss
+from reelm.train.optimizer import value_and_gradient
+
+MESHES = ("data=8", "data=2,fsdp=2,tensor=2", "fsdp=8", "tensor=4,sequence=2")
+RUN = LMRun(
+    model=LMConfig(
+        bits=10,
+        text_vocabulary=20,
+        prefix=6,
+        frames=3,
+        width=32,
+        layers=2,
+        heads=8,
+        kv_heads=4,
+        head_width=16,
+        hidden=48,
+        sound_levels=2,
+        sound_bits=4,
+        sound_frames=(2, 4),
+    ),
+)
+
+
+def noisy(tree):
+    """Fresh layers are the identity and fresh heads flat; with noise every parameter counts."""
+    leaves, form = jax.tree.flatten(tree)
+    rng = np.random.default_rng(0)
+    return jax.tree.unflatten(
+        form, [np.asarray(leaf + 0.1 * rng.normal(size=leaf.shape), leaf.dtype) for leaf in leaves]
+    )
+
+
+def make_batch() -> dict:
+    rng = np.random.default_rng(1)
+    words = rng.integers(0, 276, (8, 6)).astype(np.int32)
+    video = rng.integers(0, 1024, (8, 2, 2, 3)).astype(np.int32)
+    sound = rng.integers(0, 16, (8, 2 + 4, 2)).astype(np.int32)
+    return {"prefix": Prefix.of_words(words, 2, 3), "codes": ClipCodes(video=video, sound=sound)}
+
+
+def gradients() -> None:
+    """One device's loss and gradients, on each mesh."""
+    one = jax.make_mesh((1, 1, 1, 1), AXES, devices=jax.devices()[:1])
+    state, _, _ = build(RUN, one, {})
+    params, batch = noisy(jax.device_get(state.params)), make_batch()
+    key, loss = jax.random.key(0), make_loss(RUN)
+    expected, gradient = jax.jit(partial(value_and_gradient, loss))(params, batch, key, jnp.int32(0))
+    largest = max(float(jnp.abs(leaf).max()) for leaf in jax.tree.leaves(gradient))
+    assert largest > 1e-2
+    for words in MESHES:
+        mesh = MeshSpec.parse(words).build()
+        layout = sharding.of_state(params, mesh)
+        with jax.set_mesh(mesh):
+            placed = jax.device_put(params, layout), jax.device_put(batch, sharding.of_batch(mesh))
+            found, theirs = jax.jit(partial(value_and_gradient, loss))(*placed, key, jnp.int32(0))
+        np.testing.assert_allclose(found[0], expected[0], rtol=1e-5)
+        close = partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-5 * largest, err_msg=words)
+        jax.tree.map(close, jax.device_get(theirs), jax.device_get(gradient))
+
+
+def steps() -> None:
+    """A state made in shards; a step of it; its checkpoint, read on each other mesh."""
+    made, first = {}, None
+    for words in MESHES:
+        run = replace(RUN, mesh=MeshSpec.parse(words))
+        mesh = run.mesh.build()
+        state, layout, step = build(run, mesh, {})
+        kernel = state.params["layers"]["attention"]["qkv"]["kernel"]
+        parts = mesh.shape["fsdp"] * mesh.shape["tensor"]
+        assert kernel.addressable_shards[0].data.shape == (2, 32 // parts, 8 * 16 + 2 * 4 * 16), kernel.sharding
+        # The same draws wherever they lie; they may be rounded otherwise.
+        close = partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-7, err_msg=words)
+        jax.tree.map(close, jax.device_get(state.params), first := first or jax.device_get(state.params))
+        if "fsdp=2" in words:
+            state, metrics = step(state, make_batch())
+            assert metrics["skipped"] == 0 and int(state.step) == 1
+            assert all(jax.tree.leaves(jax.tree.map(lambda a, b: a.sharding == b, state, layout)))
+        made[words] = (layout, state)
+    state, layout, _ = build(RUN, jax.make_mesh((1, 1, 1, 1), AXES, devices=jax.devices()[:1]), {})
+    made["one device"] = (layout, state)
+    for words, (_, state) in made.items():
+        with tempfile.TemporaryDirectory() as folder:
+            store = Checkpoints(Path(folder), keep=1, note=print)
+            store.open(0)
+            store.save(1, state, {}, {})
+            store.close()
+            found = store.newest()
+            assert found is not None
+            for layout, other in (made[name] for name in made if name != words):
+                restored, _ = store.load(found, other)
+                jax.tree.map(np.testing.assert_array_equal, jax.device_get(restored), jax.device_get(state))
+                assert all(jax.tree.leaves(jax.tree.map(lambda a, b: a.sharding == b, restored, layout)))
+
+
+def ids() -> None:
+    """The codes of one device, decoded by two and by four, with guidance and without."""
+    config, layout = RUN.model, RUN.model.layout(2, 2, 3)
+    one = jax.make_mesh((1, 1, 1, 1), AXES, devices=jax.devices()[:1])
+    params = noisy(jax.device_get(build(RUN, one, {})[0].params))
+    prefix = Prefix.of_words(np.random.default_rng(2).integers(0, 276, (2, 6)).astype(np.int32), 2, 3)
+    keys = jax.vmap(jax.random.key)(jnp.arange(2, dtype=jnp.uint32))
+
+    def decode(mesh, guided: bool, window: int) -> np.ndarray:
+        ready = for_decoding(config, params, "float32", mesh)
+        rows = Prefix.concatenate([prefix, prefix]) if guided else prefix
+        found = []
+        for temperature in (1.0, 0.5):
+            compiled = start._cache_size() + decoding.decode._cache_size()
+            controls = Controls.checked(temperature, 0, 1.0, 0.0, [2.0])
+            with jax.set_mesh(mesh or one):
+                state = start(config, layout, window, guided, jnp.float32, ready, rows, 0, keys)
+                for i in range(layout.frames):
+                    how, sizes = (config, layout, layout.frames, window), (layout.per_picture, layout.sound_of(i))
+                    frame, _, state = decoding.decode(*how, "video", ready, state, sizes[0], controls)
+                    sound, _, state = decoding.decode(*how, "sound", ready, state, sizes[1], controls)
+                    found.append(np.concatenate([np.ravel(frame), np.ravel(sound[:, : sizes[1]])]))
+        # One program for the first latent frame and the later ones, and none for another temperature.
+        assert start._cache_size() + decoding.decode._cache_size() == compiled
+        if mesh is not None:
+            heads = state.cache[0].keys.addressable_shards[0].data.shape[2]
+            assert heads == config.kv_heads // mesh.shape["tensor"], state.cache[0].keys.sharding
+        return np.concatenate(found)
+
+    expected = decode(None, True, 2)
+    assert len(np.unique(expected)) > 3
+    for words in ("tensor=2,data=4", "tensor=4,fsdp=2"):
+        np.testing.assert_array_equal(decode(MeshSpec.parse(words).build(), True, 2), expected, words)
+
+
+if __name__ == "__main__":
+    {"gradients": gradients, "steps": steps, "ids": ids}[sys.argv[1]]()
+    sys.exit()
+
+import pytest  # noqa: E402  (the program above runs without it)
+
+from reelm.lm.weights import check_mesh  # noqa: E402
+from reelm.tokenizer.request import RequestError  # noqa: E402
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", ["gradients", "steps", "ids"])
+def test_on_eight_devices(part):
+    # What is compiled here runs once, so it is not worth optimizing.
+    flags = "--xla_force_host_platform_device_count=8 --xla_backend_optimization_level=0"
+    flags += " --xla_llvm_disable_expensive_passes=true"
+    environment = {**os.environ, "XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}
+    ran = subprocess.run([sys.executable, Path(__file__), part], env=environment, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr[-3000:]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("tensor=8", "mesh axis tensor is 8; it must divide kv_heads 4 and hidden 48: 1, 2, 4$"),
+        ("fsdp=12,tensor=2", "fsdp x tensor is 24; it must divide width 32: 1, 2, 4, 8, 16, 32$"),
+    ],
+)
+def test_a_mesh_that_does_not_divide_the_net_names_the_axis_and_the_legal_sizes(words, message):
+    spec = MeshSpec.parse(words)
+    with pytest.raises(RequestError, match=message):
+        check_mesh(RUN.model, spec.sizes(max(spec.fsdp * spec.tensor, 8)))
+
+
+def test_a_batch_that_does_not_divide_over_the_mesh_is_refused():
+    with pytest.raises(RequestError, match="batch_size of 16 does not divide over data x fsdp = 8 .* multiple of 24"):
+        check_batches(replace(RUN, accumulate=3), 8)
