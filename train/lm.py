@@ -24,13 +24,16 @@ from reelm.tokenizer.codes import bits_to_ids
 from reelm.tokenizer.request import RequestError
 from reelm.tokenizer.text import TextTokenizer
 
-from . import loop, pipeline, state
+from . import cluster, feed, loop, sharding, state
 from .checkpoints import restore_params
 from .contact_sheet import contact_sheet
 from .differences import differences
+from .feed import Feed
 from .loop import LoopConfig
+from .mesh import MeshSpec
 from .mixture import Bucket, Stage, mixture
 from .optimizer import OptimizerConfig, make_step
+from .remote import fetched
 from .samples import ToSample
 from .state import TrainState
 from .throughput import Load
@@ -58,6 +61,7 @@ class LMRun:
         start_from: workdir of a language model to go on from, its averaged weights in a new run; None starts afresh.
         z_loss: weight of the squared log-normaliser.
         dtype: number format of activations; parameters are float32.
+        mesh: the devices.
     """
 
     model: LMConfig = field(default_factory=LMConfig)
@@ -70,6 +74,7 @@ class LMRun:
     start_from: Path | None = None
     z_loss: float = 1e-4
     dtype: str = "float32"
+    mesh: MeshSpec = field(default_factory=MeshSpec)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     loop: LoopConfig = field(default_factory=lambda: LoopConfig(steps=10_000))
 
@@ -108,6 +113,9 @@ def train(run: LMRun, workdir: Path) -> TrainState:
     longest = max(bucket.frames for stage in run.stages for bucket in stage.buckets)
     if longest > run.model.frames:
         raise RequestError(f"a bucket has {longest} latent frames; the model takes {run.model.frames}")
+    mesh = run.mesh.build()
+    for bucket in (bucket for stage in run.stages for bucket in stage.buckets):
+        feed.check_size(f"batch_size of the bucket of {bucket.frames} latent frames", bucket.batch_size, mesh)
     text, params = _start(run, sources, workdir)
 
     def to_sample(source: TokenSource, bucket: Bucket) -> ToSample:
@@ -115,11 +123,13 @@ def train(run: LMRun, workdir: Path) -> TrainState:
         shape = {"task": bucket.task, "frames": bucket.frames, "prefix": run.model.prefix}
         return ToSample(text, **shape, fps=fps, stride=stride, drop_text=run.drop_text)
 
-    batches = mixture(run.stages, sources, to_sample, seed=run.loop.seed)
+    share = feed.share(mesh)._asdict()
+    batches = mixture(run.stages, sources, to_sample, seed=run.loop.seed, **share)
     held_out = None
     if run.held_out:
         last = replace(run.stages[-1], steps=None, token_weights=None)
-        held_out = mixture([last], _open_all(run.held_out, sources[0].index.tokenizer_hash), to_sample, seed=0)
+        held_back = _open_all(run.held_out, sources[0].index.tokenizer_hash)
+        held_out = mixture([last], held_back, to_sample, seed=0, **share)
     of_ema = jax.jit(lambda params, batch: make_loss(run)(params, batch, jax.random.key(0), jnp.zeros((), jnp.int32)))
 
     def evaluate(current: TrainState) -> dict[str, float]:
@@ -127,7 +137,7 @@ def train(run: LMRun, workdir: Path) -> TrainState:
         assert held_out is not None
         found: dict[str, list[float]] = {}
         for i in range(_EVALUATION_BATCHES):
-            value, metrics = of_ema(current.ema, held_out[i])
+            value, metrics = of_ema(current.ema, feed.place(held_out[i], mesh))
             for name, number in {"loss": value, **metrics}.items():
                 found.setdefault(name, []).append(float(number))
         return {name: sum(numbers) / len(numbers) for name, numbers in found.items()}
@@ -143,6 +153,7 @@ def train(run: LMRun, workdir: Path) -> TrainState:
 
     optimizer = run.optimizer.build(run.loop.steps)
     initial = state.create(params, optimizer, run.loop.seed)
+    layout = sharding.of_state(initial, mesh)
     first, weights = sources[0], sum(leaf.size for leaf in jax.tree.leaves(initial.params) if leaf.ndim > 1)
     words = (first[i]["caption"] for i in range(min(1000, len(first))))
     fitting = (caption for caption in words if len(text.encode(caption)) <= run.model.prefix - HEAD)
@@ -159,9 +170,9 @@ def train(run: LMRun, workdir: Path) -> TrainState:
 
     return loop.run(
         run.loop,
-        initial,
-        make_step(make_loss(run), optimizer, run.optimizer.ema),
-        pipeline.iterate(batches),
+        jax.device_put(initial, layout),
+        make_step(make_loss(run), optimizer, run.optimizer.ema, layout),
+        Feed(batches, mesh),
         workdir,
         samples=samples if tokenizer else None,
         evaluate=None if held_out is None else evaluate,
@@ -177,12 +188,13 @@ def _start(run: LMRun, sources: Sequence[TokenSource], workdir: Path) -> tuple[T
     fresh = init_params(run.model, jax.random.key(run.loop.seed))
     if run.start_from is None:
         return text_tokenizer(sources, run.model.text_vocabulary, workdir), fresh
-    there, _, config = restore_params(run.start_from)
+    start_from = fetched(run.start_from)
+    there, _, config = restore_params(start_from)
     changed = differences(config.get("model"), json.loads(json.dumps(asdict(run.model))))
     if changed:
         raise RequestError(f"{run.start_from} is no language model of these sizes: {'; '.join(changed)}")
-    if not (Path(workdir) / TEXT_FILE).exists():
-        _write(Path(workdir) / TEXT_FILE, (run.start_from / TEXT_FILE).read_bytes())
+    mine, others = Path(workdir) / TEXT_FILE, start_from / TEXT_FILE
+    cluster.from_first(lambda: None if mine.exists() else _write(mine, others.read_bytes()))
     # A kind of prefix that the other never saw is learned from nothing.
     return text_tokenizer(sources, run.model.text_vocabulary, workdir), fresh | there
 
@@ -190,11 +202,15 @@ def _start(run: LMRun, sources: Sequence[TokenSource], workdir: Path) -> tuple[T
 def text_tokenizer(sources: Sequence[TokenSource], vocabulary: int, workdir: Path) -> TextTokenizer:
     """The text tokenizer of a run, trained on the token sets' captions when there is none in `workdir` yet."""
     path = Path(workdir) / TEXT_FILE
-    if not path.exists():
-        share = 20_000 // len(sources)
-        captions = [source[i]["caption"] for source in sources for i in range(min(len(source), share))]
-        # A set may have no captions; bytes are then all the vocabulary there is.
-        _write(path, TextTokenizer.train(list(filter(str.strip, captions)) or ["clip"], vocabulary).model)
+
+    def write() -> None:
+        if not path.exists():
+            share = 20_000 // len(sources)
+            captions = [source[i]["caption"] for source in sources for i in range(min(len(source), share))]
+            # A set may have no captions; bytes are then all the vocabulary there is.
+            _write(path, TextTokenizer.train(list(filter(str.strip, captions)) or ["clip"], vocabulary).model)
+
+    cluster.from_first(write)
     return TextTokenizer(path.read_bytes())
 
 

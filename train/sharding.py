@@ -13,6 +13,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 # The first pattern found in a leaf's path decides: mesh axes of its last array axes, those before them whole.
 RULES: tuple[tuple[str, tuple[str | None, ...]], ...] = (
     (r"/kernel$", ("fsdp", None)),  # of inputs x outputs, whatever the taps before them
+    (r"/(bits|rows|embedding)$", (None, "fsdp")),  # of symbols x width
     (r"/(bias|scale)$", ()),
     (r"(^|/)(step|key|count|real|made)$", ()),
     (r"/ns_coeffs$", ()),
