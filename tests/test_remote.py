@@ -99,7 +99,7 @@ def test_paths_that_lead_nowhere_are_refused_in_a_line(bucket):
     with pytest.raises(RequestError, match="there is nothing at memory://bucket/films"):
         remote.fetched(f"{bucket}/films")
     if importlib.util.find_spec("gcsfs") is None:
-        with pytest.raises(RequestError, match=r"gs:// needs a package .* reelm\[gcs\]"):
+        with pytest.raises(RequestError, match=r"gs:// needs a package .*reelm\[gcs\]"):
             remote.fetched("gs://bucket/films")
 
 
