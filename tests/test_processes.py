@@ -16,9 +16,10 @@ from typing import Any
 
 import jax
 import numpy as np
+from jax.experimental import multihost_utils
 
 from reelm.tokenizer.request import RequestError
-from reelm.train import cluster, feed, pipeline
+from reelm.train import cluster, feed, pipeline, signals
 from reelm.train.mesh import MeshSpec
 from reelm.train.tokens import TokenRun, TokenSample, write_tokens
 
@@ -51,6 +52,12 @@ def parts() -> None:
             # Row i is example i of the batch that one process would read.
             np.testing.assert_array_equal(cluster.here(batch), whole[step])
         assert shares.get_state() == {"next_index": 3}
+    with signals.caught(0.0) as stop:
+        step = 0
+        while not stop.after(step):
+            step += 1
+    # Time is up by one clock, and no two stop after different steps.
+    assert np.ptp(multihost_utils.process_allgather(np.int32(step))) == 0 and not stop.asked
 
 
 if __name__ == "__main__":

@@ -136,7 +136,7 @@ def run(
 
     Raises:
         RequestError: the config or the state's tree differs from the checkpoint's, every checkpoint is damaged,
-            another process trains in `workdir`, or the data ends early.
+            another run trains in `workdir`, or the data ends early.
         FloatingPointError: `max_skipped` steps in a row had no finite loss, or a state to be saved holds values that
             are not finite; the checkpoints before it are untouched.
         OSError: a checkpoint could not be written; those before it are untouched.
@@ -155,7 +155,7 @@ def run(
         batch = next(data)
         for line in dry_run(state, step, batch, load(batch), config.steps):
             display.note(line)
-        if (videos := preview(cluster.here(batch))) and first:
+        if (videos := preview(jax.device_get(cluster.here(batch)))) and first:
             contact_sheet(videos, workdir / "first_batch.png", columns=9, scale=1)
             display.note(f"the first batch: {workdir / 'first_batch.png'}")
         return state
@@ -184,7 +184,7 @@ def run(
         stack.enter_context(contextlib.closing(display)).start(done)
         traced = config.profile if first else None
         profile = stack.enter_context(contextlib.closing(Profile(traced, workdir / "profile")))
-        stop = stack.enter_context(caught(config.max_seconds and config.max_seconds + started - time.monotonic()))
+        stop = stack.enter_context(caught(None if config.max_seconds is None else started + config.max_seconds))
         pace = Throughput()
 
         def write(number: int, values: Mapping[str, float]) -> None:

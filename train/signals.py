@@ -21,18 +21,16 @@ _TIME = -1
 class Stop:
     """Asks to stop, collected; `after` is called by every process after every step."""
 
-    def __init__(self, seconds: float | None) -> None:
-        self._ends = None if seconds is None else time.monotonic() + seconds
+    def __init__(self, ends: float | None) -> None:
+        self._ends = ends
         self._told = 0  # to this process, of several
         self.asked = 0
         """The signal that stops the run, 0 while none has come."""
-        self.out_of_time = False
 
     def after(self, step: int) -> bool:
         """Whether the run stops after this step."""
         late = self._ends is not None and time.monotonic() >= self._ends
         if jax.process_count() == 1:
-            self.out_of_time = late
             return late or bool(self.asked)
         if late and not self._told and jax.process_index() == 0:
             self._tell(_TIME)
@@ -40,13 +38,13 @@ class Stop:
         if not multihost_utils.reached_preemption_sync_point(step):
             return False
         told = np.ravel(multihost_utils.process_allgather(np.int32(self._told)))
-        self.out_of_time = bool((told == _TIME).any())
-        self.asked = 0 if self.out_of_time else signal.SIGINT if (told == signal.SIGINT).any() else signal.SIGTERM
+        if not (told == _TIME).any():
+            self.asked = signal.SIGINT if (told == signal.SIGINT).any() else signal.SIGTERM
         return True
 
     def receive(self, number: int, frame: FrameType | None) -> None:
         """The handler of signals; a second Ctrl-C is from someone who does not want to wait."""
-        if number == signal.SIGINT in (self.asked, self._told):
+        if number == signal.SIGINT and number in (self.asked, self._told):
             raise KeyboardInterrupt
         if jax.process_count() == 1:
             self.asked = self.asked or number
@@ -59,12 +57,13 @@ class Stop:
 
 
 @contextlib.contextmanager
-def caught(seconds: float | None = None) -> Iterator[Stop]:
-    """Yields what hears SIGTERM and SIGINT in place of their ending the process, and stops after `seconds`.
+def caught(ends: float | None = None) -> Iterator[Stop]:
+    """Yields what hears SIGTERM and SIGINT in place of their ending the process; `time.monotonic()` is a reason too
+    from `ends` on.
 
     Outside the main thread, where Python allows no handlers, signals do as before.
     """
-    stop = Stop(seconds)
+    stop = Stop(ends)
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return
