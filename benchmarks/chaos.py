@@ -143,7 +143,7 @@ def train(leg: Leg) -> str:
         return loop_run(config, state, step, Seen(data), workdir, **about)
 
     named = cluster.Cluster(
-        coordinator=leg.address or None, processes=leg.processes, process=leg.process, heartbeat_seconds=10
+        coordinator=leg.address or None, processes=leg.processes, process=leg.process, heartbeat_seconds=60
     )
     leg.workdir.mkdir(exist_ok=True)
     with cluster.joined(named):
@@ -220,11 +220,11 @@ def torment(leg: Leg, asked: Arguments) -> tuple[str, list[str], list[float]]:
             ended(start(replace(leg, gradient=True, only_gradient=True), before), _PATIENCE)
         processes = start(replace(leg, gradient=changed), count)
         begun = len(losses(leg.workdir))
-        aim = begun + rng.randint(0, stride)  # also while it starts
+        aim = begun + rng.randint(int(changed), stride)  # also while it starts, but for the gradient
         number, victim = rng.choice([signal.SIGKILL, signal.SIGTERM]), rng.choice(processes)
         told = False
         while all(process.poll() is None for process in processes) and sent < asked.kills and not told:
-            if len(losses(leg.workdir)) >= aim and not (changed and aim == begun):
+            if len(losses(leg.workdir)) >= aim:
                 time.sleep(rng.uniform(0, 0.05))
                 victim.send_signal(number)
                 told, sent = True, sent + 1
@@ -233,6 +233,8 @@ def torment(leg: Leg, asked: Arguments) -> tuple[str, list[str], list[float]]:
         digest, said, statuses, stuck = ended(processes, _PATIENCE / 6 if starting else _PATIENCE)
         if stuck and not starting:  # one that still looks for the others is the launcher's to end
             faults.append(f"a process went on for {_PATIENCE:g} s after another had ended: {statuses}")
+        if any(statuses) and not told:
+            return "", [*faults, f"ended with statuses {statuses}: {said[-500:]}"], apart
         if changed:
             apart.append(_distance(*(leg.workdir / f"gradient-{each}.npz" for each in (before, count))))
         lines = said.splitlines()
@@ -243,11 +245,10 @@ def torment(leg: Leg, asked: Arguments) -> tuple[str, list[str], list[float]]:
         resumes_at = int(stopped[0].split("SIGTERM: ")[1].split()[0]) if stopped else None
         if not any(statuses):
             return digest.strip(), faults, apart
-        if not told:
-            return "", [*faults, f"ended with statuses {statuses}: {said[-500:]}"], apart
         if stopped and set(statuses) != {143}:
             faults.append(f"stopped by SIGTERM with statuses {statuses}")
-        before = count
+        if any((leg.workdir / "checkpoints").glob("step_*")):
+            before = count
 
 
 def _distance(one: Path, two: Path) -> float:

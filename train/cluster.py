@@ -93,6 +93,8 @@ def _join(cluster: Cluster) -> bool:
             f"the processes of this run do not find each other: {' '.join(str(error).split())[:300]}; "
             "name --coordinator, --processes and --process"
         ) from error
+    # They meet once while all are here: who comes to a first meeting half a minute late is given up by gloo.
+    multihost_utils.sync_global_devices("joined")
     return True
 
 
