@@ -126,8 +126,7 @@ def train(leg: Leg) -> str:
         data.set_state(position)
         batch = next(data)
         key = jax.random.fold_in(jax.random.wrap_key_data(state.key), state.step)
-        loss = lm.make_loss(run)
-        gradient = jax.jit(jax.grad(lambda params: loss(params, batch, key, state.step)[0]))(state.params)
+        gradient, _ = jax.jit(jax.grad(lm.make_loss(run), has_aux=True))(state.params, batch, key, state.step)
         leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(cluster.here(gradient))]
         if cluster.is_first():
             np.savez(leg.workdir / f"gradient-{leg.processes}.npz", *leaves)
