@@ -28,7 +28,7 @@ def commands(text: str) -> list[list[str]]:
     """The arguments of every `reelm` command of a page: typed, started by srun, or a pod's."""
     text = blocks(text).replace("$SLURM_PROCID", "0").replace("$SLURM_NTASKS", "4")
     pods = [json.loads(line) for line in re.findall(r"^ *command: (\[.*\])$", text, re.MULTILINE)]
-    typed = re.findall(r"^(?:srun\b.*? )?(reelm .*)$", text, re.MULTILINE)
+    typed = re.findall(r"^(?:srun\b.*?[ '])?(reelm .*?)'?$", text, re.MULTILINE)
     return [line[1:] for line in [*(shlex.split(line, comments=True) for line in typed), *pods]]
 
 
