@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from jax.experimental import multihost_utils
 
 from reelm.tokenizer.request import RequestError
 from reelm.train import cluster, feed, pipeline, signals
+from reelm.train.differences import differences
 from reelm.train.mesh import MeshSpec
 from reelm.train.tokens import TokenRun, TokenSample, write_tokens
 
@@ -231,3 +233,9 @@ def test_processes_named_by_half_are_refused():
 def test_a_run_of_its_own_joins_nothing():
     with cluster.joined(cluster.Cluster()), cluster.joined(cluster.Cluster(processes=1)):
         assert not jax.distributed.is_initialized()
+
+
+def test_other_devices_are_no_other_config():
+    one, many = ({"seed": 0, "mesh": asdict(spec)} for spec in (MeshSpec(), MeshSpec(data=2, fsdp=4)))
+    assert list(differences(one, many)) == list(differences({"seed": 0}, many)) == []
+    assert list(differences(one, many | {"seed": 1})) == ["seed: 0 -> 1"]
