@@ -23,7 +23,7 @@ Rules = tuple[tuple[str, Axes], ...]
 # The first pattern found in a leaf's path decides: mesh axes of its last array axes, those before them whole.
 RULES: Rules = (
     (r"/(qkv|gate_up)/kernel$", (("fsdp", "tensor"), None)),
-    (r"/(attention/out|down)/kernel$", ("tensor", "fsdp")),
+    (r"(^|/)(attention/out|down)/kernel$", ("tensor", "fsdp")),
     (r"(^|/)(rows|bits|embedding)$", (None, ("fsdp", "tensor"))),  # tables of vectors
     (r"/kernel$", ("fsdp", None)),  # of the tokenizers: inputs x outputs, whatever the taps before them
     (r"/(bias|scale)$", ()),

@@ -110,7 +110,7 @@ class Game:
     """The run above: compiled once, played as often as a test wants."""
 
     def __init__(self):
-        initial, self.step = build(RUN)
+        initial, self.step = build(RUN, RUN.mesh.build())
         self.initial = jax.device_get(initial)
 
     def start(self) -> AdversarialState:

@@ -171,7 +171,7 @@ def test_another_shape_type_or_tree_is_refused_not_cast(tmp_path):
 def test_two_runs_in_one_folder_are_refused(tmp_path):
     first, second = (Checkpoints(tmp_path, keep=3, note=print) for _ in range(2))
     first.open(0)
-    with pytest.raises(RequestError, match="another process"):
+    with pytest.raises(RequestError, match="another run"):
         second.open(0)
     first.close()
     second.open(0)

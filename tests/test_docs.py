@@ -1,7 +1,10 @@
 """The commands of the documents: each is one that the program takes, and the short path through them works."""
 
+import json
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,18 +18,26 @@ ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
+def blocks(text: str) -> str:
+    """What stands in the code blocks of a page, continued lines joined."""
+    fenced = re.findall(r"^```(\w*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    return "\n".join(block for language, block in fenced if language != "python").replace("\\\n", " ")
+
+
 def commands(text: str) -> list[list[str]]:
-    """The arguments of every `reelm` command in the code blocks of a page."""
-    blocks = re.findall(r"^```\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-    lines = "\n".join(blocks).replace("\\\n", " ").replace("$SLURM_PROCID", "0").replace("$SLURM_NTASKS", "4")
-    words = [shlex.split(line, comments=True) for line in lines.splitlines()]
-    return [line[1:] for line in words if line[:1] == ["reelm"]]
+    """The arguments of every `reelm` command of a page: typed, started by srun, or a pod's."""
+    text = blocks(text).replace("$SLURM_PROCID", "0").replace("$SLURM_NTASKS", "4")
+    pods = [json.loads(line) for line in re.findall(r"^ *command: (\[.*\])$", text, re.MULTILINE)]
+    typed = re.findall(r"^(?:srun\b.*?[ '])?(reelm .*?)'?$", text, re.MULTILINE)
+    return [line[1:] for line in [*(shlex.split(line, comments=True) for line in typed), *pods]]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_command_is_one_that_there_is(page):
-    found = commands(page.read_text())
-    assert found
+    text = page.read_text()
+    found = commands(text)
+    # None is overlooked for the way it is written.
+    assert len(found) == len(re.findall(r'\breelm(?:",)? "?[a-z]+ |"reelm", "[a-z]+"', blocks(text))) > 0
     for arguments in found:
         parse(arguments)
 
@@ -44,6 +55,16 @@ SMALL = {
     ).split(),
     "generate": ["--num-frames", "1"],
 }
+
+
+@pytest.mark.slow
+def test_the_whole_path_with_the_shipped_tokenizer_fitted_to_films():
+    small = ["--tiny", "--tokenizer-steps", "2", "--lm-steps", "2"]
+    ran = subprocess.run([sys.executable, ROOT / "benchmarks" / "own_clips.py", *small], capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    done = json.loads(ran.stdout)
+    assert list(done["seconds"]) == ["build", "fine-tune", "tokenize", "lm", "export", "generate"]
+    assert done["bytes"] > 0
 
 
 @pytest.mark.slow

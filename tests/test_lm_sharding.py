@@ -23,6 +23,7 @@ from reelm.lm.weights import for_decoding
 from reelm.sampling import decode as decoding
 from reelm.sampling.choose import Controls
 from reelm.sampling.decode import start
+from reelm.train import feed
 from reelm.train.checkpoints import Checkpoints
 from reelm.train.lm import LMRun, build, check_batches, make_loss
 from reelm.train.optimizer import value_and_gradient
@@ -98,7 +99,7 @@ def steps() -> None:
         close = partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-7, err_msg=words)
         jax.tree.map(close, jax.device_get(state.params), first := first or jax.device_get(state.params))
         if "fsdp=2" in words:
-            state, metrics = step(state, make_batch())
+            state, metrics = step(state, feed.place(make_batch(), mesh))
             assert metrics["skipped"] == 0 and int(state.step) == 1
             assert all(jax.tree.leaves(jax.tree.map(lambda a, b: a.sharding == b, state, layout)))
         made[words] = (layout, state)

@@ -1,6 +1,9 @@
 """Models: the seed rules of `generate`, folders that survive a round trip, and folders that do not."""
 
+import hashlib
 import json
+import pickle
+import struct
 from dataclasses import replace
 
 import jax
@@ -125,16 +128,36 @@ def _other_format(folder):
     (folder / "model.json").write_text(json.dumps(manifest | {"format": 99}))
 
 
+def _replace_weights(folder, data):
+    """Other bytes, and the digest that says they are right."""
+    (folder / "lm.safetensors").write_bytes(data)
+    manifest = (folder / "model.json").read_text()
+    before = json.loads(manifest)["files"]["lm.safetensors"]
+    (folder / "model.json").write_text(manifest.replace(before, hashlib.sha256(data).hexdigest()))
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
+        (lambda folder: _replace_weights(folder, struct.pack("<Q", 2**60) + b"{}"), "no sound safetensors file"),
+        (lambda folder: _replace_weights(folder, pickle.dumps({"head": b"kernel"})), "no sound safetensors file"),
+        (lambda folder: _replace_weights(folder, b""), "no sound safetensors file"),
         (_damage_weights, "sha256"),
         (_other_format, "format 99"),
         (lambda folder: (folder / "lm.safetensors").unlink(), "missing"),
         (lambda folder: (folder / "model.json").write_text("{"), "damaged"),
         (lambda folder: (folder / "model.json").unlink(), "no model.json"),
     ],
-    ids=["flipped bit", "format", "missing file", "broken manifest", "no manifest"],
+    ids=[
+        "huge header",
+        "renamed pickle",
+        "empty",
+        "flipped bit",
+        "format",
+        "missing file",
+        "broken manifest",
+        "no manifest",
+    ],
 )
 def test_a_damaged_folder_is_refused_in_one_line(model, tmp_path, damage, message):
     model.save(tmp_path)

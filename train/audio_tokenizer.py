@@ -18,6 +18,8 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from reelm.lm import sharding
+from reelm.lm.mesh import MeshSpec
 from reelm.sampling.model import load
 from reelm.tokenizer import quantizer
 from reelm.tokenizer.audio import AudioTokenizer, AudioTokenizerConfig, autoencode, init_params
@@ -26,11 +28,13 @@ from reelm.tokenizer.request import RequestError
 from reelm.tokenizer.residual import quantize_residually, remainders
 from reelm.tokenizer.sound import check_sound, resample, with_channels
 
-from . import datasets, loop, pipeline, state, stft_discriminator
+from . import datasets, feed, loop, pipeline, state, stft_discriminator
 from .checkpoints import restore_params
 from .differences import differences
+from .feed import Feed
 from .loop import LoopConfig
 from .optimizer import OptimizerConfig, make_step
+from .remote import fetched
 from .sound_losses import mel_distance
 from .spectrograms import spectrogram_sheet
 from .state import TrainState
@@ -95,6 +99,7 @@ class AudioTokenizerRun:
         mel_windows: window lengths in samples of the mel loss.
         start_from: folder of another training, whose weights this one starts from; None for fresh ones.
         freeze_encoder: train the decoder alone: the codes, and language models over them, stay valid.
+        mesh: the devices.
     """
 
     model: AudioTokenizerConfig = field(default_factory=AudioTokenizerConfig)
@@ -109,6 +114,7 @@ class AudioTokenizerRun:
     batch_size: int = 16
     start_from: Path | None = None
     freeze_encoder: bool = False
+    mesh: MeshSpec = field(default_factory=MeshSpec)
     loop: LoopConfig = field(default_factory=lambda: LoopConfig(steps=20_000))
 
     def __post_init__(self):
@@ -204,10 +210,18 @@ def train(run: AudioTokenizerRun, workdir: Path) -> TrainState:
     """Runs or resumes the training in `workdir`; see `loop.run` for what is written and what is raised."""
     source = datasets.open_clips(run.data.dataset, "train", num_frames=run.data.source_frames)
     heard(source[0], run.model)  # before anything is compiled
+    mesh = run.mesh.build()
+    feed.check_size("batch_size", run.batch_size, mesh)
     optimizer = _optimizer(run)
     initial = state.create(_first_params(run), optimizer, run.loop.seed)
-    transform = RandomPiece(run.data, run.model)
-    data = pipeline.batches(source, batch_size=run.batch_size, seed=run.loop.seed, transform=transform)
+    layout = sharding.of_state(initial, mesh)
+    data = pipeline.batches(
+        source,
+        batch_size=run.batch_size,
+        seed=run.loop.seed,
+        transform=RandomPiece(run.data, run.model),
+        **feed.share(mesh)._asdict(),
+    )
     held_back = datasets.open_clips(run.data.dataset, "test", num_frames=run.data.source_frames, num_clips=8)
     originals = np.stack([heard(held_back[i], run.model) for i in range(len(held_back))])
 
@@ -222,9 +236,9 @@ def train(run: AudioTokenizerRun, workdir: Path) -> TrainState:
 
     return loop.run(
         run.loop,
-        initial,
-        make_step(make_loss(run), optimizer, run.optimizer.ema),
-        pipeline.iterate(data),
+        jax.device_put(initial, layout),
+        make_step(make_loss(run), optimizer, run.optimizer.ema, layout),
+        Feed(data, mesh),
         workdir,
         samples=samples,
         resolved=asdict(run),
@@ -243,6 +257,7 @@ def write_wav(sound: np.ndarray, sample_rate: int, path: Path) -> None:
 
 def open_audio_tokenizer(where: str | Path) -> AudioTokenizer:
     """The audio tokenizer of a training's folder (its averaged weights), of a model folder, or of a shipped model."""
+    where = fetched(where)
     if not Path(where, "checkpoints").is_dir():
         if (there := load(str(where)).audio_tokenizer) is None:
             raise RequestError(f"the model {str(where)!r} has no audio tokenizer")

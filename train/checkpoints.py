@@ -9,7 +9,8 @@ In: a `TrainState`, the position in the data and a JSON record of the run. Out: 
 
 A step folder appears by one rename, after its digests are written. On reading, the newest folder whose digests are
 right is taken: a damaged one is named and passed over, an empty or foreign one is not looked at. Orbax does the saving
-and restoring; what is added here are the digests, the choice of step and the refusal to cast. Knows nothing of models.
+and restoring; what is added here are the digests, the choice of step and the refusal to cast. All processes of a run
+save and restore, each what its devices hold; the first of them looks what there is. Knows nothing of models.
 """
 
 import contextlib
@@ -32,6 +33,9 @@ from etils import epath
 from orbax.checkpoint.checkpoint_managers import preservation_policy
 
 from reelm.tokenizer.request import RequestError
+
+from . import cluster
+from .remote import fetched
 
 _PARTS = ("state", "data", "record")
 _DIGESTS = "sha256.json"
@@ -62,7 +66,13 @@ class Checkpoints:
 
     def newest(self) -> Found | None:
         """Returns the newest sound checkpoint, None when there is none; raises RequestError when all are damaged."""
-        return newest(self._directory, self._note)
+
+        def look() -> dict[str, Any] | None:
+            found = newest(self._directory, self._note)
+            return None if found is None else {"step": found.step, "folder": str(found.folder), "record": found.record}
+
+        found = cluster.from_first(look)
+        return None if found is None else Found(**{**found, "folder": Path(found["folder"])})
 
     def load(self, found: Found, template: Any) -> tuple[Any, Any]:
         """Returns (state, data position) of `found`, laid out on devices as `template` is.
@@ -86,12 +96,16 @@ class Checkpoints:
 
         Raises RequestError when another process has them open: each would remove what the other is writing.
         """
-        self._directory.mkdir(parents=True, exist_ok=True)
-        self._lock()
+
+        def clear() -> None:
+            self._directory.mkdir(parents=True, exist_ok=True)
+            self._lock()
+            for step, folder in _folders(self._directory):
+                if step > after:
+                    self._set_aside(folder)
+
+        cluster.from_first(clear)
         self._open.enter_context(_orbax_unlogged())
-        for step, folder in _folders(self._directory):
-            if step > after:
-                self._set_aside(folder)
         options = ocp.CheckpointManagerOptions(
             step_prefix="step",
             step_format_fixed_length=8,
@@ -144,14 +158,13 @@ class Checkpoints:
 
     def _lock(self) -> None:
         # The kernel lets go of it however the process ends, so a killed run leaves nothing to clear away.
-        if jax.process_index() == 0:
-            file = self._open.enter_context((self._directory / ".lock").open("w"))
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise RequestError(
-                    f"another process is training in {self._directory.parent}; wait for it or use another workdir"
-                ) from None
+        file = self._open.enter_context((self._directory / ".lock").open("w"))
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RequestError(
+                f"another run is training in {self._directory.parent}; wait for it or use another workdir"
+            ) from None
 
     def _write_digests(self) -> None:
         # Orbax calls this when every file is written and just before the rename that makes the step appear.
@@ -211,8 +224,7 @@ def newest(directory: Path, note: Callable[[str], None] = _say) -> Found | None:
             continue
         fault = _fault(folder)
         if fault is None:
-            record = _read(folder, record=ocp.args.JsonRestore())["record"]
-            return Found(step=step, folder=folder, record=record)
+            return Found(step=step, folder=folder, record=_record(folder))
         faults.append(f"checkpoint {folder.name} is damaged: {fault}")
         note(faults[-1])
     if faults:
@@ -224,7 +236,7 @@ def restore_params(workdir: Path, *, ema: bool = True, best: bool = False) -> tu
     """Returns (params, step, config) of the newest sound checkpoint of a run, to export or to judge.
 
     Args:
-        workdir: the folder given to `loop.run`.
+        workdir: the folder given to `loop.run`, or where a remote one was mirrored to.
         ema: take the moving average of the parameters; the parameters themselves where the run keeps no average.
         best: take the checkpoint that was best in the run's evaluations.
 
@@ -234,7 +246,7 @@ def restore_params(workdir: Path, *, ema: bool = True, best: bool = False) -> tu
     Raises:
         RequestError: there is no sound checkpoint, or no best one.
     """
-    directory = Path(workdir).absolute() / "checkpoints"
+    directory = fetched(workdir).absolute() / "checkpoints"
     found = newest(directory)
     if found is None:
         raise RequestError(f"{workdir} holds no checkpoint; train into it first")
@@ -260,7 +272,7 @@ def _best(directory: Path, last: Found) -> Found:
     fault = "it is missing" if folder is None else _fault(folder)
     if folder is None or fault is not None:
         raise RequestError(f"the best checkpoint of {directory.parent}, step {step}, cannot be read: {fault}")
-    return Found(step=step, folder=folder, record=_read(folder, record=ocp.args.JsonRestore())["record"])
+    return Found(step=step, folder=folder, record=_record(folder))
 
 
 def _folders(directory: Path) -> list[tuple[int, Path]]:
@@ -296,6 +308,11 @@ def _fault(folder: Path) -> str | None:
 def _read(folder: Path, **args: Any) -> Any:
     with ocp.Checkpointer(ocp.CompositeCheckpointHandler()) as checkpointer:
         return checkpointer.restore(folder, args=ocp.args.Composite(**args))
+
+
+def _record(folder: Path) -> dict[str, Any]:
+    # Read without orbax, whose reading is an act of all processes.
+    return json.loads((folder / "record" / "metadata").read_text())
 
 
 def _describe(state: Any) -> dict[str, str]:

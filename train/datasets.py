@@ -21,6 +21,7 @@ from reelm.tokenizer.request import RequestError
 from . import moving_digits, moving_digits_sound
 from .build import BUILD_FILE, Built, built_names, open_built
 from .mnist import DigitSet, cache_folder
+from .remote import fetched, is_remote
 from .voices import VoiceSet
 
 # More clips than any run here shows once, so a training clip is practically never seen twice.
@@ -146,7 +147,9 @@ def build(name: str, data_dir: Path | None = None, config: str = "full") -> Path
 
 
 def _folder(name: str, data_dir: Path | None) -> Path | None:
-    """The folder of a set that was built under that name, or that `name` is."""
+    """The folder of a set that was built under that name, or that `name` is; of a remote one, the local copy."""
+    if is_remote(name):
+        return fetched(name)
     folders = ((data_dir or built_folder()) / name, Path(name).absolute())
     return next((folder for folder in folders if (folder / BUILD_FILE).is_file()), None)
 

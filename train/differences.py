@@ -1,7 +1,8 @@
 """What differs between the config a run began with and the one it is to go on with.
 
 In: two configs as JSON-able values. Out: one line of text a difference. Knows nothing of what the fields mean, except
-that those of a `LoopConfig` which set how long a run lasts and how often it reports may change between its legs.
+that those of a `LoopConfig` which set how long a run lasts and how often it reports, and the devices of a `MeshSpec`,
+may change between its legs.
 """
 
 import json
@@ -36,13 +37,17 @@ def differences(saved: Any, now: Any, path: str = "") -> Iterator[str]:
     if isinstance(saved, Mapping) and isinstance(now, Mapping):
         free = DURATION_FIELDS if {"steps", "save_every"} <= {**saved, **now}.keys() else frozenset()
         for name in {**saved, **now}:
-            if name not in free:
+            value = now.get(name, saved.get(name))
+            # What runs where does not change what is computed: a run may go on on other devices.
+            is_mesh = isinstance(value, Mapping) and _MESH_AXES <= value.keys()
+            if name not in free and not is_mesh:
                 inner = f"{path}.{name}" if path else name
                 yield from differences(saved.get(name, _ABSENT), now.get(name, _ABSENT), inner)
     elif saved != now:
         yield f"{path}: {_show(saved)} -> {_show(now)}"
 
 
+_MESH_AXES = frozenset(("data", "fsdp"))
 _ABSENT = object()
 
 

@@ -30,14 +30,16 @@ from reelm.tokenizer.codes import bits_to_ids
 from reelm.tokenizer.request import RequestError
 from reelm.tokenizer.text import TextTokenizer
 
-from . import loop, pipeline, state
+from . import cluster, feed, loop, state
 from .audio_tokenizer import open_audio_tokenizer
 from .checkpoints import restore_params
 from .contact_sheet import contact_sheet
 from .differences import differences
+from .feed import Feed
 from .loop import LoopConfig
 from .mixture import Bucket, Stage, mixture
 from .optimizer import OptimizerConfig, make_step
+from .remote import fetched
 from .samples import ToSample
 from .state import TrainState
 from .throughput import Load
@@ -154,11 +156,13 @@ def train(run: LMRun, workdir: Path) -> TrainState:
         clock = {"fps": source.index.fps, "stride": source.index.time_stride}
         return ToSample(text, run.model, task=bucket.task, frames=bucket.frames, **clock, drop_text=run.drop_text)
 
-    batches = mixture(run.stages, sources, to_sample, seed=run.loop.seed)
+    share = feed.share(mesh)._asdict()
+    batches = mixture(run.stages, sources, to_sample, seed=run.loop.seed, **share)
     held_out = None
     if run.held_out:
         last = replace(run.stages[-1], steps=None, token_weights=None)
-        held_out = mixture([last], _open_all(run.held_out, sources[0].index.tokenizer_hash), to_sample, seed=0)
+        held_back = _open_all(run.held_out, sources[0].index.tokenizer_hash)
+        held_out = mixture([last], held_back, to_sample, seed=0, **share)
     of_ema = jax.jit(lambda params, batch: make_loss(run)(params, batch, jax.random.key(0), jnp.zeros((), jnp.int32)))
 
     def evaluate(current: TrainState) -> dict[str, float]:
@@ -167,7 +171,7 @@ def train(run: LMRun, workdir: Path) -> TrainState:
         found: dict[str, list[float]] = {}
         for i in range(_EVALUATION_BATCHES):
             with jax.set_mesh(mesh):
-                value, metrics = of_ema(current.ema, jax.device_put(held_out[i], cut))
+                value, metrics = of_ema(current.ema, feed.place(held_out[i], mesh))
             for name, number in {"loss": value, **metrics}.items():
                 found.setdefault(name, []).append(float(number))
         return {name: sum(numbers) / len(numbers) for name, numbers in found.items()}
@@ -182,8 +186,7 @@ def train(run: LMRun, workdir: Path) -> TrainState:
     def preview(batch: Mapping[str, Any]) -> list[np.ndarray]:
         return [] if tokenizer is None else list(tokenizer.decode(batch["codes"].video[:8]))
 
-    initial, layout, step = build(run, mesh, there)
-    cut = sharding.of_batch(mesh)
+    initial, _, step = build(run, mesh, there)
     first, weights = sources[0], sum(leaf.size for leaf in jax.tree.leaves(initial.params) if leaf.ndim > 1)
     words = (first[i]["caption"] for i in range(min(1000, len(first))))
     fitting = (caption for caption in words if len(text.encode(caption)) <= run.model.prefix - HEAD)
@@ -192,7 +195,7 @@ def train(run: LMRun, workdir: Path) -> TrainState:
     def samples(current: TrainState, folder: Path) -> None:
         assert tokenizer is not None
         size = Defaults(height=first.index.usual.height, width=first.index.usual.width, fps=first.index.fps)
-        lm = LanguageModel(run.model, current.ema, text, mesh=mesh if mesh.size > 1 else None)
+        lm = LanguageModel(run.model, current.ema, text, mesh=mesh if mesh.size > jax.process_count() == 1 else None)
         model = Model("sample", tokenizer, lm, size, audio_tokenizer=audio)
         clips = model.generate(captions)
         contact_sheet([clip.video for clip in clips], folder / "generated.png", columns=9)
@@ -203,7 +206,7 @@ def train(run: LMRun, workdir: Path) -> TrainState:
         run.loop,
         initial,
         step,
-        pipeline.iterate(batches),
+        Feed(batches, mesh),
         workdir,
         samples=samples if tokenizer and (audio or not run.model.sound_levels) else None,
         evaluate=None if held_out is None else evaluate,
@@ -220,10 +223,9 @@ def build(run: LMRun, mesh: Mesh, there: Mapping[str, Any]) -> tuple[TrainState,
     there: parts of the parameters that are not to be fresh.
     """
     optimizer = run.optimizer.build(run.loop.steps)
-    cut = sharding.of_batch(mesh)
 
     def create(there: Mapping[str, Any]) -> TrainState:
-        params = init_params(run.model, jax.random.key(run.loop.seed)) | there
+        params = {**init_params(run.model, jax.random.key(run.loop.seed)), **there}
         return state.create(params, optimizer, run.loop.seed)
 
     layout = sharding.of_state(jax.eval_shape(create, there), mesh)
@@ -231,7 +233,7 @@ def build(run: LMRun, mesh: Mesh, there: Mapping[str, Any]) -> tuple[TrainState,
 
     def step(state: TrainState, batch: Any) -> tuple[TrainState, dict[str, jax.Array]]:
         with jax.set_mesh(mesh):
-            return jitted(state, jax.device_put(batch, cut))
+            return jitted(state, batch)
 
     with jax.set_mesh(mesh):
         return jax.jit(create, out_shardings=layout)(dict(there)), layout, step
@@ -252,7 +254,8 @@ def _start(run: LMRun, sources: Sequence[TokenSource], workdir: Path) -> tuple[T
     """Text tokenizer, and the parameters that are not to be fresh: those of `start_from`."""
     if run.start_from is None:
         return text_tokenizer(sources, run.model.text_vocabulary, workdir), {}
-    there, _, config = restore_params(run.start_from)
+    start_from = fetched(run.start_from)
+    there, _, config = restore_params(start_from)
     was, model = config.get("model", {}), json.loads(json.dumps(asdict(run.model)))
     if not was.get("sound_levels"):
         # A silent model may get sound: all that it knows stays of use.
@@ -260,8 +263,8 @@ def _start(run: LMRun, sources: Sequence[TokenSource], workdir: Path) -> tuple[T
     changed = list(differences(was, model))
     if changed:
         raise RequestError(f"{run.start_from} is no language model of these sizes: {'; '.join(changed)}")
-    if not (Path(workdir) / TEXT_FILE).exists():
-        _write(Path(workdir) / TEXT_FILE, (run.start_from / TEXT_FILE).read_bytes())
+    mine, others = Path(workdir) / TEXT_FILE, start_from / TEXT_FILE
+    cluster.from_first(lambda: None if mine.exists() else _write(mine, others.read_bytes()))
     # A kind of prefix that the other never saw is learned from nothing.
     return text_tokenizer(sources, run.model.text_vocabulary, workdir), there
 
@@ -269,11 +272,15 @@ def _start(run: LMRun, sources: Sequence[TokenSource], workdir: Path) -> tuple[T
 def text_tokenizer(sources: Sequence[TokenSource], vocabulary: int, workdir: Path) -> TextTokenizer:
     """The text tokenizer of a run, trained on the token sets' captions when there is none in `workdir` yet."""
     path = Path(workdir) / TEXT_FILE
-    if not path.exists():
-        share = 20_000 // len(sources)
-        captions = [source[i]["caption"] for source in sources for i in range(min(len(source), share))]
-        # A set may have no captions; bytes are then all the vocabulary there is.
-        _write(path, TextTokenizer.train(list(filter(str.strip, captions)) or ["clip"], vocabulary).model)
+
+    def write() -> None:
+        if not path.exists():
+            share = 20_000 // len(sources)
+            captions = [source[i]["caption"] for source in sources for i in range(min(len(source), share))]
+            # A set may have no captions; bytes are then all the vocabulary there is.
+            _write(path, TextTokenizer.train(list(filter(str.strip, captions)) or ["clip"], vocabulary).model)
+
+    cluster.from_first(write)
     return TextTokenizer(path.read_bytes())
 
 

@@ -2,14 +2,16 @@
 
 In: a `TrainState`, a jitted `step`, an iterator of batches that can say and take its position, a folder. Out: the
 trained state; in the folder `config.json`, `metrics.jsonl`, `checkpoints/`, `samples/`, `tensorboard/`, `profile/`. A
-run that is killed at any moment and started again ends with the same bits as one that was left alone. Knows nothing of
-models, losses or what a batch holds.
+run that is killed at any moment and started again ends with the same bits as one that was left alone. The processes of
+a run all go through the same steps here, and the first of them writes. Knows nothing of models, losses or what a batch
+holds.
 
 The order of one step is fixed: take a batch; dispatch the step; read the metrics of the step *before*, so that the
 devices never wait for the host; evaluate; save; write samples; look for a reason to stop.
 """
 
 import contextlib
+import functools
 import json
 import os
 import signal
@@ -25,16 +27,17 @@ import numpy as np
 
 from reelm.tokenizer.request import RequestError
 
+from . import cluster
 from .best import Best
 from .checkpoints import Checkpoints, Found
 from .contact_sheet import contact_sheet
 from .differences import differences
 from .dry_run import dry_run, videos_in
-from .metrics import Display, Meter, MetricsFile, duration
+from .metrics import Display, Meter, duration
 from .profile import Profile
+from .record import Record
 from .signals import caught
 from .state import TrainState
-from .tensorboard import EventFile
 from .throughput import Load, Throughput, samples_in
 
 
@@ -120,8 +123,9 @@ def run(
             a true `skipped` says that the step left the parameters as they were.
         data: batches from the first one on; set to the saved position on resuming.
         workdir: the run's folder, made if missing.
-        samples: writes clips of a state into a new folder, `samples/step_00001000`.
-        evaluate: metrics of a state on data held back; they are logged as `eval_NAME`.
+        samples: writes clips of a state into a new folder, `samples/step_00001000`. The state's parameters are all in
+            the one process that calls it, its optimizer's memory is left out.
+        evaluate: metrics of a state on data held back, called by every process; they are logged as `eval_NAME`.
         load: what a batch holds, for throughput.
         preview: videos uint8 [T, H, W, 3] of a batch, to be looked at on a dry run.
         resolved: the whole config as JSON-able values; stands in `config.json` and in every checkpoint.
@@ -132,26 +136,26 @@ def run(
 
     Raises:
         RequestError: the config or the state's tree differs from the checkpoint's, every checkpoint is damaged,
-            another process trains in `workdir`, or the data ends early.
+            another run trains in `workdir`, or the data ends early.
         FloatingPointError: `max_skipped` steps in a row had no finite loss, or a state to be saved holds values that
             are not finite; the checkpoints before it are untouched.
         OSError: a checkpoint could not be written; those before it are untouched.
         SystemExit: with 143, on SIGTERM, after saving.
         KeyboardInterrupt: on Ctrl-C, after saving; a second Ctrl-C does not wait.
     """
-    started = time.monotonic()
+    started, first = time.monotonic(), cluster.is_first()
     if config.evaluate_every and evaluate is None:
         raise RequestError("evaluate_every is set and this run holds nothing back to evaluate on; name clips held out")
     workdir = Path(workdir)
     workdir.mkdir(parents=True, exist_ok=True)
     resolved = json.loads(json.dumps(resolved, default=str))
     state = jax.tree.map(jnp.asarray, state)
-    display, meter = Display(label, config.steps), Meter()
+    display, meter = Display(label, config.steps, silent=not first), Meter()
     if config.dry_run:
         batch = next(data)
         for line in dry_run(state, step, batch, load(batch), config.steps):
             display.note(line)
-        if videos := preview(batch):
+        if (videos := preview(jax.device_get(cluster.here(batch)))) and first:
             contact_sheet(videos, workdir / "first_batch.png", columns=9, scale=1)
             display.note(f"the first batch: {workdir / 'first_batch.png'}")
         return state
@@ -173,20 +177,18 @@ def run(
         store.open(done)
         store.best = best.step
         stack.push(lambda kind, *_: _close(store, quiet=kind is not None))
-        _write_json(workdir / "config.json", resolved)
-        log = stack.enter_context(contextlib.closing(MetricsFile(workdir / "metrics.jsonl", done)))
+        if first:
+            _write_json(workdir / "config.json", resolved)
+        record = Record(workdir, done, tensorboard=config.tensorboard, writes=first)
+        stack.enter_context(contextlib.closing(record))
         stack.enter_context(contextlib.closing(display)).start(done)
-        events = EventFile(workdir / "tensorboard", done) if config.tensorboard else None
-        if events is not None:
-            stack.enter_context(contextlib.closing(events))
-        profile = stack.enter_context(contextlib.closing(Profile(config.profile, workdir / "profile")))
-        signals = stack.enter_context(caught())
+        traced = config.profile if first else None
+        profile = stack.enter_context(contextlib.closing(Profile(traced, workdir / "profile")))
+        stop = stack.enter_context(caught(None if config.max_seconds is None else started + config.max_seconds))
         pace = Throughput()
 
         def write(number: int, values: Mapping[str, float]) -> None:
-            log.write(number, {"seconds": round(before + time.monotonic() - started, 3), **values})
-            if events is not None:
-                events.write(number, values)
+            record.write(number, before + time.monotonic() - started, values)
 
         def measure(number: int, metrics: Mapping[str, jax.Array]) -> None:
             meter.add({name: float(value) for name, value in jax.device_get(dict(metrics)).items()})
@@ -202,8 +204,8 @@ def run(
                 )
 
         pending: tuple[int, Mapping[str, jax.Array]] | None = None
-        stop = False
-        while done < config.steps and not stop:
+        last = False
+        while done < config.steps and not last:
             try:
                 with pace.waiting():
                     batch = next(data)
@@ -219,16 +221,17 @@ def run(
             pending = (done, metrics)
 
             spent = time.monotonic() - started
-            stop = bool(signals) or (config.max_seconds is not None and spent >= config.max_seconds)
-            better = False
-            if evaluate is not None and config.evaluate_every and done % config.evaluate_every == 0 and not stop:
+            last, better = stop.after(done), False
+            if evaluate is not None and config.evaluate_every and done % config.evaluate_every == 0 and not last:
                 if pending is not None:
                     measure(*pending)
                     pending = None
-                values = {name: float(value) for name, value in evaluate(state).items()}
+                measured = {name: float(value) for name, value in evaluate(state).items()}
+                # What is best is saved, which takes all: they must not differ on it by a rounding.
+                values = cluster.from_first(lambda measured=measured: measured)
                 write(done, {f"eval_{name}": value for name, value in values.items()})
                 better = best.take(done, values)
-            if stop or better or done % config.save_every == 0 or done == config.steps:
+            if last or better or done % config.save_every == 0 or done == config.steps:
                 # A checkpoint holds the metrics up to its step, so here the host does wait.
                 if pending is not None:
                     measure(*pending)
@@ -238,24 +241,22 @@ def run(
                     if not _all_finite(state):
                         raise FloatingPointError(f"the state after step {done} is not finite; {_kept(store)}")
                     store.best = best.step
-                    record = {
+                    about = {
                         "config": resolved,
                         "meter": meter.get_state(),
                         "best": best.get_state(),
                         "seconds": round(before + spent, 3),
                     }
-                    store.save(done, state, data.get_state(), record)
-            if samples is not None and config.sample_every and done % config.sample_every == 0 and not stop:
-                folder = workdir / "samples" / f"step_{done:08d}"
-                _sample(samples, state, folder, display.note)
-                if events is not None:
-                    events.show(done, folder)
+                    store.save(done, state, data.get_state(), about)
+            if samples is not None and config.sample_every and done % config.sample_every == 0 and not last:
+                seen = cluster.here(state.replace(opt_state=None))
+                record.sample(done, functools.partial(samples, seen), display.note)
 
         store.close()
-        why = signal.Signals(signals[0]).name if signals else "done" if done >= config.steps else "time is up"
+        why = signal.Signals(stop.asked).name if stop.asked else "done" if done >= config.steps else "time is up"
         display.note(f"{why}: {done} of {config.steps} steps made, {_kept(store)}")
-    if signals:
-        raise KeyboardInterrupt if signals[0] == signal.SIGINT else SystemExit(128 + signals[0])
+    if stop.asked:
+        raise KeyboardInterrupt if stop.asked == signal.SIGINT else SystemExit(128 + stop.asked)
     return state
 
 
@@ -283,16 +284,6 @@ def _all_finite(state: Any) -> bool:
     # One small program for each shape there is: a single one over the whole tree takes seconds to compile.
     leaves = [leaf for leaf in jax.tree.leaves(state) if jnp.issubdtype(leaf.dtype, jnp.inexact)]
     return all(jax.device_get([_finite(leaf) for leaf in leaves]))
-
-
-def _sample(
-    samples: Callable[[TrainState, Path], None], state: TrainState, folder: Path, note: Callable[[str], None]
-) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        samples(state, folder)
-    except Exception as error:  # Hours of training must not end because a clip could not be made.
-        note(f"no samples in {folder.name}: {type(error).__name__}: {error}")
 
 
 def _close(store: Checkpoints, *, quiet: bool) -> None:

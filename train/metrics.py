@@ -95,17 +95,17 @@ _PLAIN_SECONDS = 10.0
 
 
 class Display:
-    """Progress for a person on stderr: a bar on a terminal, elsewhere a plain line every ten seconds."""
+    """Progress for a person on stderr: a bar on a terminal, elsewhere a plain line every ten seconds; or silence."""
 
-    def __init__(self, label: str, steps: int) -> None:
-        self._label, self._steps = label, steps
+    def __init__(self, label: str, steps: int, *, silent: bool = False) -> None:
+        self._label, self._steps, self._silent = label, steps, silent
         self._step, self._time, self._shown = 0, time.monotonic(), False
         self._progress: Any = None
 
     def start(self, step: int) -> None:
         """Begins at `step`; notes may come before."""
         self._step, self._time = step, time.monotonic()
-        if sys.stderr.isatty():
+        if sys.stderr.isatty() and not self._silent:
             # Only a terminal pays for importing rich.
             from rich.console import Console
             from rich.progress import BarColumn, Progress, TextColumn
@@ -119,7 +119,8 @@ class Display:
     def show(self, step: int, values: Mapping[str, float]) -> None:
         """Shows the metrics of `step`, the pace since they were last shown and the time that is left."""
         now = time.monotonic()
-        if self._progress is None and self._shown and now - self._time < _PLAIN_SECONDS and step < self._steps:
+        rare = self._progress is None and self._shown and now - self._time < _PLAIN_SECONDS and step < self._steps
+        if self._silent or rare:
             return
         pace = (now - self._time) / max(1, step - self._step)
         self._time, self._step, self._shown = now, step, True
@@ -132,6 +133,8 @@ class Display:
 
     def note(self, text: str) -> None:
         """Says one thing, on a line of its own."""
+        if self._silent:
+            return
         if self._progress is None:
             print(f"{self._label}: {text}", file=sys.stderr, flush=True)
         else:

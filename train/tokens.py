@@ -24,6 +24,8 @@ from array_record.python.array_record_module import ArrayRecordWriter
 
 from reelm.tokenizer.request import RequestError
 
+from .remote import fetched
+
 INDEX_FILE = "index.json"
 _FORMAT = 4
 # Neighbouring records are compressed together in groups; groups of one keep random access cheap.
@@ -185,6 +187,7 @@ def open_tokens(directory: Path, tokenizer_hash: str | None = None) -> TokenSour
     """Opens a token set. RequestError when the folder holds none, it was never finished, a shard is missing, or (with
     `tokenizer_hash`) another tokenizer made it: codes mean nothing to any tokenizer but their own.
     """
+    directory = fetched(directory)
     index = _read_index(directory)
     if tokenizer_hash is not None and index.tokenizer_hash != tokenizer_hash:
         raise RequestError(

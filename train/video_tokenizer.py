@@ -14,6 +14,7 @@ import grain
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 
 from reelm.lm import sharding
 from reelm.lm.mesh import MeshSpec
@@ -21,16 +22,18 @@ from reelm.sampling.model import load
 from reelm.tokenizer.request import RequestError
 from reelm.tokenizer.video import VideoTokenizer, VideoTokenizerConfig, autoencode, init_params
 
-from . import adversarial, datasets, loop, lpips, pipeline, state
+from . import adversarial, cluster, datasets, feed, loop, lpips, pipeline, state
 from .adversarial import AdversaryConfig
 from .augment import RandomClip
 from .checkpoints import restore_params
 from .contact_sheet import contact_sheet
 from .differences import differences
+from .feed import Feed, Share
 from .inflate import inflate
 from .loop import LoopConfig
 from .losses import LossWeights, code_terms, code_use, mean_over_clips, perceptual
 from .optimizer import OptimizerConfig, make_step
+from .remote import fetched, is_remote
 from .state import TrainState
 
 
@@ -121,8 +124,9 @@ def make_loss(run: VideoTokenizerRun):
     return loss
 
 
-def open_batches(run: VideoTokenizerRun) -> grain.MapDataset:
-    """Batches of the run, as `make_loss` takes them."""
+def open_batches(run: VideoTokenizerRun, share: Share | None = None) -> grain.MapDataset:
+    """Batches of the run, or a process's share of them: the parts that `make_loss` takes."""
+    process, processes = share or Share(0, 1)
     data = run.data
 
     def batches(frames: int, crop: int, source_frames: int, size: int, seed: int) -> grain.MapDataset:
@@ -132,7 +136,9 @@ def open_batches(run: VideoTokenizerRun) -> grain.MapDataset:
         smallest = min(min(shape.height, shape.width) for shape in source.shapes)
         if crop > smallest:
             raise RequestError(f"a crop of {crop} pixels does not fit the clips, of which some have {smallest}")
-        return pipeline.batches(source, batch_size=size, seed=seed, transform=transform)
+        return pipeline.batches(
+            source, batch_size=size, seed=seed, transform=transform, process=process, processes=processes
+        )
 
     parts = {"clips": batches(data.frames, data.crop, data.source_frames, run.batch_size, run.loop.seed)}
     if data.stills:
@@ -166,27 +172,25 @@ def make_run_step(run: VideoTokenizerRun, layout: Any = None) -> Callable[[Any, 
     return make_step(alone, optimizer, run.optimizer.ema, layout)
 
 
-def build(run: VideoTokenizerRun) -> tuple[TrainState, Callable[..., Any]]:
-    """(the state before the first step, the step over the parts of a batch) of a run, on its mesh.
+def build(run: VideoTokenizerRun, mesh: Mesh) -> tuple[TrainState, Callable[..., Any]]:
+    """(the state before the first step, the step over the parts of a batch) of a run, on a mesh.
 
     RequestError when the batch does not divide over the devices, or LPIPS has a weight but no weights.
     """
-    mesh = run.mesh.build()
     for name, size in (("batch_size", run.batch_size), ("stills", run.data.stills)):
-        if size % (parts := sharding.batch_parts(mesh)):
-            raise RequestError(f"{name} {size} does not divide over {parts} devices; take a multiple of that")
-    whole, cut = sharding.whole(mesh), sharding.of_batch(mesh)
-    features = jax.device_put(lpips.load(), whole) if run.losses.perceptual else None
+        feed.check_size(name, size, mesh)
+    features = jax.device_put(lpips.load(), sharding.whole(mesh)) if run.losses.perceptual else None
     initial = create_state(run)
     layout = sharding.of_state(initial, mesh)
     step = make_run_step(run, layout)
-    return jax.device_put(initial, layout), lambda state, parts: step(state, (jax.device_put(parts, cut), features))
+    return jax.device_put(initial, layout), lambda state, parts: step(state, (parts, features))
 
 
 def train(run: VideoTokenizerRun, workdir: Path) -> TrainState:
     """Runs or resumes the training in `workdir`; see `loop.run` for what is written and what is raised."""
     run.model.latent_shape(run.data.frames, run.data.crop, run.data.crop)
-    initial, step = build(run)
+    mesh = run.mesh.build()
+    initial, step = build(run, mesh)
     held_back = datasets.open_held_back(run.data.dataset, num_frames=run.data.source_frames)
     originals = datasets.clips_of_one_shape(held_back, 8)
 
@@ -196,7 +200,7 @@ def train(run: VideoTokenizerRun, workdir: Path) -> TrainState:
         contact_sheet(pairs, folder / "rebuilt.png")
 
     def evaluate(current: TrainState) -> dict[str, float]:
-        rebuilt = VideoTokenizer(run.model, current.ema).reconstruct(originals)
+        rebuilt = VideoTokenizer(run.model, cluster.here(current.ema)).reconstruct(originals)
         error = float(np.mean(np.square((rebuilt.astype(np.float32) - originals) / 127.5)))
         return {"loss": error, "psnr": -10 * float(np.log10(max(error, 1e-10) / 4))}
 
@@ -204,7 +208,7 @@ def train(run: VideoTokenizerRun, workdir: Path) -> TrainState:
         run.loop,
         initial,
         step,
-        pipeline.iterate(open_batches(run)),
+        Feed(open_batches(run, feed.share(mesh)), mesh),
         workdir,
         samples=samples,
         evaluate=evaluate,
@@ -228,6 +232,7 @@ def _first_params(run: VideoTokenizerRun) -> dict:
 
 def open_tokenizer(where: str | Path) -> VideoTokenizer:
     """The video tokenizer of a training's folder (its averaged weights), of a model folder, or of a shipped model."""
+    where = fetched(where) if is_remote(where) else where
     if Path(where, "checkpoints").is_dir():
         params, _, config = restore_params(Path(where))
         if "encoder_kernel" not in config.get("model", {}):

@@ -23,7 +23,7 @@ class DataBuild:
     name of a set that needs no folder, such as moving_digits, writes that one for other programs."""
 
     what: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="FOLDER|NAME")]
-    """Folder of videos, read with the folders in it; or the name of a data set."""
+    """Folder of videos, read with the folders in it, or a remote one, as gs://bucket/films; or the name of a set."""
     name: str | None = None
     """What the set is to be called: small letters, digits and underscores. By default as the folder is."""
     data_dir: Path | None = None
@@ -51,9 +51,10 @@ class DataBuild:
 
     def run(self) -> None:
         from reelm.train import datasets
+        from reelm.train.remote import fetched, is_remote, mirrored
 
         data_dir = self.data_dir or home() / "datasets"
-        if not Path(self.what).is_dir():
+        if not is_remote(self.what) and not Path(self.what).is_dir():
             if "/" in self.what:
                 raise RequestError(f"there is no folder {self.what}; name one that holds videos")
             print(datasets.build(self.what, data_dir, self.size))
@@ -76,11 +77,13 @@ class DataBuild:
             )
         except ValueError as error:
             raise RequestError(str(error)) from error
-        with progress("files") as report:
+        films = fetched(self.what)
+        name = self.name or films.resolve().name
+        with progress("files") as report, mirrored(data_dir / name) as folder:
             built = build(
-                Path(self.what),
-                self.name or Path(self.what).resolve().name,
-                data_dir,
+                films,
+                name,
+                folder.parent,
                 config,
                 manifest=self.manifest,
                 processes=self.processes,
@@ -92,4 +95,4 @@ class DataBuild:
                 print(f"{len(built.left_out) - _SHOWN} more: see {built.folder / BUILD_FILE}", file=sys.stderr)
                 break
             print(f"left out {name}: {reason}", file=sys.stderr)
-        print(built.folder)
+        print(f"{self.data_dir}/{name}" if is_remote(data_dir) else built.folder)

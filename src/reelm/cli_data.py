@@ -9,6 +9,7 @@ import tyro
 
 from reelm.cli_build import DataBuild
 from reelm.cli_progress import progress
+from reelm.tokenizer.request import RequestError
 
 _DRAWN = 60_000  # clips to tokenize of a set that has no end
 
@@ -52,13 +53,19 @@ class DataTokenize:
 
     def run(self) -> None:
         from reelm.train.datasets import is_drawn
+        from reelm.train.remote import is_remote, mirrored
         from reelm.train.tokenize import tokenize
 
-        with progress("shards") as report:
+        if self.processes > 1 and is_remote(self.output):
+            raise RequestError(
+                f"{self.output} is written by one process alone; name a folder that all {self.processes} see, or "
+                "tokenize in one"
+            )
+        with progress("shards") as report, mirrored(self.output) as output:
             index = tokenize(
                 self.name,
                 self.video_tokenizer,
-                self.output,
+                output,
                 audio_tokenizer=self.audio_tokenizer,
                 split=self.split,
                 num_clips=self.num_clips or (_DRAWN if is_drawn(self.name) else None),

@@ -27,8 +27,9 @@ class Train:
 
     def run(self) -> None:
         from reelm import configs
+        from reelm.train.cluster import Cluster
 
-        _train(self.stage, configs.get(self.stage, self.config), self.workdir)
+        _train(self.stage, configs.get(self.stage, self.config), self.workdir, Cluster())
 
 
 def is_configured(arguments: list[str]) -> bool:
@@ -44,19 +45,21 @@ def is_configured(arguments: list[str]) -> bool:
 def train_arguments(arguments: list[str]) -> Any:
     """The type that tyro fills from what follows `train STAGE CONFIG`: `--workdir` and the configuration's fields."""
     from reelm import configs
+    from reelm.train.cluster import Cluster
 
     stage, name = arguments[1:3]
     settings = configs.get(stage, name)
 
     def run(self) -> None:
         loop = replace(self.settings.loop, dry_run=self.dry_run)
-        _train(stage, replace(self.settings, loop=loop), self.workdir)
+        _train(stage, replace(self.settings, loop=loop), self.workdir, self.cluster)
 
     described = make_dataclass(
         "Train",
         [
             ("workdir", Annotated[Path, tyro.conf.arg(help="Folder for checkpoints, metrics and sample clips.")]),
             ("dry_run", Annotated[bool, tyro.conf.arg(help=_DRY_RUN)], field(default=False)),
+            ("cluster", Annotated[Cluster, tyro.conf.arg(name="")], field(default=Cluster())),
             ("settings", Annotated[type(settings), tyro.conf.arg(name="")], field(default=settings)),
         ],
         namespace={"run": run, "__doc__": f"Train the {stage} of the configuration {name}."},
@@ -81,7 +84,7 @@ def with_mesh_fields(arguments: list[str]) -> list[str]:
     return spelled
 
 
-def _train(stage: str, settings: Any, workdir: Path) -> None:
+def _train(stage: str, settings: Any, workdir: Path, cluster: Any) -> None:
     if workdir.exists() and not workdir.is_dir():
         raise RequestError(f"the workdir {workdir} is a file; name a folder")
     if stage == "video-tokenizer":
@@ -90,4 +93,8 @@ def _train(stage: str, settings: Any, workdir: Path) -> None:
         from reelm.train.audio_tokenizer import train
     else:
         from reelm.train.lm import train
-    train(settings, workdir)
+    from reelm.train.cluster import joined
+    from reelm.train.workdir import opened
+
+    with joined(cluster), opened(workdir) as folder:
+        train(settings, folder)

@@ -1,0 +1,188 @@
+"""Is data ever what a run waits for? The input pipelines beside the trainers they feed, building beside ffmpeg.
+
+    taskset -c 1 python benchmarks/data.py                      # pinned, so that all of it has the same cores
+    taskset -c 1 python benchmarks/data.py --ffmpeg ./ffmpeg --films films/
+
+For the demo's video tokenizer and language model, the run as `reelm train` puts it together: batches a second that its
+data gives when nothing else is done, and steps a second when nothing is read, each measured in turns. For building: the
+processor seconds of `reelm data build` in one process, beside those of the ffmpeg program that decodes, scales, crops
+and encodes the same films to the same format on one thread, and writes their sound. Films are drawn where none are
+named. Prints JSON; ffmpeg is left out where there is no such program.
+"""
+
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import median
+from typing import Any, Literal
+
+import av
+import jax
+import numpy as np
+import tyro
+
+from reelm import configs
+from reelm.sampling.mp4 import write_video
+from reelm.train import lm, loop, video_tokenizer
+from reelm.train.build import build
+from reelm.train.clip_buckets import Buckets
+from reelm.train.cutting import CuttingConfig
+from reelm.train.tokens import TokenRun, TokenSample, write_tokens
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arguments:
+    """What to time."""
+
+    what: tuple[Literal["building", "video-tokenizer", "lm"], ...] = ("building", "video-tokenizer", "lm")
+    """Parts to time."""
+    seconds: float = 10.0
+    """Of each turn of a pipeline or a trainer; there are three of each."""
+    films: Path | None = None
+    """Folder of films to build from."""
+    film_seconds: float = 40.0
+    """Length of each of the two films that are drawn where none are named."""
+    ffmpeg: str = "ffmpeg"
+    """The program to compare with."""
+
+
+class Measured(Exception):
+    """The figures of a run, in place of the run."""
+
+
+def fed(train: Any, run: Any, seconds: float) -> dict[str, float]:
+    """Samples a second that the data of a run gives, and that its step takes."""
+
+    def measure(config: Any, state: Any, step: Any, data: Any, workdir: Path, **about: Any) -> Any:
+        batches = [next(data) for _ in range(8)]
+        for batch in batches:  # compiles for each shape
+            state, metrics = step(state, batch)
+        jax.block_until_ready(metrics)
+        size = about.get("load", loop.samples_in)
+        gives, takes = [], []
+        for _ in range(3):
+            begun, samples = time.monotonic(), 0
+            while time.monotonic() - begun < seconds:
+                samples += size(next(data)).samples
+            gives.append(samples / (time.monotonic() - begun))
+            begun, samples = time.monotonic(), 0
+            while time.monotonic() - begun < seconds:
+                for batch in batches:
+                    state, metrics = step(state, batch)
+                    samples += size(batch).samples
+                jax.block_until_ready(metrics)
+            takes.append(samples / (time.monotonic() - begun))
+        figures = {"gives": median(gives), "takes": median(takes)}
+        raise Measured(figures | {"ratio": figures["gives"] / figures["takes"]})
+
+    # In place of the loop: the state, the step and the data are those of the run.
+    loop.run = measure
+    with tempfile.TemporaryDirectory() as workdir:
+        try:
+            train(run, Path(workdir))
+        except Measured as measured:
+            return {name: round(number, 2) for name, number in measured.args[0].items()}
+    raise AssertionError("the run was not measured")
+
+
+def noise(start: int, stop: int) -> Iterator[TokenSample]:
+    """Token samples of the demo's shape, with words as long as its own."""
+    for index in range(start, stop):
+        codes = np.random.default_rng(index).integers(0, 2**18, (11, 8, 8), np.int32)
+        yield TokenSample(
+            video=codes[:9], caption="a red seven moves right", stills=codes[9:], still_frames=np.array([32, 16])
+        )
+
+
+def draw(folder: Path, seconds: float) -> None:
+    """Two films with sound: a texture that moves, and changes at cuts."""
+    rng = np.random.default_rng(0)
+    for number, (height, width) in enumerate([(360, 640), (480, 480)]):
+        shots = []
+        for _ in range(max(1, round(seconds / 10))):
+            blocks = rng.integers(0, 256, (height // 8 + 40, width // 8 + 40, 3)).astype(np.uint8)
+            texture = blocks.repeat(8, 0).repeat(8, 1)
+            length = round(25 * seconds / max(1, round(seconds / 10)))
+            shots += [texture[t % 300 : t % 300 + height, t % 300 : t % 300 + width] for t in range(length)]
+        sound = 0.3 * rng.normal(size=(round(16_000 * seconds), 1)).clip(-1, 1).astype(np.float32)
+        write_video(folder / f"film{number}.mp4", np.stack(shots), fps=25, audio=sound, sample_rate=16_000)
+
+
+def spent() -> float:
+    """Seconds of processors that this process and those it started have used: others on the machine do not count."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
+
+
+def built(folder: Path, place: Path) -> float:
+    """Seconds to build a set of the films."""
+    shutil.rmtree(place, ignore_errors=True)
+    config = CuttingConfig(buckets=Buckets(resolution=128))
+    begun = spent()
+    build(folder, "films", place, config, processes=1)
+    return spent() - begun
+
+
+def encoded(program: str, folder: Path, place: Path) -> float:
+    """Seconds in which ffmpeg brings the same films to 8 frames a second, 128 by 128, in the stored format."""
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir()
+    chain = "fps=8,scale=128:128:force_original_aspect_ratio=increase,crop=128:128"
+    video = "-c:v libx264 -crf 8 -preset veryfast -bf 0 -pix_fmt yuv444p".split()
+    begun = spent()
+    for film in sorted(folder.iterdir()):
+        command = [program, "-v", "error", "-threads", "1", "-i", film, "-threads", "1", "-vf", chain, *video, "-an"]
+        command += [place / f"{film.stem}.mp4"]
+        with av.open(film) as container:
+            if container.streams.audio:
+                command += ["-vn", "-ac", "1", "-ar", "16000", place / f"{film.stem}.wav"]
+        subprocess.run([str(word) for word in command], check=True)
+    return spent() - begun
+
+
+def building(asked: Arguments, place: Path) -> dict[str, float]:
+    """The best of two times of both, taken in turns."""
+    films = asked.films or place / "films"
+    if asked.films is None:
+        films.mkdir()
+        draw(films, asked.film_seconds)
+    times: dict[str, list[float]] = {"reelm": [], "ffmpeg": []}
+    for _ in range(2):
+        times["reelm"].append(built(films, place / "sets"))
+        with suppress(FileNotFoundError):
+            times["ffmpeg"].append(encoded(asked.ffmpeg, films, place / "encoded"))
+    figures = {name: round(min(each), 2) for name, each in times.items() if each}
+    if times["ffmpeg"]:
+        figures["of_the_speed_of_ffmpeg"] = round(min(times["ffmpeg"]) / min(times["reelm"]), 2)
+    return figures
+
+
+def main() -> int:
+    asked = tyro.cli(Arguments)
+    figures: dict[str, Any] = {"machine": platform.machine(), "jax": jax.__version__}
+    with tempfile.TemporaryDirectory() as place:
+        if "building" in asked.what:
+            figures["building"] = building(asked, Path(place))
+        if "video-tokenizer" in asked.what:
+            demo = configs.get("video-tokenizer", "demo")
+            figures["video-tokenizer"] = fed(video_tokenizer.train, demo, asked.seconds)
+        if "lm" in asked.what:
+            tokens, demo = Path(place, "tokens"), configs.get("lm", "demo")
+            write_tokens(tokens, noise, runs=[TokenRun(2000, 33, 64, 64)], tokenizer_hash="x", fps=8.0, time_stride=4)
+            demo = replace(demo, tokens=(tokens,), video_tokenizer=None, stages=demo.stages[-1:])
+            figures["lm"] = fed(lm.train, demo, asked.seconds)
+    print(json.dumps(figures, indent=1))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
