@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from reelm.lm import sharding
-from reelm.lm.mesh import AXES, MeshSpec
+from reelm.lm.mesh import MeshSpec
 from reelm.lm.prefix import Prefix
 from reelm.lm.stream import Layout
 from reelm.lm.transformer import LMConfig
@@ -61,7 +61,7 @@ def make_batch() -> dict:
 
 def gradients() -> None:
     """One device's loss and gradients, on each mesh."""
-    one = jax.make_mesh((1, 1, 1, 1), AXES, devices=jax.devices()[:1])
+    one = MeshSpec().build(jax.devices()[:1])
     state, _, _ = build(RUN, one, {})
     params, batch = noisy(jax.device_get(state.params)), make_batch()
     key, loss = jax.random.key(0), make_loss(RUN)
@@ -97,7 +97,7 @@ def steps() -> None:
             assert metrics["skipped"] == 0 and int(state.step) == 1
             assert all(jax.tree.leaves(jax.tree.map(lambda a, b: a.sharding == b, state, layout)))
         made[words] = (layout, state)
-    state, layout, _ = build(RUN, jax.make_mesh((1, 1, 1, 1), AXES, devices=jax.devices()[:1]), {})
+    state, layout, _ = build(RUN, MeshSpec().build(jax.devices()[:1]), {})
     made["one device"] = (layout, state)
     for words, (_, state) in made.items():
         with tempfile.TemporaryDirectory() as folder:
@@ -116,7 +116,7 @@ def steps() -> None:
 def ids() -> None:
     """The codes of one device, decoded by two and by four, with guidance and without."""
     config, layout = RUN.model, Layout(6, 2, 2, 3)
-    one = jax.make_mesh((1, 1, 1, 1), AXES, devices=jax.devices()[:1])
+    one = MeshSpec().build(jax.devices()[:1])
     params = noisy(jax.device_get(build(RUN, one, {})[0].params))
     prefix = Prefix.of_words(np.random.default_rng(2).integers(0, 276, (2, 6)).astype(np.int32), 2, 3)
     keys = jax.vmap(jax.random.key)(jnp.arange(2, dtype=jnp.uint32))
