@@ -136,6 +136,8 @@ def ids() -> None:
         # One program for the first latent frame and the later ones, and none for another temperature.
         assert start._cache_size() + decode_frame._cache_size() == compiled
         if mesh is not None:
+            columns = ready["layers"][0]["mlp"]["gate_up"]["kernel"].addressable_shards[0].data.shape[1]
+            assert columns == 2 * config.hidden // mesh.shape["tensor"]
             heads = state.cache[0].keys.addressable_shards[0].data.shape[2]
             assert heads == config.kv_heads // mesh.shape["tensor"], state.cache[0].keys.sharding
         return np.stack(found, axis=1)
