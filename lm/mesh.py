@@ -7,6 +7,7 @@ In: how many devices each axis takes, -1 for what is left; as fields, or in word
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import jax
 from jax.sharding import AxisType, Mesh
@@ -71,7 +72,7 @@ class MeshSpec:
         hint = f"{axis} can be {', '.join(map(str, legal))}" if legal else f"no {axis} fits beside the others"
         raise RequestError(f"a mesh of {wanted} does not fit {devices} devices; {hint}")
 
-    def build(self, devices: Sequence[jax.Device] | None = None) -> Mesh:
+    def build(self, devices: Sequence[Any] | None = None) -> Mesh:
         """The mesh over these devices, or over all; RequestError as `sizes`."""
         sizes = self.sizes(jax.device_count() if devices is None else len(devices))
         axes = (AxisType.Auto,) * len(sizes)

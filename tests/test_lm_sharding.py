@@ -10,6 +10,7 @@ import tempfile
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -113,6 +114,12 @@ def steps() -> None:
                 assert all(jax.tree.leaves(jax.tree.map(lambda a, b: a.sharding == b, restored, layout)))
 
 
+def programs() -> int:
+    """Compiled so far to begin and to go on."""
+    jitted: Any = (start, decode_frame)
+    return sum(each._cache_size() for each in jitted)
+
+
 def ids() -> None:
     """The codes of one device, decoded by two and by four, with guidance and without."""
     config, layout = RUN.model, Layout(6, 2, 2, 3)
@@ -126,7 +133,7 @@ def ids() -> None:
         rows = Prefix.concatenate([prefix, prefix]) if guided else prefix
         found = []
         for temperature in (1.0, 0.5):
-            compiled = start._cache_size() + decode_frame._cache_size()
+            compiled = programs()
             controls = Controls.checked(temperature, 0, 1.0, 0.0, [2.0])
             with jax.set_mesh(mesh or one):
                 state = start(config, layout, window, guided, jnp.float32, ready, rows, 0, keys, controls)
@@ -134,7 +141,7 @@ def ids() -> None:
                     frame, _, state = decode_frame(config, layout, window, layout.frames, ready, state, controls)
                     found.append(np.asarray(frame))
         # One program for the first latent frame and the later ones, and none for another temperature.
-        assert start._cache_size() + decode_frame._cache_size() == compiled
+        assert programs() == compiled
         if mesh is not None:
             columns = ready["layers"][0]["mlp"]["gate_up"]["kernel"].addressable_shards[0].data.shape[1]
             assert columns == 2 * config.hidden // mesh.shape["tensor"]

@@ -32,7 +32,7 @@ from reelm.train.optimizer import make_step
 GRID = 16, 16
 
 
-def shaped(shape: tuple[int, ...], dtype: Any = jnp.int32) -> jax.ShapeDtypeStruct:
+def shaped(shape: tuple[int, ...], dtype: Any = jnp.int32) -> Any:
     return jax.ShapeDtypeStruct(shape, dtype)
 
 
@@ -92,7 +92,7 @@ def decoding_is_cut() -> None:
         controls = on(controls, jax.tree.map(lambda _: whole, controls))
         compiled = decode_frame.lower(config, layout, 1, layout.frames, placed, made, controls).compile()
     assert_cut(placed)
-    program = compiled.as_text()
+    program = str(compiled.as_text())
     shard = config.width * 2 * config.hidden // 8
     assert shard <= largest(program) <= shard * 1.01, largest(program)
     assert "all-reduce" in program and largest(program, "all-gather|all-to-all|permute") < 4 * config.width
@@ -114,7 +114,7 @@ def training_is_cut() -> None:
     assert_cut(placed[0])
     # Gathered over fsdp, a device has its quarter of one layer's widest matrix, or of the table of words.
     part = max(config.width * 2 * config.hidden, made.params["prefix"]["embedding"].size) // 4
-    program = compiled.as_text()
+    program = str(compiled.as_text())
     assert largest(program) <= part, (largest(program), part)
     whole = {leaf.shape[-2:] for leaf in jax.tree.leaves(made.params) if leaf.size > 5e6}
     assert len(whole) == 5

@@ -204,7 +204,7 @@ def build(run: LMRun, mesh: Mesh, there: Mapping[str, Any]) -> tuple[TrainState,
     cut = sharding.of_batch(mesh)
 
     def create(there: Mapping[str, Any]) -> TrainState:
-        params = init_params(run.model, jax.random.key(run.loop.seed)) | there
+        params = {**init_params(run.model, jax.random.key(run.loop.seed)), **there}
         return state.create(params, optimizer, run.loop.seed)
 
     layout = sharding.of_state(jax.eval_shape(create, there), mesh)
