@@ -15,6 +15,7 @@ import numpy as np
 
 from reelm.lm.prefix import Prefix
 from reelm.lm.stream import Given
+from reelm.tokenizer.codes import check_ids
 from reelm.tokenizer.request import RequestError
 from reelm.tokenizer.video import VideoTokenizer, check_video
 
@@ -185,6 +186,7 @@ def _known(tokenizer: VideoTokenizer, video: Source, height: int, width: int, fp
         # Codes of this very tokenizer are taken as they are: to decode and encode them again would lose a little.
         if video.info.get("tokenizer") == tokenizer.hash and video.video.shape[1:3] == (height, width):
             whole = 1 + (len(video.video) - 1) // stride
+            check_ids(tokens["video"], tokenizer.config.code)
             return tokens["video"][:whole], 1 + stride * (whole - 1)
     frames = _footage(video, height, width, fps)
     whole = 1 + (len(frames) - 1) // stride * stride
