@@ -147,8 +147,8 @@ def ours(config: LMConfig, layout: Layout, weights: Weights, clips: int, argumen
 
     def clip(state: Any) -> Any:
         # Dispatched ahead: the host waits for the last latent frame only.
-        for span in range(1, layout.frames + 1):
-            _, _, state = decode_frame(config, layout, arguments.window, span, params, state, controls)
+        for _ in range(layout.frames):
+            _, _, state = decode_frame(config, layout, arguments.window, layout.frames, params, state, controls)
         return jax.block_until_ready(state)
 
     with jax.set_mesh(mesh or MeshSpec().build(jax.devices()[:1])):
