@@ -10,7 +10,7 @@ everything, and full over the prefix, whose rows replace those of the first. TPU
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -82,5 +82,5 @@ def _splash(query: jax.Array, key: jax.Array, value: jax.Array, *, before: int, 
         """`[B, N, slots, K]`."""
         return jnp.pad(x, ((0, 0), (0, slots - length), (0, 0), (0, 0))).swapaxes(1, 2)
 
-    y = jax.vmap(run)(filled(query) * width**-0.5, filled(key), filled(value))
+    y: Any = jax.vmap(run)(filled(query) * width**-0.5, filled(key), filled(value))
     return y.swapaxes(1, 2)[:, :length]

@@ -19,8 +19,11 @@ class Linear(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         kernel = self.param("kernel", nn.initializers.lecun_normal(), (x.shape[-1], self.features))
-        y = x.astype(self.dtype) @ kernel.astype(self.dtype)
-        return y * self.get_variable("params", "scale").astype(y.dtype) if self.has_variable("params", "scale") else y
+        x, kernel = x.astype(self.dtype), kernel.astype(self.dtype)
+        if not self.has_variable("params", "scale"):
+            return x @ kernel
+        y = jnp.matmul(x, kernel, preferred_element_type=jnp.float32)
+        return (y * self.get_variable("params", "scale")).astype(self.dtype)
 
 
 def split(x: jax.Array, sizes: tuple[int, ...], shards: int) -> list[jax.Array]:

@@ -92,7 +92,7 @@ def hold(x: jax.Array, *axes: str | None) -> jax.Array:
         return x
     names = [_ACTIVATIONS[name] if name else None for name in axes]
     names = [
-        None if name is BATCH_AXES and size % _parts(mesh, name) else name
+        None if name is BATCH_AXES and size % _parts(mesh, BATCH_AXES) else name
         for name, size in zip(names, x.shape, strict=True)
     ]
     return jax.lax.with_sharding_constraint(x, PartitionSpec(*names))

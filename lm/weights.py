@@ -5,6 +5,7 @@ same everywhere. Out: for training, columns in the order that the mesh of the pr
 layers apart, in the number format of the decoding, on the devices (`for_decoding`). Knows nothing of files.
 """
 
+from functools import partial
 from typing import Any, Literal
 
 import jax
@@ -90,16 +91,16 @@ def for_decoding(config: LMConfig, params: dict, weights: Weights = "float32", m
 
 
 def _converted(config: LMConfig, tree: dict, weights: Weights, mesh: Mesh | None) -> Any:
-    shards = 1 if mesh is None else mesh.shape["tensor"]
-
-    def convert(tree: dict) -> dict:
-        return narrowed(arrange(config, tree, shards), weights)
-
     if mesh is None:
-        return jax.tree.map(jnp.asarray, tree) if weights == "float32" else jax.jit(convert)(tree)
-    layout = sharding.of_state(jax.eval_shape(convert, tree), mesh, sharding.RULES_IN_USE)
-    tree = jax.device_put(tree, sharding.of_state(tree, mesh))
-    return jax.jit(convert, out_shardings=layout)(tree)
+        return jax.tree.map(jnp.asarray, tree) if weights == "float32" else _convert(config, 1, weights, tree)
+    with jax.set_mesh(mesh):
+        placed = jax.device_put(tree, sharding.of_state(tree, mesh))
+        return _convert(config, mesh.shape["tensor"], weights, placed)
+
+
+@partial(jax.jit, static_argnames=("config", "shards", "weights"))
+def _convert(config: LMConfig, shards: int, weights: Weights, tree: dict) -> Any:
+    return sharding.hold_params(narrowed(arrange(config, tree, shards), weights))
 
 
 def narrowed(tree: Any, weights: Weights) -> Any:

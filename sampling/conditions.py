@@ -17,6 +17,7 @@ import numpy as np
 from reelm.lm.prefix import Prefix
 from reelm.lm.stream import Given
 from reelm.lm.transformer import LMConfig
+from reelm.tokenizer.codes import check_ids
 from reelm.tokenizer.request import RequestError
 from reelm.tokenizer.video import VideoTokenizer, check_video
 
@@ -276,6 +277,7 @@ def _known(tokenizer: VideoTokenizer, clip: Clip, *, whole: bool) -> np.ndarray:
     codes = (clip.tokens or {}).get("video")
     # Codes of this very tokenizer are taken as they are: to decode and encode them again would lose a little.
     if codes is not None and clip.info.get("tokenizer") == tokenizer.hash:
+        check_ids(codes, tokenizer.config.code)
         return codes[:count]
     wanted = 1 + stride * (count - 1)
     frames = np.pad(clip.video, [(0, max(0, wanted - length)), (0, 0), (0, 0), (0, 0)], mode="edge")

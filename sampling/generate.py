@@ -118,8 +118,13 @@ def _join(clips: Sequence[Clip]) -> Clip:
 
 def score(model: "Model", clip: Clip, prompt: str | None) -> np.ndarray:
     """See `Model.score`. Codes are those of `clip.tokens`, else made from its frames and its sound."""
-    lm, tokens = model.language_model(), clip.tokens or {}
+    lm, tokens, made_by = model.language_model(), clip.tokens or {}, clip.info.get("tokenizer")
     ids = tokens.get("video")
+    if ids is not None and made_by not in (None, model.video_tokenizer.hash):
+        raise RequestError(
+            f"the codes of the clip are of the tokenizer {made_by}, this model's is {model.video_tokenizer.hash}; "
+            "leave its tokens out and they are made from its frames"
+        )
     ids = model.video_tokenizer.encode(clip.video)[0] if ids is None else ids
     check_ids(ids, lm.config.code)
     frames, rows, columns = ids.shape

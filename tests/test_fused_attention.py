@@ -13,15 +13,15 @@ LAYOUT = Layout(prefix=9, frames=2, rows=2, columns=3, given=1)
 
 
 @pytest.fixture(scope="module")
-def heads():
+def heads() -> list[jax.Array]:
     """Queries of four heads, keys and values of two, over all slots of a sample."""
     keys = jax.random.split(jax.random.key(0), 3)
     shapes = [(2, LAYOUT.slots, n, 128) for n in (4, 2, 2)]
     return [jax.random.normal(key, shape) for key, shape in zip(keys, shapes, strict=True)]
 
 
-def plain(*heads):
-    return attend(*heads, jnp.asarray(LAYOUT.mask))
+def plain(query, key, value):
+    return attend(query, key, value, jnp.asarray(LAYOUT.mask))
 
 
 def test_two_calls_are_attention_under_the_mask_of_the_stream(heads):
@@ -30,15 +30,16 @@ def test_two_calls_are_attention_under_the_mask_of_the_stream(heads):
         (_, y), gradient = jax.value_and_grad(value, argnums=(0, 1, 2), has_aux=True)(*heads)
         return (y, *gradient)
 
-    ours = results(lambda *heads: in_two_calls(*heads, LAYOUT.before, "xla"))
+    ours = results(lambda q, k, v: in_two_calls(q, k, v, LAYOUT.before, "xla"))
     for one, other in zip(ours, results(plain), strict=True):
         np.testing.assert_allclose(one, other, atol=1e-5)
 
 
 @pytest.mark.slow
 def test_splash_is_attention_under_the_mask_of_the_stream(heads):
+    query, key, value = heads
     splash = PrefixAttention(LAYOUT.before, "splash", interpret=True)
-    np.testing.assert_allclose(splash(*heads), plain(*heads), atol=1e-5)
+    np.testing.assert_allclose(splash(query, key, value), plain(query, key, value), atol=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -10,13 +10,14 @@ import tempfile
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from reelm.lm import sharding
-from reelm.lm.mesh import AXES, MeshSpec
+from reelm.lm.mesh import MeshSpec
 from reelm.lm.prefix import ClipCodes, Prefix
 from reelm.lm.transformer import LMConfig
 from reelm.lm.weights import for_decoding
@@ -67,7 +68,7 @@ def make_batch() -> dict:
 
 def gradients() -> None:
     """One device's loss and gradients, on each mesh."""
-    one = jax.make_mesh((1, 1, 1, 1), AXES, devices=jax.devices()[:1])
+    one = MeshSpec().build(jax.devices()[:1])
     state, _, _ = build(RUN, one, {})
     params, batch = noisy(jax.device_get(state.params)), make_batch()
     key, loss = jax.random.key(0), make_loss(RUN)
@@ -103,7 +104,7 @@ def steps() -> None:
             assert metrics["skipped"] == 0 and int(state.step) == 1
             assert all(jax.tree.leaves(jax.tree.map(lambda a, b: a.sharding == b, state, layout)))
         made[words] = (layout, state)
-    state, layout, _ = build(RUN, jax.make_mesh((1, 1, 1, 1), AXES, devices=jax.devices()[:1]), {})
+    state, layout, _ = build(RUN, MeshSpec().build(jax.devices()[:1]), {})
     made["one device"] = (layout, state)
     for words, (_, state) in made.items():
         with tempfile.TemporaryDirectory() as folder:
@@ -119,10 +120,16 @@ def steps() -> None:
                 assert all(jax.tree.leaves(jax.tree.map(lambda a, b: a.sharding == b, restored, layout)))
 
 
+def programs() -> int:
+    """Compiled so far to begin and to go on."""
+    jitted: Any = (start, decoding.decode)
+    return sum(each._cache_size() for each in jitted)
+
+
 def ids() -> None:
     """The codes of one device, decoded by two and by four, with guidance and without."""
     config, layout = RUN.model, RUN.model.layout(2, 2, 3)
-    one = jax.make_mesh((1, 1, 1, 1), AXES, devices=jax.devices()[:1])
+    one = MeshSpec().build(jax.devices()[:1])
     params = noisy(jax.device_get(build(RUN, one, {})[0].params))
     prefix = Prefix.of_words(np.random.default_rng(2).integers(0, 276, (2, 6)).astype(np.int32), 2, 3)
     keys = jax.vmap(jax.random.key)(jnp.arange(2, dtype=jnp.uint32))
@@ -132,7 +139,7 @@ def ids() -> None:
         rows = Prefix.concatenate([prefix, prefix]) if guided else prefix
         found = []
         for temperature in (1.0, 0.5):
-            compiled = start._cache_size() + decoding.decode._cache_size()
+            compiled = programs()
             controls = Controls.checked(temperature, 0, 1.0, 0.0, [2.0])
             with jax.set_mesh(mesh or one):
                 state = start(config, layout, window, guided, jnp.float32, ready, rows, 0, keys)
@@ -142,8 +149,10 @@ def ids() -> None:
                     sound, _, state = decoding.decode(*how, "sound", ready, state, sizes[1], controls)
                     found.append(np.concatenate([np.ravel(frame), np.ravel(sound[:, : sizes[1]])]))
         # One program for the first latent frame and the later ones, and none for another temperature.
-        assert start._cache_size() + decoding.decode._cache_size() == compiled
+        assert programs() == compiled
         if mesh is not None:
+            columns = ready["layers"][0]["mlp"]["gate_up"]["kernel"].addressable_shards[0].data.shape[1]
+            assert columns == 2 * config.hidden // mesh.shape["tensor"]
             heads = state.cache[0].keys.addressable_shards[0].data.shape[2]
             assert heads == config.kv_heads // mesh.shape["tensor"], state.cache[0].keys.sharding
         return np.concatenate(found)

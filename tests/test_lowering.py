@@ -114,8 +114,8 @@ def decoding_is_cut() -> None:
 def training_is_cut() -> None:
     """Of two layers of the 8b net over eight devices: no device holds a whole matrix, nor both layers gathered."""
     run = replace(configs.get("lm", "8b"), accumulate=1, attention="xla")
-    # A quarter of gate and up then has not the shape of another matrix.
-    run = replace(run, model=replace(run.model, layers=2, hidden=11264), mesh=MeshSpec.parse("fsdp=2,tensor=4"))
+    # Slightly wider, so that no part of a matrix has the shape of another one whole.
+    run = replace(run, model=replace(run.model, layers=2, hidden=12800), mesh=MeshSpec.parse("fsdp=2,tensor=4"))
     config, mesh = run.model, run.mesh.build()
     made, batch = train_arguments(run, 4, 1)
     layout = sharding.of_state(made, mesh)
@@ -124,9 +124,9 @@ def training_is_cut() -> None:
         compiled = train_step(run, layout).lower(*placed).compile()
     assert_cut(placed[0])
     # Gathered over fsdp, a device has its quarter of one layer's widest matrix, or of the table of words.
-    quarter = max(config.width * 2 * config.hidden, made.params["prefix"]["embedding"].size) // 4
+    part = max(config.width * 2 * config.hidden, made.params["prefix"]["embedding"].size) // 4
     program = str(compiled.as_text())
-    assert largest(program) <= quarter, (largest(program), quarter)
+    assert largest(program) <= part, (largest(program), part)
     whole = {leaf.shape[-2:] for leaf in jax.tree.leaves(made.params) if leaf.size > 5e6}
     assert len(whole) == 5
     for inputs, outputs in whole:

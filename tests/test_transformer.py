@@ -99,6 +99,16 @@ def test_given_pictures_count_by_code_kind_and_time_and_not_where_there_is_no_co
     assert far(times=times.at[:, 0].add(1)) > 1e-3
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("remat", ["dots", "none"])
+def test_what_is_kept_for_the_way_back_changes_no_gradient(params, sample, remat):
+    def gradient(remat):
+        loss = lambda params: jnp.sum(jnp.sin(transformer.score(CONFIG, params, LAYOUT, *sample, remat=remat)))  # noqa: E731
+        return jax.jit(jax.grad(loss))(params)
+
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-4), gradient(remat), gradient("full"))
+
+
 def test_no_code_sees_itself_or_a_later_one(params, sample):
     prefix, codes = sample
     hidden, flat = score(params, LAYOUT, prefix, codes), codes.reshape(2, -1)
