@@ -216,6 +216,8 @@ def test_what_is_no_encoder_is_refused_in_a_line(t5, sentences, tmp_path):
     flat = write_t5(tmp_path / "flat")
     (flat / "model.safetensors").write_bytes(b"flat")
     empty = write_t5(tmp_path / "empty")
+    cut = tmp_path / "cut.tgz"
+    cut.write_bytes(write_archive(tmp_path / "whole.tgz").read_bytes()[:2000])
     (empty / "model.safetensors").unlink()
     requests = [
         (lambda: text_encoder.load(tmp_path / "nowhere"), "name a folder"),
@@ -231,6 +233,7 @@ def test_what_is_no_encoder_is_refused_in_a_line(t5, sentences, tmp_path):
         (lambda: text_encoder.load(t5).encode(["\ud800"]), "surrogate"),
         (lambda: convert_sentence_encoder.convert(tmp_path / "absent.tgz", tmp_path / "x"), "npm pack"),
         (lambda: convert_sentence_encoder.convert(tmp_path / "text", tmp_path / "x"), "fetch it again"),
+        (lambda: convert_sentence_encoder.convert(cut, tmp_path / "x"), "fetch it again"),
         (lambda: convert_sentence_encoder.convert(tmp_path / "other", tmp_path / "x"), "fetch it again"),
     ]
     for request, right in requests:

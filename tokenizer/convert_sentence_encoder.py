@@ -10,6 +10,7 @@ Out: a folder of config.json, model.safetensors and text.model. The weights are 
 import json
 import sys
 import tarfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -63,7 +64,7 @@ def convert(source: Path, folder: Path) -> Path:
         # Pieces with a colon are published without a score, which their own reader takes for 0.
         pieces = [(str(piece), float(score or 0)) for piece, score in json.loads(files["vocab.json"])]
         params = _params(_constants(json.loads(files["model.json"]), files))
-    except (KeyError, ValueError, TypeError, OSError, tarfile.TarError) as error:
+    except (OSError, EOFError, zlib.error, KeyError, ValueError, TypeError, tarfile.TarError) as error:
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         raise RequestError(f"{source} is not what `{FETCH}` fetches ({reason}); fetch it again") from error
     folder.mkdir(parents=True, exist_ok=True)
