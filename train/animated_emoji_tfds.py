@@ -19,13 +19,15 @@ from reelm.tokenizer.request import RequestError
 
 from .animated_emoji import SPLITS, VARIANTS, Split, examples, num_frames
 from .emoji_packages import Emoji, read_packages
+from .stored_clip import encode
 
 _DESCRIPTION = f"""
 Captioned clips of one animated emoji over a plain colour: three seconds and the first frame of the next round, so that
 a loop of three seconds ends as it began; {VARIANTS} clips of each emoji, half of them on white, the others on colours
 that their captions name. Splits: "train"; "held_out", pairs of an emoji and a skin tone that "train" never shows, while
-it shows that emoji in other tones; "still", single frames of emoji that do not move. "emoji" holds the code points
-without skin tone, in hex; the first clip of each emoji is that on white under its plain name.
+it shows that emoji in other tones; "still", single frames of emoji that do not move. "video" is an mp4 (H.264, 4:4:4)
+as bytes, for PyAV, imageio or FFmpeg; "emoji" holds the code points without skin tone, in hex. The first clip of each
+emoji is that on white under its plain name.
 
 Pictures: Fluent Emoji, Copyright (c) Microsoft Corporation, MIT License, packaged by LobeHub. Names: emoji-datasource,
 Copyright (c) 2013 Cal Henderson, MIT License. Keywords: emojilib, Copyright (c) 2014 Mu-An Chiou, MIT License.
@@ -70,11 +72,13 @@ class AnimatedEmoji(tfds.core.GeneratorBasedBuilder):
         super().__init__(**fields)
 
     def _info(self) -> tfds.core.DatasetInfo:
-        config = self._config()
         features = {
-            "video": tfds.features.Tensor(shape=(None, config.size, config.size, 3), dtype=np.uint8, encoding="zlib"),
+            "video": tfds.features.Tensor(shape=(), dtype=np.object_),
             "caption": tfds.features.Text(),
             "fps": tfds.features.Scalar(np.float32),
+            "frames": tfds.features.Scalar(np.int32),
+            "height": tfds.features.Scalar(np.int32),
+            "width": tfds.features.Scalar(np.int32),
             "emoji": tfds.features.Text(),
             "tone": tfds.features.Text(),
             "name": tfds.features.Text(),
@@ -102,7 +106,10 @@ class AnimatedEmoji(tfds.core.GeneratorBasedBuilder):
             yield (
                 index,
                 {
-                    "video": clip.video,
+                    "video": encode(clip.video, config.fps),
+                    "frames": len(clip.video),
+                    "height": config.size,
+                    "width": config.size,
                     "caption": clip.caption,
                     "fps": float(config.fps),
                     "emoji": clip.emoji.base,

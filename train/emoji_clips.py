@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from reelm.tokenizer.request import RequestError
 
 from .animated_emoji import SPLITS, VARIANTS
 from .datasets import CaptionedClip, ShapeRun
+from .stored_clip import decode
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,21 +41,30 @@ class EmojiClips:
     def __getitem__(self, index: int) -> CaptionedClip:
         record = self._record(index)
         return {
-            "video": record["video"][: self.num_frames],
+            "video": decode(record["video"], self.num_frames),
             "caption": record["caption"].decode(),
             "fps": float(record["fps"]),
         }
 
+    @property
+    def emoji(self) -> int:
+        """How many emoji there are; the clips of so many indices from 0 are their plain ones."""
+        return len(self.records) // VARIANTS
+
     def what(self, index: int) -> dict[str, str]:
         """The fields of a clip's record that are words: emoji, tone, name, group, background, caption."""
-        return {name: value.decode() for name, value in self._record(index).items() if isinstance(value, bytes)}
+        return {
+            name: value.decode()
+            for name, value in self._record(index).items()
+            if isinstance(value, bytes) and name != "video"
+        }
 
     def _record(self, index: int) -> dict[str, Any]:
         if not 0 <= index < self.num_clips:
             raise IndexError(f"clip {index} of {self.num_clips}")
         # Stored emoji by emoji, so that building one reads each picture once.
-        variant, emoji = divmod(int(index), len(self.records) // VARIANTS)
-        return self.records[emoji * VARIANTS + variant]
+        variant, number = divmod(int(index), self.emoji)
+        return self.records[number * VARIANTS + variant]
 
 
 def open_emoji(split: str, num_frames: int | None, num_clips: int | None, data_dir: Path, config: str) -> EmojiClips:
@@ -66,7 +74,7 @@ def open_emoji(split: str, num_frames: int | None, num_clips: int | None, data_d
     if split not in SPLITS:
         raise RequestError(f"animated_emoji has no split {split!r}; there are {', '.join(SPLITS)}")
     records = animated_emoji_tfds.open_built(data_dir, config, split)
-    frames, size = np.shape(records[0]["video"])[:2]
+    frames, size = int(records[0]["frames"]), int(records[0]["height"])
     if (num_frames or 1) > frames:
         raise RequestError(f"the clips of animated_emoji/{config} have {frames} frames in {split}, not {num_frames}")
     if (num_clips or 1) > len(records):

@@ -156,9 +156,9 @@ def _key(points: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def _readable(texts: list[str]) -> tuple[str, ...]:
-    """Names as one would write them, each once: no emoticons, no numbers behind a word ("mouse2")."""
-    plain = (re.sub(r"(?<=[a-z])\d+$", "", re.sub(r"[_\-]+", " ", text.lower())).strip() for text in texts)
+    """Names as one would write them, each once: no emoticons, and none that is told apart by a number ("star2")."""
+    plain = (re.sub(r"[_\-]+", " ", text.lower()).strip() for text in texts)
     kept = (
         text for text in plain if re.fullmatch(r"[a-z0-9][a-z0-9 ,.:'’!&()]*", text) and re.search("[a-z]{2}", text)
     )
-    return tuple(dict.fromkeys(kept))
+    return tuple(dict.fromkeys(text for text in kept if not re.search(r"[a-z]\d+$", text)))
