@@ -15,34 +15,6 @@ from reelm.train import efficientnet
 from reelm.train.torch_file import read_tensors
 
 
-def tensors() -> dict[str, np.ndarray]:
-    """Random tensors of the true shapes under the package's names, which keep the size of activations."""
-    rng, made = np.random.default_rng(0), {}
-
-    def conv(name: str, norm: str, out: int, into: int, side: int) -> None:
-        spread = np.sqrt(2 / (into * side * side))
-        made[f"{name}.weight"] = rng.normal(size=(out, into, side, side), scale=spread).astype(np.float32)
-        made[f"{norm}.weight"] = rng.uniform(0.5, 1.5, out).astype(np.float32)
-        made[f"{norm}.bias"] = rng.normal(size=out, scale=0.3).astype(np.float32)
-        made[f"{norm}.running_mean"] = rng.normal(size=out, scale=0.3).astype(np.float32)
-        made[f"{norm}.running_var"] = rng.uniform(0.5, 1.5, out).astype(np.float32)
-
-    conv("_conv_stem", "_bn0", 32, 3, 3)
-    channels, number = 32, 0
-    for blocks, side, _, widen, out in efficientnet.STAGES:
-        for _ in range(blocks):
-            block, inner = f"_blocks.{number}", channels * widen
-            if widen > 1:
-                conv(f"{block}._expand_conv", f"{block}._bn0", inner, channels, 1)
-            conv(f"{block}._depthwise_conv", f"{block}._bn1", inner, 1, side)
-            conv(f"{block}._project_conv", f"{block}._bn2", out, inner, 1)
-            channels, number = out, number + 1
-    conv("_conv_head", "_bn1", 1280, channels, 1)
-    made["_fc.weight"] = rng.normal(size=(1000, 1280), scale=0.03).astype(np.float32)
-    made["_fc.bias"] = rng.normal(size=1000).astype(np.float32)
-    return made
-
-
 def pictures(*shape: int) -> np.ndarray:
     return np.random.default_rng(1).uniform(size=(*shape, 3)).astype(np.float32)
 
@@ -65,9 +37,9 @@ def test_depthwise_equals_the_grouped_convolution(side, stride, rows, columns):
 
 
 @pytest.mark.slow
-def test_the_whole_net_equals_torchs_layers():
+def test_the_whole_net_equals_torchs_layers(efficientnet_tensors):
     torch = pytest.importorskip("torch")
-    of = {name: torch.from_numpy(value) for name, value in tensors().items()}
+    of = {name: torch.from_numpy(value) for name, value in efficientnet_tensors.items()}
 
     def conv(x, name: str, norm: str, *, stride: int = 1, groups: int = 1, linear: bool = False):
         weight = of[f"{name}.weight"]
@@ -93,13 +65,13 @@ def test_the_whole_net_equals_torchs_layers():
             x, number = (x + y if x.shape == y.shape else y), number + 1
     pooled = conv(x, "_conv_head", "_bn1").mean((2, 3))
     expected = pooled @ of["_fc.weight"].T + of["_fc.bias"]
-    params = efficientnet.convert(tensors())
+    params = efficientnet.convert(efficientnet_tensors)
     np.testing.assert_allclose(jax.jit(efficientnet.features)(params, images), pooled.numpy(), rtol=1e-3, atol=1e-3)
     np.testing.assert_allclose(jax.jit(efficientnet.logits)(params, images), expected.numpy(), rtol=1e-3, atol=1e-3)
 
 
-def test_norms_are_folded_into_the_convolutions_before_them():
-    given = tensors()
+def test_norms_are_folded_into_the_convolutions_before_them(efficientnet_tensors):
+    given = efficientnet_tensors
     layer = efficientnet.convert(given)["block_3"]["project"]
     x = np.random.default_rng(0).normal(size=(4, layer["kernel"].shape[2]))
     weight, bias, mean, variance = (
