@@ -169,6 +169,7 @@ def test_embeddings_depend_on_the_prompt_alone(kind, request):
         alone, there = shorter.encode([prompt])
         np.testing.assert_allclose(alone[there], row[seen], rtol=1e-5, atol=1e-5)
     assert encoder.hash == text_encoder.load(folder, max_tokens=60).hash != shorter.hash
+    assert [leaf.shape for leaf in encoder.encode([])] == [(0, *values.shape[1:]), (0, *mask.shape[1:])]
 
 
 def test_sentence_comes_first_and_has_the_size_of_a_row(sentences):

@@ -67,7 +67,7 @@ def load(folder: Path, *, max_tokens: int = 64) -> TextEncoder:
     Raises:
         RequestError: no such folder, or another model in it.
     """
-    from . import sentence_encoder, t5
+    from . import sentence_encoder, t5  # which build on this file
 
     path = Path(folder) / CONFIG_FILE
     try:
@@ -114,7 +114,7 @@ def in_batches(
 ) -> Embeddings:
     """What `forward(ids, mask) -> (values, mask)` makes of ids, `_BATCH` prompts at a time."""
     made = []
-    for first in range(0, len(batch), _BATCH):
+    for first in range(0, max(len(batch), 1), _BATCH):  # of no prompts too, so that there are shapes
         part = batch[first : first + _BATCH]
         made.append([np.asarray(leaf)[: len(part)] for leaf in forward(*padded(part, length))])
     values, masks = (np.concatenate(leaves) for leaves in zip(*made, strict=True))
