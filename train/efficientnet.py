@@ -1,6 +1,6 @@
-"""EfficientNet-Lite0: what a frame shows, in 1,280 numbers (arXiv 1905.11946; the Lite variant has ReLU6 and no gates).
+"""EfficientNet-Lite0: what a frame shows, from edges to objects (arXiv 1905.11946; Lite: ReLU6, no gates).
 
-In: pictures. Out: the mean over the picture of its last activations, and the logits of ImageNet's classes. The weights
+In: pictures. Out: activations of every stage, the mean of the last ones, and the logits of ImageNet's classes. Weights
 are not part of this package: `load` finds them in the cache folder, where the user puts the file that `FETCH` brings,
 and says so when they are absent. Pure functions over a nested dict, batch norms folded into the convolutions before.
 """
@@ -31,10 +31,7 @@ _FILE = "efficientnet_lite0.safetensors"
 # Each stage: how many blocks, side of their kernels, stride of the first, how much they widen inside, channels.
 STAGES = ((1, 3, 1, 1, 16), (2, 3, 2, 6, 24), (2, 5, 2, 6, 40), (3, 3, 2, 6, 80), (3, 5, 1, 6, 112), (4, 5, 2, 6, 192))
 STAGES += ((1, 3, 1, 6, 320),)
-_STRIDES = tuple(stride if i == 0 else 1 for number, _, stride, _, _ in STAGES for i in range(number))
-
-WIDTH = 1280
-"""Numbers in a frame's features."""
+_BLOCKS = sum(number for number, *_ in STAGES)
 
 # What the net expects: red, green and blue of ImageNet, for pictures in [0, 1].
 _MEAN = np.array([0.485, 0.456, 0.406], np.float32)
@@ -42,19 +39,27 @@ _SPREAD = np.array([0.229, 0.224, 0.225], np.float32)
 _EPSILON = 1e-3  # of its batch norms
 
 
-def features(params: dict, pictures: ArrayLike) -> jax.Array:
-    """float32 `[N, 1280]` of pictures float `[N, H, W, 3]` in [0, 1]; it was trained at 224 x 224.
+def activations(params: dict, pictures: ArrayLike) -> list[jax.Array]:
+    """What each stage gives of pictures float `[N, H, W, 3]` in [0, 1], `[N, h, w, C]`; it was trained at 224 x 224.
 
     params: {layer: {"kernel" `[h, w, in, out]`, "bias"}}, as `load` gives.
     """
     x = _conv(params["stem"], (jnp.asarray(pictures) - _MEAN) / _SPREAD, stride=2)
-    for number, stride in enumerate(_STRIDES):
-        block = params[f"block_{number}"]
-        y = _conv(block["widen"], x) if "widen" in block else x
-        y = _conv(block["depthwise"], y, stride=stride)
-        y = _conv(block["project"], y, linear=True)
-        x = x + y if x.shape == y.shape else y
-    return jnp.mean(_conv(params["head"], x), axis=(1, 2))
+    found, number = [], 0
+    for blocks, _, stride, _, _ in STAGES:
+        for i in range(blocks):
+            block = params[f"block_{number}"]
+            y = _conv(block["widen"], x) if "widen" in block else x
+            y = _conv(block["depthwise"], y, stride=1 if i else stride)
+            y = _conv(block["project"], y, linear=True)
+            x, number = (x + y if x.shape == y.shape else y), number + 1
+        found.append(x)
+    return found
+
+
+def features(params: dict, pictures: ArrayLike) -> jax.Array:
+    """float32 `[N, 1280]`: the mean over pictures float `[N, H, W, 3]` in [0, 1] of what the head makes of them."""
+    return jnp.mean(_conv(params["head"], activations(params, pictures)[-1]), axis=(1, 2))
 
 
 def logits(params: dict, pictures: ArrayLike) -> jax.Array:
@@ -119,7 +124,7 @@ def convert(tensors: dict[str, np.ndarray]) -> dict:
         return {"kernel": np.ascontiguousarray(kernel), "bias": bias - mean * scale}
 
     params: dict[str, Any] = {"stem": folded("_conv_stem", "_bn0"), "head": folded("_conv_head", "_bn1")}
-    for number in range(len(_STRIDES)):
+    for number in range(_BLOCKS):
         block = f"_blocks.{number}"
         parts = {"depthwise": ("_depthwise_conv", "_bn1"), "project": ("_project_conv", "_bn2")}
         if f"{block}._expand_conv.weight" in tensors:

@@ -24,6 +24,9 @@ PARAPHRASES_FILE = Path(__file__).with_name("emoji_paraphrases.tsv")
 
 _SHOWN = 4  # frames of a clip that are looked at, spread evenly over the loop
 _SIDE = 96  # pixels at which they are
+# Stage whose activations are compared, place by place. The last ones, averaged over the picture, are what is usual, but
+# take an emoji that is a little soft for another.
+_STAGE = 4
 _BATCH = 16  # clips in a pass through the net
 
 
@@ -77,7 +80,7 @@ def judged(net: dict, real: Gallery, videos: Sequence[np.ndarray], asked: Sequen
     clips: how many
     emoji, emoji_interval: share whose nearest of the emoji without tone is the one asked for, and its 95% Wilson bounds
     tone: share of those asked for with a tone, or None without such, whose nearest of the six variants is the right one
-    both, both_interval: share with both right
+    both, both_interval: share with both right; the yellow of an emoji that has tones is a variant like any other
     energy: mean of their motion energy over the real clip's; energy_off: mean distance of that ratio from 1
     seam: mean of `loop_seam`
     """
@@ -106,7 +109,7 @@ def judged(net: dict, real: Gallery, videos: Sequence[np.ndarray], asked: Sequen
 
 
 def clip_features(net: dict, videos: Sequence[np.ndarray]) -> np.ndarray:
-    """float32 `[N, 1280]`: what clips uint8 `[T, H, W, 3]` of one size show, the mean over frames spread over them."""
+    """float32 `[N, D]`: what clips uint8 `[T, H, W, 3]` of one size show, the mean over frames spread over them."""
     found = []
     for first in range(0, len(videos), _BATCH):
         part = [
@@ -122,8 +125,8 @@ def clip_features(net: dict, videos: Sequence[np.ndarray]) -> np.ndarray:
 def _frame_means(net: dict, frames: jax.Array) -> jax.Array:
     clips, shown, *_, channels = frames.shape
     scaled = jax.image.resize(frames / 255.0, (clips, shown, _SIDE, _SIDE, channels), "linear")
-    features = efficientnet.features(net, scaled.reshape(-1, _SIDE, _SIDE, channels))
-    return jnp.mean(features.reshape(clips, shown, -1), axis=1)
+    found = efficientnet.activations(net, scaled.reshape(-1, _SIDE, _SIDE, channels))[_STAGE]
+    return jnp.mean(found.reshape(clips, shown, -1), axis=1)
 
 
 def motion_energy(video: np.ndarray) -> float:
