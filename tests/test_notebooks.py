@@ -11,7 +11,7 @@ NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 SMALL = {
     "generate": "NUM_FRAMES, LONG = 9, 37",
     "tokenizer": "CLIPS = 8",
-    "train_tiny": "TOKENIZER_STEPS, CLIPS, LM_STEPS = 40, 64, 40",
+    "train_tiny": "TOKENIZER_STEPS, CLIPS, LM_STEPS = 20, 32, 20",
 }
 
 
@@ -39,7 +39,7 @@ def test_a_notebook_runs_from_top_to_bottom(path, tmp_path):
         if is_parameters(cell):
             cell.source = SMALL[path.stem]
     client = NotebookClient(
-        notebook, timeout=240, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}
+        notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}
     )
     client.execute()
     shown = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
