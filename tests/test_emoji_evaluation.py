@@ -52,7 +52,11 @@ def test_real_clips_are_read_as_what_they_are(net, real):
     assert found["clips"] == 12 and found["tone"] == 1.0
     untoned = [each for each in ASKED if not each.tone]
     assert emoji_evaluation.judged(net, real, [clip(each) for each in untoned], untoned)["both"] == 1.0
-    assert found["energy"] == pytest.approx(1) and found["energy_off"] == pytest.approx(0) and found["seam"] == 0
+    assert (
+        found["energy"] == pytest.approx(1)
+        and found["energy_off"] == pytest.approx(0)
+        and found["seam"] == found["seam_real"] == 0
+    )
 
 
 @pytest.mark.slow
@@ -87,7 +91,7 @@ def test_energy_counts_change_and_seam_the_ends():
 
 
 def test_energies_are_compared_with_the_clip_that_was_asked_for():
-    real = Gallery((Asked("a", ""), Asked("b", "")), np.eye(2), np.array([10.0, 5.0]), np.zeros(2))
+    real = Gallery((Asked("a", ""), Asked("b", "")), np.eye(2), np.array([10.0, 5.0]), np.zeros(2), np.zeros(2))
     video = np.zeros((3, 4, 4, 3), np.uint8)
     video[1] = 10
     ratios = emoji_evaluation.energy_ratios(real, [video, video], [Asked("a", ""), Asked("b", "")])

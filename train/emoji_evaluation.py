@@ -41,12 +41,14 @@ class Asked(NamedTuple):
 class Gallery:
     """The real clips, all on white: features float32 `[N, D]` of unit length, what each shows, and how it moves.
 
-    energies: float64 `[N]`, see `motion_energy`.
+    energies, seams: float64 `[N]`, see `motion_energy` and `loop_seam`.
+    centre: float32 `[D]`, the mean that was taken off the features before they were scaled.
     """
 
     asked: tuple[Asked, ...]
     features: np.ndarray
     energies: np.ndarray
+    seams: np.ndarray
     centre: np.ndarray
 
     def nearest(self, features: np.ndarray, among: Sequence[int]) -> np.ndarray:
@@ -70,8 +72,8 @@ def gallery(net: dict, sources: Sequence[EmojiClips]) -> Gallery:
     raw = clip_features(net, videos)
     # What all emoji have in common says nothing of which one it is.
     centre = raw.mean(axis=0)
-    energies = np.array([motion_energy(video) for video in videos])
-    return Gallery(tuple(asked), _unit(raw - centre), energies, centre)
+    energies, seams = (np.array([measure(video) for video in videos]) for measure in (motion_energy, loop_seam))
+    return Gallery(tuple(asked), _unit(raw - centre), energies, seams, centre)
 
 
 def judged(net: dict, real: Gallery, videos: Sequence[np.ndarray], asked: Sequence[Asked]) -> dict[str, Any]:
@@ -82,7 +84,7 @@ def judged(net: dict, real: Gallery, videos: Sequence[np.ndarray], asked: Sequen
     tone: share of those asked for with a tone, or None without such, whose nearest of the six variants is the right one
     both, both_interval: share with both right; the yellow of an emoji that has tones is a variant like any other
     energy: mean of their motion energy over the real clip's; energy_off: mean distance of that ratio from 1
-    seam: mean of `loop_seam`
+    seam, seam_real: mean of `loop_seam`, of the clips and of the real ones, whose loops do not all last three seconds
     """
     found = _unit(clip_features(net, videos) - real.centre)
     bases = [i for i, each in enumerate(real.asked) if not each.tone]
@@ -105,6 +107,7 @@ def judged(net: dict, real: Gallery, videos: Sequence[np.ndarray], asked: Sequen
         "energy": float(np.mean(ratios)),
         "energy_off": float(np.mean(np.abs(ratios - 1))),
         "seam": float(np.mean([loop_seam(video) for video in videos])),
+        "seam_real": float(np.mean([real.seams[real.place(each)] for each in asked])),
     }
 
 
