@@ -7,6 +7,7 @@ import types
 from collections import OrderedDict
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -23,8 +24,8 @@ def pictures(*shape: int) -> np.ndarray:
 @pytest.mark.parametrize("rows,columns", [(8, 9), (7, 5)])
 def test_depthwise_equals_the_grouped_convolution(side, stride, rows, columns):
     rng = np.random.default_rng(0)
-    x = rng.normal(size=(2, rows, columns, 6)).astype(np.float32)
-    kernel = rng.normal(size=(side, side, 6)).astype(np.float32)
+    x = jnp.asarray(rng.normal(size=(2, rows, columns, 6)), jnp.float32)
+    kernel = jnp.asarray(rng.normal(size=(side, side, 6)), jnp.float32)
     expected = jax.lax.conv_general_dilated(
         x,
         kernel[:, :, None],
@@ -106,28 +107,22 @@ def _torch_file(monkeypatch, arrays: dict[str, np.ndarray]) -> bytes:
     monkeypatch.setitem(sys.modules, "torch", torch)
     monkeypatch.setitem(sys.modules, "torch._utils", utils)
 
-    class Reference:
+    class Storage:
         def __init__(self, key, array):
             self.key, self.array = key, array
 
+    class Tensor(Storage):
         def __reduce__(self):
             strides = tuple(stride // self.array.itemsize for stride in self.array.strides)
-            return _rebuild_tensor_v2, (self, 0, self.array.shape, strides, False, OrderedDict())
-
-    class Storage(Reference):
-        pass
+            parts = (Storage(self.key, self.array), 0, self.array.shape, strides, False, OrderedDict())
+            return _rebuild_tensor_v2, parts
 
     class Writer(pickle.Pickler):
         def persistent_id(self, obj):
-            if isinstance(obj, Storage):
+            if type(obj) is Storage:
                 kind = getattr(torch, storages[str(obj.array.dtype)])
                 return ("storage", kind, obj.key, "cpu", obj.array.size, None)
             return None
-
-    class Tensor(Reference):
-        def __reduce__(self):
-            call, (_, *rest) = super().__reduce__()
-            return call, (Storage(self.key, self.array), *rest)
 
     out = io.BytesIO()
     for part in (0x1950A86A20F9469CFC6C, 1001, {"little_endian": True}):

@@ -85,11 +85,12 @@ def _depthwise(kernel: jax.Array, x: jax.Array, stride: int) -> jax.Array:
     side, rows, columns = kernel.shape[0], -(-x.shape[1] // stride), -(-x.shape[2] // stride)
     pads = [max((n - 1) * stride + side - size, 0) for n, size in ((rows, x.shape[1]), (columns, x.shape[2]))]
     x = jnp.pad(x, ((0, 0), *((pad // 2, pad - pad // 2) for pad in pads), (0, 0)))
-    return sum(
-        x[:, i : i + (rows - 1) * stride + 1 : stride, j : j + (columns - 1) * stride + 1 : stride] * kernel[i, j]
-        for i in range(side)
-        for j in range(side)
-    )
+    total = jnp.zeros((len(x), rows, columns, x.shape[-1]), x.dtype)
+    for i in range(side):
+        for j in range(side):
+            last = i + (rows - 1) * stride + 1, j + (columns - 1) * stride + 1
+            total += x[:, i : last[0] : stride, j : last[1] : stride] * kernel[i, j]
+    return total
 
 
 def load(folder: Path | None = None) -> dict:
