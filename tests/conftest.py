@@ -105,3 +105,36 @@ def _tiny_model(*, sound: bool):
         Defaults(height=16, width=16, num_frames=5),
         audio_tokenizer=audio.AudioTokenizer(audio_config, audio_params) if sound else None,
     )
+
+
+@pytest.fixture(scope="session")
+def efficientnet_tensors():
+    """Random tensors of EfficientNet-Lite0 by the names of its package, which keep the size of activations."""
+    import numpy as np
+
+    from reelm.train import efficientnet
+
+    rng, made = np.random.default_rng(0), {}
+
+    def conv(name: str, norm: str, out: int, into: int, side: int) -> None:
+        spread = np.sqrt(2 / (into * side * side))
+        made[f"{name}.weight"] = rng.normal(size=(out, into, side, side), scale=spread).astype(np.float32)
+        made[f"{norm}.weight"] = rng.uniform(0.5, 1.5, out).astype(np.float32)
+        made[f"{norm}.bias"] = rng.normal(size=out, scale=0.3).astype(np.float32)
+        made[f"{norm}.running_mean"] = rng.normal(size=out, scale=0.3).astype(np.float32)
+        made[f"{norm}.running_var"] = rng.uniform(0.5, 1.5, out).astype(np.float32)
+
+    conv("_conv_stem", "_bn0", 32, 3, 3)
+    channels, number = 32, 0
+    for blocks, side, _, widen, out in efficientnet.STAGES:
+        for _ in range(blocks):
+            block, inner = f"_blocks.{number}", channels * widen
+            if widen > 1:
+                conv(f"{block}._expand_conv", f"{block}._bn0", inner, channels, 1)
+            conv(f"{block}._depthwise_conv", f"{block}._bn1", inner, 1, side)
+            conv(f"{block}._project_conv", f"{block}._bn2", out, inner, 1)
+            channels, number = out, number + 1
+    conv("_conv_head", "_bn1", 1280, channels, 1)
+    made["_fc.weight"] = rng.normal(size=(1000, 1280), scale=0.03).astype(np.float32)
+    made["_fc.bias"] = rng.normal(size=1000).astype(np.float32)
+    return made

