@@ -112,7 +112,7 @@ def train(leg: Leg) -> str:
         def __next__(self) -> Any:
             number, batch = self.get_state()["next_index"], next(self._data)
             rows = {}
-            for shard in batch["codes"].addressable_shards:
+            for shard in batch["codes"].video.addressable_shards:
                 first = shard.index[0].start or 0
                 rows |= {first + i: _NUMBER_OF[row[0].tobytes()] for i, row in enumerate(np.asarray(shard.data))}
             print(json.dumps({"batch": number, "rows": rows}), file=self._file, flush=True)

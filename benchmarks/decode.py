@@ -35,7 +35,7 @@ from reelm.lm.stream import Layout
 from reelm.lm.transformer import LMConfig, init_params, unroll
 from reelm.lm.weights import Weights, arrange, check_mesh, narrowed
 from reelm.sampling.choose import Controls
-from reelm.sampling.decode import decode_frame, start
+from reelm.sampling.decode import decode, start
 
 SECONDS = 17 / 8  # a clip of 17 frames at 8 fps
 _TOY = LMConfig(
@@ -94,7 +94,7 @@ def config_of(name: str, positions: int | None) -> tuple[LMConfig, Layout]:
     codes = config.frames * rows * rows
     if positions is not None:
         config = replace(config, prefix=positions - codes)
-    return config, Layout(config.prefix, config.frames, rows, rows)
+    return config, config.layout(config.frames, rows, rows)
 
 
 def random_params(config: LMConfig, weights: Weights, mesh: jax.sharding.Mesh | None) -> Any:
@@ -143,12 +143,13 @@ def ours(config: LMConfig, layout: Layout, weights: Weights, clips: int, argumen
     prefix = Prefix.of_words(words, layout.rows, layout.columns)
     keys = jax.random.split(jax.random.key(0), clips)
     controls = Controls.checked(1.0, 0, 1.0, 0.0, [1.0] * config.frames)
-    begin = partial(start, config, layout, arguments.window, False, dtype, params, prefix, 0, keys, controls)
+    begin = partial(start, config, layout, arguments.window, False, dtype, params, prefix, 0, keys)
 
     def clip(state: Any) -> Any:
         # Dispatched ahead: the host waits for the last latent frame only.
         for _ in range(layout.frames):
-            _, _, state = decode_frame(config, layout, arguments.window, layout.frames, params, state, controls)
+            how = (config, layout, layout.frames, arguments.window, "video")
+            _, _, state = decode(*how, params, state, layout.per_picture, controls)
         return jax.block_until_ready(state)
 
     with jax.set_mesh(mesh or MeshSpec().build(jax.devices()[:1])):

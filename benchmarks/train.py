@@ -25,8 +25,9 @@ import tyro
 from reelm import configs
 from reelm.lm.fused_attention import Kernel
 from reelm.lm.mesh import MeshSpec
-from reelm.lm.prefix import Prefix
+from reelm.lm.prefix import ClipCodes, Prefix
 from reelm.lm.transformer import LMConfig, Remat
+from reelm.train import feed
 from reelm.train.lm import LMRun, build
 from reelm.train.throughput import peak_flops
 
@@ -87,13 +88,13 @@ def ours(name: str, arguments: Arguments) -> dict[str, Any]:
     rng = np.random.default_rng(0)
     words = rng.integers(0, 256, (shape[0], run.model.prefix)).astype(np.int32)
     codes = rng.integers(0, 1 << run.model.bits, shape).astype(np.int32)
-    batch = {"prefix": Prefix.of_words(words, *shape[2:]), "codes": codes}
+    batch = {"prefix": Prefix.of_words(words, *shape[2:]), "codes": ClipCodes.of_video(codes)}
     # Of tables that words and codes are looked up in no matmul is made.
     matrices = sum(leaf.size for part in ("layers", "head") for leaf in jax.tree.leaves(state.params[part]))
     times = []
     for _ in range(arguments.steps + 2):
         begun = time.perf_counter()
-        state, metrics = step(state, batch)
+        state, metrics = step(state, feed.place(batch, mesh))
         jax.block_until_ready(metrics["loss"])
         times.append(time.perf_counter() - begun)
     flops = arguments.batch * flops_of_a_sample(run.model, matrices, arguments.positions)

@@ -68,16 +68,18 @@ def choose(logits: jax.Array, keys: jax.Array, controls: Controls) -> jax.Array:
     """One value int32 `[B]` of each row of float32 logits `[B, V]`, drawn with the row's key `[B]`."""
     # Temperature 0 must not divide: the noise is scaled instead, which has the same argmax.
     kept = jax.lax.cond(
-        (controls.top_k > 0) | (controls.top_p < 1) | (controls.min_p > 0),
-        lambda: _truncate(logits, controls),
-        lambda: logits,
+        (controls.top_k > 0) | (controls.top_p < 1), lambda: _truncate(logits, controls), lambda: logits
     )
+    # A share of the likeliest is a distance from its logit, whatever else was left out; it takes no sorting.
+    distance = -controls.temperature * jnp.log(jnp.maximum(controls.min_p, 1e-30))
+    distance = jnp.where(controls.min_p > 0, distance, jnp.inf)
+    kept = jnp.where(kept >= jnp.max(kept, axis=-1, keepdims=True) - distance, kept, -jnp.inf)
     noise = jax.vmap(lambda key: jax.random.gumbel(key, logits.shape[-1:]))(keys)
     return jnp.argmax(kept + controls.temperature * noise, axis=-1).astype(jnp.int32)
 
 
 def _truncate(logits: jax.Array, controls: Controls) -> jax.Array:
-    """Logits with all but the top-k, of those all but the top-p, and of those all but the min-p, at minus infinity."""
+    """Logits with all but the top-k, and of those all but the top-p, at minus infinity."""
     size = logits.shape[-1]
     ordered = -jnp.sort(-logits, axis=-1)
     k = jnp.where(controls.top_k > 0, jnp.minimum(controls.top_k, size), size)
@@ -85,6 +87,6 @@ def _truncate(logits: jax.Array, controls: Controls) -> jax.Array:
     probability = jax.nn.softmax(ordered / jnp.maximum(controls.temperature, 1e-6), axis=-1)
     # A value stays while those before it hold less than top_p: the likeliest always does.
     before = jnp.cumsum(probability, axis=-1) - probability
-    stays = (before < controls.top_p) & (ordered > -jnp.inf) & (probability >= controls.min_p * probability[..., :1])
+    stays = (before < controls.top_p) & (ordered > -jnp.inf)
     least = jnp.min(jnp.where(stays, ordered, jnp.inf), axis=-1, keepdims=True)
     return jnp.where(logits >= least, logits, -jnp.inf)

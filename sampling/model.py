@@ -43,7 +43,7 @@ from .settings import Callback, Decoding
 from .soundtrack import SoundSource, Soundtrack
 from .weights import StoredType, pack, unpack
 
-FORMAT = 2
+FORMAT = 3
 DEFAULT = "demo"
 CARD = "README.md"
 MANIFEST, VIDEO_FILE, AUDIO_FILE = "model.json", "video_tokenizer.safetensors", "audio_tokenizer.safetensors"
@@ -52,7 +52,7 @@ LM_FILE, TEXT_FILE = "lm.safetensors", "text.model"
 
 @dataclass(frozen=True, kw_only=True)
 class Defaults:
-    """What `generate` uses where nothing is said: size in pixels, rate, length, strength of guidance.
+    """What `generate` uses where nothing is said: size in pixels, rate, length, guidance, how unlikely a draw may be.
 
     `window` is the number of codes that parallel decoding reads at once; None for what suits the device.
     """
@@ -62,6 +62,7 @@ class Defaults:
     fps: float = 8.0
     num_frames: int = 17
     cfg_scale: float = 1.0
+    min_p: float = 0.0
     window: int | None = None
 
 
@@ -152,7 +153,7 @@ class Model:
         temperature: float = 1.0,
         top_k: int = 0,
         top_p: float = 1.0,
-        min_p: float = 0.0,
+        min_p: float | None = None,
         cfg_scale: float | Sequence[float] | None = None,
         overlap: float = 1.0,
         decoding: Decoding = "auto",
@@ -186,7 +187,7 @@ class Model:
             temperature: 0 always takes the likeliest value.
             top_k: draw among the k likeliest; 0 for all.
             top_p: draw among the fewest likeliest that hold this share of the probability.
-            min_p: draw among those at least this share as likely as the likeliest.
+            min_p: draw among those at least this share as likely as the likeliest; the model's own when None.
             cfg_scale: guidance by the prompt: 1 is none; one number for each latent frame makes a schedule, the last
                 one going on; the model's own when None.
             overlap: seconds that a sliding window reads again of what it made.

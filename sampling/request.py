@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Prompt = str | Sequence[tuple[float, str]]  # words, or (seconds, words) pairs
 
 _CONDITIONS = ("image", "last_image", "keyframes", "video", "mask", "audio")
-_DIALS = ("temperature", "top_k", "top_p", "min_p", "negative_prompt", "decoding")
+_DIALS = ("temperature", "top_k", "top_p", "negative_prompt", "decoding")
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,6 +85,7 @@ def request(
     settings = Settings(
         num_frames=length,
         cfg_scale=tuple(scale) if isinstance(scale, Sequence) else (scale,),
+        min_p=defaults.min_p if options["min_p"] is None else options["min_p"],
         overlap=overlap,
         **size,
         **{name: options[name] for name in _DIALS},

@@ -26,6 +26,7 @@ def export(
     audio_tokenizer: Path | None = None,
     dtype: StoredType = "float32",
     cfg_scale: float = 1.0,
+    min_p: float = 0.0,
 ) -> Model:
     """Writes the averaged weights of the newest checkpoints as a model folder, with a record of all runs.
 
@@ -58,7 +59,7 @@ def export(
         language_model = LanguageModel(model_config, params, text, tuple(sorted(tasks)))
         # The clips that most of the training was on.
         _, _, height, width = max(token_set["runs"])
-        defaults = Defaults(height=height, width=width, fps=token_set["fps"], cfg_scale=cfg_scale)
+        defaults = Defaults(height=height, width=width, fps=token_set["fps"], cfg_scale=cfg_scale, min_p=min_p)
         record["lm"] = _record(lm)
     model = Model(output.name, tokenizer, language_model, defaults, record, audio_tokenizer=audio)
     model.save(output, dtype=dtype)

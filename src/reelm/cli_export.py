@@ -27,6 +27,9 @@ class Export:
     cfg_scale: float = 1.0
     """Strength of guidance by the prompt where a call does not name one; 1 is none."""
 
+    min_p: float = 0.0
+    """Least likelihood of a draw, as a share of the likeliest one's, where a call does not name one; 0 is no limit."""
+
     def run(self) -> None:
         for folder in (self.video_tokenizer, self.audio_tokenizer, self.lm):
             if folder is not None and not folder.is_dir():
@@ -37,6 +40,6 @@ class Export:
 
         from reelm.train.export import export
 
-        stored = {"dtype": self.dtype, "cfg_scale": self.cfg_scale}
+        stored = {"dtype": self.dtype, "cfg_scale": self.cfg_scale, "min_p": self.min_p}
         export(self.video_tokenizer, self.lm, self.output, audio_tokenizer=self.audio_tokenizer, **stored)
         print(self.output)
