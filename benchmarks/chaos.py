@@ -73,7 +73,9 @@ def codes(start: int, stop: int) -> Iterator[TokenSample]:
     for index in range(start, stop):
         noise = np.random.default_rng(index).integers(0, 256, (2, 2, 2), np.int32)
         none = np.zeros(0, np.int32)
-        yield TokenSample(video=noise, caption=f"noise {index}", stills=noise[:0], still_frames=none)
+        yield TokenSample(
+            video=noise, caption=f"noise {index}", stills=noise[:0], still_frames=none, sound=none.reshape(0, 0)
+        )
 
 
 _SAMPLES = 50

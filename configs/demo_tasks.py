@@ -27,5 +27,5 @@ lm: LMRun = replace(
     stages=(Stage(buckets=tuple(_SHARES), weights=tuple(_SHARES.values())),),
     corrupt=0.08,
     optimizer=OptimizerConfig(learning_rate=1.5e-3, muon=0.01, warmup=100, ema=0.998),
-    loop=LoopConfig(steps=5_500, log_every=50, save_every=250),
+    loop=LoopConfig(steps=4_700, log_every=50, save_every=250),
 )
