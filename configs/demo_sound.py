@@ -6,10 +6,11 @@ Its tokens are those of `moving_digits_sound` with codes of sound, 5 audio frame
 
 from dataclasses import replace
 
-from reelm.configs import demo, demo_tasks
 from reelm.train.lm import LMRun
 from reelm.train.loop import LoopConfig
 from reelm.train.mixture import Bucket, Stage
+
+from . import demo, demo_tasks
 
 _AUDIO = demo.audio_tokenizer.model
 

@@ -6,11 +6,12 @@ shapes with many given pictures have fewer rows.
 
 from dataclasses import replace
 
-from reelm.configs import demo
 from reelm.train.lm import LMRun
 from reelm.train.loop import LoopConfig
 from reelm.train.mixture import Bucket, Stage
 from reelm.train.optimizer import OptimizerConfig
+
+from . import demo
 
 _SHARES: dict[Bucket, float] = {
     Bucket(frames=1, batch_size=32): 0.06,

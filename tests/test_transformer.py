@@ -103,7 +103,9 @@ def test_given_pictures_count_by_code_kind_and_time_and_not_where_there_is_no_co
 @pytest.mark.parametrize("remat", ["dots", "none"])
 def test_what_is_kept_for_the_way_back_changes_no_gradient(params, sample, remat):
     def gradient(remat):
-        loss = lambda params: jnp.sum(jnp.sin(transformer.score(CONFIG, params, LAYOUT, *sample, remat=remat)))  # noqa: E731
+        codes = ClipCodes.of_video(sample[1])
+        score = lambda params: transformer.score(CONFIG, params, LAYOUT, sample[0], codes, remat=remat)  # noqa: E731
+        loss = lambda params: jnp.sum(jnp.sin(score(params)))  # noqa: E731
         return jax.jit(jax.grad(loss))(params)
 
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-4), gradient(remat), gradient("full"))
