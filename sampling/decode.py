@@ -30,7 +30,8 @@ from reelm.tokenizer.codes import ids_to_sub_tokens, sub_tokens_to_ids
 from .choose import Controls, choose, guide
 from .settings import Decoding
 
-# On two CPU cores the shipped model was fastest at 8 among windows of 4 to 64 (benchmarks/parallel.py --window N).
+# On two CPU cores windows of 8, 12 and 16 took the shipped model equally long, and 8 the least with guidance, among
+# windows of 4 to 64 (benchmarks/parallel.py --window N).
 # Elsewhere a forward over 64 codes reads the same weights as one over a single code.
 _CPU_WINDOW, _WINDOW = 8, 64
 
