@@ -12,6 +12,7 @@ each device's own columns of all parts beside each other where they are used.
 
 import math
 import re
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -100,11 +101,7 @@ def hold(x: jax.Array, *axes: str | None) -> jax.Array:
 
 def hold_params(params: Any) -> Any:
     """Parameters made ready for use, held to their place on the mesh of the program that is being traced."""
-    mesh = _mesh()
-    if mesh is None:
-        return params
-    layout = of_state(params, mesh, RULES_IN_USE)
-    return jax.tree.map(lambda leaf, where: jax.lax.with_sharding_constraint(leaf, where.spec), params, layout)
+    return _held(params, lambda axes: axes)
 
 
 def gather(params: Any) -> Any:
@@ -113,16 +110,22 @@ def gather(params: Any) -> Any:
     Said in the program, for where batch and matrix are both cut along one axis, XLA's own plan gave wrong sums for some
     sizes (jax 0.12 on the CPU).
     """
+
+    def without_fsdp(axes: Any) -> Any:
+        kept = tuple(axis for axis in (axes if isinstance(axes, tuple) else (axes,)) if axis != "fsdp")
+        return kept if any(kept) else None
+
+    return _held(params, without_fsdp)
+
+
+def _held(params: Any, cut: Callable[[Any], Any]) -> Any:
+    """Parameters made ready for use, each of their axes along what `cut` makes of its mesh axes."""
     mesh = _mesh()
     if mesh is None:
         return params
 
-    def whole(axes: Any) -> Any:
-        kept = tuple(axis for axis in (axes if isinstance(axes, tuple) else (axes,)) if axis != "fsdp")
-        return kept if any(kept) else None
-
     def held(leaf: jax.Array, where: NamedSharding) -> jax.Array:
-        return jax.lax.with_sharding_constraint(leaf, PartitionSpec(*map(whole, where.spec)))
+        return jax.lax.with_sharding_constraint(leaf, PartitionSpec(*map(cut, where.spec)))
 
     return jax.tree.map(held, params, of_state(params, mesh, RULES_IN_USE))
 

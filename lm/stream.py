@@ -82,6 +82,12 @@ def without_text(prefix: np.ndarray) -> np.ndarray:
     return np.where(prefix >= SPECIALS, FILLER, prefix).astype(np.int32)
 
 
+def audio_frames(sound: tuple[int, int], latent_frames: int) -> int:
+    """Audio frames beside the first `latent_frames` of a stream; `sound` are those beside the first, and each later."""
+    first, later = sound
+    return first + (latent_frames - 1) * later if latent_frames else 0
+
+
 @dataclass(frozen=True)
 class Layout:
     """Where everything stands in a sample of given pictures and sound, `prefix` words, and codes.
@@ -137,17 +143,12 @@ class Layout:
 
     def place(self, frame: int) -> int:
         """Place of the first code of latent frame `frame` of the whole endless stream."""
-        return frame and frame * (self.per_picture + self.sound[1]) - self._short
+        return frame * self.per_picture + audio_frames(self.sound, frame)
 
     def frame_at(self, place: jax.Array) -> jax.Array:
         """The latent frame of the whole stream that places int32 of codes belong to; inverse of `place`."""
-        return (place + self._short) // (self.per_picture + self.sound[1])
-
-    @property
-    def is_sound(self) -> np.ndarray:
-        """bool `[codes]`, whether a code is of sound."""
-        parts = [[False] * self.per_picture + [True] * self.sound_of(i) for i in range(self.frames)]
-        return np.array(sum(parts, []), bool)
+        first, later = self.sound
+        return (place + later - first) // (self.per_picture + later)
 
     def interleave(self, video: jax.Array, sound: jax.Array) -> jax.Array:
         """What belongs to pictures `[B, codes of pictures, ...]` and to sound, in the order of the stream.
@@ -192,11 +193,6 @@ class Layout:
         """bool `[slots, slots]`: slot q (first axis) sees slot k; all of the prefix sees all of the prefix."""
         slot = np.arange(self.slots)
         return (slot[None] <= slot[:, None]) | (slot[None] < self.before) & (slot[:, None] < self.before)
-
-    @property
-    def _short(self) -> int:
-        """Audio frames that the stream's first latent frame has fewer than others."""
-        return self.sound[1] - self.sound[0]
 
     @property
     def _line(self) -> np.ndarray:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from reelm.lm.prefix import Prefix
-from reelm.lm.stream import Given
+from reelm.lm.stream import Given, audio_frames
 from reelm.lm.transformer import LMConfig
 from reelm.tokenizer.codes import check_ids
 from reelm.tokenizer.request import RequestError
@@ -63,11 +63,8 @@ class Conditions:
 
     def sound_beside(self, latent_frame: int, lm: LMConfig) -> np.ndarray | None:
         """Codes int32 `[s, L]` of all the sound beside a latent frame, where they are known."""
-        first, later = lm.sound_frames
-        end = first + latent_frame * later
-        if self.sound is None or len(self.sound) < end:
-            return None
-        return self.sound[max(0, end - later) : end]
+        begin, end = (audio_frames(lm.sound_frames, n) for n in (latent_frame, latent_frame + 1))
+        return None if self.sound is None or len(self.sound) < end else self.sound[begin:end]
 
     def paste(self, video: Frames, first: int) -> Frames:
         """Frames uint8 `[B, n, H, W, 3]` of the clip from frame `first` on, with what stays put back."""
@@ -118,8 +115,7 @@ class Conditions:
     def _heard(self, lm: LMConfig, start: int, frames: int, rows: int) -> np.ndarray:
         """int32 `[rows, S, L]`, the sound beside a window, -1 beyond its end."""
         assert self.sound is not None
-        first, later = lm.sound_frames
-        begin, end = max(0, first + (start - 1) * later), first + (start + frames - 1) * later
+        begin, end = (audio_frames(lm.sound_frames, n) for n in (start, start + frames))
         sound = self.sound[begin:end]
         sound = np.pad(sound, ((0, end - begin - len(sound)), (0, 0)), constant_values=-1)
         return np.broadcast_to(sound, (rows, *sound.shape))
@@ -157,14 +153,11 @@ def conditions(
         raise RequestError("this model knows no sound; leave audio out")
     clip = None if video is None else _clip(video, height, width, fps)
     samples = None if track is None or audio is None else track.samples(audio)
-    if num_frames is None and default is not None:
-        num_frames = default
-        if clip is not None:
-            num_frames = len(clip.video)
-        elif track is not None and samples is not None:
-            num_frames = max(1, round(len(samples) * fps / track.tokenizer.config.sample_rate))
-    if mask is not None and clip is not None and num_frames is None:
-        num_frames = len(clip.video)
+    there = None if clip is None else len(clip.video)
+    heard = None if track is None or samples is None else track.frames_beside(samples, fps)
+    # A clip without an end may go on after what is given; one with a mask is as long as its video.
+    if num_frames is None and (default is not None or mask is not None):
+        num_frames = there or heard or default
 
     pictures = _pictures(image, last_image, keyframes, num_frames)
     codes = {frame: tokenizer.encode(_still(picture, height, width)[None])[0, 0] for frame, picture in pictures.items()}
@@ -179,15 +172,14 @@ def conditions(
         given = _continued(tokenizer, track, clip, codes, num_frames, dub=samples is None)
     if track is None:
         return given
-    latent = lambda frames: 1 + -(-(frames - 1) // tokenizer.config.time_stride)  # noqa: E731
-    if samples is not None:
-        # Without an end the clip goes on after its sound.
-        frames = num_frames or max(1, round(len(samples) * fps / track.tokenizer.config.sample_rate))
-        sound = track.encode(track.fit(samples, frames, fps), latent(frames))
+    if samples is not None and heard is not None:
+        frames = num_frames or heard
+        sound = track.encode(track.fit(samples, frames, fps), tokenizer.config.latent_frames(frames))
         return replace(given, sound=sound, heard=True)
     if clip is None or clip.audio is None:
         return given
-    return replace(given, sound=track.of_clip(clip, latent(len(clip.video)) if mask is not None else len(given.known)))
+    whole = len(given.known) if mask is None else tokenizer.config.latent_frames(len(clip.video))
+    return replace(given, sound=track.of_clip(clip, whole))
 
 
 def _continued(
@@ -273,7 +265,7 @@ def _as_uint8(video: np.ndarray) -> Frames:
 def _known(tokenizer: VideoTokenizer, clip: Clip, *, whole: bool) -> np.ndarray:
     """Codes int32 `[m, h, w]` of a clip's latent frames; with `whole` only of those that all frames are there of."""
     stride, length = tokenizer.config.time_stride, len(clip.video)
-    count = 1 + (length - 1) // stride if whole else 1 + -(-(length - 1) // stride)
+    count = 1 + (length - 1) // stride if whole else tokenizer.config.latent_frames(length)
     codes = (clip.tokens or {}).get("video")
     # Codes of this very tokenizer are taken as they are: to decode and encode them again would lose a little.
     if codes is not None and clip.info.get("tokenizer") == tokenizer.hash:

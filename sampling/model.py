@@ -299,7 +299,7 @@ class Model:
 
     def latent_frames(self, num_frames: int) -> int:
         """Latent frames of a clip of `num_frames` frames, which need not be 1 + 4k."""
-        return 1 + -(-(num_frames - 1) // self.video_tokenizer.config.time_stride)
+        return self.video_tokenizer.config.latent_frames(num_frames)
 
     @property
     def longest(self) -> int:

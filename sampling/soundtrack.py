@@ -10,13 +10,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from reelm.lm.stream import audio_frames
 from reelm.tokenizer.audio import AudioTokenizer
 from reelm.tokenizer.request import RequestError
 from reelm.tokenizer.sound import check_sound, resample, with_channels
 
 from .clip import Clip
 from .media import read_sound
-from .sound import fitted, say_length
+from .sound import fitted, samples_beside, say_length
 
 SoundSource = Clip | str | os.PathLike[str] | np.ndarray
 
@@ -59,10 +60,14 @@ class Soundtrack:
         wanted = self.count(latent_frames) * self.tokenizer.config.hop
         return self.tokenizer.encode(fitted(samples, wanted), self.tokenizer.config.sample_rate)[0]
 
+    def frames_beside(self, samples: np.ndarray, fps: float) -> int:
+        """Video frames, at least one, that last as long as the sound `[S, C]`."""
+        return max(1, round(len(samples) * fps / self.tokenizer.config.sample_rate))
+
     def fit(self, samples: np.ndarray, frames: int, fps: float) -> np.ndarray:
         """Sound `[S, C]` made as long as `frames` frames; a difference of more than a tenth of a second is said."""
         rate = self.tokenizer.config.sample_rate
-        wanted = round(frames * rate / fps)
+        wanted = samples_beside(frames, fps, rate)
         say_length(wanted - len(samples), rate)
         return fitted(samples, wanted)
 
@@ -80,5 +85,4 @@ class Soundtrack:
 
     def count(self, latent_frames: int) -> int:
         """Audio frames beside the first `latent_frames` latent frames."""
-        first, later = self.frames
-        return first + (latent_frames - 1) * later
+        return audio_frames(self.frames, latent_frames)

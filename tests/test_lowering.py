@@ -48,8 +48,9 @@ def make_prefix(config: LMConfig, rows: int) -> Prefix:
 
 
 def make_codes(config: LMConfig, samples: int, frames: int) -> ClipCodes:
-    sound = config.layout(frames, *GRID).is_sound.sum()
-    return ClipCodes(video=shaped((samples, frames, *GRID)), sound=shaped((samples, int(sound), config.sound_levels)))
+    layout = config.layout(frames, *GRID)
+    sound = layout.codes - frames * layout.per_picture
+    return ClipCodes(video=shaped((samples, frames, *GRID)), sound=shaped((samples, sound, config.sound_levels)))
 
 
 def train_arguments(run: LMRun, samples: int, frames: int) -> tuple[Any, Any]:

@@ -19,6 +19,7 @@ from reelm.tokenizer.request import RequestError
 
 SOUND = (2, 8)  # audio frames beside the first latent frame, and each later one
 LAYOUT = Layout(prefix=6, frames=3, rows=2, columns=3, sound=SOUND)
+IS_SOUND = np.asarray(LAYOUT.interleave(jnp.zeros((1, 18), bool), jnp.ones((1, 18), bool)))[0]
 CONFIG = LMConfig(
     bits=10, text_vocabulary=20, prefix=6, frames=3, width=32, layers=2, heads=4, kv_heads=2, head_width=16, hidden=48,
     sound_levels=3, sound_bits=5, sound_frames=SOUND,
@@ -46,10 +47,10 @@ def sample(layout: Layout) -> tuple[Prefix, ClipCodes]:
 def test_a_latent_frame_is_its_picture_then_its_sound():
     assert LAYOUT.codes == 3 * 6 + 2 + 8 + 8
     frame = [False] * 6
-    np.testing.assert_array_equal(LAYOUT.is_sound, [*frame, True, True, *frame, *[True] * 8, *frame, *[True] * 8])
+    np.testing.assert_array_equal(IS_SOUND, [*frame, True, True, *frame, *[True] * 8, *frame, *[True] * 8])
     together = jnp.array([*range(100, 118), *range(200, 218)])  # all of the pictures, then all of the sound
     stream = LAYOUT.interleave(together[None, :18], together[None, 18:])
-    np.testing.assert_array_equal(stream[0, LAYOUT.is_sound], together[18:])
+    np.testing.assert_array_equal(stream[0, IS_SOUND], together[18:])
     for part, own in zip(LAYOUT.separate(stream), (together[:18], together[18:]), strict=True):
         np.testing.assert_array_equal(part[0], own)
     assert [LAYOUT.end(n) for n in range(4)] == [0, 8, 22, 36]
@@ -57,7 +58,7 @@ def test_a_latent_frame_is_its_picture_then_its_sound():
 
 def test_sound_and_picture_go_by_one_clock():
     places = LAYOUT.places[6:]
-    times, picture = places[LAYOUT.is_sound, 0], places[~LAYOUT.is_sound]
+    times, picture = places[IS_SOUND, 0], places[~IS_SOUND]
     np.testing.assert_allclose(np.diff(times), 1 / 8, atol=1e-6)  # eight audio frames a latent frame, without a gap
     np.testing.assert_array_equal(times[[1, 9, 17]], [0, 1, 2])  # the last one beside a picture ends with it
     np.testing.assert_array_equal(picture[::6, 0], [0, 1, 2])

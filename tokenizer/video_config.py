@@ -73,6 +73,10 @@ class VideoTokenizerConfig:
     def space_stride(self) -> int:
         return int(np.prod([self.patch[1], *(space for _, space in self.strides)]))
 
+    def latent_frames(self, frames: int) -> int:
+        """Latent frames that `frames` frames, which need not be 1 + 4k, have a part in."""
+        return 1 + -(-(frames - 1) // self.time_stride)
+
     def latent_shape(self, frames: int, height: int, width: int) -> tuple[int, int, int]:
         """(t, h, w) of a clip of this shape; RequestError naming the nearest valid shape when it has none."""
         time, space = self.time_stride, self.space_stride

@@ -16,7 +16,7 @@ import grain
 import numpy as np
 
 from reelm.lm.prefix import ClipCodes, Prefix
-from reelm.lm.stream import HEAD, Given, Task, prefix_ids, without_text
+from reelm.lm.stream import HEAD, Given, Task, audio_frames, prefix_ids, without_text
 from reelm.lm.transformer import LMConfig
 from reelm.tokenizer.text import TextTokenizer
 
@@ -77,9 +77,7 @@ class ToSample(grain.transforms.RandomMap):
 
     def _sound(self, track: np.ndarray, first: int) -> np.ndarray:
         """int32 `[S, L]`, what sounds beside the latent frames from `first` on; -1 for a clip without a track."""
-        beside_first, beside_later = self.model.sound_frames
-        begin = max(0, beside_first + (first - 1) * beside_later)
-        end = beside_first + (first + self.frames - 1) * beside_later
+        begin, end = (audio_frames(self.model.sound_frames, n) for n in (first, first + self.frames))
         sound = track[begin:end]
         return sound if len(sound) == end - begin else np.full((end - begin, self.model.sound_levels), -1, np.int32)
 

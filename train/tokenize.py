@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from reelm.lm.stream import audio_frames
 from reelm.tokenizer.audio import AudioTokenizer
 from reelm.tokenizer.sound import resample, with_channels
 
@@ -107,7 +108,7 @@ def _sounds(
     heard = [i for i, clip in enumerate(batch) if len(clip.get("audio", ()))]
     if not heard:
         return codes
-    wanted = (beside[0] + (latent_frames - 1) * beside[1]) * audio.config.hop
+    wanted = audio_frames(beside, latent_frames) * audio.config.hop
     # A short batch is filled up with silence, so that it does not compile another program.
     tracks = np.zeros((_BATCH, wanted, audio.config.channels), np.float32)
     for i in heard:
