@@ -186,6 +186,12 @@ def ended(processes: list[subprocess.Popen[str]], seconds: float | None) -> tupl
     return *outputs[0], [process.returncode for process in processes], bool(stuck)
 
 
+def logged(workdir: Path) -> int:
+    """The whole lines of metrics so far, of every start."""
+    path = workdir / "metrics.jsonl"
+    return path.read_bytes().count(b"\n") if path.exists() else 0
+
+
 def losses(workdir: Path) -> list[dict]:
     """The lines of metrics that are whole, without what the clock decides."""
     path, found = workdir / "metrics.jsonl", []
@@ -209,33 +215,36 @@ def seen(workdir: Path, faults: list[str]) -> dict[int, dict[str, int]]:
     return batches
 
 
-def torment(leg: Leg, asked: Arguments) -> tuple[str, list[str], list[float]]:
-    """Trains under signals; the digest that the last leg prints, what went wrong, how far gradients were apart."""
+def torment(leg: Leg, asked: Arguments) -> tuple[str, list[str], list[float], int]:
+    """Trains under signals; the digest of the last leg, what went wrong, how far gradients were apart, signals sent."""
     rng, faults, apart, sent = random.Random(asked.seed), [], [], 0
-    stride, resumes_at = max(2, 2 * asked.steps // (asked.kills + 1)), None
-    before = asked.counts[0]
+    resumes_at, before = None, asked.counts[0]
     while True:
         count = asked.counts[min(sent * len(asked.counts) // max(1, asked.kills), len(asked.counts) - 1)]
         changed = count != before and any((leg.workdir / "checkpoints").glob("step_*"))
         if changed:
             ended(start(replace(leg, gradient=True, only_gradient=True), before), _PATIENCE)
         processes = start(replace(leg, gradient=changed), count)
-        begun = len(losses(leg.workdir))
-        aim = begun + rng.randint(int(changed), stride)  # also while it starts, but for the gradient
+        begun = logged(leg.workdir)
+        # So that all are sent before the run ends; also while it starts, but for the gradient.
+        stride = max(1, (asked.steps - 1 - begun) // max(1, asked.kills - sent))
+        aim = begun + rng.randint(int(changed), stride)
         number, victim = rng.choice([signal.SIGKILL, signal.SIGTERM]), rng.choice(processes)
         told = False
         while all(process.poll() is None for process in processes) and sent < asked.kills and not told:
-            if len(losses(leg.workdir)) >= aim:
+            if logged(leg.workdir) >= aim:
                 time.sleep(rng.uniform(0, 0.05))
                 victim.send_signal(number)
                 told, sent = True, sent + 1
             time.sleep(0.002)
-        starting = len(losses(leg.workdir)) == begun
+        starting = logged(leg.workdir) == begun
+        at = f"{'while it started' if starting else 'running'}, {logged(leg.workdir)} lines logged"
+        print(f"{sent} of {asked.kills}: {number.name if told else 'none'} to one of {count}, {at}", file=sys.stderr)
         digest, said, statuses, stuck = ended(processes, _PATIENCE / 6 if starting else _PATIENCE)
         if stuck and not starting:  # one that still looks for the others is the launcher's to end
             faults.append(f"a process went on for {_PATIENCE:g} s after another had ended: {statuses}")
         if any(statuses) and not told:
-            return "", [*faults, f"ended with statuses {statuses}: {said[-500:]}"], apart
+            return "", [*faults, f"ended with statuses {statuses}: {said[-3000:]}"], apart, sent
         if changed:
             apart.append(_distance(*(leg.workdir / f"gradient-{each}.npz" for each in (before, count))))
         lines = said.splitlines()
@@ -245,7 +254,7 @@ def torment(leg: Leg, asked: Arguments) -> tuple[str, list[str], list[float]]:
         stopped = [line for line in lines if "SIGTERM: " in line]
         resumes_at = int(stopped[0].split("SIGTERM: ")[1].split()[0]) if stopped else None
         if not any(statuses):
-            return digest.strip(), faults, apart
+            return digest.strip(), faults, apart, sent
         if stopped and set(statuses) != {143}:
             faults.append(f"stopped by SIGTERM with statuses {statuses}")
         if any((leg.workdir / "checkpoints").glob("step_*")):
@@ -275,7 +284,9 @@ def main() -> int:
             print(said, file=sys.stderr)
             return 1
         begun = time.monotonic()
-        got, faults, apart = torment(replace(leg, workdir=killed), asked)
+        got, faults, apart, sent = torment(replace(leg, workdir=killed), asked)
+        if sent < asked.kills:
+            faults.append(f"it ended after {sent} of {asked.kills} signals")
         if seen(killed, faults) != seen(alone, faults):
             faults.append("some steps saw other samples")
         if len(set(asked.counts)) == 1:
@@ -293,7 +304,7 @@ def main() -> int:
     print(
         json.dumps(
             {
-                "kills": asked.kills,
+                "kills": sent,
                 "counts": asked.counts,
                 "steps": asked.steps,
                 "seconds": seconds,

@@ -90,7 +90,7 @@ def config_of(name: str, positions: int | None) -> tuple[LMConfig, Layout]:
     """The net and a clip of it."""
     config = _TOY if name == "toy" else configs.get("lm", name).model
     rows = {"toy": 2, "demo": 8}.get(name, 16)
-    config = replace(config, frames=min(config.frames, 5))
+    config = replace(config, frames=min(config.frames, 5), sound_levels=0, sound_frames=(0, 0))  # pictures alone
     codes = config.frames * rows * rows
     if positions is not None:
         config = replace(config, prefix=positions - codes)

@@ -69,7 +69,7 @@ def commands(asked: Arguments, films: Path, work: Path) -> dict[str, list[str]]:
         "tokenize": ["data", "tokenize", f"{sets}/films", "--video-tokenizer", tokenizer, "-o", tokens],
         "lm": [
             *("train", "lm", "demo", "--workdir", lm, "--tokens", tokens, "--video-tokenizer", tokenizer),
-            *("--loop.steps", str(asked.lm_steps), *small_lm),
+            *("--loop.steps", str(asked.lm_steps), "--model.prefix", "64", *small_lm),  # words of one's own may be many
         ],
         "export": ["export", "--video-tokenizer", tokenizer, "--lm", lm, "-o", model],
         "generate": [

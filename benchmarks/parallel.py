@@ -21,8 +21,8 @@ import tyro
 
 import reelm
 from reelm.lm import transformer
-from reelm.lm.prefix import ClipCodes, Prefix
-from reelm.lm.stream import prefix_ids
+from reelm.lm.prefix import ClipCodes
+from reelm.lm.words import words_of
 from reelm.sampling.clip import Clip
 from reelm.sampling.decode import window_for
 from reelm.sampling.model import Model
@@ -65,9 +65,7 @@ def margin(model: Model, prompt: str, seed: int, ids: np.ndarray, place: int, te
     key = jax.random.fold_in(jax.random.key(seed), place)
     both = []
     for words in (prompt, ""):
-        text, length = lm.text.encode(words), lm.config.prefix
-        words_ids = prefix_ids(rows=rows, columns=columns, fps=model.defaults.fps, text=text, length=length)
-        prefix = Prefix.of_words(words_ids[None], rows, columns)
+        prefix = words_of(lm.config, lm.text, [words], rows=rows, columns=columns, fps=model.defaults.fps)
         hidden = transformer.score(lm.config, lm.params, layout, prefix, ClipCodes.of_video(ids[None]))[:, place]
         known = sub_tokens[:, place]
         logits = partial(transformer.logits, lm.config, lm.params, "video", hidden, known)

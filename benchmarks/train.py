@@ -66,7 +66,8 @@ def run_of(name: str, arguments: Arguments) -> tuple[LMRun, tuple[int, ...]]:
     """The run, and the shape of a batch of codes."""
     run = LMRun(model=_TOY) if name == "toy" else configs.get("lm", name)
     grid = (2, 2, 2) if name == "toy" else (5, 16, 16)
-    model = replace(run.model, frames=grid[0], prefix=arguments.positions - int(np.prod(grid)))
+    silent: Any = {"sound_levels": 0, "sound_frames": (0, 0)}
+    model = replace(run.model, frames=grid[0], prefix=arguments.positions - int(np.prod(grid)), **silent)
     run = replace(run, model=model, attention=arguments.attention or "auto", remat=arguments.remat)
     return replace(run, accumulate=arguments.accumulate), (arguments.batch, *grid)
 

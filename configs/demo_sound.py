@@ -27,8 +27,9 @@ _SHARES: dict[Bucket, float] = {
 
 lm: LMRun = replace(
     demo_tasks.lm,
-    model=replace(demo.lm.model, sound_levels=_AUDIO.levels, sound_bits=_AUDIO.bits, sound_frames=(5, 20)),
+    model=replace(
+        demo.lm.model, sound_levels=_AUDIO.levels, sound_bits=_AUDIO.bits, sound_frames=(5, 20), sound_hidden=192
+    ),
     stages=(Stage(buckets=tuple(_SHARES), weights=tuple(_SHARES.values())),),
-    drop_text=0.2,  # what a picture sounds like is to be known from the picture, too
     loop=LoopConfig(steps=8_000, log_every=50, save_every=250),
 )

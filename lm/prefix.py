@@ -33,6 +33,8 @@ class Prefix(struct.PyTreeNode):
 
     Attributes:
         words: int32 `[R, P]`, of `prefix_ids`.
+        text: float32 `[R, T, E]`, what a frozen text encoder makes of each slot of text; read where `words` says that
+            there is text. T is 0 for models of pieces.
         codes: int32 `[R, G, h, w]`, ids of the pictures; read where `kinds` says that there is a code.
         kinds: int32 `[R, G, h, w]`, values of `Given`.
         times: float32 `[R, G]`, where a picture belongs, in latent frames from the first code on.
@@ -41,17 +43,20 @@ class Prefix(struct.PyTreeNode):
     """
 
     words: Array
+    text: Array
     codes: Array
     kinds: Array
     times: Array
     sound: Array
 
     @classmethod
-    def of_words(cls, words: Array, rows: int, columns: int) -> "Prefix":
-        """Words int32 `[R, P]` and nothing else."""
+    def of_words(cls, words: Array, rows: int, columns: int, text: Array | None = None) -> "Prefix":
+        """Words int32 `[R, P]`, with their embeddings float32 `[R, T, E]` if there are some, and nothing else."""
         count = words.shape[0]
+        text = np.zeros((count, 0, 0), np.float32) if text is None else text
         none, times = np.zeros((count, 0, rows, columns), np.int32), np.zeros((count, 0), np.float32)
-        return cls(words=words, codes=none, kinds=none, times=times, sound=np.zeros((count, 0, 0), np.int32))
+        sound = np.zeros((count, 0, 0), np.int32)
+        return cls(words=words, text=text, codes=none, kinds=none, times=times, sound=sound)
 
     @classmethod
     def concatenate(cls, parts: "list[Prefix]") -> "Prefix":

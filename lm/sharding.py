@@ -25,7 +25,10 @@ Rules = tuple[tuple[str, Axes], ...]
 RULES: Rules = (
     (r"/(qkv|gate_up)/kernel$", (("fsdp", "tensor"), None)),
     (r"(^|/)(attention/out|down)/kernel$", ("tensor", "fsdp")),
-    (r"(^|/)(rows|bits|embedding)$", (None, ("fsdp", "tensor"))),  # tables of vectors
+    (
+        r"(^|/)(rows|bits|embedding|text/kernel)$",
+        (None, ("fsdp", "tensor")),
+    ),  # tables, and what adds to them
     (r"/kernel$", ("fsdp", None)),  # of the tokenizers: inputs x outputs, whatever the taps before them
     (r"/(bias|scale)$", ()),
     (r"(^|/)(step|key|count|real|made)$", ()),
@@ -34,7 +37,7 @@ RULES: Rules = (
 # The same for parameters that `weights.py` made ready for use. Of a table any row may be asked for, so it is gathered.
 RULES_IN_USE: Rules = (
     (r"/(qkv|gate_up)/kernel$", ("fsdp", "tensor")),
-    (r"(^|/)(rows|bits|table|embedding)$", (None, "tensor")),
+    (r"(^|/)(rows|bits|table|embedding|text/kernel)$", (None, "tensor")),
     *RULES,
 )
 

@@ -58,7 +58,8 @@ def prefix_ids(
     Args:
         rows, columns: size of the latent grid.
         fps: frames a second of the clip, rounded to a whole number.
-        text: ids of the text tokenizer, from 0; empty for no condition.
+        text: ids of the text tokenizer, from 0, or as many zeros as a text encoder has embeddings; empty for no
+            condition.
         length: the bucket.
         continues: whether the codes are a later part of a longer clip, whose beginning must not happen again.
 
@@ -75,11 +76,6 @@ def prefix_ids(
         raise RequestError(f"the prompt takes {len(text)} text tokens, but {room} fit; say it in fewer words")
     ids = [*head, *(SPECIALS + token for token in text)]
     return np.array(ids + [FILLER] * (length - len(ids)), np.int32)
-
-
-def without_text(prefix: np.ndarray) -> np.ndarray:
-    """Prefixes `[..., P]` with their text taken out: the unconditional ones, for guidance and for condition dropout."""
-    return np.where(prefix >= SPECIALS, FILLER, prefix).astype(np.int32)
 
 
 def audio_frames(sound: tuple[int, int], latent_frames: int) -> int:

@@ -24,10 +24,11 @@ from .attention import Attention
 from .cache import Cache, LayerCache
 from .fused_attention import Kernel, PrefixAttention
 from .head import CodeEmbedding, CodeHead, GatedMLP
+from .linear import Linear
 from .positions import angles
 from .prefix import ClipCodes, Prefix
 from .sharding import gather, hold
-from .stream import SPECIALS, Given, Group, Layout
+from .stream import HEAD, SPECIALS, Given, Group, Layout
 
 # What a layer of `score` keeps for the way back: "full" makes all its activations again (least memory; on a CPU also a
 # quarter less time), "dots" keeps the results of its matmuls, "none" keeps everything.
@@ -40,7 +41,8 @@ class LMConfig:
 
     Attributes:
         bits: sign bits of a video code.
-        text_vocabulary: pieces of the text tokenizer.
+        text_vocabulary: pieces of the text tokenizer; 1, "here is text", of a model that reads a frozen text encoder.
+        text_width: of the embeddings of that encoder; 0 for a model of pieces, which has embeddings of its own.
         prefix: slots in front of the codes; the bucket that every prefix is filled up to.
         frames: latent frames of the longest clip it is trained on.
         width, layers: of the residual stream.
@@ -50,10 +52,13 @@ class LMConfig:
         sound_levels: codes of an audio frame, one sub-token each; 0 for a model of pictures alone.
         sound_bits: sign bits of each.
         sound_frames: audio frames beside the stream's first latent frame, and beside each later one.
+        sound_hidden: width inside the mixers of the head of sound; None for `hidden`. There is one for each level but
+            the last, which adds up in a wide net.
     """
 
     bits: int = 18
     text_vocabulary: int = 512
+    text_width: int = 0
     prefix: int = 24
     frames: int = 9
     width: int = 192
@@ -66,9 +71,15 @@ class LMConfig:
     sound_levels: int = 0
     sound_bits: int = 9
     sound_frames: tuple[int, int] = (0, 0)
+    sound_hidden: int | None = None
 
     def __post_init__(self):
         object.__setattr__(self, "sound_frames", tuple(self.sound_frames))  # a list comes from JSON; a config must hash
+        if self.text_width < 0 or self.text_width and self.text_vocabulary != 1:
+            raise RequestError(
+                f"text is {self.text_vocabulary} pieces of a text_width of {self.text_width}; it is pieces of width 0, "
+                "or one piece (text_vocabulary 1) beside the embeddings of a text encoder"
+            )
         if self.heads % self.kv_heads:
             raise RequestError(f"heads ({self.heads}) must be a multiple of kv_heads ({self.kv_heads})")
         if self.head_width % 2:
@@ -79,6 +90,11 @@ class LMConfig:
                 f"sound has levels, and frames beside the first latent frame and each later one, or none of these; "
                 f"not {self.sound_levels} levels and {first} and {later} frames"
             )
+
+    @property
+    def text_slots(self) -> int:
+        """Slots of text in a prefix."""
+        return self.prefix - HEAD
 
     @property
     def code(self) -> CodeSpec:
@@ -120,7 +136,8 @@ class Block(nn.Module):
 def init_params(config: LMConfig, key: jax.Array) -> dict:
     """Fresh float32 parameters {"prefix", "given", "codes", "layers" (stacked), "head"} as nested dicts.
 
-    A model with sound has "sound" as well, which holds "codes" and "head" for codes of sound.
+    A model with sound has "sound" as well, which holds "codes" and "head" for codes of sound, and one that reads a
+    frozen text encoder has "text".
     """
     prefix_key, code_key, layer_key, head_key = jax.random.split(key, 4)
     x = jnp.zeros((1, 2, config.width))
@@ -151,9 +168,13 @@ def init_params(config: LMConfig, key: jax.Array) -> dict:
         "layers": jax.vmap(init_layer)(jax.random.split(layer_key, config.layers)),
         **init_group("video", code_key, head_key),
     }
-    if not config.sound_levels:
-        return params
-    return params | {"sound": init_group("sound", jax.random.fold_in(code_key, 1), jax.random.fold_in(head_key, 1))}
+    if config.text_width:
+        rows = jnp.zeros((1, config.text_width))
+        text = Linear(config.width, jnp.float32).init(jax.random.fold_in(prefix_key, 1), rows)
+        params |= {"text": text["params"]}
+    if config.sound_levels:
+        params |= {"sound": init_group("sound", jax.random.fold_in(code_key, 1), jax.random.fold_in(head_key, 1))}
+    return params
 
 
 def unroll(params: dict) -> dict:
@@ -254,7 +275,8 @@ def empty_cache(config: LMConfig, batch: int, slots: int, dtype: DTypeLike = jnp
 
 def head(config: LMConfig, group: Group, dtype: DTypeLike) -> CodeHead:
     """The module that turns hidden states into logits of a group's sub-tokens."""
-    return CodeHead(config.split(group), config.width, config.hidden, dtype)
+    hidden = config.hidden if group == "video" else config.sound_hidden or config.hidden
+    return CodeHead(config.split(group), config.width, hidden, dtype)
 
 
 def of_group(params: dict, group: Group) -> dict:
@@ -276,7 +298,7 @@ def embed_codes(config: LMConfig, params: dict, group: Group, sub_tokens: jax.Ar
 
 def embed_prefix(config: LMConfig, params: dict, prefix: Prefix, dtype: DTypeLike) -> jax.Array:
     """`[R, before, D]`: given pictures, given sound, then words."""
-    parts = [params["prefix"]["embedding"].astype(dtype)[prefix.words]]
+    parts = [_embed_words(config, params, prefix, dtype)]
     rows, known = prefix.words.shape[0], params["given"]["embedding"].astype(dtype)
     if prefix.sound.shape[1]:
         sound = _embed_sound(config, params, jnp.asarray(prefix.sound), dtype)
@@ -287,6 +309,16 @@ def embed_prefix(config: LMConfig, params: dict, prefix: Prefix, dtype: DTypeLik
         given = embed_codes(config, params, "video", codes, dtype)
         parts.insert(0, jnp.where(prefix.has_code.reshape(rows, -1, 1), given, 0) + known[kinds])
     return jnp.concatenate(parts, axis=1)
+
+
+def _embed_words(config: LMConfig, params: dict, prefix: Prefix, dtype: DTypeLike) -> jax.Array:
+    """`[R, P, D]`; embeddings of a frozen encoder are added through one linear layer, whose bias is that of the ids."""
+    words = jnp.asarray(prefix.words)
+    x = params["prefix"]["embedding"].astype(dtype)[words]
+    if not prefix.text.shape[1]:
+        return x
+    text = cast(jax.Array, Linear(config.width, dtype).apply({"params": params["text"]}, jnp.asarray(prefix.text)))
+    return x.at[:, HEAD:].add(jnp.where(words[:, HEAD:, None] >= SPECIALS, text, 0))
 
 
 def _embed_clip(config: LMConfig, params: dict, layout: Layout, codes: ClipCodes, dtype: DTypeLike) -> jax.Array:

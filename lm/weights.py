@@ -26,7 +26,11 @@ Weights = Literal["float32", "bfloat16", "int8"]
 def check_mesh(config: LMConfig, sizes: dict[str, int]) -> None:
     """RequestError naming an axis and its legal sizes when a net cannot be cut over a mesh of such sizes."""
     asked = {
-        "tensor": (sizes["tensor"], {"kv_heads": config.kv_heads, "hidden": config.hidden}),
+        "tensor": (
+            sizes["tensor"],
+            {"kv_heads": config.kv_heads, "hidden": config.hidden}
+            | ({"sound_hidden": config.sound_hidden} if config.sound_hidden else {}),
+        ),
         "fsdp x tensor": (sizes["fsdp"] * sizes["tensor"], {"width": config.width}),
     }
     for axis, (size, numbers) in asked.items():
@@ -44,13 +48,11 @@ def arrange(config: LMConfig, params: dict, shards: int) -> dict:
     """
     if shards == 1:
         return params
-    sizes = {
-        "qkv": [heads * config.head_width for heads in (config.heads, config.kv_heads, config.kv_heads)],
-        "gate_up": [config.hidden, config.hidden],
-    }
+    heads = [heads * config.head_width for heads in (config.heads, config.kv_heads, config.kv_heads)]
 
     def leaf(path: tuple, value: jax.Array) -> jax.Array:
-        if (of := sizes.get(path[-2].key)) is None:
+        of = {"qkv": heads, "gate_up": [value.shape[-1] // 2] * 2}.get(path[-2].key)
+        if of is None:
             return value
         ends = [sum(of[: i + 1]) for i in range(len(of) - 1)]
         return join(jnp.split(value, ends, axis=-1), shards)

@@ -75,7 +75,14 @@ def choose(logits: jax.Array, keys: jax.Array, controls: Controls) -> jax.Array:
     distance = jnp.where(controls.min_p > 0, distance, jnp.inf)
     kept = jnp.where(kept >= jnp.max(kept, axis=-1, keepdims=True) - distance, kept, -jnp.inf)
     noise = jax.vmap(lambda key: jax.random.gumbel(key, logits.shape[-1:]))(keys)
-    return jnp.argmax(kept + controls.temperature * noise, axis=-1).astype(jnp.int32)
+    return _argmax(kept + controls.temperature * noise)
+
+
+def _argmax(x: jax.Array) -> jax.Array:
+    """int32, where the largest of each row is, the first of equals; XLA's own reads a row one by one on a CPU."""
+    last = x.shape[-1] - 1
+    places = jnp.where(x == jnp.max(x, axis=-1, keepdims=True), jnp.arange(last + 1, dtype=jnp.int32), last)
+    return jnp.min(places, axis=-1)
 
 
 def _truncate(logits: jax.Array, controls: Controls) -> jax.Array:

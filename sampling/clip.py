@@ -1,17 +1,15 @@
 """One clip: frames, sound, the codes that they came from, what they were made from, and the files that hold them.
 
-In a file, `info` is JSON in the comment of the metadata, beside a key "reelm" that says how the clip lies in it (size,
-block size, rate); `Clip.open` takes that key out again. Importing this module loads neither JAX nor a codec.
+In a file, `info` is in the comment of the metadata (`layout.py`). Importing this module loads neither JAX nor a codec.
 """
 
 import base64
 import hashlib
-import json
 import logging
 import os
 import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +19,7 @@ from numpy.typing import NDArray
 from reelm.tokenizer.request import RequestError
 
 from .frames import BUDGET_BYTES, MAX_FPS, MIN_FPS, Frames, check_budget, check_scale
+from .layout import Layout, of_comment, to_comment
 from .media import read_note, read_video
 from .mp4 import DEFAULT_CRF, write_video
 from .output import replacing
@@ -31,8 +30,6 @@ SUFFIXES = (".mp4", ".gif", ".webp", ".png")
 
 _EMBED_BYTES = 8 * 2**20  # of video inside a notebook; above it a link
 _NOTEBOOK_SIDE = 256  # pixels that a small clip is shown at least, nearly
-
-_KEY = "reelm"
 
 _log = logging.getLogger("reelm")
 
@@ -89,7 +86,10 @@ class Clip:
         if suffix == ".png" and len(self.video) > 1:
             raise RequestError(f".png holds one frame, the clip has {len(self.video)}; save .mp4, .gif or .webp")
         check_scale(scale)
-        comment = self._comment(scale)
+        frames, height, width, _ = self.video.shape
+        count = None if suffix == ".mp4" else frames
+        layout = Layout(height=height, width=width, scale=scale, fps=float(self.fps), frames=count)
+        comment = to_comment(layout, self.info)
         if suffix == ".mp4":
             sound: dict[str, Any] = {"audio": self.audio, "sample_rate": self.sample_rate}
             crf = DEFAULT_CRF if crf is None else crf
@@ -111,13 +111,13 @@ class Clip:
         Raises:
             RequestError: see `media.read_video`.
         """
-        info, layout = _split_comment(read_note(path))
+        layout, info = of_comment(read_note(path))
         # Equal neighbours are merged in an animation: only the rate that it was made with tells how many they were.
         merged = layout is not None and is_picture(path)
         fps = layout.fps if layout is not None and merged else None
         video, fps, audio, sample_rate = read_video(path, fps=fps, budget_bytes=budget_bytes)
         if layout is not None:
-            if merged and len(video) == 1:  # all were equal, so it is a still by now
+            if merged and layout.frames and len(video) == 1:  # all were equal, so it is a still by now
                 _, height, width, _ = video.shape
                 check_budget(repr(os.fspath(path)), layout.frames, height, width, budget_bytes)
                 video = video.repeat(layout.frames, axis=0)
@@ -149,60 +149,3 @@ class Clip:
         play = "autoplay loop muted" if self.audio is None else "loop"
         player = f'<video src="{source}" width="{width * scale}" height="{height * scale}" controls {play}></video>'
         return {"text/plain": repr(self), "text/html": player}
-
-    def _comment(self, scale: int) -> str:
-        frames, height, width, _ = self.video.shape
-        layout = _Layout(frames=frames, height=height, width=width, scale=scale, fps=float(self.fps))
-        try:
-            # ASCII, so that no text in a prompt (NUL, lone surrogates) can break the container's metadata.
-            return json.dumps({**self.info, _KEY: asdict(layout)}, default=_plain)
-        except (TypeError, ValueError) as error:
-            raise RequestError(f"a clip's info holds what JSON cannot ({error}); give numbers and text") from error
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Layout:
-    """How a clip lies in its file."""
-
-    frames: int
-    height: int  # of the clip, in pixels
-    width: int
-    scale: int  # side of the block that each pixel became
-    fps: float
-
-    def __post_init__(self) -> None:
-        counts = (self.frames, self.height, self.width, self.scale)
-        if not (all(type(count) is int and count >= 1 for count in counts) and MIN_FPS <= self.fps <= MAX_FPS):
-            raise ValueError(f"no layout of a clip: {self}")
-
-    def undone(self, video: Frames) -> Frames:
-        """The clip's own pixels out of the file's, or the video as it is if it has another size by now."""
-        height, width = self.height * self.scale, self.width * self.scale
-        rows_added, columns_added = video.shape[1] - height, video.shape[2] - width
-        if not (0 <= rows_added <= 1 and 0 <= columns_added <= 1):
-            return video
-        video = video[:, :height, :width]
-        if self.scale == 1:
-            return video
-        blocks = video.reshape(len(video), self.height, self.scale, self.width, self.scale, 3)
-        # The mean of a block: the codec's error averages out.
-        return np.stack([np.round(frame.mean(axis=(1, 3))).astype(np.uint8) for frame in blocks])
-
-
-def _split_comment(comment: str | None) -> tuple[dict[str, Any], _Layout | None]:
-    """`info` and the layout from a file's comment; empty and None when another program wrote it."""
-    try:
-        info = json.loads(comment or "")
-        layout = _Layout(**info.pop(_KEY))
-    except (ValueError, TypeError, AttributeError, KeyError, RecursionError):
-        return {}, None
-    return info, layout
-
-
-def _plain(value: object) -> object:
-    """Numpy and JAX numbers and arrays, and paths, as JSON's own kinds."""
-    if isinstance(value, os.PathLike):
-        return os.fspath(value)
-    if hasattr(value, "tolist"):
-        return value.tolist()  # type: ignore[attr-defined]
-    raise TypeError(f"a {type(value).__name__}")

@@ -77,18 +77,18 @@ class Conditions:
         return stays
 
     def prefix(
-        self, words: np.ndarray, lm: LMConfig, *, start: int, frames: int, stride: int, anchor: np.ndarray | None
+        self, words: Prefix, lm: LMConfig, *, start: int, frames: int, stride: int, anchor: np.ndarray | None
     ) -> Prefix:
-        """The prefix of a window of `frames` latent frames from latent frame `start` on, for words int32 `[R, P]`.
+        """The prefix of a window of `frames` latent frames from latent frame `start` on, for R rows of words alone.
 
         anchor: int32 `[R or 1, h, w]`, the stream's first latent frame, when the window continues it.
         """
-        h, w = self.known.shape[1:]
+        rows, (h, w) = len(words.words), self.known.shape[1:]
         codes, kinds, times = [], [], []
 
         def add(picture: np.ndarray, kind: np.ndarray | Given, time: float) -> None:
-            codes.append(np.broadcast_to(picture, (len(words), h, w)))
-            kinds.append(np.broadcast_to(np.asarray(kind, np.int32), (len(words), h, w)))
+            codes.append(np.broadcast_to(picture, (rows, h, w)))
+            kinds.append(np.broadcast_to(np.asarray(kind, np.int32), (rows, h, w)))
             times.append(time)
 
         if anchor is not None:
@@ -103,14 +103,14 @@ class Conditions:
         # Each number of pictures compiles a program of its own, so they are filled up to powers of two.
         while len(codes) & (len(codes) - 1):
             add(np.zeros((1, h, w), np.int32), Given.NOTHING, 0.0)
-        prefix = Prefix.of_words(words, h, w)
+        prefix = words
         if codes:
             prefix = prefix.replace(
                 codes=np.stack(codes, axis=1).astype(np.int32),
                 kinds=np.stack(kinds, axis=1),
-                times=np.broadcast_to(np.asarray(times, np.float32), (len(words), len(times))),
+                times=np.broadcast_to(np.asarray(times, np.float32), (rows, len(times))),
             )
-        return prefix.replace(sound=self._heard(lm, start, frames, len(words))) if self.heard else prefix
+        return prefix.replace(sound=self._heard(lm, start, frames, rows)) if self.heard else prefix
 
     def _heard(self, lm: LMConfig, start: int, frames: int, rows: int) -> np.ndarray:
         """int32 `[rows, S, L]`, the sound beside a window, -1 beyond its end."""

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reelm.tokenizer.request import RequestError
+from reelm.tokenizer.sound import with_channels
 
 from .frames import (
     MAX_FPS,
@@ -86,6 +87,13 @@ def stream_container_sound(
                 if not np.isfinite(piece).all():
                     raise RequestError(f"{name} {_NOT_FINITE}")
                 yield piece
+
+
+def container_tracks(path: str | os.PathLike[str], name: str) -> tuple[float, tuple[int, int] | None]:
+    """Average frames a second; samples a second and channels (1 or 2) of the sound, None without any."""
+    with _opened(path, name) as container:
+        fps, sound = _own_fps(_video_stream(container, name)), _sound_stream(container, name)
+        return fps, None if sound is None else _sound_kind(sound)
 
 
 def read_comment(path: str | os.PathLike[str], name: str) -> str | None:
@@ -159,6 +167,8 @@ def _decoded(
     count, clock = 0, 0.0
     try:
         for packet in container.demux(stream):
+            if decoder.name == "theora" and packet.pts is not None and not packet.size:
+                continue  # Theora's way to say that the picture stays: the frame before lasts until the next
             for frame in decoder.decode(packet):
                 if frame.is_corrupt:
                     raise RequestError(f"{name} is damaged at frame {count}; repair or re-encode it")
@@ -225,8 +235,7 @@ def _read_sound(
         stream = _sound_stream(container, name)
         if stream is None:
             return None, None
-        sample_rate = stream.codec_context.sample_rate
-        channels = min(2, stream.codec_context.channels)
+        sample_rate, channels = _sound_kind(stream)
         wanted = samples_beside(frames, fps, sample_rate)
         kept, heard = [np.zeros((0, channels), np.float32)], 0
         for piece in _sound_pieces(container, stream, name, start, channels, sample_rate):
@@ -253,6 +262,11 @@ def _sound_stream(container: "InputContainer", name: str) -> "AudioStream | None
     return stream
 
 
+def _sound_kind(stream: "AudioStream") -> tuple[int, int]:
+    """Samples a second, and channels as they are given out."""
+    return stream.codec_context.sample_rate, min(2, stream.codec_context.channels)
+
+
 def _sound_pieces(
     container: "InputContainer", stream: "AudioStream", name: str, start: float, channels: int, rate: int
 ) -> Iterator[Sound]:
@@ -261,7 +275,9 @@ def _sound_pieces(
     import av
     from av.error import FFmpegError
 
-    resampler = av.AudioResampler(format="fltp", layout="mono" if channels == 1 else "stereo", rate=rate)
+    own = _sound_kind(stream)[1]
+    # FFmpeg would mix two channels to one louder than either, and one to two more softly.
+    resampler = av.AudioResampler(format="fltp", layout="mono" if own == 1 else "stereo", rate=rate)
     early: int | None = None  # samples before `start` that are still to be dropped
     try:
         for frame in chain(container.decode(stream), [None]):
@@ -270,7 +286,7 @@ def _sound_pieces(
                 if early < 0:
                     yield np.broadcast_to(np.float32(0), (-early, channels))  # takes no memory, however long
             for resampled in resampler.resample(frame):
-                piece = resampled.to_ndarray().T.astype(np.float32, copy=False)
+                piece = with_channels(resampled.to_ndarray().T.astype(np.float32, copy=False), channels)
                 dropped = min(max(0, early or 0), len(piece))
                 early = (early or 0) - dropped
                 yield piece[dropped:]

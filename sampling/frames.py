@@ -70,6 +70,20 @@ def on_clock(frames: Iterable[TimedFrame], fps: float) -> Iterator[TimedFrame]:
             yield at(index, held)
 
 
+def of_one_size(name: str, frames: Iterable[TimedFrame]) -> Iterator[TimedFrame]:
+    """The frames as they come; RequestError at the first of another size than theirs."""
+    first: Frames | None = None
+    for index, frame in enumerate(frames):
+        first = frame.pixels if first is None else first
+        if frame.pixels.shape != first.shape:
+            (old_height, old_width, _), (height, width, _) = first.shape, frame.pixels.shape
+            raise RequestError(
+                f"{name} changes its size from {old_width}x{old_height} to {width}x{height} at frame {index}; "
+                "give a file of one size"
+            )
+        yield frame
+
+
 def gather(
     name: str, frames: Iterable[TimedFrame], max_frames: int | None, budget_bytes: int
 ) -> tuple[Frames, float, float]:
@@ -79,14 +93,8 @@ def gather(
         RequestError: no frame at all; frames of several sizes; more than `budget_bytes` of them.
     """
     kept: list[TimedFrame] = []
-    for frame in frames:
+    for frame in of_one_size(name, frames):
         height, width, _ = frame.pixels.shape
-        if kept and frame.pixels.shape != kept[0].pixels.shape:
-            old_height, old_width, _ = kept[0].pixels.shape
-            raise RequestError(
-                f"{name} changes its size from {old_width}x{old_height} to {width}x{height} at frame {len(kept)}; "
-                "give a file of one size"
-            )
         check_budget(name, len(kept) + 1, height, width, budget_bytes)
         kept.append(frame)
         if len(kept) == max_frames:

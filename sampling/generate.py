@@ -11,8 +11,8 @@ import jax
 import numpy as np
 
 from reelm.lm.likelihood import cross_entropy
-from reelm.lm.prefix import ClipCodes, Prefix
-from reelm.lm.stream import prefix_ids
+from reelm.lm.prefix import ClipCodes
+from reelm.lm.words import words_of
 from reelm.tokenizer.audio import AudioTokenizer
 from reelm.tokenizer.codes import check_ids
 from reelm.tokenizer.request import RequestError
@@ -135,9 +135,8 @@ def score(model: "Model", clip: Clip, prompt: str | None) -> np.ndarray:
         sound = track.of_clip(clip, frames)
         none = np.full((track.count(frames), lm.config.sound_levels), -1, np.int32)
         codes = codes.replace(sound=(none if sound is None else sound)[None])
-    text = lm.text.encode(prompt or "")
-    words = prefix_ids(rows=rows, columns=columns, fps=clip.fps, text=text, length=lm.config.prefix)
-    nats = _cross_entropy(lm.config, lm.params, Prefix.of_words(words[None], rows, columns), codes)
+    words = words_of(lm.config, lm.text, [prompt or ""], rows=rows, columns=columns, fps=clip.fps)
+    nats = _cross_entropy(lm.config, lm.params, words, codes)
     return -np.asarray(nats.video[0])
 
 

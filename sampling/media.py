@@ -14,7 +14,7 @@ import numpy as np
 
 from reelm.tokenizer.request import RequestError
 
-from .container import read_comment, read_container, stream_container, stream_container_sound
+from .container import container_tracks, read_comment, read_container, stream_container, stream_container_sound
 from .frames import BUDGET_BYTES, MAX_FPS, MIN_FPS, Fit, Frames, TimedFrame
 from .pictures import is_picture, read_animation, read_picture, read_picture_comment, stream_animation
 from .sound import Sound
@@ -78,6 +78,11 @@ def stream_video(
     """
     name = _existing(path, name)
     return (stream_animation if is_picture(path) else stream_container)(path, name, fit)
+
+
+def read_tracks(path: str | os.PathLike[str]) -> tuple[float, tuple[int, int] | None]:
+    """Of a video, from its header: frames a second; samples a second and channels (1 or 2) of its sound, if any."""
+    return container_tracks(path, _existing(path))
 
 
 def read_sound(

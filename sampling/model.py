@@ -1,39 +1,31 @@
-"""A trained model and its folder: `load` a shipped name or a directory, `generate`, `save`.
+"""A trained model: tokenizers, and unless it has none a language model over their codes, to generate and score with.
 
-model.json                    format, configs of the parts, defaults, sha256 of the other files, training record
-video_tokenizer.safetensors
-audio_tokenizer.safetensors   only of models with sound
-lm.safetensors, text.model    together or not at all: a folder without them has tokenizers only
-README.md                     the model card, for people
+In: words, pictures, sound, settings by name. Out: clips. Knows nothing of folders and files (`model_folder.py`).
 """
 
 import difflib
-import hashlib
 import inspect
-import json
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, get_args, overload
+from typing import Any, overload
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 
-from reelm.lm.mesh import MeshSpec
 from reelm.lm.stream import Task
 from reelm.lm.transformer import LMConfig
-from reelm.lm.weights import Weights, check_mesh, for_decoding
-from reelm.tokenizer.audio import AudioTokenizer, AudioTokenizerConfig
+from reelm.lm.weights import Weights, for_decoding
+from reelm.lm.words import Text, check_text
+from reelm.tokenizer.audio import AudioTokenizer
 from reelm.tokenizer.request import RequestError
-from reelm.tokenizer.text import TextTokenizer
-from reelm.tokenizer.video import VideoTokenizer, VideoTokenizerConfig
+from reelm.tokenizer.video import VideoTokenizer
 
-from . import hub, shipped
-from .card import card
+from . import text_files
 from .clip import Clip
 from .conditions import Picture, Source
 from .generate import joined, score, stream
@@ -41,13 +33,7 @@ from .request import Prompt, request
 from .room import check_weights
 from .settings import Callback, Decoding
 from .soundtrack import SoundSource, Soundtrack
-from .weights import StoredType, pack, unpack
-
-FORMAT = 3
-DEFAULT = "demo"
-CARD = "README.md"
-MANIFEST, VIDEO_FILE, AUDIO_FILE = "model.json", "video_tokenizer.safetensors", "audio_tokenizer.safetensors"
-LM_FILE, TEXT_FILE = "lm.safetensors", "text.model"
+from .weights import StoredType
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +58,7 @@ class LanguageModel:
 
     Attributes:
         params: layers stacked, matrices whole and in float32.
+        text: reads prompts.
         tasks: what it was trained for.
         weights: number format of the matrices that decoding reads.
         mesh: the devices that decoding runs on; None for one.
@@ -79,10 +66,13 @@ class LanguageModel:
 
     config: LMConfig
     params: dict = field(repr=False)
-    text: TextTokenizer = field(repr=False)
+    text: Text = field(repr=False)
     tasks: tuple[Task, ...] = ("begins",)
     weights: Weights = "float32"
     mesh: Mesh | None = None
+
+    def __post_init__(self):
+        check_text(self.config, self.text)
 
     @cached_property
     def decoding_params(self) -> dict:
@@ -294,6 +284,7 @@ class Model:
                 "memory of its weights": f"{4 * count(self.lm.params) / 2**20:.1f} MiB in float32",
                 "memory of its cache": f"{4 * cache / 2**20:.1f} MiB in float32",
             }
+            about["text"] = text_files.about(self.lm.text)
             about["defaults"] = asdict(defaults)
         return about | ({"record": self.record} if self.record else {})
 
@@ -307,88 +298,10 @@ class Model:
         return 1 + self.video_tokenizer.config.time_stride * (self.language_model().config.frames - 1)
 
     def save(self, directory: str | Path, *, dtype: StoredType = "float32") -> None:
-        """Writes a model folder that `load` reads; `dtype` is that of the stored matrices."""
-        files = {VIDEO_FILE: pack(self.video_tokenizer.params, dtype)}
-        parts: dict[str, Any] = {
-            "video_tokenizer": {"config": asdict(self.video_tokenizer.config), "hash": self.video_tokenizer.hash}
-        }
-        if self.audio_tokenizer is not None:
-            files[AUDIO_FILE] = pack(self.audio_tokenizer.params, dtype)
-            parts["audio_tokenizer"] = {
-                "config": asdict(self.audio_tokenizer.config),
-                "hash": self.audio_tokenizer.hash,
-            }
-        if self.lm is not None:
-            files |= {LM_FILE: pack(self.lm.params, dtype), TEXT_FILE: self.lm.text.model}
-            parts["lm"] = {"config": asdict(self.lm.config), "tasks": self.lm.tasks}
-        manifest = {
-            "format": FORMAT,
-            "dtype": dtype,
-            "parts": parts,
-            "defaults": asdict(self.defaults),
-            "files": {name: hashlib.sha256(data).hexdigest() for name, data in files.items()},
-            "record": self.record,
-        }
-        folder = Path(directory)
-        folder.mkdir(parents=True, exist_ok=True)
-        files[CARD] = card(replace(self, name=folder.resolve().name).info()).encode()
-        # The manifest comes last: a folder without one is no model, so a broken write is never mistaken for one.
-        for name, data in (*files.items(), (MANIFEST, json.dumps(manifest, indent=2).encode() + b"\n")):
-            temporary = folder / (name + ".tmp")
-            temporary.write_bytes(data)
-            temporary.replace(folder / name)
+        """Writes a model folder that `reelm.load` reads; `dtype` is that of the stored matrices."""
+        from .model_folder import save  # which knows this class
 
-
-def load(name: str | None = None, *, mesh: str | MeshSpec | Mesh | None = None, dtype: Weights | None = None) -> Model:
-    """A model by the name of a shipped one ("demo" when None), its folder, or its id on the Hugging Face hub.
-
-    Args:
-        name: shipped name, directory, or an id such as "owner/name" where huggingface_hub is installed.
-        mesh: the devices that the language model is cut over, such as "tensor=4"; None for one device.
-        dtype: "float32", "bfloat16" or "int8": of the matrices that decoding reads. Activations are bfloat16 beside
-            the latter two, but float32 beside int8 on a CPU. By default what suits the device.
-
-    Raises:
-        RequestError: no such model, another format, a missing or altered file, a mesh that does not fit the devices or
-            the model.
-    """
-    if dtype not in (None, *get_args(Weights)):
-        raise RequestError(f"dtype is {dtype!r}; choose one of {', '.join(get_args(Weights))}")
-    mesh = MeshSpec.parse(mesh) if isinstance(mesh, str) else mesh
-    mesh = mesh.build() if isinstance(mesh, MeshSpec) else mesh
-    on_cpu = jax.default_backend() == "cpu"
-    weights: Weights = dtype or ("float32" if on_cpu else "bfloat16")
-    folder = _folder(name)
-    manifest = _manifest(folder)
-    data = {}
-    for file, digest in manifest["files"].items():
-        path = folder / file
-        if not path.is_file():
-            raise RequestError(f"{path} is missing; fetch the model again")
-        data[file] = path.read_bytes()
-        if hashlib.sha256(data[file]).hexdigest() != digest:
-            raise RequestError(f"{path} is damaged: its sha256 is not the one in {MANIFEST}; fetch the model again")
-    video = manifest["parts"]["video_tokenizer"]
-    tokenizer = VideoTokenizer(
-        VideoTokenizerConfig(**video["config"]), unpack(data[VIDEO_FILE], VIDEO_FILE), video["hash"]
-    )
-    audio = None
-    if "audio_tokenizer" in manifest["parts"]:
-        part, params = manifest["parts"]["audio_tokenizer"], unpack(data[AUDIO_FILE], AUDIO_FILE)
-        audio = AudioTokenizer(
-            AudioTokenizerConfig(**part["config"]), unpack(data[AUDIO_FILE], AUDIO_FILE), part["hash"]
-        )
-    lm = None
-    if "lm" in manifest["parts"]:
-        part = manifest["parts"]["lm"]
-        params, text = unpack(data[LM_FILE], LM_FILE), TextTokenizer(data[TEXT_FILE])
-        config = LMConfig(**part["config"])
-        if mesh is not None:
-            check_mesh(config, dict(mesh.shape))
-        lm = LanguageModel(config, params, text, tuple(part["tasks"]), weights, mesh)
-    activations = jnp.dtype("float32" if weights == "float32" or (weights == "int8" and on_cpu) else "bfloat16")
-    defaults, record = Defaults(**manifest["defaults"]), manifest["record"]
-    return Model(name or DEFAULT, tokenizer, lm, defaults, record, activations, audio)
+        save(self, directory, dtype=dtype)
 
 
 _ARGUMENTS = inspect.signature(Model.generate).parameters
@@ -408,28 +321,3 @@ def _unknown_argument(name: str) -> str:
     return f"generate() has no argument {name!r}" + (
         f"; did you mean {near!r}?" if near else f"; it has {', '.join(known)}"
     )
-
-
-def _folder(name: str | None) -> Path:
-    name = DEFAULT if name is None else name
-    if name in shipped.names():
-        return shipped.folder(name)
-    if Path(name).is_dir():
-        return Path(name)
-    if hub.is_hub_id(name):
-        return hub.fetch(name)
-    raise RequestError(f"no model or folder is named {name!r}; shipped are {', '.join(shipped.names()) or 'none'}")
-
-
-def _manifest(folder: Path) -> dict[str, Any]:
-    path = folder / MANIFEST
-    if not path.is_file():
-        raise RequestError(f"{folder} is no model folder: it has no {MANIFEST}; `reelm export` makes one")
-    try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-        version = manifest["format"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise RequestError(f"{path} is damaged ({error}); fetch the model again") from error
-    if version != FORMAT:
-        raise RequestError(f"{path} is of format {version}, this version of reelm reads format {FORMAT}")
-    return manifest

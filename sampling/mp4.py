@@ -7,7 +7,7 @@ tags take small pictures for. Frames carry even timestamps from zero and no B-fr
 """
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -45,7 +45,7 @@ def write_video(
     frames: Iterable[Frames],
     *,
     fps: float,
-    audio: Sound | None = None,
+    audio: Sound | Iterator[Sound] | None = None,
     sample_rate: int | None = None,
     comment: str = "",
     crf: float = DEFAULT_CRF,
@@ -56,8 +56,9 @@ def write_video(
     Args:
         frames: uint8 [T,H,W,3], or any iterable of frames [H,W,3] of one size, of which one is held at a time.
         fps: Stored as the nearest fraction with a denominator up to 1001, exact for 30000/1001.
-        audio: float32 [S,C], C = 1 or 2; values beyond [-1,1] are clipped. It is cut, or continued by silence, to the
-            length of the picture, which the log `reelm` says when it is more than a tenth of a second.
+        audio: float32 [S,C], C = 1 or 2, or an iterator of such pieces, of which a few are held at a time; values
+            beyond [-1,1] are clipped. It is cut, or continued by silence, to the length of the picture, which the log
+            `reelm` says when it is more than a tenth of a second.
         sample_rate: Of `audio`, in Hz; stored resampled to the next higher of `AAC_RATES` (or the highest).
         comment: Text for the container's metadata.
         crf: Quality, 1 (best) to 51 (worst).
@@ -69,7 +70,11 @@ def write_video(
     """
     import av
 
-    _check(fps, audio, sample_rate, crf, scale)
+    _check(fps, crf, scale)
+    pieces = audio if isinstance(audio, Iterator) else iter(() if audio is None else (audio,))
+    heard = next(pieces, None)
+    if heard is not None:
+        check_sound(heard, sample_rate)
     iterator = iter(frames)
     first = next(iterator, None)
     if first is None:
@@ -82,7 +87,9 @@ def write_video(
         container.metadata["comment"] = comment
         rate = Fraction(fps).limit_denominator(1001)
         picture = _video_track(container, first, rate, crf, scale)
-        sound = None if audio is None or sample_rate is None else _SoundTrack(container, audio, sample_rate)
+        sound = None
+        if heard is not None and sample_rate is not None:
+            sound = _SoundTrack(container, chain([heard], pieces), heard.shape[1], sample_rate)
         count = 0
         for frame in chain([first], iterator):
             if frame.shape != first.shape:
@@ -96,11 +103,9 @@ def write_video(
             sound.finish()
 
 
-def _check(fps: float, audio: Sound | None, sample_rate: int | None, crf: float, scale: int) -> None:
+def _check(fps: float, crf: float, scale: int) -> None:
     if not MIN_FPS <= fps <= MAX_FPS:
         raise RequestError(f"fps is {fps}; it must lie between {MIN_FPS} and {MAX_FPS:.0f}")
-    if audio is not None:
-        check_sound(audio, sample_rate)
     if not 1 <= crf <= 51:
         raise RequestError(f"crf is {crf}; it must lie between 1 (best) and 51 (smallest file)")
     check_scale(scale)
@@ -138,23 +143,31 @@ def _picture(frame: Frames, scale: int, index: int, rate: Fraction) -> "VideoFra
 class _SoundTrack:
     """The sound of a file being written, fed beside the frames so that both lie together in the file."""
 
-    def __init__(self, container: "OutputContainer", sound: Sound, sample_rate: int) -> None:
-        self._container, self._sound, self._rate = container, np.clip(sound, -1, 1), sample_rate
-        self._written = 0
+    def __init__(self, container: "OutputContainer", pieces: Iterator[Sound], channels: int, sample_rate: int) -> None:
+        self._container, self._pieces, self._rate = container, pieces, sample_rate
+        self._held = np.zeros((0, channels), np.float32)  # read and not yet written
+        self._written, self._missing = 0, 0
         stored_rate = next((rate for rate in AAC_RATES if rate >= sample_rate), AAC_RATES[-1])
-        self._layout = "mono" if sound.shape[1] == 1 else "stereo"
+        self._layout = "mono" if channels == 1 else "stereo"
         self._stream: AudioStream = container.add_stream("aac", rate=stored_rate, layout=self._layout)
-        self._stream.bit_rate = sound.shape[1] * min(4 * stored_rate, 128_000)
+        self._stream.bit_rate = channels * min(4 * stored_rate, 128_000)
 
     def write_until(self, seconds: float) -> None:
         """Writes the samples that sound before `seconds`, silence where there are none."""
         end = round(seconds * self._rate)
-        piece = fitted(self._sound[self._written : end], end - self._written)
-        self._container.mux(self._stream.encode(self._frame(piece)))
+        wanted = end - self._written
+        while len(self._held) < wanted and (piece := next(self._pieces, None)) is not None:
+            check_sound(piece, self._rate)
+            self._held = np.concatenate([self._held, piece]) if len(self._held) else piece
+        self._missing += max(0, wanted - len(self._held))
+        sound = np.clip(fitted(self._held[:wanted], wanted), -1, 1)
+        self._held = self._held[wanted:]
+        self._container.mux(self._stream.encode(self._frame(sound)))
         self._written = end
 
     def finish(self) -> None:
-        say_length(self._written - len(self._sound), self._rate)
+        left = len(self._held) + sum(map(len, self._pieces))
+        say_length(self._missing - left, self._rate)
         self._container.mux(self._stream.encode(None))
 
     def _frame(self, piece: Sound) -> "AudioFrame":

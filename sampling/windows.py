@@ -7,14 +7,15 @@ from the window's start. Memory and time of a frame are constant, however long t
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from reelm.lm.prefix import Prefix
-from reelm.lm.stream import Layout, prefix_ids
+from reelm.lm.stream import Layout
+from reelm.lm.words import words_of
 
 from .decode import DecodeState, decode, read, start, window_for
 from .room import check_cache
@@ -90,18 +91,9 @@ def latent_frames(model: "Model", request: "Request") -> Iterator[LatentFrame]:
         past = None if first == 0 else np.asarray(anchor)
 
         def of(texts: Sequence[str]) -> Prefix:
-            ids = [
-                prefix_ids(
-                    rows=rows,
-                    columns=columns,
-                    fps=settings.fps,
-                    text=lm.text.encode(text),
-                    length=lm.config.prefix,
-                    continues=first > 0,
-                )
-                for text in texts
-            ]
-            words = np.repeat(np.stack(ids), copies, axis=0)
+            size: dict[str, Any] = {"rows": rows, "columns": columns, "fps": settings.fps}
+            words = words_of(lm.config, lm.text, texts, **size, continues=first > 0)
+            words = jax.tree.map(lambda leaf: np.repeat(leaf, copies, axis=0), words)
             return given.prefix(words, lm.config, start=first, frames=room, stride=stride, anchor=past)
 
         conditional = of([_words(script, now) for script in scripts])

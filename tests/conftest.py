@@ -10,6 +10,7 @@ os.environ["REELM_HOME"] = tempfile.mkdtemp(prefix="reelm-tests-")
 
 import atexit
 import shutil
+from pathlib import Path
 
 import hypothesis
 import pytest
@@ -138,3 +139,60 @@ def efficientnet_tensors():
     made["_fc.weight"] = rng.normal(size=(1000, 1280), scale=0.03).astype(np.float32)
     made["_fc.bias"] = rng.normal(size=1000).astype(np.float32)
     return made
+
+
+@pytest.fixture(scope="session")
+def sentence_archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small sentence encoder as TensorFlow.js publishes them: constants one behind another, cut into two shards."""
+    import io
+    import json
+    import tarfile
+
+    import numpy as np
+
+    from reelm.tokenizer import convert_sentence_encoder
+
+    width, wide, path = 8, 16, tmp_path_factory.mktemp("sentences") / "archive.tgz"
+    rng = np.random.default_rng(1)
+    vocabulary = ["�", "<s>", "</s>", "a1", "a2", "a3", "▁a", "▁dog", "▁plane", "dog", ":", "dog", *"▁adeknopst"]
+    shapes = {"embedding": (len(vocabulary) + 2, width), "sentence/kernel": (wide, wide), "sentence/bias": (wide,)}
+    shapes |= {"layer_0/widen/kernel": (width, wide), "layer_0/widen/bias": (wide,)}
+    for layer, inner in (("layer_0", width), ("layer_1", wide)):
+        for name, shape in {
+            "attention_norm/scale": (inner,),
+            "attention_norm/bias": (inner,),
+            "attention/qkv/kernel": (1, 1, inner, 3 * inner),
+            "attention/qkv/bias": (3 * inner,),
+            "attention/out/kernel": (1, 1, inner, wide),
+            "attention/out/bias": (wide,),
+            "ff_norm/scale": (wide,),
+            "ff_norm/bias": (wide,),
+            "ff_in/kernel": (wide, 24),
+            "ff_in/bias": (24,),
+            "ff_out/kernel": (24, wide),
+            "ff_out/bias": (wide,),
+        }.items():
+            shapes[f"{layer}/{name}"] = shape
+    names = convert_sentence_encoder.NAMES
+    assert shapes.keys() == names.keys()
+    specs = [{"name": f"x{names[name]}y", "shape": shape, "dtype": "float32"} for name, shape in shapes.items()]
+    specs.insert(3, {"name": "scalar", "shape": [], "dtype": "int32"})
+    data = b"".join(rng.normal(size=spec["shape"], scale=0.5).astype(spec["dtype"]).tobytes() for spec in specs)
+    shards = {"shard1": data[:1001], "shard2": data[1001:]}
+    graph = {"weightsManifest": [{"paths": list(shards), "weights": specs}]}
+    scores = [[piece, None if piece == ":" else -float(number)] for number, piece in enumerate(vocabulary)]
+    files = {"model.json": json.dumps(graph).encode(), "vocab.json": json.dumps(scores).encode(), **shards}
+    with tarfile.open(path, "w:gz") as archive:
+        for name, content in files.items():
+            member = tarfile.TarInfo(f"package/dist/{name}")
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return path
+
+
+@pytest.fixture(scope="session")
+def sentences(sentence_archive: Path) -> Path:
+    """The folder that it is converted to; embeddings have a width of 16."""
+    from reelm.tokenizer import convert_sentence_encoder
+
+    return convert_sentence_encoder.convert(sentence_archive, sentence_archive.parent / "encoder")

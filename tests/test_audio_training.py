@@ -137,6 +137,19 @@ def test_pieces_lie_in_the_sound_and_are_heard():
     assert RandomPiece(data, RUN.model).random_map(short, np.random.default_rng(0)).shape == (400, 1)
 
 
+def test_pieces_on_whole_hops_begin_at_the_grid_of_codes():
+    hop = RUN.model.hop
+    rising = np.linspace(-0.5, 0.5, 33 * hop, dtype=np.float32)[:, None]
+    clip = {"audio": rising, "sample_rate": RUN.model.sample_rate}
+    data = SoundData(hops=4, whole_hops=True, gains=(1.0, 1.0))
+    pieces = [np.abs(RandomPiece(data, RUN.model).random_map(clip, np.random.default_rng(i))[:, 0]) for i in range(20)]
+    starts = [
+        [np.array_equal(piece, np.abs(rising[first : first + len(piece), 0])) for first in range(len(rising))]
+        for piece in pieces
+    ]
+    assert all(any(each) and np.argmax(each) % hop == 0 for each in starts)
+
+
 def test_pieces_shorter_than_a_window_and_sets_without_sound_are_refused(tmp_path):
     with pytest.raises(RequestError, match="at least 11 hops"):
         replace(RUN, mel_windows=(64, 1024))

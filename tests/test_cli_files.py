@@ -122,6 +122,29 @@ def test_tokens_give_back_what_reconstruct_gives(tiny_model, model_folder, clip_
     np.testing.assert_array_equal(reelm.Clip.open(out).video, expected)
 
 
+@pytest.mark.slow
+def test_tokens_hold_the_sound_where_the_model_has_a_tokenizer_for_it(tiny_sound_model, model_folder, tmp_path):
+    model, tokens, out = tmp_path / "sounding", tmp_path / "tokens.npz", tmp_path / "out.mp4"
+    tiny_sound_model.save(model)
+    rng = np.random.default_rng(0)
+    video, sound = rng.integers(0, 256, (6, 16, 16, 3), np.uint8), rng.uniform(-0.5, 0.5, (6000, 2)).astype(np.float32)
+    reelm.Clip(video, 8, sound, 8000).save(tmp_path / "clip.mp4")
+    assert main(["tokenize", str(tmp_path / "clip.mp4"), "-o", str(tokens), "--model", str(model)]) == 0
+    clip = reelm.Clip.open(tmp_path / "clip.mp4")
+    assert clip.audio is not None
+    with np.load(tokens) as held:
+        ids = tiny_sound_model.audio_tokenizer.encode(clip.audio, clip.sample_rate)[0]
+        np.testing.assert_array_equal(held["audio"], ids)
+        assert held["sample_rate"] == 8000
+        others: dict[str, Any] = {**held, "audio_tokenizer_hash": np.str_("0123456789abcdef")}
+    assert main(["detokenize", str(tokens), "-o", str(out)]) == 0
+    rebuilt = reelm.Clip.open(out)
+    assert rebuilt.audio is not None and rebuilt.audio.any() and len(rebuilt.video) == 6
+    np.savez(tokens, **others)
+    assert main(["detokenize", str(tokens), "-o", str(out)]) == 2
+    assert main(["detokenize", str(tokens), "-o", str(out), "--model", model_folder]) == 2
+
+
 def test_tokens_of_another_tokenizer_are_refused(model_folder, clip_file, tmp_path, capsys):
     tokens, out = tmp_path / "tokens.npz", tmp_path / "out.mp4"
     assert main(["tokenize", str(clip_file), "-o", str(tokens), "--model", model_folder]) == 0

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from reelm.sampling.clip import Clip
+from reelm.sampling.layout import Layout, to_comment
 from reelm.tokenizer.request import RequestError
 
 INFO = {
@@ -153,8 +154,8 @@ def test_files_of_others_open_without_info(tmp_path, comment):
 def test_a_file_resized_by_others_keeps_its_new_size(tmp_path):
     from reelm.sampling.mp4 import write_video
 
-    clip = Clip(moving(3), fps=8, info=INFO)
-    write_video(tmp_path / "a.mp4", moving(3, 32, 32), fps=8, comment=clip._comment(scale=1))
+    comment = to_comment(Layout(height=64, width=64, scale=1, fps=8.0), INFO)
+    write_video(tmp_path / "a.mp4", moving(3, 32, 32), fps=8, comment=comment)
     back = Clip.open(tmp_path / "a.mp4")
     assert back.info == INFO and back.video.shape == (3, 32, 32, 3)
 
@@ -297,6 +298,7 @@ DISK_FULL = """
 import os, resource, sys
 import numpy as np
 from reelm.sampling.clip import Clip
+from reelm.sampling.layout import Layout, to_comment
 noise = np.random.default_rng(0).integers(0, 256, (9, 64, 64, 3), dtype=np.uint8)
 clip = Clip(noise, fps=8, audio=np.zeros((18000, 1), np.float32), sample_rate=16000)
 for name in sys.argv[1:]:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import reelm
+from reelm.lm.prefix import Prefix
 from reelm.lm.stream import Given
 from reelm.sampling.conditions import conditions
 from reelm.tokenizer.request import RequestError
@@ -51,15 +52,19 @@ def test_a_clip_longer_than_a_window_is_continued(tiny_model):
     np.testing.assert_array_equal(longer.video[:21], clip.video)
 
 
+def blank(rows: int) -> Prefix:
+    return Prefix.of_words(np.zeros((rows, 16), np.int32), 2, 3)
+
+
 def test_pictures_stand_at_their_times(tiny_model, video):
     pictures = {"keyframes": {6: video[6], 3: video[3]}, "last_image": video[9]}
     given = conditions(tiny_model.video_tokenizer, None, **SIZE, num_frames=17, default=None, **pictures)
     lm = tiny_model.language_model().config
-    prefix = given.prefix(np.zeros((2, 16), np.int32), lm, start=0, frames=4, stride=4, anchor=None)
+    prefix = given.prefix(blank(2), lm, start=0, frames=4, stride=4, anchor=None)
     np.testing.assert_array_equal(prefix.times[0], [0.75, 1.5])  # the last one, at 4.0, belongs to a later window
     assert (prefix.kinds == Given.FRAME).all() and prefix.kinds.shape == (2, 2, 2, 3)
     np.testing.assert_array_equal(prefix.codes[1, 0], tiny_model.video_tokenizer.encode(video[3:4])[0, 0])
-    later = given.prefix(np.zeros((2, 16), np.int32), lm, start=3, frames=4, stride=4, anchor=np.zeros((1, 2, 3)))
+    later = given.prefix(blank(2), lm, start=3, frames=4, stride=4, anchor=np.zeros((1, 2, 3)))
     np.testing.assert_array_equal(later.times[0], [-1.0, 1.0])
     np.testing.assert_array_equal(later.kinds[0, :, 0, 0], [Given.ANCHOR, Given.FRAME])
 
@@ -68,7 +73,7 @@ def test_the_number_of_pictures_is_filled_up_so_that_few_programs_compile(tiny_m
     pictures = {n: video[n] for n in (1, 2, 3)}
     given = conditions(tiny_model.video_tokenizer, None, **SIZE, num_frames=17, default=None, keyframes=pictures)
     lm = tiny_model.language_model().config
-    prefix = given.prefix(np.zeros((1, 16), np.int32), lm, start=0, frames=4, stride=4, anchor=None)
+    prefix = given.prefix(blank(1), lm, start=0, frames=4, stride=4, anchor=None)
     np.testing.assert_array_equal(prefix.kinds[0, :, 0, 0], [*[Given.FRAME] * 3, Given.NOTHING])
 
 

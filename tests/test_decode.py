@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from reelm.lm.prefix import Prefix
-from reelm.lm.stream import Layout, prefix_ids
+from reelm.lm.stream import Layout
+from reelm.lm.words import words_of
 from reelm.sampling import decode as decoding
 from reelm.sampling.choose import Controls
 from reelm.sampling.decode import start
@@ -20,12 +20,10 @@ def decode(tiny_model):
     lm = tiny_model.language_model()
     layout = Layout(lm.config.prefix, 3, 2, 3)
 
-    def prefix(words: str) -> np.ndarray:
-        return prefix_ids(rows=2, columns=3, fps=8.0, text=lm.text.encode(words), length=lm.config.prefix)
-
     def run(window: int, temperature: float = 1.0, cfg_scale: float = 1.0, params=lm.decoding_params):
         guided = cfg_scale != 1
-        words = Prefix.of_words(np.stack([prefix(each) for each in (*PROMPTS, *[""] * (3 if guided else 0))]), 2, 3)
+        prompts = [*PROMPTS, *[""] * (3 if guided else 0)]
+        words = words_of(lm.config, lm.text, prompts, rows=2, columns=3, fps=8.0)
         keys = jax.vmap(jax.random.key)(jnp.arange(len(PROMPTS), dtype=jnp.uint32))
         controls = Controls.checked(temperature, 0, 1.0, 0.0, [cfg_scale])
         state = start(lm.config, layout, window, guided, jnp.float32, params, words, 0, keys)
@@ -54,6 +52,7 @@ def test_the_codes_are_those_of_decoding_one_by_one(decode, temperature, cfg_sca
         assert forwards <= expected[0].size
 
 
+@pytest.mark.slow
 def test_codes_that_repeat_the_frame_before_cost_one_forward_a_frame(decode, tiny_model):
     # With every parameter at zero all values are equally likely, and greedy decoding always takes the first.
     same = jax.tree.map(jnp.zeros_like, tiny_model.language_model().decoding_params)
@@ -62,6 +61,7 @@ def test_codes_that_repeat_the_frame_before_cost_one_forward_a_frame(decode, tin
     assert decode(3, 0.0, params=same)[1] == 2 * ids.shape[1]
 
 
+@pytest.mark.slow
 def test_generate_gives_the_same_clip_either_way(tiny_model):
     clips = [
         tiny_model.generate("red", num_frames=9, seed=4, decoding=how) for how in ("sequential", "parallel", "auto")

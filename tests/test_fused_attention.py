@@ -24,6 +24,7 @@ def plain(query, key, value):
     return attend(query, key, value, jnp.asarray(LAYOUT.mask))
 
 
+@pytest.mark.slow
 def test_two_calls_are_attention_under_the_mask_of_the_stream(heads):
     def results(attention):
         value = lambda *heads: (jnp.sum(jnp.sin(attention(*heads))), attention(*heads))  # noqa: E731

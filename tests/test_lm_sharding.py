@@ -19,6 +19,7 @@ import numpy as np
 from reelm.lm import sharding
 from reelm.lm.mesh import MeshSpec
 from reelm.lm.prefix import ClipCodes, Prefix
+from reelm.lm.stream import FILLER, SPECIALS
 from reelm.lm.transformer import LMConfig
 from reelm.lm.weights import for_decoding
 from reelm.sampling import decode as decoding
@@ -33,7 +34,8 @@ MESHES = ("data=8", "data=2,fsdp=2,tensor=2", "fsdp=8", "tensor=4,sequence=2")
 RUN = LMRun(
     model=LMConfig(
         bits=10,
-        text_vocabulary=20,
+        text_vocabulary=1,
+        text_width=12,
         prefix=6,
         frames=3,
         width=32,
@@ -45,6 +47,7 @@ RUN = LMRun(
         sound_levels=2,
         sound_bits=4,
         sound_frames=(2, 4),
+        sound_hidden=24,
     ),
 )
 
@@ -60,10 +63,17 @@ def noisy(tree):
 
 def make_batch() -> dict:
     rng = np.random.default_rng(1)
-    words = rng.integers(0, 276, (8, 6)).astype(np.int32)
     video = rng.integers(0, 1024, (8, 2, 2, 3)).astype(np.int32)
     sound = rng.integers(0, 16, (8, 2 + 4, 2)).astype(np.int32)
-    return {"prefix": Prefix.of_words(words, 2, 3), "codes": ClipCodes(video=video, sound=sound)}
+    return {"prefix": make_prefix(8), "codes": ClipCodes(video=video, sound=sound)}
+
+
+def make_prefix(rows: int) -> Prefix:
+    """Words with embeddings, one of each row a filler."""
+    rng = np.random.default_rng(2)
+    words = rng.integers(1, 256, (rows, 6)).astype(np.int32)
+    words[:, 4:] = SPECIALS, FILLER
+    return Prefix.of_words(words, 2, 3, rng.normal(size=(rows, 2, 12)).astype(np.float32))
 
 
 def gradients() -> None:
@@ -131,7 +141,7 @@ def ids() -> None:
     config, layout = RUN.model, RUN.model.layout(2, 2, 3)
     one = MeshSpec().build(jax.devices()[:1])
     params = noisy(jax.device_get(build(RUN, one, {})[0].params))
-    prefix = Prefix.of_words(np.random.default_rng(2).integers(0, 276, (2, 6)).astype(np.int32), 2, 3)
+    prefix = make_prefix(2)
     keys = jax.vmap(jax.random.key)(jnp.arange(2, dtype=jnp.uint32))
 
     def decode(mesh, guided: bool, window: int) -> np.ndarray:
@@ -187,7 +197,7 @@ def test_on_eight_devices(part):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("tensor=8", "mesh axis tensor is 8; it must divide kv_heads 4 and hidden 48: 1, 2, 4$"),
+        ("tensor=8", "mesh axis tensor is 8; it must divide kv_heads 4 and hidden 48 and sound_hidden 24: 1, 2, 4$"),
         ("fsdp=12,tensor=2", "fsdp x tensor is 24; it must divide width 32: 1, 2, 4, 8, 16, 32$"),
     ],
 )

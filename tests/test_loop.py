@@ -155,6 +155,7 @@ def test_a_line_of_metrics_is_the_mean_over_its_steps(whole, tmp_path):
     assert [line["loss"] for line in whole[1]] == [sum(single[i : i + 4]) / 4 for i in range(0, 20, 4)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stop", [3, 5, 18])
 def test_sigterm_ends_a_leg_saved_and_the_next_goes_on_bit_for_bit(whole, tmp_path, stop):
     def tap(position, batch):
@@ -168,6 +169,7 @@ def test_sigterm_ends_a_leg_saved_and_the_next_goes_on_bit_for_bit(whole, tmp_pa
     assert (digest(train(tmp_path, 20)), metrics(tmp_path)) == whole
 
 
+@pytest.mark.slow
 def test_a_leg_out_of_time_is_saved_and_returned(whole, tmp_path):
     first = train(tmp_path, 20, max_seconds=0.0)
     assert int(first.step) == 1 and steps_on_disk(tmp_path) == [1]
@@ -201,6 +203,7 @@ def test_the_handlers_of_signals_are_given_back(tmp_path):
     assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == before
 
 
+@pytest.mark.slow
 def test_a_longer_run_goes_on_from_a_finished_one(whole, tmp_path):
     train(tmp_path, 13)
     state = train(tmp_path, 20)
@@ -208,6 +211,7 @@ def test_a_longer_run_goes_on_from_a_finished_one(whole, tmp_path):
     assert [line for line in metrics(tmp_path) if line["step"] != 13] == whole[1]
 
 
+@pytest.mark.slow
 def test_a_finished_run_is_returned_as_it_is(whole, tmp_path):
     train(tmp_path, 20)
     assert digest(train(tmp_path, 20, data=Tapped(lambda *_: pytest.fail("took a batch")))) == whole[0]

@@ -40,6 +40,7 @@ def make_prefix(config: LMConfig, rows: int) -> Prefix:
     pictures = shaped((rows, 0, *GRID))
     return Prefix(
         words=shaped((rows, config.prefix)),
+        text=shaped((rows, config.text_slots if config.text_width else 0, config.text_width), jnp.float32),
         codes=pictures,
         kinds=pictures,
         times=shaped((rows, 0), jnp.float32),
@@ -129,7 +130,7 @@ def training_is_cut() -> None:
     program = str(compiled.as_text())
     assert largest(program) <= part, (largest(program), part)
     whole = {leaf.shape[-2:] for leaf in jax.tree.leaves(made.params) if leaf.size > 5e6}
-    assert len(whole) == 5
+    assert len(whole) == 6
     for inputs, outputs in whole:
         assert not re.search(rf"\[([12],)?{inputs},{outputs}\]", program), (inputs, outputs)
 

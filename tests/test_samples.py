@@ -94,6 +94,11 @@ def test_sound_is_heard_before_the_pictures_in_its_own_task_alone(text, sample):
     assert draws(text, sample, "begins", 3, 1)[0]["prefix"].sound.shape == (0, 3)
 
 
+def test_frames_are_often_all_that_is_asked_for(text, sample):
+    words = [each["prefix"].words[4] != FILLER for each in draws(text, sample, "frames", 5)]
+    assert 0.3 < np.mean(words) < 0.7
+
+
 def test_a_clip_without_a_track_says_so(text, sample):
     silent = TokenSample(**(sample | {"sound": np.zeros((0, 3), np.int32)}))  # type: ignore[typeddict-item]
     (one, *_) = draws(text, silent, "begins", 3)

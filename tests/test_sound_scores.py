@@ -108,6 +108,7 @@ def test_what_cannot_be_compared_is_refused():
             si_sdr(a, b)
 
 
+@pytest.mark.slow
 def test_a_tokenizer_that_rebuilds_silence_scores_so():
     config = AudioTokenizerConfig(strides=(80, 5), encoder_channels=(4, 4), decoder_channels=(4, 4), encoder_blocks=1)
     fresh = AudioTokenizer(config, init_params(config, jax.random.key(0)))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from reelm.lm.stream import FILLER, SPECIALS, Layout, prefix_ids, without_text
+from reelm.lm.stream import FILLER, SPECIALS, Layout, prefix_ids
 from reelm.tokenizer.request import RequestError
 
 LAYOUT = Layout(prefix=6, frames=2, rows=2, columns=3)
@@ -24,11 +24,6 @@ def test_prefix_is_filled_to_its_bucket():
 def test_each_field_has_its_own_ids():
     seen = [prefix(**change) for change in ({}, {"rows": 3}, {"columns": 2}, {"fps": 2.0}, {"continues": True})]
     assert len({tuple(ids) for ids in seen}) == len(seen)
-
-
-def test_taking_the_text_out_keeps_the_rest():
-    ids = without_text(prefix())
-    np.testing.assert_array_equal(ids, prefix(text=[]))
 
 
 @pytest.mark.parametrize("change", [{"text": [0] * 5}, {"rows": 64}, {"fps": 0.1}])

@@ -1,17 +1,25 @@
-"""Frozen text encoders: parity with their references, padding that is not seen, files that are wrong, the cache."""
+"""Frozen text encoders: parity with their references, padding that is not seen, files that are wrong, the cache, and
+the folders of models that read them."""
 
 import io
 import json
 import os
-import tarfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 import sentencepiece
 from safetensors.numpy import save_file
 
+import reelm
+from reelm.cli import main
+from reelm.lm.stream import HEAD
+from reelm.lm.transformer import LMConfig, init_params
+from reelm.sampling import text_files
+from reelm.sampling.model import LanguageModel, Model
 from reelm.tokenizer import convert_sentence_encoder, text_encoder
 from reelm.tokenizer.request import RequestError
 from reelm.tokenizer.sentence_encoder import SentenceEncoder
@@ -31,6 +39,15 @@ T5 = {
     "relative_attention_num_buckets": 16,
     "relative_attention_max_distance": 24,
 }
+
+
+# Measured with TensorFlow.js on the published graph.
+PUBLISHED = [
+    ("plane taking off", "airplane departure", 0.68254),
+    ("How old are you?", "What is your age?", 0.84642),
+    ("plane taking off", "I like my phone", 0.18954),
+    ("woman running: dark skin tone", "airplane departure", 0.11786),
+]
 
 
 def t5_weights() -> dict[str, np.ndarray]:
@@ -74,54 +91,9 @@ def write_t5(folder: Path, **changed) -> Path:
     return folder
 
 
-def write_archive(path: Path, *, width: int = 8, wide: int = 16) -> Path:
-    """A small graph as TensorFlow.js publishes them: constants one behind another, cut into two shards anywhere."""
-    rng = np.random.default_rng(1)
-    vocabulary = ["�", "<s>", "</s>", "a1", "a2", "a3", "▁a", "▁dog", "▁plane", "dog", ":", "dog", *"▁adeknopst"]
-    shapes = {"embedding": (len(vocabulary) + 2, width), "sentence/kernel": (wide, wide), "sentence/bias": (wide,)}
-    shapes |= {"layer_0/widen/kernel": (width, wide), "layer_0/widen/bias": (wide,)}
-    for layer, inner in (("layer_0", width), ("layer_1", wide)):
-        for name, shape in {
-            "attention_norm/scale": (inner,),
-            "attention_norm/bias": (inner,),
-            "attention/qkv/kernel": (1, 1, inner, 3 * inner),
-            "attention/qkv/bias": (3 * inner,),
-            "attention/out/kernel": (1, 1, inner, wide),
-            "attention/out/bias": (wide,),
-            "ff_norm/scale": (wide,),
-            "ff_norm/bias": (wide,),
-            "ff_in/kernel": (wide, 24),
-            "ff_in/bias": (24,),
-            "ff_out/kernel": (24, wide),
-            "ff_out/bias": (wide,),
-        }.items():
-            shapes[f"{layer}/{name}"] = shape
-    names = convert_sentence_encoder.NAMES
-    assert shapes.keys() == names.keys()
-    specs = [{"name": f"x{names[name]}y", "shape": shape, "dtype": "float32"} for name, shape in shapes.items()]
-    specs.insert(3, {"name": "scalar", "shape": [], "dtype": "int32"})
-    data = b"".join(rng.normal(size=spec["shape"], scale=0.5).astype(spec["dtype"]).tobytes() for spec in specs)
-    shards = {"shard1": data[:1001], "shard2": data[1001:]}
-    graph = {"weightsManifest": [{"paths": list(shards), "weights": specs}]}
-    scores = [[piece, None if piece == ":" else -float(number)] for number, piece in enumerate(vocabulary)]
-    files = {"model.json": json.dumps(graph).encode(), "vocab.json": json.dumps(scores).encode(), **shards}
-    with tarfile.open(path, "w:gz") as archive:
-        for name, content in files.items():
-            member = tarfile.TarInfo(f"package/dist/{name}")
-            member.size = len(content)
-            archive.addfile(member, io.BytesIO(content))
-    return path
-
-
 @pytest.fixture(scope="module")
 def t5(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_t5(tmp_path_factory.mktemp("t5") / "t5")
-
-
-@pytest.fixture(scope="module")
-def sentences(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("sentences")
-    return convert_sentence_encoder.convert(write_archive(folder / "archive.tgz"), folder / "encoder")
 
 
 def test_t5_gives_what_transformers_gives(t5):
@@ -192,22 +164,16 @@ def test_pieces_are_the_best_by_their_scores(sentences):
 
 
 def test_published_similarities():
-    """Measured with TensorFlow.js on the published graph."""
     folder = os.environ.get("SENTENCE_ENCODER")
     if not folder:
         pytest.skip("SENTENCE_ENCODER names no folder that convert_sentence_encoder wrote")
     encoder = text_encoder.load(Path(folder))
     assert isinstance(encoder, SentenceEncoder)
-    for first, second, expected in [
-        ("plane taking off", "airplane departure", 0.68254),
-        ("How old are you?", "What is your age?", 0.84642),
-        ("plane taking off", "I like my phone", 0.18954),
-        ("woman running: dark skin tone", "airplane departure", 0.11786),
-    ]:
+    for first, second, expected in PUBLISHED:
         assert encoder.similarity(first, second) == pytest.approx(expected, abs=1e-4)
 
 
-def test_what_is_no_encoder_is_refused_in_a_line(t5, sentences, tmp_path):
+def test_what_is_no_encoder_is_refused_in_a_line(t5, sentences, sentence_archive, tmp_path):
     (tmp_path / "other").mkdir()
     (tmp_path / "other/config.json").write_text('{"model_type": "clip"}')
     (tmp_path / "text").write_text("no archive")
@@ -218,7 +184,7 @@ def test_what_is_no_encoder_is_refused_in_a_line(t5, sentences, tmp_path):
     (flat / "model.safetensors").write_bytes(b"flat")
     empty = write_t5(tmp_path / "empty")
     cut = tmp_path / "cut.tgz"
-    cut.write_bytes(write_archive(tmp_path / "whole.tgz").read_bytes()[:2000])
+    cut.write_bytes(sentence_archive.read_bytes()[:2000])
     (empty / "model.safetensors").unlink()
     requests = [
         (lambda: text_encoder.load(tmp_path / "nowhere"), "name a folder"),
@@ -252,6 +218,9 @@ class Counting:
     def __init__(self, hash: str = "a" * 64):
         self.hash = hash
         self.asked: list[str] = []
+
+    def count(self, prompt: str) -> int:
+        return 2 * len(prompt)
 
     def encode(self, prompts: Sequence[str]) -> Embeddings:
         self.asked += prompts
@@ -305,3 +274,78 @@ def test_the_cache_holds_a_real_encoder_to_the_bit(sentences, tmp_path):
     np.testing.assert_allclose(first.values, encoder.encode(PROMPTS).values, rtol=1e-5, atol=1e-5)
     with pytest.raises(RequestError, match="surrogate"):
         cached.encode(["\ud800"])
+
+
+def reader(tiny_model, encoder) -> Model:
+    """The tiny model with random weights that read an encoder."""
+    config = replace(
+        tiny_model.lm.config, text_vocabulary=1, text_width=encoder.width, prefix=HEAD + encoder.max_tokens
+    )
+    shapes = jax.eval_shape(lambda: init_params(config, jax.random.key(0)))
+    rng = np.random.default_rng(0)
+    params = jax.tree.map(lambda leaf: (0.2 * rng.normal(size=leaf.shape)).astype(np.float32), shapes)
+    return replace(tiny_model, lm=LanguageModel(config, params, encoder))
+
+
+@pytest.mark.slow
+def test_a_small_encoder_goes_along_in_the_folder_of_a_model(tiny_model, sentences, tmp_path):
+    encoder = text_encoder.load(sentences, max_tokens=60)
+    model = reader(tiny_model, encoder)
+    model.save(tmp_path / "whole")
+    model.save(tmp_path / "small", dtype="int8")
+    whole, small = (reelm.load(str(tmp_path / name)).language_model().text for name in ("whole", "small"))
+    assert isinstance(whole, SentenceEncoder) and isinstance(small, SentenceEncoder)
+    expected = encoder.encode(PROMPTS)
+    np.testing.assert_array_equal(whole.encode(PROMPTS).values, expected.values)
+    near = small.encode(PROMPTS)
+    np.testing.assert_array_equal(near.mask, expected.mask)
+    cosines = [
+        np.sum(a * b) / np.linalg.norm(a) / np.linalg.norm(b) for a, b in zip(near.values, expected.values, strict=True)
+    ]
+    assert min(cosines) > 0.995 and np.abs(near.values - expected.values).max() > 0
+    files = {path.name for path in (tmp_path / "small").iterdir()}
+    assert {"text_encoder.safetensors", "text.model"} <= files
+    about = reelm.load(str(tmp_path / "small")).info()["text"]
+    assert about["kind"] == "universal-sentence-encoder-lite" and about["width"] == 16 and about["rows"] == 60
+    with pytest.raises(RequestError, match="carries what reads its words"):
+        reelm.load(str(tmp_path / "small"), text_encoder=sentences)
+
+
+@pytest.mark.slow
+def test_a_large_encoder_is_named_in_the_folder_of_a_model(tiny_model, t5, tmp_path, capsys):
+    encoder = text_encoder.load(t5, max_tokens=20)
+    model = reader(tiny_model, encoder)
+    model.save(tmp_path / "m")
+    assert not (tmp_path / "m" / "text.model").exists()
+    alone = reelm.load(str(tmp_path / "m"))
+    assert alone.info()["text"] == {
+        "kind": "t5",
+        "width": 24,
+        "rows": 20,
+        "weights": "named by whoever loads the model (text_encoder)",
+        "hash": encoder.hash,
+    }
+    line = ["generate", "a dog", "-o", str(tmp_path / "a.webp"), "--model", str(tmp_path / "m"), "--num-frames", "1"]
+    assert main(line) == 2
+    said = capsys.readouterr().err
+    assert "T5 of width 24 that it does not carry" in said and "--text-encoder FOLDER" in said
+    other = write_t5(tmp_path / "other", layer_norm_epsilon=1e-5)
+    assert main([*line, "--text-encoder", str(other)]) == 2
+    assert "another text encoder (hash" in capsys.readouterr().err.splitlines()[-1]
+    assert main([*line, "--text-encoder", str(t5)]) == 0
+    np.testing.assert_array_equal(
+        reelm.Clip.open(tmp_path / "a.webp").video, model.generate("a dog", num_frames=1).video
+    )
+
+
+def test_published_similarities_survive_int8(tmp_path):
+    folder = os.environ.get("SENTENCE_ENCODER")
+    if not folder:
+        pytest.skip("SENTENCE_ENCODER names no folder that convert_sentence_encoder wrote")
+    encoder = text_encoder.load(Path(folder))
+    parts, files = text_files.stored(encoder, "int8")
+    config = LMConfig(text_vocabulary=1, text_width=encoder.width, prefix=HEAD + 64)
+    small = text_files.opened(config, parts, files, None)
+    assert isinstance(small, SentenceEncoder) and sum(map(len, files.values())) < 7.5e6
+    for first, second, expected in PUBLISHED:
+        assert small.similarity(first, second) == pytest.approx(expected, abs=0.005)

@@ -1,5 +1,6 @@
 """Both trainings on moving digits, at toy size: what they teach, what they keep, and the model they make together."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,9 +8,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from safetensors.numpy import load_file, save_file
 
 import reelm
 from reelm.lm.likelihood import cross_entropy
+from reelm.lm.mesh import MeshSpec
 from reelm.lm.prefix import ClipCodes, Prefix
 from reelm.lm.stream import SPECIALS
 from reelm.lm.transformer import LMConfig, init_params
@@ -17,6 +20,7 @@ from reelm.sampling.model import Model
 from reelm.tokenizer.audio import AudioTokenizer, AudioTokenizerConfig
 from reelm.tokenizer.audio import init_params as init_audio_params
 from reelm.tokenizer.request import RequestError
+from reelm.tokenizer.sentence_encoder import SentenceEncoder
 from reelm.tokenizer.text import TextTokenizer
 from reelm.tokenizer.video import VideoTokenizerConfig
 from reelm.train import lm, moving_digits_sound, video_tokenizer
@@ -223,3 +227,35 @@ def test_a_silent_language_model_gets_sound(trained, tmp_path):
     assert model.language_model().tasks == ("begins", "hears")
     with pytest.raises(RequestError, match="tokenize with --audio-tokenizer"):
         lm.train(replace(run, tokens=(trained / "tokens",)), tmp_path / "silent")
+
+
+def test_a_language_model_learns_through_a_text_encoder(trained, sentences, tmp_path):
+    """Captions through a frozen encoder, a model folder that holds it, and runs that are not to read another."""
+    config = replace(LM.model, text_vocabulary=1, text_width=16, prefix=40)
+    run = replace(LM, model=config, tokens=(trained / "tokens",), text_encoder=sentences)
+    # Layers begin as the identity: what stands in front of the codes matters some steps later.
+    run = replace(run, video_tokenizer=trained / "tokenizer", loop=LoopConfig(steps=6, save_every=6, sample_every=6))
+    before = lm.build(run, MeshSpec().build(jax.devices()[:1]), {})[0].params["text"]["kernel"]
+    after = lm.train(run, tmp_path / "lm").params["text"]["kernel"]
+    assert np.abs(after - before).max() > 0
+    assert not (tmp_path / "lm" / "text.model").exists()
+    model = export(trained / "tokenizer", tmp_path / "lm", tmp_path / "model", dtype="int8")
+    assert model.record["lm"]["config"]["text_encoder"] == "encoder"
+    loaded = reelm.load(str(tmp_path / "model"))
+    assert isinstance(loaded.language_model().text, SentenceEncoder)
+    assert loaded.generate("a red seven moves right", num_frames=5).video.shape == (5, 64, 64, 3)
+
+    other = tmp_path / "other"
+    shutil.copytree(sentences, other)
+    weights = load_file(other / "model.safetensors")
+    save_file(weights | {"sentence/bias": weights["sentence/bias"] + 1}, other / "model.safetensors")
+    for begun in (
+        lambda: lm.train(replace(run, text_encoder=other, start_from=tmp_path / "lm"), tmp_path / "further"),
+        lambda: export(trained / "tokenizer", tmp_path / "lm", tmp_path / "again", text_encoder=other),
+    ):
+        with pytest.raises(RequestError, match="was trained with the text encoder"):
+            begun()
+    with pytest.raises(RequestError, match="embeddings of width 16; name the folder"):
+        lm.train(replace(run, text_encoder=None), tmp_path / "none")
+    with pytest.raises(RequestError, match="reads pieces of a text tokenizer, not embeddings of width 16"):
+        lm.train(replace(run, model=LM.model), tmp_path / "pieces")

@@ -16,6 +16,7 @@ from reelm.lm.stream import Layout
 from reelm.lm.weights import arrange, for_decoding, narrowed
 from reelm.sampling.model import LanguageModel
 from reelm.sampling.room import check_cache
+from reelm.sampling.text_files import AbsentEncoder
 from reelm.tokenizer.request import RequestError
 
 LAYOUT = Layout(16, 2, 2, 3)
@@ -64,12 +65,12 @@ def test_narrow_matrices_predict_nearly_the_same(tiny_model, weights, error):
     assert 1e-4 < distance < error, distance
 
 
-def test_what_does_not_fit_is_refused_with_what_would(tiny_model):
+def test_what_does_not_fit_is_refused_with_what_would():
     config = configs.get("lm", "8b").model
     config = replace(config, width=512 * config.width)
     shapes = jax.eval_shape(partial(transformer.init_params, config), jax.random.key(0))
     params = jax.tree.map(lambda leaf: np.broadcast_to(np.zeros((), np.float32), leaf.shape), shapes)  # takes no memory
-    large = LanguageModel(config, params, tiny_model.lm.text)
+    large = LanguageModel(config, params, AbsentEncoder(config.text_width, config.text_slots, "f" * 64))
     with pytest.raises(RequestError, match=r"takes \d+\.\d GiB in float32 on a device, free are .*; what fits: "):
         _ = large.decoding_params
     with pytest.raises(RequestError, match=r"decoding 100000 clips of 1348 positions .* what fits: \d+ at a time"):

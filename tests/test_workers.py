@@ -77,3 +77,10 @@ def test_a_process_that_does_not_start_blames_no_task():
     with pytest.raises(RuntimeError, match="does not start: .* status 5"):
         list(workers.run([1], [sys.executable, "-c", "raise SystemExit(5)"], workers=1, stall_seconds=9))
     assert_alone()
+
+
+def test_a_process_that_is_silent_from_the_start_blames_no_task(monkeypatch):
+    monkeypatch.setattr(workers, "_START_SECONDS", 0.2)
+    with pytest.raises(RuntimeError, match="does not start: it says nothing for 0.2 s"):
+        list(workers.run([1], [sys.executable, "-c", "import time; time.sleep(600)"], workers=1, stall_seconds=9))
+    assert_alone()

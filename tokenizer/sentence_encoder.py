@@ -86,12 +86,15 @@ class SentenceEncoder:
     def __init__(self, params: dict, text: bytes, hash: str, *, max_tokens: int):
         if not 2 <= max_tokens <= _LONGEST:
             raise RequestError(f"max_tokens is {max_tokens}; this encoder takes 2 to {_LONGEST}")
-        self.params, self.max_tokens, self.hash = params, max_tokens, hash
+        self.params, self.text, self.max_tokens, self.hash = params, text, max_tokens, hash
         self._processor = sentencepiece.SentencePieceProcessor(model_proto=text)
 
     @property
     def width(self) -> int:
         return self.params["sentence"]["kernel"].shape[1]
+
+    def count(self, prompt: str) -> int:
+        return 1 + len(self.ids(prompt))
 
     def ids(self, prompt: str) -> list[int]:
         """Pieces of a prompt, from 0; case matters to this vocabulary."""

@@ -60,7 +60,7 @@ def check_sound(sound: object) -> np.ndarray:
 
 
 def with_channels(sound: np.ndarray, channels: int) -> np.ndarray:
-    """Sound `[B, S, C]` in `channels` (1 or 2) channels: the mean of two, or one twice."""
+    """Sound `[..., S, C]` in `channels` (1 or 2) channels: the mean of two, or one twice."""
     if sound.shape[-1] == channels:
         return sound
     return sound.mean(axis=-1, keepdims=True) if channels == 1 else np.repeat(sound, channels, axis=-1)

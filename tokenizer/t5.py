@@ -122,9 +122,16 @@ class T5Encoder:
     def params(self) -> dict:
         return read_params(self.config, self._files)
 
+    def count(self, prompt: str) -> int:
+        return len(self.ids(prompt))
+
+    def ids(self, prompt: str) -> list[int]:
+        """Pieces of a prompt, and its end."""
+        return [*self._processor.encode(valid_unicode(prompt)), _END]
+
     def encode(self, prompts: Sequence[str]) -> Embeddings:
         """Embeddings of the prompts; RequestError when one has more than `max_tokens`."""
-        ids = [[*self._processor.encode(valid_unicode(prompt)), _END] for prompt in prompts]
+        ids = [self.ids(prompt) for prompt in prompts]
         return in_batches(partial(_embed, self.config, self.params), ids, self.max_tokens)
 
 

@@ -47,6 +47,10 @@ class TextTokenizer:
     def vocabulary(self) -> int:
         return self._processor.get_piece_size()
 
+    def count(self, text: str) -> int:
+        """Ids that `text` takes."""
+        return len(self.encode(text))
+
     def encode(self, text: str) -> list[int]:
         """Ids of `text`; control characters count as spaces. RequestError for text that is not valid Unicode."""
         text = "".join(" " if unicodedata.category(letter) == "Cc" else letter for letter in valid_unicode(text))

@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -49,6 +49,10 @@ class TextEncoder(Protocol):
     @property
     def hash(self) -> str:
         """Names weights, vocabulary and settings by their content."""
+        ...
+
+    def count(self, prompt: str) -> int:
+        """Rows that a prompt takes, which may be more than `max_tokens`; RequestError when it is not valid Unicode."""
         ...
 
     def encode(self, prompts: Sequence[str]) -> Embeddings:
@@ -144,15 +148,13 @@ class CachedEncoder:
     def hash(self) -> str:
         return self.encoder.hash
 
+    def count(self, prompt: str) -> int:
+        return self.encoder.count(prompt)
+
     def encode(self, prompts: Sequence[str]) -> Embeddings:
         """As the encoder itself; only prompts that are not in the folder reach it, each once."""
         found = {prompt: self._read(prompt) for prompt in prompts}
-        missing = [prompt for prompt, rows in found.items() if rows is None]
-        for first in range(0, len(missing), _BATCH):
-            made = self.encoder.encode(missing[first : first + _BATCH])
-            for prompt, values, mask in zip(missing[first:], made.values, made.mask, strict=False):
-                found[prompt] = values[mask]
-                self._write(prompt, values[mask])
+        found.update(self._make([prompt for prompt, rows in found.items() if rows is None]))
         values = np.zeros((len(prompts), self.max_tokens, self.width), np.float32)
         mask = np.zeros((len(prompts), self.max_tokens), bool)
         for row, prompt in enumerate(prompts):
@@ -160,6 +162,20 @@ class CachedEncoder:
             assert rows is not None  # read, or just made
             values[row, : len(rows)], mask[row, : len(rows)] = rows, True
         return Embeddings(values, mask)
+
+    def keep(self, prompts: Iterable[str]) -> None:
+        """Computes those of the prompts that are not in the folder, and reads none that are."""
+        for _ in self._make([prompt for prompt in dict.fromkeys(prompts) if not self._path(prompt).is_file()]):
+            pass
+
+    def _make(self, prompts: Sequence[str]) -> Iterator[tuple[str, np.ndarray]]:
+        """The rows of each prompt, now in the folder as well."""
+        for first in range(0, len(prompts), _BATCH):
+            part = prompts[first : first + _BATCH]
+            made = self.encoder.encode(part)
+            for prompt, values, mask in zip(part, made.values, made.mask, strict=True):
+                self._write(prompt, values[mask])
+                yield prompt, values[mask]
 
     def _path(self, prompt: str) -> Path:
         # A lone surrogate has a name here; that it is no valid prompt is the encoder's to say.

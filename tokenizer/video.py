@@ -25,7 +25,7 @@ from .quantizer import quantize, to_sphere
 from .request import RequestError
 from .video_config import VideoTokenizerConfig
 
-_CHUNK = 4  # latent frames that long clips go through the nets at a time, after a first chunk of one more
+CHUNK = 4  # latent frames that long clips go through the nets at a time, after a first chunk of one more
 
 
 def init_params(config: VideoTokenizerConfig, key: jax.Array) -> dict:
@@ -150,7 +150,7 @@ class VideoTokenizer:
         frames, height, width = batch.shape[1:4]
         time, space = self.config.time_stride, self.config.space_stride
         # Chunks of one length, so that no other program is compiled for the last.
-        chunk = _CHUNK * time if frames > 1 + _CHUNK * time else time
+        chunk = CHUNK * time if frames > 1 + CHUNK * time else time
         pad = [(0, 0), (0, -(frames - 1) % chunk), (0, -height % space), (0, -width % space), (0, 0)]
         padded = np.pad(batch, pad, mode="edge")
         if tile is None:
@@ -165,7 +165,7 @@ class VideoTokenizer:
         return self._decode_chunks(self._encode_chunks(video))
 
     def _encode_chunks(self, video: np.ndarray) -> np.ndarray:
-        step = _CHUNK * self.config.time_stride
+        step = CHUNK * self.config.time_stride
         if video.shape[1] <= 1 + step:
             return self.encode(video)
         state = self.init_encode_state(batch=video.shape[0], height=video.shape[2], width=video.shape[3])
@@ -176,11 +176,11 @@ class VideoTokenizer:
         return np.concatenate(parts, axis=1)
 
     def _decode_chunks(self, ids: np.ndarray) -> np.ndarray:
-        if ids.shape[1] <= 1 + _CHUNK:
+        if ids.shape[1] <= 1 + CHUNK:
             return self.decode(ids)
         height, width = (n * self.config.space_stride for n in ids.shape[2:])
         state, parts = self.init_decode_state(batch=ids.shape[0], height=height, width=width), []
-        for chunk in np.split(ids, range(1 + _CHUNK, ids.shape[1], _CHUNK), axis=1):
+        for chunk in np.split(ids, range(1 + CHUNK, ids.shape[1], CHUNK), axis=1):
             frames, state = self.decode_chunk(chunk, state)
             parts.append(frames)
         return np.concatenate(parts, axis=1)

@@ -57,14 +57,18 @@ def of_split(split: Split, emoji: Sequence[Emoji]) -> tuple[Emoji, ...]:
     return tuple(sorted(chosen, key=lambda each: _name_hash(each.base, each.tone)))
 
 
-def examples(split: Split, emoji: Sequence[Emoji], *, size: int, fps: int) -> Iterator[EmojiClip]:
-    """All clips of a split, `VARIANTS` of each emoji: the first of them on white under its plain name.
+def examples(
+    split: Split, emoji: Sequence[Emoji], which: slice = slice(None), *, size: int, fps: int
+) -> Iterator[EmojiClip]:
+    """The clips of a split, `VARIANTS` of each emoji: the first of them on white under its plain name.
+
+    `which` of the split's emoji, by their place in `of_split`; all of them by default.
 
     A pure function of its arguments: what is drawn for an emoji depends on its name alone.
     """
     words = distinct_words(emoji)
     count = 1 if split == "still" else num_frames(fps)
-    for each in of_split(split, emoji):
+    for each in of_split(split, emoji)[which]:
         sprite = frames(each.webp, size=size, fps=fps, count=count)
         rng = np.random.default_rng(list(f"{each.base} {each.tone}".encode()))
         colours = rng.permutation([name for name in BACKGROUNDS if name != "white"]).tolist()

@@ -4,22 +4,23 @@ Comes in: the folder of the packages that `emoji_packages.FETCH` brings. Goes ou
 Grain reader opens with random access, without TensorFlow.
 """
 
-import contextlib
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
-from etils import epath
 
 from reelm.tokenizer.request import RequestError
 
-from .animated_emoji import SPLITS, VARIANTS, Split, examples, num_frames
+from .animated_emoji import SPLITS, VARIANTS, Split, examples, num_frames, of_split
 from .emoji_packages import Emoji, read_packages
+from .sharded_tfds import Report, Shard, ShardedBuilder, prepare, silent
 from .stored_clip import encode
+
+_SHARD = 256  # emoji
 
 _DESCRIPTION = f"""
 Captioned clips of one animated emoji over a plain colour: three seconds and the first frame of the next round, so that
@@ -45,7 +46,7 @@ class AnimatedEmojiConfig(tfds.core.BuilderConfig):
     fps: int = 8
 
 
-class AnimatedEmoji(tfds.core.GeneratorBasedBuilder):
+class AnimatedEmoji(ShardedBuilder):
     """The builder; `AnimatedEmoji(config="128px_12fps", file_format="array_record").download_and_prepare()`.
 
     `packages` is the folder of the packages, None for `emoji_packages.default_source()`.
@@ -63,9 +64,6 @@ class AnimatedEmoji(tfds.core.GeneratorBasedBuilder):
         for size in (64, 128)
         for fps in (8, 12)
     ]
-
-    # TFDS looks this up through importlib_resources, which it does not require, so an install may lack it.
-    code_path = epath.Path(__file__)
 
     def __init__(self, *, packages: Path | None = None, **fields: Any) -> None:
         self._packages = packages
@@ -95,51 +93,44 @@ class AnimatedEmoji(tfds.core.GeneratorBasedBuilder):
             disable_shuffling=True,
         )
 
-    def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Iterator[Any]]:
-        del dl_manager  # packages come by the user's own npm
-        emoji = read_packages(self._packages)
-        return {split: self._generate_examples(split, emoji) for split in SPLITS}
+    def shards(self) -> dict[str, list[Shard]]:
+        emoji = read_packages(self._packages)  # they come by the user's own npm
+        firsts = {split: range(0, len(of_split(split, emoji)), _SHARD) for split in SPLITS}
+        return {split: [partial(self._examples, split, emoji, first) for first in firsts[split]] for split in SPLITS}
 
-    def _generate_examples(self, split: Split, emoji: Sequence[Emoji]) -> Iterator[tuple[int, dict[str, Any]]]:
-        config = self._config()
+    def _examples(self, split: Split, emoji: Sequence[Emoji], first: int) -> Iterator[dict[str, Any]]:
+        config, which = self._config(), slice(first, first + _SHARD)
         encoded: dict[str, bytes] = {}  # of one emoji by its background: clips on white differ in words alone
-        for index, clip in enumerate(examples(split, emoji, size=config.size, fps=config.fps)):
+        for index, clip in enumerate(examples(split, emoji, which, size=config.size, fps=config.fps)):
             if index % VARIANTS == 0:
                 encoded = {}
             if clip.background not in encoded:
                 encoded[clip.background] = encode(clip.video, config.fps)
-            yield (
-                index,
-                {
-                    "video": encoded[clip.background],
-                    "frames": len(clip.video),
-                    "height": config.size,
-                    "width": config.size,
-                    "caption": clip.caption,
-                    "fps": float(config.fps),
-                    "emoji": clip.emoji.base,
-                    "tone": clip.emoji.tone,
-                    "name": clip.emoji.names[0],
-                    "group": clip.emoji.group,
-                    "background": clip.background,
-                },
-            )
+            yield {
+                "video": encoded[clip.background],
+                "frames": len(clip.video),
+                "height": config.size,
+                "width": config.size,
+                "caption": clip.caption,
+                "fps": float(config.fps),
+                "emoji": clip.emoji.base,
+                "tone": clip.emoji.tone,
+                "name": clip.emoji.names[0],
+                "group": clip.emoji.group,
+                "background": clip.background,
+            }
 
     def _config(self) -> AnimatedEmojiConfig:
         assert isinstance(self.builder_config, AnimatedEmojiConfig)  # TFDS types it as its base class
         return self.builder_config
 
 
-def build(data_dir: Path, config: str, packages: Path | None = None) -> Path:
+def build(data_dir: Path, config: str, packages: Path | None = None, report: Report = silent) -> Path:
     """Prepares a configuration in `data_dir` (a no-op where it is there) and names its folder.
 
     RequestError when `packages` (None: the default folder) lacks some; nothing is left behind then.
     """
-    builder = _builder(data_dir, config, packages)
-    # TFDS announces itself on standard output, which belongs to results.
-    with contextlib.redirect_stdout(sys.stderr):
-        builder.download_and_prepare()
-    return Path(builder.data_path)
+    return prepare(_builder(data_dir, config, packages), report)
 
 
 def open_built(data_dir: Path, config: str, split: str) -> Sequence[dict[str, Any]]:

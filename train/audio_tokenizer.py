@@ -20,7 +20,7 @@ import optax
 
 from reelm.lm import sharding
 from reelm.lm.mesh import MeshSpec
-from reelm.sampling.model import load
+from reelm.sampling.model_folder import load
 from reelm.tokenizer import quantizer
 from reelm.tokenizer.audio import AudioTokenizer, AudioTokenizerConfig, autoencode, init_params
 from reelm.tokenizer.codes import CodeSpec
@@ -82,12 +82,15 @@ class SoundData:
 
     Attributes:
         hops: length of a piece in audio frames.
+        whole_hops: pieces begin where an audio frame does: for sounds that set in with video frames. A code then need
+            not say when within its audio frame a sound sets in.
         gains: range of factors by which a piece is made louder; half of the pieces are also turned upside down.
     """
 
     dataset: str = "moving_digits_sound"
     source_frames: int = 17
     hops: int = 20
+    whole_hops: bool = False
     gains: tuple[float, float] = (0.5, 1.2)
 
 
@@ -134,11 +137,11 @@ class RandomPiece(grain.transforms.RandomMap):
 
     def random_map(self, element: Mapping[str, Any], rng: np.random.Generator) -> Any:
         sound = heard(element, self.model)
-        samples = self.data.hops * self.model.hop
+        samples, step = self.data.hops * self.model.hop, self.model.hop if self.data.whole_hops else 1
         sound = np.pad(sound, ((0, max(0, samples - len(sound))), (0, 0)))
         # A few tries: silence teaches nothing after the first steps, but some must be heard.
         for tries_left in (2, 1, 0):
-            first = int(rng.integers(len(sound) - samples + 1))
+            first = step * int(rng.integers((len(sound) - samples) // step + 1))
             piece = sound[first : first + samples]
             if piece.std() > 1e-2 or not tries_left:
                 gain = rng.uniform(*self.data.gains) * rng.choice([-1, 1])

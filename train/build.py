@@ -21,8 +21,9 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from array_record.python.array_record_data_source import ArrayRecordDataSource
 
@@ -34,6 +35,7 @@ from .manifest import Source, sources
 from .stored_clip import StoredClip
 
 BUILD_FILE = "build.json"
+SHARD_BYTES = 256 * 2**20  # of clips in a file of the data set, one clip at least
 _FORMAT = 1
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _COMMAND = (sys.executable, "-m", build_worker.__name__)
@@ -131,13 +133,27 @@ def built_names(data_dir: Path) -> tuple[str, ...]:
     return tuple(sorted(path.parent.name for path in data_dir.glob(f"*/{BUILD_FILE}")))
 
 
+class _Record(NamedTuple):
+    """A clip in the ArrayRecord file of its source."""
+
+    frames: int
+    height: int
+    width: int
+    size: int
+    """Bytes it takes."""
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        return self.frames, self.height, self.width
+
+
 @dataclass(frozen=True)
 class _Part:
-    """What became of one file: the shapes [frames, height, width] of its clips in the ArrayRecord file `path`."""
+    """What became of one file: the clips in the ArrayRecord file `path`, or why there are none."""
 
     source: Source
     path: Path
-    clips: Sequence[tuple[int, int, int]] = ()
+    clips: Sequence[_Record] = ()
     fault: str = ""
 
 
@@ -210,7 +226,7 @@ def _known(folder: Path, source: Source, config: CuttingConfig, staging: Path) -
     status = (folder / source.name).stat()
     identity = json.dumps([asdict(source), status.st_size, status.st_mtime_ns, asdict(config)], sort_keys=True)
     path = staging / f"{hashlib.sha256(identity.encode()).hexdigest()[:32]}.array_record"
-    with contextlib.suppress(OSError, ValueError, KeyError):
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         return _part(source, path, json.loads(path.with_suffix(".json").read_text()))
     return path
 
@@ -218,7 +234,7 @@ def _known(folder: Path, source: Source, config: CuttingConfig, staging: Path) -
 def _part(source: Source, path: Path, answer: dict[str, Any]) -> _Part:
     if "fault" in answer:
         return _Part(source, path, fault=answer["fault"])
-    return _Part(source, path, [(frames, height, width) for frames, height, width in answer["clips"]])
+    return _Part(source, path, [_Record(*clip) for clip in answer["clips"]])
 
 
 def _split(good: Sequence[_Part], test_share: float) -> dict[str, list[_Part]]:
@@ -234,7 +250,7 @@ def _split(good: Sequence[_Part], test_share: float) -> dict[str, list[_Part]]:
 
 def _runs(parts: Sequence[_Part]) -> list[tuple[int, int, int, int]]:
     """(clips, frames, height, width) of each bucket, in the order in which they stand in a split."""
-    counts = Counter(shape for part in parts for shape in part.clips)
+    counts = Counter(clip.shape for part in parts for clip in part.clips)
     return [(counts[shape], *shape) for shape in sorted(counts)]
 
 
@@ -242,18 +258,36 @@ def _write_set(staging: Path, name: str, splits: dict[str, list[_Part]], fields:
     from . import folder_tfds  # TFDS takes a second to import: only those who build or read pay it
 
     shutil.rmtree(staging / "set", ignore_errors=True)  # of a build that was stopped just here
-    folder_tfds.write(name, staging / "set", {split: _clips(parts) for split, parts in splits.items()})
+    shards = {split: [_read(shard) for shard in _shards(parts)] for split, parts in splits.items()}
+    folder_tfds.write(name, staging / "set", shards)
     _write_json(staging / "set" / name / BUILD_FILE, fields)
 
 
-def _clips(parts: Sequence[_Part]) -> Iterator[StoredClip]:
-    """Bucket by bucket, in each by the names of their files and by time."""
+def _shards(parts: Sequence[_Part]) -> Iterator[list[tuple[Path, int]]]:
+    """The files of a split: for each the clips in it, as their part and their place there.
+
+    They stand bucket by bucket, in each by the names of their sources and by time.
+    """
+    shard: list[tuple[Path, int]] = []
+    room = SHARD_BYTES
     for _, *shape in _runs(parts):
         for part in parts:
-            wanted = [index for index, clip in enumerate(part.clips) if clip == tuple(shape)]
-            if wanted:
-                records = ArrayRecordDataSource(str(part.path))
-                yield from (StoredClip.unpack(records[index]) for index in wanted)
+            for place, clip in enumerate(part.clips):
+                if clip.shape != tuple(shape):
+                    continue
+                if shard and clip.size > room:
+                    yield shard
+                    shard, room = [], SHARD_BYTES
+                shard.append((part.path, place))
+                room -= clip.size
+    if shard:
+        yield shard
+
+
+def _read(shard: Sequence[tuple[Path, int]]) -> Iterator[StoredClip]:
+    for path, clips in groupby(shard, key=lambda clip: clip[0]):
+        records = ArrayRecordDataSource(str(path))
+        yield from (StoredClip.unpack(records[place]) for _, place in clips)
 
 
 def _write_json(path: Path, value: Any) -> None:

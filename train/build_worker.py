@@ -37,8 +37,8 @@ def task(path: Path, source: Source, config: CuttingConfig, part: Path) -> dict[
 def work(asked: dict[str, Any], alive: Callable[[], None]) -> dict[str, Any]:
     """What came of it.
 
-    {"clips": [[frames, height, width], ...]}, or {"fault": why the file is of no use}, or {"stop": why no file can be
-    worked on}.
+    {"clips": [[frames, height, width, bytes], ...]}, or {"fault": why the file is of no use}, or {"stop": why no file
+    can be worked on}.
     """
     config = asked["config"]
     config = CuttingConfig(**config | {"buckets": Buckets(**config["buckets"])})
@@ -62,8 +62,9 @@ def work(asked: dict[str, Any], alive: Callable[[], None]) -> dict[str, Any]:
                 return {"fault": _one_line(error if isinstance(error, RequestError) else repr(error))}
             if clip is None:
                 break
-            writer.write(clip.pack())
-            made.append([clip.frames, clip.height, clip.width])
+            record = clip.pack()
+            writer.write(record)
+            made.append([clip.frames, clip.height, clip.width, len(record)])
         writer.close()
     except Exception as error:
         return {"stop": f"{asked['part']} cannot be written: {_one_line(error)}"}

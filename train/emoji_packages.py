@@ -15,9 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from reelm.tokenizer.home import home
 from reelm.tokenizer.request import RequestError
-
-from .mnist import cache_folder
 
 PICTURES = tuple(f"@lobehub/fluent-emoji-anim-{number}@1.0.0" for number in (1, 2, 3, 4))
 NAMES, KEYWORDS = "emoji-datasource@16.0.0", "emojilib@4.0.3"
@@ -63,7 +62,7 @@ class Emoji:
 
 def default_source() -> Path:
     """Where packages are looked for: `$REELM_HOME/animated_emoji`."""
-    return cache_folder() / "animated_emoji"
+    return home() / "animated_emoji"
 
 
 def read_packages(source: Path | None = None) -> tuple[Emoji, ...]:

@@ -74,15 +74,9 @@ def generation(
     result: dict[str, dict[str, Any]] = {}
     for number, group in enumerate(groups):
         scenes, captions = prompts(group, clips, seed=seed)
-        videos: list[np.ndarray] = []
-        for i, start in enumerate(range(0, clips, batch)):
-            asked = captions[start : start + batch]
-            # The last batch is filled up, so that the model's program is compiled for one shape alone.
-            filled = (asked * batch)[:batch]
-            made = model.generate(filled, num_frames=num_frames, seed=seed + i)
-            videos += [clip.video for clip in made[: len(asked)]]
-            if progress is not None:
-                progress(number * clips + len(videos), len(groups) * clips)
+        told = counting(progress, number * clips, len(groups) * clips)
+        made = generated(model, captions, batch=batch, seed=seed, num_frames=num_frames, done=told)
+        videos = [clip.video for clip in made]
         digits = moving_digits.digits_for(GROUPS[group][0])
         real = [moving_digits.render(scene, digits, num_frames) for scene in scenes]
         result[group] = judged(videos, scenes) | {"real": judged(real, scenes)["all_right"]}
@@ -90,6 +84,31 @@ def generation(
             sheets.mkdir(parents=True, exist_ok=True)
             contact_sheet(videos[:_SHEET_ROWS], sheets / f"{group}.png", columns=9)
     return result
+
+
+def generated(
+    model: Generator,
+    captions: Sequence[str],
+    *,
+    batch: int,
+    seed: int,
+    num_frames: int,
+    done: Callable[[int], object] | None = None,
+) -> list[Any]:
+    """The clip of each caption; batch i of `batch` captions has the seed `seed` + i. done: called with clips made."""
+    made: list[Any] = []
+    for i, start in enumerate(range(0, len(captions), batch)):
+        asked = list(captions[start : start + batch])
+        # The last batch is filled up, so that the model's program is compiled for one shape alone.
+        made += model.generate((asked * batch)[:batch], num_frames=num_frames, seed=seed + i)[: len(asked)]
+        if done is not None:
+            done(len(made))
+    return made
+
+
+def counting(progress: Progress | None, before: int, total: int) -> Callable[[int], object] | None:
+    """What tells `progress` of clips made after `before` others, of `total` in all."""
+    return None if progress is None else lambda here: progress(before + here, total)
 
 
 def prompts(group: str, clips: int, *, seed: int = 0) -> tuple[list[Scene], list[str]]:

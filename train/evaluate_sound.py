@@ -15,6 +15,7 @@ from reelm.tokenizer.audio import AudioTokenizer
 from . import moving_digits_sound
 from .moving_digits import FPS, Scene
 from .moving_digits_sound import SAMPLE_RATE, bounces
+from .picture_bounces import Bounces
 from .scores import wilson_interval
 from .sound_scores import is_silent, matched, mel_distance, si_sdr, ticks
 from .spoken_judge import read
@@ -58,6 +59,7 @@ def reconstruction(
         if progress is not None:
             progress(start + len(here), clips)
     pairs = list(zip(originals, rebuilt, strict=True))
+    truth = [true_bounces(scene, num_frames) for scene in scenes]
     words, n = heard_words(rebuilt, scenes), len(scenes)
     bits = np.concatenate(ids)[..., None] >> np.arange(tokenizer.config.bits) & 1
     return {
@@ -68,8 +70,8 @@ def reconstruction(
         "words": words / n,
         "words_interval": list(wilson_interval(words, n)),
         "words_originals": heard_words(originals, scenes) / n,
-        "ticks": heard_ticks(rebuilt, scenes),
-        "ticks_originals": heard_ticks(originals, scenes),
+        "ticks": heard_ticks(rebuilt, truth),
+        "ticks_originals": heard_ticks(originals, truth),
         "silence": float(np.mean(kept_silent)) if kept_silent else None,
         "bit_balance": float(np.mean(1 - np.abs(1 - 2 * bits.mean(axis=(0, 1))))),
     }
@@ -81,14 +83,22 @@ def heard_words(tracks: Sequence[np.ndarray], scenes: Sequence[Scene]) -> int:
     return sum(read(track, SAMPLE_RATE) == names for track, names in zip(tracks, said, strict=True))
 
 
-def heard_ticks(tracks: Sequence[np.ndarray], scenes: Sequence[Scene]) -> dict[str, float]:
-    """Bounces and the ticks heard for them within one video frame.
+def heard_ticks(tracks: Sequence[np.ndarray], wanted: Sequence[Bounces]) -> dict[str, float]:
+    """Bounces and the ticks heard for them within one video frame, in tracks `[S, C]` at SAMPLE_RATE.
 
-    bounces: how many there are; heard: the share with a tick; false: ticks without a bounce, a clip
+    bounces: how many there are; heard: the share with a tick; false: ticks without a bounce, a clip. One tick where the
+    clip ends too early to tell a bounce is neither.
     """
-    heard = wanted = false = 0
-    for track, scene in zip(tracks, scenes, strict=True):
-        times = np.array(bounces(scene, len(track) * FPS // SAMPLE_RATE)) / FPS
-        right, extra = matched(ticks(track, SAMPLE_RATE), times, TICK_TOLERANCE)
-        heard, wanted, false = heard + right, wanted + len(times), false + extra
-    return {"bounces": wanted, "heard": heard / max(wanted, 1), "false": false / len(tracks)}
+    heard = count = false = 0
+    for track, there in zip(tracks, wanted, strict=True):
+        found = ticks(track, SAMPLE_RATE)
+        right, extra = matched(found, there.frames / FPS, TICK_TOLERANCE)
+        perhaps = matched(found, np.concatenate([there.frames, there.unsure]) / FPS, TICK_TOLERANCE)[0]
+        heard, count = heard + right, count + len(there.frames)
+        false += extra - int(perhaps > right)
+    return {"bounces": count, "heard": heard / max(count, 1), "false": false / len(tracks)}
+
+
+def true_bounces(scene: Scene, num_frames: int) -> Bounces:
+    """The bounces of a scene, all of them known."""
+    return Bounces(frames=np.array(bounces(scene, num_frames), int), unsure=np.zeros(0, int))

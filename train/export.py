@@ -5,17 +5,21 @@ from pathlib import Path
 from typing import Any
 
 from reelm.lm.transformer import LMConfig
-from reelm.sampling.model import Defaults, LanguageModel, Model, load
+from reelm.lm.words import Text
+from reelm.sampling.model import Defaults, LanguageModel, Model
+from reelm.sampling.model_folder import load
 from reelm.sampling.weights import StoredType
 from reelm.tokenizer.request import RequestError
 from reelm.tokenizer.text import TextTokenizer
+from reelm.tokenizer.text_encoder import load as load_encoder
 
 from .audio_tokenizer import open_audio_tokenizer
 from .checkpoints import restore_params
-from .lm import TEXT_FILE
+from .remote import fetched
 from .video_tokenizer import open_tokenizer
+from .words import TEXT_FILE, check_encoder
 
-_FOLDERS = ("start_from", "video_tokenizer", "audio_tokenizer")
+_FOLDERS = ("start_from", "video_tokenizer", "audio_tokenizer", "text_encoder")
 
 
 def export(
@@ -24,11 +28,15 @@ def export(
     output: Path,
     *,
     audio_tokenizer: Path | None = None,
+    text_encoder: Path | None = None,
     dtype: StoredType = "float32",
     cfg_scale: float = 1.0,
     min_p: float = 0.0,
 ) -> Model:
     """Writes the averaged weights of the newest checkpoints as a model folder, with a record of all runs.
+
+    text_encoder: folder of the frozen encoder that a language model reads; None for where it was in training. A small
+    one goes along, a large one is named.
 
     RequestError when a folder holds no training, or the language model was trained on codes of another tokenizer.
     """
@@ -55,7 +63,14 @@ def export(
                 f"{audio.hash}; tokenize the clips again and train on those"
             )
         tasks = {bucket["task"] for stage in config["stages"] for bucket in stage["buckets"]}
-        text = TextTokenizer((lm / TEXT_FILE).read_bytes())
+        text: Text
+        if model_config.text_width:
+            text = load_encoder(
+                fetched(Path(text_encoder or config["text_encoder"])), max_tokens=model_config.text_slots
+            )
+            check_encoder(text, config["text_encoder_hash"], lm)
+        else:
+            text = TextTokenizer((lm / TEXT_FILE).read_bytes())
         language_model = LanguageModel(model_config, params, text, tuple(sorted(tasks)))
         # The clips that most of the training was on.
         _, _, height, width = max(token_set["runs"])

@@ -1,4 +1,4 @@
-"""Training the language model: token sets in, a trained Transformer and its text tokenizer out.
+"""Training the language model: token sets in, a trained Transformer and what reads its words out.
 
 `reelm train lm CONFIG --workdir DIR` ends here. A step reads a batch of clips of one length and descends on the cross
 entropy of their codes, with a small penalty on the logits' scale (z-loss, PaLM, arXiv 2204.02311, section 5).
@@ -21,16 +21,15 @@ from reelm.lm.fused_attention import Kernel, kernel_for
 from reelm.lm.likelihood import cross_entropy
 from reelm.lm.mesh import MeshSpec
 from reelm.lm.prefix import ClipCodes
-from reelm.lm.stream import HEAD
 from reelm.lm.transformer import LMConfig, Remat, init_params
 from reelm.lm.weights import check_mesh, for_training
+from reelm.lm.words import Text
 from reelm.sampling.model import Defaults, LanguageModel, Model
-from reelm.sampling.output import replacing
 from reelm.tokenizer.codes import bits_to_ids
 from reelm.tokenizer.request import RequestError
 from reelm.tokenizer.text import TextTokenizer
 
-from . import cluster, feed, loop, state
+from . import feed, loop, state
 from .audio_tokenizer import open_audio_tokenizer
 from .checkpoints import restore_params
 from .contact_sheet import contact_sheet
@@ -45,8 +44,8 @@ from .state import TrainState
 from .throughput import Load
 from .tokens import TokenSource, open_tokens
 from .video_tokenizer import open_tokenizer
+from .words import TEXT_FILE, check_encoder, embed, open_text, text_tokenizer
 
-TEXT_FILE = "text.model"
 _EVALUATION_BATCHES = 16
 _SAMPLES = 4  # clips made at a time while training, of the first captions that a prompt can hold
 
@@ -61,6 +60,8 @@ class LMRun:
             one without leaves them aside.
         video_tokenizer: what made the tokens, to turn samples into clips while training; None for no samples.
         audio_tokenizer: likewise, of a model with sound.
+        text_encoder: folder of the frozen encoder that reads the captions, of a model with a `text_width`; None for a
+            text tokenizer that is trained on them.
         held_out: token sets of clips not trained on, for evaluations.
         stages: lengths of clips over the run; images first teach what things look like at a fraction of a clip's cost.
         drop_text: share of samples whose words are taken out, so that guidance has an unconditional model.
@@ -80,6 +81,7 @@ class LMRun:
     held_out: tuple[Path, ...] = ()
     video_tokenizer: Path | None = None
     audio_tokenizer: Path | None = None
+    text_encoder: Path | None = None
     stages: tuple[Stage, ...] = (Stage(),)
     drop_text: float = 0.1
     corrupt: float = 0.0
@@ -151,6 +153,8 @@ def train(run: LMRun, workdir: Path) -> TrainState:
     check_mesh(run.model, dict(mesh.shape))
     check_batches(run, sharding.batch_parts(mesh))
     text, there = _start(run, sources, workdir)
+    held_back = _open_all(run.held_out, sources[0].index.tokenizer_hash) if run.held_out else []
+    embed(run.model, text, [*sources, *held_back])
 
     def to_sample(source: TokenSource, bucket: Bucket) -> ToSample:
         clock = {"fps": source.index.fps, "stride": source.index.time_stride}
@@ -161,7 +165,6 @@ def train(run: LMRun, workdir: Path) -> TrainState:
     held_out = None
     if run.held_out:
         last = replace(run.stages[-1], steps=None, token_weights=None)
-        held_back = _open_all(run.held_out, sources[0].index.tokenizer_hash)
         held_out = mixture([last], held_back, to_sample, seed=0, **share)
     of_ema = jax.jit(lambda params, batch: make_loss(run)(params, batch, jax.random.key(0), jnp.zeros((), jnp.int32)))
 
@@ -170,8 +173,9 @@ def train(run: LMRun, workdir: Path) -> TrainState:
         assert held_out is not None
         found: dict[str, list[float]] = {}
         for i in range(_EVALUATION_BATCHES):
+            batch = feed.place(held_out[i], mesh)
             with jax.set_mesh(mesh):
-                value, metrics = of_ema(current.ema, feed.place(held_out[i], mesh))
+                value, metrics = of_ema(current.ema, batch)
             for name, number in {"loss": value, **metrics}.items():
                 found.setdefault(name, []).append(float(number))
         return {name: sum(numbers) / len(numbers) for name, numbers in found.items()}
@@ -189,8 +193,10 @@ def train(run: LMRun, workdir: Path) -> TrainState:
     initial, _, step = build(run, mesh, there)
     first, weights = sources[0], sum(leaf.size for leaf in jax.tree.leaves(initial.params) if leaf.ndim > 1)
     words = (first[i]["caption"] for i in range(min(1000, len(first))))
-    fitting = (caption for caption in words if len(text.encode(caption)) <= run.model.prefix - HEAD)
+    fitting = (caption for caption in words if text.count(caption) <= run.model.text_slots)
     captions = list(islice(fitting, _SAMPLES)) or [""]
+
+    named = {} if isinstance(text, TextTokenizer) else {"text_encoder_hash": text.hash}
 
     def samples(current: TrainState, folder: Path) -> None:
         assert tokenizer is not None
@@ -212,7 +218,7 @@ def train(run: LMRun, workdir: Path) -> TrainState:
         evaluate=None if held_out is None else evaluate,
         load=load,
         preview=preview,
-        resolved={**asdict(run), "token_sets": [asdict(source.index) for source in sources]},
+        resolved={**asdict(run), "token_sets": [asdict(source.index) for source in sources], **named},
         label="language model",
     )
 
@@ -250,44 +256,27 @@ def check_batches(run: LMRun, parts: int) -> None:
             )
 
 
-def _start(run: LMRun, sources: Sequence[TokenSource], workdir: Path) -> tuple[TextTokenizer, dict]:
-    """Text tokenizer, and the parameters that are not to be fresh: those of `start_from`."""
+def _start(run: LMRun, sources: Sequence[TokenSource], workdir: Path) -> tuple[Text, dict]:
+    """What reads captions, and the parameters that are not to be fresh: those of `start_from`."""
     if run.start_from is None:
-        return text_tokenizer(sources, run.model.text_vocabulary, workdir), {}
+        train = lambda: text_tokenizer(sources, run.model.text_vocabulary)  # noqa: E731
+        return open_text(run.model, run.text_encoder, workdir, train), {}
     start_from = fetched(run.start_from)
     there, _, config = restore_params(start_from)
-    was, model = config.get("model", {}), json.loads(json.dumps(asdict(run.model)))
+    fresh, model = (json.loads(json.dumps(asdict(sizes))) for sizes in (LMConfig(), run.model))
+    was = fresh | config.get("model", {})  # what an older run did not know of, it had not
     if not was.get("sound_levels"):
         # A silent model may get sound: all that it knows stays of use.
         was, model = ({name: v for name, v in sizes.items() if not name.startswith("sound_")} for sizes in (was, model))
     changed = list(differences(was, model))
     if changed:
         raise RequestError(f"{run.start_from} is no language model of these sizes: {'; '.join(changed)}")
-    mine, others = Path(workdir) / TEXT_FILE, start_from / TEXT_FILE
-    cluster.from_first(lambda: None if mine.exists() else _write(mine, others.read_bytes()))
+    theirs = lambda: TextTokenizer((start_from / TEXT_FILE).read_bytes())  # noqa: E731
+    text = open_text(run.model, run.text_encoder, workdir, theirs)
+    if not isinstance(text, TextTokenizer):
+        check_encoder(text, config["text_encoder_hash"], run.start_from)
     # A kind of prefix that the other never saw is learned from nothing.
-    return text_tokenizer(sources, run.model.text_vocabulary, workdir), there
-
-
-def text_tokenizer(sources: Sequence[TokenSource], vocabulary: int, workdir: Path) -> TextTokenizer:
-    """The text tokenizer of a run, trained on the token sets' captions when there is none in `workdir` yet."""
-    path = Path(workdir) / TEXT_FILE
-
-    def write() -> None:
-        if not path.exists():
-            share = 20_000 // len(sources)
-            captions = [source[i]["caption"] for source in sources for i in range(min(len(source), share))]
-            # A set may have no captions; bytes are then all the vocabulary there is.
-            _write(path, TextTokenizer.train(list(filter(str.strip, captions)) or ["clip"], vocabulary).model)
-
-    cluster.from_first(write)
-    return TextTokenizer(path.read_bytes())
-
-
-def _write(path: Path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as temporary:
-        temporary.write_bytes(data)
+    return text, there
 
 
 def _check_sound(model: LMConfig, sources: Sequence[TokenSource], audio_hash: str | None) -> None:

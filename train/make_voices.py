@@ -9,7 +9,7 @@ and to 8 kHz. Speakers, not recordings, are split between training and testing.
 import argparse
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,7 +21,7 @@ from reelm.tokenizer.sound import resample
 from .moving_digits import DIGIT_WORDS
 from .voices import VOICES_FILE, VOICES_RATE, Split, to_mu_law
 
-_FSDD: dict[Split, tuple[str, ...]] = {"train": ("jackson", "nicolas", "lucas", "yweweler"), "test": ("theo", "george")}
+FSDD: dict[Split, tuple[str, ...]] = {"train": ("jackson", "nicolas", "lucas", "yweweler"), "test": ("theo", "george")}
 _FSDD_TAKES: dict[Split, int] = {"train": 10, "test": 6}
 _ASTERISK: dict[Split, tuple[str, ...]] = {"train": (), "test": ("allison",)}
 _FLITE: dict[Split, tuple[str, ...]] = {"train": ("slt", "awb", "kal16"), "test": ("rms",)}
@@ -47,7 +47,7 @@ class Take(NamedTuple):
 
 def gather(split: Split, fsdd: Path, asterisk: Path) -> Iterator[Take]:
     """All recordings of a split."""
-    for speaker in _FSDD[split]:
+    for speaker in FSDD[split]:
         for digit in range(10):
             for take in np.arange(_FSDD_TAKES[split]) * 50 // _FSDD_TAKES[split]:
                 yield Take(f"fsdd-{speaker}", digit, read(fsdd / "recordings" / f"{digit}_{speaker}_{take}.wav"))
@@ -67,11 +67,11 @@ def gather(split: Split, fsdd: Path, asterisk: Path) -> Iterator[Take]:
                 )
 
 
-def spoken(*command: str) -> np.ndarray:
-    """What a command that ends with the name of a file writes there."""
+def spoken(*command: str, after: Sequence[str] = (), said: str = "") -> np.ndarray:
+    """What a command writes to the file whose name follows it, and then what comes `after`; it reads what is `said`."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "word.wav"
-        subprocess.run([*command, str(path)], check=True, capture_output=True)
+        subprocess.run([*command, str(path), *after], check=True, capture_output=True, input=said.encode())
         return read(path)
 
 
@@ -98,6 +98,18 @@ def read(path: Path) -> np.ndarray:
     return sound
 
 
+def packed(takes: Sequence[Take], part: str) -> dict[str, np.ndarray]:
+    """The arrays as which recordings are stored, their names beginning with `part`: see `voices.read`."""
+    names = list(dict.fromkeys(take.speaker for take in takes))
+    return {
+        f"{part}_names": np.array(names),
+        f"{part}_digits": np.array([take.digit for take in takes], np.uint8),
+        f"{part}_speakers": np.array([names.index(take.speaker) for take in takes], np.uint8),
+        f"{part}_codes": np.concatenate([to_mu_law(take.samples) for take in takes]),
+        f"{part}_ends": np.cumsum([len(take.samples) for take in takes]).astype(np.int32),
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Gathers the spoken digits that ship.")
     parser.add_argument("--fsdd", type=Path, required=True, help="checkout of the Free Spoken Digit Dataset")
@@ -105,13 +117,7 @@ def main() -> None:
     arguments = parser.parse_args()
     arrays: dict[str, Any] = {}
     for split in ("train", "test"):
-        takes = list(gather(split, arguments.fsdd, arguments.asterisk))
-        names = list(dict.fromkeys(take.speaker for take in takes))
-        arrays[f"{split}_names"] = np.array(names)
-        arrays[f"{split}_digits"] = np.array([take.digit for take in takes], np.uint8)
-        arrays[f"{split}_speakers"] = np.array([names.index(take.speaker) for take in takes], np.uint8)
-        arrays[f"{split}_codes"] = np.concatenate([to_mu_law(take.samples) for take in takes])
-        arrays[f"{split}_ends"] = np.cumsum([len(take.samples) for take in takes]).astype(np.int32)
+        arrays |= packed(list(gather(split, arguments.fsdd, arguments.asterisk)), split)
     np.savez_compressed(VOICES_FILE, **arrays)
     print(f"{VOICES_FILE.name}: {VOICES_FILE.stat().st_size / 2**20:.1f} MiB")
 

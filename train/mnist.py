@@ -6,7 +6,6 @@ Goes out: a `DigitSet`. Knows nothing of video. MNIST is the work of Yann LeCun 
 """
 
 import gzip
-import os
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from reelm.tokenizer.home import home
 from reelm.tokenizer.request import RequestError
 
 Split = Literal["train", "test"]
@@ -42,14 +42,9 @@ class DigitSet:
         return tuple(np.flatnonzero(self.labels == digit) for digit in range(10))
 
 
-def cache_folder() -> Path:
-    """Where data that does not ship is kept: `$REELM_HOME`, else `~/.cache/reelm`."""
-    return Path(os.environ.get("REELM_HOME") or Path.home() / ".cache" / "reelm")
-
-
 def folder() -> Path:
     """Where the whole set is looked for."""
-    return cache_folder() / "mnist"
+    return home() / "mnist"
 
 
 def load(split: Split, source: Source = "auto") -> DigitSet:

@@ -89,10 +89,10 @@ def soundtrack(
     for mover in scene.movers:
         take = int(rng.choice(voices.takes[speaker, mover.digit]))
         word = gain * _respoken(voices.recording(take), speed, sample_rate)
-        _add(track, word, start)
+        add(track, word, start)
         start += len(word) + round(BETWEEN_WORDS * sample_rate)
     for frame in bounces(scene, num_frames):
-        _add(track, tick(sample_rate), frame * sample_rate // FPS)
+        add(track, tick(sample_rate), frame * sample_rate // FPS)
     # On the grid of 16 bits, so that a stored clip is this very clip.
     return (np.round(np.clip(track, -1, 1) * 32767) / 32768).astype(np.float32)[:, None]
 
@@ -132,7 +132,7 @@ def _respoken(recording: np.ndarray, speed: float, sample_rate: int) -> np.ndarr
     return np.sum(padded[first[:, None] + offsets + _REACH] * cutoff * np.sinc(cutoff * away) * window, axis=1)
 
 
-def _add(track: np.ndarray, sound: np.ndarray, start: int) -> None:
+def add(track: np.ndarray, sound: np.ndarray, start: int) -> None:
     """Adds what of `sound` lies inside the track."""
     room = track[start : start + len(sound)]
     room += sound[: len(room)]

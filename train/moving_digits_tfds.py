@@ -1,26 +1,26 @@
 """Moving digits as TFDS data sets: record `i` of a split is exactly `moving_digits.example(split, i, num_frames)`.
 
 Comes in: handwriting and scenes from `moving_digits.py`, or clips with sound from `moving_digits_sound.py`. Goes out:
-ArrayRecord files that any TFDS or Grain reader opens with random access, without TensorFlow. This is the only file of
-the package that imports TFDS.
+ArrayRecord files that any TFDS or Grain reader opens with random access, without TensorFlow.
 """
 
-import contextlib
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
-from etils import epath
 
 from reelm.tokenizer.request import RequestError
 
 from . import moving_digits_sound
 from .mnist import DigitSet, Source
 from .moving_digits import COLOURS, DIRECTIONS, FPS, SIZE, SPLITS, Example, Split, digits_for, example
+from .sharded_tfds import Report, Shard, ShardedBuilder, prepare, silent
+
+_SHARD = 2_500  # clips
 
 _DESCRIPTION = """
 Captioned clips of one or two handwritten MNIST digits that move over a black 64x64 picture at 8 frames a second and
@@ -57,7 +57,7 @@ class MovingDigitsConfig(tfds.core.BuilderConfig):
     handwriting: Source = "auto"
 
 
-class MovingDigits(tfds.core.GeneratorBasedBuilder):
+class MovingDigits(ShardedBuilder):
     """The builder; `MovingDigits(config="small", file_format="array_record").download_and_prepare()`."""
 
     VERSION = tfds.core.Version("1.0.0")
@@ -76,9 +76,6 @@ class MovingDigits(tfds.core.GeneratorBasedBuilder):
     ]
 
     DESCRIPTION = _DESCRIPTION
-
-    # TFDS looks this up through importlib_resources, which it does not require, so an install may lack it.
-    code_path = epath.Path(__file__)
 
     def _features(self) -> dict[str, Any]:
         return {
@@ -109,16 +106,20 @@ class MovingDigits(tfds.core.GeneratorBasedBuilder):
             disable_shuffling=True,
         )
 
-    def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Iterator[Any]]:
-        del dl_manager  # the handwriting is local
-        return {split: self._generate_examples(split) for split in SPLITS}
+    def shards(self) -> dict[str, list[Shard]]:
+        config = self._config()
+        firsts = {split: range(0, getattr(config, split), _SHARD) for split in SPLITS}
+        return {split: [partial(self._examples, split, first) for first in firsts[split]] for split in SPLITS}
 
-    def _generate_examples(self, split: Split) -> Iterator[tuple[int, dict[str, Any]]]:
-        config = self.builder_config
-        assert isinstance(config, MovingDigitsConfig)  # TFDS has made it one, and types it as its base class
+    def _examples(self, split: Split, first: int) -> Iterator[dict[str, Any]]:
+        config = self._config()
         digits = digits_for(split, config.handwriting)
-        for index in range(getattr(config, split)):
-            yield index, self._record(split, index, config.num_frames, digits)
+        for index in range(first, min(first + _SHARD, getattr(config, split))):
+            yield self._record(split, index, config.num_frames, digits)
+
+    def _config(self) -> MovingDigitsConfig:
+        assert isinstance(self.builder_config, MovingDigitsConfig)  # TFDS types it as its base class
+        return self.builder_config
 
     def _record(self, split: Split, index: int, num_frames: int, digits: DigitSet) -> dict[str, Any]:
         return _described(example(split, index, num_frames, digits), digits)
@@ -161,13 +162,9 @@ def _described(clip: Example | moving_digits_sound.SoundingExample, digits: Digi
 _BUILDERS = {"moving_digits": MovingDigits, "moving_digits_sound": MovingDigitsSound}
 
 
-def build(name: str, data_dir: Path, config: str) -> Path:
+def build(name: str, data_dir: Path, config: str, report: Report = silent) -> Path:
     """Prepares a configuration of `BUILDER_CONFIGS` in `data_dir` (a no-op where it is there) and names its folder."""
-    builder = _builder(name, data_dir, config)
-    # TFDS announces itself on standard output, which belongs to results.
-    with contextlib.redirect_stdout(sys.stderr):
-        builder.download_and_prepare()
-    return Path(builder.data_path)
+    return prepare(_builder(name, data_dir, config), report)
 
 
 def open_built(name: str, data_dir: Path, config: str, split: Split) -> Sequence[dict[str, Any]]:

@@ -20,9 +20,8 @@ from typing import Any
 
 import fsspec
 
+from reelm.tokenizer.home import home
 from reelm.tokenizer.request import RequestError
-
-from .mnist import cache_folder
 
 # As typed, or as `pathlib` leaves it: with one slash.
 _URL = re.compile(r"([a-z][a-z0-9+]+):/{1,2}([^/].*)")
@@ -107,9 +106,9 @@ class _Place:
         except ValueError as error:
             raise RequestError(f"no kind of path is called {match[1]}://; gs:// and s3:// are some") from error
         self._root = self._root.rstrip("/")
-        home = cache_folder() / "remote" / hashlib.sha256(self.url.encode()).hexdigest()[:24]
-        self.folder = home / self._root.rpartition("/")[2]
-        self._known = home / "known.json"
+        kept = home() / "remote" / hashlib.sha256(self.url.encode()).hexdigest()[:24]
+        self.folder = kept / self._root.rpartition("/")[2]
+        self._known = kept / "known.json"
         self._sent: dict[str, tuple[int, int]] = {}
 
     def pull(self) -> bool:

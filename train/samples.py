@@ -13,12 +13,13 @@ sound: these are the codes before the ones to be predicted, in training as in us
 from typing import Any
 
 import grain
+import jax
 import numpy as np
 
 from reelm.lm.prefix import ClipCodes, Prefix
-from reelm.lm.stream import HEAD, Given, Task, audio_frames, prefix_ids, without_text
+from reelm.lm.stream import Given, Task, audio_frames
 from reelm.lm.transformer import LMConfig
-from reelm.tokenizer.text import TextTokenizer
+from reelm.lm.words import Text, beginning, words_of
 
 from .tokens import TokenSample
 
@@ -29,18 +30,18 @@ class ToSample(grain.transforms.RandomMap):
     """A token sample -> {"prefix": `Prefix`, "codes": `ClipCodes`}, both without their row axis.
 
     Args:
-        text: makes ids of words.
+        text: reads captions.
         model: what is trained.
         task: see above.
         frames: latent frames to be predicted.
         fps, stride: frames a second of the clip, and frames that a latent frame stands for.
         drop_text: share of samples whose words are taken out, so that guidance has an unconditional model; half at
-            least of those that hear their sound, which says what the words say.
+            least of those that are shown frames or hear their sound, which may be all that is asked for.
     """
 
     def __init__(
         self,
-        text: TextTokenizer,
+        text: Text,
         model: LMConfig,
         *,
         task: Task,
@@ -51,7 +52,7 @@ class ToSample(grain.transforms.RandomMap):
     ):
         self.text, self.model, self.task, self.frames = text, model, task, frames
         self.fps, self.stride = fps, stride
-        self.drop_text = max(drop_text, 0.5) if task == "hears" else drop_text
+        self.drop_text = max(drop_text, 0.5) if task in ("frames", "hears") else drop_text
 
     def random_map(self, element: TokenSample, rng: np.random.Generator) -> Any:
         video, first = element["video"], 0
@@ -59,20 +60,15 @@ class ToSample(grain.transforms.RandomMap):
             first = int(rng.integers(1, len(video) - self.frames + 1))
         codes = video[first : first + self.frames]
         rows, columns = codes.shape[1:]
-        words = prefix_ids(
-            rows=rows,
-            columns=columns,
-            fps=self.fps,
-            # Whoever captions a million clips writes some that are too long: their beginning has to do.
-            text=self.text.encode(element["caption"])[: self.model.prefix - HEAD],
-            length=self.model.prefix,
-            continues=first > 0,
-        )
-        words = without_text(words) if rng.random() < self.drop_text else words
+        # Whoever captions a million clips writes some that are too long: their beginning has to do.
+        caption = "" if rng.random() < self.drop_text else beginning(self.model, self.text, element["caption"])
+        size: dict[str, Any] = {"rows": rows, "columns": columns, "fps": self.fps}
+        words = words_of(self.model, self.text, [caption], **size, continues=first > 0)
         pictures, kinds, times = self._given(element, codes, rng)
         sound = self._sound(element["sound"], first)
         heard = sound if self.task == "hears" else sound[:0]
-        prefix = Prefix(words=words, codes=pictures, kinds=kinds, times=times, sound=heard)
+        prefix: Prefix = jax.tree.map(lambda leaf: leaf[0], words)
+        prefix = prefix.replace(codes=pictures, kinds=kinds, times=times, sound=heard)
         return {"prefix": prefix, "codes": ClipCodes(video=codes, sound=sound)}
 
     def _sound(self, track: np.ndarray, first: int) -> np.ndarray:

@@ -14,8 +14,7 @@ _SSIM_RADIUS = 5  # the paper's window of 11
 def psnr(original: np.ndarray, rebuilt: np.ndarray) -> float:
     """Peak signal-to-noise ratio in dB of two uint8 arrays of one shape, over all values; inf when they are equal."""
     _check_pair(original, rebuilt)
-    error = np.mean(np.square(original.astype(np.float64) - rebuilt))
-    return float("inf") if error == 0 else float(10 * math.log10(255**2 / error))
+    return _decibels(float(np.mean(np.square(original.astype(np.float64) - rebuilt))))
 
 
 def ssim(original: np.ndarray, rebuilt: np.ndarray) -> float:
@@ -32,6 +31,29 @@ def ssim(original: np.ndarray, rebuilt: np.ndarray) -> float:
     radius = min(_SSIM_RADIUS, (min(height, width) - 1) // 2)
     frames = zip(original.reshape(-1, *original.shape[-3:]), rebuilt.reshape(-1, *original.shape[-3:]), strict=True)
     return float(np.mean([_ssim_frame(a.astype(np.float64), b.astype(np.float64), radius) for a, b in frames]))
+
+
+class Likeness:
+    """`psnr` and `ssim` of two videos that come frame by frame, as of the whole."""
+
+    def __init__(self) -> None:
+        self._errors, self._values = 0.0, 0
+        self._ssims: list[float] = []
+
+    def add(self, original: np.ndarray, rebuilt: np.ndarray) -> None:
+        """Takes the next frame of each, uint8 [H, W, C]."""
+        _check_pair(original, rebuilt)
+        self._errors += float(np.sum(np.square(original.astype(np.float64) - rebuilt)))
+        self._values += original.size
+        self._ssims.append(ssim(original, rebuilt))
+
+    @property
+    def psnr(self) -> float:
+        return _decibels(self._errors / self._values)
+
+    @property
+    def ssim(self) -> float:
+        return float(np.mean(self._ssims))
 
 
 def flicker(original: np.ndarray, rebuilt: np.ndarray) -> float:
@@ -75,6 +97,10 @@ def wilson_interval(successes: int, n: int, *, z: float = 1.959964) -> tuple[flo
     reach = z / (1 + z**2 / n) * math.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
     # At 0 and n the bounds meet the share itself, but for rounding.
     return max(0.0, min(share, middle - reach)), min(1.0, max(share, middle + reach))
+
+
+def _decibels(error: float) -> float:
+    return float("inf") if error == 0 else 10 * math.log10(255**2 / error)
 
 
 def _check_pair(original: np.ndarray, rebuilt: np.ndarray) -> None:

@@ -18,7 +18,7 @@ from jax.sharding import Mesh
 
 from reelm.lm import sharding
 from reelm.lm.mesh import MeshSpec
-from reelm.sampling.model import load
+from reelm.sampling.model_folder import load
 from reelm.tokenizer.request import RequestError
 from reelm.tokenizer.video import VideoTokenizer, VideoTokenizerConfig, autoencode, init_params
 

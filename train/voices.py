@@ -46,7 +46,7 @@ class VoiceSet:
 
     @cached_property
     def takes(self) -> dict[tuple[int, int], np.ndarray]:
-        """The recordings of each (speaker, digit), int[n]; every speaker says every digit."""
+        """The recordings of each (speaker, digit), int[n]; every speaker that ships says every digit."""
         pairs = [(speaker, digit) for speaker in range(len(self.names)) for digit in range(10)]
         return {(s, d): np.flatnonzero((self.speakers == s) & (self.digits == d)) for s, d in pairs}
 
@@ -54,12 +54,17 @@ class VoiceSet:
 @cache
 def load(split: Split) -> VoiceSet:
     """The shipped recordings of a split; no speaker is in both."""
-    with np.load(VOICES_FILE, allow_pickle=False) as arrays:
-        part = {name: arrays[f"{split}_{name}"] for name in ("names", "digits", "speakers", "codes", "ends")}
-    names = tuple(part.pop("names").tolist())
-    for array in part.values():  # every caller shares them, so nobody may write to them
+    return read(VOICES_FILE, split)
+
+
+def read(path: Path, part: str) -> VoiceSet:
+    """The recordings that a file holds under the name of a part."""
+    with np.load(path, allow_pickle=False) as arrays:
+        fields = {name: arrays[f"{part}_{name}"] for name in ("names", "digits", "speakers", "codes", "ends")}
+    names = tuple(fields.pop("names").tolist())
+    for array in fields.values():  # every caller shares them, so nobody may write to them
         array.flags.writeable = False
-    return VoiceSet(f"voices/{split}", names, **part)
+    return VoiceSet(f"{path.stem}/{part}", names, **fields)
 
 
 def to_mu_law(samples: np.ndarray) -> np.ndarray:

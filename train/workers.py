@@ -64,8 +64,7 @@ def run(tasks: Iterable[Any], command: Sequence[str], *, workers: int, stall_sec
                 lines = worker.read()
                 if lines is None:
                     fault = worker.how_it_died()
-                    if not worker.ready:  # no task has been looked at: it is not to blame
-                        raise RuntimeError(f"{' '.join(worker.command)} does not start: {fault}")
+                    worker.check_started(fault)
                     dismiss(worker)
                     yield Outcome(worker.task, None, fault)
                     engage()
@@ -81,6 +80,7 @@ def run(tasks: Iterable[Any], command: Sequence[str], *, workers: int, stall_sec
                             dismiss(worker)
                         yield Outcome(ended, json.loads(line))
             for worker in [worker for worker in pool if worker.patience(stall_seconds) <= 0]:
+                worker.check_started(f"it says nothing for {_START_SECONDS:g} s")
                 dismiss(worker)
                 yield Outcome(worker.task, None, f"it was given up after {stall_seconds:g} s without progress")
                 engage()
@@ -110,6 +110,11 @@ class _Worker:
 
     def hear(self) -> None:
         self.ready, self.heard = True, time.monotonic()
+
+    def check_started(self, fault: str) -> None:
+        """Raises when no task has been looked at: none is to blame."""
+        if not self.ready:
+            raise RuntimeError(f"{' '.join(self.command)} does not start: {fault}")
 
     def patience(self, stall_seconds: float) -> float:
         """Seconds that it may still be silent."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from reelm.sampling.clip import Clip
-    from reelm.sampling.model import load
+    from reelm.sampling.model_folder import load
     from reelm.tokenizer.request import RequestError
 
     __version__: str
@@ -20,7 +20,7 @@ __all__ = ["Clip", "RequestError", "__version__", "load"]
 _HOMES = {
     "Clip": "reelm.sampling.clip",
     "RequestError": "reelm.tokenizer.request",
-    "load": "reelm.sampling.model",
+    "load": "reelm.sampling.model_folder",
 }
 
 

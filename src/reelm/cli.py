@@ -58,7 +58,7 @@ def _run(arguments: list[str]) -> None:
         print(f"reelm {__version__}")
         return
     from reelm.cli_parse import parse
-    from reelm.cli_paths import home
+    from reelm.tokenizer.home import home
 
     command = parse(arguments)
     # Programs compiled by an earlier call are found again: the second clip does not wait for XLA.

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import tyro
 
-from reelm.cli_paths import home
 from reelm.cli_progress import progress
+from reelm.tokenizer.home import home
 from reelm.tokenizer.request import RequestError
 
 _SHOWN = 20  # files left out that are named on the terminal; all are in build.json
@@ -57,9 +57,12 @@ class DataBuild:
 
         data_dir = self.data_dir or home() / "datasets"
         if not is_remote(self.what) and not Path(self.what).is_dir():
-            if "/" in self.what:
-                raise RequestError(f"there is no folder {self.what}; name one that holds videos")
-            print(datasets.build(self.what, data_dir, self.size, self.packages))
+            if self.what not in datasets.own_names():
+                own = ", ".join(datasets.own_names())
+                raise RequestError(f"there is no folder {self.what}; name one that holds videos, or a set: {own}")
+            with progress("shards") as report:
+                folder = datasets.build(self.what, data_dir, self.size, self.packages, report)
+            print(folder)
             return
         if self.processes is not None and self.processes < 1:
             raise RequestError(f"processes is {self.processes}; it must be at least 1")
@@ -92,9 +95,14 @@ class DataBuild:
                 stall_seconds=self.stall_seconds,
                 report=report,
             )
-        for number, (name, reason) in enumerate(built.left_out.items()):
+        for number, (file, reason) in enumerate(built.left_out.items()):
             if number == _SHOWN:
-                print(f"{len(built.left_out) - _SHOWN} more: see {built.folder / BUILD_FILE}", file=sys.stderr)
+                print(
+                    f"left out: {len(built.left_out) - _SHOWN} more, see {built.folder / BUILD_FILE}", file=sys.stderr
+                )
                 break
-            print(f"left out {name}: {reason}", file=sys.stderr)
+            # Most reasons name the file themselves.
+            named = reason if reason.startswith(repr(file)) else f"{file!r}: {reason}"
+            print(f"left out: {named}", file=sys.stderr)
+        print(datasets.describe(str(built.folder)), file=sys.stderr)
         print(f"{self.data_dir}/{name}" if is_remote(data_dir) else built.folder)

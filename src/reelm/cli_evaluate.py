@@ -15,16 +15,23 @@ from reelm.tokenizer.request import RequestError
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluateGeneration:
-    """Judge generated clips: does each show the digit, the colour and the direction that its prompt names?"""
+    """Judge generated clips: does each show the digit, the colour and the direction that its prompt names?
+
+    With sound: is the digit said, does a tick mark every bounce that the picture shows, is silence kept?
+    """
 
     model: str | None = None
     """Shipped model or model folder; the default is "demo"."""
-    task: Literal["words", "continuation", "key-frames", "inpainting", "minute"] = "words"
-    """What clips are made from; but for words, of one digit each."""
+    text_encoder: Path | None = None
+    """Folder of the text encoder that the model reads prompts through, of one that does not carry it."""
+    task: Literal[
+        "words", "continuation", "key-frames", "inpainting", "minute", "sound", "video-to-audio", "audio-to-video"
+    ] = "words"
+    """What clips are made from; but for words and sound, which is words to pictures with sound, of one digit each."""
     clips: int | None = None
     """Clips of each kind; the default is 200, or 20 of a minute."""
     num_frames: int | None = None
-    """Frames of a clip made from words; the default is 17."""
+    """Frames of a clip made from words, or with sound; the default is 17."""
     seed: int = 0
     """Seed of the prompts and the clips."""
     sheets: Path | None = None
@@ -35,13 +42,15 @@ class EvaluateGeneration:
     def run(self) -> None:
         clips = self.clips or (20 if self.task == "minute" else 200)
         _check(self.model, clips if self.clips is None else self.clips)
-        if self.task != "words" and (self.num_frames is not None or self.sheets is not None):
-            raise RequestError(f"--num-frames and --sheets are for clips from words, not for {self.task}")
+        if self.task != "words" and self.sheets is not None:
+            raise RequestError(f"--sheets is for clips from words, not for {self.task}")
+        if self.task in ("continuation", "key-frames", "inpainting", "minute") and self.num_frames is not None:
+            raise RequestError(f"--num-frames is for clips from words or with sound, not for {self.task}")
 
         import reelm
-        from reelm.train import evaluate, evaluate_tasks
+        from reelm.train import evaluate, evaluate_joint, evaluate_tasks
 
-        model = reelm.load(self.model)
+        model = reelm.load(self.model, text_encoder=self.text_encoder)
         with progress("clips") as report:
             if self.task == "words":
                 scores = evaluate.generation(
@@ -51,6 +60,10 @@ class EvaluateGeneration:
                     seed=self.seed,
                     sheets=self.sheets,
                     progress=report,
+                )
+            elif self.task in evaluate_joint.TASKS:
+                scores = evaluate_joint.TASKS[self.task](
+                    model, clips=clips, num_frames=self.num_frames or 17, seed=self.seed, progress=report
                 )
             else:
                 scores = evaluate_tasks.TASKS[self.task](model, clips=clips, seed=self.seed, progress=report)

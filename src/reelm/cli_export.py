@@ -18,6 +18,8 @@ class Export:
     """Folder of `reelm train video-tokenizer`."""
     audio_tokenizer: Path | None = None
     """Folder of `reelm train audio-tokenizer`, for a model with sound."""
+    text_encoder: Path | None = None
+    """Folder of the text encoder that the language model was trained with, where it is no longer where it was."""
     lm: Path | None = None
     """Folder of `reelm train lm`; without it the model can reconstruct and tokenize, and not generate."""
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
@@ -41,5 +43,6 @@ class Export:
         from reelm.train.export import export
 
         stored = {"dtype": self.dtype, "cfg_scale": self.cfg_scale, "min_p": self.min_p}
-        export(self.video_tokenizer, self.lm, self.output, audio_tokenizer=self.audio_tokenizer, **stored)
+        others = {"audio_tokenizer": self.audio_tokenizer, "text_encoder": self.text_encoder}
+        export(self.video_tokenizer, self.lm, self.output, **others, **stored)
         print(self.output)

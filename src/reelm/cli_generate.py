@@ -85,6 +85,8 @@ class Generate:
     """Frames a second; the default is the model's own."""
     mesh: str | None = None
     """Devices to cut the language model over, such as tensor=4; the default is one."""
+    text_encoder: Path | None = None
+    """Folder of the text encoder that the model reads prompts through, of one that does not carry it."""
     dtype: Literal["float32", "bfloat16", "int8"] | None = None
     """Number format of the matrices that decoding reads; the default suits the device."""
 
@@ -99,7 +101,7 @@ class Generate:
 
         import reelm
 
-        model = reelm.load(self.model, mesh=self.mesh, dtype=self.dtype)
+        model = reelm.load(self.model, mesh=self.mesh, dtype=self.dtype, text_encoder=self.text_encoder)
         chosen = {name: value for name in (*_SETTINGS, *_FILES) if (value := getattr(self, name)) is not None}
         if self.cfg_scale is not None:
             chosen["cfg_scale"] = self.cfg_scale[0] if len(self.cfg_scale) == 1 else list(self.cfg_scale)

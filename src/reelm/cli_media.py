@@ -1,12 +1,14 @@
 """`reelm reconstruct`, `tokenize` and `detokenize`: files through the tokenizer of a model.
 
 A token file is an .npz of `video` int32 [t,h,w], `fps`, `frames`, `height`, `width` (of the clip as it was, before it
-was filled up to whole codes), `tokenizer_hash` and `model` (the name or folder given; empty for the default). Sound is
-left as it is by `reconstruct`, and left out by the other two.
+was filled up to whole codes), `tokenizer_hash` and `model` (the name or folder given; empty for the default). Where the
+clip has sound and the model a tokenizer for it, also of `audio` int32 [F,levels], `sample_rate` (of the clip, in Hz)
+and `audio_tokenizer_hash`. `reconstruct` leaves sound as it is.
 """
 
 import os
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Annotated, Any
@@ -36,12 +38,20 @@ class Reconstruct:
         check_model(self.model)
 
         import reelm
-        from reelm.train.scores import psnr, ssim
+        from reelm.sampling.film import open_film, save_film
+        from reelm.tokenizer.video_stream import reconstruct_stream
+        from reelm.train.scores import Likeness
 
-        clip = reelm.Clip.open(self.video)
-        rebuilt = reelm.load(self.model).video_tokenizer.reconstruct(clip.video)
-        reelm.Clip(video=rebuilt, fps=clip.fps, audio=clip.audio, sample_rate=clip.sample_rate).save(self.output)
-        print(f"PSNR {psnr(clip.video, rebuilt):.2f} dB  SSIM {ssim(clip.video, rebuilt):.4f}")
+        film, likeness = open_film(self.video), Likeness()
+        tokenizer = reelm.load(self.model).video_tokenizer
+
+        def rebuilt():
+            for original, frame in reconstruct_stream(tokenizer, film.frames):
+                likeness.add(original, frame)
+                yield frame
+
+        save_film(self.output, film._replace(frames=rebuilt()))
+        print(f"PSNR {likeness.psnr:.2f} dB  SSIM {likeness.ssim:.4f}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,22 +73,36 @@ class Tokenize:
         import numpy as np
 
         import reelm
+        from reelm.sampling.film import open_film
+        from reelm.sampling.sound import fitted, samples_beside
+        from reelm.tokenizer.video_stream import encode_stream
 
-        clip = reelm.Clip.open(self.video)
-        tokenizer = reelm.load(self.model).video_tokenizer
-        frames, height, width = clip.video.shape[:3]
-        time, space = tokenizer.config.time_stride, tokenizer.config.space_stride
-        # Filled up by the last frame, row and column, as `reconstruct` does.
-        fill = [(0, -(frames - 1) % time), (0, -height % space), (0, -width % space), (0, 0)]
+        film, model = open_film(self.video), reelm.load(self.model)
+        tokenizer, audio_tokenizer = model.video_tokenizer, model.audio_tokenizer
+        shapes: list[tuple[int, ...]] = []
+
+        def counted():
+            for frame in film.frames:
+                shapes.append(frame.shape)
+                yield frame
+
         tokens = {
-            "video": tokenizer.encode(np.pad(clip.video, fill, mode="edge"))[0],
-            "fps": np.float64(clip.fps),
-            "frames": np.int64(frames),
-            "height": np.int64(height),
-            "width": np.int64(width),
+            "video": np.stack([*encode_stream(tokenizer, counted())]),
+            "fps": np.float64(film.fps),
+            "frames": np.int64(len(shapes)),
+            "height": np.int64(shapes[0][0]),
+            "width": np.int64(shapes[0][1]),
             "tokenizer_hash": np.str_(tokenizer.hash),
             "model": np.str_(self.model or ""),
         }
+        sound = None if audio_tokenizer is None else film.whole_sound()
+        if audio_tokenizer is not None and sound is not None and film.sample_rate is not None:
+            samples = samples_beside(len(shapes), film.fps, film.sample_rate)
+            tokens |= {
+                "audio": audio_tokenizer.encode(fitted(sound, samples), film.sample_rate)[0],
+                "sample_rate": np.int64(film.sample_rate),
+                "audio_tokenizer_hash": np.str_(audio_tokenizer.hash),
+            }
         _write_npz(self.output, tokens)
         print(self.output)
 
@@ -102,19 +126,32 @@ class Detokenize:
         check_model(name)
 
         import reelm
+        from reelm.sampling.film import Film, save_film
+        from reelm.tokenizer.video_stream import decode_stream
 
-        tokenizer = reelm.load(name).video_tokenizer
-        if tokenizer.hash != str(tokens["tokenizer_hash"]):
-            raise RequestError(
-                f"{self.tokens} was written with the tokenizer {tokens['tokenizer_hash']}, and "
-                f"{name or 'demo'} has {tokenizer.hash}; name the right one with --model"
-            )
+        model = reelm.load(name)
+        _check_made_by(self.tokens, str(tokens["tokenizer_hash"]), model.video_tokenizer.hash, name)
         frames, height, width = (int(tokens[name]) for name in ("frames", "height", "width"))
-        video = tokenizer.decode(tokens["video"])[0, :frames, :height, :width]
-        reelm.Clip(video=video, fps=float(tokens["fps"]), tokens={"video": tokens["video"], "audio": None}).save(
-            self.output
-        )
+        rebuilt = islice(decode_stream(model.video_tokenizer, tokens["video"]), frames)
+        film = Film((frame[:height, :width] for frame in rebuilt), float(tokens["fps"]))
+        if "audio" in tokens:
+            audio_tokenizer = model.audio_tokenizer
+            held = None if audio_tokenizer is None else audio_tokenizer.hash
+            _check_made_by(self.tokens, str(tokens["audio_tokenizer_hash"]), held, name)
+            assert audio_tokenizer is not None
+            rate = audio_tokenizer.config.sample_rate
+            film = film._replace(sound=iter(audio_tokenizer.decode(tokens["audio"])), sample_rate=rate)
+        save_film(self.output, film)
         print(self.output)
+
+
+def _check_made_by(path: Path, made_by: str, tokenizer: str | None, model: str | None) -> None:
+    if tokenizer != made_by:
+        has = tokenizer or "none for sound"
+        raise RequestError(
+            f"{path} was written with the tokenizer {made_by}, and {model or 'demo'} has {has}; "
+            "name the right one with --model"
+        )
 
 
 def _write_npz(path: Path, arrays: dict[str, Any]) -> None:
@@ -141,4 +178,6 @@ def _read_npz(path: Path) -> dict[str, Any]:
     missing = [name for name in _TOKEN_FIELDS if name not in arrays]
     if missing:
         raise RequestError(f"{path} is no token file: it lacks {', '.join(missing)}; `reelm tokenize` writes them")
+    if arrays["video"].ndim != 3 or 0 in arrays["video"].shape:
+        raise RequestError(f"{path} holds codes of the shape {list(arrays['video'].shape)}; a clip's are [t, h, w]")
     return arrays

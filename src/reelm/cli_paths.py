@@ -8,11 +8,6 @@ from reelm.sampling import hub, shipped
 from reelm.tokenizer.request import RequestError
 
 
-def home() -> Path:
-    """Folder for what the commands keep: $REELM_HOME, by default ~/.cache/reelm."""
-    return Path(os.environ.get("REELM_HOME") or Path.home() / ".cache" / "reelm")
-
-
 def check_input(path: Path) -> None:
     """RequestError unless `path` is a file."""
     if path.is_dir():

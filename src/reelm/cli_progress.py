@@ -1,9 +1,14 @@
-"""Progress on stderr: a bar on a terminal, a line at a time elsewhere."""
+"""Progress on stderr: a bar on a terminal, now and then a line elsewhere."""
 
+import math
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 Report = Callable[[int, int], None]
+
+
+_SECONDS = 10.0  # between two lines
 
 
 @contextmanager
@@ -13,7 +18,7 @@ def progress(what: str) -> Iterator[Report]:
 
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield lambda done, total: console.print(f"{what}: {done} of {total}")
+        yield _lines(what, console.print)
         return
     from rich.progress import (
         BarColumn,
@@ -28,3 +33,16 @@ def progress(what: str) -> Iterator[Report]:
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("", total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _lines(what: str, say: Callable[[str], object]) -> Report:
+    """Says how far it is at the start, at the end, and every few seconds between, however many things there are."""
+    said = -math.inf
+
+    def report(done: int, total: int) -> None:
+        nonlocal said
+        if done in (0, total) or time.monotonic() - said >= _SECONDS:
+            said = time.monotonic()
+            say(f"{what}: {done} of {total}")
+
+    return report

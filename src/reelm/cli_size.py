@@ -59,11 +59,12 @@ def notes(run: LMRun, mesh: str | None, memory: int | None, height: int, width: 
                 return f"{text}: does not fit {_gb(memory)}; --mesh {axis}={count} does ({_gb(of(enough))})"
         return f"{text}: does not fit {_gb(memory)}, nor on more devices along {axis} alone"
 
-    parts = training(sizes)
+    parts, audio_frames = training(sizes), layout.codes - layout.frames * layout.per_picture
+    sound = f" and {audio_frames} audio frames" if audio_frames else ""
     return {
         "laid over": " x ".join(f"{name} {count}" for name, count in sizes.items()),
         "positions of a clip": f"{layout.slots:,} ({config.prefix} and {config.frames} x {layout.rows} x "
-        f"{layout.columns} codes: {height}x{width} pixels)",
+        f"{layout.columns} codes{sound}: {height}x{width} pixels)",
         **{
             f"decoding a clip in {weights}, guided": fits(lambda at, w=weights: decoding(w, at), "tensor")
             for weights in ("float32", "bfloat16", "int8")

@@ -1,0 +1,103 @@
+"""How much memory do long videos take? `python benchmarks/memory.py [--frames 10000] [--seconds 60] ...`
+
+Rebuilds a drawn film of 128x128 from file to file, once 17 frames of it and once all, and streams a clip from words,
+once 17 frames and once a minute: each in a process of its own, whose peak is measured, of a clip also after its second
+window, by when all programs of a stream are compiled. Prints JSON; ends with status 1 when a long film costs 200 MB
+more than a short one, or a clip 20 MB more at its end than after its second window.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tyro
+
+from reelm.sampling.mp4 import write_video
+
+_SIZE, _FPS, _RATE = 128, 25, 16_000
+
+# What runs in a process of its own: a task, then its peak in MB on the last line.
+_PEAK = """
+import json, resource, sys, time
+unit = 1 if sys.platform == "darwin" else 1024
+def peak():
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6)
+def tell(**more):
+    print(json.dumps({"peak_mb": peak(), **more}))
+"""
+_REBUILD = """
+from reelm.cli import main
+assert main(sys.argv[1:]) == 0
+tell()
+"""
+_STREAM = """
+import reelm
+model, started, seen = reelm.load(sys.argv[2] or None), time.perf_counter(), []
+for piece in model.stream("a red seven moves right", num_frames=int(sys.argv[1])):
+    seen.append((round(time.perf_counter() - started, 2), peak()))
+two_windows = min(2 * model.language_model().config.frames, len(seen)) - 1
+tell(peak_after_two_windows_mb=seen[two_windows][1], first_frames_s=seen[0][0], all_s=seen[-1][0])
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arguments:
+    """What to measure."""
+
+    frames: int = 10_000
+    """Frames of the long film."""
+    seconds: int = 60
+    """Length of the long clip."""
+    model: str | None = None
+    """Shipped model or model folder; the default is "demo"."""
+
+
+def drawn(frames: int) -> Iterator[np.ndarray]:
+    """A disc that goes round before a slope of colour."""
+    rows, columns = np.mgrid[:_SIZE, :_SIZE]
+    slope = np.stack([rows, columns, rows // 2 + columns // 2], axis=-1).astype(np.uint8)
+    for t in range(frames):
+        y, x = 64 + 40 * np.sin(t / 20), 64 + 40 * np.cos(t / 20)
+        yield np.where(np.hypot(rows - y, columns - x)[..., None] < 16, np.uint8(255 - t % 64), slope)
+
+
+def sound(frames: int) -> Iterator[np.ndarray]:
+    """A tone as long as so many frames."""
+    for t in range(frames):
+        times = np.arange(t * _RATE // _FPS, (t + 1) * _RATE // _FPS)
+        yield 0.1 * np.sin(times * 0.2).astype(np.float32)[:, None].repeat(2, axis=1)
+
+
+def peak(code: str, *arguments: str) -> dict[str, Any]:
+    """What a process of its own says of itself."""
+    ran = subprocess.run(
+        [sys.executable, "-c", _PEAK + code, *arguments], check=True, stdout=subprocess.PIPE, text=True
+    )
+    return json.loads(ran.stdout.splitlines()[-1])
+
+
+def main(arguments: Arguments) -> int:
+    model = arguments.model or ""
+    found: dict[str, dict[str, Any]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for frames in (17, arguments.frames):
+            film, out = Path(folder, f"{frames}.mp4"), Path(folder, "out.mp4")
+            write_video(film, drawn(frames), fps=_FPS, audio=sound(frames), sample_rate=_RATE)
+            named = ("--model", model) if model else ()
+            found[f"rebuild {frames} frames"] = peak(_REBUILD, "reconstruct", str(film), "-o", str(out), *named)
+    for frames in (17, 8 * arguments.seconds):
+        found[f"stream {frames} frames"] = peak(_STREAM, str(frames), model)
+    short, long, _, minute = found.values()
+    print(json.dumps(found, indent=2))
+    film, clip = long["peak_mb"] - short["peak_mb"], minute["peak_mb"] - minute["peak_after_two_windows_mb"]
+    return 0 if film < 200 and clip < 20 else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(tyro.cli(Arguments)))

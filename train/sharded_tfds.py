@@ -1,0 +1,85 @@
+"""How this package's TFDS data sets are written: shard by shard, each example once, the same bytes every time.
+
+Comes in: for every split the examples of each of its shards. Goes out: ArrayRecord files that any TFDS or Grain reader
+opens with random access. Knows nothing of what the examples hold. No more than one example is in memory; TFDS's own
+`GeneratorBasedBuilder` would hold a whole split, and sort one of more than 1,000 MiB by way of TensorFlow, which is not
+needed to write or to read here.
+"""
+
+import abc
+import contextlib
+import io
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import tensorflow_datasets as tfds
+from etils import epath
+from tensorflow_datasets.core import writer
+from tensorflow_datasets.proto import tf_example_pb2
+
+Shard = Callable[[], Iterable[dict[str, Any]]]
+Report = Callable[[int, int], None]  # called with the shards written and the shards there are
+
+
+def silent(done: int, total: int) -> None:
+    """A `Report` to nobody."""
+
+
+class ShardedBuilder(tfds.core.ShardBasedBuilder, skip_registration=True):
+    """A builder whose records stand in the order in which `shards` gives them."""
+
+    # TFDS looks this up through importlib_resources, which it does not require, so an install may lack it.
+    code_path = epath.Path(__file__)
+
+    report: Report = staticmethod(silent)
+
+    @abc.abstractmethod
+    def shards(self) -> Mapping[str, Sequence[Shard]]:
+        """By the name of each split its shards; one is called once, and its examples are given up as they are written.
+
+        Both files and records are counted from there: no shard may be empty.
+        """
+
+    def _shard_iterators_per_split(self, dl_manager: tfds.download.DownloadManager) -> Any:
+        del dl_manager  # what the sets are made of is at hand
+        splits = self.shards()
+        total, done = sum(map(len, splits.values())), itertools.count(1)
+
+        def reported(shard: Shard) -> Iterator[tuple[int, dict[str, Any]]]:
+            yield from _one_by_one(shard)
+            self.report(next(done), total)
+
+        return {split: [partial(reported, shard) for shard in shards] for split, shards in splits.items()}
+
+    def _example_writer(self) -> writer.ExampleWriter:
+        assert self.info.file_format is not None  # it was given to the constructor
+        return _SameBytes(self.info.file_format)
+
+
+def prepare(builder: ShardedBuilder, report: Report = silent) -> Path:
+    """Writes the set, which appears by one rename when it is whole; nothing where it is there. Names its folder."""
+    builder.report = report
+    tfds.disable_progress_bar()
+    # TFDS announces on standard output, which belongs to results, that it is about to download.
+    with contextlib.redirect_stdout(io.StringIO()):
+        builder.download_and_prepare()
+    return Path(builder.data_path)
+
+
+def _one_by_one(shard: Shard) -> Iterator[tuple[int, dict[str, Any]]]:
+    for index, example in enumerate(shard()):
+        yield index, example
+        # It is written by now. To count them TFDS keeps the examples of a shard to its end.
+        example.clear()
+
+
+class _SameBytes(writer.ExampleWriter):
+    """Writes records whose fields stand in the order of their names; protobuf's own order differs from run to run."""
+
+    def write(self, path: Any, examples: Iterable[tuple[Any, bytes]]) -> Any:
+        example: Any = tf_example_pb2.Example  # pyright: ignore[reportAttributeAccessIssue]  (made when imported)
+        in_order = ((key, example.FromString(record).SerializeToString(deterministic=True)) for key, record in examples)
+        return super().write(path, in_order)
