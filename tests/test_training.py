@@ -228,6 +228,15 @@ def test_a_silent_language_model_gets_sound(trained, tmp_path):
     with pytest.raises(RequestError, match="tokenize with --audio-tokenizer"):
         lm.train(replace(run, tokens=(trained / "tokens",)), tmp_path / "silent")
 
+    still = replace(run, start_from=tmp_path / "model", optimizer=replace(run.optimizer, learning_rate=0.0, muon=0.0))
+    after = lm.train(still, tmp_path / "further").params
+    jax.tree.map(np.testing.assert_array_equal, after, model.language_model().params)
+    assert (tmp_path / "further" / "text.model").read_bytes() == (tmp_path / "lm" / "text.model").read_bytes()
+    record = export(parts, tmp_path / "further", tmp_path / "again", audio_tokenizer=parts).record["lm"]
+    assert record["started_from"]["started_from"]["steps"] == LM.loop.steps
+    with pytest.raises(RequestError, match="has no language model"):
+        lm.train(replace(run, start_from=parts), tmp_path / "none")
+
 
 def test_a_language_model_learns_through_a_text_encoder(trained, sentences, tmp_path):
     """Captions through a frozen encoder, a model folder that holds it, and runs that are not to read another."""

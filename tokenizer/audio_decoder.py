@@ -6,6 +6,7 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 
 from .audio_convolution import NORM_EPSILON, CausalConv1D, ResidualBlock1D, unfold
+from .audio_spectra import features, synthesize
 from .convolution import History
 
 
@@ -31,6 +32,11 @@ class AudioDecoder(nn.Module):
                 up = CausalConv1D(self.channels[stage - 1] * stride, 2, dtype=self.dtype, name=f"up_{stage}")
                 x = unfold(up(x, history), stride)
         x = nn.silu(nn.RMSNorm(NORM_EPSILON, dtype=self.dtype, name="norm_out")(x)).astype(jnp.float32)
-        # Starts as silence, which is what most of many sounds is.
-        last = CausalConv1D(self.samples * self.strides[0], 2, kernel_init=nn.initializers.zeros, name="waveform")
-        return unfold(last(x, history), self.strides[0])
+        numbers = features(self.samples, self.strides[0])
+        # Starts near silence, which is what most of many sounds is: log magnitudes stand in the first third.
+        quiet = nn.initializers.zeros
+        loudness = nn.Dense(numbers // 3, kernel_init=quiet, bias_init=nn.initializers.constant(-5.0), name="loudness")(
+            x
+        )
+        phase = nn.Dense(2 * numbers // 3, name="phase")(x)
+        return synthesize(jnp.concatenate([loudness, phase], axis=-1), self.strides[0], history)

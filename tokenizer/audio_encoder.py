@@ -6,11 +6,12 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 
 from .audio_convolution import NORM_EPSILON, CausalConv1D, ResidualBlock1D, fold
+from .audio_spectra import analyse
 from .convolution import History
 
 
 class AudioEncoder(nn.Module):
-    """For each stride a convolution to the coarser rate and residual blocks of growing dilation (1, 3, 9 ...)."""
+    """Spectra, then for each stage residual blocks of growing dilation (1, 3, 9 ...) at a coarser rate."""
 
     latent: int
     channels: tuple[int, ...]
@@ -21,10 +22,12 @@ class AudioEncoder(nn.Module):
 
     @nn.compact
     def __call__(self, sound: jax.Array, history: History) -> jax.Array:
-        x = sound
+        x = analyse(sound, self.strides[0], history)
+        x = nn.Dense(self.channels[0], dtype=self.dtype, name="spectra")(x)
         for stage, (width, stride) in enumerate(zip(self.channels, self.strides, strict=True)):
-            # Two folded steps: a window twice as long as the stride.
-            x = CausalConv1D(width, 2, dtype=self.dtype, name=f"down_{stage}")(fold(x, stride), history)
+            if stage > 0:
+                # Two folded steps: a window twice as long as the stride.
+                x = CausalConv1D(width, 2, dtype=self.dtype, name=f"down_{stage}")(fold(x, stride), history)
             for block in range(self.blocks):
                 name = f"block_{stage}_{block}"
                 x = ResidualBlock1D(width, self.kernel, 3**block, self.dtype, name=name)(x, history)

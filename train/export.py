@@ -1,5 +1,6 @@
 """`reelm export`: the folders of two trainings joined into one model folder."""
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
@@ -75,24 +76,26 @@ def export(
         # The clips that most of the training was on.
         _, _, height, width = max(token_set["runs"])
         defaults = Defaults(height=height, width=width, fps=token_set["fps"], cfg_scale=cfg_scale, min_p=min_p)
-        record["lm"] = _record(lm)
+        record["lm"] = _of_part(lm, "lm")
     model = Model(output.name, tokenizer, language_model, defaults, record, audio_tokenizer=audio)
     model.save(output, dtype=dtype)
     return model
 
 
 def _of_part(where: Path, part: str) -> dict[str, Any]:
-    """The record of a training's folder, or what a model folder says of that part."""
-    return _record(where) if (where / "checkpoints").is_dir() else load(str(where)).record.get(part, {})
+    """The record of a training's folder, with those of the runs that it started from, or what a model says of a part.
 
-
-def _record(workdir: Path) -> dict[str, Any]:
-    """What was run: config, steps, seconds, and the last line of its metrics; and the run that it started from."""
-    _, step, config = restore_params(workdir)
-    start = config.get("start_from")
-    before = {"started_from": _record(Path(start))} if start and Path(start, "checkpoints").is_dir() else {}
+    What is recorded: config, steps, and the last line of metrics.
+    """
+    if not (where / "checkpoints").is_dir():
+        return load(str(where)).record.get(part, {})
+    _, step, config = restore_params(where)
+    before: dict[str, Any] = {}
+    if start := config.get("start_from"):
+        with contextlib.suppress(RequestError):  # what it was is lost with its folder
+            before = {"started_from": _of_part(Path(start), part)}
     # Folders by their names alone: where they stood means nothing elsewhere.
     config |= {name: Path(config[name]).name for name in _FOLDERS if config.get(name)}
     config |= {"tokens": [Path(folder).name for folder in config["tokens"]]} if "tokens" in config else {}
-    lines = (workdir / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    lines = (where / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
     return {"config": config, "steps": step, "last_metrics": json.loads(lines[-1]) if lines else {}, **before}

@@ -4,12 +4,11 @@
 entropy of their codes, with a small penalty on the logits' scale (z-loss, PaLM, arXiv 2204.02311, section 5).
 """
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import jax
 import jax.numpy as jnp
@@ -31,20 +30,18 @@ from reelm.tokenizer.text import TextTokenizer
 
 from . import feed, loop, state
 from .audio_tokenizer import open_audio_tokenizer
-from .checkpoints import restore_params
 from .contact_sheet import contact_sheet
-from .differences import differences
 from .feed import Feed
+from .lm_start import open_start
 from .loop import LoopConfig
 from .mixture import Bucket, Stage, mixture
 from .optimizer import OptimizerConfig, make_step
-from .remote import fetched
 from .samples import ToSample
 from .state import TrainState
 from .throughput import Load
 from .tokens import TokenSource, open_tokens
 from .video_tokenizer import open_tokenizer
-from .words import TEXT_FILE, check_encoder, embed, open_text, text_tokenizer
+from .words import check_encoder, embed, open_text, text_tokenizer
 
 _EVALUATION_BATCHES = 16
 _SAMPLES = 4  # clips made at a time while training, of the first captions that a prompt can hold
@@ -67,7 +64,8 @@ class LMRun:
         drop_text: share of samples whose words are taken out, so that guidance has an unconditional model.
         corrupt: largest share of a sample's codes that the net reads with wrong bits, while it still learns the right
             ones, so that it recovers from its own errors; each sample draws its share from 0 to this.
-        start_from: workdir of a language model to go on from, its averaged weights in a new run; None starts afresh.
+        start_from: a language model to go on from, its averaged weights in a new run: the workdir of another training,
+            a model folder or a shipped model's name; None starts afresh.
         z_loss: weight of the squared log-normaliser.
         dtype: number format of activations; parameters are float32.
         attention: kernel of the training step; "auto" takes the fused one of the device where it has one.
@@ -261,22 +259,13 @@ def _start(run: LMRun, sources: Sequence[TokenSource], workdir: Path) -> tuple[T
     if run.start_from is None:
         train = lambda: text_tokenizer(sources, run.model.text_vocabulary)  # noqa: E731
         return open_text(run.model, run.text_encoder, workdir, train), {}
-    start_from = fetched(run.start_from)
-    there, _, config = restore_params(start_from)
-    fresh, model = (json.loads(json.dumps(asdict(sizes))) for sizes in (LMConfig(), run.model))
-    was = fresh | config.get("model", {})  # what an older run did not know of, it had not
-    if not was.get("sound_levels"):
-        # A silent model may get sound: all that it knows stays of use.
-        was, model = ({name: v for name, v in sizes.items() if not name.startswith("sound_")} for sizes in (was, model))
-    changed = list(differences(was, model))
-    if changed:
-        raise RequestError(f"{run.start_from} is no language model of these sizes: {'; '.join(changed)}")
-    theirs = lambda: TextTokenizer((start_from / TEXT_FILE).read_bytes())  # noqa: E731
-    text = open_text(run.model, run.text_encoder, workdir, theirs)
+    start = open_start(run.start_from, run.model)
+    # Of the same sizes, so both read with an encoder, or neither.
+    text = open_text(run.model, run.text_encoder, workdir, lambda: cast(TextTokenizer, start.text))
     if not isinstance(text, TextTokenizer):
-        check_encoder(text, config["text_encoder_hash"], run.start_from)
+        check_encoder(text, start.encoder_hash, run.start_from)
     # A kind of prefix that the other never saw is learned from nothing.
-    return text, there
+    return text, start.params
 
 
 def _check_sound(model: LMConfig, sources: Sequence[TokenSource], audio_hash: str | None) -> None:

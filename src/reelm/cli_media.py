@@ -1,7 +1,7 @@
 """`reelm reconstruct`, `tokenize` and `detokenize`: files through the tokenizer of a model.
 
 A token file is an .npz of `video` int32 [t,h,w], `fps`, `frames`, `height`, `width` (of the clip as it was, before it
-was filled up to whole codes), `tokenizer_hash` and `model` (the name or folder given; empty for the default). Where the
+was filled up to whole codes), `tokenizer_hash` and `model` (the name or folder of it). Where the
 clip has sound and the model a tokenizer for it, also of `audio` int32 [F,levels], `sample_rate` (of the clip, in Hz)
 and `audio_tokenizer_hash`. `reconstruct` leaves sound as it is.
 """
@@ -29,8 +29,8 @@ class Reconstruct:
     """File to read."""
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
     """File to write: .mp4, .gif or .webp."""
-    model: str | None = None
-    """Shipped model or model folder; the default is "demo"."""
+    model: str = "natural"
+    """Shipped model or model folder."""
 
     def run(self) -> None:
         check_input(self.video)
@@ -62,8 +62,8 @@ class Tokenize:
     """File to read."""
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
     """File to write: .npz."""
-    model: str | None = None
-    """Shipped model or model folder; the default is "demo"."""
+    model: str = "natural"
+    """Shipped model or model folder."""
 
     def run(self) -> None:
         check_input(self.video)
@@ -93,7 +93,7 @@ class Tokenize:
             "height": np.int64(shapes[0][0]),
             "width": np.int64(shapes[0][1]),
             "tokenizer_hash": np.str_(tokenizer.hash),
-            "model": np.str_(self.model or ""),
+            "model": np.str_(self.model),
         }
         sound = None if audio_tokenizer is None else film.whole_sound()
         if audio_tokenizer is not None and sound is not None and film.sample_rate is not None:
@@ -122,7 +122,7 @@ class Detokenize:
         check_input(self.tokens)
         check_clip_output(self.output)
         tokens = _read_npz(self.tokens)
-        name = self.model or str(tokens["model"]) or None
+        name = self.model or str(tokens["model"])
         check_model(name)
 
         import reelm
@@ -145,12 +145,11 @@ class Detokenize:
         print(self.output)
 
 
-def _check_made_by(path: Path, made_by: str, tokenizer: str | None, model: str | None) -> None:
+def _check_made_by(path: Path, made_by: str, tokenizer: str | None, model: str) -> None:
     if tokenizer != made_by:
         has = tokenizer or "none for sound"
         raise RequestError(
-            f"{path} was written with the tokenizer {made_by}, and {model or 'demo'} has {has}; "
-            "name the right one with --model"
+            f"{path} was written with the tokenizer {made_by}, and {model} has {has}; name the right one with --model"
         )
 
 
