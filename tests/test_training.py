@@ -228,6 +228,10 @@ def test_a_silent_language_model_gets_sound(trained, tmp_path):
     with pytest.raises(RequestError, match="tokenize with --audio-tokenizer"):
         lm.train(replace(run, tokens=(trained / "tokens",)), tmp_path / "silent")
 
+    joined = export(parts, tmp_path / "model", tmp_path / "joined", audio_tokenizer=parts, cfg_scale=2.0)
+    assert joined.record == model.record and joined.defaults == replace(model.defaults, cfg_scale=2.0)
+    jax.tree.map(np.testing.assert_array_equal, joined.language_model().params, model.language_model().params)
+
     still = replace(run, start_from=tmp_path / "model", optimizer=replace(run.optimizer, learning_rate=0.0, muon=0.0))
     after = lm.train(still, tmp_path / "further").params
     jax.tree.map(np.testing.assert_array_equal, after, model.language_model().params)

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,8 @@ def export(
 ) -> Model:
     """Writes the averaged weights of the newest checkpoints as a model folder, with a record of all runs.
 
+    Each part may be a training's folder, or a model, whose part it then is.
+
     text_encoder: folder of the frozen encoder that a language model reads; None for where it was in training. A small
     one goes along, a large one is named.
 
@@ -48,38 +51,47 @@ def export(
         record["audio_tokenizer"] = _of_part(audio_tokenizer, "audio_tokenizer")
     language_model, defaults = None, Defaults()
     if lm is not None:
-        params, _, config = restore_params(lm)
-        if not config.get("token_sets"):
-            raise RequestError(f"{lm} holds the training of something else than a language model")
-        token_set = config["token_sets"][0]
-        if token_set["tokenizer_hash"] != tokenizer.hash:
-            raise RequestError(
-                f"{lm} was trained on codes of tokenizer {token_set['tokenizer_hash']}, "
-                f"but {video_tokenizer} is {tokenizer.hash}; tokenize the clips again and train on those"
-            )
-        model_config = LMConfig(**config["model"])
-        if audio is not None and model_config.sound_levels and token_set["sound"][0] != audio.hash:
-            raise RequestError(
-                f"{lm} was trained on sound of audio tokenizer {token_set['sound'][0]}, but {audio_tokenizer} is "
-                f"{audio.hash}; tokenize the clips again and train on those"
-            )
-        tasks = {bucket["task"] for stage in config["stages"] for bucket in stage["buckets"]}
-        text: Text
-        if model_config.text_width:
-            text = load_encoder(
-                fetched(Path(text_encoder or config["text_encoder"])), max_tokens=model_config.text_slots
-            )
-            check_encoder(text, config["text_encoder_hash"], lm)
-        else:
-            text = TextTokenizer((lm / TEXT_FILE).read_bytes())
-        language_model = LanguageModel(model_config, params, text, tuple(sorted(tasks)))
-        # The clips that most of the training was on.
-        _, _, height, width = max(token_set["runs"])
-        defaults = Defaults(height=height, width=width, fps=token_set["fps"], cfg_scale=cfg_scale, min_p=min_p)
+        language_model, size, made_by, heard_by = _open_lm(lm, text_encoder)
+        for what, where, its_hash, hash_ in (
+            ("codes of", video_tokenizer, tokenizer.hash, made_by),
+            ("sound of audio", audio_tokenizer, audio and audio.hash, heard_by),
+        ):
+            if None not in (hash_, its_hash) and its_hash != hash_:
+                raise RequestError(
+                    f"{lm} was trained on {what} tokenizer {hash_}, but {where} is {its_hash}; "
+                    "tokenize the clips again and train on those"
+                )
+        defaults = replace(size, cfg_scale=cfg_scale, min_p=min_p)
         record["lm"] = _of_part(lm, "lm")
     model = Model(output.name, tokenizer, language_model, defaults, record, audio_tokenizer=audio)
     model.save(output, dtype=dtype)
     return model
+
+
+def _open_lm(where: Path, text_encoder: Path | None) -> tuple[LanguageModel, Defaults, str, str | None]:
+    """(language model, size of its clips, hash of its pictures' tokenizer, and of its sound's) of a run or a model."""
+    if not (where / "checkpoints").is_dir():
+        model = load(str(where), text_encoder=text_encoder)
+        heard = (
+            model.audio_tokenizer.hash if model.audio_tokenizer and model.language_model().config.sound_levels else None
+        )
+        return model.language_model(), model.defaults, model.video_tokenizer.hash, heard
+    params, _, config = restore_params(where)
+    if not config.get("token_sets"):
+        raise RequestError(f"{where} holds the training of something else than a language model")
+    sizes, token_set = LMConfig(**config["model"]), config["token_sets"][0]
+    text: Text
+    if sizes.text_width:
+        text = load_encoder(fetched(Path(text_encoder or config["text_encoder"])), max_tokens=sizes.text_slots)
+        check_encoder(text, config["text_encoder_hash"], where)
+    else:
+        text = TextTokenizer((where / TEXT_FILE).read_bytes())
+    tasks = {bucket["task"] for stage in config["stages"] for bucket in stage["buckets"]}
+    # The clips that most of the training was on.
+    _, _, height, width = max(token_set["runs"])
+    size = Defaults(height=height, width=width, fps=token_set["fps"])
+    heard = token_set["sound"][0] if sizes.sound_levels else None
+    return LanguageModel(sizes, params, text, tuple(sorted(tasks))), size, token_set["tokenizer_hash"], heard
 
 
 def _of_part(where: Path, part: str) -> dict[str, Any]:

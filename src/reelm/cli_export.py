@@ -1,4 +1,4 @@
-"""`reelm export`: two folders of training to one model folder."""
+"""`reelm export`: folders of training, and parts of models, to one model folder."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import tyro
 
 from reelm.cli_paths import check_parent
+from reelm.sampling import shipped
 from reelm.tokenizer.request import RequestError
 
 
@@ -15,7 +16,7 @@ class Export:
     """Join trained parts into a model folder, for --model and for reelm.load."""
 
     video_tokenizer: Path
-    """Folder of `reelm train video-tokenizer`."""
+    """Folder of `reelm train video-tokenizer`; or, as for the other parts, a model that has one."""
     audio_tokenizer: Path | None = None
     """Folder of `reelm train audio-tokenizer`, for a model with sound."""
     text_encoder: Path | None = None
@@ -34,8 +35,8 @@ class Export:
 
     def run(self) -> None:
         for folder in (self.video_tokenizer, self.audio_tokenizer, self.lm):
-            if folder is not None and not folder.is_dir():
-                raise RequestError(f"there is no folder {folder}; name the --workdir of a training")
+            if folder is not None and not folder.is_dir() and str(folder) not in shipped.names():
+                raise RequestError(f"there is no folder {folder}; name the --workdir of a training, or a model")
         if self.output.is_file():
             raise RequestError(f"cannot write {self.output}: it is a file; name a folder")
         check_parent(self.output)
