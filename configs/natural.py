@@ -2,9 +2,12 @@
 
     reelm train video-tokenizer natural --workdir runs/natural --data.dataset NAME
 
-12.5 M parameters, 18 bits, 4 x 8 x 8: a clip of 17 x 128 x 128 is 1,280 codes, 0.083 bits a pixel. Patches of 4 x 4 x 4
+12.6 M parameters, 18 bits, 4 x 8 x 8: a clip of 17 x 128 x 128 is 1,280 codes, 0.083 bits a pixel. Patches of 4 x 4 x 4
 in front and depth-to-space behind keep all layers at a quarter of the side or less: about 43 GFLOP for encoding and
-decoding such a clip.
+decoding such a clip. The encoder sees one group of frames at a time, but for two groups where it halves the side.
+
+Clips of 25 frames: trained on few latent frames, the decoder's colours drift in longer films. A fresh net learns faster
+from short clips first; docs/training.md has both commands, and what more a GPU may want (LPIPS, a discriminator).
 """
 
 from reelm.tokenizer.video import VideoTokenizerConfig

@@ -35,10 +35,10 @@ def stream(model: "Model", request: Request) -> Iterator[list[Clip]]:
     about = {name: value for name, value in vars(settings).items() if value is not None}
     about["cfg_scale"] = settings.cfg_scale[0] if len(settings.cfg_scale) == 1 else list(settings.cfg_scale)
     about |= {"model": model.name, "tokenizer": tokenizer.hash, "dtype": str(model.dtype), **request.about}
-    if model.audio_tokenizer is not None:
-        about["audio_tokenizer"] = model.audio_tokenizer.hash
+    if model.soundtrack is not None:
+        about["audio_tokenizer"] = model.soundtrack.tokenizer.hash
     chunks = tokenizer.init_decode_state(batch=len(rows), height=settings.height, width=settings.width)
-    track = None if model.audio_tokenizer is None else _Track(model.audio_tokenizer, len(rows), settings.fps)
+    track = None if model.soundtrack is None else _Track(model.soundtrack.tokenizer, len(rows), settings.fps)
 
     done, forwards, sound_forwards = 0, 0, 0
     source = latent_frames(model, request)

@@ -91,7 +91,7 @@ class Model:
 
     Attributes:
         name: what was loaded.
-        audio_tokenizer: of a model with sound; None for a silent one.
+        audio_tokenizer: what the sound of clips goes through; the language model may be silent all the same.
         dtype: number format of activations in decoding.
         record: how the weights came about, as JSON values.
     """
@@ -108,8 +108,9 @@ class Model:
         if self.lm is None:
             return
         config, audio = self.lm.config, self.audio_tokenizer and self.audio_tokenizer.config
-        made = (audio.levels, audio.bits) if audio else (0, config.sound_bits)
-        if made != (config.sound_levels, config.sound_bits):
+        if config.sound_levels and (
+            audio is None or (audio.levels, audio.bits) != (config.sound_levels, config.sound_bits)
+        ):
             raise RequestError(
                 f"the language model knows {config.sound_levels} levels of sound of {config.sound_bits} bits, the "
                 + (f"audio tokenizer has {audio.levels} of {audio.bits}" if audio else "model has no audio tokenizer")
@@ -237,7 +238,7 @@ class Model:
     @property
     def soundtrack(self) -> Soundtrack | None:
         """What makes codes of sound; None for a silent model."""
-        if self.audio_tokenizer is None or self.lm is None:
+        if self.audio_tokenizer is None or self.lm is None or not self.lm.config.sound_levels:
             return None
         return Soundtrack(self.audio_tokenizer, self.lm.config.sound_frames)
 

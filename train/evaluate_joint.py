@@ -163,7 +163,7 @@ TASKS: dict[str, Callable[..., dict[str, Any]]] = {
 def _check(model: Model, clips: int, batch: int, num_frames: int) -> None:
     if min(clips, batch) < 1 or num_frames < 2:
         raise RequestError(f"clips and batch start at 1 and frames at 2, not {clips}, {batch} and {num_frames}")
-    if model.audio_tokenizer is None:
+    if model.soundtrack is None:
         raise RequestError(f"{model.name!r} knows no sound; evaluate a model with sound")
 
 

@@ -6,7 +6,7 @@ which `evaluate.table` prints; a contact sheet. Figures that need the weights of
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import numpy as np
 from reelm.tokenizer.request import RequestError
 from reelm.tokenizer.video import VideoTokenizer, as_float
 
-from . import footage, lpips, moving_digits
+from . import footage, h264, lpips, moving_digits
 from .contact_sheet import contact_sheet
 from .datasets import open_clips
 from .evaluate import judged
@@ -48,9 +48,10 @@ class Rebuilt:
     features: tuple[np.ndarray, np.ndarray] | None
 
 
-def rebuild(tokenizer: VideoTokenizer, clips: Sequence[np.ndarray], batch: int) -> Iterator[Rebuilt]:
-    """Sends clips of one shape through a tokenizer, `batch` at a time, and scores each."""
-    params = lpips.load() if lpips.available() else None
+def rebuild(
+    tokenizer: VideoTokenizer, clips: Sequence[np.ndarray], batch: int, params: dict | None
+) -> Iterator[Rebuilt]:
+    """Sends clips of one shape through a tokenizer, `batch` at a time, and scores each; `params` are those of LPIPS."""
     for start in range(0, len(clips), batch):
         # Batches of one shape, so that one program serves all: the last is filled up with the last clip.
         originals = np.stack([clips[min(i, len(clips) - 1)] for i in range(start, start + batch)])
@@ -59,14 +60,26 @@ def rebuild(tokenizer: VideoTokenizer, clips: Sequence[np.ndarray], batch: int) 
         videos = tokenizer.decode(ids)
         seconds = (time.perf_counter() - started) / batch
         for original, rebuilt, codes in list(zip(originals, videos, ids, strict=True))[: len(clips) - start]:
-            scores, features = {"psnr": min(psnr(original, rebuilt), _PSNR_CAP), "ssim": ssim(original, rebuilt)}, None
-            if params is not None:
-                distances, *both = (np.asarray(part) for part in _look(params, as_float(original), as_float(rebuilt)))
-                scores["lpips"], features = float(distances.mean()), (both[0], both[1])
+            scores, features = _compared(params, original, rebuilt)
             scores["flicker"] = flicker(original, rebuilt)
             yield Rebuilt(
                 original=original, rebuilt=rebuilt, ids=codes, seconds=seconds, scores=scores, features=features
             )
+
+
+def beside_h264(clip: Rebuilt, bits: int, params: dict | None) -> Rebuilt:
+    """The clip with the scores of H.264 at the same payload, codes of `bits` bits each, beside its own."""
+    scores, _ = _compared(params, clip.original, h264.at_payload(clip.original, bits * clip.ids.size))
+    return replace(clip, scores=clip.scores | {f"{name}_h264": value for name, value in scores.items()})
+
+
+def _compared(params: dict | None, original: np.ndarray, rebuilt: np.ndarray):
+    """(scores of a clip, features of both), with what needs the weights of LPIPS where they are given."""
+    scores, features = {"psnr": min(psnr(original, rebuilt), _PSNR_CAP), "ssim": ssim(original, rebuilt)}, None
+    if params is not None:
+        distances, *both = (np.asarray(part) for part in _look(params, as_float(original), as_float(rebuilt)))
+        scores["lpips"], features = float(distances.mean()), (both[0], both[1])
+    return scores, features
 
 
 @jax.jit
@@ -110,6 +123,8 @@ def of_footage(
 ) -> dict[str, dict[str, Any]]:
     """The `figures` of a folder's files, under "all" of all clips together, then file by file.
 
+    Names that end in `_h264` are those of libx264 at as many bits as the codes have; see `h264.at_payload`.
+
     "all" also has `frechet_vgg16` where the weights of LPIPS are there: the Frechet distance between original and
     rebuilt frames on the deepest activations of its VGG16. It is neither FID nor FVD and compares with itself alone.
 
@@ -122,12 +137,14 @@ def of_footage(
         raise RequestError(f"clips, batch and frames start at 1, not {clips}, {batch} and {num_frames}")
     bits, paths = tokenizer.config.bits, footage.files(folder)
     tokenizer.config.latent_shape(num_frames, side, side)
+    params = lpips.load() if lpips.available() else None
     rebuilt: dict[str, list[Rebuilt]] = {}
     for film in footage.films(folder, clips=clips, frames=num_frames, side=side):
-        rebuilt[film.name] = list(rebuild(tokenizer, list(film.clips), batch))
+        clips_of_film = rebuild(tokenizer, list(film.clips), batch, params)
+        rebuilt[film.name] = [beside_h264(clip, bits, params) for clip in clips_of_film]
         if progress is not None:
             progress(len(rebuilt), len(paths))
-    everything = [clip for clips_of_film in rebuilt.values() for clip in clips_of_film]
+    everything = [clip for of_film in rebuilt.values() for clip in of_film]
     total = figures(everything, bits)
     features = [clip.features for clip in everything if clip.features is not None]
     if features:
@@ -135,7 +152,7 @@ def of_footage(
     if sheet is not None:
         spread = np.linspace(0, len(everything) - 1, min(_SHEET_CLIPS, len(everything))).round().astype(int)
         comparison_sheet([everything[i] for i in spread], sheet)
-    return {"all": total} | {name: figures(clips_of_film, bits) for name, clips_of_film in rebuilt.items()}
+    return {"all": total} | {name: figures(of_film, bits) for name, of_film in rebuilt.items()}
 
 
 def comparison_sheet(clips: Sequence[Rebuilt], path: Path) -> None:
@@ -168,7 +185,8 @@ def of_data_set(
     source = open_clips(name, "test", num_frames=num_frames, num_clips=clips)
     rebuilt: list[Rebuilt] = []
     originals = [source[i]["video"] for i in range(clips)]
-    for clip in rebuild(tokenizer, originals, min(batch, clips)):
+    params = lpips.load() if lpips.available() else None
+    for clip in rebuild(tokenizer, originals, min(batch, clips), params):
         rebuilt.append(clip)
         if progress is not None:
             progress(len(rebuilt), clips)

@@ -1,0 +1,53 @@
+"""What H.264 makes of a clip at a given size: the yardstick beside which a tokenizer's codes stand.
+
+In: clips, and bits. Out: the clips rebuilt. libx264 at its preset "slow", at the best quality whose slices fit; headers
+and container are not counted, since codes have none.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Any, cast
+
+import av
+import numpy as np
+
+_WORST = 51  # of the scale of qualities
+_START = re.compile(rb"\x00\x00\x01")
+_SLICES = (1, 5)  # types of the units that hold pictures (ITU-T H.264, table 7-1)
+
+
+def at_payload(video: np.ndarray, bits: int, fps: int = 24) -> np.ndarray:
+    """uint8 `[T, H, W, 3]`, even sides -> the same shape, rebuilt from at most `bits` bits of slices.
+
+    What does not fit at the worst quality either is given at that.
+    """
+    low, high = 0, _WORST
+    while low < high:  # sizes fall as the number rises
+        middle = (low + high) // 2
+        if payload(encode(video, middle, fps)) > bits:
+            low = middle + 1
+        else:
+            high = middle
+    return decode(encode(video, low, fps))
+
+
+def encode(video: np.ndarray, crf: int, fps: int) -> list[bytes]:
+    """The packets of a clip at a quality from 0, lossless, to 51."""
+    context = cast(Any, av.CodecContext.create("libx264", "w"))
+    context.height, context.width, context.pix_fmt, context.framerate = *video.shape[1:3], "yuv420p", fps
+    context.options = {"preset": "slow", "crf": str(crf)}
+    frames = [av.VideoFrame.from_ndarray(picture, format="rgb24") for picture in video]
+    return [bytes(packet) for frame in (*frames, None) for packet in context.encode(frame)]
+
+
+def decode(packets: Sequence[bytes]) -> np.ndarray:
+    """uint8 `[T, H, W, 3]`."""
+    context = cast(Any, av.CodecContext.create("h264", "r"))
+    frames = [frame for data in packets for frame in context.decode(av.Packet(data))] + context.decode(None)
+    return np.stack([frame.to_ndarray(format="rgb24") for frame in frames])
+
+
+def payload(packets: Sequence[bytes]) -> int:
+    """Bits of the slices in packets with start codes between their units."""
+    units = [unit for data in packets for unit in _START.split(data)[1:]]
+    return 8 * sum(len(unit) for unit in units if unit[0] & 31 in _SLICES)
