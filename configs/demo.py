@@ -49,7 +49,7 @@ audio_tokenizer = AudioTokenizerRun(
     mel_windows=(128, 256, 512, 1024, 2048),
     optimizer=OptimizerConfig(learning_rate=2e-3, warmup=200, betas=(0.9, 0.99), ema=0.998),
     batch_size=16,
-    loop=LoopConfig(steps=10_000, log_every=50, save_every=500, sample_every=1_000),
+    loop=LoopConfig(steps=13_000, log_every=50, save_every=500, sample_every=1_000),
 )
 
 _IMAGES = Bucket(frames=1, batch_size=32)

@@ -38,7 +38,7 @@ def reconstruction(
     si_sdr, mel_distance: means over tracks that are no silence, in dB and in decades
     words, words_interval, words_originals: share of these clips whose names the judge hears, all and in their order,
         its 95% Wilson bounds, and that share of the originals
-    ticks, ticks_originals: see `heard_ticks`
+    bounces, ticks, false: see `heard_ticks`, and ticks_originals, false_originals: the same of the originals
     silence: share of silent tracks that are rebuilt silent; None without any
     bit_balance: mean over bits of twice the share of the rarer value: 1 when each is as often 0 as 1
     """
@@ -61,6 +61,7 @@ def reconstruction(
     pairs = list(zip(originals, rebuilt, strict=True))
     truth = [true_bounces(scene, num_frames) for scene in scenes]
     words, n = heard_words(rebuilt, scenes), len(scenes)
+    ticked, ticked_originals = heard_ticks(rebuilt, truth), heard_ticks(originals, truth)
     bits = np.concatenate(ids)[..., None] >> np.arange(tokenizer.config.bits) & 1
     return {
         "clips": clips,
@@ -70,8 +71,11 @@ def reconstruction(
         "words": words / n,
         "words_interval": list(wilson_interval(words, n)),
         "words_originals": heard_words(originals, scenes) / n,
-        "ticks": heard_ticks(rebuilt, truth),
-        "ticks_originals": heard_ticks(originals, truth),
+        "bounces": ticked["bounces"],
+        "ticks": ticked["heard"],
+        "ticks_originals": ticked_originals["heard"],
+        "false": ticked["false"],
+        "false_originals": ticked_originals["false"],
         "silence": float(np.mean(kept_silent)) if kept_silent else None,
         "bit_balance": float(np.mean(1 - np.abs(1 - 2 * bits.mean(axis=(0, 1))))),
     }

@@ -72,12 +72,13 @@ class EvaluateGeneration:
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluateReconstruction:
-    """Measure how near clips that went through the video tokenizer are to what they were."""
+    """Measure how near clips that went through a tokenizer are to what they were."""
 
     model: str | None = None
     """Shipped model or model folder; the default is "demo"."""
     data: str = "moving_digits"
-    """Data set of the clips, as `reelm data list` shows them, or a folder of videos."""
+    """Data set of the clips, as `reelm data list` shows them, or a folder of videos; of moving_digits_sound the
+    sound is measured, through the audio tokenizer."""
     clips: int = 200
     """Clips to measure."""
     num_frames: int = 17
@@ -95,9 +96,17 @@ class EvaluateReconstruction:
             check_output(self.sheet, (".png",))
 
         import reelm
-        from reelm.train import lpips, reconstruction
+        from reelm.train import evaluate_sound, lpips, reconstruction
 
-        tokenizer = reelm.load(self.model).video_tokenizer
+        model = reelm.load(self.model)
+        if self.data == "moving_digits_sound":
+            if model.audio_tokenizer is None:
+                raise RequestError(f"the model {model.name!r} has no audio tokenizer")
+            with progress("clips") as report:
+                heard = {"clips": self.clips, "num_frames": self.num_frames}
+                _print(evaluate_sound.reconstruction(model.audio_tokenizer, progress=report, **heard), self.json)
+            return
+        tokenizer = model.video_tokenizer
         if not lpips.available():
             print(f"without LPIPS: {lpips.how_to_fetch()}", file=sys.stderr)
         settings: dict[str, Any] = {"clips": self.clips, "num_frames": self.num_frames, "sheet": self.sheet}
