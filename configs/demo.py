@@ -5,7 +5,7 @@ from pathlib import Path
 from reelm.lm.transformer import LMConfig
 from reelm.tokenizer.audio import AudioTokenizerConfig
 from reelm.tokenizer.video import VideoTokenizerConfig
-from reelm.train.audio_tokenizer import AudioTokenizerRun, SoundData, SoundLossWeights
+from reelm.train.audio_tokenizer import AudioTokenizerRun, SoundData
 from reelm.train.lm import LMRun
 from reelm.train.loop import LoopConfig
 from reelm.train.losses import LossWeights
@@ -45,8 +45,6 @@ audio_tokenizer = AudioTokenizerRun(
         bits=8,
     ),
     data=SoundData(dataset="moving_digits_sound", source_frames=9, hops=20, whole_hops=True),
-    losses=SoundLossWeights(waveform=0.3, power=0.2, mel=3.0, commitment=0.1, batch_entropy=0.02),
-    mel_windows=(128, 256, 512, 1024, 2048),
     optimizer=OptimizerConfig(learning_rate=2e-3, warmup=200, betas=(0.9, 0.99), ema=0.998),
     batch_size=16,
     loop=LoopConfig(steps=13_000, log_every=50, save_every=500, sample_every=1_000),

@@ -38,7 +38,8 @@ class AudioTokenizerConfig:
     Attributes:
         sample_rate: of the sound inside, in Hz.
         channels: 1 (mono) or 2 (stereo).
-        strides: samples, then steps, folded into one at each stage; their product is the hop of one audio frame.
+        strides: samples from one spectrum to the next, then steps folded into one at each further stage; their product
+            is the hop of one audio frame.
         encoder_channels, decoder_channels: width of each stage.
         encoder_blocks, decoder_blocks: residual blocks a stage, of dilation 1, 3, 9 ...
         kernel: taps of the blocks' convolutions.
@@ -49,9 +50,9 @@ class AudioTokenizerConfig:
 
     sample_rate: int = 16_000
     channels: int = 1
-    strides: tuple[int, ...] = (20, 5, 4)
-    encoder_channels: tuple[int, ...] = (64, 96, 128)
-    decoder_channels: tuple[int, ...] = (64, 96, 128)
+    strides: tuple[int, ...] = (100, 4)
+    encoder_channels: tuple[int, ...] = (128, 224)
+    decoder_channels: tuple[int, ...] = (128, 224)
     encoder_blocks: int = 2
     decoder_blocks: int = 2
     kernel: int = 3

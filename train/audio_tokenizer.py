@@ -51,6 +51,8 @@ from .stft_discriminator import (
 class SoundLossWeights:
     """Weight of each term.
 
+    Spectra count for most: at few bits a waveform can only be followed where it is loud, and what makes words is not.
+
     Attributes:
         waveform: mean absolute difference of samples.
         power: mean squared difference of samples, in units of the mean square of the batch: 1 for silence.
@@ -64,9 +66,9 @@ class SoundLossWeights:
         adversarial_from: step from which the discriminator's judgement counts; it learns from the first on.
     """
 
-    waveform: float = 1.0
-    power: float = 0.3
-    mel: float = 1.0
+    waveform: float = 0.3
+    power: float = 0.2
+    mel: float = 3.0
     commitment: float = 0.1
     sample_entropy: float = 0.0
     batch_entropy: float = 0.02
@@ -108,7 +110,7 @@ class AudioTokenizerRun:
     model: AudioTokenizerConfig = field(default_factory=AudioTokenizerConfig)
     data: SoundData = field(default_factory=SoundData)
     losses: SoundLossWeights = field(default_factory=SoundLossWeights)
-    mel_windows: tuple[int, ...] = (128, 256, 512, 1024)
+    mel_windows: tuple[int, ...] = (128, 256, 512, 1024, 2048)
     discriminator: DiscriminatorConfig = field(default_factory=DiscriminatorConfig)
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     discriminator_optimizer: OptimizerConfig = field(
