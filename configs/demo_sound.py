@@ -1,7 +1,7 @@
 """`demo_sound`: the language model of `demo_tasks` gets sound: names that a voice says, ticks of bounces.
 
 Its tokens are those of `moving_digits_sound` with codes of sound, 5 audio frames beside each video frame. Run it with
-`--start-from` the workdir of `demo_tasks`' language model.
+`--start-from demo`, or from the workdir of a language model of `demo_tasks`.
 """
 
 from dataclasses import replace
