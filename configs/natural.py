@@ -7,7 +7,7 @@ in front and depth-to-space behind keep all layers at a quarter of the side or l
 decoding such a clip. The encoder sees one group of frames at a time, but for two groups where it halves the side.
 
 Clips of 25 frames: trained on few latent frames, the decoder's colours drift in longer films. A fresh net learns faster
-from short clips first; docs/training.md has both commands, and what more a GPU may want (LPIPS, a discriminator).
+from short clips first, and gets sharper by a leg with LPIPS; docs/training.md has the commands.
 """
 
 from reelm.tokenizer.video import VideoTokenizerConfig

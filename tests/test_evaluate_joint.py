@@ -27,6 +27,7 @@ class Sounding:
 
     def __init__(self, tokenizer: Any, spoil: Callable[[Clip], Clip] = lambda clip: clip, obeys: bool = True):
         self.audio_tokenizer, self.spoil, self.obeys = tokenizer, spoil, obeys
+        self.soundtrack = SimpleNamespace(tokenizer=tokenizer)  # it makes sound
         self.by_words: dict[str, Any] = {}
         for group, (split, _) in GROUPS.items():
             for number, (scene, words) in enumerate(zip(*prompts(group, CLIPS), strict=True)):
@@ -109,7 +110,7 @@ def test_ticks_off_by_three_frames_are_missed_and_those_at_the_end_excused():
 
 
 def test_a_model_without_sound_is_refused_in_one_line():
-    silent: Any = SimpleNamespace(name="silent", audio_tokenizer=None)
+    silent: Any = SimpleNamespace(name="silent", soundtrack=None)
     for task in evaluate_joint.TASKS.values():
         with pytest.raises(RequestError, match="knows no sound"):
             task(silent, clips=2)

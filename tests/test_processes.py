@@ -82,7 +82,7 @@ VIDEO = (
 
 
 AUDIO = (
-    "--model.encoder-channels 8 8 8 --model.decoder-channels 8 8 8 --model.decoder-blocks 1 --batch-size 4 "
+    "--model.encoder-channels 8 8 --model.decoder-channels 8 8 --model.decoder-blocks 1 --batch-size 4 "
     "--data.hops 2 --mel-windows 128 --loop.log-every 1"
 ).split()
 STAGES = {"lm": LM, "video-tokenizer": VIDEO, "audio-tokenizer": AUDIO}
