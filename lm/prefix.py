@@ -63,6 +63,11 @@ class Prefix(struct.PyTreeNode):
         """Rows of all parts, one after another."""
         return jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
 
+    def unconditional(self) -> "Prefix":
+        """The same words with no given pictures and no given sound; the anchor stays, for it is what came before."""
+        kinds = np.where(np.asarray(self.kinds) == Given.ANCHOR, Given.ANCHOR, Given.NOTHING)
+        return self.replace(kinds=kinds.astype(np.int32), sound=np.full_like(self.sound, -1))
+
     @property
     def has_code(self) -> jax.Array:
         """bool `[R, G, h, w]`, whether a slot of a picture holds a code."""

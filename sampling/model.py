@@ -168,7 +168,7 @@ class Model:
                 other pixels stay what they are.
             audio: what is heard: a path, a Clip, or samples float32 `[S]` or `[S, C]` at the audio tokenizer's rate. It
                 is cut, or continued by silence, to the length of the picture.
-            negative_prompt: what guidance leads away from, in place of no prompt at all.
+            negative_prompt: words that guidance leads away from, in place of none at all.
             num_frames: frames of the returned clip, given ones included, any number. None is as many as the `video` or
                 the `audio` has, otherwise 17, or `longest` if that is less. Beyond `longest` a window slides.
             height, width: in pixels; the size of the training clips when None.
@@ -179,8 +179,8 @@ class Model:
             top_k: draw among the k likeliest; 0 for all.
             top_p: draw among the fewest likeliest that hold this share of the probability.
             min_p: draw among those at least this share as likely as the likeliest; the model's own when None.
-            cfg_scale: guidance by the prompt: 1 is none; one number for each latent frame makes a schedule, the last
-                one going on; the model's own when None.
+            cfg_scale: guidance by all that is asked, in words, given frames, masks and sound: 1 is none; one number for
+                each latent frame makes a schedule, the last one going on; the model's own when None.
             overlap: seconds that a sliding window reads again of what it made.
             decoding: "sequential" reads one code at a time; "parallel" guesses some, reads them at once and keeps those
                 that reading one at a time would have drawn, so in float32 the clip is the same; "auto" takes the

@@ -86,7 +86,7 @@ def latent_frames(model: "Model", request: "Request") -> Iterator[LatentFrame]:
         return layout, state
 
     def prefix_of(first: int, now: int) -> Prefix:
-        """One row a prompt, or a clip when each has an anchor of its own; with guidance as many again without words."""
+        """One row a prompt, or a clip when each has an anchor of its own; with guidance as many again that nothing is asked of."""
         copies = 1 if first == 0 else len(seeds)
         past = None if first == 0 else np.asarray(anchor)
 
@@ -99,7 +99,8 @@ def latent_frames(model: "Model", request: "Request") -> Iterator[LatentFrame]:
         conditional = of([_words(script, now) for script in scripts])
         if not settings.guided:
             return conditional
-        return Prefix.concatenate([conditional, of([settings.negative_prompt or ""] * len(scripts))])
+        negative = of([settings.negative_prompt or ""] * len(scripts))
+        return Prefix.concatenate([conditional, negative.unconditional()])
 
     changes = {begins for script in scripts for begins, _ in script}
     layout, state, first, now = None, None, 0, 0

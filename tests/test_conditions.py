@@ -67,6 +67,18 @@ def test_pictures_stand_at_their_times(tiny_model, video):
     later = given.prefix(blank(2), lm, start=3, frames=4, stride=4, anchor=np.zeros((1, 2, 3)))
     np.testing.assert_array_equal(later.times[0], [-1.0, 1.0])
     np.testing.assert_array_equal(later.kinds[0, :, 0, 0], [Given.ANCHOR, Given.FRAME])
+    # What came before is no condition: guidance leads away from clips that go on from it as well.
+    np.testing.assert_array_equal(later.unconditional().kinds[0, :, 0, 0], [Given.ANCHOR, Given.NOTHING])
+
+
+@pytest.mark.parametrize("condition", ["last_image", "mask"])
+def test_guidance_leads_towards_given_pictures_too(tiny_model, video, condition):
+    asked = {"last_image": {"last_image": video[1]}, "mask": {"video": video[:9], "mask": np.ones((16, 24), bool)}}
+    asked["mask"]["mask"][:8] = False
+    settings = {"num_frames": 9, "height": 16, "width": 24, "temperature": 0.0, **asked[condition]}
+    # Without words nothing but the pictures tells the two apart.
+    plain, guided = (tiny_model.generate(**settings, cfg_scale=scale) for scale in (1.0, 4.0))
+    assert (ids(plain) != ids(guided)).any()
 
 
 def test_the_number_of_pictures_is_filled_up_so_that_few_programs_compile(tiny_model, video):

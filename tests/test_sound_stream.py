@@ -160,6 +160,8 @@ def test_a_sound_gets_its_pictures(tiny_sound_model):
     np.testing.assert_array_equal(made.tokens["audio"], codes)
     other = tiny_sound_model.generate(audio=sound[::-1].copy(), seed=1)
     assert (other.tokens["video"] != made.tokens["video"]).any()
+    guided = tiny_sound_model.generate(audio=sound, seed=1, cfg_scale=4.0)  # towards the sound: there are no words
+    assert (guided.tokens["video"] != made.tokens["video"]).any()
     longer = tiny_sound_model.generate(audio=sound, num_frames=13, seed=1, **HOT)
     assert len(longer.video) == 13 and longer.audio.shape == (3250, 1)
 

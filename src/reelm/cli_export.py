@@ -28,7 +28,7 @@ class Export:
     dtype: Literal["int8", "bfloat16", "float32"] = "float32"
     """Number format of the weights in the files."""
     cfg_scale: float = 1.0
-    """Strength of guidance by the prompt where a call does not name one; 1 is none."""
+    """Strength of guidance where a call does not name one; 1 is none."""
 
     min_p: float = 0.0
     """Least likelihood of a draw, as a share of the likeliest one's, where a call does not name one; 0 is no limit."""

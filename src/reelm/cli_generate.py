@@ -65,10 +65,10 @@ class Generate:
     min_p: float | None = None
     """Draw among those at least this share as likely as the likeliest; the default is the model's own."""
     cfg_scale: tuple[float, ...] | None = None
-    """Strength of guidance by the prompt, 1 for none; several numbers are for one latent frame after another. The
+    """Strength of guidance by what is asked, 1 for none; several numbers are for one latent frame after another. The
     default is the model's own."""
     negative_prompt: str | None = None
-    """What guidance leads away from."""
+    """Words that guidance leads away from."""
     decoding: Literal["auto", "sequential", "parallel"] | None = None
     """How codes are found: one by one, or several at once, which gives the same clip; the default takes the faster."""
     prompts: Path | None = None
