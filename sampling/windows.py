@@ -86,7 +86,7 @@ def latent_frames(model: "Model", request: "Request") -> Iterator[LatentFrame]:
         return layout, state
 
     def prefix_of(first: int, now: int) -> Prefix:
-        """One row a prompt, or a clip when each has an anchor of its own; with guidance as many again that nothing is asked of."""
+        """One row a prompt, or a clip when each has an anchor of its own; guidance adds as many of nothing asked."""
         copies = 1 if first == 0 else len(seeds)
         past = None if first == 0 else np.asarray(anchor)
 
