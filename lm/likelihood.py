@@ -20,7 +20,7 @@ class Nats(NamedTuple):
 
     Attributes:
         video: `[R, t, h, w]`.
-        sound: `[R, S]`, of all levels of an audio frame together; 0 where there is no track.
+        sound: `[R, S, L]`, of each level of an audio frame; 0 where there is no track.
         squares: mean squared log-normaliser of the sub-tokens' distributions (for z-loss).
     """
 
@@ -55,22 +55,27 @@ def cross_entropy(
     def measured(group: Group, hidden: jax.Array, sub_tokens: jax.Array) -> tuple[jax.Array, jax.Array]:
         module, own = head(config, group, dtype), gather(of_group(params, group)["head"])
         of_sub_tokens = cast(list, module.apply({"params": own}, hidden, sub_tokens))
-        nats, squares = jnp.zeros(sub_tokens.shape[:2]), jnp.zeros(sub_tokens.shape[:2])
+        nats, squares = [], jnp.zeros(sub_tokens.shape[:2])
         for k, logits in enumerate(of_sub_tokens):
             normaliser = jax.nn.logsumexp(logits, axis=-1)
-            nats += normaliser - jnp.take_along_axis(logits, sub_tokens[..., k, None], axis=-1)[..., 0]
+            nats.append(normaliser - jnp.take_along_axis(logits, sub_tokens[..., k, None], axis=-1)[..., 0])
             squares += jnp.square(normaliser)
-        return nats, squares
+        return jnp.stack(nats, axis=-1), squares
 
     rows = codes.video.shape[0]
     sub_tokens = ids_to_sub_tokens(jnp.asarray(codes.video).reshape(rows, -1), config.code)
     if not config.sound_levels:
         video, squares = measured("video", hidden, sub_tokens)
-        return Nats(video.reshape(codes.video.shape), jnp.zeros((rows, 0)), jnp.mean(squares))
+        return Nats(_of_codes(video, codes), jnp.zeros((rows, 0, 0)), jnp.mean(squares))
     of_video, of_sound = (hold(part, "batch", "slots", None) for part in layout.separate(hidden))
     sound_ids = jnp.asarray(codes.sound)
     track = sound_ids[..., 0] >= 0
     video, squares = measured("video", of_video, sub_tokens)
     sound, more = measured("sound", of_sound, jnp.maximum(sound_ids, 0))
     squares = (jnp.sum(squares) + jnp.sum(more * track)) / (squares.size + jnp.sum(track))
-    return Nats(video.reshape(codes.video.shape), sound * track, squares)
+    return Nats(_of_codes(video, codes), sound * track[..., None], squares)
+
+
+def _of_codes(sub_tokens: jax.Array, codes: ClipCodes) -> jax.Array:
+    """Nats `[R, t h w, K]` of sub-tokens to those of the codes they make up, `[R, t, h, w]`."""
+    return jnp.sum(sub_tokens, axis=-1).reshape(codes.video.shape)

@@ -16,6 +16,7 @@ from reelm.lm.stream import Group, Layout
 from reelm.lm.transformer import LMConfig
 from reelm.tokenizer.codes import ids_to_sub_tokens
 from reelm.tokenizer.request import RequestError
+from reelm.train.lm import LMRun, make_loss
 
 SOUND = (2, 8)  # audio frames beside the first latent frame, and each later one
 LAYOUT = Layout(prefix=6, frames=3, rows=2, columns=3, sound=SOUND)
@@ -116,6 +117,16 @@ def test_a_clip_without_a_track_trains_its_pictures_alone(params):
     assert (np.asarray(nats.sound)[0] > 0).all() and (np.asarray(nats.sound)[1] == 0).all()
     np.testing.assert_allclose(nats.video[0], both.video[0], rtol=1e-5)
     assert np.abs(nats.video[1] - both.video[1]).max() > 1e-3  # it reads that there is none
+
+
+def test_fine_levels_count_less_where_that_is_wanted(params):
+    prefix, codes = sample(LAYOUT)
+    nats = cross_entropy(CONFIG, params, prefix, codes)
+    run = LMRun(model=CONFIG, sound_decay=0.5, z_loss=0.0, attention="xla")
+    loss, metrics = make_loss(run)(params, {"prefix": prefix, "codes": codes}, jax.random.key(0), jnp.int32(0))
+    of_sound = nats.sound.sum(axis=(0, 1)) @ np.array([1, 0.5, 0.25])
+    np.testing.assert_allclose(loss, (nats.video.sum() + of_sound) / (36 + 36), rtol=1e-5)
+    np.testing.assert_allclose(metrics["nats_sound"], nats.sound.sum() / 36, rtol=1e-5)  # what they are, all the same
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,8 @@
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -32,7 +34,6 @@ from reelm.train.loop import LoopConfig
 from reelm.train.mixture import Bucket, Stage
 from reelm.train.moving_digits import example
 from reelm.train.optimizer import OptimizerConfig, make_step
-from reelm.train.samples import ToSample
 from reelm.train.state import create
 from reelm.train.tokenize import tokenize
 from reelm.train.tokens import TokenSample
@@ -158,11 +159,14 @@ def test_words_are_dropped_at_the_given_share():
         still_frames=np.zeros(0, np.int32),
         sound=np.zeros((0, 0), np.int32),
     )
-    to_sample = ToSample(text, LMConfig(prefix=32), task="begins", frames=2, fps=8.0, stride=4, drop_text=0.3)
-    made = [to_sample.random_map(sample, np.random.default_rng(i)) for i in range(500)]
-    dropped = np.mean([(each["prefix"].words < SPECIALS).all() for each in made])
-    assert 0.24 < dropped < 0.36
-    assert made[0]["codes"].video.shape == (2, 8, 8)
+    run = LMRun(model=LMConfig(prefix=32), drop_text=0.3)
+    source: Any = SimpleNamespace(index=SimpleNamespace(fps=8.0, time_stride=4))
+    for own, least, most in ((None, 0.24, 0.36), (0.8, 0.74, 0.86), (0.0, 0.0, 0.0)):
+        to_sample = lm.to_sample(run, text, source, Bucket(frames=2, batch_size=4, drop_text=own))
+        made = [to_sample.random_map(sample, np.random.default_rng(i)) for i in range(500)]
+        dropped = np.mean([(each["prefix"].words < SPECIALS).all() for each in made])
+        assert least <= dropped <= most
+        assert made[0]["codes"].video.shape == (2, 8, 8)
 
 
 def test_crops_lie_inside_the_clip_and_differ():

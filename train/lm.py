@@ -6,6 +6,7 @@ entropy of their codes, with a small penalty on the logits' scale (z-loss, PaLM,
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -61,7 +62,10 @@ class LMRun:
             text tokenizer that is trained on them.
         held_out: token sets of clips not trained on, for evaluations.
         stages: lengths of clips over the run; images first teach what things look like at a fraction of a clip's cost.
-        drop_text: share of samples whose words are taken out, so that guidance has an unconditional model.
+        drop_text: share of samples whose words are taken out, so that guidance has an unconditional model; a bucket may
+            name its own.
+        sound_decay: weight of each level of sound in the loss, beside that of the level before it. Below 1 the coarse
+            levels, which hold what is heard, are not drowned by the texture in the fine ones.
         corrupt: largest share of a sample's codes that the net reads with wrong bits, while it still learns the right
             ones, so that it recovers from its own errors; each sample draws its share from 0 to this.
         start_from: a language model to go on from, its averaged weights in a new run: the workdir of another training,
@@ -82,6 +86,7 @@ class LMRun:
     text_encoder: Path | None = None
     stages: tuple[Stage, ...] = (Stage(),)
     drop_text: float = 0.1
+    sound_decay: float = 1.0
     corrupt: float = 0.0
     start_from: Path | None = None
     z_loss: float = 1e-4
@@ -116,7 +121,8 @@ def make_loss(run: LMRun):
             heard = jnp.sum(codes.sound[..., 0] >= 0)
             metrics |= {"nats_sound": jnp.sum(sound) / jnp.maximum(heard, 1)}
             count += heard
-        return (jnp.sum(nats) + jnp.sum(sound)) / count + run.z_loss * squares, metrics
+        levels = run.sound_decay ** jnp.arange(sound.shape[-1])
+        return (jnp.sum(nats) + jnp.sum(sound * levels)) / count + run.z_loss * squares, metrics
 
     return loss
 
@@ -138,6 +144,13 @@ def _corrupted(codes: ClipCodes, key: jax.Array, most: float, model: LMConfig) -
     return ClipCodes(video=video, sound=flipped(jnp.asarray(codes.sound), sound_key, model.sound_bits))
 
 
+def to_sample(run: LMRun, text: Text, source: TokenSource, bucket: Bucket) -> ToSample:
+    """What a bucket makes of the samples of a token set, whose captions `text` reads."""
+    clock = {"fps": source.index.fps, "stride": source.index.time_stride}
+    drop_text = run.drop_text if bucket.drop_text is None else bucket.drop_text
+    return ToSample(text, run.model, task=bucket.task, frames=bucket.frames, **clock, drop_text=drop_text)
+
+
 def train(run: LMRun, workdir: Path) -> TrainState:
     """Runs or resumes the training in `workdir`; see `loop.run` for what is written and what is raised."""
     tokenizer = None if run.video_tokenizer is None else open_tokenizer(run.video_tokenizer)
@@ -154,16 +167,12 @@ def train(run: LMRun, workdir: Path) -> TrainState:
     held_back = _open_all(run.held_out, sources[0].index.tokenizer_hash) if run.held_out else []
     embed(run.model, text, [*sources, *held_back])
 
-    def to_sample(source: TokenSource, bucket: Bucket) -> ToSample:
-        clock = {"fps": source.index.fps, "stride": source.index.time_stride}
-        return ToSample(text, run.model, task=bucket.task, frames=bucket.frames, **clock, drop_text=run.drop_text)
-
     share = feed.share(mesh)._asdict()
-    batches = mixture(run.stages, sources, to_sample, seed=run.loop.seed, **share)
+    batches = mixture(run.stages, sources, partial(to_sample, run, text), seed=run.loop.seed, **share)
     held_out = None
     if run.held_out:
         last = replace(run.stages[-1], steps=None, token_weights=None)
-        held_out = mixture([last], held_back, to_sample, seed=0, **share)
+        held_out = mixture([last], held_back, partial(to_sample, run, text), seed=0, **share)
     of_ema = jax.jit(lambda params, batch: make_loss(run)(params, batch, jax.random.key(0), jnp.zeros((), jnp.int32)))
 
     def evaluate(current: TrainState) -> dict[str, float]:

@@ -21,12 +21,13 @@ from .tokens import TokenSample, TokenSource
 class Bucket:
     """Clips of one length: `frames` latent frames, `batch_size` of them a step, for one task (see `samples.py`).
 
-    Each shape of it compiles once.
+    Each shape of it compiles once. `drop_text` is the share that loses its words; None takes that of the run.
     """
 
     frames: int
     batch_size: int
     task: Task = "begins"
+    drop_text: float | None = None
 
     @property
     def least(self) -> int:
