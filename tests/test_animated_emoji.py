@@ -5,13 +5,24 @@ import json
 import tarfile
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from reelm.tokenizer.request import RequestError
-from reelm.train import animated_emoji, datasets, emoji_captions, emoji_packages, emoji_sprites
+from reelm.train import (
+    animated_emoji,
+    datasets,
+    efficientnet,
+    emoji_captions,
+    emoji_packages,
+    emoji_sprites,
+    evaluate_emoji,
+)
+from reelm.train.emoji_clips import open_emoji
 from reelm.train.emoji_packages import TONES, Emoji
 from reelm.train.stored_clip import decode, encode
 
@@ -248,3 +259,42 @@ def test_the_set_is_opened_by_name_like_others(built, monkeypatch):
         with pytest.raises(RequestError, match=right) as refused:
             request()
         assert "\n" not in str(refused.value)
+
+
+class Shows:
+    """A model that answers a caption with a real clip, and whose tokenizer loses nothing."""
+
+    def __init__(self, clips: dict[str, np.ndarray]):
+        self.clips, self.video_tokenizer = clips, self
+
+    def generate(self, prompt, *, num_frames, seed):
+        return [SimpleNamespace(video=self.clips[each][:num_frames]) for each in prompt]
+
+    def reconstruct(self, video):
+        return video
+
+
+@pytest.mark.slow
+def test_a_model_is_judged_by_what_it_shows(built, efficientnet_tensors, monkeypatch, tmp_path):
+    monkeypatch.setattr("reelm.train.datasets.built_folder", lambda: built)
+    net = efficientnet.convert(efficientnet_tensors)
+    monkeypatch.setattr(efficientnet, "load", lambda: net)
+    sources = [open_emoji(split, None, None, built, "64px_8fps") for split in ("train", "held_out")]
+    clips = {each[i]["caption"]: each[i]["video"] for each in sources for i in range(each.emoji)}
+    groups, told = ("trained", "held_out"), []
+    found = evaluate_emoji.generation(
+        Shows(clips),  # pyright: ignore[reportArgumentType]  (a double)
+        clips=4,
+        groups=groups,
+        sheets=tmp_path,
+        progress=lambda *done: told.append(done),
+    )
+    for group in groups:
+        # These emoji look too much alike for the net; how much each moves is its own.
+        assert found[group]["energy_off"] == 0 and found[group]["seam"] == found[group]["seam_real"]
+        assert found[group]["both"] == found[group]["rebuilt"]
+        assert (tmp_path / f"{group}.png").is_file()
+    assert told[-1] == (sum(found[group]["clips"] for group in groups),) * 2
+    other = list(clips.values())
+    wrong: Any = Shows({name: other[i - 7] for i, name in enumerate(clips)})
+    assert evaluate_emoji.generation(wrong, clips=4, groups=("trained",))["trained"]["energy_off"] > 0

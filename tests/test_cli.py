@@ -60,6 +60,8 @@ REFUSED = {
     "train lm": "CONFIG",
     "train audio demo --workdir w": "video-tokenizer",
     "export --video-tokenizer a --lm b -o c": "folder a",
+    "export --video-tokenizer natural -o c --num-frames 0": "1 or more",
+    "evaluate generation --task emoji --num-frames 9": "not for emoji",
     "evaluate": "generation",
     "evaluate generation --clips 0": "1 or more",
     "data": "tokenize",

@@ -34,6 +34,7 @@ def export(
     dtype: StoredType = "float32",
     cfg_scale: float = 1.0,
     min_p: float = 0.0,
+    num_frames: int | None = None,
 ) -> Model:
     """Writes the averaged weights of the newest checkpoints as a model folder, with a record of all runs.
 
@@ -41,8 +42,10 @@ def export(
 
     text_encoder: folder of the frozen encoder that a language model reads; None for where it was in training. A small
     one goes along, a large one is named.
+    cfg_scale, min_p, num_frames: what `generate` uses where nothing is said; see `Defaults`.
 
-    RequestError when a folder holds no training, or the language model was trained on codes of another tokenizer.
+    RequestError when a folder holds no training, the language model was trained on codes of another tokenizer, or no
+    clip has so many frames.
     """
     tokenizer = open_tokenizer(video_tokenizer)
     record: dict[str, Any] = {"video_tokenizer": _of_part(video_tokenizer, "video_tokenizer")}
@@ -61,7 +64,8 @@ def export(
                     f"{lm} was trained on {what} tokenizer {hash_}, but {where} is {its_hash}; "
                     "tokenize the clips again and train on those"
                 )
-        defaults = replace(size, cfg_scale=cfg_scale, min_p=min_p)
+        defaults = replace(size, cfg_scale=cfg_scale, min_p=min_p, num_frames=num_frames or size.num_frames)
+        tokenizer.config.latent_shape(defaults.num_frames, defaults.height, defaults.width)
         record["lm"] = _of_part(lm, "lm")
     model = Model(output.name, tokenizer, language_model, defaults, record, audio_tokenizer=audio)
     model.save(output, dtype=dtype)

@@ -18,6 +18,7 @@ class EvaluateGeneration:
     """Judge generated clips: does each show the digit, the colour and the direction that its prompt names?
 
     With sound: is the digit said, does a tick mark every bounce that the picture shows, is silence kept?
+    Of emoji: is the nearest real emoji the one that was asked for, in its skin tone, and does it move as much?
     """
 
     model: str | None = None
@@ -25,9 +26,18 @@ class EvaluateGeneration:
     text_encoder: Path | None = None
     """Folder of the text encoder that the model reads prompts through, of one that does not carry it."""
     task: Literal[
-        "words", "continuation", "key-frames", "inpainting", "minute", "sound", "video-to-audio", "audio-to-video"
+        "words",
+        "continuation",
+        "key-frames",
+        "inpainting",
+        "minute",
+        "sound",
+        "video-to-audio",
+        "audio-to-video",
+        "emoji",
     ] = "words"
-    """What clips are made from; but for words and sound, which is words to pictures with sound, of one digit each."""
+    """What clips are made from; but for words and sound, which is words to pictures with sound, of one digit each.
+    Emoji are made from words by a model of them."""
     clips: int | None = None
     """Clips of each kind; the default is 200, or 20 of a minute."""
     num_frames: int | None = None
@@ -42,13 +52,13 @@ class EvaluateGeneration:
     def run(self) -> None:
         clips = self.clips or (20 if self.task == "minute" else 200)
         _check(self.model, clips if self.clips is None else self.clips)
-        if self.task != "words" and self.sheets is not None:
+        if self.task not in ("words", "emoji") and self.sheets is not None:
             raise RequestError(f"--sheets is for clips from words, not for {self.task}")
-        if self.task in ("continuation", "key-frames", "inpainting", "minute") and self.num_frames is not None:
+        if self.task in ("continuation", "key-frames", "inpainting", "minute", "emoji") and self.num_frames is not None:
             raise RequestError(f"--num-frames is for clips from words or with sound, not for {self.task}")
 
         import reelm
-        from reelm.train import evaluate, evaluate_joint, evaluate_tasks
+        from reelm.train import evaluate, evaluate_emoji, evaluate_joint, evaluate_tasks
 
         model = reelm.load(self.model, text_encoder=self.text_encoder)
         with progress("clips") as report:
@@ -60,6 +70,10 @@ class EvaluateGeneration:
                     seed=self.seed,
                     sheets=self.sheets,
                     progress=report,
+                )
+            elif self.task == "emoji":
+                scores = evaluate_emoji.generation(
+                    model, clips=clips, seed=self.seed, sheets=self.sheets, progress=report
                 )
             elif self.task in evaluate_joint.TASKS:
                 scores = evaluate_joint.TASKS[self.task](

@@ -29,9 +29,10 @@ class Export:
     """Number format of the weights in the files."""
     cfg_scale: float = 1.0
     """Strength of guidance where a call does not name one; 1 is none."""
-
     min_p: float = 0.0
     """Least likelihood of a draw, as a share of the likeliest one's, where a call does not name one; 0 is no limit."""
+    num_frames: int | None = None
+    """Frames of a clip where a call does not name their number; the default is 17."""
 
     def run(self) -> None:
         for folder in (self.video_tokenizer, self.audio_tokenizer, self.lm):
@@ -40,10 +41,20 @@ class Export:
         if self.output.is_file():
             raise RequestError(f"cannot write {self.output}: it is a file; name a folder")
         check_parent(self.output)
+        if self.num_frames is not None and self.num_frames < 1:
+            raise RequestError(f"--num-frames is {self.num_frames}; it must be 1 or more")
 
         from reelm.train.export import export
 
-        stored = {"dtype": self.dtype, "cfg_scale": self.cfg_scale, "min_p": self.min_p}
-        others = {"audio_tokenizer": self.audio_tokenizer, "text_encoder": self.text_encoder}
-        export(self.video_tokenizer, self.lm, self.output, **others, **stored)
+        export(
+            self.video_tokenizer,
+            self.lm,
+            self.output,
+            audio_tokenizer=self.audio_tokenizer,
+            text_encoder=self.text_encoder,
+            dtype=self.dtype,
+            cfg_scale=self.cfg_scale,
+            min_p=self.min_p,
+            num_frames=self.num_frames,
+        )
         print(self.output)

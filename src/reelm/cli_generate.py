@@ -39,7 +39,8 @@ class Generate:
     model: str | None = None
     """Shipped model or model folder; the default is "demo"."""
     num_frames: int | None = None
-    """Frames of the clip, given ones included; the default is as many as the video or the audio has, otherwise 17."""
+    """Frames of the clip, given ones included; the default is as many as the video or the audio has,
+    otherwise the model's own (17 of "demo")."""
     seed: int = 0
     """The same seed gives the same clip."""
     num_samples: int = 1
