@@ -74,7 +74,7 @@ def codes(start: int, stop: int) -> Iterator[TokenSample]:
         noise = np.random.default_rng(index).integers(0, 256, (2, 2, 2), np.int32)
         none = np.zeros(0, np.int32)
         yield TokenSample(
-            video=noise, caption=f"noise {index}", stills=noise[:0], still_frames=none, sound=none.reshape(0, 0)
+            video=noise, captions=(f"noise {index}",), stills=noise[:0], still_frames=none, sound=none.reshape(0, 0)
         )
 
 

@@ -16,7 +16,7 @@ from reelm.tokenizer.home import home
 from reelm.tokenizer.request import RequestError
 from reelm.tokenizer.sentence_encoder import MODEL_TYPE, SentenceEncoder
 from reelm.tokenizer.text import TextTokenizer
-from reelm.tokenizer.text_encoder import CachedEncoder, Embeddings, content_hash
+from reelm.tokenizer.text_encoder import CachedEncoder, Embeddings
 
 from .weights import StoredType, pack, unpack
 
@@ -50,7 +50,7 @@ def stored(text: Text, dtype: StoredType) -> tuple[dict[str, Any], dict[str, byt
         return {}, {PIECES_FILE: text.model}
     if isinstance(encoder := _alone(text), SentenceEncoder):
         files = {ENCODER_FILE: pack(encoder.params, dtype), PIECES_FILE: encoder.text}
-        return {"text_encoder": {"kind": MODEL_TYPE}}, files
+        return {"text_encoder": {"kind": MODEL_TYPE, "hash": encoder.hash}}, files
     return {"text_encoder": {"kind": "t5", "hash": encoder.hash}}, {}
 
 
@@ -67,8 +67,7 @@ def opened(config: LMConfig, parts: Mapping[str, Any], files: Mapping[str, bytes
         if part is None:
             return TextTokenizer(files[PIECES_FILE])
         params, pieces = unpack(files[ENCODER_FILE], ENCODER_FILE), files[PIECES_FILE]
-        digest = content_hash(f"{config.text_slots}".encode(), files[ENCODER_FILE], pieces)
-        return SentenceEncoder(params, pieces, digest, max_tokens=config.text_slots)
+        return SentenceEncoder(params, pieces, part["hash"], max_tokens=config.text_slots)
     if folder is None:
         return AbsentEncoder(config.text_width, config.text_slots, part["hash"])
     encoder = text_encoder.load(folder, max_tokens=config.text_slots)

@@ -4,6 +4,7 @@ import io
 import json
 import tarfile
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -192,23 +193,22 @@ def test_clips_lie_on_the_colour_that_their_captions_name(emoji):
     for clip in clips:
         assert clip.video.shape == (25, 16, 16, 3)
         assert tuple(clip.video[:, -1, -1].reshape(-1, 3).max(0)) == emoji_captions.BACKGROUNDS[clip.background]
-        named = [colour for colour in emoji_captions.BACKGROUNDS if f"on {colour}" in clip.caption.replace(" a ", " ")]
-        named += [colour for colour in emoji_captions.BACKGROUNDS if f", {colour} background" in clip.caption]
-        assert named == [clip.background] or (clip.background == "white" and not named)
-        assert (
-            (f"{clip.emoji.tone} skin" in clip.caption.replace("-skinned", " skin"))
-            if clip.emoji.tone
-            else "skin" not in clip.caption
-        )
+        assert len(clip.captions) == animated_emoji.PHRASINGS
+        for said in clip.captions:
+            named = [colour for colour in emoji_captions.BACKGROUNDS if f"on {colour}" in said.replace(" a ", " ")]
+            named += [colour for colour in emoji_captions.BACKGROUNDS if f", {colour} background" in said]
+            assert named == [clip.background] or (clip.background == "white" and not named)
+            toned = f"{clip.emoji.tone} skin" in said.replace("-skinned", " skin")
+            assert toned if clip.emoji.tone else "skin" not in said
     assert Counter(clip.background for clip in clips)["white"] == len(clips) // 2
     first = clips[:: animated_emoji.VARIANTS]
-    assert [clip.caption for clip in first] == [emoji_captions.plain(clip.emoji) for clip in first]
+    assert [clip.captions[0] for clip in first] == [emoji_captions.plain(clip.emoji) for clip in first]
 
 
 def test_clips_are_a_function_of_the_emoji(emoji):
     once = list(animated_emoji.examples("held_out", emoji, size=16, fps=8))
     again = list(animated_emoji.examples("held_out", emoji[::-1], size=16, fps=8))
-    assert [clip.caption for clip in once] == [clip.caption for clip in again]
+    assert [clip.captions for clip in once] == [clip.captions for clip in again]
     assert all(np.array_equal(a.video, b.video) for a, b in zip(once, again, strict=True))
 
 
@@ -219,6 +219,10 @@ def test_a_word_alone_stands_for_one_emoji(emoji):
     rng = np.random.default_rng(0)
     captions = {emoji_captions.varied(runner, "blue", (), rng) for _ in range(300)}
     assert len(captions) > 20 and all("runner" in caption and "blue" in caption for caption in captions)
+    quick = replace(runner, keywords=("fast", "race", "sprint"))
+    captions = [emoji_captions.varied(quick, "blue", (), rng) for _ in range(300)]
+    assert all("dark" in said and any(word in said for word in (*quick.names, *quick.keywords)) for said in captions)
+    assert 0.1 < np.mean(["runner" not in said for said in captions]) < 0.3
     assert emoji_captions.plain(runner) == "runner: dark skin tone"
 
 
@@ -228,12 +232,12 @@ def test_built_clips_are_the_examples_variant_by_variant(built, emoji, split):
     clips = datasets.open_clips("animated_emoji", split, data_dir=built)
     made = list(animated_emoji.examples(split, emoji, size=64, fps=8))
     number = len(made) // animated_emoji.VARIANTS
-    assert len(clips) == len(made) and [clips[i]["caption"] for i in range(number)] == [
+    assert len(clips) == len(made) and [clips[i]["captions"][0] for i in range(number)] == [
         emoji_captions.plain(each) for each in animated_emoji.of_split(split, emoji)
     ]
     for index in range(len(made)):
         expected = made[index % number * animated_emoji.VARIANTS + index // number]
-        assert clips[index]["caption"] == expected.caption and clips[index]["fps"] == 8
+        assert clips[index]["captions"] == expected.captions and clips[index]["fps"] == 8
         np.testing.assert_array_equal(clips[index]["video"], decode(encode(expected.video, 8)))
     run = clips.shapes[0]
     assert run == (len(made), 1 if split == "still" else 25, 64, 64)
@@ -280,7 +284,7 @@ def test_a_model_is_judged_by_what_it_shows(built, efficientnet_tensors, monkeyp
     net = efficientnet.convert(efficientnet_tensors)
     monkeypatch.setattr(efficientnet, "load", lambda: net)
     sources = [open_emoji(split, None, None, built, "64px_8fps") for split in ("train", "held_out")]
-    clips = {each[i]["caption"]: each[i]["video"] for each in sources for i in range(each.emoji)}
+    clips = {each[i]["captions"][0]: each[i]["video"] for each in sources for i in range(each.emoji)}
     groups, told = ("trained", "held_out"), []
     found = evaluate_emoji.generation(
         Shows(clips),  # pyright: ignore[reportArgumentType]  (a double)

@@ -31,7 +31,7 @@ def test_drawn_clips_are_the_examples() -> None:
         clip = clips[index]
         expected = moving_digits.example("test", index, 5)
         np.testing.assert_array_equal(clip["video"], expected["video"])
-        assert clip["caption"] == expected["caption"] and clip["fps"] == 8.0
+        assert clip["captions"] == (expected["caption"],) and clip["fps"] == 8.0
     for outside in (-1, 4):
         with pytest.raises(IndexError):
             clips[outside]
@@ -47,7 +47,7 @@ def test_built_set_holds_the_very_same_clips(built: Path, split: str) -> None:
         from_disk, from_index = read[index], drawn[index]
         np.testing.assert_array_equal(from_disk["video"], from_index["video"])
         assert from_disk["video"].dtype == np.uint8
-        assert (from_disk["caption"], from_disk["fps"]) == (from_index["caption"], from_index["fps"])
+        assert (from_disk["captions"], from_disk["fps"]) == (from_index["captions"], from_index["fps"])
 
 
 @pytest.mark.parametrize("split", ["train", "held_out"])

@@ -29,7 +29,7 @@ def test_a_prompt_alone_makes_a_loop_on_the_background_that_it_names(model):
 
 
 @pytest.mark.slow
-def test_words_of_one_meaning_make_clips_that_are_more_alike(model):
+def test_a_plane_in_other_words_is_more_like_that_plane_than_a_face_is(model):
     asked, other_words, another = (
         clip.video.astype(float)
         for clip in model.generate(["airplane departure", "a plane taking off", "grinning face"], seed=0, num_frames=9)

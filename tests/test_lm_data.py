@@ -27,7 +27,7 @@ def tokens(directory: Path, caption: str, *shapes: tuple[int, int, int], tokeniz
     def samples_of(start: int, stop: int) -> Iterator[TokenSample]:
         noise = (np.random.default_rng(i).integers(0, 256, each[i], np.int32) for i in range(start, stop))
         none: dict[str, Any] = {"still_frames": np.zeros(0, np.int32), "sound": np.zeros((0, 0), np.int32)}
-        return (TokenSample(video=ids, caption=caption, stills=ids[:0], **none) for ids in noise)
+        return (TokenSample(video=ids, captions=(caption,), stills=ids[:0], **none) for ids in noise)
 
     runs = [TokenRun(6, 1 + 4 * (t - 1), 8 * h, 8 * w) for t, h, w in shapes]
     write_tokens(directory, samples_of, runs=runs, tokenizer_hash=tokenizer, fps=8.0, time_stride=4)

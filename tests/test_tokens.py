@@ -23,7 +23,7 @@ def sample(index: int) -> TokenSample:
     stills = np.random.default_rng([index, 1]).integers(0, 2**18, (index % 2, 2, 4), np.int32)
     return {
         "video": codes,
-        "caption": f"clip {index}: ein Prüfstein ✓\n\ud800",
+        "captions": (f"clip {index}: ein Prüfstein ✓\n\ud800", *("a stone",) * (index % 2)),
         "stills": stills,
         "still_frames": np.arange(len(stills), dtype=np.int32) + index,
         "sound": np.arange(6 * (index % 4), dtype=np.int32).reshape(-1, 3) + index,
@@ -51,7 +51,7 @@ def assert_holds(directory: Path, total: int) -> None:
         for name in ("video", "stills", "still_frames", "sound"):
             np.testing.assert_array_equal(source[index][name], sample(index)[name])
             assert source[index][name].dtype == np.int32
-        assert source[index]["caption"] == sample(index)["caption"]
+        assert source[index]["captions"] == sample(index)["captions"]
 
 
 def contents(directory: Path) -> dict[str, bytes]:
@@ -123,7 +123,7 @@ from reelm.train import tokens
 def samples_of(start, stop):
     for index in range(start, stop):
         codes = np.zeros((1, 2, 4), np.int32)
-        yield {{"video": codes, "caption": "lost", "stills": codes[:0], "still_frames": [], "sound": codes[0, :0]}}
+        yield {{"video": codes, "captions": ["lost"], "stills": codes[:0], "still_frames": [], "sound": codes[0, :0]}}
 def killed(path, target):
     if path.name.startswith("tokens-00001"):
         os.kill(os.getpid(), signal.SIGKILL)
@@ -138,7 +138,7 @@ tokens.write_tokens(Path({str(tmp_path / "tokens")!r}), samples_of,
     assert write(tmp_path / "tokens", 10).complete
     assert not [name for name in contents(tmp_path / "tokens") if name.endswith(".tmp")]
     source = open_tokens(tmp_path / "tokens")
-    assert [source[i]["caption"] for i in range(4)] == ["lost"] * 4
+    assert [source[i]["captions"] for i in range(4)] == [("lost",)] * 4
     np.testing.assert_array_equal(source[4]["video"], sample(4)["video"])
 
 

@@ -98,7 +98,7 @@ def test_tokens_are_the_codes_of_the_clips(trained):
     assert len(source) == 40
     for i in (0, 33, 39):
         original = example("train", i, 9)
-        assert source[i]["caption"] == original["caption"]
+        assert source[i]["captions"] == (original["caption"],)
         np.testing.assert_array_equal(source[i]["video"], tokenizer.encode(original["video"])[0])
 
 
@@ -154,7 +154,7 @@ def test_words_are_dropped_at_the_given_share():
     none = np.zeros((0, 8, 8), np.int32)
     sample = TokenSample(
         video=np.zeros((3, 8, 8), np.int32),
-        caption="a red seven moves right",
+        captions=("a red seven moves right",),
         stills=none,
         still_frames=np.zeros(0, np.int32),
         sound=np.zeros((0, 0), np.int32),
@@ -261,6 +261,11 @@ def test_a_language_model_learns_through_a_text_encoder(trained, sentences, tmp_
     loaded = reelm.load(str(tmp_path / "model"))
     assert isinstance(loaded.language_model().text, SentenceEncoder)
     assert loaded.generate("a red seven moves right", num_frames=5).video.shape == (5, 64, 64, 3)
+    # What ships may be trained further, to read the sentence alone from now on.
+    alone = replace(run, model=replace(config, prefix=5), start_from=tmp_path / "model")
+    still = replace(alone, optimizer=replace(run.optimizer, learning_rate=0.0, muon=0.0))
+    kept = lm.train(still, tmp_path / "sentence").params
+    jax.tree.map(np.testing.assert_array_equal, kept, loaded.language_model().params)
 
     other = tmp_path / "other"
     shutil.copytree(sentences, other)

@@ -1,6 +1,7 @@
 """A language model that reads a frozen text encoder: what its prefixes hold, and that all the rest takes no notice."""
 
 import zlib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -132,11 +133,13 @@ def test_words_that_change_are_read_in_windows(model):
     assert (ids(changing)[3:] != ids(alone)[3:]).any()
 
 
-def token_sample(caption: str) -> TokenSample:
+def token_sample(*captions: str) -> TokenSample:
     none = np.zeros((0, 2, 3), np.int32)
     still = np.zeros(0, np.int32)
     codes = np.arange(18, dtype=np.int32).reshape(3, 2, 3)
-    return TokenSample(video=codes, caption=caption, stills=none, still_frames=still, sound=np.zeros((0, 0), np.int32))
+    return TokenSample(
+        video=codes, captions=captions, stills=none, still_frames=still, sound=np.zeros((0, 0), np.int32)
+    )
 
 
 def to_sample(text, drop_text: float) -> ToSample:
@@ -158,9 +161,17 @@ def test_of_a_caption_that_is_too_long_the_beginning_is_read():
     assert (made.words[HEAD:] == SPECIALS).all()
 
 
+def test_each_caption_of_a_clip_is_drawn_as_often():
+    captions = ["one", "one two", "one two three"]
+    draw, rng = to_sample(Toy(), 0.25), np.random.default_rng(0)
+    made = [draw.random_map(token_sample(*captions), rng)["prefix"].words for _ in range(400)]
+    said = Counter(int((words[HEAD:] == SPECIALS).sum()) for words in made)
+    assert said.keys() == {0, 1, 2, 3} and all(70 <= count <= 130 for count in said.values())
+
+
 def test_the_encoder_is_asked_once_for_each_caption_of_the_token_sets(tmp_path):
     captions = ["a red seven", "blue", "", "a red seven", "blue", "two"] * 3
-    samples = [token_sample(caption) for caption in captions]
+    samples = [token_sample(*captions[:3])] * 9 + [token_sample(*captions[3:])] * 9
     write_tokens(
         tmp_path / "tokens",
         lambda start, stop: samples[start:stop],

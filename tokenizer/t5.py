@@ -115,8 +115,7 @@ class T5Encoder:
 
     @cached_property
     def hash(self) -> str:
-        settings = f"{self.config} {self.max_tokens}".encode()
-        return content_hash(settings, self._vocabulary, *self._files)
+        return content_hash(f"{self.config}".encode(), self._vocabulary, *self._files)
 
     @cached_property
     def params(self) -> dict:

@@ -34,7 +34,7 @@ class Embeddings(NamedTuple):
 
 
 class TextEncoder(Protocol):
-    """A frozen encoder. The embedding of a prompt depends on nothing but `hash` and the prompt."""
+    """A frozen encoder. The embedding of a prompt depends on nothing but `hash`, `max_tokens` and the prompt."""
 
     @property
     def width(self) -> int:
@@ -48,7 +48,7 @@ class TextEncoder(Protocol):
 
     @property
     def hash(self) -> str:
-        """Names weights, vocabulary and settings by their content."""
+        """Names weights and vocabulary by their content; of weights stored in a smaller format, those they were."""
         ...
 
     def count(self, prompt: str) -> int:
@@ -134,7 +134,7 @@ class CachedEncoder:
 
     def __init__(self, encoder: TextEncoder, folder: Path):
         self.encoder = encoder
-        self.folder = Path(folder) / encoder.hash[:16]
+        self.folder = Path(folder) / f"{encoder.hash[:16]}-{encoder.max_tokens}"
 
     @property
     def width(self) -> int:

@@ -21,6 +21,7 @@ SPLITS: tuple[Split, ...] = ("train", "held_out", "still")
 
 SECONDS = 3  # nearly all of them come round in so long; a clip ends on the frame it began with
 VARIANTS = 6  # clips of each emoji, of which half are on white
+PHRASINGS = 4  # captions of each clip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +29,7 @@ class EmojiClip:
     """One clip: video uint8 `[T, H, W, 3]`, and what it shows in which words."""
 
     video: np.ndarray
-    caption: str
+    captions: tuple[str, ...]
     emoji: Emoji
     background: str
 
@@ -60,7 +61,7 @@ def of_split(split: Split, emoji: Sequence[Emoji]) -> tuple[Emoji, ...]:
 def examples(
     split: Split, emoji: Sequence[Emoji], which: slice = slice(None), *, size: int, fps: int
 ) -> Iterator[EmojiClip]:
-    """The clips of a split, `VARIANTS` of each emoji: the first of them on white under its plain name.
+    """The clips of a split, `VARIANTS` of each emoji, the first on white, the first of its captions plain.
 
     `which` of the split's emoji, by their place in `of_split`; all of them by default.
 
@@ -74,10 +75,11 @@ def examples(
         colours = rng.permutation([name for name in BACKGROUNDS if name != "white"]).tolist()
         for variant in range(VARIANTS):
             background = colours[variant] if variant % 2 else "white"
-            caption = varied(each, background, words[each.base], rng) if variant else plain(each)
-            yield EmojiClip(
-                video=on(BACKGROUNDS[background], sprite), caption=caption, emoji=each, background=background
-            )
+            captions = [varied(each, background, words[each.base], rng) for _ in range(PHRASINGS)]
+            if variant == 0:
+                captions[0] = plain(each)
+            video = on(BACKGROUNDS[background], sprite)
+            yield EmojiClip(video=video, captions=tuple(captions), emoji=each, background=background)
 
 
 def _name_hash(base: str, tone: str) -> bytes:

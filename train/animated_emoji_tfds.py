@@ -15,7 +15,7 @@ import tensorflow_datasets as tfds
 
 from reelm.tokenizer.request import RequestError
 
-from .animated_emoji import SPLITS, VARIANTS, Split, examples, num_frames, of_split
+from .animated_emoji import PHRASINGS, SPLITS, VARIANTS, Split, examples, num_frames, of_split
 from .emoji_packages import Emoji, read_packages
 from .sharded_tfds import Report, Shard, ShardedBuilder, prepare, silent
 from .stored_clip import encode
@@ -27,8 +27,8 @@ Captioned clips of one animated emoji over a plain colour: three seconds and the
 a loop of three seconds ends as it began; {VARIANTS} clips of each emoji, half of them on white, the others on colours
 that their captions name. Splits: "train"; "held_out", pairs of an emoji and a skin tone that "train" never shows, while
 it shows that emoji in other tones; "still", single frames of emoji that do not move. "video" is an mp4 (H.264, 4:4:4)
-as bytes, for PyAV, imageio or FFmpeg; "emoji" holds the code points without skin tone, in hex. The first clip of each
-emoji is that on white under its plain name.
+as bytes, for PyAV, imageio or FFmpeg; "captions" are {PHRASINGS} ways to say what it shows; "emoji" holds the code
+points without skin tone, in hex. The first clip of each emoji is on white, the first of its captions the plain name.
 
 Pictures: Fluent Emoji, Copyright (c) Microsoft Corporation, MIT License, packaged by LobeHub. Names: emoji-datasource,
 Copyright (c) 2013 Cal Henderson, MIT License. Keywords: emojilib, Copyright (c) 2014 Mu-An Chiou, MIT License.
@@ -52,8 +52,8 @@ class AnimatedEmoji(ShardedBuilder):
     `packages` is the folder of the packages, None for `emoji_packages.default_source()`.
     """
 
-    VERSION = tfds.core.Version("1.0.0")
-    RELEASE_NOTES = {"1.0.0": "First release."}
+    VERSION = tfds.core.Version("2.0.0")
+    RELEASE_NOTES = {"2.0.0": "Several captions of each clip."}
     BUILDER_CONFIGS = [
         AnimatedEmojiConfig(
             name=f"{size}px_{fps}fps",
@@ -72,7 +72,7 @@ class AnimatedEmoji(ShardedBuilder):
     def _info(self) -> tfds.core.DatasetInfo:
         features = {
             "video": tfds.features.Tensor(shape=(), dtype=np.object_),
-            "caption": tfds.features.Text(),
+            "captions": tfds.features.Sequence(tfds.features.Text(), length=PHRASINGS),
             "fps": tfds.features.Scalar(np.float32),
             "frames": tfds.features.Scalar(np.int32),
             "height": tfds.features.Scalar(np.int32),
@@ -88,7 +88,7 @@ class AnimatedEmoji(ShardedBuilder):
             builder=self,
             description=_DESCRIPTION,
             features=tfds.features.FeaturesDict(features),
-            supervised_keys=("caption", "video"),
+            supervised_keys=("captions", "video"),
             license="MIT",
             disable_shuffling=True,
         )
@@ -111,7 +111,7 @@ class AnimatedEmoji(ShardedBuilder):
                 "frames": len(clip.video),
                 "height": config.size,
                 "width": config.size,
-                "caption": clip.caption,
+                "captions": list(clip.captions),
                 "fps": float(config.fps),
                 "emoji": clip.emoji.base,
                 "tone": clip.emoji.tone,

@@ -34,10 +34,13 @@ _FRAMES = 33  # of a clip that is drawn, where no length is asked for
 
 
 class CaptionedClip(TypedDict):
-    """video uint8[T, H, W, 3], its caption, its frames a second; with sound also audio float32[S, C] and its rate."""
+    """video uint8[T, H, W, 3], its frames a second; with sound also audio float32[S, C] and its rate.
+
+    `captions` are one or more, of which training draws one whenever it meets the clip.
+    """
 
     video: np.ndarray
-    caption: str
+    captions: tuple[str, ...]
     fps: float
     audio: NotRequired[np.ndarray]
     sample_rate: NotRequired[int]
@@ -231,11 +234,11 @@ class _DrawnDigits:
         fps = float(moving_digits.FPS)
         if self.voices is None:
             silent = moving_digits.example(*which)
-            return {"video": silent["video"], "caption": silent["caption"], "fps": fps}
+            return {"video": silent["video"], "captions": (silent["caption"],), "fps": fps}
         clip = moving_digits_sound.example(*which, self.voices)
         return {
             "video": clip["video"],
-            "caption": clip["caption"],
+            "captions": (clip["caption"],),
             "fps": fps,
             "audio": clip["audio"],
             "sample_rate": clip["sample_rate"],
@@ -271,7 +274,7 @@ class _BuiltDigits:
         record = self.records[int(index)]
         clip: CaptionedClip = {
             "video": record["video"][: self.num_frames],
-            "caption": record["caption"].decode(),
+            "captions": (record["caption"].decode(),),
             "fps": float(record["fps"]),
         }
         if "audio" in record:

@@ -24,7 +24,9 @@ BACKGROUNDS: dict[str, tuple[int, int, int]] = {
 }
 """Colours behind an emoji; where a caption names none it is white."""
 
-_PLAIN, _NAMED, _WITH_WORDS = 0.4, 0.75, 0.9  # shares of captions, added up; the rest is a word that fits no other
+# Shares of captions, added up: the usual name, any name, a name with a keyword, keywords; the rest is one that fits no
+# other emoji.
+_PLAIN, _NAMED, _WITH_WORD, _OF_WORDS = 0.3, 0.55, 0.7, 0.9
 
 
 def plain(emoji: Emoji, background: str = "white") -> str:
@@ -35,7 +37,10 @@ def plain(emoji: Emoji, background: str = "white") -> str:
 
 
 def varied(emoji: Emoji, background: str, distinct: tuple[str, ...], rng: np.random.Generator) -> str:
-    """One of many phrasings. Tone and colour are always said; what it is may be said by a word of `distinct` alone."""
+    """One of many phrasings. Tone and colour are always said; what it is may be said by keywords alone.
+
+    distinct: keywords that no other emoji has, each of which may stand for it.
+    """
 
     def pick(options: tuple[str, ...]) -> str:
         return options[int(rng.integers(len(options)))]
@@ -43,9 +48,12 @@ def varied(emoji: Emoji, background: str, distinct: tuple[str, ...], rng: np.ran
     draw, name = rng.random(), emoji.names[0]
     if draw >= _PLAIN:
         name = pick(emoji.names)
-    if _NAMED <= draw and emoji.keywords:
+    if _NAMED <= draw < _WITH_WORD and emoji.keywords:
         name = f"{name}, {pick(emoji.keywords)}"
-    if _WITH_WORDS <= draw and distinct:
+    elif _WITH_WORD <= draw < _OF_WORDS and len(emoji.keywords) > 1:
+        count = min(len(emoji.keywords), int(rng.integers(2, 4)))
+        name = pick((" ", ", ", " and ")).join(rng.choice(emoji.keywords, count, replace=False))
+    elif _OF_WORDS <= draw and distinct:
         name = pick(distinct)
     kind = f"{emoji.tone}-skinned" if rng.random() < 0.3 else f"{emoji.tone} skin tone"
     if emoji.tone:

@@ -42,7 +42,7 @@ class EmojiClips:
         record = self._record(index)
         return {
             "video": decode(record["video"], self.num_frames),
-            "caption": record["caption"].decode(),
+            "captions": tuple(caption.decode() for caption in record["captions"]),
             "fps": float(record["fps"]),
         }
 
@@ -52,12 +52,10 @@ class EmojiClips:
         return len(self.records) // VARIANTS
 
     def what(self, index: int) -> dict[str, str]:
-        """The fields of a clip's record that are words: emoji, tone, name, group, background, caption."""
-        return {
-            name: value.decode()
-            for name, value in self._record(index).items()
-            if isinstance(value, bytes) and name != "video"
-        }
+        """The fields of a clip's record that are words: emoji, tone, name, group, background, first caption."""
+        record = self._record(index)
+        words = {name: value for name, value in record.items() if isinstance(value, bytes) and name != "video"}
+        return {name: value.decode() for name, value in (*words.items(), ("caption", record["captions"][0]))}
 
     def _record(self, index: int) -> dict[str, Any]:
         if not 0 <= index < self.num_clips:

@@ -56,7 +56,6 @@ def generation(
         cast(EmojiClips, datasets.open_clips("animated_emoji", split)) for split in ("train", "held_out")
     )
     real = gallery(net, (train, held_out))
-    places = {real.asked[i]: i for i in range(len(real.asked))}
     every = {
         "trained": prompts(train, clips),
         "held_out": prompts(held_out, clips),
@@ -72,8 +71,8 @@ def generation(
             model, captions, batch=min(batch, len(pairs)), seed=seed, num_frames=train.num_frames, done=told
         )
         videos, before = [clip.video for clip in made], before + len(pairs)
-        originals = [_plain(train, held_out, places[each]) for each in asked]
-        rebuilt = [model.video_tokenizer.reconstruct(video[None])[0] for video in originals]
+        originals = [_plain(train, held_out, real.place(each)) for each in asked]
+        rebuilt = [model.video_tokenizer.reconstruct(video) for video in originals]
         result[group] = judged(net, real, videos, asked) | {"rebuilt": judged(net, real, rebuilt, asked)["both"]}
         if sheets is not None:
             sheets.mkdir(parents=True, exist_ok=True)

@@ -64,7 +64,8 @@ def export(
                     f"{lm} was trained on {what} tokenizer {hash_}, but {where} is {its_hash}; "
                     "tokenize the clips again and train on those"
                 )
-        defaults = replace(size, cfg_scale=cfg_scale, min_p=min_p, num_frames=num_frames or size.num_frames)
+        length = size.num_frames if num_frames is None else num_frames
+        defaults = replace(size, cfg_scale=cfg_scale, min_p=min_p, num_frames=length)
         tokenizer.config.latent_shape(defaults.num_frames, defaults.height, defaults.width)
         record["lm"] = _of_part(lm, "lm")
     model = Model(output.name, tokenizer, language_model, defaults, record, audio_tokenizer=audio)

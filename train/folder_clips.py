@@ -44,7 +44,7 @@ class FolderClips:
         record = self.records[self.firsts[at] + int(index) - (ends[at] - run.clips)]
         clip: CaptionedClip = {
             "video": decode(record["video"], run.frames),
-            "caption": record["caption"].decode(),
+            "captions": (record["caption"].decode(),),
             "fps": float(record["fps"]),
         }
         if len(record["audio"]):

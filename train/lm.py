@@ -199,7 +199,7 @@ def train(run: LMRun, workdir: Path) -> TrainState:
 
     initial, _, step = build(run, mesh, there)
     first, weights = sources[0], sum(leaf.size for leaf in jax.tree.leaves(initial.params) if leaf.ndim > 1)
-    words = (first[i]["caption"] for i in range(min(1000, len(first))))
+    words = (first[i]["captions"][0] for i in range(min(1000, len(first))))
     fitting = (caption for caption in words if text.count(caption) <= run.model.text_slots)
     captions = list(islice(fitting, _SAMPLES)) or [""]
 

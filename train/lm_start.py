@@ -28,9 +28,10 @@ class Start(NamedTuple):
 
 
 def open_start(where: str | Path, model: LMConfig) -> Start:
-    """What is at `where`; RequestError unless it is a language model of these sizes, or of these but for the sound.
+    """What is at `where`; RequestError unless it is a language model of these sizes, or of these but for some.
 
-    A silent model may get sound: all that it knows stays of use.
+    A silent model may get sound: all that it knows stays of use. Lengths of prefix and clips may be others, for no
+    parameter has them.
     """
     where = fetched(where)
     if Path(where, "checkpoints").is_dir():
@@ -47,6 +48,7 @@ def open_start(where: str | Path, model: LMConfig) -> Start:
     sizes: list[dict[str, Any]] = [json.loads(json.dumps(config)) for config in (was, asdict(model))]
     if not sizes[0]["sound_levels"]:
         sizes = [{name: v for name, v in config.items() if not name.startswith("sound_")} for config in sizes]
+    sizes = [{name: v for name, v in config.items() if name not in ("prefix", "frames")} for config in sizes]
     if changed := list(differences(sizes[0], sizes[1])):
         raise RequestError(f"{where} is no language model of these sizes: {'; '.join(changed)}")
     return Start(params, text, encoder_hash)

@@ -60,8 +60,11 @@ class ToSample(grain.transforms.RandomMap):
             first = int(rng.integers(1, len(video) - self.frames + 1))
         codes = video[first : first + self.frames]
         rows, columns = codes.shape[1:]
-        # Whoever captions a million clips writes some that are too long: their beginning has to do.
-        caption = "" if rng.random() < self.drop_text else beginning(self.model, self.text, element["caption"])
+        caption = ""
+        if rng.random() >= self.drop_text:
+            caption = element["captions"][int(rng.integers(len(element["captions"])))]
+            # Whoever captions a million clips writes some that are too long: their beginning has to do.
+            caption = beginning(self.model, self.text, caption)
         size: dict[str, Any] = {"rows": rows, "columns": columns, "fps": self.fps}
         words = words_of(self.model, self.text, [caption], **size, continues=first > 0)
         pictures, kinds, times = self._given(element, codes, rng)

@@ -75,7 +75,7 @@ def tokenize(
             for i, clip in enumerate(batch):
                 yield {
                     "video": codes[i],
-                    "caption": clip["caption"],
+                    "captions": clip["captions"],
                     "stills": stills[i],
                     "still_frames": frames[i],
                     "sound": tracks[i],

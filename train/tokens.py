@@ -4,7 +4,7 @@ Comes in: codes int32[t, h, w] with captions. Goes out: a folder of ArrayRecord 
 which tokenizer made the codes, from which clips, and which shapes stand where; then random access to its samples. Knows
 nothing of pixels, tokenizer networks or batches, and needs no TFDS.
 
-A record is one line of JSON ({"caption", "shape", "still_frames", "sound"}), a newline, and the codes as little-endian
+A record is one line of JSON ({"captions", "shape", "still_frames", "sound"}), a newline, and the codes as little-endian
 int32: those of the clip, those of its stills, those of its sound.
 Which samples a shard holds is settled beforehand, and a shard appears under its name only when whole: so any number of
 processes write side by side, and processes killed at any moment leave a folder that the next ones complete.
@@ -27,20 +27,20 @@ from reelm.tokenizer.request import RequestError
 from .remote import fetched
 
 INDEX_FILE = "index.json"
-_FORMAT = 4
+_FORMAT = 5
 # Neighbouring records are compressed together in groups; groups of one keep random access cheap.
 _WRITER_OPTIONS = "group_size:1,zstd:3"
 
 
 class TokenSample(TypedDict):
-    """Codes of one clip, int32[t, h, w], and the words for it; some of its frames, each tokenized alone; its sound.
+    """Codes of one clip, int32[t, h, w], and what is said of it; some of its frames, each tokenized alone; its sound.
 
-    `stills` is int32[s, h, w], `still_frames` int32[s] their frame numbers, from 0. `sound` is int32[F, L], the audio
-    frames beside all latent frames; F is 0 when the clip has no track.
+    `captions` are one or more. `stills` is int32[s, h, w], `still_frames` int32[s] their frame numbers, from 0. `sound`
+    is int32[F, L], the audio frames beside all latent frames; F is 0 when the clip has no track.
     """
 
     video: np.ndarray
-    caption: str
+    captions: tuple[str, ...]
     stills: np.ndarray
     still_frames: np.ndarray
     sound: np.ndarray
@@ -220,7 +220,7 @@ def _pack(sample: TokenSample) -> bytes:
     sound = np.asarray(sample["sound"])
     if sound.ndim != 2 or sound.dtype != np.int32:
         raise ValueError(f"codes of sound must be int32[F, L], not {sound.dtype}{list(sound.shape)}")
-    head = {"caption": sample["caption"], "shape": video.shape, "still_frames": frames, "sound": sound.shape}
+    head = {"captions": sample["captions"], "shape": video.shape, "still_frames": frames, "sound": sound.shape}
     codes = np.concatenate([video.reshape(-1), stills.reshape(-1), sound.reshape(-1)])
     return json.dumps(head).encode() + b"\n" + codes.astype("<i4").tobytes()
 
@@ -234,7 +234,7 @@ def _unpack(record: bytes) -> TokenSample:
     frames = ids[:pictures].reshape(-1, *grid)
     return {
         "video": frames[:length],
-        "caption": fields["caption"],
+        "captions": tuple(fields["captions"]),
         "stills": frames[length:],
         "still_frames": np.array(fields["still_frames"], np.int32),
         "sound": ids[pictures:].reshape(fields["sound"]),

@@ -20,7 +20,7 @@ from reelm.tokenizer.text_encoder import CachedEncoder, TextEncoder
 
 from . import cluster
 from .remote import fetched
-from .tokens import TokenSource
+from .tokens import TokenSample, TokenSource
 
 TEXT_FILE = "text.model"
 
@@ -58,7 +58,7 @@ def check_encoder(encoder: TextEncoder, trained_with: str, by: Path) -> None:
 def text_tokenizer(sources: Sequence[TokenSource], vocabulary: int) -> TextTokenizer:
     """A text tokenizer trained on the token sets' captions."""
     share = 20_000 // len(sources)
-    captions = [source[i]["caption"] for source in sources for i in range(min(len(source), share))]
+    captions = _captions(source[i] for source in sources for i in range(min(len(source), share)))
     # A set may have no captions; bytes are then all the vocabulary there is.
     return TextTokenizer.train(list(filter(str.strip, captions)) or ["clip"], vocabulary)
 
@@ -66,10 +66,14 @@ def text_tokenizer(sources: Sequence[TokenSource], vocabulary: int) -> TextToken
 def embed(model: LMConfig, text: Text, sources: Iterable[TokenSource]) -> None:
     """Puts every caption of the token sets through a text encoder that has not seen it yet; each process its share."""
     if isinstance(text, CachedEncoder):
-        captions = dict.fromkeys(source[i]["caption"] for source in sources for i in range(len(source)))
+        captions = dict.fromkeys(_captions(source[i] for source in sources for i in range(len(source))))
         mine = list(filter(str.strip, captions))[jax.process_index() :: jax.process_count()]
         text.keep(beginning(model, text, caption) for caption in mine)
         cluster.from_first(lambda: None)  # all wait for all
+
+
+def _captions(samples: Iterable[TokenSample]) -> list[str]:
+    return [caption for sample in samples for caption in sample["captions"]]
 
 
 def _write(path: Path, data: bytes) -> None:
