@@ -100,7 +100,7 @@ def noise(start: int, stop: int) -> Iterator[TokenSample]:
         codes = np.random.default_rng(index).integers(0, 2**18, (11, 8, 8), np.int32)
         yield TokenSample(
             video=codes[:9],
-            caption="a red seven moves right",
+            captions=("a red seven moves right",),
             stills=codes[9:],
             still_frames=np.array([32, 16]),
             sound=np.zeros((0, 0), np.int32),

@@ -8,7 +8,7 @@ broken frame marks it, and the mark is refused.
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
 _log = logging.getLogger("reelm")
+
+_GLIMPSE = 32  # samples enough for a mean difference, and cheap
 
 _NOT_FINITE = "has sound with NaN or infinite samples; give sound whose samples are numbers"
 
@@ -176,7 +178,7 @@ def _decoded(
                 start = clock if frame.time is None else frame.time
                 known = frame.duration and frame.time_base
                 clock = start + (float(frame.duration * frame.time_base) if known else 1 / fps)
-                yield TimedFrame(start, clock, _pixels(frame, fit))
+                yield TimedFrame(start, clock, _pixels(frame, name, fit), _glimpse(frame, name))
                 count += 1
     except FFmpegError as error:
         reason = _reason(error)
@@ -197,7 +199,8 @@ def _decoder(stream: "VideoStream") -> "VideoCodecContext":
     return decoder
 
 
-def _pixels(frame: "VideoFrame", fit: Fit | None) -> Frames:
+def _pixels(frame: "VideoFrame", name: str, fit: Fit | None) -> Callable[[], Frames]:
+    """How to make them; that a frame is of no size which `fit` takes is said at once."""
     matrix = frame.side_data.get("DISPLAYMATRIX")
     turn = None if matrix is None else np.frombuffer(bytes(matrix), np.int32)
     size: dict[str, Any] = {}
@@ -207,9 +210,29 @@ def _pixels(frame: "VideoFrame", fit: Fit | None) -> Frames:
         height, width = (width, height) if lies else (height, width)
         size = {"height": height, "width": width, "interpolation": "AREA"}
     see_through = frame.format.name == "pal8" or any(component.is_alpha for component in frame.format.components)
-    array = np.asarray(frame.to_ndarray(format="rgba" if see_through else "rgb24", **size), np.uint8)
-    pixels = over_black(array) if see_through else array
-    return pixels if turn is None else _oriented(pixels, turn)
+
+    def made() -> Frames:
+        array = _array(frame, name, "rgba" if see_through else "rgb24", **size)
+        pixels = over_black(array) if see_through else array
+        return pixels if turn is None else _oriented(pixels, turn)
+
+    return made
+
+
+def _glimpse(frame: "VideoFrame", name: str) -> Callable[[], Frames]:
+    """How to make a picture of about `_GLIMPSE` of its rows or columns, in a tenth of the time that scaling takes."""
+    step = max(1, min(frame.height, frame.width) // _GLIMPSE)
+    size = {"height": frame.height // step, "width": frame.width // step, "interpolation": "POINT"}
+    return lambda: _array(frame, name, "rgb24", **size)
+
+
+def _array(frame: "VideoFrame", name: str, format: str, **size: Any) -> NDArray[np.uint8]:
+    from av.error import FFmpegError
+
+    try:
+        return np.asarray(frame.to_ndarray(format=format, **size), np.uint8)
+    except (FFmpegError, ValueError) as error:
+        raise RequestError(f"{name} has frames that cannot be seen ({_reason(error)}); re-encode it") from error
 
 
 def _swaps_axes(matrix: np.ndarray) -> bool:

@@ -5,7 +5,6 @@ memory budget. Knows nothing of files and formats.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,10 +19,40 @@ Frames = NDArray[np.uint8]  # [T,H,W,3], or [H,W,3] for one
 Fit = Callable[[int, int], tuple[int, int]]  # (height, width) of a frame as it is seen -> those it is scaled to
 
 
-class TimedFrame(NamedTuple):
-    start: float  # seconds, on the file's own clock
-    end: float
-    pixels: Frames  # [H,W,3]
+class TimedFrame:
+    """A frame, and when it is shown: from `start` to `end`, in seconds on the file's own clock.
+
+    Its pixels may be made when they are first asked for: a frame that is left out then costs its decoding alone.
+    `glimpse`: likewise; None where a small picture is no cheaper to have.
+    """
+
+    def __init__(
+        self,
+        start: float,
+        end: float,
+        pixels: Frames | Callable[[], Frames],
+        glimpse: Frames | Callable[[], Frames] | None = None,
+    ) -> None:
+        self.start, self.end = start, end
+        self._pixels, self._glimpse = pixels, glimpse
+
+    @property
+    def pixels(self) -> Frames:
+        """[H,W,3]."""
+        if callable(self._pixels):
+            self._pixels = self._pixels()
+        return self._pixels
+
+    @property
+    def glimpse(self) -> Frames:
+        """[h,w,3], enough to tell it from its neighbours by: few of its pixels, not turned, or all as they are."""
+        if callable(self._glimpse):
+            self._glimpse = self._glimpse()
+        return self.pixels if self._glimpse is None else self._glimpse
+
+    def shown(self, start: float, end: float) -> "TimedFrame":
+        """The same frame at another time."""
+        return TimedFrame(start, end, lambda: self.pixels, lambda: self.glimpse)
 
 
 def check_size(name: str, height: int, width: int) -> None:
@@ -55,7 +84,7 @@ def on_clock(frames: Iterable[TimedFrame], fps: float) -> Iterator[TimedFrame]:
     origin, shown = 0.0, 0
 
     def at(index: int, frame: TimedFrame) -> TimedFrame:
-        return TimedFrame(origin + index / fps, origin + (index + 1) / fps, frame.pixels)
+        return frame.shown(origin + index / fps, origin + (index + 1) / fps)
 
     for frame in frames:
         if held is None:
@@ -92,16 +121,18 @@ def gather(
     Raises:
         RequestError: no frame at all; frames of several sizes; more than `budget_bytes` of them.
     """
-    kept: list[TimedFrame] = []
+    kept: list[Frames] = []  # pixels alone: a frame may hold on to what they were made of
+    start = end = 0.0
     for frame in of_one_size(name, frames):
         height, width, _ = frame.pixels.shape
         check_budget(name, len(kept) + 1, height, width, budget_bytes)
-        kept.append(frame)
+        start, end = start if kept else frame.start, frame.end
+        kept.append(frame.pixels)
         if len(kept) == max_frames:
             break
     if not kept:
         raise RequestError(f"{name} holds no frames; give a video of at least one")
-    return np.stack([frame.pixels for frame in kept]), kept[0].start, kept[-1].end
+    return np.stack(kept), start, end
 
 
 def over_black(rgba: NDArray[np.uint8]) -> Frames:

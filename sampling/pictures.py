@@ -69,7 +69,7 @@ def stream_animation(path: str | os.PathLike[str], name: str, fit: Fit | None) -
             else:
                 height, width = fit(*frame.pixels.shape[:2])
                 scaled = Image.fromarray(frame.pixels).resize((width, height), Image.Resampling.BOX)
-                yield frame._replace(pixels=np.asarray(scaled))
+                yield TimedFrame(frame.start, frame.end, np.asarray(scaled))
 
 
 def read_picture_comment(path: str | os.PathLike[str], name: str) -> str | None:

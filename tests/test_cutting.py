@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from reelm.sampling.frames import TimedFrame, on_clock
 from reelm.sampling.media import read_video
 from reelm.sampling.mp4 import write_video
 from reelm.sampling.pictures import write_animation, write_picture
@@ -45,6 +46,28 @@ def test_clips_never_cross_a_cut(tmp_path):
     for clip, first in zip(clips, (0, 9, 16), strict=True):
         differences = np.abs(decode(clip.video).astype(int)[:, None] - video).mean(axis=(2, 3, 4))
         assert differences.argmin(axis=1).tolist() == list(range(first, first + clip.frames))
+
+
+def test_a_cut_may_be_one_of_colour_alone(tmp_path):
+    colours = np.array([[200, 40, 40], [60, 70, 255]], np.uint8)
+    red, blue = np.broadcast_to(colours[:, None, None, None], (2, 9, 32, 32, 3))
+    assert [clip.shot for clip in cut(film(tmp_path / "a.mp4", red, blue))] == [0, 1]
+
+
+def test_pixels_are_made_of_the_frames_that_are_kept_and_once():
+    made = []
+
+    def frame(number: int) -> TimedFrame:
+        def pixels() -> np.ndarray:
+            made.append(number)
+            return np.full((2, 2, 3), number, np.uint8)
+
+        return TimedFrame(number / 24, (number + 1) / 24, pixels)
+
+    for fps, shown in ((8, range(0, 24, 3)), (48, [i // 2 for i in range(48)])):
+        made.clear()
+        assert [out.pixels[0, 0, 0] for out in on_clock(map(frame, range(24)), fps)] == list(shown)
+        assert made == sorted(set(shown))
 
 
 def test_motion_is_no_cut(tmp_path):

@@ -54,10 +54,11 @@ class Buckets:
         return min(self.sizes, key=lambda size: abs(log(size.height / size.width * width / height)))
 
     def cut(self, shot: Iterable[TimedFrame], *, still: bool) -> Iterator[list[TimedFrame]]:
-        """The clips of a shot, in order; no more than the longest of them is held at a time."""
+        """The clips of a shot, in order; no more than the longest of them is held at a time, with its pixels made."""
         lengths = sorted((length for length in self.lengths if (length == 1) == still), reverse=True)
         held: list[TimedFrame] = []
         for frame in shot:
+            _ = frame.pixels  # made now: what they are made of may be a hundred times as large
             held.append(frame)
             if lengths and len(held) == lengths[0]:
                 yield held

@@ -1,7 +1,8 @@
 """Shots: where a film changes from one camera to another, by FFmpeg's `scdet`.
 
 Comes in: frames of one size. Goes out: the same frames, shot by shot. A cut is where the mean absolute difference of
-neighbouring frames is both large and unlike the one before, so that fast motion is none. Fades are not found.
+neighbouring frames is both large and unlike the one before, so that fast motion is none. Fades are not found. Frames
+are told apart at a glimpse: none is brought to its final size and colours for it.
 """
 
 from collections.abc import Iterable, Iterator
@@ -29,12 +30,12 @@ class ShotDetector:
         scdet.link_to(self._sink)
         self._graph.configure()
 
-    def begins(self, pixels: Frames) -> bool:
-        """Whether frame [H,W,3] is of another shot than the frame given before it; False for the first."""
+    def begins(self, picture: Frames) -> bool:
+        """Whether picture [h,w,3] is of another shot than the one given before it; False for the first."""
         from av import VideoFrame
         from av.error import BlockingIOError, EOFError
 
-        frame = VideoFrame.from_ndarray(pixels, format="rgb24")
+        frame = VideoFrame.from_ndarray(picture, format="rgb24")
         frame.pts, self._count = self._count, self._count + 1
         self._source.push(frame)
         try:
@@ -53,9 +54,9 @@ def _numbered(frames: Iterable[TimedFrame], threshold: float) -> Iterator[tuple[
     detector, number = None, 0
     for frame in frames:
         if detector is None:
-            height, width, _ = frame.pixels.shape
+            height, width, _ = frame.glimpse.shape
             detector = ShotDetector(height, width, threshold)
-        number += detector.begins(frame.pixels)
+        number += detector.begins(frame.glimpse)
         yield number, frame
 
 
