@@ -57,6 +57,11 @@ class Conditions:
     sound: np.ndarray | None = None
     heard: bool = False
 
+    def tells_pictures(self, stride: int) -> bool:
+        """Whether some pictures are given and others are to be drawn, of which the given ones tell."""
+        whole = self.num_frames is not None and 1 + (len(self.known) - 1) * stride >= self.num_frames
+        return bool(len(self.known) or self.pictures or self.masked is not None) and not whole
+
     def picture(self, latent_frame: int) -> np.ndarray | None:
         """Codes int32 `[h, w]` of a latent frame's picture, where they are known."""
         return self.known[latent_frame] if latent_frame < len(self.known) else None

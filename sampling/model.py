@@ -40,8 +40,8 @@ from .weights import StoredType
 class Defaults:
     """What `generate` uses where nothing is said: size in pixels, rate, length, guidance, how unlikely a draw may be.
 
-    `min_p` is for what words ask for. Without any, much may happen and each of it is rare beside that nothing does:
-    then nothing is left out.
+    `min_p` is for what words or given pictures tell of. Where neither does, as in a clip from nothing or the sound of a
+    given clip, what happens is rare beside that nothing does: then no draw is left out.
 
     `window` is the number of codes that parallel decoding reads at once; None for what suits the device.
     """
@@ -182,7 +182,7 @@ class Model:
             top_k: draw among the k likeliest; 0 for all.
             top_p: draw among the fewest likeliest that hold this share of the probability.
             min_p: draw among those at least this share as likely as the likeliest; the model's own
-                when None, which is for prompts: without any words it is 0.
+                when None, or 0 where neither words nor pictures tell of what is to be drawn.
             cfg_scale: guidance by all that is asked, in words, given frames, masks and sound: 1 is none; one number for
                 each latent frame makes a schedule, the last one going on; the model's own when None.
             overlap: seconds that a sliding window reads again of what it made.

@@ -82,11 +82,11 @@ def request(
         least, most = stride / fps, (frames - 1) * stride / fps
         raise RequestError(f"overlap is {options['overlap']} seconds; windows overlap by {least:g} to {most:g}")
     scale = defaults.cfg_scale if options["cfg_scale"] is None else options["cfg_scale"]
-    worded = any(words.strip() for script in scripts for _, words in script)
+    told = any(words.strip() for script in scripts for _, words in script) or given.tells_pictures(stride)
     settings = Settings(
         num_frames=length,
         cfg_scale=tuple(scale) if isinstance(scale, Sequence) else (scale,),
-        min_p=(defaults.min_p if worded else 0.0) if options["min_p"] is None else options["min_p"],
+        min_p=(defaults.min_p if told else 0.0) if options["min_p"] is None else options["min_p"],
         overlap=overlap,
         **size,
         **{name: options[name] for name in _DIALS},

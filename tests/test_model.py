@@ -60,11 +60,13 @@ def test_a_longer_clip_begins_as_a_shorter_one(model):
     np.testing.assert_array_equal(long.video[:5], short.video)
 
 
-def test_the_models_own_min_p_is_for_words(model):
+def test_the_models_own_min_p_is_for_what_words_or_pictures_tell_of(model):
     strict = replace(model, defaults=replace(model.defaults, min_p=1.0, cfg_scale=1.0))
     for prompt, same_as in (("red", {"temperature": 0.0}), ("", {"min_p": 0.0}), (None, {"min_p": 0.0})):
         np.testing.assert_array_equal(ids(strict.generate(prompt)), ids(strict.generate(prompt, **same_as)))
     assert (ids(strict.generate("")) != ids(strict.generate("", min_p=1.0))).any()
+    begun = {"video": strict.generate("red").video, "num_frames": 9}
+    np.testing.assert_array_equal(ids(strict.generate(**begun)), ids(strict.generate(**begun, temperature=0.0)))
 
 
 def test_prompt_guidance_and_negative_prompt_all_count(model):

@@ -64,8 +64,8 @@ class Generate:
     top_p: float | None = None
     """Draw among the likeliest that make up this share of the probability; the default is 1."""
     min_p: float | None = None
-    """Draw among those at least this share as likely as the likeliest; the default is the model's own, without words
-    0."""
+    """Draw among those at least this share as likely as the likeliest; the default is the model's own, or 0 where
+    neither words nor pictures tell of what is to be drawn."""
     cfg_scale: tuple[float, ...] | None = None
     """Strength of guidance by what is asked, 1 for none; several numbers are for one latent frame after another. The
     default is the model's own."""
