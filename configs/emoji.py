@@ -5,8 +5,8 @@ codes. The encoder sees one patch at a time, so that the same patch has the same
 which a language model learns sooner. Its decoder is polished afterwards, on whole clips with LPIPS: see
 docs/training.md for all commands.
 
-Language model: 5.7 M parameters. It reads captions through the Universal Sentence Encoder lite, the sentence's own
-embedding alone: a model that sees single words learns them by heart, and other words of one meaning are lost on it.
+Language model: 5.7 M parameters. It reads captions through the Universal Sentence Encoder lite: the sentence's own
+embedding, then up to 19 tokens.
 """
 
 from pathlib import Path
@@ -53,7 +53,7 @@ lm = LMRun(
         bits=27,
         text_vocabulary=1,
         text_width=512,
-        prefix=5,
+        prefix=24,
         frames=4,
         width=256,
         layers=5,

@@ -261,10 +261,10 @@ def test_a_language_model_learns_through_a_text_encoder(trained, sentences, tmp_
     loaded = reelm.load(str(tmp_path / "model"))
     assert isinstance(loaded.language_model().text, SentenceEncoder)
     assert loaded.generate("a red seven moves right", num_frames=5).video.shape == (5, 64, 64, 3)
-    # What ships may be trained further, to read the sentence alone from now on.
-    alone = replace(run, model=replace(config, prefix=5), start_from=tmp_path / "model")
-    still = replace(alone, optimizer=replace(run.optimizer, learning_rate=0.0, muon=0.0))
-    kept = lm.train(still, tmp_path / "sentence").params
+    # What ships may be trained further, on longer captions.
+    longer = replace(run, model=replace(config, prefix=48), start_from=tmp_path / "model")
+    still = replace(longer, optimizer=replace(run.optimizer, learning_rate=0.0, muon=0.0))
+    kept = lm.train(still, tmp_path / "longer").params
     jax.tree.map(np.testing.assert_array_equal, kept, loaded.language_model().params)
 
     other = tmp_path / "other"

@@ -80,15 +80,12 @@ def _positions(length: int, width: int) -> np.ndarray:
 class SentenceEncoder:
     """The encoder as a `TextEncoder`: row 0 is the sentence, of the size of a token's row; its tokens follow.
 
-    With `max_tokens` 1 there is the sentence alone, of up to 128 pieces: a model that reads no single words understands
-    other words of the same meaning sooner.
-
     `similarity` compares sentences alone, which is what the weights were trained for.
     """
 
     def __init__(self, params: dict, text: bytes, hash: str, *, max_tokens: int):
-        if not 1 <= max_tokens <= _LONGEST:
-            raise RequestError(f"max_tokens is {max_tokens}; this encoder takes 1 to {_LONGEST}")
+        if not 2 <= max_tokens <= _LONGEST:
+            raise RequestError(f"max_tokens is {max_tokens}; this encoder takes 2 to {_LONGEST}")
         self.params, self.text, self.max_tokens, self.hash = params, text, max_tokens, hash
         self._processor = sentencepiece.SentencePieceProcessor(model_proto=text)
 
@@ -97,20 +94,15 @@ class SentenceEncoder:
         return self.params["sentence"]["kernel"].shape[1]
 
     def count(self, prompt: str) -> int:
-        pieces = len(self.ids(prompt))
-        # Of a text that the sentence's row cannot hold, the pieces are what does not fit.
-        return 1 if self.max_tokens == 1 and pieces <= _LONGEST else 1 + pieces
+        return 1 + len(self.ids(prompt))
 
     def ids(self, prompt: str) -> list[int]:
         """Pieces of a prompt, from 0; case matters to this vocabulary."""
         return self._processor.encode(valid_unicode(prompt))
 
     def encode(self, prompts: Sequence[str]) -> Embeddings:
-        """Embeddings of the prompts; RequestError when one has `max_tokens` pieces or more, 128 if it is 1."""
-        ids = [self.ids(prompt) for prompt in prompts]
-        length = self.max_tokens - 1 or min(_LONGEST, max(16, *(1 << (len(each) - 1).bit_length() for each in ids)))
-        made = in_batches(partial(_embed, self.params), ids, length)
-        return Embeddings(made.values[:, : self.max_tokens], made.mask[:, : self.max_tokens])
+        """Embeddings of the prompts; RequestError when one has `max_tokens` pieces or more."""
+        return in_batches(partial(_embed, self.params), [self.ids(prompt) for prompt in prompts], self.max_tokens - 1)
 
     def similarity(self, first: str, second: str) -> float:
         """Cosine in [-1, 1] of two sentences; 1 for the same meaning."""
