@@ -111,6 +111,9 @@ def test_a_frozen_encoder_keeps_its_codes_while_the_decoder_learns(trained, tmp_
     np.testing.assert_array_equal(before.encode(video), after.encode(video))
     pixels = [tokenizer.params["decoder"]["pixels"]["bias"] for tokenizer in (before, after)]
     assert np.abs(pixels[0] - pixels[1]).max() > 0
+    stored = export(trained / "tokenizer", None, tmp_path / "stored", dtype="int8").video_tokenizer
+    video_tokenizer.train(replace(run, start_from=tmp_path / "stored"), tmp_path / "polished")
+    assert open_tokenizer(tmp_path / "polished").hash == stored.hash == before.hash
 
 
 def test_a_language_model_does_not_go_with_another_tokenizer(trained, tmp_path):
@@ -232,8 +235,12 @@ def test_a_silent_language_model_gets_sound(trained, tmp_path):
     with pytest.raises(RequestError, match="tokenize with --audio-tokenizer"):
         lm.train(replace(run, tokens=(trained / "tokens",)), tmp_path / "silent")
 
-    joined = export(parts, tmp_path / "model", tmp_path / "joined", audio_tokenizer=parts, cfg_scale=2.0)
-    assert joined.record == model.record and joined.defaults == replace(model.defaults, cfg_scale=2.0)
+    own = {"audio_tokenizer": parts, "cfg_scale": 2.0}
+    joined = export(parts, tmp_path / "model", tmp_path / "joined", **own, num_frames=9)
+    assert joined.record == model.record and joined.defaults == replace(model.defaults, cfg_scale=2.0, num_frames=9)
+    for length in (0, 10):
+        with pytest.raises(RequestError, match=f"{length}"):
+            export(parts, tmp_path / "model", tmp_path / "none", **own, num_frames=length)
     jax.tree.map(np.testing.assert_array_equal, joined.language_model().params, model.language_model().params)
 
     still = replace(run, start_from=tmp_path / "model", optimizer=replace(run.optimizer, learning_rate=0.0, muon=0.0))

@@ -239,6 +239,8 @@ def train(run: AudioTokenizerRun, workdir: Path) -> TrainState:
             np.concatenate([sound for pair in pairs for sound in pair]), run.model.sample_rate, folder / "rebuilt.wav"
         )
 
+    # As in a video tokenizer's run: the codes keep the name that they have.
+    codes = {"codes": open_audio_tokenizer(run.start_from).hash} if run.freeze_encoder and run.start_from else {}
     return loop.run(
         run.loop,
         jax.device_put(initial, layout),
@@ -246,7 +248,7 @@ def train(run: AudioTokenizerRun, workdir: Path) -> TrainState:
         Feed(data, mesh),
         workdir,
         samples=samples,
-        resolved=asdict(run),
+        resolved=asdict(run) | codes,
         label="audio tokenizer",
     )
 
@@ -270,7 +272,7 @@ def open_audio_tokenizer(where: str | Path) -> AudioTokenizer:
     params, _, config = restore_params(Path(where))
     if "strides" not in config.get("model", {}) or "tokenizer" not in params:
         raise RequestError(f"{where} holds the training of something else than an audio tokenizer")
-    return AudioTokenizer(AudioTokenizerConfig(**config["model"]), params["tokenizer"])
+    return AudioTokenizer(AudioTokenizerConfig(**config["model"]), params["tokenizer"], config.get("codes"))
 
 
 def _batch_entropy(levels: jax.Array, code: CodeSpec, temperature: float) -> jax.Array:

@@ -204,6 +204,8 @@ def train(run: VideoTokenizerRun, workdir: Path) -> TrainState:
         error = float(np.mean(np.square((rebuilt.astype(np.float32) - originals) / 127.5)))
         return {"loss": error, "psnr": -10 * float(np.log10(max(error, 1e-10) / 4))}
 
+    # Weights that were stored in a smaller format are others than those that the codes are named after.
+    codes = {"codes": open_tokenizer(run.start_from).hash} if run.freeze_encoder and run.start_from else {}
     return loop.run(
         run.loop,
         initial,
@@ -212,7 +214,7 @@ def train(run: VideoTokenizerRun, workdir: Path) -> TrainState:
         workdir,
         samples=samples,
         evaluate=evaluate,
-        resolved=asdict(run),
+        resolved=asdict(run) | codes,
         label="video tokenizer",
     )
 
@@ -237,5 +239,5 @@ def open_tokenizer(where: str | Path) -> VideoTokenizer:
         params, _, config = restore_params(Path(where))
         if "encoder_kernel" not in config.get("model", {}):
             raise RequestError(f"{where} holds the training of something else than a video tokenizer")
-        return VideoTokenizer(VideoTokenizerConfig(**config["model"]), params)
+        return VideoTokenizer(VideoTokenizerConfig(**config["model"]), params, config.get("codes"))
     return load(str(where)).video_tokenizer
