@@ -57,10 +57,10 @@ class Conditions:
     sound: np.ndarray | None = None
     heard: bool = False
 
-    def tells_pictures(self, stride: int) -> bool:
-        """Whether some pictures are given and others are to be drawn, of which the given ones tell."""
-        whole = self.num_frames is not None and 1 + (len(self.known) - 1) * stride >= self.num_frames
-        return bool(len(self.known) or self.pictures or self.masked is not None) and not whole
+    def tells_pictures(self, latent_frames: int | None) -> bool:
+        """Whether some of the clip's latent frames are given and others to be drawn, of which the given ones tell."""
+        drawn = latent_frames is None or len(self.known) < latent_frames
+        return drawn and bool(len(self.known) or self.pictures or self.masked is not None)
 
     def picture(self, latent_frame: int) -> np.ndarray | None:
         """Codes int32 `[h, w]` of a latent frame's picture, where they are known."""

@@ -82,7 +82,8 @@ def request(
         least, most = stride / fps, (frames - 1) * stride / fps
         raise RequestError(f"overlap is {options['overlap']} seconds; windows overlap by {least:g} to {most:g}")
     scale = defaults.cfg_scale if options["cfg_scale"] is None else options["cfg_scale"]
-    told = any(words.strip() for script in scripts for _, words in script) or given.tells_pictures(stride)
+    latent_frames = None if length is None else model.latent_frames(length)
+    told = any(words.strip() for script in scripts for _, words in script) or given.tells_pictures(latent_frames)
     settings = Settings(
         num_frames=length,
         cfg_scale=tuple(scale) if isinstance(scale, Sequence) else (scale,),

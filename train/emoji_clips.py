@@ -54,8 +54,8 @@ class EmojiClips:
     def what(self, index: int) -> dict[str, str]:
         """The fields of a clip's record that are words: emoji, tone, name, group, background, first caption."""
         record = self._record(index)
-        words = {name: value for name, value in record.items() if isinstance(value, bytes) and name != "video"}
-        return {name: value.decode() for name, value in (*words.items(), ("caption", record["captions"][0]))}
+        words = {name: value.decode() for name, value in record.items() if isinstance(value, bytes) and name != "video"}
+        return {**words, "caption": record["captions"][0].decode()}
 
     def _record(self, index: int) -> dict[str, Any]:
         if not 0 <= index < self.num_clips:
