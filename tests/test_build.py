@@ -38,6 +38,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     film(folder / "a.mp4", 20, 32, 32, 0, sound=True)
     (folder / "a.txt").write_text("grey noise climbs\n")
     film(folder / "deep" / "b.mp4", 16, 36, 64, 1, sound=False)
+    (folder / "deep" / "b.json").write_text('{"caption": ["a wide climb", "noise again"]}')
     film(folder / "c.mp4", 6, 64, 36, 2, sound=True)
     write_picture(folder / "d.png", np.zeros((40, 40, 3), np.uint8))
     (folder / "notes.mp4").write_text("no film at all")
@@ -125,14 +126,14 @@ def test_other_readers_open_it_without_this_package(built):
 import io, sys
 import av
 import tensorflow_datasets as tfds
-builder = tfds.builder_from_directory({str(built / "films" / "1.0.0")!r})
+builder = tfds.builder_from_directory({str(built / "films" / "2.0.0")!r})
 for split in builder.info.splits:
     for record in builder.as_data_source(split):
         with av.open(io.BytesIO(record["video"])) as container:
             frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
         assert len(frames) == record["frames"] and frames[0].shape == (record["height"], record["width"], 3)
         assert len(record["audio"]) in (0, round(len(frames) / record["fps"] * record["sample_rate"]))
-        print(record["source"].decode(), len(record["audio"]) > 0, record["caption"].decode())
+        print(record["source"].decode(), len(record["audio"]) > 0, b"|".join(record["captions"]).decode())
 assert not [name for name in sys.modules if name.startswith(("reelm", "tensorflow."))]
 """
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
@@ -140,7 +141,9 @@ assert not [name for name in sys.modules if name.startswith(("reelm", "tensorflo
     lines = ended.stdout.splitlines()
     assert {line.split()[0] for line in lines} == GOOD
     assert {line.partition(" ")[2] for line in lines if line.startswith("a.mp4")} == {"True grey noise climbs"}
-    assert {line.partition(" ")[2] for line in lines if line.startswith("deep/b.mp4")} == {"False "}
+    assert {line.partition(" ")[2] for line in lines if line.startswith("deep/b.mp4")} == {
+        "False a wide climb|noise again"
+    }
 
 
 def test_a_set_of_several_files_holds_what_one_file_does(folder, built, tmp_path, monkeypatch):
@@ -148,7 +151,7 @@ def test_a_set_of_several_files_holds_what_one_file_does(folder, built, tmp_path
 
     monkeypatch.setattr("reelm.train.build.SHARD_BYTES", 2000)
     build(folder, "films", tmp_path, CONFIG, processes=1)
-    files = sorted(path.name for path in (tmp_path / "films" / "1.0.0").glob("films-train.array_record-*"))
+    files = sorted(path.name for path in (tmp_path / "films" / "2.0.0").glob("films-train.array_record-*"))
     assert len(files) > 1 and files[0].endswith(f"-00000-of-{len(files):05}")
     for split in open_built("films", built).splits:
         one, several = (records("films", place, split) for place in (built, tmp_path))
@@ -199,6 +202,8 @@ def test_clips_are_opened_by_name_and_by_length(built):
     assert sum(run.clips for run in whole.shapes) == len(whole)
     shapes = [whole[index]["video"].shape for index in range(len(whole))]
     assert shapes == [(*run[1:], 3) for run in whole.shapes for _ in range(run.clips)]
+    said = {whole[index]["captions"] for index in range(len(whole))}
+    assert said >= {("grey noise climbs",), ("a wide climb", "noise again")}
     long = datasets.open_clips(str(built / "films"), "train", num_frames=7)
     assert {run.frames for run in long.shapes} == {7} and len(long) == sum(shape[0] == 9 for shape in shapes)
     assert all(long[index]["video"].shape[0] == 7 for index in range(len(long)))
@@ -222,7 +227,7 @@ def test_one_clip_shape_is_picked_to_look_at(built):
 
 def test_another_format_and_damage_are_refused_in_one_line(built, tmp_path):
     shutil.copytree(built / "films", tmp_path / "films")
-    for text, words in [("{", "damaged"), ('{"format": 9}', "format 9, this version of reelm reads format 1")]:
+    for text, words in [("{", "damaged"), ('{"format": 9}', "format 9, this version of reelm reads format 2")]:
         (tmp_path / "films" / BUILD_FILE).write_text(text)
         with pytest.raises(RequestError, match=words):
             open_built("films", tmp_path)

@@ -19,7 +19,14 @@ def fill(folder: Path, **files: str) -> Path:
 
 def test_captions_stand_beside_the_files(tmp_path):
     fill(tmp_path, b_mp4="", a_mp4="", a_txt="\ufeff a dog\n runs \n", deep__c_webm="", deep__c_json='{"caption": "é"}')
-    assert sources(tmp_path) == [Source("a.mp4", "a dog\n runs"), Source("b.mp4"), Source("deep/c.webm", "é")]
+    assert sources(tmp_path) == [Source("a.mp4", ("a dog\n runs",)), Source("b.mp4"), Source("deep/c.webm", ("é",))]
+
+
+def test_a_caption_may_be_said_in_several_ways(tmp_path):
+    fill(tmp_path, a_mp4="", a_json='{"caption": ["a dog runs ", "a running dog"]}')
+    assert sources(tmp_path) == [Source("a.mp4", ("a dog runs", "a running dog"))]
+    (tmp_path / "metadata.jsonl").write_text('{"file_name": "a.mp4", "caption": ["it runs", "it hurries"]}')
+    assert sources(tmp_path) == [Source("a.mp4", ("it runs", "it hurries"))]
 
 
 def test_hidden_files_are_none(tmp_path):
@@ -30,7 +37,9 @@ def test_hidden_files_are_none(tmp_path):
     assert sources(tmp_path) == [Source("a.mp4")]
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"caption": 3}', '{"caption": "\\ud800"}'])
+@pytest.mark.parametrize(
+    "text", ["{", "[]", '{"caption": 3}', '{"caption": []}', '{"caption": ["a", 3]}', '{"caption": "\\ud800"}']
+)
 def test_a_caption_that_cannot_be_read_costs_its_file(tmp_path, text):
     a, b = sources(fill(tmp_path, a_mp4="", a_json=text, b_mp4=""))
     assert "a.json" in a.fault and "\n" not in a.fault and not b.fault
@@ -58,8 +67,8 @@ def test_a_manifest_names_the_files(tmp_path, name, text):
     (tmp_path / name).write_text(text)
     found = {source.name: source for source in sources(tmp_path)}
     assert list(found) == ["b.mp4", "gone.mp4", "sub/a.mp4"]
-    assert found["b.mp4"].caption == "two, words" and not found["b.mp4"].fault
-    assert found["sub/a.mp4"].caption == ""
+    assert found["b.mp4"].captions == ("two, words",) and not found["b.mp4"].fault
+    assert found["sub/a.mp4"].captions == ("",)
     assert "not there" in found["gone.mp4"].fault
     elsewhere = tmp_path / f"mine{Path(name).suffix}"
     (tmp_path / name).rename(elsewhere)

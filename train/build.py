@@ -2,7 +2,7 @@
 
 Comes in: a folder, a name, how the clips are to be. Goes out, under `data_dir/NAME`:
 
-    1.0.0/        the data set, as TFDS lays it out
+    2.0.0/        the data set, as TFDS lays it out
     build.json    how it was made: settings, what stands where in it, and every file left out with the reason
 
 The bytes of both depend on the files' names and contents and on the settings alone, not on the number of processes.
@@ -36,7 +36,7 @@ from .stored_clip import StoredClip
 
 BUILD_FILE = "build.json"
 SHARD_BYTES = 256 * 2**20  # of clips in a file of the data set, one clip at least
-_FORMAT = 1
+_FORMAT = 2
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _COMMAND = (sys.executable, "-m", build_worker.__name__)
 
@@ -161,7 +161,7 @@ def _fingerprint(folder: Path, found: Sequence[Source]) -> str:
     digest = hashlib.sha256()
     for source in found:
         size = (folder / source.name).stat().st_size if not source.fault else -1
-        digest.update(json.dumps([source.name, source.caption, size]).encode())
+        digest.update(json.dumps([source.name, source.captions, size]).encode())
     return digest.hexdigest()
 
 

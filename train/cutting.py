@@ -76,7 +76,7 @@ def clips_of(path: Path, source: Source, config: CuttingConfig, beat: Callable[[
                 video=encode(np.stack([centre(frame.pixels, size) for frame in clip]), config.fps),
                 audio=audio.tobytes(),
                 sample_rate=config.sample_rate if len(audio) else 0,
-                caption=source.caption,
+                captions=source.captions,
                 fps=config.fps,
                 frames=len(clip),
                 height=size.height,

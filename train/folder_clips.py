@@ -44,7 +44,7 @@ class FolderClips:
         record = self.records[self.firsts[at] + int(index) - (ends[at] - run.clips)]
         clip: CaptionedClip = {
             "video": decode(record["video"], run.frames),
-            "captions": (record["caption"].decode(),),
+            "captions": tuple(caption.decode() for caption in record["captions"]),
             "fps": float(record["fps"]),
         }
         if len(record["audio"]):

@@ -15,7 +15,7 @@ import tensorflow_datasets as tfds
 from .sharded_tfds import Shard, ShardedBuilder, prepare
 from .stored_clip import StoredClip
 
-_VERSION = "1.0.0"
+_VERSION = "2.0.0"
 
 _DESCRIPTION = """ Clips cut from a folder of videos by reelm: one shot each, at an even frame rate, in a few sizes and
 lengths that stand one after another. "video" is an mp4 (H.264, 4:4:4) as bytes, for PyAV, imageio or FFmpeg; "audio" is
@@ -28,7 +28,7 @@ class FolderClips(ShardedBuilder, skip_registration=True):
     """The builder. Written once; readers need nothing but the folder that it leaves."""
 
     VERSION = tfds.core.Version(_VERSION)
-    RELEASE_NOTES = {_VERSION: "Built."}
+    RELEASE_NOTES = {_VERSION: "Several captions of a clip."}
 
     def __init__(self, name: str, data_dir: Path, splits: Mapping[str, Sequence[Iterable[StoredClip]]]) -> None:
         self.name = name  # pyright: ignore[reportAttributeAccessIssue]  (what TFDS's own AdhocBuilder does)
@@ -41,7 +41,7 @@ class FolderClips(ShardedBuilder, skip_registration=True):
                 "video": tfds.features.Tensor(shape=(), dtype=np.object_),
                 "audio": tfds.features.Tensor(shape=(None,), dtype=np.int16, encoding="zlib"),
                 "sample_rate": tfds.features.Scalar(np.int32),
-                "caption": tfds.features.Text(),
+                "captions": tfds.features.Sequence(tfds.features.Text()),
                 "fps": tfds.features.Scalar(np.float32),
                 "frames": tfds.features.Scalar(np.int32),
                 "height": tfds.features.Scalar(np.int32),
@@ -63,7 +63,7 @@ def _examples(clips: Iterable[StoredClip]) -> Iterable[dict[str, Any]]:
 
 
 def write(name: str, data_dir: Path, splits: Mapping[str, Sequence[Iterable[StoredClip]]]) -> None:
-    """Writes `data_dir/name/1.0.0`, of each split its shards, none empty; it appears by one rename when it is whole."""
+    """Writes `data_dir/name/2.0.0`, of each split its shards, none empty; it appears by one rename when it is whole."""
     prepare(FolderClips(name, data_dir, splits))
 
 

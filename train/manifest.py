@@ -3,8 +3,8 @@
 Comes in: a folder, maybe with a manifest. Goes out: sources in the order of their names. Words come from the manifest,
 or from `clip.txt` (the whole text) or `clip.json` (its "caption") beside `clip.mp4`; a file without any has none. A
 manifest is CSV with a header or JSON lines, of "file_name" (relative to the folder) and "caption" as in Hugging Face's
-folders of media; `metadata.csv` or `metadata.jsonl` in the folder is one without being named. Whether a file is a video
-is not asked here.
+folders of media; `metadata.csv` or `metadata.jsonl` in the folder is one without being named. In JSON a "caption" may
+be a list: the same thing said in several ways. Whether a file is a video is not asked here.
 """
 
 import csv
@@ -25,10 +25,10 @@ _TABLES = (".csv", ".jsonl")
 
 @dataclass(frozen=True)
 class Source:
-    """A file to be read: `name` is its path in the folder with "/" between its parts."""
+    """A file to be read: `name` is its path in the folder with "/" between its parts; `captions` are one or more."""
 
     name: str
-    caption: str = ""
+    captions: tuple[str, ...] = ("",)
     fault: str = ""
     """Why it cannot be used, where that shows before it is opened."""
 
@@ -66,23 +66,25 @@ def _listed(folder: Path) -> Iterator[Source]:
                 yield Source(name.as_posix(), fault=str(error))
 
 
-def _words_beside(path: Path) -> str:
+def _words_beside(path: Path) -> tuple[str, ...]:
     text, fields = (path.with_suffix(suffix) for suffix in _WORDS)
     try:
         if text.is_file():
-            return text.read_text(encoding="utf-8-sig").strip()
+            return (text.read_text(encoding="utf-8-sig").strip(),)
         if fields.is_file():
-            return _caption(json.loads(fields.read_text(encoding="utf-8-sig")))
+            return _captions(json.loads(fields.read_text(encoding="utf-8-sig")))
     except (OSError, ValueError, KeyError) as error:
         beside = text.name if text.is_file() else fields.name
         raise RequestError(f"its caption {beside} cannot be read ({_one_line(error)})") from error
-    return ""
+    return ("",)
 
 
-def _caption(fields: Any) -> str:
-    if not isinstance(fields, dict) or not isinstance(fields.get("caption", ""), str):
-        raise ValueError('it must be an object with a text "caption"')
-    return _check_text(fields.get("caption", "").strip())
+def _captions(fields: Any) -> tuple[str, ...]:
+    found = fields.get("caption", "") if isinstance(fields, dict) else None
+    found = [found] if isinstance(found, str) else found
+    if not isinstance(found, list) or not found or not all(isinstance(caption, str) for caption in found):
+        raise ValueError('it must be an object with a "caption", a text or a list of texts')
+    return tuple(_check_text(caption.strip()) for caption in found)
 
 
 def _check_text(text: str) -> str:
@@ -109,10 +111,10 @@ def _named(folder: Path, manifest: Path) -> Iterator[Source]:
             raise RequestError(f"row {number} of {manifest} names {name!r} a second time")
         seen.add(name)
         try:
-            caption, fault = _caption(row), "" if path.is_file() else "the manifest names it and it is not there"
+            captions, fault = _captions(row), "" if path.is_file() else "the manifest names it and it is not there"
         except ValueError as error:  # RequestError is one
-            caption, fault = "", f"row {number} of the manifest: {error}"
-        yield Source(name, caption, fault)
+            captions, fault = ("",), f"row {number} of the manifest: {error}"
+        yield Source(name, captions, fault)
 
 
 def _rows(manifest: Path) -> list[Any]:

@@ -27,13 +27,14 @@ class StoredClip:
         video: an mp4.
         audio: int16 [S] little-endian, one channel, S = round(frames / fps * sample_rate); empty for none.
         sample_rate: of `audio` in Hz; 0 for none.
+        captions: one or more; "" for none.
         source: name of the file it comes from; `start` is where in it, in seconds, `shot` which of its shots.
     """
 
     video: bytes
     audio: bytes
     sample_rate: int
-    caption: str
+    captions: tuple[str, ...]
     fps: float
     frames: int
     height: int
@@ -53,8 +54,8 @@ class StoredClip:
         """The inverse of `pack`."""
         line, payload = record.split(b"\n", 1)
         head: dict[str, Any] = json.loads(line)
-        length = head.pop("video_bytes")
-        return cls(**head, video=payload[:length], audio=payload[length:])
+        length, captions = head.pop("video_bytes"), tuple(head.pop("captions"))
+        return cls(**head, captions=captions, video=payload[:length], audio=payload[length:])
 
     def features(self) -> dict[str, Any]:
         """By the names of the features that the data set has."""
