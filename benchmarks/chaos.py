@@ -86,7 +86,7 @@ def train(leg: Leg) -> str:
     """Runs or resumes the training; a digest of every bit of its last state."""
     import jax
 
-    from reelm.lm.transformer import LMConfig
+    from reelm.lm.config import LMConfig
     from reelm.train import cluster, lm, loop
     from reelm.train.checkpoints import Checkpoints
     from reelm.train.loop import LoopConfig

@@ -28,11 +28,12 @@ import tyro
 
 from reelm import configs
 from reelm.lm import size
+from reelm.lm.config import LMConfig
 from reelm.lm.mesh import MeshSpec
 from reelm.lm.prefix import Prefix
 from reelm.lm.sharding import RULES_IN_USE, of_state
 from reelm.lm.stream import Layout
-from reelm.lm.transformer import LMConfig, init_params, unroll
+from reelm.lm.transformer import init_params, unroll
 from reelm.lm.weights import Weights, arrange, check_mesh, narrowed
 from reelm.sampling.choose import Controls
 from reelm.sampling.decode import decode, start

@@ -20,7 +20,7 @@ import numpy as np
 import tyro
 
 import reelm
-from reelm.lm import transformer
+from reelm.lm import head, transformer
 from reelm.lm.prefix import ClipCodes
 from reelm.lm.words import words_of
 from reelm.sampling.clip import Clip
@@ -68,7 +68,7 @@ def margin(model: Model, prompt: str, seed: int, ids: np.ndarray, place: int, te
         prefix = words_of(lm.config, lm.text, [words], rows=rows, columns=columns, fps=model.defaults.fps)
         hidden = transformer.score(lm.config, lm.params, layout, prefix, ClipCodes.of_video(ids[None]))[:, place]
         known = sub_tokens[:, place]
-        logits = partial(transformer.logits, lm.config, lm.params, "video", hidden, known)
+        logits = partial(head.logits, lm.config, lm.params, "video", hidden, known)
         both.append([logits(k)[0] for k in range(known.shape[-1])])
     gaps = []
     for k, (conditional, unconditional) in enumerate(zip(*both, strict=True)):

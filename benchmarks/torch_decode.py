@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import nn
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from reelm.lm.transformer import LMConfig
+from reelm.lm.config import LMConfig
 
 _TIMES = 3
 

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
-from reelm.lm.transformer import LMConfig
+from reelm.lm.config import LMConfig
 
 _VOCABULARY = 1024  # as large as our factorised head, 2 x 512
 

@@ -23,10 +23,11 @@ import numpy as np
 import tyro
 
 from reelm import configs
+from reelm.lm.config import LMConfig
 from reelm.lm.fused_attention import Kernel
 from reelm.lm.mesh import MeshSpec
 from reelm.lm.prefix import ClipCodes, Prefix
-from reelm.lm.transformer import LMConfig, Remat
+from reelm.lm.transformer import Remat
 from reelm.train import feed
 from reelm.train.lm import LMRun, build
 from reelm.train.throughput import peak_flops

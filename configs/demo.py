@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from reelm.lm.transformer import LMConfig
+from reelm.lm.config import LMConfig
 from reelm.tokenizer.audio import AudioTokenizerConfig
 from reelm.tokenizer.video import VideoTokenizerConfig
 from reelm.train.audio_tokenizer import AudioTokenizerRun, SoundData

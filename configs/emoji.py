@@ -11,7 +11,7 @@ embedding, then up to 19 tokens.
 
 from pathlib import Path
 
-from reelm.lm.transformer import LMConfig
+from reelm.lm.config import LMConfig
 from reelm.tokenizer.video import VideoTokenizerConfig
 from reelm.train.lm import LMRun
 from reelm.train.loop import LoopConfig

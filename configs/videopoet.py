@@ -27,8 +27,8 @@ None of them has been trained; no figures of quality or speed are claimed.
 from dataclasses import replace
 from pathlib import Path
 
+from reelm.lm.config import LMConfig
 from reelm.lm.mesh import MeshSpec
-from reelm.lm.transformer import LMConfig
 from reelm.train.lm import LMRun
 from reelm.train.loop import LoopConfig
 from reelm.train.mixture import Bucket, Stage

@@ -5,13 +5,17 @@ hidden state and the sub-tokens before it, which is exact (the chain rule) and f
 codes.
 """
 
+from typing import cast
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
+from .config import LMConfig
 from .linear import Linear, split
 from .sharding import tensor_parts
+from .stream import Group
 
 
 class ValueTable(nn.Module):
@@ -103,3 +107,26 @@ class CodeHead(nn.Module):
     def __call__(self, hidden: jax.Array, sub_tokens: jax.Array) -> list[jax.Array]:
         """Logits of every sub-token, each given the true ones before it."""
         return [self.logits(hidden, sub_tokens, k) for k in range(len(self.split))]
+
+
+def of_group(params: dict, group: Group) -> dict:
+    """The parameters {"codes", "head"} that a group has of its own, among others."""
+    return params if group == "video" else params["sound"]
+
+
+def embed_codes(config: LMConfig, params: dict, group: Group, sub_tokens: jax.Array, dtype: DTypeLike) -> jax.Array:
+    """Codes of one group, as sub-tokens int32 `[..., n]`, to `[..., D]`."""
+    module, own = CodeEmbedding(config.split(group), config.width), of_group(params, group)["codes"]
+    return cast(jax.Array, module.apply({"params": own}, sub_tokens)).astype(dtype)
+
+
+def code_head(config: LMConfig, group: Group, dtype: DTypeLike) -> CodeHead:
+    """The module that turns hidden states into logits of a group's sub-tokens."""
+    hidden = config.hidden if group == "video" else config.sound_hidden or config.hidden
+    return CodeHead(config.split(group), config.width, hidden, dtype)
+
+
+def logits(config: LMConfig, params: dict, group: Group, hidden: jax.Array, sub_tokens: jax.Array, k: int) -> jax.Array:
+    """float32 logits of sub-token `k` for hidden states `[..., D]`, given sub-tokens 0 ... k - 1."""
+    module, own = code_head(config, group, hidden.dtype), of_group(params, group)["head"]
+    return cast(jax.Array, module.apply({"params": own}, hidden, sub_tokens, k, method=CodeHead.logits))

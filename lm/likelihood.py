@@ -8,11 +8,13 @@ from jax.typing import DTypeLike
 
 from reelm.tokenizer.codes import ids_to_sub_tokens
 
+from .config import LMConfig
 from .fused_attention import Kernel
+from .head import code_head, of_group
 from .prefix import ClipCodes, Prefix
 from .sharding import gather, hold
 from .stream import Group
-from .transformer import LMConfig, Remat, head, of_group, score
+from .transformer import Remat, score
 
 
 class Nats(NamedTuple):
@@ -53,7 +55,7 @@ def cross_entropy(
     hidden = score(config, params, layout, prefix, seen or codes, dtype, attention=attention, remat=remat)
 
     def measured(group: Group, hidden: jax.Array, sub_tokens: jax.Array) -> tuple[jax.Array, jax.Array]:
-        module, own = head(config, group, dtype), gather(of_group(params, group)["head"])
+        module, own = code_head(config, group, dtype), gather(of_group(params, group)["head"])
         of_sub_tokens = cast(list, module.apply({"params": own}, hidden, sub_tokens))
         nats, squares = [], jnp.zeros(sub_tokens.shape[:2])
         for k, logits in enumerate(of_sub_tokens):

@@ -12,7 +12,8 @@ import jax
 from jax.sharding import AbstractMesh, AxisType
 
 from . import sharding
-from .transformer import LMConfig, init_params, unroll
+from .config import LMConfig
+from .transformer import init_params, unroll
 from .weights import Weights, narrowed
 
 _ONE = {"data": 1, "fsdp": 1, "tensor": 1, "sequence": 1}

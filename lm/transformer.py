@@ -9,7 +9,6 @@ training (one compiled layer, scanned) and cut into a tuple by `unroll` for samp
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 import flax.linen as nn
@@ -17,105 +16,21 @@ import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
-from reelm.tokenizer.codes import CodeSpec, ids_to_sub_tokens
-from reelm.tokenizer.request import RequestError
-
 from .attention import Attention
 from .cache import Cache, LayerCache
+from .config import LMConfig
+from .embed import embed_clip, embed_prefix
 from .fused_attention import Kernel, PrefixAttention
-from .head import CodeEmbedding, CodeHead, GatedMLP
+from .head import CodeEmbedding, GatedMLP, code_head
 from .linear import Linear
 from .positions import angles
 from .prefix import ClipCodes, Prefix
 from .sharding import gather, hold
-from .stream import HEAD, SPECIALS, Given, Group, Layout
+from .stream import SPECIALS, Given, Group, Layout
 
 # What a layer of `score` keeps for the way back: "full" makes all its activations again (least memory; on a CPU also a
 # quarter less time), "dots" keeps the results of its matmuls, "none" keeps everything.
 Remat = Literal["full", "dots", "none"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class LMConfig:
-    """Sizes of the language model.
-
-    Attributes:
-        bits: sign bits of a video code.
-        text_vocabulary: pieces of the text tokenizer; 1, "here is text", of a model that reads a frozen text encoder.
-        text_width: of the embeddings of that encoder; 0 for a model of pieces, which has embeddings of its own.
-        prefix: slots in front of the codes; the bucket that every prefix is filled up to.
-        frames: latent frames of the longest clip it is trained on.
-        width, layers: of the residual stream.
-        heads, kv_heads, head_width: of attention; `heads` is a multiple of `kv_heads`.
-        hidden: width inside the SwiGLU of a layer, and of the head's mixers.
-        rope_base: the slowest rotation takes about 2 pi times this many steps of an axis.
-        sound_levels: codes of an audio frame, one sub-token each; 0 for a model of pictures alone.
-        sound_bits: sign bits of each.
-        sound_frames: audio frames beside the stream's first latent frame, and beside each later one.
-        sound_hidden: width inside the mixers of the head of sound; None for `hidden`. There is one for each level but
-            the last, which adds up in a wide net.
-    """
-
-    bits: int = 18
-    text_vocabulary: int = 512
-    text_width: int = 0
-    prefix: int = 24
-    frames: int = 9
-    width: int = 192
-    layers: int = 6
-    heads: int = 4
-    kv_heads: int = 2
-    head_width: int = 48
-    hidden: int = 512
-    rope_base: float = 100.0
-    sound_levels: int = 0
-    sound_bits: int = 9
-    sound_frames: tuple[int, int] = (0, 0)
-    sound_hidden: int | None = None
-
-    def __post_init__(self):
-        object.__setattr__(self, "sound_frames", tuple(self.sound_frames))  # a list comes from JSON; a config must hash
-        if self.text_width < 0 or self.text_width and self.text_vocabulary != 1:
-            raise RequestError(
-                f"text is {self.text_vocabulary} pieces of a text_width of {self.text_width}; it is pieces of width 0, "
-                "or one piece (text_vocabulary 1) beside the embeddings of a text encoder"
-            )
-        if self.heads % self.kv_heads:
-            raise RequestError(f"heads ({self.heads}) must be a multiple of kv_heads ({self.kv_heads})")
-        if self.head_width % 2:
-            raise RequestError(f"head_width must be even, not {self.head_width}")
-        first, later = self.sound_frames
-        if not (self.sound_levels > 0 and 0 < first <= later or self.sound_levels == first == later == 0):
-            raise RequestError(
-                f"sound has levels, and frames beside the first latent frame and each later one, or none of these; "
-                f"not {self.sound_levels} levels and {first} and {later} frames"
-            )
-
-    @property
-    def text_slots(self) -> int:
-        """Slots of text in a prefix."""
-        return self.prefix - HEAD
-
-    @property
-    def code(self) -> CodeSpec:
-        """The code of a picture."""
-        return CodeSpec(bits=self.bits)
-
-    def split(self, group: Group) -> tuple[int, ...]:
-        """Bits of each sub-token of a code."""
-        return self.code.split if group == "video" else (self.sound_bits,) * self.sound_levels
-
-    def layout(
-        self, frames: int, rows: int, columns: int, *, given: int = 0, begins: bool = True, heard: bool = False
-    ) -> Layout:
-        """Where everything stands in samples of this model."""
-        return Layout(self.prefix, frames, rows, columns, given, self.sound_frames, begins, heard)
-
-    def layout_of(self, codes: ClipCodes, prefix: Prefix) -> Layout:
-        """The layout of these arrays. A first latent frame with as much sound as others begins no stream."""
-        begins = codes.sound.shape[1] != codes.video.shape[1] * self.sound_frames[1]
-        heard, given = prefix.sound.shape[1] > 0, prefix.kinds.shape[1]
-        return self.layout(*codes.video.shape[1:], given=given, begins=begins, heard=heard)
 
 
 class Block(nn.Module):
@@ -156,7 +71,7 @@ def init_params(config: LMConfig, key: jax.Array) -> dict:
         sub_tokens = jnp.zeros((1, len(split)), jnp.int32)
         return {
             "codes": CodeEmbedding(split, config.width).init(code_key, sub_tokens)["params"],
-            "head": head(config, group, jnp.float32).init(head_key, x[0, :1], sub_tokens)["params"],
+            "head": code_head(config, group, jnp.float32).init(head_key, x[0, :1], sub_tokens)["params"],
         }
 
     vocabulary = SPECIALS + config.text_vocabulary
@@ -209,7 +124,7 @@ def score(
         remat: what a layer keeps for the way back.
     """
     x = embed_prefix(config, params, prefix, dtype)
-    x = jnp.concatenate([x, _embed_clip(config, params, layout, codes, dtype)[:, :-1]], axis=1)
+    x = jnp.concatenate([x, embed_clip(config, params, layout, codes, dtype)[:, :-1]], axis=1)
     aims, places = (_after_given(config, layout, prefix, turn[:-1]) for turn in turns(config, layout))
     block = Block(config, dtype)
     mask = jnp.asarray(layout.mask[:-1, :-1]) if attention == "xla" else PrefixAttention(layout.before, attention)
@@ -271,69 +186,6 @@ def empty_cache(config: LMConfig, batch: int, slots: int, dtype: DTypeLike = jnp
     return tuple(
         LayerCache.zeros(batch, slots, config.kv_heads, config.head_width, dtype) for _ in range(config.layers)
     )
-
-
-def head(config: LMConfig, group: Group, dtype: DTypeLike) -> CodeHead:
-    """The module that turns hidden states into logits of a group's sub-tokens."""
-    hidden = config.hidden if group == "video" else config.sound_hidden or config.hidden
-    return CodeHead(config.split(group), config.width, hidden, dtype)
-
-
-def of_group(params: dict, group: Group) -> dict:
-    """The parameters {"codes", "head"} that a group has of its own, among others."""
-    return params if group == "video" else params["sound"]
-
-
-def logits(config: LMConfig, params: dict, group: Group, hidden: jax.Array, sub_tokens: jax.Array, k: int) -> jax.Array:
-    """float32 logits of sub-token `k` for hidden states `[..., D]`, given sub-tokens 0 ... k - 1."""
-    module, own = head(config, group, hidden.dtype), of_group(params, group)["head"]
-    return cast(jax.Array, module.apply({"params": own}, hidden, sub_tokens, k, method=CodeHead.logits))
-
-
-def embed_codes(config: LMConfig, params: dict, group: Group, sub_tokens: jax.Array, dtype: DTypeLike) -> jax.Array:
-    """Codes of one group, as sub-tokens int32 `[..., n]`, to `[..., D]`."""
-    module, own = CodeEmbedding(config.split(group), config.width), of_group(params, group)["codes"]
-    return cast(jax.Array, module.apply({"params": own}, sub_tokens)).astype(dtype)
-
-
-def embed_prefix(config: LMConfig, params: dict, prefix: Prefix, dtype: DTypeLike) -> jax.Array:
-    """`[R, before, D]`: given pictures, given sound, then words."""
-    parts = [_embed_words(config, params, prefix, dtype)]
-    rows, known = prefix.words.shape[0], params["given"]["embedding"].astype(dtype)
-    if prefix.sound.shape[1]:
-        sound = _embed_sound(config, params, jnp.asarray(prefix.sound), dtype)
-        parts.insert(0, sound + known[Given.KNOWN] * (jnp.asarray(prefix.sound)[..., :1] >= 0))
-    if prefix.kinds.shape[1]:
-        kinds = jnp.asarray(prefix.kinds).reshape(rows, -1)
-        codes = ids_to_sub_tokens(jnp.asarray(prefix.codes).reshape(rows, -1), config.code)
-        given = embed_codes(config, params, "video", codes, dtype)
-        parts.insert(0, jnp.where(prefix.has_code.reshape(rows, -1, 1), given, 0) + known[kinds])
-    return jnp.concatenate(parts, axis=1)
-
-
-def _embed_words(config: LMConfig, params: dict, prefix: Prefix, dtype: DTypeLike) -> jax.Array:
-    """`[R, P, D]`; embeddings of a frozen encoder are added through one linear layer, whose bias is that of the ids."""
-    words = jnp.asarray(prefix.words)
-    x = params["prefix"]["embedding"].astype(dtype)[words]
-    if not prefix.text.shape[1]:
-        return x
-    text = cast(jax.Array, Linear(config.width, dtype).apply({"params": params["text"]}, jnp.asarray(prefix.text)))
-    return x.at[:, HEAD:].add(jnp.where(words[:, HEAD:, None] >= SPECIALS, text, 0))
-
-
-def _embed_clip(config: LMConfig, params: dict, layout: Layout, codes: ClipCodes, dtype: DTypeLike) -> jax.Array:
-    """`[R, N, D]`, in the order of the stream."""
-    video = jnp.asarray(codes.video).reshape(codes.video.shape[0], -1)
-    x = embed_codes(config, params, "video", ids_to_sub_tokens(video, config.code), dtype)
-    if not config.sound_levels:
-        return x
-    return layout.interleave(x, _embed_sound(config, params, jnp.asarray(codes.sound), dtype))
-
-
-def _embed_sound(config: LMConfig, params: dict, sound: jax.Array, dtype: DTypeLike) -> jax.Array:
-    """Audio frames int32 `[R, S, L]` to `[R, S, D]`; where there is no track, "nothing"."""
-    embedded = embed_codes(config, params, "sound", jnp.maximum(sound, 0), dtype)
-    return jnp.where(sound[..., :1] >= 0, embedded, params["given"]["embedding"].astype(dtype)[Given.NOTHING])
 
 
 def turns(config: LMConfig, layout: Layout) -> tuple[jax.Array, jax.Array]:

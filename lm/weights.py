@@ -16,9 +16,10 @@ from jax.typing import DTypeLike
 from reelm.tokenizer.request import RequestError
 
 from . import sharding
+from .config import LMConfig
 from .head import signed
 from .linear import join
-from .transformer import LMConfig, unroll
+from .transformer import unroll
 
 Weights = Literal["float32", "bfloat16", "int8"]
 

@@ -14,9 +14,9 @@ from reelm.tokenizer.request import RequestError
 from reelm.tokenizer.text import TextTokenizer
 from reelm.tokenizer.text_encoder import TextEncoder
 
+from .config import LMConfig
 from .prefix import Prefix
 from .stream import prefix_ids
-from .transformer import LMConfig
 
 Text = TextTokenizer | TextEncoder
 

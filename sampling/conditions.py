@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from reelm.lm.config import LMConfig
 from reelm.lm.prefix import Prefix
 from reelm.lm.stream import Given, audio_frames
-from reelm.lm.transformer import LMConfig
 from reelm.tokenizer.codes import check_ids
 from reelm.tokenizer.request import RequestError
 from reelm.tokenizer.video import VideoTokenizer, check_video

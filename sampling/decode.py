@@ -19,12 +19,12 @@ import jax.numpy as jnp
 from flax import struct
 from jax.typing import DTypeLike
 
-from reelm.lm import transformer
+from reelm.lm import head, transformer
 from reelm.lm.cache import Cache
+from reelm.lm.config import LMConfig
 from reelm.lm.prefix import Prefix
 from reelm.lm.sharding import hold
 from reelm.lm.stream import Group, Layout
-from reelm.lm.transformer import LMConfig
 from reelm.tokenizer.codes import ids_to_sub_tokens, sub_tokens_to_ids
 
 from .choose import Controls, choose, guide
@@ -211,7 +211,7 @@ def _extend(
     codes = jnp.concatenate([codes] * (rows // codes.shape[0]))
     # A window may look past the last code it attends to, by what it guesses.
     seen = min(slots, layout.before + layout.end(span) + codes.shape[1] - 1)
-    x = transformer.embed_codes(config, params, group, codes, cache[0].keys.dtype)
+    x = head.embed_codes(config, params, group, codes, cache[0].keys.dtype)
     return transformer.extend(config, params, layout, x, first, cache, seen)
 
 
@@ -233,7 +233,7 @@ def _draw(
     of_places = jax.vmap(lambda key: jax.vmap(partial(jax.random.fold_in, key))(places))(keys)  # [B, W]
     sub_tokens = jnp.zeros((*hidden.shape[:2], n), jnp.int32)
     for k in range(n):
-        logits = hold(transformer.logits(config, params, group, hidden, sub_tokens, k), "batch", None, None)
+        logits = hold(head.logits(config, params, group, hidden, sub_tokens, k), "batch", None, None)
         logits = guide(logits, scale) if guided else logits
         of_draws = jax.vmap(partial(jax.random.fold_in, data=k))(of_places.reshape(-1))
         values = choose(logits.reshape(clips * window, -1), of_draws, controls).reshape(clips, window)

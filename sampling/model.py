@@ -17,8 +17,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 
+from reelm.lm.config import LMConfig
 from reelm.lm.stream import Task
-from reelm.lm.transformer import LMConfig
 from reelm.lm.weights import Weights, for_decoding
 from reelm.lm.words import Text, check_text
 from reelm.tokenizer.audio import AudioTokenizer

@@ -18,8 +18,8 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh
 
+from reelm.lm.config import LMConfig
 from reelm.lm.mesh import MeshSpec
-from reelm.lm.transformer import LMConfig
 from reelm.lm.weights import Weights, check_mesh
 from reelm.tokenizer.audio import AudioTokenizer, AudioTokenizerConfig
 from reelm.tokenizer.request import RequestError

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from reelm.lm.transformer import LMConfig
+from reelm.lm.config import LMConfig
 from reelm.lm.words import Text
 from reelm.tokenizer import text_encoder
 from reelm.tokenizer.home import home

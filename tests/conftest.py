@@ -82,6 +82,7 @@ def _tiny_model(*, sound: bool):
     import numpy as np
 
     from reelm.lm import transformer
+    from reelm.lm.config import LMConfig
     from reelm.lm.stream import Task
     from reelm.sampling.model import Defaults, LanguageModel, Model
     from reelm.tokenizer import audio, video
@@ -95,7 +96,7 @@ def _tiny_model(*, sound: bool):
         bits=10, encoder_channels=(8,), decoder_channels=(8,), encoder_blocks=1, decoder_blocks=1
     )
     text = TextTokenizer.train([f"a {word} moves" for word in ("red", "blue", "seven", "two")] * 5, 300)
-    lm_config = transformer.LMConfig(
+    lm_config = LMConfig(
         bits=10,
         text_vocabulary=text.vocabulary,
         prefix=16,

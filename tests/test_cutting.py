@@ -29,7 +29,7 @@ def texture(seed: int, frames: int, height: int = 32, width: int = 32) -> np.nda
 
 
 def cut(path: Path, config: CuttingConfig = CONFIG) -> list[StoredClip]:
-    return list(clips_of(path, Source("film", "words"), config, lambda: None))
+    return list(clips_of(path, Source("film", ("words",)), config, lambda: None))
 
 
 def film(path: Path, *shots: np.ndarray, fps: float = 8.0, **sound) -> Path:

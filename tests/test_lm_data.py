@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from reelm.lm.transformer import LMConfig
+from reelm.lm.config import LMConfig
 from reelm.tokenizer.request import RequestError
 from reelm.train import lm
 from reelm.train.checkpoints import restore_params

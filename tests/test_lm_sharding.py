@@ -17,10 +17,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from reelm.lm import sharding
+from reelm.lm.config import LMConfig
 from reelm.lm.mesh import MeshSpec
 from reelm.lm.prefix import ClipCodes, Prefix
 from reelm.lm.stream import FILLER, SPECIALS
-from reelm.lm.transformer import LMConfig
 from reelm.lm.weights import for_decoding
 from reelm.sampling import decode as decoding
 from reelm.sampling.choose import Controls

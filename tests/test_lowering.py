@@ -18,10 +18,11 @@ import jax.numpy as jnp
 
 from reelm import configs
 from reelm.lm import sharding
+from reelm.lm.config import LMConfig
 from reelm.lm.mesh import MeshSpec
 from reelm.lm.prefix import ClipCodes, Prefix
 from reelm.lm.stream import Layout
-from reelm.lm.transformer import LMConfig, init_params, unroll
+from reelm.lm.transformer import init_params, unroll
 from reelm.lm.weights import Weights, arrange, narrowed
 from reelm.sampling.choose import Controls
 from reelm.sampling.decode import DecodeState, decode, start

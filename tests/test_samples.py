@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from reelm.lm.config import LMConfig
 from reelm.lm.stream import FILLER, Given
-from reelm.lm.transformer import LMConfig
 from reelm.tokenizer.text import TextTokenizer
 from reelm.train.samples import Task, ToSample
 from reelm.train.tokens import TokenSample

@@ -11,7 +11,7 @@ import pytest
 from reelm import configs
 from reelm.cli import main
 from reelm.lm import size, transformer
-from reelm.lm.transformer import LMConfig
+from reelm.lm.config import LMConfig
 from reelm.lm.weights import Weights, for_decoding
 from reelm.train import state
 from reelm.train.optimizer import OptimizerConfig

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 import reelm
-from reelm.lm import transformer
+from reelm.lm import head, transformer
+from reelm.lm.config import LMConfig
 from reelm.lm.likelihood import cross_entropy
 from reelm.lm.prefix import ClipCodes, Prefix
 from reelm.lm.stream import Group, Layout
-from reelm.lm.transformer import LMConfig
 from reelm.tokenizer.codes import ids_to_sub_tokens
 from reelm.tokenizer.request import RequestError
 from reelm.train.lm import LMRun, make_loss
@@ -90,7 +90,7 @@ def test_cached_equals_uncached(params, change):
         sound += layout.sound_of(frame)
         parts: list[tuple[Group, jax.Array]] = [("video", video), ("sound", jnp.asarray(beside))]
         for group, read in parts:
-            x = transformer.embed_codes(CONFIG, params, group, read, jnp.float32)
+            x = head.embed_codes(CONFIG, params, group, read, jnp.float32)
             more, cache = transformer.extend(CONFIG, unrolled, layout, x, jnp.int32(place), cache, layout.slots)
             hidden.append(more)
             place += read.shape[1]

@@ -16,8 +16,9 @@ from safetensors.numpy import save_file
 
 import reelm
 from reelm.cli import main
+from reelm.lm.config import LMConfig
 from reelm.lm.stream import HEAD
-from reelm.lm.transformer import LMConfig, init_params
+from reelm.lm.transformer import init_params
 from reelm.sampling import text_files
 from reelm.sampling.model import LanguageModel, Model
 from reelm.tokenizer import convert_sentence_encoder, text_encoder

@@ -13,11 +13,12 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 import reelm
+from reelm.lm.config import LMConfig
 from reelm.lm.likelihood import cross_entropy
 from reelm.lm.mesh import MeshSpec
 from reelm.lm.prefix import ClipCodes, Prefix
 from reelm.lm.stream import SPECIALS
-from reelm.lm.transformer import LMConfig, init_params
+from reelm.lm.transformer import init_params
 from reelm.sampling.model import Model
 from reelm.tokenizer.audio import AudioTokenizer, AudioTokenizerConfig
 from reelm.tokenizer.audio import init_params as init_audio_params

@@ -7,10 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from reelm.lm import transformer
+from reelm.lm import head, transformer
+from reelm.lm.config import LMConfig
 from reelm.lm.prefix import ClipCodes, Prefix
 from reelm.lm.stream import Given, Layout
-from reelm.lm.transformer import LMConfig
 from reelm.tokenizer.codes import ids_to_sub_tokens
 
 CONFIG = LMConfig(
@@ -46,7 +46,7 @@ def sub_tokens_of(codes):
 
 
 def extend(params, codes, first, cache, seen, layout=LAYOUT):
-    x = transformer.embed_codes(CONFIG, params, "video", codes, jnp.float32)
+    x = head.embed_codes(CONFIG, params, "video", codes, jnp.float32)
     return transformer.extend(CONFIG, params, layout, x, jnp.int32(first), cache, seen)
 
 
@@ -76,7 +76,7 @@ def test_cached_equals_uncached(params, sample, window, pictures):
         hidden.append(more)
     cached = jnp.concatenate(hidden, axis=1)[:, : LAYOUT.codes]
     sub_logits = [
-        [transformer.logits(CONFIG, params, "video", state, codes, k) for k in range(2)] for state in (cached, expected)
+        [head.logits(CONFIG, params, "video", state, codes, k) for k in range(2)] for state in (cached, expected)
     ]
     for ours, theirs in zip(*sub_logits, strict=True):
         assert np.std(theirs) > 0.1  # otherwise equality would say nothing
@@ -148,7 +148,7 @@ def test_a_later_sub_token_depends_on_the_earlier_one_and_not_the_other_way(para
     hidden = jax.random.normal(jax.random.key(4), (2, 1, CONFIG.width))
     codes = sub_tokens_of(codes)[:, :1]
     other = codes.at[..., 0].set((codes[..., 0] + 1) % 32)
-    logits = lambda c, k: transformer.logits(CONFIG, params, "video", hidden, c, k)  # noqa: E731
+    logits = lambda c, k: head.logits(CONFIG, params, "video", hidden, c, k)  # noqa: E731
     np.testing.assert_array_equal(logits(codes, 0), logits(other, 0))
     assert np.abs(logits(codes, 1) - logits(other, 1)).max() > 1e-3
     last = codes.at[..., 1].set((codes[..., 1] + 1) % 32)

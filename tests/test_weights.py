@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from reelm import configs
-from reelm.lm import transformer
+from reelm.lm import head, transformer
 from reelm.lm.linear import Linear, join, split
 from reelm.lm.prefix import Prefix
 from reelm.lm.stream import Layout
@@ -29,7 +29,7 @@ def hidden(lm, params, dtype) -> np.ndarray:
     codes = jnp.asarray(rng.integers(0, 32, (2, 3, 2)))
     cache = transformer.empty_cache(lm.config, 2, LAYOUT.slots, dtype)
     first, cache = transformer.prefill(lm.config, params, LAYOUT, prefix, cache, dtype)
-    x = transformer.embed_codes(lm.config, params, "video", codes, dtype)
+    x = head.embed_codes(lm.config, params, "video", codes, dtype)
     more, _ = transformer.extend(lm.config, params, LAYOUT, x, jnp.int32(0), cache, LAYOUT.slots)
     return np.asarray(jnp.concatenate([first[:, None], more], axis=1), np.float32)
 

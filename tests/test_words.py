@@ -11,10 +11,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from reelm.lm import sharding, transformer
+from reelm.lm import head, sharding, transformer
+from reelm.lm.config import LMConfig
 from reelm.lm.prefix import ClipCodes, Prefix
 from reelm.lm.stream import FILLER, HEAD, SPECIALS
-from reelm.lm.transformer import LMConfig
 from reelm.lm.words import beginning, words_of
 from reelm.sampling.model import LanguageModel, Model
 from reelm.tokenizer.codes import ids_to_sub_tokens
@@ -98,7 +98,7 @@ def test_rows_are_read_where_the_ids_say_so_and_cached_equals_uncached(params):
     def cached(prefix: Prefix) -> jax.Array:
         cache = transformer.empty_cache(CONFIG, 2, layout.slots)
         first, cache = transformer.prefill(CONFIG, unrolled, layout, prefix, cache)
-        x = transformer.embed_codes(CONFIG, unrolled, "video", sub_tokens[:, :-1], jnp.float32)
+        x = head.embed_codes(CONFIG, unrolled, "video", sub_tokens[:, :-1], jnp.float32)
         more, _ = transformer.extend(CONFIG, unrolled, layout, x, jnp.int32(0), cache, layout.slots)
         return jnp.concatenate([first[:, None], more], axis=1)
 

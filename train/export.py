@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from reelm.lm.transformer import LMConfig
+from reelm.lm.config import LMConfig
 from reelm.lm.words import Text
 from reelm.sampling.model import Defaults, LanguageModel, Model
 from reelm.sampling.model_folder import load

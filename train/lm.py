@@ -17,11 +17,12 @@ import numpy as np
 from jax.sharding import Mesh
 
 from reelm.lm import sharding
+from reelm.lm.config import LMConfig
 from reelm.lm.fused_attention import Kernel, kernel_for
 from reelm.lm.likelihood import cross_entropy
 from reelm.lm.mesh import MeshSpec
 from reelm.lm.prefix import ClipCodes
-from reelm.lm.transformer import LMConfig, Remat, init_params
+from reelm.lm.transformer import Remat, init_params
 from reelm.lm.weights import check_mesh, for_training
 from reelm.lm.words import Text
 from reelm.sampling.model import Defaults, LanguageModel, Model

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from reelm.lm.transformer import LMConfig
+from reelm.lm.config import LMConfig
 from reelm.sampling.model_folder import load
 from reelm.tokenizer.request import RequestError
 from reelm.tokenizer.text import TextTokenizer

@@ -16,9 +16,9 @@ import grain
 import jax
 import numpy as np
 
+from reelm.lm.config import LMConfig
 from reelm.lm.prefix import ClipCodes, Prefix
 from reelm.lm.stream import Given, Task, audio_frames
-from reelm.lm.transformer import LMConfig
 from reelm.lm.words import Text, beginning, words_of
 
 from .tokens import TokenSample

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import jax
 
-from reelm.lm.transformer import LMConfig
+from reelm.lm.config import LMConfig
 from reelm.lm.words import Text, beginning, check_text
 from reelm.sampling.output import replacing
 from reelm.tokenizer import text_encoder
