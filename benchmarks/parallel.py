@@ -22,6 +22,7 @@ import tyro
 import reelm
 from reelm.lm import head, transformer
 from reelm.lm.prefix import ClipCodes
+from reelm.lm.stream import Group
 from reelm.lm.words import words_of
 from reelm.sampling.clip import Clip
 from reelm.sampling.decode import window_for
@@ -50,25 +51,38 @@ class Arguments:
     """Number format of activations."""
 
 
-def codes(clip: Clip) -> np.ndarray:
-    """int32 `[t, h, w]`."""
+def codes(model: Model, clip: Clip) -> ClipCodes:
+    """Of one row, with the sound of a model that has some."""
     assert clip.tokens is not None and clip.tokens["video"] is not None
-    return clip.tokens["video"]
+    video, sound = clip.tokens["video"], clip.tokens["audio"]
+    levels = model.language_model().config.sound_levels
+    return ClipCodes(video=video[None], sound=np.zeros((1, 0, levels), np.int32) if sound is None else sound[None])
 
 
-def margin(model: Model, prompt: str, seed: int, ids: np.ndarray, place: int, temperature: float, cfg: float) -> float:
+def first_difference(model: Model, one: ClipCodes, other: ClipCodes) -> int | None:
+    """Place in the stream of the first code of either group that is not the same in both."""
+    video, sound = (np.asarray(one.video) != other.video).reshape(1, -1), (one.sound != other.sound).any(axis=-1)
+    layout = model.language_model().config.layout(*one.video.shape[1:])
+    differs = np.asarray(layout.interleave(jnp.asarray(video), jnp.asarray(sound)))[0]
+    return int(np.argmax(differs)) if differs.any() else None
+
+
+def margin(model: Model, prompt: str, seed: int, clip: ClipCodes, place: int, temperature: float, cfg: float) -> float:
     """Smallest distance, over the sub-tokens of the code at `place`, of the best noisy logit to the second."""
     lm = model.language_model()
-    rows, columns = ids.shape[1:]
-    layout = lm.config.layout(*ids.shape)
-    sub_tokens = ids_to_sub_tokens(jnp.asarray(ids).reshape(1, -1), lm.config.code)
+    config, (rows, columns) = lm.config, clip.video.shape[2:]
+    layout = config.layout(*clip.video.shape[1:])
+    is_sound = layout.interleave(jnp.zeros((1, clip.video.size), bool), jnp.ones(clip.sound.shape[:2], bool))[0]
+    group: Group = "sound" if is_sound[place] else "video"
+    video = ids_to_sub_tokens(jnp.asarray(clip.video).reshape(1, -1), config.code)
+    of_group = jnp.asarray(clip.sound) if group == "sound" else video
+    known = of_group[:, int(jnp.sum(is_sound[:place] == is_sound[place]))]
     key = jax.random.fold_in(jax.random.key(seed), place)
     both = []
     for words in (prompt, ""):
-        prefix = words_of(lm.config, lm.text, [words], rows=rows, columns=columns, fps=model.defaults.fps)
-        hidden = transformer.score(lm.config, lm.params, layout, prefix, ClipCodes.of_video(ids[None]))[:, place]
-        known = sub_tokens[:, place]
-        logits = partial(head.logits, lm.config, lm.params, "video", hidden, known)
+        prefix = words_of(config, lm.text, [words], rows=rows, columns=columns, fps=model.defaults.fps)
+        hidden = transformer.score(config, lm.params, layout, prefix, clip)[:, place]
+        logits = partial(head.logits, config, lm.params, group, hidden, known)
         both.append([logits(k)[0] for k in range(known.shape[-1])])
     gaps = []
     for k, (conditional, unconditional) in enumerate(zip(*both, strict=True)):
@@ -93,12 +107,11 @@ def compare(model: Model, captions: list[str], temperature: float, cfg: float) -
             clips[way] = model.generate(caption, seed=seed, decoding=way, **settings)
             seconds[way].append(time.perf_counter() - started)
         forwards.append(clips["parallel"].info["forwards"])
-        one, other = (codes(clips[way]) for way in ways)
-        if (one != other).any():
-            place = int(np.argmax((one != other).reshape(-1)))
+        one, other = (codes(model, clips[way]) for way in ways)
+        if (place := first_difference(model, one, other)) is not None:
             gap = margin(model, caption, seed, one, place, temperature, cfg)
             differ.append({"prompt": caption, "seed": seed, "code": place, "margin": gap})
-    size = one.size
+    size = one.video.size
     medians = {way: median(values) for way, values in seconds.items()}
     return {
         "temperature": temperature,
