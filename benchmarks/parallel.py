@@ -51,12 +51,11 @@ class Arguments:
     """Number format of activations."""
 
 
-def codes(model: Model, clip: Clip) -> ClipCodes:
+def codes(clip: Clip) -> ClipCodes:
     """Of one row, with the sound of a model that has some."""
     assert clip.tokens is not None and clip.tokens["video"] is not None
-    video, sound = clip.tokens["video"], clip.tokens["audio"]
-    levels = model.language_model().config.sound_levels
-    return ClipCodes(video=video[None], sound=np.zeros((1, 0, levels), np.int32) if sound is None else sound[None])
+    video, sound = clip.tokens["video"][None], clip.tokens["audio"]
+    return ClipCodes.of_video(video) if sound is None else ClipCodes(video=video, sound=sound[None])
 
 
 def first_difference(model: Model, one: ClipCodes, other: ClipCodes) -> int | None:
@@ -107,7 +106,7 @@ def compare(model: Model, captions: list[str], temperature: float, cfg: float) -
             clips[way] = model.generate(caption, seed=seed, decoding=way, **settings)
             seconds[way].append(time.perf_counter() - started)
         forwards.append(clips["parallel"].info["forwards"])
-        one, other = (codes(model, clips[way]) for way in ways)
+        one, other = (codes(clips[way]) for way in ways)
         if (place := first_difference(model, one, other)) is not None:
             gap = margin(model, caption, seed, one, place, temperature, cfg)
             differ.append({"prompt": caption, "seed": seed, "code": place, "margin": gap})

@@ -82,33 +82,29 @@ def test_sound_that_starts_late_or_early_is_heard_at_its_time(tmp_path, sound_st
     assert heard(sound_of(footage), 16000) == pytest.approx(expected, abs=0.01)
 
 
-def test_six_channels_are_mixed_to_two(tmp_path):
-    with av.open(str(tmp_path / "a.mkv"), "w") as container:
+def one_frame_with(path, sound, *, codec, layout, form):
+    """One black frame at 8 frames a second, and a piece of sound at 16 kHz, as PyAV takes it."""
+    with av.open(str(path), "w") as container:
         video = container.add_stream("ffv1", rate=8)
         video.height, video.width, video.pix_fmt = 32, 48, "bgr0"
-        audio = container.add_stream("pcm_s16le", rate=16000, layout="5.1")
+        audio = container.add_stream(codec, rate=16000, layout=layout)
         picture = av.VideoFrame(48, 32, "bgr0")
         picture.pts = 0
         container.mux(video.encode(picture))
-        frame = av.AudioFrame.from_ndarray(np.full((1, 6 * 2000), 9000, np.int16), format="s16", layout="5.1")
+        frame = av.AudioFrame.from_ndarray(sound, format=form, layout=layout)
         frame.sample_rate, frame.pts = 16000, 0
         container.mux(audio.encode(frame))
         container.mux(video.encode(None))
         container.mux(audio.encode(None))
-    assert sound_of(read_video(tmp_path / "a.mkv")).shape == (2000, 2)
+    return path
+
+
+def test_six_channels_are_mixed_to_two(tmp_path):
+    sound = np.full((1, 6 * 2000), 9000, np.int16)
+    path = one_frame_with(tmp_path / "a.mkv", sound, codec="pcm_s16le", layout="5.1", form="s16")
+    assert sound_of(read_video(path)).shape == (2000, 2)
 
 
 def test_sound_with_nan_is_refused(tmp_path):
-    with av.open(str(tmp_path / "a.mkv"), "w") as container:
-        video = container.add_stream("ffv1", rate=8)
-        video.height, video.width, video.pix_fmt = 32, 48, "bgr0"
-        audio = container.add_stream("pcm_f32le", rate=16000, layout="mono")
-        picture = av.VideoFrame(48, 32, "bgr0")
-        picture.pts = 0
-        container.mux(video.encode(picture))
-        frame = av.AudioFrame.from_ndarray(np.full((1, 2000), np.nan, np.float32), format="flt", layout="mono")
-        frame.sample_rate, frame.pts = 16000, 0
-        container.mux(audio.encode(frame))
-        container.mux(video.encode(None))
-        container.mux(audio.encode(None))
-    refused(tmp_path / "a.mkv", "NaN")
+    sound = np.full((1, 2000), np.nan, np.float32)
+    refused(one_frame_with(tmp_path / "a.mkv", sound, codec="pcm_f32le", layout="mono", form="flt"), "NaN")
