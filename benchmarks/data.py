@@ -141,7 +141,7 @@ def encoded(program: str, folder: Path, place: Path) -> float:
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir()
     chain = "fps=8,scale=128:128:force_original_aspect_ratio=increase,crop=128:128"
-    video = "-c:v libx264 -crf 8 -preset veryfast -bf 0 -pix_fmt yuv444p".split()
+    video = "-c:v libx264 -crf 8 -preset veryfast -bf 0 -mbtree 0 -pix_fmt yuv444p".split()
     begun = spent()
     for film in sorted(folder.iterdir()):
         command = [program, "-v", "error", "-threads", "1", "-i", film, "-threads", "1", "-vf", chain, *video, "-an"]

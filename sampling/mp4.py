@@ -115,7 +115,9 @@ def _video_track(container: "OutputContainer", first: Frames, rate: Fraction, cr
     height, width = (side * scale + side * scale % 2 for side in first.shape[:2])
     if max(height, width) > MAX_SIDE:
         raise RequestError(f"a picture of {width}x{height} is too large for H.264; at most {MAX_SIDE} a side")
-    stream = container.add_stream("libx264", rate=rate, options={"crf": str(crf), "bf": "0"})
+    # No macroblock tree: x264's SIMD code for it reads past its rows, and small pictures would differ from run to run.
+    options = {"crf": str(crf), "bf": "0", "mbtree": "0"}
+    stream = container.add_stream("libx264", rate=rate, options=options)
     stream.height, stream.width, stream.pix_fmt = height, width, "yuv420p"
     context = stream.codec_context
     context.color_primaries, context.color_trc = _PRIMARIES_BT709, _TRANSFER_BT709

@@ -16,6 +16,7 @@ import pytest
 from reelm.sampling.clip import Clip
 from reelm.sampling.layout import Layout, to_comment
 from reelm.tokenizer.request import RequestError
+from reelm.train import stored_clip
 
 INFO = {
     "prompt": 'a red "seven" moves right → 🎬\n',
@@ -122,6 +123,19 @@ def test_the_same_clip_gives_the_same_file(tmp_path):
         clip.save(tmp_path / f"a.{suffix}")
         clip.save(tmp_path / f"b.{suffix}")
         assert (tmp_path / f"a.{suffix}").read_bytes() == (tmp_path / f"b.{suffix}").read_bytes()
+
+
+def test_small_pictures_give_the_same_file_whatever_memory_holds(tmp_path):
+    rng = np.random.default_rng(0)
+    blocks = rng.integers(0, 256, (15, 12, 3)).astype(np.uint8).repeat(8, 0).repeat(8, 1)
+    wide = np.stack([blocks[t // 2 : t // 2 + 96] for t in range(9)])
+    files, stored = set(), set()
+    for _ in range(150):
+        _memory = [rng.bytes(int(size)) for size in rng.integers(1, 300_000, 4)]  # FFmpeg's buffers come to lie in it
+        Clip(wide, fps=8).save(tmp_path / "a.mp4")
+        files.add((tmp_path / "a.mp4").read_bytes())
+        stored.add(stored_clip.encode(wide[:, :16, :16], 8.0))
+    assert (len(files), len(stored)) == (1, 1)
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "gif", "webp"])

@@ -15,8 +15,9 @@ import numpy as np
 
 from reelm.sampling.frames import Frames
 
-# Fixed, so that a clip's bytes depend on its frames alone; one thread, since x264's output depends on their number.
-_X264 = {"crf": "8", "preset": "veryfast", "bf": "0", "threads": "1"}
+# Fixed, so that a clip's bytes depend on its frames alone. One thread, since x264's output depends on their number; no
+# macroblock tree, since on pictures a few macroblocks wide x264's SIMD code for it reads what memory happens to hold.
+_X264 = {"crf": "8", "preset": "veryfast", "bf": "0", "threads": "1", "mbtree": "0"}
 
 
 @dataclass(frozen=True, kw_only=True)
