@@ -131,7 +131,7 @@ def compare(model: Model, captions: list[str], temperature: float, cfg: float) -
 def main(arguments: Arguments) -> dict[str, Any]:
     model = reelm.load(arguments.model, dtype=arguments.dtype)
     model = replace(model, defaults=replace(model.defaults, window=arguments.window))
-    captions = [example("test", index, 1)["caption"] for index in range(arguments.prompts)]
+    captions = [example("test", index, 1)["captions"][0] for index in range(arguments.prompts)]
     runs = [
         compare(model, captions, temperature, cfg)
         for temperature in arguments.temperatures

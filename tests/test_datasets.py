@@ -31,7 +31,7 @@ def test_drawn_clips_are_the_examples() -> None:
         clip = clips[index]
         expected = moving_digits.example("test", index, 5)
         np.testing.assert_array_equal(clip["video"], expected["video"])
-        assert clip["captions"] == (expected["caption"],) and clip["fps"] == 8.0
+        assert clip["captions"] == expected["captions"] and clip["fps"] == 8.0
     for outside in (-1, 4):
         with pytest.raises(IndexError):
             clips[outside]

@@ -9,7 +9,7 @@ from reelm.train.moving_digits import example
 
 @pytest.fixture(scope="module")
 def captions() -> list[str]:
-    return [example("train", i, 1)["caption"] for i in range(1500)]
+    return [example("train", i, 1)["captions"][0] for i in range(1500)]
 
 
 @pytest.fixture(scope="module")

@@ -88,7 +88,7 @@ def test_the_model_made_by_the_trainings_generates(trained):
 def test_samples_are_written_while_training(trained):
     assert (trained / "tokenizer" / "samples" / "step_00000003" / "rebuilt.png").is_file()
     clip = reelm.Clip.open(trained / "lm" / "samples" / "step_00000003" / "0.mp4")
-    assert clip.info["prompt"] == example("train", 0, 1)["caption"]
+    assert clip.info["prompt"] == example("train", 0, 1)["captions"][0]
 
 
 def test_tokens_are_the_codes_of_the_clips(trained):
@@ -99,7 +99,7 @@ def test_tokens_are_the_codes_of_the_clips(trained):
     assert len(source) == 40
     for i in (0, 33, 39):
         original = example("train", i, 9)
-        assert source[i]["captions"] == (original["caption"],)
+        assert source[i]["captions"] == original["captions"]
         np.testing.assert_array_equal(source[i]["video"], tokenizer.encode(original["video"])[0])
 
 

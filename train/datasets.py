@@ -234,11 +234,11 @@ class _DrawnDigits:
         fps = float(moving_digits.FPS)
         if self.voices is None:
             silent = moving_digits.example(*which)
-            return {"video": silent["video"], "captions": (silent["caption"],), "fps": fps}
+            return {"video": silent["video"], "captions": silent["captions"], "fps": fps}
         clip = moving_digits_sound.example(*which, self.voices)
         return {
             "video": clip["video"],
-            "captions": (clip["caption"],),
+            "captions": clip["captions"],
             "fps": fps,
             "audio": clip["audio"],
             "sample_rate": clip["sample_rate"],
@@ -274,7 +274,7 @@ class _BuiltDigits:
         record = self.records[int(index)]
         clip: CaptionedClip = {
             "video": record["video"][: self.num_frames],
-            "captions": (record["caption"].decode(),),
+            "captions": tuple(caption.decode() for caption in record["captions"]),
             "fps": float(record["fps"]),
         }
         if "audio" in record:

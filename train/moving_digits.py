@@ -79,10 +79,10 @@ class Scene:
 
 
 class Example(TypedDict):
-    """One clip: video uint8[T, 64, 64, 3], its caption, and the scene both were made from."""
+    """One clip: video uint8[T, 64, 64, 3], what `captions` says of it, and the scene both were made from."""
 
     video: np.ndarray
-    caption: str
+    captions: tuple[str, ...]
     scene: Scene
 
 
@@ -99,7 +99,7 @@ def example(split: Split, index: int, num_frames: int = 33, digits: DigitSet | N
     digits = digits_for(split) if digits is None else digits
     rng = np.random.default_rng([0, SPLITS.index(split), index])
     scene = sample_scene(rng, digits, split=split)
-    return {"video": render(scene, digits, num_frames), "caption": caption(scene, rng), "scene": scene}
+    return {"video": render(scene, digits, num_frames), "captions": captions(scene, rng), "scene": scene}
 
 
 def digits_for(split: Split, source: Source = "auto") -> DigitSet:
@@ -139,6 +139,11 @@ def render(scene: Scene, digits: DigitSet, num_frames: int) -> np.ndarray:
     return video
 
 
+def captions(scene: Scene, rng: np.random.Generator) -> tuple[str, ...]:
+    """What is said of a scene: all, in two phrasings, and then in passing, as people do who care for no more."""
+    return caption(scene, rng), caption(scene, rng), short_caption(scene, rng)
+
+
 def caption(scene: Scene, rng: np.random.Generator) -> str:
     """One of several phrasings in words, e.g. "a slow blue 3 moving up"; at most 13 words, "slow" exactly when slow.
 
@@ -158,6 +163,21 @@ def caption(scene: Scene, rng: np.random.Generator) -> str:
         digit = str(mover.digit) if as_numeral else DIGIT_WORDS[mover.digit]
         way = f"to the {mover.direction}" if to_the and mover.direction in ("left", "right") else mover.direction
         return f"{article}{slow}{mover.colour} {noun}{digit} {slowly}{verb} {way}"
+
+    return " and ".join(clause(mover) for mover in scene.movers)
+
+
+def short_caption(scene: Scene, rng: np.random.Generator) -> str:
+    """The digits, and of all else as much as chance leaves: "seven", "a blue 3 moving", "red one and cyan nine"."""
+    article = _pick(rng, ("", "", "a "))
+    as_numeral, coloured = rng.random() < 0.5, rng.random() < 0.4
+    verb = _pick(rng, ("", "", "moves", "moving"))
+    where = verb != "" and rng.random() < 0.5
+
+    def clause(mover: Mover) -> str:
+        digit = str(mover.digit) if as_numeral else DIGIT_WORDS[mover.digit]
+        words = (mover.colour if coloured else "", digit, verb, mover.direction if where else "")
+        return article + " ".join(filter(None, words))
 
     return " and ".join(clause(mover) for mover in scene.movers)
 

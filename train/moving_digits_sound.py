@@ -34,7 +34,7 @@ class SoundingExample(TypedDict):
     """A clip of `moving_digits.Example` with its track: audio float32[T * sample_rate / fps, 1] on a grid of 2^-15."""
 
     video: np.ndarray
-    caption: str
+    captions: tuple[str, ...]
     scene: Scene
     audio: np.ndarray
     sample_rate: int
@@ -60,10 +60,9 @@ def example(
         audio = np.zeros((num_frames * sample_rate // FPS, 1), np.float32)
     else:
         audio = soundtrack(clip["scene"], num_frames, voices or voices_for(split), rng, sample_rate)
-    caption = clip["caption"] + (SILENT_WORDS if silent else "")
     return {
         "video": clip["video"],
-        "caption": caption,
+        "captions": tuple(caption + (SILENT_WORDS if silent else "") for caption in clip["captions"]),
         "scene": clip["scene"],
         "audio": audio,
         "sample_rate": sample_rate,

@@ -60,8 +60,8 @@ class MovingDigitsConfig(tfds.core.BuilderConfig):
 class MovingDigits(ShardedBuilder):
     """The builder; `MovingDigits(config="small", file_format="array_record").download_and_prepare()`."""
 
-    VERSION = tfds.core.Version("1.0.0")
-    RELEASE_NOTES = {"1.0.0": "First release."}
+    VERSION = tfds.core.Version("2.0.0")
+    RELEASE_NOTES = {"2.0.0": "Three captions a clip, one of them short."}
     BUILDER_CONFIGS = [
         MovingDigitsConfig(name="full", description="20,000 training clips of 33 frames."),
         MovingDigitsConfig(name="small", train=1_000, test=200, held_out=200, description="1,400 clips of 33 frames."),
@@ -80,7 +80,7 @@ class MovingDigits(ShardedBuilder):
     def _features(self) -> dict[str, Any]:
         return {
             "video": tfds.features.Tensor(shape=(None, SIZE, SIZE, 3), dtype=np.uint8, encoding="zlib"),
-            "caption": tfds.features.Text(),
+            "captions": tfds.features.Sequence(tfds.features.Text()),
             "fps": tfds.features.Scalar(np.float32),
             "handwriting": tfds.features.Text(),
             "movers": tfds.features.Sequence(
@@ -101,7 +101,7 @@ class MovingDigits(ShardedBuilder):
             builder=self,
             description=self.DESCRIPTION,
             features=tfds.features.FeaturesDict(self._features()),
-            supervised_keys=("caption", "video"),
+            supervised_keys=("captions", "video"),
             citation=_CITATION,
             disable_shuffling=True,
         )
@@ -152,7 +152,7 @@ class MovingDigitsSound(MovingDigits):
 def _described(clip: Example | moving_digits_sound.SoundingExample, digits: DigitSet) -> dict[str, Any]:
     return {
         "video": clip["video"],
-        "caption": clip["caption"],
+        "captions": clip["captions"],
         "fps": float(FPS),
         "handwriting": digits.name,
         "movers": [asdict(mover) for mover in clip["scene"].movers],
