@@ -1,9 +1,9 @@
 """Does parallel decoding give the same clips, and what does it save? `python benchmarks/parallel.py [--prompts N] ...`
 
 Decodes captions of the test split one code at a time and in parallel, at three temperatures, with and without guidance,
-and compares the codes. Where two clips differ, the first code that differs is looked at: `margin` is how far apart its
-two best candidates were, noise included; below 1e-4 it was a near tie, which float32 matmuls of different shapes may
-round to either side. Then both ways are timed in turn. Prints JSON.
+and compares the codes. Where two clips differ, the first code that differs is looked at: `margin` is how far from
+another draw its logits were; below 1e-4 it was a near tie, which float32 matmuls of different shapes may round to
+either side. Then both ways are timed in turn. Prints JSON.
 """
 
 import json
@@ -24,6 +24,7 @@ from reelm.lm import head, transformer
 from reelm.lm.prefix import ClipCodes
 from reelm.lm.stream import Group
 from reelm.lm.words import words_of
+from reelm.sampling.choose import guide
 from reelm.sampling.clip import Clip
 from reelm.sampling.decode import window_for
 from reelm.sampling.model import Model
@@ -67,7 +68,11 @@ def first_difference(model: Model, one: ClipCodes, other: ClipCodes) -> int | No
 
 
 def margin(model: Model, prompt: str, seed: int, clip: ClipCodes, place: int, temperature: float, cfg: float) -> float:
-    """Smallest distance, over the sub-tokens of the code at `place`, of the best noisy logit to the second."""
+    """Smallest change of a logit, over the sub-tokens of the code at `place`, that would make it another one.
+
+    Either the second best of those that min_p leaves, noise included, becomes the best; or the best, or one that would
+    be better, passes the edge of min_p.
+    """
     lm = model.language_model()
     config, (rows, columns) = lm.config, clip.video.shape[2:]
     layout = config.layout(*clip.video.shape[1:])
@@ -86,8 +91,13 @@ def margin(model: Model, prompt: str, seed: int, clip: ClipCodes, place: int, te
     gaps = []
     for k, (conditional, unconditional) in enumerate(zip(*both, strict=True)):
         noise = jax.random.gumbel(jax.random.fold_in(key, k), conditional.shape)
-        best = jnp.sort(unconditional + cfg * (conditional - unconditional) + temperature * noise)[-2:]
-        gaps.append(float(best[1] - best[0]))
+        guided = guide(jnp.stack([conditional, unconditional]), jnp.float32(cfg))[0]
+        min_p = model.defaults.min_p if temperature else 0.0
+        least = jnp.max(guided) + temperature * np.log(min_p) if min_p else -jnp.inf
+        noisy = guided + temperature * noise
+        second, best = jnp.sort(jnp.where(guided >= least, noisy, -jnp.inf))[-2:]
+        edge = jnp.min(jnp.where(noisy >= best, jnp.abs(guided - least), jnp.inf))
+        gaps.append(float(jnp.minimum(best - second, edge)))
     return min(gaps)
 
 
