@@ -57,10 +57,14 @@ class Conditions:
     sound: np.ndarray | None = None
     heard: bool = False
 
+    def draws_pictures(self, latent_frames: int | None) -> bool:
+        """Whether a clip of that many has some that are not given."""
+        return latent_frames is None or len(self.known) < latent_frames
+
     def tells_pictures(self, latent_frames: int | None) -> bool:
         """Whether some of the clip's latent frames are given and others to be drawn, of which the given ones tell."""
-        drawn = latent_frames is None or len(self.known) < latent_frames
-        return drawn and bool(len(self.known) or self.pictures or self.masked is not None)
+        given = len(self.known) or self.pictures or self.masked is not None
+        return self.draws_pictures(latent_frames) and bool(given)
 
     def picture(self, latent_frame: int) -> np.ndarray | None:
         """Codes int32 `[h, w]` of a latent frame's picture, where they are known."""

@@ -7,15 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import jax
 import numpy as np
 
-from reelm.lm.likelihood import cross_entropy
-from reelm.lm.prefix import ClipCodes
-from reelm.lm.words import words_of
 from reelm.tokenizer.audio import AudioTokenizer
-from reelm.tokenizer.codes import check_ids
-from reelm.tokenizer.request import RequestError
 
 from .clip import Clip
 from .request import Request
@@ -114,30 +108,3 @@ def _join(clips: Sequence[Clip]) -> Clip:
         audio=whole([clip.audio for clip in clips]),
         tokens={name: whole([each[name] for each in tokens]) for name in ("video", "audio")},
     )
-
-
-def score(model: "Model", clip: Clip, prompt: str | None) -> np.ndarray:
-    """See `Model.score`. Codes are those of `clip.tokens`, else made from its frames and its sound."""
-    lm, tokens, made_by = model.language_model(), clip.tokens or {}, clip.info.get("tokenizer")
-    ids = tokens.get("video")
-    if ids is not None and made_by not in (None, model.video_tokenizer.hash):
-        raise RequestError(
-            f"the codes of the clip are of the tokenizer {made_by}, this model's is {model.video_tokenizer.hash}; "
-            "leave its tokens out and they are made from its frames"
-        )
-    ids = model.video_tokenizer.encode(clip.video)[0] if ids is None else ids
-    check_ids(ids, lm.config.code)
-    frames, rows, columns = ids.shape
-    if frames > lm.config.frames:
-        raise RequestError(f"{frames} latent frames are too many; this model reads up to {lm.config.frames}")
-    codes = ClipCodes.of_video(ids[None])
-    if (track := model.soundtrack) is not None:
-        sound = track.of_clip(clip, frames)
-        none = np.full((track.count(frames), lm.config.sound_levels), -1, np.int32)
-        codes = codes.replace(sound=(none if sound is None else sound)[None])
-    words = words_of(lm.config, lm.text, [prompt or ""], rows=rows, columns=columns, fps=clip.fps)
-    nats = _cross_entropy(lm.config, lm.params, words, codes)
-    return -np.asarray(nats.video[0])
-
-
-_cross_entropy = jax.jit(cross_entropy, static_argnums=0)

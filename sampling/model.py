@@ -27,10 +27,11 @@ from reelm.tokenizer.video import VideoTokenizer
 
 from . import text_files
 from .clip import Clip
-from .conditions import Picture, Source
-from .generate import joined, score, stream
+from .conditions import Picture, Source, conditions
+from .generate import joined, stream
 from .request import Prompt, request
 from .room import check_weights
+from .score import describe, score
 from .settings import Callback, Decoding
 from .soundtrack import SoundSource, Soundtrack
 from .weights import StoredType
@@ -40,8 +41,8 @@ from .weights import StoredType
 class Defaults:
     """What `generate` uses where nothing is said: size in pixels, rate, length, guidance, how unlikely a draw may be.
 
-    `min_p` is for what words or given pictures tell of. Where neither does, as in a clip from nothing or the sound of a
-    given clip, what happens is rare beside that nothing does: then no draw is left out.
+    `min_p` is for what words or given pictures tell of. Where neither does, as in a clip from nothing or for a sound,
+    what happens is rare beside that nothing does: then no draw is left out.
 
     `window` is the number of codes that parallel decoding reads at once; None for what suits the device.
     """
@@ -161,7 +162,7 @@ class Model:
 
         Args:
             prompt: what to show; a list of strings is a batch; a list of (seconds, words) is one prompt that changes;
-                None leaves it to the model.
+                None leaves it to the model, which first describes a `video` that is to get its sound.
             image: the first frame.
             last_image: the last frame.
             keyframes: frame number, from 0, -> picture.
@@ -238,6 +239,26 @@ class Model:
         Between them a model with sound reads the clip's sound, or that there is none.
         """
         return score(self, clip, prompt)
+
+    def describe(self, video: Source, words: Sequence[str] | None = None) -> str:
+        """The words under which the model finds a clip's pictures likeliest: a prompt for it.
+
+        Nothing is trained for this but what draws: by Bayes' rule, words that lead to a picture describe it.
+
+        Args:
+            video: a clip, a path, or frames `[T, H, W, 3]`; the first five frames of `demo` are looked at, or fewer.
+            words: to choose from, each a word or several; None for those that the model learned from its captions.
+
+        Returns:
+            Words in an order that the model likes best, such as "red seven right"; "" where none fits.
+
+        Raises:
+            RequestError: a file that cannot be read, or a model with a text encoder and no `words`.
+        """
+        lm, defaults = self.language_model(), self.defaults
+        size: dict[str, Any] = {"height": defaults.height, "width": defaults.width, "fps": defaults.fps}
+        given = conditions(self.video_tokenizer, None, **size, num_frames=None, default=None, video=video)
+        return describe(lm, given.known, fps=defaults.fps, words=words)
 
     @property
     def soundtrack(self) -> Soundtrack | None:

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from reelm.tokenizer.request import RequestError
+from reelm.tokenizer.text import TextTokenizer
 
 from .conditions import Conditions, conditions, summary
+from .score import describe
 from .settings import Settings
 from .windows import Script
 
@@ -57,7 +59,8 @@ def request(
     Raises:
         RequestError: something that cannot be met; the message says what would be.
     """
-    defaults, tokenizer, frames = model.defaults, model.video_tokenizer, model.language_model().config.frames
+    defaults, tokenizer, lm = model.defaults, model.video_tokenizer, model.language_model()
+    frames = lm.config.frames
     batch = isinstance(prompt, list) and _is_batch(prompt)
     prompts: list[Prompt] = prompt if batch else [prompt or ""]  # type: ignore[assignment, list-item]
     seed, samples, stride = options["seed"], options["num_samples"], tokenizer.config.time_stride
@@ -83,7 +86,13 @@ def request(
         raise RequestError(f"overlap is {options['overlap']} seconds; windows overlap by {least:g} to {most:g}")
     scale = defaults.cfg_scale if options["cfg_scale"] is None else options["cfg_scale"]
     latent_frames = None if length is None else model.latent_frames(length)
-    told = any(words.strip() for script in scripts for _, words in script) or given.tells_pictures(latent_frames)
+    about = summary(asked) | {"overlap": options["overlap"]}  # at the edge an overlap is in seconds, as it was asked
+    dubs = model.soundtrack is not None and not given.draws_pictures(latent_frames)
+    if dubs and not all(map(_says, scripts)) and isinstance(lm.text, TextTokenizer):
+        # What a thing is called is learned from words and heard in its sound, not seen: so words come first.
+        about["described"] = describe(lm, given.known, fps=fps)
+        scripts = [script if _says(script) else [(0, about["described"])] for script in scripts]
+    told = any(map(_says, scripts)) or given.tells_pictures(latent_frames)
     settings = Settings(
         num_frames=length,
         cfg_scale=tuple(scale) if isinstance(scale, Sequence) else (scale,),
@@ -93,8 +102,6 @@ def request(
         **{name: options[name] for name in _DIALS},
     )
     _check_tasks(model, length, scripts, given)
-    # At the edge an overlap is in seconds, as it was asked.
-    about = summary(asked) | {"overlap": options["overlap"]}
     return Request(batch or samples > 1, prompts, scripts, range(seed, seed + samples), settings, given, about)
 
 
@@ -124,6 +131,11 @@ def _is_batch(prompt: list) -> bool:
     if len(kinds) > 1 or not (True in kinds or all(isinstance(each, tuple) and len(each) == 2 for each in prompt)):
         raise RequestError("a list of prompts holds strings, or (seconds, words) pairs of one prompt that changes")
     return True in kinds
+
+
+def _says(script: Script) -> bool:
+    """Whether there are words in it."""
+    return any(words.strip() for _, words in script)
 
 
 def _script(prompt: Prompt, fps: float, stride: int) -> Script:

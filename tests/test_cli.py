@@ -52,6 +52,7 @@ REFUSED = {
     "generate -o y.mp4 --prompts empty.txt": "empty.txt",
     "generate -o y.mp4 --prompts binary.txt": "UTF-8",
     "reconstruct nothing.mp4 -o y.mp4": "nothing.mp4",
+    "describe nothing.mp4": "nothing.mp4",
     "reconstruct folder.mp4 -o y.mp4": "folder.mp4",
     "tokenize nothing.mp4 -o y.npz": "nothing.mp4",
     "tokenize lines.txt -o y.mp4": ".npz",

@@ -133,6 +133,14 @@ def test_words_that_change_are_read_in_windows(model):
     assert (ids(changing)[3:] != ids(alone)[3:]).any()
 
 
+@pytest.mark.slow
+def test_a_model_with_an_encoder_describes_in_the_words_that_it_is_given(model):
+    clip = model.generate("a red seven", num_frames=5)
+    with pytest.raises(RequestError, match="give the words"):
+        model.describe(clip)
+    assert set(model.describe(clip, ["red", "blue", "seven"]).split()) <= {"red", "blue", "seven"}
+
+
 def token_sample(*captions: str) -> TokenSample:
     none = np.zeros((0, 2, 3), np.int32)
     still = np.zeros(0, np.int32)

@@ -13,6 +13,8 @@ import sentencepiece
 
 from .request import RequestError
 
+_SPACE = "\u2581"  # what SentencePiece writes for it
+
 
 class TextTokenizer:
     """A trained SentencePiece model, held as its serialised bytes."""
@@ -46,6 +48,13 @@ class TextTokenizer:
     @property
     def vocabulary(self) -> int:
         return self._processor.get_piece_size()
+
+    @cached_property
+    def words(self) -> list[str]:
+        """Those that are one piece each; the beginnings of longer ones are among them."""
+        spelled = (self._processor.id_to_piece(i) for i in range(self.vocabulary))
+        begins = [piece[1:] for piece in spelled if piece.startswith(_SPACE) and len(piece) > 1]
+        return [word for word in begins if self.count(word) == 1]
 
     def count(self, text: str) -> int:
         """Ids that `text` takes."""

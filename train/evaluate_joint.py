@@ -96,6 +96,7 @@ def video_to_audio(
 ) -> dict[str, Any]:
     """Real pictures of one digit are given, without words; their sound is made.
 
+    described: share of clips of which the model itself says what digit they show, by `Model.describe`
     words, words_interval: share of clips in which the digit that is shown is said, and nothing else
     bounces: how many the real clips have; ticks, ticks_interval, false: as `from_words` has them
     words_real, ticks_real, false_real: the same of real sound
@@ -103,16 +104,19 @@ def video_to_audio(
     _check(model, clips, 1, num_frames)
     scenes, _ = prompts("trained", clips, seed=seed)
     digits = moving_digits.digits_for("test")
-    tracks = []
+    tracks, described = [], 0
     for number, scene in enumerate(scenes):
         video = moving_digits.render(scene, digits, num_frames)
-        tracks.append(_heard(model.generate(video=video, num_frames=num_frames, seed=seed + number)))
+        made = model.generate(video=video, num_frames=num_frames, seed=seed + number)
+        tracks.append(_heard(made))
+        described += _digits_in(made.info.get("described", "")) == [scene.movers[0].digit]
         _tell(progress, number, clips)
     real_tracks = _real_tracks(scenes, num_frames, seed)
     truth = [true_bounces(scene, num_frames) for scene in scenes]
     words, ticks, real = heard_words(tracks, scenes), heard_ticks(tracks, truth), heard_ticks(real_tracks, truth)
     return {
         "clips": clips,
+        "described": described / clips,
         "words": words / clips,
         "words_interval": list(wilson_interval(words, clips)),
         "words_real": heard_words(real_tracks, scenes) / clips,
@@ -171,6 +175,12 @@ def _heard(clip: Any) -> np.ndarray:
     """The sound `[S, 1]` of a clip as the judges hear it, at SAMPLE_RATE."""
     sound = clip.audio.mean(axis=1, keepdims=True)
     return resample(sound[None], clip.sample_rate, SAMPLE_RATE)[0]
+
+
+def _digits_in(words: str) -> list[int]:
+    """The digits that words name, in order."""
+    names = {name: digit for digit, word in enumerate(moving_digits.DIGIT_WORDS) for name in (word, str(digit))}
+    return [names[word] for word in words.split() if word in names]
 
 
 def _real_tracks(scenes: Sequence[Scene], num_frames: int, seed: int, rate: int = SAMPLE_RATE) -> list[np.ndarray]:

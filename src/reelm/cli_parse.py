@@ -14,6 +14,7 @@ import tyro
 from tyro.conf import subcommand
 
 from reelm.cli_data import Data
+from reelm.cli_describe import Describe
 from reelm.cli_evaluate import Evaluate
 from reelm.cli_export import Export
 from reelm.cli_generate import Generate
@@ -35,6 +36,7 @@ of an error; `reelm --version` shows the version."""
 
 _COMMANDS = (
     Annotated[Generate, subcommand("generate")]
+    | Annotated[Describe, subcommand("describe")]
     | Annotated[Reconstruct, subcommand("reconstruct")]
     | Annotated[Tokenize, subcommand("tokenize")]
     | Annotated[Detokenize, subcommand("detokenize")]
