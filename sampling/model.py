@@ -250,7 +250,7 @@ class Model:
             words: to choose from, each a word or several; None for those that the model learned from its captions.
 
         Returns:
-            Words in an order that the model likes best, such as "red seven right"; "" where none fits.
+            Words in an order that the model likes best, such as "red right 7"; "" where none fits.
 
         Raises:
             RequestError: a file that cannot be read, or a model with a text encoder and no `words`.

@@ -87,6 +87,7 @@ def request(
     scale = defaults.cfg_scale if options["cfg_scale"] is None else options["cfg_scale"]
     latent_frames = None if length is None else model.latent_frames(length)
     about = summary(asked) | {"overlap": options["overlap"]}  # at the edge an overlap is in seconds, as it was asked
+    _check_tasks(model, length, scripts, given)
     dubs = model.soundtrack is not None and not given.draws_pictures(latent_frames)
     if dubs and not all(map(_says, scripts)) and isinstance(lm.text, TextTokenizer):
         # What a thing is called is learned from words and heard in its sound, not seen: so words come first.
@@ -101,7 +102,6 @@ def request(
         **size,
         **{name: options[name] for name in _DIALS},
     )
-    _check_tasks(model, length, scripts, given)
     return Request(batch or samples > 1, prompts, scripts, range(seed, seed + samples), settings, given, about)
 
 

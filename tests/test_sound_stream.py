@@ -14,6 +14,7 @@ from reelm.lm.config import LMConfig
 from reelm.lm.likelihood import cross_entropy
 from reelm.lm.prefix import ClipCodes, Prefix
 from reelm.lm.stream import Group, Layout
+from reelm.sampling.conditions import Conditions
 from reelm.tokenizer.codes import ids_to_sub_tokens
 from reelm.tokenizer.request import RequestError
 from reelm.train.lm import LMRun, make_loss
@@ -158,6 +159,8 @@ def test_a_video_gets_its_sound_and_keeps_its_pixels(tiny_sound_model):
     made = tiny_sound_model.generate("red", video=video, seed=1, **HOT)
     np.testing.assert_array_equal(made.video, video)
     assert made.audio.shape == (round(7 * 2000 / 8), 1)
+    given = Conditions(num_frames=9, known=np.zeros((3, 2, 2), np.int32))
+    assert given.tells_pictures(4) and not given.tells_pictures(3)  # nothing but words would tell of the sound
     with pytest.raises(RequestError, match="7 frames already"):
         tiny_sound_model.generate("red", video=replace(made, info={}))  # it has its sound
 
