@@ -5,6 +5,9 @@ import tempfile
 
 # Before JAX is imported anywhere. JAX_PLATFORMS=cuda in the environment runs the tests on a GPU.
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
+if os.environ["JAX_PLATFORMS"] == "cpu":
+    # Programs run a few times here: LLVM's optimizations would take longer than they save.
+    os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 # What the user keeps there (the whole of MNIST, compiled programs) must not change what a test sees.
 os.environ["REELM_HOME"] = tempfile.mkdtemp(prefix="reelm-tests-")
 

@@ -187,7 +187,7 @@ from reelm.tokenizer.request import RequestError  # noqa: E402
 @pytest.mark.parametrize("part", ["gradients", "steps", "ids"])
 def test_on_eight_devices(part):
     # What is compiled here runs once, so it is not worth optimizing.
-    flags = "--xla_force_host_platform_device_count=8 --xla_backend_optimization_level=0"
+    flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=8"
     flags += " --xla_llvm_disable_expensive_passes=true"
     environment = {**os.environ, "XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}
     ran = subprocess.run([sys.executable, Path(__file__), part], env=environment, capture_output=True, text=True)

@@ -159,7 +159,7 @@ import pytest  # noqa: E402  (the program above runs without it)
 @pytest.mark.slow
 @pytest.mark.parametrize("part", ["decoding", "training"])
 def test_on_eight_devices(part):
-    flags = "--xla_force_host_platform_device_count=8 --xla_backend_optimization_level=0"
+    flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=8"
     environment = {**os.environ, "XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}
     ran = subprocess.run([sys.executable, Path(__file__), part], env=environment, capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr[-3000:]

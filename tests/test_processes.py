@@ -146,8 +146,9 @@ def tokens(tmp_path_factory):
 
 @pytest.mark.slow
 def test_the_parts_of_a_run_in_two_processes():
-    address, devices = f"127.0.0.1:{free_port()}", "--xla_force_host_platform_device_count=2"
-    ended([launch([__file__, address, process], XLA_FLAGS=devices) for process in range(2)])
+    address, flags = f"127.0.0.1:{free_port()}", os.environ.get("XLA_FLAGS", "")
+    flags += " --xla_force_host_platform_device_count=2"
+    ended([launch([__file__, address, process], XLA_FLAGS=flags) for process in range(2)])
 
 
 @pytest.mark.slow
