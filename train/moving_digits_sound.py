@@ -1,8 +1,9 @@
 """Moving digits with sound: a voice names the digits when the clip begins, and a tick marks every bounce.
 
 Goes out: `example(split, index)`, the very clip of `moving_digits.py` with a track of exactly its length. Voice, pitch,
-speed and loudness vary; the speakers of `train` are heard in no other split. Some captions end in "without sound", and
-those tracks are all zeros. What is heard is drawn from a random stream of its own, so pictures and the words about them
+speed and loudness vary; the speakers of `train` are heard in no other split, and since they are few, training hears
+them faster and slower than they spoke and through many microphones. Some captions end in "without sound", and those
+tracks are all zeros. What is heard is drawn from a random stream of its own, so pictures and the words about them
 are those of the silent set. Pure numpy.
 """
 
@@ -24,6 +25,9 @@ BETWEEN_WORDS = 0.08  # seconds between two names
 TICK_SECONDS = 0.03
 _TICK = ((6_000, 0.5, 300), (2_400, 0.35, 200))  # (Hz, gain, decay a second) of its two damped tones
 _SPEEDS = (0.92, 1.09)  # pitch moves along, as when a tape runs faster
+_TRAINING_SPEEDS = (0.82, 1.22)
+_TILT, _RIPPLES = 6.0, (2, 4, 6)  # decibels by which a microphone favours high or low, and its waves up to 4 kHz
+_RIPPLE = 4.0  # decibels of each
 _GAINS = (0.6, 1.3)
 _REACH = 8  # samples of a recording on each side of a new one
 
@@ -59,7 +63,8 @@ def example(
     if silent:
         audio = np.zeros((num_frames * sample_rate // FPS, 1), np.float32)
     else:
-        audio = soundtrack(clip["scene"], num_frames, voices or voices_for(split), rng, sample_rate)
+        voices = voices or voices_for(split)
+        audio = soundtrack(clip["scene"], num_frames, voices, rng, sample_rate, varied=split == "train")
     return {
         "video": clip["video"],
         "captions": tuple(caption + (SILENT_WORDS if silent else "") for caption in clip["captions"]),
@@ -75,19 +80,29 @@ def voices_for(split: Split) -> VoiceSet:
 
 
 def soundtrack(
-    scene: Scene, num_frames: int, voices: VoiceSet, rng: np.random.Generator, sample_rate: int = SAMPLE_RATE
+    scene: Scene,
+    num_frames: int,
+    voices: VoiceSet,
+    rng: np.random.Generator,
+    sample_rate: int = SAMPLE_RATE,
+    *,
+    varied: bool = False,
 ) -> np.ndarray:
     """The track float32[num_frames * sample_rate / 8, 1] of a scene: names first, then ticks, which may overlap.
 
-    One voice says all names, in the order of the caption.
+    One voice says all names, in the order of the caption; `varied`, at any speed and through any microphone.
     """
     track = np.zeros(num_frames * sample_rate // FPS)
     speaker = int(rng.integers(len(voices.names)))
-    speed, gain = rng.uniform(*_SPEEDS), rng.uniform(*_GAINS)
+    speed, gain = rng.uniform(*(_TRAINING_SPEEDS if varied else _SPEEDS)), rng.uniform(*_GAINS)
+    microphone = _microphone(rng) if varied else None
     start = round(FIRST_WORD * sample_rate)
     for mover in scene.movers:
         take = int(rng.choice(voices.takes[speaker, mover.digit]))
-        word = gain * _respoken(voices.recording(take), speed, sample_rate)
+        recording = voices.recording(take)
+        if microphone is not None:
+            recording = _through(microphone, recording)
+        word = gain * _respoken(recording, speed, sample_rate)
         add(track, word, start)
         start += len(word) + round(BETWEEN_WORDS * sample_rate)
     for frame in bounces(scene, num_frames):
@@ -116,6 +131,22 @@ def _turns(mover: Mover, num_frames: int) -> list[int]:
     # Mirrored to run upwards, an edge that is just reached counts as crossed.
     crossed = np.floor_divide(way if mover.velocity[axis] > 0 else -way, _ROOM)
     return (1 + np.flatnonzero(np.diff(crossed))).tolist()
+
+
+def _microphone(rng: np.random.Generator) -> np.ndarray:
+    """Gains float64[256] of frequencies from 0 to 4 kHz."""
+    along = np.linspace(0, 1, 256)
+    decibels = rng.uniform(-_TILT, _TILT) * (along - 0.3)
+    for waves in _RIPPLES:
+        decibels += rng.uniform(-_RIPPLE, _RIPPLE) * np.sin(np.pi * waves * along + rng.uniform(0, 2 * np.pi))
+    return 10 ** (decibels / 20)
+
+
+def _through(microphone: np.ndarray, recording: np.ndarray) -> np.ndarray:
+    """A recording as a microphone hears it."""
+    spectrum = np.fft.rfft(recording, 2 * len(recording))
+    gains = np.interp(np.linspace(0, 1, len(spectrum)), np.linspace(0, 1, len(microphone)), microphone)
+    return np.fft.irfft(spectrum * gains)[: len(recording)]
 
 
 def _respoken(recording: np.ndarray, speed: float, sample_rate: int) -> np.ndarray:
