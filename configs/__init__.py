@@ -6,7 +6,7 @@ from typing import Any
 
 from reelm.tokenizer.request import RequestError
 
-_FIELDS = {"video-tokenizer": "video_tokenizer", "audio-tokenizer": "audio_tokenizer", "lm": "lm"}
+_STAGES = ("video-tokenizer", "audio-tokenizer", "lm", "describer")
 # Presets that stand together in one module, where their names are added to those of the fields.
 _TOGETHER = {"300m": "videopoet", "1b": "videopoet", "8b": "videopoet"}
 
@@ -21,11 +21,11 @@ def stages(name: str) -> tuple[str, ...]:
     """What can be trained by the preset `name`; RequestError when there is no such preset."""
     if name not in names():
         raise RequestError(f"no config is named {name!r}; there are {', '.join(names())}")
-    return tuple(stage for stage in _FIELDS if _find(stage, name) is not None)
+    return tuple(stage for stage in _STAGES if _find(stage, name) is not None)
 
 
 def get(stage: str, name: str) -> Any:
-    """The run config of a stage ("video-tokenizer", "audio-tokenizer" or "lm") in the preset `name`.
+    """The run config of a stage ("video-tokenizer", "audio-tokenizer", "lm" or "describer") in the preset `name`.
 
     RequestError when there is none.
     """
@@ -37,4 +37,4 @@ def get(stage: str, name: str) -> Any:
 
 def _find(stage: str, name: str) -> Any:
     module = importlib.import_module(f"{__name__}.{_TOGETHER.get(name, name)}")
-    return getattr(module, _FIELDS[stage] + (f"_{name}" if name in _TOGETHER else ""), None)
+    return getattr(module, stage.replace("-", "_") + (f"_{name}" if name in _TOGETHER else ""), None)

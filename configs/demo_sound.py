@@ -1,11 +1,14 @@
 """`demo_sound`: the language model of `demo_tasks` gets sound: names that a voice says, ticks of bounces.
 
 Its tokens are those of `moving_digits_sound` with codes of sound, 5 audio frames beside each video frame. Run it with
-`--start-from demo`, or from the workdir of a language model of `demo_tasks`.
+`--start-from demo`, or from the workdir of a language model of `demo_tasks`. The describer learns from the same tokens.
 """
 
 from dataclasses import replace
+from pathlib import Path
 
+from reelm.lm.describer import DescriberConfig
+from reelm.train.describer import DescriberRun
 from reelm.train.lm import LMRun
 from reelm.train.loop import LoopConfig
 from reelm.train.mixture import Bucket, Stage
@@ -15,18 +18,16 @@ from . import demo, demo_tasks
 _AUDIO = demo.audio_tokenizer.model
 
 # A bounce is heard while it is seen, and two digits are hard to draw: most samples are whole clips from words. Pictures
-# that must be shown take longest to learn. A name is said within the first two latent frames, so what a clip or a sound
-# is called is learned from many as short as that, without the words, which would give it away.
+# that must be shown take longest to learn.
 _BUCKETS: dict[Bucket, float] = {
-    Bucket(frames=1, batch_size=40, drop_text=0.9): 0.08,
-    Bucket(frames=5, batch_size=10): 0.33,
-    Bucket(frames=9, batch_size=5): 0.05,
+    Bucket(frames=1, batch_size=24): 0.03,
+    Bucket(frames=5, batch_size=10): 0.42,
+    Bucket(frames=9, batch_size=5): 0.06,
     Bucket(frames=5, batch_size=8, task="continues"): 0.05,
-    Bucket(frames=8, batch_size=5, task="continues"): 0.07,
-    Bucket(frames=5, batch_size=7, task="frames"): 0.12,
-    Bucket(frames=5, batch_size=5, task="fills"): 0.07,
-    Bucket(frames=2, batch_size=20, task="hears", drop_text=0.9): 0.19,
-    Bucket(frames=5, batch_size=8, task="hears"): 0.04,
+    Bucket(frames=8, batch_size=5, task="continues"): 0.09,
+    Bucket(frames=5, batch_size=7, task="frames"): 0.17,
+    Bucket(frames=5, batch_size=5, task="fills"): 0.10,
+    Bucket(frames=5, batch_size=8, task="hears"): 0.08,
 }
 
 lm: LMRun = replace(
@@ -36,6 +37,10 @@ lm: LMRun = replace(
     ),
     stages=(Stage(buckets=tuple(_BUCKETS), weights=tuple(_BUCKETS.values())),),
     sound_decay=0.5,
-    tell=1.0,
-    loop=LoopConfig(steps=4_600, log_every=50, save_every=200),
+    loop=LoopConfig(steps=4_800, log_every=50, save_every=200),
+)
+
+describer = DescriberRun(
+    model=DescriberConfig(bits=18, sound_levels=_AUDIO.levels, sound_bits=_AUDIO.bits, sound_frames=(5, 20)),
+    tokens=(Path("runs/sound-tokens"),),
 )

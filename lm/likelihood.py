@@ -1,10 +1,9 @@
 """How likely a clip is: the cross entropy that training descends on, and that scores a clip."""
 
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax.typing import DTypeLike
 
 from reelm.tokenizer.codes import ids_to_sub_tokens
@@ -14,8 +13,8 @@ from .fused_attention import Kernel
 from .head import code_head, of_group
 from .prefix import ClipCodes, Prefix
 from .sharding import gather, hold
-from .stream import SPECIALS, Group
-from .transformer import Remat, score_and_watch
+from .stream import Group
+from .transformer import Remat, score
 
 
 class Nats(NamedTuple):
@@ -24,14 +23,11 @@ class Nats(NamedTuple):
     Attributes:
         video: `[R, t, h, w]`.
         sound: `[R, S, L]`, of each level of an audio frame; 0 where there is no track.
-        told: `[R, T, K]`, of each piece of a caption at each slot that tells it (`Layout.tellers`); 0 where there is
-            none.
         squares: mean squared log-normaliser of the sub-tokens' distributions (for z-loss).
     """
 
     video: jax.Array
     sound: jax.Array
-    told: jax.Array
     squares: jax.Array
 
 
@@ -42,7 +38,6 @@ def cross_entropy(
     codes: ClipCodes,
     *,
     seen: ClipCodes | None = None,
-    told: jax.Array | None = None,
     dtype: DTypeLike = jnp.float32,
     attention: Kernel = "xla",
     remat: Remat = "full",
@@ -54,15 +49,10 @@ def cross_entropy(
         prefix: of R rows.
         codes: of R clips.
         seen: what the net reads as the codes before, when that is not `codes` itself.
-        told: int32 `[R, K]`, pieces of captions that what is seen and heard is to tell, -1 for none.
         attention, remat: see `transformer.score`.
     """
     layout = config.layout_of(codes, prefix)
-    watched = () if told is None else layout.tellers
-    how: Any = {"attention": attention, "remat": remat}
-    hidden, states = score_and_watch(config, params, layout, prefix, seen or codes, dtype, watched, **how)
-    told = jnp.zeros((len(codes.video), 0), jnp.int32) if told is None else told
-    in_words = _told(config, params, states, told)
+    hidden = score(config, params, layout, prefix, seen or codes, dtype, attention=attention, remat=remat)
 
     def measured(group: Group, hidden: jax.Array, sub_tokens: jax.Array) -> tuple[jax.Array, jax.Array]:
         module, own = code_head(config, group, dtype), gather(of_group(params, group)["head"])
@@ -78,28 +68,14 @@ def cross_entropy(
     sub_tokens = ids_to_sub_tokens(jnp.asarray(codes.video).reshape(rows, -1), config.code)
     if not config.sound_levels:
         video, squares = measured("video", hidden, sub_tokens)
-        return Nats(_of_codes(video, codes), jnp.zeros((rows, 0, 0)), in_words, jnp.mean(squares))
+        return Nats(_of_codes(video, codes), jnp.zeros((rows, 0, 0)), jnp.mean(squares))
     of_video, of_sound = (hold(part, "batch", "slots", None) for part in layout.separate(hidden))
     sound_ids = jnp.asarray(codes.sound)
     track = sound_ids[..., 0] >= 0
     video, squares = measured("video", of_video, sub_tokens)
     sound, more = measured("sound", of_sound, jnp.maximum(sound_ids, 0))
     squares = (jnp.sum(squares) + jnp.sum(more * track)) / (squares.size + jnp.sum(track))
-    return Nats(_of_codes(video, codes), sound * track[..., None], in_words, squares)
-
-
-def _told(config: LMConfig, params: dict, watched: jax.Array, told: jax.Array) -> jax.Array:
-    """Nats `[R, T, K]` of pieces `[R, K]` as the states `[layers, R, T, D]` of the upper half of the layers tell them.
-
-    Each is likened to what the pieces are as input. So a slot that knows what it shows looks like a word that says it,
-    and the layers above, which know what to do with words, have it at hand.
-    """
-    states = watched[config.layers // 2 :].astype(jnp.float32)
-    states *= jax.lax.rsqrt(jnp.mean(jnp.square(states), axis=-1, keepdims=True) + 1e-6)
-    pieces = gather(params["prefix"])["embedding"][SPECIALS:].astype(jnp.float32)
-    shares = jax.nn.log_softmax(jnp.einsum("lrtd,vd->lrtv", states, pieces) / np.sqrt(config.width))
-    nats = -jnp.mean(jnp.take_along_axis(shares, jnp.maximum(told, 0)[None, :, None], axis=-1), axis=0)
-    return nats * (told >= 0)[:, None]
+    return Nats(_of_codes(video, codes), sound * track[..., None], squares)
 
 
 def _of_codes(sub_tokens: jax.Array, codes: ClipCodes) -> jax.Array:

@@ -137,16 +137,6 @@ class Layout:
     def slots(self) -> int:
         return self.before + self.codes
 
-    @property
-    def tellers(self) -> tuple[int, ...]:
-        """Slots where a caption can be told: the last of a prefix that gives something, the last of each picture.
-
-        The very last code of a sample is read by nobody; where a picture ends with it, the slot before tells.
-        """
-        pictures = (self.before + self.end(i) + self.per_picture - 1 for i in range(self.frames))
-        given = (self.before - 1,) if self.given or self.heard else ()
-        return *given, *(min(slot, self.slots - 2) for slot in pictures)
-
     def place(self, frame: int) -> int:
         """Place of the first code of latent frame `frame` of the whole endless stream."""
         return frame * self.per_picture + audio_frames(self.sound, frame)

@@ -14,7 +14,6 @@ from typing import Any, Literal, cast
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax.typing import DTypeLike
 
 from .attention import Attention
@@ -124,36 +123,19 @@ def score(
         attention: the kernel; see `fused_attention.py`.
         remat: what a layer keeps for the way back.
     """
-    how: Any = {"attention": attention, "remat": remat}
-    return score_and_watch(config, params, layout, prefix, codes, dtype, (), **how)[0]
-
-
-def score_and_watch(
-    config: LMConfig,
-    params: dict,
-    layout: Layout,
-    prefix: Prefix,
-    codes: ClipCodes,
-    dtype: DTypeLike,
-    watched: tuple[int, ...],
-    *,
-    attention: Kernel,
-    remat: Remat,
-) -> tuple[jax.Array, jax.Array]:
-    """`score`, and what the slots `watched` of the sample hold after each layer, `[layers, R, T, D]`."""
     x = embed_prefix(config, params, prefix, dtype)
     x = jnp.concatenate([x, embed_clip(config, params, layout, codes, dtype)[:, :-1]], axis=1)
     aims, places = (_after_given(config, layout, prefix, turn[:-1]) for turn in turns(config, layout))
     block = Block(config, dtype)
     mask = jnp.asarray(layout.mask[:-1, :-1]) if attention == "xla" else PrefixAttention(layout.before, attention)
 
-    def layer(x: jax.Array, layer_params: dict) -> tuple[jax.Array, jax.Array]:
+    def layer(x: jax.Array, layer_params: dict) -> tuple[jax.Array, None]:
         x = block.apply({"params": gather(layer_params)}, x, aims, places, mask)[0]
-        return hold(x, "batch", "slots", None), x[:, np.array(watched, int)]
+        return hold(x, "batch", "slots", None), None
 
     x = hold(x, "batch", "slots", None)
-    x, held = jax.lax.scan(_rematerialized(layer, remat), x, params["layers"])
-    return hold(x[:, layout.before - 1 :], "batch", "slots", None), held
+    x, _ = jax.lax.scan(_rematerialized(layer, remat), x, params["layers"])
+    return hold(x[:, layout.before - 1 :], "batch", "slots", None)
 
 
 def prefill(

@@ -18,6 +18,7 @@ import numpy as np
 from jax.sharding import Mesh
 
 from reelm.lm.config import LMConfig
+from reelm.lm.describer import Describer
 from reelm.lm.stream import Task
 from reelm.lm.weights import Weights, for_decoding
 from reelm.lm.words import Text, check_text
@@ -28,10 +29,11 @@ from reelm.tokenizer.video import VideoTokenizer
 from . import text_files
 from .clip import Clip
 from .conditions import Picture, Source, conditions
+from .describe import describe
 from .generate import joined, stream
 from .request import Prompt, request
 from .room import check_weights
-from .score import describe, score
+from .score import score
 from .settings import Callback, Decoding
 from .soundtrack import SoundSource, Soundtrack
 from .weights import StoredType
@@ -96,6 +98,7 @@ class Model:
     Attributes:
         name: what was loaded.
         audio_tokenizer: what the sound of clips goes through; the language model may be silent all the same.
+        describer: what finds words for clips and sounds that have none.
         dtype: number format of activations in decoding.
         record: how the weights came about, as JSON values.
     """
@@ -107,6 +110,7 @@ class Model:
     record: dict[str, Any] = field(default_factory=dict, repr=False)
     dtype: Any = jnp.float32
     audio_tokenizer: AudioTokenizer | None = None
+    describer: Describer | None = None
 
     def __post_init__(self):
         if self.lm is None:
@@ -162,7 +166,8 @@ class Model:
 
         Args:
             prompt: what to show; a list of strings is a batch; a list of (seconds, words) is one prompt that changes;
-                None leaves it to the model, which first describes a `video` that is to get its sound.
+                None leaves it to the model, which first describes a `video` that is to get its sound, or an
+                `audio` that is to get its pictures, if it can.
             image: the first frame.
             last_image: the last frame.
             keyframes: frame number, from 0, -> picture.
@@ -240,25 +245,29 @@ class Model:
         """
         return score(self, clip, prompt)
 
-    def describe(self, video: Source, words: Sequence[str] | None = None) -> str:
-        """The words under which the model finds a clip's pictures likeliest: a prompt for it.
-
-        Nothing is trained for this but what draws: by Bayes' rule, words that lead to a picture describe it.
+    def describe(self, video: Source | None = None, *, audio: SoundSource | None = None) -> str:
+        """Words for a clip or a sound that has none: a prompt for it.
 
         Args:
-            video: a clip, a path, or frames `[T, H, W, 3]`; the first five frames of `demo` are looked at, or fewer.
-            words: to choose from, each a word or several; None for those that the model learned from its captions.
+            video: a clip, a path, or frames `[T, H, W, 3]`; the first five frames of `demo` are looked at, or fewer,
+                and what sounds beside them is heard.
+            audio: a sound alone, as for `generate`, of which as much is heard.
 
         Returns:
-            Words in an order that the model likes best, such as "red right 7"; "" where none fits.
+            Words that the model's describer finds likely, in the order that its language model likes best, such as
+            "red right 7"; "" where none is likely.
 
         Raises:
-            RequestError: a file that cannot be read, or a model with a text encoder and no `words`.
+            RequestError: neither or both, a file that cannot be read, or a model without a describer.
         """
-        lm, defaults = self.language_model(), self.defaults
+        if (video is None) == (audio is None):
+            raise RequestError("give a video or an audio to describe, and not both")
+        defaults = self.defaults
         size: dict[str, Any] = {"height": defaults.height, "width": defaults.width, "fps": defaults.fps}
-        given = conditions(self.video_tokenizer, None, **size, num_frames=None, default=None, video=video)
-        return describe(lm, given.known, fps=defaults.fps, words=words)
+        given = conditions(
+            self.video_tokenizer, self.soundtrack, **size, num_frames=None, default=None, video=video, audio=audio
+        )
+        return describe(self, given.known, given.sound, fps=defaults.fps)
 
     @property
     def soundtrack(self) -> Soundtrack | None:
@@ -310,6 +319,11 @@ class Model:
                 "memory of its weights": f"{4 * count(self.lm.params) / 2**20:.1f} MiB in float32",
                 "memory of its cache": f"{4 * cache / 2**20:.1f} MiB in float32",
             }
+            if self.describer is not None:
+                about["describer"] = {
+                    "parameters": count(self.describer.params),
+                    "words": ", ".join(map("/".join, self.describer.config.words)),
+                }
             about["text"] = text_files.about(self.lm.text)
             about["defaults"] = asdict(defaults)
         return about | ({"record": self.record} if self.record else {})

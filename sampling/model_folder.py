@@ -5,6 +5,7 @@ video_tokenizer.safetensors
 audio_tokenizer.safetensors   only of models with sound
 lm.safetensors, text.model    together or not at all: a folder without them has tokenizers only
 text_encoder.safetensors      only of models that read a small frozen encoder; see text_files.py for large ones
+describer.safetensors         only of models that say what a clip is called
 README.md                     the model card, for people
 """
 
@@ -19,6 +20,7 @@ import jax.numpy as jnp
 from jax.sharding import Mesh
 
 from reelm.lm.config import LMConfig
+from reelm.lm.describer import Describer, DescriberConfig
 from reelm.lm.mesh import MeshSpec
 from reelm.lm.weights import Weights, check_mesh
 from reelm.tokenizer.audio import AudioTokenizer, AudioTokenizerConfig
@@ -34,7 +36,7 @@ FORMAT = 3
 DEFAULT = "demo"
 CARD = "README.md"
 MANIFEST, VIDEO_FILE, AUDIO_FILE = "model.json", "video_tokenizer.safetensors", "audio_tokenizer.safetensors"
-LM_FILE = "lm.safetensors"
+LM_FILE, DESCRIBER_FILE = "lm.safetensors", "describer.safetensors"
 
 
 def save(model: Model, directory: str | Path, *, dtype: StoredType) -> None:
@@ -53,6 +55,9 @@ def save(model: Model, directory: str | Path, *, dtype: StoredType) -> None:
         named, text = text_files.stored(model.lm.text, dtype)
         files |= {LM_FILE: pack(model.lm.params, dtype), **text}
         parts |= {"lm": {"config": asdict(model.lm.config), "tasks": model.lm.tasks}, **named}
+    if model.describer is not None:
+        files[DESCRIBER_FILE] = pack(model.describer.params, dtype)
+        parts["describer"] = {"config": asdict(model.describer.config)}
     manifest = {
         "format": FORMAT,
         "dtype": dtype,
@@ -115,9 +120,12 @@ def load(
         if mesh is not None:
             check_mesh(config, dict(mesh.shape))
         lm = LanguageModel(config, params, text, tuple(part["tasks"]), weights, mesh)
+    describer = None
+    if (part := parts.get("describer")) is not None:
+        describer = Describer(DescriberConfig(**part["config"]), unpack(data[DESCRIBER_FILE], DESCRIBER_FILE))
     activations = jnp.dtype("float32" if weights == "float32" or (weights == "int8" and on_cpu) else "bfloat16")
     defaults, record = Defaults(**manifest["defaults"]), manifest["record"]
-    return Model(name or DEFAULT, tokenizer, lm, defaults, record, activations, audio)
+    return Model(name or DEFAULT, tokenizer, lm, defaults, record, activations, audio, describer)
 
 
 def _folder(name: str | None) -> Path:

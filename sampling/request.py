@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from reelm.tokenizer.request import RequestError
-from reelm.tokenizer.text import TextTokenizer
 
 from .conditions import Conditions, conditions, summary
-from .score import describe
+from .describe import describe
 from .settings import Settings
 from .windows import Script
 
@@ -89,11 +88,12 @@ def request(
     about = summary(asked) | {"overlap": options["overlap"]}  # at the edge an overlap is in seconds, as it was asked
     _check_tasks(model, length, scripts, given)
     dubs = model.soundtrack is not None and not given.draws_pictures(latent_frames)
-    if dubs and not all(map(_says, scripts)) and isinstance(lm.text, TextTokenizer):
-        # What a thing is called is learned from words and heard in its sound, not seen: so words come first.
-        about["described"] = describe(lm, given.known, fps=fps)
-        scripts = [script if _says(script) else [(0, about["described"])] for script in scripts]
     told = any(map(_says, scripts)) or given.tells_pictures(latent_frames)
+    if (dubs or given.heard) and model.describer is not None and not all(map(_says, scripts)):
+        # What a thing is called is learned from words, not seen in its picture or heard in its sound.
+        about["described"] = describe(model, given.known, given.sound, fps=fps)
+        scripts = [script if _says(script) else [(0, about["described"])] for script in scripts]
+        told |= dubs  # what is heard alone leaves open how it looks
     settings = Settings(
         num_frames=length,
         cfg_scale=tuple(scale) if isinstance(scale, Sequence) else (scale,),

@@ -84,7 +84,7 @@ def _tiny_model(*, sound: bool):
     import jax
     import numpy as np
 
-    from reelm.lm import transformer
+    from reelm.lm import describer, transformer
     from reelm.lm.config import LMConfig
     from reelm.lm.stream import Task
     from reelm.sampling.model import Defaults, LanguageModel, Model
@@ -99,6 +99,7 @@ def _tiny_model(*, sound: bool):
         bits=10, encoder_channels=(8,), decoder_channels=(8,), encoder_blocks=1, decoder_blocks=1
     )
     text = TextTokenizer.train([f"a {word} moves" for word in ("red", "blue", "seven", "two")] * 5, 300)
+    reads = {"sound_levels": 2, "sound_bits": 4, "sound_frames": (5, 20)} if sound else {}
     lm_config = LMConfig(
         bits=10,
         text_vocabulary=text.vocabulary,
@@ -110,8 +111,10 @@ def _tiny_model(*, sound: bool):
         kv_heads=1,
         head_width=16,
         hidden=32,
-        **({"sound_levels": 2, "sound_bits": 4, "sound_frames": (5, 20)} if sound else {}),
+        **reads,
     )
+    words, usual = (("blue",), ("red",), ("seven", "7"), ("two",)), (0.2,) * 4
+    describer_config = describer.DescriberConfig(words=words, usual=usual, bits=10, width=8, blocks=1, **reads)
     # Above 1 kHz, as every sound, with a hop of 50 samples.
     audio_config = audio.AudioTokenizerConfig(
         sample_rate=2_000, strides=(10, 5), encoder_channels=(8, 8), decoder_channels=(8, 8), levels=2, groups=1, bits=4
@@ -123,6 +126,9 @@ def _tiny_model(*, sound: bool):
         LanguageModel(lm_config, noisy(transformer.init_params(lm_config, jax.random.key(2)), 3), text, get_args(Task)),
         Defaults(height=16, width=16, num_frames=5),
         audio_tokenizer=audio.AudioTokenizer(audio_config, audio_params) if sound else None,
+        describer=describer.Describer(
+            describer_config, noisy(describer.init_params(describer_config, jax.random.key(6)), 7)
+        ),
     )
 
 

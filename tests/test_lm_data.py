@@ -62,15 +62,6 @@ def test_a_dry_run_counts_codes(run, tmp_path, capsys):
     assert not (tmp_path / "checkpoints").exists()
 
 
-def test_captions_in_pieces_can_be_told(run, tmp_path):
-    told = replace(run, tell=1.0, drop_text=1.0, loop=replace(run.loop, steps=2))
-    lm.train(told, tmp_path / "run")
-    last = json.loads((tmp_path / "run" / "metrics.jsonl").read_text().splitlines()[-1])
-    assert last["eval_nats_told"] > 0
-    with pytest.raises(RequestError, match="tell wants captions in pieces"):
-        lm.train(replace(told, model=replace(run.model, text_width=8, text_vocabulary=1)), tmp_path / "other")
-
-
 def test_sets_of_two_tokenizers_are_not_mixed(run, tmp_path):
     other = tokens(tmp_path / "other", "a word", (1, 2, 2), tokenizer="xyz")
     for changed in (replace(run, tokens=(*run.tokens, other)), replace(run, held_out=(other,))):

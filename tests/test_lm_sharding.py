@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -53,9 +52,6 @@ RUN = LMRun(
 )
 
 
-TELLS = replace(RUN, tell=1.0, model=replace(RUN.model, text_vocabulary=20, text_width=0))
-
-
 def noisy(tree):
     """Fresh layers are the identity and fresh heads flat; with noise every parameter counts."""
     leaves, form = jax.tree.flatten(tree)
@@ -82,22 +78,14 @@ def make_prefix(rows: int) -> Prefix:
 
 def gradients() -> None:
     """One device's loss and gradients, on each mesh."""
-    compare_gradients(RUN, make_batch(), MESHES)
-    told = np.random.default_rng(3).integers(-1, 20, (8, 2)).astype(np.int32)
-    bare = make_prefix(8).replace(text=np.zeros((8, 0, 0), np.float32))
-    batch = make_batch() | {"prefix": bare, "told": told}
-    compare_gradients(TELLS, batch, ("data=2,fsdp=2,tensor=2", "tensor=4,sequence=2"))
-
-
-def compare_gradients(run: LMRun, batch: dict, meshes: Sequence[str]) -> None:
     one = MeshSpec().build(jax.devices()[:1])
-    state, _, _ = build(run, one, {})
-    params = noisy(jax.device_get(state.params))
-    key, loss = jax.random.key(0), make_loss(run)
+    state, _, _ = build(RUN, one, {})
+    params, batch = noisy(jax.device_get(state.params)), make_batch()
+    key, loss = jax.random.key(0), make_loss(RUN)
     expected, gradient = jax.jit(partial(value_and_gradient, loss))(params, batch, key, jnp.int32(0))
     largest = max(float(jnp.abs(leaf).max()) for leaf in jax.tree.leaves(gradient))
     assert largest > 1e-2
-    for words in meshes:
+    for words in MESHES:
         mesh = MeshSpec.parse(words).build()
         layout = sharding.of_state(params, mesh)
         with jax.set_mesh(mesh):

@@ -130,24 +130,6 @@ def test_fine_levels_count_less_where_that_is_wanted(params):
     np.testing.assert_allclose(metrics["nats_sound"], nats.sound.sum() / 36, rtol=1e-5)  # what they are, all the same
 
 
-def test_what_a_clip_is_called_is_learned_from_its_codes(params):
-    prefix, codes = sample(LAYOUT)
-    told = jnp.array([[3, 7, -1], [11, -1, -1]])
-    batch = {"prefix": prefix, "codes": codes, "told": told}
-    loss = make_loss(LMRun(model=CONFIG, tell=1.0, attention="xla"))
-    descend = jax.jit(jax.grad(lambda params: loss(params, batch, jax.random.key(0), jnp.int32(0))[0]))
-    trained = params
-    for _ in range(30):
-        trained = jax.tree.map(lambda leaf, slope: leaf - 0.3 * slope, trained, descend(trained))
-    before, after = (
-        np.asarray(cross_entropy(CONFIG, each, prefix, codes, told=told).told) for each in (params, trained)
-    )
-    assert after.shape == (2, 3, 3)  # two clips, three pictures, three pieces
-    assert (after[:, :, 0] < before[:, :, 0]).all() and after[1, :, 0].max() < 0.5
-    assert (after[0, :, 2] == 0).all() and (after[1, :, 1:] == 0).all()  # no pieces, no loss
-    assert (after[0, :, :2].mean(axis=-1) >= np.log(2) - 1e-4).all()  # two names share a clip
-
-
 @pytest.fixture(scope="module")
 def clip(tiny_sound_model) -> reelm.Clip:
     return tiny_sound_model.generate("a red seven moves", num_frames=23, seed=3, **HOT)

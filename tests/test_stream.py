@@ -1,7 +1,5 @@
 """The layout of a sample: prefix, places, aims and mask."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -58,13 +56,3 @@ def test_mask_is_full_over_the_prefix_and_causal_after_it():
     mask = LAYOUT.mask
     assert mask[:6, :6].all() and not mask[:6, 6:].any()
     np.testing.assert_array_equal(mask[6:], np.tri(12, 18, 6, dtype=bool))
-
-
-@pytest.mark.parametrize("change", [{}, {"sound": (2, 8)}, {"given": 1}, {"sound": (2, 8), "heard": True}])
-def test_a_picture_is_told_where_all_of_it_is_read_and_nothing_of_what_follows(change):
-    layout = replace(LAYOUT, **change)
-    *before, first, second = layout.tellers
-    ends = [layout.before + layout.end(frame) + layout.per_picture for frame in range(2)]
-    assert first == ends[0] - 1
-    assert second == (ends[1] - 1 if layout.sound[0] else ends[1] - 2)  # the last code of a sample is read by nobody
-    assert before == ([layout.before - 1] if change.get("given") or change.get("heard") else [])

@@ -13,8 +13,6 @@ import sentencepiece
 
 from .request import RequestError
 
-_SPACE = "\u2581"  # what SentencePiece writes for it
-
 
 class TextTokenizer:
     """A trained SentencePiece model, held as its serialised bytes."""
@@ -27,13 +25,13 @@ class TextTokenizer:
         """A model of at most `vocabulary` pieces, 256 of them bytes; the same captions give the same model."""
         out = io.BytesIO()
         sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=iter(captions),
+            sentence_iterator=map(_folded, captions),
             model_writer=out,
             model_type="bpe",  # every word of a small vocabulary becomes one piece; unigram would cut them up
             vocab_size=vocabulary,
             hard_vocab_limit=False,
             byte_fallback=True,
-            normalization_rule_name="nmt_nfkc_cf",
+            normalization_rule_name="identity",  # `encode` does it; the table would be most of the model's bytes
             num_threads=1,
             minloglevel=2,
             bos_id=-1,
@@ -49,21 +47,19 @@ class TextTokenizer:
     def vocabulary(self) -> int:
         return self._processor.get_piece_size()
 
-    @cached_property
-    def words(self) -> list[str]:
-        """Those that are one piece each; the beginnings of longer ones are among them."""
-        spelled = (self._processor.id_to_piece(i) for i in range(self.vocabulary))
-        begins = [piece[1:] for piece in spelled if piece.startswith(_SPACE) and len(piece) > 1]
-        return [word for word in begins if self.count(word) == 1]
-
     def count(self, text: str) -> int:
         """Ids that `text` takes."""
         return len(self.encode(text))
 
     def encode(self, text: str) -> list[int]:
         """Ids of `text`; control characters count as spaces. RequestError for text that is not valid Unicode."""
-        text = "".join(" " if unicodedata.category(letter) == "Cc" else letter for letter in valid_unicode(text))
-        return self._processor.encode(text.strip())
+        return self._processor.encode(_folded(valid_unicode(text)))
+
+
+def _folded(text: str) -> str:
+    """The text without differences of case and width, its words parted by single spaces."""
+    text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    return " ".join("".join(" " if unicodedata.category(letter) == "Cc" else letter for letter in text).split())
 
 
 def valid_unicode(text: str) -> str:

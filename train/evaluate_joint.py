@@ -131,6 +131,7 @@ def audio_to_video(
 ) -> dict[str, Any]:
     """Real sound of one digit is given, without words, by speakers never heard; its pictures are made.
 
+    described: share of clips of which the model itself says what digit they name, by `Model.describe`
     digit, digit_interval: share of clips that show the digit which is said
     digit_real: that share of the real clips
     bounces, ticks, ticks_interval, false: as `from_words` has them: the given ticks by the bounces that are shown
@@ -139,17 +140,19 @@ def audio_to_video(
     assert model.audio_tokenizer is not None
     scenes, _ = prompts("trained", clips, seed=seed)
     digits = moving_digits.digits_for("test")
-    tracks, videos, right, real = [], [], 0, 0
+    tracks, videos, described, right, real = [], [], 0, 0, 0
     given = _real_tracks(scenes, num_frames, seed, model.audio_tokenizer.config.sample_rate)
     for number, (scene, sound) in enumerate(zip(scenes, given, strict=True)):
         made = model.generate(audio=sound, num_frames=num_frames, seed=seed + number)
         videos.append(made.video)
+        described += _digits_in(made.info.get("described", "")) == [scene.movers[0].digit]
         tracks.append(resample(sound[None], model.audio_tokenizer.config.sample_rate, SAMPLE_RATE)[0])
         right += read(made.video)[0].digit == scene.movers[0].digit
         real += read(moving_digits.render(scene, digits, num_frames))[0].digit == scene.movers[0].digit
         _tell(progress, number, clips)
     return {
         "clips": clips,
+        "described": described / clips,
         "digit": right / clips,
         "digit_interval": list(wilson_interval(right, clips)),
         "digit_real": real / clips,

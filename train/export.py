@@ -17,6 +17,7 @@ from reelm.tokenizer.text_encoder import load as load_encoder
 
 from .audio_tokenizer import open_audio_tokenizer
 from .checkpoints import restore_params
+from .describer import open_describer
 from .remote import fetched
 from .video_tokenizer import open_tokenizer
 from .words import TEXT_FILE, check_encoder
@@ -30,6 +31,7 @@ def export(
     output: Path,
     *,
     audio_tokenizer: Path | None = None,
+    describer: Path | None = None,
     text_encoder: Path | None = None,
     dtype: StoredType = "float32",
     cfg_scale: float = 1.0,
@@ -68,7 +70,16 @@ def export(
         defaults = replace(size, cfg_scale=cfg_scale, min_p=min_p, num_frames=length)
         tokenizer.config.latent_shape(defaults.num_frames, defaults.height, defaults.width)
         record["lm"] = _of_part(lm, "lm")
-    model = Model(output.name, tokenizer, language_model, defaults, record, audio_tokenizer=audio)
+    reader = None
+    if describer is not None:
+        reader, made_by = open_describer(describer)
+        if made_by != tokenizer.hash:
+            raise RequestError(
+                f"{describer} was trained on codes of tokenizer {made_by}, but {video_tokenizer} is {tokenizer.hash}; "
+                "train a describer on its codes"
+            )
+        record["describer"] = _of_part(describer, "describer")
+    model = Model(output.name, tokenizer, language_model, defaults, record, audio_tokenizer=audio, describer=reader)
     model.save(output, dtype=dtype)
     return model
 

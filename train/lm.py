@@ -21,7 +21,7 @@ from reelm.lm.config import LMConfig
 from reelm.lm.fused_attention import Kernel, kernel_for
 from reelm.lm.likelihood import cross_entropy
 from reelm.lm.mesh import MeshSpec
-from reelm.lm.prefix import ClipCodes, Prefix
+from reelm.lm.prefix import ClipCodes
 from reelm.lm.transformer import Remat, init_params
 from reelm.lm.weights import check_mesh, for_training
 from reelm.lm.words import Text
@@ -67,12 +67,8 @@ class LMRun:
             name its own.
         sound_decay: weight of each level of sound in the loss, beside that of the level before it. Below 1 the coarse
             levels, which hold what is heard, are not drowned by the texture in the fine ones.
-        tell: weight of a piece of a caption in the loss, beside that of a code, where its words were left out and what
-            is seen or heard is to tell them; a model of pieces alone. What a thing is called is then learned as such,
-            not from the little that the name changes in the codes that follow.
         corrupt: largest share of a sample's codes that the net reads with wrong bits, while it still learns the right
-            ones, so that it recovers from its own errors, and knows a sound that it hears for the first time; each
-            sample draws its share from 0 to this.
+            ones, so that it recovers from its own errors; each sample draws its share from 0 to this.
         start_from: a language model to go on from, its averaged weights in a new run: the workdir of another training,
             a model folder or a shipped model's name; None starts afresh.
         z_loss: weight of the squared log-normaliser.
@@ -92,7 +88,6 @@ class LMRun:
     stages: tuple[Stage, ...] = (Stage(),)
     drop_text: float = 0.1
     sound_decay: float = 1.0
-    tell: float = 0.0
     corrupt: float = 0.0
     start_from: Path | None = None
     z_loss: float = 1e-4
@@ -114,13 +109,10 @@ def make_loss(run: LMRun):
 
     def loss(params: dict, batch: Mapping[str, Any], key: jax.Array, step: jax.Array) -> tuple[jax.Array, dict]:
         codes: ClipCodes = batch["codes"]
-        prefix, seen = batch["prefix"], codes
-        if run.corrupt:
-            prefix, seen = _misread(prefix, codes, key, run.corrupt, run.model)
-        words = {"told": jnp.asarray(batch["told"])} if run.tell else {}
-        how: Any = {"seen": seen, "dtype": dtype, "attention": kernel, "remat": run.remat, **words}
+        seen = _corrupted(codes, key, run.corrupt, run.model) if run.corrupt else codes
+        how: Any = {"seen": seen, "dtype": dtype, "attention": kernel, "remat": run.remat}
         params = for_training(run.model, params, dtype)
-        nats, sound, told, squares = cross_entropy(run.model, params, prefix, codes, **how)
+        nats, sound, squares = cross_entropy(run.model, params, batch["prefix"], codes, **how)
         per_frame = jnp.mean(nats, axis=(0, 2, 3))
         metrics = {"nats_first": per_frame[0]}
         if codes.video.shape[1] > 1:
@@ -130,20 +122,15 @@ def make_loss(run: LMRun):
             heard = jnp.sum(codes.sound[..., 0] >= 0)
             metrics |= {"nats_sound": jnp.sum(sound) / jnp.maximum(heard, 1)}
             count += heard
-        if run.tell:
-            metrics |= {"nats_told": jnp.sum(told) / jnp.maximum(jnp.sum(words["told"] >= 0) * told.shape[1], 1)}
         levels = run.sound_decay ** jnp.arange(sound.shape[-1])
-        total = jnp.sum(nats) + jnp.sum(sound * levels) + run.tell * jnp.sum(told)
-        return total / count + run.z_loss * squares, metrics
+        return (jnp.sum(nats) + jnp.sum(sound * levels)) / count + run.z_loss * squares, metrics
 
     return loss
 
 
-def _misread(
-    prefix: Prefix, codes: ClipCodes, key: jax.Array, most: float, model: LMConfig
-) -> tuple[Prefix, ClipCodes]:
-    """Given sound and the codes of clips, a share of them with some bits flipped; no track stays no track."""
-    share_key, video_key, sound_key, given_key = jax.random.split(key, 4)
+def _corrupted(codes: ClipCodes, key: jax.Array, most: float, model: LMConfig) -> ClipCodes:
+    """Codes of clips, a share of them with some bits flipped; that there is no track stays as it is."""
+    share_key, video_key, sound_key = jax.random.split(key, 3)
     share = jax.random.uniform(share_key, (codes.video.shape[0],), maxval=most)
 
     def flipped(ids: jax.Array, key: jax.Array, bits: int) -> jax.Array:
@@ -155,16 +142,14 @@ def _misread(
         return jnp.where(hit & (ids >= 0), ids ^ bits_to_ids(flips), ids)
 
     video = flipped(jnp.asarray(codes.video), video_key, model.bits)
-    seen = ClipCodes(video=video, sound=flipped(jnp.asarray(codes.sound), sound_key, model.sound_bits))
-    return prefix.replace(sound=flipped(jnp.asarray(prefix.sound), given_key, model.sound_bits)), seen
+    return ClipCodes(video=video, sound=flipped(jnp.asarray(codes.sound), sound_key, model.sound_bits))
 
 
 def to_sample(run: LMRun, text: Text, source: TokenSource, bucket: Bucket) -> ToSample:
     """What a bucket makes of the samples of a token set, whose captions `text` reads."""
     clock = {"fps": source.index.fps, "stride": source.index.time_stride}
     drop_text = run.drop_text if bucket.drop_text is None else bucket.drop_text
-    how: Any = {"drop_text": drop_text, "tell": run.tell > 0}
-    return ToSample(text, run.model, task=bucket.task, frames=bucket.frames, **clock, **how)
+    return ToSample(text, run.model, task=bucket.task, frames=bucket.frames, **clock, drop_text=drop_text)
 
 
 def train(run: LMRun, workdir: Path) -> TrainState:
@@ -176,10 +161,6 @@ def train(run: LMRun, workdir: Path) -> TrainState:
     longest = max(bucket.frames for stage in run.stages for bucket in stage.buckets)
     if longest > run.model.frames:
         raise RequestError(f"a bucket has {longest} latent frames; the model takes {run.model.frames}")
-    if run.tell and run.model.text_width:
-        raise RequestError(
-            "tell wants captions in pieces; a model that reads a text encoder has none, so leave it at 0"
-        )
     mesh = run.mesh.build()
     check_mesh(run.model, dict(mesh.shape))
     check_batches(run, sharding.batch_parts(mesh))

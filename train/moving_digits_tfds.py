@@ -128,6 +128,9 @@ class MovingDigits(ShardedBuilder):
 class MovingDigitsSound(MovingDigits):
     """The same clips with sound: record `i` is exactly `moving_digits_sound.example(split, i, num_frames)`."""
 
+    VERSION = tfds.core.Version("3.0.0")
+    RELEASE_NOTES = {"3.0.0": "Training's voices at more speeds, through many microphones."}
+
     DESCRIPTION = _DESCRIPTION + _SOUND_DESCRIPTION
 
     def _features(self) -> dict[str, Any]:

@@ -10,7 +10,7 @@ Pictures and sound are given in the prefix. That a clip goes on from given codes
 sound: these are the codes before the ones to be predicted, in training as in use.
 """
 
-from typing import Any, cast
+from typing import Any
 
 import grain
 import jax
@@ -20,7 +20,6 @@ from reelm.lm.config import LMConfig
 from reelm.lm.prefix import ClipCodes, Prefix
 from reelm.lm.stream import Given, Task, audio_frames
 from reelm.lm.words import Text, beginning, words_of
-from reelm.tokenizer.text import TextTokenizer
 
 from .tokens import TokenSample
 
@@ -28,7 +27,7 @@ _FRAMES = 2  # given frames at most
 
 
 class ToSample(grain.transforms.RandomMap):
-    """A token sample -> {"prefix": `Prefix`, "codes": `ClipCodes`}, both without their row axis, and {"told"}.
+    """A token sample -> {"prefix": `Prefix`, "codes": `ClipCodes`}, both without their row axis.
 
     Args:
         text: reads captions.
@@ -38,7 +37,6 @@ class ToSample(grain.transforms.RandomMap):
         fps, stride: frames a second of the clip, and frames that a latent frame stands for.
         drop_text: share of samples whose words are taken out, so that guidance has an unconditional model; half at
             least of those that are shown frames or hear their sound, which may be all that is asked for.
-        tell: whether there is "told", int32 `[text slots]`: the pieces of a caption that was taken out, -1 beyond them.
     """
 
     def __init__(
@@ -51,10 +49,9 @@ class ToSample(grain.transforms.RandomMap):
         fps: float,
         stride: int,
         drop_text: float,
-        tell: bool = False,
     ):
         self.text, self.model, self.task, self.frames = text, model, task, frames
-        self.fps, self.stride, self.tell = fps, stride, tell
+        self.fps, self.stride = fps, stride
         self.drop_text = max(drop_text, 0.5) if task in ("frames", "hears") else drop_text
 
     def random_map(self, element: TokenSample, rng: np.random.Generator) -> Any:
@@ -63,27 +60,19 @@ class ToSample(grain.transforms.RandomMap):
             first = int(rng.integers(1, len(video) - self.frames + 1))
         codes = video[first : first + self.frames]
         rows, columns = codes.shape[1:]
-        dropped = rng.random() < self.drop_text
-        caption = element["captions"][int(rng.integers(len(element["captions"])))]
-        # Whoever captions a million clips writes some that are too long: their beginning has to do.
-        caption = beginning(self.model, self.text, caption)
-        read, told = ("", caption) if dropped else (caption, "")
+        caption = ""
+        if rng.random() >= self.drop_text:
+            caption = element["captions"][int(rng.integers(len(element["captions"])))]
+            # Whoever captions a million clips writes some that are too long: their beginning has to do.
+            caption = beginning(self.model, self.text, caption)
         size: dict[str, Any] = {"rows": rows, "columns": columns, "fps": self.fps}
-        words = words_of(self.model, self.text, [read], **size, continues=first > 0)
+        words = words_of(self.model, self.text, [caption], **size, continues=first > 0)
         pictures, kinds, times = self._given(element, codes, rng)
         sound = self._sound(element["sound"], first)
         heard = sound if self.task == "hears" else sound[:0]
         prefix: Prefix = jax.tree.map(lambda leaf: leaf[0], words)
         prefix = prefix.replace(codes=pictures, kinds=kinds, times=times, sound=heard)
-        sample = {"prefix": prefix, "codes": ClipCodes(video=codes, sound=sound)}
-        return sample | {"told": self._pieces(told)} if self.tell else sample
-
-    def _pieces(self, caption: str) -> np.ndarray:
-        """int32 `[text slots]`, the pieces of a caption, -1 beyond them."""
-        pieces = np.full(self.model.text_slots, -1, np.int32)
-        ids = cast(TextTokenizer, self.text).encode(caption) if caption else []
-        pieces[: len(ids)] = ids
-        return pieces
+        return {"prefix": prefix, "codes": ClipCodes(video=codes, sound=sound)}
 
     def _sound(self, track: np.ndarray, first: int) -> np.ndarray:
         """int32 `[S, L]`, what sounds beside the latent frames from `first` on; -1 for a clip without a track."""

@@ -11,19 +11,21 @@ from reelm.cli_paths import check_input, check_model
 
 @dataclass(frozen=True, kw_only=True)
 class Describe:
-    """Find the words that fit a video or a picture: those under which the model would likeliest make it."""
+    """Find words for a video, a picture or a sound: a prompt for it."""
 
-    video: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="FILE")]
-    """File to read; its first half second or so is looked at."""
-    words: tuple[str, ...] | None = None
-    """Words to choose from, "up" "to the left"; the default is those that the model learned from its captions."""
+    video: Annotated[tyro.conf.Positional[Path | None], tyro.conf.arg(metavar="FILE")] = None
+    """Video or picture to read; its first half second or so is looked at, and heard."""
+    audio: Path | None = None
+    """Sound to read instead; its first half second or so is heard."""
     model: str | None = None
     """Shipped model or model folder; the default is "demo"."""
 
     def run(self) -> None:
-        check_input(self.video)
+        for path in (self.video, self.audio):
+            if path is not None:
+                check_input(path)
         check_model(self.model)
 
         import reelm
 
-        print(reelm.load(self.model).describe(self.video, self.words))
+        print(reelm.load(self.model).describe(self.video, audio=self.audio))

@@ -23,6 +23,8 @@ class Export:
     """Folder of the text encoder that the language model was trained with, where it is no longer where it was."""
     lm: Path | None = None
     """Folder of `reelm train lm`; without it the model can reconstruct and tokenize, and not generate."""
+    describer: Path | None = None
+    """Folder of `reelm train describer`, for a model that says what a clip is called."""
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
     """Folder to write."""
     dtype: Literal["int8", "bfloat16", "float32"] = "float32"
@@ -35,7 +37,7 @@ class Export:
     """Frames of a clip where a call does not name their number; the default is 17."""
 
     def run(self) -> None:
-        for folder in (self.video_tokenizer, self.audio_tokenizer, self.lm):
+        for folder in (self.video_tokenizer, self.audio_tokenizer, self.lm, self.describer):
             if folder is not None and not folder.is_dir() and str(folder) not in shipped.names():
                 raise RequestError(f"there is no folder {folder}; name the --workdir of a training, or a model")
         if self.output.is_file():
@@ -51,6 +53,7 @@ class Export:
             self.lm,
             self.output,
             audio_tokenizer=self.audio_tokenizer,
+            describer=self.describer,
             text_encoder=self.text_encoder,
             dtype=self.dtype,
             cfg_scale=self.cfg_scale,

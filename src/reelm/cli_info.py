@@ -123,6 +123,8 @@ def _parameters(stage: str, config: Any) -> int:
         from reelm.tokenizer.video import init_params
     elif stage == "audio-tokenizer":
         from reelm.tokenizer.audio import init_params
+    elif stage == "describer":
+        from reelm.lm.describer import init_params
     else:
         from reelm.lm.transformer import init_params
     shapes = jax.eval_shape(partial(init_params, config), jax.random.key(0))

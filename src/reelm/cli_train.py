@@ -10,7 +10,7 @@ from reelm.tokenizer.request import RequestError
 
 _DRY_RUN = "Make two steps, say what the run will be like, and leave the first batch as a picture in the workdir."
 
-Stage = Literal["video-tokenizer", "audio-tokenizer", "lm"]
+Stage = Literal["video-tokenizer", "audio-tokenizer", "lm", "describer"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +91,8 @@ def _train(stage: str, settings: Any, workdir: Path, cluster: Any) -> None:
         from reelm.train.video_tokenizer import train
     elif stage == "audio-tokenizer":
         from reelm.train.audio_tokenizer import train
+    elif stage == "describer":
+        from reelm.train.describer import train
     else:
         from reelm.train.lm import train
     from reelm.train.cluster import joined

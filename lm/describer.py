@@ -1,0 +1,157 @@
+"""The describer: a small net that reads the first codes of a clip and finds the words of its caption in them.
+
+In: codes of pictures, of sound, or of both. Out: for each word that it knows, or for words that say the same, how
+likely it is said of the clip. It is trained for just this (`train/describer.py`), which tells far more surely what is
+seen and heard than asking under which words the language model would have made it: that knows its own voices, not those
+of strangers. Pictures and sound are read apart and joined at the end, so that either may be missing.
+"""
+
+from dataclasses import dataclass, field
+from typing import cast
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from reelm.tokenizer.audio_convolution import NORM_EPSILON
+from reelm.tokenizer.request import RequestError
+
+from .stream import audio_frames
+
+_LIKELY = 0.35  # least chance of a word that is said: a name that is not quite sure is better than none
+_FAR_MORE = 3.0  # times its usual odds: what is said of many clips anyway tells nothing of one
+
+
+@dataclass(frozen=True, kw_only=True)
+class DescriberConfig:
+    """Sizes of a describer.
+
+    Attributes:
+        words: that it knows, those together that say the same, the one to say first; () until they are taken from the
+            captions it is trained on.
+        usual: share of clips that each of them is said of.
+        bits: sign bits of a video code.
+        sound_levels, sound_bits: codes of an audio frame, and sign bits of each; 0 levels for pictures alone.
+        sound_frames: audio frames beside the stream's first latent frame, and beside each later one.
+        frames: latent frames that are read: in the second one things have moved.
+        width, blocks: of either part.
+    """
+
+    words: tuple[tuple[str, ...], ...] = ()
+    usual: tuple[float, ...] = ()
+    bits: int = 18
+    sound_levels: int = 0
+    sound_bits: int = 8
+    sound_frames: tuple[int, int] = (0, 0)
+    frames: int = 2
+    width: int = 56
+    blocks: int = 4
+
+    def __post_init__(self):
+        for name in ("words", "usual", "sound_frames"):  # lists come from JSON; a config must hash
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        object.__setattr__(self, "words", tuple(map(tuple, self.words)))
+
+    @property
+    def audio_frames(self) -> int:
+        """Audio frames that are read."""
+        return audio_frames(self.sound_frames, self.frames)
+
+
+class _Block(nn.Module):
+    """A residual convolution over all axes but the first and the last, and a mixing of channels."""
+
+    kernel: int
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        kernel = (self.kernel,) * (x.ndim - 2)
+        y = nn.gelu(nn.Conv(x.shape[-1], kernel, name="mix_places")(nn.LayerNorm(NORM_EPSILON, name="norm")(x)))
+        return x + nn.Dense(x.shape[-1], name="mix_channels")(y)
+
+
+class DescriberNet(nn.Module):
+    """Log-odds float32 `[B, words]` of pictures int32 `[B, t, h, w]` and audio frames `[B, S, L]`, -1 for none."""
+
+    config: DescriberConfig
+
+    @nn.compact
+    def __call__(self, video: jax.Array, sound: jax.Array, dropout: float = 0.0) -> jax.Array:
+        config, drop = self.config, nn.Dropout(dropout, deterministic=not dropout)
+        # The latent frames of a place become channels: what moved shows as their difference.
+        seen = jnp.moveaxis(_signs(video, config.bits), 1, 3).reshape(*video.shape[:1], *video.shape[2:], -1)
+        seen = nn.gelu(nn.Dense(3 * config.width, name="codes")(seen))
+        seen = drop(nn.Dense(config.width, name="picture")(seen))
+        for i in range(config.blocks):
+            seen = _Block(3, name=f"picture_{i}")(seen)
+        pooled = [seen.mean((1, 2)), seen.max((1, 2))]
+        if config.sound_levels:
+            heard = _signs(sound, config.sound_bits).reshape(*sound.shape[:2], -1)
+            heard = drop(nn.Dense(config.width, name="sound")(heard))
+            for i in range(config.blocks):
+                heard = _Block(5, name=f"sound_{i}")(heard)
+            pooled += [heard.mean(1), heard.max(1)]
+        return nn.Dense(len(config.words), name="words")(drop(jnp.concatenate(pooled, axis=-1)))
+
+
+def _signs(ids: jax.Array, bits: int) -> jax.Array:
+    """The bits of codes as -1 and 1 `[..., bits]`; 0 where there is no code."""
+    signs = 2.0 * ((ids[..., None] >> jnp.arange(bits)) & 1) - 1.0
+    return jnp.where(ids[..., None] >= 0, signs, 0.0)
+
+
+def init_params(config: DescriberConfig, key: jax.Array) -> dict:
+    """Fresh parameters, nested dict of float32."""
+    video = jnp.zeros((1, config.frames, 1, 1), jnp.int32)
+    sound = jnp.zeros((1, config.audio_frames, config.sound_levels), jnp.int32)
+    return cast(dict, DescriberNet(config).init(key, video, sound)["params"])
+
+
+@dataclass(frozen=True, eq=False)
+class Describer:
+    """A trained describer."""
+
+    config: DescriberConfig
+    params: dict = field(repr=False)
+
+    def __call__(self, video: np.ndarray | None, sound: np.ndarray | None) -> dict[str, float]:
+        """How likely each word is said of a clip; of words that say the same the first stands for all.
+
+        Args:
+            video: int32 `[t, h, w]`, the clip's first latent frames; None where nothing is seen.
+            sound: int32 `[S, L]`, the sound from its beginning; None where nothing is heard.
+
+        Raises:
+            RequestError: neither, or sound alone for a describer of pictures alone.
+        """
+        config = self.config
+        if video is None and (sound is None or not config.sound_levels):
+            raise RequestError("there is nothing to describe that this model could see or hear")
+        seen = np.full((config.frames, *((1, 1) if video is None else video.shape[1:])), -1, np.int32)
+        heard = np.full((config.audio_frames, config.sound_levels), -1, np.int32)
+        for codes, room in ((video, seen), (sound if config.sound_levels else None, heard)):
+            if codes is not None:
+                room[: len(codes)] = codes[: len(room)]
+        odds = np.asarray(_apply(config, self.params, seen[None], heard[None]))[0]
+        return {words[0]: float(chance) for words, chance in zip(config.words, 1 / (1 + np.exp(-odds)), strict=True)}
+
+    def likely(self, video: np.ndarray | None, sound: np.ndarray | None) -> list[str]:
+        """The words that are likely of a clip, and far more so than of others, the likeliest first; see `__call__`."""
+        chances = self(video, sound)
+        odds = lambda chance: chance / max(1 - chance, 1e-9)  # noqa: E731
+        usual = {words[0]: share for words, share in zip(self.config.words, self.config.usual, strict=True)}
+        told = [
+            word
+            for word, chance in chances.items()
+            if chance >= _LIKELY and odds(chance) >= _FAR_MORE * odds(usual[word])
+        ]
+        return sorted(told, key=lambda word: -chances[word])
+
+
+def log_odds(config: DescriberConfig, params: dict, video: jax.Array, sound: jax.Array) -> jax.Array:
+    """See `DescriberNet`."""
+    return cast(jax.Array, DescriberNet(config).apply({"params": params}, video, sound))
+
+
+_apply = jax.jit(log_odds, static_argnums=0)

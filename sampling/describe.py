@@ -1,0 +1,60 @@
+"""Words for a clip or a sound that has none: a prompt for it.
+
+In: codes of pictures, of sound, or both. Out: words. The model's describer says which words are likely, its language
+model in what order: that in which it finds the pictures likeliest.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import jax
+import numpy as np
+
+from reelm.lm.likelihood import cross_entropy
+from reelm.lm.prefix import ClipCodes
+from reelm.lm.stream import audio_frames
+from reelm.lm.words import words_of
+from reelm.tokenizer.request import RequestError
+
+if TYPE_CHECKING:
+    from .model import LanguageModel, Model
+
+_ROWS = 16  # prompts compared by one forward; all forwards are of this shape, so that one program serves them
+
+
+def describe(model: "Model", video: np.ndarray, sound: np.ndarray | None, *, fps: float) -> str:
+    """The words that fit what is seen and heard; "" where none is likely.
+
+    Args:
+        video: int32 `[t, h, w]`, a clip's first latent frames; t is 0 for sound alone.
+        sound: int32 `[S, L]`, what is heard from its beginning; None for no sound.
+        fps: of the clip.
+
+    Raises:
+        RequestError: a model without a describer.
+    """
+    if model.describer is None:
+        raise RequestError(f"{model.name!r} has no describer, so it cannot say what a clip is called")
+    seen = video[: model.describer.config.frames]
+    words = model.describer.likely(seen if len(seen) else None, sound)
+    return " ".join(_ordered(model.language_model(), seen, words, fps) if len(seen) else words)
+
+
+def _ordered(lm: "LanguageModel", seen: np.ndarray, words: Sequence[str], fps: float) -> list[str]:
+    """The words in the order that suits pictures `[t, h, w]`: one after the other, each goes where it serves best."""
+    frames, rows, columns = seen.shape
+    silence = np.full((audio_frames(lm.config.sound_frames, frames), lm.config.sound_levels), -1, np.int32)
+    clips = ClipCodes(*(np.broadcast_to(part, (_ROWS, *part.shape)) for part in (seen, silence)))
+    said: list[str] = []
+    for word in words:
+        near = [[*said[:place], word, *said[place:]] for place in range(len(said) + 1)][:_ROWS]
+        if lm.text.count(" ".join(near[0])) > lm.config.text_slots:
+            break
+        prompts = [" ".join(each) for each in near] + [""] * (_ROWS - len(near))
+        prefix = words_of(lm.config, lm.text, prompts, rows=rows, columns=columns, fps=fps)
+        nats = np.sum(_cross_entropy(lm.config, lm.params, prefix, clips).video, axis=(1, 2, 3))
+        said = near[int(nats[: len(near)].argmin())]
+    return said
+
+
+_cross_entropy = jax.jit(cross_entropy, static_argnums=0)

@@ -1,0 +1,213 @@
+"""Training the describer: token sets in, a small net that finds the words of a caption in the codes of its clip.
+
+`reelm train describer CONFIG --workdir DIR` ends here. A step reads the first codes of some clips and asks of every
+word whether any caption of the clip has it. Of some clips only the pictures are read, of some only the sound.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from itertools import combinations
+from pathlib import Path
+from typing import Any, cast
+
+import grain
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from reelm.lm import sharding
+from reelm.lm.describer import Describer, DescriberConfig, DescriberNet, init_params
+from reelm.lm.mesh import MeshSpec
+from reelm.sampling.model_folder import load
+from reelm.tokenizer.codes import bits_to_ids
+from reelm.tokenizer.request import RequestError
+
+from . import feed, loop, state
+from .checkpoints import restore_params
+from .feed import Feed
+from .loop import LoopConfig
+from .mixture import Bucket, Stage, mixture
+from .optimizer import OptimizerConfig, make_step
+from .remote import fetched
+from .state import TrainState
+from .throughput import Load
+from .tokens import TokenSample, TokenSource, open_tokens
+
+_READ_FOR_WORDS = 10_000  # samples whose captions decide which words are known
+_WORD = re.compile(r"[\w'-]+")
+_RARE, _COMMON = 0.001, 0.5  # share of clips a word is said of: one of fewer is not learned, one of more tells nothing
+_AGREED = 0.6  # least share of a clip's captions that have a word which one has: facts are repeated, phrases are not
+# Words that say the same are said of one clip so many times as often as by chance, and so seldom in one caption of it.
+_TOGETHER, _SELDOM = 2.0, 0.01
+
+
+@dataclass(frozen=True, kw_only=True)
+class DescriberRun:
+    """Everything that decides a run; `reelm train describer` overrides any field by its dotted name.
+
+    Attributes:
+        model: sizes of the net; its words are taken from the captions where it names none.
+        tokens: folders that `reelm data tokenize` wrote, all by one tokenizer, whose codes the net reads.
+        seen_alone, heard_alone: share of clips of which only the pictures, or only the sound, are read.
+        corrupt: largest share of bits that are read wrong, so that what matters is not learned from a single one.
+        dropout: share of features left out.
+        mesh: the devices.
+    """
+
+    model: DescriberConfig = field(default_factory=DescriberConfig)
+    tokens: tuple[Path, ...] = (Path("tokens"),)
+    seen_alone: float = 0.5
+    heard_alone: float = 0.25
+    corrupt: float = 0.1
+    dropout: float = 0.15
+    batch_size: int = 64
+    optimizer: OptimizerConfig = field(default_factory=lambda: OptimizerConfig(learning_rate=3e-3, weight_decay=0.05))
+    mesh: MeshSpec = field(default_factory=MeshSpec)
+    loop: LoopConfig = field(default_factory=lambda: LoopConfig(steps=8_000))
+
+
+class ToDescribe(grain.transforms.RandomMap):
+    """A token sample -> {"video" int32 `[t, h, w]`, "sound" int32 `[S, L]`, "said" float32 `[words]`}.
+
+    Codes are -1 where nothing is to be seen or heard.
+    """
+
+    def __init__(self, run: DescriberRun):
+        self.run = run
+
+    def random_map(self, element: TokenSample, rng: np.random.Generator) -> Any:
+        config = self.run.model
+        video = element["video"][: config.frames].copy()
+        sound = np.full((config.audio_frames, config.sound_levels), -1, np.int32)
+        if config.sound_levels and len(element["sound"]) >= len(sound):
+            sound[:] = element["sound"][: len(sound)]
+            which = rng.random()
+            if which < self.run.seen_alone:
+                sound[:] = -1
+            elif which < self.run.seen_alone + self.run.heard_alone:
+                video[:] = -1
+        there = set().union(*words_in(element))
+        said = np.array([not there.isdisjoint(words) for words in config.words], np.float32)
+        return {"video": video, "sound": sound, "said": said}
+
+
+def words_in(sample: TokenSample) -> list[set[str]]:
+    """The words of each caption of a clip."""
+    return [set(_WORD.findall(caption.lower())) for caption in sample["captions"]]
+
+
+def telling_words(source: TokenSource) -> tuple[tuple[tuple[str, ...], ...], tuple[float, ...]]:
+    """(words of captions that tell one clip from another, those together that say the same; share of clips of each).
+
+    Words that come and go with the phrase are left out. Two words say the same when they are said of the same clips and
+    hardly ever in one caption, as "7" and "seven"; of those the most frequent stands first. RequestError when no word
+    tells anything.
+    """
+    clips = [words_in(source[i]) for i in range(min(len(source), _READ_FOR_WORDS))]
+    said = Counter(word for captions in clips for word in set().union(*captions))
+    words = {word for word, times in said.items() if _RARE * len(clips) <= times <= _COMMON * len(clips)}
+    if not words:
+        raise RequestError("no word of the captions tells one clip from another")
+    of_clips = Counter(pair for captions in clips for pair in _pairs(set().union(*captions) & words))
+    of_captions = Counter(pair for captions in clips for pair in {p for each in captions for p in _pairs(each & words)})
+    group = {word: {word} for word in words}
+    for (one, other), times in of_clips.items():
+        by_chance = said[one] * said[other] / len(clips)
+        if times >= _TOGETHER * by_chance and of_captions[one, other] <= _SELDOM * times:
+            both = group[one] | group[other]
+            group |= dict.fromkeys(both, both)
+    groups = sorted({tuple(sorted(each, key=lambda word: (-said[word], word))) for each in group.values()})
+    # [clips, groups]: the share of captions that have one of the words.
+    shares = np.array(
+        [[np.mean([not caption.isdisjoint(each) for caption in captions]) for each in groups] for captions in clips]
+    )
+    there = np.count_nonzero(shares, axis=0)
+    agreed = {each for each, share in zip(groups, shares.sum(axis=0) / there, strict=True) if share >= _AGREED}
+    usual = dict(zip(groups, (there / len(clips)).tolist(), strict=True))
+    return tuple(sorted(agreed)), tuple(usual[each] for each in sorted(agreed))
+
+
+def _pairs(words: set[str]) -> Iterator[tuple[str, str]]:
+    return combinations(sorted(words), 2)
+
+
+def make_loss(run: DescriberRun):
+    """`(params, batch, key, step) -> (loss, metrics)`: nats a clip, and the share of words decided rightly."""
+
+    def loss(params: dict, batch: Mapping[str, jax.Array], key: jax.Array, step: jax.Array) -> tuple[jax.Array, dict]:
+        video_key, sound_key, drop_key = jax.random.split(key, 3)
+        video = _misread(batch["video"], video_key, run.model.bits, run.corrupt)
+        sound = _misread(batch["sound"], sound_key, run.model.sound_bits, run.corrupt)
+        net = DescriberNet(run.model)
+        out = net.apply({"params": params}, video, sound, run.dropout, rngs={"dropout": drop_key})
+        odds = cast(jax.Array, out)
+        nats = optax.sigmoid_binary_cross_entropy(odds, batch["said"])
+        return jnp.mean(jnp.sum(nats, axis=-1)), {"decided": jnp.mean((odds > 0) == (batch["said"] > 0.5))}
+
+    return loss
+
+
+def _misread(ids: jax.Array, key: jax.Array, bits: int, most: float) -> jax.Array:
+    """Codes `[B, ...]` with some bits flipped, a share of 0 to `most` of each clip's."""
+    share_key, bit_key = jax.random.split(key)
+    share = jax.random.uniform(share_key, (len(ids), *[1] * ids.ndim), maxval=most)
+    flips = jax.random.uniform(bit_key, (*ids.shape, bits)) < share
+    return jnp.where(ids >= 0, ids ^ bits_to_ids(flips), ids)
+
+
+def train(run: DescriberRun, workdir: Path) -> TrainState:
+    """Runs or resumes the training in `workdir`; see `loop.run` for what is written and what is raised."""
+    first = open_tokens(run.tokens[0]) if run.tokens else None
+    if first is None:
+        raise RequestError("there are no tokens to train on; name folders that reelm data tokenize wrote")
+    sources = [first, *(open_tokens(folder, first.index.tokenizer_hash) for folder in run.tokens[1:])]
+    _check_sound(run.model, sources)
+    if not run.model.words:
+        words, usual = telling_words(first)
+        run = replace(run, model=replace(run.model, words=words, usual=usual))
+    mesh = run.mesh.build()
+    feed.check_size("batch_size", run.batch_size, mesh)
+    stage = Stage(buckets=(Bucket(frames=run.model.frames, batch_size=run.batch_size),))
+    transform = ToDescribe(run)
+    batches = mixture([stage], sources, lambda *_: transform, seed=run.loop.seed, **feed.share(mesh)._asdict())
+    optimizer = run.optimizer.build(run.loop.steps)
+    initial = state.create(init_params(run.model, jax.random.key(run.loop.seed)), optimizer, run.loop.seed)
+    layout = sharding.of_state(initial, mesh)
+    return loop.run(
+        run.loop,
+        jax.device_put(initial, layout),
+        make_step(make_loss(run), optimizer, run.optimizer.ema, layout),
+        Feed(batches, mesh),
+        workdir,
+        load=lambda batch: Load(len(batch["said"])),
+        preview=lambda batch: [],
+        resolved={**asdict(run), "token_sets": [asdict(source.index) for source in sources]},
+        label="describer",
+    )
+
+
+def open_describer(where: str | Path) -> tuple[Describer, str | None]:
+    """(the describer of a training's folder, a model folder or a shipped model, the hash of its codes' tokenizer)."""
+    where = fetched(where)
+    if not Path(where, "checkpoints").is_dir():
+        model = load(str(where))
+        if model.describer is None:
+            raise RequestError(f"the model {str(where)!r} has no describer")
+        return model.describer, model.video_tokenizer.hash
+    params, _, config = restore_params(Path(where))
+    if "words" not in config.get("model", {}):
+        raise RequestError(f"{where} holds the training of something else than a describer")
+    return Describer(DescriberConfig(**config["model"]), params), config["token_sets"][0]["tokenizer_hash"]
+
+
+def _check_sound(model: DescriberConfig, sources: list[TokenSource]) -> None:
+    """RequestError unless a describer that hears gets codes of its sound."""
+    wanted = (model.sound_levels, model.sound_bits, model.sound_frames)
+    for source in sources:
+        made = source.index.sound
+        there = None if made is None else (made.levels, made.bits, tuple(made.frames))
+        if model.sound_levels and there != wanted:
+            raise RequestError(f"the tokens' levels, bits and frames of sound are {there}, not {wanted}")
