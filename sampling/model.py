@@ -255,7 +255,7 @@ class Model:
 
         Returns:
             Words that the model's describer finds likely, in the order that its language model likes best, such as
-            "red right 7"; "" where none is likely.
+            "red right seven"; "" where none is likely.
 
         Raises:
             RequestError: neither or both, a file that cannot be read, or a model without a describer.

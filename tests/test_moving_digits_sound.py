@@ -8,7 +8,16 @@ import pytest
 from reelm.train import moving_digits
 from reelm.train.mnist import load as load_digits
 from reelm.train.moving_digits import DIGIT_SIZE, FPS, SIZE, SPLITS, Mover, Scene
-from reelm.train.moving_digits_sound import SILENT_WORDS, bounces, example, soundtrack, tick, voices_for
+from reelm.train.moving_digits_sound import (
+    SILENT_WORDS,
+    _microphone,
+    _through,
+    bounces,
+    example,
+    soundtrack,
+    tick,
+    voices_for,
+)
 from reelm.train.voices import VOICES_RATE, from_mu_law, load, to_mu_law
 
 DIGITS = load_digits("train", "compact")
@@ -119,3 +128,21 @@ def test_clips_never_change_between_releases():
     track, said = (clip["audio"] * 32768).astype(np.int16), "\n".join(clip["captions"])
     digest = hashlib.sha256(track.tobytes() + said.encode()).hexdigest()
     assert digest[:16] == "82d2fdbe049a0b8f"
+
+
+def test_a_microphone_weighs_frequencies_and_nothing_else():
+    recording = load("train").recording(0).astype(float)
+    np.testing.assert_allclose(_through(np.ones(256), recording), recording, atol=1e-9)
+    tone = np.sin(2 * np.pi * 1_000 * np.arange(4_000) / 8_000)  # a quarter of the way up to 4 kHz
+    gains = np.linspace(0.5, 2.5, 256)
+    np.testing.assert_allclose(_through(gains, tone)[500:-500], tone[500:-500], atol=0.02)
+    assert np.ptp(20 * np.log10(_microphone(np.random.default_rng(0)))) > 3
+
+
+@pytest.mark.parametrize("split", SPLITS)
+def test_training_alone_varies_its_voices(split):
+    clip = example(split, 4, 9)
+    rng = np.random.default_rng([1, SPLITS.index(split), 4])
+    assert rng.random() > 0.1  # this clip is not silent
+    sound = soundtrack(clip["scene"], 9, voices_for(split), rng, varied=split == "train")
+    np.testing.assert_array_equal(clip["audio"], sound)
