@@ -52,6 +52,8 @@ class DescriberConfig:
         for name in ("words", "usual", "sound_frames"):  # lists come from JSON; a config must hash
             object.__setattr__(self, name, tuple(getattr(self, name)))
         object.__setattr__(self, "words", tuple(map(tuple, self.words)))
+        if len(self.words) != len(self.usual):
+            raise RequestError(f"there are {len(self.usual)} usual shares for {len(self.words)} words")
 
     @property
     def audio_frames(self) -> int:
