@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from reelm.tokenizer.codes import CodeSpec
 from reelm.tokenizer.request import RequestError
 
 from .prefix import ClipCodes, Prefix
-from .stream import HEAD, Group, Layout
+from .stream import HEAD, Group, Layout, audio_frames
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +76,10 @@ class LMConfig:
     def code(self) -> CodeSpec:
         """The code of a picture."""
         return CodeSpec(bits=self.bits)
+
+    def no_track(self, latent_frames: int) -> np.ndarray:
+        """Codes int32 `[S, L]` beside that many latent frames of a clip without sound."""
+        return np.full((audio_frames(self.sound_frames, latent_frames), self.sound_levels), -1, np.int32)
 
     def split(self, group: Group) -> tuple[int, ...]:
         """Bits of each sub-token of a code."""

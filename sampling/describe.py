@@ -7,14 +7,13 @@ model in what order: that in which it finds the pictures likeliest.
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import jax
 import numpy as np
 
-from reelm.lm.likelihood import cross_entropy
 from reelm.lm.prefix import ClipCodes
-from reelm.lm.stream import audio_frames
 from reelm.lm.words import words_of
 from reelm.tokenizer.request import RequestError
+
+from .score import nats_of
 
 if TYPE_CHECKING:
     from .model import LanguageModel, Model
@@ -43,8 +42,7 @@ def describe(model: "Model", video: np.ndarray, sound: np.ndarray | None, *, fps
 def _ordered(lm: "LanguageModel", seen: np.ndarray, words: Sequence[str], fps: float) -> list[str]:
     """The words in the order that suits pictures `[t, h, w]`: one after the other, each goes where it serves best."""
     frames, rows, columns = seen.shape
-    silence = np.full((audio_frames(lm.config.sound_frames, frames), lm.config.sound_levels), -1, np.int32)
-    clips = ClipCodes(*(np.broadcast_to(part, (_ROWS, *part.shape)) for part in (seen, silence)))
+    clips = ClipCodes(*(np.broadcast_to(part, (_ROWS, *part.shape)) for part in (seen, lm.config.no_track(frames))))
     said: list[str] = []
     for word in words:
         near = [[*said[:place], word, *said[place:]] for place in range(len(said) + 1)][:_ROWS]
@@ -52,9 +50,6 @@ def _ordered(lm: "LanguageModel", seen: np.ndarray, words: Sequence[str], fps: f
             break
         prompts = [" ".join(each) for each in near] + [""] * (_ROWS - len(near))
         prefix = words_of(lm.config, lm.text, prompts, rows=rows, columns=columns, fps=fps)
-        nats = np.sum(_cross_entropy(lm.config, lm.params, prefix, clips).video, axis=(1, 2, 3))
+        nats = np.sum(nats_of(lm.config, lm.params, prefix, clips).video, axis=(1, 2, 3))
         said = near[int(nats[: len(near)].argmin())]
     return said
-
-
-_cross_entropy = jax.jit(cross_entropy, static_argnums=0)

@@ -34,14 +34,11 @@ def score(model: "Model", clip: Clip, prompt: str | None) -> np.ndarray:
     frames, rows, columns = ids.shape
     if frames > lm.config.frames:
         raise RequestError(f"{frames} latent frames are too many; this model reads up to {lm.config.frames}")
-    codes = ClipCodes.of_video(ids[None])
-    if (track := model.soundtrack) is not None:
-        sound = track.of_clip(clip, frames)
-        none = np.full((track.count(frames), lm.config.sound_levels), -1, np.int32)
-        codes = codes.replace(sound=(none if sound is None else sound)[None])
+    sound = None if model.soundtrack is None else model.soundtrack.of_clip(clip, frames)
+    codes = ClipCodes(video=ids[None], sound=(lm.config.no_track(frames) if sound is None else sound)[None])
     words = words_of(lm.config, lm.text, [prompt or ""], rows=rows, columns=columns, fps=clip.fps)
-    nats = _cross_entropy(lm.config, lm.params, words, codes)
+    nats = nats_of(lm.config, lm.params, words, codes)
     return -np.asarray(nats.video[0])
 
 
-_cross_entropy = jax.jit(cross_entropy, static_argnums=0)
+nats_of = jax.jit(cross_entropy, static_argnums=0)

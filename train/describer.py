@@ -33,8 +33,7 @@ from .mixture import Bucket, Stage, mixture
 from .optimizer import OptimizerConfig, make_step
 from .remote import fetched
 from .state import TrainState
-from .throughput import Load
-from .tokens import TokenSample, TokenSource, open_tokens
+from .tokens import TokenSample, TokenSource, check_sound, open_all
 
 _READ_FOR_WORDS = 10_000  # samples whose captions decide which words are known
 _WORD = re.compile(r"[\w'-]+")
@@ -160,14 +159,11 @@ def _misread(ids: jax.Array, key: jax.Array, bits: int, most: float) -> jax.Arra
 
 def train(run: DescriberRun, workdir: Path) -> TrainState:
     """Runs or resumes the training in `workdir`; see `loop.run` for what is written and what is raised."""
-    first = open_tokens(run.tokens[0]) if run.tokens else None
-    if first is None:
-        raise RequestError("there are no tokens to train on; name folders that reelm data tokenize wrote")
-    sources = [first, *(open_tokens(folder, first.index.tokenizer_hash) for folder in run.tokens[1:])]
-    _check_sound(run.model, sources)
-    if not run.model.words:
-        words, usual = telling_words(first)
-        run = replace(run, model=replace(run.model, words=words, usual=usual))
+    sources, model = open_all(run.tokens), run.model
+    check_sound(sources, levels=model.sound_levels, bits=model.sound_bits, frames=model.sound_frames)
+    if not model.words:
+        words, usual = telling_words(sources[0])
+        run = replace(run, model=replace(model, words=words, usual=usual))
     mesh = run.mesh.build()
     feed.check_size("batch_size", run.batch_size, mesh)
     stage = Stage(buckets=(Bucket(frames=run.model.frames, batch_size=run.batch_size),))
@@ -182,7 +178,6 @@ def train(run: DescriberRun, workdir: Path) -> TrainState:
         make_step(make_loss(run), optimizer, run.optimizer.ema, layout),
         Feed(batches, mesh),
         workdir,
-        load=lambda batch: Load(len(batch["said"])),
         preview=lambda batch: [],
         resolved={**asdict(run), "token_sets": [asdict(source.index) for source in sources]},
         label="describer",
@@ -201,13 +196,3 @@ def open_describer(where: str | Path) -> tuple[Describer, str | None]:
     if "words" not in config.get("model", {}):
         raise RequestError(f"{where} holds the training of something else than a describer")
     return Describer(DescriberConfig(**config["model"]), params), config["token_sets"][0]["tokenizer_hash"]
-
-
-def _check_sound(model: DescriberConfig, sources: list[TokenSource]) -> None:
-    """RequestError unless a describer that hears gets codes of its sound."""
-    wanted = (model.sound_levels, model.sound_bits, model.sound_frames)
-    for source in sources:
-        made = source.index.sound
-        there = None if made is None else (made.levels, made.bits, tuple(made.frames))
-        if model.sound_levels and there != wanted:
-            raise RequestError(f"the tokens' levels, bits and frames of sound are {there}, not {wanted}")

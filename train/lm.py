@@ -41,7 +41,7 @@ from .optimizer import OptimizerConfig, make_step
 from .samples import ToSample
 from .state import TrainState
 from .throughput import Load
-from .tokens import TokenSource, open_tokens
+from .tokens import TokenSource, check_sound, open_all
 from .video_tokenizer import open_tokenizer
 from .words import check_encoder, embed, open_text, text_tokenizer
 
@@ -156,8 +156,9 @@ def train(run: LMRun, workdir: Path) -> TrainState:
     """Runs or resumes the training in `workdir`; see `loop.run` for what is written and what is raised."""
     tokenizer = None if run.video_tokenizer is None else open_tokenizer(run.video_tokenizer)
     audio = None if run.audio_tokenizer is None else open_audio_tokenizer(run.audio_tokenizer)
-    sources = _open_all(run.tokens, tokenizer and tokenizer.hash)
-    _check_sound(run.model, sources, audio and audio.hash)
+    sources = open_all(run.tokens, tokenizer and tokenizer.hash)
+    levels, bits, frames = run.model.sound_levels, run.model.sound_bits, run.model.sound_frames
+    check_sound(sources, levels=levels, bits=bits, frames=frames, audio_hash=audio and audio.hash)
     longest = max(bucket.frames for stage in run.stages for bucket in stage.buckets)
     if longest > run.model.frames:
         raise RequestError(f"a bucket has {longest} latent frames; the model takes {run.model.frames}")
@@ -165,7 +166,7 @@ def train(run: LMRun, workdir: Path) -> TrainState:
     check_mesh(run.model, dict(mesh.shape))
     check_batches(run, sharding.batch_parts(mesh))
     text, there = _start(run, sources, workdir)
-    held_back = _open_all(run.held_out, sources[0].index.tokenizer_hash) if run.held_out else []
+    held_back = open_all(run.held_out, sources[0].index.tokenizer_hash) if run.held_out else []
     embed(run.model, text, [*sources, *held_back])
 
     share = feed.share(mesh)._asdict()
@@ -276,30 +277,3 @@ def _start(run: LMRun, sources: Sequence[TokenSource], workdir: Path) -> tuple[T
         check_encoder(text, start.encoder_hash, run.start_from)
     # A kind of prefix that the other never saw is learned from nothing.
     return text, start.params
-
-
-def _check_sound(model: LMConfig, sources: Sequence[TokenSource], audio_hash: str | None) -> None:
-    """RequestError unless a model with sound gets codes of its sound, all by one tokenizer, with that hash if any."""
-    if not model.sound_levels:
-        return
-    wanted = (model.sound_levels, model.sound_bits, model.sound_frames)
-    for source in sources:
-        made = source.index.sound
-        if made is None:
-            raise RequestError("the model has sound and the tokens have none; tokenize with --audio-tokenizer")
-        if (there := (made.levels, made.bits, made.frames)) != wanted:
-            raise RequestError(f"the tokens' levels, bits and frames of sound are {there}, the model wants {wanted}")
-        first = audio_hash or (sources[0].index.sound or made).tokenizer_hash
-        if made.tokenizer_hash != first:
-            raise RequestError(
-                f"the tokens' sound was made by audio tokenizer {made.tokenizer_hash[:12]}, not {first[:12]}; "
-                "tokenize the clips again"
-            )
-
-
-def _open_all(folders: Sequence[Path], tokenizer_hash: str | None) -> list[TokenSource]:
-    """The token sets; RequestError unless one tokenizer, with that hash if one is given, made them all."""
-    if not folders:
-        raise RequestError("there are no tokens to train on; name folders that reelm data tokenize wrote")
-    first = open_tokens(folders[0], tokenizer_hash)
-    return [first, *(open_tokens(folder, first.index.tokenizer_hash) for folder in folders[1:])]

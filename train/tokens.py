@@ -209,6 +209,43 @@ def open_tokens(directory: Path, tokenizer_hash: str | None = None) -> TokenSour
     return TokenSource(index, ArrayRecordDataSource([str(directory / file) for file, _, _ in index.shards()]))
 
 
+def open_all(folders: Sequence[Path], tokenizer_hash: str | None = None) -> list[TokenSource]:
+    """The token sets; RequestError unless one tokenizer, with that hash if one is given, made them all."""
+    if not folders:
+        raise RequestError("there are no tokens to train on; name folders that reelm data tokenize wrote")
+    first = open_tokens(folders[0], tokenizer_hash)
+    return [first, *(open_tokens(folder, first.index.tokenizer_hash) for folder in folders[1:])]
+
+
+def check_sound(
+    sources: Sequence[TokenSource],
+    *,
+    levels: int,
+    bits: int,
+    frames: tuple[int, int],
+    audio_hash: str | None = None,
+) -> None:
+    """RequestError unless a model with sound gets codes of its sound, all by one tokenizer, with that hash if any.
+
+    levels, bits, frames: of the model, see `SoundIndex`; one of 0 levels takes any tokens.
+    """
+    if not levels:
+        return
+    wanted = (levels, bits, frames)
+    for source in sources:
+        made = source.index.sound
+        if made is None:
+            raise RequestError("the model has sound and the tokens have none; tokenize with --audio-tokenizer")
+        if (there := (made.levels, made.bits, made.frames)) != wanted:
+            raise RequestError(f"the tokens' levels, bits and frames of sound are {there}, the model wants {wanted}")
+        first = audio_hash or (sources[0].index.sound or made).tokenizer_hash
+        if made.tokenizer_hash != first:
+            raise RequestError(
+                f"the tokens' sound was made by audio tokenizer {made.tokenizer_hash[:12]}, not {first[:12]}; "
+                "tokenize the clips again"
+            )
+
+
 def _pack(sample: TokenSample) -> bytes:
     video = np.asarray(sample["video"])
     if video.ndim != 3 or video.dtype != np.int32:
