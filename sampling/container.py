@@ -167,6 +167,7 @@ def _decoded(
 
     decoder = _decoder(stream)
     count, clock = 0, 0.0
+    rotation, turn = None, None
     try:
         for packet in container.demux(stream):
             if decoder.name == "theora" and packet.pts is not None and not packet.size:
@@ -175,10 +176,14 @@ def _decoded(
                 if frame.is_corrupt:
                     raise RequestError(f"{name} is damaged at frame {count}; repair or re-encode it")
                 check_size(name, frame.height, frame.width)
+                # PyAV before 19 keeps a frame whose side data was asked for until the garbage collector comes: asked
+                # of every frame, a film of large ones would fill the memory.
+                if frame.rotation != rotation:
+                    rotation, turn = frame.rotation, _turn(frame)
                 start = clock if frame.time is None else frame.time
                 known = frame.duration and frame.time_base
                 clock = start + (float(frame.duration * frame.time_base) if known else 1 / fps)
-                yield TimedFrame(start, clock, _pixels(frame, name, fit), _glimpse(frame, name))
+                yield TimedFrame(start, clock, _pixels(frame, name, fit, turn), _glimpse(frame, name))
                 count += 1
     except FFmpegError as error:
         reason = _reason(error)
@@ -199,10 +204,14 @@ def _decoder(stream: "VideoStream") -> "VideoCodecContext":
     return decoder
 
 
-def _pixels(frame: "VideoFrame", name: str, fit: Fit | None) -> Callable[[], Frames]:
-    """How to make them; that a frame is of no size which `fit` takes is said at once."""
+def _turn(frame: "VideoFrame") -> NDArray[np.int32] | None:
+    """The 3x3 display matrix of a frame that is not to be shown as it is stored."""
     matrix = frame.side_data.get("DISPLAYMATRIX")
-    turn = None if matrix is None else np.frombuffer(bytes(matrix), np.int32)
+    return None if matrix is None else np.frombuffer(bytes(matrix), np.int32)
+
+
+def _pixels(frame: "VideoFrame", name: str, fit: Fit | None, turn: NDArray[np.int32] | None) -> Callable[[], Frames]:
+    """How to make them; that a frame is of no size which `fit` takes is said at once."""
     size: dict[str, Any] = {}
     if fit is not None:
         lies = turn is not None and _swaps_axes(turn)
