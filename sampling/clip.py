@@ -100,7 +100,8 @@ class Clip:
         if suffix == ".png":
             write_picture(path, self.video[0], comment=comment, scale=scale)
         else:
-            write_animation(path, self.video, fps=self.fps, comment=comment, scale=scale)
+            seconds = np.arange(frames + 1) / self.fps
+            write_animation(path, self.video, seconds=seconds, comment=comment, scale=scale)
 
     @classmethod
     def open(cls, path: str | os.PathLike[str], *, budget_bytes: int = BUDGET_BYTES) -> "Clip":

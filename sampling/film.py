@@ -1,11 +1,13 @@
 """A film: what `Clip.open` and `Clip.save` are, a frame at a time, so that memory does not grow with the length.
 
-Animations are the exception: they are held whole, as their formats want it.
+Unlike a clip's, its frames have times of their own: phones and recorders of screens write frames when there are some.
+Animations are held whole, as their formats want it.
 """
 
+import logging
 import os
 from collections.abc import Iterator
-from itertools import chain
+from itertools import chain, tee
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,19 +16,23 @@ import numpy as np
 from reelm.tokenizer.request import RequestError
 
 from .clip import Clip
-from .frames import Frames, of_one_size
+from .frames import TimedFrame, evenly, from_zero, of_one_size
 from .layout import Layout, of_comment, to_comment
 from .media import read_note, read_tracks, stream_sound, stream_video
 from .mp4 import write_video
-from .pictures import is_picture
+from .pictures import is_picture, write_animation
 from .sound import Sound
+
+_log = logging.getLogger("reelm")
+
+_EVEN = 5.1e-3  # seconds off an even rate that are none: GIF rounds times to a hundredth
 
 
 class Film(NamedTuple):
     """What a video holds, to be read once."""
 
-    frames: Iterator[Frames]  # uint8 [H,W,3], all of one size
-    fps: float
+    frames: Iterator[TimedFrame]  # all of one size; from second zero on, each shown until the next begins
+    fps: float  # on average, by the header
     sound: Iterator[Sound] | None = None  # pieces float32 [n,C] from the first frame on, perhaps of another length
     sample_rate: int | None = None
 
@@ -41,28 +47,55 @@ def open_film(path: str | os.PathLike[str]) -> Film:
     layout, _ = of_comment(read_note(path))
     if is_picture(path):
         clip = Clip.open(path)
-        return Film(iter(clip.video), clip.fps)
+        if layout is not None:
+            return Film(evenly(clip.video, clip.fps), clip.fps)
+        timed = zip(stream_video(path), clip.video, strict=True)
+        return Film((TimedFrame(frame.start, frame.end, pixels) for frame, pixels in timed), clip.fps)
     fps, heard = read_tracks(path)
     frames = of_one_size(repr(os.fspath(path)), stream_video(path))
     first = next(frames, None)
     if first is None:
         raise RequestError(f"{os.fspath(path)!r} holds no frames; give a video of at least one")
-    pixels = (frame.pixels for frame in chain([first], frames))
-    if layout is not None:
-        pixels = (layout.undone(frame[None])[0] for frame in pixels)
+
+    def seen(frame: TimedFrame) -> TimedFrame:
+        pixels = frame.pixels if layout is None else layout.undone(frame.pixels[None])[0]
+        return TimedFrame(frame.start, frame.end, pixels)
+
+    shown = map(seen, from_zero(chain([first], frames)))
     if heard is None:
-        return Film(pixels, fps)
+        return Film(shown, fps)
     rate, channels = heard
-    return Film(pixels, fps, stream_sound(path, start=first.start, sample_rate=rate, channels=channels), rate)
+    return Film(shown, fps, stream_sound(path, start=first.start, sample_rate=rate, channels=channels), rate)
 
 
 def save_film(path: str | os.PathLike[str], film: Film) -> None:
     """Writes .mp4, .gif, .webp or .png, by the suffix, whole or not at all; raises what `Clip.save` raises."""
     if Path(path).suffix.lower() != ".mp4":
-        sound = film.whole_sound()
-        Clip(np.stack([*film.frames]), film.fps, sound, None if sound is None else film.sample_rate).save(path)
+        _save_animation(path, film)
         return
     first = next(film.frames)
-    layout = Layout(height=first.shape[0], width=first.shape[1], scale=1, fps=float(film.fps))
-    frames, sound = chain([first], film.frames), {"audio": film.sound, "sample_rate": film.sample_rate}
-    write_video(path, frames, fps=film.fps, **sound, comment=to_comment(layout, {}))
+    height, width = first.pixels.shape[:2]
+    comment = to_comment(Layout(height=height, width=width, scale=1, fps=float(film.fps)), {})
+    timed, frames = tee(chain([first], film.frames))
+    write_video(
+        path,
+        (frame.pixels for frame in frames),
+        fps=film.fps,
+        times=((frame.start, frame.end) for frame in timed),
+        audio=film.sound,
+        sample_rate=film.sample_rate,
+        comment=comment,
+    )
+
+
+def _save_animation(path: str | os.PathLike[str], film: Film) -> None:
+    frames, sound = [*film.frames], film.whole_sound()
+    video, seconds = np.stack([frame.pixels for frame in frames]), np.array([frame.start for frame in frames])
+    uneven = np.abs(seconds - np.arange(len(frames)) / film.fps).max() > _EVEN
+    if Path(path).suffix.lower() == ".png" or not uneven:
+        Clip(video, film.fps, sound, None if sound is None else film.sample_rate).save(path)
+        return
+    if sound is not None:
+        _log.warning("%s holds no sound: the film's is left out; save an mp4 to keep it", Path(path).suffix)
+    # No comment that names a rate: whoever opens the file is to take its frames as they come.
+    write_animation(path, video, seconds=np.append(seconds, frames[-1].end))

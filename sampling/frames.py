@@ -72,6 +72,30 @@ def check_budget(name: str, frames: int, height: int, width: int, budget_bytes: 
         )
 
 
+def evenly(frames: Iterable[Frames], fps: float) -> Iterator[TimedFrame]:
+    """Frames [H,W,3] from second zero on, all shown equally long."""
+    return (TimedFrame(index / fps, (index + 1) / fps, frame) for index, frame in enumerate(frames))
+
+
+def from_zero(frames: Iterable[TimedFrame]) -> Iterator[TimedFrame]:
+    """The same footage from second zero on, each frame shown until the next begins.
+
+    Where the file's clock goes back, as between recordings that were joined, it goes on instead.
+    """
+    held: TimedFrame | None = None
+    origin = 0.0  # on the file's clock
+    for frame in frames:
+        if held is None:
+            origin = frame.start
+        else:
+            if frame.start - origin <= held.start:
+                origin = frame.start - held.end
+            yield held.shown(held.start, frame.start - origin)
+        held = frame.shown(frame.start - origin, frame.end - origin)
+    if held is not None:
+        yield held
+
+
 def on_clock(frames: Iterable[TimedFrame], fps: float) -> Iterator[TimedFrame]:
     """The same footage at an even rate, counted from the start of its first frame.
 

@@ -3,13 +3,14 @@
 4:2:0 keeps one colour sample for four pixels. It needs even sides, so an odd last row or column is doubled inside the
 file (`Clip.open` takes it away), and it softens the colour edges of very small pictures, which `scale` prevents: every
 pixel becomes a block of scale x scale. Colours are tagged as BT.601, which is also what readers without regard for
-tags take small pictures for. Frames carry even timestamps from zero and no B-frames, so nothing depends on edit lists.
+tags take small pictures for. Timestamps begin at zero and there are no B-frames, so nothing depends on edit lists.
 """
 
+import math
 import os
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
-from itertools import chain
+from itertools import chain, count
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -33,6 +34,10 @@ DEFAULT_CRF = 12.0
 
 MAX_SIDE = 16384  # x264's own bound
 
+# Ticks a second, or a little more, of frames that have times of their own: coarse enough that an even rate which a
+# file holds in whole milliseconds is even again, fine enough for the ear.
+_TICKS = 500
+
 # Of the rates that AAC has, those that players take.
 AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
 
@@ -45,6 +50,7 @@ def write_video(
     frames: Iterable[Frames],
     *,
     fps: float,
+    times: Iterable[tuple[float, float]] | None = None,
     audio: Sound | Iterator[Sound] | None = None,
     sample_rate: int | None = None,
     comment: str = "",
@@ -56,6 +62,8 @@ def write_video(
     Args:
         frames: uint8 [T,H,W,3], or any iterable of frames [H,W,3] of one size, of which one is held at a time.
         fps: Stored as the nearest fraction with a denominator up to 1001, exact for 30000/1001.
+        times: Seconds from which to which each frame is shown, from zero on, each beginning after the one before; kept
+            to 1 ms. None shows all equally long.
         audio: float32 [S,C], C = 1 or 2, or an iterator of such pieces, of which a few are held at a time; values
             beyond [-1,1] are clipped. It is cut, or continued by silence, to the length of the picture, which the log
             `reelm` says when it is more than a tenth of a second.
@@ -86,18 +94,20 @@ def write_video(
     with replacing(path) as temporary, av.open(os.fspath(temporary), "w", format="mp4", options=options) as container:
         container.metadata["comment"] = comment
         rate = Fraction(fps).limit_denominator(1001)
-        picture = _video_track(container, first, rate, crf, scale)
+        tick = 1 / rate if times is None else 1 / (rate * math.ceil(_TICKS / rate))
+        picture = _video_track(container, first, rate, tick, crf, scale)
         sound = None
         if heard is not None and sample_rate is not None:
             sound = _SoundTrack(container, chain([heard], pieces), heard.shape[1], sample_rate)
-        count = 0
-        for frame in chain([first], iterator):
+        shown = ((i / rate, (i + 1) / rate) for i in count()) if times is None else times
+        at = -1
+        for index, (frame, (start, end)) in enumerate(zip(chain([first], iterator), shown, strict=False)):
             if frame.shape != first.shape:
-                raise RequestError(f"frame {count} has the shape {frame.shape}, the first {first.shape}; give one size")
-            container.mux(picture.encode(_picture(frame, scale, count, rate)))
-            count += 1
+                raise RequestError(f"frame {index} has the shape {frame.shape}, the first {first.shape}; give one size")
+            at = max(at + 1, round(Fraction(start) / tick))
+            container.mux(picture.encode(_picture(frame, scale, at, max(1, round(Fraction(end) / tick) - at), tick)))
             if sound is not None:
-                sound.write_until(count / fps)
+                sound.write_until(float(end))
         container.mux(picture.encode(None))
         if sound is not None:
             sound.finish()
@@ -111,7 +121,9 @@ def _check(fps: float, crf: float, scale: int) -> None:
     check_scale(scale)
 
 
-def _video_track(container: "OutputContainer", first: Frames, rate: Fraction, crf: float, scale: int) -> "VideoStream":
+def _video_track(
+    container: "OutputContainer", first: Frames, rate: Fraction, tick: Fraction, crf: float, scale: int
+) -> "VideoStream":
     height, width = (side * scale + side * scale % 2 for side in first.shape[:2])
     if max(height, width) > MAX_SIDE:
         raise RequestError(f"a picture of {width}x{height} is too large for H.264; at most {MAX_SIDE} a side")
@@ -120,12 +132,13 @@ def _video_track(container: "OutputContainer", first: Frames, rate: Fraction, cr
     stream = container.add_stream("libx264", rate=rate, options=options)
     stream.height, stream.width, stream.pix_fmt = height, width, "yuv420p"
     context = stream.codec_context
+    context.time_base = tick
     context.color_primaries, context.color_trc = _PRIMARIES_BT709, _TRANSFER_BT709
     context.colorspace, context.color_range = _MATRIX_BT601, _RANGE_LIMITED
     return stream
 
 
-def _picture(frame: Frames, scale: int, index: int, rate: Fraction) -> "VideoFrame":
+def _picture(frame: Frames, scale: int, start: int, duration: int, tick: Fraction) -> "VideoFrame":
     from av import VideoFrame
     from av.video.reformatter import ColorRange, Colorspace, Interpolation
 
@@ -138,7 +151,7 @@ def _picture(frame: Frames, scale: int, index: int, rate: Fraction) -> "VideoFra
         dst_color_range=ColorRange.MPEG,
         interpolation=Interpolation.AREA,  # each colour sample is the mean of its four pixels
     )
-    picture.pts, picture.time_base = index, 1 / rate
+    picture.pts, picture.duration, picture.time_base = start, duration, tick
     return picture
 
 
@@ -157,7 +170,10 @@ class _SoundTrack:
     def write_until(self, seconds: float) -> None:
         """Writes the samples that sound before `seconds`, silence where there are none."""
         end = round(seconds * self._rate)
-        wanted = end - self._written
+        while self._written < end:  # a second at a time: a picture may stand still for long
+            self._write(min(self._rate, end - self._written))
+
+    def _write(self, wanted: int) -> None:
         while len(self._held) < wanted and (piece := next(self._pieces, None)) is not None:
             check_sound(piece, self._rate)
             self._held = np.concatenate([self._held, piece]) if len(self._held) else piece
@@ -165,7 +181,7 @@ class _SoundTrack:
         sound = np.clip(fitted(self._held[:wanted], wanted), -1, 1)
         self._held = self._held[wanted:]
         self._container.mux(self._stream.encode(self._frame(sound)))
-        self._written = end
+        self._written += wanted
 
     def finish(self) -> None:
         left = len(self._held) + sum(map(len, self._pieces))

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from reelm.tokenizer.request import RequestError
 
@@ -82,27 +83,35 @@ def read_picture_comment(path: str | os.PathLike[str], name: str) -> str | None:
 
 
 def write_animation(
-    path: str | os.PathLike[str], frames: Frames, *, fps: float, comment: str = "", scale: int = 1
+    path: str | os.PathLike[str],
+    frames: Frames,
+    *,
+    seconds: NDArray[np.float64],
+    comment: str = "",
+    scale: int = 1,
 ) -> None:
     """Writes frames [T,H,W,3] as an endless GIF or lossless WebP, by the suffix, whole or not at all.
 
+    `seconds`, [T+1], from 0 on, says when each frame begins and when the last one ends. What comes faster than the
+    format can say is shown for the least that it can, and what follows waits.
+
     Raises:
-        RequestError: More than 50 frames a second for a GIF; a path that cannot be written.
+        RequestError: More than 50 frames a second, on average, for a GIF; a path that cannot be written.
     """
     from PIL import Image
 
     frames = blocks(frames, scale)
-    seconds = np.arange(len(frames) + 1) / fps
     if Path(path).suffix.lower() == ".gif":
+        fps = round(len(frames) / float(seconds[-1]), 6)
         if fps > GIF_MAX_FPS:
             raise RequestError(
                 f"a GIF shows at most {GIF_MAX_FPS:.0f} frames a second, the clip has {fps:g}; save an mp4"
             )
-        milliseconds = 10 * np.diff(np.round(100 * seconds))
+        milliseconds = 10 * _durations(100 * seconds, least=2)
         images = [_with_palette(frame) for frame in frames]
         options: dict[str, Any] = {"format": "GIF", "comment": comment.encode()}
     else:
-        milliseconds = np.diff(np.round(1000 * seconds))
+        milliseconds = _durations(1000 * seconds, least=1)
         images = [Image.fromarray(frame) for frame in frames]
         options = {"format": "WEBP", "lossless": True, "exif": _exif(comment)}
     durations = [int(duration) for duration in milliseconds]
@@ -168,6 +177,12 @@ def _timed(image: "Image", count: int) -> Iterator[TimedFrame]:
 def _duration(image: "Image") -> float:
     """Seconds that the current frame is shown; a tenth where none is given, as browsers do."""
     return (image.info.get("duration") or 100) / 1000
+
+
+def _durations(times: NDArray[np.float64], least: int) -> NDArray[np.float64]:
+    """Whole durations of at least `least` between times, whose sum never drifts."""
+    earliest = least * np.arange(len(times))
+    return np.diff(np.maximum.accumulate(np.round(times) - earliest) + earliest)
 
 
 def _with_palette(frame: Frames) -> "Image":

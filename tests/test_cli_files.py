@@ -111,6 +111,20 @@ def test_reconstruct_keeps_size_length_and_rate(model_folder, clip_file, tmp_pat
     assert clip.video.shape == (6, 18, 20, 3) and clip.fps == 12
 
 
+def test_files_go_through_in_tiles(tiny_model, model_folder, tmp_path):
+    film, tokens = tmp_path / "in.webp", tmp_path / "tokens.npz"
+    video = np.random.default_rng(0).integers(0, 255, (6, 26, 44, 3), np.uint8)
+    reelm.Clip(video, 12.0).save(film)
+    tiles = ["--tile", "16", "--overlap", "8"]
+    assert main(["reconstruct", str(film), "-o", str(tmp_path / "a.webp"), "--model", model_folder, *tiles]) == 0
+    assert main(["tokenize", str(film), "-o", str(tokens), "--model", model_folder, *tiles]) == 0
+    assert main(["detokenize", str(tokens), "-o", str(tmp_path / "b.webp"), *tiles]) == 0
+    expected = tiny_model.video_tokenizer.reconstruct(video, tile=16, overlap=8)
+    assert (expected != tiny_model.video_tokenizer.reconstruct(video)).any()
+    for name in ("a.webp", "b.webp"):
+        np.testing.assert_array_equal(reelm.Clip.open(tmp_path / name).video, expected)
+
+
 def test_tokens_give_back_what_reconstruct_gives(tiny_model, model_folder, clip_file, tmp_path):
     tokens, out = tmp_path / "tokens.npz", tmp_path / "out.webp"
     assert main(["tokenize", str(clip_file), "-o", str(tokens), "--model", model_folder]) == 0
@@ -159,7 +173,7 @@ def test_tokens_of_another_tokenizer_are_refused(model_folder, clip_file, tmp_pa
 
 @pytest.mark.parametrize("lack", ["video", "tokenizer_hash"])
 def test_an_incomplete_token_file_is_refused(tmp_path, capsys, lack):
-    fields = ("video", "fps", "frames", "height", "width", "tokenizer_hash", "model")
+    fields = ("video", "fps", "frames", "height", "width", "times", "tokenizer_hash", "model")
     held: dict[str, Any] = {name: np.zeros(1) for name in fields if name != lack}
     np.savez(tmp_path / "tokens.npz", **held)
     assert main(["detokenize", str(tmp_path / "tokens.npz"), "-o", str(tmp_path / "x.mp4")]) == 2

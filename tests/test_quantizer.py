@@ -1,11 +1,13 @@
 """Lookup-free quantization: signs, straight-through gradients, entropies against brute force and the usual package."""
 
 from itertools import product
+from typing import get_args
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import references
 
 from reelm.tokenizer import codes, quantizer
 from reelm.tokenizer.codes import CodeSpec
@@ -75,24 +77,14 @@ def test_on_the_sphere_the_bits_are_as_sure_as_in_the_paper():
     np.testing.assert_allclose(ours, -(p * np.log(p)).sum(1).mean(), rtol=1e-5)
 
 
-def test_entropies_and_codes_equal_those_of_vector_quantize_pytorch():
-    torch = pytest.importorskip("torch")
-    lfq = pytest.importorskip("vector_quantize_pytorch").LFQ
-    bits = 8
-    latent = np.random.default_rng(5).normal(size=(2, 30, bits)).astype(np.float32)
-    peer = lfq(dim=bits, codebook_size=1 << bits, entropy_loss_weight=1.0, commitment_loss_weight=1.0)
-    quantized, indices, _ = peer(torch.from_numpy(latent), inv_temperature=1.0)
-    np.testing.assert_array_equal(quantizer.quantize(jnp.asarray(latent)), quantized.detach().numpy())
+@pytest.mark.parametrize("source", get_args(references.Source))
+def test_entropies_and_codes_equal_those_of_vector_quantize_pytorch(source):
+    expected, latent = references.of("lfq", source), jnp.asarray(references.LATENT)
+    np.testing.assert_array_equal(quantizer.quantize(latent), expected["quantized"])
     # That package gives the first bit the highest weight, we the lowest.
-    ours = codes.bits_to_ids(jnp.asarray(latent)[..., ::-1] >= 0)
-    np.testing.assert_array_equal(ours, indices.numpy())
-    _, terms = peer(torch.from_numpy(latent), inv_temperature=1.0, return_loss_breakdown=True)
-    spec = CodeSpec(bits=bits)
+    np.testing.assert_array_equal(codes.bits_to_ids(latent[..., ::-1] >= 0), expected["ids"])
     # Its energies are -2 z c, which is what remains of squared distances in a softmax; its logarithms stop at 1e-5.
-    np.testing.assert_allclose(
-        quantizer.sample_entropy(jnp.asarray(latent)), terms.per_sample_entropy.item(), rtol=1e-4
-    )
-    np.testing.assert_allclose(
-        quantizer.batch_entropy(jnp.asarray(latent), spec), terms.batch_entropy.item(), rtol=1e-4
-    )
-    np.testing.assert_allclose(quantizer.commitment(jnp.asarray(latent)), terms.commitment.item(), rtol=1e-4)
+    spec = CodeSpec(bits=latent.shape[-1])
+    np.testing.assert_allclose(quantizer.sample_entropy(latent), expected["per_sample_entropy"], rtol=1e-4)
+    np.testing.assert_allclose(quantizer.batch_entropy(latent, spec), expected["batch_entropy"], rtol=1e-4)
+    np.testing.assert_allclose(quantizer.commitment(latent), expected["commitment"], rtol=1e-4)

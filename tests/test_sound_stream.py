@@ -130,6 +130,29 @@ def test_fine_levels_count_less_where_that_is_wanted(params):
     np.testing.assert_allclose(metrics["nats_sound"], nats.sound.sum() / 36, rtol=1e-5)  # what they are, all the same
 
 
+@pytest.mark.slow
+def test_the_loss_rises_with_the_squared_log_normalisers(params):
+    prefix, codes = sample(LAYOUT)
+    codes = codes.replace(sound=np.where(np.array([True, False])[:, None, None], codes.sound, -1))
+
+    def loss(weight: float) -> jax.Array:
+        run, batch = LMRun(model=CONFIG, z_loss=weight, attention="xla"), {"prefix": prefix, "codes": codes}
+        return make_loss(run)(params, batch, jax.random.key(0), jnp.int32(0))[0]
+
+    hidden = LAYOUT.separate(transformer.score(CONFIG, params, LAYOUT, prefix, codes))
+    video = ids_to_sub_tokens(jnp.asarray(codes.video.reshape(2, -1)), CONFIG.code)
+    squares = 0.0
+    groups: list[tuple[Group, jax.Array, jax.Array]] = [
+        ("video", hidden[0], video),
+        ("sound", hidden[1][:1], jnp.asarray(codes.sound[:1])),  # the other clip has no track
+    ]
+    for group, states, sub_tokens in groups:
+        for k in range(sub_tokens.shape[-1]):
+            logits = np.asarray(head.logits(CONFIG, params, group, states, sub_tokens, k), np.float64)
+            squares += np.square(np.log(np.exp(logits).sum(-1))).sum()
+    np.testing.assert_allclose(loss(0.5) - loss(0.0), 0.5 * squares / (36 + 18), rtol=1e-5)
+
+
 @pytest.fixture(scope="module")
 def clip(tiny_sound_model) -> reelm.Clip:
     return tiny_sound_model.generate("a red seven moves", num_frames=23, seed=3, **HOT)
@@ -201,6 +224,9 @@ def test_a_model_with_sound_is_saved_whole(tiny_sound_model, clip, tmp_path):
 def test_parts_that_do_not_go_together_are_refused(tiny_sound_model, tiny_model):
     with pytest.raises(RequestError, match="2 levels of sound of 4 bits, the model has no audio tokenizer"):
         replace(tiny_sound_model, audio_tokenizer=None)
+    lm = replace(tiny_model.lm, config=replace(tiny_model.lm.config, bits=12))
+    with pytest.raises(RequestError, match="codes of 12 bits, the video tokenizer has 10"):
+        replace(tiny_model, lm=lm)
     with pytest.raises(RequestError, match="8 frames a second, not 10"):
         tiny_sound_model.generate("red", fps=10)
     with pytest.raises(RequestError, match="knows no sound"):

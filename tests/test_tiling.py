@@ -101,7 +101,7 @@ def test_what_does_not_fit_is_refused_by_what_would(tokenizer):
 
     with pytest.raises(RequestError, match=r"GiB, free are .* GiB; what fits: chunks of \d+ frames"):
         tokenizer.encode(empty(1, 400_001, 1024, 1024))
-    with pytest.raises(RequestError, match=r"what fits: tile=\d+"):
+    with pytest.raises(RequestError, match=r"what fits: tile=\d+ \(of files --tile \d+\), smaller frames"):
         tokenizer.encode(empty(1, 1, 1 << 20, 1 << 20))
 
 

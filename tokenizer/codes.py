@@ -79,6 +79,6 @@ def check_ids(ids: np.ndarray, spec: CodeSpec) -> None:
         raise RequestError(f"codes are integers, not {ids.dtype}")
     if ids.size and (ids.min() < 0 or ids.max() >= 1 << spec.bits):
         raise RequestError(
-            f"codes run from {ids.min()} to {ids.max()}, but this tokenizer has {spec.bits} bits: "
+            f"codes run from {ids.min()} to {ids.max()}, but {spec.bits} bits are read here: "
             f"0 to {(1 << spec.bits) - 1}; were they made by another tokenizer?"
         )

@@ -15,7 +15,7 @@ from .request import RequestError
 
 Estimate = Callable[[int, int, int, int], int]
 
-_SIDES = (2048, 1536, 1024, 768, 512, 384, 256, 192, 128, 64)
+_SIDES = (2048, 1536, 1024, 768, 512, 384, 256, 192, 128)  # more than tiles share
 
 
 def check(
@@ -30,19 +30,19 @@ def check(
     if batch > 1 and estimate(1, frames, height, width) <= free:
         fits.append("one clip at a time")
     if chunks := [n for n in range(1, frames, time) if estimate(batch, n, height, width) <= free]:
-        fits.append(f"chunks of {chunks[-1]} frames")
+        fits.append(f"chunks of {chunks[-1]} frames (encode_chunk, decode_chunk)")
     sides = [n for n in _SIDES if n % space == 0 and n < max(height, width)]
     if sides := [n for n in sides if estimate(batch, frames, n, n) <= free]:
-        fits.append(f"tile={sides[0]}")
-    raise RequestError(f"{message}; what fits: {', '.join(fits) or 'smaller frames'}")
+        fits.append(f"tile={sides[0]} (of files --tile {sides[0]})")
+    raise RequestError(f"{message}; what fits: {', '.join([*fits, 'smaller frames'])}")
 
 
 def free_bytes() -> int | None:
     """What the first device can still give, or this machine when that is its CPU; None where nobody says."""
     device = jax.local_devices()[0]
-    stats = None if device.platform == "cpu" else device.memory_stats()
-    if stats and "bytes_limit" in stats:
-        return stats["bytes_limit"] - stats["bytes_in_use"]
+    if device.platform != "cpu":
+        stats = device.memory_stats() or {}
+        return stats["bytes_limit"] - stats["bytes_in_use"] if "bytes_limit" in stats else None
     try:
         with open("/proc/meminfo", encoding="ascii") as file:
             return next(int(line.split()[1]) * 1024 for line in file if line.startswith("MemAvailable"))

