@@ -19,10 +19,12 @@ class Linear(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         kernel = self.param("kernel", nn.initializers.lecun_normal(), (x.shape[-1], self.features))
-        x, kernel = x.astype(self.dtype), kernel.astype(self.dtype)
+        x = x.astype(self.dtype)
         if not self.has_variable("params", "scale"):
-            return x @ kernel
-        y = jnp.matmul(x, kernel, preferred_element_type=jnp.float32)
+            return x @ kernel.astype(self.dtype)
+        # Without a tie to x, XLA widens the kernels of a loop once in front of it, and each turn reads them wide.
+        x, kernel = jax.lax.optimization_barrier((x, kernel))
+        y = jnp.matmul(x, kernel.astype(self.dtype), preferred_element_type=jnp.float32)
         return (y * self.get_variable("params", "scale")).astype(self.dtype)
 
 

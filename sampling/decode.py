@@ -43,6 +43,17 @@ def window_for(decoding: Decoding, wanted: int | None = None) -> int:
     return wanted or (_CPU_WINDOW if jax.default_backend() == "cpu" else _WINDOW)
 
 
+def span_for(frame: int, usual: int, most: int) -> int:
+    """Latent frames of a window to attend to while its latent frame `frame` is made; each length is one program.
+
+    usual: latent frames of most clips; a longer clip begins with the same programs.
+    most: latent frames of the window.
+    """
+    reach = usual if frame < usual else most
+    # On a CPU another program takes longer to compile than reading fewer slots saves.
+    return reach if jax.default_backend() == "cpu" else min(1 << frame.bit_length(), reach)
+
+
 class DecodeState(struct.PyTreeNode):
     """Everything that moves while clips are decoded. R rows are B clips, or 2B with guidance (conditional rows first).
 
@@ -126,7 +137,6 @@ class _Loop(NamedTuple):
     forwards: jax.Array
 
 
-@partial(jax.jit, static_argnames=("config", "layout", "span", "window", "group"), donate_argnames="state")
 def decode(
     config: LMConfig,
     layout: Layout,
@@ -135,27 +145,46 @@ def decode(
     group: Group,
     params: dict,
     state: DecodeState,
-    size: jax.Array | int,
+    size: int,
     controls: Controls,
 ) -> tuple[jax.Array, jax.Array, DecodeState]:
     """Draws the next codes of a group: the picture of a latent frame, or the sound beside it.
 
     Args:
         config, layout: static; the same for every frame, so one program serves them all.
-        span: static; latent frames of the layout that are attended to, this one among them. Most clips are short, and
-            the slots of a long one would be read for nothing.
+        span: static; latent frames of the layout that are attended to, this one among them, as by `span_for`. All that
+            lies behind would be read for nothing.
         window: static; codes read in one forward, the same as for `start`. It changes the speed, never the codes (in
             float32, up to draws whose two best candidates nearly tie: matmuls of other shapes round differently).
         group: static.
         params: with unrolled layers.
         state: given away.
-        size: traced, how many codes, at most the N of `state.guesses`.
+        size: how many codes, at most the N of `state.guesses`. Static for a window of 1, otherwise traced.
         controls: traced.
 
     Returns:
         int32 `[B, rows, columns]` of a picture or `[B, N, L]` of sound, of which the first `size` audio frames are
         meant; the number of forwards it took; the state after them.
     """
+    # A GPU asks the host after each turn of a loop whose length its program does not know. Sound has two lengths.
+    turns = size if window == 1 else None
+    return decode_program(config, layout, span, window, group, turns, params, state, size, controls)
+
+
+@partial(jax.jit, static_argnames=("config", "layout", "span", "window", "group", "turns"), donate_argnames="state")
+def decode_program(
+    config: LMConfig,
+    layout: Layout,
+    span: int,
+    window: int,
+    group: Group,
+    turns: int | None,
+    params: dict,
+    state: DecodeState,
+    size: jax.Array | int,
+    controls: Controls,
+) -> tuple[jax.Array, jax.Array, DecodeState]:
+    """The program of `decode`; turns: static, of its loop, where a turn is sure to find one code."""
     guesses = state.guesses[group]
     clips, _, n = guesses.shape
 
@@ -183,7 +212,10 @@ def decode(
     codes = jnp.concatenate([first, guesses[:, 1:], jnp.zeros((clips, window, n), jnp.int32)], axis=1)
     none = jnp.zeros((), jnp.int32)
     loop = _Loop(codes, none, state.hidden, state.cache, none)
-    loop = jax.lax.while_loop(lambda loop: loop.done < size, forward, loop)
+    if turns is None:
+        loop = jax.lax.while_loop(lambda loop: loop.done < size, forward, loop)
+    else:
+        loop = jax.lax.fori_loop(0, turns, lambda _, loop: forward(loop), loop)
     drawn = loop.codes[:, : guesses.shape[1]]
     state = state.replace(
         cache=loop.cache,

@@ -17,7 +17,7 @@ from reelm.lm.prefix import Prefix
 from reelm.lm.stream import Layout
 from reelm.lm.words import words_of
 
-from .decode import DecodeState, decode, read, start, window_for
+from .decode import DecodeState, decode, read, span_for, start, window_for
 from .room import check_cache
 
 if TYPE_CHECKING:
@@ -114,8 +114,7 @@ def latent_frames(model: "Model", request: "Request") -> Iterator[LatentFrame]:
                 first = 0 if state is None and now < length else max(0, now - overlap)
                 layout, state = open_window(first, now)
             assert layout is not None
-            # Two spans serve every clip: that of a default one, and all of the window.
-            span = short if now - first < short else length
+            span = span_for(now - first, short, length)
             how, params, track, of_picture, of_sound = (lm.config, layout, span), lm.decoding_params, None, 0, 0
             with lm.on_mesh():
                 if picture is None:

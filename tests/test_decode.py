@@ -9,18 +9,21 @@ from reelm.lm.stream import Layout
 from reelm.lm.words import words_of
 from reelm.sampling import decode as decoding
 from reelm.sampling.choose import Controls
-from reelm.sampling.decode import start
+from reelm.sampling.decode import span_for, start
 
 PROMPTS = ["a red seven moves", "blue", "two"]
 
 
 @pytest.fixture(scope="module")
 def decode(tiny_model):
-    """`(window, temperature, cfg_scale) -> (ids [B, t, h, w], forwards)` for three clips of three latent frames."""
+    """`(window, temperature, cfg_scale) -> (ids [B, t, h, w], forwards)` for three clips of three latent frames.
+
+    spans: latent frames attended to in each.
+    """
     lm = tiny_model.language_model()
     layout = Layout(lm.config.prefix, 3, 2, 3)
 
-    def run(window: int, temperature: float = 1.0, cfg_scale: float = 1.0, params=lm.decoding_params):
+    def run(window: int, temperature=1.0, cfg_scale=1.0, params=lm.decoding_params, spans=(layout.frames,) * 3):
         guided = cfg_scale != 1
         prompts = [*PROMPTS, *[""] * (3 if guided else 0)]
         words = words_of(lm.config, lm.text, prompts, rows=2, columns=3, fps=8.0)
@@ -28,8 +31,8 @@ def decode(tiny_model):
         controls = Controls.checked(temperature, 0, 1.0, 0.0, [cfg_scale])
         state = start(lm.config, layout, window, guided, jnp.float32, params, words, 0, keys)
         frames, total = [], 0
-        for _ in range(layout.frames):
-            how = (lm.config, layout, layout.frames, window, "video")
+        for span in spans:
+            how = (lm.config, layout, span, window, "video")
             ids, forwards, state = decoding.decode(*how, params, state, layout.per_picture, controls)
             frames.append(ids)
             total += int(forwards)
@@ -59,6 +62,17 @@ def test_codes_that_repeat_the_frame_before_cost_one_forward_a_frame(decode, tin
     ids, forwards = decode(6, 0.0, params=same)
     assert (ids == 0).all() and forwards == ids.shape[1]
     assert decode(3, 0.0, params=same)[1] == 2 * ids.shape[1]
+
+
+@pytest.mark.parametrize(("backend", "spans"), [("cpu", [5] * 5 + [9] * 4), ("gpu", [1, 2, 4, 4, 5, 8, 8, 8, 9])])
+def test_accelerators_attend_to_little_more_than_there_is(monkeypatch, backend, spans):
+    monkeypatch.setattr(jax, "default_backend", lambda: backend)
+    assert [span_for(i, 5, 9) for i in range(9)] == spans
+
+
+@pytest.mark.slow
+def test_attending_no_further_than_the_frame_itself_changes_no_code(decode):
+    np.testing.assert_array_equal(decode(1, 5.0, spans=(1, 2, 3))[0], decode(1, 5.0)[0])
 
 
 @pytest.mark.slow

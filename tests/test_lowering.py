@@ -11,7 +11,7 @@ import sys
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import jax
 import jax.numpy as jnp
@@ -21,7 +21,7 @@ from reelm.lm import sharding
 from reelm.lm.config import LMConfig
 from reelm.lm.mesh import MeshSpec
 from reelm.lm.prefix import ClipCodes, Prefix
-from reelm.lm.stream import Layout
+from reelm.lm.stream import Group, Layout
 from reelm.lm.transformer import init_params, unroll
 from reelm.lm.weights import Weights, arrange, narrowed
 from reelm.sampling.choose import Controls
@@ -83,10 +83,16 @@ def decode_arguments(config: LMConfig, clips: int) -> tuple[Layout, DecodeState,
     return layout, made, controls
 
 
-def largest(program: str, pattern: str = "") -> int:
-    """Elements of the largest array that an instruction whose line has the pattern makes."""
-    lines = (line for line in program.splitlines() if " = " in line and re.search(pattern, line))
-    shapes = (shape for line in lines for shape in re.findall(r"\w+\[([\d,]*)\]", line.split(" = ")[1].split("(")[0]))
+def drawing(config: LMConfig, layout: Layout, group: Group) -> Any:
+    """The jitted drawing of a group's codes, one by one, as a function of params, state and controls."""
+    size = layout.per_picture if group == "video" else layout.sound_of(1)
+    return jax.jit(partial(decode, config, layout, layout.frames, 1, group, size=size), donate_argnames="state")
+
+
+def largest(program: str, kind: str = "") -> int:
+    """Elements of the largest array, alone or in a tuple, that an instruction of a kind makes."""
+    made = (found.groups() for found in re.finditer(r" = (.+?) ([\w-]+)\(", program))
+    shapes = (shape for types, name in made if re.search(kind, name) for shape in re.findall(r"\[([\d,]*)\]", types))
     return max((math.prod(map(int, filter(None, shape.split(",")))) for shape in shapes), default=0)
 
 
@@ -102,9 +108,7 @@ def decoding_is_cut() -> None:
         whole = sharding.whole(mesh)
         made = on(made, jax.tree.map(lambda _: whole, made).replace(cache=jax.tree.map(lambda _: of_cache, made.cache)))
         controls = on(controls, jax.tree.map(lambda _: whole, controls))
-        compiled = decode.lower(
-            config, layout, layout.frames, 1, "video", placed, made, layout.per_picture, controls
-        ).compile()
+        compiled = drawing(config, layout, "video").lower(params=placed, state=made, controls=controls).compile()
     assert_cut(placed)
     program = str(compiled.as_text())
     shard = config.width * 2 * config.hidden // 8
@@ -175,14 +179,26 @@ def test_a_training_step_becomes_a_program_for_cuda_and_tpu(name):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "weights"), [("1b", "bfloat16"), ("8b", "int8")])
+@pytest.mark.parametrize("weights", ["bfloat16", "int8"])
+@pytest.mark.parametrize("name", ["1b", "8b"])
 def test_decoding_becomes_a_program_for_cuda_and_tpu(name, weights):
     config = configs.get("lm", name).model
     layout, made, controls = decode_arguments(config, 1)
     params = decoding_params(config, weights)
-    traced = decode.trace(config, layout, layout.frames, 1, "video", params, made, layout.per_picture, controls)
     kind = {"bfloat16": "bf16", "int8": "i8"}[weights]
-    for platform in ("cuda", "tpu"):
-        text = traced.lower(lowering_platforms=(platform,)).as_text()
-        # Every matrix goes into the program in the format it is to be read in.
-        assert text.count(f"tensor<{config.hidden}x{config.width}x{kind}>") >= config.layers
+    for group in get_args(Group):
+        traced = drawing(config, layout, group).trace(params=params, state=made, controls=controls)
+        for platform in ("cuda", "tpu"):
+            text = traced.lower(lowering_platforms=(platform,)).as_text()
+            # Every matrix goes into the program in the format it is to be read in.
+            assert text.count(f"tensor<{config.hidden}x{config.width}x{kind}>") >= config.layers
+
+
+def test_the_largest_array_is_looked_for_in_tuples_too():
+    program = """
+      %add = f32[2,3]{1,0} add(%a, %b)
+      %gathered = (f32[4]{0}, /*index=1*/bf16[7,5]{1,0}) all-gather(%a, %add), dimensions={0}
+      ROOT %sum = f32[6]{0} fusion(%gathered), metadata={op_name="jit(f)/g"}
+    """
+    assert largest(program) == largest(program, "all-gather") == 35
+    assert largest(program, "add|fusion") == 6

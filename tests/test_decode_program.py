@@ -1,0 +1,71 @@
+"""What XLA makes of decoding: read from the compiled program of a small net."""
+
+import re
+from functools import cache, partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from reelm.lm.config import LMConfig
+from reelm.lm.prefix import Prefix
+from reelm.lm.transformer import init_params, unroll
+from reelm.lm.weights import narrowed
+from reelm.sampling.choose import Controls
+from reelm.sampling.decode import decode, start
+
+# No other array has the shape of a kernel.
+CONFIG = LMConfig(
+    bits=10, text_vocabulary=20, prefix=6, frames=2, width=32, layers=2, heads=4, kv_heads=2, head_width=16, hidden=80
+)
+LAYOUT = CONFIG.layout(2, 3, 3)
+
+
+@cache
+def compiled(window: int) -> Any:
+    """The program of a picture, of int8 weights."""
+    params = jax.eval_shape(lambda: narrowed(unroll(init_params(CONFIG, jax.random.key(0))), "int8"))
+    prefix = Prefix.of_words(jnp.zeros((1, CONFIG.prefix), jnp.int32), LAYOUT.rows, LAYOUT.columns)
+    keys = jax.random.split(jax.random.key(0), 1)
+    state = start.eval_shape(CONFIG, LAYOUT, window, False, jnp.float32, params, prefix, 0, keys)
+    controls = Controls.checked(1.0, 0, 1.0, 0.0, [1.0])
+    draw = partial(decode, CONFIG, LAYOUT, LAYOUT.frames, window, "video", size=LAYOUT.per_picture)
+    return jax.jit(draw).lower(params=params, state=state, controls=controls).compile()
+
+
+def loop(window: int) -> str:
+    """The instruction that goes from code to code."""
+    lines = str(compiled(window).as_text()).splitlines()
+    (found,) = (line for line in lines if re.search(r' while\(.*jit\(decode_program\)/while"', line))
+    return found
+
+
+@pytest.mark.parametrize("window", [1, 4])
+def test_int8_kernels_are_widened_where_they_are_read_and_not_once_before_the_loop(window):
+    shapes = jax.eval_shape(lambda: init_params(CONFIG, jax.random.key(0)))
+    kernels = [leaf for path, leaf in jax.tree_util.tree_leaves_with_path(shapes) if path[-1].key == "kernel"]
+    assert len(kernels) == 6  # four of the stacked layers, two of the head
+    carried = loop(window).split(" while(")[0]
+    for kernel in kernels:
+        rows, columns = kernel.shape[-2:]
+        assert set(re.findall(rf"(\w+)\[{rows},{columns}\]", carried)) == {"s8"}
+
+
+def test_the_program_of_decoding_one_by_one_knows_how_long_its_loop_is():
+    assert f'"known_trip_count":{{"n":"{LAYOUT.per_picture}"}}' in loop(1)
+
+
+@pytest.mark.slow
+def test_the_cache_is_given_away_and_written_where_it_lies():
+    shapes = jax.eval_shape(lambda: unroll(init_params(CONFIG, jax.random.key(0))))
+    params = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes)
+    prefix = Prefix.of_words(jnp.zeros((1, CONFIG.prefix), jnp.int32), LAYOUT.rows, LAYOUT.columns)
+    state = start(CONFIG, LAYOUT, 1, False, jnp.float32, params, prefix, 0, jax.random.split(jax.random.key(0), 1))
+    given = jax.tree.leaves(state.cache)
+    places = [leaf.unsafe_buffer_pointer() for leaf in given]
+    controls = Controls.checked(1.0, 0, 1.0, 0.0, [1.0])
+    state = decode(CONFIG, LAYOUT, LAYOUT.frames, 1, "video", params, state, LAYOUT.per_picture, controls)[-1]
+    assert all(leaf.is_deleted() for leaf in given)
+    assert [leaf.unsafe_buffer_pointer() for leaf in jax.tree.leaves(state.cache)] == places
