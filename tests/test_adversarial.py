@@ -8,11 +8,13 @@ from typing import Any, cast
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 from reelm.tokenizer.request import RequestError
 from reelm.tokenizer.video import VideoTokenizerConfig
 from reelm.train import adversarial, discriminator, loop, losses, pipeline
+from reelm.train import state as train_state
 from reelm.train.adversarial import AdversarialState, AdversaryConfig, LogitMeans
 from reelm.train.discriminator import DiscriminatorConfig, blur_pool, discriminate
 from reelm.train.loop import LoopConfig
@@ -84,6 +86,33 @@ def test_r1_is_half_the_squared_gradient_a_logit_whatever_the_size():
         # Each place sees itself alone, with this gradient.
         penalty = adversarial.r1_penalty(lambda video: video @ weights, clips(2, 3, size, size))
         np.testing.assert_allclose(penalty, 0.5 * float(jnp.sum(weights**2)), rtol=1e-6)
+
+
+def test_r1_comes_every_few_steps_and_counts_for_all_of_them():
+    net = DiscriminatorConfig(channels=(4,), halve_time=())
+    config = AdversaryConfig(net=net, r1=2.0, r1_every=3, lecam=0.0)
+    optimizer = OptimizerConfig().build(10)
+
+    def loss(params: Any, real: jax.Array, key: jax.Array, step: jax.Array):
+        return jnp.square(params["gain"]), ({}, [(real, params["gain"] * real)])
+
+    state = adversarial.create(train_state.create({"gain": jnp.float32(0.5)}, optimizer, 0), config, 10)
+    step, real = adversarial.make_step(loss, optimizer, 0.9, config, 10), clips(2, 1, 8, 8)
+
+    @jax.jit
+    def gradients(adversary: Any, gain: jax.Array):
+        judge = lambda params: lambda video: discriminate(net, params, video)  # noqa: E731
+        told = jax.grad(lambda p: adversarial.telling_apart(judge(p)(real), judge(p)(gain * real)))(adversary)
+        return told, jax.grad(lambda p: adversarial.r1_penalty(judge(p), real))(adversary)
+
+    for index in range(4):
+        told, penalty = gradients(state.adversary, state.params["gain"])
+        lazily = 2.0 * 3 if index % 3 == 0 else 0.0
+        expected = optax.tree.norm(jax.tree.map(lambda a, b, s=lazily: a + s * b, told, penalty))
+        assert optax.tree.norm(penalty) > 1e-3 * optax.tree.norm(told)
+        state, metrics = step(state, real)
+        np.testing.assert_allclose(metrics["discriminator_gradient_norm"], expected, rtol=1e-4)
+        assert (metrics["r1"] > 0) == (index % 3 == 0)
 
 
 def test_lecam_counts_only_what_runs_away():

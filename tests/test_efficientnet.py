@@ -4,12 +4,15 @@ import io
 import pickle
 import sys
 import types
+import zipfile
 from collections import OrderedDict
+from typing import get_args
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import references
 
 from reelm.tokenizer.request import RequestError
 from reelm.train import efficientnet
@@ -38,37 +41,13 @@ def test_depthwise_equals_the_grouped_convolution(side, stride, rows, columns):
 
 
 @pytest.mark.slow
-def test_the_whole_net_equals_torchs_layers(efficientnet_tensors):
-    torch = pytest.importorskip("torch")
-    of = {name: torch.from_numpy(value) for name, value in efficientnet_tensors.items()}
-
-    def conv(x, name: str, norm: str, *, stride: int = 1, groups: int = 1, linear: bool = False):
-        weight = of[f"{name}.weight"]
-        side, size = weight.shape[-1], x.shape[-1]
-        pad = max((-(-size // stride) - 1) * stride + side - size, 0)  # TensorFlow's "same", as the package has it
-        x = torch.nn.functional.pad(x, [pad // 2, pad - pad // 2] * 2)
-        x = torch.nn.functional.conv2d(x, weight, stride=stride, groups=groups)
-        statistics = (of[f"{norm}.{part}"] for part in ("running_mean", "running_var", "weight", "bias"))
-        x = torch.nn.functional.batch_norm(x, *statistics, eps=1e-3)
-        return x if linear else torch.nn.functional.relu6(x)
-
-    images = pictures(2, 64, 64)
-    x = torch.from_numpy(((images - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]).astype(np.float32)).permute(
-        0, 3, 1, 2
-    )
-    x, number = conv(x, "_conv_stem", "_bn0", stride=2), 0
-    for blocks, _, stride, widen, _ in efficientnet.STAGES:
-        for i in range(blocks):
-            block = f"_blocks.{number}"
-            y = conv(x, f"{block}._expand_conv", f"{block}._bn0") if widen > 1 else x
-            y = conv(y, f"{block}._depthwise_conv", f"{block}._bn1", stride=1 if i else stride, groups=y.shape[1])
-            y = conv(y, f"{block}._project_conv", f"{block}._bn2", linear=True)
-            x, number = (x + y if x.shape == y.shape else y), number + 1
-    pooled = conv(x, "_conv_head", "_bn1").mean((2, 3))
-    expected = pooled @ of["_fc.weight"].T + of["_fc.bias"]
+@pytest.mark.parametrize("source", get_args(references.Source))
+def test_the_whole_net_equals_torchs_layers(efficientnet_tensors, source):
+    expected, images = references.of("efficientnet", source), references.efficientnet_pictures()
     params = efficientnet.convert(efficientnet_tensors)
-    np.testing.assert_allclose(jax.jit(efficientnet.features)(params, images), pooled.numpy(), rtol=1e-3, atol=1e-3)
-    np.testing.assert_allclose(jax.jit(efficientnet.logits)(params, images), expected.numpy(), rtol=1e-3, atol=1e-3)
+    for name, of in (("features", efficientnet.features), ("logits", efficientnet.logits)):
+        found = jax.jit(of)(params, images)[:, : expected[name].shape[1]]
+        np.testing.assert_allclose(found, expected[name], rtol=1e-3, atol=1e-3)
 
 
 def test_norms_are_folded_into_the_convolutions_before_them(efficientnet_tensors):
@@ -92,15 +71,15 @@ def test_weights_that_are_absent_or_another_file_are_refused(tmp_path):
         efficientnet.load(tmp_path)
 
 
-def _torch_file(monkeypatch, arrays: dict[str, np.ndarray]) -> bytes:
-    """Bytes as torch wrote them before 1.6, each array with a storage of its own."""
+def _pickled(monkeypatch, arrays: dict[str, np.ndarray], rebuild: str) -> bytes:
+    """The pickle of a state dict as torch makes it, each array with a storage of its own, under its own name."""
 
-    def _rebuild_tensor_v2(*parts):
+    def rebuilt(*parts):
         raise AssertionError("nothing of a file is run")
 
     torch, utils = types.ModuleType("torch"), types.ModuleType("torch._utils")
-    _rebuild_tensor_v2.__module__, _rebuild_tensor_v2.__qualname__ = "torch._utils", "_rebuild_tensor_v2"
-    setattr(utils, "_rebuild_tensor_v2", _rebuild_tensor_v2)  # noqa: B010
+    rebuilt.__module__, rebuilt.__qualname__ = "torch._utils", rebuild
+    setattr(utils, rebuild, rebuilt)
     storages = {"float32": "FloatStorage", "int64": "LongStorage"}
     for name in storages.values():
         setattr(torch, name, type(name, (), {"__module__": "torch"}))
@@ -114,8 +93,8 @@ def _torch_file(monkeypatch, arrays: dict[str, np.ndarray]) -> bytes:
     class Tensor(Storage):
         def __reduce__(self):
             strides = tuple(stride // self.array.itemsize for stride in self.array.strides)
-            parts = (Storage(self.key, self.array), 0, self.array.shape, strides, False, OrderedDict())
-            return _rebuild_tensor_v2, parts
+            parts = (Storage(self.key, self.array), 0, self.array.shape, strides)
+            return rebuilt, (*parts, False, OrderedDict()) if rebuild == "_rebuild_tensor_v2" else parts
 
     class Writer(pickle.Pickler):
         def persistent_id(self, obj):
@@ -125,23 +104,43 @@ def _torch_file(monkeypatch, arrays: dict[str, np.ndarray]) -> bytes:
             return None
 
     out = io.BytesIO()
-    for part in (0x1950A86A20F9469CFC6C, 1001, {"little_endian": True}):
-        pickle.dump(part, out, protocol=2)
     Writer(out, protocol=2).dump(OrderedDict((name, Tensor(name, array)) for name, array in arrays.items()))
-    pickle.dump(sorted(arrays), out, protocol=2)
-    for name in sorted(arrays):
-        out.write(arrays[name].size.to_bytes(8, "little") + arrays[name].tobytes(order="A"))
     return out.getvalue()
 
 
-def test_tensors_are_read_without_torch(monkeypatch):
+def _pickles_of_torch(monkeypatch, arrays: dict[str, np.ndarray], rebuild: str = "_rebuild_tensor_v2") -> bytes:
+    """Bytes as torch wrote them before 1.6."""
+    parts = [pickle.dumps(part, protocol=2) for part in (0x1950A86A20F9469CFC6C, 1001, {"little_endian": True})]
+    parts += [_pickled(monkeypatch, arrays, rebuild), pickle.dumps(sorted(arrays), protocol=2)]
+    parts += [arrays[name].size.to_bytes(8, "little") + arrays[name].tobytes(order="A") for name in sorted(arrays)]
+    return b"".join(parts)
+
+
+def _zip_of_torch(monkeypatch, arrays: dict[str, np.ndarray]) -> bytes:
+    """Bytes as torch writes them since 1.6."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr("weights/data.pkl", _pickled(monkeypatch, arrays, "_rebuild_tensor_v2"))
+        archive.writestr("weights/byteorder", "little")
+        for name, value in arrays.items():
+            archive.writestr(f"weights/data/{name}", value.tobytes(order="A"))
+        archive.writestr("weights/version", "3")
+    return out.getvalue()
+
+
+def _pickles_of_torch_0_3(monkeypatch, arrays: dict[str, np.ndarray]) -> bytes:
+    return _pickles_of_torch(monkeypatch, arrays, "_rebuild_tensor")
+
+
+@pytest.mark.parametrize("write", [_pickles_of_torch, _pickles_of_torch_0_3, _zip_of_torch])
+def test_tensors_are_read_without_torch(monkeypatch, write):
     rng = np.random.default_rng(0)
     arrays = {
         "b": rng.normal(size=(2, 3, 4)).astype(np.float32),
         "a": np.asfortranarray(rng.normal(size=(3, 5)).astype("f4")),
     }
     arrays["count"] = np.array(7)
-    data = _torch_file(monkeypatch, arrays)
+    data = write(monkeypatch, arrays)
     read = read_tensors(data)
     assert list(read) == list(arrays)
     for name, value in arrays.items():
@@ -153,11 +152,12 @@ def test_tensors_are_read_without_torch(monkeypatch):
         assert "\n" not in str(refused.value)
 
 
-def test_torch_itself_writes_such_files():
+@pytest.mark.parametrize("zipped", [False, True])
+def test_torch_itself_writes_such_files(zipped):
     torch = pytest.importorskip("torch")
     out = io.BytesIO()
     shared = torch.arange(12.0).reshape(3, 4)
-    torch.save(OrderedDict(a=shared[1:], b=shared.T, n=torch.tensor(3)), out, _use_new_zipfile_serialization=False)
+    torch.save(OrderedDict(a=shared[1:], b=shared.T, n=torch.tensor(3)), out, _use_new_zipfile_serialization=zipped)
     read = read_tensors(out.getvalue())
     np.testing.assert_array_equal(read["a"], shared[1:].numpy())
     np.testing.assert_array_equal(read["b"], shared.T.numpy())

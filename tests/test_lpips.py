@@ -1,35 +1,31 @@
-"""LPIPS against its formula, and against torch's package where that is; weights that are absent, or no weights."""
+"""LPIPS against its formula, and against torch's package; weights that are absent, or no weights."""
 
 import functools
+import json
 import pickle
+from typing import Any, get_args
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import references
+from flax import traverse_util
+from references import lpips_pictures
+from safetensors.numpy import save_file
 from scipy.signal import correlate
 
 from reelm.tokenizer.request import RequestError
+from reelm.tokenizer.video import VideoTokenizerConfig
 from reelm.train import lpips
+from reelm.train.loop import LoopConfig
+from reelm.train.losses import LossWeights
+from reelm.train.video_tokenizer import ClipData, VideoTokenizerRun, train
 
 
 @pytest.fixture(scope="module")
 def params() -> dict:
-    """Random weights of the true shapes, which keep the size of activations."""
-    rng, channels, made = np.random.default_rng(0), 3, {}
-    for block, widths in enumerate(lpips.WIDTHS):
-        made[f"block_{block}"] = {}
-        for layer, width in enumerate(widths):
-            kernel = rng.normal(size=(3, 3, channels, width), scale=np.sqrt(2 / (9 * channels)))
-            bias = rng.normal(size=width, scale=0.1)
-            made[f"block_{block}"][f"conv_{layer}"] = {"kernel": np.float32(kernel), "bias": np.float32(bias)}
-            channels = width
-        made[f"head_{block}"] = np.float32(rng.uniform(size=channels))
-    return made
-
-
-def pictures(seed: int, *shape: int) -> np.ndarray:
-    return np.random.default_rng(seed).uniform(-1, 1, (*shape, 3)).astype(np.float32)
+    return references.lpips_params()
 
 
 @functools.cache
@@ -40,7 +36,7 @@ def _compiled():
 
 
 def test_the_distance_is_the_weighted_one_of_unit_features(params):
-    a, b = pictures(1, 2, 32, 32), pictures(2, 2, 32, 32)
+    a, b = lpips_pictures(1, 2, 32, 32), lpips_pictures(2, 2, 32, 32)
     distance, of_a, of_b = _compiled()(params, a, b)
     expected = np.zeros(2)
     for block, (x, y) in enumerate(zip(of_a, of_b, strict=True)):
@@ -50,15 +46,15 @@ def test_the_distance_is_the_weighted_one_of_unit_features(params):
     assert [f.shape for f in of_a] == [(2, 32 >> i, 32 >> i, c[-1]) for i, c in enumerate(lpips.WIDTHS)]
 
 
-def test_features_are_convolutions_of_normalised_pictures(params):
-    picture = pictures(3, 1, 32, 32)
+def test_features_are_convolutions_of_normalised_lpips_pictures(params):
+    picture = lpips_pictures(3, 1, 32, 32)
     x = (picture[0] - [-0.030, -0.088, -0.188]) / [0.458, 0.448, 0.450]
     for conv in params["block_0"].values():
         kernels = np.moveaxis(conv["kernel"], 3, 0)
         padded = np.pad(x, [(1, 1), (1, 1), (0, 0)])
         x = np.stack([correlate(padded, kernel, "valid")[..., 0] for kernel in kernels], -1)
         x = np.maximum(x + conv["bias"], 0)
-    _, features, _ = _compiled()(params, np.repeat(picture, 2, 0), pictures(2, 2, 32, 32))
+    _, features, _ = _compiled()(params, np.repeat(picture, 2, 0), lpips_pictures(2, 2, 32, 32))
     np.testing.assert_allclose(features[0][0], x, rtol=1e-3, atol=1e-4)
 
 
@@ -74,21 +70,31 @@ def test_equal_pictures_have_no_distance_and_a_gradient():
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")  # lpips asks torchvision by arguments that are going away
-def test_torch_lpips_gives_the_same(params):
-    torch = pytest.importorskip("torch")
-    peer_package = pytest.importorskip("lpips")
-    peer = peer_package.LPIPS(net="vgg", pretrained=False, pnet_rand=True, verbose=False).eval()
-    convs = [module for module in peer.net.modules() if isinstance(module, torch.nn.Conv2d)]
-    ours = [conv for block in range(5) for conv in params[f"block_{block}"].values()]
-    with torch.no_grad():
-        for theirs, conv in zip(convs, ours, strict=True):
-            theirs.weight.copy_(torch.from_numpy(conv["kernel"].transpose(3, 2, 0, 1).copy()))
-            theirs.bias.copy_(torch.from_numpy(conv["bias"]))
-        for block, head in enumerate(peer.lins):
-            head.model[-1].weight.copy_(torch.from_numpy(params[f"head_{block}"]).reshape(1, -1, 1, 1))
-        a, b = pictures(1, 2, 32, 32), pictures(2, 2, 32, 32)
-        expected = peer(*(torch.from_numpy(x.transpose(0, 3, 1, 2).copy()) for x in (a, b))).numpy().ravel()
+@pytest.mark.parametrize("source", get_args(references.Source))
+def test_torch_lpips_gives_the_same(params, source):
+    expected = references.of("lpips", source)["distances"]
+    a, b = lpips_pictures(1, 2, 32, 32), lpips_pictures(2, 2, 32, 32)
     np.testing.assert_allclose(_compiled()(params, a, b)[0], expected, rtol=1e-4)
+
+
+@pytest.mark.slow
+def test_a_training_step_descends_on_it_and_logs_it(params, tmp_path, monkeypatch):
+    monkeypatch.setenv("REELM_HOME", str(tmp_path))
+    flat: Any = traverse_util.flatten_dict(params, sep="/")
+    save_file(flat, tmp_path / "lpips_vgg16.safetensors")
+    net: Any = {"encoder_channels": (8,), "decoder_channels": (8,), "encoder_blocks": 1, "decoder_blocks": 1}
+    run = VideoTokenizerRun(
+        model=VideoTokenizerConfig(bits=8, **net),
+        data=ClipData(source_frames=5, frames=5, crop=16),
+        losses=LossWeights(perceptual=0.5, perceptual_frames=2),
+        batch_size=1,
+        loop=LoopConfig(steps=1, save_every=1, sample_every=0, log_every=1),
+    )
+    train(run, tmp_path / "run")
+    line = json.loads((tmp_path / "run" / "metrics.jsonl").read_text().splitlines()[-1])
+    weights = run.losses.at(jnp.int32(0))
+    assert line["perceptual"] > 0.01
+    assert line["loss"] == pytest.approx(sum(float(weight) * line[name] for name, weight in weights.items()), rel=1e-4)
 
 
 def test_absent_weights_are_asked_for_in_one_line(tmp_path):
