@@ -6,8 +6,9 @@
 codes of 18 bits, for about 9.1 TFLOP to encode and decode. The paper trains at batch 256, images first: `--data.frames
 1` into a folder of its own, then this run with `--start-from THAT-FOLDER --inflate`.
 
-Hardware: the batch wants tens of accelerators with 80 GB or more. The training step is lowered for 8 devices in the
-tests; it has not been run at this size, and no figures are claimed. The paper reports rFVD 8.62 on UCF-101.
+Hardware: the batch wants tens of accelerators with 80 GB or more. The training step is compiled for 8 devices in the
+tests, with fewer stages; it has not been run at this size, and no figures are claimed. The paper reports rFVD 8.62 on
+UCF-101.
 """
 
 from reelm.tokenizer.video import VideoTokenizerConfig

@@ -5,7 +5,7 @@ In: sizes of the net, of a sample, of a mesh. Out: numbers. Nothing is allocated
 
 import math
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import jax
@@ -70,6 +70,7 @@ def training_bytes(
     }
 
 
+@cache
 def _shapes(config: LMConfig) -> dict:
     return jax.eval_shape(partial(init_params, config), jax.random.key(0))
 

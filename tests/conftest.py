@@ -134,34 +134,28 @@ def _tiny_model(*, sound: bool):
 
 @pytest.fixture(scope="session")
 def efficientnet_tensors():
-    """Random tensors of EfficientNet-Lite0 by the names of its package, which keep the size of activations."""
+    """Random tensors of EfficientNet-Lite0; see `references.py`."""
+    import references
+
+    return references.efficientnet_tensors()
+
+
+@pytest.fixture(scope="session")
+def i3d_tensors():
+    """Random tensors of I3D by the names of its port to PyTorch, which keep the size of activations."""
     import numpy as np
 
-    from reelm.train import efficientnet
+    from reelm.train import i3d
 
-    rng, made = np.random.default_rng(0), {}
-
-    def conv(name: str, norm: str, out: int, into: int, side: int) -> None:
-        spread = np.sqrt(2 / (into * side * side))
-        made[f"{name}.weight"] = rng.normal(size=(out, into, side, side), scale=spread).astype(np.float32)
-        made[f"{norm}.weight"] = rng.uniform(0.5, 1.5, out).astype(np.float32)
-        made[f"{norm}.bias"] = rng.normal(size=out, scale=0.3).astype(np.float32)
-        made[f"{norm}.running_mean"] = rng.normal(size=out, scale=0.3).astype(np.float32)
-        made[f"{norm}.running_var"] = rng.uniform(0.5, 1.5, out).astype(np.float32)
-
-    conv("_conv_stem", "_bn0", 32, 3, 3)
-    channels, number = 32, 0
-    for blocks, side, _, widen, out in efficientnet.STAGES:
-        for _ in range(blocks):
-            block, inner = f"_blocks.{number}", channels * widen
-            if widen > 1:
-                conv(f"{block}._expand_conv", f"{block}._bn0", inner, channels, 1)
-            conv(f"{block}._depthwise_conv", f"{block}._bn1", inner, 1, side)
-            conv(f"{block}._project_conv", f"{block}._bn2", out, inner, 1)
-            channels, number = out, number + 1
-    conv("_conv_head", "_bn1", 1280, channels, 1)
-    made["_fc.weight"] = rng.normal(size=(1000, 1280), scale=0.03).astype(np.float32)
-    made["_fc.bias"] = rng.normal(size=1000).astype(np.float32)
+    # The numbers of `RandomState` are the same in every version of numpy, as outputs that are kept need them.
+    rng, made = np.random.RandomState(0), {}
+    for name, shape in sorted(i3d.shapes().items()):
+        if name.endswith("conv3d.weight"):
+            made[name] = rng.normal(size=shape, scale=np.sqrt(2 / np.prod(shape[1:]))).astype(np.float32)
+        elif name.endswith(("bn.weight", "running_var")):
+            made[name] = rng.uniform(0.5, 1.5, shape).astype(np.float32)
+        else:
+            made[name] = rng.normal(size=shape, scale=0.3).astype(np.float32)
     return made
 
 

@@ -65,6 +65,8 @@ REFUSED = {
     "evaluate generation --task emoji --num-frames 9": "not for emoji",
     "evaluate": "generation",
     "evaluate generation --clips 0": "1 or more",
+    "evaluate reconstruction --data . --i3d nothing.pt": "nothing.pt",
+    "evaluate reconstruction --i3d lines.txt": "folder of videos",
     "data": "tokenize",
     "data build": "NAME",
 }
@@ -204,8 +206,13 @@ def test_a_mesh_in_words_sets_the_fields_of_the_mesh(capsys):
 def test_memory_that_runs_out_ends_with_advice():
     from reelm.cli import _in_words
 
-    said = _in_words(RuntimeError("RESOURCE_EXHAUSTED: Out of memory while trying to allocate\n42 bytes."))
+    error = RuntimeError("RESOURCE_EXHAUSTED: Out of memory while trying to allocate\n42 bytes.")
+    said = _in_words(error, ["generate", "x"])
     assert "42 bytes" in said and "ask for fewer samples" in said and "\n" not in said
+    for arguments in (["train", "lm", "8b"], ["--debug", "train", "lm", "8b"]):
+        said = _in_words(error, arguments)
+        assert all(way in said for way in ("smaller batch", "--mesh fsdp", "--accumulate", "--remat full"))
+        assert "\n" not in said
 
 
 @contextlib.contextmanager

@@ -20,12 +20,12 @@ from reelm.train.tokens import TokenRun, TokenSample, write_tokens
 pytestmark = pytest.mark.slow  # several programs are compiled
 
 
-def tokens(directory: Path, caption: str, *shapes: tuple[int, int, int], tokenizer: str = "abc") -> Path:
+def tokens(directory: Path, caption: str, *shapes: tuple[int, int, int], tokenizer: str = "abc", bits: int = 8) -> Path:
     """Six samples of each shape (t, h, w)."""
     each = [shape for shape in shapes for _ in range(6)]
 
     def samples_of(start: int, stop: int) -> Iterator[TokenSample]:
-        noise = (np.random.default_rng(i).integers(0, 256, each[i], np.int32) for i in range(start, stop))
+        noise = (np.random.default_rng(i).integers(0, 1 << bits, each[i], np.int32) for i in range(start, stop))
         none: dict[str, Any] = {"still_frames": np.zeros(0, np.int32), "sound": np.zeros((0, 0), np.int32)}
         return (TokenSample(video=ids, captions=(caption,), stills=ids[:0], **none) for ids in noise)
 
@@ -69,3 +69,18 @@ def test_sets_of_two_tokenizers_are_not_mixed(run, tmp_path):
             lm.train(changed, tmp_path / "run")
     with pytest.raises(RequestError, match="no tokens to train on"):
         lm.train(replace(run, tokens=()), tmp_path / "run")
+
+
+def test_a_state_that_no_machine_holds_is_refused_before_it_is_made(run, tmp_path):
+    huge = replace(run.model, width=1 << 22, hidden=1 << 22)
+    with pytest.raises(RequestError, match=r"training takes \d+\.\d GiB of state and .* free are .* what fits: "):
+        lm.train(replace(run, model=huge), tmp_path)
+
+
+def test_tokens_of_more_bits_than_the_model_are_refused(run, tmp_path):
+    wide = tokens(tmp_path / "wide", "a word", (2, 2, 2), bits=18)
+    run = replace(run, model=replace(run.model, bits=10), loop=replace(run.loop, steps=1, evaluate_every=0))
+    for changed in (replace(run, tokens=(wide,)), replace(run, held_out=(wide,))):
+        with pytest.raises(RequestError, match=r"codes run from \d+ to \d+, but 10 bits are read here: 0 to 1023"):
+            lm.train(changed, tmp_path / "run")
+    assert not (tmp_path / "run" / "metrics.jsonl").exists()

@@ -13,8 +13,10 @@ from reelm.cli import main
 from reelm.lm import size, transformer
 from reelm.lm.config import LMConfig
 from reelm.lm.weights import Weights, for_decoding
+from reelm.tokenizer.request import RequestError
 from reelm.train import state
 from reelm.train.optimizer import OptimizerConfig
+from reelm.train.room import check_state
 
 CONFIG = LMConfig(
     bits=10, text_vocabulary=20, prefix=6, frames=3, width=32, layers=2, heads=4, kv_heads=2, head_width=16, hidden=48
@@ -44,6 +46,20 @@ def test_parameters_cache_and_state_take_what_was_said(params):
     assert size.cache_bytes(CONFIG, 17, 3, 2) == held(cache)
     create = lambda params: state.create(params, OptimizerConfig().build(10), 0)  # noqa: E731
     assert size.training_bytes(CONFIG, create, 2, 17, 4)["state"] == held(create(params))
+
+
+def test_a_state_that_cannot_fit_is_refused_with_a_mesh_that_holds_it(params):
+    create = lambda params: state.create(params, OptimizerConfig().build(10), 0)  # noqa: E731
+    least = held(create(params)) + held(params)  # and a gradient
+    check_state(CONFIG, create, ONE, least)
+    check_state(CONFIG, create, ONE, None)
+    with pytest.raises(
+        RequestError, match=r"before any activations, free are .*; what fits: more devices, --mesh fsdp=2$"
+    ):
+        check_state(CONFIG, create, ONE, least - 1)
+    check_state(CONFIG, create, {**ONE, "fsdp": 2}, least - 1)
+    with pytest.raises(RequestError, match="what fits: a smaller model"):
+        check_state(CONFIG, create, ONE, 1000)
 
 
 def test_a_mesh_divides_what_a_device_holds():
@@ -87,6 +103,13 @@ def words_of_the_presets() -> str:
             ["--memory", "24"],
             0,
             "in float32, guided: 33.* GB a device: does not fit 24 GB; --mesh tensor=2",
+        ),
+        (
+            ["--memory", "2000"],
+            0,
+            r"weights a device: 32.1 GB in float32, 16.1 GB in bfloat16, 8.09 GB in int8\n"
+            r"  cache of a clip a device: 0.47 GB in float32, 0.235 GB in bfloat16; twice that with guidance\n"
+            r"  optimizer a device: 64.2 GB, of 128 GB of state",
         ),
         (["--mesh", "tensor=3"], 2, "mesh axis tensor is 3; it must divide kv_heads 8 .* 1, 2, 4, 8"),
         (["--mesh", "heads=3"], 2, "axes are data, fsdp, tensor, sequence"),

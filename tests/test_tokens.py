@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from reelm.tokenizer.request import RequestError
-from reelm.train.tokens import INDEX_FILE, TokenIndex, TokenSample, open_tokens, write_tokens
+from reelm.train.tokens import INDEX_FILE, SoundIndex, TokenIndex, TokenSample, open_tokens, write_tokens
 
 
 def sample(index: int) -> TokenSample:
@@ -175,6 +175,24 @@ def test_tokens_of_another_tokenizer_are_refused(tmp_path: Path) -> None:
     open_tokens(tmp_path, "abc")
     with pytest.raises(RequestError, match="made by tokenizer abc, not xyz"):
         open_tokens(tmp_path, "xyz")
+
+
+def test_codes_beyond_the_bits_of_their_reader_are_refused(tmp_path: Path) -> None:
+    write(tmp_path / "tokens", 2)
+    for bits in (18, 30):
+        assert open_tokens(tmp_path / "tokens", bits=bits)[1]["video"].max() > 1 << 10
+    with pytest.raises(RequestError, match=r"codes run from \d+ to \d+, but 10 bits are read here: 0 to 1023"):
+        open_tokens(tmp_path / "tokens", bits=10)[1]
+    # A still beyond them, and a sound beyond the bits of its own tokenizer.
+    video, stills = np.zeros((1, 2, 4), np.int32), np.full((1, 2, 4), 1 << 10, np.int32)
+    shown = TokenSample(**{**sample(1), "video": video, "stills": stills})
+    heard = TokenSample(**{**sample(0), "video": video, "sound": np.full((5, 3), 16, np.int32)})
+    write(tmp_path / "two", 2, lambda start, stop: iter([shown, heard]), sound=SoundIndex("heard", 3, 4, (1, 4)))
+    source = open_tokens(tmp_path / "two", bits=10)
+    with pytest.raises(RequestError, match="from 1024 to 1024, but 10 bits"):
+        source[0]
+    with pytest.raises(RequestError, match="from 16 to 16, but 4 bits"):
+        source[1]
 
 
 def test_folders_that_are_no_token_set_are_refused(tmp_path: Path) -> None:

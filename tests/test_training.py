@@ -153,6 +153,12 @@ def test_a_bucket_longer_than_the_tokens_is_refused(trained, tmp_path):
         lm.train(run, tmp_path / "lm")
 
 
+def test_a_language_model_of_other_bits_than_the_tokenizer_is_refused(trained, tmp_path):
+    run = replace(LM, tokens=(trained / "tokens",), video_tokenizer=trained / "tokenizer")
+    with pytest.raises(RequestError, match="writes 8 bits, the model reads 10"):
+        lm.train(replace(run, model=replace(run.model, bits=10)), tmp_path / "lm")
+
+
 def test_words_are_dropped_at_the_given_share():
     text = TextTokenizer.train(["a red seven moves right"] * 9, 280)
     none = np.zeros((0, 8, 8), np.int32)

@@ -26,6 +26,7 @@ from reelm.lm.transformer import Remat, init_params
 from reelm.lm.weights import check_mesh, for_training
 from reelm.lm.words import Text
 from reelm.sampling.model import Defaults, LanguageModel, Model
+from reelm.tokenizer import memory
 from reelm.tokenizer.codes import bits_to_ids
 from reelm.tokenizer.request import RequestError
 from reelm.tokenizer.text import TextTokenizer
@@ -38,6 +39,7 @@ from .lm_start import open_start
 from .loop import LoopConfig
 from .mixture import Bucket, Stage, mixture
 from .optimizer import OptimizerConfig, make_step
+from .room import check_state
 from .samples import ToSample
 from .state import TrainState
 from .throughput import Load
@@ -156,17 +158,22 @@ def train(run: LMRun, workdir: Path) -> TrainState:
     """Runs or resumes the training in `workdir`; see `loop.run` for what is written and what is raised."""
     tokenizer = None if run.video_tokenizer is None else open_tokenizer(run.video_tokenizer)
     audio = None if run.audio_tokenizer is None else open_audio_tokenizer(run.audio_tokenizer)
-    sources = open_all(run.tokens, tokenizer and tokenizer.hash)
+    if tokenizer is not None and tokenizer.config.bits != run.model.bits:
+        raise RequestError(f"the video tokenizer writes {tokenizer.config.bits} bits, the model reads {run.model.bits}")
+    sources = open_all(run.tokens, run.model.bits, tokenizer and tokenizer.hash)
+    held_back = open_all(run.held_out, run.model.bits, sources[0].index.tokenizer_hash) if run.held_out else []
     levels, bits, frames = run.model.sound_levels, run.model.sound_bits, run.model.sound_frames
-    check_sound(sources, levels=levels, bits=bits, frames=frames, audio_hash=audio and audio.hash)
+    check_sound([*sources, *held_back], levels=levels, bits=bits, frames=frames, audio_hash=audio and audio.hash)
     longest = max(bucket.frames for stage in run.stages for bucket in stage.buckets)
     if longest > run.model.frames:
         raise RequestError(f"a bucket has {longest} latent frames; the model takes {run.model.frames}")
     mesh = run.mesh.build()
     check_mesh(run.model, dict(mesh.shape))
     check_batches(run, sharding.batch_parts(mesh))
+    optimizer = run.optimizer.build(run.loop.steps)
+    create = lambda params: state.create(params, optimizer, run.loop.seed)  # noqa: E731
+    check_state(run.model, create, dict(mesh.shape), memory.free_bytes())
     text, there = _start(run, sources, workdir)
-    held_back = open_all(run.held_out, sources[0].index.tokenizer_hash) if run.held_out else []
     embed(run.model, text, [*sources, *held_back])
 
     share = feed.share(mesh)._asdict()

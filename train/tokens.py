@@ -22,6 +22,7 @@ import numpy as np
 from array_record.python.array_record_data_source import ArrayRecordDataSource
 from array_record.python.array_record_module import ArrayRecordWriter
 
+from reelm.tokenizer.codes import MAX_BITS, CodeSpec, check_ids
 from reelm.tokenizer.request import RequestError
 
 from .remote import fetched
@@ -98,11 +99,15 @@ class TokenIndex:
 
 
 class TokenSource:
-    """Samples by index from 0; IndexError beyond the end. `index` says where they come from."""
+    """Samples by index from 0; IndexError beyond the end. `index` says where they come from.
 
-    def __init__(self, index: TokenIndex, records: ArrayRecordDataSource) -> None:
+    RequestError when a sample is read that holds a code of pictures beyond `bits` bits, or of sound beyond the index's.
+    """
+
+    def __init__(self, index: TokenIndex, records: ArrayRecordDataSource, bits: int = MAX_BITS) -> None:
         self.index = index
         self._records = records
+        self._code = CodeSpec(bits=bits)
 
     def __len__(self) -> int:
         return len(self._records)
@@ -110,7 +115,12 @@ class TokenSource:
     def __getitem__(self, index: int) -> TokenSample:
         if not 0 <= index < len(self):
             raise IndexError(f"sample {index} of {len(self)}")
-        return _unpack(self._records[int(index)])
+        sample = _unpack(self._records[int(index)])
+        check_ids(sample["video"], self._code)
+        check_ids(sample["stills"], self._code)
+        if self.index.sound is not None:
+            check_ids(sample["sound"], CodeSpec(bits=self.index.sound.bits))
+        return sample
 
 
 def write_tokens(
@@ -183,9 +193,11 @@ def write_tokens(
     return index
 
 
-def open_tokens(directory: Path, tokenizer_hash: str | None = None) -> TokenSource:
-    """Opens a token set. RequestError when the folder holds none, it was never finished, a shard is missing, or (with
-    `tokenizer_hash`) another tokenizer made it: codes mean nothing to any tokenizer but their own.
+def open_tokens(directory: Path, tokenizer_hash: str | None = None, bits: int = MAX_BITS) -> TokenSource:
+    """Opens a token set for what reads codes of so many bits, see `TokenSource`.
+
+    RequestError when the folder holds none, it was never finished, a shard is missing, or (with `tokenizer_hash`)
+    another tokenizer made it: codes mean nothing to any tokenizer but their own.
     """
     directory = fetched(directory)
     index = _read_index(directory)
@@ -206,15 +218,15 @@ def open_tokens(directory: Path, tokenizer_hash: str | None = None) -> TokenSour
         raise RequestError(
             f"{directory / missing[0]} is missing or damaged; run reelm data tokenize as before to mend it"
         )
-    return TokenSource(index, ArrayRecordDataSource([str(directory / file) for file, _, _ in index.shards()]))
+    return TokenSource(index, ArrayRecordDataSource([str(directory / file) for file, _, _ in index.shards()]), bits)
 
 
-def open_all(folders: Sequence[Path], tokenizer_hash: str | None = None) -> list[TokenSource]:
-    """The token sets; RequestError unless one tokenizer, with that hash if one is given, made them all."""
+def open_all(folders: Sequence[Path], bits: int, tokenizer_hash: str | None = None) -> list[TokenSource]:
+    """The token sets, for a net of so many bits. RequestError unless one tokenizer, with that hash if any, made all."""
     if not folders:
         raise RequestError("there are no tokens to train on; name folders that reelm data tokenize wrote")
-    first = open_tokens(folders[0], tokenizer_hash)
-    return [first, *(open_tokens(folder, first.index.tokenizer_hash) for folder in folders[1:])]
+    first = open_tokens(folders[0], tokenizer_hash, bits)
+    return [first, *(open_tokens(folder, first.index.tokenizer_hash, bits) for folder in folders[1:])]
 
 
 def check_sound(

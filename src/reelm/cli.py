@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             end = error
     if "--debug" in arguments:
         traceback.print_exception(end, file=stderr)
-    status, message = _status_and_message(end, signals)
+    status, message = _status_and_message(end, signals, arguments)
     if message:
         print(f"reelm: {message}", file=stderr)
     return status
@@ -60,27 +60,27 @@ def _run(arguments: list[str]) -> None:
     from reelm.cli_parse import parse
     from reelm.tokenizer.home import home
 
-    command = parse(arguments)
-    # Programs compiled by an earlier call are found again: the second clip does not wait for XLA.
+    # Programs compiled by an earlier call are found again: the second clip does not wait for XLA. JAX reads this when
+    # it is imported, which the fields of `train` take.
     os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(home() / "compiled"))
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.5")
-    warnings.filterwarnings("ignore", message="Error (read|writ)ing persistent compilation cache")  # then it compiles
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # XLA's own notes are not for the user of a command
-    command.run()
+    warnings.filterwarnings("ignore", message="Error (read|writ)ing persistent compilation cache")  # then it compiles
+    parse(arguments).run()
 
 
-def _status_and_message(end: BaseException, signals: list[int]) -> tuple[int, str]:
-    """How a command that raised `end` exits, after `signals` came; no message when all is said."""
+def _status_and_message(end: BaseException, signals: list[int], arguments: Sequence[str]) -> tuple[int, str]:
+    """How a command line that raised `end` exits, after `signals` came; no message when all is said."""
     if signals or isinstance(end, KeyboardInterrupt):
         number = signal.Signals(signals[-1]) if signals else signal.SIGINT
         return 128 + number, WORDS[number]
     if isinstance(end, SystemExit):  # --help, and a training that saved before it obeyed a signal
         return (end.code, "") if isinstance(end.code, int) else (1, f"error: {end.code}") if end.code else (0, "")
-    return 2 if isinstance(end, _AT_FAULT) else 1, f"error: {_in_words(end)}"
+    return 2 if isinstance(end, _AT_FAULT) else 1, f"error: {_in_words(end, arguments)}"
 
 
-def _in_words(error: BaseException) -> str:
-    """What happened, on one line."""
+def _in_words(error: BaseException, arguments: Sequence[str]) -> str:
+    """What happened to that command line, on one line."""
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     text = " ".join(str(error).split())
@@ -92,5 +92,9 @@ def _in_words(error: BaseException) -> str:
         hint = f"no device for JAX_PLATFORMS={kind!r}: unset it, or install the extra of that device"
         return f"{hint} ({text[:200]})" if text else hint
     if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in text:
-        return f"out of memory ({text[:200]}); ask for fewer samples or frames at once, or for a smaller size or batch"
+        advice = "ask for fewer samples or frames at once, or for a smaller size or batch"
+        if "train" in arguments[:2]:  # --debug may stand before it
+            advice = "take a smaller batch, or more devices (--mesh fsdp=N); for a language model also --accumulate N, "
+            advice += "which takes the batch through in N parts, and --remat full"
+        return f"out of memory ({text[:200]}); {advice}"
     return f"{type(error).__name__}: {text[:500]} (--debug shows where)"

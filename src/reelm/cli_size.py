@@ -4,19 +4,20 @@ In: a run's configuration, a mesh in words, bytes of a device. Out: names and li
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args
 
 import jax.numpy as jnp
 
 from reelm.lm import size
 from reelm.lm.mesh import MeshSpec
-from reelm.lm.weights import check_mesh
+from reelm.lm.weights import Weights, check_mesh
 from reelm.tokenizer.request import RequestError
 from reelm.train import state
 from reelm.train.lm import LMRun
+from reelm.train.room import least_devices
 
+_ACTIVATIONS = ("float32", "bfloat16")
 _STRIDE = 8  # pixels of a code's side
-_DEVICES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 
 
 def notes(run: LMRun, mesh: str | None, memory: int | None, height: int, width: int) -> dict[str, str]:
@@ -49,25 +50,27 @@ def notes(run: LMRun, mesh: str | None, memory: int | None, height: int, width: 
             return text
         if of(sizes) <= memory:
             return f"{text}: fits {_gb(memory)}"
-        for count in _DEVICES:
-            enough = _sizes(f"{axis}={count}")
-            try:
-                check_mesh(config, enough)
-            except RequestError:
-                continue
-            if of(enough) <= memory:
-                return f"{text}: does not fit {_gb(memory)}; --mesh {axis}={count} does ({_gb(of(enough))})"
+        if enough := least_devices(config, axis, lambda mesh, most=memory: of(mesh) <= most):
+            words = f"{axis}={enough}"
+            return f"{text}: does not fit {_gb(memory)}; --mesh {words} does ({_gb(of(_sizes(words)))})"
         return f"{text}: does not fit {_gb(memory)}, nor on more devices along {axis} alone"
 
+    kept = {each: size.weight_bytes(config, each, sizes) for each in get_args(Weights)}
+    caches = {each: size.cache_bytes(config, layout.slots, 1, jnp.dtype(each).itemsize, sizes) for each in _ACTIVATIONS}
+    remembered = size.training_bytes(config, optimizer.init, 0, 0, 0, sizes)["state"]
     parts, audio_frames = training(sizes), layout.codes - layout.frames * layout.per_picture
     sound = f" and {audio_frames} audio frames" if audio_frames else ""
     return {
         "laid over": " x ".join(f"{name} {count}" for name, count in sizes.items()),
         "positions of a clip": f"{layout.slots:,} ({config.prefix} and {config.frames} x {layout.rows} x "
         f"{layout.columns} codes{sound}: {height}x{width} pixels)",
+        "weights a device": ", ".join(f"{_gb(count)} in {each}" for each, count in kept.items()),
+        "cache of a clip a device": ", ".join(f"{_gb(count)} in {each}" for each, count in caches.items())
+        + "; twice that with guidance",
+        "optimizer a device": f"{_gb(remembered)}, of {_gb(parts['state'])} of state with parameters and their average",
         **{
             f"decoding a clip in {weights}, guided": fits(lambda at, w=weights: decoding(w, at), "tensor")
-            for weights in ("float32", "bfloat16", "int8")
+            for weights in get_args(Weights)
         },
         f"training, {batch} clips in {run.accumulate} parts": fits(lambda at: sum(training(at).values()), "fsdp")
         + "".join(f"; {name} {_gb(count)}" for name, count in parts.items()),
