@@ -26,7 +26,7 @@ from reelm.tokenizer.audio import AudioTokenizer
 from reelm.tokenizer.request import RequestError
 from reelm.tokenizer.video import VideoTokenizer
 
-from . import text_files
+from . import best, text_files
 from .clip import Clip
 from .conditions import Picture, Source, conditions
 from .describe import describe
@@ -116,6 +116,8 @@ class Model:
         if self.lm is None:
             return
         config, audio = self.lm.config, self.audio_tokenizer and self.audio_tokenizer.config
+        if config.bits != (bits := self.video_tokenizer.config.bits):
+            raise RequestError(f"the language model knows codes of {config.bits} bits, the video tokenizer has {bits}")
         if config.sound_levels and (
             audio is None or (audio.levels, audio.bits) != (config.sound_levels, config.sound_bits)
         ):
@@ -148,6 +150,7 @@ class Model:
         width: int | None = None,
         fps: float | None = None,
         num_samples: int = 1,
+        best_of: int = 1,
         seed: int = 0,
         temperature: float = 1.0,
         top_k: int = 0,
@@ -166,8 +169,8 @@ class Model:
 
         Args:
             prompt: what to show; a list of strings is a batch; a list of (seconds, words) is one prompt that changes;
-                None leaves it to the model, which first describes a `video` that is to get its sound, or an
-                `audio` that is to get its pictures, if it can.
+                None leaves it to the model, which first describes a `video` that is to go on or to get its sound, or
+                an `audio` that is to get its pictures, if it can.
             image: the first frame.
             last_image: the last frame.
             keyframes: frame number, from 0, -> picture.
@@ -183,6 +186,8 @@ class Model:
             height, width: in pixels; the size of the training clips when None.
             fps: frames a second; that of the training clips when None.
             num_samples: clips of each prompt; sample k is the clip of seed + k.
+            best_of: clips drawn for each that is returned: the one that fits best what was asked, by the words that the
+                model's describer finds in what is seen and in what is heard, and by given pictures after frame 0.
             seed: from 0. In float32 the same seed gives the same clip in any batch.
             temperature: 0 always takes the likeliest value.
             top_k: draw among the k likeliest; 0 for all.
@@ -210,13 +215,22 @@ class Model:
             **{"image": image, "last_image": last_image, "keyframes": keyframes, "video": video, "mask": mask},
             **{"audio": audio},
             **{"negative_prompt": negative_prompt, "height": height, "width": width, "fps": fps, "overlap": overlap},
-            **{"num_samples": num_samples, "seed": seed, "temperature": temperature, "top_k": top_k, "top_p": top_p},
+            **{
+                "num_samples": num_samples,
+                "best_of": best_of,
+                "seed": seed,
+                "temperature": temperature,
+                "top_k": top_k,
+                "top_p": top_p,
+            },
             **{"min_p": min_p, "cfg_scale": cfg_scale, "decoding": decoding},
         }
         asked = request(self, prompt, num_frames, options)
         total = asked.settings.num_frames
         assert total is not None
         clips = joined(stream(self, asked), self.latent_frames(total), callback)
+        if asked.best_of > 1:
+            clips = best.fittest(self, asked, clips)
         return clips if asked.many else clips[0]
 
     def stream(self, prompt: Prompt | list[str] | None = None, *, num_frames: int | None = None, **options: Any) -> Any:

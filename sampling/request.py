@@ -8,6 +8,7 @@ import numpy as np
 
 from reelm.tokenizer.request import RequestError
 
+from . import best
 from .conditions import Conditions, conditions, summary
 from .describe import describe
 from .settings import Settings
@@ -31,6 +32,7 @@ class Request:
         prompts: as they were given, for `Clip.info`.
         scripts: the words of each, by the latent frame they begin with.
         seeds: one or more; the clip of a seed does not depend on the others.
+        best_of: of so many seeds in a row one clip is chosen.
         settings: everything else that decides a clip.
         given: what every clip must show.
         about: what `Clip.info` says in other words than `settings`: the conditions, and the overlap in seconds.
@@ -40,6 +42,7 @@ class Request:
     prompts: Sequence[Prompt]
     scripts: Sequence[Script]
     seeds: Sequence[int]
+    best_of: int
     settings: Settings
     given: Conditions
     about: Mapping[str, Any]
@@ -69,6 +72,11 @@ def request(
         raise RequestError(f"num_samples is {samples}; it must be at least 1")
     if not 0 <= seed <= 2**32 - samples:
         raise RequestError(f"a seed lies in 0 ... 2^32 - 1; these run from {seed} to {seed + samples - 1}")
+    best_of = options["best_of"]
+    if best_of < 1:
+        raise RequestError(f"best_of is {best_of}; it must be at least 1")
+    if best_of > 1 and endless:
+        raise RequestError("best_of chooses among whole clips, and a stream gives pieces of one: use generate")
     fps = options["fps"] or defaults.fps
     scripts = [_script(each, fps, stride) for each in prompts]
     size = {"height": options["height"] or defaults.height, "width": options["width"] or defaults.width, "fps": fps}
@@ -89,8 +97,11 @@ def request(
     _check_tasks(model, length, scripts, given)
     dubs = model.soundtrack is not None and not given.draws_pictures(latent_frames)
     told = any(map(_says, scripts)) or given.tells_pictures(latent_frames)
-    if (dubs or given.heard) and model.describer is not None and not all(map(_says, scripts)):
-        # What a thing is called is learned from words, not seen in its picture or heard in its sound.
+    describer = model.describer
+    enough = describer is not None and (dubs or given.heard or len(given.known) >= describer.config.frames)
+    if enough and not all(map(_says, scripts)):
+        # What a thing is called is learned from words, not seen in its picture or heard in its sound; and what goes on
+        # stays the same thing for longer when it is called by its name.
         about["described"] = describe(model, given.known, given.sound, fps=fps)
         scripts = [script if _says(script) else [(0, about["described"])] for script in scripts]
         told |= dubs  # what is heard alone leaves open how it looks
@@ -102,7 +113,10 @@ def request(
         **size,
         **{name: options[name] for name in _DIALS},
     )
-    return Request(batch or samples > 1, prompts, scripts, range(seed, seed + samples), settings, given, about)
+    if best_of > 1 and "described" not in about:
+        best.check(model, [script[0][1] for script in scripts], given)
+    seeds = [each for asked_seed in range(seed, seed + samples) for each in best.seeds_of(asked_seed, best_of)]
+    return Request(batch or samples > 1, prompts, scripts, seeds, best_of, settings, given, about)
 
 
 def _check_tasks(model: "Model", num_frames: int | None, scripts: Sequence[Script], given: Conditions) -> None:

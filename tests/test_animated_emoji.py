@@ -271,7 +271,7 @@ class Shows:
     def __init__(self, clips: dict[str, np.ndarray]):
         self.clips, self.video_tokenizer = clips, self
 
-    def generate(self, prompt, *, num_frames, seed):
+    def generate(self, prompt, *, num_frames, seed, best_of):
         return [SimpleNamespace(video=self.clips[each][:num_frames]) for each in prompt]
 
     def reconstruct(self, video):

@@ -122,7 +122,7 @@ def test_a_track_of_digital_silence_is_none(tmp_path):
 
 
 def test_animations_and_pictures_are_read_too(tmp_path):
-    write_animation(tmp_path / "a.webp", texture(1, 12), fps=8)
+    write_animation(tmp_path / "a.webp", texture(1, 12), seconds=np.arange(13) / 8)
     write_picture(tmp_path / "b.png", texture(2, 1, 40, 40)[0])
     assert [clip.frames for clip in cut(tmp_path / "a.webp")] == [9]
     [still] = cut(tmp_path / "b.png")

@@ -99,6 +99,17 @@ def test_a_clip_without_words_gets_the_sound_of_its_description(tiny_sound_model
 
 
 @pytest.mark.slow
+def test_a_clip_without_words_goes_on_by_its_description(tiny_model):
+    video = np.random.default_rng(0).integers(0, 256, (5, 16, 16, 3), np.uint8)
+    alone = tiny_model.generate(video=video, num_frames=9, seed=1)
+    assert alone.info["prompt"] == "" and alone.info["described"] == tiny_model.describe(video) != ""
+    said = tiny_model.generate(alone.info["described"], video=video, num_frames=9, seed=1)
+    np.testing.assert_array_equal(alone.video, said.video)
+    # One picture shows less than a describer reads: nothing is said of it.
+    assert "described" not in tiny_model.generate(image=video[0], num_frames=5, seed=1).info
+
+
+@pytest.mark.slow
 def test_a_sound_without_words_gets_the_pictures_of_its_description(tiny_sound_model, sound):
     alone = tiny_sound_model.generate(audio=sound, num_frames=5, seed=1)
     assert alone.info["described"] == tiny_sound_model.describe(audio=sound)

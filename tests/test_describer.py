@@ -93,6 +93,9 @@ def test_it_goes_into_a_model_of_its_codes_alone(trained, tiny_model, tmp_path):
 def test_tokens_must_fit(run, tmp_path):
     with pytest.raises(RequestError, match="levels, bits and frames of sound"):
         describer.train(replace(run, model=replace(run.model, sound_levels=3)), tmp_path)
+    with pytest.raises(RequestError, match="but 6 bits are read here: 0 to 63"):
+        describer.train(replace(run, model=replace(run.model, bits=6)), tmp_path / "fewer")
+    assert not (tmp_path / "fewer").exists()
     with pytest.raises(RequestError, match="0 usual shares for 1 words"):
         DescriberConfig(words=(("red",),))
     with pytest.raises(RequestError, match="no tokens to train on"):

@@ -34,7 +34,7 @@ class Painter:
             for scene, caption in zip(*prompts(group, CLIPS, seed=seed), strict=True)
         }
 
-    def generate(self, prompt, *, num_frames, seed):
+    def generate(self, prompt, *, num_frames, seed, best_of):
         self.calls.append((len(prompt), seed))
         return [Drawn(self.spoil(moving_digits.render(*self.known[words], num_frames))) for words in prompt]
 

@@ -4,7 +4,6 @@
 word whether any caption of the clip has it. Of some clips only the pictures are read, of some only the sound.
 """
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -19,8 +18,9 @@ import numpy as np
 import optax
 
 from reelm.lm import sharding
-from reelm.lm.describer import Describer, DescriberConfig, DescriberNet, init_params
+from reelm.lm.describer import Describer, DescriberConfig, DescriberNet, init_params, words_of
 from reelm.lm.mesh import MeshSpec
+from reelm.lm.stream import audio_frames
 from reelm.sampling.model_folder import load
 from reelm.tokenizer.codes import bits_to_ids
 from reelm.tokenizer.request import RequestError
@@ -36,7 +36,6 @@ from .state import TrainState
 from .tokens import TokenSample, TokenSource, check_sound, open_all
 
 _READ_FOR_WORDS = 10_000  # samples whose captions decide which words are known
-_WORD = re.compile(r"[\w'-]+")
 _RARE, _COMMON = 0.001, 0.5  # share of clips a word is said of: one of fewer is not learned, one of more tells nothing
 _AGREED = 0.6  # least share of a clip's captions that have a word which one has: facts are repeated, phrases are not
 # Words that say the same are said of one clip so many times as often as by chance, and so seldom in one caption of it.
@@ -51,6 +50,7 @@ class DescriberRun:
         model: sizes of the net; its words are taken from the captions where it names none.
         tokens: folders that `reelm data tokenize` wrote, all by one tokenizer, whose codes the net reads.
         seen_alone, heard_alone: share of clips of which only the pictures, or only the sound, are read.
+        brief: share of clips that end early, after any of the latent frames.
         corrupt: largest share of bits that are read wrong, so that what matters is not learned from a single one.
         dropout: share of features left out.
         mesh: the devices.
@@ -60,6 +60,7 @@ class DescriberRun:
     tokens: tuple[Path, ...] = (Path("tokens"),)
     seen_alone: float = 0.5
     heard_alone: float = 0.25
+    brief: float = 0.25
     corrupt: float = 0.1
     dropout: float = 0.15
     batch_size: int = 64
@@ -88,6 +89,10 @@ class ToDescribe(grain.transforms.RandomMap):
                 sound[:] = -1
             elif which < self.run.seen_alone + self.run.heard_alone:
                 video[:] = -1
+        if rng.random() < self.run.brief:
+            end = int(rng.integers(1, config.frames + 1))
+            video[end:] = -1
+            sound[audio_frames(config.sound_frames, end) :] = -1
         there = set().union(*words_in(element))
         said = np.array([not there.isdisjoint(words) for words in config.words], np.float32)
         return {"video": video, "sound": sound, "said": said}
@@ -95,7 +100,7 @@ class ToDescribe(grain.transforms.RandomMap):
 
 def words_in(sample: TokenSample) -> list[set[str]]:
     """The words of each caption of a clip."""
-    return [set(_WORD.findall(caption.lower())) for caption in sample["captions"]]
+    return [words_of(caption) for caption in sample["captions"]]
 
 
 def telling_words(source: TokenSource) -> tuple[tuple[tuple[str, ...], ...], tuple[float, ...]]:
@@ -159,7 +164,7 @@ def _misread(ids: jax.Array, key: jax.Array, bits: int, most: float) -> jax.Arra
 
 def train(run: DescriberRun, workdir: Path) -> TrainState:
     """Runs or resumes the training in `workdir`; see `loop.run` for what is written and what is raised."""
-    sources, model = open_all(run.tokens), run.model
+    sources, model = open_all(run.tokens, run.model.bits), run.model
     check_sound(sources, levels=model.sound_levels, bits=model.sound_bits, frames=model.sound_frames)
     if not model.words:
         words, usual = telling_words(sources[0])

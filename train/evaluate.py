@@ -39,7 +39,7 @@ class HasVideo(Protocol):
 class Generator(Protocol):
     """What `generation` asks of a model: a clip for each prompt of a list."""
 
-    def generate(self, prompt: list[str], *, num_frames: int, seed: int) -> Sequence[HasVideo]: ...
+    def generate(self, prompt: list[str], *, num_frames: int, seed: int, best_of: int) -> Sequence[HasVideo]: ...
 
 
 def generation(
@@ -49,6 +49,7 @@ def generation(
     batch: int = 16,
     seed: int = 0,
     num_frames: int = 17,
+    best_of: int = 1,
     groups: Sequence[str] = tuple(GROUPS),
     sheets: Path | None = None,
     progress: Progress | None = None,
@@ -64,6 +65,7 @@ def generation(
         real: `all_right` of the judge on real clips of the very same scenes, the most that can be reached
 
     Batch i of a group is generated with seed + i, since every prompt of one list uses the same seed.
+    best_of: clips drawn for each that is judged; see `Model.generate`.
     sheets: a folder for contact sheets GROUP.png of the first clips. progress: called with clips done and in all.
     """
     if min(clips, batch) < 1 or num_frames < 2:
@@ -75,7 +77,8 @@ def generation(
     for number, group in enumerate(groups):
         scenes, captions = prompts(group, clips, seed=seed)
         told = counting(progress, number * clips, len(groups) * clips)
-        made = generated(model, captions, batch=batch, seed=seed, num_frames=num_frames, done=told)
+        how: dict[str, Any] = {"seed": seed, "num_frames": num_frames, "best_of": best_of}
+        made = generated(model, captions, batch=batch, done=told, **how)
         videos = [clip.video for clip in made]
         digits = moving_digits.digits_for(GROUPS[group][0])
         real = [moving_digits.render(scene, digits, num_frames) for scene in scenes]
@@ -93,6 +96,7 @@ def generated(
     batch: int,
     seed: int,
     num_frames: int,
+    best_of: int = 1,
     done: Callable[[int], object] | None = None,
 ) -> list[Any]:
     """The clip of each caption; batch i of `batch` captions has the seed `seed` + i. done: called with clips made."""
@@ -100,7 +104,8 @@ def generated(
     for i, start in enumerate(range(0, len(captions), batch)):
         asked = list(captions[start : start + batch])
         # The last batch is filled up, so that the model's program is compiled for one shape alone.
-        made += model.generate((asked * batch)[:batch], num_frames=num_frames, seed=seed + i)[: len(asked)]
+        full = (asked * batch)[:batch]
+        made += model.generate(full, num_frames=num_frames, seed=seed + i, best_of=best_of)[: len(asked)]
         if done is not None:
             done(len(made))
     return made

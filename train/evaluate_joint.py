@@ -34,6 +34,7 @@ def from_words(
     batch: int = 16,
     seed: int = 0,
     num_frames: int = 17,
+    best_of: int = 1,
     groups: Sequence[str] = tuple(GROUPS),
     progress: Progress | None = None,
 ) -> dict[str, dict[str, Any]]:
@@ -56,12 +57,13 @@ def from_words(
     _check(model, clips, batch, num_frames)
     batch = min(batch, clips)
     total = clips * (len(groups) + 1)
+    how: dict[str, Any] = {"seed": seed, "num_frames": num_frames, "best_of": best_of}
     result: dict[str, dict[str, Any]] = {}
 
     for number, group in enumerate(groups):
         scenes, captions = prompts(group, clips, seed=seed)
         told = counting(progress, number * clips, total)
-        made = generated(model, captions, batch=batch, seed=seed, num_frames=num_frames, done=told)
+        made = generated(model, captions, batch=batch, done=told, **how)
         videos, tracks = [clip.video for clip in made], [_heard(clip) for clip in made]
         digits = moving_digits.digits_for(GROUPS[group][0])
         real = [moving_digits.render(scene, digits, num_frames) for scene in scenes]
@@ -80,7 +82,7 @@ def from_words(
     scenes, captions = prompts(groups[0], clips, seed=seed)
     asked = [caption + SILENT_WORDS for caption in captions]
     told = counting(progress, len(groups) * clips, total)
-    made = generated(model, asked, batch=batch, seed=seed, num_frames=num_frames, done=told)
+    made = generated(model, asked, batch=batch, done=told, **how)
     silent = sum(is_silent(_heard(clip), SAMPLE_RATE) for clip in made)
     result["silence"] = {
         "clips": clips,
@@ -92,7 +94,13 @@ def from_words(
 
 
 def video_to_audio(
-    model: Model, *, clips: int = 200, seed: int = 0, num_frames: int = 17, progress: Progress | None = None
+    model: Model,
+    *,
+    clips: int = 200,
+    seed: int = 0,
+    num_frames: int = 17,
+    best_of: int = 1,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Real pictures of one digit are given, without words; their sound is made.
 
@@ -107,7 +115,7 @@ def video_to_audio(
     tracks, described = [], 0
     for number, scene in enumerate(scenes):
         video = moving_digits.render(scene, digits, num_frames)
-        made = model.generate(video=video, num_frames=num_frames, seed=seed + number)
+        made = model.generate(video=video, num_frames=num_frames, seed=seed + number, best_of=best_of)
         tracks.append(_heard(made))
         described += _digits_in(made.info.get("described", "")) == [scene.movers[0].digit]
         _tell(progress, number, clips)
@@ -127,7 +135,13 @@ def video_to_audio(
 
 
 def audio_to_video(
-    model: Model, *, clips: int = 200, seed: int = 0, num_frames: int = 17, progress: Progress | None = None
+    model: Model,
+    *,
+    clips: int = 200,
+    seed: int = 0,
+    num_frames: int = 17,
+    best_of: int = 1,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Real sound of one digit is given, without words, by speakers never heard; its pictures are made.
 
@@ -143,7 +157,7 @@ def audio_to_video(
     tracks, videos, described, right, real = [], [], 0, 0, 0
     given = _real_tracks(scenes, num_frames, seed, model.audio_tokenizer.config.sample_rate)
     for number, (scene, sound) in enumerate(zip(scenes, given, strict=True)):
-        made = model.generate(audio=sound, num_frames=num_frames, seed=seed + number)
+        made = model.generate(audio=sound, num_frames=num_frames, seed=seed + number, best_of=best_of)
         videos.append(made.video)
         described += _digits_in(made.info.get("described", "")) == [scene.movers[0].digit]
         tracks.append(resample(sound[None], model.audio_tokenizer.config.sample_rate, SAMPLE_RATE)[0])

@@ -50,7 +50,9 @@ def continuation(model: Model, *, clips: int = 100, seed: int = 0, progress: Pro
     )
 
 
-def key_frames(model: Model, *, clips: int = 100, seed: int = 0, progress: Progress | None = None) -> dict[str, Any]:
+def key_frames(
+    model: Model, *, clips: int = 100, seed: int = 0, best_of: int = 1, progress: Progress | None = None
+) -> dict[str, Any]:
     """The first and the last of 17 frames are given, without words.
 
     first_is_rebuilt: whether every first frame is the tokenizer's own reconstruction
@@ -61,7 +63,8 @@ def key_frames(model: Model, *, clips: int = 100, seed: int = 0, progress: Progr
     num_frames = 17
     same, last, offs, middle = [], [], [], []
     for i, (scene, video, _) in enumerate(_clips(clips, num_frames, seed)):
-        clip = model.generate(image=video[0], last_image=video[-1], num_frames=num_frames, seed=seed + i)
+        ends = {"image": video[0], "last_image": video[-1]}
+        clip: Any = model.generate(**ends, num_frames=num_frames, seed=seed + i, best_of=best_of)
         what = scene.movers[0].digit, scene.movers[0].colour
         same.append(np.array_equal(clip.video[:1], model.video_tokenizer.reconstruct(video[:1])))
         ours, real = read(clip.video[-1:])[0], read(video[-1:])[0]
@@ -81,7 +84,9 @@ def key_frames(model: Model, *, clips: int = 100, seed: int = 0, progress: Progr
     )
 
 
-def inpainting(model: Model, *, clips: int = 100, seed: int = 0, progress: Progress | None = None) -> dict[str, Any]:
+def inpainting(
+    model: Model, *, clips: int = 100, seed: int = 0, best_of: int = 1, progress: Progress | None = None
+) -> dict[str, Any]:
     """A hole of 32x32 pixels where the digit is in the middle of the clip is filled in, from the words and the rest.
 
     digit: share of clips that the judge reads as that digit
@@ -94,7 +99,7 @@ def inpainting(model: Model, *, clips: int = 100, seed: int = 0, progress: Progr
         y, x = np.clip(np.round(middle - _HOLE / 2).astype(int), 1, SIZE - _HOLE - 1)
         mask = np.zeros((SIZE, SIZE), bool)
         mask[y : y + _HOLE, x : x + _HOLE] = True
-        made = model.generate(words, video=video, mask=mask, seed=seed + i).video
+        made = model.generate(words, video=video, mask=mask, seed=seed + i, best_of=best_of).video
         right.append(read(made)[0].digit == scene.movers[0].digit)
         edges.append([_across(made, mask), _across(video, mask)])
         _tell(progress, i, clips)

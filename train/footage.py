@@ -1,25 +1,25 @@
 """Clips of one size out of a folder of video files, to measure with.
 
 Comes in: a folder with videos, animations and pictures, in folders or not. Goes out: for each file its name and clips
-uint8 `[N, T, S, S, 3]`: the short side brought to S, the middle cut out, evenly spread over what is read. Knows nothing
-of data sets.
+uint8 `[N, T, S, S, 3]`: the short side brought to S, the middle cut out, spread over the whole of it. What is held of a
+film is its clips, and one frame at its own size. Knows nothing of data sets.
 """
 
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from reelm.sampling.media import read_video
+from reelm.sampling.media import stream_video
 from reelm.tokenizer.request import RequestError
 
 _log = logging.getLogger("reelm")
 
 SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".m4v", ".gif", ".webp")
-_READ = 300  # frames of each file, from its start
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,28 +47,37 @@ def films(folder: Path, *, clips: int, frames: int, side: int) -> Iterator[Film]
     paths, read = files(folder), 0
     for path in paths:
         try:
-            video = square(read_video(path, max_frames=_READ).video, side)
+            taken = clips_of(path, clips=-(-clips // len(paths)), frames=frames, side=side)
         except RequestError as error:
             _log.warning("left out: %s", error)
             continue
         read += 1
-        count = max(1, min(-(-clips // len(paths)), len(video) // frames))
-        starts = np.linspace(0, max(0, len(video) - frames), count).round().astype(int)
-        pieces = [video[start : start + frames] for start in starts]
-        filled = [np.pad(piece, [(0, frames - len(piece)), *[(0, 0)] * 3], mode="edge") for piece in pieces]
-        yield Film(name=str(path.relative_to(folder)), clips=np.stack(filled))
+        yield Film(name=str(path.relative_to(folder)), clips=taken)
     if not read:
         raise RequestError(f"none of the {len(paths)} videos in {folder} can be read")
 
 
-def square(video: np.ndarray, side: int) -> np.ndarray:
-    """uint8 `[T, H, W, 3]` scaled so that its short side is `side`, and the middle square of that."""
-    height, width = video.shape[1:3]
+def clips_of(path: Path, *, clips: int, frames: int, side: int) -> np.ndarray:
+    """Up to `clips` clips uint8 `[N, T, S, S, 3]` of one file, from its first frame to its last; see `films`."""
+    length = sum(1 for _ in stream_video(path))  # decoded and not looked at: headers do not tell it for sure
+    if not length:
+        raise RequestError(f"{str(path)!r} holds no frames; give a video of at least one")
+    count = max(1, min(clips, length // frames))
+    starts = [i * max(0, length - frames) // max(1, count - 1) for i in range(count)]
+    inside = {start + i for start in starts for i in range(frames)}
+    seen = enumerate(islice(stream_video(path), starts[-1] + frames))
+    kept = np.stack([square(frame.pixels, side) for index, frame in seen if index in inside])
+    filled = np.pad(kept, [(0, count * frames - len(kept)), *[(0, 0)] * 3], mode="edge")
+    return filled.reshape(count, frames, side, side, 3)
+
+
+def square(frame: np.ndarray, side: int) -> np.ndarray:
+    """uint8 `[H, W, 3]` scaled so that its short side is `side`, and the middle square of that."""
+    height, width = frame.shape[:2]
     short = min(height, width)
     top, left = (height - short) // 2, (width - short) // 2
-    middle = video[:, top : top + short, left : left + short]
+    middle = frame[top : top + short, left : left + short]
     if short == side:
         return middle
     # Pillow's filters grow with the factor, so that nothing aliases.
-    scaled = [Image.fromarray(frame).resize((side, side), Image.Resampling.BICUBIC) for frame in middle]
-    return np.stack([np.asarray(frame) for frame in scaled])
+    return np.asarray(Image.fromarray(middle).resize((side, side), Image.Resampling.BICUBIC))

@@ -16,7 +16,7 @@ import numpy as np
 from reelm.tokenizer.request import RequestError
 from reelm.tokenizer.video import VideoTokenizer, as_float
 
-from . import footage, h264, lpips, moving_digits
+from . import footage, h264, i3d, lpips, moving_digits
 from .contact_sheet import contact_sheet
 from .datasets import open_clips
 from .evaluate import judged
@@ -118,6 +118,7 @@ def of_footage(
     batch: int = 1,
     num_frames: int = 17,
     side: int = 128,
+    i3d_params: dict | None = None,
     sheet: Path | None = None,
     progress: Progress | None = None,
 ) -> dict[str, dict[str, Any]]:
@@ -128,20 +129,32 @@ def of_footage(
     "all" also has `frechet_vgg16` where the weights of LPIPS are there: the Frechet distance between original and
     rebuilt frames on the deepest activations of its VGG16. It is neither FID nor FVD and compares with itself alone.
 
+    With the weights of I3D it has `fvd` too, the Frechet distance between original and rebuilt clips on `i3d.features`.
+    It is too large for few clips, as for fewer than the 400 features, and another at another length: it compares with
+    figures of as many clips, which `clips` beside it says, of as many frames.
+
     Args:
-        clips: about how many to take in all, at least one of each file.
+        clips: about how many to take in all, at least one of each file, spread over the whole of it; two for `fvd`.
+        num_frames: of each clip; at least 9 for `fvd`.
         side: of the middle square that is measured, after the short side of frames was brought to it.
+        i3d_params: weights that `i3d.load` gave.
         sheet: a PNG to write: original, rebuilt, and four times their difference.
     """
     if min(clips, batch, num_frames) < 1:
         raise RequestError(f"clips, batch and frames start at 1, not {clips}, {batch} and {num_frames}")
+    if i3d_params is not None and num_frames < i3d.LEAST_FRAMES:
+        raise RequestError(f"FVD takes clips of {i3d.LEAST_FRAMES} frames or more, not of {num_frames}")
     bits, paths = tokenizer.config.bits, footage.files(folder)
     tokenizer.config.latent_shape(num_frames, side, side)
     params = lpips.load() if lpips.available() else None
     rebuilt: dict[str, list[Rebuilt]] = {}
+    seen: list[np.ndarray] = []  # by I3D: [original or rebuilt, 400] of each clip
     for film in footage.films(folder, clips=clips, frames=num_frames, side=side):
         clips_of_film = rebuild(tokenizer, list(film.clips), batch, params)
         rebuilt[film.name] = [beside_h264(clip, bits, params) for clip in clips_of_film]
+        if i3d_params is not None:
+            pairs = (np.stack([clip.original, clip.rebuilt]) for clip in rebuilt[film.name])
+            seen += [np.asarray(i3d.features(i3d_params, pair)) for pair in pairs]
         if progress is not None:
             progress(len(rebuilt), len(paths))
     everything = [clip for of_film in rebuilt.values() for clip in of_film]
@@ -149,6 +162,10 @@ def of_footage(
     features = [clip.features for clip in everything if clip.features is not None]
     if features:
         total["frechet_vgg16"] = frechet_distance(*(np.concatenate(part) for part in zip(*features, strict=True)))
+    if i3d_params is not None:
+        if len(seen) < 2:
+            raise RequestError("FVD takes two clips at the least; ask for more, or give longer films")
+        total["fvd"] = frechet_distance(*np.stack(seen, axis=1))
     if sheet is not None:
         spread = np.linspace(0, len(everything) - 1, min(_SHEET_CLIPS, len(everything))).round().astype(int)
         comparison_sheet([everything[i] for i in spread], sheet)

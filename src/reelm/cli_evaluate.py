@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
-from reelm.cli_paths import check_model, check_output
+from reelm.cli_paths import check_input, check_model, check_output
 from reelm.cli_progress import progress
 from reelm.tokenizer.request import RequestError
 
@@ -44,6 +44,8 @@ class EvaluateGeneration:
     """Frames of a clip made from words, or with sound; the default is 17."""
     seed: int = 0
     """Seed of the prompts and the clips."""
+    best_of: int = 1
+    """Clips drawn for each that is judged: see `reelm generate`."""
     sheets: Path | None = None
     """Folder for pictures of the first clips of each kind."""
     json: bool = False
@@ -54,6 +56,8 @@ class EvaluateGeneration:
         _check(self.model, clips if self.clips is None else self.clips)
         if self.task not in ("words", "emoji") and self.sheets is not None:
             raise RequestError(f"--sheets is for clips from words, not for {self.task}")
+        if self.task in ("continuation", "minute", "emoji") and self.best_of != 1:
+            raise RequestError(f"--best-of chooses by words or pictures, not for {self.task}")
         if self.task in ("continuation", "key-frames", "inpainting", "minute", "emoji") and self.num_frames is not None:
             raise RequestError(f"--num-frames is for clips from words or with sound, not for {self.task}")
 
@@ -61,26 +65,19 @@ class EvaluateGeneration:
         from reelm.train import evaluate, evaluate_emoji, evaluate_joint, evaluate_tasks
 
         model = reelm.load(self.model, text_encoder=self.text_encoder)
+        asked: dict[str, Any] = {"clips": clips, "seed": self.seed}
+        if self.best_of != 1:
+            asked["best_of"] = self.best_of
         with progress("clips") as report:
+            asked["progress"] = report
             if self.task == "words":
-                scores = evaluate.generation(
-                    model,
-                    clips=clips,
-                    num_frames=self.num_frames or 17,
-                    seed=self.seed,
-                    sheets=self.sheets,
-                    progress=report,
-                )
+                scores = evaluate.generation(model, num_frames=self.num_frames or 17, sheets=self.sheets, **asked)
             elif self.task == "emoji":
-                scores = evaluate_emoji.generation(
-                    model, clips=clips, seed=self.seed, sheets=self.sheets, progress=report
-                )
+                scores = evaluate_emoji.generation(model, sheets=self.sheets, **asked)
             elif self.task in evaluate_joint.TASKS:
-                scores = evaluate_joint.TASKS[self.task](
-                    model, clips=clips, num_frames=self.num_frames or 17, seed=self.seed, progress=report
-                )
+                scores = evaluate_joint.TASKS[self.task](model, num_frames=self.num_frames or 17, **asked)
             else:
-                scores = evaluate_tasks.TASKS[self.task](model, clips=clips, seed=self.seed, progress=report)
+                scores = evaluate_tasks.TASKS[self.task](model, **asked)
         _print(scores, self.json)
 
 
@@ -89,16 +86,19 @@ class EvaluateReconstruction:
     """Measure how near clips that went through a tokenizer are to what they were."""
 
     model: str | None = None
-    """Shipped model or model folder; the default is "demo"."""
+    """Shipped model or model folder; the default is "natural" for a folder of videos, "demo" for a data set."""
     data: str = "moving_digits"
     """Data set of the clips, as `reelm data list` shows them, or a folder of videos; of moving_digits_sound the
     sound is measured, through the audio tokenizer."""
     clips: int = 200
-    """Clips to measure."""
+    """Clips to measure; of a folder's videos as many of each, spread over its whole length."""
     num_frames: int = 17
     """Frames of a clip: 1 + 4k."""
     size: int = 128
     """Height and width at which a folder's videos are measured: their short side is brought to it, the middle cut."""
+    i3d: Path | None = None
+    """Weights of I3D, for the FVD of a folder's videos: rgb_imagenet.pt of the PyTorch port pytorch-i3d, or its tensors
+    in a .safetensors. It depends on how many clips there are, and of how many frames: say both with it."""
     sheet: Path | None = None
     """Picture to write: some clips, their reconstructions, and four times the difference; .png."""
     json: bool = False
@@ -108,11 +108,17 @@ class EvaluateReconstruction:
         _check(self.model, self.clips)
         if self.sheet is not None:
             check_output(self.sheet, (".png",))
+        of_folder = Path(self.data).is_dir()
+        if self.i3d is not None:
+            check_input(self.i3d)
+            if not of_folder:
+                raise RequestError(f"--i3d is for a folder of videos, which {self.data} is not")
 
         import reelm
-        from reelm.train import evaluate_sound, lpips, reconstruction
+        from reelm.train import evaluate_sound, i3d, lpips, reconstruction
 
-        model = reelm.load(self.model)
+        i3d_params = None if self.i3d is None else i3d.load(self.i3d)
+        model = reelm.load(self.model or ("natural" if of_folder else None))
         if self.data == "moving_digits_sound":
             if model.audio_tokenizer is None:
                 raise RequestError(f"the model {model.name!r} has no audio tokenizer")
@@ -124,10 +130,10 @@ class EvaluateReconstruction:
         if not lpips.available():
             print(f"without LPIPS: {lpips.how_to_fetch()}", file=sys.stderr)
         settings: dict[str, Any] = {"clips": self.clips, "num_frames": self.num_frames, "sheet": self.sheet}
-        if Path(self.data).is_dir():
+        if of_folder:
             with progress("files") as report:
                 scores = reconstruction.of_footage(
-                    tokenizer, Path(self.data), side=self.size, progress=report, **settings
+                    tokenizer, Path(self.data), side=self.size, i3d_params=i3d_params, progress=report, **settings
                 )
         else:
             with progress("clips") as report:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _AT_ONCE = 8  # clips made together
 _SETTINGS = ("num_frames", "temperature", "top_k", "top_p", "min_p", "negative_prompt", "decoding")
-_SETTINGS += ("height", "width", "fps", "overlap")
+_SETTINGS += ("height", "width", "fps", "overlap", "best_of")
 _FILES = ("image", "last_image", "video", "mask", "audio")
 
 
@@ -45,6 +45,8 @@ class Generate:
     """The same seed gives the same clip."""
     num_samples: int = 1
     """Clips of every prompt; sample k is the clip of seed + k."""
+    best_of: int | None = None
+    """Clips drawn for each that is kept: the one that fits words and key frames best; the default is 1."""
     image: Path | None = None
     """Picture that the clip begins with."""
     last_image: Path | None = None
@@ -155,7 +157,8 @@ class Generate:
         return list(self.prompt)
 
     def _check_numbers(self) -> None:
-        for name, least in (("num_frames", 1), ("num_samples", 1), ("temperature", 0), ("top_k", 0), ("min_p", 0)):
+        leasts = {"num_frames": 1, "num_samples": 1, "best_of": 1, "temperature": 0, "top_k": 0, "min_p": 0}
+        for name, least in leasts.items():
             value = getattr(self, name)
             if value is not None and not least <= value < float("inf"):
                 raise RequestError(f"--{name.replace('_', '-')} is {value}; it must be {least} or more")

@@ -1,0 +1,75 @@
+"""Of several clips that were made for one request, the one that fits it best.
+
+In: clips, what was asked. Out: one of each few. The model's describer reads whether words are seen and heard, given
+pictures are compared as pixels: neither knows how likely the language model found what it drew.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from reelm.tokenizer.request import RequestError
+
+from .clip import Clip
+from .conditions import Conditions
+
+if TYPE_CHECKING:
+    from .model import Model
+    from .request import Request
+
+_STEP = 2654435769  # 2^32 over the golden ratio: seeds far from each other, and from those of samples beside them
+
+
+def seeds_of(seed: int, best_of: int) -> list[int]:
+    """The seeds of the clips that one of `seed` is chosen from; the first is `seed` itself."""
+    return [(seed + number * _STEP) % 2**32 for number in range(best_of)]
+
+
+def check(model: "Model", captions: Sequence[str], given: Conditions) -> None:
+    """RequestError when nothing tells which clip is better."""
+    if given.pictures:
+        return
+    if model.describer is None:
+        raise RequestError(f"{model.name!r} has no describer to choose the best clip by; leave best_of out")
+    if not all(caption.strip() for caption in captions):
+        raise RequestError("best_of chooses by the prompt, or by pictures at given frames; give one")
+
+
+def fit(model: "Model", caption: str, given: Conditions, clips: Sequence[Clip]) -> np.ndarray:
+    """float `[n]`, how well each clip fits, more is better.
+
+    The sum of the nats at which a describer finds the caption in what is seen, and those in what is heard; less, for
+    each given picture, how many times as far the clip's frame is from it as that of the clip which comes nearest.
+    """
+    fits = np.zeros(len(clips))
+    if model.describer is not None and caption.strip():
+        for i, clip in enumerate(clips):
+            assert clip.tokens is not None
+            video, sound = clip.tokens["video"], clip.tokens["audio"]
+            fits[i] = model.describer.log_likelihood(caption, video, None)
+            if sound is not None and model.describer.config.sound_levels:
+                fits[i] += model.describer.log_likelihood(caption, None, sound)
+    for frame, codes in given.pictures.items():
+        if frame >= len(clips[0].video):
+            continue  # a callback ended them before
+        wanted = model.video_tokenizer.decode(codes[None, None])[0, 0].astype(np.float32)
+        off = np.array([np.mean(np.square(clip.video[frame] - wanted)) for clip in clips])
+        fits -= off / max(off.min(), 1e-6)
+    return fits
+
+
+def fittest(model: "Model", request: "Request", clips: Sequence[Clip]) -> list[Clip]:
+    """Of each `best_of` clips in a row of those that a request was answered with, the one that fits best.
+
+    `Clip.info` then names the seed that was asked for, and as "drawn_seed" the one that gives the same clip alone.
+    """
+    few, chosen = request.best_of, []
+    captions = [script[0][1] for script in request.scripts for _ in request.seeds[::few]]
+    for i, caption in enumerate(captions):
+        here = clips[i * few : (i + 1) * few]
+        best = here[int(fit(model, caption, request.given, here).argmax())]
+        info = {"seed": here[0].info["seed"], "best_of": few, "drawn_seed": best.info["seed"]}
+        chosen.append(replace(best, info=best.info | info))
+    return chosen
