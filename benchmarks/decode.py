@@ -11,7 +11,6 @@ On a CPU the sizes are "demo" and "toy", a net that takes seconds.
 
 import importlib.util
 import json
-import platform
 import sys
 import time
 from collections.abc import Callable
@@ -25,6 +24,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import tyro
+from machine import about  # beside this file
 
 from reelm import configs
 from reelm.lm import size
@@ -36,9 +36,9 @@ from reelm.lm.stream import Layout
 from reelm.lm.transformer import init_params, unroll
 from reelm.lm.weights import Weights, arrange, check_mesh, narrowed
 from reelm.sampling.choose import Controls
-from reelm.sampling.decode import decode, start
+from reelm.sampling.decode import decode, span_for, start
 
-SECONDS = 17 / 8  # a clip of 17 frames at 8 fps
+STRIDE, FPS = 4, 8  # frames of a latent frame after the first, and of a second
 _TOY = LMConfig(
     text_vocabulary=20, prefix=6, frames=2, width=64, layers=2, heads=4, kv_heads=2, head_width=16, hidden=128
 )
@@ -148,8 +148,9 @@ def ours(config: LMConfig, layout: Layout, weights: Weights, clips: int, argumen
 
     def clip(state: Any) -> Any:
         # Dispatched ahead: the host waits for the last latent frame only.
-        for _ in range(layout.frames):
-            how = (config, layout, layout.frames, arguments.window, "video")
+        for i in range(layout.frames):
+            span = span_for(i, layout.frames, layout.frames)
+            how = (config, layout, span, arguments.window, "video")
             _, _, state = decode(*how, params, state, layout.per_picture, controls)
         return jax.block_until_ready(state)
 
@@ -164,57 +165,47 @@ def ours(config: LMConfig, layout: Layout, weights: Weights, clips: int, argumen
 
 
 def main(arguments: Arguments) -> dict[str, Any]:
-    rows = []
+    packages = ("torch", "transformers")
+    with_peers = arguments.peers and arguments.mesh is None and all(map(importlib.util.find_spec, packages))
+    made = {**about(*packages if with_peers else ()), "window": arguments.window, "mesh": arguments.mesh, "rows": []}
     for name in arguments.sizes:
         config, layout = config_of(name, arguments.positions)
         for weights in arguments.weights:
             for clips in arguments.batches:
                 limit = bandwidth()
                 took, read = ours(config, layout, weights, clips, arguments)
-                step = took / layout.codes
-                figures = {
-                    "ms_per_code": 1e3 * step,
-                    "codes_per_second": clips / step,
-                    "share_of_limit": read / limit / step,
-                    "clips_per_second": clips / took,
-                    "times_real_time": clips * SECONDS / took,
-                    "bandwidth_gb_per_s": limit / 1e9,
-                    "gb_read_per_step": read / 1e9,
-                }
-                found = [{"size": name, "batch": clips, "weights": weights, "by": "reelm", **figures}]
-                if arguments.peers and arguments.mesh is None and weights != "int8":
-                    found += peers(name, config, layout, weights, clips, read / limit)
+                what = {"size": name, "batch": clips, "weights": weights}
+                found = [
+                    {
+                        **what,
+                        "by": "reelm",
+                        **speeds(layout, clips, took / layout.codes, read / limit),
+                        "bandwidth_gb_per_s": limit / 1e9,
+                        "gb_read_per_step": read / 1e9,
+                    }
+                ]
+                if with_peers and weights != "int8":
+                    import torch_decode  # beside this file
+
+                    for by, step in torch_decode.seconds_per_code(config, layout.before, layout.codes, weights, clips):
+                        found.append({**what, "by": by, **speeds(layout, clips, step, read / limit)})
                 show(found)
-                rows += found
-    about = {
-        "device": f"{len(jax.devices())} x {jax.devices()[0].device_kind} ({platform.machine()})",
-        "jax": jax.__version__,
-        "window": arguments.window,
-        "mesh": arguments.mesh,
-        "rows": rows,
-    }
+                made["rows"] += found
     if arguments.json is not None:
-        arguments.json.write_text(json.dumps(about, indent=2) + "\n")
-    return about
+        arguments.json.write_text(json.dumps(made, indent=2) + "\n")
+    return made
 
 
-def peers(name: str, config: LMConfig, layout: Layout, weights: str, clips: int, limit: float) -> list[dict[str, Any]]:
-    """Rows of the peers; none where torch or Transformers is missing. `limit` is our least time of a step."""
-    if importlib.util.find_spec("torch") is None or importlib.util.find_spec("transformers") is None:
-        return []
-    import torch_decode  # beside this file
-
-    found = []
-    for by, step in torch_decode.seconds_per_code(config, layout.before, layout.codes, weights, clips):
-        found.append(
-            {
-                **{"size": name, "batch": clips, "weights": weights, "by": by, "ms_per_code": 1e3 * step},
-                **{"codes_per_second": clips / step, "share_of_limit": limit / step},
-                **{"clips_per_second": clips / step / layout.codes},
-                "times_real_time": clips * SECONDS / step / layout.codes,
-            }
-        )
-    return found
+def speeds(layout: Layout, clips: int, step: float, least: float) -> dict[str, float]:
+    """Of a code of each clip in `step` seconds, where our net would take at least `least`."""
+    clips_per_second = clips / step / layout.codes
+    return {
+        "ms_per_code": 1e3 * step,
+        "codes_per_second": clips / step,
+        "share_of_limit": least / step,
+        "clips_per_second": clips_per_second,
+        "times_real_time": clips_per_second * (1 + STRIDE * (layout.frames - 1)) / FPS,
+    }
 
 
 def show(rows: list[dict[str, Any]]) -> None:

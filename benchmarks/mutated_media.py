@@ -51,8 +51,8 @@ def good_films(folder: Path, rng: np.random.Generator) -> None:
         frames = np.stack([texture[t : t + height, t : t + width] for t in range(30)])
         sound = 0.5 * np.sin(np.arange(16_000)[:, None] / 7, dtype=np.float32)
         write_video(folder / f"good{number}.mp4", frames, fps=30, audio=sound, sample_rate=16_000)
-    write_animation(folder / "good4.gif", frames, fps=10)
-    write_animation(folder / "good5.webp", frames[:1], fps=10)
+    write_animation(folder / "good4.gif", frames, seconds=np.arange(31) / 10)
+    write_animation(folder / "good5.webp", frames[:1], seconds=np.arange(2) / 10)
 
 
 def truncated(data: bytes, rng: random.Random) -> bytes:

@@ -3,7 +3,8 @@
 For each preset and size, with random weights: seconds to encode and to decode, the program's own memory, the share of
 the device's matmul rate that was reached, all beside the same network in torch where torch is installed (its outputs
 are compared first); and one causal convolution of each stage as a 2D convolution over frames, as reelm has it, beside a
-native 3D one. Medians of calls after warming up, in one process; one JSON object on stdout, progress on stderr.
+native 3D one and torch's. Then, with the weights that ship, a clip of 17x128x128 from pixels to pixels through
+`natural`. Medians of calls after warming up, in one process; one JSON object on stdout, progress on stderr.
 """
 
 import json
@@ -21,6 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 import tyro
 
+import reelm
 from reelm import configs
 from reelm.tokenizer.convolution import CausalConv, History
 from reelm.tokenizer.video import VideoTokenizerConfig, init_params
@@ -139,7 +141,7 @@ def time_preset(config: VideoTokenizerConfig, size: int, arguments: Arguments, p
 
 
 def time_convolution(channels: int, shape: tuple[int, int, int], arguments: Arguments) -> dict[str, Any]:
-    """One 3x3x3 causal convolution at a stage's shape: over frames in 2D, and native in 3D."""
+    """One 3x3x3 causal convolution at a stage's shape: over frames in 2D, native in 3D, and torch's in 3D."""
     rng, dtype = np.random.default_rng(0), jnp.dtype(arguments.dtype)
     layer = CausalConv(channels, dtype=dtype)
     x = jnp.asarray(rng.normal(size=(arguments.batch, *shape, channels)), dtype)
@@ -161,7 +163,20 @@ def time_convolution(channels: int, shape: tuple[int, int, int], arguments: Argu
         "native": jax.jit(native),
     }
     taken = {name: seconds(lambda f=f: f(params, x).block_until_ready(), arguments.calls) for name, f in both.items()}
-    return {"channels": channels, "shape": shape, **taken, "native_over_ours": taken["native"] / taken["over_frames"]}
+    ratios = {"native_over_ours": taken["native"] / taken["over_frames"]}
+    if arguments.peer and torch is not None:
+        from torch_tokenizer import CausalConv as Peer
+
+        taken["torch"] = time_peer(Peer(params).eval(), x, both["over_frames"](params, x), arguments)["seconds"]
+        ratios["torch_over_ours"] = taken["torch"] / taken["over_frames"]
+    return {"channels": channels, "shape": shape, **taken, **ratios}
+
+
+def time_natural(calls: int) -> float:
+    """Seconds to encode and decode a clip of 17x128x128 through the tokenizer that ships."""
+    tokenizer = reelm.load("natural").video_tokenizer
+    clip = np.random.default_rng(0).integers(0, 256, (17, 128, 128, 3), np.uint8)
+    return seconds(lambda: tokenizer.decode(tokenizer.encode(clip)), calls)
 
 
 def main(arguments: Arguments) -> dict[str, Any]:
@@ -185,6 +200,8 @@ def main(arguments: Arguments) -> dict[str, Any]:
                 report[f"{preset} {size}x{size}"]["convolutions"] = [
                     time_convolution(c, s, arguments) for c, s in stages
                 ]
+    print("natural from pixels to pixels", file=sys.stderr)
+    report["natural encode and decode 17x128x128"] = time_natural(arguments.calls)
     return report
 
 

@@ -10,7 +10,6 @@ On a CPU the size is "toy", a net that takes seconds.
 
 import importlib.util
 import json
-import platform
 import sys
 import time
 from dataclasses import dataclass, replace
@@ -21,6 +20,7 @@ from typing import Any
 import jax
 import numpy as np
 import tyro
+from machine import about  # beside this file
 
 from reelm import configs
 from reelm.lm.config import LMConfig
@@ -123,10 +123,11 @@ def figures(name: str, by: str, seconds: float, arguments: Arguments, flops: flo
 
 
 def main(arguments: Arguments) -> dict[str, Any]:
-    rows = []
+    with_peers = arguments.peers and arguments.mesh is None and importlib.util.find_spec("torch") is not None
+    made = {**about(*("torch",) if with_peers else ()), "mesh": arguments.mesh, "rows": []}
     for name in arguments.sizes:
-        rows.append(ours(name, arguments))
-        if arguments.peers and arguments.mesh is None and importlib.util.find_spec("torch") is not None:
+        made["rows"].append(ours(name, arguments))
+        if with_peers:
             import torch_train  # beside this file
 
             run, _ = run_of(name, arguments)
@@ -134,16 +135,10 @@ def main(arguments: Arguments) -> dict[str, Any]:
                 run.model, arguments.batch, arguments.positions, run.dtype, arguments.steps
             )
             flops = arguments.batch * flops_of_a_sample(run.model, matrices, arguments.positions)
-            rows.append(figures(name, "torch", seconds, arguments, flops, 1))
-    about = {
-        "device": f"{len(jax.devices())} x {jax.devices()[0].device_kind} ({platform.machine()})",
-        "jax": jax.__version__,
-        "mesh": arguments.mesh,
-        "rows": rows,
-    }
+            made["rows"].append(figures(name, "torch", seconds, arguments, flops, 1))
     if arguments.json is not None:
-        arguments.json.write_text(json.dumps(about, indent=2) + "\n")
-    return about
+        arguments.json.write_text(json.dumps(made, indent=2) + "\n")
+    return made
 
 
 if __name__ == "__main__":
