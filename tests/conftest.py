@@ -91,9 +91,14 @@ def _tiny_model(*, sound: bool):
     from reelm.tokenizer import audio, video
     from reelm.tokenizer.text import TextTokenizer
 
-    def noisy(params, seed: int):
-        key = jax.random.key(seed)
-        return jax.tree.map(lambda leaf: np.asarray(leaf + 0.2 * jax.random.normal(key, leaf.shape)), params)
+    def noisy(module, config, seed: int):
+        """Fresh parameters and noise; one program, since operation by operation each shape is compiled alone."""
+
+        def make(fresh, noise):
+            params = module.init_params(config, fresh)
+            return jax.tree.map(lambda leaf: leaf + 0.2 * jax.random.normal(noise, leaf.shape), params)
+
+        return jax.tree.map(np.asarray, jax.jit(make)(jax.random.key(seed), jax.random.key(seed + 1)))
 
     video_config = video.VideoTokenizerConfig(
         bits=10, encoder_channels=(8,), decoder_channels=(8,), encoder_blocks=1, decoder_blocks=1
@@ -119,16 +124,14 @@ def _tiny_model(*, sound: bool):
     audio_config = audio.AudioTokenizerConfig(
         sample_rate=2_000, strides=(10, 5), encoder_channels=(8, 8), decoder_channels=(8, 8), levels=2, groups=1, bits=4
     )
-    audio_params = noisy(audio.init_params(audio_config, jax.random.key(4)), 5) if sound else {}
+    audio_params = noisy(audio, audio_config, 4) if sound else {}
     return Model(
         "tiny",
-        video.VideoTokenizer(video_config, noisy(video.init_params(video_config, jax.random.key(0)), 1)),
-        LanguageModel(lm_config, noisy(transformer.init_params(lm_config, jax.random.key(2)), 3), text, get_args(Task)),
+        video.VideoTokenizer(video_config, noisy(video, video_config, 0)),
+        LanguageModel(lm_config, noisy(transformer, lm_config, 2), text, get_args(Task)),
         Defaults(height=16, width=16, num_frames=5),
         audio_tokenizer=audio.AudioTokenizer(audio_config, audio_params) if sound else None,
-        describer=describer.Describer(
-            describer_config, noisy(describer.init_params(describer_config, jax.random.key(6)), 7)
-        ),
+        describer=describer.Describer(describer_config, noisy(describer, describer_config, 6)),
     )
 
 

@@ -1,6 +1,7 @@
 """The language model: causal, bidirectional over the prefix, and the same with a cache as without."""
 
 from dataclasses import replace
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -21,7 +22,7 @@ LAYOUT = Layout(prefix=6, frames=2, rows=2, columns=3)
 
 @pytest.fixture(scope="module")
 def params():
-    fresh = transformer.init_params(CONFIG, jax.random.key(0))
+    fresh = jax.jit(lambda key: transformer.init_params(CONFIG, key))(jax.random.key(0))
     leaves, tree = jax.tree.flatten(fresh)
     keys = jax.random.split(jax.random.key(1), len(leaves))
     # Fresh layers are the identity and fresh heads are flat: noise makes every parameter count.
@@ -37,6 +38,8 @@ def sample():
     return prefix, jax.random.randint(jax.random.key(3), (2, 2, 2, 3), 0, 1 << CONFIG.bits)
 
 
+# One program each: operation by operation, these few calls compile for a minute.
+@partial(jax.jit, static_argnames="layout")
 def score(params, layout: Layout, prefix: Prefix, codes):
     return transformer.score(CONFIG, params, layout, prefix, ClipCodes.of_video(codes))
 
@@ -45,9 +48,15 @@ def sub_tokens_of(codes):
     return ids_to_sub_tokens(codes.reshape(2, -1), CONFIG.code)
 
 
+@partial(jax.jit, static_argnames="layout")
+def prefill(unrolled, layout: Layout, prefix: Prefix, cache):
+    return transformer.prefill(CONFIG, unrolled, layout, prefix, cache)
+
+
+@partial(jax.jit, static_argnames=("seen", "layout"))
 def extend(params, codes, first, cache, seen, layout=LAYOUT):
     x = head.embed_codes(CONFIG, params, "video", codes, jnp.float32)
-    return transformer.extend(CONFIG, params, layout, x, jnp.int32(first), cache, seen)
+    return transformer.extend(CONFIG, params, layout, x, first, cache, seen)
 
 
 def given(prefix: Prefix, pictures: int) -> Prefix:
@@ -67,7 +76,7 @@ def test_cached_equals_uncached(params, sample, window, pictures):
     expected, codes = score(params, layout, prefix, codes), sub_tokens_of(codes)
     unrolled = transformer.unroll(params)
     cache = transformer.empty_cache(CONFIG, 2, layout.slots + window - 1)
-    first, cache = transformer.prefill(CONFIG, unrolled, layout, prefix, cache)
+    first, cache = prefill(unrolled, layout, prefix, cache)
     hidden = [first[:, None]]
     for i in range(0, LAYOUT.codes, window):
         # The last window may reach past the end.
@@ -129,7 +138,7 @@ def test_the_prefix_is_read_in_both_directions(params, sample):
 
     def first_key_of_last_layer(prefix):
         cache = transformer.empty_cache(CONFIG, 2, LAYOUT.slots)
-        return transformer.prefill(CONFIG, unrolled, LAYOUT, prefix, cache)[1][-1].keys[:, 0]
+        return prefill(unrolled, LAYOUT, prefix, cache)[1][-1].keys[:, 0]
 
     assert np.abs(first_key_of_last_layer(prefix) - first_key_of_last_layer(changed)).max() > 1e-6
 
@@ -138,7 +147,7 @@ def test_a_short_attention_span_changes_nothing_while_it_covers_what_is_written(
     prefix, codes = sample
     unrolled = transformer.unroll(params)
     cache = transformer.empty_cache(CONFIG, 2, LAYOUT.slots)
-    _, cache = transformer.prefill(CONFIG, unrolled, LAYOUT, prefix, cache)
+    _, cache = prefill(unrolled, LAYOUT, prefix, cache)
     results = [extend(unrolled, sub_tokens_of(codes)[:, :2], 0, cache, seen)[0] for seen in (8, LAYOUT.slots)]
     np.testing.assert_allclose(results[0], results[1], atol=1e-5)
 

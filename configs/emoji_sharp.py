@@ -1,0 +1,33 @@
+"""`emoji_sharp`: a trained tokenizer of `emoji` goes on with all that makes pictures sharp: LPIPS and a discriminator.
+
+    reelm train video-tokenizer emoji_sharp --workdir runs/emoji/sharp --start-from runs/emoji/video-tokenizer
+
+The recipe of `magvit2` at a size for two CPU cores. docs/training.md compares it with as many steps of reconstruction
+alone.
+"""
+
+from dataclasses import replace
+
+from reelm.train.adversarial import AdversaryConfig
+from reelm.train.discriminator import DiscriminatorConfig
+from reelm.train.loop import LoopConfig
+from reelm.train.optimizer import OptimizerConfig
+
+from . import emoji
+
+_PLAIN = emoji.video_tokenizer
+
+video_tokenizer = replace(
+    _PLAIN,
+    data=replace(_PLAIN.data, frames=9),
+    losses=replace(_PLAIN.losses, perceptual=0.3, perceptual_frames=2),
+    adversary=AdversaryConfig(
+        net=DiscriminatorConfig(channels=(16, 32, 64, 64), halve_time=(False, True, True)),
+        optimizer=OptimizerConfig(learning_rate=3e-4, warmup=50, betas=(0.0, 0.99)),
+        weight=0.05,
+        start=100,
+    ),
+    optimizer=replace(_PLAIN.optimizer, learning_rate=1e-3, muon=0.01, warmup=50, ema=0.99),
+    batch_size=8,
+    loop=LoopConfig(steps=400, log_every=20, save_every=100, sample_every=200),
+)
