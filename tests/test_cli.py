@@ -67,6 +67,7 @@ REFUSED = {
     "evaluate generation --clips 0": "1 or more",
     "evaluate reconstruction --data . --i3d nothing.pt": "nothing.pt",
     "evaluate reconstruction --i3d lines.txt": "folder of videos",
+    "evaluate reconstruction --data . --split train": "data set of pictures",
     "data": "tokenize",
     "data build": "NAME",
 }

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import jax
 import numpy as np
@@ -185,13 +185,14 @@ def of_data_set(
     tokenizer: VideoTokenizer,
     name: str,
     *,
+    split: str = "test",
     clips: int = 200,
     batch: int = 8,
     num_frames: int = 17,
     sheet: Path | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """The `figures` of the first `clips` test clips of a data set, whose codes count on active positions alone, and:
+    """The `figures` of the first `clips` clips of a split, whose codes count on active positions alone, and:
 
     read, read_interval, read_originals: share of rebuilt clips whose digits, colours and directions the judge reads
         rightly, its 95% Wilson bounds, and that share of the originals (moving_digits only)
@@ -199,7 +200,7 @@ def of_data_set(
     codes_used_elsewhere: distinct codes on all others
     """
     config = tokenizer.config
-    source = open_clips(name, "test", num_frames=num_frames, num_clips=clips)
+    source = open_clips(name, split, num_frames=num_frames, num_clips=clips)
     rebuilt: list[Rebuilt] = []
     originals = [source[i]["video"] for i in range(clips)]
     params = lpips.load() if lpips.available() else None
@@ -209,7 +210,7 @@ def of_data_set(
             progress(len(rebuilt), clips)
     result = figures(rebuilt, config.bits)
     if name == "moving_digits":
-        scenes = [moving_digits.example("test", i, num_frames)["scene"] for i in range(clips)]
+        scenes = [moving_digits.example(cast(moving_digits.Split, split), i, num_frames)["scene"] for i in range(clips)]
         shares = judged([clip.rebuilt for clip in rebuilt], scenes)
         result |= {"read": shares["all_right"], "read_interval": shares["interval"]}
         result |= {"read_originals": judged(originals, scenes)["all_right"]}

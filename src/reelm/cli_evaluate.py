@@ -92,6 +92,8 @@ class EvaluateReconstruction:
     sound is measured, through the audio tokenizer."""
     clips: int = 200
     """Clips to measure; of a folder's videos as many of each, spread over its whole length."""
+    split: str = "test"
+    """Part of a data set that the clips are taken from."""
     num_frames: int = 17
     """Frames of a clip: 1 + 4k."""
     size: int = 128
@@ -109,6 +111,8 @@ class EvaluateReconstruction:
         if self.sheet is not None:
             check_output(self.sheet, (".png",))
         of_folder = Path(self.data).is_dir()
+        if self.split != "test" and (of_folder or self.data == "moving_digits_sound"):
+            raise RequestError(f"--split is for a data set of pictures, which {self.data} is not")
         if self.i3d is not None:
             check_input(self.i3d)
             if not of_folder:
@@ -137,7 +141,7 @@ class EvaluateReconstruction:
                 )
         else:
             with progress("clips") as report:
-                scores = reconstruction.of_data_set(tokenizer, self.data, progress=report, **settings)
+                scores = reconstruction.of_data_set(tokenizer, self.data, split=self.split, progress=report, **settings)
         _print(scores, self.json)
 
 
