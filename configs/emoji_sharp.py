@@ -20,14 +20,16 @@ _PLAIN = emoji.video_tokenizer
 video_tokenizer = replace(
     _PLAIN,
     data=replace(_PLAIN.data, frames=9),
-    losses=replace(_PLAIN.losses, perceptual=0.3, perceptual_frames=2),
+    losses=replace(_PLAIN.losses, perceptual=1.0, perceptual_frames=2),
     adversary=AdversaryConfig(
-        net=DiscriminatorConfig(channels=(16, 32, 64, 64), halve_time=(False, True, True)),
-        optimizer=OptimizerConfig(learning_rate=3e-4, warmup=50, betas=(0.0, 0.99)),
+        net=DiscriminatorConfig(channels=(8, 16, 32, 64), halve_time=(False, True, True)),
+        optimizer=OptimizerConfig(learning_rate=1e-3, warmup=20, betas=(0.0, 0.99)),
         weight=0.05,
-        start=100,
+        r1=1.0,
+        start=50,
     ),
-    optimizer=replace(_PLAIN.optimizer, learning_rate=1e-3, muon=0.01, warmup=50, ema=0.99),
-    batch_size=8,
-    loop=LoopConfig(steps=400, log_every=20, save_every=100, sample_every=200),
+    optimizer=replace(_PLAIN.optimizer, learning_rate=2e-4, muon=0.003, warmup=20, ema=0.98),
+    batch_size=4,
+    freeze_encoder=True,
+    loop=LoopConfig(steps=600, log_every=20, save_every=200, sample_every=600),
 )
