@@ -41,6 +41,10 @@ lm: LMRun = replace(
 )
 
 describer = DescriberRun(
-    model=DescriberConfig(bits=18, sound_levels=_AUDIO.levels, sound_bits=_AUDIO.bits, sound_frames=(5, 20)),
+    model=DescriberConfig(
+        bits=18, sound_levels=_AUDIO.levels, sound_bits=_AUDIO.bits, sound_frames=(5, 20), frames=3, width=60
+    ),
     tokens=(Path("runs/sound-tokens"),),
+    seen_alone=0.6,  # pictures take longer to learn than the few voices
+    loop=LoopConfig(steps=14_000),
 )

@@ -21,9 +21,10 @@ from reelm.tokenizer.request import RequestError
 from .stream import audio_frames
 
 _WORD = re.compile(r"[\w'-]+")
-_LIKELY = 0.35  # least chance of a word that is said: a name that is not quite sure is better than none
+_LIKELY = 0.5  # least chance of a word that is said
 _FAR_MORE = 3.0  # times its usual odds: what is said of many clips anyway tells nothing of one
 _DOUBT = 0.01  # least chance of anything, so that no single word outweighs all others
+_UNSAID = 0.4  # least chance that a caption is silent of what is there: "seven" names no colour
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,26 +143,30 @@ class Describer:
         return {words[0]: float(chance) for words, chance in zip(config.words, 1 / (1 + np.exp(-odds)), strict=True)}
 
     def log_likelihood(self, caption: str, video: np.ndarray | None, sound: np.ndarray | None) -> float:
-        """How well a caption fits, in nats: that its words are said of the clip, and no others that are known.
+        """How well a caption fits, in nats: that its words are said of the clip, and few others that are known.
 
-        One word too many or too few costs 4.6 nats at most. See `__call__` for the rest.
+        A word of the caption that is not found costs 4.6 nats at most; one that is found and not said costs 0.9 at
+        most, since short captions leave out what is there. See `__call__` for the rest.
         """
         chances, there, nats = self(video, sound), words_of(caption), 0.0
         for words in self.config.words:
-            chance = min(max(chances[words[0]], _DOUBT), 1 - _DOUBT)
-            nats += float(np.log(1 - chance if there.isdisjoint(words) else chance))
+            chance = chances[words[0]]
+            nats += float(np.log(max(1 - chance, _UNSAID) if there.isdisjoint(words) else max(chance, _DOUBT)))
         return nats
 
     def likely(self, video: np.ndarray | None, sound: np.ndarray | None) -> list[str]:
-        """The words that are likely of a clip, and far more so than of others, the likeliest first; see `__call__`."""
+        """The words that are likely of a clip, and far more so than of others, the likeliest first; see `__call__`.
+
+        Where there are none, the one that is the most likelier than of others: a doubtful name is better than none.
+        """
         chances = self(video, sound)
         odds = lambda chance: chance / max(1 - chance, 1e-9)  # noqa: E731
-        usual = {words[0]: share for words, share in zip(self.config.words, self.config.usual, strict=True)}
-        told = [
-            word
-            for word, chance in chances.items()
-            if chance >= _LIKELY and odds(chance) >= _FAR_MORE * odds(usual[word])
-        ]
+        times = {  # its usual odds
+            words[0]: odds(chances[words[0]]) / max(odds(usual), 1e-9)
+            for words, usual in zip(self.config.words, self.config.usual, strict=True)
+        }
+        told = [word for word, chance in chances.items() if chance >= _LIKELY and times[word] >= _FAR_MORE]
+        told = told or [word for word in [max(times, key=times.__getitem__)] if times[word] > 1]
         return sorted(told, key=lambda word: -chances[word])
 
 

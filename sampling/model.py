@@ -169,8 +169,8 @@ class Model:
 
         Args:
             prompt: what to show; a list of strings is a batch; a list of (seconds, words) is one prompt that changes;
-                None leaves it to the model, which first describes a `video` that is to go on or to get its sound, or
-                an `audio` that is to get its pictures, if it can.
+                None leaves it to the model, which first describes the beginning that it is given, a picture or a
+                video, or the sound that is to get its pictures, if it can.
             image: the first frame.
             last_image: the last frame.
             keyframes: frame number, from 0, -> picture.

@@ -97,9 +97,8 @@ def request(
     _check_tasks(model, length, scripts, given)
     dubs = model.soundtrack is not None and not given.draws_pictures(latent_frames)
     told = any(map(_says, scripts)) or given.tells_pictures(latent_frames)
-    describer = model.describer
-    enough = describer is not None and (dubs or given.heard or len(given.known) >= describer.config.frames)
-    if enough and not all(map(_says, scripts)):
+    describable = model.describer is not None and (dubs or given.heard or len(given.known) > 0)
+    if describable and not all(map(_says, scripts)):
         # What a thing is called is learned from words, not seen in its picture or heard in its sound; and what goes on
         # stays the same thing for longer when it is called by its name.
         about["described"] = describe(model, given.known, given.sound, fps=fps)

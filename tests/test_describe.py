@@ -46,9 +46,10 @@ def test_what_is_likely_and_unusual_is_said(tiny_model, clip):
     def likely(usual: float) -> list[str]:
         return replace(describer, config=replace(describer.config, usual=(usual,) * 4)).likely(video, None)
 
-    assert likely(0.0) == [word for word in by_chance if chances[word] >= 0.35] != []
+    assert likely(0.0) == [word for word in by_chance if chances[word] >= 0.5] != []
     assert likely(1.0) == []
     assert likely(chances[by_chance[0]]) == []  # no more than of other clips
+    assert likely(0.9 * chances[by_chance[0]]) == by_chance[:1]  # a little more: doubtful, and all there is
 
 
 def test_the_words_stand_in_the_order_of_the_likeliest_prompt(tiny_model):
@@ -105,8 +106,8 @@ def test_a_clip_without_words_goes_on_by_its_description(tiny_model):
     assert alone.info["prompt"] == "" and alone.info["described"] == tiny_model.describe(video) != ""
     said = tiny_model.generate(alone.info["described"], video=video, num_frames=9, seed=1)
     np.testing.assert_array_equal(alone.video, said.video)
-    # One picture shows less than a describer reads: nothing is said of it.
-    assert "described" not in tiny_model.generate(image=video[0], num_frames=5, seed=1).info
+    still = tiny_model.generate(image=video[0], num_frames=5, seed=1)
+    assert still.info["described"] == tiny_model.describe(video[:1])
 
 
 @pytest.mark.slow

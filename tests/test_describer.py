@@ -100,3 +100,20 @@ def test_tokens_must_fit(run, tmp_path):
         DescriberConfig(words=(("red",),))
     with pytest.raises(RequestError, match="no tokens to train on"):
         describer.train(replace(run, tokens=()), tmp_path)
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_of_some_clips_only_a_beginning_is_read_and_of_some_only_the_first_levels_of_sound(run, share):
+    told = replace(run, model=replace(run.model, words=(("red",),), usual=(0.5,)), brief=share, coarse=share)
+    transform, rng = describer.ToDescribe(replace(told, seen_alone=0.0, heard_alone=0.0)), np.random.default_rng(0)
+    read = [transform.random_map(sample(0), rng) for _ in range(60)]
+    beginnings = {
+        (int((clip["video"] >= 0).all((1, 2)).sum()), int((clip["sound"] >= 0).any(1).sum())) for clip in read
+    }
+    levels = {int((clip["sound"] >= 0).any(0).sum()) for clip in read}
+    assert beginnings == ({(1, 1), (2, 5)} if share else {(2, 5)})  # an audio frame beside the first picture, then four
+    assert levels == ({1, 2} if share else {2})
+    for clip in read:  # what is read is what was there, from its beginning and its first level
+        for name in ("video", "sound"):
+            assert ((clip[name] == sample(0)[name]) | (clip[name] == -1)).all()
+        assert (clip["sound"][0, 0] >= 0) and (np.diff((clip["sound"][0] >= 0).astype(int)) <= 0).all()

@@ -51,6 +51,8 @@ class DescriberRun:
         tokens: folders that `reelm data tokenize` wrote, all by one tokenizer, whose codes the net reads.
         seen_alone, heard_alone: share of clips of which only the pictures, or only the sound, are read.
         brief: share of clips that end early, after any of the latent frames.
+        coarse: share of clips of whose sound only the first levels are read, any number of them. The last hold more of
+            a voice than of its words, and training knows few voices.
         corrupt: largest share of bits that are read wrong, so that what matters is not learned from a single one.
         dropout: share of features left out.
         mesh: the devices.
@@ -61,6 +63,7 @@ class DescriberRun:
     seen_alone: float = 0.5
     heard_alone: float = 0.25
     brief: float = 0.25
+    coarse: float = 0.5
     corrupt: float = 0.1
     dropout: float = 0.15
     batch_size: int = 64
@@ -89,6 +92,8 @@ class ToDescribe(grain.transforms.RandomMap):
                 sound[:] = -1
             elif which < self.run.seen_alone + self.run.heard_alone:
                 video[:] = -1
+            if rng.random() < self.run.coarse:
+                sound[:, int(rng.integers(1, config.sound_levels + 1)) :] = -1
         if rng.random() < self.run.brief:
             end = int(rng.integers(1, config.frames + 1))
             video[end:] = -1
