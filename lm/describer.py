@@ -148,7 +148,7 @@ class Describer:
         A word of the caption that is not found costs 4.6 nats at most; one that is found and not said costs 0.9 at
         most, since short captions leave out what is there. See `__call__` for the rest.
         """
-        chances, there, nats = self(video, sound), words_of(caption), 0.0
+        chances, there, nats = self(video, sound), caption_words(caption), 0.0
         for words in self.config.words:
             chance = chances[words[0]]
             nats += float(np.log(max(1 - chance, _UNSAID) if there.isdisjoint(words) else max(chance, _DOUBT)))
@@ -157,20 +157,22 @@ class Describer:
     def likely(self, video: np.ndarray | None, sound: np.ndarray | None) -> list[str]:
         """The words that are likely of a clip, and far more so than of others, the likeliest first; see `__call__`.
 
-        Where there are none, the one that is the most likelier than of others: a doubtful name is better than none.
+        Where there are none, the one that stands out most from its usual odds: a doubtful name is better than none.
         """
         chances = self(video, sound)
         odds = lambda chance: chance / max(1 - chance, 1e-9)  # noqa: E731
-        times = {  # its usual odds
+        lift = {  # odds, as a multiple of the usual ones
             words[0]: odds(chances[words[0]]) / max(odds(usual), 1e-9)
             for words, usual in zip(self.config.words, self.config.usual, strict=True)
         }
-        told = [word for word, chance in chances.items() if chance >= _LIKELY and times[word] >= _FAR_MORE]
-        told = told or [word for word in [max(times, key=times.__getitem__)] if times[word] > 1]
+        told = [word for word, chance in chances.items() if chance >= _LIKELY and lift[word] >= _FAR_MORE]
+        if not told:
+            first = max(lift, key=lift.__getitem__)
+            told = [first] if lift[first] > 1 else []
         return sorted(told, key=lambda word: -chances[word])
 
 
-def words_of(caption: str) -> set[str]:
+def caption_words(caption: str) -> set[str]:
     """The words of a caption, as a describer knows them."""
     return set(_WORD.findall(caption.lower()))
 

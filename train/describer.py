@@ -18,7 +18,7 @@ import numpy as np
 import optax
 
 from reelm.lm import sharding
-from reelm.lm.describer import Describer, DescriberConfig, DescriberNet, init_params, words_of
+from reelm.lm.describer import Describer, DescriberConfig, DescriberNet, caption_words, init_params
 from reelm.lm.mesh import MeshSpec
 from reelm.lm.stream import audio_frames
 from reelm.sampling.model_folder import load
@@ -105,7 +105,7 @@ class ToDescribe(grain.transforms.RandomMap):
 
 def words_in(sample: TokenSample) -> list[set[str]]:
     """The words of each caption of a clip."""
-    return [words_of(caption) for caption in sample["captions"]]
+    return [caption_words(caption) for caption in sample["captions"]]
 
 
 def telling_words(source: TokenSource) -> tuple[tuple[tuple[str, ...], ...], tuple[float, ...]]:
