@@ -5,17 +5,17 @@ request -> latent_frames, one at a time -> the tokenizers, one latent frame at a
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from reelm.tokenizer.audio import AudioTokenizer
 
 from .clip import Clip
-from .request import Request
+from .request import Prompt, Request
 from .settings import Callback
 from .sound import samples_beside
-from .windows import latent_frames
+from .windows import Script, latent_frames
 
 if TYPE_CHECKING:
     from .model import Model
@@ -25,7 +25,8 @@ def stream(model: "Model", request: Request) -> Iterator[list[Clip]]:
     """The frames of one latent frame after another, as a clip for each prompt and seed."""
     tokenizer, settings, given = model.video_tokenizer, request.settings, request.given
     length = settings.num_frames
-    rows = [(prompt, seed) for prompt in request.prompts for seed in request.seeds]
+    asked = zip(request.prompts, request.scripts, strict=True)
+    rows = [(_told(model, prompt, script), seed) for prompt, script in asked for seed in request.seeds]
     about = {name: value for name, value in vars(settings).items() if value is not None}
     about["cfg_scale"] = settings.cfg_scale[0] if len(settings.cfg_scale) == 1 else list(settings.cfg_scale)
     about |= {"model": model.name, "tokenizer": tokenizer.hash, "dtype": str(model.dtype), **request.about}
@@ -58,12 +59,18 @@ def stream(model: "Model", request: Request) -> Iterator[list[Clip]]:
                 video=frames[i],
                 fps=settings.fps,
                 tokens={"video": ids[i : i + 1], "audio": None if sound is None else np.asarray(sound[i])},
-                info={"prompt": prompt, "seed": seed, **counts, **about},
+                info={**told, "seed": seed, **counts, **about},
                 audio=None if heard is None else heard[i],
                 sample_rate=None if track is None else track.sample_rate,
             )
-            for i, (prompt, seed) in enumerate(rows)
+            for i, (told, seed) in enumerate(rows)
         ]
+
+
+def _told(model: "Model", prompt: Prompt, script: Script) -> dict[str, Any]:
+    """The prompt for `Clip.info`, and what the model reads in its place if it has a thesaurus."""
+    read = [words for _, words in script]
+    return {"prompt": prompt} | ({"read_as": read[0] if len(read) == 1 else read} if model.thesaurus else {})
 
 
 class _Track:

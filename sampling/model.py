@@ -20,10 +20,12 @@ from jax.sharding import Mesh
 from reelm.lm.config import LMConfig
 from reelm.lm.describer import Describer
 from reelm.lm.stream import Task
+from reelm.lm.thesaurus import Thesaurus
 from reelm.lm.weights import Weights, for_decoding
 from reelm.lm.words import Text, check_text
 from reelm.tokenizer.audio import AudioTokenizer
 from reelm.tokenizer.request import RequestError
+from reelm.tokenizer.sentence_encoder import SentenceEncoder
 from reelm.tokenizer.video import VideoTokenizer
 
 from . import best, text_files
@@ -99,6 +101,7 @@ class Model:
         name: what was loaded.
         audio_tokenizer: what the sound of clips goes through; the language model may be silent all the same.
         describer: what finds words for clips and sounds that have none.
+        thesaurus: what says prompts in the words of the captions that the language model learned from.
         dtype: number format of activations in decoding.
         record: how the weights came about, as JSON values.
     """
@@ -111,10 +114,13 @@ class Model:
     dtype: Any = jnp.float32
     audio_tokenizer: AudioTokenizer | None = None
     describer: Describer | None = None
+    thesaurus: Thesaurus | None = None
 
     def __post_init__(self):
         if self.lm is None:
             return
+        if self.thesaurus is not None:
+            self.thesaurus.check(self.lm.text)
         config, audio = self.lm.config, self.audio_tokenizer and self.audio_tokenizer.config
         if config.bits != (bits := self.video_tokenizer.config.bits):
             raise RequestError(f"the language model knows codes of {config.bits} bits, the video tokenizer has {bits}")
@@ -168,7 +174,8 @@ class Model:
         cropped about their centre. They are shown as the tokenizer rebuilds them.
 
         Args:
-            prompt: what to show; a list of strings is a batch; a list of (seconds, words) is one prompt that changes;
+            prompt: what to show, read through the model's thesaurus if it has one (`read_as`; `Clip.info` says how);
+                a list of strings is a batch; a list of (seconds, words) is one prompt that changes;
                 None leaves it to the model, which first describes the beginning that it is given, a picture or a
                 video, or the sound that is to get its pictures, if it can.
             image: the first frame.
@@ -257,7 +264,17 @@ class Model:
 
         Between them a model with sound reads the clip's sound, or that there is none.
         """
-        return score(self, clip, prompt)
+        return score(self, clip, self.read_as(prompt or ""))
+
+    def read_as(self, prompt: str) -> str:
+        """The words that the language model reads in place of a prompt: those themselves, without a thesaurus.
+
+        RequestError when the prompt is too long, or no valid Unicode.
+        """
+        if self.lm is None or self.thesaurus is None or not prompt.strip():
+            return prompt
+        assert isinstance(self.lm.text, SentenceEncoder)  # the thesaurus was checked against it
+        return self.thesaurus.read(self.lm.text, prompt)
 
     def describe(self, video: Source | None = None, *, audio: SoundSource | None = None) -> str:
         """Words for a clip or a sound that has none: a prompt for it.
@@ -339,6 +356,8 @@ class Model:
                     "words": ", ".join(map("/".join, self.describer.config.words)),
                 }
             about["text"] = text_files.about(self.lm.text)
+            if self.thesaurus is not None:
+                about["text"]["thesaurus"] = f"{len(self.thesaurus.captions)} captions"
             about["defaults"] = asdict(defaults)
         return about | ({"record": self.record} if self.record else {})
 

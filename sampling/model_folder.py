@@ -5,6 +5,7 @@ video_tokenizer.safetensors
 audio_tokenizer.safetensors   only of models with sound
 lm.safetensors, text.model    together or not at all: a folder without them has tokenizers only
 text_encoder.safetensors      only of models that read a small frozen encoder; see text_files.py for large ones
+thesaurus.safetensors         only of models that are told in other words than their captions'
 describer.safetensors         only of models that say what a clip is called
 README.md                     the model card, for people
 """
@@ -22,6 +23,7 @@ from jax.sharding import Mesh
 from reelm.lm.config import LMConfig
 from reelm.lm.describer import Describer, DescriberConfig
 from reelm.lm.mesh import MeshSpec
+from reelm.lm.thesaurus import Thesaurus
 from reelm.lm.weights import Weights, check_mesh
 from reelm.tokenizer.audio import AudioTokenizer, AudioTokenizerConfig
 from reelm.tokenizer.request import RequestError
@@ -36,7 +38,7 @@ FORMAT = 3
 DEFAULT = "demo"
 CARD = "README.md"
 MANIFEST, VIDEO_FILE, AUDIO_FILE = "model.json", "video_tokenizer.safetensors", "audio_tokenizer.safetensors"
-LM_FILE, DESCRIBER_FILE = "lm.safetensors", "describer.safetensors"
+LM_FILE, DESCRIBER_FILE, THESAURUS_FILE = "lm.safetensors", "describer.safetensors", "thesaurus.safetensors"
 
 
 def save(model: Model, directory: str | Path, *, dtype: StoredType) -> None:
@@ -58,6 +60,9 @@ def save(model: Model, directory: str | Path, *, dtype: StoredType) -> None:
     if model.describer is not None:
         files[DESCRIBER_FILE] = pack(model.describer.params, dtype)
         parts["describer"] = {"config": asdict(model.describer.config)}
+    if model.thesaurus is not None:
+        files[THESAURUS_FILE] = pack(model.thesaurus.params, dtype)
+        parts["thesaurus"] = {"captions": model.thesaurus.captions, "modifiers": model.thesaurus.modifiers}
     manifest = {
         "format": FORMAT,
         "dtype": dtype,
@@ -123,9 +128,13 @@ def load(
     describer = None
     if (part := parts.get("describer")) is not None:
         describer = Describer(DescriberConfig(**part["config"]), unpack(data[DESCRIBER_FILE], DESCRIBER_FILE))
+    thesaurus = None
+    if (part := parts.get("thesaurus")) is not None:
+        params = unpack(data[THESAURUS_FILE], THESAURUS_FILE)
+        thesaurus = Thesaurus(tuple(part["captions"]), part["modifiers"], params)
     activations = jnp.dtype("float32" if weights == "float32" or (weights == "int8" and on_cpu) else "bfloat16")
     defaults, record = Defaults(**manifest["defaults"]), manifest["record"]
-    return Model(name or DEFAULT, tokenizer, lm, defaults, record, activations, audio, describer)
+    return Model(name or DEFAULT, tokenizer, lm, defaults, record, activations, audio, describer, thesaurus)
 
 
 def _folder(name: str | None) -> Path:

@@ -30,7 +30,7 @@ class Request:
     Attributes:
         many: whether several clips were asked for, by a list of strings or by samples: they come back as a list.
         prompts: as they were given, for `Clip.info`.
-        scripts: the words of each, by the latent frame they begin with.
+        scripts: the words of each as the model reads them, by the latent frame they begin with.
         seeds: one or more; the clip of a seed does not depend on the others.
         best_of: of so many seeds in a row one clip is chosen.
         settings: everything else that decides a clip.
@@ -79,6 +79,7 @@ def request(
         raise RequestError("best_of chooses among whole clips, and a stream gives pieces of one: use generate")
     fps = options["fps"] or defaults.fps
     scripts = [_script(each, fps, stride) for each in prompts]
+    scripts = [[(begins, model.read_as(words)) for begins, words in script] for script in scripts]
     size = {"height": options["height"] or defaults.height, "width": options["width"] or defaults.width, "fps": fps}
     asked = {name: options[name] for name in _CONDITIONS}
     if model.soundtrack is not None:

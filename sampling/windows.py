@@ -99,7 +99,7 @@ def latent_frames(model: "Model", request: "Request") -> Iterator[LatentFrame]:
         conditional = of([_words(script, now) for script in scripts])
         if not settings.guided:
             return conditional
-        negative = of([settings.negative_prompt or ""] * len(scripts))
+        negative = of([model.read_as(settings.negative_prompt or "")] * len(scripts))
         return Prefix.concatenate([conditional, negative.unconditional()])
 
     changes = {begins for script in scripts for begins, _ in script}

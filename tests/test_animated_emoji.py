@@ -21,11 +21,13 @@ from reelm.train import (
     emoji_captions,
     emoji_packages,
     emoji_sprites,
+    emoji_thesaurus,
     evaluate_emoji,
 )
 from reelm.train.emoji_clips import open_emoji
 from reelm.train.emoji_packages import TONES, Emoji
 from reelm.train.stored_clip import decode, encode
+from reelm.train.thesaurus import read_file
 
 TONED = {"1f3c3": "RUNNER", "1f44b": "WAVING HAND SIGN", "1f9d9": "MAGE", "1f478": "PRINCESS", "1f57a": "MAN DANCING"}
 
@@ -224,6 +226,16 @@ def test_a_word_alone_stands_for_one_emoji(emoji):
     assert all("dark" in said and any(word in said for word in (*quick.names, *quick.keywords)) for said in captions)
     assert 0.1 < np.mean(["runner" not in said for said in captions]) < 0.3
     assert emoji_captions.plain(runner) == "runner: dark skin tone"
+
+
+def test_other_words_for_emoji_are_their_names_and_keywords(emoji, tmp_path):
+    path = tmp_path / "words.json"
+    path.write_text(json.dumps(emoji_thesaurus.thesaurus(emoji)))
+    captions, modifiers = read_file(path)
+    moving = [each for each in emoji if each.animated and not each.tone]
+    assert set(captions) == {each.names[0] for each in moving}
+    assert all(set(captions[each.names[0]]) >= {*each.names[1:], *each.keywords} for each in moving)
+    assert modifiers["dark-skinned"] == ": dark skin tone" and modifiers["on a white background"] == ""
 
 
 @pytest.mark.slow

@@ -31,8 +31,12 @@ _PLAIN, _NAMED, _WITH_WORD, _OF_WORDS = 0.3, 0.55, 0.7, 0.9
 
 def plain(emoji: Emoji, background: str = "white") -> str:
     """The usual name, the tone as Unicode says it, the colour unless it is white: "woman running: dark skin tone"."""
-    name = emoji.names[0]
-    toned = f"{name}: {emoji.tone} skin tone" if emoji.tone else name
+    return emoji.names[0] + ending(tone=emoji.tone) + ending(background=background)
+
+
+def ending(*, tone: str = "", background: str = "white") -> str:
+    """What follows a name in a plain caption."""
+    toned = f": {tone} skin tone" if tone else ""
     return toned if background == "white" else f"{toned} on {background}"
 
 

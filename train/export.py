@@ -12,6 +12,7 @@ from reelm.sampling.model import Defaults, LanguageModel, Model
 from reelm.sampling.model_folder import load
 from reelm.sampling.weights import StoredType
 from reelm.tokenizer.request import RequestError
+from reelm.tokenizer.sentence_encoder import SentenceEncoder
 from reelm.tokenizer.text import TextTokenizer
 from reelm.tokenizer.text_encoder import load as load_encoder
 
@@ -19,6 +20,7 @@ from .audio_tokenizer import open_audio_tokenizer
 from .checkpoints import restore_params
 from .describer import open_describer
 from .remote import fetched
+from .thesaurus import fit, read_file
 from .video_tokenizer import open_tokenizer
 from .words import TEXT_FILE, check_encoder
 
@@ -33,6 +35,7 @@ def export(
     audio_tokenizer: Path | None = None,
     describer: Path | None = None,
     text_encoder: Path | None = None,
+    thesaurus: Path | None = None,
     dtype: StoredType = "float32",
     cfg_scale: float = 1.0,
     min_p: float = 0.0,
@@ -44,6 +47,7 @@ def export(
 
     text_encoder: folder of the frozen encoder that a language model reads; None for where it was in training. A small
     one goes along, a large one is named.
+    thesaurus: file of other words for the captions of a model that reads a small encoder; see `train/thesaurus.py`.
     cfg_scale, min_p, num_frames: what `generate` uses where nothing is said; see `Defaults`.
 
     RequestError when a folder holds no training, the language model was trained on codes of another tokenizer, or no
@@ -79,7 +83,13 @@ def export(
                 "train a describer on its codes"
             )
         record["describer"] = _of_part(describer, "describer")
-    model = Model(output.name, tokenizer, language_model, defaults, record, audio_tokenizer=audio, describer=reader)
+    other_words = None
+    if thesaurus is not None:
+        if language_model is None or not isinstance(language_model.text, SentenceEncoder):
+            raise RequestError("a thesaurus serves a language model that reads its words through a sentence encoder")
+        other_words = fit(language_model.text, *read_file(thesaurus))
+    parts = {"audio_tokenizer": audio, "describer": reader, "thesaurus": other_words}
+    model = Model(output.name, tokenizer, language_model, defaults, record, **parts)
     model.save(output, dtype=dtype)
     return model
 

@@ -21,6 +21,8 @@ class Export:
     """Folder of `reelm train audio-tokenizer`, for a model with sound."""
     text_encoder: Path | None = None
     """Folder of the text encoder that the language model was trained with, where it is no longer where it was."""
+    thesaurus: Path | None = None
+    """JSON file of other words for the captions, for a language model that reads the small sentence encoder."""
     lm: Path | None = None
     """Folder of `reelm train lm`; without it the model can reconstruct and tokenize, and not generate."""
     describer: Path | None = None
@@ -55,6 +57,7 @@ class Export:
             audio_tokenizer=self.audio_tokenizer,
             describer=self.describer,
             text_encoder=self.text_encoder,
+            thesaurus=self.thesaurus,
             dtype=self.dtype,
             cfg_scale=self.cfg_scale,
             min_p=self.min_p,

@@ -1,5 +1,6 @@
 """`reelm generate`: words, pictures and clips to files."""
 
+import sys
 from dataclasses import dataclass
 from itertools import groupby, product
 from pathlib import Path
@@ -118,6 +119,9 @@ class Generate:
         if self.resume:
             same = {"model": model.name, **{name: str(v) if name in _FILES else v for name, v in chosen.items()}}
             jobs = [job for job in jobs if not _is_made(job, same)]
+        for prompt in dict.fromkeys(job.prompt for job in jobs):
+            if (read := model.read_as(prompt)) != prompt:
+                print(f'"{prompt}" is read as "{read}"', file=sys.stderr)
         made: list[Clip] = []
         for group in _together(jobs):
             seeds = len({job.seed for job in group})
