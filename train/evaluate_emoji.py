@@ -33,6 +33,7 @@ def generation(
     clips: int = 200,
     batch: int = 16,
     seed: int = 0,
+    best_of: int = 1,
     groups: Sequence[str] = GROUPS,
     sheets: Path | None = None,
     progress: Progress | None = None,
@@ -44,7 +45,8 @@ def generation(
     paraphrases: a hundred emoji in words that no caption has
 
     Each holds what `emoji_evaluation.judged` gives, and `rebuilt`: "both" of the real clips through the tokenizer.
-    Batch i of a group is generated with seed + i. sheets: a folder for contact sheets GROUP.png of the first clips.
+    Batch i of a group is generated with seed + i, each clip the best of `best_of`. sheets: a folder for contact sheets
+    GROUP.png of the first clips.
 
     Raises:
         RequestError: the set was not built, or the weights of the judge's net are absent; each says what to do.
@@ -67,9 +69,8 @@ def generation(
         pairs = every[group]
         captions, asked = [words for words, _ in pairs], [each for _, each in pairs]
         told = counting(progress, before, total)
-        made = generated(
-            model, captions, batch=min(batch, len(pairs)), seed=seed, num_frames=train.num_frames, done=told
-        )
+        how: dict[str, Any] = {"num_frames": train.num_frames, "best_of": best_of}
+        made = generated(model, captions, batch=min(batch, len(pairs)), seed=seed, done=told, **how)
         videos, before = [clip.video for clip in made], before + len(pairs)
         originals = [_plain(train, held_out, real.place(each)) for each in asked]
         rebuilt = [model.video_tokenizer.reconstruct(video) for video in originals]
