@@ -15,7 +15,7 @@ from reelm.train import describer
 from reelm.train.export import export
 from reelm.train.loop import LoopConfig
 from reelm.train.optimizer import OptimizerConfig
-from reelm.train.tokens import SoundIndex, TokenRun, TokenSample, write_tokens
+from reelm.train.tokens import SoundIndex, TokenRun, TokenSample, open_all, write_tokens
 
 COUNT, SOUND = 1_100, SoundIndex("heard", 2, 4, (1, 4))
 
@@ -77,6 +77,19 @@ def test_it_finds_the_words_of_clips_that_it_never_saw(trained):
     assert np.mean(right) > 0.95
     lines = [json.loads(line) for line in (trained / "metrics.jsonl").read_text().splitlines()]
     assert lines[-1]["decided"] > 0.8 > lines[0]["decided"]
+
+
+def test_a_name_is_one_word_and_its_many_keywords_are_none(tmp_path):
+    names, count = [f"name{i}" for i in range(8)], 800
+
+    def samples_of(start: int, stop: int) -> Iterator[TokenSample]:
+        for index in range(start, stop):
+            name, keyword = names[index % 8], f"keyword{index % 40}"  # five of each name, and of no other
+            yield TokenSample(**{**sample(index), "captions": (f"a {name}", f"the {name}", f"some {keyword}")})
+
+    write_tokens(tmp_path, samples_of, runs=[TokenRun(count, 5, 16, 16)], tokenizer_hash="", fps=8.0, time_stride=4)
+    words, usual = describer.telling_words(open_all((tmp_path,), 8)[0])
+    assert words == tuple((name,) for name in names) and usual == pytest.approx([1 / 8] * 8)
 
 
 @pytest.mark.slow

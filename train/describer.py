@@ -38,8 +38,9 @@ from .tokens import TokenSample, TokenSource, check_sound, open_all
 _READ_FOR_WORDS = 10_000  # samples whose captions decide which words are known
 _RARE, _COMMON = 0.001, 0.5  # share of clips a word is said of: one of fewer is not learned, one of more tells nothing
 _AGREED = 0.6  # least share of a clip's captions that have a word which one has: facts are repeated, phrases are not
-# Words that say the same are said of one clip so many times as often as by chance, and so seldom in one caption of it.
-_TOGETHER, _SELDOM = 2.0, 0.01
+# Words that say the same are said of one clip so many times as often as by chance, of such a share of the clips of the
+# more frequent one, and so seldom in one caption.
+_TOGETHER, _SHARED, _SELDOM = 2.0, 0.4, 0.01
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,8 +125,8 @@ def telling_words(source: TokenSource) -> tuple[tuple[tuple[str, ...], ...], tup
     of_captions = Counter(pair for captions in clips for pair in {p for each in captions for p in _pairs(each & words)})
     group = {word: {word} for word in words}
     for (one, other), times in of_clips.items():
-        by_chance = said[one] * said[other] / len(clips)
-        if times >= _TOGETHER * by_chance and of_captions[one, other] <= _SELDOM * times:
+        least = max(_TOGETHER * said[one] * said[other] / len(clips), _SHARED * max(said[one], said[other]))
+        if times >= least and of_captions[one, other] <= _SELDOM * times:
             both = group[one] | group[other]
             group |= dict.fromkeys(both, both)
     groups = sorted({tuple(sorted(each, key=lambda word: (-said[word], word))) for each in group.values()})
