@@ -43,6 +43,7 @@ def test_generate_writes_the_clip_that_python_makes(tiny_model, model_folder, tm
     assert (opened.info["prompt"], opened.info["seed"], opened.info["top_k"]) == (PROMPT, 3, 2)
 
 
+@pytest.mark.slow
 def test_several_clips_are_numbered_prompt_by_prompt(model_folder, tmp_path, capsys):
     prompts = tmp_path / "prompts.txt"
     prompts.write_text("a red seven moves\n\na blue two moves\n")
@@ -75,6 +76,7 @@ def test_a_batch_goes_on_with_what_is_missing(model_folder, tmp_path, capsys):
     assert capsys.readouterr().out.split() == [str(first), str(second)]
 
 
+@pytest.mark.slow
 def test_a_grid_is_one_file_of_all(tiny_model, model_folder, tmp_path):
     file = tmp_path / "grid.webp"
     line = ["generate", PROMPT, "-o", str(file), "--model", model_folder, "--num-frames", "2", "--num-samples", "3"]

@@ -52,6 +52,7 @@ def test_what_is_likely_and_unusual_is_said(tiny_model, clip):
     assert likely(0.9 * chances[by_chance[0]]) == by_chance[:1]  # a little more: doubtful, and all there is
 
 
+@pytest.mark.slow
 def test_the_words_stand_in_the_order_of_the_likeliest_prompt(tiny_model):
     for seed in range(3):
         clip = tiny_model.generate("blue seven", num_frames=5, seed=seed)

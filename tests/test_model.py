@@ -39,6 +39,7 @@ def test_any_number_of_frames(model, num_frames):
     assert len(model.generate("red", num_frames=num_frames).video) == num_frames
 
 
+@pytest.mark.slow
 def test_sample_k_is_the_clip_of_seed_plus_k(model):
     clips = model.generate("a red seven moves", num_samples=3, seed=5)
     for k, clip in enumerate(clips):
@@ -46,6 +47,7 @@ def test_sample_k_is_the_clip_of_seed_plus_k(model):
     assert len({ids(clip).tobytes() for clip in clips}) == 3
 
 
+@pytest.mark.slow
 def test_a_list_of_prompts_is_flat_and_each_clip_is_that_of_its_prompt_alone(model):
     clips = model.generate(["a red seven moves", "blue"], num_samples=2, seed=1)
     expected = [(prompt, seed) for prompt in ("a red seven moves", "blue") for seed in (1, 2)]
@@ -60,6 +62,7 @@ def test_a_longer_clip_begins_as_a_shorter_one(model):
     np.testing.assert_array_equal(long.video[:5], short.video)
 
 
+@pytest.mark.slow
 def test_the_models_own_min_p_is_for_what_words_or_pictures_tell_of(model):
     strict = replace(model, defaults=replace(model.defaults, min_p=1.0, cfg_scale=1.0))
     for prompt, same_as in (("red", {"temperature": 0.0}), ("", {"min_p": 0.0}), (None, {"min_p": 0.0})):

@@ -52,6 +52,7 @@ def test_one_device_keeps_every_column_where_it_is(tiny_model):
     jax.tree.map(np.testing.assert_array_equal, lm.decoding_params, transformer.unroll(lm.params))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("weights", "error"), [("bfloat16", 0.03), ("int8", 0.03)])
 def test_narrow_matrices_predict_nearly_the_same(tiny_model, weights, error):
     lm = tiny_model.language_model()
