@@ -78,8 +78,7 @@ def request(
     if best_of > 1 and endless:
         raise RequestError("best_of chooses among whole clips, and a stream gives pieces of one: use generate")
     fps = options["fps"] or defaults.fps
-    scripts = [_script(each, fps, stride) for each in prompts]
-    scripts = [[(begins, model.read_as(words)) for begins, words in script] for script in scripts]
+    scripts = [[(at, model.read_as(words)) for at, words in _script(each, fps, stride)] for each in prompts]
     size = {"height": options["height"] or defaults.height, "width": options["width"] or defaults.width, "fps": fps}
     asked = {name: options[name] for name in _CONDITIONS}
     if model.soundtrack is not None:

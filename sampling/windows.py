@@ -47,6 +47,7 @@ def latent_frames(model: "Model", request: "Request") -> Iterator[LatentFrame]:
     What is known of a latent frame, its picture or its sound or both, is as `request.given` says.
     """
     scripts, seeds, settings, given = request.scripts, request.seeds, request.settings, request.given
+    away_from = model.read_as(settings.negative_prompt or "")
     lm, stride = model.language_model(), model.video_tokenizer.config.time_stride
     controls = settings.controls(lm.config.frames)
     clips = len(scripts) * len(seeds)
@@ -99,7 +100,7 @@ def latent_frames(model: "Model", request: "Request") -> Iterator[LatentFrame]:
         conditional = of([_words(script, now) for script in scripts])
         if not settings.guided:
             return conditional
-        negative = of([model.read_as(settings.negative_prompt or "")] * len(scripts))
+        negative = of([away_from] * len(scripts))
         return Prefix.concatenate([conditional, negative.unconditional()])
 
     changes = {begins for script in scripts for begins, _ in script}

@@ -64,6 +64,14 @@ def test_phrases_that_were_fitted_are_found(shipped, small):
         assert [small.read(shipped.lm.text, words) for words in others] == [caption] * len(others)
 
 
+def test_other_words_that_are_too_long_are_left_out_and_such_a_caption_is_refused(shipped, small):
+    long = "very " * 30 + "good dog"
+    longer = fit(shipped.lm.text, {**CAPTIONS, "dog": [*CAPTIONS["dog"], long]}, MODIFIERS)
+    np.testing.assert_array_equal(longer.params["kernel"], small.params["kernel"])
+    with pytest.raises(RequestError, match="too long for the text encoder"):
+        fit(shipped.lm.text, {**CAPTIONS, long: []}, MODIFIERS)
+
+
 def test_the_shipped_one_knows_its_captions_and_other_words_for_them(shipped):
     assert shipped.read_as("a plane taking off") == "airplane departure"
     assert shipped.read_as("dark-skinned woman running on a purple background") == (

@@ -31,7 +31,7 @@ _PLAIN, _NAMED, _WITH_WORD, _OF_WORDS = 0.3, 0.55, 0.7, 0.9
 
 def plain(emoji: Emoji, background: str = "white") -> str:
     """The usual name, the tone as Unicode says it, the colour unless it is white: "woman running: dark skin tone"."""
-    return emoji.names[0] + ending(tone=emoji.tone) + ending(background=background)
+    return emoji.names[0] + ending(tone=emoji.tone, background=background)
 
 
 def ending(*, tone: str = "", background: str = "white") -> str:

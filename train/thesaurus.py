@@ -41,20 +41,23 @@ def read_file(path: Path) -> tuple[Mapping[str, Sequence[str]], Mapping[str, str
 def fit(encoder: SentenceEncoder, captions: Mapping[str, Sequence[str]], modifiers: Mapping[str, str]) -> Thesaurus:
     """The thesaurus whose captions are told apart by what `encoder` makes of them and of their other words.
 
-    Other words that the encoder cannot hold are left out.
+    Other words that the encoder cannot hold are left out; RequestError for such a caption.
     """
     phrases, classes = [], []
     for number, (caption, others) in enumerate(captions.items()):
         fitting = [words for words in dict.fromkeys((caption, *others)) if encoder.count(words) <= encoder.max_tokens]
+        if caption not in fitting:
+            raise RequestError(f"the caption {caption!r} is too long for the text encoder; say it in fewer words")
         phrases += fitting
         classes += [number] * len(fitting)
+    # A few at a time, for an encoder gives a row for every token too.
     embedded = [encoder.encode(phrases[i : i + _BATCH]).values[:, 0] for i in range(0, len(phrases), _BATCH)]
     rows, classes = np.concatenate(embedded).astype(np.float64), np.array(classes)
     centre = rows.mean(axis=0)
     rows -= centre
     sums = np.zeros((len(captions), rows.shape[1]))
     np.add.at(sums, classes, rows)
-    means = sums / np.maximum(np.bincount(classes, minlength=len(captions)), 1)[:, None]
+    means = sums / np.bincount(classes)[:, None]
     inside = rows - means[classes]
     scatter = inside.T @ inside / len(inside)
     ridge = _RIDGE * max(np.trace(scatter) / len(scatter), 1e-9)
