@@ -105,7 +105,7 @@ def start(
     return DecodeState(
         cache=cache,
         hidden=hidden,
-        guesses={group: jnp.full((clips, n, len(config.split(group))), -1) for group, n in most.items()},
+        guesses={group: jnp.full((clips, n, len(config.split(group))), -1, jnp.int32) for group, n in most.items()},
         position=jnp.zeros((), jnp.int32),
         origin=jnp.asarray(origin, jnp.int32),
         keys=keys,

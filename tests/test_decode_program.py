@@ -1,6 +1,7 @@
 """What XLA makes of decoding: read from the compiled program of a small net."""
 
 import re
+from dataclasses import replace
 from functools import cache, partial
 from typing import Any
 
@@ -14,7 +15,7 @@ from reelm.lm.prefix import Prefix
 from reelm.lm.transformer import init_params, unroll
 from reelm.lm.weights import narrowed
 from reelm.sampling.choose import Controls
-from reelm.sampling.decode import decode, start
+from reelm.sampling.decode import decode, decode_program, read, start
 
 # No other array has the shape of a kernel.
 CONFIG = LMConfig(
@@ -55,6 +56,26 @@ def test_int8_kernels_are_widened_where_they_are_read_and_not_once_before_the_lo
 
 def test_the_program_of_decoding_one_by_one_knows_how_long_its_loop_is():
     assert f'"known_trip_count":{{"n":"{LAYOUT.per_picture}"}}' in loop(1)
+
+
+def test_every_latent_frame_is_the_same_program():
+    """A state of other types than before, be it a weak dtype alone, would compile all anew at the second frame."""
+    config = replace(CONFIG, sound_levels=2, sound_frames=(1, 3))
+    layout = config.layout(2, 3, 3)
+    params = jax.eval_shape(lambda: unroll(init_params(config, jax.random.key(0))))
+    prefix = Prefix.of_words(jnp.zeros((1, config.prefix), jnp.int32), layout.rows, layout.columns)
+    keys = jax.random.split(jax.random.key(0), 1)
+    first = start.eval_shape(config, layout, 4, False, jnp.float32, params, prefix, 0, keys)
+    controls = Controls.checked(1.0, 0, 1.0, 0.0, [1.0])
+    how: Any = (config, layout, 2)
+    after = {
+        "a picture drawn": decode_program.eval_shape(*how, 4, "video", None, params, first, 9, controls)[2],
+        "sound drawn": decode_program.eval_shape(*how, 4, "sound", None, params, first, 1, controls)[2],
+        "a picture read": read.eval_shape(*how, "video", params, first, jnp.zeros((1, 3, 3), jnp.int32)),
+        "sound read": read.eval_shape(*how, "sound", params, first, jnp.zeros((1, 1, 2), jnp.int32)),
+    }
+    for what, state in after.items():
+        assert state == first, what
 
 
 @pytest.mark.slow
