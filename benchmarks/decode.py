@@ -144,12 +144,12 @@ def ours(config: LMConfig, layout: Layout, weights: Weights, clips: int, argumen
     prefix = Prefix.of_words(words, layout.rows, layout.columns)
     keys = jax.random.split(jax.random.key(0), clips)
     controls = Controls.checked(1.0, 0, 1.0, 0.0, [1.0] * config.frames)
-    begin = partial(start, config, layout, arguments.window, False, dtype, params, prefix, 0, keys)
+    begin = partial(start, config, layout, layout.slots, arguments.window, False, dtype, params, prefix, 0, keys)
 
     def clip(state: Any) -> Any:
         # Dispatched ahead: the host waits for the last latent frame only.
         for i in range(layout.frames):
-            span = span_for(i, layout.frames, layout.frames)
+            span = span_for(i, layout.frames)
             how = (config, layout, span, arguments.window, "video")
             _, _, state = decode(*how, params, state, layout.per_picture, controls)
         return jax.block_until_ready(state)

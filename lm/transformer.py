@@ -14,6 +14,7 @@ from typing import Any, Literal, cast
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from flax import struct
 from jax.typing import DTypeLike
 
 from .attention import Attention
@@ -149,20 +150,36 @@ def prefill(
     return x[:, -1], cache
 
 
+class Line(struct.PyTreeNode):
+    """Where the codes of a clip stand: traced, so that clips behind other prefixes share their programs.
+
+    Attributes:
+        before: int32 scalar, slots in front of them.
+        aims, places: `[N, K/2]`, how queries and keys turn that read code 0, 1, ...; zeros behind the last.
+    """
+
+    before: jax.Array
+    aims: jax.Array
+    places: jax.Array
+
+    @classmethod
+    def of(cls, config: LMConfig, layout: Layout, length: int) -> "Line":
+        """The line of a layout, with room for `length` codes: a window may reach past the last."""
+        first = layout.heard_slots + layout.prefix
+        # A slice that reached past the end would be moved back in silence, and turn every code of the window wrongly.
+        room = ((0, length - layout.codes), (0, 0))
+        aims, places = (jnp.pad(turn[first:], room) for turn in turns(config, layout))
+        return cls(before=jnp.asarray(layout.before, jnp.int32), aims=aims, places=places)
+
+
 def extend(
-    config: LMConfig,
-    params: dict,
-    layout: Layout,
-    x: jax.Array,
-    first: jax.Array,
-    cache: Cache,
-    seen: int,
+    config: LMConfig, params: dict, line: Line, x: jax.Array, first: jax.Array, cache: Cache, seen: int
 ) -> tuple[jax.Array, Cache]:
     """Reads W more codes and predicts what follows each of them.
 
     Args:
         params: with unrolled layers.
-        layout: of the whole clip; the window may reach past its end, where nothing of use is predicted.
+        line: of the whole clip; the window may reach past its end, where nothing of use is predicted.
         x: `[B, W, D]`, codes first ... first + W - 1 as `embed_codes` gives them.
         first: traced index of the first of them in the clip.
         cache: holds the prefix and all codes before `first`; has room for the window.
@@ -171,12 +188,8 @@ def extend(
     Returns:
         Hidden states `[B, W, D]` that predict codes first + 1 ... first + W, and the cache with W more slots.
     """
-    window = x.shape[1]
-    # A slice that reached past the end would be moved back in silence, and turn every code of the window wrongly.
-    longer = (jnp.pad(turn, ((0, window - 1), (0, 0))) for turn in turns(config, layout))
-    begin = layout.heard_slots + layout.prefix + first
-    aims, places = (jax.lax.dynamic_slice_in_dim(turn, begin, window) for turn in longer)
-    slot = layout.before + first
+    window, slot = x.shape[1], line.before + first
+    aims, places = (jax.lax.dynamic_slice_in_dim(turn, first, window) for turn in (line.aims, line.places))
     mask = jnp.arange(seen)[None] <= slot + jnp.arange(window)[:, None]
     return _layers(config, params, x, aims, places, mask, cache, slot)
 

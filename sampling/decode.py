@@ -25,6 +25,7 @@ from reelm.lm.config import LMConfig
 from reelm.lm.prefix import Prefix
 from reelm.lm.sharding import hold
 from reelm.lm.stream import Group, Layout
+from reelm.lm.transformer import Line
 from reelm.tokenizer.codes import ids_to_sub_tokens, sub_tokens_to_ids
 
 from .choose import Controls, choose, guide
@@ -43,21 +44,17 @@ def window_for(decoding: Decoding, wanted: int | None = None) -> int:
     return wanted or (_CPU_WINDOW if jax.default_backend() == "cpu" else _WINDOW)
 
 
-def span_for(frame: int, usual: int, most: int) -> int:
-    """Latent frames of a window to attend to while its latent frame `frame` is made; each length is one program.
-
-    usual: latent frames of most clips; a longer clip begins with the same programs.
-    most: latent frames of the window.
-    """
-    reach = usual if frame < usual else most
+def span_for(frame: int, most: int) -> int:
+    """Latent frames of a window of `most` to attend to while its frame `frame` is made; each number is one program."""
     # On a CPU another program takes longer to compile than reading fewer slots saves.
-    return reach if jax.default_backend() == "cpu" else min(1 << frame.bit_length(), reach)
+    return most if jax.default_backend() == "cpu" else min(1 << frame.bit_length(), most)
 
 
 class DecodeState(struct.PyTreeNode):
     """Everything that moves while clips are decoded. R rows are B clips, or 2B with guidance (conditional rows first).
 
     Attributes:
+        line: where the codes stand.
         cache: prefix and codes read so far, `[R, S, N_kv, K]` a layer. Slots from `position` on hold what was guessed.
         hidden: `[R, D]`, what predicts the code at `position`.
         guesses: group -> sub-tokens int32 `[B, N, n]`, what to try first in the next latent frame; -1 for no idea.
@@ -66,6 +63,7 @@ class DecodeState(struct.PyTreeNode):
         keys: random keys `[B]`, one a clip.
     """
 
+    line: Line
     cache: Cache
     hidden: jax.Array
     guesses: dict[Group, jax.Array]
@@ -73,11 +71,21 @@ class DecodeState(struct.PyTreeNode):
     origin: jax.Array
     keys: jax.Array
 
+    def held(self) -> "DecodeState":
+        """On a mesh all in its place, the same after each program: in another place it would compile the next anew."""
+        by_clip = {"hidden": self.hidden, "guesses": self.guesses, "keys": self.keys}
+        whole = {"line": self.line, "position": self.position, "origin": self.origin}
+        return self.replace(
+            **jax.tree.map(lambda leaf: hold(leaf, "batch", *[None] * (leaf.ndim - 1)), by_clip),
+            **jax.tree.map(lambda leaf: hold(leaf, *[None] * leaf.ndim), whole),
+        )
 
-@partial(jax.jit, static_argnames=("config", "layout", "window", "guided", "dtype"))
+
+@partial(jax.jit, static_argnames=("config", "layout", "slots", "window", "guided", "dtype"))
 def start(
     config: LMConfig,
     layout: Layout,
+    slots: int,
     window: int,
     guided: bool,
     dtype: DTypeLike,
@@ -88,12 +96,15 @@ def start(
 ) -> DecodeState:
     """Reads prefixes into a new cache; see `decode` for the rest.
 
+    layout: static; of this very window.
+    slots: static; of the layout that `decode` is given.
     prefix: a row for each of the B clips that `keys` belong to, or one for each B / n clips that stand together; with
     guidance, as many rows again.
     origin: place of the first code in the whole stream.
     """
     # A window may reach past the last code: what it writes there is never read, but needs room.
-    cache = transformer.empty_cache(config, prefix.words.shape[0], layout.slots + window - 1, dtype)
+    slots += window - 1
+    cache = transformer.empty_cache(config, prefix.words.shape[0], slots, dtype)
     hidden, cache = transformer.prefill(config, params, layout, prefix, cache, dtype)
     # Samples of one prompt share the reading of its prefix.
     clips = keys.shape[0]
@@ -103,13 +114,14 @@ def start(
     if config.sound_levels:
         most["sound"] = layout.sound[1]
     return DecodeState(
+        line=Line.of(config, layout, slots),
         cache=cache,
         hidden=hidden,
         guesses={group: jnp.full((clips, n, len(config.split(group))), -1, jnp.int32) for group, n in most.items()},
         position=jnp.zeros((), jnp.int32),
         origin=jnp.asarray(origin, jnp.int32),
         keys=keys,
-    )
+    ).held()
 
 
 @partial(jax.jit, static_argnames=("config", "layout", "span", "group"), donate_argnames="state")
@@ -118,13 +130,13 @@ def read(
 ) -> DecodeState:
     """Takes the next codes of a group, which are known, in place of drawing them; their shape is as from `decode`."""
     codes = ids_to_sub_tokens(codes.reshape(codes.shape[0], -1), config.code) if group == "video" else codes
-    hidden, cache = _extend(config, layout, span, group, params, state.cache, codes, state.position)
+    hidden, cache = _extend(config, layout, span, group, params, state.line, state.cache, codes, state.position)
     return state.replace(
         cache=cache,
         hidden=hidden[:, -1],
         guesses=state.guesses | {group: jax.lax.dynamic_update_slice(state.guesses[group], codes, (0, 0, 0))},
         position=state.position + codes.shape[1],
-    )
+    ).held()
 
 
 class _Loop(NamedTuple):
@@ -151,7 +163,9 @@ def decode(
     """Draws the next codes of a group: the picture of a latent frame, or the sound beside it.
 
     Args:
-        config, layout: static; the same for every frame, so one program serves them all.
+        config: static.
+        layout: static; of the window, or any of the same stream that takes as many slots or more. `state` says where
+            things are, so one program serves all frames of all windows.
         span: static; latent frames of the layout that are attended to, this one among them, as by `span_for`. All that
             lies behind would be read for nothing.
         window: static; codes read in one forward, the same as for `start`. It changes the speed, never the codes (in
@@ -191,7 +205,7 @@ def decode_program(
     def forward(loop: _Loop) -> _Loop:
         tried = jax.lax.dynamic_slice_in_dim(loop.codes, loop.done, window, axis=1)
         first = state.position + loop.done
-        hidden, cache = _extend(config, layout, span, group, params, loop.cache, tried, first)
+        hidden, cache = _extend(config, layout, span, group, params, state.line, loop.cache, tried, first)
         drawn = _draw(config, layout, group, params, hidden, state.keys, state.origin + first + 1, controls)
         right = jnp.all(drawn[:, :-1] == tried[:, 1:], axis=(0, 2))
         # All clips of a batch go on together, by what is right in each of them.
@@ -222,7 +236,7 @@ def decode_program(
         hidden=loop.hidden,
         guesses=state.guesses | {group: drawn},  # most places look as they did one latent frame before
         position=state.position + size,
-    )
+    ).held()
     if group == "video":
         drawn = sub_tokens_to_ids(drawn, config.code).reshape(clips, layout.rows, layout.columns)
     return drawn, loop.forwards, state
@@ -234,6 +248,7 @@ def _extend(
     span: int,
     group: Group,
     params: dict,
+    line: Line,
     cache: Cache,
     codes: jax.Array,
     first: jax.Array,
@@ -244,7 +259,7 @@ def _extend(
     # A window may look past the last code it attends to, by what it guesses.
     seen = min(slots, layout.before + layout.end(span) + codes.shape[1] - 1)
     x = head.embed_codes(config, params, group, codes, cache[0].keys.dtype)
-    return transformer.extend(config, params, layout, x, first, cache, seen)
+    return transformer.extend(config, params, line, x, first, cache, seen)
 
 
 def _draw(

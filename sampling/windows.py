@@ -52,20 +52,13 @@ def latent_frames(model: "Model", request: "Request") -> Iterator[LatentFrame]:
     controls = settings.controls(lm.config.frames)
     clips = len(scripts) * len(seeds)
     length, overlap = lm.config.frames, settings.overlap
-    short = min(length, model.latent_frames(model.defaults.num_frames))
-    # A clip known to be short gets a cache as short; what is attended to, and so every code, is the same.
-    total = settings.num_frames and model.latent_frames(settings.num_frames)
-    room = short if total and total <= short else length
     keys = jax.vmap(jax.random.key)(jnp.asarray(list(seeds) * len(scripts), jnp.uint32))
     rows, columns = given.known.shape[1:]
     width = window_for(settings.decoding, model.defaults.window)
-    check_cache(
-        lm,
-        clips,
-        clips * (2 if settings.guided else 1),
-        lm.config.layout(room, rows, columns).slots + width - 1,
-        jnp.dtype(model.dtype).itemsize,
-    )
+    # Every window takes the room of a later one, which has an anchor, so that the same programs serve them all.
+    later = lm.config.layout(length, rows, columns, given=1, begins=False, heard=given.heard)
+    itemsize = jnp.dtype(model.dtype).itemsize
+    check_cache(lm, clips, clips * (2 if settings.guided else 1), later.slots + width - 1, itemsize)
     recent: deque[LatentFrame] = deque(maxlen=length)
     anchor: jax.Array | None = None
 
@@ -73,18 +66,20 @@ def latent_frames(model: "Model", request: "Request") -> Iterator[LatentFrame]:
         return jnp.broadcast_to(jnp.asarray(codes), (clips, *codes.shape))
 
     def open_window(first: int, now: int) -> tuple[Layout, DecodeState]:
-        """A window from latent frame `first` on, in which the frames before `now` are read."""
+        """A window from latent frame `first` on, in which the frames before `now` are read, and the layout to go on."""
         prefix = prefix_of(first, now)
         given_pictures, heard = prefix.kinds.shape[1], prefix.sound.shape[1] > 0
-        layout = lm.config.layout(room, rows, columns, given=given_pictures, begins=first == 0, heard=heard)
+        layout = lm.config.layout(length, rows, columns, given=given_pictures, begins=first == 0, heard=heard)
+        widest = max(layout, later, key=lambda each: each.slots)
         place, params = layout.place(first), lm.decoding_params
+        how = (widest.slots, width, settings.guided, model.dtype)
         with lm.on_mesh():
-            state = start(lm.config, layout, width, settings.guided, model.dtype, params, prefix, place, keys)
+            state = start(lm.config, layout, *how, params, prefix, place, keys)
             for frame in list(recent)[len(recent) - (now - first) :]:
-                state = read(lm.config, layout, room, "video", params, state, frame.video)
+                state = read(lm.config, widest, length, "video", params, state, frame.video)
                 if frame.sound is not None:
-                    state = read(lm.config, layout, room, "sound", params, state, frame.sound)
-        return layout, state
+                    state = read(lm.config, widest, length, "sound", params, state, frame.sound)
+        return widest, state
 
     def prefix_of(first: int, now: int) -> Prefix:
         """One row a prompt, or a clip when each has an anchor of its own; guidance adds as many of nothing asked."""
@@ -95,7 +90,7 @@ def latent_frames(model: "Model", request: "Request") -> Iterator[LatentFrame]:
             size: dict[str, Any] = {"rows": rows, "columns": columns, "fps": settings.fps}
             words = words_of(lm.config, lm.text, texts, **size, continues=first > 0)
             words = jax.tree.map(lambda leaf: np.repeat(leaf, copies, axis=0), words)
-            return given.prefix(words, lm.config, start=first, frames=room, stride=stride, anchor=past)
+            return given.prefix(words, lm.config, start=first, frames=length, stride=stride, anchor=past)
 
         conditional = of([_words(script, now) for script in scripts])
         if not settings.guided:
@@ -115,7 +110,7 @@ def latent_frames(model: "Model", request: "Request") -> Iterator[LatentFrame]:
                 first = 0 if state is None and now < length else max(0, now - overlap)
                 layout, state = open_window(first, now)
             assert layout is not None
-            span = span_for(now - first, short, length)
+            span = span_for(now - first, length)
             how, params, track, of_picture, of_sound = (lm.config, layout, span), lm.decoding_params, None, 0, 0
             with lm.on_mesh():
                 if picture is None:
@@ -128,7 +123,7 @@ def latent_frames(model: "Model", request: "Request") -> Iterator[LatentFrame]:
                     track = of_all(sound)
                     state = read(*how, "sound", params, state, track)
                 elif lm.config.sound_levels:
-                    size = layout.sound_of(now - first)
+                    size = lm.config.sound_frames[now > 0]
                     track, of_sound, state = decode(*how, width, "sound", params, state, size, controls)
                     track = track[:, :size]
             frame = LatentFrame(video, track, (of_picture, of_sound))

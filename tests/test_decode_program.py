@@ -30,7 +30,7 @@ def compiled(window: int) -> Any:
     params = jax.eval_shape(lambda: narrowed(unroll(init_params(CONFIG, jax.random.key(0))), "int8"))
     prefix = Prefix.of_words(jnp.zeros((1, CONFIG.prefix), jnp.int32), LAYOUT.rows, LAYOUT.columns)
     keys = jax.random.split(jax.random.key(0), 1)
-    state = start.eval_shape(CONFIG, LAYOUT, window, False, jnp.float32, params, prefix, 0, keys)
+    state = start.eval_shape(CONFIG, LAYOUT, LAYOUT.slots, window, False, jnp.float32, params, prefix, 0, keys)
     controls = Controls.checked(1.0, 0, 1.0, 0.0, [1.0])
     draw = partial(decode, CONFIG, LAYOUT, LAYOUT.frames, window, "video", size=LAYOUT.per_picture)
     return jax.jit(draw).lower(params=params, state=state, controls=controls).compile()
@@ -65,7 +65,7 @@ def test_every_latent_frame_is_the_same_program():
     params = jax.eval_shape(lambda: unroll(init_params(config, jax.random.key(0))))
     prefix = Prefix.of_words(jnp.zeros((1, config.prefix), jnp.int32), layout.rows, layout.columns)
     keys = jax.random.split(jax.random.key(0), 1)
-    first = start.eval_shape(config, layout, 4, False, jnp.float32, params, prefix, 0, keys)
+    first = start.eval_shape(config, layout, layout.slots, 4, False, jnp.float32, params, prefix, 0, keys)
     controls = Controls.checked(1.0, 0, 1.0, 0.0, [1.0])
     how: Any = (config, layout, 2)
     after = {
@@ -83,7 +83,8 @@ def test_the_cache_is_given_away_and_written_where_it_lies():
     shapes = jax.eval_shape(lambda: unroll(init_params(CONFIG, jax.random.key(0))))
     params = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes)
     prefix = Prefix.of_words(jnp.zeros((1, CONFIG.prefix), jnp.int32), LAYOUT.rows, LAYOUT.columns)
-    state = start(CONFIG, LAYOUT, 1, False, jnp.float32, params, prefix, 0, jax.random.split(jax.random.key(0), 1))
+    keys = jax.random.split(jax.random.key(0), 1)
+    state = start(CONFIG, LAYOUT, LAYOUT.slots, 1, False, jnp.float32, params, prefix, 0, keys)
     given = jax.tree.leaves(state.cache)
     places = [leaf.unsafe_buffer_pointer() for leaf in given]
     controls = Controls.checked(1.0, 0, 1.0, 0.0, [1.0])

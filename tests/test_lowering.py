@@ -77,7 +77,7 @@ def decode_arguments(config: LMConfig, clips: int) -> tuple[Layout, DecodeState,
     layout = config.layout(config.frames, *GRID)
     controls = jax.eval_shape(lambda: Controls.checked(1.0, 0, 1.0, 0.0, [2.0] * config.frames))
     keys = jax.eval_shape(lambda: jax.random.split(jax.random.key(0), clips))
-    begin = partial(start, config, layout, 1, True, jnp.bfloat16)
+    begin = partial(start, config, layout, layout.slots, 1, True, jnp.bfloat16)
     params = decoding_params(config, "bfloat16")
     made = jax.eval_shape(begin, params, make_prefix(config, 2 * clips), shaped(()), keys)
     return layout, made, controls

@@ -85,6 +85,7 @@ def test_cached_equals_uncached(params, change):
         CONFIG, unrolled, layout, prefix, transformer.empty_cache(CONFIG, 2, layout.slots)
     )
     hidden, place, sound = [state[:, None]], 0, 0
+    line = transformer.Line.of(CONFIG, layout, layout.slots)
     for frame in range(layout.frames):
         video = ids_to_sub_tokens(jnp.asarray(codes.video[:, frame].reshape(2, -1)), CONFIG.code)
         beside = codes.sound[:, sound : sound + layout.sound_of(frame)]
@@ -92,7 +93,7 @@ def test_cached_equals_uncached(params, change):
         parts: list[tuple[Group, jax.Array]] = [("video", video), ("sound", jnp.asarray(beside))]
         for group, read in parts:
             x = head.embed_codes(CONFIG, params, group, read, jnp.float32)
-            more, cache = transformer.extend(CONFIG, unrolled, layout, x, jnp.int32(place), cache, layout.slots)
+            more, cache = transformer.extend(CONFIG, unrolled, line, x, jnp.int32(place), cache, layout.slots)
             hidden.append(more)
             place += read.shape[1]
     np.testing.assert_allclose(jnp.concatenate(hidden, axis=1)[:, :-1], expected, atol=1e-4)

@@ -56,7 +56,8 @@ def prefill(unrolled, layout: Layout, prefix: Prefix, cache):
 @partial(jax.jit, static_argnames=("seen", "layout"))
 def extend(params, codes, first, cache, seen, layout=LAYOUT):
     x = head.embed_codes(CONFIG, params, "video", codes, jnp.float32)
-    return transformer.extend(CONFIG, params, layout, x, first, cache, seen)
+    line = transformer.Line.of(CONFIG, layout, layout.slots + codes.shape[1])
+    return transformer.extend(CONFIG, params, line, x, first, cache, seen)
 
 
 def given(prefix: Prefix, pictures: int) -> Prefix:

@@ -30,7 +30,8 @@ def hidden(lm, params, dtype) -> np.ndarray:
     cache = transformer.empty_cache(lm.config, 2, LAYOUT.slots, dtype)
     first, cache = transformer.prefill(lm.config, params, LAYOUT, prefix, cache, dtype)
     x = head.embed_codes(lm.config, params, "video", codes, dtype)
-    more, _ = transformer.extend(lm.config, params, LAYOUT, x, jnp.int32(0), cache, LAYOUT.slots)
+    line = transformer.Line.of(lm.config, LAYOUT, LAYOUT.slots)
+    more, _ = transformer.extend(lm.config, params, line, x, jnp.int32(0), cache, LAYOUT.slots)
     return np.asarray(jnp.concatenate([first[:, None], more], axis=1), np.float32)
 
 

@@ -99,7 +99,8 @@ def test_rows_are_read_where_the_ids_say_so_and_cached_equals_uncached(params):
         cache = transformer.empty_cache(CONFIG, 2, layout.slots)
         first, cache = transformer.prefill(CONFIG, unrolled, layout, prefix, cache)
         x = head.embed_codes(CONFIG, unrolled, "video", sub_tokens[:, :-1], jnp.float32)
-        more, _ = transformer.extend(CONFIG, unrolled, layout, x, jnp.int32(0), cache, layout.slots)
+        line = transformer.Line.of(CONFIG, layout, layout.slots)
+        more, _ = transformer.extend(CONFIG, unrolled, line, x, jnp.int32(0), cache, layout.slots)
         return jnp.concatenate([first[:, None], more], axis=1)
 
     prefix = words_of(CONFIG, Toy(), ["a red seven", "blue"], **SIZE)

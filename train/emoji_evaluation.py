@@ -24,9 +24,9 @@ PARAPHRASES_FILE = Path(__file__).with_name("emoji_paraphrases.tsv")
 
 _SHOWN = 4  # frames of a clip that are looked at, spread evenly over the loop
 _SIDE = 96  # pixels at which they are
-# Stage whose activations are compared, place by place: the one that names most of the real clips in their tones that went
-# through the tokenizer, as they are or smaller, softer, moved or begun later. The last ones, averaged over the picture,
-# are what is usual, but take an emoji that is a little soft for another.
+# Stage whose activations are compared, place by place: the one that names most real clips, emoji and tone, after the
+# tokenizer rebuilt them, as they are or smaller, softer, moved or begun later. The last ones, averaged over the
+# picture, are what is usual, but take an emoji that is a little soft for another.
 _STAGE = 2
 _BATCH = 16  # clips in a pass through the net
 
