@@ -92,7 +92,7 @@ def latent_frames(model: "Model", request: "Request") -> Iterator[LatentFrame]:
             words = jax.tree.map(lambda leaf: np.repeat(leaf, copies, axis=0), words)
             return given.prefix(words, lm.config, start=first, frames=length, stride=stride, anchor=past)
 
-        conditional = of([_words(script, now) for script in scripts])
+        conditional = of([words_at(script, now) for script in scripts])
         if not settings.guided:
             return conditional
         negative = of([away_from] * len(scripts))
@@ -133,5 +133,6 @@ def latent_frames(model: "Model", request: "Request") -> Iterator[LatentFrame]:
         now += 1
 
 
-def _words(script: Script, now: int) -> str:
+def words_at(script: Script, now: int) -> str:
+    """The words of latent frame `now`."""
     return [words for begins, words in script if begins <= now][-1]

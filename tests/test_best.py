@@ -8,6 +8,7 @@ import pytest
 import reelm
 from reelm.cli import main
 from reelm.sampling import best
+from reelm.sampling.conditions import Conditions
 from reelm.tokenizer.request import RequestError
 
 HOT = {"cfg_scale": 1.0, "min_p": 0.0}  # clips of other seeds differ
@@ -47,6 +48,21 @@ def test_the_clip_that_fits_best_is_that_of_its_own_seed(tiny_sound_model):
         np.testing.assert_array_equal(clip.video, drawn[int(np.argmax(fits))].video)
     # Somewhere it was not the first.
     assert any(clip.info["drawn_seed"] != clip.info["seed"] for clip in chosen)
+
+
+def test_a_long_clip_fits_by_all_its_stretches_and_the_words_of_each(tiny_sound_model):
+    model, describer = tiny_sound_model, tiny_sound_model.describer
+    length, stride = describer.config.frames, model.video_tokenizer.config.time_stride
+    codes = np.random.default_rng(0).integers(0, 2**10, (2 * length + 1, 2, 2), np.int32)
+    video = np.random.default_rng(1).integers(0, 256, (1 + stride * 2 * length, 16, 16, 3), np.uint8)
+    clip = reelm.Clip(video=video, fps=8, tokens={"video": codes, "audio": None})
+    later = model.video_tokenizer.encode(video[stride * length][None])[0]
+    later = np.concatenate([later, codes[length + 1 : 2 * length]])
+    for script in ([(0, "red seven")], [(0, "red seven"), (length, "blue two")]):
+        fits = best.fit(model, script, Conditions(num_frames=None, known=codes[:0]), [clip])
+        expected = [describer.log_likelihood(script[0][1], codes[:length], None)]
+        expected.append(describer.log_likelihood(script[-1][1], later, None))
+        assert expected[0] != expected[1] and fits == pytest.approx(np.mean(expected))
 
 
 @pytest.mark.slow

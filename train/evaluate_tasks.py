@@ -107,7 +107,9 @@ def inpainting(
     return _plain({"clips": clips, "digit": np.mean(right), "edge": edge, "edge_real": edge_real})
 
 
-def minute(model: Model, *, clips: int = 20, seed: int = 0, progress: Progress | None = None) -> dict[str, Any]:
+def minute(
+    model: Model, *, clips: int = 20, seed: int = 0, best_of: int = 1, progress: Progress | None = None
+) -> dict[str, Any]:
     """Clips of 480 frames from words, made by sliding the window.
 
     end: share of clips that the judge reads in the last second as the digit and colour that were asked
@@ -118,7 +120,7 @@ def minute(model: Model, *, clips: int = 20, seed: int = 0, progress: Progress |
     """
     num_frames, second = 480, 8
     scenes, words = prompts("trained", clips, seed=seed)
-    made = [clip.video for clip in model.generate(words, num_frames=num_frames, seed=seed)]
+    made = [clip.video for clip in model.generate(words, num_frames=num_frames, seed=seed, best_of=best_of)]
     read_right, trends, at_joins, elsewhere = [], [], [], []
     joins = _joins(model, num_frames)
     for i, (scene, video) in enumerate(zip(scenes, made, strict=True)):

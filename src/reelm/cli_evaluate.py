@@ -56,7 +56,7 @@ class EvaluateGeneration:
         _check(self.model, clips if self.clips is None else self.clips)
         if self.task not in ("words", "emoji") and self.sheets is not None:
             raise RequestError(f"--sheets is for clips from words, not for {self.task}")
-        if self.task in ("continuation", "minute") and self.best_of != 1:
+        if self.task == "continuation" and self.best_of != 1:
             raise RequestError(f"--best-of chooses by words or pictures, not for {self.task}")
         if self.task in ("continuation", "key-frames", "inpainting", "minute", "emoji") and self.num_frames is not None:
             raise RequestError(f"--num-frames is for clips from words or with sound, not for {self.task}")
