@@ -52,6 +52,10 @@ def latent_frames(model: "Model", request: "Request") -> Iterator[LatentFrame]:
     controls = settings.controls(lm.config.frames)
     clips = len(scripts) * len(seeds)
     length, overlap = lm.config.frames, settings.overlap
+    usual = model.latent_frames(model.defaults.num_frames)
+    if given.heard and settings.num_frames and model.latent_frames(settings.num_frames) <= usual:
+        # Sound stands beside all latent frames of a window: training never gave it to more than a usual clip has.
+        length = min(length, usual)
     keys = jax.vmap(jax.random.key)(jnp.asarray(list(seeds) * len(scripts), jnp.uint32))
     rows, columns = given.known.shape[1:]
     width = window_for(settings.decoding, model.defaults.window)

@@ -14,6 +14,7 @@ from reelm.lm.config import LMConfig
 from reelm.lm.likelihood import cross_entropy
 from reelm.lm.prefix import ClipCodes, Prefix
 from reelm.lm.stream import Group, Layout
+from reelm.sampling import windows
 from reelm.sampling.conditions import Conditions
 from reelm.tokenizer.codes import ids_to_sub_tokens
 from reelm.tokenizer.request import RequestError
@@ -187,6 +188,22 @@ def test_a_video_gets_its_sound_and_keeps_its_pixels(tiny_sound_model):
     assert given.tells_pictures(4) and not given.tells_pictures(3)  # nothing but words would tell of the sound
     with pytest.raises(RequestError, match="7 frames already"):
         tiny_sound_model.generate("red", video=replace(made, info={}))  # it has its sound
+
+
+@pytest.mark.slow
+def test_a_usual_clip_is_given_its_own_sound_and_no_room_for_more(tiny_sound_model, monkeypatch):
+    """As in training: slots of no sound behind it would be read like any other."""
+    opened, begin = [], windows.start
+
+    def start(config, layout, *rest):
+        opened.append(layout)
+        return begin(config, layout, *rest)
+
+    monkeypatch.setattr(windows, "start", start)
+    usual = tiny_sound_model.defaults.num_frames
+    assert tiny_sound_model.latent_frames(usual) < tiny_sound_model.language_model().config.frames
+    tiny_sound_model.generate(audio=np.zeros(2000, np.float32), num_frames=usual, seed=1)
+    assert [(layout.heard, layout.frames) for layout in opened] == [(True, tiny_sound_model.latent_frames(usual))]
 
 
 @pytest.mark.slow
