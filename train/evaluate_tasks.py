@@ -53,35 +53,38 @@ def continuation(model: Model, *, clips: int = 100, seed: int = 0, progress: Pro
 def key_frames(
     model: Model, *, clips: int = 100, seed: int = 0, best_of: int = 1, progress: Progress | None = None
 ) -> dict[str, Any]:
-    """The first and the last of 17 frames are given, without words.
+    """The first and the last of 17 frames are given, with the clip's words, which tell the way, and then without.
 
     first_is_rebuilt: whether every first frame is the tokenizer's own reconstruction
     last: share of last frames that the judge reads as the given digit and colour
     last_off: mean distance of the digit's centre in the last frame from that in the given one, in pixels
+    last_empty: share of last frames without a digit, of which there is no distance
     middle: share of clips whose frames 4 to 12 the judge reads as that digit and colour
     """
-    num_frames = 17
-    same, last, offs, middle = [], [], [], []
-    for i, (scene, video, _) in enumerate(_clips(clips, num_frames, seed)):
-        ends = {"image": video[0], "last_image": video[-1]}
-        clip: Any = model.generate(**ends, num_frames=num_frames, seed=seed + i, best_of=best_of)
-        what = scene.movers[0].digit, scene.movers[0].colour
-        same.append(np.array_equal(clip.video[:1], model.video_tokenizer.reconstruct(video[:1])))
-        ours, real = read(clip.video[-1:])[0], read(video[-1:])[0]
-        last.append((ours.digit, ours.colour) == what)
-        offs.append(float(np.linalg.norm(ours.centres - real.centres)))
-        middle.append(read(clip.video[4:13])[0].what[:2] == what)
-        _tell(progress, i, clips)
-    return _plain(
-        {
-            "clips": clips,
-            "first_is_rebuilt": all(same),
-            "last": np.mean(last),
-            "last_off": np.nanmean(offs),
-            "last_empty": np.mean(np.isnan(offs)),
-            "middle": np.mean(middle),
-        }
-    )
+    num_frames, scores = 17, {}
+    for k, kind in enumerate(("words", "no_words")):
+        rows, offs = [], []
+        for i, (scene, video, words) in enumerate(_clips(clips, num_frames, seed)):
+            given: Any = {"image": video[0], "last_image": video[-1], "prompt": words if kind == "words" else None}
+            clip: Any = model.generate(**given, num_frames=num_frames, seed=seed + i, best_of=best_of)
+            what = scene.movers[0].digit, scene.movers[0].colour
+            same = np.array_equal(clip.video[:1], model.video_tokenizer.reconstruct(video[:1]))
+            ours, real = read(clip.video[-1:])[0], read(video[-1:])[0]
+            rows.append([same, (ours.digit, ours.colour) == what, read(clip.video[4:13])[0].what[:2] == what])
+            offs.append(float(np.linalg.norm(ours.centres - real.centres)))
+            _tell(progress, k * clips + i, 2 * clips)
+        same, last, middle = np.array(rows).T
+        scores[kind] = _plain(
+            {
+                "clips": clips,
+                "first_is_rebuilt": all(same),
+                "last": last.mean(),
+                "last_off": np.nanmean(offs),
+                "last_empty": np.mean(np.isnan(offs)),
+                "middle": middle.mean(),
+            }
+        )
+    return scores
 
 
 def inpainting(
@@ -116,13 +119,14 @@ def minute(
     seconds: share of all seconds that are read so
     trend: change of the picture's mean brightness over the minute, a regression's, as a share of the mean
     trend_error: its standard error over the clips
-    joins: mean frame difference where one window follows another, as a ratio to that elsewhere
+    joins: mean frame difference where one window follows another, as a ratio to that where other latent frames begin
+    begins: that of all frames which begin a latent frame, joins among them, as a ratio to that of all frames
     """
     num_frames, second = 480, 8
     scenes, words = prompts("trained", clips, seed=seed)
     made = [clip.video for clip in model.generate(words, num_frames=num_frames, seed=seed, best_of=best_of)]
-    read_right, trends, at_joins, elsewhere = [], [], [], []
-    joins = _joins(model, num_frames)
+    read_right, trends, changes = [], [], []
+    begins, joins = np.arange(1, num_frames, model.video_tokenizer.config.time_stride), _joins(model, num_frames)
     for i, (scene, video) in enumerate(zip(scenes, made, strict=True)):
         what = scene.movers[0].digit, scene.movers[0].colour
         read_right.append([read(video[n : n + second])[0].what[:2] == what for n in range(0, num_frames, second)])
@@ -130,10 +134,12 @@ def minute(
         slope = np.polyfit(np.linspace(0, 1, num_frames), brightness, 1)[0]
         trends.append(slope / max(brightness.mean(), 1e-6))
         change = np.abs(np.diff(video.astype(np.int16), axis=0)).mean(axis=(1, 2, 3))
-        at_joins.append(change[joins - 1].mean())
-        elsewhere.append(np.delete(change, joins - 1).mean())
+        # A tokenizer's own rebuilt clips change more where a latent frame begins, so joins are held against those.
+        others = np.setdiff1d(begins, joins)
+        parts = change[joins - 1], change[others - 1], change[begins - 1], change
+        changes.append([part.mean() for part in parts])
         _tell(progress, i, clips)
-    shares = np.array(read_right)
+    shares, (at_joins, at_others, at_begins, anywhere) = np.array(read_right), np.mean(changes, axis=0)
     return _plain(
         {
             "clips": clips,
@@ -141,7 +147,8 @@ def minute(
             "seconds": shares.mean(),
             "trend": np.mean(trends),
             "trend_error": np.std(trends) / np.sqrt(clips),
-            "joins": np.mean(at_joins) / np.mean(elsewhere),
+            "joins": at_joins / at_others,
+            "begins": at_begins / anywhere,
         }
     )
 
