@@ -2,6 +2,7 @@
 
 import shutil
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -72,7 +73,7 @@ def trained(tmp_path_factory) -> Path:
     video_tokenizer.train(TOKENIZER, folder / "tokenizer")
     tokenize("moving_digits", folder / "tokenizer", folder / "tokens", num_clips=40, num_frames=9)
     lm.train(replace(LM, tokens=(folder / "tokens",), video_tokenizer=folder / "tokenizer"), folder / "lm")
-    export(folder / "tokenizer", folder / "lm", folder / "model", dtype="int8", cfg_scale=1.5)
+    export(folder / "tokenizer", [folder / "lm"], folder / "model", dtype="int8", cfg_scale=1.5)
     return folder
 
 
@@ -112,7 +113,7 @@ def test_a_frozen_encoder_keeps_its_codes_while_the_decoder_learns(trained, tmp_
     np.testing.assert_array_equal(before.encode(video), after.encode(video))
     pixels = [tokenizer.params["decoder"]["pixels"]["bias"] for tokenizer in (before, after)]
     assert np.abs(pixels[0] - pixels[1]).max() > 0
-    stored = export(trained / "tokenizer", None, tmp_path / "stored", dtype="int8").video_tokenizer
+    stored = export(trained / "tokenizer", [], tmp_path / "stored", dtype="int8").video_tokenizer
     video_tokenizer.train(replace(run, start_from=tmp_path / "stored"), tmp_path / "polished")
     assert open_tokenizer(tmp_path / "polished").hash == stored.hash == before.hash
 
@@ -121,7 +122,7 @@ def test_a_language_model_does_not_go_with_another_tokenizer(trained, tmp_path):
     other = replace(TOKENIZER, loop=replace(TOKENIZER.loop, seed=1))
     video_tokenizer.train(other, tmp_path / "other")
     with pytest.raises(RequestError, match="tokenize the clips again"):
-        export(tmp_path / "other", trained / "lm", tmp_path / "model")
+        export(tmp_path / "other", [trained / "lm"], tmp_path / "model")
 
 
 def test_a_language_model_goes_on_with_other_tasks(trained, tmp_path):
@@ -134,6 +135,25 @@ def test_a_language_model_goes_on_with_other_tasks(trained, tmp_path):
     assert (tmp_path / "further" / "text.model").read_bytes() == (trained / "lm" / "text.model").read_bytes()
 
 
+def test_several_language_models_become_their_mean(trained, tmp_path):
+    run = replace(LM, tokens=(trained / "tokens",), start_from=trained / "lm")
+    lm.train(run, tmp_path / "further")
+    parts = [trained / "lm", tmp_path / "further"]
+    one, other = (restore_params(part)[0] for part in parts)
+    joined = export(trained / "tokenizer", parts, tmp_path / "model")
+    mean = jax.tree.map(lambda a, b: (np.asarray(a) + np.asarray(b)) / 2, one, other)
+    jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-6, atol=1e-7), joined.language_model().params, mean)
+    assert any(np.abs(a - b).max() > 1e-3 for a, b in zip(*map(jax.tree.leaves, (one, other)), strict=True))
+    assert [each["steps"] for each in joined.record["lm"]["averaged_with"]] == [LM.loop.steps]
+    swapped = export(trained / "tokenizer", parts[::-1], tmp_path / "swapped").language_model().params
+    jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-6, atol=1e-7), swapped, mean)
+
+    wider = replace(LM, model=replace(LM.model, layers=3), tokens=(trained / "tokens",))
+    lm.train(wider, tmp_path / "wider")
+    with pytest.raises(RequestError, match="differ in sizes, words or codes"):
+        export(trained / "tokenizer", [trained / "lm", tmp_path / "wider"], tmp_path / "none")
+
+
 def test_a_language_model_of_other_sizes_is_not_gone_on_with(trained, tmp_path):
     run = replace(LM, model=replace(LM.model, layers=3), tokens=(trained / "tokens",), start_from=trained / "lm")
     with pytest.raises(RequestError, match="of these sizes: layers: 2 -> 3"):
@@ -144,7 +164,7 @@ def test_folders_of_the_wrong_training_are_named(trained, tmp_path):
     with pytest.raises(RequestError, match="something else than a video tokenizer"):
         open_tokenizer(trained / "lm")
     with pytest.raises(RequestError, match="something else than a language model"):
-        export(trained / "tokenizer", trained / "tokenizer", tmp_path / "model")
+        export(trained / "tokenizer", [trained / "tokenizer"], tmp_path / "model")
 
 
 def test_a_bucket_longer_than_the_tokens_is_refused(trained, tmp_path):
@@ -235,7 +255,7 @@ def test_a_silent_language_model_gets_sound(trained, tmp_path):
     stages = (Stage(buckets=buckets, weights=(0.5, 0.5)),)
     run = replace(LM, model=heard, tokens=(tokens,), stages=stages, start_from=trained / "lm")
     lm.train(run, tmp_path / "lm")
-    model = export(parts, tmp_path / "lm", tmp_path / "model", audio_tokenizer=parts)
+    model = export(parts, [tmp_path / "lm"], tmp_path / "model", audio_tokenizer=parts)
     clip = reelm.load(str(tmp_path / "model")).generate("a red seven moves right", num_frames=5)
     assert clip.audio is not None and clip.audio.shape == (10_000, 1)
     assert model.language_model().tasks == ("begins", "hears")
@@ -243,18 +263,18 @@ def test_a_silent_language_model_gets_sound(trained, tmp_path):
         lm.train(replace(run, tokens=(trained / "tokens",)), tmp_path / "silent")
 
     own = {"audio_tokenizer": parts, "cfg_scale": 2.0}
-    joined = export(parts, tmp_path / "model", tmp_path / "joined", **own, num_frames=9)
+    joined = export(parts, [tmp_path / "model"], tmp_path / "joined", **own, num_frames=9)
     assert joined.record == model.record and joined.defaults == replace(model.defaults, cfg_scale=2.0, num_frames=9)
     for length in (0, 10):
         with pytest.raises(RequestError, match=f"{length}"):
-            export(parts, tmp_path / "model", tmp_path / "none", **own, num_frames=length)
+            export(parts, [tmp_path / "model"], tmp_path / "none", **own, num_frames=length)
     jax.tree.map(np.testing.assert_array_equal, joined.language_model().params, model.language_model().params)
 
     still = replace(run, start_from=tmp_path / "model", optimizer=replace(run.optimizer, learning_rate=0.0, muon=0.0))
     after = lm.train(still, tmp_path / "further").params
     jax.tree.map(np.testing.assert_array_equal, after, model.language_model().params)
     assert (tmp_path / "further" / "text.model").read_bytes() == (tmp_path / "lm" / "text.model").read_bytes()
-    record = export(parts, tmp_path / "further", tmp_path / "again", audio_tokenizer=parts).record["lm"]
+    record = export(parts, [tmp_path / "further"], tmp_path / "again", audio_tokenizer=parts).record["lm"]
     assert record["started_from"]["started_from"]["steps"] == LM.loop.steps
     with pytest.raises(RequestError, match="has no language model"):
         lm.train(replace(run, start_from=parts), tmp_path / "none")
@@ -270,7 +290,7 @@ def test_a_language_model_learns_through_a_text_encoder(trained, sentences, tmp_
     after = lm.train(run, tmp_path / "lm").params["text"]["kernel"]
     assert np.abs(after - before).max() > 0
     assert not (tmp_path / "lm" / "text.model").exists()
-    model = export(trained / "tokenizer", tmp_path / "lm", tmp_path / "model", dtype="int8")
+    model = export(trained / "tokenizer", [tmp_path / "lm"], tmp_path / "model", dtype="int8")
     assert model.record["lm"]["config"]["text_encoder"] == "encoder"
     loaded = reelm.load(str(tmp_path / "model"))
     assert isinstance(loaded.language_model().text, SentenceEncoder)
@@ -287,7 +307,7 @@ def test_a_language_model_learns_through_a_text_encoder(trained, sentences, tmp_
     save_file(weights | {"sentence/bias": weights["sentence/bias"] + 1}, other / "model.safetensors")
     for begun in (
         lambda: lm.train(replace(run, text_encoder=other, start_from=tmp_path / "lm"), tmp_path / "further"),
-        lambda: export(trained / "tokenizer", tmp_path / "lm", tmp_path / "again", text_encoder=other),
+        lambda: export(trained / "tokenizer", [tmp_path / "lm"], tmp_path / "again", text_encoder=other),
     ):
         with pytest.raises(RequestError, match="was trained with the text encoder"):
             begun()

@@ -1,10 +1,14 @@
-"""`reelm export`: the folders of two trainings joined into one model folder."""
+"""`reelm export`: the folders of trainings joined into one model folder."""
 
 import contextlib
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+import jax
+import numpy as np
 
 from reelm.lm.config import LMConfig
 from reelm.lm.words import Text
@@ -29,7 +33,7 @@ _FOLDERS = ("start_from", "video_tokenizer", "audio_tokenizer", "text_encoder")
 
 def export(
     video_tokenizer: Path,
-    lm: Path | None,
+    lm: Sequence[Path],
     output: Path,
     *,
     audio_tokenizer: Path | None = None,
@@ -45,13 +49,15 @@ def export(
 
     Each part may be a training's folder, or a model, whose part it then is.
 
+    lm: of several the mean of their weights is written, a model soup (arXiv 2203.05482): of runs that went on from one
+    another it is often better than the last. () for a model that can reconstruct and tokenize, and not generate.
     text_encoder: folder of the frozen encoder that a language model reads; None for where it was in training. A small
     one goes along, a large one is named.
     thesaurus: file of other words for the captions of a model that reads a small encoder; see `train/thesaurus.py`.
     cfg_scale, min_p, num_frames: what `generate` uses where nothing is said; see `Defaults`.
 
-    RequestError when a folder holds no training, the language model was trained on codes of another tokenizer, or no
-    clip has so many frames.
+    RequestError when a folder holds no training, language models are not of one kind, one was trained on codes of
+    another tokenizer, or no clip has so many frames.
     """
     tokenizer = open_tokenizer(video_tokenizer)
     record: dict[str, Any] = {"video_tokenizer": _of_part(video_tokenizer, "video_tokenizer")}
@@ -59,21 +65,25 @@ def export(
     if audio_tokenizer is not None:
         record["audio_tokenizer"] = _of_part(audio_tokenizer, "audio_tokenizer")
     language_model, defaults = None, Defaults()
-    if lm is not None:
-        language_model, size, made_by, heard_by = _open_lm(lm, text_encoder)
+    if lm:
+        language_model, size, made_by, heard_by = _mean_lm(lm, text_encoder)
         for what, where, its_hash, hash_ in (
             ("codes of", video_tokenizer, tokenizer.hash, made_by),
             ("sound of audio", audio_tokenizer, audio and audio.hash, heard_by),
         ):
             if None not in (hash_, its_hash) and its_hash != hash_:
                 raise RequestError(
-                    f"{lm} was trained on {what} tokenizer {hash_}, but {where} is {its_hash}; "
+                    f"{lm[-1]} was trained on {what} tokenizer {hash_}, but {where} is {its_hash}; "
                     "tokenize the clips again and train on those"
                 )
         length = size.num_frames if num_frames is None else num_frames
         defaults = replace(size, cfg_scale=cfg_scale, min_p=min_p, num_frames=length)
         tokenizer.config.latent_shape(defaults.num_frames, defaults.height, defaults.width)
-        record["lm"] = _of_part(lm, "lm")
+        record["lm"] = _of_part(lm[-1], "lm")
+        if len(lm) > 1:
+            others = [_of_part(where, "lm") for where in lm[:-1]]
+            keep = ("config", "steps", "last_metrics")
+            record["lm"] |= {"averaged_with": [{name: each[name] for name in keep if name in each} for each in others]}
     reader = None
     if describer is not None:
         reader, made_by = open_describer(describer)
@@ -92,6 +102,26 @@ def export(
     model = Model(output.name, tokenizer, language_model, defaults, record, **parts)
     model.save(output, dtype=dtype)
     return model
+
+
+def _mean_lm(lm: Sequence[Path], text_encoder: Path | None) -> tuple[LanguageModel, Defaults, str, str | None]:
+    """As `_open_lm` gives the last of them, with the mean of the weights of all."""
+    *others, last = (_open_lm(where, text_encoder) for where in lm)
+    kind = lambda model, _, *made_by: (model.config, _reads(model.text), made_by)  # noqa: E731
+    for where, other in zip(lm[:-1], others, strict=True):
+        if kind(*other) != kind(*last):
+            raise RequestError(
+                f"{where} and {lm[-1]} differ in sizes, words or codes; only runs that went on from one another, or "
+                "from the same one, have a mean"
+            )
+    every = [model.params for model, *_ in (*others, last)]
+    params = jax.tree.map(lambda *leaves: np.mean([np.asarray(leaf, np.float32) for leaf in leaves], axis=0), *every)
+    return (replace(last[0], params=params), *last[1:])
+
+
+def _reads(text: Text) -> str | bytes:
+    """What tells one reader of words from another."""
+    return text.model if isinstance(text, TextTokenizer) else text.hash
 
 
 def _open_lm(where: Path, text_encoder: Path | None) -> tuple[LanguageModel, Defaults, str, str | None]:

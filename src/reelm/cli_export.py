@@ -23,8 +23,9 @@ class Export:
     """Folder of the text encoder that the language model was trained with, where it is no longer where it was."""
     thesaurus: Path | None = None
     """JSON file of other words for the captions, for a language model that reads the small sentence encoder."""
-    lm: Path | None = None
-    """Folder of `reelm train lm`; without it the model can reconstruct and tokenize, and not generate."""
+    lm: tuple[Path, ...] = ()
+    """Folder of `reelm train lm`; without it the model can reconstruct and tokenize, and not generate. Of several,
+    which went on from one another, the mean of their weights is written."""
     describer: Path | None = None
     """Folder of `reelm train describer`, for a model that says what a clip is called."""
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
@@ -39,7 +40,7 @@ class Export:
     """Frames of a clip where a call does not name their number; the default is 17."""
 
     def run(self) -> None:
-        for folder in (self.video_tokenizer, self.audio_tokenizer, self.lm, self.describer):
+        for folder in (self.video_tokenizer, self.audio_tokenizer, *self.lm, self.describer):
             if folder is not None and not folder.is_dir() and str(folder) not in shipped.names():
                 raise RequestError(f"there is no folder {folder}; name the --workdir of a training, or a model")
         if self.output.is_file():
