@@ -1,7 +1,7 @@
 """`demo_longer`: the language model of `demo_sound` goes on, with more of what takes longest to learn.
 
-Run it with `--start-from demo`, or from the workdir of `demo_sound`, on the same tokens. The mean of what it started
-from and of what it becomes predicts every task better than either: see docs/training.md.
+Run it with `--start-from demo`, or from the workdir of `demo_sound`, on the same tokens. What ships is a mean of what
+it started from and of what it becomes: see docs/training.md.
 """
 
 from dataclasses import replace

@@ -61,30 +61,33 @@ def key_frames(
     last_empty: share of last frames without a digit, of which there is no distance
     middle: share of clips whose frames 4 to 12 the judge reads as that digit and colour
     """
-    num_frames, scores = 17, {}
-    for k, kind in enumerate(("words", "no_words")):
-        rows, offs = [], []
-        for i, (scene, video, words) in enumerate(_clips(clips, num_frames, seed)):
-            given: Any = {"image": video[0], "last_image": video[-1], "prompt": words if kind == "words" else None}
-            clip: Any = model.generate(**given, num_frames=num_frames, seed=seed + i, best_of=best_of)
-            what = scene.movers[0].digit, scene.movers[0].colour
-            same = np.array_equal(clip.video[:1], model.video_tokenizer.reconstruct(video[:1]))
-            ours, real = read(clip.video[-1:])[0], read(video[-1:])[0]
-            rows.append([same, (ours.digit, ours.colour) == what, read(clip.video[4:13])[0].what[:2] == what])
-            offs.append(float(np.linalg.norm(ours.centres - real.centres)))
-            _tell(progress, k * clips + i, 2 * clips)
-        same, last, middle = np.array(rows).T
-        scores[kind] = _plain(
+    num_frames = 17
+    rows: dict[str, list[list[Any]]] = {"words": [], "no_words": []}
+    for i, (scene, video, words) in enumerate(_clips(clips, num_frames, seed)):
+        what = scene.movers[0].digit, scene.movers[0].colour
+        rebuilt, real = model.video_tokenizer.reconstruct(video[:1]), read(video[-1:])[0]
+        given: dict[str, Any] = {"image": video[0], "last_image": video[-1], "num_frames": num_frames}
+        for kind, prompt in (("words", words), ("no_words", None)):
+            clip: Any = model.generate(prompt, **given, seed=seed + i, best_of=best_of)
+            ours, middle = read(clip.video[-1:])[0], read(clip.video[4:13])[0]
+            right = (ours.digit, ours.colour) == what, middle.what[:2] == what
+            off = float(np.linalg.norm(ours.centres - real.centres))
+            rows[kind].append([np.array_equal(clip.video[:1], rebuilt), *right, off])
+        _tell(progress, i, clips)
+
+    def scores(same: np.ndarray, last: np.ndarray, middle: np.ndarray, off: np.ndarray) -> dict[str, Any]:
+        return _plain(
             {
                 "clips": clips,
-                "first_is_rebuilt": all(same),
+                "first_is_rebuilt": same.all(),
                 "last": last.mean(),
-                "last_off": np.nanmean(offs),
-                "last_empty": np.mean(np.isnan(offs)),
+                "last_off": np.nanmean(off),
+                "last_empty": np.mean(np.isnan(off)),
                 "middle": middle.mean(),
             }
         )
-    return scores
+
+    return {kind: scores(*np.array(of_kind, float).T) for kind, of_kind in rows.items()}
 
 
 def inpainting(
@@ -127,6 +130,8 @@ def minute(
     made = [clip.video for clip in model.generate(words, num_frames=num_frames, seed=seed, best_of=best_of)]
     read_right, trends, changes = [], [], []
     begins, joins = np.arange(1, num_frames, model.video_tokenizer.config.time_stride), _joins(model, num_frames)
+    # A tokenizer's own rebuilt clips change more where a latent frame begins, so joins are held against those.
+    others = np.setdiff1d(begins, joins)
     for i, (scene, video) in enumerate(zip(scenes, made, strict=True)):
         what = scene.movers[0].digit, scene.movers[0].colour
         read_right.append([read(video[n : n + second])[0].what[:2] == what for n in range(0, num_frames, second)])
@@ -134,8 +139,6 @@ def minute(
         slope = np.polyfit(np.linspace(0, 1, num_frames), brightness, 1)[0]
         trends.append(slope / max(brightness.mean(), 1e-6))
         change = np.abs(np.diff(video.astype(np.int16), axis=0)).mean(axis=(1, 2, 3))
-        # A tokenizer's own rebuilt clips change more where a latent frame begins, so joins are held against those.
-        others = np.setdiff1d(begins, joins)
         parts = change[joins - 1], change[others - 1], change[begins - 1], change
         changes.append([part.mean() for part in parts])
         _tell(progress, i, clips)

@@ -81,9 +81,11 @@ def export(
         tokenizer.config.latent_shape(defaults.num_frames, defaults.height, defaults.width)
         record["lm"] = _of_part(lm[-1], "lm")
         if len(lm) > 1:
-            others = [_of_part(where, "lm") for where in lm[:-1]]
-            keep = ("config", "steps", "last_metrics")
-            record["lm"] |= {"averaged_with": [{name: each[name] for name in keep if name in each} for each in others]}
+            others = [_of_part(where, "lm").items() for where in lm[:-1]]
+            # The last one's record says what led to it already.
+            record["lm"]["averaged_with"] = [
+                dict(item for item in each if item[0] != "started_from") for each in others
+            ]
     reader = None
     if describer is not None:
         reader, made_by = open_describer(describer)
@@ -107,6 +109,8 @@ def export(
 def _mean_lm(lm: Sequence[Path], text_encoder: Path | None) -> tuple[LanguageModel, Defaults, str, str | None]:
     """As `_open_lm` gives the last of them, with the mean of the weights of all."""
     *others, last = (_open_lm(where, text_encoder) for where in lm)
+    if not others:
+        return last  # a large model need not be copied
     kind = lambda model, _, *made_by: (model.config, _reads(model.text), made_by)  # noqa: E731
     for where, other in zip(lm[:-1], others, strict=True):
         if kind(*other) != kind(*last):
