@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from reelm.tokenizer.request import RequestError
-from reelm.train.tokens import INDEX_FILE, SoundIndex, TokenIndex, TokenSample, open_tokens, write_tokens
+from reelm.train.tokens import INDEX_FILE, SoundIndex, TokenIndex, TokenSample, open_all, open_tokens, write_tokens
 
 
 def sample(index: int) -> TokenSample:
@@ -71,6 +71,16 @@ def test_samples_come_back_as_written(tmp_path: Path) -> None:
         with pytest.raises(IndexError):
             source[outside]
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(source))[7]["video"], source[7]["video"])
+
+
+def test_all_captions_are_read_or_the_first(tmp_path: Path) -> None:
+    for folder in ("one", "two"):
+        write(tmp_path / folder, 2)
+    folders = [tmp_path / "one", tmp_path / "two"]
+    said = sample(1)["captions"]
+    assert len(said) == 2
+    assert [source[1]["captions"] for source in open_all(folders, 18)] == [said, said]
+    assert [source[1]["captions"] for source in open_all(folders, 18, captions="first")] == [said[:1], said[:1]]
 
 
 @pytest.mark.parametrize("processes", [1, 3])

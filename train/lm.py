@@ -43,7 +43,7 @@ from .room import check_state
 from .samples import ToSample
 from .state import TrainState
 from .throughput import Load
-from .tokens import TokenSource, check_sound, open_all
+from .tokens import Captions, TokenSource, check_sound, open_all
 from .video_tokenizer import open_tokenizer
 from .words import check_encoder, embed, open_text, text_tokenizer
 
@@ -64,6 +64,8 @@ class LMRun:
         text_encoder: folder of the frozen encoder that reads the captions, of a model with a `text_width`; None for a
             text tokenizer that is trained on them.
         held_out: token sets of clips not trained on, for evaluations.
+        captions: which of a clip's captions are read: one of "all" at a time, or the "first" always, as of a model that
+            is to have a thesaurus, which says all others in its words.
         stages: lengths of clips over the run; images first teach what things look like at a fraction of a clip's cost.
         drop_text: share of samples whose words are taken out, so that guidance has an unconditional model; a bucket may
             name its own.
@@ -84,6 +86,7 @@ class LMRun:
     model: LMConfig = field(default_factory=LMConfig)
     tokens: tuple[Path, ...] = (Path("tokens"),)
     held_out: tuple[Path, ...] = ()
+    captions: Captions = "all"
     video_tokenizer: Path | None = None
     audio_tokenizer: Path | None = None
     text_encoder: Path | None = None
@@ -160,8 +163,10 @@ def train(run: LMRun, workdir: Path) -> TrainState:
     audio = None if run.audio_tokenizer is None else open_audio_tokenizer(run.audio_tokenizer)
     if tokenizer is not None and tokenizer.config.bits != run.model.bits:
         raise RequestError(f"the video tokenizer writes {tokenizer.config.bits} bits, the model reads {run.model.bits}")
-    sources = open_all(run.tokens, run.model.bits, tokenizer and tokenizer.hash)
-    held_back = open_all(run.held_out, run.model.bits, sources[0].index.tokenizer_hash) if run.held_out else []
+    opened: Any = {"bits": run.model.bits, "captions": run.captions}
+    sources = open_all(run.tokens, tokenizer_hash=tokenizer and tokenizer.hash, **opened)
+    its_hash = sources[0].index.tokenizer_hash
+    held_back = open_all(run.held_out, tokenizer_hash=its_hash, **opened) if run.held_out else []
     levels, bits, frames = run.model.sound_levels, run.model.sound_bits, run.model.sound_frames
     check_sound([*sources, *held_back], levels=levels, bits=bits, frames=frames, audio_hash=audio and audio.hash)
     longest = max(bucket.frames for stage in run.stages for bucket in stage.buckets)

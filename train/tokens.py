@@ -16,7 +16,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple, TypedDict
+from typing import Any, Literal, NamedTuple, TypedDict
 
 import numpy as np
 from array_record.python.array_record_data_source import ArrayRecordDataSource
@@ -26,6 +26,9 @@ from reelm.tokenizer.codes import MAX_BITS, CodeSpec, check_ids
 from reelm.tokenizer.request import RequestError
 
 from .remote import fetched
+
+# Which of a clip's captions are read: all of them, or the first.
+Captions = Literal["all", "first"]
 
 INDEX_FILE = "index.json"
 _FORMAT = 5
@@ -101,12 +104,16 @@ class TokenIndex:
 class TokenSource:
     """Samples by index from 0; IndexError beyond the end. `index` says where they come from.
 
+    captions: which of a clip's captions its sample has.
+
     RequestError when a sample is read that holds a code of pictures beyond `bits` bits, or of sound beyond the index's.
     """
 
-    def __init__(self, index: TokenIndex, records: ArrayRecordDataSource, bits: int = MAX_BITS) -> None:
+    def __init__(
+        self, index: TokenIndex, records: ArrayRecordDataSource, bits: int = MAX_BITS, captions: Captions = "all"
+    ) -> None:
         self.index = index
-        self._records = records
+        self._records, self._captions = records, captions
         self._code = CodeSpec(bits=bits)
 
     def __len__(self) -> int:
@@ -120,7 +127,7 @@ class TokenSource:
         check_ids(sample["stills"], self._code)
         if self.index.sound is not None:
             check_ids(sample["sound"], CodeSpec(bits=self.index.sound.bits))
-        return sample
+        return sample if self._captions == "all" else {**sample, "captions": sample["captions"][:1]}
 
 
 def write_tokens(
@@ -193,7 +200,9 @@ def write_tokens(
     return index
 
 
-def open_tokens(directory: Path, tokenizer_hash: str | None = None, bits: int = MAX_BITS) -> TokenSource:
+def open_tokens(
+    directory: Path, tokenizer_hash: str | None = None, bits: int = MAX_BITS, captions: Captions = "all"
+) -> TokenSource:
     """Opens a token set for what reads codes of so many bits, see `TokenSource`.
 
     RequestError when the folder holds none, it was never finished, a shard is missing, or (with `tokenizer_hash`)
@@ -218,15 +227,18 @@ def open_tokens(directory: Path, tokenizer_hash: str | None = None, bits: int = 
         raise RequestError(
             f"{directory / missing[0]} is missing or damaged; run reelm data tokenize as before to mend it"
         )
-    return TokenSource(index, ArrayRecordDataSource([str(directory / file) for file, _, _ in index.shards()]), bits)
+    records = ArrayRecordDataSource([str(directory / file) for file, _, _ in index.shards()])
+    return TokenSource(index, records, bits, captions)
 
 
-def open_all(folders: Sequence[Path], bits: int, tokenizer_hash: str | None = None) -> list[TokenSource]:
+def open_all(
+    folders: Sequence[Path], bits: int, tokenizer_hash: str | None = None, captions: Captions = "all"
+) -> list[TokenSource]:
     """The token sets, for a net of so many bits. RequestError unless one tokenizer, with that hash if any, made all."""
     if not folders:
         raise RequestError("there are no tokens to train on; name folders that reelm data tokenize wrote")
-    first = open_tokens(folders[0], tokenizer_hash, bits)
-    return [first, *(open_tokens(folder, first.index.tokenizer_hash, bits) for folder in folders[1:])]
+    first = open_tokens(folders[0], tokenizer_hash, bits, captions)
+    return [first, *(open_tokens(folder, first.index.tokenizer_hash, bits, captions) for folder in folders[1:])]
 
 
 def check_sound(
