@@ -106,7 +106,7 @@ def compare(model: Model, captions: list[str], temperature: float, cfg: float) -
     settings: dict[str, Any] = {"temperature": temperature, "cfg_scale": cfg}
     ways = ("sequential", "parallel")
     seconds: dict[str, list[float]] = {way: [] for way in ways}
-    forwards, differ = [], []
+    forwards, of_sound, differ = [], [], []
     for way in ways:
         model.generate(captions[0], decoding=way, **settings)  # compiles
     for seed, caption in enumerate(captions):
@@ -116,11 +116,12 @@ def compare(model: Model, captions: list[str], temperature: float, cfg: float) -
             clips[way] = model.generate(caption, seed=seed, decoding=way, **settings)
             seconds[way].append(time.perf_counter() - started)
         forwards.append(clips["parallel"].info["forwards"])
+        of_sound.append(clips["parallel"].info.get("sound_forwards", 0))
         one, other = (codes(clips[way]) for way in ways)
         if (place := first_difference(model, one, other)) is not None:
             gap = margin(model, caption, seed, one, place, temperature, cfg)
             differ.append({"prompt": caption, "seed": seed, "code": place, "margin": gap})
-    size = one.video.size
+    size, frames = one.video.size, one.sound.shape[1]
     medians = {way: median(values) for way, values in seconds.items()}
     return {
         "temperature": temperature,
@@ -132,6 +133,8 @@ def compare(model: Model, captions: list[str], temperature: float, cfg: float) -
         "codes_a_clip": size,
         "forwards_a_clip": round(float(np.mean(forwards)), 1),
         "fewer_forwards": round(size / float(np.mean(forwards)), 2),
+        "audio_frames_a_clip": frames,
+        "fewer_sound_forwards": round(frames / float(np.mean(of_sound)), 2) if frames else None,
         "sequential_s": round(medians["sequential"], 4),
         "parallel_s": round(medians["parallel"], 4),
         "faster": round(medians["sequential"] / medians["parallel"], 2),
