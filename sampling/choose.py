@@ -13,6 +13,8 @@ from flax import struct
 
 from reelm.tokenizer.request import RequestError
 
+_PLAUSIBLE = 0.1  # least share of the likeliest's probability, before guidance, of a value that guidance may lead to
+
 
 class Controls(struct.PyTreeNode):
     """The dials of sampling, float32 or int32.
@@ -23,7 +25,8 @@ class Controls(struct.PyTreeNode):
         top_p: draw among the fewest likeliest that hold this share of the probability; 1 for all.
         min_p: draw among those at least this share as likely as the likeliest (arXiv 2407.01082); 0 for all.
         cfg_scale: `[n]`, strength of guidance in latent frame 0, 1, ...; the last one goes on. 1 is the conditional
-            model, above 1 leads away from the unconditional one (classifier-free guidance on logits, arXiv 2207.12598).
+            model, above 1 leads away from the unconditional one (classifier-free guidance on logits, arXiv 2207.12598),
+            to none but values that the conditional one finds plausible (arXiv 2210.15097).
     """
 
     temperature: jax.Array
@@ -59,9 +62,15 @@ class Controls(struct.PyTreeNode):
 
 
 def guide(logits: jax.Array, scale: jax.Array) -> jax.Array:
-    """`[2B, ..., V]` logits, conditional rows before unconditional ones, to guided `[B, ..., V]`."""
+    """`[2B, ..., V]` logits, conditional rows before unconditional ones, to guided `[B, ..., V]`.
+
+    Above a scale of 1, values less than a tenth as likely as the conditional model's likeliest are left out: of those
+    that neither model expects, guidance would take the one whose two small probabilities lie furthest apart.
+    """
     conditional, unconditional = jnp.split(logits, 2)
-    return unconditional + scale * (conditional - unconditional)
+    least = jnp.max(conditional, axis=-1, keepdims=True) + jnp.log(_PLAUSIBLE)
+    plausible = (scale <= 1) | (conditional >= least)
+    return jnp.where(plausible, unconditional + scale * (conditional - unconditional), -jnp.inf)
 
 
 def choose(logits: jax.Array, keys: jax.Array, controls: Controls) -> jax.Array:

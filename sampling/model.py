@@ -201,8 +201,9 @@ class Model:
             top_p: draw among the fewest likeliest that hold this share of the probability.
             min_p: draw among those at least this share as likely as the likeliest; the model's own
                 when None, or 0 where neither words nor pictures tell of what is to be drawn.
-            cfg_scale: guidance by all that is asked, in words, given frames, masks and sound: 1 is none; one number for
-                each latent frame makes a schedule, the last one going on; the model's own when None.
+            cfg_scale: guidance by all that is asked, in words, given frames, masks and sound: 1 is none, and more
+                leads further, to what is at least a tenth as likely as the likeliest without it; one number for each
+                latent frame makes a schedule, the last one going on; the model's own when None.
             overlap: seconds that a sliding window reads again of what it made.
             decoding: "sequential" reads one code at a time; "parallel" guesses some, reads them at once and keeps those
                 that reading one at a time would have drawn, so in float32 the clip is the same; "auto" takes the

@@ -59,9 +59,18 @@ def test_a_draw_does_not_depend_on_its_batch():
     np.testing.assert_array_equal(both, alone)
 
 
-def test_guidance_at_one_is_the_conditional_model_and_moves_away_from_the_other():
+def test_guidance_goes_from_the_unconditional_model_through_the_conditional_one_and_on():
+    np.testing.assert_allclose(guide(LOGITS, jnp.float32(0)), LOGITS[1:], atol=1e-6)
     np.testing.assert_allclose(guide(LOGITS, jnp.float32(1)), LOGITS[:1], atol=1e-6)
-    np.testing.assert_allclose(guide(LOGITS, jnp.float32(2)), 2 * LOGITS[:1] - LOGITS[1:], atol=1e-6)
+    on = 2 * LOGITS[:1] - LOGITS[1:]
+    np.testing.assert_allclose(guide(LOGITS, jnp.float32(2))[:, 1:4], on[:, 1:4], atol=1e-6)
+
+
+def test_guidance_leads_to_nothing_that_the_conditional_model_finds_a_tenth_as_likely():
+    unexpected = jnp.array([[0.0, 3.0, 1.0], [-9.0, 3.0, 1.0]])  # by words exp(-3) as likely, without them never
+    assert jnp.argmax(2 * unexpected[0] - unexpected[1]) == 0
+    assert jnp.argmax(guide(unexpected, jnp.float32(2))) == 1
+    np.testing.assert_array_equal(jnp.isfinite(guide(unexpected, jnp.float32(2)))[0], [False, True, True])
 
 
 def test_changing_a_dial_does_not_compile_again():
