@@ -204,9 +204,7 @@ def test_a_process_that_is_gone_ends_the_other(tokens, tmp_path, end):
 
 
 @pytest.mark.slow
-def test_a_training_leaves_its_programs_to_the_next_one(tokens, tmp_path, monkeypatch):
-    # A command that another test ran in this process has set it.
-    monkeypatch.delenv("JAX_COMPILATION_CACHE_DIR", raising=False)
+def test_a_training_leaves_its_programs_to_the_next_one(tokens, tmp_path):
     options = ["--workdir", tmp_path, *LM, "--tokens", tokens, "--dry-run"]
     kept = {"REELM_HOME": str(tmp_path / "home"), "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
     ended([launch(["-m", "reelm", "train", "lm", "demo", *options], **kept)])
