@@ -26,7 +26,7 @@ from reelm.lm.stream import Group
 from reelm.lm.words import words_of
 from reelm.sampling.choose import guide
 from reelm.sampling.clip import Clip
-from reelm.sampling.decode import window_for
+from reelm.sampling.decode import windows_for
 from reelm.sampling.model import Model
 from reelm.tokenizer.codes import ids_to_sub_tokens
 from reelm.train.moving_digits import example
@@ -154,7 +154,7 @@ def main(arguments: Arguments) -> dict[str, Any]:
         "device": f"{jax.devices()[0].device_kind} ({platform.machine()}, {jax.local_device_count()} device)",
         "jax": jax.__version__,
         "dtype": arguments.dtype,
-        "window": window_for("parallel", arguments.window),
+        "windows": windows_for("parallel", arguments.window),
         "clips": sum(run["clips"] for run in runs),
         "same": sum(run["same"] for run in runs),
         "near_ties": sum(run["near_ties"] for run in runs),

@@ -1,8 +1,8 @@
 """Choosing one value from logits: temperature, top-k, top-p, min-p and guidance, traced, so that no change recompiles.
 
-A draw is `argmax(logits / temperature + gumbel)`: given its key it is a function of the logits alone. The key of a draw
-is `fold_in(fold_in(key of the clip, position of the code), sub-token)`, so neither batching nor the order in which
-codes are found changes a clip, and the sub-tokens of one code never share noise.
+A draw is `argmax(logits / temperature + noise)`: given its noise it is a function of the logits alone. The key of that
+noise is `fold_in(fold_in(key of the clip, position of the code), sub-token)`, so neither batching nor the order in
+which codes are found changes a clip, and the sub-tokens of one code never share noise.
 """
 
 from collections.abc import Sequence
@@ -73,8 +73,21 @@ def guide(logits: jax.Array, scale: jax.Array) -> jax.Array:
     return jnp.where(plausible, unconditional + scale * (conditional - unconditional), -jnp.inf)
 
 
-def choose(logits: jax.Array, keys: jax.Array, controls: Controls) -> jax.Array:
-    """One value int32 `[B]` of each row of float32 logits `[B, V]`, drawn with the row's key `[B]`."""
+def noise_of(keys: jax.Array, places: jax.Array, split: Sequence[int]) -> tuple[jax.Array, ...]:
+    """Gumbel noise float32 `[B, P, 2^bits]` for each sub-token of `split` bits of the codes at `places` `[P]`.
+
+    keys: `[B]`, one a clip.
+    """
+
+    def of_code(key: jax.Array, place: jax.Array) -> tuple[jax.Array, ...]:
+        key = jax.random.fold_in(key, place)
+        return tuple(jax.random.gumbel(jax.random.fold_in(key, k), (1 << bits,)) for k, bits in enumerate(split))
+
+    return jax.vmap(lambda key: jax.vmap(lambda place: of_code(key, place))(places))(keys)
+
+
+def choose(logits: jax.Array, noise: jax.Array, controls: Controls) -> jax.Array:
+    """One value int32 `[...]` of each row of float32 logits `[..., V]`, drawn with Gumbel noise of that shape."""
     # Temperature 0 must not divide: the noise is scaled instead, which has the same argmax.
     kept = jax.lax.cond(
         (controls.top_k > 0) | (controls.top_p < 1), lambda: _truncate(logits, controls), lambda: logits
@@ -83,7 +96,6 @@ def choose(logits: jax.Array, keys: jax.Array, controls: Controls) -> jax.Array:
     distance = -controls.temperature * jnp.log(jnp.maximum(controls.min_p, 1e-30))
     distance = jnp.where(controls.min_p > 0, distance, jnp.inf)
     kept = jnp.where(kept >= jnp.max(kept, axis=-1, keepdims=True) - distance, kept, -jnp.inf)
-    noise = jax.vmap(lambda key: jax.random.gumbel(key, logits.shape[-1:]))(keys)
     return _argmax(kept + controls.temperature * noise)
 
 

@@ -11,6 +11,7 @@ that gets a sound has its pictures read and its sound drawn. State goes in and c
 only dispatches, so progress, cancelling and streaming live between these programs and cost the device nothing.
 """
 
+from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -28,20 +29,21 @@ from reelm.lm.stream import Group, Layout
 from reelm.lm.transformer import Line
 from reelm.tokenizer.codes import ids_to_sub_tokens, sub_tokens_to_ids
 
-from .choose import Controls, choose, guide
+from .choose import Controls, choose, guide, noise_of
 from .settings import Decoding
 
-# On two CPU cores windows of 8, 12 and 16 took the shipped model equally long, and 8 the least with guidance, among
-# windows of 4 to 64 (benchmarks/parallel.py --window N).
-# Elsewhere a forward over 64 codes reads the same weights as one over a single code.
-_CPU_WINDOW, _WINDOW = 8, 64
+# What was fastest of 1 to 16 with the shipped model on two CPU cores, where each code of a window costs time: sound is
+# harder to guess. Elsewhere a forward over 64 codes reads the same weights as one over a single code.
+_CPU_WINDOWS: dict[Group, int] = {"video": 12, "sound": 4}
+_WINDOWS: dict[Group, int] = {"video": 64, "sound": 64}
 
 
-def window_for(decoding: Decoding, wanted: int | None = None) -> int:
-    """Codes to read in one forward: 1 for "sequential", otherwise `wanted`, or what suits the device."""
+def windows_for(decoding: Decoding, wanted: int | None = None) -> dict[Group, int]:
+    """Codes of each group to read in one forward: 1 for "sequential", else `wanted`, or what suits the device."""
     if decoding == "sequential":
-        return 1
-    return wanted or (_CPU_WINDOW if jax.default_backend() == "cpu" else _WINDOW)
+        wanted = 1
+    usual = _CPU_WINDOWS if jax.default_backend() == "cpu" else _WINDOWS
+    return {group: wanted or codes for group, codes in usual.items()}
 
 
 def span_for(frame: int, most: int) -> int:
@@ -98,6 +100,7 @@ def start(
 
     layout: static; of this very window.
     slots: static; of the layout that `decode` is given.
+    window: static; the widest that `decode` is given.
     prefix: a row for each of the B clips that `keys` belong to, or one for each B / n clips that stand together; with
     guidance, as many rows again.
     origin: place of the first code in the whole stream.
@@ -168,7 +171,7 @@ def decode(
             things are, so one program serves all frames of all windows.
         span: static; latent frames of the layout that are attended to, this one among them, as by `span_for`. All that
             lies behind would be read for nothing.
-        window: static; codes read in one forward, the same as for `start`. It changes the speed, never the codes (in
+        window: static; codes read in one forward, at most as for `start`. It changes the speed, never the codes (in
             float32, up to draws whose two best candidates nearly tie: matmuls of other shapes round differently).
         group: static.
         params: with unrolled layers.
@@ -200,13 +203,26 @@ def decode_program(
 ) -> tuple[jax.Array, jax.Array, DecodeState]:
     """The program of `decode`; turns: static, of its loop, where a turn is sure to find one code."""
     guesses = state.guesses[group]
-    clips, _, n = guesses.shape
+    clips, most, n = guesses.shape
+    # Made once: parallel decoding draws a code as often as it stands in the window.
+    places = state.origin + state.position + jnp.arange(most + window)
+    noise = noise_of(state.keys, places, config.split(group))
+    scales = controls.cfg_scale[jnp.minimum(layout.frame_at(places), controls.cfg_scale.shape[0] - 1)]
+
+    def draw(hidden: jax.Array, first: jax.Array | int) -> jax.Array:
+        """Sub-tokens int32 `[B, W, n]` of the codes first ... first + W - 1 of this group, from hidden `[R, W, D]`."""
+
+        def here(leaf: jax.Array, axis: int) -> jax.Array:
+            return jax.lax.dynamic_slice_in_dim(leaf, first, hidden.shape[1], axis)
+
+        noise_here = [here(of_value, 1) for of_value in noise]
+        return _draw(config, group, params, hidden, noise_here, here(scales, 0)[:, None], controls)
 
     def forward(loop: _Loop) -> _Loop:
         tried = jax.lax.dynamic_slice_in_dim(loop.codes, loop.done, window, axis=1)
         first = state.position + loop.done
         hidden, cache = _extend(config, layout, span, group, params, state.line, loop.cache, tried, first)
-        drawn = _draw(config, layout, group, params, hidden, state.keys, state.origin + first + 1, controls)
+        drawn = draw(hidden, loop.done + 1)
         right = jnp.all(drawn[:, :-1] == tried[:, 1:], axis=(0, 2))
         # All clips of a batch go on together, by what is right in each of them.
         done = jnp.minimum(loop.done + 1 + jnp.sum(jnp.cumprod(right)), size).astype(jnp.int32)
@@ -218,9 +234,7 @@ def decode_program(
             forwards=loop.forwards + 1,
         )
 
-    first = _draw(
-        config, layout, group, params, state.hidden[:, None], state.keys, state.origin + state.position, controls
-    )
+    first = draw(state.hidden[:, None], 0)
     # Without an idea, the first code is the first guess everywhere.
     guesses = jnp.where(guesses < 0, first, guesses)
     codes = jnp.concatenate([first, guesses[:, 1:], jnp.zeros((clips, window, n), jnp.int32)], axis=1)
@@ -230,7 +244,7 @@ def decode_program(
         loop = jax.lax.while_loop(lambda loop: loop.done < size, forward, loop)
     else:
         loop = jax.lax.fori_loop(0, turns, lambda _, loop: forward(loop), loop)
-    drawn = loop.codes[:, : guesses.shape[1]]
+    drawn = loop.codes[:, :most]
     state = state.replace(
         cache=loop.cache,
         hidden=loop.hidden,
@@ -264,25 +278,18 @@ def _extend(
 
 def _draw(
     config: LMConfig,
-    layout: Layout,
     group: Group,
     params: dict,
     hidden: jax.Array,
-    keys: jax.Array,
-    first: jax.Array,
+    noise: Sequence[jax.Array],
+    scale: jax.Array,
     controls: Controls,
 ) -> jax.Array:
-    """Sub-tokens int32 `[B, W, n]` of the codes at first ... first + W - 1 of the stream, from hidden `[R, W, D]`."""
-    clips, window, n = keys.shape[0], hidden.shape[1], len(config.split(group))
-    guided = hidden.shape[0] > clips
-    places = first + jnp.arange(window)
-    scale = controls.cfg_scale[jnp.minimum(layout.frame_at(places), controls.cfg_scale.shape[0] - 1), None]
-    of_places = jax.vmap(lambda key: jax.vmap(partial(jax.random.fold_in, key))(places))(keys)  # [B, W]
-    sub_tokens = jnp.zeros((*hidden.shape[:2], n), jnp.int32)
-    for k in range(n):
+    """Sub-tokens int32 `[B, W, n]` from hidden `[R, W, D]`, noise `[B, W, 2^bits]` each, guidance `[W, 1]`."""
+    guided = hidden.shape[0] > noise[0].shape[0]
+    sub_tokens = jnp.zeros((*hidden.shape[:2], len(noise)), jnp.int32)
+    for k, of_value in enumerate(noise):
         logits = hold(head.logits(config, params, group, hidden, sub_tokens, k), "batch", None, None)
-        logits = guide(logits, scale) if guided else logits
-        of_draws = jax.vmap(partial(jax.random.fold_in, data=k))(of_places.reshape(-1))
-        values = choose(logits.reshape(clips * window, -1), of_draws, controls).reshape(clips, window)
+        values = choose(guide(logits, scale) if guided else logits, of_value, controls)
         sub_tokens = sub_tokens.at[..., k].set(jnp.concatenate([values, values]) if guided else values)
-    return sub_tokens[:clips]
+    return sub_tokens[: noise[0].shape[0]]

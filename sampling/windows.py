@@ -17,7 +17,7 @@ from reelm.lm.prefix import Prefix
 from reelm.lm.stream import Layout
 from reelm.lm.words import words_of
 
-from .decode import DecodeState, decode, read, span_for, start, window_for
+from .decode import DecodeState, decode, read, span_for, start, windows_for
 from .room import check_cache
 
 if TYPE_CHECKING:
@@ -58,11 +58,12 @@ def latent_frames(model: "Model", request: "Request") -> Iterator[LatentFrame]:
         length = min(length, usual)
     keys = jax.vmap(jax.random.key)(jnp.asarray(list(seeds) * len(scripts), jnp.uint32))
     rows, columns = given.known.shape[1:]
-    width = window_for(settings.decoding, model.defaults.window)
+    widths = windows_for(settings.decoding, model.defaults.window)
+    widest_read = max(widths.values())
     # Every window takes the room of a later one, which has an anchor, so that the same programs serve them all.
     later = lm.config.layout(length, rows, columns, given=1, begins=False, heard=given.heard)
     itemsize = jnp.dtype(model.dtype).itemsize
-    check_cache(lm, clips, clips * (2 if settings.guided else 1), later.slots + width - 1, itemsize)
+    check_cache(lm, clips, clips * (2 if settings.guided else 1), later.slots + widest_read - 1, itemsize)
     recent: deque[LatentFrame] = deque(maxlen=length)
     anchor: jax.Array | None = None
 
@@ -76,7 +77,7 @@ def latent_frames(model: "Model", request: "Request") -> Iterator[LatentFrame]:
         layout = lm.config.layout(length, rows, columns, given=given_pictures, begins=first == 0, heard=heard)
         widest = max(layout, later, key=lambda each: each.slots)
         place, params = layout.place(first), lm.decoding_params
-        how = (widest.slots, width, settings.guided, model.dtype)
+        how = (widest.slots, widest_read, settings.guided, model.dtype)
         with lm.on_mesh():
             state = start(lm.config, layout, *how, params, prefix, place, keys)
             for frame in list(recent)[len(recent) - (now - first) :]:
@@ -119,7 +120,7 @@ def latent_frames(model: "Model", request: "Request") -> Iterator[LatentFrame]:
             with lm.on_mesh():
                 if picture is None:
                     size = layout.per_picture
-                    video, of_picture, state = decode(*how, width, "video", params, state, size, controls)
+                    video, of_picture, state = decode(*how, widths["video"], "video", params, state, size, controls)
                 else:
                     video = of_all(picture)
                     state = read(*how, "video", params, state, video)
@@ -128,7 +129,7 @@ def latent_frames(model: "Model", request: "Request") -> Iterator[LatentFrame]:
                     state = read(*how, "sound", params, state, track)
                 elif lm.config.sound_levels:
                     size = lm.config.sound_frames[now > 0]
-                    track, of_sound, state = decode(*how, width, "sound", params, state, size, controls)
+                    track, of_sound, state = decode(*how, widths["sound"], "sound", params, state, size, controls)
                     track = track[:, :size]
             frame = LatentFrame(video, track, (of_picture, of_sound))
         anchor = frame.video if anchor is None else anchor

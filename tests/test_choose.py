@@ -5,15 +5,15 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from reelm.sampling.choose import Controls, choose, guide
+from reelm.sampling.choose import Controls, choose, guide, noise_of
 from reelm.tokenizer.request import RequestError
 
 LOGITS = jnp.array([[0.0, 3.0, 1.0, 2.0, -1.0], [5.0, 4.9, -3.0, 0.0, 0.0]])
 
 
 def draws(controls: Controls, logits: jax.Array = LOGITS[:1], count: int = 4000) -> np.ndarray:
-    keys = jax.random.split(jax.random.key(0), count)
-    return np.asarray(choose(jnp.broadcast_to(logits, (count, logits.shape[-1])), keys, controls))
+    noise = jax.random.gumbel(jax.random.key(0), (count, logits.shape[-1]))
+    return np.asarray(choose(jnp.broadcast_to(logits, noise.shape), noise, controls))
 
 
 def checked(
@@ -52,11 +52,14 @@ def test_min_p_keeps_those_at_least_so_likely_beside_the_likeliest():
     assert set(draws(checked(temperature=3.0, min_p=0.1))) == {0, 1, 2, 3, 4}  # of what the temperature makes of them
 
 
-def test_a_draw_does_not_depend_on_its_batch():
-    keys = jax.random.split(jax.random.key(1), 2)
-    both = choose(LOGITS, keys, checked())
-    alone = [choose(LOGITS[i : i + 1], keys[i : i + 1], checked())[0] for i in range(2)]
-    np.testing.assert_array_equal(both, alone)
+def test_noise_belongs_to_its_clip_its_place_and_its_sub_token():
+    keys, places = jax.random.split(jax.random.key(1), 3), jnp.array([7, 8, 1_000_000])
+    noise = noise_of(keys, places, (4, 4, 3))
+    assert [each.shape for each in noise] == [(3, 3, 16), (3, 3, 16), (3, 3, 8)]
+    alone = noise_of(keys[1:2], places[2:], (4, 4, 3))
+    for of_all, of_one in zip(noise, alone, strict=True):
+        np.testing.assert_array_equal(of_all[1:2, 2:], of_one)
+    assert len(np.unique(np.concatenate([np.ravel(each) for each in noise]))) > 0.99 * 9 * 40
 
 
 def test_guidance_goes_from_the_unconditional_model_through_the_conditional_one_and_on():
@@ -77,13 +80,12 @@ def test_changing_a_dial_does_not_compile_again():
     traced = []
 
     @jax.jit
-    def counted(logits, keys, controls):
+    def counted(logits, noise, controls):
         traced.append(1)
-        return choose(logits, keys, controls)
+        return choose(logits, noise, controls)
 
-    keys = jax.random.split(jax.random.key(0), 2)
     for controls in (checked(), checked(0.0), checked(1.0, 5), checked(0.7, 0, 0.9, 0.1, 3.0)):
-        counted(LOGITS, keys, controls)
+        counted(LOGITS, jnp.zeros_like(LOGITS), controls)
     assert len(traced) == 1
 
 
