@@ -24,7 +24,7 @@ from reelm.lm import head, transformer
 from reelm.lm.prefix import ClipCodes
 from reelm.lm.stream import Group
 from reelm.lm.words import words_of
-from reelm.sampling.choose import guide
+from reelm.sampling.choose import guide, noise_of
 from reelm.sampling.clip import Clip
 from reelm.sampling.decode import windows_for
 from reelm.sampling.model import Model
@@ -81,7 +81,7 @@ def margin(model: Model, prompt: str, seed: int, clip: ClipCodes, place: int, te
     video = ids_to_sub_tokens(jnp.asarray(clip.video).reshape(1, -1), config.code)
     of_group = jnp.asarray(clip.sound) if group == "sound" else video
     known = of_group[:, int(jnp.sum(is_sound[:place] == is_sound[place]))]
-    key = jax.random.fold_in(jax.random.key(seed), place)
+    noise = noise_of(jax.random.key(seed)[None], jnp.array([place]), config.split(group))
     both = []
     for words in (prompt, ""):
         prefix = words_of(config, lm.text, [words], rows=rows, columns=columns, fps=model.defaults.fps)
@@ -89,12 +89,11 @@ def margin(model: Model, prompt: str, seed: int, clip: ClipCodes, place: int, te
         logits = partial(head.logits, config, lm.params, group, hidden, known)
         both.append([logits(k)[0] for k in range(known.shape[-1])])
     gaps = []
-    for k, (conditional, unconditional) in enumerate(zip(*both, strict=True)):
-        noise = jax.random.gumbel(jax.random.fold_in(key, k), conditional.shape)
+    for conditional, unconditional, of_value in zip(*both, noise, strict=True):
         guided = guide(jnp.stack([conditional, unconditional]), jnp.float32(cfg))[0]
         min_p = model.defaults.min_p if temperature else 0.0
         least = jnp.max(guided) + temperature * np.log(min_p) if min_p else -jnp.inf
-        noisy = guided + temperature * noise
+        noisy = guided + temperature * of_value[0, 0]
         second, best = jnp.sort(jnp.where(guided >= least, noisy, -jnp.inf))[-2:]
         edge = jnp.min(jnp.where(noisy >= best, jnp.abs(guided - least), jnp.inf))
         gaps.append(float(jnp.minimum(best - second, edge)))

@@ -62,6 +62,15 @@ def test_noise_belongs_to_its_clip_its_place_and_its_sub_token():
     assert len(np.unique(np.concatenate([np.ravel(each) for each in noise]))) > 0.99 * 9 * 40
 
 
+@pytest.mark.parametrize("controls", [checked(), checked(0.7, 3, 0.9, 0.1)])
+def test_a_draw_does_not_depend_on_its_batch(controls):
+    noise = jax.random.gumbel(jax.random.key(1), (100, 2, LOGITS.shape[-1]))
+    both = choose(jnp.broadcast_to(LOGITS, noise.shape), noise, controls)
+    alone = [[choose(LOGITS[i : i + 1], each[i : i + 1], controls)[0] for i in range(2)] for each in noise]
+    np.testing.assert_array_equal(both, alone)
+    assert len(np.unique(both)) > 1
+
+
 def test_guidance_goes_from_the_unconditional_model_through_the_conditional_one_and_on():
     np.testing.assert_allclose(guide(LOGITS, jnp.float32(0)), LOGITS[1:], atol=1e-6)
     np.testing.assert_allclose(guide(LOGITS, jnp.float32(1)), LOGITS[:1], atol=1e-6)
