@@ -31,8 +31,10 @@ from typing import Any
 import numpy as np
 import tyro
 
-from reelm.train.throughput import NAMES as PACE
-from reelm.train.tokens import TokenRun, TokenSample, write_tokens
+from reelm.data.tokens.index import TokenRun
+from reelm.data.tokens.sample import TokenSample
+from reelm.data.tokens.write import write_tokens
+from reelm.train.run.throughput import NAMES as PACE
 
 _PATIENCE = 60.0  # seconds for a process to end after another did
 
@@ -86,12 +88,14 @@ def train(leg: Leg) -> str:
     """Runs or resumes the training; a digest of every bit of its last state."""
     import jax
 
-    from reelm.lm.config import LMConfig
-    from reelm.train import cluster, lm, loop
-    from reelm.train.checkpoints import Checkpoints
-    from reelm.train.loop import LoopConfig
-    from reelm.train.mixture import Bucket, Stage
-    from reelm.train.optimizer import OptimizerConfig
+    from reelm.data.tokens.mixture import Bucket, Stage
+    from reelm.lm.net.config import LMConfig
+    from reelm.train.lm import run as lm
+    from reelm.train.run import loop
+    from reelm.train.run import processes as cluster
+    from reelm.train.run.checkpoints import Checkpoints
+    from reelm.train.run.loop import LoopConfig
+    from reelm.train.step.optimizer import OptimizerConfig
 
     run = lm.LMRun(
         model=LMConfig(bits=8, frames=2, width=16, layers=1, heads=2, kv_heads=1, head_width=8, hidden=16, prefix=8),

@@ -31,12 +31,16 @@ import numpy as np
 import tyro
 
 from reelm import configs
-from reelm.sampling.mp4 import write_video
-from reelm.train import lm, loop, video_tokenizer
-from reelm.train.build import build
-from reelm.train.clip_buckets import Buckets
-from reelm.train.cutting import CuttingConfig
-from reelm.train.tokens import TokenRun, TokenSample, write_tokens
+from reelm.data.films.buckets import Buckets
+from reelm.data.films.build import build
+from reelm.data.films.cutting import CuttingConfig
+from reelm.data.tokens.index import TokenRun
+from reelm.data.tokens.sample import TokenSample
+from reelm.data.tokens.write import write_tokens
+from reelm.media.formats.mp4 import write_video
+from reelm.train.lm import run as lm
+from reelm.train.run import loop, throughput
+from reelm.train.tokenizers import video as video_tokenizer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +71,7 @@ def fed(train: Any, run: Any, seconds: float) -> dict[str, float]:
         for batch in batches:  # compiles for each shape
             state, metrics = step(state, batch)
         jax.block_until_ready(metrics)
-        size = about.get("load", loop.samples_in)
+        size = about.get("load", throughput.samples_in)
         gives, takes = [], []
         for _ in range(3):
             begun, samples = time.monotonic(), 0

@@ -28,15 +28,17 @@ from machine import about  # beside this file
 
 from reelm import configs
 from reelm.lm import size
-from reelm.lm.config import LMConfig
+from reelm.lm.layout import Layout
 from reelm.lm.mesh import MeshSpec
+from reelm.lm.net.config import LMConfig
+from reelm.lm.net.transformer import init_params, unroll
+from reelm.lm.parameters import Weights, arrange, check_mesh, narrowed
 from reelm.lm.prefix import Prefix
 from reelm.lm.sharding import RULES_IN_USE, of_state
-from reelm.lm.stream import Layout
-from reelm.lm.transformer import init_params, unroll
-from reelm.lm.weights import Weights, arrange, check_mesh, narrowed
-from reelm.sampling.choose import Controls
-from reelm.sampling.decode import decode, span_for, start
+from reelm.sampling.controls import Controls
+from reelm.sampling.decoding.program import decode
+from reelm.sampling.decoding.state import start
+from reelm.sampling.decoding.widths import span_for
 
 STRIDE, FPS = 4, 8  # frames of a latent frame after the first, and of a second
 _TOY = LMConfig(

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import tyro
 
-from reelm.sampling.mp4 import write_video
+from reelm.media.formats.mp4 import write_video
 
 _FULL, _EVERY, _SIZE, _FPS, _RATE = 300, 100, 128, 25, 16_000
 

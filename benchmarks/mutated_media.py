@@ -21,12 +21,12 @@ from pathlib import Path
 import numpy as np
 import tyro
 
-from reelm.sampling.mp4 import write_video
-from reelm.sampling.pictures import write_animation
-from reelm.train.build import build
-from reelm.train.clip_buckets import Buckets
-from reelm.train.cutting import CuttingConfig
-from reelm.train.folder_tfds import records
+from reelm.data.films.buckets import Buckets
+from reelm.data.films.build import build
+from reelm.data.films.cutting import CuttingConfig
+from reelm.data.films.tfds import records
+from reelm.media.formats.animations import write_animation
+from reelm.media.formats.mp4 import write_video
 
 CONFIG = CuttingConfig(buckets=Buckets(resolution=32, lengths=(1, 5)), test_share=0.2)
 

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import tyro
 
-from reelm.sampling.mp4 import write_video
+from reelm.media.formats.mp4 import write_video
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,16 +20,16 @@ import numpy as np
 import tyro
 
 import reelm
-from reelm.lm import head, transformer
+from reelm.data.moving_digits.scenes import example
+from reelm.lm.net import head, transformer
 from reelm.lm.prefix import ClipCodes
-from reelm.lm.stream import Group
-from reelm.lm.words import words_of
-from reelm.sampling.choose import guide, noise_of
-from reelm.sampling.clip import Clip
-from reelm.sampling.decode import windows_for
+from reelm.lm.prompts import words_of
+from reelm.lm.specials import Group
+from reelm.media.clip import Clip
+from reelm.sampling.decoding.choose import guide, noise_of
+from reelm.sampling.decoding.widths import windows_for
 from reelm.sampling.model import Model
 from reelm.tokenizer.codes import ids_to_sub_tokens
-from reelm.train.moving_digits import example
 
 NEAR_TIE = 1e-4
 

@@ -24,8 +24,10 @@ import tyro
 
 import reelm
 from reelm import configs
-from reelm.tokenizer.convolution import CausalConv, History
-from reelm.tokenizer.video import VideoTokenizerConfig, init_params
+from reelm.tokenizer.history import History
+from reelm.tokenizer.video.config import VideoTokenizerConfig
+from reelm.tokenizer.video.convolution import CausalConv
+from reelm.tokenizer.video.tokenizer import init_params
 
 try:
     import torch

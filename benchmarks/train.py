@@ -23,14 +23,14 @@ import tyro
 from machine import about  # beside this file
 
 from reelm import configs
-from reelm.lm.config import LMConfig
-from reelm.lm.fused_attention import Kernel
 from reelm.lm.mesh import MeshSpec
+from reelm.lm.net.config import LMConfig
+from reelm.lm.net.fused_attention import Kernel
+from reelm.lm.net.transformer import Remat
 from reelm.lm.prefix import ClipCodes, Prefix
-from reelm.lm.transformer import Remat
-from reelm.train import feed
-from reelm.train.lm import LMRun, build
-from reelm.train.throughput import peak_flops
+from reelm.train.lm.run import LMRun, build
+from reelm.train.run.throughput import peak_flops
+from reelm.train.step import feed
 
 _TOY = LMConfig(
     text_vocabulary=20, prefix=6, frames=2, width=64, layers=2, heads=4, kv_heads=2, head_width=16, hidden=128

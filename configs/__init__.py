@@ -4,7 +4,7 @@ import importlib
 import pkgutil
 from typing import Any
 
-from reelm.tokenizer.request import RequestError
+from reelm.errors import RequestError
 
 _STAGES = ("video-tokenizer", "audio-tokenizer", "lm", "describer")
 # Presets that stand together in one module, where their names are added to those of the fields.

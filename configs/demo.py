@@ -2,16 +2,16 @@
 
 from pathlib import Path
 
-from reelm.lm.config import LMConfig
-from reelm.tokenizer.audio import AudioTokenizerConfig
-from reelm.tokenizer.video import VideoTokenizerConfig
-from reelm.train.audio_tokenizer import AudioTokenizerRun, SoundData
-from reelm.train.lm import LMRun
-from reelm.train.loop import LoopConfig
-from reelm.train.losses import LossWeights
-from reelm.train.mixture import Bucket, Stage
-from reelm.train.optimizer import OptimizerConfig
-from reelm.train.video_tokenizer import ClipData, VideoTokenizerRun
+from reelm.data.tokens.mixture import Bucket, Stage
+from reelm.lm.net.config import LMConfig
+from reelm.tokenizer.audio.config import AudioTokenizerConfig
+from reelm.tokenizer.video.config import VideoTokenizerConfig
+from reelm.train.lm.run import LMRun
+from reelm.train.run.loop import LoopConfig
+from reelm.train.step.optimizer import OptimizerConfig
+from reelm.train.tokenizers.audio import AudioTokenizerRun, SoundData
+from reelm.train.tokenizers.video import ClipData, VideoTokenizerRun
+from reelm.train.tokenizers.video_losses import LossWeights
 
 video_tokenizer = VideoTokenizerRun(
     model=VideoTokenizerConfig(

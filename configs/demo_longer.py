@@ -6,10 +6,10 @@ it started from and of what it becomes: see docs/training.md.
 
 from dataclasses import replace
 
-from reelm.train.lm import LMRun
-from reelm.train.loop import LoopConfig
-from reelm.train.mixture import Stage
-from reelm.train.optimizer import OptimizerConfig
+from reelm.data.tokens.mixture import Stage
+from reelm.train.lm.run import LMRun
+from reelm.train.run.loop import LoopConfig
+from reelm.train.step.optimizer import OptimizerConfig
 
 from . import demo_sound
 

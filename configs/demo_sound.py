@@ -7,11 +7,11 @@ Its tokens are those of `moving_digits_sound` with codes of sound, 5 audio frame
 from dataclasses import replace
 from pathlib import Path
 
+from reelm.data.tokens.mixture import Bucket, Stage
 from reelm.lm.describer import DescriberConfig
-from reelm.train.describer import DescriberRun
-from reelm.train.lm import LMRun
-from reelm.train.loop import LoopConfig
-from reelm.train.mixture import Bucket, Stage
+from reelm.train.lm.describer import DescriberRun
+from reelm.train.lm.run import LMRun
+from reelm.train.run.loop import LoopConfig
 
 from . import demo, demo_tasks
 

@@ -6,10 +6,10 @@ shapes with many given pictures have fewer rows.
 
 from dataclasses import replace
 
-from reelm.train.lm import LMRun
-from reelm.train.loop import LoopConfig
-from reelm.train.mixture import Bucket, Stage
-from reelm.train.optimizer import OptimizerConfig
+from reelm.data.tokens.mixture import Bucket, Stage
+from reelm.train.lm.run import LMRun
+from reelm.train.run.loop import LoopConfig
+from reelm.train.step.optimizer import OptimizerConfig
 
 from . import demo
 

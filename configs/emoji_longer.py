@@ -7,9 +7,9 @@ which clip it is, and the net goes on from memory; where they cannot be trusted,
 from dataclasses import replace
 from pathlib import Path
 
-from reelm.train.lm import LMRun
-from reelm.train.loop import LoopConfig
-from reelm.train.optimizer import OptimizerConfig
+from reelm.train.lm.run import LMRun
+from reelm.train.run.loop import LoopConfig
+from reelm.train.step.optimizer import OptimizerConfig
 
 from . import emoji
 

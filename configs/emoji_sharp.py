@@ -8,10 +8,10 @@ alone.
 
 from dataclasses import replace
 
-from reelm.train.adversarial import AdversaryConfig
-from reelm.train.discriminator import DiscriminatorConfig
-from reelm.train.loop import LoopConfig
-from reelm.train.optimizer import OptimizerConfig
+from reelm.train.run.loop import LoopConfig
+from reelm.train.step.optimizer import OptimizerConfig
+from reelm.train.tokenizers.adversarial import AdversaryConfig
+from reelm.train.tokenizers.video_discriminator import DiscriminatorConfig
 
 from . import emoji
 

@@ -11,13 +11,13 @@ tests, with fewer stages; it has not been run at this size, and no figures are c
 UCF-101.
 """
 
-from reelm.tokenizer.video import VideoTokenizerConfig
-from reelm.train.adversarial import AdversaryConfig
-from reelm.train.discriminator import DiscriminatorConfig
-from reelm.train.loop import LoopConfig
-from reelm.train.losses import LossWeights
-from reelm.train.optimizer import OptimizerConfig
-from reelm.train.video_tokenizer import ClipData, VideoTokenizerRun
+from reelm.tokenizer.video.config import VideoTokenizerConfig
+from reelm.train.run.loop import LoopConfig
+from reelm.train.step.optimizer import OptimizerConfig
+from reelm.train.tokenizers.adversarial import AdversaryConfig
+from reelm.train.tokenizers.video import ClipData, VideoTokenizerRun
+from reelm.train.tokenizers.video_discriminator import DiscriminatorConfig
+from reelm.train.tokenizers.video_losses import LossWeights
 
 _ADAM = OptimizerConfig(learning_rate=1e-4, warmup=1_000, betas=(0.0, 0.99), ema=0.999)
 

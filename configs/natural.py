@@ -10,11 +10,11 @@ Clips of 25 frames: trained on few latent frames, the decoder's colours drift in
 from short clips first, and gets sharper by a leg with LPIPS; docs/training.md has the commands.
 """
 
-from reelm.tokenizer.video import VideoTokenizerConfig
-from reelm.train.loop import LoopConfig
-from reelm.train.losses import LossWeights
-from reelm.train.optimizer import OptimizerConfig
-from reelm.train.video_tokenizer import ClipData, VideoTokenizerRun
+from reelm.tokenizer.video.config import VideoTokenizerConfig
+from reelm.train.run.loop import LoopConfig
+from reelm.train.step.optimizer import OptimizerConfig
+from reelm.train.tokenizers.video import ClipData, VideoTokenizerRun
+from reelm.train.tokenizers.video_losses import LossWeights
 
 video_tokenizer = VideoTokenizerRun(
     model=VideoTokenizerConfig(

@@ -5,11 +5,11 @@
 Meant for one GPU. No weights are shipped, and nothing was measured yet.
 """
 
-from reelm.tokenizer.audio import AudioTokenizerConfig
-from reelm.train.audio_tokenizer import AudioTokenizerRun, SoundData, SoundLossWeights
-from reelm.train.loop import LoopConfig
-from reelm.train.optimizer import OptimizerConfig
-from reelm.train.stft_discriminator import DiscriminatorConfig
+from reelm.tokenizer.audio.config import AudioTokenizerConfig
+from reelm.train.run.loop import LoopConfig
+from reelm.train.step.optimizer import OptimizerConfig
+from reelm.train.tokenizers.audio import AudioTokenizerRun, SoundData, SoundLossWeights
+from reelm.train.tokenizers.audio_discriminator import DiscriminatorConfig
 
 audio_tokenizer = AudioTokenizerRun(
     model=AudioTokenizerConfig(

@@ -27,12 +27,12 @@ None of them has been trained; no figures of quality or speed are claimed.
 from dataclasses import replace
 from pathlib import Path
 
-from reelm.lm.config import LMConfig
+from reelm.data.tokens.mixture import Bucket, Stage
 from reelm.lm.mesh import MeshSpec
-from reelm.train.lm import LMRun
-from reelm.train.loop import LoopConfig
-from reelm.train.mixture import Bucket, Stage
-from reelm.train.optimizer import OptimizerConfig
+from reelm.lm.net.config import LMConfig
+from reelm.train.lm.run import LMRun
+from reelm.train.run.loop import LoopConfig
+from reelm.train.step.optimizer import OptimizerConfig
 
 from . import speech_music
 

@@ -15,10 +15,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from reelm.tokenizer.audio_convolution import NORM_EPSILON
-from reelm.tokenizer.request import RequestError
+from reelm.errors import RequestError
+from reelm.tokenizer.audio.convolution import NORM_EPSILON
 
-from .stream import audio_frames
+from .layout import audio_frames
 
 _WORD = re.compile(r"[\w'-]+")
 _LIKELY = 0.5  # least chance of a word that is said

@@ -6,15 +6,15 @@ import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
+from reelm.lm.net.config import LMConfig
+from reelm.lm.net.fused_attention import Kernel
+from reelm.lm.net.head import code_head, of_group
+from reelm.lm.net.transformer import Remat, score
 from reelm.tokenizer.codes import ids_to_sub_tokens
 
-from .config import LMConfig
-from .fused_attention import Kernel
-from .head import code_head, of_group
 from .prefix import ClipCodes, Prefix
 from .sharding import gather, hold
-from .stream import Group
-from .transformer import Remat, score
+from .specials import Group
 
 
 class Nats(NamedTuple):

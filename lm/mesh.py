@@ -12,7 +12,7 @@ from typing import Any
 import jax
 from jax.sharding import AxisType, Mesh
 
-from reelm.tokenizer.request import RequestError
+from reelm.errors import RequestError
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import struct
 
-from .stream import Given
+from .specials import Given
 
 Array = jax.Array | np.ndarray
 

@@ -11,10 +11,11 @@ from typing import Any
 import jax
 from jax.sharding import AbstractMesh, AxisType
 
+from reelm.lm.net.config import LMConfig
+from reelm.lm.net.transformer import init_params, unroll
+
 from . import sharding
-from .config import LMConfig
-from .transformer import init_params, unroll
-from .weights import Weights, narrowed
+from .parameters import Weights, narrowed
 
 _ONE = {"data": 1, "fsdp": 1, "tensor": 1, "sequence": 1}
 

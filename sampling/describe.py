@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from reelm.errors import RequestError
 from reelm.lm.prefix import ClipCodes
-from reelm.lm.words import words_of
-from reelm.tokenizer.request import RequestError
+from reelm.lm.prompts import words_of
 
 from .score import nats_of
 
 if TYPE_CHECKING:
-    from .model import LanguageModel, Model
+    from .model import Model
+    from .parts import LanguageModel
+
 
 _ROWS = 16  # prompts compared by one forward; all forwards are of this shape, so that one program serves them
 

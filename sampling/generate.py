@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from reelm.tokenizer.audio import AudioTokenizer
+from reelm.media.clip import Clip
+from reelm.media.sound import samples_beside
+from reelm.sampling.decoding.windows import latent_frames
+from reelm.tokenizer.audio.tokenizer import AudioTokenizer
 
-from .clip import Clip
-from .request import Prompt, Request
+from .request import Prompt, Request, Script
 from .settings import Callback
-from .sound import samples_beside
-from .windows import Script, latent_frames
 
 if TYPE_CHECKING:
     from .model import Model

@@ -6,91 +6,35 @@ In: words, pictures, sound, settings by name. Out: clips. Knows nothing of folde
 import difflib
 import inspect
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any, overload
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import Mesh
 
-from reelm.lm.config import LMConfig
+from reelm.errors import RequestError
 from reelm.lm.describer import Describer
-from reelm.lm.stream import Task
-from reelm.lm.thesaurus import Thesaurus
-from reelm.lm.weights import Weights, for_decoding
-from reelm.lm.words import Text, check_text
-from reelm.tokenizer.audio import AudioTokenizer
-from reelm.tokenizer.request import RequestError
-from reelm.tokenizer.sentence_encoder import SentenceEncoder
-from reelm.tokenizer.video import VideoTokenizer
+from reelm.media.clip import Clip
+from reelm.sampling.conditions.conditions import Picture, Source
+from reelm.sampling.conditions.read import conditions
+from reelm.sampling.conditions.soundtrack import SoundSource, Soundtrack
+from reelm.sampling.folder import text_parts
+from reelm.storage.tensors import StoredType
+from reelm.tokenizer.audio.tokenizer import AudioTokenizer
+from reelm.tokenizer.text.sentence_encoder import SentenceEncoder
+from reelm.tokenizer.text.thesaurus import Thesaurus
+from reelm.tokenizer.video.tokenizer import VideoTokenizer
 
-from . import best, text_files
-from .clip import Clip
-from .conditions import Picture, Source, conditions
+from . import best_of as best
 from .describe import describe
 from .generate import joined, stream
-from .request import Prompt, request
-from .room import check_weights
+from .parts import Defaults, LanguageModel
+from .plan import request
+from .request import Prompt
 from .score import score
 from .settings import Callback, Decoding
-from .soundtrack import SoundSource, Soundtrack
-from .weights import StoredType
-
-
-@dataclass(frozen=True, kw_only=True)
-class Defaults:
-    """What `generate` uses where nothing is said: size in pixels, rate, length, guidance, how unlikely a draw may be.
-
-    `min_p` is for what words or given pictures tell of. Where neither does, as in a clip from nothing or for a sound,
-    what happens is rare beside that nothing does: then no draw is left out.
-
-    `window` is the number of codes that parallel decoding reads at once; None for what suits the device.
-    """
-
-    height: int = 64
-    width: int = 64
-    fps: float = 8.0
-    num_frames: int = 17
-    cfg_scale: float = 1.0
-    min_p: float = 0.0
-    window: int | None = None
-
-
-@dataclass(frozen=True)
-class LanguageModel:
-    """The language model with its words.
-
-    Attributes:
-        params: layers stacked, matrices whole and in float32.
-        text: reads prompts.
-        tasks: what it was trained for.
-        weights: number format of the matrices that decoding reads.
-        mesh: the devices that decoding runs on; None for one.
-    """
-
-    config: LMConfig
-    params: dict = field(repr=False)
-    text: Text = field(repr=False)
-    tasks: tuple[Task, ...] = ("begins",)
-    weights: Weights = "float32"
-    mesh: Mesh | None = None
-
-    def __post_init__(self):
-        check_text(self.config, self.text)
-
-    @cached_property
-    def decoding_params(self) -> dict:
-        """The parameters with unrolled layers, on the devices; RequestError when they do not fit."""
-        check_weights(self)
-        return for_decoding(self.config, self.params, self.weights, self.mesh)
-
-    def on_mesh(self) -> AbstractContextManager:
-        """Programs that are called in this context run on the mesh."""
-        return nullcontext() if self.mesh is None else jax.set_mesh(self.mesh)
 
 
 @dataclass(frozen=True)
@@ -356,7 +300,7 @@ class Model:
                     "parameters": count(self.describer.params),
                     "words": ", ".join(map("/".join, self.describer.config.words)),
                 }
-            about["text"] = text_files.about(self.lm.text)
+            about["text"] = text_parts.about(self.lm.text)
             if self.thesaurus is not None:
                 about["text"]["thesaurus"] = f"{len(self.thesaurus.captions)} captions"
             about["defaults"] = asdict(defaults)
@@ -373,7 +317,7 @@ class Model:
 
     def save(self, directory: str | Path, *, dtype: StoredType = "float32") -> None:
         """Writes a model folder that `reelm.load` reads; `dtype` is that of the stored matrices."""
-        from .model_folder import save  # which knows this class
+        from reelm.sampling.folder.write import save  # which knows this class
 
         save(self, directory, dtype=dtype)
 

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 import jax
 import numpy as np
 
+from reelm.errors import RequestError
 from reelm.lm.likelihood import cross_entropy
 from reelm.lm.prefix import ClipCodes
-from reelm.lm.words import words_of
+from reelm.lm.prompts import words_of
+from reelm.media.clip import Clip
 from reelm.tokenizer.codes import check_ids
-from reelm.tokenizer.request import RequestError
-
-from .clip import Clip
 
 if TYPE_CHECKING:
     from .model import Model

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from reelm.tokenizer.request import RequestError
+from reelm.errors import RequestError
 
-from .choose import Controls
+from .controls import Controls
 
 Decoding = Literal["auto", "sequential", "parallel"]
 Callback = Callable[[int, int], object]

@@ -57,7 +57,7 @@ def random_tokenizer():
     import jax
     import numpy as np
 
-    from reelm.tokenizer.video import VideoTokenizer, init_params
+    from reelm.tokenizer.video.tokenizer import VideoTokenizer, init_params
 
     def make(config) -> VideoTokenizer:
         rng = np.random.default_rng(0)
@@ -90,12 +90,17 @@ def _tiny_model(*, sound: bool):
     import jax
     import numpy as np
 
-    from reelm.lm import describer, transformer
-    from reelm.lm.config import LMConfig
-    from reelm.lm.stream import Task
-    from reelm.sampling.model import Defaults, LanguageModel, Model
-    from reelm.tokenizer import audio, video
-    from reelm.tokenizer.text import TextTokenizer
+    from reelm.lm import describer
+    from reelm.lm.net import transformer
+    from reelm.lm.net.config import LMConfig
+    from reelm.lm.specials import Task
+    from reelm.sampling.model import Model
+    from reelm.sampling.parts import Defaults, LanguageModel
+    from reelm.tokenizer.audio import tokenizer as audio
+    from reelm.tokenizer.audio.config import AudioTokenizerConfig
+    from reelm.tokenizer.text.pieces import TextTokenizer
+    from reelm.tokenizer.video import tokenizer as video
+    from reelm.tokenizer.video.config import VideoTokenizerConfig
 
     def noisy(module, config, seed: int):
         """Fresh parameters and noise; one program, since operation by operation each shape is compiled alone."""
@@ -106,7 +111,7 @@ def _tiny_model(*, sound: bool):
 
         return jax.tree.map(np.asarray, jax.jit(make)(jax.random.key(seed), jax.random.key(seed + 1)))
 
-    video_config = video.VideoTokenizerConfig(
+    video_config = VideoTokenizerConfig(
         bits=10, encoder_channels=(8,), decoder_channels=(8,), encoder_blocks=1, decoder_blocks=1
     )
     text = TextTokenizer.train([f"a {word} moves" for word in ("red", "blue", "seven", "two")] * 5, 300)
@@ -127,7 +132,7 @@ def _tiny_model(*, sound: bool):
     words, usual = (("blue",), ("red",), ("seven", "7"), ("two",)), (0.2,) * 4
     describer_config = describer.DescriberConfig(words=words, usual=usual, bits=10, width=8, blocks=1, **reads)
     # Above 1 kHz, as every sound, with a hop of 50 samples.
-    audio_config = audio.AudioTokenizerConfig(
+    audio_config = AudioTokenizerConfig(
         sample_rate=2_000, strides=(10, 5), encoder_channels=(8, 8), decoder_channels=(8, 8), levels=2, groups=1, bits=4
     )
     audio_params = noisy(audio, audio_config, 4) if sound else {}
@@ -144,7 +149,7 @@ def _tiny_model(*, sound: bool):
 @pytest.fixture(scope="session")
 def efficientnet_tensors():
     """Random tensors of EfficientNet-Lite0; see `references.py`."""
-    import references
+    from made import references
 
     return references.efficientnet_tensors()
 
@@ -154,7 +159,7 @@ def i3d_tensors():
     """Random tensors of I3D by the names of its port to PyTorch, which keep the size of activations."""
     import numpy as np
 
-    from reelm.train import i3d
+    from reelm.evaluation.features import i3d
 
     # The numbers of `RandomState` are the same in every version of numpy, as outputs that are kept need them.
     rng, made = np.random.RandomState(0), {}
@@ -177,7 +182,7 @@ def sentence_archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     import numpy as np
 
-    from reelm.tokenizer import convert_sentence_encoder
+    from reelm.tokenizer.text import convert_sentence_encoder
 
     width, wide, path = 8, 16, tmp_path_factory.mktemp("sentences") / "archive.tgz"
     rng = np.random.default_rng(1)
@@ -220,6 +225,6 @@ def sentence_archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def sentences(sentence_archive: Path) -> Path:
     """The folder that it is converted to; embeddings have a width of 16."""
-    from reelm.tokenizer import convert_sentence_encoder
+    from reelm.tokenizer.text import convert_sentence_encoder
 
     return convert_sentence_encoder.convert(sentence_archive, sentence_archive.parent / "encoder")

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .request import RequestError
+from reelm.errors import RequestError
 
 MAX_BITS = 30  # the widest code whose id is a non-negative int32
 

@@ -9,18 +9,19 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from reelm.sampling.clip import Clip
-    from reelm.sampling.model_folder import load
-    from reelm.tokenizer.request import RequestError
+    from reelm.errors import RequestError
+    from reelm.media.clip import Clip
+    from reelm.sampling.folder.read import load
 
     __version__: str
+
 
 __all__ = ["Clip", "RequestError", "__version__", "load"]
 
 _HOMES = {
-    "Clip": "reelm.sampling.clip",
-    "RequestError": "reelm.tokenizer.request",
-    "load": "reelm.sampling.model_folder",
+    "Clip": "reelm.media.clip",
+    "RequestError": "reelm.errors",
+    "load": "reelm.sampling.folder.read",
 }
 
 

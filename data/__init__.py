@@ -1,0 +1,1 @@
+"""Data sets, and their clips as tokens: everything that training reads."""

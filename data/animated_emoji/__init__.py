@@ -1,0 +1,1 @@
+"""Animated emoji, from packages that the user fetches."""

@@ -1,0 +1,83 @@
+"""Buckets: the few sizes and lengths that clips of a data set come in, so that every batch has one shape.
+
+Comes in: the size of a picture, the length of a shot. Goes out: the bucket it belongs to, and how it is scaled and cut
+to fit. Knows nothing of files.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from math import ceil, log
+from typing import NamedTuple
+
+import numpy as np
+
+from reelm.media.pixels import Frames
+from reelm.media.timing import TimedFrame
+
+_STRIDE = 8  # of the video tokenizers, in pixels
+_TIME_STRIDE = 4
+
+
+class Size(NamedTuple):
+    """Height and width in pixels."""
+
+    height: int
+    width: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Buckets:
+    """Square, wide and tall pictures of about `resolution ** 2` pixels, in clips of `lengths` frames.
+
+    Attributes:
+        resolution: side of the square bucket, a multiple of 8. Wide and tall ones are near 16:9 and 9:16.
+        lengths: frames of a clip, 1 + 4k. A shot is cut into as many of the longest as it holds, then into the longest
+            that still fits; what is left over is dropped. 1 is for still pictures alone.
+    """
+
+    resolution: int = 128
+    lengths: tuple[int, ...] = (1, 17, 33)
+
+    def __post_init__(self) -> None:
+        if self.resolution < 2 * _STRIDE or self.resolution % _STRIDE:
+            raise ValueError(f"resolution is {self.resolution}; it must be a multiple of {_STRIDE}, at least 16")
+        if not self.lengths or any(length < 1 or length % _TIME_STRIDE != 1 for length in self.lengths):
+            raise ValueError(f"lengths are {self.lengths}; each must be 1 + {_TIME_STRIDE}k, such as 1, 17 or 33")
+
+    @property
+    def sizes(self) -> tuple[Size, ...]:
+        """The square, the wide and the tall one; 128 gives 128x128, 96x168 and 168x96."""
+        short, long = (_STRIDE * round(self.resolution * ratio / _STRIDE) for ratio in (3 / 4, 4 / 3))
+        return Size(self.resolution, self.resolution), Size(short, long), Size(long, short)
+
+    def nearest(self, height: int, width: int) -> Size:
+        """The size whose shape is most like that of a picture; of two alike the first."""
+        return min(self.sizes, key=lambda size: abs(log(size.height / size.width * width / height)))
+
+    def cut(self, shot: Iterable[TimedFrame], *, still: bool) -> Iterator[list[TimedFrame]]:
+        """The clips of a shot, in order; no more than the longest of them is held at a time, with its pixels made."""
+        lengths = sorted((length for length in self.lengths if (length == 1) == still), reverse=True)
+        held: list[TimedFrame] = []
+        for frame in shot:
+            _ = frame.pixels  # made now: what they are made of may be a hundred times as large
+            held.append(frame)
+            if lengths and len(held) == lengths[0]:
+                yield held
+                held = []
+        for length in lengths:
+            while len(held) >= length:
+                yield held[:length]
+                held = held[length:]
+
+
+def covering(height: int, width: int, size: Size) -> tuple[int, int]:
+    """The height and width to which a picture is scaled so that it just covers `size`."""
+    scale = max(size.height / height, size.width / width)
+    # Rounded up, since a hair less than the bucket would leave a gap; but 3 x 1/3 is 1.
+    return max(size.height, ceil(height * scale - 1e-6)), max(size.width, ceil(width * scale - 1e-6))
+
+
+def centre(pixels: Frames, size: Size) -> Frames:
+    """The middle [height,width,3] of a picture that covers `size`."""
+    y, x = (pixels.shape[0] - size.height) // 2, (pixels.shape[1] - size.width) // 2
+    return np.ascontiguousarray(pixels[y : y + size.height, x : x + size.width])

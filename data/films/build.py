@@ -1,0 +1,296 @@
+"""`reelm data build FOLDER`: a folder of videos to a data set, each file read in a process of its own kind.
+
+Comes in: a folder, a name, how the clips are to be. Goes out, under `data_dir/NAME`:
+
+    2.0.0/        the data set, as TFDS lays it out
+    build.json    how it was made: settings, what stands where in it, and every file left out with the reason
+
+The bytes of both depend on the files' names and contents and on the settings alone, not on the number of processes.
+What each file gave is kept in `data_dir/.building/NAME` until the set is whole: a build that is stopped goes on from
+there.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import re
+import shutil
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from array_record.python.array_record_data_source import ArrayRecordDataSource
+
+from reelm.data.stored_clip import StoredClip
+from reelm.errors import RequestError
+
+from . import worker, worker_pool
+from .cutting import CuttingConfig
+from .manifest import Source, sources
+
+BUILD_FILE = "build.json"
+SHARD_BYTES = 256 * 2**20  # of clips in a file of the data set, one clip at least
+_FORMAT = 2
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+_COMMAND = (sys.executable, "-m", worker.__name__)
+
+
+@dataclass(frozen=True)
+class Built:
+    """A data set on disk: its folder, and what `build.json` says."""
+
+    folder: Path
+    fields: dict[str, Any]
+
+    @property
+    def splits(self) -> dict[str, list[tuple[int, int, int, int]]]:
+        """Of each split, in order, runs of (clips, frames, height, width)."""
+        return {split: [(*run,) for run in runs] for split, runs in self.fields["splits"].items()}
+
+    @property
+    def left_out(self) -> dict[str, str]:
+        """The files that are not in it, each with the reason."""
+        return dict(self.fields["left_out"])
+
+
+def build(
+    folder: Path,
+    name: str,
+    data_dir: Path,
+    config: CuttingConfig,
+    *,
+    manifest: Path | None = None,
+    processes: int | None = None,
+    stall_seconds: float = 60.0,
+    report: Callable[[int, int], None] = lambda done, total: None,
+) -> Built:
+    """Builds the set, or goes on with it; one that is there is given back when it was made of the same files.
+
+    Args:
+        folder: read with the folders in it; see `manifest.sources`.
+        name: small letters, digits and underscores.
+        processes: files read at a time; by default one a processor.
+        stall_seconds: a file on which nothing moves for so long is given up.
+        report: called with the files done and the files there are.
+
+    Raises:
+        RequestError: no such folder, a bad name, no file of use in it, or another set of that name.
+        OSError: the clips cannot be written.
+    """
+    if not _NAME.fullmatch(name):
+        raise RequestError(
+            f"a data set cannot be named {name!r}; take small letters, digits and underscores, as my_films"
+        )
+    found = sources(folder, manifest)
+    made_of = {"config": asdict(config), "files": _fingerprint(folder, found)}
+    if (data_dir / name).exists():
+        return _same(open_built(name, data_dir), made_of)
+    staging = data_dir / ".building" / name
+    staging.mkdir(parents=True, exist_ok=True)
+    with _locked(staging):
+        results = _read_all(folder, found, config, staging, processes or os.cpu_count() or 1, stall_seconds, report)
+        good = [part for part in results if not part.fault]
+        if not good:
+            raise RequestError(f"no file in {folder} gives a clip; the first, {found[0].name!r}: {results[0].fault}")
+        splits = _split(good, config.test_share)
+        fields = {
+            "format": _FORMAT,
+            **made_of,
+            "splits": {split: _runs(parts) for split, parts in splits.items()},
+            "left_out": [[part.source.name, part.fault] for part in results if part.fault],
+        }
+        _write_set(staging, name, splits, fields)
+        os.replace(staging / "set" / name, data_dir / name)
+    shutil.rmtree(staging)
+    return open_built(name, data_dir)
+
+
+def open_built(name: str, data_dir: Path) -> Built:
+    """The set of that name; RequestError when there is none, or one of another format."""
+    path = data_dir / name / BUILD_FILE
+    if not path.is_file():
+        raise RequestError(
+            f"no data set {name!r} was built in {data_dir}; make it with reelm data build FOLDER --name {name}"
+        )
+    try:
+        fields = json.loads(path.read_text())
+        version = fields["format"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise RequestError(f"{path} is damaged ({error}); remove {path.parent} and build the set again") from error
+    if version != _FORMAT:
+        raise RequestError(f"{path} is of format {version}, this version of reelm reads format {_FORMAT}")
+    return Built(data_dir / name, fields)
+
+
+def built_names(data_dir: Path) -> tuple[str, ...]:
+    """The sets that `build` left in `data_dir`."""
+    return tuple(sorted(path.parent.name for path in data_dir.glob(f"*/{BUILD_FILE}")))
+
+
+class _Record(NamedTuple):
+    """A clip in the ArrayRecord file of its source."""
+
+    frames: int
+    height: int
+    width: int
+    size: int
+    """Bytes it takes."""
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        return self.frames, self.height, self.width
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What became of one file: the clips in the ArrayRecord file `path`, or why there are none."""
+
+    source: Source
+    path: Path
+    clips: Sequence[_Record] = ()
+    fault: str = ""
+
+
+def _fingerprint(folder: Path, found: Sequence[Source]) -> str:
+    digest = hashlib.sha256()
+    for source in found:
+        size = (folder / source.name).stat().st_size if not source.fault else -1
+        digest.update(json.dumps([source.name, source.captions, size]).encode())
+    return digest.hexdigest()
+
+
+def _same(there: Built, made_of: dict[str, Any]) -> Built:
+    if there.fields["config"] != json.loads(json.dumps(made_of["config"])):
+        raise RequestError(f"{there.folder} was built with other settings; remove it or choose another --name")
+    if there.fields["files"] != made_of["files"]:
+        raise RequestError(f"{there.folder} was built from other files; remove it or choose another --name")
+    return there
+
+
+@contextlib.contextmanager
+def _locked(staging: Path) -> Iterator[None]:
+    # The kernel lets go of it however the process ends.
+    with (staging / ".lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RequestError(f"another process builds in {staging}; wait for it") from None
+        yield
+
+
+def _read_all(
+    folder: Path,
+    found: Sequence[Source],
+    config: CuttingConfig,
+    staging: Path,
+    processes: int,
+    stall_seconds: float,
+    report: Callable[[int, int], None],
+) -> list[_Part]:
+    """What each file gives, in the order of `found`; what is known from a build before is not asked again."""
+    parts = {source: _known(folder, source, config, staging) for source in found}
+    done = sum(not isinstance(part, Path) for part in parts.values())
+    tasks = [
+        worker.task(folder / source.name, source, config, part)
+        for source, part in parts.items()
+        if isinstance(part, Path)
+    ]
+    report(done, len(found))
+    outcomes = worker_pool.run(tasks, _COMMAND, workers=processes, stall_seconds=stall_seconds)
+    with contextlib.closing(outcomes):
+        for outcome in outcomes:
+            source, path = Source(**outcome.task["source"]), Path(outcome.task["part"])
+            if outcome.answer is None:
+                # Not written down: on another day, or with more memory, the file may do.
+                parts[source] = _Part(source, path, fault=outcome.fault)
+            elif "stop" in outcome.answer:
+                raise OSError(outcome.answer["stop"])
+            else:
+                _write_json(path.with_suffix(".json"), outcome.answer)
+                parts[source] = _part(source, path, outcome.answer)
+            done += 1
+            report(done, len(found))
+    return [part for part in parts.values() if isinstance(part, _Part)]
+
+
+def _known(folder: Path, source: Source, config: CuttingConfig, staging: Path) -> "_Part | Path":
+    """What the file gave in a build before; else the path for what it will give."""
+    if source.fault:
+        return _Part(source, staging, fault=source.fault)
+    status = (folder / source.name).stat()
+    identity = json.dumps([asdict(source), status.st_size, status.st_mtime_ns, asdict(config)], sort_keys=True)
+    path = staging / f"{hashlib.sha256(identity.encode()).hexdigest()[:32]}.array_record"
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        return _part(source, path, json.loads(path.with_suffix(".json").read_text()))
+    return path
+
+
+def _part(source: Source, path: Path, answer: dict[str, Any]) -> _Part:
+    if "fault" in answer:
+        return _Part(source, path, fault=answer["fault"])
+    return _Part(source, path, [_Record(*clip) for clip in answer["clips"]])
+
+
+def _split(good: Sequence[_Part], test_share: float) -> dict[str, list[_Part]]:
+    """The parts of each split; with two files or more, and a share above 0, one at least is for the test."""
+    test = [part for part in good if part.source.share() < test_share]
+    if test_share and not test and len(good) > 1:
+        test = [min(good, key=lambda part: part.source.share())]
+    if len(test) == len(good):
+        test = test[1:]
+    train = [part for part in good if part not in test]
+    return {"train": train, **({"test": test} if test else {})}
+
+
+def _runs(parts: Sequence[_Part]) -> list[tuple[int, int, int, int]]:
+    """(clips, frames, height, width) of each bucket, in the order in which they stand in a split."""
+    counts = Counter(clip.shape for part in parts for clip in part.clips)
+    return [(counts[shape], *shape) for shape in sorted(counts)]
+
+
+def _write_set(staging: Path, name: str, splits: dict[str, list[_Part]], fields: dict[str, Any]) -> None:
+    from . import tfds as folder_tfds  # TFDS takes a second to import: only those who build or read pay it
+
+    shutil.rmtree(staging / "set", ignore_errors=True)  # of a build that was stopped just here
+    shards = {split: [_read(shard) for shard in _shards(parts)] for split, parts in splits.items()}
+    folder_tfds.write(name, staging / "set", shards)
+    _write_json(staging / "set" / name / BUILD_FILE, fields)
+
+
+def _shards(parts: Sequence[_Part]) -> Iterator[list[tuple[Path, int]]]:
+    """The files of a split: for each the clips in it, as their part and their place there.
+
+    They stand bucket by bucket, in each by the names of their sources and by time.
+    """
+    shard: list[tuple[Path, int]] = []
+    room = SHARD_BYTES
+    for _, *shape in _runs(parts):
+        for part in parts:
+            for place, clip in enumerate(part.clips):
+                if clip.shape != tuple(shape):
+                    continue
+                if shard and clip.size > room:
+                    yield shard
+                    shard, room = [], SHARD_BYTES
+                shard.append((part.path, place))
+                room -= clip.size
+    if shard:
+        yield shard
+
+
+def _read(shard: Sequence[tuple[Path, int]]) -> Iterator[StoredClip]:
+    for path, clips in groupby(shard, key=lambda clip: clip[0]):
+        records = ArrayRecordDataSource(str(path))
+        yield from (StoredClip.unpack(records[place]) for _, place in clips)
+
+
+def _write_json(path: Path, value: Any) -> None:
+    temporary = path.with_name(path.name + ".partial")
+    temporary.write_text(json.dumps(value, indent=1) + "\n")
+    os.replace(temporary, path)

@@ -1,0 +1,139 @@
+"""One file of a folder to the clips of a data set.
+
+Comes in: a video, an animation or a picture, and how the set is to be. Goes out: its clips: cut where the camera
+changes, at an even frame rate, scaled and cropped into buckets, with the sound that belongs to them. A file streams
+through; what is held is one clip and the sound. Knows nothing of other files, processes and TFDS.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+
+from reelm.data.stored_clip import StoredClip, encode
+from reelm.errors import RequestError
+from reelm.media.limits import MAX_FPS, MIN_FPS
+from reelm.media.pixels import Fit
+from reelm.media.read import stream_sound, stream_video
+from reelm.media.sound import samples_beside
+from reelm.media.timing import TimedFrame, on_clock
+
+from .buckets import Buckets, Size, centre, covering
+from .manifest import Source
+from .shots import DEFAULT_THRESHOLD, shots
+
+_MAX_SOUND = 6 * 3600  # seconds of a file's sound that are held
+
+
+@dataclass(frozen=True, kw_only=True)
+class CuttingConfig:
+    """How files become clips; `reelm data build` overrides any field by its name.
+
+    Attributes:
+        buckets: sizes and lengths of clips.
+        fps: frames a second of every clip; frame j shows what is seen at j / fps.
+        sample_rate: of the sound in Hz, one channel.
+        shot_threshold: how unlike two frames are where a shot ends, in percent; see `shots.py`.
+        test_share: share of the files, chosen by their names, whose clips go to the split "test".
+    """
+
+    buckets: Buckets = field(default_factory=Buckets)
+    fps: float = 8.0
+    sample_rate: int = 16_000
+    shot_threshold: float = DEFAULT_THRESHOLD
+    test_share: float = 0.05
+
+    def __post_init__(self) -> None:
+        if not MIN_FPS <= self.fps <= MAX_FPS:
+            raise ValueError(f"fps is {self.fps}; it must lie between {MIN_FPS} and {MAX_FPS:.0f}")
+        if not 1000 <= self.sample_rate <= 192_000:
+            raise ValueError(f"sample_rate is {self.sample_rate}; it must lie between 1000 and 192000 Hz")
+        if not 0 < self.shot_threshold <= 100:
+            raise ValueError(f"shot_threshold is {self.shot_threshold}; it must be a percentage above 0, up to 100")
+        if not 0 <= self.test_share < 1:
+            raise ValueError(f"test_share is {self.test_share}; it must be at least 0 and below 1")
+
+
+def clips_of(path: Path, source: Source, config: CuttingConfig, beat: Callable[[], None]) -> Iterator[StoredClip]:
+    """The clips of one file, in order; none where no shot is long enough.
+
+    `beat` is called whenever a frame or a piece of sound has been read. Raises RequestError when the file cannot be
+    read to its end: a damaged one is of no use up to where the damage shows.
+    """
+    scale = _Scale(config.buckets, repr(source.name))
+    frames = _watched(stream_video(path, fit=scale.fit, name=source.name), beat)
+    first, second = next(frames, None), next(frames, None)
+    if first is None:
+        raise RequestError(f"{source.name!r} holds no frames")
+    size, still = scale.size, second is None
+    sound = _sound(path, source, first.start, config.sample_rate, beat)
+    begun = [first] if second is None else [first, second]
+    for number, shot in enumerate(shots(chain(begun, frames), config.shot_threshold)):
+        for clip in config.buckets.cut(shot if still else on_clock(shot, config.fps), still=still):
+            start = clip[0].start - first.start
+            audio = _part(sound, start, len(clip), config)
+            yield StoredClip(
+                video=encode(np.stack([centre(frame.pixels, size) for frame in clip]), config.fps),
+                audio=audio.tobytes(),
+                sample_rate=config.sample_rate if len(audio) else 0,
+                captions=source.captions,
+                fps=config.fps,
+                frames=len(clip),
+                height=size.height,
+                width=size.width,
+                source=source.name,
+                start=round(start, 6),
+                shot=number,
+            )
+
+
+class _Scale:
+    """Chooses the bucket of a file by its first frame and scales all frames to it."""
+
+    def __init__(self, buckets: Buckets, name: str) -> None:
+        self._buckets, self._name = buckets, name
+        self._seen: tuple[int, int] | None = None
+        self.size: Size = buckets.sizes[0]
+
+    @property
+    def fit(self) -> Fit:
+        def fit(height: int, width: int) -> tuple[int, int]:
+            if self._seen is None:
+                self._seen, self.size = (height, width), self._buckets.nearest(height, width)
+            elif self._seen != (height, width):
+                before = f"{self._seen[1]}x{self._seen[0]}"
+                raise RequestError(f"{self._name} changes its size from {before} to {width}x{height}")
+            return covering(height, width, self.size)
+
+        return fit
+
+
+def _watched(frames: Iterator[TimedFrame], beat: Callable[[], None]) -> Iterator[TimedFrame]:
+    for frame in frames:
+        beat()
+        yield frame
+
+
+def _sound(path: Path, source: Source, start: float, sample_rate: int, beat: Callable[[], None]) -> np.ndarray:
+    """int16 [S] from the first frame on; empty when there is none, or nothing but digital silence."""
+    kept, room = [], _MAX_SOUND * sample_rate
+    for piece in stream_sound(path, start=start, sample_rate=sample_rate, name=source.name):
+        kept.append(np.round(np.clip(piece[:room, 0], -1, 1) * 32767).astype("<i2"))
+        room -= len(kept[-1])
+        beat()
+        if not room:
+            break
+    sound = np.concatenate(kept) if kept else np.zeros(0, "<i2")
+    return sound if sound.any() else sound[:0]
+
+
+def _part(sound: np.ndarray, start: float, frames: int, config: CuttingConfig) -> np.ndarray:
+    """What sounds during a clip, continued by silence where the sound ends before the picture."""
+    if not len(sound):
+        return sound
+    samples = samples_beside(frames, config.fps, config.sample_rate)
+    begin = round(start * config.sample_rate)
+    part = sound[begin : begin + samples]
+    return np.concatenate([part, np.zeros(samples - len(part), sound.dtype)])

@@ -1,0 +1,73 @@
+"""A folder's clips as a TFDS data set, which any reader of TFDS opens without this package and without TensorFlow.
+
+Comes in: clips, shard by shard of each split, in the order in which they are to stand. Goes out: ArrayRecord files with
+random access. Knows nothing of where the clips come from.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow_datasets as tfds
+
+from reelm.data.sharded_tfds import Shard, ShardedBuilder, prepare
+from reelm.data.stored_clip import StoredClip
+
+_VERSION = "2.0.0"
+
+_DESCRIPTION = """ Clips cut from a folder of videos by reelm: one shot each, at an even frame rate, in a few sizes and
+lengths that stand one after another. "video" is an mp4 (H.264, 4:4:4) as bytes, for PyAV, imageio or FFmpeg; "audio" is
+16-bit sound of one channel that lasts as long, empty where the source has none. "source", "start" (seconds) and "shot"
+say where a clip comes from; all clips of one source are in one split.
+"""
+
+
+class FolderClips(ShardedBuilder, skip_registration=True):
+    """The builder. Written once; readers need nothing but the folder that it leaves."""
+
+    VERSION = tfds.core.Version(_VERSION)
+    RELEASE_NOTES = {_VERSION: "Several captions of a clip."}
+
+    def __init__(self, name: str, data_dir: Path, splits: Mapping[str, Sequence[Iterable[StoredClip]]]) -> None:
+        self.name = name  # pyright: ignore[reportAttributeAccessIssue]  (what TFDS's own AdhocBuilder does)
+        self._splits = splits
+        super().__init__(data_dir=str(data_dir), file_format="array_record")
+
+    def _info(self) -> tfds.core.DatasetInfo:
+        features = tfds.features.FeaturesDict(
+            {
+                "video": tfds.features.Tensor(shape=(), dtype=np.object_),
+                "audio": tfds.features.Tensor(shape=(None,), dtype=np.int16, encoding="zlib"),
+                "sample_rate": tfds.features.Scalar(np.int32),
+                "captions": tfds.features.Sequence(tfds.features.Text()),
+                "fps": tfds.features.Scalar(np.float32),
+                "frames": tfds.features.Scalar(np.int32),
+                "height": tfds.features.Scalar(np.int32),
+                "width": tfds.features.Scalar(np.int32),
+                "source": tfds.features.Text(),
+                "start": tfds.features.Scalar(np.float64),
+                "shot": tfds.features.Scalar(np.int32),
+            }
+        )
+        # Shuffling is the reader's task: kept in order, clips of one shape stand together.
+        return tfds.core.DatasetInfo(builder=self, description=_DESCRIPTION, features=features, disable_shuffling=True)
+
+    def shards(self) -> dict[str, list[Shard]]:
+        return {split: [partial(_examples, clips) for clips in shards] for split, shards in self._splits.items()}
+
+
+def _examples(clips: Iterable[StoredClip]) -> Iterable[dict[str, Any]]:
+    return (clip.features() for clip in clips)
+
+
+def write(name: str, data_dir: Path, splits: Mapping[str, Sequence[Iterable[StoredClip]]]) -> None:
+    """Writes `data_dir/name/2.0.0`, of each split its shards, none empty; it appears by one rename when it is whole."""
+    prepare(FolderClips(name, data_dir, splits))
+
+
+def records(name: str, data_dir: Path, split: str) -> Sequence[dict[str, Any]]:
+    """Random access to the records of a split that `write` wrote."""
+    builder = tfds.builder_from_directory(str(data_dir / name / _VERSION))
+    return builder.as_data_source(split)  # pyright: ignore[reportCallIssue]  (a decorator of TFDS hides the parameters)

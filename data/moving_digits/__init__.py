@@ -1,0 +1,1 @@
+"""Moving handwritten digits that speak: drawn clips with exact captions."""

@@ -1,0 +1,1 @@
+"""Token sets: clips as codes, written once and read by training."""

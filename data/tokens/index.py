@@ -1,0 +1,113 @@
+"""The index of a token set: what made it and which shapes stand where."""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from array_record.python.array_record_data_source import ArrayRecordDataSource
+
+from reelm.errors import RequestError
+
+INDEX_FILE = "index.json"
+_FORMAT = 5
+
+
+class SoundIndex(NamedTuple):
+    """What made the codes of sound; `frames` are the audio frames beside the first latent frame, and each later one."""
+
+    tokenizer_hash: str
+    levels: int
+    bits: int
+    frames: tuple[int, int]
+
+
+class TokenRun(NamedTuple):
+    """So many samples after one another whose clips have one shape: frames, and height and width in pixels."""
+
+    samples: int
+    frames: int
+    height: int
+    width: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenIndex:
+    """What `index.json` holds: `runs` are the samples by shape, in order; each shard holds the next `shard_size`.
+
+    time_stride is the number of frames that a latent frame after the first stands for. `sound` is None in a set without
+    codes of sound.
+    """
+
+    tokenizer_hash: str
+    fps: float
+    time_stride: int
+    runs: tuple[TokenRun, ...]
+    shard_size: int
+    source: Mapping[str, Any]
+    sound: SoundIndex | None = None
+    complete: bool = False
+
+    @property
+    def num_samples(self) -> int:
+        return sum(run.samples for run in self.runs)
+
+    @property
+    def usual(self) -> TokenRun:
+        """The longest run: its shape stands for the set where one has to."""
+        return max(self.runs)
+
+    def shards(self) -> list[tuple[str, int, int]]:
+        """(file, its first sample, the first beyond it) of each shard."""
+        starts = range(0, self.num_samples, self.shard_size)
+        ends = [min(start + self.shard_size, self.num_samples) for start in starts]
+        return [(f"tokens-{k:05d}.array_record", *span) for k, span in enumerate(zip(starts, ends, strict=True))]
+
+
+def samples_in(path: Path) -> int:
+    """How many samples a shard holds; 0 when it is missing or damaged."""
+    try:
+        return len(ArrayRecordDataSource(str(path))) if path.is_file() else 0
+    except (RuntimeError, ValueError):
+        return 0
+
+
+def missing_shards(directory: Path, index: TokenIndex) -> list[str]:
+    return [file for file, start, stop in index.shards() if samples_in(directory / file) != stop - start]
+
+
+def write_index(directory: Path, index: TokenIndex) -> None:
+    temporary = directory / f"{INDEX_FILE}.{os.getpid()}.tmp"
+    temporary.write_text(json.dumps({"format": _FORMAT, **asdict(index)}, indent=2) + "\n")
+    os.replace(temporary, directory / INDEX_FILE)
+
+
+def read_index(directory: Path) -> TokenIndex:
+    path = directory / INDEX_FILE
+    if not path.is_file():
+        raise RequestError(f"{directory} holds no token set (no {INDEX_FILE}); make one with reelm data tokenize")
+    try:
+        fields = json.loads(path.read_text())
+        if fields.pop("format") != _FORMAT:
+            raise RequestError(f"{path} is of another format than {_FORMAT}; tokenize the clips again")
+        runs = tuple(TokenRun(*(int(number) for number in run)) for run in fields.pop("runs"))
+        made = fields.pop("sound")
+        sound = made and SoundIndex(made[0], made[1], made[2], tuple(made[3]))
+        return TokenIndex(runs=runs, sound=sound, **fields)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        if isinstance(error, RequestError):
+            raise
+        raise RequestError(f"{path} is damaged ({error}); tokenize the clips again") from error
+
+
+def check_same(directory: Path, there: TokenIndex, wanted: TokenIndex) -> None:
+    """RequestError unless `there` is the begun or smaller form of `wanted`."""
+    for field in ("tokenizer_hash", "fps", "time_stride", "source", "sound", "shard_size"):
+        old, new = getattr(there, field), getattr(wanted, field)
+        if old != new:
+            raise RequestError(f"{directory} holds tokens with {field} {old}, not {new}; name a new folder")
+    for old, new in zip(there.runs, wanted.runs, strict=False):
+        if old[1:] != new[1:]:
+            raise RequestError(f"{directory} holds tokens of clips of {old[1:]}, not {new[1:]}; name a new folder")

@@ -1,0 +1,146 @@
+"""What a training run sees when: token sets mixed by weight, batches of one shape, stage after stage.
+
+Comes in: token sets, stages of buckets, a transform. Goes out: a Grain dataset whose element i is batch i, a function
+of the seed and i alone. Knows nothing of models and of what a transform makes of a sample.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import grain
+
+from reelm.data import pipeline
+from reelm.errors import RequestError
+from reelm.lm.specials import Task
+
+from .read import TokenSource
+from .sample import TokenSample
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bucket:
+    """Clips of one length: `frames` latent frames, `batch_size` of them a step, for one task (see `samples.py`).
+
+    Each shape of it compiles once. `drop_text` is the share that loses its words; None takes that of the run.
+    """
+
+    frames: int
+    batch_size: int
+    task: Task = "begins"
+    drop_text: float | None = None
+
+    @property
+    def least(self) -> int:
+        """Latent frames that a clip must have: a later window of one begins after its first."""
+        return self.frames + (self.task == "continues")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """A stretch of the run: `steps` steps (None: to the end), taken from `buckets` in the ratio of `weights`.
+
+    `token_weights` are the shares of the token sets in the batches of every bucket; None takes them by their samples.
+    """
+
+    steps: int | None = None
+    buckets: tuple[Bucket, ...] = (Bucket(frames=5, batch_size=16),)
+    weights: tuple[float, ...] = (1.0,)
+    token_weights: tuple[float, ...] | None = None
+
+
+def mixture(
+    stages: Sequence[Stage],
+    sources: Sequence[TokenSource],
+    transform: Callable[[TokenSource, Bucket], grain.transforms.RandomMap],
+    *,
+    seed: int,
+    process: int = 0,
+    processes: int = 1,
+) -> grain.MapDataset:
+    """The batches of a run, each of samples of one set and one shape; see `pipeline.batches` for what is random.
+
+    Args:
+        stages: in their order; a bucket takes the clips that are as long or longer.
+        sources: the token sets.
+        transform: makes an example of a sample, for a set and a bucket.
+        process, processes: whose share of each batch it is; see `pipeline.batches`.
+
+    Raises:
+        RequestError: a bucket longer than all clips, or weights that are not one a set.
+    """
+    shapes = [list(_shapes(source)) for source in sources]
+
+    def batches(number: int, bucket: Bucket, weights: Sequence[float] | None) -> grain.MapDataset:
+        parts, shares = [], []
+        for which, (source, each) in enumerate(zip(sources, shapes, strict=True)):
+            long = [shape for shape in each if shape.frames >= bucket.least]
+            there = sum(shape.samples for shape in long)
+            for shape in long:
+                part = pipeline.batches(
+                    _Range(source, shape.first, shape.samples),
+                    batch_size=bucket.batch_size,
+                    # A seed of its own for each: none repeats another's order.
+                    seed=seed + number + 100_000 * len(parts),
+                    transform=transform(source, bucket),
+                    process=process,
+                    processes=processes,
+                )
+                parts.append(part)
+                shares.append(shape.samples if weights is None else weights[which] * shape.samples / there)
+        if not parts:
+            longest = max(shape.frames for each in shapes for shape in each)
+            raise RequestError(
+                f"a bucket needs clips of {bucket.least} latent frames; the longest in the tokens have {longest}"
+            )
+        return _mixed(parts, shares)
+
+    ordered = []
+    for n, stage in enumerate(stages):
+        weights = stage.token_weights
+        if weights is not None and (len(weights) != len(sources) or min(weights) < 0 or not any(weights)):
+            raise RequestError(
+                f"token_weights of stage {n} are {list(weights)}; it takes one of 0 or more for each of "
+                f"{len(sources)} token sets"
+            )
+        buckets = [batches(1000 * n + i, bucket, weights) for i, bucket in enumerate(stage.buckets)]
+        ordered.append((stage.steps, _mixed(buckets, stage.weights)))
+    return pipeline.stages(ordered)
+
+
+class _Shape(NamedTuple):
+    """A run of samples: where it begins, how many there are, their latent frames."""
+
+    first: int
+    samples: int
+    frames: int
+
+
+def _shapes(source: TokenSource) -> Iterator[_Shape]:
+    first = 0
+    for run in source.index.runs:
+        if run.samples:
+            yield _Shape(first, run.samples, source[first]["video"].shape[0])
+        first += run.samples
+
+
+@dataclass(frozen=True, eq=False)
+class _Range:
+    """Some samples after one another, as a source of their own."""
+
+    source: TokenSource
+    first: int
+    samples: int
+
+    def __len__(self) -> int:
+        return self.samples
+
+    def __getitem__(self, index: int) -> TokenSample:
+        return self.source[self.first + index]
+
+
+def _mixed(datasets: Sequence[grain.MapDataset], weights: Sequence[float]) -> grain.MapDataset:
+    if len(datasets) == len(weights):
+        kept = [(dataset, weight) for dataset, weight in zip(datasets, weights, strict=True) if weight]
+        datasets, weights = [dataset for dataset, _ in kept], [weight for _, weight in kept]
+    return datasets[0] if len(datasets) == len(weights) == 1 else pipeline.mix(datasets, weights)

@@ -1,0 +1,126 @@
+"""Token sets: clips as the codes of a video tokenizer, beside their captions, stored for the training of the LM.
+
+Comes in: codes int32[t, h, w] with captions. Goes out: a folder of ArrayRecord shards with an `index.json` that says
+which tokenizer made the codes, from which clips, and which shapes stand where; then random access to its samples. Knows
+nothing of pixels, tokenizer networks or batches, and needs no TFDS.
+
+A record is one line of JSON ({"captions", "shape", "still_frames", "sound"}), a newline, and the codes as little-endian
+int32: those of the clip, those of its stills, those of its sound.
+Which samples a shard holds is settled beforehand, and a shard appears under its name only when whole: so any number of
+processes write side by side, and processes killed at any moment leave a folder that the next ones complete.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from array_record.python.array_record_data_source import ArrayRecordDataSource
+
+from reelm.errors import RequestError
+from reelm.storage.remote import fetched
+from reelm.tokenizer.codes import MAX_BITS, CodeSpec, check_ids
+
+from .index import TokenIndex, missing_shards, read_index
+from .sample import TokenSample, unpack
+
+# Which of a clip's captions are read: all of them, or the first.
+Captions = Literal["all", "first"]
+
+
+class TokenSource:
+    """Samples by index from 0; IndexError beyond the end. `index` says where they come from.
+
+    captions: which of a clip's captions its sample has.
+
+    RequestError when a sample is read that holds a code of pictures beyond `bits` bits, or of sound beyond the index's.
+    """
+
+    def __init__(
+        self, index: TokenIndex, records: ArrayRecordDataSource, bits: int = MAX_BITS, captions: Captions = "all"
+    ) -> None:
+        self.index = index
+        self._records, self._captions = records, captions
+        self._code = CodeSpec(bits=bits)
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def __getitem__(self, index: int) -> TokenSample:
+        if not 0 <= index < len(self):
+            raise IndexError(f"sample {index} of {len(self)}")
+        sample = unpack(self._records[int(index)])
+        check_ids(sample["video"], self._code)
+        check_ids(sample["stills"], self._code)
+        if self.index.sound is not None:
+            check_ids(sample["sound"], CodeSpec(bits=self.index.sound.bits))
+        return sample if self._captions == "all" else {**sample, "captions": sample["captions"][:1]}
+
+
+def open_tokens(
+    directory: Path, tokenizer_hash: str | None = None, bits: int = MAX_BITS, captions: Captions = "all"
+) -> TokenSource:
+    """Opens a token set for what reads codes of so many bits, see `TokenSource`.
+
+    RequestError when the folder holds none, it was never finished, a shard is missing, or (with `tokenizer_hash`)
+    another tokenizer made it: codes mean nothing to any tokenizer but their own.
+    """
+    directory = fetched(directory)
+    index = read_index(directory)
+    if tokenizer_hash is not None and index.tokenizer_hash != tokenizer_hash:
+        raise RequestError(
+            f"the tokens in {directory} were made by tokenizer {index.tokenizer_hash[:12]}, "
+            f"not {tokenizer_hash[:12]}; tokenize the clips again"
+        )
+    missing = missing_shards(directory, index)
+    if not index.complete:
+        raise RequestError(
+            f"the token set in {directory} was cut short, {len(missing)} of its {len(index.shards())} shards are "
+            "missing; run the same command again"
+        )
+    if not index.num_samples:
+        raise RequestError(f"the token set in {directory} is empty; tokenize some clips into it")
+    if missing:
+        raise RequestError(
+            f"{directory / missing[0]} is missing or damaged; run reelm data tokenize as before to mend it"
+        )
+    records = ArrayRecordDataSource([str(directory / file) for file, _, _ in index.shards()])
+    return TokenSource(index, records, bits, captions)
+
+
+def open_all(
+    folders: Sequence[Path], bits: int, tokenizer_hash: str | None = None, captions: Captions = "all"
+) -> list[TokenSource]:
+    """The token sets, for a net of so many bits. RequestError unless one tokenizer, with that hash if any, made all."""
+    if not folders:
+        raise RequestError("there are no tokens to train on; name folders that reelm data tokenize wrote")
+    first = open_tokens(folders[0], tokenizer_hash, bits, captions)
+    return [first, *(open_tokens(folder, first.index.tokenizer_hash, bits, captions) for folder in folders[1:])]
+
+
+def check_sound(
+    sources: Sequence[TokenSource],
+    *,
+    levels: int,
+    bits: int,
+    frames: tuple[int, int],
+    audio_hash: str | None = None,
+) -> None:
+    """RequestError unless a model with sound gets codes of its sound, all by one tokenizer, with that hash if any.
+
+    levels, bits, frames: of the model, see `SoundIndex`; one of 0 levels takes any tokens.
+    """
+    if not levels:
+        return
+    wanted = (levels, bits, frames)
+    for source in sources:
+        made = source.index.sound
+        if made is None:
+            raise RequestError("the model has sound and the tokens have none; tokenize with --audio-tokenizer")
+        if (there := (made.levels, made.bits, made.frames)) != wanted:
+            raise RequestError(f"the tokens' levels, bits and frames of sound are {there}, the model wants {wanted}")
+        first = audio_hash or (sources[0].index.sound or made).tokenizer_hash
+        if made.tokenizer_hash != first:
+            raise RequestError(
+                f"the tokens' sound was made by audio tokenizer {made.tokenizer_hash[:12]}, not {first[:12]}; "
+                "tokenize the clips again"
+            )

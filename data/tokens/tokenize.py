@@ -1,0 +1,140 @@
+"""`reelm data tokenize`: clips of a data set through a trained tokenizer, once, into a set that the LM trains on."""
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import accumulate
+from pathlib import Path
+
+import numpy as np
+
+from reelm.data.catalog import open_clips
+from reelm.data.clips import CaptionedClip
+from reelm.lm.layout import audio_frames
+from reelm.media.sound import resample, with_channels
+from reelm.tokenizer.audio.tokenizer import AudioTokenizer
+from reelm.tokenizer.video.tokenizer import VideoTokenizer
+
+from .index import SoundIndex, TokenIndex, TokenRun
+from .sample import TokenSample
+from .write import write_tokens
+
+_BATCH = 32
+_STILLS = 4  # frames of each clip that are tokenized alone, too
+
+
+def tokenize(
+    name: str,
+    tokenizer: VideoTokenizer,
+    output: Path,
+    *,
+    audio_tokenizer: AudioTokenizer | None = None,
+    split: str = "train",
+    num_clips: int | None = None,
+    num_frames: int | None = None,
+    process: int = 0,
+    processes: int = 1,
+    note: Callable[[int, int], None] = lambda done, total: None,
+) -> TokenIndex:
+    """Encodes the first `num_clips` clips of a split (None: all); started again, it goes on where it stopped.
+
+    Of each clip some frames are encoded alone as well: what a language model is given when it is asked for a clip that
+    shows a picture at a certain time.
+
+    Args:
+        name: of the data set, or the folder of one that was built.
+        output: folder for the token set.
+        audio_tokenizer: encodes the sound of clips that have some; None leaves sound out.
+        num_frames: of each clip; None for its own length, 33 of moving_digits.
+        process, processes: this one of so many that share the work; see `write_tokens`.
+        note: called with the shards that are there and those there will be.
+
+    Raises:
+        RequestError: no such data set, sound that does not go with the frames' rate, or `output` holds
+            something else.
+    """
+    clips = open_clips(name, split, num_frames=num_frames, num_clips=num_clips)
+    fps, stride = clips[0]["fps"], tokenizer.config.time_stride
+    sound = None
+    if audio_tokenizer is not None:
+        beside = (audio_tokenizer.config.frames_beside(1, fps), audio_tokenizer.config.frames_beside(stride, fps))
+        sound = SoundIndex(audio_tokenizer.hash, audio_tokenizer.config.levels, audio_tokenizer.config.bits, beside)
+    ends = list(accumulate(run.clips for run in clips.shapes))
+
+    def samples_of(start: int, stop: int) -> Iterator[TokenSample]:
+        # A batch holds one shape and its cut depends on the shard alone, so that shards are the same bytes whatever
+        # process makes them.
+        for first, last in _batches(start, stop, ends):
+            batch = [clips[i] for i in range(first, last)]
+            # A short batch is filled up, so that it does not compile another program.
+            videos = np.stack([clip["video"] for clip in batch] + [batch[-1]["video"]] * (_BATCH - len(batch)))
+            frames = np.stack([_still_frames(first + i, videos.shape[1]) for i in range(_BATCH)])
+            chosen = np.take_along_axis(videos, frames[..., None, None, None], axis=1)
+            codes, stills = tokenizer.encode(videos), tokenizer.encode(chosen.reshape(-1, 1, *videos.shape[2:]))
+            stills = stills.reshape(*frames.shape, *codes.shape[2:])
+            tracks = (
+                _sounds(audio_tokenizer, batch, sound.frames, codes.shape[1])
+                if audio_tokenizer and sound
+                else _no_sounds(batch)
+            )
+            for i, clip in enumerate(batch):
+                yield {
+                    "video": codes[i],
+                    "captions": clip["captions"],
+                    "stills": stills[i],
+                    "still_frames": frames[i],
+                    "sound": tracks[i],
+                }
+
+    return write_tokens(
+        output,
+        samples_of,
+        runs=[TokenRun(*run) for run in clips.shapes],
+        tokenizer_hash=tokenizer.hash,
+        fps=fps,
+        time_stride=stride,
+        source=clips.description,
+        sound=sound,
+        process=process,
+        processes=processes,
+        note=note,
+    )
+
+
+def _no_sounds(batch: Sequence[CaptionedClip]) -> list[np.ndarray]:
+    return [np.zeros((0, 0), np.int32)] * len(batch)
+
+
+def _sounds(
+    tokenizer: AudioTokenizer, batch: Sequence[CaptionedClip], beside: tuple[int, int], latent_frames: int
+) -> list[np.ndarray]:
+    """Codes int32 [F, L] of the sound beside all latent frames of each clip, F = 0 for a clip without a track."""
+    codes = [np.zeros((0, tokenizer.config.levels), np.int32)] * len(batch)
+    heard = [i for i, clip in enumerate(batch) if len(clip.get("audio", ()))]
+    if not heard:
+        return codes
+    wanted = audio_frames(beside, latent_frames) * tokenizer.config.hop
+    # A short batch is filled up with silence, so that it does not compile another program.
+    tracks = np.zeros((_BATCH, wanted, tokenizer.config.channels), np.float32)
+    for i in heard:
+        clip = batch[i]
+        assert "audio" in clip and "sample_rate" in clip
+        sound = with_channels(clip["audio"][None], tokenizer.config.channels)
+        sound = resample(sound, clip["sample_rate"], tokenizer.config.sample_rate)[0, :wanted]
+        tracks[i, : len(sound)] = sound
+    ids = tokenizer.encode(tracks, tokenizer.config.sample_rate)
+    for i in heard:
+        codes[i] = ids[i]
+    return codes
+
+
+def _batches(start: int, stop: int, ends: list[int]) -> Iterator[tuple[int, int]]:
+    """(first, last + 1) of each batch between `start` and `stop`; none crosses one of `ends`."""
+    while start < stop:
+        end = min(start + _BATCH, stop, next(end for end in ends if end > start))
+        yield start, end
+        start = end
+
+
+def _still_frames(clip: int, num_frames: int) -> np.ndarray:
+    """Numbers int of the frames of clip `clip` to be tokenized alone: its last and middle one, and some drawn ones."""
+    drawn = np.random.default_rng([1, clip]).integers(0, num_frames, _STILLS - 2)
+    return np.array([num_frames - 1, (num_frames - 1) // 2, *drawn])

@@ -1,0 +1,111 @@
+"""Write a token set: shards that are whole or not there, then the index."""
+
+import json
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from array_record.python.array_record_module import ArrayRecordWriter
+
+from reelm.errors import RequestError
+
+from .index import (
+    INDEX_FILE,
+    SoundIndex,
+    TokenIndex,
+    TokenRun,
+    check_same,
+    missing_shards,
+    read_index,
+    samples_in,
+    write_index,
+)
+from .sample import TokenSample, pack
+
+# Neighbouring records are compressed together in groups; groups of one keep random access cheap.
+_WRITER_OPTIONS = "group_size:1,zstd:3"
+
+
+def write_tokens(
+    directory: Path,
+    samples_of: Callable[[int, int], Iterable[TokenSample]],
+    *,
+    runs: Sequence[TokenRun],
+    tokenizer_hash: str,
+    fps: float,
+    time_stride: int,
+    shard_size: int = 4096,
+    source: Mapping[str, Any] | None = None,
+    sound: SoundIndex | None = None,
+    process: int = 0,
+    processes: int = 1,
+    note: Callable[[int, int], None] = lambda done, total: None,
+) -> TokenIndex:
+    """Writes a token set, or completes one that was cut short; an interruption costs each process at most one shard.
+
+    Args:
+        directory: made if missing; the same for all processes.
+        samples_of: `(start, stop)` gives the samples from start to stop - 1; asked for one missing shard at a time.
+        runs: how many samples of which shapes there are; a complete set grows when there are more.
+        tokenizer_hash, fps, time_stride, source, sound: what was tokenized by what; `source` holds JSON values.
+        process, processes: this one of so many, each started with the same arguments. Process p writes shards p,
+            p + processes and so on; a set begun by some number of processes may be completed by another.
+        note: called with the shards that are there and those there will be.
+
+    Returns:
+        The index; it is `complete` once no process has a shard left to write.
+
+    Raises:
+        RequestError: the folder holds tokens of another tokenizer, rate or source, or other files.
+    """
+    if shard_size < 1:
+        raise ValueError(f"shard_size must be at least 1, not {shard_size}")
+    if not 0 <= process < processes:
+        raise RequestError(f"process is {process} of {processes}; processes count from 0")
+    index = TokenIndex(
+        tokenizer_hash=tokenizer_hash,
+        fps=fps,
+        time_stride=time_stride,
+        runs=tuple(TokenRun(*run) for run in runs),
+        shard_size=shard_size,
+        source=json.loads(json.dumps(dict(source or {}))),  # as it will be read back: tuples become lists
+        sound=sound,
+    )
+    if directory.exists() and not directory.is_dir():
+        raise RequestError(f"{directory} is a file; name a folder for the tokens")
+    directory.mkdir(parents=True, exist_ok=True)
+    if (directory / INDEX_FILE).exists():
+        there = read_index(directory)
+        check_same(directory, there, index)
+        if there.complete and there.num_samples >= index.num_samples and missing_shards(directory, there) == []:
+            return there
+    elif any(not entry.name.endswith(".tmp") for entry in directory.iterdir()):
+        raise RequestError(f"{directory} is not empty and no token set; name a new folder")
+    write_index(directory, index)
+
+    shards = index.shards()
+    for file, start, stop in shards[process::processes]:
+        if samples_in(directory / file) != stop - start:
+            _write_shard(directory / file, samples_of(start, stop), stop - start)
+            note(len(shards) - len(missing_shards(directory, index)), len(shards))
+    # Whoever comes last sees that all are there; two that both do write the same.
+    if not missing_shards(directory, index):
+        for left in directory.glob("tokens-*.tmp"):
+            left.unlink(missing_ok=True)  # of a process that was killed
+        write_index(directory, index := replace(index, complete=True))
+    return index
+
+
+def _write_shard(path: Path, samples: Iterable[TokenSample], count: int) -> None:
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    writer = ArrayRecordWriter(str(temporary), _WRITER_OPTIONS)
+    written = 0
+    for sample in samples:
+        writer.write(pack(sample))
+        written += 1
+    writer.close()
+    if written != count:
+        raise ValueError(f"{path.name} wants {count} samples and was given {written}")
+    os.replace(temporary, path)

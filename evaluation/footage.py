@@ -1,0 +1,83 @@
+"""Clips of one size out of a folder of video files, to measure with.
+
+Comes in: a folder with videos, animations and pictures, in folders or not. Goes out: for each file its name and clips
+uint8 `[N, T, S, S, 3]`: the short side brought to S, the middle cut out, spread over the whole of it. What is held of a
+film is its clips, and one frame at its own size. Knows nothing of data sets.
+"""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from reelm.errors import RequestError
+from reelm.media.read import stream_video
+
+_log = logging.getLogger("reelm")
+
+SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".m4v", ".gif", ".webp")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Film:
+    """Clips uint8 `[N, T, S, S, 3]` of one file; `name` is its path inside the folder."""
+
+    name: str
+    clips: np.ndarray
+
+
+def files(folder: Path) -> list[Path]:
+    """The videos under `folder`, by name; RequestError when there are none."""
+    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+    if not found:
+        raise RequestError(f"{folder} holds no video; files that end in {', '.join(SUFFIXES)} are read")
+    return found
+
+
+def films(folder: Path, *, clips: int, frames: int, side: int) -> Iterator[Film]:
+    """Each file's clips of `frames` frames, so many that all files together give about `clips`, at least one each.
+
+    Clips of one file do not overlap; a file of fewer frames is continued by its last. A file that cannot be read is
+    left out, which the log `reelm` says; RequestError when that is every file.
+    """
+    paths, read = files(folder), 0
+    for path in paths:
+        try:
+            taken = clips_of(path, clips=-(-clips // len(paths)), frames=frames, side=side)
+        except RequestError as error:
+            _log.warning("left out: %s", error)
+            continue
+        read += 1
+        yield Film(name=str(path.relative_to(folder)), clips=taken)
+    if not read:
+        raise RequestError(f"none of the {len(paths)} videos in {folder} can be read")
+
+
+def clips_of(path: Path, *, clips: int, frames: int, side: int) -> np.ndarray:
+    """Up to `clips` clips uint8 `[N, T, S, S, 3]` of one file, from its first frame to its last; see `films`."""
+    length = sum(1 for _ in stream_video(path))  # decoded and not looked at: headers do not tell it for sure
+    if not length:
+        raise RequestError(f"{str(path)!r} holds no frames; give a video of at least one")
+    count = max(1, min(clips, length // frames))
+    starts = [i * max(0, length - frames) // max(1, count - 1) for i in range(count)]
+    inside = {start + i for start in starts for i in range(frames)}
+    seen = enumerate(islice(stream_video(path), starts[-1] + frames))
+    kept = np.stack([square(frame.pixels, side) for index, frame in seen if index in inside])
+    filled = np.pad(kept, [(0, count * frames - len(kept)), *[(0, 0)] * 3], mode="edge")
+    return filled.reshape(count, frames, side, side, 3)
+
+
+def square(frame: np.ndarray, side: int) -> np.ndarray:
+    """uint8 `[H, W, 3]` scaled so that its short side is `side`, and the middle square of that."""
+    height, width = frame.shape[:2]
+    short = min(height, width)
+    top, left = (height - short) // 2, (width - short) // 2
+    middle = frame[top : top + short, left : left + short]
+    if short == side:
+        return middle
+    # Pillow's filters grow with the factor, so that nothing aliases.
+    return np.asarray(Image.fromarray(middle).resize((side, side), Image.Resampling.BICUBIC))

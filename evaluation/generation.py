@@ -1,0 +1,147 @@
+"""How good a model is, in numbers: generated clips put before the judge.
+
+Comes in: anything that generates clips from prompts. Goes out: dicts of plain JSON values, and `table` to print them.
+The prompts and scenes are those of `moving_digits`, drawn from test handwriting; the judge sees pixels alone. Knows
+nothing of how the clips are made. What rebuilt clips are worth is in `reconstruction.py`.
+"""
+
+from collections.abc import Callable, Sequence
+from itertools import permutations
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from reelm.data.moving_digits import scenes as moving_digits
+from reelm.data.moving_digits.scenes import Mover, Scene, Split
+from reelm.errors import RequestError
+from reelm.evaluation.judges.digits import Reading, read
+from reelm.evaluation.scores.intervals import wilson_interval
+from reelm.media.contact_sheet import contact_sheet
+
+# What is asked of a model, each by its split and its number of digits.
+GROUPS: dict[str, tuple[Split, int]] = {"trained": ("test", 1), "held_out": ("held_out", 1), "two": ("test", 2)}
+
+_FIELDS = ("digit", "colour", "direction")
+_SHEET_ROWS = 16
+
+Progress = Callable[[int, int], object]
+
+
+class HasVideo(Protocol):
+    """A generated clip: video uint8 [T,H,W,3]."""
+
+    @property
+    def video(self) -> np.ndarray: ...
+
+
+class Generator(Protocol):
+    """What `generation` asks of a model: a clip for each prompt of a list."""
+
+    def generate(self, prompt: list[str], *, num_frames: int, seed: int, best_of: int) -> Sequence[HasVideo]: ...
+
+
+def generation(
+    model: Generator,
+    *,
+    clips: int = 200,
+    batch: int = 16,
+    seed: int = 0,
+    num_frames: int = 17,
+    best_of: int = 1,
+    groups: Sequence[str] = tuple(GROUPS),
+    sheets: Path | None = None,
+    progress: Progress | None = None,
+) -> dict[str, dict[str, Any]]:
+    """Shares of `clips` prompts of each group whose generated clip the judge reads as what was asked.
+
+    Groups: `trained` and `held_out`, one digit of a combination of digit, colour and direction that training showed or
+    never showed; `two`, two digits, whose shares count clips in which both are right. Each group holds
+
+        clips: how many were judged
+        all_right, interval: share with digit, colour and direction right, and its 95% Wilson bounds
+        digit, colour, direction: share with that field right
+        real: `all_right` of the judge on real clips of the very same scenes, the most that can be reached
+
+    Batch i of a group is generated with seed + i, since every prompt of one list uses the same seed.
+    best_of: clips drawn for each that is judged; see `Model.generate`.
+    sheets: a folder for contact sheets GROUP.png of the first clips. progress: called with clips done and in all.
+    """
+    if min(clips, batch) < 1 or num_frames < 2:
+        raise RequestError(f"clips and batch start at 1 and frames at 2, not {clips}, {batch} and {num_frames}")
+    if unknown := set(groups) - set(GROUPS):
+        raise RequestError(f"no group of prompts is named {sorted(unknown)[0]!r}; there are {', '.join(GROUPS)}")
+    batch = min(batch, clips)
+    result: dict[str, dict[str, Any]] = {}
+    for number, group in enumerate(groups):
+        scenes, captions = prompts(group, clips, seed=seed)
+        told = counting(progress, number * clips, len(groups) * clips)
+        how: dict[str, Any] = {"seed": seed, "num_frames": num_frames, "best_of": best_of}
+        made = generated(model, captions, batch=batch, done=told, **how)
+        videos = [clip.video for clip in made]
+        digits = moving_digits.digits_for(GROUPS[group][0])
+        real = [moving_digits.render(scene, digits, num_frames) for scene in scenes]
+        result[group] = judged(videos, scenes) | {"real": judged(real, scenes)["all_right"]}
+        if sheets is not None:
+            sheets.mkdir(parents=True, exist_ok=True)
+            contact_sheet(videos[:_SHEET_ROWS], sheets / f"{group}.png", columns=9)
+    return result
+
+
+def generated(
+    model: Generator,
+    captions: Sequence[str],
+    *,
+    batch: int,
+    seed: int,
+    num_frames: int,
+    best_of: int = 1,
+    done: Callable[[int], object] | None = None,
+) -> list[Any]:
+    """The clip of each caption; batch i of `batch` captions has the seed `seed` + i. done: called with clips made."""
+    made: list[Any] = []
+    for i, start in enumerate(range(0, len(captions), batch)):
+        asked = list(captions[start : start + batch])
+        # The last batch is filled up, so that the model's program is compiled for one shape alone.
+        full = (asked * batch)[:batch]
+        made += model.generate(full, num_frames=num_frames, seed=seed + i, best_of=best_of)[: len(asked)]
+        if done is not None:
+            done(len(made))
+    return made
+
+
+def counting(progress: Progress | None, before: int, total: int) -> Callable[[int], object] | None:
+    """What tells `progress` of clips made after `before` others, of `total` in all."""
+    return None if progress is None else lambda here: progress(before + here, total)
+
+
+def prompts(group: str, clips: int, *, seed: int = 0) -> tuple[list[Scene], list[str]]:
+    """What is asked in a group of `GROUPS`: scenes, and their captions; for more clips the list only grows."""
+    split, count = GROUPS[group]
+    digits = moving_digits.digits_for(split)
+    rng = np.random.default_rng([1, list(GROUPS).index(group), seed])
+    scenes, captions = [], []
+    for _ in range(clips):
+        scenes.append(moving_digits.sample_scene(rng, digits, split=split, count=count))
+        captions.append(moving_digits.caption(scenes[-1], rng))
+    return scenes, captions
+
+
+def judged(videos: Sequence[np.ndarray], scenes: Sequence[Scene]) -> dict[str, Any]:
+    """The judge's verdict on clips of known scenes, as shares of the clips."""
+    right = np.array([_right(read(v, len(s.movers)), s.movers) for v, s in zip(videos, scenes, strict=True)])
+    all_right = np.all(right, axis=1)
+    interval = wilson_interval(int(all_right.sum()), len(all_right))
+    result: dict[str, Any] = {"clips": len(right), "all_right": float(all_right.mean()), "interval": list(interval)}
+    return result | dict(zip(_FIELDS, right.mean(axis=0).tolist(), strict=True))
+
+
+def _right(readings: Sequence[Reading], movers: Sequence[Mover]) -> list[bool]:
+    """Which of digit, colour and direction are right of every mover, in the pairing that gets most right."""
+
+    def matches(pairing: Sequence[Reading]) -> list[list[bool]]:
+        pairs = zip(pairing, movers, strict=True)
+        return [[getattr(reading, field) == getattr(mover, field) for field in _FIELDS] for reading, mover in pairs]
+
+    best = max((matches(pairing) for pairing in permutations(readings)), key=np.sum)
+    return np.all(best, axis=0).tolist()

@@ -1,0 +1,1 @@
+"""Classifiers and measures that say what a clip shows."""

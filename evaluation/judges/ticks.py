@@ -1,0 +1,48 @@
+"""A judge of ticks: where they are heard, and how they match."""
+
+import numpy as np
+
+_TICK_BAND = 5_000  # Hz: above every recorded voice
+_TICK_STEP = 0.005  # seconds between two looks
+_TICK_LEVEL = 0.02  # root mean square in that band; a true tick reaches 0.2
+_TICK_RISE = 3.0  # how many times louder than just before
+_TICK_APART = 0.06  # seconds between two ticks
+
+
+def ticks(sound: np.ndarray, sample_rate: int) -> np.ndarray:
+    """Seconds at which a tick of `moving_digits_sound` sets in, ascending: float64 [n].
+
+    A tick is a sudden sound above 5 kHz, where recorded voices have nothing. Needs 12.5 kHz or more.
+    """
+    if sample_rate < 2.5 * _TICK_BAND:
+        raise ValueError(f"ticks are sought above {_TICK_BAND} Hz; sound of {sample_rate} Hz holds too little there")
+    step = round(_TICK_STEP * sample_rate)
+    mono = np.pad(sound.astype(np.float64).mean(axis=1), (0, 2 * step - len(sound) % step))
+    blocks = np.lib.stride_tricks.sliding_window_view(mono, 2 * step)[::step]
+    spectrum = np.abs(np.fft.rfft(blocks * np.hanning(2 * step + 1)[:-1])) ** 2
+    high = np.fft.rfftfreq(2 * step, 1 / sample_rate) > _TICK_BAND
+    # Parseval, and 3/8 is the power that the window leaves.
+    level = np.sqrt(2 * spectrum[:, high].sum(axis=1) / (2 * step) ** 2 * 8 / 3)
+    before = np.concatenate([[0.0, 0.0], level[:-2]])
+    sudden = (level > _TICK_LEVEL) & (level > _TICK_RISE * before)
+    found: list[float] = []
+    for block in np.flatnonzero(sudden):
+        if not found or block * _TICK_STEP - found[-1] > _TICK_APART:
+            # A window sees a tick that sets in anywhere in its second half first.
+            found.append(float(block * _TICK_STEP + _TICK_STEP))
+    return np.array(found)
+
+
+def matched(heard: np.ndarray, wanted: np.ndarray, tolerance: float) -> tuple[int, int]:
+    """How many of `wanted` times have one of `heard` within `tolerance` seconds, and how many heard are left over.
+
+    Each heard time serves one wanted time, the nearest pairs first.
+    """
+    pairs = sorted((abs(h - w), i, j) for i, h in enumerate(heard) for j, w in enumerate(wanted))
+    used_heard: set[int] = set()
+    used_wanted: set[int] = set()
+    for apart, i, j in pairs:
+        if apart <= tolerance and i not in used_heard and j not in used_wanted:
+            used_heard.add(i)
+            used_wanted.add(j)
+    return len(used_wanted), len(heard) - len(used_heard)

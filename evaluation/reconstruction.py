@@ -1,0 +1,251 @@
+"""How well a tokenizer rebuilds clips, in numbers, and in a picture for who would rather look.
+
+Comes in: a video tokenizer, and the name of a data set or a folder of footage. Goes out: dicts of plain JSON values,
+which `evaluate.table` prints; a contact sheet. Figures that need the weights of LPIPS are there when those are.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, cast
+
+import jax
+import numpy as np
+
+from reelm.data.catalog import open_clips
+from reelm.data.moving_digits import scenes as moving_digits
+from reelm.errors import RequestError
+from reelm.evaluation.features import i3d, lpips
+from reelm.evaluation.scores.frechet import frechet_distance
+from reelm.evaluation.scores.pictures import flicker, psnr, ssim
+from reelm.media.contact_sheet import contact_sheet
+from reelm.tokenizer.video.tokenizer import VideoTokenizer, as_float
+
+from . import footage, h264
+from .generation import judged
+
+Progress = Callable[[int, int], object]
+
+_PSNR_CAP = 100.0  # dB, for clips rebuilt exactly: JSON has no infinity
+_SHEET_CLIPS, _SHEET_COLUMNS = 6, 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rebuilt:
+    """One clip on its way through a tokenizer.
+
+    Attributes:
+        original, rebuilt: uint8 `[T, H, W, 3]`.
+        ids: its codes `[t, h, w]`.
+        seconds: its share of the time that encoding and decoding its batch took.
+        scores: psnr, ssim, flicker, and lpips where its weights are there.
+        features: of original and rebuilt frames, float `[T, 512]` each, where the weights of LPIPS are there.
+    """
+
+    original: np.ndarray
+    rebuilt: np.ndarray
+    ids: np.ndarray
+    seconds: float
+    scores: dict[str, float]
+    features: tuple[np.ndarray, np.ndarray] | None
+
+
+def rebuild(
+    tokenizer: VideoTokenizer, clips: Sequence[np.ndarray], batch: int, params: dict | None
+) -> Iterator[Rebuilt]:
+    """Sends clips of one shape through a tokenizer, `batch` at a time, and scores each; `params` are those of LPIPS."""
+    for start in range(0, len(clips), batch):
+        # Batches of one shape, so that one program serves all: the last is filled up with the last clip.
+        originals = np.stack([clips[min(i, len(clips) - 1)] for i in range(start, start + batch)])
+        started = time.perf_counter()
+        ids = tokenizer.encode(originals)
+        videos = tokenizer.decode(ids)
+        seconds = (time.perf_counter() - started) / batch
+        for original, rebuilt, codes in list(zip(originals, videos, ids, strict=True))[: len(clips) - start]:
+            scores, features = _compared(params, original, rebuilt)
+            scores["flicker"] = flicker(original, rebuilt)
+            yield Rebuilt(
+                original=original, rebuilt=rebuilt, ids=codes, seconds=seconds, scores=scores, features=features
+            )
+
+
+def beside_h264(clip: Rebuilt, bits: int, params: dict | None) -> Rebuilt:
+    """The clip with the scores of H.264 at the same payload, codes of `bits` bits each, beside its own."""
+    scores, _ = _compared(params, clip.original, h264.at_payload(clip.original, bits * clip.ids.size))
+    return replace(clip, scores=clip.scores | {f"{name}_h264": value for name, value in scores.items()})
+
+
+def _compared(params: dict | None, original: np.ndarray, rebuilt: np.ndarray):
+    """(scores of a clip, features of both), with what needs the weights of LPIPS where they are given."""
+    scores, features = {"psnr": min(psnr(original, rebuilt), _PSNR_CAP), "ssim": ssim(original, rebuilt)}, None
+    if params is not None:
+        distances, *both = (np.asarray(part) for part in _look(params, as_float(original), as_float(rebuilt)))
+        scores["lpips"], features = float(distances.mean()), (both[0], both[1])
+    return scores, features
+
+
+@jax.jit
+def _look(params: dict, original: jax.Array, rebuilt: jax.Array):
+    """LPIPS of each frame, and the deepest activations of its net, averaged over each original and rebuilt frame."""
+    deepest = [lpips.features(params, video)[-1].mean(axis=(1, 2)) for video in (original, rebuilt)]
+    return lpips.distance(params, original, rebuilt), *deepest
+
+
+def figures(clips: Sequence[Rebuilt], bits: int) -> dict[str, Any]:
+    """What clips rebuilt with codes of so many bits come to.
+
+    clips, frames: how many clips of how many frames
+    psnr, ssim, lpips, flicker: means over clips, in dB, in [-1, 1], from 0, and as `scores.flicker` says
+    codes_used, bit_balance: distinct codes; see `bit_balance`
+    bits_per_pixel: of the codes, as they are
+    frames_per_second: encoded and decoded, by the median batch, so that compiling does not count where there are three
+    """
+    ids, frames = np.stack([clip.ids for clip in clips]), len(clips[0].original)
+    return {
+        "clips": len(clips),
+        "frames": frames,
+        **{name: float(np.mean([clip.scores[name] for clip in clips])) for name in clips[0].scores},
+        "codes_used": len(np.unique(ids)),
+        "bit_balance": bit_balance(ids.ravel(), bits),
+        "bits_per_pixel": bits * ids[0].size / clips[0].original[..., 0].size,
+        "frames_per_second": float(frames / np.median([clip.seconds for clip in clips])),
+    }
+
+
+def of_footage(
+    tokenizer: VideoTokenizer,
+    folder: Path,
+    *,
+    clips: int = 200,
+    batch: int = 1,
+    num_frames: int = 17,
+    side: int = 128,
+    i3d_params: dict | None = None,
+    sheet: Path | None = None,
+    progress: Progress | None = None,
+) -> dict[str, dict[str, Any]]:
+    """The `figures` of a folder's files, under "all" of all clips together, then file by file.
+
+    Names that end in `_h264` are those of libx264 at as many bits as the codes have; see `h264.at_payload`.
+
+    "all" also has `frechet_vgg16` where the weights of LPIPS are there: the Frechet distance between original and
+    rebuilt frames on the deepest activations of its VGG16. It is neither FID nor FVD and compares with itself alone.
+
+    With the weights of I3D it has `fvd` too, the Frechet distance between original and rebuilt clips on `i3d.features`.
+    It is too large for few clips, as for fewer than the 400 features, and another at another length: it compares with
+    figures of as many clips, which `clips` beside it says, of as many frames.
+
+    Args:
+        clips: about how many to take in all, at least one of each file, spread over the whole of it; two for `fvd`.
+        num_frames: of each clip; at least 9 for `fvd`.
+        side: of the middle square that is measured, after the short side of frames was brought to it.
+        i3d_params: weights that `i3d.load` gave.
+        sheet: a PNG to write: original, rebuilt, and four times their difference.
+    """
+    if min(clips, batch, num_frames) < 1:
+        raise RequestError(f"clips, batch and frames start at 1, not {clips}, {batch} and {num_frames}")
+    if i3d_params is not None and num_frames < i3d.LEAST_FRAMES:
+        raise RequestError(f"FVD takes clips of {i3d.LEAST_FRAMES} frames or more, not of {num_frames}")
+    bits, paths = tokenizer.config.bits, footage.files(folder)
+    tokenizer.config.latent_shape(num_frames, side, side)
+    params = lpips.load() if lpips.available() else None
+    rebuilt: dict[str, list[Rebuilt]] = {}
+    seen: list[np.ndarray] = []  # by I3D: [original or rebuilt, 400] of each clip
+    for film in footage.films(folder, clips=clips, frames=num_frames, side=side):
+        clips_of_film = rebuild(tokenizer, list(film.clips), batch, params)
+        rebuilt[film.name] = [beside_h264(clip, bits, params) for clip in clips_of_film]
+        if i3d_params is not None:
+            pairs = (np.stack([clip.original, clip.rebuilt]) for clip in rebuilt[film.name])
+            seen += [np.asarray(i3d.features(i3d_params, pair)) for pair in pairs]
+        if progress is not None:
+            progress(len(rebuilt), len(paths))
+    everything = [clip for of_film in rebuilt.values() for clip in of_film]
+    total = figures(everything, bits)
+    features = [clip.features for clip in everything if clip.features is not None]
+    if features:
+        total["frechet_vgg16"] = frechet_distance(*(np.concatenate(part) for part in zip(*features, strict=True)))
+    if i3d_params is not None:
+        if len(seen) < 2:
+            raise RequestError("FVD takes two clips at the least; ask for more, or give longer films")
+        total["fvd"] = frechet_distance(*np.stack(seen, axis=1))
+    if sheet is not None:
+        spread = np.linspace(0, len(everything) - 1, min(_SHEET_CLIPS, len(everything))).round().astype(int)
+        comparison_sheet([everything[i] for i in spread], sheet)
+    return {"all": total} | {name: figures(of_film, bits) for name, of_film in rebuilt.items()}
+
+
+def comparison_sheet(clips: Sequence[Rebuilt], path: Path) -> None:
+    """Writes a PNG with three rows for each clip: original, rebuilt, and four times their difference."""
+    rows = []
+    for clip in clips:
+        difference = np.abs(clip.original.astype(int) - clip.rebuilt)
+        rows += [clip.original, clip.rebuilt, np.minimum(4 * difference, 255).astype(np.uint8)]
+    contact_sheet(rows, path, columns=_SHEET_COLUMNS, scale=1)
+
+
+def of_data_set(
+    tokenizer: VideoTokenizer,
+    name: str,
+    *,
+    split: str = "test",
+    clips: int = 200,
+    batch: int = 8,
+    num_frames: int = 17,
+    sheet: Path | None = None,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """The `figures` of the first `clips` clips of a split, whose codes count on active positions alone, and:
+
+    read, read_interval, read_originals: share of rebuilt clips whose digits, colours and directions the judge reads
+        rightly, its 95% Wilson bounds, and that share of the originals (moving_digits only)
+    active: share of positions that are active: whose pixels are not all black in the original
+    codes_used_elsewhere: distinct codes on all others
+    """
+    config = tokenizer.config
+    source = open_clips(name, split, num_frames=num_frames, num_clips=clips)
+    rebuilt: list[Rebuilt] = []
+    originals = [source[i]["video"] for i in range(clips)]
+    params = lpips.load() if lpips.available() else None
+    for clip in rebuild(tokenizer, originals, min(batch, clips), params):
+        rebuilt.append(clip)
+        if progress is not None:
+            progress(len(rebuilt), clips)
+    result = figures(rebuilt, config.bits)
+    if name == "moving_digits":
+        scenes = [moving_digits.example(cast(moving_digits.Split, split), i, num_frames)["scene"] for i in range(clips)]
+        shares = judged([clip.rebuilt for clip in rebuilt], scenes)
+        result |= {"read": shares["all_right"], "read_interval": shares["interval"]}
+        result |= {"read_originals": judged(originals, scenes)["all_right"]}
+    if sheet is not None:
+        comparison_sheet(rebuilt[:_SHEET_CLIPS], sheet)
+    ids = np.stack([clip.ids for clip in rebuilt])
+    active = active_positions(np.stack(originals), config.time_stride, config.space_stride)
+    return result | {
+        "active": float(active.mean()),
+        "codes_used": len(np.unique(ids[active])),
+        "codes_used_elsewhere": len(np.unique(ids[~active])),
+        "bit_balance": bit_balance(ids[active], config.bits),
+    }
+
+
+def active_positions(video: np.ndarray, time_stride: int, space_stride: int) -> np.ndarray:
+    """Which codes have something to say: bool [B,t,h,w], False where all pixels of a position are black.
+
+    video: uint8 [B,T,H,W,3] with T = 1 + k strides in time; the first frame is a position in time of its own.
+    """
+    batch, frames, height, width, _ = video.shape
+    ink = np.any(video, axis=-1)
+    ink = ink.reshape(batch, frames, height // space_stride, space_stride, width // space_stride, space_stride)
+    ink = np.any(ink, axis=(3, 5))
+    later = ink[:, 1:].reshape(batch, (frames - 1) // time_stride, time_stride, *ink.shape[2:])
+    return np.concatenate([ink[:, :1], np.any(later, axis=2)], axis=1)
+
+
+def bit_balance(ids: np.ndarray, bits: int) -> list[float]:
+    """[least, mean] over the bits of codes [n] of twice the share of the rarer value."""
+    if len(ids) == 0:
+        return [0.0, 0.0]
+    ones = np.array([np.mean(ids >> bit & 1) for bit in range(bits)])
+    balance = 2 * np.minimum(ones, 1 - ones)
+    return [float(balance.min()), float(balance.mean())]

@@ -1,0 +1,26 @@
+"""Scores as a table for a terminal."""
+
+from typing import Any
+
+
+def table(result: dict[str, Any]) -> str:
+    """A result of `generation`, or of a function of `reconstruction.py`, as lines of text."""
+    groups = {name: row for name, row in result.items() if isinstance(row, dict)}
+    if not groups:
+        return _aligned([[name, _shown(value)] for name, value in result.items()])
+    columns = list(dict.fromkeys(column for row in groups.values() for column in row))
+    rows = [["", *columns]]
+    return _aligned(
+        rows + [[name, *(_shown(row.get(column, "")) for column in columns)] for name, row in groups.items()]
+    )
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, list):
+        return " to ".join(_shown(x) for x in value)
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+def _aligned(rows: list[list[str]]) -> str:
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    return "\n".join("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in rows)

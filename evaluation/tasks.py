@@ -1,0 +1,198 @@
+"""How well a model does what takes more than words: going on from a clip, showing given frames, filling gaps, lasting.
+
+Comes in: a `Model` trained on `moving_digits` for the task. Goes out: a dict of plain JSON values for each task. Clips
+of one digit in handwriting never trained on are given to it in part, and the judge, who sees pixels alone, compares
+what it makes with the clip as it really goes on.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from reelm.data.moving_digits import scenes as moving_digits
+from reelm.data.moving_digits.scenes import SIZE
+from reelm.evaluation.judges.digits import read
+from reelm.sampling.model import Model
+
+from .generation import prompts
+
+Progress = Callable[[int, int], object]
+
+_ON_COURSE = 2.0  # pixels that a digit's centre may be off its course on average
+_HOLE = 32  # height and width of what is cut out, in pixels
+
+
+def continuation(model: Model, *, clips: int = 100, seed: int = 0, progress: Progress | None = None) -> dict[str, Any]:
+    """Nine real frames are given, sixteen made, without words.
+
+    digit, colour, direction: shares of clips in which the judge reads the made frames as the real ones
+    on_course: share in which the digit's centre is within 2 pixels of its real course, bounces included, on average
+    """
+    given, num_frames = 9, 25
+    rows = []
+    for i, (scene, video, _) in enumerate(_clips(clips, num_frames, seed)):
+        made = model.generate(video=video[:given], num_frames=num_frames, seed=seed + i).video[given:]
+        ours, real = read(made)[0], read(video[given:])[0]
+        mover = scene.movers[0]
+        off = np.linalg.norm(ours.centres - real.centres, axis=-1).mean()
+        rows.append([ours.digit == mover.digit, ours.colour == mover.colour, ours.direction == real.direction, off])
+        _tell(progress, i, clips)
+    digit, colour, direction, off = np.array(rows, float).T
+    return _plain(
+        {
+            "clips": clips,
+            "digit": digit.mean(),
+            "colour": colour.mean(),
+            "direction": direction.mean(),
+            "on_course": np.mean(off <= _ON_COURSE),
+        }
+    )
+
+
+def key_frames(
+    model: Model, *, clips: int = 100, seed: int = 0, best_of: int = 1, progress: Progress | None = None
+) -> dict[str, Any]:
+    """The first and the last of 17 frames are given, with the clip's words, which tell the way, and then without.
+
+    first_is_rebuilt: whether every first frame is the tokenizer's own reconstruction
+    last: share of last frames that the judge reads as the given digit and colour
+    last_off: mean distance of the digit's centre in the last frame from that in the given one, in pixels
+    last_empty: share of last frames without a digit, of which there is no distance
+    middle: share of clips whose frames 4 to 12 the judge reads as that digit and colour
+    """
+    num_frames = 17
+    rows: dict[str, list[list[Any]]] = {"words": [], "no_words": []}
+    for i, (scene, video, words) in enumerate(_clips(clips, num_frames, seed)):
+        what = scene.movers[0].digit, scene.movers[0].colour
+        rebuilt, real = model.video_tokenizer.reconstruct(video[:1]), read(video[-1:])[0]
+        given: dict[str, Any] = {"image": video[0], "last_image": video[-1], "num_frames": num_frames}
+        for kind, prompt in (("words", words), ("no_words", None)):
+            clip: Any = model.generate(prompt, **given, seed=seed + i, best_of=best_of)
+            ours, middle = read(clip.video[-1:])[0], read(clip.video[4:13])[0]
+            right = (ours.digit, ours.colour) == what, middle.what[:2] == what
+            off = float(np.linalg.norm(ours.centres - real.centres))
+            rows[kind].append([np.array_equal(clip.video[:1], rebuilt), *right, off])
+        _tell(progress, i, clips)
+
+    def scores(same: np.ndarray, last: np.ndarray, middle: np.ndarray, off: np.ndarray) -> dict[str, Any]:
+        return _plain(
+            {
+                "clips": clips,
+                "first_is_rebuilt": same.all(),
+                "last": last.mean(),
+                "last_off": np.nanmean(off),
+                "last_empty": np.mean(np.isnan(off)),
+                "middle": middle.mean(),
+            }
+        )
+
+    return {kind: scores(*np.array(of_kind, float).T) for kind, of_kind in rows.items()}
+
+
+def inpainting(
+    model: Model, *, clips: int = 100, seed: int = 0, best_of: int = 1, progress: Progress | None = None
+) -> dict[str, Any]:
+    """A hole of 32x32 pixels where the digit is in the middle of the clip is filled in, from the words and the rest.
+
+    digit: share of clips that the judge reads as that digit
+    edge, edge_real: mean absolute difference of neighbouring pixels across the hole's edge, made and in the real clip
+    """
+    num_frames = 17
+    right, edges = [], []
+    for i, (scene, video, words) in enumerate(_clips(clips, num_frames, seed)):
+        middle = np.nan_to_num(read(video)[0].centres[num_frames // 2], nan=SIZE / 2)
+        y, x = np.clip(np.round(middle - _HOLE / 2).astype(int), 1, SIZE - _HOLE - 1)
+        mask = np.zeros((SIZE, SIZE), bool)
+        mask[y : y + _HOLE, x : x + _HOLE] = True
+        made = model.generate(words, video=video, mask=mask, seed=seed + i, best_of=best_of).video
+        right.append(read(made)[0].digit == scene.movers[0].digit)
+        edges.append([_across(made, mask), _across(video, mask)])
+        _tell(progress, i, clips)
+    edge, edge_real = np.mean(edges, axis=0)
+    return _plain({"clips": clips, "digit": np.mean(right), "edge": edge, "edge_real": edge_real})
+
+
+def minute(
+    model: Model, *, clips: int = 20, seed: int = 0, best_of: int = 1, progress: Progress | None = None
+) -> dict[str, Any]:
+    """Clips of 480 frames from words, made by sliding the window.
+
+    end: share of clips that the judge reads in the last second as the digit and colour that were asked
+    seconds: share of all seconds that are read so
+    trend: change of the picture's mean brightness over the minute, a regression's, as a share of the mean
+    trend_error: its standard error over the clips
+    joins: mean frame difference where one window follows another, as a ratio to that where other latent frames begin
+    begins: that of all frames which begin a latent frame, joins among them, as a ratio to that of all frames
+    """
+    num_frames, second = 480, 8
+    scenes, words = prompts("trained", clips, seed=seed)
+    made = [clip.video for clip in model.generate(words, num_frames=num_frames, seed=seed, best_of=best_of)]
+    read_right, trends, changes = [], [], []
+    begins, joins = np.arange(1, num_frames, model.video_tokenizer.config.time_stride), _joins(model, num_frames)
+    # A tokenizer's own rebuilt clips change more where a latent frame begins, so joins are held against those.
+    others = np.setdiff1d(begins, joins)
+    for i, (scene, video) in enumerate(zip(scenes, made, strict=True)):
+        what = scene.movers[0].digit, scene.movers[0].colour
+        read_right.append([read(video[n : n + second])[0].what[:2] == what for n in range(0, num_frames, second)])
+        brightness = video.mean(axis=(1, 2, 3), dtype=float)
+        slope = np.polyfit(np.linspace(0, 1, num_frames), brightness, 1)[0]
+        trends.append(slope / max(brightness.mean(), 1e-6))
+        change = np.abs(np.diff(video.astype(np.int16), axis=0)).mean(axis=(1, 2, 3))
+        parts = change[joins - 1], change[others - 1], change[begins - 1], change
+        changes.append([part.mean() for part in parts])
+        _tell(progress, i, clips)
+    shares, (at_joins, at_others, at_begins, anywhere) = np.array(read_right), np.mean(changes, axis=0)
+    return _plain(
+        {
+            "clips": clips,
+            "end": shares[:, -1].mean(),
+            "seconds": shares.mean(),
+            "trend": np.mean(trends),
+            "trend_error": np.std(trends) / np.sqrt(clips),
+            "joins": at_joins / at_others,
+            "begins": at_begins / anywhere,
+        }
+    )
+
+
+TASKS: dict[str, Callable[..., dict[str, Any]]] = {
+    "continuation": continuation,
+    "key-frames": key_frames,
+    "inpainting": inpainting,
+    "minute": minute,
+}
+
+
+def _clips(count: int, num_frames: int, seed: int):
+    """(scene, video, caption) of `count` test clips of one digit."""
+    scenes, captions = prompts("trained", count, seed=seed)
+    digits = moving_digits.digits_for("test")
+    for scene, caption in zip(scenes, captions, strict=True):
+        yield scene, moving_digits.render(scene, digits, num_frames), caption
+
+
+def _joins(model: Model, num_frames: int) -> np.ndarray:
+    """Numbers of the frames that are the first of a window's own."""
+    lm, stride = model.language_model(), model.video_tokenizer.config.time_stride
+    overlap = round(model.defaults.fps / stride)
+    starts = np.arange(lm.config.frames, 1 + (num_frames - 1) // stride, lm.config.frames - overlap)
+    return 1 + stride * (starts - 1)
+
+
+def _across(video: np.ndarray, mask: np.ndarray) -> float:
+    """Mean absolute difference of the pixel pairs of a clip of which the mask `[H, W]` holds one."""
+    signed = video.astype(np.int16)
+    down, right = mask[1:] != mask[:-1], mask[:, 1:] != mask[:, :-1]
+    vertical = np.abs(signed[:, 1:] - signed[:, :-1])[:, down]
+    horizontal = np.abs(signed[:, :, 1:] - signed[:, :, :-1])[:, right]
+    return float(np.concatenate([vertical.reshape(-1), horizontal.reshape(-1)]).mean())
+
+
+def _plain(scores: dict[str, Any]) -> dict[str, Any]:
+    return {name: value.item() if isinstance(value, np.generic) else value for name, value in scores.items()}
+
+
+def _tell(progress: Progress | None, done: int, clips: int) -> None:
+    if progress is not None:
+        progress(done + 1, clips)

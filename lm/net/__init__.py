@@ -1,0 +1,1 @@
+"""The Transformer: configuration, layers, KV cache."""

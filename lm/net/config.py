@@ -1,0 +1,98 @@
+"""Sizes of the language model: what all else in this package is built from."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from reelm.errors import RequestError
+from reelm.lm.layout import Layout, audio_frames
+from reelm.lm.prefix import ClipCodes, Prefix
+from reelm.lm.specials import HEAD, Group
+from reelm.tokenizer.codes import CodeSpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class LMConfig:
+    """Sizes of the language model.
+
+    Attributes:
+        bits: sign bits of a video code.
+        text_vocabulary: pieces of the text tokenizer; 1, "here is text", of a model that reads a frozen text encoder.
+        text_width: of the embeddings of that encoder; 0 for a model of pieces, which has embeddings of its own.
+        prefix: slots in front of the codes; the bucket that every prefix is filled up to.
+        frames: latent frames of the longest clip it is trained on.
+        width, layers: of the residual stream.
+        heads, kv_heads, head_width: of attention; `heads` is a multiple of `kv_heads`.
+        hidden: width inside the SwiGLU of a layer, and of the head's mixers.
+        rope_base: the slowest rotation takes about 2 pi times this many steps of an axis.
+        sound_levels: codes of an audio frame, one sub-token each; 0 for a model of pictures alone.
+        sound_bits: sign bits of each.
+        sound_frames: audio frames beside the stream's first latent frame, and beside each later one.
+        sound_hidden: width inside the mixers of the head of sound; None for `hidden`. There is one for each level but
+            the last, which adds up in a wide net.
+    """
+
+    bits: int = 18
+    text_vocabulary: int = 512
+    text_width: int = 0
+    prefix: int = 24
+    frames: int = 9
+    width: int = 192
+    layers: int = 6
+    heads: int = 4
+    kv_heads: int = 2
+    head_width: int = 48
+    hidden: int = 512
+    rope_base: float = 100.0
+    sound_levels: int = 0
+    sound_bits: int = 9
+    sound_frames: tuple[int, int] = (0, 0)
+    sound_hidden: int | None = None
+
+    def __post_init__(self):
+        object.__setattr__(self, "sound_frames", tuple(self.sound_frames))  # a list comes from JSON; a config must hash
+        if self.text_width < 0 or self.text_width and self.text_vocabulary != 1:
+            raise RequestError(
+                f"text is {self.text_vocabulary} pieces of a text_width of {self.text_width}; it is pieces of width 0, "
+                "or one piece (text_vocabulary 1) beside the embeddings of a text encoder"
+            )
+        if self.heads % self.kv_heads:
+            raise RequestError(f"heads ({self.heads}) must be a multiple of kv_heads ({self.kv_heads})")
+        if self.head_width % 2:
+            raise RequestError(f"head_width must be even, not {self.head_width}")
+        first, later = self.sound_frames
+        if not (self.sound_levels > 0 and 0 < first <= later or self.sound_levels == first == later == 0):
+            raise RequestError(
+                f"sound has levels, and frames beside the first latent frame and each later one, or none of these; "
+                f"not {self.sound_levels} levels and {first} and {later} frames"
+            )
+
+    @property
+    def text_slots(self) -> int:
+        """Slots of text in a prefix."""
+        return self.prefix - HEAD
+
+    @property
+    def code(self) -> CodeSpec:
+        """The code of a picture."""
+        return CodeSpec(bits=self.bits)
+
+    def no_track(self, latent_frames: int) -> np.ndarray:
+        """Codes int32 `[S, L]` beside that many latent frames of a clip without sound."""
+        return np.full((audio_frames(self.sound_frames, latent_frames), self.sound_levels), -1, np.int32)
+
+    def split(self, group: Group) -> tuple[int, ...]:
+        """Bits of each sub-token of a code."""
+        return self.code.split if group == "video" else (self.sound_bits,) * self.sound_levels
+
+    def layout(
+        self, frames: int, rows: int, columns: int, *, given: int = 0, begins: bool = True, heard: bool = False
+    ) -> Layout:
+        """Where everything stands in samples of this model."""
+        return Layout(self.prefix, frames, rows, columns, given, self.sound_frames, begins, heard)
+
+    def layout_of(self, codes: ClipCodes, prefix: Prefix) -> Layout:
+        """The layout of these arrays. A first latent frame with as much sound as others begins no stream."""
+        begins = codes.sound.shape[1] != codes.video.shape[1] * self.sound_frames[1]
+        heard, given = prefix.sound.shape[1] > 0, prefix.kinds.shape[1]
+        return self.layout(*codes.video.shape[1:], given=given, begins=begins, heard=heard)

@@ -1,0 +1,133 @@
+"""Codes into the network and out of it, one sub-token at a time.
+
+A code is a tuple of sub-tokens. Going in, their embeddings are added. Coming out, sub-token k is predicted from the
+hidden state and the sub-tokens before it, which is exact (the chain rule) and far cheaper than one softmax over all
+codes.
+"""
+
+from typing import cast
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax.typing import DTypeLike
+
+from reelm.lm.sharding import tensor_parts
+from reelm.lm.specials import Group
+
+from .config import LMConfig
+from .linear import Linear, split
+
+
+class ValueTable(nn.Module):
+    """A vector for each value of a sub-token: its own row, plus one vector for each of its bits, signed.
+
+    Lookup-free codes have meaning bit by bit, so the shared bit vectors are learned long before rare rows are.
+    """
+
+    bits: int
+    width: int
+    row_std: float
+    bit_std: float
+
+    @nn.compact
+    def __call__(self) -> jax.Array:
+        """`[2^bits, width]`."""
+        if self.has_variable("params", "table"):  # made ready for decoding
+            return self.get_variable("params", "table")
+        rows = self.param("rows", nn.initializers.normal(self.row_std), (1 << self.bits, self.width))
+        return signed(rows, self.param("bits", nn.initializers.normal(self.bit_std), (self.bits, self.width)))
+
+
+def signed(rows: jax.Array, vectors: jax.Array) -> jax.Array:
+    """Each row `[2^bits, D]` plus the vectors `[bits, D]` of its bits, signed."""
+    bits = len(vectors)
+    signs = 2.0 * ((jnp.arange(1 << bits)[:, None] >> jnp.arange(bits)) & 1) - 1.0
+    return rows + signs @ vectors
+
+
+class CodeEmbedding(nn.Module):
+    """Codes, as sub-tokens int32 `[..., n]` of `split` bits, to vectors `[..., D]`."""
+
+    split: tuple[int, ...]
+    width: int
+
+    def setup(self):
+        std = (2 * sum(self.split)) ** -0.5
+        self.tables = [ValueTable(bits, self.width, std, std) for bits in self.split]
+
+    def __call__(self, sub_tokens: jax.Array) -> jax.Array:
+        parts = [table()[sub_tokens[..., k]] for k, table in enumerate(self.tables)]
+        return sum(parts[1:], parts[0])
+
+
+class GatedMLP(nn.Module):
+    """SwiGLU (arXiv 2002.05202), gate and up in one matmul."""
+
+    hidden: int
+    dtype: DTypeLike
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        both = Linear(2 * self.hidden, self.dtype, name="gate_up")(x)
+        gate, up = split(both, (self.hidden, self.hidden), tensor_parts())
+        return Linear(x.shape[-1], self.dtype, name="down")(nn.silu(gate) * up)
+
+
+class CodeHead(nn.Module):
+    """Hidden states `[..., D]` to float32 logits of one sub-token of `split` bits, given those before it."""
+
+    split: tuple[int, ...]
+    width: int
+    hidden: int
+    dtype: DTypeLike
+
+    def setup(self):
+        later = self.split[:-1]
+        self.tables = [ValueTable(bits, self.width, 0.0, 0.0) for bits in self.split]
+        self.norms = [nn.RMSNorm(dtype=self.dtype) for _ in self.split]
+        self.given = [ValueTable(bits, self.width, 0.02, 0.02) for bits in later]
+        self.mixers = [GatedMLP(self.hidden, self.dtype) for _ in later]
+        self.mixer_norms = [nn.RMSNorm(dtype=self.dtype) for _ in later]
+
+    def logits(self, hidden: jax.Array, sub_tokens: jax.Array, k: int) -> jax.Array:
+        """float32 `[..., 2^bits]` of sub-token k, given sub-tokens 0 ... k - 1 in int32 `[..., >= k]`."""
+        x = hidden
+        if k:
+            # A mere sum could not say "this value only together with that": the mixer lets them meet.
+            for j in range(k):
+                x = x + self.given[j]().astype(self.dtype)[sub_tokens[..., j]]
+            x = x + self.mixers[k - 1](self.mixer_norms[k - 1](x))
+        return jnp.einsum(
+            "...d,vd->...v",
+            self.norms[k](x),
+            self.tables[k]().astype(self.dtype),
+            preferred_element_type=jnp.float32,
+        )
+
+    def __call__(self, hidden: jax.Array, sub_tokens: jax.Array) -> list[jax.Array]:
+        """Logits of every sub-token, each given the true ones before it."""
+        return [self.logits(hidden, sub_tokens, k) for k in range(len(self.split))]
+
+
+def of_group(params: dict, group: Group) -> dict:
+    """The parameters {"codes", "head"} that a group has of its own, among others."""
+    return params if group == "video" else params["sound"]
+
+
+def embed_codes(config: LMConfig, params: dict, group: Group, sub_tokens: jax.Array, dtype: DTypeLike) -> jax.Array:
+    """Codes of one group, as sub-tokens int32 `[..., n]`, to `[..., D]`."""
+    module, own = CodeEmbedding(config.split(group), config.width), of_group(params, group)["codes"]
+    return cast(jax.Array, module.apply({"params": own}, sub_tokens)).astype(dtype)
+
+
+def code_head(config: LMConfig, group: Group, dtype: DTypeLike) -> CodeHead:
+    """The module that turns hidden states into logits of a group's sub-tokens."""
+    hidden = config.hidden if group == "video" else config.sound_hidden or config.hidden
+    return CodeHead(config.split(group), config.width, hidden, dtype)
+
+
+def logits(config: LMConfig, params: dict, group: Group, hidden: jax.Array, sub_tokens: jax.Array, k: int) -> jax.Array:
+    """float32 logits of sub-token `k` for hidden states `[..., D]`, given sub-tokens 0 ... k - 1."""
+    module, own = code_head(config, group, hidden.dtype), of_group(params, group)["head"]
+    return cast(jax.Array, module.apply({"params": own}, hidden, sub_tokens, k, method=CodeHead.logits))

@@ -1,0 +1,82 @@
+"""How a clip lies in its file: size, blocks, rate; with what it was made from, as JSON in the comment of the metadata.
+
+In and out: text of a comment. Knows nothing of codecs.
+"""
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from reelm.errors import RequestError
+
+from .limits import MAX_FPS, MIN_FPS
+from .pixels import Frames
+
+_KEY = "reelm"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layout:
+    """How a clip lies in its file.
+
+    Attributes:
+        height, width: of the clip, in pixels; the file may have one row and one column more.
+        scale: side of the block that each pixel became.
+        fps: frames a second.
+        frames: of the clip, where the file may hold fewer, equal neighbours being one there; else None.
+    """
+
+    height: int
+    width: int
+    scale: int
+    fps: float
+    frames: int | None = None
+
+    def __post_init__(self) -> None:
+        counts = (1 if self.frames is None else self.frames, self.height, self.width, self.scale)
+        if not (all(type(count) is int and count >= 1 for count in counts) and MIN_FPS <= self.fps <= MAX_FPS):
+            raise ValueError(f"no layout of a clip: {self}")
+
+    def undone(self, video: Frames) -> Frames:
+        """The clip's own pixels out of the file's [T,H,W,3], or these as they are if they have another size by now."""
+        height, width = self.height * self.scale, self.width * self.scale
+        rows_added, columns_added = video.shape[1] - height, video.shape[2] - width
+        if not (0 <= rows_added <= 1 and 0 <= columns_added <= 1):
+            return video
+        video = video[:, :height, :width]
+        if self.scale == 1:
+            return video
+        blocks = video.reshape(len(video), self.height, self.scale, self.width, self.scale, 3)
+        # The mean of a block: the codec's error averages out.
+        return np.stack([np.round(frame.mean(axis=(1, 3))).astype(np.uint8) for frame in blocks])
+
+
+def to_comment(layout: Layout, info: dict[str, Any]) -> str:
+    """The comment of a file; RequestError when `info` holds what JSON cannot."""
+    try:
+        # ASCII, so that no text in a prompt (NUL, lone surrogates) can break the container's metadata.
+        return json.dumps({**info, _KEY: asdict(layout)}, default=_plain)
+    except (TypeError, ValueError) as error:
+        raise RequestError(f"a clip's info holds what JSON cannot ({error}); give numbers and text") from error
+
+
+def of_comment(comment: str | None) -> tuple[Layout | None, dict[str, Any]]:
+    """Layout and `info` of a comment; None and empty when another program wrote it."""
+    try:
+        info = json.loads(comment or "")
+        layout = Layout(**info.pop(_KEY))
+    except (ValueError, TypeError, AttributeError, KeyError, RecursionError):
+        return None, {}
+    return layout, info
+
+
+def _plain(value: object) -> object:
+    """Numpy and JAX numbers and arrays, and paths, as JSON's own kinds."""
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if hasattr(value, "tolist"):
+        return value.tolist()  # type: ignore[attr-defined]
+    raise TypeError(f"a {type(value).__name__}")

@@ -1,0 +1,102 @@
+"""A film: what `Clip.open` and `Clip.save` are, a frame at a time, so that memory does not grow with the length.
+
+Unlike a clip's, its frames have times of their own: phones and recorders of screens write frames when there are some.
+Animations are held whole, as their formats want it.
+"""
+
+import logging
+import os
+from collections.abc import Iterator
+from itertools import chain, tee
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from reelm.errors import RequestError
+from reelm.media.formats.animations import write_animation
+from reelm.media.formats.mp4 import write_video
+from reelm.media.formats.pictures import is_picture
+
+from .clip import Clip
+from .file_info import Layout, of_comment, to_comment
+from .read import read_note, read_tracks, stream_sound, stream_video
+from .sound import Sound
+from .timing import TimedFrame, evenly, from_zero, of_one_size
+
+_log = logging.getLogger("reelm")
+
+_EVEN = 5.1e-3  # seconds off an even rate that are none: GIF rounds times to a hundredth
+
+
+class Film(NamedTuple):
+    """What a video holds, to be read once."""
+
+    frames: Iterator[TimedFrame]  # all of one size; from second zero on, each shown until the next begins
+    fps: float  # on average, by the header
+    sound: Iterator[Sound] | None = None  # pieces float32 [n,C] from the first frame on, perhaps of another length
+    sample_rate: int | None = None
+
+    def whole_sound(self) -> Sound | None:
+        """float32 [S,C], all pieces in one; None when there are none, as of a track without a sample."""
+        pieces = [*(self.sound or ())]
+        return np.concatenate(pieces) if pieces else None
+
+
+def open_film(path: str | os.PathLike[str]) -> Film:
+    """The frames and the sound that `Clip.open` gives; raises what it raises, whenever the fault is met."""
+    layout, _ = of_comment(read_note(path))
+    if is_picture(path):
+        clip = Clip.open(path)
+        if layout is not None:
+            return Film(evenly(clip.video, clip.fps), clip.fps)
+        timed = zip(stream_video(path), clip.video, strict=True)
+        return Film((TimedFrame(frame.start, frame.end, pixels) for frame, pixels in timed), clip.fps)
+    fps, heard = read_tracks(path)
+    frames = of_one_size(repr(os.fspath(path)), stream_video(path))
+    first = next(frames, None)
+    if first is None:
+        raise RequestError(f"{os.fspath(path)!r} holds no frames; give a video of at least one")
+
+    def seen(frame: TimedFrame) -> TimedFrame:
+        pixels = frame.pixels if layout is None else layout.undone(frame.pixels[None])[0]
+        return TimedFrame(frame.start, frame.end, pixels)
+
+    shown = map(seen, from_zero(chain([first], frames)))
+    if heard is None:
+        return Film(shown, fps)
+    rate, channels = heard
+    return Film(shown, fps, stream_sound(path, start=first.start, sample_rate=rate, channels=channels), rate)
+
+
+def save_film(path: str | os.PathLike[str], film: Film) -> None:
+    """Writes .mp4, .gif, .webp or .png, by the suffix, whole or not at all; raises what `Clip.save` raises."""
+    if Path(path).suffix.lower() != ".mp4":
+        _save_animation(path, film)
+        return
+    first = next(film.frames)
+    height, width = first.pixels.shape[:2]
+    comment = to_comment(Layout(height=height, width=width, scale=1, fps=float(film.fps)), {})
+    timed, frames = tee(chain([first], film.frames))
+    write_video(
+        path,
+        (frame.pixels for frame in frames),
+        fps=film.fps,
+        times=((frame.start, frame.end) for frame in timed),
+        audio=film.sound,
+        sample_rate=film.sample_rate,
+        comment=comment,
+    )
+
+
+def _save_animation(path: str | os.PathLike[str], film: Film) -> None:
+    frames, sound = [*film.frames], film.whole_sound()
+    video, seconds = np.stack([frame.pixels for frame in frames]), np.array([frame.start for frame in frames])
+    uneven = np.abs(seconds - np.arange(len(frames)) / film.fps).max() > _EVEN
+    if Path(path).suffix.lower() == ".png" or not uneven:
+        Clip(video, film.fps, sound, None if sound is None else film.sample_rate).save(path)
+        return
+    if sound is not None:
+        _log.warning("%s holds no sound: the film's is left out; save an mp4 to keep it", Path(path).suffix)
+    # No comment that names a rate: whoever opens the file is to take its frames as they come.
+    write_animation(path, video, seconds=np.append(seconds, frames[-1].end))

@@ -1,0 +1,1 @@
+"""One file a format: containers, stills, animations, sound, token files."""

@@ -1,0 +1,93 @@
+"""Write stills, GIF and WebP."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reelm.errors import RequestError
+from reelm.media.pixels import Frames, blocks
+from reelm.storage.atomic import replacing
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+
+# Browsers show a frame of less than 2 hundredths for 10.
+GIF_MAX_FPS = 50.0
+
+IMAGE_DESCRIPTION = 0x010E  # the EXIF field for a comment
+
+
+def write_animation(
+    path: str | os.PathLike[str],
+    frames: Frames,
+    *,
+    seconds: NDArray[np.float64],
+    comment: str = "",
+    scale: int = 1,
+) -> None:
+    """Writes frames [T,H,W,3] as an endless GIF or lossless WebP, by the suffix, whole or not at all.
+
+    `seconds`, [T+1], from 0 on, says when each frame begins and when the last one ends. What comes faster than the
+    format can say is shown for the least that it can, and what follows waits.
+
+    Raises:
+        RequestError: More than 50 frames a second, on average, for a GIF; a path that cannot be written.
+    """
+    from PIL import Image
+
+    frames = blocks(frames, scale)
+    if Path(path).suffix.lower() == ".gif":
+        fps = round(len(frames) / float(seconds[-1]), 6)
+        if fps > GIF_MAX_FPS:
+            raise RequestError(
+                f"a GIF shows at most {GIF_MAX_FPS:.0f} frames a second, the clip has {fps:g}; save an mp4"
+            )
+        milliseconds = 10 * _durations(100 * seconds, least=2)
+        images = [_with_palette(frame) for frame in frames]
+        options: dict[str, Any] = {"format": "GIF", "comment": comment.encode()}
+    else:
+        milliseconds = _durations(1000 * seconds, least=1)
+        images = [Image.fromarray(frame) for frame in frames]
+        options = {"format": "WEBP", "lossless": True, "exif": _exif(comment)}
+    durations = [int(duration) for duration in milliseconds]
+    with replacing(path) as temporary:
+        images[0].save(temporary, save_all=True, append_images=images[1:], duration=durations, loop=0, **options)
+
+
+def write_picture(path: str | os.PathLike[str], frame: Frames, *, comment: str = "", scale: int = 1) -> None:
+    """Writes one frame [H,W,3] as PNG, whole or not at all."""
+    from PIL import Image
+
+    with replacing(path) as temporary:
+        Image.fromarray(blocks(frame, scale)).save(temporary, format="PNG", exif=_exif(comment))
+
+
+def _durations(times: NDArray[np.float64], least: int) -> NDArray[np.float64]:
+    """Whole durations of at least `least` between times, whose sum never drifts."""
+    earliest = least * np.arange(len(times))
+    return np.diff(np.maximum.accumulate(np.round(times) - earliest) + earliest)
+
+
+def _with_palette(frame: Frames) -> "Image":
+    """The frame with a palette of its own: exact where 256 colours are enough, else the best 256."""
+    from PIL import Image
+
+    packed = frame.astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], np.uint32)
+    colours, indices = np.unique(packed, return_inverse=True)
+    if len(colours) > 256:
+        return Image.fromarray(frame).quantize(256)
+    image = Image.fromarray(indices.reshape(packed.shape).astype(np.uint8), "P")
+    image.putpalette(np.stack([colours >> 16, colours >> 8 & 255, colours & 255], -1).astype(np.uint8).tobytes())
+    return image
+
+
+def _exif(comment: str) -> bytes:
+    from PIL import Image
+
+    exif = Image.Exif()
+    exif[IMAGE_DESCRIPTION] = comment
+    return exif.tobytes()

@@ -1,0 +1,204 @@
+"""Frames and sound out of a video container (mp4, mov, webm, mkv, avi ...), by PyAV.
+
+Pixels come as a viewer sees them: RGB of 8 bits whatever the file holds (10 bits, grey, any colour matrix), turned by
+the container's rotation flag, transparency over black; pixels that are not square are not stretched. Sound comes as
+float32, more than two channels mixed down to two. Damage is an error and never a guess: a decoder that conceals a
+broken frame marks it, and the mark is refused.
+"""
+
+import logging
+import os
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reelm.errors import RequestError
+from reelm.media.limits import MAX_FPS, MAX_PIXELS, MIN_FPS, check_budget, check_size
+from reelm.media.pixels import Fit, Frames, over_black
+from reelm.media.sound import Sound
+from reelm.media.timing import TimedFrame, gather, on_clock
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.video.codeccontext import VideoCodecContext
+    from av.video.frame import VideoFrame
+    from av.video.stream import VideoStream
+from .container_file import opened, reason
+from .container_sound import read_sound, sound_kind, sound_stream
+
+_log = logging.getLogger("reelm")
+
+_GLIMPSE = 32  # samples enough for a mean difference, and cheap
+
+
+def read_container(
+    path: str | os.PathLike[str], name: str, *, fps: float | None, max_frames: int | None, budget_bytes: int
+) -> tuple[Frames, float, Sound | None, int | None]:
+    """Frames uint8 [T,H,W,3], their rate, sound [S,C] and its rate (None, None without); see `media.read_video`."""
+    with opened(path, name) as container:
+        stream = _video_stream(container, name)
+        own_fps = _own_fps(stream)
+        _check_header(container, stream, name, fps, max_frames, budget_bytes)
+        footage = _decoded(container, stream, name, own_fps)
+        if fps is not None:
+            footage = on_clock(footage, fps)
+        video, start, _ = gather(name, footage, max_frames, budget_bytes)
+    rate = own_fps if fps is None else fps
+    cut = max_frames is not None and len(video) == max_frames
+    sound, sample_rate = read_sound(path, name, start, len(video), rate, cut)
+    return video, rate, sound, sample_rate
+
+
+def stream_container(path: str | os.PathLike[str], name: str, fit: Fit | None) -> Iterator[TimedFrame]:
+    """The frames one at a time on the file's own clock, however long it is; see `media.stream_video`."""
+    with opened(path, name) as container:
+        stream = _video_stream(container, name)
+        check_size(name, stream.codec_context.height, stream.codec_context.width)
+        yield from _decoded(container, stream, name, _own_fps(stream), fit)
+
+
+def container_tracks(path: str | os.PathLike[str], name: str) -> tuple[float, tuple[int, int] | None]:
+    """Average frames a second; samples a second and channels (1 or 2) of the sound, None without any."""
+    with opened(path, name) as container:
+        fps, sound = _own_fps(_video_stream(container, name)), sound_stream(container, name)
+        return fps, None if sound is None else sound_kind(sound)
+
+
+def _video_stream(container: "InputContainer", name: str) -> "VideoStream":
+    from av.stream import Disposition
+
+    streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+    if not streams:
+        held = "sound but no video" if container.streams.audio else "no video"
+        raise RequestError(f"{name} holds {held}; give a file with a video track")
+    if streams[0].codec_context is None:
+        raise RequestError(f"{name} holds a video of a kind that cannot be decoded here; re-encode it, as H.264 say")
+    return streams[0]
+
+
+def _own_fps(stream: "VideoStream") -> float:
+    """The average rate, or the next best where the container has none."""
+    for rate in (stream.average_rate, stream.guessed_rate, stream.base_rate):
+        if rate and MIN_FPS <= rate <= MAX_FPS:
+            return float(rate)
+    return 25.0
+
+
+def _check_header(
+    container: "InputContainer",
+    stream: "VideoStream",
+    name: str,
+    fps: float | None,
+    max_frames: int | None,
+    budget_bytes: int,
+) -> None:
+    """Refuses by what the header says what would be refused after minutes of decoding."""
+    height, width = stream.codec_context.height, stream.codec_context.width
+    check_size(name, height, width)
+    frames = stream.frames  # 0 where unknown
+    if fps is not None:
+        seconds = float(stream.duration * stream.time_base) if stream.duration and stream.time_base else 0.0
+        frames = int(seconds * fps)
+    check_budget(name, frames if max_frames is None else min(frames, max_frames), height, width, budget_bytes)
+
+
+def _decoded(
+    container: "InputContainer", stream: "VideoStream", name: str, fps: float, fit: Fit | None = None
+) -> Iterator[TimedFrame]:
+    from av.error import FFmpegError
+
+    decoder = _decoder(stream)
+    count, clock = 0, 0.0
+    rotation, turn = None, None
+    try:
+        for packet in container.demux(stream):
+            if decoder.name == "theora" and packet.pts is not None and not packet.size:
+                continue  # Theora's way to say that the picture stays: the frame before lasts until the next
+            for frame in decoder.decode(packet):
+                if frame.is_corrupt:
+                    raise RequestError(f"{name} is damaged at frame {count}; repair or re-encode it")
+                check_size(name, frame.height, frame.width)
+                # PyAV before 19 keeps a frame whose side data was asked for until the garbage collector comes: asked
+                # of every frame, a film of large ones would fill the memory.
+                if frame.rotation != rotation:
+                    rotation, turn = frame.rotation, _turn(frame)
+                start = clock if frame.time is None else frame.time
+                known = frame.duration and frame.time_base
+                clock = start + (float(frame.duration * frame.time_base) if known else 1 / fps)
+                yield TimedFrame(start, clock, _pixels(frame, name, fit, turn), _glimpse(frame, name))
+                count += 1
+    except FFmpegError as error:
+        raise RequestError(
+            f"{name} is damaged after frame {count} ({reason(error)}); repair or re-encode it"
+        ) from error
+
+
+def _decoder(stream: "VideoStream") -> "VideoCodecContext":
+    import av
+
+    decoder = stream.codec_context
+    # FFmpeg's own VP8 and VP9 decoders leave out the transparency that WebM keeps beside the picture.
+    if stream.metadata.get("alpha_mode") == "1" and decoder.name in ("vp8", "vp9"):
+        better = "libvpx" if decoder.name == "vp8" else "libvpx-vp9"
+        if better in av.codecs_available:
+            decoder = av.VideoCodecContext.create(better, "r")
+    decoder.options = {"max_pixels": str(MAX_PIXELS)}
+    decoder.thread_type = "SLICE"  # with a thread a frame, errors in the last few frames are lost
+    return decoder
+
+
+def _turn(frame: "VideoFrame") -> NDArray[np.int32] | None:
+    """The 3x3 display matrix of a frame that is not to be shown as it is stored."""
+    matrix = frame.side_data.get("DISPLAYMATRIX")
+    return None if matrix is None else np.frombuffer(bytes(matrix), np.int32)
+
+
+def _pixels(frame: "VideoFrame", name: str, fit: Fit | None, turn: NDArray[np.int32] | None) -> Callable[[], Frames]:
+    """How to make them; that a frame is of no size which `fit` takes is said at once."""
+    size: dict[str, Any] = {}
+    if fit is not None:
+        lies = turn is not None and _swaps_axes(turn)
+        height, width = fit(frame.width, frame.height) if lies else fit(frame.height, frame.width)
+        height, width = (width, height) if lies else (height, width)
+        size = {"height": height, "width": width, "interpolation": "AREA"}
+    see_through = frame.format.name == "pal8" or any(component.is_alpha for component in frame.format.components)
+
+    def made() -> Frames:
+        array = _array(frame, name, "rgba" if see_through else "rgb24", **size)
+        pixels = over_black(array) if see_through else array
+        return pixels if turn is None else _oriented(pixels, turn)
+
+    return made
+
+
+def _glimpse(frame: "VideoFrame", name: str) -> Callable[[], Frames]:
+    """How to make a picture of about `_GLIMPSE` of its rows or columns, in a tenth of the time that scaling takes."""
+    step = max(1, min(frame.height, frame.width) // _GLIMPSE)
+    size = {"height": frame.height // step, "width": frame.width // step, "interpolation": "POINT"}
+    return lambda: _array(frame, name, "rgb24", **size)
+
+
+def _array(frame: "VideoFrame", name: str, format: str, **size: Any) -> NDArray[np.uint8]:
+    from av.error import FFmpegError
+
+    try:
+        return np.asarray(frame.to_ndarray(format=format, **size), np.uint8)
+    except (FFmpegError, ValueError) as error:
+        raise RequestError(f"{name} has frames that cannot be seen ({reason(error)}); re-encode it") from error
+
+
+def _swaps_axes(matrix: np.ndarray) -> bool:
+    a, b, _, c, d = (int(value) for value in matrix[:5])
+    return abs(b) + abs(c) > abs(a) + abs(d)
+
+
+def _oriented(pixels: Frames, matrix: np.ndarray) -> Frames:
+    """Pixels [H,W,3] put where a 3x3 display matrix sends them: x' = a x + c y, y' = b x + d y, by quarter turns."""
+    a, b, _, c, d = (int(value) for value in matrix[:5])
+    if _swaps_axes(matrix):
+        pixels, down, right = pixels.swapaxes(0, 1), b, c
+    else:
+        down, right = d, a
+    return np.ascontiguousarray(pixels[:: -1 if down < 0 else 1, :: -1 if right < 0 else 1])

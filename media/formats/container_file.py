@@ -1,0 +1,45 @@
+"""Open a container file, read its comment, and say what is wrong with it."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from reelm.errors import RequestError
+from reelm.media.limits import MAX_PIXELS
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+
+
+# A probe decodes a frame to learn its format: it must not do so with a bomb. A playlist under another name must not
+# make the demuxer fetch what it lists.
+_OPEN_OPTIONS = {"max_pixels": str(MAX_PIXELS), "protocol_whitelist": "file"}
+
+
+def read_comment(path: str | os.PathLike[str], name: str) -> str | None:
+    """The text under `comment` in the container's metadata, None if there is none."""
+    with opened(path, name) as container:
+        return {key.lower(): value for key, value in container.metadata.items()}.get("comment")
+
+
+@contextmanager
+def opened(path: str | os.PathLike[str], name: str) -> "Iterator[InputContainer]":
+    import av
+    from av.error import FFmpegError
+
+    file = os.path.abspath(path)  # absolute, or a colon in the name would be taken for the end of a protocol
+    try:
+        try:
+            container = av.open(file, options=_OPEN_OPTIONS)
+        except UnicodeDecodeError:  # PyAV 18 takes metadata that is no UTF-8 for an error; later ones do not ask
+            lenient: dict[str, Any] = {"metadata_errors": "surrogateescape"}
+            container = av.open(file, options=_OPEN_OPTIONS, **lenient)
+    except (FFmpegError, ValueError) as error:
+        raise RequestError(f"{name} cannot be read as a video ({reason(error)}); give an intact video file") from error
+    with container:
+        yield container
+
+
+def reason(error: Exception) -> str:
+    return (getattr(error, "strerror", None) or str(error)).splitlines()[0].lower()

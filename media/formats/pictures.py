@@ -1,0 +1,129 @@
+"""Stills and animations (PNG, JPEG, GIF, WebP ...) in and out, by Pillow.
+
+In: upright by the EXIF flag, 16 bits cut to 8, transparency over black. Out: GIF and WebP animations and single
+pictures, each with a comment. GIF counts time in hundredths of a second and WebP in thousandths: durations are rounded
+so that the sum never drifts. Both merge equal neighbours into one longer frame, so the count of frames in a file may
+be smaller than what went in; the timing is the same.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from reelm.errors import RequestError
+from reelm.media.limits import check_budget, check_size
+from reelm.media.pixels import Fit, Frames, over_black
+from reelm.media.timing import TimedFrame, gather, on_clock
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+from .animations import IMAGE_DESCRIPTION
+
+
+def is_picture(path: str | os.PathLike[str]) -> bool:
+    """Whether the file begins like a picture or an animation, whatever its suffix says."""
+    with open(path, "rb") as file:
+        head = file.read(16)
+    starts = (b"GIF87a", b"GIF89a", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"BM", b"II*\x00", b"MM\x00*")
+    return head.startswith(starts) or (head[:4] == b"RIFF" and head[8:12] == b"WEBP") or head[4:12] == b"ftypavif"
+
+
+def read_picture(path: str | os.PathLike[str], name: str) -> Frames:
+    """uint8 [H,W,3]; `name` is how messages call the file."""
+    with _opened(path, name) as image:
+        return _pixels(image)
+
+
+def read_animation(
+    path: str | os.PathLike[str], name: str, *, fps: float | None, max_frames: int | None, budget_bytes: int
+) -> tuple[Frames, float, None, None]:
+    """The frames of an animation, their rate, and no sound; see `media.read_video`."""
+    with _opened(path, name) as image:
+        count = getattr(image, "n_frames", 1)
+        wanted = count if max_frames is None else min(count, max_frames)
+        if fps is None:
+            check_budget(name, wanted, image.height, image.width, budget_bytes)
+        frames = _timed(image, count)
+        if fps is not None and count > 1:  # a still picture is one frame at any rate
+            frames = on_clock(frames, fps)
+        video, start, end = gather(name, frames, max_frames, budget_bytes)
+    return video, fps or len(video) / (end - start), None, None
+
+
+def stream_animation(path: str | os.PathLike[str], name: str, fit: Fit | None) -> Iterator[TimedFrame]:
+    """The frames one at a time; see `media.stream_video`."""
+    from PIL import Image
+
+    with _opened(path, name) as image:
+        for frame in _timed(image, getattr(image, "n_frames", 1)):
+            if fit is None:
+                yield frame
+            else:
+                height, width = fit(*frame.pixels.shape[:2])
+                scaled = Image.fromarray(frame.pixels).resize((width, height), Image.Resampling.BOX)
+                yield TimedFrame(frame.start, frame.end, np.asarray(scaled))
+
+
+def read_picture_comment(path: str | os.PathLike[str], name: str) -> str | None:
+    """The comment that `write_animation` or `write_picture` stored, None without."""
+    with _opened(path, name) as image:
+        if "comment" in image.info:
+            comment = image.info["comment"]
+            return comment.decode(errors="replace") if isinstance(comment, bytes) else str(comment)
+        return image.getexif().get(IMAGE_DESCRIPTION)
+
+
+@contextmanager
+def _opened(path: str | os.PathLike[str], name: str) -> "Iterator[Image]":
+    import warnings
+
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with warnings.catch_warnings():
+            # Pillow warns of large pictures and of damaged metadata; a size is judged below and damage is refused.
+            warnings.simplefilter("ignore")
+            image = Image.open(path)
+        with image:
+            check_size(name, image.height, image.width)
+            yield image
+    except UnidentifiedImageError as error:
+        raise RequestError(f"{name} cannot be read as a picture; give an intact PNG, JPEG, WebP or GIF file") from error
+    except Image.DecompressionBombError as error:
+        raise RequestError(f"{name} has more than 64 megapixels; give a smaller picture") from error
+    except RequestError:
+        raise
+    except (OSError, SyntaxError, ValueError, EOFError, IndexError) as error:  # what Pillow's decoders raise on damage
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise RequestError(f"{name} is damaged ({reason}); repair it or save it anew") from error
+
+
+def _pixels(image: "Image") -> Frames:
+    from PIL import ImageOps
+
+    image = ImageOps.exif_transpose(image)
+    if image.mode.startswith("I"):  # 16 bits of grey, which Pillow would clip and not scale
+        grey = np.asarray(image).astype(np.int64)
+        return np.repeat((np.clip(grey, 0, 65535) >> 8).astype(np.uint8)[..., None], 3, -1)
+    if image.has_transparency_data:
+        return over_black(np.asarray(image.convert("RGBA")))
+    return np.array(image.convert("RGB"))
+
+
+def _timed(image: "Image", count: int) -> Iterator[TimedFrame]:
+    clock = 0.0
+    for index in range(count):
+        image.seek(index)
+        pixels = _pixels(image)
+        end = clock + _duration(image)
+        yield TimedFrame(clock, end, pixels)
+        clock = end
+
+
+def _duration(image: "Image") -> float:
+    """Seconds that the current frame is shown; a tenth where none is given, as browsers do."""
+    return (image.info.get("duration") or 100) / 1000

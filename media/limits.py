@@ -1,0 +1,30 @@
+"""Limits of size, memory and frame rate for what is read and written."""
+
+from reelm.errors import RequestError
+
+MAX_PIXELS = 64_000_000  # in one frame; refused from the header, before a decoder takes memory for it
+BUDGET_BYTES = 2 * 2**30  # of a whole clip, decoded
+MIN_FPS, MAX_FPS = 0.01, 1000.0
+
+
+def check_size(name: str, height: int, width: int) -> None:
+    """Refuses a frame of more than `MAX_PIXELS`; `name` is how messages call the file."""
+    if height * width > MAX_PIXELS:
+        megapixels = height * width / 1e6
+        raise RequestError(f"{name} has frames of {width}x{height} = {megapixels:.0f} megapixels; at most 64 are read")
+
+
+def check_budget(name: str, frames: int, height: int, width: int, budget_bytes: int) -> None:
+    """Refuses `frames` frames that take more than `budget_bytes` as uint8 RGB."""
+    frame_bytes = 3 * height * width
+    if frames * frame_bytes > budget_bytes:
+        raise RequestError(
+            f"{name} needs at least {frames * frame_bytes / 2**30:.2f} GiB as {width}x{height} frames, over the budget "
+            f"of {budget_bytes / 2**30:.2f} GiB: {budget_bytes // frame_bytes} frames of this size fit; cut it shorter"
+        )
+
+
+def check_scale(scale: int) -> None:
+    """Refuses a side for `blocks` that is no whole number above zero."""
+    if isinstance(scale, bool) or not isinstance(scale, int) or scale < 1:
+        raise RequestError(f"scale is {scale}; it must be a whole number, at least 1")

@@ -1,0 +1,168 @@
+"""Pictures and videos in: any file that a user gives, to arrays.
+
+The kind of a file is told by its content, so a wrong suffix does no harm: GIF, WebP and other pictures go to Pillow
+(`pictures.py`), all else to PyAV (`container.py`). What cannot be read rightly is refused in one line that names the
+file; nothing is resized, guessed or cut without a word.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from reelm.errors import RequestError
+from reelm.media.formats.container import container_tracks, read_container, stream_container
+from reelm.media.formats.container_file import read_comment
+from reelm.media.formats.container_sound import stream_container_sound
+from reelm.media.formats.pictures import (
+    is_picture,
+    read_animation,
+    read_picture,
+    read_picture_comment,
+    stream_animation,
+)
+
+from .limits import BUDGET_BYTES, MAX_FPS, MIN_FPS
+from .pixels import Fit, Frames
+from .sound import Sound
+from .timing import TimedFrame
+
+
+class Footage(NamedTuple):
+    """What a video file holds: `frames, fps, audio, sample_rate`."""
+
+    video: Frames  # uint8 [T,H,W,3]
+    fps: float
+    audio: Sound | None  # float32 [S,C], C = 1 or 2, S = round(T * sample_rate / fps)
+    sample_rate: int | None
+
+
+def read_video(
+    path: str | os.PathLike[str],
+    *,
+    fps: float | None = None,
+    max_frames: int | None = None,
+    budget_bytes: int = BUDGET_BYTES,
+) -> Footage:
+    """Reads a video, an animation or a picture (one frame).
+
+    Args:
+        path: Whatever PyAV or Pillow read.
+        fps: Rate to resample to by the timestamps: frame j is what is seen at j / fps seconds. None takes the frames
+            as they come, at their average rate.
+        max_frames: Stops after so many frames; sound is cut to them.
+        budget_bytes: The most that the decoded frames may take together.
+
+    Returns:
+        `Footage`; its sound begins with its first frame and lasts exactly as long as the frames: cut, or continued
+        by silence, which the log `reelm` says when it is more than a tenth of a second.
+
+    Raises:
+        RequestError: No such file; not a video; damaged; no video track; no frames; frames that change their size or
+            exceed 64 megapixels; more frames than `budget_bytes` hold.
+    """
+    if fps is not None and not MIN_FPS <= fps <= MAX_FPS:
+        raise RequestError(f"fps is {fps}; it must lie between {MIN_FPS} and {MAX_FPS:.0f}")
+    if max_frames is not None and max_frames < 1:
+        raise RequestError(f"max_frames is {max_frames}; it must be at least 1")
+    name = _existing(path)
+    read = read_animation if is_picture(path) else read_container
+    return Footage(*read(path, name, fps=fps, max_frames=max_frames, budget_bytes=budget_bytes))
+
+
+def stream_video(
+    path: str | os.PathLike[str], *, fit: Fit | None = None, name: str | None = None
+) -> Iterator[TimedFrame]:
+    """Frames of a video, an animation or a picture one at a time, on the file's own clock, however long it is.
+
+    Args:
+        path: Whatever PyAV or Pillow read.
+        fit: Called with the height and width of each frame as it is seen, gives those it is scaled to; one of them is
+            in memory at its own size. None leaves them as they are.
+        name: How messages call the file; None takes its path.
+
+    Raises:
+        RequestError: as `read_video`, whenever the fault is met; sizes that change are left to `fit`.
+    """
+    name = _existing(path, name)
+    return (stream_animation if is_picture(path) else stream_container)(path, name, fit)
+
+
+def read_tracks(path: str | os.PathLike[str]) -> tuple[float, tuple[int, int] | None]:
+    """Of a video, from its header: frames a second; samples a second and channels (1 or 2) of its sound, if any."""
+    return container_tracks(path, _existing(path))
+
+
+def read_sound(
+    path: str | os.PathLike[str], *, sample_rate: int, channels: int = 1, budget_bytes: int = BUDGET_BYTES
+) -> Sound:
+    """The sound of a file: wav, flac, mp3, ogg or whatever else PyAV reads, or the sound of a video.
+
+    Args:
+        path: of the file.
+        sample_rate, channels: what it is brought to, in Hz, 1 or 2.
+        budget_bytes: The most that the samples may take.
+
+    Returns:
+        float32 [S, C] in [-1, 1], from the beginning of the file's clock on.
+
+    Raises:
+        RequestError: No such file; no sound; damaged; NaN or infinite samples; longer than `budget_bytes` hold.
+    """
+    name, pieces, left = _existing(path), [], budget_bytes // (4 * channels)
+    most = left
+    for piece in stream_sound(path, start=0.0, sample_rate=sample_rate, channels=channels):
+        pieces.append(piece)
+        left -= len(piece)
+        if left < 0:
+            raise RequestError(f"the sound of {name} is longer than {most / sample_rate:.0f} s; cut it first")
+    if not pieces:
+        raise RequestError(f"{name} has no sound; give a file with a sound track")
+    return np.clip(np.concatenate(pieces), -1, 1)
+
+
+def stream_sound(
+    path: str | os.PathLike[str], *, start: float, sample_rate: int, channels: int = 1, name: str | None = None
+) -> Iterator[Sound]:
+    """The sound of a file as pieces float32 [n, C], mixed down to one channel or doubled; nothing when there is none.
+
+    The first sample sounds at second `start` of the file's clock, where a `TimedFrame` says its own start: what comes
+    before is dropped, a late beginning is preceded by silence. Raises RequestError when it is damaged.
+    """
+    name = _existing(path, name)
+    return iter(()) if is_picture(path) else stream_container_sound(path, name, start, sample_rate, channels)
+
+
+def read_image(path: str | os.PathLike[str]) -> Frames:
+    """Reads a picture, or the first frame of an animation, as uint8 [H,W,3]: upright, transparency over black.
+
+    Raises:
+        RequestError: No such file; not a picture; damaged; more than 64 megapixels.
+    """
+    return read_picture(path, _existing(path))
+
+
+def read_note(path: str | os.PathLike[str]) -> str | None:
+    """The comment in a file's metadata, where `Clip.save` puts what the clip was made from; None without one."""
+    name = _existing(path)
+    return read_picture_comment(path, name) if is_picture(path) else read_comment(path, name)
+
+
+def _existing(path: str | os.PathLike[str], name: str | None = None) -> str:
+    """The name of the file for messages, on one line whatever is in it."""
+    name = repr(os.fspath(path) if name is None else name)
+    try:
+        exists, is_file = os.path.exists(path), os.path.isfile(path)
+    except ValueError:  # a NUL in the name
+        exists = is_file = False
+    if not exists:
+        raise RequestError(f"{name} does not exist; give the path of a file")
+    if not is_file:
+        raise RequestError(f"{name} is not a regular file; give the path of a file")
+    if not os.access(path, os.R_OK):
+        raise RequestError(f"{name} may not be read by this user; change its permissions")
+    if Path(path).stat().st_size == 0:
+        raise RequestError(f"{name} is empty; give a video or a picture")
+    return name

@@ -1,0 +1,141 @@
+"""Sound as float32 samples beside frames: what is accepted, and how it is made as long as the picture.
+
+The rule for lengths: sound begins with the first frame and has `round(frames * sample_rate / fps)` samples. What is
+longer is cut, what is shorter ends in silence, and a difference of more than a tenth of a second is said in one line
+of the log `reelm`.
+"""
+
+import logging
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reelm.errors import RequestError
+
+Sound = NDArray[np.float32]  # [S,C] in [-1,1]
+
+_log = logging.getLogger("reelm")
+
+
+def samples_beside(frames: int, fps: float, sample_rate: int) -> int:
+    """How many samples of sound last as long as `frames` frames."""
+    return round(frames * sample_rate / fps)
+
+
+def fitted(sound: Sound, samples: int) -> Sound:
+    """Sound [S,C] cut or continued by silence to exactly `samples`."""
+    missing = max(0, samples - len(sound))
+    return np.concatenate([sound[:samples], np.zeros((missing, sound.shape[1]), np.float32)])
+
+
+def say_length(missing: int, sample_rate: int) -> None:
+    """Logs that `missing` samples are to be filled, or, below zero, cut."""
+    # Codecs work in blocks of 1,024 to 2,048 samples, so that most files are off by some hundredths of a second.
+    if abs(missing) >= 0.1 * sample_rate:
+        comparison, remedy = ("shorter", "the end is silent") if missing > 0 else ("longer", "the rest is cut")
+        _log.warning("the sound is %.2f s %s than the picture: %s", abs(missing) / sample_rate, comparison, remedy)
+
+
+def check_track(sound: object, sample_rate: object) -> None:
+    """Refuses what is not float32 [S,C] of one or two channels at a positive whole rate, all samples finite."""
+    if not isinstance(sound, np.ndarray) or sound.dtype != np.float32 or sound.ndim != 2:
+        found = f"{sound.dtype} of shape {sound.shape}" if isinstance(sound, np.ndarray) else type(sound).__name__
+        raise RequestError(f"sound is {found}; it must be a float32 array [samples, channels]")
+    if sound.shape[1] not in (1, 2):
+        raise RequestError(f"sound has {sound.shape[1]} channels; it must have 1 or 2")
+    if isinstance(sample_rate, bool) or not isinstance(sample_rate, int | np.integer) or sample_rate < 1:
+        raise RequestError(f"sound needs a sample_rate in whole Hz, such as 16000; it is {sample_rate!r}")
+    if not np.isfinite(sound).all():
+        raise RequestError("sound holds NaN or infinite samples; every sample must be a number in [-1, 1]")
+
+
+_log = logging.getLogger("reelm")
+
+LOWEST_RATE, HIGHEST_RATE = 1_000, 768_000
+_FULL_SCALE = 2.0  # the loudest sample that is still taken for a sound in [-1, 1]
+
+
+def check_rate(sample_rate: Any) -> int:
+    """`sample_rate` as an int, once it is known to be whole Hz from 1,000 to 768,000."""
+    whole = isinstance(sample_rate, int | np.integer) and not isinstance(sample_rate, bool)
+    rate = int(sample_rate) if whole else 0
+    if not LOWEST_RATE <= rate <= HIGHEST_RATE:
+        raise RequestError(
+            f"a sample rate is whole Hz from {LOWEST_RATE} to {HIGHEST_RATE}, such as 16000, not {sample_rate!r}"
+        )
+    return rate
+
+
+def as_float_sound(sound: object) -> np.ndarray:
+    """`sound` as float32 `[B, S, C]` in [-1, 1], from int16 or float `[S]`, `[S, C]` or `[B, S, C]`, C 1 or 2.
+
+    Raises:
+        RequestError: another shape or type, no samples, NaN or infinite samples, samples beyond twice full scale.
+    """
+    sound = np.asarray(sound)
+    if sound.ndim == 1:
+        sound = sound[:, None]
+    if sound.ndim not in (2, 3) or sound.shape[-1] not in (1, 2):
+        raise RequestError(
+            f"a sound has the shape [S], [S, C] or [B, S, C] with 1 or 2 channels C, not {list(sound.shape)}"
+        )
+    if sound.size == 0:
+        raise RequestError("the sound has no samples; give at least one, or leave the sound out")
+    if sound.dtype == np.int16:
+        sound = sound / np.float32(32768)
+    if not np.issubdtype(sound.dtype, np.floating):
+        raise RequestError(f"a sound is int16, or float in [-1, 1], not {sound.dtype}")
+    sound = np.asarray(sound if sound.ndim == 3 else sound[None], np.float32)
+    if not np.isfinite(sound).all():
+        raise RequestError("the sound holds NaN or infinite samples; every sample must be a number in [-1, 1]")
+    peak = float(np.abs(sound).max())
+    if peak > _FULL_SCALE:
+        raise RequestError(f"float sound lies in [-1, 1], this one reaches {peak:g}; divide by its full scale")
+    if peak > 1:
+        _log.warning("the sound reaches %.3f of full scale: it is clipped at 1", peak)
+    return np.clip(sound, -1, 1)
+
+
+def with_channels(sound: np.ndarray, channels: int) -> np.ndarray:
+    """Sound `[..., S, C]` in `channels` (1 or 2) channels: the mean of two, or one twice."""
+    if sound.shape[-1] == channels:
+        return sound
+    return sound.mean(axis=-1, keepdims=True) if channels == 1 else np.repeat(sound, channels, axis=-1)
+
+
+def resampled_length(samples: int, sample_rate: int, to: int) -> int:
+    """Samples at the rate `to` of a sound of `samples` at `sample_rate`.
+
+    A sound's own length is rounded to whole samples, so the last half sample is no reason to begin another: what was
+    `round(seconds * sample_rate)` samples long never becomes longer than `seconds * to`.
+    """
+    return max(1, -(-(2 * samples - 1) * to // (2 * sample_rate)))
+
+
+def resample(sound: np.ndarray, sample_rate: int, to: int) -> np.ndarray:
+    """Sound `[B, S, C]` at another rate, `resampled_length` samples, in [-1, 1]; the sound itself at the same rate.
+
+    By libswresample through PyAV, which reads the files too: a windowed sinc without delay, 90 dB or better within the
+    band for any pair of rates, where a polyphase filter of scipy takes a hundred times longer at rates without a common
+    factor.
+    """
+    if sample_rate == to:
+        return sound
+    from av import AudioFrame, AudioResampler  # only sound at another rate pays for importing it
+
+    batch, samples, channels = sound.shape
+    layout = "mono" if channels == 1 else "stereo"
+    wanted = resampled_length(samples, sample_rate, to)
+    # The filter returns nothing for a sound shorter than itself, and mirrors the end of a longer one: silence follows.
+    tail = 64 * max(1, -(-sample_rate // to))
+    resampled = np.zeros((batch, wanted, channels), np.float32)
+    for source, target in zip(sound, resampled, strict=True):
+        padded = np.concatenate([source, np.zeros((tail, channels), np.float32)])
+        frame = AudioFrame.from_ndarray(np.ascontiguousarray(padded.T), format="fltp", layout=layout)
+        frame.sample_rate = sample_rate
+        resampler = AudioResampler(format="fltp", layout=layout, rate=to)
+        pieces = [piece.to_ndarray().T for each in (frame, None) for piece in resampler.resample(each)]
+        made = np.concatenate(pieces)[:wanted]
+        target[: len(made)] = made
+    return np.clip(resampled, -1, 1)

@@ -1,0 +1,137 @@
+"""Frames on their way out of a file: how large they may be, when they are shown, how transparency is seen.
+
+Every reader yields `TimedFrame`s; `on_clock` gives them an even rate and `gather` makes one array of them within a
+memory budget. Knows nothing of files and formats.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+
+import numpy as np
+
+from reelm.errors import RequestError
+
+from .limits import check_budget
+from .pixels import Frames
+
+
+class TimedFrame:
+    """A frame, and when it is shown: from `start` to `end`, in seconds on the file's own clock.
+
+    Its pixels may be made when they are first asked for: a frame that is left out then costs its decoding alone.
+    `glimpse`: likewise; None where a small picture is no cheaper to have.
+    """
+
+    def __init__(
+        self,
+        start: float,
+        end: float,
+        pixels: Frames | Callable[[], Frames],
+        glimpse: Frames | Callable[[], Frames] | None = None,
+    ) -> None:
+        self.start, self.end = start, end
+        self._pixels, self._glimpse = pixels, glimpse
+
+    @property
+    def pixels(self) -> Frames:
+        """[H,W,3]."""
+        if callable(self._pixels):
+            self._pixels = self._pixels()
+        return self._pixels
+
+    @property
+    def glimpse(self) -> Frames:
+        """[h,w,3], enough to tell it from its neighbours by: few of its pixels, not turned, or all as they are."""
+        if callable(self._glimpse):
+            self._glimpse = self._glimpse()
+        return self.pixels if self._glimpse is None else self._glimpse
+
+    def shown(self, start: float, end: float) -> "TimedFrame":
+        """The same frame at another time."""
+        return TimedFrame(start, end, lambda: self.pixels, lambda: self.glimpse)
+
+
+def evenly(frames: Iterable[Frames], fps: float) -> Iterator[TimedFrame]:
+    """Frames [H,W,3] from second zero on, all shown equally long."""
+    return (TimedFrame(index / fps, (index + 1) / fps, frame) for index, frame in enumerate(frames))
+
+
+def from_zero(frames: Iterable[TimedFrame]) -> Iterator[TimedFrame]:
+    """The same footage from second zero on, each frame shown until the next begins.
+
+    Where the file's clock goes back, as between recordings that were joined, it goes on instead.
+    """
+    held: TimedFrame | None = None
+    origin = 0.0  # on the file's clock
+    for frame in frames:
+        if held is None:
+            origin = frame.start
+        else:
+            if frame.start - origin <= held.start:
+                origin = frame.start - held.end
+            yield held.shown(held.start, frame.start - origin)
+        held = frame.shown(frame.start - origin, frame.end - origin)
+    if held is not None:
+        yield held
+
+
+def on_clock(frames: Iterable[TimedFrame], fps: float) -> Iterator[TimedFrame]:
+    """The same footage at an even rate, counted from the start of its first frame.
+
+    Output frame j is what a viewer sees at j / fps seconds: the last frame that has begun by then. The count is the
+    duration times `fps`, rounded, and at least one.
+    """
+    # Matroska rounds timestamps to a millisecond, GIF to ten: a frame is not late for that.
+    tolerance = min(5.1e-3, 0.25 / fps)
+    held: TimedFrame | None = None
+    origin, shown = 0.0, 0
+
+    def at(index: int, frame: TimedFrame) -> TimedFrame:
+        return frame.shown(origin + index / fps, origin + (index + 1) / fps)
+
+    for frame in frames:
+        if held is None:
+            origin = frame.start
+        else:
+            while origin + shown / fps + tolerance < frame.start:
+                yield at(shown, held)
+                shown += 1
+        held = frame
+    if held is not None:
+        for index in range(shown, max(1, round((held.end - origin) * fps))):
+            yield at(index, held)
+
+
+def of_one_size(name: str, frames: Iterable[TimedFrame]) -> Iterator[TimedFrame]:
+    """The frames as they come; RequestError at the first of another size than theirs."""
+    first: Frames | None = None
+    for index, frame in enumerate(frames):
+        first = frame.pixels if first is None else first
+        if frame.pixels.shape != first.shape:
+            (old_height, old_width, _), (height, width, _) = first.shape, frame.pixels.shape
+            raise RequestError(
+                f"{name} changes its size from {old_width}x{old_height} to {width}x{height} at frame {index}; "
+                "give a file of one size"
+            )
+        yield frame
+
+
+def gather(
+    name: str, frames: Iterable[TimedFrame], max_frames: int | None, budget_bytes: int
+) -> tuple[Frames, float, float]:
+    """Up to `max_frames` frames as one array [T,H,W,3], the second that it starts at and the one that it ends at.
+
+    Raises:
+        RequestError: no frame at all; frames of several sizes; more than `budget_bytes` of them.
+    """
+    kept: list[Frames] = []  # pixels alone: a frame may hold on to what they were made of
+    start = end = 0.0
+    for frame in of_one_size(name, frames):
+        height, width, _ = frame.pixels.shape
+        check_budget(name, len(kept) + 1, height, width, budget_bytes)
+        start, end = start if kept else frame.start, frame.end
+        kept.append(frame.pixels)
+        if len(kept) == max_frames:
+            break
+    if not kept:
+        raise RequestError(f"{name} holds no frames; give a video of at least one")
+    return np.stack(kept), start, end

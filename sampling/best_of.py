@@ -1,0 +1,91 @@
+"""Of several clips that were made for one request, the one that fits it best.
+
+In: clips, what was asked. Out: one of each few. The model's describer reads whether words are seen and heard, given
+pictures are compared as pixels: neither knows how likely the language model found what it drew.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from reelm.errors import RequestError
+from reelm.media.clip import Clip
+from reelm.sampling.conditions.conditions import Conditions
+
+from .request import Script, words_at
+
+if TYPE_CHECKING:
+    from .model import Model
+    from .request import Request
+
+
+_STEP = 2654435769  # 2^32 over the golden ratio: seeds far from each other, and from those of samples beside them
+
+
+def seeds_of(seed: int, best_of: int) -> list[int]:
+    """The seeds of the clips that one of `seed` is chosen from; the first is `seed` itself."""
+    return [(seed + number * _STEP) % 2**32 for number in range(best_of)]
+
+
+def check(model: "Model", captions: Sequence[str], given: Conditions) -> None:
+    """RequestError when nothing tells which clip is better."""
+    if given.pictures:
+        return
+    if model.describer is None:
+        raise RequestError(f"{model.name!r} has no describer to choose the best clip by; leave best_of out")
+    if not all(caption.strip() for caption in captions):
+        raise RequestError("best_of chooses by the prompt, or by pictures at given frames; give one")
+
+
+def fit(model: "Model", script: Script, given: Conditions, clips: Sequence[Clip]) -> np.ndarray:
+    """float `[n]`, how well each clip fits, more is better.
+
+    The sum of the nats at which a describer finds the words in what is seen, on average over a long clip, and those in
+    what is heard first; less, for each given picture, how many times as far the clip's frame is from it as that of the
+    clip which comes nearest.
+    """
+    fits = np.zeros(len(clips))
+    if model.describer is not None and script[0][1].strip():
+        for i, clip in enumerate(clips):
+            assert clip.tokens is not None
+            told = (model.describer.log_likelihood(words, seen, None) for words, seen in _parts(model, script, clip))
+            fits[i] = np.mean(list(told))
+            sound = clip.tokens["audio"]
+            if sound is not None and model.describer.config.sound_levels:
+                fits[i] += model.describer.log_likelihood(script[0][1], None, sound)
+    for frame, codes in given.pictures.items():
+        if frame >= len(clips[0].video):
+            continue  # a callback ended them before
+        wanted = model.video_tokenizer.decode(codes[None, None])[0, 0].astype(np.float32)
+        off = np.array([np.mean(np.square(clip.video[frame] - wanted)) for clip in clips])
+        fits -= off / max(off.min(), 1e-6)
+    return fits
+
+
+def _parts(model: "Model", script: Script, clip: Clip) -> Iterator[tuple[str, np.ndarray]]:
+    """Words and codes int32 `[t, h, w]` of each stretch of a clip that is as long as what the describer reads."""
+    assert model.describer is not None and clip.tokens is not None and clip.tokens["video"] is not None
+    codes, length = clip.tokens["video"], model.describer.config.frames
+    stride = model.video_tokenizer.config.time_stride
+    yield words_at(script, 0), codes[:length]
+    for first in range(length, len(codes) - length + 1, length):
+        # Every clip begins with a single frame, so that is what a describer knows at the first place.
+        begins = model.video_tokenizer.encode(clip.video[stride * first : stride * first + 1])[0]
+        yield words_at(script, first), np.concatenate([begins, codes[first + 1 : first + length]])
+
+
+def fittest(model: "Model", request: "Request", clips: Sequence[Clip]) -> list[Clip]:
+    """Of each `best_of` clips in a row of those that a request was answered with, the one that fits best.
+
+    `Clip.info` then names the seed that was asked for, and as "drawn_seed" the one that gives the same clip alone.
+    """
+    few, chosen = request.best_of, []
+    scripts = [script for script in request.scripts for _ in request.seeds[::few]]
+    for i, script in enumerate(scripts):
+        here = clips[i * few : (i + 1) * few]
+        best = here[int(fit(model, script, request.given, here).argmax())]
+        info = {"seed": here[0].info["seed"], "best_of": few, "drawn_seed": best.info["seed"]}
+        chosen.append(replace(best, info=best.info | info))
+    return chosen

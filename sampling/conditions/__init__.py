@@ -1,0 +1,1 @@
+"""What a clip must show besides its words: pictures, clips, masks, sound."""

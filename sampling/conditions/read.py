@@ -1,0 +1,149 @@
+"""What a clip must show besides its words: pictures, the clip it goes on from, the part of a clip that stays, sound.
+
+    image, last_image, keyframes, video, mask, audio  ->  Conditions: codes, and where they stand
+
+A picture at frame 0 and a clip that is continued become the first codes themselves, and so does given sound. Pictures
+at later frames and the kept part of a masked clip are read before the first code, as `Given` pictures of the prefix;
+sound that pictures are to be made for is read there, too, since a picture must know what will be heard.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from reelm.errors import RequestError
+from reelm.media.clip import Clip
+from reelm.media.pixels import Frames, fit
+from reelm.media.read import read_image, read_video
+from reelm.tokenizer.video.tokenizer import VideoTokenizer, check_video
+
+from .conditions import Conditions, Picture, Source
+from .continued import continued
+from .masks import masked
+from .soundtrack import SoundSource, Soundtrack
+
+
+def conditions(
+    tokenizer: VideoTokenizer,
+    track: Soundtrack | None,
+    *,
+    height: int,
+    width: int,
+    fps: float,
+    num_frames: int | None,
+    default: int | None,
+    image: Picture | None = None,
+    last_image: Picture | None = None,
+    keyframes: Mapping[int, Picture] | None = None,
+    video: Source | None = None,
+    mask: Picture | None = None,
+    audio: SoundSource | None = None,
+) -> Conditions:
+    """Reads and tokenizes what is given; see `Model.generate` for the arguments.
+
+    Args:
+        track: makes codes of sound; None for a silent model.
+        num_frames: of the clip; None for as many as are given, or else the default.
+        default: None for an endless clip.
+
+    Raises:
+        RequestError: conditions that contradict each other or the clip's length, or a file that cannot be read.
+    """
+    if mask is not None and video is None:
+        raise RequestError("a mask says which part of a video to fill in; give that video too")
+    if audio is not None and track is None:
+        raise RequestError("this model knows no sound; leave audio out")
+    clip = None if video is None else _clip(video, height, width, fps)
+    samples = None if track is None or audio is None else track.samples(audio)
+    there = None if clip is None else len(clip.video)
+    heard = None if track is None or samples is None else track.frames_beside(samples, fps)
+    # A clip without an end may go on after what is given; one with a mask is as long as its video.
+    if num_frames is None and (default is not None or mask is not None):
+        num_frames = there or heard or default
+
+    pictures = _pictures(image, last_image, keyframes, num_frames)
+    codes = {frame: tokenizer.encode(_still(picture, height, width)[None])[0, 0] for frame, picture in pictures.items()}
+    if clip is None:
+        rows, columns = tokenizer.config.latent_shape(1, height, width)[1:]
+        first = codes.pop(0, None)
+        known = np.zeros((0, rows, columns), np.int32) if first is None else first[None]
+        given = Conditions(num_frames=num_frames, known=known, pictures=codes)
+    elif mask is not None:
+        given = masked(tokenizer, clip.video, mask, codes, num_frames)
+    else:
+        given = continued(tokenizer, track, clip, codes, num_frames, dub=samples is None)
+    if track is None:
+        return given
+    if samples is not None and heard is not None:
+        frames = num_frames or heard
+        sound = track.encode(track.fit(samples, frames, fps), tokenizer.config.latent_frames(frames))
+        return replace(given, sound=sound, heard=True)
+    if clip is None or clip.audio is None:
+        return given
+    whole = len(given.known) if mask is None else tokenizer.config.latent_frames(len(clip.video))
+    return replace(given, sound=track.of_clip(clip, whole))
+
+
+def _pictures(
+    image: Picture | None, last_image: Picture | None, keyframes: Mapping[int, Picture] | None, num_frames: int | None
+) -> dict[int, Picture]:
+    """Frame number -> picture."""
+    given = list((keyframes or {}).items())
+    given += [] if image is None else [(0, image)]
+    if last_image is not None:
+        if num_frames is None:
+            raise RequestError("an endless clip has no last_image; say num_frames")
+        given.append((num_frames - 1, last_image))
+    pictures: dict[int, Picture] = {}
+    for frame, picture in given:
+        if frame != int(frame) or frame < 0 or (num_frames is not None and frame >= num_frames):
+            raise RequestError(f"there is no frame {frame} in a clip of {num_frames} frames, counted from 0")
+        if frame in pictures:
+            raise RequestError(f"frame {frame} is given twice; image is frame 0, last_image the last")
+        pictures[int(frame)] = picture
+    return pictures
+
+
+def _still(picture: Picture, height: int, width: int) -> Frames:
+    """uint8 `[height, width, 3]`, fitted and centre-cropped."""
+    if not isinstance(picture, np.ndarray):
+        return fit(read_image(picture), height, width)
+    if picture.ndim != 3:
+        raise RequestError(f"an image has the shape [H, W, 3], not {list(picture.shape)}")
+    return fit(_as_uint8(picture[None])[0], height, width)
+
+
+def _clip(video: Source, height: int, width: int, fps: float) -> Clip:
+    """A clip of that size; with frames at `fps` when it comes from a file."""
+    if isinstance(video, Clip):
+        if video.video.shape[1:3] == (height, width):
+            return video
+        video = replace(video, tokens=None)
+    elif isinstance(video, np.ndarray):
+        if video.ndim != 4:
+            raise RequestError(f"a video has the shape [T, H, W, 3], not {list(video.shape)}")
+        video = Clip(video=_as_uint8(video), fps=fps)
+    else:
+        frames, _, sound, rate = read_video(video, fps=fps)
+        video = Clip(video=frames, fps=fps, audio=sound, sample_rate=rate)
+    return replace(video, video=np.stack([fit(frame, height, width) for frame in video.video]))
+
+
+def _as_uint8(video: np.ndarray) -> Frames:
+    video = check_video(video)
+    return video if video.dtype == np.uint8 else np.round((video + 1) * 127.5).astype(np.uint8)
+
+
+def summary(given: Mapping[str, Any]) -> dict[str, Any]:
+    """What `Clip.info` says of the conditions: paths as they are, arrays by their shapes."""
+
+    def say(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {str(key): say(each) for key, each in value.items()}
+        if isinstance(value, Clip):
+            return f"clip of {len(value.video)} frames"
+        return f"array {list(value.shape)}" if isinstance(value, np.ndarray) else str(value)
+
+    return {name: say(value) for name, value in given.items() if value is not None}

@@ -1,0 +1,86 @@
+"""Given sound to codes, for as many latent frames as are wanted.
+
+In: a path, a clip with sound, or samples at the audio tokenizer's own rate. Out: codes int32 `[F, L]` of whole latent
+frames. The rule for lengths: what is longer than the picture is cut, and silence follows what is shorter. Knows
+nothing of how pictures are made.
+"""
+
+import os
+from dataclasses import dataclass
+
+import numpy as np
+
+from reelm.errors import RequestError
+from reelm.lm.layout import audio_frames
+from reelm.media.clip import Clip
+from reelm.media.read import read_sound
+from reelm.media.sound import as_float_sound, fitted, resample, samples_beside, say_length, with_channels
+from reelm.tokenizer.audio.tokenizer import AudioTokenizer
+
+SoundSource = Clip | str | os.PathLike[str] | np.ndarray
+
+
+@dataclass(frozen=True)
+class Soundtrack:
+    """How sound becomes codes beside latent frames.
+
+    Attributes:
+        tokenizer: makes the codes.
+        frames: audio frames beside the first latent frame, and beside each later one.
+    """
+
+    tokenizer: AudioTokenizer
+    frames: tuple[int, int]
+
+    def check_fps(self, fps: float) -> None:
+        """RequestError unless these are the audio frames beside pictures at `fps`."""
+        if self.tokenizer.config.frames_beside(1, fps) != self.frames[0]:
+            fitting = float(self.tokenizer.config.frame_rate / self.frames[0])
+            raise RequestError(f"this model's sound goes with {fitting:g} frames a second, not {fps:g}")
+
+    def samples(self, source: SoundSource) -> np.ndarray:
+        """float32 `[S, C]` at the rate and with the channels of the tokenizer; RequestError for no sound."""
+        config = self.tokenizer.config
+        if isinstance(source, Clip):
+            if source.audio is None or source.sample_rate is None:
+                raise RequestError("the clip given as audio has no sound; give one that has")
+            sound = with_channels(source.audio[None], config.channels)
+            return resample(sound, source.sample_rate, config.sample_rate)[0]
+        if not isinstance(source, np.ndarray):
+            return read_sound(source, sample_rate=config.sample_rate, channels=config.channels)
+        sound = with_channels(as_float_sound(source), config.channels)
+        if len(sound) != 1:
+            raise RequestError(f"a sound has the shape [S] or [S, C], not {list(source.shape)}")
+        return sound[0]
+
+    def encode(self, samples: np.ndarray, latent_frames: int) -> np.ndarray:
+        """Codes int32 `[F, L]` of the sound `[S, C]` beside the first `latent_frames` latent frames."""
+        wanted = self.count(latent_frames) * self.tokenizer.config.hop
+        return self.tokenizer.encode(fitted(samples, wanted), self.tokenizer.config.sample_rate)[0]
+
+    def frames_beside(self, samples: np.ndarray, fps: float) -> int:
+        """Video frames, at least one, that last as long as the sound `[S, C]`."""
+        return max(1, round(len(samples) * fps / self.tokenizer.config.sample_rate))
+
+    def fit(self, samples: np.ndarray, frames: int, fps: float) -> np.ndarray:
+        """Sound `[S, C]` made as long as `frames` frames; a difference of more than a tenth of a second is said."""
+        rate = self.tokenizer.config.sample_rate
+        wanted = samples_beside(frames, fps, rate)
+        say_length(wanted - len(samples), rate)
+        return fitted(samples, wanted)
+
+    def of_clip(self, clip: Clip, latent_frames: int) -> np.ndarray | None:
+        """Codes of a clip's sound beside its first `latent_frames` latent frames; None for a clip without sound.
+
+        Codes of this very tokenizer are taken as they are: to decode and encode them again would lose a little.
+        """
+        if clip.audio is None:
+            return None
+        count, codes = self.count(latent_frames), (clip.tokens or {}).get("audio")
+        if codes is not None and len(codes) >= count and clip.info.get("audio_tokenizer") == self.tokenizer.hash:
+            return codes[:count]
+        return self.encode(self.samples(clip), latent_frames)
+
+    def count(self, latent_frames: int) -> int:
+        """Audio frames beside the first `latent_frames` latent frames."""
+        return audio_frames(self.frames, latent_frames)

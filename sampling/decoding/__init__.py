@@ -1,0 +1,1 @@
+"""Codes drawn one latent frame at a time, in windows without end."""

@@ -1,0 +1,1 @@
+"""Model folders: reading, writing, the ones that ship, the hub."""

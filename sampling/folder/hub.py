@@ -1,0 +1,33 @@
+"""Models of the Hugging Face hub, by ids like "owner/name", where its own package is installed.
+
+Comes in: an id. Goes out: the folder into which that package fetched it, from its cache the next time. Knows nothing of
+what is in a model folder; what comes is checked as any folder is.
+"""
+
+import importlib.util
+import re
+from pathlib import Path
+
+from reelm.errors import RequestError
+
+_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
+
+
+def is_hub_id(name: str) -> bool:
+    """Whether a name that is no folder may be an id."""
+    return bool(_ID.fullmatch(name))
+
+
+def fetch(name: str) -> Path:
+    """The folder of a model; RequestError when there is no such model, or no way to fetch it."""
+    if importlib.util.find_spec("huggingface_hub") is None:
+        raise RequestError(
+            f"there is no folder {name}; to fetch it from the Hugging Face hub, pip install huggingface_hub"
+        )
+    from huggingface_hub import snapshot_download  # pyright: ignore[reportMissingImports]  (it need not be installed)
+
+    try:
+        return Path(snapshot_download(name, allow_patterns=["*.json", "*.safetensors", "*.model", "README.md"]))
+    except Exception as error:  # what it raises comes from the network, the hub and the disk alike
+        reason = " ".join(str(error).split())[:300]
+        raise RequestError(f"{name} is no folder and cannot be fetched from the Hugging Face hub: {reason}") from error

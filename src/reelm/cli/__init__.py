@@ -1,0 +1,1 @@
+"""The `reelm` command: one file a command."""

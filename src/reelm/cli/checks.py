@@ -1,0 +1,52 @@
+"""Checks of the files, folders and models that a command names, made before anything slow is imported."""
+
+import os
+from collections.abc import Collection
+from pathlib import Path
+
+from reelm.errors import RequestError
+from reelm.sampling.folder import hub, shipped
+
+
+def check_input(path: Path) -> None:
+    """RequestError unless `path` is a file."""
+    if path.is_dir():
+        raise RequestError(f"{path} is a folder; name a file")
+    if not path.exists():
+        raise RequestError(f"there is no file {path}")
+
+
+def check_output(path: Path, suffixes: Collection[str]) -> None:
+    """RequestError unless a file of one of the kinds `suffixes` can be written at `path`."""
+    if path.suffix.lower() not in suffixes:
+        raise RequestError(f"cannot write {path}: its name should end in {', '.join(suffixes)}")
+    if path.is_dir():
+        raise RequestError(f"cannot write {path}: it is a folder; name a file")
+    check_parent(path)
+
+
+def check_clip_output(path: Path) -> None:
+    """RequestError unless a clip can be saved at `path`."""
+    from reelm.media.clip import SUFFIXES
+
+    check_output(path, SUFFIXES)
+
+
+def check_parent(path: Path) -> None:
+    """RequestError unless `path` can be made in the folder that it names."""
+    folder = path.absolute().parent
+    if not folder.is_dir():
+        raise RequestError(f"cannot write {path}: there is no folder {folder}; make it first")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise RequestError(f"cannot write {path}: the folder {folder} is read-only")
+
+
+def check_model(name: str | None) -> None:
+    """RequestError unless `name` is a shipped model's, a model folder, maybe a hub's, or None for the default."""
+    if name is None or name in shipped.names() or (Path(name) / "model.json").is_file():
+        return
+    if hub.is_hub_id(name) and not Path(name).exists():
+        return  # `load` asks the hub
+    if Path(name).is_dir():
+        raise RequestError(f"{name} is no model folder: it holds no model.json; `reelm export` makes one")
+    raise RequestError(f"there is no model {name}; known are {', '.join(shipped.names()) or 'none'}, or name a folder")

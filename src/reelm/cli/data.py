@@ -1,0 +1,192 @@
+"""`reelm data build`: a folder of videos to a data set, or a set that needs no folder to TFDS files."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from reelm.errors import RequestError
+from reelm.storage.home import home
+
+from .progress import progress
+
+_SHOWN = 20  # files left out that are named on the terminal; all are in build.json
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataBuild:
+    """Cut a folder of videos, animations and pictures into clips and write them as a TFDS data set.
+
+    Captions stand beside the files (clip.txt, or clip.json with a "caption") or in a manifest; there need be none.
+    Files that cannot be read are left out and named in build.json. A build that was stopped goes on where it was. A
+    name, such as animated_emoji or moving_digits, builds that set."""
+
+    what: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="FOLDER|NAME")]
+    """Folder of videos, read with the folders in it, or a remote one, as gs://bucket/films; or the name of a set."""
+    name: str | None = None
+    """What the set is to be called: small letters, digits and underscores. By default as the folder is."""
+    data_dir: Path | None = None
+    """Folder to write in; the default is $REELM_HOME/datasets, $REELM_HOME being ~/.cache/reelm."""
+    manifest: Path | None = None
+    """CSV (with a header) or JSONL of file_name and caption; by default metadata.csv or metadata.jsonl in FOLDER."""
+    resolution: int = 128
+    """Side of square clips in pixels; wide and tall ones have about as many."""
+    lengths: tuple[int, ...] = (1, 17, 33)
+    """Frames of a clip, 1 + 4k each; 1 is for still pictures."""
+    fps: float = 8.0
+    """Frames a second of the clips."""
+    sample_rate: int = 16_000
+    """Sample rate of their sound in Hz."""
+    shot_threshold: float = 10.0
+    """How unlike two frames are where a shot ends, in percent."""
+    test_share: float = 0.05
+    """Share of the files that is kept for testing."""
+    processes: int | None = None
+    """Files read at a time; by default one a processor."""
+    stall_seconds: float = 60.0
+    """A file on which nothing moves for so long is left out."""
+    size: str | None = None
+    """For the name of a data set: configuration of its builder, such as "small" or "128px_12fps"."""
+    packages: Path | None = None
+    """For the name of a data set: folder of the packages it is made of; the default is $REELM_HOME/NAME."""
+
+    def run(self) -> None:
+        from reelm.data import catalog
+        from reelm.storage.remote import fetched, is_remote, mirrored
+
+        data_dir = self.data_dir or home() / "datasets"
+        if not is_remote(self.what) and not Path(self.what).is_dir():
+            if self.what not in catalog.own_names():
+                own = ", ".join(catalog.own_names())
+                raise RequestError(f"there is no folder {self.what}; name one that holds videos, or a set: {own}")
+            with progress("shards") as report:
+                folder = catalog.build(self.what, data_dir, self.size, self.packages, report)
+            print(folder)
+            return
+        if self.processes is not None and self.processes < 1:
+            raise RequestError(f"processes is {self.processes}; it must be at least 1")
+        if self.stall_seconds <= 0:
+            raise RequestError(f"stall_seconds is {self.stall_seconds}; it must be above 0")
+        from reelm.data.films.buckets import Buckets
+        from reelm.data.films.build import BUILD_FILE, build
+        from reelm.data.films.cutting import CuttingConfig
+
+        try:
+            config = CuttingConfig(
+                buckets=Buckets(resolution=self.resolution, lengths=self.lengths),
+                fps=self.fps,
+                sample_rate=self.sample_rate,
+                shot_threshold=self.shot_threshold,
+                test_share=self.test_share,
+            )
+        except ValueError as error:
+            raise RequestError(str(error)) from error
+        films = fetched(self.what)
+        name = self.name or films.resolve().name
+        with progress("files") as report, mirrored(data_dir / name) as folder:
+            built = build(
+                films,
+                name,
+                folder.parent,
+                config,
+                manifest=self.manifest,
+                processes=self.processes,
+                stall_seconds=self.stall_seconds,
+                report=report,
+            )
+        for number, (file, reason) in enumerate(built.left_out.items()):
+            if number == _SHOWN:
+                print(
+                    f"left out: {len(built.left_out) - _SHOWN} more, see {built.folder / BUILD_FILE}", file=sys.stderr
+                )
+                break
+            # Most reasons name the file themselves.
+            named = reason if reason.startswith(repr(file)) else f"{file!r}: {reason}"
+            print(f"left out: {named}", file=sys.stderr)
+        print(catalog.describe(str(built.folder)), file=sys.stderr)
+        print(f"{self.data_dir}/{name}" if is_remote(data_dir) else built.folder)
+
+
+_DRAWN = 60_000  # clips to tokenize of a set that has no end
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataList:
+    """List the data sets: those that need no files, and those that were built."""
+
+    data_dir: Path | None = None
+    """Folder in which sets were built; the default is $REELM_HOME/datasets."""
+
+    def run(self) -> None:
+        from reelm.data import catalog
+
+        for name in catalog.names(self.data_dir):
+            print(f"{name}: {catalog.describe(name, self.data_dir)}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataTokenize:
+    """Turn a data set into codes, for `reelm train lm`."""
+
+    name: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="NAME")]
+    """Data set to tokenize, or the folder of one that was built."""
+    video_tokenizer: str = "demo"
+    """Folder of `reelm train video-tokenizer`, a model folder, or a shipped model."""
+    audio_tokenizer: str | None = None
+    """Likewise, for the sound of clips that have some; by default sound is left out."""
+    output: Annotated[Path, tyro.conf.arg(aliases=["-o"])] = Path("runs/tokens")
+    """Folder to write, where the language model's configuration looks for it. An unfinished one is gone on with."""
+    split: str = "train"
+    """Part of the data set."""
+    num_clips: int | None = None
+    """Clips to tokenize; by default all of a set that was built, 60,000 of one that is drawn."""
+    num_frames: int | None = None
+    """Frames of a clip; by default its own length, 33 of clips that are drawn."""
+    process: int = 0
+    """Which of `processes` this one is, counted from 0, such as $SLURM_PROCID."""
+    processes: int = 1
+    """Processes that share the work, each started with the same command and folder, such as $SLURM_NTASKS."""
+
+    def run(self) -> None:
+        from reelm.data.catalog import is_drawn
+        from reelm.data.tokens.tokenize import tokenize
+        from reelm.storage.remote import is_remote, mirrored
+        from reelm.train.parts import open_audio_tokenizer, open_tokenizer
+
+        if self.processes > 1 and is_remote(self.output):
+            raise RequestError(
+                f"{self.output} is written by one process alone; name a folder that all {self.processes} see, or "
+                "tokenize in one"
+            )
+        with progress("shards") as report, mirrored(self.output) as output:
+            index = tokenize(
+                self.name,
+                open_tokenizer(self.video_tokenizer),
+                output,
+                audio_tokenizer=None if self.audio_tokenizer is None else open_audio_tokenizer(self.audio_tokenizer),
+                split=self.split,
+                num_clips=self.num_clips or (_DRAWN if is_drawn(self.name) else None),
+                num_frames=self.num_frames,
+                process=self.process,
+                processes=self.processes,
+                note=report,
+            )
+        if not index.complete:
+            print(f"{self.output} is not complete yet: other processes have shards to write", file=sys.stderr)
+        print(self.output)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Data:
+    """List, build and tokenize data sets."""
+
+    what: (
+        Annotated[DataList, tyro.conf.subcommand("list")]
+        | Annotated[DataBuild, tyro.conf.subcommand("build")]
+        | Annotated[DataTokenize, tyro.conf.subcommand("tokenize")]
+    )
+
+    def run(self) -> None:
+        self.what.run()

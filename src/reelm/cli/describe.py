@@ -1,0 +1,31 @@
+"""`reelm describe`: a file to the words that fit it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from .checks import check_input, check_model
+
+
+@dataclass(frozen=True, kw_only=True)
+class Describe:
+    """Find words for a video, a picture or a sound: a prompt for it."""
+
+    video: Annotated[tyro.conf.Positional[Path | None], tyro.conf.arg(metavar="FILE")] = None
+    """Video or picture to read; its first half second or so is looked at, and heard."""
+    audio: Path | None = None
+    """Sound to read instead; its first half second or so is heard."""
+    model: str | None = None
+    """Shipped model or model folder; the default is "demo"."""
+
+    def run(self) -> None:
+        for path in (self.video, self.audio):
+            if path is not None:
+                check_input(path)
+        check_model(self.model)
+
+        import reelm
+
+        print(reelm.load(self.model).describe(self.video, audio=self.audio))

@@ -1,0 +1,143 @@
+"""`reelm info`: what is installed, and what a configuration, a model or a clip holds."""
+
+import json
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from reelm.errors import RequestError
+from reelm.sampling.folder import shipped
+
+
+@dataclass(frozen=True, kw_only=True)
+class Info:
+    """Show versions and devices, or all about a configuration, a model or a clip."""
+
+    subject: Annotated[tyro.conf.Positional[str | None], tyro.conf.arg(metavar="CONFIG|NAME|DIR|CLIP")] = None
+    """Configuration, shipped model, model folder, folder of a training, or clip file; nothing for the installation."""
+
+    mesh: str | None = None
+    """Devices to lay the configuration of a language model over, such as fsdp=8,tensor=4; the default is one."""
+    memory: float | None = None
+    """Gigabytes of one of them, to say what fits; the default is what is free on this machine's."""
+    height: int = 128
+    """Rows of the clips that a language model's memory is stated for."""
+    width: int = 128
+    """Columns of them."""
+
+    def run(self) -> None:
+        for name in ("memory", "height", "width"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < float("inf"):
+                raise RequestError(f"--{name} is {value}; it must be above 0")
+        if self.subject is None:
+            about: Any = _installation()
+        elif Path(self.subject).is_file():
+            about = _clip(Path(self.subject))
+        elif Path(self.subject).is_dir():
+            about = _folder(Path(self.subject))
+        else:
+            about = self._named(self.subject)
+        print(_lines(about))
+
+    def _named(self, name: str) -> dict[str, Any]:
+        from reelm import configs
+
+        about: dict[str, Any] = {}
+        if name in shipped.names():
+            import reelm
+
+            about["model"] = reelm.load(name).info()
+        if name in configs.names():
+            for stage in configs.stages(name):
+                run = configs.get(stage, name)
+                notes = run.model.memory_notes() if stage == "video-tokenizer" else {}
+                notes = self._sizes(run) if stage == "lm" else notes
+                about[f"config of {stage}"] = {"parameters": _parameters(stage, run.model), **notes, **asdict(run)}
+        if not about:
+            known = ", ".join(dict.fromkeys([*shipped.names(), *configs.names()]))
+            raise RequestError(f"there is no configuration, model, folder or file {name}; known are {known}")
+        return about
+
+    def _sizes(self, run: Any) -> dict[str, str]:
+        from reelm.tokenizer.device_memory import free_bytes
+
+        from .model_size import notes
+
+        memory = free_bytes() if self.memory is None else int(self.memory * 1e9)
+        return notes(run, self.mesh, memory, self.height, self.width)
+
+
+def _installation() -> dict[str, Any]:
+    import platform
+    from importlib.metadata import version
+
+    import jax
+
+    from reelm import configs
+
+    return {
+        "reelm": version("reelm"),
+        "python": platform.python_version(),
+        **{name: version(name) for name in ("jax", "flax", "optax", "orbax-checkpoint", "grain", "numpy", "av")},
+        "devices": ", ".join(f"{device.platform}:{device.id} {device.device_kind}" for device in jax.devices()),
+        "models": ", ".join(shipped.names()) or "none",
+        "configs": ", ".join(configs.names()),
+    }
+
+
+def _clip(path: Path) -> dict[str, Any]:
+    from reelm import Clip
+
+    clip = Clip.open(path)
+    frames, height, width = clip.video.shape[:3]
+    return {
+        "file": str(path),
+        "frames": frames,
+        "height": height,
+        "width": width,
+        "fps": clip.fps,
+        "seconds": round(frames / clip.fps, 3),
+        "sound": "none" if clip.audio is None else f"{clip.audio.shape[1]} channels at {clip.sample_rate} Hz",
+        **clip.info,
+    }
+
+
+def _folder(path: Path) -> dict[str, Any]:
+    if (path / "model.json").is_file():
+        import reelm
+
+        return reelm.load(str(path)).info()
+    if (path / "config.json").is_file():
+        return json.loads((path / "config.json").read_text(encoding="utf-8"))
+    raise RequestError(f"{path} is neither a model folder nor one of a training: no model.json or config.json in it")
+
+
+def _parameters(stage: str, config: Any) -> int:
+    """Numbers in a net of these sizes."""
+    import jax
+
+    if stage == "video-tokenizer":
+        from reelm.tokenizer.video.tokenizer import init_params
+    elif stage == "audio-tokenizer":
+        from reelm.tokenizer.audio.tokenizer import init_params
+    elif stage == "describer":
+        from reelm.lm.describer import init_params
+    else:
+        from reelm.lm.net.transformer import init_params
+    shapes = jax.eval_shape(partial(init_params, config), jax.random.key(0))
+    return sum(leaf.size for leaf in jax.tree.leaves(shapes))
+
+
+def _lines(about: dict[str, Any], indent: str = "") -> str:
+    """One `name: value` a line, nested tables set in."""
+    lines = []
+    for name, value in about.items():
+        if isinstance(value, dict):
+            lines += [f"{indent}{name}:", _lines(value, indent + "  ")]
+        else:
+            lines.append(f"{indent}{name}: {value}")
+    return "\n".join(line for line in lines if line)

@@ -1,0 +1,102 @@
+"""The `reelm` command: arguments in, exit status out.
+
+Statuses: 0 done; 2 the request is at fault; 130 Ctrl-C; 143 SIGTERM; 1 all else. Whatever is not 0 ends with one line
+on stderr, and with a traceback above it only under `--debug`, which may stand anywhere. Results go to stdout, progress
+to stderr. Nothing is imported here that takes time: a command imports what it needs once its arguments are known to be
+good.
+"""
+
+import os
+import signal
+import sys
+import traceback
+import warnings
+from collections.abc import Sequence
+from typing import NoReturn
+
+from reelm.errors import RequestError
+
+from .interrupts import WORDS, signals_raised
+
+# A path that is not there, or not to be read or written, was named by the user.
+_AT_FAULT = (RequestError, FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError)
+
+
+def entry_point() -> NoReturn:
+    """Runs the process's own command line and ends the process."""
+    status = main()
+    # The work is done: Ctrl-C while Python tidies up ends it at once, without a traceback of the tidying.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    sys.exit(status)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command line (None: the process's own, without the program) and returns its exit status."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    stderr = sys.stderr  # a signal may come between a redirection and its end
+    with signals_raised() as signals:
+        try:
+            _run([argument for argument in arguments if argument != "--debug"])
+            sys.stdout.flush()
+            return 0
+        except BaseException as error:
+            if isinstance(error, BrokenPipeError):
+                # Python would flush once more on its way out, and complain.
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            end = error
+    if "--debug" in arguments:
+        traceback.print_exception(end, file=stderr)
+    status, message = _status_and_message(end, signals, arguments)
+    if message:
+        print(f"reelm: {message}", file=stderr)
+    return status
+
+
+def _run(arguments: list[str]) -> None:
+    if arguments == ["--version"]:
+        from reelm import __version__
+
+        print(f"reelm {__version__}")
+        return
+    from reelm.storage.home import home
+
+    from .parse import parse
+
+    # Programs compiled by an earlier call are found again: the second clip does not wait for XLA. JAX reads this when
+    # it is imported, which the fields of `train` take.
+    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(home() / "compiled"))
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.5")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # XLA's own notes are not for the user of a command
+    warnings.filterwarnings("ignore", message="Error (read|writ)ing persistent compilation cache")  # then it compiles
+    parse(arguments).run()
+
+
+def _status_and_message(end: BaseException, signals: list[int], arguments: Sequence[str]) -> tuple[int, str]:
+    """How a command line that raised `end` exits, after `signals` came; no message when all is said."""
+    if signals or isinstance(end, KeyboardInterrupt):
+        number = signal.Signals(signals[-1]) if signals else signal.SIGINT
+        return 128 + number, WORDS[number]
+    if isinstance(end, SystemExit):  # --help, and a training that saved before it obeyed a signal
+        return (end.code, "") if isinstance(end.code, int) else (1, f"error: {end.code}") if end.code else (0, "")
+    return 2 if isinstance(end, _AT_FAULT) else 1, f"error: {_in_words(end, arguments)}"
+
+
+def _in_words(error: BaseException, arguments: Sequence[str]) -> str:
+    """What happened to that command line, on one line."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    text = " ".join(str(error).split())
+    if isinstance(error, RequestError):
+        return text
+    places = traceback.extract_tb(error.__traceback__)
+    if places and places[-1].filename.endswith("xla_bridge.py"):  # it may raise without a word
+        kind = os.environ.get("JAX_PLATFORMS", "")
+        hint = f"no device for JAX_PLATFORMS={kind!r}: unset it, or install the extra of that device"
+        return f"{hint} ({text[:200]})" if text else hint
+    if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in text:
+        advice = "ask for fewer samples or frames at once, or for a smaller size or batch"
+        if "train" in arguments[:2]:  # --debug may stand before it
+            advice = "take a smaller batch, or more devices (--mesh fsdp=N); for a language model also --accumulate N, "
+            advice += "which takes the batch through in N parts, and --remat full"
+        return f"out of memory ({text[:200]}); {advice}"
+    return f"{type(error).__name__}: {text[:500]} (--debug shows where)"

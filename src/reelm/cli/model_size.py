@@ -1,0 +1,86 @@
+"""What a language model takes on each device of a mesh, and whether that fits, for `reelm info`.
+
+In: a run's configuration, a mesh in words, bytes of a device. Out: names and lines. Nothing is allocated.
+"""
+
+from collections.abc import Callable
+from typing import Any, get_args
+
+import jax.numpy as jnp
+
+from reelm.errors import RequestError
+from reelm.lm import size
+from reelm.lm.mesh import MeshSpec
+from reelm.lm.parameters import Weights, check_mesh
+from reelm.train.lm.run import LMRun
+from reelm.train.step import state
+from reelm.train.step.memory import least_devices
+
+_ACTIVATIONS = ("float32", "bfloat16")
+_STRIDE = 8  # pixels of a code's side
+
+
+def notes(run: LMRun, mesh: str | None, memory: int | None, height: int, width: int) -> dict[str, str]:
+    """Lines by name; `memory` is that of a device in bytes, None where it is not known."""
+    if height % _STRIDE or width % _STRIDE:
+        raise RequestError(f"height and width are multiples of {_STRIDE}, not {height} and {width}")
+    config = run.model
+    layout = config.layout(config.frames, height // _STRIDE, width // _STRIDE)
+    sizes = _sizes(mesh)
+    check_mesh(config, sizes)
+    itemsize = jnp.dtype(run.dtype).itemsize
+    optimizer = run.optimizer.build(run.loop.steps)
+    batch = next(bucket.batch_size for stage in run.stages[::-1] for bucket in stage.buckets[::-1])
+
+    def decoding(weights: Any, sizes: dict[str, int]) -> int:
+        cache = size.cache_bytes(config, layout.slots, 2, 4 if weights == "float32" else 2, sizes)
+        return size.weight_bytes(config, weights, sizes) + cache
+
+    def training(sizes: dict[str, int]) -> dict[str, int]:
+        at_once = batch // run.accumulate
+        create = lambda params: state.create(params, optimizer, 0)  # noqa: E731
+        parts = size.training_bytes(config, create, at_once, layout.slots, itemsize, sizes)
+        # The sum over the parts of a batch lies beside the gradient of one.
+        return parts | {"gradient": parts["gradient"] * min(run.accumulate, 2)}
+
+    def fits(of: Callable[[dict[str, int]], int], axis: str) -> str:
+        """What it takes, and where it is too much the least number of devices on which it is not."""
+        text = f"{_gb(of(sizes))} a device"
+        if memory is None:
+            return text
+        if of(sizes) <= memory:
+            return f"{text}: fits {_gb(memory)}"
+        if enough := least_devices(config, axis, lambda mesh, most=memory: of(mesh) <= most):
+            words = f"{axis}={enough}"
+            return f"{text}: does not fit {_gb(memory)}; --mesh {words} does ({_gb(of(_sizes(words)))})"
+        return f"{text}: does not fit {_gb(memory)}, nor on more devices along {axis} alone"
+
+    kept = {each: size.weight_bytes(config, each, sizes) for each in get_args(Weights)}
+    caches = {each: size.cache_bytes(config, layout.slots, 1, jnp.dtype(each).itemsize, sizes) for each in _ACTIVATIONS}
+    remembered = size.training_bytes(config, optimizer.init, 0, 0, 0, sizes)["state"]
+    parts, audio_frames = training(sizes), layout.codes - layout.frames * layout.per_picture
+    sound = f" and {audio_frames} audio frames" if audio_frames else ""
+    return {
+        "laid over": " x ".join(f"{name} {count}" for name, count in sizes.items()),
+        "positions of a clip": f"{layout.slots:,} ({config.prefix} and {config.frames} x {layout.rows} x "
+        f"{layout.columns} codes{sound}: {height}x{width} pixels)",
+        "weights a device": ", ".join(f"{_gb(count)} in {each}" for each, count in kept.items()),
+        "cache of a clip a device": ", ".join(f"{_gb(count)} in {each}" for each, count in caches.items())
+        + "; twice that with guidance",
+        "optimizer a device": f"{_gb(remembered)}, of {_gb(parts['state'])} of state with parameters and their average",
+        **{
+            f"decoding a clip in {weights}, guided": fits(lambda at, w=weights: decoding(w, at), "tensor")
+            for weights in get_args(Weights)
+        },
+        f"training, {batch} clips in {run.accumulate} parts": fits(lambda at: sum(training(at).values()), "fsdp")
+        + "".join(f"; {name} {_gb(count)}" for name, count in parts.items()),
+    }
+
+
+def _sizes(mesh: str | None) -> dict[str, int]:
+    """Devices along each axis, as many in all as the words name."""
+    return {name: max(count, 1) for name, count in vars(MeshSpec.parse(mesh or "")).items()}
+
+
+def _gb(count: float) -> str:
+    return f"{count / 1e9:.3g} GB"

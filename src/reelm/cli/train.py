@@ -1,0 +1,102 @@
+"""`reelm train`: a configuration, with any of its fields changed, to checkpoints in a folder."""
+
+from dataclasses import dataclass, field, make_dataclass, replace
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+import tyro
+
+from reelm.errors import RequestError
+
+_DRY_RUN = "Make two steps, say what the run will be like, and leave the first batch as a picture in the workdir."
+
+Stage = Literal["video-tokenizer", "audio-tokenizer", "lm", "describer"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Train:
+    """Train a part of a model. Any field of the configuration can be set: `reelm train lm demo --help` lists them.
+    Started again with the same folder, it goes on where it stopped."""
+
+    stage: tyro.conf.Positional[Stage]
+    """Part to train."""
+    config: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="CONFIG")]
+    """Name of a configuration, such as "demo"; `reelm info` lists them."""
+    workdir: Path
+    """Folder for checkpoints, metrics and sample clips; made if missing."""
+
+    def run(self) -> None:
+        from reelm import configs
+        from reelm.train.run.processes import Cluster
+
+        _train(self.stage, configs.get(self.stage, self.config), self.workdir, Cluster())
+
+
+def is_configured(arguments: list[str]) -> bool:
+    """Whether the command line opens as `train STAGE CONFIG`, so that the configuration's fields can be offered."""
+    return (
+        len(arguments) >= 3
+        and arguments[0] == "train"
+        and arguments[1] in get_args(Stage)
+        and not arguments[2].startswith("-")
+    )
+
+
+def train_arguments(arguments: list[str]) -> Any:
+    """The type that tyro fills from what follows `train STAGE CONFIG`: `--workdir` and the configuration's fields."""
+    from reelm import configs
+    from reelm.train.run.processes import Cluster
+
+    stage, name = arguments[1:3]
+    settings = configs.get(stage, name)
+
+    def run(self) -> None:
+        loop = replace(self.settings.loop, dry_run=self.dry_run)
+        _train(stage, replace(self.settings, loop=loop), self.workdir, self.cluster)
+
+    described = make_dataclass(
+        "Train",
+        [
+            ("workdir", Annotated[Path, tyro.conf.arg(help="Folder for checkpoints, metrics and sample clips.")]),
+            ("dry_run", Annotated[bool, tyro.conf.arg(help=_DRY_RUN)], field(default=False)),
+            ("cluster", Annotated[Cluster, tyro.conf.arg(name="")], field(default=Cluster())),
+            ("settings", Annotated[type(settings), tyro.conf.arg(name="")], field(default=settings)),
+        ],
+        namespace={"run": run, "__doc__": f"Train the {stage} of the configuration {name}."},
+        frozen=True,
+    )
+    return tyro.conf.AvoidSubcommands[tyro.conf.FlagCreatePairsOff[described]]
+
+
+def with_mesh_fields(arguments: list[str]) -> list[str]:
+    """Arguments with `--mesh data=2,fsdp=4` spelled out as the fields of a configuration's mesh."""
+    from reelm.lm.mesh import MeshSpec
+
+    spelled: list[str] = []
+    words = iter(arguments)
+    for word in words:
+        flag, given, text = word.partition("=")
+        if flag == "--mesh":
+            spec = MeshSpec.parse(text if given else next(words, ""))
+            spelled += [f"--mesh.{axis}={size}" for axis, size in vars(spec).items()]
+        else:
+            spelled.append(word)
+    return spelled
+
+
+def _train(stage: str, settings: Any, workdir: Path, cluster: Any) -> None:
+    if workdir.exists() and not workdir.is_dir():
+        raise RequestError(f"the workdir {workdir} is a file; name a folder")
+    if stage == "video-tokenizer":
+        from reelm.train.tokenizers.video import train
+    elif stage == "audio-tokenizer":
+        from reelm.train.tokenizers.audio import train
+    elif stage == "describer":
+        from reelm.train.lm.describer import train
+    else:
+        from reelm.train.lm.run import train
+    from reelm.train.run.processes import joined
+    from reelm.train.run.workdir import opened
+
+    with joined(cluster), opened(workdir) as folder:
+        train(settings, folder)

@@ -1,0 +1,185 @@
+"""Folders in a bucket, brought near: a copy to read from, a mirror to work in.
+
+In: a path as it is typed, `gs://bucket/films` or `films`. Out: a local path; what is local is given back as it is.
+Every scheme will do that fsspec knows, by which orbax and TFDS reach theirs too. ArrayRecord, PyAV and file locks need
+real files, so whole folders are copied, under `$REELM_HOME/remote`. Knows nothing of what the files hold, but that a
+mirror shows what is complete, and that the file which vouches for others comes after those.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import shutil
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import fsspec
+
+from reelm.errors import RequestError
+
+from .home import home
+
+# As typed, or as `pathlib` leaves it: with one slash.
+_URL = re.compile(r"([a-z][a-z0-9+]+):/{1,2}([^/].*)")
+_EXTRAS = {"gs": "gcs", "gcs": "gcs", "s3": "s3"}
+_UNFINISHED = (".lock", ".partial", ".tmp", ".orbax-checkpoint-tmp")
+_VOUCHING = ("sha256.json", "index.json", "build.json")
+_VERSION = ("size", "ETag", "etag", "md5Hash", "generation", "mtime", "LastModified", "last_modified", "created")
+
+
+def is_remote(path: str | Path) -> bool:
+    """Whether `path` names something in a bucket, or wherever else a scheme leads."""
+    return _URL.fullmatch(str(path)) is not None
+
+
+def fetched(path: str | Path) -> Path:
+    """A local copy of what stands at `path`; files that did not change since the last copy are not read again.
+
+    Raises:
+        RequestError: an unknown scheme, one whose package is not installed, or nothing stands there.
+        OSError: it cannot be reached.
+    """
+    if not is_remote(path):
+        return Path(path)
+    place = _Place(path)
+    if not place.pull():
+        raise RequestError(f"there is nothing at {place.url}")
+    return place.folder
+
+
+@contextlib.contextmanager
+def mirrored(path: str | Path, seconds: float = 30.0) -> Iterator[Path]:
+    """A local folder for what is to stand at `path`: with what stands there, and whatever is written in it goes there.
+
+    Every `seconds`, and at the end however that comes, what is new is sent, and what was removed is removed. One
+    process may work in it at a time. A local `path` is yielded as it is.
+
+    Raises:
+        RequestError: an unknown scheme, or one whose package is not installed.
+        OSError: it cannot be reached, or the end could not be sent; the local folder is then kept, and named.
+    """
+    if not is_remote(path):
+        yield Path(path)
+        return
+    place = _Place(path)
+    place.pull()
+    done = threading.Event()
+
+    def send() -> None:
+        while not done.wait(seconds):
+            try:
+                place.push()
+            except Exception as error:  # The next time may do; the last time is the one that counts.
+                print(f"not sent to {place.url} yet: {_one_line(error)}", file=sys.stderr)
+
+    sender = threading.Thread(target=send, daemon=True)
+    sender.start()
+    try:
+        yield place.folder
+    finally:
+        done.set()
+        sender.join()
+        try:
+            place.push()
+        except Exception as error:
+            kept = place.set_aside()
+            raise OSError(f"{kept} could not be sent to {place.url}: {_one_line(error)}") from error
+
+
+class _Place:
+    """Something remote, and the local folder that is its copy."""
+
+    def __init__(self, path: str | Path) -> None:
+        match = _URL.fullmatch(str(path))
+        assert match is not None
+        self.url = f"{match[1]}://{match[2]}"
+        try:
+            self._files, self._root = fsspec.core.url_to_fs(self.url)
+        except ImportError as error:
+            extra = _EXTRAS.get(match[1])
+            hint = f"pip install 'reelm[{extra}]'" if extra else _one_line(error)
+            raise RequestError(f"{match[1]}:// needs a package that is not installed: {hint}") from error
+        except ValueError as error:
+            raise RequestError(f"no kind of path is called {match[1]}://; gs:// and s3:// are some") from error
+        self._root = self._root.rstrip("/")
+        kept = home() / "remote" / hashlib.sha256(self.url.encode()).hexdigest()[:24]
+        self.folder = kept / self._root.rpartition("/")[2]
+        self._known = kept / "known.json"
+        self._sent: dict[str, tuple[int, int]] = {}
+
+    def pull(self) -> bool:
+        """Makes the folder what stands at the other end; whether anything does."""
+        self._files.invalidate_cache()
+        there: dict[str, Any] = self._files.find(self._root, detail=True)
+        try:
+            known = json.loads(self._known.read_text())
+        except (OSError, ValueError):
+            known = {}
+        versions = {}
+        for name, about in there.items():
+            inside = name[len(self._root) :].lstrip("/")
+            target = self.folder / inside if inside else self.folder
+            versions[inside] = json.dumps([str(about.get(key)) for key in _VERSION])
+            if known.get(inside) != versions[inside] or not target.is_file():
+                target.parent.mkdir(parents=True, exist_ok=True)
+                temporary = target.with_name(f"{target.name}.{os.getpid()}.partial")
+                self._files.get_file(name, str(temporary))
+                os.replace(temporary, target)
+        for path in _files(self.folder):
+            if path.relative_to(self.folder).as_posix() not in versions:
+                path.unlink(missing_ok=True)
+        self._sent = _state(self.folder)
+        self._known.parent.mkdir(parents=True, exist_ok=True)
+        temporary = self._known.with_name(f"{self._known.name}.{os.getpid()}.partial")
+        temporary.write_text(json.dumps(versions))
+        os.replace(temporary, self._known)
+        return bool(there)
+
+    def push(self) -> None:
+        """Makes the other end what stands in the folder."""
+        now = _state(self.folder)
+        # Who reads the other end trusts what is vouched for: so that comes last, and goes first.
+        for name in sorted(self._sent.keys() - now.keys(), key=lambda name: not name.endswith(_VOUCHING)):
+            with contextlib.suppress(FileNotFoundError):
+                self._files.rm_file(f"{self._root}/{name}")
+            del self._sent[name]
+        for name in sorted(now, key=lambda name: (name.endswith(_VOUCHING), name)):
+            if self._sent.get(name) != now[name]:
+                try:
+                    self._files.put_file(str(self.folder / name), f"{self._root}/{name}")
+                except FileNotFoundError:
+                    continue  # removed since it was listed
+                self._sent[name] = now[name]
+        # The versions of what was sent are not known: it is read again next time.
+        self._known.unlink(missing_ok=True)
+
+    def set_aside(self) -> Path:
+        """Moves the folder to where no `pull` overwrites it, and says where."""
+        aside = self.folder.with_name(f"{self.folder.name}.unsent")
+        shutil.rmtree(aside, ignore_errors=True)
+        return self.folder.rename(aside)
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    return (path for path in folder.rglob("*") if path.is_file())
+
+
+def _state(folder: Path) -> dict[str, tuple[int, int]]:
+    """(size, time of change) of each finished file in the folder, by name."""
+    found = {}
+    for path in _files(folder):
+        name = path.relative_to(folder).as_posix()
+        if not any(mark in name for mark in _UNFINISHED):
+            with contextlib.suppress(FileNotFoundError):
+                status = path.stat()
+                found[name] = (status.st_size, status.st_mtime_ns)
+    return found
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300] or type(error).__name__

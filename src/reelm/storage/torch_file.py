@@ -1,0 +1,104 @@
+"""Tensors out of a file that torch wrote, without torch and without running what is pickled in it.
+
+In: bytes. Out: {name: array}. Since version 1.6 such a file is a zip of a pickle, the tensors, whose data are
+references, and of raw numbers, a file for each storage. Before, it was four pickles (a magic number, a version, facts
+of the machine, the tensors), then a pickled list of the storages, then each of those: a count and raw numbers.
+"""
+
+import io
+import pickle
+import zipfile
+from collections import OrderedDict
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from reelm.errors import RequestError
+
+_MAGIC = 0x1950A86A20F9469CFC6C
+_TYPES = {"FloatStorage": "<f4", "LongStorage": "<i8"}
+# What a file that is damaged, or holds something else, ends in.
+_BROKEN = (pickle.UnpicklingError, zipfile.BadZipFile, EOFError, ValueError, LookupError, AttributeError, TypeError)
+
+
+class _Storage(NamedTuple):
+    key: str
+    dtype: str
+
+
+class _Tensor(NamedTuple):
+    """Where a tensor lies in its storage; strides count numbers, not bytes."""
+
+    storage: _Storage
+    offset: int
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+
+
+def read_tensors(data: bytes) -> dict[str, np.ndarray]:
+    """The tensors of a state dict; RequestError for anything that is none, or asks for more than tensors."""
+    try:
+        tensors, storages = (_read_zip if data.startswith(b"PK\x03\x04") else _read_pickles)(io.BytesIO(data))
+        return {name: _view(tensor, storages[tensor.storage.key]) for name, tensor in tensors.items()}
+    except _BROKEN as error:
+        raise RequestError(f"these are no weights of torch ({error}); fetch them again") from error
+
+
+def _read_zip(file: io.BytesIO) -> tuple[dict[str, _Tensor], dict[str, np.ndarray]]:
+    """(tensors by name, storages by key). All files lie in one folder, named as the writer chose."""
+    with zipfile.ZipFile(file) as archive:
+        (pickled,) = (name for name in archive.namelist() if name.endswith("/data.pkl"))
+        tensors = _Tensors(io.BytesIO(archive.read(pickled))).load()
+        folder = pickled.removesuffix(".pkl")
+        return tensors, {
+            key: np.frombuffer(archive.read(f"{folder}/{key}"), dtype) for key, dtype in _storages(tensors).items()
+        }
+
+
+def _read_pickles(file: io.BytesIO) -> tuple[dict[str, _Tensor], dict[str, np.ndarray]]:
+    magic, _, _, tensors, keys = (_Tensors(file).load() for _ in range(5))
+    if magic != _MAGIC:
+        raise ValueError("its magic number is another")
+    dtypes = _storages(tensors)
+    return tensors, {key: _read_storage(file, np.dtype(dtypes[key])) for key in keys}
+
+
+def _storages(tensors: dict[str, _Tensor]) -> dict[str, str]:
+    """The type of each storage's numbers, by its key."""
+    return dict(tensor.storage for tensor in tensors.values())
+
+
+def _read_storage(file: io.BytesIO, dtype: np.dtype) -> np.ndarray:
+    count = int.from_bytes(file.read(8), "little")
+    return np.frombuffer(file.read(count * dtype.itemsize), dtype, count)
+
+
+def _view(tensor: _Tensor, storage: np.ndarray) -> np.ndarray:
+    # Through numbers of places, which numpy checks, where strides alone would read whatever lies there.
+    places = np.asarray(tensor.offset)
+    for size, stride in zip(tensor.shape, tensor.strides, strict=True):
+        places = places[..., None] + np.arange(size) * stride
+    return storage[places]
+
+
+class _Tensors(pickle.Unpickler):
+    """Makes plain containers and `_Tensor`s, and nothing else."""
+
+    def persistent_load(self, pid: Any) -> _Storage:
+        kind, storage, key, *_ = pid
+        if kind != "storage" or not isinstance(storage, str):
+            raise ValueError(f"it refers to {kind!r}")
+        return _Storage(key, _TYPES[storage])
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) == ("collections", "OrderedDict"):
+            return OrderedDict
+        if module == "torch._utils" and name in ("_rebuild_tensor", "_rebuild_tensor_v2"):  # the former until 0.3
+            return _rebuild
+        if module == "torch" and name in _TYPES:
+            return name
+        raise RequestError(f"a file of weights asks for {module}.{name}, which is no tensor; it was not run")
+
+
+def _rebuild(storage: _Storage, offset: int, shape: tuple[int, ...], strides: tuple[int, ...], *_: Any) -> _Tensor:
+    return _Tensor(storage, offset, shape, strides)

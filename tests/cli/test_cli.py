@@ -1,0 +1,282 @@
+"""The command line: statuses, one line an error, nothing slow before the arguments are known to be good."""
+
+import contextlib
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import reelm
+from reelm.cli.parse import one_line
+
+# Command line -> a word of the right answer. Each is refused with status 2 before anything slow is imported.
+REFUSED = {
+    "": "generate",
+    "genrate x": "generate",
+    "generate": "--output",
+    "generate x": "--output",
+    "generate -o y.mp4": "say what to show",
+    "generate a red seven -o y.mp4": "quotes",
+    "generate x -o y.mp4 --num-frames many": "--num-frames",
+    "generate x -o y.mp4 --num-framse 9": "--num-frames",
+    "generate x -o y.mp4 --guidance-scale 3": "--cfg-scale",
+    "generate x -o y.mp4 --guidance_scale=3": "--cfg-scale",
+    "generate x -o y.mp4 --num-frames 0": "1 or more",
+    "generate x -o y.mp4 --num-samples 0": "1 or more",
+    "generate x -o y.mp4 --temperature -1": "0 or more",
+    "generate x -o y.mp4 --temperature nan": "0 or more",
+    "generate x -o y.mp4 --top-p 0": "above 0",
+    "generate x -o y.mp4 --top-k -1": "0 or more",
+    "generate x -o y.mp4 --height 0": "above 0",
+    "generate x -o y.mp4 --fps 0": "above 0",
+    "generate x -o y.mp4 --dtype float8": "bfloat16",
+    "generate x -o y.mp4 --model nobody": "nobody",
+    "generate x -o y.mp4 --model .": "model.json",
+    "generate x -o y.txt": ".mp4",
+    "generate x -o folder.mp4": "folder",
+    "generate x -o nowhere/y.mp4": "nowhere",
+    "generate x -o y.mp4 --prompts lines.txt": "not both",
+    "generate x -o y.mp4 --cfg-scale -1 2": "0 or more",
+    "generate x -o y.mp4 --image nowhere.png": "nowhere.png",
+    "generate x -o y.mp4 --resume --grid": "does not go with --grid",
+    "generate x -o y.mp4 --decoding fast": "sequential",
+    "generate -o y.mp4 --prompts nothing.txt": "nothing.txt",
+    "generate -o y.mp4 --prompts empty.txt": "empty.txt",
+    "generate -o y.mp4 --prompts binary.txt": "UTF-8",
+    "reconstruct nothing.mp4 -o y.mp4": "nothing.mp4",
+    "describe nothing.mp4": "nothing.mp4",
+    "reconstruct folder.mp4 -o y.mp4": "folder.mp4",
+    "tokenize nothing.mp4 -o y.npz": "nothing.mp4",
+    "tokenize lines.txt -o y.mp4": ".npz",
+    "detokenize lines.txt -o y.mp4": "reelm tokenize",
+    "train": "--workdir",
+    "train lm": "CONFIG",
+    "train audio demo --workdir w": "video-tokenizer",
+    "export --video-tokenizer a --lm b -o c": "folder a",
+    "export --video-tokenizer natural -o c --num-frames 0": "1 or more",
+    "evaluate generation --task emoji --num-frames 9": "not for emoji",
+    "evaluate": "generation",
+    "evaluate generation --clips 0": "1 or more",
+    "evaluate reconstruction --data . --i3d nothing.pt": "nothing.pt",
+    "evaluate reconstruction --i3d lines.txt": "folder of videos",
+    "evaluate reconstruction --data . --split train": "data set of pictures",
+    "data": "tokenize",
+    "data build": "NAME",
+}
+
+ACCEPTED = {
+    "--help": "reconstruct",
+    "--version": reelm.__version__,
+    "generate --help": "--cfg-scale",
+    "train --help": "--workdir",
+    "data tokenize --help": "--video-tokenizer",
+}
+
+# Runs command lines in one process; writes [[status, stdout, stderr, whether jax came in], ...].
+MANY = """
+import contextlib, io, json, sys
+from reelm.cli import main
+results = []
+for arguments in json.load(sys.stdin):
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        status = main(arguments)
+    results.append([status, out.getvalue(), err.getvalue(), "jax" in sys.modules])
+json.dump(results, sys.stdout)
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("cli")
+    (folder / "folder.mp4").mkdir()
+    (folder / "lines.txt").write_text("a red seven moves right\n")
+    (folder / "empty.txt").write_text("\n \n")
+    (folder / "binary.txt").write_bytes(b"\xff\xfe\x00")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def results(folder) -> dict[str, tuple[int, str, str, bool]]:
+    lines = [*REFUSED, *ACCEPTED]
+    before = sorted(folder.iterdir())
+    ran = subprocess.run(
+        [sys.executable, "-c", MANY],
+        input=json.dumps([line.split() for line in lines]),
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        check=True,
+    )
+    assert sorted(folder.iterdir()) == before, "a refused request left something behind"
+    return dict(zip(lines, map(tuple, json.loads(ran.stdout)), strict=True))
+
+
+@pytest.mark.parametrize("line", REFUSED)
+def test_a_bad_request_is_refused_in_one_line(results, line):
+    status, out, err, jax_came_in = results[line]
+    assert (status, out) == (2, "")
+    assert err.startswith("reelm: error: ") and err.count("\n") == 1
+    assert REFUSED[line] in err
+    assert not jax_came_in
+
+
+@pytest.mark.parametrize("line", ACCEPTED)
+def test_help_and_version_need_no_jax(results, line):
+    status, out, err, jax_came_in = results[line]
+    assert (status, err) == (0, "")
+    assert ACCEPTED[line] in out
+    assert not jax_came_in
+
+
+def run(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", "reelm", *arguments], capture_output=True, text=True, cwd=cwd)
+
+
+def test_help_comes_at_once():
+    def processor_seconds() -> float:
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        assert run("--help").returncode == 0
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+    # Of the processor, not of the clock: the machine may be busy with other tests.
+    assert min(processor_seconds() for _ in range(3)) < 0.6
+
+
+@pytest.mark.parametrize("place", range(4))
+def test_debug_shows_the_traceback_wherever_it_stands(place):
+    arguments = ["generate", "x", "-o", "y.txt"]
+    arguments.insert(place, "--debug")
+    ended = run(*arguments)
+    assert ended.returncode == 2
+    assert "Traceback" in ended.stderr
+    assert ended.stderr.splitlines()[-1].startswith("reelm: error: ")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc to time the signal")
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("library", ["numpy", "jaxlib"])
+def test_a_signal_ends_the_command_in_one_line(number, status, library):
+    with started("info") as process:
+        # In the middle of imports, where Python itself would print, lose or rename the exception.
+        while library not in Path(f"/proc/{process.pid}/maps").read_text():
+            assert process.poll() is None
+            time.sleep(0.005)
+        process.send_signal(number)
+        out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (status, "")
+    assert err.count("\n") == 1 and err.startswith("reelm: ")
+
+
+def test_a_reader_that_leaves_is_not_met_with_a_traceback():
+    with started("data", "list") as process:
+        assert process.stdout
+        process.stdout.close()
+        err = process.stderr.read() if process.stderr else ""
+        assert process.wait(timeout=60) == 1
+    assert err.count("\n") == 1 and err.startswith("reelm: error: ")
+
+
+@pytest.mark.parametrize("device", ["abacus", "cuda"])
+def test_a_device_that_is_not_there_is_said(device):
+    environment = {**os.environ, "JAX_PLATFORMS": device, "CUDA_VISIBLE_DEVICES": ""}
+    ended = subprocess.run([sys.executable, "-m", "reelm", "info"], capture_output=True, text=True, env=environment)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr.count("\n") == 1 and device in ended.stderr
+
+
+def test_a_mesh_in_words_sets_the_fields_of_the_mesh(capsys):
+    from reelm.cli.main import main
+    from reelm.cli.parse import parse
+    from reelm.lm.mesh import MeshSpec
+
+    command: Any = parse(["train", "lm", "demo", "--workdir", "w", "--mesh", "data=2,fsdp=4"])
+    assert command.settings.mesh == MeshSpec(data=2, fsdp=4)
+    assert_refused(main, ["train", "lm", "demo", "--workdir", "w", "--mesh=model=2"], "axes are data, fsdp", capsys)
+
+
+def test_memory_that_runs_out_ends_with_advice():
+    from reelm.cli.main import _in_words
+
+    error = RuntimeError("RESOURCE_EXHAUSTED: Out of memory while trying to allocate\n42 bytes.")
+    said = _in_words(error, ["generate", "x"])
+    assert "42 bytes" in said and "ask for fewer samples" in said and "\n" not in said
+    for arguments in (["train", "lm", "8b"], ["--debug", "train", "lm", "8b"]):
+        said = _in_words(error, arguments)
+        assert all(way in said for way in ("smaller batch", "--mesh fsdp", "--accumulate", "--remat full"))
+        assert "\n" not in said
+
+
+@contextlib.contextmanager
+def started(*arguments: str):
+    command = [sys.executable, "-m", "reelm", *arguments]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize("stage", ["video-tokenizer", "audio-tokenizer", "lm"])
+def test_every_field_of_a_configuration_can_be_set(stage, capsys):
+    from reelm import configs
+    from reelm.cli.main import main
+
+    for name in (name for name in configs.names() if stage in configs.stages(name)):
+        assert main(["train", stage, name, "--help"]) == 0
+        assert "--workdir" in capsys.readouterr().out
+
+
+def test_an_unknown_configuration_or_field_is_refused(capsys, tmp_path):
+    from reelm.cli.main import main
+
+    assert_refused(main, ["train", "lm", "nothing", "--workdir", str(tmp_path / "w")], "demo", capsys)
+    assert_refused(
+        main, ["train", "lm", "demo", "--workdir", str(tmp_path / "w"), "--no-such-field", "1"], "no-such", capsys
+    )
+    assert_refused(main, ["train", "lm", "speech_music", "--workdir", str(tmp_path / "w")], "has no lm", capsys)
+    assert_refused(main, ["info", "nothing"], "demo", capsys)
+    assert not (tmp_path / "w").exists()
+
+
+def assert_refused(main, arguments: Sequence[str], word: str, capsys) -> None:
+    assert main(arguments) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and err.count("\n") == 1 and word in err
+
+
+def test_a_box_of_errors_becomes_one_line():
+    box = os.linesep.join(
+        [
+            "╭─ Unrecognized options ────────────────╮",
+            "│ Unrecognized options: --num-framse, 3 │",
+            "│ ───────────────────────────────────── │",
+            "│ Perhaps you meant:                    │",
+            "│     --num-frames INT                  │",
+            "│         Frames of the clip.           │",
+            "│ ───────────────────────────────────── │",
+            "│ For full helptext, run reelm --help   │",
+            "╰───────────────────────────────────────╯",
+        ]
+    )
+    assert one_line(box) == "Unrecognized options: --num-framse, 3; perhaps --num-frames; see reelm --help"
+
+
+def test_a_message_in_an_unknown_form_is_kept():
+    assert one_line("something\nnew") == "something new"
+
+
+def test_the_facade_names_what_it_holds():
+    assert set(reelm.__all__) <= set(dir(reelm))
+    assert reelm.RequestError.__module__ == "reelm.errors"
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = reelm.nothing  # type: ignore[attr-defined]

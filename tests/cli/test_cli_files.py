@@ -1,0 +1,204 @@
+"""Commands that read and write files, with a tiny model: the same results as in Python, whole files or none."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import reelm
+from reelm.cli.main import main
+
+PROMPT = "a red seven moves"
+
+
+@pytest.fixture(scope="module")
+def model_folder(tiny_model, tmp_path_factory) -> str:
+    folder = tmp_path_factory.mktemp("model") / "tiny"
+    tiny_model.save(folder)
+    return str(folder)
+
+
+@pytest.fixture
+def clip_file(tmp_path) -> Path:
+    """A clip whose size and length fit no code: 6 frames of 18x20."""
+    path = tmp_path / "in.mp4"
+    video = np.random.default_rng(0).integers(0, 255, (6, 18, 20, 3), np.uint8)
+    reelm.Clip(video=video, fps=12.0).save(path)
+    return path
+
+
+def test_generate_writes_the_clip_that_python_makes(tiny_model, model_folder, tmp_path, capsys):
+    file = tmp_path / "seven.webp"  # lossless
+    assert main(["generate", PROMPT, "-o", str(file), "--model", model_folder, "--seed", "3", "--top-k", "2"]) == 0
+    out, err = capsys.readouterr()
+    assert out == f"{file}\n"
+    assert "2 of 2" in err
+    clip = tiny_model.generate(PROMPT, seed=3, top_k=2)
+    opened = reelm.Clip.open(file)
+    np.testing.assert_array_equal(opened.video, clip.video)
+    assert (opened.info["prompt"], opened.info["seed"], opened.info["top_k"]) == (PROMPT, 3, 2)
+
+
+@pytest.mark.slow
+def test_several_clips_are_numbered_prompt_by_prompt(model_folder, tmp_path, capsys):
+    prompts = tmp_path / "prompts.txt"
+    prompts.write_text("a red seven moves\n\na blue two moves\n")
+    line = ["generate", "--prompts", str(prompts), "-o", str(tmp_path / "x.webp"), "--num-samples", "2"]
+    assert main([*line, "--num-frames", "2", "--model", model_folder]) == 0
+    files = [tmp_path / f"x-{number}.webp" for number in range(4)]
+    assert capsys.readouterr().out.split() == [str(file) for file in files]
+    infos = [reelm.Clip.open(file).info for file in files]
+    assert [(info["prompt"].split()[1], info["seed"]) for info in infos] == [
+        *[("red", 0), ("red", 1)],
+        *[("blue", 0), ("blue", 1)],
+    ]
+
+
+@pytest.mark.slow
+def test_a_batch_goes_on_with_what_is_missing(model_folder, tmp_path, capsys):
+    prompts = tmp_path / "prompts.txt"
+    prompts.write_text("a red seven moves\na blue two moves\n")
+    line = ["generate", "--prompts", str(prompts), "-o", str(tmp_path / "x.webp"), "--model", model_folder, "--resume"]
+    line += ["--num-frames", "2", "--cfg-scale", "2", "--overlap", "0.6"]
+    assert main(line) == 0
+    first, second = (tmp_path / f"x-{number}.webp" for number in range(2))
+    before = first.read_bytes()
+    second.write_bytes(before[:100])  # a write cut short elsewhere
+    capsys.readouterr()
+    assert main(line) == 0
+    assert capsys.readouterr().out == f"{second}\n"
+    assert reelm.Clip.open(second).info["prompt"] == "a blue two moves" and first.read_bytes() == before
+    assert main([*line, "--temperature", "0.5"]) == 0  # other settings are another clip
+    assert capsys.readouterr().out.split() == [str(first), str(second)]
+
+
+@pytest.mark.slow
+def test_a_grid_is_one_file_of_all(tiny_model, model_folder, tmp_path):
+    file = tmp_path / "grid.webp"
+    line = ["generate", PROMPT, "-o", str(file), "--model", model_folder, "--num-frames", "2", "--num-samples", "3"]
+    assert main([*line, "--grid"]) == 0
+    opened = reelm.Clip.open(file)
+    assert opened.video.shape == (2, 32, 32, 3) and opened.info["seeds"] == [0, 1, 2]
+    third = tiny_model.generate(PROMPT, num_frames=2, seed=2).video
+    np.testing.assert_array_equal(opened.video[:, 16:, :16], third)
+    assert (opened.video[:, 16:, 16:] == 0).all()
+
+
+@pytest.mark.slow
+def test_pictures_and_clips_are_conditions(tiny_model, model_folder, tmp_path):
+    start, file = tmp_path / "start.webp", tmp_path / "on.webp"
+    tiny_model.generate(PROMPT, num_frames=5).save(start)
+    line = ["generate", "-o", str(file), "--model", model_folder, "--video", str(start), "--num-frames", "9"]
+    assert main(line) == 0
+    opened = reelm.Clip.open(file)
+    assert len(opened.video) == 9 and opened.info["video"] == str(start) and opened.info["prompt"] == ""
+
+
+def test_what_only_the_model_can_refuse_leaves_no_file(model_folder, tmp_path, capsys):
+    for flags in (["--overlap", "9", "--num-frames", "99"], ["--height", "17"], ["--seed", "-1"]):
+        assert main(["generate", PROMPT, "-o", str(tmp_path / "x.mp4"), "--model", model_folder, *flags]) == 2
+        assert capsys.readouterr().err.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+def test_reconstruct_keeps_size_length_and_rate(model_folder, clip_file, tmp_path, capsys):
+    out = tmp_path / "out.mp4"
+    assert main(["reconstruct", str(clip_file), "-o", str(out), "--model", model_folder]) == 0
+    assert re.fullmatch(r"PSNR \d+\.\d+ dB  SSIM -?\d\.\d+\n", capsys.readouterr().out)
+    clip = reelm.Clip.open(out)
+    assert clip.video.shape == (6, 18, 20, 3) and clip.fps == 12
+
+
+def test_files_go_through_in_tiles(tiny_model, model_folder, tmp_path):
+    film, tokens = tmp_path / "in.webp", tmp_path / "tokens.npz"
+    video = np.random.default_rng(0).integers(0, 255, (6, 26, 44, 3), np.uint8)
+    reelm.Clip(video, 12.0).save(film)
+    tiles = ["--tile", "16", "--overlap", "8"]
+    assert main(["reconstruct", str(film), "-o", str(tmp_path / "a.webp"), "--model", model_folder, *tiles]) == 0
+    assert main(["tokenize", str(film), "-o", str(tokens), "--model", model_folder, *tiles]) == 0
+    assert main(["detokenize", str(tokens), "-o", str(tmp_path / "b.webp"), *tiles]) == 0
+    expected = tiny_model.video_tokenizer.reconstruct(video, tile=16, overlap=8)
+    assert (expected != tiny_model.video_tokenizer.reconstruct(video)).any()
+    for name in ("a.webp", "b.webp"):
+        np.testing.assert_array_equal(reelm.Clip.open(tmp_path / name).video, expected)
+
+
+def test_tokens_give_back_what_reconstruct_gives(tiny_model, model_folder, clip_file, tmp_path):
+    tokens, out = tmp_path / "tokens.npz", tmp_path / "out.webp"
+    assert main(["tokenize", str(clip_file), "-o", str(tokens), "--model", model_folder]) == 0
+    with np.load(tokens) as held:
+        assert held["video"].dtype == np.int32 and held["video"].shape == (3, 3, 3)
+        assert str(held["tokenizer_hash"]) == tiny_model.video_tokenizer.hash
+    assert main(["detokenize", str(tokens), "-o", str(out)]) == 0
+    expected = tiny_model.video_tokenizer.reconstruct(reelm.Clip.open(clip_file).video)
+    np.testing.assert_array_equal(reelm.Clip.open(out).video, expected)
+
+
+@pytest.mark.slow
+def test_tokens_hold_the_sound_where_the_model_has_a_tokenizer_for_it(tiny_sound_model, model_folder, tmp_path):
+    model, tokens, out = tmp_path / "sounding", tmp_path / "tokens.npz", tmp_path / "out.mp4"
+    tiny_sound_model.save(model)
+    rng = np.random.default_rng(0)
+    video, sound = rng.integers(0, 256, (6, 16, 16, 3), np.uint8), rng.uniform(-0.5, 0.5, (6000, 2)).astype(np.float32)
+    reelm.Clip(video, 8, sound, 8000).save(tmp_path / "clip.mp4")
+    assert main(["tokenize", str(tmp_path / "clip.mp4"), "-o", str(tokens), "--model", str(model)]) == 0
+    clip = reelm.Clip.open(tmp_path / "clip.mp4")
+    assert clip.audio is not None
+    with np.load(tokens) as held:
+        ids = tiny_sound_model.audio_tokenizer.encode(clip.audio, clip.sample_rate)[0]
+        np.testing.assert_array_equal(held["audio"], ids)
+        assert held["sample_rate"] == 8000
+        others: dict[str, Any] = {**held, "audio_tokenizer_hash": np.str_("0123456789abcdef")}
+    assert main(["detokenize", str(tokens), "-o", str(out)]) == 0
+    rebuilt = reelm.Clip.open(out)
+    assert rebuilt.audio is not None and rebuilt.audio.any() and len(rebuilt.video) == 6
+    np.savez(tokens, **others)
+    assert main(["detokenize", str(tokens), "-o", str(out)]) == 2
+    assert main(["detokenize", str(tokens), "-o", str(out), "--model", model_folder]) == 2
+
+
+def test_tokens_of_another_tokenizer_are_refused(model_folder, clip_file, tmp_path, capsys):
+    tokens, out = tmp_path / "tokens.npz", tmp_path / "out.mp4"
+    assert main(["tokenize", str(clip_file), "-o", str(tokens), "--model", model_folder]) == 0
+    with np.load(tokens) as held:
+        altered: dict[str, Any] = {**held, "tokenizer_hash": np.str_("0123456789abcdef")}
+    np.savez(tokens, **altered)
+    capsys.readouterr()
+    assert main(["detokenize", str(tokens), "-o", str(out)]) == 2
+    assert "0123456789abcdef" in capsys.readouterr().err
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("lack", ["video", "tokenizer_hash"])
+def test_an_incomplete_token_file_is_refused(tmp_path, capsys, lack):
+    fields = ("video", "fps", "frames", "height", "width", "times", "tokenizer_hash", "model")
+    held: dict[str, Any] = {name: np.zeros(1) for name in fields if name != lack}
+    np.savez(tmp_path / "tokens.npz", **held)
+    assert main(["detokenize", str(tmp_path / "tokens.npz"), "-o", str(tmp_path / "x.mp4")]) == 2
+    assert lack in capsys.readouterr().err
+
+
+def test_info_of_a_clip_a_model_and_a_configuration(model_folder, clip_file, capsys):
+    for subject, word in ((str(clip_file), "fps: 12"), (model_folder, "multiples of 8"), ("demo", "parameters: ")):
+        assert main(["info", subject]) == 0
+        assert word in capsys.readouterr().out
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="no limit on the size of files")
+def test_a_full_disk_is_one_line_and_no_file(model_folder, tmp_path):
+    limited = (
+        "import resource, signal, sys; from reelm.cli import main;"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100));"
+        "sys.exit(main(sys.argv[1:]))"
+    )
+    command = [sys.executable, "-c", limited, "generate", PROMPT, "-o", str(tmp_path / "x.mp4")]
+    ended = subprocess.run([*command, "--model", model_folder], capture_output=True, text=True)
+    assert ended.returncode == 1
+    told = [line for line in ended.stderr.splitlines() if not line.startswith("latent frames: ")]
+    assert len(told) == 1 and told[0].startswith("reelm: error: ")
+    assert not list(tmp_path.iterdir())

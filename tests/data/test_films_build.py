@@ -1,0 +1,255 @@
+"""A folder of videos to a data set: the same bytes however it is built, open to other readers, no file lost unsaid."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from reelm.cli.main import main
+from reelm.data import catalog, clips
+from reelm.data.films.buckets import Buckets
+from reelm.data.films.build import BUILD_FILE, build, open_built
+from reelm.data.films.cutting import CuttingConfig
+from reelm.errors import RequestError
+from reelm.media.formats.animations import write_picture
+from reelm.media.formats.mp4 import write_video
+
+CONFIG = CuttingConfig(buckets=Buckets(resolution=32, lengths=(1, 5, 9)), sample_rate=8000, test_share=0.3)
+GOOD = {"a.mp4", "deep/b.mp4", "c.mp4", "d.png"}
+
+
+def film(path: Path, frames: int, height: int, width: int, seed: int, sound: bool) -> None:
+    blocks = np.random.default_rng(seed).integers(0, 256, (height // 8 + 3, width // 8 + 1, 3)).astype(np.uint8)
+    picture = blocks.repeat(8, 0).repeat(8, 1)[:, :width]  # in its motion neighbours are alike, or it would be cut
+    tone = 0.4 * np.sin(np.arange(frames * 1000)[:, None] / 5, dtype=np.float32)
+    video = np.stack([picture[t // 2 : t // 2 + height] for t in range(frames)])
+    write_video(path, video, fps=8, **({"audio": tone, "sample_rate": 8000} if sound else {}))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("films")
+    (folder / "deep").mkdir()
+    film(folder / "a.mp4", 20, 32, 32, 0, sound=True)
+    (folder / "a.txt").write_text("grey noise climbs\n")
+    film(folder / "deep" / "b.mp4", 16, 36, 64, 1, sound=False)
+    (folder / "deep" / "b.json").write_text('{"caption": ["a wide climb", "noise again"]}')
+    film(folder / "c.mp4", 6, 64, 36, 2, sound=True)
+    write_picture(folder / "d.png", np.zeros((40, 40, 3), np.uint8))
+    (folder / "notes.mp4").write_text("no film at all")
+    (folder / "empty.webm").touch()
+    film(folder / "short.mp4", 3, 32, 32, 3, sound=False)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def built(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of sets with `films` in it, built by one process."""
+    data_dir = tmp_path_factory.mktemp("sets")
+    build(folder, "films", data_dir, CONFIG, processes=1)
+    return data_dir
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_every_file_is_in_or_named_with_a_reason(built):
+    there = open_built("films", built)
+    assert set(there.left_out) == {"notes.mp4", "empty.webm", "short.mp4"}
+    assert "cannot be read" in there.left_out["notes.mp4"]
+    assert "is empty" in there.left_out["empty.webm"]
+    assert "shortest clip" in there.left_out["short.mp4"]
+    from reelm.data.films.tfds import records
+
+    assert {r["source"].decode() for split in there.splits for r in records("films", built, split)} == GOOD
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+
+
+def test_two_processes_write_the_same_bytes_elsewhere_and_later(folder, built, tmp_path):
+    moved = shutil.copytree(folder, tmp_path / "moved")
+    build(moved, "films", tmp_path / "sets", CONFIG, processes=2)
+    assert contents(tmp_path / "sets") == contents(built)
+
+
+# A build that `report(done, total)` meets on its way.
+PROGRAM = """
+import os, resource, signal, sys
+from pathlib import Path
+from reelm.train.build import build
+from reelm.train.clip_buckets import Buckets
+from reelm.train.cutting import CuttingConfig
+config = CuttingConfig(buckets=Buckets(resolution=32, lengths=(1, 5, 9)), sample_rate=8000, test_share=0.3)
+def report(done, total):
+    if done == {done}:
+        {then}
+build(Path({folder!r}), "films", Path({data_dir!r}), config, processes=1, report=report)
+"""
+
+
+def build_until(done: int, then: str, folder: Path, data_dir: Path) -> "subprocess.CompletedProcess[str]":
+    program = PROGRAM.format(done=done, then=then, folder=str(folder), data_dir=str(data_dir))
+    return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+
+
+def test_a_killed_build_goes_on_to_the_same_bytes(folder, built, tmp_path):
+    killed = build_until(4, "os.kill(os.getpid(), signal.SIGKILL)", folder, tmp_path)
+    assert killed.returncode == -signal.SIGKILL
+    assert not (tmp_path / "films").exists()
+    done = []
+    build(folder, "films", tmp_path, CONFIG, processes=1, report=lambda *each: done.append(each))
+    assert done == [(4, 7), (5, 7), (6, 7), (7, 7)]
+    assert contents(tmp_path) == contents(built)
+
+
+@pytest.mark.parametrize("done", [0, 7], ids=["clips", "set"])
+def test_a_disk_that_fills_up_leaves_no_half_set_and_the_build_goes_on(folder, built, tmp_path, done):
+    # Longer files fail, as on a full disk, also in the processes that are started from then on.
+    limit = "resource.setrlimit(resource.RLIMIT_FSIZE, (4000, -1))"
+    full = build_until(done, limit, folder, tmp_path)
+    assert full.returncode == 1 and "File too large" in full.stderr.splitlines()[-1]
+    assert not (tmp_path / "films").exists()
+    read = []
+    build(folder, "films", tmp_path, CONFIG, processes=1, report=lambda *each: read.append(each))
+    assert read[0] == (done, 7)
+    assert contents(tmp_path) == contents(built)
+
+
+def test_other_readers_open_it_without_this_package(built):
+    program = f"""
+import io, sys
+import av
+import tensorflow_datasets as tfds
+builder = tfds.builder_from_directory({str(built / "films" / "2.0.0")!r})
+for split in builder.info.splits:
+    for record in builder.as_data_source(split):
+        with av.open(io.BytesIO(record["video"])) as container:
+            frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+        assert len(frames) == record["frames"] and frames[0].shape == (record["height"], record["width"], 3)
+        assert len(record["audio"]) in (0, round(len(frames) / record["fps"] * record["sample_rate"]))
+        print(record["source"].decode(), len(record["audio"]) > 0, b"|".join(record["captions"]).decode())
+assert not [name for name in sys.modules if name.startswith(("reelm", "tensorflow."))]
+"""
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+    lines = ended.stdout.splitlines()
+    assert {line.split()[0] for line in lines} == GOOD
+    assert {line.partition(" ")[2] for line in lines if line.startswith("a.mp4")} == {"True grey noise climbs"}
+    assert {line.partition(" ")[2] for line in lines if line.startswith("deep/b.mp4")} == {
+        "False a wide climb|noise again"
+    }
+
+
+def test_a_set_of_several_files_holds_what_one_file_does(folder, built, tmp_path, monkeypatch):
+    from reelm.data.films.tfds import records
+
+    monkeypatch.setattr("reelm.data.films.build.SHARD_BYTES", 2000)
+    build(folder, "films", tmp_path, CONFIG, processes=1)
+    files = sorted(path.name for path in (tmp_path / "films" / "2.0.0").glob("films-train.array_record-*"))
+    assert len(files) > 1 and files[0].endswith(f"-00000-of-{len(files):05}")
+    for split in open_built("films", built).splits:
+        one, several = (records("films", place, split) for place in (built, tmp_path))
+        assert len(several) == len(one) > 0
+        for index in range(len(one)):
+            assert several[index].keys() == one[index].keys()
+            assert all(np.array_equal(value, several[index][name]) for name, value in one[index].items())
+
+
+def test_a_source_is_in_one_split_and_stays_there(folder, built, tmp_path):
+    from reelm.data.films.tfds import records
+
+    splits = {split: {r["source"] for r in records("films", built, split)} for split in ("train", "test")}
+    assert splits["train"] and splits["test"] and not splits["train"] & splits["test"]
+    more = shutil.copytree(folder, tmp_path / "more")
+    film(more / "e.mp4", 10, 32, 32, 9, sound=False)
+    build(more, "films", tmp_path / "sets", CONFIG)
+    grown = {split: {r["source"] for r in records("films", tmp_path / "sets", split)} for split in splits}
+    assert all(splits[split] <= grown[split] for split in splits)
+
+
+def test_what_is_there_is_not_built_again(folder, built, tmp_path):
+    before = contents(built)
+    build(folder, "films", built, CONFIG, report=lambda *_: pytest.fail("read a file"))
+    assert contents(built) == before
+    other = CuttingConfig(buckets=CONFIG.buckets, fps=4.0)
+    with pytest.raises(RequestError, match="other settings"):
+        build(folder, "films", built, other)
+    with pytest.raises(RequestError, match="other files"):
+        build(folder / "deep", "films", built, CONFIG)
+
+
+def test_wrong_requests_are_refused(folder, tmp_path):
+    (tmp_path / "films").mkdir()
+    (tmp_path / "films" / "a.mp4").write_text("no film")
+    for name, place, words in [
+        ("My Films", folder, "cannot be named"),
+        ("films", tmp_path / "gone", "no folder"),
+        ("films", tmp_path / "films", "gives a clip; the first, 'a.mp4'"),
+    ]:
+        with pytest.raises(RequestError, match=words):
+            build(place, name, tmp_path / "sets", CONFIG)
+    assert not (tmp_path / "sets" / "films").exists()
+
+
+def test_clips_are_opened_by_name_and_by_length(built):
+    whole = catalog.open_clips("films", "train", data_dir=built)
+    assert sum(run.clips for run in whole.shapes) == len(whole)
+    shapes = [whole[index]["video"].shape for index in range(len(whole))]
+    assert shapes == [(*run[1:], 3) for run in whole.shapes for _ in range(run.clips)]
+    said = {whole[index]["captions"] for index in range(len(whole))}
+    assert said >= {("grey noise climbs",), ("a wide climb", "noise again")}
+    long = catalog.open_clips(str(built / "films"), "train", num_frames=7)
+    assert {run.frames for run in long.shapes} == {7} and len(long) == sum(shape[0] == 9 for shape in shapes)
+    assert all(long[index]["video"].shape[0] == 7 for index in range(len(long)))
+    for clip in (whole[index] for index in range(len(whole))):
+        if "audio" in clip:
+            assert clip["audio"].shape == (len(clip["video"]) * 1000, 1) and clip["audio"].dtype == np.float32
+            assert 0.3 < np.abs(clip["audio"]).max() < 0.5
+    with pytest.raises(IndexError):
+        whole[len(whole)]
+    with pytest.raises(RequestError, match="of 33 frames or more"):
+        catalog.open_clips("films", "train", num_frames=33, data_dir=built)
+    with pytest.raises(RequestError, match="no split 'held_out'"):
+        catalog.open_clips("films", "held_out", data_dir=built)
+
+
+def test_one_clip_shape_is_picked_to_look_at(built):
+    source = catalog.open_clips("films", "train", data_dir=built)
+    run = max(source.shapes, key=lambda run: run.clips)
+    assert clips.clips_of_one_shape(source, 2).shape == (min(2, run.clips), *run[1:], 3)
+
+
+def test_another_format_and_damage_are_refused_in_one_line(built, tmp_path):
+    shutil.copytree(built / "films", tmp_path / "films")
+    for text, words in [("{", "damaged"), ('{"format": 9}', "format 9, this version of reelm reads format 2")]:
+        (tmp_path / "films" / BUILD_FILE).write_text(text)
+        with pytest.raises(RequestError, match=words):
+            open_built("films", tmp_path)
+
+
+def test_the_command_line_builds_and_lists(folder, tmp_path, capsys):
+    command = ["data", "build", str(folder), "--name", "mine", "--data-dir", str(tmp_path), "--resolution", "32"]
+    assert main([*command, "--lengths", "1", "5"]) == 0
+    printed = capsys.readouterr()
+    assert printed.out.strip() == str(tmp_path / "mine")
+    assert "left out: 'notes.mp4' cannot be read" in printed.err and "clips: " in printed.err
+    assert main(["data", "list", "--data-dir", str(tmp_path)]) == 0
+    listed = capsys.readouterr().out.splitlines()
+    assert listed[0].startswith("moving_digits: ") and listed[-1].startswith("mine: clips: ")
+    assert main([*command, "--lengths", "4"]) == 2
+    assert "each must be 1 + 4k" in capsys.readouterr().err
+    assert main(["data", "build", str(tmp_path / "gone")]) == 2
+    assert "there is no folder" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_damaged_files_cost_themselves():
+    command = [sys.executable, "benchmarks/mutated_media.py", "--count", "20"]
+    ended = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[2])
+    assert ended.returncode == 0, ended.stdout + ended.stderr

@@ -1,0 +1,42 @@
+"""A built set through a tokenizer: the codes of its clips, shape by shape, the same from any number of processes."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from reelm.data import catalog
+from reelm.data.films.buckets import Buckets
+from reelm.data.films.build import build
+from reelm.data.films.cutting import CuttingConfig
+from reelm.data.tokens.read import open_tokens
+from reelm.data.tokens.tokenize import tokenize
+from reelm.media.formats.animations import write_picture
+
+
+@pytest.mark.slow
+def test_a_built_set_is_tokenized_shape_by_shape(tiny_model, tmp_path: Path):
+    rng = np.random.default_rng(0)
+    (tmp_path / "pictures").mkdir()
+    for number, (height, width) in enumerate([(16, 16)] * 3 + [(16, 29)] * 2):
+        picture = rng.integers(0, 256, (height, width, 3)).astype(np.uint8)
+        write_picture(tmp_path / "pictures" / f"{number:02d}.png", picture)
+    config = CuttingConfig(buckets=Buckets(resolution=16, lengths=(1,)), test_share=0.0)
+    folder = build(tmp_path / "pictures", "pictures", tmp_path / "sets", config, processes=1).folder
+    tokenizer = tiny_model.video_tokenizer
+
+    alone = tokenize(str(folder), tokenizer, tmp_path / "alone")
+    for process in (1, 0):
+        index = tokenize(str(folder), tokenizer, tmp_path / "shared", process=process, processes=2)
+    assert index == alone and alone.complete and [tuple(run) for run in alone.runs] == [(3, 1, 16, 16), (2, 1, 16, 24)]
+    for path in (tmp_path / "alone").iterdir():
+        assert path.read_bytes() == (tmp_path / "shared" / path.name).read_bytes()
+
+    source, clips = (
+        open_tokens(tmp_path / "alone", tiny_model.video_tokenizer.hash),
+        catalog.open_clips(str(folder), "train"),
+    )
+    for index in (0, 2, 3, 4):
+        # As many as are encoded at a time there: the same program.
+        codes = tiny_model.video_tokenizer.encode(np.stack([clips[index]["video"]] * 32))[0]
+        np.testing.assert_array_equal(source[index]["video"], codes)

@@ -1,0 +1,59 @@
+"""The layout of a sample: prefix, places, aims and mask."""
+
+import numpy as np
+import pytest
+
+from reelm.errors import RequestError
+from reelm.lm.layout import Layout
+from reelm.lm.specials import FILLER, SPECIALS, prefix_ids
+
+LAYOUT = Layout(prefix=6, frames=2, rows=2, columns=3)
+
+
+def prefix(**change):
+    fields = {"rows": 2, "columns": 3, "fps": 8.0, "text": [5, 7], "length": 8} | change
+    return prefix_ids(**fields)
+
+
+def test_prefix_is_filled_to_its_bucket():
+    ids = prefix()
+    assert ids.shape == (8,)
+    assert list(ids[4:6]) == [SPECIALS + 5, SPECIALS + 7] and (ids[6:] == FILLER).all()
+    assert (ids[:4] != FILLER).all()
+
+
+def test_each_field_has_its_own_ids():
+    seen = [prefix(**change) for change in ({}, {"rows": 3}, {"columns": 2}, {"fps": 2.0}, {"continues": True})]
+    assert len({tuple(ids) for ids in seen}) == len(seen)
+
+
+@pytest.mark.parametrize("change", [{"text": [0] * 5}, {"rows": 64}, {"fps": 0.1}])
+def test_what_the_prefix_cannot_say_is_refused(change):
+    with pytest.raises(RequestError):
+        prefix(**change)
+
+
+def test_each_slot_aims_at_what_the_next_one_holds():
+    np.testing.assert_array_equal(LAYOUT.aims[5:-1], LAYOUT.places[6:])
+    np.testing.assert_array_equal(LAYOUT.aims[-1], [2, 0, 0])  # the first code of the frame after
+    np.testing.assert_array_equal(LAYOUT.places[6 + 5], [0, 1, 2])  # raster order
+
+
+def test_text_stands_at_the_same_place_in_every_bucket():
+    longer = Layout(prefix=9, frames=2, rows=2, columns=3)
+    np.testing.assert_array_equal(longer.places[:6], LAYOUT.places[:6])
+
+
+def test_given_pictures_stand_before_the_words_and_move_nothing_else():
+    given = Layout(prefix=6, frames=2, rows=2, columns=3, given=2)
+    assert given.before == 2 * 6 + 6 and given.slots == LAYOUT.slots + 12
+    np.testing.assert_array_equal(given.places, LAYOUT.places)
+    np.testing.assert_array_equal(given.aims, LAYOUT.aims)
+    assert given.mask[:18, :18].all() and not given.mask[:18, 18:].any()
+    np.testing.assert_array_equal(given.mask[12:, 12:], LAYOUT.mask)
+
+
+def test_mask_is_full_over_the_prefix_and_causal_after_it():
+    mask = LAYOUT.mask
+    assert mask[:6, :6].all() and not mask[:6, 6:].any()
+    np.testing.assert_array_equal(mask[6:], np.tri(12, 18, 6, dtype=bool))

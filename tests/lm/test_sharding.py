@@ -1,0 +1,275 @@
+"""The language model over eight devices: what one device computes, decodes and saves, eight do, whatever the mesh.
+
+Run as a program this file is the part that needs eight devices, which must be asked for before JAX starts.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import NamedSharding, PartitionSpec
+
+import reelm
+from reelm.lm import sharding
+from reelm.lm.layout import Layout
+from reelm.lm.mesh import MeshSpec
+from reelm.lm.net.attention import attend
+from reelm.lm.net.config import LMConfig
+from reelm.lm.net.fused_attention import PrefixAttention
+from reelm.lm.net.transformer import Remat
+from reelm.lm.parameters import for_decoding
+from reelm.lm.prefix import ClipCodes, Prefix
+from reelm.lm.specials import FILLER, SPECIALS
+from reelm.sampling.controls import Controls
+from reelm.sampling.decoding import program as decoding
+from reelm.sampling.decoding.state import start
+from reelm.train.lm.run import LMRun, build, check_batches, make_loss
+from reelm.train.run.checkpoints import Checkpoints
+from reelm.train.step import feed
+from reelm.train.step.update import value_and_gradient
+
+MESHES = ("data=8", "data=2,fsdp=2,tensor=2", "fsdp=8", "tensor=4,sequence=2")
+RUN = LMRun(
+    model=LMConfig(
+        bits=10,
+        text_vocabulary=1,
+        text_width=12,
+        prefix=6,
+        frames=3,
+        width=32,
+        layers=2,
+        heads=8,
+        kv_heads=4,
+        head_width=16,
+        hidden=48,
+        sound_levels=2,
+        sound_bits=4,
+        sound_frames=(2, 4),
+        sound_hidden=24,
+    ),
+)
+
+
+def noisy(tree):
+    """Fresh layers are the identity and fresh heads flat; with noise every parameter counts."""
+    leaves, form = jax.tree.flatten(tree)
+    rng = np.random.default_rng(0)
+    return jax.tree.unflatten(
+        form, [np.asarray(leaf + 0.1 * rng.normal(size=leaf.shape), leaf.dtype) for leaf in leaves]
+    )
+
+
+def make_batch() -> dict:
+    rng = np.random.default_rng(1)
+    video = rng.integers(0, 1024, (8, 2, 2, 3)).astype(np.int32)
+    sound = rng.integers(0, 16, (8, 2 + 4, 2)).astype(np.int32)
+    return {"prefix": make_prefix(8), "codes": ClipCodes(video=video, sound=sound)}
+
+
+def make_prefix(rows: int) -> Prefix:
+    """Words with embeddings, one of each row a filler."""
+    rng = np.random.default_rng(2)
+    words = rng.integers(1, 256, (rows, 6)).astype(np.int32)
+    words[:, 4:] = SPECIALS, FILLER
+    return Prefix.of_words(words, 2, 3, rng.normal(size=(rows, 2, 12)).astype(np.float32))
+
+
+def gradients() -> None:
+    """One device's loss and gradients, on each mesh, whatever a layer keeps and in however many parts a batch goes."""
+    one = MeshSpec().build(jax.devices()[:1])
+    state, _, _ = build(RUN, one, {})
+    params, batch = noisy(jax.device_get(state.params)), make_batch()
+    key = jax.random.key(0)
+    expected, gradient = jax.jit(partial(value_and_gradient, make_loss(RUN)))(params, batch, key, jnp.int32(0))
+    largest = max(float(jnp.abs(leaf).max()) for leaf in jax.tree.leaves(gradient))
+    assert largest > 1e-2
+    hows: list[tuple[str, Remat, int]] = [("data=2,fsdp=2,tensor=2", "dots", 2), ("tensor=4,sequence=2", "none", 4)]
+    for words, remat, accumulate in [*((words, "full", 1) for words in MESHES), *hows]:
+        mesh = MeshSpec.parse(words).build()
+        layout = sharding.of_state(params, mesh)
+        of = jax.jit(partial(value_and_gradient, make_loss(replace(RUN, remat=remat)), accumulate=accumulate))
+        with jax.set_mesh(mesh):
+            placed = jax.device_put(params, layout), jax.device_put(batch, sharding.of_batch(mesh))
+            program = of.lower(*placed, key, jnp.int32(0)).compile()
+            found, theirs = program(*placed, key, jnp.int32(0))
+        np.testing.assert_allclose(found[0], expected[0], rtol=1e-5)
+        close = partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-5 * largest, err_msg=f"{words} {remat}")
+        jax.tree.map(close, jax.device_get(theirs), jax.device_get(gradient))
+        if "sequence" in words and remat == "full":
+            # Of the stream's 23 slots, kept for each of two layers and eight rows, a device holds 12.
+            text = program.as_text() or ""
+            assert "f32[2,8,12,32]" in text and "f32[2,8,23,32]" not in text
+
+
+def splash() -> None:
+    """Attention and its gradients by the Splash kernel on a mesh, each device with its clips and heads."""
+    layout = Layout(prefix=9, frames=2, rows=2, columns=3, given=1)
+    keys = jax.random.split(jax.random.key(0), 3)
+    heads = [jax.random.normal(key, (2, layout.slots, n, 128)) for key, n in zip(keys, (4, 2, 2), strict=True)]
+
+    def results(attention, heads):
+        value = lambda *heads: (jnp.sum(jnp.sin(y := attention(*heads))), y)  # noqa: E731
+        return jax.jit(jax.value_and_grad(value, argnums=(0, 1, 2), has_aux=True))(*heads)
+
+    expected = results(partial(attend, mask=jnp.asarray(layout.mask)), heads)
+    mesh = MeshSpec.parse("data=2,tensor=2").build(jax.devices()[:4])
+    cut = NamedSharding(mesh, PartitionSpec("data", None, "tensor", None))
+    with jax.set_mesh(mesh):
+        found = results(PrefixAttention(layout.before, "splash", interpret=True), jax.device_put(heads, cut))
+    assert found[0][1].sharding.shard_shape(found[0][1].shape) == (1, layout.slots, 2, 128)
+    close = partial(np.testing.assert_allclose, atol=1e-4)
+    jax.tree.map(close, jax.device_get(found), jax.device_get(expected))
+
+
+def steps() -> None:
+    """A state made in shards; a step of it; its checkpoint, read on each other mesh."""
+    made, first = {}, None
+    for words in MESHES:
+        run = replace(RUN, mesh=MeshSpec.parse(words))
+        mesh = run.mesh.build()
+        state, layout, step = build(run, mesh, {})
+        kernel = state.params["layers"]["attention"]["qkv"]["kernel"]
+        parts = mesh.shape["fsdp"] * mesh.shape["tensor"]
+        assert kernel.addressable_shards[0].data.shape == (2, 32 // parts, 8 * 16 + 2 * 4 * 16), kernel.sharding
+        # The same draws wherever they lie; they may be rounded otherwise.
+        close = partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-7, err_msg=words)
+        jax.tree.map(close, jax.device_get(state.params), first := first or jax.device_get(state.params))
+        if "fsdp=2" in words:
+            state, metrics = step(state, feed.place(make_batch(), mesh))
+            assert metrics["skipped"] == 0 and int(state.step) == 1
+            assert all(jax.tree.leaves(jax.tree.map(lambda a, b: a.sharding == b, state, layout)))
+        made[words] = (layout, state)
+    state, layout, _ = build(RUN, MeshSpec().build(jax.devices()[:1]), {})
+    made["one device"] = (layout, state)
+    for words, (_, state) in made.items():
+        with tempfile.TemporaryDirectory() as folder:
+            store = Checkpoints(Path(folder), keep=1, note=print)
+            store.open(0)
+            store.save(1, state, {}, {})
+            store.close()
+            found = store.newest()
+            assert found is not None
+            for layout, other in (made[name] for name in made if name != words):
+                restored, _ = store.load(found, other)
+                jax.tree.map(np.testing.assert_array_equal, jax.device_get(restored), jax.device_get(state))
+                assert all(jax.tree.leaves(jax.tree.map(lambda a, b: a.sharding == b, restored, layout)))
+
+
+def programs() -> int:
+    """Compiled so far to begin and to go on."""
+    jitted: Any = (start, decoding.decode_program)
+    return sum(each._cache_size() for each in jitted)
+
+
+def ids() -> None:
+    """The codes of one device, decoded by two and by four, with guidance and without."""
+    config, layout = RUN.model, RUN.model.layout(2, 2, 3)
+    one = MeshSpec().build(jax.devices()[:1])
+    params = noisy(jax.device_get(build(RUN, one, {})[0].params))
+    prefix = make_prefix(2)
+    keys = jax.vmap(jax.random.key)(jnp.arange(2, dtype=jnp.uint32))
+
+    def decode(mesh, guided: bool, window: int) -> np.ndarray:
+        ready = for_decoding(config, params, "float32", mesh)
+        rows = Prefix.concatenate([prefix, prefix]) if guided else prefix
+        found, compiled = [], programs()
+        for temperature in (1.0, 0.5):
+            controls = Controls.checked(temperature, 0, 1.0, 0.0, [2.0])
+            with jax.set_mesh(mesh or one):
+                state = start(config, layout, layout.slots, window, guided, jnp.float32, ready, rows, 0, keys)
+                for i in range(layout.frames):
+                    how, sizes = (config, layout, layout.frames, window), (layout.per_picture, layout.sound_of(i))
+                    frame, _, state = decoding.decode(*how, "video", ready, state, sizes[0], controls)
+                    sound, _, state = decoding.decode(*how, "sound", ready, state, sizes[1], controls)
+                    found.append(np.concatenate([np.ravel(frame), np.ravel(sound[:, : sizes[1]])]))
+        # A program to begin, one for all pictures and one for all sound; none for another temperature.
+        assert programs() == compiled + 3
+        if mesh is not None:
+            columns = ready["layers"][0]["mlp"]["gate_up"]["kernel"].addressable_shards[0].data.shape[1]
+            assert columns == 2 * config.hidden // mesh.shape["tensor"]
+            heads = state.cache[0].keys.addressable_shards[0].data.shape[2]
+            assert heads == config.kv_heads // mesh.shape["tensor"], state.cache[0].keys.sharding
+        return np.concatenate(found)
+
+    expected = decode(None, True, 2)
+    assert len(np.unique(expected)) > 3
+    for words in ("tensor=2,data=4", "tensor=4,fsdp=2"):
+        np.testing.assert_array_equal(decode(MeshSpec.parse(words).build(), True, 2), expected, words)
+
+
+def clips(folder: str) -> None:
+    """The clip that a model makes on one device, made on eight, of int8 weights."""
+    found = []
+    for mesh in (None, "tensor=2,data=4"):
+        model = reelm.load(folder, dtype="int8", mesh=mesh)
+        found.append(model.generate("a red seven moves", seed=3, temperature=5.0).tokens)
+        if mesh is not None:
+            shard = model.language_model().decoding_params["layers"][0]["mlp"]["down"]["kernel"].addressable_shards[0]
+            assert shard.data.shape == (16, 32) and shard.data.dtype == jnp.int8
+    assert len(np.unique(found[0]["video"])) > 3
+    np.testing.assert_array_equal(*(tokens["video"] for tokens in found))
+
+
+if __name__ == "__main__":
+    parts = {"gradients": gradients, "splash": splash, "steps": steps, "ids": ids, "clips": clips}
+    parts[sys.argv[1]](*sys.argv[2:])
+    sys.exit()
+
+import pytest  # noqa: E402  (the program above runs without it)
+
+from reelm.errors import RequestError  # noqa: E402
+from reelm.lm.parameters import check_mesh  # noqa: E402
+
+
+def run_part(*arguments: str | Path) -> None:
+    # What is compiled here runs once, so it is not worth optimizing.
+    flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=8"
+    flags += " --xla_llvm_disable_expensive_passes=true"
+    environment = {**os.environ, "XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}
+    ran = subprocess.run([sys.executable, Path(__file__), *arguments], env=environment, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr[-3000:]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", ["gradients", "splash", "steps", "ids"])
+def test_on_eight_devices(part):
+    run_part(part)
+
+
+@pytest.mark.slow
+def test_a_clip_of_eight_devices_is_that_of_one(tiny_model, tmp_path):
+    # One key-value head cannot be cut: a second one with the columns of the first in the other order.
+    lm = tiny_model.lm
+    attention = lm.params["layers"]["attention"]
+    query, key, value = np.split(attention["qkv"]["kernel"], [32, 48], axis=-1)
+    kernel = np.concatenate([query, key, key[..., ::-1], value, value[..., ::-1]], axis=-1)
+    layers = lm.params["layers"] | {"attention": attention | {"qkv": {"kernel": kernel}}}
+    lm = replace(lm, config=replace(lm.config, kv_heads=2), params=lm.params | {"layers": layers})
+    replace(tiny_model, lm=lm).save(tmp_path)
+    run_part("clips", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("tensor=8", "mesh axis tensor is 8; it must divide kv_heads 4 and hidden 48 and sound_hidden 24: 1, 2, 4$"),
+        ("fsdp=12,tensor=2", "fsdp x tensor is 24; it must divide width 32: 1, 2, 4, 8, 16, 32$"),
+    ],
+)
+def test_a_mesh_that_does_not_divide_the_net_names_the_axis_and_the_legal_sizes(words, message):
+    spec = MeshSpec.parse(words)
+    with pytest.raises(RequestError, match=message):
+        check_mesh(RUN.model, spec.sizes(max(spec.fsdp * spec.tensor, 8)))
+
+
+def test_a_batch_that_does_not_divide_over_the_mesh_is_refused():
+    with pytest.raises(RequestError, match="batch_size of 16 does not divide over data x fsdp = 8 .* multiple of 24"):
+        check_batches(replace(RUN, accumulate=3), 8)

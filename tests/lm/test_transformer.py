@@ -1,0 +1,180 @@
+"""The language model: causal, bidirectional over the prefix, and the same with a cache as without."""
+
+from dataclasses import replace
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from reelm.lm.layout import Layout
+from reelm.lm.net import head, transformer
+from reelm.lm.net.config import LMConfig
+from reelm.lm.prefix import ClipCodes, Prefix
+from reelm.lm.specials import Given
+from reelm.tokenizer.codes import ids_to_sub_tokens
+
+CONFIG = LMConfig(
+    bits=10, text_vocabulary=20, prefix=6, frames=3, width=32, layers=2, heads=4, kv_heads=2, head_width=16, hidden=48
+)
+LAYOUT = Layout(prefix=6, frames=2, rows=2, columns=3)
+
+
+@pytest.fixture(scope="module")
+def params():
+    fresh = jax.jit(lambda key: transformer.init_params(CONFIG, key))(jax.random.key(0))
+    leaves, tree = jax.tree.flatten(fresh)
+    keys = jax.random.split(jax.random.key(1), len(leaves))
+    # Fresh layers are the identity and fresh heads are flat: noise makes every parameter count.
+    return jax.tree.unflatten(
+        tree, [leaf + 0.1 * jax.random.normal(key, leaf.shape) for leaf, key in zip(leaves, keys, strict=True)]
+    )
+
+
+@pytest.fixture(scope="module")
+def sample():
+    words = jax.random.randint(jax.random.key(2), (2, 6), 0, 276)
+    prefix = Prefix.of_words(words, 2, 3)
+    return prefix, jax.random.randint(jax.random.key(3), (2, 2, 2, 3), 0, 1 << CONFIG.bits)
+
+
+# One program each: operation by operation, these few calls compile for a minute.
+@partial(jax.jit, static_argnames="layout")
+def score(params, layout: Layout, prefix: Prefix, codes):
+    return transformer.score(CONFIG, params, layout, prefix, ClipCodes.of_video(codes))
+
+
+def sub_tokens_of(codes):
+    return ids_to_sub_tokens(codes.reshape(2, -1), CONFIG.code)
+
+
+@partial(jax.jit, static_argnames="layout")
+def prefill(unrolled, layout: Layout, prefix: Prefix, cache):
+    return transformer.prefill(CONFIG, unrolled, layout, prefix, cache)
+
+
+@partial(jax.jit, static_argnames=("seen", "layout"))
+def extend(params, codes, first, cache, seen, layout=LAYOUT):
+    x = head.embed_codes(CONFIG, params, "video", codes, jnp.float32)
+    line = transformer.Line.of(CONFIG, layout, layout.slots + codes.shape[1])
+    return transformer.extend(CONFIG, params, line, x, first, cache, seen)
+
+
+def given(prefix: Prefix, pictures: int) -> Prefix:
+    """The prefix with some pictures of random codes, the last of them not there."""
+    if not pictures:
+        return prefix
+    codes = jax.random.randint(jax.random.key(7), (2, pictures, 2, 3), 0, 1 << CONFIG.bits)
+    kinds = jnp.array([Given.FRAME, Given.UNKNOWN, Given.NOTHING])[:pictures, None, None]
+    times = jax.random.uniform(jax.random.key(8), (2, pictures), maxval=3)
+    return prefix.replace(codes=codes, kinds=jnp.broadcast_to(kinds, codes.shape), times=times)
+
+
+@pytest.mark.parametrize(("window", "pictures"), [(1, 0), (4, 0), (5, 3)])
+def test_cached_equals_uncached(params, sample, window, pictures):
+    prefix, codes = sample
+    prefix, layout = given(prefix, pictures), replace(LAYOUT, given=pictures)
+    expected, codes = score(params, layout, prefix, codes), sub_tokens_of(codes)
+    unrolled = transformer.unroll(params)
+    cache = transformer.empty_cache(CONFIG, 2, layout.slots + window - 1)
+    first, cache = prefill(unrolled, layout, prefix, cache)
+    hidden = [first[:, None]]
+    for i in range(0, LAYOUT.codes, window):
+        # The last window may reach past the end.
+        read = jnp.pad(codes, ((0, 0), (0, window), (0, 0)))[:, i : i + window]
+        more, cache = extend(unrolled, read, i, cache, layout.slots + window - 1, layout)
+        hidden.append(more)
+    cached = jnp.concatenate(hidden, axis=1)[:, : LAYOUT.codes]
+    sub_logits = [
+        [head.logits(CONFIG, params, "video", state, codes, k) for k in range(2)] for state in (cached, expected)
+    ]
+    for ours, theirs in zip(*sub_logits, strict=True):
+        assert np.std(theirs) > 0.1  # otherwise equality would say nothing
+        np.testing.assert_allclose(ours, theirs, atol=1e-4)
+
+
+def test_given_pictures_count_by_code_kind_and_time_and_not_where_there_is_no_code(params, sample):
+    prefix, codes = sample
+    layout, pictures = replace(LAYOUT, given=3), given(prefix, 3)
+
+    def far(**change) -> float:
+        changed = score(params, layout, pictures.replace(**change), codes)
+        return float(np.abs(changed - score(params, layout, pictures, codes)).max())
+
+    ids, kinds, times = (jnp.asarray(leaf) for leaf in (pictures.codes, pictures.kinds, pictures.times))
+    other = (ids + 1) % (1 << CONFIG.bits)
+    assert far(codes=ids.at[:, 0].set(other[:, 0])) > 1e-3
+    assert far(codes=ids.at[:, 1:].set(other[:, 1:])) == 0
+    assert far(kinds=kinds.at[:, 0].set(Given.ANCHOR)) > 1e-3
+    assert far(times=times.at[:, 0].add(1)) > 1e-3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("remat", ["dots", "none"])
+def test_what_is_kept_for_the_way_back_changes_no_gradient(params, sample, remat):
+    def gradient(remat):
+        codes = ClipCodes.of_video(sample[1])
+        score = lambda params: transformer.score(CONFIG, params, LAYOUT, sample[0], codes, remat=remat)  # noqa: E731
+        loss = lambda params: jnp.sum(jnp.sin(score(params)))  # noqa: E731
+        return jax.jit(jax.grad(loss))(params)
+
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-4), gradient(remat), gradient("full"))
+
+
+def test_no_code_sees_itself_or_a_later_one(params, sample):
+    prefix, codes = sample
+    hidden, flat = score(params, LAYOUT, prefix, codes), codes.reshape(2, -1)
+    for n in range(LAYOUT.codes - 1):
+        other = flat.at[:, n].set((flat[:, n] + 1) % 1024).reshape(codes.shape)
+        changed = score(params, LAYOUT, prefix, other)
+        difference = np.abs(changed - hidden).max((0, 2))
+        np.testing.assert_array_equal(difference[: n + 1], 0)
+        assert (difference[n + 1 :] > 0).all()
+
+
+def test_the_prefix_is_read_in_both_directions(params, sample):
+    prefix, codes = sample
+    changed = prefix.replace(words=prefix.words.at[:, -1].set((prefix.words[:, -1] + 1) % 276))
+    unrolled = transformer.unroll(params)
+
+    def first_key_of_last_layer(prefix):
+        cache = transformer.empty_cache(CONFIG, 2, LAYOUT.slots)
+        return prefill(unrolled, LAYOUT, prefix, cache)[1][-1].keys[:, 0]
+
+    assert np.abs(first_key_of_last_layer(prefix) - first_key_of_last_layer(changed)).max() > 1e-6
+
+
+def test_a_short_attention_span_changes_nothing_while_it_covers_what_is_written(params, sample):
+    prefix, codes = sample
+    unrolled = transformer.unroll(params)
+    cache = transformer.empty_cache(CONFIG, 2, LAYOUT.slots)
+    _, cache = prefill(unrolled, LAYOUT, prefix, cache)
+    results = [extend(unrolled, sub_tokens_of(codes)[:, :2], 0, cache, seen)[0] for seen in (8, LAYOUT.slots)]
+    np.testing.assert_allclose(results[0], results[1], atol=1e-5)
+
+
+def test_a_later_sub_token_depends_on_the_earlier_one_and_not_the_other_way(params, sample):
+    _, codes = sample
+    hidden = jax.random.normal(jax.random.key(4), (2, 1, CONFIG.width))
+    codes = sub_tokens_of(codes)[:, :1]
+    other = codes.at[..., 0].set((codes[..., 0] + 1) % 32)
+    logits = lambda c, k: head.logits(CONFIG, params, "video", hidden, c, k)  # noqa: E731
+    np.testing.assert_array_equal(logits(codes, 0), logits(other, 0))
+    assert np.abs(logits(codes, 1) - logits(other, 1)).max() > 1e-3
+    last = codes.at[..., 1].set((codes[..., 1] + 1) % 32)
+    np.testing.assert_array_equal(logits(codes, 1), logits(last, 1))
+
+
+def test_equal_steps_are_equal_rotations_also_across_rows_of_the_raster():
+    from reelm.lm.net.positions import rotate
+
+    aims, places = transformer.turns(CONFIG, LAYOUT)
+    query = jax.random.normal(jax.random.key(5), (1, 1, 1, 16))
+    key = jax.random.normal(jax.random.key(6), (1, 1, 1, 16))
+    # Slot s predicts code s - 5; the code of the same place one latent frame before stands per_picture slots before it.
+    products = [
+        jnp.sum(rotate(query, aims[s : s + 1]) * rotate(key, places[s + 1 - LAYOUT.per_picture :][:1]))
+        for s in range(LAYOUT.prefix - 1 + LAYOUT.per_picture, LAYOUT.slots)
+    ]
+    np.testing.assert_allclose(products, products[0], atol=1e-5)

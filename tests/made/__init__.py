@@ -1,0 +1,1 @@
+"""What tests are made with: media files, and what other packages gave."""

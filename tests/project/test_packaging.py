@@ -1,0 +1,132 @@
+"""The distribution: the tree is what is installed, imports point one way, versions are locked and name no host."""
+
+import ast
+import fnmatch
+import re
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+SETUPTOOLS = PROJECT["tool"]["setuptools"]
+FOLDERS = {name: ROOT / folder for name, folder in SETUPTOOLS["package-dir"].items()}
+
+# What a room may import besides itself. Everything may import the errors.
+ALLOWED: dict[str, set[str]] = {
+    "errors": set(),
+    "storage": set(),
+    "media": {"storage"},
+    "tokenizer": {"media", "storage"},
+    "lm": {"tokenizer", "media", "storage"},
+    "sampling": {"lm", "tokenizer", "media", "storage"},
+    "data": {"lm", "tokenizer", "media", "storage"},
+    "evaluation": {"sampling", "data", "lm", "tokenizer", "media", "storage"},
+    "train": {"evaluation", "sampling", "data", "lm", "tokenizer", "media", "storage"},
+    "configs": {"train", "evaluation", "sampling", "data", "lm", "tokenizer", "media", "storage"},
+    "cli": {"configs", "train", "evaluation", "sampling", "data", "lm", "tokenizer", "media", "storage"},
+}
+ROOMS = {name: FOLDERS.get(f"reelm.{name}", ROOT / "src/reelm" / f"{name}.py") for name in ALLOWED}
+LINKED = tuple(sorted(name for name, folder in ROOMS.items() if folder.parent == ROOT))
+
+
+def python_files(room: str) -> list[Path]:
+    return sorted(ROOMS[room].rglob("*.py")) if ROOMS[room].is_dir() else [ROOMS[room]]
+
+
+def test_the_package_list_equals_the_tree():
+    in_rooms = {path.parent for name in ALLOWED for path in python_files(name)}
+    assert in_rooms | {ROOT / "src/reelm"} == set(FOLDERS.values())
+    assert sorted(SETUPTOOLS["packages"]) == sorted(FOLDERS)
+
+
+@pytest.mark.parametrize("name", LINKED)
+def test_the_symlink_shows_the_folder(name):
+    link = ROOT / "src" / "reelm" / name
+    if not link.is_symlink():
+        pytest.skip("a checkout without symlinks")
+    assert not link.readlink().is_absolute()
+    assert link.resolve() == (ROOT / name).resolve()
+
+
+@pytest.mark.parametrize("package", sorted(FOLDERS))
+def test_every_package_says_what_it_is(package):
+    assert ast.get_docstring(ast.parse((FOLDERS[package] / "__init__.py").read_text()))
+
+
+@pytest.mark.parametrize("package", sorted(FOLDERS))
+def test_data_files_are_shipped(package):
+    folder = FOLDERS[package]
+    patterns = SETUPTOOLS["package-data"].get(package, [])
+    nested = [other for other in FOLDERS.values() if other != folder and other.is_relative_to(folder)]
+    nested += [folder / name for name in LINKED]
+    data = [
+        path.relative_to(folder).as_posix()
+        for path in folder.rglob("*")
+        if path.is_file() and path.suffix not in (".py", ".pyc") and not any(map(path.is_relative_to, nested))
+    ]
+    missing = [name for name in data if not any(fnmatch.fnmatch(name, pattern) for pattern in patterns)]
+    assert not missing, f"no pattern of package-data names {missing}"
+
+
+def imports(path: Path) -> list[tuple[int, str]]:
+    """(relative level, dotted name) of each import in a file, those inside functions too."""
+    found = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found += [(0, alias.name) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module == "reelm":
+            found += [(0, f"reelm.{alias.name}") for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            found.append((node.level, node.module or ""))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("room", "path"),
+    [(room, path) for room in ALLOWED for path in python_files(room)],
+    ids=lambda value: value if isinstance(value, str) else f"{value.parent.name}/{value.name}",
+)
+def test_imports_point_one_way(room, path):
+    package = next((name for name, folder in FOLDERS.items() if folder == path.parent), "")
+    for level, name in imports(path):
+        assert level <= 1, "relative imports stay inside a folder"
+        if level == 0 and name.split(".")[0] == "reelm":
+            beside = name.rpartition(".")[0] == package != "reelm" and name not in FOLDERS
+            assert not beside, f"{name} lies beside it: import it relatively"
+            target = name.split(".")[1] if "." in name else "the facade"
+            allowed = (
+                ALLOWED[room]
+                | {room, "errors"}
+                | ({"the facade", "__version__", "Clip", "load"} if room == "cli" else set())
+            )
+            assert target in allowed, f"{room} may not import {target}"
+
+
+def test_every_import_is_a_declared_dependency():
+    distributions = {"PIL": "pillow", "orbax": "orbax-checkpoint", "tensorboardX": "tensorboardx"}
+    needed = [*PROJECT["project"]["dependencies"], *PROJECT["project"]["optional-dependencies"]["hub"]]
+    declared = {re.split(r"[^\w-]", requirement)[0] for requirement in needed}
+    files = [path for room in ALLOWED for path in python_files(room)]
+    used = {name.split(".")[0] for path in files for level, name in imports(path) if level == 0}
+    used -= {"reelm", *sys.stdlib_module_names}
+    assert {distributions.get(name, name.replace("_", "-")) for name in used} <= declared
+
+
+def test_everything_needed_is_locked():
+    locked = set(re.findall(r"^([a-z0-9-]+)==", (ROOT / "requirements.lock").read_text(), re.MULTILINE))
+    needed = [*PROJECT["project"]["dependencies"], *PROJECT["project"]["optional-dependencies"]["dev"]]
+    assert {re.split(r"[^\w-]", requirement)[0] for requirement in needed} <= locked
+
+
+def test_the_lock_names_no_host():
+    text = (ROOT / "requirements.lock").read_text()
+    assert "--hash=sha256:" in text
+    assert not re.search(r"://|@|--index|--find-links", text)
+
+
+def test_the_changelog_opens_with_this_version():
+    newest = re.search(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert newest and newest[1] == PROJECT["project"]["version"]

@@ -1,0 +1,107 @@
+"""Choosing values: limits of the dials, the distribution of draws, and their independence from the batch."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from reelm.errors import RequestError
+from reelm.sampling.controls import Controls
+from reelm.sampling.decoding.choose import choose, guide, noise_of
+
+LOGITS = jnp.array([[0.0, 3.0, 1.0, 2.0, -1.0], [5.0, 4.9, -3.0, 0.0, 0.0]])
+
+
+def draws(controls: Controls, logits: jax.Array = LOGITS[:1], count: int = 4000) -> np.ndarray:
+    noise = jax.random.gumbel(jax.random.key(0), (count, logits.shape[-1]))
+    return np.asarray(choose(jnp.broadcast_to(logits, noise.shape), noise, controls))
+
+
+def checked(
+    temperature: float = 1.0, top_k: int = 0, top_p: float = 1.0, min_p: float = 0.0, cfg_scale: float = 1.0
+) -> Controls:
+    return Controls.checked(temperature, top_k, top_p, min_p, [cfg_scale])
+
+
+@pytest.mark.parametrize(
+    "controls", [checked(temperature=0.0), checked(top_k=1), checked(top_p=1e-6), checked(min_p=1)]
+)
+def test_greedy_top_1_a_tiny_top_p_and_a_full_min_p_take_the_likeliest(controls):
+    assert (draws(controls) == 1).all()
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0])
+def test_draws_follow_the_softmax(temperature):
+    seen = np.bincount(draws(checked(temperature=temperature)), minlength=5) / 4000
+    np.testing.assert_allclose(seen, jax.nn.softmax(LOGITS[0] / temperature), atol=0.03)
+
+
+def test_top_k_keeps_exactly_k():
+    assert set(draws(checked(temperature=3.0, top_k=3))) == {1, 2, 3}
+
+
+def test_top_p_keeps_the_fewest_that_hold_the_share():
+    p = np.sort(jax.nn.softmax(LOGITS[0]))[::-1]
+    assert p[0] < 0.7 < p[0] + p[1]
+    assert set(draws(checked(top_p=0.7))) == {1, 3}
+
+
+def test_min_p_keeps_those_at_least_so_likely_beside_the_likeliest():
+    share = jax.nn.softmax(LOGITS[0])[jnp.array([1, 3, 2, 0])] / jax.nn.softmax(LOGITS[0])[1]
+    assert share[2] > 0.1 > share[3]
+    assert set(draws(checked(min_p=0.1))) == {1, 3, 2}
+    assert set(draws(checked(temperature=3.0, min_p=0.1))) == {0, 1, 2, 3, 4}  # of what the temperature makes of them
+
+
+def test_noise_belongs_to_its_clip_its_place_and_its_sub_token():
+    keys, places = jax.random.split(jax.random.key(1), 3), jnp.array([7, 8, 1_000_000])
+    noise = noise_of(keys, places, (4, 4, 3))
+    assert [each.shape for each in noise] == [(3, 3, 16), (3, 3, 16), (3, 3, 8)]
+    alone = noise_of(keys[1:2], places[2:], (4, 4, 3))
+    for of_all, of_one in zip(noise, alone, strict=True):
+        np.testing.assert_array_equal(of_all[1:2, 2:], of_one)
+    assert len(np.unique(np.concatenate([np.ravel(each) for each in noise]))) > 0.99 * 9 * 40
+
+
+@pytest.mark.parametrize("controls", [checked(), checked(0.7, 3, 0.9, 0.1)])
+def test_a_draw_does_not_depend_on_its_batch(controls):
+    noise = jax.random.gumbel(jax.random.key(1), (100, 2, LOGITS.shape[-1]))
+    both = choose(jnp.broadcast_to(LOGITS, noise.shape), noise, controls)
+    alone = [[choose(LOGITS[i : i + 1], each[i : i + 1], controls)[0] for i in range(2)] for each in noise]
+    np.testing.assert_array_equal(both, alone)
+    assert len(np.unique(both)) > 1
+
+
+def test_guidance_goes_from_the_unconditional_model_through_the_conditional_one_and_on():
+    np.testing.assert_allclose(guide(LOGITS, jnp.float32(0)), LOGITS[1:], atol=1e-6)
+    np.testing.assert_allclose(guide(LOGITS, jnp.float32(1)), LOGITS[:1], atol=1e-6)
+    on = 2 * LOGITS[:1] - LOGITS[1:]
+    np.testing.assert_allclose(guide(LOGITS, jnp.float32(2))[:, 1:4], on[:, 1:4], atol=1e-6)
+
+
+def test_guidance_leads_to_nothing_that_the_conditional_model_finds_a_tenth_as_likely():
+    unexpected = jnp.array([[0.0, 3.0, 1.0], [-9.0, 3.0, 1.0]])  # by words exp(-3) as likely, without them never
+    assert jnp.argmax(2 * unexpected[0] - unexpected[1]) == 0
+    assert jnp.argmax(guide(unexpected, jnp.float32(2))) == 1
+    np.testing.assert_array_equal(jnp.isfinite(guide(unexpected, jnp.float32(2)))[0], [False, True, True])
+
+
+def test_changing_a_dial_does_not_compile_again():
+    traced = []
+
+    @jax.jit
+    def counted(logits, noise, controls):
+        traced.append(1)
+        return choose(logits, noise, controls)
+
+    for controls in (checked(), checked(0.0), checked(1.0, 5), checked(0.7, 0, 0.9, 0.1, 3.0)):
+        counted(LOGITS, jnp.zeros_like(LOGITS), controls)
+    assert len(traced) == 1
+
+
+@pytest.mark.parametrize(
+    "bad", [{"temperature": -1}, {"top_k": -1}, {"top_p": 0}, {"top_p": 1.1}, {"min_p": 2}, {"cfg_scale": -1}]
+)
+def test_dials_out_of_range_are_refused(bad):
+    with pytest.raises(RequestError, match=next(iter(bad))):
+        checked(**bad)

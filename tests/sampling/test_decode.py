@@ -1,0 +1,89 @@
+"""Parallel decoding: the codes of decoding one by one, in fewer forwards."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from reelm.lm.layout import Layout
+from reelm.lm.prompts import words_of
+from reelm.sampling.controls import Controls
+from reelm.sampling.decoding import program as decoding
+from reelm.sampling.decoding.state import start
+from reelm.sampling.decoding.widths import span_for
+
+PROMPTS = ["a red seven moves", "blue", "two"]
+
+
+@pytest.fixture(scope="module")
+def decode(tiny_model):
+    """`(window, temperature, cfg_scale) -> (ids [B, t, h, w], forwards)` for three clips of three latent frames.
+
+    spans: latent frames attended to in each.
+    """
+    lm = tiny_model.language_model()
+    layout = Layout(lm.config.prefix, 3, 2, 3)
+
+    def run(window: int, temperature=1.0, cfg_scale=1.0, params=lm.decoding_params, spans=(layout.frames,) * 3):
+        guided = cfg_scale != 1
+        prompts = [*PROMPTS, *[""] * (3 if guided else 0)]
+        words = words_of(lm.config, lm.text, prompts, rows=2, columns=3, fps=8.0)
+        keys = jax.vmap(jax.random.key)(jnp.arange(len(PROMPTS), dtype=jnp.uint32))
+        controls = Controls.checked(temperature, 0, 1.0, 0.0, [cfg_scale])
+        state = start(lm.config, layout, layout.slots, window, guided, jnp.float32, params, words, 0, keys)
+        frames, total = [], 0
+        for span in spans:
+            how = (lm.config, layout, span, window, "video")
+            ids, forwards, state = decoding.decode(*how, params, state, layout.per_picture, controls)
+            frames.append(ids)
+            total += int(forwards)
+        assert int(state.position) == layout.codes
+        return np.stack(frames, axis=1), total
+
+    return run
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("temperature", [0.0, 0.7, 1.5])
+@pytest.mark.parametrize("cfg_scale", [1.0, 3.0])
+def test_the_codes_are_those_of_decoding_one_by_one(decode, temperature, cfg_scale):
+    expected, forwards = decode(1, temperature, cfg_scale)
+    assert forwards == expected[0].size
+    assert len({clip.tobytes() for clip in expected}) == len(PROMPTS)
+    for window in (5, 6, 40):  # inside a frame of 6 codes, all of it, and past its end
+        ids, forwards = decode(window, temperature, cfg_scale)
+        np.testing.assert_array_equal(ids, expected)
+        assert forwards <= expected[0].size
+
+
+@pytest.mark.slow
+def test_codes_that_repeat_the_frame_before_cost_one_forward_a_frame(decode, tiny_model):
+    # With every parameter at zero all values are equally likely, and greedy decoding always takes the first.
+    same = jax.tree.map(jnp.zeros_like, tiny_model.language_model().decoding_params)
+    ids, forwards = decode(6, 0.0, params=same)
+    assert (ids == 0).all() and forwards == ids.shape[1]
+    assert decode(3, 0.0, params=same)[1] == 2 * ids.shape[1]
+
+
+@pytest.mark.parametrize(("backend", "spans"), [("cpu", [9] * 9), ("gpu", [1, 2, 4, 4, 8, 8, 8, 8, 9])])
+def test_accelerators_attend_to_little_more_than_there_is(monkeypatch, backend, spans):
+    monkeypatch.setattr(jax, "default_backend", lambda: backend)
+    assert [span_for(i, 9) for i in range(9)] == spans
+
+
+@pytest.mark.slow
+def test_attending_no_further_than_the_frame_itself_changes_no_code(decode):
+    np.testing.assert_array_equal(decode(1, 5.0, spans=(1, 2, 3))[0], decode(1, 5.0)[0])
+
+
+@pytest.mark.slow
+def test_generate_gives_the_same_clip_either_way(tiny_model):
+    clips = [
+        tiny_model.generate("red", num_frames=9, seed=4, decoding=how) for how in ("sequential", "parallel", "auto")
+    ]
+    for clip in clips[1:]:
+        np.testing.assert_array_equal(clip.tokens["video"], clips[0].tokens["video"])
+    assert clips[0].info["forwards"] == clips[0].tokens["video"].size
+    assert clips[1].info["forwards"] <= clips[0].info["forwards"]
+    with pytest.raises(ValueError, match="decoding is 'fast'; choose"):
+        tiny_model.generate("red", decoding="fast")

@@ -1,0 +1,73 @@
+"""Models that are shared: the card beside the weights, and loading by an id of the Hugging Face hub."""
+
+import dataclasses
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import reelm
+from reelm.cli.main import main
+from reelm.errors import RequestError
+
+RECORD = {
+    "lm": {"config": {"batch_size": 8}, "steps": 30, "last_metrics": {"step": 30, "seconds": 7200.0, "loss": 1.25}}
+}
+# Stands where the real package would, and gives what is in a folder as it gives what it fetched.
+STAND_IN = """
+import pathlib
+def snapshot_download(repo_id, allow_patterns):
+    folder = pathlib.Path(__file__).parent / "repositories" / repo_id
+    if not folder.is_dir():
+        raise OSError(f"404: no repository\\n{repo_id}")
+    assert {"*.json", "*.safetensors", "*.model"} <= set(allow_patterns)
+    return str(folder)
+"""
+
+
+@pytest.fixture
+def hub(tmp_path: Path, tiny_model, monkeypatch) -> Iterator[Path]:
+    (tmp_path / "huggingface_hub.py").write_text(STAND_IN)
+    monkeypatch.syspath_prepend(tmp_path)
+    tiny_model.save(tmp_path / "repositories" / "someone" / "tiny")
+    yield tmp_path
+    sys.modules.pop("huggingface_hub", None)
+
+
+def test_a_card_tells_how_the_model_was_trained(tiny_model, tmp_path):
+    dataclasses.replace(tiny_model, record=RECORD).save(tmp_path / "mine")
+    page = (tmp_path / "mine" / "README.md").read_text()
+    assert page.startswith("---\nlibrary_name: reelm\n") and "\n# mine\n" in page
+    assert "30 steps, 2.00 hours" in page and "| loss | 1.25 |" in page
+    assert json.loads(page.split("```json")[-1].split("```")[0]) == {"batch_size": 8}
+    assert tiny_model.video_tokenizer.hash in page
+    reelm.load(str(tmp_path / "mine"))
+
+
+def test_a_model_is_loaded_by_its_id(hub, tiny_model):
+    model = reelm.load("someone/tiny")
+    assert model.name == "someone/tiny"
+    codes = np.zeros((1, 2, 2, 2), np.int32)
+    np.testing.assert_array_equal(model.video_tokenizer.decode(codes), tiny_model.video_tokenizer.decode(codes))
+
+
+def test_an_id_that_is_none_is_refused_in_one_line(hub):
+    with pytest.raises(RequestError, match="someone/else is no folder .* 404: no repository someone/else"):
+        reelm.load("someone/else")
+
+
+def test_without_the_hub_package_its_name_is_said(capsys):
+    with pytest.raises(RequestError, match="no folder someone/tiny; .* pip install huggingface_hub"):
+        reelm.load("someone/tiny")
+    assert main(["generate", "a", "-o", "a.mp4", "--model", "someone/tiny"]) == 2
+    assert "pip install huggingface_hub" in capsys.readouterr().err
+
+
+def test_a_folder_comes_before_an_id(hub, tiny_model, monkeypatch):
+    monkeypatch.chdir(hub / "repositories")
+    (hub / "repositories" / "someone" / "tiny" / "model.json").unlink()
+    with pytest.raises(RequestError, match="no model folder"):
+        reelm.load("someone/tiny")

@@ -1,0 +1,228 @@
+"""Models: the seed rules of `generate`, folders that survive a round trip, and folders that do not."""
+
+import hashlib
+import json
+import pickle
+import struct
+from dataclasses import replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import reelm
+from reelm.errors import RequestError
+from reelm.sampling.model import Model
+from reelm.sampling.parts import Defaults
+
+
+@pytest.fixture(scope="module")
+def model(tiny_model) -> Model:
+    return replace(tiny_model, defaults=Defaults(height=16, width=24, num_frames=5, cfg_scale=2.0), record={"steps": 1})
+
+
+def ids(clip: reelm.Clip) -> np.ndarray:
+    assert clip.tokens is not None and clip.tokens["video"] is not None
+    return clip.tokens["video"]
+
+
+def test_the_clip_is_what_was_asked(model):
+    clip = model.generate("a red seven moves", seed=3)
+    assert clip.video.shape == (5, 16, 24, 3) and clip.video.dtype == np.uint8 and clip.fps == 8
+    assert ids(clip).shape == (2, 2, 3)
+    assert clip.info["prompt"] == "a red seven moves" and clip.info["seed"] == 3
+    np.testing.assert_array_equal(model.video_tokenizer.decode(ids(clip))[0], clip.video)
+
+
+@pytest.mark.parametrize("num_frames", [1, 2, 4, 5, 6, 13])
+def test_any_number_of_frames(model, num_frames):
+    assert len(model.generate("red", num_frames=num_frames).video) == num_frames
+
+
+@pytest.mark.slow
+def test_sample_k_is_the_clip_of_seed_plus_k(model):
+    clips = model.generate("a red seven moves", num_samples=3, seed=5, cfg_scale=1.0)
+    for k, clip in enumerate(clips):
+        np.testing.assert_array_equal(ids(clip), ids(model.generate("a red seven moves", seed=5 + k, cfg_scale=1.0)))
+    assert len({ids(clip).tobytes() for clip in clips}) == 3
+
+
+@pytest.mark.slow
+def test_a_list_of_prompts_is_flat_and_each_clip_is_that_of_its_prompt_alone(model):
+    clips = model.generate(["a red seven moves", "blue"], num_samples=2, seed=1)
+    expected = [(prompt, seed) for prompt in ("a red seven moves", "blue") for seed in (1, 2)]
+    assert [(clip.info["prompt"], clip.info["seed"]) for clip in clips] == expected
+    for clip, (prompt, seed) in zip(clips, expected, strict=True):
+        np.testing.assert_array_equal(ids(clip), ids(model.generate(prompt, seed=seed)))
+
+
+def test_a_longer_clip_begins_as_a_shorter_one(model):
+    short, long = (model.generate("two", num_frames=n, seed=2) for n in (5, 13))
+    np.testing.assert_array_equal(ids(long)[:2], ids(short))
+    np.testing.assert_array_equal(long.video[:5], short.video)
+
+
+@pytest.mark.slow
+def test_the_models_own_min_p_is_for_what_words_or_pictures_tell_of(model):
+    strict = replace(model, defaults=replace(model.defaults, min_p=1.0, cfg_scale=1.0))
+    for prompt, same_as in (("red", {"temperature": 0.0}), ("", {"min_p": 0.0}), (None, {"min_p": 0.0})):
+        np.testing.assert_array_equal(ids(strict.generate(prompt)), ids(strict.generate(prompt, **same_as)))
+    assert (ids(strict.generate("")) != ids(strict.generate("", min_p=1.0))).any()
+    begun = {"video": strict.generate("red").video, "num_frames": 9}
+    np.testing.assert_array_equal(ids(strict.generate(**begun)), ids(strict.generate(**begun, temperature=0.0)))
+
+
+def test_prompt_guidance_and_negative_prompt_all_count(model):
+    guided: dict[str, Any] = {"cfg_scale": 4.0, "num_frames": 13}
+    clips = [
+        model.generate("red", **guided),
+        model.generate("blue", **guided),
+        model.generate("red", **guided | {"cfg_scale": 1.0}),
+        model.generate("red", **guided, negative_prompt="seven"),
+    ]
+    assert len({ids(clip).tobytes() for clip in clips}) == 4
+
+
+def compile_again(model: Model, caplog: pytest.LogCaptureFixture) -> bool:
+    """Whether other settings than those of a first clip make JAX compile."""
+    model.generate("red", cfg_scale=2.0)
+    with jax.log_compiles(), caplog.at_level("WARNING", logger="jax"):
+        model.generate("blue two", seed=9, temperature=0.5, top_k=3, top_p=0.8, cfg_scale=4.0, negative_prompt="red")
+        again = any("Compiling" in message for message in caplog.messages)
+        jax.jit(lambda x: x + 1)(1)  # the log does tell
+        assert any("Compiling" in message for message in caplog.messages)
+    return again
+
+
+def test_new_settings_do_not_compile_again(model, caplog):
+    assert not compile_again(model, caplog)
+
+
+@pytest.mark.slow
+def test_nor_do_they_of_a_model_with_sound_in_the_formats_of_accelerators(tiny_sound_model, caplog):
+    lm = replace(tiny_sound_model.lm, weights="int8")
+    assert not compile_again(replace(tiny_sound_model, lm=lm, dtype=jnp.bfloat16), caplog)
+
+
+def test_callback_counts_latent_frames_and_cancels(model):
+    seen = []
+    clip = model.generate("red", num_frames=13, callback=lambda done, total: seen.append((done, total)) or done < 2)
+    assert seen == [(1, 4), (2, 4)]
+    assert len(clip.video) == 5
+
+
+def test_score_agrees_with_greedy_decoding(model):
+    clip = model.generate("red", temperature=0.0, cfg_scale=1.0)
+    scores = model.score(clip, "red")
+    assert scores.shape == ids(clip).shape and (scores < 0).all()
+    # Greedy takes the likeliest first sub-token at each place, so no code below 1 / (32 * 32) can be chosen.
+    assert (scores > -2 * np.log(32)).all()
+    assert np.abs(scores - model.score(clip, "blue")).max() > 1e-3
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "int8"])
+def test_a_saved_model_is_the_same_model(model, tmp_path, dtype):
+    model.save(tmp_path / "m", dtype=dtype)
+    loaded = reelm.load(str(tmp_path / "m"))
+    assert loaded.video_tokenizer.hash == model.video_tokenizer.hash
+    assert loaded.record == model.record and loaded.defaults == model.defaults
+    tolerance = {"float32": 0, "bfloat16": 0.01, "int8": 0.02}[dtype]
+    assert loaded.lm is not None and model.lm is not None
+    for ours, theirs in zip(jax.tree.leaves(model.lm.params), jax.tree.leaves(loaded.lm.params), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=tolerance * max(1, np.abs(ours).max()))
+    if dtype == "float32":
+        np.testing.assert_array_equal(ids(loaded.generate("red")), ids(model.generate("red")))
+
+
+def test_a_tokenizer_alone_says_that_it_cannot_generate(model, tmp_path):
+    Model("rebuilder", model.video_tokenizer).save(tmp_path)
+    loaded = reelm.load(str(tmp_path))
+    assert loaded.video_tokenizer.reconstruct(np.zeros((3, 9, 9, 3), np.uint8)).shape == (3, 9, 9, 3)
+    with pytest.raises(RequestError, match="without a language model"):
+        loaded.generate("red")
+
+
+def _damage_weights(folder):
+    data = bytearray((folder / "lm.safetensors").read_bytes())
+    data[-5] ^= 1
+    (folder / "lm.safetensors").write_bytes(data)
+
+
+def _other_format(folder):
+    manifest = json.loads((folder / "model.json").read_text())
+    (folder / "model.json").write_text(json.dumps(manifest | {"format": 99}))
+
+
+def _replace_weights(folder, data):
+    """Other bytes, and the digest that says they are right."""
+    (folder / "lm.safetensors").write_bytes(data)
+    manifest = (folder / "model.json").read_text()
+    before = json.loads(manifest)["files"]["lm.safetensors"]
+    (folder / "model.json").write_text(manifest.replace(before, hashlib.sha256(data).hexdigest()))
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda folder: _replace_weights(folder, struct.pack("<Q", 2**60) + b"{}"), "no sound safetensors file"),
+        (lambda folder: _replace_weights(folder, pickle.dumps({"head": b"kernel"})), "no sound safetensors file"),
+        (lambda folder: _replace_weights(folder, b""), "no sound safetensors file"),
+        (_damage_weights, "sha256"),
+        (_other_format, "format 99"),
+        (lambda folder: (folder / "lm.safetensors").unlink(), "missing"),
+        (lambda folder: (folder / "model.json").write_text("{"), "damaged"),
+        (lambda folder: (folder / "model.json").unlink(), "no model.json"),
+    ],
+    ids=[
+        "huge header",
+        "renamed pickle",
+        "empty",
+        "flipped bit",
+        "format",
+        "missing file",
+        "broken manifest",
+        "no manifest",
+    ],
+)
+def test_a_damaged_folder_is_refused_in_one_line(model, tmp_path, damage, message):
+    model.save(tmp_path)
+    damage(tmp_path)
+    with pytest.raises(RequestError, match=message) as error:
+        reelm.load(str(tmp_path))
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"num_frames": 0}, "1 frame or more"),
+        ({"overlap": 2.0, "num_frames": 14}, "0.5 to 1.5"),
+        ({"prompt": ["red", (1.0, "blue")]}, "strings, or"),
+        ({"prompt": [(1.0, "blue")]}, "starts at 0 seconds"),
+        ({"height": 17}, "nearest valid"),
+        ({"num_samples": 0}, "num_samples"),
+        ({"seed": -1}, "seed"),
+        ({"prompt": "word " * 2000}, "fewer words"),
+        ({"prompt": []}, "empty"),
+        ({"temperature": float("nan")}, "temperature"),
+    ],
+)
+def test_impossible_requests_are_refused_in_one_line(model, settings, message):
+    with pytest.raises(RequestError, match=message) as error:
+        model.generate(**({"prompt": "red"} | settings))
+    assert "\n" not in str(error.value)
+
+
+def test_a_wrong_argument_names_the_right_one(model):
+    with pytest.raises(TypeError, match="cfg_scale"):
+        model.generate("red", guidance_scale=3.0)
+    with pytest.raises(TypeError, match="num_frames"):
+        model.generate("red", num_frame=3)
+
+
+def test_noise_differs_between_the_sub_tokens_of_a_code():
+    key = jax.random.fold_in(jax.random.key(0), 0)
+    first, second = (jax.random.gumbel(jax.random.fold_in(key, k), (32,)) for k in range(2))
+    assert np.abs(np.corrcoef(jnp.stack([first, second]))[0, 1]) < 0.5

@@ -1,0 +1,254 @@
+"""The audio tokenizer: causal, the same in chunks to the bit, as long as the picture, honest about what it is given."""
+
+from fractions import Fraction
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reelm.errors import RequestError
+from reelm.media.sound import resample, resampled_length
+from reelm.tokenizer.audio.config import AudioTokenizerConfig
+from reelm.tokenizer.audio.tokenizer import AudioTokenizer, autoencode, init_params
+
+MONO = AudioTokenizerConfig(
+    sample_rate=2000,
+    strides=(5, 10),
+    encoder_channels=(6, 8),
+    decoder_channels=(6, 8),
+    levels=3,
+    groups=1,
+    bits=5,
+)
+STEREO = AudioTokenizerConfig(
+    sample_rate=4000,
+    channels=2,
+    strides=(10, 4),
+    encoder_channels=(8, 8),
+    encoder_blocks=1,
+    decoder_channels=(8, 8),
+    decoder_blocks=1,
+    levels=2,
+    bits=9,
+)
+
+
+def noisy(config: AudioTokenizerConfig) -> AudioTokenizer:
+    """Weights whose every part counts; a fresh decoder would be silent."""
+    leaves, tree = jax.tree.flatten(init_params(config, jax.random.key(0)))
+    keys = jax.random.split(jax.random.key(1), len(leaves))
+    leaves = [leaf + 0.2 * jax.random.normal(key, leaf.shape) for leaf, key in zip(leaves, keys, strict=True)]
+    return AudioTokenizer(config, jax.tree.unflatten(tree, leaves))
+
+
+TOKENIZERS = {"mono": noisy(MONO), "stereo": noisy(STEREO)}
+
+
+@pytest.fixture(params=TOKENIZERS)
+def tokenizer(request) -> AudioTokenizer:
+    return TOKENIZERS[request.param]
+
+
+def random_sound(tokenizer: AudioTokenizer, hops: int, batch: int = 1) -> np.ndarray:
+    shape = (batch, hops * tokenizer.config.hop, tokenizer.config.channels)
+    return np.random.default_rng(0).uniform(-1, 1, shape).astype(np.float32)
+
+
+def test_shapes_types_and_ranges(tokenizer):
+    config = tokenizer.config
+    ids = tokenizer.encode(random_sound(tokenizer, 7, batch=2), config.sample_rate)
+    assert ids.shape == (2, 7, config.levels) and ids.dtype == np.int32
+    assert ids.min() >= 0 and ids.max() < 1 << config.bits and len(np.unique(ids)) > 3
+    sound = tokenizer.decode(ids)
+    assert sound.shape == (2, 7 * config.hop, config.channels) and sound.dtype == np.float32
+    assert np.abs(sound).max() <= 1 and sound.std() > 0
+
+
+@pytest.mark.parametrize("cut", [1, 3, 5])
+def test_chunks_equal_the_whole(tokenizer, cut):
+    sound = random_sound(tokenizer, 12)
+    whole_ids = tokenizer.encode(sound, tokenizer.config.sample_rate)
+    whole_sound = tokenizer.decode(whole_ids)
+
+    state, parts = tokenizer.init_encode_state(), []
+    for first in range(0, 12, cut):
+        piece = sound[:, first * tokenizer.config.hop : (first + cut) * tokenizer.config.hop]
+        ids, state = tokenizer.encode_chunk(piece, state)
+        parts.append(ids)
+    np.testing.assert_array_equal(np.concatenate(parts, 1), whole_ids)
+
+    state, parts = tokenizer.init_decode_state(), []
+    for first in range(0, 12, cut):
+        piece, state = tokenizer.decode_chunk(whole_ids[:, first : first + cut], state)
+        parts.append(piece)
+    np.testing.assert_allclose(np.concatenate(parts, 1), whole_sound, atol=1e-5)
+
+
+def test_the_codes_are_those_that_training_sees(tokenizer):
+    sound = random_sound(tokenizer, 7, batch=2)
+    rebuilt, latent = jax.jit(autoencode, static_argnums=0)(tokenizer.config, tokenizer.params, jnp.asarray(sound))
+    ids = tokenizer.encode(sound, tokenizer.config.sample_rate)
+    np.testing.assert_allclose(tokenizer.decode(ids), np.clip(rebuilt, -1, 1), atol=1e-4)
+    # The first round of codes is the signs of the latent, one code a group.
+    signs = np.asarray(latent).reshape(*ids.shape[:2], tokenizer.config.groups, tokenizer.config.bits) >= 0
+    assert np.mean(ids[..., : tokenizer.config.groups] == signs @ (1 << np.arange(tokenizer.config.bits))) > 0.99
+
+
+def test_no_sample_depends_on_a_later_hop(tokenizer):
+    hop = tokenizer.config.hop
+    sound = jnp.asarray(random_sound(tokenizer, 4))
+
+    @jax.jit
+    @jax.grad
+    def gradient(sound, frame):
+        whole, _ = autoencode(tokenizer.config, tokenizer.params, sound)
+        return jnp.sum(jnp.square(jax.lax.dynamic_slice_in_dim(whole[0], frame * hop, hop)))
+
+    for frame in range(4):
+        reached = np.abs(np.asarray(gradient(sound, frame)[0]))
+        # All of a hop may count, to its very last sample, and nothing after it.
+        assert reached[(frame + 1) * hop - 1].sum() > 0
+        np.testing.assert_array_equal(reached[(frame + 1) * hop :], 0)
+
+
+def test_memory_stays_the_same_however_long_the_stream(tokenizer):
+    state = tokenizer.init_encode_state()
+    shapes = jax.tree.map(jnp.shape, state)
+    for _ in range(3):
+        _, state = tokenizer.encode_chunk(random_sound(tokenizer, 4), state)
+        assert jax.tree.map(jnp.shape, state) == shapes
+
+
+def test_a_fresh_decoder_is_nearly_silent():
+    fresh = AudioTokenizer(MONO, init_params(MONO, jax.random.key(0)))
+    assert np.abs(fresh.reconstruct(random_sound(fresh, 3), 2000)).max() < 0.05
+
+
+@pytest.mark.parametrize(
+    ("shape", "rate"),
+    [((1,), 2000), ((49,), 4000), ((340,), 7000), ((130, 1), 11_025), ((130, 2), 4000), ((3, 61, 2), 1000)],
+)
+def test_reconstruct_returns_the_shape_given(tokenizer, shape, rate):
+    sound = np.random.default_rng(0).uniform(-1, 1, shape)
+    rebuilt = tokenizer.reconstruct(sound, rate)
+    assert rebuilt.shape == shape and rebuilt.dtype == np.float32 and np.abs(rebuilt).max() <= 1
+
+
+def test_mono_and_stereo_meet_by_rule():
+    left, right = np.random.default_rng(0).uniform(-1, 1, (2, 400))
+    both = np.stack([left, right], -1)
+    mono, stereo = TOKENIZERS["mono"], TOKENIZERS["stereo"]
+    np.testing.assert_array_equal(mono.encode(both, 2000), mono.encode((left + right) / 2, 2000))
+    np.testing.assert_array_equal(stereo.encode(left, 4000), stereo.encode(np.stack([left, left], -1), 4000))
+
+
+def test_int16_is_the_same_sound():
+    sound = np.random.default_rng(0).integers(-32768, 32768, 300).astype(np.int16)
+    mono = TOKENIZERS["mono"]
+    np.testing.assert_array_equal(mono.encode(sound, 2000), mono.encode(sound / 32768, 2000))
+
+
+@given(frames=st.integers(1, 400), fps=st.sampled_from([5, 8, 10, 20, 40]), rate=st.integers(1_000, 768_000))
+def test_what_lasts_as_long_as_the_picture_has_its_audio_frames(frames, fps, rate):
+    config = AudioTokenizerConfig()
+    length = resampled_length(round(frames * rate / fps), rate, config.sample_rate)
+    assert -(-length // config.hop) == config.frames_beside(frames, fps)
+
+
+def test_audio_frames_beside_latent_frames():
+    config = AudioTokenizerConfig()
+    assert config.hop == 400 and config.frame_rate == 40
+    assert [config.frames_beside(frames, 8.0) for frames in (1, 5, 17)] == [5, 25, 85]
+    ntsc = AudioTokenizerConfig(sample_rate=48_000, strides=(16, 10), encoder_channels=(8, 8), decoder_channels=(8, 8))
+    assert ntsc.frame_rate == 300
+    with pytest.raises(RequestError, match="nearest rate that fits is 30 fps"):
+        ntsc.frames_beside(1, 30_000 / 1001)
+    with pytest.raises(RequestError, match=r"40 .* 12 .* 13\.3333 fps"):
+        config.frames_beside(17, 12)
+    assert AudioTokenizerConfig(sample_rate=44_100, strides=(147, 5)).frame_rate == Fraction(60)
+
+
+@pytest.mark.parametrize("rate", [7_000, 11_025, 44_100, 44_101, 192_000])
+def test_resampling_keeps_a_tone_its_place_and_its_length(rate):
+    samples = rate // 2
+    tone = lambda n, rate: 0.5 * np.sin(2 * np.pi * 440 * np.arange(n) / rate)  # noqa: E731
+    made = resample(tone(samples, rate).astype(np.float32)[None, :, None], rate, 16_000)[0, :, 0]
+    assert len(made) == resampled_length(samples, rate, 16_000)
+    middle = slice(1000, 7000)  # the ends ring
+    error = made[middle] - tone(len(made), 16_000)[middle]
+    assert 20 * np.log10(np.std(tone(len(made), 16_000)) / np.std(error)) > 80
+
+
+@pytest.mark.parametrize(
+    ("sound", "rate", "words"),
+    [
+        (np.zeros((0,)), 16_000, "no samples"),
+        (np.zeros((2, 0, 1)), 16_000, "no samples"),
+        (np.full(50, np.nan), 16_000, "NaN"),
+        (np.full(50, 20_000.0), 16_000, "full scale"),
+        (np.zeros((50, 6)), 16_000, "1 or 2 channels"),
+        (np.zeros(50, np.int32), 16_000, "int16, or float"),
+        (np.float32(0), 16_000, "shape"),
+        (np.zeros(50), 0, "sample rate"),
+        (np.zeros(50), 16_000.5, "sample rate"),
+        (np.zeros(50), None, "sample rate"),
+    ],
+)
+def test_what_is_no_sound_is_refused_in_one_line(sound, rate, words):
+    with pytest.raises(RequestError, match=words) as refused:
+        TOKENIZERS["mono"].encode(sound, rate)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_little_over_full_scale_is_clipped_and_said(caplog):
+    mono = TOKENIZERS["mono"]
+    loud = np.linspace(-1.3, 1.3, 100)
+    ids = mono.encode(loud, 2000)
+    assert "clipped" in caplog.text
+    np.testing.assert_array_equal(ids, mono.encode(np.clip(loud, -1, 1), 2000))
+
+
+def test_chunks_that_do_not_fit_are_refused(tokenizer):
+    config = tokenizer.config
+    state = tokenizer.init_encode_state()
+    with pytest.raises(RequestError, match=f"nearest valid length is {2 * config.hop}"):
+        tokenizer.encode_chunk(np.zeros((1, 2 * config.hop + 1, config.channels)), state)
+    with pytest.raises(RequestError, match="batch of 1, not 2"):
+        tokenizer.encode_chunk(random_sound(tokenizer, 1, batch=2), state)
+    with pytest.raises(RequestError, match="batch of 2, not 1"):
+        tokenizer.decode_chunk(np.zeros((1, 3, config.levels), int), tokenizer.init_decode_state(batch=2))
+
+
+def test_codes_of_another_tokenizer_are_refused(tokenizer):
+    levels, bits = tokenizer.config.levels, tokenizer.config.bits
+    with pytest.raises(RequestError, match="another tokenizer"):
+        tokenizer.decode(np.full((2, levels), 1 << bits))
+    with pytest.raises(RequestError, match="shape"):
+        tokenizer.decode(np.zeros((2, levels + 1), int))
+
+
+def test_hash_follows_encoder_and_config_but_not_the_decoder(tokenizer):
+    changed = jax.tree.map(lambda leaf: leaf + 1e-6, tokenizer.params)
+    assert AudioTokenizer(tokenizer.config, changed).hash != tokenizer.hash
+    further = {"encoder": tokenizer.params["encoder"], "decoder": changed["decoder"]}
+    assert AudioTokenizer(tokenizer.config, further).hash == tokenizer.hash
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"channels": 3},
+        {"strides": ()},
+        {"strides": (20, 5, 4)},
+        {"bits": 10},
+        {"levels": 0},
+        {"levels": 3, "groups": 2},
+        {"sample_rate": 10},
+    ],
+)
+def test_impossible_sizes_are_refused(fields):
+    with pytest.raises(RequestError):
+        AudioTokenizerConfig(**fields)

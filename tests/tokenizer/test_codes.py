@@ -1,0 +1,45 @@
+"""Bits, ids and sub-tokens: one fixed order, exact inverses, refusals on the host."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reelm.errors import RequestError
+from reelm.tokenizer import codes
+from reelm.tokenizer.codes import CodeSpec
+
+
+def test_bit_order_is_fixed():
+    assert codes.bits_to_ids(jnp.array([True, False, False])) == 1
+    assert codes.bits_to_ids(jnp.array([False, False, True])) == 4
+    assert list(codes.ids_to_sub_tokens(jnp.array(0b1_000000011), CodeSpec(bits=18))) == [3 | 0, 1]
+
+
+@given(bits=st.integers(1, 30), seed=st.integers(0, 2**16))
+def test_ids_bits_and_sub_tokens_are_inverses(bits, seed):
+    spec = CodeSpec(bits=bits)
+    ids = jnp.asarray(np.random.default_rng(seed).integers(0, 1 << bits, size=(2, 3)), jnp.int32)
+    ids = ids.at[0, 0].set((1 << bits) - 1)
+    np.testing.assert_array_equal(codes.bits_to_ids(codes.ids_to_bits(ids, bits)), ids)
+    sub_tokens = codes.ids_to_sub_tokens(ids, spec)
+    assert (sub_tokens < np.array(spec.vocabulary)).all()
+    np.testing.assert_array_equal(codes.sub_tokens_to_ids(sub_tokens, spec), ids)
+
+
+@given(bits=st.integers(1, 30))
+def test_split_covers_all_bits_nearly_evenly(bits):
+    split = CodeSpec(bits=bits).split
+    assert sum(split) == bits and max(split) <= 9 and max(split) - min(split) <= 1
+
+
+@pytest.mark.parametrize("bad", [-1, 1 << 8])
+def test_ids_out_of_range_are_refused(bad):
+    with pytest.raises(RequestError, match="0 to 255"):
+        codes.check_ids(np.array([0, bad]), CodeSpec(bits=8))
+
+
+def test_more_bits_than_an_id_holds_are_refused():
+    with pytest.raises(RequestError, match="1 to 30"):
+        CodeSpec(bits=31)

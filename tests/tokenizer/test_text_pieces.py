@@ -1,0 +1,44 @@
+"""Words to ids: any text has ids, the same captions give the same model, and no text spells a control token."""
+
+import pytest
+
+from reelm.data.moving_digits.scenes import example
+from reelm.errors import RequestError
+from reelm.tokenizer.text.pieces import TextTokenizer
+
+
+@pytest.fixture(scope="module")
+def captions() -> list[str]:
+    return [example("train", i, 1)["captions"][0] for i in range(1500)]
+
+
+@pytest.fixture(scope="module")
+def text(captions) -> TextTokenizer:
+    return TextTokenizer.train(captions)
+
+
+def test_training_is_deterministic(text, captions):
+    assert TextTokenizer.train(captions).model == text.model
+
+
+def test_every_word_of_the_captions_is_one_piece(text, captions):
+    assert all(len(text.encode(caption)) == len(caption.split()) for caption in captions)
+
+
+def test_case_and_width_do_not_matter(text):
+    assert text.encode("A RED Seven") == text.encode("a red seven") == text.encode("ａ ｒｅｄ seven")
+
+
+@pytest.mark.parametrize("words", ["", "🦆", "\x00a\x00red", "עברית", "<unk> <s> </s>", "x" * 10_000])
+def test_any_text_has_ids_in_range(text, words):
+    ids = text.encode(words)
+    assert all(0 <= i < text.vocabulary for i in ids)
+
+
+def test_text_that_spells_control_tokens_is_spelled_out(text):
+    assert len(text.encode("<s>")) >= 3
+
+
+def test_a_lone_surrogate_is_refused(text):
+    with pytest.raises(RequestError, match="surrogate at character 2"):
+        text.encode("a \ud800")

@@ -1,0 +1,136 @@
+"""The thesaurus: which caption a prompt means, how one is fitted, and models that read through it."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from test_text_encoder import reader
+
+import reelm
+from reelm.cli.main import main
+from reelm.errors import RequestError
+from reelm.tokenizer.text import open as text_encoder
+from reelm.tokenizer.text.sentence_encoder import SentenceEncoder
+from reelm.tokenizer.text.thesaurus import Thesaurus
+from reelm.train.lm.thesaurus import fit, read_file
+
+CAPTIONS = {
+    "dog": ["puppy", "a hound that barks", "canine pet"],
+    "rain": ["shower", "a downpour", "wet weather"],
+    "car": ["automobile", "road vehicle", "driving"],
+}
+MODIFIERS = {
+    "dark": ": dark",
+    "medium-dark": ": medium-dark",
+    "on blue": " on blue",
+    "on a blue background": " on blue",
+}
+
+
+@pytest.fixture(scope="module")
+def shipped():
+    return reelm.load("emoji")
+
+
+@pytest.fixture(scope="module")
+def small(shipped) -> Thesaurus:
+    return fit(shipped.lm.text, CAPTIONS, MODIFIERS)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "caption"),
+    [
+        ("dog", "dog"),
+        (" DOG. ", "dog"),
+        ("my little doggy", "dog"),
+        ("a thunderstorm", "rain"),
+        ("a taxi in traffic", "car"),
+        ("a medium-dark taxi", "car: medium-dark"),
+        ("on a blue background: a dark dog", "dog: dark on blue"),
+        ("on blue", "on blue"),
+        ("", ""),
+    ],
+)
+def test_a_prompt_is_read_as_the_caption_that_means_it(shipped, small, prompt, caption):
+    assert small.read(shipped.lm.text, prompt) == caption
+
+
+def test_a_modifier_is_a_whole_word(shipped, small):
+    assert small.read(shipped.lm.text, "dogs in the darkness") == "dog"
+
+
+def test_phrases_that_were_fitted_are_found(shipped, small):
+    for caption, others in CAPTIONS.items():
+        assert [small.read(shipped.lm.text, words) for words in others] == [caption] * len(others)
+
+
+def test_other_words_that_are_too_long_are_left_out_and_such_a_caption_is_refused(shipped, small):
+    long = "very " * 30 + "good dog"
+    longer = fit(shipped.lm.text, {**CAPTIONS, "dog": [*CAPTIONS["dog"], long]}, MODIFIERS)
+    np.testing.assert_array_equal(longer.params["kernel"], small.params["kernel"])
+    with pytest.raises(RequestError, match="too long for the text encoder"):
+        fit(shipped.lm.text, {**CAPTIONS, long: []}, MODIFIERS)
+
+
+def test_the_shipped_one_knows_its_captions_and_other_words_for_them(shipped):
+    assert shipped.read_as("a plane taking off") == "airplane departure"
+    assert shipped.read_as("dark-skinned woman running on a purple background") == (
+        "woman running: dark skin tone on purple"
+    )
+    captions = shipped.thesaurus.captions
+    assert len(captions) > 700 and [shipped.read_as(caption) for caption in captions] == list(captions)
+
+
+@pytest.mark.slow
+def test_a_model_reads_through_it_and_says_so(tiny_model, sentences, tmp_path):
+    encoder = text_encoder.load(sentences, max_tokens=30)
+    assert isinstance(encoder, SentenceEncoder)
+    captions = {"a dog": ["dog runs"], "a plane": ["a plane takes off"]}
+    model = reader(tiny_model, encoder)
+    lm = replace(model.language_model(), tasks=("begins", "continues"))
+    model = replace(model, lm=lm, thesaurus=fit(encoder, captions, {"again": ", again"}))
+    model.save(tmp_path / "m")
+    loaded = reelm.load(str(tmp_path / "m"))
+    assert loaded.info()["text"]["thesaurus"] == "2 captions"
+    other = "a plane takes off, again"
+    caption = model.read_as(other)
+    assert loaded.read_as(other) == caption and caption in ("a dog, again", "a plane, again")
+    said, meant = (loaded.generate(prompt, num_frames=5, cfg_scale=2.0) for prompt in (other, caption))
+    assert said.info["prompt"] == other and said.info["read_as"] == meant.info["read_as"] == caption
+    np.testing.assert_array_equal(said.tokens["video"], meant.tokens["video"])
+    np.testing.assert_array_equal(loaded.score(meant, other), loaded.score(meant, caption))
+    changing = loaded.generate([(0.0, "a dog"), (0.5, other)], num_frames=9)
+    assert changing.info["read_as"] == ["a dog", caption]
+    clips = [loaded.generate("a dog", negative_prompt=words, num_frames=5, cfg_scale=3.0) for words in (other, caption)]
+    np.testing.assert_array_equal(clips[0].tokens["video"], clips[1].tokens["video"])
+
+
+def test_a_model_of_pieces_takes_none(tiny_model, small):
+    with pytest.raises(RequestError, match="sentence encoder"):
+        replace(tiny_model, thesaurus=small)
+    assert (
+        tiny_model.read_as("any words") == "any words" and "read_as" not in tiny_model.generate("a", num_frames=1).info
+    )
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", '{"captions": {"a": []}}', '{"captions": {"a": [], " ": []}}', '{"captions": {"a": 1}}']
+)
+def test_what_is_no_thesaurus_is_refused_in_a_line(tmp_path, capsys, text):
+    path = tmp_path / "words.json"
+    path.write_text(text)
+    with pytest.raises(RequestError, match="is no thesaurus"):
+        read_file(path)
+    line = [
+        "export",
+        "--video-tokenizer",
+        "emoji",
+        "--lm",
+        "emoji",
+        "-o",
+        str(tmp_path / "m"),
+        "--thesaurus",
+        str(path),
+    ]
+    assert main(line) == 2
+    assert len(capsys.readouterr().err.strip().splitlines()) == 1 and not (tmp_path / "m").exists()

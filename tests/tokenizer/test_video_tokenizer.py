@@ -1,0 +1,230 @@
+"""The video tokenizer: causal, the same in chunks, honest about shapes; as patches, with stages, and with both."""
+
+import functools
+import itertools
+from dataclasses import replace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from reelm import configs
+from reelm.errors import RequestError
+from reelm.tokenizer import quantizer
+from reelm.tokenizer.codes import ids_to_bits
+from reelm.tokenizer.history import History
+from reelm.tokenizer.video.config import VideoTokenizerConfig
+from reelm.tokenizer.video.tokenizer import VideoTokenizer, autoencode, init_params
+
+CONFIGS = {
+    "patches": VideoTokenizerConfig(
+        bits=10,
+        patch=(4, 8, 8),
+        encoder_channels=(16,),
+        decoder_channels=(16,),
+        encoder_blocks=1,
+        decoder_blocks=1,
+        encoder_kernel=(1, 1, 1),
+        decoder_kernel=(2, 3, 3),
+    ),
+    "stages": VideoTokenizerConfig(
+        bits=10,
+        patch=(1, 2, 2),
+        encoder_channels=(6, 8, 8),
+        decoder_channels=(6, 8, 8),
+        strides=((2, 2), (2, 2)),
+        encoder_blocks=1,
+        decoder_blocks=1,
+    ),
+    "natural": replace(
+        configs.get("video-tokenizer", "natural").model,
+        bits=10,
+        encoder_channels=(6, 8),
+        decoder_channels=(6, 8),
+        encoder_blocks=1,
+        decoder_blocks=1,
+    ),
+}
+
+
+@pytest.fixture(params=CONFIGS, scope="module")
+def tokenizer(request, random_tokenizer) -> VideoTokenizer:
+    return random_tokenizer(CONFIGS[request.param])
+
+
+def random_video(*shape: int) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, size=(*shape, 3), dtype=np.uint8)
+
+
+def test_shapes_and_types(tokenizer):
+    ids = tokenizer.encode(random_video(2, 9, 16, 24))
+    assert ids.shape == (2, 3, 2, 3) and ids.dtype == np.int32
+    video = tokenizer.decode(ids)
+    assert video.shape == (2, 9, 16, 24, 3) and video.dtype == np.uint8
+
+
+def test_an_image_is_a_clip_of_one_frame(tokenizer):
+    video = random_video(1, 9, 16, 16)
+    ids = tokenizer.encode(video)
+    np.testing.assert_array_equal(tokenizer.encode(video[:, :1]), ids[:, :1])
+    np.testing.assert_array_equal(tokenizer.decode(ids[:, :1]), tokenizer.decode(ids)[:, :1])
+
+
+def test_no_output_frame_depends_on_a_later_input_frame(tokenizer):
+    video = jax.random.uniform(jax.random.key(0), (1, 9, 16, 16, 3), minval=-1)
+
+    @jax.jit
+    @jax.grad
+    def gradient_of(video, frame):
+        whole, _ = autoencode(tokenizer.config, tokenizer.params, video)
+        return jnp.sum(jnp.square(whole[0, frame]))
+
+    for frame in (0, 1, 4, 5, 8):
+        gradient = np.abs(np.asarray(gradient_of(video, frame)[0])).sum((1, 2, 3))
+        # A latent frame covers four frames, and its code may use all of them.
+        last = frame + -frame % 4
+        assert gradient[: last + 1].sum() > 0
+        np.testing.assert_array_equal(gradient[last + 1 :], 0)
+
+
+def test_bsq_trains_on_the_sphere_and_keeps_the_codes(random_tokenizer):
+    tokenizer = random_tokenizer(CONFIGS["patches"])
+    video = jax.random.uniform(jax.random.key(0), (1, 5, 16, 16, 3), minval=-1)
+    bsq = replace(tokenizer.config, quantizer="bsq")
+
+    @functools.partial(jax.jit, static_argnums=0)
+    def run(config, params):
+        rebuilt, latent = autoencode(config, params, video)
+        return rebuilt, latent, quantizer.commitment(latent)
+
+    rebuilt, latent, commitment = run(tokenizer.config, tokenizer.params)
+    same, on_sphere, nearer = run(bsq, tokenizer.params)
+    np.testing.assert_allclose(np.linalg.norm(on_sphere, axis=-1), np.sqrt(bsq.bits), rtol=1e-5)
+    np.testing.assert_array_equal(on_sphere >= 0, latent >= 0)
+    np.testing.assert_allclose(same, rebuilt, atol=1e-4)
+    assert abs(nearer - commitment) > 1e-2
+    shrunk = {**tokenizer.params, "encoder": {**tokenizer.params["encoder"]}}
+    shrunk["encoder"]["latent"] = jax.tree.map(lambda leaf: 0.1 * leaf, tokenizer.params["encoder"]["latent"])
+    np.testing.assert_allclose(run(bsq, shrunk)[1], on_sphere, rtol=1e-3, atol=1e-4)  # the length teaches nothing
+    np.testing.assert_array_equal(
+        VideoTokenizer(bsq, tokenizer.params).encode(np.asarray(video)), tokenizer.encode(np.asarray(video))
+    )
+
+
+LONGEST = 17  # latent frames: 65 frames
+
+
+@pytest.fixture(scope="module")
+def whole(tokenizer):
+    """(video, its ids, decoded to floats) of a clip of 65 frames at once."""
+    video = random_video(1, 1 + 4 * (LONGEST - 1), 8, 16)
+    ids = tokenizer.encode(video)
+    pixels, _ = decoded(tokenizer, ids, None)
+    return video, ids, pixels
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _decoded(config, params, ids, past):
+    history = History(past)
+    latent = jnp.where(ids_to_bits(ids, config.bits), 1.0, -1.0)
+    return config.decoder().apply({"params": params}, latent, history), history.after
+
+
+def decoded(tokenizer: VideoTokenizer, ids: np.ndarray, past):
+    """Frames before they are rounded, and the past of the next chunk."""
+    return _decoded(tokenizer.config, tokenizer.params["decoder"], jnp.asarray(ids), past)
+
+
+@pytest.mark.slow
+@given(cuts=st.lists(st.sampled_from([1, 2, 3, 5]), min_size=1, max_size=LONGEST))
+@example(cuts=[1] * LONGEST)
+@example(cuts=[5, 5, 5, 2])
+def test_chunks_equal_the_whole(tokenizer, whole, cuts):
+    # As nothing depends on what comes later, a clip of any length is the beginning of the longest.
+    video, whole_ids, whole_pixels = whole
+    cuts = [n for n, done in zip(cuts, itertools.accumulate(cuts), strict=True) if done <= LONGEST]
+    state = tokenizer.init_encode_state(height=8, width=16)
+    past, done = None, 0
+    for n in cuts:
+        first, last = (0 if done == 0 else 4 * done - 3), 4 * (done + n) - 3
+        ids, state = tokenizer.encode_chunk(video[:, first:last], state)
+        np.testing.assert_array_equal(ids, whole_ids[:, done : done + n])
+        pixels, past = decoded(tokenizer, ids, past)
+        np.testing.assert_allclose(pixels, whole_pixels[:, first:last], atol=1e-4)
+        done += n
+
+
+def test_decode_chunk_gives_the_frames_of_decode(tokenizer, whole):
+    _, ids, pixels = whole
+    expected = (np.clip(pixels, -1, 1) + 1) * 127.5
+    state, done = tokenizer.init_decode_state(height=8, width=16), 0
+    for n in (1, 5):
+        frames, state = tokenizer.decode_chunk(ids[:, done : done + n], state)
+        there = expected[:, (0 if done == 0 else 4 * done - 3) : 4 * (done + n) - 3]
+        # Rounded once, to uint8: what was rounded is that of the whole to 1e-4.
+        assert frames.dtype == np.uint8 and np.abs(frames - there).max() <= 0.5 + 1e-4 * 127.5
+        done += n
+
+
+def test_long_clips_are_rebuilt_in_chunks_and_alike(tokenizer):
+    video = random_video(35, 8, 16)
+    padded = np.pad(video, [(0, 2), (0, 0), (0, 0), (0, 0)], mode="edge")
+    expected = tokenizer.decode(tokenizer.encode(padded))[0, :35]
+    difference = tokenizer.reconstruct(video).astype(int) - expected
+    assert np.abs(difference).max() <= 1 and np.mean(difference != 0) < 1e-3
+
+
+@pytest.mark.parametrize("shape", [(1, 8, 8), (2, 13, 7), (6, 17, 30), (3, 2, 9, 31)])
+def test_reconstruct_returns_the_shape_given(tokenizer, shape):
+    video = random_video(*shape)
+    assert tokenizer.reconstruct(video).shape == video.shape
+
+
+def test_ids_are_the_same_for_uint8_and_float(tokenizer):
+    video = random_video(5, 16, 16)
+    np.testing.assert_array_equal(tokenizer.encode(video), tokenizer.encode(video.astype(np.float32) / 127.5 - 1))
+
+
+@pytest.mark.parametrize(
+    ("shape", "nearest"), [((6, 16, 16), "5 frames of 16x16"), ((5, 15, 30), "5 frames of 16x32"), ((3, 3, 8), "8x8")]
+)
+def test_an_impossible_shape_names_the_nearest(tokenizer, shape, nearest):
+    with pytest.raises(RequestError, match=nearest):
+        tokenizer.encode(random_video(*shape))
+
+
+@pytest.mark.parametrize(
+    "video",
+    [
+        np.zeros((5, 16, 16)),
+        np.zeros((5, 16, 16, 3), np.int32),
+        np.full((5, 16, 16, 3), 2.0),
+        np.full((5, 16, 16, 3), np.nan),
+        np.zeros((0, 16, 16, 3), np.uint8),
+    ],
+    ids=["rank", "dtype", "range", "nan", "empty"],
+)
+def test_what_is_no_video_is_refused(tokenizer, video):
+    with pytest.raises(RequestError):
+        tokenizer.encode(video)
+
+
+def test_codes_of_another_width_are_refused(tokenizer):
+    with pytest.raises(RequestError, match="another tokenizer"):
+        tokenizer.decode(np.full((1, 2, 2), 1 << 12))
+
+
+def test_hash_follows_weights_and_config(tokenizer):
+    changed = jax.tree.map(lambda leaf: leaf, tokenizer.params)
+    changed["encoder"]["latent"]["bias"] = changed["encoder"]["latent"]["bias"] + 1e-6
+    assert VideoTokenizer(tokenizer.config, changed).hash != tokenizer.hash
+    assert VideoTokenizer(tokenizer.config, tokenizer.params).hash == tokenizer.hash
+
+
+def test_a_fresh_decoder_paints_the_background():
+    config = CONFIGS["patches"]
+    video = VideoTokenizer(config, init_params(config, jax.random.key(0))).reconstruct(random_video(5, 16, 16))
+    np.testing.assert_array_equal(video, 0)

@@ -1,0 +1,154 @@
+"""Training of the audio tokenizer at toy size: its losses, its two players, what it writes and keeps."""
+
+import wave
+from dataclasses import replace
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from reelm.data.moving_digits.soundtracks import example
+from reelm.errors import RequestError
+from reelm.tokenizer.audio.config import AudioTokenizerConfig
+from reelm.tokenizer.audio.tokenizer import autoencode
+from reelm.train.parts import open_audio_tokenizer
+from reelm.train.run.checkpoints import restore_params
+from reelm.train.run.loop import LoopConfig
+from reelm.train.tokenizers import audio as audio_tokenizer
+from reelm.train.tokenizers.audio import AudioTokenizerRun, RandomPiece, SoundData, SoundLossWeights, make_loss
+from reelm.train.tokenizers.audio_discriminator import DiscriminatorConfig, StftDiscriminator, discriminator_loss
+from reelm.train.tokenizers.audio_losses import mel_distance
+
+pytestmark = pytest.mark.slow  # several programs are compiled before the first test
+
+RUN = AudioTokenizerRun(
+    model=AudioTokenizerConfig(
+        sample_rate=4_000,
+        strides=(10, 10),
+        encoder_channels=(8, 8),
+        decoder_channels=(8, 8),
+        encoder_blocks=1,
+        decoder_blocks=1,
+        levels=2,
+        bits=4,
+    ),
+    data=SoundData(source_frames=5, hops=4),
+    mel_windows=(64,),
+    discriminator=DiscriminatorConfig(windows=(64,), channels=2),
+    batch_size=2,
+    loop=LoopConfig(steps=3, save_every=3, sample_every=3),
+)
+PLAYED = replace(RUN, losses=SoundLossWeights(adversarial=0.1))
+
+
+def sounds(seed: int = 0) -> jax.Array:
+    return 0.3 * jax.random.normal(jax.random.key(seed), (2, 400, 1))
+
+
+def test_mel_distance_of_equal_sounds_is_zero_and_has_a_finite_gradient_for_silence():
+    distance = jax.jit(jax.value_and_grad(lambda rebuilt: mel_distance(sounds(), rebuilt, 4_000, (64, 128))))
+    assert distance(sounds())[0] < 1e-6
+    assert np.isfinite(distance(jnp.zeros((2, 400, 1)))[1]).all()
+    assert distance(sounds(1))[0] > distance(0.9 * sounds())[0] > 0
+
+
+def test_without_a_discriminator_there_is_none():
+    params = audio_tokenizer._first_params(RUN)
+    assert set(params) == {"tokenizer"}
+    _, metrics = jax.eval_shape(make_loss(RUN), params, sounds(), jax.random.key(0), jnp.int32(0))
+    assert "discriminator" not in metrics and {"waveform", "mel", "snr", "bit_balance"} <= set(metrics)
+
+
+def test_the_discriminator_follows_its_own_loss_alone():
+    params = audio_tokenizer._first_params(PLAYED)
+    # A fresh decoder is silent whatever it is given: noise makes its weights count.
+    params = jax.tree.map(lambda leaf: leaf + 0.1 * jax.random.normal(jax.random.key(1), leaf.shape), params)
+
+    @jax.jit
+    @jax.grad
+    def gradient(params):
+        return make_loss(PLAYED)(params, sounds(), jax.random.key(0), jnp.int32(5))[0]
+
+    @jax.jit
+    @jax.grad
+    def own_gradient(judge):
+        rebuilt, _ = autoencode(PLAYED.model, params["tokenizer"], sounds())
+        apply = partial(StftDiscriminator(PLAYED.discriminator).apply, {"params": judge})
+        return discriminator_loss(apply(sounds())[0], apply(rebuilt)[0])
+
+    together = gradient(params)
+    expected = own_gradient(params["discriminator"])
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), together["discriminator"], expected)
+    assert optax.tree.norm(together["tokenizer"]) > 0
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("trained")
+    audio_tokenizer.train(PLAYED, folder / "played")
+    return folder
+
+
+def test_training_writes_a_tokenizer_samples_and_metrics(trained):
+    tokenizer = open_audio_tokenizer(trained / "played")
+    assert tokenizer.config == PLAYED.model
+    clip = example("test", 0, 5)
+    assert tokenizer.encode(clip["audio"], clip["sample_rate"]).shape == (1, 25, 2)
+    averaged, _, _ = restore_params(trained / "played")
+    jax.tree.map(np.testing.assert_array_equal, tokenizer.params, averaged["tokenizer"])
+    samples = trained / "played" / "samples" / "step_00000003"
+    assert (samples / "rebuilt.png").is_file()
+    with wave.open(str(samples / "rebuilt.wav")) as file:
+        assert (file.getframerate(), file.getnchannels(), file.getnframes()) == (4_000, 1, 16 * 2_500)
+    assert '"discriminator"' in (trained / "played" / "metrics.jsonl").read_text()
+    latest, _, _ = restore_params(trained / "played", ema=False)
+    for player, first in audio_tokenizer._first_params(PLAYED).items():
+        moved = jax.tree.map(lambda a, b: np.abs(a - b).max(), latest[player], first)
+        assert max(jax.tree.leaves(moved)) > 0
+
+
+def test_a_frozen_encoder_keeps_its_codes_while_the_decoder_learns(trained, tmp_path):
+    audio_tokenizer.train(replace(RUN, start_from=trained / "played", freeze_encoder=True), tmp_path / "further")
+    before, after = open_audio_tokenizer(trained / "played"), open_audio_tokenizer(tmp_path / "further")
+    assert before.hash == after.hash
+    moved = jax.tree.map(lambda a, b: np.abs(a - b).max(), before.params["decoder"], after.params["decoder"])
+    assert max(jax.tree.leaves(moved)) > 0
+    other = replace(RUN, model=replace(RUN.model, bits=6), start_from=trained / "played")
+    with pytest.raises(RequestError, match="bits"):
+        audio_tokenizer.train(other, tmp_path / "other")
+
+
+def test_pieces_lie_in_the_sound_and_are_heard():
+    clip = {"audio": np.ones((10_000, 1), np.float32) * 0.5, "sample_rate": 16_000}
+    data = SoundData(hops=4, gains=(0.5, 1.2))
+    pieces = [RandomPiece(data, RUN.model).random_map(clip, np.random.default_rng(i)) for i in range(20)]
+    assert all(piece.shape == (400, 1) and piece.dtype == np.float32 for piece in pieces)
+    peaks = np.array([piece[200, 0] for piece in pieces])
+    assert (np.abs(peaks) >= 0.24).all() and (np.abs(peaks) <= 0.61).all() and peaks.min() < 0 < peaks.max()
+    short = {"audio": np.full((10, 2), 0.5, np.float32), "sample_rate": 4_000}
+    assert RandomPiece(data, RUN.model).random_map(short, np.random.default_rng(0)).shape == (400, 1)
+
+
+def test_pieces_on_whole_hops_begin_at_the_grid_of_codes():
+    hop = RUN.model.hop
+    rising = np.linspace(-0.5, 0.5, 33 * hop, dtype=np.float32)[:, None]
+    clip = {"audio": rising, "sample_rate": RUN.model.sample_rate}
+    data = SoundData(hops=4, whole_hops=True, gains=(1.0, 1.0))
+    pieces = [np.abs(RandomPiece(data, RUN.model).random_map(clip, np.random.default_rng(i))[:, 0]) for i in range(20)]
+    starts = [
+        [np.array_equal(piece, np.abs(rising[first : first + len(piece), 0])) for first in range(len(rising))]
+        for piece in pieces
+    ]
+    assert all(any(each) and np.argmax(each) % hop == 0 for each in starts)
+
+
+def test_pieces_shorter_than_a_window_and_sets_without_sound_are_refused(tmp_path):
+    with pytest.raises(RequestError, match="at least 11 hops"):
+        replace(RUN, mel_windows=(64, 1024))
+    with pytest.raises(RequestError, match="no sound"):
+        audio_tokenizer.train(replace(RUN, data=replace(RUN.data, dataset="moving_digits")), tmp_path / "w")
+    with pytest.raises(RequestError, match="no model folder"):
+        open_audio_tokenizer(tmp_path)

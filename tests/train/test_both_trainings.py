@@ -1,0 +1,329 @@
+"""Both trainings on moving digits, at toy size: what they teach, what they keep, and the model they make together."""
+
+import shutil
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+import reelm
+from reelm.data.augment import RandomClip
+from reelm.data.moving_digits import soundtracks
+from reelm.data.moving_digits.scenes import example
+from reelm.data.tokens.mixture import Bucket, Stage
+from reelm.data.tokens.sample import TokenSample
+from reelm.data.tokens.tokenize import tokenize
+from reelm.errors import RequestError
+from reelm.lm.likelihood import cross_entropy
+from reelm.lm.mesh import MeshSpec
+from reelm.lm.net.config import LMConfig
+from reelm.lm.net.transformer import init_params
+from reelm.lm.prefix import ClipCodes, Prefix
+from reelm.lm.specials import SPECIALS
+from reelm.sampling.model import Model
+from reelm.tokenizer.audio.config import AudioTokenizerConfig
+from reelm.tokenizer.audio.tokenizer import AudioTokenizer
+from reelm.tokenizer.audio.tokenizer import init_params as init_audio_params
+from reelm.tokenizer.text.pieces import TextTokenizer
+from reelm.tokenizer.text.sentence_encoder import SentenceEncoder
+from reelm.tokenizer.video.config import VideoTokenizerConfig
+from reelm.train.export import export
+from reelm.train.lm import run as lm
+from reelm.train.lm.run import LMRun
+from reelm.train.parts import open_audio_tokenizer, open_tokenizer
+from reelm.train.run.checkpoints import restore_params
+from reelm.train.run.loop import LoopConfig
+from reelm.train.step.optimizer import OptimizerConfig
+from reelm.train.step.state import create
+from reelm.train.step.update import make_step
+from reelm.train.tokenizers import video as video_tokenizer
+from reelm.train.tokenizers.video import ClipData, VideoTokenizerRun
+
+pytestmark = pytest.mark.slow  # several programs are compiled before the first test
+
+TOKENIZER = VideoTokenizerRun(
+    model=VideoTokenizerConfig(
+        bits=8, encoder_channels=(16,), decoder_channels=(16,), encoder_blocks=1, decoder_blocks=1
+    ),
+    data=ClipData(source_frames=9, frames=5, crop=16),
+    batch_size=2,
+    loop=LoopConfig(steps=3, save_every=3, sample_every=3),
+)
+LM = LMRun(
+    model=LMConfig(bits=8, frames=3, width=32, layers=2, heads=2, kv_heads=1, head_width=16, hidden=32),
+    stages=(
+        Stage(steps=1, buckets=(Bucket(frames=1, batch_size=4),)),
+        Stage(buckets=(Bucket(frames=1, batch_size=4), Bucket(frames=2, batch_size=2)), weights=(0.5, 0.5)),
+    ),
+    optimizer=OptimizerConfig(muon=0.02),
+    loop=LoopConfig(steps=3, save_every=3, sample_every=3),
+)
+
+AUDIO = AudioTokenizerConfig(
+    strides=(40, 10), encoder_channels=(8, 8), decoder_channels=(8, 8), levels=2, groups=1, bits=4
+)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory) -> Path:
+    """A folder with `tokenizer`, `tokens`, `lm` and `model`."""
+    folder = tmp_path_factory.mktemp("trained")
+    video_tokenizer.train(TOKENIZER, folder / "tokenizer")
+    tokenize("moving_digits", open_tokenizer(folder / "tokenizer"), folder / "tokens", num_clips=40, num_frames=9)
+    lm.train(replace(LM, tokens=(folder / "tokens",), video_tokenizer=folder / "tokenizer"), folder / "lm")
+    export(folder / "tokenizer", [folder / "lm"], folder / "model", dtype="int8", cfg_scale=1.5)
+    return folder
+
+
+def test_the_model_made_by_the_trainings_generates(trained):
+    model = reelm.load(str(trained / "model"))
+    clip = model.generate("a red seven moves right", num_frames=9, seed=1)
+    assert isinstance(clip, reelm.Clip)
+    assert clip.video.shape == (9, 64, 64, 3)
+    assert clip.info["cfg_scale"] == 1.5
+    assert model.record["lm"]["steps"] == 3
+
+
+def test_samples_are_written_while_training(trained):
+    assert (trained / "tokenizer" / "samples" / "step_00000003" / "rebuilt.png").is_file()
+    clip = reelm.Clip.open(trained / "lm" / "samples" / "step_00000003" / "0.mp4")
+    assert clip.info["prompt"] == example("train", 0, 1)["captions"][0]
+
+
+def test_tokens_are_the_codes_of_the_clips(trained):
+    from reelm.data.tokens.read import open_tokens
+
+    tokenizer = open_tokenizer(trained / "tokenizer")
+    source = open_tokens(trained / "tokens", tokenizer.hash)
+    assert len(source) == 40
+    for i in (0, 33, 39):
+        original = example("train", i, 9)
+        assert source[i]["captions"] == original["captions"]
+        np.testing.assert_array_equal(source[i]["video"], tokenizer.encode(original["video"])[0])
+
+
+def test_a_frozen_encoder_keeps_its_codes_while_the_decoder_learns(trained, tmp_path):
+    run = replace(TOKENIZER, start_from=trained / "tokenizer", freeze_encoder=True)
+    video_tokenizer.train(run, tmp_path / "further")
+    before, after = (open_tokenizer(folder) for folder in (trained / "tokenizer", tmp_path / "further"))
+    assert before.hash == after.hash
+    video = example("test", 0, 9)["video"]
+    np.testing.assert_array_equal(before.encode(video), after.encode(video))
+    pixels = [tokenizer.params["decoder"]["pixels"]["bias"] for tokenizer in (before, after)]
+    assert np.abs(pixels[0] - pixels[1]).max() > 0
+    stored = export(trained / "tokenizer", [], tmp_path / "stored", dtype="int8").video_tokenizer
+    video_tokenizer.train(replace(run, start_from=tmp_path / "stored"), tmp_path / "polished")
+    assert open_tokenizer(tmp_path / "polished").hash == stored.hash == before.hash
+
+
+def test_a_language_model_does_not_go_with_another_tokenizer(trained, tmp_path):
+    other = replace(TOKENIZER, loop=replace(TOKENIZER.loop, seed=1))
+    video_tokenizer.train(other, tmp_path / "other")
+    with pytest.raises(RequestError, match="tokenize the clips again"):
+        export(tmp_path / "other", [trained / "lm"], tmp_path / "model")
+
+
+def test_a_language_model_goes_on_with_other_tasks(trained, tmp_path):
+    tasks = (Stage(buckets=(Bucket(frames=2, batch_size=2, task="frames"),)),)
+    still = OptimizerConfig(learning_rate=0.0)
+    run = replace(LM, tokens=(trained / "tokens",), stages=tasks, optimizer=still, start_from=trained / "lm")
+    after = lm.train(run, tmp_path / "further")
+    before = restore_params(trained / "lm")[0]
+    jax.tree.map(np.testing.assert_array_equal, before, after.params)
+    assert (tmp_path / "further" / "text.model").read_bytes() == (trained / "lm" / "text.model").read_bytes()
+
+
+def test_several_language_models_become_their_mean(trained, tmp_path):
+    run = replace(LM, tokens=(trained / "tokens",), start_from=trained / "lm")
+    lm.train(run, tmp_path / "further")
+    parts = [trained / "lm", tmp_path / "further"]
+    one, other = (restore_params(part)[0] for part in parts)
+    joined = export(trained / "tokenizer", parts, tmp_path / "model")
+    mean = jax.tree.map(lambda a, b: (np.asarray(a) + np.asarray(b)) / 2, one, other)
+    jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-6, atol=1e-7), joined.language_model().params, mean)
+    assert any(np.abs(a - b).max() > 1e-3 for a, b in zip(*map(jax.tree.leaves, (one, other)), strict=True))
+    assert [each["steps"] for each in joined.record["lm"]["averaged_with"]] == [LM.loop.steps]
+    swapped = export(trained / "tokenizer", parts[::-1], tmp_path / "swapped").language_model().params
+    jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-6, atol=1e-7), swapped, mean)
+
+    wider = replace(LM, model=replace(LM.model, layers=3), tokens=(trained / "tokens",))
+    lm.train(wider, tmp_path / "wider")
+    with pytest.raises(RequestError, match="differ in sizes, words or codes"):
+        export(trained / "tokenizer", [trained / "lm", tmp_path / "wider"], tmp_path / "none")
+
+
+def test_a_language_model_of_other_sizes_is_not_gone_on_with(trained, tmp_path):
+    run = replace(LM, model=replace(LM.model, layers=3), tokens=(trained / "tokens",), start_from=trained / "lm")
+    with pytest.raises(RequestError, match="of these sizes: layers: 2 -> 3"):
+        lm.train(run, tmp_path / "further")
+
+
+def test_folders_of_the_wrong_training_are_named(trained, tmp_path):
+    with pytest.raises(RequestError, match="something else than a video tokenizer"):
+        open_tokenizer(trained / "lm")
+    with pytest.raises(RequestError, match="something else than a language model"):
+        export(trained / "tokenizer", [trained / "tokenizer"], tmp_path / "model")
+
+
+def test_a_bucket_longer_than_the_tokens_is_refused(trained, tmp_path):
+    run = replace(LM, tokens=(trained / "tokens",), stages=(Stage(buckets=(Bucket(frames=4, batch_size=2),)),))
+    with pytest.raises(RequestError, match="4 latent frames"):
+        lm.train(run, tmp_path / "lm")
+
+
+def test_a_language_model_of_other_bits_than_the_tokenizer_is_refused(trained, tmp_path):
+    run = replace(LM, tokens=(trained / "tokens",), video_tokenizer=trained / "tokenizer")
+    with pytest.raises(RequestError, match="writes 8 bits, the model reads 10"):
+        lm.train(replace(run, model=replace(run.model, bits=10)), tmp_path / "lm")
+
+
+def test_words_are_dropped_at_the_given_share():
+    text = TextTokenizer.train(["a red seven moves right"] * 9, 280)
+    none = np.zeros((0, 8, 8), np.int32)
+    sample = TokenSample(
+        video=np.zeros((3, 8, 8), np.int32),
+        captions=("a red seven moves right",),
+        stills=none,
+        still_frames=np.zeros(0, np.int32),
+        sound=np.zeros((0, 0), np.int32),
+    )
+    run = LMRun(model=LMConfig(prefix=32), drop_text=0.3)
+    source: Any = SimpleNamespace(index=SimpleNamespace(fps=8.0, time_stride=4))
+    for own, least, most in ((None, 0.24, 0.36), (0.8, 0.74, 0.86), (0.0, 0.0, 0.0)):
+        to_sample = lm.to_sample(run, text, source, Bucket(frames=2, batch_size=4, drop_text=own))
+        made = [to_sample.random_map(sample, np.random.default_rng(i)) for i in range(500)]
+        dropped = np.mean([(each["prefix"].words < SPECIALS).all() for each in made])
+        assert least <= dropped <= most
+        assert made[0]["codes"].video.shape == (2, 8, 8)
+
+
+def test_crops_lie_inside_the_clip_and_differ():
+    clip = example("train", 0, 9)["video"]
+    crops = [RandomClip(5, 16).random_map({"video": clip}, np.random.default_rng(i)) for i in range(5)]
+    assert all(crop.shape == (5, 16, 16, 3) and crop.min() >= -1 and crop.max() <= 1 for crop in crops)
+    assert len({crop.tobytes() for crop in crops}) > 1
+
+
+def test_cross_entropy_of_a_fresh_model_is_that_of_a_fair_draw():
+    params = init_params(LM.model, jax.random.key(0))
+    codes = jax.random.randint(jax.random.key(1), (2, 2, 2, 2), 0, 256)
+    prefix = Prefix.of_words(jnp.zeros((2, LM.model.prefix), jnp.int32), 2, 2)
+    nats = cross_entropy(LM.model, params, prefix, ClipCodes.of_video(codes)).video
+    np.testing.assert_allclose(nats, np.log(256), rtol=1e-5)
+
+
+@pytest.mark.parametrize("muon", [0.0, 0.02])
+def test_a_step_without_a_finite_loss_changes_nothing_but_the_count(muon):
+    optimizer = OptimizerConfig(muon=muon).build(10)
+    step = make_step(lambda params, batch, key, step: (jnp.sum(params["kernel"]) * batch, {}), optimizer, 0.9)
+    state = create({"kernel": jnp.ones((2, 3))}, optimizer, 0)
+    state, metrics = step(state, jnp.float32(1.0))
+    assert metrics["skipped"] == 0
+    before = jax.device_get(state)
+    state, metrics = step(state, jnp.float32(jnp.nan))
+    assert metrics["skipped"] == 1 and state.step == 2
+    jax.tree.map(np.testing.assert_array_equal, before.replace(step=0), jax.device_get(state).replace(step=0))
+    state, metrics = step(state, jnp.float32(1.0))
+    assert metrics["skipped"] == 0 and np.abs(state.params["kernel"] - before.params["kernel"]).max() > 0
+
+
+def test_the_average_is_what_is_exported(trained):
+    averaged, _, _ = restore_params(trained / "tokenizer")
+    latest, _, _ = restore_params(trained / "tokenizer", ema=False)
+    difference = jax.tree.map(lambda a, b: np.abs(a - b).max(), averaged, latest)
+    assert max(jax.tree.leaves(difference)) > 0
+    jax.tree.map(np.testing.assert_array_equal, open_tokenizer(trained / "tokenizer").params, averaged)
+
+
+def test_a_silent_language_model_gets_sound(trained, tmp_path):
+    """Tokens with sound, a model that goes on from a silent one, and a folder whose clips are heard."""
+    from reelm.data.tokens.read import open_tokens
+
+    audio = AudioTokenizer(AUDIO, init_audio_params(AUDIO, jax.random.key(0)))
+    video = open_tokenizer(trained / "tokenizer")
+    Model("parts", video, audio_tokenizer=audio).save(tmp_path / "parts")
+    tokens, parts = tmp_path / "tokens", tmp_path / "parts"
+    tokenize(
+        "moving_digits_sound",
+        open_tokenizer(parts),
+        tokens,
+        audio_tokenizer=open_audio_tokenizer(parts),
+        num_clips=40,
+        num_frames=9,
+    )
+    source = open_tokens(tokens)
+    sound = soundtracks.example("train", 3, 9)["audio"]
+    np.testing.assert_array_equal(source[3]["sound"], audio.encode(sound, 16_000)[0])
+
+    heard = replace(LM.model, sound_levels=2, sound_bits=4, sound_frames=(5, 20))
+    buckets = (Bucket(frames=2, batch_size=2), Bucket(frames=2, batch_size=2, task="hears"))
+    stages = (Stage(buckets=buckets, weights=(0.5, 0.5)),)
+    run = replace(LM, model=heard, tokens=(tokens,), stages=stages, start_from=trained / "lm")
+    lm.train(run, tmp_path / "lm")
+    model = export(parts, [tmp_path / "lm"], tmp_path / "model", audio_tokenizer=parts)
+    clip = reelm.load(str(tmp_path / "model")).generate("a red seven moves right", num_frames=5)
+    assert clip.audio is not None and clip.audio.shape == (10_000, 1)
+    assert model.language_model().tasks == ("begins", "hears")
+    with pytest.raises(RequestError, match="tokenize with --audio-tokenizer"):
+        lm.train(replace(run, tokens=(trained / "tokens",)), tmp_path / "silent")
+
+    own = {"audio_tokenizer": parts, "cfg_scale": 2.0}
+    joined = export(parts, [tmp_path / "model"], tmp_path / "joined", **own, num_frames=9)
+    assert joined.record == model.record and joined.defaults == replace(model.defaults, cfg_scale=2.0, num_frames=9)
+    for length in (0, 10):
+        with pytest.raises(RequestError, match=f"{length}"):
+            export(parts, [tmp_path / "model"], tmp_path / "none", **own, num_frames=length)
+    jax.tree.map(np.testing.assert_array_equal, joined.language_model().params, model.language_model().params)
+
+    still = replace(run, start_from=tmp_path / "model", optimizer=replace(run.optimizer, learning_rate=0.0, muon=0.0))
+    after = lm.train(still, tmp_path / "further").params
+    jax.tree.map(np.testing.assert_array_equal, after, model.language_model().params)
+    assert (tmp_path / "further" / "text.model").read_bytes() == (tmp_path / "lm" / "text.model").read_bytes()
+    record = export(parts, [tmp_path / "further"], tmp_path / "again", audio_tokenizer=parts).record["lm"]
+    assert record["started_from"]["started_from"]["steps"] == LM.loop.steps
+    with pytest.raises(RequestError, match="has no language model"):
+        lm.train(replace(run, start_from=parts), tmp_path / "none")
+
+
+def test_a_language_model_learns_through_a_text_encoder(trained, sentences, tmp_path):
+    """Captions through a frozen encoder, a model folder that holds it, and runs that are not to read another."""
+    config = replace(LM.model, text_vocabulary=1, text_width=16, prefix=40)
+    run = replace(LM, model=config, tokens=(trained / "tokens",), text_encoder=sentences)
+    # Layers begin as the identity: what stands in front of the codes matters some steps later.
+    run = replace(run, video_tokenizer=trained / "tokenizer", loop=LoopConfig(steps=6, save_every=6, sample_every=6))
+    before = lm.build(run, MeshSpec().build(jax.devices()[:1]), {})[0].params["text"]["kernel"]
+    after = lm.train(run, tmp_path / "lm").params["text"]["kernel"]
+    assert np.abs(after - before).max() > 0
+    assert not (tmp_path / "lm" / "text.model").exists()
+    model = export(trained / "tokenizer", [tmp_path / "lm"], tmp_path / "model", dtype="int8")
+    assert model.record["lm"]["config"]["text_encoder"] == "encoder"
+    loaded = reelm.load(str(tmp_path / "model"))
+    assert isinstance(loaded.language_model().text, SentenceEncoder)
+    assert loaded.generate("a red seven moves right", num_frames=5).video.shape == (5, 64, 64, 3)
+    # What ships may be trained further, on longer captions.
+    longer = replace(run, model=replace(config, prefix=48), start_from=tmp_path / "model")
+    still = replace(longer, optimizer=replace(run.optimizer, learning_rate=0.0, muon=0.0))
+    kept = lm.train(still, tmp_path / "longer").params
+    jax.tree.map(np.testing.assert_array_equal, kept, loaded.language_model().params)
+
+    other = tmp_path / "other"
+    shutil.copytree(sentences, other)
+    weights = load_file(other / "model.safetensors")
+    save_file(weights | {"sentence/bias": weights["sentence/bias"] + 1}, other / "model.safetensors")
+    for begun in (
+        lambda: lm.train(replace(run, text_encoder=other, start_from=tmp_path / "lm"), tmp_path / "further"),
+        lambda: export(trained / "tokenizer", [tmp_path / "lm"], tmp_path / "again", text_encoder=other),
+    ):
+        with pytest.raises(RequestError, match="was trained with the text encoder"):
+            begun()
+    with pytest.raises(RequestError, match="embeddings of width 16; name the folder"):
+        lm.train(replace(run, text_encoder=None), tmp_path / "none")
+    with pytest.raises(RequestError, match="reads pieces of a text tokenizer, not embeddings of width 16"):
+        lm.train(replace(run, model=LM.model), tmp_path / "pieces")

@@ -1,0 +1,369 @@
+"""The loop: a run that is stopped in any way and started again is the run that was left alone.
+
+Run as a program, `python tests/test_loop.py WORKDIR STEPS SAVE_EVERY`, this file trains a tiny video tokenizer: the
+tests kill that.
+"""
+
+import functools
+import hashlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import grain
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from reelm.data import pipeline
+from reelm.errors import RequestError
+from reelm.tokenizer.video.config import VideoTokenizerConfig
+from reelm.tokenizer.video.tokenizer import autoencode, init_params
+from reelm.train.run import loop
+from reelm.train.run.checkpoints import restore_params
+from reelm.train.run.throughput import NAMES as PACE
+from reelm.train.step import state as train_state
+
+MODEL = VideoTokenizerConfig(bits=4, encoder_channels=(8,), decoder_channels=(8,), encoder_blocks=1, decoder_blocks=1)
+
+
+class Squares:
+    """Ten clips of a square that moves, uint8 [5, 16, 16, 3]."""
+
+    def __len__(self) -> int:
+        return 10
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        video = np.zeros((5, 16, 16, 3), np.uint8)
+        for t in range(5):
+            video[t, index : index + 4, t : t + 4, index % 3] = 255
+        return video
+
+
+class Flip(grain.transforms.RandomMap):
+    """Mirrors half of the clips."""
+
+    def random_map(self, element, rng) -> Any:
+        return element[:, :, ::-1] if rng.random() < 0.5 else element
+
+
+OPTIMIZER = optax.chain(
+    optax.clip_by_global_norm(1.0), optax.adamw(optax.warmup_cosine_decay_schedule(0.0, 3e-3, 5, 40), b2=0.99)
+)
+
+
+@functools.partial(jax.jit, donate_argnums=0)
+def train_step(state: train_state.TrainState, batch: jax.Array):
+    """One update on a noisy batch; a batch of a single grey value stands for one that makes the loss no number."""
+    key = jax.random.fold_in(jax.random.wrap_key_data(state.key), state.step)
+    video = batch / 127.5 - 1.0
+    video = jnp.where(batch.max() == batch.min(), jnp.nan, video)
+
+    def loss_of(params):
+        outputs: Any = autoencode(MODEL, params, video + 0.1 * jax.random.normal(key, video.shape))
+        rebuilt, latent = outputs
+        return jnp.mean((rebuilt - video) ** 2) + 0.01 * jnp.mean((jnp.abs(latent) - 1) ** 2)
+
+    loss, gradients = jax.value_and_grad(loss_of)(state.params)
+    sound = jnp.isfinite(loss)
+    updates, opt_state = OPTIMIZER.update(gradients, state.opt_state, state.params)
+    params = optax.apply_updates(state.params, updates)
+    ema = jax.tree.map(lambda old, new: 0.9 * old + 0.1 * new, state.ema, params)
+    after = state.replace(step=state.step + 1, params=params, opt_state=opt_state, ema=ema)
+    kept = jax.tree.map(lambda new, old: jnp.where(sound, new, old), after, state)
+    return kept, {"loss": loss, "skipped": ~sound}
+
+
+def make_state() -> train_state.TrainState:
+    return train_state.create(init_params(MODEL, jax.random.key(3)), OPTIMIZER, seed=3)
+
+
+def make_data():
+    return pipeline.iterate(pipeline.batches(Squares(), batch_size=2, seed=4, transform=Flip()))
+
+
+class Tapped:
+    """Batches of `make_data`, after `tap(i, batch)` saw batch i and maybe changed it."""
+
+    def __init__(self, tap) -> None:
+        self._data, self._tap = make_data(), tap
+
+    def __next__(self):
+        position = self._data.get_state()["next_index"]
+        batch = next(self._data)
+        changed = self._tap(position, batch)
+        return batch if changed is None else changed
+
+    def get_state(self):
+        return self._data.get_state()
+
+    def set_state(self, state) -> None:
+        self._data.set_state(state)
+
+
+def train(workdir: Path, steps: int, *, data=None, samples=None, lr: float = 3e-3, step=train_step, **options):
+    options = {"log_every": 4, "save_every": 5, "sample_every": 0, **options}
+    config = loop.LoopConfig(steps=steps, **options)
+    resolved = {"model": {"bits": MODEL.bits}, "lr": lr, "loop": {"steps": steps, **options}}
+    data = make_data() if data is None else data
+    return loop.run(config, make_state(), step, data, workdir, samples=samples, resolved=resolved, label="squares")
+
+
+def digest(state) -> str:
+    """Fingerprint of every bit of a state."""
+    return hashlib.sha256(b"".join(np.asarray(leaf).tobytes() for leaf in jax.tree.leaves(state))).hexdigest()
+
+
+def metrics(workdir: Path) -> list[dict]:
+    lines = [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
+    return [{name: value for name, value in line.items() if name not in ("seconds", *PACE)} for line in lines]
+
+
+def steps_on_disk(workdir: Path) -> list[int]:
+    return sorted(int(path.name[5:]) for path in (workdir / "checkpoints").glob("step_*") if path.name[5:].isdigit())
+
+
+if __name__ == "__main__":
+    final = train(Path(sys.argv[1]), int(sys.argv[2]), save_every=int(sys.argv[3]), keep=2)
+    print(digest(final))
+    sys.exit()
+
+import pytest  # noqa: E402  (the program above runs without it)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """(digest, metrics) of twenty steps that nothing disturbed."""
+    workdir = tmp_path_factory.mktemp("whole")
+    return digest(train(workdir, 20)), metrics(workdir)
+
+
+def test_training_learns_and_says_so(whole):
+    losses = [line["loss"] for line in whole[1]]
+    assert [line["step"] for line in whole[1]] == [4, 8, 12, 16, 20]
+    assert losses[-1] < losses[0]
+
+
+def test_a_line_of_metrics_is_the_mean_over_its_steps(whole, tmp_path):
+    train(tmp_path, 20, log_every=1)
+    single = [line["loss"] for line in metrics(tmp_path)]
+    assert [line["loss"] for line in whole[1]] == [sum(single[i : i + 4]) / 4 for i in range(0, 20, 4)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stop", [3, 5, 18])
+def test_sigterm_ends_a_leg_saved_and_the_next_goes_on_bit_for_bit(whole, tmp_path, stop):
+    def tap(position, batch):
+        if position == stop - 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(SystemExit) as ended:
+        train(tmp_path, 20, data=Tapped(tap))
+    assert ended.value.code == 143
+    assert steps_on_disk(tmp_path)[-1] == stop
+    assert (digest(train(tmp_path, 20)), metrics(tmp_path)) == whole
+
+
+@pytest.mark.slow
+def test_a_leg_out_of_time_is_saved_and_returned(whole, tmp_path):
+    first = train(tmp_path, 20, max_seconds=0.0)
+    assert int(first.step) == 1 and steps_on_disk(tmp_path) == [1]
+    assert (digest(train(tmp_path, 20)), metrics(tmp_path)) == whole
+
+
+def test_ctrl_c_saves_first(tmp_path):
+    def tap(position, batch):
+        if position == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path, 20, data=Tapped(tap))
+    assert steps_on_disk(tmp_path) == [3]
+
+
+def test_a_second_ctrl_c_does_not_wait(tmp_path):
+    def tap(position, batch):
+        if position == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path, 20, data=Tapped(tap))
+    assert steps_on_disk(tmp_path) == []
+
+
+def test_the_handlers_of_signals_are_given_back(tmp_path):
+    before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
+    train(tmp_path, 1)
+    assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == before
+
+
+@pytest.mark.slow
+def test_a_longer_run_goes_on_from_a_finished_one(whole, tmp_path):
+    train(tmp_path, 13)
+    state = train(tmp_path, 20)
+    assert digest(state) == whole[0]
+    assert [line for line in metrics(tmp_path) if line["step"] != 13] == whole[1]
+
+
+@pytest.mark.slow
+def test_a_finished_run_is_returned_as_it_is(whole, tmp_path):
+    train(tmp_path, 20)
+    assert digest(train(tmp_path, 20, data=Tapped(lambda *_: pytest.fail("took a batch")))) == whole[0]
+
+
+def test_every_step_sees_the_batch_of_its_number(tmp_path):
+    seen = {}
+
+    def tap(position, batch):
+        if position in seen:
+            np.testing.assert_array_equal(seen[position], batch)
+        seen[position] = batch
+        if position == 6:
+            raise OSError("the disk with the data went away")
+
+    with pytest.raises(OSError, match="went away"):
+        train(tmp_path, 9, data=Tapped(tap))
+    state = train(tmp_path, 9, data=Tapped(lambda position, batch: tap(position - 100, batch)))
+    assert int(state.step) == 9
+    data = make_data()
+    for position in range(9):
+        np.testing.assert_array_equal(next(data), seen.get(position, seen.get(position - 100)))
+
+
+def test_lines_beyond_the_checkpoint_and_torn_lines_are_dropped(whole, tmp_path):
+    train(tmp_path, 10)
+    with (tmp_path / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 12, "loss": 99}\n{"step": 16, "lo')
+    train(tmp_path, 20)
+    assert [line for line in metrics(tmp_path) if line["step"] != 10] == whole[1]
+
+
+def test_a_changed_config_is_refused_with_what_changed(tmp_path):
+    train(tmp_path, 2)
+    with pytest.raises(RequestError, match=r"lr: 0.003 -> 0.1; .*accept_config") as refused:
+        train(tmp_path, 4, lr=0.1)
+    assert "\n" not in str(refused.value) and "steps" not in str(refused.value)
+    assert json.loads((tmp_path / "config.json").read_text())["lr"] == 3e-3
+    train(tmp_path, 4, lr=0.1, accept_config=True)
+    assert restore_params(tmp_path)[1:] == (4, json.loads((tmp_path / "config.json").read_text()))
+
+
+def test_a_skipped_step_is_counted_and_not_averaged(tmp_path):
+    seen = []
+    state = train(tmp_path, 8, data=Tapped(lambda i, batch: seen.append(i) or (0 * batch if i in (1, 4) else None)))
+    lines = metrics(tmp_path)
+    assert [line["skipped"] for line in lines] == [1, 2]
+    assert all(np.isfinite(line["loss"]) for line in lines)
+    assert int(state.step) == 6 and seen == list(range(8))
+
+
+def test_a_checkpoint_due_at_a_skipped_step_is_left_out(tmp_path):
+    train(tmp_path, 10, data=Tapped(lambda i, batch: 0 * batch if i == 4 else None))
+    assert steps_on_disk(tmp_path) == [10]
+
+
+def test_many_skipped_steps_in_a_row_end_the_run_and_save_nothing(tmp_path):
+    with pytest.raises(FloatingPointError, match=r"3 steps in a row up to step 9 .* checkpoint is of step 5"):
+        train(tmp_path, 20, data=Tapped(lambda i, batch: 0 * batch if i >= 6 else None), max_skipped=3)
+    assert steps_on_disk(tmp_path) == [5]
+
+
+def test_a_state_that_is_not_finite_is_never_saved(tmp_path):
+    def spoil(state, batch):
+        state, values = train_step(state, batch)
+        after = jax.tree.map(lambda leaf: leaf / jnp.where(state.step > 7, 0, 1), state.params)
+        return state.replace(params=after), {"loss": values["loss"]}
+
+    with pytest.raises(FloatingPointError, match=r"after step 8 is not finite; .* step 5"):
+        train(tmp_path, 8, step=jax.jit(spoil))
+    assert steps_on_disk(tmp_path) == [5]
+
+
+def test_samples_are_made_of_the_state_of_their_step(tmp_path):
+    def samples(state, folder):
+        (folder / "step.txt").write_text(str(int(state.step)))
+
+    train(tmp_path, 7, samples=samples, sample_every=3)
+    found = {path.parent.name: path.read_text() for path in (tmp_path / "samples").rglob("step.txt")}
+    assert found == {"step_00000003": "3", "step_00000006": "6"}
+
+
+def test_samples_that_fail_do_not_end_the_run(whole, tmp_path, capsys):
+    def samples(state, folder):
+        raise OSError("no codec")
+
+    assert digest(train(tmp_path, 20, samples=samples, sample_every=10)) == whole[0]
+    assert "no samples in step_00000010: OSError: no codec" in capsys.readouterr().err
+
+
+def test_data_that_ends_is_a_fault_of_the_request(tmp_path):
+    dataset = pipeline.batches(Squares(), batch_size=2, seed=4).slice(slice(0, 3))
+    with pytest.raises(RequestError, match="ends after 3 batches; 8 steps need more"):
+        train(tmp_path, 8, data=pipeline.iterate(dataset))
+
+
+@pytest.mark.parametrize("field", ["steps", "log_every", "save_every", "keep", "max_skipped"])
+def test_impossible_rhythms_are_refused(field):
+    options: dict[str, Any] = {"steps": 1, field: 0}
+    with pytest.raises(ValueError, match=f"{field} must be at least 1, not 0"):
+        loop.LoopConfig(**options)
+
+
+def start(workdir: Path, steps: int = 40, save_every: int = 2) -> subprocess.Popen:
+    command = [sys.executable, __file__, str(workdir), str(steps), str(save_every)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def killed_when(process: subprocess.Popen, due) -> bool:
+    """Sends SIGKILL as soon as `due()`; False when the process ended before."""
+    while process.poll() is None:
+        if due():
+            process.kill()
+            process.communicate()
+            return True
+        time.sleep(0.001)
+    return False
+
+
+@pytest.mark.slow
+def test_sigkill_at_any_moment_changes_nothing(tmp_path):
+    alone = digest(train(tmp_path / "alone", 40, save_every=2))
+    workdir = tmp_path / "killed"
+    rng = random.Random(0)
+    # In the middle of a save, as its temporary folder shows, and at random steps in between.
+    for in_a_save in (True, False, True):
+        aim = max([0, *steps_on_disk(workdir)]) + rng.randint(2, 9)
+
+        def due(aim=aim, in_a_save=in_a_save):
+            saving = any(workdir.glob("checkpoints/*.orbax-checkpoint-tmp*"))
+            return max([0, *steps_on_disk(workdir)]) >= aim and saving == in_a_save
+
+        assert killed_when(start(workdir), due), "ended before it could be killed"
+    last = start(workdir)
+    resumed, errors = last.communicate()
+    assert last.returncode == 0, errors
+    assert "resumed from step" in errors
+    assert resumed.strip() == alone
+    assert metrics(workdir) == metrics(tmp_path / "alone")
+
+
+@pytest.mark.slow
+def test_sigterm_to_a_program_saves_and_ends_with_143(tmp_path):
+    process = start(tmp_path, steps=100_000, save_every=100_000)
+    while not ((tmp_path / "metrics.jsonl").exists() and metrics(tmp_path)):
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.terminate()
+    _, errors = process.communicate()
+    assert process.returncode == 143
+    [step] = steps_on_disk(tmp_path)
+    assert f"SIGTERM: {step} of 100000 steps made, the newest checkpoint is of step {step}" in errors
+    assert "Traceback" not in errors

@@ -1,0 +1,43 @@
+"""The audio decoder: quantized latents `[B, F, D]` to samples `float [B, S, C]`, about in [-1, 1]."""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax.typing import DTypeLike
+
+from reelm.tokenizer.history import History
+
+from .convolution import NORM_EPSILON, CausalConv1D, ResidualBlock1D, unfold
+from .spectra import features, synthesize
+
+
+class AudioDecoder(nn.Module):
+    """The encoder's mirror."""
+
+    samples: int  # channels of the sound: 1 or 2
+    channels: tuple[int, ...]
+    strides: tuple[int, ...]
+    blocks: int
+    kernel: int
+    dtype: DTypeLike | None = None
+
+    @nn.compact
+    def __call__(self, latent: jax.Array, history: History) -> jax.Array:
+        x = CausalConv1D(self.channels[-1], self.kernel, dtype=self.dtype, name="conv_in")(latent, history)
+        for stage in reversed(range(len(self.channels))):
+            for block in range(self.blocks):
+                name = f"block_{stage}_{block}"
+                x = ResidualBlock1D(self.channels[stage], self.kernel, 3**block, self.dtype, name=name)(x, history)
+            stride = self.strides[stage]
+            if stage > 0:
+                up = CausalConv1D(self.channels[stage - 1] * stride, 2, dtype=self.dtype, name=f"up_{stage}")
+                x = unfold(up(x, history), stride)
+        x = nn.silu(nn.RMSNorm(NORM_EPSILON, dtype=self.dtype, name="norm_out")(x)).astype(jnp.float32)
+        numbers = features(self.samples, self.strides[0])
+        # Starts near silence, which is what most of many sounds is: log magnitudes stand in the first third.
+        quiet = nn.initializers.zeros
+        loudness = nn.Dense(numbers // 3, kernel_init=quiet, bias_init=nn.initializers.constant(-5.0), name="loudness")(
+            x
+        )
+        phase = nn.Dense(2 * numbers // 3, name="phase")(x)
+        return synthesize(jnp.concatenate([loudness, phase], axis=-1), self.strides[0], history)

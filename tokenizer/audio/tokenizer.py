@@ -1,0 +1,205 @@
+"""The audio tokenizer: sound to codes and back, whole or in chunks.
+
+In: samples `[S]`, `[S, C]` or `[B, S, C]` at any rate. Out: ids `int32 [B, F, levels]`, and from ids samples
+`float32 [B, S, C]`. One audio frame is `hop` samples, causal throughout: frame f says what is heard in samples
+`f hop` to `(f + 1) hop`, given all before. A video frame owns a whole number of audio frames (`frames_beside`). Knows
+nothing of pictures, language models, files or training.
+"""
+
+from dataclasses import asdict, dataclass, field
+from functools import cache, cached_property, partial
+from typing import cast
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import struct
+from jax.typing import DTypeLike
+
+from reelm.errors import RequestError
+from reelm.media.sound import as_float_sound, check_rate, resample, with_channels
+from reelm.tokenizer.codes import bits_to_ids, check_ids, ids_to_bits
+from reelm.tokenizer.history import History
+from reelm.tokenizer.identity import codes_name
+
+from .config import AudioTokenizerConfig
+from .decoder import AudioDecoder
+from .encoder import AudioEncoder
+from .residual import quantize_residually, remainders, values
+
+# Hops that `decode` takes at once: memory stays the same however long the sound, and few lengths are compiled.
+_DECODED_AT_ONCE = 400
+
+
+@partial(jax.jit, static_argnums=0)  # compiling every operation by itself takes ten times longer
+def init_params(config: AudioTokenizerConfig, key: jax.Array) -> dict:
+    """Fresh parameters {"encoder": ..., "decoder": ...} as nested dicts of float32."""
+    encoder_key, decoder_key = jax.random.split(key)
+    sound, latent = jnp.zeros((1, config.hop, config.channels)), jnp.zeros((1, 1, config.latent))
+    return {
+        "encoder": config.encoder().init(encoder_key, sound, History())["params"],
+        "decoder": config.decoder().init(decoder_key, latent, History())["params"],
+    }
+
+
+class SoundState(struct.PyTreeNode):
+    """What streaming remembers between chunks: per causal layer the few steps it looks back, `float [B, steps, C]`."""
+
+    past: tuple[jax.Array, ...]
+
+    @property
+    def batch(self) -> int:
+        return self.past[0].shape[0]
+
+
+def _apply(net: AudioEncoder | AudioDecoder, params: dict, x: jax.Array, history: History) -> jax.Array:
+    return cast(jax.Array, net.apply({"params": params}, x, history))
+
+
+@partial(jax.jit, static_argnums=0)
+def _encode_hop(config: AudioTokenizerConfig, params: dict, sound: jax.Array, past: tuple[jax.Array, ...]):
+    """Ids `[B, levels]` of one hop `[B, hop, C]`, and the past of the next."""
+    history = History(past)
+    latent = _apply(config.encoder(), params, sound, history)
+    return bits_to_ids(remainders(latent[:, 0], config.bits, config.levels) >= 0), history.after
+
+
+@partial(jax.jit, static_argnums=0)
+def _decode(config: AudioTokenizerConfig, params: dict, ids: jax.Array, past: tuple[jax.Array, ...]):
+    history = History(past)
+    sound = _apply(config.decoder(), params, values(ids_to_bits(ids, config.bits), config.groups), history)
+    return jnp.clip(sound, -1, 1), history.after
+
+
+def autoencode(config: AudioTokenizerConfig, params: dict, sound: jax.Array, dtype: DTypeLike | None = None):
+    """One differentiable pass: sound `float [B, S, C]`, whole hops -> (the rebuilt sound, latents `[B, F, K]`)."""
+    latent = _apply(config.encoder(dtype), params["encoder"], sound, History())
+    quantized = quantize_residually(latent, config.bits, config.levels)
+    return _apply(config.decoder(dtype), params["decoder"], quantized, History()), latent
+
+
+@cache
+def _silence(config: AudioTokenizerConfig, part: str, batch: int) -> SoundState:
+    """The state before the first chunk: nothing but silence has gone through the "encoder" or "decoder"."""
+
+    def past():
+        params = init_params(config, jax.random.key(0))[part]
+        shape = (batch, config.hop, config.channels) if part == "encoder" else (batch, 1, config.latent)
+        history = History()
+        _apply(getattr(config, part)(), params, jnp.zeros(shape), history)
+        return history.after
+
+    return SoundState(past=jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), jax.eval_shape(past)))
+
+
+@dataclass(frozen=True)
+class AudioTokenizer:
+    """A trained tokenizer. `config` is static; `params` is {"encoder": ..., "decoder": ...}.
+
+    `identity` names the codes: weights that were stored with fewer bits keep the name they had when trained.
+    """
+
+    config: AudioTokenizerConfig
+    params: dict = field(repr=False)
+    identity: str | None = None
+
+    def encode(self, sound, sample_rate: int) -> np.ndarray:
+        """Codes of sounds.
+
+        Args:
+            sound: int16, or float in [-1, 1], `[S]`, `[S, C]` or `[B, S, C]` with C 1 or 2, at least one sample.
+            sample_rate: of `sound`, in Hz. It is resampled, its channels are mixed or doubled, and silence fills its
+                last hop.
+
+        Returns:
+            int32 `[B, F, levels]` (B = 1 when no batch axis was given). What lasts as long as T video frames, to the
+            nearest sample, has `config.frames_beside(T, fps)` frames.
+
+        Raises:
+            RequestError (a ValueError): what is no sound, or no sample rate.
+        """
+        sample_rate = check_rate(sample_rate)
+        sound = with_channels(as_float_sound(sound), self.config.channels)
+        sound = resample(sound, sample_rate, self.config.sample_rate)
+        sound = np.pad(sound, ((0, 0), (0, -sound.shape[1] % self.config.hop), (0, 0)))
+        return self._encode(sound, self.init_encode_state(batch=len(sound)))[0]
+
+    def decode(self, ids) -> np.ndarray:
+        """Sound of codes: int32 `[F, levels]` or `[B, F, levels]` -> float32 `[B, F hop, C]` in [-1, 1]."""
+        ids = self._checked(ids)
+        state, pieces = self.init_decode_state(batch=len(ids)), []
+        for first in range(0, ids.shape[1], _DECODED_AT_ONCE):
+            sound, state = self.decode_chunk(ids[:, first : first + _DECODED_AT_ONCE], state)
+            pieces.append(sound)
+        return np.concatenate(pieces, axis=1)
+
+    def reconstruct(self, sound, sample_rate: int) -> np.ndarray:
+        """Encode and decode sounds of any length; returns float32 of exactly the shape given, at the rate given.
+
+        Stereo through a mono tokenizer comes back as the same sound twice.
+        """
+        rebuilt = self.decode(self.encode(sound, sample_rate))
+        given = np.shape(sound)
+        samples, channels = (given[0], 1) if len(given) == 1 else given[-2:]
+        # A rate's length and back may be off by a sample or two, and the last hop was filled up.
+        rebuilt = resample(with_channels(rebuilt, channels), self.config.sample_rate, sample_rate)[:, :samples]
+        return np.pad(rebuilt, ((0, 0), (0, samples - rebuilt.shape[1]), (0, 0))).reshape(given)
+
+    def init_encode_state(self, *, batch: int = 1) -> SoundState:
+        """State before the first chunk of `encode_chunk`."""
+        return _silence(self.config, "encoder", batch)
+
+    def encode_chunk(self, sound, state: SoundState) -> tuple[np.ndarray, SoundState]:
+        """Codes of the next whole hops of a stream at the tokenizer's own rate; any cut gives the same ids."""
+        sound = with_channels(as_float_sound(sound), self.config.channels)
+        if sound.shape[1] % self.config.hop:
+            nearest = self.config.hop * max(1, round(sound.shape[1] / self.config.hop))
+            raise RequestError(
+                f"a chunk of {sound.shape[1]} samples is not whole hops of {self.config.hop}; "
+                f"the nearest valid length is {nearest}"
+            )
+        _check_batch(len(sound), state)
+        return self._encode(sound, state)
+
+    def init_decode_state(self, *, batch: int = 1) -> SoundState:
+        """State before the first chunk of `decode_chunk`."""
+        return _silence(self.config, "decoder", batch)
+
+    def decode_chunk(self, ids, state: SoundState) -> tuple[np.ndarray, SoundState]:
+        """Sound of the next audio frames `int32 [B, F, levels]` of a stream, from one frame at a time."""
+        ids = self._checked(ids)
+        _check_batch(len(ids), state)
+        sound, past = _decode(self.config, self.params["decoder"], jnp.asarray(ids, jnp.int32), state.past)
+        return np.asarray(sound), state.replace(past=past)
+
+    def _encode(self, sound: np.ndarray, state: SoundState) -> tuple[np.ndarray, SoundState]:
+        """One program for one hop, called for each: a matmul over more rows may differ in its last bit, and a latent
+        on the edge between two codes would then depend on how a sound was cut. It also fits any length unrecompiled."""
+        past, ids = state.past, []
+        for hop in np.split(sound, sound.shape[1] // self.config.hop, axis=1):
+            frame, past = _encode_hop(self.config, self.params["encoder"], hop, past)
+            ids.append(np.asarray(frame))
+        return np.stack(ids, axis=1), state.replace(past=past)
+
+    def _checked(self, ids) -> np.ndarray:
+        ids = np.asarray(ids)
+        if ids.ndim not in (2, 3) or ids.shape[-1] != self.config.levels or 0 in ids.shape:
+            raise RequestError(f"codes have the shape [(B,) F, {self.config.levels}], not {list(ids.shape)}")
+        check_ids(ids, self.config.code)
+        return ids[None] if ids.ndim == 2 else ids
+
+    @cached_property
+    def hash(self) -> str:
+        """Sixteen hex digits that name these codes: `identity`, otherwise made from the encoder's config and weights.
+
+        A decoder may be trained further on the same codes, so it has no part in their name.
+        """
+        if self.identity is not None:
+            return self.identity
+        config = {name: value for name, value in asdict(self.config).items() if not name.startswith("decoder")}
+        return codes_name(config, self.params["encoder"])
+
+
+def _check_batch(batch: int, state: SoundState) -> None:
+    if batch != state.batch:
+        raise RequestError(f"the stream began with a batch of {state.batch}, not {batch}")

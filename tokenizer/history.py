@@ -1,0 +1,23 @@
+"""The past that a causal net keeps between chunks, so that chunked and whole are the same arithmetic."""
+
+import jax
+import jax.numpy as jnp
+
+
+class History:
+    """What the causal layers of one net remember between chunks, in the order in which they are called.
+
+    Built from `None` (first chunk) or from the `after` of the previous chunk; `after` fills as the layers run.
+    """
+
+    def __init__(self, before: tuple[jax.Array, ...] | None = None):
+        self.first = before is None
+        self._before = iter(before or ())
+        self.after: tuple[jax.Array, ...] = ()
+
+    def join(self, x: jax.Array, *, pad: int, keep: int) -> jax.Array:
+        """Put the past in front of `x`: `pad` frames of zeros on the first chunk, the `keep` frames stored later on."""
+        past = jnp.zeros((x.shape[0], pad, *x.shape[2:]), x.dtype) if self.first else next(self._before)
+        x = jnp.concatenate([past, x], axis=1)
+        self.after += (x[:, x.shape[1] - keep :],)
+        return x

@@ -1,0 +1,1 @@
+"""What reads words: SentencePiece pieces and frozen text encoders."""

@@ -1,0 +1,86 @@
+"""Embeddings of prompts kept on disk by content hash."""
+
+import os
+import secrets
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from .encoder import BATCH, Embeddings, TextEncoder, content_hash
+
+
+class CachedEncoder:
+    """An encoder whose embeddings are kept in `folder`, by the content of the prompt and of the encoder.
+
+    A prompt that was seen before, by whatever process, does not run the encoder. Files are float32 `[n, D]` of the n
+    tokens of one prompt; they appear whole, and one that cannot be read is made anew.
+    """
+
+    def __init__(self, encoder: TextEncoder, folder: Path):
+        self.encoder = encoder
+        self.folder = Path(folder) / f"{encoder.hash[:16]}-{encoder.max_tokens}"
+
+    @property
+    def width(self) -> int:
+        return self.encoder.width
+
+    @property
+    def max_tokens(self) -> int:
+        return self.encoder.max_tokens
+
+    @property
+    def hash(self) -> str:
+        return self.encoder.hash
+
+    def count(self, prompt: str) -> int:
+        return self.encoder.count(prompt)
+
+    def encode(self, prompts: Sequence[str]) -> Embeddings:
+        """As the encoder itself; only prompts that are not in the folder reach it, each once."""
+        found = {prompt: self._read(prompt) for prompt in prompts}
+        found.update(self._make([prompt for prompt, rows in found.items() if rows is None]))
+        values = np.zeros((len(prompts), self.max_tokens, self.width), np.float32)
+        mask = np.zeros((len(prompts), self.max_tokens), bool)
+        for row, prompt in enumerate(prompts):
+            rows = found[prompt]
+            assert rows is not None  # read, or just made
+            values[row, : len(rows)], mask[row, : len(rows)] = rows, True
+        return Embeddings(values, mask)
+
+    def keep(self, prompts: Iterable[str]) -> None:
+        """Computes those of the prompts that are not in the folder, and reads none that are."""
+        for _ in self._make([prompt for prompt in dict.fromkeys(prompts) if not self._path(prompt).is_file()]):
+            pass
+
+    def _make(self, prompts: Sequence[str]) -> Iterator[tuple[str, np.ndarray]]:
+        """The rows of each prompt, now in the folder as well."""
+        for first in range(0, len(prompts), BATCH):
+            part = prompts[first : first + BATCH]
+            made = self.encoder.encode(part)
+            for prompt, values, mask in zip(part, made.values, made.mask, strict=True):
+                self._write(prompt, values[mask])
+                yield prompt, values[mask]
+
+    def _path(self, prompt: str) -> Path:
+        # A lone surrogate has a name here; that it is no valid prompt is the encoder's to say.
+        return self.folder / f"{content_hash(prompt.encode(errors='surrogatepass'))}.npy"
+
+    def _read(self, prompt: str) -> np.ndarray | None:
+        try:
+            rows = np.load(self._path(prompt), allow_pickle=False)
+        except (OSError, ValueError, EOFError):
+            return None
+        fits = rows.dtype == np.float32 and rows.ndim == 2 and rows.shape[1] == self.width
+        return rows if fits and len(rows) <= self.max_tokens else None
+
+    def _write(self, prompt: str, rows: np.ndarray) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self._path(prompt)
+        temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}")
+        try:
+            with temporary.open("wb") as file:
+                np.save(file, rows)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)

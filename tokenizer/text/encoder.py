@@ -1,0 +1,102 @@
+"""Frozen text encoders behind one interface: prompts in, embeddings out, each prompt computed once.
+
+In: strings. Out: float32 rows of one width with a mask. `load` opens a folder that holds T5 (`t5.py`) or the Universal
+Sentence Encoder lite (`sentence_encoder.py`); `CachedEncoder` keeps what one of them said on disk. Knows nothing of
+language models, which see the rows alone.
+"""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import jax
+import numpy as np
+
+from reelm.errors import RequestError
+
+from .pieces import TextTokenizer
+
+CONFIG_FILE = "config.json"
+BATCH = 32
+
+
+class Embeddings(NamedTuple):
+    """What an encoder makes of B prompts.
+
+    values: float32 `[B, L, D]`, zero where there is no token.
+    mask: bool `[B, L]`, whether there is one; tokens stand in front.
+    """
+
+    values: np.ndarray
+    mask: np.ndarray
+
+
+class TextEncoder(Protocol):
+    """A frozen encoder. The embedding of a prompt depends on nothing but `hash`, `max_tokens` and the prompt."""
+
+    @property
+    def width(self) -> int:
+        """D of the embeddings."""
+        ...
+
+    @property
+    def max_tokens(self) -> int:
+        """L of the embeddings."""
+        ...
+
+    @property
+    def hash(self) -> str:
+        """Names weights and vocabulary by their content; of weights stored in a smaller format, those they were."""
+        ...
+
+    def count(self, prompt: str) -> int:
+        """Rows that a prompt takes, which may be more than `max_tokens`; RequestError when it is not valid Unicode."""
+        ...
+
+    def encode(self, prompts: Sequence[str]) -> Embeddings:
+        """Embeddings of the prompts; RequestError when one has more than `max_tokens`, or is not valid Unicode."""
+        ...
+
+
+Text = TextTokenizer | TextEncoder
+
+
+def content_hash(*parts: bytes | Path) -> str:
+    """sha256 in hex of bytes and files, each by its own digest, so that nothing moves from one to the next unseen."""
+    whole = hashlib.sha256()
+    for part in parts:
+        if isinstance(part, Path):
+            with part.open("rb") as file:
+                whole.update(hashlib.file_digest(file, "sha256").digest())
+        else:
+            whole.update(hashlib.sha256(part).digest())
+    return whole.hexdigest()
+
+
+def padded(batch: Sequence[Sequence[int]], length: int) -> tuple[np.ndarray, np.ndarray]:
+    """Ids int32 `[B', L]` and mask bool `[B', L]`, with rows added up to a power of two, so that programs are few.
+
+    RequestError when a prompt has more than `length` ids.
+    """
+    rows = 1 << max(len(batch) - 1, 0).bit_length()
+    ids, mask = np.zeros((rows, length), np.int32), np.zeros((rows, length), bool)
+    for row, tokens in enumerate(batch):
+        if len(tokens) > length:
+            raise RequestError(f"the prompt takes {len(tokens)} text tokens, but {length} fit; say it in fewer words")
+        ids[row, : len(tokens)], mask[row, : len(tokens)] = tokens, True
+    return ids, mask
+
+
+def in_batches(
+    forward: Callable[[np.ndarray, np.ndarray], tuple[jax.Array, jax.Array]],
+    batch: Sequence[Sequence[int]],
+    length: int,
+) -> Embeddings:
+    """What `forward(ids, mask) -> (values, mask)` makes of ids, `_BATCH` prompts at a time."""
+    made = []
+    for first in range(0, max(len(batch), 1), BATCH):  # of no prompts too, so that there are shapes
+        part = batch[first : first + BATCH]
+        made.append([np.asarray(leaf)[: len(part)] for leaf in forward(*padded(part, length))])
+    values, masks = (np.concatenate(leaves) for leaves in zip(*made, strict=True))
+    return Embeddings(values, masks)

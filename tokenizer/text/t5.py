@@ -1,0 +1,193 @@
+"""The encoder of T5 v1.1 (arXiv 1910.10683; gated GELU as in arXiv 2002.05202), frozen.
+
+In: prompts. Out: the last hidden state, float32, one row a SentencePiece token and one for the end. Any size whose
+published checkpoint lies in a folder (`config.json`, safetensors in one file or several, `spiece.model`); decoders in
+it are not read. Pure functions over a nested dict whose layers are stacked, so that one layer is compiled for all.
+"""
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import sentencepiece
+from safetensors import SafetensorError, safe_open
+
+from reelm.errors import RequestError
+
+from .encoder import CONFIG_FILE, Embeddings, content_hash, in_batches
+from .pieces import valid_unicode
+
+_END = 1  # the id of </s>, which T5 puts behind every text
+_MASKED = -1e9
+
+
+@dataclass(frozen=True, kw_only=True)
+class T5Config:
+    """Sizes of an encoder, by the names of the published config.json."""
+
+    vocab_size: int
+    d_model: int
+    d_kv: int
+    d_ff: int
+    num_layers: int
+    num_heads: int
+    relative_attention_num_buckets: int = 32
+    relative_attention_max_distance: int = 128
+    layer_norm_epsilon: float = 1e-6
+
+    @classmethod
+    def of(cls, published: dict[str, Any]) -> "T5Config":
+        """From a config.json; RequestError for a T5 of another kind than v1.1."""
+        if published.get("feed_forward_proj") != "gated-gelu":
+            raise RequestError(
+                f"this T5 has feed_forward_proj {published.get('feed_forward_proj')!r}; T5 v1.1 has 'gated-gelu'"
+            )
+        try:
+            return cls(**{field.name: published[field.name] for field in fields(cls) if field.name in published})
+        except TypeError as error:
+            raise RequestError(f"the config of this T5 is not whole: {error}") from error
+
+
+def forward(config: T5Config, params: dict, ids: jax.Array, mask: jax.Array) -> jax.Array:
+    """The last hidden state `[B, L, D]` of ids int32 `[B, L]`; where `mask` bool `[B, L]` is False nothing is seen.
+
+    params: {"embedding" `[V, D]`, "relative_bias" `[buckets, N]`, "norm" `[D]`, "layers": each leaf stacked}.
+    """
+    x = params["embedding"][ids]
+    buckets = _buckets(ids.shape[1], config.relative_attention_num_buckets, config.relative_attention_max_distance)
+    bias = jnp.moveaxis(params["relative_bias"][buckets], -1, 0)[None]  # [1, N, L, L], shared by all layers
+    bias = bias + jnp.where(mask, 0.0, _MASKED)[:, None, None, :]
+    norm = partial(_rms_norm, epsilon=config.layer_norm_epsilon)
+
+    def layer(x: jax.Array, p: dict) -> tuple[jax.Array, None]:
+        x = x + _attention(p, norm(x, p["attention_norm"]), bias, config.num_heads)
+        h = norm(x, p["ff_norm"])
+        return x + (jax.nn.gelu(h @ p["wi_0"], approximate=True) * (h @ p["wi_1"])) @ p["wo"], None
+
+    x, _ = jax.lax.scan(layer, x, params["layers"])
+    return norm(x, params["norm"])
+
+
+def _attention(p: dict, x: jax.Array, bias: jax.Array, heads: int) -> jax.Array:
+    """Self-attention without a scale of its logits: T5 keeps that in its initialisation."""
+    q, k, v = (jnp.reshape(x @ p[name], (*x.shape[:2], heads, -1)) for name in "qkv")
+    weights = jax.nn.softmax(jnp.einsum("blnk,bmnk->bnlm", q, k) + bias, axis=-1)
+    return jnp.einsum("bnlm,bmnk->blnk", weights, v).reshape(*x.shape[:2], -1) @ p["o"]
+
+
+def _rms_norm(x: jax.Array, scale: jax.Array, *, epsilon: float) -> jax.Array:
+    return x * jax.lax.rsqrt(jnp.mean(jnp.square(x), axis=-1, keepdims=True) + epsilon) * scale
+
+
+def _buckets(length: int, buckets: int, furthest: int) -> np.ndarray:
+    """Bucket int `[L, L]` of each (query, key): half for each side, first one for each distance, then by log."""
+    distance = np.arange(length)[None] - np.arange(length)[:, None]
+    half = buckets // 2
+    exact = half // 2
+    far = np.maximum(np.abs(distance), 1).astype(np.float32)
+    by_log = exact + (np.log(far / exact) / math.log(furthest / exact) * (half - exact)).astype(int)
+    return np.where(distance > 0, half, 0) + np.where(
+        np.abs(distance) < exact, np.abs(distance), np.minimum(by_log, half - 1)
+    )
+
+
+class T5Encoder:
+    """T5 as a `TextEncoder`. Weights are read when a prompt first needs them."""
+
+    def __init__(self, folder: Path, *, max_tokens: int):
+        self.folder, self.max_tokens = folder, max_tokens
+        self.config = T5Config.of(json.loads((folder / CONFIG_FILE).read_text()))
+        self._vocabulary = folder / "spiece.model"
+        if not self._vocabulary.is_file():
+            raise RequestError(f"{folder} has no spiece.model; fetch it from where the weights are from")
+        self._processor = sentencepiece.SentencePieceProcessor(model_file=str(self._vocabulary))
+        self._files = _weight_files(folder)
+
+    @property
+    def width(self) -> int:
+        return self.config.d_model
+
+    @cached_property
+    def hash(self) -> str:
+        return content_hash(f"{self.config}".encode(), self._vocabulary, *self._files)
+
+    @cached_property
+    def params(self) -> dict:
+        return read_params(self.config, self._files)
+
+    def count(self, prompt: str) -> int:
+        return len(self.ids(prompt))
+
+    def ids(self, prompt: str) -> list[int]:
+        """Pieces of a prompt, and its end."""
+        return [*self._processor.encode(valid_unicode(prompt)), _END]
+
+    def encode(self, prompts: Sequence[str]) -> Embeddings:
+        """Embeddings of the prompts; RequestError when one has more than `max_tokens`."""
+        ids = [self.ids(prompt) for prompt in prompts]
+        return in_batches(partial(_embed, self.config, self.params), ids, self.max_tokens)
+
+
+@partial(jax.jit, static_argnums=0)
+def _embed(config: T5Config, params: dict, ids: jax.Array, mask: jax.Array) -> tuple[jax.Array, jax.Array]:
+    return jnp.where(mask[..., None], forward(config, params, ids, mask), 0), mask
+
+
+def load(folder: Path, *, max_tokens: int) -> T5Encoder:
+    """The encoder of a published checkpoint; see `text_encoder.load`."""
+    return T5Encoder(folder, max_tokens=max_tokens)
+
+
+def read_params(config: T5Config, files: Sequence[Path]) -> dict:
+    """The encoder's parameters in float32 from published safetensors; RequestError names a tensor that is missing."""
+    where: dict[str, Path] = {}
+    try:
+        for path in files:
+            with safe_open(path, framework="flax") as file:
+                where |= dict.fromkeys(file.keys(), path)
+
+        def read(name: str) -> np.ndarray:
+            if name not in where:
+                raise RequestError(f"{files[0].parent} has no tensor {name}; it holds no whole T5 encoder")
+            with safe_open(where[name], framework="flax") as file:
+                return np.asarray(file.get_tensor(name), np.float32)
+
+        def stacked(name: str, *, transposed: bool = True) -> np.ndarray:
+            each = [read(f"encoder.block.{i}.layer.{name}.weight") for i in range(config.num_layers)]
+            return np.stack([weight.T if transposed else weight for weight in each])
+
+        layers = {name: stacked(f"0.SelfAttention.{name}") for name in "qkvo"}
+        layers |= {name: stacked(f"1.DenseReluDense.{name}") for name in ("wi_0", "wi_1", "wo")}
+        layers |= {
+            "attention_norm": stacked("0.layer_norm", transposed=False),
+            "ff_norm": stacked("1.layer_norm", transposed=False),
+        }
+        embedding = "shared.weight" if "shared.weight" in where else "encoder.embed_tokens.weight"
+        bias = "encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight"
+        return {
+            "embedding": read(embedding),
+            "relative_bias": read(bias),
+            "norm": read("encoder.final_layer_norm.weight"),
+            "layers": layers,
+        }
+    except SafetensorError as error:
+        raise RequestError(f"{files[0].parent} holds no sound safetensors ({error}); fetch them again") from error
+
+
+def _weight_files(folder: Path) -> list[Path]:
+    index = folder / "model.safetensors.index.json"
+    if index.is_file():
+        names = sorted(set(json.loads(index.read_text())["weight_map"].values()))
+    else:
+        names = ["model.safetensors"]
+    for name in names:
+        if not (folder / name).is_file():
+            raise RequestError(f"{folder} has no {name}; fetch the weights as safetensors")
+    return [folder / name for name in names]

@@ -1,0 +1,1 @@
+"""The video tokenizer: frames to codes and back."""

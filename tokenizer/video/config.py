@@ -1,0 +1,156 @@
+"""The sizes of a video tokenizer, and what follows from them: strides, valid shapes, memory, the nets themselves.
+
+Values only; refused when they do not fit together.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import get_args
+
+import numpy as np
+from jax.typing import DTypeLike
+
+from reelm.errors import RequestError
+from reelm.tokenizer.codes import CodeSpec
+from reelm.tokenizer.quantizer import Quantizer
+
+from .decoder import Decoder
+from .encoder import Encoder
+
+
+@dataclass(frozen=True, kw_only=True)
+class VideoTokenizerConfig:
+    """Sizes of the nets. Stages run from fine to coarse; patch and strides together make the 4 x 8 x 8 stride.
+
+    Attributes:
+        bits: sign bits of a code, up to 30.
+        quantizer: "lfq", or "bsq" to train on latents that are projected to a sphere first.
+        patch: frames, rows and columns folded into channels before the first convolution and after the last.
+        encoder_channels, decoder_channels: width of each stage.
+        strides: (time, space) stride between one stage and the next; one fewer than stages.
+        encoder_blocks, decoder_blocks: residual blocks a stage.
+        encoder_kernel, decoder_kernel: (time, rows, columns) of the convolutions. An encoder with one time tap gives
+            the same code to the same motion wherever in the clip it happens, which a language model learns sooner.
+        background: value in [-1, 1] of the constant picture that an untrained decoder paints.
+    """
+
+    bits: int = 18
+    quantizer: Quantizer = "lfq"
+    patch: tuple[int, int, int] = (4, 8, 8)
+    encoder_channels: tuple[int, ...] = (128,)
+    decoder_channels: tuple[int, ...] = (128,)
+    strides: tuple[tuple[int, int], ...] = ()
+    encoder_blocks: int = 2
+    decoder_blocks: int = 4
+    encoder_kernel: tuple[int, int, int] = (3, 3, 3)
+    decoder_kernel: tuple[int, int, int] = (3, 3, 3)
+    background: float = -1.0
+
+    def __post_init__(self):
+        # Lists come from JSON; a config must hash.
+        for name in ("patch", "encoder_channels", "decoder_channels", "encoder_kernel", "decoder_kernel"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        object.__setattr__(self, "strides", tuple(tuple(stride) for stride in self.strides))
+        for channels in (self.encoder_channels, self.decoder_channels):
+            if len(self.strides) != len(channels) - 1:
+                raise RequestError(
+                    f"{len(channels)} stages need {len(channels) - 1} strides between them, not {len(self.strides)}"
+                )
+        if self.patch[1] != self.patch[2]:
+            raise RequestError(f"patches are square in space, not {self.patch[1]}x{self.patch[2]}")
+        if self.quantizer not in get_args(Quantizer):
+            raise RequestError(f"the quantizer is {' or '.join(get_args(Quantizer))}, not {self.quantizer!r}")
+        CodeSpec(bits=self.bits)
+
+    @property
+    def code(self) -> CodeSpec:
+        return CodeSpec(bits=self.bits)
+
+    @property
+    def time_stride(self) -> int:
+        return int(np.prod([self.patch[0], *(time for time, _ in self.strides)]))
+
+    @property
+    def space_stride(self) -> int:
+        return int(np.prod([self.patch[1], *(space for _, space in self.strides)]))
+
+    def latent_frames(self, frames: int) -> int:
+        """Latent frames that `frames` frames, which need not be 1 + 4k, have a part in."""
+        return 1 + -(-(frames - 1) // self.time_stride)
+
+    def latent_shape(self, frames: int, height: int, width: int) -> tuple[int, int, int]:
+        """(t, h, w) of a clip of this shape; RequestError naming the nearest valid shape when it has none."""
+        time, space = self.time_stride, self.space_stride
+        if frames < 1 or (frames - 1) % time or height < 1 or width < 1 or height % space or width % space:
+            nearest = (1 + time * max(0, round((frames - 1) / time)), *(_nearest(n, space) for n in (height, width)))
+            raise RequestError(
+                f"{frames} frames of {height}x{width} do not fit: frames must be 1 + {time}k, height and width "
+                f"multiples of {space}; the nearest valid shape is {nearest[0]} frames of {nearest[1]}x{nearest[2]}"
+            )
+        return 1 + (frames - 1) // time, height // space, width // space
+
+    def encoder(self, dtype: DTypeLike | None = None) -> Encoder:
+        kernel, blocks = self.encoder_kernel, self.encoder_blocks
+        return Encoder(self.bits, self.patch, self.encoder_channels, self.strides, blocks, kernel, dtype)
+
+    def decoder(self, dtype: DTypeLike | None = None) -> Decoder:
+        kernel, blocks = self.decoder_kernel, self.decoder_blocks
+        return Decoder(self.patch, self.decoder_channels, self.strides, blocks, kernel, self.background, dtype)
+
+    def encode_bytes(self, batch: int, frames: int, height: int, width: int, itemsize: int = 4) -> int:
+        """Memory that encoding such clips at once takes beside the parameters, estimated; see `memory`."""
+        positions, taps, channels = (
+            [math.prod(shape) for shape in self.stage_shapes(frames, height, width)],
+            self.encoder_kernel[0],
+            self.encoder_channels,
+        )
+        folded = 3 * self.patch[0] * self.patch[1] * self.patch[2]
+        layers = [positions[0] * _conv_values(folded, channels[0], taps)]
+        layers += [n * (_conv_values(c, c, taps) + 2 * c) for n, c in zip(positions, channels, strict=True)]
+        for stage, (time, _) in enumerate(self.strides):
+            # Three taps of the old width and size in space, for each frame that is left.
+            coming = positions[stage] * channels[stage] * (1 + 6 // time)
+            layers.append(coming + positions[stage + 1] * channels[stage + 1])
+        return batch * (itemsize * max(layers) + 4 * 3 * frames * height * width)
+
+    def decode_bytes(self, batch: int, frames: int, height: int, width: int, itemsize: int = 4) -> int:
+        """Memory that decoding such clips at once takes beside the parameters, estimated; see `memory`."""
+        positions, taps, channels = (
+            [math.prod(shape) for shape in self.stage_shapes(frames, height, width)],
+            self.decoder_kernel[0],
+            self.decoder_channels,
+        )
+        layers = [n * (_conv_values(c, c, taps) + 2 * c) for n, c in zip(positions, channels, strict=True)]
+        for stage, (time, space) in enumerate(self.strides):
+            folded = channels[stage] * time * space * space
+            # What comes out is held twice, before and after it is laid out in space.
+            layers.append(positions[stage + 1] * (_conv_values(channels[stage + 1], folded, 1) + folded))
+        return batch * (itemsize * max(layers) + 2 * 4 * 3 * frames * height * width)
+
+    def memory_notes(self, frames: int = 17, height: int = 128, width: int = 128) -> dict[str, str]:
+        """The estimates for a clip of this shape in float32, as lines for a person."""
+        sizes = {
+            "encode": self.encode_bytes(1, frames, height, width),
+            "decode": self.decode_bytes(1, frames, height, width),
+        }
+        return {
+            f"memory to {doing} {frames} frames of {height}x{width}": f"about {size / 2**20:.0f} MiB in float32"
+            for doing, size in sizes.items()
+        }
+
+    def stage_shapes(self, frames: int, height: int, width: int) -> list[tuple[int, int, int]]:
+        """(frames, rows, columns) of each stage's arrays for a clip of this shape, fine to coarse."""
+        time, space, found = self.patch[0], self.patch[1], []
+        for stride in ((1, 1), *self.strides):
+            time, space = time * stride[0], space * stride[1]
+            found.append((1 + (frames - 1) // time, height // space, width // space))
+        return found
+
+
+def _conv_values(inputs: int, outputs: int, taps: int) -> int:
+    """Numbers held for each place while a convolution runs: input, taps side by side, those padded, output."""
+    return inputs * (2 * taps + 1 if taps > 1 else 2) + outputs
+
+
+def _nearest(size: int, stride: int) -> int:
+    return max(stride, stride * round(size / stride))

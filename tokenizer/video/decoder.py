@@ -1,0 +1,49 @@
+"""The decoder: quantized latents `[B, t, h, w, K]` of -1 and +1 to frames `float [B, T, H, W, 3]`, about in [-1, 1]."""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax.typing import DTypeLike
+
+from reelm.tokenizer.history import History
+
+from .convolution import CausalConv, ResidualBlock, depth_to_space
+
+
+class Decoder(nn.Module):
+    """The encoder's mirror; every block's norm is conditioned on the code at its place (MAGVIT-v2, adaptive norm)."""
+
+    patch: tuple[int, int, int]
+    channels: tuple[int, ...]
+    strides: tuple[tuple[int, int], ...]
+    blocks: int
+    kernel: tuple[int, int, int]
+    background: float
+    dtype: DTypeLike | None = None
+
+    @nn.compact
+    def __call__(self, latent: jax.Array, history: History) -> jax.Array:
+        x = CausalConv(self.channels[-1], self.kernel, dtype=self.dtype, name="conv_in")(latent, history)
+        times = (1, 1, 1)
+        for stage in reversed(range(len(self.channels))):
+            width = self.channels[stage]
+            for block in range(self.blocks):
+                layer = ResidualBlock(width, self.kernel, self.dtype, name=f"block_{stage}_{block}")
+                x = layer(x, history, latent, times)
+            if stage > 0:
+                time, space = self.strides[stage - 1]
+                patch = (time, space, space)
+                features = self.channels[stage - 1] * time * space * space
+                x = CausalConv(features, (1, 3, 3), dtype=self.dtype, name=f"up_{stage}")(x, history)
+                x = depth_to_space(x, patch, history)
+                times = (times[0] * time, times[1] * space, times[2] * space)
+        x = nn.silu(nn.RMSNorm(dtype=self.dtype, name="norm_out")(x))
+        # Starts as a constant picture: most of many clips is background, and a net that starts at random instead can
+        # collapse to one code before it has painted that background.
+        pixels = nn.Dense(
+            3 * self.patch[0] * self.patch[1] * self.patch[2],
+            kernel_init=nn.initializers.zeros,
+            bias_init=nn.initializers.constant(self.background),
+            name="pixels",
+        )(x.astype(jnp.float32))
+        return depth_to_space(pixels, self.patch, history)

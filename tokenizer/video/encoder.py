@@ -1,0 +1,37 @@
+"""The encoder: frames `float [B, T, H, W, 3]` in [-1, 1] to latents `[B, t, h, w, K]`, whose signs are the codes."""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax.typing import DTypeLike
+
+from reelm.tokenizer.history import History
+
+from .convolution import CausalConv, ResidualBlock, space_to_depth
+
+
+class Encoder(nn.Module):
+    """Patches, then for each stage residual blocks and, but for the last, a strided convolution to the next."""
+
+    bits: int
+    patch: tuple[int, int, int]
+    channels: tuple[int, ...]
+    strides: tuple[tuple[int, int], ...]
+    blocks: int
+    kernel: tuple[int, int, int]
+    dtype: DTypeLike | None = None
+
+    @nn.compact
+    def __call__(self, video: jax.Array, history: History) -> jax.Array:
+        x = space_to_depth(video, self.patch, history)
+        x = CausalConv(self.channels[0], self.kernel, dtype=self.dtype, name="conv_in")(x, history)
+        for stage, width in enumerate(self.channels):
+            for block in range(self.blocks):
+                x = ResidualBlock(width, self.kernel, self.dtype, name=f"block_{stage}_{block}")(x, history)
+            if stage < len(self.strides):
+                down = CausalConv(
+                    self.channels[stage + 1], (3, 3, 3), self.strides[stage], self.dtype, name=f"down_{stage}"
+                )
+                x = down(x, history)
+        x = nn.silu(nn.RMSNorm(dtype=self.dtype, name="norm_out")(x))
+        return nn.Dense(self.bits, name="latent")(x.astype(jnp.float32))  # signs are taken of it: keep full precision

@@ -1,0 +1,79 @@
+"""A clip of any length through a video tokenizer, a few frames at a time: memory does not grow with its length.
+
+In: frames one after another, or latent frames. Out: the other, as they come. The chunk calls of `VideoTokenizer` for
+clips that need not be 1 + 4k frames nor fit whole codes: they are filled up as `VideoTokenizer.reconstruct` does. In
+tiles (`tile` and `overlap` are as in `VideoTokenizer.encode`) memory does not grow with the size of the frames either,
+but for the frames of a chunk themselves; each tile has a state of its own.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from itertools import islice, tee
+
+import numpy as np
+
+from . import tiling
+from .tokenizer import CHUNK, ChunkState, VideoTokenizer
+
+
+def encode_stream(
+    tokenizer: VideoTokenizer, frames: Iterable[np.ndarray], *, tile: int | None = None, overlap: int = 64
+) -> Iterator[np.ndarray]:
+    """Latent frames int32 `[h, w]` of a clip, `config.latent_frames(T)` of T frames.
+
+    frames: uint8, or float in [-1, 1], `[H, W, 3]`, all of one size.
+    """
+    time, space = tokenizer.config.time_stride, tokenizer.config.space_stride
+    side, shared = tokenizer.tile_in_codes(tile, overlap)
+    coming, states, first = iter(frames), deque[ChunkState](), True
+
+    def encode(piece: np.ndarray) -> np.ndarray:  # called tile by tile, in the same order for every chunk
+        height, width = piece.shape[2:4]
+        state = tokenizer.init_encode_state(height=height, width=width) if first else states.popleft()
+        ids, state = tokenizer.encode_chunk(piece, state)
+        states.append(state)
+        return ids
+
+    while chunk := list(islice(coming, CHUNK * time + first)):
+        height, width = chunk[0].shape[:2]
+        # Chunks of one length, so that no other program is compiled for the last; a short clip is one chunk.
+        latents = -(-(len(chunk) - first) // time)
+        length = time * (latents if first else CHUNK) + first
+        fill = ((0, length - len(chunk)), (0, -height % space), (0, -width % space), (0, 0))
+        filled = np.pad(np.stack(chunk), fill, mode="edge")[None]
+        yield from tiling.map_codes(encode, filled, space, side, shared)[0, : latents + first]
+        first = False
+
+
+def decode_stream(
+    tokenizer: VideoTokenizer, latents: Iterable[np.ndarray], *, tile: int | None = None, overlap: int = 64
+) -> Iterator[np.ndarray]:
+    """Frames uint8 `[H, W, 3]`, 1 + 4 (t - 1) of them, of t latent frames int32 `[h, w]`."""
+    time, space = tokenizer.config.time_stride, tokenizer.config.space_stride
+    side, shared = tokenizer.tile_in_codes(tile, overlap)
+    coming, states, first = iter(latents), deque[ChunkState](), True
+
+    def decode(piece: np.ndarray) -> np.ndarray:
+        height, width = (length * space for length in piece.shape[2:])
+        state = tokenizer.init_decode_state(height=height, width=width) if first else states.popleft()
+        video, state = tokenizer.decode_chunk(piece, state)
+        states.append(state)
+        return video
+
+    while chunk := list(islice(coming, CHUNK + first)):
+        frames, length = time * (len(chunk) - first) + first, len(chunk) if first else CHUNK
+        filled = np.pad(np.stack(chunk), ((0, length - len(chunk)), (0, 0), (0, 0)), mode="edge")[None]
+        yield from tiling.map_pixels(decode, filled, space, side, shared)[0, :frames]
+        first = False
+
+
+def reconstruct_stream(
+    tokenizer: VideoTokenizer, frames: Iterable[np.ndarray], *, tile: int | None = None, overlap: int = 64
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Each frame uint8 `[H, W, 3]` of a clip, and what encoding and decoding make of it."""
+    # The rebuilt frames come a chunk after their originals; `tee` holds these for so long.
+    originals, given = tee(frames)
+    codes = encode_stream(tokenizer, given, tile=tile, overlap=overlap)
+    rebuilt = decode_stream(tokenizer, codes, tile=tile, overlap=overlap)
+    for original, frame in zip(originals, rebuilt, strict=False):  # the last chunk was filled up
+        yield original, frame[: original.shape[0], : original.shape[1]]

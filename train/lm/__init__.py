@@ -1,0 +1,1 @@
+"""Training of the language model, and of the describer and thesaurus beside it."""

@@ -1,0 +1,146 @@
+"""Training the describer: token sets in, a small net that finds the words of a caption in the codes of its clip.
+
+`reelm train describer CONFIG --workdir DIR` ends here. A step reads the first codes of some clips and asks of every
+word whether any caption of the clip has it. Of some clips only the pictures are read, of some only the sound.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, cast
+
+import grain
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from reelm.data.tokens.mixture import Bucket, Stage, mixture
+from reelm.data.tokens.read import check_sound, open_all
+from reelm.data.tokens.sample import TokenSample
+from reelm.lm import sharding
+from reelm.lm.describer import DescriberConfig, DescriberNet, init_params
+from reelm.lm.layout import audio_frames
+from reelm.lm.mesh import MeshSpec
+from reelm.tokenizer.codes import bits_to_ids
+from reelm.train.run import loop
+from reelm.train.run.loop import LoopConfig
+from reelm.train.step import feed, state
+from reelm.train.step.feed import Feed
+from reelm.train.step.optimizer import OptimizerConfig
+from reelm.train.step.state import TrainState
+from reelm.train.step.update import make_step
+
+from .describer_words import telling_words, words_in
+
+
+@dataclass(frozen=True, kw_only=True)
+class DescriberRun:
+    """Everything that decides a run; `reelm train describer` overrides any field by its dotted name.
+
+    Attributes:
+        model: sizes of the net; its words are taken from the captions where it names none.
+        tokens: folders that `reelm data tokenize` wrote, all by one tokenizer, whose codes the net reads.
+        seen_alone, heard_alone: share of clips of which only the pictures, or only the sound, are read.
+        brief: share of clips that end early, after any of the latent frames.
+        coarse: share of clips of whose sound only the first levels are read, any number of them. The last hold more of
+            a voice than of its words, and training knows few voices.
+        corrupt: largest share of bits that are read wrong, so that what matters is not learned from a single one.
+        dropout: share of features left out.
+        mesh: the devices.
+    """
+
+    model: DescriberConfig = field(default_factory=DescriberConfig)
+    tokens: tuple[Path, ...] = (Path("tokens"),)
+    seen_alone: float = 0.5
+    heard_alone: float = 0.25
+    brief: float = 0.25
+    coarse: float = 0.5
+    corrupt: float = 0.1
+    dropout: float = 0.15
+    batch_size: int = 64
+    optimizer: OptimizerConfig = field(default_factory=lambda: OptimizerConfig(learning_rate=3e-3, weight_decay=0.05))
+    mesh: MeshSpec = field(default_factory=MeshSpec)
+    loop: LoopConfig = field(default_factory=lambda: LoopConfig(steps=8_000))
+
+
+class ToDescribe(grain.transforms.RandomMap):
+    """A token sample -> {"video" int32 `[t, h, w]`, "sound" int32 `[S, L]`, "said" float32 `[words]`}.
+
+    Codes are -1 where nothing is to be seen or heard.
+    """
+
+    def __init__(self, run: DescriberRun):
+        self.run = run
+
+    def random_map(self, element: TokenSample, rng: np.random.Generator) -> Any:
+        config = self.run.model
+        video = element["video"][: config.frames].copy()
+        sound = np.full((config.audio_frames, config.sound_levels), -1, np.int32)
+        if config.sound_levels and len(element["sound"]) >= len(sound):
+            sound[:] = element["sound"][: len(sound)]
+            which = rng.random()
+            if which < self.run.seen_alone:
+                sound[:] = -1
+            elif which < self.run.seen_alone + self.run.heard_alone:
+                video[:] = -1
+            if rng.random() < self.run.coarse:
+                sound[:, int(rng.integers(1, config.sound_levels + 1)) :] = -1
+        if rng.random() < self.run.brief:
+            end = int(rng.integers(1, config.frames + 1))
+            video[end:] = -1
+            sound[audio_frames(config.sound_frames, end) :] = -1
+        there = set().union(*words_in(element))
+        said = np.array([not there.isdisjoint(words) for words in config.words], np.float32)
+        return {"video": video, "sound": sound, "said": said}
+
+
+def make_loss(run: DescriberRun):
+    """`(params, batch, key, step) -> (loss, metrics)`: nats a clip, and the share of words decided rightly."""
+
+    def loss(params: dict, batch: Mapping[str, jax.Array], key: jax.Array, step: jax.Array) -> tuple[jax.Array, dict]:
+        video_key, sound_key, drop_key = jax.random.split(key, 3)
+        video = _misread(batch["video"], video_key, run.model.bits, run.corrupt)
+        sound = _misread(batch["sound"], sound_key, run.model.sound_bits, run.corrupt)
+        net = DescriberNet(run.model)
+        out = net.apply({"params": params}, video, sound, run.dropout, rngs={"dropout": drop_key})
+        odds = cast(jax.Array, out)
+        nats = optax.sigmoid_binary_cross_entropy(odds, batch["said"])
+        return jnp.mean(jnp.sum(nats, axis=-1)), {"decided": jnp.mean((odds > 0) == (batch["said"] > 0.5))}
+
+    return loss
+
+
+def _misread(ids: jax.Array, key: jax.Array, bits: int, most: float) -> jax.Array:
+    """Codes `[B, ...]` with some bits flipped, a share of 0 to `most` of each clip's."""
+    share_key, bit_key = jax.random.split(key)
+    share = jax.random.uniform(share_key, (len(ids), *[1] * ids.ndim), maxval=most)
+    flips = jax.random.uniform(bit_key, (*ids.shape, bits)) < share
+    return jnp.where(ids >= 0, ids ^ bits_to_ids(flips), ids)
+
+
+def train(run: DescriberRun, workdir: Path) -> TrainState:
+    """Runs or resumes the training in `workdir`; see `loop.run` for what is written and what is raised."""
+    sources, model = open_all(run.tokens, run.model.bits), run.model
+    check_sound(sources, levels=model.sound_levels, bits=model.sound_bits, frames=model.sound_frames)
+    if not model.words:
+        words, usual = telling_words(sources[0])
+        run = replace(run, model=replace(model, words=words, usual=usual))
+    mesh = run.mesh.build()
+    feed.check_size("batch_size", run.batch_size, mesh)
+    stage = Stage(buckets=(Bucket(frames=run.model.frames, batch_size=run.batch_size),))
+    transform = ToDescribe(run)
+    batches = mixture([stage], sources, lambda *_: transform, seed=run.loop.seed, **feed.share(mesh)._asdict())
+    optimizer = run.optimizer.build(run.loop.steps)
+    initial = state.create(init_params(run.model, jax.random.key(run.loop.seed)), optimizer, run.loop.seed)
+    layout = sharding.of_state(initial, mesh)
+    return loop.run(
+        run.loop,
+        jax.device_put(initial, layout),
+        make_step(make_loss(run), optimizer, run.optimizer.ema, layout),
+        Feed(batches, mesh),
+        workdir,
+        preview=lambda batch: [],
+        resolved={**asdict(run), "token_sets": [asdict(source.index) for source in sources]},
+        label="describer",
+    )

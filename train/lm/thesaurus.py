@@ -1,0 +1,67 @@
+"""Fitting a thesaurus: a file of captions with other words for them in, a classifier of sentences out.
+
+The file is JSON: {"captions": {caption: [other words, ...]}, "modifiers": {words: ending of a caption}}; see
+`lm/thesaurus.py`. `reelm export --thesaurus FILE` puts one into a model. The classifier is Fisher's linear
+discriminant: a caption and its other words are one class, and what varies inside all classes counts for less.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from reelm.errors import RequestError
+from reelm.tokenizer.text.sentence_encoder import SentenceEncoder
+from reelm.tokenizer.text.thesaurus import Thesaurus
+
+# Variance added to that inside the classes, in means of it: classes have a few dozen members, embeddings 512 values.
+# Chosen by keywords left out of the fit, which were best found at 5 to 20.
+_RIDGE = 10.0
+_BATCH = 256
+
+
+def read_file(path: Path) -> tuple[Mapping[str, Sequence[str]], Mapping[str, str]]:
+    """(other words of each caption, modifiers) of a thesaurus file; RequestError unless it is one."""
+    try:
+        found = json.loads(Path(path).read_text(encoding="utf-8"))
+        captions = {str(caption): [str(words) for words in others] for caption, others in found["captions"].items()}
+        modifiers = {str(said).lower(): str(ending) for said, ending in found.get("modifiers", {}).items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        raise RequestError(
+            f'{path} is no thesaurus ({reason}); it is JSON: {{"captions": {{CAPTION: [OTHER WORDS, ...]}}, '
+            '"modifiers": {WORDS: ENDING}}'
+        ) from error
+    if len(captions) < 2 or not all(map(str.strip, (*captions, *modifiers))):
+        raise RequestError(f"{path} is no thesaurus: it takes two captions or more, and none that is blank")
+    return captions, modifiers
+
+
+def fit(encoder: SentenceEncoder, captions: Mapping[str, Sequence[str]], modifiers: Mapping[str, str]) -> Thesaurus:
+    """The thesaurus whose captions are told apart by what `encoder` makes of them and of their other words.
+
+    Other words that the encoder cannot hold are left out; RequestError for such a caption.
+    """
+    phrases, classes = [], []
+    for number, (caption, others) in enumerate(captions.items()):
+        fitting = [words for words in dict.fromkeys((caption, *others)) if encoder.count(words) <= encoder.max_tokens]
+        if caption not in fitting:
+            raise RequestError(f"the caption {caption!r} is too long for the text encoder; say it in fewer words")
+        phrases += fitting
+        classes += [number] * len(fitting)
+    # A few at a time, for an encoder gives a row for every token too.
+    embedded = [encoder.encode(phrases[i : i + _BATCH]).values[:, 0] for i in range(0, len(phrases), _BATCH)]
+    rows, classes = np.concatenate(embedded).astype(np.float64), np.array(classes)
+    centre = rows.mean(axis=0)
+    rows -= centre
+    sums = np.zeros((len(captions), rows.shape[1]))
+    np.add.at(sums, classes, rows)
+    means = sums / np.bincount(classes)[:, None]
+    inside = rows - means[classes]
+    scatter = inside.T @ inside / len(inside)
+    ridge = _RIDGE * max(np.trace(scatter) / len(scatter), 1e-9)
+    kernel = np.linalg.solve(scatter + ridge * np.eye(len(scatter)), means.T)
+    bias = -centre @ kernel - 0.5 * np.sum(means * kernel.T, axis=1)
+    params = {"kernel": kernel.astype(np.float32), "bias": bias.astype(np.float32)}
+    return Thesaurus(tuple(captions), dict(modifiers), params)

@@ -1,0 +1,1 @@
+"""The loop of a training run, and everything it keeps."""

@@ -1,0 +1,133 @@
+"""The processes of a run: how they find each other, agree, and let one speak for all.
+
+In: what the command line says of the processes, or nothing where Slurm, a GKE job or a TPU pod says it. Out: JAX knows
+the devices of all. JAX's own service does the work: it finds the processes, carries SIGTERM from one to all, and ends
+all when one dies. Knows nothing of models, data or files.
+"""
+
+import atexit
+import contextlib
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import jax
+import numpy as np
+from jax.experimental import multihost_utils
+
+from reelm.errors import RequestError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cluster:
+    """The processes of a run, each started by the same command; under Slurm, GKE and TPU pods none need be named.
+
+    Attributes:
+        coordinator: address and port of process 0, as all reach it, such as 10.0.0.1:7077.
+        processes: how many there are; 1 is a run alone, wherever it is.
+        process: which of them this one is, counted from 0.
+        heartbeat_seconds: a process that is silent for so long is taken for dead, and the others end.
+    """
+
+    coordinator: str | None = None
+    processes: int | None = None
+    process: int | None = None
+    heartbeat_seconds: int = 100
+
+    def __post_init__(self) -> None:
+        if self.heartbeat_seconds < 1:
+            raise ValueError(f"heartbeat_seconds is {self.heartbeat_seconds}; it must be at least 1")
+        if self.processes is not None and self.processes < 1:
+            raise ValueError(f"processes is {self.processes}; it must be at least 1")
+        if self.process is not None and not 0 <= self.process < (self.processes or self.process + 1):
+            raise ValueError(f"process is {self.process} of {self.processes}; processes count from 0")
+        if self.coordinator is not None and not self.coordinator.rpartition(":")[2].isdigit():
+            raise ValueError(f"coordinator is {self.coordinator!r}; it takes an address and a port, as 10.0.0.1:7077")
+
+    @property
+    def is_named(self) -> bool:
+        """Whether anything is said of the processes."""
+        return (self.coordinator, self.processes, self.process) != (None, None, None)
+
+
+@contextlib.contextmanager
+def joined(cluster: Cluster) -> Iterator[None]:
+    """This process as one of its run's, from before JAX looks for devices to the end of all.
+
+    Raises:
+        RequestError: the processes are named by half, or cannot find each other.
+    """
+    if cluster.processes == 1 or not _join(cluster):
+        yield
+        return
+    try:
+        yield
+    except Exception as error:
+        if not isinstance(error, RequestError):
+            # What befell this process alone, the others wait for: the sooner it is gone, the sooner they know.
+            atexit.register(_leave)
+        raise
+
+
+def _join(cluster: Cluster) -> bool:
+    """Whether there are processes to join."""
+    try:
+        jax.distributed.initialize(
+            cluster.coordinator,
+            cluster.processes,
+            cluster.process,
+            heartbeat_timeout_seconds=cluster.heartbeat_seconds,
+            shutdown_timeout_seconds=cluster.heartbeat_seconds,
+        )
+    except (ValueError, RuntimeError) as error:
+        # JAX says so where it finds no cluster, and in a program that used it before it called this one.
+        alone = isinstance(error, ValueError) and "coordinator_address should be" in str(error)
+        if not cluster.is_named and (alone or "must be called before" in str(error)):
+            return False
+        raise RequestError(
+            f"the processes of this run do not find each other: {' '.join(str(error).split())[:300]}; "
+            "name --coordinator, --processes and --process"
+        ) from error
+    # They meet once while all are here: who comes to a first meeting half a minute late is given up by gloo.
+    multihost_utils.sync_global_devices("joined")
+    return True
+
+
+def _leave() -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(1)
+
+
+def is_first() -> bool:
+    """Whether this process is the one that writes for all."""
+    return jax.process_index() == 0
+
+
+def from_first(make: Callable[[], T]) -> T:
+    """What `make` gives on process 0, JSON values, on every process; a RequestError of it is raised on every one."""
+    if jax.process_count() == 1:
+        return make()
+    said: dict[str, Any] = {}
+    if is_first():
+        try:
+            said = {"value": make()}
+        except RequestError as error:
+            said = {"refused": str(error)}
+    text = np.frombuffer(json.dumps(said).encode(), np.uint8)
+    length = int(multihost_utils.broadcast_one_to_all(np.int32(len(text))))
+    text = text if is_first() else np.zeros(length, np.uint8)
+    said = json.loads(np.asarray(multihost_utils.broadcast_one_to_all(text)).tobytes())
+    if "refused" in said:
+        raise RequestError(said["refused"])
+    return said["value"]
+
+
+def here(tree: Any) -> Any:
+    """`tree` as this process can use it alone; every process calls it, as each holds a part."""
+    return tree if jax.device_count() == 1 else multihost_utils.process_allgather(tree, tiled=True)

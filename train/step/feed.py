@@ -1,0 +1,62 @@
+"""Batches on a mesh: of each a process reads the rows that lie on its devices, and all make up one global array.
+
+In: a mesh, and a dataset of one process's shares of batches. Out: an iterator of batches as global arrays, whose
+position is that of the dataset. Row i of a batch is its example i, whatever the number of processes.
+"""
+
+from typing import Any, NamedTuple
+
+import grain
+import jax
+from jax.sharding import Mesh
+
+from reelm.data import pipeline
+from reelm.errors import RequestError
+from reelm.lm import sharding
+
+
+class Share(NamedTuple):
+    """The part of every batch that this process reads, as `pipeline.batches` takes it."""
+
+    process: int
+    processes: int
+
+
+def share(mesh: Mesh) -> Share:
+    """This process's share. Processes whose devices hold the same rows, as along a tensor axis, read the same."""
+    rows: dict[int, set[int]] = {}
+    where = sharding.of_batch(mesh).devices_indices_map((sharding.batch_parts(mesh),))
+    for device, (part,) in where.items():
+        rows.setdefault(device.process_index, set()).add(part.start or 0)
+    shares = sorted({tuple(sorted(parts)) for parts in rows.values()})
+    return Share(shares.index(tuple(sorted(rows[jax.process_index()]))), len(shares))
+
+
+def check_size(name: str, size: int, mesh: Mesh) -> None:
+    """RequestError unless `size` examples, the batch size called `name`, divide over the mesh."""
+    if size % (parts := sharding.batch_parts(mesh)):
+        raise RequestError(f"{name} {size} does not divide over {parts} devices; take a multiple of that")
+
+
+def place(batch: Any, mesh: Mesh) -> Any:
+    """A process's share of a batch, a pytree of numpy arrays, as global arrays."""
+    where = sharding.of_batch(mesh)
+    return jax.tree.map(lambda rows: jax.make_array_from_process_local_data(where, rows), batch)
+
+
+class Feed:
+    """The batches of a dataset of shares, one after the other: a `loop.DataIterator`."""
+
+    def __init__(self, shares: grain.MapDataset, mesh: Mesh) -> None:
+        self._shares, self._mesh = pipeline.iterate(shares), mesh
+
+    def __next__(self) -> Any:
+        return place(next(self._shares), self._mesh)
+
+    def get_state(self) -> Any:
+        """The number of batches taken: the same on every process, and for any number of them."""
+        return self._shares.get_state()
+
+    def set_state(self, state: Any) -> None:
+        """Goes on from `get_state()`."""
+        self._shares.set_state(state)

@@ -1,0 +1,58 @@
+"""Whether the state of a language model in training fits into memory before it is put there, and what would fit if not.
+
+In: a run, the devices along each axis, what a device has free. Out: nothing, or a RequestError with the figures. Only
+what no setting can do without is counted, the state and one gradient: activations, which XLA plans, come on top, and
+what is refused here could not have run.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from reelm.errors import RequestError
+from reelm.lm import size
+from reelm.lm.mesh import AXES
+from reelm.lm.net.config import LMConfig
+from reelm.lm.parameters import check_mesh
+
+_COUNTS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
+
+
+def check_state(model: LMConfig, create: Callable[[dict], Any], mesh: dict[str, int], free: int | None) -> None:
+    """RequestError when a device of a mesh of such sizes cannot hold the state.
+
+    Args:
+        create: parameters to the state, parameters included.
+        free: bytes that a device can give; None where nobody says, and nothing is refused.
+    """
+    if free is None:
+        return
+
+    def parts(mesh: dict[str, int]) -> dict[str, int]:
+        return size.training_bytes(model, create, 0, 0, 0, mesh)
+
+    here = parts(mesh)
+    if sum(here.values()) <= free:
+        return
+    enough = least_devices(model, "fsdp", lambda mesh: sum(parts(mesh).values()) <= free)
+    raise RequestError(
+        f"training takes {_gib(here['state'])} of state and {_gib(here['gradient'])} of gradient on a device, before "
+        f"any activations, free are {_gib(free)}; what fits: "
+        + (f"more devices, --mesh fsdp={enough}" if enough else "a smaller model")
+    )
+
+
+def least_devices(model: LMConfig, axis: str, fits: Callable[[dict[str, int]], bool]) -> int | None:
+    """The least number of devices along this axis alone that the net divides over and on which it fits, if any."""
+    for count in _COUNTS:
+        mesh = {**dict.fromkeys(AXES, 1), axis: count}
+        try:
+            check_mesh(model, mesh)
+        except RequestError:
+            continue
+        if fits(mesh):
+            return count
+    return None
+
+
+def _gib(count: int) -> str:
+    return f"{count / 2**30:.1f} GiB"

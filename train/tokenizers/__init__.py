@@ -1,0 +1,1 @@
+"""Training of the video and audio tokenizers."""

@@ -1,0 +1,288 @@
+"""Training the audio tokenizer: sounds in, a trained encoder and decoder out.
+
+`reelm train audio-tokenizer CONFIG --workdir DIR` ends here. A step rebuilds a batch of short pieces and descends on
+the sum of waveform, mel, commitment and entropy losses and, if asked for, on those of a discriminator, which learns in
+the same step (SoundStream, arXiv 2107.03312, section III-D). The parameters are {"tokenizer": ..., "discriminator":
+...}, the second only where it is used.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import grain
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from reelm.data import catalog, pipeline
+from reelm.errors import RequestError
+from reelm.evaluation.spectrogram_sheet import spectrogram_sheet
+from reelm.lm import sharding
+from reelm.lm.mesh import MeshSpec
+from reelm.media.formats.wav import write_wav
+from reelm.media.sound import as_float_sound, resample, with_channels
+from reelm.tokenizer import quantizer
+from reelm.tokenizer.audio.config import AudioTokenizerConfig
+from reelm.tokenizer.audio.residual import quantize_residually, remainders
+from reelm.tokenizer.audio.tokenizer import AudioTokenizer, autoencode, init_params
+from reelm.tokenizer.codes import CodeSpec
+from reelm.train.parts import open_audio_tokenizer
+from reelm.train.run import loop
+from reelm.train.run.config_changes import differences
+from reelm.train.run.loop import LoopConfig
+from reelm.train.step import feed, state
+from reelm.train.step.feed import Feed
+from reelm.train.step.optimizer import OptimizerConfig
+from reelm.train.step.state import TrainState
+from reelm.train.step.update import make_step
+
+from . import audio_discriminator
+from .audio_discriminator import (
+    DiscriminatorConfig,
+    StftDiscriminator,
+    adversarial_loss,
+    discriminator_loss,
+    feature_distance,
+)
+from .audio_losses import mel_distance
+
+
+@dataclass(frozen=True, kw_only=True)
+class SoundLossWeights:
+    """Weight of each term.
+
+    Spectra count for most: at few bits a waveform can only be followed where it is loud, and what makes words is not.
+
+    Attributes:
+        waveform: mean absolute difference of samples.
+        power: mean squared difference of samples, in units of the mean square of the batch: 1 for silence.
+        mel: multi-scale distance of log10-mel spectrograms.
+        commitment: squared distance of latents from what their codes stand for.
+        sample_entropy: doubt about single bits, in nats a code, the mean over levels.
+        batch_entropy: gain for using many codes, likewise.
+        temperature: of the bits' probabilities in both entropies.
+        adversarial: of the discriminator's judgement; 0 leaves the discriminator out.
+        feature_matching: distance of the discriminator's features.
+        adversarial_from: step from which the discriminator's judgement counts; it learns from the first on.
+    """
+
+    waveform: float = 0.3
+    power: float = 0.2
+    mel: float = 3.0
+    commitment: float = 0.1
+    sample_entropy: float = 0.0
+    batch_entropy: float = 0.02
+    temperature: float = 1.0
+    adversarial: float = 0.0
+    feature_matching: float = 2.0
+    adversarial_from: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class SoundData:
+    """What a step sees: from each clip of `dataset` (of `source_frames` video frames) one piece of its sound.
+
+    Attributes:
+        hops: length of a piece in audio frames.
+        whole_hops: pieces begin where an audio frame does: for sounds that set in with video frames. A code then need
+            not say when within its audio frame a sound sets in.
+        gains: range of factors by which a piece is made louder; half of the pieces are also turned upside down.
+    """
+
+    dataset: str = "moving_digits_sound"
+    source_frames: int = 17
+    hops: int = 20
+    whole_hops: bool = False
+    gains: tuple[float, float] = (0.5, 1.2)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AudioTokenizerRun:
+    """Everything that decides a run; `reelm train audio-tokenizer` overrides any field by its dotted name.
+
+    Attributes:
+        mel_windows: window lengths in samples of the mel loss.
+        start_from: folder of another training, whose weights this one starts from; None for fresh ones.
+        freeze_encoder: train the decoder alone: the codes, and language models over them, stay valid.
+        mesh: the devices.
+    """
+
+    model: AudioTokenizerConfig = field(default_factory=AudioTokenizerConfig)
+    data: SoundData = field(default_factory=SoundData)
+    losses: SoundLossWeights = field(default_factory=SoundLossWeights)
+    mel_windows: tuple[int, ...] = (128, 256, 512, 1024, 2048)
+    discriminator: DiscriminatorConfig = field(default_factory=DiscriminatorConfig)
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    discriminator_optimizer: OptimizerConfig = field(
+        default_factory=lambda: OptimizerConfig(learning_rate=3e-4, betas=(0.5, 0.9))
+    )
+    batch_size: int = 16
+    start_from: Path | None = None
+    freeze_encoder: bool = False
+    mesh: MeshSpec = field(default_factory=MeshSpec)
+    loop: LoopConfig = field(default_factory=lambda: LoopConfig(steps=20_000))
+
+    def __post_init__(self):
+        longest = max((*self.mel_windows, *(self.discriminator.windows if self.losses.adversarial else ())))
+        if self.data.hops * self.model.hop < longest:
+            raise RequestError(
+                f"pieces of {self.data.hops} hops of {self.model.hop} samples are shorter than a window of {longest}; "
+                f"take at least {-(-longest // self.model.hop)} hops"
+            )
+
+
+class RandomPiece(grain.transforms.RandomMap):
+    """A clip -> float32 `[samples, C]`, from anywhere in its sound, rather where something is heard."""
+
+    def __init__(self, data: SoundData, model: AudioTokenizerConfig):
+        self.data, self.model = data, model
+
+    def random_map(self, element: Mapping[str, Any], rng: np.random.Generator) -> Any:
+        sound = heard(element, self.model)
+        samples, step = self.data.hops * self.model.hop, self.model.hop if self.data.whole_hops else 1
+        sound = np.pad(sound, ((0, max(0, samples - len(sound))), (0, 0)))
+        # A few tries: silence teaches nothing after the first steps, but some must be heard.
+        for tries_left in (2, 1, 0):
+            first = step * int(rng.integers((len(sound) - samples) // step + 1))
+            piece = sound[first : first + samples]
+            if piece.std() > 1e-2 or not tries_left:
+                gain = rng.uniform(*self.data.gains) * rng.choice([-1, 1])
+                return np.clip(piece * gain, -1, 1).astype(np.float32)
+
+
+def heard(clip: Mapping[str, Any], model: AudioTokenizerConfig) -> np.ndarray:
+    """The sound `[S, C]` of a clip as a tokenizer takes it; RequestError when it has none."""
+    if "audio" not in clip:
+        raise RequestError("a clip of this data set has no sound; choose a set whose clips all have")
+    sound = with_channels(as_float_sound(clip["audio"]), model.channels)
+    return resample(sound, int(clip["sample_rate"]), model.sample_rate)[0]
+
+
+def make_loss(run: AudioTokenizerRun):
+    """`(params, sound [B, S, C], key, step) -> (loss, metrics)`; entropies in nats, snr in dB.
+
+    Both players descend on one sum: each sees the other's parameters, and the rebuilt sound, as constants.
+    """
+    config, weights = run.model, run.losses
+
+    def loss(params: dict, sound: jax.Array, key: jax.Array, step: jax.Array) -> tuple[jax.Array, dict]:
+        tokenizer = params["tokenizer"]
+        if run.freeze_encoder:
+            tokenizer = {**tokenizer, "encoder": jax.lax.stop_gradient(tokenizer["encoder"])}
+        rebuilt, latent = autoencode(config, tokenizer, sound)
+        levels = remainders(latent, config.bits, config.levels)
+        quantized = jax.lax.stop_gradient(quantize_residually(latent, config.bits, config.levels))
+        error, energy = jnp.mean(jnp.square(rebuilt - sound)), jnp.mean(jnp.square(sound)) + 1e-8
+        terms = {
+            "waveform": jnp.mean(jnp.abs(rebuilt - sound)),
+            "power": error / energy,
+            "mel": mel_distance(sound, rebuilt, config.sample_rate, run.mel_windows),
+            "commitment": jnp.mean(jnp.square(latent - quantized)),
+            "sample_entropy": quantizer.sample_entropy(levels, weights.temperature),
+            "batch_entropy": -_batch_entropy(levels, config.code, weights.temperature),
+        }
+        learning = jnp.zeros(())
+        if weights.adversarial:
+            judged, learning = _play(run.discriminator, params["discriminator"], sound, rebuilt)
+            counts = (step >= weights.adversarial_from).astype(jnp.float32)
+            terms |= {name: counts * term for name, term in judged.items()}
+        total = sum((getattr(weights, name) * term for name, term in terms.items()), learning)
+        # How evenly each bit is used: 0 when every bit is always the same, 1 when each is set half of the time.
+        share = jnp.mean(levels >= 0, axis=tuple(range(levels.ndim - 2)))
+        about = {"snr": 10 * jnp.log10(energy / error), "bit_balance": jnp.mean(1 - jnp.abs(2 * share - 1))}
+        return total, {**terms, **about, **({"discriminator": learning} if weights.adversarial else {})}
+
+    return loss
+
+
+def _play(
+    config: DiscriminatorConfig, params: dict, sound: jax.Array, rebuilt: jax.Array
+) -> tuple[dict[str, jax.Array], jax.Array]:
+    """What the tokenizer loses, with the discriminator taken for given, and what the discriminator, with the sounds."""
+
+    def judge(params: dict, sound: jax.Array) -> tuple[list[jax.Array], list[jax.Array]]:
+        return cast(Any, StftDiscriminator(config).apply({"params": params}, sound))
+
+    (real, _), (fake, _) = judge(params, sound), judge(params, jax.lax.stop_gradient(rebuilt))
+    learning = discriminator_loss(real, fake)
+    fixed = jax.lax.stop_gradient(params)
+    (_, real_features), (fake, fake_features) = judge(fixed, sound), judge(fixed, rebuilt)
+    terms = {"adversarial": adversarial_loss(fake), "feature_matching": feature_distance(real_features, fake_features)}
+    return terms, learning
+
+
+def train(run: AudioTokenizerRun, workdir: Path) -> TrainState:
+    """Runs or resumes the training in `workdir`; see `loop.run` for what is written and what is raised."""
+    source = catalog.open_clips(run.data.dataset, "train", num_frames=run.data.source_frames)
+    heard(source[0], run.model)  # before anything is compiled
+    mesh = run.mesh.build()
+    feed.check_size("batch_size", run.batch_size, mesh)
+    optimizer = _optimizer(run)
+    initial = state.create(_first_params(run), optimizer, run.loop.seed)
+    layout = sharding.of_state(initial, mesh)
+    data = pipeline.batches(
+        source,
+        batch_size=run.batch_size,
+        seed=run.loop.seed,
+        transform=RandomPiece(run.data, run.model),
+        **feed.share(mesh)._asdict(),
+    )
+    held_back = catalog.open_clips(run.data.dataset, "test", num_frames=run.data.source_frames, num_clips=8)
+    originals = np.stack([heard(held_back[i], run.model) for i in range(len(held_back))])
+
+    def samples(current: TrainState, folder: Path) -> None:
+        rebuilt = AudioTokenizer(run.model, current.ema["tokenizer"]).reconstruct(originals, run.model.sample_rate)
+        pairs = list(zip(originals, rebuilt, strict=True))
+        spectrogram_sheet(pairs, run.model.sample_rate, folder / "rebuilt.png")
+        # Each original with what was made of it behind it, to be listened to.
+        write_wav(
+            np.concatenate([sound for pair in pairs for sound in pair]), run.model.sample_rate, folder / "rebuilt.wav"
+        )
+
+    # As in a video tokenizer's run: the codes keep the name that they have.
+    codes = {"codes": open_audio_tokenizer(run.start_from).hash} if run.freeze_encoder and run.start_from else {}
+    return loop.run(
+        run.loop,
+        jax.device_put(initial, layout),
+        make_step(make_loss(run), optimizer, run.optimizer.ema, layout),
+        Feed(data, mesh),
+        workdir,
+        samples=samples,
+        resolved=asdict(run) | codes,
+        label="audio tokenizer",
+    )
+
+
+def _batch_entropy(levels: jax.Array, code: CodeSpec, temperature: float) -> jax.Array:
+    """The mean over levels of the entropy of the codes each uses; `levels` is `[..., L, K]`."""
+    count = levels.shape[-2]
+    each = [quantizer.batch_entropy(levels[..., level, :], code, temperature) for level in range(count)]
+    return sum(each, jnp.zeros(())) / count
+
+
+def _optimizer(run: AudioTokenizerRun) -> optax.GradientTransformation:
+    """Each player has its own learning rate, moments and clipping."""
+    tokenizer = run.optimizer.build(run.loop.steps)
+    if not run.losses.adversarial:
+        return tokenizer
+    discriminator = run.discriminator_optimizer.build(run.loop.steps)
+    labels = {"tokenizer": "tokenizer", "discriminator": "discriminator"}
+    return optax.partition({"tokenizer": tokenizer, "discriminator": discriminator}, labels)
+
+
+def _first_params(run: AudioTokenizerRun) -> dict:
+    key, critic_key = jax.random.split(jax.random.key(run.loop.seed))
+    if run.start_from is None:
+        params = {"tokenizer": init_params(run.model, key)}
+    else:
+        start = open_audio_tokenizer(run.start_from)
+        if start.config != run.model:
+            lines = "; ".join(differences(asdict(start.config), asdict(run.model)))
+            raise RequestError(f"{run.start_from} has a tokenizer of other sizes than this run: {lines}")
+        params = {"tokenizer": jax.tree.map(jnp.asarray, start.params)}
+    if run.losses.adversarial:
+        params["discriminator"] = audio_discriminator.init_params(run.discriminator, run.model.channels, critic_key)
+    return params

@@ -1,0 +1,80 @@
+"""The multi-scale STFT discriminator: tells rebuilt sounds from real ones by their complex spectra, for training alone.
+
+In: sounds `float [B, S, C]`. Out: for each window length a map of logits, high where it looks real, and the features
+on the way there (EnCodec, arXiv 2210.13438, section 3.4). Losses are hinge losses.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from reelm.errors import RequestError
+from reelm.evaluation.features.mel import spectra
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiscriminatorConfig:
+    """Window lengths in samples, multiples of 4, and the width of the layers."""
+
+    windows: tuple[int, ...] = (1024, 512, 256)
+    channels: int = 16
+
+    def __post_init__(self):
+        object.__setattr__(self, "windows", tuple(self.windows))
+        if not self.windows or any(window < 16 or window % 4 for window in self.windows):
+            raise RequestError(f"windows are multiples of 4 from 16 samples, at least one of them, not {self.windows}")
+
+
+class StftDiscriminator(nn.Module):
+    """One stack of convolutions over time and frequency for each window length."""
+
+    config: DiscriminatorConfig
+
+    @nn.compact
+    def __call__(self, sound: jax.Array) -> tuple[list[jax.Array], list[jax.Array]]:
+        """Logits and features, a list each."""
+        logits, features = [], []
+        for window in self.config.windows:
+            spectrum = spectra(jnp.moveaxis(sound, -1, 1), window) / window**0.5
+            x = jnp.moveaxis(jnp.concatenate([spectrum.real, spectrum.imag], axis=1), 1, -1)  # [B, frames, bins, 2C]
+            for layer, (stride, dilation) in enumerate([(1, 1), (2, 1), (2, 2), (2, 4)]):
+                x = nn.Conv(
+                    self.config.channels,
+                    (3, 9),
+                    strides=(1, stride),
+                    kernel_dilation=(dilation, 1),
+                    name=f"conv_{window}_{layer}",
+                )(x)
+                x = nn.leaky_relu(x, 0.2)
+                features.append(x)
+            logits.append(nn.Conv(1, (3, 3), name=f"logits_{window}")(x))
+        return logits, features
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def init_params(config: DiscriminatorConfig, channels: int, key: jax.Array) -> dict:
+    """Fresh parameters for sounds of `channels` channels."""
+    return dict(StftDiscriminator(config).init(key, jnp.zeros((1, max(config.windows), channels)))["params"])
+
+
+def discriminator_loss(real: list[jax.Array], rebuilt: list[jax.Array]) -> jax.Array:
+    """Hinge: real above 1, rebuilt below -1; the mean over scales of logits."""
+    both = [jnp.mean(nn.relu(1 - r)) + jnp.mean(nn.relu(1 + f)) for r, f in zip(real, rebuilt, strict=True)]
+    return sum(both, jnp.zeros(())) / len(both)
+
+
+def adversarial_loss(rebuilt: list[jax.Array]) -> jax.Array:
+    """What the decoder wants: rebuilt sounds that look real."""
+    return sum((-jnp.mean(logits) for logits in rebuilt), jnp.zeros(())) / len(rebuilt)
+
+
+def feature_distance(real: list[jax.Array], rebuilt: list[jax.Array]) -> jax.Array:
+    """Mean absolute difference of features, in units of how large the real ones are."""
+    apart = [
+        jnp.mean(jnp.abs(r - f)) / (jnp.mean(jnp.abs(jax.lax.stop_gradient(r))) + 1e-6)
+        for r, f in zip(real, rebuilt, strict=True)
+    ]
+    return sum(apart, jnp.zeros(())) / len(apart)

@@ -1,0 +1,237 @@
+"""Training the video tokenizer: clips in, a trained encoder and decoder out.
+
+`reelm train video-tokenizer CONFIG --workdir DIR` ends here. A step rebuilds a batch of crops and descends on the sum
+of reconstruction, perceptual, commitment and entropy losses, and plays against a discriminator where the run has one
+(MAGVIT-v2, arXiv 2310.05737, section 3.1 and appendix A).
+"""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import grain
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh
+
+from reelm.data import catalog, clips, pipeline
+from reelm.data.augment import RandomClip
+from reelm.errors import RequestError
+from reelm.evaluation.features import lpips
+from reelm.lm import sharding
+from reelm.lm.mesh import MeshSpec
+from reelm.media.contact_sheet import contact_sheet
+from reelm.tokenizer.video.config import VideoTokenizerConfig
+from reelm.tokenizer.video.tokenizer import VideoTokenizer, autoencode, init_params
+from reelm.train.parts import open_tokenizer
+from reelm.train.run import loop
+from reelm.train.run import processes as cluster
+from reelm.train.run.config_changes import differences
+from reelm.train.run.loop import LoopConfig
+from reelm.train.step import feed, state
+from reelm.train.step.feed import Feed, Share
+from reelm.train.step.optimizer import OptimizerConfig
+from reelm.train.step.state import TrainState
+from reelm.train.step.update import make_step
+
+from . import adversarial
+from .adversarial import AdversaryConfig
+from .inflate import inflate
+from .video_losses import LossWeights, code_terms, code_use, mean_over_clips, perceptual
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClipData:
+    """What a step sees: from each clip of `dataset` (of `source_frames` frames) one crop.
+
+    Attributes:
+        frames: length of a crop, 1 + 4k.
+        crop: height and width of a crop in pixels; smaller than the clip, a step costs less and sees less background.
+        stills: single frames, from clips of their own, that join each batch of crops.
+        still_crop: their height and width; that of the crops when None.
+        mirror, reverse, speeds: see `augment.RandomClip`.
+    """
+
+    dataset: str = "moving_digits"
+    source_frames: int = 17
+    frames: int = 9
+    crop: int = 32
+    stills: int = 0
+    still_crop: int | None = None
+    mirror: bool = False
+    reverse: bool = False
+    speeds: tuple[int, ...] = (1,)
+
+    def __post_init__(self):
+        object.__setattr__(self, "speeds", tuple(self.speeds))
+        if self.stills < 0 or not self.speeds or min(self.speeds) < 1:
+            raise RequestError(f"stills start at 0 and speeds at 1, not {self.stills} and {self.speeds}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class VideoTokenizerRun:
+    """Everything that decides a run; `reelm train video-tokenizer` overrides any field by its dotted name.
+
+    Attributes:
+        adversary: the discriminator; None trains without one.
+        start_from: folder of another training, or a model, whose weights this one starts from; None for fresh ones.
+        inflate: `start_from` was trained on single frames (`data.frames` 1); make it a tokenizer of clips.
+        freeze_encoder: train the decoder alone: the codes, and language models over them, stay valid.
+        dtype: number format of activations; parameters are float32.
+        mesh: the devices.
+    """
+
+    model: VideoTokenizerConfig = field(default_factory=VideoTokenizerConfig)
+    data: ClipData = field(default_factory=ClipData)
+    losses: LossWeights = field(default_factory=LossWeights)
+    adversary: AdversaryConfig | None = None
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    batch_size: int = 32
+    start_from: Path | None = None
+    inflate: bool = False
+    freeze_encoder: bool = False
+    dtype: str = "float32"
+    mesh: MeshSpec = field(default_factory=MeshSpec)
+    loop: LoopConfig = field(default_factory=lambda: LoopConfig(steps=10_000))
+
+
+def make_loss(run: VideoTokenizerRun):
+    """`(params, batch, key, step) -> (loss, (metrics, pairs))`; entropies in nats, psnr in dB.
+
+    A batch is (parts, features). Parts are {"clips": `[B, T, H, W, 3]`, "stills": `[B', 1, H', W', 3]` or absent};
+    `pairs` holds (original, rebuilt) of each. Features are the weights of LPIPS, or None when it has no weight in the
+    loss: an argument, since as a constant their 60 MB would be compiled in.
+    """
+    config, weights = run.model, run.losses
+
+    def loss(params: dict, batch: Any, key: jax.Array, step: jax.Array) -> tuple[jax.Array, tuple[dict, list]]:
+        parts, features = batch
+        if run.freeze_encoder:
+            params = {**params, "encoder": jax.lax.stop_gradient(params["encoder"])}
+        pairs, latents = [], []
+        for video in parts.values():
+            rebuilt, latent = autoencode(config, params, video, jnp.dtype(run.dtype))
+            pairs.append((video, rebuilt))
+            latents.append(latent)
+        error = mean_over_clips([(jnp.mean(jnp.square(rebuilt - video)), len(video)) for video, rebuilt in pairs])
+        terms = {"reconstruction": error, **code_terms(latents, config.code, weights.temperature)}
+        if weights.perceptual:
+            seen = [perceptual(features, before, after, weights.perceptual_frames, key) for before, after in pairs]
+            terms["perceptual"] = mean_over_clips(
+                [(mean, len(pair[0])) for mean, pair in zip(seen, pairs, strict=True)]
+            )
+        now = weights.at(step)
+        total = sum((now[name] * term for name, term in terms.items()), jnp.zeros(()))
+        return total, ({**terms, "psnr": -10 * jnp.log10(error / 4), **code_use(latents, config.code)}, pairs)
+
+    return loss
+
+
+def open_batches(run: VideoTokenizerRun, share: Share | None = None) -> grain.MapDataset:
+    """Batches of the run, or a process's share of them: the parts that `make_loss` takes."""
+    process, processes = share or Share(0, 1)
+    data = run.data
+
+    def batches(frames: int, crop: int, source_frames: int, size: int, seed: int) -> grain.MapDataset:
+        speeds = data.speeds if frames > 1 else (1,)
+        transform = RandomClip(frames, crop, mirror=data.mirror, reverse=data.reverse, speeds=speeds)
+        source = catalog.open_clips(data.dataset, "train", num_frames=source_frames)
+        smallest = min(min(shape.height, shape.width) for shape in source.shapes)
+        if crop > smallest:
+            raise RequestError(f"a crop of {crop} pixels does not fit the clips, of which some have {smallest}")
+        return pipeline.batches(
+            source, batch_size=size, seed=seed, transform=transform, process=process, processes=processes
+        )
+
+    parts = {"clips": batches(data.frames, data.crop, data.source_frames, run.batch_size, run.loop.seed)}
+    if data.stills:
+        # A seed of their own: they are frames of other clips than those beside them.
+        parts["stills"] = batches(1, data.still_crop or data.crop, 1, data.stills, run.loop.seed + 1)
+    return pipeline.join(parts)
+
+
+def create_state(run: VideoTokenizerRun) -> TrainState:
+    """The state before the first step; pure but for `start_from`, so its shapes can be had from `jax.eval_shape`."""
+    steps = run.loop.steps
+    made = state.create(_first_params(run), run.optimizer.build(steps), run.loop.seed)
+    return made if run.adversary is None else adversarial.create(made, run.adversary, steps)
+
+
+def make_run_step(run: VideoTokenizerRun, layout: Any = None) -> Callable[[Any, Any], tuple[Any, dict[str, jax.Array]]]:
+    """The jitted step of a run, `(state, batch) -> (state, metrics)` with batches as `make_loss` takes them.
+
+    `layout`: shardings of the state on a mesh; None leaves them to XLA.
+    """
+    loss, steps = make_loss(run), run.loop.steps
+    optimizer = run.optimizer.build(steps)
+    if run.adversary is not None:
+        dtype = jnp.dtype(run.dtype)
+        return adversarial.make_step(loss, optimizer, run.optimizer.ema, run.adversary, steps, dtype, layout)
+
+    def alone(*arguments: Any) -> tuple[jax.Array, dict]:
+        total, (metrics, _) = loss(*arguments)
+        return total, metrics
+
+    return make_step(alone, optimizer, run.optimizer.ema, layout)
+
+
+def build(run: VideoTokenizerRun, mesh: Mesh) -> tuple[TrainState, Callable[..., Any]]:
+    """(the state before the first step, the step over the parts of a batch) of a run, on a mesh.
+
+    RequestError when the batch does not divide over the devices, or LPIPS has a weight but no weights.
+    """
+    for name, size in (("batch_size", run.batch_size), ("stills", run.data.stills)):
+        feed.check_size(name, size, mesh)
+    features = jax.device_put(lpips.load(), sharding.whole(mesh)) if run.losses.perceptual else None
+    initial = create_state(run)
+    layout = sharding.of_state(initial, mesh)
+    step = make_run_step(run, layout)
+    return jax.device_put(initial, layout), lambda state, parts: step(state, (parts, features))
+
+
+def train(run: VideoTokenizerRun, workdir: Path) -> TrainState:
+    """Runs or resumes the training in `workdir`; see `loop.run` for what is written and what is raised."""
+    run.model.latent_shape(run.data.frames, run.data.crop, run.data.crop)
+    mesh = run.mesh.build()
+    initial, step = build(run, mesh)
+    held_back = catalog.open_held_back(run.data.dataset, num_frames=run.data.source_frames)
+    originals = clips.clips_of_one_shape(held_back, 8)
+
+    def samples(current: TrainState, folder: Path) -> None:
+        rebuilt = VideoTokenizer(run.model, current.ema).reconstruct(originals)
+        pairs = [clip[:: run.model.time_stride] for pair in zip(originals, rebuilt, strict=True) for clip in pair]
+        contact_sheet(pairs, folder / "rebuilt.png")
+
+    def evaluate(current: TrainState) -> dict[str, float]:
+        rebuilt = VideoTokenizer(run.model, cluster.here(current.ema)).reconstruct(originals)
+        error = float(np.mean(np.square((rebuilt.astype(np.float32) - originals) / 127.5)))
+        return {"loss": error, "psnr": -10 * float(np.log10(max(error, 1e-10) / 4))}
+
+    # Weights that were stored in a smaller format are others than those that the codes are named after.
+    codes = {"codes": open_tokenizer(run.start_from).hash} if run.freeze_encoder and run.start_from else {}
+    return loop.run(
+        run.loop,
+        initial,
+        step,
+        Feed(open_batches(run, feed.share(mesh)), mesh),
+        workdir,
+        samples=samples,
+        evaluate=evaluate,
+        resolved=asdict(run) | codes,
+        label="video tokenizer",
+    )
+
+
+def _first_params(run: VideoTokenizerRun) -> dict:
+    if run.start_from is None:
+        if run.inflate:
+            raise RequestError("inflate needs start_from: the folder of a training on single frames")
+        return init_params(run.model, jax.random.key(run.loop.seed))
+    start = open_tokenizer(run.start_from)
+    if start.config != run.model:
+        lines = "; ".join(differences(asdict(start.config), asdict(run.model)))
+        raise RequestError(f"{run.start_from} has a tokenizer of other sizes than this run: {lines}")
+    params = jax.tree.map(jnp.asarray, start.params)
+    return inflate(run.model, params) if run.inflate else params

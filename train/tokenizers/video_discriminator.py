@@ -1,0 +1,103 @@
+"""The discriminator: clips `float [B, T, H, W, 3]` in [-1, 1] to logits `[B, t, h, w]`, high where footage looks real.
+
+Residual stages with blurred down-sampling (StyleGAN2, arXiv 1912.04958; in three dimensions as in MAGVIT, arXiv
+2212.05199, appendix A). It differs from those in that it gives a logit a place, not one a clip, so that one set of
+weights judges every size; and in that it is causal in time, as the tokenizer is: a still is a clip of one frame.
+"""
+
+from dataclasses import dataclass
+from typing import cast
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax.typing import DTypeLike
+
+from reelm.errors import RequestError
+from reelm.tokenizer.history import History
+from reelm.tokenizer.video.convolution import CausalConv
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiscriminatorConfig:
+    """Sizes of the net.
+
+    Attributes:
+        channels: width of the first convolution, then of each stage; every stage halves rows and columns.
+        halve_time: for each stage, whether it halves the frames too (1 + 2k of them become 1 + k).
+    """
+
+    channels: tuple[int, ...] = (64, 128, 256, 256, 256)
+    halve_time: tuple[bool, ...] = (False, True, True, False)
+
+    def __post_init__(self):
+        object.__setattr__(self, "channels", tuple(self.channels))
+        object.__setattr__(self, "halve_time", tuple(self.halve_time))
+        if len(self.halve_time) != len(self.channels) - 1:
+            raise RequestError(
+                f"{len(self.channels) - 1} stages of the discriminator need as many entries of halve_time, "
+                f"not {len(self.halve_time)}"
+            )
+
+
+def blur_pool(x: jax.Array, *, time: bool) -> jax.Array:
+    """`[B, T, H, W, C]` at half the rows and columns, and at half the frames with `time`; constants stay what they are.
+
+    The binomial filter 1 3 3 1 before every second value is dropped: without it a stage sees what aliases (arXiv
+    1904.11486). Slices and sums, since convolutions of one channel each are slow on every device.
+    """
+    x = _halve(_halve(x, axis=2), axis=3)
+    return _halve(x, axis=1, causal=True) if time else x
+
+
+def _halve(x: jax.Array, *, axis: int, causal: bool = False) -> jax.Array:
+    size = (x.shape[axis] + 1) // 2
+    missing = 2 * size + 2 - x.shape[axis]
+    padding = [(0, 0)] * x.ndim
+    padding[axis] = (missing, 0) if causal else (1, missing - 1)
+    x = jnp.pad(x, padding, mode="edge")
+    taps = [jax.lax.slice_in_dim(x, i, i + 2 * size - 1, 2, axis) for i in range(4)]
+    return (taps[0] + 3 * taps[1] + 3 * taps[2] + taps[3]) / 8
+
+
+class Discriminator(nn.Module):
+    """See the file; activations in `dtype`, logits in float32."""
+
+    channels: tuple[int, ...]
+    halve_time: tuple[bool, ...]
+    dtype: DTypeLike | None = None
+
+    @nn.compact
+    def __call__(self, video: jax.Array) -> jax.Array:
+        history = History()
+        x = _leaky(CausalConv(self.channels[0], dtype=self.dtype, name="conv_in")(video, history))
+        for stage, (features, time) in enumerate(zip(self.channels[1:], self.halve_time, strict=True)):
+            y = _leaky(CausalConv(x.shape[-1], dtype=self.dtype, name=f"conv_{stage}_0")(x, history))
+            y = CausalConv(features, dtype=self.dtype, name=f"conv_{stage}_1")(blur_pool(y, time=time), history)
+            x = blur_pool(x, time=time)
+            x = nn.Dense(features, use_bias=False, dtype=self.dtype, name=f"skip_{stage}")(x)
+            x = (x + _leaky(y)) / jnp.sqrt(2.0).astype(x.dtype)  # so that stages keep the scale
+        x = _leaky(CausalConv(self.channels[-1], dtype=self.dtype, name="conv_out")(x, history))
+        return nn.Dense(1, name="logit")(x.astype(jnp.float32))[..., 0]
+
+
+def init_params(config: DiscriminatorConfig, key: jax.Array) -> dict:
+    """Fresh parameters as nested dicts of float32."""
+    size = 1 << len(config.halve_time)
+    # Compiled, nothing but the draws is left of the net.
+    return jax.jit(_net(config, None).init)(key, jnp.zeros((1, 1, size, size, 3)))["params"]
+
+
+def discriminate(
+    config: DiscriminatorConfig, params: dict, video: jax.Array, dtype: DTypeLike | None = None
+) -> jax.Array:
+    """Logits `[B, t, h, w]` of clips `[B, T, H, W, 3]`."""
+    return cast(jax.Array, _net(config, dtype).apply({"params": params}, video))
+
+
+def _net(config: DiscriminatorConfig, dtype: DTypeLike | None) -> Discriminator:
+    return Discriminator(config.channels, config.halve_time, dtype)
+
+
+def _leaky(x: jax.Array) -> jax.Array:
+    return nn.leaky_relu(x, 0.2)
