@@ -39,12 +39,6 @@ def _forget_programs():
         jax.clear_caches()
 
 
-@pytest.fixture(autouse=True)
-def _no_compilation_cache():
-    """A command that another test ran in this process has set one for the processes that a test starts."""
-    os.environ.pop("JAX_COMPILATION_CACHE_DIR", None)
-
-
 @pytest.fixture(scope="session")
 def random_tokenizer():
     """Makes a video tokenizer of random weights that keep the size of activations, without a draw to compile.

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 import reelm
-from reelm.cli.parse import one_line
+from reelm.errors import RequestError
 
 # Command line -> a word of the right answer. Each is refused with status 2 before anything slow is imported.
 REFUSED = {
@@ -83,7 +83,7 @@ ACCEPTED = {
 # Runs command lines in one process; writes [[status, stdout, stderr, whether jax came in], ...].
 MANY = """
 import contextlib, io, json, sys
-from reelm.cli import main
+from reelm.cli.main import main
 results = []
 for arguments in json.load(sys.stdin):
     out, err = io.StringIO(), io.StringIO()
@@ -254,25 +254,20 @@ def assert_refused(main, arguments: Sequence[str], word: str, capsys) -> None:
     assert out == "" and err.count("\n") == 1 and word in err
 
 
-def test_a_box_of_errors_becomes_one_line():
-    box = os.linesep.join(
-        [
-            "╭─ Unrecognized options ────────────────╮",
-            "│ Unrecognized options: --num-framse, 3 │",
-            "│ ───────────────────────────────────── │",
-            "│ Perhaps you meant:                    │",
-            "│     --num-frames INT                  │",
-            "│         Frames of the clip.           │",
-            "│ ───────────────────────────────────── │",
-            "│ For full helptext, run reelm --help   │",
-            "╰───────────────────────────────────────╯",
-        ]
-    )
-    assert one_line(box) == "Unrecognized options: --num-framse, 3; perhaps --num-frames; see reelm --help"
+def test_an_error_of_an_unknown_kind_is_one_line(monkeypatch):
+    from reelm.cli import parse as module
+
+    monkeypatch.setattr(module, "_refuse", lambda event, asked: None)
+    with pytest.raises(RequestError, match="num-framse") as refused:
+        module.parse(["generate", "x", "-o", "y.mp4", "--num-framse", "9"])
+    assert not set("\n│─╭╯") & set(str(refused.value))
 
 
-def test_a_message_in_an_unknown_form_is_kept():
-    assert one_line("something\nnew") == "something new"
+def test_a_field_is_found_by_its_last_name(capsys):
+    from reelm.cli.main import main
+
+    arguments = ["train", "lm", "demo", "--workdir", "w", "--steps", "3"]
+    assert_refused(main, arguments, "perhaps --loop.steps", capsys)
 
 
 def test_the_facade_names_what_it_holds():

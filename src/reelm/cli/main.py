@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from reelm.errors import RequestError
+from reelm.storage.home import home
 
 from .interrupts import WORDS, signals_raised
 
@@ -23,7 +24,7 @@ _AT_FAULT = (RequestError, FileNotFoundError, IsADirectoryError, NotADirectoryEr
 
 
 def entry_point() -> NoReturn:
-    """Runs the process's own command line and ends the process."""
+    """Run the process's own command line and end the process."""
     status = main()
     # The work is done: Ctrl-C while Python tidies up ends it at once, without a traceback of the tidying.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -31,11 +32,14 @@ def entry_point() -> NoReturn:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command line (None: the process's own, without the program) and returns its exit status."""
-    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    """Run one command line and return its exit status; None is the process's own, and prepares JAX's environment."""
+    own = arguments is None
+    arguments = list(sys.argv[1:] if own else arguments)
     stderr = sys.stderr  # a signal may come between a redirection and its end
     with signals_raised() as signals:
         try:
+            if own:
+                _prepare_jax()
             _run([argument for argument in arguments if argument != "--debug"])
             sys.stdout.flush()
             return 0
@@ -58,21 +62,23 @@ def _run(arguments: list[str]) -> None:
 
         print(f"reelm {__version__}")
         return
-    from reelm.storage.home import home
-
     from .parse import parse
 
-    # Programs compiled by an earlier call are found again: the second clip does not wait for XLA. JAX reads this when
-    # it is imported, which the fields of `train` take.
-    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(home() / "compiled"))
-    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.5")
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # XLA's own notes are not for the user of a command
-    warnings.filterwarnings("ignore", message="Error (read|writ)ing persistent compilation cache")  # then it compiles
     parse(arguments).run()
 
 
+def _prepare_jax() -> None:
+    # Programs that an earlier call compiled are found again, so the second clip does not wait for XLA. JAX reads this
+    # when it is imported, which the fields of `train` do.
+    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(home() / "compiled"))
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.5")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # XLA's own notes are not for the user of a command
+    # A cache that cannot be written costs a compilation, which is no reason for a warning.
+    warnings.filterwarnings("ignore", message="Error (read|writ)ing persistent compilation cache")
+
+
 def _status_and_message(end: BaseException, signals: list[int], arguments: Sequence[str]) -> tuple[int, str]:
-    """How a command line that raised `end` exits, after `signals` came; no message when all is said."""
+    """Return the status and the message of a command line that raised `end` after `signals` came; "" for no message."""
     if signals or isinstance(end, KeyboardInterrupt):
         number = signal.Signals(signals[-1]) if signals else signal.SIGINT
         return 128 + number, WORDS[number]
@@ -82,7 +88,7 @@ def _status_and_message(end: BaseException, signals: list[int], arguments: Seque
 
 
 def _in_words(error: BaseException, arguments: Sequence[str]) -> str:
-    """What happened to that command line, on one line."""
+    """Return what happened, on one line."""
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     text = " ".join(str(error).split())

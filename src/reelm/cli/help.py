@@ -1,0 +1,79 @@
+"""What `--help` prints: the overview of the commands, and the defaults of options that have none of their own."""
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar
+from dataclasses import replace
+from typing import Annotated, NamedTuple
+
+import tyro
+from tyro.constructors import ConstructorRegistry, StructConstructorSpec, StructFieldSpec, StructTypeInfo
+
+
+class Group(NamedTuple):
+    """Commands that the overview shows together.
+
+    Attributes:
+        title: what they are for.
+        commands: dataclass of each command by its name.
+        example: a command line of one of them.
+    """
+
+    title: str
+    commands: Mapping[str, type]
+    example: str
+
+
+def overview(groups: Sequence[Group]) -> str:
+    """Return the text of `reelm --help`: every command in its group, with an example for each group."""
+    width = max(len(name) for group in groups for name in group.commands)
+    lines = ["usage: reelm COMMAND [OPTIONS]", "", "Video and sound from words, pictures, clips and sounds."]
+    for title, commands, example in groups:
+        lines += ["", f"{title}:"]
+        for name, command in commands.items():
+            first = " ".join((inspect.getdoc(command) or "").split()).partition(". ")[0].rstrip(".")
+            lines.append(f"  {name:{width}}  {first}.")
+        lines.append(f"  {'':{width}}  Example: {example}")
+    lines += ["", "`reelm COMMAND --help` explains a command. `reelm --version` prints the version."]
+    lines += ["`--debug`, anywhere on the line, prints the traceback of an error."]
+    return "\n".join(lines)
+
+
+optional_fields = ConstructorRegistry()
+_asking: ContextVar[bool] = ContextVar("asking", default=False)
+
+
+@optional_fields.struct_rule
+def _mark_optional(info: StructTypeInfo) -> StructConstructorSpec | None:
+    """Describe a dataclass as tyro does, but print no `(default: None)`.
+
+    An option without a default either says in its help what happens without it, after the word "Default", or is marked
+    "(optional)".
+    """
+    if _asking.get():  # tyro's own rules answer
+        return None
+    token = _asking.set(True)
+    try:
+        spec = ConstructorRegistry.get_struct_spec(info)
+    finally:
+        _asking.reset(token)
+    if not isinstance(spec, StructConstructorSpec):
+        return None
+    return replace(spec, fields=tuple(_marked(field) for field in spec.fields))
+
+
+def _marked(field: StructFieldSpec) -> StructFieldSpec:
+    if field.default is not None and field.default != ():
+        return field
+    hint = tyro.conf.arg(help_behavior_hint=_hint(field.helptext))
+    return replace(field, type=Annotated[field.type, hint])  # type: ignore[arg-type]
+
+
+def _hint(text: str | Callable[[], str | None] | None) -> Callable[[str], str]:
+    """Return the hint as a function, so that docstrings are read only where help is printed."""
+
+    def hint(default: str) -> str:
+        said = text() if callable(text) else text
+        return "" if "Default" in (said or "") else "(optional)"
+
+    return hint
