@@ -1,4 +1,13 @@
-"""`demo`: small enough to train on two CPU cores and to ship inside the package."""
+"""`demo`: small enough to train on two CPU cores and to ship inside the package.
+
+    reelm train video-tokenizer demo --workdir runs/video-tokenizer
+    reelm train lm demo --workdir runs/words --tokens runs/tokens --video-tokenizer runs/video-tokenizer
+    reelm train audio-tokenizer demo --workdir runs/audio-tokenizer
+
+Hardware: two cores of an AMD EPYC (Zen 5). Hours of the shipped model: 22 minutes for the video tokenizer, 3 hours for the
+language model, 45 minutes on one core for the audio tokenizer. Figures to expect, in training: PSNR 24.9 dB of the
+polished decoder, loss 0.63 of the language model. recipes/demo.sh has every leg, docs/models/demo.md every figure.
+"""
 
 from pathlib import Path
 

@@ -1,7 +1,12 @@
-"""`demo_sound`: the language model of `demo_tasks` gets sound: names that a voice says, ticks of bounces.
+"""`demo_sound`: the language model of `demo_tasks` learns sound: names that a voice says, ticks of bounces.
 
-Its tokens are those of `moving_digits_sound` with codes of sound, 5 audio frames beside each video frame. Run it with
-`--start-from demo`, or from the workdir of a language model of `demo_tasks`. The describer learns from the same tokens.
+    reelm train lm demo_sound --workdir runs/sound --start-from demo --tokens runs/sound-tokens
+    reelm train describer demo_sound --workdir runs/describer --tokens runs/sound-tokens
+
+The tokens are those of `moving_digits_sound` with codes of sound, 5 audio frames beside each video frame.
+
+Hardware: two CPU cores. Hours: 86 minutes for the language model, 34 minutes on about one core for the describer. Figures to
+expect: loss 0.64 of the language model; docs/results.md says what the whole model reaches.
 """
 
 from dataclasses import replace

@@ -1,7 +1,9 @@
-"""`demo_tasks`: the language model of `demo` goes on with every task, from words alone to clips with gaps.
+"""`demo_tasks`: the language model of `demo` continues with every task, from words alone to clips with gaps.
 
-Run it with `--start-from` the workdir of `demo`'s language model. A step of any bucket takes about as long as another:
-shapes with many given pictures have fewer rows.
+    reelm train lm demo_tasks --workdir runs/tasks --start-from runs/words --tokens runs/tokens
+
+Hardware: two CPU cores. Hours: 109 minutes for the 4,700 steps of the shipped model, its first stage. Loss to expect:
+0.44. A step of any bucket takes about as long as another: shapes with many given pictures have fewer rows.
 """
 
 from dataclasses import replace

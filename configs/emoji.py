@@ -2,11 +2,16 @@
 
 Tokenizer: 27 bits for 8 frames of 8 x 8 pixels, background white; a clip of 25 frames, a loop of three seconds, is 256
 codes. The encoder sees one patch at a time, so that the same patch has the same code in every emoji and skin tone,
-which a language model learns sooner. Its decoder is polished afterwards, on whole clips with LPIPS: see
-docs/training.md for all commands.
+which a language model learns sooner. Its decoder is trained further afterwards, on whole clips with LPIPS.
 
 Language model: 5.7 M parameters. It reads captions through the Universal Sentence Encoder lite: the sentence's own
 embedding, then up to 19 tokens.
+
+    reelm train video-tokenizer emoji --workdir runs/emoji/video-tokenizer
+    reelm train lm emoji --workdir runs/emoji/lm --video-tokenizer runs/emoji/video-tokenizer
+
+Hardware: two cores of an AMD EPYC (Zen 5). Hours: 17 minutes for the tokenizer, 83 for the language model. Figures to
+expect: 39% of held-out pairs of an emoji and a skin tone right, 64% after `emoji_longer`. recipes/emoji.sh has every leg.
 """
 
 from pathlib import Path

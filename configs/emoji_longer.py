@@ -1,5 +1,11 @@
 """`emoji_longer`: the language model of `emoji` learns to compose, as emoji in skin tones that it never saw them in.
 
+    reelm train lm emoji_longer --workdir runs/emoji/longer
+    reelm train lm emoji_longer --workdir runs/emoji/longest --start-from runs/emoji/longer --loop.seed 1
+
+Hardware: two CPU cores. Hours: 55 minutes each. Figures to expect: of held-out pairs 59% come out right after both, and
+64% with guidance; 39% before.
+
 Up to six in ten of the codes that the net reads are wrong ones. Where clips are few, the codes so far soon give away
 which clip it is, and the net goes on from memory; where they cannot be trusted, it has to read the words to the end.
 """
