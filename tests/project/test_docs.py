@@ -1,6 +1,7 @@
-"""The commands of the documents: each is one that the program takes, and the short path through them works."""
+"""The documents: commands that the program takes, links that lead somewhere, short sentences; the recipes, at toy scale."""
 
 import json
+import os
 import re
 import shlex
 import subprocess
@@ -15,31 +16,84 @@ from reelm.cli.parse import parse
 from reelm.media.formats.mp4 import write_video
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+ENGLISH = [page for page in PAGES if page.parent.name != "zh"] + [ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md"]
+RECIPES = ("demo", "emoji", "natural")
+
+by_path = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 
 
 def blocks(text: str) -> str:
-    """What stands in the code blocks of a page, continued lines joined."""
+    """The code blocks of a page, continued lines joined."""
     fenced = re.findall(r"^```(\w*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
-    return "\n".join(block for language, block in fenced if language != "python").replace("\\\n", " ")
+    return "\n".join(block for language, block in fenced if language not in ("python", "bibtex")).replace("\\\n", " ")
 
 
 def commands(text: str) -> list[list[str]]:
     """The arguments of every `reelm` command of a page: typed, started by srun, or a pod's."""
     text = blocks(text).replace("$SLURM_PROCID", "0").replace("$SLURM_NTASKS", "4")
     pods = [json.loads(line) for line in re.findall(r"^ *command: (\[.*\])$", text, re.MULTILINE)]
-    typed = re.findall(r"^(?:srun\b.*?[ '])?(reelm .*?)'?$", text, re.MULTILINE)
+    typed = re.findall(r"^(?:time |srun\b.*?[ '])?(reelm [a-z]+(?: .*?)?)'?$", text, re.MULTILINE)
     return [line[1:] for line in [*(shlex.split(line, comments=True) for line in typed), *pods]]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def sentences(text: str) -> list[str]:
+    """The sentences of a page: of its paragraphs, list items, table cells and headings; code counts as one word."""
+    text = re.sub(r"^(```).*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
+    text = re.sub(r"`[^`]*`", "code", re.sub(r"!?\[([^]]*)\]\([^)]*\)", r"\1", text))
+    lines = [cell for line in text.splitlines() for cell in (line.split("|") if line.startswith("|") else [line])]
+    paragraphs = re.split(r"\n\s*\n|\n(?=[-#>] )", "\n".join(f"\n{x}\n" if x.startswith(" ") else x for x in lines))
+    return [s for each in paragraphs for s in re.split(r"(?<=[.!?])\s+", each) if re.search(r"\w", s)]
+
+
+@by_path
 def test_every_command_is_one_that_there_is(page):
     text = page.read_text()
     found = commands(text)
     # None is overlooked for the way it is written.
-    assert len(found) == len(re.findall(r'\breelm(?:",)? "?[a-z]+ |"reelm", "[a-z]+"', blocks(text))) > 0
+    assert len(found) == len(re.findall(r'\breelm(?:",)? "?[a-z]+\b|"reelm", "[a-z]+"', blocks(text)))
     for arguments in found:
         parse(arguments)
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_every_command_of_a_recipe_is_one_that_there_is(recipe):
+    asked = {"env": dict(os.environ, DRY="1"), "capture_output": True, "text": True, "check": True}
+    printed = subprocess.run([ROOT / "recipes" / f"{recipe}.sh"], **asked).stdout
+    lines = [shlex.split(line.partition("REELM_HOME=")[2].partition(" ")[2] or line) for line in printed.splitlines()]
+    assert {"export", "evaluate"} <= {line[1] for line in lines}
+    for program, *arguments in lines:
+        if program == "reelm":
+            parse(arguments)
+
+
+@pytest.mark.parametrize("page", [*PAGES, *ENGLISH[-2:]], ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_every_link_leads_somewhere(page):
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+        if not re.match(r"https?://", target):
+            path, _, anchor = target.partition("#")
+            there = page.parent / path if path else page
+            assert there.exists(), f"{target} is no file"
+            headings = re.findall(r"^#+ (.*)$", there.read_text(), re.MULTILINE) if anchor else []
+            assert not anchor or anchor in {re.sub(r"[^\w -]", "", each.lower()).replace(" ", "-") for each in headings}
+
+
+@by_path
+def test_every_path_of_the_code_is_there(page):
+    text = re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+    rooms = "media tokenizer lm sampling data evaluation train serve configs recipes benchmarks docs src tests".split()
+    for path in re.findall(rf"`((?:{'|'.join(rooms)})/[\w./]*)`", text):
+        assert (ROOT / path).exists(), f"{path} is not there"
+
+
+@pytest.mark.parametrize("page", ENGLISH, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_sentences_are_short(page):
+    long = [each for each in sentences(page.read_text()) if len(re.findall(r"[\w][^\s]*", each)) > 30]
+    assert not long
+
+
+def test_the_readme_is_short():
+    assert len((ROOT / "README.md").read_text().split()) <= 900
 
 
 # What makes each command of the first path small enough for a test.
