@@ -1,0 +1,100 @@
+"""The documentation site: `make docs` builds it into `site/`, and fails on a broken link or an undocumented public name.
+
+The sources are the Markdown pages of the repository as they are, README first; docs/reference.md takes the docstrings.
+"""
+
+import inspect
+from importlib import import_module
+
+from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
+from sphinx.util import logging
+
+import reelm
+
+project = "reelm"
+author = copyright = "The reelm authors"
+release = reelm.__version__
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+include_patterns = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "docs/**.md"]
+exclude_patterns = [".*", "runs", "site", "build", "src", "tests"]
+root_doc = "README"
+html_theme = "furo"
+html_title = "reelm"
+html_copy_source = False
+myst_heading_anchors = 3
+default_role = "code"  # docstrings quote code as Markdown does
+autodoc_member_order = "bysource"
+autodoc_typehints_format = "short"
+autodoc_preserve_defaults = True
+napoleon_use_ivar = True
+
+_PAGES = """
+
+```{toctree}
+:hidden:
+:caption: Use
+
+docs/quickstart
+docs/python
+docs/commands
+docs/reference
+```
+
+```{toctree}
+:hidden:
+:caption: Train
+
+docs/training
+docs/evaluating
+docs/devices
+docs/cluster
+```
+
+```{toctree}
+:hidden:
+:caption: Models
+
+docs/models/demo
+docs/models/emoji
+docs/models/natural
+docs/results
+docs/benchmarks
+```
+
+```{toctree}
+:hidden:
+:caption: Project
+
+docs/architecture
+CONTRIBUTING
+CHANGELOG
+docs/zh/README
+```
+"""
+
+
+def _add_contents(app: Sphinx, docname: str, source: list[str]) -> None:
+    if docname == root_doc:
+        source[0] += _PAGES
+
+
+def _check_reference(app: Sphinx, env: BuildEnvironment) -> None:
+    """Warn of each public name that the reference lacks; autodoc leaves out what has no docstring."""
+    objects = env.domains.python_domain.objects.items()
+    described = {name: entry.objtype for name, entry in objects if not entry.aliased}
+    public = {f"reelm.{name}" for name in reelm.__all__ if not name.startswith("__")}
+    for name, kind in described.items():
+        if kind in ("class", "exception"):
+            module, _, own = name.rpartition(".")
+            members = vars(getattr(import_module(module), own)).items()
+            code = (staticmethod, classmethod, property)
+            public |= {f"{name}.{k}" for k, v in members if k[0] != "_" and (inspect.isfunction(v) or isinstance(v, code))}
+    for name in sorted(public - described.keys()):
+        logging.getLogger(__name__).warning("%s is public, and has no docstring or no place in docs/reference.md", name)
+
+
+def setup(app: Sphinx) -> None:
+    app.connect("source-read", _add_contents)
+    app.connect("env-updated", _check_reference)
