@@ -1,5 +1,6 @@
 # make demo   a clip from words, with the model that ships      make lint    ruff
 # make test   the tests                                         make types   pyright
+# make docs   the documentation, in site/
 # make env    the environment alone, in .venv                   make lock    requirements.lock anew from pyproject.toml
 #
 # Needs Python and make, nothing else. VENV=DIR puts the environment elsewhere; PYTHON is the interpreter, or the range of
@@ -14,7 +15,7 @@ BIN := $(VENV)/bin
 # stub.)
 UV := $(shell uv --version >/dev/null 2>&1 && echo uv || echo .uv/bin/uv)
 
-.PHONY: demo test env lint types format lock
+.PHONY: demo test env lint types format docs lock
 
 demo: env
 	@$(BIN)/reelm generate "a red seven moves right" -o seven.mp4
@@ -32,6 +33,10 @@ format: env
 
 types: env
 	$(BIN)/pyright --pythonpath $(BIN)/python
+
+# A broken link or a public name without a docstring fails.
+docs: env
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going -c docs . site
 
 env: $(VENV)/.installed
 
