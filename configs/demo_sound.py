@@ -5,8 +5,8 @@
 
 The tokens are those of `moving_digits_sound` with codes of sound, 5 audio frames beside each video frame.
 
-Hardware: two CPU cores. Hours: 86 minutes for the language model, 34 minutes on about one core for the describer. Figures to
-expect: loss 0.64 of the language model; docs/results.md says what the whole model reaches.
+Hardware: two CPU cores. Hours: 86 minutes for the language model, 34 minutes on about one core for the describer.
+Figures to expect: loss 0.64 of the language model; docs/results.md says what the whole model reaches.
 """
 
 from dataclasses import replace

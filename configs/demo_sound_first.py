@@ -16,8 +16,8 @@ from . import demo_sound
 # Weights of the same buckets as those of `demo_sound`.
 _FIRST = (0.04, 0.48, 0.08, 0.06, 0.06, 0.08, 0.06, 0.14)
 
-# A name is said within the first two latent frames. Words would give away which digit is shown or said, so it is learned
-# without them, from many clips as short as that.
+# A name is said within the first two latent frames. Words would give away which digit is shown or said, so it is
+# learned without them, from many clips as short as that.
 _SECOND: dict[Bucket, float] = {
     Bucket(frames=1, batch_size=40, drop_text=0.8): 0.26,
     Bucket(frames=2, batch_size=24, drop_text=0.6): 0.14,

@@ -11,7 +11,8 @@ embedding, then up to 19 tokens.
     reelm train lm emoji --workdir runs/emoji/lm --video-tokenizer runs/emoji/video-tokenizer
 
 Hardware: two cores of an AMD EPYC (Zen 5). Hours: 17 minutes for the tokenizer, 83 for the language model. Figures to
-expect: 39% of held-out pairs of an emoji and a skin tone right, 64% after `emoji_longer`. recipes/emoji.sh has every leg.
+expect: 39% of held-out pairs of an emoji and a skin tone right, 64% after `emoji_longer` with guidance.
+recipes/emoji.sh has every leg.
 """
 
 from pathlib import Path

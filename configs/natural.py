@@ -9,8 +9,8 @@ decoding such a clip. The encoder sees one group of frames at a time, but for tw
 Clips of 25 frames: trained on few latent frames, the decoder's colours drift in longer films. A fresh net learns faster
 from short clips first, and gets sharper by a leg with LPIPS; recipes/natural.sh has the commands.
 
-Hardware: one core of an AMD EPYC (Zen 5). Hours: two for all three legs, 74 minutes for this one. Figures to expect on films
-never trained on: LPIPS 0.475 and PSNR 23.30 dB after this leg, 0.446 and 23.33 dB after the leg with LPIPS.
+Hardware: one core of an AMD EPYC (Zen 5). Hours: two for all three legs, 74 minutes for this one. Figures to expect on
+films never trained on: LPIPS 0.475 and PSNR 23.30 dB after this leg, 0.446 and 23.33 dB after the leg with LPIPS.
 """
 
 from reelm.tokenizer.video.config import VideoTokenizerConfig

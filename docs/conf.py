@@ -1,6 +1,6 @@
-"""The documentation site: `make docs` builds it into `site/`, and fails on a broken link or an undocumented public name.
+"""The documentation site: `make docs` builds it into `site/`. A broken link or an undocumented public name fails.
 
-The sources are the Markdown pages of the repository as they are, README first; docs/reference.md takes the docstrings.
+The sources are the Markdown pages of the repository as they are, README first. docs/reference.md takes the docstrings.
 """
 
 import inspect
@@ -88,9 +88,9 @@ def _check_reference(app: Sphinx, env: BuildEnvironment) -> None:
     for name, kind in described.items():
         if kind in ("class", "exception"):
             module, _, own = name.rpartition(".")
-            members = vars(getattr(import_module(module), own)).items()
-            code = (staticmethod, classmethod, property)
-            public |= {f"{name}.{k}" for k, v in members if k[0] != "_" and (inspect.isfunction(v) or isinstance(v, code))}
+            for member, value in vars(getattr(import_module(module), own)).items():
+                if inspect.isfunction(value) or isinstance(value, (staticmethod, classmethod, property)):
+                    public |= set() if member.startswith("_") else {f"{name}.{member}"}
     for name in sorted(public - described.keys()):
         logging.getLogger(__name__).warning("%s is public, and has no docstring or no place in docs/reference.md", name)
 

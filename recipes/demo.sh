@@ -14,13 +14,14 @@ source "$(dirname "$0")/leg.sh"
 
 # A toy net compiles in seconds. It learns nothing.
 video=$(toy --batch-size 2 --model.encoder-channels 8 --model.encoder-blocks 1 --model.decoder-channels 8 \
-    --model.decoder-blocks 1 --data.frames 5 --data.crop 16 --loop.steps 2)
-audio=$(toy --batch-size 2 --model.encoder-channels 16 16 --model.decoder-channels 16 16 --loop.steps 2)
+    --model.decoder-blocks 1 --data.frames 5 --data.crop 16 --loop.steps 1)
+audio=$(toy --batch-size 2 --model.encoder-channels 16 16 --model.decoder-channels 16 16 --model.levels 2 --loop.steps 1)
 lm=$(toy --model.width 16 --model.layers 1 --model.heads 2 --model.kv-heads 1 --model.head-width 8 --model.hidden 16 \
-    --model.text-vocabulary 320 --loop.steps 2 --loop.sample-every 0)
-describer=$(toy --model.width 12 --batch-size 2 --loop.steps 2)
+    --model.text-vocabulary 320 --loop.steps 1 --loop.sample-every 0)
+hears=$(toy --model.sound-levels 2 --model.sound-hidden 8)
+describer=$(toy --model.sound-levels 2 --model.width 12 --batch-size 2 --loop.steps 1)
 few=$(toy --num-clips 8)
-eight=$(toy --clips 1)
+one=$(toy --clips 1)
 
 # --- Pictures and words ---------------------------------------------------------------------------------------------
 
@@ -64,19 +65,19 @@ leg sound-tokens reelm data tokenize moving_digits_sound "${both[@]}" \
 
 # The language model learns sound: 7,000 steps, 116 minutes.
 leg sound-first reelm train lm demo_sound_first --workdir "$RUNS/sound-first" --start-from "$RUNS/tasks" \
-    --tokens "$RUNS/sound-tokens-first" "${both[@]}" $lm
+    --tokens "$RUNS/sound-tokens-first" "${both[@]}" $lm $hears
 
 # Every task with sound, short captions too: 4,800 steps, 86 minutes. Loss 0.64.
 leg sound reelm train lm demo_sound --workdir "$RUNS/sound" --start-from "$RUNS/sound-first" \
-    --tokens "$RUNS/sound-tokens-compact" "${both[@]}" $lm
+    --tokens "$RUNS/sound-tokens-compact" "${both[@]}" $lm $hears
 
 # More of what takes longest to learn, in two runs: pictures that must be shown (2,000 steps, 77 minutes), then words
 # again (2,100 steps, 92 minutes). Losses 0.63 and 0.67.
 leg longer reelm train lm demo_longer --workdir "$RUNS/longer" --start-from "$RUNS/sound" \
-    --tokens "$RUNS/sound-tokens" "${both[@]}" --loop.steps 2000 $lm
+    --tokens "$RUNS/sound-tokens" "${both[@]}" --loop.steps 2000 $lm $hears
 leg longest reelm train lm demo_longer --workdir "$RUNS/longest" --start-from "$RUNS/longer" \
     --tokens "$RUNS/sound-tokens" "${both[@]}" --stages.0.weights 0.02 0.43 0.06 0.03 0.13 0.15 0.10 0.08 \
-    --corrupt 0.08 --optimizer.learning-rate 1e-3 --optimizer.muon 0.007 --loop.steps 2100 $lm
+    --corrupt 0.08 --optimizer.learning-rate 1e-3 --optimizer.muon 0.007 --loop.steps 2100 $lm $hears
 
 # The describer: 14,000 steps, 34 minutes on about one core.
 leg describer reelm train describer demo_sound --workdir "$RUNS/describer" --tokens "$RUNS/sound-tokens" $describer
@@ -90,14 +91,14 @@ leg export reelm export --video-tokenizer "$RUNS/decoder" --audio-tokenizer "$RU
 
 # What the shipped model reaches; docs/results.md has all figures.
 #   one digit right 98.0% (held-out combinations 99.0%), two digits 77.0%; names said rightly 98.0%, 99.5% and 87.0%
-leg evaluate-sound reelm evaluate generation --task sound --model "$RUNS/model" $eight
+leg evaluate-sound reelm evaluate generation --task sound --model "$RUNS/model" $one
 #   the same digit in 95%, colour in 100%, direction in 92% after nine real frames
-leg evaluate-continuation reelm evaluate generation --task continuation --model "$RUNS/model" $eight
+leg evaluate-continuation reelm evaluate generation --task continuation --model "$RUNS/model" $one
 #   digit and colour of the last frame 87% with words, 93% without
-leg evaluate-key-frames reelm evaluate generation --task key-frames --model "$RUNS/model" $eight
+leg evaluate-key-frames reelm evaluate generation --task key-frames --model "$RUNS/model" $one
 #   PSNR 26.01 dB, SSIM 0.859
-leg evaluate-pictures reelm evaluate reconstruction --model "$RUNS/model" $eight
+leg evaluate-pictures reelm evaluate reconstruction --model "$RUNS/model" $one
 #   words right in 93.9% of the rebuilt clips, 96.7% of the originals
-leg evaluate-tracks reelm evaluate reconstruction --data moving_digits_sound --model "$RUNS/model" $eight
+leg evaluate-tracks reelm evaluate reconstruction --data moving_digits_sound --model "$RUNS/model" $one
 
 leg generate reelm generate "a red seven moves right" -o "$RUNS/seven.mp4" --model "$RUNS/model"

@@ -14,7 +14,7 @@ footage=$RUNS/sets/footage
 
 video=$(toy --batch-size 2 --model.encoder-channels 8 8 --model.decoder-channels 8 8 --model.encoder-blocks 1 \
     --model.decoder-blocks 1 --data.frames 5 --data.crop 16 --data.stills 0 --data.still-crop None --losses.perceptual 0 \
-    --losses.perceptual-frames None --loop.steps 2)
+    --losses.perceptual-frames None --loop.steps 1)
 
 # --- Footage --------------------------------------------------------------------------------------------------------
 

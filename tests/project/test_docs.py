@@ -1,4 +1,4 @@
-"""The documents: commands that the program takes, links that lead somewhere, short sentences; the recipes, at toy scale."""
+"""The documents: commands that the program takes, links that lead somewhere, short sentences; the recipes, small."""
 
 import json
 import os
