@@ -1,12 +1,12 @@
-"""The page that goes with a model's weights: what it is, how it is used, how it was trained.
+"""The model card: the page beside a model's weights, in the form that model hubs read.
 
-Comes in: what `Model.info` says. Goes out: Markdown with the header that model hubs read. Everything on it is taken
-from the model; nothing is claimed of its quality but what its record holds.
+Comes in: what `Model.info` says, and figures if there are any. Goes out: Markdown. Everything on the page is taken from
+the model and its record. The card claims no quality beyond the figures it is given.
 """
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 _HEADER = """\
 ---
@@ -16,24 +16,90 @@ tags: [jax, video-generation, autoregressive]
 ---
 """
 
+# What each task lets a user start from.
+_STARTS = {
+    "begins": "words",
+    "continues": "a clip, or a prompt that changes, for any length",
+    "frames": "key frames",
+    "fills": "a clip with a masked area",
+    "hears": "a sound",
+}
 
-def card(about: Mapping[str, Any]) -> str:
-    """The page for a model of which `Model.info` says `about`."""
-    return "\n".join((_HEADER, *_lines(about))) + "\n"
+
+class _DataSet(NamedTuple):
+    """A data set that comes with reelm: what it shows, its licence, and a prompt in its words."""
+
+    shows: str
+    licence: str
+    prompt: str
 
 
-def _lines(about: Mapping[str, Any]) -> Iterator[str]:
+_DIGITS = "handwritten digits in seven colours that move over black, one or two at a time"
+_MNIST = "MNIST (Yann LeCun and Corinna Cortes), CC BY-SA 3.0"
+_VOICES = "Free Spoken Digit Dataset (CC BY-SA 4.0), Asterisk core sounds (CC BY-SA 3.0), Flite and eSpeak NG"
+_DATA = {
+    "moving_digits": _DataSet(_DIGITS, _MNIST, "a red seven moves right"),
+    "moving_digits_sound": _DataSet(
+        f"{_DIGITS}, with a voice that names them and ticks of bounces",
+        f"{_MNIST}; {_VOICES}",
+        "a red seven moves right",
+    ),
+    "animated_emoji": _DataSet(
+        "animated emoji over a plain colour", "Microsoft's Fluent Emoji, MIT", "woman running: dark skin tone"
+    ),
+    "footage": _DataSet(
+        "films and photographs", "films and photographs in public packages; the rights in some are not stated", ""
+    ),
+}
+
+
+def card(about: Mapping[str, Any], evaluation: Mapping[str, str] | None = None) -> str:
+    """Return the card of a model.
+
+    Args:
+        about: what `Model.info` says.
+        evaluation: figures by what they measure, with the command in the name; None for a card without figures.
+    """
+    return "\n".join((_HEADER, *_lines(about, evaluation or {}))) + "\n"
+
+
+def _lines(about: Mapping[str, Any], evaluation: Mapping[str, str]) -> Iterator[str]:
     name, record = about["name"], about.get("record", {})
+    model, data = about.get("language model"), list(_data_sets(record))
+    known = [_DATA[each] for each in data if each in _DATA]
     yield f"# {name}\n"
-    speaks = "language model" in about
-    yield f"{'Words to video' if speaks else 'A video tokenizer'}, by reelm.\n"
-    yield "```python\nimport reelm\n"
-    yield 'model = reelm.load("FOLDER OR HUB ID OF THIS PAGE")'
-    if speaks:
-        yield 'model.generate("WORDS LIKE THOSE IT WAS TRAINED ON").save("clip.mp4")'
+    yield f"{'Words to video' if model else 'A video tokenizer'}, made with reelm.\n"
+    yield f'```python\nimport reelm\n\nmodel = reelm.load("{name}")  # or the folder of this page, or its id on the hub'
+    if model:
+        yield f'model.generate("{known[-1].prompt if known else "a caption as in its data"}").save("clip.mp4")'
     else:
         yield "model.video_tokenizer.reconstruct(video)  # uint8 [T, H, W, 3]"
     yield "```\n"
+    yield "## Intended use\n"
+    if model:
+        defaults = about["defaults"]
+        tasks = [_STARTS.get(task, task) for task in model["tasks"].split(", ")]
+        yield f"Clips of {defaults['width']}x{defaults['height']} at {defaults['fps']:g} frames a second, from:\n"
+        yield "".join(f"- {start}\n" for start in tasks)
+    else:
+        yield "Videos to codes and back, at any size and length. It does not generate.\n"
+    yield "## Limits\n"
+    if model:
+        shown = known[-1].shows if known else "what its training data shows"
+        yield f"- It knows only {shown}.\n- Clips beyond {model['window']} are made by a sliding window.\n"
+    else:
+        yield "- What it rebuilds is not the original: measure the loss on footage of your own.\n"
+    yield "## Data and licence\n"
+    licences = {each: _DATA[each].licence if each in _DATA else "state it before you share the model" for each in data}
+    yield "| data set | licence |\n|---|---|"
+    yield from (f"| {each} | {licence} |" for each, licence in (licences or {"not recorded": ""}).items())
+    yield "\n## Evaluation\n"
+    if evaluation:
+        yield "| measure | result |\n|---|---|"
+        yield from (f"| {measure} | {value} |" for measure, value in evaluation.items())
+        yield ""
+    else:
+        yield f"Not measured. `reelm evaluate {'generation' if model else 'reconstruction'}` prints figures.\n"
     for part, values in about.items():
         if isinstance(values, Mapping) and part != "record":
             yield f"## {part[0].upper()}{part[1:]}\n\n| | |\n|---|---|"
@@ -45,6 +111,16 @@ def _lines(about: Mapping[str, Any]) -> Iterator[str]:
         yield from _run(part.replace("_", " "), run) if isinstance(run, Mapping) else (f"{part}: {run}\n",)
 
 
+def _data_sets(record: Mapping[str, Any]) -> Iterator[str]:
+    """The names of the data sets that the runs of a record saw, each once, the language model's last."""
+    seen: dict[str, None] = {}
+    for run in record.values():
+        config = run.get("config", {}) if isinstance(run, Mapping) else {}
+        sources = [config.get("data", {}), *(each.get("source", {}) for each in config.get("token_sets", ()))]
+        seen |= dict.fromkeys(str(source["dataset"]).partition("/")[0] for source in sources if "dataset" in source)
+    yield from seen
+
+
 def _run(part: str, run: Mapping[str, Any]) -> Iterator[str]:
     yield f"### {part[0].upper()}{part[1:]}\n"
     metrics = dict(run.get("last_metrics", {}))
@@ -53,6 +129,6 @@ def _run(part: str, run: Mapping[str, Any]) -> Iterator[str]:
     yield f"{run.get('steps', '?')} steps{took}. The last metrics logged:\n\n| metric | value |\n|---|---|"
     shown = {name: value for name, value in metrics.items() if isinstance(value, int | float) and name != "step"}
     yield from (f"| {name} | {value:.5g} |" for name, value in shown.items())
-    yield "\nEverything that decided the run:\n\n```json"
+    yield "\n<details><summary>Everything that decided the run</summary>\n\n```json"
     yield json.dumps(run.get("config", {}), indent=1)
-    yield "```\n"
+    yield "```\n\n</details>\n"

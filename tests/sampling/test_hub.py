@@ -12,10 +12,13 @@ import pytest
 import reelm
 from reelm.cli.main import main
 from reelm.errors import RequestError
+from reelm.sampling.folder import shipped
+from reelm.sampling.folder.card import card
 
 RECORD = {
     "lm": {"config": {"batch_size": 8}, "steps": 30, "last_metrics": {"step": 30, "seconds": 7200.0, "loss": 1.25}}
 }
+TITLES = ("Intended use", "Limits", "Data and licence", "Evaluation", "Training")
 # Stands where the real package would, and gives what is in a folder as it gives what it fetched.
 STAND_IN = """
 import pathlib
@@ -45,6 +48,23 @@ def test_a_card_tells_how_the_model_was_trained(tiny_model, tmp_path):
     assert json.loads(page.split("```json")[-1].split("```")[0]) == {"batch_size": 8}
     assert tiny_model.video_tokenizer.hash in page
     reelm.load(str(tmp_path / "mine"))
+
+
+def test_a_card_says_what_a_model_is_for_on_what_it_was_trained_and_how_good_it_is(tiny_model):
+    on_mine = {"video_tokenizer": {"config": {"data": {"dataset": "mine"}}}}
+    about = dataclasses.replace(tiny_model, record=RECORD | on_mine)
+    page = card(about.info(), {"PSNR (`reelm evaluate reconstruction`)": "26.0 dB"})
+    places = [page.index(f"\n## {title}\n") for title in TITLES]
+    assert places == sorted(places)
+    assert "| mine | state it before you share the model |" in page and "| 26.0 dB |" in page
+    assert "reelm evaluate generation" in card(about.info())
+
+
+@pytest.mark.parametrize("name", shipped.names())
+def test_a_shipped_model_has_its_card(name):
+    page = (shipped.folder(name) / "README.md").read_text()
+    assert all(f"\n## {title}\n" in page for title in TITLES) and "Not measured" not in page
+    assert reelm.load(name).video_tokenizer.hash in page
 
 
 def test_a_model_is_loaded_by_its_id(hub, tiny_model):
