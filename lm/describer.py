@@ -29,28 +29,27 @@ _UNSAID = 0.4  # least chance that a caption is silent of what is there: "seven"
 
 @dataclass(frozen=True, kw_only=True)
 class DescriberConfig:
-    """Sizes of a describer.
-
-    Attributes:
-        words: that it knows, those together that say the same, the one to say first; () until they are taken from the
-            captions it is trained on.
-        usual: share of clips that each of them is said of.
-        bits: sign bits of a video code.
-        sound_levels, sound_bits: codes of an audio frame, and sign bits of each; 0 levels for pictures alone.
-        sound_frames: audio frames beside the stream's first latent frame, and beside each later one.
-        frames: latent frames that are read: in the second one things have moved.
-        width, blocks: of either part.
-    """
+    """Sizes of a describer."""
 
     words: tuple[tuple[str, ...], ...] = ()
+    """Words that the describer knows. Each entry holds synonyms, the preferred one first. Default: taken from the
+    captions."""
     usual: tuple[float, ...] = ()
+    """Share of clips that each word describes. Default: counted in the captions."""
     bits: int = 18
+    """Sign bits of a video code."""
     sound_levels: int = 0
+    """Codes of an audio frame. 0 for pictures alone."""
     sound_bits: int = 8
+    """Sign bits of an audio code."""
     sound_frames: tuple[int, int] = (0, 0)
+    """Audio frames beside the first latent frame, and beside each later one."""
     frames: int = 2
+    """Latent frames that are read."""
     width: int = 56
+    """Width of the picture and the sound part."""
     blocks: int = 4
+    """Residual blocks of either part."""
 
     def __post_init__(self):
         for name in ("words", "usual", "sound_frames"):  # lists come from JSON; a config must hash

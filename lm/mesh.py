@@ -17,20 +17,16 @@ from reelm.errors import RequestError
 
 @dataclass(frozen=True, kw_only=True)
 class MeshSpec:
-    """Devices along each axis; one axis may be -1, the rest.
-
-    Attributes:
-        data: copies of the model, each with its part of the batch.
-        fsdp: parts that every batch and all parameters are cut into; parameters are gathered when they are used.
-        tensor: parts that the matrices of a language model are cut into, heads and hidden units, and its cache with
-            them; each device multiplies by its own.
-        sequence: parts that a sample's slots are cut into while a language model is trained.
-    """
+    """Devices along each axis; one axis may be -1, the rest."""
 
     data: int = -1
+    """Copies of the model. Each takes a part of the batch."""
     fsdp: int = 1
+    """Parts that batch and parameters are cut into. Parameters are gathered when they are used."""
     tensor: int = 1
+    """Parts that the matrices and the KV cache of a language model are cut into, by heads and hidden units."""
     sequence: int = 1
+    """Parts that the slots of a sample are cut into in training a language model."""
 
     def __post_init__(self):
         sizes = asdict(self)

@@ -26,9 +26,13 @@ class Bucket:
     """
 
     frames: int
+    """Latent frames of a sample."""
     batch_size: int
+    """Samples in a step."""
     task: Task = "begins"
+    """Task of the samples."""
     drop_text: float | None = None
+    """Share of samples without words. Default: that of the run."""
 
     @property
     def least(self) -> int:
@@ -44,9 +48,13 @@ class Stage:
     """
 
     steps: int | None = None
+    """Steps of the stage. Default: to the end of the run."""
     buckets: tuple[Bucket, ...] = (Bucket(frames=5, batch_size=16),)
+    """Buckets that the steps are taken from."""
     weights: tuple[float, ...] = (1.0,)
+    """Shares of the buckets in the steps."""
     token_weights: tuple[float, ...] | None = None
+    """Shares of the token sets in each batch. Default: in proportion to their samples."""
 
 
 def mixture(

@@ -13,41 +13,40 @@ from reelm.tokenizer.codes import CodeSpec
 
 @dataclass(frozen=True, kw_only=True)
 class LMConfig:
-    """Sizes of the language model.
-
-    Attributes:
-        bits: sign bits of a video code.
-        text_vocabulary: pieces of the text tokenizer; 1, "here is text", of a model that reads a frozen text encoder.
-        text_width: of the embeddings of that encoder; 0 for a model of pieces, which has embeddings of its own.
-        prefix: slots in front of the codes; the bucket that every prefix is filled up to.
-        frames: latent frames of the longest clip it is trained on.
-        width, layers: of the residual stream.
-        heads, kv_heads, head_width: of attention; `heads` is a multiple of `kv_heads`.
-        hidden: width inside the SwiGLU of a layer, and of the head's mixers.
-        rope_base: the slowest rotation takes about 2 pi times this many steps of an axis.
-        sound_levels: codes of an audio frame, one sub-token each; 0 for a model of pictures alone.
-        sound_bits: sign bits of each.
-        sound_frames: audio frames beside the stream's first latent frame, and beside each later one.
-        sound_hidden: width inside the mixers of the head of sound; None for `hidden`. There is one for each level but
-            the last, which adds up in a wide net.
-    """
+    """Sizes of the language model."""
 
     bits: int = 18
+    """Sign bits of a video code."""
     text_vocabulary: int = 512
+    """Pieces of the text tokenizer. 1 for a model that reads a frozen text encoder."""
     text_width: int = 0
+    """Width of the text encoder's embeddings. 0 for a model that reads pieces."""
     prefix: int = 24
+    """Slots in front of the codes. Every prefix is filled up to this length."""
     frames: int = 9
+    """Latent frames of the context window: of the longest clip in training."""
     width: int = 192
+    """Width of the residual stream."""
     layers: int = 6
+    """Number of layers."""
     heads: int = 4
+    """Attention heads for queries, a multiple of `kv_heads`."""
     kv_heads: int = 2
+    """Attention heads for keys and values."""
     head_width: int = 48
+    """Width of an attention head."""
     hidden: int = 512
+    """Width inside the SwiGLU of a layer and inside the mixers of the output head."""
     rope_base: float = 100.0
+    """Base of the rotary positions. The slowest rotation takes about 2 pi times this many steps of an axis."""
     sound_levels: int = 0
+    """Codes of an audio frame. 0 for a model without sound."""
     sound_bits: int = 9
+    """Sign bits of an audio code."""
     sound_frames: tuple[int, int] = (0, 0)
+    """Audio frames beside the first latent frame, and beside each later one."""
     sound_hidden: int | None = None
+    """Width inside the mixers of the sound head, one for each level but the last. Default: `hidden`."""
 
     def __post_init__(self):
         object.__setattr__(self, "sound_frames", tuple(self.sound_frames))  # a list comes from JSON; a config must hash

@@ -16,32 +16,31 @@ from .encoder import AudioEncoder
 
 @dataclass(frozen=True, kw_only=True)
 class AudioTokenizerConfig:
-    """Sizes of the nets and of the codes. Stages run from fine to coarse.
-
-    Attributes:
-        sample_rate: of the sound inside, in Hz.
-        channels: 1 (mono) or 2 (stereo).
-        strides: samples from one spectrum to the next, then steps folded into one at each further stage; their product
-            is the hop of one audio frame.
-        encoder_channels, decoder_channels: width of each stage.
-        encoder_blocks, decoder_blocks: residual blocks a stage, of dilation 1, 3, 9 ...
-        kernel: taps of the blocks' convolutions.
-        levels: codes of an audio frame, coarse ones first.
-        groups: codes of each round of refinement, a divisor of `levels`; the latent has `groups` times `bits` values.
-        bits: sign bits of a code, up to 9, so that it is one sub-token.
-    """
+    """Sizes of the nets and of the codes. Stages run from fine to coarse."""
 
     sample_rate: int = 16_000
+    """Sample rate inside the tokenizer, in Hz."""
     channels: int = 1
+    """Channels of sound: 1 (mono) or 2 (stereo)."""
     strides: tuple[int, ...] = (100, 4)
+    """Samples between two spectra, then steps folded into one at each further stage. Their product is the hop of an
+    audio frame."""
     encoder_channels: tuple[int, ...] = (128, 224)
+    """Channels of each encoder stage."""
     decoder_channels: tuple[int, ...] = (128, 224)
+    """Channels of each decoder stage."""
     encoder_blocks: int = 2
+    """Residual blocks of an encoder stage, of dilation 1, 3, 9 ..."""
     decoder_blocks: int = 2
+    """Residual blocks of a decoder stage, of dilation 1, 3, 9 ..."""
     kernel: int = 3
+    """Taps of the convolutions in the blocks."""
     levels: int = 4
+    """Codes of an audio frame, coarse codes first."""
     groups: int = 2
+    """Codes of each round of refinement, a divisor of `levels`. The latent has `groups` times `bits` values."""
     bits: int = 9
+    """Sign bits of a code, 1 to 9. A code is one sub-token."""
 
     def __post_init__(self):
         for name in ("strides", "encoder_channels", "decoder_channels"):  # lists come from JSON; a config must hash

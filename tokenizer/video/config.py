@@ -20,31 +20,31 @@ from .encoder import Encoder
 
 @dataclass(frozen=True, kw_only=True)
 class VideoTokenizerConfig:
-    """Sizes of the nets. Stages run from fine to coarse; patch and strides together make the 4 x 8 x 8 stride.
-
-    Attributes:
-        bits: sign bits of a code, up to 30.
-        quantizer: "lfq", or "bsq" to train on latents that are projected to a sphere first.
-        patch: frames, rows and columns folded into channels before the first convolution and after the last.
-        encoder_channels, decoder_channels: width of each stage.
-        strides: (time, space) stride between one stage and the next; one fewer than stages.
-        encoder_blocks, decoder_blocks: residual blocks a stage.
-        encoder_kernel, decoder_kernel: (time, rows, columns) of the convolutions. An encoder with one time tap gives
-            the same code to the same motion wherever in the clip it happens, which a language model learns sooner.
-        background: value in [-1, 1] of the constant picture that an untrained decoder paints.
-    """
+    """Sizes of the nets. Stages run from fine to coarse; patch and strides together make the 4 x 8 x 8 stride."""
 
     bits: int = 18
+    """Sign bits of a code, 1 to 30."""
     quantizer: Quantizer = "lfq"
+    """Quantizer of the latents: "lfq", or "bsq", which projects them to a sphere first."""
     patch: tuple[int, int, int] = (4, 8, 8)
+    """Frames, rows and columns folded into channels before the first convolution and after the last."""
     encoder_channels: tuple[int, ...] = (128,)
+    """Channels of each encoder stage."""
     decoder_channels: tuple[int, ...] = (128,)
+    """Channels of each decoder stage."""
     strides: tuple[tuple[int, int], ...] = ()
+    """Stride in time and in space between one stage and the next. One fewer than stages."""
     encoder_blocks: int = 2
+    """Residual blocks of an encoder stage."""
     decoder_blocks: int = 4
+    """Residual blocks of a decoder stage."""
     encoder_kernel: tuple[int, int, int] = (3, 3, 3)
+    """Taps of the encoder's convolutions: time, rows, columns. With one time tap the same motion has the same code
+    wherever it happens, which a language model learns sooner."""
     decoder_kernel: tuple[int, int, int] = (3, 3, 3)
+    """Taps of the decoder's convolutions: time, rows, columns."""
     background: float = -1.0
+    """Value in [-1, 1] of the constant picture that an untrained decoder paints."""
 
     def __post_init__(self):
         # Lists come from JSON; a config must hash.

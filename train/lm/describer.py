@@ -36,32 +36,33 @@ from .describer_words import telling_words, words_in
 
 @dataclass(frozen=True, kw_only=True)
 class DescriberRun:
-    """Everything that decides a run; `reelm train describer` overrides any field by its dotted name.
-
-    Attributes:
-        model: sizes of the net; its words are taken from the captions where it names none.
-        tokens: folders that `reelm data tokenize` wrote, all by one tokenizer, whose codes the net reads.
-        seen_alone, heard_alone: share of clips of which only the pictures, or only the sound, are read.
-        brief: share of clips that end early, after any of the latent frames.
-        coarse: share of clips of whose sound only the first levels are read, any number of them. The last hold more of
-            a voice than of its words, and training knows few voices.
-        corrupt: largest share of bits that are read wrong, so that what matters is not learned from a single one.
-        dropout: share of features left out.
-        mesh: the devices.
-    """
+    """Everything that decides a run; `reelm train describer` overrides any field by its dotted name."""
 
     model: DescriberConfig = field(default_factory=DescriberConfig)
+    """Sizes of the describer. Its words are taken from the captions where it names none."""
     tokens: tuple[Path, ...] = (Path("tokens"),)
+    """Token sets from `reelm data tokenize`, all made with one tokenizer."""
     seen_alone: float = 0.5
+    """Share of clips of which only the pictures are read."""
     heard_alone: float = 0.25
+    """Share of clips of which only the sound is read."""
     brief: float = 0.25
+    """Share of clips that end early, after any of the latent frames."""
     coarse: float = 0.5
+    """Share of clips of whose sound only the first levels are read, any number of them. Late levels hold more of the
+    voice than of its words."""
     corrupt: float = 0.1
+    """Largest share of bits that are flipped, so that no single bit decides."""
     dropout: float = 0.15
+    """Dropout rate of features."""
     batch_size: int = 64
+    """Clips in a step."""
     optimizer: OptimizerConfig = field(default_factory=lambda: OptimizerConfig(learning_rate=3e-3, weight_decay=0.05))
+    """Optimizer of the describer."""
     mesh: MeshSpec = field(default_factory=MeshSpec)
+    """Devices of the run."""
     loop: LoopConfig = field(default_factory=lambda: LoopConfig(steps=8_000))
+    """Length of the run and its reports."""
 
 
 class ToDescribe(grain.transforms.RandomMap):

@@ -54,56 +54,51 @@ _SAMPLES = 4  # clips made at a time while training, of the first captions that 
 
 @dataclass(frozen=True, kw_only=True)
 class LMRun:
-    """Everything that decides a run; `reelm train lm` overrides any field by its dotted name.
-
-    Attributes:
-        model: sizes of the net.
-        tokens: folders that `reelm data tokenize` wrote, all by one tokenizer. A model with sound wants codes of sound;
-            one without leaves them aside.
-        video_tokenizer: what made the tokens, to turn samples into clips while training; None for no samples.
-        audio_tokenizer: likewise, of a model with sound.
-        text_encoder: folder of the frozen encoder that reads the captions, of a model with a `text_width`; None for a
-            text tokenizer that is trained on them.
-        held_out: token sets of clips not trained on, for evaluations.
-        captions: which of a clip's captions are read: one of "all" at a time, or the "first" always, as of a model that
-            is to have a thesaurus, which says all others in its words.
-        stages: lengths of clips over the run; images first teach what things look like at a fraction of a clip's cost.
-        drop_text: share of samples whose words are taken out, so that guidance has an unconditional model; a bucket may
-            name its own.
-        sound_decay: weight of each level of sound in the loss, beside that of the level before it. Below 1 the coarse
-            levels, which hold what is heard, are not drowned by the texture in the fine ones.
-        corrupt: largest share of a sample's codes that the net reads with wrong bits, while it still learns the right
-            ones, so that it recovers from its own errors; each sample draws its share from 0 to this.
-        start_from: a language model to go on from, its averaged weights in a new run: the workdir of another training,
-            a model folder or a shipped model's name; None starts afresh.
-        z_loss: weight of the squared log-normaliser.
-        dtype: number format of activations; parameters are float32.
-        attention: kernel of the training step; "auto" takes the fused one of the device where it has one.
-        remat: what a layer keeps for the way back: "full" makes all again, "dots" keeps results of matmuls, "none" all.
-        accumulate: parts that a batch goes through in, one after another, to save memory.
-        mesh: the devices, as in `--mesh data=2,fsdp=4`.
-    """
+    """Everything that decides a run; `reelm train lm` overrides any field by its dotted name."""
 
     model: LMConfig = field(default_factory=LMConfig)
+    """Sizes of the language model."""
     tokens: tuple[Path, ...] = (Path("tokens"),)
+    """Token sets from `reelm data tokenize`, all made with one tokenizer. A model with sound needs codes of sound."""
     held_out: tuple[Path, ...] = ()
+    """Token sets of clips outside the training, for evaluations."""
     captions: Captions = "all"
+    """Captions of a clip that are read: any one of "all", or always the "first", for a model with a thesaurus."""
     video_tokenizer: Path | None = None
+    """Video tokenizer that made the tokens, to decode samples during training. Default: no samples."""
     audio_tokenizer: Path | None = None
+    """Audio tokenizer that made the tokens, to decode samples with sound. Default: silent samples."""
     text_encoder: Path | None = None
+    """Folder of the frozen text encoder, for a model with a `text_width`. Default: a text tokenizer trained on the
+    captions."""
     stages: tuple[Stage, ...] = (Stage(),)
+    """Stages of the run. Images first teach what things look like at a fraction of the cost of clips."""
     drop_text: float = 0.1
+    """Share of samples without words, which guidance needs. A bucket can set its own share."""
     sound_decay: float = 1.0
+    """Weight of each level of sound in the loss, relative to the level before. Below 1 the coarse levels count more."""
     corrupt: float = 0.0
+    """Largest share of codes with wrong bits in the input, so that the model learns to recover from errors. Each sample
+    draws its share from 0 to this."""
     start_from: Path | None = None
+    """Language model to start from: workdir of a training, model folder or shipped model. Default: fresh weights."""
     z_loss: float = 1e-4
+    """Weight of the squared log-normaliser."""
     dtype: str = "float32"
+    """Number format of activations. Parameters are float32."""
     attention: Literal["auto"] | Kernel = "auto"
+    """Attention kernel of the training step. "auto" takes the fused kernel of the device where there is one."""
     remat: Remat = "full"
+    """Activations that a layer keeps for the backward pass: "full" recomputes all, "dots" keeps matmul results, "none"
+    keeps all."""
     accumulate: int = 1
+    """Parts that a batch is split into to save memory. Gradients are summed."""
     mesh: MeshSpec = field(default_factory=MeshSpec)
+    """Devices of the run, as in `--mesh data=2,fsdp=4`."""
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    """Optimizer of the language model."""
     loop: LoopConfig = field(default_factory=lambda: LoopConfig(steps=10_000))
+    """Length of the run and its reports."""
 
 
 def make_loss(run: LMRun):

@@ -43,41 +43,37 @@ from .throughput import Load, Throughput, samples_in
 
 @dataclass(frozen=True, kw_only=True)
 class LoopConfig:
-    """How long a run lasts and how often it reports.
-
-    Attributes:
-        steps: updates in the whole run, all legs together.
-        log_every: steps between two lines of metrics, each the mean over those steps.
-        save_every: steps between two checkpoints; the end of a leg is always saved.
-        keep: newest checkpoints kept on disk.
-        best: metric of the evaluations by which one more checkpoint is kept, that where it was lowest; "-psnr" where
-            it was highest.
-        evaluate_every: steps between two evaluations; 0 for none.
-        sample_every: steps between two calls of `samples`; 0 for none.
-        profile: (first, last) step of which a profiler's trace is written; None for none.
-        tensorboard: write event files for TensorBoard beside `metrics.jsonl`.
-        max_seconds: ends this leg cleanly, saved, after so long; None for no limit.
-        max_skipped: steps in a row without a finite loss after which the run gives up.
-        seed: of the initial parameters, the data order and the random key.
-        accept_config: resume although the config differs from the checkpoint's.
-        dry_run: make two steps, say what the run will be like, and write the first batch as a picture and no
-            checkpoint.
-    """
+    """How long a run lasts and how often it reports."""
 
     steps: int
+    """Steps of the whole run."""
     log_every: int = 20
+    """Steps between two lines of metrics. Each line is the mean over those steps."""
     save_every: int = 500
+    """Steps between two checkpoints. The last step of a leg is always saved."""
     keep: int = 3
+    """Newest checkpoints kept on disk."""
     best: str = "loss"
+    """Evaluation metric that decides the best checkpoint, which is kept, too. The lowest value wins; "-psnr" makes the
+    highest win."""
     evaluate_every: int = 0
+    """Steps between two evaluations. 0 turns them off."""
     sample_every: int = 1000
+    """Steps between two rounds of samples. 0 turns them off."""
     profile: tuple[int, int] | None = None
+    """First and last step of a profiler trace. Default: no trace."""
     tensorboard: bool = True
+    """Write TensorBoard event files next to `metrics.jsonl`."""
     max_seconds: float | None = None
+    """Seconds after which this leg saves and ends. Default: no limit."""
     max_skipped: int = 20
+    """Steps in a row without a finite loss after which the run stops."""
     seed: int = 0
+    """Seed of the initial parameters, the data order and the random key."""
     accept_config: bool = False
+    """Resume although the configuration differs from the checkpoint's."""
     dry_run: bool = False
+    """Run two steps, report speed and memory, and save the first batch as a picture but no checkpoint."""
 
     def __post_init__(self) -> None:
         for name in ("steps", "log_every", "save_every", "keep", "max_skipped"):

@@ -25,19 +25,16 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, kw_only=True)
 class Cluster:
-    """The processes of a run, each started by the same command; under Slurm, GKE and TPU pods none need be named.
-
-    Attributes:
-        coordinator: address and port of process 0, as all reach it, such as 10.0.0.1:7077.
-        processes: how many there are; 1 is a run alone, wherever it is.
-        process: which of them this one is, counted from 0.
-        heartbeat_seconds: a process that is silent for so long is taken for dead, and the others end.
-    """
+    """The processes of a run, each started by the same command; under Slurm, GKE and TPU pods none need be named."""
 
     coordinator: str | None = None
+    """Address and port of process 0, such as 10.0.0.1:7077. Default: detected under Slurm, GKE and TPU pods."""
     processes: int | None = None
+    """Number of processes. 1 is a run alone. Default: detected."""
     process: int | None = None
+    """Number of this process, from 0. Default: detected."""
     heartbeat_seconds: int = 100
+    """Seconds of silence after which a process counts as dead and the others end."""
 
     def __post_init__(self) -> None:
         if self.heartbeat_seconds < 1:

@@ -10,26 +10,25 @@ import optax.contrib
 
 @dataclass(frozen=True, kw_only=True)
 class OptimizerConfig:
-    """How parameters follow their gradients.
-
-    Attributes:
-        learning_rate: peak, reached after `warmup` steps; it falls along a cosine to `final` of it at the last step.
-        betas: decay of Adam's two moments.
-        weight_decay: on matrices and kernels, not on scales and biases.
-        clip: largest global norm of a gradient.
-        ema: decay of the moving average of the parameters, which is what is sampled and shipped.
-        muon: peak learning rate of Muon (arXiv 2502.16982) for the matrices between layers, on the same schedule; Adam
-            keeps embeddings, output tables, scales and biases. 0 gives every parameter to Adam.
-    """
+    """How parameters follow their gradients."""
 
     learning_rate: float = 1e-3
+    """Peak learning rate, reached after `warmup` steps. It follows a cosine to `final` times the peak."""
     warmup: int = 100
+    """Steps of linear warm-up."""
     final: float = 0.02
+    """Learning rate at the last step, as a share of the peak."""
     betas: tuple[float, float] = (0.9, 0.99)
+    """Decay rates of the two moments of Adam."""
     weight_decay: float = 0.0
+    """Weight decay of matrices and kernels. Scales and biases have none."""
     clip: float = 1.0
+    """Largest global norm of the gradient."""
     ema: float = 0.999
+    """Decay of the moving average of the parameters, which is sampled from and exported."""
     muon: float = 0.0
+    """Peak learning rate of Muon (arXiv 2502.16982) for the matrices between layers, on the same schedule. Adam keeps
+    embeddings, output tables, scales and biases. 0 gives all parameters to Adam."""
 
     def build(self, steps: int) -> optax.GradientTransformation:
         """The transformation of a run of `steps` updates."""

@@ -26,27 +26,24 @@ from .video_discriminator import DiscriminatorConfig, discriminate
 
 @dataclass(frozen=True, kw_only=True)
 class AdversaryConfig:
-    """The discriminator and how it learns.
-
-    Attributes:
-        net: its sizes.
-        optimizer: its optimizer; no average of it is kept, whatever `ema` says.
-        weight: of the adversarial loss in the generator's.
-        start: step from which on that weight counts; the discriminator learns from the first.
-        r1: weight of the gradient penalty on real clips (gamma of arXiv 1801.04406, equation 9).
-        r1_every: steps between two penalties, each scaled by this number (lazy regularisation, arXiv 1912.04958).
-        lecam: weight of the LeCAM penalty (arXiv 2104.03310, equation 5).
-        lecam_decay: of the moving means of the logits that it compares with.
-    """
+    """The discriminator and how it learns."""
 
     net: DiscriminatorConfig = field(default_factory=DiscriminatorConfig)
+    """Sizes of the discriminator."""
     optimizer: OptimizerConfig = field(default_factory=lambda: OptimizerConfig(learning_rate=1e-4, betas=(0.0, 0.99)))
+    """Optimizer of the discriminator. It keeps no moving average, whatever `ema` is."""
     weight: float = 0.1
+    """Weight of the adversarial loss in the loss of the generator."""
     start: int = 0
+    """First step at which that weight counts. The discriminator learns from step 0."""
     r1: float = 10.0
+    """Weight of the gradient penalty on real clips (gamma of arXiv 1801.04406, equation 9)."""
     r1_every: int = 16
+    """Steps between two penalties, each scaled by this number (lazy regularisation, arXiv 1912.04958)."""
     lecam: float = 0.001
+    """Weight of the LeCAM penalty (arXiv 2104.03310, equation 5)."""
     lecam_decay: float = 0.999
+    """Decay of the moving averages of the logits in the LeCAM penalty."""
 
     def __post_init__(self):
         if self.weight <= 0:

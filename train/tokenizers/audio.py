@@ -55,75 +55,77 @@ class SoundLossWeights:
     """Weight of each term.
 
     Spectra count for most: at few bits a waveform can only be followed where it is loud, and what makes words is not.
-
-    Attributes:
-        waveform: mean absolute difference of samples.
-        power: mean squared difference of samples, in units of the mean square of the batch: 1 for silence.
-        mel: multi-scale distance of log10-mel spectrograms.
-        commitment: squared distance of latents from what their codes stand for.
-        sample_entropy: doubt about single bits, in nats a code, the mean over levels.
-        batch_entropy: gain for using many codes, likewise.
-        temperature: of the bits' probabilities in both entropies.
-        adversarial: of the discriminator's judgement; 0 leaves the discriminator out.
-        feature_matching: distance of the discriminator's features.
-        adversarial_from: step from which the discriminator's judgement counts; it learns from the first on.
     """
 
     waveform: float = 0.3
+    """Weight of the mean absolute difference of samples."""
     power: float = 0.2
+    """Weight of the mean squared difference of samples, relative to the mean square of the batch. Silence scores 1."""
     mel: float = 3.0
+    """Weight of the multi-scale distance of log10-mel spectrograms."""
     commitment: float = 0.1
+    """Weight of the squared distance between latents and the values of their codes."""
     sample_entropy: float = 0.0
+    """Weight of the entropy of single bits, in nats a code, averaged over levels. It makes codes certain."""
     batch_entropy: float = 0.02
+    """Weight of the entropy of codes over the batch, in nats a code. It spreads the use of codes."""
     temperature: float = 1.0
+    """Temperature of the bit probabilities in both entropies."""
     adversarial: float = 0.0
+    """Weight of the adversarial loss. 0 trains without a discriminator."""
     feature_matching: float = 2.0
+    """Weight of the distance between discriminator features, relative to `adversarial`."""
     adversarial_from: int = 0
+    """First step at which the adversarial loss counts. The discriminator learns from step 0."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SoundData:
-    """What a step sees: from each clip of `dataset` (of `source_frames` video frames) one piece of its sound.
-
-    Attributes:
-        hops: length of a piece in audio frames.
-        whole_hops: pieces begin where an audio frame does: for sounds that set in with video frames. A code then need
-            not say when within its audio frame a sound sets in.
-        gains: range of factors by which a piece is made louder; half of the pieces are also turned upside down.
-    """
+    """What a step sees: from each clip of `dataset` (of `source_frames` video frames) one piece of its sound."""
 
     dataset: str = "moving_digits_sound"
+    """Name or folder of the data set that gives the sound."""
     source_frames: int = 17
+    """Video frames of the clips that pieces of sound are cut from."""
     hops: int = 20
+    """Length of a piece in audio frames."""
     whole_hops: bool = False
+    """Cut pieces at the start of an audio frame, for sounds that begin with video frames. Codes then need not say when
+    a sound begins within an audio frame."""
     gains: tuple[float, float] = (0.5, 1.2)
+    """Range of random gains. Half of the pieces are also inverted."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class AudioTokenizerRun:
-    """Everything that decides a run; `reelm train audio-tokenizer` overrides any field by its dotted name.
-
-    Attributes:
-        mel_windows: window lengths in samples of the mel loss.
-        start_from: folder of another training, whose weights this one starts from; None for fresh ones.
-        freeze_encoder: train the decoder alone: the codes, and language models over them, stay valid.
-        mesh: the devices.
-    """
+    """Everything that decides a run; `reelm train audio-tokenizer` overrides any field by its dotted name."""
 
     model: AudioTokenizerConfig = field(default_factory=AudioTokenizerConfig)
+    """Sizes of the tokenizer."""
     data: SoundData = field(default_factory=SoundData)
+    """Sounds that a step sees."""
     losses: SoundLossWeights = field(default_factory=SoundLossWeights)
+    """Weights of the losses."""
     mel_windows: tuple[int, ...] = (128, 256, 512, 1024, 2048)
+    """Window lengths of the mel loss in samples."""
     discriminator: DiscriminatorConfig = field(default_factory=DiscriminatorConfig)
+    """Sizes of the discriminator."""
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    """Optimizer of the tokenizer."""
     discriminator_optimizer: OptimizerConfig = field(
         default_factory=lambda: OptimizerConfig(learning_rate=3e-4, betas=(0.5, 0.9))
     )
+    """Optimizer of the discriminator."""
     batch_size: int = 16
+    """Pieces of sound in a step."""
     start_from: Path | None = None
+    """Workdir of a training, or a model, whose weights this run starts from. Default: fresh weights."""
     freeze_encoder: bool = False
+    """Train the decoder alone. Codes, and language models over them, stay valid."""
     mesh: MeshSpec = field(default_factory=MeshSpec)
+    """Devices of the run."""
     loop: LoopConfig = field(default_factory=lambda: LoopConfig(steps=20_000))
+    """Length of the run and its reports."""
 
     def __post_init__(self):
         longest = max((*self.mel_windows, *(self.discriminator.windows if self.losses.adversarial else ())))

@@ -17,10 +17,12 @@ from reelm.evaluation.features.mel import spectra
 
 @dataclass(frozen=True, kw_only=True)
 class DiscriminatorConfig:
-    """Window lengths in samples, multiples of 4, and the width of the layers."""
+    """Sizes of the nets."""
 
     windows: tuple[int, ...] = (1024, 512, 256)
+    """Window lengths of the spectrograms in samples, multiples of 4. Each has a network of its own."""
     channels: int = 16
+    """Channels of the layers."""
 
     def __post_init__(self):
         object.__setattr__(self, "windows", tuple(self.windows))

@@ -44,25 +44,26 @@ from .video_losses import LossWeights, code_terms, code_use, mean_over_clips, pe
 
 @dataclass(frozen=True, kw_only=True)
 class ClipData:
-    """What a step sees: from each clip of `dataset` (of `source_frames` frames) one crop.
-
-    Attributes:
-        frames: length of a crop, 1 + 4k.
-        crop: height and width of a crop in pixels; smaller than the clip, a step costs less and sees less background.
-        stills: single frames, from clips of their own, that join each batch of crops.
-        still_crop: their height and width; that of the crops when None.
-        mirror, reverse, speeds: see `augment.RandomClip`.
-    """
+    """What a step sees: from each clip of `dataset` (of `source_frames` frames) one crop."""
 
     dataset: str = "moving_digits"
+    """Name or folder of the data set that gives the clips."""
     source_frames: int = 17
+    """Frames of the clips that crops are cut from."""
     frames: int = 9
+    """Length of a crop in frames, 1 + 4k."""
     crop: int = 32
+    """Height and width of a crop in pixels. Crops smaller than the clip are cheaper and see less background."""
     stills: int = 0
+    """Single frames, from clips of their own, that join each batch of crops."""
     still_crop: int | None = None
+    """Height and width of those frames in pixels. Default: the size of the crops."""
     mirror: bool = False
+    """Mirror half of the clips left to right."""
     reverse: bool = False
+    """Play half of the clips backwards."""
     speeds: tuple[int, ...] = (1,)
+    """Speeds to choose from: a clip at speed n shows every n-th frame."""
 
     def __post_init__(self):
         object.__setattr__(self, "speeds", tuple(self.speeds))
@@ -72,29 +73,32 @@ class ClipData:
 
 @dataclass(frozen=True, kw_only=True)
 class VideoTokenizerRun:
-    """Everything that decides a run; `reelm train video-tokenizer` overrides any field by its dotted name.
-
-    Attributes:
-        adversary: the discriminator; None trains without one.
-        start_from: folder of another training, or a model, whose weights this one starts from; None for fresh ones.
-        inflate: `start_from` was trained on single frames (`data.frames` 1); make it a tokenizer of clips.
-        freeze_encoder: train the decoder alone: the codes, and language models over them, stay valid.
-        dtype: number format of activations; parameters are float32.
-        mesh: the devices.
-    """
+    """Everything that decides a run; `reelm train video-tokenizer` overrides any field by its dotted name."""
 
     model: VideoTokenizerConfig = field(default_factory=VideoTokenizerConfig)
+    """Sizes of the tokenizer."""
     data: ClipData = field(default_factory=ClipData)
+    """Clips that a step sees."""
     losses: LossWeights = field(default_factory=LossWeights)
+    """Weights of the losses."""
     adversary: AdversaryConfig | None = None
+    """Discriminator and its training. Default: none."""
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    """Optimizer of the tokenizer."""
     batch_size: int = 32
+    """Clips in a step."""
     start_from: Path | None = None
+    """Workdir of a training, or a model, whose weights this run starts from. Default: fresh weights."""
     inflate: bool = False
+    """Make a tokenizer of clips from `start_from`, which was trained on single frames."""
     freeze_encoder: bool = False
+    """Train the decoder alone. Codes, and language models over them, stay valid."""
     dtype: str = "float32"
+    """Number format of activations. Parameters are float32."""
     mesh: MeshSpec = field(default_factory=MeshSpec)
+    """Devices of the run."""
     loop: LoopConfig = field(default_factory=lambda: LoopConfig(steps=10_000))
+    """Length of the run and its reports."""
 
 
 def make_loss(run: VideoTokenizerRun):

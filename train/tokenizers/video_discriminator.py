@@ -20,15 +20,12 @@ from reelm.tokenizer.video.convolution import CausalConv
 
 @dataclass(frozen=True, kw_only=True)
 class DiscriminatorConfig:
-    """Sizes of the net.
-
-    Attributes:
-        channels: width of the first convolution, then of each stage; every stage halves rows and columns.
-        halve_time: for each stage, whether it halves the frames too (1 + 2k of them become 1 + k).
-    """
+    """Sizes of the net."""
 
     channels: tuple[int, ...] = (64, 128, 256, 256, 256)
+    """Channels of the first convolution, then of each stage. Each stage halves height and width."""
     halve_time: tuple[bool, ...] = (False, True, True, False)
+    """For each stage, whether it also halves the frames: 1 + 2k become 1 + k."""
 
     def __post_init__(self):
         object.__setattr__(self, "channels", tuple(self.channels))

@@ -18,30 +18,27 @@ from reelm.tokenizer.codes import CodeSpec, bits_to_ids
 
 @dataclass(frozen=True, kw_only=True)
 class LossWeights:
-    """Weight of each term.
-
-    Attributes:
-        reconstruction: mean squared error of pixels in [-1, 1].
-        perceptual: LPIPS between frames, for which weights must be fetched; 0 does without them.
-        perceptual_frames: frames of each clip that LPIPS sees, drawn anew each step; None for all.
-        commitment: squared distance of latents from their signs.
-        sample_entropy: doubt about single bits, in nats a code.
-        batch_entropy: gain for using many codes. Keep it small where most of a clip is background: a strong one makes
-            the background use many codes, which is noise to the language model.
-        temperature: of the bits' probabilities in both entropies.
-        entropy_boost: factor of both entropies' weights at the first step, falling in a line to 1 at `entropy_decay`.
-        entropy_decay: steps until then.
-    """
+    """Weight of each term."""
 
     reconstruction: float = 5.0
+    """Weight of the mean squared error of pixels in [-1, 1]."""
     perceptual: float = 0.0
+    """Weight of LPIPS between frames, whose network must be fetched. 0 trains without it."""
     perceptual_frames: int | None = None
+    """Frames of each clip that LPIPS sees, drawn anew each step. Default: all frames."""
     commitment: float = 0.25
+    """Weight of the squared distance between latents and their signs."""
     sample_entropy: float = 0.1
+    """Weight of the entropy of single bits, in nats a code. It makes codes certain."""
     batch_entropy: float = 0.1
+    """Weight of the entropy of codes over the batch, in nats a code. Keep it small where clips are mostly background: a
+    large weight spends many codes on the background, which is noise to the language model."""
     temperature: float = 1.0
+    """Temperature of the bit probabilities in both entropies."""
     entropy_boost: float = 1.0
+    """Factor of both entropy weights at step 0. It falls linearly to 1 at step `entropy_decay`."""
     entropy_decay: int = 2_000
+    """Step at which the entropy boost has fallen to 1."""
 
     def __post_init__(self):
         if self.perceptual_frames is not None and self.perceptual_frames < 1:

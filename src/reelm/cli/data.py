@@ -17,40 +17,43 @@ _SHOWN = 20  # files left out that are named on the terminal; all are in build.j
 
 @dataclass(frozen=True, kw_only=True)
 class DataBuild:
-    """Cut a folder of videos, animations and pictures into clips and write them as a TFDS data set.
+    """Cut a folder of videos, animations and pictures into clips and write a TFDS data set.
 
-    Captions stand beside the files (clip.txt, or clip.json with a "caption") or in a manifest; there need be none.
-    Files that cannot be read are left out and named in build.json. A build that was stopped goes on where it was. A
-    name, such as animated_emoji or moving_digits, builds that set."""
+    Captions are optional: clip.txt, or clip.json with a "caption", next to each file, or a manifest. Unreadable files
+    are skipped and listed in build.json. The same command continues a stopped build. The name of a data set, such as
+    animated_emoji, builds that set.
+
+    Example: reelm data build films/ --name beach --resolution 64
+    """
 
     what: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="FOLDER|NAME")]
-    """Folder of videos, read with the folders in it, or a remote one, as gs://bucket/films; or the name of a set."""
+    """Folder of videos, with its subfolders, or a remote one such as gs://bucket/films; or the name of a data set."""
     name: str | None = None
-    """What the set is to be called: small letters, digits and underscores. By default as the folder is."""
+    """Name of the set: lower-case letters, digits and underscores. Default: the name of the folder."""
     data_dir: Path | None = None
-    """Folder to write in; the default is $REELM_HOME/datasets, $REELM_HOME being ~/.cache/reelm."""
+    """Folder to write the set into. Default: $REELM_HOME/datasets, where $REELM_HOME is ~/.cache/reelm."""
     manifest: Path | None = None
-    """CSV (with a header) or JSONL of file_name and caption; by default metadata.csv or metadata.jsonl in FOLDER."""
+    """CSV with a header, or JSONL, of file_name and caption. Default: metadata.csv or metadata.jsonl in FOLDER."""
     resolution: int = 128
-    """Side of square clips in pixels; wide and tall ones have about as many."""
+    """Side of a square clip in pixels. Wide and tall clips have about as many pixels."""
     lengths: tuple[int, ...] = (1, 17, 33)
-    """Frames of a clip, 1 + 4k each; 1 is for still pictures."""
+    """Lengths of clips in frames, each 1 + 4k. 1 is for still pictures."""
     fps: float = 8.0
-    """Frames a second of the clips."""
+    """Frame rate of the clips."""
     sample_rate: int = 16_000
-    """Sample rate of their sound in Hz."""
+    """Sample rate of the sound in Hz."""
     shot_threshold: float = 10.0
-    """How unlike two frames are where a shot ends, in percent."""
+    """Difference between two frames, in percent, that marks the end of a shot."""
     test_share: float = 0.05
-    """Share of the files that is kept for testing."""
+    """Share of the files that goes to the test split."""
     processes: int | None = None
-    """Files read at a time; by default one a processor."""
+    """Files read at the same time. Default: one for each processor."""
     stall_seconds: float = 60.0
-    """A file on which nothing moves for so long is left out."""
+    """Seconds without progress after which a file is skipped."""
     size: str | None = None
-    """For the name of a data set: configuration of its builder, such as "small" or "128px_12fps"."""
+    """For a named data set: configuration of its builder, such as small or 128px_12fps. Default: the first one."""
     packages: Path | None = None
-    """For the name of a data set: folder of the packages it is made of; the default is $REELM_HOME/NAME."""
+    """For a named data set: folder with the packages it is made from. Default: $REELM_HOME/NAME."""
 
     def run(self) -> None:
         from reelm.data import catalog
@@ -114,10 +117,10 @@ _DRAWN = 60_000  # clips to tokenize of a set that has no end
 
 @dataclass(frozen=True, kw_only=True)
 class DataList:
-    """List the data sets: those that need no files, and those that were built."""
+    """List the data sets that are drawn on demand and those that were built."""
 
     data_dir: Path | None = None
-    """Folder in which sets were built; the default is $REELM_HOME/datasets."""
+    """Folder in which sets were built. Default: $REELM_HOME/datasets."""
 
     def run(self) -> None:
         from reelm.data import catalog
@@ -128,26 +131,29 @@ class DataList:
 
 @dataclass(frozen=True, kw_only=True)
 class DataTokenize:
-    """Turn a data set into codes, for `reelm train lm`."""
+    """Encode a data set into a token set, for `reelm train lm`.
+
+    Example: reelm data tokenize beach --video-tokenizer natural -o runs/tokens
+    """
 
     name: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="NAME")]
-    """Data set to tokenize, or the folder of one that was built."""
+    """Data set to encode, or the folder of one that was built."""
     video_tokenizer: str = "demo"
-    """Folder of `reelm train video-tokenizer`, a model folder, or a shipped model."""
+    """Video tokenizer: a workdir of `reelm train video-tokenizer`, a model folder, or a shipped model."""
     audio_tokenizer: str | None = None
-    """Likewise, for the sound of clips that have some; by default sound is left out."""
+    """Audio tokenizer, named in the same ways. Default: sound is left out."""
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"])] = Path("runs/tokens")
-    """Folder to write, where the language model's configuration looks for it. An unfinished one is gone on with."""
+    """Folder of the token set. The same command continues an unfinished one."""
     split: str = "train"
-    """Part of the data set."""
+    """Split of the data set."""
     num_clips: int | None = None
-    """Clips to tokenize; by default all of a set that was built, 60,000 of one that is drawn."""
+    """Clips to encode. Default: all of a built set, 60,000 of a set that is drawn on demand."""
     num_frames: int | None = None
-    """Frames of a clip; by default its own length, 33 of clips that are drawn."""
+    """Frames of a clip. Default: the length of the clip, 33 for a set that is drawn on demand."""
     process: int = 0
-    """Which of `processes` this one is, counted from 0, such as $SLURM_PROCID."""
+    """Number of this process, from 0, such as $SLURM_PROCID."""
     processes: int = 1
-    """Processes that share the work, each started with the same command and folder, such as $SLURM_NTASKS."""
+    """Processes that share the work, such as $SLURM_NTASKS. Each runs the same command with the same folder."""
 
     def run(self) -> None:
         from reelm.data.catalog import is_drawn
@@ -180,7 +186,10 @@ class DataTokenize:
 
 @dataclass(frozen=True, kw_only=True)
 class Data:
-    """List, build and tokenize data sets."""
+    """List, build and encode data sets.
+
+    Example: reelm data build films/ --name beach
+    """
 
     what: (
         Annotated[DataList, tyro.conf.subcommand("list")]

@@ -11,7 +11,10 @@ from .checks import check_input, check_model
 
 @dataclass(frozen=True, kw_only=True)
 class Describe:
-    """Find words for a video, a picture or a sound: a prompt for it."""
+    """Find words for a video, a picture or a sound, as a prompt for it.
+
+    Example: reelm describe seven.mp4
+    """
 
     video: Annotated[tyro.conf.Positional[Path | None], tyro.conf.arg(metavar="FILE")] = None
     """Video or picture to read; its first half second or so is looked at, and heard."""

@@ -1,4 +1,4 @@
-"""`reelm evaluate`: figures of merit of a model."""
+"""`reelm evaluate`: scores of generated clips, and of clips rebuilt by a tokenizer."""
 
 import json
 import sys
@@ -16,16 +16,18 @@ from .progress import progress
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluateGeneration:
-    """Judge generated clips: does each show the digit, the colour and the direction that its prompt names?
+    """Score generated clips with judges that know what each prompt asks for.
 
-    With sound: is the digit said, does a tick mark every bounce that the picture shows, is silence kept?
-    Of emoji: is the nearest real emoji the one that was asked for, in its skin tone, and does it move as much?
+    Digits: the judge reads digit, colour and direction of each clip. Sound: a second judge hears which digit is spoken,
+    and whether a tick marks each bounce. Emoji: the nearest real emoji must be the one asked for, in its skin tone.
+
+    Example: reelm evaluate generation --model demo --task sound --clips 100
     """
 
     model: str | None = None
-    """Shipped model or model folder; the default is "demo"."""
+    """Shipped model or model folder. Default: demo."""
     text_encoder: Path | None = None
-    """Folder of the text encoder that the model reads prompts through, of one that does not carry it."""
+    """Folder of the text encoder, for a model folder that does not hold its own."""
     task: Literal[
         "words",
         "continuation",
@@ -37,20 +39,20 @@ class EvaluateGeneration:
         "audio-to-video",
         "emoji",
     ] = "words"
-    """What clips are made from; but for words and sound, which is words to pictures with sound, of one digit each.
-    Emoji are made from words by a model of them."""
+    """What the clips are generated from. words: pictures from words. sound: pictures and sound from words. emoji:
+    words, with an emoji model. All other tasks use clips of one digit."""
     clips: int | None = None
-    """Clips of each kind; the default is 200, or 20 of a minute."""
+    """Clips of each kind. Default: 200, or 20 for the task minute."""
     num_frames: int | None = None
-    """Frames of a clip made from words, or with sound; the default is 17."""
+    """Frames of a clip, for the tasks words, sound, video-to-audio and audio-to-video. Default: 17."""
     seed: int = 0
-    """Seed of the prompts and the clips."""
+    """Seed of the prompts and of the clips."""
     best_of: int = 1
-    """Clips drawn for each that is judged: see `reelm generate`."""
+    """Clips drawn for each prompt, of which the fittest is judged; see `reelm generate`."""
     sheets: Path | None = None
-    """Folder for pictures of the first clips of each kind."""
+    """Folder to write contact sheets of the first clips of each kind to."""
     json: bool = False
-    """Print JSON in place of a table."""
+    """Print JSON instead of a table."""
 
     def run(self) -> None:
         clips = self.clips or (20 if self.task == "minute" else 200)
@@ -86,28 +88,31 @@ class EvaluateGeneration:
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluateReconstruction:
-    """Measure how near clips that went through a tokenizer are to what they were."""
+    """Score clips that a tokenizer encoded and decoded against the originals.
+
+    Example: reelm evaluate reconstruction --model natural --data films/
+    """
 
     model: str | None = None
-    """Shipped model or model folder; the default is "natural" for a folder of videos, "demo" for a data set."""
+    """Shipped model or model folder. Default: natural for a folder of videos, demo for a data set."""
     data: str = "moving_digits"
-    """Data set of the clips, as `reelm data list` shows them, or a folder of videos; of moving_digits_sound the
-    sound is measured, through the audio tokenizer."""
+    """Data set, as `reelm data list` names it, or a folder of videos. For moving_digits_sound the audio tokenizer is
+    scored."""
     clips: int = 200
-    """Clips to measure; of a folder's videos as many of each, spread over its whole length."""
+    """Clips to score. For a folder: clips of each video, spread over its length."""
     split: str = "test"
-    """Part of a data set that the clips are taken from."""
+    """Split of the data set."""
     num_frames: int = 17
-    """Frames of a clip: 1 + 4k."""
+    """Frames of a clip, 1 + 4k."""
     size: int = 128
-    """Height and width at which a folder's videos are measured: their short side is brought to it, the middle cut."""
+    """Height and width in pixels for a folder of videos: the short side is scaled to it and the centre is cropped."""
     i3d: Path | None = None
-    """Weights of I3D, for the FVD of a folder's videos: rgb_imagenet.pt of the PyTorch port pytorch-i3d, or its tensors
-    in a .safetensors. It depends on how many clips there are, and of how many frames: say both with it."""
+    """I3D weights for the FVD of a folder of videos: rgb_imagenet.pt of pytorch-i3d, or its tensors as .safetensors.
+    FVD depends on the number of clips and frames, so report both with it."""
     sheet: Path | None = None
-    """Picture to write: some clips, their reconstructions, and four times the difference; .png."""
+    """PNG file to write: some clips, their reconstructions, and four times the difference."""
     json: bool = False
-    """Print JSON in place of a table."""
+    """Print JSON instead of a table."""
 
     def run(self) -> None:
         _check(self.model, self.clips)
@@ -152,7 +157,10 @@ class EvaluateReconstruction:
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluate:
-    """Measure a model."""
+    """Score a model.
+
+    Example: reelm evaluate generation --model demo
+    """
 
     what: (
         Annotated[EvaluateReconstruction, tyro.conf.subcommand("reconstruction")]

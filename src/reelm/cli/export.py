@@ -14,31 +14,34 @@ from .checks import check_parent
 
 @dataclass(frozen=True, kw_only=True)
 class Export:
-    """Join trained parts into a model folder, for --model and for reelm.load."""
+    """Join trained parts into a model folder, for --model and for reelm.load.
+
+    Example: reelm export --video-tokenizer runs/video --lm runs/lm -o my-model
+    """
 
     video_tokenizer: Path
-    """Folder of `reelm train video-tokenizer`; or, as for the other parts, a model that has one."""
+    """Workdir of `reelm train video-tokenizer`, or a model that holds one. The other parts take models, too."""
     audio_tokenizer: Path | None = None
-    """Folder of `reelm train audio-tokenizer`, for a model with sound."""
+    """Workdir of `reelm train audio-tokenizer`, for a model with sound."""
     text_encoder: Path | None = None
-    """Folder of the text encoder that the language model was trained with, where it is no longer where it was."""
+    """Folder of the text encoder that the language model was trained with. Default: the folder used in training."""
     thesaurus: Path | None = None
-    """JSON file of other words for the captions, for a language model that reads the small sentence encoder."""
+    """JSON file of synonyms for the captions, for a language model that reads the small sentence encoder."""
     lm: tuple[Path, ...] = ()
-    """Folder of `reelm train lm`; without it the model can reconstruct and tokenize, and not generate. Of several,
-    which went on from one another, the mean of their weights is written."""
+    """Workdir of `reelm train lm`. Without one the model can reconstruct and tokenize but not generate. Several runs
+    that continue one another are averaged."""
     describer: Path | None = None
-    """Folder of `reelm train describer`, for a model that says what a clip is called."""
+    """Workdir of `reelm train describer`, for a model that finds words for clips."""
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
-    """Folder to write."""
+    """Model folder to write."""
     dtype: Literal["int8", "bfloat16", "float32"] = "float32"
-    """Number format of the weights in the files."""
+    """Number format of the stored weights."""
     cfg_scale: float = 1.0
-    """Strength of guidance where a call does not name one; 1 is none."""
+    """Guidance scale that the model uses unless a call sets one. 1 is no guidance."""
     min_p: float = 0.0
-    """Least likelihood of a draw, as a share of the likeliest one's, where a call does not name one; 0 is no limit."""
+    """Least share of the top probability, `min_p`, that the model uses unless a call sets one. 0 keeps every code."""
     num_frames: int | None = None
-    """Frames of a clip where a call does not name their number; the default is 17."""
+    """Frames of a clip that the model makes unless a call sets a length. Default: 17."""
 
     def run(self) -> None:
         for folder in (self.video_tokenizer, self.audio_tokenizer, *self.lm, self.describer):

@@ -33,7 +33,10 @@ class Job(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Generate:
-    """Make clips from words, pictures and clips. Prints the path of every file it writes."""
+    """Make clips from words, pictures, clips and sounds, and print the path of every file.
+
+    Example: reelm generate "a red seven moves right" -o seven.mp4
+    """
 
     prompt: Annotated[tyro.conf.Positional[tuple[str, ...]], tyro.conf.arg(metavar="PROMPT")] = ()
     """What to show, in quotes."""

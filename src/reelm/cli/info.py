@@ -1,4 +1,4 @@
-"""`reelm info`: what is installed, and what a configuration, a model or a clip holds."""
+"""`reelm info`: the installation, or the facts of a configuration, a model, a training or a clip."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -14,19 +14,22 @@ from reelm.sampling.folder import shipped
 
 @dataclass(frozen=True, kw_only=True)
 class Info:
-    """Show versions and devices, or all about a configuration, a model or a clip."""
+    """Print versions and devices, or the facts of a configuration, a model or a clip.
+
+    Example: reelm info seven.mp4
+    """
 
     subject: Annotated[tyro.conf.Positional[str | None], tyro.conf.arg(metavar="CONFIG|NAME|DIR|CLIP")] = None
-    """Configuration, shipped model, model folder, folder of a training, or clip file; nothing for the installation."""
+    """Configuration, shipped model, model folder, workdir of a training, or clip file. Default: the installation."""
 
     mesh: str | None = None
-    """Devices to lay the configuration of a language model over, such as fsdp=8,tensor=4; the default is one."""
+    """Mesh to lay out a language model's configuration on, such as fsdp=8,tensor=4. Default: one device."""
     memory: float | None = None
-    """Gigabytes of one of them, to say what fits; the default is what is free on this machine's."""
+    """Memory of one device in gigabytes, to tell what fits. Default: the free memory of this machine's device."""
     height: int = 128
-    """Rows of the clips that a language model's memory is stated for."""
+    """Height in pixels of the clips that the memory of a language model is stated for."""
     width: int = 128
-    """Columns of them."""
+    """Width in pixels of those clips."""
 
     def run(self) -> None:
         for name in ("memory", "height", "width"):
@@ -117,7 +120,7 @@ def _folder(path: Path) -> dict[str, Any]:
 
 
 def _parameters(stage: str, config: Any) -> int:
-    """Numbers in a net of these sizes."""
+    """Return the number of parameters."""
     import jax
 
     if stage == "video-tokenizer":
@@ -133,7 +136,7 @@ def _parameters(stage: str, config: Any) -> int:
 
 
 def _lines(about: dict[str, Any], indent: str = "") -> str:
-    """One `name: value` a line, nested tables set in."""
+    """Return `name: value` lines, nested tables indented."""
     lines = []
     for name, value in about.items():
         if isinstance(value, dict):

@@ -7,7 +7,7 @@ tokenizer for it, also of `audio` int32 [F,levels], `sample_rate` (of the clip, 
 `reconstruct` leaves sound as it is.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import tee
 from pathlib import Path
 from typing import Annotated
@@ -21,19 +21,29 @@ from .checks import check_clip_output, check_input, check_model, check_output
 
 
 @dataclass(frozen=True, kw_only=True)
+class Tiling:
+    """How frames that do not fit into memory are cut."""
+
+    tile: int | None = None
+    """Side of a tile in pixels: a multiple of 8, above overlap. Default: whole frames."""
+    overlap: int = 64
+    """Pixels that neighbouring tiles share."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Reconstruct:
-    """Send a video through the tokenizer and back. Prints PSNR and SSIM."""
+    """Encode a video, decode it again and print PSNR and SSIM. Sound is copied.
+
+    Example: reelm reconstruct film.mp4 -o rebuilt.mp4
+    """
 
     video: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="VIDEO")]
-    """File to read."""
+    """Video file to read."""
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
     """File to write: .mp4, .gif or .webp."""
     model: str = "natural"
     """Shipped model or model folder."""
-    tile: int | None = None
-    """Side in pixels of the pieces in which larger frames are taken, to save memory: a multiple of 8, above overlap."""
-    overlap: int = 64
-    """Pixels that neighbouring pieces share."""
+    tiling: Tiling = Tiling()
 
     def run(self) -> None:
         check_input(self.video)
@@ -51,9 +61,7 @@ class Reconstruct:
 
         def rebuilt():
             timed, given = tee(film.frames)
-            pairs = reconstruct_stream(
-                tokenizer, (frame.pixels for frame in given), tile=self.tile, overlap=self.overlap
-            )
+            pairs = reconstruct_stream(tokenizer, (frame.pixels for frame in given), **asdict(self.tiling))
             for frame, (original, made) in zip(timed, pairs, strict=True):
                 likeness.add(original, made)
                 yield TimedFrame(frame.start, frame.end, made)
@@ -64,18 +72,18 @@ class Reconstruct:
 
 @dataclass(frozen=True, kw_only=True)
 class Tokenize:
-    """Turn a video into codes."""
+    """Encode a video, and its sound if the model has an audio tokenizer.
+
+    Example: reelm tokenize film.mp4 -o tokens.npz
+    """
 
     video: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="VIDEO")]
-    """File to read."""
+    """Video file to read."""
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
-    """File to write: .npz."""
+    """Token file to write, .npz."""
     model: str = "natural"
     """Shipped model or model folder."""
-    tile: int | None = None
-    """Side in pixels of the pieces in which larger frames are taken, to save memory: a multiple of 8, above overlap."""
-    overlap: int = 64
-    """Pixels that neighbouring pieces share."""
+    tiling: Tiling = Tiling()
 
     def run(self) -> None:
         check_input(self.video)
@@ -101,7 +109,7 @@ class Tokenize:
                 yield frame.pixels
 
         tokens = {
-            "video": np.stack([*encode_stream(tokenizer, pixels(), tile=self.tile, overlap=self.overlap)]),
+            "video": np.stack([*encode_stream(tokenizer, pixels(), **asdict(self.tiling))]),
             "fps": np.float64(film.fps),
             "frames": np.int64(len(times) - 1),
             "height": np.int64(height),
@@ -124,18 +132,18 @@ class Tokenize:
 
 @dataclass(frozen=True, kw_only=True)
 class Detokenize:
-    """Turn codes back into a video."""
+    """Decode a token file into a video.
+
+    Example: reelm detokenize tokens.npz -o film.mp4
+    """
 
     tokens: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="TOKENS")]
     """File that `reelm tokenize` wrote."""
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
     """File to write: .mp4, .gif or .webp."""
     model: str | None = None
-    """Shipped model or model folder; the default is the one that the file names."""
-    tile: int | None = None
-    """Side in pixels of the pieces in which larger frames are taken, to save memory: a multiple of 8, above overlap."""
-    overlap: int = 64
-    """Pixels that neighbouring pieces share."""
+    """Shipped model or model folder. Default: the model that the token file names."""
+    tiling: Tiling = Tiling()
 
     def run(self) -> None:
         check_input(self.tokens)
@@ -153,7 +161,7 @@ class Detokenize:
         _check_made_by(self.tokens, str(tokens["tokenizer_hash"]), model.video_tokenizer.hash, name)
         height, width, times = int(tokens["height"]), int(tokens["width"]), tokens["times"].tolist()
         # The last latent frame may have been filled up.
-        decoded = decode_stream(model.video_tokenizer, tokens["video"], tile=self.tile, overlap=self.overlap)
+        decoded = decode_stream(model.video_tokenizer, tokens["video"], **asdict(self.tiling))
         rebuilt = zip(times, times[1:], decoded, strict=False)
         film = Film((TimedFrame(a, b, frame[:height, :width]) for a, b, frame in rebuilt), float(tokens["fps"]))
         if "audio" in tokens:

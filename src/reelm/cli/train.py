@@ -8,22 +8,26 @@ import tyro
 
 from reelm.errors import RequestError
 
-_DRY_RUN = "Make two steps, say what the run will be like, and leave the first batch as a picture in the workdir."
+_DRY_RUN = "Run two steps, report speed and memory, and save the first batch as a picture in the workdir."
 
 Stage = Literal["video-tokenizer", "audio-tokenizer", "lm", "describer"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Train:
-    """Train a part of a model. Any field of the configuration can be set: `reelm train lm demo --help` lists them.
-    Started again with the same folder, it goes on where it stopped."""
+    """Train a part of a model. `reelm train STAGE CONFIG --help` lists the fields of a configuration; each can be set.
+
+    The same command with the same workdir continues a stopped training.
+
+    Example: reelm train lm demo --workdir runs/lm --loop.steps 1000
+    """
 
     stage: tyro.conf.Positional[Stage]
-    """Part to train."""
+    """Part of the model to train."""
     config: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="CONFIG")]
-    """Name of a configuration, such as "demo"; `reelm info` lists them."""
+    """Name of a configuration, such as demo. `reelm info` lists them."""
     workdir: Path
-    """Folder for checkpoints, metrics and sample clips; made if missing."""
+    """Folder for checkpoints, metrics and sample clips. It is created if missing."""
 
     def run(self) -> None:
         from reelm import configs
@@ -33,7 +37,7 @@ class Train:
 
 
 def is_configured(arguments: list[str]) -> bool:
-    """Whether the command line opens as `train STAGE CONFIG`, so that the configuration's fields can be offered."""
+    """Return whether the command line begins with `train STAGE CONFIG`, so that the fields can be offered."""
     return (
         len(arguments) >= 3
         and arguments[0] == "train"
@@ -43,7 +47,7 @@ def is_configured(arguments: list[str]) -> bool:
 
 
 def train_arguments(arguments: list[str]) -> Any:
-    """The type that tyro fills from what follows `train STAGE CONFIG`: `--workdir` and the configuration's fields."""
+    """Return the type that tyro fills from the rest of the line: `--workdir` and the fields of the configuration."""
     from reelm import configs
     from reelm.train.run.processes import Cluster
 
@@ -62,14 +66,14 @@ def train_arguments(arguments: list[str]) -> Any:
             ("cluster", Annotated[Cluster, tyro.conf.arg(name="")], field(default=Cluster())),
             ("settings", Annotated[type(settings), tyro.conf.arg(name="")], field(default=settings)),
         ],
-        namespace={"run": run, "__doc__": f"Train the {stage} of the configuration {name}."},
+        namespace={"run": run, "__doc__": f"Train the {stage} with the configuration {name}."},
         frozen=True,
     )
     return tyro.conf.AvoidSubcommands[tyro.conf.FlagCreatePairsOff[described]]
 
 
 def with_mesh_fields(arguments: list[str]) -> list[str]:
-    """Arguments with `--mesh data=2,fsdp=4` spelled out as the fields of a configuration's mesh."""
+    """Return the arguments with `--mesh data=2,fsdp=4` replaced by one option for each axis."""
     from reelm.lm.mesh import MeshSpec
 
     spelled: list[str] = []

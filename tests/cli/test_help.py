@@ -1,0 +1,62 @@
+"""`--help`: every command has an example that parses, and every option a whole sentence and a real default."""
+
+import inspect
+import re
+import shlex
+
+import pytest
+
+from reelm import configs
+from reelm.cli.parse import GROUPS, parse
+
+COMMANDS = {name: command for group in GROUPS for name, command in group.commands.items()}
+SUBCOMMANDS = {"data": ("list", "build", "tokenize"), "evaluate": ("generation", "reconstruction")}
+LINES = [f"{name} {sub}".strip() for name in COMMANDS for sub in SUBCOMMANDS.get(name, ("",))]
+LINES += [f"train {stage} {name}" for name in ("demo", "natural") for stage in configs.stages(name)]
+
+
+def options(line: str, capsys, monkeypatch) -> dict[str, str]:
+    """Return the help text of each option and argument that `reelm LINE --help` prints."""
+    monkeypatch.setenv("COLUMNS", "100")  # beyond, options stand in two columns
+    with pytest.raises(SystemExit) as end:
+        parse([*line.split(), "--help"])
+    assert end.value.code == 0
+    found: dict[str, str] = {}
+    for row in capsys.readouterr().out.replace("│", " ").splitlines():  # boxes have a frame where it can be encoded
+        name, _, text = row.strip().partition("  ")
+        if re.match(r"  \S", row) and re.fullmatch(r"--?[a-z].*|{.*}|[A-Z|]+", name):
+            found[name] = text.strip()
+        elif re.match(r"   +\S", row) and found:  # goes on with the text of the option above
+            found[next(reversed(found))] += f" {row.strip()}"
+    return found
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_no_option_is_mute(line, capsys, monkeypatch):
+    found = options(line, capsys, monkeypatch)
+    assert len(found) > 1
+    for name, text in found.items():
+        if name == "-h, --help":
+            continue
+        assert "default: None" not in text, name
+        sentence = re.sub(r"\((default: .*|required|optional)\)$", "", text).strip()
+        assert re.match(r"[^a-z].* .*\.$", sentence), f"{name} says {text!r}"
+
+
+def test_the_overview_names_every_command(capsys):
+    with pytest.raises(SystemExit):
+        parse(["--help"])
+    out = capsys.readouterr().out
+    for group in GROUPS:
+        assert group.title in out and group.example in out
+    for name in COMMANDS:
+        assert re.search(rf"^  {name} +[A-Z].*\.$", out, re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_an_example_that_parses(name):
+    example = re.search(r"Example: reelm (.*)", inspect.getdoc(COMMANDS[name]) or "")
+    assert example, f"the docstring of {name} has no line `Example: reelm {name} ...`"
+    words = shlex.split(example[1])
+    assert words[0] == name
+    parse(words)
