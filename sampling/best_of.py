@@ -6,7 +6,6 @@ pictures are compared as pixels: neither knows how likely the language model fou
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,12 +13,8 @@ from reelm.errors import RequestError
 from reelm.media.clip import Clip
 from reelm.sampling.conditions.conditions import Conditions
 
-from .request import Script, words_at
-
-if TYPE_CHECKING:
-    from .model import Model
-    from .request import Request
-
+from .parts import ModelParts
+from .request import Request, Script, words_at
 
 _STEP = 2654435769  # 2^32 over the golden ratio: seeds far from each other, and from those of samples beside them
 
@@ -29,7 +24,7 @@ def seeds_of(seed: int, best_of: int) -> list[int]:
     return [(seed + number * _STEP) % 2**32 for number in range(best_of)]
 
 
-def check(model: "Model", captions: Sequence[str], given: Conditions) -> None:
+def check(model: ModelParts, captions: Sequence[str], given: Conditions) -> None:
     """RequestError when nothing tells which clip is better."""
     if given.pictures:
         return
@@ -39,7 +34,7 @@ def check(model: "Model", captions: Sequence[str], given: Conditions) -> None:
         raise RequestError("best_of chooses by the prompt, or by pictures at given frames; give one")
 
 
-def fit(model: "Model", script: Script, given: Conditions, clips: Sequence[Clip]) -> np.ndarray:
+def fit(model: ModelParts, script: Script, given: Conditions, clips: Sequence[Clip]) -> np.ndarray:
     """float `[n]`, how well each clip fits, more is better.
 
     The sum of the nats at which a describer finds the words in what is seen, on average over a long clip, and those in
@@ -64,7 +59,7 @@ def fit(model: "Model", script: Script, given: Conditions, clips: Sequence[Clip]
     return fits
 
 
-def _parts(model: "Model", script: Script, clip: Clip) -> Iterator[tuple[str, np.ndarray]]:
+def _parts(model: ModelParts, script: Script, clip: Clip) -> Iterator[tuple[str, np.ndarray]]:
     """Words and codes int32 `[t, h, w]` of each stretch of a clip that is as long as what the describer reads."""
     assert model.describer is not None and clip.tokens is not None and clip.tokens["video"] is not None
     codes, length = clip.tokens["video"], model.describer.config.frames
@@ -76,7 +71,7 @@ def _parts(model: "Model", script: Script, clip: Clip) -> Iterator[tuple[str, np
         yield words_at(script, first), np.concatenate([begins, codes[first + 1 : first + length]])
 
 
-def fittest(model: "Model", request: "Request", clips: Sequence[Clip]) -> list[Clip]:
+def fittest(model: ModelParts, request: Request, clips: Sequence[Clip]) -> list[Clip]:
     """Of each `best_of` clips in a row of those that a request was answered with, the one that fits best.
 
     `Clip.info` then names the seed that was asked for, and as "drawn_seed" the one that gives the same clip alone.

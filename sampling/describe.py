@@ -5,7 +5,6 @@ model in what order: that in which it finds the pictures likeliest.
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,17 +12,13 @@ from reelm.errors import RequestError
 from reelm.lm.prefix import ClipCodes
 from reelm.lm.prompts import words_of
 
+from .parts import LanguageModel, ModelParts
 from .score import nats_of
-
-if TYPE_CHECKING:
-    from .model import Model
-    from .parts import LanguageModel
-
 
 _ROWS = 16  # prompts compared by one forward; all forwards are of this shape, so that one program serves them
 
 
-def describe(model: "Model", video: np.ndarray, sound: np.ndarray | None, *, fps: float) -> str:
+def describe(model: ModelParts, video: np.ndarray, sound: np.ndarray | None, *, fps: float) -> str:
     """The words that fit what is seen and heard; "" where none is likely.
 
     Args:
@@ -41,7 +36,7 @@ def describe(model: "Model", video: np.ndarray, sound: np.ndarray | None, *, fps
     return " ".join(_ordered(model.language_model(), seen, words, fps) if len(seen) else words)
 
 
-def _ordered(lm: "LanguageModel", seen: np.ndarray, words: Sequence[str], fps: float) -> list[str]:
+def _ordered(lm: LanguageModel, seen: np.ndarray, words: Sequence[str], fps: float) -> list[str]:
     """The words in the order that suits pictures `[t, h, w]`: one after the other, each goes where it serves best."""
     frames, rows, columns = seen.shape
     clips = ClipCodes(*(np.broadcast_to(part, (_ROWS, *part.shape)) for part in (seen, lm.config.no_track(frames))))

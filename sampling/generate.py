@@ -5,7 +5,7 @@ request -> latent_frames, one at a time -> the tokenizers, one latent frame at a
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -14,14 +14,12 @@ from reelm.media.sound import samples_beside
 from reelm.sampling.decoding.windows import latent_frames
 from reelm.tokenizer.audio.tokenizer import AudioTokenizer
 
+from .parts import ModelParts
 from .request import Prompt, Request, Script
 from .settings import Callback
 
-if TYPE_CHECKING:
-    from .model import Model
 
-
-def stream(model: "Model", request: Request) -> Iterator[list[Clip]]:
+def stream(model: ModelParts, request: Request) -> Iterator[list[Clip]]:
     """The frames of one latent frame after another, as a clip for each prompt and seed."""
     tokenizer, settings, given = model.video_tokenizer, request.settings, request.given
     length = settings.num_frames
@@ -67,7 +65,7 @@ def stream(model: "Model", request: Request) -> Iterator[list[Clip]]:
         ]
 
 
-def _told(model: "Model", prompt: Prompt, script: Script) -> dict[str, Any]:
+def _told(model: ModelParts, prompt: Prompt, script: Script) -> dict[str, Any]:
     """The prompt for `Clip.info`, and what the model reads in its place if it has a thesaurus."""
     read = [words for _, words in script]
     return {"prompt": prompt} | ({"read_as": read[0] if len(read) == 1 else read} if model.thesaurus else {})

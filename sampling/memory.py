@@ -1,58 +1,74 @@
-"""Whether a language model and its cache fit into memory before they are put there, and what would fit if not.
+"""Check that a language model and its KV cache fit into device memory before they are put there.
 
-In: the model, and what is to be decoded. Out: nothing, or a RequestError with the figures and a way out.
+In: configuration, parameters, number format, sizes of the mesh. Out: nothing, or a RequestError that says what fits.
 """
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 import jax
 
 from reelm.errors import RequestError
 from reelm.lm import size
-from reelm.lm.mesh import AXES
+from reelm.lm.net.config import LMConfig
+from reelm.lm.parameters import Weights
 from reelm.tokenizer import device_memory
 
-if TYPE_CHECKING:
-    from .parts import LanguageModel
+_NARROW: tuple[Weights, ...] = ("bfloat16", "int8")
 
 
-_FORMATS = ("bfloat16", "int8")
+def check_weights(config: LMConfig, params: dict, weights: Weights, mesh: Mapping[str, int]) -> None:
+    """Check that the parameters fit a device.
 
+    Args:
+        config: of the language model.
+        params: its parameters in float32.
+        weights: number format that the matrices will have on the device.
+        mesh: number of devices along each axis.
 
-def check_weights(lm: "LanguageModel") -> None:
-    """RequestError when the parameters do not fit a device."""
+    Raises:
+        RequestError: they do not fit; the message names number formats and meshes that do.
+    """
     free = device_memory.free_bytes()
-    whole = sum(4 * leaf.size for leaf in jax.tree.leaves(lm.params))
-    if free is None or whole <= free:  # then so does whatever is less
+    in_float32 = sum(4 * leaf.size for leaf in jax.tree.leaves(params))
+    if free is None or in_float32 <= free:  # then every narrower format fits, too
         return
-    needed = size.weight_bytes(lm.config, lm.weights, _sizes(lm))
+    needed = size.weight_bytes(config, weights, mesh)
     if needed <= free:
         return
-    fits = [f'dtype="{each}"' for each in _FORMATS if size.weight_bytes(lm.config, each, _sizes(lm)) <= free]
-    cut = (n for n in range(2, lm.config.kv_heads + 1) if lm.config.kv_heads % n == 0)
-    fits += [f'mesh="tensor={n}"' for n in cut if needed // n <= free][:1] if lm.mesh is None else []
+    fits = [f'dtype="{each}"' for each in _NARROW if size.weight_bytes(config, each, mesh) <= free]
+    if all(devices == 1 for devices in mesh.values()):
+        cut = (n for n in range(2, config.kv_heads + 1) if config.kv_heads % n == 0)
+        fits += [f'mesh="tensor={n}"' for n in cut if needed // n <= free][:1]
     raise RequestError(
-        f"the language model takes {_gib(needed)} in {lm.weights} on a device, free are {_gib(free)}; "
+        f"the language model takes {_gib(needed)} in {weights} on a device, free are {_gib(free)}; "
         f"what fits: {', '.join(fits) or 'a smaller model'}"
     )
 
 
-def check_cache(lm: "LanguageModel", clips: int, rows: int, slots: int, itemsize: int) -> None:
-    """RequestError when the cache of `clips` clips, in so many rows of `slots` slots, does not fit beside the rest."""
+def check_cache(config: LMConfig, mesh: Mapping[str, int], clips: int, rows: int, slots: int, itemsize: int) -> None:
+    """Check that the KV cache fits beside what is on the device already.
+
+    Args:
+        config: of the language model.
+        mesh: number of devices along each axis.
+        clips: decoded together.
+        rows: of the cache; with guidance two for each clip.
+        slots: positions in a row.
+        itemsize: bytes of a number in the cache.
+
+    Raises:
+        RequestError: it does not fit; the message says how many clips do.
+    """
     free = device_memory.free_bytes()
-    needed = size.cache_bytes(lm.config, slots, rows, itemsize, _sizes(lm))
+    needed = size.cache_bytes(config, slots, rows, itemsize, mesh)
     if free is None or needed <= free:
         return
-    one = size.cache_bytes(lm.config, slots, rows // clips, itemsize, _sizes(lm))
+    one = size.cache_bytes(config, slots, rows // clips, itemsize, mesh)
     fits = f"{free // one} at a time" if one <= free else "a shorter or smaller clip"
     raise RequestError(
         f"decoding {clips} clips of {slots} positions takes a cache of {_gib(needed)} on a device, free are "
         f"{_gib(free)}; what fits: {fits}"
     )
-
-
-def _sizes(lm: "LanguageModel") -> dict[str, int]:
-    return dict.fromkeys(AXES, 1) if lm.mesh is None else dict(lm.mesh.shape)
 
 
 def _gib(count: int) -> str:

@@ -1,82 +1,37 @@
-"""A trained model: tokenizers, and unless it has none a language model over their codes, to generate and score with.
+"""The facade: a model's parts with everything that can be done with them.
 
-In: words, pictures, sound, settings by name. Out: clips. Knows nothing of folders and files (`model_folder.py`).
+In: words, pictures, sound, options by name. Out: clips, words, figures. Each verb is one call of the file that does it.
 """
 
 import difflib
 import inspect
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, overload
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from reelm.errors import RequestError
-from reelm.lm.describer import Describer
 from reelm.media.clip import Clip
 from reelm.sampling.conditions.conditions import Picture, Source
 from reelm.sampling.conditions.read import conditions
-from reelm.sampling.conditions.soundtrack import SoundSource, Soundtrack
-from reelm.sampling.folder import text_parts
+from reelm.sampling.conditions.soundtrack import SoundSource
 from reelm.storage.tensors import StoredType
-from reelm.tokenizer.audio.tokenizer import AudioTokenizer
-from reelm.tokenizer.text.sentence_encoder import SentenceEncoder
-from reelm.tokenizer.text.thesaurus import Thesaurus
-from reelm.tokenizer.video.tokenizer import VideoTokenizer
 
 from . import best_of as best
 from .describe import describe
+from .folder.write import write
 from .generate import joined, stream
-from .parts import Defaults, LanguageModel
+from .info import info
+from .parts import ModelParts
 from .plan import request
 from .request import Prompt
 from .score import score
 from .settings import Callback, Decoding
 
 
-@dataclass(frozen=True)
-class Model:
-    """A video tokenizer and, unless `lm` is None, the language model over its codes.
-
-    Attributes:
-        name: what was loaded.
-        audio_tokenizer: what the sound of clips goes through; the language model may be silent all the same.
-        describer: what finds words for clips and sounds that have none.
-        thesaurus: what says prompts in the words of the captions that the language model learned from.
-        dtype: number format of activations in decoding.
-        record: how the weights came about, as JSON values.
-    """
-
-    name: str
-    video_tokenizer: VideoTokenizer
-    lm: LanguageModel | None = None
-    defaults: Defaults = Defaults()
-    record: dict[str, Any] = field(default_factory=dict, repr=False)
-    dtype: Any = jnp.float32
-    audio_tokenizer: AudioTokenizer | None = None
-    describer: Describer | None = None
-    thesaurus: Thesaurus | None = None
-
-    def __post_init__(self):
-        if self.lm is None:
-            return
-        if self.thesaurus is not None:
-            self.thesaurus.check(self.lm.text)
-        config, audio = self.lm.config, self.audio_tokenizer and self.audio_tokenizer.config
-        if config.bits != (bits := self.video_tokenizer.config.bits):
-            raise RequestError(f"the language model knows codes of {config.bits} bits, the video tokenizer has {bits}")
-        if config.sound_levels and (
-            audio is None or (audio.levels, audio.bits) != (config.sound_levels, config.sound_bits)
-        ):
-            raise RequestError(
-                f"the language model knows {config.sound_levels} levels of sound of {config.sound_bits} bits, the "
-                + (f"audio tokenizer has {audio.levels} of {audio.bits}" if audio else "model has no audio tokenizer")
-            )
-        if self.soundtrack is not None:
-            self.soundtrack.check_fps(self.defaults.fps)
+class Model(ModelParts):
+    """A loaded model: generates, scores and describes clips. `ModelParts` says what it consists of."""
 
     @overload
     def generate(self, prompt: list[str], **settings: Any) -> list[Clip]: ...
@@ -211,16 +166,6 @@ class Model:
         """
         return score(self, clip, self.read_as(prompt or ""))
 
-    def read_as(self, prompt: str) -> str:
-        """The words that the language model reads in place of a prompt: those themselves, without a thesaurus.
-
-        RequestError when the prompt is too long, or no valid Unicode.
-        """
-        if self.lm is None or self.thesaurus is None or not prompt.strip():
-            return prompt
-        assert isinstance(self.lm.text, SentenceEncoder)  # the thesaurus was checked against it
-        return self.thesaurus.read(self.lm.text, prompt)
-
     def describe(self, video: Source | None = None, *, audio: SoundSource | None = None) -> str:
         """Words for a clip or a sound that has none: a prompt for it.
 
@@ -245,81 +190,13 @@ class Model:
         )
         return describe(self, given.known, given.sound, fps=defaults.fps)
 
-    @property
-    def soundtrack(self) -> Soundtrack | None:
-        """What makes codes of sound; None for a silent model."""
-        if self.audio_tokenizer is None or self.lm is None or not self.lm.config.sound_levels:
-            return None
-        return Soundtrack(self.audio_tokenizer, self.lm.config.sound_frames)
-
-    def language_model(self) -> LanguageModel:
-        """The language model; RequestError when there is none."""
-        if self.lm is None:
-            raise RequestError(f"the model {self.name!r} is a tokenizer without a language model and cannot generate")
-        return self.lm
-
     def info(self) -> dict[str, Any]:
         """Sizes, valid shapes and code counts, as JSON values."""
-        count = lambda params: sum(np.size(leaf) for leaf in jax.tree.leaves(params))  # noqa: E731
-        time, space = self.video_tokenizer.config.time_stride, self.video_tokenizer.config.space_stride
-        about: dict[str, Any] = {
-            "name": self.name,
-            "video tokenizer": {
-                "parameters": count(self.video_tokenizer.params),
-                "bits": self.video_tokenizer.config.bits,
-                "frames": f"1 + {time}k",
-                "height and width": f"multiples of {space}",
-                **self.video_tokenizer.config.memory_notes(),
-                "hash": self.video_tokenizer.hash,
-            },
-        }
-        if self.audio_tokenizer is not None:
-            audio = self.audio_tokenizer.config
-            about["audio tokenizer"] = {
-                "parameters": count(self.audio_tokenizer.params),
-                "sound": f"{audio.sample_rate} Hz, {'mono' if audio.channels == 1 else 'stereo'}",
-                "audio frames a second": float(audio.frame_rate),
-                "codes of an audio frame": f"{audio.levels} of {audio.bits} bits",
-                "hash": self.audio_tokenizer.hash,
-            }
-        if self.lm is not None:
-            defaults, config = self.defaults, self.lm.config
-            rows, columns = self.video_tokenizer.config.latent_shape(1, defaults.height, defaults.width)[1:]
-            window = config.layout(config.frames, rows, columns)
-            cache = 2 * config.layers * window.slots * config.kv_heads * config.head_width
-            about["language model"] = {
-                "parameters": count(self.lm.params),
-                "tasks": ", ".join(self.lm.tasks),
-                "window": f"{self.longest} frames",
-                "codes of a default clip": window.end(self.latent_frames(defaults.num_frames)),
-                "memory of its weights": f"{4 * count(self.lm.params) / 2**20:.1f} MiB in float32",
-                "memory of its cache": f"{4 * cache / 2**20:.1f} MiB in float32",
-            }
-            if self.describer is not None:
-                about["describer"] = {
-                    "parameters": count(self.describer.params),
-                    "words": ", ".join(map("/".join, self.describer.config.words)),
-                }
-            about["text"] = text_parts.about(self.lm.text)
-            if self.thesaurus is not None:
-                about["text"]["thesaurus"] = f"{len(self.thesaurus.captions)} captions"
-            about["defaults"] = asdict(defaults)
-        return about | ({"record": self.record} if self.record else {})
-
-    def latent_frames(self, num_frames: int) -> int:
-        """Latent frames of a clip of `num_frames` frames, which need not be 1 + 4k."""
-        return self.video_tokenizer.config.latent_frames(num_frames)
-
-    @property
-    def longest(self) -> int:
-        """Frames of the longest clip that fits one window: longer ones slide it."""
-        return 1 + self.video_tokenizer.config.time_stride * (self.language_model().config.frames - 1)
+        return info(self)
 
     def save(self, directory: str | Path, *, dtype: StoredType = "float32") -> None:
-        """Writes a model folder that `reelm.load` reads; `dtype` is that of the stored matrices."""
-        from reelm.sampling.folder.write import save  # which knows this class
-
-        save(self, directory, dtype=dtype)
+        """Write a model folder that `reelm.load` reads; `dtype` is that of the stored matrices."""
+        write(self, directory, dtype=dtype)
 
 
 _ARGUMENTS = inspect.signature(Model.generate).parameters

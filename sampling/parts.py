@@ -1,29 +1,48 @@
-"""The parts of a model."""
+"""What a model consists of: tokenizers, a language model over their codes, and its defaults.
 
+Everything in `sampling` that works with a model takes `ModelParts`. Only `model.py`, the facade, adds verbs to them.
+"""
+
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import jax
+import jax.numpy as jnp
 from jax.sharding import Mesh
 
+from reelm.errors import RequestError
+from reelm.lm.describer import Describer
+from reelm.lm.mesh import AXES
 from reelm.lm.net.config import LMConfig
 from reelm.lm.parameters import Weights, for_decoding
 from reelm.lm.prompts import check_text
 from reelm.lm.specials import Task
+from reelm.tokenizer.audio.tokenizer import AudioTokenizer
 from reelm.tokenizer.text.encoder import Text
+from reelm.tokenizer.text.sentence_encoder import SentenceEncoder
+from reelm.tokenizer.text.thesaurus import Thesaurus
+from reelm.tokenizer.video.tokenizer import VideoTokenizer
 
+from .conditions.soundtrack import Soundtrack
 from .memory import check_weights
 
 
 @dataclass(frozen=True, kw_only=True)
 class Defaults:
-    """What `generate` uses where nothing is said: size in pixels, rate, length, guidance, how unlikely a draw may be.
+    """The values that a request takes from the model where it names none.
 
-    `min_p` is for what words or given pictures tell of. Where neither does, as in a clip from nothing or for a sound,
-    what happens is rare beside that nothing does: then no draw is left out.
-
-    `window` is the number of codes that parallel decoding reads at once; None for what suits the device.
+    Attributes:
+        height: of the frames, in pixels.
+        width: of the frames, in pixels.
+        fps: frames a second.
+        num_frames: frames of a clip.
+        cfg_scale: guidance scale; 1 is no guidance.
+        min_p: used when words or given pictures describe the clip. Without either, rare events must stay possible, and
+            0 is used.
+        window: codes that parallel decoding reads at once; None for what suits the device.
     """
 
     height: int = 64
@@ -37,12 +56,13 @@ class Defaults:
 
 @dataclass(frozen=True)
 class LanguageModel:
-    """The language model with its words.
+    """A language model and the text encoder that reads its prompts.
 
     Attributes:
+        config: sizes of the net.
         params: layers stacked, matrices whole and in float32.
         text: reads prompts.
-        tasks: what it was trained for.
+        tasks: what the model was trained for.
         weights: number format of the matrices that decoding reads.
         mesh: the devices that decoding runs on; None for one.
     """
@@ -60,9 +80,94 @@ class LanguageModel:
     @cached_property
     def decoding_params(self) -> dict:
         """The parameters with unrolled layers, on the devices; RequestError when they do not fit."""
-        check_weights(self)
+        check_weights(self.config, self.params, self.weights, self.mesh_sizes)
         return for_decoding(self.config, self.params, self.weights, self.mesh)
 
+    @property
+    def mesh_sizes(self) -> Mapping[str, int]:
+        """Number of devices along each axis; 1 everywhere without a mesh."""
+        return dict.fromkeys(AXES, 1) if self.mesh is None else dict(self.mesh.shape)
+
     def on_mesh(self) -> AbstractContextManager:
-        """Programs that are called in this context run on the mesh."""
+        """Return the context in which programs run on the mesh."""
         return nullcontext() if self.mesh is None else jax.set_mesh(self.mesh)
+
+
+@dataclass(frozen=True)
+class ModelParts:
+    """A video tokenizer and the parts around it.
+
+    Attributes:
+        name: what was loaded.
+        video_tokenizer: pixels to codes and back.
+        lm: language model over the codes; None for a model that only tokenizes.
+        defaults: values that a request takes where it names none.
+        record: how the weights were made, as JSON values.
+        dtype: number format of activations in decoding.
+        audio_tokenizer: sound to codes and back; the language model may be silent all the same.
+        describer: finds words for clips and sounds; None for a model without one.
+        thesaurus: turns prompts into the words of the training captions; None for none.
+
+    Raises:
+        RequestError: parts that do not fit each other.
+    """
+
+    name: str
+    video_tokenizer: VideoTokenizer
+    lm: LanguageModel | None = None
+    defaults: Defaults = Defaults()
+    record: dict[str, Any] = field(default_factory=dict, repr=False)
+    dtype: Any = jnp.float32
+    audio_tokenizer: AudioTokenizer | None = None
+    describer: Describer | None = None
+    thesaurus: Thesaurus | None = None
+
+    def __post_init__(self):
+        if self.lm is None:
+            return
+        if self.thesaurus is not None:
+            self.thesaurus.check(self.lm.text)
+        config, audio = self.lm.config, self.audio_tokenizer and self.audio_tokenizer.config
+        if config.bits != (bits := self.video_tokenizer.config.bits):
+            raise RequestError(f"the language model knows codes of {config.bits} bits, the video tokenizer has {bits}")
+        if config.sound_levels and (
+            audio is None or (audio.levels, audio.bits) != (config.sound_levels, config.sound_bits)
+        ):
+            raise RequestError(
+                f"the language model knows {config.sound_levels} levels of sound of {config.sound_bits} bits, the "
+                + (f"audio tokenizer has {audio.levels} of {audio.bits}" if audio else "model has no audio tokenizer")
+            )
+        if self.soundtrack is not None:
+            self.soundtrack.check_fps(self.defaults.fps)
+
+    @property
+    def soundtrack(self) -> Soundtrack | None:
+        """What turns sound into codes beside latent frames; None for a silent model."""
+        if self.audio_tokenizer is None or self.lm is None or not self.lm.config.sound_levels:
+            return None
+        return Soundtrack(self.audio_tokenizer, self.lm.config.sound_frames)
+
+    @property
+    def longest(self) -> int:
+        """Frames of the longest clip that fits the context window; longer clips slide it."""
+        return 1 + self.video_tokenizer.config.time_stride * (self.language_model().config.frames - 1)
+
+    def language_model(self) -> LanguageModel:
+        """Return the language model; RequestError when there is none."""
+        if self.lm is None:
+            raise RequestError(f"the model {self.name!r} is a tokenizer without a language model and cannot generate")
+        return self.lm
+
+    def latent_frames(self, num_frames: int) -> int:
+        """Return the number of latent frames of a clip of `num_frames` frames, which need not be 1 + 4k."""
+        return self.video_tokenizer.config.latent_frames(num_frames)
+
+    def read_as(self, prompt: str) -> str:
+        """Return the words that the language model reads for a prompt: the prompt itself, without a thesaurus.
+
+        RequestError when the prompt is too long, or no valid Unicode.
+        """
+        if self.lm is None or self.thesaurus is None or not prompt.strip():
+            return prompt
+        assert isinstance(self.lm.text, SentenceEncoder)  # the thesaurus was checked against it
+        return self.thesaurus.read(self.lm.text, prompt)

@@ -1,7 +1,7 @@
 """From what a user asks to a request that can be decoded."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -11,19 +11,16 @@ from reelm.sampling.conditions.read import conditions, summary
 
 from . import best_of as best
 from .describe import describe
-from .request import Script
+from .parts import ModelParts
+from .request import Prompt, Request, Script
 from .settings import Settings
-
-if TYPE_CHECKING:
-    from .model import Model
-from .request import Prompt, Request
 
 _CONDITIONS = ("image", "last_image", "keyframes", "video", "mask", "audio")
 _DIALS = ("temperature", "top_k", "top_p", "negative_prompt", "decoding")
 
 
 def request(
-    model: "Model",
+    model: ModelParts,
     prompt: Prompt | list[str] | None,
     num_frames: int | None,
     options: Mapping[str, Any],
@@ -92,7 +89,7 @@ def request(
     return Request(batch or samples > 1, prompts, scripts, seeds, best_of, settings, given, about)
 
 
-def _check_tasks(model: "Model", num_frames: int | None, scripts: Sequence[Script], given: Conditions) -> None:
+def _check_tasks(model: ModelParts, num_frames: int | None, scripts: Sequence[Script], given: Conditions) -> None:
     """RequestError when the model was not trained for what is asked."""
     trained = model.language_model().tasks
     if "continues" not in trained:

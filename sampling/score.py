@@ -3,8 +3,6 @@
 In: a clip, and words. Out: log-likelihoods of the codes of its pictures.
 """
 
-from typing import TYPE_CHECKING
-
 import jax
 import numpy as np
 
@@ -15,11 +13,10 @@ from reelm.lm.prompts import words_of
 from reelm.media.clip import Clip
 from reelm.tokenizer.codes import check_ids
 
-if TYPE_CHECKING:
-    from .model import Model
+from .parts import ModelParts
 
 
-def score(model: "Model", clip: Clip, prompt: str | None) -> np.ndarray:
+def score(model: ModelParts, clip: Clip, prompt: str | None) -> np.ndarray:
     """See `Model.score`. Codes are those of `clip.tokens`, else made from its frames and its sound."""
     lm, tokens, made_by = model.language_model(), clip.tokens or {}, clip.info.get("tokenizer")
     ids = tokens.get("video")

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from reelm.errors import RequestError
 from reelm.lm.describer import Describer, DescriberConfig
 from reelm.lm.net.config import LMConfig
-from reelm.sampling.folder.read import load
+from reelm.sampling.load import load
 from reelm.sampling.parts import Defaults, LanguageModel
 from reelm.storage.remote import fetched, is_remote
 from reelm.tokenizer.audio.config import AudioTokenizerConfig

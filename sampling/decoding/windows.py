@@ -7,7 +7,7 @@ from the window's start. Memory and time of a frame are constant, however long t
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -17,15 +17,12 @@ from reelm.lm.layout import Layout
 from reelm.lm.prefix import Prefix
 from reelm.lm.prompts import words_of
 from reelm.sampling.memory import check_cache
+from reelm.sampling.parts import ModelParts
+from reelm.sampling.request import Request, words_at
 
 from .program import decode, read
 from .state import DecodeState, start
 from .widths import span_for, windows_for
-
-if TYPE_CHECKING:
-    from reelm.sampling.model import Model
-    from reelm.sampling.request import Request
-from reelm.sampling.request import words_at
 
 
 class LatentFrame(NamedTuple):
@@ -42,7 +39,7 @@ class LatentFrame(NamedTuple):
     forwards: tuple[jax.Array | int, jax.Array | int]
 
 
-def latent_frames(model: "Model", request: "Request") -> Iterator[LatentFrame]:
+def latent_frames(model: ModelParts, request: Request) -> Iterator[LatentFrame]:
     """Latent frames one after another for ever; clips are ordered prompt by prompt.
 
     What is known of a latent frame, its picture or its sound or both, is as `request.given` says.
@@ -64,7 +61,8 @@ def latent_frames(model: "Model", request: "Request") -> Iterator[LatentFrame]:
     # Every window takes the room of a later one, which has an anchor, so that the same programs serve them all.
     later = lm.config.layout(length, rows, columns, given=1, begins=False, heard=given.heard)
     itemsize = jnp.dtype(model.dtype).itemsize
-    check_cache(lm, clips, clips * (2 if settings.guided else 1), later.slots + widest_read - 1, itemsize)
+    cache_rows = clips * (2 if settings.guided else 1)
+    check_cache(lm.config, lm.mesh_sizes, clips, cache_rows, later.slots + widest_read - 1, itemsize)
     recent: deque[LatentFrame] = deque(maxlen=length)
     anchor: jax.Array | None = None
 

@@ -1,4 +1,4 @@
-"""A model's folder: written, found by a name, read and checked.
+"""Read a model folder and check its files.
 
 model.json                    format, configs of the parts, defaults, sha256 of the other files, training record
 video_tokenizer.safetensors
@@ -21,11 +21,9 @@ from jax.sharding import Mesh
 
 from reelm.errors import RequestError
 from reelm.lm.describer import Describer, DescriberConfig
-from reelm.lm.mesh import MeshSpec
 from reelm.lm.net.config import LMConfig
 from reelm.lm.parameters import Weights, check_mesh
-from reelm.sampling.model import Model
-from reelm.sampling.parts import Defaults, LanguageModel
+from reelm.sampling.parts import Defaults, LanguageModel, ModelParts
 from reelm.storage.tensors import unpack
 from reelm.tokenizer.audio.config import AudioTokenizerConfig
 from reelm.tokenizer.audio.tokenizer import AudioTokenizer
@@ -33,43 +31,32 @@ from reelm.tokenizer.text.thesaurus import Thesaurus
 from reelm.tokenizer.video.config import VideoTokenizerConfig
 from reelm.tokenizer.video.tokenizer import VideoTokenizer
 
-from . import hub, shipped, text_parts
+from . import text_parts
 
 FORMAT = 3
-DEFAULT = "demo"
 CARD = "README.md"
 MANIFEST, VIDEO_FILE, AUDIO_FILE = "model.json", "video_tokenizer.safetensors", "audio_tokenizer.safetensors"
 LM_FILE, DESCRIBER_FILE, THESAURUS_FILE = "lm.safetensors", "describer.safetensors", "thesaurus.safetensors"
 
 
-def load(
-    name: str | None = None,
+def read(
+    folder: Path,
+    name: str,
     *,
-    mesh: str | MeshSpec | Mesh | None = None,
-    dtype: Weights | None = None,
-    text_encoder: str | Path | None = None,
-) -> Model:
-    """A model by the name of a shipped one ("demo" when None), its folder, or its id on the Hugging Face hub.
-
-    Args:
-        name: shipped name, directory, or an id such as "owner/name" where huggingface_hub is installed.
-        mesh: the devices that the language model is cut over, such as "tensor=4"; None for one device.
-        dtype: "float32", "bfloat16" or "int8": of the matrices that decoding reads. Activations are bfloat16 beside
-            the latter two, but float32 beside int8 on a CPU. By default what suits the device.
-        text_encoder: folder of the frozen encoder that the model reads its prompts through, of a model that names one
-            and does not carry it.
+    mesh: Mesh | None = None,
+    weights: Weights | None = None,
+    text_encoder: Path | None = None,
+) -> ModelParts:
+    """Return the parts that a model folder holds; see `reelm.load` for the arguments.
 
     Raises:
-        RequestError: no such model, another format, a missing or altered file, another text encoder than it names, a
-            mesh that does not fit the devices or the model.
+        RequestError: another format, a missing or altered file, another text encoder than the model names, an unknown
+            number format, or a mesh that does not fit the model.
     """
-    if dtype not in (None, *get_args(Weights)):
-        raise RequestError(f"dtype is {dtype!r}; choose one of {', '.join(get_args(Weights))}")
-    mesh = MeshSpec.parse(mesh) if isinstance(mesh, str) else mesh
-    mesh = mesh.build() if isinstance(mesh, MeshSpec) else mesh
+    if weights not in (None, *get_args(Weights)):
+        raise RequestError(f"dtype is {weights!r}; choose one of {', '.join(get_args(Weights))}")
     on_cpu = jax.default_backend() == "cpu"
-    weights: Weights = dtype or ("float32" if on_cpu else "bfloat16")
-    folder = _folder(name)
+    weights = weights or ("float32" if on_cpu else "bfloat16")
     manifest = _manifest(folder)
     data, parts = _files(folder, manifest), manifest["parts"]
     video, audio = parts["video_tokenizer"], None
@@ -82,7 +69,7 @@ def load(
     lm = None
     if (part := parts.get("lm")) is not None:
         params, config = unpack(data[LM_FILE], LM_FILE), LMConfig(**part["config"])
-        text = text_parts.opened(config, parts, data, None if text_encoder is None else Path(text_encoder))
+        text = text_parts.opened(config, parts, data, text_encoder)
         if mesh is not None:
             check_mesh(config, dict(mesh.shape))
         lm = LanguageModel(config, params, text, tuple(part["tasks"]), weights, mesh)
@@ -95,18 +82,7 @@ def load(
         thesaurus = Thesaurus(tuple(part["captions"]), part["modifiers"], params)
     activations = jnp.dtype("float32" if weights == "float32" or (weights == "int8" and on_cpu) else "bfloat16")
     defaults, record = Defaults(**manifest["defaults"]), manifest["record"]
-    return Model(name or DEFAULT, tokenizer, lm, defaults, record, activations, audio, describer, thesaurus)
-
-
-def _folder(name: str | None) -> Path:
-    name = DEFAULT if name is None else name
-    if name in shipped.names():
-        return shipped.folder(name)
-    if Path(name).is_dir():
-        return Path(name)
-    if hub.is_hub_id(name):
-        return hub.fetch(name)
-    raise RequestError(f"no model or folder is named {name!r}; shipped are {', '.join(shipped.names()) or 'none'}")
+    return ModelParts(name, tokenizer, lm, defaults, record, activations, audio, describer, thesaurus)
 
 
 def _manifest(folder: Path) -> dict[str, Any]:

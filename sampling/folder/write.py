@@ -6,7 +6,8 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from reelm.sampling.model import Model
+from reelm.sampling.info import info
+from reelm.sampling.parts import ModelParts
 from reelm.storage.tensors import StoredType, pack
 
 from . import text_parts
@@ -14,8 +15,8 @@ from .card import card
 from .read import AUDIO_FILE, CARD, DESCRIBER_FILE, FORMAT, LM_FILE, MANIFEST, THESAURUS_FILE, VIDEO_FILE
 
 
-def save(model: Model, directory: str | Path, *, dtype: StoredType) -> None:
-    """Writes a model folder that `load` reads; `dtype` is that of the stored matrices."""
+def write(model: ModelParts, directory: str | Path, *, dtype: StoredType) -> None:
+    """Write a model folder that `reelm.load` reads; `dtype` is that of the stored matrices."""
     files = {VIDEO_FILE: pack(model.video_tokenizer.params, dtype)}
     parts: dict[str, Any] = {
         "video_tokenizer": {"config": asdict(model.video_tokenizer.config), "hash": model.video_tokenizer.hash}
@@ -46,7 +47,7 @@ def save(model: Model, directory: str | Path, *, dtype: StoredType) -> None:
     }
     folder = Path(directory)
     folder.mkdir(parents=True, exist_ok=True)
-    files[CARD] = card(replace(model, name=folder.resolve().name).info()).encode()
+    files[CARD] = card(info(replace(model, name=folder.resolve().name))).encode()
     # The manifest comes last: a folder without one is no model, so a broken write is never mistaken for one.
     for name, data in (*files.items(), (MANIFEST, json.dumps(manifest, indent=2).encode() + b"\n")):
         temporary = folder / (name + ".tmp")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from reelm.errors import RequestError
     from reelm.media.clip import Clip
-    from reelm.sampling.folder.read import load
+    from reelm.sampling.load import load
 
     __version__: str
 
@@ -21,7 +21,7 @@ __all__ = ["Clip", "RequestError", "__version__", "load"]
 _HOMES = {
     "Clip": "reelm.media.clip",
     "RequestError": "reelm.errors",
-    "load": "reelm.sampling.folder.read",
+    "load": "reelm.sampling.load",
 }
 
 

@@ -76,7 +76,7 @@ def test_what_does_not_fit_is_refused_with_what_would():
     with pytest.raises(RequestError, match=r"takes \d+\.\d GiB in float32 on a device, free are .*; what fits: "):
         _ = large.decoding_params
     with pytest.raises(RequestError, match=r"decoding 100000 clips of 1348 positions .* what fits: \d+ at a time"):
-        check_cache(large, 100_000, 200_000, 1348, 2)
+        check_cache(large.config, large.mesh_sizes, 100_000, 200_000, 1348, 2)
 
 
 def test_int8_is_scaled_channel_by_channel():

@@ -1,0 +1,69 @@
+"""What `reelm info` and the model card print about a model."""
+
+from dataclasses import asdict
+from typing import Any
+
+import jax
+import numpy as np
+
+from .folder import text_parts
+from .parts import LanguageModel, ModelParts
+
+
+def info(model: ModelParts) -> dict[str, Any]:
+    """Return sizes, valid shapes and numbers of codes, as JSON values."""
+    video = model.video_tokenizer.config
+    about: dict[str, Any] = {
+        "name": model.name,
+        "video tokenizer": {
+            "parameters": _parameters(model.video_tokenizer.params),
+            "bits": video.bits,
+            "frames": f"1 + {video.time_stride}k",
+            "height and width": f"multiples of {video.space_stride}",
+            **video.memory_notes(),
+            "hash": model.video_tokenizer.hash,
+        },
+    }
+    if model.audio_tokenizer is not None:
+        audio = model.audio_tokenizer.config
+        about["audio tokenizer"] = {
+            "parameters": _parameters(model.audio_tokenizer.params),
+            "sound": f"{audio.sample_rate} Hz, {'mono' if audio.channels == 1 else 'stereo'}",
+            "audio frames a second": float(audio.frame_rate),
+            "codes of an audio frame": f"{audio.levels} of {audio.bits} bits",
+            "hash": model.audio_tokenizer.hash,
+        }
+    if model.lm is not None:
+        about |= _language_model(model, model.lm)
+    return about | ({"record": model.record} if model.record else {})
+
+
+def _language_model(model: ModelParts, lm: LanguageModel) -> dict[str, Any]:
+    defaults, config = model.defaults, lm.config
+    rows, columns = model.video_tokenizer.config.latent_shape(1, defaults.height, defaults.width)[1:]
+    window = config.layout(config.frames, rows, columns)
+    cache = 2 * config.layers * window.slots * config.kv_heads * config.head_width
+    about: dict[str, Any] = {
+        "language model": {
+            "parameters": _parameters(lm.params),
+            "tasks": ", ".join(lm.tasks),
+            "window": f"{model.longest} frames",
+            "codes of a default clip": window.end(model.latent_frames(defaults.num_frames)),
+            "memory of its weights": f"{4 * _parameters(lm.params) / 2**20:.1f} MiB in float32",
+            "memory of its cache": f"{4 * cache / 2**20:.1f} MiB in float32",
+        }
+    }
+    if model.describer is not None:
+        about["describer"] = {
+            "parameters": _parameters(model.describer.params),
+            "words": ", ".join(map("/".join, model.describer.config.words)),
+        }
+    about["text"] = text_parts.about(lm.text)
+    if model.thesaurus is not None:
+        about["text"]["thesaurus"] = f"{len(model.thesaurus.captions)} captions"
+    about["defaults"] = asdict(defaults)
+    return about
+
+
+def _parameters(params: dict) -> int:
+    return sum(np.size(leaf) for leaf in jax.tree.leaves(params))

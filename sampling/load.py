@@ -1,0 +1,54 @@
+"""`reelm.load`: a name to a model."""
+
+from dataclasses import fields
+from pathlib import Path
+
+from jax.sharding import Mesh
+
+from reelm.errors import RequestError
+from reelm.lm.mesh import MeshSpec
+from reelm.lm.parameters import Weights
+
+from .folder import hub, shipped
+from .folder.read import read
+from .model import Model
+
+DEFAULT = "demo"
+
+
+def load(
+    name: str | None = None,
+    *,
+    mesh: str | MeshSpec | Mesh | None = None,
+    dtype: Weights | None = None,
+    text_encoder: str | Path | None = None,
+) -> Model:
+    """Return a model by the name of a shipped one, its folder, or its id on the Hugging Face hub.
+
+    Args:
+        name: shipped name, directory, or an id such as "owner/name" where huggingface_hub is installed. None is "demo".
+        mesh: the devices that the language model is cut over, such as "tensor=4"; None for one device.
+        dtype: "float32", "bfloat16" or "int8": number format of the matrices that decoding reads. Activations are
+            bfloat16 beside the latter two, but float32 beside int8 on a CPU. None is what suits the device.
+        text_encoder: folder of the frozen text encoder, for a model that names one and does not hold it.
+
+    Raises:
+        RequestError: no such model, another format, a missing or altered file, another text encoder than the model
+            names, or a mesh that does not fit the devices or the model.
+    """
+    mesh = MeshSpec.parse(mesh) if isinstance(mesh, str) else mesh
+    mesh = mesh.build() if isinstance(mesh, MeshSpec) else mesh
+    encoder = None if text_encoder is None else Path(text_encoder)
+    name = DEFAULT if name is None else name
+    parts = read(_folder(name), name, mesh=mesh, weights=dtype, text_encoder=encoder)
+    return Model(**{field.name: getattr(parts, field.name) for field in fields(parts)})
+
+
+def _folder(name: str) -> Path:
+    if name in shipped.names():
+        return shipped.folder(name)
+    if Path(name).is_dir():
+        return Path(name)
+    if hub.is_hub_id(name):
+        return hub.fetch(name)
+    raise RequestError(f"no model or folder is named {name!r}; shipped are {', '.join(shipped.names()) or 'none'}")
