@@ -6,10 +6,12 @@ import re
 import shlex
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
+from made.emoji_packages import draw_packages
 
 from reelm.cli.main import main
 from reelm.cli.parse import parse
@@ -121,16 +123,42 @@ def test_the_whole_path_with_the_shipped_tokenizer_fitted_to_films():
     assert done["bytes"] > 0
 
 
+def draw_films(folder: Path, fps: int) -> None:
+    """Two films of a texture that moves, with their captions."""
+    folder.mkdir(parents=True)
+    texture = np.random.default_rng(0).integers(0, 256, (20, 9, 3)).astype(np.uint8).repeat(8, 0).repeat(8, 1)
+    for name in ("waves", "sand"):
+        write_video(folder / f"{name}.mp4", np.stack([texture[t : t + 64, :64] for t in range(36)]), fps=fps)
+        (folder / f"{name}.txt").write_text(f"{name} roll onto a beach")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_a_recipe_makes_its_model_at_toy_scale_and_resumes(recipe, tmp_path):
+    for program, arguments in (("python", ""), ("reelm", "-m reelm")):
+        (tmp_path / program).write_text(f'#!/bin/sh\nexec {sys.executable} {arguments} "$@"\n')
+        (tmp_path / program).chmod(0o755)
+    given = {"RUNS": str(tmp_path / "runs"), "TOY": "1", "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    if recipe == "emoji":
+        (tmp_path / "packages").mkdir()
+        given["PACKAGES"] = str(draw_packages(tmp_path / "packages"))
+    elif recipe == "natural":
+        given["FOOTAGE"] = str(tmp_path / "footage")
+        for part in ("train", "test"):
+            draw_films(tmp_path / "footage" / part, fps=24)
+    run = partial(subprocess.run, [ROOT / "recipes" / f"{recipe}.sh"], env=os.environ | given, text=True)
+    ran = run(capture_output=True)
+    assert ran.returncode == 0, ran.stderr
+    assert (tmp_path / "runs" / "model" / "model.json").exists() and "done before" not in ran.stderr
+    again = run(capture_output=True)
+    assert again.returncode == 0 and all("done before" in line for line in again.stderr.splitlines())
+
+
 @pytest.mark.slow
 def test_the_path_from_a_folder_to_a_clip(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("REELM_HOME", str(tmp_path / "home"))
-    (tmp_path / "films").mkdir()
-    blocks = np.random.default_rng(0).integers(0, 256, (20, 9, 3)).astype(np.uint8).repeat(8, 0).repeat(8, 1)
-    for name in ("waves", "sand"):
-        video = np.stack([blocks[t : t + 64, :64] for t in range(36)])
-        write_video(tmp_path / "films" / f"{name}.mp4", video, fps=8)
-        (tmp_path / "films" / f"{name}.txt").write_text(f"{name} roll onto a beach")
+    draw_films(tmp_path / "films", fps=8)
     text = (ROOT / "docs" / "training.md").read_text()
     for arguments in commands(text[text.index("## On a laptop") : text.index("**build** reads")]):
         small = next((options for word, options in SMALL.items() if word in arguments[:2]), [])
