@@ -15,7 +15,8 @@ source "$(dirname "$0")/leg.sh"
 # A toy net compiles in seconds. It learns nothing.
 video=$(toy --batch-size 2 --model.encoder-channels 8 --model.encoder-blocks 1 --model.decoder-channels 8 \
     --model.decoder-blocks 1 --data.frames 5 --data.crop 16 --loop.steps 1)
-audio=$(toy --batch-size 2 --model.encoder-channels 16 16 --model.decoder-channels 16 16 --model.levels 2 --loop.steps 1)
+audio=$(toy --batch-size 2 --model.encoder-channels 16 16 --model.decoder-channels 16 16 --model.levels 2 \
+    --model.groups 2 --loop.steps 1)
 lm=$(toy --model.width 16 --model.layers 1 --model.heads 2 --model.kv-heads 1 --model.head-width 8 --model.hidden 16 \
     --model.text-vocabulary 320 --loop.steps 1 --loop.sample-every 0)
 hears=$(toy --model.sound-levels 2 --model.sound-hidden 8)
@@ -44,14 +45,15 @@ leg tasks reelm train lm demo_tasks --workdir "$RUNS/tasks" --start-from "$RUNS/
 # The decoder goes on alone, on whole clips; the codes stay what they are. 7,500 steps, 59 minutes. PSNR 24.9 dB
 # in training. (Of the shipped decoder the last 1,500 steps came at the end of its schedule.)
 leg decoder reelm train video-tokenizer demo --workdir "$RUNS/decoder" --start-from "$RUNS/video-tokenizer" \
-    --freeze-encoder --data.frames 17 --data.crop 64 --batch-size 8 --optimizer.learning-rate 1e-3 --loop.steps 7500 $video
+    --freeze-encoder --data.frames 17 --data.crop 64 --batch-size 8 --optimizer.learning-rate 1e-3 \
+    --loop.steps 7500 $video
 
 # --- Sound ----------------------------------------------------------------------------------------------------------
 
 # The audio tokenizer, in two legs: 7,000 and 6,000 steps, 45 minutes together on one core.
 leg audio-first reelm train audio-tokenizer demo --workdir "$RUNS/audio-first" --loop.steps 7000 $audio
-leg audio-tokenizer reelm train audio-tokenizer demo --workdir "$RUNS/audio-tokenizer" --start-from "$RUNS/audio-first" \
-    --optimizer.learning-rate 1e-3 --loop.steps 6000 $audio
+leg audio-tokenizer reelm train audio-tokenizer demo --workdir "$RUNS/audio-tokenizer" \
+    --start-from "$RUNS/audio-first" --optimizer.learning-rate 1e-3 --loop.steps 6000 $audio
 
 # Codes of clips with sound: 20,480 and 40,960 with the compact part of MNIST, which an empty REELM_HOME stands for,
 # and 40,960 with all of it.

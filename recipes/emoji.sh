@@ -38,7 +38,8 @@ fi
 
 # The video tokenizer: 900 steps, 17 minutes. (Its schedule had another length on the way.)
 leg video-tokenizer reelm train video-tokenizer emoji --workdir "$RUNS/video-tokenizer" $video
-leg tokens reelm data tokenize animated_emoji --video-tokenizer "$RUNS/video-tokenizer" -o "$RUNS/tokens" --num-clips 5907 $few
+leg tokens reelm data tokenize animated_emoji --video-tokenizer "$RUNS/video-tokenizer" -o "$RUNS/tokens" \
+    --num-clips 5907 $few
 
 trained=(--tokens "$RUNS/tokens" --video-tokenizer "$RUNS/video-tokenizer")
 reads=$(full --text-encoder "$RUNS/text-encoder")

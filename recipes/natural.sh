@@ -4,8 +4,8 @@
 #   recipes/natural.sh         about two hours on one CPU core, and the download of films and photographs
 #   TOY=1 recipes/natural.sh   every leg at toy scale, in a few minutes; without LPIPS
 #
-# Stop it at any line and start it again: it resumes there. Times are from one core of an AMD EPYC (Zen 5). FOOTAGE names a
-# folder that holds train/ and test/ already. The leg with LPIPS says how to fetch its weights.
+# Stop it at any line and start it again: it resumes there. Times are from one core of an AMD EPYC (Zen 5). FOOTAGE names
+# a folder that holds train/ and test/ already. The leg with LPIPS says how to fetch its weights.
 
 source "$(dirname "$0")/leg.sh"
 
@@ -13,8 +13,8 @@ films=${FOOTAGE:-$RUNS/footage}
 footage=$RUNS/sets/footage
 
 video=$(toy --batch-size 2 --model.encoder-channels 8 8 --model.decoder-channels 8 8 --model.encoder-blocks 1 \
-    --model.decoder-blocks 1 --data.frames 5 --data.crop 16 --data.stills 0 --data.still-crop None --losses.perceptual 0 \
-    --losses.perceptual-frames None --loop.steps 1)
+    --model.decoder-blocks 1 --data.frames 5 --data.crop 16 --data.stills 0 --data.still-crop None \
+    --losses.perceptual 0 --losses.perceptual-frames None --loop.steps 1)
 
 # --- Footage --------------------------------------------------------------------------------------------------------
 
