@@ -1,7 +1,7 @@
-# make demo   a clip from words, with the model that ships      make lint    ruff
-# make test   the tests                                         make types   pyright
-# make docs   the documentation, in site/
-# make env    the environment alone, in .venv                   make lock    requirements.lock anew from pyproject.toml
+# make demo   a clip from words, with the model that ships      make lint      ruff
+# make test   the tests                                         make types     pyright
+# make docs   the documentation, in site/                       make test-all  also the tests that take minutes each
+# make env    the environment alone, in .venv                   make lock      requirements.lock anew from pyproject.toml
 #
 # Needs Python and make, nothing else. VENV=DIR puts the environment elsewhere; PYTHON is the interpreter, or the range of
 # versions to choose one from; TEST_ARGS goes to pytest, as in: make test TEST_ARGS='-m "not slow"'
@@ -15,12 +15,15 @@ BIN := $(VENV)/bin
 # stub.)
 UV := $(shell uv --version >/dev/null 2>&1 && echo uv || echo .uv/bin/uv)
 
-.PHONY: demo test env lint types format docs lock
+.PHONY: demo test test-all env lint types format docs lock
 
 demo: env
 	@$(BIN)/reelm generate "a red seven moves right" -o seven.mp4
 
 test: env
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 -m "not long" $(TEST_ARGS)
+
+test-all: env
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 $(TEST_ARGS)
 
 lint: env

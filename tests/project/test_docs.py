@@ -133,6 +133,7 @@ def draw_films(folder: Path, fps: int) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.slow
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_a_recipe_makes_its_model_at_toy_scale_and_resumes(recipe, tmp_path):
     for program, arguments in (("python", ""), ("reelm", "-m reelm")):
