@@ -20,6 +20,7 @@ from reelm.data.films.build import BUILD_FILE, Built, built_names, open_built
 from reelm.data.moving_digits import scenes
 from reelm.data.moving_digits.source import build_digits, open_digits
 from reelm.errors import RequestError
+from reelm.progress import Progress, silent
 from reelm.storage.home import home
 from reelm.storage.remote import fetched, is_remote
 
@@ -100,18 +101,18 @@ def build(
     data_dir: Path | None = None,
     config: str | None = None,
     packages: Path | None = None,
-    report: Callable[[int, int], None] = lambda done, total: None,
+    progress: Progress = silent,
 ) -> Path:
     """Writes a data set to disk by its TFDS builder and names the folder; nothing is done again where it is there.
 
     `data_dir` is `$REELM_HOME/datasets` by default; `packages` the folder of what a set is made of, for one that needs
-    some; `report` is called with the shards written and the shards there are. RequestError for an unknown name or
+    some; `progress` is called with the shards written and the shards there are. RequestError for an unknown name or
     configuration, or packages that are missing.
     """
     dataset = _dataset(name)
     if packages is not None and dataset.drawn:
         raise RequestError(f"{name} is made of no packages; leave them out")
-    return dataset.build(data_dir or built_folder(), config or dataset.config(name), packages, report)
+    return dataset.build(data_dir or built_folder(), config or dataset.config(name), packages, progress)
 
 
 def _folder(name: str, data_dir: Path | None) -> Path | None:
@@ -134,7 +135,7 @@ class _Dataset:
     usual_config: str
     drawn: bool
     open: Callable[[str, int | None, int | None, Path | None, str], ClipSource]
-    build: Callable[[Path, str, Path | None, Callable[[int, int], None]], Path]
+    build: Callable[[Path, str, Path | None, Progress], Path]
 
     def config(self, name: str) -> str:
         """The configuration that a name such as "animated_emoji/128px_12fps" holds, or else the usual one."""
@@ -170,10 +171,10 @@ def _open_emoji(
     return open_emoji(split, num_frames, num_clips, data_dir or built_folder(), config)
 
 
-def _build_emoji(data_dir: Path, config: str, packages: Path | None, report: Callable[[int, int], None]) -> Path:
+def _build_emoji(data_dir: Path, config: str, packages: Path | None, progress: Progress) -> Path:
     from reelm.data.animated_emoji import tfds as animated_emoji_tfds
 
-    return animated_emoji_tfds.build(data_dir, config, packages, report)
+    return animated_emoji_tfds.build(data_dir, config, packages, progress)
 
 
 _DATASETS = {

@@ -20,12 +20,9 @@ from etils import epath
 from tensorflow_datasets.core import writer
 from tensorflow_datasets.proto import tf_example_pb2
 
+from reelm.progress import Progress, silent
+
 Shard = Callable[[], Iterable[dict[str, Any]]]
-Report = Callable[[int, int], None]  # called with the shards written and the shards there are
-
-
-def silent(done: int, total: int) -> None:
-    """A `Report` to nobody."""
 
 
 class ShardedBuilder(tfds.core.ShardBasedBuilder, skip_registration=True):
@@ -34,7 +31,7 @@ class ShardedBuilder(tfds.core.ShardBasedBuilder, skip_registration=True):
     # TFDS looks this up through importlib_resources, which it does not require, so an install may lack it.
     code_path = epath.Path(__file__)
 
-    report: Report = staticmethod(silent)
+    progress: Progress = staticmethod(silent)
 
     @abc.abstractmethod
     def shards(self) -> Mapping[str, Sequence[Shard]]:
@@ -50,7 +47,7 @@ class ShardedBuilder(tfds.core.ShardBasedBuilder, skip_registration=True):
 
         def reported(shard: Shard) -> Iterator[tuple[int, dict[str, Any]]]:
             yield from _one_by_one(shard)
-            self.report(next(done), total)
+            self.progress(next(done), total)
 
         return {split: [partial(reported, shard) for shard in shards] for split, shards in splits.items()}
 
@@ -59,9 +56,9 @@ class ShardedBuilder(tfds.core.ShardBasedBuilder, skip_registration=True):
         return _SameBytes(self.info.file_format)
 
 
-def prepare(builder: ShardedBuilder, report: Report = silent) -> Path:
+def prepare(builder: ShardedBuilder, progress: Progress = silent) -> Path:
     """Writes the set, which appears by one rename when it is whole; nothing where it is there. Names its folder."""
-    builder.report = report
+    builder.progress = progress
     tfds.disable_progress_bar()
     # TFDS announces on standard output, which belongs to results, that it is about to download.
     with contextlib.redirect_stdout(io.StringIO()):

@@ -5,7 +5,7 @@ each group of prompts, as `emoji_evaluation.judged` gives it, and the same of re
 which is the most that the language model can reach.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,13 +17,12 @@ from reelm.errors import RequestError
 from reelm.evaluation.features import efficientnet
 from reelm.evaluation.judges.emoji import gallery, judged, paraphrases, prompts
 from reelm.media.contact_sheet import contact_sheet
+from reelm.progress import Progress
 from reelm.sampling.model import Model
 
 from .generation import counting, generated
 
 GROUPS = ("trained", "held_out", "paraphrases")
-
-Progress = Callable[[int, int], object]
 
 _SHEET_ROWS = 32
 
@@ -67,9 +66,9 @@ def generation(
     for group in groups:
         pairs = every[group]
         captions, asked = [words for words, _ in pairs], [each for _, each in pairs]
-        told = counting(progress, before, total)
+        done = counting(progress, before, total)
         how: dict[str, Any] = {"num_frames": train.num_frames, "best_of": best_of}
-        made = generated(model, captions, batch=min(batch, len(pairs)), seed=seed, done=told, **how)
+        made = generated(model, captions, batch=min(batch, len(pairs)), seed=seed, done=done, **how)
         videos, before = [clip.video for clip in made], before + len(pairs)
         originals = [_plain(train, held_out, real.place(each)) for each in asked]
         rebuilt = [model.video_tokenizer.reconstruct(video) for video in originals]

@@ -18,14 +18,13 @@ from reelm.errors import RequestError
 from reelm.evaluation.judges.digits import Reading, read
 from reelm.evaluation.scores.intervals import wilson_interval
 from reelm.media.contact_sheet import contact_sheet
+from reelm.progress import Progress
 
 # What is asked of a model, each by its split and its number of digits.
 GROUPS: dict[str, tuple[Split, int]] = {"trained": ("test", 1), "held_out": ("held_out", 1), "two": ("test", 2)}
 
 _FIELDS = ("digit", "colour", "direction")
 _SHEET_ROWS = 16
-
-Progress = Callable[[int, int], object]
 
 
 class HasVideo(Protocol):
@@ -75,9 +74,9 @@ def generation(
     result: dict[str, dict[str, Any]] = {}
     for number, group in enumerate(groups):
         scenes, captions = prompts(group, clips, seed=seed)
-        told = counting(progress, number * clips, len(groups) * clips)
+        done = counting(progress, number * clips, len(groups) * clips)
         how: dict[str, Any] = {"seed": seed, "num_frames": num_frames, "best_of": best_of}
-        made = generated(model, captions, batch=batch, done=told, **how)
+        made = generated(model, captions, batch=batch, done=done, **how)
         videos = [clip.video for clip in made]
         digits = moving_digits.digits_for(GROUPS[group][0])
         real = [moving_digits.render(scene, digits, num_frames) for scene in scenes]

@@ -5,7 +5,7 @@ which `evaluate.table` prints; a contact sheet. Figures that need the weights of
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -20,12 +20,11 @@ from reelm.evaluation.features import i3d, lpips
 from reelm.evaluation.scores.frechet import frechet_distance
 from reelm.evaluation.scores.pictures import flicker, psnr, ssim
 from reelm.media.contact_sheet import contact_sheet
+from reelm.progress import Progress
 from reelm.tokenizer.video.tokenizer import VideoTokenizer, as_float
 
 from . import footage, h264
 from .generation import judged
-
-Progress = Callable[[int, int], object]
 
 _PSNR_CAP = 100.0  # dB, for clips rebuilt exactly: JSON has no infinity
 _SHEET_CLIPS, _SHEET_COLUMNS = 6, 5

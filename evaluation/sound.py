@@ -5,7 +5,7 @@ test clips, whose speakers no training hears; the judge of spoken digits hears s
 tracks are made.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from reelm.evaluation.judges.spoken_digits import read
 from reelm.evaluation.judges.ticks import matched, ticks
 from reelm.evaluation.scores.intervals import wilson_interval
 from reelm.evaluation.scores.sound import is_silent, mel_distance, si_sdr
+from reelm.progress import Progress
 from reelm.tokenizer.audio.tokenizer import AudioTokenizer
 
 _SI_SDR_CAP = 100.0  # dB: JSON has no infinity
@@ -30,7 +31,7 @@ def reconstruction(
     clips: int = 200,
     batch: int = 8,
     num_frames: int = 17,
-    progress: Callable[[int, int], object] | None = None,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
     """How well a tokenizer rebuilds the tracks of the first `clips` test clips.
 

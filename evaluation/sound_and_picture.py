@@ -19,12 +19,11 @@ from reelm.evaluation.judges.digits import read
 from reelm.evaluation.scores.intervals import wilson_interval
 from reelm.evaluation.scores.sound import is_silent
 from reelm.media.sound import resample
+from reelm.progress import Progress
 from reelm.sampling.model import Model
 
 from .generation import GROUPS, counting, generated, judged, prompts
 from .sound import heard_ticks, heard_words, true_bounces
-
-Progress = Callable[[int, int], object]
 
 
 def from_words(
@@ -62,8 +61,8 @@ def from_words(
 
     for number, group in enumerate(groups):
         scenes, captions = prompts(group, clips, seed=seed)
-        told = counting(progress, number * clips, total)
-        made = generated(model, captions, batch=batch, done=told, **how)
+        done = counting(progress, number * clips, total)
+        made = generated(model, captions, batch=batch, done=done, **how)
         videos, tracks = [clip.video for clip in made], [_heard(clip) for clip in made]
         digits = moving_digits.digits_for(GROUPS[group][0])
         real = [moving_digits.render(scene, digits, num_frames) for scene in scenes]
@@ -81,8 +80,8 @@ def from_words(
         }
     scenes, captions = prompts(groups[0], clips, seed=seed)
     asked = [caption + SILENT_WORDS for caption in captions]
-    told = counting(progress, len(groups) * clips, total)
-    made = generated(model, asked, batch=batch, done=told, **how)
+    done = counting(progress, len(groups) * clips, total)
+    made = generated(model, asked, batch=batch, done=done, **how)
     silent = sum(is_silent(_heard(clip), SAMPLE_RATE) for clip in made)
     result["silence"] = {
         "clips": clips,

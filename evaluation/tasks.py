@@ -13,11 +13,10 @@ import numpy as np
 from reelm.data.moving_digits import scenes as moving_digits
 from reelm.data.moving_digits.scenes import SIZE
 from reelm.evaluation.judges.digits import read
+from reelm.progress import Progress
 from reelm.sampling.model import Model
 
 from .generation import prompts
-
-Progress = Callable[[int, int], object]
 
 _ON_COURSE = 2.0  # pixels that a digit's centre may be off its course on average
 _HOLE = 32  # height and width of what is cut out, in pixels

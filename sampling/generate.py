@@ -11,12 +11,12 @@ import numpy as np
 
 from reelm.media.clip import Clip
 from reelm.media.sound import samples_beside
+from reelm.progress import Progress
 from reelm.sampling.decoding.windows import latent_frames
 from reelm.tokenizer.audio.tokenizer import AudioTokenizer
 
 from .parts import ModelParts
 from .request import Prompt, Request, Script
-from .settings import Callback
 
 
 def stream(model: ModelParts, request: Request) -> Iterator[list[Clip]]:
@@ -86,7 +86,7 @@ class _Track:
         return sound[:, : end - begin]
 
 
-def joined(pieces: Iterator[list[Clip]], frames: int, callback: Callback | None = None) -> list[Clip]:
+def joined(pieces: Iterator[list[Clip]], frames: int, callback: Progress | None = None) -> list[Clip]:
     """The clips whose pieces `stream` gives, `frames` of them; of fewer when the callback returns False.
 
     callback: called with (latent frames done, in all).

@@ -13,6 +13,7 @@ import numpy as np
 
 from reelm.errors import RequestError
 from reelm.media.clip import Clip
+from reelm.progress import Progress
 from reelm.sampling.conditions.conditions import Picture, Source
 from reelm.sampling.conditions.read import conditions
 from reelm.sampling.conditions.soundtrack import SoundSource
@@ -27,7 +28,7 @@ from .parts import ModelParts
 from .plan import request
 from .request import Prompt
 from .score import score
-from .settings import Callback, Decoding
+from .settings import Decoding
 
 
 class Model(ModelParts):
@@ -64,7 +65,7 @@ class Model(ModelParts):
         cfg_scale: float | Sequence[float] | None = None,
         overlap: float = 1.0,
         decoding: Decoding = "auto",
-        callback: Callback | None = None,
+        callback: Progress | None = None,
         **unknown: Any,
     ) -> Clip | list[Clip]:
         """Clips from words, pictures, clips and sounds, with sound if the model has it.

@@ -1,6 +1,5 @@
 """What a user asks of a generation, apart from the prompt and the seed."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -9,7 +8,6 @@ from reelm.errors import RequestError
 from .controls import Controls
 
 Decoding = Literal["auto", "sequential", "parallel"]
-Callback = Callable[[int, int], object]
 
 
 @dataclass(frozen=True, kw_only=True)

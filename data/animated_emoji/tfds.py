@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 import tensorflow_datasets as tfds
 
-from reelm.data.sharded_tfds import Report, Shard, ShardedBuilder, prepare, silent
+from reelm.data.sharded_tfds import Shard, ShardedBuilder, prepare
 from reelm.data.stored_clip import encode
 from reelm.errors import RequestError
+from reelm.progress import Progress, silent
 
 from .emoji import PHRASINGS, SPLITS, VARIANTS, Split, examples, num_frames, of_split
 from .packages import Emoji, read_packages
@@ -125,12 +126,12 @@ class AnimatedEmoji(ShardedBuilder):
         return self.builder_config
 
 
-def build(data_dir: Path, config: str, packages: Path | None = None, report: Report = silent) -> Path:
+def build(data_dir: Path, config: str, packages: Path | None = None, progress: Progress = silent) -> Path:
     """Prepares a configuration in `data_dir` (a no-op where it is there) and names its folder.
 
     RequestError when `packages` (None: the default folder) lacks some; nothing is left behind then.
     """
-    return prepare(_builder(data_dir, config, packages), report)
+    return prepare(_builder(data_dir, config, packages), progress)
 
 
 def open_built(data_dir: Path, config: str, split: str) -> Sequence[dict[str, Any]]:

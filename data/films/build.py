@@ -19,7 +19,7 @@ import re
 import shutil
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import groupby
 from pathlib import Path
@@ -29,6 +29,7 @@ from array_record.python.array_record_data_source import ArrayRecordDataSource
 
 from reelm.data.stored_clip import StoredClip
 from reelm.errors import RequestError
+from reelm.progress import Progress, silent
 
 from . import worker, worker_pool
 from .cutting import CuttingConfig
@@ -68,7 +69,7 @@ def build(
     manifest: Path | None = None,
     processes: int | None = None,
     stall_seconds: float = 60.0,
-    report: Callable[[int, int], None] = lambda done, total: None,
+    progress: Progress = silent,
 ) -> Built:
     """Builds the set, or goes on with it; one that is there is given back when it was made of the same files.
 
@@ -77,7 +78,7 @@ def build(
         name: small letters, digits and underscores.
         processes: files read at a time; by default one a processor.
         stall_seconds: a file on which nothing moves for so long is given up.
-        report: called with the files done and the files there are.
+        progress: called with the files done and the files there are.
 
     Raises:
         RequestError: no such folder, a bad name, no file of use in it, or another set of that name.
@@ -94,7 +95,7 @@ def build(
     staging = data_dir / ".building" / name
     staging.mkdir(parents=True, exist_ok=True)
     with _locked(staging):
-        results = _read_all(folder, found, config, staging, processes or os.cpu_count() or 1, stall_seconds, report)
+        results = _read_all(folder, found, config, staging, processes or os.cpu_count() or 1, stall_seconds, progress)
         good = [part for part in results if not part.fault]
         if not good:
             raise RequestError(f"no file in {folder} gives a clip; the first, {found[0].name!r}: {results[0].fault}")
@@ -191,7 +192,7 @@ def _read_all(
     staging: Path,
     processes: int,
     stall_seconds: float,
-    report: Callable[[int, int], None],
+    progress: Progress,
 ) -> list[_Part]:
     """What each file gives, in the order of `found`; what is known from a build before is not asked again."""
     parts = {source: _known(folder, source, config, staging) for source in found}
@@ -201,7 +202,7 @@ def _read_all(
         for source, part in parts.items()
         if isinstance(part, Path)
     ]
-    report(done, len(found))
+    progress(done, len(found))
     outcomes = worker_pool.run(tasks, _COMMAND, workers=processes, stall_seconds=stall_seconds)
     with contextlib.closing(outcomes):
         for outcome in outcomes:
@@ -215,7 +216,7 @@ def _read_all(
                 _write_json(path.with_suffix(".json"), outcome.answer)
                 parts[source] = _part(source, path, outcome.answer)
             done += 1
-            report(done, len(found))
+            progress(done, len(found))
     return [part for part in parts.values() if isinstance(part, _Part)]
 
 

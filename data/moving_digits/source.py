@@ -1,6 +1,6 @@
 """Moving digits as a data set, drawn on demand or read from disk."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ import numpy as np
 
 from reelm.data.clips import CaptionedClip, ClipSource, ShapeRun
 from reelm.errors import RequestError
+from reelm.progress import Progress
 
 from . import scenes, soundtracks
 from .mnist import DigitSet
@@ -122,13 +123,11 @@ def open_digits(
     return _BuiltDigits(name, known, num_frames, num_clips or len(records), records)
 
 
-def build_digits(
-    name: str, data_dir: Path, config: str, packages: Path | None, report: Callable[[int, int], None]
-) -> Path:
+def build_digits(name: str, data_dir: Path, config: str, packages: Path | None, progress: Progress) -> Path:
     from . import tfds as moving_digits_tfds
 
     del packages  # the handwriting is local
-    return moving_digits_tfds.build(name, data_dir, config, report)
+    return moving_digits_tfds.build(name, data_dir, config, progress)
 
 
 def _digits_split(split: str) -> scenes.Split:

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 import tensorflow_datasets as tfds
 
-from reelm.data.sharded_tfds import Report, Shard, ShardedBuilder, prepare, silent
+from reelm.data.sharded_tfds import Shard, ShardedBuilder, prepare
 from reelm.errors import RequestError
+from reelm.progress import Progress, silent
 
 from . import soundtracks
 from .mnist import DigitSet, Source
@@ -165,9 +166,9 @@ def _described(clip: Example | soundtracks.SoundingExample, digits: DigitSet) ->
 _BUILDERS = {"moving_digits": MovingDigits, "moving_digits_sound": MovingDigitsSound}
 
 
-def build(name: str, data_dir: Path, config: str, report: Report = silent) -> Path:
+def build(name: str, data_dir: Path, config: str, progress: Progress = silent) -> Path:
     """Prepares a configuration of `BUILDER_CONFIGS` in `data_dir` (a no-op where it is there) and names its folder."""
-    return prepare(_builder(name, data_dir, config), report)
+    return prepare(_builder(name, data_dir, config), progress)
 
 
 def open_built(name: str, data_dir: Path, config: str, split: Split) -> Sequence[dict[str, Any]]:

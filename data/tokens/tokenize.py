@@ -1,6 +1,6 @@
 """`reelm data tokenize`: clips of a data set through a trained tokenizer, once, into a set that the LM trains on."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from reelm.data.catalog import open_clips
 from reelm.data.clips import CaptionedClip
 from reelm.lm.layout import audio_frames
 from reelm.media.sound import resample, with_channels
+from reelm.progress import Progress, silent
 from reelm.tokenizer.audio.tokenizer import AudioTokenizer
 from reelm.tokenizer.video.tokenizer import VideoTokenizer
 
@@ -32,7 +33,7 @@ def tokenize(
     num_frames: int | None = None,
     process: int = 0,
     processes: int = 1,
-    note: Callable[[int, int], None] = lambda done, total: None,
+    progress: Progress = silent,
 ) -> TokenIndex:
     """Encodes the first `num_clips` clips of a split (None: all); started again, it goes on where it stopped.
 
@@ -45,7 +46,7 @@ def tokenize(
         audio_tokenizer: encodes the sound of clips that have some; None leaves sound out.
         num_frames: of each clip; None for its own length, 33 of moving_digits.
         process, processes: this one of so many that share the work; see `write_tokens`.
-        note: called with the shards that are there and those there will be.
+        progress: called with the shards that are there and those there will be.
 
     Raises:
         RequestError: no such data set, sound that does not go with the frames' rate, or `output` holds
@@ -95,7 +96,7 @@ def tokenize(
         sound=sound,
         process=process,
         processes=processes,
-        note=note,
+        progress=progress,
     )
 
 

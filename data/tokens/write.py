@@ -10,6 +10,7 @@ from typing import Any
 from array_record.python.array_record_module import ArrayRecordWriter
 
 from reelm.errors import RequestError
+from reelm.progress import Progress, silent
 
 from .index import (
     INDEX_FILE,
@@ -41,7 +42,7 @@ def write_tokens(
     sound: SoundIndex | None = None,
     process: int = 0,
     processes: int = 1,
-    note: Callable[[int, int], None] = lambda done, total: None,
+    progress: Progress = silent,
 ) -> TokenIndex:
     """Writes a token set, or completes one that was cut short; an interruption costs each process at most one shard.
 
@@ -52,7 +53,7 @@ def write_tokens(
         tokenizer_hash, fps, time_stride, source, sound: what was tokenized by what; `source` holds JSON values.
         process, processes: this one of so many, each started with the same arguments. Process p writes shards p,
             p + processes and so on; a set begun by some number of processes may be completed by another.
-        note: called with the shards that are there and those there will be.
+        progress: called with the shards that are there and those there will be.
 
     Returns:
         The index; it is `complete` once no process has a shard left to write.
@@ -89,7 +90,7 @@ def write_tokens(
     for file, start, stop in shards[process::processes]:
         if samples_in(directory / file) != stop - start:
             _write_shard(directory / file, samples_of(start, stop), stop - start)
-            note(len(shards) - len(missing_shards(directory, index)), len(shards))
+            progress(len(shards) - len(missing_shards(directory, index)), len(shards))
     # Whoever comes last sees that all are there; two that both do write the same.
     if not missing_shards(directory, index):
         for left in directory.glob("tokens-*.tmp"):

@@ -78,18 +78,18 @@ def test_two_processes_write_the_same_bytes_elsewhere_and_later(folder, built, t
     assert contents(tmp_path / "sets") == contents(built)
 
 
-# A build that `report(done, total)` meets on its way.
+# A build that `progress(done, total)` meets on its way.
 PROGRAM = """
 import os, resource, signal, sys
 from pathlib import Path
-from reelm.train.build import build
-from reelm.train.clip_buckets import Buckets
-from reelm.train.cutting import CuttingConfig
+from reelm.data.films.build import build
+from reelm.data.films.buckets import Buckets
+from reelm.data.films.cutting import CuttingConfig
 config = CuttingConfig(buckets=Buckets(resolution=32, lengths=(1, 5, 9)), sample_rate=8000, test_share=0.3)
-def report(done, total):
+def progress(done, total):
     if done == {done}:
         {then}
-build(Path({folder!r}), "films", Path({data_dir!r}), config, processes=1, report=report)
+build(Path({folder!r}), "films", Path({data_dir!r}), config, processes=1, progress=progress)
 """
 
 
@@ -103,7 +103,7 @@ def test_a_killed_build_goes_on_to_the_same_bytes(folder, built, tmp_path):
     assert killed.returncode == -signal.SIGKILL
     assert not (tmp_path / "films").exists()
     done = []
-    build(folder, "films", tmp_path, CONFIG, processes=1, report=lambda *each: done.append(each))
+    build(folder, "films", tmp_path, CONFIG, processes=1, progress=lambda *each: done.append(each))
     assert done == [(4, 7), (5, 7), (6, 7), (7, 7)]
     assert contents(tmp_path) == contents(built)
 
@@ -116,7 +116,7 @@ def test_a_disk_that_fills_up_leaves_no_half_set_and_the_build_goes_on(folder, b
     assert full.returncode == 1 and "File too large" in full.stderr.splitlines()[-1]
     assert not (tmp_path / "films").exists()
     read = []
-    build(folder, "films", tmp_path, CONFIG, processes=1, report=lambda *each: read.append(each))
+    build(folder, "films", tmp_path, CONFIG, processes=1, progress=lambda *each: read.append(each))
     assert read[0] == (done, 7)
     assert contents(tmp_path) == contents(built)
 
@@ -175,7 +175,7 @@ def test_a_source_is_in_one_split_and_stays_there(folder, built, tmp_path):
 
 def test_what_is_there_is_not_built_again(folder, built, tmp_path):
     before = contents(built)
-    build(folder, "films", built, CONFIG, report=lambda *_: pytest.fail("read a file"))
+    build(folder, "films", built, CONFIG, progress=lambda *_: pytest.fail("read a file"))
     assert contents(built) == before
     other = CuttingConfig(buckets=CONFIG.buckets, fps=4.0)
     with pytest.raises(RequestError, match="other settings"):

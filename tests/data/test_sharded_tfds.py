@@ -66,7 +66,7 @@ def test_records_stand_in_the_order_in_which_they_came(tmp_path, monkeypatch):
     # However much there is: TFDS's shuffler takes to TensorFlow beyond this many bytes.
     monkeypatch.setattr(shuffle, "MAX_MEM_BUFFER_SIZE", 0)
     done = []
-    folder = write(tmp_path, report=lambda *each: done.append(each))
+    folder = write(tmp_path, progress=lambda *each: done.append(each))
     assert done == [(1, 4), (2, 4), (3, 4), (4, 4)]
     assert len(list(folder.glob("*.array_record-*"))) == 4
     builder = tfds.builder_from_directory(str(folder))
@@ -87,7 +87,7 @@ def test_it_is_the_same_bytes_each_time_and_one_example_at_a_time(tmp_path):
 def test_what_is_there_is_not_written_again(tmp_path):
     folder = write(tmp_path)
     before = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
-    assert write(tmp_path, report=lambda *_: 1 / 0) == folder
+    assert write(tmp_path, progress=lambda *_: 1 / 0) == folder
     assert {path: path.stat().st_mtime_ns for path in folder.iterdir()} == before
 
 

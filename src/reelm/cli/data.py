@@ -64,8 +64,8 @@ class DataBuild:
             if self.what not in catalog.own_names():
                 own = ", ".join(catalog.own_names())
                 raise RequestError(f"there is no folder {self.what}; name one that holds videos, or a set: {own}")
-            with progress("shards") as report:
-                folder = catalog.build(self.what, data_dir, self.size, self.packages, report)
+            with progress("shards") as counted:
+                folder = catalog.build(self.what, data_dir, self.size, self.packages, counted)
             print(folder)
             return
         if self.processes is not None and self.processes < 1:
@@ -88,7 +88,7 @@ class DataBuild:
             raise RequestError(str(error)) from error
         films = fetched(self.what)
         name = self.name or films.resolve().name
-        with progress("files") as report, mirrored(data_dir / name) as folder:
+        with progress("files") as counted, mirrored(data_dir / name) as folder:
             built = build(
                 films,
                 name,
@@ -97,7 +97,7 @@ class DataBuild:
                 manifest=self.manifest,
                 processes=self.processes,
                 stall_seconds=self.stall_seconds,
-                report=report,
+                progress=counted,
             )
         for number, (file, reason) in enumerate(built.left_out.items()):
             if number == _SHOWN:
@@ -166,7 +166,7 @@ class DataTokenize:
                 f"{self.output} is written by one process alone; name a folder that all {self.processes} see, or "
                 "tokenize in one"
             )
-        with progress("shards") as report, mirrored(self.output) as output:
+        with progress("shards") as counted, mirrored(self.output) as output:
             index = tokenize(
                 self.name,
                 open_tokenizer(self.video_tokenizer),
@@ -177,7 +177,7 @@ class DataTokenize:
                 num_frames=self.num_frames,
                 process=self.process,
                 processes=self.processes,
-                note=report,
+                progress=counted,
             )
         if not index.complete:
             print(f"{self.output} is not complete yet: other processes have shards to write", file=sys.stderr)

@@ -5,37 +5,36 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-Report = Callable[[int, int], None]
-
+from reelm.progress import Progress
 
 _SECONDS = 10.0  # between two lines
 
 
 @contextmanager
-def progress(what: str) -> Iterator[Report]:
-    """Yields `report(done, total)`, to be called as things named `what` get done."""
+def progress(what: str) -> Iterator[Progress]:
+    """Yield a `Progress` to call as things named `what` get done; the bar goes at the end."""
     from rich.console import Console
 
     console = Console(stderr=True)
     if not console.is_terminal:
         yield _lines(what, console.print)
         return
+    from rich import progress as rich_progress
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
-        Progress,
         TextColumn,
         TimeElapsedColumn,
         TimeRemainingColumn,
     )
 
     columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
+    with rich_progress.Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("", total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
-def _lines(what: str, say: Callable[[str], object]) -> Report:
+def _lines(what: str, say: Callable[[str], object]) -> Progress:
     """Says how far it is at the start, at the end, and every few seconds between, however many things there are."""
     said = -math.inf
 
