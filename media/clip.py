@@ -1,6 +1,6 @@
-"""One clip: frames, sound, the codes that they came from, what they were made from, and the files that hold them.
+"""A clip: its frames, its sound, the codes that they came from, and the files that hold them.
 
-In a file, `info` is in the comment of the metadata (`layout.py`). Importing this module loads neither JAX nor a codec.
+In a file, `info` is in the comment of the metadata (`file_info.py`). Importing this module loads no JAX and no codec.
 """
 
 import base64
@@ -22,7 +22,7 @@ from reelm.media.formats.mp4 import DEFAULT_CRF, write_video
 from reelm.media.formats.pictures import is_picture
 from reelm.storage.atomic import replacing
 
-from .file_info import Layout, of_comment, to_comment
+from .file_info import FileLayout, of_comment, to_comment
 from .limits import BUDGET_BYTES, MAX_FPS, MIN_FPS, check_budget, check_scale
 from .pixels import Frames
 from .read import read_note, read_video
@@ -90,7 +90,7 @@ class Clip:
         check_scale(scale)
         frames, height, width, _ = self.video.shape
         count = None if suffix == ".mp4" else frames
-        layout = Layout(height=height, width=width, scale=scale, fps=float(self.fps), frames=count)
+        layout = FileLayout(height=height, width=width, scale=scale, fps=float(self.fps), frames=count)
         comment = to_comment(layout, self.info)
         if suffix == ".mp4":
             sound: dict[str, Any] = {"audio": self.audio, "sample_rate": self.sample_rate}

@@ -19,7 +19,7 @@ _KEY = "reelm"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Layout:
+class FileLayout:
     """How a clip lies in its file.
 
     Attributes:
@@ -54,7 +54,7 @@ class Layout:
         return np.stack([np.round(frame.mean(axis=(1, 3))).astype(np.uint8) for frame in blocks])
 
 
-def to_comment(layout: Layout, info: dict[str, Any]) -> str:
+def to_comment(layout: FileLayout, info: dict[str, Any]) -> str:
     """The comment of a file; RequestError when `info` holds what JSON cannot."""
     try:
         # ASCII, so that no text in a prompt (NUL, lone surrogates) can break the container's metadata.
@@ -63,11 +63,11 @@ def to_comment(layout: Layout, info: dict[str, Any]) -> str:
         raise RequestError(f"a clip's info holds what JSON cannot ({error}); give numbers and text") from error
 
 
-def of_comment(comment: str | None) -> tuple[Layout | None, dict[str, Any]]:
-    """Layout and `info` of a comment; None and empty when another program wrote it."""
+def of_comment(comment: str | None) -> tuple[FileLayout | None, dict[str, Any]]:
+    """FileLayout and `info` of a comment; None and empty when another program wrote it."""
     try:
         info = json.loads(comment or "")
-        layout = Layout(**info.pop(_KEY))
+        layout = FileLayout(**info.pop(_KEY))
     except (ValueError, TypeError, AttributeError, KeyError, RecursionError):
         return None, {}
     return layout, info

@@ -19,7 +19,7 @@ from reelm.media.formats.mp4 import write_video
 from reelm.media.formats.pictures import is_picture
 
 from .clip import Clip
-from .file_info import Layout, of_comment, to_comment
+from .file_info import FileLayout, of_comment, to_comment
 from .read import read_note, read_tracks, stream_sound, stream_video
 from .sound import Sound
 from .timing import TimedFrame, evenly, from_zero, of_one_size
@@ -76,7 +76,7 @@ def save_film(path: str | os.PathLike[str], film: Film) -> None:
         return
     first = next(film.frames)
     height, width = first.pixels.shape[:2]
-    comment = to_comment(Layout(height=height, width=width, scale=1, fps=float(film.fps)), {})
+    comment = to_comment(FileLayout(height=height, width=width, scale=1, fps=float(film.fps)), {})
     timed, frames = tee(chain([first], film.frames))
     write_video(
         path,

@@ -11,7 +11,7 @@ from reelm.errors import RequestError
 from reelm.lm import size
 from reelm.lm.net.config import LMConfig
 from reelm.lm.parameters import Weights
-from reelm.tokenizer import device_memory
+from reelm.tokenizer.device_memory import free_bytes, gibibytes
 
 _NARROW: tuple[Weights, ...] = ("bfloat16", "int8")
 
@@ -28,7 +28,7 @@ def check_weights(config: LMConfig, params: dict, weights: Weights, mesh: Mappin
     Raises:
         RequestError: they do not fit; the message names number formats and meshes that do.
     """
-    free = device_memory.free_bytes()
+    free = free_bytes()
     in_float32 = sum(4 * leaf.size for leaf in jax.tree.leaves(params))
     if free is None or in_float32 <= free:  # then every narrower format fits, too
         return
@@ -40,7 +40,7 @@ def check_weights(config: LMConfig, params: dict, weights: Weights, mesh: Mappin
         cut = (n for n in range(2, config.kv_heads + 1) if config.kv_heads % n == 0)
         fits += [f'mesh="tensor={n}"' for n in cut if needed // n <= free][:1]
     raise RequestError(
-        f"the language model takes {_gib(needed)} in {weights} on a device, free are {_gib(free)}; "
+        f"the language model takes {gibibytes(needed)} in {weights} on a device, free are {gibibytes(free)}; "
         f"what fits: {', '.join(fits) or 'a smaller model'}"
     )
 
@@ -59,17 +59,13 @@ def check_cache(config: LMConfig, mesh: Mapping[str, int], clips: int, rows: int
     Raises:
         RequestError: it does not fit; the message says how many clips do.
     """
-    free = device_memory.free_bytes()
+    free = free_bytes()
     needed = size.cache_bytes(config, slots, rows, itemsize, mesh)
     if free is None or needed <= free:
         return
     one = size.cache_bytes(config, slots, rows // clips, itemsize, mesh)
     fits = f"{free // one} at a time" if one <= free else "a shorter or smaller clip"
     raise RequestError(
-        f"decoding {clips} clips of {slots} positions takes a cache of {_gib(needed)} on a device, free are "
-        f"{_gib(free)}; what fits: {fits}"
+        f"decoding {clips} clips of {slots} positions takes a cache of {gibibytes(needed)} on a device, free are "
+        f"{gibibytes(free)}; what fits: {fits}"
     )
-
-
-def _gib(count: int) -> str:
-    return f"{count / 2**30:.1f} GiB"

@@ -1,9 +1,7 @@
-"""Whether a clip fits into memory before it is sent through a net, and what would fit if it does not.
+"""Measure the memory that a device has left, and check that a clip fits before it is sent through a net.
 
-In: an estimate `(batch, frames, height, width) -> bytes`. Out: nothing, or a RequestError that names a size that fits.
-The estimates, in `video_config.py`, are of the largest layer: what its convolution reads, its time taps side by side,
-those once more with their borders padded, its output, and what waits beside it. Six programs compiled for a CPU took
-between 0.6 and 1.3 of that.
+All other rooms ask here how much is free (`free_bytes`) and write sizes through `gibibytes`. What a net needs is
+estimated where its sizes are known: a tokenizer's in `tokenizer/video/config.py`, a language model's in `lm/size.py`.
 """
 
 import os
@@ -21,11 +19,22 @@ _SIDES = (2048, 1536, 1024, 768, 512, 384, 256, 192, 128)  # more than tiles sha
 def check(
     doing: str, estimate: Estimate, batch: int, frames: int, height: int, width: int, time: int, space: int
 ) -> None:
-    """RequestError when clips of this shape do not fit; `time` and `space` are the tokenizer's strides."""
+    """Check that clips of this shape fit into the memory of the first device.
+
+    Args:
+        doing: the work as the message names it, "encoding" or "decoding".
+        estimate: bytes that clips of (batch, frames, height, width) take.
+        batch, frames, height, width: shape of the clips, in pixels.
+        time, space: strides of the tokenizer in frames and pixels.
+
+    Raises:
+        RequestError: they do not fit; the message names batches, chunks and tiles that do.
+    """
     free = free_bytes()
     if free is None or (needed := estimate(batch, frames, height, width)) <= free:
         return
-    message = f"{doing} {batch} x {frames} frames of {height}x{width} takes about {_gib(needed)}, free are {_gib(free)}"
+    shape = f"{batch} x {frames} frames of {height}x{width}"
+    message = f"{doing} {shape} takes about {gibibytes(needed)}, free are {gibibytes(free)}"
     fits = []
     if batch > 1 and estimate(1, frames, height, width) <= free:
         fits.append("one clip at a time")
@@ -38,7 +47,10 @@ def check(
 
 
 def free_bytes() -> int | None:
-    """What the first device can still give, or this machine when that is its CPU; None where nobody says."""
+    """Return the bytes that the first device can still give; None where the system does not say.
+
+    Of a CPU it is the memory that this machine has available.
+    """
     device = jax.local_devices()[0]
     if device.platform != "cpu":
         stats = device.memory_stats() or {}
@@ -51,5 +63,6 @@ def free_bytes() -> int | None:
         return pages * os.sysconf("SC_PAGE_SIZE") if pages > 0 else None
 
 
-def _gib(size: int) -> str:
+def gibibytes(size: int) -> str:
+    """Return a number of bytes as text, such as "1.5 GiB"."""
     return f"{size / 2**30:.1f} GiB"

@@ -1,16 +1,22 @@
-"""The name of a tokenizer's codes: who has another encoder has other codes, whatever else is the same."""
+"""The hash that names a tokenizer's codes: another encoder means other codes, whatever else is the same."""
 
 import hashlib
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from flax import traverse_util
+
+from reelm.storage.tensors import flattened
 
 
-def codes_name(config: Mapping[str, Any], encoder: dict) -> str:
-    """Sixteen hex digits made from an encoder's weights, and from those fields of its config that shape its codes."""
+def codes_hash(config: Mapping[str, Any], encoder: dict) -> str:
+    """Return sixteen hex digits made of an encoder's weights and of those fields of its config that shape its codes.
+
+    Args:
+        config: fields of the configuration by name.
+        encoder: its nested parameters; they are read as float32.
+    """
     digest = hashlib.sha256(repr(sorted(config.items())).encode())
-    for path, leaf in sorted(traverse_util.flatten_dict(encoder, sep="/").items()):
+    for path, leaf in sorted(flattened(encoder).items()):
         digest.update(path.encode() + np.asarray(leaf, np.float32).tobytes())
     return digest.hexdigest()[:16]

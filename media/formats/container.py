@@ -20,13 +20,14 @@ from reelm.media.pixels import Fit, Frames, over_black
 from reelm.media.sound import Sound
 from reelm.media.timing import TimedFrame, gather, on_clock
 
+from .container_file import fault, open_container
+from .container_sound import read_sound, sound_kind, sound_stream
+
 if TYPE_CHECKING:
     from av.container import InputContainer
     from av.video.codeccontext import VideoCodecContext
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
-from .container_file import opened, reason
-from .container_sound import read_sound, sound_kind, sound_stream
 
 _log = logging.getLogger("reelm")
 
@@ -36,8 +37,8 @@ _GLIMPSE = 32  # samples enough for a mean difference, and cheap
 def read_container(
     path: str | os.PathLike[str], name: str, *, fps: float | None, max_frames: int | None, budget_bytes: int
 ) -> tuple[Frames, float, Sound | None, int | None]:
-    """Frames uint8 [T,H,W,3], their rate, sound [S,C] and its rate (None, None without); see `media.read_video`."""
-    with opened(path, name) as container:
+    """Frames uint8 [T,H,W,3], their rate, sound [S,C] and its rate (None, None without); see `read.read_video`."""
+    with open_container(path, name) as container:
         stream = _video_stream(container, name)
         own_fps = _own_fps(stream)
         _check_header(container, stream, name, fps, max_frames, budget_bytes)
@@ -52,8 +53,8 @@ def read_container(
 
 
 def stream_container(path: str | os.PathLike[str], name: str, fit: Fit | None) -> Iterator[TimedFrame]:
-    """The frames one at a time on the file's own clock, however long it is; see `media.stream_video`."""
-    with opened(path, name) as container:
+    """The frames one at a time on the file's own clock, however long it is; see `read.stream_video`."""
+    with open_container(path, name) as container:
         stream = _video_stream(container, name)
         check_size(name, stream.codec_context.height, stream.codec_context.width)
         yield from _decoded(container, stream, name, _own_fps(stream), fit)
@@ -61,7 +62,7 @@ def stream_container(path: str | os.PathLike[str], name: str, fit: Fit | None) -
 
 def container_tracks(path: str | os.PathLike[str], name: str) -> tuple[float, tuple[int, int] | None]:
     """Average frames a second; samples a second and channels (1 or 2) of the sound, None without any."""
-    with opened(path, name) as container:
+    with open_container(path, name) as container:
         fps, sound = _own_fps(_video_stream(container, name)), sound_stream(container, name)
         return fps, None if sound is None else sound_kind(sound)
 
@@ -130,9 +131,7 @@ def _decoded(
                 yield TimedFrame(start, clock, _pixels(frame, name, fit, turn), _glimpse(frame, name))
                 count += 1
     except FFmpegError as error:
-        raise RequestError(
-            f"{name} is damaged after frame {count} ({reason(error)}); repair or re-encode it"
-        ) from error
+        raise RequestError(f"{name} is damaged after frame {count} ({fault(error)}); repair or re-encode it") from error
 
 
 def _decoder(stream: "VideoStream") -> "VideoCodecContext":
@@ -186,7 +185,7 @@ def _array(frame: "VideoFrame", name: str, format: str, **size: Any) -> NDArray[
     try:
         return np.asarray(frame.to_ndarray(format=format, **size), np.uint8)
     except (FFmpegError, ValueError) as error:
-        raise RequestError(f"{name} has frames that cannot be seen ({reason(error)}); re-encode it") from error
+        raise RequestError(f"{name} has frames that cannot be seen ({fault(error)}); re-encode it") from error
 
 
 def _swaps_axes(matrix: np.ndarray) -> bool:

@@ -19,12 +19,12 @@ _OPEN_OPTIONS = {"max_pixels": str(MAX_PIXELS), "protocol_whitelist": "file"}
 
 def read_comment(path: str | os.PathLike[str], name: str) -> str | None:
     """The text under `comment` in the container's metadata, None if there is none."""
-    with opened(path, name) as container:
+    with open_container(path, name) as container:
         return {key.lower(): value for key, value in container.metadata.items()}.get("comment")
 
 
 @contextmanager
-def opened(path: str | os.PathLike[str], name: str) -> "Iterator[InputContainer]":
+def open_container(path: str | os.PathLike[str], name: str) -> "Iterator[InputContainer]":
     import av
     from av.error import FFmpegError
 
@@ -36,10 +36,10 @@ def opened(path: str | os.PathLike[str], name: str) -> "Iterator[InputContainer]
             lenient: dict[str, Any] = {"metadata_errors": "surrogateescape"}
             container = av.open(file, options=_OPEN_OPTIONS, **lenient)
     except (FFmpegError, ValueError) as error:
-        raise RequestError(f"{name} cannot be read as a video ({reason(error)}); give an intact video file") from error
+        raise RequestError(f"{name} cannot be read as a video ({fault(error)}); give an intact video file") from error
     with container:
         yield container
 
 
-def reason(error: Exception) -> str:
+def fault(error: Exception) -> str:
     return (getattr(error, "strerror", None) or str(error)).splitlines()[0].lower()

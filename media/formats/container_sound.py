@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from reelm.errors import RequestError
 from reelm.media.sound import Sound, fitted, samples_beside, say_length, with_channels
 
+from .container_file import fault, open_container
+
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream
     from av.container import InputContainer
-from .container_file import opened, reason
 
 _log = logging.getLogger("reelm")
 
@@ -25,8 +26,8 @@ _NOT_FINITE = "has sound with NaN or infinite samples; give sound whose samples 
 def stream_container_sound(
     path: str | os.PathLike[str], name: str, start: float, sample_rate: int, channels: int
 ) -> Iterator[NDArray[np.float32]]:
-    """The sound [n, C] from second `start` on, piece by piece; see `media.stream_sound`."""
-    with opened(path, name) as container:
+    """The sound [n, C] from second `start` on, piece by piece; see `read.stream_sound`."""
+    with open_container(path, name) as container:
         stream = sound_stream(container, name)
         if stream is not None:
             for piece in _sound_pieces(container, stream, name, start, channels, sample_rate):
@@ -39,7 +40,7 @@ def read_sound(
     path: str | os.PathLike[str], name: str, start: float, frames: int, fps: float, cut: bool
 ) -> tuple[Sound | None, int | None]:
     """The sound from second `start` on, as long as `frames` frames; `cut` when these are not the whole picture."""
-    with opened(path, name) as container:
+    with open_container(path, name) as container:
         stream = sound_stream(container, name)
         if stream is None:
             return None, None
@@ -99,4 +100,4 @@ def _sound_pieces(
                 early = (early or 0) - dropped
                 yield piece[dropped:]
     except (FFmpegError, ValueError) as error:
-        raise RequestError(f"{name} has damaged sound ({reason(error)}); repair or re-encode it") from error
+        raise RequestError(f"{name} has damaged sound ({fault(error)}); repair or re-encode it") from error

@@ -16,7 +16,7 @@ import pytest
 from reelm.data import stored_clip
 from reelm.errors import RequestError
 from reelm.media.clip import Clip
-from reelm.media.file_info import Layout, to_comment
+from reelm.media.file_info import FileLayout, to_comment
 
 INFO = {
     "prompt": 'a red "seven" moves right → 🎬\n',
@@ -168,7 +168,7 @@ def test_files_of_others_open_without_info(tmp_path, comment):
 def test_a_file_resized_by_others_keeps_its_new_size(tmp_path):
     from reelm.media.formats.mp4 import write_video
 
-    comment = to_comment(Layout(height=64, width=64, scale=1, fps=8.0), INFO)
+    comment = to_comment(FileLayout(height=64, width=64, scale=1, fps=8.0), INFO)
     write_video(tmp_path / "a.mp4", moving(3, 32, 32), fps=8, comment=comment)
     back = Clip.open(tmp_path / "a.mp4")
     assert back.info == INFO and back.video.shape == (3, 32, 32, 3)
@@ -312,7 +312,6 @@ DISK_FULL = """
 import os, resource, sys
 import numpy as np
 from reelm.media.clip import Clip
-from reelm.sampling.layout import Layout, to_comment
 noise = np.random.default_rng(0).integers(0, 256, (9, 64, 64, 3), dtype=np.uint8)
 clip = Clip(noise, fps=8, audio=np.zeros((18000, 1), np.float32), sample_rate=16000)
 for name in sys.argv[1:]:

@@ -20,7 +20,7 @@ from reelm.errors import RequestError
 from reelm.media.sound import as_float_sound, check_rate, resample, with_channels
 from reelm.tokenizer.codes import bits_to_ids, check_ids, ids_to_bits
 from reelm.tokenizer.history import History
-from reelm.tokenizer.identity import codes_name
+from reelm.tokenizer.identity import codes_hash
 
 from .config import AudioTokenizerConfig
 from .decoder import AudioDecoder
@@ -197,7 +197,7 @@ class AudioTokenizer:
         if self.identity is not None:
             return self.identity
         config = {name: value for name, value in asdict(self.config).items() if not name.startswith("decoder")}
-        return codes_name(config, self.params["encoder"])
+        return codes_hash(config, self.params["encoder"])
 
 
 def _check_batch(batch: int, state: SoundState) -> None:

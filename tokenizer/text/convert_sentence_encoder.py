@@ -13,13 +13,12 @@ import tarfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from flax import traverse_util
 from safetensors.numpy import save_file
 
 from reelm.errors import RequestError
+from reelm.storage.tensors import flattened, nested
 
 from .encoder import CONFIG_FILE
 from .sentence_encoder import MODEL_TYPE, TEXT_FILE, WEIGHTS_FILE
@@ -70,7 +69,7 @@ def convert(source: Path, folder: Path) -> Path:
         raise RequestError(f"{source} is not what `{FETCH}` fetches ({reason}); fetch it again") from error
     folder.mkdir(parents=True, exist_ok=True)
     config = {"model_type": MODEL_TYPE, "vocabulary": len(pieces), "width": params["sentence"]["kernel"].shape[1]}
-    flat: Any = traverse_util.flatten_dict(params, sep="/")
+    flat = flattened(params)
     # The config comes last: a folder without one is no encoder to anyone.
     _replace(folder / WEIGHTS_FILE, lambda path: save_file(flat, path))
     _replace(folder / TEXT_FILE, lambda path: path.write_bytes(unigram_model(pieces, reserved=_RESERVED)))
@@ -114,7 +113,7 @@ def _params(constants: dict[str, np.ndarray]) -> dict:
         value = constants[matching[0]]
         # Projections are convolutions of 1 x 1 there.
         flat[name] = np.ascontiguousarray(value.reshape(value.shape[-2:]) if value.ndim == 4 else value)
-    return traverse_util.unflatten_dict(flat, sep="/")
+    return nested(flat)
 
 
 def _replace(path: Path, write: Callable[[Path], object]) -> None:

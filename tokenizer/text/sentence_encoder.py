@@ -14,11 +14,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import sentencepiece
-from flax import traverse_util
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from reelm.errors import RequestError
+from reelm.storage.tensors import nested
 
 from .encoder import Embeddings, content_hash, in_batches
 from .pieces import valid_unicode
@@ -79,10 +79,7 @@ def _positions(length: int, width: int) -> np.ndarray:
 
 
 class SentenceEncoder:
-    """The encoder as a `TextEncoder`: row 0 is the sentence, of the size of a token's row; its tokens follow.
-
-    `similarity` compares sentences alone, which is what the weights were trained for.
-    """
+    """The encoder as a `TextEncoder`: row 0 is the sentence, of the size of a token's row; its tokens follow."""
 
     def __init__(self, params: dict, text: bytes, hash: str, *, max_tokens: int):
         if not 2 <= max_tokens <= _LONGEST:
@@ -105,11 +102,6 @@ class SentenceEncoder:
         """Embeddings of the prompts; RequestError when one has `max_tokens` pieces or more."""
         return in_batches(partial(_embed, self.params), [self.ids(prompt) for prompt in prompts], self.max_tokens - 1)
 
-    def similarity(self, first: str, second: str) -> float:
-        """Cosine in [-1, 1] of two sentences; 1 for the same meaning."""
-        a, b = self.encode([first, second]).values[:, 0] / math.sqrt(self.width)
-        return float(a @ b)
-
 
 @jax.jit
 def _embed(params: dict, ids: jax.Array, mask: jax.Array) -> tuple[jax.Array, jax.Array]:
@@ -124,7 +116,7 @@ def load(folder: Path, *, max_tokens: int) -> SentenceEncoder:
     """What `convert` wrote; see `text_encoder.load`."""
     files = folder / WEIGHTS_FILE, folder / TEXT_FILE
     try:
-        params = traverse_util.unflatten_dict(load_file(files[0]), sep="/")
+        params = nested(load_file(files[0]))
         text = files[1].read_bytes()
     except (OSError, SafetensorError) as error:
         raise RequestError(f"{folder} is no whole text encoder ({error}); convert it again") from error

@@ -20,7 +20,7 @@ from reelm.errors import RequestError
 from reelm.tokenizer import device_memory
 from reelm.tokenizer.codes import bits_to_ids, check_ids, ids_to_bits
 from reelm.tokenizer.history import History
-from reelm.tokenizer.identity import codes_name
+from reelm.tokenizer.identity import codes_hash
 from reelm.tokenizer.quantizer import quantize, to_sphere
 
 from . import tiling
@@ -263,7 +263,7 @@ class VideoTokenizer:
         if self.identity is not None:
             return self.identity
         config = {name: v for name, v in asdict(self.config).items() if not name.startswith(("decoder", "quantizer"))}
-        return codes_name(config, self.params["encoder"])
+        return codes_hash(config, self.params["encoder"])
 
 
 def check_video(video) -> np.ndarray:

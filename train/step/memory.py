@@ -13,6 +13,7 @@ from reelm.lm import size
 from reelm.lm.mesh import AXES
 from reelm.lm.net.config import LMConfig
 from reelm.lm.parameters import check_mesh
+from reelm.tokenizer.device_memory import gibibytes
 
 _COUNTS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 
@@ -35,8 +36,8 @@ def check_state(model: LMConfig, create: Callable[[dict], Any], mesh: dict[str, 
         return
     enough = least_devices(model, "fsdp", lambda mesh: sum(parts(mesh).values()) <= free)
     raise RequestError(
-        f"training takes {_gib(here['state'])} of state and {_gib(here['gradient'])} of gradient on a device, before "
-        f"any activations, free are {_gib(free)}; what fits: "
+        f"training takes {gibibytes(here['state'])} of state and {gibibytes(here['gradient'])} of gradient on a "
+        f"device, before any activations, free are {gibibytes(free)}; what fits: "
         + (f"more devices, --mesh fsdp={enough}" if enough else "a smaller model")
     )
 
@@ -52,7 +53,3 @@ def least_devices(model: LMConfig, axis: str, fits: Callable[[dict[str, int]], b
         if fits(mesh):
             return count
     return None
-
-
-def _gib(count: int) -> str:
-    return f"{count / 2**30:.1f} GiB"

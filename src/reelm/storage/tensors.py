@@ -1,18 +1,18 @@
-"""Weights in files: nested dicts of arrays to safetensors and back, in float32, bfloat16 or int8.
+"""Write nested parameters to safetensors files and read them back, stored as float32, bfloat16 or int8.
 
 int8 is symmetric with one scale for each output channel (`NAME.scale` beside `NAME`); vectors stay float32. Reading
-gives float32 whatever the file holds. The sha256 of every file is checked by `model.py`: a flipped bit inside a
-safetensors payload would load in silence.
+gives float32 whatever the file holds. A flipped bit in the numbers of a safetensors file goes unnoticed here, so
+`sampling/folder/read.py` checks the sha256 of every file. Knows nothing of JAX or of models.
 """
 
 import os
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import ml_dtypes
 import numpy as np
-from flax import traverse_util
 from safetensors import SafetensorError, deserialize
 from safetensors.numpy import load_file, save, save_file
 
@@ -24,9 +24,14 @@ _TYPES = {"F32": np.float32, "BF16": ml_dtypes.bfloat16, "I8": np.int8}  # safet
 
 
 def pack(params: dict, dtype: StoredType) -> bytes:
-    """A safetensors file of nested parameters, matrices stored as `dtype`."""
+    """Return the bytes of a safetensors file that holds nested parameters.
+
+    Args:
+        params: nested dicts of arrays; names are joined by `/`.
+        dtype: number format of the matrices; what has fewer than two axes stays float32.
+    """
     tensors: dict[str, np.ndarray] = {}
-    for name, leaf in traverse_util.flatten_dict(params, sep="/").items():
+    for name, leaf in flattened(params).items():
         value = np.asarray(leaf, np.float32)
         if value.ndim < 2 or dtype == "float32":
             tensors[name] = value
@@ -42,7 +47,15 @@ def pack(params: dict, dtype: StoredType) -> bytes:
 
 
 def unpack(data: bytes, name: Path | str) -> dict:
-    """Nested float32 parameters of a file's bytes; RequestError when they are no safetensors file."""
+    """Return the nested float32 parameters in the bytes of a file that `pack` made.
+
+    Args:
+        data: content of the file.
+        name: how the message calls it.
+
+    Raises:
+        RequestError: these are no bytes of a safetensors file.
+    """
     try:
         tensors = {
             key: np.frombuffer(tensor["data"], _TYPES[tensor["dtype"]]).reshape(tensor["shape"])
@@ -55,22 +68,41 @@ def unpack(data: bytes, name: Path | str) -> dict:
         if not key.endswith(_SCALE):
             scale = tensors.get(key + _SCALE)
             flat[key] = value.astype(np.float32) * (1 if scale is None else scale)
-    return traverse_util.unflatten_dict(flat, sep="/")
+    return nested(flat)
+
+
+def flattened(params: dict, *, separator: str = "/") -> dict[str, Any]:
+    """Return the leaves of nested dicts by their names, joined from the outermost key to the innermost."""
+    flat = {}
+    for name, value in params.items():
+        if isinstance(value, dict):
+            flat |= {f"{name}{separator}{rest}": leaf for rest, leaf in flattened(value, separator=separator).items()}
+        else:
+            flat[name] = value
+    return flat
+
+
+def nested(flat: Mapping[str, Any], *, separator: str = "/") -> dict:
+    """Return nested dicts of leaves that `flattened` named."""
+    params: dict = {}
+    for name, leaf in flat.items():
+        *parents, last = name.split(separator)
+        inner = params
+        for parent in parents:
+            inner = inner.setdefault(parent, {})
+        inner[last] = leaf
+    return params
 
 
 @cache
 def load_params(path: Path) -> dict:
-    """A nested dict of float32 {layer: {leaf: array}}, read once."""
-    params: dict = {}
-    for name, value in load_file(path).items():
-        layer, leaf = name.split(".")
-        params.setdefault(layer, {})[leaf] = value
-    return params
+    """Return the nested parameters of a judge's file, whose names are joined by dots; a file is read once."""
+    return nested(load_file(path), separator=".")
 
 
 def save_params(params: dict, path: Path) -> None:
-    """Writes params of that form, whole or not at all."""
-    tensors = {f"{layer}.{leaf}": np.asarray(x) for layer, leaves in params.items() for leaf, x in leaves.items()}
+    """Write nested parameters as `load_params` reads them, whole or not at all."""
+    tensors = {name: np.asarray(leaf) for name, leaf in flattened(params, separator=".").items()}
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     save_file(tensors, temporary)
     temporary.replace(path)
