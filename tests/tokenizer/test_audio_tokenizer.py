@@ -247,6 +247,9 @@ def test_hash_follows_encoder_and_config_but_not_the_decoder(tokenizer):
         {"levels": 0},
         {"levels": 3, "groups": 2},
         {"sample_rate": 10},
+        {"encoder_channels": (8, 0)},
+        {"decoder_blocks": -1},
+        {"kernel": 0},
     ],
 )
 def test_impossible_sizes_are_refused(fields):

@@ -228,3 +228,24 @@ def test_a_fresh_decoder_paints_the_background():
     config = CONFIGS["patches"]
     video = VideoTokenizer(config, init_params(config, jax.random.key(0))).reconstruct(random_video(5, 16, 16))
     np.testing.assert_array_equal(video, 0)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"bits": 31},
+        {"quantizer": "vq"},
+        {"patch": (4, 8)},
+        {"patch": (4, 8, 4)},
+        {"strides": ((1, 0),), "encoder_channels": (8, 8), "decoder_channels": (8, 8)},
+        {"strides": ((1, 2),)},
+        {"encoder_channels": ()},
+        {"decoder_channels": (0,)},
+        {"encoder_blocks": -1},
+        {"decoder_kernel": (3, 3, 0)},
+        {"background": -1.5},
+    ],
+)
+def test_impossible_sizes_are_refused(fields):
+    with pytest.raises(RequestError):
+        VideoTokenizerConfig(**fields)

@@ -51,8 +51,13 @@ class AudioTokenizerConfig:
         if not self.strides or min(self.strides) < 1:
             raise RequestError(f"strides are whole numbers from 1, at least one of them, not {self.strides}")
         for name in ("encoder_channels", "decoder_channels"):
+            if any(channels < 1 for channels in getattr(self, name)):
+                raise RequestError(f"{name} are whole numbers from 1, one for each stage, not {getattr(self, name)}")
             if len(getattr(self, name)) != len(self.strides):
                 raise RequestError(f"{len(self.strides)} strides need as many {name}, not {len(getattr(self, name))}")
+        for name, least in (("encoder_blocks", 0), ("decoder_blocks", 0), ("kernel", 1)):
+            if getattr(self, name) < least:
+                raise RequestError(f"{name} is {getattr(self, name)}; it must be {least} or more")
         if self.levels < 1 or self.groups < 1 or self.levels % self.groups:
             raise RequestError(
                 f"levels are whole rounds of groups, at least one; {self.levels} are not of {self.groups}"
@@ -99,7 +104,9 @@ class AudioTokenizerConfig:
         return frames * each.numerator
 
     def encoder(self, dtype: DTypeLike | None = None) -> AudioEncoder:
+        """Return the encoder net; `dtype` is the type that it computes in, None for float32."""
         return AudioEncoder(self.latent, self.encoder_channels, self.strides, self.encoder_blocks, self.kernel, dtype)
 
     def decoder(self, dtype: DTypeLike | None = None) -> AudioDecoder:
+        """Return the decoder net; `dtype` is the type that it computes in, None for float32."""
         return AudioDecoder(self.channels, self.decoder_channels, self.strides, self.decoder_blocks, self.kernel, dtype)

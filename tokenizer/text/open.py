@@ -5,11 +5,12 @@ from pathlib import Path
 
 from reelm.errors import RequestError
 
+from . import sentence_encoder, t5
 from .encoder import CONFIG_FILE, TextEncoder
 
 
 def load(folder: Path, *, max_tokens: int = 64) -> TextEncoder:
-    """The encoder that a folder holds, by the `model_type` of its config.json.
+    """Open the encoder that a folder holds, by the `model_type` of its config.json.
 
     Args:
         folder: of a published T5 checkpoint (config.json, *.safetensors, spiece.model), or one that
@@ -19,11 +20,6 @@ def load(folder: Path, *, max_tokens: int = 64) -> TextEncoder:
     Raises:
         RequestError: no such folder, or another model in it.
     """
-    from . import (
-        sentence_encoder,
-        t5,  # which build on this file
-    )
-
     path = Path(folder) / CONFIG_FILE
     try:
         config = json.loads(path.read_text())

@@ -1,6 +1,6 @@
-"""The sizes of a video tokenizer, and what follows from them: strides, valid shapes, memory, the nets themselves.
+"""The configuration of a video tokenizer, and what follows from it: strides, valid shapes, memory, the nets.
 
-Values only; refused when they do not fit together.
+A configuration whose values do not fit together raises RequestError when it is made.
 """
 
 import math
@@ -51,35 +51,57 @@ class VideoTokenizerConfig:
         for name in ("patch", "encoder_channels", "decoder_channels", "encoder_kernel", "decoder_kernel"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         object.__setattr__(self, "strides", tuple(tuple(stride) for stride in self.strides))
-        for channels in (self.encoder_channels, self.decoder_channels):
+        for name in ("patch", "encoder_kernel", "decoder_kernel"):
+            if len(getattr(self, name)) != 3 or min(getattr(self, name)) < 1:
+                raise RequestError(
+                    f"{name} is three whole numbers from 1 (frames, rows, columns), not {getattr(self, name)}"
+                )
+        if any(len(stride) != 2 or min(stride) < 1 for stride in self.strides):
+            raise RequestError(f"strides are pairs of whole numbers from 1 (time, space), not {self.strides}")
+        for name in ("encoder_channels", "decoder_channels"):
+            channels = getattr(self, name)
+            if not channels or min(channels) < 1:
+                raise RequestError(f"{name} are whole numbers from 1, one for each stage, not {channels}")
             if len(self.strides) != len(channels) - 1:
                 raise RequestError(
                     f"{len(channels)} stages need {len(channels) - 1} strides between them, not {len(self.strides)}"
                 )
         if self.patch[1] != self.patch[2]:
             raise RequestError(f"patches are square in space, not {self.patch[1]}x{self.patch[2]}")
+        for name in ("encoder_blocks", "decoder_blocks"):
+            if getattr(self, name) < 0:
+                raise RequestError(f"{name} is {getattr(self, name)}; it must be 0 or more")
+        if not -1 <= self.background <= 1:
+            raise RequestError(f"background is {self.background}; it must lie in [-1, 1]")
         if self.quantizer not in get_args(Quantizer):
             raise RequestError(f"the quantizer is {' or '.join(get_args(Quantizer))}, not {self.quantizer!r}")
         CodeSpec(bits=self.bits)
 
     @property
     def code(self) -> CodeSpec:
+        """The code of one position of a latent frame."""
         return CodeSpec(bits=self.bits)
 
     @property
     def time_stride(self) -> int:
+        """Frames of video for each latent frame after the first."""
         return int(np.prod([self.patch[0], *(time for time, _ in self.strides)]))
 
     @property
     def space_stride(self) -> int:
+        """Rows, and columns, of pixels for each row and column of codes."""
         return int(np.prod([self.patch[1], *(space for _, space in self.strides)]))
 
     def latent_frames(self, frames: int) -> int:
-        """Latent frames that `frames` frames, which need not be 1 + 4k, have a part in."""
+        """Return the number of latent frames of a clip of `frames` frames, its end filled up to 1 + 4k frames."""
         return 1 + -(-(frames - 1) // self.time_stride)
 
     def latent_shape(self, frames: int, height: int, width: int) -> tuple[int, int, int]:
-        """(t, h, w) of a clip of this shape; RequestError naming the nearest valid shape when it has none."""
+        """Return the latent shape (t, h, w) of a clip.
+
+        Raises:
+            RequestError: the tokenizer takes no clip of this shape; the message names the nearest one that it takes.
+        """
         time, space = self.time_stride, self.space_stride
         if frames < 1 or (frames - 1) % time or height < 1 or width < 1 or height % space or width % space:
             nearest = (1 + time * max(0, round((frames - 1) / time)), *(_nearest(n, space) for n in (height, width)))
@@ -90,15 +112,21 @@ class VideoTokenizerConfig:
         return 1 + (frames - 1) // time, height // space, width // space
 
     def encoder(self, dtype: DTypeLike | None = None) -> Encoder:
+        """Return the encoder net; `dtype` is the type that it computes in, None for float32."""
         kernel, blocks = self.encoder_kernel, self.encoder_blocks
         return Encoder(self.bits, self.patch, self.encoder_channels, self.strides, blocks, kernel, dtype)
 
     def decoder(self, dtype: DTypeLike | None = None) -> Decoder:
+        """Return the decoder net; `dtype` is the type that it computes in, None for float32."""
         kernel, blocks = self.decoder_kernel, self.decoder_blocks
         return Decoder(self.patch, self.decoder_channels, self.strides, blocks, kernel, self.background, dtype)
 
     def encode_bytes(self, batch: int, frames: int, height: int, width: int, itemsize: int = 4) -> int:
-        """Memory that encoding such clips at once takes beside the parameters, estimated; see `memory`."""
+        """Estimate the bytes that encoding such clips at once takes beside the parameters.
+
+        The largest layer decides: its input, its time taps side by side, those once more with padded borders, its
+        output, and what waits beside it. Six programs compiled for a CPU took between 0.6 and 1.3 of the estimate.
+        """
         positions, taps, channels = (
             [math.prod(shape) for shape in self.stage_shapes(frames, height, width)],
             self.encoder_kernel[0],
@@ -114,7 +142,7 @@ class VideoTokenizerConfig:
         return batch * (itemsize * max(layers) + 4 * 3 * frames * height * width)
 
     def decode_bytes(self, batch: int, frames: int, height: int, width: int, itemsize: int = 4) -> int:
-        """Memory that decoding such clips at once takes beside the parameters, estimated; see `memory`."""
+        """Estimate the bytes that decoding such clips at once takes beside the parameters; see `encode_bytes`."""
         positions, taps, channels = (
             [math.prod(shape) for shape in self.stage_shapes(frames, height, width)],
             self.decoder_kernel[0],
@@ -128,7 +156,7 @@ class VideoTokenizerConfig:
         return batch * (itemsize * max(layers) + 2 * 4 * 3 * frames * height * width)
 
     def memory_notes(self, frames: int = 17, height: int = 128, width: int = 128) -> dict[str, str]:
-        """The estimates for a clip of this shape in float32, as lines for a person."""
+        """Return the estimates for a clip of this shape in float32, as lines for a person."""
         sizes = {
             "encode": self.encode_bytes(1, frames, height, width),
             "decode": self.decode_bytes(1, frames, height, width),
@@ -139,7 +167,7 @@ class VideoTokenizerConfig:
         }
 
     def stage_shapes(self, frames: int, height: int, width: int) -> list[tuple[int, int, int]]:
-        """(frames, rows, columns) of each stage's arrays for a clip of this shape, fine to coarse."""
+        """Return (frames, rows, columns) of each stage's arrays for a clip of this shape, from fine to coarse."""
         time, space, found = self.patch[0], self.patch[1], []
         for stride in ((1, 1), *self.strides):
             time, space = time * stride[0], space * stride[1]
@@ -148,7 +176,7 @@ class VideoTokenizerConfig:
 
 
 def _conv_values(inputs: int, outputs: int, taps: int) -> int:
-    """Numbers held for each place while a convolution runs: input, taps side by side, those padded, output."""
+    """Return the numbers held at each position while a convolution runs: input, taps, padded taps and output."""
     return inputs * (2 * taps + 1 if taps > 1 else 2) + outputs
 
 
