@@ -66,10 +66,10 @@ class Clip:
             raise RequestError(f"a clip has the sample_rate {self.sample_rate} and no audio; give both or neither")
 
     def save(self, path: str | os.PathLike[str], *, crf: float | None = None, scale: int = 1) -> None:
-        """Writes .mp4 (H.264 and AAC), .gif, .webp (lossless) or .png (one frame), by the suffix, whole or not at all.
+        """Write .mp4 (H.264 and AAC), .gif, .webp (lossless) or .png (one frame), by the suffix, whole or not at all.
 
         An existing file is replaced. Sound goes into an mp4 only; it is cut, or continued by silence, to the length of
-        the picture. See `mp4.py` and `pictures.py` for what each format does to pixels and time.
+        the picture. See `mp4.py` and `animations.py` for what each format does to pixels and time.
 
         Args:
             crf: Quality of an mp4, 1 (best) to 51 (smallest file); None takes 12.
@@ -107,12 +107,12 @@ class Clip:
 
     @classmethod
     def open(cls, path: str | os.PathLike[str], *, budget_bytes: int = BUDGET_BYTES) -> "Clip":
-        """Reads a clip from any video or picture; one that `save` wrote comes back with its `info`, size and rate.
+        """Read a clip from any video or picture; one that `save` wrote comes back with its `info`, size and rate.
 
         Codes are not in files: `tokens` is None. `info` is empty for files made by others.
 
         Raises:
-            RequestError: see `media.read_video`.
+            RequestError: see `read.read_video`.
         """
         layout, info = of_comment(read_note(path))
         # Equal neighbours are merged in an animation: only the rate that it was made with tells how many they were.

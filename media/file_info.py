@@ -1,6 +1,6 @@
-"""How a clip lies in its file: size, blocks, rate; with what it was made from, as JSON in the comment of the metadata.
+"""The comment in a file's metadata: a clip's size, block scale and rate in the file, and its `info`, as JSON.
 
-In and out: text of a comment. Knows nothing of codecs.
+In and out: the text of a comment. Knows nothing of codecs.
 """
 
 import json
@@ -20,7 +20,7 @@ _KEY = "reelm"
 
 @dataclass(frozen=True, kw_only=True)
 class FileLayout:
-    """How a clip lies in its file.
+    """The shape of a clip inside its file.
 
     Attributes:
         height, width: of the clip, in pixels; the file may have one row and one column more.
@@ -41,7 +41,7 @@ class FileLayout:
             raise ValueError(f"no layout of a clip: {self}")
 
     def undone(self, video: Frames) -> Frames:
-        """The clip's own pixels out of the file's [T,H,W,3], or these as they are if they have another size by now."""
+        """Return the clip's own pixels from the file's [T,H,W,3]; a file that was resized keeps its pixels."""
         height, width = self.height * self.scale, self.width * self.scale
         rows_added, columns_added = video.shape[1] - height, video.shape[2] - width
         if not (0 <= rows_added <= 1 and 0 <= columns_added <= 1):
@@ -55,7 +55,7 @@ class FileLayout:
 
 
 def to_comment(layout: FileLayout, info: dict[str, Any]) -> str:
-    """The comment of a file; RequestError when `info` holds what JSON cannot."""
+    """Return the comment of a file; RequestError when JSON cannot hold `info`."""
     try:
         # ASCII, so that no text in a prompt (NUL, lone surrogates) can break the container's metadata.
         return json.dumps({**info, _KEY: asdict(layout)}, default=_plain)
@@ -64,7 +64,7 @@ def to_comment(layout: FileLayout, info: dict[str, Any]) -> str:
 
 
 def of_comment(comment: str | None) -> tuple[FileLayout | None, dict[str, Any]]:
-    """FileLayout and `info` of a comment; None and empty when another program wrote it."""
+    """Return the layout and the `info` in a comment; None and empty when another program wrote the file."""
     try:
         info = json.loads(comment or "")
         layout = FileLayout(**info.pop(_KEY))
@@ -74,7 +74,7 @@ def of_comment(comment: str | None) -> tuple[FileLayout | None, dict[str, Any]]:
 
 
 def _plain(value: object) -> object:
-    """Numpy and JAX numbers and arrays, and paths, as JSON's own kinds."""
+    """Return NumPy and JAX numbers and arrays, and paths, as types that JSON has."""
     if isinstance(value, os.PathLike):
         return os.fspath(value)
     if hasattr(value, "tolist"):

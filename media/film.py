@@ -1,7 +1,7 @@
-"""A film: what `Clip.open` and `Clip.save` are, a frame at a time, so that memory does not grow with the length.
+"""A film: a video that is read and written a frame at a time, so that memory does not grow with its length.
 
-Unlike a clip's, its frames have times of their own: phones and recorders of screens write frames when there are some.
-Animations are held whole, as their formats want it.
+Unlike a clip's, its frames have times of their own: phones and screen recorders write frames at uneven times.
+Animations are held whole, as their formats need it.
 """
 
 import logging
@@ -30,7 +30,7 @@ _EVEN = 5.1e-3  # seconds off an even rate that are none: GIF rounds times to a 
 
 
 class Film(NamedTuple):
-    """What a video holds, to be read once."""
+    """The frames and the sound of a video; both can be read once."""
 
     frames: Iterator[TimedFrame]  # all of one size; from second zero on, each shown until the next begins
     fps: float  # on average, by the header
@@ -38,13 +38,13 @@ class Film(NamedTuple):
     sample_rate: int | None = None
 
     def whole_sound(self) -> Sound | None:
-        """float32 [S,C], all pieces in one; None when there are none, as of a track without a sample."""
+        """Return all pieces as one float32 [S,C]; None when there are none, as in a track without a sample."""
         pieces = [*(self.sound or ())]
         return np.concatenate(pieces) if pieces else None
 
 
 def open_film(path: str | os.PathLike[str]) -> Film:
-    """The frames and the sound that `Clip.open` gives; raises what it raises, whenever the fault is met."""
+    """Open the frames and the sound that `Clip.open` gives; it raises the same errors when a fault is reached."""
     layout, _ = of_comment(read_note(path))
     if is_picture(path):
         clip = Clip.open(path)
@@ -70,7 +70,7 @@ def open_film(path: str | os.PathLike[str]) -> Film:
 
 
 def save_film(path: str | os.PathLike[str], film: Film) -> None:
-    """Writes .mp4, .gif, .webp or .png, by the suffix, whole or not at all; raises what `Clip.save` raises."""
+    """Write .mp4, .gif, .webp or .png, by the suffix, whole or not at all; raises what `Clip.save` raises."""
     if Path(path).suffix.lower() != ".mp4":
         _save_animation(path, film)
         return

@@ -1,4 +1,4 @@
-"""Clips side by side as one clip, to look at many at once."""
+"""Put clips side by side into one clip, to look at many at once."""
 
 from collections.abc import Sequence
 
@@ -10,9 +10,14 @@ from .clip import Clip
 
 
 def grid(clips: Sequence[Clip], columns: int | None = None) -> Clip:
-    """One clip of all, row by row, `columns` beside each other (None: as square as can be); shorter ones stand still.
+    """Return one silent clip that shows all clips, row by row; shorter ones stand still at their end.
 
-    The sound is that of none of them. RequestError when sizes or rates differ.
+    Args:
+        clips: at least one, all of one size and frame rate.
+        columns: clips in a row; None makes the grid as square as possible.
+
+    Raises:
+        RequestError: there is no clip, or sizes or frame rates differ.
     """
     if not clips:
         raise RequestError("a grid needs at least one clip")

@@ -1,4 +1,4 @@
-"""Limits of size, memory and frame rate for what is read and written."""
+"""Limits of size, memory and frame rate for files that are read and written."""
 
 from reelm.errors import RequestError
 
@@ -8,14 +8,14 @@ MIN_FPS, MAX_FPS = 0.01, 1000.0
 
 
 def check_size(name: str, height: int, width: int) -> None:
-    """Refuses a frame of more than `MAX_PIXELS`; `name` is how messages call the file."""
+    """Check that a frame has at most `MAX_PIXELS` pixels, else raise RequestError; messages call the file `name`."""
     if height * width > MAX_PIXELS:
         megapixels = height * width / 1e6
         raise RequestError(f"{name} has frames of {width}x{height} = {megapixels:.0f} megapixels; at most 64 are read")
 
 
 def check_budget(name: str, frames: int, height: int, width: int, budget_bytes: int) -> None:
-    """Refuses `frames` frames that take more than `budget_bytes` as uint8 RGB."""
+    """Check that frames take at most `budget_bytes` as uint8 RGB, else raise RequestError."""
     frame_bytes = 3 * height * width
     if frames * frame_bytes > budget_bytes:
         raise RequestError(
@@ -25,6 +25,6 @@ def check_budget(name: str, frames: int, height: int, width: int, budget_bytes: 
 
 
 def check_scale(scale: int) -> None:
-    """Refuses a side for `blocks` that is no whole number above zero."""
+    """Check that the side of a block is a whole number above zero, else raise RequestError."""
     if isinstance(scale, bool) or not isinstance(scale, int) or scale < 1:
         raise RequestError(f"scale is {scale}; it must be a whole number, at least 1")

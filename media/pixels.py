@@ -1,4 +1,4 @@
-"""Arrays of pixels: their type, transparency, scaling."""
+"""Arrays of pixels: their type, transparency and scaling."""
 
 from collections.abc import Callable
 
@@ -12,19 +12,19 @@ Fit = Callable[[int, int], tuple[int, int]]  # (height, width) of a frame as it 
 
 
 def over_black(rgba: NDArray[np.uint8]) -> Frames:
-    """Pixels [...,4] with straight alpha, seen before a black background: [...,3]."""
+    """Return pixels [...,3]: pixels [...,4] with straight alpha, laid over black."""
     alpha = rgba[..., 3:].astype(np.uint16)
     return ((rgba[..., :3] * alpha + 127) // 255).astype(np.uint8)
 
 
 def blocks(frames: Frames, scale: int) -> Frames:
-    """Every pixel of [...,H,W,3] as a block of scale x scale."""
+    """Return frames [...,H,W,3] with every pixel as a block of scale x scale."""
     check_scale(scale)
     return frames.repeat(scale, axis=-3).repeat(scale, axis=-2)
 
 
 def fit(frame: Frames, height: int, width: int) -> Frames:
-    """`uint8 [H, W, 3]` at another size: scaled until it covers height x width, then cropped about its centre."""
+    """Return a frame `uint8 [H, W, 3]` at another size: scaled to cover height x width, then cropped to its centre."""
     if frame.shape[:2] == (height, width):
         return frame
     from PIL import Image, ImageOps

@@ -1,8 +1,8 @@
-"""Pictures and videos in: any file that a user gives, to arrays.
+"""Read pictures, videos and sound from any file into arrays.
 
-The kind of a file is told by its content, so a wrong suffix does no harm: GIF, WebP and other pictures go to Pillow
-(`pictures.py`), all else to PyAV (`container.py`). What cannot be read rightly is refused in one line that names the
-file; nothing is resized, guessed or cut without a word.
+The content of a file decides its kind, not its suffix: GIF, WebP and other pictures go to Pillow (`pictures.py`), all
+else to PyAV (`container.py`). A file that cannot be read correctly is refused in one line that names it. Nothing is
+resized, guessed or cut silently.
 """
 
 import os
@@ -31,7 +31,7 @@ from .timing import TimedFrame
 
 
 class Footage(NamedTuple):
-    """What a video file holds: `frames, fps, audio, sample_rate`."""
+    """The content of a video file."""
 
     video: Frames  # uint8 [T,H,W,3]
     fps: float
@@ -46,7 +46,7 @@ def read_video(
     max_frames: int | None = None,
     budget_bytes: int = BUDGET_BYTES,
 ) -> Footage:
-    """Reads a video, an animation or a picture (one frame).
+    """Read a video, an animation or a picture (one frame).
 
     Args:
         path: Whatever PyAV or Pillow read.
@@ -75,7 +75,7 @@ def read_video(
 def stream_video(
     path: str | os.PathLike[str], *, fit: Fit | None = None, name: str | None = None
 ) -> Iterator[TimedFrame]:
-    """Frames of a video, an animation or a picture one at a time, on the file's own clock, however long it is.
+    """Yield the frames of a video, an animation or a picture one at a time, on the file's own clock.
 
     Args:
         path: Whatever PyAV or Pillow read.
@@ -91,14 +91,14 @@ def stream_video(
 
 
 def read_tracks(path: str | os.PathLike[str]) -> tuple[float, tuple[int, int] | None]:
-    """Of a video, from its header: frames a second; samples a second and channels (1 or 2) of its sound, if any."""
+    """Return from a video's header its frames a second, and the sample rate and channels (1 or 2) of its sound."""
     return container_tracks(path, _existing(path))
 
 
 def read_sound(
     path: str | os.PathLike[str], *, sample_rate: int, channels: int = 1, budget_bytes: int = BUDGET_BYTES
 ) -> Sound:
-    """The sound of a file: wav, flac, mp3, ogg or whatever else PyAV reads, or the sound of a video.
+    """Return the sound of a wav, flac, mp3 or ogg file, of a video, or of whatever else PyAV reads.
 
     Args:
         path: of the file.
@@ -126,17 +126,17 @@ def read_sound(
 def stream_sound(
     path: str | os.PathLike[str], *, start: float, sample_rate: int, channels: int = 1, name: str | None = None
 ) -> Iterator[Sound]:
-    """The sound of a file as pieces float32 [n, C], mixed down to one channel or doubled; nothing when there is none.
+    """Yield the sound of a file as pieces float32 [n, C], mixed down to one channel or doubled; nothing without sound.
 
-    The first sample sounds at second `start` of the file's clock, where a `TimedFrame` says its own start: what comes
-    before is dropped, a late beginning is preceded by silence. Raises RequestError when it is damaged.
+    The first sample is heard at second `start` of the file's clock, which is the clock of `TimedFrame`: earlier sound
+    is dropped, and silence stands before a late beginning. Raises RequestError when the sound is damaged.
     """
     name = _existing(path, name)
     return iter(()) if is_picture(path) else stream_container_sound(path, name, start, sample_rate, channels)
 
 
 def read_image(path: str | os.PathLike[str]) -> Frames:
-    """Reads a picture, or the first frame of an animation, as uint8 [H,W,3]: upright, transparency over black.
+    """Read a picture, or the first frame of an animation, as uint8 [H,W,3]: upright, transparency over black.
 
     Raises:
         RequestError: No such file; not a picture; damaged; more than 64 megapixels.
@@ -145,13 +145,13 @@ def read_image(path: str | os.PathLike[str]) -> Frames:
 
 
 def read_note(path: str | os.PathLike[str]) -> str | None:
-    """The comment in a file's metadata, where `Clip.save` puts what the clip was made from; None without one."""
+    """Return the comment in a file's metadata, where `Clip.save` stores a clip's `info`; None without one."""
     name = _existing(path)
     return read_picture_comment(path, name) if is_picture(path) else read_comment(path, name)
 
 
 def _existing(path: str | os.PathLike[str], name: str | None = None) -> str:
-    """The name of the file for messages, on one line whatever is in it."""
+    """Check that the file exists and can be read; return its name for messages, on one line whatever is in it."""
     name = repr(os.fspath(path) if name is None else name)
     try:
         exists, is_file = os.path.exists(path), os.path.isfile(path)

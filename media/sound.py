@@ -1,8 +1,7 @@
-"""Sound as float32 samples beside frames: what is accepted, and how it is made as long as the picture.
+"""Sound as float32 samples: check it, fit it to the length of the picture, change its channels and its rate.
 
-The rule for lengths: sound begins with the first frame and has `round(frames * sample_rate / fps)` samples. What is
-longer is cut, what is shorter ends in silence, and a difference of more than a tenth of a second is said in one line
-of the log `reelm`.
+Sound begins with the first frame and has `round(frames * sample_rate / fps)` samples. Longer sound is cut, shorter
+sound ends in silence; the log `reelm` names a difference of more than a tenth of a second.
 """
 
 import logging
@@ -15,22 +14,25 @@ from reelm.errors import RequestError
 
 Sound = NDArray[np.float32]  # [S,C] in [-1,1]
 
+LOWEST_RATE, HIGHEST_RATE = 1_000, 768_000  # Hz
+_FULL_SCALE = 2.0  # the loudest sample that is still taken for a sound in [-1, 1]
+
 _log = logging.getLogger("reelm")
 
 
 def samples_beside(frames: int, fps: float, sample_rate: int) -> int:
-    """How many samples of sound last as long as `frames` frames."""
+    """Return the number of samples that last as long as `frames` frames."""
     return round(frames * sample_rate / fps)
 
 
 def fitted(sound: Sound, samples: int) -> Sound:
-    """Sound [S,C] cut or continued by silence to exactly `samples`."""
+    """Return sound [S,C] cut, or continued by silence, to exactly `samples`."""
     missing = max(0, samples - len(sound))
     return np.concatenate([sound[:samples], np.zeros((missing, sound.shape[1]), np.float32)])
 
 
 def say_length(missing: int, sample_rate: int) -> None:
-    """Logs that `missing` samples are to be filled, or, below zero, cut."""
+    """Log that `missing` samples will be filled with silence, or that samples will be cut when it is below zero."""
     # Codecs work in blocks of 1,024 to 2,048 samples, so that most files are off by some hundredths of a second.
     if abs(missing) >= 0.1 * sample_rate:
         comparison, remedy = ("shorter", "the end is silent") if missing > 0 else ("longer", "the rest is cut")
@@ -38,7 +40,11 @@ def say_length(missing: int, sample_rate: int) -> None:
 
 
 def check_track(sound: object, sample_rate: object) -> None:
-    """Refuses what is not float32 [S,C] of one or two channels at a positive whole rate, all samples finite."""
+    """Check the sound of a clip: float32 [S,C], C = 1 or 2, all samples finite, at a positive whole rate.
+
+    Raises:
+        RequestError: the sound or its rate is something else.
+    """
     if not isinstance(sound, np.ndarray) or sound.dtype != np.float32 or sound.ndim != 2:
         found = f"{sound.dtype} of shape {sound.shape}" if isinstance(sound, np.ndarray) else type(sound).__name__
         raise RequestError(f"sound is {found}; it must be a float32 array [samples, channels]")
@@ -50,14 +56,8 @@ def check_track(sound: object, sample_rate: object) -> None:
         raise RequestError("sound holds NaN or infinite samples; every sample must be a number in [-1, 1]")
 
 
-_log = logging.getLogger("reelm")
-
-LOWEST_RATE, HIGHEST_RATE = 1_000, 768_000
-_FULL_SCALE = 2.0  # the loudest sample that is still taken for a sound in [-1, 1]
-
-
 def check_rate(sample_rate: Any) -> int:
-    """`sample_rate` as an int, once it is known to be whole Hz from 1,000 to 768,000."""
+    """Return `sample_rate` as an int; RequestError unless it is whole Hz from 1,000 to 768,000."""
     whole = isinstance(sample_rate, int | np.integer) and not isinstance(sample_rate, bool)
     rate = int(sample_rate) if whole else 0
     if not LOWEST_RATE <= rate <= HIGHEST_RATE:
@@ -68,10 +68,13 @@ def check_rate(sample_rate: Any) -> int:
 
 
 def as_float_sound(sound: object) -> np.ndarray:
-    """`sound` as float32 `[B, S, C]` in [-1, 1], from int16 or float `[S]`, `[S, C]` or `[B, S, C]`, C 1 or 2.
+    """Return `sound` as float32 `[B, S, C]` in [-1, 1].
+
+    Args:
+        sound: int16 or float, `[S]`, `[S, C]` or `[B, S, C]`, C = 1 or 2. Floats between 1 and 2 are clipped at 1.
 
     Raises:
-        RequestError: another shape or type, no samples, NaN or infinite samples, samples beyond twice full scale.
+        RequestError: another shape or type; no samples; NaN or infinite samples; samples above twice full scale.
     """
     sound = np.asarray(sound)
     if sound.ndim == 1:
@@ -98,27 +101,26 @@ def as_float_sound(sound: object) -> np.ndarray:
 
 
 def with_channels(sound: np.ndarray, channels: int) -> np.ndarray:
-    """Sound `[..., S, C]` in `channels` (1 or 2) channels: the mean of two, or one twice."""
+    """Return sound `[..., S, C]` in `channels` (1 or 2) channels: the mean of two, or one channel twice."""
     if sound.shape[-1] == channels:
         return sound
     return sound.mean(axis=-1, keepdims=True) if channels == 1 else np.repeat(sound, channels, axis=-1)
 
 
 def resampled_length(samples: int, sample_rate: int, to: int) -> int:
-    """Samples at the rate `to` of a sound of `samples` at `sample_rate`.
+    """Return the number of samples at the rate `to` of a sound of `samples` at `sample_rate`.
 
-    A sound's own length is rounded to whole samples, so the last half sample is no reason to begin another: what was
-    `round(seconds * sample_rate)` samples long never becomes longer than `seconds * to`.
+    The last half sample of the sound begins no new sample, since its length was rounded. So a sound of
+    `round(seconds * sample_rate)` samples never becomes longer than `seconds * to`.
     """
     return max(1, -(-(2 * samples - 1) * to // (2 * sample_rate)))
 
 
 def resample(sound: np.ndarray, sample_rate: int, to: int) -> np.ndarray:
-    """Sound `[B, S, C]` at another rate, `resampled_length` samples, in [-1, 1]; the sound itself at the same rate.
+    """Return sound `[B, S, C]` at another rate, of `resampled_length` samples in [-1, 1].
 
-    By libswresample through PyAV, which reads the files too: a windowed sinc without delay, 90 dB or better within the
-    band for any pair of rates, where a polyphase filter of scipy takes a hundred times longer at rates without a common
-    factor.
+    libswresample does it through PyAV: a windowed sinc without delay, exact to 90 dB or better within the band. Sound
+    that has the rate already is returned as it is.
     """
     if sample_rate == to:
         return sound

@@ -1,4 +1,4 @@
-"""Frames on their way out of a file: how large they may be, when they are shown, how transparency is seen.
+"""Frames with the times at which they are shown.
 
 Every reader yields `TimedFrame`s; `on_clock` gives them an even rate and `gather` makes one array of them within a
 memory budget. Knows nothing of files and formats.
@@ -51,14 +51,14 @@ class TimedFrame:
 
 
 def evenly(frames: Iterable[Frames], fps: float) -> Iterator[TimedFrame]:
-    """Frames [H,W,3] from second zero on, all shown equally long."""
+    """Yield frames [H,W,3] from second zero on, all shown equally long."""
     return (TimedFrame(index / fps, (index + 1) / fps, frame) for index, frame in enumerate(frames))
 
 
 def from_zero(frames: Iterable[TimedFrame]) -> Iterator[TimedFrame]:
-    """The same footage from second zero on, each frame shown until the next begins.
+    """Yield the same footage from second zero on, each frame shown until the next begins.
 
-    Where the file's clock goes back, as between recordings that were joined, it goes on instead.
+    Where the file's clock goes back, as between joined recordings, time goes on without a gap.
     """
     held: TimedFrame | None = None
     origin = 0.0  # on the file's clock
@@ -75,7 +75,7 @@ def from_zero(frames: Iterable[TimedFrame]) -> Iterator[TimedFrame]:
 
 
 def on_clock(frames: Iterable[TimedFrame], fps: float) -> Iterator[TimedFrame]:
-    """The same footage at an even rate, counted from the start of its first frame.
+    """Yield the same footage at an even rate, counted from the start of its first frame.
 
     Output frame j is what a viewer sees at j / fps seconds: the last frame that has begun by then. The count is the
     duration times `fps`, rounded, and at least one.
@@ -102,7 +102,7 @@ def on_clock(frames: Iterable[TimedFrame], fps: float) -> Iterator[TimedFrame]:
 
 
 def of_one_size(name: str, frames: Iterable[TimedFrame]) -> Iterator[TimedFrame]:
-    """The frames as they come; RequestError at the first of another size than theirs."""
+    """Yield the frames as they come; RequestError at the first whose size differs."""
     first: Frames | None = None
     for index, frame in enumerate(frames):
         first = frame.pixels if first is None else first
@@ -118,7 +118,7 @@ def of_one_size(name: str, frames: Iterable[TimedFrame]) -> Iterator[TimedFrame]
 def gather(
     name: str, frames: Iterable[TimedFrame], max_frames: int | None, budget_bytes: int
 ) -> tuple[Frames, float, float]:
-    """Up to `max_frames` frames as one array [T,H,W,3], the second that it starts at and the one that it ends at.
+    """Return up to `max_frames` frames as one array [T,H,W,3], and the seconds at which they start and end.
 
     Raises:
         RequestError: no frame at all; frames of several sizes; more than `budget_bytes` of them.

@@ -73,7 +73,7 @@ def sub_tokens_to_ids(sub_tokens: jax.Array, spec: CodeSpec) -> jax.Array:
 
 
 def check_ids(ids: np.ndarray, spec: CodeSpec) -> None:
-    """Raise RequestError when an id lies outside [0, 2^K). JAX would clamp it silently, so this runs on the host."""
+    """Check that every id lies in [0, 2^K), else raise RequestError; JAX would clamp it silently."""
     ids = np.asarray(ids)
     if not np.issubdtype(ids.dtype, np.integer):
         raise RequestError(f"codes are integers, not {ids.dtype}")

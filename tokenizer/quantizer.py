@@ -20,24 +20,24 @@ Quantizer = Literal["lfq", "bsq"]
 
 
 def to_sphere(latent: jax.Array) -> jax.Array:
-    """`latent [..., K]` scaled to norm sqrt(K), the sphere on which all codes lie; signs, and so ids, stay the same."""
+    """Return `latent [..., K]` scaled to norm sqrt(K), the sphere on which all codes lie; its signs stay the same."""
     squares = jnp.mean(jnp.square(latent), axis=-1, keepdims=True)
     return latent * jax.lax.rsqrt(squares + 1e-12)
 
 
 def quantize(latent: jax.Array) -> jax.Array:
-    """Signs of `latent` as -1 or +1 (0 counts as +1). The gradient passes straight through."""
+    """Return the signs of `latent` as -1 or +1 (0 counts as +1). The gradient passes straight through."""
     signs = jnp.where(latent >= 0, 1.0, -1.0).astype(latent.dtype)
     return latent + jax.lax.stop_gradient(signs - latent)
 
 
 def commitment(latent: jax.Array) -> jax.Array:
-    """Mean squared distance between the latents `[..., K]` and their signs: keeps them near what they stand for."""
+    """Return the mean squared distance between latents `[..., K]` and their signs, a loss that keeps them close."""
     return jnp.mean(jnp.square(latent - jax.lax.stop_gradient(quantize(latent))))
 
 
 def sample_entropy(latent: jax.Array, temperature: float = 1.0) -> jax.Array:
-    """Mean entropy in nats of one code given its latent `[..., K]`; low means that every bit is decided.
+    """Return the mean entropy in nats of one code given its latent `[..., K]`; low means that every bit is decided.
 
     The bits are independent given the latent, so the sum over bits is exact: with two values at -1 and +1 and squared
     distances as energies, p(bit) = sigmoid(4 z / temperature).
@@ -49,7 +49,7 @@ def sample_entropy(latent: jax.Array, temperature: float = 1.0) -> jax.Array:
 
 
 def batch_entropy(latent: jax.Array, spec: CodeSpec, temperature: float = 1.0) -> jax.Array:
-    """Entropy in nats of the codes used over all leading axes of `latent [..., K]`; high means that many are in use.
+    """Return the entropy in nats of the codes of `latent [..., K]` over all leading axes; high when many are in use.
 
     Exact over the joint of each sub-token's bits (at most 2^10 values) and summed over sub-tokens. Inside `jit` on a
     sharded batch the mean over positions runs over every device.

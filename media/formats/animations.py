@@ -1,4 +1,9 @@
-"""Write stills, GIF and WebP."""
+"""Write stills, GIF and WebP, each with a comment, by Pillow.
+
+GIF counts time in hundredths of a second and WebP in thousandths: durations are rounded so that the sum never drifts.
+Both merge equal neighbours into one longer frame, so a file may hold fewer frames than were written; the timing is the
+same.
+"""
 
 import os
 from pathlib import Path
@@ -29,7 +34,7 @@ def write_animation(
     comment: str = "",
     scale: int = 1,
 ) -> None:
-    """Writes frames [T,H,W,3] as an endless GIF or lossless WebP, by the suffix, whole or not at all.
+    """Write frames [T,H,W,3] as an endless GIF or lossless WebP, by the suffix, whole or not at all.
 
     `seconds`, [T+1], from 0 on, says when each frame begins and when the last one ends. What comes faster than the
     format can say is shown for the least that it can, and what follows waits.
@@ -59,7 +64,7 @@ def write_animation(
 
 
 def write_picture(path: str | os.PathLike[str], frame: Frames, *, comment: str = "", scale: int = 1) -> None:
-    """Writes one frame [H,W,3] as PNG, whole or not at all."""
+    """Write one frame [H,W,3] as PNG, whole or not at all."""
     from PIL import Image
 
     with replacing(path) as temporary:
@@ -67,13 +72,13 @@ def write_picture(path: str | os.PathLike[str], frame: Frames, *, comment: str =
 
 
 def _durations(times: NDArray[np.float64], least: int) -> NDArray[np.float64]:
-    """Whole durations of at least `least` between times, whose sum never drifts."""
+    """Return whole durations of at least `least` between times; their sum never drifts."""
     earliest = least * np.arange(len(times))
     return np.diff(np.maximum.accumulate(np.round(times) - earliest) + earliest)
 
 
 def _with_palette(frame: Frames) -> "Image":
-    """The frame with a palette of its own: exact where 256 colours are enough, else the best 256."""
+    """Return the frame with its own palette: exact where 256 colours are enough, else the best 256."""
     from PIL import Image
 
     packed = frame.astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], np.uint32)

@@ -1,4 +1,4 @@
-"""Frames and sound out of a video container (mp4, mov, webm, mkv, avi ...), by PyAV.
+"""Read frames and sound from a video container (mp4, mov, webm, mkv, avi ...) by PyAV.
 
 Pixels come as a viewer sees them: RGB of 8 bits whatever the file holds (10 bits, grey, any colour matrix), turned by
 the container's rotation flag, transparency over black; pixels that are not square are not stretched. Sound comes as
@@ -37,7 +37,10 @@ _GLIMPSE = 32  # samples enough for a mean difference, and cheap
 def read_container(
     path: str | os.PathLike[str], name: str, *, fps: float | None, max_frames: int | None, budget_bytes: int
 ) -> tuple[Frames, float, Sound | None, int | None]:
-    """Frames uint8 [T,H,W,3], their rate, sound [S,C] and its rate (None, None without); see `read.read_video`."""
+    """Return frames uint8 [T,H,W,3], their rate, sound [S,C] and its rate; None, None without sound.
+
+    The arguments are those of `read.read_video`; messages call the file `name`.
+    """
     with open_container(path, name) as container:
         stream = _video_stream(container, name)
         own_fps = _own_fps(stream)
@@ -53,7 +56,7 @@ def read_container(
 
 
 def stream_container(path: str | os.PathLike[str], name: str, fit: Fit | None) -> Iterator[TimedFrame]:
-    """The frames one at a time on the file's own clock, however long it is; see `read.stream_video`."""
+    """Yield the frames one at a time on the file's own clock; see `read.stream_video`."""
     with open_container(path, name) as container:
         stream = _video_stream(container, name)
         check_size(name, stream.codec_context.height, stream.codec_context.width)
@@ -61,7 +64,7 @@ def stream_container(path: str | os.PathLike[str], name: str, fit: Fit | None) -
 
 
 def container_tracks(path: str | os.PathLike[str], name: str) -> tuple[float, tuple[int, int] | None]:
-    """Average frames a second; samples a second and channels (1 or 2) of the sound, None without any."""
+    """Return the average frames a second, and (sample rate, channels) of the sound; None without sound."""
     with open_container(path, name) as container:
         fps, sound = _own_fps(_video_stream(container, name)), sound_stream(container, name)
         return fps, None if sound is None else sound_kind(sound)
@@ -80,7 +83,7 @@ def _video_stream(container: "InputContainer", name: str) -> "VideoStream":
 
 
 def _own_fps(stream: "VideoStream") -> float:
-    """The average rate, or the next best where the container has none."""
+    """Return the average rate, or the next best where the container has none."""
     for rate in (stream.average_rate, stream.guessed_rate, stream.base_rate):
         if rate and MIN_FPS <= rate <= MAX_FPS:
             return float(rate)
@@ -95,7 +98,7 @@ def _check_header(
     max_frames: int | None,
     budget_bytes: int,
 ) -> None:
-    """Refuses by what the header says what would be refused after minutes of decoding."""
+    """Check the sizes in the header, so that a file that is too large is refused before it is decoded."""
     height, width = stream.codec_context.height, stream.codec_context.width
     check_size(name, height, width)
     frames = stream.frames  # 0 where unknown
@@ -149,13 +152,13 @@ def _decoder(stream: "VideoStream") -> "VideoCodecContext":
 
 
 def _turn(frame: "VideoFrame") -> NDArray[np.int32] | None:
-    """The 3x3 display matrix of a frame that is not to be shown as it is stored."""
+    """Return the 3x3 display matrix of a frame; None when it is shown as it is stored."""
     matrix = frame.side_data.get("DISPLAYMATRIX")
     return None if matrix is None else np.frombuffer(bytes(matrix), np.int32)
 
 
 def _pixels(frame: "VideoFrame", name: str, fit: Fit | None, turn: NDArray[np.int32] | None) -> Callable[[], Frames]:
-    """How to make them; that a frame is of no size which `fit` takes is said at once."""
+    """Return a function that makes the pixels; a size that `fit` refuses is refused at once."""
     size: dict[str, Any] = {}
     if fit is not None:
         lies = turn is not None and _swaps_axes(turn)
@@ -173,7 +176,7 @@ def _pixels(frame: "VideoFrame", name: str, fit: Fit | None, turn: NDArray[np.in
 
 
 def _glimpse(frame: "VideoFrame", name: str) -> Callable[[], Frames]:
-    """How to make a picture of about `_GLIMPSE` of its rows or columns, in a tenth of the time that scaling takes."""
+    """Return a function that makes a picture of about `_GLIMPSE` rows or columns, ten times faster than scaling."""
     step = max(1, min(frame.height, frame.width) // _GLIMPSE)
     size = {"height": frame.height // step, "width": frame.width // step, "interpolation": "POINT"}
     return lambda: _array(frame, name, "rgb24", **size)
@@ -194,7 +197,7 @@ def _swaps_axes(matrix: np.ndarray) -> bool:
 
 
 def _oriented(pixels: Frames, matrix: np.ndarray) -> Frames:
-    """Pixels [H,W,3] put where a 3x3 display matrix sends them: x' = a x + c y, y' = b x + d y, by quarter turns."""
+    """Return pixels [H,W,3] turned by a 3x3 display matrix: x' = a x + c y, y' = b x + d y, in quarter turns."""
     a, b, _, c, d = (int(value) for value in matrix[:5])
     if _swaps_axes(matrix):
         pixels, down, right = pixels.swapaxes(0, 1), b, c

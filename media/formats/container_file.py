@@ -1,4 +1,4 @@
-"""Open a container file, read its comment, and say what is wrong with it."""
+"""Open a video container, read its comment, and name its faults."""
 
 import os
 from collections.abc import Iterator
@@ -18,13 +18,14 @@ _OPEN_OPTIONS = {"max_pixels": str(MAX_PIXELS), "protocol_whitelist": "file"}
 
 
 def read_comment(path: str | os.PathLike[str], name: str) -> str | None:
-    """The text under `comment` in the container's metadata, None if there is none."""
+    """Return the text under `comment` in the container's metadata; None without one."""
     with open_container(path, name) as container:
         return {key.lower(): value for key, value in container.metadata.items()}.get("comment")
 
 
 @contextmanager
 def open_container(path: str | os.PathLike[str], name: str) -> "Iterator[InputContainer]":
+    """Open a container for reading; RequestError, which calls the file `name`, when it is none that FFmpeg reads."""
     import av
     from av.error import FFmpegError
 
@@ -42,4 +43,5 @@ def open_container(path: str | os.PathLike[str], name: str) -> "Iterator[InputCo
 
 
 def fault(error: Exception) -> str:
+    """Return the first line of an error of FFmpeg, in lower case, for a message."""
     return (getattr(error, "strerror", None) or str(error)).splitlines()[0].lower()

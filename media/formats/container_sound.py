@@ -1,4 +1,4 @@
-"""The sound of a container file, whole or in pieces."""
+"""Read the sound of a video container, whole or in pieces."""
 
 import logging
 import os
@@ -26,7 +26,7 @@ _NOT_FINITE = "has sound with NaN or infinite samples; give sound whose samples 
 def stream_container_sound(
     path: str | os.PathLike[str], name: str, start: float, sample_rate: int, channels: int
 ) -> Iterator[NDArray[np.float32]]:
-    """The sound [n, C] from second `start` on, piece by piece; see `read.stream_sound`."""
+    """Yield the sound [n, C] from second `start` on, piece by piece; see `read.stream_sound`."""
     with open_container(path, name) as container:
         stream = sound_stream(container, name)
         if stream is not None:
@@ -39,7 +39,14 @@ def stream_container_sound(
 def read_sound(
     path: str | os.PathLike[str], name: str, start: float, frames: int, fps: float, cut: bool
 ) -> tuple[Sound | None, int | None]:
-    """The sound from second `start` on, as long as `frames` frames; `cut` when these are not the whole picture."""
+    """Return (sound [S,C], sample rate) from second `start` on, as long as `frames` frames; (None, None) without sound.
+
+    Args:
+        path, name: of the file; messages call it `name`.
+        start: second of the file's clock at which the first frame is shown.
+        frames, fps: length of the picture.
+        cut: whether the frames are only the beginning of the file's; then longer sound needs no warning.
+    """
     with open_container(path, name) as container:
         stream = sound_stream(container, name)
         if stream is None:
@@ -62,6 +69,7 @@ def read_sound(
 
 
 def sound_stream(container: "InputContainer", name: str) -> "AudioStream | None":
+    """Return the first sound stream; None without one, or, with a warning, when it cannot be decoded."""
     if not container.streams.audio:
         return None
     stream = container.streams.audio[0]
@@ -72,15 +80,14 @@ def sound_stream(container: "InputContainer", name: str) -> "AudioStream | None"
 
 
 def sound_kind(stream: "AudioStream") -> tuple[int, int]:
-    """Samples a second, and channels as they are given out."""
+    """Return the sample rate in Hz, and the channels as they are given out: 1 or 2."""
     return stream.codec_context.sample_rate, min(2, stream.codec_context.channels)
 
 
 def _sound_pieces(
     container: "InputContainer", stream: "AudioStream", name: str, start: float, channels: int, rate: int
 ) -> Iterator[Sound]:
-    """Samples [n,C] in order, `rate` a second, the first of them at second `start`: with silence before or without what
-    came before."""
+    """Yield samples [n,C] at `rate`, the first at second `start`: earlier ones are dropped, missing ones are silent."""
     import av
     from av.error import FFmpegError
 

@@ -58,7 +58,7 @@ def write_video(
     crf: float = DEFAULT_CRF,
     scale: int = 1,
 ) -> None:
-    """Writes an mp4, whole or not at all.
+    """Write an mp4, whole or not at all.
 
     Args:
         frames: uint8 [T,H,W,3], or any iterable of frames [H,W,3] of one size, of which one is held at a time.
@@ -169,7 +169,7 @@ class _SoundTrack:
         self._stream.bit_rate = channels * min(4 * stored_rate, 128_000)
 
     def write_until(self, seconds: float) -> None:
-        """Writes the samples that sound before `seconds`, silence where there are none."""
+        """Write the samples that sound before `seconds`, silence where there are none."""
         end = round(seconds * self._rate)
         while self._written < end:  # a second at a time: a picture may stand still for long
             self._write(min(self._rate, end - self._written))

@@ -1,9 +1,6 @@
-"""Stills and animations (PNG, JPEG, GIF, WebP ...) in and out, by Pillow.
+"""Read stills and animations (PNG, JPEG, GIF, WebP ...) by Pillow.
 
-In: upright by the EXIF flag, 16 bits cut to 8, transparency over black. Out: GIF and WebP animations and single
-pictures, each with a comment. GIF counts time in hundredths of a second and WebP in thousandths: durations are rounded
-so that the sum never drifts. Both merge equal neighbours into one longer frame, so the count of frames in a file may
-be smaller than what went in; the timing is the same.
+Pictures come upright by the EXIF flag, with 16 bits cut to 8 and transparency over black.
 """
 
 import os
@@ -25,7 +22,7 @@ from .animations import IMAGE_DESCRIPTION
 
 
 def is_picture(path: str | os.PathLike[str]) -> bool:
-    """Whether the file begins like a picture or an animation, whatever its suffix says."""
+    """Return whether the file begins like a picture or an animation, whatever its suffix says."""
     with open(path, "rb") as file:
         head = file.read(16)
     starts = (b"GIF87a", b"GIF89a", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"BM", b"II*\x00", b"MM\x00*")
@@ -33,7 +30,7 @@ def is_picture(path: str | os.PathLike[str]) -> bool:
 
 
 def read_picture(path: str | os.PathLike[str], name: str) -> Frames:
-    """uint8 [H,W,3]; `name` is how messages call the file."""
+    """Return the picture as uint8 [H,W,3]; messages call the file `name`."""
     with _opened(path, name) as image:
         return _pixels(image)
 
@@ -41,7 +38,7 @@ def read_picture(path: str | os.PathLike[str], name: str) -> Frames:
 def read_animation(
     path: str | os.PathLike[str], name: str, *, fps: float | None, max_frames: int | None, budget_bytes: int
 ) -> tuple[Frames, float, None, None]:
-    """The frames of an animation, their rate, and no sound; see `media.read_video`."""
+    """Return the frames of an animation, their rate, and no sound; see `read.read_video`."""
     with _opened(path, name) as image:
         count = getattr(image, "n_frames", 1)
         wanted = count if max_frames is None else min(count, max_frames)
@@ -55,7 +52,7 @@ def read_animation(
 
 
 def stream_animation(path: str | os.PathLike[str], name: str, fit: Fit | None) -> Iterator[TimedFrame]:
-    """The frames one at a time; see `media.stream_video`."""
+    """Yield the frames one at a time; see `read.stream_video`."""
     from PIL import Image
 
     with _opened(path, name) as image:
@@ -69,7 +66,7 @@ def stream_animation(path: str | os.PathLike[str], name: str, fit: Fit | None) -
 
 
 def read_picture_comment(path: str | os.PathLike[str], name: str) -> str | None:
-    """The comment that `write_animation` or `write_picture` stored, None without."""
+    """Return the comment that `write_animation` or `write_picture` stored; None without one."""
     with _opened(path, name) as image:
         if "comment" in image.info:
             comment = image.info["comment"]
@@ -125,5 +122,5 @@ def _timed(image: "Image", count: int) -> Iterator[TimedFrame]:
 
 
 def _duration(image: "Image") -> float:
-    """Seconds that the current frame is shown; a tenth where none is given, as browsers do."""
+    """Return the seconds that the current frame is shown: a tenth where none are given, as in browsers."""
     return (image.info.get("duration") or 100) / 1000

@@ -1,5 +1,5 @@
-"""The one exception for requests that cannot be met as asked."""
+"""The exception for requests that cannot be met as asked."""
 
 
 class RequestError(ValueError):
-    """The request is at fault, not the program; the message is one line: what is wrong, what would be right."""
+    """The request is wrong, not the program. The message is one line: what is wrong, and what would be right."""

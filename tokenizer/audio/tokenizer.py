@@ -104,7 +104,7 @@ class AudioTokenizer:
     identity: str | None = None
 
     def encode(self, sound, sample_rate: int) -> np.ndarray:
-        """Codes of sounds.
+        """Return the codes of sounds.
 
         Args:
             sound: int16, or float in [-1, 1], `[S]`, `[S, C]` or `[B, S, C]` with C 1 or 2, at least one sample.
@@ -125,7 +125,7 @@ class AudioTokenizer:
         return self._encode(sound, self.init_encode_state(batch=len(sound)))[0]
 
     def decode(self, ids) -> np.ndarray:
-        """Sound of codes: int32 `[F, levels]` or `[B, F, levels]` -> float32 `[B, F hop, C]` in [-1, 1]."""
+        """Return the sound of codes: int32 `[F, levels]` or `[B, F, levels]` -> float32 `[B, F hop, C]` in [-1, 1]."""
         ids = self._checked(ids)
         state, pieces = self.init_decode_state(batch=len(ids)), []
         for first in range(0, ids.shape[1], _DECODED_AT_ONCE):
@@ -146,11 +146,11 @@ class AudioTokenizer:
         return np.pad(rebuilt, ((0, 0), (0, samples - rebuilt.shape[1]), (0, 0))).reshape(given)
 
     def init_encode_state(self, *, batch: int = 1) -> SoundState:
-        """State before the first chunk of `encode_chunk`."""
+        """Return the state before the first chunk of `encode_chunk`."""
         return _silence(self.config, "encoder", batch)
 
     def encode_chunk(self, sound, state: SoundState) -> tuple[np.ndarray, SoundState]:
-        """Codes of the next whole hops of a stream at the tokenizer's own rate; any cut gives the same ids."""
+        """Return the codes of the next whole hops of a stream at the tokenizer's rate; any cut gives the same ids."""
         sound = with_channels(as_float_sound(sound), self.config.channels)
         if sound.shape[1] % self.config.hop:
             nearest = self.config.hop * max(1, round(sound.shape[1] / self.config.hop))
@@ -162,19 +162,22 @@ class AudioTokenizer:
         return self._encode(sound, state)
 
     def init_decode_state(self, *, batch: int = 1) -> SoundState:
-        """State before the first chunk of `decode_chunk`."""
+        """Return the state before the first chunk of `decode_chunk`."""
         return _silence(self.config, "decoder", batch)
 
     def decode_chunk(self, ids, state: SoundState) -> tuple[np.ndarray, SoundState]:
-        """Sound of the next audio frames `int32 [B, F, levels]` of a stream, from one frame at a time."""
+        """Return the sound of the next audio frames `int32 [B, F, levels]` of a stream, from one frame at a time."""
         ids = self._checked(ids)
         _check_batch(len(ids), state)
         sound, past = _decode(self.config, self.params["decoder"], jnp.asarray(ids, jnp.int32), state.past)
         return np.asarray(sound), state.replace(past=past)
 
     def _encode(self, sound: np.ndarray, state: SoundState) -> tuple[np.ndarray, SoundState]:
-        """One program for one hop, called for each: a matmul over more rows may differ in its last bit, and a latent
-        on the edge between two codes would then depend on how a sound was cut. It also fits any length unrecompiled."""
+        """Encode hop by hop with one program, so that the codes do not depend on how a sound was cut.
+
+        A matmul over more rows may differ in its last bit, which can change the code of a latent near zero. One program
+        for one hop is also compiled once for sounds of any length.
+        """
         past, ids = state.past, []
         for hop in np.split(sound, sound.shape[1] // self.config.hop, axis=1):
             frame, past = _encode_hop(self.config, self.params["encoder"], hop, past)
@@ -190,9 +193,9 @@ class AudioTokenizer:
 
     @cached_property
     def hash(self) -> str:
-        """Sixteen hex digits that name these codes: `identity`, otherwise made from the encoder's config and weights.
+        """Sixteen hex digits that name these codes: `identity`, else a hash of the encoder's config and weights.
 
-        A decoder may be trained further on the same codes, so it has no part in their name.
+        The decoder has no part in it, since it may be trained further on the same codes.
         """
         if self.identity is not None:
             return self.identity

@@ -49,7 +49,7 @@ class CachedEncoder:
         return Embeddings(values, mask)
 
     def keep(self, prompts: Iterable[str]) -> None:
-        """Computes those of the prompts that are not in the folder, and reads none that are."""
+        """Compute those of the prompts that are not in the folder, and reads none that are."""
         for _ in self._make([prompt for prompt in dict.fromkeys(prompts) if not self._path(prompt).is_file()]):
             pass
 

@@ -1,8 +1,8 @@
-"""Frozen text encoders behind one interface: prompts in, embeddings out, each prompt computed once.
+"""The interface of frozen text encoders: prompts to embeddings.
 
-In: strings. Out: float32 rows of one width with a mask. `load` opens a folder that holds T5 (`t5.py`) or the Universal
-Sentence Encoder lite (`sentence_encoder.py`); `CachedEncoder` keeps what one of them said on disk. Knows nothing of
-language models, which see the rows alone.
+In: strings. Out: float32 rows of one width with a mask. T5 (`t5.py`) and the Universal Sentence Encoder lite
+(`sentence_encoder.py`) have this interface; `open.py` opens either, and `cache.py` keeps embeddings on disk. Knows
+nothing of language models, which see the rows alone.
 """
 
 import hashlib
@@ -63,7 +63,7 @@ Text = TextTokenizer | TextEncoder
 
 
 def content_hash(*parts: bytes | Path) -> str:
-    """sha256 in hex of bytes and files, each by its own digest, so that nothing moves from one to the next unseen."""
+    """Return the sha256 in hex of bytes and files, each by its own digest, so that their borders count."""
     whole = hashlib.sha256()
     for part in parts:
         if isinstance(part, Path):
@@ -75,9 +75,10 @@ def content_hash(*parts: bytes | Path) -> str:
 
 
 def padded(batch: Sequence[Sequence[int]], length: int) -> tuple[np.ndarray, np.ndarray]:
-    """Ids int32 `[B', L]` and mask bool `[B', L]`, with rows added up to a power of two, so that programs are few.
+    """Return ids int32 `[B', L]` and their mask bool `[B', L]`; rows are added up to a power of two to compile less.
 
-    RequestError when a prompt has more than `length` ids.
+    Raises:
+        RequestError: a prompt has more than `length` ids.
     """
     rows = 1 << max(len(batch) - 1, 0).bit_length()
     ids, mask = np.zeros((rows, length), np.int32), np.zeros((rows, length), bool)
@@ -93,7 +94,7 @@ def in_batches(
     batch: Sequence[Sequence[int]],
     length: int,
 ) -> Embeddings:
-    """What `forward(ids, mask) -> (values, mask)` makes of ids, `_BATCH` prompts at a time."""
+    """Return what `forward(ids, mask) -> (values, mask)` makes of ids, `BATCH` prompts at a time."""
     made = []
     for first in range(0, max(len(batch), 1), BATCH):  # of no prompts too, so that there are shapes
         part = batch[first : first + BATCH]

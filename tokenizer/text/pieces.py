@@ -22,7 +22,7 @@ class TextTokenizer:
 
     @classmethod
     def train(cls, captions: Iterable[str], vocabulary: int = 512) -> "TextTokenizer":
-        """A model of at most `vocabulary` pieces, 256 of them bytes; the same captions give the same model."""
+        """Train a model of at most `vocabulary` pieces, 256 of them bytes; the same captions give the same model."""
         out = io.BytesIO()
         sentencepiece.SentencePieceTrainer.train(
             sentence_iterator=map(_folded, captions),
@@ -48,11 +48,11 @@ class TextTokenizer:
         return self._processor.get_piece_size()
 
     def count(self, text: str) -> int:
-        """Ids that `text` takes."""
+        """Return the number of ids that `text` takes."""
         return len(self.encode(text))
 
     def encode(self, text: str) -> list[int]:
-        """Ids of `text`; control characters count as spaces. RequestError for text that is not valid Unicode."""
+        """Return the ids of `text`; control characters count as spaces. RequestError for invalid Unicode."""
         return self._processor.encode(_folded(valid_unicode(text)))
 
 

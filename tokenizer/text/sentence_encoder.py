@@ -33,7 +33,7 @@ _MASKED = -1e9
 
 
 def forward(params: dict, ids: jax.Array, mask: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """The embedding `[B, D]` of each sentence, of length 1, and those of its tokens `[B, L, D]`.
+    """Return the embedding `[B, D]` of each sentence, of norm 1, and those of its tokens `[B, L, D]`.
 
     Args:
         params: as `convert` writes them.
@@ -95,11 +95,11 @@ class SentenceEncoder:
         return 1 + len(self.ids(prompt))
 
     def ids(self, prompt: str) -> list[int]:
-        """Pieces of a prompt, from 0; case matters to this vocabulary."""
+        """Return the ids of a prompt's pieces, from 0; case matters to this vocabulary."""
         return self._processor.encode(valid_unicode(prompt))
 
     def encode(self, prompts: Sequence[str]) -> Embeddings:
-        """Embeddings of the prompts; RequestError when one has `max_tokens` pieces or more."""
+        """Return the embeddings of the prompts; RequestError when one has `max_tokens` pieces or more."""
         return in_batches(partial(_embed, self.params), [self.ids(prompt) for prompt in prompts], self.max_tokens - 1)
 
 
@@ -113,7 +113,7 @@ def _embed(params: dict, ids: jax.Array, mask: jax.Array) -> tuple[jax.Array, ja
 
 
 def load(folder: Path, *, max_tokens: int) -> SentenceEncoder:
-    """What `convert` wrote; see `text_encoder.load`."""
+    """Open what `convert_sentence_encoder.convert` wrote; see `open.load`."""
     files = folder / WEIGHTS_FILE, folder / TEXT_FILE
     try:
         params = nested(load_file(files[0]))

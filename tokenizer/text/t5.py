@@ -44,7 +44,7 @@ class T5Config:
 
     @classmethod
     def of(cls, published: dict[str, Any]) -> "T5Config":
-        """From a config.json; RequestError for a T5 of another kind than v1.1."""
+        """Return the config in a published config.json; RequestError for a T5 of another kind than v1.1."""
         if published.get("feed_forward_proj") != "gated-gelu":
             raise RequestError(
                 f"this T5 has feed_forward_proj {published.get('feed_forward_proj')!r}; T5 v1.1 has 'gated-gelu'"
@@ -56,7 +56,7 @@ class T5Config:
 
 
 def forward(config: T5Config, params: dict, ids: jax.Array, mask: jax.Array) -> jax.Array:
-    """The last hidden state `[B, L, D]` of ids int32 `[B, L]`; where `mask` bool `[B, L]` is False nothing is seen.
+    """Return the last hidden state `[B, L, D]` of ids int32 `[B, L]`; `mask` bool `[B, L]` is False where none is.
 
     params: {"embedding" `[V, D]`, "relative_bias" `[buckets, N]`, "norm" `[D]`, "layers": each leaf stacked}.
     """
@@ -126,11 +126,11 @@ class T5Encoder:
         return len(self.ids(prompt))
 
     def ids(self, prompt: str) -> list[int]:
-        """Pieces of a prompt, and its end."""
+        """Return the ids of a prompt's pieces and of its end."""
         return [*self._processor.encode(valid_unicode(prompt)), _END]
 
     def encode(self, prompts: Sequence[str]) -> Embeddings:
-        """Embeddings of the prompts; RequestError when one has more than `max_tokens`."""
+        """Return the embeddings of the prompts; RequestError when one has more than `max_tokens`."""
         ids = [self.ids(prompt) for prompt in prompts]
         return in_batches(partial(_embed, self.config, self.params), ids, self.max_tokens)
 
@@ -141,12 +141,12 @@ def _embed(config: T5Config, params: dict, ids: jax.Array, mask: jax.Array) -> t
 
 
 def load(folder: Path, *, max_tokens: int) -> T5Encoder:
-    """The encoder of a published checkpoint; see `text_encoder.load`."""
+    """Open the encoder of a published checkpoint; see `open.load`."""
     return T5Encoder(folder, max_tokens=max_tokens)
 
 
 def read_params(config: T5Config, files: Sequence[Path]) -> dict:
-    """The encoder's parameters in float32 from published safetensors; RequestError names a tensor that is missing."""
+    """Return the encoder's float32 parameters from published files; RequestError names a tensor that is missing."""
     where: dict[str, Path] = {}
     try:
         for path in files:

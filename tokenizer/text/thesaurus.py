@@ -1,8 +1,8 @@
-"""The thesaurus of a model: what people say, in the words of the captions that it was taught.
+"""The thesaurus of a model: prompts in anyone's words to the captions that the model was trained on.
 
 In: a prompt, the sentence encoder of the model. Out: the caption that means it, for the language model to read. A
 language model that saw each thing under one name draws nothing under another; which caption a prompt means is asked
-of the encoder, which has read far more English than there are captions. `train/thesaurus.py` fits one.
+of the encoder, which has read far more English than there are captions. `train/lm/thesaurus.py` fits one.
 """
 
 import re
@@ -34,13 +34,13 @@ class Thesaurus:
     params: dict = field(repr=False)
 
     def check(self, text: Text) -> None:
-        """RequestError unless `text` makes such embeddings."""
+        """Check that `text` makes the embeddings that the classifier reads, else raise RequestError."""
         width = self.params["kernel"].shape[0]
         if not isinstance(text, SentenceEncoder) or text.width != width:
             raise RequestError(f"a thesaurus asks a sentence encoder of width {width}, and the model has another text")
 
     def read(self, encoder: SentenceEncoder, prompt: str) -> str:
-        """The caption that means the prompt: itself where it is known, else the likeliest one, with its endings.
+        """Return the caption that means the prompt: itself where it is known, else the likeliest one, with its endings.
 
         RequestError when the prompt has more pieces than the encoder reads, or is no valid Unicode.
         """

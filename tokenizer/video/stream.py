@@ -1,4 +1,4 @@
-"""A clip of any length through a video tokenizer, a few frames at a time: memory does not grow with its length.
+"""Encode and decode clips of any length a few frames at a time: memory does not grow with their length.
 
 In: frames one after another, or latent frames. Out: the other, as they come. The chunk calls of `VideoTokenizer` for
 clips that need not be 1 + 4k frames nor fit whole codes: they are filled up as `VideoTokenizer.reconstruct` does. In
@@ -19,7 +19,7 @@ from .tokenizer import CHUNK, ChunkState, VideoTokenizer
 def encode_stream(
     tokenizer: VideoTokenizer, frames: Iterable[np.ndarray], *, tile: int | None = None, overlap: int = 64
 ) -> Iterator[np.ndarray]:
-    """Latent frames int32 `[h, w]` of a clip, `config.latent_frames(T)` of T frames.
+    """Yield the latent frames int32 `[h, w]` of a clip, `config.latent_frames(T)` of T frames.
 
     frames: uint8, or float in [-1, 1], `[H, W, 3]`, all of one size.
     """
@@ -48,7 +48,7 @@ def encode_stream(
 def decode_stream(
     tokenizer: VideoTokenizer, latents: Iterable[np.ndarray], *, tile: int | None = None, overlap: int = 64
 ) -> Iterator[np.ndarray]:
-    """Frames uint8 `[H, W, 3]`, 1 + 4 (t - 1) of them, of t latent frames int32 `[h, w]`."""
+    """Yield 1 + 4 (t - 1) frames uint8 `[H, W, 3]` from t latent frames int32 `[h, w]`."""
     time, space = tokenizer.config.time_stride, tokenizer.config.space_stride
     side, shared = tokenizer.tile_in_codes(tile, overlap)
     coming, states, first = iter(latents), deque[ChunkState](), True
@@ -70,7 +70,7 @@ def decode_stream(
 def reconstruct_stream(
     tokenizer: VideoTokenizer, frames: Iterable[np.ndarray], *, tile: int | None = None, overlap: int = 64
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Each frame uint8 `[H, W, 3]` of a clip, and what encoding and decoding make of it."""
+    """Yield each frame uint8 `[H, W, 3]` of a clip beside its reconstruction."""
     # The rebuilt frames come a chunk after their originals; `tee` holds these for so long.
     originals, given = tee(frames)
     codes = encode_stream(tokenizer, given, tile=tile, overlap=overlap)

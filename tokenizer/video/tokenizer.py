@@ -103,14 +103,13 @@ class VideoTokenizer:
     identity: str | None = None
 
     def encode(self, video, *, tile: int | None = None, overlap: int = 64) -> np.ndarray:
-        """Codes of clips.
+        """Return the codes of clips.
 
         Args:
             video: uint8, or float in [-1, 1], `[T, H, W, 3]` or `[B, T, H, W, 3]`, T = 1 + 4k, H and W multiples of 8.
             tile: side in pixels of the pieces in which larger frames are encoded, to save memory; None takes them
-                whole. Codes then differ a little from those of whole frames, most where pieces meet. Of a drawn film
-                of 17x256x320 in tiles of 128, `natural` kept 99.1% of them; what it rebuilt in tiles and whole is 47.7
-                dB apart, and each 28 dB from the film.
+                whole. Codes then differ a little from those of whole frames, most where pieces meet: of a film of
+                17x256x320 in tiles of 128, `natural` kept 99.1% of its codes.
             overlap: pixels that neighbouring pieces share.
 
         Returns:
@@ -129,7 +128,7 @@ class VideoTokenizer:
         return np.asarray(_encode(self.config, self.params["encoder"], as_float(video), None, False)[0])
 
     def decode(self, ids, *, tile: int | None = None, overlap: int = 64) -> np.ndarray:
-        """Frames of codes: int32 `[t, h, w]` or `[B, t, h, w]` -> uint8 `[B, 1 + 4 (t - 1), 8 h, 8 w, 3]`.
+        """Return the frames of codes: int32 `[t, h, w]` or `[B, t, h, w]` -> uint8 `[B, 1 + 4 (t - 1), 8 h, 8 w, 3]`.
 
         `tile` and `overlap` are as in `encode`; where pieces overlap they are cross-faded.
         """
@@ -217,12 +216,15 @@ class VideoTokenizer:
         )
 
     def init_encode_state(self, *, batch: int = 1, height: int, width: int) -> ChunkState:
-        """State before the first chunk of `encode_chunk`, for clips of this size in pixels."""
+        """Return the state before the first chunk of `encode_chunk`, for clips of this size in pixels."""
         self.config.latent_shape(1, height, width)
         return ChunkState(shape=(batch, height, width))
 
     def encode_chunk(self, frames, state: ChunkState) -> tuple[np.ndarray, ChunkState]:
-        """Codes of the next frames of a stream: 1 + 4k frames first, then 4k at a time; any cut gives the same ids."""
+        """Return the codes of the next frames of a stream; any cut gives the same ids.
+
+        A stream begins with 1 + 4k frames and goes on with 4k at a time.
+        """
         video = _batched(check_video(frames))
         self._check_chunk(video.shape[:1] + video.shape[2:4], state, "frames")
         self.config.latent_shape(video.shape[1] + (state.past is not None), *video.shape[2:4])
@@ -231,11 +233,11 @@ class VideoTokenizer:
         return np.asarray(ids), state.replace(past=past)
 
     def init_decode_state(self, *, batch: int = 1, height: int, width: int) -> ChunkState:
-        """State before the first chunk of `decode_chunk`, for clips of this size in pixels."""
+        """Return the state before the first chunk of `decode_chunk`, for clips of this size in pixels."""
         return ChunkState(shape=(batch, *self.config.latent_shape(1, height, width)[1:]))
 
     def decode_chunk(self, ids, state: ChunkState) -> tuple[np.ndarray, ChunkState]:
-        """Frames of the next latent frames `int32 [B, t, h, w]` of a stream, from one latent frame at a time."""
+        """Return the frames of the next latent frames `int32 [B, t, h, w]` of a stream, one or more."""
         ids = np.asarray(ids)
         check_ids(ids, self.config.code)
         video, state = self.decode_ahead(jnp.asarray(ids[None] if ids.ndim == 3 else ids, jnp.int32), state)
@@ -255,10 +257,10 @@ class VideoTokenizer:
 
     @cached_property
     def hash(self) -> str:
-        """Sixteen hex digits that name these codes: `identity`, otherwise made from the encoder's config and weights.
+        """Sixteen hex digits that name these codes: `identity`, else a hash of the encoder's config and weights.
 
-        A decoder may be trained further on the same codes, so it has no part in their name; nor has the quantizer,
-        which shapes training alone.
+        The decoder has no part in it, since it may be trained further on the same codes; nor has the quantizer, which
+        matters in training alone.
         """
         if self.identity is not None:
             return self.identity
@@ -267,7 +269,7 @@ class VideoTokenizer:
 
 
 def check_video(video) -> np.ndarray:
-    """`video` as an array, once it is known to be uint8, or finite float in [-1, 1], `[(B,) T, H, W, 3]`."""
+    """Return `video` as an array; RequestError unless it is uint8, or float in [-1, 1], `[(B,) T, H, W, 3]`."""
     video = np.asarray(video)
     if video.ndim not in (4, 5) or video.shape[-1] != 3 or 0 in video.shape:
         raise RequestError(f"a video has the shape [T, H, W, 3] or [B, T, H, W, 3], not {list(video.shape)}")
@@ -281,7 +283,7 @@ def check_video(video) -> np.ndarray:
 
 
 def as_float(video: np.ndarray) -> np.ndarray:
-    """Checked frames as float32 in [-1, 1]."""
+    """Return checked frames as float32 in [-1, 1]."""
     return np.asarray(video, np.float32) / 127.5 - 1 if video.dtype == np.uint8 else np.asarray(video, np.float32)
 
 

@@ -1,4 +1,4 @@
-"""Tensors out of a file that torch wrote, without torch and without running what is pickled in it.
+"""Read tensors from a file that torch wrote, without torch and without running what is pickled in it.
 
 In: bytes. Out: {name: array}. Since version 1.6 such a file is a zip of a pickle, the tensors, whose data are
 references, and of raw numbers, a file for each storage. Before, it was four pickles (a magic number, a version, facts
@@ -36,7 +36,11 @@ class _Tensor(NamedTuple):
 
 
 def read_tensors(data: bytes) -> dict[str, np.ndarray]:
-    """The tensors of a state dict; RequestError for anything that is none, or asks for more than tensors."""
+    """Return the tensors of a state dict by name.
+
+    Raises:
+        RequestError: the bytes are no state dict, or their pickle asks for more than tensors.
+    """
     try:
         tensors, storages = (_read_zip if data.startswith(b"PK\x03\x04") else _read_pickles)(io.BytesIO(data))
         return {name: _view(tensor, storages[tensor.storage.key]) for name, tensor in tensors.items()}
@@ -45,7 +49,7 @@ def read_tensors(data: bytes) -> dict[str, np.ndarray]:
 
 
 def _read_zip(file: io.BytesIO) -> tuple[dict[str, _Tensor], dict[str, np.ndarray]]:
-    """(tensors by name, storages by key). All files lie in one folder, named as the writer chose."""
+    """Return (tensors by name, storages by key); all files of the archive lie in one folder of any name."""
     with zipfile.ZipFile(file) as archive:
         (pickled,) = (name for name in archive.namelist() if name.endswith("/data.pkl"))
         tensors = _Tensors(io.BytesIO(archive.read(pickled))).load()
@@ -64,7 +68,7 @@ def _read_pickles(file: io.BytesIO) -> tuple[dict[str, _Tensor], dict[str, np.nd
 
 
 def _storages(tensors: dict[str, _Tensor]) -> dict[str, str]:
-    """The type of each storage's numbers, by its key."""
+    """Return the type of each storage's numbers by its key."""
     return dict(tensor.storage for tensor in tensors.values())
 
 
