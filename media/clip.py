@@ -136,7 +136,7 @@ class Clip:
         return f"Clip({', '.join(parts)})"
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
-        """Text and, for notebooks, a player: the mp4 itself up to 8 MiB, above that a link to one in this folder."""
+        """Return the text and the HTML player for notebooks: an mp4 inside it, or, above 8 MiB, beside it."""
         height, width = self.video.shape[1:3]
         scale = max(1, _NOTEBOOK_SIDE // max(height, width))
         with tempfile.TemporaryDirectory() as folder:

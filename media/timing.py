@@ -46,7 +46,7 @@ class TimedFrame:
         return self.pixels if self._glimpse is None else self._glimpse
 
     def shown(self, start: float, end: float) -> "TimedFrame":
-        """The same frame at another time."""
+        """Return the same frame at another time."""
         return TimedFrame(start, end, lambda: self.pixels, lambda: self.glimpse)
 
 

@@ -50,24 +50,24 @@ class CodeSpec:
 
 
 def bits_to_ids(bits: jax.Array) -> jax.Array:
-    """`bool [..., K]` -> `int32 [...]`."""
+    """Join bits `bool [..., K]` into ids `int32 [...]`."""
     weights = jnp.left_shift(1, jnp.arange(bits.shape[-1], dtype=jnp.int32))
     return jnp.sum(bits.astype(jnp.int32) * weights, axis=-1, dtype=jnp.int32)
 
 
 def ids_to_bits(ids: jax.Array, bits: int) -> jax.Array:
-    """`int32 [...]` -> `bool [..., bits]`; the inverse of `bits_to_ids`."""
+    """Split ids `int32 [...]` into bits `bool [..., bits]`; the inverse of `bits_to_ids`."""
     return (jnp.right_shift(ids[..., None], jnp.arange(bits, dtype=jnp.int32)) & 1).astype(bool)
 
 
 def ids_to_sub_tokens(ids: jax.Array, spec: CodeSpec) -> jax.Array:
-    """`int32 [...]` -> `int32 [..., n]`."""
+    """Split ids `int32 [...]` into sub-tokens `int32 [..., n]`."""
     parts = [jnp.right_shift(ids, o) & (v - 1) for o, v in zip(spec.offsets, spec.vocabulary, strict=True)]
     return jnp.stack(parts, axis=-1)
 
 
 def sub_tokens_to_ids(sub_tokens: jax.Array, spec: CodeSpec) -> jax.Array:
-    """`int32 [..., n]` -> `int32 [...]`; the inverse of `ids_to_sub_tokens`."""
+    """Join sub-tokens `int32 [..., n]` into ids `int32 [...]`; the inverse of `ids_to_sub_tokens`."""
     parts = [jnp.left_shift(sub_tokens[..., k], offset) for k, offset in enumerate(spec.offsets)]
     return sum(parts[1:], parts[0])
 

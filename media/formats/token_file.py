@@ -11,6 +11,7 @@ _TOKEN_FIELDS = ("video", "fps", "frames", "height", "width", "times", "tokenize
 
 
 def write_token_file(path: Path, arrays: dict[str, Any]) -> None:
+    """Write the fields of a token file, compressed, whole or not at all."""
     import numpy as np
 
     with NamedTemporaryFile(dir=path.absolute().parent, prefix=f".{path.stem}-", suffix=".npz", delete=False) as file:

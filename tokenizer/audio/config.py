@@ -86,7 +86,7 @@ class AudioTokenizerConfig:
         return Fraction(self.sample_rate, self.hop)
 
     def frames_beside(self, frames: int, fps: float) -> int:
-        """Audio frames that sound while `frames` video frames are seen at `fps`.
+        """Return the number of audio frames that last as long as `frames` video frames at `fps`.
 
         With 8 fps and 40 audio frames a second: 5 beside the first latent frame, which is one video frame, and 20
         beside each later one, which is four.

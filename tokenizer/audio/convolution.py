@@ -41,12 +41,12 @@ class CausalConv1D(nn.Module):
 
 
 def fold(x: jax.Array, stride: int) -> jax.Array:
-    """`[B, T, C]` -> `[B, T / stride, stride C]`: steps become channels, as in front of a strided convolution."""
+    """Fold steps into channels: `[B, T, C]` -> `[B, T / stride, stride C]`, as before a strided convolution."""
     return x.reshape(x.shape[0], x.shape[1] // stride, stride * x.shape[2])
 
 
 def unfold(x: jax.Array, stride: int) -> jax.Array:
-    """The inverse of `fold`; behind a convolution it takes the place of a transposed one, without its checkerboards."""
+    """Undo `fold`; after a convolution this replaces a transposed one, without its checkerboards."""
     return x.reshape(x.shape[0], x.shape[1] * stride, x.shape[2] // stride)
 
 

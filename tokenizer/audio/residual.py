@@ -1,4 +1,4 @@
-"""Residual lookup-free quantization: every round takes the signs of what the rounds before it left over.
+"""Residual lookup-free quantization: each round takes the signs of the remainder of the rounds before it.
 
 In: latents `float [..., G K]` in [-2, 2], G groups of K. Out: bits `[..., L, K]`, one code of K bits a level, and back.
 The levels are all groups of the first round, then all of the second: what a language model draws first matters most.
@@ -14,10 +14,10 @@ from reelm.tokenizer.quantizer import quantize
 
 
 def remainders(latent: jax.Array, bits: int, levels: int) -> jax.Array:
-    """What each level sees, in units of its scale: `[..., G K]` -> `[..., L, K]`; its signs are the level's code.
+    """Return the remainder that each level quantizes, in units of its scale: `[..., G K]` -> `[..., L, K]`.
 
-    Powers of two scale exactly, and differentiating goes to the latent alone: a level sees the signs before it as
-    constants.
+    The signs of a remainder are the level's code. Powers of two scale exactly. Gradients go to the latent alone: to a
+    level the signs before it are constants.
     """
     left = latent.reshape(*latent.shape[:-1], -1, bits)
     seen = []
@@ -28,7 +28,7 @@ def remainders(latent: jax.Array, bits: int, levels: int) -> jax.Array:
 
 
 def values(bits: jax.Array, groups: int) -> jax.Array:
-    """The latent that bits stand for: `bool [..., L, K]` -> `float32 [..., G K]`, odd multiples of 2^(1 - L / G)."""
+    """Return the latent of bits: `bool [..., L, K]` -> `float32 [..., G K]`, odd multiples of 2^(1 - L / G)."""
     *batch, levels, width = bits.shape
     signs = jnp.where(bits, 1.0, -1.0).reshape(*batch, levels // groups, groups * width)
     scales = 0.5 ** jnp.arange(levels // groups, dtype=jnp.float32)
@@ -36,7 +36,7 @@ def values(bits: jax.Array, groups: int) -> jax.Array:
 
 
 def quantize_residually(latent: jax.Array, bits: int, levels: int) -> jax.Array:
-    """`[..., G K]` -> the nearest value that L levels can say, within 2^(1 - L / G) of every latent in [-2, 2].
+    """Round latents `[..., G K]` to the nearest value of L levels, within 2^(1 - L / G) for latents in [-2, 2].
 
     The gradient passes straight through.
     """

@@ -1,4 +1,4 @@
-"""Samples to short-time spectra and back, causal: what stands before and behind the audio nets.
+"""Causal short-time spectra: samples to spectra before the audio nets, and back after them.
 
 A step is `step` samples, a window the four steps that end with it, or, on the way back, begin with it. Windows lean
 towards the present, by half a step: an analysis sees the newest samples at full weight, and a synthesized sound can set
@@ -18,12 +18,12 @@ _LOUDEST = 5.0  # of a log magnitude: exp(5) is far above any sound in [-1, 1]
 
 
 def features(channels: int, step: int) -> int:
-    """Numbers of one step's spectrum: for every channel and frequency a log magnitude and two of phase."""
+    """Return the number of features of one step: for every channel and frequency a log magnitude and two of phase."""
     return 3 * channels * (STEPS * step // 2 + 1)
 
 
 def analyse(sound: jax.Array, step: int, history: History) -> jax.Array:
-    """`float [B, T step, C]` in [-1, 1] -> `[B, T, features]`, each feature about in [-1, 1]."""
+    """Return the spectra `[B, T, features]`, about in [-1, 1], of sound `float [B, T step, C]` in [-1, 1]."""
     batch, samples, channels = sound.shape
     pieces = history.join(sound.reshape(batch, samples // step, step, channels), pad=STEPS - 1, keep=STEPS - 1)
     count = samples // step
@@ -37,7 +37,7 @@ def analyse(sound: jax.Array, step: int, history: History) -> jax.Array:
 
 
 def synthesize(x: jax.Array, step: int, history: History) -> jax.Array:
-    """`float [B, T, features]`, natural logarithms of magnitudes before the phases -> samples `[B, T step, C]`."""
+    """Return samples `[B, T step, C]` of `float [B, T, features]`: natural logarithms of magnitudes, then phases."""
     batch, count, _ = x.shape
     bins = STEPS * step // 2 + 1
     loudness, real, imaginary = jnp.split(x.reshape(batch, count, 3 * bins, -1), 3, axis=2)
@@ -50,7 +50,7 @@ def synthesize(x: jax.Array, step: int, history: History) -> jax.Array:
 
 
 def _window(step: int) -> np.ndarray:
-    """float32 [STEPS step]: rises over half a step, falls over all the rest."""
+    """Return the window float32 [STEPS step]: it rises over half a step and falls over the rest."""
     rise = step / 2
     places = np.arange(STEPS * step) + 0.5
     way = np.where(places < rise, places / rise, (STEPS * step - places) / (STEPS * step - rise))

@@ -33,7 +33,7 @@ _DECODED_AT_ONCE = 400
 
 @partial(jax.jit, static_argnums=0)  # compiling every operation by itself takes ten times longer
 def init_params(config: AudioTokenizerConfig, key: jax.Array) -> dict:
-    """Fresh parameters {"encoder": ..., "decoder": ...} as nested dicts of float32."""
+    """Return fresh parameters {"encoder": ..., "decoder": ...} as nested dicts of float32."""
     encoder_key, decoder_key = jax.random.split(key)
     sound, latent = jnp.zeros((1, config.hop, config.channels)), jnp.zeros((1, 1, config.latent))
     return {
@@ -58,7 +58,7 @@ def _apply(net: AudioEncoder | AudioDecoder, params: dict, x: jax.Array, history
 
 @partial(jax.jit, static_argnums=0)
 def _encode_hop(config: AudioTokenizerConfig, params: dict, sound: jax.Array, past: tuple[jax.Array, ...]):
-    """Ids `[B, levels]` of one hop `[B, hop, C]`, and the past of the next."""
+    """Return ids `[B, levels]` of one hop `[B, hop, C]`, and the past of the next."""
     history = History(past)
     latent = _apply(config.encoder(), params, sound, history)
     return bits_to_ids(remainders(latent[:, 0], config.bits, config.levels) >= 0), history.after
@@ -72,7 +72,7 @@ def _decode(config: AudioTokenizerConfig, params: dict, ids: jax.Array, past: tu
 
 
 def autoencode(config: AudioTokenizerConfig, params: dict, sound: jax.Array, dtype: DTypeLike | None = None):
-    """One differentiable pass: sound `float [B, S, C]`, whole hops -> (the rebuilt sound, latents `[B, F, K]`)."""
+    """Rebuild sound `float [B, S, C]`, whole hops, differentiably: return (the rebuilt sound, latents `[B, F, K]`)."""
     latent = _apply(config.encoder(dtype), params["encoder"], sound, History())
     quantized = quantize_residually(latent, config.bits, config.levels)
     return _apply(config.decoder(dtype), params["decoder"], quantized, History()), latent
@@ -80,7 +80,7 @@ def autoencode(config: AudioTokenizerConfig, params: dict, sound: jax.Array, dty
 
 @cache
 def _silence(config: AudioTokenizerConfig, part: str, batch: int) -> SoundState:
-    """The state before the first chunk: nothing but silence has gone through the "encoder" or "decoder"."""
+    """Return the state before the first chunk: the "encoder" or "decoder" has seen nothing but silence."""
 
     def past():
         params = init_params(config, jax.random.key(0))[part]

@@ -37,7 +37,7 @@ class CachedEncoder:
         return self.encoder.count(prompt)
 
     def encode(self, prompts: Sequence[str]) -> Embeddings:
-        """As the encoder itself; only prompts that are not in the folder reach it, each once."""
+        """Return what the encoder returns; only prompts that are not in the folder reach it, each once."""
         found = {prompt: self._read(prompt) for prompt in prompts}
         found.update(self._make([prompt for prompt, rows in found.items() if rows is None]))
         values = np.zeros((len(prompts), self.max_tokens, self.width), np.float32)
@@ -54,7 +54,7 @@ class CachedEncoder:
             pass
 
     def _make(self, prompts: Sequence[str]) -> Iterator[tuple[str, np.ndarray]]:
-        """The rows of each prompt, now in the folder as well."""
+        """Yield the rows of each prompt, once they are in the folder."""
         for first in range(0, len(prompts), BATCH):
             part = prompts[first : first + BATCH]
             made = self.encoder.encode(part)

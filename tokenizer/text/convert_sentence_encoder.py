@@ -55,7 +55,7 @@ NAMES = {
 
 
 def convert(source: Path, folder: Path) -> Path:
-    """Writes the folder, whole, and returns it; RequestError when `source` is not the published archive."""
+    """Write the folder and return it; RequestError when `source` is not the published archive."""
     source, folder = Path(source), Path(folder)
     if not source.exists():
         raise RequestError(f"there is no {source}; fetch it with `{FETCH}`")
@@ -78,7 +78,7 @@ def convert(source: Path, folder: Path) -> Path:
 
 
 def _files(source: Path) -> dict[str, bytes]:
-    """The files of the package's folder `dist`, by their names."""
+    """Return the files of the package's folder `dist`, by their names."""
     if source.is_dir():
         there = next(
             (path for path in (source, source / "dist", source / "package/dist") if (path / "model.json").is_file()),
@@ -91,7 +91,7 @@ def _files(source: Path) -> dict[str, bytes]:
 
 
 def _constants(graph: dict, files: dict[str, bytes]) -> dict[str, np.ndarray]:
-    """The graph's constants by name: they lie one behind another in the shards."""
+    """Return the graph's constants by name; they lie one after another in the shards."""
     found: dict[str, np.ndarray] = {}
     for group in graph["weightsManifest"]:
         data, offset = b"".join(files[name] for name in group["paths"]), 0

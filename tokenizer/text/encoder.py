@@ -47,15 +47,15 @@ class TextEncoder(Protocol):
 
     @property
     def hash(self) -> str:
-        """Names weights and vocabulary by their content; of weights stored in a smaller format, those they were."""
+        """Hash of weights and vocabulary; weights stored in a smaller number format keep the hash of the original."""
         ...
 
     def count(self, prompt: str) -> int:
-        """Rows that a prompt takes, which may be more than `max_tokens`; RequestError when it is not valid Unicode."""
+        """Return the rows that a prompt takes, perhaps above `max_tokens`; RequestError for invalid Unicode."""
         ...
 
     def encode(self, prompts: Sequence[str]) -> Embeddings:
-        """Embeddings of the prompts; RequestError when one has more than `max_tokens`, or is not valid Unicode."""
+        """Return the embeddings; RequestError when a prompt has more than `max_tokens` or is no valid Unicode."""
         ...
 
 

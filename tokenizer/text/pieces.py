@@ -57,13 +57,13 @@ class TextTokenizer:
 
 
 def _folded(text: str) -> str:
-    """The text without differences of case and width, its words parted by single spaces."""
+    """Return the text without differences of case and width, with single spaces between words."""
     text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
     return " ".join("".join(" " if unicodedata.category(letter) == "Cc" else letter for letter in text).split())
 
 
 def valid_unicode(text: str) -> str:
-    """The text itself; RequestError when it is not valid Unicode."""
+    """Return the text; RequestError when it is not valid Unicode."""
     try:
         text.encode()
     except UnicodeEncodeError as error:

@@ -72,7 +72,7 @@ def _attention(p: dict, x: jax.Array, mask: jax.Array) -> jax.Array:
 
 
 def _positions(length: int, width: int) -> np.ndarray:
-    """Sines, then cosines, of wavelengths from 2 pi to 20,000 pi, `[L, D]` (arXiv 1706.03762, section 3.5)."""
+    """Return sines, then cosines, of wavelengths from 2 pi to 20,000 pi, `[L, D]` (arXiv 1706.03762, section 3.5)."""
     rates = np.exp(-math.log(10_000) * np.arange(width // 2) / (width // 2 - 1))
     angles = np.arange(length)[:, None] * rates
     return np.concatenate([np.sin(angles), np.cos(angles)], axis=-1).astype(np.float32)

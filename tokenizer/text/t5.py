@@ -76,7 +76,7 @@ def forward(config: T5Config, params: dict, ids: jax.Array, mask: jax.Array) -> 
 
 
 def _attention(p: dict, x: jax.Array, bias: jax.Array, heads: int) -> jax.Array:
-    """Self-attention without a scale of its logits: T5 keeps that in its initialisation."""
+    """Apply self-attention without a scale of its logits, which T5 has in its initialisation."""
     q, k, v = (jnp.reshape(x @ p[name], (*x.shape[:2], heads, -1)) for name in "qkv")
     weights = jax.nn.softmax(jnp.einsum("blnk,bmnk->bnlm", q, k) + bias, axis=-1)
     return jnp.einsum("bnlm,bmnk->blnk", weights, v).reshape(*x.shape[:2], -1) @ p["o"]
@@ -87,7 +87,7 @@ def _rms_norm(x: jax.Array, scale: jax.Array, *, epsilon: float) -> jax.Array:
 
 
 def _buckets(length: int, buckets: int, furthest: int) -> np.ndarray:
-    """Bucket int `[L, L]` of each (query, key): half for each side, first one for each distance, then by log."""
+    """Return the bucket int `[L, L]` of each (query, key): half for each side, one a distance at first, then by log."""
     distance = np.arange(length)[None] - np.arange(length)[:, None]
     half = buckets // 2
     exact = half // 2

@@ -55,7 +55,7 @@ class Thesaurus:
         return known + "".join(endings)
 
     def _without_modifiers(self, prompt: str) -> tuple[str, list[str]]:
-        """(what else is said, plainly; the endings that say the modifiers)."""
+        """Return (the prompt without modifiers, in plain form; the endings of its modifiers)."""
         said, found = prompt.lower(), set()
 
         def taken(match: re.Match[str]) -> str:
@@ -78,5 +78,5 @@ class Thesaurus:
 
 
 def _plain(words: str) -> str:
-    """Words in lower case, a blank between them, without punctuation at the ends."""
+    """Return words in lower case, with single spaces and without punctuation at the ends."""
     return " ".join(words.lower().split()).strip(" .,:;!?")

@@ -1,4 +1,4 @@
-"""A SentencePiece model out of a published list of unigram pieces (arXiv 1804.10959).
+"""Make a SentencePiece model from a published list of unigram pieces (arXiv 1804.10959).
 
 In: pieces with their log-probabilities, in the order of their ids. Out: the bytes of a model that SentencePiece itself
 segments with. Text is normalised by NFKC, and case stays.
@@ -12,7 +12,7 @@ import sentencepiece
 
 
 def unigram_model(pieces: Sequence[tuple[str, float]], *, reserved: int) -> bytes:
-    """The model: piece 0 is the unknown one, and the others of the first `reserved` are never found in text.
+    """Return the model: piece 0 is the unknown one, and the others of the first `reserved` are never found in text.
 
     Of pieces that are listed twice the last is meant; the others keep their ids and are never found either.
     """
@@ -41,7 +41,7 @@ def unigram_model(pieces: Sequence[tuple[str, float]], *, reserved: int) -> byte
 
 
 def _any_model() -> bytes:
-    """A unigram model with the normaliser that is wanted, whose tables nothing else in SentencePiece hands out."""
+    """Return any unigram model with the NFKC normaliser, whose tables SentencePiece gives out in no other way."""
     out = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=iter(["a b c d e"] * 4),

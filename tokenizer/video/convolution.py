@@ -47,7 +47,10 @@ class CausalConv(nn.Module):
 
 
 def space_to_depth(x: jax.Array, patch: tuple[int, int, int], history: History) -> jax.Array:
-    """`[B, T, H, W, C]` -> `[B, t, H/ph, W/pw, pt ph pw C]`; before a first frame stand pt - 1 frames of zeros."""
+    """Fold patches into channels: `[B, T, H, W, C]` -> `[B, t, H/ph, W/pw, pt ph pw C]`.
+
+    Before the first frame of a clip stand pt - 1 frames of zeros.
+    """
     pt, ph, pw = patch
     if history.first and pt > 1:
         x = jnp.pad(x, ((0, 0), (pt - 1, 0), (0, 0), (0, 0), (0, 0)))
@@ -57,7 +60,7 @@ def space_to_depth(x: jax.Array, patch: tuple[int, int, int], history: History) 
 
 
 def depth_to_space(x: jax.Array, patch: tuple[int, int, int], history: History) -> jax.Array:
-    """The inverse of `space_to_depth`: the first latent frame yields one frame, every later one pt."""
+    """Undo `space_to_depth`: the first latent frame yields one frame, every later one pt."""
     pt, ph, pw = patch
     b, frames, height, width, _ = x.shape
     x = x.reshape(b, frames, height, width, pt, ph, pw, -1)
@@ -66,7 +69,7 @@ def depth_to_space(x: jax.Array, patch: tuple[int, int, int], history: History) 
 
 
 def repeat(x: jax.Array, times: tuple[int, int, int], history: History) -> jax.Array:
-    """Nearest-neighbour counterpart of `depth_to_space`: the first latent frame is repeated to one frame."""
+    """Repeat frames, rows and columns as `depth_to_space` spreads them: the first latent frame to one frame."""
     for axis, n in zip((1, 2, 3), times, strict=True):
         x = jnp.repeat(x, n, axis=axis) if n > 1 else x
     return x[:, times[0] - 1 :] if history.first else x

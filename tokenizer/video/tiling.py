@@ -22,7 +22,7 @@ class Tile:
 
 
 def cut(size: int, side: int, overlap: int) -> list[Tile]:
-    """Tiles of length `side` (one of `size` where that is less) over [0, size); neighbours share at least `overlap`.
+    """Return tiles of length `side`, or one of `size` if less, over [0, size); neighbours share `overlap` or more.
 
     The parts that count, [first, last), follow each other without gaps: each shared stretch is cut in its middle.
     """
@@ -39,7 +39,7 @@ def cut(size: int, side: int, overlap: int) -> list[Tile]:
 def map_codes(
     net: Callable[[np.ndarray], np.ndarray], video: np.ndarray, stride: int, side: int, overlap: int
 ) -> np.ndarray:
-    """Codes int32 `[B, t, h, w]` of clips `[B, T, H, W, 3]` by `net`, which sees tiles of `side` codes a side.
+    """Return codes int32 `[B, t, h, w]` of clips `[B, T, H, W, 3]` by `net`, which sees tiles of `side` codes a side.
 
     A code is taken from the tile in which it lies farthest from a border.
     """
@@ -65,7 +65,7 @@ def map_codes(
 def map_pixels(
     net: Callable[[np.ndarray], np.ndarray], ids: np.ndarray, stride: int, side: int, overlap: int
 ) -> np.ndarray:
-    """Frames uint8 `[B, T, H, W, 3]` of codes `[B, t, h, w]` by `net`, which sees tiles of `side` codes a side.
+    """Return frames uint8 `[B, T, H, W, 3]` of codes `[B, t, h, w]` by `net`, which sees tiles of `side` codes a side.
 
     Where tiles share pixels they are cross-faded.
     """
@@ -89,7 +89,7 @@ def map_pixels(
 
 
 def _fades(tiles: list[Tile], stride: int) -> list[np.ndarray]:
-    """For each tile the weight of its pixels, rising from a shared border in a line over all that is shared."""
+    """Return the weights of each tile's pixels; they rise linearly over the part that a neighbour shares."""
     fades = []
     for i, tile in enumerate(tiles):
         length = (tile.stop - tile.start) * stride

@@ -32,7 +32,7 @@ CHUNK = 4  # latent frames that long clips go through the nets at a time, after 
 
 
 def init_params(config: VideoTokenizerConfig, key: jax.Array) -> dict:
-    """Fresh parameters {"encoder": ..., "decoder": ...} as nested dicts of float32."""
+    """Return fresh parameters {"encoder": ..., "decoder": ...} as nested dicts of float32."""
     encoder_key, decoder_key = jax.random.split(key)
     frames, size = 1 + config.time_stride, 2 * config.space_stride
     video = jnp.zeros((1, frames, size, size, 3))
@@ -66,7 +66,7 @@ def _apply(net: Encoder | Decoder, params: dict, x: jax.Array, history: History)
 
 @partial(jax.jit, static_argnums=(0, 4))
 def _encode(config: VideoTokenizerConfig, params: dict, video: jax.Array, past, keep: bool):
-    """(ids, what the next chunk must know when it is to be kept)."""
+    """Return (ids, the history for the next chunk if `keep`)."""
     history = History(past)
     latent = _apply(config.encoder(), params, video, history)
     return bits_to_ids(latent >= 0), history.after if keep else None
@@ -74,7 +74,7 @@ def _encode(config: VideoTokenizerConfig, params: dict, video: jax.Array, past, 
 
 @partial(jax.jit, static_argnums=(0, 4))
 def _decode(config: VideoTokenizerConfig, params: dict, ids: jax.Array, past, keep: bool):
-    """(frames uint8, what the next chunk must know when it is to be kept)."""
+    """Return (frames uint8, the history for the next chunk if `keep`)."""
     history = History(past)
     latent = jnp.where(ids_to_bits(ids, config.bits), 1.0, -1.0)
     video = _apply(config.decoder(), params, latent, history)
@@ -82,7 +82,7 @@ def _decode(config: VideoTokenizerConfig, params: dict, ids: jax.Array, past, ke
 
 
 def autoencode(config: VideoTokenizerConfig, params: dict, video: jax.Array, dtype: DTypeLike | None = None):
-    """One differentiable pass: video `float [B, T, H, W, 3]` -> (the rebuilt video, latents `[B, t, h, w, K]`).
+    """Rebuild video `float [B, T, H, W, 3]` differentiably: return (the rebuilt video, latents `[B, t, h, w, K]`).
 
     The latents are those whose signs are the codes: with "bsq", projected to the sphere.
     """
@@ -190,7 +190,7 @@ class VideoTokenizer:
         return np.concatenate(parts, axis=1)
 
     def tile_in_codes(self, tile: int | None, overlap: int) -> tuple[int, int]:
-        """(side of a tile, what neighbours share) in codes; None is one tile of any size.
+        """Return (side of a tile, overlap of neighbours) in codes; None is one tile of any size.
 
         RequestError when they do not fit whole codes, or each other.
         """
@@ -205,7 +205,7 @@ class VideoTokenizer:
         return tile // space, overlap // space
 
     def _pixels(self, latent: tuple[int, ...]) -> tuple[int, int, int]:
-        """(frames, height, width) of clips of this latent shape."""
+        """Return (frames, height, width) of clips of this latent shape."""
         t, h, w = latent
         return 1 + (t - 1) * self.config.time_stride, h * self.config.space_stride, w * self.config.space_stride
 
@@ -244,7 +244,7 @@ class VideoTokenizer:
         return np.asarray(video), state
 
     def decode_ahead(self, ids: jax.Array, state: ChunkState) -> tuple[jax.Array, ChunkState]:
-        """`decode_chunk` of codes that are on the device and known to be valid; does not wait for the frames."""
+        """Decode valid codes on the device as `decode_chunk` does, without waiting for the frames."""
         self._check_chunk(ids.shape[:1] + ids.shape[2:4], state, "codes")
         self._check_memory("decoding", ids.shape[0], *self._pixels(ids.shape[1:]))
         video, past = _decode(self.config, self.params["decoder"], ids, state.past, True)
