@@ -91,13 +91,15 @@ def train(leg: Leg) -> str:
     from reelm.data.tokens.mixture import Bucket, Stage
     from reelm.lm.net.config import LMConfig
     from reelm.train.lm import run as lm
+    from reelm.train.lm.config import LMRun
+    from reelm.train.lm.loss import make_loss
     from reelm.train.run import loop
     from reelm.train.run import processes as cluster
     from reelm.train.run.checkpoints import Checkpoints
     from reelm.train.run.loop import LoopConfig
     from reelm.train.step.optimizer import OptimizerConfig
 
-    run = lm.LMRun(
+    run = LMRun(
         model=LMConfig(bits=8, frames=2, width=16, layers=1, heads=2, kv_heads=1, head_width=8, hidden=16, prefix=8),
         tokens=(leg.tokens,),
         stages=(
@@ -132,7 +134,7 @@ def train(leg: Leg) -> str:
         data.set_state(position)
         batch = next(data)
         key = jax.random.fold_in(jax.random.wrap_key_data(state.key), state.step)
-        gradient, _ = jax.jit(jax.grad(lm.make_loss(run), has_aux=True))(state.params, batch, key, state.step)
+        gradient, _ = jax.jit(jax.grad(make_loss(run), has_aux=True))(state.params, batch, key, state.step)
         leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(cluster.here(gradient))]
         if cluster.is_first():
             np.savez(leg.workdir / f"gradient-{leg.processes}.npz", *leaves)
@@ -140,12 +142,12 @@ def train(leg: Leg) -> str:
     # Between a stage and the loop: what is trained and how stays as it is.
     loop_run = loop.run
 
-    def watched(config: LoopConfig, state: Any, step: Any, data: Any, workdir: Path, **about: Any) -> Any:
+    def watched(config: LoopConfig, state: Any, step: Any, data: Any, workdir: Path, training: loop.Training) -> Any:
         if leg.gradient:
             leave_gradient(state, data)
         if leg.only_gradient:
             return None
-        return loop_run(config, state, step, Seen(data), workdir, **about)
+        return loop_run(config, state, step, Seen(data), workdir, training)
 
     named = cluster.Cluster(
         coordinator=leg.address or None, processes=leg.processes, process=leg.process, heartbeat_seconds=60

@@ -28,7 +28,8 @@ from reelm.lm.net.config import LMConfig
 from reelm.lm.net.fused_attention import Kernel
 from reelm.lm.net.transformer import Remat
 from reelm.lm.prefix import ClipCodes, Prefix
-from reelm.train.lm.run import LMRun, build
+from reelm.train.lm.config import LMRun
+from reelm.train.lm.run import build
 from reelm.train.run.throughput import peak_flops
 from reelm.train.step import feed
 

@@ -16,7 +16,7 @@ from reelm.data.tokens.mixture import Bucket, Stage
 from reelm.lm.net.config import LMConfig
 from reelm.tokenizer.audio.config import AudioTokenizerConfig
 from reelm.tokenizer.video.config import VideoTokenizerConfig
-from reelm.train.lm.run import LMRun
+from reelm.train.lm.config import LMRun
 from reelm.train.run.loop import LoopConfig
 from reelm.train.step.optimizer import OptimizerConfig
 from reelm.train.tokenizers.audio import AudioTokenizerRun, SoundData

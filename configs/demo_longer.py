@@ -10,7 +10,7 @@ both stages. recipes/demo.sh has the commands.
 from dataclasses import replace
 
 from reelm.data.tokens.mixture import Stage
-from reelm.train.lm.run import LMRun
+from reelm.train.lm.config import LMRun
 from reelm.train.run.loop import LoopConfig
 from reelm.train.step.optimizer import OptimizerConfig
 

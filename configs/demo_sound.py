@@ -14,8 +14,8 @@ from pathlib import Path
 
 from reelm.data.tokens.mixture import Bucket, Stage
 from reelm.lm.describer import DescriberConfig
+from reelm.train.lm.config import LMRun
 from reelm.train.lm.describer import DescriberRun
-from reelm.train.lm.run import LMRun
 from reelm.train.run.loop import LoopConfig
 
 from . import demo, demo_tasks

@@ -8,7 +8,7 @@ Hardware: two CPU cores. Time: 116 minutes. It is a leg of recipes/demo.sh; `dem
 from dataclasses import replace
 
 from reelm.data.tokens.mixture import Bucket, Stage
-from reelm.train.lm.run import LMRun
+from reelm.train.lm.config import LMRun
 from reelm.train.run.loop import LoopConfig
 
 from . import demo_sound

@@ -20,7 +20,7 @@ from pathlib import Path
 from reelm.data.tokens.mixture import Bucket, Stage
 from reelm.lm.net.config import LMConfig
 from reelm.tokenizer.video.config import VideoTokenizerConfig
-from reelm.train.lm.run import LMRun
+from reelm.train.lm.config import LMRun
 from reelm.train.run.loop import LoopConfig
 from reelm.train.step.optimizer import OptimizerConfig
 from reelm.train.tokenizers.video import ClipData, VideoTokenizerRun

@@ -13,7 +13,7 @@ which clip it is, and the net goes on from memory; where they cannot be trusted,
 from dataclasses import replace
 from pathlib import Path
 
-from reelm.train.lm.run import LMRun
+from reelm.train.lm.config import LMRun
 from reelm.train.run.loop import LoopConfig
 from reelm.train.step.optimizer import OptimizerConfig
 

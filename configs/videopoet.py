@@ -30,7 +30,7 @@ from pathlib import Path
 from reelm.data.tokens.mixture import Bucket, Stage
 from reelm.lm.mesh import MeshSpec
 from reelm.lm.net.config import LMConfig
-from reelm.train.lm.run import LMRun
+from reelm.train.lm.config import LMRun
 from reelm.train.run.loop import LoopConfig
 from reelm.train.step.optimizer import OptimizerConfig
 

@@ -10,14 +10,13 @@ import numpy as np
 
 from reelm.errors import RequestError
 from reelm.sampling.model import Model
-from reelm.sampling.parts import Defaults, LanguageModel
+from reelm.sampling.parts import Defaults
 from reelm.storage.tensors import StoredType
-from reelm.tokenizer.text.encoder import Text
 from reelm.tokenizer.text.pieces import TextTokenizer
 from reelm.tokenizer.text.sentence_encoder import SentenceEncoder
 from reelm.train.lm.thesaurus import fit, read_file
 
-from .parts import of_part, open_audio_tokenizer, open_describer, open_lm, open_tokenizer
+from .parts import OpenedLM, has_best, open_audio_tokenizer, open_describer, open_lm, open_video_tokenizer, part_record
 
 
 def export(
@@ -33,57 +32,74 @@ def export(
     cfg_scale: float = 1.0,
     min_p: float = 0.0,
     num_frames: int | None = None,
+    best: bool = False,
 ) -> Model:
-    """Writes the averaged weights of the newest checkpoints as a model folder, with a record of all runs.
+    """Write the averaged weights of trainings as a model folder, with a record of all runs.
 
-    Each part may be a training's folder, or a model, whose part it then is.
+    Args:
+        video_tokenizer: folder of a training, or a model that has this part; the other parts likewise.
+        lm: of several the mean of their weights is written, a model soup (arXiv 2203.05482): of runs that continue one
+            another it is often better than the last. () for a model that only reconstructs and tokenizes.
+        output: the folder to write.
+        audio_tokenizer: see `video_tokenizer`.
+        describer: see `video_tokenizer`.
+        text_encoder: folder of the frozen encoder that a language model reads; None for the folder used in training. A
+            small encoder is copied, a large one is named.
+        thesaurus: file of other words for the captions of a model that reads a small encoder; see `lm/thesaurus.py`.
+        dtype: number format of the stored weights.
+        cfg_scale: default guidance scale; see `Defaults`.
+        min_p: default of `min_p`; see `Defaults`.
+        num_frames: default number of frames; see `Defaults`.
+        best: take the best checkpoint of every training with evaluations, and the newest of all others.
 
-    lm: of several the mean of their weights is written, a model soup (arXiv 2203.05482): of runs that went on from one
-    another it is often better than the last. () for a model that can reconstruct and tokenize, and not generate.
-    text_encoder: folder of the frozen encoder that a language model reads; None for where it was in training. A small
-    one goes along, a large one is named.
-    thesaurus: file of other words for the captions of a model that reads a small encoder; see `train/thesaurus.py`.
-    cfg_scale, min_p, num_frames: what `generate` uses where nothing is said; see `Defaults`.
-
-    RequestError when a folder holds no training, language models are not of one kind, one was trained on codes of
-    another tokenizer, or no clip has so many frames.
+    Raises:
+        RequestError: a folder holds no such training, language models are not of one kind, one was trained on codes of
+            another tokenizer, no clip has so many frames, or `best` is set and no training has evaluations.
     """
-    tokenizer = open_tokenizer(video_tokenizer)
-    record: dict[str, Any] = {"video_tokenizer": of_part(video_tokenizer, "video_tokenizer")}
-    audio = None if audio_tokenizer is None else open_audio_tokenizer(audio_tokenizer)
+    given = [where for where in (video_tokenizer, audio_tokenizer, describer, *lm) if where is not None]
+    evaluated = {where for where in given if best and has_best(where)}
+    if best and not evaluated:
+        raise RequestError(f"{given[0]} holds no evaluation to be best by; train with loop.evaluate_every")
+    tokenizer = open_video_tokenizer(video_tokenizer, best=video_tokenizer in evaluated)
+    record: dict[str, Any] = {
+        "video_tokenizer": part_record(video_tokenizer, "video_tokenizer", best=video_tokenizer in evaluated)
+    }
+    audio = (
+        None if audio_tokenizer is None else open_audio_tokenizer(audio_tokenizer, best=audio_tokenizer in evaluated)
+    )
     if audio_tokenizer is not None:
-        record["audio_tokenizer"] = of_part(audio_tokenizer, "audio_tokenizer")
+        record["audio_tokenizer"] = part_record(audio_tokenizer, "audio_tokenizer", best=audio_tokenizer in evaluated)
     language_model, defaults = None, Defaults()
     if lm:
-        language_model, size, made_by, heard_by = _mean_lm(lm, text_encoder)
-        for what, where, its_hash, hash_ in (
-            ("codes of", video_tokenizer, tokenizer.hash, made_by),
-            ("sound of audio", audio_tokenizer, audio and audio.hash, heard_by),
+        language_model, size, video_hash, audio_hash = _mean_lm(lm, text_encoder, evaluated)
+        for codes, where, exported, trained_on in (
+            ("codes of", video_tokenizer, tokenizer.hash, video_hash),
+            ("sound of audio", audio_tokenizer, audio and audio.hash, audio_hash),
         ):
-            if None not in (hash_, its_hash) and its_hash != hash_:
+            if None not in (trained_on, exported) and exported != trained_on:
                 raise RequestError(
-                    f"{lm[-1]} was trained on {what} tokenizer {hash_}, but {where} is {its_hash}; "
+                    f"{lm[-1]} was trained on {codes} tokenizer {trained_on}, but {where} is {exported}; "
                     "tokenize the clips again and train on those"
                 )
         length = size.num_frames if num_frames is None else num_frames
         defaults = replace(size, cfg_scale=cfg_scale, min_p=min_p, num_frames=length)
         tokenizer.config.latent_shape(defaults.num_frames, defaults.height, defaults.width)
-        record["lm"] = of_part(lm[-1], "lm")
+        record["lm"] = part_record(lm[-1], "lm", best=lm[-1] in evaluated)
         if len(lm) > 1:
-            others = [of_part(where, "lm").items() for where in lm[:-1]]
-            # The last one's record says what led to it already.
+            others = [part_record(where, "lm", best=where in evaluated) for where in lm[:-1]]
+            # The record of the last one already holds the runs before it.
             record["lm"]["averaged_with"] = [
-                dict(item for item in each if item[0] != "started_from") for each in others
+                {name: value for name, value in each.items() if name != "started_from"} for each in others
             ]
     reader = None
     if describer is not None:
-        reader, made_by = open_describer(describer)
-        if made_by != tokenizer.hash:
+        reader, trained_on = open_describer(describer, best=describer in evaluated)
+        if trained_on != tokenizer.hash:
             raise RequestError(
-                f"{describer} was trained on codes of tokenizer {made_by}, but {video_tokenizer} is {tokenizer.hash}; "
-                "train a describer on its codes"
+                f"{describer} was trained on codes of tokenizer {trained_on}, but {video_tokenizer} is "
+                f"{tokenizer.hash}; train a describer on its codes"
             )
-        record["describer"] = of_part(describer, "describer")
+        record["describer"] = part_record(describer, "describer", best=describer in evaluated)
     other_words = None
     if thesaurus is not None:
         if language_model is None or not isinstance(language_model.text, SentenceEncoder):
@@ -95,23 +111,24 @@ def export(
     return model
 
 
-def _mean_lm(lm: Sequence[Path], text_encoder: Path | None) -> tuple[LanguageModel, Defaults, str, str | None]:
-    """As `_open_lm` gives the last of them, with the mean of the weights of all."""
-    *others, last = (open_lm(where, text_encoder) for where in lm)
+def _mean_lm(lm: Sequence[Path], text_encoder: Path | None, evaluated: set[Path]) -> OpenedLM:
+    """Return the last of these language models, with the mean of the weights of all; of `evaluated` ones the best."""
+    *others, last = (open_lm(where, text_encoder, best=where in evaluated) for where in lm)
     if not others:
         return last  # a large model need not be copied
-    kind = lambda model, _, *made_by: (model.config, _reads(model.text), made_by)  # noqa: E731
     for where, other in zip(lm[:-1], others, strict=True):
-        if kind(*other) != kind(*last):
+        if _kind(other) != _kind(last):
             raise RequestError(
                 f"{where} and {lm[-1]} differ in sizes, words or codes; only runs that went on from one another, or "
                 "from the same one, have a mean"
             )
-    every = [model.params for model, *_ in (*others, last)]
+    every = [opened.model.params for opened in (*others, last)]
     params = jax.tree.map(lambda *leaves: np.mean([np.asarray(leaf, np.float32) for leaf in leaves], axis=0), *every)
-    return (replace(last[0], params=params), *last[1:])
+    return last._replace(model=replace(last.model, params=params))
 
 
-def _reads(text: Text) -> str | bytes:
-    """What tells one reader of words from another."""
-    return text.model if isinstance(text, TextTokenizer) else text.hash
+def _kind(opened: OpenedLM) -> tuple[Any, ...]:
+    """Return what language models with a mean have in common: sizes, reader of words, and codes."""
+    text = opened.model.text
+    reader = text.model if isinstance(text, TextTokenizer) else text.hash
+    return opened.model.config, reader, opened.video_hash, opened.audio_hash

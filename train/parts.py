@@ -1,20 +1,24 @@
-"""The language model that a training starts from: another training's folder, a model folder, or a shipped model.
+"""The trained parts of a model: opened from a training's folder, a model folder, or a shipped model.
 
-In: where it is, and the sizes that are wanted. Out: its averaged parameters, and what its captions were read with.
+In: where a part is, and which training makes such a part. Out: the part with its averaged parameters. A training's
+folder says in its checkpoints which training it was.
 """
 
 import contextlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeVar
 
+from reelm.data.tokens.index import TokenRun
 from reelm.errors import RequestError
 from reelm.lm.describer import Describer, DescriberConfig
 from reelm.lm.net.config import LMConfig
 from reelm.sampling.load import load
+from reelm.sampling.model import Model
 from reelm.sampling.parts import Defaults, LanguageModel
-from reelm.storage.remote import fetched, is_remote
+from reelm.storage.remote import fetched
 from reelm.tokenizer.audio.config import AudioTokenizerConfig
 from reelm.tokenizer.audio.tokenizer import AudioTokenizer
 from reelm.tokenizer.text.encoder import Text, TextEncoder
@@ -22,24 +26,98 @@ from reelm.tokenizer.text.open import load as load_encoder
 from reelm.tokenizer.text.pieces import TextTokenizer
 from reelm.tokenizer.video.config import VideoTokenizerConfig
 from reelm.tokenizer.video.tokenizer import VideoTokenizer
-from reelm.train.run.checkpoints import restore_params
+from reelm.train.run.checkpoints import Trained, find, restore_params
 from reelm.train.run.config_changes import differences
 
-FOLDERS = ("start_from", "video_tokenizer", "audio_tokenizer", "text_encoder")
+TrainingStage = Literal["video-tokenizer", "audio-tokenizer", "lm", "describer"]
+
+T = TypeVar("T")
+
+TEXT_FILE = "text.model"
+"""File in a language model's workdir that holds its text tokenizer."""
+
+_PART_NAMES: dict[TrainingStage, str] = {
+    "video-tokenizer": "a video tokenizer",
+    "audio-tokenizer": "an audio tokenizer",
+    "lm": "a language model",
+    "describer": "a describer",
+}
+# Fields of a run's config that name folders.
+_FOLDERS = ("start_from", "video_tokenizer", "audio_tokenizer", "text_encoder")
 
 
-def open_lm(where: Path, text_encoder: Path | None) -> tuple[LanguageModel, Defaults, str, str | None]:
-    """(language model, size of its clips, hash of its pictures' tokenizer, and of its sound's) of a run or a model."""
-    if not (where / "checkpoints").is_dir():
+def open_part(where: str | Path, stage: TrainingStage, *, best: bool = False) -> Trained | Model:
+    """Return what a training's folder holds, or the model at `where`.
+
+    Args:
+        where: the workdir of a training, a model folder, or the name of a shipped model. May be remote.
+        stage: the training that the folder must hold.
+        best: of a training, take the checkpoint that was best in its evaluations.
+
+    Raises:
+        RequestError: the folder holds another training or no checkpoint, or nothing is there.
+    """
+    where = fetched(where)
+    if not _is_workdir(where):
+        return load(str(where))
+    trained = restore_params(Path(where), best=best)
+    if trained.stage != stage:
+        raise RequestError(f"{where} is a training of stage {trained.stage}, not {_PART_NAMES[stage]}")
+    return trained
+
+
+def open_video_tokenizer(where: str | Path, *, best: bool = False) -> VideoTokenizer:
+    """Return the video tokenizer at `where`; see `open_part`."""
+    part = open_part(where, "video-tokenizer", best=best)
+    if isinstance(part, Model):
+        return part.video_tokenizer
+    return VideoTokenizer(VideoTokenizerConfig(**part.config["model"]), part.params, part.config.get("codes"))
+
+
+def open_audio_tokenizer(where: str | Path, *, best: bool = False) -> AudioTokenizer:
+    """Return the audio tokenizer at `where`; see `open_part`."""
+    part = open_part(where, "audio-tokenizer", best=best)
+    if isinstance(part, Model):
+        return _present(part.audio_tokenizer, where, "audio tokenizer")
+    config = AudioTokenizerConfig(**part.config["model"])
+    return AudioTokenizer(config, part.params["tokenizer"], part.config.get("codes"))
+
+
+def open_describer(where: str | Path, *, best: bool = False) -> tuple[Describer, str | None]:
+    """Return (the describer at `where`, the hash of the video tokenizer whose codes it reads); see `open_part`."""
+    part = open_part(where, "describer", best=best)
+    if isinstance(part, Model):
+        return _present(part.describer, where, "describer"), part.video_tokenizer.hash
+    describer = Describer(DescriberConfig(**part.config["model"]), part.params)
+    return describer, part.config["token_sets"][0]["tokenizer_hash"]
+
+
+class OpenedLM(NamedTuple):
+    """A language model, and what its clips and codes are."""
+
+    model: LanguageModel
+    size: Defaults
+    video_hash: str
+    """Hash of the video tokenizer whose codes it was trained on."""
+    audio_hash: str | None
+    """Hash of the audio tokenizer likewise; None for a silent model."""
+
+
+def open_lm(where: Path, text_encoder: Path | None, *, best: bool = False) -> OpenedLM:
+    """Return the language model at `where`; see `open_part`.
+
+    text_encoder: folder of the frozen encoder that reads its captions; None for the one named in training.
+    """
+    where = fetched(where)
+    if not _is_workdir(where):
         model = load(str(where), text_encoder=text_encoder)
-        heard = (
-            model.audio_tokenizer.hash if model.audio_tokenizer and model.language_model().config.sound_levels else None
-        )
-        return model.language_model(), model.defaults, model.video_tokenizer.hash, heard
-    params, _, config = restore_params(where)
-    if not config.get("token_sets"):
-        raise RequestError(f"{where} holds the training of something else than a language model")
-    sizes, token_set = LMConfig(**config["model"]), config["token_sets"][0]
+        lm, audio = model.language_model(), model.audio_tokenizer
+        audio_hash = audio.hash if audio and lm.config.sound_levels else None
+        return OpenedLM(lm, model.defaults, model.video_tokenizer.hash, audio_hash)
+    part = open_part(where, "lm", best=best)
+    assert isinstance(part, Trained)
+    config, token_set = part.config, part.config["token_sets"][0]
+    sizes = LMConfig(**config["model"])
     text: Text
     if sizes.text_width:
         text = load_encoder(fetched(Path(text_encoder or config["text_encoder"])), max_tokens=sizes.text_slots)
@@ -47,106 +125,74 @@ def open_lm(where: Path, text_encoder: Path | None) -> tuple[LanguageModel, Defa
     else:
         text = TextTokenizer((where / TEXT_FILE).read_bytes())
     tasks = {bucket["task"] for stage in config["stages"] for bucket in stage["buckets"]}
-    # The clips that most of the training was on.
-    _, _, height, width = max(token_set["runs"])
-    size = Defaults(height=height, width=width, fps=token_set["fps"])
-    heard = token_set["sound"][0] if sizes.sound_levels else None
-    return LanguageModel(sizes, params, text, tuple(sorted(tasks))), size, token_set["tokenizer_hash"], heard
-
-
-def of_part(where: Path, part: str) -> dict[str, Any]:
-    """The record of a training's folder, with those of the runs that it started from, or what a model says of a part.
-
-    What is recorded: config, steps, and the last line of metrics.
-    """
-    if not (where / "checkpoints").is_dir():
-        return load(str(where)).record.get(part, {})
-    _, step, config = restore_params(where)
-    before: dict[str, Any] = {}
-    if start := config.get("start_from"):
-        with contextlib.suppress(RequestError):  # what it was is lost with its folder
-            before = {"started_from": of_part(Path(start), part)}
-    # Folders by their names alone: where they stood means nothing elsewhere.
-    config |= {name: Path(config[name]).name for name in FOLDERS if config.get(name)}
-    config |= {"tokens": [Path(folder).name for folder in config["tokens"]]} if "tokens" in config else {}
-    lines = (where / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
-    return {"config": config, "steps": step, "last_metrics": json.loads(lines[-1]) if lines else {}, **before}
-
-
-def open_audio_tokenizer(where: str | Path) -> AudioTokenizer:
-    """The audio tokenizer of a training's folder (its averaged weights), of a model folder, or of a shipped model."""
-    where = fetched(where)
-    if not Path(where, "checkpoints").is_dir():
-        if (there := load(str(where)).audio_tokenizer) is None:
-            raise RequestError(f"the model {str(where)!r} has no audio tokenizer")
-        return there
-    params, _, config = restore_params(Path(where))
-    if "strides" not in config.get("model", {}) or "tokenizer" not in params:
-        raise RequestError(f"{where} holds the training of something else than an audio tokenizer")
-    return AudioTokenizer(AudioTokenizerConfig(**config["model"]), params["tokenizer"], config.get("codes"))
-
-
-def open_describer(where: str | Path) -> tuple[Describer, str | None]:
-    """(the describer of a training's folder, a model folder or a shipped model, the hash of its codes' tokenizer)."""
-    where = fetched(where)
-    if not Path(where, "checkpoints").is_dir():
-        model = load(str(where))
-        if model.describer is None:
-            raise RequestError(f"the model {str(where)!r} has no describer")
-        return model.describer, model.video_tokenizer.hash
-    params, _, config = restore_params(Path(where))
-    if "words" not in config.get("model", {}):
-        raise RequestError(f"{where} holds the training of something else than a describer")
-    return Describer(DescriberConfig(**config["model"]), params), config["token_sets"][0]["tokenizer_hash"]
+    # The shape that most of the clips have.
+    usual = max(TokenRun(*run) for run in token_set["runs"])
+    size = Defaults(height=usual.height, width=usual.width, fps=token_set["fps"])
+    audio_hash = token_set["sound"][0] if sizes.sound_levels else None
+    lm = LanguageModel(sizes, part.params, text, tuple(sorted(tasks)))
+    return OpenedLM(lm, size, token_set["tokenizer_hash"], audio_hash)
 
 
 class Start(NamedTuple):
-    """params: layers stacked. text: its SentencePiece model, or None where the encoder with `encoder_hash` read."""
+    """A language model to start a training from."""
 
     params: dict
+    """Parameters, layers stacked."""
     text: TextTokenizer | None
+    """What reads its captions; None where a text encoder does."""
     encoder_hash: str
+    """Hash of that text encoder; "" where there is none."""
 
 
 def open_start(where: str | Path, model: LMConfig) -> Start:
-    """What is at `where`; RequestError unless it is a language model of these sizes, or of these but for some.
+    """Return the language model at `where`, to train a `model` from.
 
-    A silent model may get sound: all that it knows stays of use. Lengths of prefix and clips may be others, for no
-    parameter has them.
+    Prefix and clips may have other lengths, since no parameter depends on them. A silent model may get sound: all that
+    it knows stays of use. RequestError for other differences in size.
     """
-    where = fetched(where)
-    if Path(where, "checkpoints").is_dir():
-        params, _, config = restore_params(Path(where))
-        if not config.get("token_sets"):
-            raise RequestError(f"{where} holds the training of something else than a language model")
-        was, encoder_hash = config["model"], config.get("text_encoder_hash", "")
-        text = None if encoder_hash else TextTokenizer(Path(where, TEXT_FILE).read_bytes())
+    part = open_part(where, "lm")
+    if isinstance(part, Trained):
+        saved, encoder_hash = part.config["model"], part.config.get("text_encoder_hash", "")
+        text = None if encoder_hash else TextTokenizer((fetched(Path(where)) / TEXT_FILE).read_bytes())
+        params = part.params
     else:
-        if (lm := load(str(where)).lm) is None:
-            raise RequestError(f"the model {str(where)!r} has no language model")
-        params, was = lm.params, asdict(lm.config)
+        lm = _present(part.lm, where, "language model")
+        params, saved = lm.params, asdict(lm.config)
         text, encoder_hash = (lm.text, "") if isinstance(lm.text, TextTokenizer) else (None, lm.text.hash)
-    sizes: list[dict[str, Any]] = [json.loads(json.dumps(config)) for config in (was, asdict(model))]
-    if not sizes[0]["sound_levels"]:
-        sizes = [{name: v for name, v in config.items() if not name.startswith("sound_")} for config in sizes]
-    sizes = [{name: v for name, v in config.items() if name not in ("prefix", "frames")} for config in sizes]
-    if changed := list(differences(sizes[0], sizes[1])):
+    was, now = (json.loads(json.dumps(sizes)) for sizes in (saved, asdict(model)))
+    free = {"prefix", "frames"}
+    if not was["sound_levels"]:
+        free |= {name for name in {**was, **now} if name.startswith("sound_")}
+    if changed := list(differences(was, now, free)):
         raise RequestError(f"{where} is no language model of these sizes: {'; '.join(changed)}")
     return Start(params, text, encoder_hash)
 
 
-def open_tokenizer(where: str | Path) -> VideoTokenizer:
-    """The video tokenizer of a training's folder (its averaged weights), of a model folder, or of a shipped model."""
-    where = fetched(where) if is_remote(where) else where
-    if Path(where, "checkpoints").is_dir():
-        params, _, config = restore_params(Path(where))
-        if "encoder_kernel" not in config.get("model", {}):
-            raise RequestError(f"{where} holds the training of something else than a video tokenizer")
-        return VideoTokenizer(VideoTokenizerConfig(**config["model"]), params, config.get("codes"))
-    return load(str(where)).video_tokenizer
+def has_best(where: Path) -> bool:
+    """Return whether `where` holds a training that was evaluated, and so keeps a best checkpoint."""
+    return _is_workdir(where) and find(where).record["best"]["step"] is not None
 
 
-TEXT_FILE = "text.model"
+def part_record(where: Path, part: str, *, best: bool = False) -> dict[str, Any]:
+    """Return the record of a training: config, steps and the last line of metrics, and those of the runs before it.
+
+    part: key of the part in the record of a model, which is returned where `where` is a model.
+    """
+    where = fetched(where)
+    if not _is_workdir(where):
+        return load(str(where)).record.get(part, {})
+    found = find(where, best=best)
+    config: dict[str, Any] = found.record["config"]
+    before: dict[str, Any] = {}
+    if start := config.get("start_from"):
+        with contextlib.suppress(RequestError):  # its record is lost with its folder
+            before = {"started_from": part_record(Path(start), part)}
+    return {
+        "config": config | _folder_names(config),
+        "steps": found.step,
+        "last_metrics": _last_metrics(where, found.step if best else None),
+        **before,
+    }
 
 
 def check_encoder(encoder: TextEncoder, trained_with: str, by: Path) -> None:
@@ -156,3 +202,27 @@ def check_encoder(encoder: TextEncoder, trained_with: str, by: Path) -> None:
             f"{by} was trained with the text encoder {trained_with[:16]}, not {encoder.hash[:16]}; name the folder of "
             "that one"
         )
+
+
+def _is_workdir(where: str | Path) -> bool:
+    return Path(where, "checkpoints").is_dir()
+
+
+def _present(part: T | None, where: str | Path, name: str) -> T:
+    if part is None:
+        raise RequestError(f"the model {str(where)!r} has no {name}")
+    return part
+
+
+def _folder_names(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the folders in a config by their names alone: where they stood means nothing elsewhere."""
+    names: dict[str, Any] = {name: Path(config[name]).name for name in _FOLDERS if config.get(name)}
+    if "tokens" in config:
+        names["tokens"] = [Path(folder).name for folder in config["tokens"]]
+    return names
+
+
+def _last_metrics(workdir: Path, step: int | None) -> dict[str, Any]:
+    """Return the last line of metrics, up to `step` where it is given."""
+    lines = map(json.loads, (workdir / "metrics.jsonl").read_text(encoding="utf-8").splitlines())
+    return ([line for line in lines if step is None or line["step"] <= step] or [{}])[-1]

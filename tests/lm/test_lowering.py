@@ -28,7 +28,8 @@ from reelm.lm.specials import Group
 from reelm.sampling.controls import Controls
 from reelm.sampling.decoding.program import decode
 from reelm.sampling.decoding.state import DecodeState, start
-from reelm.train.lm.run import LMRun, make_loss
+from reelm.train.lm.config import LMRun
+from reelm.train.lm.loss import make_loss
 from reelm.train.step import state
 from reelm.train.step.update import make_step
 

@@ -31,7 +31,9 @@ from reelm.lm.specials import FILLER, SPECIALS
 from reelm.sampling.controls import Controls
 from reelm.sampling.decoding import program as decoding
 from reelm.sampling.decoding.state import start
-from reelm.train.lm.run import LMRun, build, check_batches, make_loss
+from reelm.train.lm.config import LMRun
+from reelm.train.lm.loss import make_loss
+from reelm.train.lm.run import build, check_batches
 from reelm.train.run.checkpoints import Checkpoints
 from reelm.train.step import feed
 from reelm.train.step.update import value_and_gradient

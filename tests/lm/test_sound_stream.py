@@ -20,7 +20,8 @@ from reelm.sampling.conditions.conditions import Conditions
 from reelm.sampling.decoding import windows
 from reelm.sampling.decoding.state import start as start_decoding
 from reelm.tokenizer.codes import ids_to_sub_tokens
-from reelm.train.lm.run import LMRun, make_loss
+from reelm.train.lm.config import LMRun
+from reelm.train.lm.loss import make_loss
 
 SOUND = (2, 8)  # audio frames beside the first latent frame, and each later one
 LAYOUT = Layout(prefix=6, frames=3, rows=2, columns=3, sound=SOUND)

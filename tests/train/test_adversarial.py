@@ -14,9 +14,10 @@ import pytest
 from reelm.data import pipeline
 from reelm.errors import RequestError
 from reelm.tokenizer.video.config import VideoTokenizerConfig
-from reelm.train.parts import open_tokenizer
+from reelm.train.parts import open_video_tokenizer
 from reelm.train.run import loop
-from reelm.train.run.loop import LoopConfig
+from reelm.train.run.config_changes import free_fields
+from reelm.train.run.loop import LoopConfig, Training
 from reelm.train.step import state as train_state
 from reelm.train.step.optimizer import OptimizerConfig
 from reelm.train.tokenizers import adversarial, video_discriminator, video_losses
@@ -152,7 +153,8 @@ class Game:
         config = replace(RUN.loop, steps=steps, log_every=2, save_every=2, **options)
         data = pipeline.iterate(open_batches(RUN))
         resolved = asdict(replace(RUN, loop=config))
-        state = loop.run(config, self.start(), self.step, data, folder, resolved=resolved, label="game")
+        training = Training(stage="video-tokenizer", resolved=resolved, free=free_fields(RUN))
+        state = loop.run(config, self.start(), self.step, data, folder, training)
         return cast(AdversarialState, jax.device_get(state))
 
 
@@ -187,7 +189,7 @@ def test_a_run_cut_in_two_ends_with_the_same_bits(game, played, tmp_path):
 
 def test_the_generator_alone_is_the_tokenizer(played):
     state, folder = played
-    jax.tree.map(np.testing.assert_array_equal, open_tokenizer(folder).params, state.ema)
+    jax.tree.map(np.testing.assert_array_equal, open_video_tokenizer(folder).params, state.ema)
 
 
 def test_a_batch_that_is_no_number_changes_neither_player(game):

@@ -97,14 +97,14 @@ def test_training_writes_a_tokenizer_samples_and_metrics(trained):
     assert tokenizer.config == PLAYED.model
     clip = example("test", 0, 5)
     assert tokenizer.encode(clip["audio"], clip["sample_rate"]).shape == (1, 25, 2)
-    averaged, _, _ = restore_params(trained / "played")
+    averaged = restore_params(trained / "played").params
     jax.tree.map(np.testing.assert_array_equal, tokenizer.params, averaged["tokenizer"])
     samples = trained / "played" / "samples" / "step_00000003"
     assert (samples / "rebuilt.png").is_file()
     with wave.open(str(samples / "rebuilt.wav")) as file:
         assert (file.getframerate(), file.getnchannels(), file.getnframes()) == (4_000, 1, 16 * 2_500)
     assert '"discriminator"' in (trained / "played" / "metrics.jsonl").read_text()
-    latest, _, _ = restore_params(trained / "played", ema=False)
+    latest = audio_tokenizer.train(PLAYED, trained / "played").params  # it is trained: this reads it back
     for player, first in audio_tokenizer._first_params(PLAYED).items():
         moved = jax.tree.map(lambda a, b: np.abs(a - b).max(), latest[player], first)
         assert max(jax.tree.leaves(moved)) > 0

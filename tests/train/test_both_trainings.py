@@ -1,5 +1,6 @@
 """Both trainings on moving digits, at toy size: what they teach, what they keep, and the model they make together."""
 
+import json
 import shutil
 from dataclasses import replace
 from functools import partial
@@ -36,8 +37,8 @@ from reelm.tokenizer.text.sentence_encoder import SentenceEncoder
 from reelm.tokenizer.video.config import VideoTokenizerConfig
 from reelm.train.export import export
 from reelm.train.lm import run as lm
-from reelm.train.lm.run import LMRun
-from reelm.train.parts import open_audio_tokenizer, open_tokenizer
+from reelm.train.lm.config import LMRun
+from reelm.train.parts import open_audio_tokenizer, open_video_tokenizer
 from reelm.train.run.checkpoints import restore_params
 from reelm.train.run.loop import LoopConfig
 from reelm.train.step.optimizer import OptimizerConfig
@@ -76,7 +77,7 @@ def trained(tmp_path_factory) -> Path:
     """A folder with `tokenizer`, `tokens`, `lm` and `model`."""
     folder = tmp_path_factory.mktemp("trained")
     video_tokenizer.train(TOKENIZER, folder / "tokenizer")
-    tokenize("moving_digits", open_tokenizer(folder / "tokenizer"), folder / "tokens", num_clips=40, num_frames=9)
+    tokenize("moving_digits", open_video_tokenizer(folder / "tokenizer"), folder / "tokens", num_clips=40, num_frames=9)
     lm.train(replace(LM, tokens=(folder / "tokens",), video_tokenizer=folder / "tokenizer"), folder / "lm")
     export(folder / "tokenizer", [folder / "lm"], folder / "model", dtype="int8", cfg_scale=1.5)
     return folder
@@ -100,7 +101,7 @@ def test_samples_are_written_while_training(trained):
 def test_tokens_are_the_codes_of_the_clips(trained):
     from reelm.data.tokens.read import open_tokens
 
-    tokenizer = open_tokenizer(trained / "tokenizer")
+    tokenizer = open_video_tokenizer(trained / "tokenizer")
     source = open_tokens(trained / "tokens", tokenizer.hash)
     assert len(source) == 40
     for i in (0, 33, 39):
@@ -112,7 +113,7 @@ def test_tokens_are_the_codes_of_the_clips(trained):
 def test_a_frozen_encoder_keeps_its_codes_while_the_decoder_learns(trained, tmp_path):
     run = replace(TOKENIZER, start_from=trained / "tokenizer", freeze_encoder=True)
     video_tokenizer.train(run, tmp_path / "further")
-    before, after = (open_tokenizer(folder) for folder in (trained / "tokenizer", tmp_path / "further"))
+    before, after = (open_video_tokenizer(folder) for folder in (trained / "tokenizer", tmp_path / "further"))
     assert before.hash == after.hash
     video = example("test", 0, 9)["video"]
     np.testing.assert_array_equal(before.encode(video), after.encode(video))
@@ -120,7 +121,7 @@ def test_a_frozen_encoder_keeps_its_codes_while_the_decoder_learns(trained, tmp_
     assert np.abs(pixels[0] - pixels[1]).max() > 0
     stored = export(trained / "tokenizer", [], tmp_path / "stored", dtype="int8").video_tokenizer
     video_tokenizer.train(replace(run, start_from=tmp_path / "stored"), tmp_path / "polished")
-    assert open_tokenizer(tmp_path / "polished").hash == stored.hash == before.hash
+    assert open_video_tokenizer(tmp_path / "polished").hash == stored.hash == before.hash
 
 
 def test_a_language_model_does_not_go_with_another_tokenizer(trained, tmp_path):
@@ -135,7 +136,7 @@ def test_a_language_model_goes_on_with_other_tasks(trained, tmp_path):
     still = OptimizerConfig(learning_rate=0.0)
     run = replace(LM, tokens=(trained / "tokens",), stages=tasks, optimizer=still, start_from=trained / "lm")
     after = lm.train(run, tmp_path / "further")
-    before = restore_params(trained / "lm")[0]
+    before = restore_params(trained / "lm").params
     jax.tree.map(np.testing.assert_array_equal, before, after.params)
     assert (tmp_path / "further" / "text.model").read_bytes() == (trained / "lm" / "text.model").read_bytes()
 
@@ -144,7 +145,7 @@ def test_several_language_models_become_their_mean(trained, tmp_path):
     run = replace(LM, tokens=(trained / "tokens",), start_from=trained / "lm")
     lm.train(run, tmp_path / "further")
     parts = [trained / "lm", tmp_path / "further"]
-    one, other = (restore_params(part)[0] for part in parts)
+    one, other = (restore_params(part).params for part in parts)
     joined = export(trained / "tokenizer", parts, tmp_path / "model")
     mean = jax.tree.map(lambda a, b: (np.asarray(a) + np.asarray(b)) / 2, one, other)
     jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-6, atol=1e-7), joined.language_model().params, mean)
@@ -166,9 +167,9 @@ def test_a_language_model_of_other_sizes_is_not_gone_on_with(trained, tmp_path):
 
 
 def test_folders_of_the_wrong_training_are_named(trained, tmp_path):
-    with pytest.raises(RequestError, match="something else than a video tokenizer"):
-        open_tokenizer(trained / "lm")
-    with pytest.raises(RequestError, match="something else than a language model"):
+    with pytest.raises(RequestError, match="a training of stage lm, not a video tokenizer"):
+        open_video_tokenizer(trained / "lm")
+    with pytest.raises(RequestError, match="a training of stage video-tokenizer, not a language model"):
         export(trained / "tokenizer", [trained / "tokenizer"], tmp_path / "model")
 
 
@@ -235,11 +236,26 @@ def test_a_step_without_a_finite_loss_changes_nothing_but_the_count(muon):
 
 
 def test_the_average_is_what_is_exported(trained):
-    averaged, _, _ = restore_params(trained / "tokenizer")
-    latest, _, _ = restore_params(trained / "tokenizer", ema=False)
+    averaged = restore_params(trained / "tokenizer").params
+    latest = video_tokenizer.train(TOKENIZER, trained / "tokenizer").params  # it is trained: this reads it back
     difference = jax.tree.map(lambda a, b: np.abs(a - b).max(), averaged, latest)
     assert max(jax.tree.leaves(difference)) > 0
-    jax.tree.map(np.testing.assert_array_equal, open_tokenizer(trained / "tokenizer").params, averaged)
+    jax.tree.map(np.testing.assert_array_equal, open_video_tokenizer(trained / "tokenizer").params, averaged)
+
+
+def test_the_best_checkpoint_is_exported_on_request(trained, tmp_path):
+    loop = LoopConfig(steps=3, save_every=3, keep=1, sample_every=0, evaluate_every=1, best="-loss")
+    video_tokenizer.train(replace(TOKENIZER, loop=loop), tmp_path / "run")
+    lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    losses = {line["step"]: line["eval_loss"] for line in lines if "eval_loss" in line}
+    best = max(losses, key=lambda step: losses[step])
+    exported = export(tmp_path / "run", [], tmp_path / "best", best=True)
+    assert (made := exported.record["video_tokenizer"])["steps"] == best != 3
+    assert made["last_metrics"]["eval_loss"] == losses[best]
+    expected = restore_params(tmp_path / "run", best=True).params
+    jax.tree.map(np.testing.assert_array_equal, exported.video_tokenizer.params, expected)
+    with pytest.raises(RequestError, match="no evaluation to be best by"):
+        export(trained / "tokenizer", [], tmp_path / "none", best=True)
 
 
 def test_a_silent_language_model_gets_sound(trained, tmp_path):
@@ -247,12 +263,12 @@ def test_a_silent_language_model_gets_sound(trained, tmp_path):
     from reelm.data.tokens.read import open_tokens
 
     audio = AudioTokenizer(AUDIO, init_audio_params(AUDIO, jax.random.key(0)))
-    video = open_tokenizer(trained / "tokenizer")
+    video = open_video_tokenizer(trained / "tokenizer")
     Model("parts", video, audio_tokenizer=audio).save(tmp_path / "parts")
     tokens, parts = tmp_path / "tokens", tmp_path / "parts"
     tokenize(
         "moving_digits_sound",
-        open_tokenizer(parts),
+        open_video_tokenizer(parts),
         tokens,
         audio_tokenizer=open_audio_tokenizer(parts),
         num_clips=40,

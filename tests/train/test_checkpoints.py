@@ -32,7 +32,7 @@ def save(directory: Path, steps, *, keep: int = 3, **kwargs) -> list[str]:
     found = store.newest()
     store.open(found.step if found else 0)
     for step in steps:
-        store.save(step, make_state(step, **kwargs), {"next_index": step}, {"config": {"of": step}})
+        store.save(step, make_state(step, **kwargs), {"next_index": step}, {"stage": "lm", "config": {"of": step}})
     store.close()
     return notes
 
@@ -182,18 +182,17 @@ def test_parameters_for_export_are_the_average_or_themselves(tmp_path):
     store = Checkpoints(tmp_path / "checkpoints", keep=3, note=print)
     store.open(0)
     state = make_state(4).replace(ema=make_state(5).params)
-    store.save(4, state, {}, {"config": {"lr": 0.1}})
+    store.save(4, state, {}, {"stage": "lm", "config": {"lr": 0.1}})
     store.close()
-    params, step, config = restore_params(tmp_path)
-    assert (step, config) == (4, {"lr": 0.1})
-    assert all(isinstance(leaf, np.ndarray) for leaf in jax.tree.leaves(params))
-    assert_same(params, state.ema)
-    assert_same(restore_params(tmp_path, ema=False)[0], state.params)
+    trained = restore_params(tmp_path)
+    assert (trained.stage, trained.step, trained.config) == ("lm", 4, {"lr": 0.1})
+    assert all(isinstance(leaf, np.ndarray) for leaf in jax.tree.leaves(trained.params))
+    assert_same(trained.params, state.ema)
 
 
 def test_without_an_average_the_parameters_are_exported(tmp_path):
     save(tmp_path / "checkpoints", [1], ema=False)
-    assert_same(restore_params(tmp_path)[0], make_state(1).params)
+    assert_same(restore_params(tmp_path).params, make_state(1).params)
 
 
 def test_exporting_from_an_empty_folder_says_so(tmp_path):
@@ -205,7 +204,7 @@ FULL_DISK = """
 import resource, sys
 from pathlib import Path
 import jax.numpy as jnp
-from reelm.train.checkpoints import Checkpoints
+from reelm.train.run.checkpoints import Checkpoints
 
 store = Checkpoints(Path(sys.argv[1]), keep=1, note=print)
 store.open(1)

@@ -54,7 +54,7 @@ def test_a_run_sees_every_shape_and_is_evaluated(run, tmp_path):
     lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     evaluated = {line["step"]: line["eval_loss"] for line in lines if "eval_loss" in line}
     assert set(evaluated) == {2, 4} and evaluated[2] != evaluated[4]
-    assert restore_params(tmp_path, best=True)[1] == min(evaluated, key=lambda step: evaluated[step])
+    assert restore_params(tmp_path, best=True).step == min(evaluated, key=lambda step: evaluated[step])
     assert all(line["tokens_per_second"] == pytest.approx(4 * line["samples_per_second"]) for line in lines[:1])
 
 

@@ -113,7 +113,8 @@ def train(workdir: Path, steps: int, *, data=None, samples=None, lr: float = 3e-
     config = loop.LoopConfig(steps=steps, **options)
     resolved = {"model": {"bits": MODEL.bits}, "lr": lr, "loop": {"steps": steps, **options}}
     data = make_data() if data is None else data
-    return loop.run(config, make_state(), step, data, workdir, samples=samples, resolved=resolved, label="squares")
+    training = loop.Training(stage="squares", resolved=resolved, free=frozenset({"loop"}), samples=samples)
+    return loop.run(config, make_state(), step, data, workdir, training)
 
 
 def digest(state) -> str:
@@ -253,7 +254,9 @@ def test_a_changed_config_is_refused_with_what_changed(tmp_path):
     assert "\n" not in str(refused.value) and "steps" not in str(refused.value)
     assert json.loads((tmp_path / "config.json").read_text())["lr"] == 3e-3
     train(tmp_path, 4, lr=0.1, accept_config=True)
-    assert restore_params(tmp_path)[1:] == (4, json.loads((tmp_path / "config.json").read_text()))
+    trained = restore_params(tmp_path)
+    assert (trained.stage, trained.step) == ("squares", 4)
+    assert trained.config == json.loads((tmp_path / "config.json").read_text())
 
 
 def test_a_skipped_step_is_counted_and_not_averaged(tmp_path):
@@ -313,7 +316,7 @@ def test_data_that_ends_is_a_fault_of_the_request(tmp_path):
 @pytest.mark.parametrize("field", ["steps", "log_every", "save_every", "keep", "max_skipped"])
 def test_impossible_rhythms_are_refused(field):
     options: dict[str, Any] = {"steps": 1, field: 0}
-    with pytest.raises(ValueError, match=f"{field} must be at least 1, not 0"):
+    with pytest.raises(RequestError, match=f"{field} must be at least 1, not 0"):
         loop.LoopConfig(**options)
 
 

@@ -48,7 +48,8 @@ def train(workdir: Path, steps: int, **options: Any) -> Any:
     functions = {name: options.pop(name) for name in ("samples", "evaluate", "load") if name in options}
     config = loop.LoopConfig(steps=steps, **{"log_every": 2, "save_every": 2, "keep": 2, "sample_every": 0, **options})
     initial = train_state.create({"seen": jnp.zeros(())}, OPTIMIZER, seed=0, ema=False)
-    return loop.run(config, initial, step, Counting(), workdir, resolved={}, label="counting", **functions)
+    training = loop.Training(stage="counting", resolved={}, **functions)
+    return loop.run(config, initial, step, Counting(), workdir, training)
 
 
 def lines(workdir: Path) -> list[dict]:
@@ -74,9 +75,9 @@ def test_the_best_checkpoint_stays_beside_the_newest(tmp_path):
     # Evaluated at a step at which none is saved otherwise: the best is saved all the same.
     train(tmp_path, 20, evaluate=distance(5), evaluate_every=5)
     assert steps_on_disk(tmp_path) == [5, 18, 20]
-    params, at, _ = restore_params(tmp_path, best=True)
-    assert (float(params["seen"]), at) == (5.0, 5)
-    assert restore_params(tmp_path)[1] == 20
+    best = restore_params(tmp_path, best=True)
+    assert (float(best.params["seen"]), best.step) == (5.0, 5)
+    assert restore_params(tmp_path).step == 20
 
 
 def test_the_best_is_remembered_over_legs_and_may_be_the_highest(tmp_path):
@@ -84,9 +85,9 @@ def test_the_best_is_remembered_over_legs_and_may_be_the_highest(tmp_path):
     train(tmp_path, 2, **options)  # |2 - 4| = 2
     train(tmp_path, 4, **options)  # 0
     train(tmp_path, 5, **options)
-    assert restore_params(tmp_path, best=True)[1] == 2
+    assert restore_params(tmp_path, best=True).step == 2
     train(tmp_path, 9, **options)  # |8 - 4| = 4
-    assert restore_params(tmp_path, best=True)[1] == 8
+    assert restore_params(tmp_path, best=True).step == 8
     assert steps_on_disk(tmp_path) == [8, 9]
 
 
@@ -123,7 +124,7 @@ def test_throughput_counts_what_was_added_since_it_was_taken(monkeypatch):
 def test_a_trace_is_written_of_the_steps_asked_for(tmp_path):
     train(tmp_path, 5, profile=(3, 4))
     assert list((tmp_path / "profile").rglob("*.xplane.pb"))
-    with pytest.raises(ValueError, match="profile is"):
+    with pytest.raises(RequestError, match="profile is"):
         loop.LoopConfig(steps=5, profile=(4, 3))
 
 

@@ -24,7 +24,8 @@ from reelm.lm.layout import audio_frames
 from reelm.lm.mesh import MeshSpec
 from reelm.tokenizer.codes import bits_to_ids
 from reelm.train.run import loop
-from reelm.train.run.loop import LoopConfig
+from reelm.train.run.config_changes import FREE, free_fields
+from reelm.train.run.loop import LoopConfig, Training
 from reelm.train.step import feed, state
 from reelm.train.step.feed import Feed
 from reelm.train.step.optimizer import OptimizerConfig
@@ -59,7 +60,7 @@ class DescriberRun:
     """Clips in a step."""
     optimizer: OptimizerConfig = field(default_factory=lambda: OptimizerConfig(learning_rate=3e-3, weight_decay=0.05))
     """Optimizer of the describer."""
-    mesh: MeshSpec = field(default_factory=MeshSpec)
+    mesh: MeshSpec = field(default_factory=MeshSpec, metadata=FREE)
     """Devices of the run."""
     loop: LoopConfig = field(default_factory=lambda: LoopConfig(steps=8_000))
     """Length of the run and its reports."""
@@ -121,7 +122,7 @@ def _misread(ids: jax.Array, key: jax.Array, bits: int, most: float) -> jax.Arra
 
 
 def train(run: DescriberRun, workdir: Path) -> TrainState:
-    """Runs or resumes the training in `workdir`; see `loop.run` for what is written and what is raised."""
+    """Run or resume the training in `workdir`; see `loop.run` for what is written and what is raised."""
     sources, model = open_all(run.tokens, run.model.bits), run.model
     check_sound(sources, levels=model.sound_levels, bits=model.sound_bits, frames=model.sound_frames)
     if not model.words:
@@ -141,7 +142,10 @@ def train(run: DescriberRun, workdir: Path) -> TrainState:
         make_step(make_loss(run), optimizer, run.optimizer.ema, layout),
         Feed(batches, mesh),
         workdir,
-        preview=lambda batch: [],
-        resolved={**asdict(run), "token_sets": [asdict(source.index) for source in sources]},
-        label="describer",
+        Training(
+            stage="describer",
+            resolved={**asdict(run), "token_sets": [asdict(source.index) for source in sources]},
+            free=free_fields(run),
+            preview=lambda batch: [],
+        ),
     )

@@ -232,27 +232,41 @@ def newest(directory: Path, note: Callable[[str], None] = _say) -> Found | None:
     return None
 
 
-def restore_params(workdir: Path, *, ema: bool = True, best: bool = False) -> tuple[Any, int, dict[str, Any]]:
-    """Returns (params, step, config) of the newest sound checkpoint of a run, to export or to judge.
+@dataclass(frozen=True, kw_only=True)
+class Trained:
+    """What a run has trained: the averaged parameters of a checkpoint, and the config that led to them."""
 
-    Args:
-        workdir: the folder given to `loop.run`, or where a remote one was mirrored to.
-        ema: take the moving average of the parameters; the parameters themselves where the run keeps no average.
-        best: take the checkpoint that was best in the run's evaluations.
+    stage: str
+    """Name of the training, as in `reelm train STAGE`."""
+    config: dict[str, Any]
+    """The run's resolved config, JSON values."""
+    step: int
+    """The step that the parameters are of."""
+    params: Any
+    """Nested dict of numpy arrays: the moving average, or the parameters themselves where the run keeps no average."""
 
-    Returns:
-        Parameters as a nested dict of numpy arrays, the step they were saved at, and the run's resolved config.
+
+def find(workdir: Path, *, best: bool = False) -> Found:
+    """Return the newest sound checkpoint of a run, or the one that was best in its evaluations.
+
+    workdir: the folder given to `loop.run`, or where a remote one was mirrored to.
 
     Raises:
-        RequestError: there is no sound checkpoint, or no best one.
+        RequestError: there is no sound checkpoint, no best one, or it does not name its stage.
     """
     directory = fetched(workdir).absolute() / "checkpoints"
     found = newest(directory)
     if found is None:
         raise RequestError(f"{workdir} holds no checkpoint; train into it first")
-    if best:
-        found = _best(directory, found)
-    part = "ema" if ema and any(name.startswith("ema/") for name in found.record["tree"]) else "params"
+    if "stage" not in found.record:
+        raise RequestError(f"{found.folder} does not name its stage: an earlier version wrote it; train again")
+    return _best(directory, found) if best else found
+
+
+def restore_params(workdir: Path, *, best: bool = False) -> Trained:
+    """Return what a run has trained, to export or to judge; see `find`."""
+    found = find(workdir, best=best)
+    part = "ema" if any(name.startswith("ema/") for name in found.record["tree"]) else "params"
     # The handler alone, since only this item of the checkpoint is read, and of it only this part.
     handler, path = ocp.PyTreeCheckpointHandler(), epath.Path(found.folder) / "state"
     tree = handler.metadata(path).tree[part]
@@ -261,7 +275,7 @@ def restore_params(workdir: Path, *, ema: bool = True, best: bool = False) -> tu
         path, args=ocp.args.PyTreeRestore({part: tree}, restore_args={part: args}, partial_restore=True)
     )
     handler.close()
-    return restored[part], found.step, found.record["config"]
+    return Trained(stage=found.record["stage"], config=found.record["config"], step=found.step, params=restored[part])
 
 
 def _best(directory: Path, last: Found) -> Found:

@@ -1,10 +1,9 @@
 """One loop for every training run: step, measure, save, sample, stop, and go on where it was killed.
 
-In: a `TrainState`, a jitted `step`, an iterator of batches that can say and take its position, a folder. Out: the
-trained state; in the folder `config.json`, `metrics.jsonl`, `checkpoints/`, `samples/`, `tensorboard/`, `profile/`. A
-run that is killed at any moment and started again ends with the same bits as one that was left alone. The processes of
-a run all go through the same steps here, and the first of them writes. Knows nothing of models, losses or what a batch
-holds.
+In: a `TrainState`, a jitted `step`, an iterator of batches with a position, a folder. Out: the trained state; in the
+folder `config.json`, `metrics.jsonl`, `checkpoints/`, `samples/`, `tensorboard/`, `profile/`. A run that is killed at
+any moment and started again ends with the same bits as one that was left alone. All processes of a run take the same
+steps here, and the first of them writes. Knows nothing of models, losses or the content of a batch.
 
 The order of one step is fixed: take a batch; dispatch the step; read the metrics of the step *before*, so that the
 devices never wait for the host; evaluate; save; write samples; look for a reason to stop.
@@ -17,7 +16,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -27,17 +26,18 @@ import numpy as np
 
 from reelm.errors import RequestError
 from reelm.media.contact_sheet import contact_sheet
+from reelm.train.step.fields import check_least
 from reelm.train.step.state import TrainState
 
 from . import processes
 from .best_checkpoint import Best
 from .checkpoints import Checkpoints, Found
-from .config_changes import differences
+from .config_changes import FREE, differences
 from .dry_run import dry_run, videos_in
 from .metrics import Display, Meter, duration
 from .profile import Profile
 from .record import Record
-from .stopping import caught
+from .stopping import Stop, caught
 from .throughput import Load, Throughput, samples_in
 
 
@@ -45,49 +45,45 @@ from .throughput import Load, Throughput, samples_in
 class LoopConfig:
     """How long a run lasts and how often it reports."""
 
-    steps: int
+    steps: int = field(metadata=FREE)
     """Steps of the whole run."""
-    log_every: int = 20
+    log_every: int = field(default=20, metadata=FREE)
     """Steps between two lines of metrics. Each line is the mean over those steps."""
-    save_every: int = 500
+    save_every: int = field(default=500, metadata=FREE)
     """Steps between two checkpoints. The last step of a leg is always saved."""
-    keep: int = 3
+    keep: int = field(default=3, metadata=FREE)
     """Newest checkpoints kept on disk."""
-    best: str = "loss"
+    best: str = field(default="loss", metadata=FREE)
     """Evaluation metric that decides the best checkpoint, which is kept, too. The lowest value wins; "-psnr" makes the
     highest win."""
-    evaluate_every: int = 0
+    evaluate_every: int = field(default=0, metadata=FREE)
     """Steps between two evaluations. 0 turns them off."""
-    sample_every: int = 1000
+    sample_every: int = field(default=1000, metadata=FREE)
     """Steps between two rounds of samples. 0 turns them off."""
-    profile: tuple[int, int] | None = None
+    profile: tuple[int, int] | None = field(default=None, metadata=FREE)
     """First and last step of a profiler trace. Default: no trace."""
-    tensorboard: bool = True
+    tensorboard: bool = field(default=True, metadata=FREE)
     """Write TensorBoard event files next to `metrics.jsonl`."""
-    max_seconds: float | None = None
+    max_seconds: float | None = field(default=None, metadata=FREE)
     """Seconds after which this leg saves and ends. Default: no limit."""
-    max_skipped: int = 20
+    max_skipped: int = field(default=20, metadata=FREE)
     """Steps in a row without a finite loss after which the run stops."""
     seed: int = 0
     """Seed of the initial parameters, the data order and the random key."""
-    accept_config: bool = False
+    accept_config: bool = field(default=False, metadata=FREE)
     """Resume although the configuration differs from the checkpoint's."""
-    dry_run: bool = False
+    dry_run: bool = field(default=False, metadata=FREE)
     """Run two steps, report speed and memory, and save the first batch as a picture but no checkpoint."""
 
     def __post_init__(self) -> None:
-        for name in ("steps", "log_every", "save_every", "keep", "max_skipped"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
-        for name in ("sample_every", "evaluate_every"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"{name} must be 0 (never) or more, not {getattr(self, name)}")
+        check_least(self, 1, "steps", "log_every", "save_every", "keep", "max_skipped")
+        check_least(self, 0, "sample_every", "evaluate_every", "max_seconds")
         if self.profile is not None and not 1 <= self.profile[0] <= self.profile[1]:
-            raise ValueError(f"profile is {self.profile}; it takes a first step, from 1 on, and a last one")
+            raise RequestError(f"profile is {self.profile}; it takes a first step, from 1 on, and a last one")
 
 
 class DataIterator(Protocol):
-    """Batches, and the position among them as JSON-able values. Grain's iterators are such."""
+    """Batches, and the position among them as JSON values, as Grain's iterators have them."""
 
     def __next__(self) -> Any: ...
 
@@ -96,21 +92,34 @@ class DataIterator(Protocol):
     def set_state(self, state: Any) -> None: ...
 
 
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """What the loop needs to know of one training beside its state, step and data."""
+
+    stage: str
+    """Name of the training, as in `reelm train STAGE`. It stands in every checkpoint and opens lines of progress."""
+    resolved: Mapping[str, Any]
+    """The whole config as JSON values. It is written to `config.json` and into every checkpoint."""
+    free: frozenset[str] = frozenset()
+    """Dotted names in `resolved` that may change between the legs of a run; see `config_changes.free_fields`."""
+    samples: Callable[[TrainState, Path], None] | None = None
+    """Write clips of a state into a new folder, `samples/step_00001000`. One process calls it, with all parameters and
+    without the optimizer's state."""
+    evaluate: Callable[[TrainState], Mapping[str, float]] | None = None
+    """Return metrics of a state on held-out data, logged as `eval_NAME`. All processes call it."""
+    load: Callable[[Any], Load] = samples_in
+    """Return the load of a batch, for throughput."""
+    preview: Callable[[Any], Sequence[np.ndarray]] = videos_in
+    """Return videos uint8 [T, H, W, 3] of a batch, for the picture of a dry run."""
+
+
+Step = Callable[[TrainState, Any], tuple[TrainState, Mapping[str, jax.Array]]]
+
+
 def run(
-    config: LoopConfig,
-    state: TrainState,
-    step: Callable[[TrainState, Any], tuple[TrainState, Mapping[str, jax.Array]]],
-    data: DataIterator,
-    workdir: Path,
-    *,
-    samples: Callable[[TrainState, Path], None] | None = None,
-    evaluate: Callable[[TrainState], Mapping[str, float]] | None = None,
-    load: Callable[[Any], Load] = samples_in,
-    preview: Callable[[Any], Sequence[np.ndarray]] = videos_in,
-    resolved: Mapping[str, Any],
-    label: str,
+    config: LoopConfig, state: TrainState, step: Step, data: DataIterator, workdir: Path, training: Training
 ) -> TrainState:
-    """Trains until `config.steps`, from the newest sound checkpoint in `workdir` if there is one.
+    """Train until `config.steps`, from the newest sound checkpoint in `workdir` if there is one.
 
     Args:
         config: length and rhythm.
@@ -119,13 +128,7 @@ def run(
             a true `skipped` says that the step left the parameters as they were.
         data: batches from the first one on; set to the saved position on resuming.
         workdir: the run's folder, made if missing.
-        samples: writes clips of a state into a new folder, `samples/step_00001000`. The state's parameters are all in
-            the one process that calls it, its optimizer's memory is left out.
-        evaluate: metrics of a state on data held back, called by every process; they are logged as `eval_NAME`.
-        load: what a batch holds, for throughput.
-        preview: videos uint8 [T, H, W, 3] of a batch, to be looked at on a dry run.
-        resolved: the whole config as JSON-able values; stands in `config.json` and in every checkpoint.
-        label: names the run in what a person reads.
+        training: the config in full, and the functions that sample, evaluate and count.
 
     Returns:
         The last state; fewer than `config.steps` steps are made when `max_seconds` ended the leg.
@@ -139,136 +142,190 @@ def run(
         SystemExit: with 143, on SIGTERM, after saving.
         KeyboardInterrupt: on Ctrl-C, after saving; a second Ctrl-C does not wait.
     """
-    started, first = time.monotonic(), processes.is_first()
-    if config.evaluate_every and evaluate is None:
+    if config.evaluate_every and training.evaluate is None:
         raise RequestError("evaluate_every is set and this run holds nothing back to evaluate on; name clips held out")
-    workdir = Path(workdir)
-    workdir.mkdir(parents=True, exist_ok=True)
-    resolved = json.loads(json.dumps(resolved, default=str))
-    state = jax.tree.map(jnp.asarray, state)
-    display, meter = Display(label, config.steps, silent=not first), Meter()
-    if config.dry_run:
-        batch = next(data)
-        for line in dry_run(state, step, batch, load(batch), config.steps):
-            display.note(line)
-        if (videos := preview(jax.device_get(processes.here(batch)))) and first:
-            contact_sheet(videos, workdir / "first_batch.png", columns=9, scale=1)
-            display.note(f"the first batch: {workdir / 'first_batch.png'}")
-        return state
-    store = Checkpoints(workdir / "checkpoints", keep=config.keep, note=display.note)
-    done, before = 0, 0.0
-    best = Best(config.best)
+    Path(workdir).mkdir(parents=True, exist_ok=True)
+    trainer = Trainer(config, jax.tree.map(jnp.asarray, state), step, data, Path(workdir), training)
+    return trainer.dry_run() if config.dry_run else trainer.train()
 
-    found = store.newest()
-    if found is not None:
-        _check_config(found, resolved, config.accept_config, display.note)
-        state, position = store.load(found, state)
-        data.set_state(position)
-        meter.set_state(found.record["meter"])
-        best.set_state(found.record["best"])
-        done, before = found.step, found.record["seconds"]
-        display.note(f"resumed from step {done}, {duration(before)} of training")
 
-    with contextlib.ExitStack() as stack:
-        store.open(done)
-        store.best = best.step
-        stack.push(lambda kind, *_: _close(store, quiet=kind is not None))
+class Trainer:
+    """A run in this process; its phases are methods, in the order in which `train` calls them."""
+
+    def __init__(
+        self, config: LoopConfig, state: TrainState, step: Step, data: DataIterator, workdir: Path, training: Training
+    ) -> None:
+        self._started = time.monotonic()
+        self._config, self._training, self._workdir = config, training, workdir
+        self._resolved = json.loads(json.dumps(training.resolved, default=str))
+        self._state, self._step, self._data = state, step, data
+        self._display = Display(training.stage, config.steps, silent=not processes.is_first())
+        self._meter, self._best = Meter(), Best(config.best)
+        self._store = Checkpoints(workdir / "checkpoints", keep=config.keep, note=self._display.note)
+        self._done = 0
+        self._seconds_before = self._seconds = 0.0  # of training: in earlier legs, and up to the last step
+        self._pending: tuple[int, Mapping[str, jax.Array]] | None = None  # a step whose metrics are still to be read
+
+    def dry_run(self) -> TrainState:
+        """Make two steps, report on them, and write the first batch as a picture."""
+        batch, preview = next(self._data), self._training.preview
+        for line in dry_run(self._state, self._step, batch, self._training.load(batch), self._config.steps):
+            self._display.note(line)
+        if (videos := preview(jax.device_get(processes.here(batch)))) and processes.is_first():
+            contact_sheet(videos, self._workdir / "first_batch.png", columns=9, scale=1)
+            self._display.note(f"the first batch: {self._workdir / 'first_batch.png'}")
+        return self._state
+
+    def train(self) -> TrainState:
+        """Resume, make the steps that are left, and save the last."""
+        self.resume()
+        with contextlib.ExitStack() as stack:
+            stop = self._open(stack)
+            last = False
+            while self._done < self._config.steps and not last:
+                self.step()
+                last = stop.after(self._done)
+                better = not last and self._due(self._config.evaluate_every) and self.evaluate()
+                if last or better or self._due(self._config.save_every) or self._done == self._config.steps:
+                    self.save()
+                if not last and self._due(self._config.sample_every):
+                    self.sample()
+            self._store.close()
+            self._display.note(f"{self._why(stop)}: {self._done} of {self._config.steps} steps made, {self._saved()}")
+        if stop.asked:
+            raise KeyboardInterrupt if stop.asked == signal.SIGINT else SystemExit(128 + stop.asked)
+        return self._state
+
+    def resume(self) -> None:
+        """Take up the newest sound checkpoint, if there is one."""
+        found = self._store.newest()
+        if found is None:
+            return
+        self._check_config(found)
+        self._state, position = self._store.load(found, self._state)
+        self._data.set_state(position)
+        self._meter.set_state(found.record["meter"])
+        self._best.set_state(found.record["best"])
+        self._done, self._seconds_before = found.step, found.record["seconds"]
+        self._display.note(f"resumed from step {self._done}, {duration(self._seconds_before)} of training")
+
+    def step(self) -> None:
+        """Dispatch one step, and report on the one before it."""
+        try:
+            with self._pace.waiting():
+                batch = next(self._data)
+        except StopIteration:
+            raise RequestError(
+                f"the data ends after {self._done} batches; {self._config.steps} steps need more"
+            ) from None
+        self._profile.before(self._done + 1)
+        self._state, metrics = self._step(self._state, batch)
+        self._done += 1
+        self._pace.add(self._training.load(batch))
+        self._profile.after(self._done, metrics)
+        self.report()
+        self._pending = (self._done, metrics)
+        self._seconds = self._now()
+
+    def report(self) -> None:
+        """Read the metrics of the pending step, if any, and log the means when they are due."""
+        if self._pending is None:
+            return
+        (number, metrics), self._pending = self._pending, None
+        self._meter.add({name: float(value) for name, value in jax.device_get(dict(metrics)).items()})
+        if number % self._config.log_every == 0 or number == self._config.steps:
+            means = self._meter.means() | self._pace.take()
+            self._record.write(number, self._now(), means)
+            self._display.show(number, means)
+        if number % self._config.log_every == 0:
+            self._meter.clear()
+        if self._meter.skipped_in_a_row >= self._config.max_skipped:
+            raise FloatingPointError(
+                f"{self._meter.skipped_in_a_row} steps in a row up to step {number} had no finite loss; {self._saved()}"
+            )
+
+    def evaluate(self) -> bool:
+        """Log the metrics of the state on held-out data; return whether it is the best so far."""
+        assert self._training.evaluate is not None
+        self.report()
+        measured = {name: float(value) for name, value in self._training.evaluate(self._state).items()}
+        # All processes save the best checkpoint together, so a rounding must not make them disagree on it.
+        values = processes.from_first(lambda: measured)
+        self._record.write(self._done, self._now(), {f"eval_{name}": value for name, value in values.items()})
+        return self._best.take(self._done, values)
+
+    def save(self) -> None:
+        """Save the state and all that a later leg needs, unless the last step was skipped."""
+        # A checkpoint holds the metrics up to its step, so here the host does wait.
+        self.report()
+        if self._meter.skipped_in_a_row:
+            return  # the state is that of the last finite step; the next one is worth saving
+        if not _all_finite(self._state):
+            raise FloatingPointError(f"the state after step {self._done} is not finite; {self._saved()}")
+        self._store.best = self._best.step
+        record = {
+            "stage": self._training.stage,
+            "config": self._resolved,
+            "meter": self._meter.get_state(),
+            "best": self._best.get_state(),
+            "seconds": round(self._seconds, 3),
+        }
+        self._store.save(self._done, self._state, self._data.get_state(), record)
+
+    def sample(self) -> None:
+        """Write samples of the state, where the training makes any."""
+        if self._training.samples is not None:
+            whole = processes.here(self._state.replace(opt_state=None))
+            self._record.sample(self._done, functools.partial(self._training.samples, whole), self._display.note)
+
+    def _open(self, stack: contextlib.ExitStack) -> Stop:
+        """Open the files of this leg, to be closed by `stack`, and listen for signals."""
+        config, first = self._config, processes.is_first()
+        self._store.open(self._done)
+        self._store.best = self._best.step
+        stack.push(self._close_store)
         if first:
-            _write_json(workdir / "config.json", resolved)
-        record = Record(workdir, done, tensorboard=config.tensorboard, writes=first)
-        stack.enter_context(contextlib.closing(record))
-        stack.enter_context(contextlib.closing(display)).start(done)
-        traced = config.profile if first else None
-        profile = stack.enter_context(contextlib.closing(Profile(traced, workdir / "profile")))
-        stop = stack.enter_context(caught(None if config.max_seconds is None else started + config.max_seconds))
-        pace = Throughput()
+            _write_json(self._workdir / "config.json", self._resolved)
+        self._record = Record(self._workdir, self._done, tensorboard=config.tensorboard, writes=first)
+        stack.enter_context(contextlib.closing(self._record))
+        stack.enter_context(contextlib.closing(self._display)).start(self._done)
+        self._profile = Profile(config.profile if first else None, self._workdir / "profile")
+        stack.enter_context(contextlib.closing(self._profile))
+        ends = None if config.max_seconds is None else self._started + config.max_seconds
+        stop = stack.enter_context(caught(ends))
+        self._pace = Throughput()
+        return stop
 
-        def write(number: int, values: Mapping[str, float]) -> None:
-            record.write(number, before + time.monotonic() - started, values)
+    def _close_store(self, kind: type[BaseException] | None, *_: object) -> None:
+        # On the way out of another error, that error is the one to show; the save in flight is still finished.
+        with contextlib.nullcontext() if kind is None else contextlib.suppress(OSError):
+            self._store.close()
 
-        def measure(number: int, metrics: Mapping[str, jax.Array]) -> None:
-            meter.add({name: float(value) for name, value in jax.device_get(dict(metrics)).items()})
-            if number % config.log_every == 0 or number == config.steps:
-                means = meter.means() | pace.take()
-                write(number, means)
-                display.show(number, means)
-            if number % config.log_every == 0:
-                meter.clear()
-            if meter.skipped_in_a_row >= config.max_skipped:
-                raise FloatingPointError(
-                    f"{meter.skipped_in_a_row} steps in a row up to step {number} had no finite loss; {_kept(store)}"
-                )
+    def _check_config(self, found: Found) -> None:
+        changed = "; ".join(differences(found.record["config"], self._resolved, self._training.free))
+        if changed and self._config.accept_config:
+            self._display.note(f"config differs from that of step {found.step}, as accepted: {changed}")
+        elif changed:
+            raise RequestError(
+                f"config differs from that of {found.folder}: {changed}; "
+                "change it back, use another workdir, or set accept_config"
+            )
 
-        pending: tuple[int, Mapping[str, jax.Array]] | None = None
-        last = False
-        while done < config.steps and not last:
-            try:
-                with pace.waiting():
-                    batch = next(data)
-            except StopIteration:
-                raise RequestError(f"the data ends after {done} batches; {config.steps} steps need more") from None
-            profile.before(done + 1)
-            state, metrics = step(state, batch)
-            done += 1
-            pace.add(load(batch))
-            profile.after(done, metrics)
-            if pending is not None:
-                measure(*pending)
-            pending = (done, metrics)
+    def _due(self, every: int) -> bool:
+        return every > 0 and self._done % every == 0
 
-            spent = time.monotonic() - started
-            last, better = stop.after(done), False
-            if evaluate is not None and config.evaluate_every and done % config.evaluate_every == 0 and not last:
-                if pending is not None:
-                    measure(*pending)
-                    pending = None
-                measured = {name: float(value) for name, value in evaluate(state).items()}
-                # What is best is saved, which takes all: they must not differ on it by a rounding.
-                values = processes.from_first(lambda measured=measured: measured)
-                write(done, {f"eval_{name}": value for name, value in values.items()})
-                better = best.take(done, values)
-            if last or better or done % config.save_every == 0 or done == config.steps:
-                # A checkpoint holds the metrics up to its step, so here the host does wait.
-                if pending is not None:
-                    measure(*pending)
-                    pending = None
-                # After a skipped step the next sound one is worth saving, this one tells nothing new.
-                if meter.skipped_in_a_row == 0:
-                    if not _all_finite(state):
-                        raise FloatingPointError(f"the state after step {done} is not finite; {_kept(store)}")
-                    store.best = best.step
-                    about = {
-                        "config": resolved,
-                        "meter": meter.get_state(),
-                        "best": best.get_state(),
-                        "seconds": round(before + spent, 3),
-                    }
-                    store.save(done, state, data.get_state(), about)
-            if samples is not None and config.sample_every and done % config.sample_every == 0 and not last:
-                seen = processes.here(state.replace(opt_state=None))
-                record.sample(done, functools.partial(samples, seen), display.note)
+    def _now(self) -> float:
+        """Return the seconds of training so far, over all legs."""
+        return self._seconds_before + time.monotonic() - self._started
 
-        store.close()
-        why = signal.Signals(stop.asked).name if stop.asked else "done" if done >= config.steps else "time is up"
-        display.note(f"{why}: {done} of {config.steps} steps made, {_kept(store)}")
-    if stop.asked:
-        raise KeyboardInterrupt if stop.asked == signal.SIGINT else SystemExit(128 + stop.asked)
-    return state
+    def _why(self, stop: Stop) -> str:
+        if stop.asked:
+            return signal.Signals(stop.asked).name
+        return "done" if self._done >= self._config.steps else "time is up"
 
-
-def _check_config(found: Found, resolved: Any, accept: bool, note: Callable[[str], None]) -> None:
-    changed = "; ".join(differences(found.record["config"], resolved))
-    if changed and accept:
-        note(f"config differs from that of step {found.step}, as accepted: {changed}")
-    elif changed:
-        raise RequestError(
-            f"config differs from that of {found.folder}: {changed}; "
-            "change it back, use another workdir, or set accept_config"
-        )
-
-
-def _kept(store: Checkpoints) -> str:
-    return "nothing is saved" if store.last is None else f"the newest checkpoint is of step {store.last}"
+    def _saved(self) -> str:
+        last = self._store.last
+        return "nothing is saved" if last is None else f"the newest checkpoint is of step {last}"
 
 
 @jax.jit
@@ -277,15 +334,9 @@ def _finite(leaf: jax.Array) -> jax.Array:
 
 
 def _all_finite(state: Any) -> bool:
-    # One small program for each shape there is: a single one over the whole tree takes seconds to compile.
+    # One small program a shape: a single one over the whole tree takes seconds to compile.
     leaves = [leaf for leaf in jax.tree.leaves(state) if jnp.issubdtype(leaf.dtype, jnp.inexact)]
     return all(jax.device_get([_finite(leaf) for leaf in leaves]))
-
-
-def _close(store: Checkpoints, *, quiet: bool) -> None:
-    # On the way out of another error, that error is the one to show; the save in flight is still finished.
-    with contextlib.suppress(OSError) if quiet else contextlib.nullcontext():
-        store.close()
 
 
 def _write_json(path: Path, value: Any) -> None:

@@ -8,6 +8,7 @@ the same step (SoundStream, arXiv 2107.03312, section III-D). The parameters are
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -31,8 +32,8 @@ from reelm.tokenizer.audio.tokenizer import AudioTokenizer, autoencode, init_par
 from reelm.tokenizer.codes import CodeSpec
 from reelm.train.parts import open_audio_tokenizer
 from reelm.train.run import loop
-from reelm.train.run.config_changes import differences
-from reelm.train.run.loop import LoopConfig
+from reelm.train.run.config_changes import FREE, differences, free_fields
+from reelm.train.run.loop import LoopConfig, Training
 from reelm.train.step import feed, state
 from reelm.train.step.feed import Feed
 from reelm.train.step.optimizer import OptimizerConfig
@@ -122,7 +123,7 @@ class AudioTokenizerRun:
     """Workdir of a training, or a model, whose weights this run starts from. Default: fresh weights."""
     freeze_encoder: bool = False
     """Train the decoder alone. Codes, and language models over them, stay valid."""
-    mesh: MeshSpec = field(default_factory=MeshSpec)
+    mesh: MeshSpec = field(default_factory=MeshSpec, metadata=FREE)
     """Devices of the run."""
     loop: LoopConfig = field(default_factory=lambda: LoopConfig(steps=20_000))
     """Length of the run and its reports."""
@@ -217,7 +218,7 @@ def _play(
 
 
 def train(run: AudioTokenizerRun, workdir: Path) -> TrainState:
-    """Runs or resumes the training in `workdir`; see `loop.run` for what is written and what is raised."""
+    """Run or resume the training in `workdir`; see `loop.run` for what is written and what is raised."""
     source = catalog.open_clips(run.data.dataset, "train", num_frames=run.data.source_frames)
     heard(source[0], run.model)  # before anything is compiled
     mesh = run.mesh.build()
@@ -235,15 +236,6 @@ def train(run: AudioTokenizerRun, workdir: Path) -> TrainState:
     held_back = catalog.open_clips(run.data.dataset, "test", num_frames=run.data.source_frames, num_clips=8)
     originals = np.stack([heard(held_back[i], run.model) for i in range(len(held_back))])
 
-    def samples(current: TrainState, folder: Path) -> None:
-        rebuilt = AudioTokenizer(run.model, current.ema["tokenizer"]).reconstruct(originals, run.model.sample_rate)
-        pairs = list(zip(originals, rebuilt, strict=True))
-        spectrogram_sheet(pairs, run.model.sample_rate, folder / "rebuilt.png")
-        # Each original with what was made of it behind it, to be listened to.
-        write_wav(
-            np.concatenate([sound for pair in pairs for sound in pair]), run.model.sample_rate, folder / "rebuilt.wav"
-        )
-
     # As in a video tokenizer's run: the codes keep the name that they have.
     codes = {"codes": open_audio_tokenizer(run.start_from).hash} if run.freeze_encoder and run.start_from else {}
     return loop.run(
@@ -252,10 +244,22 @@ def train(run: AudioTokenizerRun, workdir: Path) -> TrainState:
         make_step(make_loss(run), optimizer, run.optimizer.ema, layout),
         Feed(data, mesh),
         workdir,
-        samples=samples,
-        resolved=asdict(run) | codes,
-        label="audio tokenizer",
+        Training(
+            stage="audio-tokenizer",
+            resolved=asdict(run) | codes,
+            free=free_fields(run),
+            samples=partial(_write_samples, run.model, originals),
+        ),
     )
+
+
+def _write_samples(model: AudioTokenizerConfig, originals: np.ndarray, current: TrainState, folder: Path) -> None:
+    """Write spectrograms of the sounds `[B, S, C]` and their reconstructions, and one track with all of them."""
+    rebuilt = AudioTokenizer(model, current.ema["tokenizer"]).reconstruct(originals, model.sample_rate)
+    pairs = list(zip(originals, rebuilt, strict=True))
+    spectrogram_sheet(pairs, model.sample_rate, folder / "rebuilt.png")
+    # In the track every original is followed by its reconstruction.
+    write_wav(np.concatenate([sound for pair in pairs for sound in pair]), model.sample_rate, folder / "rebuilt.wav")
 
 
 def _batch_entropy(levels: jax.Array, code: CodeSpec, temperature: float) -> jax.Array:

@@ -25,11 +25,10 @@ from reelm.lm.mesh import MeshSpec
 from reelm.media.contact_sheet import contact_sheet
 from reelm.tokenizer.video.config import VideoTokenizerConfig
 from reelm.tokenizer.video.tokenizer import VideoTokenizer, autoencode, init_params
-from reelm.train.parts import open_tokenizer
-from reelm.train.run import loop
-from reelm.train.run import processes as cluster
-from reelm.train.run.config_changes import differences
-from reelm.train.run.loop import LoopConfig
+from reelm.train.parts import open_video_tokenizer
+from reelm.train.run import loop, processes
+from reelm.train.run.config_changes import FREE, differences, free_fields
+from reelm.train.run.loop import LoopConfig, Training
 from reelm.train.step import feed, state
 from reelm.train.step.feed import Feed, Share
 from reelm.train.step.optimizer import OptimizerConfig
@@ -95,7 +94,7 @@ class VideoTokenizerRun:
     """Train the decoder alone. Codes, and language models over them, stay valid."""
     dtype: str = "float32"
     """Number format of activations. Parameters are float32."""
-    mesh: MeshSpec = field(default_factory=MeshSpec)
+    mesh: MeshSpec = field(default_factory=MeshSpec, metadata=FREE)
     """Devices of the run."""
     loop: LoopConfig = field(default_factory=lambda: LoopConfig(steps=10_000))
     """Length of the run and its reports."""
@@ -135,7 +134,7 @@ def make_loss(run: VideoTokenizerRun):
 
 def open_batches(run: VideoTokenizerRun, share: Share | None = None) -> grain.MapDataset:
     """Batches of the run, or a process's share of them: the parts that `make_loss` takes."""
-    process, processes = share or Share(0, 1)
+    process, process_count = share or Share(0, 1)
     data = run.data
 
     def batches(frames: int, crop: int, source_frames: int, size: int, seed: int) -> grain.MapDataset:
@@ -146,7 +145,7 @@ def open_batches(run: VideoTokenizerRun, share: Share | None = None) -> grain.Ma
         if crop > smallest:
             raise RequestError(f"a crop of {crop} pixels does not fit the clips, of which some have {smallest}")
         return pipeline.batches(
-            source, batch_size=size, seed=seed, transform=transform, process=process, processes=processes
+            source, batch_size=size, seed=seed, transform=transform, process=process, processes=process_count
         )
 
     parts = {"clips": batches(data.frames, data.crop, data.source_frames, run.batch_size, run.loop.seed)}
@@ -195,36 +194,53 @@ def build(run: VideoTokenizerRun, mesh: Mesh) -> tuple[TrainState, Callable[...,
     return jax.device_put(initial, layout), lambda state, parts: step(state, (parts, features))
 
 
+@dataclass(frozen=True)
+class Rebuilding:
+    """How well a state rebuilds held-out clips: as a picture, and in numbers.
+
+    Attributes:
+        model: sizes of the tokenizer.
+        originals: the clips, uint8 `[B, T, H, W, 3]`.
+    """
+
+    model: VideoTokenizerConfig
+    originals: np.ndarray
+
+    def samples(self, current: TrainState, folder: Path) -> None:
+        """Write a contact sheet of every original and what the averaged parameters make of it."""
+        rebuilt = VideoTokenizer(self.model, current.ema).reconstruct(self.originals)
+        pairs = [clip[:: self.model.time_stride] for pair in zip(self.originals, rebuilt, strict=True) for clip in pair]
+        contact_sheet(pairs, folder / "rebuilt.png")
+
+    def evaluate(self, current: TrainState) -> dict[str, float]:
+        """Return the mean squared error of pixels in [-1, 1], and the PSNR in dB."""
+        rebuilt = VideoTokenizer(self.model, processes.here(current.ema)).reconstruct(self.originals)
+        error = float(np.mean(np.square((rebuilt.astype(np.float32) - self.originals) / 127.5)))
+        return {"loss": error, "psnr": -10 * float(np.log10(max(error, 1e-10) / 4))}
+
+
 def train(run: VideoTokenizerRun, workdir: Path) -> TrainState:
-    """Runs or resumes the training in `workdir`; see `loop.run` for what is written and what is raised."""
+    """Run or resume the training in `workdir`; see `loop.run` for what is written and what is raised."""
     run.model.latent_shape(run.data.frames, run.data.crop, run.data.crop)
     mesh = run.mesh.build()
     initial, step = build(run, mesh)
     held_back = catalog.open_held_back(run.data.dataset, num_frames=run.data.source_frames)
-    originals = clips.clips_of_one_shape(held_back, 8)
-
-    def samples(current: TrainState, folder: Path) -> None:
-        rebuilt = VideoTokenizer(run.model, current.ema).reconstruct(originals)
-        pairs = [clip[:: run.model.time_stride] for pair in zip(originals, rebuilt, strict=True) for clip in pair]
-        contact_sheet(pairs, folder / "rebuilt.png")
-
-    def evaluate(current: TrainState) -> dict[str, float]:
-        rebuilt = VideoTokenizer(run.model, cluster.here(current.ema)).reconstruct(originals)
-        error = float(np.mean(np.square((rebuilt.astype(np.float32) - originals) / 127.5)))
-        return {"loss": error, "psnr": -10 * float(np.log10(max(error, 1e-10) / 4))}
-
-    # Weights that were stored in a smaller format are others than those that the codes are named after.
-    codes = {"codes": open_tokenizer(run.start_from).hash} if run.freeze_encoder and run.start_from else {}
+    job = Rebuilding(run.model, clips.clips_of_one_shape(held_back, 8))
+    # Weights stored in a smaller format have another hash than the weights that made the codes.
+    codes = {"codes": open_video_tokenizer(run.start_from).hash} if run.freeze_encoder and run.start_from else {}
     return loop.run(
         run.loop,
         initial,
         step,
         Feed(open_batches(run, feed.share(mesh)), mesh),
         workdir,
-        samples=samples,
-        evaluate=evaluate,
-        resolved=asdict(run) | codes,
-        label="video tokenizer",
+        Training(
+            stage="video-tokenizer",
+            resolved=asdict(run) | codes,
+            free=free_fields(run),
+            samples=job.samples,
+            evaluate=job.evaluate,
+        ),
     )
 
 
@@ -233,7 +249,7 @@ def _first_params(run: VideoTokenizerRun) -> dict:
         if run.inflate:
             raise RequestError("inflate needs start_from: the folder of a training on single frames")
         return init_params(run.model, jax.random.key(run.loop.seed))
-    start = open_tokenizer(run.start_from)
+    start = open_video_tokenizer(run.start_from)
     if start.config != run.model:
         lines = "; ".join(differences(asdict(start.config), asdict(run.model)))
         raise RequestError(f"{run.start_from} has a tokenizer of other sizes than this run: {lines}")

@@ -159,7 +159,7 @@ class DataTokenize:
         from reelm.data.catalog import is_drawn
         from reelm.data.tokens.tokenize import tokenize
         from reelm.storage.remote import is_remote, mirrored
-        from reelm.train.parts import open_audio_tokenizer, open_tokenizer
+        from reelm.train.parts import open_audio_tokenizer, open_video_tokenizer
 
         if self.processes > 1 and is_remote(self.output):
             raise RequestError(
@@ -169,7 +169,7 @@ class DataTokenize:
         with progress("shards") as counted, mirrored(self.output) as output:
             index = tokenize(
                 self.name,
-                open_tokenizer(self.video_tokenizer),
+                open_video_tokenizer(self.video_tokenizer),
                 output,
                 audio_tokenizer=None if self.audio_tokenizer is None else open_audio_tokenizer(self.audio_tokenizer),
                 split=self.split,

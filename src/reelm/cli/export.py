@@ -32,6 +32,8 @@ class Export:
     that continue one another are averaged."""
     describer: Path | None = None
     """Workdir of `reelm train describer`, for a model that finds words for clips."""
+    best: bool = False
+    """Take the best checkpoint of every training with evaluations. Default: the newest checkpoint."""
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
     """Model folder to write."""
     dtype: Literal["int8", "bfloat16", "float32"] = "float32"
@@ -67,5 +69,6 @@ class Export:
             cfg_scale=self.cfg_scale,
             min_p=self.min_p,
             num_frames=self.num_frames,
+            best=self.best,
         )
         print(self.output)

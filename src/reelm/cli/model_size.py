@@ -12,7 +12,7 @@ from reelm.errors import RequestError
 from reelm.lm import size
 from reelm.lm.mesh import MeshSpec
 from reelm.lm.parameters import Weights, check_mesh
-from reelm.train.lm.run import LMRun
+from reelm.train.lm.config import LMRun
 from reelm.train.step import state
 from reelm.train.step.memory import least_devices
 

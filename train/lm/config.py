@@ -1,0 +1,82 @@
+"""The config of a language model's training."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, get_args
+
+from reelm.data.tokens.mixture import Bucket, Stage
+from reelm.data.tokens.read import Captions
+from reelm.errors import RequestError
+from reelm.lm.mesh import MeshSpec
+from reelm.lm.net.config import LMConfig
+from reelm.lm.net.fused_attention import Kernel
+from reelm.lm.net.transformer import Remat
+from reelm.train.run.config_changes import FREE
+from reelm.train.run.loop import LoopConfig
+from reelm.train.step.fields import Activations, check_choice, check_least, check_shares
+from reelm.train.step.optimizer import OptimizerConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class LMRun:
+    """Everything that decides a run; `reelm train lm` overrides any field by its dotted name."""
+
+    model: LMConfig = field(default_factory=LMConfig)
+    """Sizes of the language model."""
+    tokens: tuple[Path, ...] = (Path("tokens"),)
+    """Token sets from `reelm data tokenize`, all made with one tokenizer. A model with sound needs codes of sound."""
+    held_out: tuple[Path, ...] = ()
+    """Token sets of clips outside the training, for evaluations."""
+    captions: Captions = "all"
+    """Captions of a clip that are read: any one of "all", or always the "first", for a model with a thesaurus."""
+    video_tokenizer: Path | None = None
+    """Video tokenizer that made the tokens, to decode samples during training. Default: no samples."""
+    audio_tokenizer: Path | None = None
+    """Audio tokenizer that made the tokens, to decode samples with sound. Default: silent samples."""
+    text_encoder: Path | None = None
+    """Folder of the frozen text encoder, for a model with a `text_width`. Default: a text tokenizer trained on the
+    captions."""
+    stages: tuple[Stage, ...] = (Stage(),)
+    """Stages of the run. Images first teach what things look like at a fraction of the cost of clips."""
+    drop_text: float = 0.1
+    """Share of samples without words, which guidance needs. A bucket can set its own share."""
+    sound_decay: float = 1.0
+    """Weight of each level of sound in the loss, relative to the level before. Below 1 the coarse levels count more."""
+    corrupt: float = 0.0
+    """Largest share of codes with wrong bits in the input, so that the model learns to recover from errors. Each sample
+    draws its share from 0 to this."""
+    start_from: Path | None = None
+    """Language model to start from: workdir of a training, model folder or shipped model. Default: fresh weights."""
+    z_loss: float = 1e-4
+    """Weight of the squared log-normaliser."""
+    dtype: Activations = "float32"
+    """Number format of activations. Parameters are float32."""
+    attention: Literal["auto"] | Kernel = "auto"
+    """Attention kernel of the training step. "auto" takes the fused kernel of the device where there is one."""
+    remat: Remat = "full"
+    """Activations that a layer keeps for the backward pass: "full" recomputes all, "dots" keeps matmul results, "none"
+    keeps all."""
+    accumulate: int = 1
+    """Parts that a batch is split into to save memory. Gradients are summed."""
+    mesh: MeshSpec = field(default_factory=MeshSpec, metadata=FREE)
+    """Devices of the run, as in `--mesh data=2,fsdp=4`."""
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    """Optimizer of the language model."""
+    loop: LoopConfig = field(default_factory=lambda: LoopConfig(steps=10_000))
+    """Length of the run and its reports."""
+
+    def __post_init__(self) -> None:
+        check_choice(self, "captions", get_args(Captions))
+        check_choice(self, "dtype", get_args(Activations))
+        check_choice(self, "attention", ("auto", *get_args(Kernel)))
+        check_choice(self, "remat", get_args(Remat))
+        check_shares(self, "drop_text", "corrupt")
+        check_least(self, 1, "accumulate")
+        check_least(self, 0, "sound_decay", "z_loss")
+        if not self.stages:
+            raise RequestError("stages is empty; a run has at least one stage")
+
+    @property
+    def buckets(self) -> list[Bucket]:
+        """Buckets of all stages."""
+        return [bucket for stage in self.stages for bucket in stage.buckets]

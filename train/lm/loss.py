@@ -1,0 +1,68 @@
+"""The loss of a language model: cross entropy of the codes of a clip, with a small penalty on the logits' scale.
+
+In: a batch of prefixes and codes. Out: a scalar to descend on, and metrics (z-loss: PaLM, arXiv 2204.02311, section 5).
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from reelm.lm.likelihood import cross_entropy
+from reelm.lm.net.config import LMConfig
+from reelm.lm.net.fused_attention import kernel_for
+from reelm.lm.parameters import for_training
+from reelm.lm.prefix import ClipCodes
+from reelm.tokenizer.codes import bits_to_ids
+
+from .config import LMRun
+
+
+def make_loss(run: LMRun):
+    """Return `(params, batch, key, step) -> (loss, metrics)`.
+
+    Losses are in nats a code. The metrics tell the first latent frame, the later ones and the sound apart.
+    """
+    dtype = jnp.dtype(run.dtype)
+    kernel = run.attention
+    if kernel == "auto":
+        kernel = kernel_for(jax.default_backend(), run.model.head_width, dtype, run.mesh.sequence)
+
+    def loss(params: dict, batch: Mapping[str, Any], key: jax.Array, step: jax.Array) -> tuple[jax.Array, dict]:
+        codes: ClipCodes = batch["codes"]
+        seen = _corrupted(codes, key, run.corrupt, run.model) if run.corrupt else codes
+        params = for_training(run.model, params, dtype)
+        nats, sound, squares = cross_entropy(
+            run.model, params, batch["prefix"], codes, seen=seen, dtype=dtype, attention=kernel, remat=run.remat
+        )
+        per_frame = jnp.mean(nats, axis=(0, 2, 3))
+        metrics = {"nats_first": per_frame[0]}
+        if codes.video.shape[1] > 1:
+            metrics |= {"nats_later": jnp.mean(per_frame[1:])}
+        count = nats.size
+        if run.model.sound_levels:
+            audible = jnp.sum(codes.sound[..., 0] >= 0)
+            metrics |= {"nats_sound": jnp.sum(sound) / jnp.maximum(audible, 1)}
+            count += audible
+        levels = run.sound_decay ** jnp.arange(sound.shape[-1])
+        return (jnp.sum(nats) + jnp.sum(sound * levels)) / count + run.z_loss * squares, metrics
+
+    return loss
+
+
+def _corrupted(codes: ClipCodes, key: jax.Array, most: float, model: LMConfig) -> ClipCodes:
+    """Codes of clips, a share of them with some bits flipped; that there is no track stays as it is."""
+    share_key, video_key, sound_key = jax.random.split(key, 3)
+    share = jax.random.uniform(share_key, (codes.video.shape[0],), maxval=most)
+
+    def flipped(ids: jax.Array, key: jax.Array, bits: int) -> jax.Array:
+        place_key, count_key, bit_key = jax.random.split(key, 3)
+        hit = jax.random.uniform(place_key, ids.shape) < share.reshape(-1, *[1] * (ids.ndim - 1))
+        # From a single wrong bit to a code of mere chance: errors of every size.
+        flip = jax.random.uniform(count_key, ids.shape, maxval=0.5)[..., None]
+        flips = jax.random.uniform(bit_key, (*ids.shape, bits)) < flip
+        return jnp.where(hit & (ids >= 0), ids ^ bits_to_ids(flips), ids)
+
+    video = flipped(jnp.asarray(codes.video), video_key, model.bits)
+    return ClipCodes(video=video, sound=flipped(jnp.asarray(codes.sound), sound_key, model.sound_bits))

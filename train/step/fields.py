@@ -1,0 +1,37 @@
+"""Types and checks of the fields of training configs. A check raises RequestError with the name and the value."""
+
+from typing import Any, Literal
+
+from reelm.errors import RequestError
+
+Activations = Literal["float32", "bfloat16"]
+"""Number format of activations in training."""
+
+
+def check_least(config: Any, least: float, *names: str) -> None:
+    """Check that these fields are `least` or more; None is left alone."""
+    for name in names:
+        value = getattr(config, name)
+        if value is not None and not value >= least:
+            raise RequestError(f"{name} must be at least {least}, not {value}")
+
+
+def check_above(config: Any, limit: float, *names: str) -> None:
+    """Check that these fields are above `limit`."""
+    for name in names:
+        if not getattr(config, name) > limit:
+            raise RequestError(f"{name} must be above {limit}, not {getattr(config, name)}")
+
+
+def check_shares(config: Any, *names: str) -> None:
+    """Check that these fields lie in 0 to 1; None is left alone."""
+    for name in names:
+        value = getattr(config, name)
+        if value is not None and not 0 <= value <= 1:
+            raise RequestError(f"{name} must lie in 0 to 1, not {value}")
+
+
+def check_choice(config: Any, name: str, choices: tuple[str, ...]) -> None:
+    """Check that a field is one of `choices`."""
+    if getattr(config, name) not in choices:
+        raise RequestError(f"{name} must be one of {', '.join(choices)}, not {getattr(config, name)!r}")
