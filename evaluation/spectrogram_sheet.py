@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from reelm.evaluation.features.mel import mel_spectrogram
+from reelm.storage.atomic import replacing
 
 _WINDOW, _BANDS, _ROW = 512, 64, 2  # samples, bands, pixels a band
 _LOUDEST, _RANGE = 20.0, 80.0  # dB
@@ -24,9 +25,8 @@ def spectrogram_sheet(pairs: Sequence[tuple[np.ndarray, np.ndarray]], sample_rat
     ]
     width = max(row.shape[1] for row in rows)
     sheet = np.concatenate([np.pad(row, ((0, 6), (0, width - row.shape[1]))) for row in rows])
-    temporary = path.with_name(path.name + ".partial")
-    Image.fromarray(sheet).save(temporary, format="PNG")
-    temporary.replace(path)
+    with replacing(path) as temporary:
+        Image.fromarray(sheet).save(temporary, format="PNG")
 
 
 def _picture(sound: np.ndarray, sample_rate: int) -> np.ndarray:

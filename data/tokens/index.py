@@ -1,7 +1,6 @@
 """The index of a token set: what made it and which shapes stand where."""
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any, NamedTuple
 from array_record.python.array_record_data_source import ArrayRecordDataSource
 
 from reelm.errors import RequestError
+from reelm.storage.atomic import write_json
 
 INDEX_FILE = "index.json"
 _FORMAT = 5
@@ -79,9 +79,7 @@ def missing_shards(directory: Path, index: TokenIndex) -> list[str]:
 
 
 def write_index(directory: Path, index: TokenIndex) -> None:
-    temporary = directory / f"{INDEX_FILE}.{os.getpid()}.tmp"
-    temporary.write_text(json.dumps({"format": _FORMAT, **asdict(index)}, indent=2) + "\n")
-    os.replace(temporary, directory / INDEX_FILE)
+    write_json(directory / INDEX_FILE, {"format": _FORMAT, **asdict(index)})
 
 
 def read_index(directory: Path) -> TokenIndex:

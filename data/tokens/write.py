@@ -1,7 +1,6 @@
 """Write a token set: shards that are whole or not there, then the index."""
 
 import json
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +10,7 @@ from array_record.python.array_record_module import ArrayRecordWriter
 
 from reelm.errors import RequestError
 from reelm.progress import Progress, silent
+from reelm.storage.atomic import TEMPORARY, replacing
 
 from .index import (
     INDEX_FILE,
@@ -82,7 +82,7 @@ def write_tokens(
         check_same(directory, there, index)
         if there.complete and there.num_samples >= index.num_samples and missing_shards(directory, there) == []:
             return there
-    elif any(not entry.name.endswith(".tmp") for entry in directory.iterdir()):
+    elif any(not entry.name.startswith(TEMPORARY) for entry in directory.iterdir()):
         raise RequestError(f"{directory} is not empty and no token set; name a new folder")
     write_index(directory, index)
 
@@ -93,20 +93,19 @@ def write_tokens(
             progress(len(shards) - len(missing_shards(directory, index)), len(shards))
     # Whoever comes last sees that all are there; two that both do write the same.
     if not missing_shards(directory, index):
-        for left in directory.glob("tokens-*.tmp"):
+        for left in directory.glob(f"{TEMPORARY}*"):
             left.unlink(missing_ok=True)  # of a process that was killed
         write_index(directory, index := replace(index, complete=True))
     return index
 
 
 def _write_shard(path: Path, samples: Iterable[TokenSample], count: int) -> None:
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    writer = ArrayRecordWriter(str(temporary), _WRITER_OPTIONS)
-    written = 0
-    for sample in samples:
-        writer.write(pack(sample))
-        written += 1
-    writer.close()
-    if written != count:
-        raise ValueError(f"{path.name} wants {count} samples and was given {written}")
-    os.replace(temporary, path)
+    with replacing(path) as temporary:
+        writer = ArrayRecordWriter(str(temporary), _WRITER_OPTIONS)
+        written = 0
+        for sample in samples:
+            writer.write(pack(sample))
+            written += 1
+        writer.close()
+        if written != count:
+            raise ValueError(f"{path.name} wants {count} samples and was given {written}")

@@ -15,9 +15,10 @@ import jax.numpy as jnp
 import numpy as np
 from flax import traverse_util
 from jax.typing import ArrayLike
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 
 from reelm.errors import RequestError
+from reelm.storage.atomic import write_bytes
 from reelm.storage.home import home
 from reelm.storage.torch_file import read_tensors
 
@@ -107,9 +108,7 @@ def load(folder: Path | None = None) -> dict:
             raise RequestError(f"{archive} is damaged or another version: its sha256 is not {_SHA256}; fetch it again")
         with zipfile.ZipFile(archive) as package:
             flat: Any = traverse_util.flatten_dict(convert(read_tensors(package.read(MEMBER))), sep="/")
-        temporary = stored.with_suffix(".partial")
-        save_file(flat, temporary)
-        temporary.replace(stored)
+        write_bytes(stored, save(flat))
     return traverse_util.unflatten_dict(load_file(stored), sep="/")
 
 

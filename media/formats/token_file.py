@@ -1,11 +1,10 @@
 """Token files: the codes of a clip as .npz."""
 
-import os
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import Any
 
 from reelm.errors import RequestError
+from reelm.storage.atomic import replacing
 
 _TOKEN_FIELDS = ("video", "fps", "frames", "height", "width", "times", "tokenizer_hash", "model")
 
@@ -14,14 +13,8 @@ def write_token_file(path: Path, arrays: dict[str, Any]) -> None:
     """Write the fields of a token file, compressed, whole or not at all."""
     import numpy as np
 
-    with NamedTemporaryFile(dir=path.absolute().parent, prefix=f".{path.stem}-", suffix=".npz", delete=False) as file:
-        try:
-            np.savez_compressed(file, **arrays)
-            file.close()
-            os.replace(file.name, path)
-        except BaseException:
-            os.unlink(file.name)
-            raise
+    with replacing(path) as temporary:
+        np.savez_compressed(temporary, **arrays)
 
 
 def read_token_file(path: Path) -> dict[str, Any]:

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
+from reelm.storage.atomic import replacing
+
 
 def write_wav(sound: np.ndarray, sample_rate: int, path: Path) -> None:
     """Writes sound `[S, C]` in [-1, 1] as 16-bit WAV, whole or not at all."""
-    temporary = path.with_name(path.name + ".partial")
-    with wave.open(str(temporary), "wb") as file:
+    with replacing(path) as temporary, wave.open(str(temporary), "wb") as file:
         file.setparams((sound.shape[1], 2, sample_rate, len(sound), "NONE", ""))
         file.writeframes((np.clip(sound, -1, 1) * 32767).astype("<i2").tobytes())
-    temporary.replace(path)

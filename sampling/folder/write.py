@@ -1,13 +1,13 @@
 """Write a model folder."""
 
 import hashlib
-import json
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from reelm.sampling.info import info
 from reelm.sampling.parts import ModelParts
+from reelm.storage.atomic import write_bytes, write_json
 from reelm.storage.tensors import StoredType, pack
 
 from . import text_parts
@@ -49,7 +49,6 @@ def write(model: ModelParts, directory: str | Path, *, dtype: StoredType) -> Non
     folder.mkdir(parents=True, exist_ok=True)
     files[CARD] = card(info(replace(model, name=folder.resolve().name))).encode()
     # The manifest comes last: a folder without one is no model, so a broken write is never mistaken for one.
-    for name, data in (*files.items(), (MANIFEST, json.dumps(manifest, indent=2).encode() + b"\n")):
-        temporary = folder / (name + ".tmp")
-        temporary.write_bytes(data)
-        temporary.replace(folder / name)
+    for name, data in files.items():
+        write_bytes(folder / name, data)
+    write_json(folder / MANIFEST, manifest)

@@ -120,10 +120,10 @@ def test_wrong_requests_name_what_would_be_right(built: Path, tmp_path: Path) ->
 def test_drawing_needs_no_tfds_and_building_no_tensorflow() -> None:
     program = """
 import sys
-from reelm.train import datasets
-datasets.open_clips("moving_digits", "train")[0]
+from reelm.data import catalog
+catalog.open_clips("moving_digits", "train")[0]
 assert "tensorflow_datasets" not in sys.modules and "jax" not in sys.modules
-import reelm.train.moving_digits_tfds
+import reelm.data.moving_digits.tfds
 assert "tensorflow" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", program], check=True)

@@ -18,6 +18,7 @@ from reelm.data.tokens.read import open_all, open_tokens
 from reelm.data.tokens.sample import TokenSample
 from reelm.data.tokens.write import write_tokens
 from reelm.errors import RequestError
+from reelm.storage.atomic import TEMPORARY
 
 
 def sample(index: int) -> TokenSample:
@@ -132,24 +133,24 @@ def test_killed_writer_is_completed(tmp_path: Path) -> None:
 import os, signal
 from pathlib import Path
 import numpy as np
-from reelm.train import tokens
+from reelm.data.tokens.write import write_tokens
 def samples_of(start, stop):
     for index in range(start, stop):
         codes = np.zeros((1, 2, 4), np.int32)
         yield {{"video": codes, "captions": ["lost"], "stills": codes[:0], "still_frames": [], "sound": codes[0, :0]}}
 def killed(path, target):
-    if path.name.startswith("tokens-00001"):
+    if target.name.startswith("tokens-00001"):
         os.kill(os.getpid(), signal.SIGKILL)
     replace(path, target)
 replace, os.replace = os.replace, killed
-tokens.write_tokens(Path({str(tmp_path / "tokens")!r}), samples_of,
+write_tokens(Path({str(tmp_path / "tokens")!r}), samples_of,
                     tokenizer_hash="abc", fps=8.0, time_stride=4, runs=[(10, 9, 16, 32)], shard_size=4)
 """
     process = subprocess.run([sys.executable, "-c", program], env=os.environ | {"JAX_PLATFORMS": "cpu"})
     assert process.returncode == -signal.SIGKILL
-    assert any(name.startswith("tokens-00001.array_record.") for name in contents(tmp_path / "tokens"))
+    assert any(name.startswith(TEMPORARY) for name in contents(tmp_path / "tokens"))
     assert write(tmp_path / "tokens", 10).complete
-    assert not [name for name in contents(tmp_path / "tokens") if name.endswith(".tmp")]
+    assert not [name for name in contents(tmp_path / "tokens") if name.startswith(TEMPORARY)]
     source = open_tokens(tmp_path / "tokens")
     assert [source[i]["captions"] for i in range(4)] == [("lost",)] * 4
     np.testing.assert_array_equal(source[4]["video"], sample(4)["video"])

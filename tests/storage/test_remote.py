@@ -74,7 +74,7 @@ def test_a_mirror_sends_what_is_finished_and_removes_what_is_gone(bucket):
     with remote.mirrored(f"{bucket}/run") as folder:
         assert (folder / "old.txt").read_text() == "old"
         (folder / "old.txt").unlink()
-        for name in ("new.txt", "half.txt.partial", ".lock", "step_1.orbax-checkpoint-tmp/a"):
+        for name in ("new.txt", ".reelm-0a1b2c3d.txt", ".lock", "step_1.orbax-checkpoint-tmp/a"):
             (folder / name).parent.mkdir(exist_ok=True)
             (folder / name).write_text("new")
     assert names(f"{bucket}/run") == ["new.txt"]

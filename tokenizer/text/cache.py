@@ -1,11 +1,11 @@
 """Embeddings of prompts kept on disk by content hash."""
 
-import os
-import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+
+from reelm.storage.atomic import replacing
 
 from .encoder import BATCH, Embeddings, TextEncoder, content_hash
 
@@ -76,11 +76,5 @@ class CachedEncoder:
 
     def _write(self, prompt: str, rows: np.ndarray) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        path = self._path(prompt)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}")
-        try:
-            with temporary.open("wb") as file:
-                np.save(file, rows)
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        with replacing(self._path(prompt)) as temporary:
+            np.save(temporary, rows)

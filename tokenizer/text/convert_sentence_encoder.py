@@ -11,13 +11,13 @@ import json
 import sys
 import tarfile
 import zlib
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from reelm.errors import RequestError
+from reelm.storage.atomic import write_bytes, write_json
 from reelm.storage.tensors import flattened, nested
 
 from .encoder import CONFIG_FILE
@@ -71,9 +71,9 @@ def convert(source: Path, folder: Path) -> Path:
     config = {"model_type": MODEL_TYPE, "vocabulary": len(pieces), "width": params["sentence"]["kernel"].shape[1]}
     flat = flattened(params)
     # The config comes last: a folder without one is no encoder to anyone.
-    _replace(folder / WEIGHTS_FILE, lambda path: save_file(flat, path))
-    _replace(folder / TEXT_FILE, lambda path: path.write_bytes(unigram_model(pieces, reserved=_RESERVED)))
-    _replace(folder / CONFIG_FILE, lambda path: path.write_text(json.dumps(config, indent=1) + "\n"))
+    write_bytes(folder / WEIGHTS_FILE, save(flat))
+    write_bytes(folder / TEXT_FILE, unigram_model(pieces, reserved=_RESERVED))
+    write_json(folder / CONFIG_FILE, config, indent=1)
     return folder
 
 
@@ -114,12 +114,6 @@ def _params(constants: dict[str, np.ndarray]) -> dict:
         # Projections are convolutions of 1 x 1 there.
         flat[name] = np.ascontiguousarray(value.reshape(value.shape[-2:]) if value.ndim == 4 else value)
     return nested(flat)
-
-
-def _replace(path: Path, write: Callable[[Path], object]) -> None:
-    temporary = path.with_name(f".partial-{path.name}")
-    write(temporary)
-    temporary.replace(path)
 
 
 if __name__ == "__main__":

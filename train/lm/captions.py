@@ -14,7 +14,7 @@ from reelm.data.tokens.sample import TokenSample
 from reelm.errors import RequestError
 from reelm.lm.net.config import LMConfig
 from reelm.lm.prompts import beginning, check_text
-from reelm.storage.atomic import replacing
+from reelm.storage.atomic import write_bytes
 from reelm.storage.home import home
 from reelm.storage.remote import fetched
 from reelm.tokenizer.text import open as text_encoder
@@ -69,5 +69,4 @@ def _captions(samples: Iterable[TokenSample]) -> list[str]:
 
 def _write(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as temporary:
-        temporary.write_bytes(data)
+    write_bytes(path, data)

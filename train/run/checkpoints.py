@@ -14,7 +14,6 @@ save and restore, each what its devices hold; the first of them looks what there
 """
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import logging
@@ -33,6 +32,7 @@ from etils import epath
 from orbax.checkpoint.checkpoint_managers import preservation_policy
 
 from reelm.errors import RequestError
+from reelm.storage.locks import locked
 from reelm.storage.remote import fetched
 
 from . import processes
@@ -157,14 +157,8 @@ class Checkpoints:
             raise OSError(f"a checkpoint could not be written under {self._directory}: {reason}") from error
 
     def _lock(self) -> None:
-        # The kernel lets go of it however the process ends, so a killed run leaves nothing to clear away.
-        file = self._open.enter_context((self._directory / ".lock").open("w"))
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise RequestError(
-                f"another run is training in {self._directory.parent}; wait for it or use another workdir"
-            ) from None
+        other = f"another run is training in {self._directory.parent}; wait for it or use another workdir"
+        self._open.enter_context(locked(self._directory / ".lock", other))
 
     def _write_digests(self) -> None:
         # Orbax calls this when every file is written and just before the rename that makes the step appear.

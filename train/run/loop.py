@@ -12,7 +12,6 @@ devices never wait for the host; evaluate; save; write samples; look for a reaso
 import contextlib
 import functools
 import json
-import os
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -26,6 +25,7 @@ import numpy as np
 
 from reelm.errors import RequestError
 from reelm.media.contact_sheet import contact_sheet
+from reelm.storage.atomic import write_json
 from reelm.train.step.fields import check_least
 from reelm.train.step.state import TrainState
 
@@ -285,7 +285,7 @@ class Trainer:
         self._store.best = self._best.step
         stack.push(self._close_store)
         if first:
-            _write_json(self._workdir / "config.json", self._resolved)
+            write_json(self._workdir / "config.json", self._resolved)
         self._record = Record(self._workdir, self._done, tensorboard=config.tensorboard, writes=first)
         stack.enter_context(contextlib.closing(self._record))
         stack.enter_context(contextlib.closing(self._display)).start(self._done)
@@ -337,9 +337,3 @@ def _all_finite(state: Any) -> bool:
     # One small program a shape: a single one over the whole tree takes seconds to compile.
     leaves = [leaf for leaf in jax.tree.leaves(state) if jnp.issubdtype(leaf.dtype, jnp.inexact)]
     return all(jax.device_get([_finite(leaf) for leaf in leaves]))
-
-
-def _write_json(path: Path, value: Any) -> None:
-    temporary = path.with_name(path.name + ".partial")
-    temporary.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
-    os.replace(temporary, path)

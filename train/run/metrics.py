@@ -6,12 +6,13 @@ stderr. Knows nothing of devices, models or checkpoints.
 
 import json
 import math
-import os
 import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from reelm.storage.atomic import write_bytes
 
 
 class Meter:
@@ -74,9 +75,7 @@ class MetricsFile:
                 if not isinstance(record, dict) or record.get("step", step + 1) > step:
                     break
                 kept.append(line + "\n")
-        temporary = path.with_name(path.name + ".partial")
-        temporary.write_text("".join(kept), encoding="utf-8")
-        os.replace(temporary, path)
+        write_bytes(path, "".join(kept).encode())
         self._file = path.open("a", encoding="utf-8")
 
     def write(self, step: int, values: Mapping[str, float]) -> None:

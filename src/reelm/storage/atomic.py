@@ -1,10 +1,12 @@
-"""A file that appears whole or not at all.
+"""Files that appear whole or not at all, and survive a power cut once they are there.
 
 `replacing` hands out a temporary name in the folder of the wanted file and renames it into place at the end;
-`check_writable` asks before long work whether it will be able to. Both know nothing of what is written.
+`write_bytes` and `write_json` are it for one value. `check_writable` asks before long work whether a file can be
+written. All other rooms write through this file.
 """
 
 import errno
+import json
 import os
 import secrets
 from collections.abc import Iterator
@@ -13,15 +15,17 @@ from pathlib import Path
 
 from reelm.errors import RequestError
 
+TEMPORARY = ".reelm-"  # what the names of unfinished files begin with; a killed process leaves them behind
+
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT}  # no fault of the request
 
 
 @contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Yields a temporary path to write to; when the block ends well, that file takes the place of `path`.
+    """Yield a temporary path to write to; when the block ends well, that file takes the place of `path`.
 
     An existing file is replaced whole. When the block raises (Ctrl-C included) the temporary file goes and `path` is
-    as it was. A link is followed: the file that it points to is replaced.
+    as it was. A link is followed: the file that it points to is replaced. File and folder are synced to disk.
 
     Raises:
         RequestError: see `check_writable`.
@@ -29,7 +33,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """
     target = check_writable(path)
     # Short, whatever the length of the wanted name; the suffix stays, because writers read the format from it.
-    temporary = target.parent / f".reelm-{secrets.token_hex(4)}{target.suffix}"
+    temporary = target.parent / f"{TEMPORARY}{secrets.token_hex(4)}{target.suffix}"
     try:
         temporary.open("xb").close()  # by open() and not mkstemp(), for the permissions that the user's umask gives
     except OSError as error:
@@ -38,15 +42,41 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         raise _refusal(path, f"{error.strerror}; give a path in a folder open to writing") from error
     try:
         yield temporary
-        with temporary.open("rb+") as file:
-            os.fsync(file.fileno())  # a full disk is noticed here at the latest, not after the rename
+        _sync(temporary)  # a full disk is noticed here at the latest, not after the rename
         os.replace(temporary, target)
+        _sync(target.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
 
+def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
+    """Write a file of `data`; see `replacing`."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def write_json(path: str | os.PathLike[str], value: object, *, indent: int = 2) -> None:
+    """Write a file of `value` as JSON in ASCII, with a newline at its end; see `replacing`."""
+    write_bytes(path, json.dumps(value, indent=indent).encode() + b"\n")
+
+
+def _sync(path: Path) -> None:
+    """Wait until a file or the names in a folder are on disk, where the system can say so."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except OSError:  # Windows opens no folder
+        return
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # a file system without it
+            raise
+    finally:
+        os.close(descriptor)
+
+
 def check_writable(path: str | os.PathLike[str]) -> Path:
-    """The file that `path` stands for, links followed, which `replacing` will be able to write.
+    """Return the file that `path` stands for, links followed, which `replacing` will be able to write.
 
     Raises:
         RequestError: `path` is a folder, a device, a file marked read-only, no legal name, or in a folder that is

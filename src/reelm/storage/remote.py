@@ -9,7 +9,6 @@ mirror shows what is complete, and that the file which vouches for others comes 
 import contextlib
 import hashlib
 import json
-import os
 import re
 import shutil
 import sys
@@ -22,12 +21,13 @@ import fsspec
 
 from reelm.errors import RequestError
 
+from .atomic import TEMPORARY, replacing, write_json
 from .home import home
 
 # As typed, or as `pathlib` leaves it: with one slash.
 _URL = re.compile(r"([a-z][a-z0-9+]+):/{1,2}([^/].*)")
 _EXTRAS = {"gs": "gcs", "gcs": "gcs", "s3": "s3"}
-_UNFINISHED = (".lock", ".partial", ".tmp", ".orbax-checkpoint-tmp")
+_UNFINISHED = (".lock", TEMPORARY, ".orbax-checkpoint-tmp")
 _VOUCHING = ("sha256.json", "index.json", "build.json")
 _VERSION = ("size", "ETag", "etag", "md5Hash", "generation", "mtime", "LastModified", "last_modified", "created")
 
@@ -127,17 +127,14 @@ class _Place:
             versions[inside] = json.dumps([str(about.get(key)) for key in _VERSION])
             if known.get(inside) != versions[inside] or not target.is_file():
                 target.parent.mkdir(parents=True, exist_ok=True)
-                temporary = target.with_name(f"{target.name}.{os.getpid()}.partial")
-                self._files.get_file(name, str(temporary))
-                os.replace(temporary, target)
+                with replacing(target) as temporary:
+                    self._files.get_file(name, str(temporary))
         for path in _files(self.folder):
             if path.relative_to(self.folder).as_posix() not in versions:
                 path.unlink(missing_ok=True)
         self._sent = _state(self.folder)
         self._known.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self._known.with_name(f"{self._known.name}.{os.getpid()}.partial")
-        temporary.write_text(json.dumps(versions))
-        os.replace(temporary, self._known)
+        write_json(self._known, versions)
         return bool(there)
 
     def push(self) -> None:

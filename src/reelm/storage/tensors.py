@@ -5,7 +5,6 @@ gives float32 whatever the file holds. A flipped bit in the numbers of a safeten
 `sampling/folder/read.py` checks the sha256 of every file. Knows nothing of JAX or of models.
 """
 
-import os
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -14,9 +13,11 @@ from typing import Any, Literal
 import ml_dtypes
 import numpy as np
 from safetensors import SafetensorError, deserialize
-from safetensors.numpy import load_file, save, save_file
+from safetensors.numpy import load_file, save
 
 from reelm.errors import RequestError
+
+from .atomic import write_bytes
 
 StoredType = Literal["float32", "bfloat16", "int8"]
 _SCALE = ".scale"
@@ -103,6 +104,4 @@ def load_params(path: Path) -> dict:
 def save_params(params: dict, path: Path) -> None:
     """Write nested parameters as `load_params` reads them, whole or not at all."""
     tensors = {name: np.asarray(leaf) for name, leaf in flattened(params, separator=".").items()}
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    save_file(tensors, temporary)
-    temporary.replace(path)
+    write_bytes(path, save(tensors))

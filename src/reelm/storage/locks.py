@@ -1,0 +1,26 @@
+"""A lock that one process holds and that the system releases however the process ends."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import filelock
+
+from reelm.errors import RequestError
+
+
+@contextmanager
+def locked(path: Path, refusal: str) -> Iterator[None]:
+    """Hold the lock file `path`; RequestError with the text `refusal` when another process holds it.
+
+    The file itself stays, also after a killed process, and means nothing then.
+    """
+    lock = filelock.FileLock(path, blocking=False)
+    try:
+        lock.acquire()
+    except filelock.Timeout:
+        raise RequestError(refusal) from None
+    try:
+        yield
+    finally:
+        lock.release()
