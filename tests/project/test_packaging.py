@@ -1,4 +1,4 @@
-"""The distribution: the tree is what is installed, imports point one way, versions are locked and name no host."""
+"""The distribution: the tree is what is installed, versions are locked and name no host."""
 
 import ast
 import fnmatch
@@ -14,31 +14,12 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 SETUPTOOLS = PROJECT["tool"]["setuptools"]
 FOLDERS = {name: ROOT / folder for name, folder in SETUPTOOLS["package-dir"].items()}
 
-# What a room may import besides itself. Everything may import the errors and the type of progress.
-ALLOWED: dict[str, set[str]] = {
-    "errors": set(),
-    "progress": set(),
-    "storage": set(),
-    "media": {"storage"},
-    "tokenizer": {"media", "storage"},
-    "lm": {"tokenizer", "media", "storage"},
-    "sampling": {"lm", "tokenizer", "media", "storage"},
-    "data": {"lm", "tokenizer", "media", "storage"},
-    "evaluation": {"sampling", "data", "lm", "tokenizer", "media", "storage"},
-    "train": {"evaluation", "sampling", "data", "lm", "tokenizer", "media", "storage"},
-    "configs": {"train", "evaluation", "sampling", "data", "lm", "tokenizer", "media", "storage"},
-    "cli": {"configs", "train", "evaluation", "sampling", "data", "lm", "tokenizer", "media", "storage"},
-}
-ROOMS = {name: FOLDERS.get(f"reelm.{name}", ROOT / "src/reelm" / f"{name}.py") for name in ALLOWED}
+ROOMS = {name.removeprefix("reelm."): folder for name, folder in FOLDERS.items() if name.count(".") == 1}
 LINKED = tuple(sorted(name for name, folder in ROOMS.items() if folder.parent == ROOT))
 
 
-def python_files(room: str) -> list[Path]:
-    return sorted(ROOMS[room].rglob("*.py")) if ROOMS[room].is_dir() else [ROOMS[room]]
-
-
 def test_the_package_list_equals_the_tree():
-    in_rooms = {path.parent for name in ALLOWED for path in python_files(name)}
+    in_rooms = {path.parent for folder in ROOMS.values() for path in folder.rglob("*.py")}
     assert in_rooms | {ROOT / "src/reelm"} == set(FOLDERS.values())
     assert sorted(SETUPTOOLS["packages"]) == sorted(FOLDERS)
 
@@ -72,46 +53,23 @@ def test_data_files_are_shipped(package):
     assert not missing, f"no pattern of package-data names {missing}"
 
 
-def imports(path: Path) -> list[tuple[int, str]]:
-    """(relative level, dotted name) of each import in a file, those inside functions too."""
+def absolute_imports(path: Path) -> list[str]:
+    """Return the dotted name of each import of a file that is not relative, those inside functions too."""
     found = []
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            found += [(0, alias.name) for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module == "reelm":
-            found += [(0, f"reelm.{alias.name}") for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            found.append((node.level, node.module or ""))
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            found.append(node.module or "")
     return found
-
-
-@pytest.mark.parametrize(
-    ("room", "path"),
-    [(room, path) for room in ALLOWED for path in python_files(room)],
-    ids=lambda value: value if isinstance(value, str) else f"{value.parent.name}/{value.name}",
-)
-def test_imports_point_one_way(room, path):
-    package = next((name for name, folder in FOLDERS.items() if folder == path.parent), "")
-    for level, name in imports(path):
-        assert level <= 1, "relative imports stay inside a folder"
-        if level == 0 and name.split(".")[0] == "reelm":
-            beside = name.rpartition(".")[0] == package != "reelm" and name not in FOLDERS
-            assert not beside, f"{name} lies beside it: import it relatively"
-            target = name.split(".")[1] if "." in name else "the facade"
-            allowed = (
-                ALLOWED[room]
-                | {room, "errors", "progress"}
-                | ({"the facade", "__version__", "Clip", "load"} if room == "cli" else set())
-            )
-            assert target in allowed, f"{room} may not import {target}"
 
 
 def test_every_import_is_a_declared_dependency():
     distributions = {"PIL": "pillow", "orbax": "orbax-checkpoint", "tensorboardX": "tensorboardx"}
     needed = [*PROJECT["project"]["dependencies"], *PROJECT["project"]["optional-dependencies"]["hub"]]
     declared = {re.split(r"[^\w-]", requirement)[0] for requirement in needed}
-    files = [path for room in ALLOWED for path in python_files(room)]
-    used = {name.split(".")[0] for path in files for level, name in imports(path) if level == 0}
+    files = [path for folder in FOLDERS.values() for path in folder.glob("*.py")]
+    used = {name.split(".")[0] for path in files for name in absolute_imports(path)}
     used -= {"reelm", *sys.stdlib_module_names}
     assert {distributions.get(name, name.replace("_", "-")) for name in used} <= declared
 
