@@ -1,6 +1,6 @@
 """Clips side by side in one picture: a row for each clip, time from left to right.
 
-Comes in: videos. Goes out: a PNG file, or its pixels. Knows nothing of where the clips come from.
+In: videos. Out: a PNG file, which imageio writes, or its pixels. Knows nothing of where the clips come from.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ _GREY = 64  # their colour: black clips keep visible borders
 def contact_sheet(
     videos: Sequence[np.ndarray], path: str | Path, *, columns: int | None = None, scale: int = 2
 ) -> None:
-    """Writes the videos (each uint8 [T,H,W,3], sizes may differ) as one PNG; the file appears whole or not at all.
+    """Write the videos (each uint8 [T,H,W,3], sizes may differ) as one PNG; the file appears whole or not at all.
 
     columns: frames shown of each clip, evenly spaced from its first to its last; None shows all.
     scale: whole factor by which pixels are repeated.
@@ -29,7 +29,7 @@ def contact_sheet(
 
 
 def sheet(videos: Sequence[np.ndarray], *, columns: int | None = None, scale: int = 2) -> np.ndarray:
-    """The picture that `contact_sheet` writes: uint8 [H,W,3]."""
+    """Return the picture that `contact_sheet` writes: uint8 [H,W,3]."""
     if not videos:
         raise ValueError("a contact sheet wants at least one video")
     for video in videos:
@@ -51,6 +51,6 @@ def sheet(videos: Sequence[np.ndarray], *, columns: int | None = None, scale: in
 
 
 def _spread(length: int, columns: int | None) -> np.ndarray:
-    """Indices of the frames to show of a clip of that length."""
+    """Return the indices of the frames to show of a clip of that length."""
     count = length if columns is None else min(columns, length)
     return np.linspace(0, length - 1, count).round().astype(int)

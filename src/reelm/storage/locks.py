@@ -1,4 +1,4 @@
-"""A lock that one process holds and that the system releases however the process ends."""
+"""Locks that one process holds and that the system releases however the process ends."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,9 +1,8 @@
-"""Folders in a bucket, brought near: a copy to read from, a mirror to work in.
+"""Local copies of folders in a bucket: one to read from, or a mirror to work in.
 
-In: a path as it is typed, `gs://bucket/films` or `films`. Out: a local path; what is local is given back as it is.
-Every scheme will do that fsspec knows, by which orbax and TFDS reach theirs too. ArrayRecord, PyAV and file locks need
-real files, so whole folders are copied, under `$REELM_HOME/remote`. Knows nothing of what the files hold, but that a
-mirror shows what is complete, and that the file which vouches for others comes after those.
+In: a path as it is typed, `gs://bucket/films` or `films`. Out: a local path; a local path is returned as it is. Every
+scheme of fsspec works. ArrayRecord, PyAV and file locks need real files, so whole folders are copied to
+`$REELM_HOME/remote`. Of the files' content it knows one thing: an index is sent after the files that it lists.
 """
 
 import contextlib
@@ -24,7 +23,7 @@ from reelm.errors import RequestError
 from .atomic import TEMPORARY, replacing, write_json
 from .home import home
 
-# As typed, or as `pathlib` leaves it: with one slash.
+# With two slashes as typed, or with one, as `pathlib` leaves it.
 _URL = re.compile(r"([a-z][a-z0-9+]+):/{1,2}([^/].*)")
 _EXTRAS = {"gs": "gcs", "gcs": "gcs", "s3": "s3"}
 _UNFINISHED = (".lock", TEMPORARY, ".orbax-checkpoint-tmp")
@@ -33,15 +32,15 @@ _VERSION = ("size", "ETag", "etag", "md5Hash", "generation", "mtime", "LastModif
 
 
 def is_remote(path: str | Path) -> bool:
-    """Whether `path` names something in a bucket, or wherever else a scheme leads."""
+    """Return whether `path` begins with a scheme, as `gs://` does."""
     return _URL.fullmatch(str(path)) is not None
 
 
 def fetched(path: str | Path) -> Path:
-    """A local copy of what stands at `path`; files that did not change since the last copy are not read again.
+    """Copy the files at `path` to this machine and return the copy; unchanged files are not read again.
 
     Raises:
-        RequestError: an unknown scheme, one whose package is not installed, or nothing stands there.
+        RequestError: the scheme is unknown, its package is not installed, or nothing is there.
         OSError: it cannot be reached.
     """
     if not is_remote(path):
@@ -54,14 +53,15 @@ def fetched(path: str | Path) -> Path:
 
 @contextlib.contextmanager
 def mirrored(path: str | Path, seconds: float = 30.0) -> Iterator[Path]:
-    """A local folder for what is to stand at `path`: with what stands there, and whatever is written in it goes there.
+    """Yield a local copy of the folder at `path`; changes in the copy are sent there.
 
-    Every `seconds`, and at the end however that comes, what is new is sent, and what was removed is removed. One
-    process may work in it at a time. A local `path` is yielded as it is.
+    New files are sent and removed files are removed every `seconds`, and once more at the end, even after an error.
+    One process may work in it at a time. A local `path` is yielded as it is.
 
     Raises:
-        RequestError: an unknown scheme, or one whose package is not installed.
-        OSError: it cannot be reached, or the end could not be sent; the local folder is then kept, and named.
+        RequestError: the scheme is unknown, or its package is not installed.
+        OSError: the bucket cannot be reached, or the last changes could not be sent; then the local folder is kept,
+            and the message names it.
     """
     if not is_remote(path):
         yield Path(path)
@@ -92,7 +92,7 @@ def mirrored(path: str | Path, seconds: float = 30.0) -> Iterator[Path]:
 
 
 class _Place:
-    """Something remote, and the local folder that is its copy."""
+    """A remote folder and its local copy."""
 
     def __init__(self, path: str | Path) -> None:
         match = _URL.fullmatch(str(path))
@@ -113,7 +113,7 @@ class _Place:
         self._sent: dict[str, tuple[int, int]] = {}
 
     def pull(self) -> bool:
-        """Makes the folder what stands at the other end; whether anything does."""
+        """Copy the remote files into the folder; return whether there are any."""
         self._files.invalidate_cache()
         there: dict[str, Any] = self._files.find(self._root, detail=True)
         try:
@@ -138,9 +138,9 @@ class _Place:
         return bool(there)
 
     def push(self) -> None:
-        """Makes the other end what stands in the folder."""
+        """Send the files of the folder to the remote end, and remove there what the folder lacks."""
         now = _state(self.folder)
-        # Who reads the other end trusts what is vouched for: so that comes last, and goes first.
+        # Readers trust the files that an index lists: so an index is sent last and removed first.
         for name in sorted(self._sent.keys() - now.keys(), key=lambda name: not name.endswith(_VOUCHING)):
             with contextlib.suppress(FileNotFoundError):
                 self._files.rm_file(f"{self._root}/{name}")
@@ -156,7 +156,7 @@ class _Place:
         self._known.unlink(missing_ok=True)
 
     def set_aside(self) -> Path:
-        """Moves the folder to where no `pull` overwrites it, and says where."""
+        """Move the folder to where no `pull` overwrites it, and return its path."""
         aside = self.folder.with_name(f"{self.folder.name}.unsent")
         shutil.rmtree(aside, ignore_errors=True)
         return self.folder.rename(aside)
@@ -167,7 +167,7 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _state(folder: Path) -> dict[str, tuple[int, int]]:
-    """(size, time of change) of each finished file in the folder, by name."""
+    """Return (size, time of change) of each finished file in the folder, by name."""
     found = {}
     for path in _files(folder):
         name = path.relative_to(folder).as_posix()
