@@ -145,7 +145,7 @@ def ours(config: LMConfig, layout: Layout, weights: Weights, clips: int, argumen
     words = np.random.default_rng(0).integers(0, 256, (clips, config.prefix)).astype(np.int32)
     prefix = Prefix.of_words(words, layout.rows, layout.columns)
     keys = jax.random.split(jax.random.key(0), clips)
-    controls = Controls.checked(1.0, 0, 1.0, 0.0, [1.0] * config.frames)
+    controls = Controls.of(1.0, 0, 1.0, 0.0, [1.0] * config.frames)
     begin = partial(start, config, layout, layout.slots, arguments.window, False, dtype, params, prefix, 0, keys)
 
     def clip(state: Any) -> Any:

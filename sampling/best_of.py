@@ -42,14 +42,14 @@ def fit(model: ModelParts, script: Script, given: Conditions, clips: Sequence[Cl
     clip which comes nearest.
     """
     fits = np.zeros(len(clips))
-    if model.describer is not None and script[0][1].strip():
+    if model.describer is not None and script[0].words.strip():
         for i, clip in enumerate(clips):
             assert clip.tokens is not None
             told = (model.describer.log_likelihood(words, seen, None) for words, seen in _parts(model, script, clip))
             fits[i] = np.mean(list(told))
             sound = clip.tokens["audio"]
             if sound is not None and model.describer.config.sound_levels:
-                fits[i] += model.describer.log_likelihood(script[0][1], None, sound)
+                fits[i] += model.describer.log_likelihood(script[0].words, None, sound)
     for frame, codes in given.pictures.items():
         if frame >= len(clips[0].video):
             continue  # a callback ended them before
@@ -76,7 +76,7 @@ def fittest(model: ModelParts, request: Request, clips: Sequence[Clip]) -> list[
 
     `Clip.info` then names the seed that was asked for, and as "drawn_seed" the one that gives the same clip alone.
     """
-    few, chosen = request.best_of, []
+    few, chosen = request.settings.best_of, []
     scripts = [script for script in request.scripts for _ in request.seeds[::few]]
     for i, script in enumerate(scripts):
         here = clips[i * few : (i + 1) * few]

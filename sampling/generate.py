@@ -25,9 +25,10 @@ def stream(model: ModelParts, request: Request) -> Iterator[list[Clip]]:
     length = settings.num_frames
     asked = zip(request.prompts, request.scripts, strict=True)
     rows = [(_told(model, prompt, script), seed) for prompt, script in asked for seed in request.seeds]
-    about = {name: value for name, value in vars(settings).items() if value is not None}
-    about["cfg_scale"] = settings.cfg_scale[0] if len(settings.cfg_scale) == 1 else list(settings.cfg_scale)
-    about |= {"model": model.name, "tokenizer": tokenizer.hash, "dtype": str(model.dtype), **request.about}
+    about = settings.info() | {"model": model.name, "tokenizer": tokenizer.hash, "dtype": str(model.dtype)}
+    about |= request.sources
+    if request.described is not None:
+        about["described"] = request.described
     if model.soundtrack is not None:
         about["audio_tokenizer"] = model.soundtrack.tokenizer.hash
     chunks = tokenizer.init_decode_state(batch=len(rows), height=settings.height, width=settings.width)
@@ -67,7 +68,7 @@ def stream(model: ModelParts, request: Request) -> Iterator[list[Clip]]:
 
 def _told(model: ModelParts, prompt: Prompt, script: Script) -> dict[str, Any]:
     """The prompt for `Clip.info`, and what the model reads in its place if it has a thesaurus."""
-    read = [words for _, words in script]
+    read = [shot.words for shot in script]
     return {"prompt": prompt} | ({"read_as": read[0] if len(read) == 1 else read} if model.thesaurus else {})
 
 

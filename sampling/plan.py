@@ -1,97 +1,120 @@
-"""From what a user asks to a request that can be decoded."""
+"""From what a user asks to a request that can be decoded.
 
-from collections.abc import Mapping, Sequence
+In: a model, a prompt, sources, options. Out: a `Request` with the model's defaults filled in, or a RequestError.
+"""
+
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from reelm.errors import RequestError
 from reelm.sampling.conditions.conditions import Conditions
-from reelm.sampling.conditions.read import conditions, summary
+from reelm.sampling.conditions.read import read_conditions
+from reelm.sampling.conditions.sources import Sources
 
-from . import best_of as best
+from . import best_of
 from .describe import describe
+from .options import Options
 from .parts import ModelParts
-from .request import Prompt, Request, Script
+from .request import Prompt, Request, Script, Shot
 from .settings import Settings
 
-_CONDITIONS = ("image", "last_image", "keyframes", "video", "mask", "audio")
-_DIALS = ("temperature", "top_k", "top_p", "negative_prompt", "decoding")
 
-
-def request(
+def plan(
     model: ModelParts,
     prompt: Prompt | list[str] | None,
-    num_frames: int | None,
-    options: Mapping[str, Any],
+    sources: Sources,
+    options: Options,
     *,
     endless: bool = False,
 ) -> Request:
-    """`options` holds the other arguments of `Model.generate`, all of them; `endless` is what `num_frames` None means.
+    """Return the request for a prompt; `endless` says that `num_frames` None asks for a clip without end.
 
     Raises:
-        RequestError: something that cannot be met; the message says what would be.
+        RequestError: something that cannot be made; the message says what can.
     """
-    defaults, tokenizer, lm = model.defaults, model.video_tokenizer, model.language_model()
-    frames = lm.config.frames
-    batch = isinstance(prompt, list) and _is_batch(prompt)
-    prompts: list[Prompt] = prompt if batch else [prompt or ""]  # type: ignore[assignment, list-item]
-    seed, samples, stride = options["seed"], options["num_samples"], tokenizer.config.time_stride
-    if num_frames is not None and num_frames < 1:
-        raise RequestError(f"num_frames is {num_frames}; a clip has 1 frame or more")
-    if samples < 1:
-        raise RequestError(f"num_samples is {samples}; it must be at least 1")
-    if not 0 <= seed <= 2**32 - samples:
-        raise RequestError(f"a seed lies in 0 ... 2^32 - 1; these run from {seed} to {seed + samples - 1}")
-    best_of = options["best_of"]
-    if best_of < 1:
-        raise RequestError(f"best_of is {best_of}; it must be at least 1")
-    if best_of > 1 and endless:
+    if endless and options.best_of > 1:
         raise RequestError("best_of chooses among whole clips, and a stream gives pieces of one: use generate")
-    fps = options["fps"] or defaults.fps
-    scripts = [[(at, model.read_as(words)) for at, words in _script(each, fps, stride)] for each in prompts]
-    size = {"height": options["height"] or defaults.height, "width": options["width"] or defaults.width, "fps": fps}
-    asked = {name: options[name] for name in _CONDITIONS}
-    if model.soundtrack is not None:
-        model.soundtrack.check_fps(fps)
-    default = None if endless else min(defaults.num_frames, model.longest)
-    given = conditions(tokenizer, model.soundtrack, **size, num_frames=num_frames, default=default, **asked)
-    length = given.num_frames
-    overlap = round(options["overlap"] * fps / stride)
-    slides = length is None or length > model.longest or any(len(script) > 1 for script in scripts)
-    if slides and not 1 <= overlap < frames:
-        least, most = stride / fps, (frames - 1) * stride / fps
-        raise RequestError(f"overlap is {options['overlap']} seconds; windows overlap by {least:g} to {most:g}")
-    scale = defaults.cfg_scale if options["cfg_scale"] is None else options["cfg_scale"]
-    latent_frames = None if length is None else model.latent_frames(length)
-    about = summary(asked) | {"overlap": options["overlap"]}  # at the edge an overlap is in seconds, as it was asked
-    _check_tasks(model, length, scripts, given)
-    dubs = model.soundtrack is not None and not given.draws_pictures(latent_frames)
-    told = any(map(_says, scripts)) or given.tells_pictures(latent_frames)
-    describable = model.describer is not None and (dubs or given.heard or len(given.known) > 0)
-    if describable and not all(map(_says, scripts)):
-        # What a thing is called is learned from words, not seen in its picture or heard in its sound; and what goes on
-        # stays the same thing for longer when it is called by its name.
-        about["described"] = describe(model, given.known, given.sound, fps=fps)
-        scripts = [script if _says(script) else [(0, about["described"])] for script in scripts]
-        told |= dubs  # what is heard alone leaves open how it looks
-    settings = Settings(
-        num_frames=length,
-        cfg_scale=tuple(scale) if isinstance(scale, Sequence) else (scale,),
-        min_p=(defaults.min_p if told else 0.0) if options["min_p"] is None else options["min_p"],
-        overlap=overlap,
-        **size,
-        **{name: options[name] for name in _DIALS},
+    fps = options.fps or model.defaults.fps
+    listed, prompts = _prompts(prompt)
+    asked = [_script(model, each, fps) for each in prompts]
+    given = _given(model, sources, options, endless)
+    latent_overlap = _latent_overlap(model, asked, given, options.overlap, fps)
+    _check_tasks(model, asked, given)
+    described = _description(model, asked, given, fps)
+    scripts = [script if described is None or _has_words(script) else [Shot(0, described)] for script in asked]
+    if options.best_of > 1 and described is None:
+        best_of.check(model, [script[0].words for script in scripts], given)
+    return Request(
+        many=listed or options.num_samples > 1,
+        prompts=prompts,
+        scripts=scripts,
+        seeds=_seeds(options),
+        settings=_settle(model, options, asked, given, described is not None, latent_overlap),
+        given=given,
+        sources=sources.summary(),
+        described=described,
     )
-    if best_of > 1 and "described" not in about:
-        best.check(model, [script[0][1] for script in scripts], given)
-    seeds = [each for asked_seed in range(seed, seed + samples) for each in best.seeds_of(asked_seed, best_of)]
-    return Request(batch or samples > 1, prompts, scripts, seeds, best_of, settings, given, about)
 
 
-def _check_tasks(model: ModelParts, num_frames: int | None, scripts: Sequence[Script], given: Conditions) -> None:
+def _prompts(prompt: Prompt | list[str] | None) -> tuple[bool, list[Any]]:
+    """Return whether they came as a list, and the prompts."""
+    if not isinstance(prompt, list):
+        return False, [prompt or ""]
+    if not prompt:
+        raise RequestError("the list of prompts is empty; give at least one")
+    strings = [isinstance(each, str) for each in prompt]
+    if all(strings):
+        return True, prompt
+    if any(strings) or not all(isinstance(each, tuple) and len(each) == 2 for each in prompt):
+        raise RequestError("a list of prompts holds strings, or (seconds, words) pairs of one prompt that changes")
+    return False, [prompt]
+
+
+def _script(model: ModelParts, prompt: Prompt, fps: float) -> Script:
+    """Return the shots of a prompt, in the words that the language model reads."""
+    if isinstance(prompt, str):
+        return [Shot(0, model.read_as(prompt))]
+    times = [seconds for seconds, _ in prompt]
+    if times[0] != 0 or times != sorted(set(times)):
+        raise RequestError(f"a prompt that changes starts at 0 seconds and goes on in order, not at {times}")
+    stride = model.video_tokenizer.config.time_stride
+    # Latent frame i > 0 begins with frame 1 + stride * (i - 1).
+    begins = [int(np.ceil((seconds * fps - 1) / stride)) + 1 if seconds else 0 for seconds in times]
+    return [Shot(at, model.read_as(words)) for at, (_, words) in zip(begins, prompt, strict=True)]
+
+
+def _size(model: ModelParts, options: Options) -> dict[str, Any]:
+    """Return height, width and frame rate."""
+    return {name: getattr(options, name) or getattr(model.defaults, name) for name in ("height", "width", "fps")}
+
+
+def _given(model: ModelParts, sources: Sources, options: Options, endless: bool) -> Conditions:
+    """Return the sources as codes, and with them the length of the clip."""
+    size = _size(model, options)
+    if model.soundtrack is not None:
+        model.soundtrack.check_fps(size["fps"])
+    default = None if endless else min(model.defaults.num_frames, model.longest)
+    return read_conditions(
+        model.video_tokenizer, model.soundtrack, sources, **size, num_frames=options.num_frames, default=default
+    )
+
+
+def _latent_overlap(model: ModelParts, scripts: Sequence[Script], given: Conditions, overlap: float, fps: float) -> int:
+    """Return the overlap of windows in latent frames; RequestError when windows slide and it is none that they can."""
+    stride, frames = model.video_tokenizer.config.time_stride, model.language_model().config.frames
+    latent_overlap, length = round(overlap * fps / stride), given.num_frames
+    slides = length is None or length > model.longest or any(len(script) > 1 for script in scripts)
+    if slides and not 1 <= latent_overlap < frames:
+        least, most = stride / fps, (frames - 1) * stride / fps
+        raise RequestError(f"overlap is {overlap} seconds; windows overlap by {least:g} to {most:g}")
+    return latent_overlap
+
+
+def _check_tasks(model: ModelParts, scripts: Sequence[Script], given: Conditions) -> None:
     """RequestError when the model was not trained for what is asked."""
-    trained = model.language_model().tasks
+    trained, num_frames = model.language_model().tasks, given.num_frames
     if "continues" not in trained:
         if num_frames is None or num_frames > model.longest:
             raise RequestError(
@@ -108,26 +131,54 @@ def _check_tasks(model: ModelParts, num_frames: int | None, scripts: Sequence[Sc
         raise RequestError(f"{model.name!r} was not trained to fill in parts of a clip; leave the mask out")
 
 
-def _is_batch(prompt: list) -> bool:
-    if not prompt:
-        raise RequestError("the list of prompts is empty; give at least one")
-    kinds = {isinstance(each, str) for each in prompt}
-    if len(kinds) > 1 or not (True in kinds or all(isinstance(each, tuple) and len(each) == 2 for each in prompt)):
-        raise RequestError("a list of prompts holds strings, or (seconds, words) pairs of one prompt that changes")
-    return True in kinds
+def _description(model: ModelParts, scripts: Sequence[Script], given: Conditions, fps: float) -> str | None:
+    """Return the words for prompts without any, found in what is given; None when there is nothing to do or to read.
+
+    What a thing is called is learned from words, not seen in its picture or heard in its sound. And a thing that is
+    called by its name stays the same for longer.
+    """
+    readable = _only_sound_is_drawn(model, given) or given.heard or len(given.known) > 0
+    if model.describer is None or not readable or all(map(_has_words, scripts)):
+        return None
+    return describe(model, given.known, given.sound, fps=fps)
 
 
-def _says(script: Script) -> bool:
-    """Whether there are words in it."""
-    return any(words.strip() for _, words in script)
+def _settle(
+    model: ModelParts,
+    options: Options,
+    scripts: Sequence[Script],
+    given: Conditions,
+    described: bool,
+    latent_overlap: int,
+) -> Settings:
+    """Return the options with the model's defaults filled in; `scripts` are those that were asked for."""
+    defaults = model.defaults
+    scale = defaults.cfg_scale if options.cfg_scale is None else options.cfg_scale
+    # Sound alone leaves open how its pictures look, described or not.
+    known = any(map(_has_words, scripts)) or given.tells_pictures(_latent_frames(model, given))
+    known = known or (described and _only_sound_is_drawn(model, given))
+    settled = {
+        "num_frames": given.num_frames,
+        "cfg_scale": tuple(scale) if isinstance(scale, Sequence) else (scale,),
+        "min_p": (defaults.min_p if known else 0.0) if options.min_p is None else options.min_p,
+        "latent_overlap": latent_overlap,
+    }
+    return Settings(**vars(options) | _size(model, options) | settled)
 
 
-def _script(prompt: Prompt, fps: float, stride: int) -> Script:
-    """Words by the latent frame that they begin with."""
-    if isinstance(prompt, str):
-        return [(0, prompt)]
-    times = [seconds for seconds, _ in prompt]
-    if times[0] != 0 or times != sorted(set(times)):
-        raise RequestError(f"a prompt that changes starts at 0 seconds and goes on in order, not at {times}")
-    # Latent frame i > 0 begins with frame 1 + stride * (i - 1).
-    return [(int(np.ceil((seconds * fps - 1) / stride)) + 1 if seconds else 0, words) for seconds, words in prompt]
+def _seeds(options: Options) -> list[int]:
+    asked = range(options.seed, options.seed + options.num_samples)
+    return [seed for each in asked for seed in best_of.seeds_of(each, options.best_of)]
+
+
+def _latent_frames(model: ModelParts, given: Conditions) -> int | None:
+    return None if given.num_frames is None else model.latent_frames(given.num_frames)
+
+
+def _only_sound_is_drawn(model: ModelParts, given: Conditions) -> bool:
+    """Whether all pictures are given, and sound is made for them."""
+    return model.soundtrack is not None and not given.draws_pictures(_latent_frames(model, given))
+
+
+def _has_words(script: Script) -> bool:
+    return any(shot.words.strip() for shot in script)

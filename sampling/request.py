@@ -1,4 +1,4 @@
-"""From the arguments of `Model.generate` to a checked request, with the model's defaults filled in."""
+"""What is to be made: the types of a planned request."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,35 +8,50 @@ from reelm.sampling.conditions.conditions import Conditions
 
 from .settings import Settings
 
-Script = Sequence[tuple[int, str]]  # (latent frame from which on, words), in order, the first from 0
 Prompt = str | Sequence[tuple[float, str]]  # words, or (seconds, words) pairs
+
+
+@dataclass(frozen=True)
+class Shot:
+    """A stretch of a clip with words of its own.
+
+    Attributes:
+        begins: latent frame that it begins with.
+        words: as the language model reads them.
+    """
+
+    begins: int
+    words: str
+
+
+Script = Sequence[Shot]  # in order, the first from latent frame 0
 
 
 @dataclass(frozen=True, eq=False)
 class Request:
-    """What is to be made: a clip of each prompt with each seed, prompt by prompt.
+    """A clip of each prompt with each seed, prompt by prompt.
 
     Attributes:
-        many: whether several clips were asked for, by a list of strings or by samples: they come back as a list.
+        many: whether the user gets a list: prompts came as a list, or several samples were asked for.
         prompts: as they were given, for `Clip.info`.
-        scripts: the words of each as the model reads them, by the latent frame they begin with.
-        seeds: one or more; the clip of a seed does not depend on the others.
-        best_of: of so many seeds in a row one clip is chosen.
-        settings: everything else that decides a clip.
+        scripts: the shots of each prompt.
+        seeds: one or more, `best_of` for each clip that is returned; a clip does not depend on the other seeds.
+        settings: options with the model's defaults filled in.
         given: what every clip must show.
-        about: what `Clip.info` says in other words than `settings`: the conditions, and the overlap in seconds.
+        sources: what `Clip.info` says about the pictures, clips and sounds that are given.
+        described: the prompt that the model's describer found; None when it was not asked.
     """
 
     many: bool
     prompts: Sequence[Prompt]
     scripts: Sequence[Script]
     seeds: Sequence[int]
-    best_of: int
     settings: Settings
     given: Conditions
-    about: Mapping[str, Any]
+    sources: Mapping[str, Any]
+    described: str | None
 
 
 def words_at(script: Script, now: int) -> str:
-    """The words of latent frame `now`."""
-    return [words for begins, words in script if begins <= now][-1]
+    """Return the words of latent frame `now`."""
+    return [shot.words for shot in script if shot.begins <= now][-1]

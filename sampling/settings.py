@@ -1,47 +1,42 @@
-"""What a user asks of a generation, apart from the prompt and the seed."""
+"""Options once every open one has its value."""
 
 from dataclasses import dataclass
-from typing import Literal, get_args
-
-from reelm.errors import RequestError
+from typing import Any
 
 from .controls import Controls
-
-Decoding = Literal["auto", "sequential", "parallel"]
+from .options import Options
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
-    """Everything but prompt, seed and conditions that decides a clip; `Model.generate` says what each means.
+class Settings(Options):
+    """The options of a request with the model's defaults filled in. `num_frames` None is an endless clip.
 
-    `overlap` is in latent frames. `num_frames` None is an endless clip.
-
-    Raises:
-        RequestError: an unknown way of decoding. Sizes are checked where they are used, dials by `controls`.
+    Attributes:
+        cfg_scale: guidance scale of latent frame 0, 1, ...; the last one goes on.
+        latent_overlap: `overlap` in latent frames.
     """
 
-    num_frames: int | None
     height: int
     width: int
     fps: float
-    temperature: float
-    top_k: int
-    top_p: float
     min_p: float
     cfg_scale: tuple[float, ...]
-    negative_prompt: str | None
-    overlap: int
-    decoding: Decoding
-
-    def __post_init__(self):
-        if self.decoding not in get_args(Decoding):
-            raise RequestError(f"decoding is {self.decoding!r}; choose one of {', '.join(get_args(Decoding))}")
+    latent_overlap: int
 
     @property
     def guided(self) -> bool:
+        """Whether guidance changes any latent frame."""
         return any(scale != 1 for scale in self.cfg_scale)
 
     def controls(self, frames: int) -> Controls:
-        """The dials as traced values, guidance spelled out for `frames` latent frames; RequestError for a bad one."""
+        """Return the traced values, with the guidance scale of each of `frames` latent frames."""
         scales = (*self.cfg_scale, *self.cfg_scale[-1:] * frames)[:frames]
-        return Controls.checked(self.temperature, self.top_k, self.top_p, self.min_p, scales)
+        return Controls.of(self.temperature, self.top_k, self.top_p, self.min_p, scales)
+
+    def info(self) -> dict[str, Any]:
+        """Return what `Clip.info` says about them, but for the seed."""
+        about = {name: value for name, value in vars(self).items() if value is not None and name not in _NOT_IN_INFO}
+        return about | {"cfg_scale": self.cfg_scale[0] if len(self.cfg_scale) == 1 else list(self.cfg_scale)}
+
+
+_NOT_IN_INFO = ("num_samples", "best_of", "seed", "latent_overlap")

@@ -1,6 +1,5 @@
 """What a clip must show besides its words, as codes and where they stand."""
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -10,11 +9,7 @@ from reelm.lm.layout import audio_frames
 from reelm.lm.net.config import LMConfig
 from reelm.lm.prefix import Prefix
 from reelm.lm.specials import Given
-from reelm.media.clip import Clip
 from reelm.media.pixels import Frames
-
-Picture = str | os.PathLike[str] | np.ndarray
-Source = Clip | str | os.PathLike[str] | np.ndarray
 
 
 @dataclass(frozen=True, eq=False)

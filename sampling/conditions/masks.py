@@ -7,7 +7,8 @@ from reelm.media.pixels import Frames, fit
 from reelm.media.read import read_image
 from reelm.tokenizer.video.tokenizer import VideoTokenizer
 
-from .conditions import Conditions, Picture
+from .conditions import Conditions
+from .sources import Picture
 
 
 def masked(

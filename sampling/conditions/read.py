@@ -7,9 +7,7 @@ at later frames and the kept part of a masked clip are read before the first cod
 sound that pictures are to be made for is read there, too, since a picture must know what will be heard.
 """
 
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -19,51 +17,52 @@ from reelm.media.pixels import Frames, fit
 from reelm.media.read import read_image, read_video
 from reelm.tokenizer.video.tokenizer import VideoTokenizer, check_video
 
-from .conditions import Conditions, Picture, Source
+from .conditions import Conditions
 from .continued import continued
 from .masks import masked
-from .soundtrack import SoundSource, Soundtrack
+from .soundtrack import Soundtrack
+from .sources import Picture, Sources, VideoSource
 
 
-def conditions(
+def read_conditions(
     tokenizer: VideoTokenizer,
     track: Soundtrack | None,
+    sources: Sources,
     *,
     height: int,
     width: int,
     fps: float,
     num_frames: int | None,
     default: int | None,
-    image: Picture | None = None,
-    last_image: Picture | None = None,
-    keyframes: Mapping[int, Picture] | None = None,
-    video: Source | None = None,
-    mask: Picture | None = None,
-    audio: SoundSource | None = None,
 ) -> Conditions:
-    """Reads and tokenizes what is given; see `Model.generate` for the arguments.
+    """Read and tokenize what is given.
 
     Args:
+        tokenizer: makes codes of pictures.
         track: makes codes of sound; None for a silent model.
-        num_frames: of the clip; None for as many as are given, or else the default.
+        sources: what is given.
+        height: of the frames, in pixels.
+        width: of the frames, in pixels.
+        fps: frames a second.
+        num_frames: frames of the clip; None for as many as are given, or else `default`.
         default: None for an endless clip.
 
     Raises:
         RequestError: conditions that contradict each other or the clip's length, or a file that cannot be read.
     """
-    if mask is not None and video is None:
+    mask, audio = sources.mask, sources.audio
+    if mask is not None and sources.video is None:
         raise RequestError("a mask says which part of a video to fill in; give that video too")
     if audio is not None and track is None:
         raise RequestError("this model knows no sound; leave audio out")
-    clip = None if video is None else _clip(video, height, width, fps)
+    clip = None if sources.video is None else _clip(sources.video, height, width, fps)
     samples = None if track is None or audio is None else track.samples(audio)
-    there = None if clip is None else len(clip.video)
     heard = None if track is None or samples is None else track.frames_beside(samples, fps)
     # A clip without an end may go on after what is given; one with a mask is as long as its video.
     if num_frames is None and (default is not None or mask is not None):
-        num_frames = there or heard or default
+        num_frames = heard or default if clip is None else len(clip.video)
 
-    pictures = _pictures(image, last_image, keyframes, num_frames)
+    pictures = _pictures(sources, num_frames)
     codes = {frame: tokenizer.encode(_still(picture, height, width)[None])[0, 0] for frame, picture in pictures.items()}
     if clip is None:
         rows, columns = tokenizer.config.latent_shape(1, height, width)[1:]
@@ -86,16 +85,14 @@ def conditions(
     return replace(given, sound=track.of_clip(clip, whole))
 
 
-def _pictures(
-    image: Picture | None, last_image: Picture | None, keyframes: Mapping[int, Picture] | None, num_frames: int | None
-) -> dict[int, Picture]:
-    """Frame number -> picture."""
-    given = list((keyframes or {}).items())
-    given += [] if image is None else [(0, image)]
-    if last_image is not None:
+def _pictures(sources: Sources, num_frames: int | None) -> dict[int, Picture]:
+    """Return frame number -> picture."""
+    given = list((sources.keyframes or {}).items())
+    given += [] if sources.image is None else [(0, sources.image)]
+    if sources.last_image is not None:
         if num_frames is None:
             raise RequestError("an endless clip has no last_image; say num_frames")
-        given.append((num_frames - 1, last_image))
+        given.append((num_frames - 1, sources.last_image))
     pictures: dict[int, Picture] = {}
     for frame, picture in given:
         if frame != int(frame) or frame < 0 or (num_frames is not None and frame >= num_frames):
@@ -115,7 +112,7 @@ def _still(picture: Picture, height: int, width: int) -> Frames:
     return fit(_as_uint8(picture[None])[0], height, width)
 
 
-def _clip(video: Source, height: int, width: int, fps: float) -> Clip:
+def _clip(video: VideoSource, height: int, width: int, fps: float) -> Clip:
     """A clip of that size; with frames at `fps` when it comes from a file."""
     if isinstance(video, Clip):
         if video.video.shape[1:3] == (height, width):
@@ -134,16 +131,3 @@ def _clip(video: Source, height: int, width: int, fps: float) -> Clip:
 def _as_uint8(video: np.ndarray) -> Frames:
     video = check_video(video)
     return video if video.dtype == np.uint8 else np.round((video + 1) * 127.5).astype(np.uint8)
-
-
-def summary(given: Mapping[str, Any]) -> dict[str, Any]:
-    """What `Clip.info` says of the conditions: paths as they are, arrays by their shapes."""
-
-    def say(value: Any) -> Any:
-        if isinstance(value, Mapping):
-            return {str(key): say(each) for key, each in value.items()}
-        if isinstance(value, Clip):
-            return f"clip of {len(value.video)} frames"
-        return f"array {list(value.shape)}" if isinstance(value, np.ndarray) else str(value)
-
-    return {name: say(value) for name, value in given.items() if value is not None}

@@ -5,7 +5,6 @@ frames. The rule for lengths: what is longer than the picture is cut, and silenc
 nothing of how pictures are made.
 """
 
-import os
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +16,7 @@ from reelm.media.read import read_sound
 from reelm.media.sound import as_float_sound, fitted, resample, samples_beside, say_length, with_channels
 from reelm.tokenizer.audio.tokenizer import AudioTokenizer
 
-SoundSource = Clip | str | os.PathLike[str] | np.ndarray
+from .sources import SoundSource
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import jax
 
 from reelm.lm.specials import Group
-from reelm.sampling.settings import Decoding
+from reelm.sampling.options import Decoding
 
 # What was fastest of 1 to 16 with the shipped model on two CPU cores, where each code of a window costs time: sound is
 # harder to guess. Elsewhere a forward over 64 codes reads the same weights as one over a single code.

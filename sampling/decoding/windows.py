@@ -49,7 +49,7 @@ def latent_frames(model: ModelParts, request: Request) -> Iterator[LatentFrame]:
     lm, stride = model.language_model(), model.video_tokenizer.config.time_stride
     controls = settings.controls(lm.config.frames)
     clips = len(scripts) * len(seeds)
-    length, overlap = lm.config.frames, settings.overlap
+    length, overlap = lm.config.frames, settings.latent_overlap
     usual = model.latent_frames(model.defaults.num_frames)
     if given.heard and settings.num_frames and model.latent_frames(settings.num_frames) <= usual:
         # Sound stands beside all latent frames of a window: training never gave it to more than a usual clip has.
@@ -102,7 +102,7 @@ def latent_frames(model: ModelParts, request: Request) -> Iterator[LatentFrame]:
         negative = of([away_from] * len(scripts))
         return Prefix.concatenate([conditional, negative.unconditional()])
 
-    changes = {begins for script in scripts for begins, _ in script}
+    changes = {shot.begins for script in scripts for shot in script}
     layout, state, first, now = None, None, 0, 0
     while True:
         picture, sound = given.picture(now), given.sound_beside(now, lm.config)

@@ -184,7 +184,7 @@ def ids() -> None:
         rows = Prefix.concatenate([prefix, prefix]) if guided else prefix
         found, compiled = [], programs()
         for temperature in (1.0, 0.5):
-            controls = Controls.checked(temperature, 0, 1.0, 0.0, [2.0])
+            controls = Controls.of(temperature, 0, 1.0, 0.0, [2.0])
             with jax.set_mesh(mesh or one):
                 state = start(config, layout, layout.slots, window, guided, jnp.float32, ready, rows, 0, keys)
                 for i in range(layout.frames):

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from itertools import islice
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -30,7 +31,7 @@ CONFIG = LMConfig(
     bits=10, text_vocabulary=20, prefix=6, frames=3, width=32, layers=2, heads=4, kv_heads=2, head_width=16, hidden=48,
     sound_levels=3, sound_bits=5, sound_frames=SOUND,
 )  # fmt: skip
-HOT = {"temperature": 5.0}  # the tiny model is sure of itself: at 1 its clips hardly differ
+HOT: dict[str, Any] = {"temperature": 5.0}  # the tiny model is sure of itself: at 1 its clips hardly differ
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,7 @@
 """Of several clips drawn for one request the one that fits best comes back, and can be made again alone."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,8 +11,9 @@ from reelm.cli.main import main
 from reelm.errors import RequestError
 from reelm.sampling import best_of
 from reelm.sampling.conditions.conditions import Conditions
+from reelm.sampling.request import Shot
 
-HOT = {"cfg_scale": 1.0, "min_p": 0.0}  # clips of other seeds differ
+HOT: dict[str, Any] = {"cfg_scale": 1.0, "min_p": 0.0}  # clips of other seeds differ
 
 
 def test_the_first_seed_is_the_one_asked_for_and_none_is_that_of_a_sample_beside_it():
@@ -60,10 +62,10 @@ def test_a_long_clip_fits_by_all_its_stretches_and_the_words_of_each(tiny_sound_
     clip = reelm.Clip(video=video, fps=8, tokens={"video": codes, "audio": None})
     later = model.video_tokenizer.encode(video[stride * length][None])[0]
     later = np.concatenate([later, codes[length + 1 : 2 * length]])
-    for script in ([(0, "red seven")], [(0, "red seven"), (length, "blue two")]):
+    for script in ([Shot(0, "red seven")], [Shot(0, "red seven"), Shot(length, "blue two")]):
         fits = best_of.fit(model, script, Conditions(num_frames=None, known=codes[:0]), [clip])
-        expected = [describer.log_likelihood(script[0][1], codes[:length], None)]
-        expected.append(describer.log_likelihood(script[-1][1], later, None))
+        expected = [describer.log_likelihood(script[0].words, codes[:length], None)]
+        expected.append(describer.log_likelihood(script[-1].words, later, None))
         assert expected[0] != expected[1] and fits == pytest.approx(np.mean(expected))
 
 

@@ -10,7 +10,8 @@ import reelm
 from reelm.errors import RequestError
 from reelm.lm.prefix import Prefix
 from reelm.lm.specials import Given
-from reelm.sampling.conditions.read import conditions
+from reelm.sampling.conditions.read import read_conditions
+from reelm.sampling.conditions.sources import Sources
 
 pytestmark = pytest.mark.slow  # each number of given pictures is a program of its own
 
@@ -58,7 +59,7 @@ def blank(rows: int) -> Prefix:
 
 def test_pictures_stand_at_their_times(tiny_model, video):
     pictures = {"keyframes": {6: video[6], 3: video[3]}, "last_image": video[9]}
-    given = conditions(tiny_model.video_tokenizer, None, **SIZE, num_frames=17, default=None, **pictures)
+    given = read_conditions(tiny_model.video_tokenizer, None, Sources(**pictures), **SIZE, num_frames=17, default=None)
     lm = tiny_model.language_model().config
     prefix = given.prefix(blank(2), lm, start=0, frames=4, stride=4, anchor=None)
     np.testing.assert_array_equal(prefix.times[0], [0.75, 1.5])  # the last one, at 4.0, belongs to a later window
@@ -83,7 +84,9 @@ def test_guidance_leads_towards_given_pictures_too(tiny_model, video, condition)
 
 def test_the_number_of_pictures_is_filled_up_so_that_few_programs_compile(tiny_model, video):
     pictures = {n: video[n] for n in (1, 2, 3)}
-    given = conditions(tiny_model.video_tokenizer, None, **SIZE, num_frames=17, default=None, keyframes=pictures)
+    given = read_conditions(
+        tiny_model.video_tokenizer, None, Sources(keyframes=pictures), **SIZE, num_frames=17, default=None
+    )
     lm = tiny_model.language_model().config
     prefix = given.prefix(blank(1), lm, start=0, frames=4, stride=4, anchor=None)
     np.testing.assert_array_equal(prefix.kinds[0, :, 0, 0], [*[Given.FRAME] * 3, Given.NOTHING])
@@ -113,13 +116,15 @@ def test_pixels_outside_the_mask_are_the_input(tiny_model, video):
 def test_places_under_the_mask_are_unknown(tiny_model, video):
     mask = np.zeros((16, 24), bool)
     mask[0, 8] = True
-    given = conditions(tiny_model.video_tokenizer, None, **SIZE, num_frames=None, default=17, video=video, mask=mask)
+    given = read_conditions(
+        tiny_model.video_tokenizer, None, Sources(video=video, mask=mask), **SIZE, num_frames=None, default=17
+    )
     assert given.unknown is not None and given.unknown.shape == (4, 2, 3)
     np.testing.assert_array_equal(given.unknown, np.broadcast_to([[False, True, False], [False] * 3], (4, 2, 3)))
     only_late = np.zeros((10, 16, 24), bool)
     only_late[4, 0, 0] = True
-    given = conditions(
-        tiny_model.video_tokenizer, None, **SIZE, num_frames=None, default=17, video=video, mask=only_late
+    given = read_conditions(
+        tiny_model.video_tokenizer, None, Sources(video=video, mask=only_late), **SIZE, num_frames=None, default=17
     )
     assert given.unknown is not None
     np.testing.assert_array_equal(np.flatnonzero(given.unknown.any((1, 2))), [1])  # frames 1 to 4

@@ -29,7 +29,7 @@ def decode(tiny_model):
         prompts = [*PROMPTS, *[""] * (3 if guided else 0)]
         words = words_of(lm.config, lm.text, prompts, rows=2, columns=3, fps=8.0)
         keys = jax.vmap(jax.random.key)(jnp.arange(len(PROMPTS), dtype=jnp.uint32))
-        controls = Controls.checked(temperature, 0, 1.0, 0.0, [cfg_scale])
+        controls = Controls.of(temperature, 0, 1.0, 0.0, [cfg_scale])
         state = start(lm.config, layout, layout.slots, window, guided, jnp.float32, params, words, 0, keys)
         frames, total = [], 0
         for span in spans:

@@ -32,7 +32,7 @@ def compiled(window: int) -> Any:
     prefix = Prefix.of_words(jnp.zeros((1, CONFIG.prefix), jnp.int32), LAYOUT.rows, LAYOUT.columns)
     keys = jax.random.split(jax.random.key(0), 1)
     state = start.eval_shape(CONFIG, LAYOUT, LAYOUT.slots, window, False, jnp.float32, params, prefix, 0, keys)
-    controls = Controls.checked(1.0, 0, 1.0, 0.0, [1.0])
+    controls = Controls.of(1.0, 0, 1.0, 0.0, [1.0])
     draw = partial(decode, CONFIG, LAYOUT, LAYOUT.frames, window, "video", size=LAYOUT.per_picture)
     return jax.jit(draw).lower(params=params, state=state, controls=controls).compile()
 
@@ -67,7 +67,7 @@ def test_every_latent_frame_is_the_same_program():
     prefix = Prefix.of_words(jnp.zeros((1, config.prefix), jnp.int32), layout.rows, layout.columns)
     keys = jax.random.split(jax.random.key(0), 1)
     first = start.eval_shape(config, layout, layout.slots, 4, False, jnp.float32, params, prefix, 0, keys)
-    controls = Controls.checked(1.0, 0, 1.0, 0.0, [1.0])
+    controls = Controls.of(1.0, 0, 1.0, 0.0, [1.0])
     how: Any = (config, layout, 2)
     after = {
         "a picture drawn": decode_program.eval_shape(*how, 4, "video", None, params, first, 9, controls)[2],
@@ -88,7 +88,7 @@ def test_the_cache_is_given_away_and_written_where_it_lies():
     state = start(CONFIG, LAYOUT, LAYOUT.slots, 1, False, jnp.float32, params, prefix, 0, keys)
     given = jax.tree.leaves(state.cache)
     places = [leaf.unsafe_buffer_pointer() for leaf in given]
-    controls = Controls.checked(1.0, 0, 1.0, 0.0, [1.0])
+    controls = Controls.of(1.0, 0, 1.0, 0.0, [1.0])
     state = decode(CONFIG, LAYOUT, LAYOUT.frames, 1, "video", params, state, LAYOUT.per_picture, controls)[-1]
     assert all(leaf.is_deleted() for leaf in given)
     assert [leaf.unsafe_buffer_pointer() for leaf in jax.tree.leaves(state.cache)] == places

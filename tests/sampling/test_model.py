@@ -197,7 +197,7 @@ def test_a_damaged_folder_is_refused_in_one_line(model, tmp_path, damage, messag
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"num_frames": 0}, "1 frame or more"),
+        ({"num_frames": 0}, "num_frames is 0; it must be 1 or more"),
         ({"overlap": 2.0, "num_frames": 14}, "0.5 to 1.5"),
         ({"prompt": ["red", (1.0, "blue")]}, "strings, or"),
         ({"prompt": [(1.0, "blue")]}, "starts at 0 seconds"),

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from itertools import islice
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from reelm.errors import RequestError
 pytestmark = pytest.mark.slow  # long clips, and a program for each kind of prefix
 
 LONG = 27  # frames: two windows of four latent frames, and some
-HOT = {"temperature": 5.0}  # the tiny model is sure of itself: at 1 its clips hardly differ
+HOT: dict[str, Any] = {"temperature": 5.0}  # the tiny model is sure of itself: at 1 its clips hardly differ
 
 
 @pytest.fixture(scope="module")

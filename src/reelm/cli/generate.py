@@ -1,14 +1,17 @@
 """`reelm generate`: words, pictures and clips to files."""
 
 import sys
-from dataclasses import dataclass
-from itertools import groupby, product
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import tyro
 
 from reelm.errors import RequestError
+from reelm.sampling.batches import batches
+from reelm.sampling.options import Options
 
 from .checks import check_clip_output, check_input, check_model
 from .progress import progress
@@ -17,9 +20,6 @@ if TYPE_CHECKING:
     from reelm import Clip
 
 
-_AT_ONCE = 8  # clips made together
-_SETTINGS = ("num_frames", "temperature", "top_k", "top_p", "min_p", "negative_prompt", "decoding")
-_SETTINGS += ("height", "width", "fps", "overlap", "best_of")
 _FILES = ("image", "last_image", "video", "mask", "audio")
 
 
@@ -41,102 +41,65 @@ class Generate:
     prompt: Annotated[tyro.conf.Positional[tuple[str, ...]], tyro.conf.arg(metavar="PROMPT")] = ()
     """What to show, in quotes."""
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
-    """File to write: .mp4, .gif, .webp, or .png for one frame. Several clips become NAME-0.mp4, NAME-1.mp4 ..."""
+    """File to write: .mp4, .gif, .webp, or .png for one frame. Several clips become NAME-0.mp4, NAME-1.mp4 and so
+    on."""
     model: str | None = None
-    """Shipped model or model folder; the default is "demo"."""
-    num_frames: int | None = None
-    """Frames of the clip, given ones included; the default is as many as the video or the audio has,
-    otherwise the model's own (17 of "demo")."""
-    seed: int = 0
-    """The same seed gives the same clip."""
-    num_samples: int = 1
-    """Clips of every prompt; sample k is the clip of seed + k."""
-    best_of: int | None = None
-    """Clips drawn for each that is kept: the one that fits words and key frames best; the default is 1."""
+    """Shipped model, model folder or id on the Hugging Face hub. Default: demo."""
     image: Path | None = None
     """Picture that the clip begins with."""
     last_image: Path | None = None
-    """Picture that it ends with."""
+    """Picture that the clip ends with."""
     video: Path | None = None
-    """Clip to go on from; with --mask, one to make a part of anew; one without sound can be given its sound."""
+    """Video to continue. With --mask: video to edit. A silent video of exactly --num-frames gets a soundtrack."""
     mask: Path | None = None
-    """Picture that is white where the video is to be filled in; all else stays as it is."""
+    """Picture that is white where --video is to be filled in. All other pixels stay."""
     audio: Path | None = None
-    """Sound that the clip is to go with, or the sound of a video."""
-    overlap: float | None = None
-    """Seconds that the sliding window of a long clip reads again of what it made; the default is 1."""
-    temperature: float | None = None
-    """0 always takes the likeliest code; the default is 1."""
-    top_k: int | None = None
-    """Draw among the k likeliest only; 0, the default, draws among all."""
-    top_p: float | None = None
-    """Draw among the likeliest that make up this share of the probability; the default is 1."""
-    min_p: float | None = None
-    """Draw among those at least this share as likely as the likeliest; the default is the model's own, or 0 where
-    neither words nor pictures tell of what is to be drawn."""
-    cfg_scale: tuple[float, ...] | None = None
-    """Strength of guidance by what is asked, 1 for none; several numbers are for one latent frame after another. The
-    default is the model's own."""
-    negative_prompt: str | None = None
-    """Words that guidance leads away from."""
-    decoding: Literal["auto", "sequential", "parallel"] | None = None
-    """How codes are found: one by one, or several at once, which gives the same clip; the default takes the faster."""
+    """Sound that the clip is made for, or the sound of --video."""
     prompts: Path | None = None
-    """Text file of prompts, one a line, in place of PROMPT."""
+    """Text file with one prompt in each line, instead of PROMPT."""
     resume: bool = False
-    """Leave clips alone that are there already, made from the same prompt, seed and settings."""
+    """Skip clips whose files exist and were made from the same prompt, seed and settings."""
     grid: bool = False
     """Put all clips side by side into one file."""
-    height: int | None = None
-    """Rows of the picture; the default is the model's own."""
-    width: int | None = None
-    """Columns of the picture; the default is the model's own."""
-    fps: float | None = None
-    """Frames a second; the default is the model's own."""
     mesh: str | None = None
-    """Devices to cut the language model over, such as tensor=4; the default is one."""
+    """Devices to cut the language model over, such as tensor=4. Default: one device."""
     text_encoder: Path | None = None
-    """Folder of the text encoder that the model reads prompts through, of one that does not carry it."""
+    """Folder of the text encoder, for a model that does not hold it."""
     dtype: Literal["float32", "bfloat16", "int8"] | None = None
-    """Number format of the matrices that decoding reads; the default suits the device."""
+    """Number format of the matrices that decoding reads. Default: what suits the device."""
+    sampling: Options = Options()
 
     def run(self) -> None:
         words = self._words()
         check_clip_output(self.output)
         check_model(self.model)
-        for name in _FILES:
-            if (path := getattr(self, name)) is not None:
-                check_input(path)
-        self._check_numbers()
+        files = {name: path for name in _FILES if (path := getattr(self, name)) is not None}
+        for path in files.values():
+            check_input(path)
+        if self.resume and self.grid:
+            raise RequestError("--resume leaves single clips alone; it does not go with --grid")
+        if self.output.suffix.lower() == ".png" and self.sampling.num_frames != 1:
+            raise RequestError(f"{self.output} would hold one frame: add --num-frames 1, or write .mp4, .gif or .webp")
 
         import reelm
 
         model = reelm.load(self.model, mesh=self.mesh, dtype=self.dtype, text_encoder=self.text_encoder)
-        chosen = {name: value for name in (*_SETTINGS, *_FILES) if (value := getattr(self, name)) is not None}
-        if self.cfg_scale is not None:
-            chosen["cfg_scale"] = self.cfg_scale[0] if len(self.cfg_scale) == 1 else list(self.cfg_scale)
-        pairs = list(product(words, range(self.seed, self.seed + self.num_samples)))
-        several = len(pairs) > 1 and not self.grid
-        jobs = [
-            Job(*pair, self.output.with_stem(f"{self.output.stem}-{i}") if several else self.output)
-            for i, pair in enumerate(pairs)
-        ]
+        jobs = self._jobs(words)
         if self.resume:
-            same = {"model": model.name, **{name: str(v) if name in _FILES else v for name, v in chosen.items()}}
-            jobs = [job for job in jobs if not _is_made(job, same)]
+            same = {"model": model.name, **{name: str(path) for name, path in files.items()}}
+            jobs = [job for job in jobs if not _is_made(job, same, self.sampling)]
         for prompt in dict.fromkeys(job.prompt for job in jobs):
             if (read := model.read_as(prompt)) != prompt:
                 print(f'"{prompt}" is read as "{read}"', file=sys.stderr)
         made: list[Clip] = []
-        for group in _together(jobs):
-            seeds = len({job.seed for job in group})
-            prompts = [job.prompt for job in group][::seeds]
+        for batch in batches(jobs):
+            options = replace(self.sampling, seed=batch.seed, num_samples=batch.num_samples)
             with progress("latent frames") as callback:
-                clips = model.generate(prompts, seed=group[0].seed, num_samples=seeds, callback=callback, **chosen)
+                clips = model.generate(batch.prompts, callback=callback, **files, **vars(options))
             if self.grid:
                 made += clips
                 continue
-            for job, clip in zip(group, clips, strict=True):
+            for job, clip in zip(batch.jobs, clips, strict=True):
                 clip.save(job.path)
                 print(job.path)
         if self.grid and made:
@@ -145,8 +108,16 @@ class Generate:
             grid(made).save(self.output)
             print(self.output)
 
+    def _jobs(self, prompts: list[str]) -> list[Job]:
+        """Return one job for each prompt and seed."""
+        first = self.sampling.seed
+        pairs = list(product(prompts, range(first, first + self.sampling.num_samples)))
+        if self.grid or len(pairs) == 1:
+            return [Job(*pair, self.output) for pair in pairs]
+        return [Job(*pair, self.output.with_stem(f"{self.output.stem}-{i}")) for i, pair in enumerate(pairs)]
+
     def _words(self) -> list[str]:
-        """One prompt, or the lines of a file."""
+        """Return one prompt, or the lines of a file."""
         if self.prompts is not None:
             if self.prompt:
                 raise RequestError("give a prompt or --prompts FILE, not both")
@@ -165,42 +136,19 @@ class Generate:
             raise RequestError(f'{hint}, as in: reelm generate "a red seven moves right" -o seven.mp4')
         return list(self.prompt)
 
-    def _check_numbers(self) -> None:
-        leasts = {"num_frames": 1, "num_samples": 1, "best_of": 1, "temperature": 0, "top_k": 0, "min_p": 0}
-        for name, least in leasts.items():
-            value = getattr(self, name)
-            if value is not None and not least <= value < float("inf"):
-                raise RequestError(f"--{name.replace('_', '-')} is {value}; it must be {least} or more")
-        if self.cfg_scale is not None and not all(0 <= scale < float("inf") for scale in self.cfg_scale):
-            raise RequestError(f"--cfg-scale is {' '.join(map(str, self.cfg_scale))}; it must be 0 or more")
-        if self.resume and self.grid:
-            raise RequestError("--resume leaves single clips alone; it does not go with --grid")
-        if self.output.suffix.lower() == ".png" and self.num_frames != 1:
-            raise RequestError(f"{self.output} would hold one frame: add --num-frames 1, or write .mp4, .gif or .webp")
-        if self.top_p is not None and not 0 < self.top_p <= 1:
-            raise RequestError(f"--top-p is {self.top_p}; it must be above 0 and at most 1")
-        for name in ("height", "width", "fps"):
-            value = getattr(self, name)
-            if value is not None and not 0 < value < float("inf"):
-                raise RequestError(f"--{name} is {value}; it must be above 0")
 
-
-def _is_made(job: Job, same: dict[str, Any]) -> bool:
-    """Whether the file of a job is there and says that it was made from the same."""
+def _is_made(job: Job, same: dict[str, Any], options: Options) -> bool:
+    """Whether the file of a job exists and says that it was made from the same things."""
     from reelm import Clip
 
     if not job.path.is_file():
         return False
     try:
-        info = Clip.open(job.path).info
+        info = {"best_of": 1} | Clip.open(job.path).info
     except RequestError:
         return False  # something else, or cut short: made again
-    return all(info.get(name) == value for name, value in {**same, "prompt": job.prompt, "seed": job.seed}.items())
-
-
-def _together(jobs: list[Job]) -> list[list[Job]]:
-    """Jobs that one call makes: seeds in a row of one prompt, or prompts in a row with one seed."""
-    several = len({job.seed for job in jobs}) > 1
-    alike = lambda each: (each[1].prompt, each[1].seed - each[0]) if several else each[1].seed  # noqa: E731
-    runs = [[job for _, job in run] for _, run in groupby(enumerate(jobs), alike)]
-    return [run[i : i + _AT_ONCE] for run in runs for i in range(0, len(run), _AT_ONCE)]
+    asked = {name: value for name, value in vars(options).items() if value is not None and name != "num_samples"}
+    if isinstance(options.cfg_scale, Sequence):
+        asked["cfg_scale"] = list(options.cfg_scale)
+    wanted = asked | same | {"prompt": job.prompt, "seed": job.seed}
+    return all(info.get(name) == value for name, value in wanted.items())

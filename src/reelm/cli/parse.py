@@ -22,6 +22,7 @@ from tyro import _errors as events
 from tyro.conf import subcommand
 
 from reelm.errors import RequestError
+from reelm.sampling.options import OTHER_NAMES
 
 from .data import Data
 from .describe import Describe
@@ -71,25 +72,6 @@ _MARKERS = (
     tyro.conf.DisallowNone,
     tyro.conf.FlagCreatePairsOff,
 )
-
-# Options of other programs. The nearest spelling would not find these.
-_RIGHT_NAME = {
-    "--guidance-scale": "--cfg-scale",
-    "--guidance": "--cfg-scale",
-    "--cfg": "--cfg-scale",
-    "--num-videos": "--num-samples",
-    "--num-videos-per-prompt": "--num-samples",
-    "--batch-size": "--num-samples",
-    "--frames": "--num-frames",
-    "--length": "--num-frames",
-    "--video-length": "--num-frames",
-    "--output-path": "--output",
-    "--output-file": "--output",
-    "--prompt-file": "--prompts",
-    "--negative": "--negative-prompt",
-    "--checkpoint": "--model",
-    "--ckpt": "--model",
-}
 
 # tyro's wording of values that have the wrong type.
 _WORDINGS = (
@@ -187,9 +169,9 @@ def _unknown(tokens: Sequence[str], asked: _Asked) -> str:
     if not flags:
         return f"{' '.join(tokens)} is too much; put words in quotes"
     flag = flags[0].partition("=")[0].replace("_", "-")
-    if asked.command is Generate and flag in _RIGHT_NAME:
-        return f"there is no option {flag}; the name is {_RIGHT_NAME[flag]}"
     known = sorted(set(_options(asked.command))) if asked.command else []
+    if (other := f"--{OTHER_NAMES.get(flag[2:].replace('-', '_'), '')}".replace("_", "-")) in known:
+        return f"there is no option {flag}; the name is {other}"
     near = [name for name in known if name.endswith(f".{flag.lstrip('-')}")]
     near += difflib.get_close_matches(flag, known, n=2)
     return f"there is no option {flag}" + (f"; perhaps {' or '.join(dict.fromkeys(near))}" if near else "")
@@ -200,7 +182,8 @@ def _options(command: Any, prefix: str = "--") -> Iterator[str]:
     for field in fields(command):
         value = getattr(command, field.name, field.default)
         if is_dataclass(value):
-            yield from _options(value, prefix if field.name in ("cluster", "settings") else f"{prefix}{field.name}.")
+            inside = prefix if field.name in ("cluster", "sampling", "settings") else f"{prefix}{field.name}."
+            yield from _options(value, inside)
         else:
             yield f"{prefix}{field.name}".replace("_", "-")
     for each in _subcommands(command).values() if isinstance(command, type) else ():

@@ -1,0 +1,64 @@
+"""Pictures, clips and sounds that a clip must show, as the user gives them."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypedDict
+
+import numpy as np
+
+from reelm.media.clip import Clip
+
+Picture = str | os.PathLike[str] | np.ndarray
+VideoSource = Clip | str | os.PathLike[str] | np.ndarray
+SoundSource = Clip | str | os.PathLike[str] | np.ndarray
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Sources:
+    """Everything about clips that a file or an array can say.
+
+    Pictures and clips are paths or arrays (uint8, or float in [-1, 1]). Other sizes are scaled and cropped about the
+    centre.
+
+    Attributes:
+        image: The first frame.
+        last_image: The last frame.
+        keyframes: Frame number from 0 -> picture.
+        video: Clip to continue after its last whole latent frame. With `mask`, clip to edit. A silent clip of exactly
+            `num_frames` gets a soundtrack, from a model with sound.
+        mask: What to fill in of `video`: bool `[T, H, W]` or `[H, W]`, True there, or a picture that is white there.
+            All other pixels stay.
+        audio: Sound of the clip: a path, a Clip, or samples float32 `[S]` or `[S, C]` at the audio tokenizer's rate. It
+            is cut, or continued by silence, to the length of the picture.
+    """
+
+    image: Picture | None = None
+    last_image: Picture | None = None
+    keyframes: Mapping[int, Picture] | None = None
+    video: VideoSource | None = None
+    mask: Picture | None = None
+    audio: SoundSource | None = None
+
+    def summary(self) -> dict[str, Any]:
+        """Return what `Clip.info` says about the sources that are given: paths as they are, arrays by their shapes."""
+        return {name: _summary(value) for name, value in vars(self).items() if value is not None}
+
+
+class SourceFields(TypedDict, total=False):
+    """The fields of `Sources` as keyword arguments."""
+
+    image: Picture | None
+    last_image: Picture | None
+    keyframes: Mapping[int, Picture] | None
+    video: VideoSource | None
+    mask: Picture | None
+    audio: SoundSource | None
+
+
+def _summary(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _summary(each) for key, each in value.items()}
+    if isinstance(value, Clip):
+        return f"clip of {len(value.video)} frames"
+    return f"array {list(value.shape)}" if isinstance(value, np.ndarray) else str(value)

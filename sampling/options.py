@@ -1,0 +1,136 @@
+"""The options of a generation: the one list that Python, the command line and a server read.
+
+A new option is a field of `Options` and of `OptionFields`. Imports nothing slow: the command line checks options before
+JAX is loaded.
+"""
+
+import difflib
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypedDict, get_args
+
+from reelm.errors import RequestError
+
+Decoding = Literal["auto", "sequential", "parallel"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Everything about clips that a number or a word can say.
+
+    Attributes:
+        num_frames: Frames of the clip, given ones included. Default: as many as the given video or sound has, otherwise
+            the model's own number. A clip longer than the context window slides it.
+        height: Height of the frames in pixels. Default: that of the training clips.
+        width: Width of the frames in pixels. Default: that of the training clips.
+        fps: Frames a second. Default: the frame rate of the training clips.
+        num_samples: Clips of each prompt; sample k is the clip of seed + k.
+        best_of: Clips drawn for each that is returned: the describer and given pictures choose the one that fits best.
+        seed: Random seed from 0 to 2^32 - 1. In float32 the same seed gives the same clip in any batch.
+        temperature: Sampling temperature; 0 always takes the most likely code.
+        top_k: Draw from the k most likely codes; 0 draws from all.
+        top_p: Draw from the most likely codes that hold this share of the probability; 1 draws from all.
+        min_p: Keep only codes with at least this fraction of the top code's probability. Default: the model's own, or 0
+            without a prompt or picture.
+        cfg_scale: Guidance scale by prompt, pictures, mask and sound; 1 is no guidance. Several numbers are a schedule,
+            one for each latent frame, and the last one goes on. Default: the model's own.
+        negative_prompt: Words that guidance leads away from, instead of no words.
+        overlap: Seconds of the previous window that the next window of a long clip reads again.
+        decoding: Read codes one by one, or guess several and read them at once. In float32 both give the same clip, and
+            auto takes the faster way.
+
+    Raises:
+        RequestError: a value out of its range.
+    """
+
+    num_frames: int | None = None
+    height: int | None = None
+    width: int | None = None
+    fps: float | None = None
+    num_samples: int = 1
+    best_of: int = 1
+    seed: int = 0
+    temperature: float = 1.0
+    top_k: int = 0
+    top_p: float = 1.0
+    min_p: float | None = None
+    cfg_scale: float | Sequence[float] | None = None
+    negative_prompt: str | None = None
+    overlap: float = 1.0
+    decoding: Decoding = "auto"
+
+    def __post_init__(self):
+        for name, least in _LEAST.items():
+            value = getattr(self, name)
+            if value is not None and not least <= value < float("inf"):
+                raise RequestError(f"{name} is {value}; it must be {least} or more")
+        for name in ("height", "width", "fps"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < float("inf"):
+                raise RequestError(f"{name} is {value}; it must be above 0")
+        if self.top_k != int(self.top_k):
+            raise RequestError(f"top_k is {self.top_k}; it must be a whole number, 0 for no limit")
+        if not 0 < self.top_p <= 1:
+            raise RequestError(f"top_p is {self.top_p}; it must be above 0 and at most 1")
+        if self.min_p is not None and not 0 <= self.min_p <= 1:
+            raise RequestError(f"min_p is {self.min_p}; it must be 0 (no limit) to 1")
+        scales = self.cfg_scale if isinstance(self.cfg_scale, Sequence) else (self.cfg_scale or 0.0,)
+        if not scales or not all(0 <= scale < float("inf") for scale in scales):
+            said = ", ".join(map(str, scales)) or "an empty schedule"
+            raise RequestError(f"cfg_scale is {said}; it must be 0 or more, 1 for no guidance")
+        if not 0 <= self.seed <= 2**32 - self.num_samples:
+            last = self.seed + self.num_samples - 1
+            raise RequestError(f"a seed lies in 0 ... 2^32 - 1; these run from {self.seed} to {last}")
+        if self.decoding not in get_args(Decoding):
+            raise RequestError(f"decoding is {self.decoding!r}; choose one of {', '.join(get_args(Decoding))}")
+
+
+_LEAST = {"num_frames": 1, "num_samples": 1, "best_of": 1, "temperature": 0, "top_k": 0, "overlap": 0}
+
+
+class OptionFields(TypedDict, total=False):
+    """The fields of `Options` as keyword arguments; Python has no way to derive the one from the other."""
+
+    num_frames: int | None
+    height: int | None
+    width: int | None
+    fps: float | None
+    num_samples: int
+    best_of: int
+    seed: int
+    temperature: float
+    top_k: int
+    top_p: float
+    min_p: float | None
+    cfg_scale: float | Sequence[float] | None
+    negative_prompt: str | None
+    overlap: float
+    decoding: Decoding
+
+
+# Names in other programs, whose nearest spelling is another option or none.
+OTHER_NAMES = {
+    "guidance_scale": "cfg_scale",
+    "guidance": "cfg_scale",
+    "cfg": "cfg_scale",
+    "num_videos": "num_samples",
+    "num_videos_per_prompt": "num_samples",
+    "batch_size": "num_samples",
+    "frames": "num_frames",
+    "length": "num_frames",
+    "video_length": "num_frames",
+    "negative": "negative_prompt",
+    "generator": "seed",
+    "output_path": "output",
+    "output_file": "output",
+    "prompt_file": "prompts",
+    "checkpoint": "model",
+    "ckpt": "model",
+}
+
+
+def right_name(name: str, known: Collection[str]) -> str | None:
+    """Return the name among `known` that a wrong name stands for: that of another program, or the nearest spelling."""
+    if (other := OTHER_NAMES.get(name)) in known:
+        return other
+    return next(iter(difflib.get_close_matches(name, known)), None)
