@@ -1,1 +1,1 @@
-"""Words, pictures and clips to new clips: decoding, and the files that clips come from and go to."""
+"""From prompts, pictures, clips and sounds to new clips: requests, decoding, model folders."""

@@ -1,7 +1,7 @@
-"""Of several clips that were made for one request, the one that fits it best.
+"""Choose the clip that fits a request best, of several that were drawn for it.
 
-In: clips, what was asked. Out: one of each few. The model's describer reads whether words are seen and heard, given
-pictures are compared as pixels: neither knows how likely the language model found what it drew.
+In: clips, and what was asked. Out: one clip of each group. The describer says how well words are seen and heard, and
+given pictures are compared as pixels. Neither depends on how likely the language model found its own codes.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,12 +20,12 @@ _STEP = 2654435769  # 2^32 over the golden ratio: seeds far from each other, and
 
 
 def seeds_of(seed: int, best_of: int) -> list[int]:
-    """The seeds of the clips that one of `seed` is chosen from; the first is `seed` itself."""
+    """Return the seeds of the clips that the clip of `seed` is chosen from; the first is `seed` itself."""
     return [(seed + number * _STEP) % 2**32 for number in range(best_of)]
 
 
 def check(model: ModelParts, captions: Sequence[str], given: Conditions) -> None:
-    """RequestError when nothing tells which clip is better."""
+    """Check that a prompt and a describer, or given pictures, can choose a clip; RequestError if not."""
     if given.pictures:
         return
     if model.describer is None:
@@ -35,18 +35,18 @@ def check(model: ModelParts, captions: Sequence[str], given: Conditions) -> None
 
 
 def fit(model: ModelParts, script: Script, given: Conditions, clips: Sequence[Clip]) -> np.ndarray:
-    """float `[n]`, how well each clip fits, more is better.
+    """Return float `[n]`, how well each clip fits; more is better.
 
-    The sum of the nats at which a describer finds the words in what is seen, on average over a long clip, and those in
-    what is heard first; less, for each given picture, how many times as far the clip's frame is from it as that of the
-    clip which comes nearest.
+    The score is the log-likelihood in nats that the describer gives the words: by the pictures, on average over a long
+    clip, plus by the sound at the beginning. For each given picture, the squared distance of the clip's frame is taken
+    off, as a multiple of the smallest distance among the clips.
     """
     fits = np.zeros(len(clips))
     if model.describer is not None and script[0].words.strip():
         for i, clip in enumerate(clips):
             assert clip.tokens is not None
-            told = (model.describer.log_likelihood(words, seen, None) for words, seen in _parts(model, script, clip))
-            fits[i] = np.mean(list(told))
+            nats = [model.describer.log_likelihood(words, seen, None) for words, seen in _parts(model, script, clip)]
+            fits[i] = np.mean(nats)
             sound = clip.tokens["audio"]
             if sound is not None and model.describer.config.sound_levels:
                 fits[i] += model.describer.log_likelihood(script[0].words, None, sound)
@@ -60,7 +60,7 @@ def fit(model: ModelParts, script: Script, given: Conditions, clips: Sequence[Cl
 
 
 def _parts(model: ModelParts, script: Script, clip: Clip) -> Iterator[tuple[str, np.ndarray]]:
-    """Words and codes int32 `[t, h, w]` of each stretch of a clip that is as long as what the describer reads."""
+    """Yield words and codes int32 `[t, h, w]` of each stretch of a clip, as long as the describer reads at once."""
     assert model.describer is not None and clip.tokens is not None and clip.tokens["video"] is not None
     codes, length = clip.tokens["video"], model.describer.config.frames
     stride = model.video_tokenizer.config.time_stride
@@ -72,9 +72,9 @@ def _parts(model: ModelParts, script: Script, clip: Clip) -> Iterator[tuple[str,
 
 
 def fittest(model: ModelParts, request: Request, clips: Sequence[Clip]) -> list[Clip]:
-    """Of each `best_of` clips in a row of those that a request was answered with, the one that fits best.
+    """Return the best clip of each `best_of` clips in a row.
 
-    `Clip.info` then names the seed that was asked for, and as "drawn_seed" the one that gives the same clip alone.
+    Its `Clip.info` has the seed that was asked for, and as "drawn_seed" the seed that draws the same clip alone.
     """
     few, chosen = request.settings.best_of, []
     scripts = [script for script in request.scripts for _ in request.seeds[::few]]

@@ -1,7 +1,7 @@
-"""Words for a clip or a sound that has none: a prompt for it.
+"""Describe a clip or a sound: find a prompt for it.
 
-In: codes of pictures, of sound, or both. Out: words. The model's describer says which words are likely, its language
-model in what order: that in which it finds the pictures likeliest.
+In: codes of pictures, of sound, or both. Out: words. The describer says which words are likely. The language model puts
+them in the order in which it finds the pictures most likely.
 """
 
 from collections.abc import Sequence
@@ -19,25 +19,26 @@ _ROWS = 16  # prompts compared by one forward; all forwards are of this shape, s
 
 
 def describe(model: ModelParts, video: np.ndarray, sound: np.ndarray | None, *, fps: float) -> str:
-    """The words that fit what is seen and heard; "" where none is likely.
+    """Return the words that fit what is seen and heard; "" where none is likely.
 
     Args:
-        video: int32 `[t, h, w]`, a clip's first latent frames; t is 0 for sound alone.
-        sound: int32 `[S, L]`, what is heard from its beginning; None for no sound.
-        fps: of the clip.
+        model: with a describer.
+        video: int32 `[t, h, w]`, codes of a clip's first latent frames; t is 0 for sound alone.
+        sound: int32 `[S, L]`, codes of the sound from its beginning; None without sound.
+        fps: frames a second of the clip.
 
     Raises:
         RequestError: a model without a describer.
     """
     if model.describer is None:
-        raise RequestError(f"{model.name!r} has no describer, so it cannot say what a clip is called")
+        raise RequestError(f"{model.name!r} has no describer, so it cannot describe a clip")
     seen = video[: model.describer.config.frames]
     words = model.describer.likely(seen if len(seen) else None, sound)
     return " ".join(_ordered(model.language_model(), seen, words, fps) if len(seen) else words)
 
 
 def _ordered(lm: LanguageModel, seen: np.ndarray, words: Sequence[str], fps: float) -> list[str]:
-    """The words in the order that suits pictures `[t, h, w]`: one after the other, each goes where it serves best."""
+    """Return the words in the order that suits pictures `[t, h, w]`: each in turn goes to its best place."""
     frames, rows, columns = seen.shape
     clips = ClipCodes(*(np.broadcast_to(part, (_ROWS, *part.shape)) for part in (seen, lm.config.no_track(frames))))
     said: list[str] = []

@@ -20,11 +20,11 @@ from .request import Prompt, Request, Script
 
 
 def stream(model: ModelParts, request: Request) -> Iterator[list[Clip]]:
-    """The frames of one latent frame after another, as a clip for each prompt and seed."""
+    """Yield the frames of one latent frame after another, as a clip for each prompt and seed."""
     tokenizer, settings, given = model.video_tokenizer, request.settings, request.given
     length = settings.num_frames
     asked = zip(request.prompts, request.scripts, strict=True)
-    rows = [(_told(model, prompt, script), seed) for prompt, script in asked for seed in request.seeds]
+    rows = [(_prompt_info(model, prompt, script), seed) for prompt, script in asked for seed in request.seeds]
     about = settings.info() | {"model": model.name, "tokenizer": tokenizer.hash, "dtype": str(model.dtype)}
     about |= request.sources
     if request.described is not None:
@@ -58,22 +58,22 @@ def stream(model: ModelParts, request: Request) -> Iterator[list[Clip]]:
                 video=frames[i],
                 fps=settings.fps,
                 tokens={"video": ids[i : i + 1], "audio": None if sound is None else np.asarray(sound[i])},
-                info={**told, "seed": seed, **counts, **about},
+                info={**words, "seed": seed, **counts, **about},
                 audio=None if heard is None else heard[i],
                 sample_rate=None if track is None else track.sample_rate,
             )
-            for i, (told, seed) in enumerate(rows)
+            for i, (words, seed) in enumerate(rows)
         ]
 
 
-def _told(model: ModelParts, prompt: Prompt, script: Script) -> dict[str, Any]:
-    """The prompt for `Clip.info`, and what the model reads in its place if it has a thesaurus."""
+def _prompt_info(model: ModelParts, prompt: Prompt, script: Script) -> dict[str, Any]:
+    """Return what `Clip.info` says about a prompt: with a thesaurus also the words that the model reads."""
     read = [shot.words for shot in script]
     return {"prompt": prompt} | ({"read_as": read[0] if len(read) == 1 else read} if model.thesaurus else {})
 
 
 class _Track:
-    """The sound of some clips as it comes, each piece as long as its frames."""
+    """Decode the sound of some clips piece by piece, each piece as long as its frames."""
 
     def __init__(self, tokenizer: AudioTokenizer, clips: int, fps: float):
         self._tokenizer, self._fps = tokenizer, fps
@@ -81,16 +81,19 @@ class _Track:
         self.sample_rate = tokenizer.config.sample_rate
 
     def beside(self, codes: np.ndarray, done: int, frames: int) -> np.ndarray:
-        """Sound float32 `[B, S, C]` of codes int32 `[B, s, L]`, beside `frames` frames after the first `done`."""
+        """Return sound float32 `[B, S, C]` of codes int32 `[B, s, L]`, for `frames` frames after the first `done`."""
         sound, self._state = self._tokenizer.decode_chunk(codes, self._state)
         begin, end = (samples_beside(n, self._fps, self.sample_rate) for n in (done, done + frames))
         return sound[:, : end - begin]
 
 
 def joined(pieces: Iterator[list[Clip]], frames: int, callback: Progress | None = None) -> list[Clip]:
-    """The clips whose pieces `stream` gives, `frames` of them; of fewer when the callback returns False.
+    """Return whole clips from the pieces that `stream` yields.
 
-    callback: called with (latent frames done, in all).
+    Args:
+        pieces: one for each latent frame.
+        frames: latent frames in all.
+        callback: called with (latent frames done, in all); returning False ends the clips there.
     """
     parts = []
     for piece in pieces:
@@ -101,11 +104,11 @@ def joined(pieces: Iterator[list[Clip]], frames: int, callback: Progress | None 
 
 
 def _join(clips: Sequence[Clip]) -> Clip:
-    """One clip of successive ones."""
+    """Return one clip of successive ones."""
 
     def whole(parts: list[np.ndarray | None]) -> np.ndarray | None:
-        there = [part for part in parts if part is not None]
-        return np.concatenate(there) if there else None
+        known = [part for part in parts if part is not None]
+        return np.concatenate(known) if known else None
 
     tokens = [clip.tokens or {} for clip in clips]
     return replace(

@@ -1,7 +1,4 @@
-"""How likely a clip is under a prompt.
-
-In: a clip, and words. Out: log-likelihoods of the codes of its pictures.
-"""
+"""Score a clip under a prompt: the log-likelihood of each code of its pictures."""
 
 import jax
 import numpy as np
@@ -17,7 +14,7 @@ from .parts import ModelParts
 
 
 def score(model: ModelParts, clip: Clip, prompt: str | None) -> np.ndarray:
-    """See `Model.score`. Codes are those of `clip.tokens`, else made from its frames and its sound."""
+    """Return what `Model.score` returns. Codes are those of `clip.tokens`, or made from its frames and sound."""
     lm, tokens, made_by = model.language_model(), clip.tokens or {}, clip.info.get("tokenizer")
     ids = tokens.get("video")
     if ids is not None and made_by not in (None, model.video_tokenizer.hash):

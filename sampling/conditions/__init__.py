@@ -1,1 +1,1 @@
-"""What a clip must show besides its words: pictures, clips, masks, sound."""
+"""What a clip must show besides its prompt: pictures, clips, masks, sound."""

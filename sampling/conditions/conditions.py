@@ -1,4 +1,4 @@
-"""What a clip must show besides its words, as codes and where they stand."""
+"""What a clip must show besides its prompt, as codes with their places."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,18 +14,18 @@ from reelm.media.pixels import Frames
 
 @dataclass(frozen=True, eq=False)
 class Conditions:
-    """Codes that are known of a clip, and pixels that stay. The same for every prompt and seed of a call.
+    """Known codes of a clip, and pixels that stay: the same for every prompt and seed of a call.
 
     Attributes:
-        num_frames: of the clip; None for an endless one.
+        num_frames: frames of the clip; None for an endless one.
         known: int32 `[m, h, w]`, the clip's first latent frames.
         pictures: frame number -> int32 `[h, w]`, a picture tokenized alone.
-        masked: int32 `[t, h, w]`, codes of a clip of which a part stays; None for no such clip.
-        unknown: bool `[t, h, w]`, where `masked` is to be filled in.
-        fill: bool `[T, H, W]`, the pixels to be filled in; all others are those of `pixels`.
-        pixels: uint8 `[T, H, W, 3]`.
-        sound: int32 `[F, L]`, the clip's first audio frames; None for none.
-        heard: whether they are given before the pictures, which are to go with them.
+        masked: int32 `[t, h, w]`, codes of a clip of which a part stays; None without a mask.
+        unknown: bool `[t, h, w]`, True where `masked` is filled in.
+        fill: bool `[T, H, W]`, True at pixels that are filled in; all others are those of `pixels`.
+        pixels: uint8 `[T, H, W, 3]`, the frames that stay where `fill` is False.
+        sound: int32 `[F, L]`, codes of the clip's first audio frames; None without sound.
+        heard: whether the pictures are made for the sound, which is then read before them.
     """
 
     num_frames: int | None
@@ -39,25 +39,25 @@ class Conditions:
     heard: bool = False
 
     def draws_pictures(self, latent_frames: int | None) -> bool:
-        """Whether a clip of that many has some that are not given."""
+        """Whether some of `latent_frames` are not given; None is an endless clip."""
         return latent_frames is None or len(self.known) < latent_frames
 
     def tells_pictures(self, latent_frames: int | None) -> bool:
-        """Whether some of the clip's latent frames are given and others to be drawn, of which the given ones tell."""
+        """Whether some latent frames are drawn and given pictures say how they look."""
         given = len(self.known) or self.pictures or self.masked is not None
         return self.draws_pictures(latent_frames) and bool(given)
 
     def picture(self, latent_frame: int) -> np.ndarray | None:
-        """Codes int32 `[h, w]` of a latent frame's picture, where they are known."""
+        """Return the codes int32 `[h, w]` of a latent frame's picture; None where they are drawn."""
         return self.known[latent_frame] if latent_frame < len(self.known) else None
 
     def sound_beside(self, latent_frame: int, lm: LMConfig) -> np.ndarray | None:
-        """Codes int32 `[s, L]` of all the sound beside a latent frame, where they are known."""
+        """Return the codes int32 `[s, L]` of the sound beside a latent frame; None where they are drawn."""
         begin, end = (audio_frames(lm.sound_frames, n) for n in (latent_frame, latent_frame + 1))
         return None if self.sound is None or len(self.sound) < end else self.sound[begin:end]
 
     def paste(self, video: Frames, first: int) -> Frames:
-        """Frames uint8 `[B, n, H, W, 3]` of the clip from frame `first` on, with what stays put back."""
+        """Return frames uint8 `[B, n, H, W, 3]`, which begin with frame `first`, with the pixels that stay put back."""
         if self.fill is None or self.pixels is None:
             return video
         span = slice(first, first + video.shape[1])
@@ -69,9 +69,15 @@ class Conditions:
     def prefix(
         self, words: Prefix, lm: LMConfig, *, start: int, frames: int, stride: int, anchor: np.ndarray | None
     ) -> Prefix:
-        """The prefix of a window of `frames` latent frames from latent frame `start` on, for R rows of words alone.
+        """Return the prefix of a window: its words and everything given.
 
-        anchor: int32 `[R or 1, h, w]`, the stream's first latent frame, when the window continues it.
+        Args:
+            words: the prefix of the words alone, R rows.
+            lm: sizes of the language model.
+            start: latent frame that the window begins with.
+            frames: latent frames of the window.
+            stride: frames of a latent frame.
+            anchor: int32 `[R or 1, h, w]`, the first latent frame of the clip; None for the first window.
         """
         rows, (h, w) = len(words.words), self.known.shape[1:]
         codes, kinds, times = [], [], []
@@ -90,7 +96,7 @@ class Conditions:
             for i in range(start, min(start + frames, len(self.masked))):
                 kind = np.where(self.unknown[i], Given.UNKNOWN, Given.KNOWN)
                 add(self.masked[i], kind, float(i - start))
-        # Each number of pictures compiles a program of its own, so they are filled up to powers of two.
+        # Each number of pictures compiles a program of its own, so the number is filled up to a power of two.
         while len(codes) & (len(codes) - 1):
             add(np.zeros((1, h, w), np.int32), Given.NOTHING, 0.0)
         prefix = words
@@ -103,7 +109,7 @@ class Conditions:
         return prefix.replace(sound=self._heard(lm, start, frames, rows)) if self.heard else prefix
 
     def _heard(self, lm: LMConfig, start: int, frames: int, rows: int) -> np.ndarray:
-        """int32 `[rows, S, L]`, the sound beside a window, -1 beyond its end."""
+        """Return int32 `[rows, S, L]`, the sound beside a window, -1 beyond its end."""
         assert self.sound is not None
         begin, end = (audio_frames(lm.sound_frames, n) for n in (start, start + frames))
         sound = self.sound[begin:end]

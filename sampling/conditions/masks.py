@@ -1,4 +1,4 @@
-"""A clip of which a part is filled in."""
+"""Conditions of a clip of which a part is filled in."""
 
 import numpy as np
 
@@ -14,6 +14,18 @@ from .sources import Picture
 def masked(
     tokenizer: VideoTokenizer, frames: Frames, mask: Picture, pictures: dict[int, np.ndarray], num_frames: int | None
 ) -> Conditions:
+    """Return the conditions of a masked clip.
+
+    Args:
+        tokenizer: makes codes of pictures.
+        frames: uint8 `[T, H, W, 3]`, the clip.
+        mask: bool `[T, H, W]` or `[H, W]`, True where it is filled in, or a picture that is white there.
+        pictures: frame number -> codes int32 `[h, w]` of key frames.
+        num_frames: None, or the length of the clip.
+
+    Raises:
+        RequestError: a mask that does not fit the clip, or frame 0 given twice.
+    """
     length, height, width = frames.shape[:3]
     if num_frames is not None and num_frames != length:
         raise RequestError(f"the masked video has {length} frames; num_frames must be the same, not {num_frames}")
@@ -22,7 +34,7 @@ def masked(
         raise RequestError("frame 0 is given twice: by the masked video and as a picture")
     stride, space = tokenizer.config.time_stride, tokenizer.config.space_stride
     late = -(length - 1) % stride
-    # What is to be filled in must not be seen: it is painted over before the clip is tokenized.
+    # The filled part must not be seen: it is painted over before the clip is tokenized.
     visible = np.where(fill[..., None], np.uint8(0), frames)
     padded = np.pad(visible, [(0, late), (0, 0), (0, 0), (0, 0)], mode="edge")
     hidden = np.pad(fill, [(0, late), (0, 0), (0, 0)], mode="edge")
@@ -40,7 +52,7 @@ def masked(
 
 
 def _fill(mask: Picture, shape: tuple[int, int, int]) -> np.ndarray:
-    """bool `[T, H, W]`, from a mask of that shape or one `[H, W]` for all frames; a file's bright pixels are True."""
+    """Return bool `[T, H, W]` from a mask of that shape or one `[H, W]`; bright pixels of a file are True."""
     if not isinstance(mask, np.ndarray):
         mask = fit(read_image(mask), *shape[1:])[..., 0] >= 128
     if mask.dtype != bool:

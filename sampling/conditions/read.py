@@ -1,10 +1,10 @@
-"""What a clip must show besides its words: pictures, the clip it goes on from, the part of a clip that stays, sound.
+"""Read the sources of a clip and make codes of them.
 
-    image, last_image, keyframes, video, mask, audio  ->  Conditions: codes, and where they stand
+    Sources: image, last_image, keyframes, video, mask, audio  ->  Conditions: codes with their places
 
-A picture at frame 0 and a clip that is continued become the first codes themselves, and so does given sound. Pictures
-at later frames and the kept part of a masked clip are read before the first code, as `Given` pictures of the prefix;
-sound that pictures are to be made for is read there, too, since a picture must know what will be heard.
+A picture at frame 0 and a clip that is continued become the first codes themselves, and so does their sound. Pictures
+at later frames and the kept part of a masked clip stand in the prefix, as `Given` pictures. Sound that pictures are
+made for stands there, too: a picture must know what will be heard.
 """
 
 from dataclasses import replace
@@ -58,7 +58,7 @@ def read_conditions(
     clip = None if sources.video is None else _clip(sources.video, height, width, fps)
     samples = None if track is None or audio is None else track.samples(audio)
     heard = None if track is None or samples is None else track.frames_beside(samples, fps)
-    # A clip without an end may go on after what is given; one with a mask is as long as its video.
+    # An endless clip may continue what is given; a masked clip is as long as its video.
     if num_frames is None and (default is not None or mask is not None):
         num_frames = heard or default if clip is None else len(clip.video)
 
@@ -104,7 +104,7 @@ def _pictures(sources: Sources, num_frames: int | None) -> dict[int, Picture]:
 
 
 def _still(picture: Picture, height: int, width: int) -> Frames:
-    """uint8 `[height, width, 3]`, fitted and centre-cropped."""
+    """Return uint8 `[height, width, 3]`, fitted and centre-cropped."""
     if not isinstance(picture, np.ndarray):
         return fit(read_image(picture), height, width)
     if picture.ndim != 3:
@@ -113,7 +113,7 @@ def _still(picture: Picture, height: int, width: int) -> Frames:
 
 
 def _clip(video: VideoSource, height: int, width: int, fps: float) -> Clip:
-    """A clip of that size; with frames at `fps` when it comes from a file."""
+    """Return a clip of that size; frames from a file are resampled to `fps`."""
     if isinstance(video, Clip):
         if video.video.shape[1:3] == (height, width):
             return video

@@ -1,8 +1,7 @@
-"""Given sound to codes, for as many latent frames as are wanted.
+"""Turn sound into the codes beside latent frames.
 
 In: a path, a clip with sound, or samples at the audio tokenizer's own rate. Out: codes int32 `[F, L]` of whole latent
-frames. The rule for lengths: what is longer than the picture is cut, and silence follows what is shorter. Knows
-nothing of how pictures are made.
+frames. Sound that is longer than the picture is cut, and silence follows sound that is shorter.
 """
 
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from .sources import SoundSource
 
 @dataclass(frozen=True)
 class Soundtrack:
-    """How sound becomes codes beside latent frames.
+    """An audio tokenizer and the audio frames beside each latent frame.
 
     Attributes:
         tokenizer: makes the codes.
@@ -32,13 +31,13 @@ class Soundtrack:
     frames: tuple[int, int]
 
     def check_fps(self, fps: float) -> None:
-        """RequestError unless these are the audio frames beside pictures at `fps`."""
+        """Check that pictures at `fps` frames a second have these audio frames beside them; RequestError if not."""
         if self.tokenizer.config.frames_beside(1, fps) != self.frames[0]:
             fitting = float(self.tokenizer.config.frame_rate / self.frames[0])
             raise RequestError(f"this model's sound goes with {fitting:g} frames a second, not {fps:g}")
 
     def samples(self, source: SoundSource) -> np.ndarray:
-        """float32 `[S, C]` at the rate and with the channels of the tokenizer; RequestError for no sound."""
+        """Return float32 `[S, C]` at the rate and with the channels of the tokenizer; RequestError for no sound."""
         config = self.tokenizer.config
         if isinstance(source, Clip):
             if source.audio is None or source.sample_rate is None:
@@ -53,25 +52,25 @@ class Soundtrack:
         return sound[0]
 
     def encode(self, samples: np.ndarray, latent_frames: int) -> np.ndarray:
-        """Codes int32 `[F, L]` of the sound `[S, C]` beside the first `latent_frames` latent frames."""
+        """Return the codes int32 `[F, L]` of the sound `[S, C]` beside the first `latent_frames` latent frames."""
         wanted = self.count(latent_frames) * self.tokenizer.config.hop
         return self.tokenizer.encode(fitted(samples, wanted), self.tokenizer.config.sample_rate)[0]
 
     def frames_beside(self, samples: np.ndarray, fps: float) -> int:
-        """Video frames, at least one, that last as long as the sound `[S, C]`."""
+        """Return the number of video frames, at least 1, that last as long as the sound `[S, C]`."""
         return max(1, round(len(samples) * fps / self.tokenizer.config.sample_rate))
 
     def fit(self, samples: np.ndarray, frames: int, fps: float) -> np.ndarray:
-        """Sound `[S, C]` made as long as `frames` frames; a difference of more than a tenth of a second is said."""
+        """Return sound `[S, C]` made as long as `frames` frames; warn of a difference above 0.1 seconds."""
         rate = self.tokenizer.config.sample_rate
         wanted = samples_beside(frames, fps, rate)
         say_length(wanted - len(samples), rate)
         return fitted(samples, wanted)
 
     def of_clip(self, clip: Clip, latent_frames: int) -> np.ndarray | None:
-        """Codes of a clip's sound beside its first `latent_frames` latent frames; None for a clip without sound.
+        """Return the codes of a clip's sound beside its first `latent_frames` latent frames; None without sound.
 
-        Codes of this very tokenizer are taken as they are: to decode and encode them again would lose a little.
+        Codes of the same tokenizer are used as they are: decoding and encoding them again would lose a little.
         """
         if clip.audio is None:
             return None
@@ -81,5 +80,5 @@ class Soundtrack:
         return self.encode(self.samples(clip), latent_frames)
 
     def count(self, latent_frames: int) -> int:
-        """Audio frames beside the first `latent_frames` latent frames."""
+        """Return the number of audio frames beside the first `latent_frames` latent frames."""
         return audio_frames(self.frames, latent_frames)
