@@ -12,7 +12,7 @@ from dataclasses import replace
 from reelm.train.run.loop import LoopConfig
 from reelm.train.step.optimizer import OptimizerConfig
 from reelm.train.tokenizers.adversarial import AdversaryConfig
-from reelm.train.tokenizers.video_discriminator import DiscriminatorConfig
+from reelm.train.tokenizers.video_discriminator import VideoDiscriminatorConfig
 
 from . import emoji
 
@@ -23,7 +23,7 @@ video_tokenizer = replace(
     data=replace(_PLAIN.data, frames=9),
     losses=replace(_PLAIN.losses, perceptual=1.0, perceptual_frames=2),
     adversary=AdversaryConfig(
-        net=DiscriminatorConfig(channels=(8, 16, 32, 64), halve_time=(False, True, True)),
+        net=VideoDiscriminatorConfig(channels=(8, 16, 32, 64), halve_time=(False, True, True)),
         optimizer=OptimizerConfig(learning_rate=1e-3, warmup=20, betas=(0.0, 0.99)),
         weight=0.05,
         r1=1.0,

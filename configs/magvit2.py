@@ -16,7 +16,7 @@ from reelm.train.run.loop import LoopConfig
 from reelm.train.step.optimizer import OptimizerConfig
 from reelm.train.tokenizers.adversarial import AdversaryConfig
 from reelm.train.tokenizers.video import ClipData, VideoTokenizerRun
-from reelm.train.tokenizers.video_discriminator import DiscriminatorConfig
+from reelm.train.tokenizers.video_discriminator import VideoDiscriminatorConfig
 from reelm.train.tokenizers.video_losses import LossWeights
 
 _ADAM = OptimizerConfig(learning_rate=1e-4, warmup=1_000, betas=(0.0, 0.99), ema=0.999)
@@ -43,7 +43,9 @@ video_tokenizer = VideoTokenizerRun(
         entropy_decay=2_000,
     ),
     adversary=AdversaryConfig(
-        net=DiscriminatorConfig(channels=(64, 128, 256, 256, 256, 256), halve_time=(False, True, True, False, False)),
+        net=VideoDiscriminatorConfig(
+            channels=(64, 128, 256, 256, 256, 256), halve_time=(False, True, True, False, False)
+        ),
         optimizer=_ADAM,
         weight=0.1,
         r1=10.0,

@@ -9,7 +9,7 @@ from reelm.tokenizer.audio.config import AudioTokenizerConfig
 from reelm.train.run.loop import LoopConfig
 from reelm.train.step.optimizer import OptimizerConfig
 from reelm.train.tokenizers.audio import AudioTokenizerRun, SoundData, SoundLossWeights
-from reelm.train.tokenizers.audio_discriminator import DiscriminatorConfig
+from reelm.train.tokenizers.audio_discriminator import AudioDiscriminatorConfig
 
 audio_tokenizer = AudioTokenizerRun(
     model=AudioTokenizerConfig(
@@ -26,7 +26,7 @@ audio_tokenizer = AudioTokenizerRun(
     ),
     data=SoundData(dataset="moving_digits_sound", source_frames=17, hops=40),
     losses=SoundLossWeights(adversarial=0.1, adversarial_from=10_000),
-    discriminator=DiscriminatorConfig(windows=(2048, 1024, 512, 256, 128), channels=32),
+    discriminator=AudioDiscriminatorConfig(windows=(2048, 1024, 512, 256, 128), channels=32),
     optimizer=OptimizerConfig(learning_rate=3e-4, warmup=1_000, betas=(0.8, 0.99), ema=0.999),
     batch_size=64,
     loop=LoopConfig(steps=400_000, save_every=5_000, sample_every=5_000),

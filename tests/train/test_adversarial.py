@@ -23,12 +23,12 @@ from reelm.train.step.optimizer import OptimizerConfig
 from reelm.train.tokenizers import adversarial, video_discriminator, video_losses
 from reelm.train.tokenizers.adversarial import AdversarialState, AdversaryConfig, LogitMeans
 from reelm.train.tokenizers.video import ClipData, VideoTokenizerRun, build, open_batches
-from reelm.train.tokenizers.video_discriminator import DiscriminatorConfig, blur_pool, discriminate
+from reelm.train.tokenizers.video_discriminator import VideoDiscriminatorConfig, blur_pool, discriminate
 from reelm.train.tokenizers.video_losses import LossWeights
 
 pytestmark = pytest.mark.slow  # the step of two players takes long to compile
 
-NET = DiscriminatorConfig(channels=(4, 8), halve_time=(True,))
+NET = VideoDiscriminatorConfig(channels=(4, 8), halve_time=(True,))
 RUN = VideoTokenizerRun(
     model=VideoTokenizerConfig(
         bits=8,
@@ -93,7 +93,7 @@ def test_r1_is_half_the_squared_gradient_a_logit_whatever_the_size():
 
 
 def test_r1_comes_every_few_steps_and_counts_for_all_of_them():
-    net = DiscriminatorConfig(channels=(4,), halve_time=())
+    net = VideoDiscriminatorConfig(channels=(4,), halve_time=())
     config = AdversaryConfig(net=net, r1=2.0, r1_every=3, lecam=0.0)
     optimizer = OptimizerConfig().build(10)
 

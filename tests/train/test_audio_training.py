@@ -19,7 +19,7 @@ from reelm.train.run.checkpoints import restore_params
 from reelm.train.run.loop import LoopConfig
 from reelm.train.tokenizers import audio as audio_tokenizer
 from reelm.train.tokenizers.audio import AudioTokenizerRun, RandomPiece, SoundData, SoundLossWeights, make_loss
-from reelm.train.tokenizers.audio_discriminator import DiscriminatorConfig, StftDiscriminator, discriminator_loss
+from reelm.train.tokenizers.audio_discriminator import AudioDiscriminatorConfig, StftDiscriminator, discriminator_loss
 from reelm.train.tokenizers.audio_losses import mel_distance
 
 pytestmark = pytest.mark.slow  # several programs are compiled before the first test
@@ -37,7 +37,7 @@ RUN = AudioTokenizerRun(
     ),
     data=SoundData(source_frames=5, hops=4),
     mel_windows=(64,),
-    discriminator=DiscriminatorConfig(windows=(64,), channels=2),
+    discriminator=AudioDiscriminatorConfig(windows=(64,), channels=2),
     batch_size=2,
     loop=LoopConfig(steps=3, save_every=3, sample_every=3),
 )

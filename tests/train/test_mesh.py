@@ -24,7 +24,7 @@ from reelm.lm.mesh import MeshSpec
 from reelm.tokenizer.video.config import VideoTokenizerConfig
 from reelm.tokenizer.video.tokenizer import init_params
 from reelm.train.tokenizers.video import ClipData, VideoTokenizerRun, create_state, make_loss, make_run_step
-from reelm.train.tokenizers.video_discriminator import DiscriminatorConfig
+from reelm.train.tokenizers.video_discriminator import VideoDiscriminatorConfig
 from reelm.train.tokenizers.video_losses import LossWeights
 
 RUN = VideoTokenizerRun(
@@ -60,7 +60,7 @@ def magvit2_is_compiled() -> None:
     run = configs.get("video-tokenizer", "magvit2")
     assert run.adversary is not None
     widths: Any = {"encoder_channels": (256, 512), "decoder_channels": (256, 512), "strides": ((2, 2),)}
-    net = DiscriminatorConfig(channels=run.adversary.net.channels[-2:], halve_time=(False,))
+    net = VideoDiscriminatorConfig(channels=run.adversary.net.channels[-2:], halve_time=(False,))
     run = replace(
         run,
         model=replace(run.model, **widths, encoder_blocks=1, decoder_blocks=1),

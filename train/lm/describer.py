@@ -18,6 +18,7 @@ import optax
 from reelm.data.tokens.mixture import Bucket, Stage, mixture
 from reelm.data.tokens.read import check_sound, open_all
 from reelm.data.tokens.sample import TokenSample
+from reelm.errors import RequestError
 from reelm.lm import sharding
 from reelm.lm.describer import DescriberConfig, DescriberNet, init_params
 from reelm.lm.layout import audio_frames
@@ -28,6 +29,7 @@ from reelm.train.run.config_changes import FREE, free_fields
 from reelm.train.run.loop import LoopConfig, Training
 from reelm.train.step import feed, state
 from reelm.train.step.feed import Feed
+from reelm.train.step.fields import check_least, check_shares
 from reelm.train.step.optimizer import OptimizerConfig
 from reelm.train.step.state import TrainState
 from reelm.train.step.update import make_step
@@ -64,6 +66,12 @@ class DescriberRun:
     """Devices of the run."""
     loop: LoopConfig = field(default_factory=lambda: LoopConfig(steps=8_000))
     """Length of the run and its reports."""
+
+    def __post_init__(self) -> None:
+        check_shares(self, "seen_alone", "heard_alone", "brief", "coarse", "corrupt", "dropout")
+        check_least(self, 1, "batch_size")
+        if self.seen_alone + self.heard_alone > 1:
+            raise RequestError(f"seen_alone {self.seen_alone} and heard_alone {self.heard_alone} are above 1 together")
 
 
 class ToDescribe(grain.transforms.RandomMap):

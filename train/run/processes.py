@@ -38,13 +38,13 @@ class Cluster:
 
     def __post_init__(self) -> None:
         if self.heartbeat_seconds < 1:
-            raise ValueError(f"heartbeat_seconds is {self.heartbeat_seconds}; it must be at least 1")
+            raise RequestError(f"heartbeat_seconds is {self.heartbeat_seconds}; it must be at least 1")
         if self.processes is not None and self.processes < 1:
-            raise ValueError(f"processes is {self.processes}; it must be at least 1")
+            raise RequestError(f"processes is {self.processes}; it must be at least 1")
         if self.process is not None and not 0 <= self.process < (self.processes or self.process + 1):
-            raise ValueError(f"process is {self.process} of {self.processes}; processes count from 0")
+            raise RequestError(f"process is {self.process} of {self.processes}; processes count from 0")
         if self.coordinator is not None and not self.coordinator.rpartition(":")[2].isdigit():
-            raise ValueError(f"coordinator is {self.coordinator!r}; it takes an address and a port, as 10.0.0.1:7077")
+            raise RequestError(f"coordinator is {self.coordinator!r}; it takes an address and a port, as 10.0.0.1:7077")
 
     @property
     def is_named(self) -> bool:

@@ -7,6 +7,10 @@ import jax
 import optax
 import optax.contrib
 
+from reelm.errors import RequestError
+
+from .fields import check_above, check_least, check_shares
+
 
 @dataclass(frozen=True, kw_only=True)
 class OptimizerConfig:
@@ -29,6 +33,13 @@ class OptimizerConfig:
     muon: float = 0.0
     """Peak learning rate of Muon (arXiv 2502.16982) for the matrices between layers, on the same schedule. Adam keeps
     embeddings, output tables, scales and biases. 0 gives all parameters to Adam."""
+
+    def __post_init__(self) -> None:
+        check_least(self, 0, "learning_rate", "warmup", "weight_decay", "muon")
+        check_above(self, 0, "clip")
+        check_shares(self, "final", "ema")
+        if not all(0 <= beta < 1 for beta in self.betas):
+            raise RequestError(f"betas must lie in 0 to 1, below 1, not {self.betas}")
 
     def build(self, steps: int) -> optax.GradientTransformation:
         """The transformation of a run of `steps` updates."""

@@ -1,7 +1,7 @@
 """The game of generator and discriminator: its losses, its state, and the one step that moves both.
 
-In: a generator's loss that also gives the clips it made, and a `DiscriminatorConfig`. Out: `(state, batch) -> (state,
-metrics)`, guarded as `optimizer.make_step` is. Both nets, their optimizers and the moving means live in one train
+In: a generator's loss that also gives the clips it made, and a `VideoDiscriminatorConfig`. Out: `(state, batch) ->
+(state, metrics)`, guarded as `update.make_step` is. Both nets, their optimizers and the moving means live in one train
 state, so a run resumes exactly. Knows nothing of tokenizers.
 """
 
@@ -16,19 +16,20 @@ import optax
 from jax.typing import DTypeLike
 
 from reelm.errors import RequestError
+from reelm.train.step.fields import check_least, check_shares
 from reelm.train.step.optimizer import OptimizerConfig
 from reelm.train.step.state import TrainState
 from reelm.train.step.update import chosen, follow
 
 from . import video_discriminator
-from .video_discriminator import DiscriminatorConfig, discriminate
+from .video_discriminator import VideoDiscriminatorConfig, discriminate
 
 
 @dataclass(frozen=True, kw_only=True)
 class AdversaryConfig:
     """The discriminator and how it learns."""
 
-    net: DiscriminatorConfig = field(default_factory=DiscriminatorConfig)
+    net: VideoDiscriminatorConfig = field(default_factory=VideoDiscriminatorConfig)
     """Sizes of the discriminator."""
     optimizer: OptimizerConfig = field(default_factory=lambda: OptimizerConfig(learning_rate=1e-4, betas=(0.0, 0.99)))
     """Optimizer of the discriminator. It keeps no moving average, whatever `ema` is."""
@@ -48,8 +49,9 @@ class AdversaryConfig:
     def __post_init__(self):
         if self.weight <= 0:
             raise RequestError(f"the adversary's weight is {self.weight}; it must be above 0, or use none at all")
-        if self.r1_every < 1:
-            raise RequestError(f"r1_every is {self.r1_every}; it must be at least 1")
+        check_least(self, 1, "r1_every")
+        check_least(self, 0, "start", "r1", "lecam")
+        check_shares(self, "lecam_decay")
 
 
 class LogitMeans(flax.struct.PyTreeNode):

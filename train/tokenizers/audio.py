@@ -36,13 +36,14 @@ from reelm.train.run.config_changes import FREE, differences, free_fields
 from reelm.train.run.loop import LoopConfig, Training
 from reelm.train.step import feed, state
 from reelm.train.step.feed import Feed
+from reelm.train.step.fields import check_above, check_least
 from reelm.train.step.optimizer import OptimizerConfig
 from reelm.train.step.state import TrainState
 from reelm.train.step.update import make_step
 
 from . import audio_discriminator
 from .audio_discriminator import (
-    DiscriminatorConfig,
+    AudioDiscriminatorConfig,
     StftDiscriminator,
     adversarial_loss,
     discriminator_loss,
@@ -79,6 +80,10 @@ class SoundLossWeights:
     adversarial_from: int = 0
     """First step at which the adversarial loss counts. The discriminator learns from step 0."""
 
+    def __post_init__(self) -> None:
+        check_above(self, 0, "temperature")
+        check_least(self, 0, "adversarial", "feature_matching", "adversarial_from")
+
 
 @dataclass(frozen=True, kw_only=True)
 class SoundData:
@@ -96,6 +101,11 @@ class SoundData:
     gains: tuple[float, float] = (0.5, 1.2)
     """Range of random gains. Half of the pieces are also inverted."""
 
+    def __post_init__(self) -> None:
+        check_least(self, 1, "source_frames", "hops")
+        if not self.gains[0] <= self.gains[1]:
+            raise RequestError(f"gains are a least and a largest factor, not {self.gains}")
+
 
 @dataclass(frozen=True, kw_only=True)
 class AudioTokenizerRun:
@@ -109,7 +119,7 @@ class AudioTokenizerRun:
     """Weights of the losses."""
     mel_windows: tuple[int, ...] = (128, 256, 512, 1024, 2048)
     """Window lengths of the mel loss in samples."""
-    discriminator: DiscriminatorConfig = field(default_factory=DiscriminatorConfig)
+    discriminator: AudioDiscriminatorConfig = field(default_factory=AudioDiscriminatorConfig)
     """Sizes of the discriminator."""
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     """Optimizer of the tokenizer."""
@@ -129,6 +139,9 @@ class AudioTokenizerRun:
     """Length of the run and its reports."""
 
     def __post_init__(self):
+        check_least(self, 1, "batch_size")
+        if not self.mel_windows:
+            raise RequestError("mel_windows is empty; name one window length at least")
         longest = max((*self.mel_windows, *(self.discriminator.windows if self.losses.adversarial else ())))
         if self.data.hops * self.model.hop < longest:
             raise RequestError(
@@ -202,7 +215,7 @@ def make_loss(run: AudioTokenizerRun):
 
 
 def _play(
-    config: DiscriminatorConfig, params: dict, sound: jax.Array, rebuilt: jax.Array
+    config: AudioDiscriminatorConfig, params: dict, sound: jax.Array, rebuilt: jax.Array
 ) -> tuple[dict[str, jax.Array], jax.Array]:
     """What the tokenizer loses, with the discriminator taken for given, and what the discriminator, with the sounds."""
 

@@ -16,7 +16,7 @@ from reelm.evaluation.features.mel import spectra
 
 
 @dataclass(frozen=True, kw_only=True)
-class DiscriminatorConfig:
+class AudioDiscriminatorConfig:
     """Sizes of the nets."""
 
     windows: tuple[int, ...] = (1024, 512, 256)
@@ -33,7 +33,7 @@ class DiscriminatorConfig:
 class StftDiscriminator(nn.Module):
     """One stack of convolutions over time and frequency for each window length."""
 
-    config: DiscriminatorConfig
+    config: AudioDiscriminatorConfig
 
     @nn.compact
     def __call__(self, sound: jax.Array) -> tuple[list[jax.Array], list[jax.Array]]:
@@ -57,7 +57,7 @@ class StftDiscriminator(nn.Module):
 
 
 @partial(jax.jit, static_argnums=(0, 1))
-def init_params(config: DiscriminatorConfig, channels: int, key: jax.Array) -> dict:
+def init_params(config: AudioDiscriminatorConfig, channels: int, key: jax.Array) -> dict:
     """Fresh parameters for sounds of `channels` channels."""
     return dict(StftDiscriminator(config).init(key, jnp.zeros((1, max(config.windows), channels)))["params"])
 

@@ -8,7 +8,7 @@ of reconstruction, perceptual, commitment and entropy losses, and plays against 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import grain
 import jax
@@ -31,6 +31,7 @@ from reelm.train.run.config_changes import FREE, differences, free_fields
 from reelm.train.run.loop import LoopConfig, Training
 from reelm.train.step import feed, state
 from reelm.train.step.feed import Feed, Share
+from reelm.train.step.fields import Activations, check_choice, check_least
 from reelm.train.step.optimizer import OptimizerConfig
 from reelm.train.step.state import TrainState
 from reelm.train.step.update import make_step
@@ -66,6 +67,7 @@ class ClipData:
 
     def __post_init__(self):
         object.__setattr__(self, "speeds", tuple(self.speeds))
+        check_least(self, 1, "source_frames", "frames", "crop", "still_crop")
         if self.stills < 0 or not self.speeds or min(self.speeds) < 1:
             raise RequestError(f"stills start at 0 and speeds at 1, not {self.stills} and {self.speeds}")
 
@@ -92,12 +94,16 @@ class VideoTokenizerRun:
     """Make a tokenizer of clips from `start_from`, which was trained on single frames."""
     freeze_encoder: bool = False
     """Train the decoder alone. Codes, and language models over them, stay valid."""
-    dtype: str = "float32"
+    dtype: Activations = "float32"
     """Number format of activations. Parameters are float32."""
     mesh: MeshSpec = field(default_factory=MeshSpec, metadata=FREE)
     """Devices of the run."""
     loop: LoopConfig = field(default_factory=lambda: LoopConfig(steps=10_000))
     """Length of the run and its reports."""
+
+    def __post_init__(self) -> None:
+        check_least(self, 1, "batch_size")
+        check_choice(self, "dtype", get_args(Activations))
 
 
 def make_loss(run: VideoTokenizerRun):

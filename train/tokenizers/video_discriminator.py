@@ -19,7 +19,7 @@ from reelm.tokenizer.video.convolution import CausalConv
 
 
 @dataclass(frozen=True, kw_only=True)
-class DiscriminatorConfig:
+class VideoDiscriminatorConfig:
     """Sizes of the net."""
 
     channels: tuple[int, ...] = (64, 128, 256, 256, 256)
@@ -78,7 +78,7 @@ class Discriminator(nn.Module):
         return nn.Dense(1, name="logit")(x.astype(jnp.float32))[..., 0]
 
 
-def init_params(config: DiscriminatorConfig, key: jax.Array) -> dict:
+def init_params(config: VideoDiscriminatorConfig, key: jax.Array) -> dict:
     """Fresh parameters as nested dicts of float32."""
     size = 1 << len(config.halve_time)
     # Compiled, nothing but the draws is left of the net.
@@ -86,13 +86,13 @@ def init_params(config: DiscriminatorConfig, key: jax.Array) -> dict:
 
 
 def discriminate(
-    config: DiscriminatorConfig, params: dict, video: jax.Array, dtype: DTypeLike | None = None
+    config: VideoDiscriminatorConfig, params: dict, video: jax.Array, dtype: DTypeLike | None = None
 ) -> jax.Array:
     """Logits `[B, t, h, w]` of clips `[B, T, H, W, 3]`."""
     return cast(jax.Array, _net(config, dtype).apply({"params": params}, video))
 
 
-def _net(config: DiscriminatorConfig, dtype: DTypeLike | None) -> Discriminator:
+def _net(config: VideoDiscriminatorConfig, dtype: DTypeLike | None) -> Discriminator:
     return Discriminator(config.channels, config.halve_time, dtype)
 
 

@@ -1,0 +1,43 @@
+"""Fields of training configs: impossible values are refused with their name and value."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from reelm.errors import RequestError
+from reelm.train.lm.config import LMRun
+from reelm.train.lm.describer import DescriberRun
+from reelm.train.run.processes import Cluster
+from reelm.train.step.optimizer import OptimizerConfig
+from reelm.train.tokenizers.adversarial import AdversaryConfig
+from reelm.train.tokenizers.audio import SoundData, SoundLossWeights
+from reelm.train.tokenizers.video import ClipData, VideoTokenizerRun
+
+
+@pytest.mark.parametrize(
+    ("config", "name", "value"),
+    [
+        (LMRun, "dtype", "float8"),
+        (LMRun, "attention", "fast"),
+        (LMRun, "drop_text", 1.5),
+        (LMRun, "accumulate", 0),
+        (LMRun, "z_loss", float("nan")),
+        (DescriberRun, "corrupt", -0.1),
+        (DescriberRun, "seen_alone", 0.9),
+        (OptimizerConfig, "learning_rate", -1.0),
+        (OptimizerConfig, "betas", (0.9, 1.0)),
+        (OptimizerConfig, "clip", 0.0),
+        (VideoTokenizerRun, "dtype", "flot"),
+        (VideoTokenizerRun, "batch_size", 0),
+        (ClipData, "crop", 0),
+        (AdversaryConfig, "lecam_decay", 2.0),
+        (SoundData, "gains", (1.2, 0.5)),
+        (SoundLossWeights, "temperature", 0.0),
+        (Cluster, "heartbeat_seconds", 0),
+    ],
+)
+def test_an_impossible_value_is_refused_by_name(config: Callable[..., Any], name: str, value: Any):
+    with pytest.raises(RequestError, match=name) as refused:
+        config(**{name: value})
+    assert "\n" not in str(refused.value)
