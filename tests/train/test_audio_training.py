@@ -18,8 +18,9 @@ from reelm.train.parts import open_audio_tokenizer
 from reelm.train.run.checkpoints import restore_params
 from reelm.train.run.loop import LoopConfig
 from reelm.train.tokenizers import audio as audio_tokenizer
+from reelm.train.tokenizers.adversarial_losses import hinge_loss
 from reelm.train.tokenizers.audio import AudioTokenizerRun, RandomPiece, SoundData, SoundLossWeights, make_loss
-from reelm.train.tokenizers.audio_discriminator import AudioDiscriminatorConfig, StftDiscriminator, discriminator_loss
+from reelm.train.tokenizers.audio_discriminator import AudioDiscriminatorConfig, StftDiscriminator
 from reelm.train.tokenizers.audio_losses import mel_distance
 
 pytestmark = pytest.mark.slow  # several programs are compiled before the first test
@@ -77,7 +78,7 @@ def test_the_discriminator_follows_its_own_loss_alone():
     def own_gradient(judge):
         rebuilt, _ = autoencode(PLAYED.model, params["tokenizer"], sounds())
         apply = partial(StftDiscriminator(PLAYED.discriminator).apply, {"params": judge})
-        return discriminator_loss(apply(sounds())[0], apply(rebuilt)[0])
+        return hinge_loss(apply(sounds())[0], apply(rebuilt)[0])
 
     together = gradient(params)
     expected = own_gradient(params["discriminator"])

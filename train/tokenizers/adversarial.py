@@ -1,4 +1,4 @@
-"""The game of generator and discriminator: its losses, its state, and the one step that moves both.
+"""The game of generator and discriminator: its state, and the one step that moves both.
 
 In: a generator's loss that also gives the clips it made, and a `VideoDiscriminatorConfig`. Out: `(state, batch) ->
 (state, metrics)`, guarded as `update.make_step` is. Both nets, their optimizers and the moving means live in one train
@@ -9,7 +9,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import flax.struct
 import jax
 import jax.numpy as jnp
 import optax
@@ -22,6 +21,7 @@ from reelm.train.step.state import TrainState
 from reelm.train.step.update import chosen, follow
 
 from . import video_discriminator
+from .adversarial_losses import LogitMeans, cross_entropy_loss, lecam_penalty, non_saturating_loss, r1_penalty
 from .video_discriminator import VideoDiscriminatorConfig, discriminate
 
 
@@ -54,13 +54,6 @@ class AdversaryConfig:
         check_shares(self, "lecam_decay")
 
 
-class LogitMeans(flax.struct.PyTreeNode):
-    """Moving means of the discriminator's logits on real and on made clips, float32 scalars."""
-
-    real: jax.Array
-    made: jax.Array
-
-
 class AdversarialState(TrainState):
     """A train state whose `params` are the generator's, and beside them the other player.
 
@@ -85,36 +78,6 @@ def create(state: TrainState, config: AdversaryConfig, steps: int) -> Adversaria
         adversary_opt_state=config.optimizer.build(steps).init(adversary),
         logit_means=LogitMeans(real=jnp.zeros(()), made=jnp.zeros(())),
     )
-
-
-def fooling(made: jax.Array) -> jax.Array:
-    """The generator's non-saturating loss on the logits of what it made: mean of -log sigmoid."""
-    return jnp.mean(jax.nn.softplus(-made))
-
-
-def telling_apart(real: jax.Array, made: jax.Array) -> jax.Array:
-    """The discriminator's loss: cross entropy of real against made."""
-    return jnp.mean(jax.nn.softplus(-real)) + jnp.mean(jax.nn.softplus(made))
-
-
-def r1_penalty(logits_of: Callable[[jax.Array], jax.Array], real: jax.Array) -> jax.Array:
-    """Half the mean squared norm of the logits' gradient with respect to real clips `[B, T, H, W, 3]`.
-
-    A logit here judges a place; the squared norm of the summed gradient is divided by the number of places, so the
-    penalty of a logit does not depend on the size of the clip.
-    """
-    logits = jax.eval_shape(logits_of, real)
-    gradient = jax.grad(lambda video: jnp.sum(logits_of(video)))(real)
-    return 0.5 * jnp.sum(jnp.square(gradient)) / logits.size
-
-
-def lecam_penalty(real: jax.Array, made: jax.Array, means: LogitMeans) -> jax.Array:
-    """Squares of how far real logits rise above the mean of made ones, and made ones fall below the mean of real.
-
-    As in the authors' program, where only that side counts: it keeps the discriminator from running away on few data.
-    """
-    rise = jnp.mean(jnp.square(jax.nn.relu(real - means.made)))
-    return rise + jnp.mean(jnp.square(jax.nn.relu(means.real - made)))
 
 
 def make_step(
@@ -154,7 +117,7 @@ def make_step(
 
         def generator_total(params: Any):
             loss, (metrics, pairs) = generator_loss(params, batch, key, state.step)
-            fooled = fooling(logits(state.adversary, [made for _, made in pairs]))
+            fooled = non_saturating_loss(logits(state.adversary, [made for _, made in pairs]))
             active = jnp.where(state.step >= config.start, config.weight, 0.0)
             return loss + active * fooled, ({**metrics, "adversarial": fooled}, pairs)
 
@@ -163,7 +126,7 @@ def make_step(
 
         def adversary_total(adversary: Any):
             real, made = (logits(adversary, list(videos)) for videos in zip(*pairs, strict=True))
-            loss, lecam = telling_apart(real, made), lecam_penalty(real, made, state.logit_means)
+            loss, lecam = cross_entropy_loss(real, made), lecam_penalty(real, made, state.logit_means)
             terms = {"discriminator": loss, "lecam": lecam, "logit_real": jnp.mean(real), "logit_made": jnp.mean(made)}
             return loss + config.lecam * lecam, terms
 

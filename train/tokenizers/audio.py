@@ -42,13 +42,8 @@ from reelm.train.step.state import TrainState
 from reelm.train.step.update import make_step
 
 from . import audio_discriminator
-from .audio_discriminator import (
-    AudioDiscriminatorConfig,
-    StftDiscriminator,
-    adversarial_loss,
-    discriminator_loss,
-    feature_distance,
-)
+from .adversarial_losses import feature_distance, hinge_generator_loss, hinge_loss
+from .audio_discriminator import AudioDiscriminatorConfig, StftDiscriminator
 from .audio_losses import mel_distance
 
 
@@ -223,10 +218,13 @@ def _play(
         return cast(Any, StftDiscriminator(config).apply({"params": params}, sound))
 
     (real, _), (fake, _) = judge(params, sound), judge(params, jax.lax.stop_gradient(rebuilt))
-    learning = discriminator_loss(real, fake)
+    learning = hinge_loss(real, fake)
     fixed = jax.lax.stop_gradient(params)
     (_, real_features), (fake, fake_features) = judge(fixed, sound), judge(fixed, rebuilt)
-    terms = {"adversarial": adversarial_loss(fake), "feature_matching": feature_distance(real_features, fake_features)}
+    terms = {
+        "adversarial": hinge_generator_loss(fake),
+        "feature_matching": feature_distance(real_features, fake_features),
+    }
     return terms, learning
 
 

@@ -1,7 +1,7 @@
 """The multi-scale STFT discriminator: tells rebuilt sounds from real ones by their complex spectra, for training alone.
 
 In: sounds `float [B, S, C]`. Out: for each window length a map of logits, high where it looks real, and the features
-on the way there (EnCodec, arXiv 2210.13438, section 3.4). Losses are hinge losses.
+on the way there (EnCodec, arXiv 2210.13438, section 3.4).
 """
 
 from dataclasses import dataclass
@@ -60,23 +60,3 @@ class StftDiscriminator(nn.Module):
 def init_params(config: AudioDiscriminatorConfig, channels: int, key: jax.Array) -> dict:
     """Fresh parameters for sounds of `channels` channels."""
     return dict(StftDiscriminator(config).init(key, jnp.zeros((1, max(config.windows), channels)))["params"])
-
-
-def discriminator_loss(real: list[jax.Array], rebuilt: list[jax.Array]) -> jax.Array:
-    """Hinge: real above 1, rebuilt below -1; the mean over scales of logits."""
-    both = [jnp.mean(nn.relu(1 - r)) + jnp.mean(nn.relu(1 + f)) for r, f in zip(real, rebuilt, strict=True)]
-    return sum(both, jnp.zeros(())) / len(both)
-
-
-def adversarial_loss(rebuilt: list[jax.Array]) -> jax.Array:
-    """What the decoder wants: rebuilt sounds that look real."""
-    return sum((-jnp.mean(logits) for logits in rebuilt), jnp.zeros(())) / len(rebuilt)
-
-
-def feature_distance(real: list[jax.Array], rebuilt: list[jax.Array]) -> jax.Array:
-    """Mean absolute difference of features, in units of how large the real ones are."""
-    apart = [
-        jnp.mean(jnp.abs(r - f)) / (jnp.mean(jnp.abs(jax.lax.stop_gradient(r))) + 1e-6)
-        for r, f in zip(real, rebuilt, strict=True)
-    ]
-    return sum(apart, jnp.zeros(())) / len(apart)
