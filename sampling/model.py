@@ -19,9 +19,9 @@ from reelm.storage.tensors import StoredType
 from .arguments import Arguments, read_arguments, spelled_out
 from .best_of import fittest
 from .describe import describe
+from .folder.info import info
 from .folder.write import write
 from .generate import joined, stream
-from .info import info
 from .parts import ModelParts
 from .plan import plan
 from .request import Prompt

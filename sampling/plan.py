@@ -17,8 +17,7 @@ from . import best_of
 from .describe import describe
 from .options import Options
 from .parts import ModelParts
-from .request import Prompt, Request, Script, Shot
-from .settings import Settings
+from .request import Prompt, Request, Script, Settings, Shot
 
 
 def plan(

@@ -1,12 +1,13 @@
 """What is to be made: the types of a planned request."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from reelm.sampling.conditions.conditions import Conditions
 
-from .settings import Settings
+from .controls import Controls
+from .options import Options
 
 Prompt = str | Sequence[tuple[float, str]]  # words, or (seconds, words) pairs
 
@@ -25,6 +26,41 @@ class Shot:
 
 
 Script = Sequence[Shot]  # in order, the first from latent frame 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings(Options):
+    """The options of a request with the model's defaults filled in. `num_frames` None is an endless clip.
+
+    Attributes:
+        cfg_scale: guidance scale of latent frame 0, 1, ...; the last one goes on.
+        latent_overlap: `overlap` in latent frames.
+    """
+
+    height: int = field()
+    width: int = field()
+    fps: float = field()
+    min_p: float = field()
+    cfg_scale: tuple[float, ...] = field()
+    latent_overlap: int
+
+    @property
+    def guided(self) -> bool:
+        """Whether guidance changes any latent frame."""
+        return any(scale != 1 for scale in self.cfg_scale)
+
+    def controls(self, frames: int) -> Controls:
+        """Return the traced values, with the guidance scale of each of `frames` latent frames."""
+        scales = (*self.cfg_scale, *self.cfg_scale[-1:] * frames)[:frames]
+        return Controls.of(self.temperature, self.top_k, self.top_p, self.min_p, scales)
+
+    def info(self) -> dict[str, Any]:
+        """Return what `Clip.info` says about them, but for the seed."""
+        about = {name: value for name, value in vars(self).items() if value is not None and name not in _NOT_IN_INFO}
+        return about | {"cfg_scale": self.cfg_scale[0] if len(self.cfg_scale) == 1 else list(self.cfg_scale)}
+
+
+_NOT_IN_INFO = ("num_samples", "best_of", "seed", "latent_overlap")
 
 
 @dataclass(frozen=True, eq=False)

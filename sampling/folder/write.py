@@ -5,13 +5,13 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from reelm.sampling.info import info
 from reelm.sampling.parts import ModelParts
 from reelm.storage.atomic import write_bytes, write_json
 from reelm.storage.tensors import StoredType, pack
 
 from . import text_parts
 from .card import card
+from .info import info
 from .read import AUDIO_FILE, CARD, DESCRIBER_FILE, FORMAT, LM_FILE, MANIFEST, THESAURUS_FILE, VIDEO_FILE
 
 

@@ -6,8 +6,9 @@ from typing import Any
 import jax
 import numpy as np
 
-from .folder import text_parts
-from .parts import LanguageModel, ModelParts
+from reelm.sampling.parts import LanguageModel, ModelParts
+
+from . import text_parts
 
 
 def info(model: ModelParts) -> dict[str, Any]:
