@@ -36,7 +36,7 @@ from reelm.lm.parameters import Weights, arrange, check_mesh, narrowed
 from reelm.lm.prefix import Prefix
 from reelm.lm.sharding import RULES_IN_USE, of_state
 from reelm.sampling.controls import Controls
-from reelm.sampling.decoding.program import decode
+from reelm.sampling.decoding.program import FrameProgram
 from reelm.sampling.decoding.state import start
 from reelm.sampling.decoding.widths import span_for
 
@@ -152,8 +152,8 @@ def ours(config: LMConfig, layout: Layout, weights: Weights, clips: int, argumen
         # Dispatched ahead: the host waits for the last latent frame only.
         for i in range(layout.frames):
             span = span_for(i, layout.frames)
-            how = (config, layout, span, arguments.window, "video")
-            _, _, state = decode(*how, params, state, layout.per_picture, controls)
+            program = FrameProgram(config, layout, span, "video", arguments.window)
+            _, _, state = program.draw(params, state, layout.per_picture, controls)
         return jax.block_until_ready(state)
 
     with jax.set_mesh(mesh or MeshSpec().build(jax.devices()[:1])):

@@ -27,6 +27,11 @@ def guide(logits: jax.Array, scale: jax.Array) -> jax.Array:
     return jnp.where(plausible, unconditional + scale * (conditional - unconditional), -jnp.inf)
 
 
+def keys_of(seeds: Sequence[int]) -> jax.Array:
+    """Return the random key of each clip, `[B]`. All randomness of a clip comes from its key, through `noise_of`."""
+    return jax.vmap(jax.random.key)(jnp.asarray(list(seeds), jnp.uint32))
+
+
 def noise_of(keys: jax.Array, places: jax.Array, split: Sequence[int]) -> tuple[jax.Array, ...]:
     """Gumbel noise float32 `[B, P, 2^bits]` for each sub-token of `split` bits of the codes at `places` `[P]`.
 

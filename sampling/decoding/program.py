@@ -1,17 +1,17 @@
 """Decoding: the prefix is read once, then each latent frame's codes are one compiled program, exact and parallel.
 
 A draw is a function of the logits and of a key that belongs to its place, so a code does not depend on how it was
-found. Codes of a window are guessed, read in one forward, and drawn again from what the forward says: up to the first
-guess that was wrong every draw is the one that reading code by code would have made, and the rest are better guesses
-(Jacobi decoding; Song et al., arXiv 2002.03629; for images Teng et al., arXiv 2410.01699). A window of 1 is decoding
-code by code.
+found. The codes of a window are guessed, read in one forward pass, and drawn again from its logits. Up to the first
+wrong guess every draw is the one that reading code by code would have made; the rest are better guesses (Jacobi
+decoding; Song et al., arXiv 2002.03629; for images Teng et al., arXiv 2410.01699). A window of 1 decodes code by code.
 
-A latent frame is its picture, then its sound. Either is drawn by `decode`, or taken by `read` where it is known: a clip
-that gets a sound has its pictures read and its sound drawn. State goes in and comes out whole, on the device: the host
-only dispatches, so progress, cancelling and streaming live between these programs and cost the device nothing.
+A latent frame is its picture, then its sound. A `FrameProgram` draws either, or reads it where it is known: a clip that
+gets a sound has its pictures read and its sound drawn. State goes in and comes out whole, on the device: the host only
+dispatches, so progress, cancelling and streaming happen between these programs and cost the device nothing.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
@@ -22,7 +22,6 @@ from reelm.lm.layout import Layout
 from reelm.lm.net import head, transformer
 from reelm.lm.net.cache import Cache
 from reelm.lm.net.config import LMConfig
-from reelm.lm.net.transformer import Line
 from reelm.lm.sharding import hold
 from reelm.lm.specials import Group
 from reelm.sampling.controls import Controls
@@ -30,21 +29,6 @@ from reelm.tokenizer.codes import ids_to_sub_tokens, sub_tokens_to_ids
 
 from .choose import choose, guide, noise_of
 from .state import DecodeState
-
-
-@partial(jax.jit, static_argnames=("config", "layout", "span", "group"), donate_argnames="state")
-def read(
-    config: LMConfig, layout: Layout, span: int, group: Group, params: dict, state: DecodeState, codes: jax.Array
-) -> DecodeState:
-    """Takes the next codes of a group, which are known, in place of drawing them; their shape is as from `decode`."""
-    codes = ids_to_sub_tokens(codes.reshape(codes.shape[0], -1), config.code) if group == "video" else codes
-    hidden, cache = _extend(config, layout, span, group, params, state.line, state.cache, codes, state.position)
-    return state.replace(
-        cache=cache,
-        hidden=hidden[:, -1],
-        guesses=state.guesses | {group: jax.lax.dynamic_update_slice(state.guesses[group], codes, (0, 0, 0))},
-        position=state.position + codes.shape[1],
-    ).held()
 
 
 class _Loop(NamedTuple):
@@ -57,144 +41,137 @@ class _Loop(NamedTuple):
     forwards: jax.Array
 
 
-def decode(
-    config: LMConfig,
-    layout: Layout,
-    span: int,
-    window: int,
-    group: Group,
-    params: dict,
-    state: DecodeState,
-    size: int,
-    controls: Controls,
-) -> tuple[jax.Array, jax.Array, DecodeState]:
-    """Draws the next codes of a group: the picture of a latent frame, or the sound beside it.
+@dataclass(frozen=True)
+class FrameProgram:
+    """The static part of decoding: the codes of one group of one latent frame. Equal programs compile once.
 
-    Args:
-        config: static.
-        layout: static; of the window, or any of the same stream that takes as many slots or more. `state` says where
-            things are, so one program serves all frames of all windows.
-        span: static; latent frames of the layout that are attended to, this one among them, as by `span_for`. All that
-            lies behind would be read for nothing.
-        window: static; codes read in one forward, at most as for `start`. It changes the speed, never the codes (in
+    Attributes:
+        config: sizes of the language model.
+        layout: of the window, or any of the same stream with as many slots or more. The state says where codes stand,
+            so one program serves all frames of all windows.
+        span: latent frames of the layout that are attended to, this one included, as by `span_for`. Slots behind them
+            would be read for nothing.
+        group: "video" for the picture of a latent frame, "sound" for the sound beside it.
+        window: codes read in one forward pass, at most as for `start`. It changes the speed, never the codes (in
             float32, up to draws whose two best candidates nearly tie: matmuls of other shapes round differently).
-        group: static.
-        params: with unrolled layers.
-        state: given away.
-        size: how many codes, at most the N of `state.guesses`. Static for a window of 1, otherwise traced.
-        controls: traced.
-
-    Returns:
-        int32 `[B, rows, columns]` of a picture or `[B, N, L]` of sound, of which the first `size` audio frames are
-        meant; the number of forwards it took; the state after them.
     """
-    # A GPU asks the host after each turn of a loop whose length its program does not know. Sound has two lengths.
-    turns = size if window == 1 else None
-    return decode_program(config, layout, span, window, group, turns, params, state, size, controls)
 
+    config: LMConfig
+    layout: Layout
+    span: int
+    group: Group
+    window: int = 1
 
-@partial(jax.jit, static_argnames=("config", "layout", "span", "window", "group", "turns"), donate_argnames="state")
-def decode_program(
-    config: LMConfig,
-    layout: Layout,
-    span: int,
-    window: int,
-    group: Group,
-    turns: int | None,
-    params: dict,
-    state: DecodeState,
-    size: jax.Array | int,
-    controls: Controls,
-) -> tuple[jax.Array, jax.Array, DecodeState]:
-    """The program of `decode`; turns: static, of its loop, where a turn is sure to find one code."""
-    guesses = state.guesses[group]
-    clips, most, n = guesses.shape
-    # Made once: parallel decoding draws a code as often as it stands in the window.
-    places = state.origin + state.position + jnp.arange(most + window)
-    noise = noise_of(state.keys, places, config.split(group))
-    scales = controls.cfg_scale[jnp.minimum(layout.frame_at(places), controls.cfg_scale.shape[0] - 1)]
+    def draw(
+        self, params: dict, state: DecodeState, size: int, controls: Controls
+    ) -> tuple[jax.Array, jax.Array, DecodeState]:
+        """Draw the next codes of the group.
 
-    def draw(hidden: jax.Array, first: jax.Array | int) -> jax.Array:
-        """Sub-tokens int32 `[B, W, n]` of the codes first ... first + W - 1 of this group, from hidden `[R, W, D]`."""
+        Args:
+            params: with unrolled layers.
+            state: given away.
+            size: number of codes, at most the N of `state.guesses`. Static for a window of 1, otherwise traced.
+            controls: traced.
 
-        def here(leaf: jax.Array, axis: int) -> jax.Array:
-            return jax.lax.dynamic_slice_in_dim(leaf, first, hidden.shape[1], axis)
+        Returns:
+            int32 `[B, rows, columns]` of a picture or `[B, N, L]` of sound, of which the first `size` audio frames are
+            meant; the number of forward passes; the state after them.
+        """
+        # A GPU asks the host after each turn of a loop whose length its program does not know. Sound has two lengths.
+        turns = size if self.window == 1 else None
+        return self.draw_program(turns, params, state, size, controls)
 
-        noise_here = [here(of_value, 1) for of_value in noise]
-        return _draw(config, group, params, hidden, noise_here, here(scales, 0)[:, None], controls)
+    @partial(jax.jit, static_argnames=("self", "turns"), donate_argnames="state")
+    def draw_program(
+        self, turns: int | None, params: dict, state: DecodeState, size: jax.Array | int, controls: Controls
+    ) -> tuple[jax.Array, jax.Array, DecodeState]:
+        """Run the compiled part of `draw`; `turns` is the static length of its loop, where each turn finds one code."""
+        guesses = state.guesses[self.group]
+        clips, most, n = guesses.shape
+        # Made once: parallel decoding draws a code as often as it stands in the window.
+        places = state.origin + state.position + jnp.arange(most + self.window)
+        noise = noise_of(state.keys, places, self.config.split(self.group))
+        scales = controls.cfg_scale[jnp.minimum(self.layout.frame_at(places), controls.cfg_scale.shape[0] - 1)]
 
-    def forward(loop: _Loop) -> _Loop:
-        tried = jax.lax.dynamic_slice_in_dim(loop.codes, loop.done, window, axis=1)
-        first = state.position + loop.done
-        hidden, cache = _extend(config, layout, span, group, params, state.line, loop.cache, tried, first)
-        drawn = draw(hidden, loop.done + 1)
-        right = jnp.all(drawn[:, :-1] == tried[:, 1:], axis=(0, 2))
-        # All clips of a batch go on together, by what is right in each of them.
-        done = jnp.minimum(loop.done + 1 + jnp.sum(jnp.cumprod(right)), size).astype(jnp.int32)
-        return _Loop(
-            codes=jax.lax.dynamic_update_slice_in_dim(loop.codes, drawn, loop.done + 1, axis=1),
-            done=done,
-            hidden=jax.lax.dynamic_index_in_dim(hidden, done - loop.done - 1, axis=1, keepdims=False),
+        def draw(hidden: jax.Array, first: jax.Array | int) -> jax.Array:
+            """Return sub-tokens int32 `[B, W, n]` of the codes first ... first + W - 1, from hidden `[R, W, D]`."""
+
+            def here(leaf: jax.Array, axis: int) -> jax.Array:
+                return jax.lax.dynamic_slice_in_dim(leaf, first, hidden.shape[1], axis)
+
+            noise_here = [here(of_value, 1) for of_value in noise]
+            return self._draw(params, hidden, noise_here, here(scales, 0)[:, None], controls)
+
+        def forward(loop: _Loop) -> _Loop:
+            tried = jax.lax.dynamic_slice_in_dim(loop.codes, loop.done, self.window, axis=1)
+            hidden, cache = self._extend(params, state, loop.cache, tried, state.position + loop.done)
+            drawn = draw(hidden, loop.done + 1)
+            right = jnp.all(drawn[:, :-1] == tried[:, 1:], axis=(0, 2))
+            # All clips of a batch go on together, by what is right in each of them.
+            done = jnp.minimum(loop.done + 1 + jnp.sum(jnp.cumprod(right)), size).astype(jnp.int32)
+            return _Loop(
+                codes=jax.lax.dynamic_update_slice_in_dim(loop.codes, drawn, loop.done + 1, axis=1),
+                done=done,
+                hidden=jax.lax.dynamic_index_in_dim(hidden, done - loop.done - 1, axis=1, keepdims=False),
+                cache=cache,
+                forwards=loop.forwards + 1,
+            )
+
+        first = draw(state.hidden[:, None], 0)
+        # Without an idea, the first code is the first guess everywhere.
+        guesses = jnp.where(guesses < 0, first, guesses)
+        codes = jnp.concatenate([first, guesses[:, 1:], jnp.zeros((clips, self.window, n), jnp.int32)], axis=1)
+        none = jnp.zeros((), jnp.int32)
+        loop = _Loop(codes, none, state.hidden, state.cache, none)
+        if turns is None:
+            loop = jax.lax.while_loop(lambda loop: loop.done < size, forward, loop)
+        else:
+            loop = jax.lax.fori_loop(0, turns, lambda _, loop: forward(loop), loop)
+        drawn = loop.codes[:, :most]
+        state = state.replace(
+            cache=loop.cache,
+            hidden=loop.hidden,
+            guesses=state.guesses | {self.group: drawn},  # most places look as they did one latent frame before
+            position=state.position + size,
+        ).held()
+        if self.group == "video":
+            drawn = sub_tokens_to_ids(drawn, self.config.code).reshape(clips, self.layout.rows, self.layout.columns)
+        return drawn, loop.forwards, state
+
+    @partial(jax.jit, static_argnames="self", donate_argnames="state")
+    def read(self, params: dict, state: DecodeState, codes: jax.Array) -> DecodeState:
+        """Read the next codes of the group, which are known, instead of drawing them; their shape is that of `draw`."""
+        if self.group == "video":
+            codes = ids_to_sub_tokens(codes.reshape(codes.shape[0], -1), self.config.code)
+        hidden, cache = self._extend(params, state, state.cache, codes, state.position)
+        guesses = jax.lax.dynamic_update_slice(state.guesses[self.group], codes, (0, 0, 0))
+        return state.replace(
             cache=cache,
-            forwards=loop.forwards + 1,
-        )
+            hidden=hidden[:, -1],
+            guesses=state.guesses | {self.group: guesses},
+            position=state.position + codes.shape[1],
+        ).held()
 
-    first = draw(state.hidden[:, None], 0)
-    # Without an idea, the first code is the first guess everywhere.
-    guesses = jnp.where(guesses < 0, first, guesses)
-    codes = jnp.concatenate([first, guesses[:, 1:], jnp.zeros((clips, window, n), jnp.int32)], axis=1)
-    none = jnp.zeros((), jnp.int32)
-    loop = _Loop(codes, none, state.hidden, state.cache, none)
-    if turns is None:
-        loop = jax.lax.while_loop(lambda loop: loop.done < size, forward, loop)
-    else:
-        loop = jax.lax.fori_loop(0, turns, lambda _, loop: forward(loop), loop)
-    drawn = loop.codes[:, :most]
-    state = state.replace(
-        cache=loop.cache,
-        hidden=loop.hidden,
-        guesses=state.guesses | {group: drawn},  # most places look as they did one latent frame before
-        position=state.position + size,
-    ).held()
-    if group == "video":
-        drawn = sub_tokens_to_ids(drawn, config.code).reshape(clips, layout.rows, layout.columns)
-    return drawn, loop.forwards, state
+    def _extend(
+        self, params: dict, state: DecodeState, cache: Cache, codes: jax.Array, first: jax.Array
+    ) -> tuple[jax.Array, Cache]:
+        """Run `transformer.extend` on the codes `[B, W, n]` of clips, in every row of each clip."""
+        rows, slots = cache[0].keys.shape[:2]
+        codes = jnp.concatenate([codes] * (rows // codes.shape[0]))
+        # A window may look past the last code it attends to, by what it guesses.
+        seen = min(slots, self.layout.before + self.layout.end(self.span) + codes.shape[1] - 1)
+        x = head.embed_codes(self.config, params, self.group, codes, cache[0].keys.dtype)
+        return transformer.extend(self.config, params, state.line, x, first, cache, seen)
 
-
-def _extend(
-    config: LMConfig,
-    layout: Layout,
-    span: int,
-    group: Group,
-    params: dict,
-    line: Line,
-    cache: Cache,
-    codes: jax.Array,
-    first: jax.Array,
-) -> tuple[jax.Array, Cache]:
-    """`transformer.extend` by the codes `[B, W, n]` of clips, read by every row of theirs."""
-    rows, slots = cache[0].keys.shape[:2]
-    codes = jnp.concatenate([codes] * (rows // codes.shape[0]))
-    # A window may look past the last code it attends to, by what it guesses.
-    seen = min(slots, layout.before + layout.end(span) + codes.shape[1] - 1)
-    x = head.embed_codes(config, params, group, codes, cache[0].keys.dtype)
-    return transformer.extend(config, params, line, x, first, cache, seen)
-
-
-def _draw(
-    config: LMConfig,
-    group: Group,
-    params: dict,
-    hidden: jax.Array,
-    noise: Sequence[jax.Array],
-    scale: jax.Array,
-    controls: Controls,
-) -> jax.Array:
-    """Sub-tokens int32 `[B, W, n]` from hidden `[R, W, D]`, noise `[B, W, 2^bits]` each, guidance `[W, 1]`."""
-    guided = hidden.shape[0] > noise[0].shape[0]
-    sub_tokens = jnp.zeros((*hidden.shape[:2], len(noise)), jnp.int32)
-    for k, of_value in enumerate(noise):
-        logits = hold(head.logits(config, params, group, hidden, sub_tokens, k), "batch", None, None)
-        values = choose(guide(logits, scale) if guided else logits, of_value, controls)
-        sub_tokens = sub_tokens.at[..., k].set(jnp.concatenate([values, values]) if guided else values)
-    return sub_tokens[: noise[0].shape[0]]
+    def _draw(
+        self, params: dict, hidden: jax.Array, noise: Sequence[jax.Array], scale: jax.Array, controls: Controls
+    ) -> jax.Array:
+        """Return sub-tokens int32 `[B, W, n]` of hidden `[R, W, D]`, noise `[B, W, 2^bits]` each, guidance `[W, 1]`."""
+        guided = hidden.shape[0] > noise[0].shape[0]
+        sub_tokens = jnp.zeros((*hidden.shape[:2], len(noise)), jnp.int32)
+        for k, of_value in enumerate(noise):
+            logits = head.logits(self.config, params, self.group, hidden, sub_tokens, k)
+            logits = hold(logits, "batch", None, None)
+            values = choose(guide(logits, scale) if guided else logits, of_value, controls)
+            sub_tokens = sub_tokens.at[..., k].set(jnp.concatenate([values, values]) if guided else values)
+        return sub_tokens[: noise[0].shape[0]]

@@ -1,28 +1,30 @@
-"""Latent frames without end: windows of the length that the model was trained on, each going on from the one before.
+"""Latent frames without end: context windows of the length of training, each continuing the one before.
 
 A window holds its words, the first picture of the whole stream as an anchor, and the last `overlap` latent frames as
-the codes they already are. It is opened afresh: prefix and overlap are read into a new cache with positions counted
+the codes they already are. It is opened afresh: prefix and overlap are read into a new cache, with positions counted
 from the window's start. Memory and time of a frame are constant, however long the stream.
 """
 
+import itertools
 from collections import deque
-from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from reelm.lm.layout import Layout
-from reelm.lm.prefix import Prefix
-from reelm.lm.prompts import words_of
+from reelm.lm.specials import Group
 from reelm.sampling.memory import check_cache
 from reelm.sampling.parts import ModelParts
-from reelm.sampling.request import Request, words_at
+from reelm.sampling.request import Request
 
-from .program import decode, read
+from .choose import keys_of
+from .program import FrameProgram
 from .state import DecodeState, start
 from .widths import span_for, windows_for
+from .window_prefix import window_prefix
 
 
 class LatentFrame(NamedTuple):
@@ -31,7 +33,7 @@ class LatentFrame(NamedTuple):
     Attributes:
         video: int32 `[B, h, w]`.
         sound: int32 `[B, s, L]`, the audio frames beside it; None from silent models.
-        forwards: of the net, that its picture and its sound took.
+        forwards: forward passes that its picture and its sound took.
     """
 
     video: jax.Array
@@ -40,98 +42,135 @@ class LatentFrame(NamedTuple):
 
 
 def latent_frames(model: ModelParts, request: Request) -> Iterator[LatentFrame]:
-    """Latent frames one after another for ever; clips are ordered prompt by prompt.
-
-    What is known of a latent frame, its picture or its sound or both, is as `request.given` says.
-    """
-    scripts, seeds, settings, given = request.scripts, request.seeds, request.settings, request.given
-    away_from = model.read_as(settings.negative_prompt or "")
-    lm, stride = model.language_model(), model.video_tokenizer.config.time_stride
-    controls = settings.controls(lm.config.frames)
-    clips = len(scripts) * len(seeds)
-    length, overlap = lm.config.frames, settings.latent_overlap
-    usual = model.latent_frames(model.defaults.num_frames)
-    if given.heard and settings.num_frames and model.latent_frames(settings.num_frames) <= usual:
-        # Sound stands beside all latent frames of a window: training never gave it to more than a usual clip has.
-        length = min(length, usual)
-    keys = jax.vmap(jax.random.key)(jnp.asarray(list(seeds) * len(scripts), jnp.uint32))
-    rows, columns = given.known.shape[1:]
-    widths = windows_for(settings.decoding, model.defaults.window)
-    widest_read = max(widths.values())
-    # Every window takes the room of a later one, which has an anchor, so that the same programs serve them all.
-    later = lm.config.layout(length, rows, columns, given=1, begins=False, heard=given.heard)
-    itemsize = jnp.dtype(model.dtype).itemsize
-    cache_rows = clips * (2 if settings.guided else 1)
-    check_cache(lm.config, lm.mesh_sizes, clips, cache_rows, later.slots + widest_read - 1, itemsize)
-    recent: deque[LatentFrame] = deque(maxlen=length)
-    anchor: jax.Array | None = None
-
-    def of_all(codes: np.ndarray) -> jax.Array:
-        return jnp.broadcast_to(jnp.asarray(codes), (clips, *codes.shape))
-
-    def open_window(first: int, now: int) -> tuple[Layout, DecodeState]:
-        """A window from latent frame `first` on, in which the frames before `now` are read, and the layout to go on."""
-        prefix = prefix_of(first, now)
-        given_pictures, heard = prefix.kinds.shape[1], prefix.sound.shape[1] > 0
-        layout = lm.config.layout(length, rows, columns, given=given_pictures, begins=first == 0, heard=heard)
-        widest = max(layout, later, key=lambda each: each.slots)
-        place, params = layout.place(first), lm.decoding_params
-        how = (widest.slots, widest_read, settings.guided, model.dtype)
-        with lm.on_mesh():
-            state = start(lm.config, layout, *how, params, prefix, place, keys)
-            for frame in list(recent)[len(recent) - (now - first) :]:
-                state = read(lm.config, widest, length, "video", params, state, frame.video)
-                if frame.sound is not None:
-                    state = read(lm.config, widest, length, "sound", params, state, frame.sound)
-        return widest, state
-
-    def prefix_of(first: int, now: int) -> Prefix:
-        """One row a prompt, or a clip when each has an anchor of its own; guidance adds as many of nothing asked."""
-        copies = 1 if first == 0 else len(seeds)
-        past = None if first == 0 else np.asarray(anchor)
-
-        def of(texts: Sequence[str]) -> Prefix:
-            size: dict[str, Any] = {"rows": rows, "columns": columns, "fps": settings.fps}
-            words = words_of(lm.config, lm.text, texts, **size, continues=first > 0)
-            words = jax.tree.map(lambda leaf: np.repeat(leaf, copies, axis=0), words)
-            return given.prefix(words, lm.config, start=first, frames=length, stride=stride, anchor=past)
-
-        conditional = of([words_at(script, now) for script in scripts])
-        if not settings.guided:
-            return conditional
-        negative = of([away_from] * len(scripts))
-        return Prefix.concatenate([conditional, negative.unconditional()])
-
-    changes = {shot.begins for script in scripts for shot in script}
-    layout, state, first, now = None, None, 0, 0
-    while True:
-        picture, sound = given.picture(now), given.sound_beside(now, lm.config)
-        if picture is not None and (sound is not None or not lm.config.sound_levels):
-            frame = LatentFrame(of_all(picture), None if sound is None else of_all(sound), (0, 0))
-        else:
-            # Also a clip that was given whole is gone on with as if its end had been decoded here.
-            if state is None or now - first == length or now in changes:
-                first = 0 if state is None and now < length else max(0, now - overlap)
-                layout, state = open_window(first, now)
-            assert layout is not None
-            span = span_for(now - first, length)
-            how, params, track, of_picture, of_sound = (lm.config, layout, span), lm.decoding_params, None, 0, 0
-            with lm.on_mesh():
-                if picture is None:
-                    size = layout.per_picture
-                    video, of_picture, state = decode(*how, widths["video"], "video", params, state, size, controls)
-                else:
-                    video = of_all(picture)
-                    state = read(*how, "video", params, state, video)
-                if sound is not None:
-                    track = of_all(sound)
-                    state = read(*how, "sound", params, state, track)
-                elif lm.config.sound_levels:
-                    size = lm.config.sound_frames[now > 0]
-                    track, of_sound, state = decode(*how, widths["sound"], "sound", params, state, size, controls)
-                    track = track[:, :size]
-            frame = LatentFrame(video, track, (of_picture, of_sound))
-        anchor = frame.video if anchor is None else anchor
-        recent.append(frame)
+    """Yield the latent frames of a request, one after another without end; clips are ordered prompt by prompt."""
+    window = SlidingWindow(model, request)
+    for now in itertools.count():
+        frame = window.known(now)
+        if frame is None:
+            if window.ends_before(now):
+                window.open(now)
+            frame = window.draw(now)
+        window.take(frame)
         yield frame
-        now += 1
+
+
+class SlidingWindow:
+    """The context window of a batch of clips, and the latent frames that the next window will continue from.
+
+    A frame is known from `request.given`, or drawn. After either, `take` keeps it.
+    """
+
+    def __init__(self, model: ModelParts, request: Request):
+        lm, settings, given = model.language_model(), request.settings, request.given
+        self._model, self._lm, self._request = model, lm, request
+        self._clips = len(request.scripts) * len(request.seeds)
+        self._keys = keys_of(list(request.seeds) * len(request.scripts))
+        self._controls = settings.controls(lm.config.frames)
+        self._length = lm.config.frames
+        usual = model.latent_frames(model.defaults.num_frames)
+        if given.heard and settings.num_frames and model.latent_frames(settings.num_frames) <= usual:
+            # Sound stands beside all latent frames of a window: training never gave it to more than a usual clip has.
+            self._length = min(self._length, usual)
+        self._rows, self._columns = given.known.shape[1:]
+        self._widths = windows_for(settings.decoding, model.defaults.window)
+        # Every window takes the room of a later one, which has an anchor, so that the same programs serve them all.
+        self._later = self._layout(given_pictures=1, first=1)
+        cache_rows = self._clips * (2 if settings.guided else 1)
+        slots = self._later.slots + max(self._widths.values()) - 1
+        check_cache(lm.config, lm.mesh_sizes, self._clips, cache_rows, slots, jnp.dtype(model.dtype).itemsize)
+        # A change of words opens a new window, and so would a cut between shots.
+        self._cuts = {shot.begins for script in request.scripts for shot in script}
+        self._first = 0  # latent frame of the stream that the window begins with
+        self._anchor: jax.Array | None = None
+        self._recent: deque[LatentFrame] = deque(maxlen=self._length)
+        self._opened: tuple[Layout, DecodeState] | None = None
+
+    def known(self, now: int) -> LatentFrame | None:
+        """Return latent frame `now` where picture and sound are given; None where something is to be drawn."""
+        picture, sound = self._given(now)
+        if picture is None or (sound is None and self._lm.config.sound_levels):
+            return None
+        return LatentFrame(picture, sound, (0, 0))
+
+    def ends_before(self, now: int) -> bool:
+        """Return whether a new window must be opened for latent frame `now`."""
+        return self._opened is None or now - self._first == self._length or now in self._cuts
+
+    def open(self, now: int) -> None:
+        """Open a window for latent frame `now`: read the prefix and the frames that it continues from."""
+        # Also a clip that was given whole is gone on with as if its end had been decoded here.
+        fits = self._opened is None and now < self._length
+        self._first = 0 if fits else max(0, now - self._request.settings.latent_overlap)
+        prefix = window_prefix(self._model, self._request, self._first, now, self._length, self._anchor)
+        layout = self._layout(given_pictures=prefix.kinds.shape[1], first=self._first)
+        widest = max(layout, self._later, key=lambda each: each.slots)
+        past = list(self._recent)[len(self._recent) - (now - self._first) :]
+        with self._lm.on_mesh():
+            state = start(
+                self._lm.config,
+                layout,
+                widest.slots,
+                max(self._widths.values()),
+                self._request.settings.guided,
+                self._model.dtype,
+                self._lm.decoding_params,
+                prefix,
+                layout.place(self._first),
+                self._keys,
+            )
+            for frame in past:
+                state = self._program(widest, self._length, "video").read(self._lm.decoding_params, state, frame.video)
+                if frame.sound is not None:
+                    sound = self._program(widest, self._length, "sound")
+                    state = sound.read(self._lm.decoding_params, state, frame.sound)
+        self._opened = widest, state
+
+    def draw(self, now: int) -> LatentFrame:
+        """Draw what is not given of latent frame `now`, and read the rest."""
+        assert self._opened is not None, "open a window first"
+        (layout, state), params, config = self._opened, self._lm.decoding_params, self._lm.config
+        span = span_for(now - self._first, self._length)
+        forwards: list[jax.Array | int] = [0, 0]
+        with self._lm.on_mesh():
+            video, sound = self._given(now)
+            program = self._program(layout, span, "video")
+            if video is None:
+                video, forwards[0], state = program.draw(params, state, layout.per_picture, self._controls)
+            else:
+                state = program.read(params, state, video)
+            program = self._program(layout, span, "sound")
+            if sound is not None:
+                state = program.read(params, state, sound)
+            elif config.sound_levels:
+                size = config.sound_frames[now > 0]
+                sound, forwards[1], state = program.draw(params, state, size, self._controls)
+                sound = sound[:, :size]
+        self._opened = layout, state
+        return LatentFrame(video, sound, (forwards[0], forwards[1]))
+
+    def take(self, frame: LatentFrame) -> None:
+        """Keep the next latent frame of the stream for the windows to come."""
+        self._anchor = frame.video if self._anchor is None else self._anchor
+        self._recent.append(frame)
+
+    def _given(self, now: int) -> tuple[jax.Array | None, jax.Array | None]:
+        """Return picture `[B, h, w]` and sound `[B, s, L]` of latent frame `now`, each None where it is not given."""
+
+        def of_all(codes: np.ndarray | None) -> jax.Array | None:
+            return None if codes is None else jnp.broadcast_to(jnp.asarray(codes), (self._clips, *codes.shape))
+
+        given = self._request.given
+        return of_all(given.picture(now)), of_all(given.sound_beside(now, self._lm.config))
+
+    def _layout(self, *, given_pictures: int, first: int) -> Layout:
+        return self._lm.config.layout(
+            self._length,
+            self._rows,
+            self._columns,
+            given=given_pictures,
+            begins=first == 0,
+            heard=self._request.given.heard,
+        )
+
+    def _program(self, layout: Layout, span: int, group: Group) -> FrameProgram:
+        return FrameProgram(self._lm.config, layout, span, group, self._widths[group])

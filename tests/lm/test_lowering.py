@@ -26,7 +26,7 @@ from reelm.lm.parameters import Weights, arrange, narrowed
 from reelm.lm.prefix import ClipCodes, Prefix
 from reelm.lm.specials import Group
 from reelm.sampling.controls import Controls
-from reelm.sampling.decoding.program import decode
+from reelm.sampling.decoding.program import FrameProgram
 from reelm.sampling.decoding.state import DecodeState, start
 from reelm.train.lm.config import LMRun
 from reelm.train.lm.loss import make_loss
@@ -89,7 +89,8 @@ def decode_arguments(config: LMConfig, clips: int) -> tuple[Layout, DecodeState,
 def drawing(config: LMConfig, layout: Layout, group: Group) -> Any:
     """The jitted drawing of a group's codes, one by one, as a function of params, state and controls."""
     size = layout.per_picture if group == "video" else layout.sound_of(1)
-    return jax.jit(partial(decode, config, layout, layout.frames, 1, group, size=size), donate_argnames="state")
+    program = FrameProgram(config, layout, layout.frames, group)
+    return jax.jit(partial(program.draw, size=size), donate_argnames="state")
 
 
 def largest(program: str, kind: str = "") -> int:

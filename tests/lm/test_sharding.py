@@ -29,7 +29,7 @@ from reelm.lm.parameters import for_decoding
 from reelm.lm.prefix import ClipCodes, Prefix
 from reelm.lm.specials import FILLER, SPECIALS
 from reelm.sampling.controls import Controls
-from reelm.sampling.decoding import program as decoding
+from reelm.sampling.decoding.program import FrameProgram
 from reelm.sampling.decoding.state import start
 from reelm.train.lm.config import LMRun
 from reelm.train.lm.loss import make_loss
@@ -167,7 +167,7 @@ def steps() -> None:
 
 def programs() -> int:
     """Compiled so far to begin and to go on."""
-    jitted: Any = (start, decoding.decode_program)
+    jitted: Any = (start, FrameProgram.draw_program)
     return sum(each._cache_size() for each in jitted)
 
 
@@ -188,10 +188,12 @@ def ids() -> None:
             with jax.set_mesh(mesh or one):
                 state = start(config, layout, layout.slots, window, guided, jnp.float32, ready, rows, 0, keys)
                 for i in range(layout.frames):
-                    how, sizes = (config, layout, layout.frames, window), (layout.per_picture, layout.sound_of(i))
-                    frame, _, state = decoding.decode(*how, "video", ready, state, sizes[0], controls)
-                    sound, _, state = decoding.decode(*how, "sound", ready, state, sizes[1], controls)
-                    found.append(np.concatenate([np.ravel(frame), np.ravel(sound[:, : sizes[1]])]))
+                    picture = FrameProgram(config, layout, layout.frames, "video", window)
+                    track = FrameProgram(config, layout, layout.frames, "sound", window)
+                    size = layout.sound_of(i)
+                    frame, _, state = picture.draw(ready, state, layout.per_picture, controls)
+                    sound, _, state = track.draw(ready, state, size, controls)
+                    found.append(np.concatenate([np.ravel(frame), np.ravel(sound[:, :size])]))
         # A program to begin, one for all pictures and one for all sound; none for another temperature.
         assert programs() == compiled + 3
         if mesh is not None:

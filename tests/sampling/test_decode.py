@@ -8,7 +8,7 @@ import pytest
 from reelm.lm.layout import Layout
 from reelm.lm.prompts import words_of
 from reelm.sampling.controls import Controls
-from reelm.sampling.decoding import program as decoding
+from reelm.sampling.decoding.program import FrameProgram
 from reelm.sampling.decoding.state import start
 from reelm.sampling.decoding.widths import span_for
 
@@ -33,8 +33,8 @@ def decode(tiny_model):
         state = start(lm.config, layout, layout.slots, window, guided, jnp.float32, params, words, 0, keys)
         frames, total = [], 0
         for span in spans:
-            how = (lm.config, layout, span, window, "video")
-            ids, forwards, state = decoding.decode(*how, params, state, layout.per_picture, controls)
+            program = FrameProgram(lm.config, layout, span, "video", window)
+            ids, forwards, state = program.draw(params, state, layout.per_picture, controls)
             frames.append(ids)
             total += int(forwards)
         assert int(state.position) == layout.codes

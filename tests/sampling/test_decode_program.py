@@ -15,7 +15,7 @@ from reelm.lm.net.transformer import init_params, unroll
 from reelm.lm.parameters import narrowed
 from reelm.lm.prefix import Prefix
 from reelm.sampling.controls import Controls
-from reelm.sampling.decoding.program import decode, decode_program, read
+from reelm.sampling.decoding.program import FrameProgram
 from reelm.sampling.decoding.state import start
 
 # No other array has the shape of a kernel.
@@ -33,14 +33,18 @@ def compiled(window: int) -> Any:
     keys = jax.random.split(jax.random.key(0), 1)
     state = start.eval_shape(CONFIG, LAYOUT, LAYOUT.slots, window, False, jnp.float32, params, prefix, 0, keys)
     controls = Controls.of(1.0, 0, 1.0, 0.0, [1.0])
-    draw = partial(decode, CONFIG, LAYOUT, LAYOUT.frames, window, "video", size=LAYOUT.per_picture)
-    return jax.jit(draw).lower(params=params, state=state, controls=controls).compile()
+    program = FrameProgram(CONFIG, LAYOUT, LAYOUT.frames, "video", window)
+    return (
+        jax.jit(partial(program.draw, size=LAYOUT.per_picture))
+        .lower(params=params, state=state, controls=controls)
+        .compile()
+    )
 
 
 def loop(window: int) -> str:
     """The instruction that goes from code to code."""
     lines = str(compiled(window).as_text()).splitlines()
-    (found,) = (line for line in lines if re.search(r' while\(.*jit\(decode_program\)/while"', line))
+    (found,) = (line for line in lines if re.search(r' while\(.*jit\(draw_program\)/while"', line))
     return found
 
 
@@ -68,12 +72,14 @@ def test_every_latent_frame_is_the_same_program():
     keys = jax.random.split(jax.random.key(0), 1)
     first = start.eval_shape(config, layout, layout.slots, 4, False, jnp.float32, params, prefix, 0, keys)
     controls = Controls.of(1.0, 0, 1.0, 0.0, [1.0])
-    how: Any = (config, layout, 2)
+    picture, sound = (FrameProgram(config, layout, 2, group, 4) for group in ("video", "sound"))
+    draw: Any = FrameProgram.draw_program
+    read: Any = FrameProgram.read
     after = {
-        "a picture drawn": decode_program.eval_shape(*how, 4, "video", None, params, first, 9, controls)[2],
-        "sound drawn": decode_program.eval_shape(*how, 4, "sound", None, params, first, 1, controls)[2],
-        "a picture read": read.eval_shape(*how, "video", params, first, jnp.zeros((1, 3, 3), jnp.int32)),
-        "sound read": read.eval_shape(*how, "sound", params, first, jnp.zeros((1, 1, 2), jnp.int32)),
+        "a picture drawn": draw.eval_shape(picture, None, params, first, 9, controls)[2],
+        "sound drawn": draw.eval_shape(sound, None, params, first, 1, controls)[2],
+        "a picture read": read.eval_shape(picture, params, first, jnp.zeros((1, 3, 3), jnp.int32)),
+        "sound read": read.eval_shape(sound, params, first, jnp.zeros((1, 1, 2), jnp.int32)),
     }
     for what, state in after.items():
         assert state == first, what
@@ -89,6 +95,7 @@ def test_the_cache_is_given_away_and_written_where_it_lies():
     given = jax.tree.leaves(state.cache)
     places = [leaf.unsafe_buffer_pointer() for leaf in given]
     controls = Controls.of(1.0, 0, 1.0, 0.0, [1.0])
-    state = decode(CONFIG, LAYOUT, LAYOUT.frames, 1, "video", params, state, LAYOUT.per_picture, controls)[-1]
+    program = FrameProgram(CONFIG, LAYOUT, LAYOUT.frames, "video")
+    state = program.draw(params, state, LAYOUT.per_picture, controls)[-1]
     assert all(leaf.is_deleted() for leaf in given)
     assert [leaf.unsafe_buffer_pointer() for leaf in jax.tree.leaves(state.cache)] == places
