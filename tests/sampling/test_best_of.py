@@ -88,7 +88,7 @@ def test_where_nothing_tells_which_is_better_it_is_said(tiny_model, tmp_path, ca
         tiny_model.generate(best_of=2)
     with pytest.raises(RequestError, match="has no describer"):
         replace(tiny_model, describer=None).generate("red seven", best_of=2)
-    with pytest.raises(RequestError, match="at least 1"):
+    with pytest.raises(RequestError, match="best_of is 0; it must be 1 or more"):
         tiny_model.generate("red seven", best_of=0)
     with pytest.raises(RequestError, match="use generate"):
         next(tiny_model.stream("red seven", best_of=2))
