@@ -93,7 +93,7 @@ def test_where_nothing_tells_which_is_better_it_is_said(tiny_model, tmp_path, ca
     with pytest.raises(RequestError, match="use generate"):
         next(tiny_model.stream("red seven", best_of=2))
     assert main(["generate", "red seven", "-o", str(tmp_path / "clip.mp4"), "--best-of", "0"]) == 2
-    assert "--best-of is 0" in capsys.readouterr().err
+    assert "best_of is 0" in capsys.readouterr().err
 
 
 @pytest.mark.slow
