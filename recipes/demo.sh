@@ -18,7 +18,7 @@ video=$(toy --batch-size 2 --model.encoder-channels 8 --model.encoder-blocks 1 -
 audio=$(toy --batch-size 2 --model.encoder-channels 16 16 --model.decoder-channels 16 16 --model.levels 2 \
     --model.groups 2 --loop.steps 1)
 lm=$(toy --model.width 16 --model.layers 1 --model.heads 2 --model.kv-heads 1 --model.head-width 8 --model.hidden 16 \
-    --model.text-vocabulary 320 --loop.steps 1 --loop.sample-every 0)
+    --model.text-vocabulary 320 --model.prefix 64 --loop.steps 1 --loop.sample-every 0)
 hears=$(toy --model.sound-levels 2 --model.sound-hidden 8)
 describer=$(toy --model.sound-levels 2 --model.width 12 --batch-size 2 --loop.steps 1)
 few=$(toy --num-clips 8)

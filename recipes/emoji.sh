@@ -16,7 +16,8 @@ video=$(toy --batch-size 2 --model.encoder-channels 8 --model.encoder-blocks 1 -
     --model.decoder-blocks 1 --data.frames 9 --data.crop 16 --losses.perceptual 0 --losses.perceptual-frames None \
     --loop.steps 1)
 lm=$(toy --model.width 16 --model.layers 1 --model.heads 2 --model.kv-heads 1 --model.head-width 8 --model.hidden 16 \
-    --text-encoder None --model.text-width 0 --model.text-vocabulary 320 --loop.steps 1 --loop.sample-every 0)
+    --text-encoder None --model.text-width 0 --model.text-vocabulary 320 --model.prefix 64 --loop.steps 1 \
+    --loop.sample-every 0)
 few=$(toy --num-clips 8)
 
 # --- Data and words -------------------------------------------------------------------------------------------------
