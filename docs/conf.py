@@ -27,7 +27,6 @@ myst_heading_anchors = 3
 default_role = "code"  # docstrings quote code as Markdown does
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
-autodoc_preserve_defaults = True
 napoleon_use_ivar = True
 
 _PAGES = """
