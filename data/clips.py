@@ -1,14 +1,18 @@
-"""What a data set gives: captioned clips, by random access."""
+"""Data sets and their clips: what a set offers to training, and how one clip looks."""
 
+from pathlib import Path
 from typing import Any, NamedTuple, NotRequired, Protocol, TypedDict
 
 import numpy as np
 
+from reelm.progress import Progress, silent
+
 
 class CaptionedClip(TypedDict):
-    """video uint8[T, H, W, 3], its frames a second; with sound also audio float32[S, C] and its rate.
+    """One clip: video uint8 [T, H, W, 3], its frame rate and its captions.
 
-    `captions` are one or more, of which training draws one whenever it meets the clip.
+    A clip with sound also has audio float32 [S, C] and its sample rate in Hz. A clip has one caption or more; training
+    draws one of them each time.
     """
 
     video: np.ndarray
@@ -19,7 +23,7 @@ class CaptionedClip(TypedDict):
 
 
 class ShapeRun(NamedTuple):
-    """So many clips of one shape after one another."""
+    """Consecutive clips of one shape: their number, and the frames, height and width of each."""
 
     clips: int
     frames: int
@@ -28,11 +32,11 @@ class ShapeRun(NamedTuple):
 
 
 class ClipSource(Protocol):
-    """Clips by index from 0; IndexError beyond the end, so that a plain loop ends there."""
+    """Clips by index from 0. An index beyond the end raises IndexError, so that a plain loop ends there."""
 
     @property
     def description(self) -> dict[str, Any]:
-        """What was opened, as JSON values: kept beside tokens and weights made from it."""
+        """What was opened, as JSON values. Token sets and weights made from these clips keep it."""
         ...
 
     @property
@@ -45,8 +49,51 @@ class ClipSource(Protocol):
     def __getitem__(self, index: int) -> CaptionedClip: ...
 
 
+class DataSet(Protocol):
+    """A data set with a name, whose clips are opened split by split."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def summary(self) -> str:
+        """One line for a list of data sets."""
+        ...
+
+    @property
+    def splits(self) -> tuple[str, ...]: ...
+
+    @property
+    def held_back(self) -> str:
+        """The split to look at during training."""
+        ...
+
+    def open(self, split: str, *, num_frames: int | None = None, num_clips: int | None = None) -> ClipSource:
+        """Open the first `num_clips` clips of one of `splits`, each of `num_frames` frames; None: all, each whole.
+
+        RequestError if the set was not built, or has fewer clips or frames.
+        """
+        ...
+
+
+class BuildableSet(DataSet, Protocol):
+    """A data set that this package writes to disk itself."""
+
+    def build(self, *, packages: Path | None = None, progress: Progress = silent) -> Path:
+        """Write the set and return its folder. A set that is there stays as it is.
+
+        Args:
+            packages: folder of the packages that the set is made from.
+            progress: called with the shards written and the number of shards.
+
+        Raises:
+            RequestError: the configuration is unknown, packages are missing, or the set takes none.
+        """
+        ...
+
+
 def clips_of_one_shape(source: ClipSource, count: int) -> np.ndarray:
-    """The first clips, up to `count`, of the shape that most clips have: uint8 [B, T, H, W, 3]."""
+    """Return the first clips, up to `count`, of the most common shape: uint8 [B, T, H, W, 3]."""
     run = max(source.shapes, key=lambda run: run.clips)
     first = sum(before.clips for before in source.shapes[: source.shapes.index(run)])
     return np.stack([source[index]["video"] for index in range(first, first + min(count, run.clips))])

@@ -7,12 +7,11 @@ which is the most that the language model can reach.
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
-from reelm.data import catalog
-from reelm.data.animated_emoji.source import EmojiClips
+from reelm.data.animated_emoji.source import AnimatedEmojiSet, EmojiClips
 from reelm.errors import RequestError
 from reelm.evaluation.features import efficientnet
 from reelm.evaluation.judges.emoji import gallery, judged, paraphrases, prompts
@@ -54,7 +53,7 @@ def generation(
     if min(clips, batch) < 1:
         raise RequestError(f"clips and batch start at 1, not {clips} and {batch}")
     net = efficientnet.load()
-    train, held_out = (cast(EmojiClips, catalog.open_clips("animated_emoji", split)) for split in ("train", "held_out"))
+    train, held_out = (AnimatedEmojiSet().open(split) for split in ("train", "held_out"))
     real = gallery(net, (train, held_out))
     every = {
         "trained": prompts(train, clips),

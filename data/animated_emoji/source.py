@@ -1,7 +1,7 @@
-"""The clips of animated emoji that were built, by index.
+"""The set of animated emoji: its clips by index, read from where the set was built.
 
-Comes in: where the set was built, its configuration, a split, a length. Goes out: a `ClipSource`: first the plain clip
-of every emoji, then the second of every one, so that the first so many are a fair sample. Knows nothing of pictures.
+Comes in: the folder and the configuration of the set, a split, a length. Goes out: a `ClipSource`. First comes the
+plain clip of every emoji, then the second clip of every emoji, so that the first clips are a fair sample.
 """
 
 from collections.abc import Sequence
@@ -12,13 +12,17 @@ from typing import Any
 from reelm.data.clips import CaptionedClip, ShapeRun
 from reelm.data.stored_clip import decode
 from reelm.errors import RequestError
+from reelm.progress import Progress, silent
+from reelm.storage.home import datasets_folder
 
 from .emoji import SPLITS, VARIANTS
+
+_CONFIG = "64px_8fps"
 
 
 @dataclass(frozen=True, eq=False)
 class EmojiClips:
-    """Clips of one split, cut to `num_frames`. `what(index)` says what a clip shows."""
+    """The clips of one split, cut to `num_frames` frames."""
 
     config: str
     split: str
@@ -48,11 +52,11 @@ class EmojiClips:
 
     @property
     def emoji(self) -> int:
-        """How many emoji there are; the clips of so many indices from 0 are their plain ones."""
+        """The number of emoji. The first clips, as many as this, are the plain ones."""
         return len(self.records) // VARIANTS
 
     def what(self, index: int) -> dict[str, str]:
-        """The fields of a clip's record that are words: emoji, tone, name, group, background, first caption."""
+        """Return what a clip shows, in words: emoji, tone, name, group, background and first caption."""
         record = self._record(index)
         words = {name: value.decode() for name, value in record.items() if isinstance(value, bytes) and name != "video"}
         return {**words, "caption": record["captions"][0].decode()}
@@ -60,21 +64,46 @@ class EmojiClips:
     def _record(self, index: int) -> dict[str, Any]:
         if not 0 <= index < self.num_clips:
             raise IndexError(f"clip {index} of {self.num_clips}")
-        # Stored emoji by emoji, so that building one reads each picture once.
+        # The file holds all clips of one emoji together.
         variant, number = divmod(int(index), self.emoji)
         return self.records[number * VARIANTS + variant]
 
 
-def open_emoji(split: str, num_frames: int | None, num_clips: int | None, data_dir: Path, config: str) -> EmojiClips:
-    """The clips of a split, each cut to `num_frames` (None: whole); RequestError for what is not there."""
-    from . import tfds as animated_emoji_tfds  # TFDS takes a second to import: only those who read built sets pay it
+@dataclass(frozen=True)
+class AnimatedEmojiSet:
+    """Animated emoji, built from packages that the user fetches.
 
-    if split not in SPLITS:
-        raise RequestError(f"animated_emoji has no split {split!r}; there are {', '.join(SPLITS)}")
-    records = animated_emoji_tfds.open_built(data_dir, config, split)
-    frames, size = int(records[0]["frames"]), int(records[0]["height"])
-    if (num_frames or 1) > frames:
-        raise RequestError(f"the clips of animated_emoji/{config} have {frames} frames in {split}, not {num_frames}")
-    if (num_clips or 1) > len(records):
-        raise RequestError(f"animated_emoji/{config} has {len(records)} clips in {split}, not {num_clips}")
-    return EmojiClips(config, split, num_frames or frames, num_clips or len(records), records, size)
+    data_dir: folder of built sets. Default: `$REELM_HOME/datasets`.
+    config: size and frame rate. Default: 64px_8fps.
+    """
+
+    name = "animated_emoji"
+    summary = "2,109 emoji that move over a plain colour: 64x64 or 128x128, 8 or 12 fps, 3 s, built from packages"
+    splits = SPLITS
+    held_back = "held_out"
+    drawn = False
+
+    data_dir: Path | None = None
+    config: str | None = None
+
+    def open(self, split: str, *, num_frames: int | None = None, num_clips: int | None = None) -> EmojiClips:
+        """Open the first clips of a split, each cut to `num_frames` frames; see `DataSet.open`."""
+        from . import tfds  # it takes a second to import
+
+        config = self.config or _CONFIG
+        records = tfds.open_built(self.data_dir or datasets_folder(), config, split)
+        frames, size = int(records[0]["frames"]), int(records[0]["height"])
+        if (num_frames or 1) > frames:
+            raise RequestError(f"the clips of {self.name}/{config} have {frames} frames in {split}, not {num_frames}")
+        if (num_clips or 1) > len(records):
+            raise RequestError(f"{self.name}/{config} has {len(records)} clips in {split}, not {num_clips}")
+        return EmojiClips(config, split, num_frames or frames, num_clips or len(records), records, size)
+
+    def build(self, *, packages: Path | None = None, progress: Progress = silent) -> Path:
+        """Write the set to `data_dir`; see `BuildableSet.build`.
+
+        packages: folder of the packages. Default: `$REELM_HOME/animated_emoji`.
+        """
+        from . import tfds
+
+        return tfds.build(self.data_dir or datasets_folder(), self.config or _CONFIG, packages, progress)

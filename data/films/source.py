@@ -1,12 +1,13 @@
-"""The clips of a set that `reelm data build` made of a folder, by index.
+"""A set built from films: its clips by index.
 
-Comes in: the set's folder, a split, a length. Goes out: a `ClipSource` of clips that stand by shape. Knows nothing of
-how the set was made beyond what its `build.json` says.
+Comes in: the folder of the set, a split, a length. Goes out: a `ClipSource` whose clips are ordered by shape. Of how
+the set was made it reads `build.json` alone.
 """
 
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -21,10 +22,10 @@ from .build import Built, open_built
 
 
 @dataclass(frozen=True, eq=False)
-class FolderClips:
-    """Clips of one split; `shapes` says how many of each shape stand after one another.
+class FilmClips:
+    """The clips of one split, ordered by shape and cut to the frames in `shapes`.
 
-    `firsts` are the records at which the runs of `shapes` begin, and clips are cut to those runs' frames.
+    `firsts` are the numbers of the records at which the runs of `shapes` begin.
     """
 
     description: dict[str, Any]
@@ -55,31 +56,65 @@ class FolderClips:
         return clip
 
 
-def open_folder(folder: Path, split: str, num_frames: int | None, num_clips: int | None) -> FolderClips:
-    """The clips of a split that have `num_frames` frames or more, cut to as many; None takes each whole.
+@dataclass(frozen=True)
+class FilmSet:
+    """A set that `reelm data build FOLDER` made; `folder` is where it was written."""
 
-    Raises RequestError when the set has no such split or too few such clips.
-    """
-    from . import tfds as folder_tfds  # TFDS takes a second to import: only those who read built sets pay it
+    folder: Path
 
-    built = open_built(folder.name, folder.parent)
-    if split not in built.splits:
-        raise RequestError(f"{folder} has no split {split!r}; there are {', '.join(built.splits)}")
-    shapes, firsts = _chosen(built, split, num_frames, num_clips)
-    found = sum(run.clips for run in shapes)
-    if found < (num_clips or 1):
-        longest = max(frames for _, frames, _, _ in built.splits[split])
-        raise RequestError(
-            f"{folder} has {found} clips of {num_frames or 1} frames or more in {split}, not {num_clips or 1}; "
-            f"its longest have {longest}"
-        )
-    description = {"dataset": folder.name, "split": split, "num_frames": num_frames, "files": built.fields["files"]}
-    return FolderClips(description, shapes, firsts, folder_tfds.records(folder.name, folder.parent, split))
+    @property
+    def name(self) -> str:
+        return self.folder.name
+
+    @property
+    def summary(self) -> str:
+        """The number of clips in each split, and all shapes; RequestError if the set is damaged."""
+        runs = {split: [ShapeRun(*run) for run in runs] for split, runs in self._built.splits.items()}
+        counts = ", ".join(f"{sum(run.clips for run in each)} in {split}" for split, each in runs.items())
+        shapes = sorted({run[1:] for each in runs.values() for run in each})
+        return f"clips: {counts}; of {', '.join('x'.join(map(str, shape)) for shape in shapes)}; in {self.folder}"
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        return tuple(self._built.splits)
+
+    @property
+    def held_back(self) -> str:
+        """The split "test", or "train" for a set of one file, which has no other split."""
+        return "test" if "test" in self.splits else "train"
+
+    def open(self, split: str, *, num_frames: int | None = None, num_clips: int | None = None) -> FilmClips:
+        """Open the first clips of a split that have `num_frames` frames or more, cut to that length.
+
+        Without `num_frames` every clip keeps its own length. RequestError if there are fewer clips.
+        """
+        from . import tfds  # it takes a second to import
+
+        shapes, firsts = _chosen(self._built, split, num_frames, num_clips)
+        found = sum(run.clips for run in shapes)
+        if found < (num_clips or 1):
+            longest = max(frames for _, frames, _, _ in self._built.splits[split])
+            raise RequestError(
+                f"{self.folder} has {found} clips of {num_frames or 1} frames or more in {split}, "
+                f"not {num_clips or 1}; its longest have {longest}"
+            )
+        description = {
+            "dataset": self.name,
+            "split": split,
+            "num_frames": num_frames,
+            "files": self._built.fields["files"],
+        }
+        return FilmClips(description, shapes, firsts, tfds.records(self.name, self.folder.parent, split))
+
+    @cached_property
+    def _built(self) -> Built:
+        return open_built(self.folder.name, self.folder.parent)
 
 
 def _chosen(
     built: Built, split: str, num_frames: int | None, num_clips: int | None
 ) -> tuple[tuple[ShapeRun, ...], tuple[int, ...]]:
+    """Return the shapes of the clips that are long enough, and the first record of each."""
     shapes, firsts, first, room = [], [], 0, num_clips
     for clips, frames, height, width in built.splits[split]:
         taken = clips if room is None else min(clips, room)

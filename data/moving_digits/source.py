@@ -1,5 +1,6 @@
-"""Moving digits as a data set, drawn on demand or read from disk."""
+"""The sets of moving digits: clips drawn on demand, or the same clips read from disk."""
 
+import abc
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,33 +10,84 @@ import numpy as np
 
 from reelm.data.clips import CaptionedClip, ClipSource, ShapeRun
 from reelm.errors import RequestError
-from reelm.progress import Progress
+from reelm.progress import Progress, silent
+from reelm.storage.home import datasets_folder
 
 from . import scenes, soundtracks
 from .mnist import DigitSet
 from .voices import VoiceSet
 
-# More clips than any run here shows once, so a training clip is practically never seen twice.
+# More clips than a run shows, so training practically never sees a clip twice.
 _ENDLESS = 1_000_000
 
-_FRAMES = 33  # of a clip that is drawn, where no length is asked for
+_FRAMES = 33  # of a clip, by default
+_CONFIG = "full"
+
+
+@dataclass(frozen=True)
+class MovingDigitsSet:
+    """Moving digits without sound.
+
+    data_dir: folder with the built set. Default: clips are drawn on demand.
+    config: configuration of the built set. Default: full.
+    """
+
+    name = "moving_digits"
+    summary = "one or two handwritten digits move and bounce: 64x64, 8 fps, any length, drawn on demand"
+    splits = scenes.SPLITS
+    held_back = "test"
+    drawn = True
+    sounds = False
+
+    data_dir: Path | None = None
+    config: str | None = None
+
+    def open(self, split: str, *, num_frames: int | None = None, num_clips: int | None = None) -> ClipSource:
+        """Open the first clips of a split, each cut to `num_frames` frames, 33 by default; see `DataSet.open`."""
+        known: scenes.Split = next(known for known in scenes.SPLITS if known == split)
+        frames, config = num_frames or _FRAMES, self.config or _CONFIG
+        if self.data_dir is None:
+            voices = soundtracks.voices_for(known) if self.sounds else None
+            return _DrawnDigits(self.name, known, frames, num_clips or _ENDLESS, scenes.digits_for(known), voices)
+        from . import tfds  # it takes a second to import
+
+        records = tfds.open_built(self.name, self.data_dir, config, known)
+        if (num_clips or 0) > len(records):
+            raise RequestError(f"{self.name}/{config} has {len(records)} clips in {split}, not {num_clips}")
+        if frames > (longest := len(records[0]["video"])):
+            raise RequestError(f"the clips of {self.name}/{config} have {longest} frames, not {frames}")
+        return _BuiltDigits(self.name, known, frames, num_clips or len(records), records)
+
+    def build(self, *, packages: Path | None = None, progress: Progress = silent) -> Path:
+        """Write the set to `data_dir`, by default `$REELM_HOME/datasets`; see `BuildableSet.build`."""
+        if packages is not None:
+            raise RequestError(f"{self.name} is made of no packages; leave them out")
+        from . import tfds
+
+        return tfds.build(self.name, self.data_dir or datasets_folder(), self.config or _CONFIG, progress)
+
+
+class MovingDigitsSoundSet(MovingDigitsSet):
+    """Moving digits with sound."""
+
+    name = "moving_digits_sound"
+    summary = "the same, and a voice names the digits, a tick marks each bounce: 16 kHz, mono"
+    sounds = True
 
 
 @dataclass(frozen=True, eq=False)
-class _DrawnDigits:
-    """moving_digits, each clip rendered when it is asked for (a third of a millisecond, with sound some more)."""
+class _Digits(abc.ABC):
+    """Clips of moving digits, all of one shape."""
 
     name: str
     split: scenes.Split
     num_frames: int
     num_clips: int
-    digits: DigitSet
-    voices: VoiceSet | None
 
     @property
     def description(self) -> dict[str, Any]:
-        voices = {} if self.voices is None else {"voices": self.voices.name}
-        return _description(self.name, self.split, self.num_frames, self.digits.name) | voices
+        where = {"dataset": self.name, "split": self.split, "num_frames": self.num_frames}
+        return where | self._made_of()
 
     @property
     def shapes(self) -> tuple[ShapeRun, ...]:
@@ -47,11 +99,33 @@ class _DrawnDigits:
     def __getitem__(self, index: int) -> CaptionedClip:
         if not 0 <= index < self.num_clips:
             raise IndexError(f"clip {index} of {self.num_clips}")
-        which = (self.split, int(index), self.num_frames, self.digits)
+        return self._clip(int(index))
+
+    @abc.abstractmethod
+    def _made_of(self) -> dict[str, str]:
+        """Return the names of the handwriting and, with sound, of the voices."""
+
+    @abc.abstractmethod
+    def _clip(self, index: int) -> CaptionedClip: ...
+
+
+@dataclass(frozen=True, eq=False)
+class _DrawnDigits(_Digits):
+    """Clips that are rendered when they are read, in about a third of a millisecond; sound takes longer."""
+
+    digits: DigitSet
+    voices: VoiceSet | None
+
+    def _made_of(self) -> dict[str, str]:
+        voices = {} if self.voices is None else {"voices": self.voices.name}
+        return {"handwriting": self.digits.name} | voices
+
+    def _clip(self, index: int) -> CaptionedClip:
+        which = (self.split, index, self.num_frames, self.digits)
         fps = float(scenes.FPS)
         if self.voices is None:
-            silent = scenes.example(*which)
-            return {"video": silent["video"], "captions": silent["captions"], "fps": fps}
+            silent_clip = scenes.example(*which)
+            return {"video": silent_clip["video"], "captions": silent_clip["captions"], "fps": fps}
         clip = soundtracks.example(*which, self.voices)
         return {
             "video": clip["video"],
@@ -63,32 +137,18 @@ class _DrawnDigits:
 
 
 @dataclass(frozen=True, eq=False)
-class _BuiltDigits:
-    """moving_digits as its TFDS builder wrote it."""
+class _BuiltDigits(_Digits):
+    """Clips that the TFDS builder wrote."""
 
-    name: str
-    split: scenes.Split
-    num_frames: int
-    num_clips: int
     records: Sequence[dict[str, Any]]
 
-    @property
-    def description(self) -> dict[str, Any]:
+    def _made_of(self) -> dict[str, str]:
         first = self.records[0]
         voices = {"voices": first["voices"].decode()} if "voices" in first else {}
-        return _description(self.name, self.split, self.num_frames, first["handwriting"].decode()) | voices
+        return {"handwriting": first["handwriting"].decode()} | voices
 
-    @property
-    def shapes(self) -> tuple[ShapeRun, ...]:
-        return (ShapeRun(self.num_clips, self.num_frames, scenes.SIZE, scenes.SIZE),)
-
-    def __len__(self) -> int:
-        return self.num_clips
-
-    def __getitem__(self, index: int) -> CaptionedClip:
-        if not 0 <= index < self.num_clips:
-            raise IndexError(f"clip {index} of {self.num_clips}")
-        record = self.records[int(index)]
+    def _clip(self, index: int) -> CaptionedClip:
+        record = self.records[index]
         clip: CaptionedClip = {
             "video": record["video"][: self.num_frames],
             "captions": tuple(caption.decode() for caption in record["captions"]),
@@ -99,36 +159,3 @@ class _BuiltDigits:
             samples = self.num_frames * rate // scenes.FPS
             clip["audio"], clip["sample_rate"] = record["audio"][:samples] / np.float32(32768), rate
         return clip
-
-
-def _description(name: str, split: str, num_frames: int, handwriting: str) -> dict[str, Any]:
-    return {"dataset": name, "split": split, "num_frames": num_frames, "handwriting": handwriting}
-
-
-def open_digits(
-    name: str, split: str, num_frames: int | None, num_clips: int | None, data_dir: Path | None, config: str
-) -> ClipSource:
-    known, num_frames = _digits_split(split), num_frames or _FRAMES
-    if data_dir is None:
-        voices = soundtracks.voices_for(known) if name == "moving_digits_sound" else None
-        return _DrawnDigits(name, known, num_frames, num_clips or _ENDLESS, scenes.digits_for(known), voices)
-    from . import tfds as moving_digits_tfds  # TFDS takes a second to import: only those who read built sets pay it
-
-    records = moving_digits_tfds.open_built(name, data_dir, config, known)
-    if (num_clips or 0) > len(records):
-        raise RequestError(f"{name}/{config} has {len(records)} clips in {split}, not {num_clips}")
-    frames = len(records[0]["video"])
-    if num_frames > frames:
-        raise RequestError(f"the clips of {name}/{config} have {frames} frames, not {num_frames}")
-    return _BuiltDigits(name, known, num_frames, num_clips or len(records), records)
-
-
-def build_digits(name: str, data_dir: Path, config: str, packages: Path | None, progress: Progress) -> Path:
-    from . import tfds as moving_digits_tfds
-
-    del packages  # the handwriting is local
-    return moving_digits_tfds.build(name, data_dir, config, progress)
-
-
-def _digits_split(split: str) -> scenes.Split:
-    return next(known for known in scenes.SPLITS if known == split)

@@ -20,7 +20,7 @@ from reelm.data.animated_emoji import emoji as animated_emoji
 from reelm.data.animated_emoji import packages as emoji_packages
 from reelm.data.animated_emoji import sprites, synonyms
 from reelm.data.animated_emoji.packages import TONES, Emoji
-from reelm.data.animated_emoji.source import open_emoji
+from reelm.data.animated_emoji.source import AnimatedEmojiSet
 from reelm.data.stored_clip import decode, encode
 from reelm.errors import RequestError
 from reelm.evaluation import emoji as evaluate_emoji
@@ -40,7 +40,7 @@ def emoji(packages: Path) -> tuple[Emoji, ...]:
 
 @pytest.fixture(scope="module")
 def built(packages: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    data_dir = tmp_path_factory.mktemp("built")
+    data_dir = tmp_path_factory.mktemp("home") / "datasets"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("reelm.data.animated_emoji.tfds._SHARD", 10)  # so that the set has files enough
         catalog.build("animated_emoji", data_dir, packages=packages)
@@ -195,7 +195,7 @@ def test_built_clips_are_the_examples_variant_by_variant(built, emoji, split):
 
 
 def test_the_set_is_opened_by_name_like_others(built, monkeypatch):
-    monkeypatch.setattr(catalog, "built_folder", lambda: built)
+    monkeypatch.setenv("REELM_HOME", str(built.parent))
     assert "animated_emoji" in catalog.names() and not catalog.is_drawn("animated_emoji")
     held_back = catalog.open_held_back("animated_emoji", num_frames=17)
     assert held_back.description == {"dataset": "animated_emoji/64px_8fps", "split": "held_out", "num_frames": 17}
@@ -229,10 +229,10 @@ class Shows:
 
 @pytest.mark.slow
 def test_a_model_is_judged_by_what_it_shows(built, efficientnet_tensors, monkeypatch, tmp_path):
-    monkeypatch.setattr("reelm.data.catalog.built_folder", lambda: built)
+    monkeypatch.setenv("REELM_HOME", str(built.parent))
     net = efficientnet.convert(efficientnet_tensors)
     monkeypatch.setattr(efficientnet, "load", lambda: net)
-    sources = [open_emoji(split, None, None, built, "64px_8fps") for split in ("train", "held_out")]
+    sources = [AnimatedEmojiSet(built).open(split) for split in ("train", "held_out")]
     clips = {each[i]["captions"][0]: each[i]["video"] for each in sources for i in range(each.emoji)}
     groups, told = ("trained", "held_out"), []
     found = evaluate_emoji.generation(

@@ -8,7 +8,7 @@ from typing import Annotated
 import tyro
 
 from reelm.errors import RequestError
-from reelm.storage.home import home
+from reelm.storage.home import datasets_folder
 
 from .progress import progress
 
@@ -59,7 +59,7 @@ class DataBuild:
         from reelm.data import catalog
         from reelm.storage.remote import fetched, is_remote, mirrored
 
-        data_dir = self.data_dir or home() / "datasets"
+        data_dir = self.data_dir or datasets_folder()
         if not is_remote(self.what) and not Path(self.what).is_dir():
             if self.what not in catalog.own_names():
                 own = ", ".join(catalog.own_names())
