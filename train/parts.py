@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeVar
 
-from reelm.data.tokens.index import TokenRun
+from reelm.data.tokens.index import TokenRun, most_common
 from reelm.errors import RequestError
 from reelm.lm.describer import Describer, DescriberConfig
 from reelm.lm.net.config import LMConfig
@@ -125,8 +125,7 @@ def open_lm(where: Path, text_encoder: Path | None, *, best: bool = False) -> Op
     else:
         text = TextTokenizer((where / TEXT_FILE).read_bytes())
     tasks = {bucket["task"] for stage in config["stages"] for bucket in stage["buckets"]}
-    # The shape that most of the clips have.
-    usual = max(TokenRun(*run) for run in token_set["runs"])
+    usual = most_common(TokenRun(*run) for run in token_set["runs"])
     size = Defaults(height=usual.height, width=usual.width, fps=token_set["fps"])
     audio_hash = token_set["sound"][0] if sizes.sound_levels else None
     lm = LanguageModel(sizes, part.params, text, tuple(sorted(tasks)))

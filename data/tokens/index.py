@@ -1,7 +1,7 @@
 """The index of a token set: what made it and which shapes stand where."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -56,14 +56,19 @@ class TokenIndex:
 
     @property
     def usual(self) -> TokenRun:
-        """The longest run: its shape stands for the set where one has to."""
-        return max(self.runs)
+        """The most common shape, which stands for the whole set; see `most_common`."""
+        return most_common(self.runs)
 
     def shards(self) -> list[tuple[str, int, int]]:
         """(file, its first sample, the first beyond it) of each shard."""
         starts = range(0, self.num_samples, self.shard_size)
         ends = [min(start + self.shard_size, self.num_samples) for start in starts]
         return [(f"tokens-{k:05d}.array_record", *span) for k, span in enumerate(zip(starts, ends, strict=True))]
+
+
+def most_common(runs: Iterable[TokenRun]) -> TokenRun:
+    """Return the run with the most samples; of equal ones, that of the longest and largest clips."""
+    return max(runs, key=lambda run: (run.samples, run.frames, run.height, run.width))
 
 
 def samples_in(path: Path) -> int:
