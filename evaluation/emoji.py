@@ -12,14 +12,13 @@ from typing import Any
 import numpy as np
 
 from reelm.data.animated_emoji.source import AnimatedEmojiSet, EmojiClips
-from reelm.errors import RequestError
 from reelm.evaluation.features import efficientnet
 from reelm.evaluation.judges.emoji import gallery, judged, paraphrases, prompts
 from reelm.media.contact_sheet import contact_sheet
-from reelm.progress import Progress
+from reelm.progress import Progress, silent
 from reelm.sampling.model import Model
 
-from .generation import counting, generated
+from .generation import check_at_least, counting, generated
 
 GROUPS = ("trained", "held_out", "paraphrases")
 
@@ -35,7 +34,7 @@ def generation(
     best_of: int = 1,
     groups: Sequence[str] = GROUPS,
     sheets: Path | None = None,
-    progress: Progress | None = None,
+    progress: Progress = silent,
 ) -> dict[str, dict[str, Any]]:
     """Clips of three seconds from prompts of three groups, at most `clips` of each, before the judge.
 
@@ -50,8 +49,7 @@ def generation(
     Raises:
         RequestError: the set was not built, or the weights of the judge's net are absent; each says what to do.
     """
-    if min(clips, batch) < 1:
-        raise RequestError(f"clips and batch start at 1, not {clips} and {batch}")
+    check_at_least(1, clips=clips, batch=batch)
     net = efficientnet.load()
     train, held_out = (AnimatedEmojiSet().open(split) for split in ("train", "held_out"))
     real = gallery(net, (train, held_out))

@@ -23,7 +23,7 @@ SUFFIXES = (".mp4", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".m4v", ".
 
 
 @dataclass(frozen=True, kw_only=True)
-class Film:
+class SquareClips:
     """Clips uint8 `[N, T, S, S, 3]` of one file; `name` is its path inside the folder."""
 
     name: str
@@ -38,7 +38,7 @@ def files(folder: Path) -> list[Path]:
     return found
 
 
-def films(folder: Path, *, clips: int, frames: int, side: int) -> Iterator[Film]:
+def square_clips(folder: Path, *, clips: int, frames: int, side: int) -> Iterator[SquareClips]:
     """Each file's clips of `frames` frames, so many that all files together give about `clips`, at least one each.
 
     Clips of one file do not overlap; a file of fewer frames is continued by its last. A file that cannot be read is
@@ -52,13 +52,13 @@ def films(folder: Path, *, clips: int, frames: int, side: int) -> Iterator[Film]
             _log.warning("left out: %s", error)
             continue
         read += 1
-        yield Film(name=str(path.relative_to(folder)), clips=taken)
+        yield SquareClips(name=str(path.relative_to(folder)), clips=taken)
     if not read:
         raise RequestError(f"none of the {len(paths)} videos in {folder} can be read")
 
 
 def clips_of(path: Path, *, clips: int, frames: int, side: int) -> np.ndarray:
-    """Up to `clips` clips uint8 `[N, T, S, S, 3]` of one file, from its first frame to its last; see `films`."""
+    """Up to `clips` clips uint8 `[N, T, S, S, 3]` of one file, from its first frame to its last; see `square_clips`."""
     length = sum(1 for _ in stream_video(path))  # decoded and not looked at: headers do not tell it for sure
     if not length:
         raise RequestError(f"{str(path)!r} holds no frames; give a video of at least one")

@@ -18,7 +18,7 @@ from reelm.errors import RequestError
 from reelm.evaluation.judges.digits import Reading, read
 from reelm.evaluation.scores.intervals import wilson_interval
 from reelm.media.contact_sheet import contact_sheet
-from reelm.progress import Progress
+from reelm.progress import Progress, silent
 
 # What is asked of a model, each by its split and its number of digits.
 GROUPS: dict[str, tuple[Split, int]] = {"trained": ("test", 1), "held_out": ("held_out", 1), "two": ("test", 2)}
@@ -50,7 +50,7 @@ def generation(
     best_of: int = 1,
     groups: Sequence[str] = tuple(GROUPS),
     sheets: Path | None = None,
-    progress: Progress | None = None,
+    progress: Progress = silent,
 ) -> dict[str, dict[str, Any]]:
     """Shares of `clips` prompts of each group whose generated clip the judge reads as what was asked.
 
@@ -66,8 +66,8 @@ def generation(
     best_of: clips drawn for each that is judged; see `Model.generate`.
     sheets: a folder for contact sheets GROUP.png of the first clips. progress: called with clips done and in all.
     """
-    if min(clips, batch) < 1 or num_frames < 2:
-        raise RequestError(f"clips and batch start at 1 and frames at 2, not {clips}, {batch} and {num_frames}")
+    check_at_least(1, clips=clips, batch=batch)
+    check_at_least(2, num_frames=num_frames)
     if unknown := set(groups) - set(GROUPS):
         raise RequestError(f"no group of prompts is named {sorted(unknown)[0]!r}; there are {', '.join(GROUPS)}")
     batch = min(batch, clips)
@@ -95,7 +95,7 @@ def generated(
     seed: int,
     num_frames: int,
     best_of: int = 1,
-    done: Callable[[int], object] | None = None,
+    done: Callable[[int], object],
 ) -> list[Any]:
     """The clip of each caption; batch i of `batch` captions has the seed `seed` + i. done: called with clips made."""
     made: list[Any] = []
@@ -104,14 +104,20 @@ def generated(
         # The last batch is filled up, so that the model's program is compiled for one shape alone.
         full = (asked * batch)[:batch]
         made += model.generate(full, num_frames=num_frames, seed=seed + i, best_of=best_of)[: len(asked)]
-        if done is not None:
-            done(len(made))
+        done(len(made))
     return made
 
 
-def counting(progress: Progress | None, before: int, total: int) -> Callable[[int], object] | None:
-    """What tells `progress` of clips made after `before` others, of `total` in all."""
-    return None if progress is None else lambda here: progress(before + here, total)
+def counting(progress: Progress, before: int, total: int) -> Callable[[int], object]:
+    """Return a function that reports clips made after `before` others, of `total` in all."""
+    return lambda here: progress(before + here, total)
+
+
+def check_at_least(least: int, **numbers: int) -> None:
+    """RequestError, which gives the name, unless every number is at least `least`."""
+    for name, number in numbers.items():
+        if number < least:
+            raise RequestError(f"{name} is {number}; it must be at least {least}")
 
 
 def prompts(group: str, clips: int, *, seed: int = 0) -> tuple[list[Scene], list[str]]:

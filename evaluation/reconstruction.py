@@ -20,11 +20,11 @@ from reelm.evaluation.features import i3d, lpips
 from reelm.evaluation.scores.frechet import frechet_distance
 from reelm.evaluation.scores.pictures import flicker, psnr, ssim
 from reelm.media.contact_sheet import contact_sheet
-from reelm.progress import Progress
+from reelm.progress import Progress, silent
 from reelm.tokenizer.video.tokenizer import VideoTokenizer, as_float
 
 from . import footage, h264
-from .generation import judged
+from .generation import check_at_least, judged
 
 _PSNR_CAP = 100.0  # dB, for clips rebuilt exactly: JSON has no infinity
 _SHEET_CLIPS, _SHEET_COLUMNS = 6, 5
@@ -122,7 +122,7 @@ def of_footage(
     side: int = 128,
     i3d_params: dict | None = None,
     sheet: Path | None = None,
-    progress: Progress | None = None,
+    progress: Progress = silent,
 ) -> dict[str, dict[str, Any]]:
     """The `figures` of a folder's files, under "all" of all clips together, then file by file.
 
@@ -142,8 +142,7 @@ def of_footage(
         i3d_params: weights that `i3d.load` gave.
         sheet: a PNG to write: original, rebuilt, and four times their difference.
     """
-    if min(clips, batch, num_frames) < 1:
-        raise RequestError(f"clips, batch and frames start at 1, not {clips}, {batch} and {num_frames}")
+    check_at_least(1, clips=clips, batch=batch, num_frames=num_frames)
     if i3d_params is not None and num_frames < i3d.LEAST_FRAMES:
         raise RequestError(f"FVD takes clips of {i3d.LEAST_FRAMES} frames or more, not of {num_frames}")
     bits, paths = tokenizer.config.bits, footage.files(folder)
@@ -151,15 +150,14 @@ def of_footage(
     params = lpips.load() if lpips.available() else None
     rebuilt: dict[str, list[Rebuilt]] = {}
     seen: list[np.ndarray] = []  # by I3D: [original or rebuilt, 400] of each clip
-    for film in footage.films(folder, clips=clips, frames=num_frames, side=side):
-        clips_of_film = rebuild(tokenizer, list(film.clips), batch, params)
-        rebuilt[film.name] = [beside_h264(clip, bits, params) for clip in clips_of_film]
+    for file in footage.square_clips(folder, clips=clips, frames=num_frames, side=side):
+        made = rebuild(tokenizer, list(file.clips), batch, params)
+        rebuilt[file.name] = [beside_h264(clip, bits, params) for clip in made]
         if i3d_params is not None:
-            pairs = (np.stack([clip.original, clip.rebuilt]) for clip in rebuilt[film.name])
+            pairs = (np.stack([clip.original, clip.rebuilt]) for clip in rebuilt[file.name])
             seen += [np.asarray(i3d.features(i3d_params, pair)) for pair in pairs]
-        if progress is not None:
-            progress(len(rebuilt), len(paths))
-    everything = [clip for of_film in rebuilt.values() for clip in of_film]
+        progress(len(rebuilt), len(paths))
+    everything = [clip for of_file in rebuilt.values() for clip in of_file]
     total = figures(everything, bits)
     features = [clip.features for clip in everything if clip.features is not None]
     if features:
@@ -171,7 +169,7 @@ def of_footage(
     if sheet is not None:
         spread = np.linspace(0, len(everything) - 1, min(_SHEET_CLIPS, len(everything))).round().astype(int)
         comparison_sheet([everything[i] for i in spread], sheet)
-    return {"all": total} | {name: figures(of_film, bits) for name, of_film in rebuilt.items()}
+    return {"all": total} | {name: figures(of_file, bits) for name, of_file in rebuilt.items()}
 
 
 def comparison_sheet(clips: Sequence[Rebuilt], path: Path) -> None:
@@ -192,7 +190,7 @@ def of_data_set(
     batch: int = 8,
     num_frames: int = 17,
     sheet: Path | None = None,
-    progress: Progress | None = None,
+    progress: Progress = silent,
 ) -> dict[str, Any]:
     """The `figures` of the first `clips` clips of a split, whose codes count on active positions alone, and:
 
@@ -208,8 +206,7 @@ def of_data_set(
     params = lpips.load() if lpips.available() else None
     for clip in rebuild(tokenizer, originals, min(batch, clips), params):
         rebuilt.append(clip)
-        if progress is not None:
-            progress(len(rebuilt), clips)
+        progress(len(rebuilt), clips)
     result = figures(rebuilt, config.bits)
     if name == "moving_digits":
         scenes = [moving_digits.example(cast(moving_digits.Split, split), i, num_frames)["scene"] for i in range(clips)]

@@ -18,7 +18,7 @@ from reelm.evaluation.judges.spoken_digits import read
 from reelm.evaluation.judges.ticks import matched, ticks
 from reelm.evaluation.scores.intervals import wilson_interval
 from reelm.evaluation.scores.sound import is_silent, mel_distance, si_sdr
-from reelm.progress import Progress
+from reelm.progress import Progress, silent
 from reelm.tokenizer.audio.tokenizer import AudioTokenizer
 
 _SI_SDR_CAP = 100.0  # dB: JSON has no infinity
@@ -31,7 +31,7 @@ def reconstruction(
     clips: int = 200,
     batch: int = 8,
     num_frames: int = 17,
-    progress: Progress | None = None,
+    progress: Progress = silent,
 ) -> dict[str, Any]:
     """How well a tokenizer rebuilds the tracks of the first `clips` test clips.
 
@@ -57,8 +57,7 @@ def reconstruction(
                 scenes.append(clip["scene"])
             else:
                 kept_silent.append(is_silent(made, SAMPLE_RATE))
-        if progress is not None:
-            progress(start + len(here), clips)
+        progress(start + len(here), clips)
     pairs = list(zip(originals, rebuilt, strict=True))
     truth = [true_bounces(scene, num_frames) for scene in scenes]
     words, n = heard_words(rebuilt, scenes), len(scenes)

@@ -19,10 +19,10 @@ from reelm.evaluation.judges.digits import read
 from reelm.evaluation.scores.intervals import wilson_interval
 from reelm.evaluation.scores.sound import is_silent
 from reelm.media.sound import resample
-from reelm.progress import Progress
+from reelm.progress import Progress, silent
 from reelm.sampling.model import Model
 
-from .generation import GROUPS, counting, generated, judged, prompts
+from .generation import GROUPS, check_at_least, counting, generated, judged, prompts
 from .sound import heard_ticks, heard_words, true_bounces
 
 
@@ -35,7 +35,7 @@ def from_words(
     num_frames: int = 17,
     best_of: int = 1,
     groups: Sequence[str] = tuple(GROUPS),
-    progress: Progress | None = None,
+    progress: Progress = silent,
 ) -> dict[str, dict[str, Any]]:
     """Clips with sound from the prompts of `evaluate.generation`, and from as many that ask for silence.
 
@@ -82,12 +82,12 @@ def from_words(
     asked = [caption + SILENT_WORDS for caption in captions]
     done = counting(progress, len(groups) * clips, total)
     made = generated(model, asked, batch=batch, done=done, **how)
-    silent = sum(is_silent(_heard(clip), SAMPLE_RATE) for clip in made)
+    soundless = sum(is_silent(_heard(clip), SAMPLE_RATE) for clip in made)
     result["silence"] = {
         "clips": clips,
         "all_right": judged([clip.video for clip in made], scenes)["all_right"],
-        "silent": silent / clips,
-        "interval": list(wilson_interval(silent, clips)),
+        "silent": soundless / clips,
+        "interval": list(wilson_interval(soundless, clips)),
     }
     return result
 
@@ -99,7 +99,7 @@ def video_to_audio(
     seed: int = 0,
     num_frames: int = 17,
     best_of: int = 1,
-    progress: Progress | None = None,
+    progress: Progress = silent,
 ) -> dict[str, Any]:
     """Real pictures of one digit are given, without words; their sound is made.
 
@@ -117,7 +117,7 @@ def video_to_audio(
         made = model.generate(video=video, num_frames=num_frames, seed=seed + number, best_of=best_of)
         tracks.append(_heard(made))
         described += _digits_in(made.info.get("described", "")) == [scene.movers[0].digit]
-        _tell(progress, number, clips)
+        progress(number + 1, clips)
     real_tracks = _real_tracks(scenes, num_frames, seed)
     truth = [true_bounces(scene, num_frames) for scene in scenes]
     words, ticks, real = heard_words(tracks, scenes), heard_ticks(tracks, truth), heard_ticks(real_tracks, truth)
@@ -140,7 +140,7 @@ def audio_to_video(
     seed: int = 0,
     num_frames: int = 17,
     best_of: int = 1,
-    progress: Progress | None = None,
+    progress: Progress = silent,
 ) -> dict[str, Any]:
     """Real sound of one digit is given, without words, by speakers never heard; its pictures are made.
 
@@ -162,7 +162,7 @@ def audio_to_video(
         tracks.append(resample(sound[None], model.audio_tokenizer.config.sample_rate, SAMPLE_RATE)[0])
         right += read(made.video)[0].digit == scene.movers[0].digit
         real += read(moving_digits.render(scene, digits, num_frames))[0].digit == scene.movers[0].digit
-        _tell(progress, number, clips)
+        progress(number + 1, clips)
     return {
         "clips": clips,
         "described": described / clips,
@@ -181,8 +181,8 @@ TASKS: dict[str, Callable[..., dict[str, Any]]] = {
 
 
 def _check(model: Model, clips: int, batch: int, num_frames: int) -> None:
-    if min(clips, batch) < 1 or num_frames < 2:
-        raise RequestError(f"clips and batch start at 1 and frames at 2, not {clips}, {batch} and {num_frames}")
+    check_at_least(1, clips=clips, batch=batch)
+    check_at_least(2, num_frames=num_frames)
     if model.soundtrack is None:
         raise RequestError(f"{model.name!r} knows no sound; evaluate a model with sound")
 
@@ -218,8 +218,3 @@ def _in_step(ticks: dict[str, Any]) -> dict[str, Any]:
     bounces, heard = ticks["bounces"], ticks["heard"]
     interval = list(wilson_interval(round(heard * bounces), bounces)) if bounces else [0.0, 1.0]
     return {"bounces": bounces, "ticks": heard, "ticks_interval": interval, "false": ticks["false"]}
-
-
-def _tell(progress: Progress | None, done: int, clips: int) -> None:
-    if progress is not None:
-        progress(done + 1, clips)

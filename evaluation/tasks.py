@@ -13,7 +13,7 @@ import numpy as np
 from reelm.data.moving_digits import scenes as moving_digits
 from reelm.data.moving_digits.scenes import SIZE
 from reelm.evaluation.judges.digits import read
-from reelm.progress import Progress
+from reelm.progress import Progress, silent
 from reelm.sampling.model import Model
 
 from .generation import prompts
@@ -22,7 +22,7 @@ _ON_COURSE = 2.0  # pixels that a digit's centre may be off its course on averag
 _HOLE = 32  # height and width of what is cut out, in pixels
 
 
-def continuation(model: Model, *, clips: int = 100, seed: int = 0, progress: Progress | None = None) -> dict[str, Any]:
+def continuation(model: Model, *, clips: int = 100, seed: int = 0, progress: Progress = silent) -> dict[str, Any]:
     """Nine real frames are given, sixteen made, without words.
 
     digit, colour, direction: shares of clips in which the judge reads the made frames as the real ones
@@ -36,7 +36,7 @@ def continuation(model: Model, *, clips: int = 100, seed: int = 0, progress: Pro
         mover = scene.movers[0]
         off = np.linalg.norm(ours.centres - real.centres, axis=-1).mean()
         rows.append([ours.digit == mover.digit, ours.colour == mover.colour, ours.direction == real.direction, off])
-        _tell(progress, i, clips)
+        progress(i + 1, clips)
     digit, colour, direction, off = np.array(rows, float).T
     return _plain(
         {
@@ -50,7 +50,7 @@ def continuation(model: Model, *, clips: int = 100, seed: int = 0, progress: Pro
 
 
 def key_frames(
-    model: Model, *, clips: int = 100, seed: int = 0, best_of: int = 1, progress: Progress | None = None
+    model: Model, *, clips: int = 100, seed: int = 0, best_of: int = 1, progress: Progress = silent
 ) -> dict[str, Any]:
     """The first and the last of 17 frames are given, with the clip's words, which tell the way, and then without.
 
@@ -72,7 +72,7 @@ def key_frames(
             right = (ours.digit, ours.colour) == what, middle.what[:2] == what
             off = float(np.linalg.norm(ours.centres - real.centres))
             rows[kind].append([np.array_equal(clip.video[:1], rebuilt), *right, off])
-        _tell(progress, i, clips)
+        progress(i + 1, clips)
 
     def scores(same: np.ndarray, last: np.ndarray, middle: np.ndarray, off: np.ndarray) -> dict[str, Any]:
         return _plain(
@@ -90,7 +90,7 @@ def key_frames(
 
 
 def inpainting(
-    model: Model, *, clips: int = 100, seed: int = 0, best_of: int = 1, progress: Progress | None = None
+    model: Model, *, clips: int = 100, seed: int = 0, best_of: int = 1, progress: Progress = silent
 ) -> dict[str, Any]:
     """A hole of 32x32 pixels where the digit is in the middle of the clip is filled in, from the words and the rest.
 
@@ -107,13 +107,13 @@ def inpainting(
         made = model.generate(words, video=video, mask=mask, seed=seed + i, best_of=best_of).video
         right.append(read(made)[0].digit == scene.movers[0].digit)
         edges.append([_across(made, mask), _across(video, mask)])
-        _tell(progress, i, clips)
+        progress(i + 1, clips)
     edge, edge_real = np.mean(edges, axis=0)
     return _plain({"clips": clips, "digit": np.mean(right), "edge": edge, "edge_real": edge_real})
 
 
 def minute(
-    model: Model, *, clips: int = 20, seed: int = 0, best_of: int = 1, progress: Progress | None = None
+    model: Model, *, clips: int = 20, seed: int = 0, best_of: int = 1, progress: Progress = silent
 ) -> dict[str, Any]:
     """Clips of 480 frames from words, made by sliding the window.
 
@@ -140,7 +140,7 @@ def minute(
         change = np.abs(np.diff(video.astype(np.int16), axis=0)).mean(axis=(1, 2, 3))
         parts = change[joins - 1], change[others - 1], change[begins - 1], change
         changes.append([part.mean() for part in parts])
-        _tell(progress, i, clips)
+        progress(i + 1, clips)
     shares, (at_joins, at_others, at_begins, anywhere) = np.array(read_right), np.mean(changes, axis=0)
     return _plain(
         {
@@ -190,8 +190,3 @@ def _across(video: np.ndarray, mask: np.ndarray) -> float:
 
 def _plain(scores: dict[str, Any]) -> dict[str, Any]:
     return {name: value.item() if isinstance(value, np.generic) else value for name, value in scores.items()}
-
-
-def _tell(progress: Progress | None, done: int, clips: int) -> None:
-    if progress is not None:
-        progress(done + 1, clips)

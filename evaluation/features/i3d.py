@@ -11,11 +11,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import safetensors.numpy
-from flax import traverse_util
 from jax.typing import ArrayLike
 from safetensors import SafetensorError
 
 from reelm.errors import RequestError
+from reelm.storage.tensors import nested
 from reelm.storage.torch_file import read_tensors
 
 SIDE = 224  # pixels, of the clips that it was trained on
@@ -139,7 +139,7 @@ def convert(tensors: dict[str, np.ndarray]) -> dict:
             raise RequestError(f"{name} should be {shape}, but is {tensors[name].shape}")
     given = {name: np.asarray(tensors[name], np.float32) for name in wanted}
     layers = [name.removesuffix(".bn.weight") for name in wanted if name.endswith(".bn.weight")]
-    params = traverse_util.unflatten_dict({layer: _folded(given, layer) for layer in layers}, sep=".")
+    params = nested({layer: _folded(given, layer) for layer in layers}, separator=".")
     kernel = given["logits.conv3d.weight"][:, :, 0, 0, 0]
     return params | {"logits": {"kernel": np.ascontiguousarray(kernel.T), "bias": given["logits.conv3d.bias"]}}
 

