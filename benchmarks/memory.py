@@ -34,8 +34,8 @@ def tell(**more):
     print(json.dumps({"peak_mb": peak(), **more}))
 """
 _REBUILD = """
-from reelm.cli import main
-from reelm.sampling import film
+from reelm.cli.main import main
+from reelm.media import film
 full, every, opened, seen = int(sys.argv[1]), int(sys.argv[2]), film.open_film, []
 def watched(path):
     def frames():

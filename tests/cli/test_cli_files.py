@@ -192,7 +192,7 @@ def test_info_of_a_clip_a_model_and_a_configuration(model_folder, clip_file, cap
 @pytest.mark.skipif(sys.platform == "win32", reason="no limit on the size of files")
 def test_a_full_disk_is_one_line_and_no_file(model_folder, tmp_path):
     limited = (
-        "import resource, signal, sys; from reelm.cli import main;"
+        "import resource, signal, sys; from reelm.cli.main import main;"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100));"
         "sys.exit(main(sys.argv[1:]))"
     )

@@ -5,7 +5,6 @@ import io
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
@@ -15,16 +14,13 @@ import numpy as np
 import pytest
 import sentencepiece
 from made import references
+from made.models import reader
 from made.references import T5, T5_IDS, t5_weights
 from safetensors.numpy import save_file
 
 import reelm
 from reelm.cli.main import main
 from reelm.errors import RequestError
-from reelm.lm.net.transformer import init_params
-from reelm.lm.specials import HEAD
-from reelm.sampling.model import Model
-from reelm.sampling.parts import LanguageModel
 from reelm.tokenizer.text import convert_sentence_encoder
 from reelm.tokenizer.text import open as text_encoder
 from reelm.tokenizer.text.cache import CachedEncoder
@@ -253,17 +249,6 @@ def test_the_cache_holds_a_real_encoder_to_the_bit(sentences, tmp_path):
     np.testing.assert_allclose(first.values, encoder.encode(PROMPTS).values, rtol=1e-5, atol=1e-5)
     with pytest.raises(RequestError, match="surrogate"):
         cached.encode(["\ud800"])
-
-
-def reader(tiny_model, encoder) -> Model:
-    """The tiny model with random weights that read an encoder."""
-    config = replace(
-        tiny_model.lm.config, text_vocabulary=1, text_width=encoder.width, prefix=HEAD + encoder.max_tokens
-    )
-    shapes = jax.eval_shape(lambda: init_params(config, jax.random.key(0)))
-    rng = np.random.default_rng(0)
-    params = jax.tree.map(lambda leaf: (0.2 * rng.normal(size=leaf.shape)).astype(np.float32), shapes)
-    return replace(tiny_model, lm=LanguageModel(config, params, encoder))
 
 
 @pytest.mark.slow

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from test_text_encoder import reader
+from made.models import reader
 
 import reelm
 from reelm.cli.main import main
