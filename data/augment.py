@@ -1,4 +1,4 @@
-"""From clips of a data set to what one training step sees of them: crops, mirrored, backwards, faster.
+"""Augment clips for training: random crops, mirrored, reversed or at a higher speed.
 
 In: {"video": uint8 `[T, H, W, 3]`}. Out: float32 in [-1, 1]. Grain runs these in its readers, with a generator that
 depends on the seed and the position in the data alone.
@@ -14,13 +14,13 @@ from reelm.errors import RequestError
 
 
 class RandomClip(grain.transforms.RandomMap):
-    """A clip -> `[frames, crop, crop, 3]` from anywhere in it, rather where there is content.
+    """Take a random crop `[frames, crop, crop, 3]` of a clip, preferably one with content.
 
     Args:
-        frames, crop: size of what comes out; RequestError for clips that are smaller.
-        mirror: left and right change places in half of them.
-        reverse: half of them run backwards.
-        speeds: every so many frames are taken, one of these numbers that the clip is long enough for.
+        frames, crop: size of the crop. RequestError for smaller clips.
+        mirror: flip half of the crops left to right.
+        reverse: play half of the crops backwards.
+        speeds: strides in time. Each crop uses a random one for which the clip is long enough.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""From a random-access source of examples to an endless, resumable stream of batches.
+"""Turn a random-access source of examples into an endless stream of batches that can be resumed.
 
 In: any object with `len` and `[i]`. Out: a Grain `MapDataset` whose element i *is* batch i, or a process's share of it,
 so that the position of a run in its data is one number, and an iterator over it that says and takes that number. Knows
@@ -21,7 +21,7 @@ def batches(
     process: int = 0,
     processes: int = 1,
 ) -> grain.MapDataset:
-    """Returns an endless dataset of stacked examples, in an order of its own for every epoch.
+    """Return an endless dataset of stacked examples, in an order of its own for every epoch.
 
     Args:
         source: examples by index: `len(source)`, `source[i]` -> dict of arrays.
@@ -47,22 +47,22 @@ def batches(
 
 
 def mix(datasets: Sequence[grain.MapDataset], weights: Sequence[float]) -> grain.MapDataset:
-    """Returns a dataset that takes whole batches from each of `datasets` in the ratio of `weights`, evenly spread."""
+    """Return a dataset that takes whole batches from each of `datasets` in the ratio of `weights`, evenly spread."""
     if len(datasets) != len(weights) or min(weights, default=0) <= 0:
         raise ValueError(f"mix needs one positive weight for each of {len(datasets)} datasets, not {list(weights)}")
     return grain.MapDataset.mix(datasets, weights=weights)
 
 
 def join(parts: Mapping[str, grain.MapDataset]) -> grain.MapDataset:
-    """Returns a dataset whose element i holds element i of every part under the part's name."""
+    """Return a dataset whose element i holds element i of every part under the part's name."""
     (first, leading), *others = parts.items()
     return leading.map_with_index(lambda i, batch: {first: batch, **{name: part[i] for name, part in others}})
 
 
 def stages(parts: Sequence[tuple[int | None, grain.MapDataset]]) -> grain.MapDataset:
-    """Returns the parts one after another: `(steps, dataset)` gives the first `steps` batches of `dataset`.
+    """Return the parts one after another: `(steps, dataset)` gives the first `steps` batches of `dataset`.
 
-    The last part may have steps None: it goes on for as long as its dataset does.
+    The last part may have None for its steps: it lasts as long as its dataset.
     """
     cut = []
     for i, (steps, dataset) in enumerate(parts):
@@ -77,14 +77,14 @@ def stages(parts: Sequence[tuple[int | None, grain.MapDataset]]) -> grain.MapDat
 def iterate(
     dataset: grain.MapDataset, start: int = 0, *, threads: int | None = None, prefetch: int = 2
 ) -> grain.DatasetIterator:
-    """Returns an iterator over `dataset` from element `start` on.
+    """Return an iterator over `dataset` from element `start` on.
 
     Its `get_state()` is a small JSON-able dict that counts the batches handed out, not those read ahead;
     `set_state` goes on from there.
 
     Args:
-        threads: readers, each making whole batches; by default one a processor, at most 8.
-        prefetch: batches made ahead; readers beyond this number would idle and are not started.
+        threads: reader threads, each of which makes whole batches. Default: one for each processor, at most 8.
+        prefetch: batches made ahead. No more threads than this are started.
     """
     if prefetch < 1:
         raise ValueError(f"prefetch must be at least 1, not {prefetch}")

@@ -1,4 +1,4 @@
-"""How this package's TFDS data sets are written: shard by shard, each example once, the same bytes every time.
+"""Write TFDS data sets shard by shard, each example once, with the same bytes every time.
 
 Comes in: for every split the examples of each of its shards. Goes out: ArrayRecord files that any TFDS or Grain reader
 opens with random access. Knows nothing of what the examples hold. No more than one example is in memory; TFDS's own
@@ -35,9 +35,9 @@ class ShardedBuilder(tfds.core.ShardBasedBuilder, skip_registration=True):
 
     @abc.abstractmethod
     def shards(self) -> Mapping[str, Sequence[Shard]]:
-        """By the name of each split its shards; one is called once, and its examples are given up as they are written.
+        """Return the shards of each split, by its name. Each shard is called once; its examples are freed once written.
 
-        Both files and records are counted from there: no shard may be empty.
+        No shard may be empty.
         """
 
     def _shard_iterators_per_split(self, dl_manager: tfds.download.DownloadManager) -> Any:
@@ -57,7 +57,7 @@ class ShardedBuilder(tfds.core.ShardBasedBuilder, skip_registration=True):
 
 
 def prepare(builder: ShardedBuilder, progress: Progress = silent) -> Path:
-    """Writes the set, which appears by one rename when it is whole; nothing where it is there. Names its folder."""
+    """Write the set, unless it is there, and return its folder, which appears when the set is complete."""
     builder.progress = progress
     tfds.disable_progress_bar()
     # TFDS announces on standard output, which belongs to results, that it is about to download.

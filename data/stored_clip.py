@@ -45,27 +45,27 @@ class StoredClip:
     shot: int
 
     def pack(self) -> bytes:
-        """As one record of bytes."""
+        """Return the clip as one record of bytes."""
         head = {name: value for name, value in asdict(self).items() if name not in ("video", "audio")}
         line = json.dumps({**head, "video_bytes": len(self.video)})
         return line.encode() + b"\n" + self.video + self.audio
 
     @classmethod
     def unpack(cls, record: bytes) -> "StoredClip":
-        """The inverse of `pack`."""
+        """Return the clip in a record that `pack` made."""
         line, payload = record.split(b"\n", 1)
         head: dict[str, Any] = json.loads(line)
         length, captions = head.pop("video_bytes"), tuple(head.pop("captions"))
         return cls(**head, captions=captions, video=payload[:length], audio=payload[length:])
 
     def features(self) -> dict[str, Any]:
-        """By the names of the features that the data set has."""
+        """Return the values of the features of the data set, by name."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         return {**values, "audio": np.frombuffer(self.audio, "<i2").astype(np.int16)}
 
 
 def encode(frames: Frames, fps: float) -> bytes:
-    """Frames uint8 [T,H,W,3] of even sides as an mp4."""
+    """Return an mp4 of frames uint8 [T, H, W, 3]; height and width are even."""
     import av
     from av.video.reformatter import ColorRange, Colorspace
 
@@ -87,7 +87,7 @@ def encode(frames: Frames, fps: float) -> bytes:
 
 
 def decode(video: bytes, frames: int | None = None) -> Frames:
-    """The first `frames` frames (None: all) of what `encode` made."""
+    """Return the first `frames` frames of an mp4 that `encode` made, uint8 [T, H, W, 3]; None: all."""
     import av
 
     kept = []

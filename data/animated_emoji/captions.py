@@ -35,7 +35,7 @@ def plain(emoji: Emoji, background: str = "white") -> str:
 
 
 def ending(*, tone: str = "", background: str = "white") -> str:
-    """What follows a name in a plain caption."""
+    """Return what follows a name in a plain caption."""
     toned = f": {tone} skin tone" if tone else ""
     return toned if background == "white" else f"{toned} on {background}"
 

@@ -1,7 +1,7 @@
 """Animated emoji: captioned clips of one emoji that moves over a plain colour, with pairs of emoji and tone held out.
 
-In: pictures and names (`emoji_packages.py`). Out: `examples(split, ...)`, the clips of a split in the order in which
-`animated_emoji_tfds.py` stores them. A pair of an emoji and a skin tone may be held out of training, so that composing
+In: pictures and names (`packages.py`). Out: `examples(split, ...)`, the clips of a split in the order of `tfds.py`.
+A pair of an emoji and a skin tone may be held out of training, so that composing
 a known emoji with a known tone can be measured. Knows nothing of TFDS, of tokens and of models.
 """
 
@@ -40,12 +40,12 @@ def num_frames(fps: int) -> int:
 
 
 def is_held_out(base: str, tone: str) -> bool:
-    """Whether a pair is never trained on: one in ten of those with a tone, by the hash of their names."""
+    """Return whether training never shows a pair: one in ten of those with a tone, by the hash of their names."""
     return bool(tone) and int.from_bytes(_name_hash(base, tone)[:8]) % 10 == 0
 
 
 def of_split(split: Split, emoji: Sequence[Emoji]) -> tuple[Emoji, ...]:
-    """The emoji of a split, in an order that mixes them: that of the hashes of their names.
+    """Return the emoji of a split, mixed by the hashes of their names.
 
     "still" are those that do not move; "held_out" the animated ones of pairs that "train" never shows.
     """
@@ -61,7 +61,7 @@ def of_split(split: Split, emoji: Sequence[Emoji]) -> tuple[Emoji, ...]:
 def examples(
     split: Split, emoji: Sequence[Emoji], which: slice = slice(None), *, size: int, fps: int
 ) -> Iterator[EmojiClip]:
-    """The clips of a split, `VARIANTS` of each emoji, the first on white, the first of its captions plain.
+    """Yield the clips of a split, `VARIANTS` of each emoji. The first is on white, and its first caption is plain.
 
     `which` of the split's emoji, by their place in `of_split`; all of them by default.
 

@@ -56,17 +56,17 @@ class Emoji:
 
     @property
     def animated(self) -> bool:
-        """Whether it moves."""
+        """True if the emoji moves."""
         return self.webp.count(b"ANMF") > 1  # the head of each frame of several
 
 
 def default_source() -> Path:
-    """Where packages are looked for: `$REELM_HOME/animated_emoji`."""
+    """Return the default folder of the packages: `$REELM_HOME/animated_emoji`."""
     return home() / "animated_emoji"
 
 
 def read_packages(source: Path | None = None) -> tuple[Emoji, ...]:
-    """All emoji with a picture, 0.8 GB, by their code points; RequestError names the packages that are missing."""
+    """Return all emoji with a picture (0.8 GB), by their code points; RequestError names missing packages."""
     source = source or default_source()
     found = {package: _find(source, package) for package in (*PICTURES, NAMES, KEYWORDS)}
     if missing := [package for package, path in found.items() if path is None]:
@@ -95,14 +95,14 @@ def read_packages(source: Path | None = None) -> tuple[Emoji, ...]:
 
 
 def _find(source: Path, package: str) -> Path | None:
-    """The archive of a package, or the folder of one that was installed."""
+    """Return the archive of a package, or the folder of an installed package."""
     name, _, version = package.rpartition("@")
     archive = source / f"{name.removeprefix('@').replace('/', '-')}-{version}.tgz"
     return next((path for path in (archive, source / "node_modules" / name) if path.exists()), None)
 
 
 def _files(path: Path, pattern: str) -> dict[str, bytes]:
-    """The files of a package whose path in it matches."""
+    """Return the files of a package whose path matches."""
     wanted = re.compile(pattern)
     if path.is_dir():
         every = ((each.relative_to(path).as_posix(), each) for each in sorted(path.rglob("*")) if each.is_file())
@@ -116,7 +116,7 @@ def _files(path: Path, pattern: str) -> dict[str, bytes]:
 def _described(
     rows: list[Mapping[str, Any]], keywords: Mapping[str, list[str]]
 ) -> dict[tuple[int, ...], dict[str, Any]]:
-    """What is said of each emoji, by its code points."""
+    """Return the names and keywords of each emoji, by its code points."""
     words = {_key(tuple(map(ord, emoji))): listed for emoji, listed in keywords.items()}
     described: dict[tuple[int, ...], dict[str, Any]] = {}
     for row in rows:

@@ -13,7 +13,7 @@ from reelm.errors import RequestError
 
 
 def frames(webp: bytes, *, size: int, fps: float, count: int) -> np.ndarray:
-    """uint8 `[count, size, size, 4]`, colours times alpha: frame k is what shows at k / fps seconds of an endless loop.
+    """Return uint8 `[count, size, size, 4]`, premultiplied alpha; frame k is at k / fps seconds of an endless loop.
 
     Durations are whole milliseconds, so that 24 frames a second read 42: the rate is the nearest whole one. A picture
     that stands still gives equal frames. A pixel is the mean of those it covers. RequestError for what is no picture.

@@ -26,7 +26,7 @@ _PAIRS = 6  # of keywords for each emoji, and half as many beside its name
 
 
 def thesaurus(emoji: Sequence[Emoji]) -> dict[str, Any]:
-    """What the file holds, of those emoji that move; those of a skin tone are there by their modifier."""
+    """Return the content of the file, for emoji that move. Skin tones are listed by their modifier."""
     captions = {each.names[0]: _other_words(each) for each in emoji if each.animated and not each.tone}
     modifiers = {}
     for tone in TONES.values():
@@ -52,7 +52,7 @@ def _other_words(emoji: Emoji) -> list[str]:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Writes the file; RequestError when packages are missing."""
+    """Write the file; RequestError if packages are missing."""
     packages, output = map(Path, arguments)
     with replacing(output) as temporary:
         temporary.write_text(json.dumps(thesaurus(read_packages(packages)), indent=1) + "\n", encoding="utf-8")

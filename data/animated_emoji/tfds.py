@@ -1,6 +1,6 @@
-"""Animated emoji as a TFDS data set: record `i` of a split is the i-th of `animated_emoji.examples(split, ...)`.
+"""Animated emoji as a TFDS data set: record `i` of a split is the i-th of `emoji.examples(split, ...)`.
 
-Comes in: the folder of the packages that `emoji_packages.FETCH` brings. Goes out: ArrayRecord files that any TFDS or
+Comes in: the folder of the packages that `packages.FETCH` brings. Goes out: ArrayRecord files that any TFDS or
 Grain reader opens with random access, without TensorFlow.
 """
 
@@ -127,7 +127,7 @@ class AnimatedEmoji(ShardedBuilder):
 
 
 def build(data_dir: Path, config: str, packages: Path | None = None, progress: Progress = silent) -> Path:
-    """Prepares a configuration in `data_dir` (a no-op where it is there) and names its folder.
+    """Write a configuration to `data_dir`, unless it is there, and return its folder.
 
     RequestError when `packages` (None: the default folder) lacks some; nothing is left behind then.
     """
@@ -135,7 +135,7 @@ def build(data_dir: Path, config: str, packages: Path | None = None, progress: P
 
 
 def open_built(data_dir: Path, config: str, split: str) -> Sequence[dict[str, Any]]:
-    """Random access to the decoded records of a split; RequestError when it was not built in `data_dir`."""
+    """Return the decoded records of a split, by random access; RequestError if it was not built in `data_dir`."""
     builder = _builder(data_dir, config)
     if not builder.is_prepared():
         raise RequestError(

@@ -46,16 +46,16 @@ class Buckets:
 
     @property
     def sizes(self) -> tuple[Size, ...]:
-        """The square, the wide and the tall one; 128 gives 128x128, 96x168 and 168x96."""
+        """Return a square, a wide and a tall size; 128 gives 128x128, 96x168 and 168x96."""
         short, long = (_STRIDE * round(self.resolution * ratio / _STRIDE) for ratio in (3 / 4, 4 / 3))
         return Size(self.resolution, self.resolution), Size(short, long), Size(long, short)
 
     def nearest(self, height: int, width: int) -> Size:
-        """The size whose shape is most like that of a picture; of two alike the first."""
+        """Return the size with the aspect ratio nearest to that of a picture; of equal ones the first."""
         return min(self.sizes, key=lambda size: abs(log(size.height / size.width * width / height)))
 
     def cut(self, shot: Iterable[TimedFrame], *, still: bool) -> Iterator[list[TimedFrame]]:
-        """The clips of a shot, in order; no more than the longest of them is held at a time, with its pixels made."""
+        """Yield the clips of a shot, in order. At most the frames of the longest clip are in memory at a time."""
         lengths = sorted((length for length in self.lengths if (length == 1) == still), reverse=True)
         held: list[TimedFrame] = []
         for frame in shot:
@@ -71,13 +71,13 @@ class Buckets:
 
 
 def covering(height: int, width: int, size: Size) -> tuple[int, int]:
-    """The height and width to which a picture is scaled so that it just covers `size`."""
+    """Return the smallest height and width, of the same aspect ratio, that cover `size`."""
     scale = max(size.height / height, size.width / width)
     # Rounded up, since a hair less than the bucket would leave a gap; but 3 x 1/3 is 1.
     return max(size.height, ceil(height * scale - 1e-6)), max(size.width, ceil(width * scale - 1e-6))
 
 
 def centre(pixels: Frames, size: Size) -> Frames:
-    """The middle [height,width,3] of a picture that covers `size`."""
+    """Return the centre crop [height, width, 3] of a picture that covers `size`."""
     y, x = (pixels.shape[0] - size.height) // 2, (pixels.shape[1] - size.width) // 2
     return np.ascontiguousarray(pixels[y : y + size.height, x : x + size.width])

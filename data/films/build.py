@@ -1,13 +1,12 @@
-"""`reelm data build FOLDER`: a folder of videos to a data set, each file read in a process of its own kind.
+"""Build a data set from a folder of videos (`reelm data build FOLDER`). Worker processes decode the files.
 
-Comes in: a folder, a name, how the clips are to be. Goes out, under `data_dir/NAME`:
+Comes in: a folder, a name, settings for the clips. Goes out, under `data_dir/NAME`:
 
     2.0.0/        the data set, as TFDS lays it out
-    build.json    how it was made: settings, what stands where in it, and every file left out with the reason
+    build.json    the settings, the shapes of the clips in order, and every skipped file with the reason
 
-The bytes of both depend on the files' names and contents and on the settings alone, not on the number of processes.
-What each file gave is kept in `data_dir/.building/NAME` until the set is whole: a build that is stopped goes on from
-there.
+Both are the same bytes for the same file names, contents and settings, whatever the number of processes. The clips of
+each file stay in `data_dir/.building/NAME` until the set is complete. A build that was stopped continues from there.
 """
 
 import contextlib
@@ -45,19 +44,19 @@ _COMMAND = (sys.executable, "-m", worker.__name__)
 
 @dataclass(frozen=True)
 class Built:
-    """A data set on disk: its folder, and what `build.json` says."""
+    """A data set on disk: its folder, and the fields of `build.json`."""
 
     folder: Path
     fields: dict[str, Any]
 
     @property
     def splits(self) -> dict[str, list[tuple[int, int, int, int]]]:
-        """Of each split, in order, runs of (clips, frames, height, width)."""
+        """The runs (clips, frames, height, width) of each split, in order."""
         return {split: [(*run,) for run in runs] for split, runs in self.fields["splits"].items()}
 
     @property
     def left_out(self) -> dict[str, str]:
-        """The files that are not in it, each with the reason."""
+        """The skipped files, each with the reason."""
         return dict(self.fields["left_out"])
 
 
@@ -72,17 +71,17 @@ def build(
     stall_seconds: float = 60.0,
     progress: Progress = silent,
 ) -> Built:
-    """Builds the set, or goes on with it; one that is there is given back when it was made of the same files.
+    """Build the set, or continue an unfinished build. A complete set of the same files is returned as it is.
 
     Args:
-        folder: read with the folders in it; see `manifest.sources`.
-        name: small letters, digits and underscores.
-        processes: files read at a time; by default one a processor.
-        stall_seconds: a file on which nothing moves for so long is given up.
-        progress: called with the files done and the files there are.
+        folder: folder of videos, read with its sub-folders; see `manifest.sources`.
+        name: name of the set, in small letters, digits and underscores.
+        processes: files read at the same time. Default: one for each processor.
+        stall_seconds: seconds without progress after which a file is skipped.
+        progress: called with the files done and the number of files.
 
     Raises:
-        RequestError: no such folder, a bad name, no file of use in it, or another set of that name.
+        RequestError: the folder is missing, the name is not allowed, no file gives a clip, or another set has the name.
         OSError: the clips cannot be written.
     """
     if not _NAME.fullmatch(name):
@@ -114,7 +113,7 @@ def build(
 
 
 def open_built(name: str, data_dir: Path) -> Built:
-    """The set of that name; RequestError when there is none, or one of another format."""
+    """Open the set of that name; RequestError if it is missing, damaged, or of another format."""
     path = data_dir / name / BUILD_FILE
     if not path.is_file():
         raise RequestError(
@@ -131,7 +130,7 @@ def open_built(name: str, data_dir: Path) -> Built:
 
 
 def built_names(data_dir: Path) -> tuple[str, ...]:
-    """The sets that `build` left in `data_dir`."""
+    """Return the names of the sets that `build` wrote to `data_dir`."""
     return tuple(sorted(path.parent.name for path in data_dir.glob(f"*/{BUILD_FILE}")))
 
 
@@ -151,7 +150,7 @@ class _Record(NamedTuple):
 
 @dataclass(frozen=True)
 class _Part:
-    """What became of one file: the clips in the ArrayRecord file `path`, or why there are none."""
+    """The result of one file: its clips in the ArrayRecord file `path`, or the reason why there are none."""
 
     source: Source
     path: Path
@@ -184,7 +183,7 @@ def _read_all(
     stall_seconds: float,
     progress: Progress,
 ) -> list[_Part]:
-    """What each file gives, in the order of `found`; what is known from a build before is not asked again."""
+    """Return the result of each file, in the order of `found`. Results of an earlier build are not computed again."""
     parts = {source: _known(folder, source, config, staging) for source in found}
     done = sum(not isinstance(part, Path) for part in parts.values())
     tasks = [
@@ -211,7 +210,7 @@ def _read_all(
 
 
 def _known(folder: Path, source: Source, config: CuttingConfig, staging: Path) -> "_Part | Path":
-    """What the file gave in a build before; else the path for what it will give."""
+    """Return the result of the file in an earlier build; else the path for its result."""
     if source.fault:
         return _Part(source, staging, fault=source.fault)
     status = (folder / source.name).stat()
@@ -229,7 +228,7 @@ def _part(source: Source, path: Path, answer: dict[str, Any]) -> _Part:
 
 
 def _split(good: Sequence[_Part], test_share: float) -> dict[str, list[_Part]]:
-    """The parts of each split; with two files or more, and a share above 0, one at least is for the test."""
+    """Return the parts of each split. With two files or more, and a share above 0, the test split gets at least one."""
     test = [part for part in good if part.source.share() < test_share]
     if test_share and not test and len(good) > 1:
         test = [min(good, key=lambda part: part.source.share())]
@@ -255,9 +254,9 @@ def _write_set(staging: Path, name: str, splits: dict[str, list[_Part]], fields:
 
 
 def _shards(parts: Sequence[_Part]) -> Iterator[list[tuple[Path, int]]]:
-    """The files of a split: for each the clips in it, as their part and their place there.
+    """Yield the clips of each shard of a split, each as its part and its index there.
 
-    They stand bucket by bucket, in each by the names of their sources and by time.
+    Clips are ordered by shape, then by the names of their files, then by time.
     """
     shard: list[tuple[Path, int]] = []
     room = SHARD_BYTES

@@ -29,7 +29,7 @@ _MAX_SOUND = 6 * 3600  # seconds of a file's sound that are held
 
 @dataclass(frozen=True, kw_only=True)
 class CuttingConfig:
-    """How files become clips; `reelm data build` overrides any field by its name.
+    """Settings for cutting files into clips; `reelm data build` has an option for each.
 
     Attributes:
         buckets: sizes and lengths of clips.
@@ -57,7 +57,7 @@ class CuttingConfig:
 
 
 def clips_of(path: Path, source: Source, config: CuttingConfig, beat: Callable[[], None]) -> Iterator[StoredClip]:
-    """The clips of one file, in order; none where no shot is long enough.
+    """Yield the clips of one file, in order; none if no shot is long enough.
 
     `beat` is called whenever a frame or a piece of sound has been read. Raises RequestError when the file cannot be
     read to its end: a damaged one is of no use up to where the damage shows.
@@ -117,7 +117,7 @@ def _watched(frames: Iterator[TimedFrame], beat: Callable[[], None]) -> Iterator
 
 
 def _sound(path: Path, source: Source, start: float, sample_rate: int, beat: Callable[[], None]) -> np.ndarray:
-    """int16 [S] from the first frame on; empty when there is none, or nothing but digital silence."""
+    """Return the sound from the first frame on, int16 [S]; empty for digital silence or a file without sound."""
     kept, room = [], _MAX_SOUND * sample_rate
     for piece in stream_sound(path, start=start, sample_rate=sample_rate, name=source.name):
         kept.append(np.round(np.clip(piece[:room, 0], -1, 1) * 32767).astype("<i2"))
@@ -130,7 +130,7 @@ def _sound(path: Path, source: Source, start: float, sample_rate: int, beat: Cal
 
 
 def _part(sound: np.ndarray, start: float, frames: int, config: CuttingConfig) -> np.ndarray:
-    """What sounds during a clip, continued by silence where the sound ends before the picture."""
+    """Return the sound of a clip. Silence fills what is missing if the sound ends before the picture."""
     if not len(sound):
         return sound
     samples = samples_beside(frames, config.fps, config.sample_rate)

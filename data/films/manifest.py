@@ -1,4 +1,4 @@
-"""What a folder of videos holds: its files, each with the words for it.
+"""List the videos of a folder, each with its captions.
 
 Comes in: a folder, maybe with a manifest. Goes out: sources in the order of their names. Words come from the manifest,
 or from `clip.txt` (the whole text) or `clip.json` (its "caption") beside `clip.mp4`; a file without any has none. A
@@ -39,7 +39,7 @@ class Source:
 
 
 def sources(folder: Path, manifest: Path | None = None) -> list[Source]:
-    """The files of a folder and the folders in it, hidden ones left out; with a manifest, just those that it names.
+    """Return the files of a folder and its sub-folders, without hidden ones; with a manifest, those that it names.
 
     Raises:
         RequestError: no such folder, nothing in it, or a manifest that cannot be read.

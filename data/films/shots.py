@@ -32,7 +32,7 @@ class ShotDetector:
         self._graph.configure()
 
     def begins(self, picture: Frames) -> bool:
-        """Whether picture [h,w,3] is of another shot than the one given before it; False for the first."""
+        """Return whether picture [h, w, 3] begins a new shot; False for the first picture."""
         from av import VideoFrame
         from av.error import BlockingIOError, EOFError
 
@@ -47,7 +47,7 @@ class ShotDetector:
 
 
 def shots(frames: Iterable[TimedFrame], threshold: float = DEFAULT_THRESHOLD) -> Iterator[Iterator[TimedFrame]]:
-    """The frames of each shot; a shot is to be taken up before the next is asked for."""
+    """Yield the frames of each shot. Read all frames of a shot before the next shot."""
     return (map(_frame, numbered) for _, numbered in groupby(_numbered(frames, threshold), key=_number))
 
 

@@ -25,7 +25,7 @@ say where a clip comes from; all clips of one source are in one split.
 
 
 class FolderClips(ShardedBuilder, skip_registration=True):
-    """The builder. Written once; readers need nothing but the folder that it leaves."""
+    """The TFDS builder. Readers of the set need its folder alone."""
 
     VERSION = tfds.core.Version(_VERSION)
     RELEASE_NOTES = {_VERSION: "Several captions of a clip."}
@@ -63,11 +63,11 @@ def _examples(clips: Iterable[StoredClip]) -> Iterable[dict[str, Any]]:
 
 
 def write(name: str, data_dir: Path, splits: Mapping[str, Sequence[Iterable[StoredClip]]]) -> None:
-    """Writes `data_dir/name/2.0.0`, of each split its shards, none empty; it appears by one rename when it is whole."""
+    """Write the shards of each split, none empty, to `data_dir/name/2.0.0`, which appears when it is complete."""
     prepare(FolderClips(name, data_dir, splits))
 
 
 def records(name: str, data_dir: Path, split: str) -> Sequence[dict[str, Any]]:
-    """Random access to the records of a split that `write` wrote."""
+    """Return the records of a split that `write` wrote, by random access."""
     builder = tfds.builder_from_directory(str(data_dir / name / _VERSION))
     return builder.as_data_source(split)  # pyright: ignore[reportCallIssue]  (a decorator of TFDS hides the parameters)

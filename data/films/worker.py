@@ -30,7 +30,7 @@ _BEAT_SECONDS = 0.5
 
 
 def task(path: Path, source: Source, config: CuttingConfig, part: Path) -> dict[str, Any]:
-    """What the process is asked: to write the clips of the file at `path` into the ArrayRecord file `part`."""
+    """Return a task for the worker: write the clips of the file at `path` into the ArrayRecord file `part`."""
     return {"path": str(path), "source": asdict(source), "config": asdict(config), "part": str(part)}
 
 

@@ -24,7 +24,7 @@ _START_SECONDS = 120.0  # for a process to come up on a busy machine
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a task: the process's `answer`, or (None and) the `fault` that ended it."""
+    """The result of a task: the `answer` of its process, or None and the `fault` that ended it."""
 
     task: Any
     answer: Any
@@ -121,7 +121,7 @@ class _Worker:
         return self.heard + (stall_seconds if self.ready else _START_SECONDS) - time.monotonic()
 
     def read(self) -> list[str] | None:
-        """The lines it wrote since the last call; None when it is dead."""
+        """Return the lines that it wrote since the last call; None if it is dead."""
         data = os.read(self.output.fileno(), 65536)
         if not data:
             return None

@@ -43,12 +43,12 @@ class DigitSet:
 
 
 def folder() -> Path:
-    """Where the whole set is looked for."""
+    """Return the folder in which the whole of MNIST is searched."""
     return home() / "mnist"
 
 
 def load(split: Split, source: Source = "auto") -> DigitSet:
-    """The digits of one split.
+    """Return the digits of one split.
 
     "auto" takes the whole set (60,000 train, 10,000 test) when its files are in `folder()`, else the compact part
     (10,000 train, 2,000 test, balanced). RequestError when "whole" is asked for and absent, or a file is damaged.

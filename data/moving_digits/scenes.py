@@ -3,7 +3,7 @@
 Goes out: `example(split, index)`, a clip with its caption and the scene behind both, the same for ever. One or two
 tinted MNIST digits cross a black 64x64 picture at 8 fps and turn back at its edges. A combination of digit, colour
 and direction may be held out of training, so that composing known words into new clips can be measured.
-Pure numpy: knows nothing of TFDS (`moving_digits_tfds.py` stores these very clips), of tokens or of models.
+Pure numpy: knows nothing of TFDS (`tfds.py` stores these clips), tokens or models.
 """
 
 from collections.abc import Sequence
@@ -66,7 +66,7 @@ class Mover:
 
 @dataclass(frozen=True)
 class Scene:
-    """What a clip shows: one or two movers, of different colours."""
+    """The content of a clip: one or two movers, of different colours."""
 
     movers: tuple[Mover, ...]
 
@@ -87,7 +87,7 @@ class Example(TypedDict):
 
 
 def is_held_out(digit: int, colour: int, direction: int) -> bool:
-    """Whether a combination is never trained on; colour and direction index COLOURS and DIRECTIONS (one in ten is)."""
+    """Return whether training never shows a combination (one in ten); indices are into COLOURS and DIRECTIONS."""
     return (digit + 2 * colour + 3 * direction) % 10 == 0
 
 
@@ -103,7 +103,7 @@ def example(split: Split, index: int, num_frames: int = 33, digits: DigitSet | N
 
 
 def digits_for(split: Split, source: Source = "auto") -> DigitSet:
-    """The handwriting a split is drawn from: both `test` and `held_out` show digits that training never saw."""
+    """Return the handwriting of a split. That of `test` and `held_out` is never seen in training."""
     return load("train" if split == "train" else "test", source)
 
 
@@ -128,7 +128,7 @@ def sample_scene(rng: np.random.Generator, digits: DigitSet, *, split: Split, co
 
 
 def render(scene: Scene, digits: DigitSet, num_frames: int) -> np.ndarray:
-    """The clip uint8[num_frames, 64, 64, 3]; where movers cross, the brighter value of each channel shows."""
+    """Return the clip, uint8 [num_frames, 64, 64, 3]. Where movers cross, each channel shows the brighter value."""
     video = np.zeros((num_frames, SIZE, SIZE, 3), np.uint8)
     for mover, corners in zip(scene.movers, scene.trajectory(num_frames).tolist(), strict=True):
         tint = np.array(COLOURS[mover.colour], np.uint8) // 255
@@ -140,7 +140,7 @@ def render(scene: Scene, digits: DigitSet, num_frames: int) -> np.ndarray:
 
 
 def captions(scene: Scene, rng: np.random.Generator) -> tuple[str, ...]:
-    """What is said of a scene: all, in two phrasings, and then in passing, as people do who care for no more."""
+    """Return three captions: two full captions of the scene and one short one."""
     return caption(scene, rng), caption(scene, rng), short_caption(scene, rng)
 
 
@@ -168,7 +168,7 @@ def caption(scene: Scene, rng: np.random.Generator) -> str:
 
 
 def short_caption(scene: Scene, rng: np.random.Generator) -> str:
-    """The digits, and of all else as much as chance leaves: "seven", "a blue 3 moving", "red one and cyan nine"."""
+    """Return a short caption, digits with random details: "seven", "a blue 3 moving", "red one and cyan nine"."""
     article = _pick(rng, ("", "", "a "))
     as_numeral, coloured = rng.random() < 0.5, rng.random() < 0.4
     verb = _pick(rng, ("", "", "moves", "moving"))
@@ -206,7 +206,7 @@ def _sample_mover(rng: np.random.Generator, digits: DigitSet) -> Mover:
 
 
 def _ink_meets(scene: Scene, digits: DigitSet) -> bool:
-    """Whether the two movers share an inked pixel in a frame before the first possible bounce."""
+    """Return whether both movers cover one pixel in a frame before the first possible bounce."""
     first, second = (digits.images[mover.image] > 0 for mover in scene.movers)
     corners = scene.trajectory(FIRST_BOUNCE)
     for dy, dx in (corners[1] - corners[0]).tolist():

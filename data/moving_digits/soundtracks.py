@@ -75,7 +75,7 @@ def example(
 
 
 def voices_for(split: Split) -> VoiceSet:
-    """The speakers of a split: `test` and `held_out` have those that training never heard."""
+    """Return the speakers of a split. Those of `test` and `held_out` are never heard in training."""
     return load("train" if split == "train" else "test")
 
 
@@ -88,7 +88,7 @@ def soundtrack(
     *,
     varied: bool = False,
 ) -> np.ndarray:
-    """The track float32[num_frames * sample_rate / 8, 1] of a scene: names first, then ticks, which may overlap.
+    """Return the track of a scene, float32 [num_frames * sample_rate / 8, 1]: names, then ticks, which may overlap.
 
     One voice says all names, in the order of the caption; `varied`, at any speed and through any microphone.
     """
@@ -112,13 +112,13 @@ def soundtrack(
 
 
 def bounces(scene: Scene, num_frames: int) -> list[int]:
-    """The frames that first show a mover at the edge it runs into, or turned back from it, in order."""
+    """Return the frames of the bounces, in order: the first that show a mover at an edge, or turned back from it."""
     frames = {frame for mover in scene.movers for frame in _turns(mover, num_frames)}
     return sorted(frames)
 
 
 def tick(sample_rate: int = SAMPLE_RATE) -> np.ndarray:
-    """The sound of a bounce, float64[S]: loudest at its start, and with a tone that no recorded voice reaches."""
+    """Return the sound of a bounce, float64 [S]. It is loudest at its start, and its tone is above all voices."""
     seconds = np.arange(round(TICK_SECONDS * sample_rate)) / sample_rate
     heard = [tone for tone in _TICK if tone[0] < sample_rate / 2]
     return np.sum([gain * np.exp(-decay * seconds) * np.sin(2 * np.pi * hz * seconds) for hz, gain, decay in heard], 0)

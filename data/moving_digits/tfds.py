@@ -1,7 +1,7 @@
-"""Moving digits as TFDS data sets: record `i` of a split is exactly `moving_digits.example(split, i, num_frames)`.
+"""Moving digits as TFDS data sets: record `i` of a split is exactly `scenes.example(split, i, num_frames)`.
 
-Comes in: handwriting and scenes from `moving_digits.py`, or clips with sound from `moving_digits_sound.py`. Goes out:
-ArrayRecord files that any TFDS or Grain reader opens with random access, without TensorFlow.
+Comes in: clips from `scenes.py`, or clips with sound from `soundtracks.py`. Goes out: ArrayRecord files that any TFDS
+or Grain reader opens with random access, without TensorFlow.
 """
 
 from collections.abc import Iterator, Sequence
@@ -127,7 +127,7 @@ class MovingDigits(ShardedBuilder):
 
 
 class MovingDigitsSound(MovingDigits):
-    """The same clips with sound: record `i` is exactly `moving_digits_sound.example(split, i, num_frames)`."""
+    """The same clips with sound: record `i` is exactly `soundtracks.example(split, i, num_frames)`."""
 
     VERSION = tfds.core.Version("3.0.0")
     RELEASE_NOTES = {"3.0.0": "Training's voices at more speeds, through many microphones."}
@@ -167,12 +167,12 @@ _BUILDERS = {"moving_digits": MovingDigits, "moving_digits_sound": MovingDigitsS
 
 
 def build(name: str, data_dir: Path, config: str, progress: Progress = silent) -> Path:
-    """Prepares a configuration of `BUILDER_CONFIGS` in `data_dir` (a no-op where it is there) and names its folder."""
+    """Write a configuration of `BUILDER_CONFIGS` to `data_dir`, unless it is there, and return its folder."""
     return prepare(_builder(name, data_dir, config), progress)
 
 
 def open_built(name: str, data_dir: Path, config: str, split: Split) -> Sequence[dict[str, Any]]:
-    """Random access to the decoded records of a split; RequestError when it was not built in `data_dir`."""
+    """Return the decoded records of a split, by random access; RequestError if it was not built in `data_dir`."""
     builder = _builder(name, data_dir, config)
     if not builder.is_prepared():
         raise RequestError(f"no {name}/{config} in {data_dir}; build it there first (reelm data build)")

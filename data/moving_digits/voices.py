@@ -41,24 +41,24 @@ class VoiceSet:
         return len(self.digits)
 
     def recording(self, index: int) -> np.ndarray:
-        """float32 [S] in [-1, 1] at `VOICES_RATE`."""
+        """Return a recording, float32 [S] in [-1, 1] at `VOICES_RATE`."""
         return from_mu_law(self.codes[self.ends[index - 1] if index else 0 : self.ends[index]])
 
     @cached_property
     def takes(self) -> dict[tuple[int, int], np.ndarray]:
-        """The recordings of each (speaker, digit), int[n]; every speaker that ships says every digit."""
+        """Return the indices int [n] of the recordings of each (speaker, digit); shipped speakers say every digit."""
         pairs = [(speaker, digit) for speaker in range(len(self.names)) for digit in range(10)]
         return {(s, d): np.flatnonzero((self.speakers == s) & (self.digits == d)) for s, d in pairs}
 
 
 @cache
 def load(split: Split) -> VoiceSet:
-    """The shipped recordings of a split; no speaker is in both."""
+    """Return the shipped recordings of a split; no speaker is in both splits."""
     return read(VOICES_FILE, split)
 
 
 def read(path: Path, part: str) -> VoiceSet:
-    """The recordings that a file holds under the name of a part."""
+    """Return the recordings of one part of a file."""
     with np.load(path, allow_pickle=False) as arrays:
         fields = {name: arrays[f"{part}_{name}"] for name in ("names", "digits", "speakers", "codes", "ends")}
     names = tuple(fields.pop("names").tolist())
@@ -68,12 +68,12 @@ def read(path: Path, part: str) -> VoiceSet:
 
 
 def to_mu_law(samples: np.ndarray) -> np.ndarray:
-    """float in [-1, 1] -> uint8."""
+    """Return samples in [-1, 1] as uint8."""
     curved = np.sign(samples) * np.log1p(_MU * np.abs(samples)) / np.log1p(_MU)
     return np.round((curved + 1) * 127.5).astype(np.uint8)
 
 
 def from_mu_law(codes: np.ndarray) -> np.ndarray:
-    """uint8 -> float32 in [-1, 1]."""
+    """Return uint8 samples as float32 in [-1, 1]."""
     curved = codes.astype(np.float32) / np.float32(127.5) - 1
     return (np.sign(curved) * np.expm1(np.abs(curved) * np.log1p(_MU)) / _MU).astype(np.float32)

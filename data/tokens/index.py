@@ -1,4 +1,4 @@
-"""The index of a token set: what made it and which shapes stand where."""
+"""The index of a token set: its origin, and the shapes of its samples in order."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -16,7 +16,7 @@ _FORMAT = 5
 
 
 class SoundIndex(NamedTuple):
-    """What made the codes of sound; `frames` are the audio frames beside the first latent frame, and each later one."""
+    """Audio tokenizer of a token set. `frames`: audio frames beside the first latent frame and each later one."""
 
     tokenizer_hash: str
     levels: int
@@ -25,7 +25,7 @@ class SoundIndex(NamedTuple):
 
 
 class TokenRun(NamedTuple):
-    """So many samples after one another whose clips have one shape: frames, and height and width in pixels."""
+    """Consecutive samples whose clips have one shape: their number, frames, and height and width in pixels."""
 
     samples: int
     frames: int
@@ -35,10 +35,10 @@ class TokenRun(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class TokenIndex:
-    """What `index.json` holds: `runs` are the samples by shape, in order; each shard holds the next `shard_size`.
+    """The content of `index.json`: `runs` are the samples by shape, in order; each shard holds the next `shard_size`.
 
-    time_stride is the number of frames that a latent frame after the first stands for. `sound` is None in a set without
-    codes of sound.
+    time_stride: frames in each latent frame after the first.
+    sound: None for a set without codes of sound.
     """
 
     tokenizer_hash: str
@@ -72,7 +72,7 @@ def most_common(runs: Iterable[TokenRun]) -> TokenRun:
 
 
 def samples_in(path: Path) -> int:
-    """How many samples a shard holds; 0 when it is missing or damaged."""
+    """Return the number of samples in a shard; 0 if it is missing or damaged."""
     try:
         return len(ArrayRecordDataSource(str(path))) if path.is_file() else 0
     except (RuntimeError, ValueError):
@@ -106,7 +106,7 @@ def read_index(directory: Path) -> TokenIndex:
 
 
 def check_same(directory: Path, there: TokenIndex, wanted: TokenIndex) -> None:
-    """RequestError unless `there` is the begun or smaller form of `wanted`."""
+    """RequestError unless `there` is an unfinished or smaller version of `wanted`."""
     for field in ("tokenizer_hash", "fps", "time_stride", "source", "sound", "shard_size"):
         old, new = getattr(there, field), getattr(wanted, field)
         if old != new:

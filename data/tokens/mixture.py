@@ -1,4 +1,4 @@
-"""What a training run sees when: token sets mixed by weight, batches of one shape, stage after stage.
+"""The batches of a training run: token sets mixed by weight, batches of one shape, stage after stage.
 
 Comes in: token sets, stages of buckets, a transform. Goes out: a Grain dataset whose element i is batch i, a function
 of the seed and i alone. Knows nothing of models and of what a transform makes of a sample.
@@ -66,7 +66,7 @@ def mixture(
     process: int = 0,
     processes: int = 1,
 ) -> grain.MapDataset:
-    """The batches of a run, each of samples of one set and one shape; see `pipeline.batches` for what is random.
+    """Return the batches of a run, each from one set and of one shape; see `pipeline.batches` for what is random.
 
     Args:
         stages: in their order; a bucket takes the clips that are as long or longer.
@@ -134,7 +134,7 @@ def _shapes(source: TokenSource) -> Iterator[_Shape]:
 
 @dataclass(frozen=True, eq=False)
 class _Range:
-    """Some samples after one another, as a source of their own."""
+    """Consecutive samples of a source, as a source of their own."""
 
     source: TokenSource
     first: int

@@ -59,7 +59,7 @@ class TokenSource:
 def open_tokens(
     directory: Path, tokenizer_hash: str | None = None, bits: int = MAX_BITS, captions: Captions = "all"
 ) -> TokenSource:
-    """Opens a token set for what reads codes of so many bits, see `TokenSource`.
+    """Open a token set for a net that reads codes of `bits` bits; see `TokenSource`.
 
     RequestError when the folder holds none, it was never finished, a shard is missing, or (with `tokenizer_hash`)
     another tokenizer made it: codes mean nothing to any tokenizer but their own.
@@ -90,7 +90,7 @@ def open_tokens(
 def open_all(
     folders: Sequence[Path], bits: int, tokenizer_hash: str | None = None, captions: Captions = "all"
 ) -> list[TokenSource]:
-    """The token sets, for a net of so many bits. RequestError unless one tokenizer, with that hash if any, made all."""
+    """Open token sets for a net of `bits` bits. RequestError unless one tokenizer, with that hash if any, made all."""
     if not folders:
         raise RequestError("there are no tokens to train on; name folders that reelm data tokenize wrote")
     first = open_tokens(folders[0], tokenizer_hash, bits, captions)

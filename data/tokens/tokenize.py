@@ -35,10 +35,9 @@ def tokenize(
     processes: int = 1,
     progress: Progress = silent,
 ) -> TokenIndex:
-    """Encodes the first `num_clips` clips of a split (None: all); started again, it goes on where it stopped.
+    """Encode the first `num_clips` clips of a split (None: all). A second call continues an unfinished set.
 
-    Of each clip some frames are encoded alone as well: what a language model is given when it is asked for a clip that
-    shows a picture at a certain time.
+    Some frames of each clip are encoded alone, too. A language model gets them when it makes a clip from pictures.
 
     Args:
         name: of the data set, or the folder of one that was built.
@@ -46,7 +45,7 @@ def tokenize(
         audio_tokenizer: encodes the sound of clips that have some; None leaves sound out.
         num_frames: of each clip; None for its own length, 33 of moving_digits.
         process, processes: this one of so many that share the work; see `write_tokens`.
-        progress: called with the shards that are there and those there will be.
+        progress: called with the shards written and the number of shards.
 
     Raises:
         RequestError: no such data set, sound that does not go with the frames' rate, or `output` holds

@@ -44,7 +44,7 @@ def write_tokens(
     processes: int = 1,
     progress: Progress = silent,
 ) -> TokenIndex:
-    """Writes a token set, or completes one that was cut short; an interruption costs each process at most one shard.
+    """Write a token set, or complete an unfinished one. An interruption costs each process at most one shard.
 
     Args:
         directory: made if missing; the same for all processes.
