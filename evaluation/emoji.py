@@ -1,7 +1,7 @@
-"""How well a model of animated emoji draws what it is asked for, in numbers: `reelm evaluate generation --task emoji`.
+"""Score a model of animated emoji (`reelm evaluate generation --task emoji`).
 
 Comes in: a `Model` trained on `animated_emoji`, which must have been built. Goes out: a dict of plain JSON values for
-each group of prompts, as `emoji_evaluation.judged` gives it, and the same of real clips through the tokenizer alone,
+each group of prompts, as `judges.emoji.judged` gives it, and the same of real clips through the tokenizer alone,
 which is the most that the language model can reach.
 """
 
@@ -36,13 +36,13 @@ def generation(
     sheets: Path | None = None,
     progress: Progress = silent,
 ) -> dict[str, dict[str, Any]]:
-    """Clips of three seconds from prompts of three groups, at most `clips` of each, before the judge.
+    """Score clips of three seconds from three groups of prompts, at most `clips` of each.
 
     trained: plain captions that training showed
     held_out: of pairs of an emoji and a skin tone that it never showed; "both" is the right emoji in the right tone
     paraphrases: a hundred emoji in words that no caption has
 
-    Each holds what `emoji_evaluation.judged` gives, and `rebuilt`: "both" of the real clips through the tokenizer.
+    Each holds what `judges.emoji.judged` gives, and `rebuilt`: "both" of the real clips through the tokenizer.
     Batch i of a group is generated with seed + i, each clip the best of `best_of`. sheets: a folder for contact sheets
     GROUP.png of the first clips.
 
@@ -77,5 +77,5 @@ def generation(
 
 
 def _plain(train: EmojiClips, held_out: EmojiClips, place: int) -> np.ndarray:
-    """The real clip at a place of the gallery of both splits."""
+    """Return the real clip at an index of the gallery of both splits."""
     return (train[place] if place < train.emoji else held_out[place - train.emoji])["video"]

@@ -1,4 +1,4 @@
-"""Clips of one size out of a folder of video files, to measure with.
+"""Read square clips from a folder of video files, to measure tokenizers with.
 
 Comes in: a folder with videos, animations and pictures, in folders or not. Goes out: for each file its name and clips
 uint8 `[N, T, S, S, 3]`: the short side brought to S, the middle cut out, spread over the whole of it. What is held of a
@@ -31,7 +31,7 @@ class SquareClips:
 
 
 def files(folder: Path) -> list[Path]:
-    """The videos under `folder`, by name; RequestError when there are none."""
+    """Return the videos under `folder`, sorted by name; RequestError if there are none."""
     found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
     if not found:
         raise RequestError(f"{folder} holds no video; files that end in {', '.join(SUFFIXES)} are read")
@@ -39,7 +39,7 @@ def files(folder: Path) -> list[Path]:
 
 
 def square_clips(folder: Path, *, clips: int, frames: int, side: int) -> Iterator[SquareClips]:
-    """Each file's clips of `frames` frames, so many that all files together give about `clips`, at least one each.
+    """Yield clips of `frames` frames from each file: at least one a file, about `clips` in all.
 
     Clips of one file do not overlap; a file of fewer frames is continued by its last. A file that cannot be read is
     left out, which the log `reelm` says; RequestError when that is every file.
@@ -58,7 +58,7 @@ def square_clips(folder: Path, *, clips: int, frames: int, side: int) -> Iterato
 
 
 def clips_of(path: Path, *, clips: int, frames: int, side: int) -> np.ndarray:
-    """Up to `clips` clips uint8 `[N, T, S, S, 3]` of one file, from its first frame to its last; see `square_clips`."""
+    """Return up to `clips` clips uint8 `[N, T, S, S, 3]` of one whole file; see `square_clips`."""
     length = sum(1 for _ in stream_video(path))  # decoded and not looked at: headers do not tell it for sure
     if not length:
         raise RequestError(f"{str(path)!r} holds no frames; give a video of at least one")
@@ -72,7 +72,7 @@ def clips_of(path: Path, *, clips: int, frames: int, side: int) -> np.ndarray:
 
 
 def square(frame: np.ndarray, side: int) -> np.ndarray:
-    """uint8 `[H, W, 3]` scaled so that its short side is `side`, and the middle square of that."""
+    """Return the middle square of a frame uint8 `[H, W, 3]`, scaled to `side` pixels."""
     height, width = frame.shape[:2]
     short = min(height, width)
     top, left = (height - short) // 2, (width - short) // 2

@@ -1,8 +1,8 @@
-"""How good a model is, in numbers: generated clips put before the judge.
+"""Score generated clips of moving digits with the judge.
 
 Comes in: anything that generates clips from prompts. Goes out: dicts of plain JSON values, and `table` to print them.
 The prompts and scenes are those of `moving_digits`, drawn from test handwriting; the judge sees pixels alone. Knows
-nothing of how the clips are made. What rebuilt clips are worth is in `reconstruction.py`.
+nothing of how the clips are made. `reconstruction.py` scores rebuilt clips.
 """
 
 from collections.abc import Callable, Sequence
@@ -35,7 +35,7 @@ class HasVideo(Protocol):
 
 
 class Generator(Protocol):
-    """What `generation` asks of a model: a clip for each prompt of a list."""
+    """A model that `generation` can score: it makes a clip for each prompt of a list."""
 
     def generate(self, prompt: list[str], *, num_frames: int, seed: int, best_of: int) -> Sequence[HasVideo]: ...
 
@@ -52,7 +52,7 @@ def generation(
     sheets: Path | None = None,
     progress: Progress = silent,
 ) -> dict[str, dict[str, Any]]:
-    """Shares of `clips` prompts of each group whose generated clip the judge reads as what was asked.
+    """Return the share of prompts whose generated clip shows what was asked, for each group of prompts.
 
     Groups: `trained` and `held_out`, one digit of a combination of digit, colour and direction that training showed or
     never showed; `two`, two digits, whose shares count clips in which both are right. Each group holds
@@ -97,7 +97,7 @@ def generated(
     best_of: int = 1,
     done: Callable[[int], object],
 ) -> list[Any]:
-    """The clip of each caption; batch i of `batch` captions has the seed `seed` + i. done: called with clips made."""
+    """Return a clip for each caption. Batch i has the seed `seed` + i. done: called with the number of clips made."""
     made: list[Any] = []
     for i, start in enumerate(range(0, len(captions), batch)):
         asked = list(captions[start : start + batch])
@@ -121,7 +121,7 @@ def check_at_least(least: int, **numbers: int) -> None:
 
 
 def prompts(group: str, clips: int, *, seed: int = 0) -> tuple[list[Scene], list[str]]:
-    """What is asked in a group of `GROUPS`: scenes, and their captions; for more clips the list only grows."""
+    """Return the scenes and captions of a group of `GROUPS`. A larger number of clips begins with the same ones."""
     split, count = GROUPS[group]
     digits = moving_digits.digits_for(split)
     rng = np.random.default_rng([1, list(GROUPS).index(group), seed])
@@ -133,7 +133,7 @@ def prompts(group: str, clips: int, *, seed: int = 0) -> tuple[list[Scene], list
 
 
 def judged(videos: Sequence[np.ndarray], scenes: Sequence[Scene]) -> dict[str, Any]:
-    """The judge's verdict on clips of known scenes, as shares of the clips."""
+    """Return the shares of clips of known scenes that the judge reads rightly."""
     right = np.array([_right(read(v, len(s.movers)), s.movers) for v, s in zip(videos, scenes, strict=True)])
     all_right = np.all(right, axis=1)
     interval = wilson_interval(int(all_right.sum()), len(all_right))
@@ -142,7 +142,7 @@ def judged(videos: Sequence[np.ndarray], scenes: Sequence[Scene]) -> dict[str, A
 
 
 def _right(readings: Sequence[Reading], movers: Sequence[Mover]) -> list[bool]:
-    """Which of digit, colour and direction are right of every mover, in the pairing that gets most right."""
+    """Return whether digit, colour and direction of all movers are right, in the best pairing of movers."""
 
     def matches(pairing: Sequence[Reading]) -> list[list[bool]]:
         pairs = zip(pairing, movers, strict=True)

@@ -1,4 +1,4 @@
-"""What H.264 makes of a clip at a given size: the yardstick beside which a tokenizer's codes stand.
+"""Compress clips with H.264 to a given size, as the baseline for a tokenizer.
 
 In: clips, and bits. Out: the clips rebuilt. libx264 at its preset "slow", at the best quality whose slices fit; headers
 and container are not counted, since codes have none.
@@ -17,9 +17,9 @@ _SLICES = (1, 5)  # types of the units that hold pictures (ITU-T H.264, table 7-
 
 
 def at_payload(video: np.ndarray, bits: int, fps: int = 24) -> np.ndarray:
-    """uint8 `[T, H, W, 3]`, even sides -> the same shape, rebuilt from at most `bits` bits of slices.
+    """Return a clip uint8 `[T, H, W, 3]` of even sides, rebuilt from at most `bits` bits of slices.
 
-    What does not fit at the worst quality either is given at that.
+    A clip that fits at no quality has the worst one.
     """
     low, high = 0, _WORST
     while low < high:  # sizes fall as the number rises
@@ -32,7 +32,7 @@ def at_payload(video: np.ndarray, bits: int, fps: int = 24) -> np.ndarray:
 
 
 def encode(video: np.ndarray, crf: int, fps: int) -> list[bytes]:
-    """The packets of a clip at a quality from 0, lossless, to 51."""
+    """Return the packets of a clip at a quality from 0 (lossless) to 51."""
     context = cast(Any, av.CodecContext.create("libx264", "w"))
     context.height, context.width, context.pix_fmt, context.framerate = *video.shape[1:3], "yuv420p", fps
     context.options = {"preset": "slow", "crf": str(crf)}
@@ -41,13 +41,13 @@ def encode(video: np.ndarray, crf: int, fps: int) -> list[bytes]:
 
 
 def decode(packets: Sequence[bytes]) -> np.ndarray:
-    """uint8 `[T, H, W, 3]`."""
+    """Return the frames of packets, uint8 `[T, H, W, 3]`."""
     context = cast(Any, av.CodecContext.create("h264", "r"))
     frames = [frame for data in packets for frame in context.decode(av.Packet(data))] + context.decode(None)
     return np.stack([frame.to_ndarray(format="rgb24") for frame in frames])
 
 
 def payload(packets: Sequence[bytes]) -> int:
-    """Bits of the slices in packets with start codes between their units."""
+    """Return the bits of the slices in packets, whose units are separated by start codes."""
     units = [unit for data in packets for unit in _START.split(data)[1:]]
     return 8 * sum(len(unit) for unit in units if unit[0] & 31 in _SLICES)

@@ -1,4 +1,4 @@
-"""How well a tokenizer rebuilds clips, in numbers, and in a picture for who would rather look.
+"""Score how a tokenizer rebuilds clips, and draw a contact sheet of them.
 
 Comes in: a video tokenizer, and the name of a data set or a folder of footage. Goes out: dicts of plain JSON values,
 which `evaluate.table` prints; a contact sheet. Figures that need the weights of LPIPS are there when those are.
@@ -53,7 +53,7 @@ class Rebuilt:
 def rebuild(
     tokenizer: VideoTokenizer, clips: Sequence[np.ndarray], batch: int, params: dict | None
 ) -> Iterator[Rebuilt]:
-    """Sends clips of one shape through a tokenizer, `batch` at a time, and scores each; `params` are those of LPIPS."""
+    """Rebuild clips of one shape, `batch` at a time, and score each; `params` are those of LPIPS."""
     for start in range(0, len(clips), batch):
         # Batches of one shape, so that one program serves all: the last is filled up with the last clip.
         originals = np.stack([clips[min(i, len(clips) - 1)] for i in range(start, start + batch)])
@@ -70,13 +70,13 @@ def rebuild(
 
 
 def beside_h264(clip: Rebuilt, bits: int, params: dict | None) -> Rebuilt:
-    """The clip with the scores of H.264 at the same payload, codes of `bits` bits each, beside its own."""
+    """Return the clip with the scores of H.264 at the same payload added; its codes have `bits` bits each."""
     scores, _ = _compared(params, clip.original, h264.at_payload(clip.original, bits * clip.ids.size))
     return replace(clip, scores=clip.scores | {f"{name}_h264": value for name, value in scores.items()})
 
 
 def _compared(params: dict | None, original: np.ndarray, rebuilt: np.ndarray):
-    """(scores of a clip, features of both), with what needs the weights of LPIPS where they are given."""
+    """Return the scores of a clip and the features of both clips; LPIPS and features need `params`."""
     scores, features = {"psnr": min(psnr(original, rebuilt), _PSNR_CAP), "ssim": ssim(original, rebuilt)}, None
     if params is not None:
         distances, *both = (np.asarray(part) for part in _look(params, as_float(original), as_float(rebuilt)))
@@ -86,13 +86,13 @@ def _compared(params: dict | None, original: np.ndarray, rebuilt: np.ndarray):
 
 @jax.jit
 def _look(params: dict, original: jax.Array, rebuilt: jax.Array):
-    """LPIPS of each frame, and the deepest activations of its net, averaged over each original and rebuilt frame."""
+    """Return LPIPS of each frame, and the mean deepest activations of its net for each original and rebuilt frame."""
     deepest = [lpips.features(params, video)[-1].mean(axis=(1, 2)) for video in (original, rebuilt)]
     return lpips.distance(params, original, rebuilt), *deepest
 
 
 def figures(clips: Sequence[Rebuilt], bits: int) -> dict[str, Any]:
-    """What clips rebuilt with codes of so many bits come to.
+    """Return the scores of clips that were rebuilt from codes of `bits` bits.
 
     clips, frames: how many clips of how many frames
     psnr, ssim, lpips, flicker: means over clips, in dB, in [-1, 1], from 0, and as `scores.flicker` says
@@ -124,7 +124,7 @@ def of_footage(
     sheet: Path | None = None,
     progress: Progress = silent,
 ) -> dict[str, dict[str, Any]]:
-    """The `figures` of a folder's files, under "all" of all clips together, then file by file.
+    """Return the `figures` of all clips of a folder under "all", then those of each file.
 
     Names that end in `_h264` are those of libx264 at as many bits as the codes have; see `h264.at_payload`.
 
@@ -173,7 +173,7 @@ def of_footage(
 
 
 def comparison_sheet(clips: Sequence[Rebuilt], path: Path) -> None:
-    """Writes a PNG with three rows for each clip: original, rebuilt, and four times their difference."""
+    """Write a PNG with three rows for each clip: original, rebuilt, and four times their difference."""
     rows = []
     for clip in clips:
         difference = np.abs(clip.original.astype(int) - clip.rebuilt)
@@ -192,7 +192,7 @@ def of_data_set(
     sheet: Path | None = None,
     progress: Progress = silent,
 ) -> dict[str, Any]:
-    """The `figures` of the first `clips` clips of a split, whose codes count on active positions alone, and:
+    """Return the `figures` of the first `clips` clips of a split, with codes counted at active positions, and:
 
     read, read_interval, read_originals: share of rebuilt clips whose digits, colours and directions the judge reads
         rightly, its 95% Wilson bounds, and that share of the originals (moving_digits only)
@@ -226,7 +226,7 @@ def of_data_set(
 
 
 def active_positions(video: np.ndarray, time_stride: int, space_stride: int) -> np.ndarray:
-    """Which codes have something to say: bool [B,t,h,w], False where all pixels of a position are black.
+    """Return which codes stand for content: bool [B, t, h, w], False where all pixels of a position are black.
 
     video: uint8 [B,T,H,W,3] with T = 1 + k strides in time; the first frame is a position in time of its own.
     """
@@ -239,7 +239,7 @@ def active_positions(video: np.ndarray, time_stride: int, space_stride: int) -> 
 
 
 def bit_balance(ids: np.ndarray, bits: int) -> list[float]:
-    """[least, mean] over the bits of codes [n] of twice the share of the rarer value."""
+    """Return twice the share of the rarer value of each bit of codes [n]: [least, mean] over the bits."""
     if len(ids) == 0:
         return [0.0, 0.0]
     ones = np.array([np.mean(ids >> bit & 1) for bit in range(bits)])

@@ -1,4 +1,4 @@
-"""How good sound is, in numbers: rebuilt tracks of moving digits against their originals.
+"""Score rebuilt sound of moving digits against the originals.
 
 Comes in: an audio tokenizer. Goes out: a dict of plain JSON values. The tracks are those of `moving_digits_sound`'s
 test clips, whose speakers no training hears; the judge of spoken digits hears sound alone. Knows nothing of how
@@ -33,7 +33,7 @@ def reconstruction(
     num_frames: int = 17,
     progress: Progress = silent,
 ) -> dict[str, Any]:
-    """How well a tokenizer rebuilds the tracks of the first `clips` test clips.
+    """Score how a tokenizer rebuilds the tracks of the first `clips` test clips.
 
     clips, frames: how many clips of how many frames
     si_sdr, mel_distance: means over tracks that are no silence, in dB and in decades
@@ -82,13 +82,13 @@ def reconstruction(
 
 
 def heard_words(tracks: Sequence[np.ndarray], scenes: Sequence[Scene]) -> int:
-    """In how many of the tracks `[S, C]` the judge hears the names of the scene's digits, and nothing else."""
+    """Count the tracks `[S, C]` in which the judge hears the names of the scene's digits and nothing else."""
     said = [tuple(mover.digit for mover in scene.movers) for scene in scenes]
     return sum(read(track, SAMPLE_RATE) == names for track, names in zip(tracks, said, strict=True))
 
 
 def heard_ticks(tracks: Sequence[np.ndarray], wanted: Sequence[Bounces]) -> dict[str, float]:
-    """Bounces and the ticks heard for them within one video frame, in tracks `[S, C]` at SAMPLE_RATE.
+    """Count the bounces that have a tick within one video frame, in tracks `[S, C]` at SAMPLE_RATE.
 
     bounces: how many there are; heard: the share with a tick; false: ticks without a bounce, a clip. One tick where the
     clip ends too early to tell a bounce is neither.
@@ -104,5 +104,5 @@ def heard_ticks(tracks: Sequence[np.ndarray], wanted: Sequence[Bounces]) -> dict
 
 
 def true_bounces(scene: Scene, num_frames: int) -> Bounces:
-    """The bounces of a scene, all of them known."""
+    """Return all bounces of a scene."""
     return Bounces(frames=np.array(bounces(scene, num_frames), int), unsure=np.zeros(0, int))

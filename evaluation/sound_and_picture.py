@@ -1,4 +1,4 @@
-"""How well sound and picture made together, or one for the other, go together: generated clips before both judges.
+"""Score generated clips with sound: from words, sound for given pictures, and pictures for given sound.
 
 Comes in: a `Model` with sound trained on `moving_digits_sound`. Goes out: dicts of plain JSON values. The judges see
 pixels and hear sound alone; whether a tick is in step is decided by the bounces that the picture shows. Every measure
@@ -37,9 +37,9 @@ def from_words(
     groups: Sequence[str] = tuple(GROUPS),
     progress: Progress = silent,
 ) -> dict[str, dict[str, Any]]:
-    """Clips with sound from the prompts of `evaluate.generation`, and from as many that ask for silence.
+    """Score clips with sound from the prompts of `generation.py`, and from as many that ask for silence.
 
-    Each group holds what `evaluate.generation` says of its pictures, and
+    Each group holds the scores of `generation.py` for its pictures, and
 
         words, words_interval: share of clips in which the names that were asked are said, all, in their order and
             nothing else, and its 95% Wilson bounds
@@ -101,7 +101,7 @@ def video_to_audio(
     best_of: int = 1,
     progress: Progress = silent,
 ) -> dict[str, Any]:
-    """Real pictures of one digit are given, without words; their sound is made.
+    """Score sound made for real pictures of one digit, without words.
 
     described: share of clips of which the model itself says what digit they show, by `Model.describe`
     words, words_interval: share of clips in which the digit that is shown is said, and nothing else
@@ -142,7 +142,7 @@ def audio_to_video(
     best_of: int = 1,
     progress: Progress = silent,
 ) -> dict[str, Any]:
-    """Real sound of one digit is given, without words, by speakers never heard; its pictures are made.
+    """Score pictures made for real sound of one digit, without words, by speakers that training never heard.
 
     described: share of clips of which the model itself says what digit they name, by `Model.describe`
     digit, digit_interval: share of clips that show the digit which is said
@@ -188,19 +188,19 @@ def _check(model: Model, clips: int, batch: int, num_frames: int) -> None:
 
 
 def _heard(clip: Any) -> np.ndarray:
-    """The sound `[S, 1]` of a clip as the judges hear it, at SAMPLE_RATE."""
+    """Return the sound of a clip for the judges, `[S, 1]` at SAMPLE_RATE."""
     sound = clip.audio.mean(axis=1, keepdims=True)
     return resample(sound[None], clip.sample_rate, SAMPLE_RATE)[0]
 
 
 def _digits_in(words: str) -> list[int]:
-    """The digits that words name, in order."""
+    """Return the digits that words name, in order."""
     names = {name: digit for digit, word in enumerate(moving_digits.DIGIT_WORDS) for name in (word, str(digit))}
     return [names[word] for word in words.split() if word in names]
 
 
 def _real_tracks(scenes: Sequence[Scene], num_frames: int, seed: int, rate: int = SAMPLE_RATE) -> list[np.ndarray]:
-    """Sound `[S, 1]` of scenes, said by the speakers of the test; the same voice and words at every rate."""
+    """Return the sound `[S, 1]` of scenes by test speakers; voice and words are the same at every sample rate."""
     voices = voices_for("test")
     return [
         soundtrack(scene, num_frames, voices, np.random.default_rng([2, seed, number]), rate)
@@ -209,12 +209,12 @@ def _real_tracks(scenes: Sequence[Scene], num_frames: int, seed: int, rate: int 
 
 
 def _shown(videos: Sequence[np.ndarray], scenes: Sequence[Scene]) -> list[Bounces]:
-    """What the pictures show, of as many movers as the scenes have."""
+    """Return the bounces that the pictures show, with the number of movers of each scene."""
     return [shown_bounces(read(video, len(scene.movers))) for video, scene in zip(videos, scenes, strict=True)]
 
 
 def _in_step(ticks: dict[str, Any]) -> dict[str, Any]:
-    """What `heard_ticks` counts, by the names of these measures."""
+    """Return the counts of `heard_ticks` under the names of these scores."""
     bounces, heard = ticks["bounces"], ticks["heard"]
     interval = list(wilson_interval(round(heard * bounces), bounces)) if bounces else [0.0, 1.0]
     return {"bounces": bounces, "ticks": heard, "ticks_interval": interval, "false": ticks["false"]}

@@ -1,4 +1,4 @@
-"""Sounds as pictures: log-mel spectrograms one under the other, so that a training can be looked at.
+"""Draw sounds as log-mel spectrograms, one row for each pair of sounds.
 
 In: pairs of sounds. Out: a PNG. Knows nothing of models.
 """
@@ -18,7 +18,7 @@ _LOUDEST, _RANGE = 20.0, 80.0  # dB
 
 
 def spectrogram_sheet(pairs: Sequence[tuple[np.ndarray, np.ndarray]], sample_rate: int, path: Path) -> None:
-    """Writes original and rebuilt sounds `[S, C]` (the first channel is shown), each pair a row, low tones below."""
+    """Write a PNG of original and rebuilt sounds `[S, C]`: a row for each pair, first channel, low tones below."""
     rows = [
         np.concatenate([np.pad(_picture(sound, sample_rate), 2, constant_values=64) for sound in pair])
         for pair in pairs

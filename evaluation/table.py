@@ -4,7 +4,7 @@ from typing import Any
 
 
 def table(result: dict[str, Any]) -> str:
-    """A result of `generation`, or of a function of `reconstruction.py`, as lines of text."""
+    """Return scores, of one set or by group, as lines of text."""
     groups = {name: row for name, row in result.items() if isinstance(row, dict)}
     if not groups:
         return _aligned([[name, _shown(value)] for name, value in result.items()])

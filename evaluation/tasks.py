@@ -1,4 +1,4 @@
-"""How well a model does what takes more than words: going on from a clip, showing given frames, filling gaps, lasting.
+"""Score a model on tasks beyond text-to-video: continuation, key frames, inpainting and long clips.
 
 Comes in: a `Model` trained on `moving_digits` for the task. Goes out: a dict of plain JSON values for each task. Clips
 of one digit in handwriting never trained on are given to it in part, and the judge, who sees pixels alone, compares
@@ -23,7 +23,7 @@ _HOLE = 32  # height and width of what is cut out, in pixels
 
 
 def continuation(model: Model, *, clips: int = 100, seed: int = 0, progress: Progress = silent) -> dict[str, Any]:
-    """Nine real frames are given, sixteen made, without words.
+    """Score continuations: 9 real frames are given, 16 are made, without words.
 
     digit, colour, direction: shares of clips in which the judge reads the made frames as the real ones
     on_course: share in which the digit's centre is within 2 pixels of its real course, bounces included, on average
@@ -52,7 +52,7 @@ def continuation(model: Model, *, clips: int = 100, seed: int = 0, progress: Pro
 def key_frames(
     model: Model, *, clips: int = 100, seed: int = 0, best_of: int = 1, progress: Progress = silent
 ) -> dict[str, Any]:
-    """The first and the last of 17 frames are given, with the clip's words, which tell the way, and then without.
+    """Score clips of 17 frames from their first and last frame, with the caption and without it.
 
     first_is_rebuilt: whether every first frame is the tokenizer's own reconstruction
     last: share of last frames that the judge reads as the given digit and colour
@@ -92,7 +92,7 @@ def key_frames(
 def inpainting(
     model: Model, *, clips: int = 100, seed: int = 0, best_of: int = 1, progress: Progress = silent
 ) -> dict[str, Any]:
-    """A hole of 32x32 pixels where the digit is in the middle of the clip is filled in, from the words and the rest.
+    """Score inpainting of a hole of 32x32 pixels, placed where the digit is in the middle of the clip.
 
     digit: share of clips that the judge reads as that digit
     edge, edge_real: mean absolute difference of neighbouring pixels across the hole's edge, made and in the real clip
@@ -115,7 +115,7 @@ def inpainting(
 def minute(
     model: Model, *, clips: int = 20, seed: int = 0, best_of: int = 1, progress: Progress = silent
 ) -> dict[str, Any]:
-    """Clips of 480 frames from words, made by sliding the window.
+    """Score clips of 480 frames from words, made with a sliding window.
 
     end: share of clips that the judge reads in the last second as the digit and colour that were asked
     seconds: share of all seconds that are read so
@@ -164,7 +164,7 @@ TASKS: dict[str, Callable[..., dict[str, Any]]] = {
 
 
 def _clips(count: int, num_frames: int, seed: int):
-    """(scene, video, caption) of `count` test clips of one digit."""
+    """Yield (scene, video, caption) of `count` test clips of one digit."""
     scenes, captions = prompts("trained", count, seed=seed)
     digits = moving_digits.digits_for("test")
     for scene, caption in zip(scenes, captions, strict=True):
@@ -172,7 +172,7 @@ def _clips(count: int, num_frames: int, seed: int):
 
 
 def _joins(model: Model, num_frames: int) -> np.ndarray:
-    """Numbers of the frames that are the first of a window's own."""
+    """Return the numbers of the first new frame of each window."""
     lm, stride = model.language_model(), model.video_tokenizer.config.time_stride
     overlap = round(model.defaults.fps / stride)
     starts = np.arange(lm.config.frames, 1 + (num_frames - 1) // stride, lm.config.frames - overlap)
@@ -180,7 +180,7 @@ def _joins(model: Model, num_frames: int) -> np.ndarray:
 
 
 def _across(video: np.ndarray, mask: np.ndarray) -> float:
-    """Mean absolute difference of the pixel pairs of a clip of which the mask `[H, W]` holds one."""
+    """Return the mean absolute difference of neighbouring pixels across the edge of the mask `[H, W]`."""
     signed = video.astype(np.int16)
     down, right = mask[1:] != mask[:-1], mask[:, 1:] != mask[:, :-1]
     vertical = np.abs(signed[:, 1:] - signed[:, :-1])[:, down]

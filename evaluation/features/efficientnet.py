@@ -40,7 +40,9 @@ _EPSILON = 1e-3  # of its batch norms
 
 
 def activations(params: dict, pictures: ArrayLike) -> list[jax.Array]:
-    """What each stage gives of pictures float `[N, H, W, 3]` in [0, 1], `[N, h, w, C]`; it was trained at 224 x 224.
+    """Return the activations `[N, h, w, C]` of each stage for pictures float `[N, H, W, 3]` in [0, 1].
+
+    The net was trained at 224 x 224.
 
     params: {layer: {"kernel" `[h, w, in, out]`, "bias"}}, as `load` gives.
     """
@@ -58,12 +60,12 @@ def activations(params: dict, pictures: ArrayLike) -> list[jax.Array]:
 
 
 def features(params: dict, pictures: ArrayLike) -> jax.Array:
-    """float32 `[N, 1280]`: the mean over pictures float `[N, H, W, 3]` in [0, 1] of what the head makes of them."""
+    """Return the pooled features of pictures float `[N, H, W, 3]` in [0, 1]: float32 `[N, 1280]`."""
     return jnp.mean(_conv(params["head"], activations(params, pictures)[-1]), axis=(1, 2))
 
 
 def logits(params: dict, pictures: ArrayLike) -> jax.Array:
-    """Logits `[N, 1000]` of ImageNet's classes."""
+    """Return logits `[N, 1000]` of ImageNet's classes."""
     return features(params, pictures) @ params["classes"]["kernel"] + params["classes"]["bias"]
 
 
@@ -94,7 +96,7 @@ def _depthwise(kernel: jax.Array, x: jax.Array, stride: int) -> jax.Array:
 
 
 def load(folder: Path | None = None) -> dict:
-    """The weights, from `folder` (`$REELM_HOME` when None): converted once from the package to safetensors.
+    """Read the weights in `folder` (None: `$REELM_HOME`). The first call converts the package to safetensors.
 
     Raises:
         RequestError: neither file is there, and how to get it; or the package is not the one that was checked.
@@ -113,7 +115,7 @@ def load(folder: Path | None = None) -> dict:
 
 
 def convert(tensors: dict[str, np.ndarray]) -> dict:
-    """The package's tensors in this file's layout."""
+    """Return the package's tensors in this module's layout."""
 
     def folded(conv: str, norm: str) -> dict[str, np.ndarray]:
         weight, bias, mean, variance = (tensors[f"{norm}.{name}"] for name in _NORM)

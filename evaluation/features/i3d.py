@@ -41,7 +41,7 @@ _EPSILON = 1e-3  # of its batch norms
 
 @jax.jit
 def features(params: dict, clips: ArrayLike) -> jax.Array:
-    """What FVD compares: `logits` `[B, 400]` of clips uint8 `[B, T, H, W, 3]`, each frame brought to 224 x 224.
+    """Return what FVD compares: `logits` `[B, 400]` of clips uint8 `[B, T, H, W, 3]`, each frame brought to 224 x 224.
 
     As in the authors' code, bilinear by TensorFlow 1: row i of 224 is read at i H / 224, without the half pixel that
     others shift it by, and nothing is smoothed before it shrinks. Their weights, on TensorFlow Hub, are others than
@@ -51,14 +51,14 @@ def features(params: dict, clips: ArrayLike) -> jax.Array:
 
 
 def _prepared(clips: ArrayLike) -> jax.Array:
-    """float32 `[B, T, 224, 224, 3]` in [-1, 1] of clips uint8 `[B, T, H, W, 3]`."""
+    """Return clips uint8 `[B, T, H, W, 3]` as float32 `[B, T, 224, 224, 3]` in [-1, 1]."""
     height, width = jnp.shape(clips)[2:4]
     clips = jnp.asarray(clips, jnp.float32)
     return jnp.einsum("ih,bthwc,jw->btijc", _places(height), clips, _places(width)) * (2 / 255) - 1
 
 
 def _places(size: int) -> np.ndarray:
-    """Weights `[224, size]` of the two rows that each row of 224 lies between."""
+    """Return the weights `[224, size]` of the two rows that each row of 224 lies between."""
     at = np.arange(SIDE) * size / SIDE
     below = at.astype(int)
     weights, rows = np.zeros((SIDE, size), np.float32), np.arange(SIDE)
@@ -68,7 +68,7 @@ def _places(size: int) -> np.ndarray:
 
 
 def logits(params: dict, clips: ArrayLike) -> jax.Array:
-    """Logits `[B, 400]`, their mean over time, of clips float `[B, T, H, W, 3]` in [-1, 1] of at least 9 frames.
+    """Return logits `[B, 400]`, averaged over time, of clips float `[B, T, H, W, 3]` in [-1, 1] of at least 9 frames.
 
     At 224 x 224 the last mean is the original's, over 7 x 7; at another size it is over all there is.
 
@@ -88,7 +88,7 @@ def logits(params: dict, clips: ArrayLike) -> jax.Array:
 
 
 def _block(params: dict, x: jax.Array) -> jax.Array:
-    """Four looks at the same, side by side: `[B, T, H, W, the sum of their channels]`."""
+    """Return the output of four branches, concatenated along the channels."""
     branches = (
         _conv(params["b0"], x),
         _conv(params["b1b"], _conv(params["b1a"], x)),
@@ -115,7 +115,7 @@ def _pool(x: jax.Array, window: tuple[int, int], stride: tuple[int, int]) -> jax
 
 
 def load(path: Path) -> dict:
-    """The weights in a file: a state dict of PyTorch, or a .safetensors with the same names.
+    """Read the weights in a file: a state dict of PyTorch, or a .safetensors with the same names.
 
     Raises:
         RequestError: it is neither, or what of I3D is not in it.
@@ -130,7 +130,7 @@ def load(path: Path) -> dict:
 
 
 def convert(tensors: dict[str, np.ndarray]) -> dict:
-    """A file's tensors in this module's layout; those that I3D has not are left out. RequestError as of `load`."""
+    """Return a file's tensors in this module's layout, without foreign ones; RequestError as `load`."""
     wanted = shapes()
     if missing := [name for name in wanted if name not in tensors]:
         raise RequestError(f"{len(missing)} of the {len(wanted)} tensors of I3D are missing, among them {missing[0]}")
@@ -156,7 +156,7 @@ _NORM = ("weight", "bias", "running_mean", "running_var")
 
 
 def shapes() -> dict[str, tuple[int, ...]]:
-    """The shape of each tensor of a file, by its name: output channels, input channels, time, height, width."""
+    """Return the shape of each tensor of a file, by its name: output channels, input channels, time, height, width."""
     found: dict[str, tuple[int, ...]] = {}
 
     def conv(layer: str, into: int, out: int, side: int) -> int:

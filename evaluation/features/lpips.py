@@ -37,7 +37,7 @@ _SCALE = np.array([0.458, 0.448, 0.450], np.float32)
 
 
 def distance(params: dict, a: ArrayLike, b: ArrayLike) -> jax.Array:
-    """float32 `[N]`: LPIPS between pictures `[N, H, W, 3]` in [-1, 1], at least 16 pixels a side.
+    """Return LPIPS, float32 `[N]`, between pictures `[N, H, W, 3]` in [-1, 1], at least 16 pixels a side.
 
     Args:
         params: {"block_i/conv_j": {"kernel", "bias"}, "head_i": weights `[C]`}, as `load` gives.
@@ -53,7 +53,7 @@ def distance(params: dict, a: ArrayLike, b: ArrayLike) -> jax.Array:
 
 
 def features(params: dict, pictures: ArrayLike) -> list[jax.Array]:
-    """The last activations of each block, `[N, H / 2^i, W / 2^i, C_i]`."""
+    """Return the last activations of each block, `[N, H / 2^i, W / 2^i, C_i]`."""
     x, found = (jnp.asarray(pictures) - _SHIFT) / _SCALE, []
     for block, widths in enumerate(WIDTHS):
         if block:
@@ -76,7 +76,7 @@ def _unit(x: jax.Array) -> jax.Array:
 
 
 def load(folder: Path | None = None) -> dict:
-    """The weights, from `folder` (`$REELM_HOME` when None): converted once from the package's archive to safetensors.
+    """Read the weights in `folder` (None: `$REELM_HOME`). The first call converts the archive to safetensors.
 
     Raises:
         RequestError: neither file is there, and how to get it; or the archive is not the one that was checked.
@@ -92,13 +92,13 @@ def load(folder: Path | None = None) -> dict:
 
 
 def how_to_fetch(folder: Path | None = None) -> str:
-    """What to do when the weights are absent, in a line."""
+    """Return one line on how to fetch the weights."""
     folder = folder or home()
     return f"the weights of LPIPS are not in {folder}; fetch them with `{FETCH} {folder}`"
 
 
 def available(folder: Path | None = None) -> bool:
-    """Whether `load` has what it needs."""
+    """Return whether the weights are there for `load`."""
     folder = folder or home()
     return (folder / _FILE).is_file() or (folder / ARCHIVE).is_file()
 
@@ -128,12 +128,12 @@ class _Arrays(pickle.Unpickler):
 
 
 def unpickle_arrays(data: bytes) -> Any:
-    """What is pickled in `data`, made of dicts, lists, strings, numbers and numpy arrays; else RequestError."""
+    """Unpickle dicts, lists, strings, numbers and numpy arrays; RequestError for anything else."""
     return _Arrays(io.BytesIO(data)).load()
 
 
 def convert(tree: dict) -> dict:
-    """The archive's tree in this file's layout."""
+    """Return the archive's tree in this module's layout."""
     params: dict[str, Any] = {}
     number = 0
     for block, widths in enumerate(WIDTHS):

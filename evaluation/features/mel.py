@@ -14,7 +14,7 @@ import numpy as np
 
 @cache
 def mel_filters(sample_rate: int, window: int, bands: int) -> np.ndarray:
-    """float32 `[window / 2 + 1, bands]`: the weight of each frequency of a spectrum in each band, up to Nyquist."""
+    """Return the weight of each frequency in each band, up to Nyquist: float32 `[window / 2 + 1, bands]`."""
     highest = 2595 * np.log10(1 + sample_rate / 2 / 700)
     edges = 700 * (10 ** (np.linspace(0, highest, bands + 2) / 2595) - 1)
     hz = np.linspace(0, sample_rate / 2, window // 2 + 1)[:, None]

@@ -30,7 +30,7 @@ class Bounces:
 
 
 def shown_bounces(movers: Sequence[Reading]) -> Bounces:
-    """The bounces of all movers of a clip; movers that bounce in the same frame make one."""
+    """Return the bounces of all movers of a clip. Bounces in the same frame count as one."""
     frames: set[int] = set()
     unsure: set[int] = set()
     for mover in movers:
@@ -65,12 +65,12 @@ def _turns(centres: np.ndarray) -> tuple[list[int], list[int]]:
 
 
 def _at_edge(place: float, sign: int) -> bool:
-    """Whether that is where a mover on its way up (sign 1) or down the axis meets an edge."""
+    """Return whether a mover on its way up (sign 1) or down the axis meets an edge there."""
     return abs(place - _EDGES[sign > 0]) <= _NEAR
 
 
 def _when(way: np.ndarray, turn: int) -> int:
-    """The frame of the bounce around frame `turn`, from the straight lines that lead to it and away from it.
+    """Return the frame of the bounce around frame `turn`, from the straight lines that lead to it and away from it.
 
     Movers meet an edge in a frame or half-way between two, and the later one counts.
     """

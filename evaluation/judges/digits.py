@@ -33,7 +33,7 @@ _STILL = 0.5  # pixels a frame under which nothing is said to move; a slow digit
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
-    """What one mover was seen to be; None where that was not clear.
+    """The reading of one mover; None for what is not clear.
 
     centres: float64 [T,2], the ink's centre (y, x) in each frame in pixels, NaN where there is no ink.
     velocity: (y, x) pixels a frame before the first bounce, NaN when that was not seen.
@@ -95,7 +95,7 @@ _jit_logits = jax.jit(digit_logits)
 
 
 def _nearest_hue(video: np.ndarray, inked: np.ndarray, hues: np.ndarray) -> np.ndarray:
-    """The index of the nearest hue [n,3] by angle from black, so at any brightness: int [T,H,W], -1 where no ink is."""
+    """Return the index of the nearest hue [n, 3], at any brightness: int [T, H, W], -1 where there is no ink."""
     nearest = np.full(inked.shape, -1)
     nearest[inked] = np.argmax(video[inked] @ (hues / np.linalg.norm(hues, axis=-1, keepdims=True)).T, axis=-1)
     return nearest
@@ -158,7 +158,7 @@ def _box(ink: np.ndarray, centre: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _digit(boxes: np.ndarray) -> int | None:
-    """The digit that frames [n,28,28] show, each frame one vote: a few bad ones cannot outvote the rest."""
+    """Return the digit that frames [n, 28, 28] show, by a vote of the frames."""
     if len(boxes) == 0:
         return None
     probabilities = np.mean(jax.nn.softmax(_jit_logits(load_params(WEIGHTS_FILE), boxes.astype(np.float32))), axis=0)

@@ -1,4 +1,4 @@
-"""How good generated emoji are: whether they show what was asked for, move as the real ones do, and close their loop.
+"""Judge generated emoji: do they show what was asked, move like real ones, and close their loop?
 
 Comes in: clips, what was asked for, the real clips of `animated_emoji`. Goes out: dicts of plain JSON values. A clip
 is taken for the real emoji whose features are nearest (`efficientnet.py`), first among the emoji without tone, then,
@@ -32,7 +32,7 @@ _BATCH = 16  # clips in a pass through the net
 
 
 class Asked(NamedTuple):
-    """What a prompt asks for: code points of an emoji, and its skin tone or ""."""
+    """The target of a prompt: code points of an emoji, and its skin tone or ""."""
 
     base: str
     tone: str
@@ -57,12 +57,12 @@ class Gallery:
         return np.asarray(among)[np.argmax(features @ self.features[list(among)].T, axis=1)]
 
     def place(self, asked: Asked) -> int:
-        """Where a real clip stands; ValueError when there is none."""
+        """Return the index of a real clip; ValueError if there is none."""
         return self.asked.index(asked)
 
 
 def gallery(net: dict, sources: Sequence[EmojiClips]) -> Gallery:
-    """The plain clip of every emoji and tone of splits of one built set, held out ones included."""
+    """Return the plain clips of every emoji and tone of some splits of one built set."""
     asked: list[Asked] = []
     videos: list[np.ndarray] = []
     for source in sources:
@@ -113,7 +113,7 @@ def judged(net: dict, real: Gallery, videos: Sequence[np.ndarray], asked: Sequen
 
 
 def clip_features(net: dict, videos: Sequence[np.ndarray]) -> np.ndarray:
-    """float32 `[N, D]`: what clips uint8 `[T, H, W, 3]` of one size show, the mean over frames spread over them."""
+    """Return features of clips uint8 `[T, H, W, 3]` of one size, averaged over frames: float32 `[N, D]`."""
     found = []
     for first in range(0, len(videos), _BATCH):
         part = [
@@ -139,13 +139,13 @@ def motion_energy(video: np.ndarray) -> float:
 
 
 def energy_ratios(real: Gallery, videos: Sequence[np.ndarray], asked: Sequence[Asked]) -> np.ndarray:
-    """float64 `[N]`: motion energies of clips over those of the real clips that were asked for."""
+    """Return the motion energies of clips divided by those of the real clips: float64 `[N]`."""
     expected = np.array([real.energies[real.place(each)] for each in asked])
     return np.array([motion_energy(video) for video in videos]) / np.maximum(expected, 1e-6)
 
 
 def loop_seam(video: np.ndarray) -> float:
-    """How much the last frame differs from the first, in units of `motion_energy`; 0 closes the loop, 1 is one step."""
+    """Return the difference of last and first frame, in units of `motion_energy`; 0 closes the loop, 1 is one step."""
     ends = np.mean(np.abs(video[-1].astype(np.int16) - video[0]))
     return float(ends / max(motion_energy(video), 1e-6))
 
@@ -157,7 +157,7 @@ def paraphrases() -> tuple[tuple[str, Asked], ...]:
 
 
 def prompts(source: EmojiClips, count: int) -> tuple[tuple[str, Asked], ...]:
-    """The plain captions of the first emoji of a split, which stand in the order of a hash."""
+    """Return the plain captions of the first emoji of a split, whose order is that of a hash."""
     described = (source.what(index) for index in range(min(count, source.emoji)))
     return tuple((what["caption"], Asked(what["emoji"], what["tone"])) for what in described)
 

@@ -43,7 +43,7 @@ class SpokenDigitNet(nn.Module):
 
 
 def read(sound: np.ndarray, sample_rate: int) -> tuple[int, ...]:
-    """The digits named in a sound `[S]` or `[S, C]`, in their order; () where none is."""
+    """Return the digits named in a sound `[S]` or `[S, C]`, in order; () if there are none."""
     sound = with_channels(as_float_sound(sound), 1)
     if is_silent(sound[0], check_rate(sample_rate)):
         return ()
@@ -53,13 +53,13 @@ def read(sound: np.ndarray, sample_rate: int) -> tuple[int, ...]:
 
 
 def collapse(moments: np.ndarray) -> tuple[int, ...]:
-    """The digits behind the likeliest class of each moment: repetitions are one, blanks part equal digits."""
+    """Return the digits of the likeliest classes. Repetitions are merged; blanks separate equal digits."""
     changes = np.flatnonzero(np.diff(moments, prepend=-1))
     return tuple(int(moments[i]) for i in changes if moments[i] != BLANK)
 
 
 def features(sound: jax.Array) -> jax.Array:
-    """What the net sees of sounds `[B, S]` at RATE: `[B, N, bands]` in [0, 1], 1 at each sound's loudest."""
+    """Return the input of the net for sounds `[B, S]` at RATE: `[B, N, bands]` in [0, 1], 1 at each sound's loudest."""
     mel = mel_spectrogram(sound, RATE, _WINDOW, _BANDS)
     loudest = jnp.max(mel, axis=(1, 2), keepdims=True)
     return jnp.maximum(0, 1 + jnp.log10(mel / jnp.maximum(loudest, 1e-3)) / _RANGE)

@@ -34,7 +34,7 @@ def ticks(sound: np.ndarray, sample_rate: int) -> np.ndarray:
 
 
 def matched(heard: np.ndarray, wanted: np.ndarray, tolerance: float) -> tuple[int, int]:
-    """How many of `wanted` times have one of `heard` within `tolerance` seconds, and how many heard are left over.
+    """Count the `wanted` times with one of `heard` within `tolerance` seconds, and the heard times left over.
 
     Each heard time serves one wanted time, the nearest pairs first.
     """

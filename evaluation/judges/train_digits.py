@@ -22,7 +22,7 @@ from .digits import NO_DIGIT, WEIGHTS_FILE, DigitNet, digit_logits
 
 
 def train(digits: mnist.DigitSet, *, steps: int = 4000, batch_size: int = 128, seed: int = 0) -> dict:
-    """The params of `DigitNet` (nested dict of float32) after `steps` steps on randomly distorted digits."""
+    """Return the params of `DigitNet` (nested dict of float32) after `steps` steps on randomly distorted digits."""
     optimizer = optax.adamw(optax.cosine_onecycle_schedule(steps, 4e-3), weight_decay=1e-3)
     images, labels = jnp.asarray(digits.images), jnp.asarray(digits.labels, jnp.int32)
     key = jax.random.key(seed)

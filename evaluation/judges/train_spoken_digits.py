@@ -59,7 +59,7 @@ def tracks(count: int, spoken: VoiceSet, seed: int = 0) -> tuple[np.ndarray, np.
 
 
 def train(spoken: VoiceSet, count: int = 10_000, *, steps: int = 9000, batch_size: int = 32, seed: int = 0) -> dict:
-    """The params of `SpokenDigitNet` (nested dict of float32)."""
+    """Return the params of `SpokenDigitNet` (nested dict of float32)."""
     optimizer = optax.adamw(optax.cosine_onecycle_schedule(steps, 3e-3), weight_decay=1e-2)
     sounds, labels = (jnp.asarray(array) for array in tracks(count, spoken, seed))
     seen = jnp.concatenate([jax.jit(features)(sounds[i : i + 500]) for i in range(0, count, 500)])
@@ -140,7 +140,7 @@ def by_speaker(spoken: VoiceSet) -> dict[str, float]:
 
 
 def _likely(spoken: VoiceSet) -> np.ndarray:
-    """How often each recording is drawn: by where its speaker is from, then evenly."""
+    """Return how often each recording is drawn: by the origin of its speaker, then evenly."""
     origin = np.array([name.split("-")[0] for name in spoken.names])[spoken.speakers]
     weights = np.zeros(len(spoken))
     for name, share in _SHARES.items():

@@ -50,7 +50,7 @@ def level_db(sound: np.ndarray, sample_rate: int) -> float:
 
 
 def is_silent(sound: np.ndarray, sample_rate: int) -> bool:
-    """Whether nothing is heard in any tenth of a second."""
+    """Return whether every tenth of a second is silent."""
     return level_db(sound, sample_rate) < SILENT_DB
 
 
