@@ -187,7 +187,7 @@ def main(arguments: Arguments) -> dict[str, Any]:
                     }
                 ]
                 if with_peers and weights != "int8":
-                    import torch_decode  # beside this file
+                    from peers import torch_decode
 
                     for by, step in torch_decode.seconds_per_code(config, layout.before, layout.codes, weights, clips):
                         found.append({**what, "by": by, **speeds(layout, clips, step, read / limit)})

@@ -134,7 +134,7 @@ def time_preset(config: VideoTokenizerConfig, size: int, arguments: Arguments, p
         ours, made = time_net(net, jax.tree.map(jnp.asarray, params[name]), x, arguments, peak)
         report[name] = {"reelm": ours}
         if arguments.peer and torch is not None:
-            from torch_tokenizer import Decoder, Encoder
+            from peers.torch_tokenizer import Decoder, Encoder
 
             peer = (Encoder if name == "encoder" else Decoder)(config, params[name]).eval()
             report[name]["torch"] = theirs = time_peer(peer, x, made, arguments)
@@ -167,7 +167,7 @@ def time_convolution(channels: int, shape: tuple[int, int, int], arguments: Argu
     taken = {name: seconds(lambda f=f: f(params, x).block_until_ready(), arguments.calls) for name, f in both.items()}
     ratios = {"native_over_ours": taken["native"] / taken["over_frames"]}
     if arguments.peer and torch is not None:
-        from torch_tokenizer import CausalConv as Peer
+        from peers.torch_tokenizer import CausalConv as Peer
 
         taken["torch"] = time_peer(Peer(params).eval(), x, both["over_frames"](params, x), arguments)["seconds"]
         ratios["torch_over_ours"] = taken["torch"] / taken["over_frames"]

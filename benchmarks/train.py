@@ -129,7 +129,7 @@ def main(arguments: Arguments) -> dict[str, Any]:
     for name in arguments.sizes:
         made["rows"].append(ours(name, arguments))
         if with_peers:
-            import torch_train  # beside this file
+            from peers import torch_train
 
             run, _ = run_of(name, arguments)
             seconds, matrices = torch_train.seconds_per_step(
