@@ -161,7 +161,7 @@ def test_the_path_from_a_folder_to_a_clip(tmp_path, monkeypatch):
     monkeypatch.setenv("REELM_HOME", str(tmp_path / "home"))
     draw_films(tmp_path / "films", fps=8)
     text = (ROOT / "docs" / "training.md").read_text()
-    for arguments in commands(text[text.index("## On a laptop") : text.index("**build** reads")]):
+    for arguments in commands(text[text.index("## On a laptop") : text.index("runs/films/look")]):
         small = next((options for word, options in SMALL.items() if word in arguments[:2]), [])
         assert main([*arguments, *small]) == 0, arguments
     assert (tmp_path / "beach.mp4").stat().st_size > 0
