@@ -168,7 +168,7 @@ def steps() -> None:
 COMPILED: list[str] = []  # the functions of which programs were compiled
 
 
-def note_compiled(event: str, duration: float, **of: Any) -> None:
+def note_compiled(event: str, duration_secs: float, **of: Any) -> None:
     if event == "/jax/core/compile/backend_compile_duration":
         COMPILED.append(of["fun_name"])
 
