@@ -1,4 +1,4 @@
-"""The ids of the stream that are no codes: specials, the head of a prefix, kinds of given pictures."""
+"""The ids of the stream that are no codes: special ids, the head of a prefix, kinds of given pictures."""
 
 from enum import IntEnum
 from typing import Literal
@@ -9,52 +9,48 @@ from reelm.errors import RequestError
 
 SPECIALS = 256  # ids below belong to the stream itself, text ids start here (VideoPoet, arXiv 2312.14125, section 3)
 FILLER = 0
-HEAD = 4  # ids in front of the text: how it begins, rows, columns, frames a second
+HEAD = 4  # ids in front of the text: first or later part of a clip, rows, columns, frames a second
 _BEGINS, _CONTINUES, _ROWS, _COLUMNS, _FPS = 1, 2, 32, 96, 160  # first id of each run of specials
 _LARGEST = 63  # latent rows, latent columns, frames a second
 
 
-# What a model may have been trained for: clips from their beginning, windows of longer ones, clips that show given
-# frames, clips with gaps, clips to a given sound.
-Task = Literal["begins", "continues", "frames", "fills", "hears"]
-
-# What a code is of. A slot predicts the sub-tokens of its own group alone.
+# What a code is a code of. A slot predicts sub-tokens of one group alone.
 Group = Literal["video", "sound"]
 
 
 class Given(IntEnum):
-    """What a slot of a given picture says."""
+    """The kind of a slot of a given picture."""
 
-    NOTHING = 0  # the picture is not there: a filler, attended to like any other
-    FRAME = 1  # a frame of the clip, tokenized alone, at the picture's time
+    NOTHING = 0  # no picture: a filler, attended to like any other
+    FRAME = 1  # a frame of the clip, tokenized alone
     ANCHOR = 2  # the first frame of the whole stream that a later window continues
-    KNOWN = 3  # a code of the clip itself, as it is to be
-    UNKNOWN = 4  # a place of the clip that is to be filled in
+    KNOWN = 3  # a code of the clip itself, which is to stay
+    UNKNOWN = 4  # a code of the clip that is to be filled in
 
 
 def prefix_ids(
     *, rows: int, columns: int, fps: float, text: list[int], length: int, continues: bool = False
 ) -> np.ndarray:
-    """The ids `int32 [length]` in front of a clip.
+    """Return the ids int32 `[length]` in front of a clip.
 
     Args:
-        rows, columns: size of the latent grid.
-        fps: frames a second of the clip, rounded to a whole number.
+        rows, columns: size of the latent grid, 1 to 63.
+        fps: frames a second of the clip, rounded to a whole number, 1 to 63.
         text: ids of the text tokenizer, from 0, or as many zeros as a text encoder has embeddings; empty for no
             condition.
-        length: the bucket.
+        length: slots, filled up with `FILLER`.
         continues: whether the codes are a later part of a longer clip, whose beginning must not happen again.
 
     Raises:
-        RequestError: a size without an id, or a text that does not fit the bucket.
+        RequestError: there is no id for a size, or the text does not fit.
     """
     fields = {"latent rows": rows, "latent columns": columns, "frames a second": round(fps)}
     for name, value in fields.items():
         if not 1 <= value <= _LARGEST:
             raise RequestError(f"{value} {name} cannot be asked for; the stream holds 1 to {_LARGEST}")
     head = [_CONTINUES if continues else _BEGINS, _ROWS + rows, _COLUMNS + columns, _FPS + round(fps)]
-    room = length - len(head)
-    if len(text) > room:
-        raise RequestError(f"the prompt takes {len(text)} text tokens, but {room} fit; say it in fewer words")
+    most = length - len(head)
+    if len(text) > most:
+        raise RequestError(f"the prompt takes {len(text)} text tokens, but {most} fit; say it in fewer words")
     ids = [*head, *(SPECIALS + token for token in text)]
     return np.array(ids + [FILLER] * (length - len(ids)), np.int32)

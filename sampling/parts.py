@@ -19,7 +19,7 @@ from reelm.lm.mesh import AXES
 from reelm.lm.net.config import LMConfig
 from reelm.lm.parameters import Weights, for_decoding
 from reelm.lm.prompts import check_text
-from reelm.lm.specials import Task
+from reelm.lm.tasks import Task
 from reelm.tokenizer.audio.tokenizer import AudioTokenizer
 from reelm.tokenizer.text.encoder import Text
 from reelm.tokenizer.text.sentence_encoder import SentenceEncoder

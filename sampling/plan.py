@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from reelm.errors import RequestError
+from reelm.lm.tasks import TASKS, Task
 from reelm.sampling.conditions.conditions import Conditions
 from reelm.sampling.conditions.read import read_conditions
 from reelm.sampling.conditions.sources import Sources
@@ -103,31 +104,32 @@ def _given(model: ModelParts, sources: Sources, options: Options, endless: bool)
 def _latent_overlap(model: ModelParts, scripts: Sequence[Script], given: Conditions, overlap: float, fps: float) -> int:
     """Return the overlap of windows in latent frames; RequestError when windows slide and it is none that they can."""
     stride, frames = model.video_tokenizer.config.time_stride, model.language_model().config.frames
-    latent_overlap, length = round(overlap * fps / stride), given.num_frames
-    slides = length is None or length > model.longest or any(len(script) > 1 for script in scripts)
-    if slides and not 1 <= latent_overlap < frames:
+    latent_overlap = round(overlap * fps / stride)
+    if _slides(model, scripts, given) and not 1 <= latent_overlap < frames:
         least, most = stride / fps, (frames - 1) * stride / fps
         raise RequestError(f"overlap is {overlap} seconds; windows overlap by {least:g} to {most:g}")
     return latent_overlap
 
 
 def _check_tasks(model: ModelParts, scripts: Sequence[Script], given: Conditions) -> None:
-    """RequestError when the model was not trained for what is asked."""
-    trained, num_frames = model.language_model().tasks, given.num_frames
-    if "continues" not in trained:
-        if num_frames is None or num_frames > model.longest:
-            raise RequestError(
-                f"{model.name!r} was not trained to go on for ever; ask for 1 to {model.longest} num_frames, "
-                f"not {num_frames or 'an endless clip'}"
-            )
-        if any(len(script) > 1 for script in scripts):
-            raise RequestError(f"{model.name!r} was not trained to go on with other words; give one prompt")
-    if "frames" not in trained and given.pictures:
-        raise RequestError(f"{model.name!r} was not trained to show given frames after the first; give an image alone")
-    if "hears" not in trained and given.heard:
-        raise RequestError(f"{model.name!r} was not trained to make pictures for a sound; leave audio out")
-    if "fills" not in trained and given.masked is not None:
-        raise RequestError(f"{model.name!r} was not trained to fill in parts of a clip; leave the mask out")
+    """Check that the model was trained for the tasks of a request; RequestError when not."""
+    takes: dict[Task, bool] = {
+        "continues": _slides(model, scripts, given),
+        "frames": bool(given.pictures),
+        "hears": given.heard,
+        "fills": given.masked is not None,
+    }
+    trained = model.language_model().tasks
+    for task in takes:
+        if takes[task] and task not in trained:
+            refusal = TASKS[task].refusal.format(longest=model.longest)
+            raise RequestError(f"{model.name!r} was not trained {refusal}")
+
+
+def _slides(model: ModelParts, scripts: Sequence[Script], given: Conditions) -> bool:
+    """Return whether a clip takes more than one context window."""
+    length = given.num_frames
+    return length is None or length > model.longest or any(len(script) > 1 for script in scripts)
 
 
 def _description(model: ModelParts, scripts: Sequence[Script], given: Conditions, fps: float) -> str | None:

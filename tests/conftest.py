@@ -87,7 +87,7 @@ def _tiny_model(*, sound: bool):
     from reelm.lm import describer
     from reelm.lm.net import transformer
     from reelm.lm.net.config import LMConfig
-    from reelm.lm.specials import Task
+    from reelm.lm.tasks import Task
     from reelm.sampling.model import Model
     from reelm.sampling.parts import Defaults, LanguageModel
     from reelm.tokenizer.audio import tokenizer as audio

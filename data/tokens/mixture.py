@@ -12,7 +12,7 @@ import grain
 
 from reelm.data import pipeline
 from reelm.errors import RequestError
-from reelm.lm.specials import Task
+from reelm.lm.tasks import TASKS, Task
 
 from .read import TokenSource
 from .sample import TokenSample
@@ -20,7 +20,7 @@ from .sample import TokenSample
 
 @dataclass(frozen=True, kw_only=True)
 class Bucket:
-    """Clips of one length: `frames` latent frames, `batch_size` of them a step, for one task (see `samples.py`).
+    """Clips of one length: `frames` latent frames, `batch_size` of them a step, for one task (see `lm/tasks.py`).
 
     Each shape of it compiles once. `drop_text` is the share that loses its words; None takes that of the run.
     """
@@ -36,8 +36,8 @@ class Bucket:
 
     @property
     def least(self) -> int:
-        """Latent frames that a clip must have: a later window of one begins after its first."""
-        return self.frames + (self.task == "continues")
+        """Latent frames that a clip must have."""
+        return self.frames + TASKS[self.task].earlier
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,8 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from reelm.lm.tasks import TASKS
+
 _HEADER = """\
 ---
 library_name: reelm
@@ -17,13 +19,7 @@ tags: [jax, video-generation, autoregressive]
 """
 
 # What each task lets a user start from.
-_STARTS = {
-    "begins": "words",
-    "continues": "a clip, or a prompt that changes, for any length",
-    "frames": "key frames",
-    "fills": "a clip with a masked area",
-    "hears": "a sound",
-}
+_STARTS: Mapping[str, str] = {task: spec.starts_from for task, spec in TASKS.items()}
 
 
 class _DataSet(NamedTuple):

@@ -5,7 +5,8 @@ import pytest
 
 from reelm.data.tokens.sample import TokenSample
 from reelm.lm.net.config import LMConfig
-from reelm.lm.specials import FILLER, Given, Task
+from reelm.lm.specials import FILLER, Given
+from reelm.lm.tasks import Task
 from reelm.tokenizer.text.pieces import TextTokenizer
 from reelm.train.lm.samples import ToSample
 

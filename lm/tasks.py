@@ -1,0 +1,63 @@
+"""The table of tasks: for each, what its prefix holds, what it needs, and how a model without it refuses a request."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from .specials import Given
+
+# What a model may have been trained for. Model folders and runs store these names.
+Task = Literal["begins", "continues", "frames", "fills", "hears"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskSpec:
+    """What a task puts into the prefix besides words, what it needs, and how it is refused.
+
+    Attributes:
+        pictures: kind of the pictures in the prefix. `Given.KNOWN` is the clip itself, with gaps.
+        sound: whether the prefix holds the clip's sound. This needs a model with sound.
+        earlier: latent frames that a clip needs before the first one to be predicted. With any, the prefix says that
+            the codes continue a clip.
+        wordless: least share of training samples without words. A user may give a picture or a sound and no words.
+        starts_from: what a user gives for this task.
+        refusal: what follows "was not trained" in the refusal of a model without the task. `{longest}` stands for the
+            frames of the model's longest clip. Empty for a task that no request is refused for.
+    """
+
+    pictures: Given = Given.NOTHING
+    sound: bool = False
+    earlier: int = 0
+    wordless: float = 0.0
+    starts_from: str
+    refusal: str = ""
+
+
+TASKS: Mapping[Task, TaskSpec] = {
+    "begins": TaskSpec(
+        starts_from="words",
+    ),
+    "continues": TaskSpec(
+        pictures=Given.ANCHOR,
+        earlier=1,
+        starts_from="a clip, or a prompt that changes, for any length",
+        refusal="for longer clips or prompts that change; ask for 1 to {longest} num_frames and give one prompt",
+    ),
+    "frames": TaskSpec(
+        pictures=Given.FRAME,
+        wordless=0.5,
+        starts_from="key frames",
+        refusal="to show given frames after the first; give an image alone",
+    ),
+    "fills": TaskSpec(
+        pictures=Given.KNOWN,
+        starts_from="a clip with a masked area",
+        refusal="to fill in parts of a clip; leave the mask out",
+    ),
+    "hears": TaskSpec(
+        sound=True,
+        wordless=0.5,
+        starts_from="a sound",
+        refusal="to make pictures for a sound; leave audio out",
+    ),
+}
