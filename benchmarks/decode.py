@@ -15,7 +15,6 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -32,12 +31,12 @@ from reelm.lm.layout import Layout
 from reelm.lm.mesh import MeshSpec
 from reelm.lm.net.config import LMConfig
 from reelm.lm.net.transformer import init_params, unroll
-from reelm.lm.parameters import Weights, arrange, check_mesh, narrowed
+from reelm.lm.parameters import NumberFormat, arrange, check_mesh, narrowed
 from reelm.lm.prefix import Prefix
 from reelm.lm.sharding import RULES_IN_USE, of_state
 from reelm.sampling.controls import Controls
+from reelm.sampling.decoding.prefill import Prefill
 from reelm.sampling.decoding.program import FrameProgram
-from reelm.sampling.decoding.state import start
 from reelm.sampling.decoding.widths import span_for
 
 STRIDE, FPS = 4, 8  # frames of a latent frame after the first, and of a second
@@ -54,7 +53,7 @@ class Arguments:
     """Presets of the language model, or "toy"."""
     batches: tuple[int, ...] = (1,) if jax.default_backend() == "cpu" else (1, 32)
     """Clips decoded together, without guidance."""
-    weights: tuple[Weights, ...] = ("float32",) if jax.default_backend() == "cpu" else ("bfloat16", "int8")
+    weights: tuple[NumberFormat, ...] = ("float32",) if jax.default_backend() == "cpu" else ("bfloat16", "int8")
     """Number formats of the matrices."""
     positions: int | None = None if jax.default_backend() == "cpu" else 1500
     """Slots of a clip, the rest of which is prefix; the default is that of the preset."""
@@ -100,7 +99,7 @@ def config_of(name: str, positions: int | None) -> tuple[LMConfig, Layout]:
     return config, config.layout(config.frames, rows, rows)
 
 
-def random_params(config: LMConfig, weights: Weights, mesh: jax.sharding.Mesh | None) -> Any:
+def random_params(config: LMConfig, weights: NumberFormat, mesh: jax.sharding.Mesh | None) -> Any:
     """Parameters for decoding, made in place leaf by leaf: a large net fits no device in float32."""
     shards = 1 if mesh is None else mesh.shape["tensor"]
     shapes = jax.eval_shape(
@@ -124,7 +123,7 @@ def random_params(config: LMConfig, weights: Weights, mesh: jax.sharding.Mesh | 
     return jax.tree.map(lambda leaf, where: make(leaf.shape, leaf.dtype, where), shapes, layout)
 
 
-def read_a_step(config: LMConfig, layout: Layout, params: Any, weights: Weights, clips: int) -> float:
+def read_a_step(config: LMConfig, layout: Layout, params: Any, weights: NumberFormat, clips: int) -> float:
     """Bytes that must be read to decode one more code of each clip: matrices, and half-filled on average the cache.
 
     Of tables that codes and words are looked up in, only rows are read.
@@ -135,7 +134,9 @@ def read_a_step(config: LMConfig, layout: Layout, params: Any, weights: Weights,
     return matrices + size.cache_bytes(config, live, clips, itemsize)
 
 
-def ours(config: LMConfig, layout: Layout, weights: Weights, clips: int, arguments: Arguments) -> tuple[float, float]:
+def ours(
+    config: LMConfig, layout: Layout, weights: NumberFormat, clips: int, arguments: Arguments
+) -> tuple[float, float]:
     """(seconds of a clip, bytes read a step)."""
     mesh = None if arguments.mesh is None else MeshSpec.parse(arguments.mesh).build()
     if mesh is not None:
@@ -146,7 +147,7 @@ def ours(config: LMConfig, layout: Layout, weights: Weights, clips: int, argumen
     prefix = Prefix.of_words(words, layout.rows, layout.columns)
     keys = jax.random.split(jax.random.key(0), clips)
     controls = Controls.of(1.0, 0, 1.0, 0.0, [1.0] * config.frames)
-    begin = partial(start, config, layout, layout.slots, arguments.window, False, dtype, params, prefix, 0, keys)
+    prefill = Prefill(config, layout, layout.slots, arguments.window, False, dtype)
 
     def clip(state: Any) -> Any:
         # Dispatched ahead: the host waits for the last latent frame only.
@@ -159,7 +160,7 @@ def ours(config: LMConfig, layout: Layout, weights: Weights, clips: int, argumen
     with jax.set_mesh(mesh or MeshSpec().build(jax.devices()[:1])):
         times = []
         for _ in range(arguments.clips + 1):
-            state = jax.block_until_ready(begin())
+            state = jax.block_until_ready(prefill.start(params, prefix, 0, keys))
             begun = time.perf_counter()
             clip(state)
             times.append(time.perf_counter() - begun)

@@ -23,7 +23,7 @@ import reelm
 from reelm.data.moving_digits.scenes import example
 from reelm.lm.net import head, transformer
 from reelm.lm.prefix import ClipCodes
-from reelm.lm.prompts import words_of
+from reelm.lm.prompts import prompt_prefix
 from reelm.lm.specials import Group
 from reelm.media.clip import Clip
 from reelm.sampling.decoding.choose import guide, noise_of
@@ -84,8 +84,8 @@ def margin(model: Model, prompt: str, seed: int, clip: ClipCodes, place: int, te
     noise = noise_of(jax.random.key(seed)[None], jnp.array([place]), config.split(group))
     both = []
     for words in (prompt, ""):
-        prefix = words_of(config, lm.text, [words], rows=rows, columns=columns, fps=model.defaults.fps)
-        hidden = transformer.score(config, lm.params, layout, prefix, clip)[:, place]
+        prefix = prompt_prefix(config, lm.text, [words], rows=rows, columns=columns, fps=model.defaults.fps)
+        hidden = transformer.forward_all(config, lm.params, layout, prefix, clip)[:, place]
         logits = partial(head.logits, config, lm.params, group, hidden, known)
         both.append([logits(k)[0] for k in range(known.shape[-1])])
     gaps = []

@@ -16,10 +16,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from reelm.errors import RequestError
-from reelm.tokenizer.audio.convolution import NORM_EPSILON
 
 from .layout import audio_frames
 
+_NORM_EPSILON = 1e-3
 _WORD = re.compile(r"[\w'-]+")
 _LIKELY = 0.5  # least chance of a word that is said
 _FAR_MORE = 3.0  # times its usual odds: what is said of many clips anyway tells nothing of one
@@ -72,7 +72,7 @@ class _Block(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         kernel = (self.kernel,) * (x.ndim - 2)
-        y = nn.gelu(nn.Conv(x.shape[-1], kernel, name="mix_places")(nn.LayerNorm(NORM_EPSILON, name="norm")(x)))
+        y = nn.gelu(nn.Conv(x.shape[-1], kernel, name="mix_places")(nn.LayerNorm(_NORM_EPSILON, name="norm")(x)))
         return x + nn.Dense(x.shape[-1], name="mix_channels")(y)
 
 

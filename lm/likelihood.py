@@ -1,4 +1,4 @@
-"""How likely a clip is: the cross entropy that training descends on, and that scores a clip."""
+"""The likelihood of a clip: the cross entropy that training minimises and that scores clips."""
 
 from typing import NamedTuple, cast
 
@@ -9,11 +9,11 @@ from jax.typing import DTypeLike
 from reelm.lm.net.config import LMConfig
 from reelm.lm.net.fused_attention import Kernel
 from reelm.lm.net.head import code_head, of_group
-from reelm.lm.net.transformer import Remat, score
+from reelm.lm.net.transformer import Remat, forward_all
 from reelm.tokenizer.codes import ids_to_sub_tokens
 
 from .prefix import ClipCodes, Prefix
-from .sharding import gather, hold
+from .sharding import constrain, gather
 from .specials import Group
 
 
@@ -23,7 +23,7 @@ class Nats(NamedTuple):
     Attributes:
         video: `[R, t, h, w]`.
         sound: `[R, S, L]`, of each level of an audio frame; 0 where there is no track.
-        squares: mean squared log-normaliser of the sub-tokens' distributions (for z-loss).
+        squares: mean squared log-normaliser of the distributions of sub-tokens, for the z-loss.
     """
 
     video: jax.Array
@@ -37,22 +37,24 @@ def cross_entropy(
     prefix: Prefix,
     codes: ClipCodes,
     *,
-    seen: ClipCodes | None = None,
+    inputs: ClipCodes | None = None,
     dtype: DTypeLike = jnp.float32,
     attention: Kernel = "xla",
     remat: Remat = "full",
 ) -> Nats:
-    """Of each code, given the prefix and all codes before it.
+    """Return the cross entropy of each code, given the prefix and all codes before it.
 
     Args:
-        params: with stacked layers; under a mesh, as `weights.for_training` gives them.
+        config: sizes of the net.
+        params: with stacked layers; under a mesh, as `parameters.for_training` returns them.
         prefix: of R rows.
         codes: of R clips.
-        seen: what the net reads as the codes before, when that is not `codes` itself.
-        attention, remat: see `transformer.score`.
+        inputs: codes that the net reads in place of `codes`, such as corrupted ones.
+        dtype: number format of activations.
+        attention, remat: see `transformer.forward_all`.
     """
     layout = config.layout_of(codes, prefix)
-    hidden = score(config, params, layout, prefix, seen or codes, dtype, attention=attention, remat=remat)
+    hidden = forward_all(config, params, layout, prefix, inputs or codes, dtype, attention=attention, remat=remat)
 
     def measured(group: Group, hidden: jax.Array, sub_tokens: jax.Array) -> tuple[jax.Array, jax.Array]:
         module, own = code_head(config, group, dtype), gather(of_group(params, group)["head"])
@@ -69,7 +71,7 @@ def cross_entropy(
     if not config.sound_levels:
         video, squares = measured("video", hidden, sub_tokens)
         return Nats(_of_codes(video, codes), jnp.zeros((rows, 0, 0)), jnp.mean(squares))
-    of_video, of_sound = (hold(part, "batch", "slots", None) for part in layout.separate(hidden))
+    of_video, of_sound = (constrain(part, "batch", "slots", None) for part in layout.separate(hidden))
     sound_ids = jnp.asarray(codes.sound)
     track = sound_ids[..., 0] >= 0
     video, squares = measured("video", of_video, sub_tokens)
@@ -79,5 +81,5 @@ def cross_entropy(
 
 
 def _of_codes(sub_tokens: jax.Array, codes: ClipCodes) -> jax.Array:
-    """Nats `[R, t h w, K]` of sub-tokens to those of the codes they make up, `[R, t, h, w]`."""
+    """Return the nats of codes, `[R, t, h, w]`, from those of their sub-tokens, `[R, t h w, K]`."""
     return jnp.sum(sub_tokens, axis=-1).reshape(codes.video.shape)

@@ -1,8 +1,8 @@
-"""The parameters of a language model in the form that a program reads them in.
+"""The parameters of a language model in the form that a program reads.
 
-In: parameters as a state or a file holds them: matrices in float32, layers stacked, columns in an order that is the
-same everywhere. Out: for training, columns in the order that the mesh of the program wants (`arrange`); for decoding,
-layers apart, in the number format of the decoding, on the devices (`for_decoding`). Knows nothing of files.
+In: parameters as a state or a file holds them: matrices in float32, layers stacked, columns in the order that all
+meshes and files share. Out: for training, columns in the order of the program's mesh (`arrange`). For decoding, layers
+unrolled, in the number format of decoding, on the devices (`for_decoding`). Knows nothing of files.
 """
 
 from functools import partial
@@ -21,11 +21,15 @@ from reelm.lm.net.transformer import unroll
 
 from . import sharding
 
-Weights = Literal["float32", "bfloat16", "int8"]
+# Of the matrices and tables that decoding reads; vectors stay float32.
+NumberFormat = Literal["float32", "bfloat16", "int8"]
 
 
 def check_mesh(config: LMConfig, sizes: dict[str, int]) -> None:
-    """RequestError naming an axis and its legal sizes when a net cannot be cut over a mesh of such sizes."""
+    """Check that a net can be cut over a mesh; RequestError names an axis and its legal sizes.
+
+    sizes: devices along each axis.
+    """
     asked = {
         "tensor": (
             sizes["tensor"],
@@ -43,9 +47,9 @@ def check_mesh(config: LMConfig, sizes: dict[str, int]) -> None:
 
 
 def arrange(config: LMConfig, params: dict, shards: int) -> dict:
-    """Parameters with each device's columns beside each other in matrices made of parts; for 1 device nothing changes.
+    """Return parameters in which each device's columns stand together, in matrices that hold several parts.
 
-    shards: devices along the tensor axis.
+    shards: devices along the tensor axis; for 1 nothing changes.
     """
     if shards == 1:
         return params
@@ -62,59 +66,57 @@ def arrange(config: LMConfig, params: dict, shards: int) -> dict:
 
 
 def for_training(config: LMConfig, params: dict, dtype: DTypeLike) -> dict:
-    """Inside a program: the parameters of a state as `transformer.score` computes with them, layers still stacked.
+    """Return the parameters of a state as `transformer.forward_all` reads them, inside a program. Layers stay stacked.
 
-    Matrices take the number format of the activations before they are gathered, which halves what is sent.
+    Matrices take the number format of activations, `dtype`, before they are gathered: that halves what is sent.
     """
 
     def narrow(path: tuple, value: jax.Array) -> jax.Array:
         return value.astype(dtype) if path[-1].key == "kernel" else value
 
     params = arrange(config, jax.tree_util.tree_map_with_path(narrow, params), sharding.tensor_parts())
-    return sharding.hold_params(params)
+    return sharding.constrain_params(params)
 
 
-def for_decoding(config: LMConfig, params: dict, weights: Weights = "float32", mesh: Mesh | None = None) -> dict:
-    """The parameters as `transformer.prefill` and `extend` want them, on the device or in shards over the mesh.
+def for_decoding(
+    config: LMConfig, params: dict, number_format: NumberFormat = "float32", mesh: Mesh | None = None
+) -> dict:
+    """Return the parameters as `transformer.prefill` and `extend` read them, on the device or in shards over the mesh.
 
-    One layer is made after another, so that float32 never lies whole on a device.
+    One layer is converted after another, so that float32 never lies whole on a device.
 
-    weights: of matrices and tables; vectors stay float32. int8 has a scale for each output channel, tables are then
-        bfloat16.
+    Args:
+        config: sizes of the net.
+        params: as a state or a file holds them.
+        number_format: of matrices and tables. With int8 each output channel has a scale, and tables are bfloat16.
+        mesh: devices to cut them over; None for one device.
+
+    Raises:
+        RequestError: the net cannot be cut over the mesh.
     """
     if mesh is not None:
         check_mesh(config, dict(mesh.shape))
 
     def ready(tree: dict) -> Any:
-        return _converted(config, tree, weights, mesh)
+        return _converted(config, tree, number_format, mesh)
 
-    apart = unroll(params)
-    layers = tuple(ready({"layers": layer})["layers"] for layer in apart["layers"])
-    return {**ready({name: value for name, value in apart.items() if name != "layers"}), "layers": layers}
-
-
-def _converted(config: LMConfig, tree: dict, weights: Weights, mesh: Mesh | None) -> Any:
-    if mesh is None:
-        return jax.tree.map(jnp.asarray, tree) if weights == "float32" else _convert(config, 1, weights, tree)
-    with jax.set_mesh(mesh):
-        placed = jax.device_put(tree, sharding.of_state(tree, mesh))
-        return _convert(config, mesh.shape["tensor"], weights, placed)
+    unrolled = unroll(params)
+    layers = tuple(ready({"layers": layer})["layers"] for layer in unrolled["layers"])
+    return {**ready({name: value for name, value in unrolled.items() if name != "layers"}), "layers": layers}
 
 
-@partial(jax.jit, static_argnames=("config", "shards", "weights"))
-def _convert(config: LMConfig, shards: int, weights: Weights, tree: dict) -> Any:
-    return sharding.hold_params(narrowed(arrange(config, tree, shards), weights))
+def narrowed(tree: Any, number_format: NumberFormat) -> Any:
+    """Return the tree with matrices and tables in a number format.
 
-
-def narrowed(tree: Any, weights: Weights) -> Any:
-    """The tree with matrices and tables in another format: {"kernel"} may get a "scale", {"rows", "bits"} a "table"."""
+    Instead of a float32 "kernel" it may hold {"kernel", "scale"}, and "table" instead of {"rows", "bits"}.
+    """
     if isinstance(tree, tuple):
-        return tuple(narrowed(layer, weights) for layer in tree)
-    if weights == "float32" or not isinstance(tree, dict):
+        return tuple(narrowed(layer, number_format) for layer in tree)
+    if number_format == "float32" or not isinstance(tree, dict):
         return tree
     if "kernel" in tree:
         kernel = tree["kernel"]
-        if weights == "bfloat16":
+        if number_format == "bfloat16":
             return {"kernel": kernel.astype(jnp.bfloat16)}
         scale = jnp.maximum(jnp.abs(kernel).max(axis=-2), 1e-12) / 127
         return {"kernel": jnp.round(kernel / scale[..., None, :]).astype(jnp.int8), "scale": scale}
@@ -122,4 +124,18 @@ def narrowed(tree: Any, weights: Weights) -> Any:
         return {"table": signed(tree["rows"], tree["bits"]).astype(jnp.bfloat16)}
     if "embedding" in tree:
         return {"embedding": tree["embedding"].astype(jnp.bfloat16)}
-    return {name: narrowed(value, weights) for name, value in tree.items()}
+    return {name: narrowed(value, number_format) for name, value in tree.items()}
+
+
+def _converted(config: LMConfig, tree: dict, number_format: NumberFormat, mesh: Mesh | None) -> Any:
+    if mesh is None:
+        whole = number_format == "float32"
+        return jax.tree.map(jnp.asarray, tree) if whole else _convert(config, 1, number_format, tree)
+    with jax.set_mesh(mesh):
+        placed = jax.device_put(tree, sharding.of_state(tree, mesh))
+        return _convert(config, mesh.shape["tensor"], number_format, placed)
+
+
+@partial(jax.jit, static_argnames=("config", "shards", "number_format"))
+def _convert(config: LMConfig, shards: int, number_format: NumberFormat, tree: dict) -> Any:
+    return sharding.constrain_params(narrowed(arrange(config, tree, shards), number_format))

@@ -1,4 +1,4 @@
-"""A clip's codes as arrays, and what stands in front of them: words, pictures it must show, sound it must go with."""
+"""A clip's codes as arrays, and the prefix in front of them: words, given pictures and given sound."""
 
 import jax
 import jax.numpy as jnp
@@ -17,27 +17,29 @@ class ClipCodes(struct.PyTreeNode):
         video: int32 `[R, t, h, w]`.
         sound: int32 `[R, S, L]`, L levels of the S audio frames beside all latent frames, -1 where there is no track;
             S is 0 for silent models.
+        at_start: whether the first latent frame is the stream's first, which has less sound beside it; static.
     """
 
     video: Array
     sound: Array
+    at_start: bool = struct.field(default=True, pytree_node=False)
 
     @classmethod
     def of_video(cls, video: Array) -> "ClipCodes":
-        """Codes of clips without sound, for a model without sound."""
+        """Return the codes of clips without sound, from their beginning, for a model without sound."""
         return cls(video=video, sound=np.zeros((video.shape[0], 0, 0), np.int32))
 
 
 class Prefix(struct.PyTreeNode):
-    """The prefixes of R rows, with G given pictures each; a row with fewer has some of kind `Given.NOTHING`.
+    """The prefixes of R rows, with G given pictures each. A row with fewer is filled up with `Given.NOTHING`.
 
     Attributes:
         words: int32 `[R, P]`, of `prefix_ids`.
-        text: float32 `[R, T, E]`, what a frozen text encoder makes of each slot of text; read where `words` says that
-            there is text. T is 0 for models of pieces.
-        codes: int32 `[R, G, h, w]`, ids of the pictures; read where `kinds` says that there is a code.
+        text: float32 `[R, T, E]`, embeddings of a frozen text encoder, one for each slot of text; read where `words`
+            holds text. T is 0 for models that read pieces.
+        codes: int32 `[R, G, h, w]`, codes of the pictures; read where `has_code`.
         kinds: int32 `[R, G, h, w]`, values of `Given`.
-        times: float32 `[R, G]`, where a picture belongs, in latent frames from the first code on.
+        times: float32 `[R, G]`, times of the pictures, in latent frames from the first code on.
         sound: int32 `[R, S, L]`, the sound beside all latent frames that follow, -1 where it is not given; S is 0
             where none is.
     """
@@ -51,7 +53,7 @@ class Prefix(struct.PyTreeNode):
 
     @classmethod
     def of_words(cls, words: Array, rows: int, columns: int, text: Array | None = None) -> "Prefix":
-        """Words int32 `[R, P]`, with their embeddings float32 `[R, T, E]` if there are some, and nothing else."""
+        """Return prefixes of words int32 `[R, P]` alone, with any embeddings float32 `[R, T, E]` of them."""
         count = words.shape[0]
         text = np.zeros((count, 0, 0), np.float32) if text is None else text
         none, times = np.zeros((count, 0, rows, columns), np.int32), np.zeros((count, 0), np.float32)
@@ -60,22 +62,25 @@ class Prefix(struct.PyTreeNode):
 
     @classmethod
     def concatenate(cls, parts: "list[Prefix]") -> "Prefix":
-        """Rows of all parts, one after another."""
+        """Return the rows of all parts, one after another."""
         return jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
 
     def unconditional(self) -> "Prefix":
-        """The same words with no given pictures and no given sound; the anchor stays, for it is what came before."""
+        """Return the same words without given pictures and sound. The anchor stays: it shows what came before."""
         kinds = np.where(np.asarray(self.kinds) == Given.ANCHOR, Given.ANCHOR, Given.NOTHING)
         return self.replace(kinds=kinds.astype(np.int32), sound=np.full_like(self.sound, -1))
 
     @property
     def has_code(self) -> jax.Array:
-        """bool `[R, G, h, w]`, whether a slot of a picture holds a code."""
+        """Whether each slot of a picture holds a code, bool `[R, G, h, w]`."""
         kinds = jnp.asarray(self.kinds)
         return (kinds != Given.NOTHING) & (kinds != Given.UNKNOWN)
 
-    def places(self, grid: np.ndarray) -> jax.Array:
-        """Places float32 `[R, G x h x w, 3]` of the pictures, from those of a latent frame at time 0, `[h x w, 3]`."""
+    def positions(self, grid: np.ndarray) -> jax.Array:
+        """Return the positions float32 `[R, G x h x w, 3]` of the pictures' codes.
+
+        grid: positions of a latent frame at time 0, `[h x w, 3]`.
+        """
         times = jnp.asarray(self.times)[..., None, None]
         moved = jnp.asarray(grid) + jnp.pad(times, ((0, 0), (0, 0), (0, 0), (0, 2)))
         return moved.reshape(times.shape[0], -1, 3)

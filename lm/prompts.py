@@ -1,7 +1,7 @@
-"""From what people say to the words of a prefix.
+"""From prompts to prefixes.
 
-In: strings, and what reads them: a text tokenizer, whose pieces the model has embeddings of, or a frozen text encoder,
-whose embeddings it takes. Out: a `Prefix` of words alone. All else of the model and its decoding sees arrays.
+In: strings, and a `Text` that reads them. That is a text tokenizer, for whose pieces the model has embeddings, or a
+frozen text encoder, whose embeddings it takes. Out: a `Prefix` of words alone. The rest of the model sees only arrays.
 """
 
 import bisect
@@ -19,7 +19,7 @@ from .prefix import Prefix
 from .specials import prefix_ids
 
 
-def words_of(
+def prompt_prefix(
     config: LMConfig,
     text: Text,
     prompts: Sequence[str],
@@ -29,32 +29,34 @@ def words_of(
     fps: float,
     continues: bool = False,
 ) -> Prefix:
-    """A row for each prompt; a blank one is no condition, as it is for guidance and for condition dropout.
+    """Return a prefix with a row for each prompt. A blank prompt is no condition, as in guidance and dropout.
 
     Args:
-        text: that `check_text` lets pass.
-        rows, columns, fps, continues: as for `stream.prefix_ids`.
+        config: sizes of the net.
+        text: reads the prompts; `check_text` must accept it.
+        prompts: as the model reads them.
+        rows, columns, fps, continues: as for `specials.prefix_ids`.
 
     Raises:
-        RequestError: a prompt that is too long or no valid Unicode, or a size that the stream cannot say.
+        RequestError: a prompt is too long or no valid Unicode, or there is no id for a size.
     """
     pieces: list[list[int]] = [[] for _ in prompts]
     embeddings = np.zeros((len(prompts), config.text_slots if config.text_width else 0, config.text_width), np.float32)
-    said = [i for i, prompt in enumerate(prompts) if prompt.strip()]
+    with_words = [i for i, prompt in enumerate(prompts) if prompt.strip()]
     if isinstance(text, TextTokenizer):
-        for i in said:
+        for i in with_words:
             pieces[i] = text.encode(prompts[i])
-    elif said:
-        embeddings[said], mask = text.encode([prompts[i] for i in said])
-        for i, count in zip(said, mask.sum(axis=1), strict=True):
+    elif with_words:
+        embeddings[with_words], mask = text.encode([prompts[i] for i in with_words])
+        for i, count in zip(with_words, mask.sum(axis=1), strict=True):
             pieces[i] = [0] * count
     size: dict[str, Any] = {"rows": rows, "columns": columns, "fps": fps, "continues": continues}
     ids = [prefix_ids(text=each, length=config.prefix, **size) for each in pieces]
     return Prefix.of_words(np.stack(ids), rows, columns, embeddings)
 
 
-def beginning(config: LMConfig, text: Text, prompt: str) -> str:
-    """The prompt, or as much of its beginning as a prefix holds."""
+def truncated(config: LMConfig, text: Text, prompt: str) -> str:
+    """Return the prompt, cut to the longest beginning that a prefix holds."""
     if text.count(prompt) <= config.text_slots:
         return prompt
     count = lambda letters: text.count(prompt[:letters])  # noqa: E731
@@ -62,7 +64,7 @@ def beginning(config: LMConfig, text: Text, prompt: str) -> str:
 
 
 def check_text(config: LMConfig, text: Text) -> None:
-    """RequestError unless `text` gives what the model reads."""
+    """Check that a model can read a `Text`; RequestError when their widths or lengths differ."""
     width = 0 if isinstance(text, TextTokenizer) else text.width
     if width != config.text_width:
         of = lambda width: f"embeddings of width {width}" if width else "pieces of a text tokenizer"  # noqa: E731

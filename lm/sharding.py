@@ -1,13 +1,12 @@
-"""What lies where on a mesh: ordered rules from the names of leaves to axes, and names for the axes of activations.
+"""Sharding: ordered rules from the names of leaves to mesh axes, and mesh axes for the axes of activations.
 
-In: a mesh, a tree of parameters, a train state or a batch, or their shapes alone. Out: trees of `NamedSharding`; inside
-a program that is traced under `jax.set_mesh`, activations held to their place. The maths knows nothing of devices: XLA
-puts the transfers in.
+In: a mesh; a tree of parameters, a train state or a batch, or their shapes alone. Out: trees of `NamedSharding`; and
+activations constrained to their place, in a program that is traced under `jax.set_mesh`. The maths knows nothing of
+devices: XLA inserts the transfers.
 
-Matrices that widen (queries, keys and values; gate and up) are made of parts that meet again number by number, head by
-head. Cut straight along their columns a device would hold the queries of some heads and the keys of others. So the
-state keeps them cut along their rows, in the order that every mesh and every file shares, and `weights.arrange` puts
-each device's own columns of all parts beside each other where they are used.
+Some matrices hold several parts side by side: queries, keys and values; gate and up. Cut along its columns, a device
+would hold the queries of some heads and the keys of others. So a state cuts them along their rows, with columns in the
+order that all meshes and files share. For use, `parameters.arrange` puts each device's columns of all parts together.
 """
 
 import math
@@ -21,20 +20,20 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 Axes = tuple[str | tuple[str, ...] | None, ...]
 Rules = tuple[tuple[str, Axes], ...]
 
-# The first pattern found in a leaf's path decides: mesh axes of its last array axes, those before them whole.
+# The first pattern found in a leaf's path decides the mesh axes of its last array axes. Axes before them stay whole.
 RULES: Rules = (
     (r"/(qkv|gate_up)/kernel$", (("fsdp", "tensor"), None)),
     (r"(^|/)(attention/out|down)/kernel$", ("tensor", "fsdp")),
     (
         r"(^|/)(rows|bits|embedding|text/kernel)$",
         (None, ("fsdp", "tensor")),
-    ),  # tables, and what adds to them
-    (r"/kernel$", ("fsdp", None)),  # of the tokenizers: inputs x outputs, whatever the taps before them
+    ),  # tables, and the matrix of text embeddings that are added to one
+    (r"/kernel$", ("fsdp", None)),  # of the tokenizers: inputs x outputs, behind the taps of a convolution
     (r"/(bias|scale)$", ()),
     (r"(^|/)(step|key|count|real|made)$", ()),
     (r"/ns_coeffs$", ()),
 )
-# The same for parameters that `weights.py` made ready for use. Of a table any row may be asked for, so it is gathered.
+# The same for parameters that `parameters.py` made ready for use. Tables are gathered, for any row may be read.
 RULES_IN_USE: Rules = (
     (r"/(qkv|gate_up)/kernel$", ("fsdp", "tensor")),
     (r"(^|/)(rows|bits|table|embedding|text/kernel)$", (None, "tensor")),
@@ -42,14 +41,15 @@ RULES_IN_USE: Rules = (
 )
 
 BATCH_AXES = ("data", "fsdp")
-# The mesh axes of an activation's axis, by what it holds.
+# The mesh axes of an activation's axis, by what that axis counts.
 _ACTIVATIONS = {"batch": BATCH_AXES, "slots": ("sequence",), "heads": ("tensor",), "hidden": ("tensor",)}
 
 
 def of_state(state: Any, mesh: Any, rules: Rules = RULES) -> Any:
-    """The shardings of a train state or of parameters alone.
+    """Return the shardings of a train state, or of parameters alone. An axis that the mesh does not divide stays whole.
 
-    An axis that the mesh does not divide stays whole; LookupError for a new name.
+    Raises:
+        LookupError: no rule fits the name of a leaf.
     """
 
     def sharding(path: tuple, leaf: Any) -> NamedSharding:
@@ -66,30 +66,34 @@ def of_state(state: Any, mesh: Any, rules: Rules = RULES) -> Any:
 
 
 def of_batch(mesh: Mesh) -> NamedSharding:
-    """The sharding of every array of a batch: cut along its first axis."""
+    """Return the sharding of every array of a batch: cut along its first axis."""
     return NamedSharding(mesh, PartitionSpec(BATCH_AXES))
 
 
 def whole(mesh: Mesh) -> NamedSharding:
-    """The sharding of what every device holds whole."""
+    """Return the sharding of an array that every device holds whole."""
     return NamedSharding(mesh, PartitionSpec())
 
 
 def batch_parts(mesh: Mesh) -> int:
-    """Parts that a batch is cut into."""
+    """Return the number of parts that a batch is cut into."""
     return _parts(mesh, BATCH_AXES)
 
 
 def tensor_parts() -> int:
-    """Parts that matrices are cut into on the mesh of the program that is being traced; 1 without a mesh."""
+    """Return the number of parts that matrices are cut into in the program being traced; 1 without a mesh."""
     mesh = _mesh()
     return 1 if mesh is None else mesh.shape["tensor"]
 
 
-def hold(x: jax.Array, *axes: str | None) -> jax.Array:
-    """`x`, held to its place on the mesh of the program that is being traced: a name of what each axis holds, or None.
+def constrain(x: jax.Array, *axes: str | None) -> jax.Array:
+    """Constrain an activation to its place on the mesh of the program being traced; without a mesh return `x` itself.
 
-    Without a mesh, `x` itself. Rows that the mesh does not divide, such as a single clip, are on every device.
+    Rows that the mesh does not divide, such as a single clip, are on every device.
+
+    Args:
+        x: any array.
+        axes: what each axis counts: "batch", "slots", "heads", "hidden", or None for an axis that stays whole.
     """
     mesh = _mesh()
     if mesh is None:
@@ -102,35 +106,35 @@ def hold(x: jax.Array, *axes: str | None) -> jax.Array:
     return jax.lax.with_sharding_constraint(x, PartitionSpec(*names))
 
 
-def hold_params(params: Any) -> Any:
-    """Parameters made ready for use, held to their place on the mesh of the program that is being traced."""
-    return _held(params, lambda axes: axes)
+def constrain_params(params: Any) -> Any:
+    """Constrain parameters made ready for use to their place on the mesh of the program being traced."""
+    return _constrained(params, lambda axes: axes)
 
 
 def gather(params: Any) -> Any:
-    """Parameters that are computed with next, gathered over fsdp, on the mesh of the program that is being traced.
+    """Gather parameters that are read next over fsdp, on the mesh of the program being traced.
 
-    Said in the program, for where batch and matrix are both cut along one axis, XLA's own plan gave wrong sums for some
-    sizes (jax 0.12 on the CPU).
+    The program does so itself. Where batch and matrix are both cut along one axis, XLA's own plan gave wrong sums for
+    some sizes (jax 0.12 on the CPU).
     """
 
     def without_fsdp(axes: Any) -> Any:
         kept = tuple(axis for axis in (axes if isinstance(axes, tuple) else (axes,)) if axis != "fsdp")
         return kept if any(kept) else None
 
-    return _held(params, without_fsdp)
+    return _constrained(params, without_fsdp)
 
 
-def _held(params: Any, cut: Callable[[Any], Any]) -> Any:
-    """Parameters made ready for use, each of their axes along what `cut` makes of its mesh axes."""
+def _constrained(params: Any, cut: Callable[[Any], Any]) -> Any:
+    """Return parameters made ready for use, each axis constrained to what `cut` makes of its mesh axes."""
     mesh = _mesh()
     if mesh is None:
         return params
 
-    def held(leaf: jax.Array, where: NamedSharding) -> jax.Array:
+    def constrained(leaf: jax.Array, where: NamedSharding) -> jax.Array:
         return jax.lax.with_sharding_constraint(leaf, PartitionSpec(*map(cut, where.spec)))
 
-    return jax.tree.map(held, params, of_state(params, mesh, RULES_IN_USE))
+    return jax.tree.map(constrained, params, of_state(params, mesh, RULES_IN_USE))
 
 
 def _mesh() -> Any:

@@ -1,4 +1,4 @@
-"""How large a language model is before there is one: parameters, and bytes of weights, cache and training.
+"""Bytes of a language model before it exists: its weights, its KV cache, its training.
 
 In: sizes of the net, of a sample, of a mesh. Out: numbers. Nothing is allocated.
 """
@@ -15,24 +15,19 @@ from reelm.lm.net.config import LMConfig
 from reelm.lm.net.transformer import init_params, unroll
 
 from . import sharding
-from .parameters import Weights, narrowed
+from .parameters import NumberFormat, narrowed
 
 _ONE = {"data": 1, "fsdp": 1, "tensor": 1, "sequence": 1}
 
 
-def parameters(config: LMConfig) -> int:
-    """Numbers in the net."""
-    return sum(leaf.size for leaf in jax.tree.leaves(_shapes(config)))
-
-
-def weight_bytes(config: LMConfig, weights: Weights, mesh: Mapping[str, int] = _ONE) -> int:
-    """Bytes of the parameters for decoding on each device of a mesh of such sizes."""
-    shapes = jax.eval_shape(lambda params: narrowed(unroll(params), weights), _shapes(config))
+def weight_bytes(config: LMConfig, number_format: NumberFormat, mesh: Mapping[str, int] = _ONE) -> int:
+    """Return the bytes of the parameters for decoding on each device of a mesh, given as devices along each axis."""
+    shapes = jax.eval_shape(lambda params: narrowed(unroll(params), number_format), _shapes(config))
     return _bytes_of_each(shapes, mesh, sharding.RULES_IN_USE)
 
 
 def cache_bytes(config: LMConfig, slots: int, rows: int, itemsize: int, mesh: Mapping[str, int] = _ONE) -> int:
-    """Bytes of the cache of so many rows on each device; guidance takes two rows a clip."""
+    """Return the bytes of the KV cache on each device of a mesh. Guidance takes two rows a clip."""
     heads = config.kv_heads // mesh["tensor"] if config.kv_heads % mesh["tensor"] == 0 else config.kv_heads
     parts = mesh["data"] * mesh["fsdp"]
     rows = rows // parts if rows % parts == 0 else rows
@@ -47,14 +42,18 @@ def training_bytes(
     itemsize: int,
     mesh: Mapping[str, int] = _ONE,
 ) -> dict[str, int]:
-    """Bytes on each device while training: {"state", "gradient", "activations"}.
+    """Return the bytes on each device while training: {"state", "gradient", "activations"}.
+
+    Activations between layers are kept ("full" of `transformer.Remat`). During the backward pass of a layer its own are
+    kept, too: about the widths of its matrices. Attention is fused, so scores are not.
 
     Args:
-        create: parameters to the state, parameters included.
-        samples: that go through the net at once, over all devices.
-        slots: of a sample.
-        itemsize: bytes of an activation. Kept are those between layers ("full" of `transformer.Remat`), and while one
-            layer goes back its own, about the widths of its matrices; attention is fused, so scores are not kept.
+        config: sizes of the net.
+        create: parameters to the state, which includes them.
+        samples: samples that go through the net at once, over all devices.
+        slots: slots of a sample.
+        itemsize: bytes of an activation.
+        mesh: devices along each axis.
     """
     shapes = _shapes(config)
     state = _bytes_of_each(jax.eval_shape(create, shapes), mesh, sharding.RULES)

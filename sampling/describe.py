@@ -10,7 +10,7 @@ import numpy as np
 
 from reelm.errors import RequestError
 from reelm.lm.prefix import ClipCodes
-from reelm.lm.prompts import words_of
+from reelm.lm.prompts import prompt_prefix
 
 from .parts import LanguageModel, ModelParts
 from .score import nats_of
@@ -40,14 +40,15 @@ def describe(model: ModelParts, video: np.ndarray, sound: np.ndarray | None, *, 
 def _ordered(lm: LanguageModel, seen: np.ndarray, words: Sequence[str], fps: float) -> list[str]:
     """Return the words in the order that suits pictures `[t, h, w]`: each in turn goes to its best place."""
     frames, rows, columns = seen.shape
-    clips = ClipCodes(*(np.broadcast_to(part, (_ROWS, *part.shape)) for part in (seen, lm.config.no_track(frames))))
+    video, sound = (np.broadcast_to(part, (_ROWS, *part.shape)) for part in (seen, lm.config.no_track(frames)))
+    clips = ClipCodes(video=video, sound=sound)
     said: list[str] = []
     for word in words:
         near = [[*said[:place], word, *said[place:]] for place in range(len(said) + 1)][:_ROWS]
         if lm.text.count(" ".join(near[0])) > lm.config.text_slots:
             break
         prompts = [" ".join(each) for each in near] + [""] * (_ROWS - len(near))
-        prefix = words_of(lm.config, lm.text, prompts, rows=rows, columns=columns, fps=fps)
+        prefix = prompt_prefix(lm.config, lm.text, prompts, rows=rows, columns=columns, fps=fps)
         nats = np.sum(nats_of(lm.config, lm.params, prefix, clips).video, axis=(1, 2, 3))
         said = near[int(nats[: len(near)].argmin())]
     return said

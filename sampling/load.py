@@ -7,7 +7,7 @@ from jax.sharding import Mesh
 
 from reelm.errors import RequestError
 from reelm.lm.mesh import MeshSpec
-from reelm.lm.parameters import Weights
+from reelm.lm.parameters import NumberFormat
 
 from .folder import hub, shipped
 from .folder.read import read
@@ -20,7 +20,7 @@ def load(
     name: str | None = None,
     *,
     mesh: str | MeshSpec | Mesh | None = None,
-    dtype: Weights | None = None,
+    dtype: NumberFormat | None = None,
     text_encoder: str | Path | None = None,
 ) -> Model:
     """Return a model by the name of a shipped one, its folder, or its id on the Hugging Face hub.
@@ -40,7 +40,7 @@ def load(
     mesh = mesh.build() if isinstance(mesh, MeshSpec) else mesh
     encoder = None if text_encoder is None else Path(text_encoder)
     name = DEFAULT if name is None else name
-    parts = read(_folder(name), name, mesh=mesh, weights=dtype, text_encoder=encoder)
+    parts = read(_folder(name), name, mesh=mesh, number_format=dtype, text_encoder=encoder)
     return Model(**{field.name: getattr(parts, field.name) for field in fields(parts)})
 
 

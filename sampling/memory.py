@@ -10,19 +10,19 @@ import jax
 from reelm.errors import RequestError
 from reelm.lm import size
 from reelm.lm.net.config import LMConfig
-from reelm.lm.parameters import Weights
+from reelm.lm.parameters import NumberFormat
 from reelm.tokenizer.device_memory import free_bytes, gibibytes
 
-_NARROW: tuple[Weights, ...] = ("bfloat16", "int8")
+_NARROW: tuple[NumberFormat, ...] = ("bfloat16", "int8")
 
 
-def check_weights(config: LMConfig, params: dict, weights: Weights, mesh: Mapping[str, int]) -> None:
+def check_weights(config: LMConfig, params: dict, number_format: NumberFormat, mesh: Mapping[str, int]) -> None:
     """Check that the parameters fit a device.
 
     Args:
         config: of the language model.
         params: its parameters in float32.
-        weights: number format that the matrices will have on the device.
+        number_format: of the matrices on the device.
         mesh: number of devices along each axis.
 
     Raises:
@@ -32,7 +32,7 @@ def check_weights(config: LMConfig, params: dict, weights: Weights, mesh: Mappin
     in_float32 = sum(4 * leaf.size for leaf in jax.tree.leaves(params))
     if free is None or in_float32 <= free:  # then every narrower format fits, too
         return
-    needed = size.weight_bytes(config, weights, mesh)
+    needed = size.weight_bytes(config, number_format, mesh)
     if needed <= free:
         return
     fits = [f'dtype="{each}"' for each in _NARROW if size.weight_bytes(config, each, mesh) <= free]
@@ -40,7 +40,7 @@ def check_weights(config: LMConfig, params: dict, weights: Weights, mesh: Mappin
         cut = (n for n in range(2, config.kv_heads + 1) if config.kv_heads % n == 0)
         fits += [f'mesh="tensor={n}"' for n in cut if needed // n <= free][:1]
     raise RequestError(
-        f"the language model takes {gibibytes(needed)} in {weights} on a device, free are {gibibytes(free)}; "
+        f"the language model takes {gibibytes(needed)} in {number_format} on a device, free are {gibibytes(free)}; "
         f"what fits: {', '.join(fits) or 'a smaller model'}"
     )
 

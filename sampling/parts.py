@@ -17,7 +17,7 @@ from reelm.errors import RequestError
 from reelm.lm.describer import Describer
 from reelm.lm.mesh import AXES
 from reelm.lm.net.config import LMConfig
-from reelm.lm.parameters import Weights, for_decoding
+from reelm.lm.parameters import NumberFormat, for_decoding
 from reelm.lm.prompts import check_text
 from reelm.lm.tasks import Task
 from reelm.tokenizer.audio.tokenizer import AudioTokenizer
@@ -63,7 +63,7 @@ class LanguageModel:
         params: layers stacked, matrices whole and in float32.
         text: reads prompts.
         tasks: what the model was trained for.
-        weights: number format of the matrices that decoding reads.
+        number_format: of the matrices that decoding reads.
         mesh: the devices that decoding runs on; None for one.
     """
 
@@ -71,7 +71,7 @@ class LanguageModel:
     params: dict = field(repr=False)
     text: Text = field(repr=False)
     tasks: tuple[Task, ...] = ("begins",)
-    weights: Weights = "float32"
+    number_format: NumberFormat = "float32"
     mesh: Mesh | None = None
 
     def __post_init__(self):
@@ -80,8 +80,8 @@ class LanguageModel:
     @cached_property
     def decoding_params(self) -> dict:
         """The parameters with unrolled layers, on the devices; RequestError when they do not fit."""
-        check_weights(self.config, self.params, self.weights, self.mesh_sizes)
-        return for_decoding(self.config, self.params, self.weights, self.mesh)
+        check_weights(self.config, self.params, self.number_format, self.mesh_sizes)
+        return for_decoding(self.config, self.params, self.number_format, self.mesh)
 
     @property
     def mesh_sizes(self) -> Mapping[str, int]:

@@ -116,7 +116,7 @@ def _check_tasks(model: ModelParts, scripts: Sequence[Script], given: Conditions
     takes: dict[Task, bool] = {
         "continues": _slides(model, scripts, given),
         "frames": bool(given.pictures),
-        "hears": given.heard,
+        "hears": given.sound_in_prefix,
         "fills": given.masked is not None,
     }
     trained = model.language_model().tasks
@@ -138,7 +138,7 @@ def _description(model: ModelParts, scripts: Sequence[Script], given: Conditions
     What a thing is called is learned from words, not seen in its picture or heard in its sound. And a thing that is
     called by its name stays the same for longer.
     """
-    readable = _only_sound_is_drawn(model, given) or given.heard or len(given.known) > 0
+    readable = _only_sound_is_drawn(model, given) or given.sound_in_prefix or len(given.known) > 0
     if model.describer is None or not readable or all(map(_has_words, scripts)):
         return None
     return describe(model, given.known, given.sound, fps=fps)

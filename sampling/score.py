@@ -6,7 +6,7 @@ import numpy as np
 from reelm.errors import RequestError
 from reelm.lm.likelihood import cross_entropy
 from reelm.lm.prefix import ClipCodes
-from reelm.lm.prompts import words_of
+from reelm.lm.prompts import prompt_prefix
 from reelm.media.clip import Clip
 from reelm.tokenizer.codes import check_ids
 
@@ -29,7 +29,7 @@ def score(model: ModelParts, clip: Clip, prompt: str | None) -> np.ndarray:
         raise RequestError(f"{frames} latent frames are too many; this model reads up to {lm.config.frames}")
     sound = None if model.soundtrack is None else model.soundtrack.of_clip(clip, frames)
     codes = ClipCodes(video=ids[None], sound=(lm.config.no_track(frames) if sound is None else sound)[None])
-    words = words_of(lm.config, lm.text, [prompt or ""], rows=rows, columns=columns, fps=clip.fps)
+    words = prompt_prefix(lm.config, lm.text, [prompt or ""], rows=rows, columns=columns, fps=clip.fps)
     nats = nats_of(lm.config, lm.params, words, codes)
     return -np.asarray(nats.video[0])
 

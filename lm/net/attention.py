@@ -1,11 +1,11 @@
-"""Grouped-query attention (arXiv 2305.13245), queries and keys normalised (arXiv 2302.05442) and rotated."""
+"""Grouped-query attention (arXiv 2305.13245) with queries and keys normalised (arXiv 2302.05442) and rotated."""
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
-from reelm.lm.sharding import hold, tensor_parts
+from reelm.lm.sharding import constrain, tensor_parts
 
 from .cache import LayerCache
 from .fused_attention import PrefixAttention
@@ -14,7 +14,7 @@ from .positions import rotate
 
 
 class Attention(nn.Module):
-    """Attends over the sequence itself, or over a cache into which its keys and values are written first."""
+    """Attention over the sequence itself, or over a cache that its keys and values are written into first."""
 
     heads: int
     kv_heads: int
@@ -25,17 +25,20 @@ class Attention(nn.Module):
     def __call__(
         self,
         x: jax.Array,
-        aims: jax.Array,
-        places: jax.Array,
+        query_angles: jax.Array,
+        key_angles: jax.Array,
         mask: jax.Array | PrefixAttention,
         cache: LayerCache | None = None,
         start: jax.Array | int = 0,
     ) -> tuple[jax.Array, LayerCache | None]:
-        """x `[B, L, D]`, turns of queries and keys `[(B,) L, K/2]`, mask bool `[L, slots]` -> (`[B, L, D]`, cache).
+        """Return the output `[B, L, D]` and the cache after it.
 
-        Without a cache the mask may be in the hands of a fused kernel.
-
-        With a cache, the L slots are written from `start` on, and the first `slots` of it are read.
+        Args:
+            x: `[B, L, D]`.
+            query_angles, key_angles: rotations `[L, K/2]` or `[B, L, K/2]`.
+            mask: bool `[L, S]`, what is attended to. Without a cache it may be a fused kernel, which has its own.
+            cache: takes the keys and values of the L slots from slot `start` on; its first S slots are read.
+            start: first slot that is written.
         """
         slots = "slots" if cache is None else None
         # One matmul for all three: small models are bound by the number of kernels, not by bytes.
@@ -44,11 +47,11 @@ class Attention(nn.Module):
         query, key, value = (
             part.reshape(*x.shape[:2], -1, self.head_width) for part in split(fused, sizes, tensor_parts())
         )
-        query = rotate(nn.RMSNorm(dtype=self.dtype, name="norm_query")(query), aims)
-        key = rotate(nn.RMSNorm(dtype=self.dtype, name="norm_key")(key), places)
-        query = hold(query, "batch", slots, "heads", None)
+        query = rotate(nn.RMSNorm(dtype=self.dtype, name="norm_query")(query), query_angles)
+        key = rotate(nn.RMSNorm(dtype=self.dtype, name="norm_key")(key), key_angles)
+        query = constrain(query, "batch", slots, "heads", None)
         # Where slots lie on several devices, each reads the keys and values of all.
-        key, value = (hold(each, "batch", None, "heads", None) for each in (key, value))
+        key, value = (constrain(each, "batch", None, "heads", None) for each in (key, value))
         if isinstance(mask, PrefixAttention):
             y = mask(query, key, value)
         else:
@@ -61,7 +64,10 @@ class Attention(nn.Module):
 
 
 def attend(query: jax.Array, key: jax.Array, value: jax.Array, mask: jax.Array) -> jax.Array:
-    """Queries `[B, L, N, K]` over keys and values `[B, S, N_kv, K]`, mask bool `[L, S]`; softmax in float32."""
+    """Return the attention `[B, L, N, K]` of queries of that shape over keys and values `[B, S, N_kv, K]`.
+
+    mask: bool `[L, S]`. The softmax is in float32.
+    """
     b, length, heads, width = query.shape
     groups = heads // key.shape[2]
     query = query.reshape(b, length, key.shape[2], groups, width)

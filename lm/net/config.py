@@ -1,4 +1,4 @@
-"""Sizes of the language model: what all else in this package is built from."""
+"""Sizes of the language model, from which everything else in this package is built."""
 
 from dataclasses import dataclass
 
@@ -77,21 +77,31 @@ class LMConfig:
         return CodeSpec(bits=self.bits)
 
     def no_track(self, latent_frames: int) -> np.ndarray:
-        """Codes int32 `[S, L]` beside that many latent frames of a clip without sound."""
+        """Return the codes of sound int32 `[S, L]`, all -1, beside `latent_frames` of a clip without a track."""
         return np.full((audio_frames(self.sound_frames, latent_frames), self.sound_levels), -1, np.int32)
 
     def split(self, group: Group) -> tuple[int, ...]:
-        """Bits of each sub-token of a code."""
+        """Return the bits of each sub-token of a code."""
         return self.code.split if group == "video" else (self.sound_bits,) * self.sound_levels
 
     def layout(
-        self, frames: int, rows: int, columns: int, *, given: int = 0, begins: bool = True, heard: bool = False
+        self,
+        frames: int,
+        rows: int,
+        columns: int,
+        *,
+        given_pictures: int = 0,
+        at_start: bool = True,
+        sound_in_prefix: bool = False,
     ) -> Layout:
-        """Where everything stands in samples of this model."""
-        return Layout(self.prefix, frames, rows, columns, given, self.sound_frames, begins, heard)
+        """Return the layout of samples of this model; see `Layout` for the arguments."""
+        return Layout(self.prefix, frames, rows, columns, given_pictures, self.sound_frames, at_start, sound_in_prefix)
 
     def layout_of(self, codes: ClipCodes, prefix: Prefix) -> Layout:
-        """The layout of these arrays. A first latent frame with as much sound as others begins no stream."""
-        begins = codes.sound.shape[1] != codes.video.shape[1] * self.sound_frames[1]
-        heard, given = prefix.sound.shape[1] > 0, prefix.kinds.shape[1]
-        return self.layout(*codes.video.shape[1:], given=given, begins=begins, heard=heard)
+        """Return the layout of a sample of these arrays."""
+        return self.layout(
+            *codes.video.shape[1:],
+            given_pictures=prefix.kinds.shape[1],
+            at_start=codes.at_start,
+            sound_in_prefix=prefix.sound.shape[1] > 0,
+        )

@@ -1,38 +1,78 @@
-"""What the network reads, as vectors: the prefix of a sample, and the codes of its clip in the order of the stream."""
+"""Inputs of the first layer: prefixes and codes as vectors."""
 
 from typing import cast
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
 from reelm.lm.layout import Layout
 from reelm.lm.prefix import ClipCodes, Prefix
-from reelm.lm.specials import HEAD, SPECIALS, Given
+from reelm.lm.specials import HEAD, SPECIALS, Given, Group
 from reelm.tokenizer.codes import ids_to_sub_tokens
 
 from .config import LMConfig
-from .head import embed_codes
+from .head import ValueTable, of_group
 from .linear import Linear
 
 
-def embed_prefix(config: LMConfig, params: dict, prefix: Prefix, dtype: DTypeLike) -> jax.Array:
-    """`[R, before, D]`: given pictures, given sound, then words."""
-    parts = [_embed_words(config, params, prefix, dtype)]
-    rows, known = prefix.words.shape[0], params["given"]["embedding"].astype(dtype)
-    if prefix.sound.shape[1]:
-        sound = _embed_sound(config, params, jnp.asarray(prefix.sound), dtype)
-        parts.insert(0, sound + known[Given.KNOWN] * (jnp.asarray(prefix.sound)[..., :1] >= 0))
-    if prefix.kinds.shape[1]:
-        kinds = jnp.asarray(prefix.kinds).reshape(rows, -1)
-        codes = ids_to_sub_tokens(jnp.asarray(prefix.codes).reshape(rows, -1), config.code)
-        given = embed_codes(config, params, "video", codes, dtype)
-        parts.insert(0, jnp.where(prefix.has_code.reshape(rows, -1, 1), given, 0) + known[kinds])
+class CodeEmbedding(nn.Module):
+    """Codes, as sub-tokens int32 `[..., n]` of `split` bits, to the sum of their embeddings `[..., D]`."""
+
+    split: tuple[int, ...]
+    width: int
+
+    def setup(self):
+        std = (2 * sum(self.split)) ** -0.5
+        self.tables = [ValueTable(bits, self.width, std, std) for bits in self.split]
+
+    def __call__(self, sub_tokens: jax.Array) -> jax.Array:
+        parts = [table()[sub_tokens[..., k]] for k, table in enumerate(self.tables)]
+        return sum(parts[1:], parts[0])
+
+
+def slot_inputs(*parts: jax.Array) -> jax.Array:
+    """Return the input `[R, L, D]` of the first layer: a prefix, codes, or a prefix and codes, embedded.
+
+    Training and decoding both pass here. The last slot of a prefix and every slot of a code predict the next code, so
+    what belongs to the code to be predicted is added here, to the input of the slot in front of it.
+    """
     return jnp.concatenate(parts, axis=1)
 
 
+def embed_prefix(config: LMConfig, params: dict, prefix: Prefix, dtype: DTypeLike) -> jax.Array:
+    """Return `[R, before, D]`: given pictures, given sound, then words."""
+    parts = [_embed_words(config, params, prefix, dtype)]
+    rows, given = prefix.words.shape[0], params["given"]["embedding"].astype(dtype)
+    if prefix.sound.shape[1]:
+        sound = _embed_sound(config, params, jnp.asarray(prefix.sound), dtype)
+        parts.insert(0, sound + given[Given.KNOWN] * (jnp.asarray(prefix.sound)[..., :1] >= 0))
+    if prefix.kinds.shape[1]:
+        kinds = jnp.asarray(prefix.kinds).reshape(rows, -1)
+        codes = ids_to_sub_tokens(jnp.asarray(prefix.codes).reshape(rows, -1), config.code)
+        pictures = embed_codes(config, params, "video", codes, dtype)
+        parts.insert(0, jnp.where(prefix.has_code.reshape(rows, -1, 1), pictures, 0) + given[kinds])
+    return jnp.concatenate(parts, axis=1)
+
+
+def embed_clip(config: LMConfig, params: dict, layout: Layout, codes: ClipCodes, dtype: DTypeLike) -> jax.Array:
+    """Return `[R, N, D]`, the N codes of clips in the order of the stream."""
+    video = jnp.asarray(codes.video).reshape(codes.video.shape[0], -1)
+    x = embed_codes(config, params, "video", ids_to_sub_tokens(video, config.code), dtype)
+    if not config.sound_levels:
+        return x
+    return layout.interleave(x, _embed_sound(config, params, jnp.asarray(codes.sound), dtype))
+
+
+def embed_codes(config: LMConfig, params: dict, group: Group, sub_tokens: jax.Array, dtype: DTypeLike) -> jax.Array:
+    """Return `[..., D]` of one group's codes, given as sub-tokens int32 `[..., n]`."""
+    module, own = CodeEmbedding(config.split(group), config.width), of_group(params, group)["codes"]
+    return cast(jax.Array, module.apply({"params": own}, sub_tokens)).astype(dtype)
+
+
 def _embed_words(config: LMConfig, params: dict, prefix: Prefix, dtype: DTypeLike) -> jax.Array:
-    """`[R, P, D]`; embeddings of a frozen encoder are added through one linear layer, whose bias is that of the ids."""
+    """Return `[R, P, D]`; a text encoder's embeddings pass one linear layer and are added to those of the ids."""
     words = jnp.asarray(prefix.words)
     x = params["prefix"]["embedding"].astype(dtype)[words]
     if not prefix.text.shape[1]:
@@ -41,16 +81,7 @@ def _embed_words(config: LMConfig, params: dict, prefix: Prefix, dtype: DTypeLik
     return x.at[:, HEAD:].add(jnp.where(words[:, HEAD:, None] >= SPECIALS, text, 0))
 
 
-def embed_clip(config: LMConfig, params: dict, layout: Layout, codes: ClipCodes, dtype: DTypeLike) -> jax.Array:
-    """`[R, N, D]`, in the order of the stream."""
-    video = jnp.asarray(codes.video).reshape(codes.video.shape[0], -1)
-    x = embed_codes(config, params, "video", ids_to_sub_tokens(video, config.code), dtype)
-    if not config.sound_levels:
-        return x
-    return layout.interleave(x, _embed_sound(config, params, jnp.asarray(codes.sound), dtype))
-
-
 def _embed_sound(config: LMConfig, params: dict, sound: jax.Array, dtype: DTypeLike) -> jax.Array:
-    """Audio frames int32 `[R, S, L]` to `[R, S, D]`; where there is no track, "nothing"."""
+    """Return `[R, S, D]` of audio frames int32 `[R, S, L]`; `Given.NOTHING` where there is no track."""
     embedded = embed_codes(config, params, "sound", jnp.maximum(sound, 0), dtype)
     return jnp.where(sound[..., :1] >= 0, embedded, params["given"]["embedding"].astype(dtype)[Given.NOTHING])

@@ -1,11 +1,11 @@
-"""Attention without its matrix of scores, for training: bidirectional over a prefix, causal after it.
+"""Attention without a matrix of scores, for training: bidirectional over a prefix, causal after it.
 
 In: queries `[B, L, N, K]`, keys and values `[B, L, N_kv, K]` of whole samples whose first `before` slots are the
-prefix. Out: `[B, L, N, K]`, as `attention.attend` gives it under the mask of the stream.
+prefix. Out: `[B, L, N, K]`, equal to `attention.attend` under the mask of `Layout`.
 
-cuDNN is fast under a causal mask and slow under one that is spelled out. So the prefix takes two calls: causal over
-everything, and full over the prefix, whose rows replace those of the first. TPUs have the Splash kernel of JAX
-(arXiv 2205.14135 with a mask in blocks), which takes this mask as it is.
+cuDNN is fast with a causal mask and slow with an explicit one. So it is called twice: causal over everything, and full
+over the prefix, whose rows replace those of the first call. On TPUs, JAX's Splash kernel (arXiv 2205.14135 with a mask
+in blocks) takes the whole mask.
 """
 
 from dataclasses import dataclass
@@ -25,7 +25,10 @@ _BLOCK = 128  # slots; Splash takes whole blocks
 
 
 def kernel_for(backend: str, head_width: int, dtype: DTypeLike, sequence: int) -> Kernel:
-    """The fastest way that can be taken: `sequence` is the mesh axis of that name, along which only XLA's is cut."""
+    """Return the fastest kernel that a backend ("cpu", "gpu", "tpu") has for such heads and activations.
+
+    sequence: devices along that axis of the mesh; only XLA's attention can be cut along it.
+    """
     half = jnp.dtype(dtype).itemsize == 2
     if sequence > 1 or not half:
         return "xla"
@@ -36,23 +39,19 @@ def kernel_for(backend: str, head_width: int, dtype: DTypeLike, sequence: int) -
 
 @dataclass(frozen=True)
 class PrefixAttention:
-    """Attention of whole samples with a prefix of `before` slots.
-
-    `interpret` runs Splash where there is no TPU, slowly, for tests.
-    """
+    """Attention of whole samples with a prefix of `before` slots."""
 
     before: int
     kernel: Literal["cudnn", "splash"]
-    interpret: bool = False
 
     def __call__(self, query: jax.Array, key: jax.Array, value: jax.Array) -> jax.Array:
         if self.kernel == "cudnn":
             return in_two_calls(query, key, value, self.before, "cudnn")
         mesh = jax.sharding.get_abstract_mesh()
-        run = partial(_splash, before=self.before, interpret=self.interpret)
+        run = partial(_splash, before=self.before)
         if mesh.empty:
             return run(query, key, value)
-        # The partitioner cannot look into a kernel: each device is given its clips and heads.
+        # The partitioner cannot look into a kernel, so each device gets its clips and heads.
         cut = PartitionSpec(BATCH_AXES, None, "tensor", None)
         return jax.shard_map(run, in_specs=(cut, cut, cut), out_specs=cut, check_vma=False)(query, key, value)
 
@@ -60,26 +59,26 @@ class PrefixAttention:
 def in_two_calls(
     query: jax.Array, key: jax.Array, value: jax.Array, before: int, implementation: Literal["cudnn", "xla"]
 ) -> jax.Array:
-    """By two calls of `jax.nn.dot_product_attention`; it holds where a row is one sample that fills its slots."""
+    """Return attention by two calls of `jax.nn.dot_product_attention`. Each row must be one sample that fills it."""
     attend = partial(jax.nn.dot_product_attention, implementation=implementation)
     causal = attend(query, key, value, is_causal=True)
     full = attend(query[:, :before], key[:, :before], value[:, :before])
     return jnp.concatenate([full, causal[:, before:]], axis=1)
 
 
-def _splash(query: jax.Array, key: jax.Array, value: jax.Array, *, before: int, interpret: bool) -> jax.Array:
+def _splash(query: jax.Array, key: jax.Array, value: jax.Array, *, before: int) -> jax.Array:
     from jax.experimental.pallas.ops.tpu.splash_attention import splash_attention_kernel, splash_attention_mask
 
     length, heads, width = query.shape[1:]
     slots = -(-length // _BLOCK) * _BLOCK
-    place = np.arange(slots)
-    # Slots that fill up the last block come last, so no real one sees them.
-    mask = (place[None] <= place[:, None]) | (place[None] < before) & (place[:, None] < before)
+    slot = np.arange(slots)
+    # Slots that fill up the last block come last, so no other sees them.
+    mask = (slot[None] <= slot[:, None]) | (slot[None] < before) & (slot[:, None] < before)
     masks = splash_attention_mask.MultiHeadMask([splash_attention_mask.NumpyMask(mask)] * heads)
-    run = splash_attention_kernel.make_splash_mha(masks, head_shards=1, q_seq_shards=1, interpret=interpret)
+    run = splash_attention_kernel.make_splash_mha(masks, head_shards=1, q_seq_shards=1)
 
     def filled(x: jax.Array) -> jax.Array:
-        """`[B, N, slots, K]`."""
+        """Return `[B, N, slots, K]`."""
         return jnp.pad(x, ((0, 0), (0, slots - length), (0, 0), (0, 0))).swapaxes(1, 2)
 
     y: Any = jax.vmap(run)(filled(query) * width**-0.5, filled(key), filled(value))

@@ -1,8 +1,7 @@
-"""Codes into the network and out of it, one sub-token at a time.
+"""The output head: hidden states to logits of codes, one sub-token at a time.
 
-A code is a tuple of sub-tokens. Going in, their embeddings are added. Coming out, sub-token k is predicted from the
-hidden state and the sub-tokens before it, which is exact (the chain rule) and far cheaper than one softmax over all
-codes.
+A code is a tuple of sub-tokens. Sub-token k is predicted from the hidden state and the sub-tokens before it. That is
+exact (the chain rule) and far cheaper than one softmax over all codes.
 """
 
 from typing import cast
@@ -20,9 +19,9 @@ from .linear import Linear, split
 
 
 class ValueTable(nn.Module):
-    """A vector for each value of a sub-token: its own row, plus one vector for each of its bits, signed.
+    """A vector for each value of a sub-token: a row of its own, plus a vector for each bit, signed by that bit.
 
-    Lookup-free codes have meaning bit by bit, so the shared bit vectors are learned long before rare rows are.
+    Lookup-free codes have meaning bit by bit. The shared vectors of bits are learned long before rare rows are.
     """
 
     bits: int
@@ -32,7 +31,7 @@ class ValueTable(nn.Module):
 
     @nn.compact
     def __call__(self) -> jax.Array:
-        """`[2^bits, width]`."""
+        """Return the table `[2^bits, width]`."""
         if self.has_variable("params", "table"):  # made ready for decoding
             return self.get_variable("params", "table")
         rows = self.param("rows", nn.initializers.normal(self.row_std), (1 << self.bits, self.width))
@@ -40,25 +39,10 @@ class ValueTable(nn.Module):
 
 
 def signed(rows: jax.Array, vectors: jax.Array) -> jax.Array:
-    """Each row `[2^bits, D]` plus the vectors `[bits, D]` of its bits, signed."""
+    """Return each row of `[2^bits, D]` plus the vectors `[bits, D]` of its bits, signed by them."""
     bits = len(vectors)
     signs = 2.0 * ((jnp.arange(1 << bits)[:, None] >> jnp.arange(bits)) & 1) - 1.0
     return rows + signs @ vectors
-
-
-class CodeEmbedding(nn.Module):
-    """Codes, as sub-tokens int32 `[..., n]` of `split` bits, to vectors `[..., D]`."""
-
-    split: tuple[int, ...]
-    width: int
-
-    def setup(self):
-        std = (2 * sum(self.split)) ** -0.5
-        self.tables = [ValueTable(bits, self.width, std, std) for bits in self.split]
-
-    def __call__(self, sub_tokens: jax.Array) -> jax.Array:
-        parts = [table()[sub_tokens[..., k]] for k, table in enumerate(self.tables)]
-        return sum(parts[1:], parts[0])
 
 
 class GatedMLP(nn.Module):
@@ -91,10 +75,10 @@ class CodeHead(nn.Module):
         self.mixer_norms = [nn.RMSNorm(dtype=self.dtype) for _ in later]
 
     def logits(self, hidden: jax.Array, sub_tokens: jax.Array, k: int) -> jax.Array:
-        """float32 `[..., 2^bits]` of sub-token k, given sub-tokens 0 ... k - 1 in int32 `[..., >= k]`."""
+        """Return logits float32 `[..., 2^bits]` of sub-token k, given sub-tokens 0 ... k - 1 in int32 `[..., >= k]`."""
         x = hidden
         if k:
-            # A mere sum could not say "this value only together with that": the mixer lets them meet.
+            # A mere sum could not say "this value only together with that"; the mixer can.
             for j in range(k):
                 x = x + self.given[j]().astype(self.dtype)[sub_tokens[..., j]]
             x = x + self.mixers[k - 1](self.mixer_norms[k - 1](x))
@@ -106,28 +90,22 @@ class CodeHead(nn.Module):
         )
 
     def __call__(self, hidden: jax.Array, sub_tokens: jax.Array) -> list[jax.Array]:
-        """Logits of every sub-token, each given the true ones before it."""
+        """Return the logits of every sub-token, each given the true ones before it."""
         return [self.logits(hidden, sub_tokens, k) for k in range(len(self.split))]
 
 
 def of_group(params: dict, group: Group) -> dict:
-    """The parameters {"codes", "head"} that a group has of its own, among others."""
+    """Return the parameters of a group, which hold its own {"codes", "head"} among others."""
     return params if group == "video" else params["sound"]
 
 
-def embed_codes(config: LMConfig, params: dict, group: Group, sub_tokens: jax.Array, dtype: DTypeLike) -> jax.Array:
-    """Codes of one group, as sub-tokens int32 `[..., n]`, to `[..., D]`."""
-    module, own = CodeEmbedding(config.split(group), config.width), of_group(params, group)["codes"]
-    return cast(jax.Array, module.apply({"params": own}, sub_tokens)).astype(dtype)
-
-
 def code_head(config: LMConfig, group: Group, dtype: DTypeLike) -> CodeHead:
-    """The module that turns hidden states into logits of a group's sub-tokens."""
+    """Return the module that turns hidden states into logits of a group's sub-tokens."""
     hidden = config.hidden if group == "video" else config.sound_hidden or config.hidden
     return CodeHead(config.split(group), config.width, hidden, dtype)
 
 
 def logits(config: LMConfig, params: dict, group: Group, hidden: jax.Array, sub_tokens: jax.Array, k: int) -> jax.Array:
-    """float32 logits of sub-token `k` for hidden states `[..., D]`, given sub-tokens 0 ... k - 1."""
+    """Return float32 logits of sub-token `k` for hidden states `[..., D]`, given sub-tokens 0 ... k - 1."""
     module, own = code_head(config, group, hidden.dtype), of_group(params, group)["head"]
     return cast(jax.Array, module.apply({"params": own}, hidden, sub_tokens, k, method=CodeHead.logits))

@@ -1,14 +1,16 @@
 """The decoder-only Transformer: three pure functions over one parameter tree.
 
-    score     training: all slots at once          -> hidden states that predict every code
-    prefill   sampling: the prefix, once           -> hidden state that predicts code 0
-    extend    sampling: one or more codes further  -> hidden states that predict the next ones
+    forward_all  training: all slots at once             -> hidden states that predict every code
+    prefill      decoding: the prefix, once              -> hidden state that predicts code 0
+    extend       decoding: one or more codes further on  -> hidden states that predict the next ones
 
-Pre-norm blocks of attention and SwiGLU (RMSNorm, no biases). Parameters of the layers are stacked on a leading axis for
-training (one compiled layer, scanned) and cut into a tuple by `unroll` for sampling, where a scan would copy the cache.
+Pre-norm blocks of attention and SwiGLU (RMSNorm, no biases). For training the parameters of the layers are stacked on a
+leading axis (one compiled layer, scanned). For decoding `unroll` cuts them into a tuple, for a scan would copy the
+cache.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Literal, cast
 
 import flax.linen as nn
@@ -19,51 +21,52 @@ from jax.typing import DTypeLike
 
 from reelm.lm.layout import Layout
 from reelm.lm.prefix import ClipCodes, Prefix
-from reelm.lm.sharding import gather, hold
+from reelm.lm.sharding import constrain, gather
 from reelm.lm.specials import SPECIALS, Given, Group
 
 from .attention import Attention
 from .cache import Cache, LayerCache
 from .config import LMConfig
-from .embed import embed_clip, embed_prefix
+from .embed import CodeEmbedding, embed_clip, embed_codes, embed_prefix, slot_inputs
 from .fused_attention import Kernel, PrefixAttention
-from .head import CodeEmbedding, GatedMLP, code_head
+from .head import GatedMLP, code_head
 from .linear import Linear
-from .positions import angles
+from .positions import rotary_angles
 
-# What a layer of `score` keeps for the way back: "full" makes all its activations again (least memory; on a CPU also a
-# quarter less time), "dots" keeps the results of its matmuls, "none" keeps everything.
+# What a layer of `forward_all` keeps for the backward pass: "full" recomputes all its activations (least memory; on a
+# CPU also a quarter less time), "dots" keeps the results of its matmuls, "none" keeps everything.
 Remat = Literal["full", "dots", "none"]
 
 
 class Block(nn.Module):
-    """One layer: attention, then SwiGLU, each on a normalised copy of the stream and added to it."""
+    """One layer: attention, then SwiGLU. Each reads a normalised copy of the residual stream and is added to it."""
 
     config: LMConfig
     dtype: DTypeLike
 
     @nn.compact
-    def __call__(self, x, aims, places, mask, cache: LayerCache | None = None, start=0):
+    def __call__(self, x, query_angles, key_angles, mask, cache: LayerCache | None = None, start=0):
         c = self.config
         attention = Attention(c.heads, c.kv_heads, c.head_width, self.dtype, name="attention")
-        y, cache = attention(nn.RMSNorm(dtype=self.dtype, name="norm_attention")(x), aims, places, mask, cache, start)
+        normalised = nn.RMSNorm(dtype=self.dtype, name="norm_attention")(x)
+        y, cache = attention(normalised, query_angles, key_angles, mask, cache, start)
         x = x + y
         return x + GatedMLP(c.hidden, self.dtype, name="mlp")(nn.RMSNorm(dtype=self.dtype, name="norm_mlp")(x)), cache
 
 
 def init_params(config: LMConfig, key: jax.Array) -> dict:
-    """Fresh float32 parameters {"prefix", "given", "codes", "layers" (stacked), "head"} as nested dicts.
+    """Return fresh float32 parameters {"prefix", "given", "codes", "layers" (stacked), "head"} as nested dicts.
 
-    A model with sound has "sound" as well, which holds "codes" and "head" for codes of sound, and one that reads a
-    frozen text encoder has "text".
+    A model with sound also has "sound", which holds "codes" and "head" for codes of sound. One that reads a frozen text
+    encoder also has "text".
     """
     prefix_key, code_key, layer_key, head_key = jax.random.split(key, 4)
     x = jnp.zeros((1, 2, config.width))
-    turn = jnp.zeros((2, config.head_width // 2))
+    no_angles = jnp.zeros((2, config.head_width // 2))
     block = Block(config, jnp.float32)
 
     def init_layer(layer_key: jax.Array) -> dict:
-        params = cast(dict, block.init(layer_key, x, turn, turn, jnp.ones((2, 2), bool))["params"])
+        params = cast(dict, block.init(layer_key, x, no_angles, no_angles, jnp.ones((2, 2), bool))["params"])
         # Layers start as the identity, so that depth does not slow the first steps.
         for part, out in (("attention", "out"), ("mlp", "down")):
             params[part][out]["kernel"] = jnp.zeros_like(params[part][out]["kernel"])
@@ -80,8 +83,8 @@ def init_params(config: LMConfig, key: jax.Array) -> dict:
     vocabulary = SPECIALS + config.text_vocabulary
     params = {
         "prefix": {"embedding": jax.random.normal(prefix_key, (vocabulary, config.width))},
-        # Small: a net that was trained without given pictures can be trained further with them. Not zero, where the
-        # gradient through the norm of a slot that holds nothing else would be a thousand times too large.
+        # Small, so that a net that was trained without given pictures can be trained further with them. Not zero: in a
+        # slot that holds nothing else, the gradient through the norm would be a thousand times too large.
         "given": {"embedding": 0.1 * jax.random.normal(prefix_key, (len(Given), config.width))},
         "layers": jax.vmap(init_layer)(jax.random.split(layer_key, config.layers)),
         **init_group("video", code_key, head_key),
@@ -96,7 +99,7 @@ def init_params(config: LMConfig, key: jax.Array) -> dict:
 
 
 def unroll(params: dict) -> dict:
-    """The same parameters with `layers` as a tuple, one dict a layer, as `prefill` and `extend` want them."""
+    """Return the same parameters with `layers` as a tuple, one dict a layer, as `prefill` and `extend` read them."""
     count = jax.tree.leaves(params["layers"])[0].shape[0]
 
     def layer(i: int) -> dict:
@@ -105,7 +108,7 @@ def unroll(params: dict) -> dict:
     return {**params, "layers": tuple(map(layer, range(count)))}
 
 
-def score(
+def forward_all(
     config: LMConfig,
     params: dict,
     layout: Layout,
@@ -116,105 +119,129 @@ def score(
     attention: Kernel = "xla",
     remat: Remat = "full",
 ) -> jax.Array:
-    """Hidden states `[R, N, D]`, the n-th of which predicts code n, with the codes before it as input.
+    """Return hidden states `[R, N, D]`, the n-th of which predicts code n from the codes before it.
 
     Args:
-        params: with stacked layers; under a mesh, as `weights.for_training` gives them.
+        params: with stacked layers; under a mesh, as `parameters.for_training` returns them.
         layout: of the sample, from `config.layout`.
-        prefix: with `layout.given` pictures, and sound when `layout.heard`.
-        codes: of the sample; the last one of its N codes is not read.
-        attention: the kernel; see `fused_attention.py`.
-        remat: what a layer keeps for the way back.
+        prefix: with as many pictures as the layout says, and with sound if it says so.
+        codes: of the sample; the last of its N codes is not read.
+        attention: kernel; see `fused_attention.py`.
+        remat: what a layer keeps for the backward pass.
     """
-    x = embed_prefix(config, params, prefix, dtype)
-    x = jnp.concatenate([x, embed_clip(config, params, layout, codes, dtype)[:, :-1]], axis=1)
-    aims, places = (_after_given(config, layout, prefix, turn[:-1]) for turn in turns(config, layout))
+    x = slot_inputs(
+        embed_prefix(config, params, prefix, dtype), embed_clip(config, params, layout, codes, dtype)[:, :-1]
+    )
+    row_angles = partial(_row_angles, config, layout, prefix)
+    query_angles, key_angles = (row_angles(angles[:-1]) for angles in query_and_key_angles(config, layout))
     block = Block(config, dtype)
     mask = jnp.asarray(layout.mask[:-1, :-1]) if attention == "xla" else PrefixAttention(layout.before, attention)
 
     def layer(x: jax.Array, layer_params: dict) -> tuple[jax.Array, None]:
-        x = block.apply({"params": gather(layer_params)}, x, aims, places, mask)[0]
-        return hold(x, "batch", "slots", None), None
+        x = block.apply({"params": gather(layer_params)}, x, query_angles, key_angles, mask)[0]
+        return constrain(x, "batch", "slots", None), None
 
-    x = hold(x, "batch", "slots", None)
+    x = constrain(x, "batch", "slots", None)
     x, _ = jax.lax.scan(_rematerialized(layer, remat), x, params["layers"])
-    return hold(x[:, layout.before - 1 :], "batch", "slots", None)
+    return constrain(x[:, layout.before - 1 :], "batch", "slots", None)
 
 
 def prefill(
     config: LMConfig, params: dict, layout: Layout, prefix: Prefix, cache: Cache, dtype: DTypeLike = jnp.float32
 ) -> tuple[jax.Array, Cache]:
-    """Reads prefixes of R rows into a cache -> (hidden state `[R, D]` that predicts code 0, the cache)."""
-    fixed = layout.heard_slots + layout.prefix
-    aims, places = (_after_given(config, layout, prefix, turn[:fixed]) for turn in turns(config, layout))
-    x, mask = embed_prefix(config, params, prefix, dtype), jnp.ones((layout.before, layout.before), bool)
-    x, cache = _layers(config, params, x, aims, places, mask, cache, 0)
+    """Read the prefixes of R rows into a cache; return the hidden state `[R, D]` that predicts code 0, and the cache.
+
+    params: with unrolled layers.
+    """
+    row_angles = partial(_row_angles, config, layout, prefix)
+    query_angles, key_angles = (
+        row_angles(angles[: layout.shared_slots]) for angles in query_and_key_angles(config, layout)
+    )
+    x = slot_inputs(embed_prefix(config, params, prefix, dtype))
+    mask = jnp.ones((layout.before, layout.before), bool)
+    x, cache = _layers(config, params, x, query_angles, key_angles, mask, cache, 0)
     return x[:, -1], cache
 
 
-class Line(struct.PyTreeNode):
-    """Where the codes of a clip stand: traced, so that clips behind other prefixes share their programs.
+class CodePositions(struct.PyTreeNode):
+    """The positions of a clip's codes. They are traced, so that clips behind other prefixes share their programs.
 
     Attributes:
-        before: int32 scalar, slots in front of them.
-        aims, places: `[N, K/2]`, how queries and keys turn that read code 0, 1, ...; zeros behind the last.
+        before: int32 scalar, slots in front of the codes.
+        query_angles, key_angles: `[N, K/2]`, rotations of queries and keys in the slots of codes 0, 1, ...; zeros
+            behind the last code.
     """
 
     before: jax.Array
-    aims: jax.Array
-    places: jax.Array
+    query_angles: jax.Array
+    key_angles: jax.Array
 
     @classmethod
-    def of(cls, config: LMConfig, layout: Layout, length: int) -> "Line":
-        """The line of a layout, with room for `length` codes: a window may reach past the last."""
-        first = layout.heard_slots + layout.prefix
-        # A slice that reached past the end would be moved back in silence, and turn every code of the window wrongly.
-        room = ((0, length - layout.codes), (0, 0))
-        aims, places = (jnp.pad(turn[first:], room) for turn in turns(config, layout))
-        return cls(before=jnp.asarray(layout.before, jnp.int32), aims=aims, places=places)
+    def of(cls, config: LMConfig, layout: Layout, length: int) -> "CodePositions":
+        """Return the positions of a layout's codes, filled up to `length`: a window may reach past the last code."""
+        # A slice that reached past the end would be moved back silently, and rotate every code of the window wrongly.
+        fill = ((0, length - layout.codes), (0, 0))
+        query_angles, key_angles = (
+            jnp.pad(angles[layout.shared_slots :], fill) for angles in query_and_key_angles(config, layout)
+        )
+        return cls(before=jnp.asarray(layout.before, jnp.int32), query_angles=query_angles, key_angles=key_angles)
 
 
 def extend(
-    config: LMConfig, params: dict, line: Line, x: jax.Array, first: jax.Array, cache: Cache, seen: int
+    config: LMConfig,
+    params: dict,
+    group: Group,
+    sub_tokens: jax.Array,
+    first: jax.Array,
+    positions: CodePositions,
+    cache: Cache,
+    seen: int,
 ) -> tuple[jax.Array, Cache]:
-    """Reads W more codes and predicts what follows each of them.
+    """Read W more codes and predict what follows each of them.
 
     Args:
         params: with unrolled layers.
-        line: of the whole clip; the window may reach past its end, where nothing of use is predicted.
-        x: `[B, W, D]`, codes first ... first + W - 1 as `embed_codes` gives them.
+        group: of the codes.
+        sub_tokens: int32 `[R, W, n]`, codes first ... first + W - 1.
         first: traced index of the first of them in the clip.
-        cache: holds the prefix and all codes before `first`; has room for the window.
-        seen: static number of slots to attend over, at least before + first + W; a short one saves memory traffic.
+        positions: of the clip's codes; the window may reach past the last code, where no prediction is of use.
+        cache: holds the prefix and all codes before `first`; has slots for the window. Activations take its dtype.
+        seen: static number of slots to attend over, at least before + first + W; a small one saves memory traffic.
 
     Returns:
-        Hidden states `[B, W, D]` that predict codes first + 1 ... first + W, and the cache with W more slots.
+        Hidden states `[R, W, D]` that predict codes first + 1 ... first + W, and the cache with W more slots.
     """
-    window, slot = x.shape[1], line.before + first
-    aims, places = (jax.lax.dynamic_slice_in_dim(turn, first, window) for turn in (line.aims, line.places))
+    x = slot_inputs(embed_codes(config, params, group, sub_tokens, cache[0].keys.dtype))
+    window, slot = x.shape[1], positions.before + first
+    query_angles, key_angles = (
+        jax.lax.dynamic_slice_in_dim(angles, first, window) for angles in (positions.query_angles, positions.key_angles)
+    )
     mask = jnp.arange(seen)[None] <= slot + jnp.arange(window)[:, None]
-    return _layers(config, params, x, aims, places, mask, cache, slot)
+    return _layers(config, params, x, query_angles, key_angles, mask, cache, slot)
 
 
 def empty_cache(config: LMConfig, batch: int, slots: int, dtype: DTypeLike = jnp.float32) -> Cache:
-    """A cache of zeros for `batch` rows of `slots` slots."""
+    """Return a cache of zeros for `batch` rows of `slots` slots."""
     return tuple(
         LayerCache.zeros(batch, slots, config.kv_heads, config.head_width, dtype) for _ in range(config.layers)
     )
 
 
-def turns(config: LMConfig, layout: Layout) -> tuple[jax.Array, jax.Array]:
-    """Angles of queries and of keys, `[heard_slots + prefix + codes, K/2]` each."""
-    aims, places = (angles(line, config.head_width, config.rope_base) for line in (layout.aims, layout.places))
-    return aims, places
+def query_and_key_angles(config: LMConfig, layout: Layout) -> tuple[jax.Array, jax.Array]:
+    """Return the angles of queries and those of keys, `[shared_slots + codes, K/2]` each."""
+    of = partial(rotary_angles, head_width=config.head_width, base=config.rope_base)
+    return of(layout.query_positions), of(layout.key_positions)
 
 
-def _after_given(config: LMConfig, layout: Layout, prefix: Prefix, turn: jax.Array) -> jax.Array:
-    """Angles `[L, K/2]` with those of the given pictures in front: `[R, given + L, K/2]`, as they differ by row."""
-    if not layout.given:
-        return turn
-    of_given = angles(prefix.places(layout.grid), config.head_width, config.rope_base)
-    return jnp.concatenate([of_given, jnp.broadcast_to(turn, (of_given.shape[0], *turn.shape))], axis=1)
+def _row_angles(config: LMConfig, layout: Layout, prefix: Prefix, angles: jax.Array) -> jax.Array:
+    """Return angles `[L, K/2]` behind those of the given pictures, `[R, given + L, K/2]`, which differ by row.
+
+    Without given pictures, `angles` itself.
+    """
+    if not layout.given_pictures:
+        return angles
+    of_pictures = rotary_angles(prefix.positions(layout.grid), config.head_width, config.rope_base)
+    return jnp.concatenate([of_pictures, jnp.broadcast_to(angles, (of_pictures.shape[0], *angles.shape))], axis=1)
 
 
 def _rematerialized(layer: Callable, remat: Remat) -> Callable:
@@ -224,11 +251,13 @@ def _rematerialized(layer: Callable, remat: Remat) -> Callable:
     return jax.checkpoint(layer, policy=keep)
 
 
-def _layers(config: LMConfig, params: dict, x, aims, places, mask, cache: Cache, start) -> tuple[jax.Array, Cache]:
+def _layers(
+    config: LMConfig, params: dict, x, query_angles, key_angles, mask, cache: Cache, start
+) -> tuple[jax.Array, Cache]:
     block = Block(config, x.dtype)
     after: list[Any] = []
     for layer_params, layer_cache in zip(params["layers"], cache, strict=True):
-        x, layer_cache = block.apply({"params": layer_params}, x, aims, places, mask, layer_cache, start)
+        x, layer_cache = block.apply({"params": layer_params}, x, query_angles, key_angles, mask, layer_cache, start)
         after.append(layer_cache)
-        x = hold(x, "batch", None, None)
+        x = constrain(x, "batch", None, None)
     return x, tuple(after)

@@ -1,4 +1,4 @@
-"""What a clip must show besides its prompt, as codes with their places."""
+"""What a clip must show besides its prompt, as codes with their times."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -25,7 +25,7 @@ class Conditions:
         fill: bool `[T, H, W]`, True at pixels that are filled in; all others are those of `pixels`.
         pixels: uint8 `[T, H, W, 3]`, the frames that stay where `fill` is False.
         sound: int32 `[F, L]`, codes of the clip's first audio frames; None without sound.
-        heard: whether the pictures are made for the sound, which is then read before them.
+        sound_in_prefix: whether the pictures are made for the sound, which is then read before them.
     """
 
     num_frames: int | None
@@ -36,7 +36,7 @@ class Conditions:
     fill: np.ndarray | None = None
     pixels: Frames | None = None
     sound: np.ndarray | None = None
-    heard: bool = False
+    sound_in_prefix: bool = False
 
     def draws_pictures(self, latent_frames: int | None) -> bool:
         """Whether some of `latent_frames` are not given; None is an endless clip."""
@@ -106,9 +106,9 @@ class Conditions:
                 kinds=np.stack(kinds, axis=1),
                 times=np.broadcast_to(np.asarray(times, np.float32), (rows, len(times))),
             )
-        return prefix.replace(sound=self._heard(lm, start, frames, rows)) if self.heard else prefix
+        return prefix.replace(sound=self._prefix_sound(lm, start, frames, rows)) if self.sound_in_prefix else prefix
 
-    def _heard(self, lm: LMConfig, start: int, frames: int, rows: int) -> np.ndarray:
+    def _prefix_sound(self, lm: LMConfig, start: int, frames: int, rows: int) -> np.ndarray:
         """Return int32 `[rows, S, L]`, the sound beside a window, -1 beyond its end."""
         assert self.sound is not None
         begin, end = (audio_frames(lm.sound_frames, n) for n in (start, start + frames))

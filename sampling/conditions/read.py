@@ -1,6 +1,6 @@
 """Read the sources of a clip and make codes of them.
 
-    Sources: image, last_image, keyframes, video, mask, audio  ->  Conditions: codes with their places
+    Sources: image, last_image, keyframes, video, mask, audio  ->  Conditions: codes with their times
 
 A picture at frame 0 and a clip that is continued become the first codes themselves, and so does their sound. Pictures
 at later frames and the kept part of a masked clip stand in the prefix, as `Given` pictures. Sound that pictures are
@@ -78,7 +78,7 @@ def read_conditions(
     if samples is not None and heard is not None:
         frames = num_frames or heard
         sound = track.encode(track.fit(samples, frames, fps), tokenizer.config.latent_frames(frames))
-        return replace(given, sound=sound, heard=True)
+        return replace(given, sound=sound, sound_in_prefix=True)
     if clip is None or clip.audio is None:
         return given
     whole = len(given.known) if mask is None else tokenizer.config.latent_frames(len(clip.video))

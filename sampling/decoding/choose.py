@@ -1,8 +1,8 @@
-"""Choosing one value from logits: temperature, top-k, top-p, min-p and guidance, traced, so that no change recompiles.
+"""Drawing a value from logits: temperature, top-k, top-p, min-p and guidance, all traced, so no change recompiles.
 
-A draw is `argmax(logits / temperature + noise)`: given its noise it is a function of the logits alone. The key of that
-noise is `fold_in(fold_in(key of the clip, position of the code), sub-token)`, so neither batching nor the order in
-which codes are found changes a clip, and the sub-tokens of one code never share noise.
+A draw is `argmax(logits / temperature + noise)`. Given its noise it is a function of the logits alone. The key of the
+noise is `fold_in(fold_in(key of the clip, position of the code in the stream), sub-token)`. So neither batching nor the
+order in which codes are found changes a clip, and the sub-tokens of one code never share noise.
 """
 
 from collections.abc import Sequence
@@ -12,14 +12,14 @@ import jax.numpy as jnp
 
 from reelm.sampling.controls import Controls
 
-_PLAUSIBLE = 0.1  # least share of the likeliest's probability, before guidance, of a value that guidance may lead to
+_PLAUSIBLE = 0.1  # least probability, before guidance and relative to the likeliest, of a value that may be drawn
 
 
 def guide(logits: jax.Array, scale: jax.Array) -> jax.Array:
-    """`[2B, ..., V]` logits, conditional rows before unconditional ones, to guided `[B, ..., V]`.
+    """Return guided logits `[B, ..., V]` of logits `[2B, ..., V]`, conditional rows before unconditional ones.
 
-    Above a scale of 1, values less than a tenth as likely as the conditional model's likeliest are left out: of those
-    that neither model expects, guidance would take the one whose two small probabilities lie furthest apart.
+    Above a scale of 1, values less than a tenth as likely as the conditional model's likeliest are left out. Among
+    values that neither model expects, guidance would favour those whose two small probabilities differ most.
     """
     conditional, unconditional = jnp.split(logits, 2)
     least = jnp.max(conditional, axis=-1, keepdims=True) + jnp.log(_PLAUSIBLE)
@@ -28,30 +28,33 @@ def guide(logits: jax.Array, scale: jax.Array) -> jax.Array:
 
 
 def keys_of(seeds: Sequence[int]) -> jax.Array:
-    """Return the random key of each clip, `[B]`. All randomness of a clip comes from its key, through `noise_of`."""
+    """Return the random keys `[B]` of clips by their seeds. All randomness of a clip comes from its key."""
     return jax.vmap(jax.random.key)(jnp.asarray(list(seeds), jnp.uint32))
 
 
-def noise_of(keys: jax.Array, places: jax.Array, split: Sequence[int]) -> tuple[jax.Array, ...]:
-    """Gumbel noise float32 `[B, P, 2^bits]` for each sub-token of `split` bits of the codes at `places` `[P]`.
+def noise_of(keys: jax.Array, positions: jax.Array, split: Sequence[int]) -> tuple[jax.Array, ...]:
+    """Return Gumbel noise float32 `[B, P, 2^bits]` for each sub-token of codes.
 
-    keys: `[B]`, one a clip.
+    Args:
+        keys: `[B]`, one a clip, as from `keys_of`.
+        positions: int32 `[P]`, positions of the codes in the whole endless stream.
+        split: bits of each sub-token.
     """
 
-    def of_code(key: jax.Array, place: jax.Array) -> tuple[jax.Array, ...]:
-        key = jax.random.fold_in(key, place)
+    def of_code(key: jax.Array, position: jax.Array) -> tuple[jax.Array, ...]:
+        key = jax.random.fold_in(key, position)
         return tuple(jax.random.gumbel(jax.random.fold_in(key, k), (1 << bits,)) for k, bits in enumerate(split))
 
-    return jax.vmap(lambda key: jax.vmap(lambda place: of_code(key, place))(places))(keys)
+    return jax.vmap(lambda key: jax.vmap(lambda position: of_code(key, position))(positions))(keys)
 
 
 def choose(logits: jax.Array, noise: jax.Array, controls: Controls) -> jax.Array:
-    """One value int32 `[...]` of each row of float32 logits `[..., V]`, drawn with Gumbel noise of that shape."""
+    """Draw one value, int32 `[...]`, from each row of float32 logits `[..., V]`, with Gumbel noise of that shape."""
     # Temperature 0 must not divide: the noise is scaled instead, which has the same argmax.
     kept = jax.lax.cond(
         (controls.top_k > 0) | (controls.top_p < 1), lambda: _truncate(logits, controls), lambda: logits
     )
-    # A share of the likeliest is a distance from its logit, whatever else was left out; it takes no sorting.
+    # A share of the largest probability is a distance from the largest logit, so min-p takes no sorting.
     distance = -controls.temperature * jnp.log(jnp.maximum(controls.min_p, 1e-30))
     distance = jnp.where(controls.min_p > 0, distance, jnp.inf)
     kept = jnp.where(kept >= jnp.max(kept, axis=-1, keepdims=True) - distance, kept, -jnp.inf)
@@ -59,20 +62,20 @@ def choose(logits: jax.Array, noise: jax.Array, controls: Controls) -> jax.Array
 
 
 def _argmax(x: jax.Array) -> jax.Array:
-    """int32, where the largest of each row is, the first of equals; XLA's own reads a row one by one on a CPU."""
+    """Return the index int32 of each row's largest value, the first of equals. On a CPU XLA's own is far slower."""
     last = x.shape[-1] - 1
-    places = jnp.where(x == jnp.max(x, axis=-1, keepdims=True), jnp.arange(last + 1, dtype=jnp.int32), last)
-    return jnp.min(places, axis=-1)
+    indices = jnp.where(x == jnp.max(x, axis=-1, keepdims=True), jnp.arange(last + 1, dtype=jnp.int32), last)
+    return jnp.min(indices, axis=-1)
 
 
 def _truncate(logits: jax.Array, controls: Controls) -> jax.Array:
-    """Logits with all but the top-k, and of those all but the top-p, at minus infinity."""
+    """Return the logits with minus infinity outside the top-k, and outside the top-p of those."""
     size = logits.shape[-1]
     ordered = -jnp.sort(-logits, axis=-1)
     k = jnp.where(controls.top_k > 0, jnp.minimum(controls.top_k, size), size)
     ordered = jnp.where(jnp.arange(size) < k, ordered, -jnp.inf)
     probability = jax.nn.softmax(ordered / jnp.maximum(controls.temperature, 1e-6), axis=-1)
-    # A value stays while those before it hold less than top_p: the likeliest always does.
+    # A value stays while those before it hold less than top_p. So the likeliest always stays.
     before = jnp.cumsum(probability, axis=-1) - probability
     stays = (before < controls.top_p) & (ordered > -jnp.inf)
     least = jnp.min(jnp.where(stays, ordered, jnp.inf), axis=-1, keepdims=True)

@@ -1,13 +1,13 @@
-"""Decoding: the prefix is read once, then each latent frame's codes are one compiled program, exact and parallel.
+"""Decoding one latent frame: its picture and its sound, each drawn by one compiled program, in parallel and exactly.
 
-A draw is a function of the logits and of a key that belongs to its place, so a code does not depend on how it was
-found. The codes of a window are guessed, read in one forward pass, and drawn again from its logits. Up to the first
-wrong guess every draw is the one that reading code by code would have made; the rest are better guesses (Jacobi
-decoding; Song et al., arXiv 2002.03629; for images Teng et al., arXiv 2410.01699). A window of 1 decodes code by code.
+A draw is a function of the logits and of a key that belongs to the code's position, so a code does not depend on how it
+was found. The codes of a window are guessed, read in one forward pass, and drawn again from its logits. Up to the first
+wrong guess, each draw is the one that code-by-code decoding would make. The rest are better guesses (Jacobi decoding;
+Song et al., arXiv 2002.03629; for images Teng et al., arXiv 2410.01699). A window of 1 decodes code by code.
 
-A latent frame is its picture, then its sound. A `FrameProgram` draws either, or reads it where it is known: a clip that
-gets a sound has its pictures read and its sound drawn. State goes in and comes out whole, on the device: the host only
-dispatches, so progress, cancelling and streaming happen between these programs and cost the device nothing.
+What is known is read instead of drawn: a clip that gets a sound has its pictures read and its sound drawn. The state
+goes in and comes out whole, on the device, and the host only dispatches. Progress, cancelling and streaming happen
+between these programs and cost the device nothing.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ from reelm.lm.layout import Layout
 from reelm.lm.net import head, transformer
 from reelm.lm.net.cache import Cache
 from reelm.lm.net.config import LMConfig
-from reelm.lm.sharding import hold
+from reelm.lm.sharding import constrain
 from reelm.lm.specials import Group
 from reelm.sampling.controls import Controls
 from reelm.tokenizer.codes import ids_to_sub_tokens, sub_tokens_to_ids
@@ -32,7 +32,15 @@ from .state import DecodeState
 
 
 class _Loop(NamedTuple):
-    """Carry of the loop over a group's codes: `codes` `[B, N + W, n]`, of which the first `done` + 1 are final."""
+    """Carry of the loop over a group's codes.
+
+    Attributes:
+        codes: sub-tokens int32 `[B, N + W, n]`, of which the first `done` + 1 are final.
+        done: int32 scalar, final codes that were read.
+        hidden: `[R, D]`, the hidden state after them.
+        cache: KV cache with them.
+        forwards: int32 scalar, number of forward passes.
+    """
 
     codes: jax.Array
     done: jax.Array
@@ -43,17 +51,17 @@ class _Loop(NamedTuple):
 
 @dataclass(frozen=True)
 class FrameProgram:
-    """The static part of decoding: the codes of one group of one latent frame. Equal programs compile once.
+    """The static part of decoding the codes of one group in one latent frame. Equal programs compile once.
 
     Attributes:
         config: sizes of the language model.
-        layout: of the window, or any of the same stream with as many slots or more. The state says where codes stand,
-            so one program serves all frames of all windows.
-        span: latent frames of the layout that are attended to, this one included, as by `span_for`. Slots behind them
-            would be read for nothing.
+        layout: of the window, or any of the same stream with at least as many slots. The state holds the positions of
+            codes, so one program serves all frames of all windows.
+        span: latent frames of the layout that are attended to, this one included, as from `span_for`. Later slots
+            hold nothing yet.
         group: "video" for the picture of a latent frame, "sound" for the sound beside it.
-        window: codes read in one forward pass, at most as for `start`. It changes the speed, never the codes (in
-            float32, up to draws whose two best candidates nearly tie: matmuls of other shapes round differently).
+        window: codes read in one forward pass, at most that of `Prefill`. It changes the speed, never the codes (in
+            float32, except where a draw's two best values nearly tie: matmuls of other shapes round differently).
     """
 
     config: LMConfig
@@ -69,15 +77,15 @@ class FrameProgram:
 
         Args:
             params: with unrolled layers.
-            state: given away.
+            state: donated; do not use it again.
             size: number of codes, at most the N of `state.guesses`. Static for a window of 1, otherwise traced.
             controls: traced.
 
         Returns:
-            int32 `[B, rows, columns]` of a picture or `[B, N, L]` of sound, of which the first `size` audio frames are
-            meant; the number of forward passes; the state after them.
+            Codes int32 `[B, rows, columns]` of a picture, or `[B, N, L]` of sound, of which the first `size` audio
+            frames count; the number of forward passes; the state after them.
         """
-        # A GPU asks the host after each turn of a loop whose length its program does not know. Sound has two lengths.
+        # On a GPU, a loop of unknown length returns to the host at each turn. Sound has two lengths.
         turns = size if self.window == 1 else None
         return self.draw_program(turns, params, state, size, controls)
 
@@ -88,10 +96,10 @@ class FrameProgram:
         """Run the compiled part of `draw`; `turns` is the static length of its loop, where each turn finds one code."""
         guesses = state.guesses[self.group]
         clips, most, n = guesses.shape
-        # Made once: parallel decoding draws a code as often as it stands in the window.
-        places = state.origin + state.position + jnp.arange(most + self.window)
-        noise = noise_of(state.keys, places, self.config.split(self.group))
-        scales = controls.cfg_scale[jnp.minimum(self.layout.frame_at(places), controls.cfg_scale.shape[0] - 1)]
+        # Noise is made once: parallel decoding draws a code several times.
+        positions = state.stream_positions(most + self.window)
+        noise = noise_of(state.keys, positions, self.config.split(self.group))
+        scales = controls.cfg_scale[jnp.minimum(self.layout.frame_at(positions), controls.cfg_scale.shape[0] - 1)]
 
         def draw(hidden: jax.Array, first: jax.Array | int) -> jax.Array:
             """Return sub-tokens int32 `[B, W, n]` of the codes first ... first + W - 1, from hidden `[R, W, D]`."""
@@ -107,7 +115,7 @@ class FrameProgram:
             hidden, cache = self._extend(params, state, loop.cache, tried, state.position + loop.done)
             drawn = draw(hidden, loop.done + 1)
             right = jnp.all(drawn[:, :-1] == tried[:, 1:], axis=(0, 2))
-            # All clips of a batch go on together, by what is right in each of them.
+            # All clips of a batch advance together, as far as the guesses are right in each of them.
             done = jnp.minimum(loop.done + 1 + jnp.sum(jnp.cumprod(right)), size).astype(jnp.int32)
             return _Loop(
                 codes=jax.lax.dynamic_update_slice_in_dim(loop.codes, drawn, loop.done + 1, axis=1),
@@ -118,7 +126,7 @@ class FrameProgram:
             )
 
         first = draw(state.hidden[:, None], 0)
-        # Without an idea, the first code is the first guess everywhere.
+        # Where there is no guess yet, the first code is the guess.
         guesses = jnp.where(guesses < 0, first, guesses)
         codes = jnp.concatenate([first, guesses[:, 1:], jnp.zeros((clips, self.window, n), jnp.int32)], axis=1)
         none = jnp.zeros((), jnp.int32)
@@ -128,12 +136,8 @@ class FrameProgram:
         else:
             loop = jax.lax.fori_loop(0, turns, lambda _, loop: forward(loop), loop)
         drawn = loop.codes[:, :most]
-        state = state.replace(
-            cache=loop.cache,
-            hidden=loop.hidden,
-            guesses=state.guesses | {self.group: drawn},  # most places look as they did one latent frame before
-            position=state.position + size,
-        ).held()
+        # Most codes are those of one latent frame before, so these are the next guesses.
+        state = state.after(self.group, drawn, count=size, hidden=loop.hidden, cache=loop.cache)
         if self.group == "video":
             drawn = sub_tokens_to_ids(drawn, self.config.code).reshape(clips, self.layout.rows, self.layout.columns)
         return drawn, loop.forwards, state
@@ -145,23 +149,20 @@ class FrameProgram:
             codes = ids_to_sub_tokens(codes.reshape(codes.shape[0], -1), self.config.code)
         hidden, cache = self._extend(params, state, state.cache, codes, state.position)
         guesses = jax.lax.dynamic_update_slice(state.guesses[self.group], codes, (0, 0, 0))
-        return state.replace(
-            cache=cache,
-            hidden=hidden[:, -1],
-            guesses=state.guesses | {self.group: guesses},
-            position=state.position + codes.shape[1],
-        ).held()
+        return state.after(self.group, guesses, count=codes.shape[1], hidden=hidden[:, -1], cache=cache)
 
     def _extend(
         self, params: dict, state: DecodeState, cache: Cache, codes: jax.Array, first: jax.Array
     ) -> tuple[jax.Array, Cache]:
-        """Run `transformer.extend` on the codes `[B, W, n]` of clips, in every row of each clip."""
+        """Run `transformer.extend` on the codes `[B, W, n]` of clips, in every row of each clip.
+
+        first: index of the first of them in the window.
+        """
         rows, slots = cache[0].keys.shape[:2]
         codes = jnp.concatenate([codes] * (rows // codes.shape[0]))
-        # A window may look past the last code it attends to, by what it guesses.
+        # The guesses of a window stand behind the span's last code.
         seen = min(slots, self.layout.before + self.layout.end(self.span) + codes.shape[1] - 1)
-        x = head.embed_codes(self.config, params, self.group, codes, cache[0].keys.dtype)
-        return transformer.extend(self.config, params, state.line, x, first, cache, seen)
+        return transformer.extend(self.config, params, self.group, codes, first, state.code_positions, cache, seen)
 
     def _draw(
         self, params: dict, hidden: jax.Array, noise: Sequence[jax.Array], scale: jax.Array, controls: Controls
@@ -171,7 +172,7 @@ class FrameProgram:
         sub_tokens = jnp.zeros((*hidden.shape[:2], len(noise)), jnp.int32)
         for k, of_value in enumerate(noise):
             logits = head.logits(self.config, params, self.group, hidden, sub_tokens, k)
-            logits = hold(logits, "batch", None, None)
+            logits = constrain(logits, "batch", None, None)
             values = choose(guide(logits, scale) if guided else logits, of_value, controls)
             sub_tokens = sub_tokens.at[..., k].set(jnp.concatenate([values, values]) if guided else values)
         return sub_tokens[: noise[0].shape[0]]

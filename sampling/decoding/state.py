@@ -1,36 +1,31 @@
-"""The moving part of decoding, and the prefill that starts it."""
-
-from functools import partial
+"""The moving part of decoding: one pytree that goes into each program and comes out of it."""
 
 import jax
 import jax.numpy as jnp
 from flax import struct
-from jax.typing import DTypeLike
 
-from reelm.lm.layout import Layout
-from reelm.lm.net import transformer
 from reelm.lm.net.cache import Cache
-from reelm.lm.net.config import LMConfig
-from reelm.lm.net.transformer import Line
-from reelm.lm.prefix import Prefix
-from reelm.lm.sharding import hold
+from reelm.lm.net.transformer import CodePositions
+from reelm.lm.sharding import constrain
 from reelm.lm.specials import Group
 
 
 class DecodeState(struct.PyTreeNode):
-    """Everything that moves while clips are decoded. R rows are B clips, or 2B with guidance (conditional rows first).
+    """Everything that moves while B clips are decoded in R rows; R is B, or 2B with guidance, conditional rows first.
 
     Attributes:
-        line: where the codes stand.
-        cache: prefix and codes read so far, `[R, S, N_kv, K]` a layer. Slots from `position` on hold what was guessed.
-        hidden: `[R, D]`, what predicts the code at `position`.
+        code_positions: positions of the window's codes.
+        cache: keys and values of the prefix and of the codes read so far, `[R, S, N_kv, K]` a layer. Slots behind them
+            hold wrong guesses, and are written again.
+        hidden: `[R, D]`, the hidden state that predicts the next code.
         guesses: group -> sub-tokens int32 `[B, N, n]`, what to try first in the next latent frame; -1 for no idea.
-        position: int32 scalar, number of codes read.
-        origin: int32 scalar, place of the first of them in the whole endless stream; draws are keyed by that place.
+        position: int32 scalar, number of codes read; the index of the next one in the window.
+        origin: int32 scalar, position of the window's first code in the whole endless stream. Draws are keyed by
+            positions in the stream.
         keys: random keys `[B]`, one a clip.
     """
 
-    line: Line
+    code_positions: CodePositions
     cache: Cache
     hidden: jax.Array
     guesses: dict[Group, jax.Array]
@@ -38,55 +33,29 @@ class DecodeState(struct.PyTreeNode):
     origin: jax.Array
     keys: jax.Array
 
-    def held(self) -> "DecodeState":
-        """On a mesh all in its place, the same after each program: in another place it would compile the next anew."""
-        by_clip = {"hidden": self.hidden, "guesses": self.guesses, "keys": self.keys}
-        whole = {"line": self.line, "position": self.position, "origin": self.origin}
+    def stream_positions(self, count: int) -> jax.Array:
+        """Return the positions int32 `[count]`, in the whole stream, of the next `count` codes."""
+        return self.origin + self.position + jnp.arange(count)
+
+    def after(
+        self, group: Group, guesses: jax.Array, *, count: jax.Array | int, hidden: jax.Array, cache: Cache
+    ) -> "DecodeState":
+        """Return the state after the next `count` codes, which are of a group.
+
+        guesses: what to try first in the group's codes of the next latent frame, int32 `[B, N, n]`.
+        """
         return self.replace(
-            **jax.tree.map(lambda leaf: hold(leaf, "batch", *[None] * (leaf.ndim - 1)), by_clip),
-            **jax.tree.map(lambda leaf: hold(leaf, *[None] * leaf.ndim), whole),
+            cache=cache, hidden=hidden, guesses=self.guesses | {group: guesses}, position=self.position + count
+        ).constrained()
+
+    def constrained(self) -> "DecodeState":
+        """Return the state constrained to its place on the mesh, the same after every program.
+
+        Otherwise the next program would be compiled anew.
+        """
+        by_clip = {"hidden": self.hidden, "guesses": self.guesses, "keys": self.keys}
+        whole = {"code_positions": self.code_positions, "position": self.position, "origin": self.origin}
+        return self.replace(
+            **jax.tree.map(lambda leaf: constrain(leaf, "batch", *[None] * (leaf.ndim - 1)), by_clip),
+            **jax.tree.map(lambda leaf: constrain(leaf, *[None] * leaf.ndim), whole),
         )
-
-
-@partial(jax.jit, static_argnames=("config", "layout", "slots", "window", "guided", "dtype"))
-def start(
-    config: LMConfig,
-    layout: Layout,
-    slots: int,
-    window: int,
-    guided: bool,
-    dtype: DTypeLike,
-    params: dict,
-    prefix: Prefix,
-    origin: jax.Array | int,
-    keys: jax.Array,
-) -> DecodeState:
-    """Reads prefixes into a new cache; see `decode` for the rest.
-
-    layout: static; of this very window.
-    slots: static; of the layout that `decode` is given.
-    window: static; the widest that `decode` is given.
-    prefix: a row for each of the B clips that `keys` belong to, or one for each B / n clips that stand together; with
-    guidance, as many rows again.
-    origin: place of the first code in the whole stream.
-    """
-    # A window may reach past the last code: what it writes there is never read, but needs room.
-    slots += window - 1
-    cache = transformer.empty_cache(config, prefix.words.shape[0], slots, dtype)
-    hidden, cache = transformer.prefill(config, params, layout, prefix, cache, dtype)
-    # Samples of one prompt share the reading of its prefix.
-    clips = keys.shape[0]
-    rows = clips * (2 if guided else 1)
-    hidden, cache = jax.tree.map(lambda leaf: jnp.repeat(leaf, rows // leaf.shape[0], axis=0), (hidden, cache))
-    most: dict[Group, int] = {"video": layout.per_picture}
-    if config.sound_levels:
-        most["sound"] = layout.sound[1]
-    return DecodeState(
-        line=Line.of(config, layout, slots),
-        cache=cache,
-        hidden=hidden,
-        guesses={group: jnp.full((clips, n, len(config.split(group))), -1, jnp.int32) for group, n in most.items()},
-        position=jnp.zeros((), jnp.int32),
-        origin=jnp.asarray(origin, jnp.int32),
-        keys=keys,
-    ).held()

@@ -6,7 +6,7 @@ import jax
 import numpy as np
 
 from reelm.lm.prefix import Prefix
-from reelm.lm.prompts import words_of
+from reelm.lm.prompts import prompt_prefix
 from reelm.sampling.parts import ModelParts
 from reelm.sampling.request import Request, words_at
 
@@ -31,7 +31,9 @@ def window_prefix(
     stride = model.video_tokenizer.config.time_stride
 
     def of(texts: Sequence[str]) -> Prefix:
-        words = words_of(lm.config, lm.text, texts, rows=rows, columns=columns, fps=settings.fps, continues=first > 0)
+        words = prompt_prefix(
+            lm.config, lm.text, texts, rows=rows, columns=columns, fps=settings.fps, continues=first > 0
+        )
         words = jax.tree.map(lambda leaf: np.repeat(leaf, copies, axis=0), words)
         return given.prefix(words, lm.config, start=first, frames=frames, stride=stride, anchor=past)
 

@@ -1,8 +1,8 @@
-"""Latent frames without end: context windows of the length of training, each continuing the one before.
+"""Latent frames without end, in context windows of the length of training, each of which continues the one before.
 
 A window holds its words, the first picture of the whole stream as an anchor, and the last `overlap` latent frames as
-the codes they already are. It is opened afresh: prefix and overlap are read into a new cache, with positions counted
-from the window's start. Memory and time of a frame are constant, however long the stream.
+the codes they already are. Prefix and overlap are read into a new cache, with positions counted from the window's
+start. So memory and time of a latent frame are constant, however long the stream is.
 """
 
 import itertools
@@ -21,8 +21,9 @@ from reelm.sampling.parts import ModelParts
 from reelm.sampling.request import Request
 
 from .choose import keys_of
+from .prefill import Prefill
 from .program import FrameProgram
-from .state import DecodeState, start
+from .state import DecodeState
 from .widths import span_for, windows_for
 from .window_prefix import window_prefix
 
@@ -68,17 +69,17 @@ class SlidingWindow:
         self._controls = settings.controls(lm.config.frames)
         self._length = lm.config.frames
         usual = model.latent_frames(model.defaults.num_frames)
-        if given.heard and settings.num_frames and model.latent_frames(settings.num_frames) <= usual:
-            # Sound stands beside all latent frames of a window: training never gave it to more than a usual clip has.
+        if given.sound_in_prefix and settings.num_frames and model.latent_frames(settings.num_frames) <= usual:
+            # Given sound fills a whole window, and training never gave more of it than a usual clip has.
             self._length = min(self._length, usual)
         self._rows, self._columns = given.known.shape[1:]
         self._widths = windows_for(settings.decoding, model.defaults.window)
-        # Every window takes the room of a later one, which has an anchor, so that the same programs serve them all.
+        # Every window has at least the slots of a later one, which has an anchor, so that the same programs serve all.
         self._later = self._layout(given_pictures=1, first=1)
         cache_rows = self._clips * (2 if settings.guided else 1)
         slots = self._later.slots + max(self._widths.values()) - 1
         check_cache(lm.config, lm.mesh_sizes, self._clips, cache_rows, slots, jnp.dtype(model.dtype).itemsize)
-        # A change of words opens a new window, and so would a cut between shots.
+        # Latent frames that open a new window: each shot of a script does, for its words are read with the prefix.
         self._cuts = {shot.begins for script in request.scripts for shot in script}
         self._first = 0  # latent frame of the stream that the window begins with
         self._anchor: jax.Array | None = None
@@ -98,26 +99,24 @@ class SlidingWindow:
 
     def open(self, now: int) -> None:
         """Open a window for latent frame `now`: read the prefix and the frames that it continues from."""
-        # Also a clip that was given whole is gone on with as if its end had been decoded here.
+        # A given clip is continued as if its end had been decoded here.
         fits = self._opened is None and now < self._length
         self._first = 0 if fits else max(0, now - self._request.settings.latent_overlap)
         prefix = window_prefix(self._model, self._request, self._first, now, self._length, self._anchor)
         layout = self._layout(given_pictures=prefix.kinds.shape[1], first=self._first)
         widest = max(layout, self._later, key=lambda each: each.slots)
+        prefill = Prefill(
+            self._lm.config,
+            layout,
+            widest.slots,
+            max(self._widths.values()),
+            self._request.settings.guided,
+            self._model.dtype,
+        )
         past = list(self._recent)[len(self._recent) - (now - self._first) :]
         with self._lm.on_mesh():
-            state = start(
-                self._lm.config,
-                layout,
-                widest.slots,
-                max(self._widths.values()),
-                self._request.settings.guided,
-                self._model.dtype,
-                self._lm.decoding_params,
-                prefix,
-                layout.place(self._first),
-                self._keys,
-            )
+            origin = layout.stream_position(self._first)
+            state = prefill.start(self._lm.decoding_params, prefix, origin, self._keys)
             for frame in past:
                 state = self._program(widest, self._length, "video").read(self._lm.decoding_params, state, frame.video)
                 if frame.sound is not None:
@@ -167,9 +166,9 @@ class SlidingWindow:
             self._length,
             self._rows,
             self._columns,
-            given=given_pictures,
-            begins=first == 0,
-            heard=self._request.given.heard,
+            given_pictures=given_pictures,
+            at_start=first == 0,
+            sound_in_prefix=self._request.given.sound_in_prefix,
         )
 
     def _program(self, layout: Layout, span: int, group: Group) -> FrameProgram:

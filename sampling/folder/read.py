@@ -22,7 +22,7 @@ from jax.sharding import Mesh
 from reelm.errors import RequestError
 from reelm.lm.describer import Describer, DescriberConfig
 from reelm.lm.net.config import LMConfig
-from reelm.lm.parameters import Weights, check_mesh
+from reelm.lm.parameters import NumberFormat, check_mesh
 from reelm.sampling.parts import Defaults, LanguageModel, ModelParts
 from reelm.storage.tensors import unpack
 from reelm.tokenizer.audio.config import AudioTokenizerConfig
@@ -44,7 +44,7 @@ def read(
     name: str,
     *,
     mesh: Mesh | None = None,
-    weights: Weights | None = None,
+    number_format: NumberFormat | None = None,
     text_encoder: Path | None = None,
 ) -> ModelParts:
     """Return the parts that a model folder holds; see `reelm.load` for the arguments.
@@ -53,10 +53,10 @@ def read(
         RequestError: another format, a missing or altered file, another text encoder than the model names, an unknown
             number format, or a mesh that does not fit the model.
     """
-    if weights not in (None, *get_args(Weights)):
-        raise RequestError(f"dtype is {weights!r}; choose one of {', '.join(get_args(Weights))}")
+    if number_format not in (None, *get_args(NumberFormat)):
+        raise RequestError(f"dtype is {number_format!r}; choose one of {', '.join(get_args(NumberFormat))}")
     on_cpu = jax.default_backend() == "cpu"
-    weights = weights or ("float32" if on_cpu else "bfloat16")
+    number_format = number_format or ("float32" if on_cpu else "bfloat16")
     manifest = _manifest(folder)
     data, parts = _files(folder, manifest), manifest["parts"]
     video, audio = parts["video_tokenizer"], None
@@ -72,7 +72,7 @@ def read(
         text = text_parts.opened(config, parts, data, text_encoder)
         if mesh is not None:
             check_mesh(config, dict(mesh.shape))
-        lm = LanguageModel(config, params, text, tuple(part["tasks"]), weights, mesh)
+        lm = LanguageModel(config, params, text, tuple(part["tasks"]), number_format, mesh)
     describer = None
     if (part := parts.get("describer")) is not None:
         describer = Describer(DescriberConfig(**part["config"]), unpack(data[DESCRIBER_FILE], DESCRIBER_FILE))
@@ -80,7 +80,8 @@ def read(
     if (part := parts.get("thesaurus")) is not None:
         params = unpack(data[THESAURUS_FILE], THESAURUS_FILE)
         thesaurus = Thesaurus(tuple(part["captions"]), part["modifiers"], params)
-    activations = jnp.dtype("float32" if weights == "float32" or (weights == "int8" and on_cpu) else "bfloat16")
+    wide = number_format == "float32" or (number_format == "int8" and on_cpu)
+    activations = jnp.dtype("float32" if wide else "bfloat16")
     defaults, record = Defaults(**manifest["defaults"]), manifest["record"]
     return ModelParts(name, tokenizer, lm, defaults, record, activations, audio, describer, thesaurus)
 

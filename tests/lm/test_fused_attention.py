@@ -1,5 +1,7 @@
 """Fused attention is attention under the stream's mask: values and gradients, and the choice of the kernel."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,7 +11,7 @@ from reelm.lm.layout import Layout
 from reelm.lm.net.attention import attend
 from reelm.lm.net.fused_attention import PrefixAttention, in_two_calls, kernel_for
 
-LAYOUT = Layout(prefix=9, frames=2, rows=2, columns=3, given=1)
+LAYOUT = Layout(prefix=9, frames=2, rows=2, columns=3, given_pictures=1)
 
 
 @pytest.fixture(scope="module")
@@ -39,8 +41,12 @@ def test_two_calls_are_attention_under_the_mask_of_the_stream(heads):
 
 
 @pytest.mark.slow
-def test_splash_is_attention_under_the_mask_of_the_stream(heads):
-    ours = results(PrefixAttention(LAYOUT.before, "splash", interpret=True), heads)
+def test_splash_is_attention_under_the_mask_of_the_stream(heads, monkeypatch):
+    from jax.experimental.pallas.ops.tpu.splash_attention import splash_attention_kernel
+
+    make = splash_attention_kernel.make_splash_mha
+    monkeypatch.setattr(splash_attention_kernel, "make_splash_mha", partial(make, interpret=True))
+    ours = results(PrefixAttention(LAYOUT.before, "splash"), heads)
     for one, other in zip(ours, results(plain, heads), strict=True):
         np.testing.assert_allclose(one, other, atol=1e-4)
 

@@ -1,4 +1,4 @@
-"""The layout of a sample: prefix, places, aims and mask."""
+"""The layout of a sample: prefix, positions of keys and queries, and mask."""
 
 import numpy as np
 import pytest
@@ -34,21 +34,21 @@ def test_what_the_prefix_cannot_say_is_refused(change):
 
 
 def test_each_slot_aims_at_what_the_next_one_holds():
-    np.testing.assert_array_equal(LAYOUT.aims[5:-1], LAYOUT.places[6:])
-    np.testing.assert_array_equal(LAYOUT.aims[-1], [2, 0, 0])  # the first code of the frame after
-    np.testing.assert_array_equal(LAYOUT.places[6 + 5], [0, 1, 2])  # raster order
+    np.testing.assert_array_equal(LAYOUT.query_positions[5:-1], LAYOUT.key_positions[6:])
+    np.testing.assert_array_equal(LAYOUT.query_positions[-1], [2, 0, 0])  # the first code of the frame after
+    np.testing.assert_array_equal(LAYOUT.key_positions[6 + 5], [0, 1, 2])  # raster order
 
 
 def test_text_stands_at_the_same_place_in_every_bucket():
     longer = Layout(prefix=9, frames=2, rows=2, columns=3)
-    np.testing.assert_array_equal(longer.places[:6], LAYOUT.places[:6])
+    np.testing.assert_array_equal(longer.key_positions[:6], LAYOUT.key_positions[:6])
 
 
 def test_given_pictures_stand_before_the_words_and_move_nothing_else():
-    given = Layout(prefix=6, frames=2, rows=2, columns=3, given=2)
+    given = Layout(prefix=6, frames=2, rows=2, columns=3, given_pictures=2)
     assert given.before == 2 * 6 + 6 and given.slots == LAYOUT.slots + 12
-    np.testing.assert_array_equal(given.places, LAYOUT.places)
-    np.testing.assert_array_equal(given.aims, LAYOUT.aims)
+    np.testing.assert_array_equal(given.key_positions, LAYOUT.key_positions)
+    np.testing.assert_array_equal(given.query_positions, LAYOUT.query_positions)
     assert given.mask[:18, :18].all() and not given.mask[:18, 18:].any()
     np.testing.assert_array_equal(given.mask[12:, 12:], LAYOUT.mask)
 

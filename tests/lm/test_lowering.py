@@ -22,12 +22,13 @@ from reelm.lm.layout import Layout
 from reelm.lm.mesh import MeshSpec
 from reelm.lm.net.config import LMConfig
 from reelm.lm.net.transformer import init_params, unroll
-from reelm.lm.parameters import Weights, arrange, narrowed
+from reelm.lm.parameters import NumberFormat, arrange, narrowed
 from reelm.lm.prefix import ClipCodes, Prefix
 from reelm.lm.specials import Group
 from reelm.sampling.controls import Controls
+from reelm.sampling.decoding.prefill import Prefill
 from reelm.sampling.decoding.program import FrameProgram
-from reelm.sampling.decoding.state import DecodeState, start
+from reelm.sampling.decoding.state import DecodeState
 from reelm.train.lm.config import LMRun
 from reelm.train.lm.loss import make_loss
 from reelm.train.step import state
@@ -69,7 +70,7 @@ def train_step(run: LMRun, layout: Any = None) -> Any:
     return make_step(make_loss(run), run.optimizer.build(run.loop.steps), run.optimizer.ema, layout, run.accumulate)
 
 
-def decoding_params(config: LMConfig, weights: Weights, shards: int = 1) -> Any:
+def decoding_params(config: LMConfig, weights: NumberFormat, shards: int = 1) -> Any:
     return jax.eval_shape(
         lambda: narrowed(arrange(config, unroll(init_params(config, jax.random.key(0))), shards), weights)
     )
@@ -80,9 +81,9 @@ def decode_arguments(config: LMConfig, clips: int) -> tuple[Layout, DecodeState,
     layout = config.layout(config.frames, *GRID)
     controls = jax.eval_shape(lambda: Controls.of(1.0, 0, 1.0, 0.0, [2.0] * config.frames))
     keys = jax.eval_shape(lambda: jax.random.split(jax.random.key(0), clips))
-    begin = partial(start, config, layout, layout.slots, 1, True, jnp.bfloat16)
+    prefill = Prefill(config, layout, layout.slots, 1, True, jnp.bfloat16)
     params = decoding_params(config, "bfloat16")
-    made = jax.eval_shape(begin, params, make_prefix(config, 2 * clips), shaped(()), keys)
+    made = jax.eval_shape(prefill.start, params, make_prefix(config, 2 * clips), shaped(()), keys)
     return layout, made, controls
 
 

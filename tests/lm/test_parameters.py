@@ -11,7 +11,7 @@ import pytest
 from reelm import configs
 from reelm.errors import RequestError
 from reelm.lm.layout import Layout
-from reelm.lm.net import head, transformer
+from reelm.lm.net import transformer
 from reelm.lm.net.linear import Linear, join, split
 from reelm.lm.parameters import arrange, for_decoding, narrowed
 from reelm.lm.prefix import Prefix
@@ -29,9 +29,8 @@ def hidden(lm, params, dtype) -> np.ndarray:
     codes = jnp.asarray(rng.integers(0, 32, (2, 3, 2)))
     cache = transformer.empty_cache(lm.config, 2, LAYOUT.slots, dtype)
     first, cache = transformer.prefill(lm.config, params, LAYOUT, prefix, cache, dtype)
-    x = head.embed_codes(lm.config, params, "video", codes, dtype)
-    line = transformer.Line.of(lm.config, LAYOUT, LAYOUT.slots)
-    more, _ = transformer.extend(lm.config, params, line, x, jnp.int32(0), cache, LAYOUT.slots)
+    positions = transformer.CodePositions.of(lm.config, LAYOUT, LAYOUT.slots)
+    more, _ = transformer.extend(lm.config, params, "video", codes, jnp.int32(0), positions, cache, LAYOUT.slots)
     return np.asarray(jnp.concatenate([first[:, None], more], axis=1), np.float32)
 
 

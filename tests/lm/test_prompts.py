@@ -17,10 +17,10 @@ from reelm.data.tokens.sample import TokenSample
 from reelm.data.tokens.write import write_tokens
 from reelm.errors import RequestError
 from reelm.lm import sharding
-from reelm.lm.net import head, transformer
+from reelm.lm.net import transformer
 from reelm.lm.net.config import LMConfig
 from reelm.lm.prefix import ClipCodes, Prefix
-from reelm.lm.prompts import beginning, words_of
+from reelm.lm.prompts import prompt_prefix, truncated
 from reelm.lm.specials import FILLER, HEAD, SPECIALS
 from reelm.sampling.model import Model
 from reelm.sampling.parts import LanguageModel
@@ -81,7 +81,7 @@ def ids(clip) -> np.ndarray:
 
 def test_a_prefix_holds_a_row_for_each_of_the_encoder_and_none_for_a_blank_prompt():
     text = Toy()
-    prefix = words_of(CONFIG, text, ["a red seven", "", " \n"], **SIZE)
+    prefix = prompt_prefix(CONFIG, text, ["a red seven", "", " \n"], **SIZE)
     assert text.asked == ["a red seven"]
     assert prefix.words.shape == (3, 16) and prefix.text.shape == (3, 12, 8)
     assert (prefix.words[0, HEAD : HEAD + 3] == SPECIALS).all() and (prefix.words[0, HEAD + 3 :] == FILLER).all()
@@ -98,18 +98,20 @@ def test_rows_are_read_where_the_ids_say_so_and_cached_equals_uncached(params):
 
     @jax.jit
     def uncached(prefix: Prefix) -> jax.Array:
-        return transformer.score(CONFIG, params, layout, prefix, ClipCodes.of_video(jnp.asarray(codes)))
+        return transformer.forward_all(CONFIG, params, layout, prefix, ClipCodes.of_video(jnp.asarray(codes)))
 
     @jax.jit
     def cached(prefix: Prefix) -> jax.Array:
         cache = transformer.empty_cache(CONFIG, 2, layout.slots)
         first, cache = transformer.prefill(CONFIG, unrolled, layout, prefix, cache)
-        x = head.embed_codes(CONFIG, unrolled, "video", sub_tokens[:, :-1], jnp.float32)
-        line = transformer.Line.of(CONFIG, layout, layout.slots)
-        more, _ = transformer.extend(CONFIG, unrolled, line, x, jnp.int32(0), cache, layout.slots)
+        positions = transformer.CodePositions.of(CONFIG, layout, layout.slots)
+        codes_read = sub_tokens[:, :-1]
+        more, _ = transformer.extend(
+            CONFIG, unrolled, "video", codes_read, jnp.int32(0), positions, cache, layout.slots
+        )
         return jnp.concatenate([first[:, None], more], axis=1)
 
-    prefix = words_of(CONFIG, Toy(), ["a red seven", "blue"], **SIZE)
+    prefix = prompt_prefix(CONFIG, Toy(), ["a red seven", "blue"], **SIZE)
     expected = uncached(prefix)
     np.testing.assert_allclose(cached(prefix), expected, atol=1e-4)
     other = prefix.replace(text=np.where(prefix.words[:, HEAD:, None] == FILLER, 9.0, prefix.text).astype(np.float32))
@@ -163,13 +165,15 @@ def to_sample(text, drop_text: float) -> ToSample:
 def test_a_dropped_condition_is_that_of_no_prompt():
     made = to_sample(Toy(), 1.0).random_map(token_sample("a red seven"), np.random.default_rng(0))["prefix"]
     jax.tree.map(
-        lambda ours, theirs: np.testing.assert_array_equal(ours, theirs[0]), made, words_of(CONFIG, Toy(), [""], **SIZE)
+        lambda ours, theirs: np.testing.assert_array_equal(ours, theirs[0]),
+        made,
+        prompt_prefix(CONFIG, Toy(), [""], **SIZE),
     )
 
 
 def test_of_a_caption_that_is_too_long_the_beginning_is_read():
     long = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen"
-    cut = beginning(CONFIG, Toy(), long)
+    cut = truncated(CONFIG, Toy(), long)
     assert long.startswith(cut) and Toy().count(cut) == 12 and Toy().count(long[: len(cut) + 2]) == 13
     made = to_sample(Toy(), 0.0).random_map(token_sample(long), np.random.default_rng(0))["prefix"]
     assert (made.words[HEAD:] == SPECIALS).all()

@@ -29,8 +29,8 @@ from reelm.lm.parameters import for_decoding
 from reelm.lm.prefix import ClipCodes, Prefix
 from reelm.lm.specials import FILLER, SPECIALS
 from reelm.sampling.controls import Controls
+from reelm.sampling.decoding.prefill import Prefill
 from reelm.sampling.decoding.program import FrameProgram
-from reelm.sampling.decoding.state import start
 from reelm.train.lm.config import LMRun
 from reelm.train.lm.loss import make_loss
 from reelm.train.lm.run import build, check_batches
@@ -113,7 +113,11 @@ def gradients() -> None:
 
 def splash() -> None:
     """Attention and its gradients by the Splash kernel on a mesh, each device with its clips and heads."""
-    layout = Layout(prefix=9, frames=2, rows=2, columns=3, given=1)
+    from jax.experimental.pallas.ops.tpu.splash_attention import splash_attention_kernel
+
+    make = splash_attention_kernel.make_splash_mha
+    splash_attention_kernel.make_splash_mha = partial(make, interpret=True)
+    layout = Layout(prefix=9, frames=2, rows=2, columns=3, given_pictures=1)
     keys = jax.random.split(jax.random.key(0), 3)
     heads = [jax.random.normal(key, (2, layout.slots, n, 128)) for key, n in zip(keys, (4, 2, 2), strict=True)]
 
@@ -125,7 +129,7 @@ def splash() -> None:
     mesh = MeshSpec.parse("data=2,tensor=2").build(jax.devices()[:4])
     cut = NamedSharding(mesh, PartitionSpec("data", None, "tensor", None))
     with jax.set_mesh(mesh):
-        found = results(PrefixAttention(layout.before, "splash", interpret=True), jax.device_put(heads, cut))
+        found = results(PrefixAttention(layout.before, "splash"), jax.device_put(heads, cut))
     assert found[0][1].sharding.shard_shape(found[0][1].shape) == (1, layout.slots, 2, 128)
     close = partial(np.testing.assert_allclose, atol=1e-4)
     jax.tree.map(close, jax.device_get(found), jax.device_get(expected))
@@ -190,7 +194,8 @@ def ids() -> None:
         for temperature in (1.0, 0.5):
             controls = Controls.of(temperature, 0, 1.0, 0.0, [2.0])
             with jax.set_mesh(mesh or one):
-                state = start(config, layout, layout.slots, window, guided, jnp.float32, ready, rows, 0, keys)
+                prefill = Prefill(config, layout, layout.slots, window, guided, jnp.float32)
+                state = prefill.start(ready, rows, 0, keys)
                 for i in range(layout.frames):
                     picture = FrameProgram(config, layout, layout.frames, "video", window)
                     track = FrameProgram(config, layout, layout.frames, "sound", window)

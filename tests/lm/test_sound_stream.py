@@ -19,7 +19,7 @@ from reelm.lm.prefix import ClipCodes, Prefix
 from reelm.lm.specials import Group
 from reelm.sampling.conditions.conditions import Conditions
 from reelm.sampling.decoding import windows
-from reelm.sampling.decoding.state import start as start_decoding
+from reelm.sampling.decoding.prefill import Prefill
 from reelm.tokenizer.codes import ids_to_sub_tokens
 from reelm.train.lm.config import LMRun
 from reelm.train.lm.loss import make_loss
@@ -48,7 +48,9 @@ def sample(layout: Layout) -> tuple[Prefix, ClipCodes]:
     video = rng.integers(0, 1 << 10, (2, layout.frames, 2, 3), np.int32)
     sound = rng.integers(0, 32, (2, layout.codes - layout.frames * 6, 3), np.int32)
     prefix = Prefix.of_words(rng.integers(0, 276, (2, 6)).astype(np.int32), 2, 3)
-    return prefix.replace(sound=sound if layout.heard else sound[:, :0]), ClipCodes(video=video, sound=sound)
+    return prefix.replace(sound=sound if layout.sound_in_prefix else sound[:, :0]), ClipCodes(
+        video=video, sound=sound, at_start=layout.at_start
+    )
 
 
 def test_a_latent_frame_is_its_picture_then_its_sound():
@@ -64,41 +66,44 @@ def test_a_latent_frame_is_its_picture_then_its_sound():
 
 
 def test_sound_and_picture_go_by_one_clock():
-    places = LAYOUT.places[6:]
+    places = LAYOUT.key_positions[6:]
     times, picture = places[IS_SOUND, 0], places[~IS_SOUND]
     np.testing.assert_allclose(np.diff(times), 1 / 8, atol=1e-6)  # eight audio frames a latent frame, without a gap
     np.testing.assert_array_equal(times[[1, 9, 17]], [0, 1, 2])  # the last one beside a picture ends with it
     np.testing.assert_array_equal(picture[::6, 0], [0, 1, 2])
-    later = replace(LAYOUT, begins=False)
-    np.testing.assert_allclose(later.places[6 + 14 :], LAYOUT.places[6 + 8 :])  # after the first latent frame
+    later = replace(LAYOUT, at_start=False)
+    np.testing.assert_allclose(
+        later.key_positions[6 + 14 :], LAYOUT.key_positions[6 + 8 :]
+    )  # after the first latent frame
 
 
 def test_every_code_of_an_endless_stream_has_its_place():
-    assert [LAYOUT.place(n) for n in range(4)] == [0, 8, 22, 36]
+    assert [LAYOUT.stream_position(n) for n in range(4)] == [0, 8, 22, 36]
     np.testing.assert_array_equal(LAYOUT.frame_at(jnp.arange(36)), [0] * 8 + [1] * 14 + [2] * 14)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("change", [{}, {"begins": False}, {"heard": True}])
+@pytest.mark.parametrize("change", [{}, {"at_start": False}, {"sound_in_prefix": True}])
 def test_cached_equals_uncached(params, change):
     layout = replace(LAYOUT, **change)
     prefix, codes = sample(layout)
     assert CONFIG.layout_of(codes, prefix) == layout
-    expected = transformer.score(CONFIG, params, layout, prefix, codes)
+    expected = transformer.forward_all(CONFIG, params, layout, prefix, codes)
     unrolled = transformer.unroll(params)
     state, cache = transformer.prefill(
         CONFIG, unrolled, layout, prefix, transformer.empty_cache(CONFIG, 2, layout.slots)
     )
     hidden, place, sound = [state[:, None]], 0, 0
-    line = transformer.Line.of(CONFIG, layout, layout.slots)
+    positions = transformer.CodePositions.of(CONFIG, layout, layout.slots)
     for frame in range(layout.frames):
         video = ids_to_sub_tokens(jnp.asarray(codes.video[:, frame].reshape(2, -1)), CONFIG.code)
         beside = codes.sound[:, sound : sound + layout.sound_of(frame)]
         sound += layout.sound_of(frame)
         parts: list[tuple[Group, jax.Array]] = [("video", video), ("sound", jnp.asarray(beside))]
         for group, read in parts:
-            x = head.embed_codes(CONFIG, params, group, read, jnp.float32)
-            more, cache = transformer.extend(CONFIG, unrolled, line, x, jnp.int32(place), cache, layout.slots)
+            more, cache = transformer.extend(
+                CONFIG, unrolled, group, read, jnp.int32(place), positions, cache, layout.slots
+            )
             hidden.append(more)
             place += read.shape[1]
     np.testing.assert_allclose(jnp.concatenate(hidden, axis=1)[:, :-1], expected, atol=1e-4)
@@ -107,11 +112,11 @@ def test_cached_equals_uncached(params, change):
 
 def test_what_is_heard_reaches_the_first_picture_and_other_sound_does_not(params):
     for heard in (True, False):
-        layout = replace(LAYOUT, heard=heard)
+        layout = replace(LAYOUT, sound_in_prefix=heard)
         prefix, codes = sample(layout)
         changed = (codes.sound + 1) % 32
         other = (prefix.replace(sound=changed) if heard else prefix, codes.replace(sound=changed))
-        one, two = (transformer.score(CONFIG, params, layout, *each)[:, :6] for each in ((prefix, codes), other))
+        one, two = (transformer.forward_all(CONFIG, params, layout, *each)[:, :6] for each in ((prefix, codes), other))
         assert (np.abs(one - two).max() > 1e-3) == heard
 
 
@@ -145,7 +150,7 @@ def test_the_loss_rises_with_the_squared_log_normalisers(params):
         run, batch = LMRun(model=CONFIG, z_loss=weight, attention="xla"), {"prefix": prefix, "codes": codes}
         return make_loss(run)(params, batch, jax.random.key(0), jnp.int32(0))[0]
 
-    hidden = LAYOUT.separate(transformer.score(CONFIG, params, LAYOUT, prefix, codes))
+    hidden = LAYOUT.separate(transformer.forward_all(CONFIG, params, LAYOUT, prefix, codes))
     video = ids_to_sub_tokens(jnp.asarray(codes.video.reshape(2, -1)), CONFIG.code)
     squares = 0.0
     groups: list[tuple[Group, jax.Array, jax.Array]] = [
@@ -197,17 +202,19 @@ def test_a_video_gets_its_sound_and_keeps_its_pixels(tiny_sound_model):
 @pytest.mark.slow
 def test_a_usual_clip_is_given_its_own_sound_and_no_room_for_more(tiny_sound_model, monkeypatch):
     """As in training: slots of no sound behind it would be read like any other."""
-    opened, begin = [], start_decoding
+    opened = []
 
-    def start(config, layout, *rest):
+    def prefill(config, layout, *rest):
         opened.append(layout)
-        return begin(config, layout, *rest)
+        return Prefill(config, layout, *rest)
 
-    monkeypatch.setattr(windows, "start", start)
+    monkeypatch.setattr(windows, "Prefill", prefill)
     usual = tiny_sound_model.defaults.num_frames
     assert tiny_sound_model.latent_frames(usual) < tiny_sound_model.language_model().config.frames
     tiny_sound_model.generate(audio=np.zeros(2000, np.float32), num_frames=usual, seed=1)
-    assert [(layout.heard, layout.frames) for layout in opened] == [(True, tiny_sound_model.latent_frames(usual))]
+    assert [(layout.sound_in_prefix, layout.frames) for layout in opened] == [
+        (True, tiny_sound_model.latent_frames(usual))
+    ]
 
 
 @pytest.mark.slow

@@ -42,7 +42,7 @@ def sample():
 # One program each: operation by operation, these few calls compile for a minute.
 @partial(jax.jit, static_argnames="layout")
 def score(params, layout: Layout, prefix: Prefix, codes):
-    return transformer.score(CONFIG, params, layout, prefix, ClipCodes.of_video(codes))
+    return transformer.forward_all(CONFIG, params, layout, prefix, ClipCodes.of_video(codes))
 
 
 def sub_tokens_of(codes):
@@ -56,9 +56,8 @@ def prefill(unrolled, layout: Layout, prefix: Prefix, cache):
 
 @partial(jax.jit, static_argnames=("seen", "layout"))
 def extend(params, codes, first, cache, seen, layout=LAYOUT):
-    x = head.embed_codes(CONFIG, params, "video", codes, jnp.float32)
-    line = transformer.Line.of(CONFIG, layout, layout.slots + codes.shape[1])
-    return transformer.extend(CONFIG, params, line, x, first, cache, seen)
+    positions = transformer.CodePositions.of(CONFIG, layout, layout.slots + codes.shape[1])
+    return transformer.extend(CONFIG, params, "video", codes, first, positions, cache, seen)
 
 
 def given(prefix: Prefix, pictures: int) -> Prefix:
@@ -74,7 +73,7 @@ def given(prefix: Prefix, pictures: int) -> Prefix:
 @pytest.mark.parametrize(("window", "pictures"), [(1, 0), (4, 0), (5, 3)])
 def test_cached_equals_uncached(params, sample, window, pictures):
     prefix, codes = sample
-    prefix, layout = given(prefix, pictures), replace(LAYOUT, given=pictures)
+    prefix, layout = given(prefix, pictures), replace(LAYOUT, given_pictures=pictures)
     expected, codes = score(params, layout, prefix, codes), sub_tokens_of(codes)
     unrolled = transformer.unroll(params)
     cache = transformer.empty_cache(CONFIG, 2, layout.slots + window - 1)
@@ -96,7 +95,7 @@ def test_cached_equals_uncached(params, sample, window, pictures):
 
 def test_given_pictures_count_by_code_kind_and_time_and_not_where_there_is_no_code(params, sample):
     prefix, codes = sample
-    layout, pictures = replace(LAYOUT, given=3), given(prefix, 3)
+    layout, pictures = replace(LAYOUT, given_pictures=3), given(prefix, 3)
 
     def far(**change) -> float:
         changed = score(params, layout, pictures.replace(**change), codes)
@@ -115,7 +114,7 @@ def test_given_pictures_count_by_code_kind_and_time_and_not_where_there_is_no_co
 def test_what_is_kept_for_the_way_back_changes_no_gradient(params, sample, remat):
     def gradient(remat):
         codes = ClipCodes.of_video(sample[1])
-        score = lambda params: transformer.score(CONFIG, params, LAYOUT, sample[0], codes, remat=remat)  # noqa: E731
+        score = lambda params: transformer.forward_all(CONFIG, params, LAYOUT, sample[0], codes, remat=remat)  # noqa: E731
         loss = lambda params: jnp.sum(jnp.sin(score(params)))  # noqa: E731
         return jax.jit(jax.grad(loss))(params)
 
@@ -169,12 +168,12 @@ def test_a_later_sub_token_depends_on_the_earlier_one_and_not_the_other_way(para
 def test_equal_steps_are_equal_rotations_also_across_rows_of_the_raster():
     from reelm.lm.net.positions import rotate
 
-    aims, places = transformer.turns(CONFIG, LAYOUT)
+    query_angles, key_angles = transformer.query_and_key_angles(CONFIG, LAYOUT)
     query = jax.random.normal(jax.random.key(5), (1, 1, 1, 16))
     key = jax.random.normal(jax.random.key(6), (1, 1, 1, 16))
     # Slot s predicts code s - 5; the code of the same place one latent frame before stands per_picture slots before it.
     products = [
-        jnp.sum(rotate(query, aims[s : s + 1]) * rotate(key, places[s + 1 - LAYOUT.per_picture :][:1]))
+        jnp.sum(rotate(query, query_angles[s : s + 1]) * rotate(key, key_angles[s + 1 - LAYOUT.per_picture :][:1]))
         for s in range(LAYOUT.prefix - 1 + LAYOUT.per_picture, LAYOUT.slots)
     ]
     np.testing.assert_allclose(products, products[0], atol=1e-5)

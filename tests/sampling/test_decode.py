@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from reelm.lm.layout import Layout
-from reelm.lm.prompts import words_of
+from reelm.lm.prompts import prompt_prefix
 from reelm.sampling.controls import Controls
+from reelm.sampling.decoding.prefill import Prefill
 from reelm.sampling.decoding.program import FrameProgram
-from reelm.sampling.decoding.state import start
 from reelm.sampling.decoding.widths import span_for
 
 PROMPTS = ["a red seven moves", "blue", "two"]
@@ -27,10 +27,11 @@ def decode(tiny_model):
     def run(window: int, temperature=1.0, cfg_scale=1.0, params=lm.decoding_params, spans=(layout.frames,) * 3):
         guided = cfg_scale != 1
         prompts = [*PROMPTS, *[""] * (3 if guided else 0)]
-        words = words_of(lm.config, lm.text, prompts, rows=2, columns=3, fps=8.0)
+        words = prompt_prefix(lm.config, lm.text, prompts, rows=2, columns=3, fps=8.0)
         keys = jax.vmap(jax.random.key)(jnp.arange(len(PROMPTS), dtype=jnp.uint32))
         controls = Controls.of(temperature, 0, 1.0, 0.0, [cfg_scale])
-        state = start(lm.config, layout, layout.slots, window, guided, jnp.float32, params, words, 0, keys)
+        prefill = Prefill(lm.config, layout, layout.slots, window, guided, jnp.float32)
+        state = prefill.start(params, words, 0, keys)
         frames, total = [], 0
         for span in spans:
             program = FrameProgram(lm.config, layout, span, "video", window)

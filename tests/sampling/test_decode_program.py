@@ -15,8 +15,8 @@ from reelm.lm.net.transformer import init_params, unroll
 from reelm.lm.parameters import narrowed
 from reelm.lm.prefix import Prefix
 from reelm.sampling.controls import Controls
+from reelm.sampling.decoding.prefill import Prefill
 from reelm.sampling.decoding.program import FrameProgram
-from reelm.sampling.decoding.state import start
 
 # No other array has the shape of a kernel.
 CONFIG = LMConfig(
@@ -31,7 +31,8 @@ def compiled(window: int) -> Any:
     params = jax.eval_shape(lambda: narrowed(unroll(init_params(CONFIG, jax.random.key(0))), "int8"))
     prefix = Prefix.of_words(jnp.zeros((1, CONFIG.prefix), jnp.int32), LAYOUT.rows, LAYOUT.columns)
     keys = jax.random.split(jax.random.key(0), 1)
-    state = start.eval_shape(CONFIG, LAYOUT, LAYOUT.slots, window, False, jnp.float32, params, prefix, 0, keys)
+    prefill = Prefill(CONFIG, LAYOUT, LAYOUT.slots, window, False, jnp.float32)
+    state = jax.eval_shape(prefill.start, params, prefix, 0, keys)
     controls = Controls.of(1.0, 0, 1.0, 0.0, [1.0])
     program = FrameProgram(CONFIG, LAYOUT, LAYOUT.frames, "video", window)
     return (
@@ -70,7 +71,8 @@ def test_every_latent_frame_is_the_same_program():
     params = jax.eval_shape(lambda: unroll(init_params(config, jax.random.key(0))))
     prefix = Prefix.of_words(jnp.zeros((1, config.prefix), jnp.int32), layout.rows, layout.columns)
     keys = jax.random.split(jax.random.key(0), 1)
-    first = start.eval_shape(config, layout, layout.slots, 4, False, jnp.float32, params, prefix, 0, keys)
+    prefill = Prefill(config, layout, layout.slots, 4, False, jnp.float32)
+    first = jax.eval_shape(prefill.start, params, prefix, 0, keys)
     controls = Controls.of(1.0, 0, 1.0, 0.0, [1.0])
     picture, sound = (FrameProgram(config, layout, 2, group, 4) for group in ("video", "sound"))
     draw: Any = FrameProgram.draw_program
@@ -91,7 +93,7 @@ def test_the_cache_is_given_away_and_written_where_it_lies():
     params = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes)
     prefix = Prefix.of_words(jnp.zeros((1, CONFIG.prefix), jnp.int32), LAYOUT.rows, LAYOUT.columns)
     keys = jax.random.split(jax.random.key(0), 1)
-    state = start(CONFIG, LAYOUT, LAYOUT.slots, 1, False, jnp.float32, params, prefix, 0, keys)
+    state = Prefill(CONFIG, LAYOUT, LAYOUT.slots, 1, False, jnp.float32).start(params, prefix, 0, keys)
     given = jax.tree.leaves(state.cache)
     places = [leaf.unsafe_buffer_pointer() for leaf in given]
     controls = Controls.of(1.0, 0, 1.0, 0.0, [1.0])

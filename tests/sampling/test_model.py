@@ -102,7 +102,7 @@ def test_new_settings_do_not_compile_again(model, caplog):
 
 @pytest.mark.slow
 def test_nor_do_they_of_a_model_with_sound_in_the_formats_of_accelerators(tiny_sound_model, caplog):
-    lm = replace(tiny_sound_model.lm, weights="int8")
+    lm = replace(tiny_sound_model.lm, number_format="int8")
     assert not compile_again(replace(tiny_sound_model, lm=lm, dtype=jnp.bfloat16), caplog)
 
 

@@ -13,7 +13,7 @@ from reelm.data.tokens.read import TokenSource
 from reelm.data.tokens.sample import TokenSample
 from reelm.errors import RequestError
 from reelm.lm.net.config import LMConfig
-from reelm.lm.prompts import beginning, check_text
+from reelm.lm.prompts import check_text, truncated
 from reelm.storage.atomic import write_bytes
 from reelm.storage.home import home
 from reelm.storage.remote import fetched
@@ -59,7 +59,7 @@ def embed(model: LMConfig, text: Text, sources: Iterable[TokenSource]) -> None:
     if isinstance(text, CachedEncoder):
         captions = dict.fromkeys(_captions(source[i] for source in sources for i in range(len(source))))
         mine = list(filter(str.strip, captions))[jax.process_index() :: jax.process_count()]
-        text.keep(beginning(model, text, caption) for caption in mine)
+        text.keep(truncated(model, text, caption) for caption in mine)
         processes.from_first(lambda: None)  # all wait for all
 
 

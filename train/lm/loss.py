@@ -31,10 +31,10 @@ def make_loss(run: LMRun):
 
     def loss(params: dict, batch: Mapping[str, Any], key: jax.Array, step: jax.Array) -> tuple[jax.Array, dict]:
         codes: ClipCodes = batch["codes"]
-        seen = _corrupted(codes, key, run.corrupt, run.model) if run.corrupt else codes
+        inputs = _corrupted(codes, key, run.corrupt, run.model) if run.corrupt else codes
         params = for_training(run.model, params, dtype)
         nats, sound, squares = cross_entropy(
-            run.model, params, batch["prefix"], codes, seen=seen, dtype=dtype, attention=kernel, remat=run.remat
+            run.model, params, batch["prefix"], codes, inputs=inputs, dtype=dtype, attention=kernel, remat=run.remat
         )
         per_frame = jnp.mean(nats, axis=(0, 2, 3))
         metrics = {"nats_first": per_frame[0]}
@@ -52,7 +52,7 @@ def make_loss(run: LMRun):
 
 
 def _corrupted(codes: ClipCodes, key: jax.Array, most: float, model: LMConfig) -> ClipCodes:
-    """Codes of clips, a share of them with some bits flipped; that there is no track stays as it is."""
+    """Return the codes of clips with some bits flipped in a share of them. Where there is no track, none appears."""
     share_key, video_key, sound_key = jax.random.split(key, 3)
     share = jax.random.uniform(share_key, (codes.video.shape[0],), maxval=most)
 
@@ -65,4 +65,4 @@ def _corrupted(codes: ClipCodes, key: jax.Array, most: float, model: LMConfig) -
         return jnp.where(hit & (ids >= 0), ids ^ bits_to_ids(flips), ids)
 
     video = flipped(jnp.asarray(codes.video), video_key, model.bits)
-    return ClipCodes(video=video, sound=flipped(jnp.asarray(codes.sound), sound_key, model.sound_bits))
+    return codes.replace(video=video, sound=flipped(jnp.asarray(codes.sound), sound_key, model.sound_bits))

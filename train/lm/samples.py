@@ -20,7 +20,7 @@ from reelm.data.tokens.sample import TokenSample
 from reelm.lm.layout import audio_frames
 from reelm.lm.net.config import LMConfig
 from reelm.lm.prefix import ClipCodes, Prefix
-from reelm.lm.prompts import beginning, words_of
+from reelm.lm.prompts import prompt_prefix, truncated
 from reelm.lm.specials import Given
 from reelm.lm.tasks import TASKS, Task
 from reelm.tokenizer.text.encoder import Text
@@ -66,14 +66,14 @@ class ToSample(grain.transforms.RandomMap):
         if rng.random() >= self.drop_text:
             caption = element["captions"][int(rng.integers(len(element["captions"])))]
             # Among a million captions some are too long: their beginning has to do.
-            caption = beginning(self.model, self.text, caption)
+            caption = truncated(self.model, self.text, caption)
         size: dict[str, Any] = {"rows": rows, "columns": columns, "fps": self.fps}
-        words = words_of(self.model, self.text, [caption], **size, continues=first > 0)
+        words = prompt_prefix(self.model, self.text, [caption], **size, continues=first > 0)
         pictures = self._pictures(element, codes, rng)
         sound = self._sound(element["sound"], first)
         prefix: Prefix = jax.tree.map(lambda leaf: leaf[0], words)
         prefix = prefix.replace(**pictures._asdict(), sound=sound if self.task.sound else sound[:0])
-        return {"prefix": prefix, "codes": ClipCodes(video=codes, sound=sound)}
+        return {"prefix": prefix, "codes": ClipCodes(video=codes, sound=sound, at_start=not self.task.earlier)}
 
     def _pictures(self, element: TokenSample, codes: np.ndarray, rng: np.random.Generator) -> "_Pictures":
         """Return the given pictures of a sample, whose codes `[t, h, w]` are to be predicted."""

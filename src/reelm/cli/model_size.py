@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from reelm.errors import RequestError
 from reelm.lm import size
 from reelm.lm.mesh import MeshSpec
-from reelm.lm.parameters import Weights, check_mesh
+from reelm.lm.parameters import NumberFormat, check_mesh
 from reelm.train.lm.config import LMRun
 from reelm.train.step import state
 from reelm.train.step.memory import least_devices
@@ -55,7 +55,7 @@ def notes(run: LMRun, mesh: str | None, memory: int | None, height: int, width: 
             return f"{text}: does not fit {_gb(memory)}; --mesh {words} does ({_gb(of(_sizes(words)))})"
         return f"{text}: does not fit {_gb(memory)}, nor on more devices along {axis} alone"
 
-    kept = {each: size.weight_bytes(config, each, sizes) for each in get_args(Weights)}
+    kept = {each: size.weight_bytes(config, each, sizes) for each in get_args(NumberFormat)}
     caches = {each: size.cache_bytes(config, layout.slots, 1, jnp.dtype(each).itemsize, sizes) for each in _ACTIVATIONS}
     remembered = size.training_bytes(config, optimizer.init, 0, 0, 0, sizes)["state"]
     parts, audio_frames = training(sizes), layout.codes - layout.frames * layout.per_picture
@@ -70,7 +70,7 @@ def notes(run: LMRun, mesh: str | None, memory: int | None, height: int, width: 
         "optimizer a device": f"{_gb(remembered)}, of {_gb(parts['state'])} of state with parameters and their average",
         **{
             f"decoding a clip in {weights}, guided": fits(lambda at, w=weights: decoding(w, at), "tensor")
-            for weights in get_args(Weights)
+            for weights in get_args(NumberFormat)
         },
         f"training, {batch} clips in {run.accumulate} parts": fits(lambda at: sum(training(at).values()), "fsdp")
         + "".join(f"; {name} {_gb(count)}" for name, count in parts.items()),
