@@ -34,10 +34,9 @@ from reelm.lm.net.transformer import init_params, unroll
 from reelm.lm.parameters import NumberFormat, arrange, check_mesh, narrowed
 from reelm.lm.prefix import Prefix
 from reelm.lm.sharding import RULES_IN_USE, of_state
-from reelm.sampling.controls import Controls
+from reelm.sampling.decoding.choose import Controls
 from reelm.sampling.decoding.prefill import Prefill
-from reelm.sampling.decoding.program import FrameProgram
-from reelm.sampling.decoding.widths import span_for
+from reelm.sampling.decoding.program import FrameProgram, span_for
 
 STRIDE, FPS = 4, 8  # frames of a latent frame after the first, and of a second
 _TOY = LMConfig(

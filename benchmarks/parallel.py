@@ -27,7 +27,7 @@ from reelm.lm.prompts import prompt_prefix
 from reelm.lm.specials import Group
 from reelm.media.clip import Clip
 from reelm.sampling.decoding.choose import guide, noise_of
-from reelm.sampling.decoding.widths import windows_for
+from reelm.sampling.decoding.program import windows_for
 from reelm.sampling.model import Model
 from reelm.tokenizer.codes import ids_to_sub_tokens
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from reelm.sampling.conditions.conditions import Conditions
+from reelm.sampling.decoding.choose import Controls
 
-from .controls import Controls
 from .options import Options
 
 Prompt = str | Sequence[tuple[float, str]]  # words, or (seconds, words) pairs

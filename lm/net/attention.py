@@ -1,16 +1,51 @@
-"""Grouped-query attention (arXiv 2305.13245) with queries and keys normalised (arXiv 2302.05442) and rotated."""
+"""Grouped-query attention (arXiv 2305.13245) with queries and keys normalised (arXiv 2302.05442) and rotated.
+
+Positions are rotary and have three axes, (time, row, column) (RoFormer, arXiv 2104.09864, in the factorised form used
+for video). The axes share the pairs of a head: time gets what rows and columns leave over.
+"""
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
+from flax import struct
 from jax.typing import DTypeLike
 
 from reelm.lm.sharding import constrain, tensor_parts
 
-from .cache import LayerCache
 from .fused_attention import PrefixAttention
 from .linear import Linear, split
-from .positions import rotate
+
+
+class LayerCache(struct.PyTreeNode):
+    """The KV cache of one layer: keys (already rotated) and values `[B, S, N_kv, K]`.
+
+    Both are written in place and never shifted. Slots past the last one written hold zeros.
+    """
+
+    keys: jax.Array
+    values: jax.Array
+
+    @classmethod
+    def zeros(cls, batch: int, slots: int, heads: int, head_width: int, dtype: DTypeLike) -> "LayerCache":
+        """Return an empty cache `[batch, slots, heads, head_width]`."""
+        shape = (batch, slots, heads, head_width)
+        return cls(keys=jnp.zeros(shape, dtype), values=jnp.zeros(shape, dtype))._constrained()
+
+    def write(self, keys: jax.Array, values: jax.Array, start: jax.Array | int) -> "LayerCache":
+        """Return the cache with keys and values `[B, L, N_kv, K]` written at slots start ... start + L - 1."""
+        place = (0, start, 0, 0)
+        return LayerCache(
+            keys=jax.lax.dynamic_update_slice(self.keys, keys.astype(self.keys.dtype), place),
+            values=jax.lax.dynamic_update_slice(self.values, values.astype(self.values.dtype), place),
+        )._constrained()
+
+    def _constrained(self) -> "LayerCache":
+        """Return the cache constrained to the mesh, where each device keeps its own heads."""
+        return jax.tree.map(lambda leaf: constrain(leaf, "batch", None, "heads", None), self)
+
+
+Cache = tuple[LayerCache, ...]  # one a layer
 
 
 class Attention(nn.Module):
@@ -74,3 +109,27 @@ def attend(query: jax.Array, key: jax.Array, value: jax.Array, mask: jax.Array) 
     scores = jnp.einsum("blngk,bsnk->bngls", query, key, preferred_element_type=jnp.float32) * width**-0.5
     weights = jax.nn.softmax(jnp.where(mask, scores, -1e30), axis=-1).astype(value.dtype)
     return jnp.einsum("bngls,bsnk->blngk", weights, value).reshape(b, length, heads, width)
+
+
+def frequencies(head_width: int, base: float) -> np.ndarray:
+    """Return radians a step along each axis for each pair, float32 `[3, K/2]`; a pair belongs to one axis only."""
+    pairs = head_width // 2
+    space = (pairs * 5) // 16
+    table = np.zeros((3, pairs), np.float32)
+    start = 0
+    for axis, count in enumerate((pairs - 2 * space, space, space)):
+        table[axis, start : start + count] = base ** -(np.arange(count) / max(count, 1))
+        start += count
+    return table
+
+
+def rotary_angles(positions: jax.Array | np.ndarray, head_width: int, base: float) -> jax.Array:
+    """Return the angles `[..., L, K/2]` of positions `[..., L, 3]`."""
+    return jnp.asarray(positions, jnp.float32) @ frequencies(head_width, base)
+
+
+def rotate(x: jax.Array, angles: jax.Array) -> jax.Array:
+    """Return heads `[B, L, N, K]` rotated by angles `[L, K/2]` or `[B, L, K/2]`, in the same dtype."""
+    cos, sin = jnp.cos(angles)[..., None, :].astype(x.dtype), jnp.sin(angles)[..., None, :].astype(x.dtype)
+    one, two = jnp.split(x, 2, axis=-1)
+    return jnp.concatenate([one * cos - two * sin, two * cos + one * sin], axis=-1)

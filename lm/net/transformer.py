@@ -24,14 +24,12 @@ from reelm.lm.prefix import ClipCodes, Prefix
 from reelm.lm.sharding import constrain, gather
 from reelm.lm.specials import SPECIALS, Given, Group
 
-from .attention import Attention
-from .cache import Cache, LayerCache
+from .attention import Attention, Cache, LayerCache, rotary_angles
 from .config import LMConfig
 from .embed import CodeEmbedding, embed_clip, embed_codes, embed_prefix, slot_inputs
 from .fused_attention import Kernel, PrefixAttention
 from .head import GatedMLP, code_head
 from .linear import Linear
-from .positions import rotary_angles
 
 # What a layer of `forward_all` keeps for the backward pass: "full" recomputes all its activations (least memory; on a
 # CPU also a quarter less time), "dots" keeps the results of its matmuls, "none" keeps everything.

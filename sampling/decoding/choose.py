@@ -1,4 +1,6 @@
-"""Drawing a value from logits: temperature, top-k, top-p, min-p and guidance, all traced, so no change recompiles.
+"""Drawing a value from logits: temperature, top-k, top-p, min-p and guidance.
+
+Their numbers are traced values, so another number compiles no new program.
 
 A draw is `argmax(logits / temperature + noise)`. Given its noise it is a function of the logits alone. The key of the
 noise is `fold_in(fold_in(key of the clip, position of the code in the stream), sub-token)`. So neither batching nor the
@@ -9,10 +11,40 @@ from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
-
-from reelm.sampling.controls import Controls
+from flax import struct
 
 _PLAUSIBLE = 0.1  # least probability, before guidance and relative to the likeliest, of a value that may be drawn
+
+
+class Controls(struct.PyTreeNode):
+    """The numbers that steer each draw, float32 or int32.
+
+    Attributes:
+        temperature: 0 takes the most likely value.
+        top_k: draw from the k most likely values; 0 for all.
+        top_p: draw from the most likely values that hold this share of the probability; 1 for all.
+        min_p: keep values with at least this fraction of the top probability (arXiv 2407.01082); 0 for all.
+        cfg_scale: `[n]`, guidance scale of latent frame 0, 1, ...; the last one goes on. 1 is the conditional model.
+            Above 1, classifier-free guidance on logits (arXiv 2207.12598) leads away from the unconditional one. It
+            only reaches values that the conditional model finds plausible (arXiv 2210.15097).
+    """
+
+    temperature: jax.Array
+    top_k: jax.Array
+    top_p: jax.Array
+    min_p: jax.Array
+    cfg_scale: jax.Array
+
+    @classmethod
+    def of(cls, temperature: float, top_k: int, top_p: float, min_p: float, cfg_scale: Sequence[float]) -> "Controls":
+        """Return the controls of plain numbers, which `Options` has checked."""
+        return cls(
+            temperature=jnp.asarray(temperature, jnp.float32),
+            top_k=jnp.asarray(top_k, jnp.int32),
+            top_p=jnp.asarray(top_p, jnp.float32),
+            min_p=jnp.asarray(min_p, jnp.float32),
+            cfg_scale=jnp.asarray(cfg_scale, jnp.float32),
+        )
 
 
 def guide(logits: jax.Array, scale: jax.Array) -> jax.Array:

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 from flax import struct
 
-from reelm.lm.net.cache import Cache
+from reelm.lm.net.attention import Cache
 from reelm.lm.net.transformer import CodePositions
 from reelm.lm.sharding import constrain
 from reelm.lm.specials import Group

@@ -21,11 +21,9 @@ from reelm.sampling.parts import ModelParts
 from reelm.sampling.request import Request
 
 from .choose import keys_of
-from .prefill import Prefill
-from .program import FrameProgram
+from .prefill import Prefill, window_prefix
+from .program import FrameProgram, span_for, windows_for
 from .state import DecodeState
-from .widths import span_for, windows_for
-from .window_prefix import window_prefix
 
 
 class LatentFrame(NamedTuple):

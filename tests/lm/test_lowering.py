@@ -25,7 +25,7 @@ from reelm.lm.net.transformer import init_params, unroll
 from reelm.lm.parameters import NumberFormat, arrange, narrowed
 from reelm.lm.prefix import ClipCodes, Prefix
 from reelm.lm.specials import Group
-from reelm.sampling.controls import Controls
+from reelm.sampling.decoding.choose import Controls
 from reelm.sampling.decoding.prefill import Prefill
 from reelm.sampling.decoding.program import FrameProgram
 from reelm.sampling.decoding.state import DecodeState

@@ -28,7 +28,7 @@ from reelm.lm.net.transformer import Remat
 from reelm.lm.parameters import for_decoding
 from reelm.lm.prefix import ClipCodes, Prefix
 from reelm.lm.specials import FILLER, SPECIALS
-from reelm.sampling.controls import Controls
+from reelm.sampling.decoding.choose import Controls
 from reelm.sampling.decoding.prefill import Prefill
 from reelm.sampling.decoding.program import FrameProgram
 from reelm.train.lm.config import LMRun

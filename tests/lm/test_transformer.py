@@ -166,7 +166,7 @@ def test_a_later_sub_token_depends_on_the_earlier_one_and_not_the_other_way(para
 
 
 def test_equal_steps_are_equal_rotations_also_across_rows_of_the_raster():
-    from reelm.lm.net.positions import rotate
+    from reelm.lm.net.attention import rotate
 
     query_angles, key_angles = transformer.query_and_key_angles(CONFIG, LAYOUT)
     query = jax.random.normal(jax.random.key(5), (1, 1, 1, 16))

@@ -5,9 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from reelm.sampling.controls import Controls
+from reelm.sampling.decoding.choose import Controls, guide, noise_of
 from reelm.sampling.decoding.choose import choose as choosing
-from reelm.sampling.decoding.choose import guide, noise_of
 
 choose = jax.jit(choosing)  # as decoding does; the dials are traced
 LOGITS = jnp.array([[0.0, 3.0, 1.0, 2.0, -1.0], [5.0, 4.9, -3.0, 0.0, 0.0]])

@@ -7,10 +7,9 @@ import pytest
 
 from reelm.lm.layout import Layout
 from reelm.lm.prompts import prompt_prefix
-from reelm.sampling.controls import Controls
+from reelm.sampling.decoding.choose import Controls
 from reelm.sampling.decoding.prefill import Prefill
-from reelm.sampling.decoding.program import FrameProgram
-from reelm.sampling.decoding.widths import span_for
+from reelm.sampling.decoding.program import FrameProgram, span_for
 
 PROMPTS = ["a red seven moves", "blue", "two"]
 

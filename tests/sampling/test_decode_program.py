@@ -14,7 +14,7 @@ from reelm.lm.net.config import LMConfig
 from reelm.lm.net.transformer import init_params, unroll
 from reelm.lm.parameters import narrowed
 from reelm.lm.prefix import Prefix
-from reelm.sampling.controls import Controls
+from reelm.sampling.decoding.choose import Controls
 from reelm.sampling.decoding.prefill import Prefill
 from reelm.sampling.decoding.program import FrameProgram
 
