@@ -41,27 +41,13 @@ def _forget_programs():
 
 @pytest.fixture(scope="session")
 def random_tokenizer():
-    """Makes a video tokenizer of random weights that keep the size of activations, without a draw to compile.
-
-    Fresh decoders paint a constant; here every parameter counts.
-    """
-    import math
-    from functools import partial
-
-    import jax
-    import numpy as np
+    """Makes a video tokenizer of random weights."""
+    from made.parameters import random_params
 
     from reelm.tokenizer.video.tokenizer import VideoTokenizer, init_params
 
     def make(config) -> VideoTokenizer:
-        rng = np.random.default_rng(0)
-
-        def draw(path, leaf) -> np.ndarray:
-            spread = 1 / math.sqrt(math.prod(leaf.shape[:-1])) if len(leaf.shape) > 1 else 0.1
-            return np.asarray((path[-1].key == "scale") + spread * rng.normal(size=leaf.shape), np.float32)
-
-        shapes = jax.eval_shape(partial(init_params, config), jax.random.key(0))
-        return VideoTokenizer(config, jax.tree_util.tree_map_with_path(draw, shapes))
+        return VideoTokenizer(config, random_params(init_params, config))
 
     return make
 
@@ -81,8 +67,7 @@ def tiny_sound_model():
 def _tiny_model(*, sound: bool):
     from typing import get_args
 
-    import jax
-    import numpy as np
+    from made.parameters import random_params
 
     from reelm.lm import describer
     from reelm.lm.net import transformer
@@ -95,15 +80,6 @@ def _tiny_model(*, sound: bool):
     from reelm.tokenizer.text.pieces import TextTokenizer
     from reelm.tokenizer.video import tokenizer as video
     from reelm.tokenizer.video.config import VideoTokenizerConfig
-
-    def noisy(module, config, seed: int):
-        """Fresh parameters and noise; one program, since operation by operation each shape is compiled alone."""
-
-        def make(fresh, noise):
-            params = module.init_params(config, fresh)
-            return jax.tree.map(lambda leaf: leaf + 0.2 * jax.random.normal(noise, leaf.shape), params)
-
-        return jax.tree.map(np.asarray, jax.jit(make)(jax.random.key(seed), jax.random.key(seed + 1)))
 
     video_config = VideoTokenizerConfig(
         bits=10, encoder_channels=(8,), decoder_channels=(8,), encoder_blocks=1, decoder_blocks=1
@@ -129,14 +105,16 @@ def _tiny_model(*, sound: bool):
     audio_config = AudioTokenizerConfig(
         sample_rate=2_000, strides=(10, 5), encoder_channels=(8, 8), decoder_channels=(8, 8), levels=2, groups=1, bits=4
     )
-    audio_params = noisy(audio, audio_config, 4) if sound else {}
+    audio_params = random_params(audio.init_params, audio_config, 4, noise=0.2) if sound else {}
     return Model(
         "tiny",
-        video.VideoTokenizer(video_config, noisy(video, video_config, 0)),
-        LanguageModel(lm_config, noisy(transformer, lm_config, 2), text, get_args(Task)),
-        Defaults(height=16, width=16, num_frames=5),
+        video.VideoTokenizer(video_config, random_params(video.init_params, video_config, 0, noise=0.2)),
+        LanguageModel(lm_config, random_params(transformer.init_params, lm_config, 2, noise=0.2), text, get_args(Task)),
+        Defaults(height=16, width=24, num_frames=5),
         audio_tokenizer=audio.AudioTokenizer(audio_config, audio_params) if sound else None,
-        describer=describer.Describer(describer_config, noisy(describer, describer_config, 6)),
+        describer=describer.Describer(
+            describer_config, random_params(describer.init_params, describer_config, 6, noise=0.2)
+        ),
     )
 
 

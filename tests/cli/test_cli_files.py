@@ -82,10 +82,10 @@ def test_a_grid_is_one_file_of_all(tiny_model, model_folder, tmp_path):
     line = ["generate", PROMPT, "-o", str(file), "--model", model_folder, "--num-frames", "2", "--num-samples", "3"]
     assert main([*line, "--grid"]) == 0
     opened = reelm.Clip.open(file)
-    assert opened.video.shape == (2, 32, 32, 3) and opened.info["seeds"] == [0, 1, 2]
+    assert opened.video.shape == (2, 32, 48, 3) and opened.info["seeds"] == [0, 1, 2]
     third = tiny_model.generate(PROMPT, num_frames=2, seed=2).video
-    np.testing.assert_array_equal(opened.video[:, 16:, :16], third)
-    assert (opened.video[:, 16:, 16:] == 0).all()
+    np.testing.assert_array_equal(opened.video[:, 16:, :24], third)
+    assert (opened.video[:, 16:, 24:] == 0).all()
 
 
 @pytest.mark.slow
@@ -143,7 +143,7 @@ def test_tokens_hold_the_sound_where_the_model_has_a_tokenizer_for_it(tiny_sound
     model, tokens, out = tmp_path / "sounding", tmp_path / "tokens.npz", tmp_path / "out.mp4"
     tiny_sound_model.save(model)
     rng = np.random.default_rng(0)
-    video, sound = rng.integers(0, 256, (6, 16, 16, 3), np.uint8), rng.uniform(-0.5, 0.5, (6000, 2)).astype(np.float32)
+    video, sound = rng.integers(0, 256, (6, 16, 24, 3), np.uint8), rng.uniform(-0.5, 0.5, (6000, 2)).astype(np.float32)
     reelm.Clip(video, 8, sound, 8000).save(tmp_path / "clip.mp4")
     assert main(["tokenize", str(tmp_path / "clip.mp4"), "-o", str(tokens), "--model", str(model)]) == 0
     clip = reelm.Clip.open(tmp_path / "clip.mp4")

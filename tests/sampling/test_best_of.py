@@ -26,7 +26,7 @@ def test_the_first_seed_is_the_one_asked_for_and_none_is_that_of_a_sample_beside
 
 def test_a_caption_fits_by_its_words_and_by_those_it_lacks(tiny_sound_model):
     describer = tiny_sound_model.describer
-    video = np.random.default_rng(0).integers(0, 2**10, (2, 2, 2), np.int32)
+    video = np.random.default_rng(0).integers(0, 2**10, (2, 2, 3), np.int32)
     chances = describer(video, None)
     assert any(0.01 < chance < 0.99 for chance in chances.values())
     logs = lambda word, said: np.log(max(chances[word], 0.01) if said else max(1 - chances[word], 0.4))  # noqa: E731
@@ -57,8 +57,8 @@ def test_the_clip_that_fits_best_is_that_of_its_own_seed(tiny_sound_model):
 def test_a_long_clip_fits_by_all_its_stretches_and_the_words_of_each(tiny_sound_model):
     model, describer = tiny_sound_model, tiny_sound_model.describer
     length, stride = describer.config.frames, model.video_tokenizer.config.time_stride
-    codes = np.random.default_rng(0).integers(0, 2**10, (2 * length + 1, 2, 2), np.int32)
-    video = np.random.default_rng(1).integers(0, 256, (1 + stride * 2 * length, 16, 16, 3), np.uint8)
+    codes = np.random.default_rng(0).integers(0, 2**10, (2 * length + 1, 2, 3), np.int32)
+    video = np.random.default_rng(1).integers(0, 256, (1 + stride * 2 * length, 16, 24, 3), np.uint8)
     clip = reelm.Clip(video=video, fps=8, tokens={"video": codes, "audio": None})
     later = model.video_tokenizer.encode(video[stride * length][None])[0]
     later = np.concatenate([later, codes[length + 1 : 2 * length]])
@@ -72,7 +72,7 @@ def test_a_long_clip_fits_by_all_its_stretches_and_the_words_of_each(tiny_sound_
 @pytest.mark.slow
 def test_given_pictures_decide_without_words(tiny_model):
     rng = np.random.default_rng(0)
-    first, last = rng.integers(0, 256, (2, 16, 16, 3), np.uint8)
+    first, last = rng.integers(0, 256, (2, 16, 24, 3), np.uint8)
     how = {"image": first, "last_image": last, "num_frames": 5, **HOT}
     model = replace(tiny_model, describer=None)
     chosen = model.generate(seed=1, best_of=4, **how)

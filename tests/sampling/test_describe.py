@@ -90,7 +90,7 @@ def test_what_cannot_be_described_is_said(tiny_sound_model, clip, capsys):
 
 @pytest.mark.slow
 def test_a_clip_without_words_gets_the_sound_of_its_description(tiny_sound_model):
-    video = np.random.default_rng(0).integers(0, 256, (5, 16, 16, 3), np.uint8)
+    video = np.random.default_rng(0).integers(0, 256, (5, 16, 24, 3), np.uint8)
     alone = tiny_sound_model.generate(video=video, seed=1)
     assert alone.info["prompt"] == "" and alone.info["described"] == tiny_sound_model.describe(video)
     said = tiny_sound_model.generate(alone.info["described"], video=video, seed=1)
@@ -102,7 +102,7 @@ def test_a_clip_without_words_gets_the_sound_of_its_description(tiny_sound_model
 
 @pytest.mark.slow
 def test_a_clip_without_words_goes_on_by_its_description(tiny_model):
-    video = np.random.default_rng(0).integers(0, 256, (5, 16, 16, 3), np.uint8)
+    video = np.random.default_rng(0).integers(0, 256, (5, 16, 24, 3), np.uint8)
     alone = tiny_model.generate(video=video, num_frames=9, seed=1)
     assert alone.info["prompt"] == "" and alone.info["described"] == tiny_model.describe(video) != ""
     said = tiny_model.generate(alone.info["described"], video=video, num_frames=9, seed=1)

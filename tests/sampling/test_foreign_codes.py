@@ -8,13 +8,13 @@ from reelm.errors import RequestError
 
 
 def clip_of(model, ids: np.ndarray, **info) -> reelm.Clip:
-    video = np.zeros((1 + 4 * (len(ids) - 1), 16, 16, 3), np.uint8)
+    video = np.zeros((1 + 4 * (len(ids) - 1), 16, 24, 3), np.uint8)
     return reelm.Clip(video=video, fps=8.0, tokens={"video": ids.astype(np.int32), "audio": None}, info=info)
 
 
 @pytest.mark.parametrize("bad", [-1, 1 << 10])
 def test_codes_out_of_range_are_refused(tiny_model, bad):
-    ids = np.full((2, 2, 2), bad)
+    ids = np.full((2, 2, 3), bad)
     own = tiny_model.video_tokenizer.hash
     with pytest.raises(RequestError, match="0 to 1023"):
         tiny_model.score(clip_of(tiny_model, ids), "red")
@@ -23,6 +23,6 @@ def test_codes_out_of_range_are_refused(tiny_model, bad):
 
 
 def test_codes_of_another_tokenizer_are_refused(tiny_model):
-    foreign = clip_of(tiny_model, np.zeros((2, 2, 2)), tokenizer="0123456789abcdef")
+    foreign = clip_of(tiny_model, np.zeros((2, 2, 3)), tokenizer="0123456789abcdef")
     with pytest.raises(RequestError, match="of the tokenizer 0123456789abcdef, this model's is"):
         tiny_model.score(foreign, "red")

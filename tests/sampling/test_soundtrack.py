@@ -33,7 +33,7 @@ def tone(seconds: float, rate: int, channels: int = 1) -> np.ndarray:
 
 
 def clip_with(sound: np.ndarray | None, rate: int | None, frames: int = 8) -> Clip:
-    return Clip(video=np.zeros((frames, 16, 16, 3), np.uint8), fps=FPS, audio=sound, sample_rate=rate)
+    return Clip(video=np.zeros((frames, 16, 24, 3), np.uint8), fps=FPS, audio=sound, sample_rate=rate)
 
 
 @pytest.mark.parametrize("rate", [2_000, 7_000, 44_100])
