@@ -39,6 +39,32 @@ def _forget_programs():
         jax.clear_caches()
 
 
+@pytest.fixture(scope="module")
+def kept_programs(tmp_path_factory: pytest.TempPathFactory):
+    """Keeps what takes long to compile while a file's tests run: each training makes functions of its own.
+
+    Equal programs are then compiled once. A program made anew for every test would only cost its writing.
+    """
+    import jax
+    from jax.experimental.compilation_cache import compilation_cache
+
+    wanted = {
+        "jax_compilation_cache_dir": str(tmp_path_factory.mktemp("programs")),
+        "jax_persistent_cache_min_compile_time_secs": 0.2,
+        "jax_persistent_cache_min_entry_size_bytes": -1,
+    }
+
+    def use(settings: dict) -> None:
+        compilation_cache.reset_cache()
+        for name, value in settings.items():
+            jax.config.update(name, value)
+
+    before = {name: getattr(jax.config, name) for name in wanted}
+    use(wanted)
+    yield
+    use(before)
+
+
 @pytest.fixture(scope="session")
 def random_tokenizer():
     """Makes a video tokenizer of random weights."""

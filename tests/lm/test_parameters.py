@@ -12,6 +12,7 @@ from reelm import configs
 from reelm.errors import RequestError
 from reelm.lm.layout import Layout
 from reelm.lm.net import transformer
+from reelm.lm.net.config import LMConfig
 from reelm.lm.net.linear import Linear, join, split
 from reelm.lm.parameters import arrange, for_decoding, narrowed
 from reelm.lm.prefix import Prefix
@@ -22,16 +23,17 @@ from reelm.sampling.parts import LanguageModel
 LAYOUT = Layout(16, 2, 2, 3)
 
 
-def hidden(lm, params, dtype) -> np.ndarray:
+@partial(jax.jit, static_argnums=0)
+def hidden(config: LMConfig, params: dict) -> jax.Array:
     """float32 `[2, 1 + 3, D]`: what the prefix and three codes read at once predict."""
     rng = np.random.default_rng(0)
     prefix = Prefix.of_words(rng.integers(0, 300, (2, 16)).astype(np.int32), 2, 3)
     codes = jnp.asarray(rng.integers(0, 32, (2, 3, 2)))
-    cache = transformer.empty_cache(lm.config, 2, LAYOUT.slots, dtype)
-    first, cache = transformer.prefill(lm.config, params, LAYOUT, prefix, cache, dtype)
-    positions = transformer.CodePositions.of(lm.config, LAYOUT, LAYOUT.slots)
-    more, _ = transformer.extend(lm.config, params, "video", codes, jnp.int32(0), positions, cache, LAYOUT.slots)
-    return np.asarray(jnp.concatenate([first[:, None], more], axis=1), np.float32)
+    cache = transformer.empty_cache(config, 2, LAYOUT.slots)
+    first, cache = transformer.prefill(config, params, LAYOUT, prefix, cache)
+    positions = transformer.CodePositions.of(config, LAYOUT, LAYOUT.slots)
+    more, _ = transformer.extend(config, params, "video", codes, jnp.int32(0), positions, cache, LAYOUT.slots)
+    return jnp.concatenate([first[:, None], more], axis=1)
 
 
 def test_parts_cut_over_shards_come_back():
@@ -56,12 +58,12 @@ def test_one_device_keeps_every_column_where_it_is(tiny_model):
 @pytest.mark.parametrize(("weights", "error"), [("bfloat16", 0.03), ("int8", 0.03)])
 def test_narrow_matrices_predict_nearly_the_same(tiny_model, weights, error):
     lm = tiny_model.language_model()
-    exact = hidden(lm, lm.decoding_params, jnp.float32)
+    exact = np.asarray(hidden(lm.config, lm.decoding_params))
     narrow = for_decoding(lm.config, lm.params, weights)
     kernel = narrow["layers"][0]["mlp"]["down"]["kernel"]
     assert kernel.dtype == {"bfloat16": jnp.bfloat16, "int8": jnp.int8}[weights]
     assert narrow["codes"]["tables_0"]["table"].dtype == jnp.bfloat16
-    found = hidden(lm, narrow, jnp.float32)
+    found = hidden(lm.config, narrow)
     distance = np.linalg.norm(found - exact) / np.linalg.norm(exact)
     assert 1e-4 < distance < error, distance
 

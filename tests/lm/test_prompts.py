@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from made.parameters import random_params
 
 from reelm.data.tokens.index import TokenRun
 from reelm.data.tokens.read import open_tokens
@@ -60,14 +61,7 @@ class Toy:
 
 @pytest.fixture(scope="module")
 def params() -> dict:
-    shapes = jax.eval_shape(lambda: transformer.init_params(CONFIG, jax.random.key(0)))
-    rng = np.random.default_rng(0)
-
-    def draw(path: tuple, leaf: jax.ShapeDtypeStruct) -> jax.Array:
-        return jnp.asarray((path[-1].key == "scale") + 0.2 * rng.normal(size=leaf.shape), jnp.float32)
-
-    # Fresh layers are the identity and fresh heads flat: here every parameter counts.
-    return jax.tree_util.tree_map_with_path(draw, shapes)
+    return random_params(transformer.init_params, CONFIG, noise=0.2)
 
 
 @pytest.fixture(scope="module")
@@ -137,7 +131,7 @@ def test_clips_are_the_same_however_decoded_and_another_prompt_compiles_nothing(
 def test_words_that_change_are_read_in_windows(model):
     script = [(0.0, "a red seven"), (1.0, "blue")]
     changing, alone = (model.generate(words, num_frames=17, cfg_scale=4.0) for words in (script, "a red seven"))
-    assert ids(changing).shape == ids(alone).shape == (5, 2, 2)
+    assert ids(changing).shape == ids(alone).shape == (5, 2, 3)
     np.testing.assert_array_equal(ids(changing)[:3], ids(alone)[:3])
     assert (ids(changing)[3:] != ids(alone)[3:]).any()
 

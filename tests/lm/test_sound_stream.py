@@ -1,6 +1,7 @@
 """Sound and picture in one stream: where codes lie, what sees what, and clips of a model with sound."""
 
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -8,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from made.parameters import random_params
 
 import reelm
 from reelm.errors import RequestError
@@ -36,11 +38,24 @@ HOT: dict[str, Any] = {"temperature": 5.0}  # the tiny model is sure of itself: 
 
 @pytest.fixture(scope="module")
 def params():
-    leaves, tree = jax.tree.flatten(transformer.init_params(CONFIG, jax.random.key(0)))
-    keys = jax.random.split(jax.random.key(1), len(leaves))
-    return jax.tree.unflatten(
-        tree, [leaf + 0.1 * jax.random.normal(key, leaf.shape) for leaf, key in zip(leaves, keys, strict=True)]
-    )
+    return random_params(transformer.init_params, CONFIG, noise=0.1)
+
+
+# One program each: operation by operation, these few calls compile for a minute.
+score = jax.jit(partial(transformer.forward_all, CONFIG), static_argnums=1)
+prefill = jax.jit(partial(transformer.prefill, CONFIG), static_argnums=1)
+loss_parts = jax.jit(partial(cross_entropy, CONFIG))
+
+
+@partial(jax.jit, static_argnames=("layout", "group"))
+def extend(unrolled, layout: Layout, group: Group, codes, place, cache):
+    positions = transformer.CodePositions.of(CONFIG, layout, layout.slots)
+    return transformer.extend(CONFIG, unrolled, group, codes, place, positions, cache, layout.slots)
+
+
+@partial(jax.jit, static_argnames=("group", "k"))
+def logits(params, group: Group, states, sub_tokens, k: int):
+    return head.logits(CONFIG, params, group, states, sub_tokens, k)
 
 
 def sample(layout: Layout) -> tuple[Prefix, ClipCodes]:
@@ -88,22 +103,17 @@ def test_cached_equals_uncached(params, change):
     layout = replace(LAYOUT, **change)
     prefix, codes = sample(layout)
     assert CONFIG.layout_of(codes, prefix) == layout
-    expected = transformer.forward_all(CONFIG, params, layout, prefix, codes)
+    expected = score(params, layout, prefix, codes)
     unrolled = transformer.unroll(params)
-    state, cache = transformer.prefill(
-        CONFIG, unrolled, layout, prefix, transformer.empty_cache(CONFIG, 2, layout.slots)
-    )
+    state, cache = prefill(unrolled, layout, prefix, transformer.empty_cache(CONFIG, 2, layout.slots))
     hidden, place, sound = [state[:, None]], 0, 0
-    positions = transformer.CodePositions.of(CONFIG, layout, layout.slots)
     for frame in range(layout.frames):
         video = ids_to_sub_tokens(jnp.asarray(codes.video[:, frame].reshape(2, -1)), CONFIG.code)
         beside = codes.sound[:, sound : sound + layout.sound_of(frame)]
         sound += layout.sound_of(frame)
         parts: list[tuple[Group, jax.Array]] = [("video", video), ("sound", jnp.asarray(beside))]
         for group, read in parts:
-            more, cache = transformer.extend(
-                CONFIG, unrolled, group, read, jnp.int32(place), positions, cache, layout.slots
-            )
+            more, cache = extend(unrolled, layout, group, read, place, cache)
             hidden.append(more)
             place += read.shape[1]
     np.testing.assert_allclose(jnp.concatenate(hidden, axis=1)[:, :-1], expected, atol=1e-4)
@@ -116,7 +126,7 @@ def test_what_is_heard_reaches_the_first_picture_and_other_sound_does_not(params
         prefix, codes = sample(layout)
         changed = (codes.sound + 1) % 32
         other = (prefix.replace(sound=changed) if heard else prefix, codes.replace(sound=changed))
-        one, two = (transformer.forward_all(CONFIG, params, layout, *each)[:, :6] for each in ((prefix, codes), other))
+        one, two = (score(params, layout, *each)[:, :6] for each in ((prefix, codes), other))
         assert (np.abs(one - two).max() > 1e-3) == heard
 
 
@@ -124,8 +134,8 @@ def test_a_clip_without_a_track_trains_its_pictures_alone(params):
     prefix, codes = sample(LAYOUT)
     track = np.array([True, False])
     mixed = codes.replace(sound=np.where(track[:, None, None], codes.sound, -1))
-    nats = cross_entropy(CONFIG, params, prefix, mixed)
-    both = cross_entropy(CONFIG, params, prefix, codes)
+    nats = loss_parts(params, prefix, mixed)
+    both = loss_parts(params, prefix, codes)
     assert (np.asarray(nats.sound)[0] > 0).all() and (np.asarray(nats.sound)[1] == 0).all()
     np.testing.assert_allclose(nats.video[0], both.video[0], rtol=1e-5)
     assert np.abs(nats.video[1] - both.video[1]).max() > 1e-3  # it reads that there is none
@@ -133,9 +143,9 @@ def test_a_clip_without_a_track_trains_its_pictures_alone(params):
 
 def test_fine_levels_count_less_where_that_is_wanted(params):
     prefix, codes = sample(LAYOUT)
-    nats = cross_entropy(CONFIG, params, prefix, codes)
+    nats = loss_parts(params, prefix, codes)
     run = LMRun(model=CONFIG, sound_decay=0.5, z_loss=0.0, attention="xla")
-    loss, metrics = make_loss(run)(params, {"prefix": prefix, "codes": codes}, jax.random.key(0), jnp.int32(0))
+    loss, metrics = jax.jit(make_loss(run))(params, {"prefix": prefix, "codes": codes}, jax.random.key(0), jnp.int32(0))
     of_sound = nats.sound.sum(axis=(0, 1)) @ np.array([1, 0.5, 0.25])
     np.testing.assert_allclose(loss, (nats.video.sum() + of_sound) / (36 + 36), rtol=1e-5)
     np.testing.assert_allclose(metrics["nats_sound"], nats.sound.sum() / 36, rtol=1e-5)  # what they are, all the same
@@ -148,9 +158,9 @@ def test_the_loss_rises_with_the_squared_log_normalisers(params):
 
     def loss(weight: float) -> jax.Array:
         run, batch = LMRun(model=CONFIG, z_loss=weight, attention="xla"), {"prefix": prefix, "codes": codes}
-        return make_loss(run)(params, batch, jax.random.key(0), jnp.int32(0))[0]
+        return jax.jit(make_loss(run))(params, batch, jax.random.key(0), jnp.int32(0))[0]
 
-    hidden = LAYOUT.separate(transformer.forward_all(CONFIG, params, LAYOUT, prefix, codes))
+    hidden = LAYOUT.separate(score(params, LAYOUT, prefix, codes))
     video = ids_to_sub_tokens(jnp.asarray(codes.video.reshape(2, -1)), CONFIG.code)
     squares = 0.0
     groups: list[tuple[Group, jax.Array, jax.Array]] = [
@@ -159,8 +169,8 @@ def test_the_loss_rises_with_the_squared_log_normalisers(params):
     ]
     for group, states, sub_tokens in groups:
         for k in range(sub_tokens.shape[-1]):
-            logits = np.asarray(head.logits(CONFIG, params, group, states, sub_tokens, k), np.float64)
-            squares += np.square(np.log(np.exp(logits).sum(-1))).sum()
+            values = np.asarray(logits(params, group, states, sub_tokens, k), np.float64)
+            squares += np.square(np.log(np.exp(values).sum(-1))).sum()
     np.testing.assert_allclose(loss(0.5) - loss(0.0), 0.5 * squares / (36 + 18), rtol=1e-5)
 
 
@@ -189,11 +199,11 @@ def test_streams_and_both_ways_of_decoding_give_the_same_sound(tiny_sound_model,
 
 @pytest.mark.slow
 def test_a_video_gets_its_sound_and_keeps_its_pixels(tiny_sound_model):
-    video = np.random.default_rng(0).integers(0, 256, (7, 16, 16, 3), np.uint8)
+    video = np.random.default_rng(0).integers(0, 256, (7, 16, 24, 3), np.uint8)
     made = tiny_sound_model.generate("red", video=video, seed=1, **HOT)
     np.testing.assert_array_equal(made.video, video)
     assert made.audio.shape == (round(7 * 2000 / 8), 1)
-    given = Conditions(num_frames=9, known=np.zeros((3, 2, 2), np.int32))
+    given = Conditions(num_frames=9, known=np.zeros((3, 2, 3), np.int32))
     assert given.tells_pictures(4) and not given.tells_pictures(3)  # nothing but words would tell of the sound
     with pytest.raises(RequestError, match="7 frames already"):
         tiny_sound_model.generate("red", video=replace(made, info={}))  # it has its sound

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from made.parameters import random_params
 
 from reelm.lm.layout import Layout
 from reelm.lm.net import head, transformer
@@ -23,20 +24,14 @@ LAYOUT = Layout(prefix=6, frames=2, rows=2, columns=3)
 
 @pytest.fixture(scope="module")
 def params():
-    fresh = jax.jit(lambda key: transformer.init_params(CONFIG, key))(jax.random.key(0))
-    leaves, tree = jax.tree.flatten(fresh)
-    keys = jax.random.split(jax.random.key(1), len(leaves))
-    # Fresh layers are the identity and fresh heads are flat: noise makes every parameter count.
-    return jax.tree.unflatten(
-        tree, [leaf + 0.1 * jax.random.normal(key, leaf.shape) for leaf, key in zip(leaves, keys, strict=True)]
-    )
+    return random_params(transformer.init_params, CONFIG, noise=0.1)
 
 
 @pytest.fixture(scope="module")
 def sample():
-    words = jax.random.randint(jax.random.key(2), (2, 6), 0, 276)
-    prefix = Prefix.of_words(words, 2, 3)
-    return prefix, jax.random.randint(jax.random.key(3), (2, 2, 2, 3), 0, 1 << CONFIG.bits)
+    rng = np.random.default_rng(2)
+    prefix = Prefix.of_words(rng.integers(0, 276, (2, 6), np.int32), 2, 3)
+    return prefix, rng.integers(0, 1 << CONFIG.bits, (2, 2, 2, 3), np.int32)
 
 
 # One program each: operation by operation, these few calls compile for a minute.
@@ -45,6 +40,12 @@ def score(params, layout: Layout, prefix: Prefix, codes):
     return transformer.forward_all(CONFIG, params, layout, prefix, ClipCodes.of_video(codes))
 
 
+@partial(jax.jit, static_argnames="k")
+def logits(params, hidden, sub_tokens, k: int):
+    return head.logits(CONFIG, params, "video", hidden, sub_tokens, k)
+
+
+@jax.jit
 def sub_tokens_of(codes):
     return ids_to_sub_tokens(codes.reshape(2, -1), CONFIG.code)
 
@@ -85,9 +86,7 @@ def test_cached_equals_uncached(params, sample, window, pictures):
         more, cache = extend(unrolled, read, i, cache, layout.slots + window - 1, layout)
         hidden.append(more)
     cached = jnp.concatenate(hidden, axis=1)[:, : LAYOUT.codes]
-    sub_logits = [
-        [head.logits(CONFIG, params, "video", state, codes, k) for k in range(2)] for state in (cached, expected)
-    ]
+    sub_logits = [[logits(params, state, codes, k) for k in range(2)] for state in (cached, expected)]
     for ours, theirs in zip(*sub_logits, strict=True):
         assert np.std(theirs) > 0.1  # otherwise equality would say nothing
         np.testing.assert_allclose(ours, theirs, atol=1e-4)
@@ -123,10 +122,11 @@ def test_what_is_kept_for_the_way_back_changes_no_gradient(params, sample, remat
 
 def test_no_code_sees_itself_or_a_later_one(params, sample):
     prefix, codes = sample
-    hidden, flat = score(params, LAYOUT, prefix, codes), codes.reshape(2, -1)
+    hidden, flat = np.asarray(score(params, LAYOUT, prefix, codes)), codes.reshape(2, -1)
     for n in range(LAYOUT.codes - 1):
-        other = flat.at[:, n].set((flat[:, n] + 1) % 1024).reshape(codes.shape)
-        changed = score(params, LAYOUT, prefix, other)
+        other = flat.copy()
+        other[:, n] = (other[:, n] + 1) % 1024
+        changed = np.asarray(score(params, LAYOUT, prefix, other.reshape(codes.shape)))
         difference = np.abs(changed - hidden).max((0, 2))
         np.testing.assert_array_equal(difference[: n + 1], 0)
         assert (difference[n + 1 :] > 0).all()
@@ -134,7 +134,9 @@ def test_no_code_sees_itself_or_a_later_one(params, sample):
 
 def test_the_prefix_is_read_in_both_directions(params, sample):
     prefix, codes = sample
-    changed = prefix.replace(words=prefix.words.at[:, -1].set((prefix.words[:, -1] + 1) % 276))
+    words = np.array(prefix.words)
+    words[:, -1] = (words[:, -1] + 1) % 276
+    changed = prefix.replace(words=words)
     unrolled = transformer.unroll(params)
 
     def first_key_of_last_layer(prefix):
@@ -158,11 +160,11 @@ def test_a_later_sub_token_depends_on_the_earlier_one_and_not_the_other_way(para
     hidden = jax.random.normal(jax.random.key(4), (2, 1, CONFIG.width))
     codes = sub_tokens_of(codes)[:, :1]
     other = codes.at[..., 0].set((codes[..., 0] + 1) % 32)
-    logits = lambda c, k: head.logits(CONFIG, params, "video", hidden, c, k)  # noqa: E731
-    np.testing.assert_array_equal(logits(codes, 0), logits(other, 0))
-    assert np.abs(logits(codes, 1) - logits(other, 1)).max() > 1e-3
+    of = partial(logits, params, hidden)
+    np.testing.assert_array_equal(of(codes, 0), of(other, 0))
+    assert np.abs(of(codes, 1) - of(other, 1)).max() > 1e-3
     last = codes.at[..., 1].set((codes[..., 1] + 1) % 32)
-    np.testing.assert_array_equal(logits(codes, 1), logits(last, 1))
+    np.testing.assert_array_equal(of(codes, 1), of(last, 1))
 
 
 def test_equal_steps_are_equal_rotations_also_across_rows_of_the_raster():
@@ -172,8 +174,10 @@ def test_equal_steps_are_equal_rotations_also_across_rows_of_the_raster():
     query = jax.random.normal(jax.random.key(5), (1, 1, 1, 16))
     key = jax.random.normal(jax.random.key(6), (1, 1, 1, 16))
     # Slot s predicts code s - 5; the code of the same place one latent frame before stands per_picture slots before it.
+    product = jax.jit(lambda query_angle, key_angle: jnp.sum(rotate(query, query_angle) * rotate(key, key_angle)))
+    query_angles, key_angles = np.asarray(query_angles), np.asarray(key_angles)
     products = [
-        jnp.sum(rotate(query, query_angles[s : s + 1]) * rotate(key, key_angles[s + 1 - LAYOUT.per_picture :][:1]))
+        product(query_angles[s : s + 1], key_angles[s + 1 - LAYOUT.per_picture :][:1])
         for s in range(LAYOUT.prefix - 1 + LAYOUT.per_picture, LAYOUT.slots)
     ]
     np.testing.assert_allclose(products, products[0], atol=1e-5)

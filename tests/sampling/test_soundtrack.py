@@ -4,9 +4,9 @@ import logging
 import wave
 from dataclasses import replace
 
-import jax
 import numpy as np
 import pytest
+from made.parameters import random_params
 
 from reelm.errors import RequestError
 from reelm.media.clip import Clip
@@ -22,7 +22,7 @@ def track() -> Soundtrack:
     config = AudioTokenizerConfig(
         sample_rate=RATE, strides=(10, 5), encoder_channels=(8, 8), decoder_channels=(8, 8), levels=2, groups=1, bits=4
     )
-    return Soundtrack(AudioTokenizer(config, init_params(config, jax.random.key(0))), (5, 20))
+    return Soundtrack(AudioTokenizer(config, random_params(init_params, config)), (5, 20))
 
 
 def tone(seconds: float, rate: int, channels: int = 1) -> np.ndarray:

@@ -22,7 +22,7 @@ def quiet_past(channels: int) -> History:
 @pytest.mark.parametrize("channels", [1, 2])
 def test_a_window_s_features_hold_its_samples(channels):
     sound = np.random.default_rng(0).uniform(-1, 1, (1, 6 * STEP, channels)).astype(np.float32)
-    seen = np.asarray(analyse(jnp.asarray(sound), STEP, silent_past(channels)))
+    seen = np.asarray(jax.jit(lambda sound: analyse(sound, STEP, silent_past(channels)))(sound))
     assert seen.shape == (1, 6, features(channels, STEP))
     logarithm, real, imaginary = np.split(seen[0, -1].reshape(-1, channels), 3)
     window = np.fft.irfft(10 ** (logarithm - 1) * (real + 1j * imaginary), axis=0, norm="ortho")
@@ -38,7 +38,7 @@ def test_one_step_of_spectra_sounds_at_once_and_for_a_window():
     x[..., : numbers // 3] = -20.0
     x[:, 2, : numbers // 3], x[:, 2, numbers // 3] = 0.0, 1.0  # the lowest frequency alone: a constant
     x[:, 2, 1 : numbers // 3] = -20.0
-    sound = np.asarray(synthesize(jnp.asarray(x), STEP, quiet_past(1)))[0, :, 0]
+    sound = np.asarray(jax.jit(lambda x: synthesize(x, STEP, quiet_past(1)))(x))[0, :, 0]
     level = 1 / np.sqrt(STEPS * STEP)
     np.testing.assert_allclose(sound[: 2 * STEP], 0, atol=1e-6)
     np.testing.assert_allclose(sound[(2 + STEPS) * STEP :], 0, atol=1e-6)
@@ -50,4 +50,4 @@ def test_silence_gives_and_takes_finite_gradients():
     def loudness(sound: jax.Array) -> jax.Array:
         return jnp.sum(synthesize(analyse(sound, STEP, silent_past(1)), STEP, quiet_past(1)))
 
-    assert np.isfinite(jax.grad(loudness)(jnp.zeros((1, 4 * STEP, 1)))).all()
+    assert np.isfinite(jax.jit(jax.grad(loudness))(jnp.zeros((1, 4 * STEP, 1)))).all()

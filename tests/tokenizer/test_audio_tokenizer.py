@@ -1,6 +1,7 @@
 """The audio tokenizer: causal, the same in chunks to the bit, as long as the picture, honest about what it is given."""
 
 from fractions import Fraction
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from made.parameters import random_params
 
 from reelm.errors import RequestError
 from reelm.media.sound import resample, resampled_length
@@ -38,10 +40,7 @@ STEREO = AudioTokenizerConfig(
 
 def noisy(config: AudioTokenizerConfig) -> AudioTokenizer:
     """Weights whose every part counts; a fresh decoder would be silent."""
-    leaves, tree = jax.tree.flatten(init_params(config, jax.random.key(0)))
-    keys = jax.random.split(jax.random.key(1), len(leaves))
-    leaves = [leaf + 0.2 * jax.random.normal(key, leaf.shape) for leaf, key in zip(leaves, keys, strict=True)]
-    return AudioTokenizer(config, jax.tree.unflatten(tree, leaves))
+    return AudioTokenizer(config, random_params(init_params, config, noise=0.2))
 
 
 TOKENIZERS = {"mono": noisy(MONO), "stereo": noisy(STEREO)}
@@ -123,7 +122,7 @@ def test_memory_stays_the_same_however_long_the_stream(tokenizer):
 
 
 def test_a_fresh_decoder_is_nearly_silent():
-    fresh = AudioTokenizer(MONO, init_params(MONO, jax.random.key(0)))
+    fresh = AudioTokenizer(MONO, jax.jit(partial(init_params, MONO))(jax.random.key(0)))
     assert np.abs(fresh.reconstruct(random_sound(fresh, 3), 2000)).max() < 0.05
 
 
