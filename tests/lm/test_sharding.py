@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
+from made.parameters import random_params
 
 import reelm
 from reelm.lm import sharding
@@ -24,7 +25,7 @@ from reelm.lm.mesh import MeshSpec
 from reelm.lm.net.attention import attend
 from reelm.lm.net.config import LMConfig
 from reelm.lm.net.fused_attention import PrefixAttention
-from reelm.lm.net.transformer import Remat
+from reelm.lm.net.transformer import Remat, init_params
 from reelm.lm.parameters import for_decoding
 from reelm.lm.prefix import ClipCodes, Prefix
 from reelm.lm.specials import FILLER, SPECIALS
@@ -60,15 +61,6 @@ RUN = LMRun(
 )
 
 
-def noisy(tree):
-    """Fresh layers are the identity and fresh heads flat; with noise every parameter counts."""
-    leaves, form = jax.tree.flatten(tree)
-    rng = np.random.default_rng(0)
-    return jax.tree.unflatten(
-        form, [np.asarray(leaf + 0.1 * rng.normal(size=leaf.shape), leaf.dtype) for leaf in leaves]
-    )
-
-
 def make_batch() -> dict:
     rng = np.random.default_rng(1)
     video = rng.integers(0, 1024, (8, 2, 2, 3)).astype(np.int32)
@@ -86,9 +78,7 @@ def make_prefix(rows: int) -> Prefix:
 
 def gradients() -> None:
     """One device's loss and gradients, on each mesh, whatever a layer keeps and in however many parts a batch goes."""
-    one = MeshSpec().build(jax.devices()[:1])
-    state, _, _ = build(RUN, one, {})
-    params, batch = noisy(jax.device_get(state.params)), make_batch()
+    params, batch = random_params(init_params, RUN.model, noise=0.1), make_batch()
     key = jax.random.key(0)
     expected, gradient = jax.jit(partial(value_and_gradient, make_loss(RUN)))(params, batch, key, jnp.int32(0))
     largest = max(float(jnp.abs(leaf).max()) for leaf in jax.tree.leaves(gradient))
@@ -182,7 +172,7 @@ def ids() -> None:
     jax.monitoring.register_event_duration_secs_listener(note_compiled)
     config, layout = RUN.model, RUN.model.layout(2, 2, 3)
     one = MeshSpec().build(jax.devices()[:1])
-    params = noisy(jax.device_get(build(RUN, one, {})[0].params))
+    params = random_params(init_params, RUN.model, noise=0.1)
     prefix = make_prefix(2)
     keys = jax.vmap(jax.random.key)(jnp.arange(2, dtype=jnp.uint32))
 
@@ -248,6 +238,8 @@ def run_part(*arguments: str | Path) -> None:
     flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=8"
     flags += " --xla_llvm_disable_expensive_passes=true"
     environment = {**os.environ, "XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}
+    found = [str(Path(__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment["PYTHONPATH"] = os.pathsep.join(found)
     ran = subprocess.run([sys.executable, Path(__file__), *arguments], env=environment, capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr[-3000:]
 

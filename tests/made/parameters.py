@@ -10,7 +10,12 @@ import numpy as np
 
 
 def random_params(init_params: Callable[..., dict], config: Any, seed: int = 0, noise: float = 0.0) -> dict:
-    """Parameters of the shapes that `init_params(config, key)` gives, which keep the size of activations.
+    """Return `random_like` what `init_params(config, key)` gives."""
+    return random_like(jax.eval_shape(partial(init_params, config), jax.random.key(0)), seed, noise)
+
+
+def random_like(shapes: dict, seed: int = 0, noise: float = 0.0) -> dict:
+    """Return parameters of these shapes which keep the size of activations.
 
     Fresh layers are the identity, fresh heads flat and fresh decoders paint a constant; here every parameter counts.
 
@@ -23,5 +28,4 @@ def random_params(init_params: Callable[..., dict], config: Any, seed: int = 0, 
         drawn = (path[-1].key == "scale") + math.hypot(spread, noise) * rng.normal(size=leaf.shape)
         return drawn.astype(np.float32)
 
-    shapes = jax.eval_shape(partial(init_params, config), jax.random.key(0))
     return jax.tree_util.tree_map_with_path(draw, shapes)

@@ -16,11 +16,13 @@ def chaos(*options: Any) -> dict[str, Any]:
     return json.loads(ended.stdout)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_signals_at_random_moments_change_nothing():
     assert chaos("--kills", 2)["kills"] == 2
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_the_same_samples_follow_on_another_number_of_processes():
     told = chaos("--kills", 2, "--counts", 1, 2, 1)

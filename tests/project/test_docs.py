@@ -113,6 +113,7 @@ SMALL = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_the_whole_path_with_the_shipped_tokenizer_fitted_to_films():
     small = ["--tiny", "--tokenizer-steps", "2", "--lm-steps", "2"]

@@ -29,6 +29,7 @@ def test_a_notebook_is_kept_without_results_and_installs_once(path):
     assert notebook.cells[0].source.startswith("# ")
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_runs_from_top_to_bottom(path, tmp_path):

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from made.parameters import random_params
 
 from reelm.data import pipeline
 from reelm.errors import RequestError
@@ -52,26 +53,29 @@ def clips(*shape: int, seed: int = 0) -> jax.Array:
     return jax.random.uniform(jax.random.key(seed), (*shape, 3), minval=-1)
 
 
+pool = jax.jit(blur_pool, static_argnames="time")
+
+
 def test_blur_pool_keeps_constants_and_halves_sizes():
     ones = jnp.ones((1, 5, 6, 8, 2))
-    np.testing.assert_allclose(blur_pool(ones, time=True), np.ones((1, 3, 3, 4, 2)), rtol=1e-6)
-    assert blur_pool(jnp.ones((1, 1, 7, 5, 1)), time=True).shape == (1, 1, 4, 3, 1)
+    np.testing.assert_allclose(pool(ones, time=True), np.ones((1, 3, 3, 4, 2)), rtol=1e-6)
+    assert pool(jnp.ones((1, 1, 7, 5, 1)), time=True).shape == (1, 1, 4, 3, 1)
 
 
 def test_blur_pool_is_the_binomial_filter_in_space_and_looks_back_in_time():
     point = jnp.zeros((1, 1, 8, 8, 1)).at[0, 0, 4, 5, 0].set(1)
     rows, columns = np.zeros(4), np.zeros(4)
     rows[[1, 2]], columns[[2, 3]] = (1 / 8, 3 / 8), (3 / 8, 1 / 8)
-    np.testing.assert_allclose(blur_pool(point, time=False)[0, 0, :, :, 0], np.outer(rows, columns), atol=1e-7)
+    np.testing.assert_allclose(pool(point, time=False)[0, 0, :, :, 0], np.outer(rows, columns), atol=1e-7)
     late = jnp.zeros((1, 5, 2, 2, 1)).at[:, 3].set(1)
-    np.testing.assert_allclose(blur_pool(late, time=True)[0, :, 0, 0, 0], [0, 0, 3 / 8], atol=1e-7)
+    np.testing.assert_allclose(pool(late, time=True)[0, :, 0, 0, 0], [0, 0, 3 / 8], atol=1e-7)
 
 
 def test_the_discriminator_judges_every_size_and_no_logit_knows_later_frames():
-    params = video_discriminator.init_params(NET, jax.random.key(0))
-    assert discriminate(NET, params, clips(2, 1, 16, 24)).shape == (2, 1, 8, 12)
-    video = clips(1, 5, 8, 8)
+    params = random_params(video_discriminator.init_params, NET)
     judge = jax.jit(lambda video: discriminate(NET, params, video))
+    assert jax.eval_shape(judge, clips(2, 1, 16, 24)).shape == (2, 1, 8, 12)
+    video = clips(1, 5, 8, 8)
     before, after = judge(video), judge(video.at[:, 3:].add(0.5))
     np.testing.assert_array_equal(before[:, :2], after[:, :2])
     assert np.abs(before[:, 2] - after[:, 2]).max() > 0
@@ -150,9 +154,10 @@ class Game:
     def __init__(self):
         initial, self.step = build(RUN, RUN.mesh.build())
         self.initial = jax.device_get(initial)
+        self.layout = jax.tree.map(lambda leaf: leaf.sharding, initial)
 
     def start(self) -> AdversarialState:
-        return jax.device_put(self.initial)
+        return jax.device_put(self.initial, self.layout)
 
     def play(self, folder: Path, steps: int, **options: Any) -> AdversarialState:
         config = replace(RUN.loop, steps=steps, log_every=2, save_every=2, **options)

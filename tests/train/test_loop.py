@@ -81,8 +81,13 @@ def train_step(state: train_state.TrainState, batch: jax.Array):
     return kept, {"loss": loss, "skipped": ~sound}
 
 
+@functools.cache
+def first_params() -> dict:
+    return jax.device_get(init_params(MODEL, jax.random.key(3)))
+
+
 def make_state() -> train_state.TrainState:
-    return train_state.create(init_params(MODEL, jax.random.key(3)), OPTIMIZER, seed=3)
+    return train_state.create(jax.device_put(first_params()), OPTIMIZER, seed=3)
 
 
 def make_data():
@@ -336,6 +341,7 @@ def killed_when(process: subprocess.Popen, due) -> bool:
     return False
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_sigkill_at_any_moment_changes_nothing(tmp_path):
     alone = digest(train(tmp_path / "alone", 40, save_every=2))

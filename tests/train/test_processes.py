@@ -157,6 +157,7 @@ def test_the_parts_of_a_run_in_two_processes():
     ended([launch([__file__, address, process], XLA_FLAGS=flags) for process in range(2)])
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_two_processes_have_the_loss_curve_of_one(tokens, tmp_path):
     options = ["--tokens", tokens, "--loop.steps", 20]
@@ -167,6 +168,7 @@ def test_two_processes_have_the_loss_curve_of_one(tokens, tmp_path):
     assert "20 of 20 steps made" in alone and "20 of 20 steps made" in first and not second
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize("stage", ["video-tokenizer", "audio-tokenizer"])
 def test_the_tokenizers_too(stage, tmp_path):
@@ -179,6 +181,7 @@ def test_the_tokenizers_too(stage, tmp_path):
         np.testing.assert_allclose(two[name], one[name], rtol=2e-3, atol=1e-4, err_msg=name)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_sigterm_to_one_saves_and_ends_both_and_one_goes_on(tokens, tmp_path):
     options = ["--tokens", tokens, "--loop.steps", 4000]
@@ -193,6 +196,7 @@ def test_sigterm_to_one_saves_and_ends_both_and_one_goes_on(tokens, tmp_path):
     assert len(metrics(tmp_path)) == stopped + 1
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGSTOP], ids=["dies", "hangs"])
 def test_a_process_that_is_gone_ends_the_other(tokens, tmp_path, end):
