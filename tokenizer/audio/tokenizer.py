@@ -81,12 +81,12 @@ def autoencode(config: AudioTokenizerConfig, params: dict, sound: jax.Array, dty
 @cache
 def _silence(config: AudioTokenizerConfig, part: str, batch: int) -> SoundState:
     """Return the state before the first chunk: the "encoder" or "decoder" has seen nothing but silence."""
+    net = config.encoder() if part == "encoder" else config.decoder()
+    step = (config.hop, config.channels) if part == "encoder" else (1, config.latent)
 
     def past():
-        params = init_params(config, jax.random.key(0))[part]
-        shape = (batch, config.hop, config.channels) if part == "encoder" else (batch, 1, config.latent)
         history = History()
-        _apply(getattr(config, part)(), params, jnp.zeros(shape), history)
+        net.init(jax.random.key(0), jnp.zeros((batch, *step)), history)
         return history.after
 
     return SoundState(past=jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), jax.eval_shape(past)))
