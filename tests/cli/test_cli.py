@@ -204,6 +204,17 @@ def test_a_mesh_in_words_sets_the_fields_of_the_mesh(capsys):
     assert_refused(main, ["train", "lm", "demo", "--workdir", "w", "--mesh=model=2"], "axes are data, fsdp", capsys)
 
 
+@pytest.mark.parametrize("flag", ["--dry-run", "--loop.dry-run"])
+def test_a_dry_run_is_one_by_either_name(flag, monkeypatch, tmp_path):
+    from reelm.cli import train
+    from reelm.cli.parse import parse
+
+    started = []
+    monkeypatch.setattr(train, "_train", lambda stage, settings, workdir, cluster: started.append(settings))
+    parse(["train", "lm", "demo", "--workdir", str(tmp_path), flag]).run()
+    assert started[0].loop.dry_run
+
+
 def test_memory_that_runs_out_ends_with_advice():
     from reelm.cli.main import _in_words
 

@@ -11,8 +11,13 @@ import optax
 import pytest
 from made.parameters import random_like
 
+from reelm.data import catalog
+from reelm.data.films.buckets import Buckets
+from reelm.data.films.build import build
+from reelm.data.films.cutting import CuttingConfig
 from reelm.data.moving_digits.soundtracks import example
 from reelm.errors import RequestError
+from reelm.media.formats.mp4 import write_video
 from reelm.tokenizer.audio.config import AudioTokenizerConfig
 from reelm.tokenizer.audio.tokenizer import autoencode
 from reelm.train.parts import open_audio_tokenizer
@@ -83,6 +88,20 @@ def test_the_discriminator_follows_its_own_loss_alone():
     expected = own_gradient(params["discriminator"])
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), together["discriminator"], expected)
     assert optax.tree.norm(together["tokenizer"]) > 0
+
+
+def test_sounds_to_look_at_may_come_from_the_only_split(tmp_path):
+    (tmp_path / "films").mkdir()
+    for name, frames in (("long", 12), ("short", 8)):
+        tone = 0.4 * np.sin(np.arange(frames * 500)[:, None] / 5, dtype=np.float32)
+        picture = np.full((frames, 32, 32, 3), 90, np.uint8)
+        write_video(tmp_path / "films" / f"{name}.mp4", picture, fps=8, audio=tone, sample_rate=4_000)
+    config = CuttingConfig(buckets=Buckets(resolution=32, lengths=(5,)), sample_rate=8_000, test_share=0)
+    place = build(tmp_path / "films", "films", tmp_path / "sets", config, processes=1).folder
+    run = replace(RUN, data=replace(RUN.data, dataset=str(place), source_frames=5))
+    with pytest.raises(RequestError, match="has no split 'test'"):
+        catalog.open_clips(str(place), "test")
+    assert audio_tokenizer.held_back_sounds(run, 8).shape == (3, 2_500, 1)
 
 
 @pytest.fixture(scope="module")

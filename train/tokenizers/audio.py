@@ -172,6 +172,13 @@ def heard(clip: Mapping[str, Any], model: AudioTokenizerConfig) -> np.ndarray:
     return resample(sound, int(clip["sample_rate"]), model.sample_rate)[0]
 
 
+def held_back_sounds(run: AudioTokenizerRun, count: int) -> np.ndarray:
+    """Return the first held-out sounds, up to `count`, all as long as the shortest: `[B, S, C]`."""
+    source = catalog.open_held_back(run.data.dataset, num_frames=run.data.source_frames)
+    sounds = [heard(source[i], run.model) for i in range(min(count, len(source)))]
+    return np.stack([sound[: min(map(len, sounds))] for sound in sounds])
+
+
 def make_loss(run: AudioTokenizerRun):
     """`(params, sound [B, S, C], key, step) -> (loss, metrics)`; entropies in nats, snr in dB.
 
@@ -244,8 +251,7 @@ def train(run: AudioTokenizerRun, workdir: Path) -> TrainState:
         transform=RandomPiece(run.data, run.model),
         **feed.share(mesh)._asdict(),
     )
-    held_back = catalog.open_clips(run.data.dataset, "test", num_frames=run.data.source_frames, num_clips=8)
-    originals = np.stack([heard(held_back[i], run.model) for i in range(len(held_back))])
+    originals = held_back_sounds(run, 8)
 
     # As in a video tokenizer's run: the codes keep the name that they have.
     codes = {"codes": open_audio_tokenizer(run.start_from).hash} if run.freeze_encoder and run.start_from else {}

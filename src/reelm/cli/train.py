@@ -55,7 +55,7 @@ def train_arguments(arguments: list[str]) -> Any:
     settings = configs.get(stage, name)
 
     def run(self) -> None:
-        loop = replace(self.settings.loop, dry_run=self.dry_run)
+        loop = replace(self.settings.loop, dry_run=self.dry_run or self.settings.loop.dry_run)
         _train(stage, replace(self.settings, loop=loop), self.workdir, self.cluster)
 
     described = make_dataclass(
