@@ -20,11 +20,14 @@ UV := $(shell uv --version >/dev/null 2>&1 && echo uv || echo .uv/bin/uv)
 demo: env
 	@$(BIN)/reelm generate "a red seven moves right" -o seven.mp4
 
+# The tests start many processes. Where Python keeps no bytecode, each would compile all that it imports anew.
+PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n auto --maxprocesses 4
+
 test: env
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 -m "not long" $(TEST_ARGS)
+	$(PYTEST) -m "not long" $(TEST_ARGS)
 
 test-all: env
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 $(TEST_ARGS)
+	$(PYTEST) $(TEST_ARGS)
 
 lint: env
 	$(BIN)/ruff check
