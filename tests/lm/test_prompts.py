@@ -61,7 +61,7 @@ class Toy:
 
 @pytest.fixture(scope="module")
 def params() -> dict:
-    return random_params(transformer.init_params, CONFIG, noise=0.2)
+    return jax.device_put(random_params(transformer.init_params, CONFIG, noise=0.2))
 
 
 @pytest.fixture(scope="module")

@@ -39,7 +39,7 @@ from reelm.train.run.checkpoints import Checkpoints
 from reelm.train.step import feed
 from reelm.train.step.update import value_and_gradient
 
-MESHES = ("data=8", "data=2,fsdp=2,tensor=2", "fsdp=8", "tensor=4,sequence=2")
+MESHES = ("data=2,fsdp=2,tensor=2", "fsdp=8", "tensor=4,sequence=2")
 RUN = LMRun(
     model=LMConfig(
         bits=10,
@@ -83,8 +83,14 @@ def gradients() -> None:
     expected, gradient = jax.jit(partial(value_and_gradient, make_loss(RUN)))(params, batch, key, jnp.int32(0))
     largest = max(float(jnp.abs(leaf).max()) for leaf in jax.tree.leaves(gradient))
     assert largest > 1e-2
-    hows: list[tuple[str, Remat, int]] = [("data=2,fsdp=2,tensor=2", "dots", 2), ("tensor=4,sequence=2", "none", 4)]
-    for words, remat, accumulate in [*((words, "full", 1) for words in MESHES), *hows]:
+    runs: list[tuple[str, Remat, int]] = [
+        ("data=8", "full", 1),
+        ("data=2,fsdp=2,tensor=2", "dots", 2),
+        ("fsdp=8", "none", 1),
+        ("tensor=4,sequence=2", "full", 1),
+        ("tensor=4,sequence=2", "none", 4),
+    ]
+    for words, remat, accumulate in runs:
         mesh = MeshSpec.parse(words).build()
         layout = sharding.of_state(params, mesh)
         of = jax.jit(partial(value_and_gradient, make_loss(replace(RUN, remat=remat)), accumulate=accumulate))
