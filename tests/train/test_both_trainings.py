@@ -281,7 +281,7 @@ def test_a_silent_language_model_gets_sound(trained, tmp_path):
         open_video_tokenizer(parts),
         tokens,
         audio_tokenizer=open_audio_tokenizer(parts),
-        num_clips=40,
+        num_clips=8,
         num_frames=9,
     )
     source = open_tokens(tokens)
