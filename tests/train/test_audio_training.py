@@ -93,7 +93,7 @@ def test_the_discriminator_follows_its_own_loss_alone():
 def test_sounds_to_look_at_may_come_from_the_only_split(tmp_path):
     (tmp_path / "films").mkdir()
     for name, frames in (("long", 12), ("short", 8)):
-        tone = 0.4 * np.sin(np.arange(frames * 500)[:, None] / 5, dtype=np.float32)
+        tone = np.sin(np.arange(frames * 500)[:, None] / 5).astype(np.float32)
         picture = np.full((frames, 32, 32, 3), 90, np.uint8)
         write_video(tmp_path / "films" / f"{name}.mp4", picture, fps=8, audio=tone, sample_rate=4_000)
     config = CuttingConfig(buckets=Buckets(resolution=32, lengths=(5,)), sample_rate=8_000, test_share=0)
