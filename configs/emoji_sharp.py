@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from reelm.train.run.loop import LoopConfig
 from reelm.train.step.optimizer import OptimizerConfig
-from reelm.train.tokenizers.adversarial import AdversaryConfig
+from reelm.train.tokenizers.video_adversary import AdversaryConfig
 from reelm.train.tokenizers.video_discriminator import VideoDiscriminatorConfig
 
 from . import emoji

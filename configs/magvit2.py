@@ -14,8 +14,8 @@ UCF-101.
 from reelm.tokenizer.video.config import VideoTokenizerConfig
 from reelm.train.run.loop import LoopConfig
 from reelm.train.step.optimizer import OptimizerConfig
-from reelm.train.tokenizers.adversarial import AdversaryConfig
 from reelm.train.tokenizers.video import ClipData, VideoTokenizerRun
+from reelm.train.tokenizers.video_adversary import AdversaryConfig
 from reelm.train.tokenizers.video_discriminator import VideoDiscriminatorConfig
 from reelm.train.tokenizers.video_losses import LossWeights
 

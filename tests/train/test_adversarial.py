@@ -22,9 +22,10 @@ from reelm.train.run.loop import LoopConfig, Training
 from reelm.train.step import state as train_state
 from reelm.train.step.optimizer import OptimizerConfig
 from reelm.train.tokenizers import adversarial, adversarial_losses, video_discriminator, video_losses
-from reelm.train.tokenizers.adversarial import AdversarialState, AdversaryConfig
+from reelm.train.tokenizers.adversarial import AdversarialState
 from reelm.train.tokenizers.adversarial_losses import LogitMeans
 from reelm.train.tokenizers.video import ClipData, VideoTokenizerRun, build, open_batches
+from reelm.train.tokenizers.video_adversary import AdversaryConfig, VideoAdversary
 from reelm.train.tokenizers.video_discriminator import VideoDiscriminatorConfig, blur_pool, discriminate
 from reelm.train.tokenizers.video_losses import LossWeights
 
@@ -100,13 +101,15 @@ def test_r1_is_half_the_squared_gradient_a_logit_whatever_the_size():
 def test_r1_comes_every_few_steps_and_counts_for_all_of_them():
     net = VideoDiscriminatorConfig(channels=(4,), halve_time=())
     config = AdversaryConfig(net=net, r1=2.0, r1_every=3, lecam=0.0)
-    optimizer = OptimizerConfig().build(10)
+    optimizer, adversary_optimizer = OptimizerConfig().build(10), config.optimizer.build(10)
 
     def loss(params: Any, real: jax.Array, key: jax.Array, step: jax.Array):
         return jnp.square(params["gain"]), ({}, [(real, params["gain"] * real)])
 
-    state = adversarial.create(train_state.create({"gain": jnp.float32(0.5)}, optimizer, 0), config, 10)
-    step, real = adversarial.make_step(loss, optimizer, 0.9, config, 10), clips(2, 1, 8, 8)
+    alone = train_state.create({"gain": jnp.float32(0.5)}, optimizer, 0)
+    state = adversarial.create(alone, VideoAdversary(config), adversary_optimizer, jax.random.key(1))
+    step = adversarial.make_step(loss, optimizer, 0.9, VideoAdversary(config), adversary_optimizer)
+    real = clips(2, 1, 8, 8)
 
     @jax.jit
     def gradients(adversary: Any, gain: jax.Array):

@@ -2,7 +2,7 @@
 
 import wave
 from dataclasses import replace
-from functools import partial
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -23,11 +23,20 @@ from reelm.tokenizer.audio.tokenizer import autoencode
 from reelm.train.parts import open_audio_tokenizer
 from reelm.train.run.checkpoints import restore_params
 from reelm.train.run.loop import LoopConfig
+from reelm.train.step.state import TrainState
 from reelm.train.tokenizers import audio as audio_tokenizer
-from reelm.train.tokenizers.adversarial_losses import hinge_loss
-from reelm.train.tokenizers.audio import AudioTokenizerRun, RandomPiece, SoundData, SoundLossWeights, make_loss
+from reelm.train.tokenizers.adversarial import AdversarialState
+from reelm.train.tokenizers.adversarial_losses import feature_distance, hinge_generator_loss, hinge_loss
+from reelm.train.tokenizers.audio import (
+    AudioTokenizerRun,
+    RandomPiece,
+    SoundData,
+    create_state,
+    make_loss,
+    make_run_step,
+)
 from reelm.train.tokenizers.audio_discriminator import AudioDiscriminatorConfig, StftDiscriminator
-from reelm.train.tokenizers.audio_losses import mel_distance
+from reelm.train.tokenizers.audio_losses import SoundLossWeights, mel_distance
 
 pytestmark = pytest.mark.slow  # several programs are compiled before the first test
 
@@ -63,31 +72,50 @@ def test_mel_distance_of_equal_sounds_is_zero_and_has_a_finite_gradient_for_sile
 
 
 def test_without_a_discriminator_there_is_none():
-    params = jax.eval_shape(lambda: audio_tokenizer._first_params(RUN))
-    assert set(params) == {"tokenizer"}
-    _, metrics = jax.eval_shape(make_loss(RUN), params, sounds(), jax.random.key(0), jnp.int32(0))
+    state = jax.eval_shape(lambda: create_state(RUN))
+    assert type(state) is TrainState and set(state.params) == {"tokenizer"}
+    _, metrics = jax.eval_shape(make_run_step(RUN), state, sounds())
     assert "discriminator" not in metrics and {"waveform", "mel", "snr", "bit_balance"} <= set(metrics)
 
 
-def test_the_discriminator_follows_its_own_loss_alone():
-    params = random_like(jax.eval_shape(lambda: audio_tokenizer._first_params(PLAYED)), noise=0.1)
+@pytest.fixture(scope="module")
+def game():
+    """A state of two players whose every parameter counts, and the step that moves them."""
+    initial = jax.device_get(jax.jit(lambda: create_state(PLAYED))())
+    params, adversary = (random_like(each, noise=0.1) for each in (initial.params, initial.adversary))
+    return initial.replace(params=params, adversary=adversary), make_run_step(PLAYED)
 
-    @jax.jit
-    @jax.grad
-    def gradient(params):
-        return make_loss(PLAYED)(params, sounds(), jax.random.key(0), jnp.int32(5))[0]
 
-    @jax.jit
-    @jax.grad
-    def own_gradient(judge):
-        rebuilt, _ = autoencode(PLAYED.model, params["tokenizer"], sounds())
-        apply = partial(StftDiscriminator(PLAYED.discriminator).apply, {"params": judge})
-        return hinge_loss(apply(sounds())[0], apply(rebuilt)[0])
+def test_each_player_follows_its_own_loss_alone(game):
+    state, step = game
 
-    together = gradient(params)
-    expected = own_gradient(params["discriminator"])
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), together["discriminator"], expected)
-    assert optax.tree.norm(together["tokenizer"]) > 0
+    def judge(adversary, sound) -> Any:
+        return StftDiscriminator(PLAYED.discriminator).apply({"params": adversary}, sound)
+
+    def rebuilt(params):
+        return autoencode(PLAYED.model, params["tokenizer"], sounds())[0]
+
+    def generator(params):
+        (_, real_features), (logits, features) = (judge(state.adversary, each) for each in (sounds(), rebuilt(params)))
+        fooling = 0.1 * hinge_generator_loss(logits) + 2.0 * feature_distance(real_features, features)
+        return make_loss(PLAYED)(params, sounds(), jax.random.key(0), jnp.int32(0))[0] + fooling
+
+    def discriminator(adversary):
+        return hinge_loss(judge(adversary, sounds())[0], judge(adversary, rebuilt(state.params))[0])
+
+    for loss, params, name in (
+        (generator, state.params, "gradient_norm"),
+        (discriminator, state.adversary, "discriminator_gradient_norm"),
+    ):
+        expected = optax.tree.norm(jax.jit(jax.grad(loss))(params))
+        np.testing.assert_allclose(step(state, sounds())[1][name], expected, rtol=1e-4)
+
+
+def test_sounds_that_are_no_numbers_change_neither_player(game):
+    state, step = game
+    after, metrics = step(state, sounds() * jnp.nan)
+    assert metrics["skipped"] == 1 and after.step == 1
+    jax.tree.map(np.testing.assert_array_equal, jax.device_get(after).replace(step=0), state.replace(step=0))
 
 
 def test_sounds_to_look_at_may_come_from_the_only_split(tmp_path):
@@ -123,10 +151,11 @@ def test_training_writes_a_tokenizer_samples_and_metrics(trained):
     with wave.open(str(samples / "rebuilt.wav")) as file:
         assert (file.getframerate(), file.getnchannels(), file.getnframes()) == (4_000, 1, 16 * 2_500)
     assert '"discriminator"' in (trained / "played" / "metrics.jsonl").read_text()
-    latest = audio_tokenizer.train(PLAYED, trained / "played").params  # it is trained: this reads it back
-    for player, first in audio_tokenizer._first_params(PLAYED).items():
-        moved = jax.tree.map(lambda a, b: np.abs(a - b).max(), latest[player], first)
-        assert max(jax.tree.leaves(moved)) > 0
+    # It is trained: this reads it back.
+    latest = cast(AdversarialState, audio_tokenizer.train(PLAYED, trained / "played"))
+    first = cast(AdversarialState, create_state(PLAYED))
+    for moved, start in ((latest.params, first.params), (latest.adversary, first.adversary)):
+        assert max(jax.tree.leaves(jax.tree.map(lambda a, b: np.abs(a - b).max(), moved, start))) > 0
 
 
 def test_a_frozen_encoder_keeps_its_codes_while_the_decoder_learns(trained, tmp_path):

@@ -10,9 +10,10 @@ from reelm.train.lm.config import LMRun
 from reelm.train.lm.describer import DescriberRun
 from reelm.train.run.processes import Cluster
 from reelm.train.step.optimizer import OptimizerConfig
-from reelm.train.tokenizers.adversarial import AdversaryConfig
-from reelm.train.tokenizers.audio import SoundData, SoundLossWeights
+from reelm.train.tokenizers.audio import SoundData
+from reelm.train.tokenizers.audio_losses import SoundLossWeights
 from reelm.train.tokenizers.video import ClipData, VideoTokenizerRun
+from reelm.train.tokenizers.video_adversary import AdversaryConfig
 
 
 @pytest.mark.parametrize(

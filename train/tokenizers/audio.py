@@ -1,22 +1,20 @@
 """Training the audio tokenizer: sounds in, a trained encoder and decoder out.
 
 `reelm train audio-tokenizer CONFIG --workdir DIR` ends here. A step rebuilds a batch of short pieces and descends on
-the sum of waveform, mel, commitment and entropy losses and, if asked for, on those of a discriminator, which learns in
-the same step (SoundStream, arXiv 2107.03312, section III-D). The parameters are {"tokenizer": ..., "discriminator":
-...}, the second only where it is used.
+the sum of waveform, mel, commitment and entropy losses, and plays against a discriminator where the run has one
+(SoundStream, arXiv 2107.03312, section III-D). The parameters are {"tokenizer": ...}.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import grain
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 
 from reelm.data import catalog, pipeline
 from reelm.errors import RequestError
@@ -36,48 +34,16 @@ from reelm.train.run.config_changes import FREE, differences, free_fields
 from reelm.train.run.loop import LoopConfig, Training
 from reelm.train.step import feed, state
 from reelm.train.step.feed import Feed
-from reelm.train.step.fields import check_above, check_least
+from reelm.train.step.fields import check_least
 from reelm.train.step.optimizer import OptimizerConfig
 from reelm.train.step.state import TrainState
 from reelm.train.step.update import make_step
 
-from . import audio_discriminator
-from .adversarial_losses import feature_distance, hinge_generator_loss, hinge_loss
-from .audio_discriminator import AudioDiscriminatorConfig, StftDiscriminator
-from .audio_losses import mel_distance
-
-
-@dataclass(frozen=True, kw_only=True)
-class SoundLossWeights:
-    """Weight of each term.
-
-    Spectra count for most: at few bits a waveform can only be followed where it is loud, and what makes words is not.
-    """
-
-    waveform: float = 0.3
-    """Weight of the mean absolute difference of samples."""
-    power: float = 0.2
-    """Weight of the mean squared difference of samples, relative to the mean square of the batch. Silence scores 1."""
-    mel: float = 3.0
-    """Weight of the multi-scale distance of log10-mel spectrograms."""
-    commitment: float = 0.1
-    """Weight of the squared distance between latents and the values of their codes."""
-    sample_entropy: float = 0.0
-    """Weight of the entropy of single bits, in nats a code, averaged over levels. It makes codes certain."""
-    batch_entropy: float = 0.02
-    """Weight of the entropy of codes over the batch, in nats a code. It spreads the use of codes."""
-    temperature: float = 1.0
-    """Temperature of the bit probabilities in both entropies."""
-    adversarial: float = 0.0
-    """Weight of the adversarial loss. 0 trains without a discriminator."""
-    feature_matching: float = 2.0
-    """Weight of the distance between discriminator features, relative to `adversarial`."""
-    adversarial_from: int = 0
-    """First step at which the adversarial loss counts. The discriminator learns from step 0."""
-
-    def __post_init__(self) -> None:
-        check_above(self, 0, "temperature")
-        check_least(self, 0, "adversarial", "feature_matching", "adversarial_from")
+from . import adversarial
+from .adversarial import Metrics, Terms
+from .audio_adversary import AudioAdversary
+from .audio_discriminator import AudioDiscriminatorConfig
+from .audio_losses import SoundLossWeights, mel_distance
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,13 +146,13 @@ def held_back_sounds(run: AudioTokenizerRun, count: int) -> np.ndarray:
 
 
 def make_loss(run: AudioTokenizerRun):
-    """`(params, sound [B, S, C], key, step) -> (loss, metrics)`; entropies in nats, snr in dB.
+    """`(params, sound [B, S, C], key, step) -> (loss, (metrics, pairs))`; entropies in nats, snr in dB.
 
-    Both players descend on one sum: each sees the other's parameters, and the rebuilt sound, as constants.
+    `pairs` holds (sound, rebuilt).
     """
     config, weights = run.model, run.losses
 
-    def loss(params: dict, sound: jax.Array, key: jax.Array, step: jax.Array) -> tuple[jax.Array, dict]:
+    def loss(params: dict, sound: jax.Array, key: jax.Array, step: jax.Array) -> Terms:
         tokenizer = params["tokenizer"]
         if run.freeze_encoder:
             tokenizer = {**tokenizer, "encoder": jax.lax.stop_gradient(tokenizer["encoder"])}
@@ -202,37 +168,36 @@ def make_loss(run: AudioTokenizerRun):
             "sample_entropy": quantizer.sample_entropy(levels, weights.temperature),
             "batch_entropy": -_batch_entropy(levels, config.code, weights.temperature),
         }
-        learning = jnp.zeros(())
-        if weights.adversarial:
-            judged, learning = _play(run.discriminator, params["discriminator"], sound, rebuilt)
-            counts = (step >= weights.adversarial_from).astype(jnp.float32)
-            terms |= {name: counts * term for name, term in judged.items()}
-        total = sum((getattr(weights, name) * term for name, term in terms.items()), learning)
+        total = sum((getattr(weights, name) * term for name, term in terms.items()), jnp.zeros(()))
         # How evenly each bit is used: 0 when every bit is always the same, 1 when each is set half of the time.
         share = jnp.mean(levels >= 0, axis=tuple(range(levels.ndim - 2)))
         about = {"snr": 10 * jnp.log10(energy / error), "bit_balance": jnp.mean(1 - jnp.abs(2 * share - 1))}
-        return total, {**terms, **about, **({"discriminator": learning} if weights.adversarial else {})}
+        return total, ({**terms, **about}, [(sound, rebuilt)])
 
     return loss
 
 
-def _play(
-    config: AudioDiscriminatorConfig, params: dict, sound: jax.Array, rebuilt: jax.Array
-) -> tuple[dict[str, jax.Array], jax.Array]:
-    """What the tokenizer loses, with the discriminator taken for given, and what the discriminator, with the sounds."""
+def create_state(run: AudioTokenizerRun) -> TrainState:
+    """The state before the first step; pure but for `start_from`, so its shapes can be had from `jax.eval_shape`."""
+    key, adversary_key = jax.random.split(jax.random.key(run.loop.seed))
+    steps = run.loop.steps
+    made = state.create(_first_params(run, key), run.optimizer.build(steps), run.loop.seed)
+    if not run.losses.adversarial:
+        return made
+    return adversarial.create(made, _adversary(run), run.discriminator_optimizer.build(steps), adversary_key)
 
-    def judge(params: dict, sound: jax.Array) -> tuple[list[jax.Array], list[jax.Array]]:
-        return cast(Any, StftDiscriminator(config).apply({"params": params}, sound))
 
-    (real, _), (fake, _) = judge(params, sound), judge(params, jax.lax.stop_gradient(rebuilt))
-    learning = hinge_loss(real, fake)
-    fixed = jax.lax.stop_gradient(params)
-    (_, real_features), (fake, fake_features) = judge(fixed, sound), judge(fixed, rebuilt)
-    terms = {
-        "adversarial": hinge_generator_loss(fake),
-        "feature_matching": feature_distance(real_features, fake_features),
-    }
-    return terms, learning
+def make_run_step(run: AudioTokenizerRun, layout: Any = None) -> Callable[[Any, Any], tuple[Any, Metrics]]:
+    """The jitted step of a run, `(state, sound [B, S, C]) -> (state, metrics)`.
+
+    `layout`: shardings of the state on a mesh; None leaves them to XLA.
+    """
+    loss, steps, ema = make_loss(run), run.loop.steps, run.optimizer.ema
+    optimizer = run.optimizer.build(steps)
+    if not run.losses.adversarial:
+        return make_step(adversarial.without_adversary(loss), optimizer, ema, layout)
+    adversary_optimizer = run.discriminator_optimizer.build(steps)
+    return adversarial.make_step(loss, optimizer, ema, _adversary(run), adversary_optimizer, layout)
 
 
 def train(run: AudioTokenizerRun, workdir: Path) -> TrainState:
@@ -241,8 +206,7 @@ def train(run: AudioTokenizerRun, workdir: Path) -> TrainState:
     heard(source[0], run.model)  # before anything is compiled
     mesh = run.mesh.build()
     feed.check_size("batch_size", run.batch_size, mesh)
-    optimizer = _optimizer(run)
-    initial = state.create(_first_params(run), optimizer, run.loop.seed)
+    initial = create_state(run)
     layout = sharding.of_state(initial, mesh)
     data = pipeline.batches(
         source,
@@ -258,7 +222,7 @@ def train(run: AudioTokenizerRun, workdir: Path) -> TrainState:
     return loop.run(
         run.loop,
         jax.device_put(initial, layout),
-        make_step(make_loss(run), optimizer, run.optimizer.ema, layout),
+        make_run_step(run, layout),
         Feed(data, mesh),
         workdir,
         Training(
@@ -286,26 +250,15 @@ def _batch_entropy(levels: jax.Array, code: CodeSpec, temperature: float) -> jax
     return sum(each, jnp.zeros(())) / count
 
 
-def _optimizer(run: AudioTokenizerRun) -> optax.GradientTransformation:
-    """Each player has its own learning rate, moments and clipping."""
-    tokenizer = run.optimizer.build(run.loop.steps)
-    if not run.losses.adversarial:
-        return tokenizer
-    discriminator = run.discriminator_optimizer.build(run.loop.steps)
-    labels = {"tokenizer": "tokenizer", "discriminator": "discriminator"}
-    return optax.partition({"tokenizer": tokenizer, "discriminator": discriminator}, labels)
+def _adversary(run: AudioTokenizerRun) -> AudioAdversary:
+    return AudioAdversary(run.discriminator, run.model.channels, run.losses)
 
 
-def _first_params(run: AudioTokenizerRun) -> dict:
-    key, critic_key = jax.random.split(jax.random.key(run.loop.seed))
+def _first_params(run: AudioTokenizerRun, key: jax.Array) -> dict:
     if run.start_from is None:
-        params = {"tokenizer": init_params(run.model, key)}
-    else:
-        start = open_audio_tokenizer(run.start_from)
-        if start.config != run.model:
-            lines = "; ".join(differences(asdict(start.config), asdict(run.model)))
-            raise RequestError(f"{run.start_from} has a tokenizer of other sizes than this run: {lines}")
-        params = {"tokenizer": jax.tree.map(jnp.asarray, start.params)}
-    if run.losses.adversarial:
-        params["discriminator"] = audio_discriminator.init_params(run.discriminator, run.model.channels, critic_key)
-    return params
+        return {"tokenizer": init_params(run.model, key)}
+    start = open_audio_tokenizer(run.start_from)
+    if start.config != run.model:
+        lines = "; ".join(differences(asdict(start.config), asdict(run.model)))
+        raise RequestError(f"{run.start_from} has a tokenizer of other sizes than this run: {lines}")
+    return {"tokenizer": jax.tree.map(jnp.asarray, start.params)}

@@ -37,8 +37,9 @@ from reelm.train.step.state import TrainState
 from reelm.train.step.update import make_step
 
 from . import adversarial
-from .adversarial import AdversaryConfig
+from .adversarial import Metrics, Terms
 from .inflate import inflate
+from .video_adversary import AdversaryConfig, VideoAdversary
 from .video_losses import LossWeights, code_terms, code_use, mean_over_clips, perceptual
 
 
@@ -115,7 +116,7 @@ def make_loss(run: VideoTokenizerRun):
     """
     config, weights = run.model, run.losses
 
-    def loss(params: dict, batch: Any, key: jax.Array, step: jax.Array) -> tuple[jax.Array, tuple[dict, list]]:
+    def loss(params: dict, batch: Any, key: jax.Array, step: jax.Array) -> Terms:
         parts, features = batch
         if run.freeze_encoder:
             params = {**params, "encoder": jax.lax.stop_gradient(params["encoder"])}
@@ -165,25 +166,23 @@ def create_state(run: VideoTokenizerRun) -> TrainState:
     """The state before the first step; pure but for `start_from`, so its shapes can be had from `jax.eval_shape`."""
     steps = run.loop.steps
     made = state.create(_first_params(run), run.optimizer.build(steps), run.loop.seed)
-    return made if run.adversary is None else adversarial.create(made, run.adversary, steps)
+    if run.adversary is None:
+        return made
+    key = jax.random.fold_in(jax.random.key(run.loop.seed), 1)
+    return adversarial.create(made, VideoAdversary(run.adversary), run.adversary.optimizer.build(steps), key)
 
 
-def make_run_step(run: VideoTokenizerRun, layout: Any = None) -> Callable[[Any, Any], tuple[Any, dict[str, jax.Array]]]:
+def make_run_step(run: VideoTokenizerRun, layout: Any = None) -> Callable[[Any, Any], tuple[Any, Metrics]]:
     """The jitted step of a run, `(state, batch) -> (state, metrics)` with batches as `make_loss` takes them.
 
     `layout`: shardings of the state on a mesh; None leaves them to XLA.
     """
-    loss, steps = make_loss(run), run.loop.steps
+    loss, steps, ema = make_loss(run), run.loop.steps, run.optimizer.ema
     optimizer = run.optimizer.build(steps)
-    if run.adversary is not None:
-        dtype = jnp.dtype(run.dtype)
-        return adversarial.make_step(loss, optimizer, run.optimizer.ema, run.adversary, steps, dtype, layout)
-
-    def alone(*arguments: Any) -> tuple[jax.Array, dict]:
-        total, (metrics, _) = loss(*arguments)
-        return total, metrics
-
-    return make_step(alone, optimizer, run.optimizer.ema, layout)
+    if run.adversary is None:
+        return make_step(adversarial.without_adversary(loss), optimizer, ema, layout)
+    adversary = VideoAdversary(run.adversary, jnp.dtype(run.dtype))
+    return adversarial.make_step(loss, optimizer, ema, adversary, run.adversary.optimizer.build(steps), layout)
 
 
 def build(run: VideoTokenizerRun, mesh: Mesh) -> tuple[TrainState, Callable[..., Any]]:

@@ -1,0 +1,61 @@
+"""The adversary of the audio tokenizer: hinge losses and feature matching (SoundStream, arXiv 2107.03312, III-D).
+
+In: the pair (real, rebuilt) of sounds `float [B, S, C]`. Out: what both players lose, as an `adversarial.Adversary`.
+"""
+
+from dataclasses import dataclass
+from typing import Any, cast
+
+import jax
+import jax.numpy as jnp
+
+from . import audio_discriminator
+from .adversarial import AdversarialState, Learned, Metrics, Pairs
+from .adversarial_losses import feature_distance, hinge_generator_loss, hinge_loss
+from .audio_discriminator import AudioDiscriminatorConfig, StftDiscriminator
+from .audio_losses import SoundLossWeights
+
+
+@dataclass(frozen=True)
+class AudioAdversary:
+    """An `Adversary` that judges sounds.
+
+    Attributes:
+        net: sizes of the discriminator.
+        channels: channels of the sounds.
+        weights: weights of the generator's losses.
+    """
+
+    net: AudioDiscriminatorConfig
+    channels: int
+    weights: SoundLossWeights
+
+    def init(self, key: jax.Array) -> tuple[dict, None]:
+        """Return fresh parameters; hinge losses need no logit means."""
+        return audio_discriminator.init_params(self.net, self.channels, key), None
+
+    def generator_loss(self, state: AdversarialState, pairs: Pairs) -> tuple[jax.Array, Metrics]:
+        """Return the weighted hinge loss and feature distance, and each alone; 0 before `adversarial_from`."""
+        [(sound, rebuilt)] = pairs
+        (_, real_features), (fake, fake_features) = (self._judge(state.adversary, each) for each in (sound, rebuilt))
+        counts = (state.step >= self.weights.adversarial_from).astype(jnp.float32)
+        terms = {
+            "adversarial": counts * hinge_generator_loss(fake),
+            "feature_matching": counts * feature_distance(real_features, fake_features),
+        }
+        return sum((getattr(self.weights, name) * term for name, term in terms.items()), jnp.zeros(())), terms
+
+    def learn(self, state: AdversarialState, pairs: Pairs) -> Learned:
+        """Return the gradient of the hinge loss."""
+        [(sound, rebuilt)] = pairs
+
+        def hinge(params: Any) -> jax.Array:
+            (real, _), (fake, _) = self._judge(params, sound), self._judge(params, rebuilt)
+            return hinge_loss(real, fake)
+
+        loss, gradient = jax.value_and_grad(hinge)(state.adversary)
+        return Learned(loss, gradient, {"discriminator": loss}, None)
+
+    def _judge(self, params: Any, sound: jax.Array) -> tuple[list[jax.Array], list[jax.Array]]:
+        """Return the logits and features of each window length."""
+        return cast(Any, StftDiscriminator(self.net).apply({"params": params}, sound))

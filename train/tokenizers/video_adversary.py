@@ -1,0 +1,106 @@
+"""The adversary of the video tokenizer: non-saturating losses, R1 and LeCAM (MAGVIT-v2, arXiv 2310.05737, appendix A).
+
+In: pairs (real, made) of clips `float [B, T, H, W, 3]` in [-1, 1]. Out: what both players lose, as an
+`adversarial.Adversary`. Every logit of every part of a batch counts the same.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.typing import DTypeLike
+
+from reelm.errors import RequestError
+from reelm.train.step.fields import check_least, check_shares
+from reelm.train.step.optimizer import OptimizerConfig
+
+from . import video_discriminator
+from .adversarial import AdversarialState, Learned, Metrics, Pairs
+from .adversarial_losses import LogitMeans, cross_entropy_loss, lecam_penalty, non_saturating_loss, r1_penalty
+from .video_discriminator import VideoDiscriminatorConfig, discriminate
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdversaryConfig:
+    """The discriminator and how it learns."""
+
+    net: VideoDiscriminatorConfig = field(default_factory=VideoDiscriminatorConfig)
+    """Sizes of the discriminator."""
+    optimizer: OptimizerConfig = field(default_factory=lambda: OptimizerConfig(learning_rate=1e-4, betas=(0.0, 0.99)))
+    """Optimizer of the discriminator. It keeps no moving average, whatever `ema` is."""
+    weight: float = 0.1
+    """Weight of the adversarial loss in the loss of the generator."""
+    start: int = 0
+    """First step at which that weight counts. The discriminator learns from step 0."""
+    r1: float = 10.0
+    """Weight of the gradient penalty on real clips (gamma of arXiv 1801.04406, equation 9)."""
+    r1_every: int = 16
+    """Steps between two penalties, each scaled by this number (lazy regularisation, arXiv 1912.04958)."""
+    lecam: float = 0.001
+    """Weight of the LeCAM penalty (arXiv 2104.03310, equation 5)."""
+    lecam_decay: float = 0.999
+    """Decay of the moving averages of the logits in the LeCAM penalty."""
+
+    def __post_init__(self):
+        if self.weight <= 0:
+            raise RequestError(f"the adversary's weight is {self.weight}; it must be above 0, or use none at all")
+        check_least(self, 1, "r1_every")
+        check_least(self, 0, "start", "r1", "lecam")
+        check_shares(self, "lecam_decay")
+
+
+@dataclass(frozen=True)
+class VideoAdversary:
+    """An `Adversary` that judges clips.
+
+    Attributes:
+        config: sizes of the discriminator and weights of the losses.
+        dtype: number format of its activations; None keeps that of the clips.
+    """
+
+    config: AdversaryConfig
+    dtype: DTypeLike | None = None
+
+    def init(self, key: jax.Array) -> tuple[dict, LogitMeans]:
+        """Return fresh parameters, and means of zero."""
+        return video_discriminator.init_params(self.config.net, key), LogitMeans(real=jnp.zeros(()), made=jnp.zeros(()))
+
+    def generator_loss(self, state: AdversarialState, pairs: Pairs) -> tuple[jax.Array, Metrics]:
+        """Return the non-saturating loss, weighted from `start` on, and as it is."""
+        fooled = non_saturating_loss(self._logits(state.adversary, [made for _, made in pairs]))
+        return jnp.where(state.step >= self.config.start, self.config.weight, 0.0) * fooled, {"adversarial": fooled}
+
+    def learn(self, state: AdversarialState, pairs: Pairs) -> Learned:
+        """Return the gradient of cross entropy and LeCAM, and every `r1_every` steps that of R1."""
+        config = self.config
+
+        def total(params: Any) -> tuple[jax.Array, Metrics]:
+            real, made = (self._logits(params, list(clips)) for clips in zip(*pairs, strict=True))
+            loss, lecam = cross_entropy_loss(real, made), lecam_penalty(real, made, state.logit_means)
+            terms = {"discriminator": loss, "lecam": lecam, "logit_real": jnp.mean(real), "logit_made": jnp.mean(made)}
+            return loss + config.lecam * lecam, terms
+
+        def penalty(params: Any) -> jax.Array:
+            # Of the first part alone: the penalty holds the discriminator smooth, wherever that is measured.
+            return r1_penalty(lambda video: discriminate(config.net, params, video, self.dtype), pairs[0][0])
+
+        def nothing(params: Any) -> tuple[jax.Array, Any]:
+            return jnp.zeros(()), jax.tree.map(jnp.zeros_like, params)
+
+        (loss, terms), gradient = jax.value_and_grad(total, has_aux=True)(state.adversary)
+        due = state.step % config.r1_every == 0
+        r1, r1_gradient = jax.lax.cond(due, jax.value_and_grad(penalty), nothing, state.adversary)
+        scale = config.r1 * config.r1_every
+        gradient = jax.tree.map(lambda a, b: a + scale * b, gradient, r1_gradient)
+        means = jax.tree.map(
+            lambda old, new: config.lecam_decay * old + (1 - config.lecam_decay) * new,
+            state.logit_means,
+            LogitMeans(real=terms["logit_real"], made=terms["logit_made"]),
+        )
+        # Scaled, so that its mean over the steps of a log line is that of the steps which have one.
+        return Learned(loss, gradient, {**terms, "r1": r1 * config.r1_every}, means)
+
+    def _logits(self, params: Any, videos: list[jax.Array]) -> jax.Array:
+        """Return the logits of all clips, flat."""
+        return jnp.concatenate([discriminate(self.config.net, params, video, self.dtype).ravel() for video in videos])
