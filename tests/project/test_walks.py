@@ -51,7 +51,7 @@ def prompt(folder: Path) -> dict[str, list[str]]:
     """Trace a prompt, the loading of the model left out."""
     import reelm
 
-    model = reelm.load(folder)
+    model = reelm.load(str(folder))
     return trace(lambda: model.generate("a red seven moves", num_frames=5))
 
 
