@@ -31,7 +31,10 @@ class RandomClip(grain.transforms.RandomMap):
 
     def random_map(self, element: Mapping[str, Any], rng: np.random.Generator) -> Any:
         video = element["video"]
-        span = lambda speed: 1 + (self.frames - 1) * speed  # noqa: E731
+
+        def span(speed: int) -> int:
+            return 1 + (self.frames - 1) * speed
+
         speeds = [speed for speed in self.speeds if span(speed) <= len(video)]
         if not speeds or min(video.shape[1:3]) < self.crop:
             raise RequestError(
@@ -40,11 +43,11 @@ class RandomClip(grain.transforms.RandomMap):
             )
         speed = speeds[0] if len(speeds) == 1 else int(rng.choice(speeds))
         wanted = (span(speed), self.crop, self.crop)
-        room = [has - takes + 1 for has, takes in zip(video.shape, wanted, strict=False)]
+        starts = [has - takes + 1 for has, takes in zip(video.shape, wanted, strict=False)]
         piece = video[:0]
         # A few tries: flat crops teach nothing after the first steps, but some must be seen.
         for _ in range(4):
-            t, y, x = rng.integers(0, room)
+            t, y, x = rng.integers(0, starts)
             piece = video[t : t + wanted[0] : speed, y : y + self.crop, x : x + self.crop]
             if piece.std() > 16:
                 break

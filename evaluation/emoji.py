@@ -64,8 +64,8 @@ def generation(
         pairs = every[group]
         captions, asked = [words for words, _ in pairs], [each for _, each in pairs]
         done = counting(progress, before, total)
-        how: dict[str, Any] = {"num_frames": train.num_frames, "best_of": best_of}
-        made = generated(model, captions, batch=min(batch, len(pairs)), seed=seed, done=done, **how)
+        options: dict[str, Any] = {"num_frames": train.num_frames, "best_of": best_of}
+        made = generated(model, captions, batch=min(batch, len(pairs)), seed=seed, done=done, **options)
         videos, before = [clip.video for clip in made], before + len(pairs)
         originals = [_plain(train, held_out, real.place(each)) for each in asked]
         rebuilt = [model.video_tokenizer.reconstruct(video) for video in originals]

@@ -75,8 +75,8 @@ def generation(
     for number, group in enumerate(groups):
         scenes, captions = prompts(group, clips, seed=seed)
         done = counting(progress, number * clips, len(groups) * clips)
-        how: dict[str, Any] = {"seed": seed, "num_frames": num_frames, "best_of": best_of}
-        made = generated(model, captions, batch=batch, done=done, **how)
+        options: dict[str, Any] = {"seed": seed, "num_frames": num_frames, "best_of": best_of}
+        made = generated(model, captions, batch=batch, done=done, **options)
         videos = [clip.video for clip in made]
         digits = moving_digits.digits_for(GROUPS[group][0])
         real = [moving_digits.render(scene, digits, num_frames) for scene in scenes]

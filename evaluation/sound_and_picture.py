@@ -56,13 +56,13 @@ def from_words(
     _check(model, clips, batch, num_frames)
     batch = min(batch, clips)
     total = clips * (len(groups) + 1)
-    how: dict[str, Any] = {"seed": seed, "num_frames": num_frames, "best_of": best_of}
+    options: dict[str, Any] = {"seed": seed, "num_frames": num_frames, "best_of": best_of}
     result: dict[str, dict[str, Any]] = {}
 
     for number, group in enumerate(groups):
         scenes, captions = prompts(group, clips, seed=seed)
         done = counting(progress, number * clips, total)
-        made = generated(model, captions, batch=batch, done=done, **how)
+        made = generated(model, captions, batch=batch, done=done, **options)
         videos, tracks = [clip.video for clip in made], [_heard(clip) for clip in made]
         digits = moving_digits.digits_for(GROUPS[group][0])
         real = [moving_digits.render(scene, digits, num_frames) for scene in scenes]
@@ -81,7 +81,7 @@ def from_words(
     scenes, captions = prompts(groups[0], clips, seed=seed)
     asked = [caption + SILENT_WORDS for caption in captions]
     done = counting(progress, len(groups) * clips, total)
-    made = generated(model, asked, batch=batch, done=done, **how)
+    made = generated(model, asked, batch=batch, done=done, **options)
     soundless = sum(is_silent(_heard(clip), SAMPLE_RATE) for clip in made)
     result["silence"] = {
         "clips": clips,

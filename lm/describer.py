@@ -1,7 +1,7 @@
 """The describer: a small net that reads the first codes of a clip and finds the words of its caption in them.
 
 In: codes of pictures, of sound, or of both. Out: for each word that it knows, or for words that say the same, how
-likely it is said of the clip. It is trained for just this (`train/describer.py`), which tells far more surely what is
+likely it is said of the clip. It is trained for just this (`train/lm/describer.py`), which tells far more surely what is
 seen and heard than asking under which words the language model would have made it: that knows its own voices, not those
 of strangers. Pictures and sound are read apart and joined at the end, so that either may be missing.
 """
@@ -135,9 +135,9 @@ class Describer:
             raise RequestError("there is nothing to describe that this model could see or hear")
         seen = np.full((config.frames, *((1, 1) if video is None else video.shape[1:])), -1, np.int32)
         heard = np.full((config.audio_frames, config.sound_levels), -1, np.int32)
-        for codes, room in ((video, seen), (sound if config.sound_levels else None, heard)):
+        for codes, slots in ((video, seen), (sound if config.sound_levels else None, heard)):
             if codes is not None:
-                room[: len(codes)] = codes[: len(room)]
+                slots[: len(codes)] = codes[: len(slots)]
         odds = np.asarray(_apply(config, self.params, seen[None], heard[None]))[0]
         return {words[0]: float(chance) for words, chance in zip(config.words, 1 / (1 + np.exp(-odds)), strict=True)}
 
@@ -159,16 +159,19 @@ class Describer:
         Where there are none, the one that stands out most from its usual odds: a doubtful name is better than none.
         """
         chances = self(video, sound)
-        odds = lambda chance: chance / max(1 - chance, 1e-9)  # noqa: E731
+
+        def odds(chance: float) -> float:
+            return chance / max(1 - chance, 1e-9)
+
         lift = {  # odds, as a multiple of the usual ones
             words[0]: odds(chances[words[0]]) / max(odds(usual), 1e-9)
             for words, usual in zip(self.config.words, self.config.usual, strict=True)
         }
-        told = [word for word, chance in chances.items() if chance >= _LIKELY and lift[word] >= _FAR_MORE]
-        if not told:
+        likely = [word for word, chance in chances.items() if chance >= _LIKELY and lift[word] >= _FAR_MORE]
+        if not likely:
             first = max(lift, key=lift.__getitem__)
-            told = [first] if lift[first] > 1 else []
-        return sorted(told, key=lambda word: -chances[word])
+            likely = [first] if lift[first] > 1 else []
+        return sorted(likely, key=lambda word: -chances[word])
 
 
 def caption_words(caption: str) -> set[str]:

@@ -59,7 +59,10 @@ def truncated(config: LMConfig, text: Text, prompt: str) -> str:
     """Return the prompt, cut to the longest beginning that a prefix holds."""
     if text.count(prompt) <= config.text_slots:
         return prompt
-    count = lambda letters: text.count(prompt[:letters])  # noqa: E731
+
+    def count(letters: int) -> int:
+        return text.count(prompt[:letters])
+
     return prompt[: bisect.bisect_right(range(len(prompt)), config.text_slots, key=count) - 1]
 
 
@@ -67,7 +70,11 @@ def check_text(config: LMConfig, text: Text) -> None:
     """Check that a model can read a `Text`; RequestError when their widths or lengths differ."""
     width = 0 if isinstance(text, TextTokenizer) else text.width
     if width != config.text_width:
-        of = lambda width: f"embeddings of width {width}" if width else "pieces of a text tokenizer"  # noqa: E731
-        raise RequestError(f"the language model reads {of(config.text_width)}, not {of(width)} (its text_width)")
+        raise RequestError(f"the language model reads {_read(config.text_width)}, not {_read(width)} (its text_width)")
     if not isinstance(text, TextTokenizer) and text.max_tokens != config.text_slots:
         raise RequestError(f"the text encoder gives {text.max_tokens} rows; the model has {config.text_slots} slots")
+
+
+def _read(width: int) -> str:
+    """Return what a language model of this `text_width` reads, in words."""
+    return f"embeddings of width {width}" if width else "pieces of a text tokenizer"

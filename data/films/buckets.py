@@ -57,17 +57,17 @@ class Buckets:
     def cut(self, shot: Iterable[TimedFrame], *, still: bool) -> Iterator[list[TimedFrame]]:
         """Yield the clips of a shot, in order. At most the frames of the longest clip are in memory at a time."""
         lengths = sorted((length for length in self.lengths if (length == 1) == still), reverse=True)
-        held: list[TimedFrame] = []
+        waiting: list[TimedFrame] = []
         for frame in shot:
             _ = frame.pixels  # made now: what they are made of may be a hundred times as large
-            held.append(frame)
-            if lengths and len(held) == lengths[0]:
-                yield held
-                held = []
+            waiting.append(frame)
+            if lengths and len(waiting) == lengths[0]:
+                yield waiting
+                waiting = []
         for length in lengths:
-            while len(held) >= length:
-                yield held[:length]
-                held = held[length:]
+            while len(waiting) >= length:
+                yield waiting[:length]
+                waiting = waiting[length:]
 
 
 def covering(height: int, width: int, size: Size) -> tuple[int, int]:

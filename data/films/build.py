@@ -259,17 +259,17 @@ def _shards(parts: Sequence[_Part]) -> Iterator[list[tuple[Path, int]]]:
     Clips are ordered by shape, then by the names of their files, then by time.
     """
     shard: list[tuple[Path, int]] = []
-    room = SHARD_BYTES
+    left = SHARD_BYTES
     for _, *shape in _runs(parts):
         for part in parts:
             for place, clip in enumerate(part.clips):
                 if clip.shape != tuple(shape):
                     continue
-                if shard and clip.size > room:
+                if shard and clip.size > left:
                     yield shard
-                    shard, room = [], SHARD_BYTES
+                    shard, left = [], SHARD_BYTES
                 shard.append((part.path, place))
-                room -= clip.size
+                left -= clip.size
     if shard:
         yield shard
 

@@ -118,12 +118,12 @@ def _watched(frames: Iterator[TimedFrame], beat: Callable[[], None]) -> Iterator
 
 def _sound(path: Path, source: Source, start: float, sample_rate: int, beat: Callable[[], None]) -> np.ndarray:
     """Return the sound from the first frame on, int16 [S]; empty for digital silence or a file without sound."""
-    kept, room = [], _MAX_SOUND * sample_rate
+    kept, left = [], _MAX_SOUND * sample_rate
     for piece in stream_sound(path, start=start, sample_rate=sample_rate, name=source.name):
-        kept.append(np.round(np.clip(piece[:room, 0], -1, 1) * 32767).astype("<i2"))
-        room -= len(kept[-1])
+        kept.append(np.round(np.clip(piece[:left, 0], -1, 1) * 32767).astype("<i2"))
+        left -= len(kept[-1])
         beat()
-        if not room:
+        if not left:
             break
     sound = np.concatenate(kept) if kept else np.zeros(0, "<i2")
     return sound if sound.any() else sound[:0]

@@ -115,12 +115,12 @@ def _chosen(
     built: Built, split: str, num_frames: int | None, num_clips: int | None
 ) -> tuple[tuple[ShapeRun, ...], tuple[int, ...]]:
     """Return the shapes of the clips that are long enough, and the first record of each."""
-    shapes, firsts, first, room = [], [], 0, num_clips
+    shapes, firsts, first, left = [], [], 0, num_clips
     for clips, frames, height, width in built.splits[split]:
-        taken = clips if room is None else min(clips, room)
+        taken = clips if left is None else min(clips, left)
         if taken and frames >= (num_frames or 1):
             shapes.append(ShapeRun(taken, num_frames or frames, height, width))
             firsts.append(first)
-            room = None if room is None else room - taken
+            left = None if left is None else left - taken
         first += clips
     return tuple(shapes), tuple(firsts)

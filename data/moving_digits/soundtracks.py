@@ -164,5 +164,5 @@ def _respoken(recording: np.ndarray, speed: float, sample_rate: int) -> np.ndarr
 
 def add(track: np.ndarray, sound: np.ndarray, start: int) -> None:
     """Adds what of `sound` lies inside the track."""
-    room = track[start : start + len(sound)]
-    room += sound[: len(room)]
+    part = track[start : start + len(sound)]
+    part += sound[: len(part)]

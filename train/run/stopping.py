@@ -23,7 +23,7 @@ class Stop:
 
     def __init__(self, ends: float | None) -> None:
         self._ends = ends
-        self._told = 0  # to this process, of several
+        self._notified = 0  # to this process, of several
         self.asked = 0
         """The signal that stops the run, 0 while none has come."""
 
@@ -32,19 +32,19 @@ class Stop:
         late = self._ends is not None and time.monotonic() >= self._ends
         if jax.process_count() == 1:
             return late or bool(self.asked)
-        if late and not self._told and jax.process_index() == 0:
+        if late and not self._notified and jax.process_index() == 0:
             self._tell(_TIME)
         # JAX hears SIGTERM itself, and finds the step that no process has made yet.
         if not multihost_utils.reached_preemption_sync_point(step):
             return False
-        told = np.ravel(multihost_utils.process_allgather(np.int32(self._told)))
-        if not (told == _TIME).any():
-            self.asked = signal.SIGINT if (told == signal.SIGINT).any() else signal.SIGTERM
+        signals = np.ravel(multihost_utils.process_allgather(np.int32(self._notified)))
+        if not (signals == _TIME).any():
+            self.asked = signal.SIGINT if (signals == signal.SIGINT).any() else signal.SIGTERM
         return True
 
     def receive(self, number: int, frame: FrameType | None) -> None:
         """The handler of signals; a second Ctrl-C is from someone who does not want to wait."""
-        if number == signal.SIGINT and number in (self.asked, self._told):
+        if number == signal.SIGINT and number in (self.asked, self._notified):
             raise KeyboardInterrupt
         if jax.process_count() == 1:
             self.asked = self.asked or number
@@ -52,7 +52,7 @@ class Stop:
             self._tell(number)
 
     def _tell(self, reason: int) -> None:
-        self._told = reason
+        self._notified = reason
         signal.raise_signal(signal.SIGTERM)
 
 
