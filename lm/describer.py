@@ -1,7 +1,7 @@
 """The describer: a small net that reads the first codes of a clip and finds the words of its caption in them.
 
 In: codes of pictures, of sound, or of both. Out: for each word that it knows, or for words that say the same, how
-likely it is said of the clip. It is trained for just this (`train/lm/describer.py`), which tells far more surely what is
+likely it is said of the clip. It is trained for just this (`train/lm/describer.py`). That tells far more surely what is
 seen and heard than asking under which words the language model would have made it: that knows its own voices, not those
 of strangers. Pictures and sound are read apart and joined at the end, so that either may be missing.
 """

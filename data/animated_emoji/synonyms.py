@@ -1,4 +1,4 @@
-"""Other words for animated emoji, as the file that `train/thesaurus.py` reads.
+"""Other words for animated emoji, as the file that `train/lm/thesaurus.py` reads.
 
     python -m reelm.data.animated_emoji.synonyms DOWNLOADS thesaurus.json
 

@@ -2,7 +2,7 @@
 
 Comes in: on stdin a task as a line of JSON. Goes out: on stdout a line of JSON for each task, and lines between that
 say it is alive; in a file the clips. It ends when stdin does, so none outlives the process that started it. Whatever
-happens to it costs one file: see `workers.py`.
+happens to it costs one file: see `worker_pool.py`.
 """
 
 import json

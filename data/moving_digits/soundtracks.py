@@ -1,6 +1,6 @@
 """Moving digits with sound: a voice names the digits when the clip begins, and a tick marks every bounce.
 
-Goes out: `example(split, index)`, the very clip of `moving_digits.py` with a track of exactly its length. Voice, pitch,
+Goes out: `example(split, index)`, the very clip of `scenes.py` with a track of exactly its length. Voice, pitch,
 speed and loudness vary; the speakers of `train` are heard in no other split, and since they are few, training hears
 them faster and slower than they spoke and through many microphones. Some captions end in "without sound", and those
 tracks are all zeros. What is heard is drawn from a random stream of its own, so pictures and the words about them

@@ -1,7 +1,7 @@
 """An independent judge of moving digits: looks at pixels alone and says which digits move where, in which colour.
 
 Comes in: a clip of one or two digits, real, rebuilt or generated. Goes out: a `Reading` for each. The digit is read
-by a small net trained on MNIST images only (`train_judge.py`), colour and direction by counting. It knows nothing of
+by a small net trained on MNIST images only (`train_digits.py`), colour and direction by counting. It knows nothing of
 tokenizers, language models or prompts. Strokes may be soft and colours a little off; but what is no single compact
 digit, of one colour, moving one way, is not read as one: the field in question is None.
 """

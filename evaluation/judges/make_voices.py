@@ -5,7 +5,7 @@
 Comes in: recordings by people, namely a checkout of the Free Spoken Digit Dataset, of which the speakers of training
 are taken in all their takes; folders `zero` ... `nine` of Google's Speech Commands (Warden 2018), whole or a part; the
 folders `0` ... `9` of the package `captcha`; and the commands `flite`, `pico2wave`, `RHVoice-test` and `espeak-ng` on
-the path, which say the same words in further voices. Goes out: an `.npz` file for `train_spoken_judge.py`. It does not
+the path, which say the same words in further voices. Goes out: an `.npz` file for `train_spoken_digits.py`. It does not
 ship: only the judge does.
 """
 

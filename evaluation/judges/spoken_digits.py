@@ -2,7 +2,7 @@
 
 Comes in: the sound of a clip, real, rebuilt or generated. Goes out: digits. A small convolutional net over log-mel
 spectra, trained by connectionist temporal classification (Graves et al. 2006) on voices that no test clip has
-(`train_spoken_judge.py`), so it was never told where a word begins. It hears up to 4 kHz, as over a telephone, at any
+(`train_spoken_digits.py`), so it was never told where a word begins. It hears up to 4 kHz, as over a telephone, at any
 loudness; ticks and silence name nothing. Knows nothing of tokenizers, language models or prompts.
 """
 

@@ -1,6 +1,6 @@
 """Train the judge of spoken digits: `python -m reelm.evaluation.judges.train_spoken_digits VOICES.npz`, in minutes.
 
-Comes in: what `make_judge_voices.py` gathered, so voices that no test clip is spoken with, and no sound that any model
+Comes in: what `make_voices.py` gathered, so voices that no test clip is spoken with, and no sound that any model
 made. Goes out: `spoken_judge.safetensors`. Each voice is heard at many speeds and pitches, its spectrum bent as by
 longer and shorter throats, tinted as by other microphones, blurred, masked and covered by noise, as a lossy tokenizer
 would leave it.
@@ -150,7 +150,7 @@ def _likely(spoken: VoiceSet) -> np.ndarray:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Trains the judge of spoken digits.")
-    parser.add_argument("voices", type=Path, help="what make_judge_voices.py wrote")
+    parser.add_argument("voices", type=Path, help="what make_voices.py wrote")
     spoken = voices.read(parser.parse_args().voices, "judge")
     start = time.monotonic()
     save_params(train(spoken), WEIGHTS_FILE)

@@ -8,7 +8,7 @@ import pytest
 
 from reelm.data.films import worker_pool
 
-# Does what each task says, in the protocol of `workers.py`.
+# Does what each task says, in the protocol of `worker_pool.py`.
 PROGRAM = """
 import json, os, signal, sys, time
 print("alive", flush=True)

@@ -18,6 +18,7 @@ from reelm.cli.parse import parse
 from reelm.media.formats.mp4 import write_video
 
 ROOT = Path(__file__).parents[2]
+ROOMS = "media tokenizer lm sampling data evaluation train serve configs benchmarks tests".split()
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 ENGLISH = [page for page in PAGES if page.parent.name != "zh"] + [ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md"]
 RECIPES = ("demo", "emoji", "natural")
@@ -83,9 +84,17 @@ def test_every_link_leads_somewhere(page):
 @by_path
 def test_every_path_of_the_code_is_there(page):
     text = re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
-    rooms = "media tokenizer lm sampling data evaluation train serve configs recipes benchmarks docs src tests".split()
-    for path in re.findall(rf"`((?:{'|'.join(rooms)})/[\w./]*)`", text):
+    for path in re.findall(rf"`((?:{'|'.join(ROOMS)}|recipes|docs|src)/[\w./]*)`", text):
         assert (ROOT / path).exists(), f"{path} is not there"
+
+
+def test_every_file_that_code_names_is_there():
+    code = [path for room in (*ROOMS, "src/reelm/cli", "src/reelm/storage") for path in (ROOT / room).rglob("*.py")]
+    names = {path.name for path in code}
+    for path in code:
+        for named in re.findall(r"`((?:\w+/)*\w+\.py)`", path.read_text()):
+            there = any((folder / named).exists() for folder in (ROOT, path.parent)) if "/" in named else named in names
+            assert there, f"{path.relative_to(ROOT)} names {named}, which is not there"
 
 
 @pytest.mark.parametrize("page", ENGLISH, ids=lambda page: page.relative_to(ROOT).as_posix())

@@ -1,7 +1,7 @@
 """The loop: a run that is stopped in any way and started again is the run that was left alone.
 
-Run as a program, `python tests/test_loop.py WORKDIR STEPS SAVE_EVERY`, this file trains a tiny video tokenizer: the
-tests kill that.
+Run as a program, `python tests/train/test_loop.py WORKDIR STEPS SAVE_EVERY`, this file trains a tiny video tokenizer.
+The tests kill that.
 """
 
 import functools

@@ -1,7 +1,7 @@
 """Fitting a thesaurus: a file of captions with other words for them in, a classifier of sentences out.
 
 The file is JSON: {"captions": {caption: [other words, ...]}, "modifiers": {words: ending of a caption}}; see
-`lm/thesaurus.py`. `reelm export --thesaurus FILE` puts one into a model. The classifier is Fisher's linear
+`tokenizer/text/thesaurus.py`. `reelm export --thesaurus FILE` puts one into a model. The classifier is Fisher's linear
 discriminant: a caption and its other words are one class, and what varies inside all classes counts for less.
 """
 
