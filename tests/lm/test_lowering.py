@@ -175,9 +175,8 @@ def test_on_eight_devices(part):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["1b", "8b"])
-def test_a_training_step_becomes_a_program_for_cuda_and_tpu(name):
-    run = replace(configs.get("lm", name), attention="xla")
+def test_a_training_step_becomes_a_program_for_cuda_and_tpu():
+    run = replace(configs.get("lm", "8b"), attention="xla")
     traced = train_step(run).trace(*train_arguments(run, 8, run.model.frames))
     for platform in ("cuda", "tpu"):
         assert "stablehlo.while" in traced.lower(lowering_platforms=(platform,)).as_text()
@@ -185,9 +184,8 @@ def test_a_training_step_becomes_a_program_for_cuda_and_tpu(name):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("weights", ["bfloat16", "int8"])
-@pytest.mark.parametrize("name", ["1b", "8b"])
-def test_decoding_becomes_a_program_for_cuda_and_tpu(name, weights):
-    config = configs.get("lm", name).model
+def test_decoding_becomes_a_program_for_cuda_and_tpu(weights):
+    config = configs.get("lm", "8b").model
     layout, made, controls = decode_arguments(config, 1)
     params = decoding_params(config, weights)
     kind = {"bfloat16": "bf16", "int8": "i8"}[weights]

@@ -19,6 +19,7 @@ DECODE = {
 TRAIN = {"batch", "positions", "ms_per_step", "samples_per_second", "positions_per_second", "tflops_per_second", "mfu"}
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("program", "options", "expected"), [("decode", ["--clips", "1"], DECODE), ("train", ["--steps", "1"], TRAIN)]

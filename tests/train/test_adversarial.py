@@ -21,11 +21,10 @@ from reelm.train.run.config_changes import free_fields
 from reelm.train.run.loop import LoopConfig, Training
 from reelm.train.step import state as train_state
 from reelm.train.step.optimizer import OptimizerConfig
-from reelm.train.tokenizers import adversarial, adversarial_losses, video_discriminator, video_losses
+from reelm.train.tokenizers import adversarial, video_adversary, video_discriminator, video_losses
 from reelm.train.tokenizers.adversarial import AdversarialState
-from reelm.train.tokenizers.adversarial_losses import LogitMeans
 from reelm.train.tokenizers.video import ClipData, VideoTokenizerRun, build, open_batches
-from reelm.train.tokenizers.video_adversary import AdversaryConfig, VideoAdversary
+from reelm.train.tokenizers.video_adversary import AdversaryConfig, LogitMeans, VideoAdversary
 from reelm.train.tokenizers.video_discriminator import VideoDiscriminatorConfig, blur_pool, discriminate
 from reelm.train.tokenizers.video_losses import LossWeights
 
@@ -85,16 +84,16 @@ def test_the_discriminator_judges_every_size_and_no_logit_knows_later_frames():
 def test_players_losses_are_cross_entropies():
     real, made = jnp.array([2.0, -1.0]), jnp.array([0.5, -3.0])
     log_sigmoid = lambda x: np.log(1 / (1 + np.exp(-np.asarray(x))))  # noqa: E731
-    np.testing.assert_allclose(adversarial_losses.non_saturating_loss(made), -log_sigmoid(made).mean(), rtol=1e-6)
+    np.testing.assert_allclose(video_adversary.non_saturating_loss(made), -log_sigmoid(made).mean(), rtol=1e-6)
     expected = -log_sigmoid(real).mean() - log_sigmoid(-made).mean()
-    np.testing.assert_allclose(adversarial_losses.cross_entropy_loss(real, made), expected, rtol=1e-6)
+    np.testing.assert_allclose(video_adversary.cross_entropy_loss(real, made), expected, rtol=1e-6)
 
 
 def test_r1_is_half_the_squared_gradient_a_logit_whatever_the_size():
     weights = jnp.array([1.0, -2.0, 0.5])
     for size in (2, 6):
         # Each place sees itself alone, with this gradient.
-        penalty = adversarial_losses.r1_penalty(lambda video: video @ weights, clips(2, 3, size, size))
+        penalty = video_adversary.r1_penalty(lambda video: video @ weights, clips(2, 3, size, size))
         np.testing.assert_allclose(penalty, 0.5 * float(jnp.sum(weights**2)), rtol=1e-6)
 
 
@@ -114,10 +113,8 @@ def test_r1_comes_every_few_steps_and_counts_for_all_of_them():
     @jax.jit
     def gradients(adversary: Any, gain: jax.Array):
         judge = lambda params: lambda video: discriminate(net, params, video)  # noqa: E731
-        told = jax.grad(lambda p: adversarial_losses.cross_entropy_loss(judge(p)(real), judge(p)(gain * real)))(
-            adversary
-        )
-        return told, jax.grad(lambda p: adversarial_losses.r1_penalty(judge(p), real))(adversary)
+        told = jax.grad(lambda p: video_adversary.cross_entropy_loss(judge(p)(real), judge(p)(gain * real)))(adversary)
+        return told, jax.grad(lambda p: video_adversary.r1_penalty(judge(p), real))(adversary)
 
     for index in range(4):
         told, penalty = gradients(state.adversary, state.params["gain"])
@@ -131,9 +128,9 @@ def test_r1_comes_every_few_steps_and_counts_for_all_of_them():
 
 def test_lecam_counts_only_what_runs_away():
     means = LogitMeans(real=jnp.float32(1.0), made=jnp.float32(-1.0))
-    assert adversarial_losses.lecam_penalty(jnp.array([-2.0]), jnp.array([3.0]), means) == 0
+    assert video_adversary.lecam_penalty(jnp.array([-2.0]), jnp.array([3.0]), means) == 0
     np.testing.assert_allclose(
-        adversarial_losses.lecam_penalty(jnp.array([2.0]), jnp.array([0.0]), means), 9 + 1, rtol=1e-6
+        video_adversary.lecam_penalty(jnp.array([2.0]), jnp.array([0.0]), means), 9 + 1, rtol=1e-6
     )
 
 

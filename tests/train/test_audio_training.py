@@ -26,7 +26,6 @@ from reelm.train.run.loop import LoopConfig
 from reelm.train.step.state import TrainState
 from reelm.train.tokenizers import audio as audio_tokenizer
 from reelm.train.tokenizers.adversarial import AdversarialState
-from reelm.train.tokenizers.adversarial_losses import feature_distance, hinge_generator_loss, hinge_loss
 from reelm.train.tokenizers.audio import (
     AudioTokenizerRun,
     RandomPiece,
@@ -35,6 +34,7 @@ from reelm.train.tokenizers.audio import (
     make_loss,
     make_run_step,
 )
+from reelm.train.tokenizers.audio_adversary import feature_distance, hinge_generator_loss, hinge_loss
 from reelm.train.tokenizers.audio_discriminator import AudioDiscriminatorConfig, StftDiscriminator
 from reelm.train.tokenizers.audio_losses import SoundLossWeights, mel_distance
 

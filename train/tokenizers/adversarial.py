@@ -7,7 +7,7 @@ exactly. Knows nothing of tokenizers, pictures or sound.
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -15,8 +15,6 @@ import optax
 
 from reelm.train.step.state import TrainState
 from reelm.train.step.update import chosen, follow
-
-from .adversarial_losses import LogitMeans
 
 Pairs = list[tuple[jax.Array, jax.Array]]
 """(real, made) samples of equal shape `[B, ...]`, one pair for each part of a batch."""
@@ -33,7 +31,7 @@ class AdversarialState(TrainState):
     Attributes:
         adversary: nested dict of the discriminator's parameters.
         adversary_opt_state: what its optimizer remembers.
-        logit_means: `LogitMeans` that LeCAM compares with; None in a game without it.
+        logit_means: moving means of its logits, which its losses compare with; None where they compare with nothing.
     """
 
     adversary: Any
@@ -41,26 +39,10 @@ class AdversarialState(TrainState):
     logit_means: Any
 
 
-class Learned(NamedTuple):
-    """What a batch teaches a discriminator.
-
-    Attributes:
-        loss: scalar that `gradient` belongs to, but for penalties on the gradient.
-        gradient: tree of the discriminator's parameters.
-        metrics: scalars to log.
-        logit_means: those of the state after this batch.
-    """
-
-    loss: jax.Array
-    gradient: Any
-    metrics: Metrics
-    logit_means: LogitMeans | None
-
-
 class Adversary(Protocol):
     """The discriminator of one medium, and what both players lose. Of the state it reads all but the generator."""
 
-    def init(self, key: jax.Array) -> tuple[Any, LogitMeans | None]:
+    def init(self, key: jax.Array) -> tuple[Any, Any]:
         """Return fresh parameters of the discriminator, and the logit means before the first step."""
         ...
 
@@ -68,8 +50,8 @@ class Adversary(Protocol):
         """Return the weighted adversarial part of the generator's loss, a scalar, and its terms."""
         ...
 
-    def learn(self, state: AdversarialState, pairs: Pairs) -> Learned:
-        """Return what the discriminator learns from pairs that are constants to it."""
+    def learn(self, state: AdversarialState, pairs: Pairs) -> tuple[jax.Array, Any, Metrics, Any]:
+        """Return (loss, gradient, metrics, logit means) of the discriminator after pairs that are constants to it."""
         ...
 
 
@@ -125,18 +107,18 @@ def make_step(
             return own + fooling, ({**metrics, **terms}, pairs)
 
         (value, (metrics, pairs)), gradient = jax.value_and_grad(total, has_aux=True)(state.params)
-        learned = adversary.learn(state, jax.lax.stop_gradient(pairs))
+        lost, adversary_gradient, terms, means = adversary.learn(state, jax.lax.stop_gradient(pairs))
 
-        norms = optax.tree.norm(gradient), optax.tree.norm(learned.gradient)
-        sound = jnp.isfinite(value) & jnp.isfinite(learned.loss) & jnp.isfinite(norms[0]) & jnp.isfinite(norms[1])
-        updates, opt_state = adversary_optimizer.update(learned.gradient, state.adversary_opt_state, state.adversary)
+        norms = optax.tree.norm(gradient), optax.tree.norm(adversary_gradient)
+        sound = jnp.isfinite(value) & jnp.isfinite(lost) & jnp.isfinite(norms[0]) & jnp.isfinite(norms[1])
+        updates, opt_state = adversary_optimizer.update(adversary_gradient, state.adversary_opt_state, state.adversary)
         after = follow(state, gradient, optimizer, ema).replace(
             adversary=optax.apply_updates(state.adversary, updates),
             adversary_opt_state=opt_state,
-            logit_means=learned.logit_means,
+            logit_means=means,
         )
         state = chosen(sound, after, state).replace(step=state.step + 1)
         norms = {"gradient_norm": norms[0], "discriminator_gradient_norm": norms[1]}
-        return state, {"loss": value, **metrics, **learned.metrics, **norms, "skipped": 1.0 - sound}
+        return state, {"loss": value, **metrics, **terms, **norms, "skipped": 1.0 - sound}
 
     return jax.jit(step, donate_argnums=0, out_shardings=None if layout is None else (layout, None))

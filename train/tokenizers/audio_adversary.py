@@ -10,8 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from . import audio_discriminator
-from .adversarial import AdversarialState, Learned, Metrics, Pairs
-from .adversarial_losses import feature_distance, hinge_generator_loss, hinge_loss
+from .adversarial import AdversarialState, Metrics, Pairs
 from .audio_discriminator import AudioDiscriminatorConfig, StftDiscriminator
 from .audio_losses import SoundLossWeights
 
@@ -45,7 +44,7 @@ class AudioAdversary:
         }
         return sum((getattr(self.weights, name) * term for name, term in terms.items()), jnp.zeros(())), terms
 
-    def learn(self, state: AdversarialState, pairs: Pairs) -> Learned:
+    def learn(self, state: AdversarialState, pairs: Pairs) -> tuple[jax.Array, dict, Metrics, None]:
         """Return the gradient of the hinge loss."""
         [(sound, rebuilt)] = pairs
 
@@ -54,8 +53,28 @@ class AudioAdversary:
             return hinge_loss(real, fake)
 
         loss, gradient = jax.value_and_grad(hinge)(state.adversary)
-        return Learned(loss, gradient, {"discriminator": loss}, None)
+        return loss, gradient, {"discriminator": loss}, None
 
     def _judge(self, params: Any, sound: jax.Array) -> tuple[list[jax.Array], list[jax.Array]]:
         """Return the logits and features of each window length."""
         return cast(Any, StftDiscriminator(self.net).apply({"params": params}, sound))
+
+
+def hinge_loss(real: list[jax.Array], rebuilt: list[jax.Array]) -> jax.Array:
+    """Hinge: real above 1, rebuilt below -1; the mean over scales of logits."""
+    both = [jnp.mean(jax.nn.relu(1 - r)) + jnp.mean(jax.nn.relu(1 + f)) for r, f in zip(real, rebuilt, strict=True)]
+    return sum(both, jnp.zeros(())) / len(both)
+
+
+def hinge_generator_loss(rebuilt: list[jax.Array]) -> jax.Array:
+    """What the decoder wants: rebuilt sounds that look real."""
+    return sum((-jnp.mean(logits) for logits in rebuilt), jnp.zeros(())) / len(rebuilt)
+
+
+def feature_distance(real: list[jax.Array], rebuilt: list[jax.Array]) -> jax.Array:
+    """Mean absolute difference of features, in units of how large the real ones are."""
+    apart = [
+        jnp.mean(jnp.abs(r - f)) / (jnp.mean(jnp.abs(jax.lax.stop_gradient(r))) + 1e-6)
+        for r, f in zip(real, rebuilt, strict=True)
+    ]
+    return sum(apart, jnp.zeros(())) / len(apart)

@@ -38,7 +38,7 @@ class SoundLossWeights:
     adversarial: float = 0.0
     """Weight of the adversarial loss. 0 trains without a discriminator."""
     feature_matching: float = 2.0
-    """Weight of the distance between discriminator features, relative to `adversarial`."""
+    """Weight of the distance between discriminator features. It counts where `adversarial` is above 0."""
     adversarial_from: int = 0
     """First step at which the adversarial loss counts. The discriminator learns from step 0."""
 

@@ -4,9 +4,11 @@ In: pairs (real, made) of clips `float [B, T, H, W, 3]` in [-1, 1]. Out: what bo
 `adversarial.Adversary`. Every logit of every part of a batch counts the same.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import flax.struct
 import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
@@ -16,8 +18,7 @@ from reelm.train.step.fields import check_least, check_shares
 from reelm.train.step.optimizer import OptimizerConfig
 
 from . import video_discriminator
-from .adversarial import AdversarialState, Learned, Metrics, Pairs
-from .adversarial_losses import LogitMeans, cross_entropy_loss, lecam_penalty, non_saturating_loss, r1_penalty
+from .adversarial import AdversarialState, Metrics, Pairs
 from .video_discriminator import VideoDiscriminatorConfig, discriminate
 
 
@@ -50,6 +51,13 @@ class AdversaryConfig:
         check_shares(self, "lecam_decay")
 
 
+class LogitMeans(flax.struct.PyTreeNode):
+    """Moving means of the discriminator's logits on real and on made clips, float32 scalars."""
+
+    real: jax.Array
+    made: jax.Array
+
+
 @dataclass(frozen=True)
 class VideoAdversary:
     """An `Adversary` that judges clips.
@@ -71,7 +79,7 @@ class VideoAdversary:
         fooled = non_saturating_loss(self._logits(state.adversary, [made for _, made in pairs]))
         return jnp.where(state.step >= self.config.start, self.config.weight, 0.0) * fooled, {"adversarial": fooled}
 
-    def learn(self, state: AdversarialState, pairs: Pairs) -> Learned:
+    def learn(self, state: AdversarialState, pairs: Pairs) -> tuple[jax.Array, dict, Metrics, LogitMeans]:
         """Return the gradient of cross entropy and LeCAM, and every `r1_every` steps that of R1."""
         config = self.config
 
@@ -99,8 +107,38 @@ class VideoAdversary:
             LogitMeans(real=terms["logit_real"], made=terms["logit_made"]),
         )
         # Scaled, so that its mean over the steps of a log line is that of the steps which have one.
-        return Learned(loss, gradient, {**terms, "r1": r1 * config.r1_every}, means)
+        return loss, gradient, {**terms, "r1": r1 * config.r1_every}, means
 
     def _logits(self, params: Any, videos: list[jax.Array]) -> jax.Array:
         """Return the logits of all clips, flat."""
         return jnp.concatenate([discriminate(self.config.net, params, video, self.dtype).ravel() for video in videos])
+
+
+def non_saturating_loss(made: jax.Array) -> jax.Array:
+    """The generator's non-saturating loss on the logits of what it made: mean of -log sigmoid."""
+    return jnp.mean(jax.nn.softplus(-made))
+
+
+def cross_entropy_loss(real: jax.Array, made: jax.Array) -> jax.Array:
+    """The discriminator's loss: cross entropy of real against made."""
+    return jnp.mean(jax.nn.softplus(-real)) + jnp.mean(jax.nn.softplus(made))
+
+
+def r1_penalty(logits_of: Callable[[jax.Array], jax.Array], real: jax.Array) -> jax.Array:
+    """Half the mean squared norm of the logits' gradient with respect to real clips `[B, T, H, W, 3]`.
+
+    A logit here judges a place; the squared norm of the summed gradient is divided by the number of places, so the
+    penalty of a logit does not depend on the size of the clip.
+    """
+    logits = jax.eval_shape(logits_of, real)
+    gradient = jax.grad(lambda video: jnp.sum(logits_of(video)))(real)
+    return 0.5 * jnp.sum(jnp.square(gradient)) / logits.size
+
+
+def lecam_penalty(real: jax.Array, made: jax.Array, means: LogitMeans) -> jax.Array:
+    """Squares of how far real logits rise above the mean of made ones, and made ones fall below the mean of real.
+
+    As in the authors' program, where only that side counts: it keeps the discriminator from running away on few data.
+    """
+    rise = jnp.mean(jnp.square(jax.nn.relu(real - means.made)))
+    return rise + jnp.mean(jnp.square(jax.nn.relu(means.real - made)))
