@@ -10,7 +10,6 @@ import json
 import platform
 import time
 from dataclasses import dataclass, replace
-from functools import partial
 from statistics import median
 from typing import Any
 
@@ -86,8 +85,7 @@ def margin(model: Model, prompt: str, seed: int, clip: ClipCodes, place: int, te
     for words in (prompt, ""):
         prefix = prompt_prefix(config, lm.text, [words], rows=rows, columns=columns, fps=model.defaults.fps)
         hidden = transformer.forward_all(config, lm.params, layout, prefix, clip)[:, place]
-        logits = partial(head.logits, config, lm.params, group, hidden, known)
-        both.append([logits(k)[0] for k in range(known.shape[-1])])
+        both.append([logits[0] for logits in head.all_logits(config, lm.params, group, hidden, known)])
     gaps = []
     for conditional, unconditional, of_value in zip(*both, noise, strict=True):
         guided = guide(jnp.stack([conditional, unconditional]), jnp.float32(cfg))[0]

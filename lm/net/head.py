@@ -4,7 +4,8 @@ A code is a tuple of sub-tokens. Sub-token k is predicted from the hidden state 
 exact (the chain rule) and far cheaper than one softmax over all codes.
 """
 
-from typing import cast
+from collections.abc import Callable
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -74,13 +75,10 @@ class CodeHead(nn.Module):
         self.mixers = [GatedMLP(self.hidden, self.dtype) for _ in later]
         self.mixer_norms = [nn.RMSNorm(dtype=self.dtype) for _ in later]
 
-    def logits(self, hidden: jax.Array, sub_tokens: jax.Array, k: int) -> jax.Array:
-        """Return logits float32 `[..., 2^bits]` of sub-token k, given sub-tokens 0 ... k - 1 in int32 `[..., >= k]`."""
-        x = hidden
+    def logits(self, x: jax.Array, k: int) -> jax.Array:
+        """Return logits float32 `[..., 2^bits]` of sub-token k; `x` is a hidden state `with_known` those before it."""
         if k:
             # A mere sum could not say "this value only together with that"; the mixer can.
-            for j in range(k):
-                x = x + self.given[j]().astype(self.dtype)[sub_tokens[..., j]]
             x = x + self.mixers[k - 1](self.mixer_norms[k - 1](x))
         return jnp.einsum(
             "...d,vd->...v",
@@ -89,9 +87,17 @@ class CodeHead(nn.Module):
             preferred_element_type=jnp.float32,
         )
 
+    def with_known(self, x: jax.Array, values: jax.Array, k: int) -> jax.Array:
+        """Return a hidden state with the sub-tokens before k, with the values int32 `[...]` of sub-token k too."""
+        return x + self.given[k]().astype(self.dtype)[values]
+
     def __call__(self, hidden: jax.Array, sub_tokens: jax.Array) -> list[jax.Array]:
-        """Return the logits of every sub-token, each given the true ones before it."""
-        return [self.logits(hidden, sub_tokens, k) for k in range(len(self.split))]
+        """Return the logits of every sub-token, each given the true ones before it, int32 `[..., n]`."""
+        x, found = hidden, [self.logits(hidden, 0)]
+        for k in range(1, len(self.split)):
+            x = self.with_known(x, sub_tokens[..., k - 1], k - 1)
+            found.append(self.logits(x, k))
+        return found
 
 
 def of_group(params: dict, group: Group) -> dict:
@@ -105,7 +111,23 @@ def code_head(config: LMConfig, group: Group, dtype: DTypeLike) -> CodeHead:
     return CodeHead(config.split(group), config.width, hidden, dtype)
 
 
-def logits(config: LMConfig, params: dict, group: Group, hidden: jax.Array, sub_tokens: jax.Array, k: int) -> jax.Array:
-    """Return float32 logits of sub-token `k` for hidden states `[..., D]`, given sub-tokens 0 ... k - 1."""
-    module, own = code_head(config, group, hidden.dtype), of_group(params, group)["head"]
-    return cast(jax.Array, module.apply({"params": own}, hidden, sub_tokens, k, method=CodeHead.logits))
+def all_logits(
+    config: LMConfig, params: dict, group: Group, hidden: jax.Array, sub_tokens: jax.Array
+) -> list[jax.Array]:
+    """Return float32 logits of every sub-token for hidden states `[..., D]`, given the true ones int32 `[..., n]`."""
+    return _apply(config, params, group, CodeHead.__call__, hidden, sub_tokens)
+
+
+def logits(config: LMConfig, params: dict, group: Group, x: jax.Array, k: int) -> jax.Array:
+    """Return float32 logits of sub-token `k` for hidden states `[..., D]` `with_known` the sub-tokens before it."""
+    return _apply(config, params, group, CodeHead.logits, x, k)
+
+
+def with_known(config: LMConfig, params: dict, group: Group, x: jax.Array, values: jax.Array, k: int) -> jax.Array:
+    """Return hidden states that know sub-tokens 0 ... k - 1 with the values int32 `[...]` of sub-token `k` too."""
+    return _apply(config, params, group, CodeHead.with_known, x, values, k)
+
+
+def _apply(config: LMConfig, params: dict, group: Group, method: Callable, x: jax.Array, *rest: Any) -> Any:
+    module, own = code_head(config, group, x.dtype), of_group(params, group)["head"]
+    return module.apply({"params": own}, x, *rest, method=method)

@@ -1,7 +1,7 @@
 """The decoder-only Transformer: three pure functions over one parameter tree.
 
     forward_all  training: all slots at once             -> hidden states that predict every code
-    prefill      decoding: the prefix, once              -> hidden state that predicts code 0
+    prefill      decoding: the prefix, once              -> the KV cache
     extend       decoding: one or more codes further on  -> hidden states that predict the next ones
 
 Pre-norm blocks of attention and SwiGLU (RMSNorm, no biases). For training the parameters of the layers are stacked on a
@@ -26,7 +26,7 @@ from reelm.lm.specials import SPECIALS, Given, Group
 
 from .attention import Attention, Cache, LayerCache, rotary_angles
 from .config import LMConfig
-from .embed import CodeEmbedding, embed_clip, embed_codes, embed_prefix, slot_inputs
+from .embed import CodeEmbedding, embed_clip, embed_prefix, slot_inputs
 from .fused_attention import Kernel, PrefixAttention
 from .head import GatedMLP, code_head
 from .linear import Linear
@@ -147,7 +147,9 @@ def forward_all(
 def prefill(
     config: LMConfig, params: dict, layout: Layout, prefix: Prefix, cache: Cache, dtype: DTypeLike = jnp.float32
 ) -> tuple[jax.Array, Cache]:
-    """Read the prefixes of R rows into a cache; return the hidden state `[R, D]` that predicts code 0, and the cache.
+    """Read the prefixes of R rows into a cache; return the input `[R, D]` of their last slot, and the cache.
+
+    `extend` reads the last slot once more, and so predicts code 0.
 
     params: with unrolled layers.
     """
@@ -155,10 +157,10 @@ def prefill(
     query_angles, key_angles = (
         row_angles(angles[: layout.shared_slots]) for angles in query_and_key_angles(config, layout)
     )
-    x = slot_inputs(embed_prefix(config, params, prefix, dtype))
+    inputs = slot_inputs(embed_prefix(config, params, prefix, dtype))
     mask = jnp.ones((layout.before, layout.before), bool)
-    x, cache = _layers(config, params, x, query_angles, key_angles, mask, cache, 0)
-    return x[:, -1], cache
+    _, cache = _layers(config, params, inputs, query_angles, key_angles, mask, cache, 0)
+    return inputs[:, -1], cache
 
 
 class CodePositions(struct.PyTreeNode):
@@ -166,8 +168,8 @@ class CodePositions(struct.PyTreeNode):
 
     Attributes:
         before: int32 scalar, slots in front of the codes.
-        query_angles, key_angles: `[N, K/2]`, rotations of queries and keys in the slots of codes 0, 1, ...; zeros
-            behind the last code.
+        query_angles, key_angles: `[N, K/2]`, rotations of queries and keys in the slots that predict codes 0, 1, ...:
+            the last slot of the prefix, then those of the codes; zeros behind the last code.
     """
 
     before: jax.Array
@@ -178,9 +180,9 @@ class CodePositions(struct.PyTreeNode):
     def of(cls, config: LMConfig, layout: Layout, length: int) -> "CodePositions":
         """Return the positions of a layout's codes, filled up to `length`: a window may reach past the last code."""
         # A slice that reached past the end would be moved back silently, and rotate every code of the window wrongly.
-        fill = ((0, length - layout.codes), (0, 0))
+        fill = ((0, length - layout.codes - 1), (0, 0))
         query_angles, key_angles = (
-            jnp.pad(angles[layout.shared_slots :], fill) for angles in query_and_key_angles(config, layout)
+            jnp.pad(angles[layout.shared_slots - 1 :], fill) for angles in query_and_key_angles(config, layout)
         )
         return cls(before=jnp.asarray(layout.before, jnp.int32), query_angles=query_angles, key_angles=key_angles)
 
@@ -188,29 +190,28 @@ class CodePositions(struct.PyTreeNode):
 def extend(
     config: LMConfig,
     params: dict,
-    group: Group,
-    sub_tokens: jax.Array,
+    inputs: jax.Array,
     first: jax.Array,
     positions: CodePositions,
     cache: Cache,
     seen: int,
 ) -> tuple[jax.Array, Cache]:
-    """Read W more codes and predict what follows each of them.
+    """Predict W codes from the inputs of the slots in front of them.
 
     Args:
         params: with unrolled layers.
-        group: of the codes.
-        sub_tokens: int32 `[R, W, n]`, codes first ... first + W - 1.
-        first: traced index of the first of them in the clip.
+        inputs: `[R, W, D]`, of codes first - 1 ... first + W - 2, as from `embed_codes`; of code -1, the last slot of
+            the prefix, as from `prefill`.
+        first: traced index of the first predicted code in the clip.
         positions: of the clip's codes; the window may reach past the last code, where no prediction is of use.
-        cache: holds the prefix and all codes before `first`; has slots for the window. Activations take its dtype.
-        seen: static number of slots to attend over, at least before + first + W; a small one saves memory traffic.
+        cache: holds the slots in front of the inputs', and has slots for them. Activations take its dtype.
+        seen: static number of slots to attend over, at least before - 1 + first + W; a small one saves memory traffic.
 
     Returns:
-        Hidden states `[R, W, D]` that predict codes first + 1 ... first + W, and the cache with W more slots.
+        Hidden states `[R, W, D]` that predict codes first ... first + W - 1, and the cache with the inputs' slots.
     """
-    x = slot_inputs(embed_codes(config, params, group, sub_tokens, cache[0].keys.dtype))
-    window, slot = x.shape[1], positions.before + first
+    x = slot_inputs(inputs)
+    window, slot = x.shape[1], positions.before - 1 + first
     query_angles, key_angles = (
         jax.lax.dynamic_slice_in_dim(angles, first, window) for angles in (positions.query_angles, positions.key_angles)
     )

@@ -1,6 +1,7 @@
 """Drawing a value from logits: temperature, top-k, top-p, min-p and guidance.
 
-Their numbers are traced values, so another number compiles no new program.
+Their numbers are traced values, so another number compiles no new program. Only whether there is a top-k or top-p is
+static: both sort, which takes longer to compile than the rest of a draw.
 
 A draw is `argmax(logits / temperature + noise)`. Given its noise it is a function of the logits alone. The key of the
 noise is `fold_in(fold_in(key of the clip, position of the code in the stream), sub-token)`. So neither batching nor the
@@ -8,9 +9,11 @@ order in which codes are found changes a clip, and the sub-tokens of one code ne
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import struct
 
 _PLAUSIBLE = 0.1  # least probability, before guidance and relative to the likeliest, of a value that may be drawn
@@ -27,6 +30,7 @@ class Controls(struct.PyTreeNode):
         cfg_scale: `[n]`, guidance scale of latent frame 0, 1, ...; the last one goes on. 1 is the conditional model.
             Above 1, classifier-free guidance on logits (arXiv 2207.12598) leads away from the unconditional one. It
             only reaches values that the conditional model finds plausible (arXiv 2210.15097).
+        truncates: whether `top_k` or `top_p` leaves out any value; static.
     """
 
     temperature: jax.Array
@@ -34,17 +38,16 @@ class Controls(struct.PyTreeNode):
     top_p: jax.Array
     min_p: jax.Array
     cfg_scale: jax.Array
+    truncates: bool = struct.field(pytree_node=False)
 
     @classmethod
     def of(cls, temperature: float, top_k: int, top_p: float, min_p: float, cfg_scale: Sequence[float]) -> "Controls":
         """Return the controls of plain numbers, which `Options` has checked."""
-        return cls(
-            temperature=jnp.asarray(temperature, jnp.float32),
-            top_k=jnp.asarray(top_k, jnp.int32),
-            top_p=jnp.asarray(top_p, jnp.float32),
-            min_p=jnp.asarray(min_p, jnp.float32),
-            cfg_scale=jnp.asarray(cfg_scale, jnp.float32),
-        )
+        numbers: dict[str, Any] = {"temperature": temperature, "top_p": top_p, "min_p": min_p, "cfg_scale": cfg_scale}
+        # Made on the host: each operation on the device would be a program of its own to compile.
+        numbers = {name: np.asarray(value, np.float32) for name, value in numbers.items()}
+        numbers["top_k"] = np.asarray(top_k, np.int32)
+        return jax.device_put(cls(**numbers, truncates=top_k > 0 or top_p < 1))
 
 
 def guide(logits: jax.Array, scale: jax.Array) -> jax.Array:
@@ -75,17 +78,18 @@ def noise_of(keys: jax.Array, positions: jax.Array, split: Sequence[int]) -> tup
 
     def of_code(key: jax.Array, position: jax.Array) -> tuple[jax.Array, ...]:
         key = jax.random.fold_in(key, position)
-        return tuple(jax.random.gumbel(jax.random.fold_in(key, k), (1 << bits,)) for k, bits in enumerate(split))
+        keys = jax.vmap(lambda k: jax.random.fold_in(key, k))(jnp.arange(len(split)))
+        # Nearly always all sub-tokens have one size, and one draw serves them all.
+        of_size = {bits: jax.vmap(lambda key: jax.random.gumbel(key, (1 << bits,)))(keys) for bits in set(split)}
+        return tuple(of_size[bits][k] for k, bits in enumerate(split))
 
     return jax.vmap(lambda key: jax.vmap(lambda position: of_code(key, position))(positions))(keys)
 
 
 def choose(logits: jax.Array, noise: jax.Array, controls: Controls) -> jax.Array:
     """Draw one value, int32 `[...]`, from each row of float32 logits `[..., V]`, with Gumbel noise of that shape."""
+    kept = _truncate(logits, controls) if controls.truncates else logits
     # Temperature 0 must not divide: the noise is scaled instead, which has the same argmax.
-    kept = jax.lax.cond(
-        (controls.top_k > 0) | (controls.top_p < 1), lambda: _truncate(logits, controls), lambda: logits
-    )
     # A share of the largest probability is a distance from the largest logit, so min-p takes no sorting.
     distance = -controls.temperature * jnp.log(jnp.maximum(controls.min_p, 1e-30))
     distance = jnp.where(controls.min_p > 0, distance, jnp.inf)

@@ -92,18 +92,18 @@ class Prefill:
         # A window may reach past the last code: what it writes there is never read, but takes slots.
         slots = self.slots + self.window - 1
         cache = transformer.empty_cache(self.config, prefix.words.shape[0], slots, self.dtype)
-        hidden, cache = transformer.prefill(self.config, params, self.layout, prefix, cache, self.dtype)
+        last, cache = transformer.prefill(self.config, params, self.layout, prefix, cache, self.dtype)
         # Samples of one prompt share the reading of its prefix.
         clips = keys.shape[0]
         rows = clips * (2 if self.guided else 1)
-        hidden, cache = jax.tree.map(lambda leaf: jnp.repeat(leaf, rows // leaf.shape[0], axis=0), (hidden, cache))
+        last, cache = jax.tree.map(lambda leaf: jnp.repeat(leaf, rows // leaf.shape[0], axis=0), (last, cache))
         most: dict[Group, int] = {"video": self.layout.per_picture}
         if self.config.sound_levels:
             most["sound"] = self.layout.sound[1]
         return DecodeState(
             code_positions=CodePositions.of(self.config, self.layout, slots),
             cache=cache,
-            hidden=hidden,
+            last=last,
             guesses={
                 group: jnp.full((clips, n, len(self.config.split(group))), -1, jnp.int32) for group, n in most.items()
             },

@@ -22,6 +22,7 @@ from reelm.lm.layout import Layout
 from reelm.lm.net import head, transformer
 from reelm.lm.net.attention import Cache
 from reelm.lm.net.config import LMConfig
+from reelm.lm.net.embed import embed_codes
 from reelm.lm.sharding import constrain
 from reelm.lm.specials import Group
 from reelm.sampling.options import Decoding
@@ -40,16 +41,15 @@ class _Loop(NamedTuple):
     """Carry of the loop over a group's codes.
 
     Attributes:
-        codes: sub-tokens int32 `[B, N + W, n]`, of which the first `done` + 1 are final.
-        done: int32 scalar, final codes that were read.
-        hidden: `[R, D]`, the hidden state after them.
-        cache: KV cache with them.
+        codes: sub-tokens int32 `[B, 1 + N + W, n]`: an empty place, then the codes, the first `done` of them final. -1
+            where nothing is guessed yet.
+        done: int32 scalar, final codes.
+        cache: KV cache of all codes before them but the last.
         forwards: int32 scalar, number of forward passes.
     """
 
     codes: jax.Array
     done: jax.Array
-    hidden: jax.Array
     cache: Cache
     forwards: jax.Array
 
@@ -106,43 +106,35 @@ class FrameProgram:
         noise = noise_of(state.keys, positions, self.config.split(self.group))
         scales = controls.cfg_scale[jnp.minimum(self.layout.frame_at(positions), controls.cfg_scale.shape[0] - 1)]
 
-        def draw(hidden: jax.Array, first: jax.Array | int) -> jax.Array:
-            """Return sub-tokens int32 `[B, W, n]` of the codes first ... first + W - 1, from hidden `[R, W, D]`."""
-
-            def here(leaf: jax.Array, axis: int) -> jax.Array:
-                return jax.lax.dynamic_slice_in_dim(leaf, first, hidden.shape[1], axis)
-
-            noise_here = [here(of_value, 1) for of_value in noise]
-            return self._draw(params, hidden, noise_here, here(scales, 0)[:, None], controls)
-
         def forward(loop: _Loop) -> _Loop:
-            tried = jax.lax.dynamic_slice_in_dim(loop.codes, loop.done, self.window, axis=1)
-            hidden, cache = self._extend(params, state, loop.cache, tried, state.position + loop.done)
-            drawn = draw(hidden, loop.done + 1)
+            def here(leaf: jax.Array, axis: int = 1) -> jax.Array:
+                return jax.lax.dynamic_slice_in_dim(leaf, loop.done, self.window, axis)
+
+            # The code in front of the window is final, those in it are guesses.
+            tried = here(loop.codes)
+            inputs = self._inputs(params, state, tried)
+            inputs = inputs.at[:, 0].set(jnp.where(loop.done > 0, inputs[:, 0], state.last))
+            hidden, cache = self._extend(params, state, loop.cache, inputs, state.position + loop.done)
+            drawn = self._draw(params, hidden, [here(each) for each in noise], here(scales, 0)[:, None], controls)
             right = jnp.all(drawn[:, :-1] == tried[:, 1:], axis=(0, 2))
             # All clips of a batch advance together, as far as the guesses are right in each of them.
             done = jnp.minimum(loop.done + 1 + jnp.sum(jnp.cumprod(right)), size).astype(jnp.int32)
-            return _Loop(
-                codes=jax.lax.dynamic_update_slice_in_dim(loop.codes, drawn, loop.done + 1, axis=1),
-                done=done,
-                hidden=jax.lax.dynamic_index_in_dim(hidden, done - loop.done - 1, axis=1, keepdims=False),
-                cache=cache,
-                forwards=loop.forwards + 1,
-            )
+            codes = jax.lax.dynamic_update_slice_in_dim(loop.codes, drawn, loop.done + 1, axis=1)
+            # Where there is no guess yet, the code just drawn is the guess.
+            return _Loop(jnp.where(codes < 0, drawn[:, :1], codes), done, cache, loop.forwards + 1)
 
-        first = draw(state.hidden[:, None], 0)
-        # Where there is no guess yet, the first code is the guess.
-        guesses = jnp.where(guesses < 0, first, guesses)
-        codes = jnp.concatenate([first, guesses[:, 1:], jnp.zeros((clips, self.window, n), jnp.int32)], axis=1)
+        # A window may reach past the last code.
+        codes = jnp.pad(guesses, ((0, 0), (1, self.window), (0, 0)))
         none = jnp.zeros((), jnp.int32)
-        loop = _Loop(codes, none, state.hidden, state.cache, none)
+        loop = _Loop(codes, none, state.cache, none)
         if turns is None:
             loop = jax.lax.while_loop(lambda loop: loop.done < size, forward, loop)
         else:
             loop = jax.lax.fori_loop(0, turns, lambda _, loop: forward(loop), loop)
-        drawn = loop.codes[:, :most]
+        drawn = loop.codes[:, 1 : 1 + most]
+        last = self._inputs(params, state, jax.lax.dynamic_slice_in_dim(loop.codes, size, 1, axis=1))[:, 0]
         # Most codes are those of one latent frame before, so these are the next guesses.
-        state = state.after(self.group, drawn, count=size, hidden=loop.hidden, cache=loop.cache)
+        state = state.after(self.group, drawn, count=size, last=last, cache=loop.cache)
         if self.group == "video":
             drawn = sub_tokens_to_ids(drawn, self.config.code).reshape(clips, self.layout.rows, self.layout.columns)
         return drawn, loop.forwards, state
@@ -152,35 +144,42 @@ class FrameProgram:
         """Read the next codes of the group, which are known, instead of drawing them; their shape is that of `draw`."""
         if self.group == "video":
             codes = ids_to_sub_tokens(codes.reshape(codes.shape[0], -1), self.config.code)
-        hidden, cache = self._extend(params, state, state.cache, codes, state.position)
+        inputs = self._inputs(params, state, codes)
+        before = jnp.concatenate([state.last[:, None], inputs[:, :-1]], axis=1)
+        _, cache = self._extend(params, state, state.cache, before, state.position)
         guesses = jax.lax.dynamic_update_slice(state.guesses[self.group], codes, (0, 0, 0))
-        return state.after(self.group, guesses, count=codes.shape[1], hidden=hidden[:, -1], cache=cache)
+        return state.after(self.group, guesses, count=codes.shape[1], last=inputs[:, -1], cache=cache)
+
+    def _inputs(self, params: dict, state: DecodeState, codes: jax.Array) -> jax.Array:
+        """Return the inputs `[R, W, D]` of the slots of codes `[B, W, n]`, in every row of each clip."""
+        rows = state.last.shape[0]
+        codes = jnp.concatenate([codes] * (rows // codes.shape[0]))
+        return embed_codes(self.config, params, self.group, codes, state.last.dtype)
 
     def _extend(
-        self, params: dict, state: DecodeState, cache: Cache, codes: jax.Array, first: jax.Array
+        self, params: dict, state: DecodeState, cache: Cache, inputs: jax.Array, first: jax.Array
     ) -> tuple[jax.Array, Cache]:
-        """Run `transformer.extend` on the codes `[B, W, n]` of clips, in every row of each clip.
-
-        first: index of the first of them in the window.
-        """
-        rows, slots = cache[0].keys.shape[:2]
-        codes = jnp.concatenate([codes] * (rows // codes.shape[0]))
+        """Run `transformer.extend` on inputs `[R, W, D]`; `first` is the window's index of the first predicted code."""
         # The guesses of a window stand behind the span's last code.
-        seen = min(slots, self.layout.before + self.layout.end(self.span) + codes.shape[1] - 1)
-        return transformer.extend(self.config, params, self.group, codes, first, state.code_positions, cache, seen)
+        seen = self.layout.before + self.layout.end(self.span) + inputs.shape[1] - 2
+        seen = min(cache[0].keys.shape[1], seen)
+        return transformer.extend(self.config, params, inputs, first, state.code_positions, cache, seen)
 
     def _draw(
         self, params: dict, hidden: jax.Array, noise: Sequence[jax.Array], scale: jax.Array, controls: Controls
     ) -> jax.Array:
         """Return sub-tokens int32 `[B, W, n]` of hidden `[R, W, D]`, noise `[B, W, 2^bits]` each, guidance `[W, 1]`."""
-        guided = hidden.shape[0] > noise[0].shape[0]
-        sub_tokens = jnp.zeros((*hidden.shape[:2], len(noise)), jnp.int32)
+        clips, found = noise[0].shape[0], []
+        guided, x = hidden.shape[0] > clips, hidden
         for k, of_value in enumerate(noise):
-            logits = head.logits(self.config, params, self.group, hidden, sub_tokens, k)
+            logits = head.logits(self.config, params, self.group, x, k)
             logits = constrain(logits, "batch", None, None)
             values = choose(guide(logits, scale) if guided else logits, of_value, controls)
-            sub_tokens = sub_tokens.at[..., k].set(jnp.concatenate([values, values]) if guided else values)
-        return sub_tokens[: noise[0].shape[0]]
+            found.append(values)
+            if k + 1 < len(noise):
+                known = jnp.concatenate([values, values]) if guided else values
+                x = head.with_known(self.config, params, self.group, x, known, k)
+        return jnp.stack(found, axis=-1)
 
 
 def windows_for(decoding: Decoding, wanted: int | None = None) -> dict[Group, int]:

@@ -15,11 +15,11 @@ class DecodeState(struct.PyTreeNode):
 
     Attributes:
         code_positions: positions of the window's codes.
-        cache: keys and values of the prefix and of the codes read so far, `[R, S, N_kv, K]` a layer. Slots behind them
+        cache: keys and values of the prefix and of all codes but the last, `[R, S, N_kv, K]` a layer. Slots behind them
             hold wrong guesses, and are written again.
-        hidden: `[R, D]`, the hidden state that predicts the next code.
+        last: `[R, D]`, the input of the slot that predicts the next code: that of the last code, or of the prefix.
         guesses: group -> sub-tokens int32 `[B, N, n]`, what to try first in the next latent frame; -1 for no idea.
-        position: int32 scalar, number of codes read; the index of the next one in the window.
+        position: int32 scalar, number of codes known; the index of the next one in the window.
         origin: int32 scalar, position of the window's first code in the whole endless stream. Draws are keyed by
             positions in the stream.
         keys: random keys `[B]`, one a clip.
@@ -27,7 +27,7 @@ class DecodeState(struct.PyTreeNode):
 
     code_positions: CodePositions
     cache: Cache
-    hidden: jax.Array
+    last: jax.Array
     guesses: dict[Group, jax.Array]
     position: jax.Array
     origin: jax.Array
@@ -38,14 +38,14 @@ class DecodeState(struct.PyTreeNode):
         return self.origin + self.position + jnp.arange(count)
 
     def after(
-        self, group: Group, guesses: jax.Array, *, count: jax.Array | int, hidden: jax.Array, cache: Cache
+        self, group: Group, guesses: jax.Array, *, count: jax.Array | int, last: jax.Array, cache: Cache
     ) -> "DecodeState":
         """Return the state after the next `count` codes, which are of a group.
 
         guesses: what to try first in the group's codes of the next latent frame, int32 `[B, N, n]`.
         """
         return self.replace(
-            cache=cache, hidden=hidden, guesses=self.guesses | {group: guesses}, position=self.position + count
+            cache=cache, last=last, guesses=self.guesses | {group: guesses}, position=self.position + count
         ).constrained()
 
     def constrained(self) -> "DecodeState":
@@ -53,7 +53,7 @@ class DecodeState(struct.PyTreeNode):
 
         Otherwise the next program would be compiled anew.
         """
-        by_clip = {"hidden": self.hidden, "guesses": self.guesses, "keys": self.keys}
+        by_clip = {"last": self.last, "guesses": self.guesses, "keys": self.keys}
         whole = {"code_positions": self.code_positions, "position": self.position, "origin": self.origin}
         return self.replace(
             **jax.tree.map(lambda leaf: constrain(leaf, "batch", *[None] * (leaf.ndim - 1)), by_clip),

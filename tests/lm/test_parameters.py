@@ -13,6 +13,7 @@ from reelm.errors import RequestError
 from reelm.lm.layout import Layout
 from reelm.lm.net import transformer
 from reelm.lm.net.config import LMConfig
+from reelm.lm.net.embed import embed_codes
 from reelm.lm.net.linear import Linear, join, split
 from reelm.lm.parameters import arrange, for_decoding, narrowed
 from reelm.lm.prefix import Prefix
@@ -30,10 +31,10 @@ def hidden(config: LMConfig, params: dict) -> jax.Array:
     prefix = Prefix.of_words(rng.integers(0, 300, (2, 16)).astype(np.int32), 2, 3)
     codes = jnp.asarray(rng.integers(0, 32, (2, 3, 2)))
     cache = transformer.empty_cache(config, 2, LAYOUT.slots)
-    first, cache = transformer.prefill(config, params, LAYOUT, prefix, cache)
+    last, cache = transformer.prefill(config, params, LAYOUT, prefix, cache)
     positions = transformer.CodePositions.of(config, LAYOUT, LAYOUT.slots)
-    more, _ = transformer.extend(config, params, "video", codes, jnp.int32(0), positions, cache, LAYOUT.slots)
-    return jnp.concatenate([first[:, None], more], axis=1)
+    inputs = jnp.concatenate([last[:, None], embed_codes(config, params, "video", codes, jnp.float32)], axis=1)
+    return transformer.extend(config, params, inputs, jnp.int32(0), positions, cache, LAYOUT.slots)[0]
 
 
 def test_parts_cut_over_shards_come_back():

@@ -20,6 +20,7 @@ from reelm.errors import RequestError
 from reelm.lm import sharding
 from reelm.lm.net import transformer
 from reelm.lm.net.config import LMConfig
+from reelm.lm.net.embed import embed_codes
 from reelm.lm.prefix import ClipCodes, Prefix
 from reelm.lm.prompts import prompt_prefix, truncated
 from reelm.lm.specials import FILLER, HEAD, SPECIALS
@@ -97,13 +98,11 @@ def test_rows_are_read_where_the_ids_say_so_and_cached_equals_uncached(params):
     @jax.jit
     def cached(prefix: Prefix) -> jax.Array:
         cache = transformer.empty_cache(CONFIG, 2, layout.slots)
-        first, cache = transformer.prefill(CONFIG, unrolled, layout, prefix, cache)
+        last, cache = transformer.prefill(CONFIG, unrolled, layout, prefix, cache)
         positions = transformer.CodePositions.of(CONFIG, layout, layout.slots)
-        codes_read = sub_tokens[:, :-1]
-        more, _ = transformer.extend(
-            CONFIG, unrolled, "video", codes_read, jnp.int32(0), positions, cache, layout.slots
-        )
-        return jnp.concatenate([first[:, None], more], axis=1)
+        inputs = embed_codes(CONFIG, unrolled, "video", sub_tokens[:, :-1], jnp.float32)
+        inputs = jnp.concatenate([last[:, None], inputs], axis=1)
+        return transformer.extend(CONFIG, unrolled, inputs, jnp.int32(0), positions, cache, layout.slots)[0]
 
     prefix = prompt_prefix(CONFIG, Toy(), ["a red seven", "blue"], **SIZE)
     expected = uncached(prefix)

@@ -17,6 +17,7 @@ from reelm.lm.layout import Layout
 from reelm.lm.likelihood import cross_entropy
 from reelm.lm.net import head, transformer
 from reelm.lm.net.config import LMConfig
+from reelm.lm.net.embed import embed_clip
 from reelm.lm.prefix import ClipCodes, Prefix
 from reelm.lm.specials import Group
 from reelm.sampling.conditions.conditions import Conditions
@@ -47,15 +48,22 @@ prefill = jax.jit(partial(transformer.prefill, CONFIG), static_argnums=1)
 loss_parts = jax.jit(partial(cross_entropy, CONFIG))
 
 
-@partial(jax.jit, static_argnames=("layout", "group"))
-def extend(unrolled, layout: Layout, group: Group, codes, place, cache):
+@partial(jax.jit, static_argnames="layout")
+def extend(unrolled, layout: Layout, inputs, place, cache):
     positions = transformer.CodePositions.of(CONFIG, layout, layout.slots)
-    return transformer.extend(CONFIG, unrolled, group, codes, place, positions, cache, layout.slots)
+    return transformer.extend(CONFIG, unrolled, inputs, place, positions, cache, layout.slots)
 
 
-@partial(jax.jit, static_argnames=("group", "k"))
-def logits(params, group: Group, states, sub_tokens, k: int):
-    return head.logits(CONFIG, params, group, states, sub_tokens, k)
+@partial(jax.jit, static_argnames="layout")
+def inputs_of(unrolled, layout: Layout, last, codes):
+    """The inputs of the slots that predict the codes, of which `last` is the prefix's last one."""
+    codes = embed_clip(CONFIG, unrolled, layout, codes, jnp.float32)
+    return jnp.concatenate([last[:, None], codes[:, :-1]], axis=1)
+
+
+@partial(jax.jit, static_argnames="group")
+def logits(params, group: Group, states, sub_tokens):
+    return head.all_logits(CONFIG, params, group, states, sub_tokens)
 
 
 def sample(layout: Layout) -> tuple[Prefix, ClipCodes]:
@@ -105,18 +113,14 @@ def test_cached_equals_uncached(params, change):
     assert CONFIG.layout_of(codes, prefix) == layout
     expected = score(params, layout, prefix, codes)
     unrolled = transformer.unroll(params)
-    state, cache = prefill(unrolled, layout, prefix, transformer.empty_cache(CONFIG, 2, layout.slots))
-    hidden, place, sound = [state[:, None]], 0, 0
+    last, cache = prefill(unrolled, layout, prefix, transformer.empty_cache(CONFIG, 2, layout.slots))
+    inputs, hidden, place = inputs_of(unrolled, layout, last, codes), [], 0
     for frame in range(layout.frames):
-        video = ids_to_sub_tokens(jnp.asarray(codes.video[:, frame].reshape(2, -1)), CONFIG.code)
-        beside = codes.sound[:, sound : sound + layout.sound_of(frame)]
-        sound += layout.sound_of(frame)
-        parts: list[tuple[Group, jax.Array]] = [("video", video), ("sound", jnp.asarray(beside))]
-        for group, read in parts:
-            more, cache = extend(unrolled, layout, group, read, place, cache)
+        for count in (layout.per_picture, layout.sound_of(frame)):
+            more, cache = extend(unrolled, layout, inputs[:, place : place + count], place, cache)
             hidden.append(more)
-            place += read.shape[1]
-    np.testing.assert_allclose(jnp.concatenate(hidden, axis=1)[:, :-1], expected, atol=1e-4)
+            place += count
+    np.testing.assert_allclose(jnp.concatenate(hidden, axis=1), expected, atol=1e-4)
     assert np.std(expected) > 0.1  # otherwise equality would say nothing
 
 
@@ -168,8 +172,8 @@ def test_the_loss_rises_with_the_squared_log_normalisers(params):
         ("sound", hidden[1][:1], jnp.asarray(codes.sound[:1])),  # the other clip has no track
     ]
     for group, states, sub_tokens in groups:
-        for k in range(sub_tokens.shape[-1]):
-            values = np.asarray(logits(params, group, states, sub_tokens, k), np.float64)
+        for values in logits(params, group, states, sub_tokens):
+            values = np.asarray(values, np.float64)
             squares += np.square(np.log(np.exp(values).sum(-1))).sum()
     np.testing.assert_allclose(loss(0.5) - loss(0.0), 0.5 * squares / (36 + 18), rtol=1e-5)
 

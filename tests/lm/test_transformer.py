@@ -12,6 +12,7 @@ from made.parameters import random_params
 from reelm.lm.layout import Layout
 from reelm.lm.net import head, transformer
 from reelm.lm.net.config import LMConfig
+from reelm.lm.net.embed import embed_codes
 from reelm.lm.prefix import ClipCodes, Prefix
 from reelm.lm.specials import Given
 from reelm.tokenizer.codes import ids_to_sub_tokens
@@ -40,9 +41,9 @@ def score(params, layout: Layout, prefix: Prefix, codes):
     return transformer.forward_all(CONFIG, params, layout, prefix, ClipCodes.of_video(codes))
 
 
-@partial(jax.jit, static_argnames="k")
-def logits(params, hidden, sub_tokens, k: int):
-    return head.logits(CONFIG, params, "video", hidden, sub_tokens, k)
+@jax.jit
+def logits(params, hidden, sub_tokens):
+    return head.all_logits(CONFIG, params, "video", hidden, sub_tokens)
 
 
 @jax.jit
@@ -56,9 +57,16 @@ def prefill(unrolled, layout: Layout, prefix: Prefix, cache):
 
 
 @partial(jax.jit, static_argnames=("seen", "layout"))
-def extend(params, codes, first, cache, seen, layout=LAYOUT):
-    positions = transformer.CodePositions.of(CONFIG, layout, layout.slots + codes.shape[1])
-    return transformer.extend(CONFIG, params, "video", codes, first, positions, cache, seen)
+def extend(params, inputs, first, cache, seen, layout=LAYOUT):
+    positions = transformer.CodePositions.of(CONFIG, layout, layout.slots + inputs.shape[1])
+    return transformer.extend(CONFIG, params, inputs, first, positions, cache, seen)
+
+
+@jax.jit
+def inputs_of(params, last, codes):
+    """The inputs of the slots that predict the codes, of which `last` is the prefix's last one."""
+    codes = embed_codes(CONFIG, params, "video", sub_tokens_of(codes), jnp.float32)
+    return jnp.concatenate([last[:, None], codes[:, :-1]], axis=1)
 
 
 def given(prefix: Prefix, pictures: int) -> Prefix:
@@ -75,18 +83,17 @@ def given(prefix: Prefix, pictures: int) -> Prefix:
 def test_cached_equals_uncached(params, sample, window, pictures):
     prefix, codes = sample
     prefix, layout = given(prefix, pictures), replace(LAYOUT, given_pictures=pictures)
-    expected, codes = score(params, layout, prefix, codes), sub_tokens_of(codes)
+    expected = score(params, layout, prefix, codes)
     unrolled = transformer.unroll(params)
     cache = transformer.empty_cache(CONFIG, 2, layout.slots + window - 1)
-    first, cache = prefill(unrolled, layout, prefix, cache)
-    hidden = [first[:, None]]
+    last, cache = prefill(unrolled, layout, prefix, cache)
+    # The last window may reach past the end.
+    inputs, hidden = jnp.pad(inputs_of(unrolled, last, codes), ((0, 0), (0, window), (0, 0))), []
     for i in range(0, LAYOUT.codes, window):
-        # The last window may reach past the end.
-        read = jnp.pad(codes, ((0, 0), (0, window), (0, 0)))[:, i : i + window]
-        more, cache = extend(unrolled, read, i, cache, layout.slots + window - 1, layout)
+        more, cache = extend(unrolled, inputs[:, i : i + window], i, cache, layout.slots + window - 1, layout)
         hidden.append(more)
     cached = jnp.concatenate(hidden, axis=1)[:, : LAYOUT.codes]
-    sub_logits = [[logits(params, state, codes, k) for k in range(2)] for state in (cached, expected)]
+    sub_logits = [logits(params, state, sub_tokens_of(codes)) for state in (cached, expected)]
     for ours, theirs in zip(*sub_logits, strict=True):
         assert np.std(theirs) > 0.1  # otherwise equality would say nothing
         np.testing.assert_allclose(ours, theirs, atol=1e-4)
@@ -150,8 +157,9 @@ def test_a_short_attention_span_changes_nothing_while_it_covers_what_is_written(
     prefix, codes = sample
     unrolled = transformer.unroll(params)
     cache = transformer.empty_cache(CONFIG, 2, LAYOUT.slots)
-    _, cache = prefill(unrolled, LAYOUT, prefix, cache)
-    results = [extend(unrolled, sub_tokens_of(codes)[:, :2], 0, cache, seen)[0] for seen in (8, LAYOUT.slots)]
+    last, cache = prefill(unrolled, LAYOUT, prefix, cache)
+    inputs = inputs_of(unrolled, last, codes)[:, :2]
+    results = [extend(unrolled, inputs, 0, cache, seen)[0] for seen in (7, LAYOUT.slots)]
     np.testing.assert_allclose(results[0], results[1], atol=1e-5)
 
 
@@ -160,11 +168,11 @@ def test_a_later_sub_token_depends_on_the_earlier_one_and_not_the_other_way(para
     hidden = jax.random.normal(jax.random.key(4), (2, 1, CONFIG.width))
     codes = sub_tokens_of(codes)[:, :1]
     other = codes.at[..., 0].set((codes[..., 0] + 1) % 32)
-    of = partial(logits, params, hidden)
-    np.testing.assert_array_equal(of(codes, 0), of(other, 0))
-    assert np.abs(of(codes, 1) - of(other, 1)).max() > 1e-3
     last = codes.at[..., 1].set((codes[..., 1] + 1) % 32)
-    np.testing.assert_array_equal(of(codes, 1), of(last, 1))
+    expected, of_other, of_last = (logits(params, hidden, each) for each in (codes, other, last))
+    np.testing.assert_array_equal(of_other[0], expected[0])
+    assert np.abs(of_other[1] - expected[1]).max() > 1e-3
+    np.testing.assert_array_equal(of_last[1], expected[1])
 
 
 def test_equal_steps_are_equal_rotations_also_across_rows_of_the_raster():

@@ -94,6 +94,9 @@ def test_changing_a_dial_does_not_compile_again():
         traced.append(1)
         return choose(logits, noise, controls)
 
-    for controls in (checked(), checked(0.0), checked(1.0, 5), checked(0.7, 0, 0.9, 0.1, 3.0)):
+    for controls in (checked(), checked(0.0), checked(1.5, 0, 1.0, 0.1, 3.0)):
         counted(LOGITS, jnp.zeros_like(LOGITS), controls)
     assert len(traced) == 1
+    for controls in (checked(1.0, 5), checked(0.7, 0, 0.9, 0.1, 3.0), checked(1.0, 3, 0.5)):
+        counted(LOGITS, jnp.zeros_like(LOGITS), controls)
+    assert len(traced) == 2
