@@ -4,8 +4,9 @@ A code is a tuple of sub-tokens. Sub-token k is predicted from the hidden state 
 exact (the chain rule) and far cheaper than one softmax over all codes.
 """
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Iterator
+from itertools import groupby
+from typing import NamedTuple, cast
 
 import flax.linen as nn
 import jax
@@ -115,19 +116,51 @@ def all_logits(
     config: LMConfig, params: dict, group: Group, hidden: jax.Array, sub_tokens: jax.Array
 ) -> list[jax.Array]:
     """Return float32 logits of every sub-token for hidden states `[..., D]`, given the true ones int32 `[..., n]`."""
-    return _apply(config, params, group, CodeHead.__call__, hidden, sub_tokens)
+    module = code_head(config, group, hidden.dtype)
+    return cast(list, module.apply({"params": of_group(params, group)["head"]}, hidden, sub_tokens))
 
 
-def logits(config: LMConfig, params: dict, group: Group, x: jax.Array, k: int) -> jax.Array:
-    """Return float32 logits of sub-token `k` for hidden states `[..., D]` `with_known` the sub-tokens before it."""
-    return _apply(config, params, group, CodeHead.logits, x, k)
+def first_logits(config: LMConfig, params: dict, group: Group, hidden: jax.Array) -> jax.Array:
+    """Return float32 logits of sub-token 0 for hidden states `[..., D]`."""
+    module, own = code_head(config, group, hidden.dtype), of_group(params, group)["head"]
+    return cast(jax.Array, module.apply({"params": own}, hidden, 0, method=CodeHead.logits))
 
 
-def with_known(config: LMConfig, params: dict, group: Group, x: jax.Array, values: jax.Array, k: int) -> jax.Array:
-    """Return hidden states that know sub-tokens 0 ... k - 1 with the values int32 `[...]` of sub-token `k` too."""
-    return _apply(config, params, group, CodeHead.with_known, x, values, k)
+class Later(NamedTuple):
+    """Later sub-tokens of a code that are drawn in a loop, for all of them and those before them have one size.
+
+    Attributes:
+        module: the head of a code of two sub-tokens: any of them, and the one before it.
+        params: the parameters of `module` for each of them, stacked.
+        indices: which sub-tokens they are.
+    """
+
+    module: CodeHead
+    params: dict
+    indices: range
+
+    def logits(self, params: dict, x: jax.Array, values: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """Return hidden states that know one more sub-token, and the float32 logits of the next.
+
+        Args:
+            params: one element of `self.params`.
+            x: hidden states `[..., D]` that know the sub-tokens before it.
+            values: int32 `[...]`, of the one more sub-token.
+        """
+        known = cast(jax.Array, self.module.apply({"params": params}, x, values, 0, method=CodeHead.with_known))
+        return known, cast(jax.Array, self.module.apply({"params": params}, known, 1, method=CodeHead.logits))
 
 
-def _apply(config: LMConfig, params: dict, group: Group, method: Callable, x: jax.Array, *rest: Any) -> Any:
-    module, own = code_head(config, group, x.dtype), of_group(params, group)["head"]
-    return module.apply({"params": own}, x, *rest, method=method)
+def later(config: LMConfig, params: dict, group: Group, dtype: DTypeLike) -> Iterator[Later]:
+    """Yield the sub-tokens of a group's codes after the first, in order."""
+    whole, own = code_head(config, group, dtype), of_group(params, group)["head"]
+
+    def named(k: int) -> dict:
+        as_second = {"tables_1": f"tables_{k}", "norms_1": f"norms_{k}"}
+        parts = ("given", "mixers", "mixer_norms")
+        return {name: own[of] for name, of in (as_second | {f"{part}_0": f"{part}_{k - 1}" for part in parts}).items()}
+
+    for sizes, run in groupby(range(1, len(whole.split)), lambda k: whole.split[k - 1 : k + 1]):
+        indices = list(run)
+        stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *map(named, indices))
+        yield Later(whole.copy(split=sizes), stacked, range(indices[0], indices[-1] + 1))

@@ -9,6 +9,7 @@ order in which codes are found changes a clip, and the sub-tokens of one code ne
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import jax
@@ -80,7 +81,7 @@ def noise_of(keys: jax.Array, positions: jax.Array, split: Sequence[int]) -> tup
         key = jax.random.fold_in(key, position)
         keys = jax.vmap(lambda k: jax.random.fold_in(key, k))(jnp.arange(len(split)))
         # Nearly always all sub-tokens have one size, and one draw serves them all.
-        of_size = {bits: jax.vmap(lambda key: jax.random.gumbel(key, (1 << bits,)))(keys) for bits in set(split)}
+        of_size = {bits: jax.vmap(partial(jax.random.gumbel, shape=(1 << bits,)))(keys) for bits in set(split)}
         return tuple(of_size[bits][k] for k, bits in enumerate(split))
 
     return jax.vmap(lambda key: jax.vmap(lambda position: of_code(key, position))(positions))(keys)

@@ -169,17 +169,29 @@ class FrameProgram:
         self, params: dict, hidden: jax.Array, noise: Sequence[jax.Array], scale: jax.Array, controls: Controls
     ) -> jax.Array:
         """Return sub-tokens int32 `[B, W, n]` of hidden `[R, W, D]`, noise `[B, W, 2^bits]` each, guidance `[W, 1]`."""
-        clips, found = noise[0].shape[0], []
-        guided, x = hidden.shape[0] > clips, hidden
-        for k, of_value in enumerate(noise):
-            logits = head.logits(self.config, params, self.group, x, k)
+        clips = noise[0].shape[0]
+        guided = hidden.shape[0] > clips
+
+        def value(logits: jax.Array, noise: jax.Array) -> jax.Array:
+            """Return the values int32 `[R, W]` of a sub-token."""
             logits = constrain(logits, "batch", None, None)
-            values = choose(guide(logits, scale) if guided else logits, of_value, controls)
-            found.append(values)
-            if k + 1 < len(noise):
-                known = jnp.concatenate([values, values]) if guided else values
-                x = head.with_known(self.config, params, self.group, x, known, k)
-        return jnp.stack(found, axis=-1)
+            values = choose(guide(logits, scale) if guided else logits, noise, controls)
+            return jnp.concatenate([values, values]) if guided else values
+
+        values = value(head.first_logits(self.config, params, self.group, hidden), noise[0])
+        found = [values[None]]
+        for later in head.later(self.config, params, self.group, hidden.dtype):
+
+            def one_more(carry: tuple, of_one: tuple, later: head.Later = later) -> tuple[tuple, jax.Array]:
+                own, noise = of_one
+                known, logits = later.logits(own, *carry)
+                values = value(logits, noise)
+                return (known, values), values
+
+            own = later.params, jnp.stack([noise[k] for k in later.indices])
+            (hidden, values), drawn = jax.lax.scan(one_more, (hidden, values), own)
+            found.append(drawn)
+        return jnp.moveaxis(jnp.concatenate(found), 0, -1)[:clips]
 
 
 def windows_for(decoding: Decoding, wanted: int | None = None) -> dict[Group, int]:
