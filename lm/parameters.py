@@ -130,7 +130,7 @@ def narrowed(tree: Any, number_format: NumberFormat) -> Any:
 def _converted(config: LMConfig, tree: dict, number_format: NumberFormat, mesh: Mesh | None) -> Any:
     if mesh is None:
         whole = number_format == "float32"
-        return jax.tree.map(jnp.asarray, tree) if whole else _convert(config, 1, number_format, tree)
+        return jax.device_put(tree) if whole else _convert(config, 1, number_format, tree)
     with jax.set_mesh(mesh):
         placed = jax.device_put(tree, sharding.of_state(tree, mesh))
         return _convert(config, mesh.shape["tensor"], number_format, placed)

@@ -12,8 +12,8 @@ import numpy as np
 from reelm.media.clip import Clip
 from reelm.media.sound import samples_beside
 from reelm.progress import Progress
+from reelm.sampling.conditions.soundtrack import Soundtrack
 from reelm.sampling.decoding.windows import latent_frames
-from reelm.tokenizer.audio.tokenizer import AudioTokenizer
 
 from .parts import ModelParts
 from .request import Prompt, Request, Script
@@ -31,15 +31,18 @@ def stream(model: ModelParts, request: Request) -> Iterator[list[Clip]]:
         about["described"] = request.described
     if model.soundtrack is not None:
         about["audio_tokenizer"] = model.soundtrack.tokenizer.hash
-    chunks = tokenizer.init_decode_state(batch=len(rows), height=settings.height, width=settings.width)
-    track = None if model.soundtrack is None else _Track(model.soundtrack.tokenizer, len(rows), settings.fps)
+    size = {"batch": len(rows), "height": settings.height, "width": settings.width}
+    if length != 1:
+        tokenizer.prepare_decoding(**size)
+    chunks = tokenizer.init_decode_state(**size)
+    track = None if model.soundtrack is None else _Track(model.soundtrack, len(rows), settings.fps, length)
 
     done, forwards, sound_forwards = 0, 0, 0
     source = latent_frames(model, request)
     ahead = next(source)
     while length is None or done < length:
         codes, sound, (of_picture, of_sound) = ahead
-        video, chunks = tokenizer.decode_ahead(codes[:, None], chunks)
+        video, chunks = tokenizer.decode_ahead(codes, chunks)
         if length is None or done + video.shape[1] < length:
             # The next latent frame is under way on the device while the host waits for this one.
             ahead = next(source)
@@ -75,10 +78,13 @@ def _prompt_info(model: ModelParts, prompt: Prompt, script: Script) -> dict[str,
 class _Track:
     """Decode the sound of some clips piece by piece, each piece as long as its frames."""
 
-    def __init__(self, tokenizer: AudioTokenizer, clips: int, fps: float):
-        self._tokenizer, self._fps = tokenizer, fps
+    def __init__(self, soundtrack: Soundtrack, clips: int, fps: float, length: int | None):
+        self._tokenizer, self._fps = soundtrack.tokenizer, fps
+        tokenizer = self._tokenizer
         self._state = tokenizer.init_decode_state(batch=clips)
         self.sample_rate = tokenizer.config.sample_rate
+        for frames in set(soundtrack.frames if length != 1 else ()):
+            tokenizer.prepare_decoding(frames, batch=clips)
 
     def beside(self, codes: np.ndarray, done: int, frames: int) -> np.ndarray:
         """Return sound float32 `[B, S, C]` of codes int32 `[B, s, L]`, for `frames` frames after the first `done`."""

@@ -8,6 +8,7 @@ from jax.sharding import Mesh
 from reelm.errors import RequestError
 from reelm.lm.mesh import MeshSpec
 from reelm.lm.parameters import NumberFormat
+from reelm.storage.programs import keep
 
 from .folder import hub, shipped
 from .folder.read import read
@@ -22,6 +23,7 @@ def load(
     mesh: str | MeshSpec | Mesh | None = None,
     dtype: NumberFormat | None = None,
     text_encoder: str | Path | None = None,
+    programs: str | Path | None = None,
 ) -> Model:
     """Return a model by the name of a shipped one, its folder, or its id on the Hugging Face hub.
 
@@ -31,11 +33,15 @@ def load(
         dtype: "float32", "bfloat16" or "int8": number format of the matrices that decoding reads. Activations are
             bfloat16 beside the latter two, but float32 beside int8 on a CPU. None is what suits the device.
         text_encoder: folder of the frozen text encoder, for a model that names one and does not hold it.
+        programs: folder in which this process keeps its compiled programs, so that the next one starts at once; only
+            the user may be able to write there. None keeps none, or those of `$REELM_PROGRAMS`.
 
     Raises:
         RequestError: no such model, another format, a missing or altered file, another text encoder than the model
             names, or a mesh that does not fit the devices or the model.
     """
+    if programs is not None:
+        keep(programs)
     mesh = MeshSpec.parse(mesh) if isinstance(mesh, str) else mesh
     mesh = mesh.build() if isinstance(mesh, MeshSpec) else mesh
     encoder = None if text_encoder is None else Path(text_encoder)

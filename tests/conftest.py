@@ -36,7 +36,10 @@ def _forget_programs():
     if _MAPPINGS.exists() and _MAPPINGS.read_bytes().count(b"\n") > _MOST_MAPPINGS:
         import jax
 
+        from reelm.storage import programs
+
         jax.clear_caches()
+        programs.forget()
 
 
 @pytest.fixture(scope="module")

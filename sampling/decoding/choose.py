@@ -17,6 +17,8 @@ import jax.numpy as jnp
 import numpy as np
 from flax import struct
 
+from reelm.storage.programs import program
+
 _PLAUSIBLE = 0.1  # least probability, before guidance and relative to the likeliest, of a value that may be drawn
 
 
@@ -65,7 +67,12 @@ def guide(logits: jax.Array, scale: jax.Array) -> jax.Array:
 
 def keys_of(seeds: Sequence[int]) -> jax.Array:
     """Return the random keys `[B]` of clips by their seeds. All randomness of a clip comes from its key."""
-    return jax.vmap(jax.random.key)(jnp.asarray(list(seeds), jnp.uint32))
+    return _keys_of(np.asarray(list(seeds), np.uint32))
+
+
+@program(static=())
+def _keys_of(seeds: jax.Array) -> jax.Array:
+    return jax.vmap(jax.random.key)(seeds)
 
 
 def noise_of(keys: jax.Array, positions: jax.Array, split: Sequence[int]) -> tuple[jax.Array, ...]:

@@ -5,7 +5,6 @@ A prefix holds the words of the window's time, given pictures and sound, and the
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -21,6 +20,7 @@ from reelm.lm.prompts import prompt_prefix
 from reelm.lm.specials import Group
 from reelm.sampling.parts import ModelParts
 from reelm.sampling.request import Request, words_at
+from reelm.storage.programs import program
 
 from .state import DecodeState
 
@@ -78,7 +78,7 @@ class Prefill:
     guided: bool
     dtype: DTypeLike
 
-    @partial(jax.jit, static_argnames="self")
+    @program(static=("self",))
     def start(self, params: dict, prefix: Prefix, origin: jax.Array | int, keys: jax.Array) -> DecodeState:
         """Return the state before the first code of the window.
 

@@ -12,7 +12,6 @@ between these programs and cost the device nothing.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -26,6 +25,7 @@ from reelm.lm.net.embed import embed_codes
 from reelm.lm.sharding import constrain
 from reelm.lm.specials import Group
 from reelm.sampling.options import Decoding
+from reelm.storage.programs import program
 from reelm.tokenizer.codes import ids_to_sub_tokens, sub_tokens_to_ids
 
 from .choose import Controls, choose, guide, noise_of
@@ -90,11 +90,17 @@ class FrameProgram:
             Codes int32 `[B, rows, columns]` of a picture, or `[B, N, L]` of sound, of which the first `size` audio
             frames count; the number of forward passes; the state after them.
         """
-        # On a GPU, a loop of unknown length returns to the host at each turn. Sound has two lengths.
-        turns = size if self.window == 1 else None
-        return self.draw_program(turns, params, state, size, controls)
+        return self.draw_program(self._turns(size), params, state, size, controls)
 
-    @partial(jax.jit, static_argnames=("self", "turns"), donate_argnames="state")
+    def prepare(self, params: dict, state: DecodeState, size: int, controls: Controls) -> DecodeState:
+        """Begin to compile `draw` for shapes; return the shapes of the state after it."""
+        return self.draw_program.prepare(self._turns(size), params, state, size, controls)[2]
+
+    def _turns(self, size: int) -> int | None:
+        # On a GPU, a loop of unknown length returns to the host at each turn. Sound has two lengths.
+        return size if self.window == 1 else None
+
+    @program(static=("self", "turns"), donate=("state",))
     def draw_program(
         self, turns: int | None, params: dict, state: DecodeState, size: jax.Array | int, controls: Controls
     ) -> tuple[jax.Array, jax.Array, DecodeState]:
@@ -139,7 +145,7 @@ class FrameProgram:
             drawn = sub_tokens_to_ids(drawn, self.config.code).reshape(clips, self.layout.rows, self.layout.columns)
         return drawn, loop.forwards, state
 
-    @partial(jax.jit, static_argnames="self", donate_argnames="state")
+    @program(static=("self",), donate=("state",))
     def read(self, params: dict, state: DecodeState, codes: jax.Array) -> DecodeState:
         """Read the next codes of the group, which are known, instead of drawing them; their shape is that of `draw`."""
         if self.group == "video":

@@ -15,10 +15,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from reelm.lm.layout import Layout
+from reelm.lm.prefix import Prefix
 from reelm.lm.specials import Group
 from reelm.sampling.memory import check_cache
 from reelm.sampling.parts import ModelParts
 from reelm.sampling.request import Request
+from reelm.storage.programs import program
 
 from .choose import keys_of
 from .prefill import Prefill, window_prefix
@@ -114,6 +116,8 @@ class SlidingWindow:
         past = list(self._recent)[len(self._recent) - (now - self._first) :]
         with self._lm.on_mesh():
             origin = layout.stream_position(self._first)
+            if self._opened is None and self._lm.mesh is None:
+                self._prepare(prefill, prefix, widest)
             state = prefill.start(self._lm.decoding_params, prefix, origin, self._keys)
             for frame in past:
                 state = self._program(widest, self._length, "video").read(self._lm.decoding_params, state, frame.video)
@@ -121,6 +125,16 @@ class SlidingWindow:
                     sound = self._program(widest, self._length, "sound")
                     state = sound.read(self._lm.decoding_params, state, frame.sound)
         self._opened = widest, state
+
+    def _prepare(self, prefill: Prefill, prefix: Prefix, layout: Layout) -> None:
+        """Begin to compile what draws the first latent frames: side by side, while the device reads the prefix."""
+        params, config = self._lm.decoding_params, self._lm.config
+        state = prefill.start.prepare(params, prefix, 0, self._keys)
+        span = span_for(0, self._length)
+        pictures, track = (self._program(layout, span, group) for group in ("video", "sound"))
+        state = pictures.prepare(params, state, layout.per_picture, self._controls)
+        if config.sound_levels:
+            track.prepare(params, state, config.sound_frames[0], self._controls)
 
     def draw(self, now: int) -> LatentFrame:
         """Draw what is not given of latent frame `now`, and read the rest."""
@@ -130,18 +144,18 @@ class SlidingWindow:
         forwards: list[jax.Array | int] = [0, 0]
         with self._lm.on_mesh():
             video, sound = self._given(now)
-            program = self._program(layout, span, "video")
+            pictures = self._program(layout, span, "video")
             if video is None:
-                video, forwards[0], state = program.draw(params, state, layout.per_picture, self._controls)
+                video, forwards[0], state = pictures.draw(params, state, layout.per_picture, self._controls)
             else:
-                state = program.read(params, state, video)
-            program = self._program(layout, span, "sound")
+                state = pictures.read(params, state, video)
+            track = self._program(layout, span, "sound")
             if sound is not None:
-                state = program.read(params, state, sound)
+                state = track.read(params, state, sound)
             elif config.sound_levels:
                 size = config.sound_frames[now > 0]
-                sound, forwards[1], state = program.draw(params, state, size, self._controls)
-                sound = sound[:, :size]
+                sound, forwards[1], state = track.draw(params, state, size, self._controls)
+                sound = _first(sound, size)
         self._opened = layout, state
         return LatentFrame(video, sound, (forwards[0], forwards[1]))
 
@@ -171,3 +185,8 @@ class SlidingWindow:
 
     def _program(self, layout: Layout, span: int, group: Group) -> FrameProgram:
         return FrameProgram(self._lm.config, layout, span, group, self._widths[group])
+
+
+@program(static=("count",))
+def _first(sound: jax.Array, count: int) -> jax.Array:
+    return sound[:, :count]

@@ -75,8 +75,8 @@ def test_every_latent_frame_is_the_same_program():
     first = jax.eval_shape(prefill.start, params, prefix, 0, keys)
     controls = Controls.of(1.0, 0, 1.0, 0.0, [1.0])
     picture, sound = (FrameProgram(config, layout, 2, group, 4) for group in ("video", "sound"))
-    draw: Any = FrameProgram.draw_program
-    read: Any = FrameProgram.read
+    draw: Any = FrameProgram.draw_program.jitted
+    read: Any = FrameProgram.read.jitted
     after = {
         "a picture drawn": draw.eval_shape(picture, None, params, first, 9, controls)[2],
         "sound drawn": draw.eval_shape(sound, None, params, first, 1, controls)[2],

@@ -7,7 +7,7 @@ nothing of pictures, language models, files or training.
 """
 
 from dataclasses import asdict, dataclass, field
-from functools import cache, cached_property, partial
+from functools import cached_property, partial
 from typing import cast
 
 import jax
@@ -18,6 +18,7 @@ from jax.typing import DTypeLike
 
 from reelm.errors import RequestError
 from reelm.media.sound import as_float_sound, check_rate, resample, with_channels
+from reelm.storage.programs import program
 from reelm.tokenizer.codes import bits_to_ids, check_ids, ids_to_bits
 from reelm.tokenizer.history import History
 from reelm.tokenizer.identity import codes_hash
@@ -56,7 +57,7 @@ def _apply(net: AudioEncoder | AudioDecoder, params: dict, x: jax.Array, history
     return cast(jax.Array, net.apply({"params": params}, x, history))
 
 
-@partial(jax.jit, static_argnums=0)
+@program(static=("config",))
 def _encode_hop(config: AudioTokenizerConfig, params: dict, sound: jax.Array, past: tuple[jax.Array, ...]):
     """Return ids `[B, levels]` of one hop `[B, hop, C]`, and the past of the next."""
     history = History(past)
@@ -64,7 +65,7 @@ def _encode_hop(config: AudioTokenizerConfig, params: dict, sound: jax.Array, pa
     return bits_to_ids(remainders(latent[:, 0], config.bits, config.levels) >= 0), history.after
 
 
-@partial(jax.jit, static_argnums=0)
+@program(static=("config",))
 def _decode(config: AudioTokenizerConfig, params: dict, ids: jax.Array, past: tuple[jax.Array, ...]):
     history = History(past)
     sound = _apply(config.decoder(), params, values(ids_to_bits(ids, config.bits), config.groups), history)
@@ -78,7 +79,7 @@ def autoencode(config: AudioTokenizerConfig, params: dict, sound: jax.Array, dty
     return _apply(config.decoder(dtype), params["decoder"], quantized, History()), latent
 
 
-@cache
+@program(static=("config", "part", "batch"))
 def _silence(config: AudioTokenizerConfig, part: str, batch: int) -> SoundState:
     """Return the state before the first chunk: the "encoder" or "decoder" has seen nothing but silence."""
     net = config.encoder() if part == "encoder" else config.decoder()
@@ -169,8 +170,14 @@ class AudioTokenizer:
         """Return the sound of the next audio frames `int32 [B, F, levels]` of a stream, from one frame at a time."""
         ids = self._checked(ids)
         _check_batch(len(ids), state)
-        sound, past = _decode(self.config, self.params["decoder"], jnp.asarray(ids, jnp.int32), state.past)
+        sound, past = _decode(self.config, self.params["decoder"], np.asarray(ids, np.int32), state.past)
         return np.asarray(sound), state.replace(past=past)
+
+    def prepare_decoding(self, frames: int, *, batch: int = 1) -> None:
+        """Begin to compile what `decode_chunk` runs for `frames` audio frames at a time."""
+        ids = jax.ShapeDtypeStruct((batch, frames, self.config.levels), jnp.int32)
+        past = self.init_decode_state(batch=batch).past
+        _decode.prepare(self.config, self.params["decoder"], ids, past)
 
     def _encode(self, sound: np.ndarray, state: SoundState) -> tuple[np.ndarray, SoundState]:
         """Encode hop by hop with one program, so that the codes do not depend on how a sound was cut.

@@ -7,7 +7,7 @@ image is a clip of one frame. Knows nothing of language models, files or trainin
 
 import sys
 from dataclasses import asdict, dataclass, field
-from functools import cached_property, partial
+from functools import cached_property
 from typing import cast
 
 import jax
@@ -17,6 +17,7 @@ from flax import struct
 from jax.typing import DTypeLike
 
 from reelm.errors import RequestError
+from reelm.storage.programs import program
 from reelm.tokenizer import device_memory
 from reelm.tokenizer.codes import bits_to_ids, check_ids, ids_to_bits
 from reelm.tokenizer.history import History
@@ -64,7 +65,7 @@ def _apply(net: Encoder | Decoder, params: dict, x: jax.Array, history: History)
     return cast(jax.Array, net.apply({"params": params}, x, history))
 
 
-@partial(jax.jit, static_argnums=(0, 4))
+@program(static=("config", "keep"))
 def _encode(config: VideoTokenizerConfig, params: dict, video: jax.Array, past, keep: bool):
     """Return (ids, the history for the next chunk if `keep`)."""
     history = History(past)
@@ -72,10 +73,11 @@ def _encode(config: VideoTokenizerConfig, params: dict, video: jax.Array, past, 
     return bits_to_ids(latent >= 0), history.after if keep else None
 
 
-@partial(jax.jit, static_argnums=(0, 4))
+@program(static=("config", "keep"))
 def _decode(config: VideoTokenizerConfig, params: dict, ids: jax.Array, past, keep: bool):
     """Return (frames uint8, the history for the next chunk if `keep`)."""
     history = History(past)
+    ids = ids[:, None] if ids.ndim == 3 else ids
     latent = jnp.where(ids_to_bits(ids, config.bits), 1.0, -1.0)
     video = _apply(config.decoder(), params, latent, history)
     return jnp.round((jnp.clip(video, -1, 1) + 1) * 127.5).astype(jnp.uint8), history.after if keep else None
@@ -244,11 +246,21 @@ class VideoTokenizer:
         return np.asarray(video), state
 
     def decode_ahead(self, ids: jax.Array, state: ChunkState) -> tuple[jax.Array, ChunkState]:
-        """Decode valid codes on the device as `decode_chunk` does, without waiting for the frames."""
-        self._check_chunk(ids.shape[:1] + ids.shape[2:4], state, "codes")
-        self._check_memory("decoding", ids.shape[0], *self._pixels(ids.shape[1:]))
+        """Decode valid codes on the device as `decode_chunk` does, without waiting for the frames.
+
+        ids: int32 `[B, t, h, w]`, or `[B, h, w]` of one latent frame.
+        """
+        latent = ids.shape[1:] if ids.ndim == 4 else (1, *ids.shape[1:])
+        self._check_chunk((ids.shape[0], *latent[1:]), state, "codes")
+        self._check_memory("decoding", ids.shape[0], *self._pixels(latent))
         video, past = _decode(self.config, self.params["decoder"], ids, state.past, True)
         return video, state.replace(past=past)
+
+    def prepare_decoding(self, *, batch: int = 1, height: int, width: int) -> None:
+        """Begin to compile what `decode_ahead` runs for latent frames, one by one, of clips of this size in pixels."""
+        ids = jax.ShapeDtypeStruct((batch, *self.config.latent_shape(1, height, width)[1:]), jnp.int32)
+        _, past = _decode.prepare(self.config, self.params["decoder"], ids, None, True)
+        _decode.prepare(self.config, self.params["decoder"], ids, past, True)
 
     @staticmethod
     def _check_chunk(shape: tuple[int, ...], state: ChunkState, what: str) -> None:

@@ -70,6 +70,7 @@ def _run(arguments: list[str]) -> None:
 def _prepare_jax() -> None:
     # Programs that an earlier call compiled are found again, so the second clip does not wait for XLA. JAX reads this
     # when it is imported, which the fields of `train` do.
+    os.environ.setdefault("REELM_PROGRAMS", str(home() / "programs"))
     os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(home() / "compiled"))
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.5")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # XLA's own notes are not for the user of a command

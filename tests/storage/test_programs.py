@@ -1,0 +1,107 @@
+"""Programs: compiled once for each shape, and not at all by the next process."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from reelm.storage import programs
+from reelm.storage.programs import keep, program
+
+TRACED: list[str] = []
+
+
+@program(static=("name",), donate=("state",))
+def scaled(name: str, state: dict, by: int) -> tuple[dict, jax.Array]:
+    TRACED.append(name)
+    return jax.tree.map(lambda leaf: leaf * by, state), jnp.float32(by)
+
+
+def state(*shape: int) -> dict:
+    return jax.device_put({"x": np.ones(shape, np.float32), "y": np.arange(4, dtype=np.float32)})
+
+
+@pytest.fixture
+def folder(tmp_path) -> Iterator[Path]:
+    as_the_next_process()
+    keep(tmp_path / "programs")
+    yield tmp_path / "programs"
+    programs._kept.clear()
+    as_the_next_process()
+
+
+def as_the_next_process() -> None:
+    scaled.made.clear()
+    scaled.jitted.clear_cache()
+    TRACED.clear()
+
+
+def test_the_next_process_neither_traces_nor_compiles(folder):
+    compiled = []
+    jax.monitoring.register_event_duration_secs_listener(
+        lambda event, seconds, **of: compiled.append(of) if "backend_compile" in event else None
+    )
+    expected = jax.device_get(scaled("a", state(3), 2))
+    assert TRACED == ["a"] and len(compiled) == 1
+    as_the_next_process()
+    compiled.clear()
+    given = state(3)
+    jax.tree.map(np.testing.assert_array_equal, jax.device_get(scaled("a", given, 2)), expected)
+    assert not TRACED and not compiled
+    assert all(leaf.is_deleted() for leaf in jax.tree.leaves(given))  # still donated
+    assert scaled("a", state(3), 5)[1] == 5  # numbers are no part of a program
+
+
+def test_static_arguments_and_shapes_make_programs_of_their_own(folder):
+    for name, size in (("a", 3), ("b", 3), ("a", 4), ("a", 3)):
+        scaled(name, state(size), 2)
+    assert TRACED == ["a", "b", "a"] and len(list(folder.iterdir())) == 3
+
+
+@pytest.mark.parametrize("damage", [lambda data: data[:100], lambda data: b"", lambda data: data[:-1] + b"x"])
+def test_a_damaged_file_costs_one_compilation(folder, damage):
+    scaled("a", state(3), 2)
+    (path,) = folder.iterdir()
+    whole = path.read_bytes()
+    path.write_bytes(damage(whole))
+    as_the_next_process()
+    assert scaled("a", state(3), 2)[1] == 2 and TRACED == ["a"]
+    as_the_next_process()
+    assert scaled("a", state(3), 2)[1] == 2 and not TRACED
+
+
+def test_what_is_prepared_is_not_compiled_again(folder):
+    shapes = jax.eval_shape(lambda: state(3))
+    after, number = scaled.prepare("a", shapes, 2)
+    assert after == shapes and number == jax.ShapeDtypeStruct((), jnp.float32)
+    assert scaled("a", state(3), 2)[1] == 2 and TRACED == ["a"]
+
+
+def test_within_another_program_it_is_a_part_of_that(folder):
+    made = jax.jit(lambda given: scaled("a", given, 3)[0])(state(2))
+    np.testing.assert_array_equal(made["x"], [3, 3])
+    assert not list(folder.iterdir())
+
+
+def test_what_was_used_longest_ago_goes_first(folder, monkeypatch):
+    scaled("a", state(3), 2)
+    (first,) = folder.iterdir()
+    os.utime(first, (0, 0))
+    monkeypatch.setattr(programs, "_MOST_BYTES", int(1.5 * first.stat().st_size))
+    scaled("b", state(3), 2)
+    assert not first.exists() and len(list(folder.iterdir())) == 1
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes of files")
+def test_a_folder_that_others_may_write_to_is_not_used(tmp_path):
+    keep(tmp_path / "own")
+    assert (tmp_path / "own").stat().st_mode & 0o777 == 0o700
+    (tmp_path / "shared").mkdir(mode=0o777)
+    (tmp_path / "shared").chmod(0o777)
+    with pytest.warns(UserWarning, match="others may write there"):
+        keep(tmp_path / "shared")
+    assert not programs._kept
