@@ -21,7 +21,7 @@ demo: env
 	@$(BIN)/reelm generate "a red seven moves right" -o seven.mp4
 
 # The tests start many processes. Where Python keeps no bytecode, each would compile all that it imports anew.
-PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n auto --maxprocesses 4
+PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 test: env
 	$(PYTEST) -m "not long" $(TEST_ARGS)
