@@ -22,7 +22,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from threading import RLock
+from threading import RLock, main_thread
 from typing import Any, NamedTuple
 
 import jax
@@ -114,7 +114,7 @@ class Program:
         arguments, moving = self._sorted(arguments)
         if not jax.sharding.get_abstract_mesh().empty:
             return self.jitted.eval_shape(*arguments)
-        return self._find(arguments, *jax.tree.flatten(moving), _pool().submit).shapes
+        return self._find(arguments, *jax.tree.flatten(moving), _in_background).shapes
 
     def _sorted(self, arguments: tuple) -> tuple[list, list]:
         """Return all arguments, and those that are not static."""
@@ -189,6 +189,11 @@ def _at_once(function: Callable) -> Future:
     future: Future = Future()
     future.set_result(function())
     return future
+
+
+def _in_background(function: Callable) -> Future:
+    # Python ends no thread that still has work: what is queued when the process ends is left undone.
+    return _pool().submit(lambda: function() if main_thread().is_alive() else None)
 
 
 @cache
