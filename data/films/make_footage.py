@@ -78,7 +78,8 @@ def members(path: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:
     """(name, what reads it) of each file in an archive of npm, PyPI or Debian; nothing for any other file."""
     if path.suffix == ".deb":
         with tempfile.TemporaryDirectory() as folder:
-            subprocess.run(["dpkg-deb", "-x", path, folder], check=True)
+            # Absolute, so that no name is taken for an option.
+            subprocess.run(["dpkg-deb", "-x", path.absolute(), folder], check=True)
             for file in sorted(Path(folder).rglob("*")):
                 if file.is_file() and not file.is_symlink():
                     yield file.as_posix(), file.read_bytes

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from reelm.errors import RequestError
+from reelm.storage.names import inside
 
 MANIFESTS = ("metadata.csv", "metadata.jsonl")
 _WORDS = (".txt", ".json")
@@ -103,9 +104,7 @@ def _named(folder: Path, manifest: Path) -> Iterator[Source]:
         name = row.get("file_name") if isinstance(row, dict) else None
         if not isinstance(name, str) or not name:
             raise RequestError(f'row {number} of {manifest} has no "file_name"; each row is a file_name and a caption')
-        path = (folder / name).resolve()
-        if not path.is_relative_to(folder.resolve()):
-            raise RequestError(f"row {number} of {manifest} names {name!r}, which lies outside of {folder}")
+        path = inside(folder, name, f"row {number} of {manifest}")
         name = Path(name).as_posix()
         if name in seen:
             raise RequestError(f"row {number} of {manifest} names {name!r} a second time")

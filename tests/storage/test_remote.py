@@ -108,6 +108,25 @@ def test_paths_that_lead_nowhere_are_refused_in_a_line(bucket):
             remote.fetched("gs://bucket/films")
 
 
+@pytest.mark.parametrize("name", ["../../outside.txt", "a/../../../outside.txt", "link/outside.txt"])
+def test_a_key_that_leads_out_of_the_copy_is_refused_before_anything_is_written(bucket, tmp_path, name):
+    put(f"{bucket}/films/a.txt", b"one")
+    folder = remote.fetched(f"{bucket}/films")
+    (folder / "link").symlink_to(tmp_path)
+    put(f"{bucket}/films/0.txt", b"not written")
+    fsspec.filesystem("memory").store[f"/bucket/films/{name}"] = fsspec.filesystem("memory").store[
+        "/bucket/films/a.txt"
+    ]
+    with pytest.raises(RequestError, match="outside of|stay inside"):
+        remote.fetched(f"{bucket}/films")
+    assert not list(tmp_path.rglob("outside.txt")) and not (folder / "0.txt").exists()
+
+
+def test_a_place_named_by_two_dots_is_refused(bucket):
+    with pytest.raises(RequestError, match="outside of|no name"):
+        remote.fetched("memory://bucket/films/..")
+
+
 def test_films_and_data_sets_are_the_same_bytes_as_local_ones(bucket, tmp_path):
     films = tmp_path / "films"
     films.mkdir()

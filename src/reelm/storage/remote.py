@@ -22,6 +22,7 @@ from reelm.errors import RequestError
 
 from .atomic import TEMPORARY, replacing, write_json
 from .home import home
+from .names import inside
 
 # With two slashes as typed, or with one, as `pathlib` leaves it.
 _URL = re.compile(r"([a-z][a-z0-9+]+):/{1,2}([^/].*)")
@@ -40,7 +41,8 @@ def fetched(path: str | Path) -> Path:
     """Copy the files at `path` to this machine and return the copy; unchanged files are not read again.
 
     Raises:
-        RequestError: the scheme is unknown, its package is not installed, or nothing is there.
+        RequestError: the scheme is unknown, its package is not installed, nothing is there, or a file's name leads out
+            of the folder.
         OSError: it cannot be reached.
     """
     if not is_remote(path):
@@ -108,7 +110,7 @@ class _Place:
             raise RequestError(f"no kind of path is called {match[1]}://; gs:// and s3:// are some") from error
         self._root = self._root.rstrip("/")
         kept = home() / "remote" / hashlib.sha256(self.url.encode()).hexdigest()[:24]
-        self.folder = kept / self._root.rpartition("/")[2]
+        self.folder = inside(kept, self._root.rpartition("/")[2] or "root", self.url)
         self._known = kept / "known.json"
         self._sent: dict[str, tuple[int, int]] = {}
 
@@ -120,12 +122,14 @@ class _Place:
             known = json.loads(self._known.read_text())
         except (OSError, ValueError):
             known = {}
+        names = {name: name[len(self._root) :].lstrip("/") for name in there}
+        # All names are known to be sound before the first file is written.
+        targets = {name: inside(self.folder, short, self.url) for name, short in names.items() if short}
         versions = {}
         for name, about in there.items():
-            inside = name[len(self._root) :].lstrip("/")
-            target = self.folder / inside if inside else self.folder
-            versions[inside] = json.dumps([str(about.get(key)) for key in _VERSION])
-            if known.get(inside) != versions[inside] or not target.is_file():
+            target, short = targets.get(name, self.folder), names[name]
+            versions[short] = json.dumps([str(about.get(key)) for key in _VERSION])
+            if known.get(short) != versions[short] or not target.is_file():
                 target.parent.mkdir(parents=True, exist_ok=True)
                 with replacing(target) as temporary:
                     self._files.get_file(name, str(temporary))
