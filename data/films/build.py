@@ -39,7 +39,8 @@ BUILD_FILE = "build.json"
 SHARD_BYTES = 256 * 2**20  # of clips in a file of the data set, one clip at least
 _FORMAT = 2
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
-_COMMAND = (sys.executable, "-m", worker.__name__)
+# With -P, Python files that lie beside the films are not imported in place of installed ones.
+_COMMAND = (sys.executable, "-P", "-m", worker.__name__)
 
 
 @dataclass(frozen=True)

@@ -253,3 +253,12 @@ def test_damaged_files_cost_themselves():
     command = [sys.executable, "benchmarks/mutated_media.py", "--count", "20"]
     ended = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[2])
     assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
+def test_python_files_beside_the_films_are_not_run(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    for module in ("json", "queue", "av"):
+        (tmp_path / f"{module}.py").write_text(f"open({str(tmp_path / 'executed')!r}, 'w')\nraise ImportError")
+    shutil.copy(folder / "d.png", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    assert build(Path("."), "here", Path("sets"), CONFIG, processes=1).splits
+    assert not (tmp_path / "executed").exists()
