@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from reelm.sampling.parts import ModelParts
-from reelm.storage.atomic import write_bytes, write_json
+from reelm.storage.atomic import check_folder, replacing_together, write_json
 from reelm.storage.tensors import StoredType, pack
 
 from . import text_parts
@@ -16,7 +16,18 @@ from .read import AUDIO_FILE, CARD, DESCRIBER_FILE, FORMAT, LM_FILE, MANIFEST, T
 
 
 def write(model: ModelParts, directory: str | Path, *, dtype: StoredType) -> None:
-    """Write a model folder that `reelm.load` reads; `dtype` is that of the stored matrices."""
+    """Write a model folder that `reelm.load` reads; an older model there stands until this one is complete.
+
+    Args:
+        model: what to write.
+        directory: the folder; it is made if missing.
+        dtype: number format of the stored matrices.
+
+    Raises:
+        RequestError: the folder cannot be written, or another `dtype`.
+        OSError: the disk is full.
+    """
+    folder = check_folder(directory)
     files = {VIDEO_FILE: pack(model.video_tokenizer.params, dtype)}
     parts: dict[str, Any] = {
         "video_tokenizer": {"config": asdict(model.video_tokenizer.config), "hash": model.video_tokenizer.hash}
@@ -45,10 +56,8 @@ def write(model: ModelParts, directory: str | Path, *, dtype: StoredType) -> Non
         "files": {name: hashlib.sha256(data).hexdigest() for name, data in files.items()},
         "record": model.record,
     }
-    folder = Path(directory)
-    folder.mkdir(parents=True, exist_ok=True)
-    files[CARD] = card(info(replace(model, name=folder.resolve().name))).encode()
-    # The manifest comes last: a folder without one is no model, so a broken write is never mistaken for one.
-    for name, data in files.items():
-        write_bytes(folder / name, data)
-    write_json(folder / MANIFEST, manifest)
+    files[CARD] = card(info(replace(model, name=folder.name))).encode()
+    with replacing_together(folder, last=MANIFEST) as staging:
+        for name, data in files.items():
+            (staging / name).write_bytes(data)
+        write_json(staging / MANIFEST, manifest)

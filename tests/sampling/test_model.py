@@ -136,6 +136,19 @@ def test_a_saved_model_is_the_same_model(model, tmp_path, dtype):
         np.testing.assert_array_equal(ids(loaded.generate("red")), ids(model.generate("red")))
 
 
+def test_a_model_stands_until_the_one_that_replaces_it_is_complete(model, tmp_path, monkeypatch):
+    model.save(tmp_path, dtype="int8")
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("reelm.sampling.folder.write.write_json", full)
+    with pytest.raises(OSError, match="No space"):
+        model.save(tmp_path, dtype="float32")
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
 def test_a_tokenizer_alone_says_that_it_cannot_generate(model, tmp_path):
     Model("rebuilder", model.video_tokenizer).save(tmp_path)
     loaded = reelm.load(str(tmp_path))

@@ -7,7 +7,7 @@ import pytest
 
 from reelm.errors import RequestError
 from reelm.media.formats.mp4 import write_video
-from reelm.storage.atomic import replacing
+from reelm.storage.atomic import check_folder, check_writable, replacing, replacing_together
 
 PICTURE = np.zeros((64, 96, 3), np.uint8)
 
@@ -65,5 +65,77 @@ def test_paths_that_cannot_be_written_are_refused(tmp_path):
     }.items():
         with pytest.raises(RequestError, match=words) as caught, replacing(path):
             pytest.fail("nothing may be written")
+        with pytest.raises(RequestError, match=words):
+            check_writable(path)
         assert "\n" not in str(caught.value)
     assert os.path.exists("/dev/null") and os.listdir(tmp_path) == ["kept.mp4"]
+
+
+def texts(folder):
+    return {path.name: path.read_text() for path in folder.iterdir()}
+
+
+def test_the_files_of_a_folder_are_replaced_together_or_not_at_all(tmp_path):
+    folder = tmp_path / "a" / "b"
+    for attempt in ("new", "old"):  # a folder that is missing goes again, one that is there stays as it was
+        with pytest.raises(OSError, match="full"), replacing_together(folder, last="list") as staging:
+            (staging / "one").write_text("half")
+            assert attempt == "new" or (folder / "one").read_text() == "first"
+            raise OSError("disk full")
+        if attempt == "new":
+            assert os.listdir(tmp_path) == []
+            folder.mkdir(parents=True)
+            for name in ("one", "list", "other"):
+                (folder / name).write_text("first")
+    assert {path.name: path.read_text() for path in folder.iterdir()} == dict.fromkeys(
+        ("one", "list", "other"), "first"
+    )
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.write_text("kept")
+    (folder / "one").unlink()
+    (folder / "one").symlink_to(elsewhere)
+    with replacing_together(folder, last="list") as staging:
+        for name in ("list", "one"):
+            (staging / name).write_text("second")
+    assert {path.name: path.read_text() for path in folder.iterdir()} == {
+        "one": "second",
+        "list": "second",
+        "other": "first",
+    }
+    assert elsewhere.read_text() == "kept" and not (folder / "one").is_symlink()
+
+
+def test_the_file_that_vouches_for_a_folder_is_never_beside_files_of_another(tmp_path, monkeypatch):
+    for name in ("one", "list"):
+        (tmp_path / name).write_text("first")
+    replace = os.replace
+
+    def killed(source, target):
+        assert not (tmp_path / "list").exists()
+        replace(source, target)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "replace", killed)
+    with pytest.raises(KeyboardInterrupt), replacing_together(tmp_path, last="list") as staging:
+        for name in ("list", "one"):
+            (staging / name).write_text("second")
+    assert os.listdir(tmp_path) == ["one"]
+
+
+def test_folders_that_cannot_be_written_are_refused(tmp_path):
+    (tmp_path / "file").touch()
+    (tmp_path / "m" / "list").mkdir(parents=True)
+    for path, words in {
+        tmp_path / "file": "is a file",
+        tmp_path / "file" / "m": "is a file",
+        "/proc/m": "cannot write",
+        tmp_path / ("x" * 300): "another name",
+        "a\0b": "another name",
+    }.items():
+        with pytest.raises(RequestError, match=words):
+            check_folder(path)
+    with (
+        pytest.raises(RequestError, match="it is a folder"),
+        replacing_together(tmp_path / "m", last="list") as staging,
+    ):
+        (staging / "list").touch()

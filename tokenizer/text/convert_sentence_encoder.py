@@ -17,7 +17,7 @@ import numpy as np
 from safetensors.numpy import save
 
 from reelm.errors import RequestError
-from reelm.storage.atomic import write_bytes, write_json
+from reelm.storage.atomic import replacing_together, write_json
 from reelm.storage.tensors import flattened, nested
 
 from .encoder import CONFIG_FILE
@@ -67,13 +67,12 @@ def convert(source: Path, folder: Path) -> Path:
     except (OSError, EOFError, zlib.error, KeyError, ValueError, TypeError, tarfile.TarError) as error:
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         raise RequestError(f"{source} is not what `{FETCH}` fetches ({reason}); fetch it again") from error
-    folder.mkdir(parents=True, exist_ok=True)
     config = {"model_type": MODEL_TYPE, "vocabulary": len(pieces), "width": params["sentence"]["kernel"].shape[1]}
     flat = flattened(params)
-    # The config comes last: a folder without one is no encoder to anyone.
-    write_bytes(folder / WEIGHTS_FILE, save(flat))
-    write_bytes(folder / TEXT_FILE, unigram_model(pieces, reserved=_RESERVED))
-    write_json(folder / CONFIG_FILE, config, indent=1)
+    with replacing_together(folder, last=CONFIG_FILE) as staging:
+        (staging / WEIGHTS_FILE).write_bytes(save(flat))
+        (staging / TEXT_FILE).write_bytes(unigram_model(pieces, reserved=_RESERVED))
+        write_json(staging / CONFIG_FILE, config, indent=1)
     return folder
 
 

@@ -1,16 +1,18 @@
 """Files that appear whole or not at all, and survive a power cut once they are there.
 
 `replacing` hands out a temporary name in the folder of the wanted file and renames it into place at the end;
-`write_bytes` and `write_json` are it for one value. `check_writable` asks before long work whether a file can be
-written. All other rooms write through this file.
+`write_bytes` and `write_json` are it for one value, `replacing_together` is it for several files of one folder.
+`check_writable` and `check_folder` ask before long work whether a file or a folder can be written. All other rooms
+write through this file.
 """
 
 import errno
 import json
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from reelm.errors import RequestError
@@ -31,15 +33,8 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         RequestError: see `check_writable`.
         OSError: whatever the block or the disk raises besides (disk full).
     """
-    target = check_writable(path)
-    # Short, whatever the length of the wanted name; the suffix stays, because writers read the format from it.
-    temporary = target.parent / f"{TEMPORARY}{secrets.token_hex(4)}{target.suffix}"
-    try:
-        temporary.open("xb").close()  # by open() and not mkstemp(), for the permissions that the user's umask gives
-    except OSError as error:
-        if error.errno in _DISK_FULL:
-            raise
-        raise _refusal(path, f"{error.strerror}; give a path in a folder open to writing") from error
+    target = _target(path)
+    temporary = _begun(path, target.parent, target.suffix)
     try:
         yield temporary
         _sync(temporary)  # a full disk is noticed here at the latest, not after the rename
@@ -60,6 +55,41 @@ def write_json(path: str | os.PathLike[str], value: object, *, indent: int = 2) 
     write_bytes(path, json.dumps(value, indent=indent).encode() + b"\n")
 
 
+@contextmanager
+def replacing_together(folder: str | os.PathLike[str], last: str) -> Iterator[Path]:
+    """Yield an empty folder to write files to; when the block ends well, all of them take their places in `folder`.
+
+    Until then `folder` is as it was: missing, or with its old files. When the block raises, all that it wrote goes.
+    The file `last` vouches for the others: the old one goes before they change, the new one comes after them. Files
+    that the block does not write stay.
+
+    Raises:
+        RequestError: see `check_folder`; or a folder stands where a file belongs.
+        OSError: whatever the block or the disk raises besides (disk full).
+    """
+    target = check_folder(folder)
+    made = [each for each in (target, *target.parents) if not each.exists()]
+    staging = target / f"{TEMPORARY}{secrets.token_hex(4)}"
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        staging.mkdir()
+        yield staging
+        names = sorted((path.name for path in staging.iterdir()), key=lambda name: (name == last, name))
+        for name in names:
+            _sync(staging / name)
+            if (target / name).is_dir():
+                raise _refusal(target / name, "it is a folder; move it away or name another folder")
+        (target / last).unlink(missing_ok=True)
+        for name in names:
+            os.replace(staging / name, target / name)
+        _sync(target)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+        for each in made:
+            with suppress(OSError):  # it holds the new files
+                each.rmdir()
+
+
 def _sync(path: Path) -> None:
     """Wait until a file or the names in a folder are on disk, where the system can say so."""
     try:
@@ -75,13 +105,19 @@ def _sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def check_writable(path: str | os.PathLike[str]) -> Path:
-    """Return the file that `path` stands for, links followed, which `replacing` will be able to write.
+def check_writable(path: str | os.PathLike[str]) -> None:
+    """Check that `replacing` will be able to write a file.
 
     Raises:
         RequestError: `path` is a folder, a device, a file marked read-only, no legal name, or in a folder that is
             missing or closed to writing.
     """
+    target = _target(path)
+    _begun(path, target.parent, target.suffix).unlink()  # some folders, as those of /proc, only say so when asked
+
+
+def _target(path: str | os.PathLike[str]) -> Path:
+    """Return the file that `path` stands for, links followed; RequestError as `check_writable`."""
     try:
         target = Path(os.path.realpath(path))
         exists, is_folder, is_file = target.exists(), target.is_dir(), target.is_file()
@@ -99,6 +135,36 @@ def check_writable(path: str | os.PathLike[str]) -> Path:
         raise _refusal(path, "the file is read-only; give another name or make it writable")
     if not os.access(target.parent, os.W_OK | os.X_OK):
         raise _refusal(path, f"the folder {str(target.parent)!r} is read-only; give one open to writing")
+    return target
+
+
+def _begun(path: str | os.PathLike[str], folder: Path, suffix: str) -> Path:
+    """Return a new empty file in `folder` on the way to `path`; RequestError when none can be made."""
+    # Short, whatever the length of the wanted name; the suffix stays, because writers read the format from it.
+    temporary = folder / f"{TEMPORARY}{secrets.token_hex(4)}{suffix}"
+    try:
+        temporary.open("xb").close()  # by open() and not mkstemp(), for the permissions that the user's umask gives
+    except OSError as error:
+        if error.errno in _DISK_FULL:
+            raise
+        raise _refusal(path, f"{error.strerror}; give a path in a folder open to writing") from error
+    return temporary
+
+
+def check_folder(path: str | os.PathLike[str]) -> Path:
+    """Return the folder that `path` stands for, links followed, which is there or can be made and written to.
+
+    Raises:
+        RequestError: `path` is a file, no legal name, or in a folder that is closed to writing.
+    """
+    try:
+        target = Path(os.path.realpath(path))
+        there = next(each for each in (target, *target.parents) if each.exists())
+    except (OSError, ValueError) as error:
+        raise _refusal(path, f"{getattr(error, 'strerror', None) or error}; give another name") from error
+    if not there.is_dir():
+        raise _refusal(path, f"{str(there)!r} is a file; give the name of a folder")
+    _begun(path, there, "").unlink()
     return target
 
 
