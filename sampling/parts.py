@@ -28,6 +28,7 @@ from reelm.tokenizer.video.tokenizer import VideoTokenizer
 
 from .conditions.soundtrack import Soundtrack
 from .memory import check_weights
+from .options import Options
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +44,9 @@ class Defaults:
         min_p: used when words or given pictures describe the clip. Without either, rare events must stay possible, and
             0 is used.
         window: codes that parallel decoding reads at once; None for what suits the device.
+
+    Raises:
+        RequestError: a value that no request may have.
     """
 
     height: int = 64
@@ -52,6 +56,11 @@ class Defaults:
     cfg_scale: float = 1.0
     min_p: float = 0.0
     window: int | None = None
+
+    def __post_init__(self):
+        Options(**{name: value for name, value in vars(self).items() if name != "window"})
+        if self.window is not None and self.window < 1:
+            raise RequestError(f"window is {self.window}; it must be 1 or more")
 
 
 @dataclass(frozen=True)
@@ -137,6 +146,11 @@ class ModelParts:
                 f"the language model knows {config.sound_levels} levels of sound of {config.sound_bits} bits, the "
                 + (f"audio tokenizer has {audio.levels} of {audio.bits}" if audio else "model has no audio tokenizer")
             )
+        if self.describer is not None and self.describer.config.bits != bits:
+            raise RequestError(
+                f"the describer knows codes of {self.describer.config.bits} bits, the video tokenizer has {bits}"
+            )
+        self.video_tokenizer.config.latent_shape(1, self.defaults.height, self.defaults.width)
         if self.soundtrack is not None:
             self.soundtrack.check_fps(self.defaults.fps)
 

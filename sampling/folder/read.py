@@ -10,33 +10,25 @@ describer.safetensors         only of models that say what a clip is called
 README.md                     the model card, for people
 """
 
-import hashlib
-import json
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh
 
 from reelm.errors import RequestError
-from reelm.lm.describer import Describer, DescriberConfig
-from reelm.lm.net.config import LMConfig
+from reelm.lm.describer import Describer
 from reelm.lm.parameters import NumberFormat, check_mesh
-from reelm.sampling.parts import Defaults, LanguageModel, ModelParts
+from reelm.sampling.parts import LanguageModel, ModelParts
 from reelm.storage.tensors import unpack
-from reelm.tokenizer.audio.config import AudioTokenizerConfig
 from reelm.tokenizer.audio.tokenizer import AudioTokenizer
 from reelm.tokenizer.text.thesaurus import Thesaurus
-from reelm.tokenizer.video.config import VideoTokenizerConfig
 from reelm.tokenizer.video.tokenizer import VideoTokenizer
 
-from . import text_parts
-
-FORMAT = 3
-CARD = "README.md"
-MANIFEST, VIDEO_FILE, AUDIO_FILE = "model.json", "video_tokenizer.safetensors", "audio_tokenizer.safetensors"
-LM_FILE, DESCRIBER_FILE, THESAURUS_FILE = "lm.safetensors", "describer.safetensors", "thesaurus.safetensors"
+from . import shipped, text_parts
+from .manifest import AUDIO_FILE, DESCRIBER_FILE, LM_FILE, THESAURUS_FILE, VIDEO_FILE, read_files, read_manifest
+from .shapes import check_shapes
 
 
 def read(
@@ -50,64 +42,32 @@ def read(
     """Return the parts that a model folder holds; see `reelm.load` for the arguments.
 
     Raises:
-        RequestError: another format, a missing or altered file, another text encoder than the model names, an unknown
-            number format, or a mesh that does not fit the model.
+        RequestError: another format, a missing or altered file, tensors or fields that do not fit together, another
+            text encoder than the model names, an unknown number format, or a mesh that does not fit the model.
     """
     if number_format not in (None, *get_args(NumberFormat)):
         raise RequestError(f"dtype is {number_format!r}; choose one of {', '.join(get_args(NumberFormat))}")
     on_cpu = jax.default_backend() == "cpu"
     number_format = number_format or ("float32" if on_cpu else "bfloat16")
-    manifest = _manifest(folder)
-    data, parts = _files(folder, manifest), manifest["parts"]
-    video, audio = parts["video_tokenizer"], None
-    tokenizer = VideoTokenizer(
-        VideoTokenizerConfig(**video["config"]), unpack(data[VIDEO_FILE], VIDEO_FILE), video["hash"]
-    )
-    if (part := parts.get("audio_tokenizer")) is not None:
-        params = unpack(data[AUDIO_FILE], AUDIO_FILE)
-        audio = AudioTokenizer(AudioTokenizerConfig(**part["config"]), params, part["hash"])
-    lm = None
-    if (part := parts.get("lm")) is not None:
-        params, config = unpack(data[LM_FILE], LM_FILE), LMConfig(**part["config"])
-        text = text_parts.opened(config, parts, data, text_encoder)
+    manifest = read_manifest(folder)
+    data, parts = read_files(folder, manifest), manifest.parts
+    params = {name: unpack(each, folder / name) for name, each in data.items() if name.endswith(".safetensors")}
+    if not shipped.holds(folder):
+        check_shapes(folder, manifest, params)
+    tokenizer = VideoTokenizer(parts.video_tokenizer.config, params[VIDEO_FILE], parts.video_tokenizer.hash)
+    audio, lm, describer, thesaurus = None, None, None, None
+    if parts.audio_tokenizer is not None:
+        audio = AudioTokenizer(parts.audio_tokenizer.config, params[AUDIO_FILE], parts.audio_tokenizer.hash)
+    if parts.lm is not None:
+        config = parts.lm.config
+        text = text_parts.opened(config, parts.text_encoder, data, params, text_encoder)
         if mesh is not None:
             check_mesh(config, dict(mesh.shape))
-        lm = LanguageModel(config, params, text, tuple(part["tasks"]), number_format, mesh)
-    describer = None
-    if (part := parts.get("describer")) is not None:
-        describer = Describer(DescriberConfig(**part["config"]), unpack(data[DESCRIBER_FILE], DESCRIBER_FILE))
-    thesaurus = None
-    if (part := parts.get("thesaurus")) is not None:
-        params = unpack(data[THESAURUS_FILE], THESAURUS_FILE)
-        thesaurus = Thesaurus(tuple(part["captions"]), part["modifiers"], params)
+        lm = LanguageModel(config, params[LM_FILE], text, parts.lm.tasks, number_format, mesh)
+    if parts.describer is not None:
+        describer = Describer(parts.describer.config, params[DESCRIBER_FILE])
+    if parts.thesaurus is not None:
+        thesaurus = Thesaurus(parts.thesaurus.captions, parts.thesaurus.modifiers, params[THESAURUS_FILE])
     wide = number_format == "float32" or (number_format == "int8" and on_cpu)
     activations = jnp.dtype("float32" if wide else "bfloat16")
-    defaults, record = Defaults(**manifest["defaults"]), manifest["record"]
-    return ModelParts(name, tokenizer, lm, defaults, record, activations, audio, describer, thesaurus)
-
-
-def _manifest(folder: Path) -> dict[str, Any]:
-    path = folder / MANIFEST
-    if not path.is_file():
-        raise RequestError(f"{folder} is no model folder: it has no {MANIFEST}; `reelm export` makes one")
-    try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-        version = manifest["format"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise RequestError(f"{path} is damaged ({error}); fetch the model again") from error
-    if version != FORMAT:
-        raise RequestError(f"{path} is of format {version}, this version of reelm reads format {FORMAT}")
-    return manifest
-
-
-def _files(folder: Path, manifest: dict[str, Any]) -> dict[str, bytes]:
-    """The files of a folder by name, once they are known to be those that its manifest names."""
-    data = {}
-    for file, digest in manifest["files"].items():
-        path = folder / file
-        if not path.is_file():
-            raise RequestError(f"{path} is missing; fetch the model again")
-        data[file] = path.read_bytes()
-        if hashlib.sha256(data[file]).hexdigest() != digest:
-            raise RequestError(f"{path} is damaged: its sha256 is not the one in {MANIFEST}; fetch the model again")
-    return data
+    return ModelParts(name, tokenizer, lm, manifest.defaults, manifest.record, activations, audio, describer, thesaurus)

@@ -14,5 +14,10 @@ def folder(name: str) -> Path:
     return _weights() / name
 
 
+def holds(folder: Path) -> bool:
+    """Whether a folder is that of a shipped model."""
+    return folder.parent == _weights()
+
+
 def _weights() -> Path:
     return Path(str(files("reelm"))) / "weights"

@@ -12,14 +12,14 @@ from typing import Any
 from reelm.errors import RequestError
 from reelm.lm.net.config import LMConfig
 from reelm.storage.home import home
-from reelm.storage.tensors import StoredType, pack, unpack
+from reelm.storage.tensors import StoredType, pack
 from reelm.tokenizer.text import open as text_encoder
 from reelm.tokenizer.text.cache import CachedEncoder
 from reelm.tokenizer.text.encoder import Embeddings, Text
 from reelm.tokenizer.text.pieces import TextTokenizer
 from reelm.tokenizer.text.sentence_encoder import MODEL_TYPE, SentenceEncoder
 
-PIECES_FILE, ENCODER_FILE = "text.model", "text_encoder.safetensors"
+from .manifest import ENCODER_FILE, PIECES_FILE, TextEncoderPart
 
 
 @dataclass(frozen=True)
@@ -53,27 +53,38 @@ def stored(text: Text, dtype: StoredType) -> tuple[dict[str, Any], dict[str, byt
     return {"text_encoder": {"kind": "t5", "hash": encoder.hash}}, {}
 
 
-def opened(config: LMConfig, parts: Mapping[str, Any], files: Mapping[str, bytes], folder: Path | None) -> Text:
-    """What a model folder holds, or the encoder in `folder` that it names.
+def opened(
+    config: LMConfig,
+    part: TextEncoderPart | None,
+    files: Mapping[str, bytes],
+    params: Mapping[str, dict],
+    folder: Path | None,
+) -> Text:
+    """Return what a model folder holds, or the encoder in `folder` that it names.
 
     Raises:
         RequestError: the folder holds another encoder than the model was trained with, or the model wants none.
     """
-    part = parts.get("text_encoder")
-    if part is None or part["kind"] == MODEL_TYPE:
+    if part is None or part.kind == MODEL_TYPE:
         if folder is not None:
             raise RequestError(f"the model carries what reads its words; load it without the text encoder {folder}")
-        if part is None:
-            return TextTokenizer(files[PIECES_FILE])
-        params, pieces = unpack(files[ENCODER_FILE], ENCODER_FILE), files[PIECES_FILE]
-        return SentenceEncoder(params, pieces, part["hash"], max_tokens=config.text_slots)
+        try:
+            text = TextTokenizer(files[PIECES_FILE])
+            if part is not None:
+                return SentenceEncoder(params[ENCODER_FILE], text.model, part.hash, max_tokens=config.text_slots)
+            pieces = text.vocabulary
+        except RuntimeError as error:  # SentencePiece reads its file
+            raise RequestError(f"{PIECES_FILE} is no vocabulary of SentencePiece; fetch the model again") from error
+        if pieces > config.text_vocabulary:
+            raise RequestError(f"{PIECES_FILE} has {pieces} pieces, the language model knows {config.text_vocabulary}")
+        return text
     if folder is None:
-        return AbsentEncoder(config.text_width, config.text_slots, part["hash"])
+        return AbsentEncoder(config.text_width, config.text_slots, part.hash)
     encoder = text_encoder.load(folder, max_tokens=config.text_slots)
-    if encoder.hash != part["hash"]:
+    if encoder.hash != part.hash:
         raise RequestError(
             f"{folder} holds another text encoder (hash {encoder.hash[:16]}) than the model was trained with "
-            f"(hash {part['hash'][:16]}); name the folder of that one"
+            f"(hash {part.hash[:16]}); name the folder of that one"
         )
     return CachedEncoder(encoder, home() / "text")
 

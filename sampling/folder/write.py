@@ -12,7 +12,8 @@ from reelm.storage.tensors import StoredType, pack
 from . import text_parts
 from .card import card
 from .info import info
-from .read import AUDIO_FILE, CARD, DESCRIBER_FILE, FORMAT, LM_FILE, MANIFEST, THESAURUS_FILE, VIDEO_FILE
+from .manifest import AUDIO_FILE, CARD, DESCRIBER_FILE, FORMAT, LM_FILE, MANIFEST, THESAURUS_FILE, VIDEO_FILE
+from .shapes import remember
 
 
 def write(model: ModelParts, directory: str | Path, *, dtype: StoredType) -> None:
@@ -61,3 +62,4 @@ def write(model: ModelParts, directory: str | Path, *, dtype: StoredType) -> Non
         for name, data in files.items():
             (staging / name).write_bytes(data)
         write_json(staging / MANIFEST, manifest)
+    remember(folder)

@@ -4,6 +4,7 @@ the folders of models that read them."""
 import io
 import json
 import os
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
@@ -93,6 +94,15 @@ def test_t5_is_read_from_several_files_as_from_one(t5, tmp_path):
     (parted / "model.safetensors.index.json").write_text(json.dumps({"weight_map": where}))
     expected = text_encoder.load(t5, max_tokens=40).encode(PROMPTS)
     np.testing.assert_array_equal(text_encoder.load(parted, max_tokens=40).encode(PROMPTS).values, expected.values)
+
+
+@pytest.mark.parametrize("name", ["../model.safetensors", "/etc/hostname", "", 3])
+def test_weights_are_named_by_bare_names(t5, tmp_path, name):
+    for file in ("config.json", "spiece.model"):
+        shutil.copy(t5 / file, tmp_path)
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {"shared.weight": name}}))
+    with pytest.raises(RequestError, match="bare name|must be text"):
+        text_encoder.load(tmp_path)
 
 
 @pytest.mark.parametrize("kind", ["t5", "sentences"])

@@ -1,9 +1,9 @@
 """Open the folder of a text encoder, whichever kind it holds."""
 
-import json
 from pathlib import Path
 
 from reelm.errors import RequestError
+from reelm.storage.fields import read_json, shown
 
 from . import sentence_encoder, t5
 from .encoder import CONFIG_FILE, TextEncoder
@@ -22,11 +22,11 @@ def load(folder: Path, *, max_tokens: int = 64) -> TextEncoder:
     """
     path = Path(folder) / CONFIG_FILE
     try:
-        config = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
+        config = read_json(path)
+    except RequestError as error:
         raise RequestError(f"no text encoder can be read from {folder}: {error}; name a folder with one") from error
     loaders = {"t5": t5.load, sentence_encoder.MODEL_TYPE: sentence_encoder.load}
     kind = config.get("model_type") if isinstance(config, dict) else None
-    if kind not in loaders:
-        raise RequestError(f"{path} describes {kind!r}; the text encoders known here are {', '.join(loaders)}")
+    if not isinstance(kind, str) or kind not in loaders:
+        raise RequestError(f"{path} describes {shown(kind)}; the text encoders known here are {', '.join(loaders)}")
     return loaders[kind](Path(folder), max_tokens=max_tokens)

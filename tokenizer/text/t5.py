@@ -5,7 +5,6 @@ published checkpoint lies in a folder (`config.json`, safetensors in one file or
 it are not read. Pure functions over a nested dict whose layers are stacked, so that one layer is compiled for all.
 """
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -20,6 +19,8 @@ import sentencepiece
 from safetensors import SafetensorError, safe_open
 
 from reelm.errors import RequestError
+from reelm.storage.fields import parsed, read_json, shown
+from reelm.storage.names import beside
 
 from .encoder import CONFIG_FILE, Embeddings, content_hash, in_batches
 from .pieces import valid_unicode
@@ -42,17 +43,20 @@ class T5Config:
     relative_attention_max_distance: int = 128
     layer_norm_epsilon: float = 1e-6
 
+    def __post_init__(self):
+        for name in ("vocab_size", "d_model", "d_kv", "d_ff", "num_layers", "num_heads"):
+            if getattr(self, name) < 1:
+                raise RequestError(f"{name} is {getattr(self, name)}; it must be 1 or more")
+
     @classmethod
-    def of(cls, published: dict[str, Any]) -> "T5Config":
-        """Return the config in a published config.json; RequestError for a T5 of another kind than v1.1."""
+    def of(cls, published: dict[str, Any], where: str) -> "T5Config":
+        """Return the config in the file `where`, a published one; RequestError for another kind of T5 than v1.1."""
         if published.get("feed_forward_proj") != "gated-gelu":
             raise RequestError(
-                f"this T5 has feed_forward_proj {published.get('feed_forward_proj')!r}; T5 v1.1 has 'gated-gelu'"
+                f"this T5 has feed_forward_proj {shown(published.get('feed_forward_proj'))}; T5 v1.1 has 'gated-gelu'"
             )
-        try:
-            return cls(**{field.name: published[field.name] for field in fields(cls) if field.name in published})
-        except TypeError as error:
-            raise RequestError(f"the config of this T5 is not whole: {error}") from error
+        known = {field.name: published[field.name] for field in fields(cls) if field.name in published}
+        return parsed(cls, known, where)
 
 
 def forward(config: T5Config, params: dict, ids: jax.Array, mask: jax.Array) -> jax.Array:
@@ -103,7 +107,7 @@ class T5Encoder:
 
     def __init__(self, folder: Path, *, max_tokens: int):
         self.folder, self.max_tokens = folder, max_tokens
-        self.config = T5Config.of(json.loads((folder / CONFIG_FILE).read_text()))
+        self.config = T5Config.of(read_json(folder / CONFIG_FILE), str(folder / CONFIG_FILE))
         self._vocabulary = folder / "spiece.model"
         if not self._vocabulary.is_file():
             raise RequestError(f"{folder} has no spiece.model; fetch it from where the weights are from")
@@ -184,10 +188,12 @@ def read_params(config: T5Config, files: Sequence[Path]) -> dict:
 def _weight_files(folder: Path) -> list[Path]:
     index = folder / "model.safetensors.index.json"
     if index.is_file():
-        names = sorted(set(json.loads(index.read_text())["weight_map"].values()))
+        fields = read_json(index)
+        where = parsed(dict[str, str], fields.get("weight_map") if isinstance(fields, dict) else None, str(index))
+        files = [beside(folder, name, str(index)) for name in sorted({*where.values()})]
     else:
-        names = ["model.safetensors"]
-    for name in names:
-        if not (folder / name).is_file():
-            raise RequestError(f"{folder} has no {name}; fetch the weights as safetensors")
-    return [folder / name for name in names]
+        files = [folder / "model.safetensors"]
+    for file in files:
+        if not file.is_file():
+            raise RequestError(f"{folder} has no {file.name}; fetch the weights as safetensors")
+    return files

@@ -8,7 +8,7 @@ gives float32 whatever the file holds. A flipped bit in the numbers of a safeten
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import ml_dtypes
 import numpy as np
@@ -18,9 +18,11 @@ from safetensors.numpy import load_file, save
 from reelm.errors import RequestError
 
 from .atomic import write_bytes
+from .fields import shown
 
 StoredType = Literal["float32", "bfloat16", "int8"]
 _SCALE = ".scale"
+_MOST_LEVELS = 32  # of dicts inside each other
 _TYPES = {"F32": np.float32, "BF16": ml_dtypes.bfloat16, "I8": np.int8}  # safetensors' own reader lacks bfloat16
 
 
@@ -30,7 +32,12 @@ def pack(params: dict, dtype: StoredType) -> bytes:
     Args:
         params: nested dicts of arrays; names are joined by `/`.
         dtype: number format of the matrices; what has fewer than two axes stays float32.
+
+    Raises:
+        RequestError: another `dtype`.
     """
+    if dtype not in get_args(StoredType):
+        raise RequestError(f"dtype is {dtype!r}; choose one of {', '.join(get_args(StoredType))}")
     tensors: dict[str, np.ndarray] = {}
     for name, leaf in flattened(params).items():
         value = np.asarray(leaf, np.float32)
@@ -55,21 +62,31 @@ def unpack(data: bytes, name: Path | str) -> dict:
         name: how the message calls it.
 
     Raises:
-        RequestError: these are no bytes of a safetensors file.
+        RequestError: these are no bytes of a safetensors file, or a number in it is NaN or infinite.
     """
     try:
         tensors = {
             key: np.frombuffer(tensor["data"], _TYPES[tensor["dtype"]]).reshape(tensor["shape"])
             for key, tensor in deserialize(data)
         }
+        flat = {key: _widened(key, value, tensors) for key, value in tensors.items() if not key.endswith(_SCALE)}
+        return nested(flat)
     except (SafetensorError, ValueError, KeyError) as error:
         raise RequestError(f"{name} is no sound safetensors file ({error}); fetch it again") from error
-    flat = {}
-    for key, value in tensors.items():
-        if not key.endswith(_SCALE):
-            scale = tensors.get(key + _SCALE)
-            flat[key] = value.astype(np.float32) * (1 if scale is None else scale)
-    return nested(flat)
+
+
+def _widened(key: str, value: np.ndarray, tensors: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Return a tensor as float32, times its scale if it has one; ValueError when its numbers are no numbers."""
+    scale, wide = tensors.get(key + _SCALE), value.astype(np.float32)
+    if scale is not None:
+        if np.broadcast_shapes(value.shape, scale.shape) != value.shape:
+            raise ValueError(f"the scale of {key} has the shape {list(scale.shape)}, the tensor {list(value.shape)}")
+        wide *= scale
+    # Of whole numbers the scale alone can be amiss: it is far smaller, unless one times 127 is too large.
+    few = wide if scale is None or value.dtype != np.int8 else 127 * np.asarray(scale, np.float32)
+    if not np.isfinite(few).all():
+        raise ValueError(f"{key} holds NaN or infinite numbers")
+    return wide
 
 
 def flattened(params: dict, *, separator: str = "/") -> dict[str, Any]:
@@ -84,13 +101,17 @@ def flattened(params: dict, *, separator: str = "/") -> dict[str, Any]:
 
 
 def nested(flat: Mapping[str, Any], *, separator: str = "/") -> dict:
-    """Return nested dicts of leaves that `flattened` named."""
+    """Return nested dicts of leaves that `flattened` named; ValueError when no nested dicts have these names."""
     params: dict = {}
     for name, leaf in flat.items():
         *parents, last = name.split(separator)
         inner = params
         for parent in parents:
             inner = inner.setdefault(parent, {})
+            if not isinstance(inner, dict):
+                raise ValueError(f"{shown(name)} lies inside another tensor")
+        if len(parents) > _MOST_LEVELS or last in inner:
+            raise ValueError(f"{shown(name)} is no name of a parameter")
         inner[last] = leaf
     return params
 

@@ -1,0 +1,146 @@
+"""model.json: what a model folder says of itself, as dataclasses whose fields are those of the file.
+
+In: a folder. Out: its `Manifest`, each field checked, and the bytes of the files that it names.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from reelm.errors import RequestError
+from reelm.lm.describer import DescriberConfig
+from reelm.lm.net.config import LMConfig
+from reelm.lm.tasks import Task
+from reelm.sampling.parts import Defaults
+from reelm.storage.fields import check_format, parsed, read_json, shown
+from reelm.storage.tensors import StoredType
+from reelm.tokenizer.audio.config import AudioTokenizerConfig
+from reelm.tokenizer.video.config import VideoTokenizerConfig
+
+FORMAT = 3
+CARD = "README.md"
+MANIFEST, VIDEO_FILE, AUDIO_FILE = "model.json", "video_tokenizer.safetensors", "audio_tokenizer.safetensors"
+LM_FILE, DESCRIBER_FILE, THESAURUS_FILE = "lm.safetensors", "describer.safetensors", "thesaurus.safetensors"
+PIECES_FILE, ENCODER_FILE = "text.model", "text_encoder.safetensors"
+_FILES = (VIDEO_FILE, AUDIO_FILE, LM_FILE, DESCRIBER_FILE, THESAURUS_FILE, PIECES_FILE, ENCODER_FILE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class VideoPart:
+    """A video tokenizer; `hash` is that of its codes."""
+
+    config: VideoTokenizerConfig
+    hash: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class AudioPart:
+    """An audio tokenizer; `hash` is that of its codes."""
+
+    config: AudioTokenizerConfig
+    hash: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class LMPart:
+    """A language model and the tasks that it was trained for."""
+
+    config: LMConfig
+    tasks: tuple[Task, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextEncoderPart:
+    """The frozen encoder that reads the prompts: one that the folder holds, or a T5 that it names by its hash."""
+
+    kind: Literal["universal-sentence-encoder-lite", "t5"]
+    hash: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class DescriberPart:
+    """A describer."""
+
+    config: DescriberConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class ThesaurusPart:
+    """The words of a thesaurus; see `Thesaurus`."""
+
+    captions: tuple[str, ...]
+    modifiers: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """The parts of a model; None for one that it lacks."""
+
+    video_tokenizer: VideoPart
+    audio_tokenizer: AudioPart | None = None
+    lm: LMPart | None = None
+    text_encoder: TextEncoderPart | None = None
+    describer: DescriberPart | None = None
+    thesaurus: ThesaurusPart | None = None
+
+    def files(self) -> set[str]:
+        """Return the names of the files that hold these parts."""
+        carried = self.text_encoder is not None and self.text_encoder.kind != "t5"
+        takes = {
+            VIDEO_FILE: True,
+            AUDIO_FILE: self.audio_tokenizer is not None,
+            LM_FILE: self.lm is not None,
+            PIECES_FILE: self.lm is not None and (self.text_encoder is None or carried),
+            ENCODER_FILE: self.lm is not None and carried,
+            DESCRIBER_FILE: self.describer is not None,
+            THESAURUS_FILE: self.thesaurus is not None,
+        }
+        return {name for name, taken in takes.items() if taken}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """The content of model.json.
+
+    Attributes:
+        dtype: number format of the stored matrices.
+        parts: configurations and hashes.
+        defaults: of requests.
+        files: sha256 of each other file.
+        record: how the weights were made.
+    """
+
+    dtype: StoredType
+    parts: Parts
+    defaults: Defaults
+    files: Mapping[str, str]
+    record: dict[str, Any]
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Return the manifest of a model folder; RequestError when there is none, or a field is not what it must be."""
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise RequestError(f"{folder} is no model folder: it has no {MANIFEST}; `reelm export` makes one")
+    manifest = parsed(Manifest, check_format(read_json(path), FORMAT, str(path)), str(path))
+    wanted, named = manifest.parts.files(), {*manifest.files}
+    if unknown := sorted(named - {*_FILES}):
+        raise RequestError(f"{path} names the file {shown(unknown[0])}, which no model has")
+    if missing := sorted(wanted - named):
+        raise RequestError(f"{path} is damaged: it does not name the file {missing[0]} of a part that it has")
+    return manifest
+
+
+def read_files(folder: Path, manifest: Manifest) -> dict[str, bytes]:
+    """Return the files of a folder by name, once they are known to be those that its manifest names."""
+    data = {}
+    for file, digest in manifest.files.items():
+        path = folder / file
+        if not path.is_file():
+            raise RequestError(f"{path} is missing; fetch the model again")
+        data[file] = path.read_bytes()
+        if hashlib.sha256(data[file]).hexdigest() != digest:
+            raise RequestError(f"{path} is damaged: its sha256 is not the one in {MANIFEST}; fetch the model again")
+    return data

@@ -1,0 +1,105 @@
+"""Whether the tensors in a model folder are those that its configurations ask for.
+
+In: configurations and parameters. Out: nothing, or a RequestError that names a tensor. The shapes come from the nets
+themselves, which takes a second: a folder that was found right is not asked again, and one that was just written here
+is known to be right.
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from reelm.errors import RequestError
+from reelm.lm import describer
+from reelm.lm.net import transformer
+from reelm.storage.atomic import write_bytes
+from reelm.storage.home import home
+from reelm.storage.tensors import flattened
+from reelm.tokenizer.audio import tokenizer as audio_tokenizer
+from reelm.tokenizer.text import sentence_encoder
+from reelm.tokenizer.video import tokenizer as video_tokenizer
+
+from .manifest import AUDIO_FILE, DESCRIBER_FILE, ENCODER_FILE, LM_FILE, MANIFEST, THESAURUS_FILE, VIDEO_FILE, Manifest
+
+_MOST = 2**20  # of anything that a configuration counts: above it a net could not even be described
+_REPEATED = ("encoder_blocks", "decoder_blocks", "blocks", "levels", "groups", "sound_levels")
+
+
+def check_shapes(folder: Path, manifest: Manifest, params: Mapping[str, dict]) -> None:
+    """Check the parameters of a folder, by the names of their files.
+
+    Raises:
+        RequestError: a tensor is missing, is too much or has another shape, or a configuration describes no net.
+    """
+    if _mark(folder).is_file():
+        return
+    parts = manifest.parts
+    nets: list[tuple[str, Any, Callable[..., dict]]] = [
+        (VIDEO_FILE, parts.video_tokenizer, video_tokenizer.init_params),
+        (AUDIO_FILE, parts.audio_tokenizer, audio_tokenizer.init_params),
+        (LM_FILE, parts.lm, transformer.init_params),
+        (DESCRIBER_FILE, parts.describer, describer.init_params),
+    ]
+    for file, part, init in nets:
+        if part is not None:
+            _check(folder / file, part.config, init, params[file])
+    if parts.thesaurus is not None:
+        kernel, captions = params[THESAURUS_FILE].get("kernel"), len(parts.thesaurus.captions)
+        width = None if kernel is None or kernel.ndim != 2 else kernel.shape[0]
+        _compare(folder / THESAURUS_FILE, {"kernel": (width, captions), "bias": (captions,)}, params[THESAURUS_FILE])
+    if ENCODER_FILE in params:
+        _check_encoder(folder / ENCODER_FILE, params[ENCODER_FILE])
+    remember(folder)
+
+
+def remember(folder: Path) -> None:
+    """Note that the folder, as it is now, is right."""
+    with suppress(OSError, RequestError):  # a home that cannot be written costs a second at the next opening
+        _mark(folder).parent.mkdir(parents=True, exist_ok=True)
+        write_bytes(_mark(folder), b"")
+
+
+def _mark(folder: Path) -> Path:
+    """Return the file that stands for a checked folder. model.json has the digests of all others."""
+    return home() / "checked" / hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest()
+
+
+def _check(path: Path, config: Any, init: Callable[..., dict], params: dict) -> None:
+    counts = asdict(config)
+    where = f"{path.parent / MANIFEST} is damaged: the configuration of {path.name}"
+    if large := [count for count in jax.tree.leaves(counts) if isinstance(count, int) and abs(count) > _MOST]:
+        raise RequestError(f"{where} has a size of {large[0]}; at most {_MOST} is read")
+    if many := [name for name in _REPEATED if counts.get(name, 0) > len(flattened(params))]:
+        raise RequestError(f"{where} has {many[0]} of {counts[many[0]]}, more than the file has tensors")
+    try:
+        wanted = jax.eval_shape(partial(init, config), jax.random.key(0))
+    except Exception as error:  # nets refuse sizes that do not fit together in as many ways as they use them
+        reason = " ".join(str(error).split())[:200]
+        raise RequestError(f"{where} describes no net ({type(error).__name__}: {reason})") from error
+    _compare(path, {name: leaf.shape for name, leaf in flattened(wanted).items()}, params)
+
+
+def _compare(path: Path, wanted: Mapping[str, tuple[int | None, ...]], params: dict) -> None:
+    there = {name: leaf.shape for name, leaf in flattened(params).items()}
+    for name in sorted({*wanted, *there}):
+        if wanted.get(name) != there.get(name):
+            asked, found = (str(list(shapes[name])) if name in shapes else "absent" for shapes in (wanted, there))
+            raise RequestError(
+                f"{path} does not fit {MANIFEST}: the tensor {name} is {found}, the configuration asks for {asked}"
+            )
+
+
+def _check_encoder(path: Path, params: dict) -> None:
+    ids, mask = jnp.zeros((1, 2), jnp.int32), jnp.ones((1, 2), bool)
+    try:
+        jax.eval_shape(sentence_encoder.forward, params, ids, mask)
+    except Exception as error:  # a tensor that is missing or of another shape shows where it is used
+        reason = " ".join(str(error).split())[:200]
+        raise RequestError(f"{path} holds no sentence encoder ({type(error).__name__}: {reason})") from error

@@ -1,0 +1,193 @@
+"""JSON that comes from elsewhere, read field by field.
+
+In: text or a file, and a dataclass or NamedTuple whose type hints say what each field holds. Out: an instance, or a
+RequestError that names file and field. Whoever reads JSON that another program may have written reads it here.
+
+A dataclass is an object of its fields; those with a default may be missing, others than its own are refused. A
+NamedTuple is a list. Numbers are finite, whole ones have at most 64 bits. `Any` takes whatever JSON holds.
+"""
+
+import functools
+import json
+import math
+import os
+import types
+from collections.abc import Mapping
+from dataclasses import MISSING, fields, is_dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+
+from reelm.errors import RequestError
+
+T = TypeVar("T")
+
+_MOST_BYTES = 64 * 2**20
+_MOST_LEVELS = 64  # of lists and objects inside each other
+_MOST_INT = 2**63
+
+
+def read_json(path: str | os.PathLike[str]) -> Any:
+    """Return the JSON value in a file; RequestError when it is missing, too large, too deep or no JSON."""
+    path = Path(path)
+    try:
+        if path.stat().st_size > _MOST_BYTES:
+            raise RequestError(f"{path} is larger than {_MOST_BYTES // 2**20} MiB, which no JSON file of reelm is")
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is no text in UTF-8"
+        raise RequestError(f"{path} cannot be read: {reason}") from error
+    return parse_json(text, str(path))
+
+
+def parse_json(text: str, where: str) -> Any:
+    """Return the JSON value in a text; RequestError, which calls it `where`, when it is too deep or no JSON."""
+    try:
+        value = json.loads(text)
+    except RecursionError:
+        value = None
+        deep = True
+    except ValueError as error:
+        raise RequestError(f"{where} is no JSON: {error}") from error
+    else:
+        deep = _levels(value) > _MOST_LEVELS
+    if deep:
+        raise RequestError(f"{where} is damaged: lists and objects lie more than {_MOST_LEVELS} deep in each other")
+    return value
+
+
+def check_format(value: Any, version: int, where: str) -> dict[str, Any]:
+    """Return the fields of a JSON object but for its `format`; RequestError unless that is `version`."""
+    if not isinstance(value, dict) or "format" not in value:
+        raise RequestError(f"{where} is damaged: it is no object with a format")
+    if value["format"] != version:
+        there = shown(value["format"])
+        raise RequestError(f"{where} is of format {there}, this version of reelm reads format {version}")
+    return {name: each for name, each in value.items() if name != "format"}
+
+
+def parsed(kind: type[T], value: Any, where: str) -> T:
+    """Return a JSON value as a `kind`.
+
+    Args:
+        kind: dataclass, NamedTuple, or any type that their fields may have.
+        value: as `read_json` returns it.
+        where: what holds it, for messages.
+
+    Raises:
+        RequestError: a field is missing, unknown, of another type, or refused by the dataclass itself.
+    """
+    return cast(T, _read(kind, value, where, ""))
+
+
+def shown(value: object) -> str:
+    """Return a value on one line of at most 80 letters, for a message."""
+    text = ascii(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def _levels(value: Any) -> int:
+    levels, layer = 0, [value]
+    while layer and levels <= _MOST_LEVELS:
+        inner = (each.values() if isinstance(each, dict) else each for each in layer if isinstance(each, dict | list))
+        layer = [each for found in inner for each in found]
+        levels += 1
+    return levels
+
+
+def _read(kind: Any, value: Any, where: str, name: str) -> Any:
+    """Return `value` as a `kind`; `name` is the dotted one of its field, "" for the whole."""
+    origin, arguments = get_origin(kind), get_args(kind)
+    if kind is Any:
+        return value
+    if is_dataclass(kind):
+        return _dataclass(kind, value, where, name)
+    if isinstance(kind, type) and issubclass(kind, tuple) and hasattr(kind, "_fields"):
+        return _named_tuple(kind, value, where, name)
+    if origin in (Union, types.UnionType):
+        if value is None and type(None) in arguments:
+            return None
+        (kind,) = (each for each in arguments if each is not type(None))
+        return _read(kind, value, where, name)
+    if origin is Literal:
+        if value in arguments and isinstance(value, str):
+            return value
+        raise _wrong(where, name, value, f"one of {', '.join(arguments)}")
+    if origin is tuple:
+        if not isinstance(value, list) or (... not in arguments and len(value) != len(arguments)):
+            length = "" if ... in arguments else f" of {len(arguments)}"
+            raise _wrong(where, name, value, f"a list{length}")
+        kinds = arguments[:1] * len(value) if ... in arguments else arguments
+        return tuple(_read(*each, where, f"{name}[{i}]") for i, each in enumerate(zip(kinds, value, strict=True)))
+    if origin in (dict, Mapping):
+        if not isinstance(value, dict):
+            raise _wrong(where, name, value, "an object")
+        return {key: _read(arguments[1], each, where, _inside(name, key)) for key, each in value.items()}
+    if kind not in _PLAIN:
+        raise TypeError(f"no JSON is read as {kind}")
+    in_words, fits = _PLAIN[kind]
+    if not fits(value):
+        raise _wrong(where, name, value, in_words)
+    return value
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and not any("\ud800" <= letter <= "\udfff" for letter in value)
+
+
+def _is_int(value: Any) -> bool:
+    return type(value) is int and abs(value) < _MOST_INT
+
+
+def _is_number(value: Any) -> bool:
+    return _is_int(value) or (type(value) is float and math.isfinite(value))
+
+
+_PLAIN = {
+    str: ("text", _is_text),
+    bool: ("true or false", lambda value: isinstance(value, bool)),
+    int: ("a whole number", _is_int),
+    float: ("a number", _is_number),
+}
+
+
+def _dataclass(kind: Any, value: Any, where: str, name: str) -> Any:
+    if not isinstance(value, dict):
+        raise _wrong(where, name, value, "an object")
+    known = {field.name: field for field in fields(kind)}
+    if unknown := [key for key in value if key not in known]:
+        what = shown(_inside(name, unknown[0]))
+        raise RequestError(f"{where} has the field {what}, which this version of reelm does not know")
+    for key, field in known.items():
+        if key not in value and field.default is MISSING and field.default_factory is MISSING:
+            raise RequestError(f"{where} is damaged: it has no field '{_inside(name, key)}'")
+    hints = _hints(kind)
+    found = {key: _read(hints[key], each, where, _inside(name, key)) for key, each in value.items()}
+    return _made(lambda: kind(**found), where, name)
+
+
+def _named_tuple(kind: Any, value: Any, where: str, name: str) -> Any:
+    if not isinstance(value, list) or len(value) != len(kind._fields):
+        raise _wrong(where, name, value, f"a list of {', '.join(kind._fields)}")
+    pairs, hints = zip(kind._fields, value, strict=True), _hints(kind)
+    found = [_read(hints[key], each, where, f"{name}[{i}]") for i, (key, each) in enumerate(pairs)]
+    return _made(lambda: kind(*found), where, name)
+
+
+def _made(make: Any, where: str, name: str) -> Any:
+    """Return what `make` makes of checked fields, whose values may still not fit together."""
+    try:
+        return make()
+    except (ValueError, ArithmeticError, LookupError, TypeError) as error:  # RequestError is a ValueError
+        raise RequestError(f"{where} holds {name or 'values'} that cannot be used: {error}") from error
+
+
+_hints = functools.cache(get_type_hints)
+
+
+def _inside(name: str, key: str) -> str:
+    return f"{name}.{key}" if name else key
+
+
+def _wrong(where: str, name: str, value: Any, wanted: str) -> RequestError:
+    what = f"its field '{name}' is" if name else "it is"
+    return RequestError(f"{where} is damaged: {what} {shown(value)}; it must be {wanted}")
