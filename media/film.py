@@ -20,6 +20,7 @@ from reelm.media.formats.pictures import is_picture
 
 from .clip import Clip
 from .file_info import FileLayout, of_comment, to_comment
+from .limits import check_span
 from .read import read_note, read_tracks, stream_sound, stream_video
 from .sound import Sound
 from .timing import TimedFrame, evenly, from_zero, of_one_size
@@ -62,7 +63,7 @@ def open_film(path: str | os.PathLike[str]) -> Film:
         pixels = frame.pixels if layout is None else layout.undone(frame.pixels[None])[0]
         return TimedFrame(frame.start, frame.end, pixels)
 
-    shown = map(seen, from_zero(chain([first], frames)))
+    shown = map(seen, _none_too_long(repr(os.fspath(path)), from_zero(chain([first], frames))))
     if heard is None:
         return Film(shown, fps)
     rate, channels = heard
@@ -87,6 +88,13 @@ def save_film(path: str | os.PathLike[str], film: Film) -> None:
         sample_rate=film.sample_rate,
         comment=comment,
     )
+
+
+def _none_too_long(name: str, frames: Iterator[TimedFrame]) -> Iterator[TimedFrame]:
+    """Yield the frames; RequestError at one that is shown too long."""
+    for frame in frames:
+        check_span(name, frame.start, frame.end)
+        yield frame
 
 
 def _save_animation(path: str | os.PathLike[str], film: Film) -> None:

@@ -1,12 +1,39 @@
-"""Token files: the codes of a clip as .npz."""
+"""Token files: the codes of a clip as .npz, with what it takes to make a film of them again."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from reelm.errors import RequestError
+from reelm.media.limits import MAX_FPS, MIN_FPS, check_span
 from reelm.storage.atomic import replacing
 
-_TOKEN_FIELDS = ("video", "fps", "frames", "height", "width", "times", "tokenizer_hash", "model")
+if TYPE_CHECKING:
+    import numpy as np
+
+
+class TokenFile(NamedTuple):
+    """The content of a token file.
+
+    Attributes:
+        video: int32 `[t, h, w]`.
+        fps: frames a second, on average.
+        height, width: of the clip in pixels, before it was filled up to whole codes.
+        times: float64 `[frames + 1]`, seconds at which each frame begins and the last one ends.
+        tokenizer_hash: of the video tokenizer.
+        model: its name or folder.
+        audio: int32 `[F, levels]`; None without sound.
+        audio_tokenizer_hash: of the audio tokenizer; None without sound.
+    """
+
+    video: "np.ndarray"
+    fps: float
+    height: int
+    width: int
+    times: "np.ndarray"
+    tokenizer_hash: str
+    model: str
+    audio: "np.ndarray | None"
+    audio_tokenizer_hash: str | None
 
 
 def write_token_file(path: Path, arrays: dict[str, Any]) -> None:
@@ -17,17 +44,51 @@ def write_token_file(path: Path, arrays: dict[str, Any]) -> None:
         np.savez_compressed(temporary, **arrays)
 
 
-def read_token_file(path: Path) -> dict[str, Any]:
-    import numpy as np
+def read_token_file(path: Path) -> TokenFile:
+    """Return the content of a file that `write_token_file` wrote; RequestError unless its fields fit together."""
+    from reelm.storage.arrays import ArrayField, read_arrays
 
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-    except Exception as error:  # a damaged archive raises as many kinds of error as it has parts
-        raise RequestError(f"{path} is no token file, or a damaged one; `reelm tokenize` writes them") from error
-    missing = [name for name in _TOKEN_FIELDS if name not in arrays]
-    if missing:
-        raise RequestError(f"{path} is no token file: it lacks {', '.join(missing)}; `reelm tokenize` writes them")
-    if arrays["video"].ndim != 3 or 0 in arrays["video"].shape:
-        raise RequestError(f"{path} holds codes of the shape {list(arrays['video'].shape)}; a clip's are [t, h, w]")
-    return arrays
+        held = read_arrays(
+            path,
+            {
+                "video": ArrayField("i", "thw"),
+                "fps": ArrayField("f"),
+                "frames": ArrayField("i"),
+                "height": ArrayField("i"),
+                "width": ArrayField("i"),
+                "times": ArrayField("f", "n"),
+                "tokenizer_hash": ArrayField("U"),
+                "model": ArrayField("U"),
+                "audio": ArrayField("i", "fl", needed=False),
+                "audio_tokenizer_hash": ArrayField("U", needed=False),
+            },
+        )
+    except RequestError as error:
+        raise RequestError(f"{error}; `reelm tokenize` writes token files") from error
+    fps, frames, height, width = (held[name].item() for name in ("fps", "frames", "height", "width"))
+    name, times = repr(str(path)), held["times"]
+    if not MIN_FPS <= fps <= MAX_FPS:
+        raise RequestError(f"{name} has an fps of {fps}; it must lie between {MIN_FPS} and {MAX_FPS:.0f}")
+    if min(frames, height, width) < 1:
+        raise RequestError(f"{name} holds {frames} frames of {width}x{height}; each must be 1 or more")
+    if len(times) != frames + 1:
+        raise RequestError(f"{name} has {len(times)} times for {frames} frames; it must have one more than frames")
+    if times[0] != 0 or not (times[1:] > times[:-1]).all():
+        raise RequestError(f"{name} has times that do not rise from 0; each frame must begin after the one before")
+    for start, end in zip(times, times[1:], strict=False):
+        check_span(name, float(start), float(end))
+    if ("audio" in held) != ("audio_tokenizer_hash" in held):
+        raise RequestError(f"{name} has codes of sound without the hash of their tokenizer, or the hash alone")
+    audio_hash = held.get("audio_tokenizer_hash")
+    return TokenFile(
+        video=held["video"],
+        fps=fps,
+        height=height,
+        width=width,
+        times=times,
+        tokenizer_hash=held["tokenizer_hash"].item(),
+        model=held["model"].item(),
+        audio=held.get("audio"),
+        audio_tokenizer_hash=None if audio_hash is None else audio_hash.item(),
+    )

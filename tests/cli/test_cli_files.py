@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -180,6 +181,65 @@ def test_an_incomplete_token_file_is_refused(tmp_path, capsys, lack):
     np.savez(tmp_path / "tokens.npz", **held)
     assert main(["detokenize", str(tmp_path / "tokens.npz"), "-o", str(tmp_path / "x.mp4")]) == 2
     assert lack in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def token_fields(model_folder, tiny_model) -> dict[str, Any]:
+    """What a token file of 6 frames of 18x20 holds."""
+    return {
+        "video": np.zeros((3, 3, 3), np.int32),
+        "fps": np.float64(12),
+        "frames": np.int64(6),
+        "height": np.int64(18),
+        "width": np.int64(20),
+        "times": np.arange(7) / 12,
+        "tokenizer_hash": np.str_(tiny_model.video_tokenizer.hash),
+        "model": np.str_(model_folder),
+    }
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"times": np.zeros(0)}, "'times' is float64 of the shape [0]"),
+        ({"times": np.zeros((7, 1))}, "'times'"),
+        ({"times": np.full(7, np.nan)}, "'times' holds NaN"),
+        ({"times": np.array(["x"] * 7)}, "'times' is <U1"),
+        ({"times": np.arange(3) / 12}, "3 times for 6 frames"),
+        ({"times": np.arange(7)[::-1] / 12}, "do not rise from 0"),
+        ({"times": np.arange(7) - 1.0}, "do not rise from 0"),
+        ({"times": np.arange(7) * 1e12}, "at most a day"),
+        ({"frames": np.int64(5), "times": np.arange(6) / 12}, "codes of the shape [3, 3, 3]; 5 frames"),
+        ({"height": np.int64(0)}, "20x0; each must be 1 or more"),
+        ({"height": np.int64(-5)}, "each must be 1 or more"),
+        ({"height": np.int64(10**6)}, "codes of the shape"),
+        ({"width": np.array([1, 2])}, "'width'"),
+        ({"width": np.float64("nan")}, "'width' is float64"),
+        ({"fps": np.float64(0)}, "must lie between"),
+        ({"fps": np.float64(1e9)}, "must lie between"),
+        ({"fps": np.array([8.0])}, "'fps'"),
+        ({"video": np.zeros((3, 9), np.int32)}, "[t, h, w]"),
+        ({"video": np.full((3, 3, 3), 2**20, np.int32)}, "codes"),
+        ({"audio": np.zeros((2, 2), np.int32)}, "without the hash"),
+        ({"model": np.str_("someone/model")}, "'someone/model', which is not on this machine"),
+        ({"model": np.str_("a\x1b[31m\nb")}, "a\\x1b[31m\\nb"),
+        ({"tokenizer_hash": np.array([None])}, "'tokenizer_hash' is object"),
+    ],
+)
+def test_a_token_file_whose_fields_do_not_fit_is_refused(token_fields, tmp_path, capsys, change, words):
+    np.savez(tmp_path / "tokens.npz", **token_fields | change)
+    assert main(["detokenize", str(tmp_path / "tokens.npz"), "-o", str(tmp_path / "x.mp4")]) == 2
+    told = capsys.readouterr().err
+    assert words in told and told.count("\n") == 1 and told.strip().isprintable()
+    assert not (tmp_path / "x.mp4").exists()
+
+
+def test_what_nobody_asks_for_in_a_token_file_is_not_unpacked(token_fields, tmp_path):
+    bomb: dict[str, Any] = {"other": np.zeros(0)}
+    np.savez(tmp_path / "tokens.npz", **token_fields | bomb)
+    with zipfile.ZipFile(tmp_path / "tokens.npz", "a") as archive:
+        archive.writestr("more.npy", b"no array")
+    assert main(["detokenize", str(tmp_path / "tokens.npz"), "-o", str(tmp_path / "x.webp")]) == 0
 
 
 def test_info_of_a_clip_a_model_and_a_configuration(model_folder, clip_file, capsys):

@@ -66,6 +66,14 @@ def test_an_uneven_film_is_in_step_with_its_sound(model_folder, tmp_path):
     assert starts(tmp_path / "again.mp4") == starts(out)
 
 
+@pytest.mark.parametrize("command", ["reconstruct", "tokenize"])
+def test_a_film_whose_last_frame_comes_in_a_year_is_refused(model_folder, tmp_path, capsys, command):
+    film = encode(tmp_path / "in.mkv", greys(3), times=[0, 1, 365 * 86400], base=Fraction(1, 1))
+    out = tmp_path / ("out.mp4" if command == "reconstruct" else "out.npz")
+    assert main([command, str(film), "-o", str(out), "--model", model_folder]) == 2
+    assert "at most a day" in capsys.readouterr().err and not out.exists()
+
+
 def test_animations_keep_their_pace(model_folder, tmp_path):
     images = [Image.fromarray(frame) for frame in greys(4)]
     images[0].save(tmp_path / "a.gif", save_all=True, append_images=images[1:], duration=[100, 300, 20, 100], loop=0)

@@ -41,9 +41,17 @@ def check_parent(path: Path) -> None:
         raise RequestError(f"cannot write {path}: the folder {folder} is read-only")
 
 
+def is_at_hand(model: str) -> bool:
+    """Whether a model is a shipped one or a model folder of this machine."""
+    try:
+        return model in shipped.names() or (Path(model) / "model.json").is_file()
+    except (OSError, ValueError):  # a name too long, a NUL in it
+        return False
+
+
 def check_model(name: str | None) -> None:
     """RequestError unless `name` is a shipped model's, a model folder, maybe a hub's, or None for the default."""
-    if name is None or name in shipped.names() or (Path(name) / "model.json").is_file():
+    if name is None or is_at_hand(name):
         return
     if hub.is_hub_id(name) and not Path(name).exists():
         return  # `load` asks the hub

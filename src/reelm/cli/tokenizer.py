@@ -16,8 +16,9 @@ import tyro
 
 from reelm.errors import RequestError
 from reelm.media.formats.token_file import read_token_file, write_token_file
+from reelm.storage.fields import shown
 
-from .checks import check_clip_output, check_input, check_model, check_output
+from .checks import check_clip_output, check_input, check_model, check_output, is_at_hand
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,7 +150,11 @@ class Detokenize:
         check_input(self.tokens)
         check_clip_output(self.output)
         tokens = read_token_file(self.tokens)
-        name = self.model or str(tokens["model"])
+        name = self.model or tokens.model
+        if self.model is None and not is_at_hand(name):
+            raise RequestError(
+                f"{self.tokens} names the model {shown(name)}, which is not on this machine; name it with --model"
+            )
         check_model(name)
 
         import reelm
@@ -158,19 +163,27 @@ class Detokenize:
         from reelm.tokenizer.video.stream import decode_stream
 
         model = reelm.load(name)
-        _check_made_by(self.tokens, str(tokens["tokenizer_hash"]), model.video_tokenizer.hash, name)
-        height, width, times = int(tokens["height"]), int(tokens["width"]), tokens["times"].tolist()
+        tokenizer, (height, width) = model.video_tokenizer, (tokens.height, tokens.width)
+        _check_made_by(self.tokens, tokens.tokenizer_hash, tokenizer.hash, name)
+        frames, stride = len(tokens.times) - 1, tokenizer.config.space_stride
+        shape = tokenizer.config.latent_frames(frames), -(-height // stride), -(-width // stride)
+        if tokens.video.shape != shape:
+            raise RequestError(
+                f"{self.tokens} holds codes of the shape {list(tokens.video.shape)}; {frames} frames of "
+                f"{width}x{height} have {list(shape)}"
+            )
+        times = tokens.times.tolist()
         # The last latent frame may have been filled up.
-        decoded = decode_stream(model.video_tokenizer, tokens["video"], **asdict(self.tiling))
+        decoded = decode_stream(tokenizer, tokens.video, **asdict(self.tiling))
         rebuilt = zip(times, times[1:], decoded, strict=False)
-        film = Film((TimedFrame(a, b, frame[:height, :width]) for a, b, frame in rebuilt), float(tokens["fps"]))
-        if "audio" in tokens:
+        film = Film((TimedFrame(a, b, frame[:height, :width]) for a, b, frame in rebuilt), tokens.fps)
+        if tokens.audio is not None and tokens.audio_tokenizer_hash is not None:
             audio_tokenizer = model.audio_tokenizer
             held = None if audio_tokenizer is None else audio_tokenizer.hash
-            _check_made_by(self.tokens, str(tokens["audio_tokenizer_hash"]), held, name)
+            _check_made_by(self.tokens, tokens.audio_tokenizer_hash, held, name)
             assert audio_tokenizer is not None
             rate = audio_tokenizer.config.sample_rate
-            film = film._replace(sound=iter(audio_tokenizer.decode(tokens["audio"])), sample_rate=rate)
+            film = film._replace(sound=iter(audio_tokenizer.decode(tokens.audio)), sample_rate=rate)
         save_film(self.output, film)
         print(self.output)
 
@@ -179,5 +192,6 @@ def _check_made_by(path: Path, made_by: str, tokenizer: str | None, model: str) 
     if tokenizer != made_by:
         has = tokenizer or "none for sound"
         raise RequestError(
-            f"{path} was written with the tokenizer {made_by}, and {model} has {has}; name the right one with --model"
+            f"{path} was written with the tokenizer {shown(made_by)}, and {model} has {has}; name the right one with "
+            "--model"
         )

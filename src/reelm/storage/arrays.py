@@ -1,0 +1,75 @@
+"""An .npz file that comes from elsewhere, read array by array.
+
+In: a file, and what each array in it must be. Out: the arrays, or a RequestError that names file and array. The header
+of an array is judged before its numbers are unpacked, and arrays that nobody asks for are not unpacked at all.
+"""
+
+import zipfile
+import zlib
+from collections.abc import Mapping
+from os import PathLike, fspath
+from typing import NamedTuple
+
+import numpy as np
+
+from reelm.errors import RequestError
+
+_MOST_BYTES = 2 * 2**30  # of one array
+_KINDS = {"i": "whole numbers", "f": "numbers", "U": "text"}
+
+
+class ArrayField(NamedTuple):
+    """What an array must be.
+
+    Attributes:
+        kind: "i" for whole numbers, "f" for numbers, "U" for text.
+        axes: names of its axes, such as "thw"; "" for a single value.
+        needed: whether the file is none without it.
+    """
+
+    kind: str
+    axes: str = ""
+    needed: bool = True
+
+
+def read_arrays(path: str | PathLike[str], wanted: Mapping[str, ArrayField]) -> dict[str, np.ndarray]:
+    """Return the arrays of a file by name, those that are not needed only if they are there.
+
+    Raises:
+        RequestError: no .npz file, a damaged one, an array that is missing, empty, too large, of another kind or with
+            other axes, or numbers that are NaN or infinite.
+    """
+    found = {}
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = {*archive.namelist()}
+            for name in (name for name, field in wanted.items() if field.needed and f"{name}.npy" not in members):
+                raise RequestError(f"it has no array {name!r}")
+            for name, field in wanted.items():
+                if f"{name}.npy" in members:
+                    found[name] = _read(archive, name, field)
+    except (RequestError, zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, RuntimeError) as error:
+        # What is encrypted, or packed in a way that Python does not know, is a RuntimeError.
+        reason = " ".join(str(error).split())[:200]
+        raise RequestError(f"{fspath(path)!r} cannot be used: {reason}") from error
+    return found
+
+
+def _read(archive: zipfile.ZipFile, name: str, field: ArrayField) -> np.ndarray:
+    with archive.open(f"{name}.npy") as file:
+        version = np.lib.format.read_magic(file)
+        headers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+        if version not in headers:
+            raise RequestError(f"its array {name!r} is of format {version}")
+        shape, _, dtype = headers[version](file)
+        if dtype.kind != field.kind or len(shape) != len(field.axes) or 0 in shape:
+            axes = f"of the shape [{', '.join(field.axes)}]" if field.axes else "a single value"
+            wanted = f"{_KINDS[field.kind]}, {axes}"
+            raise RequestError(f"its array {name!r} is {dtype} of the shape {list(shape)}; it must be {wanted}")
+        if np.prod(shape, dtype=object) * dtype.itemsize > _MOST_BYTES:
+            raise RequestError(f"its array {name!r} is larger than {_MOST_BYTES // 2**30} GiB")
+    with archive.open(f"{name}.npy") as file:
+        array = np.lib.format.read_array(file, allow_pickle=False)
+    if field.kind == "f" and not np.isfinite(array).all():
+        raise RequestError(f"its array {name!r} holds NaN or infinite numbers")
+    return array
