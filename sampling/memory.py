@@ -1,8 +1,10 @@
-"""Check that a language model and its KV cache fit into device memory before they are put there.
+"""Check that a language model, its KV cache and whole clips fit into memory before they are put there.
 
-In: configuration, parameters, number format, sizes of the mesh. Out: nothing, or a RequestError that says what fits.
+In: configuration, parameters, number format, sizes of the mesh; the shape of clips. Out: nothing, or a RequestError
+that says what fits.
 """
 
+import os
 from collections.abc import Mapping
 
 import jax
@@ -11,6 +13,7 @@ from reelm.errors import RequestError
 from reelm.lm import size
 from reelm.lm.net.config import LMConfig
 from reelm.lm.parameters import NumberFormat
+from reelm.media.limits import check_size
 from reelm.tokenizer.device_memory import free_bytes, gibibytes
 
 _NARROW: tuple[NumberFormat, ...] = ("bfloat16", "int8")
@@ -69,3 +72,31 @@ def check_cache(config: LMConfig, mesh: Mapping[str, int], clips: int, rows: int
         f"decoding {clips} clips of {slots} positions takes a cache of {gibibytes(needed)} on a device, free are "
         f"{gibibytes(free)}; what fits: {fits}"
     )
+
+
+def check_clips(clips: int, frames: int | None, height: int, width: int) -> None:
+    """Check that the pictures of clips that are made together, and come back whole, fit into this machine's memory.
+
+    Args:
+        clips: made together.
+        frames: of each; None for clips that come in pieces.
+        height, width: of the frames, in pixels.
+
+    Raises:
+        RequestError: they do not fit, or a frame alone is too large.
+    """
+    check_size("a clip", height, width)
+    needed, there = 2 * 3 * clips * (frames or 1) * height * width, _memory()  # pieces, and all of them joined
+    if there is not None and needed > there:
+        raise RequestError(
+            f"{clips} clips of {frames} frames of {width}x{height} take {gibibytes(needed)}, this machine has "
+            f"{gibibytes(there)} of memory; make fewer or shorter clips, or take them piece by piece (stream)"
+        )
+
+
+def _memory() -> int | None:
+    """Return the bytes of this machine's memory; None where the system does not say."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):
+        return None

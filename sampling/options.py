@@ -5,11 +5,14 @@ JAX is loaded.
 """
 
 import difflib
+import math
+import operator
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypedDict, get_args
+from typing import Any, Literal, TypedDict, get_args
 
 from reelm.errors import RequestError
+from reelm.media.limits import MAX_FPS, MIN_FPS
 
 Decoding = Literal["auto", "sequential", "parallel"]
 
@@ -60,32 +63,74 @@ class Options:
     decoding: Decoding = "auto"
 
     def __post_init__(self):
-        for name, least in _LEAST.items():
+        for name in (*_WHOLE, *_REAL):
             value = getattr(self, name)
-            if value is not None and not least <= value < float("inf"):
-                raise RequestError(f"{name} is {value}; it must be {least} or more")
-        for name in ("height", "width", "fps"):
+            if value is not None or name not in _OPEN:
+                object.__setattr__(self, name, (_whole if name in _WHOLE else _real)(name, value))
+        for name, (least, most) in _RANGES.items():
             value = getattr(self, name)
-            if value is not None and not 0 < value < float("inf"):
-                raise RequestError(f"{name} is {value}; it must be above 0")
-        if self.top_k != int(self.top_k):
-            raise RequestError(f"top_k is {self.top_k}; it must be a whole number, 0 for no limit")
+            if value is not None and not least <= value <= most:
+                wanted = f"at most {most}" if value > most else f"{least} or more"
+                raise RequestError(f"{name} is {value}; it must be {wanted}")
         if not 0 < self.top_p <= 1:
             raise RequestError(f"top_p is {self.top_p}; it must be above 0 and at most 1")
-        if self.min_p is not None and not 0 <= self.min_p <= 1:
-            raise RequestError(f"min_p is {self.min_p}; it must be 0 (no limit) to 1")
-        scales = self.cfg_scale if isinstance(self.cfg_scale, Sequence) else (self.cfg_scale or 0.0,)
-        if not scales or not all(0 <= scale < float("inf") for scale in scales):
-            said = ", ".join(map(str, scales)) or "an empty schedule"
-            raise RequestError(f"cfg_scale is {said}; it must be 0 or more, 1 for no guidance")
+        object.__setattr__(self, "cfg_scale", _scales(self.cfg_scale))
         if not 0 <= self.seed <= 2**32 - self.num_samples:
             last = self.seed + self.num_samples - 1
             raise RequestError(f"a seed lies in 0 ... 2^32 - 1; these run from {self.seed} to {last}")
+        if self.negative_prompt is not None and not isinstance(self.negative_prompt, str):
+            raise RequestError(f"negative_prompt is {self.negative_prompt!r}; it must be text")
         if self.decoding not in get_args(Decoding):
             raise RequestError(f"decoding is {self.decoding!r}; choose one of {', '.join(get_args(Decoding))}")
 
 
-_LEAST = {"num_frames": 1, "num_samples": 1, "best_of": 1, "temperature": 0, "top_k": 0, "overlap": 0}
+_WHOLE = ("num_frames", "height", "width", "num_samples", "best_of", "seed", "top_k")
+_REAL = ("fps", "temperature", "top_p", "min_p", "overlap")
+_OPEN = ("num_frames", "height", "width", "fps", "min_p")  # None is the model's own
+_RANGES = {
+    "num_frames": (1, 10_000_000),
+    "height": (1, 65_536),
+    "width": (1, 65_536),
+    "fps": (MIN_FPS, MAX_FPS),
+    "num_samples": (1, 100_000),
+    "best_of": (1, 1_000),
+    "temperature": (0, 1_000_000),
+    "top_k": (0, 2**31 - 1),
+    "min_p": (0, 1),
+    "overlap": (0, 3_600),
+}
+
+
+def _whole(name: str, value: Any) -> int:
+    """Return a whole number, NumPy's too, as Python's."""
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise RequestError(f"{name} is {value!r}; it must be a whole number") from None
+
+
+def _real(name: str, value: Any) -> float:
+    """Return a number, NumPy's too, as Python's."""
+    if isinstance(value, int | float):
+        return value
+    try:
+        if isinstance(value, str | bytes):
+            raise TypeError
+        return float(value)
+    except (TypeError, ValueError):
+        raise RequestError(f"{name} is {value!r}; it must be a number") from None
+
+
+def _scales(scale: Any) -> float | tuple[float, ...] | None:
+    """Return the guidance scale, or the schedule of it, as Python's numbers."""
+    if scale is None:
+        return None
+    many = isinstance(scale, Sequence) or getattr(scale, "ndim", 0) == 1
+    scales = tuple(_real("cfg_scale", each) for each in (scale if many else (scale,)))
+    if not scales or not all(0 <= each < math.inf for each in scales):
+        said = ", ".join(map(str, scales)) or "an empty schedule"
+        raise RequestError(f"cfg_scale is {said}; it must be 0 or more, 1 for no guidance")
+    return scales if many else scales[0]
 
 
 class OptionFields(TypedDict, total=False):

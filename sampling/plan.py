@@ -16,6 +16,7 @@ from reelm.sampling.conditions.sources import Sources
 
 from . import best_of
 from .describe import describe
+from .memory import check_clips
 from .options import Options
 from .parts import ModelParts
 from .request import Prompt, Request, Script, Settings, Shot
@@ -39,6 +40,9 @@ def plan(
     fps = options.fps or model.defaults.fps
     listed, prompts = _prompts(prompt)
     asked = [_script(model, each, fps) for each in prompts]
+    size, clips = _size(model, options), len(prompts) * options.num_samples * options.best_of
+    frames = options.num_frames or model.defaults.num_frames
+    check_clips(clips, None if endless else frames, size["height"], size["width"])
     given = _given(model, sources, options, endless)
     latent_overlap = _latent_overlap(model, asked, given, options.overlap, fps)
     _check_tasks(model, asked, given)

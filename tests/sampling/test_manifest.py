@@ -53,7 +53,7 @@ def edit(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
         (lambda m: m["parts"]["lm"]["config"].update(kv_heads=0), "parts.lm.config that cannot be used"),
         (lambda m: m["parts"]["lm"]["config"].update(later=1), "'parts.lm.config.later', which this version"),
         (lambda m: m["parts"]["video_tokenizer"].update(hash=3), "'parts.video_tokenizer.hash' is 3"),
-        (lambda m: m["defaults"].update(fps=0), "fps is 0; it must be above 0"),
+        (lambda m: m["defaults"].update(fps=0), "fps is 0; it must be 0.01 or more"),
         (lambda m: m["defaults"].update(cfg_scale=float("nan")), "'defaults.cfg_scale' is nan"),
         (lambda m: m["defaults"].update(height=17), "nearest valid"),
         (lambda m: m["defaults"].update(window=0), "window is 0"),

@@ -2,8 +2,9 @@
 
 import inspect
 from dataclasses import fields
-from typing import get_type_hints
+from typing import Any, cast, get_type_hints
 
+import numpy as np
 import pytest
 
 from reelm.cli.generate import Generate
@@ -40,9 +41,31 @@ def test_the_command_line_knows_every_option_and_file():
     "bad",
     [
         {"num_frames": 0},
+        {"num_frames": 2**63},
+        {"num_frames": 5.0},
+        {"num_frames": float("nan")},
+        {"num_frames": "5"},
         {"height": 0},
+        {"width": 2**63},
+        {"fps": 0},
+        {"fps": 1e-300},
         {"fps": float("inf")},
+        {"fps": "8"},
         {"num_samples": 0},
+        {"num_samples": 300_000_000},
+        {"seed": 1.5},
+        {"seed": "3"},
+        {"temperature": float("nan")},
+        {"temperature": None},
+        {"top_k": 2**63},
+        {"top_p": float("nan")},
+        {"cfg_scale": float("nan")},
+        {"cfg_scale": [1.0, None]},
+        {"cfg_scale": "2"},
+        {"overlap": float("nan")},
+        {"overlap": float("inf")},
+        {"overlap": 1e6},
+        {"negative_prompt": 5},
         {"best_of": 0},
         {"seed": -1},
         {"seed": 2**32 - 1, "num_samples": 2},
@@ -60,7 +83,28 @@ def test_the_command_line_knows_every_option_and_file():
 )
 def test_a_value_out_of_range_is_refused_by_its_name(bad):
     with pytest.raises(RequestError, match=next(iter(bad))):
-        Options(**bad)
+        Options(**cast(Any, bad))
+
+
+def test_numbers_of_numpy_are_those_of_python():
+    options = Options(
+        seed=cast(Any, np.uint8(254)),
+        num_samples=cast(Any, np.int16(4)),
+        height=cast(Any, np.uint8(240)),
+        temperature=cast(Any, np.float32(0.5)),
+        cfg_scale=cast(Any, np.array([1.0, 2.0])),
+    )
+    assert (options.seed + options.num_samples, options.height) == (258, 240) and type(options.seed) is int
+    assert (options.temperature, options.cfg_scale) == (0.5, (1.0, 2.0)) and type(options.temperature) is float
+    assert Options(seed=cast(Any, np.uint32(2**32 - 1))).seed == 2**32 - 1
+
+
+def test_clips_that_no_memory_holds_are_refused_before_work(tiny_model):
+    for asked in ({"num_frames": 10_000_000, "num_samples": 8}, {"num_samples": 100_000, "num_frames": 900}):
+        with pytest.raises(RequestError, match="fewer or shorter clips"):
+            tiny_model.generate("red", height=64, width=64, **asked)
+    with pytest.raises(RequestError, match="megapixels"):
+        tiny_model.generate("red", height=65_536, width=65_536)
 
 
 @pytest.mark.parametrize(
