@@ -35,8 +35,21 @@ REFUSED = {
     "generate x -o y.mp4 --temperature nan": "0 or more",
     "generate x -o y.mp4 --top-p 0": "above 0",
     "generate x -o y.mp4 --top-k -1": "0 or more",
-    "generate x -o y.mp4 --height 0": "above 0",
-    "generate x -o y.mp4 --fps 0": "above 0",
+    "generate x -o y.mp4 --height 0": "1 or more",
+    "generate x -o y.mp4 --fps 0": "0.01 or more",
+    "generate x -o y.mp4 --fps 1e-300": "0.01 or more",
+    "generate x -o y.mp4 --height 9223372036854775808": "at most",
+    "generate x -o y.mp4 --top-k 9223372036854775808": "at most",
+    "generate x -o y.mp4 --overlap nan": "0 or more",
+    "generate x -o y.mp4 --num-frames 9223372036854775808": "at most",
+    "generate x -o y.mp4 --num-samples 300000000": "at most",
+    "generate x -o kept.mp4": "read-only",
+    "generate x -o full.mp4": "not a regular file",
+    "generate x -o several.mp4 --num-samples 2": "several-1.mp4': it is a folder",
+    f"generate x -o {'y' * 252}.mp4": "too long",
+    f"generate x -o {'y' * 250}.mp4 --num-samples 2": "too long",
+    f"generate x -o y.mp4 --image {'y' * 300}": "too long",
+    f"generate x -o y.mp4 --model {'y' * 300}": "too long",
     "generate x -o y.mp4 --dtype float8": "bfloat16",
     "generate x -o y.mp4 --model nobody": "nobody",
     "generate x -o y.mp4 --model .": "model.json",
@@ -65,6 +78,8 @@ REFUSED = {
     "evaluate generation --task emoji --num-frames 9": "not for emoji",
     "evaluate": "generation",
     "evaluate generation --clips 0": "1 or more",
+    "evaluate generation --num-frames 0": "1 or more",
+    "tokenize lines.txt -o kept.npz": "read-only",
     "evaluate reconstruction --data . --i3d nothing.pt": "nothing.pt",
     "evaluate reconstruction --i3d lines.txt": "folder of videos",
     "evaluate reconstruction --data . --split train": "data set of pictures",
@@ -98,6 +113,10 @@ json.dump(results, sys.stdout)
 def folder(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("cli")
     (folder / "folder.mp4").mkdir()
+    (folder / "several-1.mp4").mkdir()
+    (folder / "kept.mp4").touch(mode=0o444)
+    (folder / "kept.npz").touch(mode=0o444)
+    (folder / "full.mp4").symlink_to("/dev/full")
     (folder / "lines.txt").write_text("a red seven moves right\n")
     (folder / "empty.txt").write_text("\n \n")
     (folder / "binary.txt").write_bytes(b"\xff\xfe\x00")
@@ -213,6 +232,13 @@ def test_a_dry_run_is_one_by_either_name(flag, monkeypatch, tmp_path):
     monkeypatch.setattr(train, "_train", lambda stage, settings, workdir, cluster: started.append(settings))
     parse(["train", "lm", "demo", "--workdir", str(tmp_path), flag]).run()
     assert started[0].loop.dry_run
+
+
+def test_a_disk_that_is_full_is_not_called_memory():
+    from reelm.cli.main import _in_words
+
+    error = OSError("a checkpoint could not be written under w: RESOURCE_EXHAUSTED: Error writing local file")
+    assert "memory" not in _in_words(error, ["train", "lm", "demo"])
 
 
 def test_memory_that_runs_out_ends_with_advice():

@@ -154,6 +154,8 @@ class Checkpoints:
             yield
         except Exception as error:
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+            if "RESOURCE_EXHAUSTED" in reason or "No space left" in str(error):
+                reason = f"the disk is full ({reason})"
             raise OSError(f"a checkpoint could not be written under {self._directory}: {reason}") from error
 
     def _lock(self) -> None:

@@ -1,11 +1,11 @@
 """Checks of the files, folders and models that a command names, made before anything slow is imported."""
 
-import os
 from collections.abc import Collection
 from pathlib import Path
 
 from reelm.errors import RequestError
 from reelm.sampling.folder import hub, shipped
+from reelm.storage.atomic import check_writable
 
 
 def check_input(path: Path) -> None:
@@ -20,9 +20,7 @@ def check_output(path: Path, suffixes: Collection[str]) -> None:
     """RequestError unless a file of one of the kinds `suffixes` can be written at `path`."""
     if path.suffix.lower() not in suffixes:
         raise RequestError(f"cannot write {path}: its name should end in {', '.join(suffixes)}")
-    if path.is_dir():
-        raise RequestError(f"cannot write {path}: it is a folder; name a file")
-    check_parent(path)
+    check_writable(path)
 
 
 def check_clip_output(path: Path) -> None:
@@ -30,15 +28,6 @@ def check_clip_output(path: Path) -> None:
     from reelm.media.clip import SUFFIXES
 
     check_output(path, SUFFIXES)
-
-
-def check_parent(path: Path) -> None:
-    """RequestError unless `path` can be made in the folder that it names."""
-    folder = path.absolute().parent
-    if not folder.is_dir():
-        raise RequestError(f"cannot write {path}: there is no folder {folder}; make it first")
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise RequestError(f"cannot write {path}: the folder {folder} is read-only")
 
 
 def is_at_hand(model: str) -> bool:

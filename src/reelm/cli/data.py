@@ -8,6 +8,7 @@ from typing import Annotated
 import tyro
 
 from reelm.errors import RequestError
+from reelm.storage.atomic import check_folder
 from reelm.storage.home import datasets_folder
 
 from .progress import progress
@@ -166,6 +167,8 @@ class DataTokenize:
                 f"{self.output} is written by one process alone; name a folder that all {self.processes} see, or "
                 "tokenize in one"
             )
+        if not is_remote(self.output):
+            check_folder(self.output)
         with progress("shards") as counted, mirrored(self.output) as output:
             index = tokenize(
                 self.name,
@@ -173,7 +176,7 @@ class DataTokenize:
                 output,
                 audio_tokenizer=None if self.audio_tokenizer is None else open_audio_tokenizer(self.audio_tokenizer),
                 split=self.split,
-                num_clips=self.num_clips or (_DRAWN if is_drawn(self.name) else None),
+                num_clips=_DRAWN if self.num_clips is None and is_drawn(self.name) else self.num_clips,
                 num_frames=self.num_frames,
                 process=self.process,
                 processes=self.processes,

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from reelm.errors import RequestError
+from reelm.storage.atomic import check_folder
 
 from .checks import check_input, check_model, check_output
 from .progress import progress
@@ -55,10 +56,13 @@ class EvaluateGeneration:
     """Print JSON instead of a table."""
 
     def run(self) -> None:
-        clips = self.clips or (20 if self.task == "minute" else 200)
-        _check(self.model, clips if self.clips is None else self.clips)
+        clips = (20 if self.task == "minute" else 200) if self.clips is None else self.clips
+        num_frames = 17 if self.num_frames is None else self.num_frames
+        _check(self.model, clips, num_frames)
         if self.task not in ("words", "emoji") and self.sheets is not None:
             raise RequestError(f"--sheets is for clips from words, not for {self.task}")
+        if self.sheets is not None:
+            check_folder(self.sheets)
         if self.task == "continuation" and self.best_of != 1:
             raise RequestError(f"--best-of chooses by words or pictures, not for {self.task}")
         if self.task in ("continuation", "key-frames", "inpainting", "minute", "emoji") and self.num_frames is not None:
@@ -76,11 +80,11 @@ class EvaluateGeneration:
         with progress("clips") as report:
             asked["progress"] = report
             if self.task == "words":
-                scores = generation.generation(model, num_frames=self.num_frames or 17, sheets=self.sheets, **asked)
+                scores = generation.generation(model, num_frames=num_frames, sheets=self.sheets, **asked)
             elif self.task == "emoji":
                 scores = evaluate_emoji.generation(model, sheets=self.sheets, **asked)
             elif self.task in sound_and_picture.TASKS:
-                scores = sound_and_picture.TASKS[self.task](model, num_frames=self.num_frames or 17, **asked)
+                scores = sound_and_picture.TASKS[self.task](model, num_frames=num_frames, **asked)
             else:
                 scores = evaluate_tasks.TASKS[self.task](model, **asked)
         _print(scores, self.json)
@@ -115,7 +119,7 @@ class EvaluateReconstruction:
     """Print JSON instead of a table."""
 
     def run(self) -> None:
-        _check(self.model, self.clips)
+        _check(self.model, self.clips, self.num_frames)
         if self.sheet is not None:
             check_output(self.sheet, (".png",))
         of_folder = Path(self.data).is_dir()
@@ -171,10 +175,11 @@ class Evaluate:
         self.what.run()
 
 
-def _check(model: str | None, clips: int) -> None:
+def _check(model: str | None, clips: int, num_frames: int) -> None:
     check_model(model)
-    if clips < 1:
-        raise RequestError(f"--clips is {clips}; it must be 1 or more")
+    for name, value in (("clips", clips), ("num-frames", num_frames)):
+        if value < 1:
+            raise RequestError(f"--{name} is {value}; it must be 1 or more")
 
 
 def _print(scores: dict[str, Any], as_json: bool) -> None:

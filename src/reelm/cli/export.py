@@ -10,8 +10,6 @@ from reelm.errors import RequestError
 from reelm.sampling.folder import shipped
 from reelm.storage.atomic import check_folder
 
-from .checks import check_parent
-
 
 @dataclass(frozen=True, kw_only=True)
 class Export:
@@ -50,7 +48,6 @@ class Export:
         for folder in (self.video_tokenizer, self.audio_tokenizer, *self.lm, self.describer):
             if folder is not None and not folder.is_dir() and str(folder) not in shipped.names():
                 raise RequestError(f"there is no folder {folder}; name the --workdir of a training, or a model")
-        check_parent(self.output)
         check_folder(self.output)
         if self.num_frames is not None and self.num_frames < 1:
             raise RequestError(f"--num-frames is {self.num_frames}; it must be 1 or more")

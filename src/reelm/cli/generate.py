@@ -70,8 +70,10 @@ class Generate:
     sampling: Options = Options()
 
     def run(self) -> None:
-        words = self._words()
-        check_clip_output(self.output)
+        jobs = self._jobs(self._words())
+        for path in dict.fromkeys(job.path for job in jobs):
+            if not (self.resume and path.is_file()):
+                check_clip_output(path)
         check_model(self.model)
         files = {name: path for name in _FILES if (path := getattr(self, name)) is not None}
         for path in files.values():
@@ -84,7 +86,6 @@ class Generate:
         import reelm
 
         model = reelm.load(self.model, mesh=self.mesh, dtype=self.dtype, text_encoder=self.text_encoder)
-        jobs = self._jobs(words)
         if self.resume:
             same = {"model": model.name, **{name: str(path) for name, path in files.items()}}
             jobs = [job for job in jobs if not _is_made(job, same, self.sampling)]

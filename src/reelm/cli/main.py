@@ -6,6 +6,7 @@ to stderr. Nothing is imported here that takes time: a command imports what it n
 good.
 """
 
+import errno
 import os
 import signal
 import sys
@@ -19,8 +20,9 @@ from reelm.storage.home import home
 
 from .interrupts import WORDS, signals_raised
 
-# A path that is not there, or not to be read or written, was named by the user.
+# A path that is not there, not to be read or written, or that no path can be, was named by the user.
 _AT_FAULT = (RequestError, FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError)
+_NO_PATH = (errno.ENAMETOOLONG, errno.ELOOP)
 
 
 def entry_point() -> NoReturn:
@@ -85,7 +87,8 @@ def _status_and_message(end: BaseException, signals: list[int], arguments: Seque
         return 128 + number, WORDS[number]
     if isinstance(end, SystemExit):  # --help, and a training that saved before it obeyed a signal
         return (end.code, "") if isinstance(end.code, int) else (1, f"error: {end.code}") if end.code else (0, "")
-    return 2 if isinstance(end, _AT_FAULT) else 1, f"error: {_in_words(end, arguments)}"
+    at_fault = isinstance(end, _AT_FAULT) or (isinstance(end, OSError) and end.errno in _NO_PATH)
+    return 2 if at_fault else 1, f"error: {_in_words(end, arguments)}"
 
 
 def _in_words(error: BaseException, arguments: Sequence[str]) -> str:
@@ -93,8 +96,8 @@ def _in_words(error: BaseException, arguments: Sequence[str]) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     text = " ".join(str(error).split())
-    if isinstance(error, RequestError):
-        return text
+    if isinstance(error, RequestError | OSError):  # tensorstore's word for a full disk is that for memory
+        return text or type(error).__name__
     places = traceback.extract_tb(error.__traceback__)
     if places and places[-1].filename.endswith("xla_bridge.py"):  # it may raise without a word
         kind = os.environ.get("JAX_PLATFORMS", "")

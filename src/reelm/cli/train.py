@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, get_args
 
 import tyro
 
-from reelm.errors import RequestError
+from reelm.storage.atomic import check_folder
 
 _DRY_RUN = "Run two steps, report speed and memory, and save the first batch as a picture in the workdir."
 
@@ -89,8 +89,10 @@ def with_mesh_fields(arguments: list[str]) -> list[str]:
 
 
 def _train(stage: str, settings: Any, workdir: Path, cluster: Any) -> None:
-    if workdir.exists() and not workdir.is_dir():
-        raise RequestError(f"the workdir {workdir} is a file; name a folder")
+    from reelm.storage.remote import is_remote
+
+    if not is_remote(workdir):
+        check_folder(workdir)
     if stage == "video-tokenizer":
         from reelm.train.tokenizers.video import train
     elif stage == "audio-tokenizer":
