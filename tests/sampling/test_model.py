@@ -149,6 +149,16 @@ def test_a_model_stands_until_the_one_that_replaces_it_is_complete(model, tmp_pa
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
+def test_what_no_request_may_have_is_no_default(model, tmp_path):
+    with pytest.raises(RequestError, match="cfg_scale is nan"):
+        Defaults(cfg_scale=float("nan"))
+    with pytest.raises(RequestError, match="min_p is -5"):
+        Defaults(min_p=-5.0)
+    with pytest.raises(RequestError, match="'fp8'; choose one of float32"):
+        model.save(tmp_path / "m", dtype="fp8")
+    assert not (tmp_path / "m").exists()
+
+
 def test_a_tokenizer_alone_says_that_it_cannot_generate(model, tmp_path):
     Model("rebuilder", model.video_tokenizer).save(tmp_path)
     loaded = reelm.load(str(tmp_path))

@@ -1,6 +1,7 @@
 """Fields of training configs: impossible values are refused with their name and value."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from reelm.errors import RequestError
 from reelm.train.lm.config import LMRun
 from reelm.train.lm.describer import DescriberRun
+from reelm.train.run.loop import LoopConfig
 from reelm.train.run.processes import Cluster
 from reelm.train.step.optimizer import OptimizerConfig
 from reelm.train.tokenizers.audio import SoundData
@@ -27,6 +29,12 @@ from reelm.train.tokenizers.video_adversary import AdversaryConfig
         (DescriberRun, "corrupt", -0.1),
         (DescriberRun, "seen_alone", 0.9),
         (OptimizerConfig, "learning_rate", -1.0),
+        (OptimizerConfig, "learning_rate", float("nan")),
+        (OptimizerConfig, "learning_rate", float("inf")),
+        (OptimizerConfig, "clip", float("inf")),
+        (partial(LoopConfig, steps=1), "seed", -1),
+        (partial(LoopConfig, steps=1), "seed", 2**32),
+        (partial(LoopConfig, steps=1), "max_seconds", -1.0),
         (OptimizerConfig, "betas", (0.9, 1.0)),
         (OptimizerConfig, "clip", 0.0),
         (VideoTokenizerRun, "dtype", "flot"),

@@ -77,7 +77,9 @@ class LoopConfig:
 
     def __post_init__(self) -> None:
         check_least(self, 1, "steps", "log_every", "save_every", "keep", "max_skipped")
-        check_least(self, 0, "sample_every", "evaluate_every", "max_seconds")
+        check_least(self, 0, "sample_every", "evaluate_every", "max_seconds", "seed")
+        if self.seed >= 2**32:
+            raise RequestError(f"seed must lie in 0 ... 2^32 - 1, not {self.seed}")
         if self.profile is not None and not 1 <= self.profile[0] <= self.profile[1]:
             raise RequestError(f"profile is {self.profile}; it takes a first step, from 1 on, and a last one")
 

@@ -1,5 +1,6 @@
 """Types and checks of the fields of training configs. A check raises RequestError with the name and the value."""
 
+import math
 from typing import Any, Literal
 
 from reelm.errors import RequestError
@@ -9,18 +10,18 @@ Activations = Literal["float32", "bfloat16"]
 
 
 def check_least(config: Any, least: float, *names: str) -> None:
-    """Check that these fields are `least` or more; None is left alone."""
+    """Check that these fields are finite, and `least` or more; None is left alone."""
     for name in names:
         value = getattr(config, name)
-        if value is not None and not value >= least:
-            raise RequestError(f"{name} must be at least {least}, not {value}")
+        if value is not None and not least <= value < math.inf:
+            raise RequestError(f"{name} must be at least {least} and finite, not {value}")
 
 
 def check_above(config: Any, limit: float, *names: str) -> None:
-    """Check that these fields are above `limit`."""
+    """Check that these fields are finite, and above `limit`."""
     for name in names:
-        if not getattr(config, name) > limit:
-            raise RequestError(f"{name} must be above {limit}, not {getattr(config, name)}")
+        if not limit < getattr(config, name) < math.inf:
+            raise RequestError(f"{name} must be above {limit} and finite, not {getattr(config, name)}")
 
 
 def check_shares(config: Any, *names: str) -> None:
