@@ -18,6 +18,7 @@ from reelm.lm.net.config import LMConfig
 from reelm.sampling.load import load
 from reelm.sampling.model import Model
 from reelm.sampling.parts import Defaults, LanguageModel
+from reelm.storage.fields import parsed
 from reelm.storage.remote import fetched
 from reelm.tokenizer.audio.config import AudioTokenizerConfig
 from reelm.tokenizer.audio.tokenizer import AudioTokenizer
@@ -71,7 +72,11 @@ def open_video_tokenizer(where: str | Path, *, best: bool = False) -> VideoToken
     part = open_part(where, "video-tokenizer", best=best)
     if isinstance(part, Model):
         return part.video_tokenizer
-    return VideoTokenizer(VideoTokenizerConfig(**part.config["model"]), part.params, part.config.get("codes"))
+    return VideoTokenizer(
+        parsed(VideoTokenizerConfig, part.config.get("model"), f"the record of {where}"),
+        part.params,
+        part.config.get("codes"),
+    )
 
 
 def open_audio_tokenizer(where: str | Path, *, best: bool = False) -> AudioTokenizer:
@@ -79,7 +84,7 @@ def open_audio_tokenizer(where: str | Path, *, best: bool = False) -> AudioToken
     part = open_part(where, "audio-tokenizer", best=best)
     if isinstance(part, Model):
         return _present(part.audio_tokenizer, where, "audio tokenizer")
-    config = AudioTokenizerConfig(**part.config["model"])
+    config = parsed(AudioTokenizerConfig, part.config.get("model"), f"the record of {where}")
     return AudioTokenizer(config, part.params["tokenizer"], part.config.get("codes"))
 
 
@@ -88,7 +93,7 @@ def open_describer(where: str | Path, *, best: bool = False) -> tuple[Describer,
     part = open_part(where, "describer", best=best)
     if isinstance(part, Model):
         return _present(part.describer, where, "describer"), part.video_tokenizer.hash
-    describer = Describer(DescriberConfig(**part.config["model"]), part.params)
+    describer = Describer(parsed(DescriberConfig, part.config.get("model"), f"the record of {where}"), part.params)
     return describer, part.config["token_sets"][0]["tokenizer_hash"]
 
 
@@ -117,7 +122,7 @@ def open_lm(where: Path, text_encoder: Path | None, *, best: bool = False) -> Op
     part = open_part(where, "lm", best=best)
     assert isinstance(part, Trained)
     config, token_set = part.config, part.config["token_sets"][0]
-    sizes = LMConfig(**config["model"])
+    sizes = parsed(LMConfig, config.get("model"), f"the record of {where}")
     text: Text
     if sizes.text_width:
         text = load_encoder(fetched(Path(text_encoder or config["text_encoder"])), max_tokens=sizes.text_slots)

@@ -29,6 +29,7 @@ from reelm.data.stored_clip import StoredClip
 from reelm.errors import RequestError
 from reelm.progress import Progress, silent
 from reelm.storage.atomic import write_json
+from reelm.storage.fields import check_format, parsed, read_json
 from reelm.storage.locks import locked
 
 from . import worker, worker_pool
@@ -43,22 +44,52 @@ _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _COMMAND = (sys.executable, "-P", "-m", worker.__name__)
 
 
+class ClipRun(NamedTuple):
+    """Consecutive clips of one shape in a split: their number, and the frames, height and width of each."""
+
+    clips: int
+    frames: int
+    height: int
+    width: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contents:
+    """The fields of `build.json`.
+
+    Attributes:
+        config: settings for cutting.
+        files: digest of the names, captions and sizes of the files.
+        splits: the runs of each split, in order.
+        left_out: (file, reason) of each skipped file.
+    """
+
+    config: dict[str, Any]
+    files: str
+    splits: dict[str, tuple[ClipRun, ...]]
+    left_out: tuple[tuple[str, str], ...]
+
+    def __post_init__(self) -> None:
+        if not self.splits or any(not runs or min(map(min, runs)) < 1 for runs in self.splits.values()):
+            raise RequestError("every split must have runs of one clip or more")
+
+
 @dataclass(frozen=True)
 class Built:
     """A data set on disk: its folder, and the fields of `build.json`."""
 
     folder: Path
-    fields: dict[str, Any]
+    contents: Contents
 
     @property
-    def splits(self) -> dict[str, list[tuple[int, int, int, int]]]:
-        """The runs (clips, frames, height, width) of each split, in order."""
-        return {split: [(*run,) for run in runs] for split, runs in self.fields["splits"].items()}
+    def splits(self) -> dict[str, tuple[ClipRun, ...]]:
+        """The runs of each split, in order."""
+        return self.contents.splits
 
     @property
     def left_out(self) -> dict[str, str]:
         """The skipped files, each with the reason."""
-        return dict(self.fields["left_out"])
+        return dict(self.contents.left_out)
 
 
 def build(
@@ -70,6 +101,7 @@ def build(
     manifest: Path | None = None,
     processes: int | None = None,
     stall_seconds: float = 60.0,
+    copied: bool = False,
     progress: Progress = silent,
 ) -> Built:
     """Build the set, or continue an unfinished build. A complete set of the same files is returned as it is.
@@ -79,10 +111,12 @@ def build(
         name: name of the set, in small letters, digits and underscores.
         processes: files read at the same time. Default: one for each processor.
         stall_seconds: seconds without progress after which a file is skipped.
+        copied: whether folder or set were copied here, so that their times say nothing.
         progress: called with the files done and the number of files.
 
     Raises:
-        RequestError: the folder is missing, the name is not allowed, no file gives a clip, or another set has the name.
+        RequestError: the folder is missing, the name is not allowed, no file gives a clip, another set has the name, or
+            a file changed after the set was built.
         OSError: the clips cannot be written.
     """
     if not _NAME.fullmatch(name):
@@ -92,7 +126,16 @@ def build(
     found = sources(folder, manifest)
     made_of = {"config": asdict(config), "files": _fingerprint(folder, found)}
     if (data_dir / name).exists():
-        return _same(open_built(name, data_dir), made_of)
+        there = _same(open_built(name, data_dir), made_of)
+        if copied:
+            return there
+        built = (there.folder / BUILD_FILE).stat().st_mtime_ns
+        for source in found:
+            if not source.fault and (folder / source.name).stat().st_mtime_ns > built:
+                raise RequestError(
+                    f"{source.name!r} changed after {there.folder} was built; remove the set or choose another --name"
+                )
+        return there
     staging = data_dir / ".building" / name
     staging.mkdir(parents=True, exist_ok=True)
     with locked(staging / ".lock", f"another process builds in {staging}; wait for it"):
@@ -121,13 +164,10 @@ def open_built(name: str, data_dir: Path) -> Built:
             f"no data set {name!r} was built in {data_dir}; make it with reelm data build FOLDER --name {name}"
         )
     try:
-        fields = json.loads(path.read_text())
-        version = fields["format"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise RequestError(f"{path} is damaged ({error}); remove {path.parent} and build the set again") from error
-    if version != _FORMAT:
-        raise RequestError(f"{path} is of format {version}, this version of reelm reads format {_FORMAT}")
-    return Built(data_dir / name, fields)
+        contents = parsed(Contents, check_format(read_json(path), _FORMAT, str(path)), str(path))
+    except RequestError as error:
+        raise RequestError(f"{error}; remove {path.parent} and build the set again") from error
+    return Built(data_dir / name, contents)
 
 
 def built_names(data_dir: Path) -> tuple[str, ...]:
@@ -168,9 +208,9 @@ def _fingerprint(folder: Path, found: Sequence[Source]) -> str:
 
 
 def _same(there: Built, made_of: dict[str, Any]) -> Built:
-    if there.fields["config"] != json.loads(json.dumps(made_of["config"])):
+    if there.contents.config != json.loads(json.dumps(made_of["config"])):
         raise RequestError(f"{there.folder} was built with other settings; remove it or choose another --name")
-    if there.fields["files"] != made_of["files"]:
+    if there.contents.files != made_of["files"]:
         raise RequestError(f"{there.folder} was built from other files; remove it or choose another --name")
     return there
 
@@ -218,7 +258,7 @@ def _known(folder: Path, source: Source, config: CuttingConfig, staging: Path) -
     identity = json.dumps([asdict(source), status.st_size, status.st_mtime_ns, asdict(config)], sort_keys=True)
     path = staging / f"{hashlib.sha256(identity.encode()).hexdigest()[:32]}.array_record"
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-        return _part(source, path, json.loads(path.with_suffix(".json").read_text()))
+        return _part(source, path, read_json(path.with_suffix(".json")))
     return path
 
 
@@ -239,10 +279,10 @@ def _split(good: Sequence[_Part], test_share: float) -> dict[str, list[_Part]]:
     return {"train": train, **({"test": test} if test else {})}
 
 
-def _runs(parts: Sequence[_Part]) -> list[tuple[int, int, int, int]]:
-    """(clips, frames, height, width) of each bucket, in the order in which they stand in a split."""
+def _runs(parts: Sequence[_Part]) -> list[ClipRun]:
+    """The clips of each bucket, in the order in which they stand in a split."""
     counts = Counter(clip.shape for part in parts for clip in part.clips)
-    return [(counts[shape], *shape) for shape in sorted(counts)]
+    return [ClipRun(counts[shape], *shape) for shape in sorted(counts)]
 
 
 def _write_set(staging: Path, name: str, splits: dict[str, list[_Part]], fields: dict[str, Any]) -> None:

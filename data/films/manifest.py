@@ -10,13 +10,13 @@ be a list: the same thing said in several ways. Whether a file is a video is not
 import csv
 import hashlib
 import io
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from reelm.errors import RequestError
+from reelm.storage.fields import parse_json, read_json
 from reelm.storage.names import inside
 
 MANIFESTS = ("metadata.csv", "metadata.jsonl")
@@ -73,8 +73,8 @@ def _words_beside(path: Path) -> tuple[str, ...]:
         if text.is_file():
             return (text.read_text(encoding="utf-8-sig").strip(),)
         if fields.is_file():
-            return _captions(json.loads(fields.read_text(encoding="utf-8-sig")))
-    except (OSError, ValueError, KeyError) as error:
+            return _captions(read_json(fields))
+    except (OSError, ValueError) as error:
         beside = text.name if text.is_file() else fields.name
         raise RequestError(f"its caption {beside} cannot be read ({_one_line(error)})") from error
     return ("",)
@@ -122,7 +122,8 @@ def _rows(manifest: Path) -> list[Any]:
         if manifest.suffix.lower() == ".csv":
             return list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
         if manifest.suffix.lower() == ".jsonl":
-            return [json.loads(line) for line in text.splitlines() if line.strip()]
+            lines = [line for line in text.splitlines() if line.strip()]
+            return [parse_json(line, f"row {number}") for number, line in enumerate(lines, 1)]
     except (OSError, ValueError, csv.Error) as error:
         raise RequestError(f"{manifest} cannot be read ({_one_line(error)}); repair it") from error
     raise RequestError(f"{manifest} is no manifest: its name should end in {' or '.join(_TABLES)}")

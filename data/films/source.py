@@ -102,7 +102,7 @@ class FilmSet:
             "dataset": self.name,
             "split": split,
             "num_frames": num_frames,
-            "files": self._built.fields["files"],
+            "files": self._built.contents.files,
         }
         return FilmClips(description, shapes, firsts, tfds.records(self.name, self.folder.parent, split))
 

@@ -1,6 +1,5 @@
 """The index of a token set: its origin, and the shapes of its samples in order."""
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -9,10 +8,13 @@ from typing import Any, NamedTuple
 from array_record.python.array_record_data_source import ArrayRecordDataSource
 
 from reelm.errors import RequestError
+from reelm.media.limits import MAX_FPS, MIN_FPS
 from reelm.storage.atomic import write_json
+from reelm.storage.fields import check_format, parsed, read_json
 
 INDEX_FILE = "index.json"
 _FORMAT = 5
+_MOST_SHARDS = 1_000_000
 
 
 class SoundIndex(NamedTuple):
@@ -49,6 +51,14 @@ class TokenIndex:
     source: Mapping[str, Any]
     sound: SoundIndex | None = None
     complete: bool = False
+
+    def __post_init__(self) -> None:
+        if self.shard_size < 1 or self.time_stride < 1 or not MIN_FPS <= self.fps <= MAX_FPS:
+            raise RequestError(f"shard_size {self.shard_size}, time_stride {self.time_stride}, fps {self.fps}")
+        if any(run.samples < 0 or min(run[1:]) < 1 for run in self.runs):
+            raise RequestError("its runs have samples whose shapes are not above 0")
+        if self.num_samples > _MOST_SHARDS * self.shard_size:
+            raise RequestError(f"its runs have {self.num_samples} samples in shards of {self.shard_size}")
 
     @property
     def num_samples(self) -> int:
@@ -92,17 +102,10 @@ def read_index(directory: Path) -> TokenIndex:
     if not path.is_file():
         raise RequestError(f"{directory} holds no token set (no {INDEX_FILE}); make one with reelm data tokenize")
     try:
-        fields = json.loads(path.read_text())
-        if fields.pop("format") != _FORMAT:
-            raise RequestError(f"{path} is of another format than {_FORMAT}; tokenize the clips again")
-        runs = tuple(TokenRun(*(int(number) for number in run)) for run in fields.pop("runs"))
-        made = fields.pop("sound")
-        sound = made and SoundIndex(made[0], made[1], made[2], tuple(made[3]))
-        return TokenIndex(runs=runs, sound=sound, **fields)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        if isinstance(error, RequestError):
-            raise
-        raise RequestError(f"{path} is damaged ({error}); tokenize the clips again") from error
+        fields = check_format(read_json(path), _FORMAT, str(path))
+        return parsed(TokenIndex, fields, str(path))
+    except RequestError as error:
+        raise RequestError(f"{error}; tokenize the clips again") from error
 
 
 def check_same(directory: Path, there: TokenIndex, wanted: TokenIndex) -> None:

@@ -262,3 +262,24 @@ def test_python_files_beside_the_films_are_not_run(folder: Path, tmp_path: Path,
     monkeypatch.chdir(tmp_path)
     assert build(Path("."), "here", Path("sets"), CONFIG, processes=1).splits
     assert not (tmp_path / "executed").exists()
+
+
+def test_a_file_that_changed_after_the_build_is_noticed(folder: Path, built: Path, tmp_path: Path):
+    shutil.copytree(folder, tmp_path / "films")  # with their times
+    shutil.copytree(built, tmp_path / "sets")
+    build(tmp_path / "films", "films", tmp_path / "sets", CONFIG)
+    note = tmp_path / "films" / "notes.mp4"
+    note.write_text(note.read_text().upper())
+    with pytest.raises(RequestError, match="'notes.mp4' changed after"):
+        build(tmp_path / "films", "films", tmp_path / "sets", CONFIG)
+    build(tmp_path / "films", "films", tmp_path / "sets", CONFIG, copied=True)
+
+
+def test_a_damaged_set_does_not_hide_the_others(built: Path, tmp_path: Path, capsys):
+    shutil.copytree(built / "films", tmp_path / "films")
+    for name, text in {"newer": '{"format": 2}', "deep": "[" * 200_000}.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / BUILD_FILE).write_text(text)
+    assert main(["data", "list", "--data-dir", str(tmp_path)]) == 0
+    told = capsys.readouterr().out
+    assert "films: clips: " in told and "no field 'config'" in told and "deep in each other" in told

@@ -38,7 +38,8 @@ def test_hidden_files_are_none(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "text", ["{", "[]", '{"caption": 3}', '{"caption": []}', '{"caption": ["a", 3]}', '{"caption": "\\ud800"}']
+    "text",
+    ["[" * 200_000, "{", "[]", '{"caption": 3}', '{"caption": []}', '{"caption": ["a", 3]}', '{"caption": "\\ud800"}'],
 )
 def test_a_caption_that_cannot_be_read_costs_its_file(tmp_path, text):
     a, b = sources(fill(tmp_path, a_mp4="", a_json=text, b_mp4=""))
@@ -82,6 +83,8 @@ def test_a_manifest_names_the_files(tmp_path, name, text):
         ("m.csv", "file_name\na.mp4\na.mp4\n", "second time"),
         ("m.jsonl", '{"file_name": "../a.mp4"}', "outside"),
         ("m.jsonl", "{", "cannot be read"),
+        ("m.jsonl", "[" * 200_000, "deep"),
+        ("m.csv", "file_name\na\0.mp4\n", "cannot be read|no name"),
         ("m.txt", "a.mp4", "no manifest"),
         ("m.csv", "file_name\n", "holds no files"),
     ],

@@ -248,6 +248,17 @@ def test_damaged_index_is_refused(tmp_path: Path, index: str) -> None:
         open_tokens(tmp_path)
 
 
+@pytest.mark.parametrize(
+    "change", [{"shard_size": 0}, {"tokenizer_hash": 3}, {"fps": 0}, {"runs": [[10**15, 1, 16, 16]]}, {"more": 1}]
+)
+def test_a_field_that_is_not_what_it_must_be_is_refused(tmp_path: Path, change: dict) -> None:
+    write(tmp_path, 10)
+    fields = json.loads((tmp_path / INDEX_FILE).read_text())
+    (tmp_path / INDEX_FILE).write_text(json.dumps(fields | change))
+    with pytest.raises(RequestError, match=next(iter(change))):
+        open_tokens(tmp_path)
+
+
 @pytest.mark.parametrize("codes", [np.zeros((2, 2), np.int32), np.zeros((1, 2, 2), np.int64), np.zeros((1, 2, 2))])
 def test_codes_of_another_kind_are_refused(tmp_path: Path, codes: np.ndarray) -> None:
     with pytest.raises(ValueError, match="int32"):

@@ -195,6 +195,15 @@ def test_without_an_average_the_parameters_are_exported(tmp_path):
     assert_same(restore_params(tmp_path).params, make_state(1).params)
 
 
+def test_a_record_without_its_config_is_refused(tmp_path):
+    store = Checkpoints(tmp_path / "checkpoints", keep=3, note=print)
+    store.open(0)
+    store.save(1, make_state(1), {}, {"stage": "lm"})
+    store.close()
+    with pytest.raises(RequestError, match="does not name its config"):
+        restore_params(tmp_path)
+
+
 def test_exporting_from_an_empty_folder_says_so(tmp_path):
     with pytest.raises(RequestError, match="holds no checkpoint"):
         restore_params(tmp_path)

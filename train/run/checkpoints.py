@@ -32,6 +32,7 @@ from etils import epath
 from orbax.checkpoint.checkpoint_managers import preservation_policy
 
 from reelm.errors import RequestError
+from reelm.storage.fields import parsed, read_json
 from reelm.storage.locks import locked
 from reelm.storage.remote import fetched
 
@@ -49,6 +50,12 @@ class Found:
     step: int
     folder: Path
     record: dict[str, Any]
+
+    def check(self, **kinds: Any) -> None:
+        """Check that the record has these fields; RequestError when one is missing or of another type."""
+        for name, kind in kinds.items():
+            if not isinstance(self.record.get(name), kind):
+                raise RequestError(f"{self.folder} does not name its {name}: another version wrote it; train again")
 
 
 class Checkpoints:
@@ -254,8 +261,7 @@ def find(workdir: Path, *, best: bool = False) -> Found:
     found = newest(directory)
     if found is None:
         raise RequestError(f"{workdir} holds no checkpoint; train into it first")
-    if "stage" not in found.record:
-        raise RequestError(f"{found.folder} does not name its stage: an earlier version wrote it; train again")
+    found.check(stage=str, config=dict)
     return _best(directory, found) if best else found
 
 
@@ -322,7 +328,10 @@ def _read(folder: Path, **args: Any) -> Any:
 
 def _record(folder: Path) -> dict[str, Any]:
     # Read without orbax, whose reading is an act of all processes.
-    return json.loads((folder / "record" / "metadata").read_text())
+    path = folder / "record" / "metadata"
+    record = parsed(dict[str, Any], read_json(path), str(path))
+    parsed(dict[str, str], record.get("tree"), f"the tree in {path}")
+    return record
 
 
 def _describe(state: Any) -> dict[str, str]:

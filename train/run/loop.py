@@ -203,6 +203,7 @@ class Trainer:
         found = self._store.newest()
         if found is None:
             return
+        found.check(config=dict, meter=dict, best=dict, seconds=int | float)
         self._check_config(found)
         self._state, position = self._store.load(found, self._state)
         self._data.set_state(position)

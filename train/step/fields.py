@@ -14,14 +14,16 @@ def check_least(config: Any, least: float, *names: str) -> None:
     for name in names:
         value = getattr(config, name)
         if value is not None and not least <= value < math.inf:
-            raise RequestError(f"{name} must be at least {least} and finite, not {value}")
+            wanted = "finite" if value == math.inf else f"at least {least}"
+            raise RequestError(f"{name} must be {wanted}, not {value}")
 
 
 def check_above(config: Any, limit: float, *names: str) -> None:
     """Check that these fields are finite, and above `limit`."""
     for name in names:
-        if not limit < getattr(config, name) < math.inf:
-            raise RequestError(f"{name} must be above {limit} and finite, not {getattr(config, name)}")
+        value = getattr(config, name)
+        if not limit < value < math.inf:
+            raise RequestError(f"{name} must be {'finite' if value == math.inf else f'above {limit}'}, not {value}")
 
 
 def check_shares(config: Any, *names: str) -> None:

@@ -98,6 +98,7 @@ class DataBuild:
                 manifest=self.manifest,
                 processes=self.processes,
                 stall_seconds=self.stall_seconds,
+                copied=is_remote(self.what) or is_remote(data_dir),
                 progress=counted,
             )
         for number, (file, reason) in enumerate(built.left_out.items()):
@@ -127,7 +128,11 @@ class DataList:
         from reelm.data import catalog
 
         for name in catalog.names(self.data_dir):
-            print(f"{name}: {catalog.describe(name, self.data_dir)}")
+            try:
+                about = catalog.describe(name, self.data_dir)
+            except RequestError as error:  # one damaged set does not hide the others
+                about = str(error)
+            print(f"{name}: {about}")
 
 
 @dataclass(frozen=True, kw_only=True)

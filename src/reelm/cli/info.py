@@ -1,6 +1,5 @@
 """`reelm info`: the installation, or the facts of a configuration, a model, a training or a clip."""
 
-import json
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -10,6 +9,7 @@ import tyro
 
 from reelm.errors import RequestError
 from reelm.sampling.folder import shipped
+from reelm.storage.fields import parsed, read_json
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,7 +115,7 @@ def _folder(path: Path) -> dict[str, Any]:
 
         return reelm.load(str(path)).info()
     if (path / "config.json").is_file():
-        return json.loads((path / "config.json").read_text(encoding="utf-8"))
+        return parsed(dict[str, Any], read_json(path / "config.json"), str(path / "config.json"))
     raise RequestError(f"{path} is neither a model folder nor one of a training: no model.json or config.json in it")
 
 

@@ -47,7 +47,7 @@ def parse_json(text: str, where: str) -> Any:
         value = None
         deep = True
     except ValueError as error:
-        raise RequestError(f"{where} is no JSON: {error}") from error
+        raise RequestError(f"{where} is damaged: it is no JSON ({error})") from error
     else:
         deep = _levels(value) > _MOST_LEVELS
     if deep:
