@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from av.audio.frame import AudioFrame
     from av.audio.stream import AudioStream
     from av.container import OutputContainer
+    from av.packet import Packet
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
@@ -101,15 +102,22 @@ def write_video(
         if heard is not None and sample_rate is not None:
             sound = _SoundTrack(container, chain([heard], pieces), heard.shape[1], sample_rate)
         shown = ((i / rate, (i + 1) / rate) for i in count()) if times is None else times
-        at = -1
+        at, durations = -1, {}
+
+        def mux(packets: "list[Packet]") -> None:
+            for packet in packets:  # x264 drops durations, and that of the last frame follows from no other
+                packet.duration = durations.pop(packet.pts)
+            container.mux(packets)
+
         for index, (frame, (start, end)) in enumerate(zip(chain([first], iterator), shown, strict=False)):
             if frame.shape != first.shape:
                 raise RequestError(f"frame {index} has the shape {frame.shape}, the first {first.shape}; give one size")
             at = max(at + 1, round(Fraction(start) / tick))
-            container.mux(picture.encode(_picture(frame, scale, at, max(1, round(Fraction(end) / tick) - at), tick)))
+            durations[at] = max(1, round(Fraction(end) / tick) - at)
+            mux(picture.encode(_picture(frame, scale, at, tick)))
             if sound is not None:
                 sound.write_until(float(end))
-        container.mux(picture.encode(None))
+        mux(picture.encode(None))
         if sound is not None:
             sound.finish()
 
@@ -139,7 +147,7 @@ def _video_track(
     return stream
 
 
-def _picture(frame: Frames, scale: int, start: int, duration: int, tick: Fraction) -> "VideoFrame":
+def _picture(frame: Frames, scale: int, start: int, tick: Fraction) -> "VideoFrame":
     from av import VideoFrame
     from av.video.reformatter import ColorRange, Colorspace, Interpolation
 
@@ -152,7 +160,7 @@ def _picture(frame: Frames, scale: int, start: int, duration: int, tick: Fractio
         dst_color_range=ColorRange.MPEG,
         interpolation=Interpolation.AREA,  # each colour sample is the mean of its four pixels
     )
-    picture.pts, picture.duration, picture.time_base = start, duration, tick
+    picture.pts, picture.time_base = start, tick
     return picture
 
 

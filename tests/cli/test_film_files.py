@@ -76,10 +76,11 @@ def test_a_film_whose_last_frame_comes_in_a_year_is_refused(model_folder, tmp_pa
 
 def test_animations_keep_their_pace(model_folder, tmp_path):
     images = [Image.fromarray(frame) for frame in greys(4)]
-    images[0].save(tmp_path / "a.gif", save_all=True, append_images=images[1:], duration=[100, 300, 20, 100], loop=0)
+    images[0].save(tmp_path / "a.gif", save_all=True, append_images=images[1:], duration=[100, 300, 20, 900], loop=0)
     for name in ("b.mp4", "b.gif"):
         assert main(["reconstruct", str(tmp_path / "a.gif"), "-o", str(tmp_path / name), "--model", model_folder]) == 0
         assert starts(tmp_path / name) == pytest.approx([0, 0.1, 0.4, 0.42], abs=0.001)
+        assert [frame.end for frame in stream_video(tmp_path / name)][-1] == pytest.approx(1.32, abs=0.001)
 
 
 def turned(folder: Path) -> Path:
