@@ -28,6 +28,8 @@ def read_arguments(arguments: Mapping[str, Any]) -> tuple[Sources, Options]:
         RequestError: a value out of its range.
     """
     for name in arguments:
+        if name == "callback":  # `generate` has one of its own
+            raise TypeError("stream() has no argument 'callback'; it hands over every latent frame as it comes")
         if name not in _FIELDS:
             near = right_name(name, _FIELDS)
             hint = f"did you mean {near!r}?" if near else f"it has {', '.join(_FIELDS)}"

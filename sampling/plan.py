@@ -64,16 +64,24 @@ def plan(
 
 def _prompts(prompt: Prompt | list[str] | None) -> tuple[bool, list[Any]]:
     """Return whether they came as a list, and the prompts."""
-    if not isinstance(prompt, list):
+    if prompt is None or isinstance(prompt, str):
         return False, [prompt or ""]
+    if not isinstance(prompt, list | tuple):
+        raise RequestError(
+            f"a prompt is a {type(prompt).__name__}; give text, a list of texts, or (seconds, words) pairs"
+        )
     if not prompt:
         raise RequestError("the list of prompts is empty; give at least one")
-    strings = [isinstance(each, str) for each in prompt]
-    if all(strings):
+    if isinstance(prompt, list) and all(isinstance(each, str) for each in prompt):
         return True, prompt
-    if any(strings) or not all(isinstance(each, tuple) and len(each) == 2 for each in prompt):
-        raise RequestError("a list of prompts holds strings, or (seconds, words) pairs of one prompt that changes")
+    for each in prompt:
+        if not isinstance(each, tuple) or len(each) != 2 or not _is_time(each[0]) or not isinstance(each[1], str):
+            raise RequestError("a list of prompts holds strings, or (seconds, words) pairs of one prompt that changes")
     return False, [prompt]
+
+
+def _is_time(seconds: Any) -> bool:
+    return isinstance(seconds, int | float | np.number) and 0 <= seconds < np.inf
 
 
 def _script(model: ModelParts, prompt: Prompt, fps: float) -> Script:

@@ -60,10 +60,12 @@ def _known(tokenizer: VideoTokenizer, clip: Clip, *, whole: bool) -> np.ndarray:
     stride, length = tokenizer.config.time_stride, len(clip.video)
     count = 1 + (length - 1) // stride if whole else tokenizer.config.latent_frames(length)
     codes = (clip.tokens or {}).get("video")
+    wanted = 1 + stride * (count - 1)
     # Codes of the same tokenizer are used as they are: decoding and encoding them again would lose a little.
-    if codes is not None and clip.info.get("tokenizer") == tokenizer.hash:
+    shape = tokenizer.config.latent_shape(1, *clip.video.shape[1:3])[1:]
+    fit = codes is not None and len(codes) >= count and codes.shape[1:] == shape
+    if codes is not None and fit and clip.info.get("tokenizer") == tokenizer.hash:
         check_ids(codes, tokenizer.config.code)
         return codes[:count]
-    wanted = 1 + stride * (count - 1)
     frames = np.pad(clip.video, [(0, max(0, wanted - length)), (0, 0), (0, 0), (0, 0)], mode="edge")
     return tokenizer.encode(frames[:wanted])[0]

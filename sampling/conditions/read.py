@@ -7,6 +7,7 @@ at later frames and the kept part of a masked clip stand in the prefix, as `Give
 made for stands there, too: a picture must know what will be heard.
 """
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -15,6 +16,7 @@ from reelm.errors import RequestError
 from reelm.media.clip import Clip
 from reelm.media.pixels import Frames, fit
 from reelm.media.read import read_image, read_video
+from reelm.media.timing import evenly, on_clock
 from reelm.tokenizer.video.tokenizer import VideoTokenizer, check_video
 
 from .conditions import Conditions
@@ -95,11 +97,11 @@ def _pictures(sources: Sources, num_frames: int | None) -> dict[int, Picture]:
         given.append((num_frames - 1, sources.last_image))
     pictures: dict[int, Picture] = {}
     for frame, picture in given:
-        if frame != int(frame) or frame < 0 or (num_frames is not None and frame >= num_frames):
+        if frame < 0 or (num_frames is not None and frame >= num_frames):
             raise RequestError(f"there is no frame {frame} in a clip of {num_frames} frames, counted from 0")
         if frame in pictures:
             raise RequestError(f"frame {frame} is given twice; image is frame 0, last_image the last")
-        pictures[int(frame)] = picture
+        pictures[frame] = picture
     return pictures
 
 
@@ -113,8 +115,11 @@ def _still(picture: Picture, height: int, width: int) -> Frames:
 
 
 def _clip(video: VideoSource, height: int, width: int, fps: float) -> Clip:
-    """Return a clip of that size; frames from a file are resampled to `fps`."""
+    """Return a clip of that size and rate; frame j is what is seen at j / fps seconds."""
     if isinstance(video, Clip):
+        if not math.isclose(video.fps, fps, rel_tol=1e-3):
+            frames = np.stack([frame.pixels for frame in on_clock(evenly(video.video, video.fps), fps)])
+            video = replace(video, video=frames, fps=fps, tokens=None)
         if video.video.shape[1:3] == (height, width):
             return video
         video = replace(video, tokens=None)

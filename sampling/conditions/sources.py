@@ -1,5 +1,6 @@
 """Pictures, clips and sounds that a clip must show, as the user gives them."""
 
+import operator
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,6 +8,7 @@ from typing import Any, TypedDict
 
 import numpy as np
 
+from reelm.errors import RequestError
 from reelm.media.clip import Clip
 
 Picture = str | os.PathLike[str] | np.ndarray
@@ -18,8 +20,8 @@ SoundSource = Clip | str | os.PathLike[str] | np.ndarray
 class Sources:
     """Everything about clips that a file or an array can say.
 
-    Pictures and clips are paths or arrays (uint8, or float in [-1, 1]). Other sizes are scaled and cropped about the
-    centre.
+    Pictures and clips are paths or arrays (uint8, or float in [-1, 1]), JAX's too, or pictures of Pillow. Other sizes
+    are scaled and cropped about the centre.
 
     Attributes:
         image: The first frame.
@@ -31,6 +33,9 @@ class Sources:
             All other pixels stay.
         audio: Sound of the clip: a path, a Clip, or samples float32 `[S]` or `[S, C]` at the audio tokenizer's rate. It
             is cut, or continued by silence, to the length of the picture.
+
+    Raises:
+        RequestError: something that is no path, no array and no Clip.
     """
 
     image: Picture | None = None
@@ -39,6 +44,17 @@ class Sources:
     video: VideoSource | None = None
     mask: Picture | None = None
     audio: SoundSource | None = None
+
+    def __post_init__(self):
+        for name in ("image", "last_image", "video", "mask", "audio"):
+            value = getattr(self, name)
+            if value is not None:
+                object.__setattr__(self, name, _given(name, value, clips=name in ("video", "audio")))
+        if self.keyframes is not None:
+            if not isinstance(self.keyframes, Mapping):
+                raise RequestError(f"keyframes are a {type(self.keyframes).__name__}; give {{frame number: picture}}")
+            frames = {_index(frame): _given(f"keyframe {frame}", each) for frame, each in self.keyframes.items()}
+            object.__setattr__(self, "keyframes", frames)
 
     def summary(self) -> dict[str, Any]:
         """Return what `Clip.info` says about the sources that are given: paths as they are, arrays by their shapes."""
@@ -54,6 +70,30 @@ class SourceFields(TypedDict, total=False):
     video: VideoSource | None
     mask: Picture | None
     audio: SoundSource | None
+
+
+def _given(name: str, value: Any, *, clips: bool = False) -> Any:
+    """Return a path or a Clip as it is, and anything else as an array."""
+    if isinstance(value, str | os.PathLike) or (clips and isinstance(value, Clip)):
+        return value
+    if isinstance(value, Clip) or value is None:
+        raise RequestError(f"{name} is {'a Clip' if value else 'None'}; give a path or an array")
+    if hasattr(value, "getbands"):  # Pillow's
+        value = value.convert("RGB")
+    try:
+        array = np.asarray(value)
+    except (TypeError, ValueError) as error:
+        raise RequestError(f"{name} is no array of numbers ({error}); give a path or an array") from error
+    if array.ndim == 0 or array.dtype.kind not in "buif":
+        raise RequestError(f"{name} is a {type(value).__name__}; give a path or an array of numbers")
+    return array
+
+
+def _index(frame: Any) -> int:
+    try:
+        return operator.index(frame)
+    except TypeError:
+        raise RequestError(f"a keyframe is at {frame!r}; it must be a frame number, counted from 0") from None
 
 
 def _summary(value: Any) -> Any:

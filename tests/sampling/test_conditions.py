@@ -1,10 +1,13 @@
 """Pictures, clips and masks as conditions: where their codes go, what comes back untouched, and what is refused."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import imageio.v3 as imageio
+import jax.numpy as jnp
 import numpy as np
 import pytest
+from PIL import Image
 
 import reelm
 from reelm.errors import RequestError
@@ -45,6 +48,33 @@ def test_a_clip_of_this_model_is_continued_from_its_very_codes(tiny_model):
     longer = tiny_model.generate("red", video=clip, num_frames=17, seed=1)
     np.testing.assert_array_equal(longer.video[:9], clip.video)
     np.testing.assert_array_equal(ids(longer), ids(tiny_model.generate("red", num_frames=17, seed=1)))
+
+
+def test_a_clip_of_another_rate_is_read_at_the_models(tiny_model, video, tmp_path):
+    fast = reelm.Clip(video.repeat(4, axis=0), 32.0)
+    fast.save(tmp_path / "fast.webp")
+    given = [
+        read_conditions(tiny_model.video_tokenizer, None, Sources(video=each), **SIZE, num_frames=17, default=None)
+        for each in (fast, tmp_path / "fast.webp", video)
+    ]
+    for each in given:
+        np.testing.assert_array_equal(each.known, given[2].known)
+
+
+def test_codes_of_fewer_frames_than_the_clip_has_are_not_taken_for_it(tiny_model):
+    clip = tiny_model.generate("red", num_frames=9, seed=1)
+    short = replace(clip, tokens={"video": ids(clip)[:1], "audio": None})
+    given = read_conditions(tiny_model.video_tokenizer, None, Sources(video=short), **SIZE, num_frames=17, default=None)
+    assert len(given.known) == 3
+
+
+def test_pictures_of_jax_and_pillow_and_lists_are_arrays(tiny_model, video):
+    picture = Image.fromarray(video[0])
+    for given in (picture, picture.convert("RGBA"), jnp.asarray(video[0]), (video[0] / 127.5 - 1).tolist()):
+        made = Sources(image=given).image
+        assert isinstance(made, np.ndarray) and made.shape == (16, 24, 3)
+    np.testing.assert_array_equal(Sources(image=picture).image, video[0])
+    assert isinstance(Sources(keyframes={np.int64(3): picture}).keyframes[3], np.ndarray)
 
 
 def test_a_clip_longer_than_a_window_is_continued(tiny_model):
@@ -147,11 +177,24 @@ def test_pictures_of_another_size_and_files_are_fitted(tiny_model, video, tmp_pa
         (lambda v: {"image": v}, "shape"),
         (lambda v: {"image": v[0].astype(int)}, "uint8"),
         (lambda v: {"image": "nowhere.png"}, "nowhere.png"),
+        (lambda v: {"image": 5}, "image is a int"),
+        (lambda v: {"image": b"a.png"}, "image is a bytes"),
+        (lambda v: {"image": [[1], [2, 3]]}, "no array of numbers"),
+        (lambda v: {"image": reelm.Clip(v, 8.0)}, "image is a Clip"),
+        (lambda v: {"keyframes": {3: None}}, "keyframe 3 is None"),
+        (lambda v: {"keyframes": {float("nan"): v[0]}}, "frame number"),
+        (lambda v: {"keyframes": [v[0]]}, "frame number: picture"),
+        (lambda v: {"prompt": 5}, "a prompt is a int"),
+        (lambda v: {"prompt": b"red"}, "a prompt is a bytes"),
+        (lambda v: {"prompt": ("red", "blue")}, "pairs of one prompt"),
+        (lambda v: {"prompt": [(0, "red"), (float("nan"), "blue")]}, "pairs of one prompt"),
+        (lambda v: {"prompt": [(0, 5)]}, "pairs of one prompt"),
+        (lambda v: {"prompt": {"red"}}, "a prompt is a set"),
     ],
 )
 def test_contradictions_are_refused_in_one_line(tiny_model, video, settings, message):
     with pytest.raises(RequestError, match=message) as error:
-        tiny_model.generate("red", num_frames=9, height=16, width=24, **settings(video))
+        tiny_model.generate(**{"prompt": "red", "num_frames": 9, "height": 16, "width": 24} | settings(video))
     assert "\n" not in str(error.value)
 
 

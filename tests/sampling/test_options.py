@@ -107,6 +107,11 @@ def test_clips_that_no_memory_holds_are_refused_before_work(tiny_model):
         tiny_model.generate("red", height=65_536, width=65_536)
 
 
+def test_a_stream_takes_no_callback(tiny_model):
+    with pytest.raises(TypeError, match=r"stream\(\) has no argument 'callback'; it hands over"):
+        tiny_model.stream("red", callback=print)
+
+
 @pytest.mark.parametrize(
     ("wrong", "right"), [("guidance_scale", "cfg_scale"), ("num_frame", "num_frames"), ("last_imge", "last_image")]
 )

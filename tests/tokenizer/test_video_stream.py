@@ -9,6 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from reelm.errors import RequestError
 from reelm.media.clip import Clip
 from reelm.media.film import Film, open_film, save_film
 from reelm.media.timing import TimedFrame, evenly, from_zero
@@ -34,6 +35,13 @@ def tokenizer(random_tokenizer) -> VideoTokenizer:
 
 def noise(frames: int, height: int = 16, width: int = 8) -> np.ndarray:
     return np.random.default_rng(frames).integers(0, 256, size=(frames, height, width, 3), dtype=np.uint8)
+
+
+@pytest.mark.parametrize("shape", [(0, 2, 1), (2, 1), (1, 1, 2, 1, 1)])
+def test_a_chunk_of_no_codes_is_refused(tokenizer, shape):
+    state = tokenizer.init_decode_state(height=16, width=8)
+    with pytest.raises(RequestError, match="codes have the shape"):
+        tokenizer.decode_chunk(np.zeros(shape, np.int32), state)
 
 
 @pytest.mark.slow

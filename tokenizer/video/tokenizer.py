@@ -241,6 +241,8 @@ class VideoTokenizer:
     def decode_chunk(self, ids, state: ChunkState) -> tuple[np.ndarray, ChunkState]:
         """Return the frames of the next latent frames `int32 [B, t, h, w]` of a stream, one or more."""
         ids = np.asarray(ids)
+        if ids.ndim not in (3, 4) or 0 in ids.shape:
+            raise RequestError(f"codes have the shape [(B,) t, h, w], each 1 or more, not {list(ids.shape)}")
         check_ids(ids, self.config.code)
         video, state = self.decode_ahead(jnp.asarray(ids[None] if ids.ndim == 3 else ids, jnp.int32), state)
         return np.asarray(video), state
