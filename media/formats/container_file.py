@@ -1,5 +1,6 @@
 """Open a video container, read its comment, and name its faults."""
 
+import functools
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,9 +13,19 @@ if TYPE_CHECKING:
     from av.container import InputContainer
 
 
-# A probe decodes a frame to learn its format: it must not do so with a bomb. A playlist under another name must not
-# make the demuxer fetch what it lists.
-_OPEN_OPTIONS = {"max_pixels": str(MAX_PIXELS), "protocol_whitelist": "file"}
+# Formats that are lists of other files, or of places in the net: one of them in a folder of films would bring in
+# whatever it names.
+_LISTS = {"concat", "dash", "hls", "image2", "imf", "rtp", "rtsp", "sap", "sdp", "vobsub", "webm_dash_manifest"}
+
+
+@functools.cache
+def _options() -> dict[str, str]:
+    """Return the options of FFmpeg with which a file is opened."""
+    from av.format import formats_available
+
+    formats = ",".join(sorted({name for name in formats_available if name.split(",")[0] not in _LISTS}))
+    # A probe decodes a frame to learn its format: it must not do so with a bomb.
+    return {"max_pixels": str(MAX_PIXELS), "protocol_whitelist": "file", "format_whitelist": formats}
 
 
 def read_comment(path: str | os.PathLike[str], name: str) -> str | None:
@@ -32,10 +43,10 @@ def open_container(path: str | os.PathLike[str], name: str) -> "Iterator[InputCo
     file = os.path.abspath(path)  # absolute, or a colon in the name would be taken for the end of a protocol
     try:
         try:
-            container = av.open(file, options=_OPEN_OPTIONS)
+            container = av.open(file, options=_options())
         except UnicodeDecodeError:  # PyAV 18 takes metadata that is no UTF-8 for an error; later ones do not ask
             lenient: dict[str, Any] = {"metadata_errors": "surrogateescape"}
-            container = av.open(file, options=_OPEN_OPTIONS, **lenient)
+            container = av.open(file, options=_options(), **lenient)
     except (FFmpegError, ValueError) as error:
         raise RequestError(f"{name} cannot be read as a video ({fault(error)}); give an intact video file") from error
     with container:

@@ -36,6 +36,20 @@ def test_text_under_another_name_is_refused(tmp_path):
             read_image(path)
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.m3u8", "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{film}\n#EXT-X-ENDLIST\n"),
+        ("a.mp4", "ffconcat version 1.0\nfile film.mp4\n"),
+    ],
+)
+def test_a_list_of_other_files_is_no_film(tmp_path, name, text):
+    film = tmp_path / "film.mp4"
+    write_video(film, greys(3), fps=8)
+    (tmp_path / name).write_text(text.format(film=film))
+    refused(tmp_path / name, "cannot be read as a video")
+
+
 def test_sound_only_and_no_frames_are_refused(tmp_path):
     with av.open(str(tmp_path / "sound.mp4"), "w") as container:
         stream = container.add_stream("aac", rate=16000, layout="mono")
