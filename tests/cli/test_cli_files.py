@@ -242,6 +242,15 @@ def test_what_nobody_asks_for_in_a_token_file_is_not_unpacked(token_fields, tmp_
     assert main(["detokenize", str(tmp_path / "tokens.npz"), "-o", str(tmp_path / "x.webp")]) == 0
 
 
+def test_what_a_file_says_cannot_write_to_the_terminal(tmp_path, capsys):
+    said = {"prompt": "x\x1b[31m\nmodel: fake", "a\x1b]0;title\x07": {"b\n": "\ud800"}}
+    reelm.Clip(np.zeros((1, 8, 8, 3), np.uint8), 8.0, info=said).save(tmp_path / "x.png")
+    assert main(["info", str(tmp_path / "x.png")]) == 0
+    told = capsys.readouterr().out
+    assert all(line.isprintable() for line in told.splitlines())
+    assert "prompt: x\\x1b[31m\\nmodel: fake" in told and "\\ud800" in told
+
+
 def test_info_of_a_clip_a_model_and_a_configuration(model_folder, clip_file, capsys):
     for subject, word in ((str(clip_file), "fps: 12"), (model_folder, "multiples of 8"), ("demo", "parameters: ")):
         assert main(["info", subject]) == 0

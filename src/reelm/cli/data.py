@@ -11,6 +11,7 @@ from reelm.errors import RequestError
 from reelm.storage.atomic import check_folder
 from reelm.storage.home import datasets_folder
 
+from .printable import printable
 from .progress import progress
 
 _SHOWN = 20  # files left out that are named on the terminal; all are in build.json
@@ -109,7 +110,7 @@ class DataBuild:
                 break
             # Most reasons name the file themselves.
             named = reason if reason.startswith(repr(file)) else f"{file!r}: {reason}"
-            print(f"left out: {named}", file=sys.stderr)
+            print(f"left out: {printable(named)}", file=sys.stderr)
         print(catalog.describe(str(built.folder)), file=sys.stderr)
         print(f"{self.data_dir}/{name}" if is_remote(data_dir) else built.folder)
 
@@ -132,7 +133,7 @@ class DataList:
                 about = catalog.describe(name, self.data_dir)
             except RequestError as error:  # one damaged set does not hide the others
                 about = str(error)
-            print(f"{name}: {about}")
+            print(printable(f"{name}: {about}"))
 
 
 @dataclass(frozen=True, kw_only=True)

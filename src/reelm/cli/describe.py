@@ -7,6 +7,7 @@ from typing import Annotated
 import tyro
 
 from .checks import check_input, check_model
+from .printable import printable
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,4 +32,4 @@ class Describe:
 
         import reelm
 
-        print(reelm.load(self.model).describe(self.video, audio=self.audio))
+        print(printable(reelm.load(self.model).describe(self.video, audio=self.audio)))

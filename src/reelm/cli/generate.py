@@ -14,6 +14,7 @@ from reelm.sampling.batches import batches
 from reelm.sampling.options import Options
 
 from .checks import check_clip_output, check_input, check_model
+from .printable import printable
 from .progress import progress
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ class Generate:
             jobs = [job for job in jobs if not _is_made(job, same, self.sampling)]
         for prompt in dict.fromkeys(job.prompt for job in jobs):
             if (read := model.read_as(prompt)) != prompt:
-                print(f'"{prompt}" is read as "{read}"', file=sys.stderr)
+                print(printable(f'"{prompt}" is read as "{read}"'), file=sys.stderr)
         made: list[Clip] = []
         for batch in batches(jobs):
             options = replace(self.sampling, seed=batch.seed, num_samples=batch.num_samples)

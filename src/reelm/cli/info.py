@@ -11,6 +11,8 @@ from reelm.errors import RequestError
 from reelm.sampling.folder import shipped
 from reelm.storage.fields import parsed, read_json
 
+from .printable import printable
+
 
 @dataclass(frozen=True, kw_only=True)
 class Info:
@@ -140,7 +142,7 @@ def _lines(about: dict[str, Any], indent: str = "") -> str:
     lines = []
     for name, value in about.items():
         if isinstance(value, dict):
-            lines += [f"{indent}{name}:", _lines(value, indent + "  ")]
+            lines += [f"{indent}{printable(name)}:", _lines(value, indent + "  ")]
         else:
-            lines.append(f"{indent}{name}: {value}")
+            lines.append(f"{indent}{printable(name)}: {printable(value)}")
     return "\n".join(line for line in lines if line)

@@ -19,6 +19,7 @@ from reelm.errors import RequestError
 from reelm.storage.home import home
 
 from .interrupts import WORDS, signals_raised
+from .printable import printable
 
 # A path that is not there, not to be read or written, or that no path can be, was named by the user.
 _AT_FAULT = (RequestError, FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError)
@@ -54,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         traceback.print_exception(end, file=stderr)
     status, message = _status_and_message(end, signals, arguments)
     if message:
-        print(f"reelm: {message}", file=stderr)
+        print(f"reelm: {printable(message)}", file=stderr)
     return status
 
 

@@ -1,0 +1,6 @@
+"""Text of files and of other people, as it may go to a terminal."""
+
+
+def printable(text: object) -> str:
+    """Return the text on one line, with what is no visible letter (ESC, newlines, lone surrogates) spelled out."""
+    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in str(text))
