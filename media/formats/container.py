@@ -7,6 +7,7 @@ broken frame marks it, and the mark is refused.
 """
 
 import logging
+import math
 import os
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -45,11 +46,12 @@ def read_container(
         stream = _video_stream(container, name)
         own_fps = _own_fps(stream)
         _check_header(container, stream, name, fps, max_frames, budget_bytes)
-        footage = _decoded(container, stream, name, own_fps)
+        clock = _Clock()
+        footage = clock.watched(_decoded(container, stream, name, own_fps))
         if fps is not None:
             footage = on_clock(footage, fps)
         video, start, _ = gather(name, footage, max_frames, budget_bytes)
-    rate = own_fps if fps is None else fps
+    rate = clock.rate(own_fps) if fps is None else fps
     cut = max_frames is not None and len(video) == max_frames
     sound, sample_rate = read_sound(path, name, start, len(video), rate, cut)
     return video, rate, sound, sample_rate
@@ -85,9 +87,31 @@ def _video_stream(container: "InputContainer", name: str) -> "VideoStream":
 def _own_fps(stream: "VideoStream") -> float:
     """Return the average rate, or the next best where the container has none."""
     for rate in (stream.average_rate, stream.guessed_rate, stream.base_rate):
-        if rate and MIN_FPS <= rate <= MAX_FPS:
+        if rate and MIN_FPS <= float(rate) <= MAX_FPS:
             return float(rate)
     return 25.0
+
+
+class _Clock:
+    """The frames that went by, and how long they took by their own times."""
+
+    def __init__(self) -> None:
+        self._frames, self._start, self._last, self._end, self._rises = 0, 0.0, -math.inf, 0.0, True
+
+    def watched(self, frames: Iterator[TimedFrame]) -> Iterator[TimedFrame]:
+        for frame in frames:
+            self._start = self._start if self._frames else frame.start
+            self._rises &= frame.start > self._last
+            self._frames, self._last, self._end = self._frames + 1, frame.start, frame.end
+            yield frame
+
+    def rate(self, stated: float) -> float:
+        """Return the `stated` frames a second, or the mean of what was seen where that is far from it."""
+        seconds = self._end - self._start
+        # Matroska states a rate that frames of uneven times do not keep.
+        if self._frames < 2 or not self._rises or abs(seconds * stated - self._frames) <= max(2, 0.1 * self._frames):
+            return stated
+        return min(max(self._frames / seconds, MIN_FPS), MAX_FPS)
 
 
 def _check_header(

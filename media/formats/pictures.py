@@ -26,7 +26,8 @@ def is_picture(path: str | os.PathLike[str]) -> bool:
     with open(path, "rb") as file:
         head = file.read(16)
     starts = (b"GIF87a", b"GIF89a", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"BM", b"II*\x00", b"MM\x00*")
-    return head.startswith(starts) or (head[:4] == b"RIFF" and head[8:12] == b"WEBP") or head[4:12] == b"ftypavif"
+    avif = head[4:12] in (b"ftypavif", b"ftypavis")  # a still, a sequence
+    return head.startswith(starts) or (head[:4] == b"RIFF" and head[8:12] == b"WEBP") or avif
 
 
 def read_picture(path: str | os.PathLike[str], name: str) -> Frames:
@@ -106,6 +107,10 @@ def _pixels(image: "Image") -> Frames:
     if image.mode.startswith("I"):  # 16 bits of grey, which Pillow would clip and not scale
         grey = np.asarray(image).astype(np.int64)
         return np.repeat((np.clip(grey, 0, 65535) >> 8).astype(np.uint8)[..., None], 3, -1)
+    if image.mode == "F":  # from black to white in [0, 1], or else in [0, 255]
+        grey = np.nan_to_num(np.asarray(image))
+        grey = grey * 255 if grey.max() <= 1 else grey
+        return np.repeat(np.round(np.clip(grey, 0, 255)).astype(np.uint8)[..., None], 3, -1)
     if image.has_transparency_data:
         return over_black(np.asarray(image.convert("RGBA")))
     return np.array(image.convert("RGB"))

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from made.media import BLUE, encode, greys, levels, quarters
-from PIL import Image
+from PIL import Image, features
 
 from reelm.media.formats.mp4 import write_video
 from reelm.media.read import read_image, read_video
@@ -147,3 +147,30 @@ def test_animations_are_read_at_their_pace(tmp_path):
     assert levels(read_video(tmp_path / "a.gif", max_frames=2).video) == [0, 1]
     (tmp_path / "a.mp4").write_bytes((tmp_path / "a.gif").read_bytes())  # told by its content
     assert levels(read_video(tmp_path / "a.mp4").video) == [0, 1, 2, 3]
+
+
+def test_frames_of_uneven_times_come_at_their_mean_rate(tmp_path):
+    times = [0, 40, 80, 1000, 2000, 3000, 5000, 6000, 7000, 9000]  # Matroska's header says 25 a second, or 1000
+    path = encode(tmp_path / "a.mkv", greys(10), times=times, base=Fraction(1, 1000))
+    footage = read_video(path)
+    assert levels(footage.video) == list(range(10)) and footage.fps == pytest.approx(10 / 9, rel=0.02)
+
+
+def test_the_lowest_rate_comes_back(tmp_path):
+    write_video(tmp_path / "a.mp4", greys(2), fps=0.01)
+    assert read_video(tmp_path / "a.mp4").fps == 0.01
+
+
+def test_floats_from_black_to_white_are_seen(tmp_path):
+    grey = np.array([[0.0, 0.5, 1.0]], np.float32)
+    for scale, expected in ((1, [0, 128, 255]), (200, [0, 100, 200])):
+        Image.fromarray(grey * scale).save(tmp_path / "a.tiff")
+        assert read_image(tmp_path / "a.tiff")[0, :, 0].tolist() == expected
+
+
+@pytest.mark.skipif(not features.check("avif"), reason="Pillow without AVIF")
+def test_all_frames_of_an_animated_avif_are_read(tmp_path):
+    first, *others = (Image.fromarray(frame) for frame in greys(3))
+    first.save(tmp_path / "a.avif", save_all=True, append_images=others, duration=200)
+    footage = read_video(tmp_path / "a.avif")
+    assert len(footage.video) == 3 and footage.fps == pytest.approx(5)
