@@ -50,8 +50,11 @@ def check_track(sound: object, sample_rate: object) -> None:
         raise RequestError(f"sound is {found}; it must be a float32 array [samples, channels]")
     if sound.shape[1] not in (1, 2):
         raise RequestError(f"sound has {sound.shape[1]} channels; it must have 1 or 2")
-    if isinstance(sample_rate, bool) or not isinstance(sample_rate, int | np.integer) or sample_rate < 1:
-        raise RequestError(f"sound needs a sample_rate in whole Hz, such as 16000; it is {sample_rate!r}")
+    whole = isinstance(sample_rate, int | np.integer) and not isinstance(sample_rate, bool)
+    if not whole or not 1 <= sample_rate <= HIGHEST_RATE:  # type: ignore[operator]
+        raise RequestError(
+            f"sound needs a sample_rate in whole Hz up to {HIGHEST_RATE}, such as 16000; it is {sample_rate!r}"
+        )
     if not np.isfinite(sound).all():
         raise RequestError("sound holds NaN or infinite samples; every sample must be a number in [-1, 1]")
 

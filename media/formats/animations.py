@@ -6,6 +6,7 @@ same.
 """
 
 import os
+import struct
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reelm.errors import RequestError
+from reelm.media.limits import BUDGET_BYTES, check_budget, check_scale, check_size
 from reelm.media.pixels import Frames, blocks
 from reelm.storage.atomic import replacing
 
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
 
 # Browsers show a frame of less than 2 hundredths for 10.
 GIF_MAX_FPS = 50.0
+
+# Pixels of a side, seconds of a frame: 16 bits of hundredths in the one, 24 of thousandths in the other.
+_LIMITS = {".gif": (65_535, 655.35), ".webp": (16_383, 16_777.215)}
 
 IMAGE_DESCRIPTION = 0x010E  # the EXIF field for a comment
 
@@ -40,12 +45,16 @@ def write_animation(
     format can say is shown for the least that it can, and what follows waits.
 
     Raises:
-        RequestError: More than 50 frames a second, on average, for a GIF; a path that cannot be written.
+        RequestError: More than 50 frames a second, on average, for a GIF; frames that are larger, or shown longer, than
+            the format can say; a path that cannot be written.
     """
     from PIL import Image
 
+    check_scale(scale)
+    suffix = Path(path).suffix.lower()
+    _check_limits(suffix, frames.shape[0], frames.shape[1] * scale, frames.shape[2] * scale, seconds)
     frames = blocks(frames, scale)
-    if Path(path).suffix.lower() == ".gif":
+    if suffix == ".gif":
         fps = round(len(frames) / float(seconds[-1]), 6)
         if fps > GIF_MAX_FPS:
             raise RequestError(
@@ -60,15 +69,31 @@ def write_animation(
         options = {"format": "WEBP", "lossless": True, "exif": _exif(comment)}
     durations = [int(duration) for duration in milliseconds]
     with replacing(path) as temporary:
-        images[0].save(temporary, save_all=True, append_images=images[1:], duration=durations, loop=0, **options)
+        try:
+            images[0].save(temporary, save_all=True, append_images=images[1:], duration=durations, loop=0, **options)
+        except (struct.error, OverflowError, RuntimeError, ValueError) as error:  # equal frames, merged, last too long
+            raise RequestError(f"{suffix} cannot hold this clip ({error}); save an mp4") from error
 
 
 def write_picture(path: str | os.PathLike[str], frame: Frames, *, comment: str = "", scale: int = 1) -> None:
     """Write one frame [H,W,3] as PNG, whole or not at all."""
     from PIL import Image
 
+    check_scale(scale)
+    check_size("the picture", frame.shape[0] * scale, frame.shape[1] * scale)
     with replacing(path) as temporary:
         Image.fromarray(blocks(frame, scale)).save(temporary, format="PNG", exif=_exif(comment))
+
+
+def _check_limits(suffix: str, frames: int, height: int, width: int, seconds: NDArray[np.float64]) -> None:
+    """Check that a format can say the size and the durations of frames, and that memory holds them all."""
+    side, longest = _LIMITS[suffix]
+    if max(height, width) > side:
+        raise RequestError(f"{suffix} holds at most {side} pixels a side, these are {width}x{height}; save an mp4")
+    if (found := float(np.diff(seconds).max())) > longest:
+        raise RequestError(f"{suffix} shows a frame for {longest:g} s at most, one lasts {found:g} s; save an mp4")
+    check_size(f"the {suffix}", height, width)
+    check_budget(f"the {suffix}", frames, height, width, BUDGET_BYTES)
 
 
 def _durations(times: NDArray[np.float64], least: int) -> NDArray[np.float64]:

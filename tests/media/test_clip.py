@@ -238,6 +238,7 @@ def test_sound_is_said_to_be_left_out_of_pictures(tmp_path, caplog):
         (np.zeros((100, 1), np.float32), None, "sample_rate"),
         (np.zeros((100, 1), np.float32), 0, "sample_rate"),
         (np.zeros((100, 1), np.float32), 16000.5, "sample_rate"),
+        (np.zeros((100, 1), np.float32), 2**40, "sample_rate"),
         (None, 16000, "no audio"),
     ],
 )
@@ -263,6 +264,24 @@ def test_video_of_another_kind_is_refused(video):
 def test_impossible_rates_are_refused(fps):
     with pytest.raises(RequestError, match="fps"):
         Clip(moving(2), fps=fps)
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "fps", "scale", "words"),
+    [
+        ("a.webp", (1, 8, 16_384), 8.0, 1, "at most 16383 pixels a side"),
+        ("a.gif", (1, 8, 65_536), 8.0, 1, "at most 65535 pixels a side"),
+        ("a.gif", (1, 64, 64), 8.0, 5000, "pixels a side"),
+        ("a.png", (1, 64, 64), 8.0, 5000, "megapixels"),
+        ("a.gif", (7, 8, 8), 0.01, 1, ".gif cannot hold this clip"),
+        ("a.webp", (400, 800, 800), 8.0, 10, "over the budget"),
+    ],
+)
+def test_what_a_format_cannot_say_is_refused(tmp_path, name, shape, fps, scale, words):
+    video = np.broadcast_to(np.zeros(3, np.uint8), (*shape, 3))
+    with pytest.raises(RequestError, match=words):
+        Clip(video, fps).save(tmp_path / name, scale=scale)
+    assert os.listdir(tmp_path) == []
 
 
 @pytest.mark.parametrize(
