@@ -258,6 +258,19 @@ def test_info_of_a_clip_a_model_and_a_configuration(model_folder, clip_file, cap
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="no shell")
+def test_a_reader_that_goes_away_does_not_stop_the_work(model_folder, tmp_path):
+    line = f"{sys.executable} -u -m reelm generate '{PROMPT}' --num-frames 1 --model {model_folder}"
+    for number, (options, ending, status) in enumerate([("", ">&-", 0), ("--num-samples 2", "2>/dev/full", 0)]):
+        ran = subprocess.run(["bash", "-c", f"{line} {options} -o {tmp_path}/{number}.png {ending}"])
+        assert ran.returncode == status
+    subprocess.run(["bash", "-c", f"{line} --num-samples 3 -o {tmp_path}/2.png | head -c 1"], check=True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        *("0.png", "1-0.png", "1-1.png", "2-0.png", "2-1.png", "2-2.png"),
+    ]
+
+
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="no limit on the size of files")
 def test_a_full_disk_is_one_line_and_no_file(model_folder, tmp_path):
     limited = (

@@ -20,6 +20,7 @@ from reelm.storage.home import home
 
 from .interrupts import WORDS, signals_raised
 from .printable import printable
+from .streams import lasting_streams
 
 # A path that is not there, not to be read or written, or that no path can be, was named by the user.
 _AT_FAULT = (RequestError, FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError)
@@ -38,25 +39,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit status; None is the process's own, and prepares JAX's environment."""
     own = arguments is None
     arguments = list(sys.argv[1:] if own else arguments)
-    stderr = sys.stderr  # a signal may come between a redirection and its end
-    with signals_raised() as signals:
-        try:
-            if own:
-                _prepare_jax()
-            _run([argument for argument in arguments if argument != "--debug"])
-            sys.stdout.flush()
-            return 0
-        except BaseException as error:
-            if isinstance(error, BrokenPipeError):
-                # Python would flush once more on its way out, and complain.
-                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            end = error
-    if "--debug" in arguments:
-        traceback.print_exception(end, file=stderr)
-    status, message = _status_and_message(end, signals, arguments)
-    if message:
-        print(f"reelm: {printable(message)}", file=stderr)
-    return status
+    with lasting_streams() as out:
+        stderr = sys.stderr  # a signal may come between a redirection and its end
+        with signals_raised() as signals:
+            try:
+                if own:
+                    _prepare_jax()
+                _run([argument for argument in arguments if argument != "--debug"])
+                out.flush()
+                if out.error is not None:
+                    raise out.error
+                return 0
+            except BaseException as error:
+                end = error
+        if "--debug" in arguments:
+            traceback.print_exception(end, file=stderr)
+        status, message = _status_and_message(end, signals, arguments)
+        if message:
+            print(f"reelm: {printable(message)}", file=stderr)
+        return status
 
 
 def _run(arguments: list[str]) -> None:
