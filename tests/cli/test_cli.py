@@ -182,7 +182,7 @@ def test_debug_shows_the_traceback_wherever_it_stands(place):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc to time the signal")
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (1, 129)])
 @pytest.mark.parametrize("library", ["numpy", "jaxlib"])
 def test_a_signal_ends_the_command_in_one_line(number, status, library):
     with started("info") as process:

@@ -7,7 +7,7 @@ import pytest
 
 from reelm.errors import RequestError
 from reelm.media.formats.mp4 import write_video
-from reelm.storage.atomic import check_folder, check_writable, replacing, replacing_together
+from reelm.storage.atomic import check_folder, check_writable, replacing, replacing_together, write_bytes
 
 PICTURE = np.zeros((64, 96, 3), np.uint8)
 
@@ -139,3 +139,15 @@ def test_folders_that_cannot_be_written_are_refused(tmp_path):
         replacing_together(tmp_path / "m", last="list") as staging,
     ):
         (staging / "list").touch()
+
+
+def test_what_a_killed_process_left_goes_with_the_next_write(tmp_path):
+    names = (".reelm-0123abcd.mp4", ".reelm-0123abce", ".reelm-mine.mp4", "a.mp4")
+    for name in names:
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (0, 0))
+    (tmp_path / ".reelm-ffffffff").mkdir()
+    os.utime(tmp_path / ".reelm-ffffffff", (0, 0))
+    (tmp_path / ".reelm-00000000.mp4").touch()  # of a process that is at work
+    write_bytes(tmp_path / "b.mp4", b"")
+    assert sorted(os.listdir(tmp_path)) == [".reelm-00000000.mp4", ".reelm-mine.mp4", "a.mp4", "b.mp4"]

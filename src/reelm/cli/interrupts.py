@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as exceptions that reach `main`.
+"""Ctrl-C, SIGTERM and a closed terminal (SIGHUP) as exceptions that reach `main`.
 
 Python raises a signal's exception wherever the program happens to be, and there are two bad places, both likely in the
 seconds in which JAX loads. While an extension module initialises, the exception is renamed or crashes the process: so
@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from types import FrameType
 
 WORDS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
+if hasattr(signal, "SIGHUP"):  # Windows has none
+    WORDS[signal.SIGHUP] = "the terminal was closed"
 
 # Long enough for what is being written to be cleaned up, short enough for whoever waits.
 _SECONDS_TO_ARRIVE = 0.5
@@ -26,12 +28,12 @@ class Interrupted(KeyboardInterrupt):
 
 
 class Terminated(BaseException):
-    """SIGTERM. SystemExit, where an exception is printed and dropped, would end the process then and there."""
+    """SIGTERM or SIGHUP. SystemExit, where an exception is printed and dropped, would end the process at once."""
 
 
 @contextmanager
 def signals_raised() -> Iterator[list[int]]:
-    """Yields the list of the signals that came. SIGINT raises Interrupted, SIGTERM Terminated."""
+    """Yields the list of the signals that came. SIGINT raises Interrupted, the others Terminated."""
     received: list[int] = []
     if threading.current_thread() is not threading.main_thread():  # Python allows handlers only there
         yield received
@@ -52,6 +54,8 @@ def signals_raised() -> Iterator[list[int]]:
         return lambda *details: None if received else hook(*details)
 
     numbers = (*WORDS, signal.SIGALRM) if _CAN_REPEAT else tuple(WORDS)
+    # What is ignored stays so: under nohup a closed terminal ends nothing.
+    numbers = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
     former = {number: signal.signal(number, receive) for number in numbers}
     hooks = sys.excepthook, sys.unraisablehook
     sys.excepthook, sys.unraisablehook = (quiet(hook) for hook in hooks)

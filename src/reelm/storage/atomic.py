@@ -9,15 +9,21 @@ write through this file.
 import errno
 import json
 import os
+import re
 import secrets
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 
 from reelm.errors import RequestError
 
-TEMPORARY = ".reelm-"  # what the names of unfinished files begin with; a killed process leaves them behind
+TEMPORARY = ".reelm-"  # what the names of unfinished files begin with
+
+_UNFINISHED = re.compile(re.escape(TEMPORARY) + r"[0-9a-f]{8}(\.\w+)?")
+_ABANDONED_SECONDS = 24 * 3600.0  # without a change, after which an unfinished file is that of a killed process
 
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT}  # no fault of the request
 
@@ -34,6 +40,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         OSError: whatever the block or the disk raises besides (disk full).
     """
     target = _target(path)
+    _sweep(target.parent)
     temporary = _begun(path, target.parent, target.suffix)
     try:
         yield temporary
@@ -69,6 +76,7 @@ def replacing_together(folder: str | os.PathLike[str], last: str) -> Iterator[Pa
     """
     target = check_folder(folder)
     made = [each for each in (target, *target.parents) if not each.exists()]
+    _sweep(target)
     staging = target / f"{TEMPORARY}{secrets.token_hex(4)}"
     try:
         target.mkdir(parents=True, exist_ok=True)
@@ -88,6 +96,20 @@ def replacing_together(folder: str | os.PathLike[str], last: str) -> Iterator[Pa
         for each in made:
             with suppress(OSError):  # it holds the new files
                 each.rmdir()
+
+
+@cache
+def _sweep(folder: Path) -> None:
+    """Remove what killed processes left in a folder, once a process."""
+    with suppress(OSError):
+        for entry in os.scandir(folder):
+            if _UNFINISHED.fullmatch(entry.name):
+                with suppress(OSError):
+                    if time.time() - entry.stat(follow_symlinks=False).st_mtime > _ABANDONED_SECONDS:
+                        if entry.is_dir(follow_symlinks=False):
+                            shutil.rmtree(entry.path)
+                        else:
+                            os.unlink(entry.path)
 
 
 def _sync(path: Path) -> None:
