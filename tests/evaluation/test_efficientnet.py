@@ -3,6 +3,7 @@
 import io
 import pickle
 import sys
+import tracemalloc
 import types
 import zipfile
 from collections import OrderedDict
@@ -16,7 +17,7 @@ from made import references
 
 from reelm.errors import RequestError
 from reelm.evaluation.features import efficientnet
-from reelm.storage.torch_file import read_tensors
+from reelm.storage.torch_file import _Tensor, read_tensors
 
 
 def pictures(*shape: int) -> np.ndarray:
@@ -172,3 +173,15 @@ def test_a_file_that_asks_for_more_than_tensors_is_not_run():
     data = b"".join(pickle.dumps(part, protocol=2) for part in (0x1950A86A20F9469CFC6C, 1001, {}, {"a": Evil()}, ["a"]))
     with pytest.raises(RequestError, match="it was not run"):
         read_tensors(data)
+
+
+@pytest.mark.parametrize("shape", [(2 * 10**8,), (10**12,), (-1,), (3, 10**30)])
+def test_a_tensor_larger_than_its_numbers_is_refused_before_memory_is_taken(monkeypatch, shape):
+    small = _zip_of_torch(monkeypatch, {"a": np.zeros(4, "f4")})
+    asked = (0, shape, (0,) * len(shape))  # all numbers in one place
+    monkeypatch.setattr("reelm.storage.torch_file._rebuild", lambda storage, *_: _Tensor(storage, *asked))
+    tracemalloc.start()
+    with pytest.raises(RequestError, match="lies in a storage of"):
+        read_tensors(small)
+    assert tracemalloc.get_traced_memory()[1] < 2**20
+    tracemalloc.stop()

@@ -6,8 +6,10 @@ of the machine, the tensors), then a pickled list of the storages, then each of 
 """
 
 import io
+import math
 import pickle
 import zipfile
+import zlib
 from collections import OrderedDict
 from typing import Any, NamedTuple
 
@@ -18,7 +20,12 @@ from reelm.errors import RequestError
 _MAGIC = 0x1950A86A20F9469CFC6C
 _TYPES = {"FloatStorage": "<f4", "LongStorage": "<i8"}
 # What a file that is damaged, or holds something else, ends in.
-_BROKEN = (pickle.UnpicklingError, zipfile.BadZipFile, EOFError, ValueError, LookupError, AttributeError, TypeError)
+_BROKEN = (
+    *(pickle.UnpicklingError, zipfile.BadZipFile, zlib.error),
+    *(EOFError, ValueError, LookupError, AttributeError, TypeError, ArithmeticError, MemoryError),
+    *(RuntimeError, NotImplementedError, RecursionError),
+)
+_MOST_BYTES = 2 * 2**30  # of a storage
 
 
 class _Storage(NamedTuple):
@@ -54,9 +61,10 @@ def _read_zip(file: io.BytesIO) -> tuple[dict[str, _Tensor], dict[str, np.ndarra
         (pickled,) = (name for name in archive.namelist() if name.endswith("/data.pkl"))
         tensors = _Tensors(io.BytesIO(archive.read(pickled))).load()
         folder = pickled.removesuffix(".pkl")
-        return tensors, {
-            key: np.frombuffer(archive.read(f"{folder}/{key}"), dtype) for key, dtype in _storages(tensors).items()
-        }
+        storages = _storages(tensors)
+        if large := [key for key in storages if archive.getinfo(f"{folder}/{key}").file_size > _MOST_BYTES]:
+            raise ValueError(f"its storage {large[0]} is larger than {_MOST_BYTES // 2**30} GiB")
+        return tensors, {key: np.frombuffer(archive.read(f"{folder}/{key}"), dtype) for key, dtype in storages.items()}
 
 
 def _read_pickles(file: io.BytesIO) -> tuple[dict[str, _Tensor], dict[str, np.ndarray]]:
@@ -78,6 +86,8 @@ def _read_storage(file: io.BytesIO, dtype: np.dtype) -> np.ndarray:
 
 
 def _view(tensor: _Tensor, storage: np.ndarray) -> np.ndarray:
+    if math.prod(tensor.shape) > len(storage) or min((0, *tensor.shape, *tensor.strides)) < 0:
+        raise ValueError(f"a tensor of {list(tensor.shape)} lies in a storage of {len(storage)} numbers")
     # Through numbers of places, which numpy checks, where strides alone would read whatever lies there.
     places = np.asarray(tensor.offset)
     for size, stride in zip(tensor.shape, tensor.strides, strict=True):
