@@ -17,6 +17,7 @@ import av
 import numpy as np
 
 from reelm.media.sound import resample
+from reelm.storage.arrays import write_arrays
 
 from .scenes import DIGIT_WORDS
 from .voices import VOICES_FILE, VOICES_RATE, Split, to_mu_law
@@ -118,7 +119,7 @@ def main() -> None:
     arrays: dict[str, Any] = {}
     for split in ("train", "test"):
         arrays |= packed(list(gather(split, arguments.fsdd, arguments.asterisk)), split)
-    np.savez_compressed(VOICES_FILE, **arrays)
+    write_arrays(VOICES_FILE, arrays)
     print(f"{VOICES_FILE.name}: {VOICES_FILE.stat().st_size / 2**20:.1f} MiB")
 
 

@@ -14,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 
 from reelm.errors import RequestError
+from reelm.storage.arrays import write_arrays
 from reelm.storage.home import home
 
 Split = Literal["train", "test"]
@@ -114,7 +115,7 @@ def write_compact(path: Path = COMPACT_FILE) -> None:
         chosen = np.sort(np.concatenate([of[np.arange(count) * len(of) // count] for of in digits.of_digit]))
         arrays[f"{split}_images"] = digits.images[chosen]
         arrays[f"{split}_labels"] = digits.labels[chosen]
-    np.savez_compressed(path, **arrays)
+    write_arrays(path, arrays)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,8 @@ from typing import TypedDict
 
 import numpy as np
 
+from reelm.errors import RequestError
+
 
 class TokenSample(TypedDict):
     """Codes of one clip, int32[t, h, w], and what is said of it; some of its frames, each tokenized alone; its sound.
@@ -38,16 +40,20 @@ def pack(sample: TokenSample) -> bytes:
 
 
 def unpack(record: bytes) -> TokenSample:
-    head, codes = record.split(b"\n", 1)
-    fields = json.loads(head)
-    length, *grid = fields["shape"]
-    ids = np.frombuffer(codes, "<i4").astype(np.int32)
-    pictures = (length + len(fields["still_frames"])) * math.prod(grid)
-    frames = ids[:pictures].reshape(-1, *grid)
-    return {
-        "video": frames[:length],
-        "captions": tuple(fields["captions"]),
-        "stills": frames[length:],
-        "still_frames": np.array(fields["still_frames"], np.int32),
-        "sound": ids[pictures:].reshape(fields["sound"]),
-    }
+    """Return the sample in a record that `pack` made; RequestError when it is none."""
+    try:
+        head, codes = record.split(b"\n", 1)
+        fields = json.loads(head)
+        length, *grid = fields["shape"]
+        ids = np.frombuffer(codes, "<i4").astype(np.int32)
+        pictures = (length + len(fields["still_frames"])) * math.prod(grid)
+        frames = ids[:pictures].reshape(-1, *grid)
+        return {
+            "video": frames[:length],
+            "captions": tuple(fields["captions"]),
+            "stills": frames[length:],
+            "still_frames": np.array(fields["still_frames"], np.int32),
+            "sound": ids[pictures:].reshape(fields["sound"]),
+        }
+    except (ValueError, TypeError, LookupError, ArithmeticError, RecursionError) as error:
+        raise RequestError(f"a record of the token set is damaged ({error}); tokenize the clips again") from error

@@ -14,10 +14,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from reelm.data.moving_digits.make_voices import FSDD, Take, packed, read, spoken
 from reelm.data.moving_digits.scenes import DIGIT_WORDS
+from reelm.storage.arrays import write_arrays
 
 _FSDD_TAKES = 50
 FLITE = ("slt", "awb", "kal16", "kal")
@@ -79,7 +78,7 @@ def main() -> None:
     arguments = parser.parse_args()
     takes = list(gather(arguments.fsdd, arguments.speech_commands, arguments.captcha))
     arrays: dict[str, Any] = packed(takes, "judge")
-    np.savez_compressed(arguments.out, **arrays)
+    write_arrays(arguments.out, arrays)
     print(f"{arguments.out.name}: {len(takes)} recordings of {len({take.speaker for take in takes})} speakers")
 
 

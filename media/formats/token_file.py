@@ -1,11 +1,10 @@
 """Token files: the codes of a clip as .npz, with what it takes to make a film of them again."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from reelm.errors import RequestError
 from reelm.media.limits import MAX_FPS, MIN_FPS, check_span
-from reelm.storage.atomic import replacing
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,16 +35,8 @@ class TokenFile(NamedTuple):
     audio_tokenizer_hash: str | None
 
 
-def write_token_file(path: Path, arrays: dict[str, Any]) -> None:
-    """Write the fields of a token file, compressed, whole or not at all."""
-    import numpy as np
-
-    with replacing(path) as temporary:
-        np.savez_compressed(temporary, **arrays)
-
-
 def read_token_file(path: Path) -> TokenFile:
-    """Return the content of a file that `write_token_file` wrote; RequestError unless its fields fit together."""
+    """Return the content of a token file; RequestError unless its fields fit together."""
     from reelm.storage.arrays import ArrayField, read_arrays
 
     try:

@@ -15,7 +15,7 @@ import pytest
 
 from reelm.data.tokens.index import INDEX_FILE, SoundIndex, TokenIndex
 from reelm.data.tokens.read import open_all, open_tokens
-from reelm.data.tokens.sample import TokenSample
+from reelm.data.tokens.sample import TokenSample, unpack
 from reelm.data.tokens.write import write_tokens
 from reelm.errors import RequestError
 from reelm.storage.atomic import TEMPORARY
@@ -257,6 +257,12 @@ def test_a_field_that_is_not_what_it_must_be_is_refused(tmp_path: Path, change: 
     (tmp_path / INDEX_FILE).write_text(json.dumps(fields | change))
     with pytest.raises(RequestError, match=next(iter(change))):
         open_tokens(tmp_path)
+
+
+@pytest.mark.parametrize("record", [b"", b"{}\n", b"[" * 200_000 + b"\n", b'{"shape": [2, 0, 0], "still_frames": 3}\n'])
+def test_a_record_that_is_no_sample_is_refused(record: bytes) -> None:
+    with pytest.raises(RequestError, match="a record of the token set is damaged"):
+        unpack(record)
 
 
 @pytest.mark.parametrize("codes", [np.zeros((2, 2), np.int32), np.zeros((1, 2, 2), np.int64), np.zeros((1, 2, 2))])

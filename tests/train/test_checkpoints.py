@@ -195,6 +195,14 @@ def test_without_an_average_the_parameters_are_exported(tmp_path):
     assert_same(restore_params(tmp_path).params, make_state(1).params)
 
 
+@pytest.mark.parametrize("text", ['{"../../outside": "0"}', '{"/etc/hostname": "0"}', "[" * 200_000, '{"record": 3}'])
+def test_digests_of_anything_else_are_damage(tmp_path, text):
+    save(tmp_path, [1])
+    (tmp_path / "step_00000001" / "sha256.json").write_text(text)
+    with pytest.raises(RequestError, match="sha256.json cannot be read"):
+        newest(tmp_path)
+
+
 def test_a_record_without_its_config_is_refused(tmp_path):
     store = Checkpoints(tmp_path / "checkpoints", keep=3, note=print)
     store.open(0)

@@ -5,13 +5,13 @@ The file is JSON: {"captions": {caption: [other words, ...]}, "modifiers": {word
 discriminant: a caption and its other words are one class, and what varies inside all classes counts for less.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from reelm.errors import RequestError
+from reelm.storage.fields import read_json
 from reelm.tokenizer.text.sentence_encoder import SentenceEncoder
 from reelm.tokenizer.text.thesaurus import Thesaurus
 
@@ -24,11 +24,11 @@ _BATCH = 256
 def read_file(path: Path) -> tuple[Mapping[str, Sequence[str]], Mapping[str, str]]:
     """(other words of each caption, modifiers) of a thesaurus file; RequestError unless it is one."""
     try:
-        found = json.loads(Path(path).read_text(encoding="utf-8"))
+        found = read_json(path)
         captions = {str(caption): [str(words) for words in others] for caption, others in found["captions"].items()}
         modifiers = {str(said).lower(): str(ending) for said, ending in found.get("modifiers", {}).items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        reason = " ".join(str(error).split())[:200]
         raise RequestError(
             f'{path} is no thesaurus ({reason}); it is JSON: {{"captions": {{CAPTION: [OTHER WORDS, ...]}}, '
             '"modifiers": {WORDS: ENDING}}'

@@ -34,6 +34,7 @@ from orbax.checkpoint.checkpoint_managers import preservation_policy
 from reelm.errors import RequestError
 from reelm.storage.fields import parsed, read_json
 from reelm.storage.locks import locked
+from reelm.storage.names import inside
 from reelm.storage.remote import fetched
 
 from . import processes
@@ -311,12 +312,15 @@ def _digest(path: Path) -> str:
 
 def _fault(folder: Path) -> str | None:
     try:
-        for name, digest in json.loads((folder / _DIGESTS).read_text()).items():
-            if _digest(folder / name) != digest:
+        path = folder / _DIGESTS
+        if not path.is_file():
+            return f"{_DIGESTS} is missing"
+        for name, digest in parsed(dict[str, str], read_json(path), str(path)).items():
+            if _digest(inside(folder, name, str(path))) != digest:
                 return f"{name} is not what was written"
     except FileNotFoundError as error:
         return f"{Path(error.filename).relative_to(folder)} is missing"
-    except (OSError, ValueError, AttributeError) as error:
+    except (OSError, ValueError) as error:
         return f"{_DIGESTS} cannot be read ({error})"
     return None
 

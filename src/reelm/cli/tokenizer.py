@@ -15,7 +15,7 @@ from typing import Annotated
 import tyro
 
 from reelm.errors import RequestError
-from reelm.media.formats.token_file import read_token_file, write_token_file
+from reelm.media.formats.token_file import read_token_file
 from reelm.storage.fields import shown
 
 from .checks import check_clip_output, check_input, check_model, check_output, is_at_hand
@@ -96,6 +96,7 @@ class Tokenize:
         import reelm
         from reelm.media.film import open_film
         from reelm.media.sound import fitted
+        from reelm.storage.arrays import write_arrays
         from reelm.tokenizer.video.stream import encode_stream
 
         film, model = open_film(self.video), reelm.load(self.model)
@@ -127,7 +128,7 @@ class Tokenize:
                 "sample_rate": np.int64(film.sample_rate),
                 "audio_tokenizer_hash": np.str_(audio_tokenizer.hash),
             }
-        write_token_file(self.output, tokens)
+        write_arrays(self.output, tokens)
         print(self.output)
 
 

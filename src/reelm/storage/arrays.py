@@ -1,4 +1,4 @@
-"""An .npz file that comes from elsewhere, read array by array.
+"""An .npz file: written whole or not at all, and read array by array where it comes from elsewhere.
 
 In: a file, and what each array in it must be. Out: the arrays, or a RequestError that names file and array. The header
 of an array is judged before its numbers are unpacked, and arrays that nobody asks for are not unpacked at all.
@@ -8,11 +8,13 @@ import zipfile
 import zlib
 from collections.abc import Mapping
 from os import PathLike, fspath
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from reelm.errors import RequestError
+
+from .atomic import replacing
 
 _MOST_BYTES = 2 * 2**30  # of one array
 _KINDS = {"i": "whole numbers", "f": "numbers", "U": "text"}
@@ -30,6 +32,12 @@ class ArrayField(NamedTuple):
     kind: str
     axes: str = ""
     needed: bool = True
+
+
+def write_arrays(path: str | PathLike[str], arrays: Mapping[str, Any]) -> None:
+    """Write the arrays, compressed; see `replacing`."""
+    with replacing(path) as temporary:
+        np.savez_compressed(temporary, **arrays)
 
 
 def read_arrays(path: str | PathLike[str], wanted: Mapping[str, ArrayField]) -> dict[str, np.ndarray]:
