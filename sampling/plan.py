@@ -81,7 +81,7 @@ def _prompts(prompt: Prompt | list[str] | None) -> tuple[bool, list[Any]]:
 
 
 def _is_time(seconds: Any) -> bool:
-    return isinstance(seconds, int | float | np.number) and 0 <= seconds < np.inf
+    return isinstance(seconds, int | float | np.number) and bool(0 <= seconds < np.inf)
 
 
 def _script(model: ModelParts, prompt: Prompt, fps: float) -> Script:

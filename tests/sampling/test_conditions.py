@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, cast
 
 import imageio.v3 as imageio
 import jax.numpy as jnp
@@ -71,10 +72,11 @@ def test_codes_of_fewer_frames_than_the_clip_has_are_not_taken_for_it(tiny_model
 def test_pictures_of_jax_and_pillow_and_lists_are_arrays(tiny_model, video):
     picture = Image.fromarray(video[0])
     for given in (picture, picture.convert("RGBA"), jnp.asarray(video[0]), (video[0] / 127.5 - 1).tolist()):
-        made = Sources(image=given).image
+        made = Sources(image=cast(Any, given)).image
         assert isinstance(made, np.ndarray) and made.shape == (16, 24, 3)
-    np.testing.assert_array_equal(Sources(image=picture).image, video[0])
-    assert isinstance(Sources(keyframes={np.int64(3): picture}).keyframes[3], np.ndarray)
+    np.testing.assert_array_equal(Sources(image=cast(Any, picture)).image, video[0])
+    frames = Sources(keyframes=cast(Any, {np.int64(3): picture})).keyframes
+    assert frames is not None and isinstance(frames[3], np.ndarray)
 
 
 def test_a_clip_longer_than_a_window_is_continued(tiny_model):
