@@ -1,7 +1,7 @@
 """The list of options: checked once, and the same for Python, the command line and type checkers."""
 
 import inspect
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any, cast, get_type_hints
 
 import numpy as np
@@ -13,6 +13,7 @@ from reelm.sampling.arguments import read_arguments
 from reelm.sampling.conditions.sources import SourceFields, Sources
 from reelm.sampling.model import Model
 from reelm.sampling.options import OptionFields, Options
+from reelm.sampling.plan import plan
 
 
 @pytest.mark.parametrize(("kind", "keywords"), [(Options, OptionFields), (Sources, SourceFields)])
@@ -105,6 +106,25 @@ def test_clips_that_no_memory_holds_are_refused_before_work(tiny_model):
             tiny_model.generate("red", height=64, width=64, **asked)
     with pytest.raises(RequestError, match="megapixels"):
         tiny_model.generate("red", height=65_536, width=65_536)
+
+
+def test_what_the_training_never_saw_is_said(tiny_model, caplog):
+    record = {"lm": {"config": {"token_sets": [{"runs": [[9, 5, 16, 24]]}]}}}
+    model = replace(tiny_model, record=record)
+    for prompt, size, said in (
+        ("a red seven", {}, []),
+        ("a red dog", {}, []),
+        ("", {}, []),
+        ("dogs on a beach", {}, ["may know no word of 'dogs on a beach'"]),
+        ("red", {"height": 24, "width": 24}, ["trained on clips of 24x16 alone: 24x24 may"]),
+    ):
+        caplog.clear()
+        plan(model, prompt, Sources(), Options(**cast(Any, size)))
+        assert len(caplog.messages) == len(said)
+        assert all(words in message for words, message in zip(said, caplog.messages, strict=True))
+    caplog.clear()
+    plan(tiny_model, "red", Sources(), Options(height=24, width=24))
+    assert not caplog.messages  # nobody knows what it saw
 
 
 def test_a_stream_takes_no_callback(tiny_model):

@@ -47,6 +47,10 @@ class TextTokenizer:
     def vocabulary(self) -> int:
         return self._processor.get_piece_size()
 
+    def knows(self, word: str) -> bool:
+        """Whether a word is a piece of its own, as every word that the captions often hold."""
+        return len(self._processor.encode(_folded(word))) == 1
+
     def count(self, text: str) -> int:
         """Return the number of ids that `text` takes."""
         return len(self.encode(text))
