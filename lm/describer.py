@@ -57,6 +57,10 @@ class DescriberConfig:
         object.__setattr__(self, "words", tuple(map(tuple, self.words)))
         if len(self.words) != len(self.usual):
             raise RequestError(f"there are {len(self.usual)} usual shares for {len(self.words)} words")
+        if not all(self.words) or not all(0 <= share <= 1 for share in self.usual):
+            raise RequestError("every entry of words holds one or more, and usual shares lie in 0 to 1")
+        if self.frames < 1 or min(self.sound_frames) < 0:
+            raise RequestError(f"frames is {self.frames}, sound_frames {self.sound_frames}; no number may be below 0")
 
     @property
     def audio_frames(self) -> int:
