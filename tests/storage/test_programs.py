@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -36,14 +37,15 @@ def folder(tmp_path) -> Iterator[Path]:
 
 def as_the_next_process() -> None:
     scaled.made.clear()
-    scaled.jitted.clear_cache()
+    jitted: Any = scaled.jitted
+    jitted.clear_cache()
     TRACED.clear()
 
 
 def test_the_next_process_neither_traces_nor_compiles(folder):
     compiled = []
     jax.monitoring.register_event_duration_secs_listener(
-        lambda event, seconds, **of: compiled.append(of) if "backend_compile" in event else None
+        lambda event, duration_secs, **kwargs: compiled.append(kwargs) if "backend_compile" in event else None
     )
     expected = jax.device_get(scaled("a", state(3), 2))
     assert TRACED == ["a"] and len(compiled) == 1
