@@ -26,6 +26,7 @@ from threading import RLock, main_thread
 from typing import Any, NamedTuple
 
 import jax
+import jax.core
 import numpy as np
 from jax.experimental import serialize_executable
 
@@ -103,18 +104,18 @@ class Program:
 
     def __call__(self, *arguments: Any) -> Any:
         """Return the results for arguments by position."""
-        arguments, moving = self._sorted(arguments)
+        given, moving = self._sorted(arguments)
         leaves, tree = jax.tree.flatten(moving)
         if not jax.sharding.get_abstract_mesh().empty or not all(map(_is_on_one_device, leaves)):
-            return self.jitted(*arguments)  # over a mesh, or while another program is traced
-        return self._find(arguments, leaves, tree, _at_once).run.result()(*moving)
+            return self.jitted(*given)  # over a mesh, or while another program is traced
+        return self._find(given, leaves, tree, _at_once).run.result()(*moving)
 
     def prepare(self, *arguments: Any) -> Any:
         """Compile in the background for arguments that may be shapes; return the shapes of the results."""
-        arguments, moving = self._sorted(arguments)
+        given, moving = self._sorted(arguments)
         if not jax.sharding.get_abstract_mesh().empty:
-            return self.jitted.eval_shape(*arguments)
-        return self._find(arguments, *jax.tree.flatten(moving), _in_background).shapes
+            return self.jitted.eval_shape(*given)
+        return self._find(given, *jax.tree.flatten(moving), _in_background).shapes
 
     def _sorted(self, arguments: tuple) -> tuple[list, list]:
         """Return all arguments, and those that are not static."""
@@ -202,7 +203,7 @@ def _pool() -> ThreadPoolExecutor:
 
 
 @cache
-def _device() -> jax.Device:
+def _device() -> Any:
     return jax.local_devices()[0]
 
 
