@@ -54,8 +54,9 @@ def signals_raised() -> Iterator[list[int]]:
         return lambda *details: None if received else hook(*details)
 
     numbers = (*WORDS, signal.SIGALRM) if _CAN_REPEAT else tuple(WORDS)
-    # What is ignored stays so: under nohup a closed terminal ends nothing.
-    numbers = [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
+    # Under nohup a closed terminal ends nothing.
+    hangup = getattr(signal, "SIGHUP", None)
+    numbers = [each for each in numbers if each != hangup or signal.getsignal(each) is not signal.SIG_IGN]
     former = {number: signal.signal(number, receive) for number in numbers}
     hooks = sys.excepthook, sys.unraisablehook
     sys.excepthook, sys.unraisablehook = (quiet(hook) for hook in hooks)
