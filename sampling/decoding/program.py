@@ -92,9 +92,9 @@ class FrameProgram:
         """
         return self.draw_program(self._turns(size), params, state, size, controls)
 
-    def prepare(self, params: dict, state: DecodeState, size: int, controls: Controls) -> DecodeState:
-        """Begin to compile `draw` for shapes; return the shapes of the state after it."""
-        return self.draw_program.prepare(self._turns(size), params, state, size, controls)[2]
+    def prepare(self, params: dict, state: DecodeState, size: int, controls: Controls) -> None:
+        """Begin to compile `draw`; arguments may be shapes."""
+        self.draw_program.prepare(self._turns(size), params, state, size, controls)
 
     def _turns(self, size: int) -> int | None:
         # On a GPU, a loop of unknown length returns to the host at each turn. Sound has two lengths.

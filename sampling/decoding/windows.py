@@ -117,7 +117,7 @@ class SlidingWindow:
         with self._lm.on_mesh():
             origin = layout.stream_position(self._first)
             if self._opened is None and self._lm.mesh is None:
-                self._prepare(prefill, prefix, widest)
+                self._prepare(prefill, prefix, widest, now)
             state = prefill.start(self._lm.decoding_params, prefix, origin, self._keys)
             for frame in past:
                 state = self._program(widest, self._length, "video").read(self._lm.decoding_params, state, frame.video)
@@ -126,15 +126,17 @@ class SlidingWindow:
                     state = sound.read(self._lm.decoding_params, state, frame.sound)
         self._opened = widest, state
 
-    def _prepare(self, prefill: Prefill, prefix: Prefix, layout: Layout) -> None:
-        """Begin to compile what draws the first latent frames: side by side, while the device reads the prefix."""
+    def _prepare(self, prefill: Prefill, prefix: Prefix, layout: Layout, now: int) -> None:
+        """Begin to compile what draws latent frame `now`: side by side, while the device reads the prefix."""
         params, config = self._lm.decoding_params, self._lm.config
         state = prefill.start.prepare(params, prefix, 0, self._keys)
-        span = span_for(0, self._length)
-        pictures, track = (self._program(layout, span, group) for group in ("video", "sound"))
-        state = pictures.prepare(params, state, layout.per_picture, self._controls)
-        if config.sound_levels:
-            track.prepare(params, state, config.sound_frames[0], self._controls)
+        span = span_for(now - self._first, self._length)
+        video, sound = self._given(now)
+        if video is None:
+            self._program(layout, span, "video").prepare(params, state, layout.per_picture, self._controls)
+        if sound is None and config.sound_levels:
+            size = config.sound_frames[now > 0]
+            self._program(layout, span, "sound").prepare(params, state, size, self._controls)
 
     def draw(self, now: int) -> LatentFrame:
         """Draw what is not given of latent frame `now`, and read the rest."""

@@ -76,6 +76,23 @@ def test_a_damaged_file_costs_one_compilation(folder, damage):
     assert scaled("a", state(3), 2)[1] == 2 and not TRACED
 
 
+def test_a_program_that_does_not_load_is_compiled_anew_and_replaced(folder, monkeypatch):
+    scaled("a", state(3), 2)
+    as_the_next_process()
+
+    def refuse(*_):
+        raise ValueError("of another compiler")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(programs.serialize_executable, "deserialize_and_load", refuse)
+        (path,) = folder.iterdir()
+        before = path.stat().st_ino
+        assert scaled("a", state(3), 2)[1] == 2 and TRACED == ["a"]
+    assert path.stat().st_ino != before
+    as_the_next_process()
+    assert scaled("a", state(3), 2)[1] == 2 and not TRACED
+
+
 def test_what_is_prepared_is_not_compiled_again(folder):
     shapes = jax.eval_shape(lambda: state(3))
     after, number = scaled.prepare("a", shapes, 2)

@@ -20,7 +20,7 @@ import warnings
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from threading import RLock, main_thread
 from typing import Any, NamedTuple
@@ -136,14 +136,7 @@ class Program:
     def _make(self, path: Path | None, arguments: list, submit: Callable[..., Future]) -> _Made:
         traced = self.jitted.trace(*arguments)
         shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), traced.out_info)
-
-        def compiled() -> Callable:
-            made = traced.lower().compile(compiler_options=_options())
-            if path is not None:
-                _write(path, (*serialize_executable.serialize(made), shapes))
-            return made
-
-        return _Made(submit(compiled), shapes)
+        return _Made(submit(partial(_compiled, path, traced, shapes)), shapes)
 
     def _read(self, path: Path | None, arguments: list, submit: Callable[..., Future]) -> _Made | None:
         found = None if path is None else _content(path)
@@ -155,7 +148,7 @@ class Program:
             try:
                 return serialize_executable.deserialize_and_load(*executable)
             except (RuntimeError, ValueError):  # of a compiler that is not this one after all
-                return self.jitted.trace(*arguments).lower().compile(compiler_options=_options())
+                return _compiled(path, self.jitted.trace(*arguments), shapes)
 
         return _Made(submit(loaded), shapes)
 
@@ -178,6 +171,14 @@ class _Method:
     def prepare(self, *arguments: Any) -> Any:
         """See `Program.prepare`."""
         return self.program.prepare(self.instance, *arguments)
+
+
+def _compiled(path: Path | None, traced: Any, shapes: Any) -> Callable:
+    """Return a traced program compiled, and keep it at `path`."""
+    made = traced.lower().compile(compiler_options=_options())
+    if path is not None:
+        _write(path, (*serialize_executable.serialize(made), shapes))
+    return made
 
 
 def _is_on_one_device(leaf: Any) -> bool:
