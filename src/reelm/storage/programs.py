@@ -153,7 +153,7 @@ class Program:
         return _Made(submit(loaded), shapes)
 
     def _path(self, key: Hashable) -> Path | None:
-        if not _kept:
+        if not _kept or jax.process_count() > 1:  # a program names its device, which has another number there
             return None
         about = f"{_surroundings()}\n{self.name}\n{key!r}".encode()
         return _kept[0] / f"{self.name.rpartition('.')[2]}-{hashlib.sha256(about).hexdigest()[:40]}"
