@@ -145,15 +145,17 @@ def ours(
     words = np.random.default_rng(0).integers(0, 256, (clips, config.prefix)).astype(np.int32)
     prefix = Prefix.of_words(words, layout.rows, layout.columns)
     keys = jax.random.split(jax.random.key(0), clips)
-    controls = Controls.of(1.0, 0, 1.0, 0.0, [1.0] * config.frames)
+    controls = Controls.of(clips, 1.0, 0, 1.0, 0.0, [1.0] * config.frames)
     prefill = Prefill(config, layout, layout.slots, arguments.window, False, dtype)
+
+    sizes = np.full(clips, layout.per_picture, np.int32)
 
     def clip(state: Any) -> Any:
         # Dispatched ahead: the host waits for the last latent frame only.
         for i in range(layout.frames):
             span = span_for(i, layout.frames)
             program = FrameProgram(config, layout, span, "video", arguments.window)
-            _, _, state = program.draw(params, state, layout.per_picture, controls)
+            _, _, state = program.draw(params, state, sizes, controls)
         return jax.block_until_ready(state)
 
     with jax.set_mesh(mesh or MeshSpec().build(jax.devices()[:1])):

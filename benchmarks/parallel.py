@@ -80,7 +80,7 @@ def margin(model: Model, prompt: str, seed: int, clip: ClipCodes, place: int, te
     video = ids_to_sub_tokens(jnp.asarray(clip.video).reshape(1, -1), config.code)
     of_group = jnp.asarray(clip.sound) if group == "sound" else video
     known = of_group[:, int(jnp.sum(is_sound[:place] == is_sound[place]))]
-    noise = noise_of(jax.random.key(seed)[None], jnp.array([place]), config.split(group))
+    noise = noise_of(jax.random.key(seed)[None], jnp.array([[place]]), config.split(group))
     both = []
     for words in (prompt, ""):
         prefix = prompt_prefix(config, lm.text, [words], rows=rows, columns=columns, fps=model.defaults.fps)

@@ -13,14 +13,18 @@ from reelm.media.clip import Clip
 from reelm.media.sound import samples_beside
 from reelm.progress import Progress
 from reelm.sampling.conditions.soundtrack import Soundtrack
+from reelm.sampling.decoding.continuous import ContinuousBatch
 from reelm.sampling.decoding.windows import latent_frames
 
 from .parts import ModelParts
 from .request import Prompt, Request, Script
 
 
-def stream(model: ModelParts, request: Request) -> Iterator[list[Clip]]:
-    """Yield the frames of one latent frame after another, as a clip for each prompt and seed."""
+def stream(model: ModelParts, request: Request, batch: ContinuousBatch | None = None) -> Iterator[list[Clip]]:
+    """Yield the frames of one latent frame after another, as a clip for each prompt and seed.
+
+    batch: of requests to the same model, to be decoded together with them.
+    """
     tokenizer, settings, given = model.video_tokenizer, request.settings, request.given
     length = settings.num_frames
     asked = zip(request.prompts, request.scripts, strict=True)
@@ -37,8 +41,9 @@ def stream(model: ModelParts, request: Request) -> Iterator[list[Clip]]:
     chunks = tokenizer.init_decode_state(**size)
     track = None if model.soundtrack is None else _Track(model.soundtrack, len(rows), settings.fps, length)
 
-    done, forwards, sound_forwards = 0, 0, 0
-    source = latent_frames(model, request)
+    done = 0
+    forwards, sound_forwards = (np.zeros(len(rows), int) for _ in range(2))
+    source = latent_frames(model, request) if batch is None else batch.latent_frames(request)
     ahead = next(source)
     while length is None or done < length:
         codes, sound, (of_picture, of_sound) = ahead
@@ -46,12 +51,12 @@ def stream(model: ModelParts, request: Request) -> Iterator[list[Clip]]:
         if length is None or done + video.shape[1] < length:
             # The next latent frame is under way on the device while the host waits for this one.
             ahead = next(source)
-        forwards += int(of_picture)
+        forwards += np.asarray(of_picture)
         frames = given.paste(np.asarray(video), done)
         frames = frames if length is None else frames[:, : length - done]
         counts, heard = {"forwards": forwards}, None
         if track is not None and sound is not None:
-            sound_forwards += int(of_sound)
+            sound_forwards += np.asarray(of_sound)
             counts["sound_forwards"] = sound_forwards
             heard = track.beside(np.asarray(sound), done, frames.shape[1])
         done += frames.shape[1]
@@ -61,7 +66,7 @@ def stream(model: ModelParts, request: Request) -> Iterator[list[Clip]]:
                 video=frames[i],
                 fps=settings.fps,
                 tokens={"video": ids[i : i + 1], "audio": None if sound is None else np.asarray(sound[i])},
-                info={**words, "seed": seed, **counts, **about},
+                info={**words, "seed": seed, **{name: int(each[i]) for name, each in counts.items()}, **about},
                 audio=None if heard is None else heard[i],
                 sample_rate=None if track is None else track.sample_rate,
             )

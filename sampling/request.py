@@ -49,10 +49,10 @@ class Settings(Options):
         """Whether guidance changes any latent frame."""
         return any(scale != 1 for scale in self.cfg_scale)
 
-    def controls(self, frames: int) -> Controls:
+    def controls(self, frames: int, clips: int) -> Controls:
         """Return the traced values, with the guidance scale of each of `frames` latent frames."""
         scales = (*self.cfg_scale, *self.cfg_scale[-1:] * frames)[:frames]
-        return Controls.of(self.temperature, self.top_k, self.top_p, self.min_p, scales)
+        return Controls.of(clips, self.temperature, self.top_k, self.top_p, self.min_p, scales)
 
     def info(self) -> dict[str, Any]:
         """Return what `Clip.info` says about them, but for the seed."""

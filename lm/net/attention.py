@@ -33,12 +33,16 @@ class LayerCache(struct.PyTreeNode):
         return cls(keys=jnp.zeros(shape, dtype), values=jnp.zeros(shape, dtype))._constrained()
 
     def write(self, keys: jax.Array, values: jax.Array, start: jax.Array | int) -> "LayerCache":
-        """Return the cache with keys and values `[B, L, N_kv, K]` written at slots start ... start + L - 1."""
-        place = (0, start, 0, 0)
-        return LayerCache(
-            keys=jax.lax.dynamic_update_slice(self.keys, keys.astype(self.keys.dtype), place),
-            values=jax.lax.dynamic_update_slice(self.values, values.astype(self.values.dtype), place),
-        )._constrained()
+        """Return the cache with keys and values `[B, L, N_kv, K]` written at slots start ... start + L - 1.
+
+        start: of each row int32 `[B]`, or one for all.
+        """
+
+        def row(old: jax.Array, new: jax.Array, start: jax.Array) -> jax.Array:
+            return jax.lax.dynamic_update_slice(old, new.astype(old.dtype), (start, 0, 0))
+
+        write = jax.vmap(row, in_axes=(0, 0, 0 if jnp.ndim(start) else None))
+        return LayerCache(keys=write(self.keys, keys, start), values=write(self.values, values, start))._constrained()
 
     def _constrained(self) -> "LayerCache":
         """Return the cache constrained to the mesh, where each device keeps its own heads."""
@@ -71,9 +75,10 @@ class Attention(nn.Module):
         Args:
             x: `[B, L, D]`.
             query_angles, key_angles: rotations `[L, K/2]` or `[B, L, K/2]`.
-            mask: bool `[L, S]`, what is attended to. Without a cache it may be a fused kernel, which has its own.
+            mask: bool `[L, S]` or `[B, L, S]`, what is attended to. Without a cache it may be a fused kernel, which
+                has its own.
             cache: takes the keys and values of the L slots from slot `start` on; its first S slots are read.
-            start: first slot that is written.
+            start: first slot that is written, of each row int32 `[B]` or one for all.
         """
         slots = "slots" if cache is None else None
         # One matmul for all three: small models are bound by the number of kernels, not by bytes.
@@ -101,12 +106,13 @@ class Attention(nn.Module):
 def attend(query: jax.Array, key: jax.Array, value: jax.Array, mask: jax.Array) -> jax.Array:
     """Return the attention `[B, L, N, K]` of queries of that shape over keys and values `[B, S, N_kv, K]`.
 
-    mask: bool `[L, S]`. The softmax is in float32.
+    mask: bool `[L, S]` or `[B, L, S]`. The softmax is in float32.
     """
     b, length, heads, width = query.shape
     groups = heads // key.shape[2]
     query = query.reshape(b, length, key.shape[2], groups, width)
     scores = jnp.einsum("blngk,bsnk->bngls", query, key, preferred_element_type=jnp.float32) * width**-0.5
+    mask = mask if mask.ndim == 2 else mask[:, None, None]
     weights = jax.nn.softmax(jnp.where(mask, scores, -1e30), axis=-1).astype(value.dtype)
     return jnp.einsum("bngls,bsnk->blngk", weights, value).reshape(b, length, heads, width)
 

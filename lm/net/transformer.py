@@ -164,12 +164,12 @@ def prefill(
 
 
 class CodePositions(struct.PyTreeNode):
-    """The positions of a clip's codes. They are traced, so that clips behind other prefixes share their programs.
+    """The positions of the codes of R rows. They are traced, so that clips behind other prefixes share their programs.
 
     Attributes:
-        before: int32 scalar, slots in front of the codes.
-        query_angles, key_angles: `[N, K/2]`, rotations of queries and keys in the slots that predict codes 0, 1, ...:
-            the last slot of the prefix, then those of the codes; zeros behind the last code.
+        before: int32 `[R]`, slots in front of the codes.
+        query_angles, key_angles: `[R, N, K/2]`, rotations of queries and keys in the slots that predict codes 0, 1,
+            ...: the last slot of the prefix, then those of the codes; zeros behind the last code.
     """
 
     before: jax.Array
@@ -177,14 +177,18 @@ class CodePositions(struct.PyTreeNode):
     key_angles: jax.Array
 
     @classmethod
-    def of(cls, config: LMConfig, layout: Layout, length: int) -> "CodePositions":
-        """Return the positions of a layout's codes, filled up to `length`: a window may reach past the last code."""
+    def of(cls, config: LMConfig, layout: Layout, length: int, rows: int) -> "CodePositions":
+        """Return the positions of a layout's codes, the same in all rows.
+
+        length: to fill up to, for a window may reach past the last code.
+        """
         # A slice that reached past the end would be moved back silently, and rotate every code of the window wrongly.
         fill = ((0, length - layout.codes - 1), (0, 0))
         query_angles, key_angles = (
             jnp.pad(angles[layout.shared_slots - 1 :], fill) for angles in query_and_key_angles(config, layout)
         )
-        return cls(before=jnp.asarray(layout.before, jnp.int32), query_angles=query_angles, key_angles=key_angles)
+        one = cls(before=jnp.asarray(layout.before, jnp.int32), query_angles=query_angles, key_angles=key_angles)
+        return jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (rows, *leaf.shape)), one)
 
 
 def extend(
@@ -202,7 +206,7 @@ def extend(
         params: with unrolled layers.
         inputs: `[R, W, D]`, of codes first - 1 ... first + W - 2, as from `embed_codes`; of code -1, the last slot of
             the prefix, as from `prefill`.
-        first: traced index of the first predicted code in the clip.
+        first: traced, int32 `[R]`, index of each row's first predicted code in its clip.
         positions: of the clip's codes; the window may reach past the last code, where no prediction is of use.
         cache: holds the slots in front of the inputs', and has slots for them. Activations take its dtype.
         seen: static number of slots to attend over, at least before - 1 + first + W; a small one saves memory traffic.
@@ -213,10 +217,15 @@ def extend(
     x = slot_inputs(inputs)
     window, slot = x.shape[1], positions.before - 1 + first
     query_angles, key_angles = (
-        jax.lax.dynamic_slice_in_dim(angles, first, window) for angles in (positions.query_angles, positions.key_angles)
+        row_slices(angles, first, window) for angles in (positions.query_angles, positions.key_angles)
     )
-    mask = jnp.arange(seen)[None] <= slot + jnp.arange(window)[:, None]
+    mask = jnp.arange(seen) <= slot[:, None, None] + jnp.arange(window)[:, None]
     return _layers(config, params, x, query_angles, key_angles, mask, cache, slot)
+
+
+def row_slices(rows: jax.Array, first: jax.Array, count: int) -> jax.Array:
+    """Return `[R, count, ...]` of rows `[R, N, ...]`: of each from its own place on, `first` int32 `[R]`."""
+    return jax.vmap(lambda row, first: jax.lax.dynamic_slice_in_dim(row, first, count))(rows, first)
 
 
 def empty_cache(config: LMConfig, batch: int, slots: int, dtype: DTypeLike = jnp.float32) -> Cache:

@@ -23,14 +23,14 @@ _PLAUSIBLE = 0.1  # least probability, before guidance and relative to the likel
 
 
 class Controls(struct.PyTreeNode):
-    """The numbers that steer each draw, float32 or int32.
+    """The numbers that steer each draw, float32 or int32, of each of B clips.
 
     Attributes:
-        temperature: 0 takes the most likely value.
-        top_k: draw from the k most likely values; 0 for all.
-        top_p: draw from the most likely values that hold this share of the probability; 1 for all.
-        min_p: keep values with at least this fraction of the top probability (arXiv 2407.01082); 0 for all.
-        cfg_scale: `[n]`, guidance scale of latent frame 0, 1, ...; the last one goes on. 1 is the conditional model.
+        temperature: `[B]`; 0 takes the most likely value.
+        top_k: `[B]`; draw from the k most likely values; 0 for all.
+        top_p: `[B]`; draw from the most likely values that hold this share of the probability; 1 for all.
+        min_p: `[B]`; keep values with at least this fraction of the top probability (arXiv 2407.01082); 0 for all.
+        cfg_scale: `[B, n]`, guidance scale of latent frame 0, 1, ...; the last one goes on. 1 is the conditional model.
             Above 1, classifier-free guidance on logits (arXiv 2207.12598) leads away from the unconditional one. It
             only reaches values that the conditional model finds plausible (arXiv 2210.15097).
         truncates: whether `top_k` or `top_p` leaves out any value; static.
@@ -44,12 +44,15 @@ class Controls(struct.PyTreeNode):
     truncates: bool = struct.field(pytree_node=False)
 
     @classmethod
-    def of(cls, temperature: float, top_k: int, top_p: float, min_p: float, cfg_scale: Sequence[float]) -> "Controls":
-        """Return the controls of plain numbers, which `Options` has checked."""
+    def of(
+        cls, clips: int, temperature: float, top_k: int, top_p: float, min_p: float, cfg_scale: Sequence[float]
+    ) -> "Controls":
+        """Return the same controls for each of so many clips, of plain numbers, which `Options` has checked."""
         numbers: dict[str, Any] = {"temperature": temperature, "top_p": top_p, "min_p": min_p, "cfg_scale": cfg_scale}
         # Made on the host: each operation on the device would be a program of its own to compile.
         numbers = {name: np.asarray(value, np.float32) for name, value in numbers.items()}
         numbers["top_k"] = np.asarray(top_k, np.int32)
+        numbers = {name: np.repeat(value[None], clips, axis=0) for name, value in numbers.items()}
         return jax.device_put(cls(**numbers, truncates=top_k > 0 or top_p < 1))
 
 
@@ -80,7 +83,7 @@ def noise_of(keys: jax.Array, positions: jax.Array, split: Sequence[int]) -> tup
 
     Args:
         keys: `[B]`, one a clip, as from `keys_of`.
-        positions: int32 `[P]`, positions of the codes in the whole endless stream.
+        positions: int32 `[B, P]`, positions of the codes in the whole endless stream.
         split: bits of each sub-token.
     """
 
@@ -91,18 +94,21 @@ def noise_of(keys: jax.Array, positions: jax.Array, split: Sequence[int]) -> tup
         of_size = {bits: jax.vmap(partial(jax.random.gumbel, shape=(1 << bits,)))(keys) for bits in set(split)}
         return tuple(of_size[bits][k] for k, bits in enumerate(split))
 
-    return jax.vmap(lambda key: jax.vmap(lambda position: of_code(key, position))(positions))(keys)
+    return jax.vmap(lambda key, positions: jax.vmap(partial(of_code, key))(positions))(keys, positions)
 
 
 def choose(logits: jax.Array, noise: jax.Array, controls: Controls) -> jax.Array:
-    """Draw one value, int32 `[...]`, from each row of float32 logits `[..., V]`, with Gumbel noise of that shape."""
-    kept = _truncate(logits, controls) if controls.truncates else logits
+    """Draw a value from each row of float32 logits `[B, ..., V]`, with Gumbel noise of that shape; int32 `[B, ...]`."""
+    temperature, top_k, top_p, min_p = (
+        each.reshape(-1, *[1] * (logits.ndim - 1))
+        for each in (controls.temperature, controls.top_k, controls.top_p, controls.min_p)
+    )
+    kept = _truncate(logits, temperature, top_k, top_p) if controls.truncates else logits
     # Temperature 0 must not divide: the noise is scaled instead, which has the same argmax.
     # A share of the largest probability is a distance from the largest logit, so min-p takes no sorting.
-    distance = -controls.temperature * jnp.log(jnp.maximum(controls.min_p, 1e-30))
-    distance = jnp.where(controls.min_p > 0, distance, jnp.inf)
+    distance = jnp.where(min_p > 0, -temperature * jnp.log(jnp.maximum(min_p, 1e-30)), jnp.inf)
     kept = jnp.where(kept >= jnp.max(kept, axis=-1, keepdims=True) - distance, kept, -jnp.inf)
-    return _argmax(kept + controls.temperature * noise)
+    return _argmax(kept + temperature * noise)
 
 
 def _argmax(x: jax.Array) -> jax.Array:
@@ -112,15 +118,15 @@ def _argmax(x: jax.Array) -> jax.Array:
     return jnp.min(indices, axis=-1)
 
 
-def _truncate(logits: jax.Array, controls: Controls) -> jax.Array:
+def _truncate(logits: jax.Array, temperature: jax.Array, top_k: jax.Array, top_p: jax.Array) -> jax.Array:
     """Return the logits with minus infinity outside the top-k, and outside the top-p of those."""
     size = logits.shape[-1]
     ordered = -jnp.sort(-logits, axis=-1)
-    k = jnp.where(controls.top_k > 0, jnp.minimum(controls.top_k, size), size)
+    k = jnp.where(top_k > 0, jnp.minimum(top_k, size), size)
     ordered = jnp.where(jnp.arange(size) < k, ordered, -jnp.inf)
-    probability = jax.nn.softmax(ordered / jnp.maximum(controls.temperature, 1e-6), axis=-1)
+    probability = jax.nn.softmax(ordered / jnp.maximum(temperature, 1e-6), axis=-1)
     # A value stays while those before it hold less than top_p. So the likeliest always stays.
     before = jnp.cumsum(probability, axis=-1) - probability
-    stays = (before < controls.top_p) & (ordered > -jnp.inf)
+    stays = (before < top_p) & (ordered > -jnp.inf)
     least = jnp.min(jnp.where(stays, ordered, jnp.inf), axis=-1, keepdims=True)
     return jnp.where(logits >= least, logits, -jnp.inf)

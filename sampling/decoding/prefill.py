@@ -101,13 +101,13 @@ class Prefill:
         if self.config.sound_levels:
             most["sound"] = self.layout.sound[1]
         return DecodeState(
-            code_positions=CodePositions.of(self.config, self.layout, slots),
+            code_positions=CodePositions.of(self.config, self.layout, slots, rows),
             cache=cache,
             last=last,
             guesses={
                 group: jnp.full((clips, n, len(self.config.split(group))), -1, jnp.int32) for group, n in most.items()
             },
-            position=jnp.zeros((), jnp.int32),
-            origin=jnp.asarray(origin, jnp.int32),
+            position=jnp.zeros(clips, jnp.int32),
+            origin=jnp.full(clips, origin, jnp.int32),
             keys=keys,
         ).constrained()

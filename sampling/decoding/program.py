@@ -3,7 +3,8 @@
 A draw is a function of the logits and of a key that belongs to the code's position, so a code does not depend on how it
 was found. The codes of a window are guessed, read in one forward pass, and drawn again from its logits. Up to the first
 wrong guess, each draw is the one that code-by-code decoding would make. The rest are better guesses (Jacobi decoding;
-Song et al., arXiv 2002.03629; for images Teng et al., arXiv 2410.01699). A window of 1 decodes code by code.
+Song et al., arXiv 2002.03629; for images Teng et al., arXiv 2410.01699). A window of 1 decodes code by code. Each clip
+of a batch goes on as far as its own guesses are right, and may stand anywhere in its window.
 
 What is known is read instead of drawn: a clip that gets a sound has its pictures read and its sound drawn. The state
 goes in and comes out whole, on the device, and the host only dispatches. Progress, cancelling and streaming happen
@@ -12,16 +13,19 @@ between these programs and cost the device nothing.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from reelm.lm.layout import Layout
 from reelm.lm.net import head, transformer
 from reelm.lm.net.attention import Cache
 from reelm.lm.net.config import LMConfig
 from reelm.lm.net.embed import embed_codes
+from reelm.lm.net.transformer import row_slices
 from reelm.lm.sharding import constrain
 from reelm.lm.specials import Group
 from reelm.sampling.options import Decoding
@@ -43,9 +47,9 @@ class _Loop(NamedTuple):
     Attributes:
         codes: sub-tokens int32 `[B, 1 + N + W, n]`: an empty place, then the codes, the first `done` of them final. -1
             where nothing is guessed yet.
-        done: int32 scalar, final codes.
+        done: int32 `[B]`, final codes.
         cache: KV cache of all codes before them but the last.
-        forwards: int32 scalar, number of forward passes.
+        forwards: int32 `[B]`, number of forward passes.
     """
 
     codes: jax.Array
@@ -76,33 +80,34 @@ class FrameProgram:
     window: int = 1
 
     def draw(
-        self, params: dict, state: DecodeState, size: int, controls: Controls
+        self, params: dict, state: DecodeState, sizes: np.ndarray, controls: Controls
     ) -> tuple[jax.Array, jax.Array, DecodeState]:
         """Draw the next codes of the group.
 
         Args:
             params: with unrolled layers.
             state: donated; do not use it again.
-            size: number of codes, at most the N of `state.guesses`. Static for a window of 1, otherwise traced.
+            sizes: int32 `[B]`, number of codes of each clip, at most the N of `state.guesses`. The largest is static
+                for a window of 1; otherwise they are traced.
             controls: traced.
 
         Returns:
-            Codes int32 `[B, rows, columns]` of a picture, or `[B, N, L]` of sound, of which the first `size` audio
-            frames count; the number of forward passes; the state after them.
+            Codes int32 `[B, rows, columns]` of a picture, or `[B, N, L]` of sound, of which the first `sizes` audio
+            frames count; the numbers of forward passes int32 `[B]`; the state after them.
         """
-        return self.draw_program(self._turns(size), params, state, size, controls)
+        return self.draw_program(self._turns(sizes), params, state, sizes, controls)
 
-    def prepare(self, params: dict, state: DecodeState, size: int, controls: Controls) -> None:
-        """Begin to compile `draw`; arguments may be shapes."""
-        self.draw_program.prepare(self._turns(size), params, state, size, controls)
+    def prepare(self, params: dict, state: DecodeState, sizes: np.ndarray, controls: Controls) -> None:
+        """Begin to compile `draw`; all arguments but the sizes may be shapes."""
+        self.draw_program.prepare(self._turns(sizes), params, state, sizes, controls)
 
-    def _turns(self, size: int) -> int | None:
+    def _turns(self, sizes: np.ndarray) -> int | None:
         # On a GPU, a loop of unknown length returns to the host at each turn. Sound has two lengths.
-        return size if self.window == 1 else None
+        return int(sizes.max()) if self.window == 1 else None
 
     @program(static=("self", "turns"), donate=("state",))
     def draw_program(
-        self, turns: int | None, params: dict, state: DecodeState, size: jax.Array | int, controls: Controls
+        self, turns: int | None, params: dict, state: DecodeState, sizes: jax.Array, controls: Controls
     ) -> tuple[jax.Array, jax.Array, DecodeState]:
         """Run the compiled part of `draw`; `turns` is the static length of its loop, where each turn finds one code."""
         guesses = state.guesses[self.group]
@@ -110,37 +115,43 @@ class FrameProgram:
         # Noise is made once: parallel decoding draws a code several times.
         positions = state.stream_positions(most + self.window)
         noise = noise_of(state.keys, positions, self.config.split(self.group))
-        scales = controls.cfg_scale[jnp.minimum(self.layout.frame_at(positions), controls.cfg_scale.shape[0] - 1)]
+        frames = jnp.minimum(self.layout.frame_at(positions), controls.cfg_scale.shape[1] - 1)
+        scales = jnp.take_along_axis(controls.cfg_scale, frames, axis=1)
 
         def forward(loop: _Loop) -> _Loop:
-            def here(leaf: jax.Array, axis: int = 1) -> jax.Array:
-                return jax.lax.dynamic_slice_in_dim(leaf, loop.done, self.window, axis)
+            def here(leaf: jax.Array) -> jax.Array:
+                return row_slices(leaf, loop.done, self.window)
 
             # The code in front of the window is final, those in it are guesses.
             tried = here(loop.codes)
             inputs = self._inputs(params, state, tried)
-            inputs = inputs.at[:, 0].set(jnp.where(loop.done > 0, inputs[:, 0], state.last))
+            begun = state.of_rows(loop.done > 0)[:, None]
+            inputs = inputs.at[:, 0].set(jnp.where(begun, inputs[:, 0], state.last))
             hidden, cache = self._extend(params, state, loop.cache, inputs, state.position + loop.done)
-            drawn = self._draw(params, hidden, [here(each) for each in noise], here(scales, 0)[:, None], controls)
-            right = jnp.all(drawn[:, :-1] == tried[:, 1:], axis=(0, 2))
-            # All clips of a batch advance together, as far as the guesses are right in each of them.
-            done = jnp.minimum(loop.done + 1 + jnp.sum(jnp.cumprod(right)), size).astype(jnp.int32)
-            codes = jax.lax.dynamic_update_slice_in_dim(loop.codes, drawn, loop.done + 1, axis=1)
+            drawn = self._draw(params, hidden, [here(each) for each in noise], here(scales)[..., None], controls)
+            right = jnp.all(drawn[:, :-1] == tried[:, 1:], axis=2)
+            found = 1 + jnp.sum(jnp.cumprod(right, axis=1), axis=1)
+            codes = jax.vmap(partial(jax.lax.dynamic_update_slice_in_dim, axis=0))(loop.codes, drawn, loop.done + 1)
             # Where there is no guess yet, the code just drawn is the guess.
-            return _Loop(jnp.where(codes < 0, drawn[:, :1], codes), done, cache, loop.forwards + 1)
+            codes = jnp.where(codes < 0, drawn[:, :1], codes)
+            # A clip that has all its codes waits for the others, and its guesses stay what they are when it is alone.
+            under_way = loop.done < sizes
+            codes = jnp.where(under_way[:, None, None], codes, loop.codes)
+            done = jnp.minimum(loop.done + found, sizes)
+            return _Loop(codes, done, cache, loop.forwards + under_way)
 
         # A window may reach past the last code.
         codes = jnp.pad(guesses, ((0, 0), (1, self.window), (0, 0)))
-        none = jnp.zeros((), jnp.int32)
+        none = jnp.zeros(clips, jnp.int32)
         loop = _Loop(codes, none, state.cache, none)
         if turns is None:
-            loop = jax.lax.while_loop(lambda loop: loop.done < size, forward, loop)
+            loop = jax.lax.while_loop(lambda loop: jnp.any(loop.done < sizes), forward, loop)
         else:
             loop = jax.lax.fori_loop(0, turns, lambda _, loop: forward(loop), loop)
         drawn = loop.codes[:, 1 : 1 + most]
-        last = self._inputs(params, state, jax.lax.dynamic_slice_in_dim(loop.codes, size, 1, axis=1))[:, 0]
+        last = self._inputs(params, state, row_slices(loop.codes, sizes, 1))[:, 0]
         # Most codes are those of one latent frame before, so these are the next guesses.
-        state = state.after(self.group, drawn, count=size, last=last, cache=loop.cache)
+        state = state.after(self.group, drawn, count=sizes, last=last, cache=loop.cache)
         if self.group == "video":
             drawn = sub_tokens_to_ids(drawn, self.config.code).reshape(clips, self.layout.rows, self.layout.columns)
         return drawn, loop.forwards, state
@@ -151,30 +162,33 @@ class FrameProgram:
         if self.group == "video":
             codes = ids_to_sub_tokens(codes.reshape(codes.shape[0], -1), self.config.code)
         inputs = self._inputs(params, state, codes)
+        count = jnp.full(codes.shape[0], codes.shape[1], jnp.int32)
         before = jnp.concatenate([state.last[:, None], inputs[:, :-1]], axis=1)
         _, cache = self._extend(params, state, state.cache, before, state.position)
         guesses = jax.lax.dynamic_update_slice(state.guesses[self.group], codes, (0, 0, 0))
-        return state.after(self.group, guesses, count=codes.shape[1], last=inputs[:, -1], cache=cache)
+        return state.after(self.group, guesses, count=count, last=inputs[:, -1], cache=cache)
 
     def _inputs(self, params: dict, state: DecodeState, codes: jax.Array) -> jax.Array:
         """Return the inputs `[R, W, D]` of the slots of codes `[B, W, n]`, in every row of each clip."""
-        rows = state.last.shape[0]
-        codes = jnp.concatenate([codes] * (rows // codes.shape[0]))
-        return embed_codes(self.config, params, self.group, codes, state.last.dtype)
+        return embed_codes(self.config, params, self.group, state.of_rows(codes), state.last.dtype)
 
     def _extend(
         self, params: dict, state: DecodeState, cache: Cache, inputs: jax.Array, first: jax.Array
     ) -> tuple[jax.Array, Cache]:
-        """Run `transformer.extend` on inputs `[R, W, D]`; `first` is the window's index of the first predicted code."""
+        """Run `transformer.extend` on inputs `[R, W, D]`; `first` `[B]` is the index of the first predicted code."""
         # The guesses of a window stand behind the span's last code.
         seen = self.layout.before + self.layout.end(self.span) + inputs.shape[1] - 2
         seen = min(cache[0].keys.shape[1], seen)
-        return transformer.extend(self.config, params, inputs, first, state.code_positions, cache, seen)
+        return transformer.extend(self.config, params, inputs, state.of_rows(first), state.code_positions, cache, seen)
 
     def _draw(
         self, params: dict, hidden: jax.Array, noise: Sequence[jax.Array], scale: jax.Array, controls: Controls
     ) -> jax.Array:
-        """Return sub-tokens int32 `[B, W, n]` of hidden `[R, W, D]`, noise `[B, W, 2^bits]` each, guidance `[W, 1]`."""
+        """Return sub-tokens int32 `[B, W, n]` of hidden `[R, W, D]`.
+
+        noise: `[B, W, 2^bits]` of each sub-token.
+        scale: `[B, W, 1]`, of guidance.
+        """
         clips = noise[0].shape[0]
         guided = hidden.shape[0] > clips
 

@@ -1,5 +1,8 @@
 """The moving part of decoding: one pytree that goes into each program and comes out of it."""
 
+from collections.abc import Sequence
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 from flax import struct
@@ -9,18 +12,20 @@ from reelm.lm.net.transformer import CodePositions
 from reelm.lm.sharding import constrain
 from reelm.lm.specials import Group
 
+_OF_ROWS = ("code_positions", "cache", "last")  # fields with a place for each row, not for each clip
+
 
 class DecodeState(struct.PyTreeNode):
     """Everything that moves while B clips are decoded in R rows; R is B, or 2B with guidance, conditional rows first.
 
     Attributes:
-        code_positions: positions of the window's codes.
+        code_positions: positions of the codes of each row's window.
         cache: keys and values of the prefix and of all codes but the last, `[R, S, N_kv, K]` a layer. Slots behind them
             hold wrong guesses, and are written again.
         last: `[R, D]`, the input of the slot that predicts the next code: that of the last code, or of the prefix.
         guesses: group -> sub-tokens int32 `[B, N, n]`, what to try first in the next latent frame; -1 for no idea.
-        position: int32 scalar, number of codes known; the index of the next one in the window.
-        origin: int32 scalar, position of the window's first code in the whole endless stream. Draws are keyed by
+        position: int32 `[B]`, number of codes known; the index of the next one in the window.
+        origin: int32 `[B]`, position of the window's first code in the whole endless stream. Draws are keyed by
             positions in the stream.
         keys: random keys `[B]`, one a clip.
     """
@@ -34,13 +39,17 @@ class DecodeState(struct.PyTreeNode):
     keys: jax.Array
 
     def stream_positions(self, count: int) -> jax.Array:
-        """Return the positions int32 `[count]`, in the whole stream, of the next `count` codes."""
-        return self.origin + self.position + jnp.arange(count)
+        """Return the positions int32 `[B, count]`, in the whole stream, of the next `count` codes."""
+        return (self.origin + self.position)[:, None] + jnp.arange(count)
+
+    def of_rows(self, of_clips: jax.Array) -> jax.Array:
+        """Return an array `[R, ...]` of one `[B, ...]`: with guidance a clip has two rows."""
+        return jnp.concatenate([of_clips] * (self.last.shape[0] // of_clips.shape[0]))
 
     def after(
         self, group: Group, guesses: jax.Array, *, count: jax.Array | int, last: jax.Array, cache: Cache
     ) -> "DecodeState":
-        """Return the state after the next `count` codes, which are of a group.
+        """Return the state after the next `count` codes of each clip, which are of a group.
 
         guesses: what to try first in the group's codes of the next latent frame, int32 `[B, N, n]`.
         """
@@ -48,14 +57,48 @@ class DecodeState(struct.PyTreeNode):
             cache=cache, last=last, guesses=self.guesses | {group: guesses}, position=self.position + count
         ).constrained()
 
+    @classmethod
+    def joined(cls, states: Sequence["DecodeState"]) -> "DecodeState":
+        """Return one state of the clips of several, which have the same shapes, in order."""
+
+        def join(kinds: int, *leaves: jax.Array) -> jax.Array:
+            parts = [leaf.reshape(kinds, -1, *leaf.shape[1:]) for leaf in leaves]
+            return jnp.concatenate(parts, axis=1).reshape(-1, *leaves[0].shape[1:])
+
+        return cls(
+            **{
+                name: jax.tree.map(partial(join, kinds), *(getattr(each, name) for each in states))
+                for name, kinds in states[0]._kinds_of_rows().items()
+            }
+        )
+
+    def parted(self, count: int) -> list["DecodeState"]:
+        """Return the states of so many equal parts of the clips; the inverse of `joined`."""
+
+        def part(i: int, kinds: int, leaf: jax.Array) -> jax.Array:
+            parts = leaf.reshape(kinds, count, -1, *leaf.shape[1:])
+            return parts[:, i].reshape(-1, *leaf.shape[1:])
+
+        return [
+            DecodeState(
+                **{
+                    name: jax.tree.map(partial(part, i, kinds), getattr(self, name))
+                    for name, kinds in self._kinds_of_rows().items()
+                }
+            )
+            for i in range(count)
+        ]
+
+    def _kinds_of_rows(self) -> dict[str, int]:
+        """Return how many rows a clip has in each field: with guidance a conditional and an unconditional one."""
+        rows = self.last.shape[0] // self.keys.shape[0]
+        return {name: rows if name in _OF_ROWS else 1 for name in vars(self)}
+
     def constrained(self) -> "DecodeState":
         """Return the state constrained to its place on the mesh, the same after every program.
 
         Otherwise the next program would be compiled anew.
         """
-        by_clip = {"last": self.last, "guesses": self.guesses, "keys": self.keys}
-        whole = {"code_positions": self.code_positions, "position": self.position, "origin": self.origin}
-        return self.replace(
-            **jax.tree.map(lambda leaf: constrain(leaf, "batch", *[None] * (leaf.ndim - 1)), by_clip),
-            **jax.tree.map(lambda leaf: constrain(leaf, *[None] * leaf.ndim), whole),
-        )
+        # The cache is constrained where it is written.
+        others = {name: value for name, value in vars(self).items() if name != "cache"}
+        return self.replace(**jax.tree.map(lambda leaf: constrain(leaf, "batch", *[None] * (leaf.ndim - 1)), others))

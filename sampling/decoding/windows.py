@@ -7,7 +7,8 @@ start. So memory and time of a latent frame are constant, however long the strea
 
 import itertools
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import jax
@@ -15,14 +16,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from reelm.lm.layout import Layout
-from reelm.lm.prefix import Prefix
 from reelm.lm.specials import Group
 from reelm.sampling.memory import check_cache
 from reelm.sampling.parts import ModelParts
 from reelm.sampling.request import Request
 from reelm.storage.programs import program
 
-from .choose import keys_of
+from .choose import Controls, keys_of
 from .prefill import Prefill, window_prefix
 from .program import FrameProgram, span_for, windows_for
 from .state import DecodeState
@@ -34,23 +34,80 @@ class LatentFrame(NamedTuple):
     Attributes:
         video: int32 `[B, h, w]`.
         sound: int32 `[B, s, L]`, the audio frames beside it; None from silent models.
-        forwards: forward passes that its picture and its sound took.
+        forwards: int32 `[B]` each, forward passes that its picture and its sound took.
     """
 
     video: jax.Array
     sound: jax.Array | None
-    forwards: tuple[jax.Array | int, jax.Array | int]
+    forwards: tuple[jax.Array | np.ndarray, jax.Array | np.ndarray]
+
+
+@dataclass(frozen=True, eq=False)
+class Turn:
+    """What the next latent frame of B clips is drawn from.
+
+    Attributes:
+        programs: of its picture and, from models with sound, of the sound beside it.
+        sizes: int32 `[B]` each, codes of each program for each clip.
+        given: what is read instead of drawn, as `FrameProgram.read` takes it; None where it is drawn.
+        state: before it; donated by `draw`.
+        controls: of each clip.
+    """
+
+    programs: tuple[FrameProgram, ...]
+    sizes: tuple[np.ndarray, ...]
+    given: tuple[jax.Array | None, ...]
+    state: DecodeState
+    controls: Controls
+
+    @property
+    def kind(self) -> Hashable:
+        """Return what turns must have in common to be joined; None where a turn stays alone."""
+        if any(each is not None for each in self.given):
+            return None
+        programs = tuple(replace(each, span=0) for each in self.programs)  # the longest span serves all
+        leaves, tree = jax.tree.flatten((self.state, self.controls))
+        return programs, tree, tuple((leaf.shape, leaf.dtype) for leaf in leaves)
+
+    def draw(self, params: dict) -> tuple[LatentFrame, DecodeState]:
+        """Return the latent frame, in which sound is as long as the longest size, and the state after it."""
+        state, codes, forwards = self.state, list[jax.Array](), list[jax.Array | np.ndarray]()
+        for one, sizes, given in zip(self.programs, self.sizes, self.given, strict=True):
+            if given is None:
+                drawn, count, state = one.draw(params, state, sizes, self.controls)
+                codes.append(drawn)
+                forwards.append(count)
+            else:
+                state = one.read(params, state, given)
+                codes.append(given)
+                forwards.append(np.zeros_like(sizes))
+        if len(codes) == 1:
+            return LatentFrame(codes[0], None, (forwards[0], np.zeros_like(self.sizes[0]))), state
+        sound = first_frames(codes[1], int(self.sizes[1].max()))
+        return LatentFrame(codes[0], sound, (forwards[0], forwards[1])), state
+
+    def prepare(self, params: dict) -> None:
+        """Begin to compile `draw`; the arrays may be shapes."""
+        for one, sizes, given in zip(self.programs, self.sizes, self.given, strict=True):
+            if given is None:
+                one.prepare(params, self.state, sizes, self.controls)
+
+
+@program(static=("count",))
+def first_frames(sound: jax.Array, count: int) -> jax.Array:
+    """Return the first `count` audio frames of sound `[B, N, L]`."""
+    return sound[:, :count]
 
 
 def latent_frames(model: ModelParts, request: Request) -> Iterator[LatentFrame]:
     """Yield the latent frames of a request, one after another without end; clips are ordered prompt by prompt."""
-    window = SlidingWindow(model, request)
+    window, lm = SlidingWindow(model, request), model.language_model()
     for now in itertools.count():
         frame = window.known(now)
         if frame is None:
-            if window.ends_before(now):
-                window.open(now)
-            frame = window.draw(now)
+            with lm.on_mesh():
+                frame, state = window.turn(now).draw(lm.decoding_params)
+            window.keep(state)
         window.take(frame)
         yield frame
 
@@ -66,7 +123,7 @@ class SlidingWindow:
         self._model, self._lm, self._request = model, lm, request
         self._clips = len(request.scripts) * len(request.seeds)
         self._keys = keys_of(list(request.seeds) * len(request.scripts))
-        self._controls = settings.controls(lm.config.frames)
+        self._controls = settings.controls(lm.config.frames, self._clips)
         self._length = lm.config.frames
         usual = model.latent_frames(model.defaults.num_frames)
         if given.sound_in_prefix and settings.num_frames and model.latent_frames(settings.num_frames) <= usual:
@@ -91,13 +148,17 @@ class SlidingWindow:
         picture, sound = self._given(now)
         if picture is None or (sound is None and self._lm.config.sound_levels):
             return None
-        return LatentFrame(picture, sound, (0, 0))
+        none = np.zeros(self._clips, np.int32)
+        return LatentFrame(picture, sound, (none, none))
 
-    def ends_before(self, now: int) -> bool:
-        """Return whether a new window must be opened for latent frame `now`."""
-        return self._opened is None or now - self._first == self._length or now in self._cuts
+    def turn(self, now: int) -> Turn:
+        """Return what latent frame `now` is drawn from; a new window is opened where it is time for one."""
+        if self._opened is None or now - self._first == self._length or now in self._cuts:
+            self._open(now)
+        assert self._opened is not None
+        return self._turn(now, *self._opened)
 
-    def open(self, now: int) -> None:
+    def _open(self, now: int) -> None:
         """Open a window for latent frame `now`: read the prefix and the frames that it continues from."""
         # A given clip is continued as if its end had been decoded here.
         fits = self._opened is None and now < self._length
@@ -117,7 +178,9 @@ class SlidingWindow:
         with self._lm.on_mesh():
             origin = layout.stream_position(self._first)
             if self._opened is None and self._lm.mesh is None:
-                self._prepare(prefill, prefix, widest, now)
+                # What draws is compiled side by side, while the device reads the prefix.
+                shapes = prefill.start.prepare(self._lm.decoding_params, prefix, 0, self._keys)
+                self._turn(now, widest, shapes).prepare(self._lm.decoding_params)
             state = prefill.start(self._lm.decoding_params, prefix, origin, self._keys)
             for frame in past:
                 state = self._program(widest, self._length, "video").read(self._lm.decoding_params, state, frame.video)
@@ -126,40 +189,23 @@ class SlidingWindow:
                     state = sound.read(self._lm.decoding_params, state, frame.sound)
         self._opened = widest, state
 
-    def _prepare(self, prefill: Prefill, prefix: Prefix, layout: Layout, now: int) -> None:
-        """Begin to compile what draws latent frame `now`: side by side, while the device reads the prefix."""
-        params, config = self._lm.decoding_params, self._lm.config
-        state = prefill.start.prepare(params, prefix, 0, self._keys)
-        span = span_for(now - self._first, self._length)
-        video, sound = self._given(now)
-        if video is None:
-            self._program(layout, span, "video").prepare(params, state, layout.per_picture, self._controls)
-        if sound is None and config.sound_levels:
-            size = config.sound_frames[now > 0]
-            self._program(layout, span, "sound").prepare(params, state, size, self._controls)
+    def _turn(self, now: int, layout: Layout, state: DecodeState) -> Turn:
+        span, config = span_for(now - self._first, self._length), self._lm.config
+        groups: dict[Group, int] = {"video": layout.per_picture}
+        if config.sound_levels:
+            groups["sound"] = config.sound_frames[now > 0]
+        return Turn(
+            programs=tuple(self._program(layout, span, group) for group in groups),
+            sizes=tuple(np.full(self._clips, size, np.int32) for size in groups.values()),
+            given=self._given(now)[: len(groups)],
+            state=state,
+            controls=self._controls,
+        )
 
-    def draw(self, now: int) -> LatentFrame:
-        """Draw what is not given of latent frame `now`, and read the rest."""
-        assert self._opened is not None, "open a window first"
-        (layout, state), params, config = self._opened, self._lm.decoding_params, self._lm.config
-        span = span_for(now - self._first, self._length)
-        forwards: list[jax.Array | int] = [0, 0]
-        with self._lm.on_mesh():
-            video, sound = self._given(now)
-            pictures = self._program(layout, span, "video")
-            if video is None:
-                video, forwards[0], state = pictures.draw(params, state, layout.per_picture, self._controls)
-            else:
-                state = pictures.read(params, state, video)
-            track = self._program(layout, span, "sound")
-            if sound is not None:
-                state = track.read(params, state, sound)
-            elif config.sound_levels:
-                size = config.sound_frames[now > 0]
-                sound, forwards[1], state = track.draw(params, state, size, self._controls)
-                sound = _first(sound, size)
-        self._opened = layout, state
-        return LatentFrame(video, sound, (forwards[0], forwards[1]))
+    def keep(self, state: DecodeState) -> None:
+        """Keep the state after the latent frame that was drawn."""
+        assert self._opened is not None
+        self._opened = self._opened[0], state
 
     def take(self, frame: LatentFrame) -> None:
         """Keep the next latent frame of the stream for the windows to come."""
@@ -187,8 +233,3 @@ class SlidingWindow:
 
     def _program(self, layout: Layout, span: int, group: Group) -> FrameProgram:
         return FrameProgram(self._lm.config, layout, span, group, self._widths[group])
-
-
-@program(static=("count",))
-def _first(sound: jax.Array, count: int) -> jax.Array:
-    return sound[:, :count]

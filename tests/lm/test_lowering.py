@@ -9,12 +9,12 @@ import re
 import subprocess
 import sys
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from reelm import configs
 from reelm.lm import sharding
@@ -79,7 +79,7 @@ def decoding_params(config: LMConfig, weights: NumberFormat, shards: int = 1) ->
 def decode_arguments(config: LMConfig, clips: int) -> tuple[Layout, DecodeState, Controls]:
     """Shapes of the decoding of guided clips."""
     layout = config.layout(config.frames, *GRID)
-    controls = jax.eval_shape(lambda: Controls.of(1.0, 0, 1.0, 0.0, [2.0] * config.frames))
+    controls = jax.eval_shape(lambda: Controls.of(clips, 1.0, 0, 1.0, 0.0, [2.0] * config.frames))
     keys = jax.eval_shape(lambda: jax.random.split(jax.random.key(0), clips))
     prefill = Prefill(config, layout, layout.slots, 1, True, jnp.bfloat16)
     params = decoding_params(config, "bfloat16")
@@ -91,7 +91,11 @@ def drawing(config: LMConfig, layout: Layout, group: Group) -> Any:
     """The jitted drawing of a group's codes, one by one, as a function of params, state and controls."""
     size = layout.per_picture if group == "video" else layout.sound_of(1)
     program = FrameProgram(config, layout, layout.frames, group)
-    return jax.jit(partial(program.draw, size=size), donate_argnames="state")
+
+    def draw(params: Any, state: DecodeState, controls: Controls) -> Any:
+        return program.draw(params, state, np.full(len(state.keys), size, np.int32), controls)
+
+    return jax.jit(draw, donate_argnames="state")
 
 
 def largest(program: str, kind: str = "") -> int:

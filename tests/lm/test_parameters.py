@@ -32,9 +32,9 @@ def hidden(config: LMConfig, params: dict) -> jax.Array:
     codes = jnp.asarray(rng.integers(0, 32, (2, 3, 2)))
     cache = transformer.empty_cache(config, 2, LAYOUT.slots)
     last, cache = transformer.prefill(config, params, LAYOUT, prefix, cache)
-    positions = transformer.CodePositions.of(config, LAYOUT, LAYOUT.slots)
+    positions = transformer.CodePositions.of(config, LAYOUT, LAYOUT.slots, 2)
     inputs = jnp.concatenate([last[:, None], embed_codes(config, params, "video", codes, jnp.float32)], axis=1)
-    return transformer.extend(config, params, inputs, jnp.int32(0), positions, cache, LAYOUT.slots)[0]
+    return transformer.extend(config, params, inputs, jnp.zeros(2, jnp.int32), positions, cache, LAYOUT.slots)[0]
 
 
 def test_parts_cut_over_shards_come_back():

@@ -99,10 +99,10 @@ def test_rows_are_read_where_the_ids_say_so_and_cached_equals_uncached(params):
     def cached(prefix: Prefix) -> jax.Array:
         cache = transformer.empty_cache(CONFIG, 2, layout.slots)
         last, cache = transformer.prefill(CONFIG, unrolled, layout, prefix, cache)
-        positions = transformer.CodePositions.of(CONFIG, layout, layout.slots)
+        positions = transformer.CodePositions.of(CONFIG, layout, layout.slots, 2)
         inputs = embed_codes(CONFIG, unrolled, "video", sub_tokens[:, :-1], jnp.float32)
         inputs = jnp.concatenate([last[:, None], inputs], axis=1)
-        return transformer.extend(CONFIG, unrolled, inputs, jnp.int32(0), positions, cache, layout.slots)[0]
+        return transformer.extend(CONFIG, unrolled, inputs, jnp.zeros(2, jnp.int32), positions, cache, layout.slots)[0]
 
     prefix = prompt_prefix(CONFIG, Toy(), ["a red seven", "blue"], **SIZE)
     expected = uncached(prefix)

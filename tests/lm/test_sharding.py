@@ -188,7 +188,7 @@ def ids() -> None:
         found = []
         COMPILED.clear()
         for temperature in (1.0, 0.5):
-            controls = Controls.of(temperature, 0, 1.0, 0.0, [2.0])
+            controls = Controls.of(2, temperature, 0, 1.0, 0.0, [2.0])
             with jax.set_mesh(mesh or one):
                 prefill = Prefill(config, layout, layout.slots, window, guided, jnp.float32)
                 state = prefill.start(ready, rows, 0, keys)
@@ -196,8 +196,8 @@ def ids() -> None:
                     picture = FrameProgram(config, layout, layout.frames, "video", window)
                     track = FrameProgram(config, layout, layout.frames, "sound", window)
                     size = layout.sound_of(i)
-                    frame, _, state = picture.draw(ready, state, layout.per_picture, controls)
-                    sound, _, state = track.draw(ready, state, size, controls)
+                    frame, _, state = picture.draw(ready, state, np.full(2, layout.per_picture, np.int32), controls)
+                    sound, _, state = track.draw(ready, state, np.full(2, size, np.int32), controls)
                     found.append(np.concatenate([np.ravel(frame), np.ravel(sound[:, :size])]))
         # A program to begin, one for all pictures and one for all sound; none for another temperature.
         ours = [name for name in COMPILED if name in ("jit(start)", "jit(draw_program)")]

@@ -50,8 +50,9 @@ loss_parts = jax.jit(partial(cross_entropy, CONFIG))
 
 @partial(jax.jit, static_argnames="layout")
 def extend(unrolled, layout: Layout, inputs, place, cache):
-    positions = transformer.CodePositions.of(CONFIG, layout, layout.slots)
-    return transformer.extend(CONFIG, unrolled, inputs, place, positions, cache, layout.slots)
+    rows = inputs.shape[0]
+    positions = transformer.CodePositions.of(CONFIG, layout, layout.slots, rows)
+    return transformer.extend(CONFIG, unrolled, inputs, jnp.full(rows, place), positions, cache, layout.slots)
 
 
 @partial(jax.jit, static_argnames="layout")

@@ -58,8 +58,9 @@ def prefill(unrolled, layout: Layout, prefix: Prefix, cache):
 
 @partial(jax.jit, static_argnames=("seen", "layout"))
 def extend(params, inputs, first, cache, seen, layout=LAYOUT):
-    positions = transformer.CodePositions.of(CONFIG, layout, layout.slots + inputs.shape[1])
-    return transformer.extend(CONFIG, params, inputs, first, positions, cache, seen)
+    rows = inputs.shape[0]
+    positions = transformer.CodePositions.of(CONFIG, layout, layout.slots + inputs.shape[1], rows)
+    return transformer.extend(CONFIG, params, inputs, jnp.broadcast_to(first, rows), positions, cache, seen)
 
 
 @jax.jit

@@ -20,7 +20,7 @@ def draws(controls: Controls, logits: jax.Array = LOGITS[:1], count: int = 4000)
 def checked(
     temperature: float = 1.0, top_k: int = 0, top_p: float = 1.0, min_p: float = 0.0, cfg_scale: float = 1.0
 ) -> Controls:
-    return Controls.of(temperature, top_k, top_p, min_p, [cfg_scale])
+    return Controls.of(1, temperature, top_k, top_p, min_p, [cfg_scale])
 
 
 @pytest.mark.parametrize(
@@ -54,10 +54,10 @@ def test_min_p_keeps_those_at_least_so_likely_beside_the_likeliest():
 
 
 def test_noise_belongs_to_its_clip_its_place_and_its_sub_token():
-    keys, places = jax.random.split(jax.random.key(1), 3), jnp.array([7, 8, 1_000_000])
+    keys, places = jax.random.split(jax.random.key(1), 3), jnp.tile(jnp.array([7, 8, 1_000_000]), (3, 1))
     noise = noise_of(keys, places, (4, 4, 3))
     assert [each.shape for each in noise] == [(3, 3, 16), (3, 3, 16), (3, 3, 8)]
-    alone = noise_of(keys[1:2], places[2:], (4, 4, 3))
+    alone = noise_of(keys[1:2], places[1:2, 2:], (4, 4, 3))
     for of_all, of_one in zip(noise, alone, strict=True):
         np.testing.assert_array_equal(of_all[1:2, 2:], of_one)
     assert len(np.unique(np.concatenate([np.ravel(each) for each in noise]))) > 0.99 * 9 * 40

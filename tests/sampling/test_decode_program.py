@@ -23,6 +23,7 @@ CONFIG = LMConfig(
     bits=10, text_vocabulary=20, prefix=6, frames=2, width=32, layers=2, heads=4, kv_heads=2, head_width=16, hidden=80
 )
 LAYOUT = CONFIG.layout(2, 3, 3)
+SIZES = np.array([LAYOUT.per_picture], np.int32)
 
 
 @cache
@@ -33,13 +34,9 @@ def compiled(window: int) -> Any:
     keys = jax.random.split(jax.random.key(0), 1)
     prefill = Prefill(CONFIG, LAYOUT, LAYOUT.slots, window, False, jnp.float32)
     state = jax.eval_shape(prefill.start, params, prefix, 0, keys)
-    controls = Controls.of(1.0, 0, 1.0, 0.0, [1.0])
+    controls = Controls.of(1, 1.0, 0, 1.0, 0.0, [1.0])
     program = FrameProgram(CONFIG, LAYOUT, LAYOUT.frames, "video", window)
-    return (
-        jax.jit(partial(program.draw, size=LAYOUT.per_picture))
-        .lower(params=params, state=state, controls=controls)
-        .compile()
-    )
+    return jax.jit(partial(program.draw, sizes=SIZES)).lower(params=params, state=state, controls=controls).compile()
 
 
 def loop(window: int) -> str:
@@ -73,13 +70,13 @@ def test_every_latent_frame_is_the_same_program():
     keys = jax.random.split(jax.random.key(0), 1)
     prefill = Prefill(config, layout, layout.slots, 4, False, jnp.float32)
     first = jax.eval_shape(prefill.start, params, prefix, 0, keys)
-    controls = Controls.of(1.0, 0, 1.0, 0.0, [1.0])
+    controls = Controls.of(1, 1.0, 0, 1.0, 0.0, [1.0])
     picture, sound = (FrameProgram(config, layout, 2, group, 4) for group in ("video", "sound"))
     draw: Any = FrameProgram.draw_program.jitted
     read: Any = FrameProgram.read.jitted
     after = {
-        "a picture drawn": draw.eval_shape(picture, None, params, first, 9, controls)[2],
-        "sound drawn": draw.eval_shape(sound, None, params, first, 1, controls)[2],
+        "a picture drawn": draw.eval_shape(picture, None, params, first, np.int32([9]), controls)[2],
+        "sound drawn": draw.eval_shape(sound, None, params, first, np.int32([1]), controls)[2],
         "a picture read": read.eval_shape(picture, params, first, jnp.zeros((1, 3, 3), jnp.int32)),
         "sound read": read.eval_shape(sound, params, first, jnp.zeros((1, 1, 2), jnp.int32)),
     }
@@ -96,8 +93,8 @@ def test_the_cache_is_given_away_and_written_where_it_lies():
     state = Prefill(CONFIG, LAYOUT, LAYOUT.slots, 1, False, jnp.float32).start(params, prefix, 0, keys)
     given = jax.tree.leaves(state.cache)
     places = [leaf.unsafe_buffer_pointer() for leaf in given]
-    controls = Controls.of(1.0, 0, 1.0, 0.0, [1.0])
+    controls = Controls.of(1, 1.0, 0, 1.0, 0.0, [1.0])
     program = FrameProgram(CONFIG, LAYOUT, LAYOUT.frames, "video")
-    state = program.draw(params, state, LAYOUT.per_picture, controls)[-1]
+    state = program.draw(params, state, SIZES, controls)[-1]
     assert all(leaf.is_deleted() for leaf in given)
     assert [leaf.unsafe_buffer_pointer() for leaf in jax.tree.leaves(state.cache)] == places

@@ -1,0 +1,52 @@
+"""Continuous batching: every request has the clip that it has alone, whoever joins or leaves beside it."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from reelm.media.clip import Clip
+from reelm.sampling import generate
+from reelm.sampling.arguments import read_arguments
+from reelm.sampling.decoding.continuous import ContinuousBatch
+from reelm.sampling.plan import plan
+
+pytestmark = pytest.mark.slow
+
+REQUESTS: list[dict[str, Any]] = [
+    {"prompt": "a red seven moves", "seed": 3, "num_frames": 17},
+    {"prompt": "blue", "seed": 4, "num_frames": 9, "temperature": 2.0},
+    {"prompt": "two", "seed": 5, "num_frames": 25},  # past the end of a window
+    {"prompt": "red", "seed": 6, "num_frames": 13, "cfg_scale": 3.0},
+    {"prompt": "two", "seed": 7, "num_frames": 9, "cfg_scale": 2.0, "min_p": 0.1},
+]
+
+
+def request(model: Any, prompt: str, **arguments: Any) -> Any:
+    return plan(model, prompt, *read_arguments({"temperature": 5.0, **arguments}))
+
+
+def test_clips_are_those_of_each_alone_whoever_joins_and_leaves(tiny_sound_model):
+    model = tiny_sound_model
+    alone = [model.generate(**{"temperature": 5.0, **each}) for each in REQUESTS]
+    batch = ContinuousBatch(model)
+    waiting = [(index, request(model, **each)) for index, each in enumerate(REQUESTS)]
+    under_way: dict[int, Any] = {}
+    pieces: dict[int, list[list[Clip]]] = {index: [] for index, _ in waiting}
+    while waiting or under_way:
+        if waiting:  # one more joins at each latent frame
+            index, planned = waiting.pop(0)
+            under_way[index] = generate.stream(model, planned, batch)
+        for index, each in list(under_way.items()):
+            piece = next(each, None)
+            if piece is None:
+                del under_way[index]
+            else:
+                pieces[index].append(piece)
+    for index, expected in enumerate(alone):
+        [clip] = generate.joined(iter(pieces[index]), len(pieces[index]))
+        for name in ("video", "audio"):
+            np.testing.assert_array_equal(clip.tokens[name], expected.tokens[name])
+        np.testing.assert_array_equal(clip.video, expected.video)
+        assert clip.info == expected.info  # forward passes too: nobody is held back
+    assert not batch.requests
