@@ -30,8 +30,6 @@ from .conditions.soundtrack import Soundtrack
 from .memory import check_weights
 from .options import Options
 
-_MOST_ROPE_BASE = 1e12  # models for a million tokens have 1e9
-
 
 @dataclass(frozen=True, kw_only=True)
 class Defaults:
@@ -86,13 +84,7 @@ class LanguageModel:
     mesh: Mesh | None = None
 
     def __post_init__(self):
-        config = self.config
-        if config.frames < 1 or config.text_slots < 1 or not 0 < config.rope_base <= _MOST_ROPE_BASE:
-            raise RequestError(
-                f"a language model of {config.frames} latent frames, {config.text_slots} slots of text and a rope_base "
-                f"of {config.rope_base} cannot be; there is one of each at least"
-            )
-        check_text(config, self.text)
+        check_text(self.config, self.text)
 
     @cached_property
     def decoding_params(self) -> dict:

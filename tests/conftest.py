@@ -1,24 +1,30 @@
 """What holds for every test: the CPU, no cache of the user's, and no silent broadcasting."""
 
+import atexit
 import os
+import shutil
 import tempfile
+from pathlib import Path
+
+import hypothesis
+import pytest
 
 # Before JAX is imported anywhere. JAX_PLATFORMS=cuda in the environment runs the tests on a GPU.
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 if os.environ["JAX_PLATFORMS"] == "cpu":
     # Programs run a few times here: LLVM's optimizations would take longer than they save.
     os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
+
+
+def _own_folder(name: str) -> None:
+    os.environ[name] = tempfile.mkdtemp(prefix="reelm-tests-")
+    atexit.register(shutil.rmtree, os.environ[name], ignore_errors=True)
+
+
 # What the user keeps there (the whole of MNIST, compiled programs) must not change what a test sees.
-os.environ["REELM_HOME"] = tempfile.mkdtemp(prefix="reelm-tests-")
-
-import atexit
-import shutil
-from pathlib import Path
-
-import hypothesis
-import pytest
-
-atexit.register(shutil.rmtree, os.environ["REELM_HOME"], ignore_errors=True)
+_own_folder("REELM_HOME")
+if "PYTEST_XDIST_WORKER" not in os.environ:  # the workers share what each of them compiles
+    _own_folder("REELM_PROGRAMS")
 
 # The first example of a jitted function compiles it, so no deadline; the same examples in every run.
 hypothesis.settings.register_profile("reelm", deadline=None, derandomize=True, max_examples=25)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from reelm.errors import RequestError
+from reelm.errors import RequestError, reason
 from reelm.storage.fields import parse_json, read_json
 from reelm.storage.names import inside
 
@@ -76,7 +76,7 @@ def _words_beside(path: Path) -> tuple[str, ...]:
             return _captions(read_json(fields))
     except (OSError, ValueError) as error:
         beside = text.name if text.is_file() else fields.name
-        raise RequestError(f"its caption {beside} cannot be read ({_one_line(error)})") from error
+        raise RequestError(f"its caption {beside} cannot be read ({reason(error)})") from error
     return ("",)
 
 
@@ -125,9 +125,5 @@ def _rows(manifest: Path) -> list[Any]:
             lines = [line for line in text.splitlines() if line.strip()]
             return [parse_json(line, f"row {number}") for number, line in enumerate(lines, 1)]
     except (OSError, ValueError, csv.Error) as error:
-        raise RequestError(f"{manifest} cannot be read ({_one_line(error)}); repair it") from error
+        raise RequestError(f"{manifest} cannot be read ({reason(error)}); repair it") from error
     raise RequestError(f"{manifest} is no manifest: its name should end in {' or '.join(_TABLES)}")
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())

@@ -18,7 +18,7 @@ from typing import Any
 
 from array_record.python.array_record_module import ArrayRecordWriter
 
-from reelm.errors import RequestError
+from reelm.errors import RequestError, reason
 
 from .buckets import Buckets
 from .cutting import CuttingConfig, clips_of
@@ -59,7 +59,7 @@ def work(asked: dict[str, Any], alive: Callable[[], None]) -> dict[str, Any]:
                 clip = next(clips, None)
             except Exception as error:  # Also a fault of ours: on one file it must not cost the others, nor go unnamed.
                 writer.close()
-                return {"fault": _one_line(error if isinstance(error, RequestError) else repr(error))}
+                return {"fault": reason(error) if isinstance(error, RequestError) else repr(error)}
             if clip is None:
                 break
             record = clip.pack()
@@ -67,12 +67,8 @@ def work(asked: dict[str, Any], alive: Callable[[], None]) -> dict[str, Any]:
             made.append([clip.frames, clip.height, clip.width, len(record)])
         writer.close()
     except Exception as error:
-        return {"stop": f"{asked['part']} cannot be written: {_one_line(error)}"}
+        return {"stop": f"{asked['part']} cannot be written: {reason(error)}"}
     return {"clips": made} if made else {"fault": "no shot in it is as long as the shortest clip"}
-
-
-def _one_line(what: object) -> str:
-    return " ".join(str(what).split())[:500]
 
 
 def main() -> None:

@@ -10,6 +10,8 @@ from reelm.lm.prefix import ClipCodes, Prefix
 from reelm.lm.specials import HEAD, Group
 from reelm.tokenizer.codes import CodeSpec
 
+_MOST_ROPE_BASE = 1e12  # models for a million tokens have 1e9
+
 
 @dataclass(frozen=True, kw_only=True)
 class LMConfig:
@@ -50,6 +52,13 @@ class LMConfig:
 
     def __post_init__(self):
         object.__setattr__(self, "sound_frames", tuple(self.sound_frames))  # a list comes from JSON; a config must hash
+        counts = ("bits", "text_vocabulary", "frames", "width", "layers", "heads", "kv_heads", "head_width", "hidden")
+        if none := [name for name in counts if getattr(self, name) < 1]:
+            raise RequestError(f"{none[0]} is {getattr(self, none[0])}; it must be 1 or more")
+        if self.text_slots < 1:
+            raise RequestError(f"prefix is {self.prefix}; it must be more than the {HEAD} slots of its head")
+        if not 0 < self.rope_base <= _MOST_ROPE_BASE:
+            raise RequestError(f"rope_base is {self.rope_base}; it must be above 0 and at most {_MOST_ROPE_BASE:g}")
         if self.text_width < 0 or self.text_width and self.text_vocabulary != 1:
             raise RequestError(
                 f"text is {self.text_vocabulary} pieces of a text_width of {self.text_width}; it is pieces of width 0, "

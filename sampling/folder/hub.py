@@ -8,7 +8,7 @@ import importlib.util
 import re
 from pathlib import Path
 
-from reelm.errors import RequestError
+from reelm.errors import RequestError, reason
 
 _ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 
@@ -29,5 +29,6 @@ def fetch(name: str) -> Path:
     try:
         return Path(snapshot_download(name, allow_patterns=["*.json", "*.safetensors", "*.model", "README.md"]))
     except Exception as error:  # what it raises comes from the network, the hub and the disk alike
-        reason = " ".join(str(error).split())[:300]
-        raise RequestError(f"{name} is no folder and cannot be fetched from the Hugging Face hub: {reason}") from error
+        raise RequestError(
+            f"{name} is no folder and cannot be fetched from the Hugging Face hub: {reason(error)}"
+        ) from error

@@ -16,7 +16,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from reelm.errors import RequestError
+from reelm.errors import RequestError, reason
 from reelm.lm import describer
 from reelm.lm.net import transformer
 from reelm.storage.atomic import write_bytes
@@ -81,8 +81,7 @@ def _check(path: Path, config: Any, init: Callable[..., dict], params: dict) -> 
     try:
         wanted = jax.eval_shape(partial(init, config), jax.random.key(0))
     except Exception as error:  # nets refuse sizes that do not fit together in as many ways as they use them
-        reason = " ".join(str(error).split())[:200]
-        raise RequestError(f"{where} describes no net ({type(error).__name__}: {reason})") from error
+        raise RequestError(f"{where} describes no net ({type(error).__name__}: {reason(error)})") from error
     _compare(path, {name: leaf.shape for name, leaf in flattened(wanted).items()}, params)
 
 
@@ -101,5 +100,4 @@ def _check_encoder(path: Path, params: dict) -> None:
     try:
         jax.eval_shape(sentence_encoder.forward, params, ids, mask)
     except Exception as error:  # a tensor that is missing or of another shape shows where it is used
-        reason = " ".join(str(error).split())[:200]
-        raise RequestError(f"{path} holds no sentence encoder ({type(error).__name__}: {reason})") from error
+        raise RequestError(f"{path} holds no sentence encoder ({type(error).__name__}: {reason(error)})") from error

@@ -1,5 +1,10 @@
-"""The exception for requests that cannot be met as asked."""
+"""The exception for requests that cannot be met as asked, and what another one says, in a line."""
 
 
 class RequestError(ValueError):
     """The request is wrong, not the program. The message is one line: what is wrong, and what would be right."""
+
+
+def reason(error: BaseException) -> str:
+    """Return what an exception says, in one line of at most 300 characters; its type where it says nothing."""
+    return " ".join(str(error).split())[:300] or type(error).__name__

@@ -181,7 +181,16 @@ def test_debug_shows_the_traceback_wherever_it_stands(place):
     assert ended.stderr.splitlines()[-1].startswith("reelm: error: ")
 
 
+@pytest.fixture
+def hangups_are_heard():
+    """Under nohup a hangup is ignored, and a command keeps it so."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc to time the signal")
+@pytest.mark.usefixtures("hangups_are_heard")
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (1, 129)])
 @pytest.mark.parametrize("library", ["numpy", "jaxlib"])
 def test_a_signal_ends_the_command_in_one_line(number, status, library):

@@ -29,9 +29,10 @@ def state(*shape: int) -> dict:
 @pytest.fixture
 def folder(tmp_path) -> Iterator[Path]:
     as_the_next_process()
+    before = programs._folder
     keep(tmp_path / "programs")
     yield tmp_path / "programs"
-    programs._kept.clear()
+    keep(before)
     as_the_next_process()
 
 
@@ -116,6 +117,7 @@ def test_what_was_used_longest_ago_goes_first(folder, monkeypatch):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="modes of files")
+@pytest.mark.usefixtures("folder")
 def test_a_folder_that_others_may_write_to_is_not_used(tmp_path):
     keep(tmp_path / "own")
     assert (tmp_path / "own").stat().st_mode & 0o777 == 0o700
@@ -123,4 +125,4 @@ def test_a_folder_that_others_may_write_to_is_not_used(tmp_path):
     (tmp_path / "shared").chmod(0o777)
     with pytest.warns(UserWarning, match="others may write there"):
         keep(tmp_path / "shared")
-    assert not programs._kept
+    assert programs._folder is None

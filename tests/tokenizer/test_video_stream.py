@@ -6,8 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import example, given
-from hypothesis import strategies as st
 
 from reelm.errors import RequestError
 from reelm.media.clip import Clip
@@ -45,11 +43,7 @@ def test_a_chunk_of_no_codes_is_refused(tokenizer, shape):
 
 
 @pytest.mark.slow
-@given(frames=st.integers(1, 70))
-@example(frames=16)
-@example(frames=17)
-@example(frames=18)
-@example(frames=33)
+@pytest.mark.parametrize("frames", [1, 16, 17, 18, 53])
 def test_codes_are_those_of_the_whole(tokenizer, frames):
     video = noise(frames)
     filled = np.pad(video, ((0, -(frames - 1) % 4), (0, 0), (0, 0), (0, 0)), mode="edge")
@@ -132,6 +126,7 @@ def test_a_track_without_a_sample_is_no_sound(tmp_path):
     np.testing.assert_array_equal(Clip.open(tmp_path / "film.webp").video, noise(3))
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_memory_does_not_grow_with_the_film_nor_with_the_clip(tiny_model, tmp_path):
     tiny_model.save(tmp_path / "tiny")

@@ -139,7 +139,7 @@ def decoded(tokenizer: VideoTokenizer, ids: np.ndarray, past):
 
 
 @pytest.mark.slow
-@given(cuts=st.lists(st.sampled_from([1, 2, 3, 5]), min_size=1, max_size=LONGEST))
+@given(cuts=st.lists(st.sampled_from([1, 2, 5]), min_size=1, max_size=LONGEST))
 @example(cuts=[1] * LONGEST)
 @example(cuts=[5, 5, 5, 2])
 def test_chunks_equal_the_whole(tokenizer, whole, cuts):

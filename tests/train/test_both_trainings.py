@@ -70,8 +70,12 @@ LM = LMRun(
     loop=LoopConfig(steps=3, save_every=3, sample_every=3),
 )
 
-# One training draws samples; the others would each compile the drawing of their own model.
-UNSEEN = replace(LM, loop=replace(LM.loop, sample_every=0))
+# One training draws samples and has several stages and buckets. The others would compile all of it for their own model.
+SHORT = replace(
+    LM,
+    stages=(Stage(buckets=(Bucket(frames=2, batch_size=2),)),),
+    loop=replace(LM.loop, sample_every=0),
+)
 
 AUDIO = AudioTokenizerConfig(
     strides=(40, 10), encoder_channels=(8, 8), decoder_channels=(8, 8), levels=2, groups=1, bits=4
@@ -140,7 +144,7 @@ def test_a_language_model_does_not_go_with_another_tokenizer(trained, tmp_path):
 def test_a_language_model_goes_on_with_other_tasks(trained, tmp_path):
     tasks = (Stage(buckets=(Bucket(frames=2, batch_size=2, task="frames"),)),)
     still = OptimizerConfig(learning_rate=0.0)
-    run = replace(UNSEEN, tokens=(trained / "tokens",), stages=tasks, optimizer=still, start_from=trained / "lm")
+    run = replace(SHORT, tokens=(trained / "tokens",), stages=tasks, optimizer=still, start_from=trained / "lm")
     after = lm.train(run, tmp_path / "further")
     before = restore_params(trained / "lm").params
     jax.tree.map(np.testing.assert_array_equal, before, after.params)
@@ -148,7 +152,7 @@ def test_a_language_model_goes_on_with_other_tasks(trained, tmp_path):
 
 
 def test_several_language_models_become_their_mean(trained, tmp_path):
-    run = replace(UNSEEN, tokens=(trained / "tokens",), start_from=trained / "lm")
+    run = replace(SHORT, tokens=(trained / "tokens",), start_from=trained / "lm")
     lm.train(run, tmp_path / "further")
     parts = [trained / "lm", tmp_path / "further"]
     one, other = (restore_params(part).params for part in parts)
@@ -160,7 +164,7 @@ def test_several_language_models_become_their_mean(trained, tmp_path):
     swapped = export(trained / "tokenizer", parts[::-1], tmp_path / "swapped").language_model().params
     jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-6, atol=1e-7), swapped, mean)
 
-    wider = replace(UNSEEN, model=replace(LM.model, layers=3), tokens=(trained / "tokens",))
+    wider = replace(SHORT, model=replace(LM.model, layers=3), tokens=(trained / "tokens",))
     lm.train(wider, tmp_path / "wider")
     with pytest.raises(RequestError, match="differ in sizes, words or codes"):
         export(trained / "tokenizer", [trained / "lm", tmp_path / "wider"], tmp_path / "none")
@@ -291,7 +295,7 @@ def test_a_silent_language_model_gets_sound(trained, tmp_path):
     heard = replace(LM.model, sound_levels=2, sound_bits=4, sound_frames=(5, 20))
     buckets = (Bucket(frames=2, batch_size=2), Bucket(frames=2, batch_size=2, task="hears"))
     stages = (Stage(buckets=buckets, weights=(0.5, 0.5)),)
-    run = replace(UNSEEN, model=heard, tokens=(tokens,), stages=stages, start_from=trained / "lm")
+    run = replace(SHORT, model=heard, tokens=(tokens,), stages=stages, start_from=trained / "lm")
     lm.train(run, tmp_path / "lm")
     model = export(parts, [tmp_path / "lm"], tmp_path / "model", audio_tokenizer=parts)
     clip = reelm.load(str(tmp_path / "model")).generate("a red seven moves right", num_frames=5)
@@ -308,7 +312,8 @@ def test_a_silent_language_model_gets_sound(trained, tmp_path):
             export(parts, [tmp_path / "model"], tmp_path / "none", **own, num_frames=length)
     jax.tree.map(np.testing.assert_array_equal, joined.language_model().params, model.language_model().params)
 
-    still = replace(run, start_from=tmp_path / "model", optimizer=replace(run.optimizer, learning_rate=0.0, muon=0.0))
+    still = replace(run, stages=SHORT.stages, start_from=tmp_path / "model")
+    still = replace(still, optimizer=replace(run.optimizer, learning_rate=0.0, muon=0.0))
     after = lm.train(still, tmp_path / "further").params
     jax.tree.map(np.testing.assert_array_equal, after, model.language_model().params)
     assert (tmp_path / "further" / "text.model").read_bytes() == (tmp_path / "lm" / "text.model").read_bytes()
@@ -321,9 +326,9 @@ def test_a_silent_language_model_gets_sound(trained, tmp_path):
 def test_a_language_model_learns_through_a_text_encoder(trained, sentences, tmp_path):
     """Captions through a frozen encoder, a model folder that holds it, and runs that are not to read another."""
     config = replace(LM.model, text_vocabulary=1, text_width=16, prefix=40)
-    run = replace(UNSEEN, model=config, tokens=(trained / "tokens",), text_encoder=sentences)
+    run = replace(SHORT, model=config, tokens=(trained / "tokens",), text_encoder=sentences)
     # Layers begin as the identity: what stands in front of the codes matters some steps later.
-    run = replace(run, video_tokenizer=trained / "tokenizer", loop=replace(UNSEEN.loop, steps=6))
+    run = replace(run, video_tokenizer=trained / "tokenizer", loop=replace(SHORT.loop, steps=6))
     before = lm.build(run, MeshSpec().build(jax.devices()[:1]), {})[0].params["text"]["kernel"]
     after = lm.train(run, tmp_path / "lm").params["text"]["kernel"]
     assert np.abs(after - before).max() > 0

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from reelm.errors import RequestError
+from reelm.errors import RequestError, reason
 from reelm.storage.fields import read_json
 from reelm.tokenizer.text.sentence_encoder import SentenceEncoder
 from reelm.tokenizer.text.thesaurus import Thesaurus
@@ -28,9 +28,8 @@ def read_file(path: Path) -> tuple[Mapping[str, Sequence[str]], Mapping[str, str
         captions = {str(caption): [str(words) for words in others] for caption, others in found["captions"].items()}
         modifiers = {str(said).lower(): str(ending) for said, ending in found.get("modifiers", {}).items()}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        reason = " ".join(str(error).split())[:200]
         raise RequestError(
-            f'{path} is no thesaurus ({reason}); it is JSON: {{"captions": {{CAPTION: [OTHER WORDS, ...]}}, '
+            f'{path} is no thesaurus ({reason(error)}); it is JSON: {{"captions": {{CAPTION: [OTHER WORDS, ...]}}, '
             '"modifiers": {WORDS: ENDING}}'
         ) from error
     if len(captions) < 2 or not all(map(str.strip, (*captions, *modifiers))):

@@ -21,7 +21,7 @@ import tyro
 from tyro import _errors as events
 from tyro.conf import subcommand
 
-from reelm.errors import RequestError
+from reelm.errors import RequestError, reason
 from reelm.sampling.options import OTHER_NAMES
 
 from .data import Data
@@ -136,7 +136,7 @@ def _parse(commands: Any, asked: _Asked, **settings: Any) -> Command:
             raise
         raise RequestError(" ".join(re.sub(r"[─-╿]", " ", printed.getvalue()).split())) from None
     except ValueError as error:  # a config's own refusal of its values
-        raise RequestError(" ".join(str(error).split())) from error
+        raise RequestError(reason(error)) from error
 
 
 def _refuse(event: events.ParseErrorEvent, asked: _Asked) -> None:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from reelm.errors import RequestError
+from reelm.errors import RequestError, reason
 
 from .atomic import replacing
 
@@ -58,8 +58,7 @@ def read_arrays(path: str | PathLike[str], wanted: Mapping[str, ArrayField]) -> 
                     found[name] = _read(archive, name, field)
     except (RequestError, zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, RuntimeError) as error:
         # What is encrypted, or packed in a way that Python does not know, is a RuntimeError.
-        reason = " ".join(str(error).split())[:200]
-        raise RequestError(f"{fspath(path)!r} cannot be used: {reason}") from error
+        raise RequestError(f"{fspath(path)!r} cannot be used: {reason(error)}") from error
     return found
 
 

@@ -37,16 +37,19 @@ from .atomic import write_bytes
 _MOST_BYTES = 1 << 29  # of a folder; what was used longest ago goes first
 _DIGEST = hashlib.sha256().digest_size
 
-_kept: "list[Path]" = []  # the folder, if any
+_folder: Path | None = None  # of programs that are kept
 _programs: "list[Program]" = []
 
 
-def keep(folder: str | os.PathLike[str]) -> None:
-    """Find programs in a folder, and keep those of this process there; it is made with mode 700.
+def keep(folder: str | os.PathLike[str] | None) -> None:
+    """Find programs in a folder, and keep those of this process there; it is made with mode 700. None keeps none.
 
     A folder that cannot be made, or that others can write to, is not used, with a warning.
     """
-    _kept.clear()
+    global _folder
+    _folder = None
+    if folder is None:
+        return
     path = Path(folder).expanduser()
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -57,7 +60,7 @@ def keep(folder: str | os.PathLike[str]) -> None:
     if os.name == "posix" and (owner != os.getuid() or mode & (stat.S_IWGRP | stat.S_IWOTH)):
         warnings.warn(f"{path}: others may write there; programs are compiled anew each time", stacklevel=2)
         return
-    _kept.append(path)
+    _folder = path
 
 
 if os.environ.get("REELM_PROGRAMS"):
@@ -153,10 +156,10 @@ class Program:
         return _Made(submit(loaded), shapes)
 
     def _path(self, key: Hashable) -> Path | None:
-        if not _kept or jax.process_count() > 1:  # a program names its device, which has another number there
+        if _folder is None or jax.process_count() > 1:  # a program names its device, which has another number there
             return None
         about = f"{_surroundings()}\n{self.name}\n{key!r}".encode()
-        return _kept[0] / f"{self.name.rpartition('.')[2]}-{hashlib.sha256(about).hexdigest()[:40]}"
+        return _folder / f"{self.name.rpartition('.')[2]}-{hashlib.sha256(about).hexdigest()[:40]}"
 
 
 class _Method:

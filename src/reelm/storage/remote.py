@@ -18,7 +18,7 @@ from typing import Any
 
 import fsspec
 
-from reelm.errors import RequestError
+from reelm.errors import RequestError, reason
 
 from .atomic import TEMPORARY, replacing, write_json
 from .home import home
@@ -77,7 +77,7 @@ def mirrored(path: str | Path, seconds: float = 30.0) -> Iterator[Path]:
             try:
                 place.push()
             except Exception as error:  # The next time may do; the last time is the one that counts.
-                print(f"not sent to {place.url} yet: {_one_line(error)}", file=sys.stderr)
+                print(f"not sent to {place.url} yet: {reason(error)}", file=sys.stderr)
 
     sender = threading.Thread(target=send, daemon=True)
     sender.start()
@@ -90,7 +90,7 @@ def mirrored(path: str | Path, seconds: float = 30.0) -> Iterator[Path]:
             place.push()
         except Exception as error:
             kept = place.set_aside()
-            raise OSError(f"{kept} could not be sent to {place.url}: {_one_line(error)}") from error
+            raise OSError(f"{kept} could not be sent to {place.url}: {reason(error)}") from error
 
 
 class _Place:
@@ -104,7 +104,7 @@ class _Place:
             self._files, self._root = fsspec.core.url_to_fs(self.url)
         except ImportError as error:
             extra = _EXTRAS.get(match[1])
-            hint = f"pip install 'reelm[{extra}]'" if extra else _one_line(error)
+            hint = f"pip install 'reelm[{extra}]'" if extra else reason(error)
             raise RequestError(f"{match[1]}:// needs a package that is not installed: {hint}") from error
         except ValueError as error:
             raise RequestError(f"no kind of path is called {match[1]}://; gs:// and s3:// are some") from error
@@ -180,7 +180,3 @@ def _state(folder: Path) -> dict[str, tuple[int, int]]:
                 status = path.stat()
                 found[name] = (status.st_size, status.st_mtime_ns)
     return found
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300] or type(error).__name__
