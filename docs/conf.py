@@ -38,6 +38,7 @@ _PAGES = """
 docs/quickstart
 docs/python
 docs/commands
+docs/serving
 docs/reference
 ```
 

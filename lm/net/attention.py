@@ -38,7 +38,7 @@ class LayerCache(struct.PyTreeNode):
         start: of each row int32 `[B]`, or one for all.
         """
 
-        def row(old: jax.Array, new: jax.Array, start: jax.Array) -> jax.Array:
+        def row(old: jax.Array, new: jax.Array, start: jax.Array | int) -> jax.Array:
             return jax.lax.dynamic_update_slice(old, new.astype(old.dtype), (start, 0, 0))
 
         write = jax.vmap(row, in_axes=(0, 0, 0 if jnp.ndim(start) else None))

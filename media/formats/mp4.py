@@ -8,9 +8,10 @@ tags take small pictures for. Timestamps begin at zero and there are no B-frames
 
 import math
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from fractions import Fraction
 from itertools import chain, count
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -80,7 +81,7 @@ def write_video(
     """
     import av
 
-    _check(fps, crf, scale)
+    check(fps, crf, scale)
     pieces = audio if isinstance(audio, Iterator) else iter(() if audio is None else (audio,))
     heard = next(pieces, None)
     if heard is not None:
@@ -97,10 +98,10 @@ def write_video(
         container.metadata["comment"] = comment
         rate = Fraction(fps).limit_denominator(1001)
         tick = 1 / rate if times is None else 1 / (rate * math.ceil(_TICKS / rate))
-        picture = _video_track(container, first, rate, tick, crf, scale)
+        track = video_track(container, first, rate, tick, crf, scale)
         sound = None
         if heard is not None and sample_rate is not None:
-            sound = _SoundTrack(container, chain([heard], pieces), heard.shape[1], sample_rate)
+            sound = SoundTrack(container, chain([heard], pieces), heard.shape[1], sample_rate)
         shown = ((i / rate, (i + 1) / rate) for i in count()) if times is None else times
         at, durations = -1, {}
 
@@ -114,15 +115,16 @@ def write_video(
                 raise RequestError(f"frame {index} has the shape {frame.shape}, the first {first.shape}; give one size")
             at = max(at + 1, round(Fraction(start) / tick))
             durations[at] = max(1, round(Fraction(end) / tick) - at)
-            mux(picture.encode(_picture(frame, scale, at, tick)))
+            mux(track.encode(picture(frame, scale, at, tick)))
             if sound is not None:
                 sound.write_until(float(end))
-        mux(picture.encode(None))
+        mux(track.encode(None))
         if sound is not None:
             sound.finish()
 
 
-def _check(fps: float, crf: float, scale: int) -> None:
+def check(fps: float, crf: float, scale: int) -> None:
+    """Check frame rate, quality and scale; RequestError where one is out of its range."""
     if not MIN_FPS <= fps <= MAX_FPS:
         raise RequestError(f"fps is {fps}; it must lie between {MIN_FPS} and {MAX_FPS:.0f}")
     if not 1 <= crf <= 51:
@@ -130,14 +132,21 @@ def _check(fps: float, crf: float, scale: int) -> None:
     check_scale(scale)
 
 
-def _video_track(
-    container: "OutputContainer", first: Frames, rate: Fraction, tick: Fraction, crf: float, scale: int
+def video_track(
+    container: "OutputContainer",
+    first: Frames,
+    rate: Fraction,
+    tick: Fraction,
+    crf: float,
+    scale: int,
+    options: Mapping[str, str] = MappingProxyType({}),
 ) -> "VideoStream":
+    """Return a track for frames of the size of `first`; `options` are more of x264's."""
     height, width = (side * scale + side * scale % 2 for side in first.shape[:2])
     if max(height, width) > MAX_SIDE:
         raise RequestError(f"a picture of {width}x{height} is too large for H.264; at most {MAX_SIDE} a side")
     # No macroblock tree: x264's SIMD code for it reads past its rows, and small pictures would differ from run to run.
-    options = {"crf": str(crf), "bf": "0", "mbtree": "0"}
+    options = {"crf": str(crf), "bf": "0", "mbtree": "0", **options}
     stream = container.add_stream("libx264", rate=rate, options=options)
     stream.height, stream.width, stream.pix_fmt = height, width, "yuv420p"
     context = stream.codec_context
@@ -147,7 +156,8 @@ def _video_track(
     return stream
 
 
-def _picture(frame: Frames, scale: int, start: int, tick: Fraction) -> "VideoFrame":
+def picture(frame: Frames, scale: int, start: int, tick: Fraction) -> "VideoFrame":
+    """Return a frame as its track takes it, shown from `start` ticks on."""
     from av import VideoFrame
     from av.video.reformatter import ColorRange, Colorspace, Interpolation
 
@@ -164,7 +174,7 @@ def _picture(frame: Frames, scale: int, start: int, tick: Fraction) -> "VideoFra
     return picture
 
 
-class _SoundTrack:
+class SoundTrack:
     """The sound of a file being written, fed beside the frames so that both lie together in the file."""
 
     def __init__(self, container: "OutputContainer", pieces: Iterator[Sound], channels: int, sample_rate: int) -> None:

@@ -20,7 +20,7 @@ from .choose import Controls
 from .state import DecodeState
 from .windows import LatentFrame, SlidingWindow, Turn, first_frames
 
-_ROWS = (1, 2, 4, 8)  # requests of a batch; others are filled up to one of these, so that few programs are compiled
+ROWS = (1, 2, 4, 8)  # requests of a batch; others are filled up to one of these, so that few programs are compiled
 
 
 class ContinuousBatch:
@@ -46,6 +46,8 @@ class ContinuousBatch:
             while True:
                 if not seat.ready:
                     self._draw()
+                if seat.failure is not None:
+                    raise seat.failure
                 yield seat.ready.popleft()
         finally:
             self._seats.remove(seat)
@@ -53,20 +55,24 @@ class ContinuousBatch:
     def _draw(self) -> None:
         """Draw the next latent frame of every request that has none ready."""
         turns: dict[Hashable, list[tuple[_Seat, Turn]]] = {}
-        for seat in [each for each in self._seats if not each.ready]:
-            frame = seat.window.known(seat.now)
-            if frame is not None:
-                seat.take(frame)
+        for seat in [each for each in self._seats if not each.ready and each.failure is None]:
+            try:
+                frame = seat.window.known(seat.now)
+                if frame is not None:
+                    seat.take(frame)
+                    continue
+                turn = seat.window.turn(seat.now)
+            except Exception as error:  # that of the one request, whoever asked for a latent frame
+                seat.failure = error
                 continue
-            turn = seat.window.turn(seat.now)
             kind = turn.kind
             turns.setdefault(id(seat) if kind is None else kind, []).append((seat, turn))
         lm = self._model.language_model()
         with lm.on_mesh():
             for alike in turns.values():
-                for begin in range(0, len(alike), _ROWS[-1]):
-                    seats, some = zip(*alike[begin : begin + _ROWS[-1]], strict=True)
-                    rows = next(rows for rows in _ROWS if rows >= len(some))
+                for begin in range(0, len(alike), ROWS[-1]):
+                    seats, some = zip(*alike[begin : begin + ROWS[-1]], strict=True)
+                    rows = next(rows for rows in ROWS if rows >= len(some))
                     for seat, (frame, state) in zip(seats, draw_together(some, lm.decoding_params, rows), strict=True):
                         seat.window.keep(state)
                         seat.take(frame)
@@ -77,6 +83,7 @@ class _Seat:
 
     def __init__(self, window: SlidingWindow):
         self.window, self.now, self.ready = window, 0, deque[LatentFrame]()
+        self.failure: Exception | None = None
 
     def take(self, frame: LatentFrame) -> None:
         self.window.take(frame)

@@ -136,9 +136,8 @@ class SlidingWindow:
         cache_rows = self._clips * (2 if settings.guided else 1)
         slots = self._later.slots + max(self._widths.values()) - 1
         check_cache(lm.config, lm.mesh_sizes, self._clips, cache_rows, slots, jnp.dtype(model.dtype).itemsize)
-        # Latent frames that open a new window: each shot of a script does, for its words are read with the prefix.
-        self._cuts = {shot.begins for script in request.scripts for shot in script}
         self._first = 0  # latent frame of the stream that the window begins with
+        self._opened_for = 0  # latent frame that the window was opened for
         self._anchor: jax.Array | None = None
         self._recent: deque[LatentFrame] = deque(maxlen=self._length)
         self._opened: tuple[Layout, DecodeState] | None = None
@@ -153,7 +152,9 @@ class SlidingWindow:
 
     def turn(self, now: int) -> Turn:
         """Return what latent frame `now` is drawn from; a new window is opened where it is time for one."""
-        if self._opened is None or now - self._first == self._length or now in self._cuts:
+        # Each shot of a script opens a window, for its words are read with the prefix; one may be added at any time.
+        cut = any(self._opened_for < shot.begins <= now for script in self._request.scripts for shot in script)
+        if self._opened is None or now - self._first == self._length or cut:
             self._open(now)
         assert self._opened is not None
         return self._turn(now, *self._opened)
@@ -162,6 +163,7 @@ class SlidingWindow:
         """Open a window for latent frame `now`: read the prefix and the frames that it continues from."""
         # A given clip is continued as if its end had been decoded here.
         fits = self._opened is None and now < self._length
+        self._opened_for = now
         self._first = 0 if fits else max(0, now - self._request.settings.latent_overlap)
         prefix = window_prefix(self._model, self._request, self._first, now, self._length, self._anchor)
         layout = self._layout(given_pictures=prefix.kinds.shape[1], first=self._first)

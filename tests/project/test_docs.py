@@ -165,6 +165,7 @@ def test_a_recipe_makes_its_model_at_toy_scale_and_resumes(recipe, tmp_path):
     assert again.returncode == 0 and all("done before" in line for line in again.stderr.splitlines())
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_the_path_from_a_folder_to_a_clip(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -75,8 +75,8 @@ def test_every_latent_frame_is_the_same_program():
     draw: Any = FrameProgram.draw_program.jitted
     read: Any = FrameProgram.read.jitted
     after = {
-        "a picture drawn": draw.eval_shape(picture, None, params, first, np.int32([9]), controls)[2],
-        "sound drawn": draw.eval_shape(sound, None, params, first, np.int32([1]), controls)[2],
+        "a picture drawn": draw.eval_shape(picture, None, params, first, np.array([9], np.int32), controls)[2],
+        "sound drawn": draw.eval_shape(sound, None, params, first, np.array([1], np.int32), controls)[2],
         "a picture read": read.eval_shape(picture, params, first, jnp.zeros((1, 3, 3), jnp.int32)),
         "sound read": read.eval_shape(sound, params, first, jnp.zeros((1, 1, 2), jnp.int32)),
     }

@@ -31,6 +31,7 @@ from .export import Export
 from .generate import Generate
 from .help import Group, optional_fields, overview
 from .info import Info
+from .serve import Serve
 from .tokenizer import Detokenize, Reconstruct, Tokenize
 from .train import Train, is_configured, train_arguments, with_mesh_fields
 
@@ -47,6 +48,11 @@ GROUPS = (
         "Make clips",
         {"generate": Generate, "describe": Describe},
         'reelm generate "a red seven moves right" -o seven.mp4',
+    ),
+    Group(
+        "Serve clips",
+        {"serve": Serve},
+        "reelm serve",
     ),
     Group(
         "Code clips",

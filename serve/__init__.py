@@ -1,0 +1,1 @@
+"""The server: jobs, streams, live play and the page, over HTTP."""

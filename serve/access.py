@@ -1,0 +1,101 @@
+"""Who may ask, and for how much: keys, hosts, origins and limits."""
+
+import hmac
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+
+from reelm.errors import RequestError
+
+LOCAL = ("127.0.0.1", "localhost", "::1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What one request, and one key, may ask for.
+
+    Attributes:
+        body_bytes: of a request, files included.
+        prompt_letters: of a prompt.
+        clip_pixels: height x width x frames of a clip.
+        under_way: jobs of one key that wait or run.
+        codes_a_minute: that one key may ask for; None for any number.
+    """
+
+    body_bytes: int = 64 * 2**20
+    prompt_letters: int = 2_000
+    clip_pixels: int = 64_000_000
+    under_way: int = 16
+    codes_a_minute: int | None = None
+
+
+class Keys:
+    """The keys of a file: a name and a key on each line. The file is read again when it changes.
+
+    Raises:
+        RequestError: a file that cannot be read, or holds a line of another form, or no key.
+    """
+
+    def __init__(self, path: Path):
+        self._path, self._read_at, self._lock = path, (0, 0), Lock()
+        self._keys: dict[str, bytes] = {}
+        self._read()
+
+    def owner(self, key: str) -> str | None:
+        """Return the name that a key belongs to; None for no key of the file. Takes the same time for any key."""
+        with self._lock:
+            try:
+                self._read()
+            except RequestError:
+                pass  # a file that is being rewritten: the keys that were there hold
+            found = None
+            for name, known in self._keys.items():
+                if hmac.compare_digest(known, key.encode()):
+                    found = name
+            return found
+
+    def _read(self) -> None:
+        try:
+            status = self._path.stat()
+            stamp = status.st_mtime_ns, status.st_size
+            if stamp == self._read_at:
+                return
+            lines = [line.split() for line in self._path.read_text(encoding="utf-8").splitlines()]
+        except (OSError, UnicodeDecodeError) as error:
+            raise RequestError(f"the keys in {self._path} cannot be read: {error}") from error
+        lines = [line for line in lines if line and not line[0].startswith("#")]
+        if not lines or any(len(line) != 2 for line in lines):
+            raise RequestError(f"{self._path} must hold lines of a name and a key, with a space between them")
+        self._keys, self._read_at = {name: key.encode() for name, key in lines}, stamp
+
+
+class Allowance:
+    """Codes that each key may still ask for: a bucket that fills again within a minute."""
+
+    def __init__(self, codes_a_minute: int | None):
+        self._most, self._left, self._lock = codes_a_minute, dict[str, tuple[float, float]](), Lock()
+
+    def take(self, owner: str, codes: int) -> float:
+        """Take codes out of a key's bucket; return 0, or the seconds after which so many will be in it.
+
+        Raises:
+            RequestError: more codes than the bucket ever holds.
+        """
+        if self._most is None:
+            return 0.0
+        if codes > self._most:
+            raise RequestError(f"the clip has {codes} codes; a key may ask for {self._most} a minute")
+        with self._lock:
+            now = time.monotonic()
+            left, then = self._left.get(owner, (float(self._most), now))
+            left = min(self._most, left + (now - then) * self._most / 60)
+            if codes > left:
+                return (codes - left) * 60 / self._most
+            self._left[owner] = left - codes, now
+            return 0.0
+
+
+def host_of(address: str) -> str:
+    """Return the name in a `Host` header, without its port."""
+    return address[1:].partition("]")[0] if address.startswith("[") else address.partition(":")[0]

@@ -1,0 +1,159 @@
+"""The body of a request, as JSON or as a form with files, to a job and its files.
+
+Names are those of `reelm generate`. What OpenAI's client sends (`seconds`, `size`, `input_reference`) is understood.
+"""
+
+import json
+import math
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+from reelm.errors import RequestError
+from reelm.sampling.options import Options, right_name
+from reelm.storage.atomic import write_bytes
+
+from .access import Limits
+
+FILES = ("image", "last_image", "video", "mask", "audio")
+_OPTIONS = {field.name for field in fields(Options)} - {"num_samples"}
+_OPENAI = ("seconds", "size", "input_reference")
+_WORDS = ("model", "prompt", "negative_prompt", "decoding", "seconds", "size")
+KNOWN = ("model", "prompt", *sorted(_OPTIONS), *FILES)
+
+
+async def read_fields(request: Request, limits: Limits) -> dict[str, Any]:
+    """Return the fields of a body; files as bytes.
+
+    Raises:
+        HTTPException: 413 for a body that is too large.
+        RequestError: a body of another form, or a field that there is not.
+    """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if int(request.headers.get("content-length") or 0) > limits.body_bytes:
+        raise HTTPException(413, f"a request may have {limits.body_bytes >> 20} MiB")
+    if kind == "multipart/form-data":
+        async with request.form(max_files=len(FILES) + 1, max_fields=64, max_part_size=limits.body_bytes) as form:
+            if len({*form}) < len(form.multi_items()):
+                raise RequestError("a field of the form stands there twice")
+            found = {
+                name: await value.read() if isinstance(value, UploadFile) else _value(name, value)
+                for name, value in form.items()
+            }
+    elif kind in ("application/json", ""):
+        body = b""
+        async for piece in request.stream():
+            body += piece
+            if len(body) > limits.body_bytes:
+                raise HTTPException(413, f"a request may have {limits.body_bytes >> 20} MiB")
+        found = _object(body)
+        for name in (*FILES, "input_reference"):
+            if found.get(name) is not None:
+                raise RequestError(f"{name} is a file: send it as a part of a multipart form")
+    else:
+        raise HTTPException(415, f"a body of {kind} is not understood; send JSON or a multipart form")
+    for name in found:
+        if name not in KNOWN and name not in _OPENAI:
+            near = right_name(name, KNOWN)
+            hint = f"did you mean {near!r}?" if near else f"there are {', '.join(KNOWN)}"
+            raise RequestError(f"there is no setting {name!r}; {hint}")
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    try:
+        found = json.loads(body, parse_constant=lambda word: _refuse(word))
+    except (ValueError, RecursionError) as error:
+        raise RequestError(f"the body is no JSON: {error}") from error
+    if not isinstance(found, dict):
+        raise RequestError("the body must be a JSON object")
+    return found
+
+
+def _refuse(word: str) -> None:
+    raise ValueError(f"{word} is no number of JSON")
+
+
+def _value(name: str, text: str) -> Any:
+    """Return the value of a form's field: a number where it looks like one."""
+    if name in _WORDS:
+        return text
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    return value if isinstance(value, int | float | list) and not isinstance(value, bool) else text
+
+
+class Asked:
+    """A clip as it was asked for, checked as far as no model is needed.
+
+    Raises:
+        RequestError: a value out of its range, or of another type.
+    """
+
+    def __init__(self, found: dict[str, Any], default_model: str, limits: Limits):
+        self.model = _text("model", found.pop("model", default_model))
+        self.prompt = _text("prompt", found.pop("prompt", ""))
+        if len(self.prompt) > limits.prompt_letters:
+            raise RequestError(f"the prompt has {len(self.prompt)} letters; at most {limits.prompt_letters} are read")
+        if "input_reference" in found:
+            found["image"] = found.pop("input_reference")
+        self.files: dict[str, bytes] = {}
+        for name in FILES:
+            if name in found:
+                self.files[name] = _bytes(name, found.pop(name))
+        if "size" in found:
+            found["width"], found["height"] = _size(found.pop("size"))
+        self.seconds = _seconds(found.pop("seconds")) if "seconds" in found else None
+        self.settings = found
+        Options(**found)
+
+    def for_model(self, fps: float) -> dict[str, Any]:
+        """Return the settings, with seconds as frames at the model's rate."""
+        if self.seconds is None:
+            return self.settings
+        if "num_frames" in self.settings:
+            raise RequestError("give seconds or num_frames, not both")
+        rate = self.settings.get("fps", fps)
+        return self.settings | {"num_frames": max(1, math.ceil(self.seconds * rate))}
+
+    def write(self, folder: Path) -> None:
+        """Write the files, each under the name of its field."""
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for name, content in self.files.items():
+            write_bytes(folder / name, content)
+
+
+def _text(name: str, value: Any) -> str:
+    if not isinstance(value, str):
+        raise RequestError(f"{name} is {value!r}; it must be text")
+    return value
+
+
+def _bytes(name: str, value: Any) -> bytes:
+    if not isinstance(value, bytes) or not value:
+        raise RequestError(f"{name} must be a file that is not empty")
+    return value
+
+
+def _size(value: Any) -> tuple[int, int]:
+    try:
+        width, height = (int(side) for side in str(value).lower().split("x"))
+    except ValueError:
+        raise RequestError(f'size is {value!r}; it must be "WIDTHxHEIGHT"') from None
+    return width, height
+
+
+def _seconds(value: Any) -> float:
+    try:
+        seconds = float(value)
+    except (TypeError, ValueError):
+        seconds = math.nan
+    if not 0 < seconds <= 3600:
+        raise RequestError(f"seconds is {value!r}; it must be above 0 and at most 3600")
+    return seconds

@@ -1,0 +1,269 @@
+"""The engine: one thread that owns the device, and makes a latent frame of every clip in turn.
+
+Jobs come from the table, at most `rows` at once, and are decoded together where their programs are the same. Live clips
+stand beside them. All else that needs the device is done between two latent frames.
+"""
+
+import errno
+import logging
+import queue
+import sqlite3
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
+from threading import Event, Thread
+from typing import Any, TypeVar
+
+import numpy as np
+
+from reelm.errors import RequestError, reason
+from reelm.media.clip import Clip
+from reelm.media.formats.fragments import FragmentedVideo
+from reelm.sampling.arguments import read_arguments
+from reelm.sampling.best_of import fittest
+from reelm.sampling.decoding.continuous import ROWS, ContinuousBatch
+from reelm.sampling.generate import joined, stream
+from reelm.sampling.model import Model
+from reelm.sampling.plan import plan
+from reelm.sampling.request import Request
+
+from .jobs import Job, Jobs
+from .live import Live, close
+from .metrics import Metrics
+
+CLIP, STREAM = "clip.mp4", "stream.mp4"  # files of a job: the clip, and its fragments while it is made
+
+_AGAIN_SECONDS = 1.0  # between tries to write what a full disk kept from being written
+
+_log = logging.getLogger("reelm.serve")
+_T = TypeVar("_T")
+
+
+class Engine(Thread):
+    """Makes the clips of all jobs.
+
+    Args:
+        models: by name.
+        jobs: their table.
+        tell: called with the id of a job that has news, from this thread.
+        metrics: what is counted.
+        rows: clips that are made at once.
+    """
+
+    def __init__(
+        self, models: Mapping[str, Model], jobs: Jobs, tell: Callable[[str], None], metrics: Metrics, rows: int = 8
+    ):
+        super().__init__(name="engine", daemon=True)
+        self.warm = Event()  # set once the usual programs are there
+        self.previews: dict[str, np.ndarray] = {}  # newest frame of each job that runs, uint8 [H, W, 3]
+        self._models, self._jobs, self._tell, self._metrics, self._most = models, jobs, tell, metrics, rows
+        self._batches = {name: ContinuousBatch(model) for name, model in models.items()}
+        self._runs: dict[str, _Run] = {}
+        self._live: list[Live] = []
+        self._calls: queue.SimpleQueue[tuple[Callable[[], Any], Future]] = queue.SimpleQueue()
+        self._owed: list[Callable[[], Any]] = []  # what could not be written to the table yet
+        self._news, self._draining, self._ended = Event(), False, False
+
+    def request(self, job: Job) -> Request:
+        """Return the plan of a job; RequestError for one that cannot be made. Only this thread may call it."""
+        model, folder = self._models[job.model], self._jobs.folder(job.id)
+        files = {name: str(folder / name) for name in job.sources}
+        return plan(model, job.prompt, *read_arguments({**job.settings, "seed": job.seed, **files}))
+
+    def call(self, function: Callable[[], _T]) -> Future[_T]:
+        """Run a function in this thread, between two latent frames."""
+        future: Future[_T] = Future()
+        self._calls.put((function, future))
+        self.wake()
+        return future
+
+    def play(self, live: Live) -> None:
+        """Make a live clip, until it is closed."""
+
+        def begin() -> None:
+            if live.open(self._models[live.model], self._batches[live.model]):
+                self._live.append(live)
+
+        self.call(begin)
+
+    def wake(self) -> None:
+        """Look for new jobs."""
+        self._news.set()
+
+    def drain(self, seconds: float) -> None:
+        """Begin no more jobs, end those that run if that takes less than `seconds`, and end the thread."""
+        self._draining = True
+        self.wake()
+        deadline = time.monotonic() + seconds
+        while self._runs and time.monotonic() < deadline and self.is_alive():
+            time.sleep(0.05)
+        self._ended = True
+        self.wake()
+        self.join(seconds)
+
+    def run(self) -> None:
+        """Warm up, then work until `drain`."""
+        for name, model in self._models.items():
+            self._warm_up(model, self._batches[name])
+        self._metrics.warmed_up()
+        self.warm.set()
+        while not self._ended:
+            self._news.clear()
+            self._answer()
+            self._settle()
+            self._admit()
+            for live in [each for each in self._live if each.closed]:
+                live.leave()
+                self._live.remove(live)
+            hungry = [live for live in self._live if live.wants_more()]
+            for live in hungry:
+                live.step()
+            for run in list(self._runs.values()):
+                self._step(run)
+            if not self._runs and not hungry:
+                busy = self._live or self._owed
+                self._news.wait(0.02 if self._live else _AGAIN_SECONDS if busy else None)
+
+    def _warm_up(self, model: Model, batch: ContinuousBatch) -> None:
+        """Compile what usual requests need: batches of each size, and windows after the first."""
+        if model.lm is None:
+            return
+        begun = time.monotonic()
+        one = plan(model, "clip", *read_arguments({}), endless=True)
+        length = model.language_model().config.frames
+        for rows in (each for each in ROWS if each <= self._most):
+            streams = [stream(model, one, batch) for _ in range(rows)]
+            # Alone on into the next window; in company as far as every program is met.
+            for _ in range(length + 1 if rows == 1 else 2):
+                for pieces in streams:
+                    if self._ended:
+                        return
+                    next(pieces)
+            for pieces in streams:
+                close(pieces)
+        _log.info("warm: %s took %.1f s", model.name, time.monotonic() - begun)
+
+    def _answer(self) -> None:
+        while True:
+            try:
+                function, future = self._calls.get_nowait()
+            except queue.Empty:
+                return
+            try:
+                future.set_result(function())
+            except BaseException as error:
+                future.set_exception(error)
+
+    def _settle(self) -> None:
+        """Write what is owed to the table."""
+        owed, self._owed = self._owed, []
+        for each in owed:
+            self._write(each)
+
+    def _write(self, function: Callable[[], _T]) -> _T | None:
+        try:
+            return function()
+        except sqlite3.OperationalError:  # the disk is full
+            self._owed.append(function)
+            return None
+
+    def _admit(self) -> None:
+        while len(self._runs) < self._most and not self._draining:
+            try:
+                job = self._jobs.claim()
+            except sqlite3.OperationalError:
+                return
+            if job is None:
+                return
+            self._metrics.waited(time.time() - job.created_at)
+            try:
+                run = _Run(job, self._models[job.model], self.request(job), self._batches[job.model], self._jobs)
+            except Exception as error:
+                self._fail(job, error)
+                continue
+            self._runs[job.id] = run
+            self._tell(job.id)
+
+    def _step(self, run: "_Run") -> None:
+        job = run.job
+        try:
+            done = run.step()
+            self.previews[job.id] = run.newest
+            if done:
+                run.save()
+                wanted = self._write(lambda: self._jobs.complete(job.id))
+                self._metrics.made(run.clip, time.time() - job.created_at)
+            else:
+                wanted = self._write(lambda: self._jobs.note(job.id, run.percent))
+            if wanted is False:
+                run.close()
+                self._jobs.remove_files(job.id) if self._jobs.get(job.id) is None else None
+                done = True
+        except Exception as error:
+            self._fail(job, error)
+            run.close()
+            done = True
+        if done:
+            self._runs.pop(job.id, None)
+            self.previews.pop(job.id, None)
+        self._tell(job.id)
+
+    def _fail(self, job: Job, error: Exception) -> None:
+        if self._jobs.get(job.id) is None:  # deleted, with its files
+            self._jobs.remove_files(job.id)
+            return
+        full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+        at_fault = isinstance(error, RequestError)
+        code = "invalid_request" if at_fault else "disk_full" if full else "server_error"
+        if code == "server_error":
+            _log.exception("a job failed", exc_info=error, extra={"job": job.id})
+        message = reason(error) if at_fault or full else f"{type(error).__name__}: {reason(error)}"
+        self._write(lambda: self._jobs.fail(job.id, code, message))
+        self._tell(job.id)
+
+
+class _Run:
+    """A job under way."""
+
+    def __init__(self, job: Job, model: Model, request: Request, batch: ContinuousBatch, jobs: Jobs):
+        assert request.settings.num_frames is not None
+        self.job, self._model, self._request = job, model, request
+        self._pieces: Iterator[list[Clip]] = stream(model, request, batch)
+        self._parts: list[list[Clip]] = []
+        self._folder = jobs.folder(job.id)
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._file = (self._folder / STREAM).open("wb", buffering=0)
+        rate = model.soundtrack.tokenizer.config.sample_rate if model.soundtrack else None
+        self._fragments = FragmentedVideo(fps=request.settings.fps, sample_rate=rate)
+        self._total = model.latent_frames(request.settings.num_frames)
+        self.clip: Clip
+
+    @property
+    def newest(self) -> np.ndarray:
+        """The newest frame."""
+        return self._parts[-1][0].video[-1]
+
+    @property
+    def percent(self) -> int:
+        """Share of the clip that is made; 100 only once it is saved."""
+        return min(99, 100 * len(self._parts) // self._total)
+
+    def step(self) -> bool:
+        """Make a latent frame; return whether it was the last one."""
+        clips = next(self._pieces)
+        self._parts.append(clips)
+        self._file.write(self._fragments.add(clips[0].video, clips[0].audio))
+        return len(self._parts) == self._total
+
+    def save(self) -> None:
+        """Write the clip."""
+        clips = joined(iter(self._parts), self._total)
+        self.clip = fittest(self._model, self._request, clips)[0] if self._request.settings.best_of > 1 else clips[0]
+        self._file.write(self._fragments.finish())
+        self.clip.save(self._folder / CLIP)
+        self.close()
+
+    def close(self) -> None:
+        """Leave the batch, and close the files."""
+        close(self._pieces)
+        self._file.close()

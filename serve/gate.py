@@ -1,0 +1,78 @@
+"""The gate: who may pass to the routes. Every request, socket and page goes through it.
+
+A page of another site must not steer a server on this machine. So the name that a client calls the server by is checked
+(a foreign name may point here), and so is the origin of a request that a browser sends.
+"""
+
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from .access import Keys, host_of
+
+_OPEN = ("/healthz", "/readyz", "/openapi.json")
+
+
+class Gate:
+    """Refuses foreign hosts and origins, and requests without a key where there are keys.
+
+    Args:
+        app: what stands behind it.
+        keys: who may ask; None for everybody.
+        hosts: names that clients may call the server by; None for any.
+    """
+
+    def __init__(self, app: ASGIApp, keys: Keys | None, hosts: frozenset[str] | None):
+        self._app, self._keys, self._hosts = app, keys, hosts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        host, origin = headers.get("host", ""), headers.get("origin")
+        if self._hosts is not None and host_of(host).lower() not in self._hosts:
+            await self._refuse(scope, receive, send, 421, "wrong_host", f"this server is not called {host_of(host)!r}")
+            return
+        if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
+            await self._refuse(scope, receive, send, 403, "wrong_origin", "pages of other sites may not ask here")
+            return
+        owner = ""
+        if self._keys is not None and not _is_open(scope):
+            found = self._keys.owner(_key(scope, headers))
+            if found is None:
+                await self._refuse(scope, receive, send, 401, "no_key", "send a key: Authorization: Bearer KEY")
+                return
+            owner = found
+        scope.setdefault("state", {})["owner"] = owner
+        await self._app(scope, receive, send)
+
+    async def _refuse(self, scope: Scope, receive: Receive, send: Send, status: int, code: str, message: str) -> None:
+        if scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.close", "code": 1008, "reason": message})
+            return
+        response = JSONResponse({"error": {"code": code, "message": message}}, status)
+        if status == 401:
+            response.headers["WWW-Authenticate"] = "Bearer"
+        await response(scope, receive, send)
+
+
+def _is_open(scope: Scope) -> bool:
+    """Whether a route needs no key: signs of life, and the page, which asks for one."""
+    path = scope["path"]
+    return path in _OPEN or not (path.startswith("/v1/") or path == "/metrics")
+
+
+def _key(scope: Scope, headers: Headers) -> str:
+    """Return the key of a request. A browser's socket and video element can send no header, so a cookie holds it."""
+    scheme, _, key = headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and key:
+        return key.strip()
+    for part in headers.get("cookie", "").split(";"):
+        name, _, value = part.strip().partition("=")
+        if name == "reelm-key":
+            return value
+    return ""

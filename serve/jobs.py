@@ -1,0 +1,226 @@
+"""Jobs in SQLite: stored before they are scheduled, and found again after a crash.
+
+A job goes from queued to in_progress to completed or failed. Each step is one conditional statement, so that a cancel,
+a deletion and an end that come together have one winner. The files of a job lie beside the table, in a folder of its
+own.
+"""
+
+import json
+import secrets
+import shutil
+import sqlite3
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Lock
+from typing import Any, Literal
+
+from reelm.errors import RequestError
+
+Status = Literal["queued", "in_progress", "completed", "failed"]
+Order = Literal["asc", "desc"]
+
+_COLUMNS = (
+    "id text unique, owner text, model text, prompt text, seed integer, settings text, sources text, "
+    "status text, progress integer, created_at real, started_at real, completed_at real, "
+    "seconds text, size text, error_code text, error_message text"
+)
+
+
+class QueueFull(Exception):
+    """More jobs wait than the server takes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One clip that was asked for.
+
+    Attributes:
+        id: names it in every route.
+        owner: name of the key that asked; "" on a server without keys.
+        model: name of the model.
+        prompt: words.
+        seed: of the clip.
+        settings: the options that were given, as `Options` takes them.
+        sources: names of the pictures, clips and sounds that were given. Their files lie in the folder of the job.
+        status: how far it is.
+        progress: share of the clip that is made, in percent.
+        created_at, started_at, completed_at: seconds since 1970; None for what has not happened.
+        seconds: length of the clip, as text.
+        size: "WIDTHxHEIGHT".
+        error_code, error_message: why it failed; "" otherwise.
+    """
+
+    id: str = field(default_factory=lambda: f"video_{secrets.token_hex(12)}")
+    owner: str = ""
+    model: str
+    prompt: str
+    seed: int
+    settings: Mapping[str, Any]
+    sources: tuple[str, ...] = ()
+    status: Status = "queued"
+    progress: int = 0
+    created_at: float = field(default_factory=time.time)
+    started_at: float | None = None
+    completed_at: float | None = None
+    seconds: str = ""
+    size: str = ""
+    error_code: str = ""
+    error_message: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what a client sees."""
+        error = {"code": self.error_code, "message": self.error_message} if self.error_code else None
+        return {
+            "id": self.id,
+            "object": "video",
+            "model": self.model,
+            "status": self.status,
+            "progress": self.progress,
+            "created_at": int(self.created_at),
+            "completed_at": None if self.completed_at is None else int(self.completed_at),
+            "seconds": self.seconds,
+            "size": self.size,
+            "prompt": self.prompt,
+            "seed": self.seed,
+            "error": error,
+        }
+
+
+class Jobs:
+    """The table of jobs, in `home/jobs.sqlite`, and their folders in `home/jobs/`. Any thread may use it."""
+
+    def __init__(self, home: Path, most_queued: int):
+        self._home, self._most, self._lock = home, most_queued, Lock()
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._table = sqlite3.connect(home / "jobs.sqlite", check_same_thread=False, isolation_level=None)
+        self._table.row_factory = sqlite3.Row
+        for statement in (
+            "pragma journal_mode = wal",
+            "pragma synchronous = full",
+            f"create table if not exists jobs (number integer primary key autoincrement, {_COLUMNS})",
+            # What ran when the server ended is made anew: its seed gives the same clip.
+            "update jobs set status = 'queued', progress = 0, started_at = null where status = 'in_progress'",
+        ):
+            self._table.execute(statement)
+
+    def close(self) -> None:
+        """Close the table."""
+        with self._lock:
+            self._table.close()
+
+    def folder(self, job_id: str) -> Path:
+        """Return the folder of a job's files, which may not be there yet."""
+        return self._home / "jobs" / job_id
+
+    def add(self, job: Job) -> None:
+        """Store a new job at the end of the queue.
+
+        Raises:
+            QueueFull: so many jobs wait already.
+            sqlite3.OperationalError: the disk is full.
+        """
+        row = vars(job) | {"settings": json.dumps(dict(job.settings)), "sources": json.dumps(job.sources)}
+        names = ", ".join(row)
+        with self._lock:
+            (waiting,) = self._table.execute("select count(*) from jobs where status = 'queued'").fetchone()
+            if waiting >= self._most:
+                raise QueueFull
+            self._table.execute(f"insert into jobs ({names}) values ({', '.join('?' * len(row))})", [*row.values()])
+
+    def claim(self) -> Job | None:
+        """Return the job that has waited longest, which is in progress from now on; None where none waits."""
+        return self._one(
+            "update jobs set status = 'in_progress', started_at = ? where number = "
+            "(select min(number) from jobs where status = 'queued') returning *",
+            time.time(),
+        )
+
+    def get(self, job_id: str) -> Job | None:
+        """Return a job; None where there is none."""
+        return self._one("select * from jobs where id = ?", job_id)
+
+    def page(self, owner: str | None, after: str | None, limit: int, order: Order) -> list[Job]:
+        """Return the jobs of an owner (None: of all) that follow the job `after`, by age.
+
+        Raises:
+            RequestError: there is no job `after`.
+        """
+        words, values = [], []
+        if owner is not None:
+            words.append("owner = ?")
+            values.append(owner)
+        if after is not None:
+            found = self._rows("select number from jobs where id = ?", after)
+            if not found:
+                raise RequestError(f"there is no video {after!r} to list after")
+            words.append("number > ?" if order == "asc" else "number < ?")
+            values.append(found[0]["number"])
+        where = f"where {' and '.join(words)}" if words else ""
+        rows = self._rows(f"select * from jobs {where} order by number {order} limit ?", *values, limit)
+        return [_job(row) for row in rows]
+
+    def counts(self) -> dict[str, int]:
+        """Return the number of jobs of each status."""
+        rows = self._rows("select status, count(*) as jobs from jobs group by status")
+        return {row["status"]: row["jobs"] for row in rows}
+
+    def under_way(self, owner: str) -> int:
+        """Return how many jobs of an owner wait or run."""
+        (row,) = self._rows(
+            "select count(*) as jobs from jobs where owner = ? and status in ('queued', 'in_progress')", owner
+        )
+        return row["jobs"]
+
+    def note(self, job_id: str, progress: int) -> bool:
+        """Keep how far a job is, in percent; return whether it is still wanted."""
+        return self._changed("update jobs set progress = ? where id = ? and status = 'in_progress'", progress, job_id)
+
+    def complete(self, job_id: str) -> bool:
+        """Say that the clip of a job is there; return whether it was still wanted."""
+        return self._changed(
+            "update jobs set status = 'completed', progress = 100, completed_at = ? "
+            "where id = ? and status = 'in_progress'",
+            time.time(),
+            job_id,
+        )
+
+    def fail(self, job_id: str, code: str, message: str) -> bool:
+        """Say why a job that waits or runs will have no clip; return whether it was one."""
+        return self._changed(
+            "update jobs set status = 'failed', completed_at = ?, error_code = ?, error_message = ? "
+            "where id = ? and status in ('queued', 'in_progress')",
+            time.time(),
+            code,
+            message,
+            job_id,
+        )
+
+    def delete(self, job_id: str) -> bool:
+        """Remove a job and its files; return whether there was one. What runs notices at its next latent frame."""
+        there = self._changed("delete from jobs where id = ?", job_id)
+        self.remove_files(job_id)
+        return there
+
+    def remove_files(self, job_id: str) -> None:
+        """Remove the files of a job."""
+        shutil.rmtree(self.folder(job_id), ignore_errors=True)
+
+    def _changed(self, statement: str, *values: Any) -> bool:
+        with self._lock:
+            return self._table.execute(statement, values).rowcount > 0
+
+    def _rows(self, statement: str, *values: Any) -> list[sqlite3.Row]:
+        with self._lock:
+            return self._table.execute(statement, values).fetchall()
+
+    def _one(self, statement: str, *values: Any) -> Job | None:
+        rows = self._rows(statement, *values)
+        return _job(rows[0]) if rows else None
+
+
+def _job(row: sqlite3.Row) -> Job:
+    values = {name: row[name] for name in row.keys() if name != "number"}  # noqa: SIM118  (a row is no mapping)
+    values["settings"], values["sources"] = json.loads(values["settings"]), tuple(json.loads(values["sources"]))
+    return Job(**values)

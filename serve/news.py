@@ -1,0 +1,48 @@
+"""News of jobs: from the engine's thread to everybody who waits in the loop of the server.
+
+News carry no content. Whoever hears them looks up how the job stands, so a slow listener misses nothing that still
+matters, and nothing piles up.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+
+class News:
+    """Wakes those who wait for a job."""
+
+    def __init__(self):
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._waiting: dict[str, set[asyncio.Event]] = {}
+
+    def bind(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Say which loop those run in who wait."""
+        self._loop = loop
+
+    def tell(self, job_id: str) -> None:
+        """Say that a job has news; any thread may."""
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._wake, job_id)
+
+    async def of(self, job_id: str, seconds: float) -> AsyncIterator[bool]:
+        """Yield at once, then True whenever the job has news, and False after so many seconds without any."""
+        event = asyncio.Event()
+        self._waiting.setdefault(job_id, set()).add(event)
+        try:
+            yield True
+            while True:
+                try:
+                    await asyncio.wait_for(event.wait(), seconds)
+                except TimeoutError:
+                    yield False
+                    continue
+                event.clear()
+                yield True
+        finally:
+            self._waiting[job_id].discard(event)
+            if not self._waiting[job_id]:
+                del self._waiting[job_id]
+
+    def _wake(self, job_id: str) -> None:
+        for event in self._waiting.get(job_id, ()):
+            event.set()

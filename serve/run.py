@@ -1,0 +1,88 @@
+"""From arguments to a server that listens. SIGTERM ends it in good order."""
+
+import json
+import logging
+import socket
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+
+from reelm.errors import RequestError
+from reelm.sampling.model import Model
+
+from .access import LOCAL, Keys, Limits
+from .app import Server
+
+_log = logging.getLogger("reelm.serve")
+
+
+def serve(
+    models: Mapping[str, Model],
+    *,
+    host: str,
+    port: int,
+    home: Path,
+    keys: Path | None,
+    queue: int,
+    rows: int,
+    limits: Limits,
+) -> None:
+    """Serve until the process is told to end.
+
+    Raises:
+        RequestError: an address that is taken or that only a server with keys may have, or keys that cannot be read.
+    """
+    if host not in LOCAL and keys is None:
+        raise RequestError(f"{host} can be reached from other machines: give --keys FILE, with a name and a key a line")
+    known = None if keys is None else Keys(keys)
+    listening = _listen(host, port)
+    hosts = frozenset(LOCAL) if host in LOCAL else None
+    server = Server(models=models, home=home, queue=queue, rows=rows, keys=known, limits=limits, hosts=hosts)
+    _log_as_json()
+    address, number = listening.getsockname()[:2]
+    print(f"http://{f'[{address}]' if ':' in address else address}:{number}", flush=True)
+    config = uvicorn.Config(
+        server.app(), log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=20
+    )
+    uvicorn.Server(config).run([listening])
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+    except (OSError, OverflowError) as error:
+        listening.close()
+        raise RequestError(f"cannot listen at {host}:{port}: {error}") from error
+    return listening
+
+
+class _AsJson(logging.Formatter):
+    """One object a line: time, level, event, and what went wrong. Prompts are not in it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        about: dict[str, Any] = {
+            "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(record.created)),
+            "level": record.levelname.lower(),
+            "event": record.getMessage(),
+        }
+        if job := getattr(record, "job", None):
+            about["job"] = job
+        if record.exc_info:
+            about["error"] = self.formatException(record.exc_info)
+        return json.dumps(about)
+
+
+def _log_as_json() -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_AsJson())
+    for name in ("reelm", "uvicorn"):
+        logger = logging.getLogger(name)
+        logger.handlers, logger.propagate = [handler], False
+        logger.setLevel(logging.INFO)

@@ -1,0 +1,69 @@
+"""`reelm serve`: the page and the API."""
+
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from reelm.errors import RequestError
+from reelm.storage.atomic import check_folder
+from reelm.storage.home import home
+
+from .checks import check_input, check_model
+
+_NEEDED = ("multipart", "prometheus_client", "starlette", "uvicorn", "websockets")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Serve:
+    """Serve a page and an API that make clips, and print the address.
+
+    Example: reelm serve --model demo emoji
+    """
+
+    model: tuple[str, ...] = ("demo",)
+    """Models to serve: shipped ones, model folders or ids on the Hugging Face hub. The first is the default one."""
+    host: str = "127.0.0.1"
+    """Address to listen at. One that other machines can reach needs --keys."""
+    port: int = 8000
+    """Port to listen at. 0 takes a free one."""
+    home: Path | None = None
+    """Folder of jobs and clips. Default: `serve` in the folder of REELM_HOME."""
+    keys: Path | None = None
+    """File with a name and a key in each line. Without it everybody on this machine may ask."""
+    queue: int = 64
+    """Jobs that may wait."""
+    rows: int = 8
+    """Clips that are made at once."""
+    codes_a_minute: int | None = None
+    """Codes that each key may ask for in a minute. Default: any number."""
+
+    def run(self) -> None:
+        if missing := [name for name in _NEEDED if find_spec(name) is None]:
+            raise RequestError(f"the server needs {missing[0]}: install reelm[serve]")
+        for name, least in (("queue", 1), ("rows", 1), ("port", 0), ("codes_a_minute", 1)):
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise RequestError(f"--{name.replace('_', '-')} is {value}; it must be {least} or more")
+        if self.rows > 64:
+            raise RequestError(f"--rows is {self.rows}; at most 64 clips are made at once")
+        for model in self.model:
+            check_model(model)
+        if self.keys is not None:
+            check_input(self.keys)
+        place = check_folder(self.home or home() / "serve")
+
+        import reelm
+        from reelm.serve.access import Limits
+        from reelm.serve.run import serve
+
+        models = {Path(name).name: reelm.load(name) for name in self.model}
+        serve(
+            models,
+            host=self.host,
+            port=self.port,
+            home=place,
+            keys=self.keys,
+            queue=self.queue,
+            rows=self.rows,
+            limits=Limits(codes_a_minute=self.codes_a_minute),
+        )

@@ -1,0 +1,293 @@
+"""The server over HTTP: clips are those of `generate`, jobs have one end, and nothing hostile passes."""
+
+import http.client
+import io
+import json
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import uvicorn
+from PIL import Image
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
+
+from reelm import Clip
+from reelm.serve.access import Keys, Limits
+from reelm.serve.app import Server
+from reelm.serve.openapi import ROUTES
+
+pytestmark = pytest.mark.slow
+
+HOT = {"temperature": 5.0, "num_frames": 9}  # the tiny model is sure of itself
+
+
+@dataclass
+class Service:
+    """A server that listens, and the model behind it."""
+
+    port: int
+    model: Any
+    home: Path
+
+    def ask(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, dict[str, str], bytes]:
+        headers = {name.replace("_", "-"): value for name, value in headers.items()}
+        if isinstance(body, dict):
+            body, headers = json.dumps(body), {"Content-Type": "application/json", **headers}
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
+        try:
+            connection.request(method, path, body, headers)
+            answer = connection.getresponse()
+            return answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read()
+        finally:
+            connection.close()
+
+    def json(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
+        status, _, content = self.ask(method, path, body, **headers)
+        return status, json.loads(content)
+
+    def made(self, job: dict[str, Any], **headers: str) -> dict[str, Any]:
+        for _ in range(1200):
+            _, now = self.json("GET", f"/v1/videos/{job['id']}", **headers)
+            if now.get("status") not in ("queued", "in_progress"):
+                return now
+            time.sleep(0.05)
+        raise AssertionError(f"{job} does not end")
+
+
+@pytest.fixture(scope="module")
+def service(tiny_sound_model, tmp_path_factory) -> Iterator[Service]:
+    yield from serving(tiny_sound_model, tmp_path_factory.mktemp("serve"))
+
+
+def serving(model: Any, home: Path, **options: Any) -> Iterator[Service]:
+    server = Server(models={"tiny": model}, home=home, rows=2, hosts=frozenset({"127.0.0.1"}), **options)
+    running = uvicorn.Server(uvicorn.Config(server.app(), port=0, log_config=None, timeout_graceful_shutdown=5))
+    thread = threading.Thread(target=running.run, daemon=True)
+    thread.start()
+    while not running.started:
+        assert thread.is_alive()
+        time.sleep(0.01)
+    service = Service(running.servers[0].sockets[0].getsockname()[1], model, home)
+    while service.ask("GET", "/readyz")[0] != 200:
+        time.sleep(0.05)
+    yield service
+    running.should_exit = True
+    thread.join(60)
+    assert not thread.is_alive()
+
+
+def opened(folder: Path, content: bytes) -> Clip:
+    (folder / "answer.mp4").write_bytes(content)
+    return Clip.open(folder / "answer.mp4")
+
+
+def png(height: int, width: int) -> bytes:
+    written = io.BytesIO()
+    Image.new("RGB", (width, height), "red").save(written, "png")
+    return written.getvalue()
+
+
+def multipart(fields: dict[str, Any], files: dict[str, bytes]) -> tuple[bytes, str]:
+    parts = [
+        f'--x\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
+        for name, value in fields.items()
+    ]
+    for name, content in files.items():
+        head = f'--x\r\nContent-Disposition: form-data; name="{name}"; filename="../../{name}.png"\r\n\r\n'
+        parts.append(head.encode() + content + b"\r\n")
+    return b"".join(parts) + b"--x--\r\n", "multipart/form-data; boundary=x"
+
+
+def test_clips_that_come_together_are_those_of_generate_and_nothing_is_compiled_for_them(service, tmp_path):
+    def compiled() -> str:
+        text = service.ask("GET", "/metrics")[2].decode()
+        return next(line for line in text.splitlines() if line.startswith("reelm_compilations_after_warm_up"))
+
+    before = compiled()
+    asked = [
+        {"prompt": prompt, "seed": seed, **HOT} for seed, prompt in enumerate(("a red seven moves", "blue", "two"))
+    ]
+    asked[1]["num_frames"] = 13
+    jobs = []
+    for each in asked:
+        status, job = service.json("POST", "/v1/videos", each)
+        assert status == 202 and job["status"] == "queued" and job["object"] == "video"
+        jobs.append(job)
+        time.sleep(0.05)
+    for each, job in zip(asked, jobs, strict=True):
+        done = service.made(job)
+        assert (done["status"], done["progress"], done["size"]) == ("completed", 100, "24x16"), done
+        status, headers, content = service.ask("GET", f"/v1/videos/{job['id']}/content")
+        assert (status, headers["content-type"]) == (200, "video/mp4")
+        clip = opened(tmp_path, content)
+        expected = service.model.generate(each["prompt"], **{k: v for k, v in each.items() if k != "prompt"})
+        expected.save(tmp_path / "expected.mp4")
+        np.testing.assert_array_equal(clip.video, Clip.open(tmp_path / "expected.mp4").video)
+        assert clip.info["forwards"] == expected.info["forwards"]
+    assert compiled() == before
+    _, page = service.json("GET", "/v1/videos?limit=2&order=asc")
+    assert [job["id"] for job in page["data"]] == [jobs[0]["id"], jobs[1]["id"]] and page["has_more"]
+    _, rest = service.json("GET", f"/v1/videos?order=asc&after={page['last_id']}")
+    assert rest["data"][0]["id"] == jobs[2]["id"]
+
+
+def test_a_clip_is_watched_while_it_is_made(service, tmp_path):
+    _, job = service.json("POST", "/v1/videos", {"prompt": "red", "seed": 3, **HOT})
+    stream = service.ask("GET", f"/v1/videos/{job['id']}/stream")[2]
+    assert len(opened(tmp_path, stream).video) == HOT["num_frames"]
+    _, job = service.json("POST", "/v1/videos", {"prompt": "red", "seed": 4, **HOT})
+    events = service.ask("GET", f"/v1/videos/{job['id']}/events")[2].decode()
+    told = [json.loads(line[6:]) for line in events.splitlines() if line.startswith("data: ")]
+    assert told[-1]["status"] == "completed" and any("image" in each for each in told)
+    status, headers, part = service.ask("GET", f"/v1/videos/{job['id']}/content", Range="bytes=4-7")
+    assert (status, part) == (206, b"ftyp")
+    assert service.ask("GET", f"/v1/videos/{job['id']}/content?format=webp")[2][:4] == b"RIFF"
+
+
+def test_a_picture_is_sent_along_and_no_name_of_a_file_leads_anywhere(service, tmp_path):
+    body, kind = multipart({"prompt": "red", "seed": "7", "num_frames": "5"}, {"image": png(16, 24)})
+    status, _, content = service.ask("POST", "/v1/videos/sync", body, Content_Type=kind)
+    assert status == 200 and opened(tmp_path, content).info["seed"] == 7
+    assert {path.name for path in service.home.iterdir()} <= {
+        "jobs",
+        "jobs.sqlite",
+        "jobs.sqlite-wal",
+        "jobs.sqlite-shm",
+        "feedback.jsonl",
+    }
+
+
+def test_what_is_cancelled_or_deleted_ends_and_leaves_nothing(service):
+    long = {"prompt": "red", "num_frames": 400}
+    _, first = service.json("POST", "/v1/videos", long)
+    _, second = service.json("POST", "/v1/videos", long)
+    assert service.ask("GET", f"/v1/videos/{first['id']}/content")[0] == 409
+    status, job = service.json("POST", f"/v1/videos/{first['id']}/cancel")
+    assert (status, job["status"], job["error"]["code"]) == (200, "failed", "cancelled")
+    assert service.json("DELETE", f"/v1/videos/{second['id']}")[1]["deleted"]
+    assert service.ask("GET", f"/v1/videos/{second['id']}")[0] == 404
+    _, after = service.json("POST", "/v1/videos", {"prompt": "red", "num_frames": 5})
+    assert service.made(after)["status"] == "completed"
+    assert not (service.home / "jobs" / second["id"]).exists()
+
+
+def test_live_words_change_while_it_plays(service, tmp_path):
+    with connect(f"ws://127.0.0.1:{service.port}/v1/live?model=tiny") as socket:
+        socket.send(json.dumps({"prompt": "red", "seed": 1}))
+        pieces = [socket.recv(timeout=60) for _ in range(2)]
+        socket.send(json.dumps({"prompt": "blue"}))
+        pieces += [socket.recv(timeout=60) for _ in range(3)]
+    played = b"".join(piece for piece in pieces if isinstance(piece, bytes))
+    assert len(opened(tmp_path, played).video) >= 9
+    with connect(f"ws://127.0.0.1:{service.port}/v1/live") as socket:
+        socket.send("[]")
+        assert "must be" in json.loads(socket.recv(timeout=60))["error"]["message"]
+        with pytest.raises(ConnectionClosed):
+            socket.recv(timeout=60)
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "words"),
+    [
+        ({"promt": "red"}, 400, "did you mean 'prompt'"),
+        ({"prompt": "red", "guidance_scale": 2}, 400, "did you mean 'cfg_scale'"),
+        ({"prompt": ["red"]}, 400, "prompt is ['red']; it must be text"),
+        ({"prompt": "red", "num_frames": 0}, 400, "num_frames is 0; it must be 1 or more"),
+        ({"prompt": "red", "num_samples": 2}, 400, "no setting 'num_samples'"),
+        ({"prompt": "red", "height": 17}, 400, "nearest valid"),
+        ({"prompt": "red", "model": "none"}, 400, "served are tiny"),
+        ({"prompt": "red", "image": "/etc/passwd"}, 400, "send it as a part of a multipart form"),
+        ({"prompt": "red", "num_frames": 10_000_000}, 400, "pixels in all"),
+        ({"prompt": "red " * 1000}, 400, "the prompt has 4000 letters"),
+        ({"prompt": "red", "seconds": "-1"}, 400, "seconds is '-1'"),
+        ({"prompt": "red", "size": "64"}, 400, "size is '64'"),
+        (b"[1]", 415, "not understood"),
+        ({"prompt": "red", "seed": "many"}, 400, "seed is 'many'; it must be a whole number"),
+    ],
+)
+def test_a_wrong_request_is_told_what_would_be_right(service, body, status, words):
+    headers = {"Content-Type": "text/csv"} if isinstance(body, bytes) else {}
+    found, answer = service.json("POST", "/v1/videos", body, **headers)
+    assert found == status and words in answer["error"]["message"], answer
+
+
+@pytest.mark.parametrize("body", [b"{", b"[1]", b"\xff", b'{"seed": NaN}', b"[" * 100_000, b""])
+def test_a_body_that_is_no_object_is_refused(service, body):
+    status, answer = service.json("POST", "/v1/videos", body, Content_Type="application/json")
+    assert status == 400 and "JSON" in answer["error"]["message"]
+
+
+def test_other_sites_and_other_names_are_refused(service):
+    assert service.ask("GET", "/v1/models", Host="evil.example")[0] == 421
+    assert service.ask("POST", "/v1/videos", {"prompt": "red"}, Origin="http://evil.example")[0] == 403
+    own = f"127.0.0.1:{service.port}"
+    assert service.ask("GET", "/v1/models", Host=own, Origin=f"http://{own}")[0] == 200
+    with pytest.raises(Exception, match="rejected|closed|1008|403"):
+        with connect(f"ws://{own}/v1/live", origin="http://evil.example") as socket:  # type: ignore[arg-type]
+            socket.send("{}")
+            socket.recv(timeout=10)
+    assert service.ask("GET", "/..%2f..%2fjobs.sqlite")[0] == 404
+
+
+def test_thumbs_are_kept_as_lines(service):
+    _, job = service.json("POST", "/v1/videos", {"prompt": "red", "seed": 5, "num_frames": 1})
+    path = f"/v1/videos/{job['id']}/feedback"
+    assert service.json("POST", path, {"rating": 1, "note": "good"})[0] == 200
+    assert (
+        service.json("POST", path, {"rating": 2})[0] == service.json("POST", path, {"rating": 1, "over": "x"})[0] == 400
+    )
+    line = json.loads((service.home / "feedback.jsonl").read_text().splitlines()[-1])
+    assert (line["video"], line["rating"], line["prompt"], line["seed"]) == (job["id"], 1, "red", 5)
+
+
+def test_the_description_names_every_route(service):
+    _, found = service.json("GET", "/openapi.json")
+    assert {(method, path) for path, methods in found["paths"].items() for method in methods} == {r[:2] for r in ROUTES}
+    for method, path, *_ in ROUTES:
+        if method == "get" and "{" not in path:
+            assert service.ask("GET", path)[0] == 200, path
+    assert b"<title>reelm</title>" in service.ask("GET", "/")[2]
+
+
+def test_keys_share_the_server(tiny_sound_model, tmp_path):
+    keys = tmp_path / "keys"
+    keys.write_text("# who asks\nada one-key\ngrace another-key\n")
+    limits = Limits(under_way=1, codes_a_minute=30)
+    for service in serving(tiny_sound_model, tmp_path / "home", keys=Keys(keys), limits=limits, queue=2):
+        ada, grace = ({"Authorization": f"Bearer {key}-key"} for key in ("one", "another"))
+        assert service.ask("GET", "/v1/videos")[0] == 401 and service.ask("GET", "/healthz")[0] == 200
+        status, job = service.json("POST", "/v1/videos", {"prompt": "red", "num_frames": 9}, **ada)
+        assert status == 202
+        assert service.json("GET", f"/v1/videos/{job['id']}", **grace)[0] == 404
+        status, headers, _ = service.ask("POST", "/v1/videos", {"prompt": "red", "num_frames": 9}, **ada)
+        assert status in (202, 429)  # it may have ended by now
+        service.made(job, **ada)
+        status, headers, content = service.ask("POST", "/v1/videos", {"prompt": "red", "num_frames": 17}, **ada)
+        assert status == 429 and int(headers["retry-after"]) > 0, content
+        keys.write_text("grace another-key\n")
+        assert service.ask("GET", "/v1/videos", **ada)[0] == 401
+        assert service.ask("GET", "/v1/videos", **grace)[0] == 200
+        assert b"another-key" not in b"".join(p.read_bytes() for p in (tmp_path / "home").rglob("*") if p.is_file())
+
+
+def test_what_ran_when_the_server_ended_is_made_anew(tmp_path):
+    from reelm.serve.jobs import Job, Jobs, QueueFull
+
+    jobs = Jobs(tmp_path, 2)
+    first, second = (Job(model="tiny", prompt="red", seed=seed, settings={"top_k": 3}) for seed in range(2))
+    jobs.add(first)
+    jobs.add(second)
+    with pytest.raises(QueueFull):
+        jobs.add(Job(model="tiny", prompt="red", seed=2, settings={}))
+    assert (claimed := jobs.claim()) is not None and claimed.id == first.id and claimed.settings == {"top_k": 3}
+    assert jobs.fail(second.id, "cancelled", "") and not jobs.fail(second.id, "cancelled", "")
+    again = Jobs(tmp_path, 2)  # as after a kill: nothing was closed
+    assert (claimed := again.claim()) is not None and claimed.id == first.id and again.claim() is None
+    assert again.complete(first.id) and not again.fail(first.id, "cancelled", "") and not again.complete(first.id)
+    assert again.delete(first.id) and again.get(first.id) is None and not again.note(first.id, 5)
