@@ -13,17 +13,16 @@ from reelm.media.clip import Clip
 from reelm.media.sound import samples_beside
 from reelm.progress import Progress
 from reelm.sampling.conditions.soundtrack import Soundtrack
-from reelm.sampling.decoding.continuous import ContinuousBatch
-from reelm.sampling.decoding.windows import latent_frames
+from reelm.sampling.decoding.windows import LatentFrame, latent_frames
 
 from .parts import ModelParts
 from .request import Prompt, Request, Script
 
 
-def stream(model: ModelParts, request: Request, batch: ContinuousBatch | None = None) -> Iterator[list[Clip]]:
+def stream(model: ModelParts, request: Request, source: Iterator[LatentFrame] | None = None) -> Iterator[list[Clip]]:
     """Yield the frames of one latent frame after another, as a clip for each prompt and seed.
 
-    batch: of requests to the same model, to be decoded together with them.
+    source: of the latent frames, where the request is decoded together with others.
     """
     tokenizer, settings, given = model.video_tokenizer, request.settings, request.given
     length = settings.num_frames
@@ -43,7 +42,7 @@ def stream(model: ModelParts, request: Request, batch: ContinuousBatch | None = 
 
     done = 0
     forwards, sound_forwards = (np.zeros(len(rows), int) for _ in range(2))
-    source = latent_frames(model, request) if batch is None else batch.latent_frames(request)
+    source = latent_frames(model, request) if source is None else source
     ahead = next(source)
     while length is None or done < length:
         codes, sound, (of_picture, of_sound) = ahead

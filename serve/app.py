@@ -341,12 +341,12 @@ class _Routes:
                 if not receiving.done():
                     receiving.cancel()
                     break
-                words, settings = _steer(receiving.result(), self._server.limits)
+                words, settings, cut = _steer(receiving.result(), self._server.limits)
                 if live is None:
                     live = Live(name, words, settings, put, put)
                     self._engine.play(live)
                 else:
-                    self._engine.call(partial(live.say, words))
+                    self._engine.call(partial(live.say, words, cut))
         except (WebSocketDisconnect, RuntimeError):
             pass
         except (RequestError, json.JSONDecodeError, KeyError) as error:
@@ -396,12 +396,15 @@ class _Routes:
         return JSONResponse(description())
 
 
-def _steer(found: Any, limits: Limits) -> tuple[str, dict[str, Any]]:
+def _steer(found: Any, limits: Limits) -> tuple[str, dict[str, Any], bool]:
+    """Return words, settings and whether a new scene begins, of a message to a live clip."""
     if not isinstance(found, dict) or not isinstance(found.get("prompt"), str):
-        raise RequestError('a message must be {"prompt": WORDS}')
+        raise RequestError('a message must be {"prompt": WORDS}, and may have "cut" and, the first one, "seed"')
+    if unknown := found.keys() - {"prompt", "seed", "cut"}:
+        raise RequestError(f"a message has no field {min(unknown)!r}; it has prompt, cut and seed")
     if len(found["prompt"]) > limits.prompt_letters:
         raise RequestError(f"the prompt has {len(found['prompt'])} letters; at most {limits.prompt_letters} are read")
-    return found["prompt"], {"seed": found["seed"]} if "seed" in found else {}
+    return found["prompt"], {"seed": found["seed"]} if "seed" in found else {}, found.get("cut") is True
 
 
 async def _refuse(socket: WebSocket, message: str) -> None:

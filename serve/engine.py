@@ -9,7 +9,7 @@ import logging
 import queue
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from threading import Event, Thread
 from typing import Any, TypeVar
@@ -28,7 +28,7 @@ from reelm.sampling.plan import plan
 from reelm.sampling.request import Request
 
 from .jobs import Job, Jobs
-from .live import Live, close
+from .live import Live
 from .metrics import Metrics
 
 CLIP, STREAM = "clip.mp4", "stream.mp4"  # files of a job: the clip, and its fragments while it is made
@@ -132,15 +132,16 @@ class Engine(Thread):
         one = plan(model, "clip", *read_arguments({}), endless=True)
         length = model.language_model().config.frames
         for rows in (each for each in ROWS if each <= self._most):
-            streams = [stream(model, one, batch) for _ in range(rows)]
+            seats = [batch.join(one) for _ in range(rows)]
+            streams = [stream(model, one, seat) for seat in seats]
             # Alone on into the next window; in company as far as every program is met.
             for _ in range(length + 1 if rows == 1 else 2):
                 for pieces in streams:
                     if self._ended:
                         return
                     next(pieces)
-            for pieces in streams:
-                close(pieces)
+            for seat in seats:
+                seat.close()
         _log.info("warm: %s took %.1f s", model.name, time.monotonic() - begun)
 
     def _answer(self) -> None:
@@ -228,7 +229,8 @@ class _Run:
     def __init__(self, job: Job, model: Model, request: Request, batch: ContinuousBatch, jobs: Jobs):
         assert request.settings.num_frames is not None
         self.job, self._model, self._request = job, model, request
-        self._pieces: Iterator[list[Clip]] = stream(model, request, batch)
+        self._seat = batch.join(request)
+        self._pieces = stream(model, request, self._seat)
         self._parts: list[list[Clip]] = []
         self._folder = jobs.folder(job.id)
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -265,5 +267,5 @@ class _Run:
 
     def close(self) -> None:
         """Leave the batch, and close the files."""
-        close(self._pieces)
+        self._seat.close()
         self._file.close()

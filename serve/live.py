@@ -1,26 +1,19 @@
 """A live clip: it never ends, is played while it is made, and its words change on the fly."""
 
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from reelm.media.clip import Clip
 from reelm.media.formats.fragments import FragmentedVideo
 from reelm.sampling.arguments import read_arguments
-from reelm.sampling.decoding.continuous import ContinuousBatch
+from reelm.sampling.decoding.continuous import ContinuousBatch, Seat
 from reelm.sampling.generate import stream
 from reelm.sampling.model import Model
 from reelm.sampling.plan import plan
 from reelm.sampling.request import Shot
 
 _AHEAD_SECONDS = 0.75  # of the clip that are made before they are shown: new words are seen that much later
-
-
-def close(pieces: Iterator[Any]) -> None:
-    """Close a generator, which leaves its batch."""
-    if isinstance(pieces, Generator):
-        pieces.close()
 
 
 class Live:
@@ -44,26 +37,45 @@ class Live:
     ):
         self.model, self.closed = model, False
         self._prompt, self._settings, self._send, self._failed = prompt, settings, send, failed
-        self._script: list[Shot] = []
-        self._made, self._seconds, self._began = 0, 0.0, 0.0
+        self._scenes, self._made, self._seconds, self._began = 0, 0, 0.0, 0.0
+        self._seat: Seat | None = None
 
     def open(self, model: Model, batch: ContinuousBatch) -> bool:
         """Begin, and return whether that went well; from the engine's thread."""
+        self._parts, self._batch = model, batch
         try:
-            request = plan(model, self._prompt, *read_arguments(self._settings), endless=True)
-            self._parts, self._script = model, list(request.scripts[0])
-            request = replace(request, scripts=[self._script])
+            fps = self._begin(self._prompt)
             rate = model.soundtrack.tokenizer.config.sample_rate if model.soundtrack else None
-            self._fragments = FragmentedVideo(fps=request.settings.fps, sample_rate=rate)
-            self._pieces: Iterator[list[Clip]] = stream(model, request, batch)
+            self._fragments = FragmentedVideo(fps=fps, sample_rate=rate)
         except Exception as error:
             self._end(error)
             return False
         return True
 
-    def say(self, words: str) -> None:
-        """Change the words from the next latent frame on; from the engine's thread."""
-        self._script.append(Shot(self._made + 1, self._parts.read_as(words)))  # one more is drawn than was taken
+    def say(self, words: str, cut: bool) -> None:
+        """Change the words from the next latent frame on; from the engine's thread.
+
+        cut: whether they begin a new scene. Otherwise the clip goes on from the pictures that there are.
+        """
+        try:
+            if cut:
+                self._begin(words)
+            else:  # one more latent frame is drawn than was taken
+                self._script.append(Shot(self._made + 1, self._parts.read_as(words)))
+        except Exception as error:
+            self._end(error)
+
+    def _begin(self, words: str) -> float:
+        """Begin a scene; return its frame rate."""
+        settings = self._settings | {"seed": (self._settings.get("seed", 0) + self._scenes) % 2**32}
+        request = plan(self._parts, words, *read_arguments(settings), endless=True)
+        self._script = list(request.scripts[0])
+        request = replace(request, scripts=[self._script])
+        self.leave()
+        self._seat = self._batch.join(request, ahead=1)
+        self._pieces = stream(self._parts, request, self._seat)
+        self._scenes, self._made = self._scenes + 1, 0
+        return request.settings.fps
 
     def wants_more(self) -> bool:
         """Whether the viewer will soon have seen all that there is."""
@@ -77,7 +89,7 @@ class Live:
         except Exception as error:
             self._end(error)
             return
-        if not self._made:
+        if not self._seconds:
             self._began = time.monotonic()
         self._made += 1
         self._seconds += len(clip.video) / clip.fps
@@ -88,7 +100,8 @@ class Live:
 
     def leave(self) -> None:
         """Leave the batch; from the engine's thread."""
-        close(self._pieces)
+        if self._seat is not None:
+            self._seat.close()
 
     def _end(self, error: Exception) -> None:
         self.closed = True

@@ -26,36 +26,28 @@ ROWS = (1, 2, 4, 8)  # requests of a batch; others are filled up to one of these
 class ContinuousBatch:
     """Requests to one model whose latent frames are drawn together.
 
-    It is pulled: when a request needs its next latent frame, all others that have none ready get theirs in the same
-    batch. Whoever serves several requests takes a latent frame of each in turn. One thread may use it.
+    It is pulled: when a request needs its next latent frame, all others get theirs in the same batch, but for those
+    that are far enough ahead. Whoever serves several requests takes a latent frame of each in turn. One thread may use
+    it.
     """
 
     def __init__(self, model: ModelParts):
-        self._model, self._seats = model, list[_Seat]()
+        self._model = model
+        self.seats: list[Seat] = []
 
-    @property
-    def requests(self) -> int:
-        """Return how many requests are under way."""
-        return len(self._seats)
+    def join(self, request: Request, ahead: int = 2) -> "Seat":
+        """Let a request join.
 
-    def latent_frames(self, request: Request) -> Iterator[LatentFrame]:
-        """Yield the latent frames of a request without end; closing the iterator leaves the batch."""
-        seat = _Seat(SlidingWindow(self._model, request))
-        self._seats.append(seat)
-        try:
-            while True:
-                if not seat.ready:
-                    self._draw()
-                if seat.failure is not None:
-                    raise seat.failure
-                yield seat.ready.popleft()
-        finally:
-            self._seats.remove(seat)
+        ahead: latent frames that may be drawn before they are taken.
+        """
+        seat = Seat(self, SlidingWindow(self._model, request), ahead)
+        self.seats.append(seat)
+        return seat
 
-    def _draw(self) -> None:
-        """Draw the next latent frame of every request that has none ready."""
-        turns: dict[Hashable, list[tuple[_Seat, Turn]]] = {}
-        for seat in [each for each in self._seats if not each.ready and each.failure is None]:
+    def draw(self) -> None:
+        """Draw the next latent frame of every request that is not far enough ahead."""
+        turns: dict[Hashable, list[tuple[Seat, Turn]]] = {}
+        for seat in [each for each in self.seats if len(each.ready) < each.ahead and each.failure is None]:
             try:
                 frame = seat.window.known(seat.now)
                 if frame is not None:
@@ -78,17 +70,31 @@ class ContinuousBatch:
                         seat.take(frame)
 
 
-class _Seat:
-    """A request under way: its window, its next latent frame, and those that are drawn but not taken."""
+class Seat(Iterator[LatentFrame]):
+    """A request in a batch: an iterator of its latent frames, without end."""
 
-    def __init__(self, window: SlidingWindow):
-        self.window, self.now, self.ready = window, 0, deque[LatentFrame]()
+    def __init__(self, batch: ContinuousBatch, window: SlidingWindow, ahead: int):
+        self.window, self.ahead, self.now, self.ready = window, ahead, 0, deque[LatentFrame]()
         self.failure: Exception | None = None
+        self._batch = batch
+
+    def __next__(self) -> LatentFrame:
+        if not self.ready:
+            self._batch.draw()
+        if self.failure is not None:
+            raise self.failure
+        return self.ready.popleft()
 
     def take(self, frame: LatentFrame) -> None:
+        """Keep a latent frame until it is asked for."""
         self.window.take(frame)
         self.ready.append(frame)
         self.now += 1
+
+    def close(self) -> None:
+        """Leave the batch."""
+        if self in self._batch.seats:
+            self._batch.seats.remove(self)
 
 
 def draw_together(turns: Sequence[Turn], params: dict, rows: int) -> list[tuple[LatentFrame, DecodeState]]:

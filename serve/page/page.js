@@ -203,7 +203,7 @@ function view(name) {
 $("ask").addEventListener("submit", (event) => {
   event.preventDefault();
   if (!isLive()) make();
-  else if (live) live.socket.send(JSON.stringify({ prompt: $("prompt").value }));
+  else if (live) live.socket.send(JSON.stringify({ prompt: $("prompt").value, cut: $("cut").checked }));
   else play();
 });
 $("prompt").addEventListener("keydown", (event) => {

@@ -7,7 +7,7 @@ export const WORDS = {
     again: "Again with another seed", download: "Download", good: "Good clip", bad: "Bad clip", history: "Made before",
     queued: "waiting", in_progress: "being made", completed: "done", failed: "failed", play: "Play",
     say: "Change the words", playing: "playing without end; change the words at any time", ended: "ended",
-    lost: "The server cannot be reached.", key: "This server asks for a key:", deleted: "deleted",
+    cut: "New words begin a new scene", lost: "The server cannot be reached.", key: "This server asks for a key:", deleted: "deleted",
   },
   zh: {
     clips: "片段", live: "实时", language: "语言", prompt: "想看什么？", model: "模型", frames: "帧数",
@@ -16,6 +16,6 @@ export const WORDS = {
     again: "换一个种子再来", download: "下载", good: "喜欢", bad: "不喜欢", history: "生成记录",
     queued: "排队中", in_progress: "生成中", completed: "完成", failed: "失败", play: "播放",
     say: "更换描述", playing: "持续播放中，可随时更换描述", ended: "已结束",
-    lost: "无法连接服务器。", key: "此服务器需要密钥：", deleted: "已删除",
+    cut: "新描述开启新场景", lost: "无法连接服务器。", key: "此服务器需要密钥：", deleted: "已删除",
   },
 };

@@ -32,14 +32,17 @@ def test_clips_are_those_of_each_alone_whoever_joins_and_leaves(tiny_sound_model
     batch = ContinuousBatch(model)
     waiting = [(index, request(model, **each)) for index, each in enumerate(REQUESTS)]
     under_way: dict[int, Any] = {}
+    seats = {}
     pieces: dict[int, list[list[Clip]]] = {index: [] for index, _ in waiting}
     while waiting or under_way:
         if waiting:  # one more joins at each latent frame
             index, planned = waiting.pop(0)
-            under_way[index] = generate.stream(model, planned, batch)
+            seats[index] = batch.join(planned)
+            under_way[index] = generate.stream(model, planned, seats[index])
         for index, each in list(under_way.items()):
             piece = next(each, None)
             if piece is None:
+                seats[index].close()
                 del under_way[index]
             else:
                 pieces[index].append(piece)
@@ -49,4 +52,4 @@ def test_clips_are_those_of_each_alone_whoever_joins_and_leaves(tiny_sound_model
             np.testing.assert_array_equal((clip.tokens or {})[name], expected.tokens[name])
         np.testing.assert_array_equal(clip.video, expected.video)
         assert clip.info == expected.info  # forward passes too: nobody is held back
-    assert not batch.requests
+    assert not batch.seats

@@ -183,6 +183,8 @@ def test_live_words_change_while_it_plays(service, tmp_path):
         pieces = [socket.recv(timeout=60) for _ in range(2)]
         socket.send(json.dumps({"prompt": "blue"}))
         pieces += [socket.recv(timeout=60) for _ in range(3)]
+        socket.send(json.dumps({"prompt": "two", "cut": True}))
+        pieces += [socket.recv(timeout=60) for _ in range(3)]
     played = b"".join(piece for piece in pieces if isinstance(piece, bytes))
     assert len(opened(tmp_path, played).video) >= 9
     with connect(f"ws://127.0.0.1:{service.port}/v1/live") as socket:

@@ -1,0 +1,81 @@
+"""The command itself: jobs outlive a server that is killed, and SIGTERM ends one in good order."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from reelm import Clip
+
+pytestmark = [pytest.mark.slow, pytest.mark.long]
+
+
+def started(model: Path, home: Path) -> tuple[subprocess.Popen[str], str]:
+    command = [sys.executable, "-m", "reelm", "serve", "--model", model, "--home", home, "--port", "0", "--rows", "2"]
+    environment = {**os.environ, "JAX_PLATFORMS": "cpu"}
+    process = subprocess.Popen([str(each) for each in command], stdout=subprocess.PIPE, text=True, env=environment)
+    assert process.stdout is not None
+    with process.stdout:
+        address = process.stdout.readline().strip()
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+", address), address
+    return process, address
+
+
+def ask(address: str, path: str, body: dict[str, Any] | None = None) -> Any:
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(address + path, data, {"Content-Type": "application/json"})
+    for _ in range(200):
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                return json.loads(answer.read())
+        except ConnectionError:
+            time.sleep(0.1)
+        except urllib.error.URLError as error:
+            if isinstance(error, urllib.error.HTTPError):
+                raise
+            time.sleep(0.1)
+    raise AssertionError(f"{address} does not answer")
+
+
+def test_jobs_outlive_servers_that_are_killed(tiny_sound_model, tmp_path):
+    tiny_sound_model.save(tmp_path / "tiny")
+    home, rng = tmp_path / "home", np.random.default_rng(0)
+    asked = [{"prompt": "red", "seed": seed, "num_frames": 65, "temperature": 5.0} for seed in range(4)]
+    jobs: list[str] = []
+    for each in asked[:-1]:
+        process, address = started(tmp_path / "tiny", home)
+        jobs.append(ask(address, "/v1/videos", each)["id"])
+        time.sleep(rng.uniform(0, 2))
+        process.send_signal(signal.SIGKILL)
+        process.wait(30)
+    process, address = started(tmp_path / "tiny", home)
+    jobs.append(ask(address, "/v1/videos", asked[-1])["id"])
+    for job, each in zip(jobs, asked, strict=True):
+        while (now := ask(address, f"/v1/videos/{job}"))["status"] in ("queued", "in_progress"):
+            time.sleep(0.1)
+        assert now["status"] == "completed", now
+        clip, again = Clip.open(home / "jobs" / job / "clip.mp4"), tmp_path / "again.mp4"
+        options = {name: value for name, value in each.items() if name != "prompt"}
+        tiny_sound_model.generate(each["prompt"], **options).save(again)
+        np.testing.assert_array_equal(clip.video, Clip.open(again).video)
+    assert len(ask(address, "/v1/videos")["data"]) == len(jobs)
+    ask(address, "/v1/videos", {"prompt": "red", "num_frames": 5})
+    process.terminate()
+    assert process.wait(60) == 143
+
+
+def test_an_address_that_others_reach_wants_keys(tiny_model, tmp_path):
+    tiny_model.save(tmp_path / "tiny")
+    command = [sys.executable, "-m", "reelm", "serve", "--model", str(tmp_path / "tiny"), "--host", "0.0.0.0"]
+    ended = subprocess.run([*command, "--home", str(tmp_path / "home")], capture_output=True, text=True)
+    assert ended.returncode == 2 and ended.stderr.count("\n") == 1 and "--keys" in ended.stderr

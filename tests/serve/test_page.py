@@ -1,0 +1,106 @@
+"""The page in a browser: words become a clip that plays with sound, and live words change while it plays."""
+
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+import uvicorn
+
+import reelm
+from reelm.serve.app import Server
+
+selenium = pytest.importorskip("selenium", reason="selenium drives the browser")
+from selenium import webdriver  # noqa: E402
+from selenium.webdriver.chrome.service import Service  # noqa: E402
+from selenium.webdriver.common.by import By  # noqa: E402
+from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
+
+_CHROME, _DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.long,
+    pytest.mark.skipif(not (_CHROME and _DRIVER), reason="there is no chromium with its chromedriver"),
+]
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory) -> Iterator[str]:
+    server = Server(models={"demo": reelm.load()}, home=tmp_path_factory.mktemp("page"), rows=1)
+    running = uvicorn.Server(uvicorn.Config(server.app(), port=0, log_config=None, timeout_graceful_shutdown=5))
+    thread = threading.Thread(target=running.run, daemon=True)
+    thread.start()
+    while not running.started:
+        time.sleep(0.01)
+    yield f"http://127.0.0.1:{running.servers[0].sockets[0].getsockname()[1]}/"
+    running.should_exit = True
+    thread.join(60)
+
+
+@pytest.fixture
+def browser() -> Iterator[webdriver.Chrome]:
+    options = webdriver.ChromeOptions()
+    options.binary_location = _CHROME or ""
+    for argument in ("--headless=new", "--no-sandbox", "--autoplay-policy=no-user-gesture-required", "--lang=en"):
+        options.add_argument(argument)
+    driver = webdriver.Chrome(options=options, service=Service(_DRIVER))
+    yield driver
+    driver.quit()
+
+
+def player(browser: webdriver.Chrome) -> tuple[int, int, float, float]:
+    """How much the player knows, the width of the clip, its time, and the end of what it has."""
+    return browser.execute_script(
+        "const v = document.getElementById('video');"
+        "return [v.readyState, v.videoWidth, v.currentTime, v.buffered.length ? v.buffered.end(0) : 0]"
+    )
+
+
+def brightest(browser: webdriver.Chrome) -> list[int]:
+    """Largest red, green and blue of the frame that is shown."""
+    return browser.execute_script(
+        "const v = document.getElementById('video'), c = document.createElement('canvas'), x = c.getContext('2d');"
+        "c.width = v.videoWidth; c.height = v.videoHeight; x.drawImage(v, 0, 0); const most = [0, 0, 0];"
+        "x.getImageData(0, 0, c.width, c.height).data.forEach((p, i) => {"
+        "  if (i % 4 < 3) most[i % 4] = Math.max(most[i % 4], p) }); return most"
+    )
+
+
+def test_words_become_a_clip_that_plays_with_sound(address, browser):
+    browser.get(address)
+    wait = WebDriverWait(browser, 120, 0.05)
+    wait.until(lambda _: browser.find_elements(By.CSS_SELECTOR, "#model option"))
+    browser.find_element(By.ID, "prompt").send_keys("a red seven moves right")
+    browser.find_element(By.ID, "seed").send_keys("1")
+    browser.find_element(By.ID, "make").click()
+    wait.until(lambda _: browser.find_element(By.ID, "progress").is_displayed())
+    wait.until(lambda _: player(browser)[0] >= 2)
+    assert player(browser)[1] == 64
+    red, green, blue = brightest(browser)
+    assert red > 150 > 100 > max(green, blue)
+    wait.until(lambda _: browser.execute_script("return document.getElementById('video').webkitAudioDecodedByteCount"))
+    assert len(browser.find_elements(By.CSS_SELECTOR, "#history li")) == 1
+    browser.find_element(By.ID, "up").click()
+    wait.until(lambda _: browser.find_element(By.ID, "up").get_attribute("aria-pressed") == "true")
+    assert not browser.get_log("browser")
+
+
+def test_live_words_change_while_it_plays(address, browser):
+    browser.get(address)
+    wait = WebDriverWait(browser, 120, 0.05)
+    wait.until(lambda _: browser.find_elements(By.CSS_SELECTOR, "#model option"))
+    browser.find_element(By.ID, "tab-live").click()
+    words = browser.find_element(By.ID, "prompt")
+    words.send_keys("a red seven moves right")
+    browser.find_element(By.ID, "make").click()
+    wait.until(lambda _: player(browser)[2] > 1 and brightest(browser)[0] > 150)
+    words.clear()
+    words.send_keys("a green four moves left")
+    browser.find_element(By.ID, "make").click()
+    wait.until(lambda _: brightest(browser)[1] > 150)
+    begun = player(browser)[2]
+    wait.until(lambda _: player(browser)[2] > begun + 3)
+    assert not browser.find_element(By.ID, "message").text
+    assert not browser.get_log("browser")
