@@ -29,7 +29,7 @@ from reelm.media.clip import SUFFIXES, Clip
 from reelm.sampling.model import Model
 
 from .access import Allowance, Keys, Limits
-from .body import Asked, read_fields
+from .body import Asked, check_text, read_fields
 from .engine import CLIP, STREAM, Engine
 from .gate import Gate
 from .jobs import Job, Jobs, QueueFull
@@ -319,6 +319,9 @@ class _Routes:
         if name not in self._server.models:
             await _refuse(socket, f"there is no model {name!r}; served are {', '.join(self._server.models)}")
             return
+        if self._engine.plays_enough:
+            await _refuse(socket, "as many live clips play as this server makes; try again later")
+            return
         loop, pieces = asyncio.get_running_loop(), asyncio.Queue[bytes | Exception]()
         live: Live | None = None
 
@@ -404,6 +407,7 @@ def _steer(found: Any, limits: Limits) -> tuple[str, dict[str, Any], bool]:
         raise RequestError(f"a message has no field {min(unknown)!r}; it has prompt, cut and seed")
     if len(found["prompt"]) > limits.prompt_letters:
         raise RequestError(f"the prompt has {len(found['prompt'])} letters; at most {limits.prompt_letters} are read")
+    check_text(found["prompt"])
     return found["prompt"], {"seed": found["seed"]} if "seed" in found else {}, found.get("cut") is True
 
 

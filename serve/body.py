@@ -12,6 +12,7 @@ from typing import Any
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
+from starlette.types import Message, Receive
 
 from reelm.errors import RequestError
 from reelm.sampling.options import Options, right_name
@@ -34,8 +35,7 @@ async def read_fields(request: Request, limits: Limits) -> dict[str, Any]:
         RequestError: a body of another form, or a field that there is not.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if int(request.headers.get("content-length") or 0) > limits.body_bytes:
-        raise HTTPException(413, f"a request may have {limits.body_bytes >> 20} MiB")
+    request = Request(request.scope, _bounded(request.receive, limits.body_bytes))
     if kind == "multipart/form-data":
         async with request.form(max_files=len(FILES) + 1, max_fields=64, max_part_size=limits.body_bytes) as form:
             if len({*form}) < len(form.multi_items()):
@@ -45,12 +45,7 @@ async def read_fields(request: Request, limits: Limits) -> dict[str, Any]:
                 for name, value in form.items()
             }
     elif kind in ("application/json", ""):
-        body = b""
-        async for piece in request.stream():
-            body += piece
-            if len(body) > limits.body_bytes:
-                raise HTTPException(413, f"a request may have {limits.body_bytes >> 20} MiB")
-        found = _object(body)
+        found = _object(await request.body())
         for name in (*FILES, "input_reference"):
             if found.get(name) is not None:
                 raise RequestError(f"{name} is a file: send it as a part of a multipart form")
@@ -61,7 +56,32 @@ async def read_fields(request: Request, limits: Limits) -> dict[str, Any]:
             near = right_name(name, KNOWN)
             hint = f"did you mean {near!r}?" if near else f"there are {', '.join(KNOWN)}"
             raise RequestError(f"there is no setting {name!r}; {hint}")
+        check_text(found[name])
     return {name: value for name, value in found.items() if value is not None}
+
+
+def _bounded(receive: Receive, most: int) -> Receive:
+    """Return a `receive` that refuses a body of more bytes, whatever its length was said to be."""
+    left = most
+
+    async def bounded() -> Message:
+        nonlocal left
+        message = await receive()
+        left -= len(message.get("body", b""))
+        if left < 0:
+            raise HTTPException(413, f"a request may have {most >> 20} MiB")
+        return message
+
+    return bounded
+
+
+def check_text(value: Any) -> None:
+    """RequestError for text that is no Unicode, anywhere in a value."""
+    if isinstance(value, list):
+        for each in value:
+            check_text(each)
+    elif isinstance(value, str) and any("\ud800" <= letter <= "\udfff" for letter in value):
+        raise RequestError("there is half a character in the text")
 
 
 def _object(body: bytes) -> dict[str, Any]:

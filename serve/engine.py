@@ -77,6 +77,11 @@ class Engine(Thread):
         self.wake()
         return future
 
+    @property
+    def plays_enough(self) -> bool:
+        """Whether no more live clips are made beside those that there are."""
+        return len(self._live) >= self._most
+
     def play(self, live: Live) -> None:
         """Make a live clip, until it is closed."""
 
@@ -137,6 +142,7 @@ class Engine(Thread):
             # Alone on into the next window; in company as far as every program is met.
             for _ in range(length + 1 if rows == 1 else 2):
                 for pieces in streams:
+                    self._answer()
                     if self._ended:
                         return
                     next(pieces)
@@ -229,8 +235,6 @@ class _Run:
     def __init__(self, job: Job, model: Model, request: Request, batch: ContinuousBatch, jobs: Jobs):
         assert request.settings.num_frames is not None
         self.job, self._model, self._request = job, model, request
-        self._seat = batch.join(request)
-        self._pieces = stream(model, request, self._seat)
         self._parts: list[list[Clip]] = []
         self._folder = jobs.folder(job.id)
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -238,6 +242,8 @@ class _Run:
         rate = model.soundtrack.tokenizer.config.sample_rate if model.soundtrack else None
         self._fragments = FragmentedVideo(fps=request.settings.fps, sample_rate=rate)
         self._total = model.latent_frames(request.settings.num_frames)
+        self._seat = batch.join(request)
+        self._pieces = stream(model, request, self._seat)
         self.clip: Clip
 
     @property

@@ -4,7 +4,7 @@ A page of another site must not steer a server on this machine. So the name that
 (a foreign name may point here), and so is the origin of a request that a browser sends.
 """
 
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
@@ -74,5 +74,5 @@ def _key(scope: Scope, headers: Headers) -> str:
     for part in headers.get("cookie", "").split(";"):
         name, _, value = part.strip().partition("=")
         if name == "reelm-key":
-            return value
+            return unquote(value)
     return ""
