@@ -17,7 +17,7 @@ author = copyright = "The reelm authors"
 release = reelm.__version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
-include_patterns = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "docs/**.md"]
+include_patterns = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "docs/**.md"]
 exclude_patterns = [".*", "runs", "site", "build", "src", "tests"]
 root_doc = "README"
 html_theme = "furo"
@@ -69,6 +69,7 @@ docs/benchmarks
 
 docs/architecture
 CONTRIBUTING
+SECURITY
 CHANGELOG
 docs/zh/README
 ```

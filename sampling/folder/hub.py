@@ -1,4 +1,4 @@
-"""Models of the Hugging Face hub, by ids like "owner/name", where its own package is installed.
+"""Models of the Hugging Face hub, by "owner/name" or "owner/name@revision", where its own package is installed.
 
 Comes in: an id. Goes out: the folder into which that package fetched it, from its cache the next time. Knows nothing of
 what is in a model folder; what comes is checked as any folder is.
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from reelm.errors import RequestError, reason
 
-_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
+_ID = re.compile(r"([A-Za-z0-9][\w.-]*/[\w.-]+)(?:@([\w.-]+))?")
 
 
 def is_hub_id(name: str) -> bool:
@@ -26,8 +26,12 @@ def fetch(name: str) -> Path:
         )
     from huggingface_hub import snapshot_download  # pyright: ignore[reportMissingImports]  (it need not be installed)
 
+    found = _ID.fullmatch(name)
+    assert found is not None, "ask `is_hub_id` first"
+    repository, revision = found.groups()
     try:
-        return Path(snapshot_download(name, allow_patterns=["*.json", "*.safetensors", "*.model", "README.md"]))
+        patterns = ["*.json", "*.safetensors", "*.model", "README.md"]
+        return Path(snapshot_download(repository, revision=revision, allow_patterns=patterns))
     except Exception as error:  # what it raises comes from the network, the hub and the disk alike
         raise RequestError(
             f"{name} is no folder and cannot be fetched from the Hugging Face hub: {reason(error)}"

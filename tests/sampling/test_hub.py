@@ -22,8 +22,8 @@ TITLES = ("Intended use", "Limits", "Data and licence", "Evaluation", "Training"
 # Stands where the real package would, and gives what is in a folder as it gives what it fetched.
 STAND_IN = """
 import pathlib
-def snapshot_download(repo_id, allow_patterns):
-    folder = pathlib.Path(__file__).parent / "repositories" / repo_id
+def snapshot_download(repo_id, revision, allow_patterns):
+    folder = pathlib.Path(__file__).parent / ("repositories" if revision is None else revision) / repo_id
     if not folder.is_dir():
         raise OSError(f"404: no repository\\n{repo_id}")
     assert {"*.json", "*.safetensors", "*.model"} <= set(allow_patterns)
@@ -72,6 +72,13 @@ def test_a_model_is_loaded_by_its_id(hub, tiny_model):
     assert model.name == "someone/tiny"
     codes = np.zeros((1, 2, 2, 2), np.int32)
     np.testing.assert_array_equal(model.video_tokenizer.decode(codes), tiny_model.video_tokenizer.decode(codes))
+
+
+def test_a_revision_is_fetched_by_its_name(hub, tiny_model):
+    tiny_model.save(hub / "v1" / "someone" / "tiny")
+    assert reelm.load("someone/tiny@v1").name == "someone/tiny@v1"
+    with pytest.raises(RequestError, match="404"):
+        reelm.load("someone/tiny@v2")
 
 
 def test_an_id_that_is_none_is_refused_in_one_line(hub):
