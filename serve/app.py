@@ -140,8 +140,7 @@ class _Routes:
             if now.status == "completed":
                 return FileResponse(self._jobs.folder(job.id) / CLIP, media_type="video/mp4")
             if now.status == "failed":
-                status = 400 if now.error_code == "invalid_request" else 500
-                return _error(status, now.error_code, now.error_message)
+                return _error(_STATUSES.get(now.error_code, 500), now.error_code, now.error_message)
             if await request.is_disconnected():
                 self._jobs.fail(job.id, "cancelled", "the client went away")
                 break
@@ -471,6 +470,7 @@ async def _failed(request: Request, error: Exception) -> Response:
 
 _CODES = {404: "not_found", 405: "not_allowed", 409: "not_ready", 413: "too_large", 415: "not_understood"}
 _CODES |= {429: "too_many", 503: "closed"}
+_STATUSES = {"invalid_request": 400, "cancelled": 409, "disk_full": 507}  # of jobs that failed, for who waits for them
 _HANDLERS = {
     RequestError: _at_fault,
     HTTPException: _http,

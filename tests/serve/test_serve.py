@@ -1,11 +1,12 @@
 """The server over HTTP: clips are those of `generate`, jobs have one end, and nothing hostile passes."""
 
+import errno
 import http.client
 import io
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from websockets.sync.client import connect
 from reelm import Clip
 from reelm.serve.access import Keys, Limits
 from reelm.serve.app import Server
+from reelm.serve.jobs import Job, Jobs, QueueFull
 from reelm.serve.openapi import ROUTES
 
 pytestmark = pytest.mark.slow
@@ -177,6 +179,31 @@ def test_what_is_cancelled_or_deleted_ends_and_leaves_nothing(service):
     assert not (service.home / "jobs" / second["id"]).exists()
 
 
+def test_a_full_disk_fails_one_job_and_the_queue_goes_on(service, monkeypatch):
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Clip, "save", full)  # nothing here can fill a real disk
+        status, answer = service.json("POST", "/v1/videos/sync", {"prompt": "red", "num_frames": 5})
+    assert (status, answer["error"]["code"]) == (507, "disk_full")
+    assert service.ask("POST", "/v1/videos/sync", {"prompt": "red", "num_frames": 5})[0] == 200
+
+
+def test_the_client_of_openai_makes_a_video(service, tmp_path):
+    openai = pytest.importorskip("openai", reason="openai is not installed")
+    client = openai.OpenAI(api_key="none", base_url=f"http://127.0.0.1:{service.port}/v1")
+    with pytest.warns(DeprecationWarning):
+        video = client.videos.create(model="tiny", prompt="red", seconds="1", size="24x16")
+        while video.status in ("queued", "in_progress"):
+            video = client.videos.retrieve(video.id)
+        client.videos.download_content(video.id).write_to_file(tmp_path / "clip.mp4")
+        assert video.id in [each.id for each in client.videos.list(limit=3)]
+        assert client.videos.delete(video.id).deleted
+    assert video.status == "completed" and len(Clip.open(tmp_path / "clip.mp4").video) == 8
+    client.close()
+
+
 def test_live_words_change_while_it_plays(service, tmp_path):
     with connect(f"ws://127.0.0.1:{service.port}/v1/live?model=tiny") as socket:
         socket.send(json.dumps({"prompt": "red", "seed": 1}))
@@ -280,9 +307,32 @@ def test_keys_share_the_server(tiny_sound_model, tmp_path):
         assert b"another-key" not in b"".join(p.read_bytes() for p in (tmp_path / "home").rglob("*") if p.is_file())
 
 
-def test_what_ran_when_the_server_ended_is_made_anew(tmp_path):
-    from reelm.serve.jobs import Job, Jobs, QueueFull
+def test_of_a_cancel_a_deletion_and_an_end_one_wins(tmp_path):
+    jobs = Jobs(tmp_path, 100)
+    for number in range(40):
+        job = Job(model="tiny", prompt="red", seed=number, settings={})
+        jobs.add(job)
+        assert jobs.claim() is not None
+        won: list[str] = []
+        rivals = {
+            "end": lambda id=job.id: jobs.complete(id),
+            "cancel": lambda id=job.id: jobs.fail(id, "cancelled", ""),
+            "deletion": lambda id=job.id: jobs.delete(id) and False,
+        }
 
+        def run(name: str, act: Callable[[], bool], won: list[str] = won) -> None:
+            won.extend([name] if act() else [])
+
+        threads = [threading.Thread(target=run, args=pair) for pair in rivals.items()]
+        for thread in (threads[number % 3], threads[(number + 1) % 3], threads[(number + 2) % 3]):
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(won) <= 1 and jobs.get(job.id) is None
+    assert jobs.counts() == {}
+
+
+def test_what_ran_when_the_server_ended_is_made_anew(tmp_path):
     jobs = Jobs(tmp_path, 2)
     first, second = (Job(model="tiny", prompt="red", seed=seed, settings={"top_k": 3}) for seed in range(2))
     jobs.add(first)
