@@ -65,7 +65,13 @@ class ContinuousBatch:
                 for begin in range(0, len(alike), ROWS[-1]):
                     seats, some = zip(*alike[begin : begin + ROWS[-1]], strict=True)
                     rows = next(rows for rows in ROWS if rows >= len(some))
-                    for seat, (frame, state) in zip(seats, draw_together(some, lm.decoding_params, rows), strict=True):
+                    try:
+                        drawn = draw_together(some, lm.decoding_params, rows)
+                    except Exception as error:  # their states may be gone
+                        for seat in seats:
+                            seat.failure = error
+                        continue
+                    for seat, (frame, state) in zip(seats, drawn, strict=True):
                         seat.window.keep(state)
                         seat.take(frame)
 
