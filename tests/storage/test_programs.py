@@ -116,6 +116,23 @@ def test_what_was_used_longest_ago_goes_first(folder, monkeypatch):
     assert not first.exists() and len(list(folder.iterdir())) == 1
 
 
+@pytest.mark.usefixtures("kept_programs")
+def test_jaxs_own_cache_is_left_alone_and_what_comes_out_of_it_is_not_kept(folder):
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    of_jax = Path(jax.config.jax_compilation_cache_dir)  # type: ignore[attr-defined]
+    before = {*of_jax.iterdir()}
+    assert scaled("a", state(7), 2)[1] == 2
+    assert {*of_jax.iterdir()} == before and len(list(folder.iterdir())) == 1
+    # As an older version left it there.
+    jitted: Any = scaled.jitted
+    jitted.trace("b", state(7), np.int32(2)).lower().compile(compiler_options=programs._options())
+    assert {*of_jax.iterdir()} > before
+    as_the_next_process()
+    jax.clear_caches()
+    assert scaled("b", state(7), 2)[1] == 2
+    assert len(list(folder.iterdir())) == 1
+
+
 @pytest.mark.skipif(os.name != "posix", reason="modes of files")
 @pytest.mark.usefixtures("folder")
 def test_a_folder_that_others_may_write_to_is_not_used(tmp_path):

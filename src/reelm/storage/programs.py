@@ -17,12 +17,12 @@ import pickle
 import platform
 import stat
 import warnings
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import cache, partial
 from pathlib import Path
-from threading import RLock, main_thread
+from threading import Lock, RLock, local, main_thread
 from typing import Any, NamedTuple
 
 import jax
@@ -39,6 +39,7 @@ _DIGEST = hashlib.sha256().digest_size
 
 _folder: Path | None = None  # of programs that are kept
 _programs: "list[Program]" = []
+_APART = Lock()
 
 
 def keep(folder: str | os.PathLike[str] | None) -> None:
@@ -178,10 +179,48 @@ class _Method:
 
 def _compiled(path: Path | None, traced: Any, shapes: Any) -> Callable:
     """Return a traced program compiled, and keep it at `path`."""
-    made = traced.lower().compile(compiler_options=_options())
-    if path is not None:
+    lowered = traced.lower()
+    if path is None:
+        return lowered.compile(compiler_options=_options())
+    _found.count = 0
+    with _apart_from_jaxs_cache():
+        made = lowered.compile(compiler_options=_options())
+    # What was once serialized loses functions when it is serialized again, and fails when it runs (jax 0.12 on a CPU).
+    if not _found.count:
         _write(path, (*serialize_executable.serialize(made), shapes))
     return made
+
+
+_found = local()  # what this thread found in JAX's own cache
+_compiling = 0
+_usual_seconds = 0.0
+
+
+def _note_found(event: str, **about: Any) -> None:
+    if event == "/jax/compilation_cache/cache_hits":
+        _found.count = getattr(_found, "count", 0) + 1
+
+
+jax.monitoring.register_event_listener(_note_found)
+
+
+@contextmanager
+def _apart_from_jaxs_cache() -> Iterator[None]:
+    """Leave nothing that is compiled in JAX's own cache, where the next process would find it in place of compiling."""
+    global _compiling, _usual_seconds
+    name = "jax_persistent_cache_min_compile_time_secs"
+    with _APART:
+        if not _compiling:
+            _usual_seconds = getattr(jax.config, name)
+            jax.config.update(name, 1e9)
+        _compiling += 1
+    try:
+        yield
+    finally:
+        with _APART:
+            _compiling -= 1
+            if not _compiling:
+                jax.config.update(name, _usual_seconds)
 
 
 def _is_on_one_device(leaf: Any) -> bool:
