@@ -257,6 +257,7 @@ def test_info_of_a_clip_a_model_and_a_configuration(model_folder, clip_file, cap
         assert word in capsys.readouterr().out
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="no shell")
 def test_a_reader_that_goes_away_does_not_stop_the_work(model_folder, tmp_path):

@@ -210,7 +210,7 @@ def test_a_batch_that_is_no_number_changes_neither_player(game):
 
 
 def test_the_players_learn(game, tmp_path):
-    game.play(tmp_path, 40)
+    game.play(tmp_path, 24)
     lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert lines[-1]["psnr"] > lines[0]["psnr"]
     assert np.mean([line["logit_real"] - line["logit_made"] for line in lines[-5:]]) > 0

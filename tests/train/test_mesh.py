@@ -119,7 +119,7 @@ def test_magvit2_is_of_the_size_of_the_paper():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("part", ["gradients", "magvit2"])
+@pytest.mark.parametrize("part", ["gradients", pytest.param("magvit2", marks=pytest.mark.long)])
 def test_on_eight_devices(part):
     flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=8"
     environment = {**os.environ, "XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}

@@ -213,6 +213,7 @@ def test_a_process_that_is_gone_ends_the_other(tokens, tmp_path, end):
             process.communicate()
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_training_leaves_its_programs_to_the_next_one(tokens, tmp_path):
     options = ["--workdir", tmp_path, *LM, "--tokens", tokens, "--dry-run"]
