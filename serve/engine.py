@@ -66,7 +66,9 @@ class Engine(Thread):
 
     def request(self, job: Job) -> Request:
         """Return the plan of a job; RequestError for one that cannot be made. Only this thread may call it."""
-        model, folder = self._models[job.model], self._jobs.folder(job.id)
+        model, folder = self._models.get(job.model), self._jobs.folder(job.id)
+        if model is None:  # of a server before this one
+            raise RequestError(f"the model {job.model!r} is not served any more")
         files = {name: str(folder / name) for name in job.sources}
         return plan(model, job.prompt, *read_arguments({**job.settings, "seed": job.seed, **files}))
 
@@ -184,7 +186,8 @@ class Engine(Thread):
                 return
             self._metrics.waited(time.time() - job.created_at)
             try:
-                run = _Run(job, self._models[job.model], self.request(job), self._batches[job.model], self._jobs)
+                request = self.request(job)
+                run = _Run(job, self._models[job.model], request, self._batches[job.model], self._jobs)
             except Exception as error:
                 self._fail(job, error)
                 continue

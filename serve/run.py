@@ -38,6 +38,9 @@ def serve(
     """
     if host not in LOCAL and keys is None:
         raise RequestError(f"{host} can be reached from other machines: give --keys FILE, with a name and a key a line")
+    for name, model in models.items():
+        if model.lm is None:
+            raise RequestError(f"the model {name!r} is a tokenizer without a language model; it makes no clips")
     known = None if keys is None else Keys(keys)
     listening = _listen(host, port)
     hosts = frozenset(LOCAL) if host in LOCAL else None

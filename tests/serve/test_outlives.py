@@ -74,8 +74,15 @@ def test_jobs_outlive_servers_that_are_killed(tiny_sound_model, tmp_path):
     assert process.wait(60) == 143
 
 
-def test_an_address_that_others_reach_wants_keys(tiny_model, tmp_path):
+def refused(*arguments: object) -> str:
+    command = [sys.executable, "-m", "reelm", "serve", *map(str, arguments)]
+    ended = subprocess.run(command, capture_output=True, text=True)
+    assert ended.returncode == 2 and ended.stderr.count("\n") == 1, ended.stderr
+    return ended.stderr
+
+
+def test_servers_that_cannot_be_are_refused_in_a_line(tiny_model, tmp_path):
     tiny_model.save(tmp_path / "tiny")
-    command = [sys.executable, "-m", "reelm", "serve", "--model", str(tmp_path / "tiny"), "--host", "0.0.0.0"]
-    ended = subprocess.run([*command, "--home", str(tmp_path / "home")], capture_output=True, text=True)
-    assert ended.returncode == 2 and ended.stderr.count("\n") == 1 and "--keys" in ended.stderr
+    assert "--keys" in refused("--model", tmp_path / "tiny", "--host", "0.0.0.0", "--home", tmp_path / "home")
+    assert "tokenizer without a language model" in refused("--model", "natural", "--home", tmp_path / "home")
+    assert "two models 'demo'" in refused("--model", "demo", "demo", "--home", tmp_path / "home")

@@ -56,7 +56,10 @@ class Serve:
         from reelm.serve.access import Limits
         from reelm.serve.run import serve
 
-        models = {Path(name).name: reelm.load(name) for name in self.model}
+        names = [Path(name).name for name in self.model]
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise RequestError(f"--model names two models {twice[0]!r}; clients could not tell them apart")
+        models = {name: reelm.load(model) for name, model in zip(names, self.model, strict=True)}
         serve(
             models,
             host=self.host,
