@@ -27,7 +27,7 @@ if "PYTEST_XDIST_WORKER" not in os.environ:  # the workers share what each of th
     _own_folder("REELM_PROGRAMS")
 
 # The first example of a jitted function compiles it, so no deadline; the same examples in every run.
-hypothesis.settings.register_profile("reelm", deadline=None, derandomize=True, max_examples=25)
+hypothesis.settings.register_profile("reelm", deadline=None, derandomize=True, max_examples=15)
 hypothesis.settings.load_profile("reelm")
 
 # Linux lets a process have 65,530 mappings. Every program that XLA compiles takes about four, and a worker that has run

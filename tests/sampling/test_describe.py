@@ -122,10 +122,10 @@ def test_a_sound_without_words_gets_the_pictures_of_its_description(tiny_sound_m
 @pytest.mark.slow
 def test_the_shipped_model_names_handwriting_and_voices_that_it_never_met():
     model, digits = reelm.load(), moving_digits.digits_for("test", "compact")
-    scenes, _ = prompts("trained", 6, seed=1)
+    scenes, _ = prompts("trained", 5, seed=1)
     digit = [[scene.movers[0].digit] for scene in scenes]
     seen = [model.describe(moving_digits.render(scene, digits, 5)) for scene in scenes]
     heard = [model.describe(audio=track[:16_000]) for track in _real_tracks(scenes, 17, 1)]
     for said in (seen, heard):
-        assert sum(sorted({*_digits_in(words)}) == name for words, name in zip(said, digit, strict=True)) >= 5
-    assert sum(scene.movers[0].colour in words.split() for scene, words in zip(scenes, seen, strict=True)) >= 5
+        assert sum(sorted({*_digits_in(words)}) == name for words, name in zip(said, digit, strict=True)) >= 4
+    assert sum(scene.movers[0].colour in words.split() for scene, words in zip(scenes, seen, strict=True)) >= 4
