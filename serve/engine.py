@@ -33,7 +33,7 @@ from .metrics import Metrics
 
 CLIP, STREAM = "clip.mp4", "stream.mp4"  # files of a job: the clip, and its fragments while it is made
 
-_AGAIN_SECONDS = 1.0  # between tries to write what a full disk kept from being written
+_AGAIN_SECONDS = 1.0  # between looks at the table while nothing is made: a full disk may have space again
 
 _log = logging.getLogger("reelm.serve")
 _T = TypeVar("_T")
@@ -128,8 +128,7 @@ class Engine(Thread):
             for run in list(self._runs.values()):
                 self._step(run)
             if not self._runs and not hungry:
-                busy = self._live or self._owed
-                self._news.wait(0.02 if self._live else _AGAIN_SECONDS if busy else None)
+                self._news.wait(0.02 if self._live else _AGAIN_SECONDS)
 
     def _warm_up(self, model: Model, batch: ContinuousBatch) -> None:
         """Compile what usual requests need: batches of each size, and windows after the first."""
@@ -216,6 +215,7 @@ class Engine(Thread):
         if done:
             self._runs.pop(job.id, None)
             self.previews.pop(job.id, None)
+            self.wake()  # for those that waited for its place
         self._tell(job.id)
 
     def _fail(self, job: Job, error: Exception) -> None:

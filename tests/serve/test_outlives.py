@@ -9,6 +9,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +21,29 @@ from reelm import Clip
 pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 
-def started(model: Path, home: Path) -> tuple[subprocess.Popen[str], str]:
-    command = [sys.executable, "-m", "reelm", "serve", "--model", model, "--home", home, "--port", "0", "--rows", "2"]
-    environment = {**os.environ, "JAX_PLATFORMS": "cpu"}
-    process = subprocess.Popen([str(each) for each in command], stdout=subprocess.PIPE, text=True, env=environment)
-    assert process.stdout is not None
-    with process.stdout:
-        address = process.stdout.readline().strip()
-    assert re.fullmatch(r"http://127\.0\.0\.1:\d+", address), address
-    return process, address
+Start = Callable[[Path, Path], tuple[subprocess.Popen[str], str]]
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Start a server, and kill it after the test where it still runs."""
+    processes = []
+
+    def start(model: Path, home: Path) -> tuple[subprocess.Popen[str], str]:
+        command = [sys.executable, "-m", "reelm", "serve", "--model", model, "--home", home, "--port", "0", "--rows", "2"]
+        environment = {**os.environ, "JAX_PLATFORMS": "cpu"}
+        process = subprocess.Popen([str(each) for each in command], stdout=subprocess.PIPE, text=True, env=environment)
+        processes.append(process)
+        assert process.stdout is not None
+        with process.stdout:
+            address = process.stdout.readline().strip()  # its end, where the server ends instead
+        assert re.fullmatch(r"http://127\.0\.0\.1:\d+", address), address
+        return process, address
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.wait(30)
 
 
 def ask(address: str, path: str, body: dict[str, Any] | None = None) -> Any:
@@ -47,22 +62,29 @@ def ask(address: str, path: str, body: dict[str, Any] | None = None) -> Any:
     raise AssertionError(f"{address} does not answer")
 
 
-def test_jobs_outlive_servers_that_are_killed(tiny_sound_model, tmp_path):
+def ended(address: str, job: str) -> dict[str, Any]:
+    deadline = time.monotonic() + 120
+    while (now := ask(address, f"/v1/videos/{job}"))["status"] in ("queued", "in_progress"):
+        assert time.monotonic() < deadline, now
+        time.sleep(0.1)
+    return now
+
+
+def test_jobs_outlive_servers_that_are_killed(tiny_sound_model, tmp_path, start):
     tiny_sound_model.save(tmp_path / "tiny")
     home, rng = tmp_path / "home", np.random.default_rng(0)
     asked = [{"prompt": "red", "seed": seed, "num_frames": 65, "temperature": 5.0} for seed in range(4)]
     jobs: list[str] = []
     for each in asked[:-1]:
-        process, address = started(tmp_path / "tiny", home)
+        process, address = start(tmp_path / "tiny", home)
         jobs.append(ask(address, "/v1/videos", each)["id"])
         time.sleep(rng.uniform(0, 2))
         process.send_signal(signal.SIGKILL)
         process.wait(30)
-    process, address = started(tmp_path / "tiny", home)
+    process, address = start(tmp_path / "tiny", home)
     jobs.append(ask(address, "/v1/videos", asked[-1])["id"])
     for job, each in zip(jobs, asked, strict=True):
-        while (now := ask(address, f"/v1/videos/{job}"))["status"] in ("queued", "in_progress"):
-            time.sleep(0.1)
+        now = ended(address, job)
         assert now["status"] == "completed", now
         clip, again = Clip.open(home / "jobs" / job / "clip.mp4"), tmp_path / "again.mp4"
         options = {name: value for name, value in each.items() if name != "prompt"}
@@ -76,7 +98,7 @@ def test_jobs_outlive_servers_that_are_killed(tiny_sound_model, tmp_path):
 
 def refused(*arguments: object) -> str:
     command = [sys.executable, "-m", "reelm", "serve", *map(str, arguments)]
-    ended = subprocess.run(command, capture_output=True, text=True)
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert ended.returncode == 2 and ended.stderr.count("\n") == 1, ended.stderr
     return ended.stderr
 

@@ -33,6 +33,7 @@ def address(tmp_path_factory) -> Iterator[str]:
     thread = threading.Thread(target=running.run, daemon=True)
     thread.start()
     while not running.started:
+        assert thread.is_alive()
         time.sleep(0.01)
     yield f"http://127.0.0.1:{running.servers[0].sockets[0].getsockname()[1]}/"
     running.should_exit = True
@@ -43,9 +44,12 @@ def address(tmp_path_factory) -> Iterator[str]:
 def browser() -> Iterator[webdriver.Chrome]:
     options = webdriver.ChromeOptions()
     options.binary_location = _CHROME or ""
-    for argument in ("--headless=new", "--no-sandbox", "--autoplay-policy=no-user-gesture-required", "--lang=en"):
-        options.add_argument(argument)
+    for argument in ("headless=new", "no-sandbox", "disable-dev-shm-usage", "autoplay-policy=no-user-gesture-required"):
+        options.add_argument(f"--{argument}")
+    options.add_argument("--lang=en")
     driver = webdriver.Chrome(options=options, service=Service(_DRIVER))
+    driver.set_page_load_timeout(120)
+    driver.set_script_timeout(60)
     yield driver
     driver.quit()
 
