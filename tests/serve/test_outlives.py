@@ -30,9 +30,10 @@ def start() -> Iterator[Start]:
     processes = []
 
     def start(model: Path, home: Path) -> tuple[subprocess.Popen[str], str]:
-        command = [sys.executable, "-m", "reelm", "serve", "--model", model, "--home", home, "--port", "0", "--rows", "2"]
+        arguments = ["--model", str(model), "--home", str(home), "--port", "0", "--rows", "2"]
+        command = [sys.executable, "-m", "reelm", "serve", *arguments]
         environment = {**os.environ, "JAX_PLATFORMS": "cpu"}
-        process = subprocess.Popen([str(each) for each in command], stdout=subprocess.PIPE, text=True, env=environment)
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
         processes.append(process)
         assert process.stdout is not None
         with process.stdout:
