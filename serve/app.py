@@ -1,9 +1,7 @@
 """The routes. Each reads a request, asks the table or the engine, and answers; nothing here waits for the device."""
 
 import asyncio
-import base64
 import errno
-import io
 import json
 import sqlite3
 from collections.abc import AsyncIterator, Mapping
@@ -14,7 +12,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-from PIL import Image
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -22,26 +19,26 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.websockets import WebSocket
 
 from reelm.errors import RequestError
 from reelm.media.clip import SUFFIXES, Clip
+from reelm.media.formats.hls import playlist
 from reelm.sampling.model import Model
 
 from .access import Allowance, Keys, Limits
-from .body import Asked, check_text, read_fields
+from .body import Asked, read_fields
 from .engine import CLIP, STREAM, Engine
 from .gate import Gate
 from .jobs import Job, Jobs, QueueFull
-from .live import Live
+from .live_socket import play, refuse
 from .metrics import Metrics
-from .news import News
+from .news import BEAT_SECONDS, News
 from .openapi import description
+from .watch import fragments, messages
 
 PAGE = Path(__file__).parent / "page"
 
-_READ_BYTES = 1 << 16
-_BEAT_SECONDS = 15.0  # between signs of life to those who wait
 _RATINGS = "feedback.jsonl"
 
 
@@ -101,6 +98,8 @@ class _Routes:
             post(f"{one}/cancel", self.cancel),
             get(f"{one}/content", self.content),
             get(f"{one}/stream", self.stream),
+            get(f"{one}/hls/index.m3u8", self.playlist),
+            get(f"{one}/hls/stream.mp4", self.pieces),
             get(f"{one}/events", self.events),
             post(f"{one}/feedback", self.feedback),
             WebSocketRoute("/v1/live", self.live),
@@ -133,7 +132,7 @@ class _Routes:
     async def create_and_wait(self, request: Request) -> Response:
         """Store a job, wait for its clip, and answer with that."""
         job = await self._created(request)
-        async for _ in self._news.of(job.id, _BEAT_SECONDS):
+        async for _ in self._news.of(job.id, BEAT_SECONDS):
             now = self._jobs.get(job.id)
             if now is None:
                 raise HTTPException(404, "the video was deleted")
@@ -179,11 +178,12 @@ class _Routes:
                 raise HTTPException(
                     429, "this key has asked for enough in this minute", {"Retry-After": str(int(wait) + 1)}
                 )
-            about = {
-                "seconds": f"{(planned.num_frames or 1) / planned.fps:g}",
-                "size": f"{planned.width}x{planned.height}",
-            }
-            job = replace(job, **about)
+            job = replace(
+                job,
+                fps=planned.fps,
+                seconds=f"{(planned.num_frames or 1) / planned.fps:g}",
+                size=f"{planned.width}x{planned.height}",
+            )
             self._jobs.add(job)
         except BaseException as error:
             self._jobs.remove_files(job.id)
@@ -244,43 +244,29 @@ class _Routes:
     async def stream(self, request: Request) -> Response:
         """Answer with the fragments of the clip, as they come."""
         job = self._job(request)
+        pieces = fragments(job.id, self._jobs, self._news)
+        return StreamingResponse(pieces, media_type="video/mp4", headers={"Cache-Control": "no-store"})
 
-        async def fragments() -> AsyncIterator[bytes]:
-            path, at = self._jobs.folder(job.id) / STREAM, 0
-            async for _ in self._news.of(job.id, _BEAT_SECONDS):
-                now = self._jobs.get(job.id)  # before reading: what is made after it comes with the next news
-                while path.is_file() and (piece := await asyncio.to_thread(_read, path, at)):
-                    at += len(piece)
-                    yield piece
-                if now is None or now.status in ("completed", "failed"):
-                    return
+    async def playlist(self, request: Request) -> Response:
+        """Answer with the HLS playlist of the fragments that there are."""
+        job = self._job(request)
+        ended = job.status in ("completed", "failed")
+        path = self._jobs.folder(job.id) / STREAM
+        text = await asyncio.to_thread(playlist, path, "stream.mp4", job.fps, ended=ended)
+        return Response(text, media_type="application/vnd.apple.mpegurl", headers={"Cache-Control": "no-store"})
 
-        return StreamingResponse(fragments(), media_type="video/mp4", headers={"Cache-Control": "no-store"})
+    async def pieces(self, request: Request) -> Response:
+        """Answer with the file that the playlist names bytes of."""
+        path = self._jobs.folder(self._job(request).id) / STREAM
+        if not path.is_file():
+            raise HTTPException(409, "no picture is made yet; there is no file")
+        return FileResponse(path, media_type="video/mp4")
 
     async def events(self, request: Request) -> Response:
         """Answer with status, progress and previews as server-sent events."""
-        job = self._job(request)
-
-        async def messages() -> AsyncIterator[str]:
-            said, shown = None, None
-            async for news in self._news.of(job.id, _BEAT_SECONDS):
-                now = self._jobs.get(job.id)
-                if now is None:
-                    yield _event("deleted", {"id": job.id})
-                    return
-                if not news:
-                    yield ": still here\n\n"
-                if (about := now.as_json()) != said:
-                    yield _event("status", said := about)
-                frame = self._engine.previews.get(job.id)
-                if frame is not None and frame is not shown:
-                    shown = frame
-                    yield _event("preview", {"image": _data_address(frame)})
-                if now.status in ("completed", "failed"):
-                    return
-
+        told = messages(self._job(request).id, self._jobs, self._news, self._engine)
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        return StreamingResponse(messages(), media_type="text/event-stream", headers=headers)
+        return StreamingResponse(told, media_type="text/event-stream", headers=headers)
 
     async def feedback(self, request: Request) -> Response:
         """Keep a thumb up or down."""
@@ -316,47 +302,9 @@ class _Routes:
         await socket.accept()
         name = socket.query_params.get("model", self._default)
         if name not in self._server.models:
-            await _refuse(socket, f"there is no model {name!r}; served are {', '.join(self._server.models)}")
+            await refuse(socket, f"there is no model {name!r}; served are {', '.join(self._server.models)}")
             return
-        if self._engine.plays_enough:
-            await _refuse(socket, "as many live clips play as this server makes; try again later")
-            return
-        loop, pieces = asyncio.get_running_loop(), asyncio.Queue[bytes | Exception]()
-        live: Live | None = None
-
-        def put(piece: bytes | Exception) -> None:
-            loop.call_soon_threadsafe(pieces.put_nowait, piece)
-
-        async def send() -> None:
-            while True:
-                piece = await pieces.get()
-                if isinstance(piece, Exception):
-                    await _refuse(socket, str(piece) if isinstance(piece, RequestError) else "the live clip ended")
-                    return
-                await socket.send_bytes(piece)
-
-        sending = asyncio.create_task(send())
-        try:
-            while not sending.done():
-                receiving = asyncio.create_task(socket.receive_json())
-                await asyncio.wait({receiving, sending}, return_when=asyncio.FIRST_COMPLETED)
-                if not receiving.done():
-                    receiving.cancel()
-                    break
-                words, settings, cut = _steer(receiving.result(), self._server.limits)
-                if live is None:
-                    live = Live(name, words, settings, put, put)
-                    self._engine.play(live)
-                else:
-                    self._engine.call(partial(live.say, words, cut))
-        except (WebSocketDisconnect, RuntimeError):
-            pass
-        except (RequestError, json.JSONDecodeError, KeyError) as error:
-            await _refuse(socket, str(error) if isinstance(error, RequestError) else "a message must be a JSON object")
-        finally:
-            sending.cancel()
-            if live is not None:
-                live.close()
+        await play(socket, name, self._engine, self._server.limits)
 
     # The server itself
 
@@ -398,23 +346,6 @@ class _Routes:
         return JSONResponse(description())
 
 
-def _steer(found: Any, limits: Limits) -> tuple[str, dict[str, Any], bool]:
-    """Return words, settings and whether a new scene begins, of a message to a live clip."""
-    if not isinstance(found, dict) or not isinstance(found.get("prompt"), str):
-        raise RequestError('a message must be {"prompt": WORDS}, and may have "cut" and, the first one, "seed"')
-    if unknown := found.keys() - {"prompt", "seed", "cut"}:
-        raise RequestError(f"a message has no field {min(unknown)!r}; it has prompt, cut and seed")
-    if len(found["prompt"]) > limits.prompt_letters:
-        raise RequestError(f"the prompt has {len(found['prompt'])} letters; at most {limits.prompt_letters} are read")
-    check_text(found["prompt"])
-    return found["prompt"], {"seed": found["seed"]} if "seed" in found else {}, found.get("cut") is True
-
-
-async def _refuse(socket: WebSocket, message: str) -> None:
-    await socket.send_json({"error": {"code": "invalid_request", "message": message}})
-    await socket.close(1008)
-
-
 async def _json(request: Request) -> dict[str, Any]:
     try:
         found = await request.json()
@@ -425,24 +356,8 @@ async def _json(request: Request) -> dict[str, Any]:
     return found
 
 
-def _read(path: Path, at: int) -> bytes:
-    with path.open("rb") as file:
-        file.seek(at)
-        return file.read(_READ_BYTES)
-
-
 def _convert(clip: Path, path: Path) -> None:
     Clip.open(clip).save(path)
-
-
-def _event(name: str, value: dict[str, Any]) -> str:
-    return f"event: {name}\ndata: {json.dumps(value)}\n\n"
-
-
-def _data_address(frame: np.ndarray) -> str:
-    written = io.BytesIO()
-    Image.fromarray(frame).save(written, "png")
-    return f"data:image/png;base64,{base64.b64encode(written.getvalue()).decode()}"
 
 
 def _error(status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> Response:
@@ -468,7 +383,14 @@ async def _failed(request: Request, error: Exception) -> Response:
     return _error(500, "server_error", "the server failed; its log says how")
 
 
-_CODES = {404: "not_found", 405: "not_allowed", 409: "not_ready", 413: "too_large", 415: "not_understood"}
+_CODES = {
+    404: "not_found",
+    405: "not_allowed",
+    408: "too_slow",
+    409: "not_ready",
+    413: "too_large",
+    415: "not_understood",
+}
 _CODES |= {429: "too_many", 503: "closed"}
 _STATUSES = {"invalid_request": 400, "cancelled": 409, "disk_full": 507}  # of jobs that failed, for who waits for them
 _HANDLERS = {

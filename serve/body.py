@@ -3,6 +3,7 @@
 Names are those of `reelm generate`. What OpenAI's client sends (`seconds`, `size`, `input_reference`) is understood.
 """
 
+import asyncio
 import json
 import math
 from dataclasses import fields
@@ -24,6 +25,7 @@ FILES = ("image", "last_image", "video", "mask", "audio")
 _OPTIONS = {field.name for field in fields(Options)} - {"num_samples"}
 _OPENAI = ("seconds", "size", "input_reference")
 _WORDS = ("model", "prompt", "negative_prompt", "decoding", "seconds", "size")
+_BODY_SECONDS = 120.0
 KNOWN = ("model", "prompt", *sorted(_OPTIONS), *FILES)
 
 
@@ -61,12 +63,16 @@ async def read_fields(request: Request, limits: Limits) -> dict[str, Any]:
 
 
 def _bounded(receive: Receive, most: int) -> Receive:
-    """Return a `receive` that refuses a body of more bytes, whatever its length was said to be."""
-    left = most
+    """Return a `receive` that refuses a body of more bytes, whatever its length was said to be, or one that drips."""
+    left, until = most, asyncio.get_running_loop().time() + _BODY_SECONDS
 
     async def bounded() -> Message:
         nonlocal left
-        message = await receive()
+        try:
+            async with asyncio.timeout_at(until):
+                message = await receive()
+        except TimeoutError as error:
+            raise HTTPException(408, f"the body took more than {_BODY_SECONDS:.0f} seconds") from error
         left -= len(message.get("body", b""))
         if left < 0:
             raise HTTPException(413, f"a request may have {most >> 20} MiB")

@@ -8,11 +8,21 @@ from urllib.parse import unquote, urlsplit
 
 from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .access import Keys, host_of
 
 _OPEN = ("/healthz", "/readyz", "/openapi.json")
+_HEADERS = [
+    (
+        b"content-security-policy",
+        b"default-src 'self'; img-src 'self' data:; media-src 'self' blob:; frame-ancestors 'none'; base-uri 'none'; "
+        b"form-action 'self'",
+    ),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+]
 
 
 class Gate:
@@ -47,7 +57,7 @@ class Gate:
                 return
             owner = found
         scope.setdefault("state", {})["owner"] = owner
-        await self._app(scope, receive, send)
+        await self._app(scope, receive, _guarded(send))
 
     async def _refuse(self, scope: Scope, receive: Receive, send: Send, status: int, code: str, message: str) -> None:
         if scope["type"] == "websocket":
@@ -58,6 +68,17 @@ class Gate:
         if status == 401:
             response.headers["WWW-Authenticate"] = "Bearer"
         await response(scope, receive, send)
+
+
+def _guarded(send: Send) -> Send:
+    """Return a `send` that tells browsers to take nothing from elsewhere and to show the page in no other one."""
+
+    async def guarded(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message["headers"], *_HEADERS]
+        await send(message)
+
+    return guarded
 
 
 def _is_open(scope: Scope) -> bool:

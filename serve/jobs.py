@@ -5,26 +5,28 @@ a deletion and an end that come together have one winner. The files of a job lie
 own.
 """
 
+import fcntl
 import json
 import secrets
 import shutil
 import sqlite3
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from threading import Lock
-from typing import Any, Literal
+from typing import IO, Any, Literal
 
 from reelm.errors import RequestError
 
 Status = Literal["queued", "in_progress", "completed", "failed"]
 Order = Literal["asc", "desc"]
 
+_TABLE, _FOLDERS = "jobs.sqlite", "jobs"
 _COLUMNS = (
     "id text unique, owner text, model text, prompt text, seed integer, settings text, sources text, "
     "status text, progress integer, created_at real, started_at real, completed_at real, "
-    "seconds text, size text, error_code text, error_message text"
+    "fps real, seconds text, size text, error_code text, error_message text"
 )
 
 
@@ -47,6 +49,7 @@ class Job:
         status: how far it is.
         progress: share of the clip that is made, in percent.
         created_at, started_at, completed_at: seconds since 1970; None for what has not happened.
+        fps: frames a second.
         seconds: length of the clip, as text.
         size: "WIDTHxHEIGHT".
         error_code, error_message: why it failed; "" otherwise.
@@ -64,6 +67,7 @@ class Job:
     created_at: float = field(default_factory=time.time)
     started_at: float | None = None
     completed_at: float | None = None
+    fps: float = 1.0
     seconds: str = ""
     size: str = ""
     error_code: str = ""
@@ -89,30 +93,35 @@ class Job:
 
 
 class Jobs:
-    """The table of jobs, in `home/jobs.sqlite`, and their folders in `home/jobs/`. Any thread may use it."""
+    """The table of jobs, in `home/jobs.sqlite`, and their folders in `home/jobs/`. Any thread may use it.
+
+    Raises:
+        RequestError: another server works in `home`, or its table is none of this version's.
+    """
 
     def __init__(self, home: Path, most_queued: int):
         self._home, self._most, self._lock = home, most_queued, Lock()
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._table = sqlite3.connect(home / "jobs.sqlite", check_same_thread=False, isolation_level=None)
-        self._table.row_factory = sqlite3.Row
-        for statement in (
-            "pragma journal_mode = wal",
-            "pragma synchronous = full",
-            f"create table if not exists jobs (number integer primary key autoincrement, {_COLUMNS})",
-            # What ran when the server ended is made anew: its seed gives the same clip.
-            "update jobs set status = 'queued', progress = 0, started_at = null where status = 'in_progress'",
-        ):
-            self._table.execute(statement)
+        self._alone = _lock(home)
+        try:
+            self._table = _opened(home / _TABLE)
+        except BaseException:
+            self._alone.close()
+            raise
+        known = {row["id"] for row in self._rows("select id from jobs")}
+        for folder in (home / _FOLDERS).glob("*"):  # of jobs that a killed server was about to take or to delete
+            if folder.name not in known:
+                self.remove_files(folder.name)
 
     def close(self) -> None:
         """Close the table."""
         with self._lock:
             self._table.close()
+            self._alone.close()
 
     def folder(self, job_id: str) -> Path:
         """Return the folder of a job's files, which may not be there yet."""
-        return self._home / "jobs" / job_id
+        return self._home / _FOLDERS / job_id
 
     def add(self, job: Job) -> None:
         """Store a new job at the end of the queue.
@@ -218,6 +227,36 @@ class Jobs:
     def _one(self, statement: str, *values: Any) -> Job | None:
         rows = self._rows(statement, *values)
         return _job(rows[0]) if rows else None
+
+
+def _lock(home: Path) -> IO[str]:
+    """Return a file whose lock says that a server works here; the system takes it back from a killed one."""
+    file = (home / "lock").open("w")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        file.close()
+        raise RequestError(f"another server works in {home}; give this one a --home of its own") from error
+    return file
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    table = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+    table.row_factory = sqlite3.Row
+    try:
+        for statement in (
+            "pragma journal_mode = wal",
+            "pragma synchronous = full",
+            f"create table if not exists jobs (number integer primary key autoincrement, {_COLUMNS})",
+            f"select {', '.join(field.name for field in fields(Job))} from jobs limit 0",
+            # What ran when the server ended is made anew: its seed gives the same clip.
+            "update jobs set status = 'queued', progress = 0, started_at = null where status = 'in_progress'",
+        ):
+            table.execute(statement)
+    except sqlite3.DatabaseError as error:
+        table.close()
+        raise RequestError(f"the jobs in {path} cannot be read ({error}); move the file away") from error
+    return table
 
 
 def _job(row: sqlite3.Row) -> Job:

@@ -7,6 +7,8 @@ matters, and nothing piles up.
 import asyncio
 from collections.abc import AsyncIterator
 
+BEAT_SECONDS = 15.0  # between signs of life to those who wait
+
 
 class News:
     """Wakes those who wait for a job."""

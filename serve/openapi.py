@@ -35,6 +35,8 @@ ROUTES = (
     ("post", "/v1/videos/{id}/cancel", "Stop a job", "The job"),
     ("get", "/v1/videos/{id}/content", "Fetch the clip", "The file; 409 while it is not done"),
     ("get", "/v1/videos/{id}/stream", "Watch the clip while it is made", "A fragmented mp4"),
+    ("get", "/v1/videos/{id}/hls/index.m3u8", "Watch the clip while it is made, in a player of HLS", "A playlist"),
+    ("get", "/v1/videos/{id}/hls/stream.mp4", "Fetch bytes that the playlist names", "A fragmented mp4"),
     ("get", "/v1/videos/{id}/events", "Hear of progress", "Server-sent events: status, preview"),
     ("post", "/v1/videos/{id}/feedback", "Say whether a clip is good", "What was kept"),
     ("get", "/v1/models", "List models", "The models and what each can do"),

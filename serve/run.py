@@ -1,5 +1,6 @@
 """From arguments to a server that listens. SIGTERM ends it in good order."""
 
+import asyncio
 import json
 import logging
 import socket
@@ -9,13 +10,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import h11
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from reelm.errors import RequestError
 from reelm.sampling.model import Model
 
 from .access import LOCAL, Keys, Limits
 from .app import Server
+
+_HEAD_SECONDS, _CONNECTIONS = 20.0, 512
 
 _log = logging.getLogger("reelm.serve")
 
@@ -49,7 +54,13 @@ def serve(
     address, number = listening.getsockname()[:2]
     print(f"http://{f'[{address}]' if ':' in address else address}:{number}", flush=True)
     config = uvicorn.Config(
-        server.app(), log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=20
+        server.app(),
+        http=_Impatient,
+        limit_concurrency=_CONNECTIONS,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=20,
     )
     uvicorn.Server(config).run([listening])
 
@@ -64,6 +75,22 @@ def _listen(host: str, port: int) -> socket.socket:
         listening.close()
         raise RequestError(f"cannot listen at {host}:{port}: {error}") from error
     return listening
+
+
+class _Impatient(H11Protocol):
+    """Closes connections that send no whole head of a request, so that they cannot pile up."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.loop.call_later(_HEAD_SECONDS, self._look, self.cycle)
+
+    def _look(self, before: object) -> None:
+        if self.transport.is_closing() or self.transport.get_protocol() is not self:  # a WebSocket by now
+            return
+        if self.conn.their_state is h11.IDLE and self.cycle is before:
+            self.transport.close()
+        else:
+            self.loop.call_later(_HEAD_SECONDS, self._look, self.cycle)
 
 
 class _AsJson(logging.Formatter):

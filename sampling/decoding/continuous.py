@@ -6,7 +6,7 @@ passes reads them whole anyway. A clip has the codes that it has alone.
 """
 
 from collections import deque
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -20,15 +20,14 @@ from .choose import Controls
 from .state import DecodeState
 from .windows import LatentFrame, SlidingWindow, Turn, first_frames
 
-ROWS = (1, 2, 4, 8)  # requests of a batch; others are filled up to one of these, so that few programs are compiled
+ROWS = (1, 2, 4, 8)  # of a batch: few sizes, so that few programs are compiled
 
 
 class ContinuousBatch:
     """Requests to one model whose latent frames are drawn together.
 
-    It is pulled: when a request needs its next latent frame, all others get theirs in the same batch, but for those
-    that are far enough ahead. Whoever serves several requests takes a latent frame of each in turn. One thread may use
-    it.
+    It is pulled: when a request needs its next latent frame, others get theirs in the same batch, but for those that
+    are far enough ahead. Whoever serves several requests takes a latent frame of each in turn. One thread may use it.
     """
 
     def __init__(self, model: ModelParts):
@@ -44,63 +43,82 @@ class ContinuousBatch:
         self.seats.append(seat)
         return seat
 
-    def draw(self) -> None:
-        """Draw the next latent frame of every request that is not far enough ahead."""
-        turns: dict[Hashable, list[tuple[Seat, Turn]]] = {}
-        for seat in [each for each in self.seats if len(each.ready) < each.ahead and each.failure is None]:
-            try:
-                frame = seat.window.known(seat.now)
-                if frame is not None:
-                    seat.take(frame)
-                    continue
-                turn = seat.window.turn(seat.now)
-            except Exception as error:  # that of the one request, whoever asked for a latent frame
-                seat.failure = error
-                continue
-            kind = turn.kind
-            turns.setdefault(id(seat) if kind is None else kind, []).append((seat, turn))
+    def draw(self, asking: "Seat") -> None:
+        """Draw the next latent frame of a request, and those of others that can be drawn with it."""
+        turn = asking.turn()
+        if turn is None:
+            return
+        kind, alike = turn.kind, [(asking, turn)]
+        if kind is not None:
+            hungry = (each for each in self.seats if each is not asking and len(each.ready) < each.ahead)
+            for seat in sorted(hungry, key=lambda each: len(each.ready)):
+                other = seat.turn() if len(alike) < ROWS[-1] else None
+                if other is not None and other.kind == kind:
+                    alike.append((seat, other))
+        rows = _rows_for(len(alike))
+        seats, turns = zip(*alike[:rows], strict=True)
         lm = self._model.language_model()
-        with lm.on_mesh():
-            for alike in turns.values():
-                for begin in range(0, len(alike), ROWS[-1]):
-                    seats, some = zip(*alike[begin : begin + ROWS[-1]], strict=True)
-                    rows = next(rows for rows in ROWS if rows >= len(some))
-                    try:
-                        drawn = draw_together(some, lm.decoding_params, rows)
-                    except Exception as error:  # their states may be gone
-                        for seat in seats:
-                            seat.failure = error
-                        continue
-                    for seat, (frame, state) in zip(seats, drawn, strict=True):
-                        seat.window.keep(state)
-                        seat.take(frame)
+        try:
+            with lm.on_mesh():
+                drawn = draw_together(turns, lm.decoding_params, rows)
+        except Exception as error:  # their states may be gone
+            for seat in seats:
+                seat.failure = error
+            return
+        for seat, (frame, state) in zip(seats, drawn, strict=True):
+            seat.window.keep(state)
+            seat.take(frame)
 
 
 class Seat(Iterator[LatentFrame]):
     """A request in a batch: an iterator of its latent frames, without end."""
 
     def __init__(self, batch: ContinuousBatch, window: SlidingWindow, ahead: int):
-        self.window, self.ahead, self.now, self.ready = window, ahead, 0, deque[LatentFrame]()
+        self.window, self.ahead, self.ready = window, ahead, deque[LatentFrame]()
         self.failure: Exception | None = None
-        self._batch = batch
+        self._batch, self._now = batch, 0
 
     def __next__(self) -> LatentFrame:
+        if not self.ready and self.failure is None:
+            self._batch.draw(self)
         if not self.ready:
-            self._batch.draw()
-        if self.failure is not None:
+            assert self.failure is not None
             raise self.failure
         return self.ready.popleft()
+
+    def turn(self) -> Turn | None:
+        """Return what the next latent frame is drawn from; None where there is nothing to draw.
+
+        A latent frame that is given is taken. What goes wrong is kept for this request, whoever asked.
+        """
+        if self.failure is not None:
+            return None
+        try:
+            frame = self.window.known(self._now)
+            if frame is None:
+                return self.window.turn(self._now)
+            self.take(frame)
+        except Exception as error:
+            self.failure = error
+        return None
 
     def take(self, frame: LatentFrame) -> None:
         """Keep a latent frame until it is asked for."""
         self.window.take(frame)
         self.ready.append(frame)
-        self.now += 1
+        self._now += 1
 
     def close(self) -> None:
         """Leave the batch."""
         if self in self._batch.seats:
             self._batch.seats.remove(self)
+
+
+def _rows_for(waiting: int) -> int:
+    """Return how many rows are drawn at once for so many turns: those that are left over are drawn later."""
+    if jax.default_backend() == "cpu":  # each row costs arithmetic, and a row that is filled up is lost
+        return max(rows for rows in ROWS if rows <= waiting)
+    return min(rows for rows in ROWS if rows >= waiting)  # eight rows take little longer than one
 
 
 def draw_together(turns: Sequence[Turn], params: dict, rows: int) -> list[tuple[LatentFrame, DecodeState]]:

@@ -4,6 +4,7 @@ import errno
 import http.client
 import io
 import json
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +20,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from reelm import Clip
+from reelm.errors import RequestError
 from reelm.serve.access import Keys, Limits
 from reelm.serve.app import Server
 from reelm.serve.jobs import Job, Jobs, QueueFull
@@ -143,6 +145,17 @@ def test_a_clip_is_watched_while_it_is_made(service, tmp_path):
     _, job = service.json("POST", "/v1/videos", {"prompt": "red", "seed": 3, **HOT})
     stream = service.ask("GET", f"/v1/videos/{job['id']}/stream")[2]
     assert len(opened(tmp_path, stream).video) == HOT["num_frames"]
+    status, headers, listed = service.ask("GET", f"/v1/videos/{job['id']}/hls/index.m3u8")
+    assert (status, headers["content-type"]) == (200, "application/vnd.apple.mpegurl")
+    assert listed.decode().splitlines()[-1] == "#EXT-X-ENDLIST"
+    ranges = [each.split("@") for each in re.findall(r"BYTERANGE[:=]\"?(\d+@\d+)", listed.decode())]
+    played = b""
+    for length, begin in ranges:
+        span = f"bytes={begin}-{int(begin) + int(length) - 1}"
+        status, _, part = service.ask("GET", f"/v1/videos/{job['id']}/hls/stream.mp4", Range=span)
+        assert (status, len(part)) == (206, int(length))
+        played += part
+    assert stream.startswith(played) and len(opened(tmp_path, played).video) == HOT["num_frames"]
     _, job = service.json("POST", "/v1/videos", {"prompt": "red", "seed": 4, **HOT})
     events = service.ask("GET", f"/v1/videos/{job['id']}/events")[2].decode()
     told = [json.loads(line[6:]) for line in events.splitlines() if line.startswith("data: ")]
@@ -161,6 +174,7 @@ def test_a_picture_is_sent_along_and_no_name_of_a_file_leads_anywhere(service, t
         "jobs.sqlite",
         "jobs.sqlite-wal",
         "jobs.sqlite-shm",
+        "lock",
         "feedback.jsonl",
     }
 
@@ -330,6 +344,7 @@ def test_of_a_cancel_a_deletion_and_an_end_one_wins(tmp_path):
             thread.join()
         assert len(won) <= 1 and jobs.get(job.id) is None
     assert jobs.counts() == {}
+    jobs.close()
 
 
 def test_what_ran_when_the_server_ended_is_made_anew(tmp_path):
@@ -341,7 +356,13 @@ def test_what_ran_when_the_server_ended_is_made_anew(tmp_path):
         jobs.add(Job(model="tiny", prompt="red", seed=2, settings={}))
     assert (claimed := jobs.claim()) is not None and claimed.id == first.id and claimed.settings == {"top_k": 3}
     assert jobs.fail(second.id, "cancelled", "") and not jobs.fail(second.id, "cancelled", "")
-    again = Jobs(tmp_path, 2)  # as after a kill: nothing was closed
+    with pytest.raises(RequestError, match="another server works"):
+        Jobs(tmp_path, 2)
+    jobs.close()
+    (tmp_path / "jobs" / "video_lost").mkdir(parents=True)
+    again = Jobs(tmp_path, 2)
+    assert not (tmp_path / "jobs" / "video_lost").exists()
     assert (claimed := again.claim()) is not None and claimed.id == first.id and again.claim() is None
     assert again.complete(first.id) and not again.fail(first.id, "cancelled", "") and not again.complete(first.id)
     assert again.delete(first.id) and again.get(first.id) is None and not again.note(first.id, 5)
+    again.close()
