@@ -170,7 +170,7 @@ import pytest  # noqa: E402  (the program above runs without it)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("part", ["decoding", "training"])
+@pytest.mark.parametrize("part", ["decoding", pytest.param("training", marks=pytest.mark.long)])
 def test_on_eight_devices(part):
     flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=8"
     environment = {**os.environ, "XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}

@@ -118,6 +118,7 @@ def traced(walk: str, folder: Path) -> dict[str, list[str]]:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_prompt_goes_the_way_that_is_written_down(tiny_sound_model, tmp_path):
     tiny_sound_model.save(tmp_path)
     calls = traced("prompt", tmp_path)

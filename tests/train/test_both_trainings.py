@@ -323,6 +323,7 @@ def test_a_silent_language_model_gets_sound(trained, tmp_path):
         lm.train(replace(run, start_from=parts), tmp_path / "none")
 
 
+@pytest.mark.long
 def test_a_language_model_learns_through_a_text_encoder(trained, sentences, tmp_path):
     """Captions through a frozen encoder, a model folder that holds it, and runs that are not to read another."""
     config = replace(LM.model, text_vocabulary=1, text_width=16, prefix=40)
