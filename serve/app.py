@@ -230,6 +230,8 @@ class _Routes:
     async def content(self, request: Request) -> Response:
         """Answer with the clip as a file."""
         job, kind = self._job(request), request.query_params.get("format", "mp4")
+        if (variant := request.query_params.get("variant", "video")) != "video":  # OpenAI's clients can ask for more
+            raise RequestError(f"variant is {variant!r}; it must be video")
         if f".{kind}" not in SUFFIXES:
             raise RequestError(f"format is {kind!r}; it must be {', '.join(each[1:] for each in SUFFIXES)}")
         if job.status != "completed":

@@ -18,7 +18,7 @@ from reelm.cli.parse import parse
 from reelm.media.formats.mp4 import write_video
 
 ROOT = Path(__file__).parents[2]
-ROOMS = "media tokenizer lm sampling data evaluation train serve configs benchmarks tests".split()
+ROOMS = "media tokenizer lm sampling data evaluation train serve configs integrations benchmarks tests".split()
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 ENGLISH = [page for page in PAGES if page.parent.name != "zh"] + [ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md"]
 RECIPES = ("demo", "emoji", "natural")

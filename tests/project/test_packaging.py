@@ -75,6 +75,35 @@ def test_every_import_is_a_declared_dependency():
     assert {distributions.get(name, name.replace("_", "-")) for name in used} <= declared
 
 
+# ComfyUI brings these.
+COMFY = {"av", "comfy", "folder_paths", "numpy", "PIL", "torch"}
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "integrations").rglob("*.py")), ids=lambda path: path.parent.name)
+def test_integrations_need_nothing_installed(path):
+    used = {name.split(".")[0] for name in absolute_imports(path)} - {"client", *sys.stdlib_module_names}
+    assert used <= (COMFY if path.parent.name == "comfyui" else set())
+    # Loading them asks for nothing, either: ComfyUI loads every node when it starts.
+    at_once = {name for node in ast.parse(path.read_text()).body for name in imported(node)}
+    assert not at_once & COMFY
+
+
+def imported(node: ast.stmt) -> list[str]:
+    return [alias.name for alias in node.names] if isinstance(node, ast.Import | ast.ImportFrom) else []
+
+
+def test_the_image_is_made_of_all_that_is_installed():
+    lines = (ROOT / "integrations/docker/Dockerfile.dockerignore").read_text().splitlines()
+    needed = {folder.relative_to(ROOT).parts[0] for folder in FOLDERS.values()}
+    needed |= {
+        "pyproject.toml",
+        "requirements.lock",
+        PROJECT["project"]["readme"],
+        *PROJECT["project"]["license-files"],
+    }
+    assert lines[0] == "*" and {line[1:] for line in lines if line[0] == "!"} == needed
+
+
 def test_everything_needed_is_locked():
     locked = set(re.findall(r"^([a-z0-9-]+)==", (ROOT / "requirements.lock").read_text(), re.MULTILINE))
     needed = [*PROJECT["project"]["dependencies"], *PROJECT["project"]["optional-dependencies"]["dev"]]

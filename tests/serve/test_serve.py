@@ -1,20 +1,18 @@
 """The server over HTTP: clips are those of `generate`, jobs have one end, and nothing hostile passes."""
 
 import errno
-import http.client
 import io
 import json
 import re
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import uvicorn
+from made.serving import Service, serving
 from PIL import Image
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
@@ -22,7 +20,6 @@ from websockets.sync.client import connect
 from reelm import Clip
 from reelm.errors import RequestError
 from reelm.serve.access import Keys, Limits
-from reelm.serve.app import Server
 from reelm.serve.jobs import Job, Jobs, QueueFull
 from reelm.serve.openapi import ROUTES
 
@@ -31,59 +28,9 @@ pytestmark = pytest.mark.slow
 HOT = {"temperature": 5.0, "num_frames": 9}  # the tiny model is sure of itself
 
 
-@dataclass
-class Service:
-    """A server that listens, and the model behind it."""
-
-    port: int
-    model: Any
-    home: Path
-
-    def ask(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, dict[str, str], bytes]:
-        headers = {name.replace("_", "-"): value for name, value in headers.items()}
-        if isinstance(body, dict):
-            body, headers = json.dumps(body), {"Content-Type": "application/json", **headers}
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
-        try:
-            connection.request(method, path, body, headers)
-            answer = connection.getresponse()
-            return answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read()
-        finally:
-            connection.close()
-
-    def json(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
-        status, _, content = self.ask(method, path, body, **headers)
-        return status, json.loads(content)
-
-    def made(self, job: dict[str, Any], **headers: str) -> dict[str, Any]:
-        for _ in range(1200):
-            _, now = self.json("GET", f"/v1/videos/{job['id']}", **headers)
-            if now.get("status") not in ("queued", "in_progress"):
-                return now
-            time.sleep(0.05)
-        raise AssertionError(f"{job} does not end")
-
-
 @pytest.fixture(scope="module")
 def service(tiny_sound_model, tmp_path_factory) -> Iterator[Service]:
     yield from serving(tiny_sound_model, tmp_path_factory.mktemp("serve"))
-
-
-def serving(model: Any, home: Path, **options: Any) -> Iterator[Service]:
-    server = Server(models={"tiny": model}, home=home, rows=2, hosts=frozenset({"127.0.0.1"}), **options)
-    running = uvicorn.Server(uvicorn.Config(server.app(), port=0, log_config=None, timeout_graceful_shutdown=5))
-    thread = threading.Thread(target=running.run, daemon=True)
-    thread.start()
-    while not running.started:
-        assert thread.is_alive()
-        time.sleep(0.01)
-    service = Service(running.servers[0].sockets[0].getsockname()[1], model, home)
-    while service.ask("GET", "/readyz")[0] != 200:
-        time.sleep(0.05)
-    yield service
-    running.should_exit = True
-    thread.join(60)
-    assert not thread.is_alive()
 
 
 def opened(folder: Path, content: bytes) -> Clip:
@@ -212,8 +159,12 @@ def test_the_client_of_openai_makes_a_video(service, tmp_path):
         while video.status in ("queued", "in_progress"):
             video = client.videos.retrieve(video.id)
         client.videos.download_content(video.id).write_to_file(tmp_path / "clip.mp4")
+        with pytest.raises(openai.BadRequestError, match="it must be video"):
+            client.videos.download_content(video.id, variant="thumbnail")
         assert video.id in [each.id for each in client.videos.list(limit=3)]
         assert client.videos.delete(video.id).deleted
+        begun = client.videos.create(prompt="red", input_reference=("first.png", png(16, 24)), extra_body={"seed": 3})
+        assert begun.model_extra is not None and begun.model_extra["seed"] == 3
     assert video.status == "completed" and len(Clip.open(tmp_path / "clip.mp4").video) == 8
     client.close()
 
