@@ -28,7 +28,7 @@ from reelm.sampling.model import Model
 
 from .access import Allowance, Keys, Limits
 from .body import Asked, read_fields
-from .engine import CLIP, STREAM, Engine
+from .engine import CLIP, STREAM, Engine, WarmUp
 from .gate import Gate
 from .jobs import Job, Jobs, QueueFull
 from .live_socket import play, refuse
@@ -51,6 +51,7 @@ class Server:
         home: folder of the jobs.
         queue: jobs that may wait.
         rows: clips that are made at once.
+        warm_up: what is compiled before the server is ready, as `Engine` takes it.
         keys: who may ask; None for everybody.
         limits: of each request and each key.
         hosts: names that clients may call the server by; None for any.
@@ -60,6 +61,7 @@ class Server:
     home: Path
     queue: int = 64
     rows: int = 8
+    warm_up: WarmUp = "usual"
     keys: Keys | None = None
     limits: Limits = Limits()
     hosts: frozenset[str] | None = None
@@ -81,7 +83,7 @@ class _Routes:
         self._server, self._news = server, News()
         self._jobs = Jobs(server.home, server.queue)
         self._metrics = Metrics(self._jobs.counts)
-        self._engine = Engine(server.models, self._jobs, self._news.tell, self._metrics, server.rows)
+        self._engine = Engine(server.models, self._jobs, self._news.tell, self._metrics, server.rows, server.warm_up)
         self._allowance = Allowance(server.limits.codes_a_minute)
         self._default = next(iter(server.models))
         self._open = True

@@ -9,10 +9,11 @@ import logging
 import queue
 import sqlite3
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
+from itertools import product
 from threading import Event, Thread
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 
@@ -33,6 +34,13 @@ from .metrics import Metrics
 
 CLIP, STREAM = "clip.mp4", "stream.mp4"  # files of a job: the clip, and its fragments while it is made
 
+WarmUp = Literal["usual", "all"]
+# Guidance doubles the rows of a batch, and top-k sorts: with either the programs are others.
+_WARM_UP: Mapping[WarmUp, Sequence[dict[str, Any]]] = {
+    "usual": [{}],
+    "all": [{"cfg_scale": scale, "top_k": top_k} for scale in (1.0, 2.0) for top_k in (0, 2)],
+}
+
 _AGAIN_SECONDS = 1.0  # between looks at the table while nothing is made: a full disk may have space again
 
 _log = logging.getLogger("reelm.serve")
@@ -48,15 +56,23 @@ class Engine(Thread):
         tell: called with the id of a job that has news, from this thread.
         metrics: what is counted.
         rows: clips that are made at once.
+        warm_up: "usual" compiles what requests with a model's own settings need, "all" also what other settings do.
     """
 
     def __init__(
-        self, models: Mapping[str, Model], jobs: Jobs, tell: Callable[[str], None], metrics: Metrics, rows: int = 8
+        self,
+        models: Mapping[str, Model],
+        jobs: Jobs,
+        tell: Callable[[str], None],
+        metrics: Metrics,
+        rows: int = 8,
+        warm_up: WarmUp = "usual",
     ):
         super().__init__(name="engine", daemon=True)
         self.warm = Event()  # set once the usual programs are there
         self.previews: dict[str, np.ndarray] = {}  # newest frame of each job that runs, uint8 [H, W, 3]
         self._models, self._jobs, self._tell, self._metrics, self._most = models, jobs, tell, metrics, rows
+        self._warm_up_settings = _WARM_UP[warm_up]
         self._batches = {name: ContinuousBatch(model) for name, model in models.items()}
         self._runs: dict[str, _Run] = {}
         self._live: list[Live] = []
@@ -127,17 +143,19 @@ class Engine(Thread):
                 live.step()
             for run in list(self._runs.values()):
                 self._step(run)
+                self._answer()
             if not self._runs and not hungry:
                 self._news.wait(0.02 if self._live else _AGAIN_SECONDS)
 
     def _warm_up(self, model: Model, batch: ContinuousBatch) -> None:
-        """Compile what usual requests need: batches of each size, and windows after the first."""
+        """Compile what requests need: batches of each size, and windows after the first."""
         if model.lm is None:
             return
         begun = time.monotonic()
-        one = plan(model, "clip", *read_arguments({}), endless=True)
         length = model.language_model().config.frames
-        for rows in (each for each in ROWS if each <= self._most):
+        sizes = [rows for rows in ROWS if rows <= self._most]
+        for settings, rows in product(self._warm_up_settings, sizes):
+            one = plan(model, "clip", *read_arguments(settings), endless=True)
             seats = [batch.join(one) for _ in range(rows)]
             streams = [stream(model, one, seat) for seat in seats]
             # Alone on into the next window; in company as far as every program is met.

@@ -19,6 +19,7 @@ from reelm.sampling.model import Model
 
 from .access import LOCAL, Keys, Limits
 from .app import Server
+from .engine import WarmUp
 
 _HEAD_SECONDS, _CONNECTIONS = 20.0, 512
 
@@ -34,6 +35,7 @@ def serve(
     keys: Path | None,
     queue: int,
     rows: int,
+    warm_up: WarmUp,
     limits: Limits,
 ) -> None:
     """Serve until the process is told to end.
@@ -49,7 +51,9 @@ def serve(
     known = None if keys is None else Keys(keys)
     listening = _listen(host, port)
     hosts = frozenset(LOCAL) if host in LOCAL else None
-    server = Server(models=models, home=home, queue=queue, rows=rows, keys=known, limits=limits, hosts=hosts)
+    server = Server(
+        models=models, home=home, queue=queue, rows=rows, warm_up=warm_up, keys=known, limits=limits, hosts=hosts
+    )
     _log_as_json()
     address, number = listening.getsockname()[:2]
     print(f"http://{f'[{address}]' if ':' in address else address}:{number}", flush=True)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Literal
 
 from reelm.errors import RequestError
 from reelm.storage.atomic import check_folder
@@ -34,6 +35,8 @@ class Serve:
     """Jobs that may wait."""
     rows: int = 8
     """Clips that are made at once."""
+    warm_up: Literal["usual", "all"] = "usual"
+    """What is compiled before the server is ready: what a model's own settings need, or also what others need."""
     codes_a_minute: int | None = None
     """Codes that each key may ask for in a minute. Default: any number."""
 
@@ -68,5 +71,6 @@ class Serve:
             keys=self.keys,
             queue=self.queue,
             rows=self.rows,
+            warm_up=self.warm_up,
             limits=Limits(codes_a_minute=self.codes_a_minute),
         )
