@@ -6,7 +6,7 @@ import json
 import sqlite3
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -27,7 +27,7 @@ from reelm.media.formats.hls import playlist
 from reelm.sampling.model import Model
 
 from .access import Allowance, Keys, Limits
-from .body import Asked, read_fields
+from .body import Asked, read_fields, read_object
 from .engine import CLIP, STREAM, Engine, WarmUp
 from .gate import Gate
 from .jobs import Job, Jobs, QueueFull
@@ -35,6 +35,7 @@ from .live_socket import play, refuse
 from .metrics import Metrics
 from .news import BEAT_SECONDS, News
 from .openapi import description
+from .traces import Traces
 from .watch import fragments, messages
 
 PAGE = Path(__file__).parent / "page"
@@ -55,6 +56,7 @@ class Server:
         keys: who may ask; None for everybody.
         limits: of each request and each key.
         hosts: names that clients may call the server by; None for any.
+        traces: of each job.
     """
 
     models: Mapping[str, Model]
@@ -65,6 +67,7 @@ class Server:
     keys: Keys | None = None
     limits: Limits = Limits()
     hosts: frozenset[str] | None = None
+    traces: Traces = field(default_factory=Traces)
 
     def app(self) -> Starlette:
         """Return the application; its engine runs from the start-up to the shut-down of the application."""
@@ -83,7 +86,8 @@ class _Routes:
         self._server, self._news = server, News()
         self._jobs = Jobs(server.home, server.queue)
         self._metrics = Metrics(self._jobs.counts)
-        self._engine = Engine(server.models, self._jobs, self._news.tell, self._metrics, server.rows, server.warm_up)
+        told = self._news.tell, self._metrics, server.traces
+        self._engine = Engine(server.models, self._jobs, *told, rows=server.rows, warm_up=server.warm_up)
         self._allowance = Allowance(server.limits.codes_a_minute)
         self._default = next(iter(server.models))
         self._open = True
@@ -123,6 +127,7 @@ class _Routes:
         finally:
             self._open = False
             await asyncio.to_thread(self._engine.drain, 20.0)
+            await asyncio.to_thread(self._server.traces.close)
             self._jobs.close()
 
     # Jobs
@@ -148,6 +153,10 @@ class _Routes:
         return Response(status_code=499)
 
     async def _created(self, request: Request) -> Job:
+        with self._server.traces.request(request.headers) as trace:
+            return await self._stored(request, trace)
+
+    async def _stored(self, request: Request, trace: str) -> Job:
         server, owner = self._server, request.state.owner
         if not self._open:
             raise HTTPException(503, "the server is shutting down")
@@ -165,6 +174,7 @@ class _Routes:
             seed=seed,
             settings=settings,
             sources=tuple(asked.files),
+            trace=trace,
         )
         if owner and self._jobs.under_way(owner) >= server.limits.under_way:
             raise HTTPException(429, "this key has as many videos under way as it may", {"Retry-After": "5"})
@@ -275,7 +285,7 @@ class _Routes:
     async def feedback(self, request: Request) -> Response:
         """Keep a thumb up or down."""
         job = self._job(request)
-        found = await _json(request)
+        found = await read_object(request, self._server.limits)
         if unknown := found.keys() - {"rating", "over", "note"}:
             raise RequestError(f"there is no field {min(unknown)!r}; there are rating, over and note")
         if found.get("rating") not in (1, -1):
@@ -348,16 +358,6 @@ class _Routes:
     async def openapi(self, request: Request) -> Response:
         """Answer with the description of the routes."""
         return JSONResponse(description())
-
-
-async def _json(request: Request) -> dict[str, Any]:
-    try:
-        found = await request.json()
-    except (ValueError, RecursionError) as error:
-        raise RequestError(f"the body is no JSON: {error}") from error
-    if not isinstance(found, dict):
-        raise RequestError("the body must be a JSON object")
-    return found
 
 
 def _convert(clip: Path, path: Path) -> None:

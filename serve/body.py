@@ -62,6 +62,11 @@ async def read_fields(request: Request, limits: Limits) -> dict[str, Any]:
     return {name: value for name, value in found.items() if value is not None}
 
 
+async def read_object(request: Request, limits: Limits) -> dict[str, Any]:
+    """Return a body that is a JSON object; raises what `read_fields` raises."""
+    return _object(await Request(request.scope, _bounded(request.receive, limits.body_bytes)).body())
+
+
 def _bounded(receive: Receive, most: int) -> Receive:
     """Return a `receive` that refuses a body of more bytes, whatever its length was said to be, or one that drips."""
     left, until = most, asyncio.get_running_loop().time() + _BODY_SECONDS

@@ -31,6 +31,7 @@ from reelm.sampling.request import Request
 from .jobs import Job, Jobs
 from .live import Live
 from .metrics import Metrics
+from .traces import Traces
 
 CLIP, STREAM = "clip.mp4", "stream.mp4"  # files of a job: the clip, and its fragments while it is made
 
@@ -55,6 +56,7 @@ class Engine(Thread):
         jobs: their table.
         tell: called with the id of a job that has news, from this thread.
         metrics: what is counted.
+        traces: where spans are noted.
         rows: clips that are made at once.
         warm_up: "usual" compiles what requests with a model's own settings need, "all" also what other settings do.
     """
@@ -65,13 +67,15 @@ class Engine(Thread):
         jobs: Jobs,
         tell: Callable[[str], None],
         metrics: Metrics,
+        traces: Traces,
         rows: int = 8,
         warm_up: WarmUp = "usual",
     ):
         super().__init__(name="engine", daemon=True)
         self.warm = Event()  # set once the usual programs are there
         self.previews: dict[str, np.ndarray] = {}  # newest frame of each job that runs, uint8 [H, W, 3]
-        self._models, self._jobs, self._tell, self._metrics, self._most = models, jobs, tell, metrics, rows
+        self._models, self._jobs, self._tell, self._most = models, jobs, tell, rows
+        self._metrics, self._traces = metrics, traces
         self._warm_up_settings = _WARM_UP[warm_up]
         self._batches = {name: ContinuousBatch(model) for name, model in models.items()}
         self._runs: dict[str, _Run] = {}
@@ -202,6 +206,7 @@ class Engine(Thread):
             if job is None:
                 return
             self._metrics.waited(time.time() - job.created_at)
+            self._traces.note(job, "queue", None, job.started_at or time.time())
             try:
                 request = self.request(job)
                 run = _Run(job, self._models[job.model], request, self._batches[job.model], self._jobs)
@@ -217,12 +222,16 @@ class Engine(Thread):
             done = run.step()
             self.previews[job.id] = run.newest
             if done:
+                decoded = time.time()
                 run.save()
+                self._traces.note(job, "decode", job.started_at, decoded, seconds=job.seconds, size=job.size)
+                self._traces.note(job, "save", decoded, time.time())
                 wanted = self._write(lambda: self._jobs.complete(job.id))
                 self._metrics.made(run.clip, time.time() - job.created_at)
             else:
                 wanted = self._write(lambda: self._jobs.note(job.id, run.percent))
             if wanted is False:
+                self._traces.note(job, "decode", job.started_at, time.time(), error="cancelled")
                 run.close()
                 self._jobs.remove_files(job.id) if self._jobs.get(job.id) is None else None
                 done = True
@@ -245,6 +254,7 @@ class Engine(Thread):
         code = "invalid_request" if at_fault else "disk_full" if full else "server_error"
         if code == "server_error":
             _log.exception("a job failed", exc_info=error, extra={"job": job.id})
+        self._traces.note(job, "decode", job.started_at, time.time(), error=code)
         message = reason(error) if at_fault or full else f"{type(error).__name__}: {reason(error)}"
         self._write(lambda: self._jobs.fail(job.id, code, message))
         self._tell(job.id)

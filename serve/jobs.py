@@ -26,7 +26,7 @@ _TABLE, _FOLDERS = "jobs.sqlite", "jobs"
 _COLUMNS = (
     "id text unique, owner text, model text, prompt text, seed integer, settings text, sources text, "
     "status text, progress integer, created_at real, started_at real, completed_at real, "
-    "fps real, seconds text, size text, error_code text, error_message text"
+    "fps real, seconds text, size text, error_code text, error_message text, trace text"
 )
 
 
@@ -53,6 +53,7 @@ class Job:
         seconds: length of the clip, as text.
         size: "WIDTHxHEIGHT".
         error_code, error_message: why it failed; "" otherwise.
+        trace: the span of its request as a `traceparent`; "" without traces.
     """
 
     id: str = field(default_factory=lambda: f"video_{secrets.token_hex(12)}")
@@ -72,6 +73,7 @@ class Job:
     size: str = ""
     error_code: str = ""
     error_message: str = ""
+    trace: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """Return what a client sees."""

@@ -116,7 +116,7 @@ class _AsJson(logging.Formatter):
 def _log_as_json() -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_AsJson())
-    for name in ("reelm", "uvicorn"):
+    for name in ("reelm", "uvicorn", "opentelemetry"):
         logger = logging.getLogger(name)
         logger.handlers, logger.propagate = [handler], False
         logger.setLevel(logging.INFO)

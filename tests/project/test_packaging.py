@@ -66,8 +66,9 @@ def absolute_imports(path: Path) -> list[str]:
 
 def test_every_import_is_a_declared_dependency():
     distributions = {"PIL": "pillow", "orbax": "orbax-checkpoint", "tensorboardX": "tensorboardx"}
+    distributions["opentelemetry"] = "opentelemetry-sdk"
     extras = PROJECT["project"]["optional-dependencies"]
-    needed = [*PROJECT["project"]["dependencies"], *extras["hub"], *extras["serve"]]
+    needed = [*PROJECT["project"]["dependencies"], *extras["hub"], *extras["otel"], *extras["serve"]]
     declared = {re.split(r"[^\w-]", requirement)[0] for requirement in needed}
     files = [path for folder in FOLDERS.values() for path in folder.glob("*.py")]
     used = {name.split(".")[0] for path in files for name in absolute_imports(path)}

@@ -1,13 +1,16 @@
-"""Other programs against a real server: the node of ComfyUI, and the MCP server as a process."""
+"""Other programs and a real server: the node of ComfyUI, the MCP server as a process, a collector of traces."""
 
+import gzip
 import importlib.util
 import json
 import queue
 import subprocess
 import sys
 import threading
+import time
 import tomllib
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -18,7 +21,9 @@ from made.serving import Service, serving
 from PIL import Image
 
 from reelm import Clip
+from reelm.errors import RequestError
 from reelm.serve.access import Keys
+from reelm.serve.traces import Traces
 
 pytestmark = pytest.mark.slow
 
@@ -28,7 +33,34 @@ LONG = 400  # frames of a clip that is still under way when it is stopped
 
 
 @pytest.fixture(scope="module")
-def service(tiny_sound_model, tmp_path_factory) -> Iterator[Service]:
+def traces() -> Iterator[list[bytes]]:
+    """What a collector of OpenTelemetry was sent; the servers of this file send to it where they can."""
+    sent: list[bytes] = []
+
+    class Collector(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:  # noqa: N802
+            assert self.path == "/v1/traces"
+            content = self.rfile.read(int(self.headers["Content-Length"]))
+            sent.append(gzip.decompress(content) if self.headers["Content-Encoding"] == "gzip" else content)
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, format: str, *_: Any) -> None: ...
+
+    with HTTPServer(("127.0.0.1", 0), Collector) as listening, pytest.MonkeyPatch.context() as patch:
+        thread = threading.Thread(target=listening.serve_forever, args=(0.05,))
+        thread.start()
+        if importlib.util.find_spec("opentelemetry") is not None:
+            patch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{listening.server_port}")
+            patch.setenv("OTEL_BSP_SCHEDULE_DELAY", "100")
+        yield sent
+        listening.shutdown()
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def service(tiny_sound_model, tmp_path_factory, traces) -> Iterator[Service]:
     folder = tmp_path_factory.mktemp("plugged")
     (folder / "keys").write_text(f"ada {KEY}\n")
     yield from serving(tiny_sound_model, folder / "home", keys=Keys(folder / "keys"))
@@ -266,3 +298,60 @@ def test_what_is_stopped_by_mcp_stops_on_the_server(service, mcp, way):
         mcp.close()
     done = service.made(newest(service), Authorization=f"Bearer {KEY}")
     assert (done["error"] or {}).get("code") == "cancelled"
+
+
+def test_a_clip_leaves_a_trace(service, traces):
+    found = pytest.importorskip("opentelemetry.proto.collector.trace.v1.trace_service_pb2")
+
+    def ask(number: int, frames: int) -> tuple[dict[str, Any], dict[str, str]]:
+        parent = {"traceparent": f"00-{number:032x}-{number:016x}-01", "Authorization": f"Bearer {KEY}"}
+        status, job = service.json("POST", "/v1/videos", {"prompt": "seven", "num_frames": frames}, **parent)
+        assert status == 202
+        return job, parent
+
+    def spans(number: int, count: int) -> dict[str, Any]:
+        each: list[Any] = []
+        for _ in range(200):
+            each = [
+                span
+                for content in list(traces)
+                for about in found.ExportTraceServiceRequest.FromString(content).resource_spans
+                for scope in about.scope_spans
+                for span in scope.spans
+                if span.trace_id == number.to_bytes(16)
+            ]
+            if len(each) >= count:
+                return {span.name: span for span in each}
+            time.sleep(0.05)
+        raise AssertionError(f"{len(each)} spans of {count} came")
+
+    job, headers = ask(7, 5)
+    service.made(job, **headers)
+    kept = spans(7, 4)
+    assert kept.keys() == {"request", "queue", "decode", "save"}
+    assert kept["request"].parent_span_id == (7).to_bytes(8)
+    later = [kept[name] for name in ("queue", "decode", "save")]
+    assert {span.parent_span_id for span in later} == {kept["request"].span_id}
+    times = [time for span in later for time in (span.start_time_unix_nano, span.end_time_unix_nano)]
+    assert times == sorted(times) and not any(span.status.code for span in later)
+    about = {each.key: each.value.string_value for each in kept["decode"].attributes}
+    assert (about["reelm.job"], about["reelm.model"], about["reelm.size"]) == (job["id"], "tiny", "24x16")
+
+    job, headers = ask(8, LONG)
+    while service.json("GET", f"/v1/videos/{job['id']}", **headers)[1]["status"] == "queued":
+        time.sleep(0.01)
+    assert service.ask("POST", f"/v1/videos/{job['id']}/cancel", **headers)[0] == 200
+    stopped = spans(8, 3)["decode"]
+    assert stopped.status.code == 2 and "cancelled" in str(stopped.attributes)
+    assert b"seven" not in b"".join(traces)
+
+
+def test_without_a_collector_nothing_is_traced(monkeypatch):
+    monkeypatch.delenv("OTEL_EXPORTER_OTLP_ENDPOINT", raising=False)
+    with Traces().request({"traceparent": "00-1-1-01"}) as trace:
+        assert trace == ""
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")
+    monkeypatch.setitem(sys.modules, "opentelemetry.sdk.trace", None)
+    monkeypatch.setitem(sys.modules, "opentelemetry.exporter.otlp.proto.http.trace_exporter", None)
+    with pytest.raises(RequestError, match=r"install reelm\[otel\]"):
+        Traces()
