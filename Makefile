@@ -2,6 +2,7 @@
 # make test   the tests                                         make types     pyright
 # make docs   the documentation, in site/                       make test-all  also the tests that take minutes each
 # make env    the environment alone, in .venv                   make lock      requirements.lock anew from pyproject.toml
+# make gpu    the benchmarks that want an accelerator
 #
 # Needs Python and make, nothing else. VENV=DIR puts the environment elsewhere; PYTHON is the interpreter, or the range of
 # versions to choose one from; TEST_ARGS goes to pytest, as in: make test TEST_ARGS='-m "not slow"'
@@ -15,7 +16,7 @@ BIN := $(VENV)/bin
 # stub.)
 UV := $(shell uv --version >/dev/null 2>&1 && echo uv || echo .uv/bin/uv)
 
-.PHONY: demo test test-all env lint types format docs lock
+.PHONY: demo test test-all gpu env lint types format docs lock
 
 demo: env
 	@$(BIN)/reelm generate "a red seven moves right" -o seven.mp4
@@ -28,6 +29,9 @@ test: env
 
 test-all: env
 	$(PYTEST) $(TEST_ARGS)
+
+gpu: env
+	PATH="$(abspath $(BIN)):$$PATH" benchmarks/gpu.sh
 
 lint: env
 	$(BIN)/ruff check

@@ -1,10 +1,15 @@
-"""The benchmarks of speed run, and say what they timed on what; no figure is checked."""
+"""The benchmarks of speed run, at toy scale, and say what they timed on what; no figure is checked."""
 
 import json
+import os
 import subprocess
 import sys
+from pathlib import Path
+from typing import Any
 
 import pytest
+
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 ABOUT = {"device", "reelm", "jax", "jaxlib"}
 DECODE = {
@@ -19,20 +24,22 @@ DECODE = {
 TRAIN = {"batch", "positions", "ms_per_step", "samples_per_second", "positions_per_second", "tflops_per_second", "mfu"}
 
 
-@pytest.mark.long
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("program", "options", "expected"), [("decode", ["--clips", "1"], DECODE), ("train", ["--steps", "1"], TRAIN)]
-)
-def test_a_benchmark_writes_its_figures_and_what_it_ran_on(tmp_path, program, options, expected):
-    command = [sys.executable, f"benchmarks/{program}.py", "--sizes", "toy", "--no-peers", *options]
-    ran = subprocess.run([*command, "--json", tmp_path / "made.json"], capture_output=True, text=True)
+def test_every_leg_that_wants_an_accelerator_runs(tmp_path):
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path, "TOY": "1", "RUNS": str(tmp_path)}
+    ran = subprocess.run(["benchmarks/gpu.sh"], env=environment, capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr[-3000:]
-    made = json.loads((tmp_path / "made.json").read_text())
-    assert made == json.loads(ran.stdout)
-    assert made.keys() >= ABOUT and all(made[name] in ran.stderr.splitlines()[0] for name in ABOUT)
-    (row,) = made["rows"]
-    assert row.keys() >= {"size", "by"} | expected and (row["size"], row["by"]) == ("toy", "reelm")
-    if program == "decode":
-        # A clip of the toy has two latent frames: 1 + 4 frames at 8 a second.
-        assert row["times_real_time"] == pytest.approx(row["clips_per_second"] * 5 / 8)
+    legs: dict[str, Any] = {file.stem: json.loads(file.read_text()) for file in tmp_path.glob("*.json")}
+    assert legs.keys() == {path.name for path in (tmp_path / "done").iterdir()}
+    for name, leg in legs.items():
+        if name.startswith(("decode", "train")):
+            assert leg.keys() >= ABOUT
+            (row,) = leg["rows"]
+            assert row.keys() >= {"size", "by"} | (DECODE if name.startswith("decode") else TRAIN)
+            assert (row["size"], row["by"]) == ("toy", "reelm")
+    # A clip of the toy has two latent frames: 1 + 4 frames at 8 a second.
+    (row,) = legs["decode-int8"]["rows"]
+    assert row["times_real_time"] == pytest.approx(row["clips_per_second"] * 5 / 8)
+    assert legs["parallel"]["same"] == legs["parallel"]["clips"] == 1
+    again = subprocess.run(["benchmarks/gpu.sh", "train-1b"], env=environment, capture_output=True, text=True)
+    assert again.returncode == 0 and "done before" in again.stderr

@@ -25,7 +25,7 @@ from reelm.errors import RequestError
 from reelm.serve.access import Keys
 from reelm.serve.traces import Traces
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 ROOT = Path(__file__).parents[2]
 KEY = "a-key"
