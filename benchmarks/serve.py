@@ -7,11 +7,13 @@ Starts a server in a process of its own and asks it over HTTP, as programs do.
 - live: an endless clip is played in real time; how often it stalls, and how soon new words are seen.
 - soak: many clients ask well and badly, cancel and delete; what is left open, and how memory grows.
 - kills: the server is killed (-9) time and again; every job must end, as the clip of its seed.
+- energy: the sum over twenty clips, alone and in company, against one meter around all of them.
 
 Prints JSON; ends with status 1 when a promise is broken.
 """
 
 import json
+import math
 import os
 import random
 import signal
@@ -37,11 +39,15 @@ from websockets.sync.client import connect
 
 import reelm
 from reelm import Clip
+from reelm.sampling.energy import Meter
 
 PROMPTS = {
     "demo": ("a red seven moves right", "a blue two moves up", "a green nine and a red one", "zwei", ""),
     "emoji": ("woman running: dark skin tone", "a cat", "person swimming", "fire", "party"),
 }
+
+
+_JOULES = ("energy_joules_total", "clip_energy_joules_sum")
 
 
 @dataclass
@@ -84,10 +90,10 @@ class Service:
 
 
 @contextmanager
-def serving(models: tuple[str, ...], home: Path, warm: bool = True) -> Iterator[Service]:
+def serving(models: tuple[str, ...], home: Path, *options: str, warm: bool = True) -> Iterator[Service]:
     """Start a server, and end it afterwards where it still runs."""
-    command = [sys.executable, "-m", "reelm", "serve", "--port", "0", "--home", str(home), "--warm-up", "all"]
-    command += ["--model", *models]
+    command = [sys.executable, "-m", "reelm", "serve", "--port", "0", "--home", str(home)]
+    command += [*(options or ("--warm-up", "all")), "--model", *models]
     with (home.parent / "log").open("ab") as log:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
     assert process.stdout is not None
@@ -154,7 +160,7 @@ def together(models: tuple[str, ...], folder: Path, rng: random.Random, rounds: 
     bodies = [{"model": models[0], "prompt": PROMPTS["demo"][seed % 3], "seed": seed} for seed in range(8)]
     spaces = {"at_once": 0.0, "each_0.05_s": 0.05, "each_0.1_s": 0.1}
     took: dict[str, list[float]] = {name: [] for name in ("one_after_another", *spaces)}
-    with serving(models, folder / "home") as service:
+    with serving(models, folder / "home", "--warm-up", "usual") as service:
         for _ in range(rounds):
             began = time.monotonic()
             for body in bodies:
@@ -174,11 +180,11 @@ def together(models: tuple[str, ...], folder: Path, rng: random.Random, rounds: 
 
 def live(models: tuple[str, ...], folder: Path, rng: random.Random, seconds: float = 60.0) -> dict[str, Any]:
     """Play an endless clip in real time, with new words now and then."""
-    with serving(models, folder / "home") as service:
-        socket = connect(service.address.replace("http", "ws") + "/v1/live", max_size=None)
+    with serving(models, folder / "home", "--warm-up", "usual") as service:
+        address = service.address.replace("http", "ws") + "/v1/live"
         began = time.monotonic()
-        socket.send(json.dumps({"prompt": PROMPTS["demo"][0], "seed": 1}))
-        with (folder / "live.mp4").open("wb") as film:
+        with connect(address, max_size=None) as socket, (folder / "live.mp4").open("wb") as film:
+            socket.send(json.dumps({"prompt": PROMPTS["demo"][0], "seed": 1}))
             ahead, first, words, late = list[float](), 0.0, 0, list[float]()
             frames = 0
             while (now := time.monotonic() - began) < seconds:
@@ -195,7 +201,6 @@ def live(models: tuple[str, ...], folder: Path, rng: random.Random, seconds: flo
                     socket.send(json.dumps({"prompt": PROMPTS["demo"][words % 3], "cut": True}))
                     # Seen after all that is made, and the piece that is under way, are played.
                     late.append(frames / 8 - (now - first) + 4 / 8)
-        socket.close()
     stalls = sum(each < 0 for each in ahead[1:])
     return {
         "seconds": seconds,
@@ -312,17 +317,41 @@ def kills(models: tuple[str, ...], folder: Path, rng: random.Random, times: int 
     }
 
 
+def energy(models: tuple[str, ...], folder: Path, rng: random.Random, clips: int = 20) -> dict[str, Any]:
+    """Compare the energy that clips name with that of one meter: of `generate`, and of a server."""
+    model, shares = reelm.load(models[0]), {}
+    bodies = [{"model": models[0], "prompt": PROMPTS["demo"][seed % 3], "seed": seed} for seed in range(clips)]
+    model.generate(PROMPTS["demo"][0])
+    meter = Meter()
+    made = [model.generate(body["prompt"], seed=body["seed"]) for body in bodies]
+    shares["generate"] = sum(clip.info["energy"]["joules"] for clip in made) / (meter.read() or math.nan)
+    with serving(models, folder / "home", "--warm-up", "usual") as service:
+        first = service.end(service.begin(bodies[0]))
+        assert first["status"] == "completed", first
+        for name, workers in (("one_after_another", 1), ("together", clips)):
+            before, clips_before = (service.figure(f"reelm_{name}") for name in _JOULES)
+            with ThreadPoolExecutor(workers) as clients:
+                list(clients.map(lambda body: service.end(service.begin(body)), bodies))
+            after, clips_after = (service.figure(f"reelm_{name}") for name in _JOULES)
+            shares[name] = (clips_after - clips_before) / (after - before)
+    about = made[0].info["energy"] | {"joules": round(statistics.median(c.info["energy"]["joules"] for c in made), 2)}
+    kept = all(abs(share - 1) <= 0.02 for share in shares.values())
+    shares = {name: round(share, 4) for name, share in shares.items()}
+    return {"median_clip": about, "share_of_one_meter": shares, "kept": kept}
+
+
 LEGS: dict[str, Callable[..., dict[str, Any]]] = {
     "equal": equal,
     "together": together,
     "live": live,
     "soak": soak,
     "kills": kills,
+    "energy": energy,
 }
 
 
 def main(
-    legs: Annotated[tuple[Literal["equal", "together", "live", "soak", "kills"], ...], tyro.conf.Positional],
+    legs: Annotated[tuple[Literal["equal", "together", "live", "soak", "kills", "energy"], ...], tyro.conf.Positional],
     models: tuple[str, ...] = ("demo", "emoji"),
     seed: int = 0,
     minutes: float = 20.0,

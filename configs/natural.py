@@ -1,6 +1,7 @@
-"""`natural`: a video tokenizer for real footage that encodes and decodes on two CPU cores.
+"""`natural`: tokenizers for real footage and any sound that encode and decode on two CPU cores.
 
     reelm train video-tokenizer natural --workdir runs/natural --data.dataset NAME
+    reelm train audio-tokenizer natural --workdir runs/sound
 
 12.6 M parameters, 18 bits, 4 x 8 x 8: a clip of 17 x 128 x 128 is 1,280 codes, 0.083 bits a pixel. Patches of 4 x 4 x 4
 in front and depth-to-space behind keep all layers at a quarter of the side or less: about 43 GFLOP for encoding and
@@ -11,11 +12,17 @@ from short clips first, and gets sharper by a leg with LPIPS; recipes/natural.sh
 
 Hardware: one core of an AMD EPYC (Zen 5). Hours: two for all three legs, 74 minutes for this one. Figures to expect on
 films never trained on: LPIPS 0.475 and PSNR 23.30 dB after this leg, 0.446 and 23.33 dB after the leg with LPIPS.
+
+Sound: 3.1 M parameters, 50 audio frames a second. Hours: one and a quarter for all three legs on one core, 48 minutes
+for this one. Figures to expect on unseen speech: a mel distance of 0.35 at 3 kbit/s, where Opus at 6 has 0.52.
 """
 
+from reelm.tokenizer.audio.config import AudioTokenizerConfig
 from reelm.tokenizer.video.config import VideoTokenizerConfig
 from reelm.train.run.loop import LoopConfig
 from reelm.train.step.optimizer import OptimizerConfig
+from reelm.train.tokenizers.audio import AudioTokenizerRun, SoundData
+from reelm.train.tokenizers.audio_losses import SoundLossWeights
 from reelm.train.tokenizers.video import ClipData, VideoTokenizerRun
 from reelm.train.tokenizers.video_losses import LossWeights
 
@@ -37,4 +44,28 @@ video_tokenizer = VideoTokenizerRun(
     optimizer=OptimizerConfig(learning_rate=1e-3, warmup=200, betas=(0.9, 0.99), ema=0.999),
     batch_size=3,
     loop=LoopConfig(steps=4_000, log_every=50, save_every=500, sample_every=1_000),
+)
+
+# 50 audio frames a second of 120 bits: 6 kbit/s; the first six levels are 3, the first three 1.5. Frames of 320 samples
+# divide video frames of 8, 10, 12, 24, 25, 30, 50 and 60 fps at sample rates from 15,360 to 19,200.
+audio_tokenizer = AudioTokenizerRun(
+    model=AudioTokenizerConfig(
+        sample_rate=16_000,
+        strides=(320,),
+        encoder_channels=(256,),
+        decoder_channels=(320,),
+        encoder_blocks=3,
+        decoder_blocks=4,
+        levels=12,
+        groups=6,
+        bits=10,
+        fewer_levels=(3, 6),
+        loudness_bits=7,
+        stretch=0.2,
+    ),
+    data=SoundData(dataset="any_sound", source_frames=1, hops=32, gains=(0.1, 1.4), tones=0.125),
+    losses=SoundLossWeights(waveform=0, power=0, mel=3, mel_floor=1e-3, spectrum=3, commitment=0, batch_entropy=0),
+    optimizer=OptimizerConfig(learning_rate=2e-3, muon=0.015, warmup=50, betas=(0.9, 0.99), ema=0.998),
+    batch_size=16,
+    loop=LoopConfig(steps=4_500, log_every=50, save_every=500, sample_every=1_000),
 )

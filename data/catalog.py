@@ -9,6 +9,7 @@ A name is that of a set in `_OWN`, that of a set built by `reelm data build FOLD
 from pathlib import Path
 
 from reelm.data.animated_emoji.source import AnimatedEmojiSet
+from reelm.data.any_sound.source import AnySoundSet
 from reelm.data.films.build import BUILD_FILE, built_names
 from reelm.data.films.source import FilmSet
 from reelm.data.moving_digits.source import MovingDigitsSet, MovingDigitsSoundSet
@@ -20,7 +21,7 @@ from reelm.storage.remote import fetched, is_remote
 from .clips import BuildableSet, ClipSource, DataSet
 
 # A new data set needs one entry here. Each is constructed with the folder of built sets and a configuration.
-_OWN = {each.name: each for each in (MovingDigitsSet, MovingDigitsSoundSet, AnimatedEmojiSet)}
+_OWN = {each.name: each for each in (MovingDigitsSet, MovingDigitsSoundSet, AnimatedEmojiSet, AnySoundSet)}
 
 
 def names(data_dir: Path | None = None) -> tuple[str, ...]:

@@ -108,20 +108,23 @@ def for_decoding(
 def narrowed(tree: Any, number_format: NumberFormat) -> Any:
     """Return the tree with matrices and tables in a number format.
 
-    Instead of a float32 "kernel" it may hold {"kernel", "scale"}, and "table" instead of {"rows", "bits"}.
+    Instead of "kernel" it may hold {"kernel", "scale"}, and "table" instead of {"rows", "bits"}.
     """
     if isinstance(tree, tuple):
         return tuple(narrowed(layer, number_format) for layer in tree)
-    if number_format == "float32" or not isinstance(tree, dict):
+    if not isinstance(tree, dict):
         return tree
+    if "rows" in tree:  # the sum would be made again for each code
+        table = signed(tree["rows"], tree["bits"])
+        return {"table": table if number_format == "float32" else table.astype(jnp.bfloat16)}
+    if number_format == "float32":
+        return {name: narrowed(value, number_format) for name, value in tree.items()}
     if "kernel" in tree:
         kernel = tree["kernel"]
         if number_format == "bfloat16":
             return {"kernel": kernel.astype(jnp.bfloat16)}
         scale = jnp.maximum(jnp.abs(kernel).max(axis=-2), 1e-12) / 127
         return {"kernel": jnp.round(kernel / scale[..., None, :]).astype(jnp.int8), "scale": scale}
-    if "rows" in tree:
-        return {"table": signed(tree["rows"], tree["bits"]).astype(jnp.bfloat16)}
     if "embedding" in tree:
         return {"embedding": tree["embedding"].astype(jnp.bfloat16)}
     return {name: narrowed(value, number_format) for name, value in tree.items()}
@@ -129,8 +132,8 @@ def narrowed(tree: Any, number_format: NumberFormat) -> Any:
 
 def _converted(config: LMConfig, tree: dict, number_format: NumberFormat, mesh: Mesh | None) -> Any:
     if mesh is None:
-        whole = number_format == "float32"
-        return jax.device_put(tree) if whole else _convert(config, 1, number_format, tree)
+        whole = number_format == "float32"  # on the host, where nothing is to be compiled
+        return jax.device_put(narrowed(tree, number_format)) if whole else _convert(config, 1, number_format, tree)
     with jax.set_mesh(mesh):
         placed = jax.device_put(tree, sharding.of_state(tree, mesh))
         return _convert(config, mesh.shape["tensor"], number_format, placed)

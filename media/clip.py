@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from reelm import given
 from reelm.errors import RequestError
 from reelm.media.formats.animations import write_animation, write_picture
 from reelm.media.formats.mp4 import DEFAULT_CRF, write_video
@@ -23,7 +24,7 @@ from reelm.media.formats.pictures import is_picture
 from reelm.storage.atomic import replacing
 
 from .file_info import FileLayout, of_comment, to_comment
-from .limits import BUDGET_BYTES, MAX_FPS, MIN_FPS, check_budget, check_scale
+from .limits import BUDGET_BYTES, MAX_FPS, MIN_FPS, check_budget
 from .pixels import Frames
 from .read import read_note, read_video
 from .sound import Sound, check_track
@@ -58,12 +59,16 @@ class Clip:
             raise RequestError(f"a clip's video is {found}; it must be a uint8 array [frames, height, width, 3]")
         if 0 in video.shape:
             raise RequestError(f"a clip's video has the shape {video.shape}; it must hold at least one pixel")
+        object.__setattr__(self, "fps", given.real("a clip's fps", self.fps))
         if not MIN_FPS <= self.fps <= MAX_FPS:
             raise RequestError(f"a clip's fps is {self.fps}; it must lie between {MIN_FPS} and {MAX_FPS:.0f}")
         if self.audio is not None:
             check_track(self.audio, self.sample_rate)
         elif self.sample_rate is not None:
             raise RequestError(f"a clip has the sample_rate {self.sample_rate} and no audio; give both or neither")
+        for name, kind in (("tokens", Mapping), ("info", dict)):
+            if (value := getattr(self, name)) is not None and not isinstance(value, kind):
+                raise RequestError(f"a clip's {name} are a {type(value).__name__}; they must be values by name")
 
     def save(self, path: str | os.PathLike[str], *, crf: float | None = None, scale: int = 1) -> None:
         """Write .mp4 (H.264 and AAC), .gif, .webp (lossless) or .png (one frame), by the suffix, whole or not at all.
@@ -80,21 +85,22 @@ class Clip:
             RequestError: Another suffix, a value out of range, or a path that cannot be written.
             OSError: The disk is full.
         """
+        path = given.path("the file", path)
         suffix = Path(path).suffix.lower()
         if suffix not in SUFFIXES:
-            raise RequestError(f"{os.fspath(path)!r} ends in {suffix!r}; a clip is saved as {', '.join(SUFFIXES)}")
+            raise RequestError(f"{path!r} ends in {suffix!r}; a clip is saved as {', '.join(SUFFIXES)}")
         if crf is not None and suffix != ".mp4":
             raise RequestError(f"crf is for .mp4 alone; leave it out to save {suffix}")
         if suffix == ".png" and len(self.video) > 1:
             raise RequestError(f".png holds one frame, the clip has {len(self.video)}; save .mp4, .gif or .webp")
-        check_scale(scale)
+        scale = given.whole("scale", scale, least=1)
         frames, height, width, _ = self.video.shape
         count = None if suffix == ".mp4" else frames
         layout = FileLayout(height=height, width=width, scale=scale, fps=float(self.fps), frames=count)
         comment = to_comment(layout, self.info)
         if suffix == ".mp4":
             sound: dict[str, Any] = {"audio": self.audio, "sample_rate": self.sample_rate}
-            crf = DEFAULT_CRF if crf is None else crf
+            crf = DEFAULT_CRF if crf is None else given.real("crf", crf)
             write_video(path, self.video, fps=self.fps, **sound, comment=comment, crf=crf, scale=scale)
             return
         if self.audio is not None:
@@ -114,6 +120,7 @@ class Clip:
         Raises:
             RequestError: see `read.read_video`.
         """
+        budget_bytes = given.whole("budget_bytes", budget_bytes)
         layout, info = of_comment(read_note(path))
         # Equal neighbours are merged in an animation: only the rate that it was made with tells how many they were.
         merged = layout is not None and is_picture(path)

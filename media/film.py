@@ -44,8 +44,11 @@ class Film(NamedTuple):
         return np.concatenate(pieces) if pieces else None
 
 
-def open_film(path: str | os.PathLike[str]) -> Film:
-    """Open the frames and the sound that `Clip.open` gives; it raises the same errors when a fault is reached."""
+def open_film(path: str | os.PathLike[str], *, sound_as: tuple[int, int] | None = None) -> Film:
+    """Open the frames and the sound that `Clip.open` gives; it raises the same errors when a fault is reached.
+
+    sound_as: sample rate in Hz and channels (1 or 2) that the sound is brought to. Default: the file's own.
+    """
     layout, _ = of_comment(read_note(path))
     if is_picture(path):
         clip = Clip.open(path)
@@ -66,7 +69,7 @@ def open_film(path: str | os.PathLike[str]) -> Film:
     shown = map(seen, _none_too_long(repr(os.fspath(path)), from_zero(chain([first], frames))))
     if heard is None:
         return Film(shown, fps)
-    rate, channels = heard
+    rate, channels = sound_as or heard
     return Film(shown, fps, stream_sound(path, start=first.start, sample_rate=rate, channels=channels), rate)
 
 

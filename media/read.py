@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from reelm import given
 from reelm.errors import RequestError
 from reelm.media.formats.container import container_tracks, read_container, stream_container
 from reelm.media.formats.container_file import read_comment
@@ -152,7 +153,8 @@ def read_note(path: str | os.PathLike[str]) -> str | None:
 
 def _existing(path: str | os.PathLike[str], name: str | None = None) -> str:
     """Check that the file exists and can be read; return its name for messages, on one line whatever is in it."""
-    name = repr(os.fspath(path) if name is None else name)
+    path = given.path("the file", path)
+    name = repr(path if name is None else name)
     try:
         exists, is_file = os.path.exists(path), os.path.isfile(path)
     except ValueError:  # a NUL in the name

@@ -5,16 +5,19 @@ sound ends in silence; the log `reelm` names a difference of more than a tenth o
 """
 
 import logging
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reelm.errors import RequestError
+from reelm.given import array
 
 Sound = NDArray[np.float32]  # [S,C] in [-1,1]
 
 LOWEST_RATE, HIGHEST_RATE = 1_000, 768_000  # Hz
+_SILENCE = 16_000  # samples of a piece of silence
 _FULL_SCALE = 2.0  # the loudest sample that is still taken for a sound in [-1, 1]
 
 _log = logging.getLogger("reelm")
@@ -29,6 +32,18 @@ def fitted(sound: Sound, samples: int) -> Sound:
     """Return sound [S,C] cut, or continued by silence, to exactly `samples`."""
     missing = max(0, samples - len(sound))
     return np.concatenate([sound[:samples], np.zeros((missing, sound.shape[1]), np.float32)])
+
+
+def fitted_pieces(pieces: Iterable[Sound], samples: int, channels: int) -> Iterator[Sound]:
+    """Yield pieces [S,C] of one sound as far as `samples`, then as much silence as is missing, in short pieces."""
+    left = samples
+    for piece in pieces:
+        if left:
+            yield piece[:left]
+        left -= min(left, len(piece))
+    while left:
+        yield np.zeros((min(left, _SILENCE), channels), np.float32)
+        left -= min(left, _SILENCE)
 
 
 def say_length(missing: int, sample_rate: int) -> None:
@@ -79,7 +94,7 @@ def as_float_sound(sound: object) -> np.ndarray:
     Raises:
         RequestError: another shape or type; no samples; NaN or infinite samples; samples above twice full scale.
     """
-    sound = np.asarray(sound)
+    sound = array("a sound", sound)
     if sound.ndim == 1:
         sound = sound[:, None]
     if sound.ndim not in (2, 3) or sound.shape[-1] not in (1, 2):

@@ -26,8 +26,8 @@ def stream(model: ModelParts, request: Request, source: Iterator[LatentFrame] | 
     """
     tokenizer, settings, given = model.video_tokenizer, request.settings, request.given
     length = settings.num_frames
-    asked = zip(request.prompts, request.scripts, strict=True)
-    rows = [(_prompt_info(model, prompt, script), seed) for prompt, script in asked for seed in request.seeds]
+    asked = zip(request.prompts, request.scripts, request.warnings, strict=True)
+    rows = [(_prompt_info(model, *each), seed) for each in asked for seed in request.seeds]
     about = settings.info() | {"model": model.name, "tokenizer": tokenizer.hash, "dtype": str(model.dtype)}
     about |= request.sources
     if request.described is not None:
@@ -54,17 +54,18 @@ def stream(model: ModelParts, request: Request, source: Iterator[LatentFrame] | 
         frames = given.paste(np.asarray(video), done)
         frames = frames if length is None else frames[:, : length - done]
         counts, heard = {"forwards": forwards}, None
-        if track is not None and sound is not None:
+        # To the host as they are: taking a row of them on the device would be a program of its own.
+        ids, sound_ids = np.asarray(codes), None if sound is None else np.asarray(sound)
+        if track is not None and sound_ids is not None:
             sound_forwards += np.asarray(of_sound)
             counts["sound_forwards"] = sound_forwards
-            heard = track.beside(np.asarray(sound), done, frames.shape[1])
+            heard = track.beside(sound_ids, done, frames.shape[1])
         done += frames.shape[1]
-        ids = np.asarray(codes)
         yield [
             Clip(
                 video=frames[i],
                 fps=settings.fps,
-                tokens={"video": ids[i : i + 1], "audio": None if sound is None else np.asarray(sound[i])},
+                tokens={"video": ids[i : i + 1], "audio": None if sound_ids is None else sound_ids[i]},
                 info={**words, "seed": seed, **{name: int(each[i]) for name, each in counts.items()}, **about},
                 audio=None if heard is None else heard[i],
                 sample_rate=None if track is None else track.sample_rate,
@@ -73,10 +74,11 @@ def stream(model: ModelParts, request: Request, source: Iterator[LatentFrame] | 
         ]
 
 
-def _prompt_info(model: ModelParts, prompt: Prompt, script: Script) -> dict[str, Any]:
+def _prompt_info(model: ModelParts, prompt: Prompt, script: Script, amiss: Sequence[str]) -> dict[str, Any]:
     """Return what `Clip.info` says about a prompt: with a thesaurus also the words that the model reads."""
     read = [shot.words for shot in script]
-    return {"prompt": prompt} | ({"read_as": read[0] if len(read) == 1 else read} if model.thesaurus else {})
+    info = {"prompt": prompt} | ({"read_as": read[0] if len(read) == 1 else read} if model.thesaurus else {})
+    return info | ({"warnings": list(amiss)} if amiss else {})
 
 
 class _Track:
@@ -86,7 +88,7 @@ class _Track:
         self._tokenizer, self._fps = soundtrack.tokenizer, fps
         tokenizer = self._tokenizer
         self._state = tokenizer.init_decode_state(batch=clips)
-        self.sample_rate = tokenizer.config.sample_rate
+        self.sample_rate = soundtrack.sample_rate
         for frames in set(soundtrack.frames if length != 1 else ()):
             tokenizer.prepare_decoding(frames, batch=clips)
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from jax.sharding import Mesh
 
+from reelm import given
 from reelm.errors import RequestError
 from reelm.lm.mesh import MeshSpec
 from reelm.lm.parameters import NumberFormat
@@ -44,8 +45,8 @@ def load(
         keep(programs)
     mesh = MeshSpec.parse(mesh) if isinstance(mesh, str) else mesh
     mesh = mesh.build() if isinstance(mesh, MeshSpec) else mesh
-    encoder = None if text_encoder is None else Path(text_encoder)
-    name = DEFAULT if name is None else name
+    encoder = None if text_encoder is None else Path(given.path("the text encoder", text_encoder))
+    name = DEFAULT if name is None else given.path("the model", name)
     parts = read(_folder(name), name, mesh=mesh, number_format=dtype, text_encoder=encoder)
     return Model(**{field.name: getattr(parts, field.name) for field in fields(parts)})
 

@@ -3,13 +3,15 @@
 In: words, pictures, sound, options by name. Out: clips, words, figures. Each verb is one call of the file that does it.
 """
 
+import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Unpack, overload
 
 import numpy as np
 
-from reelm.errors import RequestError
+from reelm.errors import RequestError, RequestWarning
 from reelm.media.clip import Clip
 from reelm.progress import Progress
 from reelm.sampling.conditions.read import read_conditions
@@ -19,12 +21,13 @@ from reelm.storage.tensors import StoredType
 from .arguments import Arguments, read_arguments, spelled_out
 from .best_of import fittest
 from .describe import describe
+from .energy import Meter
 from .folder.info import info
 from .folder.write import write
 from .generate import joined, stream
 from .parts import ModelParts
 from .plan import plan
-from .request import Prompt
+from .request import Prompt, Request
 from .score import score
 
 
@@ -61,17 +64,29 @@ class Model(ModelParts):
             arguments: the fields of `Sources` and `Options`.
 
         Returns:
-            A Clip; a flat list, prompt by prompt, when `prompt` is a list of strings or `num_samples` is above 1.
+            A Clip; a flat list, prompt by prompt, when `prompt` is a list of strings or `num_samples` is above 1. The
+            energy of the call, in equal parts, is in `Clip.info`.
 
         Raises:
             RequestError (a ValueError): a request that cannot be met; the message says what can.
+            RequestWarning, by `warnings`: a request that the model was not trained for; `Clip.info` has it, too.
             TypeError: an unknown argument; the message names the nearest one.
         """
+        meter = Meter()
+
+        def progress(done: int, total: int) -> object:
+            meter.read()
+            return None if callback is None else callback(done, total)
+
         request = plan(self, prompt, *read_arguments(arguments))
+        _warn(request)
         assert request.settings.num_frames is not None
-        clips = joined(stream(self, request), self.latent_frames(request.settings.num_frames), callback)
+        clips = joined(stream(self, request), self.latent_frames(request.settings.num_frames), progress)
         if request.settings.best_of > 1:
             clips = fittest(self, request, clips)
+        joules = meter.read()
+        energy = meter.info(None if joules is None else joules / len(clips))
+        clips = [replace(clip, info=clip.info | {"energy": energy}) for clip in clips]
         return clips if request.many else clips[0]
 
     @spelled_out
@@ -92,6 +107,7 @@ class Model(ModelParts):
             As `generate`.
         """
         request = plan(self, prompt, *read_arguments(arguments), endless=True)
+        _warn(request)
         pieces = stream(self, request)
         return pieces if request.many else (clips[0] for clips in pieces)
 
@@ -131,3 +147,8 @@ class Model(ModelParts):
     def save(self, directory: str | Path, *, dtype: StoredType = "float32") -> None:
         """Write a model folder that `reelm.load` reads; `dtype` is that of the stored matrices."""
         write(self, directory, dtype=dtype)
+
+
+def _warn(request: Request) -> None:
+    for sentence in dict.fromkeys(sentence for each in request.warnings for sentence in each):
+        warnings.warn(sentence, RequestWarning, stacklevel=3)

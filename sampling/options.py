@@ -5,13 +5,12 @@ JAX is loaded.
 """
 
 import difflib
-import math
-import operator
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypedDict, get_args
 
 from reelm.errors import RequestError
+from reelm.given import real, whole
 from reelm.media.limits import MAX_FPS, MIN_FPS
 
 Decoding = Literal["auto", "sequential", "parallel"]
@@ -39,6 +38,7 @@ class Options:
             one for each latent frame, and the last one goes on. Default: the model's own.
         negative_prompt: Words that guidance leads away from, instead of no words.
         overlap: Seconds of the previous window that the next window of a long clip reads again.
+        strict: Refuse what the model's training never saw. Default: make it all the same, with warnings.
         decoding: Read codes one by one, or guess several and read them at once. In float32 both give the same clip, and
             auto takes the faster way.
 
@@ -60,13 +60,14 @@ class Options:
     cfg_scale: float | Sequence[float] | None = None
     negative_prompt: str | None = None
     overlap: float = 1.0
+    strict: bool = False
     decoding: Decoding = "auto"
 
     def __post_init__(self):
         for name in (*_WHOLE, *_REAL):
             value = getattr(self, name)
             if value is not None or name not in _OPEN:
-                object.__setattr__(self, name, (_whole if name in _WHOLE else _real)(name, value))
+                object.__setattr__(self, name, (whole if name in _WHOLE else real)(name, value))
         for name, (least, most) in _RANGES.items():
             value = getattr(self, name)
             if value is not None and not least <= value <= most:
@@ -80,6 +81,8 @@ class Options:
             raise RequestError(f"a seed lies in 0 ... 2^32 - 1; these run from {self.seed} to {last}")
         if self.negative_prompt is not None and not isinstance(self.negative_prompt, str):
             raise RequestError(f"negative_prompt is {self.negative_prompt!r}; it must be text")
+        if not isinstance(self.strict, bool):
+            raise RequestError(f"strict is {self.strict!r}; it must be true or false")
         if self.decoding not in get_args(Decoding):
             raise RequestError(f"decoding is {self.decoding!r}; choose one of {', '.join(get_args(Decoding))}")
 
@@ -101,24 +104,7 @@ _RANGES = {
 }
 
 
-def _whole(name: str, value: Any) -> int:
-    """Return a whole number, NumPy's too, as Python's."""
-    try:
-        return operator.index(value)
-    except TypeError:
-        raise RequestError(f"{name} is {value!r}; it must be a whole number") from None
-
-
-def _real(name: str, value: Any) -> float:
-    """Return a number, NumPy's too, as Python's."""
-    if isinstance(value, int | float):
-        return value
-    try:
-        if isinstance(value, str | bytes):
-            raise TypeError
-        return float(value)
-    except (TypeError, ValueError):
-        raise RequestError(f"{name} is {value!r}; it must be a number") from None
+_MOST_SCALE = 1_000_000
 
 
 def _scales(scale: Any) -> float | tuple[float, ...] | None:
@@ -126,10 +112,10 @@ def _scales(scale: Any) -> float | tuple[float, ...] | None:
     if scale is None:
         return None
     many = isinstance(scale, Sequence) or getattr(scale, "ndim", 0) == 1
-    scales = tuple(_real("cfg_scale", each) for each in (scale if many else (scale,)))
-    if not scales or not all(0 <= each < math.inf for each in scales):
+    scales = tuple(real("cfg_scale", each) for each in (scale if many else (scale,)))
+    if not scales or not all(0 <= each <= _MOST_SCALE for each in scales):
         said = ", ".join(map(str, scales)) or "an empty schedule"
-        raise RequestError(f"cfg_scale is {said}; it must be 0 or more, 1 for no guidance")
+        raise RequestError(f"cfg_scale is {said}; it must be 0 or more, at most {_MOST_SCALE}; 1 is no guidance")
     return scales if many else scales[0]
 
 
@@ -150,6 +136,7 @@ class OptionFields(TypedDict, total=False):
     cfg_scale: float | Sequence[float] | None
     negative_prompt: str | None
     overlap: float
+    strict: bool
     decoding: Decoding
 
 

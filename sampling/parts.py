@@ -19,6 +19,7 @@ from reelm.lm.mesh import AXES
 from reelm.lm.net.config import LMConfig
 from reelm.lm.parameters import NumberFormat, for_decoding
 from reelm.lm.prompts import check_text
+from reelm.lm.scope import Scope
 from reelm.lm.tasks import Task
 from reelm.tokenizer.audio.tokenizer import AudioTokenizer
 from reelm.tokenizer.text.encoder import Text
@@ -74,6 +75,7 @@ class LanguageModel:
         tasks: what the model was trained for.
         number_format: of the matrices that decoding reads.
         mesh: the devices that decoding runs on; None for one.
+        scope: what its training saw.
     """
 
     config: LMConfig
@@ -82,6 +84,7 @@ class LanguageModel:
     tasks: tuple[Task, ...] = ("begins",)
     number_format: NumberFormat = "float32"
     mesh: Mesh | None = None
+    scope: Scope = Scope()
 
     def __post_init__(self):
         check_text(self.config, self.text)
@@ -139,9 +142,7 @@ class ModelParts:
         config, audio = self.lm.config, self.audio_tokenizer and self.audio_tokenizer.config
         if config.bits != (bits := self.video_tokenizer.config.bits):
             raise RequestError(f"the language model knows codes of {config.bits} bits, the video tokenizer has {bits}")
-        if config.sound_levels and (
-            audio is None or (audio.levels, audio.bits) != (config.sound_levels, config.sound_bits)
-        ):
+        if config.sound_levels and (audio is None or not audio.decodes(config.sound_levels, config.sound_bits)):
             raise RequestError(
                 f"the language model knows {config.sound_levels} levels of sound of {config.sound_bits} bits, the "
                 + (f"audio tokenizer has {audio.levels} of {audio.bits}" if audio else "model has no audio tokenizer")
@@ -159,7 +160,8 @@ class ModelParts:
         """What turns sound into codes beside latent frames; None for a silent model."""
         if self.audio_tokenizer is None or self.lm is None or not self.lm.config.sound_levels:
             return None
-        return Soundtrack(self.audio_tokenizer, self.lm.config.sound_frames)
+        rate = self.audio_tokenizer.config.rate_beside(self.defaults.fps)
+        return Soundtrack(self.audio_tokenizer, self.lm.config.sound_frames, rate, self.lm.config.sound_levels)
 
     @property
     def longest(self) -> int:
@@ -181,7 +183,16 @@ class ModelParts:
 
         RequestError when the prompt is too long, or no valid Unicode.
         """
+        if not isinstance(prompt, str):
+            raise RequestError(f"a prompt is a {type(prompt).__name__}; it must be text")
         if self.lm is None or self.thesaurus is None or not prompt.strip():
             return prompt
         assert isinstance(self.lm.text, SentenceEncoder)  # the thesaurus was checked against it
         return self.thesaurus.read(self.lm.text, prompt)
+
+    def likeness(self, prompt: str) -> float:
+        """Return how like a prompt is to the captions, at most 1, as the thesaurus tells it; 1 without one."""
+        if self.lm is None or self.thesaurus is None or not prompt.strip():
+            return 1.0
+        assert isinstance(self.lm.text, SentenceEncoder)
+        return self.thesaurus.likeness(self.lm.text, prompt)

@@ -3,19 +3,17 @@
 In: a model, a prompt, sources, options. Out: a `Request` with the model's defaults filled in, or a RequestError.
 """
 
-import logging
-import re
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from reelm.errors import RequestError
+from reelm.lm.scope import outside
 from reelm.lm.tasks import TASKS, Task
 from reelm.sampling.conditions.conditions import Conditions
 from reelm.sampling.conditions.read import read_conditions
 from reelm.sampling.conditions.sources import Sources
-from reelm.tokenizer.text.pieces import TextTokenizer
 
 from . import best_of
 from .describe import describe
@@ -23,9 +21,6 @@ from .memory import check_clips
 from .options import Options
 from .parts import ModelParts
 from .request import Prompt, Request, Script, Settings, Shot
-
-_log = logging.getLogger("reelm")
-_WORD = re.compile(r"[\w'-]+")
 
 
 def plan(
@@ -39,7 +34,8 @@ def plan(
     """Return the request for a prompt; `endless` says that `num_frames` None asks for a clip without end.
 
     Raises:
-        RequestError: something that cannot be made; the message says what can.
+        RequestError: something that cannot be made; the message says what can. With `strict` also what the training
+            of the model never saw.
     """
     if endless and options.best_of > 1:
         raise RequestError("best_of chooses among whole clips, and a stream gives pieces of one: use generate")
@@ -52,8 +48,9 @@ def plan(
     given = _given(model, sources, options, endless)
     latent_overlap = _latent_overlap(model, asked, given, options.overlap, fps)
     _check_tasks(model, asked, given)
-    _warn_of_size(model, size["height"], size["width"])
-    _warn_of_words(model, prompts)
+    amiss = [_amiss(model, each, size) for each in prompts]
+    if options.strict and any(amiss):
+        raise RequestError("; ".join(dict.fromkeys(sentence for each in amiss for sentence in each)))
     described = _description(model, asked, given, fps)
     scripts = [script if described is None or _has_words(script) else [Shot(0, described)] for script in asked]
     if options.best_of > 1 and described is None:
@@ -67,6 +64,7 @@ def plan(
         given=given,
         sources=sources.summary(),
         described=described,
+        warnings=amiss,
     )
 
 
@@ -86,6 +84,12 @@ def _prompts(prompt: Prompt | list[str] | None) -> tuple[bool, list[Any]]:
         if not isinstance(each, tuple) or len(each) != 2 or not _is_time(each[0]) or not isinstance(each[1], str):
             raise RequestError("a list of prompts holds strings, or (seconds, words) pairs of one prompt that changes")
     return False, [prompt]
+
+
+def _amiss(model: ModelParts, prompt: Prompt, size: dict[str, Any]) -> list[str]:
+    """Return what of a prompt, a size and a frame rate the training of the model never saw."""
+    texts = [prompt] if isinstance(prompt, str) else [words for _, words in prompt]
+    return outside(model.name, model.language_model().scope, texts, **size, likeness=model.likeness)
 
 
 def _is_time(seconds: Any) -> bool:
@@ -144,30 +148,6 @@ def _check_tasks(model: ModelParts, scripts: Sequence[Script], given: Conditions
         if takes[task] and task not in trained:
             refusal = TASKS[task].refusal.format(longest=model.longest)
             raise RequestError(f"{model.name!r} was not trained {refusal}")
-
-
-def _warn_of_size(model: ModelParts, height: int, width: int) -> None:
-    """Log that no clip of this size was in the training, where the model's record tells."""
-    try:
-        runs = [run for tokens in model.record["lm"]["config"]["token_sets"] for run in tokens["runs"]]
-        seen = {(int(rows), int(columns)) for _, _, rows, columns in runs}
-    except (KeyError, TypeError, ValueError):  # a model without a record, or of other trainings
-        return
-    if (height, width) not in seen:
-        sizes = ", ".join(f"{columns}x{rows}" for rows, columns in sorted(seen))
-        _log.warning("%s was trained on clips of %s alone: %dx%d may come out empty", model.name, sizes, width, height)
-
-
-def _warn_of_words(model: ModelParts, prompts: Sequence[Prompt]) -> None:
-    """Log prompts of which the model knows no word of three letters or more."""
-    text = model.language_model().text
-    if not isinstance(text, TextTokenizer):  # an encoder has read of nearly everything
-        return
-    also = {word for words in (model.describer.config.words if model.describer else ()) for word in words}
-    for prompt in dict.fromkeys(prompt for prompt in prompts if isinstance(prompt, str)):
-        words = [word for word in _WORD.findall(prompt.lower()) if len(word) > 2 or word.isdigit()]
-        if words and not any(word in also or text.knows(word) for word in words):
-            _log.warning("%s may know no word of %r: its captions hardly hold them", model.name, prompt)
 
 
 def _slides(model: ModelParts, scripts: Sequence[Script], given: Conditions) -> bool:

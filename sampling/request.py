@@ -60,7 +60,7 @@ class Settings(Options):
         return about | {"cfg_scale": self.cfg_scale[0] if len(self.cfg_scale) == 1 else list(self.cfg_scale)}
 
 
-_NOT_IN_INFO = ("num_samples", "best_of", "seed", "latent_overlap")
+_NOT_IN_INFO = ("num_samples", "best_of", "seed", "strict", "latent_overlap")
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +76,7 @@ class Request:
         given: what every clip must show.
         sources: what `Clip.info` says about the pictures, clips and sounds that are given.
         described: the prompt that the model's describer found; None when it was not asked.
+        warnings: for each prompt what of it the training never saw, in sentences.
     """
 
     many: bool
@@ -86,6 +87,7 @@ class Request:
     given: Conditions
     sources: Mapping[str, Any]
     described: str | None
+    warnings: Sequence[Sequence[str]]
 
 
 def words_at(script: Script, now: int) -> str:

@@ -15,6 +15,8 @@ from .parts import ModelParts
 
 def score(model: ModelParts, clip: Clip, prompt: str | None) -> np.ndarray:
     """Return what `Model.score` returns. Codes are those of `clip.tokens`, or made from its frames and sound."""
+    if not isinstance(clip, Clip):
+        raise RequestError(f"a {type(clip).__name__} cannot be scored; give a Clip, as Clip.open reads one")
     lm, tokens, made_by = model.language_model(), clip.tokens or {}, clip.info.get("tokenizer")
     ids = tokens.get("video")
     if ids is not None and made_by not in (None, model.video_tokenizer.hash):

@@ -16,11 +16,14 @@ class Limits:
     """What one request, and one key, may ask for.
 
     Attributes:
-        body_bytes: of a request, files included.
-        prompt_letters: of a prompt.
-        clip_pixels: height x width x frames of a clip.
-        under_way: jobs of one key that wait or run.
-        codes_a_minute: that one key may ask for; None for any number.
+        body_bytes: Bytes of a request, files included.
+        prompt_letters: Letters of a prompt.
+        clip_pixels: Pixels of a clip, all frames together.
+        under_way: Jobs of one key that wait or run.
+        codes_a_minute: Codes that each key may ask for in a minute. Default: any number.
+
+    Raises:
+        RequestError: a limit below 1.
     """
 
     body_bytes: int = 64 * 2**20
@@ -28,6 +31,11 @@ class Limits:
     clip_pixels: int = 64_000_000
     under_way: int = 16
     codes_a_minute: int | None = None
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if value is not None and value < 1:
+                raise RequestError(f"--{name.replace('_', '-')} is {value}; it must be 1 or more")
 
 
 class Keys:

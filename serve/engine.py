@@ -11,6 +11,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from itertools import product
 from threading import Event, Thread
 from typing import Any, Literal, TypeVar
@@ -23,6 +24,7 @@ from reelm.media.formats.fragments import FragmentedVideo
 from reelm.sampling.arguments import read_arguments
 from reelm.sampling.best_of import fittest
 from reelm.sampling.decoding.continuous import ROWS, ContinuousBatch
+from reelm.sampling.energy import Meter
 from reelm.sampling.generate import joined, stream
 from reelm.sampling.model import Model
 from reelm.sampling.plan import plan
@@ -57,6 +59,7 @@ class Engine(Thread):
         tell: called with the id of a job that has news, from this thread.
         metrics: what is counted.
         traces: where spans are noted.
+        meter: counts the energy of this process.
         rows: clips that are made at once.
         warm_up: "usual" compiles what requests with a model's own settings need, "all" also what other settings do.
     """
@@ -68,6 +71,7 @@ class Engine(Thread):
         tell: Callable[[str], None],
         metrics: Metrics,
         traces: Traces,
+        meter: Meter,
         rows: int = 8,
         warm_up: WarmUp = "usual",
     ):
@@ -75,9 +79,9 @@ class Engine(Thread):
         self.warm = Event()  # set once the usual programs are there
         self.previews: dict[str, np.ndarray] = {}  # newest frame of each job that runs, uint8 [H, W, 3]
         self._models, self._jobs, self._tell, self._most = models, jobs, tell, rows
-        self._metrics, self._traces = metrics, traces
+        self._metrics, self._traces, self._meter = metrics, traces, meter
         self._warm_up_settings = _WARM_UP[warm_up]
-        self._batches = {name: ContinuousBatch(model) for name, model in models.items()}
+        self._batches = {name: ContinuousBatch(model, metrics.drew) for name, model in models.items()}
         self._runs: dict[str, _Run] = {}
         self._live: list[Live] = []
         self._calls: queue.SimpleQueue[tuple[Callable[[], Any], Future]] = queue.SimpleQueue()
@@ -98,6 +102,11 @@ class Engine(Thread):
         self._calls.put((function, future))
         self.wake()
         return future
+
+    @property
+    def draining(self) -> bool:
+        """Whether no more jobs are begun, since the server ends."""
+        return self._draining
 
     @property
     def plays_enough(self) -> bool:
@@ -132,6 +141,7 @@ class Engine(Thread):
         """Warm up, then work until `drain`."""
         for name, model in self._models.items():
             self._warm_up(model, self._batches[name])
+        self._share_energy()
         self._metrics.warmed_up()
         self.warm.set()
         while not self._ended:
@@ -148,6 +158,7 @@ class Engine(Thread):
             for run in list(self._runs.values()):
                 self._step(run)
                 self._answer()
+            self._share_energy()
             if not self._runs and not hungry:
                 self._news.wait(0.02 if self._live else _AGAIN_SECONDS)
 
@@ -172,6 +183,13 @@ class Engine(Thread):
             for seat in seats:
                 seat.close()
         _log.info("warm: %s took %.1f s", model.name, time.monotonic() - begun)
+
+    def _share_energy(self) -> None:
+        """Give each clip under way its part of what was used since the last time; each had a latent frame made."""
+        joules = self._metrics.used(self._meter)
+        under_way = len(self._runs) + len(self._live)
+        for run in self._runs.values():
+            run.joules = None if run.joules is None or joules is None else run.joules + joules / under_way
 
     def _answer(self) -> None:
         while True:
@@ -221,13 +239,20 @@ class Engine(Thread):
         try:
             done = run.step()
             self.previews[job.id] = run.newest
+            if not run.shown:
+                run.shown = True
+                self._metrics.showed(time.time() - job.created_at)
             if done:
                 decoded = time.time()
-                run.save()
+                run.choose()
+                self._share_energy()
+                run.save(self._meter.info(run.joules))
                 self._traces.note(job, "decode", job.started_at, decoded, seconds=job.seconds, size=job.size)
                 self._traces.note(job, "save", decoded, time.time())
+                took = time.time() - job.created_at
+                self._metrics.made(run.clip, took)
+                _log.info("made", extra={"about": job.for_log() | {"took": round(took, 3), "joules": run.joules}})
                 wanted = self._write(lambda: self._jobs.complete(job.id))
-                self._metrics.made(run.clip, time.time() - job.created_at)
             else:
                 wanted = self._write(lambda: self._jobs.note(job.id, run.percent))
             if wanted is False:
@@ -253,7 +278,9 @@ class Engine(Thread):
         at_fault = isinstance(error, RequestError)
         code = "invalid_request" if at_fault else "disk_full" if full else "server_error"
         if code == "server_error":
-            _log.exception("a job failed", exc_info=error, extra={"job": job.id})
+            _log.exception("a job failed", exc_info=error, extra={"about": job.for_log()})
+        else:
+            _log.info("refused" if at_fault else "disk full", extra={"about": job.for_log()})
         self._traces.note(job, "decode", job.started_at, time.time(), error=code)
         message = reason(error) if at_fault or full else f"{type(error).__name__}: {reason(error)}"
         self._write(lambda: self._jobs.fail(job.id, code, message))
@@ -270,11 +297,13 @@ class _Run:
         self._folder = jobs.folder(job.id)
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._file = (self._folder / STREAM).open("wb", buffering=0)
-        rate = model.soundtrack.tokenizer.config.sample_rate if model.soundtrack else None
+        rate = model.soundtrack.sample_rate if model.soundtrack else None
         self._fragments = FragmentedVideo(fps=request.settings.fps, sample_rate=rate)
         self._total = model.latent_frames(request.settings.num_frames)
         self._seat = batch.join(request)
         self._pieces = stream(model, request, self._seat)
+        self.shown = False  # whether a frame is there
+        self.joules: float | None = 0.0
         self.clip: Clip
 
     @property
@@ -294,10 +323,14 @@ class _Run:
         self._file.write(self._fragments.add(clips[0].video, clips[0].audio))
         return len(self._parts) == self._total
 
-    def save(self) -> None:
-        """Write the clip."""
+    def choose(self) -> None:
+        """Join what was made to the clip, or to the best one of several."""
         clips = joined(iter(self._parts), self._total)
         self.clip = fittest(self._model, self._request, clips)[0] if self._request.settings.best_of > 1 else clips[0]
+
+    def save(self, energy: dict[str, Any]) -> None:
+        """Write the clip, with what it took."""
+        self.clip = replace(self.clip, info=self.clip.info | {"energy": energy})
         self._file.write(self._fragments.finish())
         self.clip.save(self._folder / CLIP)
         self.close()

@@ -26,7 +26,7 @@ _TABLE, _FOLDERS = "jobs.sqlite", "jobs"
 _COLUMNS = (
     "id text unique, owner text, model text, prompt text, seed integer, settings text, sources text, "
     "status text, progress integer, created_at real, started_at real, completed_at real, "
-    "fps real, seconds text, size text, error_code text, error_message text, trace text"
+    "fps real, seconds text, size text, error_code text, error_message text, warnings text, trace text"
 )
 
 
@@ -53,6 +53,7 @@ class Job:
         seconds: length of the clip, as text.
         size: "WIDTHxHEIGHT".
         error_code, error_message: why it failed; "" otherwise.
+        warnings: what of it the training of the model never saw, in sentences.
         trace: the span of its request as a `traceparent`; "" without traces.
     """
 
@@ -73,6 +74,7 @@ class Job:
     size: str = ""
     error_code: str = ""
     error_message: str = ""
+    warnings: tuple[str, ...] = ()
     trace: str = ""
 
     def as_json(self) -> dict[str, Any]:
@@ -91,7 +93,13 @@ class Job:
             "prompt": self.prompt,
             "seed": self.seed,
             "error": error,
+            "warnings": list(self.warnings),
         }
+
+    def for_log(self) -> dict[str, Any]:
+        """Return what a line of the log says about the job; the prompt may be left out of it."""
+        names = ("id", "owner", "model", "seconds", "size", "prompt")
+        return {"job" if name == "id" else name: getattr(self, name) for name in names}
 
 
 class Jobs:
@@ -132,7 +140,8 @@ class Jobs:
             QueueFull: so many jobs wait already.
             sqlite3.OperationalError: the disk is full.
         """
-        row = vars(job) | {"settings": json.dumps(dict(job.settings)), "sources": json.dumps(job.sources)}
+        row = vars(job) | {"settings": json.dumps(dict(job.settings))}
+        row |= {name: json.dumps(getattr(job, name)) for name in ("sources", "warnings")}
         names = ", ".join(row)
         with self._lock:
             (waiting,) = self._table.execute("select count(*) from jobs where status = 'queued'").fetchone()
@@ -263,5 +272,6 @@ def _opened(path: Path) -> sqlite3.Connection:
 
 def _job(row: sqlite3.Row) -> Job:
     values = {name: row[name] for name in row.keys() if name != "number"}  # noqa: SIM118  (a row is no mapping)
-    values["settings"], values["sources"] = json.loads(values["settings"]), tuple(json.loads(values["sources"]))
+    values["settings"] = json.loads(values["settings"])
+    values |= {name: tuple(json.loads(values[name])) for name in ("sources", "warnings")}
     return Job(**values)

@@ -45,7 +45,7 @@ class Live:
         self._parts, self._batch = model, batch
         try:
             fps = self._begin(self._prompt)
-            rate = model.soundtrack.tokenizer.config.sample_rate if model.soundtrack else None
+            rate = model.soundtrack.sample_rate if model.soundtrack else None
             self._fragments = FragmentedVideo(fps=fps, sample_rate=rate)
         except Exception as error:
             self._end(error)

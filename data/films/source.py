@@ -16,7 +16,7 @@ import numpy as np
 
 from reelm.data.clips import CaptionedClip, ShapeRun
 from reelm.data.stored_clip import decode
-from reelm.errors import RequestError
+from reelm.errors import RequestError, reason
 
 from .build import Built, open_built
 
@@ -42,18 +42,29 @@ class FilmClips:
         ends = list(accumulate(run.clips for run in self.shapes))
         at = bisect_right(ends, int(index))
         run = self.shapes[at]
-        record = self.records[self.firsts[at] + int(index) - (ends[at] - run.clips)]
-        clip: CaptionedClip = {
-            "video": decode(record["video"], run.frames),
-            "captions": tuple(caption.decode() for caption in record["captions"]),
-            "fps": float(record["fps"]),
-        }
-        if len(record["audio"]):
-            rate = int(record["sample_rate"])
-            samples = round(run.frames * rate / clip["fps"])
-            clip["audio"] = record["audio"][:samples, None].astype(np.float32) / 32767
-            clip["sample_rate"] = rate
-        return clip
+        number = self.firsts[at] + int(index) - (ends[at] - run.clips)
+        try:
+            return _clip(self.records[number], run.frames)
+        except Exception as error:  # ArrayRecord, protobuf and FFmpeg say in many ways that a record is damaged
+            name = self.description["dataset"]
+            raise RequestError(
+                f"record {number} of {name} is damaged ({reason(error)}); build the set again"
+            ) from error
+
+
+def _clip(record: dict[str, Any], frames: int) -> CaptionedClip:
+    """Return the first frames of a record, and the sound beside them."""
+    clip: CaptionedClip = {
+        "video": decode(record["video"], frames),
+        "captions": tuple(caption.decode() for caption in record["captions"]),
+        "fps": float(record["fps"]),
+    }
+    if len(record["audio"]):
+        rate = int(record["sample_rate"])
+        samples = round(frames * rate / clip["fps"])
+        clip["audio"] = record["audio"][:samples, None].astype(np.float32) / 32767
+        clip["sample_rate"] = rate
+    return clip
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ import tensorflow_datasets as tfds
 
 from reelm.data.sharded_tfds import Shard, ShardedBuilder, prepare
 from reelm.data.stored_clip import StoredClip
+from reelm.errors import RequestError, reason
 
 _VERSION = "2.0.0"
 
@@ -68,6 +69,15 @@ def write(name: str, data_dir: Path, splits: Mapping[str, Sequence[Iterable[Stor
 
 
 def records(name: str, data_dir: Path, split: str) -> Sequence[dict[str, Any]]:
-    """Return the records of a split that `write` wrote, by random access."""
-    builder = tfds.builder_from_directory(str(data_dir / name / _VERSION))
-    return builder.as_data_source(split)  # pyright: ignore[reportCallIssue]  (a decorator of TFDS hides the parameters)
+    """Return the records of a split that `write` wrote, by random access.
+
+    Raises:
+        RequestError: the set is damaged.
+    """
+    # The features are those above. Those in the folder name Python classes, which TFDS would import.
+    try:
+        builder = FolderClips(name, data_dir, {})
+        return builder.as_data_source(split)  # pyright: ignore[reportCallIssue]  (TFDS hides the parameters)
+    except Exception as error:  # TFDS, protobuf and ArrayRecord say in many ways that a file is damaged
+        where = data_dir / name / _VERSION
+        raise RequestError(f"{where} is damaged ({reason(error)}); build the set again") from error

@@ -8,6 +8,7 @@ import numpy as np
 
 from reelm.data.catalog import open_clips
 from reelm.data.clips import CaptionedClip
+from reelm.errors import RequestError
 from reelm.lm.layout import audio_frames
 from reelm.media.sound import resample, with_channels
 from reelm.progress import Progress, silent
@@ -28,6 +29,7 @@ def tokenize(
     output: Path,
     *,
     audio_tokenizer: AudioTokenizer | None = None,
+    sound_levels: int | None = None,
     split: str = "train",
     num_clips: int | None = None,
     num_frames: int | None = None,
@@ -43,6 +45,7 @@ def tokenize(
         name: of the data set, or the folder of one that was built.
         output: folder for the token set.
         audio_tokenizer: encodes the sound of clips that have some; None leaves sound out.
+        sound_levels: how many of its levels are kept, from the first on; None for all.
         num_frames: of each clip; None for its own length, 33 of moving_digits.
         process, processes: this one of so many that share the work; see `write_tokens`.
         progress: called with the shards written and the number of shards.
@@ -56,7 +59,11 @@ def tokenize(
     sound = None
     if audio_tokenizer is not None:
         beside = (audio_tokenizer.config.frames_beside(1, fps), audio_tokenizer.config.frames_beside(stride, fps))
-        sound = SoundIndex(audio_tokenizer.hash, audio_tokenizer.config.levels, audio_tokenizer.config.bits, beside)
+        levels, bits = sound_levels or audio_tokenizer.config.levels, audio_tokenizer.config.bits
+        if not audio_tokenizer.config.decodes(levels, bits):
+            known = " or ".join(map(str, (*audio_tokenizer.config.fewer_levels, audio_tokenizer.config.levels)))
+            raise RequestError(f"this audio tokenizer decodes {known} levels, not {levels}")
+        sound = SoundIndex(audio_tokenizer.hash, levels, bits, beside)
     ends = list(accumulate(run.clips for run in clips.shapes))
 
     def samples_of(start: int, stop: int) -> Iterator[TokenSample]:
@@ -71,7 +78,7 @@ def tokenize(
             codes, stills = tokenizer.encode(videos), tokenizer.encode(chosen.reshape(-1, 1, *videos.shape[2:]))
             stills = stills.reshape(*frames.shape, *codes.shape[2:])
             tracks = (
-                _sounds(audio_tokenizer, batch, sound.frames, codes.shape[1])
+                _sounds(audio_tokenizer, batch, sound, fps, codes.shape[1])
                 if audio_tokenizer and sound
                 else _no_sounds(batch)
             )
@@ -104,25 +111,26 @@ def _no_sounds(batch: Sequence[CaptionedClip]) -> list[np.ndarray]:
 
 
 def _sounds(
-    tokenizer: AudioTokenizer, batch: Sequence[CaptionedClip], beside: tuple[int, int], latent_frames: int
+    tokenizer: AudioTokenizer, batch: Sequence[CaptionedClip], index: SoundIndex, fps: float, latent_frames: int
 ) -> list[np.ndarray]:
     """Codes int32 [F, L] of the sound beside all latent frames of each clip, F = 0 for a clip without a track."""
-    codes = [np.zeros((0, tokenizer.config.levels), np.int32)] * len(batch)
+    codes = [np.zeros((0, index.levels), np.int32)] * len(batch)
     heard = [i for i, clip in enumerate(batch) if len(clip.get("audio", ()))]
     if not heard:
         return codes
-    wanted = audio_frames(beside, latent_frames) * tokenizer.config.hop
+    wanted = audio_frames(index.frames, latent_frames) * tokenizer.config.hop
+    rate = tokenizer.config.rate_beside(fps)
     # A short batch is filled up with silence, so that it does not compile another program.
     tracks = np.zeros((_BATCH, wanted, tokenizer.config.channels), np.float32)
     for i in heard:
         clip = batch[i]
         assert "audio" in clip and "sample_rate" in clip
         sound = with_channels(clip["audio"][None], tokenizer.config.channels)
-        sound = resample(sound, clip["sample_rate"], tokenizer.config.sample_rate)[0, :wanted]
+        sound = resample(sound, clip["sample_rate"], rate)[0, :wanted]
         tracks[i, : len(sound)] = sound
     ids = tokenizer.encode(tracks, tokenizer.config.sample_rate)
     for i in heard:
-        codes[i] = ids[i]
+        codes[i] = ids[i, :, : index.levels]
     return codes
 
 

@@ -16,6 +16,9 @@ from reelm.lm.sharding import constrain, tensor_parts
 from .fused_attention import PrefixAttention
 from .linear import Linear, split
 
+# Rows that a cache takes one after another. More of them are one scatter, which is slower but compiles sooner.
+_WRITTEN_ONE_BY_ONE = 2
+
 
 class LayerCache(struct.PyTreeNode):
     """The KV cache of one layer: keys (already rotated) and values `[B, S, N_kv, K]`.
@@ -39,10 +42,19 @@ class LayerCache(struct.PyTreeNode):
         """
 
         def row(old: jax.Array, new: jax.Array, start: jax.Array | int) -> jax.Array:
-            return jax.lax.dynamic_update_slice(old, new.astype(old.dtype), (start, 0, 0))
+            return jax.lax.dynamic_update_slice(old, new, (start, 0, 0))
 
-        write = jax.vmap(row, in_axes=(0, 0, 0 if jnp.ndim(start) else None))
-        return LayerCache(keys=write(self.keys, keys, start), values=write(self.values, values, start))._constrained()
+        def write(old: jax.Array, new: jax.Array) -> jax.Array:
+            new = new.astype(old.dtype)
+            if jnp.ndim(start) == 0:
+                return jax.vmap(row, in_axes=(0, 0, None))(old, new, start)
+            if len(new) > _WRITTEN_ONE_BY_ONE or not jax.sharding.get_abstract_mesh().empty:
+                return jax.vmap(row)(old, new, start)
+            for i in range(len(new)):
+                old = jax.lax.dynamic_update_slice(old, new[i : i + 1], (i, jnp.asarray(start)[i], 0, 0))
+            return old
+
+        return LayerCache(keys=write(self.keys, keys), values=write(self.values, values))._constrained()
 
     def _constrained(self) -> "LayerCache":
         """Return the cache constrained to the mesh, where each device keeps its own heads."""

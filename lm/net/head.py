@@ -11,6 +11,7 @@ from typing import NamedTuple, cast
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.typing import DTypeLike
 
 from reelm.lm.sharding import tensor_parts
@@ -41,10 +42,13 @@ class ValueTable(nn.Module):
 
 
 def signed(rows: jax.Array, vectors: jax.Array) -> jax.Array:
-    """Return each row of `[2^bits, D]` plus the vectors `[bits, D]` of its bits, signed by them."""
+    """Return each row of `[2^bits, D]` plus the vectors `[bits, D]` of its bits, signed by them.
+
+    Of arrays of NumPy it is made on the host.
+    """
     bits = len(vectors)
-    signs = 2.0 * ((jnp.arange(1 << bits)[:, None] >> jnp.arange(bits)) & 1) - 1.0
-    return rows + signs @ vectors
+    signs = 2 * ((np.arange(1 << bits)[:, None] >> np.arange(bits)) & 1) - 1
+    return rows + signs.astype(np.float32) @ vectors
 
 
 class GatedMLP(nn.Module):

@@ -25,15 +25,19 @@ class Soundtrack:
     Attributes:
         tokenizer: makes the codes.
         frames: audio frames beside the first latent frame, and beside each later one.
+        sample_rate: at which so many audio frames last as long, in Hz.
+        levels: that the language model knows, the first ones of the tokenizer's.
     """
 
     tokenizer: AudioTokenizer
     frames: tuple[int, int]
+    sample_rate: int
+    levels: int
 
     def check_fps(self, fps: float) -> None:
         """Check that pictures at `fps` frames a second have these audio frames beside them; RequestError if not."""
-        if self.tokenizer.config.frames_beside(1, fps) != self.frames[0]:
-            fitting = float(self.tokenizer.config.frame_rate / self.frames[0])
+        fitting = self.sample_rate / (self.tokenizer.config.hop * self.frames[0])
+        if abs(fps / fitting - 1) > 1e-4:
             raise RequestError(f"this model's sound goes with {fitting:g} frames a second, not {fps:g}")
 
     def samples(self, source: SoundSource) -> np.ndarray:
@@ -43,9 +47,9 @@ class Soundtrack:
             if source.audio is None or source.sample_rate is None:
                 raise RequestError("the clip given as audio has no sound; give one that has")
             sound = with_channels(source.audio[None], config.channels)
-            return resample(sound, source.sample_rate, config.sample_rate)[0]
+            return resample(sound, source.sample_rate, self.sample_rate)[0]
         if not isinstance(source, np.ndarray):
-            return read_sound(source, sample_rate=config.sample_rate, channels=config.channels)
+            return read_sound(source, sample_rate=self.sample_rate, channels=config.channels)
         sound = with_channels(as_float_sound(source), config.channels)
         if len(sound) != 1:
             raise RequestError(f"a sound has the shape [S] or [S, C], not {list(source.shape)}")
@@ -54,17 +58,17 @@ class Soundtrack:
     def encode(self, samples: np.ndarray, latent_frames: int) -> np.ndarray:
         """Return the codes int32 `[F, L]` of the sound `[S, C]` beside the first `latent_frames` latent frames."""
         wanted = self.count(latent_frames) * self.tokenizer.config.hop
-        return self.tokenizer.encode(fitted(samples, wanted), self.tokenizer.config.sample_rate)[0]
+        # The tokenizer takes these samples as they are: its frames are counted, not its seconds.
+        return self.tokenizer.encode(fitted(samples, wanted), self.tokenizer.config.sample_rate)[0, :, : self.levels]
 
     def frames_beside(self, samples: np.ndarray, fps: float) -> int:
         """Return the number of video frames, at least 1, that last as long as the sound `[S, C]`."""
-        return max(1, round(len(samples) * fps / self.tokenizer.config.sample_rate))
+        return max(1, round(len(samples) * fps / self.sample_rate))
 
     def fit(self, samples: np.ndarray, frames: int, fps: float) -> np.ndarray:
         """Return sound `[S, C]` made as long as `frames` frames; warn of a difference above 0.1 seconds."""
-        rate = self.tokenizer.config.sample_rate
-        wanted = samples_beside(frames, fps, rate)
-        say_length(wanted - len(samples), rate)
+        wanted = samples_beside(frames, fps, self.sample_rate)
+        say_length(wanted - len(samples), self.sample_rate)
         return fitted(samples, wanted)
 
     def of_clip(self, clip: Clip, latent_frames: int) -> np.ndarray | None:

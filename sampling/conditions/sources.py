@@ -1,6 +1,5 @@
 """Pictures, clips and sounds that a clip must show, as the user gives them."""
 
-import operator
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from typing import Any, TypedDict
 import numpy as np
 
 from reelm.errors import RequestError
+from reelm.given import array, whole
 from reelm.media.clip import Clip
 
 Picture = str | os.PathLike[str] | np.ndarray
@@ -53,7 +53,10 @@ class Sources:
         if self.keyframes is not None:
             if not isinstance(self.keyframes, Mapping):
                 raise RequestError(f"keyframes are a {type(self.keyframes).__name__}; give {{frame number: picture}}")
-            frames = {_index(frame): _given(f"keyframe {frame}", each) for frame, each in self.keyframes.items()}
+            frames = {
+                whole("the frame of a keyframe", frame): _given(f"keyframe {frame}", each)
+                for frame, each in self.keyframes.items()
+            }
             object.__setattr__(self, "keyframes", frames)
 
     def summary(self) -> dict[str, Any]:
@@ -80,20 +83,10 @@ def _given(name: str, value: Any, *, clips: bool = False) -> Any:
         raise RequestError(f"{name} is {'a Clip' if value else 'None'}; give a path or an array")
     if hasattr(value, "getbands"):  # Pillow's
         value = value.convert("RGB")
-    try:
-        array = np.asarray(value)
-    except (TypeError, ValueError) as error:
-        raise RequestError(f"{name} is no array of numbers ({error}); give a path or an array") from error
-    if array.ndim == 0 or array.dtype.kind not in "buif":
+    found = array(name, value)
+    if found.ndim == 0:
         raise RequestError(f"{name} is a {type(value).__name__}; give a path or an array of numbers")
-    return array
-
-
-def _index(frame: Any) -> int:
-    try:
-        return operator.index(frame)
-    except TypeError:
-        raise RequestError(f"a keyframe is at {frame!r}; it must be a frame number, counted from 0") from None
+    return found
 
 
 def _summary(value: Any) -> Any:

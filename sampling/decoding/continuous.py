@@ -6,7 +6,7 @@ passes reads them whole anyway. A clip has the codes that it has alone.
 """
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -28,10 +28,14 @@ class ContinuousBatch:
 
     It is pulled: when a request needs its next latent frame, others get theirs in the same batch, but for those that
     are far enough ahead. Whoever serves several requests takes a latent frame of each in turn. One thread may use it.
+
+    Args:
+        model: what they ask.
+        drew: called with the requests and the rows of each batch that was drawn.
     """
 
-    def __init__(self, model: ModelParts):
-        self._model = model
+    def __init__(self, model: ModelParts, drew: Callable[[int, int], object] = lambda requests, rows: None):
+        self._model, self._drew = model, drew
         self.seats: list[Seat] = []
 
     def join(self, request: Request, ahead: int = 2) -> "Seat":
@@ -65,6 +69,7 @@ class ContinuousBatch:
             for seat in seats:
                 seat.failure = error
             return
+        self._drew(len(seats), rows)
         for seat, (frame, state) in zip(seats, drawn, strict=True):
             seat.window.keep(state)
             seat.take(frame)

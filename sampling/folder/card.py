@@ -43,6 +43,9 @@ _DATA = {
     "animated_emoji": _DataSet(
         "animated emoji over a plain colour", "Microsoft's Fluent Emoji, MIT", "woman running: dark skin tone"
     ),
+    "any_sound": _DataSet(
+        "speech, music and effects", "Debian packages, each with the licence in its file `copyright`", ""
+    ),
     "footage": _DataSet(
         "films and photographs", "films and photographs in public packages; the rights in some are not stated", ""
     ),
@@ -64,12 +67,15 @@ def _lines(about: Mapping[str, Any], evaluation: Mapping[str, str]) -> Iterator[
     model, data = about.get("language model"), list(_data_sets(record))
     known = [_DATA[each] for each in data if each in _DATA]
     yield f"# {name}\n"
-    yield f"{'Words to video' if model else 'A video tokenizer'}, made with reelm.\n"
+    what = "Tokenizers of video and sound" if "audio tokenizer" in about else "A video tokenizer"
+    yield f"{'Words to video' if model else what}, made with reelm.\n"
     yield f'```python\nimport reelm\n\nmodel = reelm.load("{name}")  # or the folder of this page, or its id on the hub'
     if model:
         yield f'model.generate("{known[-1].prompt if known else "a caption as in its data"}").save("clip.mp4")'
     else:
         yield "model.video_tokenizer.reconstruct(video)  # uint8 [T, H, W, 3]"
+        if "audio tokenizer" in about:
+            yield "model.audio_tokenizer.reconstruct(sound, sample_rate)  # float32 [S, C]"
     yield "```\n"
     yield "## Intended use\n"
     if model:

@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from reelm.lm.scope import Scope
 from reelm.sampling.parts import LanguageModel, ModelParts
 
 from . import text_parts
@@ -32,6 +33,10 @@ def info(model: ModelParts) -> dict[str, Any]:
             "sound": f"{audio.sample_rate} Hz, {'mono' if audio.channels == 1 else 'stereo'}",
             "audio frames a second": float(audio.frame_rate),
             "codes of an audio frame": f"{audio.levels} of {audio.bits} bits",
+            "bits a second": ", ".join(
+                f"{float(audio.frame_rate) * levels * audio.bits:g} ({levels} levels)"
+                for levels in (*audio.fewer_levels, audio.levels)
+            ),
             "hash": model.audio_tokenizer.hash,
         }
     if model.lm is not None:
@@ -54,6 +59,8 @@ def _language_model(model: ModelParts, lm: LanguageModel) -> dict[str, Any]:
             "memory of its cache": f"{4 * cache / 2**20:.1f} MiB in float32",
         }
     }
+    if trained := _trained(lm.scope):
+        about["trained on"] = trained
     if model.describer is not None:
         about["describer"] = {
             "parameters": _parameters(model.describer.params),
@@ -64,6 +71,18 @@ def _language_model(model: ModelParts, lm: LanguageModel) -> dict[str, Any]:
         about["text"]["thesaurus"] = f"{len(model.thesaurus.captions)} captions"
     about["defaults"] = asdict(defaults)
     return about
+
+
+def _trained(scope: Scope) -> dict[str, str]:
+    """Return what the training saw, as far as it was recorded."""
+    said = {
+        "sizes": ", ".join(f"{columns}x{rows}" for rows, columns in scope.sizes),
+        "frames a second": ", ".join(f"{rate:g}" for rate in scope.rates),
+        "longest clip": f"{scope.frames} frames" if scope.frames else "",
+        "words": ", ".join(scope.words),
+        "least likeness of a prompt": "" if scope.likeness is None else f"{scope.likeness:.3f}",
+    }
+    return {name: text for name, text in said.items() if text}
 
 
 def _parameters(params: dict) -> int:

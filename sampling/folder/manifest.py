@@ -12,6 +12,7 @@ from typing import Any, Literal
 from reelm.errors import RequestError
 from reelm.lm.describer import DescriberConfig
 from reelm.lm.net.config import LMConfig
+from reelm.lm.scope import Scope
 from reelm.lm.tasks import Task
 from reelm.sampling.parts import Defaults
 from reelm.storage.fields import check_format, parsed, read_json, shown
@@ -45,10 +46,11 @@ class AudioPart:
 
 @dataclass(frozen=True, kw_only=True)
 class LMPart:
-    """A language model and the tasks that it was trained for."""
+    """A language model, the tasks that it was trained for, and what else its training saw."""
 
     config: LMConfig
     tasks: tuple[Task, ...]
+    scope: Scope = Scope()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -63,7 +63,7 @@ def read(
         text = text_parts.opened(config, parts.text_encoder, data, params, text_encoder)
         if mesh is not None:
             check_mesh(config, dict(mesh.shape))
-        lm = LanguageModel(config, params[LM_FILE], text, parts.lm.tasks, number_format, mesh)
+        lm = LanguageModel(config, params[LM_FILE], text, parts.lm.tasks, number_format, mesh, parts.lm.scope)
     if parts.describer is not None:
         describer = Describer(parts.describer.config, params[DESCRIBER_FILE])
     if parts.thesaurus is not None:

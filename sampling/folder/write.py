@@ -42,7 +42,8 @@ def write(model: ModelParts, directory: str | Path, *, dtype: StoredType) -> Non
     if model.lm is not None:
         named, text = text_parts.stored(model.lm.text, dtype)
         files |= {LM_FILE: pack(model.lm.params, dtype), **text}
-        parts |= {"lm": {"config": asdict(model.lm.config), "tasks": model.lm.tasks}, **named}
+        about = {"config": asdict(model.lm.config), "tasks": model.lm.tasks, "scope": asdict(model.lm.scope)}
+        parts |= {"lm": about, **named}
     if model.describer is not None:
         files[DESCRIBER_FILE] = pack(model.describer.params, dtype)
         parts["describer"] = {"config": asdict(model.describer.config)}

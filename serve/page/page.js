@@ -4,7 +4,7 @@ import { WORDS } from "./words.js";
 const $ = (id) => document.getElementById(id);
 let language = localStorage.getItem("language") ?? (navigator.language.startsWith("zh") ? "zh" : "en");
 let shown = null; // the job on the stage
-let before = null; // the job that was there before it, for thumbs
+let beside = null; // the job that it is compared with: the same words with another seed
 let events = null;
 let live = null;
 let models = [];
@@ -16,10 +16,19 @@ function speak() {
   for (const each of document.querySelectorAll("[data-words]")) each.textContent = word(each.dataset.words);
   for (const each of document.querySelectorAll("[data-hint]")) each.placeholder = word(each.dataset.hint);
   for (const each of document.querySelectorAll("[data-label]")) each.ariaLabel = word(each.dataset.label);
+  $("history").dataset.empty = word("empty");
+  tellLength();
   if (isLive()) $("make").textContent = word(live ? "say" : "play");
 }
 
 const isLive = () => document.body.classList.contains("live");
+const model = () => models.find((each) => each.id === $("model").value);
+
+function tellLength() {
+  const seconds = Number($("frames").value) / (model()?.fps ?? 1);
+  $("length").textContent = model() && seconds ? `(${seconds.toFixed(1)} ${word("seconds")})` : "";
+}
+
 const tell = (message) => { $("message").textContent = message ?? ""; };
 
 async function ask(path, options) {
@@ -42,7 +51,7 @@ async function ask(path, options) {
 
 const address = (id, what) => `/v1/videos/${encodeURIComponent(id)}/${what}`;
 
-async function make(seed) {
+async function make(seed, compared) {
   tell();
   const form = new FormData($("ask"));
   for (const [name, value] of [...form]) {
@@ -50,20 +59,24 @@ async function make(seed) {
   }
   if (seed !== undefined) form.set("seed", seed);
   try {
-    show(await ask("/v1/videos", { method: "POST", body: form }));
+    show(await ask("/v1/videos", { method: "POST", body: form }), compared);
   } catch (error) {
     tell(error.message);
   }
 }
 
-function show(job) {
-  if (shown && shown.id !== job.id && shown.prompt === job.prompt) before = shown;
+function show(job, compared = null) {
   shown = job;
+  beside = compared;
   events?.close();
   $("stage").hidden = false;
-  $("preview").hidden = $("video").hidden = $("after").hidden = true;
-  $("up").ariaPressed = $("down").ariaPressed = "false";
+  $("preview").hidden = video().hidden = $("after").hidden = true;
+  $("preview").removeAttribute("src");
   video().removeAttribute("src");
+  caption($("one"), null);
+  caption($("other"), beside);
+  $("other").hidden = !beside;
+  if (beside) $("other").querySelector("video").src = address(beside.id, "content");
   report(job);
   if (job.status === "completed") return finish(job);
   events = new EventSource(address(job.id, "events"));
@@ -74,9 +87,16 @@ function show(job) {
   });
   events.addEventListener("preview", (event) => {
     $("preview").src = JSON.parse(event.data).image;
-    $("preview").hidden = !$("video").hidden;
+    $("preview").hidden = !video().hidden;
   });
   events.addEventListener("deleted", () => { events.close(); $("status").textContent = word("deleted"); });
+}
+
+// Under a clip: its seed and the thumbs.
+function caption(figure, job) {
+  figure.querySelector("figcaption").hidden = !job;
+  figure.querySelector("figcaption span").textContent = job ? `${word("seed")} ${job.seed}` : "";
+  for (const thumb of figure.querySelectorAll("figcaption button")) thumb.ariaPressed = "false";
 }
 
 function report(job) {
@@ -91,24 +111,29 @@ function report(job) {
 
 const video = () => $("video");
 
+// Those who asked their system for less motion start clips themselves.
+const start = (player) => { if (!matchMedia("(prefers-reduced-motion: reduce)").matches) player.play().catch(() => {}); };
+
 function finish(job) {
   $("preview").hidden = true;
   video().hidden = $("after").hidden = false;
   video().loop = true;
+  video().ariaLabel = job.prompt;
   video().src = address(job.id, "content");
-  video().play().catch(() => {});
+  start(video());
+  caption($("one"), job);
+  if (beside) start($("other").querySelector("video"));
   $("download").href = address(job.id, "content");
   $("download").download = `${job.prompt.slice(0, 60) || job.id}.mp4`;
-  list();
+  list().catch((error) => tell(error.message));
 }
 
-async function rate(rating) {
-  if (!shown) return;
-  const over = before && before.id !== shown.id ? { over: before.id } : {};
+async function rate(figure, job, over, rating) {
   try {
-    await ask(address(shown.id, "feedback"), { method: "POST", body: JSON.stringify({ rating, ...over }) });
-    $("up").ariaPressed = String(rating === 1);
-    $("down").ariaPressed = String(rating === -1);
+    const body = JSON.stringify({ rating, ...(over ? { over: over.id } : {}) });
+    await ask(address(job.id, "feedback"), { method: "POST", body });
+    figure.querySelector(".up").ariaPressed = String(rating === 1);
+    figure.querySelector(".down").ariaPressed = String(rating === -1);
   } catch (error) {
     tell(error.message);
   }
@@ -116,6 +141,8 @@ async function rate(rating) {
 
 async function list() {
   const { data } = await ask("/v1/videos?limit=24");
+  const under_way = data.find((job) => job.status === "queued" || job.status === "in_progress");
+  if (under_way && !shown && !isLive()) show(under_way); // the page was loaded anew meanwhile
   $("history").replaceChildren(...data.filter((job) => job.status === "completed").map((job) => {
     const item = document.createElement("li");
     const button = document.createElement("button");
@@ -124,11 +151,14 @@ async function list() {
     button.type = "button";
     clip.muted = clip.playsInline = clip.loop = true;
     clip.preload = "metadata";
+    clip.ariaHidden = "true";
+    clip.tabIndex = -1;
+    button.title = `${job.prompt} · ${word("seed")} ${job.seed}`;
     clip.src = address(job.id, "content");
     words.textContent = job.prompt || job.id;
     button.append(clip, words);
-    button.addEventListener("mouseenter", () => clip.play().catch(() => {}));
-    button.addEventListener("mouseleave", () => clip.pause());
+    for (const name of ["mouseenter", "focus"]) button.addEventListener(name, () => start(clip));
+    for (const name of ["mouseleave", "blur"]) button.addEventListener(name, () => clip.pause());
     button.addEventListener("click", () => { $("prompt").value = job.prompt; show(job); scrollTo(0, 0); });
     item.append(button);
     return item;
@@ -138,9 +168,10 @@ async function list() {
 // Live: fragments from a socket into a MediaSource. The player stays close to the newest picture.
 function play() {
   tell();
-  const model = models.find((each) => each.id === $("model").value);
-  const codecs = model.sound ? "avc1.64001F, mp4a.40.2" : "avc1.64001F";
-  const socket = new WebSocket(`${location.origin.replace("http", "ws")}/v1/live?model=${encodeURIComponent(model.id)}`);
+  if (!window.MediaSource) return tell(word("unplayable"));
+  const { id, sound } = model();
+  const codecs = sound ? "avc1.64001F, mp4a.40.2" : "avc1.64001F";
+  const socket = new WebSocket(`${location.origin.replace("http", "ws")}/v1/live?model=${encodeURIComponent(id)}`);
   const source = new MediaSource();
   const waiting = [];
   let buffer = null;
@@ -170,7 +201,7 @@ function play() {
   });
   socket.addEventListener("close", () => { if (live?.socket === socket) end(); });
   $("stage").hidden = $("stop").hidden = false;
-  $("preview").hidden = $("progress").hidden = true;
+  $("preview").hidden = $("progress").hidden = $("other").hidden = true;
   video().hidden = false;
   video().loop = false;
   video().src = URL.createObjectURL(source);
@@ -215,10 +246,26 @@ $("stop").addEventListener("click", () => {
 });
 $("again").addEventListener("click", () => {
   $("prompt").value = shown.prompt;
-  make(Math.floor(Math.random() * 2 ** 32));
+  if (models.some((each) => each.id === shown.model)) $("model").value = shown.model;
+  make(Math.floor(Math.random() * 2 ** 32), shown);
 });
-$("up").addEventListener("click", () => rate(1));
-$("down").addEventListener("click", () => rate(-1));
+$("delete").addEventListener("click", async () => {
+  try {
+    await ask(`/v1/videos/${encodeURIComponent(shown.id)}`, { method: "DELETE" });
+    $("stage").hidden = true;
+    shown = beside = null;
+    await list();
+    $("prompt").focus();
+  } catch (error) {
+    tell(error.message);
+  }
+});
+for (const [name, rating] of [["up", 1], ["down", -1]]) {
+  $("one").querySelector(`.${name}`).addEventListener("click", () => rate($("one"), shown, beside, rating));
+  $("other").querySelector(`.${name}`).addEventListener("click", () => rate($("other"), beside, shown, rating));
+}
+$("frames").addEventListener("input", tellLength);
+$("model").addEventListener("change", () => { $("frames").value = model().num_frames; tellLength(); });
 $("tab-clips").addEventListener("click", () => view("clips"));
 $("tab-live").addEventListener("click", () => view("live"));
 $("language").addEventListener("change", () => {
@@ -233,6 +280,7 @@ try {
   models = (await ask("/v1/models")).data;
   $("model").replaceChildren(...models.map((model) => new Option(model.id, model.id)));
   $("frames").value = models[0].num_frames;
+  tellLength();
   await list();
 } catch (error) {
   tell(error.message);

@@ -8,6 +8,8 @@ export const WORDS = {
     queued: "waiting", in_progress: "being made", completed: "done", failed: "failed", play: "Play",
     say: "Change the words", playing: "playing without end; change the words at any time", ended: "ended",
     cut: "New words begin a new scene", lost: "The server cannot be reached.", key: "This server asks for a key:", deleted: "deleted",
+    delete: "Delete", stage: "Clip", progress: "Progress", view: "View", empty: "Clips that you make stand here.", seconds: "s",
+    unplayable: "This browser cannot play clips while they are made.",
   },
   zh: {
     clips: "片段", live: "实时", language: "语言", prompt: "想看什么？", model: "模型", frames: "帧数",
@@ -17,5 +19,7 @@ export const WORDS = {
     queued: "排队中", in_progress: "生成中", completed: "完成", failed: "失败", play: "播放",
     say: "更换描述", playing: "持续播放中，可随时更换描述", ended: "已结束",
     cut: "新描述开启新场景", lost: "无法连接服务器。", key: "此服务器需要密钥：", deleted: "已删除",
+    delete: "删除", stage: "片段", progress: "进度", view: "视图", empty: "生成的片段会显示在这里。", seconds: "秒",
+    unplayable: "此浏览器无法边生成边播放。",
   },
 };

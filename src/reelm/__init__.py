@@ -1,26 +1,28 @@
 """Words to video.
 
 `reelm.load()` gives a `Model` that makes clips from words and holds the video tokenizer; `reelm.Clip` is one video
-with its codes, settings and file formats; `reelm.RequestError` is raised when the request is at fault. The names are
-imported when first used, so that `import reelm` costs nothing and the command line starts at once.
+with its codes, settings and file formats. `reelm.RequestError` is raised when the request is at fault, and
+`reelm.RequestWarning` warns of one that the model was not trained for. The names are imported when first used, so that
+`import reelm` costs nothing and the command line starts at once.
 """
 
 import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from reelm.errors import RequestError
+    from reelm.errors import RequestError, RequestWarning
     from reelm.media.clip import Clip
     from reelm.sampling.load import load
 
     __version__: str
 
 
-__all__ = ["Clip", "RequestError", "__version__", "load"]
+__all__ = ["Clip", "RequestError", "RequestWarning", "__version__", "load"]
 
 _HOMES = {
     "Clip": "reelm.media.clip",
     "RequestError": "reelm.errors",
+    "RequestWarning": "reelm.errors",
     "load": "reelm.sampling.load",
 }
 

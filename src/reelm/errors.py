@@ -1,8 +1,12 @@
-"""The exception for requests that cannot be met as asked, and what another one says, in a line."""
+"""The exception for requests that cannot be met, the warning of those that may turn out badly, and what others say."""
 
 
 class RequestError(ValueError):
     """The request is wrong, not the program. The message is one line: what is wrong, and what would be right."""
+
+
+class RequestWarning(UserWarning):
+    """The request is met, but the model was not trained for it. The message is one line."""
 
 
 def reason(error: BaseException) -> str:

@@ -140,7 +140,7 @@ def test_tokens_give_back_what_reconstruct_gives(tiny_model, model_folder, clip_
 
 
 @pytest.mark.slow
-def test_tokens_hold_the_sound_where_the_model_has_a_tokenizer_for_it(tiny_sound_model, model_folder, tmp_path):
+def test_tokens_hold_the_sound_where_the_model_has_a_tokenizer_for_it(tiny_sound_model, model_folder, tmp_path, capsys):
     model, tokens, out = tmp_path / "sounding", tmp_path / "tokens.npz", tmp_path / "out.mp4"
     tiny_sound_model.save(model)
     rng = np.random.default_rng(0)
@@ -157,6 +157,15 @@ def test_tokens_hold_the_sound_where_the_model_has_a_tokenizer_for_it(tiny_sound
     assert main(["detokenize", str(tokens), "-o", str(out)]) == 0
     rebuilt = reelm.Clip.open(out)
     assert rebuilt.audio is not None and rebuilt.audio.any() and len(rebuilt.video) == 6
+    capsys.readouterr()
+    again = ["reconstruct", str(tmp_path / "clip.mp4"), "-o", str(tmp_path / "again.mp4"), "--model", str(model)]
+    assert main(again) == 0 and "SI-SDR" in capsys.readouterr().out
+    heard = reelm.Clip.open(tmp_path / "again.mp4").audio
+    assert heard is not None and np.abs(heard - rebuilt.audio).mean() < 0.01  # both went through AAC
+    assert main([*again, "--copy-sound"]) == 0 and "SI-SDR" not in capsys.readouterr().out
+    copied = reelm.Clip.open(tmp_path / "again.mp4").audio
+    assert copied is not None and np.corrcoef(copied.mean(1), clip.audio.mean(1))[0, 1] > 0.9
+    assert main([*again, "--sound-levels", "1"]) == 2 and "this audio tokenizer decodes" in capsys.readouterr().err
     np.savez(tokens, **others)
     assert main(["detokenize", str(tokens), "-o", str(out)]) == 2
     assert main(["detokenize", str(tokens), "-o", str(out), "--model", model_folder]) == 2

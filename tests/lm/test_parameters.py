@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from functools import partial
+from typing import cast
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +15,7 @@ from reelm.lm.layout import Layout
 from reelm.lm.net import transformer
 from reelm.lm.net.config import LMConfig
 from reelm.lm.net.embed import embed_codes
+from reelm.lm.net.head import ValueTable
 from reelm.lm.net.linear import Linear, join, split
 from reelm.lm.parameters import arrange, for_decoding, narrowed
 from reelm.lm.prefix import Prefix
@@ -52,7 +54,17 @@ def test_parts_cut_over_shards_come_back():
 def test_one_device_keeps_every_column_where_it_is(tiny_model):
     lm = tiny_model.language_model()
     assert arrange(lm.config, lm.params, 1) is lm.params
-    jax.tree.map(np.testing.assert_array_equal, lm.decoding_params, transformer.unroll(lm.params))
+    jax.tree.map(np.testing.assert_array_equal, lm.decoding_params["layers"], transformer.unroll(lm.params)["layers"])
+
+
+def test_tables_are_the_sums_that_training_makes(tiny_model):
+    lm = tiny_model.language_model()
+    for part, name in (("codes", "tables_0"), ("head", "given_0"), ("head", "tables_1")):
+        own, ready = lm.params[part][name], lm.decoding_params[part][name]
+        bits, width = own["bits"].shape
+        table = ValueTable(bits, width, 0.0, 0.0)
+        expected, found = (cast(jax.Array, table.apply({"params": params})) for params in (own, ready))
+        np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-6)
 
 
 @pytest.mark.slow

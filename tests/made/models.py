@@ -1,22 +1,70 @@
-"""Models of random weights beside those of `conftest.py`."""
+"""Models of random weights, of a few thousand numbers."""
 
 from dataclasses import replace
+from typing import get_args
 
 import jax
 import numpy as np
 
-from reelm.lm.net.transformer import init_params
+from reelm.lm import describer
+from reelm.lm.net import transformer
+from reelm.lm.net.config import LMConfig
 from reelm.lm.specials import HEAD
+from reelm.lm.tasks import Task
 from reelm.sampling.model import Model
-from reelm.sampling.parts import LanguageModel
+from reelm.sampling.parts import Defaults, LanguageModel
+from reelm.tokenizer.audio import tokenizer as audio
+from reelm.tokenizer.audio.config import AudioTokenizerConfig
+from reelm.tokenizer.text.pieces import TextTokenizer
+from reelm.tokenizer.video import tokenizer as video
+from reelm.tokenizer.video.config import VideoTokenizerConfig
+
+from .parameters import random_params
 
 
-def reader(tiny_model, encoder) -> Model:
-    """The tiny model with random weights that read an encoder."""
-    config = replace(
-        tiny_model.lm.config, text_vocabulary=1, text_width=encoder.width, prefix=HEAD + encoder.max_tokens
+def tiny_model(*, sound: bool) -> Model:
+    """A model whose codes depend on everything before them, silent or with sound; see `conftest.py`."""
+    video_config = VideoTokenizerConfig(
+        bits=10, encoder_channels=(8,), decoder_channels=(8,), encoder_blocks=1, decoder_blocks=1
     )
-    shapes = jax.eval_shape(lambda: init_params(config, jax.random.key(0)))
+    text = TextTokenizer.train([f"a {word} moves" for word in ("red", "blue", "seven", "two")] * 5, 300)
+    reads = {"sound_levels": 2, "sound_bits": 4, "sound_frames": (5, 20)} if sound else {}
+    lm_config = LMConfig(
+        bits=10,
+        text_vocabulary=text.vocabulary,
+        prefix=16,
+        frames=4,
+        width=32,
+        layers=2,
+        heads=2,
+        kv_heads=1,
+        head_width=16,
+        hidden=32,
+        **reads,
+    )
+    words, usual = (("blue",), ("red",), ("seven", "7"), ("two",)), (0.2,) * 4
+    describer_config = describer.DescriberConfig(words=words, usual=usual, bits=10, width=8, blocks=1, **reads)
+    # Above 1 kHz, as every sound, with a hop of 50 samples.
+    audio_config = AudioTokenizerConfig(
+        sample_rate=2_000, strides=(10, 5), encoder_channels=(8, 8), decoder_channels=(8, 8), levels=2, groups=1, bits=4
+    )
+    audio_params = random_params(audio.init_params, audio_config, 4, noise=0.2) if sound else {}
+    return Model(
+        "tiny",
+        video.VideoTokenizer(video_config, random_params(video.init_params, video_config, 0, noise=0.2)),
+        LanguageModel(lm_config, random_params(transformer.init_params, lm_config, 2, noise=0.2), text, get_args(Task)),
+        Defaults(height=16, width=24, num_frames=5),
+        audio_tokenizer=audio.AudioTokenizer(audio_config, audio_params) if sound else None,
+        describer=describer.Describer(
+            describer_config, random_params(describer.init_params, describer_config, 6, noise=0.2)
+        ),
+    )
+
+
+def reader(model, encoder) -> Model:
+    """The tiny model with random weights that read an encoder."""
+    config = replace(model.lm.config, text_vocabulary=1, text_width=encoder.width, prefix=HEAD + encoder.max_tokens)
+    shapes = jax.eval_shape(lambda: transformer.init_params(config, jax.random.key(0)))
     rng = np.random.default_rng(0)
     params = jax.tree.map(lambda leaf: (0.2 * rng.normal(size=leaf.shape)).astype(np.float32), shapes)
-    return replace(tiny_model, lm=LanguageModel(config, params, encoder))
+    return replace(model, lm=LanguageModel(config, params, encoder))

@@ -11,7 +11,7 @@ from typing import Any
 
 import uvicorn
 
-from reelm.serve.app import Server
+from reelm.serve.routes.app import Server
 
 
 @dataclass

@@ -68,7 +68,8 @@ def test_every_import_is_a_declared_dependency():
     distributions = {"PIL": "pillow", "orbax": "orbax-checkpoint", "tensorboardX": "tensorboardx"}
     distributions["opentelemetry"] = "opentelemetry-sdk"
     extras = PROJECT["project"]["optional-dependencies"]
-    needed = [*PROJECT["project"]["dependencies"], *extras["hub"], *extras["otel"], *extras["serve"]]
+    optional = [each for name in ("evaluate", "hub", "otel", "serve") for each in extras[name]]
+    needed = [*PROJECT["project"]["dependencies"], *optional]
     declared = {re.split(r"[^\w-]", requirement)[0] for requirement in needed}
     files = [path for folder in FOLDERS.values() for path in folder.glob("*.py")]
     used = {name.split(".")[0] for path in files for name in absolute_imports(path)}

@@ -16,6 +16,8 @@ PACKAGES = {name.removeprefix("reelm").lstrip("."): ROOT / folder for name, fold
 # `sampling` nor `data` imports the other.
 ORDER = (
     "errors",
+    "given",
+    "given",
     "progress",
     "storage",
     "media",
@@ -44,7 +46,6 @@ BESIDE: dict[str, set[str]] = {
 }
 # A folder holds 5 to 15 files; these hold fewer or more.
 OTHER_SIZES = {
-    "": "the facade, and the errors and the type of progress that every room knows",
     "cli": "one file for each command, and what the commands share",
     "train": "only what joins its sub-folders: the opener of trained parts and the export",
 }

@@ -25,7 +25,9 @@ def trace(call: Any) -> dict[str, list[str]]:
         path = frame.f_code.co_filename
         if path not in names:
             real = Path(path).resolve()
-            ours = path.startswith("/") and real.is_relative_to(ROOT) and real != Path(__file__)
+            # The environment may lie in the project's folder, as `make env` puts it there.
+            ours = path.startswith("/") and real.is_relative_to(ROOT) and not real.is_relative_to(sys.prefix)
+            ours = ours and real != Path(__file__)
             names[path] = real.relative_to(ROOT).as_posix() if ours else None
         return names[path]
 

@@ -48,8 +48,12 @@ def test_the_clip_that_fits_best_is_that_of_its_own_seed(tiny_sound_model):
         ]
         read = model.describer.log_likelihood
         fits = [read(prompt, each.tokens["video"], None) + read(prompt, None, each.tokens["audio"]) for each in drawn]
-        assert clip.info["drawn_seed"] == drawn[int(np.argmax(fits))].info["seed"]
-        np.testing.assert_array_equal(clip.video, drawn[int(np.argmax(fits))].video)
+        best = drawn[int(np.argmax(fits))]
+        assert clip.info["drawn_seed"] == best.info["seed"]
+        np.testing.assert_array_equal(clip.tokens["video"], best.tokens["video"])
+        np.testing.assert_array_equal(clip.tokens["audio"], best.tokens["audio"])
+        # Decoders of another batch size round some pixels the other way.
+        np.testing.assert_allclose(clip.video.astype(int), best.video, rtol=0, atol=1)
     # Somewhere it was not the first.
     assert any(clip.info["drawn_seed"] != clip.info["seed"] for clip in chosen)
 

@@ -184,7 +184,7 @@ def test_pictures_of_another_size_and_files_are_fitted(tiny_model, video, tmp_pa
         (lambda v: {"image": [[1], [2, 3]]}, "no array of numbers"),
         (lambda v: {"image": reelm.Clip(v, 8.0)}, "image is a Clip"),
         (lambda v: {"keyframes": {3: None}}, "keyframe 3 is None"),
-        (lambda v: {"keyframes": {float("nan"): v[0]}}, "frame number"),
+        (lambda v: {"keyframes": {float("nan"): v[0]}}, "frame of a keyframe is nan"),
         (lambda v: {"keyframes": [v[0]]}, "frame number: picture"),
         (lambda v: {"prompt": 5}, "a prompt is a int"),
         (lambda v: {"prompt": b"red"}, "a prompt is a bytes"),

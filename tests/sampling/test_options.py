@@ -7,8 +7,10 @@ from typing import Any, cast, get_type_hints
 import numpy as np
 import pytest
 
+import reelm
 from reelm.cli.generate import Generate
-from reelm.errors import RequestError
+from reelm.errors import RequestError, RequestWarning
+from reelm.lm.scope import Scope
 from reelm.sampling.arguments import read_arguments
 from reelm.sampling.conditions.sources import SourceFields, Sources
 from reelm.sampling.model import Model
@@ -108,23 +110,41 @@ def test_clips_that_no_memory_holds_are_refused_before_work(tiny_model):
         tiny_model.generate("red", height=65_536, width=65_536)
 
 
-def test_what_the_training_never_saw_is_said(tiny_model, caplog):
-    record = {"lm": {"config": {"token_sets": [{"runs": [[9, 5, 16, 24]]}]}}}
-    model = replace(tiny_model, record=record)
-    for prompt, size, said in (
+def test_what_the_training_never_saw_is_said(tiny_model):
+    words = ("a", "red", "blue", "seven", "two", "moves")
+    scope = Scope(sizes=((16, 24),), rates=(8.0,), frames=33, words=words)
+    model = replace(tiny_model, lm=replace(tiny_model.language_model(), scope=scope))
+    for prompt, asked, said in (
         ("a red seven", {}, []),
-        ("a red dog", {}, []),
+        ("please show a red seven that goes up", {}, []),
         ("", {}, []),
-        ("dogs on a beach", {}, ["may know no word of 'dogs on a beach'"]),
-        ("red", {"height": 24, "width": 24}, ["trained on clips of 24x16 alone: 24x24 may"]),
+        ([(0, "a red seven"), (1, "a blue two")], {}, []),
+        ("dogs on a beach", {}, ["may not know 'dogs on a beach': its captions have no 'dogs', 'beach'"]),
+        ([(0, "red"), (1, "a dog")], {}, ["may not know 'a dog'"]),
+        ("red", {"height": 24}, ["trained on clips of 24x16 alone: 24x24 may come out empty"]),
+        ("a dog", {"fps": 4}, ["trained at 8 frames a second", "may not know 'a dog'"]),
     ):
-        caplog.clear()
-        plan(model, prompt, Sources(), Options(**cast(Any, size)))
-        assert len(caplog.messages) == len(said)
-        assert all(words in message for words, message in zip(said, caplog.messages, strict=True))
-    caplog.clear()
-    plan(tiny_model, "red", Sources(), Options(height=24, width=24))
-    assert not caplog.messages  # nobody knows what it saw
+        (found,) = plan(model, cast(Any, prompt), Sources(), Options(**cast(Any, asked))).warnings
+        assert len(found) == len(said) and all(words in each for words, each in zip(said, found, strict=True))
+        if said:
+            with pytest.raises(RequestError, match="may not know|was trained"):
+                plan(model, cast(Any, prompt), Sources(), Options(**cast(Any, asked), strict=True))
+    (found,) = plan(tiny_model, "a dog", Sources(), Options(height=24)).warnings
+    assert not found  # nobody knows what it saw
+
+
+def test_what_the_training_never_saw_is_a_warning_and_stands_in_the_clip(tiny_model, tmp_path):
+    scope = Scope(sizes=((16, 24),), words=("red",))
+    model = replace(tiny_model, lm=replace(tiny_model.language_model(), scope=scope))
+    with pytest.warns(RequestWarning, match="may not know 'a dog'"):
+        clips = model.generate(["a dog", "red"], num_frames=1)
+    assert len(clips[0].info["warnings"]) == 1 and "warnings" not in clips[1].info
+    model.save(tmp_path / "m")
+    saved = reelm.load(str(tmp_path / "m"))
+    assert saved.language_model().scope == scope
+    assert saved.info()["trained on"] == {"sizes": "24x16", "words": "red"}
+    with pytest.raises(RequestError, match="sizes, rates and frames must be above 0"):
+        Scope(sizes=((0, 8),))
 
 
 def test_a_stream_takes_no_callback(tiny_model):

@@ -22,7 +22,9 @@ def track() -> Soundtrack:
     config = AudioTokenizerConfig(
         sample_rate=RATE, strides=(10, 5), encoder_channels=(8, 8), decoder_channels=(8, 8), levels=2, groups=1, bits=4
     )
-    return Soundtrack(AudioTokenizer(config, random_params(init_params, config)), (5, 20))
+    return Soundtrack(
+        AudioTokenizer(config, random_params(init_params, config)), (5, 20), config.sample_rate, config.levels
+    )
 
 
 def tone(seconds: float, rate: int, channels: int = 1) -> np.ndarray:

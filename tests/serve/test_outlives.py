@@ -33,7 +33,8 @@ def start() -> Iterator[Start]:
         arguments = ["--model", str(model), "--home", str(home), "--port", "0", "--rows", "2"]
         command = [sys.executable, "-m", "reelm", "serve", *arguments]
         environment = {**os.environ, "JAX_PLATFORMS": "cpu"}
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+        with (home.parent / "log").open("ab") as log:
+            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, env=environment)
         processes.append(process)
         assert process.stdout is not None
         with process.stdout:
@@ -95,6 +96,10 @@ def test_jobs_outlive_servers_that_are_killed(tiny_sound_model, tmp_path, start)
     ask(address, "/v1/videos", {"prompt": "red", "num_frames": 5})
     process.terminate()
     assert process.wait(60) == 143
+    lines = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines() if line.startswith("{")]
+    assert {"asked", "made"} <= {line["event"] for line in lines}
+    assert {line["job"] for line in lines if line["event"] == "made"} >= set(jobs)
+    assert not any("prompt" in line for line in lines)
 
 
 def refused(*arguments: object) -> str:
@@ -108,4 +113,7 @@ def test_servers_that_cannot_be_are_refused_in_a_line(tiny_model, tmp_path):
     tiny_model.save(tmp_path / "tiny")
     assert "--keys" in refused("--model", tmp_path / "tiny", "--host", "0.0.0.0", "--home", tmp_path / "home")
     assert "tokenizer without a language model" in refused("--model", "natural", "--home", tmp_path / "home")
+    assert "--under-way is 0; it must be 1 or more" in refused("--model", tmp_path / "tiny", "--under-way", "0")
+    assert "--price-per-kwh is 0" in refused("--model", tmp_path / "tiny", "--price-per-kwh", "0")
+    assert "without a path" in refused("--model", tmp_path / "tiny", "--origin", "https://a.example/b")
     assert "two models 'demo'" in refused("--model", "demo", "demo", "--home", tmp_path / "home")

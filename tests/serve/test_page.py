@@ -1,20 +1,23 @@
 """The page in a browser: words become a clip that plays with sound, and live words change while it plays."""
 
+import json
 import shutil
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import uvicorn
 
 import reelm
-from reelm.serve.app import Server
+from reelm.serve.routes.app import Server
 
 selenium = pytest.importorskip("selenium", reason="selenium drives the browser")
 from selenium import webdriver  # noqa: E402
 from selenium.webdriver.chrome.service import Service  # noqa: E402
 from selenium.webdriver.common.by import By  # noqa: E402
+from selenium.webdriver.common.keys import Keys  # noqa: E402
 from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
 
 _CHROME, _DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
@@ -26,16 +29,21 @@ pytestmark = [
 ]
 
 
+USABLE = ("button", "textbox", "combobox", "spinbutton", "checkbox", "link", "DisclosureTriangle")
+
+
 @pytest.fixture(scope="module")
-def address(tmp_path_factory) -> Iterator[str]:
-    server = Server(models={"demo": reelm.load()}, home=tmp_path_factory.mktemp("page"), rows=1)
+def page(tmp_path_factory) -> Iterator[tuple[str, Path]]:
+    """The address of a server, and its folder."""
+    home = tmp_path_factory.mktemp("page")
+    server = Server(models={"demo": reelm.load()}, home=home, rows=1)
     running = uvicorn.Server(uvicorn.Config(server.app(), port=0, log_config=None, timeout_graceful_shutdown=5))
     thread = threading.Thread(target=running.run, daemon=True)
     thread.start()
     while not running.started:
         assert thread.is_alive()
         time.sleep(0.01)
-    yield f"http://127.0.0.1:{running.servers[0].sockets[0].getsockname()[1]}/"
+    yield f"http://127.0.0.1:{running.servers[0].sockets[0].getsockname()[1]}/", home
     running.should_exit = True
     thread.join(60)
 
@@ -72,13 +80,13 @@ def brightest(browser: webdriver.Chrome) -> list[int]:
     )
 
 
-def test_words_become_a_clip_that_plays_with_sound(address, browser):
+def test_words_become_a_clip_that_plays_with_sound_and_is_compared_with_another(page, browser):
+    address, home = page
     browser.get(address)
     wait = WebDriverWait(browser, 120, 0.05)
     wait.until(lambda _: browser.find_elements(By.CSS_SELECTOR, "#model option"))
-    browser.find_element(By.ID, "prompt").send_keys("a red seven moves right")
     browser.find_element(By.ID, "seed").send_keys("1")
-    browser.find_element(By.ID, "make").click()
+    browser.find_element(By.ID, "prompt").send_keys("a red seven moves right", Keys.ENTER)
     wait.until(lambda _: browser.find_element(By.ID, "progress").is_displayed())
     wait.until(lambda _: player(browser)[0] >= 2)
     assert player(browser)[1] == 64
@@ -86,12 +94,42 @@ def test_words_become_a_clip_that_plays_with_sound(address, browser):
     assert red > 150 > 100 > max(green, blue)
     wait.until(lambda _: browser.execute_script("return document.getElementById('video').webkitAudioDecodedByteCount"))
     assert len(browser.find_elements(By.CSS_SELECTOR, "#history li")) == 1
-    browser.find_element(By.ID, "up").click()
-    wait.until(lambda _: browser.find_element(By.ID, "up").get_attribute("aria-pressed") == "true")
+    browser.find_element(By.ID, "again").click()
+    wait.until(lambda _: len(browser.find_elements(By.CSS_SELECTOR, "#history li")) == 2)
+    first, second = (browser.find_element(By.CSS_SELECTOR, f"#{name} .up") for name in ("one", "other"))
+    assert second.is_displayed()
+    first.click()
+    wait.until(lambda _: first.get_attribute("aria-pressed") == "true")
+    [line] = [json.loads(line) for line in (home / "feedback.jsonl").read_text().splitlines()]
+    assert (line["rating"], line["prompt"]) == (1, "a red seven moves right")
+    assert line["over"] != line["video"] and line["over"].startswith("video_")
     assert not browser.get_log("browser")
 
 
-def test_live_words_change_while_it_plays(address, browser):
+def test_it_fits_a_phone_speaks_chinese_and_names_what_can_be_used(page, browser):
+    address, _ = page
+    screen = {"width": 360, "height": 740, "deviceScaleFactor": 2, "mobile": True}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+    browser.get(address)
+    wait = WebDriverWait(browser, 120, 0.05)
+    wait.until(lambda _: browser.find_elements(By.CSS_SELECTOR, "#model option"))
+    assert browser.execute_script("return document.documentElement.scrollWidth <= innerWidth")
+    browser.find_element(By.CSS_SELECTOR, "#language option[value=zh]").click()
+    assert browser.find_element(By.ID, "make").text == "生成"
+    assert browser.execute_script("return document.documentElement.lang") == "zh-CN"
+    words = browser.execute_async_script(
+        "import('/words.js').then(({WORDS: w}) => arguments[0](Object.values(w).map((each) => Object.keys(each))))"
+    )
+    assert len(words) == 2 and sorted(words[0]) == sorted(words[1])
+    # What a screen reader says: everything that can be used has a name.
+    nodes = browser.execute_cdp_cmd("Accessibility.getFullAXTree", {})["nodes"]
+    usable = [node for node in nodes if node.get("role", {}).get("value") in USABLE and not node["ignored"]]
+    assert len(usable) >= 8
+    assert not [node for node in usable if not node["name"]["value"].strip()]
+
+
+def test_live_words_change_while_it_plays(page, browser):
+    address, _ = page
     browser.get(address)
     wait = WebDriverWait(browser, 120, 0.05)
     wait.until(lambda _: browser.find_elements(By.CSS_SELECTOR, "#model option"))

@@ -21,7 +21,7 @@ from reelm import Clip
 from reelm.errors import RequestError
 from reelm.serve.access import Keys, Limits
 from reelm.serve.jobs import Job, Jobs, QueueFull
-from reelm.serve.openapi import ROUTES
+from reelm.serve.routes.openapi import ROUTES
 
 pytestmark = pytest.mark.slow
 
@@ -30,7 +30,7 @@ HOT = {"temperature": 5.0, "num_frames": 9}  # the tiny model is sure of itself
 
 @pytest.fixture(scope="module")
 def service(tiny_sound_model, tmp_path_factory) -> Iterator[Service]:
-    yield from serving(tiny_sound_model, tmp_path_factory.mktemp("serve"))
+    yield from serving(tiny_sound_model, tmp_path_factory.mktemp("serve"), price_per_kwh=0.3)
 
 
 def opened(folder: Path, content: bytes) -> Clip:
@@ -86,6 +86,47 @@ def test_clips_that_come_together_are_those_of_generate_and_nothing_is_compiled_
     assert [job["id"] for job in page["data"]] == [jobs[0]["id"], jobs[1]["id"]] and page["has_more"]
     _, rest = service.json("GET", f"/v1/videos?order=asc&after={page['last_id']}")
     assert rest["data"][0]["id"] == jobs[2]["id"]
+
+
+def figures(service: Service) -> dict[str, float]:
+    """The figures of /metrics, by name with labels."""
+    lines = service.ask("GET", "/metrics")[2].decode().splitlines()
+    return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines if line[:1] != "#")}
+
+
+def test_what_clips_take_is_counted(service, tmp_path):
+    energy = 'energy_joules_{}{{boundary="process",method="estimated"}}'
+    before = figures(service)
+    jobs = [service.json("POST", "/v1/videos", {"prompt": "red", "seed": seed, **HOT})[1] for seed in range(4)]
+    for job in jobs:
+        assert service.made(job)["status"] == "completed"
+    contents = [service.ask("GET", f"/v1/videos/{job['id']}/content")[2] for job in jobs]
+    told = [opened(tmp_path, content).info["energy"] for content in contents]
+    after = figures(service)
+    more = {name: value - before.get(name, 0.0) for name, value in after.items()}
+    assert {each["method"] for each in told} == {"estimated"} and min(each["joules"] for each in told) > 0
+    of_clips = more["reelm_clip_" + energy.format("sum")]
+    assert of_clips == pytest.approx(sum(each["joules"] for each in told))
+    assert of_clips < more["reelm_" + energy.format("total")]
+    assert more["reelm_clip_cost_sum"] == pytest.approx(of_clips / 3.6e6 * 0.3)
+    assert more["reelm_first_frame_seconds_count"] == more["reelm_job_seconds_count"] == 4
+    frames = 4 * service.model.latent_frames(HOT["num_frames"])  # and perhaps one that was drawn ahead of each
+    assert frames <= more["reelm_batch_clips_sum"] <= more["reelm_batch_rows_total"] <= frames + 4
+
+
+def test_the_dashboard_asks_for_figures_that_there_are(service):
+    text = service.ask("GET", "/metrics")[2].decode()
+    suffixes = {"histogram": ("_bucket", "_sum", "_count"), "summary": ("_sum", "_count")}
+    known: set[str] = set()
+    for name, kind in re.findall(r"^# TYPE (\w+) (\w+)$", text, re.MULTILINE):
+        known |= {name + suffix for suffix in suffixes.get(kind, ("",))}
+    dashboard = (Path(__file__).parents[2] / "integrations/grafana/reelm.json").read_text()
+    asked = {target["expr"] for panel in json.loads(dashboard)["panels"] for target in panel["targets"]}
+    named = {name for each in asked for name in re.findall(r"\b(?:reelm|process)_\w+", each)}
+    assert len(asked) > 15 and named <= known, named - known
+    ours = {name for name in known if name.startswith("reelm_") and not name.endswith("_created")}
+    families = {re.sub("_(bucket|sum|count)$", "", name) for name in ours}
+    assert families == {re.sub("_(bucket|sum|count)$", "", name) for name in named if name.startswith("reelm_")}
 
 
 def test_a_clip_is_watched_while_it_is_made(service, tmp_path):
@@ -255,7 +296,8 @@ def test_keys_share_the_server(tiny_sound_model, tmp_path):
     keys = tmp_path / "keys"
     keys.write_text("# who asks\nada one-key\ngrace another-key\n")
     limits = Limits(under_way=1, codes_a_minute=30)
-    for service in serving(tiny_sound_model, tmp_path / "home", keys=Keys(keys), limits=limits, queue=2):
+    others = {"origins": ["https://films.example"], "queue": 2}
+    for service in serving(tiny_sound_model, tmp_path / "home", keys=Keys(keys), limits=limits, **others):
         ada, grace = ({"Authorization": f"Bearer {key}-key"} for key in ("one", "another"))
         assert service.ask("GET", "/v1/videos")[0] == 401 and service.ask("GET", "/healthz")[0] == 200
         status, job = service.json("POST", "/v1/videos", {"prompt": "red", "num_frames": 9}, **ada)
@@ -266,6 +308,14 @@ def test_keys_share_the_server(tiny_sound_model, tmp_path):
         service.made(job, **ada)
         status, headers, content = service.ask("POST", "/v1/videos", {"prompt": "red", "num_frames": 17}, **ada)
         assert status == 429 and int(headers["retry-after"]) > 0, content
+        site = {"Origin": "https://films.example"}
+        asking = {"Access_Control_Request_Method": "POST", "Access_Control_Request_Headers": "authorization"}
+        status, headers, _ = service.ask("OPTIONS", "/v1/videos", **site, **asking)
+        assert (status, headers["access-control-allow-origin"]) == (200, site["Origin"])
+        status, headers, _ = service.ask("GET", "/v1/videos", **site, **ada)
+        assert (status, headers["access-control-allow-origin"]) == (200, site["Origin"])
+        for origin in ("https://other.example", "http://["):
+            assert service.ask("GET", "/v1/videos", Origin=origin, **ada)[0] == 403
         keys.write_text("grace another-key\n")
         assert service.ask("GET", "/v1/videos", **ada)[0] == 401
         assert service.ask("GET", "/v1/videos", **grace)[0] == 200

@@ -12,6 +12,7 @@ from reelm.tokenizer.codes import CodeSpec
 
 from .decoder import AudioDecoder
 from .encoder import AudioEncoder
+from .residual import ResidualQuantizer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,9 +31,9 @@ class AudioTokenizerConfig:
     decoder_channels: tuple[int, ...] = (128, 224)
     """Channels of each decoder stage."""
     encoder_blocks: int = 2
-    """Residual blocks of an encoder stage, of dilation 1, 3, 9 ..."""
+    """Residual blocks of an encoder stage, of dilation 1 and 3 in turn."""
     decoder_blocks: int = 2
-    """Residual blocks of a decoder stage, of dilation 1, 3, 9 ..."""
+    """Residual blocks of a decoder stage, of dilation 1 and 3 in turn."""
     kernel: int = 3
     """Taps of the convolutions in the blocks."""
     levels: int = 4
@@ -40,10 +41,23 @@ class AudioTokenizerConfig:
     groups: int = 2
     """Codes of each round of refinement, a divisor of `levels`. The latent has `groups` times `bits` values."""
     bits: int = 9
-    """Sign bits of a code, 1 to 9. A code is one sub-token."""
+    """Sign bits of a code, 1 to 10. A code is one sub-token."""
+    fewer_levels: tuple[int, ...] = ()
+    """Smaller numbers of levels that can be decoded, too: lower bit rates. Training draws among them."""
+    loudness_bits: int = 0
+    """First bits of the first code that hold the loudness of the audio frame. The nets then work on blocks of one
+    loudness, in a single stage. 0: nets work on short-time spectra."""
+    stretch: float = 0.0
+    """Share by which the sample rate may differ from `sample_rate`, so that audio frames divide video frames of more
+    rates. The nets hear such sound faster or slower."""
 
     def __post_init__(self):
-        for name in ("strides", "encoder_channels", "decoder_channels"):  # lists come from JSON; a config must hash
+        for name in (
+            "strides",
+            "encoder_channels",
+            "decoder_channels",
+            "fewer_levels",
+        ):  # lists come from JSON; a config must hash
             object.__setattr__(self, name, tuple(getattr(self, name)))
         check_rate(self.sample_rate)
         if self.channels not in (1, 2):
@@ -62,18 +76,26 @@ class AudioTokenizerConfig:
             raise RequestError(
                 f"levels are whole rounds of groups, at least one; {self.levels} are not of {self.groups}"
             )
-        if not 1 <= self.bits <= 9:
-            raise RequestError(f"a level has 1 to 9 bits, one sub-token, not {self.bits}; use more levels instead")
+        if not 1 <= self.bits <= 10:
+            raise RequestError(f"a level has 1 to 10 bits, one sub-token, not {self.bits}; use more levels instead")
+        if any(not 1 <= fewer < self.levels for fewer in self.fewer_levels):
+            raise RequestError(f"fewer_levels are numbers from 1, below {self.levels} levels, not {self.fewer_levels}")
+        if not 0 <= self.loudness_bits <= self.bits:
+            raise RequestError(f"loudness has 0 to {self.bits} bits, those of one code, not {self.loudness_bits}")
+        if self.loudness_bits and len(self.strides) > 1:
+            raise RequestError(f"with loudness_bits the nets have one stage, not the {len(self.strides)} of strides")
+        if not 0 <= self.stretch < 0.5:
+            raise RequestError(f"stretch is a share from 0, below 0.5, not {self.stretch}")
 
     @property
     def code(self) -> CodeSpec:
         """The code of one level."""
-        return CodeSpec(bits=self.bits)
+        return CodeSpec(bits=self.bits, sub_token_bits=max(9, self.bits))
 
     @property
-    def latent(self) -> int:
-        """Values of the latent of an audio frame."""
-        return self.groups * self.bits
+    def residual(self) -> ResidualQuantizer:
+        """What turns latents into codes."""
+        return ResidualQuantizer(bits=self.bits, groups=self.groups, levels=self.levels, whole=self.loudness_bits)
 
     @property
     def hop(self) -> int:
@@ -85,6 +107,10 @@ class AudioTokenizerConfig:
         """Audio frames a second."""
         return Fraction(self.sample_rate, self.hop)
 
+    def decodes(self, levels: int, bits: int) -> bool:
+        """Return whether codes of so many levels and bits are decoded: all levels, or some number of the first."""
+        return levels in (*self.fewer_levels, self.levels) and bits == self.bits
+
     def frames_beside(self, frames: int, fps: float) -> int:
         """Return the number of audio frames that last as long as `frames` video frames at `fps`.
 
@@ -95,18 +121,25 @@ class AudioTokenizerConfig:
             RequestError: a video frame would not own a whole number of audio frames.
         """
         each = self.frame_rate / Fraction(fps).limit_denominator(1001)  # 30000/1001 comes as a float
-        if each.denominator != 1:
-            nearest = self.frame_rate / max(1, round(each))
+        number = max(1, round(each))
+        if abs(number / each - 1) > self.stretch:
+            nearest = self.frame_rate / number
             raise RequestError(
                 f"{float(self.frame_rate):g} audio frames a second are no whole multiple of {fps:g} video frames "
                 f"a second; the nearest rate that fits is {float(nearest):g} fps"
             )
-        return frames * each.numerator
+        return frames * number
+
+    def rate_beside(self, fps: float) -> int:
+        """Return the sample rate in Hz at which audio frames divide video frames at `fps`; see `frames_beside`."""
+        return round(self.hop * self.frames_beside(1, fps) * Fraction(fps).limit_denominator(1001))
 
     def encoder(self, dtype: DTypeLike | None = None) -> AudioEncoder:
         """Return the encoder net; `dtype` is the type that it computes in, None for float32."""
-        return AudioEncoder(self.latent, self.encoder_channels, self.strides, self.encoder_blocks, self.kernel, dtype)
+        stages = (self.encoder_channels, self.strides, self.encoder_blocks, self.kernel)
+        return AudioEncoder(self.residual.size, *stages, self.loudness_bits, dtype)
 
     def decoder(self, dtype: DTypeLike | None = None) -> AudioDecoder:
         """Return the decoder net; `dtype` is the type that it computes in, None for float32."""
-        return AudioDecoder(self.channels, self.decoder_channels, self.strides, self.decoder_blocks, self.kernel, dtype)
+        stages = (self.decoder_channels, self.strides, self.decoder_blocks, self.kernel)
+        return AudioDecoder(self.channels, *stages, self.loudness_bits, dtype)

@@ -7,8 +7,8 @@ from jax.typing import DTypeLike
 
 from reelm.tokenizer.history import History
 
-from .convolution import NORM_EPSILON, CausalConv1D, ResidualBlock1D, unfold
-from .spectra import features, synthesize
+from . import cosine, loudness, spectra
+from .convolution import NORM_EPSILON, CausalConv1D, ResidualBlock1D, dilation, unfold
 
 
 class AudioDecoder(nn.Module):
@@ -19,6 +19,7 @@ class AudioDecoder(nn.Module):
     strides: tuple[int, ...]
     blocks: int
     kernel: int
+    loudness_bits: int = 0
     dtype: DTypeLike | None = None
 
     @nn.compact
@@ -27,17 +28,32 @@ class AudioDecoder(nn.Module):
         for stage in reversed(range(len(self.channels))):
             for block in range(self.blocks):
                 name = f"block_{stage}_{block}"
-                x = ResidualBlock1D(self.channels[stage], self.kernel, 3**block, self.dtype, name=name)(x, history)
+                x = ResidualBlock1D(self.channels[stage], self.kernel, dilation(block), self.dtype, name=name)(
+                    x, history
+                )
             stride = self.strides[stage]
             if stage > 0:
                 up = CausalConv1D(self.channels[stage - 1] * stride, 2, dtype=self.dtype, name=f"up_{stage}")
                 x = unfold(up(x, history), stride)
         x = nn.silu(nn.RMSNorm(NORM_EPSILON, dtype=self.dtype, name="norm_out")(x)).astype(jnp.float32)
-        numbers = features(self.samples, self.strides[0])
+        if self.loudness_bits:
+            return self._cosine(x, loudness.amplitude(latent[..., : self.loudness_bits]), history)
+        return self._spectra(x, history)
+
+    def _cosine(self, x: jax.Array, amplitude: jax.Array, history: History) -> jax.Array:
+        number = self.samples * cosine.coefficients(self.strides[0])
+        direction = nn.Dense(number, name="direction")(x)
+        # Nearly even at first, so that all frequencies learn.
+        even = nn.initializers.variance_scaling(0.3, "fan_in", "truncated_normal")
+        size = nn.Dense(number, kernel_init=even, name="size")(x)
+        return cosine.synthesize(direction, size, self.strides[0], amplitude, history)
+
+    def _spectra(self, x: jax.Array, history: History) -> jax.Array:
+        numbers = spectra.features(self.samples, self.strides[0])
         # Starts near silence, which is what most of many sounds is: log magnitudes stand in the first third.
         quiet = nn.initializers.zeros
-        loudness = nn.Dense(numbers // 3, kernel_init=quiet, bias_init=nn.initializers.constant(-5.0), name="loudness")(
-            x
-        )
+        magnitudes = nn.Dense(
+            numbers // 3, kernel_init=quiet, bias_init=nn.initializers.constant(-5.0), name="loudness"
+        )(x)
         phase = nn.Dense(2 * numbers // 3, name="phase")(x)
-        return synthesize(jnp.concatenate([loudness, phase], axis=-1), self.strides[0], history)
+        return spectra.synthesize(jnp.concatenate([magnitudes, phase], axis=-1), self.strides[0], history)

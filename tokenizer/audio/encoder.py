@@ -1,4 +1,8 @@
-"""The audio encoder: whole hops of samples `float [B, S, C]` in [-1, 1] to latents `[B, F, D]` in [-2, 2]."""
+"""The audio encoder: whole hops of samples `float [B, S, C]` in [-1, 1] to latents `[B, F, D]` in [-2, 2].
+
+Where loudness has bits of its own, the first latents are their signs and the nets see blocks at one level; elsewhere
+they see short-time spectra.
+"""
 
 import flax.linen as nn
 import jax
@@ -7,23 +11,29 @@ from jax.typing import DTypeLike
 
 from reelm.tokenizer.history import History
 
-from .convolution import NORM_EPSILON, CausalConv1D, ResidualBlock1D, fold
-from .spectra import analyse
+from . import cosine, loudness, spectra
+from .convolution import NORM_EPSILON, CausalConv1D, ResidualBlock1D, dilation, fold
 
 
 class AudioEncoder(nn.Module):
-    """Spectra, then for each stage residual blocks of growing dilation (1, 3, 9 ...) at a coarser rate."""
+    """Spectra, then for each stage residual blocks of growing dilation at a coarser rate."""
 
     latent: int
     channels: tuple[int, ...]
     strides: tuple[int, ...]
     blocks: int
     kernel: int
+    loudness_bits: int = 0
     dtype: DTypeLike | None = None
 
     @nn.compact
     def __call__(self, sound: jax.Array, history: History) -> jax.Array:
-        x = analyse(sound, self.strides[0], history)
+        step, whole = self.strides[0], []
+        if self.loudness_bits:
+            whole = [loudness.signs(sound, step, self.loudness_bits)]
+            x = cosine.analyse(sound, step, loudness.amplitude(whole[0]), history)
+        else:
+            x = spectra.analyse(sound, step, history)
         x = nn.Dense(self.channels[0], dtype=self.dtype, name="spectra")(x)
         for stage, (width, stride) in enumerate(zip(self.channels, self.strides, strict=True)):
             if stage > 0:
@@ -31,7 +41,9 @@ class AudioEncoder(nn.Module):
                 x = CausalConv1D(width, 2, dtype=self.dtype, name=f"down_{stage}")(fold(x, stride), history)
             for block in range(self.blocks):
                 name = f"block_{stage}_{block}"
-                x = ResidualBlock1D(width, self.kernel, 3**block, self.dtype, name=name)(x, history)
+                size = (width, self.kernel, dilation(block), self.dtype)
+                x = ResidualBlock1D(*size, name=name)(x, history)
         x = nn.silu(nn.RMSNorm(NORM_EPSILON, dtype=self.dtype, name="norm_out")(x))
         # Signs are taken of it, so full precision; and bounded, since the codes have nothing to say beyond.
-        return 2.0 * jnp.tanh(nn.Dense(self.latent, name="latent")(x.astype(jnp.float32)))
+        own = nn.Dense(self.latent - self.loudness_bits, name="latent")(x.astype(jnp.float32))
+        return jnp.concatenate([*whole, 2.0 * jnp.tanh(own)], axis=-1)

@@ -1,11 +1,13 @@
 """Residual lookup-free quantization: each round takes the signs of the remainder of the rounds before it.
 
-In: latents `float [..., G K]` in [-2, 2], G groups of K. Out: bits `[..., L, K]`, one code of K bits a level, and back.
-The levels are all groups of the first round, then all of the second: what a language model draws first matters most.
-Round r has the fixed scale 2^-r, so that R rounds are a uniform quantizer of 2^R values a dimension. The levels of a
-residual quantizer are those of SoundStream (arXiv 2107.03312, section III-C), the signs those of `quantizer.py`; there
-is no table.
+In: latents `float [..., D]` in [-2, 2], D = G K for G groups of K. Out: signs `float [..., L, K]`, one code of K bits a
+level, and back. The levels are all groups of the first round, then all of the second: what a language model draws first
+matters most, and the first levels alone are the same sound at a lower rate. Round r has the fixed scale 2^-r, so that R
+rounds are a uniform quantizer of 2^R values a dimension. The levels of a residual quantizer are those of SoundStream
+(arXiv 2107.03312, section III-C), the signs those of `quantizer.py`; there is no table.
 """
+
+from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
@@ -13,32 +15,70 @@ import jax.numpy as jnp
 from reelm.tokenizer.quantizer import quantize
 
 
-def remainders(latent: jax.Array, bits: int, levels: int) -> jax.Array:
-    """Return the remainder that each level quantizes, in units of its scale: `[..., G K]` -> `[..., L, K]`.
+@dataclass(frozen=True, kw_only=True)
+class ResidualQuantizer:
+    """Sizes of a residual quantizer.
 
-    The signs of a remainder are the level's code. Powers of two scale exactly. Gradients go to the latent alone: to a
-    level the signs before it are constants.
+    Attributes:
+        bits: K, of a level's code.
+        groups: G, levels of a round.
+        levels: L, a multiple of `groups`.
+        whole: how many first values of a latent are signs already, which leave no remainder. Each later round has as
+            many values of its own in their place, which stand behind the others.
     """
-    left = latent.reshape(*latent.shape[:-1], -1, bits)
-    seen = []
-    for _ in range(levels // left.shape[-2]):
-        seen.append(left)
-        left = 2.0 * (left - jax.lax.stop_gradient(quantize(left)))
-    return jnp.concatenate(seen, axis=-2)
 
+    bits: int
+    groups: int
+    levels: int
+    whole: int = 0
 
-def values(bits: jax.Array, groups: int) -> jax.Array:
-    """Return the latent of bits: `bool [..., L, K]` -> `float32 [..., G K]`, odd multiples of 2^(1 - L / G)."""
-    *batch, levels, width = bits.shape
-    signs = jnp.where(bits, 1.0, -1.0).reshape(*batch, levels // groups, groups * width)
-    scales = 0.5 ** jnp.arange(levels // groups, dtype=jnp.float32)
-    return jnp.sum(signs * scales[:, None], axis=-2)
+    @property
+    def rounds(self) -> int:
+        return self.levels // self.groups
 
+    @property
+    def size(self) -> int:
+        """D, the number of values of a latent."""
+        return self.groups * self.bits + self.whole * (self.rounds - 1)
 
-def quantize_residually(latent: jax.Array, bits: int, levels: int) -> jax.Array:
-    """Round latents `[..., G K]` to the nearest value of L levels, within 2^(1 - L / G) for latents in [-2, 2].
+    def remainders(self, latent: jax.Array) -> jax.Array:
+        """Return the remainder that each level quantizes, in units of its scale: `[..., D]` -> `[..., L, K]`.
 
-    The gradient passes straight through.
-    """
-    nearest = values(remainders(latent, bits, levels) >= 0, latent.shape[-1] // bits).astype(latent.dtype)
-    return latent + jax.lax.stop_gradient(nearest - latent)
+        The signs of a remainder are the level's code. Powers of two scale exactly. Gradients go to the latent alone: to
+        a level the signs before it are constants.
+        """
+        left, own = jnp.split(latent, [self.groups * self.bits], axis=-1)
+        seen = []
+        for number in range(self.rounds):
+            seen.append(left.reshape(*left.shape[:-1], self.groups, self.bits))
+            left = 2.0 * (left - jax.lax.stop_gradient(quantize(left)))
+            if self.whole:
+                mine = own[..., number * self.whole : (number + 1) * self.whole]
+                left = jnp.concatenate([mine, left[..., self.whole :]], axis=-1)
+        return jnp.concatenate(seen, axis=-2)
+
+    def values(self, signs: jax.Array) -> jax.Array:
+        """Return the latent of signs -1 and +1: `float [..., n, K]` -> `[..., D]`, odd multiples of 2^(1 - L / G).
+
+        A sign of 0 is not known, and neither are the levels from n on. A value whose first sign is not known is 0.
+        """
+        *batch, count, _ = signs.shape
+        signs = jnp.pad(signs, [*[(0, 0)] * len(batch), (0, self.levels - count), (0, 0)])
+        rounds = signs.reshape(*batch, self.rounds, self.groups * self.bits)
+        scales = 0.5 ** jnp.arange(self.rounds, dtype=jnp.float32)
+        refined = jnp.sum(rounds[..., self.whole :] * scales[:, None], axis=-2)
+        own = rounds[..., 1:, : self.whole].reshape(*batch, -1)
+        return jnp.concatenate([rounds[..., 0, : self.whole], refined, own], axis=-1)
+
+    def quantize(self, latent: jax.Array, kept: jax.Array | None = None) -> jax.Array:
+        """Round latents `[..., D]` to the nearest value of L levels, within 2^(1 - L / G) for latents in [-2, 2].
+
+        kept: int `[...]`, how many levels each latent keeps, from the first on; None for all. The gradient passes
+        straight through, to values that are known.
+        """
+        signs = jnp.where(self.remainders(latent) >= 0, 1.0, -1.0)
+        if kept is not None:
+            signs = jnp.where(jnp.arange(self.levels)[:, None] < kept[..., None, None], signs, 0.0)
+        nearest = self.values(signs).astype(latent.dtype)
+        latent = latent if kept is None else jnp.where(nearest == 0, 0, latent)
+        return latent + jax.lax.stop_gradient(nearest - latent)

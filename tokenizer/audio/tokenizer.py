@@ -17,6 +17,7 @@ from flax import struct
 from jax.typing import DTypeLike
 
 from reelm.errors import RequestError
+from reelm.given import array, whole
 from reelm.media.sound import as_float_sound, check_rate, resample, with_channels
 from reelm.storage.programs import program
 from reelm.tokenizer.codes import bits_to_ids, check_ids, ids_to_bits
@@ -26,17 +27,16 @@ from reelm.tokenizer.identity import codes_hash
 from .config import AudioTokenizerConfig
 from .decoder import AudioDecoder
 from .encoder import AudioEncoder
-from .residual import quantize_residually, remainders, values
 
 # Hops that `decode` takes at once: memory stays the same however long the sound, and few lengths are compiled.
-_DECODED_AT_ONCE = 400
+DECODED_AT_ONCE = 400
 
 
 @partial(jax.jit, static_argnums=0)  # compiling every operation by itself takes ten times longer
 def init_params(config: AudioTokenizerConfig, key: jax.Array) -> dict:
     """Return fresh parameters {"encoder": ..., "decoder": ...} as nested dicts of float32."""
     encoder_key, decoder_key = jax.random.split(key)
-    sound, latent = jnp.zeros((1, config.hop, config.channels)), jnp.zeros((1, 1, config.latent))
+    sound, latent = jnp.zeros((1, config.hop, config.channels)), jnp.zeros((1, 1, config.residual.size))
     return {
         "encoder": config.encoder().init(encoder_key, sound, History())["params"],
         "decoder": config.decoder().init(decoder_key, latent, History())["params"],
@@ -62,20 +62,31 @@ def _encode_hop(config: AudioTokenizerConfig, params: dict, sound: jax.Array, pa
     """Return ids `[B, levels]` of one hop `[B, hop, C]`, and the past of the next."""
     history = History(past)
     latent = _apply(config.encoder(), params, sound, history)
-    return bits_to_ids(remainders(latent[:, 0], config.bits, config.levels) >= 0), history.after
+    return bits_to_ids(config.residual.remainders(latent[:, 0]) >= 0), history.after
 
 
 @program(static=("config",))
 def _decode(config: AudioTokenizerConfig, params: dict, ids: jax.Array, past: tuple[jax.Array, ...]):
     history = History(past)
-    sound = _apply(config.decoder(), params, values(ids_to_bits(ids, config.bits), config.groups), history)
+    signs = jnp.where(ids_to_bits(ids, config.bits), 1.0, -1.0)
+    sound = _apply(config.decoder(), params, config.residual.values(signs), history)
     return jnp.clip(sound, -1, 1), history.after
 
 
-def autoencode(config: AudioTokenizerConfig, params: dict, sound: jax.Array, dtype: DTypeLike | None = None):
-    """Rebuild sound `float [B, S, C]`, whole hops, differentiably: return (the rebuilt sound, latents `[B, F, K]`)."""
+def autoencode(
+    config: AudioTokenizerConfig,
+    params: dict,
+    sound: jax.Array,
+    dtype: DTypeLike | None = None,
+    *,
+    kept: jax.Array | None = None,
+):
+    """Rebuild sound `float [B, S, C]`, whole hops, differentiably: return (the rebuilt sound, latents `[B, F, D]`).
+
+    kept: int `[B]`, levels that each sound keeps, from the first on; None for all.
+    """
     latent = _apply(config.encoder(dtype), params["encoder"], sound, History())
-    quantized = quantize_residually(latent, config.bits, config.levels)
+    quantized = config.residual.quantize(latent, None if kept is None else kept[:, None])
     return _apply(config.decoder(dtype), params["decoder"], quantized, History()), latent
 
 
@@ -83,7 +94,7 @@ def autoencode(config: AudioTokenizerConfig, params: dict, sound: jax.Array, dty
 def _silence(config: AudioTokenizerConfig, part: str, batch: int) -> SoundState:
     """Return the state before the first chunk: the "encoder" or "decoder" has seen nothing but silence."""
     net = config.encoder() if part == "encoder" else config.decoder()
-    step = (config.hop, config.channels) if part == "encoder" else (1, config.latent)
+    step = (config.hop, config.channels) if part == "encoder" else (1, config.residual.size)
 
     def past():
         history = History()
@@ -113,7 +124,8 @@ class AudioTokenizer:
                 last hop.
 
         Returns:
-            int32 `[B, F, levels]` (B = 1 when no batch axis was given). What lasts as long as T video frames, to the
+            int32 `[B, F, levels]` (B = 1 when no batch axis was given). The first levels alone are the same sound at a
+            lower bit rate, where `config.fewer_levels` has their number. What lasts as long as T video frames, to the
             nearest sample, has `config.frames_beside(T, fps)` frames.
 
         Raises:
@@ -126,11 +138,14 @@ class AudioTokenizer:
         return self._encode(sound, self.init_encode_state(batch=len(sound)))[0]
 
     def decode(self, ids) -> np.ndarray:
-        """Return the sound of codes: int32 `[F, levels]` or `[B, F, levels]` -> float32 `[B, F hop, C]` in [-1, 1]."""
+        """Return the sound of codes: int32 `[F, n]` or `[B, F, n]` -> float32 `[B, F hop, C]` in [-1, 1].
+
+        n is `config.levels`, or one of `config.fewer_levels`.
+        """
         ids = self._checked(ids)
         state, pieces = self.init_decode_state(batch=len(ids)), []
-        for first in range(0, ids.shape[1], _DECODED_AT_ONCE):
-            sound, state = self.decode_chunk(ids[:, first : first + _DECODED_AT_ONCE], state)
+        for first in range(0, ids.shape[1], DECODED_AT_ONCE):
+            sound, state = self.decode_chunk(ids[:, first : first + DECODED_AT_ONCE], state)
             pieces.append(sound)
         return np.concatenate(pieces, axis=1)
 
@@ -148,7 +163,7 @@ class AudioTokenizer:
 
     def init_encode_state(self, *, batch: int = 1) -> SoundState:
         """Return the state before the first chunk of `encode_chunk`."""
-        return _silence(self.config, "encoder", batch)
+        return _silence(self.config, "encoder", whole("batch", batch, least=1))
 
     def encode_chunk(self, sound, state: SoundState) -> tuple[np.ndarray, SoundState]:
         """Return the codes of the next whole hops of a stream at the tokenizer's rate; any cut gives the same ids."""
@@ -164,7 +179,7 @@ class AudioTokenizer:
 
     def init_decode_state(self, *, batch: int = 1) -> SoundState:
         """Return the state before the first chunk of `decode_chunk`."""
-        return _silence(self.config, "decoder", batch)
+        return _silence(self.config, "decoder", whole("batch", batch, least=1))
 
     def decode_chunk(self, ids, state: SoundState) -> tuple[np.ndarray, SoundState]:
         """Return the sound of the next audio frames `int32 [B, F, levels]` of a stream, from one frame at a time."""
@@ -192,9 +207,11 @@ class AudioTokenizer:
         return np.stack(ids, axis=1), state.replace(past=past)
 
     def _checked(self, ids) -> np.ndarray:
-        ids = np.asarray(ids)
-        if ids.ndim not in (2, 3) or ids.shape[-1] != self.config.levels or 0 in ids.shape:
-            raise RequestError(f"codes have the shape [(B,) F, {self.config.levels}], not {list(ids.shape)}")
+        ids = array("codes", ids)
+        known = (*self.config.fewer_levels, self.config.levels)
+        if ids.ndim not in (2, 3) or ids.shape[-1] not in known or 0 in ids.shape:
+            levels = " or ".join(map(str, known))
+            raise RequestError(f"codes have the shape [(B,) F, {levels}], not {list(ids.shape)}")
         check_ids(ids, self.config.code)
         return ids[None] if ids.ndim == 2 else ids
 

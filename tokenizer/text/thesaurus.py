@@ -5,17 +5,27 @@ language model that saw each thing under one name draws nothing under another; w
 of the encoder, which has read far more English than there are captions. `train/lm/thesaurus.py` fits one.
 """
 
+import hashlib
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 
 from reelm.errors import RequestError
+from reelm.storage.arrays import ArrayField, read_arrays, write_arrays
+from reelm.storage.home import home
 
 from .encoder import Text
 from .sentence_encoder import SentenceEncoder
+
+_OTHER_MATTERS = Path(__file__).with_name("other_matters.txt")
+_NEAREST = 3
+_BATCH = 256  # captions embedded at a time
 
 
 @dataclass(frozen=True)
@@ -32,6 +42,7 @@ class Thesaurus:
     captions: tuple[str, ...]
     modifiers: Mapping[str, str]
     params: dict = field(repr=False)
+    _made: dict[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def check(self, text: Text) -> None:
         """Check that `text` makes the embeddings that the classifier reads, else raise RequestError."""
@@ -54,6 +65,18 @@ class Thesaurus:
             known = self.captions[int(np.argmax(scores))]
         return known + "".join(endings)
 
+    def likeness(self, encoder: SentenceEncoder, prompt: str) -> float:
+        """Return how much nearer a prompt is to captions than to sentences about other matters; 1 for a caption itself.
+
+        Nearness is the mean of the cosines to the three nearest ones, as the encoder embeds them.
+        """
+        said, _ = self._without_modifiers(prompt)
+        if not said or said in self._known or _plain(prompt) in self._known:
+            return 1.0
+        direction = _directions(encoder, [said])[0]
+        captions, others = self._references(encoder)
+        return _nearness(captions @ direction) - _nearness(others @ direction)
+
     def _without_modifiers(self, prompt: str) -> tuple[str, list[str]]:
         """Return (the prompt without modifiers, in plain form; the endings of its modifiers)."""
         said, found = prompt.lower(), set()
@@ -66,6 +89,21 @@ class Thesaurus:
             said = self._modifier.sub(taken, said)
         return _plain(said), [ending for ending in dict.fromkeys(self.modifiers.values()) if ending in found]
 
+    def _references(self, encoder: SentenceEncoder) -> tuple[np.ndarray, np.ndarray]:
+        """Return the directions of the captions and of the other matters, `[N, E]` each.
+
+        To make them takes seconds: they are made once, and kept in `$REELM_HOME/likeness`.
+        """
+        others = tuple(_OTHER_MATTERS.read_text(encoding="utf-8").splitlines())
+        digest = hashlib.sha256(json.dumps([encoder.hash, self.captions, others]).encode()).hexdigest()
+        if digest not in self._made:
+            path = home() / "likeness" / f"{digest[:32]}.npz"
+            found = _kept(path)
+            if found is None:
+                found = _keep(path, _directions(encoder, self.captions), _directions(encoder, others))
+            self._made[digest] = found
+        return self._made[digest]
+
     @cached_property
     def _known(self) -> dict[str, str]:
         return {_plain(caption): caption for caption in self.captions}
@@ -75,6 +113,33 @@ class Thesaurus:
         """Whole modifiers; of those that begin at one place the longest."""
         longest_first = sorted(self.modifiers, key=len, reverse=True)
         return re.compile(rf"(?<![\w-])(?:{'|'.join(map(re.escape, longest_first))})(?!\w)") if longest_first else None
+
+
+def _directions(encoder: SentenceEncoder, sentences: Sequence[str]) -> np.ndarray:
+    """Return the embeddings of sentences, of norm 1, `[N, E]`."""
+    batches = [sentences[i : i + _BATCH] for i in range(0, len(sentences), _BATCH)]
+    found = np.concatenate([encoder.encode(batch).values[:, 0] for batch in batches])
+    return found / np.linalg.norm(found, axis=-1, keepdims=True)
+
+
+def _kept(path: Path) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return what `_keep` wrote; None where there is nothing, or nothing whole."""
+    try:
+        found = read_arrays(path, {"captions": ArrayField("f", "ne"), "others": ArrayField("f", "ne")})
+    except RequestError:
+        return None
+    return found["captions"], found["others"]
+
+
+def _keep(path: Path, captions: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    with suppress(OSError, RequestError):  # a home that cannot be written costs seconds the next time
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_arrays(path, {"captions": captions, "others": others})
+    return captions, others
+
+
+def _nearness(cosines: np.ndarray) -> float:
+    return float(np.sort(cosines)[-_NEAREST:].mean())
 
 
 def _plain(words: str) -> str:

@@ -17,6 +17,7 @@ from flax import struct
 from jax.typing import DTypeLike
 
 from reelm.errors import RequestError
+from reelm.given import array, whole
 from reelm.storage.programs import program
 from reelm.tokenizer import device_memory
 from reelm.tokenizer.codes import bits_to_ids, check_ids, ids_to_bits
@@ -134,11 +135,7 @@ class VideoTokenizer:
 
         `tile` and `overlap` are as in `encode`; where pieces overlap they are cross-faded.
         """
-        ids = np.asarray(ids)
-        if ids.ndim not in (3, 4) or 0 in ids.shape:
-            raise RequestError(f"codes have the shape [t, h, w] or [B, t, h, w], not {list(ids.shape)}")
-        check_ids(ids, self.config.code)
-        ids = ids[None] if ids.ndim == 3 else ids
+        ids = self._checked(ids)
         if tile is not None:
             side, shared = self.tile_in_codes(tile, overlap)
             return tiling.map_pixels(self.decode, ids, self.config.space_stride, side, shared)
@@ -198,13 +195,20 @@ class VideoTokenizer:
         """
         if tile is None:
             return sys.maxsize, 0
-        space = self.config.space_stride
+        space, tile, overlap = self.config.space_stride, whole("tile", tile), whole("overlap", overlap)
         if tile % space or overlap % space or not 0 < overlap < tile:
             raise RequestError(
                 f"tiles of {tile} pixels with an overlap of {overlap} do not fit: both must be multiples of {space}, "
                 "and the overlap above 0 and below the tile"
             )
         return tile // space, overlap // space
+
+    def _checked(self, ids) -> np.ndarray:
+        ids = array("codes", ids)
+        if ids.ndim not in (3, 4) or 0 in ids.shape:
+            raise RequestError(f"codes have the shape [(B,) t, h, w], each 1 or more, not {list(ids.shape)}")
+        check_ids(ids, self.config.code)
+        return ids[None] if ids.ndim == 3 else ids
 
     def _pixels(self, latent: tuple[int, ...]) -> tuple[int, int, int]:
         """Return (frames, height, width) of clips of this latent shape."""
@@ -219,6 +223,7 @@ class VideoTokenizer:
 
     def init_encode_state(self, *, batch: int = 1, height: int, width: int) -> ChunkState:
         """Return the state before the first chunk of `encode_chunk`, for clips of this size in pixels."""
+        batch, height, width = _sizes(batch, height, width)
         self.config.latent_shape(1, height, width)
         return ChunkState(shape=(batch, height, width))
 
@@ -236,15 +241,12 @@ class VideoTokenizer:
 
     def init_decode_state(self, *, batch: int = 1, height: int, width: int) -> ChunkState:
         """Return the state before the first chunk of `decode_chunk`, for clips of this size in pixels."""
+        batch, height, width = _sizes(batch, height, width)
         return ChunkState(shape=(batch, *self.config.latent_shape(1, height, width)[1:]))
 
     def decode_chunk(self, ids, state: ChunkState) -> tuple[np.ndarray, ChunkState]:
         """Return the frames of the next latent frames `int32 [B, t, h, w]` of a stream, one or more."""
-        ids = np.asarray(ids)
-        if ids.ndim not in (3, 4) or 0 in ids.shape:
-            raise RequestError(f"codes have the shape [(B,) t, h, w], each 1 or more, not {list(ids.shape)}")
-        check_ids(ids, self.config.code)
-        video, state = self.decode_ahead(jnp.asarray(ids[None] if ids.ndim == 3 else ids, jnp.int32), state)
+        video, state = self.decode_ahead(jnp.asarray(self._checked(ids), jnp.int32), state)
         return np.asarray(video), state
 
     def decode_ahead(self, ids: jax.Array, state: ChunkState) -> tuple[jax.Array, ChunkState]:
@@ -284,7 +286,7 @@ class VideoTokenizer:
 
 def check_video(video) -> np.ndarray:
     """Return `video` as an array; RequestError unless it is uint8, or float in [-1, 1], `[(B,) T, H, W, 3]`."""
-    video = np.asarray(video)
+    video = array("a video", video)
     if video.ndim not in (4, 5) or video.shape[-1] != 3 or 0 in video.shape:
         raise RequestError(f"a video has the shape [T, H, W, 3] or [B, T, H, W, 3], not {list(video.shape)}")
     if video.dtype != np.uint8:
@@ -299,6 +301,10 @@ def check_video(video) -> np.ndarray:
 def as_float(video: np.ndarray) -> np.ndarray:
     """Return checked frames as float32 in [-1, 1]."""
     return np.asarray(video, np.float32) / 127.5 - 1 if video.dtype == np.uint8 else np.asarray(video, np.float32)
+
+
+def _sizes(batch: int, height: int, width: int) -> tuple[int, int, int]:
+    return whole("batch", batch, least=1), whole("height", height), whole("width", width)
 
 
 def _batched(video: np.ndarray) -> np.ndarray:

@@ -14,6 +14,7 @@ from reelm.data.tokens.sample import TokenSample
 from reelm.errors import RequestError
 from reelm.lm.net.config import LMConfig
 from reelm.lm.prompts import check_text, truncated
+from reelm.lm.scope import Scope, words_of
 from reelm.storage.atomic import write_bytes
 from reelm.storage.home import home
 from reelm.storage.remote import fetched
@@ -23,6 +24,9 @@ from reelm.tokenizer.text.encoder import Text
 from reelm.tokenizer.text.pieces import TextTokenizer
 from reelm.train.parts import TEXT_FILE
 from reelm.train.run import processes
+
+_COUNTED = 20_000  # samples whose captions are read for their words
+_MOST_WORDS = 1_000  # of captions; above it most words are rare, and to miss one says nothing
 
 
 def open_text(model: LMConfig, encoder: Path | None, workdir: Path, train: Callable[[], TextTokenizer]) -> Text:
@@ -48,10 +52,24 @@ def open_text(model: LMConfig, encoder: Path | None, workdir: Path, train: Calla
 
 def text_tokenizer(sources: Sequence[TokenSource], vocabulary: int) -> TextTokenizer:
     """A text tokenizer trained on the token sets' captions."""
-    share = 20_000 // len(sources)
+    share = _COUNTED // len(sources)
     captions = _captions(source[i] for source in sources for i in range(min(len(source), share)))
     # A set may have no captions; bytes are then all the vocabulary there is.
     return TextTokenizer.train(list(filter(str.strip, captions)) or ["clip"], vocabulary)
+
+
+def scope_of(sources: Sequence[TokenSource]) -> Scope:
+    """Return what the token sets show: sizes, rates, lengths, and the words of their captions unless they are many."""
+    runs = [run for source in sources for run in source.index.runs]
+    share = _COUNTED // len(sources)
+    captions = _captions(source[i] for source in sources for i in range(min(len(source), share)))
+    words = {word for caption in captions for word in words_of(caption)}
+    return Scope(
+        sizes=tuple(sorted({(run.height, run.width) for run in runs})),
+        rates=tuple(sorted({source.index.fps for source in sources})),
+        frames=max(run.frames for run in runs),
+        words=tuple(sorted(words)) if len(words) <= _MOST_WORDS else (),
+    )
 
 
 def embed(model: LMConfig, text: Text, sources: Iterable[TokenSource]) -> None:

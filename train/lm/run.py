@@ -42,7 +42,7 @@ from reelm.train.step.memory import check_state
 from reelm.train.step.state import TrainState
 from reelm.train.step.update import make_step
 
-from .captions import embed, open_text, text_tokenizer
+from .captions import embed, open_text, scope_of, text_tokenizer
 from .config import LMRun
 from .loss import make_loss
 from .samples import ToSample
@@ -137,6 +137,7 @@ class LMJob:
         """Return what the loop needs to know of the run."""
         run, inputs = self.run, self.inputs
         resolved = {**asdict(run), "token_sets": [asdict(source.index) for source in inputs.sources]}
+        resolved["scope"] = asdict(scope_of(inputs.sources))
         if not isinstance(self.text, TextTokenizer):
             resolved["text_encoder_hash"] = self.text.hash
         audible = inputs.audio_tokenizer is not None or not run.model.sound_levels

@@ -19,6 +19,7 @@ from reelm.tokenizer.text.thesaurus import Thesaurus
 # Chosen by keywords left out of the fit, which were best found at 5 to 20.
 _RIDGE = 10.0
 _BATCH = 256
+_MEASURED, _UNLIKE = 500, 0.02  # phrases whose likeness is measured, and the share of them that passes for unlike
 
 
 def read_file(path: Path) -> tuple[Mapping[str, Sequence[str]], Mapping[str, str]]:
@@ -64,3 +65,10 @@ def fit(encoder: SentenceEncoder, captions: Mapping[str, Sequence[str]], modifie
     bias = -centre @ kernel - 0.5 * np.sum(means * kernel.T, axis=1)
     params = {"kernel": kernel.astype(np.float32), "bias": bias.astype(np.float32)}
     return Thesaurus(tuple(captions), dict(modifiers), params)
+
+
+def least_likeness(thesaurus: Thesaurus, encoder: SentenceEncoder, captions: Mapping[str, Sequence[str]]) -> float:
+    """Return the likeness that all but a fiftieth of the other words have; without any, one that every prompt has."""
+    phrases = [words for others in captions.values() for words in others if encoder.count(words) <= encoder.max_tokens]
+    likeness = [thesaurus.likeness(encoder, words) for words in phrases[:: max(1, len(phrases) // _MEASURED)]]
+    return float(np.quantile(likeness, _UNLIKE)) if likeness else -1.0

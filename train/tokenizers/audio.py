@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from reelm.data import catalog, pipeline
+from reelm.data.any_sound.tones import tone
 from reelm.errors import RequestError
 from reelm.evaluation.spectrogram_sheet import spectrogram_sheet
 from reelm.lm import sharding
@@ -25,7 +26,6 @@ from reelm.media.formats.wav import write_wav
 from reelm.media.sound import as_float_sound, resample, with_channels
 from reelm.tokenizer import quantizer
 from reelm.tokenizer.audio.config import AudioTokenizerConfig
-from reelm.tokenizer.audio.residual import quantize_residually, remainders
 from reelm.tokenizer.audio.tokenizer import AudioTokenizer, autoencode, init_params
 from reelm.tokenizer.codes import CodeSpec
 from reelm.train.parts import open_audio_tokenizer
@@ -34,7 +34,7 @@ from reelm.train.run.config_changes import FREE, differences, free_fields
 from reelm.train.run.loop import LoopConfig, Training
 from reelm.train.step import feed, state
 from reelm.train.step.feed import Feed
-from reelm.train.step.fields import check_least
+from reelm.train.step.fields import check_least, check_shares
 from reelm.train.step.optimizer import OptimizerConfig
 from reelm.train.step.state import TrainState
 from reelm.train.step.update import make_step
@@ -43,7 +43,7 @@ from . import adversarial
 from .adversarial import Metrics, Terms
 from .audio_adversary import AudioAdversary
 from .audio_discriminator import AudioDiscriminatorConfig
-from .audio_losses import SoundLossWeights, mel_distance
+from .audio_losses import SoundLossWeights, mel_distance, spectrum_distance
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,9 +61,12 @@ class SoundData:
     a sound begins within an audio frame."""
     gains: tuple[float, float] = (0.5, 1.2)
     """Range of random gains. Half of the pieces are also inverted."""
+    tones: float = 0.0
+    """Share of pieces that are drawn: pure tones, overtones, clicks and noise, of which recordings hold few."""
 
     def __post_init__(self) -> None:
         check_least(self, 1, "source_frames", "hops")
+        check_shares(self, "tones")
         if not self.gains[0] <= self.gains[1]:
             raise RequestError(f"gains are a least and a largest factor, not {self.gains}")
 
@@ -120,6 +123,9 @@ class RandomPiece(grain.transforms.RandomMap):
     def random_map(self, element: Mapping[str, Any], rng: np.random.Generator) -> Any:
         sound = heard(element, self.model)
         samples, step = self.data.hops * self.model.hop, self.model.hop if self.data.whole_hops else 1
+        if self.data.tones and rng.random() < self.data.tones:
+            drawn = tone(int(rng.integers(2**31)), self.model.sample_rate, samples / self.model.sample_rate)
+            return np.repeat(drawn[:, None], self.model.channels, axis=1)
         sound = np.pad(sound, ((0, max(0, samples - len(sound))), (0, 0)))
         # A few tries: silence teaches nothing after the first steps, but some must be heard.
         for tries_left in (2, 1, 0):
@@ -156,18 +162,23 @@ def make_loss(run: AudioTokenizerRun):
         tokenizer = params["tokenizer"]
         if run.freeze_encoder:
             tokenizer = {**tokenizer, "encoder": jax.lax.stop_gradient(tokenizer["encoder"])}
-        rebuilt, latent = autoencode(config, tokenizer, sound)
-        levels = remainders(latent, config.bits, config.levels)
-        quantized = jax.lax.stop_gradient(quantize_residually(latent, config.bits, config.levels))
+        rebuilt, latent = autoencode(config, tokenizer, sound, kept=_kept_levels(config, key, len(sound)))
+        levels = config.residual.remainders(latent)
+        quantized = jax.lax.stop_gradient(config.residual.quantize(latent))
         error, energy = jnp.mean(jnp.square(rebuilt - sound)), jnp.mean(jnp.square(sound)) + 1e-8
         terms = {
             "waveform": jnp.mean(jnp.abs(rebuilt - sound)),
             "power": error / energy,
-            "mel": mel_distance(sound, rebuilt, config.sample_rate, run.mel_windows),
+            "mel": mel_distance(sound, rebuilt, config.sample_rate, run.mel_windows, weights.mel_floor),
             "commitment": jnp.mean(jnp.square(latent - quantized)),
-            "sample_entropy": quantizer.sample_entropy(levels, weights.temperature),
-            "batch_entropy": -_batch_entropy(levels, config.code, weights.temperature),
         }
+        # Each of these takes a tenth of a step or more, so it is paid for only where it counts.
+        if weights.spectrum:
+            terms["spectrum"] = spectrum_distance(sound, rebuilt, config.sample_rate)
+        if weights.sample_entropy:
+            terms["sample_entropy"] = quantizer.sample_entropy(levels, weights.temperature)
+        if weights.batch_entropy:
+            terms["batch_entropy"] = -_batch_entropy(levels, config.code, weights.temperature)
         total = sum((getattr(weights, name) * term for name, term in terms.items()), jnp.zeros(()))
         # How evenly each bit is used: 0 when every bit is always the same, 1 when each is set half of the time.
         share = jnp.mean(levels >= 0, axis=tuple(range(levels.ndim - 2)))
@@ -248,6 +259,14 @@ def _batch_entropy(levels: jax.Array, code: CodeSpec, temperature: float) -> jax
     count = levels.shape[-2]
     each = [quantizer.batch_entropy(levels[..., level, :], code, temperature) for level in range(count)]
     return sum(each, jnp.zeros(())) / count
+
+
+def _kept_levels(config: AudioTokenizerConfig, key: jax.Array, batch: int) -> jax.Array | None:
+    """Return how many levels each sound of a batch keeps: all for half of them, else one of `fewer_levels`."""
+    if not config.fewer_levels:
+        return None
+    fewer = jax.random.choice(key, jnp.array(config.fewer_levels), (batch,))
+    return jnp.where(jnp.arange(batch) % 2 == 0, config.levels, fewer)
 
 
 def _adversary(run: AudioTokenizerRun) -> AudioAdversary:

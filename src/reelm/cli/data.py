@@ -149,6 +149,8 @@ class DataTokenize:
     """Video tokenizer: a workdir of `reelm train video-tokenizer`, a model folder, or a shipped model."""
     audio_tokenizer: str | None = None
     """Audio tokenizer, named in the same ways. Default: sound is left out."""
+    sound_levels: int | None = None
+    """Levels of sound to keep, from the first on: a lower bit rate. Default: all of the audio tokenizer's."""
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"])] = Path("runs/tokens")
     """Folder of the token set. The same command continues an unfinished one."""
     split: str = "train"
@@ -181,6 +183,7 @@ class DataTokenize:
                 open_video_tokenizer(self.video_tokenizer),
                 output,
                 audio_tokenizer=None if self.audio_tokenizer is None else open_audio_tokenizer(self.audio_tokenizer),
+                sound_levels=self.sound_levels,
                 split=self.split,
                 num_clips=_DRAWN if self.num_clips is None and is_drawn(self.name) else self.num_clips,
                 num_frames=self.num_frames,

@@ -98,10 +98,10 @@ class EvaluateReconstruction:
     """
 
     model: str | None = None
-    """Shipped model or model folder. Default: natural for a folder of videos, demo for a data set."""
+    """Shipped model or model folder. Default: natural for a folder of videos and any_sound, demo for other sets."""
     data: str = "moving_digits"
-    """Data set, as `reelm data list` names it, or a folder of videos. For moving_digits_sound the audio tokenizer is
-    scored."""
+    """Data set, as `reelm data list` names it, or a folder of videos. For moving_digits_sound and any_sound the audio
+    tokenizer is scored, for any_sound beside Opus."""
     clips: int = 200
     """Clips to score. For a folder: clips of each video, spread over its length."""
     split: str = "test"
@@ -131,18 +131,23 @@ class EvaluateReconstruction:
                 raise RequestError(f"--i3d is for a folder of videos, which {self.data} is not")
 
         import reelm
-        from reelm.evaluation import reconstruction
+        from reelm.evaluation import any_sound, reconstruction
         from reelm.evaluation import sound as evaluate_sound
         from reelm.evaluation.features import i3d, lpips
 
         i3d_params = None if self.i3d is None else i3d.load(self.i3d)
-        model = reelm.load(self.model or ("natural" if of_folder else None))
-        if self.data == "moving_digits_sound":
+        model = reelm.load(self.model or ("natural" if of_folder or self.data == "any_sound" else None))
+        if self.data in ("moving_digits_sound", "any_sound"):
             if model.audio_tokenizer is None:
                 raise RequestError(f"the model {model.name!r} has no audio tokenizer")
             with progress("clips") as report:
-                heard = {"clips": self.clips, "num_frames": self.num_frames}
-                _print(evaluate_sound.reconstruction(model.audio_tokenizer, progress=report, **heard), self.json)
+                if self.data == "any_sound":
+                    asked = {"clips": self.clips, "split": self.split}
+                    scores = any_sound.reconstruction(model.audio_tokenizer, progress=report, **asked)
+                else:
+                    heard = {"clips": self.clips, "num_frames": self.num_frames}
+                    scores = evaluate_sound.reconstruction(model.audio_tokenizer, progress=report, **heard)
+            _print(scores, self.json)
             return
         tokenizer = model.video_tokenizer
         if not lpips.available():

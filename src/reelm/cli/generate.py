@@ -139,6 +139,9 @@ class Generate:
         return list(self.prompt)
 
 
+_ANY_FILE = ("num_samples", "strict")  # options that no file tells of
+
+
 def _is_made(job: Job, same: dict[str, Any], options: Options) -> bool:
     """Whether the file of a job exists and says that it was made from the same things."""
     from reelm import Clip
@@ -149,7 +152,7 @@ def _is_made(job: Job, same: dict[str, Any], options: Options) -> bool:
         info = {"best_of": 1} | Clip.open(job.path).info
     except RequestError:
         return False  # something else, or cut short: made again
-    asked = {name: value for name, value in vars(options).items() if value is not None and name != "num_samples"}
+    asked = {name: value for name, value in vars(options).items() if value is not None and name not in _ANY_FILE}
     if isinstance(options.cfg_scale, Sequence):
         asked["cfg_scale"] = list(options.cfg_scale)
     wanted = asked | same | {"prompt": job.prompt, "seed": job.seed}

@@ -12,10 +12,10 @@ import signal
 import sys
 import traceback
 import warnings
-from collections.abc import Sequence
-from typing import NoReturn
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn, TextIO
 
-from reelm.errors import RequestError
+from reelm.errors import RequestError, RequestWarning
 from reelm.storage.home import home
 
 from .interrupts import WORDS, signals_raised
@@ -41,7 +41,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if own else arguments)
     with lasting_streams() as out:
         stderr = sys.stderr  # a signal may come between a redirection and its end
-        with signals_raised() as signals:
+        with signals_raised() as signals, warnings.catch_warnings():
+            warnings.simplefilter("once", RequestWarning)
+            warnings.showwarning = _show(stderr, warnings.showwarning)
             try:
                 if own:
                     _prepare_jax()
@@ -69,6 +71,18 @@ def _run(arguments: list[str]) -> None:
     from .parse import parse
 
     parse(arguments).run()
+
+
+def _show(stderr: TextIO, others: Callable[..., None]) -> Callable[..., None]:
+    """Return a hook that prints our warnings on a line each, and leaves others to the hook `others`."""
+
+    def show(message: Warning | str, category: type[Warning], *details: Any, **more: Any) -> None:
+        if issubclass(category, RequestWarning):
+            print(f"reelm: warning: {printable(message)}", file=stderr)
+        else:
+            others(message, category, *details, **more)
+
+    return show
 
 
 def _prepare_jax() -> None:

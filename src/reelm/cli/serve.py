@@ -1,11 +1,14 @@
 """`reelm serve`: the page and the API."""
 
+import re
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
 from reelm.errors import RequestError
+from reelm.sampling.energy import WATTS_PER_CORE
+from reelm.serve.access import Limits
 from reelm.storage.atomic import check_folder
 from reelm.storage.home import home
 
@@ -37,16 +40,29 @@ class Serve:
     """Clips that are made at once."""
     warm_up: Literal["usual", "all"] = "usual"
     """What is compiled before the server is ready: what a model's own settings need, or also what others need."""
-    codes_a_minute: int | None = None
-    """Codes that each key may ask for in a minute. Default: any number."""
+    limits: Limits = Limits()
+    origin: tuple[str, ...] = ()
+    """Other sites whose pages may ask, such as https://films.example. Default: none."""
+    log_prompts: bool = False
+    """Write prompts into the log."""
+    watts_per_core: float = WATTS_PER_CORE
+    """Power of a busy core in watts, for estimates of energy where the machine has no counter that can be read."""
+    price_per_kwh: float | None = None
+    """Price of a kilowatt-hour, in any currency, to count what clips cost. Default: no cost is counted."""
 
     def run(self) -> None:
         if missing := [name for name in _NEEDED if find_spec(name) is None]:
             raise RequestError(f"the server needs {missing[0]}: install reelm[serve]")
-        for name, least in (("queue", 1), ("rows", 1), ("port", 0), ("codes_a_minute", 1)):
-            value = getattr(self, name)
-            if value is not None and value < least:
+        for name, least in (("queue", 1), ("rows", 1), ("port", 0)):
+            if (value := getattr(self, name)) < least:
                 raise RequestError(f"--{name.replace('_', '-')} is {value}; it must be {least} or more")
+        for name in ("watts_per_core", "price_per_kwh"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < float("inf"):
+                raise RequestError(f"--{name.replace('_', '-')} is {value}; it must be above 0")
+        for origin in self.origin:
+            if not re.fullmatch(r"https?://[^/?#\s]+", origin):
+                raise RequestError(f"--origin is {origin!r}; it must be like https://films.example, without a path")
         if self.rows > 64:
             raise RequestError(f"--rows is {self.rows}; at most 64 clips are made at once")
         for model in self.model:
@@ -56,7 +72,6 @@ class Serve:
         place = check_folder(self.home or home() / "serve")
 
         import reelm
-        from reelm.serve.access import Limits
         from reelm.serve.run import serve
 
         names = [Path(name).name for name in self.model]
@@ -72,5 +87,9 @@ class Serve:
             queue=self.queue,
             rows=self.rows,
             warm_up=self.warm_up,
-            limits=Limits(codes_a_minute=self.codes_a_minute),
+            limits=self.limits,
+            origins=self.origin,
+            log_prompts=self.log_prompts,
+            watts_per_core=self.watts_per_core,
+            price_per_kwh=self.price_per_kwh,
         )

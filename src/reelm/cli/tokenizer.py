@@ -4,13 +4,13 @@ A token file is an .npz of `video` int32 [t,h,w], `fps`, `frames`, `height`, `wi
 was filled up to whole codes), `times` float64 [frames + 1] (the second at which each frame begins, and that at which
 the last one ends), `tokenizer_hash` and `model` (the name or folder of it). Where the clip has sound and the model a
 tokenizer for it, also of `audio` int32 [F,levels], `sample_rate` (of the clip, in Hz) and `audio_tokenizer_hash`.
-`reconstruct` leaves sound as it is.
+Sound streams like pictures, so memory grows with neither.
 """
 
 from dataclasses import asdict, dataclass
 from itertools import tee
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
@@ -19,6 +19,12 @@ from reelm.media.formats.token_file import read_token_file
 from reelm.storage.fields import shown
 
 from .checks import check_clip_output, check_input, check_model, check_output, is_at_hand
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from reelm.media.sound import Sound
+    from reelm.tokenizer.audio.tokenizer import AudioTokenizer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +39,9 @@ class Tiling:
 
 @dataclass(frozen=True, kw_only=True)
 class Reconstruct:
-    """Encode a video, decode it again and print PSNR and SSIM. Sound is copied.
+    """Encode a video and its sound, decode them again and print how near they are to the original.
+
+    PSNR and SSIM are of the pictures. SI-SDR in dB and the mel distance in decades are of the sound.
 
     Example: reelm reconstruct film.mp4 -o rebuilt.mp4
     """
@@ -44,6 +52,10 @@ class Reconstruct:
     """File to write: .mp4, .gif or .webp."""
     model: str = "natural"
     """Shipped model or model folder."""
+    copy_sound: bool = False
+    """Copy the sound as it is. A model without an audio tokenizer always does."""
+    sound_levels: int | None = None
+    """Levels of the sound's codes to decode, from the first on: a lower bit rate. Default: all."""
     tiling: Tiling = Tiling()
 
     def run(self) -> None:
@@ -53,12 +65,17 @@ class Reconstruct:
 
         import reelm
         from reelm.evaluation.scores.pictures import Likeness
+        from reelm.evaluation.scores.sound import SoundLikeness
         from reelm.media.film import open_film, save_film
         from reelm.media.timing import TimedFrame
+        from reelm.tokenizer.audio.stream import reconstruct_stream as rebuild_sound
         from reelm.tokenizer.video.stream import reconstruct_stream
 
-        film, likeness = open_film(self.video), Likeness()
-        tokenizer = reelm.load(self.model).video_tokenizer
+        model = reelm.load(self.model)
+        tokenizer = model.video_tokenizer
+        heard = None if self.copy_sound else model.audio_tokenizer
+        film = open_film(self.video, sound_as=heard and (heard.config.sample_rate, heard.config.channels))
+        likeness, sounding = Likeness(), SoundLikeness()
 
         def rebuilt():
             timed, given = tee(film.frames)
@@ -67,8 +84,17 @@ class Reconstruct:
                 likeness.add(original, made)
                 yield TimedFrame(frame.start, frame.end, made)
 
-        save_film(self.output, film._replace(frames=rebuilt()))
+        def reheard(audio_tokenizer: "AudioTokenizer", sound: "Iterator[Sound]"):
+            levels = _levels(audio_tokenizer, self.sound_levels)
+            for original, made in rebuild_sound(audio_tokenizer, sound, levels=levels):
+                sounding.add(original, made, audio_tokenizer.config.sample_rate)
+                yield made
+
+        sound = film.sound if heard is None or film.sound is None else reheard(heard, film.sound)
+        save_film(self.output, film._replace(frames=rebuilt(), sound=sound))
         print(f"PSNR {likeness.psnr:.2f} dB  SSIM {likeness.ssim:.4f}")
+        if sounding.seconds:
+            print(f"SI-SDR {sounding.si_sdr:.2f} dB  mel distance {sounding.mel_distance:.4f}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,6 +110,8 @@ class Tokenize:
     """Token file to write, .npz."""
     model: str = "natural"
     """Shipped model or model folder."""
+    sound_levels: int | None = None
+    """Levels of the sound's codes to keep, from the first on: a lower bit rate. Default: all."""
     tiling: Tiling = Tiling()
 
     def run(self) -> None:
@@ -95,12 +123,15 @@ class Tokenize:
 
         import reelm
         from reelm.media.film import open_film
-        from reelm.media.sound import fitted
+        from reelm.media.read import read_tracks
+        from reelm.media.sound import fitted_pieces
         from reelm.storage.arrays import write_arrays
+        from reelm.tokenizer.audio.stream import encode_stream as encode_sound
         from reelm.tokenizer.video.stream import encode_stream
 
-        film, model = open_film(self.video), reelm.load(self.model)
-        tokenizer, audio_tokenizer = model.video_tokenizer, model.audio_tokenizer
+        model = reelm.load(self.model)
+        tokenizer, heard = model.video_tokenizer, model.audio_tokenizer
+        film = open_film(self.video, sound_as=heard and (heard.config.sample_rate, heard.config.channels))
         times, height, width = [0.0], 0, 0
 
         def pixels():
@@ -120,13 +151,16 @@ class Tokenize:
             "tokenizer_hash": np.str_(tokenizer.hash),
             "model": np.str_(self.model),
         }
-        sound = None if audio_tokenizer is None else film.whole_sound()
-        if audio_tokenizer is not None and sound is not None and film.sample_rate is not None:
-            samples = round(times[-1] * film.sample_rate)
+        if heard is not None and film.sound is not None:
+            _, own = read_tracks(self.video)
+            assert own is not None
+            samples = round(times[-1] * heard.config.sample_rate)
+            pieces = fitted_pieces(film.sound, samples, heard.config.channels)
+            levels = _levels(heard, self.sound_levels)
             tokens |= {
-                "audio": audio_tokenizer.encode(fitted(sound, samples), film.sample_rate)[0],
-                "sample_rate": np.int64(film.sample_rate),
-                "audio_tokenizer_hash": np.str_(audio_tokenizer.hash),
+                "audio": np.concatenate([codes[:, :levels] for codes in encode_sound(heard, pieces)]),
+                "sample_rate": np.int64(own[0]),
+                "audio_tokenizer_hash": np.str_(heard.hash),
             }
         write_arrays(self.output, tokens)
         print(self.output)
@@ -161,6 +195,7 @@ class Detokenize:
         import reelm
         from reelm.media.film import Film, save_film
         from reelm.media.timing import TimedFrame
+        from reelm.tokenizer.audio.stream import decode_stream as decode_sound
         from reelm.tokenizer.video.stream import decode_stream
 
         model = reelm.load(name)
@@ -183,10 +218,19 @@ class Detokenize:
             held = None if audio_tokenizer is None else audio_tokenizer.hash
             _check_made_by(self.tokens, tokens.audio_tokenizer_hash, held, name)
             assert audio_tokenizer is not None
-            rate = audio_tokenizer.config.sample_rate
-            film = film._replace(sound=iter(audio_tokenizer.decode(tokens.audio)), sample_rate=rate)
+            sound = decode_sound(audio_tokenizer, tokens.audio)
+            film = film._replace(sound=sound, sample_rate=audio_tokenizer.config.sample_rate)
         save_film(self.output, film)
         print(self.output)
+
+
+def _levels(tokenizer: "AudioTokenizer", wanted: int | None) -> int:
+    """Return the number of levels to keep; RequestError for one that the tokenizer does not decode."""
+    config = tokenizer.config
+    if wanted is not None and not config.decodes(wanted, config.bits):
+        known = " or ".join(map(str, (*config.fewer_levels, config.levels)))
+        raise RequestError(f"--sound-levels is {wanted}; this audio tokenizer decodes {known}")
+    return wanted or config.levels
 
 
 def _check_made_by(path: Path, made_by: str, tokenizer: str | None, model: str) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 from safetensors import SafetensorError, deserialize
 from safetensors.numpy import load_file, save
 
-from reelm.errors import RequestError
+from reelm.errors import RequestError, reason
 
 from .atomic import write_bytes
 from .fields import shown
@@ -72,7 +72,7 @@ def unpack(data: bytes, name: Path | str) -> dict:
         flat = {key: _widened(key, value, tensors) for key, value in tensors.items() if not key.endswith(_SCALE)}
         return nested(flat)
     except (SafetensorError, ValueError, KeyError) as error:
-        raise RequestError(f"{name} is no sound safetensors file ({error}); fetch it again") from error
+        raise RequestError(f"{name} is no sound safetensors file ({reason(error)}); fetch it again") from error
 
 
 def _widened(key: str, value: np.ndarray, tensors: Mapping[str, np.ndarray]) -> np.ndarray:

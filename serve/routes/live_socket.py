@@ -8,11 +8,11 @@ from typing import Any
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from reelm.errors import RequestError
+from reelm.serve.access import Limits
+from reelm.serve.engine import Engine
+from reelm.serve.live import Live
 
-from .access import Limits
 from .body import check_text
-from .engine import Engine
-from .live import Live
 
 
 async def play(socket: WebSocket, model: str, engine: Engine, limits: Limits) -> None:

@@ -17,9 +17,8 @@ from starlette.types import Message, Receive
 
 from reelm.errors import RequestError
 from reelm.sampling.options import Options, right_name
+from reelm.serve.access import Limits
 from reelm.storage.atomic import write_bytes
-
-from .access import Limits
 
 FILES = ("image", "last_image", "video", "mask", "audio")
 _OPTIONS = {field.name for field in fields(Options)} - {"num_samples"}
@@ -117,7 +116,7 @@ def _value(name: str, text: str) -> Any:
         value = json.loads(text)
     except (ValueError, RecursionError):
         return text
-    return value if isinstance(value, int | float | list) and not isinstance(value, bool) else text
+    return value if isinstance(value, int | float | list) and isinstance(value, bool) == (name == "strict") else text
 
 
 class Asked:

@@ -23,6 +23,7 @@ _JOB = {
     "prompt": "string",
     "seed": "integer",
     "error": ["object", "null"],
+    "warnings": "array",
 }
 
 # method, path, what it does, what it answers with

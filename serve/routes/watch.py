@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from .engine import STREAM, Engine
-from .jobs import Jobs
-from .news import BEAT_SECONDS, News
+from reelm.serve.engine import STREAM, Engine
+from reelm.serve.jobs import Jobs
+from reelm.serve.news import BEAT_SECONDS, News
 
 _READ_BYTES = 1 << 16
 

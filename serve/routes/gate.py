@@ -4,13 +4,15 @@ A page of another site must not steer a server on this machine. So the name that
 (a foreign name may point here), and so is the origin of a request that a browser sends.
 """
 
+from collections.abc import Sequence
 from urllib.parse import unquote, urlsplit
 
 from starlette.datastructures import Headers
-from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from .access import Keys, host_of
+from reelm.serve.access import Keys, host_of
+
+from .answers import refusal
 
 _OPEN = ("/healthz", "/readyz", "/openapi.json")
 _HEADERS = [
@@ -32,10 +34,11 @@ class Gate:
         app: what stands behind it.
         keys: who may ask; None for everybody.
         hosts: names that clients may call the server by; None for any.
+        origins: other sites whose pages may ask.
     """
 
-    def __init__(self, app: ASGIApp, keys: Keys | None, hosts: frozenset[str] | None):
-        self._app, self._keys, self._hosts = app, keys, hosts
+    def __init__(self, app: ASGIApp, keys: Keys | None, hosts: frozenset[str] | None, origins: Sequence[str] = ()):
+        self._app, self._keys, self._hosts, self._origins = app, keys, hosts, frozenset(origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -46,7 +49,7 @@ class Gate:
         if self._hosts is not None and host_of(host).lower() not in self._hosts:
             await self._refuse(scope, receive, send, 421, "wrong_host", f"this server is not called {host_of(host)!r}")
             return
-        if origin is not None and urlsplit(origin).netloc.lower() != host.lower():
+        if origin is not None and origin not in self._origins and _place(origin) != host.lower():
             await self._refuse(scope, receive, send, 403, "wrong_origin", "pages of other sites may not ask here")
             return
         owner = ""
@@ -64,10 +67,16 @@ class Gate:
             await receive()
             await send({"type": "websocket.close", "code": 1008, "reason": message})
             return
-        response = JSONResponse({"error": {"code": code, "message": message}}, status)
-        if status == 401:
-            response.headers["WWW-Authenticate"] = "Bearer"
-        await response(scope, receive, send)
+        headers = {"WWW-Authenticate": "Bearer"} if status == 401 else None
+        await refusal(status, code, message, headers)(scope, receive, send)
+
+
+def _place(origin: str) -> str:
+    """Return the host and port of an origin; "" where it is none."""
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:  # such as an unclosed bracket
+        return ""
 
 
 def _guarded(send: Send) -> Send:

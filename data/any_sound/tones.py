@@ -1,0 +1,43 @@
+"""Sounds whose content is known exactly: pure tones, tones with overtones, clicks and noise.
+
+Comes in: a number. Goes out: the same sound for the same number. Recordings hold few of them, and a tokenizer must
+still bring them back. Knows nothing of recordings.
+"""
+
+import numpy as np
+
+LOWEST_HZ, HIGHEST_HZ = 60.0, 7_500.0
+
+
+def tone(number: int, sample_rate: int, seconds: float) -> np.ndarray:
+    """Return a sound float32 [S] in [-1, 1], of -50 to 0 dB; some begin in the middle of silence."""
+    rng = np.random.default_rng(number)
+    samples = round(seconds * sample_rate)
+    clock = np.arange(samples) / sample_rate
+    sound = np.zeros(samples)
+    kind = rng.choice(4, p=(0.5, 0.2, 0.15, 0.15))
+    if kind == 0:
+        for _ in range(rng.integers(1, 4)):
+            sound += rng.uniform(0.2, 1) * np.sin(2 * np.pi * _pitch(rng, HIGHEST_HZ) * clock + _phase(rng))
+    elif kind == 1:
+        pitch, slope = _pitch(rng, 800.0), rng.uniform(0.3, 1.5)
+        for overtone in range(1, int(HIGHEST_HZ / pitch) + 1):
+            size = rng.uniform(0.2, 1) / overtone**slope
+            sound += size * np.sin(2 * np.pi * pitch * overtone * clock + _phase(rng))
+    elif kind == 2:
+        for start in rng.integers(0, samples - 8, max(1, int(rng.uniform(1, 6) * seconds))):
+            sound[start : start + rng.integers(1, 8)] += rng.choice([-1, 1])
+    else:
+        sound = rng.normal(size=samples)
+    if rng.random() < 0.3:
+        sound[: rng.integers(samples)] = 0
+    loudness = 10 ** rng.uniform(-2.5, -0.05)
+    return (sound / (np.abs(sound).max() + 1e-9) * loudness).astype(np.float32)
+
+
+def _pitch(rng: np.random.Generator, highest: float) -> float:
+    return float(np.exp(rng.uniform(np.log(LOWEST_HZ), np.log(highest))))
+
+
+def _phase(rng: np.random.Generator) -> float:
+    return rng.uniform(0, 2 * np.pi)

@@ -1,0 +1,78 @@
+"""Score an audio tokenizer on sound of any kind: speakers, music and effects that no training hears.
+
+Comes in: an audio tokenizer, and the built set `any_sound`. Goes out: a dict of plain JSON values, for each kind and
+bit rate, beside Opus. Knows nothing of how the set was made.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from reelm.data.any_sound.packages import KINDS
+from reelm.data.any_sound.pieces import SAMPLE_RATE
+from reelm.data.any_sound.source import AnySoundSet
+from reelm.errors import RequestError
+from reelm.evaluation.scores.sound import mel_distance, stft_distance
+from reelm.media.sound import resample
+from reelm.progress import Progress, silent
+from reelm.tokenizer.audio.tokenizer import AudioTokenizer
+
+from . import opus
+
+_OPUS = 6_000  # bits a second, the lowest that Opus has
+
+
+def reconstruction(
+    tokenizer: AudioTokenizer, *, clips: int = 200, split: str = "test", progress: Progress = silent
+) -> dict[str, Any]:
+    """Score how a tokenizer rebuilds the first `clips` sounds of each kind, at each of its bit rates.
+
+    For each kind a dict of systems, "opus" and one for each number of levels. Of each system:
+
+    bits: a second, without headers
+    mel_distance, stft_distance: means over sounds, in decades
+    stoi: of speech, the mean short-time objective intelligibility (Taal et al. 2011) by pystoi
+
+    Raises:
+        RequestError: the set was not built, or pystoi is not installed.
+    """
+    levels = (*tokenizer.config.fewer_levels, tokenizer.config.levels)
+    rate = float(tokenizer.config.frame_rate) * tokenizer.config.bits
+    scores: dict[str, Any] = {"split": split}
+    for kind_number, kind in enumerate(KINDS):
+        records = AnySoundSet().open_kind(split, kind)
+        count = min(clips, len(records))
+        seen: dict[str, list[dict[str, float]]] = {}
+        for i in range(count):
+            sound = (records[i]["audio"].astype(np.float32) / 32767)[:, None]
+            rebuilt, taken = opus.at_rate(sound, SAMPLE_RATE, _OPUS)
+            seen.setdefault("opus", []).append({"bits": taken} | _scores(sound, rebuilt, kind))
+            ids = tokenizer.encode(sound, SAMPLE_RATE)
+            for n in levels:
+                made = tokenizer.decode(ids[..., :n])
+                made = resample(made, tokenizer.config.sample_rate, SAMPLE_RATE)[0, : len(sound)]
+                seen.setdefault(f"levels {n}", []).append({"bits": rate * n} | _scores(sound, made, kind))
+            progress(kind_number * clips + i + 1, len(KINDS) * clips)
+        scores[kind] = {"clips": count} | {system: _means(each) for system, each in seen.items()}
+    return scores
+
+
+def _scores(original: np.ndarray, rebuilt: np.ndarray, kind: str) -> dict[str, float]:
+    scores = {
+        "mel_distance": mel_distance(original, rebuilt, SAMPLE_RATE),
+        "stft_distance": stft_distance(original, rebuilt),
+    }
+    return scores | {"stoi": _stoi(original[:, 0], rebuilt[:, 0])} if kind == "speech" else scores
+
+
+def _stoi(original: np.ndarray, rebuilt: np.ndarray) -> float:
+    try:
+        from pystoi import stoi
+    except ImportError as error:
+        raise RequestError("the intelligibility of speech is measured by pystoi; install reelm[evaluate]") from error
+    return float(stoi(original, rebuilt, SAMPLE_RATE))
+
+
+def _means(each: Sequence[dict[str, float]]) -> dict[str, float]:
+    return {name: float(np.mean([scores[name] for scores in each])) for name in each[0]}

@@ -1,0 +1,93 @@
+"""What the training of a model saw, and what of a request lies outside of it.
+
+In: the scope that a model folder records, and a request. Out: a sentence for each thing that the weights never saw.
+Such a request is met all the same, with warnings, because nobody knows what will come out; `strict` refuses it.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from reelm.errors import RequestError
+
+_WORD = re.compile(r"[^\W_]+")
+_KNOWN_SHARE = 0.5  # of the words of a prompt; see benchmarks/scope.py
+# Words that any prompt may have: they say nothing of what is to be seen.
+_ANY = frozenset(
+    "a about after all also an and any are around as at back be been both but by can clip could did do does each every "
+    "for from get gets give has have he her here him his how i if in into is it its just let make makes me more my no "
+    "not now of off on onto or our out over own per please she show shows so some such than that the their them then "
+    "there these they this those through to too towards under until up us very video want was way we were what when "
+    "where which while who will with would you your".split()
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scope:
+    """What the training of a language model saw. What is empty or None was not recorded.
+
+    Attributes:
+        sizes: (height, width) of its clips, in pixels.
+        rates: frames a second of its clips.
+        frames: of its longest clip.
+        words: of its captions, in small letters.
+        likeness: of a prompt to the captions, as the thesaurus tells it; below that it means none of them.
+    """
+
+    sizes: tuple[tuple[int, int], ...] = ()
+    rates: tuple[float, ...] = ()
+    frames: int | None = None
+    words: tuple[str, ...] = ()
+    likeness: float | None = None
+
+    def __post_init__(self):
+        numbers = (*(side for size in self.sizes for side in size), *self.rates, self.frames or 1)
+        if min(numbers) <= 0 or not -1 <= (self.likeness or 0) <= 1:
+            raise RequestError("sizes, rates and frames must be above 0, the likeness between -1 and 1")
+
+
+def words_of(text: str) -> list[str]:
+    """Return the words of a text in small letters."""
+    return _WORD.findall(text.lower())
+
+
+def outside(
+    name: str,
+    scope: Scope,
+    prompts: Sequence[str],
+    *,
+    height: int,
+    width: int,
+    fps: float,
+    likeness: Callable[[str], float],
+) -> list[str]:
+    """Return a sentence for each thing that the training of a model never saw.
+
+    Args:
+        name: of the model.
+        scope: what its training saw.
+        prompts: the words of one clip; several where they change.
+        height, width: of the frames, in pixels.
+        fps: frames a second.
+        likeness: of a prompt to the captions; asked only where the scope has one.
+    """
+    said = []
+    if scope.sizes and (height, width) not in scope.sizes:
+        sizes = ", ".join(f"{columns}x{rows}" for rows, columns in scope.sizes)
+        said.append(f"{name} was trained on clips of {sizes} alone: {width}x{height} may come out empty")
+    if scope.rates and fps not in scope.rates:
+        rates = ", ".join(f"{rate:g}" for rate in scope.rates)
+        said.append(f"{name} was trained at {rates} frames a second: at {fps:g} things move at another speed")
+    for prompt in prompts:
+        if scope.likeness is not None and likeness(prompt) < scope.likeness:
+            said.append(f"{name} may not know {prompt!r}: no caption of its training is like it")
+        elif unknown := _unknown(scope, prompt):
+            said.append(f"{name} may not know {prompt!r}: its captions have no {', '.join(map(repr, unknown[:5]))}")
+    return said
+
+
+def _unknown(scope: Scope, prompt: str) -> list[str]:
+    """Return the words of a prompt that no caption has, if they are most of what it says."""
+    words = list(dict.fromkeys(word for word in words_of(prompt) if word not in _ANY)) if scope.words else []
+    unknown = [word for word in words if word not in scope.words]
+    return unknown if len(words) - len(unknown) < _KNOWN_SHARE * len(words) else []

@@ -1,0 +1,192 @@
+"""The application: the table of routes, and those of the server itself. Nothing here waits for the device."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Mount, Route, WebSocketRoute
+from starlette.staticfiles import StaticFiles
+from starlette.websockets import WebSocket
+
+from reelm.sampling.energy import WATTS_PER_CORE, Meter
+from reelm.sampling.model import Model
+from reelm.serve.access import Allowance, Keys, Limits
+from reelm.serve.engine import Engine, WarmUp
+from reelm.serve.jobs import Jobs
+from reelm.serve.metrics import Metrics
+from reelm.serve.news import News
+from reelm.serve.traces import Traces
+
+from .answers import HANDLERS, refusal
+from .gate import Gate
+from .live_socket import play, refuse
+from .openapi import description
+from .videos import Videos
+
+PAGE = Path(__file__).parents[1] / "page"
+
+_RATINGS = "feedback.jsonl"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Server:
+    """What a server is made of.
+
+    Attributes:
+        models: by name; the first is the one that is taken where none is named.
+        home: folder of the jobs.
+        queue: jobs that may wait.
+        rows: clips that are made at once.
+        warm_up: what is compiled before the server is ready, as `Engine` takes it.
+        keys: who may ask; None for everybody.
+        limits: of each request and each key.
+        hosts: names that clients may call the server by; None for any.
+        origins: sites whose pages may ask, as `https://name`, besides the server's own page.
+        traces: of each job.
+        watts_per_core: of a busy core, for estimates of energy.
+        price_per_kwh: of energy; None for unknown.
+    """
+
+    models: Mapping[str, Model]
+    home: Path
+    queue: int = 64
+    rows: int = 8
+    warm_up: WarmUp = "usual"
+    keys: Keys | None = None
+    limits: Limits = Limits()
+    hosts: frozenset[str] | None = None
+    origins: Sequence[str] = ()
+    traces: Traces = field(default_factory=Traces)
+    watts_per_core: float = WATTS_PER_CORE
+    price_per_kwh: float | None = None
+
+    def app(self) -> Starlette:
+        """Return the application; its engine runs from the start-up to the shut-down of the application."""
+        routes = _Routes(self)
+        gate = Middleware(Gate, keys=self.keys, hosts=self.hosts, origins=self.origins)
+        return Starlette(
+            routes=routes.table(),
+            middleware=[*_across(self.origins), gate],
+            lifespan=routes.running,
+            exception_handlers=cast(Any, HANDLERS),
+        )
+
+
+def _across(origins: Sequence[str]) -> list[Middleware]:
+    """Return what lets browsers show the answers to pages of other sites; without sites there is none."""
+    if not origins:
+        return []
+    methods, headers = ("GET", "POST", "DELETE"), ("Authorization", "Content-Type")
+    return [Middleware(CORSMiddleware, allow_origins=origins, allow_methods=methods, allow_headers=headers)]
+
+
+class _Routes:
+    def __init__(self, server: Server):
+        self._server, self._news = server, News()
+        self._jobs = Jobs(server.home, server.queue)
+        self._metrics = Metrics(self._jobs.counts, server.price_per_kwh)
+        told = self._news.tell, self._metrics, server.traces, Meter(watts_per_core=server.watts_per_core)
+        self._engine = Engine(server.models, self._jobs, *told, rows=server.rows, warm_up=server.warm_up)
+
+    def table(self) -> list[Any]:
+        get, post = (partial(Route, methods=[method]) for method in ("GET", "POST"))
+        server, one = self._server, "/v1/videos/{id}"
+        videos = Videos(
+            models=server.models,
+            jobs=self._jobs,
+            engine=self._engine,
+            news=self._news,
+            traces=server.traces,
+            limits=server.limits,
+            allowance=Allowance(server.limits.codes_a_minute),
+            ratings=server.home / _RATINGS,
+            has_keys=server.keys is not None,
+        )
+        return [
+            post("/v1/videos", videos.create),
+            post("/v1/videos/sync", videos.create_and_wait),
+            get("/v1/videos", videos.list),
+            get(one, videos.retrieve),
+            Route(one, videos.delete, methods=["DELETE"]),
+            post(f"{one}/cancel", videos.cancel),
+            get(f"{one}/content", videos.content),
+            get(f"{one}/stream", videos.stream),
+            get(f"{one}/hls/index.m3u8", videos.playlist),
+            get(f"{one}/hls/stream.mp4", videos.pieces),
+            get(f"{one}/events", videos.events),
+            post(f"{one}/feedback", videos.feedback),
+            WebSocketRoute("/v1/live", self.live),
+            get("/v1/models", self.models),
+            get("/healthz", self.alive),
+            get("/readyz", self.ready),
+            get("/metrics", self.metrics),
+            get("/openapi.json", self.openapi),
+            Mount("/", StaticFiles(directory=PAGE, html=True)),
+        ]
+
+    @asynccontextmanager
+    async def running(self, app: Starlette) -> AsyncIterator[None]:
+        """Run the engine."""
+        self._news.bind(asyncio.get_running_loop())
+        self._engine.start()
+        try:
+            yield
+        finally:
+            await asyncio.to_thread(self._engine.drain, 20.0)
+            await asyncio.to_thread(self._server.traces.close)
+            self._jobs.close()
+
+    async def live(self, socket: WebSocket) -> None:
+        """Send the fragments of an endless clip; take new words for it."""
+        await socket.accept()
+        name = socket.query_params.get("model", next(iter(self._server.models)))
+        if name not in self._server.models:
+            await refuse(socket, f"there is no model {name!r}; served are {', '.join(self._server.models)}")
+            return
+        await play(socket, name, self._engine, self._server.limits)
+
+    async def models(self, request: Request) -> Response:
+        """Answer with the models and what each can do."""
+        data = [
+            {
+                "id": name,
+                "object": "model",
+                "owned_by": "reelm",
+                "sound": model.soundtrack is not None,
+                "tasks": list(model.language_model().tasks),
+                **{name: getattr(model.defaults, name) for name in ("height", "width", "num_frames", "fps")},
+            }
+            for name, model in self._server.models.items()
+        ]
+        return JSONResponse({"object": "list", "data": data})
+
+    async def alive(self, request: Request) -> Response:
+        """Answer while the engine lives."""
+        return (
+            JSONResponse({"status": "ok"}) if self._engine.is_alive() else refusal(503, "dead", "the engine has ended")
+        )
+
+    async def ready(self, request: Request) -> Response:
+        """Answer once a job would begin at once."""
+        if self._engine.draining:
+            return refusal(503, "closed", "the server is shutting down")
+        if not self._engine.warm.is_set():
+            return refusal(503, "warming_up", "the models are being compiled; jobs wait until then")
+        return JSONResponse({"status": "ok"})
+
+    async def metrics(self, request: Request) -> Response:
+        """Answer with the figures of the server."""
+        return Response(self._metrics.text(), media_type="text/plain; version=0.0.4")
+
+    async def openapi(self, request: Request) -> Response:
+        """Answer with the description of the routes."""
+        return JSONResponse(description())

@@ -1,0 +1,241 @@
+"""The routes of videos: ask for one, look at it, watch it, fetch it, rate it. Nothing here waits for the device."""
+
+import asyncio
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
+
+from reelm.errors import RequestError
+from reelm.media.clip import SUFFIXES, Clip
+from reelm.media.formats.hls import playlist
+from reelm.sampling.model import Model
+from reelm.serve.access import Allowance, Limits
+from reelm.serve.engine import CLIP, STREAM, Engine
+from reelm.serve.jobs import Job, Jobs, QueueFull
+from reelm.serve.news import BEAT_SECONDS, News
+from reelm.serve.traces import Traces
+
+from .answers import STATUSES, refusal
+from .body import Asked, read_fields, read_object
+from .watch import fragments, messages
+
+_log = logging.getLogger("reelm.serve")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Videos:
+    """The routes, over the parts of a server.
+
+    Attributes:
+        models: by name; the first is the one that is taken where none is named.
+        jobs: their table.
+        engine: makes the clips.
+        news: of the jobs.
+        traces: of each request.
+        limits: of each request and each key.
+        allowance: what each key may still ask for.
+        ratings: file of the thumbs.
+        has_keys: whether each key sees its own jobs alone.
+    """
+
+    models: Mapping[str, Model]
+    jobs: Jobs
+    engine: Engine
+    news: News
+    traces: Traces
+    limits: Limits
+    allowance: Allowance
+    ratings: Path
+    has_keys: bool
+
+    async def create(self, request: Request) -> Response:
+        """Store a job, and answer with it."""
+        return JSONResponse((await self._created(request)).as_json(), 202)
+
+    async def create_and_wait(self, request: Request) -> Response:
+        """Store a job, wait for its clip, and answer with that."""
+        job = await self._created(request)
+        async for _ in self.news.of(job.id, BEAT_SECONDS):
+            now = self.jobs.get(job.id)
+            if now is None:
+                raise HTTPException(404, "the video was deleted")
+            if now.status == "completed":
+                return FileResponse(self.jobs.folder(job.id) / CLIP, media_type="video/mp4")
+            if now.status == "failed":
+                return refusal(STATUSES.get(now.error_code, 500), now.error_code, now.error_message)
+            if await request.is_disconnected():
+                self.jobs.fail(job.id, "cancelled", "the client went away")
+                break
+        return Response(status_code=499)
+
+    async def _created(self, request: Request) -> Job:
+        with self.traces.request(request.headers) as trace:
+            return await self._stored(request, trace)
+
+    async def _stored(self, request: Request, trace: str) -> Job:
+        owner, limits = request.state.owner, self.limits
+        if self.engine.draining:
+            raise HTTPException(503, "the server is shutting down")
+        asked = Asked(await read_fields(request, limits), next(iter(self.models)), limits)
+        model = self.models.get(asked.model)
+        if model is None:
+            raise RequestError(f"there is no model {asked.model!r}; served are {', '.join(self.models)}")
+        settings = asked.for_model(model.defaults.fps)
+        seed = settings.pop("seed", None)
+        seed = int(np.random.default_rng().integers(2**32)) if seed is None else seed
+        job = Job(
+            owner=owner,
+            model=asked.model,
+            prompt=asked.prompt,
+            seed=seed,
+            settings=settings,
+            sources=tuple(asked.files),
+            trace=trace,
+        )
+        if owner and self.jobs.under_way(owner) >= limits.under_way:
+            raise HTTPException(429, "this key has as many videos under way as it may", {"Retry-After": "5"})
+        try:
+            await asyncio.to_thread(asked.write, self.jobs.folder(job.id))
+            request_made = await asyncio.wrap_future(self.engine.call(lambda: self.engine.request(job)))
+            planned = request_made.settings
+            pixels = planned.height * planned.width * (planned.num_frames or 1) * planned.best_of
+            if pixels > limits.clip_pixels:
+                raise RequestError(f"the clip has {pixels} pixels in all; at most {limits.clip_pixels} are made")
+            shape = model.video_tokenizer.config.latent_shape(1, planned.height, planned.width)
+            codes = model.latent_frames(planned.num_frames or 1) * shape[1] * shape[2] * planned.best_of
+            if wait := self.allowance.take(owner, codes):
+                raise HTTPException(
+                    429, "this key has asked for enough in this minute", {"Retry-After": str(int(wait) + 1)}
+                )
+            job = replace(
+                job,
+                fps=planned.fps,
+                seconds=f"{(planned.num_frames or 1) / planned.fps:g}",
+                size=f"{planned.width}x{planned.height}",
+                warnings=tuple(request_made.warnings[0]),
+            )
+            self.jobs.add(job)
+        except BaseException as error:
+            self.jobs.remove_files(job.id)
+            if isinstance(error, QueueFull):
+                raise HTTPException(429, "the queue is full", {"Retry-After": "10"}) from error
+            raise
+        _log.info("asked", extra={"about": job.for_log()})
+        self.engine.wake()
+        return job
+
+    async def list(self, request: Request) -> Response:
+        """Answer with the jobs of whoever asks."""
+        query = request.query_params
+        order, limit = query.get("order", "desc"), query.get("limit", "20")
+        if order not in ("asc", "desc"):
+            raise RequestError(f"order is {order!r}; it must be asc or desc")
+        if not limit.isascii() or not limit.isdigit() or not 1 <= int(limit) <= 100:
+            raise RequestError(f"limit is {limit!r}; it must lie between 1 and 100")
+        owner = request.state.owner if self.has_keys else None
+        jobs = self.jobs.page(owner, query.get("after"), int(limit) + 1, order)  # type: ignore[arg-type]
+        more, jobs = len(jobs) > int(limit), jobs[: int(limit)]
+        ends = {"first_id": jobs[0].id, "last_id": jobs[-1].id} if jobs else {"first_id": None, "last_id": None}
+        return JSONResponse({"object": "list", "data": [job.as_json() for job in jobs], "has_more": more, **ends})
+
+    async def retrieve(self, request: Request) -> Response:
+        """Answer with one job."""
+        return JSONResponse(self._job(request).as_json())
+
+    async def delete(self, request: Request) -> Response:
+        """Remove a job and its files; one that runs ends at its next latent frame."""
+        job = self._job(request)
+        self.jobs.delete(job.id)
+        self.engine.wake()
+        self.news.tell(job.id)
+        return JSONResponse({"id": job.id, "object": "video.deleted", "deleted": True})
+
+    async def cancel(self, request: Request) -> Response:
+        """End a job that waits or runs; one that has ended stays as it is."""
+        job = self._job(request)
+        if self.jobs.fail(job.id, "cancelled", "the video was cancelled"):
+            _log.info("cancelled", extra={"about": job.for_log()})
+        self.engine.wake()
+        self.news.tell(job.id)
+        return JSONResponse(self._job(request).as_json())
+
+    async def content(self, request: Request) -> Response:
+        """Answer with the clip as a file."""
+        job, kind = self._job(request), request.query_params.get("format", "mp4")
+        if (variant := request.query_params.get("variant", "video")) != "video":  # OpenAI's clients can ask for more
+            raise RequestError(f"variant is {variant!r}; it must be video")
+        if f".{kind}" not in SUFFIXES:
+            raise RequestError(f"format is {kind!r}; it must be {', '.join(each[1:] for each in SUFFIXES)}")
+        if job.status != "completed":
+            raise HTTPException(409, f"the video is {job.status}; there is no file yet")
+        folder = self.jobs.folder(job.id)
+        path = folder / CLIP if kind == "mp4" else folder / f"clip.{kind}"
+        if not path.is_file():
+            await asyncio.to_thread(_convert, folder / CLIP, path)
+        media = {"mp4": "video/mp4", "webp": "image/webp", "gif": "image/gif", "png": "image/png"}[kind]
+        return FileResponse(path, media_type=media, filename=f"{job.id}.{kind}", content_disposition_type="inline")
+
+    async def stream(self, request: Request) -> Response:
+        """Answer with the fragments of the clip, as they come."""
+        job = self._job(request)
+        pieces = fragments(job.id, self.jobs, self.news)
+        return StreamingResponse(pieces, media_type="video/mp4", headers={"Cache-Control": "no-store"})
+
+    async def playlist(self, request: Request) -> Response:
+        """Answer with the HLS playlist of the fragments that there are."""
+        job = self._job(request)
+        ended = job.status in ("completed", "failed")
+        path = self.jobs.folder(job.id) / STREAM
+        text = await asyncio.to_thread(playlist, path, "stream.mp4", job.fps, ended=ended)
+        return Response(text, media_type="application/vnd.apple.mpegurl", headers={"Cache-Control": "no-store"})
+
+    async def pieces(self, request: Request) -> Response:
+        """Answer with the file that the playlist names bytes of."""
+        path = self.jobs.folder(self._job(request).id) / STREAM
+        if not path.is_file():
+            raise HTTPException(409, "no picture is made yet; there is no file")
+        return FileResponse(path, media_type="video/mp4")
+
+    async def events(self, request: Request) -> Response:
+        """Answer with status, progress and previews as server-sent events."""
+        told = messages(self._job(request).id, self.jobs, self.news, self.engine)
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        return StreamingResponse(told, media_type="text/event-stream", headers=headers)
+
+    async def feedback(self, request: Request) -> Response:
+        """Keep a thumb up or down."""
+        job = self._job(request)
+        found = await read_object(request, self.limits)
+        if unknown := found.keys() - {"rating", "over", "note"}:
+            raise RequestError(f"there is no field {min(unknown)!r}; there are rating, over and note")
+        if found.get("rating") not in (1, -1):
+            raise RequestError(f"rating is {found.get('rating')!r}; it must be 1 or -1")
+        over = found.get("over")
+        if over is not None and (not isinstance(over, str) or self.jobs.get(over) is None):
+            raise RequestError(f"there is no video {over!r} to compare with")
+        note = found.get("note", "")
+        if not isinstance(note, str) or len(note) > 2_000:
+            raise RequestError("note must be text of at most 2000 letters")
+        line = {"video": job.id, "rating": found["rating"], "over": over, "note": note}
+        line |= {"model": job.model, "prompt": job.prompt, "seed": job.seed, "settings": dict(job.settings)}
+        # One write at the end of the file: lines of several requests do not mix.
+        with self.ratings.open("ab", buffering=0) as file:
+            file.write(json.dumps(line).encode() + b"\n")
+        return JSONResponse({"id": job.id, "object": "video.feedback"})
+
+    def _job(self, request: Request) -> Job:
+        job = self.jobs.get(request.path_params["id"])
+        if job is None or (self.has_keys and job.owner != request.state.owner):
+            raise HTTPException(404, f"there is no video {request.path_params['id']!r}")
+        return job
+
+
+def _convert(clip: Path, path: Path) -> None:
+    Clip.open(clip).save(path)

@@ -1,0 +1,66 @@
+"""What a caller of Python gives, as types that the rest relies on: numbers, paths, arrays.
+
+In: a value and what to call it. Out: Python's own number, a path, a NumPy array; or a RequestError that says what was
+given and what would be right. Numbers of NumPy and JAX are numbers. Text is none, however it reads. Imports nothing
+slow: the command line checks its options before NumPy is loaded.
+"""
+
+import operator
+import os
+from typing import TYPE_CHECKING, Any
+
+from .errors import RequestError, reason
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+def whole(name: str, value: Any, *, least: int | None = None) -> int:
+    """Return a whole number as Python's; RequestError for anything else, or for one below `least`."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise RequestError(f"{name} is {_short(value)}; it must be a whole number") from None
+    if least is not None and number < least:
+        raise RequestError(f"{name} is {number}; it must be {least} or more")
+    return number
+
+
+def real(name: str, value: Any) -> float:
+    """Return a number as Python's, an int as an int; RequestError for anything else. It may be NaN or infinite."""
+    if isinstance(value, int | float):
+        return value
+    try:
+        if isinstance(value, str | bytes) or getattr(value, "ndim", 0):
+            raise TypeError
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        raise RequestError(f"{name} is {_short(value)}; it must be a number") from None
+
+
+def path(name: str, value: Any) -> str:
+    """Return a path as text; RequestError for what is none, bytes included."""
+    if isinstance(value, str | os.PathLike):
+        text = os.fspath(value)
+        if isinstance(text, str):
+            return text
+    raise RequestError(f"{name} is {_short(value)}; it must be a path")
+
+
+def array(name: str, value: Any) -> "np.ndarray":
+    """Return an array of numbers or truth values; RequestError for what is none, as lists of several lengths."""
+    import numpy as np
+
+    try:
+        found = np.asarray(value)
+    except (TypeError, ValueError) as error:
+        raise RequestError(f"{name} is no array of numbers ({reason(error)})") from error
+    if found.dtype.kind not in "buif":
+        what = found.dtype if isinstance(value, np.ndarray) else f"a {type(value).__name__}"
+        raise RequestError(f"{name} is {what}; it must be an array of numbers")
+    return found
+
+
+def _short(value: Any) -> str:
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 80 else f"{text[:77]}..."

@@ -1,0 +1,50 @@
+"""What a caller gives wrongly is refused in our words, wherever Python takes it."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import reelm
+from reelm import Clip, RequestError, given
+
+
+def test_numbers_of_others_are_numbers():
+    assert given.whole("n", np.uint8(3)) == given.whole("n", np.array(3)) == 3
+    assert given.real("x", np.float32(0.5)) == 0.5 and type(given.real("x", np.float32(0.5))) is float
+    assert given.path("p", Path("a/b")) == "a/b"
+    for wrong in (1.0, "3", None, np.array([1]), 1j):
+        with pytest.raises(RequestError, match="n is .*; it must be a whole number"):
+            given.whole("n", wrong)
+    for wrong in ("3", b"3", None, [1], np.array([1.0]), 1j):
+        with pytest.raises(RequestError, match="x is .*; it must be a number"):
+            given.real("x", wrong)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda model: Clip.open(np.zeros((5, 16, 24, 3))),  # type: ignore[arg-type]
+        lambda model: Clip.open(b"clip.mp4"),  # type: ignore[arg-type]
+        lambda model: Clip(np.zeros((1, 8, 8, 3), np.uint8), "8"),  # type: ignore[arg-type]
+        lambda model: Clip(np.zeros((1, 8, 8, 3), np.uint8), 8, info=[]),  # type: ignore[arg-type]
+        lambda model: Clip(np.zeros((1, 8, 8, 3), np.uint8), 8).save(5),  # type: ignore[arg-type]
+        lambda model: Clip(np.zeros((1, 8, 8, 3), np.uint8), 8).save("a.mp4", crf="x"),  # type: ignore[arg-type]
+        lambda model: reelm.load(5),  # type: ignore[arg-type]
+        lambda model: model.save(None),
+        lambda model: model.score("picture.png"),
+        lambda model: model.read_as(5),
+        lambda model: model.generate("red", cfg_scale=10**400),
+        lambda model: model.video_tokenizer.encode([[1], [1, 2]]),
+        lambda model: model.video_tokenizer.decode("codes"),
+        lambda model: model.video_tokenizer.reconstruct(np.zeros((1, 8, 8, 3)), tile="8"),
+        lambda model: model.video_tokenizer.init_decode_state(height=16, width=float("nan")),
+        lambda model: model.video_tokenizer.init_encode_state(batch=0, height=16, width=24),
+        lambda model: model.audio_tokenizer.encode([[1.0], [1.0, 2.0]], 2_000),
+        lambda model: model.audio_tokenizer.init_decode_state(batch=0),
+    ],
+)
+def test_what_is_given_wrongly_is_refused_in_a_line(tiny_sound_model, call):
+    with pytest.raises(RequestError) as caught:
+        call(tiny_sound_model)
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,92 @@
+"""Blocks of samples and their cosine spectra: one block for each audio frame, at one level.
+
+On the way in, a block is the frame and the one before it, and beside it stand the magnitudes of a window four frames
+long, which tells pitches apart. On the way out, a block is the frame and a quarter of the next one, over which one
+block fades into the other: a decoder gives a frame as soon as its code is there. All blocks are in units of the frame's
+loudness. Compare the lapped transform of MDCTCodec (arXiv 2411.00464), whose frames are complete one frame later. Knows
+nothing of codes.
+"""
+
+from functools import cache
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from reelm.tokenizer.history import History
+
+_LONG = 4  # frames of the long window
+_QUIET = 1e-4  # amplitude under which nothing is heard
+_STEEPEST, _LOUDEST = -9.0, 3.0  # natural logarithms of a coefficient's size
+_TILT = 2.5  # by which the highest coefficients begin quieter than the lowest, as in most sounds
+
+
+def analyse(sound: jax.Array, hop: int, amplitude: jax.Array, history: History) -> jax.Array:
+    """Return the features `[B, F, N]` of sound `float [B, F hop, C]` whose frames have the amplitude `[B, F]`.
+
+    Per channel: log magnitudes of the long window, and the cosine spectrum of the block, compressed by a square root;
+    then the log amplitude.
+    """
+    batch, samples, channels = sound.shape
+    count = samples // hop
+    frames = history.join(sound.reshape(batch, count, hop, channels), pad=_LONG - 1, keep=_LONG - 1)
+    long = jnp.concatenate([frames[:, i : i + count] for i in range(_LONG)], axis=2)
+    spectrum = jnp.fft.rfft(long * _long_window(hop)[:, None], axis=2, norm="ortho")
+    magnitude = jnp.sqrt(jnp.square(spectrum.real) + jnp.square(spectrum.imag) + 1e-10)
+    block = long[:, :, -2 * hop :] / (amplitude[..., None, None] + _QUIET)
+    near = jnp.einsum("bfsc,ks->bfkc", block, _cosines(2 * hop))
+    parts = [jnp.log10(magnitude + _QUIET) + 1.5, jnp.sign(near) * jnp.sqrt(jnp.abs(near) + 1e-3)]
+    flat = [part.reshape(batch, count, -1) for part in parts]
+    return jnp.concatenate([*flat, jnp.log10(amplitude + _QUIET)[..., None] + 2], axis=-1)
+
+
+def coefficients(hop: int) -> int:
+    """Return the number of cosine coefficients of a channel's block on the way out."""
+    return hop + _fade(hop)
+
+
+def synthesize(direction: jax.Array, size: jax.Array, hop: int, amplitude: jax.Array, history: History) -> jax.Array:
+    """Return samples `[B, F hop, C]` of blocks whose coefficients are in the ratio of `direction * exp(size)`.
+
+    Args:
+        direction, size: `float [B, F, coefficients C]`. Sizes are logarithms: the loudest part of a sound is often a
+            thousand times as large as the quietest, which a net gives more easily as a sum.
+        amplitude: `[B, F]`, the root mean square that each block is brought to. A net that is not sure of a waveform
+            would make it softer.
+    """
+    batch, count, _ = direction.shape
+    fade, number = _fade(hop), coefficients(hop)
+    size = size.reshape(batch, count, number, -1) - np.linspace(0, _TILT, number, dtype=np.float32)[:, None]
+    spectrum = direction.reshape(size.shape) * jnp.exp(jnp.clip(size, _STEEPEST, _LOUDEST))
+    spectrum *= jax.lax.rsqrt(jnp.mean(jnp.square(spectrum), axis=(2, 3), keepdims=True) + 1e-8)
+    block = jnp.einsum("bfkc,ks->bfsc", spectrum, _cosines(number)) * _block_window(hop)[:, None]
+    block = block * amplitude[..., None, None]
+    tails = history.join(block[:, :, hop:], pad=1, keep=1)[:, :count]
+    # The newest block begins while the one before it ends.
+    begun = block[:, :, :fade] + tails
+    return jnp.concatenate([begun, block[:, :, fade:hop]], axis=2).reshape(batch, count * hop, -1)
+
+
+def _fade(hop: int) -> int:
+    """Samples over which one block fades into the next."""
+    return hop // 4
+
+
+@cache
+def _cosines(number: int) -> np.ndarray:
+    """Return the orthonormal cosine transform DCT-IV, float32 `[number, number]`: frequency, sample."""
+    places = np.arange(number) + 0.5
+    return (np.sqrt(2 / number) * np.cos(np.pi / number * np.outer(places, places))).astype(np.float32)
+
+
+def _long_window(hop: int) -> np.ndarray:
+    """Return the long window: it rises slowly, and the newest samples have more than half of its height."""
+    places = (np.arange(_LONG * hop) + 0.5) / (_LONG * hop)
+    return np.sin(0.8 * np.pi * places).astype(np.float32)
+
+
+def _block_window(hop: int) -> np.ndarray:
+    """Return the window of a block on the way out: two neighbours add up to 1."""
+    fade = _fade(hop)
+    rise = np.sin(np.pi / 2 * (np.arange(fade) + 0.5) / fade) ** 2 if fade else np.zeros(0)
+    return np.concatenate([rise, np.ones(hop - fade), 1 - rise]).astype(np.float32)

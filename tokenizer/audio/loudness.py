@@ -1,0 +1,36 @@
+"""The loudness of audio frames as sign bits, so that nets see and give every sound at one level.
+
+Comes in: samples. Goes out: signs `float [B, F, N]`, -1 or +1, the most significant first, and the amplitude that they
+stand for. Loudness is the root mean square of a frame in even steps of decibels; the lowest step is silence, which
+comes back as zeros. Knows nothing of nets.
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+RANGE_DB = 96.0  # from silence to above full scale, as 16 bits have it
+LOWEST_DB = -84.0  # of the lowest step, which counts as silence: three steps of 16 bits
+
+
+def signs(sound: jax.Array, hop: int, bits: int) -> jax.Array:
+    """Return the signs `[B, F, bits]` of the loudness of each hop of `float [B, F hop, C]` in [-1, 1]."""
+    hops = sound.reshape(sound.shape[0], -1, hop * sound.shape[2])
+    power = jnp.mean(jnp.square(hops), axis=-1)
+    # Under the logarithm something, or the gradient of silence is not finite.
+    steps = jnp.round((10 * jnp.log10(power + 1e-12) - LOWEST_DB) / _step(bits))
+    number = jnp.clip(steps, 0, 2**bits - 1).astype(jnp.int32)
+    digits = jnp.right_shift(number[..., None], np.arange(bits)[::-1]) & 1
+    return 2.0 * digits - 1.0
+
+
+def amplitude(signs: jax.Array) -> jax.Array:
+    """Return the root mean square `[B, F]` that signs `[B, F, bits]` stand for; 0 for silence."""
+    bits = signs.shape[-1]
+    number = (signs > 0).astype(jnp.float32) @ (2.0 ** np.arange(bits)[::-1]).astype(np.float32)
+    return jnp.where(number > 0, 10 ** ((LOWEST_DB + _step(bits) * number) / 20), 0.0)
+
+
+def _step(bits: int) -> float:
+    """Decibels of one step."""
+    return RANGE_DB / 2**bits

@@ -1,0 +1,52 @@
+"""Encode and decode sounds of any length piece by piece: memory does not grow with their length.
+
+In: pieces of sound at the tokenizer's own rate and channels, or codes. Out: the other, as they come. The chunk calls of
+`AudioTokenizer` for pieces of any length; silence fills the last audio frame.
+"""
+
+from collections.abc import Iterable, Iterator
+from itertools import tee
+
+import numpy as np
+
+from .tokenizer import DECODED_AT_ONCE, AudioTokenizer
+
+_CHUNK = 50  # audio frames encoded before they are given out
+
+
+def encode_stream(tokenizer: AudioTokenizer, pieces: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
+    """Yield the codes int32 `[n, levels]` of pieces of one sound, float32 `[S, C]` in [-1, 1], of any length."""
+    hop, state = tokenizer.config.hop, tokenizer.init_encode_state()
+    left = np.zeros((0, tokenizer.config.channels), np.float32)
+    for piece in pieces:
+        left = np.concatenate([left, np.clip(piece, -1, 1)])
+        # Chunks of one length, so that whoever decodes them compiles one program.
+        while len(left) >= _CHUNK * hop:
+            ids, state = tokenizer.encode_chunk(left[None, : _CHUNK * hop], state)
+            left = left[_CHUNK * hop :]
+            yield ids[0]
+    if len(left):
+        ids, _ = tokenizer.encode_chunk(np.pad(left, ((0, -len(left) % hop), (0, 0)))[None], state)
+        yield ids[0]
+
+
+def decode_stream(tokenizer: AudioTokenizer, codes: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield the sound float32 `[S, C]` of codes int32 `[F, n]`, piece by piece."""
+    state = tokenizer.init_decode_state()
+    for first in range(0, len(codes), DECODED_AT_ONCE):
+        sound, state = tokenizer.decode_chunk(codes[None, first : first + DECODED_AT_ONCE], state)
+        yield sound[0]
+
+
+def reconstruct_stream(
+    tokenizer: AudioTokenizer, pieces: Iterable[np.ndarray], *, levels: int
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield the pieces of a sound float32 `[S, C]`, cut anew, beside their reconstructions from the first `levels`."""
+    originals, given = tee(pieces)
+    held, state = np.zeros((0, tokenizer.config.channels), np.float32), tokenizer.init_decode_state()
+    for ids in encode_stream(tokenizer, given):
+        made, state = tokenizer.decode_chunk(ids[None, :, :levels], state)
+        while len(held) < made.shape[1] and (piece := next(originals, None)) is not None:
+            held = np.concatenate([held, piece])
+        yield held[: made.shape[1]], made[0, : len(held)]  # the last audio frame was filled up
+        held = held[made.shape[1] :]
