@@ -12,9 +12,17 @@ import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from reelm.storage.published import check_published
+
 
 def members(path: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:
-    """Yield (name, what reads it) of each file in an archive; nothing for any other file."""
+    """Yield (name, what reads it) of each file in an archive; nothing for any other file.
+
+    Raises:
+        RequestError: the archive is not what was published by its name.
+    """
+    if path.name.endswith((".deb", ".whl", ".tgz", ".tar.gz")):
+        check_published(path)
     if path.suffix == ".deb":
         with tempfile.TemporaryDirectory() as folder:
             # Absolute, so that no name is taken for an option.

@@ -17,6 +17,7 @@ from typing import Any
 
 from reelm.errors import RequestError
 from reelm.storage.home import home
+from reelm.storage.published import check_published
 
 PICTURES = tuple(f"@lobehub/fluent-emoji-anim-{number}@1.0.0" for number in (1, 2, 3, 4))
 NAMES, KEYWORDS = "emoji-datasource@16.0.0", "emojilib@4.0.3"
@@ -66,7 +67,11 @@ def default_source() -> Path:
 
 
 def read_packages(source: Path | None = None) -> tuple[Emoji, ...]:
-    """Return all emoji with a picture (0.8 GB), by their code points; RequestError names missing packages."""
+    """Return all emoji with a picture (0.8 GB), by their code points.
+
+    Raises:
+        RequestError: a package is missing, cannot be read, or is not the one that was published.
+    """
     source = source or default_source()
     found = {package: _find(source, package) for package in (*PICTURES, NAMES, KEYWORDS)}
     if missing := [package for package, path in found.items() if path is None]:
@@ -107,6 +112,7 @@ def _files(path: Path, pattern: str) -> dict[str, bytes]:
     if path.is_dir():
         every = ((each.relative_to(path).as_posix(), each) for each in sorted(path.rglob("*")) if each.is_file())
         return {name: each.read_bytes() for name, each in every if wanted.fullmatch(name)}
+    check_published(path)
     with tarfile.open(path) as archive:
         every = ((member.name.removeprefix("package/"), member) for member in archive if member.isfile())
         members = ((name, archive.extractfile(member)) for name, member in every if wanted.fullmatch(name))

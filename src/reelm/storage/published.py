@@ -1,0 +1,30 @@
+"""Files that somebody else published are what they were when reelm was made with them.
+
+Comes in: a file that the user's own package tools fetched. Goes out: nothing, or an error. `published.sha256` has the
+digest of each, as `sha256sum` writes them: a file by one of these names must have it. A Debian package of another
+version has another name, and passes: apt has checked it against the signature of its archive.
+"""
+
+import hashlib
+from functools import cache
+from pathlib import Path
+
+from reelm.errors import RequestError
+
+
+def check_published(path: Path) -> None:
+    """Check the sha256 of a file whose name is in the table; RequestError when it is another one."""
+    known = digests().get(path.name)
+    if known is None:
+        return
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != known:
+        raise RequestError(f"{path} is damaged or another version: its sha256 is not {known}; fetch it again")
+
+
+@cache
+def digests() -> dict[str, str]:
+    """Return the sha256 in hex of each published file, by its name."""
+    lines = Path(__file__).with_name("published.sha256").read_text("ascii").splitlines()
+    return {name: digest for digest, name in (line.split("  ", 1) for line in lines)}
