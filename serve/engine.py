@@ -247,10 +247,11 @@ class Engine(Thread):
                 run.choose()
                 self._share_energy()
                 run.save(self._meter.info(run.joules))
+                self._share_energy()  # that of saving, which the file itself cannot name
                 self._traces.note(job, "decode", job.started_at, decoded, seconds=job.seconds, size=job.size)
                 self._traces.note(job, "save", decoded, time.time())
                 took = time.time() - job.created_at
-                self._metrics.made(run.clip, took)
+                self._metrics.made(run.clip, took, run.joules)
                 _log.info("made", extra={"about": job.for_log() | {"took": round(took, 3), "joules": run.joules}})
                 wanted = self._write(lambda: self._jobs.complete(job.id))
             else:

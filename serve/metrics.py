@@ -62,7 +62,7 @@ class Metrics:
         self._device_memory = Gauge("device_memory_bytes", "Memory in use on a device", ["device"], **about)
         self._busy = Gauge("device_busy_ratio", "Share of the time in which a device works", ["device"], **about)
         self._energy = Counter("energy_joules", "Energy since the start, idle time included", _KNOWN_BY, **about)
-        self._of_clip = Histogram("clip_energy_joules", "Energy of a clip", _KNOWN_BY, buckets=_JOULES, **about)
+        self._of_clip = Histogram("clip_energy_joules", "Energy of a clip, its saving included", _KNOWN_BY, buckets=_JOULES, **about)
         self._price, self._seen = price_per_kwh, 0.0
         if price_per_kwh is not None:
             self._cost = Summary("clip_cost", "Cost of a clip's energy, in the currency of the price", **about)
@@ -93,18 +93,17 @@ class Metrics:
         self._energy.labels(meter.method, meter.boundary).inc(more)
         return more
 
-    def made(self, clip: Clip, seconds: float) -> None:
-        """Count a clip that took so long since it was asked for."""
+    def made(self, clip: Clip, seconds: float, joules: float | None) -> None:
+        """Count a clip that took so long since it was asked for, and so much to make and to save."""
         self._took.observe(seconds)
         tokens = clip.tokens or {}
         self._codes.inc(sum(int(codes.size) for codes in tokens.values() if codes is not None))
         self._forwards.inc(clip.info.get("forwards", 0) + clip.info.get("sound_forwards", 0))
         self._clip_seconds.inc(len(clip.video) / clip.fps)
-        energy = clip.info["energy"]
-        if energy["joules"] is not None:
-            self._of_clip.labels(*(energy[name] for name in _KNOWN_BY)).observe(energy["joules"])
+        if joules is not None:
+            self._of_clip.labels(*(clip.info["energy"][name] for name in _KNOWN_BY)).observe(joules)
             if self._price is not None:
-                self._cost.observe(energy["joules"] / JOULES_PER_KWH * self._price)
+                self._cost.observe(joules / JOULES_PER_KWH * self._price)
 
     def text(self) -> bytes:
         """Return all of it in the format of Prometheus."""
