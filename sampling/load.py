@@ -45,6 +45,8 @@ def load(
         keep(programs)
     mesh = MeshSpec.parse(mesh) if isinstance(mesh, str) else mesh
     mesh = mesh.build() if isinstance(mesh, MeshSpec) else mesh
+    if mesh is not None and not isinstance(mesh, Mesh):
+        raise RequestError(f"mesh is of type {type(mesh).__name__}; it must be text such as 'tensor=4', or a Mesh")
     encoder = None if text_encoder is None else Path(given.path("the text encoder", text_encoder))
     name = DEFAULT if name is None else given.path("the model", name)
     parts = read(_folder(name), name, mesh=mesh, number_format=dtype, text_encoder=encoder)

@@ -22,6 +22,8 @@ from .options import Options
 from .parts import ModelParts
 from .request import Prompt, Request, Script, Settings, Shot
 
+_NEVER = 1 << 52  # a frame that no clip comes to
+
 
 def plan(
     model: ModelParts,
@@ -105,7 +107,7 @@ def _script(model: ModelParts, prompt: Prompt, fps: float) -> Script:
         raise RequestError(f"a prompt that changes starts at 0 seconds and goes on in order, not at {times}")
     stride = model.video_tokenizer.config.time_stride
     # Latent frame i > 0 begins with frame 1 + stride * (i - 1).
-    begins = [int(np.ceil((seconds * fps - 1) / stride)) + 1 if seconds else 0 for seconds in times]
+    begins = [int(np.ceil((min(seconds * fps, _NEVER) - 1) / stride)) + 1 if seconds else 0 for seconds in times]
     return [Shot(at, model.read_as(words)) for at, (_, words) in zip(begins, prompt, strict=True)]
 
 

@@ -62,7 +62,9 @@ class Metrics:
         self._device_memory = Gauge("device_memory_bytes", "Memory in use on a device", ["device"], **about)
         self._busy = Gauge("device_busy_ratio", "Share of the time in which a device works", ["device"], **about)
         self._energy = Counter("energy_joules", "Energy since the start, idle time included", _KNOWN_BY, **about)
-        self._of_clip = Histogram("clip_energy_joules", "Energy of a clip, its saving included", _KNOWN_BY, buckets=_JOULES, **about)
+        self._of_clip = Histogram(
+            "clip_energy_joules", "Energy of a clip, its saving included", _KNOWN_BY, buckets=_JOULES, **about
+        )
         self._price, self._seen = price_per_kwh, 0.0
         if price_per_kwh is not None:
             self._cost = Summary("clip_cost", "Cost of a clip's energy, in the currency of the price", **about)

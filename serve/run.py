@@ -73,7 +73,7 @@ def serve(
     print(f"http://{f'[{address}]' if ':' in address else address}:{number}", flush=True)
     config = uvicorn.Config(
         server.app(),
-        http=_Impatient,
+        http=Impatient,
         limit_concurrency=_CONNECTIONS,
         log_config=None,
         access_log=False,
@@ -95,12 +95,18 @@ def _listen(host: str, port: int) -> socket.socket:
     return listening
 
 
-class _Impatient(H11Protocol):
-    """Closes connections that send no whole head of a request, so that they cannot pile up."""
+class Impatient(H11Protocol):
+    """HTTP that closes connections which send no whole head of a request, so that they cannot pile up."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self.loop.call_later(_HEAD_SECONDS, self._look, self.cycle)
+
+    def handle_websocket_upgrade(self, event: h11.Request) -> None:
+        if event.method == b"GET":
+            super().handle_websocket_upgrade(event)
+        else:  # the WebSocket's own parser would leave it without an answer
+            self.send_400_response("a WebSocket is opened by GET")
 
     def _look(self, before: object) -> None:
         if self.transport.is_closing() or self.transport.get_protocol() is not self:  # a WebSocket by now

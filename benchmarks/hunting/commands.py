@@ -99,9 +99,8 @@ def _value(name: str, kind: Any) -> st.SearchStrategy[str]:
     if name in _SMALL:
         return st.sampled_from(_SMALL[name])
     kinds = [kind, *get_args(kind)]
-    if any(get_origin(each) is Literal for each in kinds):
-        (choices,) = (get_args(each) for each in kinds if get_origin(each) is Literal)
-        return st.sampled_from([str(choice) for choice in choices]) | WORDS
+    if choices := [str(choice) for each in kinds if get_origin(each) is Literal for choice in get_args(each)]:
+        return st.sampled_from(choices) | WORDS
     if Path in kinds:
         return PATHS
     if int in kinds:

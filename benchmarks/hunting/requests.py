@@ -246,7 +246,8 @@ class Requests:
             connection.request(method, path, body, headers or {})
             answer = connection.getresponse()
             # A stream of events has no end.
-            return answer.status, answer.getheader("content-type", ""), answer.read(200_000)
+            kind = "" if method == "HEAD" else answer.getheader("content-type", "")  # it has no body
+            return answer.status, kind, answer.read(200_000)
         except (http.client.HTTPException, ConnectionError) as error:
             if self._server.poll() is not None:
                 raise Fault("the server is gone") from error

@@ -10,6 +10,7 @@ be a list: the same thing said in several ways. Whether a file is a video is not
 import csv
 import hashlib
 import io
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,7 +111,10 @@ def _named(folder: Path, manifest: Path) -> Iterator[Source]:
             raise RequestError(f"row {number} of {manifest} names {name!r} a second time")
         seen.add(name)
         try:
-            captions, fault = _captions(row), "" if path.is_file() else "the manifest names it and it is not there"
+            captions, fault = (
+                _captions(row),
+                "" if os.path.isfile(path) else "the manifest names it and it is not there",
+            )
         except ValueError as error:  # RequestError is one
             captions, fault = ("",), f"row {number} of the manifest: {error}"
         yield Source(name, captions, fault)

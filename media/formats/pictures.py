@@ -95,7 +95,14 @@ def _opened(path: str | os.PathLike[str], name: str) -> "Iterator[Image]":
         raise RequestError(f"{name} has more than 64 megapixels; give a smaller picture") from error
     except RequestError:
         raise
-    except (OSError, SyntaxError, ValueError, EOFError, IndexError) as error:  # what Pillow's decoders raise on damage
+    except (
+        OSError,
+        SyntaxError,
+        ValueError,
+        EOFError,
+        IndexError,
+        RuntimeError,
+    ) as error:  # what Pillow's decoders raise on damage
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise RequestError(f"{name} is damaged ({reason}); repair it or save it anew") from error
 

@@ -13,7 +13,7 @@ from typing import Any
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.types import Message, Receive
+from starlette.types import Message
 
 from reelm.errors import RequestError
 from reelm.sampling.options import Options, right_name
@@ -36,7 +36,7 @@ async def read_fields(request: Request, limits: Limits) -> dict[str, Any]:
         RequestError: a body of another form, or a field that there is not.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    request = Request(request.scope, _bounded(request.receive, limits.body_bytes))
+    request = _bounded(request, limits.body_bytes)
     if kind == "multipart/form-data":
         async with request.form(max_files=len(FILES) + 1, max_fields=64, max_part_size=limits.body_bytes) as form:
             if len({*form}) < len(form.multi_items()):
@@ -63,26 +63,30 @@ async def read_fields(request: Request, limits: Limits) -> dict[str, Any]:
 
 async def read_object(request: Request, limits: Limits) -> dict[str, Any]:
     """Return a body that is a JSON object; raises what `read_fields` raises."""
-    return _object(await Request(request.scope, _bounded(request.receive, limits.body_bytes)).body())
+    return _object(await _bounded(request, limits.body_bytes).body())
 
 
-def _bounded(receive: Receive, most: int) -> Receive:
-    """Return a `receive` that refuses a body of more bytes, whatever its length was said to be, or one that drips."""
+def _bounded(request: Request, most: int) -> Request:
+    """Return the request; its body is refused if it is said to have more bytes, or has more, or drips."""
+    too_large = HTTPException(413, f"a request may have {most >> 20} MiB")
+    said = request.headers.get("content-length", "")
+    if said.isascii() and said.isdigit() and (len(said) > 18 or int(said) > most):
+        raise too_large
     left, until = most, asyncio.get_running_loop().time() + _BODY_SECONDS
 
     async def bounded() -> Message:
         nonlocal left
         try:
             async with asyncio.timeout_at(until):
-                message = await receive()
+                message = await request.receive()
         except TimeoutError as error:
             raise HTTPException(408, f"the body took more than {_BODY_SECONDS:.0f} seconds") from error
         left -= len(message.get("body", b""))
         if left < 0:
-            raise HTTPException(413, f"a request may have {most >> 20} MiB")
+            raise too_large
         return message
 
-    return bounded
+    return Request(request.scope, bounded)
 
 
 def check_text(value: Any) -> None:

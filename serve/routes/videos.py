@@ -136,9 +136,9 @@ class Videos:
         query = request.query_params
         order, limit = query.get("order", "desc"), query.get("limit", "20")
         if order not in ("asc", "desc"):
-            raise RequestError(f"order is {order!r}; it must be asc or desc")
-        if not limit.isascii() or not limit.isdigit() or not 1 <= int(limit) <= 100:
-            raise RequestError(f"limit is {limit!r}; it must lie between 1 and 100")
+            raise RequestError(f"order is {order[:20]!r}; it must be asc or desc")
+        if not limit.isascii() or not limit.isdigit() or len(limit) > 3 or not 1 <= int(limit) <= 100:
+            raise RequestError(f"limit is {limit[:20]!r}; it must lie between 1 and 100")
         owner = request.state.owner if self.has_keys else None
         jobs = self.jobs.page(owner, query.get("after"), int(limit) + 1, order)  # type: ignore[arg-type]
         more, jobs = len(jobs) > int(limit), jobs[: int(limit)]

@@ -1,8 +1,17 @@
 """The exception for requests that cannot be met, the warning of those that may turn out badly, and what others say."""
 
+_LONGEST = 1500  # letters of a message
+
 
 class RequestError(ValueError):
-    """The request is wrong, not the program. The message is one line: what is wrong, and what would be right."""
+    """The request is wrong, not the program. The message is one line: what is wrong, and what would be right.
+
+    What is wrong may be text of any length: the middle of a long message is left out.
+    """
+
+    def __init__(self, message: str):
+        half = _LONGEST // 2
+        super().__init__(message if len(message) <= _LONGEST else f"{message[:half]} ... {message[-half:]}")
 
 
 class RequestWarning(UserWarning):

@@ -14,6 +14,8 @@ from .errors import RequestError, reason
 if TYPE_CHECKING:
     import numpy as np
 
+_LONGEST_NAME, _LONGEST_PATH = 255, 4095  # bytes; of Linux, and about those of others
+
 
 def whole(name: str, value: Any, *, least: int | None = None) -> int:
     """Return a whole number as Python's; RequestError for anything else, or for one below `least`."""
@@ -39,10 +41,12 @@ def real(name: str, value: Any) -> float:
 
 
 def path(name: str, value: Any) -> str:
-    """Return a path as text; RequestError for what is none, bytes included."""
+    """Return a path as text; RequestError for what is none, bytes included, or has a name that is too long."""
     if isinstance(value, str | os.PathLike):
         text = os.fspath(value)
         if isinstance(text, str):
+            if len(text) > _LONGEST_PATH or max(map(len, text.encode(errors="replace").split(b"/"))) > _LONGEST_NAME:
+                raise RequestError(f"{name} is {text[:40]!r}...; no file has so long a name")
             return text
     raise RequestError(f"{name} is {_short(value)}; it must be a path")
 

@@ -97,6 +97,15 @@ def test_a_manifest_that_cannot_be_meant_is_refused(tmp_path, name, text, words)
     assert "\n" not in str(refused.value)
 
 
+def test_a_name_that_no_file_can_have_is_left_out(tmp_path):
+    fill(tmp_path, a_mp4="")
+    (tmp_path / "m.csv").write_text(f"file_name\na.mp4\n{'x' * 300}.mp4\n")
+    assert [source.fault for source in sources(tmp_path, tmp_path / "m.csv")] == [
+        "",
+        "the manifest names it and it is not there",
+    ]
+
+
 def test_folders_without_files_are_refused(tmp_path):
     for folder in (tmp_path, tmp_path / "gone"):
         with pytest.raises(RequestError, match="folder"):

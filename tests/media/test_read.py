@@ -1,5 +1,6 @@
 """Files in: what a user may give is seen as it is, frame by frame, at its time; pictures and animations too."""
 
+import contextlib
 import struct
 from fractions import Fraction
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 from made.media import BLUE, encode, greys, levels, quarters
 from PIL import Image, features
 
+from reelm.errors import RequestError
 from reelm.media.formats.mp4 import write_video
 from reelm.media.read import read_image, read_video
 
@@ -166,6 +168,16 @@ def test_floats_from_black_to_white_are_seen(tmp_path):
     for scale, expected in ((1, [0, 128, 255]), (200, [0, 100, 200])):
         Image.fromarray(grey * scale).save(tmp_path / "a.tiff")
         assert read_image(tmp_path / "a.tiff")[0, :, 0].tolist() == expected
+
+
+@pytest.mark.skipif(not features.check("avif"), reason="Pillow without AVIF")
+def test_a_damaged_avif_is_refused(tmp_path):
+    Image.fromarray(greys(1)[0]).save(tmp_path / "a.avif")
+    good = (tmp_path / "a.avif").read_bytes()
+    for place in range(80, min(len(good), 260), 3):
+        (tmp_path / "a.avif").write_bytes(good[:place] + b"\0\xff" + good[place + 2 :])
+        with contextlib.suppress(RequestError):
+            read_image(tmp_path / "a.avif")
 
 
 @pytest.mark.skipif(not features.check("avif"), reason="Pillow without AVIF")

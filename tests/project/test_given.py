@@ -31,6 +31,10 @@ def test_numbers_of_others_are_numbers():
         lambda model: Clip(np.zeros((1, 8, 8, 3), np.uint8), 8).save(5),  # type: ignore[arg-type]
         lambda model: Clip(np.zeros((1, 8, 8, 3), np.uint8), 8).save("a.mp4", crf="x"),  # type: ignore[arg-type]
         lambda model: reelm.load(5),  # type: ignore[arg-type]
+        lambda model: reelm.load("a" * 5000),
+        lambda model: reelm.load("a/" * 5000),
+        lambda model: reelm.load(mesh=b"a"),  # type: ignore[arg-type]
+        lambda model: reelm.load(dtype="a " * 5000),  # type: ignore[arg-type]
         lambda model: model.save(None),
         lambda model: model.score("picture.png"),
         lambda model: model.read_as(5),
@@ -47,4 +51,4 @@ def test_numbers_of_others_are_numbers():
 def test_what_is_given_wrongly_is_refused_in_a_line(tiny_sound_model, call):
     with pytest.raises(RequestError) as caught:
         call(tiny_sound_model)
-    assert "\n" not in str(caught.value)
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 2000

@@ -71,6 +71,8 @@ def test_a_prompt_that_changes_leaves_the_past_and_changes_the_rest(tiny_model, 
     np.testing.assert_array_equal(ids(changed)[:3], ids(clip)[:3])
     assert (ids(changed)[3:] != ids(clip)[3:]).any()
     assert changed.info["prompt"] == [(0.0, "a red seven moves"), (1.0, "blue")]
+    never = tiny_model.generate([(0, "a red seven moves"), (1e308, "blue")], num_frames=LONG, seed=3, **HOT)
+    np.testing.assert_array_equal(ids(never), ids(clip))
 
 
 def test_samples_and_batches_are_the_clips_of_their_seeds_also_past_the_first_window(tiny_model, clip):

@@ -106,8 +106,8 @@ def test_what_clips_take_is_counted(service, tmp_path):
     more = {name: value - before.get(name, 0.0) for name, value in after.items()}
     assert {each["method"] for each in told} == {"estimated"} and min(each["joules"] for each in told) > 0
     of_clips = more["reelm_clip_" + energy.format("sum")]
-    assert of_clips == pytest.approx(sum(each["joules"] for each in told))
-    assert of_clips < more["reelm_" + energy.format("total")]
+    # A file cannot name what it took to save it.
+    assert sum(each["joules"] for each in told) < of_clips < more["reelm_" + energy.format("total")]
     assert more["reelm_clip_cost_sum"] == pytest.approx(of_clips / 3.6e6 * 0.3)
     assert more["reelm_first_frame_seconds_count"] == more["reelm_job_seconds_count"] == 4
     frames = 4 * service.model.latent_frames(HOT["num_frames"])  # and perhaps one that was drawn ahead of each
@@ -258,6 +258,15 @@ def test_a_wrong_request_is_told_what_would_be_right(service, body, status, word
 def test_a_body_that_is_no_object_is_refused(service, body):
     status, answer = service.json("POST", "/v1/videos", body, Content_Type="application/json")
     assert status == 400 and "JSON" in answer["error"]["message"]
+
+
+def test_what_no_client_would_send_is_answered_at_once(service):
+    status, answer = service.json("GET", f"/v1/videos?limit={'9' * 5000}")
+    assert status == 400 and "between 1 and 100" in answer["error"]["message"]
+    # Bodies that never come.
+    assert service.ask("POST", "/v1/videos", b"{}", Content_Length="99999999999")[0] == 413
+    assert service.ask("POST", "/v1/videos", b"{}", Content_Length="9" * 300)[0] in (400, 413)
+    assert service.ask("PUT", "/v1/live", b"{}", Connection="Upgrade", Upgrade="websocket")[0] == 400
 
 
 def test_other_sites_and_other_names_are_refused(service):
