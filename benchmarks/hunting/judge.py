@@ -5,6 +5,7 @@ RequestError is none, and TypeError for the name of an argument.
 """
 
 import re
+import time
 import traceback
 from collections.abc import Callable
 from typing import Any
@@ -57,8 +58,10 @@ class Judge:
             changed = sorted({*now.items()} ^ {*self._before.items()})[0][0]
             self._before = now
             raise Fault(f"{changed} was touched", about)
-        if left := next(self.area.left_behind(), None):
-            raise Fault(f"{left} was left behind", about)
+        if left := {*self.area.left_behind()}:
+            time.sleep(2)  # compiled programs are written in the background
+            if left := left & {*self.area.left_behind()}:
+                raise Fault(f"{min(left)} was left behind", about)
         return result
 
 

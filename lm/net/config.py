@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from reelm import given
 from reelm.errors import RequestError
 from reelm.lm.layout import Layout, audio_frames
 from reelm.lm.prefix import ClipCodes, Prefix
@@ -55,6 +56,7 @@ class LMConfig:
         counts = ("bits", "text_vocabulary", "frames", "width", "layers", "heads", "kv_heads", "head_width", "hidden")
         if none := [name for name in counts if getattr(self, name) < 1]:
             raise RequestError(f"{none[0]} is {getattr(self, none[0])}; it must be 1 or more")
+        given.layers("layers", self.layers, least=1)
         if self.text_slots < 1:
             raise RequestError(f"prefix is {self.prefix}; it must be more than the {HEAD} slots of its head")
         if not 0 < self.rope_base <= _MOST_ROPE_BASE:

@@ -179,15 +179,15 @@ def _size(value: Any) -> tuple[int, int]:
     try:
         width, height = (int(side) for side in str(value).lower().split("x"))
     except ValueError:
-        raise RequestError(f'size is {value!r}; it must be "WIDTHxHEIGHT"') from None
+        raise RequestError(f'size is {str(value)[:20]!r}; it must be "WIDTHxHEIGHT"') from None
     return width, height
 
 
 def _seconds(value: Any) -> float:
     try:
         seconds = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         seconds = math.nan
     if not 0 < seconds <= 3600:
-        raise RequestError(f"seconds is {value!r}; it must be above 0 and at most 3600")
+        raise RequestError(f"seconds is {str(value)[:20]!r}; it must be above 0 and at most 3600")
     return seconds

@@ -14,6 +14,7 @@ from .errors import RequestError, reason
 if TYPE_CHECKING:
     import numpy as np
 
+_MOST_LAYERS = 1000
 _LONGEST_NAME, _LONGEST_PATH = 255, 4095  # bytes; of Linux, and about those of others
 
 
@@ -26,6 +27,12 @@ def whole(name: str, value: Any, *, least: int | None = None) -> int:
     if least is not None and number < least:
         raise RequestError(f"{name} is {number}; it must be {least} or more")
     return number
+
+
+def layers(name: str, value: int, *, least: int = 0) -> None:
+    """RequestError for a number of layers that no net has: to build one takes time for each of them."""
+    if not least <= value <= _MOST_LAYERS:
+        raise RequestError(f"{name} is {_short(value)}; it must lie between {least} and {_MOST_LAYERS}")
 
 
 def real(name: str, value: Any) -> float:

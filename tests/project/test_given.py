@@ -7,6 +7,9 @@ import pytest
 
 import reelm
 from reelm import Clip, RequestError, given
+from reelm.lm.net.config import LMConfig
+from reelm.tokenizer.audio.config import AudioTokenizerConfig
+from reelm.tokenizer.video.config import VideoTokenizerConfig
 
 
 def test_numbers_of_others_are_numbers():
@@ -35,6 +38,9 @@ def test_numbers_of_others_are_numbers():
         lambda model: reelm.load("a/" * 5000),
         lambda model: reelm.load(mesh=b"a"),  # type: ignore[arg-type]
         lambda model: reelm.load(dtype="a " * 5000),  # type: ignore[arg-type]
+        lambda model: VideoTokenizerConfig(decoder_blocks=2**31),
+        lambda model: AudioTokenizerConfig(encoder_blocks=2**31),
+        lambda model: LMConfig(layers=2**31),
         lambda model: model.save(None),
         lambda model: model.score("picture.png"),
         lambda model: model.read_as(5),

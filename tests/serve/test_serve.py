@@ -241,6 +241,7 @@ def test_live_words_change_while_it_plays(service, tmp_path):
         ({"prompt": "red", "num_frames": 10_000_000}, 400, "pixels in all"),
         ({"prompt": "red " * 1000}, 400, "the prompt has 4000 letters"),
         ({"prompt": "red", "seconds": "-1"}, 400, "seconds is '-1'"),
+        ({"prompt": "red", "seconds": 10**400}, 400, "seconds is '1000"),
         ({"prompt": "red", "size": "64"}, 400, "size is '64'"),
         (b"[1]", 415, "not understood"),
         ({"prompt": "red \ud800"}, 400, "half a character"),

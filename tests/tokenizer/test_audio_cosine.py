@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from reelm.tokenizer.audio import cosine, loudness
-from reelm.tokenizer.audio.cosine import _cosines  # the transform that both directions share
+from reelm.tokenizer.audio.cosine import _block_window, _cosines  # the transform that both directions share
 from reelm.tokenizer.history import History
 
 HOP = 32
@@ -36,12 +36,25 @@ def test_blocks_of_one_sound_join_without_a_trace():
     own = np.stack([sound[i * HOP : i * HOP + number] for i in range(6)])
     spectrum = own @ _cosines(number).T
     size = np.broadcast_to(np.linspace(0, 2.5, number), spectrum.shape)  # undoes the tilt
-    amplitude = jnp.asarray(np.sqrt(np.mean(np.square(own), axis=1)), jnp.float32)
+    heard = own * _block_window(HOP)
+    amplitude = jnp.asarray(np.sqrt(np.sum(np.square(heard), axis=1) / HOP), jnp.float32)
     made = cosine.synthesize(
         jnp.asarray(spectrum[None], jnp.float32), jnp.asarray(size[None]), HOP, amplitude[None], History()
     )
     fade = number - HOP
     np.testing.assert_allclose(made[0, fade:, 0], sound[fade : 6 * HOP], atol=1e-4)
+
+
+def test_what_is_heard_of_a_block_has_its_level():
+    rng, number = np.random.default_rng(0), cosine.coefficients(HOP)
+    # Nearly all of it in the ends of the block, where the window is low.
+    ends = rng.normal(size=(1, 3, number)) * np.where(np.arange(number) % (number - 1), 1e-3, 1)
+    flat = np.broadcast_to(np.linspace(0, 2.5, number), ends.shape)  # undoes the tilt
+    spectrum, amplitude = ends @ _cosines(number).T, np.array([[0.5, 0.0, 0.25]])
+    given = (jnp.asarray(each, jnp.float32) for each in (spectrum, flat))
+    made = cosine.synthesize(*given, HOP, jnp.asarray(amplitude, jnp.float32), History())
+    first = np.sqrt(np.sum(np.square(made[0, :number, 0])) / HOP)  # the second one is silent
+    assert first == pytest.approx(0.5, rel=1e-3)
 
 
 def test_the_cosine_transform_keeps_energy():

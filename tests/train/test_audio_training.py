@@ -36,7 +36,7 @@ from reelm.train.tokenizers.audio import (
 )
 from reelm.train.tokenizers.audio_adversary import feature_distance, hinge_generator_loss, hinge_loss
 from reelm.train.tokenizers.audio_discriminator import AudioDiscriminatorConfig, StftDiscriminator
-from reelm.train.tokenizers.audio_losses import SoundLossWeights, mel_distance
+from reelm.train.tokenizers.audio_losses import SoundLossWeights, loudness_distance, mel_distance
 
 pytestmark = pytest.mark.slow  # several programs are compiled before the first test
 
@@ -69,6 +69,13 @@ def test_mel_distance_of_equal_sounds_is_zero_and_has_a_finite_gradient_for_sile
     assert distance(sounds())[0] < 1e-6
     assert np.isfinite(distance(jnp.zeros((2, 400, 1)))[1]).all()
     assert distance(sounds(1))[0] > distance(0.9 * sounds())[0] > 0
+
+
+def test_loudness_distance_counts_decades():
+    distance = jax.jit(jax.value_and_grad(lambda rebuilt: loudness_distance(sounds(), rebuilt, 40)))
+    assert distance(sounds())[0] == 0
+    assert distance(-0.1 * sounds())[0] == pytest.approx(1, abs=1e-3)
+    assert np.isfinite(distance(jnp.zeros((2, 400, 1)))[1]).all()
 
 
 def test_without_a_discriminator_there_is_none():

@@ -6,6 +6,7 @@ from math import prod
 
 from jax.typing import DTypeLike
 
+from reelm import given
 from reelm.errors import RequestError
 from reelm.media.sound import check_rate
 from reelm.tokenizer.codes import CodeSpec
@@ -69,9 +70,10 @@ class AudioTokenizerConfig:
                 raise RequestError(f"{name} are whole numbers from 1, one for each stage, not {getattr(self, name)}")
             if len(getattr(self, name)) != len(self.strides):
                 raise RequestError(f"{len(self.strides)} strides need as many {name}, not {len(getattr(self, name))}")
-        for name, least in (("encoder_blocks", 0), ("decoder_blocks", 0), ("kernel", 1)):
-            if getattr(self, name) < least:
-                raise RequestError(f"{name} is {getattr(self, name)}; it must be {least} or more")
+        for name in ("encoder_blocks", "decoder_blocks"):
+            given.layers(name, getattr(self, name))
+        if self.kernel < 1:
+            raise RequestError(f"kernel is {self.kernel}; it must be 1 or more")
         if self.levels < 1 or self.groups < 1 or self.levels % self.groups:
             raise RequestError(
                 f"levels are whole rounds of groups, at least one; {self.levels} are not of {self.groups}"

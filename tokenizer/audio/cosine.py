@@ -58,9 +58,10 @@ def synthesize(direction: jax.Array, size: jax.Array, hop: int, amplitude: jax.A
     fade, number = _fade(hop), coefficients(hop)
     size = size.reshape(batch, count, number, -1) - np.linspace(0, _TILT, number, dtype=np.float32)[:, None]
     spectrum = direction.reshape(size.shape) * jnp.exp(jnp.clip(size, _STEEPEST, _LOUDEST))
-    spectrum *= jax.lax.rsqrt(jnp.mean(jnp.square(spectrum), axis=(2, 3), keepdims=True) + 1e-8)
     block = jnp.einsum("bfkc,ks->bfsc", spectrum, _cosines(number)) * _block_window(hop)[:, None]
-    block = block * amplitude[..., None, None]
+    # After the window: a net that is not sure of a pitch would hide it at the ends, where it is not heard.
+    heard = jnp.sum(jnp.square(block), axis=(2, 3), keepdims=True) / (hop * block.shape[3])
+    block *= amplitude[..., None, None] * jax.lax.rsqrt(heard + 1e-8)
     tails = history.join(block[:, :, hop:], pad=1, keep=1)[:, :count]
     # The newest block begins while the one before it ends.
     begun = block[:, :, :fade] + tails

@@ -10,6 +10,7 @@ from typing import get_args
 import numpy as np
 from jax.typing import DTypeLike
 
+from reelm import given
 from reelm.errors import RequestError
 from reelm.tokenizer.codes import CodeSpec
 from reelm.tokenizer.quantizer import Quantizer
@@ -69,8 +70,7 @@ class VideoTokenizerConfig:
         if self.patch[1] != self.patch[2]:
             raise RequestError(f"patches are square in space, not {self.patch[1]}x{self.patch[2]}")
         for name in ("encoder_blocks", "decoder_blocks"):
-            if getattr(self, name) < 0:
-                raise RequestError(f"{name} is {getattr(self, name)}; it must be 0 or more")
+            given.layers(name, getattr(self, name))
         if not -1 <= self.background <= 1:
             raise RequestError(f"background is {self.background}; it must lie in [-1, 1]")
         if self.quantizer not in get_args(Quantizer):

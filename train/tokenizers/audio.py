@@ -43,7 +43,7 @@ from . import adversarial
 from .adversarial import Metrics, Terms
 from .audio_adversary import AudioAdversary
 from .audio_discriminator import AudioDiscriminatorConfig
-from .audio_losses import SoundLossWeights, mel_distance, spectrum_distance
+from .audio_losses import SoundLossWeights, loudness_distance, mel_distance, spectrum_distance
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,6 +173,8 @@ def make_loss(run: AudioTokenizerRun):
             "commitment": jnp.mean(jnp.square(latent - quantized)),
         }
         # Each of these takes a tenth of a step or more, so it is paid for only where it counts.
+        if weights.loudness:
+            terms["loudness"] = loudness_distance(sound, rebuilt, config.hop)
         if weights.spectrum:
             terms["spectrum"] = spectrum_distance(sound, rebuilt, config.sample_rate)
         if weights.sample_entropy:

@@ -13,6 +13,7 @@ from reelm.evaluation.features.mel import mel_spectrogram, spectra
 from reelm.train.step.fields import check_above, check_least
 
 _SPECTRUM_WINDOWS = (256, 512, 1024)
+_SOFTEST = 1e-3  # root mean square under which a frame counts as silent
 _QUIET = 1e-2  # compressed magnitude under which a spectrum counts as silent
 _HEARD_HZ = 2500.0  # frequency up to which the ear follows a waveform rather than its loudness
 
@@ -34,6 +35,9 @@ class SoundLossWeights:
     """Magnitude under which a mel band counts as silent: a voice reaches 1 to 30."""
     spectrum: float = 0.0
     """Weight of the distance of complex spectra, compressed as the ear does. It teaches pitch and phase."""
+    loudness: float = 0.0
+    """Weight of the distance of the loudness of audio frames, in decades. Without it a net that is not sure of a pitch
+    rather gives it softly."""
     commitment: float = 0.1
     """Weight of the squared distance between latents and the values of their codes."""
     sample_entropy: float = 0.0
@@ -52,7 +56,7 @@ class SoundLossWeights:
     def __post_init__(self) -> None:
         check_above(self, 0, "temperature")
         check_above(self, 0, "mel_floor")
-        check_least(self, 0, "spectrum", "adversarial", "feature_matching", "adversarial_from")
+        check_least(self, 0, "spectrum", "loudness", "adversarial", "feature_matching", "adversarial_from")
 
 
 def mel_distance(
@@ -69,6 +73,16 @@ def mel_distance(
 
     apart = [jnp.mean(jnp.abs(log_mel(original, window) - log_mel(rebuilt, window))) for window in windows]
     return sum(apart, jnp.zeros(())) / len(windows)
+
+
+def loudness_distance(original: jax.Array, rebuilt: jax.Array, hop: int) -> jax.Array:
+    """Mean absolute difference of the log10 root mean squares of pieces of `hop` samples, compared from -60 dB on."""
+
+    def loudness(sound: jax.Array) -> jax.Array:
+        pieces = sound.reshape(sound.shape[0], -1, hop * sound.shape[2])
+        return 0.5 * jnp.log10(jnp.mean(jnp.square(pieces), axis=-1) + _SOFTEST**2)
+
+    return jnp.mean(jnp.abs(loudness(original) - loudness(rebuilt)))
 
 
 def spectrum_distance(original: jax.Array, rebuilt: jax.Array, sample_rate: int) -> jax.Array:

@@ -26,7 +26,7 @@ def inside(folder: Path, name: object, where: str) -> Path:
     path = folder / name
     try:
         stays = path.resolve().is_relative_to(folder.resolve())
-    except (OSError, RuntimeError) as error:  # a name too long, links in a circle
+    except (OSError, RuntimeError, ValueError) as error:  # a name too long or no Unicode, links in a circle
         raise RequestError(f"{said}, which is no name of a file ({error})") from error
     if not stays or ".." in Path(name).parts or Path(name).is_absolute():
         raise RequestError(f"{said}, which lies outside of {folder}; give a relative name that stays inside")
