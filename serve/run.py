@@ -103,10 +103,11 @@ class Impatient(H11Protocol):
         self.loop.call_later(_HEAD_SECONDS, self._look, self.cycle)
 
     def handle_websocket_upgrade(self, event: h11.Request) -> None:
-        if event.method == b"GET":
+        has_body = any(name in (b"content-length", b"transfer-encoding") for name, _ in event.headers)
+        if event.method == b"GET" and not has_body:
             super().handle_websocket_upgrade(event)
         else:  # the WebSocket's own parser would leave it without an answer
-            self.send_400_response("a WebSocket is opened by GET")
+            self.send_400_response("a WebSocket is opened by GET, without a body")
 
     def _look(self, before: object) -> None:
         if self.transport.is_closing() or self.transport.get_protocol() is not self:  # a WebSocket by now

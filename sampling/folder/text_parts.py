@@ -69,6 +69,8 @@ def opened(
         if folder is not None:
             raise RequestError(f"the model carries what reads its words; load it without the text encoder {folder}")
         try:
+            if not files[PIECES_FILE]:
+                raise RuntimeError("it is empty")  # SentencePiece would say so at the first word
             text = TextTokenizer(files[PIECES_FILE])
             if part is not None:
                 return SentenceEncoder(params[ENCODER_FILE], text.model, part.hash, max_tokens=config.text_slots)

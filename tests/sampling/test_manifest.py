@@ -106,7 +106,7 @@ def test_tensors_that_do_not_fit_their_configuration_are_refused(folder, name, c
 @pytest.mark.parametrize(
     ("part", "field", "value", "words"),
     [
-        ("video_tokenizer", "encoder_blocks", 10**6, "encoder_blocks of 1000000, more than the file has tensors"),
+        ("video_tokenizer", "encoder_blocks", 1000, "encoder_blocks of 1000, more than the file has tensors"),
         ("video_tokenizer", "encoder_channels", [10**12], "at most 1048576"),
         ("lm", "width", 33, "tensor"),
         ("lm", "head_width", -2, "describes no net|cannot be used"),
@@ -124,9 +124,10 @@ def test_numbers_that_are_none_are_refused(folder):
         reelm.load(str(folder))
 
 
-def test_a_vocabulary_that_is_none_is_refused(folder):
-    (folder / "text.model").write_bytes(b"words")
-    edit(folder, lambda m: m["files"].update({"text.model": hashlib.sha256(b"words").hexdigest()}))
+@pytest.mark.parametrize("data", [b"words", b""])
+def test_a_vocabulary_that_is_none_is_refused(folder, data):
+    (folder / "text.model").write_bytes(data)
+    edit(folder, lambda m: m["files"].update({"text.model": hashlib.sha256(data).hexdigest()}))
     with pytest.raises(RequestError, match="text.model is no vocabulary"):
         reelm.load(str(folder))
 

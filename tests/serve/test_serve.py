@@ -267,7 +267,8 @@ def test_what_no_client_would_send_is_answered_at_once(service):
     # Bodies that never come.
     assert service.ask("POST", "/v1/videos", b"{}", Content_Length="99999999999")[0] == 413
     assert service.ask("POST", "/v1/videos", b"{}", Content_Length="9" * 300)[0] in (400, 413)
-    assert service.ask("PUT", "/v1/live", b"{}", Connection="Upgrade", Upgrade="websocket")[0] == 400
+    for method, body in (("PUT", None), ("GET", b"{}")):
+        assert service.ask(method, "/v1/live", body, Connection="Upgrade", Upgrade="websocket")[0] == 400
 
 
 def test_other_sites_and_other_names_are_refused(service):
