@@ -53,7 +53,7 @@ def path(name: str, value: Any) -> str:
         text = os.fspath(value)
         if isinstance(text, str):
             if len(text) > _LONGEST_PATH or max(map(len, text.encode(errors="replace").split(b"/"))) > _LONGEST_NAME:
-                raise RequestError(f"{name} is {text[:40]!r}...; no file has so long a name")
+                raise RequestError(f"{name} is {text[:40]!r}..., which is too long; choose another name")
             return text
     raise RequestError(f"{name} is {_short(value)}; it must be a path")
 
