@@ -51,8 +51,8 @@ def test_what_is_heard_of_a_block_has_its_level():
     ends = rng.normal(size=(1, 3, number)) * np.where(np.arange(number) % (number - 1), 1e-3, 1)
     flat = np.broadcast_to(np.linspace(0, 2.5, number), ends.shape)  # undoes the tilt
     spectrum, amplitude = ends @ _cosines(number).T, np.array([[0.5, 0.0, 0.25]])
-    given = (jnp.asarray(each, jnp.float32) for each in (spectrum, flat))
-    made = cosine.synthesize(*given, HOP, jnp.asarray(amplitude, jnp.float32), History())
+    direction, size = jnp.asarray(spectrum, jnp.float32), jnp.asarray(flat, jnp.float32)
+    made = cosine.synthesize(direction, size, HOP, jnp.asarray(amplitude, jnp.float32), History())
     first = np.sqrt(np.sum(np.square(made[0, :number, 0])) / HOP)  # the second one is silent
     assert first == pytest.approx(0.5, rel=1e-3)
 
