@@ -21,8 +21,7 @@ def members(path: Path) -> Iterator[tuple[str, Callable[[], bytes]]]:
     Raises:
         RequestError: the archive is not what was published by its name.
     """
-    if path.name.endswith((".deb", ".whl", ".tgz", ".tar.gz")):
-        check_published(path)
+    check_published(path)
     if path.suffix == ".deb":
         with tempfile.TemporaryDirectory() as folder:
             # Absolute, so that no name is taken for an option.

@@ -13,6 +13,7 @@ import numpy as np
 
 _WORST = 51  # of the scale of qualities
 _START = re.compile(rb"\x00\x00\x01")
+_LEAST_TREE = 64  # pixels a side
 _SLICES = (1, 5)  # types of the units that hold pictures (ITU-T H.264, table 7-1)
 
 
@@ -35,7 +36,9 @@ def encode(video: np.ndarray, crf: int, fps: int) -> list[bytes]:
     """Return the packets of a clip at a quality from 0 (lossless) to 51."""
     context = cast(Any, av.CodecContext.create("libx264", "w"))
     context.height, context.width, context.pix_fmt, context.framerate = *video.shape[1:3], "yuv420p", fps
-    context.options = {"preset": "slow", "crf": str(crf)}
+    # x264's SIMD code for macroblock trees reads past the rows of small pictures, which then differ from run to run.
+    tree = min(video.shape[1:3]) >= _LEAST_TREE
+    context.options = {"preset": "slow", "crf": str(crf), "mbtree": str(int(tree))}
     frames = [av.VideoFrame.from_ndarray(picture, format="rgb24") for picture in video]
     return [bytes(packet) for frame in (*frames, None) for packet in context.encode(frame)]
 

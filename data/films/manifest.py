@@ -110,11 +110,9 @@ def _named(folder: Path, manifest: Path) -> Iterator[Source]:
         if name in seen:
             raise RequestError(f"row {number} of {manifest} names {name!r} a second time")
         seen.add(name)
+        missing = "" if os.path.isfile(path) else "the manifest names it and it is not there"
         try:
-            captions, fault = (
-                _captions(row),
-                "" if os.path.isfile(path) else "the manifest names it and it is not there",
-            )
+            captions, fault = _captions(row), missing
         except ValueError as error:  # RequestError is one
             captions, fault = ("",), f"row {number} of the manifest: {error}"
         yield Source(name, captions, fault)

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 from .animations import IMAGE_DESCRIPTION
 
+# What Pillow's decoders raise on damage.
+_DAMAGE = OSError, SyntaxError, ValueError, EOFError, IndexError, RuntimeError
+
 
 def is_picture(path: str | os.PathLike[str]) -> bool:
     """Return whether the file begins like a picture or an animation, whatever its suffix says."""
@@ -95,14 +98,7 @@ def _opened(path: str | os.PathLike[str], name: str) -> "Iterator[Image]":
         raise RequestError(f"{name} has more than 64 megapixels; give a smaller picture") from error
     except RequestError:
         raise
-    except (
-        OSError,
-        SyntaxError,
-        ValueError,
-        EOFError,
-        IndexError,
-        RuntimeError,
-    ) as error:  # what Pillow's decoders raise on damage
+    except _DAMAGE as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise RequestError(f"{name} is damaged ({reason}); repair it or save it anew") from error
 

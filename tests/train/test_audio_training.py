@@ -73,7 +73,7 @@ def test_mel_distance_of_equal_sounds_is_zero_and_has_a_finite_gradient_for_sile
 
 def test_loudness_distance_counts_decades():
     distance = jax.jit(jax.value_and_grad(lambda rebuilt: loudness_distance(sounds(), rebuilt, 40)))
-    assert distance(sounds())[0] == 0
+    assert distance(sounds())[0] < 1e-6
     assert distance(-0.1 * sounds())[0] == pytest.approx(1, abs=1e-3)
     assert np.isfinite(distance(jnp.zeros((2, 400, 1)))[1]).all()
 

@@ -13,12 +13,16 @@ RANGE_DB = 96.0  # from silence to above full scale, as 16 bits have it
 LOWEST_DB = -84.0  # of the lowest step, which counts as silence: three steps of 16 bits
 
 
+def power(sound: jax.Array, hop: int) -> jax.Array:
+    """Return the mean square `[B, F]` of each hop of `float [B, F hop, C]`."""
+    hops = sound.reshape(sound.shape[0], -1, hop * sound.shape[2])
+    return jnp.mean(jnp.square(hops), axis=-1)
+
+
 def signs(sound: jax.Array, hop: int, bits: int) -> jax.Array:
     """Return the signs `[B, F, bits]` of the loudness of each hop of `float [B, F hop, C]` in [-1, 1]."""
-    hops = sound.reshape(sound.shape[0], -1, hop * sound.shape[2])
-    power = jnp.mean(jnp.square(hops), axis=-1)
     # Under the logarithm something, or the gradient of silence is not finite.
-    steps = jnp.round((10 * jnp.log10(power + 1e-12) - LOWEST_DB) / _step(bits))
+    steps = jnp.round((10 * jnp.log10(power(sound, hop) + 1e-12) - LOWEST_DB) / _step(bits))
     number = jnp.clip(steps, 0, 2**bits - 1).astype(jnp.int32)
     digits = jnp.right_shift(number[..., None], np.arange(bits)[::-1]) & 1
     return 2.0 * digits - 1.0

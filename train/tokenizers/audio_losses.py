@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from reelm.evaluation.features.mel import mel_spectrogram, spectra
+from reelm.tokenizer.audio.loudness import power
 from reelm.train.step.fields import check_above, check_least
 
 _SPECTRUM_WINDOWS = (256, 512, 1024)
@@ -79,8 +80,7 @@ def loudness_distance(original: jax.Array, rebuilt: jax.Array, hop: int) -> jax.
     """Mean absolute difference of the log10 root mean squares of pieces of `hop` samples, compared from -60 dB on."""
 
     def loudness(sound: jax.Array) -> jax.Array:
-        pieces = sound.reshape(sound.shape[0], -1, hop * sound.shape[2])
-        return 0.5 * jnp.log10(jnp.mean(jnp.square(pieces), axis=-1) + _SOFTEST**2)
+        return 0.5 * jnp.log10(power(sound, hop) + _SOFTEST**2)
 
     return jnp.mean(jnp.abs(loudness(original) - loudness(rebuilt)))
 
