@@ -13,6 +13,7 @@ from jax.typing import DTypeLike
 
 from reelm.lm.layout import Layout
 from reelm.lm.net import transformer
+from reelm.lm.net.attention import filled_up
 from reelm.lm.net.config import LMConfig
 from reelm.lm.net.transformer import CodePositions
 from reelm.lm.prefix import Prefix
@@ -90,7 +91,7 @@ class Prefill:
             keys: random keys `[B]`, one a clip.
         """
         # A window may reach past the last code: what it writes there is never read, but takes slots.
-        slots = self.slots + self.window - 1
+        slots = filled_up(self.slots + self.window - 1)
         cache = transformer.empty_cache(self.config, prefix.words.shape[0], slots, self.dtype)
         last, cache = transformer.prefill(self.config, params, self.layout, prefix, cache, self.dtype)
         # Samples of one prompt share the reading of its prefix.

@@ -22,7 +22,7 @@ import numpy as np
 
 from reelm.lm.layout import Layout
 from reelm.lm.net import head, transformer
-from reelm.lm.net.attention import Cache
+from reelm.lm.net.attention import Cache, filled_up
 from reelm.lm.net.config import LMConfig
 from reelm.lm.net.embed import embed_codes
 from reelm.lm.net.transformer import row_slices
@@ -178,7 +178,7 @@ class FrameProgram:
         """Run `transformer.extend` on inputs `[R, W, D]`; `first` `[B]` is the index of the first predicted code."""
         # The guesses of a window stand behind the span's last code.
         seen = self.layout.before + self.layout.end(self.span) + inputs.shape[1] - 2
-        seen = min(cache[0].keys.shape[1], seen)
+        seen = min(cache[0].keys.shape[1], filled_up(seen))
         return transformer.extend(self.config, params, inputs, state.of_rows(first), state.code_positions, cache, seen)
 
     def _draw(

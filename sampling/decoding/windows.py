@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from reelm.lm.layout import Layout
+from reelm.lm.net.attention import filled_up
 from reelm.lm.specials import Group
 from reelm.sampling.memory import check_cache
 from reelm.sampling.parts import ModelParts
@@ -138,7 +139,7 @@ class SlidingWindow:
         # Every window has at least the slots of a later one, which has an anchor, so that the same programs serve all.
         self._later = self._layout(given_pictures=1, first=1)
         cache_rows = self._clips * (2 if settings.guided else 1)
-        slots = self._later.slots + max(self._widths.values()) - 1
+        slots = filled_up(self._later.slots + max(self._widths.values()) - 1)
         check_cache(lm.config, lm.mesh_sizes, self._clips, cache_rows, slots, jnp.dtype(model.dtype).itemsize)
         self._first = 0  # latent frame of the stream that the window begins with
         self._opened_for = 0  # latent frame that the window was opened for
