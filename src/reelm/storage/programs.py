@@ -10,6 +10,7 @@ damaged file is compiled anew and replaced. The files hold pickles and machine c
 there.
 """
 
+import ctypes
 import hashlib
 import inspect
 import os
@@ -19,7 +20,7 @@ import stat
 import warnings
 from collections.abc import Callable, Hashable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from functools import cache, partial
 from pathlib import Path
 from threading import Lock, RLock, local, main_thread
@@ -180,15 +181,20 @@ class _Method:
 def _compiled(path: Path | None, traced: Any, shapes: Any) -> Callable:
     """Return a traced program compiled, and keep it at `path`."""
     lowered = traced.lower()
-    if path is None:
-        return lowered.compile(compiler_options=_options())
     _found.count = 0
-    with _apart_from_jaxs_cache():
+    with nullcontext() if path is None else _apart_from_jaxs_cache():
         made = lowered.compile(compiler_options=_options())
+    _return_memory()
     # What was once serialized loses functions when it is serialized again, and fails when it runs (jax 0.12 on a CPU).
-    if not _found.count:
+    if path is not None and not _found.count:
         _write(path, (*serialize_executable.serialize(made), shapes))
     return made
+
+
+def _return_memory() -> None:
+    """Give back to the system what the compiler has freed, about a hundred megabytes. glibc would keep it."""
+    with suppress(AttributeError, OSError, TypeError):  # another C library
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 _found = local()  # what this thread found in JAX's own cache
