@@ -1,13 +1,17 @@
 """Files out: whole or not at all, where they may be written."""
 
 import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
 from reelm.errors import RequestError
 from reelm.media.formats.mp4 import write_video
+from reelm.storage import atomic
 from reelm.storage.atomic import check_folder, check_writable, replacing, replacing_together, write_bytes
+from reelm.storage.exchange import exchange
 
 PICTURE = np.zeros((64, 96, 3), np.uint8)
 
@@ -87,9 +91,7 @@ def test_the_files_of_a_folder_are_replaced_together_or_not_at_all(tmp_path):
             folder.mkdir(parents=True)
             for name in ("one", "list", "other"):
                 (folder / name).write_text("first")
-    assert {path.name: path.read_text() for path in folder.iterdir()} == dict.fromkeys(
-        ("one", "list", "other"), "first"
-    )
+    assert texts(folder) == dict.fromkeys(("one", "list", "other"), "first")
     elsewhere = tmp_path / "elsewhere"
     elsewhere.write_text("kept")
     (folder / "one").unlink()
@@ -97,17 +99,91 @@ def test_the_files_of_a_folder_are_replaced_together_or_not_at_all(tmp_path):
     with replacing_together(folder, last="list") as staging:
         for name in ("list", "one"):
             (staging / name).write_text("second")
-    assert {path.name: path.read_text() for path in folder.iterdir()} == {
-        "one": "second",
-        "list": "second",
-        "other": "first",
-    }
+    assert texts(folder) == {"one": "second", "list": "second", "other": "first"}
     assert elsewhere.read_text() == "kept" and not (folder / "one").is_symlink()
 
 
-def test_the_file_that_vouches_for_a_folder_is_never_beside_files_of_another(tmp_path, monkeypatch):
+# Writes a folder again and again, each time in a process that is killed one system call later than the one before.
+KILLED_AT_EVERY_CALL = """
+import os, shutil, signal, sys
+from pathlib import Path
+from reelm.storage import atomic
+
+CALLS = ("open", "ctypes.dlsym", *(f"os.{name}" for name in ("rename", "remove", "rmdir", "mkdir", "link", "chmod")))
+folder, old = Path(sys.argv[1]), sys.argv[2:]
+for calls in range(1000):
+    if old:
+        folder.mkdir(exist_ok=True)
+        for name in old:
+            (folder / name).write_text("old")
+    child = os.fork()
+    if not child:
+        def count(event, arguments, left=[calls]):
+            left[0] -= event in CALLS
+            if left[0] < 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+        sys.addaudithook(count)
+        with atomic.replacing_together(folder, last="list") as staging:
+            for name in ("list", "one", "two"):
+                (staging / name).write_text("new")
+        os._exit(0)
+    status = os.waitpid(child, 0)[1]
+    unfinished = [*folder.glob(f"{atomic.TEMPORARY}*")]
+    there = {path.name: path.read_text() for path in {*folder.glob("*")} - {*unfinished}}
+    new = dict.fromkeys(("list", "one", "two"), "new")
+    assert there in (dict.fromkeys(old, "old"), dict.fromkeys(old, "old") | new), f"call {calls} leaves {there}"
+    assert folder.exists() == bool(there)
+    if status == 0:
+        break
+    shutil.rmtree(folder, ignore_errors=True)
+assert there | new == there and calls > 10, (there, calls)
+"""
+
+
+@pytest.mark.parametrize("old", [(), ("list", "one", "other")])
+def test_a_process_that_is_killed_at_any_call_leaves_the_old_folder_or_the_new_one(tmp_path, old):
+    for name in "ab":
+        (tmp_path / name).mkdir()
+    try:
+        exchange(tmp_path / "a", tmp_path / "b")
+    except OSError as error:
+        pytest.skip(f"folders cannot change their names here: {error}")
+    subprocess.run([sys.executable, "-c", KILLED_AT_EVERY_CALL, str(tmp_path / "m"), *old], check=True)
+
+
+def test_the_new_folder_is_as_the_old_one_was(tmp_path):
+    folder = tmp_path / "m"
+    folder.mkdir()
+    folder.chmod(0o2751)
+    (folder / "link").symlink_to("nowhere")
+    (tmp_path / "other").symlink_to(folder)
+    with replacing_together(tmp_path / "other", last="list") as staging:
+        (staging / "list").touch()
+        (folder / "late").touch()
+    assert sorted(os.listdir(folder)) == ["late", "link", "list"] and os.readlink(folder / "link") == "nowhere"
+    assert folder.stat().st_mode & 0o7777 == 0o2751 and (tmp_path / "other").is_symlink()
+    assert sorted(os.listdir(tmp_path)) == ["m", "other"]
+
+
+def test_the_current_folder_stays_the_one_that_it_is(tmp_path, monkeypatch):
+    (tmp_path / "list").write_text("first")
+    monkeypatch.chdir(tmp_path)
+    before = tmp_path.stat().st_ino
+    with replacing_together(".", last="list") as staging:
+        (staging / "list").write_text("second")
+    assert tmp_path.stat().st_ino == before and texts(tmp_path) == {"list": "second"}
+
+
+@pytest.mark.parametrize("why", ["the system cannot", "it holds a folder"])
+def test_where_files_change_one_by_one_the_one_that_vouches_is_never_beside_those_of_another(
+    tmp_path, monkeypatch, why
+):
     for name in ("one", "list"):
         (tmp_path / name).write_text("first")
+    if why == "it holds a folder":
+        (tmp_path / "folder").mkdir()
+    else:
+        monkeypatch.setattr(atomic, "exchange", unable)
     replace = os.replace
 
     def killed(source, target):
@@ -119,7 +195,11 @@ def test_the_file_that_vouches_for_a_folder_is_never_beside_files_of_another(tmp
     with pytest.raises(KeyboardInterrupt), replacing_together(tmp_path, last="list") as staging:
         for name in ("list", "one"):
             (staging / name).write_text("second")
-    assert os.listdir(tmp_path) == ["one"]
+    assert sorted({*os.listdir(tmp_path)} - {"folder"}) == ["one"]
+
+
+def unable(*_):
+    raise OSError("no exchange")
 
 
 def test_folders_that_cannot_be_written_are_refused(tmp_path):

@@ -21,6 +21,8 @@ from pathlib import Path
 from reelm import given
 from reelm.errors import RequestError
 
+from .exchange import exchange
+
 TEMPORARY = ".reelm-"  # what the names of unfinished files begin with
 
 _UNFINISHED = re.compile(re.escape(TEMPORARY) + r"[0-9a-f]{8}(\.\w+)?")
@@ -65,38 +67,87 @@ def write_json(path: str | os.PathLike[str], value: object, *, indent: int = 2) 
 
 @contextmanager
 def replacing_together(folder: str | os.PathLike[str], last: str) -> Iterator[Path]:
-    """Yield an empty folder to write files to; when the block ends well, all of them take their places in `folder`.
+    """Yield an empty folder to write files to; when the block ends well, all of them are in `folder`, at once.
 
     Until then `folder` is as it was: missing, or with its old files. When the block raises, all that it wrote goes.
-    The file `last` vouches for the others: the old one goes before they change, the new one comes after them. Files
-    that the block does not write stay.
+    Old files that the block does not write stay.
+
+    A complete new folder takes the name of the old one. Some folders cannot change their names at once: those of
+    systems other than Linux, a mount, the current folder, one that holds folders, one in a folder closed to writing.
+    There the files change one after another. The file `last` vouches for the others: the old one goes before they
+    change, the new one comes after them. A process that is killed just then leaves a folder without it.
 
     Raises:
         RequestError: see `check_folder`; or a folder stands where a file belongs.
         OSError: whatever the block or the disk raises besides (disk full).
     """
     target = check_folder(folder)
-    made = [each for each in (target, *target.parents) if not each.exists()]
-    _sweep(target)
-    staging = target / f"{TEMPORARY}{secrets.token_hex(4)}"
+    made = [each for each in target.parents if not each.exists()]
+    for each in (target, target.parent):
+        _sweep(each)
+    staging = None
     try:
-        target.mkdir(parents=True, exist_ok=True)
-        staging.mkdir()
+        staging = _staging(target)
         yield staging
         names = sorted((path.name for path in staging.iterdir()), key=lambda name: (name == last, name))
         for name in names:
             _sync(staging / name)
             if (target / name).is_dir():
                 raise _refusal(target / name, "it is a folder; move it away or name another folder")
-        (target / last).unlink(missing_ok=True)
-        for name in names:
-            os.replace(staging / name, target / name)
+        if not _placed_at_once(staging, target):
+            (target / last).unlink(missing_ok=True)
+            for name in names:
+                os.replace(staging / name, target / name)
         _sync(target)
+        _sync(target.parent)
     finally:
-        shutil.rmtree(staging, ignore_errors=True)
+        if staging is not None:
+            shutil.rmtree(staging, ignore_errors=True)
         for each in made:
-            with suppress(OSError):  # it holds the new files
+            with suppress(OSError):  # it holds the new folder
                 each.rmdir()
+
+
+def _staging(target: Path) -> Path:
+    """Return a new folder from which files can be moved to `target`: beside it, or else in it."""
+    name = f"{TEMPORARY}{secrets.token_hex(4)}"
+    inside, beside = target / name, target.parent / name
+    if not target.exists():
+        beside.mkdir(parents=True)
+        return beside
+    inside.mkdir()
+    with suppress(OSError):  # a mount, a folder closed to writing, a current folder that was removed
+        if not Path.cwd().is_relative_to(target):  # who works there would go on in the old folder
+            return inside.rename(beside)
+    return inside
+
+
+def _placed_at_once(staging: Path, target: Path) -> bool:
+    """Give the new folder, complete but for old files, the name of the old one; return whether that could be done."""
+    _sync(staging)
+    if not target.exists():
+        with suppress(OSError):  # another process made it meanwhile
+            staging.rename(target)
+            return True
+    try:
+        _join(target, staging)
+        exchange(staging, target)
+    except (OSError, AttributeError):  # AttributeError: Windows has no chown
+        return False
+    for late in set(os.listdir(staging)) - set(os.listdir(target)):
+        (staging / late).rename(target / late)
+    return True
+
+
+def _join(old: Path, new: Path) -> None:
+    """Give the new folder owner and mode of the old one, and those of its files that it lacks; OSError at a folder."""
+    for name in set(os.listdir(old)) - set(os.listdir(new)):
+        if not (_UNFINISHED.fullmatch(name) and (old / name).is_dir()):  # of a process that was killed
+            os.link(old / name, new / name, follow_symlinks=False)
+    about = old.stat()
+    os.chown(new, about.st_uid, about.st_gid)
+    new.chmod(about.st_mode & 0o7777)
+    _sync(new)
 
 
 @cache
