@@ -262,6 +262,7 @@ def test_the_best_checkpoint_is_exported_on_request(trained, tmp_path):
     video_tokenizer.train(replace(TOKENIZER, loop=loop), tmp_path / "run")
     lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
     losses = {line["step"]: line["eval_loss"] for line in lines if "eval_loss" in line}
+    assert {name for line in lines for name in line if name.startswith("eval_")} == {"eval_loss", "eval_psnr"}
     best = max(losses, key=lambda step: losses[step])
     exported = export(tmp_path / "run", [], tmp_path / "best", best=True)
     assert (made := exported.record["video_tokenizer"])["steps"] == best != 3

@@ -54,6 +54,9 @@ def test_a_run_sees_every_shape_and_is_evaluated(run, tmp_path):
     lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     evaluated = {line["step"]: line["eval_loss"] for line in lines if "eval_loss" in line}
     assert set(evaluated) == {2, 4} and evaluated[2] != evaluated[4]
+    assert {name for line in lines for name in line if name.startswith("eval_")} == {"eval_loss", "eval_nats_first"}
+    with pytest.raises(RequestError, match="best is 'nats_later'; the evaluations of this run have loss, nats_first$"):
+        lm.train(replace(run, loop=replace(run.loop, best="nats_later")), tmp_path / "other")
     assert restore_params(tmp_path, best=True).step == min(evaluated, key=lambda step: evaluated[step])
     assert all(line["tokens_per_second"] == pytest.approx(4 * line["samples_per_second"]) for line in lines[:1])
 

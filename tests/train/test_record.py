@@ -48,7 +48,7 @@ def train(workdir: Path, steps: int, **options: Any) -> Any:
     functions = {name: options.pop(name) for name in ("samples", "evaluate", "load") if name in options}
     config = loop.LoopConfig(steps=steps, **{"log_every": 2, "save_every": 2, "keep": 2, "sample_every": 0, **options})
     initial = train_state.create({"seen": jnp.zeros(())}, OPTIMIZER, seed=0, ema=False)
-    training = loop.Training(stage="counting", resolved={}, **functions)
+    training = loop.Training(stage="counting", resolved={}, metrics=("loss", "psnr", "other"), **functions)
     return loop.run(config, initial, step, Counting(), workdir, training)
 
 
@@ -92,8 +92,12 @@ def test_the_best_is_remembered_over_legs_and_may_be_the_highest(tmp_path):
 
 
 def test_a_metric_that_there_is_not_is_named(tmp_path):
-    with pytest.raises(RequestError, match="no 'fvd' to be best by; they have loss, other"):
-        train(tmp_path, 4, evaluate=distance(4), evaluate_every=2, best="fvd")
+    for best in ("fvd", "-fvd"):  # before anything is made
+        with pytest.raises(RequestError, match=f"best is '{best}'; the evaluations of this run have loss, psnr, other"):
+            train(tmp_path / "none", 4, evaluate=distance(4), evaluate_every=2, best=best)
+        assert not (tmp_path / "none").exists()
+    with pytest.raises(RequestError, match="no 'psnr' to be best by; they have loss, other"):
+        train(tmp_path, 4, evaluate=distance(4), evaluate_every=2, best="psnr")
     with pytest.raises(RequestError, match="nothing back to evaluate on"):
         train(tmp_path, 4, evaluate_every=2)
     with pytest.raises(RequestError, match="no evaluation"):

@@ -51,6 +51,11 @@ def make_loss(run: LMRun):
     return loss
 
 
+def metric_names(model: LMConfig, frames: int) -> tuple[str, ...]:
+    """Return the names of the metrics of the loss, for clips of up to so many latent frames."""
+    return "nats_first", *["nats_later"] * (frames > 1), *["nats_sound"] * (model.sound_levels > 0)
+
+
 def _corrupted(codes: ClipCodes, key: jax.Array, most: float, model: LMConfig) -> ClipCodes:
     """Return the codes of clips with some bits flipped in a share of them. Where there is no track, none appears."""
     share_key, video_key, sound_key = jax.random.split(key, 3)

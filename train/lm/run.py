@@ -44,7 +44,7 @@ from reelm.train.step.update import make_step
 
 from .captions import embed, open_text, scope_of, text_tokenizer
 from .config import LMRun
-from .loss import make_loss
+from .loss import make_loss, metric_names
 from .samples import ToSample
 
 _EVALUATION_BATCHES = 16
@@ -141,12 +141,14 @@ class LMJob:
         if not isinstance(self.text, TextTokenizer):
             resolved["text_encoder_hash"] = self.text.hash
         audible = inputs.audio_tokenizer is not None or not run.model.sound_levels
+        longest = max(bucket.frames for bucket in run.stages[-1].buckets)
         return Training(
             stage="lm",
             resolved=resolved,
             free=free_fields(run),
             samples=self.samples if inputs.video_tokenizer is not None and audible else None,
             evaluate=self.evaluate if inputs.held_out else None,
+            metrics=("loss", *metric_names(run.model, longest)),
             load=self.load,
             preview=self.preview,
         )

@@ -14,7 +14,7 @@ import functools
 import json
 import signal
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -109,6 +109,8 @@ class Training:
     without the optimizer's state."""
     evaluate: Callable[[TrainState], Mapping[str, float]] | None = None
     """Return metrics of a state on held-out data, logged as `eval_NAME`. All processes call it."""
+    metrics: Collection[str] = ()
+    """Names of the metrics that `evaluate` can return."""
     load: Callable[[Any], Load] = samples_in
     """Return the load of a batch, for throughput."""
     preview: Callable[[Any], Sequence[np.ndarray]] = videos_in
@@ -137,7 +139,7 @@ def run(
 
     Raises:
         RequestError: the config or the state's tree differs from the checkpoint's, every checkpoint is damaged,
-            another run trains in `workdir`, or the data ends early.
+            another run trains in `workdir`, the data ends early, or evaluations have no metric called `config.best`.
         FloatingPointError: `max_skipped` steps in a row had no finite loss, or a state to be saved holds values that
             are not finite; the checkpoints before it are untouched.
         OSError: a checkpoint could not be written; those before it are untouched.
@@ -146,6 +148,8 @@ def run(
     """
     if config.evaluate_every and training.evaluate is None:
         raise RequestError("evaluate_every is set and this run holds nothing back to evaluate on; name clips held out")
+    if training.evaluate is not None and config.best.removeprefix("-") not in training.metrics:
+        raise RequestError(f"best is {config.best!r}; the evaluations of this run have {', '.join(training.metrics)}")
     Path(workdir).mkdir(parents=True, exist_ok=True)
     trainer = Trainer(config, jax.tree.map(jnp.asarray, state), step, data, Path(workdir), training)
     return trainer.dry_run() if config.dry_run else trainer.train()

@@ -245,6 +245,7 @@ def train(run: VideoTokenizerRun, workdir: Path) -> TrainState:
             free=free_fields(run),
             samples=job.samples,
             evaluate=job.evaluate,
+            metrics=("loss", "psnr"),
         ),
     )
 
