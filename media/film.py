@@ -20,8 +20,8 @@ from reelm.media.formats.pictures import is_picture
 
 from .clip import Clip
 from .file_info import FileLayout, of_comment, to_comment
-from .limits import check_span
-from .read import read_note, read_tracks, stream_sound, stream_video
+from .limits import Timeline
+from .read import packet_times, read_note, read_tracks, stream_sound, stream_video
 from .sound import Sound
 from .timing import TimedFrame, evenly, from_zero, of_one_size
 
@@ -57,6 +57,9 @@ def open_film(path: str | os.PathLike[str], *, sound_as: tuple[int, int] | None 
         timed = zip(stream_video(path), clip.video, strict=True)
         return Film((TimedFrame(frame.start, frame.end, pixels) for frame, pixels in timed), clip.fps)
     fps, heard = read_tracks(path)
+    timeline = Timeline(repr(os.fspath(path)))
+    for seconds in packet_times(path):  # before any work: what comes before a long gap may take hours
+        timeline.check(seconds)
     frames = of_one_size(repr(os.fspath(path)), stream_video(path))
     first = next(frames, None)
     if first is None:
@@ -94,9 +97,11 @@ def save_film(path: str | os.PathLike[str], film: Film) -> None:
 
 
 def _none_too_long(name: str, frames: Iterator[TimedFrame]) -> Iterator[TimedFrame]:
-    """Yield the frames; RequestError at one that is shown too long."""
+    """Yield the frames; RequestError at one that lasts too long."""
+    timeline = Timeline(name)
+    timeline.check(0.0)
     for frame in frames:
-        check_span(name, frame.start, frame.end)
+        timeline.check(frame.end)
         yield frame
 
 

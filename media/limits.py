@@ -1,12 +1,15 @@
 """Limits of size, memory and frame rate for files that are read and written."""
 
+import math
+
 from reelm.errors import RequestError
 
 MAX_PIXELS = 64_000_000  # in one frame; refused from the header, before a decoder takes memory for it
 BUDGET_BYTES = 2 * 2**30  # of a whole clip, decoded
 MIN_FPS, MAX_FPS = 0.01, 1000.0
-MAX_FRAME_SECONDS = 24 * 3600.0  # that one frame is shown
-MAX_SECONDS = 30 * 24 * 3600.0  # of a film: a small file could ask for years of silence
+STILL_SECONDS = 120.0  # a frame that is shown for longer is a still one; the slowest rate has frames of 100 s
+MAX_STILL_SECONDS = 24 * 3600.0  # of all still frames of a film
+MAX_SECONDS = 30 * 24 * 3600.0  # of a film
 
 
 def check_size(name: str, height: int, width: int) -> None:
@@ -32,9 +35,33 @@ def check_scale(scale: int) -> None:
         raise RequestError(f"scale is {scale}; it must be a whole number, at least 1")
 
 
-def check_span(name: str, start: float, end: float) -> None:
-    """Check from which second to which a frame is shown, else raise RequestError; messages call the file `name`."""
-    if not end - start <= MAX_FRAME_SECONDS:
-        raise RequestError(f"{name} shows a frame for {end - start:.0f} s, from second {start:.0f} on; at most a day")
-    if not end <= MAX_SECONDS:
-        raise RequestError(f"{name} lasts {end / 86400:.0f} days or more; at most {MAX_SECONDS / 86400:.0f} are read")
+class Timeline:
+    """The times of a film's frames, checked one after another.
+
+    A file of a few kilobytes could ask for years of one picture, with silence beside it. Messages call it `name`.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name, self._still = name, 0.0
+        self._first, self._last = math.nan, math.nan
+
+    def check(self, seconds: float) -> None:
+        """Check when a frame begins, or the last one ends. Where the clock goes back, no time passes.
+
+        Raises:
+            RequestError: the film has lasted too long, or has stood still for too long.
+        """
+        if math.isnan(self._first):
+            self._first = self._last = seconds
+        span, self._last = seconds - self._last, seconds
+        self._still += span if span > STILL_SECONDS else 0.0
+        if not self._still <= MAX_STILL_SECONDS:
+            raise RequestError(
+                f"{self._name} stands still for {self._still / 3600:.0f} hours up to second {seconds:.0f}, in frames "
+                f"of over {STILL_SECONDS / 60:.0f} minutes; at most a day"
+            )
+        if not seconds - self._first <= MAX_SECONDS:
+            days = (seconds - self._first) / 86400
+            raise RequestError(
+                f"{self._name} lasts {days:.0f} days or more; at most {MAX_SECONDS / 86400:.0f} are read"
+            )

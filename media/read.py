@@ -14,7 +14,7 @@ import numpy as np
 
 from reelm import given
 from reelm.errors import RequestError
-from reelm.media.formats.container import container_tracks, read_container, stream_container
+from reelm.media.formats.container import container_times, container_tracks, read_container, stream_container
 from reelm.media.formats.container_file import read_comment
 from reelm.media.formats.container_sound import stream_container_sound
 from reelm.media.formats.pictures import (
@@ -94,6 +94,11 @@ def stream_video(
 def read_tracks(path: str | os.PathLike[str]) -> tuple[float, tuple[int, int] | None]:
     """Return from a video's header its frames a second, and the sample rate and channels (1 or 2) of its sound."""
     return container_tracks(path, _existing(path))
+
+
+def packet_times(path: str | os.PathLike[str]) -> Iterator[float]:
+    """Yield the seconds at which each frame of a video begins, in the order of the file; none is decoded."""
+    return container_times(path, _existing(path))
 
 
 def read_sound(

@@ -14,7 +14,7 @@ import numpy as np
 
 from reelm.data.stored_clip import StoredClip, encode
 from reelm.errors import RequestError
-from reelm.media.limits import MAX_FPS, MIN_FPS
+from reelm.media.limits import MAX_FPS, MIN_FPS, Timeline
 from reelm.media.pixels import Fit
 from reelm.media.read import stream_sound, stream_video
 from reelm.media.sound import samples_beside
@@ -63,7 +63,7 @@ def clips_of(path: Path, source: Source, config: CuttingConfig, beat: Callable[[
     read to its end: a damaged one is of no use up to where the damage shows.
     """
     scale = _Scale(config.buckets, repr(source.name))
-    frames = _watched(stream_video(path, fit=scale.fit, name=source.name), beat)
+    frames = _watched(repr(source.name), stream_video(path, fit=scale.fit, name=source.name), beat)
     first, second = next(frames, None), next(frames, None)
     if first is None:
         raise RequestError(f"{source.name!r} holds no frames")
@@ -110,9 +110,11 @@ class _Scale:
         return fit
 
 
-def _watched(frames: Iterator[TimedFrame], beat: Callable[[], None]) -> Iterator[TimedFrame]:
+def _watched(name: str, frames: Iterator[TimedFrame], beat: Callable[[], None]) -> Iterator[TimedFrame]:
+    timeline = Timeline(name)
     for frame in frames:
         beat()
+        timeline.check(frame.start)
         yield frame
 
 

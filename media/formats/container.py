@@ -6,6 +6,7 @@ float32, more than two channels mixed down to two. Damage is an error and never 
 broken frame marks it, and the mark is refused.
 """
 
+import contextlib
 import logging
 import math
 import os
@@ -70,6 +71,21 @@ def container_tracks(path: str | os.PathLike[str], name: str) -> tuple[float, tu
     with open_container(path, name) as container:
         fps, sound = _own_fps(_video_stream(container, name)), sound_stream(container, name)
         return fps, None if sound is None else sound_kind(sound)
+
+
+def container_times(path: str | os.PathLike[str], name: str) -> Iterator[float]:
+    """Yield when each packet of the video is to be decoded, and when the last one ends, in seconds; up to a fault."""
+    from av.error import FFmpegError
+
+    with open_container(path, name) as container, contextlib.suppress(FFmpegError):  # whoever decodes tells of it
+        stream, end = _video_stream(container, name), None
+        for packet in container.demux(stream):
+            ticks = packet.pts if packet.dts is None else packet.dts
+            if ticks is not None and packet.time_base is not None:
+                yield float(ticks * packet.time_base)
+                end = float((ticks + (packet.duration or 0)) * packet.time_base)
+        if end is not None:
+            yield end
 
 
 def _video_stream(container: "InputContainer", name: str) -> "VideoStream":

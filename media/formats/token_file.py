@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from reelm.errors import RequestError
-from reelm.media.limits import MAX_FPS, MIN_FPS, check_span
+from reelm.media.limits import MAX_FPS, MIN_FPS, Timeline
 
 if TYPE_CHECKING:
     import numpy as np
@@ -67,8 +67,9 @@ def read_token_file(path: Path) -> TokenFile:
         raise RequestError(f"{name} has {len(times)} times for {frames} frames; it must have one more than frames")
     if times[0] != 0 or not (times[1:] > times[:-1]).all():
         raise RequestError(f"{name} has times that do not rise from 0; each frame must begin after the one before")
-    for start, end in zip(times, times[1:], strict=False):
-        check_span(name, float(start), float(end))
+    timeline = Timeline(name)
+    for seconds in times:
+        timeline.check(float(seconds))
     if ("audio" in held) != ("audio_tokenizer_hash" in held):
         raise RequestError(f"{name} has codes of sound without the hash of their tokenizer, or the hash alone")
     audio_hash = held.get("audio_tokenizer_hash")

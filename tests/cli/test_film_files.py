@@ -67,8 +67,12 @@ def test_an_uneven_film_is_in_step_with_its_sound(model_folder, tmp_path):
 
 
 @pytest.mark.parametrize("command", ["reconstruct", "tokenize"])
-def test_a_film_whose_last_frame_comes_in_a_year_is_refused(model_folder, tmp_path, capsys, command):
-    film = encode(tmp_path / "in.mkv", greys(3), times=[0, 1, 365 * 86400], base=Fraction(1, 1))
+@pytest.mark.parametrize("gaps", [[1, 365 * 86400], [1, *[86000] * 40], [1, *[125] * 800]])
+def test_a_film_that_stands_still_for_more_than_a_day_is_refused_before_a_frame_is_read(
+    model_folder, tmp_path, capsys, monkeypatch, command, gaps
+):
+    film = encode(tmp_path / "in.mkv", greys(1 + len(gaps)), times=np.cumsum([0, *gaps]).tolist(), base=Fraction(1, 1))
+    monkeypatch.setattr("reelm.media.film.stream_video", lambda *_: pytest.fail("a frame is read"))
     out = tmp_path / ("out.mp4" if command == "reconstruct" else "out.npz")
     assert main([command, str(film), "-o", str(out), "--model", model_folder]) == 2
     assert "at most a day" in capsys.readouterr().err and not out.exists()

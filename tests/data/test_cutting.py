@@ -138,6 +138,12 @@ def test_frames_that_change_their_size_are_refused(tmp_path):
         cut(tmp_path / "a.tiff")
 
 
+def test_a_film_that_stands_still_for_more_than_a_day_is_refused(tmp_path):
+    write_video(tmp_path / "a.mp4", texture(1, 2), fps=8, times=[(0, 25 * 3600), (25 * 3600, 25 * 3600 + 1)])
+    with pytest.raises(RequestError, match="'film' stands still for 25 hours"):
+        next(clips_of(tmp_path / "a.mp4", Source("film"), CONFIG, lambda: None))
+
+
 def test_a_stored_clip_comes_back(tmp_path):
     [clip] = cut(film(tmp_path / "a.mp4", texture(1, 6)))
     assert StoredClip.unpack(clip.pack()) == clip
