@@ -38,7 +38,8 @@ from .manifest import Source, sources
 
 BUILD_FILE = "build.json"
 SHARD_BYTES = 256 * 2**20  # of clips in a file of the data set, one clip at least
-_FORMAT = 2
+_FORMAT = 3
+_BLOCKS, _BLOCK_BYTES = 8, 2**16  # of a file that are compared, spread from its first byte to its last
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 # With -P, Python files that lie beside the films are not imported in place of installed ones.
 _COMMAND = (sys.executable, "-P", "-m", confined.__name__)
@@ -59,7 +60,7 @@ class Contents:
 
     Attributes:
         config: settings for cutting.
-        files: digest of the names, captions and sizes of the files.
+        files: digest of the names, captions, sizes and parts of the contents of the files.
         splits: the runs of each split, in order.
         left_out: (file, reason) of each skipped file.
     """
@@ -202,8 +203,19 @@ class _Part:
 def _fingerprint(folder: Path, found: Sequence[Source]) -> str:
     digest = hashlib.sha256()
     for source in found:
-        size = (folder / source.name).stat().st_size if not source.fault else -1
-        digest.update(json.dumps([source.name, source.captions, size]).encode())
+        content = "" if source.fault else _content(folder / source.name)
+        digest.update(json.dumps([source.name, source.captions, content]).encode())
+    return digest.hexdigest()
+
+
+def _content(path: Path) -> str:
+    """Return a digest of the size of a file and of blocks of it: of all bytes of a short one, of few of a long one."""
+    size = path.stat().st_size
+    digest = hashlib.sha256(str(size).encode())
+    with contextlib.suppress(OSError), path.open("rb") as file:  # whoever may not read it is told so by the worker
+        for block in range(_BLOCKS):
+            file.seek(max(0, size - _BLOCK_BYTES) * block // (_BLOCKS - 1))
+            digest.update(file.read(_BLOCK_BYTES))
     return digest.hexdigest()
 
 
@@ -255,8 +267,8 @@ def _known(folder: Path, source: Source, config: CuttingConfig, staging: Path) -
     """Return the result of the file in an earlier build; else the path for its result."""
     if source.fault:
         return _Part(source, staging, fault=source.fault)
-    status = (folder / source.name).stat()
-    identity = json.dumps([asdict(source), status.st_size, status.st_mtime_ns, asdict(config)], sort_keys=True)
+    file = folder / source.name
+    identity = json.dumps([asdict(source), _content(file), file.stat().st_mtime_ns, asdict(config)], sort_keys=True)
     path = staging / f"{hashlib.sha256(identity.encode()).hexdigest()[:32]}.array_record"
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         return _part(source, path, read_json(path.with_suffix(".json")))

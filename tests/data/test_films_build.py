@@ -227,7 +227,7 @@ def test_one_clip_shape_is_picked_to_look_at(built):
 
 def test_another_format_and_damage_are_refused_in_one_line(built, tmp_path):
     shutil.copytree(built / "films", tmp_path / "films")
-    for text, words in [("{", "damaged"), ('{"format": 9}', "format 9, this version of reelm reads format 2")]:
+    for text, words in [("{", "damaged"), ('{"format": 9}', "format 9, this version of reelm reads format 3")]:
         (tmp_path / "films" / BUILD_FILE).write_text(text)
         with pytest.raises(RequestError, match=words):
             open_built("films", tmp_path)
@@ -264,20 +264,50 @@ def test_python_files_beside_the_films_are_not_run(folder: Path, tmp_path: Path,
     assert not (tmp_path / "executed").exists()
 
 
-def test_a_file_that_changed_after_the_build_is_noticed(folder: Path, built: Path, tmp_path: Path):
+def test_a_file_that_was_written_after_the_build_is_noticed(folder: Path, built: Path, tmp_path: Path):
     shutil.copytree(folder, tmp_path / "films")  # with their times
     shutil.copytree(built, tmp_path / "sets")
     build(tmp_path / "films", "films", tmp_path / "sets", CONFIG)
-    note = tmp_path / "films" / "notes.mp4"
-    note.write_text(note.read_text().upper())
+    (tmp_path / "films" / "notes.mp4").touch()  # of a long file not all bytes are compared
     with pytest.raises(RequestError, match="'notes.mp4' changed after"):
         build(tmp_path / "films", "films", tmp_path / "sets", CONFIG)
     build(tmp_path / "films", "films", tmp_path / "sets", CONFIG, copied=True)
 
 
+def test_changed_bytes_are_noticed_whatever_the_times_say(folder: Path, built: Path, tmp_path: Path):
+    films = tmp_path / "films"
+    shutil.copytree(folder, films)
+    shutil.copytree(built, tmp_path / "sets")
+    film = films / "c.mp4"
+    for place in (0, film.stat().st_size // 2, -1):
+        before, data = film.stat(), bytearray(film.read_bytes())
+        data[place] ^= 1
+        film.write_bytes(data)
+        os.utime(film, ns=(before.st_atime_ns, before.st_mtime_ns))
+        for copied in (False, True):
+            with pytest.raises(RequestError, match="built from other files"):
+                build(films, "films", tmp_path / "sets", CONFIG, copied=copied)
+        data[place] ^= 1
+        film.write_bytes(data)
+        build(films, "films", tmp_path / "sets", CONFIG, copied=True)
+
+
+def test_an_unfinished_build_does_not_go_on_with_what_it_made_of_other_bytes(folder: Path, tmp_path: Path):
+    films = tmp_path / "films"
+    films.mkdir()
+    shutil.copy(folder / "a.mp4", films / "a.mp4")
+    build_until(1, "os.kill(os.getpid(), signal.SIGKILL)", films, tmp_path / "sets")
+    before, data = (films / "a.mp4").stat(), (films / "a.mp4").read_bytes()
+    (films / "a.mp4").write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    os.utime(films / "a.mp4", ns=(before.st_atime_ns, before.st_mtime_ns))
+    read = []
+    build(films, "films", tmp_path / "sets", CONFIG, processes=1, progress=lambda *each: read.append(each))
+    assert read == [(0, 1), (1, 1)]
+
+
 def test_a_damaged_set_does_not_hide_the_others(built: Path, tmp_path: Path, capsys):
     shutil.copytree(built / "films", tmp_path / "films")
-    for name, text in {"newer": '{"format": 2}', "deep": "[" * 200_000}.items():
+    for name, text in {"newer": '{"format": 3}', "deep": "[" * 200_000}.items():
         (tmp_path / name).mkdir()
         (tmp_path / name / BUILD_FILE).write_text(text)
     assert main(["data", "list", "--data-dir", str(tmp_path)]) == 0

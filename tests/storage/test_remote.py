@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import shutil
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,14 @@ def test_a_copy_follows_the_other_end_and_reads_only_what_changed(bucket):
     assert remote.fetched(f"{bucket}/films") == folder
     assert (folder / "b" / "c.txt").read_text() == "three" and (folder / "a.txt").stat().st_mtime_ns == before
     assert not (folder / "stray.txt").exists()
+
+
+def test_a_copy_of_an_archive_follows_bytes_that_change_without_their_length(bucket, tmp_path):
+    for text in ("one", "two"):
+        with zipfile.ZipFile(tmp_path / "films.zip", "w") as archive:
+            archive.writestr(zipfile.ZipInfo("films/a.txt"), text)  # always of the same time
+        folder = remote.fetched(f"zip://films::{tmp_path / 'films.zip'}")
+        assert (folder / "a.txt").read_text() == text
 
 
 def test_a_mirror_sends_what_is_finished_and_removes_what_is_gone(bucket):

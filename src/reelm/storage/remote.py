@@ -29,7 +29,11 @@ _URL = re.compile(r"([a-z][a-z0-9+]+):/{1,2}([^/].*)")
 _EXTRAS = {"gs": "gcs", "gcs": "gcs", "s3": "s3"}
 _UNFINISHED = (".lock", TEMPORARY, ".orbax-checkpoint-tmp")
 _VOUCHING = ("sha256.json", "index.json", "build.json")
-_VERSION = ("size", "ETag", "etag", "md5Hash", "generation", "mtime", "LastModified", "last_modified", "created")
+# What tells that a file changed: each kind of path has some of these.
+_VERSION = (
+    *("size", "ETag", "etag", "md5Hash", "generation", "mtime", "LastModified", "last_modified", "created", "CRC"),
+    "date_time",
+)
 
 
 def is_remote(path: str | Path) -> bool:
