@@ -25,6 +25,7 @@ _WORD = re.compile(r"[\w'-]+")
 _LIKELY = 0.5  # least chance of a word that is said
 _FAR_MORE = 3.0  # times its usual odds: what is said of many clips anyway tells nothing of one
 _DOUBT = 0.01  # least chance of anything, so that no single word outweighs all others
+_MOST_DEVIATIONS = 3.0  # above the mean number of words; no clip is described by so many
 _UNSAID = 0.4  # least chance that a caption is silent of what is there: "seven" names no colour
 
 
@@ -163,15 +164,19 @@ class Describer:
         """The words that are likely of a clip, and far more so than of others, the likeliest first; see `__call__`.
 
         Where there are none, the one that stands out most from its usual odds: a doubtful name is better than none.
+        Nothing is said of noise: a net that never met such a clip finds all of its words in it.
         """
-        chances = self(video, sound)
+        chances, usual = self(video, sound), np.asarray(self.config.usual)
+        most = usual.sum() + _MOST_DEVIATIONS * np.sqrt(np.sum(usual * (1 - usual)))
+        if sum(chances.values()) > most:
+            return []
 
         def odds(chance: float) -> float:
             return chance / max(1 - chance, 1e-9)
 
         lift = {  # odds, as a multiple of the usual ones
-            words[0]: odds(chances[words[0]]) / max(odds(usual), 1e-9)
-            for words, usual in zip(self.config.words, self.config.usual, strict=True)
+            words[0]: odds(chances[words[0]]) / max(odds(share), 1e-9)
+            for words, share in zip(self.config.words, self.config.usual, strict=True)
         }
         likely = [word for word, chance in chances.items() if chance >= _LIKELY and lift[word] >= _FAR_MORE]
         if not likely:

@@ -1,5 +1,6 @@
 """`reelm describe`: a file to the words that fit it."""
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -32,4 +33,7 @@ class Describe:
 
         import reelm
 
-        print(printable(reelm.load(self.model).describe(self.video, audio=self.audio)))
+        words = reelm.load(self.model).describe(self.video, audio=self.audio)
+        if not words:
+            print("none of the words that the model knows is likely", file=sys.stderr)
+        print(printable(words))
