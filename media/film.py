@@ -20,7 +20,7 @@ from reelm.media.formats.pictures import is_picture
 
 from .clip import Clip
 from .file_info import FileLayout, of_comment, to_comment
-from .limits import Timeline
+from .limits import MAX_STILL_SECONDS, Timeline
 from .read import packet_times, read_note, read_tracks, stream_sound, stream_video
 from .sound import Sound
 from .timing import TimedFrame, evenly, from_zero, of_one_size
@@ -56,10 +56,11 @@ def open_film(path: str | os.PathLike[str], *, sound_as: tuple[int, int] | None 
             return Film(evenly(clip.video, clip.fps), clip.fps)
         timed = zip(stream_video(path), clip.video, strict=True)
         return Film((TimedFrame(frame.start, frame.end, pixels) for frame, pixels in timed), clip.fps)
-    fps, heard = read_tracks(path)
-    timeline = Timeline(repr(os.fspath(path)))
-    for seconds in packet_times(path):  # before any work: what comes before a long gap may take hours
-        timeline.check(seconds)
+    fps, seconds, heard = read_tracks(path)
+    if seconds > MAX_STILL_SECONDS:  # before any work: what comes before a long gap may take hours
+        timeline = Timeline(repr(os.fspath(path)))
+        for each in packet_times(path):
+            timeline.check(each)
     frames = of_one_size(repr(os.fspath(path)), stream_video(path))
     first = next(frames, None)
     if first is None:

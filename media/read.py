@@ -91,8 +91,11 @@ def stream_video(
     return (stream_animation if is_picture(path) else stream_container)(path, name, fit)
 
 
-def read_tracks(path: str | os.PathLike[str]) -> tuple[float, tuple[int, int] | None]:
-    """Return from a video's header its frames a second, and the sample rate and channels (1 or 2) of its sound."""
+def read_tracks(path: str | os.PathLike[str]) -> tuple[float, float, tuple[int, int] | None]:
+    """Return from a video's header its frames a second, its seconds, and the sample rate and channels of its sound.
+
+    Seconds that it does not tell are 0. There are 1 or 2 channels.
+    """
     return container_tracks(path, _existing(path))
 
 

@@ -66,11 +66,16 @@ def stream_container(path: str | os.PathLike[str], name: str, fit: Fit | None) -
         yield from _decoded(container, stream, name, _own_fps(stream), fit)
 
 
-def container_tracks(path: str | os.PathLike[str], name: str) -> tuple[float, tuple[int, int] | None]:
-    """Return the average frames a second, and (sample rate, channels) of the sound; None without sound."""
+def container_tracks(path: str | os.PathLike[str], name: str) -> tuple[float, float, tuple[int, int] | None]:
+    """Return the average frames a second, the seconds that the header tells of, or 0, and the kind of the sound.
+
+    The kind is (sample rate, channels), or None without sound.
+    """
+    from av import time_base
+
     with open_container(path, name) as container:
         fps, sound = _own_fps(_video_stream(container, name)), sound_stream(container, name)
-        return fps, None if sound is None else sound_kind(sound)
+        return fps, (container.duration or 0) / time_base, None if sound is None else sound_kind(sound)
 
 
 def container_times(path: str | os.PathLike[str], name: str) -> Iterator[float]:

@@ -152,7 +152,7 @@ class Tokenize:
             "model": np.str_(self.model),
         }
         if heard is not None and film.sound is not None:
-            _, own = read_tracks(self.video)
+            _, _, own = read_tracks(self.video)
             assert own is not None
             samples = round(times[-1] * heard.config.sample_rate)
             pieces = fitted_pieces(film.sound, samples, heard.config.channels)
