@@ -62,6 +62,7 @@ class DescriberConfig:
         if not all(self.words) or not all(0 <= share <= 1 for share in self.usual):
             raise RequestError("every entry of words holds one or more, and usual shares lie in 0 to 1")
         given.layers("blocks", self.blocks)
+        given.channels("width", [self.width])
         if self.frames < 1 or min(self.sound_frames) < 0:
             raise RequestError(f"frames is {self.frames}, sound_frames {self.sound_frames}; no number may be below 0")
 

@@ -7,6 +7,7 @@ slow: the command line checks its options before NumPy is loaded.
 
 import operator
 import os
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from .errors import RequestError, reason
@@ -14,7 +15,7 @@ from .errors import RequestError, reason
 if TYPE_CHECKING:
     import numpy as np
 
-_MOST_LAYERS = 1000
+_MOST_LAYERS, _MOST_CHANNELS = 1000, 1 << 17
 _LONGEST_NAME, _LONGEST_PATH = 255, 4095  # bytes; of Linux, and about those of others
 
 
@@ -33,6 +34,13 @@ def layers(name: str, value: int, *, least: int = 0) -> None:
     """RequestError for a number of layers that no net has: to build one takes time for each of them."""
     if not least <= value <= _MOST_LAYERS:
         raise RequestError(f"{name} is {_short(value)}; it must lie between {least} and {_MOST_LAYERS}")
+
+
+def channels(name: str, values: Iterable[int]) -> None:
+    """RequestError for widths of layers that no net has: the numbers of their weights would not fit into 64 bits."""
+    for value in values:
+        if not 1 <= value <= _MOST_CHANNELS:
+            raise RequestError(f"{name} is {_short(value)}; it must lie between 1 and {_MOST_CHANNELS}")
 
 
 def real(name: str, value: Any) -> float:

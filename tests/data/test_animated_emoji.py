@@ -2,7 +2,6 @@
 
 import io
 import json
-import tarfile
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from made.emoji_packages import TONED, draw_packages, webp
+from made.emoji_packages import TONED, draw_packages, install_packages, webp
 from PIL import Image
 
 from reelm.data import catalog
@@ -59,12 +58,7 @@ def test_packages_are_read_with_their_names(emoji):
 
 
 def test_installed_packages_are_read_like_archives(packages, emoji, tmp_path):
-    for package in (*emoji_packages.PICTURES, emoji_packages.NAMES, emoji_packages.KEYWORDS):
-        name = package.rpartition("@")[0]
-        with tarfile.open(next(packages.glob(name.strip("@").replace("/", "-") + "-*.tgz"))) as archive:
-            archive.extractall(tmp_path / "unpacked", filter="data")
-        (tmp_path / "node_modules" / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / "unpacked/package").rename(tmp_path / "node_modules" / name)
+    install_packages(packages, tmp_path)
     assert emoji_packages.read_packages(tmp_path) == emoji
 
 

@@ -72,3 +72,14 @@ def draw_packages(folder: Path) -> Path:
                 archive.addfile(member, io.BytesIO(content))
         published.digests()[path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
     return folder
+
+
+def install_packages(archives: Path, folder: Path) -> Path:
+    """Unpack the six archives as `npm install` leaves them, and return the folder. Installed ones have no sha256."""
+    for package in (*packages.PICTURES, packages.NAMES, packages.KEYWORDS):
+        name = package.rpartition("@")[0]
+        with tarfile.open(next(archives.glob(name.strip("@").replace("/", "-") + "-*.tgz"))) as archive:
+            archive.extractall(folder / "unpacked", filter="data")
+        (folder / "node_modules" / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / "unpacked/package").rename(folder / "node_modules" / name)
+    return folder

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from made.emoji_packages import draw_packages
+from made.emoji_packages import draw_packages, install_packages
 
 from reelm.cli.main import main
 from reelm.cli.parse import parse
@@ -152,7 +152,7 @@ def test_a_recipe_makes_its_model_at_toy_scale_and_resumes(recipe, tmp_path):
     given = {"RUNS": str(tmp_path / "runs"), "TOY": "1", "PATH": f"{tmp_path}:{os.environ['PATH']}"}
     if recipe == "emoji":
         (tmp_path / "packages").mkdir()
-        given["PACKAGES"] = str(draw_packages(tmp_path / "packages"))
+        given["PACKAGES"] = str(install_packages(draw_packages(tmp_path / "packages"), tmp_path / "installed"))
     elif recipe == "natural":
         given["FOOTAGE"] = str(tmp_path / "footage")
         for part in ("train", "test"):

@@ -66,8 +66,7 @@ class AudioTokenizerConfig:
         if not self.strides or min(self.strides) < 1:
             raise RequestError(f"strides are whole numbers from 1, at least one of them, not {self.strides}")
         for name in ("encoder_channels", "decoder_channels"):
-            if any(channels < 1 for channels in getattr(self, name)):
-                raise RequestError(f"{name} are whole numbers from 1, one for each stage, not {getattr(self, name)}")
+            given.channels(name, getattr(self, name))
             if len(getattr(self, name)) != len(self.strides):
                 raise RequestError(f"{len(self.strides)} strides need as many {name}, not {len(getattr(self, name))}")
         for name in ("encoder_blocks", "decoder_blocks"):

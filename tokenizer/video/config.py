@@ -61,8 +61,9 @@ class VideoTokenizerConfig:
             raise RequestError(f"strides are pairs of whole numbers from 1 (time, space), not {self.strides}")
         for name in ("encoder_channels", "decoder_channels"):
             channels = getattr(self, name)
-            if not channels or min(channels) < 1:
+            if not channels:
                 raise RequestError(f"{name} are whole numbers from 1, one for each stage, not {channels}")
+            given.channels(name, channels)
             if len(self.strides) != len(channels) - 1:
                 raise RequestError(
                     f"{len(channels)} stages need {len(channels) - 1} strides between them, not {len(self.strides)}"
