@@ -76,12 +76,14 @@ class Service:
         return json.loads(answer)["id"]
 
     def end(self, job: str, seconds: float = 300.0) -> dict[str, Any]:
-        """Wait for a job, and return it."""
-        deadline = time.monotonic() + seconds
-        while (now := json.loads(self.ask("GET", f"/v1/videos/{job}")[1]))["status"] in ("queued", "in_progress"):
-            assert time.monotonic() < deadline, now
-            time.sleep(0.02)
-        return now
+        """Wait for the news that a job has ended, and return it."""
+        with urllib.request.urlopen(f"{self.address}/v1/videos/{job}/events", timeout=seconds) as events:
+            for line in events:
+                name, _, value = line.decode().partition(": ")
+                now = json.loads(value) if name == "data" else {}
+                if now.get("status") in ("completed", "failed"):
+                    return now
+        raise AssertionError(f"the events of {job} end before it does")
 
     def figure(self, name: str) -> float:
         """Return a figure of /metrics."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+import jax
 import numpy as np
 
 from reelm.media.clip import Clip
@@ -47,6 +48,7 @@ def stream(model: ModelParts, request: Request, source: Iterator[LatentFrame] | 
     while length is None or done < length:
         codes, sound, (of_picture, of_sound) = ahead
         video, chunks = tokenizer.decode_ahead(codes, chunks)
+        made = None if track is None or sound is None else track.decode_ahead(sound)
         if length is None or done + video.shape[1] < length:
             # The next latent frame is under way on the device while the host waits for this one.
             ahead = next(source)
@@ -56,10 +58,10 @@ def stream(model: ModelParts, request: Request, source: Iterator[LatentFrame] | 
         counts, heard = {"forwards": forwards}, None
         # To the host as they are: taking a row of them on the device would be a program of its own.
         ids, sound_ids = np.asarray(codes), None if sound is None else np.asarray(sound)
-        if track is not None and sound_ids is not None:
+        if track is not None and made is not None:
             sound_forwards += np.asarray(of_sound)
             counts["sound_forwards"] = sound_forwards
-            heard = track.beside(sound_ids, done, frames.shape[1])
+            heard = track.beside(np.asarray(made), done, frames.shape[1])
         done += frames.shape[1]
         yield [
             Clip(
@@ -92,9 +94,13 @@ class _Track:
         for frames in set(soundtrack.frames if length != 1 else ()):
             tokenizer.prepare_decoding(frames, batch=clips)
 
-    def beside(self, codes: np.ndarray, done: int, frames: int) -> np.ndarray:
-        """Return sound float32 `[B, S, C]` of codes int32 `[B, s, L]`, for `frames` frames after the first `done`."""
-        sound, self._state = self._tokenizer.decode_chunk(codes, self._state)
+    def decode_ahead(self, codes: jax.Array) -> jax.Array:
+        """Return sound float32 `[B, S, C]` of the next codes int32 `[B, s, L]`, without waiting for it."""
+        sound, self._state = self._tokenizer.decode_ahead(codes, self._state)
+        return sound
+
+    def beside(self, sound: np.ndarray, done: int, frames: int) -> np.ndarray:
+        """Return the part of a piece of sound that belongs to `frames` frames after the first `done`."""
         begin, end = (samples_beside(n, self._fps, self.sample_rate) for n in (done, done + frames))
         return sound[:, : end - begin]
 

@@ -1,7 +1,8 @@
 """The engine: one thread that owns the device, and makes a latent frame of every clip in turn.
 
 Jobs come from the table, at most `rows` at once, and are decoded together where their programs are the same. Live clips
-stand beside them. All else that needs the device is done between two latent frames.
+stand beside them. All else that needs the device is done between two latent frames. A second thread writes the files,
+while the device is at work.
 """
 
 import errno
@@ -10,9 +11,10 @@ import queue
 import sqlite3
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import replace
 from itertools import product
+from pathlib import Path
 from threading import Event, Thread
 from typing import Any, Literal, TypeVar
 
@@ -87,6 +89,7 @@ class Engine(Thread):
         self._calls: queue.SimpleQueue[tuple[Callable[[], Any], Future]] = queue.SimpleQueue()
         self._owed: list[Callable[[], Any]] = []  # what could not be written to the table yet
         self._news, self._draining, self._ended = Event(), False, False
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="writer")
 
     def request(self, job: Job) -> Request:
         """Return the plan of a job; RequestError for one that cannot be made. Only this thread may call it."""
@@ -159,8 +162,9 @@ class Engine(Thread):
                 self._step(run)
                 self._answer()
             self._share_energy()
-            if not self._runs and not hungry:
+            if not hungry and all(run.saved is not None for run in self._runs.values()):
                 self._news.wait(0.02 if self._live else _AGAIN_SECONDS)
+        self._writer.shutdown(cancel_futures=True)
 
     def _warm_up(self, model: Model, batch: ContinuousBatch) -> None:
         """Compile what requests need: batches of each size, and windows after the first."""
@@ -227,7 +231,8 @@ class Engine(Thread):
             self._traces.note(job, "queue", None, job.started_at or time.time())
             try:
                 request = self.request(job)
-                run = _Run(job, self._models[job.model], request, self._batches[job.model], self._jobs)
+                batch, folder = self._batches[job.model], self._jobs.folder(job.id)
+                run = _Run(job, self._models[job.model], request, batch, folder, self._writer, self._tell)
             except Exception as error:
                 self._fail(job, error)
                 continue
@@ -235,26 +240,23 @@ class Engine(Thread):
             self._tell(job.id)
 
     def _step(self, run: "_Run") -> None:
-        job = run.job
+        job, done = run.job, False
         try:
-            done = run.step()
-            self.previews[job.id] = run.newest
-            if not run.shown:
-                run.shown = True
-                self._metrics.showed(time.time() - job.created_at)
-            if done:
-                decoded = time.time()
-                run.choose()
-                self._share_energy()
-                run.save(self._meter.info(run.joules))
-                self._share_energy()  # that of saving, which the file itself cannot name
-                self._traces.note(job, "decode", job.started_at, decoded, seconds=job.seconds, size=job.size)
-                self._traces.note(job, "save", decoded, time.time())
-                took = time.time() - job.created_at
-                self._metrics.made(run.clip, took, run.joules)
-                _log.info("made", extra={"about": job.for_log() | {"took": round(took, 3), "joules": run.joules}})
-                wanted = self._write(lambda: self._jobs.complete(job.id))
+            if run.saved is not None:
+                if not run.saved.done():
+                    return
+                run.saved.result()
+                wanted, done = self._complete(run), True
             else:
+                decoded = run.step()
+                self.previews[job.id] = run.newest
+                if not run.shown:
+                    run.shown = True
+                    self._metrics.showed(time.time() - job.created_at)
+                if decoded:
+                    self._traces.note(job, "decode", job.started_at, time.time(), seconds=job.seconds, size=job.size)
+                    self._share_energy()
+                    run.save(self._meter.info(run.joules)).add_done_callback(lambda _: self.wake())
                 wanted = self._write(lambda: self._jobs.note(job.id, run.percent))
             if wanted is False:
                 self._traces.note(job, "decode", job.started_at, time.time(), error="cancelled")
@@ -270,6 +272,16 @@ class Engine(Thread):
             self.previews.pop(job.id, None)
             self.wake()  # for those that waited for its place
         self._tell(job.id)
+
+    def _complete(self, run: "_Run") -> bool | None:
+        """Count a clip that is saved, and say so in the table; return whether it is still wanted, None if unknown."""
+        job = run.job
+        self._share_energy()  # that of saving, which the file itself cannot name
+        self._traces.note(job, "save", run.decoded, time.time())
+        took = time.time() - job.created_at
+        self._metrics.made(run.clip, took, run.joules)
+        _log.info("made", extra={"about": job.for_log() | {"took": round(took, 3), "joules": run.joules}})
+        return self._write(lambda: self._jobs.complete(job.id))
 
     def _fail(self, job: Job, error: Exception) -> None:
         if self._jobs.get(job.id) is None:  # deleted, with its files
@@ -289,13 +301,23 @@ class Engine(Thread):
 
 
 class _Run:
-    """A job under way."""
+    """A job under way. `writer` writes its files, and calls `tell` with the id of the job."""
 
-    def __init__(self, job: Job, model: Model, request: Request, batch: ContinuousBatch, jobs: Jobs):
+    def __init__(
+        self,
+        job: Job,
+        model: Model,
+        request: Request,
+        batch: ContinuousBatch,
+        folder: Path,
+        writer: Executor,
+        tell: Callable[[str], None],
+    ):
         assert request.settings.num_frames is not None
         self.job, self._model, self._request = job, model, request
+        self._folder, self._writer, self._tell = folder, writer, tell
         self._parts: list[list[Clip]] = []
-        self._folder = jobs.folder(job.id)
+        self._written: list[Future[None]] = []  # pieces of the stream, perhaps still to be written
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._file = (self._folder / STREAM).open("wb", buffering=0)
         rate = model.soundtrack.sample_rate if model.soundtrack else None
@@ -305,6 +327,8 @@ class _Run:
         self._pieces = stream(model, request, self._seat)
         self.shown = False  # whether a frame is there
         self.joules: float | None = 0.0
+        self.decoded = 0.0  # when the last frame was there, in seconds since the epoch
+        self.saved: Future[None] | None = None
         self.clip: Clip
 
     @property
@@ -318,25 +342,36 @@ class _Run:
         return min(99, 100 * len(self._parts) // self._total)
 
     def step(self) -> bool:
-        """Make a latent frame; return whether it was the last one."""
+        """Make a latent frame; return whether it was the last one. What failed in writing others is raised here."""
+        while self._written and self._written[0].done():
+            self._written.pop(0).result()
         clips = next(self._pieces)
         self._parts.append(clips)
-        self._file.write(self._fragments.add(clips[0].video, clips[0].audio))
+        self._written.append(self._writer.submit(self._write, clips[0]))
         return len(self._parts) == self._total
 
-    def choose(self) -> None:
-        """Join what was made to the clip, or to the best one of several."""
+    def save(self, energy: dict[str, Any]) -> Future[None]:
+        """Begin to write the clip, or the best one of several, with what it took; leave the batch."""
+        self.decoded = time.time()
         clips = joined(iter(self._parts), self._total)
-        self.clip = fittest(self._model, self._request, clips)[0] if self._request.settings.best_of > 1 else clips[0]
-
-    def save(self, energy: dict[str, Any]) -> None:
-        """Write the clip, with what it took."""
-        self.clip = replace(self.clip, info=self.clip.info | {"energy": energy})
-        self._file.write(self._fragments.finish())
-        self.clip.save(self._folder / CLIP)
-        self.close()
+        clip = fittest(self._model, self._request, clips)[0] if self._request.settings.best_of > 1 else clips[0]
+        self.clip = replace(clip, info=clip.info | {"energy": energy})
+        self._seat.close()
+        self.saved = self._writer.submit(self._finish)
+        return self.saved
 
     def close(self) -> None:
         """Leave the batch, and close the files."""
         self._seat.close()
+        self._writer.submit(self._file.close)
+
+    def _write(self, piece: Clip) -> None:
+        self._file.write(self._fragments.add(piece.video, piece.audio))
+        self._tell(self.job.id)
+
+    def _finish(self) -> None:
+        for each in self._written:
+            each.result()
+        self._file.write(self._fragments.finish())
+        self.clip.save(self._folder / CLIP)
         self._file.close()

@@ -23,6 +23,7 @@ Status = Literal["queued", "in_progress", "completed", "failed"]
 Order = Literal["asc", "desc"]
 
 _TABLE, _FOLDERS = "jobs.sqlite", "jobs"
+_SYNCED, _UNSYNCED = "pragma synchronous = full", "pragma synchronous = normal"  # what a crash of the machine keeps
 _COLUMNS = (
     "id text unique, owner text, model text, prompt text, seed integer, settings text, sources text, "
     "status text, progress integer, created_at real, started_at real, completed_at real, "
@@ -195,7 +196,14 @@ class Jobs:
 
     def note(self, job_id: str, progress: int) -> bool:
         """Keep how far a job is, in percent; return whether it is still wanted."""
-        return self._changed("update jobs set progress = ? where id = ? and status = 'in_progress'", progress, job_id)
+        with self._lock:
+            self._table.execute(_UNSYNCED)  # a sync takes as long as a forward pass, and who restarts begins anew
+            try:
+                return self._change(
+                    "update jobs set progress = ? where id = ? and status = 'in_progress'", progress, job_id
+                )
+            finally:
+                self._table.execute(_SYNCED)
 
     def complete(self, job_id: str) -> bool:
         """Say that the clip of a job is there; return whether it was still wanted."""
@@ -229,7 +237,10 @@ class Jobs:
 
     def _changed(self, statement: str, *values: Any) -> bool:
         with self._lock:
-            return self._table.execute(statement, values).rowcount > 0
+            return self._change(statement, *values)
+
+    def _change(self, statement: str, *values: Any) -> bool:
+        return self._table.execute(statement, values).rowcount > 0
 
     def _rows(self, statement: str, *values: Any) -> list[sqlite3.Row]:
         with self._lock:
@@ -257,7 +268,7 @@ def _opened(path: Path) -> sqlite3.Connection:
     try:
         for statement in (
             "pragma journal_mode = wal",
-            "pragma synchronous = full",
+            _SYNCED,
             f"create table if not exists jobs (number integer primary key autoincrement, {_COLUMNS})",
             f"select {', '.join(field.name for field in fields(Job))} from jobs limit 0",
             # What ran when the server ended is made anew: its seed gives the same clip.

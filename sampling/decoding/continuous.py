@@ -43,7 +43,9 @@ class ContinuousBatch:
 
         ahead: latent frames that may be drawn before they are taken.
         """
-        seat = Seat(self, SlidingWindow(self._model, request), ahead)
+        frames = request.settings.num_frames
+        length = None if frames is None else self._model.latent_frames(frames)
+        seat = Seat(self, SlidingWindow(self._model, request), ahead, length)
         self.seats.append(seat)
         return seat
 
@@ -76,10 +78,10 @@ class ContinuousBatch:
 
 
 class Seat(Iterator[LatentFrame]):
-    """A request in a batch: an iterator of its latent frames, without end."""
+    """A request in a batch: an iterator of its latent frames. None is drawn ahead that the clip does not have."""
 
-    def __init__(self, batch: ContinuousBatch, window: SlidingWindow, ahead: int):
-        self.window, self.ahead, self.ready = window, ahead, deque[LatentFrame]()
+    def __init__(self, batch: ContinuousBatch, window: SlidingWindow, ahead: int, length: int | None):
+        self.window, self.ahead, self.ready, self._length = window, ahead, deque[LatentFrame](), length
         self.failure: Exception | None = None
         self._batch, self._now = batch, 0
 
@@ -96,7 +98,7 @@ class Seat(Iterator[LatentFrame]):
 
         A latent frame that is given is taken. What goes wrong is kept for this request, whoever asked.
         """
-        if self.failure is not None:
+        if self.failure is not None or self._now == self._length:
             return None
         try:
             frame = self.window.known(self._now)
@@ -121,8 +123,8 @@ class Seat(Iterator[LatentFrame]):
 
 def _rows_for(waiting: int) -> int:
     """Return how many rows are drawn at once for so many turns: those that are left over are drawn later."""
-    if jax.default_backend() == "cpu":  # each row costs arithmetic, and a row that is filled up is lost
-        return max(rows for rows in ROWS if rows <= waiting)
+    if jax.default_backend() == "cpu":  # each row costs arithmetic: at most a quarter of them is filled up and lost
+        return max(rows for rows in ROWS if 3 * rows <= 4 * waiting)
     return min(rows for rows in ROWS if rows >= waiting)  # eight rows take little longer than one
 
 

@@ -12,7 +12,7 @@ between these programs and cost the device nothing.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import NamedTuple
 
@@ -39,6 +39,9 @@ from .state import DecodeState
 # to guess. On other devices a forward pass over 64 codes reads the same weights as one over a single code.
 _CPU_WINDOWS: dict[Group, int] = {"video": 12, "sound": 4}
 _WINDOWS: dict[Group, int] = {"video": 64, "sound": 64}
+# Clips that keep a CPU busy by themselves, and what is fastest for them: each wrong guess takes time from the others.
+_MANY_CLIPS = 4
+_CPU_WINDOWS_OF_MANY: dict[Group, int] = {"video": 8, "sound": 1}
 
 
 class _Loop(NamedTuple):
@@ -69,8 +72,9 @@ class FrameProgram:
         span: latent frames of the layout that are attended to, this one included, as from `span_for`. Later slots
             hold nothing yet.
         group: "video" for the picture of a latent frame, "sound" for the sound beside it.
-        window: codes read in one forward pass, at most that of `Prefill`. It changes the speed, never the codes (in
-            float32, except where a draw's two best values nearly tie: matmuls of other shapes round differently).
+        window: codes read in one forward pass, at most that of `Prefill`; fewer where many clips are drawn on a CPU. It
+            changes the speed, never the codes (in float32, except where a draw's two best values nearly tie: matmuls of
+            other shapes round differently).
     """
 
     config: LMConfig
@@ -87,23 +91,29 @@ class FrameProgram:
         Args:
             params: with unrolled layers.
             state: donated; do not use it again.
-            sizes: int32 `[B]`, number of codes of each clip, at most the N of `state.guesses`. The largest is static
-                for a window of 1; otherwise they are traced.
+            sizes: int32 `[B]`, number of codes of each clip, at most the N of `state.guesses`.
             controls: traced.
 
         Returns:
             Codes int32 `[B, rows, columns]` of a picture, or `[B, N, L]` of sound, of which the first `sizes` audio
             frames count; the numbers of forward passes int32 `[B]`; the state after them.
         """
-        return self.draw_program(self._turns(sizes), params, state, sizes, controls)
+        one = self._for_clips(len(sizes))
+        return one.draw_program(one._turns(sizes), params, state, sizes, controls)
 
     def prepare(self, params: dict, state: DecodeState, sizes: np.ndarray, controls: Controls) -> None:
         """Begin to compile `draw`; all arguments but the sizes may be shapes."""
-        self.draw_program.prepare(self._turns(sizes), params, state, sizes, controls)
+        one = self._for_clips(len(sizes))
+        one.draw_program.prepare(one._turns(sizes), params, state, sizes, controls)
+
+    def _for_clips(self, clips: int) -> "FrameProgram":
+        if jax.default_backend() != "cpu" or clips < _MANY_CLIPS:
+            return self
+        return replace(self, window=min(self.window, _CPU_WINDOWS_OF_MANY[self.group]))
 
     def _turns(self, sizes: np.ndarray) -> int | None:
         # On a GPU, a loop of unknown length returns to the host at each turn. Sound has two lengths.
-        return int(sizes.max()) if self.window == 1 else None
+        return int(sizes.max()) if self.window == 1 and jax.default_backend() != "cpu" else None
 
     @program(static=("self", "turns"), donate=("state",))
     def draw_program(

@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import replace
-from functools import cache, partial
+from functools import cache
 from typing import Any
 
 import jax
@@ -36,7 +36,9 @@ def compiled(window: int) -> Any:
     state = jax.eval_shape(prefill.start, params, prefix, 0, keys)
     controls = Controls.of(1, 1.0, 0, 1.0, 0.0, [1.0])
     program = FrameProgram(CONFIG, LAYOUT, LAYOUT.frames, "video", window)
-    return jax.jit(partial(program.draw, sizes=SIZES)).lower(params=params, state=state, controls=controls).compile()
+    draw: Any = FrameProgram.draw_program.jitted
+    turns = LAYOUT.per_picture if window == 1 else None  # as on a GPU
+    return draw.lower(program, turns, params, state, SIZES, controls).compile()
 
 
 def loop(window: int) -> str:

@@ -183,13 +183,17 @@ class AudioTokenizer:
 
     def decode_chunk(self, ids, state: SoundState) -> tuple[np.ndarray, SoundState]:
         """Return the sound of the next audio frames `int32 [B, F, levels]` of a stream, from one frame at a time."""
-        ids = self._checked(ids)
+        sound, state = self.decode_ahead(np.asarray(self._checked(ids), np.int32), state)
+        return np.asarray(sound), state
+
+    def decode_ahead(self, ids: jax.Array | np.ndarray, state: SoundState) -> tuple[jax.Array, SoundState]:
+        """Decode valid codes int32 `[B, F, levels]` as `decode_chunk` does, without waiting for the sound."""
         _check_batch(len(ids), state)
-        sound, past = _decode(self.config, self.params["decoder"], np.asarray(ids, np.int32), state.past)
-        return np.asarray(sound), state.replace(past=past)
+        sound, past = _decode(self.config, self.params["decoder"], ids, state.past)
+        return sound, state.replace(past=past)
 
     def prepare_decoding(self, frames: int, *, batch: int = 1) -> None:
-        """Begin to compile what `decode_chunk` runs for `frames` audio frames at a time."""
+        """Begin to compile what `decode_ahead` runs for `frames` audio frames at a time."""
         ids = jax.ShapeDtypeStruct((batch, frames, self.config.levels), jnp.int32)
         past = self.init_decode_state(batch=batch).past
         _decode.prepare(self.config, self.params["decoder"], ids, past)
