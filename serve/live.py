@@ -38,6 +38,7 @@ class Live:
         self.model, self.closed = model, False
         self._prompt, self._settings, self._send, self._failed = prompt, settings, send, failed
         self._scenes, self._made, self._seconds, self._began = 0, 0, 0.0, 0.0
+        self._unsent = b""
         self._seat: Seat | None = None
 
     def open(self, model: Model, batch: ContinuousBatch) -> bool:
@@ -79,19 +80,22 @@ class Live:
 
     def wants_more(self) -> bool:
         """Whether the viewer will soon have seen all that there is."""
-        return not self.closed and self._seconds - (time.monotonic() - self._began) < _AHEAD_SECONDS
+        played = time.monotonic() - self._began if self._began else 0.0
+        return not self.closed and self._seconds - played < _AHEAD_SECONDS
 
     def step(self) -> None:
         """Make a latent frame."""
         try:
             [clip] = next(self._pieces)
-            self._send(self._fragments.add(clip.video, clip.audio))
+            self._unsent += self._fragments.add(clip.video, clip.audio)
         except Exception as error:
             self._end(error)
             return
-        if not self._seconds:
-            self._began = time.monotonic()
         self._made += 1
+        if self._seconds:  # the first latent frame is one picture, and would be over before the next one is made
+            self._began = self._began or time.monotonic()
+            self._send(self._unsent)
+            self._unsent = b""
         self._seconds += len(clip.video) / clip.fps
 
     def close(self) -> None:
