@@ -1,5 +1,6 @@
 """The audio tokenizer: causal, the same in chunks to the bit, as long as the picture, honest about what it is given."""
 
+from dataclasses import replace
 from fractions import Fraction
 from functools import partial
 
@@ -57,7 +58,12 @@ def noisy(config: AudioTokenizerConfig) -> AudioTokenizer:
     return AudioTokenizer(config, random_params(init_params, config, noise=0.2))
 
 
-TOKENIZERS = {"mono": noisy(MONO), "stereo": noisy(STEREO), "blocks": noisy(BLOCKS)}
+TOKENIZERS = {
+    "mono": noisy(MONO),
+    "stereo": noisy(STEREO),
+    "blocks": noisy(BLOCKS),
+    "pitch": noisy(replace(BLOCKS, channels=2, pitch=True)),
+}
 
 
 @pytest.fixture(params=TOKENIZERS)
@@ -298,6 +304,15 @@ def test_hash_follows_encoder_and_config_but_not_the_decoder(tokenizer):
         {"levels": 4, "fewer_levels": (4,)},
         {"loudness_bits": 3},
         {"stretch": 0.5},
+        {"pitch": True},
+        {
+            "pitch": True,
+            "strides": (40,),
+            "encoder_channels": (8,),
+            "decoder_channels": (8,),
+            "loudness_bits": 4,
+            "groups": 4,
+        },
         {"levels": 0},
         {"levels": 3, "groups": 2},
         {"sample_rate": 10},

@@ -2,6 +2,7 @@
 
 import wave
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, cast
 
 import jax
@@ -9,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from made.parameters import random_like
+from made.parameters import random_like, random_params
 
 from reelm.data import catalog
 from reelm.data.films.buckets import Buckets
@@ -19,7 +20,7 @@ from reelm.data.moving_digits.soundtracks import example
 from reelm.errors import RequestError
 from reelm.media.formats.mp4 import write_video
 from reelm.tokenizer.audio.config import AudioTokenizerConfig
-from reelm.tokenizer.audio.tokenizer import autoencode
+from reelm.tokenizer.audio.tokenizer import AudioTokenizer, autoencode, init_params
 from reelm.train.parts import open_audio_tokenizer
 from reelm.train.run.checkpoints import restore_params
 from reelm.train.run.loop import LoopConfig
@@ -36,7 +37,7 @@ from reelm.train.tokenizers.audio import (
 )
 from reelm.train.tokenizers.audio_adversary import feature_distance, hinge_generator_loss, hinge_loss
 from reelm.train.tokenizers.audio_discriminator import AudioDiscriminatorConfig, StftDiscriminator
-from reelm.train.tokenizers.audio_losses import SoundLossWeights, loudness_distance, mel_distance
+from reelm.train.tokenizers.audio_losses import SoundLossWeights, envelope_distance, loudness_distance, mel_distance
 
 pytestmark = pytest.mark.slow  # several programs are compiled before the first test
 
@@ -76,6 +77,36 @@ def test_loudness_distance_counts_decades():
     assert distance(sounds())[0] < 1e-6
     assert distance(-0.1 * sounds())[0] == pytest.approx(1, abs=1e-3)
     assert np.isfinite(distance(jnp.zeros((2, 400, 1)))[1]).all()
+
+
+def test_envelope_distance_hears_when_bands_are_loud_and_not_their_phase():
+    clock = np.arange(4_000) / 4_000
+    beats = lambda phase, when: jnp.asarray(  # noqa: E731
+        (np.sin(2 * np.pi * 700 * clock + phase) * (1 + np.cos(2 * np.pi * 3 * clock + when)))[None, :, None],
+        jnp.float32,
+    )
+    distance = jax.jit(jax.value_and_grad(lambda rebuilt: envelope_distance(beats(0, 0), rebuilt, 4_000)))
+    same, late = distance(beats(2, 0))[0], distance(beats(0, 2))[0]
+    assert 0 <= same < 0.01 < 0.1 < late
+    assert distance(jnp.zeros((1, 4_000, 1)))[0] == pytest.approx(1, abs=0.1)
+    assert distance(100 * beats(0, 0))[0] < 1
+    assert np.isfinite(distance(jnp.zeros((1, 4_000, 1)))[1]).all()
+
+
+def test_a_tokenizer_that_gets_a_pitch_keeps_what_it_knows_before_it(monkeypatch):
+    sizes = {"strides": (40,), "encoder_channels": (8,), "decoder_channels": (8,), "fewer_levels": (2,)}
+    model = AudioTokenizerConfig(sample_rate=4_000, levels=4, bits=5, loudness_bits=4, **sizes)
+    old = AudioTokenizer(model, random_params(init_params, model, noise=0.2))
+    monkeypatch.setattr(audio_tokenizer, "open_audio_tokenizer", lambda where: old)
+    run = replace(RUN, model=replace(model, pitch=True), start_from=Path("old"))
+    params = create_state(run).params["tokenizer"]
+    kept = jnp.array([2, 2])
+    before, after = (autoencode(*each, sounds(), kept=kept)[0] for each in ((model, old.params), (run.model, params)))
+    np.testing.assert_allclose(before, after, atol=1e-5)
+    # With its pitch known, a soft wave is heard.
+    assert np.abs(autoencode(run.model, params, sounds())[0] - autoencode(model, old.params, sounds())[0]).max() > 1e-3
+    with pytest.raises(RequestError, match="other sizes"):
+        create_state(replace(run, model=replace(run.model, kernel=5)))
 
 
 def test_without_a_discriminator_there_is_none():

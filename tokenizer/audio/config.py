@@ -48,6 +48,9 @@ class AudioTokenizerConfig:
     loudness_bits: int = 0
     """First bits of the first code that hold the loudness of the audio frame. The nets then work on blocks of one
     loudness, in a single stage. 0: nets work on short-time spectra."""
+    pitch: bool = False
+    """Whether the first code of the second round begins with the pitch of the loudest peak in the upper range, in as
+    many bits as the loudness. The decoder then adds a wave of that pitch."""
     stretch: float = 0.0
     """Share by which the sample rate may differ from `sample_rate`, so that audio frames divide video frames of more
     rates. The nets hear such sound faster or slower."""
@@ -85,6 +88,8 @@ class AudioTokenizerConfig:
             raise RequestError(f"loudness has 0 to {self.bits} bits, those of one code, not {self.loudness_bits}")
         if self.loudness_bits and len(self.strides) > 1:
             raise RequestError(f"with loudness_bits the nets have one stage, not the {len(self.strides)} of strides")
+        if self.pitch and not (self.loudness_bits and self.levels > self.groups):
+            raise RequestError("pitch needs loudness_bits and a second round of groups: more levels than groups")
         if not 0 <= self.stretch < 0.5:
             raise RequestError(f"stretch is a share from 0, below 0.5, not {self.stretch}")
 
@@ -138,9 +143,14 @@ class AudioTokenizerConfig:
     def encoder(self, dtype: DTypeLike | None = None) -> AudioEncoder:
         """Return the encoder net; `dtype` is the type that it computes in, None for float32."""
         stages = (self.encoder_channels, self.strides, self.encoder_blocks, self.kernel)
-        return AudioEncoder(self.residual.size, *stages, self.loudness_bits, dtype)
+        return AudioEncoder(self.residual.size, *stages, self.loudness_bits, self._pitch_at, dtype)
 
     def decoder(self, dtype: DTypeLike | None = None) -> AudioDecoder:
         """Return the decoder net; `dtype` is the type that it computes in, None for float32."""
         stages = (self.decoder_channels, self.strides, self.decoder_blocks, self.kernel)
-        return AudioDecoder(self.channels, *stages, self.loudness_bits, dtype)
+        return AudioDecoder(self.channels, *stages, self.loudness_bits, self._pitch_at, dtype)
+
+    @property
+    def _pitch_at(self) -> int | None:
+        """The value of a latent at which the pitch begins: the first one of the second round's own."""
+        return self.groups * self.bits if self.pitch else None

@@ -40,12 +40,31 @@ def analyse(sound: jax.Array, hop: int, amplitude: jax.Array, history: History) 
     return jnp.concatenate([*flat, jnp.log10(amplitude + _QUIET)[..., None] + 2], axis=-1)
 
 
+def projection(sound: jax.Array, waves: jax.Array, amplitude: jax.Array) -> jax.Array:
+    """Return how much of each frame are waves `[B, F, W, hop]`, in units of its amplitude: `[B, F, W C]`."""
+    batch, count, _, hop = waves.shape
+    frames = sound.reshape(batch, count, hop, -1) / (amplitude[..., None, None] + _QUIET)
+    return jnp.einsum("bfsc,bfws->bfwc", frames, waves).reshape(batch, count, -1) * (2 / hop)
+
+
 def coefficients(hop: int) -> int:
     """Return the number of cosine coefficients of a channel's block on the way out."""
     return hop + _fade(hop)
 
 
-def synthesize(direction: jax.Array, size: jax.Array, hop: int, amplitude: jax.Array, history: History) -> jax.Array:
+def magnitude(size: jax.Array) -> jax.Array:
+    """Return what a size, a natural logarithm, stands for, within bounds."""
+    return jnp.exp(jnp.clip(size, _STEEPEST, _LOUDEST))
+
+
+def synthesize(
+    direction: jax.Array,
+    size: jax.Array,
+    hop: int,
+    amplitude: jax.Array,
+    history: History,
+    wave: jax.Array | float = 0.0,
+) -> jax.Array:
     """Return samples `[B, F hop, C]` of blocks whose coefficients are in the ratio of `direction * exp(size)`.
 
     Args:
@@ -53,12 +72,16 @@ def synthesize(direction: jax.Array, size: jax.Array, hop: int, amplitude: jax.A
             thousand times as large as the quietest, which a net gives more easily as a sum.
         amplitude: `[B, F]`, the root mean square that each block is brought to. A net that is not sure of a waveform
             would make it softer.
+        wave: `[B, F, coefficients, C]`, added to the samples of each block beforehand.
     """
     batch, count, _ = direction.shape
     fade, number = _fade(hop), coefficients(hop)
     size = size.reshape(batch, count, number, -1) - np.linspace(0, _TILT, number, dtype=np.float32)[:, None]
-    spectrum = direction.reshape(size.shape) * jnp.exp(jnp.clip(size, _STEEPEST, _LOUDEST))
-    block = jnp.einsum("bfkc,ks->bfsc", spectrum, _cosines(number)) * _block_window(hop)[:, None]
+    spectrum = direction.reshape(size.shape) * magnitude(size)
+    # A wave stands beside blocks of one level; all else would say how loud it must be over and over.
+    spectrum *= jax.lax.rsqrt(jnp.mean(jnp.square(spectrum), axis=(2, 3), keepdims=True) + 1e-8)
+    block = jnp.einsum("bfkc,ks->bfsc", spectrum, _cosines(number)) + wave
+    block *= _block_window(hop)[:, None]
     # After the window: a net that is not sure of a pitch would hide it at the ends, where it is not heard.
     heard = jnp.sum(jnp.square(block), axis=(2, 3), keepdims=True) / (hop * block.shape[3])
     block *= amplitude[..., None, None] * jax.lax.rsqrt(heard + 1e-8)

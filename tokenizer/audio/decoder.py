@@ -7,7 +7,7 @@ from jax.typing import DTypeLike
 
 from reelm.tokenizer.history import History
 
-from . import cosine, loudness, spectra
+from . import cosine, loudness, pitch, spectra
 from .convolution import NORM_EPSILON, CausalConv1D, ResidualBlock1D, dilation, unfold
 
 
@@ -20,6 +20,7 @@ class AudioDecoder(nn.Module):
     blocks: int
     kernel: int
     loudness_bits: int = 0
+    pitch_at: int | None = None  # latent at which the signs of the pitch begin
     dtype: DTypeLike | None = None
 
     @nn.compact
@@ -37,16 +38,28 @@ class AudioDecoder(nn.Module):
                 x = unfold(up(x, history), stride)
         x = nn.silu(nn.RMSNorm(NORM_EPSILON, dtype=self.dtype, name="norm_out")(x)).astype(jnp.float32)
         if self.loudness_bits:
-            return self._cosine(x, loudness.amplitude(latent[..., : self.loudness_bits]), history)
+            return self._cosine(x, latent, history)
         return self._spectra(x, history)
 
-    def _cosine(self, x: jax.Array, amplitude: jax.Array, history: History) -> jax.Array:
+    def _cosine(self, x: jax.Array, latent: jax.Array, history: History) -> jax.Array:
+        amplitude = loudness.amplitude(latent[..., : self.loudness_bits])
         number = self.samples * cosine.coefficients(self.strides[0])
         direction = nn.Dense(number, name="direction")(x)
         # Nearly even at first, so that all frequencies learn.
         even = nn.initializers.variance_scaling(0.3, "fan_in", "truncated_normal")
         size = nn.Dense(number, kernel_init=even, name="size")(x)
-        return cosine.synthesize(direction, size, self.strides[0], amplitude, history)
+        wave = 0.0 if self.pitch_at is None else self._wave(x, latent[..., self.pitch_at :][..., : self.loudness_bits])
+        return cosine.synthesize(direction, size, self.strides[0], amplitude, history, wave)
+
+    def _wave(self, x: jax.Array, signs: jax.Array) -> jax.Array:
+        """Return a wave `[B, F, coefficients, C]` of the pitch that signs stand for; zeros where they are not known."""
+        # A soft wave of some phase at first: none at all would have no gradient that says whether there should be one.
+        zeros, ones, soft = nn.initializers.zeros, nn.initializers.ones, nn.initializers.constant(-2.0)
+        phase = nn.Dense(2 * self.samples, kernel_init=zeros, bias_init=ones, name="wave_phase")(x)
+        size = nn.Dense(self.samples, kernel_init=zeros, bias_init=soft, name="wave_size")(x)
+        parts = phase.reshape(*x.shape[:2], 2, self.samples) * cosine.magnitude(size)[:, :, None]
+        waves = pitch.waves(pitch.pitch(signs), cosine.coefficients(self.strides[0]))
+        return jnp.einsum("bfpc,bfps->bfsc", parts * jnp.abs(signs[..., :1, None]), waves)
 
     def _spectra(self, x: jax.Array, history: History) -> jax.Array:
         numbers = spectra.features(self.samples, self.strides[0])

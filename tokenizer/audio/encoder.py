@@ -1,7 +1,7 @@
 """The audio encoder: whole hops of samples `float [B, S, C]` in [-1, 1] to latents `[B, F, D]` in [-2, 2].
 
 Where loudness has bits of its own, the first latents are their signs and the nets see blocks at one level; elsewhere
-they see short-time spectra.
+they see short-time spectra. So it is with the pitch of the loudest high peak, further back.
 """
 
 import flax.linen as nn
@@ -11,7 +11,7 @@ from jax.typing import DTypeLike
 
 from reelm.tokenizer.history import History
 
-from . import cosine, loudness, spectra
+from . import cosine, loudness, pitch, spectra
 from .convolution import NORM_EPSILON, CausalConv1D, ResidualBlock1D, dilation, fold
 
 
@@ -24,14 +24,20 @@ class AudioEncoder(nn.Module):
     blocks: int
     kernel: int
     loudness_bits: int = 0
+    pitch_at: int | None = None  # latent at which the signs of the pitch begin
     dtype: DTypeLike | None = None
 
     @nn.compact
     def __call__(self, sound: jax.Array, history: History) -> jax.Array:
-        step, whole = self.strides[0], []
-        if self.loudness_bits:
-            whole = [loudness.signs(sound, step, self.loudness_bits)]
-            x = cosine.analyse(sound, step, loudness.amplitude(whole[0]), history)
+        step, bits, loud, high = self.strides[0], self.loudness_bits, [], []
+        if bits:
+            loud = [loudness.signs(sound, step, bits)]
+            amplitude = loudness.amplitude(loud[0])
+            x = cosine.analyse(sound, step, amplitude, history)
+            if self.pitch_at is not None:
+                high = [pitch.signs(sound, step, bits, history)]
+                wave = cosine.projection(sound, pitch.waves(pitch.pitch(high[0]), step), amplitude)
+                x = jnp.concatenate([x, *high, wave], axis=-1)
         else:
             x = spectra.analyse(sound, step, history)
         x = nn.Dense(self.channels[0], dtype=self.dtype, name="spectra")(x)
@@ -45,5 +51,7 @@ class AudioEncoder(nn.Module):
                 x = ResidualBlock1D(*size, name=name)(x, history)
         x = nn.silu(nn.RMSNorm(NORM_EPSILON, dtype=self.dtype, name="norm_out")(x))
         # Signs are taken of it, so full precision; and bounded, since the codes have nothing to say beyond.
-        own = nn.Dense(self.latent - self.loudness_bits, name="latent")(x.astype(jnp.float32))
-        return jnp.concatenate([*whole, 2.0 * jnp.tanh(own)], axis=-1)
+        own = nn.Dense(self.latent - bits * (len(loud) + len(high)), name="latent")(x.astype(jnp.float32))
+        own = 2.0 * jnp.tanh(own)
+        split = (self.pitch_at or self.latent) - bits
+        return jnp.concatenate([*loud, own[..., :split], *high, own[..., split:]], axis=-1)

@@ -6,7 +6,7 @@ the sum of waveform, mel, commitment and entropy losses, and plays against a dis
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -43,7 +43,7 @@ from . import adversarial
 from .adversarial import Metrics, Terms
 from .audio_adversary import AudioAdversary
 from .audio_discriminator import AudioDiscriminatorConfig
-from .audio_losses import SoundLossWeights, loudness_distance, mel_distance, spectrum_distance
+from .audio_losses import SoundLossWeights, envelope_distance, loudness_distance, mel_distance, spectrum_distance
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,6 +175,8 @@ def make_loss(run: AudioTokenizerRun):
         # Each of these takes a tenth of a step or more, so it is paid for only where it counts.
         if weights.loudness:
             terms["loudness"] = loudness_distance(sound, rebuilt, config.hop)
+        if weights.envelope:
+            terms["envelope"] = envelope_distance(sound, rebuilt, config.sample_rate)
         if weights.spectrum:
             terms["spectrum"] = spectrum_distance(sound, rebuilt, config.sample_rate)
         if weights.sample_entropy:
@@ -279,7 +281,26 @@ def _first_params(run: AudioTokenizerRun, key: jax.Array) -> dict:
     if run.start_from is None:
         return {"tokenizer": init_params(run.model, key)}
     start = open_audio_tokenizer(run.start_from)
-    if start.config != run.model:
+    if start.config != run.model and start.config != replace(run.model, pitch=False):
         lines = "; ".join(differences(asdict(start.config), asdict(run.model)))
         raise RequestError(f"{run.start_from} has a tokenizer of other sizes than this run: {lines}")
-    return {"tokenizer": jax.tree.map(jnp.asarray, start.params)}
+    if start.config == run.model:
+        return {"tokenizer": jax.tree.map(jnp.asarray, start.params)}
+    return {"tokenizer": _grown(start.params, init_params(run.model, key))}
+
+
+def _grown(old: dict, fresh: dict) -> dict:
+    """Return `old` in the sizes of `fresh`: what is new in a parameter is 0, and new parameters are fresh.
+
+    A tokenizer that gets a pitch gives up its last latents for it, which `pitch` keeps in their place.
+    """
+    grown = {}
+    for name, leaf in fresh.items():
+        if name not in old:
+            grown[name] = leaf
+        elif isinstance(leaf, dict):
+            grown[name] = _grown(old[name], leaf)
+        else:
+            both = tuple(map(slice, map(min, leaf.shape, old[name].shape)))
+            grown[name] = jnp.zeros_like(leaf).at[both].set(old[name][both])
+    return grown

@@ -9,13 +9,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from reelm.evaluation.features.mel import mel_spectrogram, spectra
+from reelm.evaluation.features.mel import mel_filters, mel_spectrogram, spectra
 from reelm.tokenizer.audio.loudness import power
 from reelm.train.step.fields import check_above, check_least
 
 _SPECTRUM_WINDOWS = (256, 512, 1024)
 _SOFTEST = 1e-3  # root mean square under which a frame counts as silent
 _QUIET = 1e-2  # compressed magnitude under which a spectrum counts as silent
+_ENVELOPE_WINDOWS = (256, 512)
+_ENVELOPE_BANDS = 24
+_FAINT = 1e-2  # share of the loudest band's amplitude under which a band counts as silent
 _HEARD_HZ = 2500.0  # frequency up to which the ear follows a waveform rather than its loudness
 
 
@@ -36,6 +39,9 @@ class SoundLossWeights:
     """Magnitude under which a mel band counts as silent: a voice reaches 1 to 30."""
     spectrum: float = 0.0
     """Weight of the distance of complex spectra, compressed as the ear does. It teaches pitch and phase."""
+    envelope: float = 0.0
+    """Weight of the distance of the courses of mel bands, in units of each band's loudness. Loud syllables count most,
+    as they do for who listens to words."""
     loudness: float = 0.0
     """Weight of the distance of the loudness of audio frames, in decades. Without it a net that is not sure of a pitch
     rather gives it softly."""
@@ -57,7 +63,7 @@ class SoundLossWeights:
     def __post_init__(self) -> None:
         check_above(self, 0, "temperature")
         check_above(self, 0, "mel_floor")
-        check_least(self, 0, "spectrum", "loudness", "adversarial", "feature_matching", "adversarial_from")
+        check_least(self, 0, "spectrum", "envelope", "loudness", "adversarial", "feature_matching", "adversarial_from")
 
 
 def mel_distance(
@@ -83,6 +89,27 @@ def loudness_distance(original: jax.Array, rebuilt: jax.Array, hop: int) -> jax.
         return 0.5 * jnp.log10(power(sound, hop) + _SOFTEST**2)
 
     return jnp.mean(jnp.abs(loudness(original) - loudness(rebuilt)))
+
+
+def envelope_distance(original: jax.Array, rebuilt: jax.Array, sample_rate: int) -> jax.Array:
+    """Mean squared difference of the amplitudes of mel bands over time, in units of the energy of each band.
+
+    0 for the same course of all bands, 1 for silence, and never more. Bands far below the loudest of a sound count
+    less.
+    """
+
+    def courses(sound: jax.Array, window: int) -> tuple[jax.Array, jax.Array]:
+        spectrum = spectra(jnp.moveaxis(sound, -1, 1), window)
+        power = jnp.square(spectrum.real) + jnp.square(spectrum.imag)
+        bands = power @ mel_filters(sample_rate, window, _ENVELOPE_BANDS) + 1e-6
+        return jnp.sqrt(bands), jnp.mean(bands, axis=2, keepdims=True)
+
+    apart = jnp.zeros(())
+    for window in _ENVELOPE_WINDOWS:
+        (wanted, energy), (given, spent) = courses(original, window), courses(rebuilt, window)
+        heard = energy + spent + _FAINT**2 * jnp.max(energy, axis=3, keepdims=True)
+        apart += jnp.mean(jnp.square(given - wanted) / heard)
+    return apart / len(_ENVELOPE_WINDOWS)
 
 
 def spectrum_distance(original: jax.Array, rebuilt: jax.Array, sample_rate: int) -> jax.Array:

@@ -1,0 +1,52 @@
+"""The pitch of the loudest peak in the upper range of a frame as sign bits, and the wave of that pitch.
+
+A small net that gives hundreds of coefficients at once takes a high pure tone for one nearby. Told its pitch, it says
+phase and size alone. Comes in: samples, or signs `float [B, F, N]`, -1 or +1, the most significant first. Pitches are
+cycles a sample, in even steps of an octave. Knows nothing of nets.
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from reelm.tokenizer.history import History
+
+LOWEST = 1 / 16  # cycles a sample: 1 kHz of sound at 16 kHz
+OCTAVES = 128 / 43  # to 7.7 kHz. With 7 bits a step is a 43rd of an octave; fifths and thirds are close to whole steps
+
+
+def signs(sound: jax.Array, hop: int, bits: int, history: History) -> jax.Array:
+    """Return the signs `[B, F, bits]` of the pitch of each hop of `float [B, F hop, C]` and the hop before it."""
+    batch, samples, channels = sound.shape
+    frames = history.join(sound.reshape(batch, samples // hop, hop, channels), pad=1, keep=1)
+    windows = jnp.concatenate([frames[:, :-1], frames[:, 1:]], axis=2)
+    spectrum = jnp.fft.rfft(windows * np.hanning(2 * hop).astype(np.float32)[:, None], axis=2)
+    power = jnp.sum(jnp.square(spectrum.real) + jnp.square(spectrum.imag), axis=3)
+    first, last = int(LOWEST * 2 * hop), int(LOWEST * 2 ** (OCTAVES - _step(bits)) * 2 * hop)
+    peak = first + jnp.argmax(power[:, :, first : last + 1], axis=2)
+    # A parabola through the logarithms beside the peak tells where between two frequencies it is.
+    before, at, after = (
+        jnp.log(jnp.take_along_axis(power, (peak + i)[..., None], axis=2)[..., 0] + 1e-12) for i in (-1, 0, 1)
+    )
+    aside = jnp.clip(0.5 * (before - after) / jnp.minimum(before - 2 * at + after, -1e-6), -0.5, 0.5)
+    steps = jnp.round(jnp.log2((peak + aside) / (2 * hop * LOWEST)) / _step(bits))
+    number = jnp.clip(steps, 0, 2**bits - 1).astype(jnp.int32)
+    return 2.0 * (jnp.right_shift(number[..., None], np.arange(bits)[::-1]) & 1) - 1.0
+
+
+def pitch(signs: jax.Array) -> jax.Array:
+    """Return the pitch `[B, F]` that signs `[B, F, bits]` stand for."""
+    bits = signs.shape[-1]
+    number = (signs > 0).astype(jnp.float32) @ (2.0 ** np.arange(bits)[::-1]).astype(np.float32)
+    return LOWEST * 2 ** (_step(bits) * number)
+
+
+def waves(pitch: jax.Array, samples: int) -> jax.Array:
+    """Return the cosine and the sine `[B, F, 2, samples]` of pitches `[B, F]`, from the start of each frame on."""
+    angle = 2 * np.pi * pitch[..., None] * np.arange(samples, dtype=np.float32)
+    return jnp.stack([jnp.cos(angle), jnp.sin(angle)], axis=2)
+
+
+def _step(bits: int) -> float:
+    """Octaves of one step."""
+    return OCTAVES / 2**bits
