@@ -95,7 +95,7 @@ def test_envelope_distance_hears_when_bands_are_loud_and_not_their_phase():
 
 
 def test_a_tokenizer_that_gets_a_pitch_keeps_what_it_knows_before_it(monkeypatch):
-    sizes = {"strides": (40,), "encoder_channels": (8,), "decoder_channels": (8,), "fewer_levels": (2,)}
+    sizes: dict[str, Any] = {"strides": (40,), "encoder_channels": (8,), "decoder_channels": (8,), "fewer_levels": (2,)}
     model = AudioTokenizerConfig(sample_rate=4_000, levels=4, bits=5, loudness_bits=4, **sizes)
     old = AudioTokenizer(model, random_params(init_params, model, noise=0.2))
     monkeypatch.setattr(audio_tokenizer, "open_audio_tokenizer", lambda where: old)
