@@ -37,13 +37,13 @@ _REBUILD = """
 from reelm.cli.main import main
 from reelm.media import film
 full, every, opened, seen = int(sys.argv[1]), int(sys.argv[2]), film.open_film, []
-def watched(path):
+def watched(path, **options):
     def frames():
         for count, frame in enumerate(found.frames):
             if count >= full and count % every == 0:
                 seen.append(peak())
             yield frame
-    found = opened(path)
+    found = opened(path, **options)
     return found._replace(frames=frames())
 film.open_film = watched
 assert main(sys.argv[3:]) == 0

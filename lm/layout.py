@@ -21,6 +21,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+_SLOTS_AT_ONCE = 16  # a CPU attends to 848 slots a fifth faster than to 843
+
+
+def filled_up(slots: int) -> int:
+    """Return the number of slots, at least `slots`, that a KV cache has or that are attended to at once."""
+    return -(-slots // _SLOTS_AT_ONCE) * _SLOTS_AT_ONCE
+
 
 def audio_frames(sound: tuple[int, int], latent_frames: int) -> int:
     """Return the audio frames beside the first `latent_frames` of a stream.

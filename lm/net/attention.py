@@ -16,8 +16,6 @@ from reelm.lm.sharding import constrain, tensor_parts
 from .fused_attention import PrefixAttention
 from .linear import Linear, split
 
-# Slots come in multiples of this. A CPU reads 848 of them a fifth faster than 843.
-_SLOTS_AT_ONCE = 16
 # Rows that a cache takes one after another. More of them are one scatter, which is slower but compiles sooner.
 _WRITTEN_ONE_BY_ONE = 2
 
@@ -64,11 +62,6 @@ class LayerCache(struct.PyTreeNode):
 
 
 Cache = tuple[LayerCache, ...]  # one a layer
-
-
-def filled_up(slots: int) -> int:
-    """Return the number of slots, at least `slots`, that a cache has or that are attended to in good time."""
-    return -(-slots // _SLOTS_AT_ONCE) * _SLOTS_AT_ONCE
 
 
 class Attention(nn.Module):

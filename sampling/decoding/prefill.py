@@ -11,9 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import DTypeLike
 
-from reelm.lm.layout import Layout
+from reelm.lm.layout import Layout, filled_up
 from reelm.lm.net import transformer
-from reelm.lm.net.attention import filled_up
 from reelm.lm.net.config import LMConfig
 from reelm.lm.net.transformer import CodePositions
 from reelm.lm.prefix import Prefix

@@ -20,9 +20,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from reelm.lm.layout import Layout
+from reelm.lm.layout import Layout, filled_up
 from reelm.lm.net import head, transformer
-from reelm.lm.net.attention import Cache, filled_up
+from reelm.lm.net.attention import Cache
 from reelm.lm.net.config import LMConfig
 from reelm.lm.net.embed import embed_codes
 from reelm.lm.net.transformer import row_slices

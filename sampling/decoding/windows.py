@@ -15,8 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from reelm.lm.layout import Layout
-from reelm.lm.net.attention import filled_up
+from reelm.lm.layout import Layout, filled_up
 from reelm.lm.specials import Group
 from reelm.sampling.memory import check_cache
 from reelm.sampling.parts import ModelParts

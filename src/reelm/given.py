@@ -15,7 +15,7 @@ from .errors import RequestError, reason
 if TYPE_CHECKING:
     import numpy as np
 
-_MOST_LAYERS, _MOST_CHANNELS = 1000, 1 << 17
+_MOST_LAYERS, _MOST_CHANNELS = 1000, 1 << 22
 _LONGEST_NAME, _LONGEST_PATH = 255, 4095  # bytes; of Linux, and about those of others
 
 

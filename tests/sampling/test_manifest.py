@@ -107,7 +107,7 @@ def test_tensors_that_do_not_fit_their_configuration_are_refused(folder, name, c
     ("part", "field", "value", "words"),
     [
         ("video_tokenizer", "encoder_blocks", 1000, "encoder_blocks of 1000, more than the file has tensors"),
-        ("video_tokenizer", "encoder_channels", [10**12], "between 1 and 131072"),
+        ("video_tokenizer", "encoder_channels", [10**12], "between 1 and 4194304"),
         ("lm", "width", 33, "tensor"),
         ("lm", "head_width", -2, "describes no net|cannot be used"),
     ],
