@@ -255,7 +255,8 @@ class Engine(Thread):
                     self._metrics.showed(time.time() - job.created_at)
                 if decoded:
                     self._traces.note(job, "decode", job.started_at, time.time(), seconds=job.seconds, size=job.size)
-                    self._share_energy()
+                    run.choose()
+                    self._share_energy()  # that of choosing, too
                     run.save(self._meter.info(run.joules)).add_done_callback(lambda _: self.wake())
                 wanted = self._write(lambda: self._jobs.note(job.id, run.percent))
             if wanted is False:
@@ -350,12 +351,15 @@ class _Run:
         self._written.append(self._writer.submit(self._write, clips[0]))
         return len(self._parts) == self._total
 
-    def save(self, energy: dict[str, Any]) -> Future[None]:
-        """Begin to write the clip, or the best one of several, with what it took; leave the batch."""
+    def choose(self) -> None:
+        """Join what was made to the clip, or to the best one of several."""
         self.decoded = time.time()
         clips = joined(iter(self._parts), self._total)
-        clip = fittest(self._model, self._request, clips)[0] if self._request.settings.best_of > 1 else clips[0]
-        self.clip = replace(clip, info=clip.info | {"energy": energy})
+        self.clip = fittest(self._model, self._request, clips)[0] if self._request.settings.best_of > 1 else clips[0]
+
+    def save(self, energy: dict[str, Any]) -> Future[None]:
+        """Begin to write the clip, with what it took; leave the batch."""
+        self.clip = replace(self.clip, info=self.clip.info | {"energy": energy})
         self._seat.close()
         self.saved = self._writer.submit(self._finish)
         return self.saved
