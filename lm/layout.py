@@ -21,12 +21,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-_SLOTS_AT_ONCE = 16  # a CPU attends to 848 slots a fifth faster than to 843
+SLOTS_AT_ONCE = 128  # that a CPU attends to; 64 to 208 are equally fast with the shipped model
 
 
 def filled_up(slots: int) -> int:
-    """Return the number of slots, at least `slots`, that a KV cache has or that are attended to at once."""
-    return -(-slots // _SLOTS_AT_ONCE) * _SLOTS_AT_ONCE
+    """Return the number of slots, at least `slots`, that a KV cache has: whole blocks of those attended to at once."""
+    return -(-slots // SLOTS_AT_ONCE) * SLOTS_AT_ONCE
 
 
 def audio_frames(sound: tuple[int, int], latent_frames: int) -> int:

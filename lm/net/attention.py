@@ -11,6 +11,7 @@ import numpy as np
 from flax import struct
 from jax.typing import DTypeLike
 
+from reelm.lm.layout import SLOTS_AT_ONCE
 from reelm.lm.sharding import constrain, tensor_parts
 
 from .fused_attention import PrefixAttention
@@ -78,7 +79,7 @@ class Attention(nn.Module):
         x: jax.Array,
         query_angles: jax.Array,
         key_angles: jax.Array,
-        mask: jax.Array | PrefixAttention,
+        mask: jax.Array | PrefixAttention | None,
         cache: LayerCache | None = None,
         start: jax.Array | int = 0,
     ) -> tuple[jax.Array, LayerCache | None]:
@@ -88,7 +89,7 @@ class Attention(nn.Module):
             x: `[B, L, D]`.
             query_angles, key_angles: rotations `[L, K/2]` or `[B, L, K/2]`.
             mask: bool `[L, S]` or `[B, L, S]`, what is attended to. Without a cache it may be a fused kernel, which
-                has its own.
+                has its own. With a cache None: all slots up to each query's own.
             cache: takes the keys and values of the L slots from slot `start` on; its first S slots are read.
             start: first slot that is written, of each row int32 `[B]` or one for all.
         """
@@ -104,14 +105,14 @@ class Attention(nn.Module):
         query = constrain(query, "batch", slots, "heads", None)
         # Where slots lie on several devices, each reads the keys and values of all.
         key, value = (constrain(each, "batch", None, "heads", None) for each in (key, value))
-        if isinstance(mask, PrefixAttention):
-            y = mask(query, key, value)
+        if cache is not None:
+            cache = cache.write(key, value, start)
+            seen = None if mask is None else mask.shape[-1]
+            key, value = (each[:, :seen].astype(self.dtype) for each in (cache.keys, cache.values))
+        if mask is None:
+            y = attend_filled(query, key, value, start)
         else:
-            if cache is not None:
-                cache = cache.write(key, value, start)
-                seen = mask.shape[-1]
-                key, value = cache.keys[:, :seen].astype(self.dtype), cache.values[:, :seen].astype(self.dtype)
-            y = attend(query, key, value, mask)
+            y = mask(query, key, value) if isinstance(mask, PrefixAttention) else attend(query, key, value, mask)
         return Linear(x.shape[-1], self.dtype, name="out")(y.reshape(*x.shape[:2], -1)), cache
 
 
@@ -127,6 +128,40 @@ def attend(query: jax.Array, key: jax.Array, value: jax.Array, mask: jax.Array) 
     mask = mask if mask.ndim == 2 else mask[:, None, None]
     weights = jax.nn.softmax(jnp.where(mask, scores, -1e30), axis=-1).astype(value.dtype)
     return jnp.einsum("bngls,bsnk->blngk", weights, value).reshape(b, length, heads, width)
+
+
+def attend_filled(query: jax.Array, key: jax.Array, value: jax.Array, start: jax.Array) -> jax.Array:
+    """Return the attention `[B, L, N, K]` of queries in slots start ... start + L - 1 over the slots up to their own.
+
+    It is that of `attend`, but takes only as long as the fullest row wants. Blocks of slots are read one after another,
+    as many as are filled, and the softmax is corrected whenever a larger score is met (arXiv 1805.02867).
+
+    Args:
+        query: `[B, L, N, K]`.
+        key, value: `[B, S, N_kv, K]`, where S is whole blocks.
+        start: int32 `[B]`.
+    """
+    b, length, heads, width = query.shape
+    kv_heads, groups = key.shape[2], heads // key.shape[2]
+    query = query.reshape(b, length, kv_heads, groups, width)
+    last = (start[:, None] + jnp.arange(length))[:, None, None, :, None]
+    shape = (b, kv_heads, groups, length)
+
+    def block(carry: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:
+        first, largest, total, y = carry
+        keys, values = (jax.lax.dynamic_slice_in_dim(each, first, SLOTS_AT_ONCE, axis=1) for each in (key, value))
+        scores = jnp.einsum("blngk,bsnk->bngls", query, keys, preferred_element_type=jnp.float32) * width**-0.5
+        scores = jnp.where(first + jnp.arange(SLOTS_AT_ONCE) <= last, scores, -1e30)
+        larger = jnp.maximum(largest, jnp.max(scores, axis=-1))
+        weights, kept = jnp.exp(scores - larger[..., None]), jnp.exp(largest - larger)
+        total = kept * total + jnp.sum(weights, axis=-1)
+        read = jnp.einsum("bngls,bsnk->bnglk", weights.astype(values.dtype), values, preferred_element_type=jnp.float32)
+        return first + SLOTS_AT_ONCE, larger, total, kept[..., None] * y + read
+
+    nothing = jnp.int32(0), jnp.full(shape, -1e30), jnp.zeros(shape), jnp.zeros((*shape, width))
+    _, _, total, y = jax.lax.while_loop(lambda carry: carry[0] <= jnp.max(last), block, nothing)
+    y = (y / total[..., None]).astype(value.dtype)
+    return jnp.moveaxis(y, 3, 1).reshape(b, length, heads, width)
 
 
 def frequencies(head_width: int, base: float) -> np.ndarray:

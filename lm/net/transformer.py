@@ -198,7 +198,7 @@ def extend(
     first: jax.Array,
     positions: CodePositions,
     cache: Cache,
-    seen: int,
+    seen: int | None,
 ) -> tuple[jax.Array, Cache]:
     """Predict W codes from the inputs of the slots in front of them.
 
@@ -210,6 +210,7 @@ def extend(
         positions: of the clip's codes; the window may reach past the last code, where no prediction is of use.
         cache: holds the slots in front of the inputs', and has slots for them. Activations take its dtype.
         seen: static number of slots to attend over, at least before - 1 + first + W; a small one saves memory traffic.
+            None attends to those that are filled, in a loop: faster on a CPU, where each slot costs arithmetic.
 
     Returns:
         Hidden states `[R, W, D]` that predict codes first ... first + W - 1, and the cache with the inputs' slots.
@@ -219,7 +220,7 @@ def extend(
     query_angles, key_angles = (
         row_slices(angles, first, window) for angles in (positions.query_angles, positions.key_angles)
     )
-    mask = jnp.arange(seen) <= slot[:, None, None] + jnp.arange(window)[:, None]
+    mask = None if seen is None else jnp.arange(seen) <= slot[:, None, None] + jnp.arange(window)[:, None]
     return _layers(config, params, x, query_angles, key_angles, mask, cache, slot)
 
 

@@ -144,7 +144,7 @@ def draw_together(turns: Sequence[Turn], params: dict, rows: int) -> list[tuple[
     state, controls = _joined([each.state for each in filled], [each.controls for each in filled])
     real = np.repeat(np.arange(rows) < len(turns), clips)  # what fills up has no codes to draw, and holds nobody back
     sizes = tuple(np.concatenate(each) * real for each in zip(*(each.sizes for each in filled), strict=True))
-    programs = max((each.programs for each in turns), key=lambda programs: programs[0].span)
+    programs = max((each.programs for each in turns), key=lambda programs: programs[0].span or 0)
     frame, state = Turn(programs, sizes, first.given, state, controls).draw(params)
     parts = _parted(rows, frame, state)[: len(turns)]
     return [

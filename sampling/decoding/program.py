@@ -35,13 +35,13 @@ from reelm.tokenizer.codes import ids_to_sub_tokens, sub_tokens_to_ids
 from .choose import Controls, choose, guide, noise_of
 from .state import DecodeState
 
-# The fastest of 1 to 16 with the shipped model on two CPU cores, where each code costs time. Sound is harder
-# to guess. On other devices a forward pass over 64 codes reads the same weights as one over a single code.
-_CPU_WINDOWS: dict[Group, int] = {"video": 12, "sound": 4}
+# The fastest of 1 to 24 with the shipped model on two CPU cores, where each code costs time. Sound is too hard to guess
+# there. On other devices a forward pass over 64 codes reads the same weights as one over a single code.
+_CPU_WINDOWS: dict[Group, int] = {"video": 12, "sound": 1}
 _WINDOWS: dict[Group, int] = {"video": 64, "sound": 64}
 # Clips that keep a CPU busy by themselves, and what is fastest for them: each wrong guess takes time from the others.
 _MANY_CLIPS = 4
-_CPU_WINDOWS_OF_MANY: dict[Group, int] = {"video": 8, "sound": 1}
+_CPU_WINDOW_OF_MANY = 8
 
 
 class _Loop(NamedTuple):
@@ -70,7 +70,7 @@ class FrameProgram:
         layout: of the window, or any of the same stream with at least as many slots. The state holds the positions of
             codes, so one program serves all frames of all windows.
         span: latent frames of the layout that are attended to, this one included, as from `span_for`. Later slots
-            hold nothing yet.
+            hold nothing yet. None finds out which slots do.
         group: "video" for the picture of a latent frame, "sound" for the sound beside it.
         window: codes read in one forward pass, at most that of `Prefill`; fewer where many clips are drawn on a CPU. It
             changes the speed, never the codes (in float32, except where a draw's two best values nearly tie: matmuls of
@@ -79,7 +79,7 @@ class FrameProgram:
 
     config: LMConfig
     layout: Layout
-    span: int
+    span: int | None
     group: Group
     window: int = 1
 
@@ -109,7 +109,7 @@ class FrameProgram:
     def _for_clips(self, clips: int) -> "FrameProgram":
         if jax.default_backend() != "cpu" or clips < _MANY_CLIPS:
             return self
-        return replace(self, window=min(self.window, _CPU_WINDOWS_OF_MANY[self.group]))
+        return replace(self, window=min(self.window, _CPU_WINDOW_OF_MANY))
 
     def _turns(self, sizes: np.ndarray) -> int | None:
         # On a GPU, a loop of unknown length returns to the host at each turn. Sound has two lengths.
@@ -186,9 +186,11 @@ class FrameProgram:
         self, params: dict, state: DecodeState, cache: Cache, inputs: jax.Array, first: jax.Array
     ) -> tuple[jax.Array, Cache]:
         """Run `transformer.extend` on inputs `[R, W, D]`; `first` `[B]` is the index of the first predicted code."""
-        # The guesses of a window stand behind the span's last code.
-        seen = self.layout.before + self.layout.end(self.span) + inputs.shape[1] - 2
-        seen = min(cache[0].keys.shape[1], filled_up(seen))
+        seen = None
+        if self.span is not None:
+            # The guesses of a window stand behind the span's last code.
+            seen = self.layout.before + self.layout.end(self.span) + inputs.shape[1] - 2
+            seen = min(cache[0].keys.shape[1], filled_up(seen))
         return transformer.extend(self.config, params, inputs, state.of_rows(first), state.code_positions, cache, seen)
 
     def _draw(
@@ -235,10 +237,9 @@ def windows_for(decoding: Decoding, wanted: int | None = None) -> dict[Group, in
     return {group: wanted or codes for group, codes in usual.items()}
 
 
-def span_for(frame: int, most: int) -> int:
-    """Return the latent frames to attend to while latent frame `frame` is drawn, in a window of `most`.
+def span_for(frame: int, most: int) -> int | None:
+    """Return the span of the program that draws latent frame `frame` in a window of `most`: few, for each is compiled.
 
-    Each number that is returned compiles a program of its own.
+    On a CPU one program finds out which slots are filled.
     """
-    # On a CPU compiling another program takes longer than reading fewer slots saves.
-    return most if jax.default_backend() == "cpu" else min(1 << frame.bit_length(), most)
+    return None if jax.default_backend() == "cpu" else min(1 << frame.bit_length(), most)

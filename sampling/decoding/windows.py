@@ -188,10 +188,11 @@ class SlidingWindow:
                 shapes = prefill.start.prepare(self._lm.decoding_params, prefix, 0, self._keys)
                 self._turn(now, widest, shapes).prepare(self._lm.decoding_params)
             state = prefill.start(self._lm.decoding_params, prefix, origin, self._keys)
+            whole = span_for(self._length - 1, self._length)
             for frame in past:
-                state = self._program(widest, self._length, "video").read(self._lm.decoding_params, state, frame.video)
+                state = self._program(widest, whole, "video").read(self._lm.decoding_params, state, frame.video)
                 if frame.sound is not None:
-                    sound = self._program(widest, self._length, "sound")
+                    sound = self._program(widest, whole, "sound")
                     state = sound.read(self._lm.decoding_params, state, frame.sound)
         self._opened = widest, state
 
@@ -237,5 +238,5 @@ class SlidingWindow:
             sound_in_prefix=self._request.given.sound_in_prefix,
         )
 
-    def _program(self, layout: Layout, span: int, group: Group) -> FrameProgram:
+    def _program(self, layout: Layout, span: int | None, group: Group) -> FrameProgram:
         return FrameProgram(self._lm.config, layout, span, group, self._widths[group])

@@ -11,6 +11,7 @@ from made.parameters import random_params
 
 from reelm.lm.layout import Layout
 from reelm.lm.net import head, transformer
+from reelm.lm.net.attention import attend, attend_filled
 from reelm.lm.net.config import LMConfig
 from reelm.lm.net.embed import embed_codes
 from reelm.lm.prefix import ClipCodes, Prefix
@@ -162,6 +163,17 @@ def test_a_short_attention_span_changes_nothing_while_it_covers_what_is_written(
     inputs = inputs_of(unrolled, last, codes)[:, :2]
     results = [extend(unrolled, inputs, 0, cache, seen)[0] for seen in (7, LAYOUT.slots)]
     np.testing.assert_allclose(results[0], results[1], atol=1e-5)
+
+
+@pytest.mark.parametrize("starts", [(0, 0), (100, 127), (126, 310), (383, 3)])
+def test_attending_to_what_is_filled_is_attending_to_all_slots_up_to_ones_own(starts):
+    keys = jax.random.split(jax.random.key(1), 3)
+    query = jax.random.normal(keys[0], (2, 3, 4, 8))
+    key, value = (10 * jax.random.normal(each, (2, 512, 2, 8)) for each in keys[1:])
+    start = jnp.asarray(starts)
+    mask = jnp.arange(512) <= start[:, None, None] + jnp.arange(3)[:, None]
+    filled = jax.jit(attend_filled)(query, key, value, start)
+    np.testing.assert_allclose(filled, attend(query, key, value, mask), atol=1e-5)
 
 
 def test_a_later_sub_token_depends_on_the_earlier_one_and_not_the_other_way(params, sample):
