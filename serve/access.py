@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 
-from reelm.errors import RequestError
+from reelm.errors import RequestError, reason
+from reelm.storage.fields import read_text
 
 LOCAL = ("127.0.0.1", "localhost", "::1")
 
@@ -69,9 +70,9 @@ class Keys:
             stamp = status.st_mtime_ns, status.st_size
             if stamp == self._read_at:
                 return
-            lines = [line.split() for line in self._path.read_text(encoding="utf-8").splitlines()]
-        except (OSError, UnicodeDecodeError) as error:
-            raise RequestError(f"the keys in {self._path} cannot be read: {error}") from error
+        except OSError as error:
+            raise RequestError(f"the keys in {self._path} cannot be read: {reason(error)}") from error
+        lines = [line.split() for line in read_text(self._path).splitlines()]
         lines = [line for line in lines if line and not line[0].startswith("#")]
         if not lines or any(len(line) != 2 for line in lines):
             raise RequestError(f"{self._path} must hold lines of a name and a key, with a space between them")

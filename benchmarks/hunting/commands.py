@@ -157,7 +157,7 @@ def attempt(judge: Judge, words: list[str]) -> None:
     """Run a command line in this process; Fault."""
     about = shlex.join(["reelm", *words]).replace("\x1b", "$'\\x1b'")
     before = {path: path.read_bytes() for path in Path().glob("out.*")}
-    out, err = io.StringIO(), io.StringIO()
+    out, err = _Terminal(), io.StringIO()
 
     def run() -> None:
         with redirect_stdout(out), redirect_stderr(err):
@@ -168,6 +168,11 @@ def attempt(judge: Judge, words: list[str]) -> None:
                 _check_whole(path, status)
 
     judge.check(about, run)
+
+
+class _Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
 
 
 def _check(status: int, out: str, err: str) -> None:

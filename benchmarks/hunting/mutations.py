@@ -72,9 +72,7 @@ def _wrap(holder: Any, key: Any, rng: random.Random) -> None:
 
 def _nudge(holder: Any, key: Any, rng: random.Random) -> None:
     if isinstance(holder[key], int | float):
-        holder[key] = rng.choice(
-            [holder[key] + 1, holder[key] - 1, -holder[key], holder[key] * 10**6, holder[key] / 3, 0]
-        )
+        holder[key] = rng.choice([holder[key] + 1, holder[key] - 1, -holder[key], holder[key] * 10**6, 0, 0.5])
     elif isinstance(holder[key], str):
         holder[key] = rng.choice([holder[key] + "x", holder[key][:-1], holder[key].upper(), holder[key] * 1000])
     else:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from reelm.errors import RequestError, reason
-from reelm.storage.fields import parse_json, read_json
+from reelm.storage.fields import parse_json, read_json, read_text
 from reelm.storage.names import inside
 
 MANIFESTS = ("metadata.csv", "metadata.jsonl")
@@ -72,12 +72,12 @@ def _words_beside(path: Path) -> tuple[str, ...]:
     text, fields = (path.with_suffix(suffix) for suffix in _WORDS)
     try:
         if text.is_file():
-            return (text.read_text(encoding="utf-8-sig").strip(),)
+            return (read_text(text).strip(),)
         if fields.is_file():
             return _captions(read_json(fields))
     except (OSError, ValueError) as error:
         beside = text.name if text.is_file() else fields.name
-        raise RequestError(f"its caption {beside} cannot be read ({reason(error)})") from error
+        raise RequestError(f"its caption {beside}: {reason(error)}") from error
     return ("",)
 
 
@@ -119,13 +119,13 @@ def _named(folder: Path, manifest: Path) -> Iterator[Source]:
 
 
 def _rows(manifest: Path) -> list[Any]:
+    text = read_text(manifest)
     try:
-        text = manifest.read_text(encoding="utf-8-sig")
         if manifest.suffix.lower() == ".csv":
             return list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
         if manifest.suffix.lower() == ".jsonl":
             lines = [line for line in text.splitlines() if line.strip()]
             return [parse_json(line, f"row {number}") for number, line in enumerate(lines, 1)]
-    except (OSError, ValueError, csv.Error) as error:
+    except (ValueError, csv.Error) as error:
         raise RequestError(f"{manifest} cannot be read ({reason(error)}); repair it") from error
     raise RequestError(f"{manifest} is no manifest: its name should end in {' or '.join(_TABLES)}")

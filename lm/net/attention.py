@@ -107,7 +107,7 @@ class Attention(nn.Module):
         key, value = (constrain(each, "batch", None, "heads", None) for each in (key, value))
         if cache is not None:
             cache = cache.write(key, value, start)
-            seen = None if mask is None else mask.shape[-1]
+            seen = mask.shape[-1] if isinstance(mask, jax.Array) else None
             key, value = (each[:, :seen].astype(self.dtype) for each in (cache.keys, cache.values))
         if mask is None:
             y = attend_filled(query, key, value, start)
@@ -130,7 +130,7 @@ def attend(query: jax.Array, key: jax.Array, value: jax.Array, mask: jax.Array) 
     return jnp.einsum("bngls,bsnk->blngk", weights, value).reshape(b, length, heads, width)
 
 
-def attend_filled(query: jax.Array, key: jax.Array, value: jax.Array, start: jax.Array) -> jax.Array:
+def attend_filled(query: jax.Array, key: jax.Array, value: jax.Array, start: jax.Array | int) -> jax.Array:
     """Return the attention `[B, L, N, K]` of queries in slots start ... start + L - 1 over the slots up to their own.
 
     It is that of `attend`, but takes only as long as the fullest row wants. Blocks of slots are read one after another,
@@ -139,12 +139,12 @@ def attend_filled(query: jax.Array, key: jax.Array, value: jax.Array, start: jax
     Args:
         query: `[B, L, N, K]`.
         key, value: `[B, S, N_kv, K]`, where S is whole blocks.
-        start: int32 `[B]`.
+        start: of each row int32 `[B]`, or one for all.
     """
     b, length, heads, width = query.shape
     kv_heads, groups = key.shape[2], heads // key.shape[2]
     query = query.reshape(b, length, kv_heads, groups, width)
-    last = (start[:, None] + jnp.arange(length))[:, None, None, :, None]
+    last = (jnp.reshape(start, (-1, 1)) + jnp.arange(length))[:, None, None, :, None]
     shape = (b, kv_heads, groups, length)
 
     def block(carry: tuple[jax.Array, ...]) -> tuple[jax.Array, ...]:

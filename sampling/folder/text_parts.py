@@ -72,11 +72,11 @@ def opened(
             if not files[PIECES_FILE]:
                 raise RuntimeError("it is empty")  # SentencePiece would say so at the first word
             text = TextTokenizer(files[PIECES_FILE])
-            if part is not None:
-                return SentenceEncoder(params[ENCODER_FILE], text.model, part.hash, max_tokens=config.text_slots)
             pieces = text.vocabulary
-        except RuntimeError as error:  # SentencePiece reads its file
+        except (RuntimeError, UnicodeDecodeError) as error:  # SentencePiece reads its file, and quotes it
             raise RequestError(f"{PIECES_FILE} is no vocabulary of SentencePiece; fetch the model again") from error
+        if part is not None:
+            return SentenceEncoder(params[ENCODER_FILE], text.model, part.hash, max_tokens=config.text_slots)
         if pieces > config.text_vocabulary:
             raise RequestError(f"{PIECES_FILE} has {pieces} pieces, the language model knows {config.text_vocabulary}")
         return text

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 import reelm
+from reelm.cli.printable import print_path
 from reelm.errors import RequestError
 
 # Command line -> a word of the right answer. Each is refused with status 2 before anything slow is imported.
@@ -50,6 +51,8 @@ REFUSED = {
     f"generate x -o {'y' * 250}.mp4 --num-samples 2": "too long",
     f"generate x -o y.mp4 --image {'y' * 300}": "too long",
     f"generate x -o y.mp4 --model {'y' * 300}": "too long",
+    "generate x -o y.mp4 --num-samples 2 --output=": "cannot write",
+    "info demo --memory 1e308": "at most",
     "generate x -o y.mp4 --dtype float8": "bfloat16",
     "generate x -o y.mp4 --model nobody": "nobody",
     "generate x -o y.mp4 --model .": "model.json",
@@ -203,6 +206,13 @@ def test_a_signal_ends_the_command_in_one_line(number, status, library):
         out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (status, "")
     assert err.count("\n") == 1 and err.startswith("reelm: ")
+
+
+def test_the_path_of_what_was_made_cannot_colour_a_terminal(capsys, monkeypatch):
+    print_path("\x1b[31m.mp4")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    print_path("\x1b[31m.mp4")
+    assert capsys.readouterr().out == "\x1b[31m.mp4\n\\x1b[31m.mp4\n"
 
 
 def test_a_reader_that_leaves_is_not_met_with_a_traceback():

@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple
 import pytest
 
 from reelm.errors import RequestError
-from reelm.storage.fields import check_format, parse_json, parsed, read_json
+from reelm.storage.fields import check_format, parse_json, parsed, read_json, read_text
 
 
 class Span(NamedTuple):
@@ -107,5 +107,6 @@ def test_a_file_is_read_whole_or_refused_in_words(tmp_path):
             read_json(file)
     with path.open("wb") as file:
         file.truncate(2**27)
-    with pytest.raises(RequestError, match="larger than 64 MiB"):
-        read_json(path)
+    for endless in (path, "/dev/zero"):
+        with pytest.raises(RequestError, match="larger than 64 MiB"):
+            read_text(endless)

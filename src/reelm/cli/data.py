@@ -11,7 +11,7 @@ from reelm.errors import RequestError
 from reelm.storage.atomic import check_folder
 from reelm.storage.home import datasets_folder
 
-from .printable import printable
+from .printable import print_path, printable
 from .progress import progress
 
 _SHOWN = 20  # files left out that are named on the terminal; all are in build.json
@@ -68,7 +68,7 @@ class DataBuild:
                 raise RequestError(f"there is no folder {self.what}; name one that holds videos, or a set: {own}")
             with progress("shards") as counted:
                 folder = catalog.build(self.what, data_dir, self.size, self.packages, counted)
-            print(folder)
+            print_path(folder)
             return
         if self.processes is not None and self.processes < 1:
             raise RequestError(f"processes is {self.processes}; it must be at least 1")
@@ -104,15 +104,14 @@ class DataBuild:
             )
         for number, (file, reason) in enumerate(built.left_out.items()):
             if number == _SHOWN:
-                print(
-                    f"left out: {len(built.left_out) - _SHOWN} more, see {built.folder / BUILD_FILE}", file=sys.stderr
-                )
+                more = f"left out: {len(built.left_out) - _SHOWN} more, see {built.folder / BUILD_FILE}"
+                print(printable(more), file=sys.stderr)
                 break
             # Most reasons name the file themselves.
             named = reason if reason.startswith(repr(file)) else f"{file!r}: {reason}"
             print(f"left out: {printable(named)}", file=sys.stderr)
-        print(catalog.describe(str(built.folder)), file=sys.stderr)
-        print(f"{self.data_dir}/{name}" if is_remote(data_dir) else built.folder)
+        print(printable(catalog.describe(str(built.folder))), file=sys.stderr)
+        print_path(f"{self.data_dir}/{name}" if is_remote(data_dir) else built.folder)
 
 
 _DRAWN = 60_000  # clips to tokenize of a set that has no end
@@ -192,8 +191,9 @@ class DataTokenize:
                 progress=counted,
             )
         if not index.complete:
-            print(f"{self.output} is not complete yet: other processes have shards to write", file=sys.stderr)
-        print(self.output)
+            waiting = f"{self.output} is not complete yet: other processes have shards to write"
+            print(printable(waiting), file=sys.stderr)
+        print_path(self.output)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,6 +10,8 @@ from reelm.errors import RequestError
 from reelm.sampling.folder import shipped
 from reelm.storage.atomic import check_folder
 
+from .printable import print_path
+
 
 @dataclass(frozen=True, kw_only=True)
 class Export:
@@ -68,4 +70,4 @@ class Export:
             num_frames=self.num_frames,
             best=self.best,
         )
-        print(self.output)
+        print_path(self.output)

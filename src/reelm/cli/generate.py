@@ -12,9 +12,10 @@ import tyro
 from reelm.errors import RequestError
 from reelm.sampling.batches import batches
 from reelm.sampling.options import Options
+from reelm.storage.fields import read_text
 
 from .checks import check_clip_output, check_input, check_model
-from .printable import printable
+from .printable import print_path, printable
 from .progress import progress
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ class Generate:
     sampling: Options = Options()
 
     def run(self) -> None:
+        check_clip_output(self.output)
         jobs = self._jobs(self._words())
         for path in dict.fromkeys(job.path for job in jobs):
             if not (self.resume and path.is_file()):
@@ -103,12 +105,12 @@ class Generate:
                 continue
             for job, clip in zip(batch.jobs, clips, strict=True):
                 clip.save(job.path)
-                print(job.path)
+                print_path(job.path)
         if self.grid and made:
             from reelm.media.grid import grid
 
             grid(made).save(self.output)
-            print(self.output)
+            print_path(self.output)
 
     def _jobs(self, prompts: list[str]) -> list[Job]:
         """Return one job for each prompt and seed."""
@@ -124,10 +126,7 @@ class Generate:
             if self.prompt:
                 raise RequestError("give a prompt or --prompts FILE, not both")
             check_input(self.prompts)
-            try:
-                lines = [line.strip() for line in self.prompts.read_text(encoding="utf-8").splitlines()]
-            except UnicodeDecodeError:
-                raise RequestError(f"{self.prompts} is no text in UTF-8") from None
+            lines = [line.strip() for line in read_text(self.prompts).splitlines()]
             if not any(lines):
                 raise RequestError(f"{self.prompts} holds no prompt; write one a line")
             return [line for line in lines if line]

@@ -13,6 +13,8 @@ from reelm.storage.fields import parsed, read_json
 
 from .printable import printable
 
+_MOST = 10**9  # gigabytes, or pixels
+
 
 @dataclass(frozen=True, kw_only=True)
 class Info:
@@ -36,8 +38,8 @@ class Info:
     def run(self) -> None:
         for name in ("memory", "height", "width"):
             value = getattr(self, name)
-            if value is not None and not 0 < value < float("inf"):
-                raise RequestError(f"--{name} is {value}; it must be above 0")
+            if value is not None and not 0 < value <= _MOST:
+                raise RequestError(f"--{name} is {value}; it must be above 0, and at most {_MOST:,}")
         if self.subject is None:
             about: Any = _installation()
         elif Path(self.subject).is_file():

@@ -19,6 +19,7 @@ from reelm.media.formats.token_file import read_token_file
 from reelm.storage.fields import shown
 
 from .checks import check_clip_output, check_input, check_model, check_output, is_at_hand
+from .printable import print_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -163,7 +164,7 @@ class Tokenize:
                 "audio_tokenizer_hash": np.str_(heard.hash),
             }
         write_arrays(self.output, tokens)
-        print(self.output)
+        print_path(self.output)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -221,7 +222,7 @@ class Detokenize:
             sound = decode_sound(audio_tokenizer, tokens.audio)
             film = film._replace(sound=sound, sample_rate=audio_tokenizer.config.sample_rate)
         save_film(self.output, film)
-        print(self.output)
+        print_path(self.output)
 
 
 def _levels(tokenizer: "AudioTokenizer", wanted: int | None) -> int:

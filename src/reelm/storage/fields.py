@@ -1,4 +1,4 @@
-"""JSON that comes from elsewhere, read field by field.
+"""Text and JSON that come from elsewhere, JSON read field by field.
 
 In: text or a file, and a dataclass or NamedTuple whose type hints say what each field holds. Out: an instance, or a
 RequestError that names file and field. Whoever reads JSON that another program may have written reads it here.
@@ -21,22 +21,32 @@ from reelm.errors import RequestError
 
 T = TypeVar("T")
 
-_MOST_BYTES = 64 * 2**20
+_MOST_BYTES = 64 * 2**20  # of a file
 _MOST_LEVELS = 64  # of lists and objects inside each other
 _MOST_INT = 2**63
 
 
+def read_text(path: str | os.PathLike[str]) -> str:
+    """Return the text of a file, pipe or device, without a byte order mark.
+
+    RequestError when it is missing, larger than 64 MiB or no UTF-8.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            data = file.read(_MOST_BYTES + 1)  # a device has no size to ask for, and perhaps no end
+        if len(data) <= _MOST_BYTES:
+            return data.decode("utf-8-sig")
+        why = f"it is larger than {_MOST_BYTES // 2**20} MiB"
+    except OSError as error:
+        why = error.strerror or str(error)
+    except UnicodeDecodeError:
+        why = "it is no text in UTF-8"
+    raise RequestError(f"{path} cannot be read: {why}")
+
+
 def read_json(path: str | os.PathLike[str]) -> Any:
     """Return the JSON value in a file; RequestError when it is missing, too large, too deep or no JSON."""
-    path = Path(path)
-    try:
-        if path.stat().st_size > _MOST_BYTES:
-            raise RequestError(f"{path} is larger than {_MOST_BYTES // 2**20} MiB, which no JSON file of reelm is")
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is no text in UTF-8"
-        raise RequestError(f"{path} cannot be read: {reason}") from error
-    return parse_json(text, str(path))
+    return parse_json(read_text(path), str(path))
 
 
 def parse_json(text: str, where: str) -> Any:
