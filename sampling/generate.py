@@ -44,13 +44,15 @@ def stream(model: ModelParts, request: Request, source: Iterator[LatentFrame] | 
     done = 0
     forwards, sound_forwards = (np.zeros(len(rows), int) for _ in range(2))
     source = latent_frames(model, request) if source is None else source
-    ahead = next(source)
+    ahead: LatentFrame | None = None
     while length is None or done < length:
-        codes, sound, (of_picture, of_sound) = ahead
+        codes, sound, (of_picture, of_sound) = next(source) if ahead is None else ahead
         video, chunks = tokenizer.decode_ahead(codes, chunks)
         made = None if track is None or sound is None else track.decode_ahead(sound)
-        if length is None or done + video.shape[1] < length:
-            # The next latent frame is under way on the device while the host waits for this one.
+        ahead = None
+        if done and (length is None or done + video.shape[1] < length):
+            # The next latent frame is under way on the device while the host waits for this one. The first frame is
+            # handed over at once.
             ahead = next(source)
         forwards += np.asarray(of_picture)
         frames = given.paste(np.asarray(video), done)

@@ -1,7 +1,7 @@
 """The engine: one thread that owns the device, and makes a latent frame of every clip in turn.
 
 Jobs come from the table, at most `rows` at once, and are decoded together where their programs are the same. Live clips
-stand beside them. All else that needs the device is done between two latent frames. A second thread writes the files,
+stand beside them. All else that needs the device is done between two latent frames. Other threads write the files,
 while the device is at work.
 """
 
@@ -16,7 +16,7 @@ from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from threading import Event, Thread
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -89,7 +89,7 @@ class Engine(Thread):
         self._calls: queue.SimpleQueue[tuple[Callable[[], Any], Future]] = queue.SimpleQueue()
         self._owed: list[Callable[[], Any]] = []  # what could not be written to the table yet
         self._news, self._draining, self._ended = Event(), False, False
-        self._writer = ThreadPoolExecutor(1, thread_name_prefix="writer")
+        self._writers = Writers(ThreadPoolExecutor(1, "pieces"), ThreadPoolExecutor(2, "clips"))
 
     def request(self, job: Job) -> Request:
         """Return the plan of a job; RequestError for one that cannot be made. Only this thread may call it."""
@@ -164,7 +164,8 @@ class Engine(Thread):
             self._share_energy()
             if not hungry and all(run.saved is not None for run in self._runs.values()):
                 self._news.wait(0.02 if self._live else _AGAIN_SECONDS)
-        self._writer.shutdown(cancel_futures=True)
+        for writer in self._writers:
+            writer.shutdown(cancel_futures=True)
 
     def _warm_up(self, model: Model, batch: ContinuousBatch) -> None:
         """Compile what requests need: batches of each size, and windows after the first."""
@@ -232,7 +233,7 @@ class Engine(Thread):
             try:
                 request = self.request(job)
                 batch, folder = self._batches[job.model], self._jobs.folder(job.id)
-                run = _Run(job, self._models[job.model], request, batch, folder, self._writer, self._tell)
+                run = _Run(job, self._models[job.model], request, batch, folder, self._writers, self._tell)
             except Exception as error:
                 self._fail(job, error)
                 continue
@@ -301,8 +302,15 @@ class Engine(Thread):
         self._tell(job.id)
 
 
+class Writers(NamedTuple):
+    """Threads that write files."""
+
+    pieces: Executor
+    clips: Executor
+
+
 class _Run:
-    """A job under way. `writer` writes its files, and calls `tell` with the id of the job."""
+    """A job under way. `writers` write its files, and call `tell` with the id of the job."""
 
     def __init__(
         self,
@@ -311,12 +319,12 @@ class _Run:
         request: Request,
         batch: ContinuousBatch,
         folder: Path,
-        writer: Executor,
+        writers: Writers,
         tell: Callable[[str], None],
     ):
         assert request.settings.num_frames is not None
         self.job, self._model, self._request = job, model, request
-        self._folder, self._writer, self._tell = folder, writer, tell
+        self._folder, self._writers, self._tell = folder, writers, tell
         self._parts: list[list[Clip]] = []
         self._written: list[Future[None]] = []  # pieces of the stream, perhaps still to be written
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -348,7 +356,7 @@ class _Run:
             self._written.pop(0).result()
         clips = next(self._pieces)
         self._parts.append(clips)
-        self._written.append(self._writer.submit(self._write, clips[0]))
+        self._written.append(self._writers.pieces.submit(self._write, clips[0]))
         return len(self._parts) == self._total
 
     def choose(self) -> None:
@@ -361,21 +369,21 @@ class _Run:
         """Begin to write the clip, with what it took; leave the batch."""
         self.clip = replace(self.clip, info=self.clip.info | {"energy": energy})
         self._seat.close()
-        self.saved = self._writer.submit(self._finish)
+        self.saved = self._writers.clips.submit(self._finish)
         return self.saved
 
     def close(self) -> None:
         """Leave the batch, and close the files."""
         self._seat.close()
-        self._writer.submit(self._file.close)
+        self._writers.pieces.submit(self._file.close)
 
     def _write(self, piece: Clip) -> None:
         self._file.write(self._fragments.add(piece.video, piece.audio))
         self._tell(self.job.id)
 
     def _finish(self) -> None:
+        self.clip.save(self._folder / CLIP)
         for each in self._written:
             each.result()
         self._file.write(self._fragments.finish())
-        self.clip.save(self._folder / CLIP)
         self._file.close()

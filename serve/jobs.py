@@ -11,7 +11,8 @@ import secrets
 import shutil
 import sqlite3
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from threading import Lock
@@ -152,11 +153,13 @@ class Jobs:
 
     def claim(self) -> Job | None:
         """Return the job that has waited longest, which is in progress from now on; None where none waits."""
-        return self._one(
-            "update jobs set status = 'in_progress', started_at = ? where number = "
-            "(select min(number) from jobs where status = 'queued') returning *",
-            time.time(),
-        )
+        with self._unsynced():
+            rows = self._table.execute(
+                "update jobs set status = 'in_progress', started_at = ? where number = "
+                "(select min(number) from jobs where status = 'queued') returning *",
+                (time.time(),),
+            ).fetchall()
+        return _job(rows[0]) if rows else None
 
     def get(self, job_id: str) -> Job | None:
         """Return a job; None where there is none."""
@@ -196,14 +199,10 @@ class Jobs:
 
     def note(self, job_id: str, progress: int) -> bool:
         """Keep how far a job is, in percent; return whether it is still wanted."""
-        with self._lock:
-            self._table.execute(_UNSYNCED)  # a sync takes as long as a forward pass, and who restarts begins anew
-            try:
-                return self._change(
-                    "update jobs set progress = ? where id = ? and status = 'in_progress'", progress, job_id
-                )
-            finally:
-                self._table.execute(_SYNCED)
+        with self._unsynced():
+            return self._change(
+                "update jobs set progress = ? where id = ? and status = 'in_progress'", progress, job_id
+            )
 
     def complete(self, job_id: str) -> bool:
         """Say that the clip of a job is there; return whether it was still wanted."""
@@ -234,6 +233,16 @@ class Jobs:
     def remove_files(self, job_id: str) -> None:
         """Remove the files of a job."""
         shutil.rmtree(self.folder(job_id), ignore_errors=True)
+
+    @contextmanager
+    def _unsynced(self) -> Iterator[None]:
+        """Hold the table for what a crash of the machine may undo: a server that restarts begins such jobs anew."""
+        with self._lock:
+            self._table.execute(_UNSYNCED)  # a sync can take as long as a forward pass
+            try:
+                yield
+            finally:
+                self._table.execute(_SYNCED)
 
     def _changed(self, statement: str, *values: Any) -> bool:
         with self._lock:

@@ -103,25 +103,8 @@ class Videos:
             raise HTTPException(429, "this key has as many videos under way as it may", {"Retry-After": "5"})
         try:
             await asyncio.to_thread(asked.write, self.jobs.folder(job.id))
-            request_made = await asyncio.wrap_future(self.engine.call(lambda: self.engine.request(job)))
-            planned = request_made.settings
-            pixels = planned.height * planned.width * (planned.num_frames or 1) * planned.best_of
-            if pixels > limits.clip_pixels:
-                raise RequestError(f"the clip has {pixels} pixels in all; at most {limits.clip_pixels} are made")
-            shape = model.video_tokenizer.config.latent_shape(1, planned.height, planned.width)
-            codes = model.latent_frames(planned.num_frames or 1) * shape[1] * shape[2] * planned.best_of
-            if wait := self.allowance.take(owner, codes):
-                raise HTTPException(
-                    429, "this key has asked for enough in this minute", {"Retry-After": str(int(wait) + 1)}
-                )
-            job = replace(
-                job,
-                fps=planned.fps,
-                seconds=f"{(planned.num_frames or 1) / planned.fps:g}",
-                size=f"{planned.width}x{planned.height}",
-                warnings=tuple(request_made.warnings[0]),
-            )
-            self.jobs.add(job)
+            # All that came while a latent frame was drawn are there when the next one is.
+            job = await asyncio.wrap_future(self.engine.call(lambda: self._planned(job, model)))
         except BaseException as error:
             self.jobs.remove_files(job.id)
             if isinstance(error, QueueFull):
@@ -129,6 +112,29 @@ class Videos:
             raise
         _log.info("asked", extra={"about": job.for_log()})
         self.engine.wake()
+        return job
+
+    def _planned(self, job: Job, model: Model) -> Job:
+        """Store a job as it is planned, in the thread of the engine."""
+        request = self.engine.request(job)
+        planned = request.settings
+        pixels = planned.height * planned.width * (planned.num_frames or 1) * planned.best_of
+        if pixels > self.limits.clip_pixels:
+            raise RequestError(f"the clip has {pixels} pixels in all; at most {self.limits.clip_pixels} are made")
+        shape = model.video_tokenizer.config.latent_shape(1, planned.height, planned.width)
+        codes = model.latent_frames(planned.num_frames or 1) * shape[1] * shape[2] * planned.best_of
+        if wait := self.allowance.take(job.owner, codes):
+            raise HTTPException(
+                429, "this key has asked for enough in this minute", {"Retry-After": str(int(wait) + 1)}
+            )
+        job = replace(
+            job,
+            fps=planned.fps,
+            seconds=f"{(planned.num_frames or 1) / planned.fps:g}",
+            size=f"{planned.width}x{planned.height}",
+            warnings=tuple(request.warnings[0]),
+        )
+        self.jobs.add(job)
         return job
 
     async def list(self, request: Request) -> Response:
