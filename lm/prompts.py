@@ -66,6 +66,12 @@ def truncated(config: LMConfig, text: Text, prompt: str) -> str:
     return prompt[: bisect.bisect_right(range(len(prompt)), config.text_slots, key=count) - 1]
 
 
+def check_fits(config: LMConfig, text: Text, prompt: str) -> None:
+    """Check that a prompt fits a prefix; RequestError when it is too long or no valid Unicode."""
+    if (count := text.count(prompt)) > config.text_slots:
+        raise RequestError(f"the prompt takes {count} text tokens, but {config.text_slots} fit; say it in fewer words")
+
+
 def check_text(config: LMConfig, text: Text) -> None:
     """Check that a model can read a `Text`; RequestError when their widths or lengths differ."""
     width = 0 if isinstance(text, TextTokenizer) else text.width

@@ -18,7 +18,7 @@ from reelm.lm.describer import Describer
 from reelm.lm.mesh import AXES
 from reelm.lm.net.config import LMConfig
 from reelm.lm.parameters import NumberFormat, for_decoding
-from reelm.lm.prompts import check_text
+from reelm.lm.prompts import check_fits, check_text
 from reelm.lm.scope import Scope
 from reelm.lm.tasks import Task
 from reelm.tokenizer.audio.tokenizer import AudioTokenizer
@@ -185,10 +185,13 @@ class ModelParts:
         """
         if not isinstance(prompt, str):
             raise RequestError(f"a prompt is a {type(prompt).__name__}; it must be text")
-        if self.lm is None or self.thesaurus is None or not prompt.strip():
+        if self.lm is None or not prompt.strip():
             return prompt
-        assert isinstance(self.lm.text, SentenceEncoder)  # the thesaurus was checked against it
-        return self.thesaurus.read(self.lm.text, prompt)
+        if self.thesaurus is not None:
+            assert isinstance(self.lm.text, SentenceEncoder)  # the thesaurus was checked against it
+            prompt = self.thesaurus.read(self.lm.text, prompt)
+        check_fits(self.lm.config, self.lm.text, prompt)
+        return prompt
 
     def likeness(self, prompt: str) -> float:
         """Return how like a prompt is to the captions, at most 1, as the thesaurus tells it; 1 without one."""

@@ -44,6 +44,7 @@ def plan(
     fps = options.fps or model.defaults.fps
     listed, prompts = _prompts(prompt)
     asked = [_script(model, each, fps) for each in prompts]
+    model.read_as(options.negative_prompt or "")  # one that does not fit is refused before work begins
     size, clips = _size(model, options), len(prompts) * options.num_samples * options.best_of
     frames = options.num_frames or model.defaults.num_frames
     check_clips(clips, None if endless else frames, size["height"], size["width"])

@@ -176,7 +176,7 @@ def _check(status: int, out: str, err: str) -> None:
         raise Fault(f"status {status}: {err.strip()[-300:]}", where=re.sub(r"\W.*", "", err.partition("error: ")[2]))
     if "Traceback" in err or "\x1b" in out or "\x1b" in err.replace("\x1b[K", ""):
         raise Fault(f"on the terminal: {(out + err)[-300:]!r}")
-    lines = [line for line in err.splitlines() if line.startswith("reelm: ")]
+    lines = [line for line in err.splitlines() if re.match("reelm: (?!warning: )", line)]
     if status == 2 and len(lines) != 1:
         raise Fault(f"status 2 with {len(lines)} lines that say why: {err[-300:]!r}")
 

@@ -238,6 +238,15 @@ def test_impossible_requests_are_refused_in_one_line(model, settings, message):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    "words",
+    [{"prompt": "word " * 2000}, {"prompt": [(0, "red"), (1, "word " * 2000)]}, {"negative_prompt": "word " * 2000}],
+)
+def test_words_that_do_not_fit_are_refused_before_a_film_is_read(model, words):
+    with pytest.raises(RequestError, match="fewer words"):
+        model.generate(**({"prompt": "red"} | words), video="missing.mp4")
+
+
 def test_a_wrong_argument_names_the_right_one(model):
     with pytest.raises(TypeError, match="cfg_scale"):
         model.generate("red", guidance_scale=3.0)

@@ -113,7 +113,9 @@ def test_clips_that_no_memory_holds_are_refused_before_work(tiny_model):
 def test_what_the_training_never_saw_is_said(tiny_model):
     words = ("a", "red", "blue", "seven", "two", "moves")
     scope = Scope(sizes=((16, 24),), rates=(8.0,), frames=33, words=words)
-    model = replace(tiny_model, lm=replace(tiny_model.language_model(), scope=scope))
+    lm = tiny_model.language_model()
+    lm = replace(lm, config=replace(lm.config, prefix=64), scope=scope)  # the words of all these prompts fit
+    model = replace(tiny_model, lm=lm)
     for prompt, asked, said in (
         ("a red seven", {}, []),
         ("please show a red seven that goes up", {}, []),
