@@ -1,8 +1,8 @@
-"""The engine: one thread that owns the device, and makes a latent frame of every clip in turn.
+"""The engine: one thread that takes jobs, hands their latent frames to the lanes, and keeps the table.
 
-Jobs come from the table, at most `rows` at once, and are decoded together where their programs are the same. Live clips
-stand beside them. All else that needs the device is done between two latent frames. Other threads write the files,
-while the device is at work.
+Jobs come from the table, at most `rows` at once. Each goes into the lane with the fewest clips, where it is decoded
+together with others whose programs are the same. Live clips stand beside them. Other threads write the files, while the
+device is at work.
 """
 
 import errno
@@ -10,7 +10,7 @@ import logging
 import queue
 import sqlite3
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import replace
 from itertools import product
@@ -25,7 +25,7 @@ from reelm.media.clip import Clip
 from reelm.media.formats.fragments import FragmentedVideo
 from reelm.sampling.arguments import read_arguments
 from reelm.sampling.best_of import fittest
-from reelm.sampling.decoding.continuous import ROWS, ContinuousBatch
+from reelm.sampling.decoding.continuous import ContinuousBatch, sizes
 from reelm.sampling.energy import Meter
 from reelm.sampling.generate import joined, stream
 from reelm.sampling.model import Model
@@ -33,6 +33,7 @@ from reelm.sampling.plan import plan
 from reelm.sampling.request import Request
 
 from .jobs import Job, Jobs
+from .lanes import Lane, lanes_of
 from .live import Live
 from .metrics import Metrics
 from .traces import Traces
@@ -83,7 +84,7 @@ class Engine(Thread):
         self._models, self._jobs, self._tell, self._most = models, jobs, tell, rows
         self._metrics, self._traces, self._meter = metrics, traces, meter
         self._warm_up_settings = _WARM_UP[warm_up]
-        self._batches = {name: ContinuousBatch(model, metrics.drew) for name, model in models.items()}
+        self._lanes = lanes_of(models, metrics.drew)
         self._runs: dict[str, _Run] = {}
         self._live: list[Live] = []
         self._calls: queue.SimpleQueue[tuple[Callable[[], Any], Future]] = queue.SimpleQueue()
@@ -100,7 +101,7 @@ class Engine(Thread):
         return plan(model, job.prompt, *read_arguments({**job.settings, "seed": job.seed, **files}))
 
     def call(self, function: Callable[[], _T]) -> Future[_T]:
-        """Run a function in this thread, between two latent frames."""
+        """Run a function in this thread."""
         future: Future[_T] = Future()
         self._calls.put((function, future))
         self.wake()
@@ -120,8 +121,8 @@ class Engine(Thread):
         """Make a live clip, until it is closed."""
 
         def begin() -> None:
-            if live.open(self._models[live.model], self._batches[live.model]):
-                self._live.append(live)
+            live.open(self._models[live.model], self._freest())
+            self._live.append(live)
 
         self.call(begin)
 
@@ -143,7 +144,7 @@ class Engine(Thread):
     def run(self) -> None:
         """Warm up, then work until `drain`."""
         for name, model in self._models.items():
-            self._warm_up(model, self._batches[name])
+            self._warm_up(model, self._lanes[0].batches[name])
         self._share_energy()
         self._metrics.warmed_up()
         self.warm.set()
@@ -155,15 +156,14 @@ class Engine(Thread):
             for live in [each for each in self._live if each.closed]:
                 live.leave()
                 self._live.remove(live)
-            hungry = [live for live in self._live if live.wants_more()]
-            for live in hungry:
-                live.step()
+            for live in self._live:
+                live.advance(self.wake)
             for run in list(self._runs.values()):
-                self._step(run)
-                self._answer()
+                self._advance(run)
             self._share_energy()
-            if not hungry and all(run.saved is not None for run in self._runs.values()):
-                self._news.wait(0.02 if self._live else _AGAIN_SECONDS)
+            self._news.wait(0.02 if self._live else _AGAIN_SECONDS)
+        for lane in self._lanes:
+            lane.end()
         for writer in self._writers:
             writer.shutdown(cancel_futures=True)
 
@@ -173,8 +173,7 @@ class Engine(Thread):
             return
         begun = time.monotonic()
         length = model.language_model().config.frames
-        sizes = [rows for rows in ROWS if rows <= self._most]
-        for settings, rows in product(self._warm_up_settings, sizes):
+        for settings, rows in product(self._warm_up_settings, [rows for rows in sizes() if rows <= self._most]):
             one = plan(model, "clip", *read_arguments(settings), endless=True)
             seats = [batch.join(one) for _ in range(rows)]
             streams = [stream(model, one, seat) for seat in seats]
@@ -189,8 +188,13 @@ class Engine(Thread):
                 seat.close()
         _log.info("warm: %s took %.1f s", model.name, time.monotonic() - begun)
 
+    def _freest(self) -> Lane:
+        """Return the lane with the fewest clips."""
+        drawn = [run for run in self._runs.values() if run.saved is None]
+        return min(self._lanes, key=lambda lane: sum(each.lane is lane for each in (*drawn, *self._live)))
+
     def _share_energy(self) -> None:
-        """Give each clip under way its part of what was used since the last time; each had a latent frame made."""
+        """Give each clip under way its part of what was used since the last time."""
         joules = self._metrics.used(self._meter)
         under_way = len(self._runs) + len(self._live)
         for run in self._runs.values():
@@ -232,15 +236,16 @@ class Engine(Thread):
             self._traces.note(job, "queue", None, job.started_at or time.time())
             try:
                 request = self.request(job)
-                batch, folder = self._batches[job.model], self._jobs.folder(job.id)
-                run = _Run(job, self._models[job.model], request, batch, folder, self._writers, self._tell)
+                model, folder = self._models[job.model], self._jobs.folder(job.id)
+                run = _Run(job, model, request, self._freest(), folder, self._writers, self._tell)
             except Exception as error:
                 self._fail(job, error)
                 continue
             self._runs[job.id] = run
             self._tell(job.id)
 
-    def _step(self, run: "_Run") -> None:
+    def _advance(self, run: "_Run") -> None:
+        """Take what a lane or a writer has made of a job, and begin what comes next."""
         job, done = run.job, False
         try:
             if run.saved is not None:
@@ -248,17 +253,23 @@ class Engine(Thread):
                     return
                 run.saved.result()
                 wanted, done = self._complete(run), True
+            elif run.made is None:
+                run.begin(self.wake)
+                return
+            elif not run.made.done():
+                return
             else:
-                decoded = run.step()
+                last = run.made.result()
                 self.previews[job.id] = run.newest
                 if not run.shown:
                     run.shown = True
                     self._metrics.showed(time.time() - job.created_at)
-                if decoded:
-                    self._traces.note(job, "decode", job.started_at, time.time(), seconds=job.seconds, size=job.size)
-                    run.choose()
-                    self._share_energy()  # that of choosing, too
+                if last:
+                    self._traces.note(job, "decode", job.started_at, run.decoded, seconds=job.seconds, size=job.size)
+                    self._share_energy()  # that of the last latent frame, too
                     run.save(self._meter.info(run.joules)).add_done_callback(lambda _: self.wake())
+                else:
+                    run.begin(self.wake)
                 wanted = self._write(lambda: self._jobs.note(job.id, run.percent))
             if wanted is False:
                 self._traces.note(job, "decode", job.started_at, time.time(), error="cancelled")
@@ -310,20 +321,20 @@ class Writers(NamedTuple):
 
 
 class _Run:
-    """A job under way. `writers` write its files, and call `tell` with the id of the job."""
+    """A job under way. `lane` makes its frames; `writers` write its files, and call `tell` with the id of the job."""
 
     def __init__(
         self,
         job: Job,
         model: Model,
         request: Request,
-        batch: ContinuousBatch,
+        lane: Lane,
         folder: Path,
         writers: Writers,
         tell: Callable[[str], None],
     ):
         assert request.settings.num_frames is not None
-        self.job, self._model, self._request = job, model, request
+        self.job, self.lane, self._model, self._request = job, lane, model, request
         self._folder, self._writers, self._tell = folder, writers, tell
         self._parts: list[list[Clip]] = []
         self._written: list[Future[None]] = []  # pieces of the stream, perhaps still to be written
@@ -332,8 +343,8 @@ class _Run:
         rate = model.soundtrack.sample_rate if model.soundtrack else None
         self._fragments = FragmentedVideo(fps=request.settings.fps, sample_rate=rate)
         self._total = model.latent_frames(request.settings.num_frames)
-        self._seat = batch.join(request)
-        self._pieces = stream(model, request, self._seat)
+        self._pieces = _pieces(model, request, lane.batches[job.model])
+        self.made: Future[bool] | None = None  # the newest latent frame; whether it is the last one
         self.shown = False  # whether a frame is there
         self.joules: float | None = 0.0
         self.decoded = 0.0  # when the last frame was there, in seconds since the epoch
@@ -350,32 +361,40 @@ class _Run:
         """Share of the clip that is made; 100 only once it is saved."""
         return min(99, 100 * len(self._parts) // self._total)
 
-    def step(self) -> bool:
+    def begin(self, wake: Callable[[], None]) -> None:
+        """Begin to make the next latent frame; `wake` is called when it is there."""
+        self.made = self.lane.do(self._make)
+        self.made.add_done_callback(lambda _: wake())
+
+    def _make(self) -> bool:
         """Make a latent frame; return whether it was the last one. What failed in writing others is raised here."""
         while self._written and self._written[0].done():
             self._written.pop(0).result()
         clips = next(self._pieces)
         self._parts.append(clips)
         self._written.append(self._writers.pieces.submit(self._write, clips[0]))
-        return len(self._parts) == self._total
-
-    def choose(self) -> None:
-        """Join what was made to the clip, or to the best one of several."""
+        if len(self._parts) < self._total:
+            return False
         self.decoded = time.time()
+        self._pieces.close()
         clips = joined(iter(self._parts), self._total)
         self.clip = fittest(self._model, self._request, clips)[0] if self._request.settings.best_of > 1 else clips[0]
+        return True
 
     def save(self, energy: dict[str, Any]) -> Future[None]:
-        """Begin to write the clip, with what it took; leave the batch."""
+        """Begin to write the clip, with what it took."""
         self.clip = replace(self.clip, info=self.clip.info | {"energy": energy})
-        self._seat.close()
         self.saved = self._writers.clips.submit(self._finish)
         return self.saved
 
     def close(self) -> None:
-        """Leave the batch, and close the files."""
-        self._seat.close()
-        self._writers.pieces.submit(self._file.close)
+        """Leave the batch, and close the files, once the latent frame that is under way is made."""
+
+        def leave() -> None:
+            self._pieces.close()
+            self._writers.pieces.submit(self._file.close)
+
+        self.lane.do(leave)
 
     def _write(self, piece: Clip) -> None:
         self._file.write(self._fragments.add(piece.video, piece.audio))
@@ -387,3 +406,12 @@ class _Run:
             each.result()
         self._file.write(self._fragments.finish())
         self._file.close()
+
+
+def _pieces(model: Model, request: Request, batch: ContinuousBatch) -> Generator[list[Clip]]:
+    """Yield what `stream` does, in a seat of a batch from the first to the last one."""
+    seat = batch.join(request)
+    try:
+        yield from stream(model, request, seat)
+    finally:
+        seat.close()

@@ -2,29 +2,33 @@
 
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from reelm.media.formats.fragments import FragmentedVideo
 from reelm.sampling.arguments import read_arguments
-from reelm.sampling.decoding.continuous import ContinuousBatch, Seat
+from reelm.sampling.decoding.continuous import Seat
 from reelm.sampling.generate import stream
 from reelm.sampling.model import Model
 from reelm.sampling.plan import plan
 from reelm.sampling.request import Shot
 
+from .lanes import Lane
+
 _AHEAD_SECONDS = 0.75  # of the clip that are made before they are shown: new words are seen that much later
 
 
 class Live:
-    """A clip that one viewer watches. The engine's thread makes it, but `say` and `close` may come from another one.
+    """A clip that one viewer watches. The engine calls it, but for `close`, and a lane makes it.
 
     Args:
         model: name of the model.
         prompt: words to begin with.
         settings: options, as `Options` takes them.
-        send: called with each piece of a fragmented mp4, from the engine's thread; must not wait.
-        failed: called with what went wrong.
+        send: called with each piece of a fragmented mp4, from the lane's thread; must not wait.
+        failed: called with what went wrong, from there too.
     """
 
     def __init__(
@@ -40,31 +44,54 @@ class Live:
         self._scenes, self._made, self._seconds, self._began = 0, 0, 0.0, 0.0
         self._unsent = b""
         self._seat: Seat | None = None
+        self._under_way: Future[None] | None = None
 
-    def open(self, model: Model, batch: ContinuousBatch) -> bool:
-        """Begin, and return whether that went well; from the engine's thread."""
-        self._parts, self._batch = model, batch
-        try:
-            fps = self._begin(self._prompt)
-            rate = model.soundtrack.sample_rate if model.soundtrack else None
-            self._fragments = FragmentedVideo(fps=fps, sample_rate=rate)
-        except Exception as error:
-            self._end(error)
-            return False
-        return True
+    def open(self, model: Model, lane: Lane) -> None:
+        """Begin, in a lane."""
+        self._parts, self.lane = model, lane
+        lane.do(partial(self._try, self._open))
 
     def say(self, words: str, cut: bool) -> None:
-        """Change the words from the next latent frame on; from the engine's thread.
+        """Change the words from the next latent frame on.
 
         cut: whether they begin a new scene. Otherwise the clip goes on from the pictures that there are.
         """
-        try:
+
+        def change() -> None:
             if cut:
                 self._begin(words)
             else:  # one more latent frame is drawn than was taken
                 self._script.append(Shot(self._made + 1, self._parts.read_as(words)))
+
+        self.lane.do(partial(self._try, change))
+
+    def advance(self, wake: Callable[[], None]) -> None:
+        """Begin to make a latent frame, where the viewer will soon have seen all; `wake` is called when it is there."""
+        if self._wants_more() and (self._under_way is None or self._under_way.done()):
+            self._under_way = self.lane.do(partial(self._try, self._make))
+            self._under_way.add_done_callback(lambda _: wake())
+
+    def leave(self) -> None:
+        """Leave the batch."""
+        self.lane.do(self._leave)
+
+    def close(self) -> None:
+        """End the clip; from any thread."""
+        self.closed = True
+
+    def _try(self, function: Callable[[], None]) -> None:
+        """Do something in the lane; what goes wrong ends the clip."""
+        if self.closed:
+            return
+        try:
+            function()
         except Exception as error:
-            self._end(error)
+            self.closed = True
+            self._failed(error)
+
+    def _open(self) -> None:
+        fps, track = self._begin(self._prompt), self._parts.soundtrack
+        self._fragments = FragmentedVideo(fps=fps, sample_rate=track.sample_rate if track else None)
 
     def _begin(self, words: str) -> float:
         """Begin a scene; return its frame rate."""
@@ -72,25 +99,21 @@ class Live:
         request = plan(self._parts, words, *read_arguments(settings), endless=True)
         self._script = list(request.scripts[0])
         request = replace(request, scripts=[self._script])
-        self.leave()
-        self._seat = self._batch.join(request, ahead=1)
+        self._leave()
+        self._seat = self.lane.batches[self.model].join(request, ahead=1)
         self._pieces = stream(self._parts, request, self._seat)
         self._scenes, self._made = self._scenes + 1, 0
         return request.settings.fps
 
-    def wants_more(self) -> bool:
+    def _wants_more(self) -> bool:
         """Whether the viewer will soon have seen all that there is."""
         played = time.monotonic() - self._began if self._began else 0.0
         return not self.closed and self._seconds - played < _AHEAD_SECONDS
 
-    def step(self) -> None:
+    def _make(self) -> None:
         """Make a latent frame."""
-        try:
-            [clip] = next(self._pieces)
-            self._unsent += self._fragments.add(clip.video, clip.audio)
-        except Exception as error:
-            self._end(error)
-            return
+        [clip] = next(self._pieces)
+        self._unsent += self._fragments.add(clip.video, clip.audio)
         self._made += 1
         if self._seconds:  # the first latent frame is one picture, and would be over before the next one is made
             self._began = self._began or time.monotonic()
@@ -98,15 +121,6 @@ class Live:
             self._unsent = b""
         self._seconds += len(clip.video) / clip.fps
 
-    def close(self) -> None:
-        """End the clip."""
-        self.closed = True
-
-    def leave(self) -> None:
-        """Leave the batch; from the engine's thread."""
+    def _leave(self) -> None:
         if self._seat is not None:
             self._seat.close()
-
-    def _end(self, error: Exception) -> None:
-        self.closed = True
-        self._failed(error)

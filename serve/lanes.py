@@ -1,0 +1,37 @@
+"""Lanes: the threads that draw. Each has batches of its own, so that no two touch the same state."""
+
+import os
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+import jax
+
+from reelm.sampling.decoding.continuous import ContinuousBatch
+from reelm.sampling.model import Model
+
+_T = TypeVar("_T")
+
+
+class Lane:
+    """A thread, and the batch of each model that only this thread draws."""
+
+    def __init__(self, name: str, models: Mapping[str, Model], drew: Callable[[int, int], object]):
+        self.batches = {each: ContinuousBatch(model, drew) for each, model in models.items()}
+        self._thread = ThreadPoolExecutor(1, name)
+
+    def do(self, function: Callable[[], _T]) -> Future[_T]:
+        """Run a function in the thread, after all that it was given before."""
+        return self._thread.submit(function)
+
+    def end(self) -> None:
+        """End the thread; what waits is left undone."""
+        self._thread.shutdown(cancel_futures=True)
+
+
+def lanes_of(models: Mapping[str, Model], drew: Callable[[int, int], object]) -> list[Lane]:
+    """Return the lanes that suit the device."""
+    # One clip hardly uses a second core, for its matmuls are small: two threads draw two clips in little more time than
+    # one draws one. An accelerator draws one batch after another.
+    count = min(2, os.cpu_count() or 1) if jax.default_backend() == "cpu" else 1
+    return [Lane(f"lane-{i}", models, drew) for i in range(count)]

@@ -1,0 +1,39 @@
+"""Lanes draw beside each other, and every clip stays the clip of its seed."""
+
+from functools import partial
+from threading import Barrier
+
+import numpy as np
+import pytest
+
+from reelm.media.clip import Clip
+from reelm.sampling.arguments import read_arguments
+from reelm.sampling.generate import joined, stream
+from reelm.sampling.plan import plan
+from reelm.serve.lanes import Lane, lanes_of
+
+pytestmark = pytest.mark.slow
+
+
+def test_clips_of_lanes_that_draw_at_once_are_those_of_generate(tiny_sound_model):
+    asked = {"num_frames": 13, "temperature": 5.0}
+    lanes = lanes_of({"tiny": tiny_sound_model}, lambda requests, rows: None)
+    beside = Barrier(len(lanes))
+
+    def clips(lane: Lane, seeds: range) -> list[Clip]:
+        beside.wait(60)
+        planned = [plan(tiny_sound_model, "a red seven moves", *read_arguments(asked | {"seed": s})) for s in seeds]
+        seats = [lane.batches["tiny"].join(each) for each in planned]
+        streams = [stream(tiny_sound_model, *each) for each in zip(planned, seats, strict=True)]
+        pieces = zip(*([next(one) for one in streams] for _ in range(4)), strict=True)
+        return [joined(iter(each), 4)[0] for each in pieces]
+
+    seeds = [range(4 * i, 4 * i + 4) for i in range(len(lanes))]
+    made = [lane.do(partial(clips, lane, each)) for lane, each in zip(lanes, seeds, strict=True)]
+    for each, futures in zip(seeds, made, strict=True):
+        for seed, clip in zip(each, futures.result(), strict=True):
+            alone = tiny_sound_model.generate("a red seven moves", **asked, seed=seed)
+            for name in ("video", "audio"):
+                np.testing.assert_array_equal((clip.tokens or {})[name], alone.tokens[name])
+    for lane in lanes:
+        lane.end()
