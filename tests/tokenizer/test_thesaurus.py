@@ -81,6 +81,20 @@ def test_the_shipped_one_knows_its_captions_and_other_words_for_them(shipped):
     assert len(captions) > 700 and [shipped.read_as(caption) for caption in captions] == list(captions)
 
 
+@pytest.mark.parametrize(
+    ("prompt", "known"),
+    [
+        ("a plane taking off", True),
+        ("a cup of coffee", True),
+        ("coffee", False),  # read as a brown heart
+        ("the quarterly tax report", False),
+        ("一只狗在海滩上", False),
+    ],
+)
+def test_words_that_can_only_be_misread_are_unlike_the_captions(shipped, prompt, known):
+    assert (shipped.likeness(prompt) >= shipped.lm.scope.likeness) == known
+
+
 @pytest.mark.slow
 def test_a_model_reads_through_it_and_says_so(tiny_model, sentences, tmp_path):
     encoder = text_encoder.load(sentences, max_tokens=30)

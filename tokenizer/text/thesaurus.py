@@ -61,21 +61,28 @@ class Thesaurus:
         if not said:
             return prompt
         if (known := self._known.get(said)) is None:
-            scores = encoder.encode([said]).values[0, 0] @ self.params["kernel"] + self.params["bias"]
-            known = self.captions[int(np.argmax(scores))]
+            known = self.captions[self._likeliest(encoder.encode([said]).values[0, 0])]
         return known + "".join(endings)
 
     def likeness(self, encoder: SentenceEncoder, prompt: str) -> float:
         """Return how much nearer a prompt is to captions than to sentences about other matters; 1 for a caption itself.
 
-        Nearness is the mean of the cosines to the three nearest ones, as the encoder embeds them.
+        Nearness is the mean of the cosines to the three nearest ones, as the encoder embeds them; to captions at most
+        the cosine to the one that the prompt is read as.
         """
         said, _ = self._without_modifiers(prompt)
         if not said or said in self._known or _plain(prompt) in self._known:
             return 1.0
-        direction = _directions(encoder, [said])[0]
+        sentence = encoder.encode([said]).values[0, 0]
+        direction = sentence / np.linalg.norm(sentence)
         captions, others = self._references(encoder)
-        return _nearness(captions @ direction) - _nearness(others @ direction)
+        cosines = captions @ direction
+        nearness = min(_nearness(cosines), float(cosines[self._likeliest(sentence)]))
+        return nearness - _nearness(others @ direction)
+
+    def _likeliest(self, sentence: np.ndarray) -> int:
+        """Return which caption a sentence means, by its embedding `[E]`."""
+        return int(np.argmax(sentence @ self.params["kernel"] + self.params["bias"]))
 
     def _without_modifiers(self, prompt: str) -> tuple[str, list[str]]:
         """Return (the prompt without modifiers, in plain form; the endings of its modifiers)."""

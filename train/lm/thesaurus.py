@@ -19,7 +19,9 @@ from reelm.tokenizer.text.thesaurus import Thesaurus
 # Chosen by keywords left out of the fit, which were best found at 5 to 20.
 _RIDGE = 10.0
 _BATCH = 256
-_MEASURED, _UNLIKE = 500, 0.02  # phrases whose likeness is measured, and the share of them that passes for unlike
+# Phrases whose likeness is measured, and the share of them that passes for unlike: bare keywords are less like captions
+# than what people say.
+_MEASURED, _UNLIKE = 500, 0.1
 
 
 def read_file(path: Path) -> tuple[Mapping[str, Sequence[str]], Mapping[str, str]]:
@@ -68,7 +70,7 @@ def fit(encoder: SentenceEncoder, captions: Mapping[str, Sequence[str]], modifie
 
 
 def least_likeness(thesaurus: Thesaurus, encoder: SentenceEncoder, captions: Mapping[str, Sequence[str]]) -> float:
-    """Return the likeness that all but a fiftieth of the other words have; without any, one that every prompt has."""
+    """Return the likeness that all but a tenth of the other words have; without any, one that every prompt has."""
     phrases = [words for others in captions.values() for words in others if encoder.count(words) <= encoder.max_tokens]
     likeness = [thesaurus.likeness(encoder, words) for words in phrases[:: max(1, len(phrases) // _MEASURED)]]
     return float(np.quantile(likeness, _UNLIKE)) if likeness else -1.0
