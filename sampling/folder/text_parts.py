@@ -71,12 +71,13 @@ def opened(
         try:
             if not files[PIECES_FILE]:
                 raise RuntimeError("it is empty")  # SentencePiece would say so at the first word
+            if part is not None:
+                encoder = params[ENCODER_FILE]
+                return SentenceEncoder(encoder, files[PIECES_FILE], part.hash, max_tokens=config.text_slots)
             text = TextTokenizer(files[PIECES_FILE])
             pieces = text.vocabulary
         except (RuntimeError, UnicodeDecodeError) as error:  # SentencePiece reads its file, and quotes it
             raise RequestError(f"{PIECES_FILE} is no vocabulary of SentencePiece; fetch the model again") from error
-        if part is not None:
-            return SentenceEncoder(params[ENCODER_FILE], text.model, part.hash, max_tokens=config.text_slots)
         if pieces > config.text_vocabulary:
             raise RequestError(f"{PIECES_FILE} has {pieces} pieces, the language model knows {config.text_vocabulary}")
         return text

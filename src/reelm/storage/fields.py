@@ -11,9 +11,12 @@ import functools
 import json
 import math
 import os
+import re
 import types
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
+from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
@@ -22,8 +25,10 @@ from reelm.errors import RequestError
 T = TypeVar("T")
 
 _MOST_BYTES = 64 * 2**20  # of a file
+_PIECE_BYTES = 2**16  # read at once
 _MOST_LEVELS = 64  # of lists and objects inside each other
 _MOST_INT = 2**63
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def read_text(path: str | os.PathLike[str]) -> str:
@@ -33,7 +38,9 @@ def read_text(path: str | os.PathLike[str]) -> str:
     """
     try:
         with Path(path).open("rb") as file:
-            data = file.read(_MOST_BYTES + 1)  # a device has no size to ask for, and perhaps no end
+            # A device has no size to ask for, and perhaps no end.
+            pieces = iter(partial(file.read, _PIECE_BYTES), b"")
+            data = b"".join(islice(pieces, _MOST_BYTES // _PIECE_BYTES + 1))
         if len(data) <= _MOST_BYTES:
             return data.decode("utf-8-sig")
         why = f"it is larger than {_MOST_BYTES // 2**20} MiB"
@@ -106,6 +113,11 @@ def _levels(value: Any) -> int:
 
 def _read(kind: Any, value: Any, where: str, name: str) -> Any:
     """Return `value` as a `kind`; `name` is the dotted one of its field, "" for the whole."""
+    if kind in _PLAIN:
+        in_words, fits = _PLAIN[kind]
+        if not fits(value):
+            raise _wrong(where, name, value, in_words)
+        return value
     origin, arguments = get_origin(kind), get_args(kind)
     if kind is Any:
         return value
@@ -126,22 +138,19 @@ def _read(kind: Any, value: Any, where: str, name: str) -> Any:
         if not isinstance(value, list) or (... not in arguments and len(value) != len(arguments)):
             length = "" if ... in arguments else f" of {len(arguments)}"
             raise _wrong(where, name, value, f"a list{length}")
+        if ... in arguments and arguments[0] in _PLAIN and all(map(_PLAIN[arguments[0]][1], value)):
+            return tuple(value)  # thousands of captions and words
         kinds = arguments[:1] * len(value) if ... in arguments else arguments
         return tuple(_read(*each, where, f"{name}[{i}]") for i, each in enumerate(zip(kinds, value, strict=True)))
     if origin in (dict, Mapping):
         if not isinstance(value, dict):
             raise _wrong(where, name, value, "an object")
         return {key: _read(arguments[1], each, where, _inside(name, key)) for key, each in value.items()}
-    if kind not in _PLAIN:
-        raise TypeError(f"no JSON is read as {kind}")
-    in_words, fits = _PLAIN[kind]
-    if not fits(value):
-        raise _wrong(where, name, value, in_words)
-    return value
+    raise TypeError(f"no JSON is read as {kind}")
 
 
 def _is_text(value: Any) -> bool:
-    return isinstance(value, str) and not any("\ud800" <= letter <= "\udfff" for letter in value)
+    return isinstance(value, str) and (value.isascii() or not _SURROGATE.search(value))
 
 
 def _is_int(value: Any) -> bool:

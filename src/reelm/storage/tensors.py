@@ -77,11 +77,11 @@ def unpack(data: bytes, name: Path | str) -> dict:
 
 def _widened(key: str, value: np.ndarray, tensors: Mapping[str, np.ndarray]) -> np.ndarray:
     """Return a tensor as float32, times its scale if it has one; ValueError when its numbers are no numbers."""
-    scale, wide = tensors.get(key + _SCALE), value.astype(np.float32)
+    scale = tensors.get(key + _SCALE)
     if scale is not None:
         if np.broadcast_shapes(value.shape, scale.shape) != value.shape:
             raise ValueError(f"the scale of {key} has the shape {list(scale.shape)}, the tensor {list(value.shape)}")
-        wide *= scale
+    wide = value.astype(np.float32) if scale is None else np.multiply(value, scale, dtype=np.float32)
     # Of whole numbers the scale alone can be amiss: it is far smaller, unless one times 127 is too large.
     few = wide if scale is None or value.dtype != np.int8 else 127 * np.asarray(scale, np.float32)
     if not np.isfinite(few).all():
