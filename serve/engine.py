@@ -10,24 +10,19 @@ import logging
 import queue
 import sqlite3
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import product
-from pathlib import Path
 from threading import Event, Thread
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 
 from reelm.errors import RequestError, reason
-from reelm.media.clip import Clip
-from reelm.media.formats.fragments import FragmentedVideo
 from reelm.sampling.arguments import read_arguments
-from reelm.sampling.best_of import fittest
-from reelm.sampling.decoding.continuous import ContinuousBatch, sizes
+from reelm.sampling.decoding.continuous import ContinuousBatch, batch_sizes
 from reelm.sampling.energy import Meter
-from reelm.sampling.generate import joined, stream
+from reelm.sampling.generate import stream
 from reelm.sampling.model import Model
 from reelm.sampling.plan import plan
 from reelm.sampling.request import Request
@@ -35,10 +30,9 @@ from reelm.sampling.request import Request
 from .jobs import Job, Jobs
 from .lanes import Lane, lanes_of
 from .live import Live
+from .making import Making, Writers
 from .metrics import Metrics
 from .traces import Traces
-
-CLIP, STREAM = "clip.mp4", "stream.mp4"  # files of a job: the clip, and its fragments while it is made
 
 WarmUp = Literal["usual", "all"]
 # Guidance doubles the rows of a batch, and top-k sorts: with either the programs are others.
@@ -85,7 +79,7 @@ class Engine(Thread):
         self._metrics, self._traces, self._meter = metrics, traces, meter
         self._warm_up_settings = _WARM_UP[warm_up]
         self._lanes = lanes_of(models, metrics.drew)
-        self._runs: dict[str, _Run] = {}
+        self._runs: dict[str, Making] = {}
         self._live: list[Live] = []
         self._calls: queue.SimpleQueue[tuple[Callable[[], Any], Future]] = queue.SimpleQueue()
         self._owed: list[Callable[[], Any]] = []  # what could not be written to the table yet
@@ -173,7 +167,7 @@ class Engine(Thread):
             return
         begun = time.monotonic()
         length = model.language_model().config.frames
-        for settings, rows in product(self._warm_up_settings, [rows for rows in sizes() if rows <= self._most]):
+        for settings, rows in product(self._warm_up_settings, [rows for rows in batch_sizes() if rows <= self._most]):
             one = plan(model, "clip", *read_arguments(settings), endless=True)
             seats = [batch.join(one) for _ in range(rows)]
             streams = [stream(model, one, seat) for seat in seats]
@@ -237,14 +231,14 @@ class Engine(Thread):
             try:
                 request = self.request(job)
                 model, folder = self._models[job.model], self._jobs.folder(job.id)
-                run = _Run(job, model, request, self._freest(), folder, self._writers, self._tell)
+                run = Making(job, model, request, self._freest(), folder, self._writers, self._tell)
             except Exception as error:
                 self._fail(job, error)
                 continue
             self._runs[job.id] = run
             self._tell(job.id)
 
-    def _advance(self, run: "_Run") -> None:
+    def _advance(self, run: Making) -> None:
         """Take what a lane or a writer has made of a job, and begin what comes next."""
         job, done = run.job, False
         try:
@@ -286,7 +280,7 @@ class Engine(Thread):
             self.wake()  # for those that waited for its place
         self._tell(job.id)
 
-    def _complete(self, run: "_Run") -> bool | None:
+    def _complete(self, run: Making) -> bool | None:
         """Count a clip that is saved, and say so in the table; return whether it is still wanted, None if unknown."""
         job = run.job
         self._share_energy()  # that of saving, which the file itself cannot name
@@ -311,107 +305,3 @@ class Engine(Thread):
         message = reason(error) if at_fault or full else f"{type(error).__name__}: {reason(error)}"
         self._write(lambda: self._jobs.fail(job.id, code, message))
         self._tell(job.id)
-
-
-class Writers(NamedTuple):
-    """Threads that write files."""
-
-    pieces: Executor
-    clips: Executor
-
-
-class _Run:
-    """A job under way. `lane` makes its frames; `writers` write its files, and call `tell` with the id of the job."""
-
-    def __init__(
-        self,
-        job: Job,
-        model: Model,
-        request: Request,
-        lane: Lane,
-        folder: Path,
-        writers: Writers,
-        tell: Callable[[str], None],
-    ):
-        assert request.settings.num_frames is not None
-        self.job, self.lane, self._model, self._request = job, lane, model, request
-        self._folder, self._writers, self._tell = folder, writers, tell
-        self._parts: list[list[Clip]] = []
-        self._written: list[Future[None]] = []  # pieces of the stream, perhaps still to be written
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._file = (self._folder / STREAM).open("wb", buffering=0)
-        rate = model.soundtrack.sample_rate if model.soundtrack else None
-        self._fragments = FragmentedVideo(fps=request.settings.fps, sample_rate=rate)
-        self._total = model.latent_frames(request.settings.num_frames)
-        self._pieces = _pieces(model, request, lane.batches[job.model])
-        self.made: Future[bool] | None = None  # the newest latent frame; whether it is the last one
-        self.shown = False  # whether a frame is there
-        self.joules: float | None = 0.0
-        self.decoded = 0.0  # when the last frame was there, in seconds since the epoch
-        self.saved: Future[None] | None = None
-        self.clip: Clip
-
-    @property
-    def newest(self) -> np.ndarray:
-        """The newest frame."""
-        return self._parts[-1][0].video[-1]
-
-    @property
-    def percent(self) -> int:
-        """Share of the clip that is made; 100 only once it is saved."""
-        return min(99, 100 * len(self._parts) // self._total)
-
-    def begin(self, wake: Callable[[], None]) -> None:
-        """Begin to make the next latent frame; `wake` is called when it is there."""
-        self.made = self.lane.do(self._make)
-        self.made.add_done_callback(lambda _: wake())
-
-    def _make(self) -> bool:
-        """Make a latent frame; return whether it was the last one. What failed in writing others is raised here."""
-        while self._written and self._written[0].done():
-            self._written.pop(0).result()
-        clips = next(self._pieces)
-        self._parts.append(clips)
-        self._written.append(self._writers.pieces.submit(self._write, clips[0]))
-        if len(self._parts) < self._total:
-            return False
-        self.decoded = time.time()
-        self._pieces.close()
-        clips = joined(iter(self._parts), self._total)
-        self.clip = fittest(self._model, self._request, clips)[0] if self._request.settings.best_of > 1 else clips[0]
-        return True
-
-    def save(self, energy: dict[str, Any]) -> Future[None]:
-        """Begin to write the clip, with what it took."""
-        self.clip = replace(self.clip, info=self.clip.info | {"energy": energy})
-        self.saved = self._writers.clips.submit(self._finish)
-        return self.saved
-
-    def close(self) -> None:
-        """Leave the batch, and close the files, once the latent frame that is under way is made."""
-
-        def leave() -> None:
-            self._pieces.close()
-            self._writers.pieces.submit(self._file.close)
-
-        self.lane.do(leave)
-
-    def _write(self, piece: Clip) -> None:
-        self._file.write(self._fragments.add(piece.video, piece.audio))
-        self._tell(self.job.id)
-
-    def _finish(self) -> None:
-        self.clip.save(self._folder / CLIP)
-        for each in self._written:
-            each.result()
-        self._file.write(self._fragments.finish())
-        self._file.close()
-
-
-def _pieces(model: Model, request: Request, batch: ContinuousBatch) -> Generator[list[Clip]]:
-    """Yield what `stream` does, in a seat of a batch from the first to the last one."""
-    seat = batch.join(request)
-    try:
-        yield from stream(model, request, seat)
-    finally:
-        seat.close()

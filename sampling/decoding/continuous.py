@@ -121,7 +121,7 @@ class Seat(Iterator[LatentFrame]):
             self._batch.seats.remove(self)
 
 
-def sizes() -> tuple[int, ...]:
+def batch_sizes() -> tuple[int, ...]:
     """Return the sizes of batches that suit the device, in rows."""
     # On a CPU two rows take longer than one row twice.
     return (1, *ROWS[2:]) if jax.default_backend() == "cpu" else ROWS
@@ -130,8 +130,8 @@ def sizes() -> tuple[int, ...]:
 def _rows_for(waiting: int) -> int:
     """Return how many rows are drawn at once for so many turns: those that are left over are drawn later."""
     if jax.default_backend() == "cpu":  # each row costs arithmetic: at most a quarter of them is filled up and lost
-        return max(rows for rows in sizes() if 3 * rows <= 4 * waiting)
-    return min(rows for rows in sizes() if rows >= waiting)  # eight rows take little longer than one
+        return max(rows for rows in batch_sizes() if 3 * rows <= 4 * waiting)
+    return min(rows for rows in batch_sizes() if rows >= waiting)  # eight rows take little longer than one
 
 
 def draw_together(turns: Sequence[Turn], params: dict, rows: int) -> list[tuple[LatentFrame, DecodeState]]:

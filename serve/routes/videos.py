@@ -17,8 +17,9 @@ from reelm.media.clip import SUFFIXES, Clip
 from reelm.media.formats.hls import playlist
 from reelm.sampling.model import Model
 from reelm.serve.access import Allowance, Limits
-from reelm.serve.engine import CLIP, STREAM, Engine
+from reelm.serve.engine import Engine
 from reelm.serve.jobs import Job, Jobs, QueueFull
+from reelm.serve.making import CLIP, STREAM
 from reelm.serve.news import BEAT_SECONDS, News
 from reelm.serve.traces import Traces
 

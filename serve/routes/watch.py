@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from reelm.serve.engine import STREAM, Engine
+from reelm.serve.engine import Engine
 from reelm.serve.jobs import Jobs
+from reelm.serve.making import STREAM
 from reelm.serve.news import BEAT_SECONDS, News
 
 _READ_BYTES = 1 << 16

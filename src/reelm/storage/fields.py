@@ -15,7 +15,6 @@ import re
 import types
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
-from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
@@ -39,7 +38,7 @@ def read_text(path: str | os.PathLike[str]) -> str:
     try:
         with Path(path).open("rb") as file:
             # A device has no size to ask for, and perhaps no end.
-            pieces = iter(partial(file.read, _PIECE_BYTES), b"")
+            pieces = iter(functools.partial(file.read, _PIECE_BYTES), b"")
             data = b"".join(islice(pieces, _MOST_BYTES // _PIECE_BYTES + 1))
         if len(data) <= _MOST_BYTES:
             return data.decode("utf-8-sig")
