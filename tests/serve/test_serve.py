@@ -265,8 +265,8 @@ def test_what_no_client_would_send_is_answered_at_once(service):
     status, answer = service.json("GET", f"/v1/videos?limit={'9' * 5000}")
     assert status == 400 and "between 1 and 100" in answer["error"]["message"]
     # Bodies that never come.
-    assert service.ask("POST", "/v1/videos", b"{}", Content_Length="99999999999")[0] == 413
-    assert service.ask("POST", "/v1/videos", b"{}", Content_Length="9" * 300)[0] in (400, 413)
+    assert service.ask("POST", "/v1/videos", Content_Length="99999999999")[0] == 413
+    assert service.ask("POST", "/v1/videos", Content_Length="9" * 300)[0] in (400, 413)
     for method, body in (("PUT", None), ("GET", b"{}")):
         assert service.ask(method, "/v1/live", body, Connection="Upgrade", Upgrade="websocket")[0] == 400
 
