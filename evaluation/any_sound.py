@@ -5,6 +5,7 @@ bit rate, beside Opus. Knows nothing of how the set was made.
 """
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,8 @@ def reconstruction(
     bits: a second, without headers
     mel_distance, stft_distance: means over sounds, in decades
     stoi: of speech, the mean short-time objective intelligibility (Taal et al. 2011) by pystoi
+    visqol: of speech, the mean of ViSQOL's estimate of what listeners would say, 1 to 5 (Chinen et al. 2020), where
+        visqol-python is installed
 
     Raises:
         RequestError: the set was not built, or pystoi is not installed.
@@ -63,7 +66,13 @@ def _scores(original: np.ndarray, rebuilt: np.ndarray, kind: str) -> dict[str, f
         "mel_distance": mel_distance(original, rebuilt, SAMPLE_RATE),
         "stft_distance": stft_distance(original, rebuilt),
     }
-    return scores | {"stoi": _stoi(original[:, 0], rebuilt[:, 0])} if kind == "speech" else scores
+    if kind != "speech":
+        return scores
+    scores["stoi"] = _stoi(original[:, 0], rebuilt[:, 0])
+    if judge := _visqol():
+        pair = (sound[:, 0].astype(np.float64) for sound in (original, rebuilt))
+        scores["visqol"] = judge.measure_from_arrays(*pair, SAMPLE_RATE).moslqo
+    return scores
 
 
 def _stoi(original: np.ndarray, rebuilt: np.ndarray) -> float:
@@ -72,6 +81,19 @@ def _stoi(original: np.ndarray, rebuilt: np.ndarray) -> float:
     except ImportError as error:
         raise RequestError("the intelligibility of speech is measured by pystoi; install reelm[evaluate]") from error
     return float(stoi(original, rebuilt, SAMPLE_RATE))
+
+
+@cache
+def _visqol() -> Any:
+    """Return what measures ViSQOL of speech, None where it is not installed. It compiles C, so it is not in an extra
+    that users need."""
+    try:
+        from visqol import VisqolApi  # pyright: ignore[reportMissingImports]  (not in requirements.lock)
+    except ImportError:
+        return None
+    judge = VisqolApi()
+    judge.create(mode="speech", use_lattice_model=True)
+    return judge
 
 
 def _means(each: Sequence[dict[str, float]]) -> dict[str, float]:

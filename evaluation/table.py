@@ -1,11 +1,12 @@
 """Scores as a table for a terminal."""
 
+from collections.abc import Iterator
 from typing import Any
 
 
 def table(result: dict[str, Any]) -> str:
     """Return scores, of one set or by group, as lines of text."""
-    groups = {name: row for name, row in result.items() if isinstance(row, dict)}
+    groups = dict(_groups(result))
     if not groups:
         return _aligned([[name, _shown(value)] for name, value in result.items()])
     columns = list(dict.fromkeys(column for row in groups.values() for column in row))
@@ -13,6 +14,15 @@ def table(result: dict[str, Any]) -> str:
     return _aligned(
         rows + [[name, *(_shown(row.get(column, "")) for column in columns)] for name, row in groups.items()]
     )
+
+
+def _groups(result: dict[str, Any], above: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the groups of scores, however deep, under the names on the way to them, each with what its parents say."""
+    for name, row in result.items():
+        if isinstance(row, dict):
+            said = {column: value for column, value in row.items() if not isinstance(value, dict)}
+            deeper = [(inner, said | scores) for inner, scores in _groups(row, f"{above}{name}, ")]
+            yield from deeper or [(f"{above}{name}", row)]
 
 
 def _shown(value: Any) -> str:

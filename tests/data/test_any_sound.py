@@ -16,6 +16,7 @@ from reelm.data.any_sound.packages import KINDS, SPLITS, Recording, read_package
 from reelm.data.any_sound.tones import tone
 from reelm.errors import RequestError
 from reelm.evaluation import any_sound
+from reelm.evaluation.table import table
 from reelm.media.formats.wav import write_wav
 from reelm.tokenizer.audio.config import AudioTokenizerConfig
 from reelm.tokenizer.audio.tokenizer import AudioTokenizer, init_params
@@ -104,6 +105,18 @@ def test_it_scores_a_tokenizer_beside_opus(fetched, tmp_path, monkeypatch):
         # A net that learned nothing is further off than Opus at a tone.
         assert scores[kind]["opus"]["mel_distance"] < scores[kind]["levels 4"]["mel_distance"]
     assert -1 <= scores["speech"]["levels 4"]["stoi"] <= 1 and "stoi" not in scores["music"]["levels 4"]
+    lines = table(scores).splitlines()
+    assert [line.split("  ")[0] for line in lines[1:4]] == ["speech, opus", "speech, levels 2", "speech, levels 4"]
+    assert lines[0].split()[:3] == ["clips", "bits", "mel_distance"]
+
+
+def test_visqol_prefers_the_original():
+    pytest.importorskip("visqol", reason="pip install reelm[visqol] compiles C")
+    clock = np.arange(2 * 16_000) / 16_000
+    sound = (0.2 * np.sin(2 * np.pi * 220 * clock) * (1 + np.sin(2 * np.pi * 3 * clock)))[:, None].astype(np.float32)
+    noisy = sound + np.random.default_rng(0).normal(0, 0.05, sound.shape).astype(np.float32)
+    score = lambda rebuilt: any_sound._scores(sound, rebuilt, "speech")["visqol"]  # noqa: E731
+    assert 1 <= score(noisy) < score(sound) <= 5
 
 
 def test_what_is_missing_is_named(tmp_path):
