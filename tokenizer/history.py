@@ -21,3 +21,10 @@ class History:
         x = jnp.concatenate([past, x], axis=1)
         self.after += (x[:, x.shape[1] - keep :],)
         return x
+
+    def sum_before(self, x: jax.Array) -> jax.Array:
+        """Return for each frame of integers `[B, F]` the sum of all frames before it, over chunks. It wraps around."""
+        past = jnp.zeros((x.shape[0], 1), x.dtype) if self.first else next(self._before)
+        sums = jnp.cumsum(jnp.concatenate([past, x], axis=1), axis=1, dtype=x.dtype)
+        self.after += (sums[:, -1:],)
+        return sums[:, :-1]

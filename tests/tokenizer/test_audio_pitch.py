@@ -34,13 +34,34 @@ def test_a_tone_has_its_pitch(hz):
     # A voice below it may be far louder.
     signs = pitch.signs(tone(hz) + 3 * tone(200), HOP, BITS, History())
     assert signs.shape == (1, 4, BITS) and set(np.unique(signs)) <= {-1, 1}
-    np.testing.assert_allclose(np.asarray(pitch.pitch(signs))[0, 1:] * RATE / hz, 1, atol=0.01)
+    wave = np.asarray(pitch.waves(signs, HOP, 8 * HOP, History()))[0, 1:, 0]
+    peaks = np.abs(np.fft.rfft(wave * np.hanning(8 * HOP), 8 * RATE)).argmax(axis=1) / 8
+    np.testing.assert_allclose(peaks / hz, 1, atol=0.01)
 
 
 def test_a_wave_tells_size_and_phase():
-    waves = pitch.waves(jnp.full((1, 4), 2_000 / RATE), HOP)  # a whole number of waves in each frame
-    parts = cosine.projection(tone(2_000, phase=1.0), waves, jnp.full((1, 4), 0.25))
-    np.testing.assert_allclose(parts[0], [[np.cos(1), np.sin(1)]] * 4, atol=2e-3)
+    # 2 kHz is a pitch of its own, with a whole number of waves in each frame.
+    waves = pitch.waves(pitch.signs(tone(2_000), HOP, BITS, History())[:, 1:], HOP, HOP, History())
+    parts = cosine.projection(tone(2_000, phase=1.0)[:, HOP:], waves, jnp.full((1, 3), 0.25))
+    np.testing.assert_allclose(parts[0], [[np.cos(1), np.sin(1)]] * 3, atol=2e-3)
+
+
+def test_a_pitch_that_stays_is_one_wave_over_any_cut():
+    signs = pitch.signs(tone(3_456), HOP, BITS, History())[:, 1:]
+    signs = jnp.concatenate([signs] * 3, axis=1)
+    whole = pitch.waves(signs, HOP, HOP, History())
+    line = np.asarray(whole[0, :, 0]).reshape(-1)
+    spectrum = np.abs(np.fft.rfft(line * np.hanning(len(line))))
+    assert abs(spectrum.argmax() / len(line) * RATE / 3_456 - 1) < 0.01
+    # A wave that began anew in each frame would have lines 50 Hz apart.
+    assert (
+        np.square(spectrum[abs(np.arange(len(spectrum)) - spectrum.argmax()) < 3]).sum()
+        > 0.999 * np.square(spectrum).sum()
+    )
+    history = History()
+    first = pitch.waves(signs[:, :4], HOP, HOP, history)
+    np.testing.assert_array_equal(whole[:, :4], first)
+    np.testing.assert_array_equal(whole[:, 4:], pitch.waves(signs[:, 4:], HOP, HOP, History(history.after)))
 
 
 def test_a_pitch_is_heard_where_it_is_known():

@@ -48,17 +48,19 @@ class AudioDecoder(nn.Module):
         # Nearly even at first, so that all frequencies learn.
         even = nn.initializers.variance_scaling(0.3, "fan_in", "truncated_normal")
         size = nn.Dense(number, kernel_init=even, name="size")(x)
-        wave = 0.0 if self.pitch_at is None else self._wave(x, latent[..., self.pitch_at :][..., : self.loudness_bits])
+        wave: jax.Array | float = 0.0
+        if self.pitch_at is not None:
+            wave = self._wave(x, latent[..., self.pitch_at :][..., : self.loudness_bits], history)
         return cosine.synthesize(direction, size, self.strides[0], amplitude, history, wave)
 
-    def _wave(self, x: jax.Array, signs: jax.Array) -> jax.Array:
+    def _wave(self, x: jax.Array, signs: jax.Array, history: History) -> jax.Array:
         """Return a wave `[B, F, coefficients, C]` of the pitch that signs stand for; zeros where they are not known."""
         # A soft wave of some phase at first: none at all would have no gradient that says whether there should be one.
         zeros, ones, soft = nn.initializers.zeros, nn.initializers.ones, nn.initializers.constant(-2.0)
         phase = nn.Dense(2 * self.samples, kernel_init=zeros, bias_init=ones, name="wave_phase")(x)
         size = nn.Dense(self.samples, kernel_init=zeros, bias_init=soft, name="wave_size")(x)
         parts = phase.reshape(*x.shape[:2], 2, self.samples) * cosine.magnitude(size)[:, :, None]
-        waves = pitch.waves(pitch.pitch(signs), cosine.coefficients(self.strides[0]))
+        waves = pitch.waves(signs, self.strides[0], cosine.coefficients(self.strides[0]), history)
         return jnp.einsum("bfpc,bfps->bfsc", parts * jnp.abs(signs[..., :1, None]), waves)
 
     def _spectra(self, x: jax.Array, history: History) -> jax.Array:

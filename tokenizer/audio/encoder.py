@@ -36,7 +36,7 @@ class AudioEncoder(nn.Module):
             x = cosine.analyse(sound, step, amplitude, history)
             if self.pitch_at is not None:
                 high = [pitch.signs(sound, step, bits, history)]
-                wave = cosine.projection(sound, pitch.waves(pitch.pitch(high[0]), step), amplitude)
+                wave = cosine.projection(sound, pitch.waves(high[0], step, step, history), amplitude)
                 x = jnp.concatenate([x, *high, wave], axis=-1)
         else:
             x = spectra.analyse(sound, step, history)

@@ -34,17 +34,24 @@ def signs(sound: jax.Array, hop: int, bits: int, history: History) -> jax.Array:
     return 2.0 * (jnp.right_shift(number[..., None], np.arange(bits)[::-1]) & 1) - 1.0
 
 
-def pitch(signs: jax.Array) -> jax.Array:
-    """Return the pitch `[B, F]` that signs `[B, F, bits]` stand for."""
-    bits = signs.shape[-1]
-    number = (signs > 0).astype(jnp.float32) @ (2.0 ** np.arange(bits)[::-1]).astype(np.float32)
-    return LOWEST * 2 ** (_step(bits) * number)
+def waves(signs: jax.Array, hop: int, samples: int, history: History) -> jax.Array:
+    """Return the cosine and the sine `[B, F, 2, samples]` of the pitches of signs, from the start of each frame on.
 
-
-def waves(pitch: jax.Array, samples: int) -> jax.Array:
-    """Return the cosine and the sine `[B, F, 2, samples]` of pitches `[B, F]`, from the start of each frame on."""
-    angle = 2 * np.pi * pitch[..., None] * np.arange(samples, dtype=np.float32)
+    Each goes on where that of the frame before ended, so that a pitch that stays is one wave through all frames. They
+    are counted in 2^-32 of a cycle, which wraps around without an error: no cut of a stream changes them.
+    """
+    pitches = _pitches(signs.shape[-1])
+    number = (signs > 0).astype(jnp.int32) @ 2 ** np.arange(signs.shape[-1])[::-1]
+    cycles = jnp.asarray(np.round(pitches * hop % 1 * 2**32).astype(np.uint64).astype(np.uint32))[number]
+    begin = history.sum_before(cycles).astype(jnp.float32) * 2.0**-32
+    pitch = jnp.asarray(pitches.astype(np.float32))[number]
+    angle = 2 * np.pi * (begin[..., None] + pitch[..., None] * np.arange(samples, dtype=np.float32))
     return jnp.stack([jnp.cos(angle), jnp.sin(angle)], axis=2)
+
+
+def _pitches(bits: int) -> np.ndarray:
+    """Return the pitch of each number of so many bits."""
+    return LOWEST * 2 ** (_step(bits) * np.arange(2**bits))
 
 
 def _step(bits: int) -> float:

@@ -44,7 +44,7 @@ def init_params(config: AudioTokenizerConfig, key: jax.Array) -> dict:
 
 
 class SoundState(struct.PyTreeNode):
-    """What streaming remembers between chunks: per causal layer the few steps it looks back, `float [B, steps, C]`."""
+    """What streaming remembers between chunks: per causal layer the few steps it looks back, `[B, steps, ...]`."""
 
     past: tuple[jax.Array, ...]
 
