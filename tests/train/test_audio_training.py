@@ -110,6 +110,20 @@ def test_a_tokenizer_that_gets_a_pitch_keeps_what_it_knows_before_it(monkeypatch
         create_state(replace(run, model=replace(run.model, kernel=5)))
 
 
+def test_a_tokenizer_that_gets_blocks_begins_as_it_was(monkeypatch):
+    sizes: dict[str, Any] = {"strides": (40,), "encoder_channels": (8,), "decoder_channels": (8,), "loudness_bits": 4}
+    model = AudioTokenizerConfig(sample_rate=4_000, levels=4, bits=5, pitch=True, **sizes)
+    old = AudioTokenizer(model, random_params(init_params, model, noise=0.2))
+    monkeypatch.setattr(audio_tokenizer, "open_audio_tokenizer", lambda where: old)
+    run = replace(RUN, model=replace(model, encoder_blocks=4, decoder_blocks=3), start_from=Path("old"))
+    params = create_state(run).params["tokenizer"]
+    assert "block_0_3" in params["encoder"]
+    before, after = (autoencode(*each, sounds())[0] for each in ((model, old.params), (run.model, params)))
+    np.testing.assert_allclose(before, after, atol=1e-5)
+    with pytest.raises(RequestError, match="other sizes"):
+        create_state(replace(run, model=replace(run.model, decoder_blocks=1)))
+
+
 def test_without_a_discriminator_there_is_none():
     state = jax.eval_shape(lambda: create_state(RUN))
     assert type(state) is TrainState and set(state.params) == {"tokenizer"}

@@ -45,6 +45,9 @@ from .audio_adversary import AudioAdversary
 from .audio_discriminator import AudioDiscriminatorConfig
 from .audio_losses import SoundLossWeights, envelope_distance, loudness_distance, mel_distance, spectrum_distance
 
+# A run may start from weights that have fewer blocks, or no pitch.
+_MAY_GROW = ("encoder_blocks", "decoder_blocks", "pitch")
+
 
 @dataclass(frozen=True, kw_only=True)
 class SoundData:
@@ -281,7 +284,8 @@ def _first_params(run: AudioTokenizerRun, key: jax.Array) -> dict:
     if run.start_from is None:
         return {"tokenizer": init_params(run.model, key)}
     start = open_audio_tokenizer(run.start_from)
-    if start.config != run.model and start.config != replace(run.model, pitch=False):
+    fewer = {name: min(getattr(start.config, name), getattr(run.model, name)) for name in _MAY_GROW}
+    if start.config != replace(run.model, **fewer):
         lines = "; ".join(differences(asdict(start.config), asdict(run.model)))
         raise RequestError(f"{run.start_from} has a tokenizer of other sizes than this run: {lines}")
     if start.config == run.model:
@@ -292,12 +296,13 @@ def _first_params(run: AudioTokenizerRun, key: jax.Array) -> dict:
 def _grown(old: dict, fresh: dict) -> dict:
     """Return `old` in the sizes of `fresh`: what is new in a parameter is 0, and new parameters are fresh.
 
-    A tokenizer that gets a pitch gives up its last latents for it, which `pitch` keeps in their place.
+    A tokenizer that gets a pitch gives up its last latents for it, which `pitch` keeps in their place. New residual
+    blocks add nothing at first.
     """
     grown = {}
     for name, leaf in fresh.items():
         if name not in old:
-            grown[name] = leaf
+            grown[name] = {**leaf, "mix": jax.tree.map(jnp.zeros_like, leaf["mix"])} if "mix" in leaf else leaf
         elif isinstance(leaf, dict):
             grown[name] = _grown(old[name], leaf)
         else:
