@@ -5,11 +5,12 @@ so that the position of a run in its data is one number, and an iterator over it
 nothing of what an example holds, nor of models.
 """
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import grain
+
+from reelm.cores import cores
 
 
 def batches(
@@ -83,12 +84,12 @@ def iterate(
     `set_state` goes on from there.
 
     Args:
-        threads: reader threads, each of which makes whole batches. Default: one for each processor, at most 8.
+        threads: reader threads, each of which makes whole batches. Default: one for each core, at most 8.
         prefetch: batches made ahead. No more threads than this are started.
     """
     if prefetch < 1:
         raise ValueError(f"prefetch must be at least 1, not {prefetch}")
-    threads = min(threads or min(8, os.cpu_count() or 1), prefetch)
+    threads = min(threads or min(8, cores()), prefetch)
     options = grain.ReadOptions(num_threads=threads, prefetch_buffer_size=prefetch)
     iterator = iter(dataset.to_iter_dataset(options))
     if start:

@@ -12,7 +12,7 @@ import numpy as np
 
 from reelm.errors import RequestError
 from reelm.lm.net.config import LMConfig
-from reelm.tokenizer.text.encoder import Text
+from reelm.tokenizer.text.encoder import Text, check_length
 from reelm.tokenizer.text.pieces import TextTokenizer
 
 from .prefix import Prefix
@@ -68,8 +68,7 @@ def truncated(config: LMConfig, text: Text, prompt: str) -> str:
 
 def check_fits(config: LMConfig, text: Text, prompt: str) -> None:
     """Check that a prompt fits a prefix; RequestError when it is too long or no valid Unicode."""
-    if (count := text.count(prompt)) > config.text_slots:
-        raise RequestError(f"the prompt takes {count} text tokens, but {config.text_slots} fit; say it in fewer words")
+    check_length(text.count(prompt), config.text_slots)
 
 
 def check_text(config: LMConfig, text: Text) -> None:

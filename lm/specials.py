@@ -6,6 +6,7 @@ from typing import Literal
 import numpy as np
 
 from reelm.errors import RequestError
+from reelm.tokenizer.text.encoder import check_length
 
 SPECIALS = 256  # ids below belong to the stream itself, text ids start here (VideoPoet, arXiv 2312.14125, section 3)
 FILLER = 0
@@ -49,8 +50,6 @@ def prefix_ids(
         if not 1 <= value <= _LARGEST:
             raise RequestError(f"{value} {name} cannot be asked for; the stream holds 1 to {_LARGEST}")
     head = [_CONTINUES if continues else _BEGINS, _ROWS + rows, _COLUMNS + columns, _FPS + round(fps)]
-    most = length - len(head)
-    if len(text) > most:
-        raise RequestError(f"the prompt takes {len(text)} text tokens, but {most} fit; say it in fewer words")
+    check_length(len(text), length - len(head))
     ids = [*head, *(SPECIALS + token for token in text)]
     return np.array(ids + [FILLER] * (length - len(ids)), np.int32)

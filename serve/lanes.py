@@ -1,12 +1,12 @@
 """Lanes: the threads that draw. Each has batches of its own, so that no two touch the same state."""
 
-import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 import jax
 
+from reelm.cores import cores
 from reelm.sampling.decoding.continuous import ContinuousBatch
 from reelm.sampling.model import Model
 
@@ -33,5 +33,5 @@ def lanes_of(models: Mapping[str, Model], drew: Callable[[int, int], object]) ->
     """Return the lanes that suit the device."""
     # One clip hardly uses a second core, for its matmuls are small: two threads draw two clips in little more time than
     # one draws one. An accelerator draws one batch after another.
-    count = min(2, os.cpu_count() or 1) if jax.default_backend() == "cpu" else 1
+    count = min(2, cores()) if jax.default_backend() == "cpu" else 1
     return [Lane(f"lane-{i}", models, drew) for i in range(count)]

@@ -25,6 +25,7 @@ from typing import Any, NamedTuple
 
 from array_record.python.array_record_data_source import ArrayRecordDataSource
 
+from reelm.cores import cores
 from reelm.data.stored_clip import StoredClip
 from reelm.errors import RequestError
 from reelm.progress import Progress, silent
@@ -110,7 +111,7 @@ def build(
     Args:
         folder: folder of videos, read with its sub-folders; see `manifest.sources`.
         name: name of the set, in small letters, digits and underscores.
-        processes: files read at the same time. Default: one for each processor.
+        processes: files read at the same time. Default: one for each core that the process may use.
         stall_seconds: seconds without progress after which a file is skipped.
         copied: whether folder or set were copied here, so that their times say nothing.
         progress: called with the files done and the number of files.
@@ -140,7 +141,7 @@ def build(
     staging = data_dir / ".building" / name
     staging.mkdir(parents=True, exist_ok=True)
     with locked(staging / ".lock", f"another process builds in {staging}; wait for it"):
-        results = _read_all(folder, found, config, staging, processes or os.cpu_count() or 1, stall_seconds, progress)
+        results = _read_all(folder, found, config, staging, processes or cores(), stall_seconds, progress)
         good = [part for part in results if not part.fault]
         if not good:
             raise RequestError(f"no file in {folder} gives a clip; the first, {found[0].name!r}: {results[0].fault}")

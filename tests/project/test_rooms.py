@@ -16,7 +16,7 @@ PACKAGES = {name.removeprefix("reelm").lstrip("."): ROOT / folder for name, fold
 # `sampling` nor `data` imports the other.
 ORDER = (
     "errors",
-    "given",
+    "cores",
     "given",
     "progress",
     "storage",
@@ -32,7 +32,7 @@ ORDER = (
 )
 BELOW: dict[str, set[str]] = {room: set(ORDER[:number]) for number, room in enumerate(ORDER)}
 BELOW["data"] -= {"sampling"}
-BELOW["serve"] = {"storage", "media", "sampling"}
+BELOW["serve"] = {"cores", "storage", "media", "sampling"}
 BELOW["cli"] = {*ORDER, ""}  # and the facade
 # What a sub-folder may import of the sub-folders beside it. A room's own files are its ground floor (types that every
 # sub-folder reads) and its roof (what a caller asks for), so between them and a sub-folder imports may run both ways;

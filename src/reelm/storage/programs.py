@@ -31,6 +31,7 @@ import jax.core
 import numpy as np
 from jax.experimental import serialize_executable
 
+from reelm.cores import cores
 from reelm.errors import RequestError
 
 from .atomic import write_bytes
@@ -248,7 +249,7 @@ def _in_background(function: Callable) -> Future:
 
 @cache
 def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1), thread_name_prefix="compile")
+    return ThreadPoolExecutor(max_workers=min(4, cores()), thread_name_prefix="compile")
 
 
 @cache
