@@ -16,6 +16,7 @@ import os
 import random
 import re
 import selectors
+import signal
 import subprocess
 import sys
 import tempfile
@@ -58,6 +59,7 @@ def main() -> int:
     asked = tyro.cli(Arguments)
     if asked.case is not None:
         return _again(asked)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # so that no worker outlives it
     known: set[str] = set()
     attempts, faults = Counter[str](), Counter[str]()
     with tempfile.TemporaryDirectory() as place, contextlib.ExitStack() as stack:
