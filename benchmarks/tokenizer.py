@@ -4,7 +4,8 @@ For each preset and size, with random weights: seconds to encode and to decode, 
 the device's matmul rate that was reached, all beside the same network in torch where torch is installed (its outputs
 are compared first); and one causal convolution of each stage as a 2D convolution over frames, as reelm has it, beside a
 native 3D one and torch's. Then, with the weights that ship, a clip of 17x128x128 from pixels to pixels through
-`natural`. Medians of calls after warming up, in one process; one JSON object on stdout, progress on stderr.
+`natural`, and how many times faster than real time it encodes and decodes sound. Medians of calls after warming up, in
+one process; one JSON object on stdout, progress on stderr.
 """
 
 import json
@@ -181,6 +182,19 @@ def time_natural(calls: int) -> float:
     return seconds(lambda: tokenizer.decode(tokenizer.encode(clip)), calls)
 
 
+def time_sound(calls: int) -> dict[str, float]:
+    """Seconds of sound that the tokenizer that ships encodes, and decodes, in a second."""
+    tokenizer, length = reelm.load("natural").audio_tokenizer, 10
+    assert tokenizer is not None
+    rate = tokenizer.config.sample_rate
+    sound = np.random.default_rng(0).normal(0, 0.1, length * rate).astype(np.float32)
+    ids = tokenizer.encode(sound, rate)
+    return {
+        "encode": length / seconds(lambda: tokenizer.encode(sound, rate), calls),
+        "decode": length / seconds(lambda: tokenizer.decode(ids), calls),
+    }
+
+
 def main(arguments: Arguments) -> dict[str, Any]:
     peak = matmul_rate(jnp.dtype(arguments.dtype), arguments.calls)
     report: dict[str, Any] = {
@@ -204,6 +218,7 @@ def main(arguments: Arguments) -> dict[str, Any]:
                 ]
     print("natural from pixels to pixels", file=sys.stderr)
     report["natural encode and decode 17x128x128"] = time_natural(arguments.calls)
+    report["natural sound, times real time"] = time_sound(arguments.calls)
     return report
 
 

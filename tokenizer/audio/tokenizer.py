@@ -28,8 +28,12 @@ from .config import AudioTokenizerConfig
 from .decoder import AudioDecoder
 from .encoder import AudioEncoder
 
-# Hops that `decode` takes at once: memory stays the same however long the sound, and few lengths are compiled.
+# Hops that are encoded in one call.
+_ENCODED_AT_ONCE = 50
+# Hops that `decode` takes at once: memory stays the same however long the sound. What is left at the end is filled up,
+# so that few lengths are compiled.
 DECODED_AT_ONCE = 400
+_FILLED_UP_TO = 100
 
 
 @partial(jax.jit, static_argnums=0)  # compiling every operation by itself takes ten times longer
@@ -58,11 +62,25 @@ def _apply(net: AudioEncoder | AudioDecoder, params: dict, x: jax.Array, history
 
 
 @program(static=("config",))
-def _encode_hop(config: AudioTokenizerConfig, params: dict, sound: jax.Array, past: tuple[jax.Array, ...]):
-    """Return ids `[B, levels]` of one hop `[B, hop, C]`, and the past of the next."""
-    history = History(past)
-    latent = _apply(config.encoder(), params, sound, history)
-    return bits_to_ids(config.residual.remainders(latent[:, 0]) >= 0), history.after
+def _encode(
+    config: AudioTokenizerConfig, params: dict, sound: jax.Array, count: jax.Array, past: tuple[jax.Array, ...]
+):
+    """Return ids `[B, N, levels]` of the first `count` of N hops `[B, N hop, C]`, and the past of the next hop.
+
+    Hop by hop, so that the codes do not depend on how a sound was cut: a matmul over more rows may differ in its last
+    bit, which can change the code of a latent near zero.
+    """
+
+    def encode_hop(i: jax.Array, carried: tuple[jax.Array, tuple[jax.Array, ...]]):
+        ids, past = carried
+        history = History(past)
+        hop = jax.lax.dynamic_slice_in_dim(sound, i * config.hop, config.hop, axis=1)
+        latent = _apply(config.encoder(), params, hop, history)
+        here = bits_to_ids(config.residual.remainders(latent) >= 0)
+        return jax.lax.dynamic_update_slice_in_dim(ids, here, i, axis=1), history.after
+
+    ids = jnp.zeros((sound.shape[0], sound.shape[1] // config.hop, config.levels), jnp.int32)
+    return jax.lax.fori_loop(0, count, encode_hop, (ids, past))
 
 
 @program(static=("config",))
@@ -135,7 +153,7 @@ class AudioTokenizer:
         sound = with_channels(as_float_sound(sound), self.config.channels)
         sound = resample(sound, sample_rate, self.config.sample_rate)
         sound = np.pad(sound, ((0, 0), (0, -sound.shape[1] % self.config.hop), (0, 0)))
-        return self._encode(sound, self.init_encode_state(batch=len(sound)))[0]
+        return self._encoded(sound, self.init_encode_state(batch=len(sound)))[0]
 
     def decode(self, ids) -> np.ndarray:
         """Return the sound of codes: int32 `[F, n]` or `[B, F, n]` -> float32 `[B, F hop, C]` in [-1, 1].
@@ -144,10 +162,12 @@ class AudioTokenizer:
         """
         ids = self._checked(ids)
         state, pieces = self.init_decode_state(batch=len(ids)), []
+        frames = ids.shape[1]
+        ids = np.pad(ids, ((0, 0), (0, -frames % _FILLED_UP_TO), (0, 0)))
         for first in range(0, ids.shape[1], DECODED_AT_ONCE):
             sound, state = self.decode_chunk(ids[:, first : first + DECODED_AT_ONCE], state)
             pieces.append(sound)
-        return np.concatenate(pieces, axis=1)
+        return np.concatenate(pieces, axis=1)[:, : frames * self.config.hop]
 
     def reconstruct(self, sound, sample_rate: int) -> np.ndarray:
         """Encode and decode sounds of any length; returns float32 of exactly the shape given, at the rate given.
@@ -175,7 +195,7 @@ class AudioTokenizer:
                 f"the nearest valid length is {nearest}"
             )
         _check_batch(len(sound), state)
-        return self._encode(sound, state)
+        return self._encoded(sound, state)
 
     def init_decode_state(self, *, batch: int = 1) -> SoundState:
         """Return the state before the first chunk of `decode_chunk`."""
@@ -198,17 +218,16 @@ class AudioTokenizer:
         past = self.init_decode_state(batch=batch).past
         _decode.prepare(self.config, self.params["decoder"], ids, past)
 
-    def _encode(self, sound: np.ndarray, state: SoundState) -> tuple[np.ndarray, SoundState]:
-        """Encode hop by hop with one program, so that the codes do not depend on how a sound was cut.
-
-        A matmul over more rows may differ in its last bit, which can change the code of a latent near zero. One program
-        for one hop is also compiled once for sounds of any length.
-        """
-        past, ids = state.past, []
-        for hop in np.split(sound, sound.shape[1] // self.config.hop, axis=1):
-            frame, past = _encode_hop(self.config, self.params["encoder"], hop, past)
-            ids.append(np.asarray(frame))
-        return np.stack(ids, axis=1), state.replace(past=past)
+    def _encoded(self, sound: np.ndarray, state: SoundState) -> tuple[np.ndarray, SoundState]:
+        """Encode whole hops with one program, which is compiled once for sounds of any length."""
+        past, ids, at_once = state.past, [], _ENCODED_AT_ONCE * self.config.hop
+        for first in range(0, sound.shape[1], at_once):
+            piece = sound[:, first : first + at_once]
+            count = piece.shape[1] // self.config.hop
+            piece = np.pad(piece, ((0, 0), (0, at_once - piece.shape[1]), (0, 0)))
+            here, past = _encode(self.config, self.params["encoder"], piece, np.int32(count), past)
+            ids.append(np.asarray(here)[:, :count])
+        return np.concatenate(ids, axis=1), state.replace(past=past)
 
     def _checked(self, ids) -> np.ndarray:
         ids = array("codes", ids)
