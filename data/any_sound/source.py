@@ -20,8 +20,8 @@ from .packages import KINDS, SPLITS, Kind
 from .pieces import SAMPLE_RATE
 
 _SIDE = 8  # of the black frame
-# The kinds of training clips in turn: nearly half is speech, which varies most.
-_TURNS = ("speech", "music", "speech", "effects", "speech", "music", "effects")
+# The kinds of training clips in turn: more than half is speech, which varies most.
+_TURNS = ("speech", "music", "speech", "effects", "speech")
 _EPOCH = 100_000  # clips
 
 
