@@ -12,11 +12,11 @@ import numpy as np
 
 from reelm.errors import RequestError
 from reelm.lm.net.config import LMConfig
-from reelm.tokenizer.text.encoder import Text, check_length
+from reelm.tokenizer.text.encoder import Text
 from reelm.tokenizer.text.pieces import TextTokenizer
 
 from .prefix import Prefix
-from .specials import prefix_ids
+from .specials import check_length, prefix_ids
 
 
 def prompt_prefix(

@@ -6,7 +6,6 @@ from typing import Literal
 import numpy as np
 
 from reelm.errors import RequestError
-from reelm.tokenizer.text.encoder import check_length
 
 SPECIALS = 256  # ids below belong to the stream itself, text ids start here (VideoPoet, arXiv 2312.14125, section 3)
 FILLER = 0
@@ -27,6 +26,12 @@ class Given(IntEnum):
     ANCHOR = 2  # the first frame of the whole stream that a later window continues
     KNOWN = 3  # a code of the clip itself, which is to stay
     UNKNOWN = 4  # a code of the clip that is to be filled in
+
+
+def check_length(tokens: int, most: int) -> None:
+    """Check that the text tokens of a prompt fit; RequestError when there are more than `most`."""
+    if tokens > most:
+        raise RequestError(f"the prompt takes {tokens} text tokens, but {most} fit; say it in fewer words")
 
 
 def prefix_ids(

@@ -74,12 +74,6 @@ def content_hash(*parts: bytes | Path) -> str:
     return whole.hexdigest()
 
 
-def check_length(tokens: int, most: int) -> None:
-    """Check that the text tokens of a prompt fit; RequestError when there are more than `most`."""
-    if tokens > most:
-        raise RequestError(f"the prompt takes {tokens} text tokens, but {most} fit; say it in fewer words")
-
-
 def padded(batch: Sequence[Sequence[int]], length: int) -> tuple[np.ndarray, np.ndarray]:
     """Return ids int32 `[B', L]` and their mask bool `[B', L]`; rows are added up to a power of two to compile less.
 
@@ -89,7 +83,8 @@ def padded(batch: Sequence[Sequence[int]], length: int) -> tuple[np.ndarray, np.
     rows = 1 << max(len(batch) - 1, 0).bit_length()
     ids, mask = np.zeros((rows, length), np.int32), np.zeros((rows, length), bool)
     for row, tokens in enumerate(batch):
-        check_length(len(tokens), length)
+        if len(tokens) > length:
+            raise RequestError(f"the prompt takes {len(tokens)} text tokens, but {length} fit; say it in fewer words")
         ids[row, : len(tokens)], mask[row, : len(tokens)] = tokens, True
     return ids, mask
 
