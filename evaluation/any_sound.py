@@ -43,12 +43,13 @@ def reconstruction(
     levels = (*tokenizer.config.fewer_levels, tokenizer.config.levels)
     rate = float(tokenizer.config.frame_rate) * tokenizer.config.bits
     scores: dict[str, Any] = {"split": split}
-    for kind_number, kind in enumerate(KINDS):
-        records = AnySoundSet().open_kind(split, kind)
-        count = min(clips, len(records))
+    records = {kind: AnySoundSet().open_kind(split, kind) for kind in KINDS}
+    counts = {kind: min(clips, len(of_kind)) for kind, of_kind in records.items()}
+    done = 0
+    for kind, count in counts.items():
         seen: dict[str, list[dict[str, float]]] = {}
         for i in range(count):
-            sound = (records[i]["audio"].astype(np.float32) / 32767)[:, None]
+            sound = (records[kind][i]["audio"].astype(np.float32) / 32767)[:, None]
             rebuilt, taken = opus.at_rate(sound, SAMPLE_RATE, _OPUS)
             seen.setdefault("opus", []).append({"bits": taken} | _scores(sound, rebuilt, kind))
             ids = tokenizer.encode(sound, SAMPLE_RATE)
@@ -56,7 +57,8 @@ def reconstruction(
                 made = tokenizer.decode(ids[..., :n])
                 made = resample(made, tokenizer.config.sample_rate, SAMPLE_RATE)[0, : len(sound)]
                 seen.setdefault(f"levels {n}", []).append({"bits": rate * n} | _scores(sound, made, kind))
-            progress(kind_number * clips + i + 1, len(KINDS) * clips)
+            done += 1
+            progress(done, sum(counts.values()))
         scores[kind] = {"clips": count} | {system: _means(each) for system, each in seen.items()}
     return scores
 
