@@ -87,8 +87,7 @@ def _stoi(original: np.ndarray, rebuilt: np.ndarray) -> float:
 
 @cache
 def _visqol() -> Any:
-    """Return what measures ViSQOL of speech, None where it is not installed. It compiles C, so it is not in an extra
-    that users need."""
+    """Return what measures ViSQOL of speech; None where it is not installed."""
     try:
         from visqol import VisqolApi  # pyright: ignore[reportMissingImports]  (not in requirements.lock)
     except ImportError:

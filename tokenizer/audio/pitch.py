@@ -1,8 +1,8 @@
 """The pitch of the loudest peak in the upper range of a frame as sign bits, and the wave of that pitch.
 
 A small net that gives hundreds of coefficients at once takes a high pure tone for one nearby. Told its pitch, it says
-phase and size alone. Comes in: samples, or signs `float [B, F, N]`, -1 or +1, the most significant first. Pitches are
-cycles a sample, in even steps of an octave. Knows nothing of nets.
+phase and size alone. Comes in: samples; goes out: signs `float [B, F, N]`, -1 or +1, the most significant first, and of
+signs waves. Pitches are cycles a sample, in even steps of an octave. Knows nothing of nets.
 """
 
 import jax
