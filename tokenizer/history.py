@@ -17,14 +17,16 @@ class History:
 
     def join(self, x: jax.Array, *, pad: int, keep: int) -> jax.Array:
         """Put the past in front of `x`: `pad` frames of zeros on the first chunk, the `keep` frames stored later on."""
-        past = jnp.zeros((x.shape[0], pad, *x.shape[2:]), x.dtype) if self.first else next(self._before)
-        x = jnp.concatenate([past, x], axis=1)
+        x = self._with_past(x, pad)
         self.after += (x[:, x.shape[1] - keep :],)
         return x
 
     def sum_before(self, x: jax.Array) -> jax.Array:
         """Return for each frame of integers `[B, F]` the sum of all frames before it, over chunks. It wraps around."""
-        past = jnp.zeros((x.shape[0], 1), x.dtype) if self.first else next(self._before)
-        sums = jnp.cumsum(jnp.concatenate([past, x], axis=1), axis=1, dtype=x.dtype)
+        sums = jnp.cumsum(self._with_past(x, 1), axis=1, dtype=x.dtype)
         self.after += (sums[:, -1:],)
         return sums[:, :-1]
+
+    def _with_past(self, x: jax.Array, pad: int) -> jax.Array:
+        past = jnp.zeros((x.shape[0], pad, *x.shape[2:]), x.dtype) if self.first else next(self._before)
+        return jnp.concatenate([past, x], axis=1)

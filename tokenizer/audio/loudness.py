@@ -7,7 +7,8 @@ comes back as zeros. Knows nothing of nets.
 
 import jax
 import jax.numpy as jnp
-import numpy as np
+
+from .digits import number_of, signs_of
 
 RANGE_DB = 96.0  # from silence to above full scale, as 16 bits have it
 LOWEST_DB = -84.0  # of the lowest step, which counts as silence: three steps of 16 bits
@@ -24,15 +25,13 @@ def signs(sound: jax.Array, hop: int, bits: int) -> jax.Array:
     # Under the logarithm something, or the gradient of silence is not finite.
     steps = jnp.round((10 * jnp.log10(power(sound, hop) + 1e-12) - LOWEST_DB) / _step(bits))
     number = jnp.clip(steps, 0, 2**bits - 1).astype(jnp.int32)
-    digits = jnp.right_shift(number[..., None], np.arange(bits)[::-1]) & 1
-    return 2.0 * digits - 1.0
+    return signs_of(number, bits)
 
 
 def amplitude(signs: jax.Array) -> jax.Array:
     """Return the root mean square `[B, F]` that signs `[B, F, bits]` stand for; 0 for silence."""
-    bits = signs.shape[-1]
-    number = (signs > 0).astype(jnp.float32) @ (2.0 ** np.arange(bits)[::-1]).astype(np.float32)
-    return jnp.where(number > 0, 10 ** ((LOWEST_DB + _step(bits) * number) / 20), 0.0)
+    number = number_of(signs)
+    return jnp.where(number > 0, 10 ** ((LOWEST_DB + _step(signs.shape[-1]) * number) / 20), 0.0)
 
 
 def _step(bits: int) -> float:

@@ -11,6 +11,8 @@ import numpy as np
 
 from reelm.tokenizer.history import History
 
+from .digits import number_of, signs_of
+
 LOWEST = 1 / 16  # cycles a sample: 1 kHz of sound at 16 kHz
 OCTAVES = 128 / 43  # to 7.7 kHz. With 7 bits a step is a 43rd of an octave; fifths and thirds are close to whole steps
 
@@ -31,7 +33,7 @@ def signs(sound: jax.Array, hop: int, bits: int, history: History) -> jax.Array:
     aside = jnp.clip(0.5 * (before - after) / jnp.minimum(before - 2 * at + after, -1e-6), -0.5, 0.5)
     steps = jnp.round(jnp.log2((peak + aside) / (2 * hop * LOWEST)) / _step(bits))
     number = jnp.clip(steps, 0, 2**bits - 1).astype(jnp.int32)
-    return 2.0 * (jnp.right_shift(number[..., None], np.arange(bits)[::-1]) & 1) - 1.0
+    return signs_of(number, bits)
 
 
 def waves(signs: jax.Array, hop: int, samples: int, history: History) -> jax.Array:
@@ -41,7 +43,7 @@ def waves(signs: jax.Array, hop: int, samples: int, history: History) -> jax.Arr
     are counted in 2^-32 of a cycle, which wraps around without an error: no cut of a stream changes them.
     """
     pitches = _pitches(signs.shape[-1])
-    number = (signs > 0).astype(jnp.int32) @ 2 ** np.arange(signs.shape[-1])[::-1]
+    number = number_of(signs)
     cycles = jnp.asarray(np.round(pitches * hop % 1 * 2**32).astype(np.uint64).astype(np.uint32))[number]
     begin = history.sum_before(cycles).astype(jnp.float32) * 2.0**-32
     pitch = jnp.asarray(pitches.astype(np.float32))[number]

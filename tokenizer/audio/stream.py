@@ -9,21 +9,20 @@ from itertools import tee
 
 import numpy as np
 
-from .tokenizer import DECODED_AT_ONCE, AudioTokenizer
-
-_CHUNK = 50  # audio frames encoded before they are given out
+from .tokenizer import DECODED_AT_ONCE, ENCODED_AT_ONCE, AudioTokenizer
 
 
 def encode_stream(tokenizer: AudioTokenizer, pieces: Iterable[np.ndarray]) -> Iterator[np.ndarray]:
     """Yield the codes int32 `[n, levels]` of pieces of one sound, float32 `[S, C]` in [-1, 1], of any length."""
     hop, state = tokenizer.config.hop, tokenizer.init_encode_state()
+    chunk = ENCODED_AT_ONCE * hop
     left = np.zeros((0, tokenizer.config.channels), np.float32)
     for piece in pieces:
         left = np.concatenate([left, np.clip(piece, -1, 1)])
         # Chunks of one length, so that whoever decodes them compiles one program.
-        while len(left) >= _CHUNK * hop:
-            ids, state = tokenizer.encode_chunk(left[None, : _CHUNK * hop], state)
-            left = left[_CHUNK * hop :]
+        while len(left) >= chunk:
+            ids, state = tokenizer.encode_chunk(left[None, :chunk], state)
+            left = left[chunk:]
             yield ids[0]
     if len(left):
         ids, _ = tokenizer.encode_chunk(np.pad(left, ((0, -len(left) % hop), (0, 0)))[None], state)

@@ -28,8 +28,8 @@ from .config import AudioTokenizerConfig
 from .decoder import AudioDecoder
 from .encoder import AudioEncoder
 
-# Hops that are encoded in one call.
-_ENCODED_AT_ONCE = 50
+# Hops that are encoded in one call; fewer take as much memory.
+ENCODED_AT_ONCE = 50
 # Hops that `decode` takes at once: memory stays the same however long the sound. What is left at the end is filled up,
 # so that few lengths are compiled.
 DECODED_AT_ONCE = 400
@@ -220,7 +220,7 @@ class AudioTokenizer:
 
     def _encoded(self, sound: np.ndarray, state: SoundState) -> tuple[np.ndarray, SoundState]:
         """Encode whole hops with one program, which is compiled once for sounds of any length."""
-        past, ids, at_once = state.past, [], _ENCODED_AT_ONCE * self.config.hop
+        past, ids, at_once = state.past, [], ENCODED_AT_ONCE * self.config.hop
         for first in range(0, sound.shape[1], at_once):
             piece = sound[:, first : first + at_once]
             count = piece.shape[1] // self.config.hop

@@ -1,0 +1,18 @@
+"""Whole numbers as sign bits -1 and +1, the most significant first: how a frame says its loudness and its pitch.
+
+The first bits matter most, so a language model draws them first. Knows nothing of what a number means.
+"""
+
+import jax
+
+from reelm.tokenizer.codes import bits_to_ids, ids_to_bits
+
+
+def signs_of(number: jax.Array, bits: int) -> jax.Array:
+    """Return the signs `float [..., bits]` of numbers `int32 [...]` in [0, 2^bits)."""
+    return 2.0 * ids_to_bits(number, bits)[..., ::-1] - 1.0
+
+
+def number_of(signs: jax.Array) -> jax.Array:
+    """Return the numbers `int32 [...]` of signs `[..., bits]`; a sign of 0, which is not known, counts as -1."""
+    return bits_to_ids(signs[..., ::-1] > 0)
