@@ -80,7 +80,7 @@ leg sound-clear reelm train audio-tokenizer natural --workdir "$RUNS/sound-clear
     --model.pitch --batch-size 32 --data.tones 0.3 --losses.mel 3 --losses.envelope 10 --optimizer.learning-rate 1e-3 \
     --optimizer.muon 0.0075 --optimizer.ema 0.998 --loop.steps 3000 --loop.seed 1 $sound
 
-# The same with twice that weight: 1,500 steps, 20 minutes.
+# The same with twice that weight: 1,500 steps, 60 minutes on a core that had other work, too.
 leg sound-steady reelm train audio-tokenizer natural --workdir "$RUNS/sound-steady" --start-from "$RUNS/sound-clear" \
     --model.pitch --batch-size 32 --data.tones 0.3 --losses.mel 3 --losses.envelope 20 --optimizer.learning-rate 1e-3 \
     --optimizer.muon 0.0075 --optimizer.ema 0.998 --loop.steps 1500 --loop.seed 2 $sound

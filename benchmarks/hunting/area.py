@@ -2,7 +2,7 @@
 
 good/             a tiny model, films, pictures, sounds, tokens, data sets: what is mutated
 outside/          files that nothing may touch
-below/here/work/  the working folder of a case, a copy of good/ when it begins
+below/here/case/  the working folder of a case, a copy of good/ when it begins
 home/, tmp/       $REELM_HOME and $TMPDIR
 """
 
@@ -22,7 +22,7 @@ class Area:
 
     def __init__(self, root: Path):
         self.root = root
-        self.good, self.outside, self.work = root / "good", root / "outside", root / "below" / "here" / "work"
+        self.good, self.outside, self.work = root / "good", root / "outside", root / "below" / "here" / "case"
         for folder in (self.good, self.outside, self.work, root / "home", root / "tmp"):
             folder.mkdir(parents=True, exist_ok=True)
 

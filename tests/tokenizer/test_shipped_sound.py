@@ -7,6 +7,7 @@ import reelm
 from reelm.tokenizer.audio.tokenizer import AudioTokenizer
 
 RATE = 16_000
+EVEN = [round(100 * 60 ** (i / 47)) for i in range(48)]  # Hz, evenly over the octaves from 100 Hz to 6 kHz
 
 
 @pytest.fixture(scope="module")
@@ -27,9 +28,7 @@ def test_silence_stays_silent(tokenizer):
     assert not tokenizer.reconstruct(np.zeros(RATE, np.float32), RATE).any()
 
 
-@pytest.mark.parametrize(
-    "hz", [100, 440, 1_000, 1_489, 1_500, 1_624, 1_772, 2_000, 2_739, 3_000, 3_333, 4_000, 5_000, 6_000]
-)
+@pytest.mark.parametrize("hz", sorted({*EVEN, 440, 1_000, 1_500, 2_000, 3_000, 3_333, 4_000, 5_000}))
 def test_a_tone_keeps_its_level_and_its_pitch(tokenizer, hz):
     clock = np.arange(RATE) / RATE
     sound = (0.3 * np.sin(2 * np.pi * hz * clock)).astype(np.float32)
