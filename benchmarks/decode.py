@@ -145,7 +145,7 @@ def ours(
     words = np.random.default_rng(0).integers(0, 256, (clips, config.prefix)).astype(np.int32)
     prefix = Prefix.of_words(words, layout.rows, layout.columns)
     keys = jax.random.split(jax.random.key(0), clips)
-    controls = Controls.of(clips, 1.0, 0, 1.0, 0.0, [1.0] * config.frames)
+    controls = Controls.of(clips, cfg_scale=[1.0] * config.frames)
     prefill = Prefill(config, layout, layout.slots, arguments.window, False, dtype)
 
     sizes = np.full(clips, layout.per_picture, np.int32)

@@ -88,7 +88,9 @@ def margin(model: Model, prompt: str, seed: int, clip: ClipCodes, place: int, te
         both.append([logits[0] for logits in head.all_logits(config, lm.params, group, hidden, known)])
     gaps = []
     for conditional, unconditional, of_value in zip(*both, noise, strict=True):
-        guided = guide(jnp.stack([conditional, unconditional]), jnp.float32(cfg))[0]
+        guided = guide(
+            jnp.stack([conditional, unconditional]), jnp.float32(cfg), jnp.float32(model.defaults.cfg_min_p)
+        )[0]
         min_p = model.defaults.min_p if temperature else 0.0
         least = jnp.max(guided) + temperature * np.log(min_p) if min_p else -jnp.inf
         noisy = guided + temperature * of_value[0, 0]

@@ -36,6 +36,8 @@ class Options:
             without a prompt or picture.
         cfg_scale: Guidance scale by prompt, pictures, mask and sound; 1 is no guidance. Several numbers are a schedule,
             one for each latent frame, and the last one goes on. Default: the model's own.
+        cfg_min_p: Guidance keeps only codes with at least this fraction of the top code's probability without guidance.
+            Default: the model's own, or 0 without a prompt or picture.
         negative_prompt: Words that guidance leads away from, instead of no words.
         overlap: Seconds of the previous window that the next window of a long clip reads again.
         strict: Refuse what the model's training never saw. Default: make it all the same, with warnings.
@@ -58,6 +60,7 @@ class Options:
     top_p: float = 1.0
     min_p: float | None = None
     cfg_scale: float | Sequence[float] | None = None
+    cfg_min_p: float | None = None
     negative_prompt: str | None = None
     overlap: float = 1.0
     strict: bool = False
@@ -88,8 +91,8 @@ class Options:
 
 
 _WHOLE = ("num_frames", "height", "width", "num_samples", "best_of", "seed", "top_k")
-_REAL = ("fps", "temperature", "top_p", "min_p", "overlap")
-_OPEN = ("num_frames", "height", "width", "fps", "min_p")  # None is the model's own
+_REAL = ("fps", "temperature", "top_p", "min_p", "cfg_min_p", "overlap")
+_OPEN = ("num_frames", "height", "width", "fps", "min_p", "cfg_min_p")  # None is the model's own
 _RANGES = {
     "num_frames": (1, 10_000_000),
     "height": (1, 65_536),
@@ -100,6 +103,7 @@ _RANGES = {
     "temperature": (0, 1_000_000),
     "top_k": (0, 2**31 - 1),
     "min_p": (0, 1),
+    "cfg_min_p": (0, 1),
     "overlap": (0, 3_600),
 }
 
@@ -134,6 +138,7 @@ class OptionFields(TypedDict, total=False):
     top_p: float
     min_p: float | None
     cfg_scale: float | Sequence[float] | None
+    cfg_min_p: float | None
     negative_prompt: str | None
     overlap: float
     strict: bool

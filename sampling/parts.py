@@ -42,8 +42,10 @@ class Defaults:
         fps: frames a second.
         num_frames: frames of a clip.
         cfg_scale: guidance scale; 1 is no guidance.
+        sound_cfg_scale: guidance scale where sound is all that is given; None for `cfg_scale`.
         min_p: used when words or given pictures describe the clip. Without either, rare events must stay possible, and
             0 is used.
+        cfg_min_p: what guidance keeps, beside the conditional model's top probability; used as `min_p` is.
         window: codes that parallel decoding reads at once; None for what suits the device.
 
     Raises:
@@ -55,11 +57,14 @@ class Defaults:
     fps: float = 8.0
     num_frames: int = 17
     cfg_scale: float = 1.0
+    sound_cfg_scale: float | None = None
     min_p: float = 0.0
+    cfg_min_p: float = 0.0
     window: int | None = None
 
     def __post_init__(self):
-        Options(**{name: value for name, value in vars(self).items() if name != "window"})
+        Options(**{name: value for name, value in vars(self).items() if name not in ("window", "sound_cfg_scale")})
+        Options(cfg_scale=self.sound_cfg_scale)
         if self.window is not None and self.window < 1:
             raise RequestError(f"window is {self.window}; it must be 1 or more")
 

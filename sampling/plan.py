@@ -181,14 +181,18 @@ def _settle(
 ) -> Settings:
     """Return the options with the model's defaults filled in; `scripts` are those that were asked for."""
     defaults = model.defaults
-    scale = defaults.cfg_scale if options.cfg_scale is None else options.cfg_scale
     # Sound alone leaves open how its pictures look, described or not.
     known = any(map(_has_words, scripts)) or given.tells_pictures(_latent_frames(model, given))
     known = known or (described and _only_sound_is_drawn(model, given))
-    settled = {
+    scale = options.cfg_scale
+    if scale is None and given.sound_in_prefix and not known:
+        scale = defaults.sound_cfg_scale
+    scale = defaults.cfg_scale if scale is None else scale
+    truncation = {name: getattr(defaults, name) if known else 0.0 for name in ("min_p", "cfg_min_p")}
+    truncation |= {name: asked for name in truncation if (asked := getattr(options, name)) is not None}
+    settled: dict[str, Any] = truncation | {
         "num_frames": given.num_frames,
         "cfg_scale": tuple(scale) if isinstance(scale, Sequence) else (scale,),
-        "min_p": (defaults.min_p if known else 0.0) if options.min_p is None else options.min_p,
         "latent_overlap": latent_overlap,
     }
     return Settings(**vars(options) | _size(model, options) | settled)

@@ -42,6 +42,7 @@ class Settings(Options):
     fps: float = field()
     min_p: float = field()
     cfg_scale: tuple[float, ...] = field()
+    cfg_min_p: float = field()
     latent_overlap: int
 
     @property
@@ -52,7 +53,8 @@ class Settings(Options):
     def controls(self, frames: int, clips: int) -> Controls:
         """Return the traced values, with the guidance scale of each of `frames` latent frames."""
         scales = (*self.cfg_scale, *self.cfg_scale[-1:] * frames)[:frames]
-        return Controls.of(clips, self.temperature, self.top_k, self.top_p, self.min_p, scales)
+        names = ("temperature", "top_k", "top_p", "min_p", "cfg_min_p")
+        return Controls.of(clips, cfg_scale=scales, **{name: getattr(self, name) for name in names})
 
     def info(self) -> dict[str, Any]:
         """Return what `Clip.info` says about them, but for the seed."""

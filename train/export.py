@@ -30,7 +30,9 @@ def export(
     thesaurus: Path | None = None,
     dtype: StoredType = "float32",
     cfg_scale: float = 1.0,
+    sound_cfg_scale: float | None = None,
     min_p: float = 0.0,
+    cfg_min_p: float = 0.0,
     num_frames: int | None = None,
     best: bool = False,
 ) -> Model:
@@ -48,7 +50,9 @@ def export(
         thesaurus: file of other words for the captions of a model that reads a small encoder; see `lm/thesaurus.py`.
         dtype: number format of the stored weights.
         cfg_scale: default guidance scale; see `Defaults`.
+        sound_cfg_scale: the same where sound is all that is given.
         min_p: default of `min_p`; see `Defaults`.
+        cfg_min_p: default of `cfg_min_p`; see `Defaults`.
         num_frames: default number of frames; see `Defaults`.
         best: take the best checkpoint of every training with evaluations, and the newest of all others.
 
@@ -82,7 +86,14 @@ def export(
                     "tokenize the clips again and train on those"
                 )
         length = size.num_frames if num_frames is None else num_frames
-        defaults = replace(size, cfg_scale=cfg_scale, min_p=min_p, num_frames=length)
+        defaults = replace(
+            size,
+            cfg_scale=cfg_scale,
+            sound_cfg_scale=sound_cfg_scale,
+            min_p=min_p,
+            cfg_min_p=cfg_min_p,
+            num_frames=length,
+        )
         tokenizer.config.latent_shape(defaults.num_frames, defaults.height, defaults.width)
         record["lm"] = part_record(lm[-1], "lm", best=lm[-1] in evaluated)
         if len(lm) > 1:

@@ -19,8 +19,6 @@ from flax import struct
 
 from reelm.storage.programs import program
 
-_PLAUSIBLE = 0.1  # least probability, before guidance and relative to the likeliest, of a value that may be drawn
-
 
 class Controls(struct.PyTreeNode):
     """The numbers that steer each draw, float32 or int32, of each of B clips.
@@ -31,8 +29,9 @@ class Controls(struct.PyTreeNode):
         top_p: `[B]`; draw from the most likely values that hold this share of the probability; 1 for all.
         min_p: `[B]`; keep values with at least this fraction of the top probability (arXiv 2407.01082); 0 for all.
         cfg_scale: `[B, n]`, guidance scale of latent frame 0, 1, ...; the last one goes on. 1 is the conditional model.
-            Above 1, classifier-free guidance on logits (arXiv 2207.12598) leads away from the unconditional one. It
-            only reaches values that the conditional model finds plausible (arXiv 2210.15097).
+            Above 1, classifier-free guidance on logits (arXiv 2207.12598) leads away from the unconditional one.
+        cfg_min_p: `[B]`; guidance keeps values with at least this fraction of the conditional model's top probability
+            (arXiv 2210.15097, the plausibility constraint); 0 for all.
         truncates: whether `top_k` or `top_p` leaves out any value; static.
     """
 
@@ -41,14 +40,24 @@ class Controls(struct.PyTreeNode):
     top_p: jax.Array
     min_p: jax.Array
     cfg_scale: jax.Array
+    cfg_min_p: jax.Array
     truncates: bool = struct.field(pytree_node=False)
 
     @classmethod
     def of(
-        cls, clips: int, temperature: float, top_k: int, top_p: float, min_p: float, cfg_scale: Sequence[float]
+        cls,
+        clips: int,
+        *,
+        temperature: float = 1.0,
+        top_k: int = 0,
+        top_p: float = 1.0,
+        min_p: float = 0.0,
+        cfg_scale: Sequence[float] = (1.0,),
+        cfg_min_p: float = 0.0,
     ) -> "Controls":
         """Return the same controls for each of so many clips, of plain numbers, which `Options` has checked."""
-        numbers: dict[str, Any] = {"temperature": temperature, "top_p": top_p, "min_p": min_p, "cfg_scale": cfg_scale}
+        numbers: dict[str, Any] = {"temperature": temperature, "top_p": top_p, "min_p": min_p}
+        numbers |= {"cfg_scale": cfg_scale, "cfg_min_p": cfg_min_p}
         # Made on the host: each operation on the device would be a program of its own to compile.
         numbers = {name: np.asarray(value, np.float32) for name, value in numbers.items()}
         numbers["top_k"] = np.asarray(top_k, np.int32)
@@ -56,14 +65,15 @@ class Controls(struct.PyTreeNode):
         return jax.device_put(cls(**numbers, truncates=top_k > 0 or top_p < 1))
 
 
-def guide(logits: jax.Array, scale: jax.Array) -> jax.Array:
+def guide(logits: jax.Array, scale: jax.Array, min_p: jax.Array) -> jax.Array:
     """Return guided logits `[B, ..., V]` of logits `[2B, ..., V]`, conditional rows before unconditional ones.
 
-    Above a scale of 1, values less than a tenth as likely as the conditional model's likeliest are left out. Among
-    values that neither model expects, guidance would favour those whose two small probabilities differ most.
+    Above a scale of 1, values with less than `min_p` of the conditional model's top probability are left out; 0 keeps
+    all. Among values that neither model expects, guidance favours those whose two small probabilities differ most. But
+    where the likeliest is that nothing happens yet, leaving the others out would mean that nothing ever does.
     """
     conditional, unconditional = jnp.split(logits, 2)
-    least = jnp.max(conditional, axis=-1, keepdims=True) + jnp.log(_PLAUSIBLE)
+    least = jnp.max(conditional, axis=-1, keepdims=True) + jnp.log(min_p)
     plausible = (scale <= 1) | (conditional >= least)
     return jnp.where(plausible, unconditional + scale * (conditional - unconditional), -jnp.inf)
 

@@ -202,12 +202,12 @@ class FrameProgram:
         scale: `[B, W, 1]`, of guidance.
         """
         clips = noise[0].shape[0]
-        guided = hidden.shape[0] > clips
+        guided, least = hidden.shape[0] > clips, controls.cfg_min_p[:, None, None]
 
         def value(logits: jax.Array, noise: jax.Array) -> jax.Array:
             """Return the values int32 `[R, W]` of a sub-token."""
             logits = constrain(logits, "batch", None, None)
-            values = choose(guide(logits, scale) if guided else logits, noise, controls)
+            values = choose(guide(logits, scale, least) if guided else logits, noise, controls)
             return jnp.concatenate([values, values]) if guided else values
 
         values = value(head.first_logits(self.config, params, self.group, hidden), noise[0])

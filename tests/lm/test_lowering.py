@@ -79,7 +79,7 @@ def decoding_params(config: LMConfig, weights: NumberFormat, shards: int = 1) ->
 def decode_arguments(config: LMConfig, clips: int) -> tuple[Layout, DecodeState, Controls]:
     """Shapes of the decoding of guided clips."""
     layout = config.layout(config.frames, *GRID)
-    controls = jax.eval_shape(lambda: Controls.of(clips, 1.0, 0, 1.0, 0.0, [2.0] * config.frames))
+    controls = jax.eval_shape(lambda: Controls.of(clips, cfg_scale=[2.0] * config.frames))
     keys = jax.eval_shape(lambda: jax.random.split(jax.random.key(0), clips))
     prefill = Prefill(config, layout, layout.slots, 1, True, jnp.bfloat16)
     params = decoding_params(config, "bfloat16")

@@ -185,7 +185,7 @@ def ids() -> None:
         found = []
         COMPILED.clear()
         for temperature in (1.0, 0.5):
-            controls = Controls.of(2, temperature, 0, 1.0, 0.0, [2.0])
+            controls = Controls.of(2, temperature=temperature, cfg_scale=[2.0])
             with jax.set_mesh(mesh or one):
                 prefill = Prefill(config, layout, layout.slots, window, True, jnp.float32)
                 state = prefill.start(ready, rows, 0, keys)

@@ -29,7 +29,7 @@ def decode(tiny_model):
         prompts = [*PROMPTS, *[""] * (3 if guided else 0)]
         words = prompt_prefix(lm.config, lm.text, prompts, rows=2, columns=3, fps=8.0)
         keys = jax.vmap(jax.random.key)(jnp.arange(len(PROMPTS), dtype=jnp.uint32))
-        controls = Controls.of(len(PROMPTS), temperature, 0, 1.0, 0.0, [cfg_scale])
+        controls = Controls.of(len(PROMPTS), temperature=temperature, cfg_scale=[cfg_scale])
         prefill = Prefill(lm.config, layout, layout.slots, WIDEST, guided, jnp.float32)
         state = prefill.start(params, words, 0, keys)
         frames, total = [], 0

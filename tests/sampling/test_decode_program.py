@@ -34,7 +34,7 @@ def compiled(window: int) -> Any:
     keys = jax.random.split(jax.random.key(0), 1)
     prefill = Prefill(CONFIG, LAYOUT, LAYOUT.slots, window, False, jnp.float32)
     state = jax.eval_shape(prefill.start, params, prefix, 0, keys)
-    controls = Controls.of(1, 1.0, 0, 1.0, 0.0, [1.0])
+    controls = Controls.of(1)
     program = FrameProgram(CONFIG, LAYOUT, LAYOUT.frames, "video", window)
     draw: Any = FrameProgram.draw_program.jitted
     turns = LAYOUT.per_picture if window == 1 else None  # as on a GPU
@@ -72,7 +72,7 @@ def test_every_latent_frame_is_the_same_program():
     keys = jax.random.split(jax.random.key(0), 1)
     prefill = Prefill(config, layout, layout.slots, 4, False, jnp.float32)
     first = jax.eval_shape(prefill.start, params, prefix, 0, keys)
-    controls = Controls.of(1, 1.0, 0, 1.0, 0.0, [1.0])
+    controls = Controls.of(1)
     picture, sound = (FrameProgram(config, layout, 2, group, 4) for group in ("video", "sound"))
     draw: Any = FrameProgram.draw_program.jitted
     read: Any = FrameProgram.read.jitted
@@ -95,7 +95,7 @@ def test_the_cache_is_given_away_and_written_where_it_lies():
     state = Prefill(CONFIG, LAYOUT, LAYOUT.slots, 1, False, jnp.float32).start(params, prefix, 0, keys)
     given = jax.tree.leaves(state.cache)
     places = [leaf.unsafe_buffer_pointer() for leaf in given]
-    controls = Controls.of(1, 1.0, 0, 1.0, 0.0, [1.0])
+    controls = Controls.of(1)
     program = FrameProgram(CONFIG, LAYOUT, LAYOUT.frames, "video")
     state = program.draw(params, state, SIZES, controls)[-1]
     assert all(leaf.is_deleted() for leaf in given)

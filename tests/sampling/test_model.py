@@ -14,8 +14,10 @@ import pytest
 
 import reelm
 from reelm.errors import RequestError
+from reelm.sampling.arguments import read_arguments
 from reelm.sampling.model import Model
 from reelm.sampling.parts import Defaults
+from reelm.sampling.plan import plan
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +71,9 @@ def test_the_models_own_min_p_is_for_what_words_or_pictures_tell_of(model):
     strict = replace(model, defaults=replace(model.defaults, min_p=1.0, cfg_scale=1.0))
     for prompt, same_as in (("red", {"temperature": 0.0}), ("", {"min_p": 0.0}), (None, {"min_p": 0.0})):
         np.testing.assert_array_equal(ids(strict.generate(prompt)), ids(strict.generate(prompt, **same_as)))
+    guided = replace(model, defaults=replace(model.defaults, cfg_min_p=1.0, cfg_scale=2.0))
+    for prompt, least in (("red", 1.0), ("", 0.0)):
+        np.testing.assert_array_equal(ids(guided.generate(prompt)), ids(guided.generate(prompt, cfg_min_p=least)))
     assert (ids(strict.generate("")) != ids(strict.generate("", min_p=1.0))).any()
     begun = {"video": strict.generate("red").video, "num_frames": 9}
     np.testing.assert_array_equal(ids(strict.generate(**begun)), ids(strict.generate(**begun, temperature=0.0)))
@@ -258,3 +263,12 @@ def test_noise_differs_between_the_sub_tokens_of_a_code():
     key = jax.random.fold_in(jax.random.key(0), 0)
     first, second = (jax.random.gumbel(jax.random.fold_in(key, k), (32,)) for k in range(2))
     assert np.abs(np.corrcoef(jnp.stack([first, second]))[0, 1]) < 0.5
+
+
+def test_sound_alone_has_a_guidance_scale_of_its_own(tiny_sound_model):
+    other = replace(tiny_sound_model, defaults=replace(tiny_sound_model.defaults, cfg_scale=2.0, sound_cfg_scale=3.0))
+    sound = np.zeros(2000, np.float32)
+    for asked, scale in (({"audio": sound}, 3.0), ({"prompt": "red", "audio": sound}, 2.0), ({"prompt": "red"}, 2.0)):
+        words = asked.pop("prompt", None)
+        assert plan(other, words, *read_arguments(asked)).settings.cfg_scale == (scale,)
+    assert plan(other, None, *read_arguments({"audio": sound, "cfg_scale": 1.5})).settings.cfg_scale == (1.5,)

@@ -41,8 +41,12 @@ class Export:
     """Number format of the stored weights."""
     cfg_scale: float = 1.0
     """Guidance scale that the model uses unless a call sets one. 1 is no guidance."""
+    sound_cfg_scale: float | None = None
+    """Guidance scale that the model uses where sound is all that is given. Default: that of --cfg-scale."""
     min_p: float = 0.0
     """Least share of the top probability, `min_p`, that the model uses unless a call sets one. 0 keeps every code."""
+    cfg_min_p: float = 0.0
+    """Least share of the top probability without guidance, `cfg_min_p`, that the model uses unless a call sets one."""
     num_frames: int | None = None
     """Frames of a clip that the model makes unless a call sets a length. Default: 17."""
 
@@ -66,7 +70,9 @@ class Export:
             thesaurus=self.thesaurus,
             dtype=self.dtype,
             cfg_scale=self.cfg_scale,
+            sound_cfg_scale=self.sound_cfg_scale,
             min_p=self.min_p,
+            cfg_min_p=self.cfg_min_p,
             num_frames=self.num_frames,
             best=self.best,
         )
