@@ -30,7 +30,7 @@ def clip(index: int, frames: int) -> Frames:
         share = time if moves else np.zeros_like(time)
     else:
         angle = rng.uniform(0, 2 * np.pi) + (moves * rng.uniform(-0.5, 0.5)) * time[..., 0]
-        y, x = np.mgrid[0:1 : _SIDE * 1j, 0:1 : _SIDE * 1j] - 0.5
+        y, x = np.mgrid[0 : 1 : _SIDE * 1j, 0 : 1 : _SIDE * 1j] - 0.5
         along = x * np.cos(angle) + y * np.sin(angle) + moves * rng.uniform(-0.5, 0.5) * time[..., 0]
         if kind == "gradient":
             share = np.clip(0.5 + along * rng.uniform(0.3, 1.2), 0, 1)[..., None]
@@ -54,7 +54,9 @@ def write(folder: Path, clips: int, frames: int) -> Iterator[Path]:
             stream.width = stream.height = _SIDE
             stream.pix_fmt = "bgr0"
             for picture in clip(index, frames):
-                container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format="bgr0")))
+                container.mux(
+                    stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format="bgr0"))
+                )
             container.mux(stream.encode())
         yield path
 

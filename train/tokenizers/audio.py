@@ -44,6 +44,7 @@ from .adversarial import Metrics, Terms
 from .audio_adversary import AudioAdversary
 from .audio_discriminator import AudioDiscriminatorConfig
 from .audio_losses import SoundLossWeights, envelope_distance, loudness_distance, mel_distance, spectrum_distance
+from .grow import grown
 
 # A run may start from weights that have fewer blocks, or no pitch.
 _MAY_GROW = ("encoder_blocks", "decoder_blocks", "pitch")
@@ -290,22 +291,4 @@ def _first_params(run: AudioTokenizerRun, key: jax.Array) -> dict:
         raise RequestError(f"{run.start_from} has a tokenizer of other sizes than this run: {lines}")
     if start.config == run.model:
         return {"tokenizer": jax.tree.map(jnp.asarray, start.params)}
-    return {"tokenizer": _grown(start.params, init_params(run.model, key))}
-
-
-def _grown(old: dict, fresh: dict) -> dict:
-    """Return `old` in the sizes of `fresh`: what is new in a parameter is 0, and new parameters are fresh.
-
-    A tokenizer that gets a pitch gives up its last latents for it, which `pitch` keeps in their place. New residual
-    blocks add nothing at first.
-    """
-    grown = {}
-    for name, leaf in fresh.items():
-        if name not in old:
-            grown[name] = {**leaf, "mix": jax.tree.map(jnp.zeros_like, leaf["mix"])} if "mix" in leaf else leaf
-        elif isinstance(leaf, dict):
-            grown[name] = _grown(old[name], leaf)
-        else:
-            both = tuple(map(slice, map(min, leaf.shape, old[name].shape)))
-            grown[name] = jnp.zeros_like(leaf).at[both].set(old[name][both])
-    return grown
+    return {"tokenizer": grown(start.params, init_params(run.model, key))}

@@ -6,7 +6,7 @@ of reconstruction, perceptual, commitment and entropy losses, and plays against 
 """
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -38,6 +38,7 @@ from reelm.train.step.update import make_step
 
 from . import adversarial
 from .adversarial import Metrics, Terms
+from .grow import with_more_bits
 from .inflate import inflate
 from .video_adversary import AdversaryConfig, VideoAdversary
 from .video_losses import LossWeights, code_terms, code_use, mean_over_clips, perceptual
@@ -93,6 +94,9 @@ class VideoTokenizerRun:
     """Workdir of a training, or a model, whose weights this run starts from. Default: fresh weights."""
     inflate: bool = False
     """Make a tokenizer of clips from `start_from`, which was trained on single frames."""
+    fewer_bits: int | None = None
+    """Show the decoder only so many bits of the codes of every third clip, so that it can do with them. Default: all
+    bits of all clips."""
     freeze_encoder: bool = False
     """Train the decoder alone. Codes, and language models over them, stay valid."""
     dtype: Activations = "float32"
@@ -105,6 +109,10 @@ class VideoTokenizerRun:
     def __post_init__(self) -> None:
         check_least(self, 1, "batch_size")
         check_choice(self, "dtype", get_args(Activations))
+        if self.fewer_bits is not None and not 1 <= self.fewer_bits < self.model.bits:
+            raise RequestError(
+                f"fewer_bits is {self.fewer_bits}; it must lie in 1 to {self.model.bits - 1}, or be None"
+            )
 
 
 def make_loss(run: VideoTokenizerRun):
@@ -122,7 +130,10 @@ def make_loss(run: VideoTokenizerRun):
             params = {**params, "encoder": jax.lax.stop_gradient(params["encoder"])}
         pairs, latents = [], []
         for video in parts.values():
-            rebuilt, latent = autoencode(config, params, video, jnp.dtype(run.dtype))
+            kept = None
+            if run.fewer_bits is not None:
+                kept = jnp.where(jnp.arange(len(video)) % 3 == 0, run.fewer_bits, config.bits)
+            rebuilt, latent = autoencode(config, params, video, jnp.dtype(run.dtype), kept)
             pairs.append((video, rebuilt))
             latents.append(latent)
         error = mean_over_clips([(jnp.mean(jnp.square(rebuilt - video)), len(video)) for video, rebuilt in pairs])
@@ -256,8 +267,11 @@ def _first_params(run: VideoTokenizerRun) -> dict:
             raise RequestError("inflate needs start_from: the folder of a training on single frames")
         return init_params(run.model, jax.random.key(run.loop.seed))
     start = open_video_tokenizer(run.start_from)
-    if start.config != run.model:
+    fewer = min(start.config.bits, run.model.bits)
+    if start.config != replace(run.model, bits=fewer):
         lines = "; ".join(differences(asdict(start.config), asdict(run.model)))
         raise RequestError(f"{run.start_from} has a tokenizer of other sizes than this run: {lines}")
     params = jax.tree.map(jnp.asarray, start.params)
+    if fewer < run.model.bits:
+        params = with_more_bits(params, init_params(run.model, jax.random.key(run.loop.seed)))
     return inflate(run.model, params) if run.inflate else params
