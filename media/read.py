@@ -14,7 +14,13 @@ import numpy as np
 
 from reelm import given
 from reelm.errors import RequestError
-from reelm.media.formats.container import container_times, container_tracks, read_container, stream_container
+from reelm.media.formats.container import (
+    container_start,
+    container_times,
+    container_tracks,
+    read_container,
+    stream_container,
+)
 from reelm.media.formats.container_file import read_comment
 from reelm.media.formats.container_sound import stream_container_sound
 from reelm.media.formats.pictures import (
@@ -115,14 +121,15 @@ def read_sound(
         budget_bytes: The most that the samples may take.
 
     Returns:
-        float32 [S, C] in [-1, 1], from the beginning of the file's clock on.
+        float32 [S, C] in [-1, 1], from the first frame of a video on, or else from where the sound begins.
 
     Raises:
         RequestError: No such file; no sound; damaged; NaN or infinite samples; longer than `budget_bytes` hold.
     """
     name, pieces, left = _existing(path), [], budget_bytes // (4 * channels)
     most = left
-    for piece in stream_sound(path, start=0.0, sample_rate=sample_rate, channels=channels):
+    start = None if is_picture(path) else container_start(path, name)
+    for piece in stream_sound(path, start=start, sample_rate=sample_rate, channels=channels):
         pieces.append(piece)
         left -= len(piece)
         if left < 0:
@@ -133,12 +140,13 @@ def read_sound(
 
 
 def stream_sound(
-    path: str | os.PathLike[str], *, start: float, sample_rate: int, channels: int = 1, name: str | None = None
+    path: str | os.PathLike[str], *, start: float | None, sample_rate: int, channels: int = 1, name: str | None = None
 ) -> Iterator[Sound]:
     """Yield the sound of a file as pieces float32 [n, C], mixed down to one channel or doubled; nothing without sound.
 
     The first sample is heard at second `start` of the file's clock, which is the clock of `TimedFrame`: earlier sound
-    is dropped, and silence stands before a late beginning. Raises RequestError when the sound is damaged.
+    is dropped, and silence stands before a late beginning and in holes. None begins where the sound does. Raises
+    RequestError when the sound is damaged.
     """
     name = _existing(path, name)
     return iter(()) if is_picture(path) else stream_container_sound(path, name, start, sample_rate, channels)

@@ -18,6 +18,7 @@ Sound = NDArray[np.float32]  # [S,C] in [-1,1]
 
 LOWEST_RATE, HIGHEST_RATE = 1_000, 768_000  # Hz
 _SILENCE = 16_000  # samples of a piece of silence
+_CANCELLED = 0.01  # energy of a mean of two channels, of theirs, below which one of them is inverted
 _FULL_SCALE = 2.0  # the loudest sample that is still taken for a sound in [-1, 1]
 
 _log = logging.getLogger("reelm")
@@ -123,6 +124,28 @@ def with_channels(sound: np.ndarray, channels: int) -> np.ndarray:
     if sound.shape[-1] == channels:
         return sound
     return sound.mean(axis=-1, keepdims=True) if channels == 1 else np.repeat(sound, channels, axis=-1)
+
+
+class Mixer:
+    """Mixes two channels to one, piece by piece; where they cancel each other out, the left one is heard."""
+
+    def __init__(self, name: str) -> None:
+        self._name, self._said = name, False
+        self._mean = self._each = 0.0  # energy so far
+
+    def __call__(self, sound: np.ndarray, channels: int) -> np.ndarray:
+        """Return sound [S,C] in `channels`, as `with_channels` does."""
+        mixed = with_channels(sound, channels)
+        if mixed.shape[-1] >= sound.shape[-1]:
+            return mixed
+        self._mean += float(np.vdot(mixed, mixed))
+        self._each += float(np.vdot(sound, sound)) / 2
+        if not self._mean < _CANCELLED * self._each:
+            return mixed
+        if not self._said:
+            _log.warning("the channels of %s cancel each other out: the left one is heard", self._name)
+        self._said = True
+        return sound[:, :1]
 
 
 def resampled_length(samples: int, sample_rate: int, to: int) -> int:

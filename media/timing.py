@@ -13,6 +13,8 @@ from reelm.errors import RequestError
 from .limits import check_budget
 from .pixels import Frames
 
+SLIP = 0.5  # seconds by which a file's clock may go back within a recording, where its times are rounded or guessed
+
 
 class TimedFrame:
     """A frame, and when it is shown: from `start` to `end`, in seconds on the file's own clock.
@@ -55,19 +57,32 @@ def evenly(frames: Iterable[Frames], fps: float) -> Iterator[TimedFrame]:
     return (TimedFrame(index / fps, (index + 1) / fps, frame) for index, frame in enumerate(frames))
 
 
-def from_zero(frames: Iterable[TimedFrame]) -> Iterator[TimedFrame]:
-    """Yield the same footage from second zero on, each frame shown until the next begins.
+def onward(frames: Iterable[TimedFrame]) -> Iterator[TimedFrame]:
+    """Yield the frames on a clock that never goes back.
 
-    Where the file's clock goes back, as between joined recordings, time goes on without a gap.
+    Where the file's clock does, as between joined recordings, time goes on without a gap. A frame that is only a
+    little early follows the one before, and those after it keep their times.
     """
+    held: TimedFrame | None = None
+    shift = 0.0
+    for frame in frames:
+        moved = shift
+        if held is not None and frame.start + shift <= held.start:
+            moved = held.end - frame.start
+            if held.start - frame.start - shift >= SLIP:
+                shift = moved
+        held = frame.shown(frame.start + moved, frame.end + moved) if moved else frame
+        yield held
+
+
+def from_zero(frames: Iterable[TimedFrame]) -> Iterator[TimedFrame]:
+    """Yield the same footage from second zero on, each frame shown until the next begins."""
     held: TimedFrame | None = None
     origin = 0.0  # on the file's clock
     for frame in frames:
         if held is None:
             origin = frame.start
         else:
-            if frame.start - origin <= held.start:
-                origin = frame.start - held.end
             yield held.shown(held.start, frame.start - origin)
         held = frame.shown(frame.start - origin, frame.end - origin)
     if held is not None:

@@ -8,7 +8,6 @@ broken frame marks it, and the mark is refused.
 
 import contextlib
 import logging
-import math
 import os
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -20,9 +19,10 @@ from reelm.errors import RequestError
 from reelm.media.limits import MAX_FPS, MAX_PIXELS, MIN_FPS, check_budget, check_size
 from reelm.media.pixels import Fit, Frames, over_black
 from reelm.media.sound import Sound
-from reelm.media.timing import TimedFrame, gather, on_clock
+from reelm.media.timing import TimedFrame, gather, on_clock, onward
 
-from .container_file import fault, open_container
+from .container_clock import PictureClock, without_clock
+from .container_file import default_track, fault, open_container, picture_tracks
 from .container_sound import read_sound, sound_kind, sound_stream
 
 if TYPE_CHECKING:
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 _log = logging.getLogger("reelm")
 
 _GLIMPSE = 32  # samples enough for a mean difference, and cheap
+# Frames by which a count may differ from a stated rate: where a better one is stated, at most, and by rounding it.
+_OFF_ENDS, _OFF, _OFF_SHARE = 0.75, 1.5, 0.002
+_EVEN_SHARE = 0.75  # of the frames that follow each other without a hole, where a rate is even but for holes
 
 
 def read_container(
@@ -45,14 +48,17 @@ def read_container(
     """
     with open_container(path, name) as container:
         stream = _video_stream(container, name)
-        own_fps = _own_fps(stream)
+        rates = _stated_rates(container, stream)
         _check_header(container, stream, name, fps, max_frames, budget_bytes)
         clock = _Clock()
-        footage = clock.watched(_decoded(container, stream, name, own_fps))
+        footage = clock.watched(_decoded(container, stream, name, rates[0]))
         if fps is not None:
             footage = on_clock(footage, fps)
         video, start, _ = gather(name, footage, max_frames, budget_bytes)
-    rate = clock.rate(own_fps) if fps is None else fps
+    rate = clock.rate(rates) if fps is None else fps
+    if fps is None and (shown := clock.filled(rate)) is not None:
+        check_budget(name, len(shown[:max_frames]), video.shape[1], video.shape[2], budget_bytes)
+        video = video[shown[:max_frames]]
     cut = max_frames is not None and len(video) == max_frames
     sound, sample_rate = read_sound(path, name, start, len(video), rate, cut)
     return video, rate, sound, sample_rate
@@ -63,7 +69,7 @@ def stream_container(path: str | os.PathLike[str], name: str, fit: Fit | None) -
     with open_container(path, name) as container:
         stream = _video_stream(container, name)
         check_size(name, stream.codec_context.height, stream.codec_context.width)
-        yield from _decoded(container, stream, name, _own_fps(stream), fit)
+        yield from _decoded(container, stream, name, _own_fps(container, stream), fit)
 
 
 def container_tracks(path: str | os.PathLike[str], name: str) -> tuple[float, float, tuple[int, int] | None]:
@@ -74,8 +80,15 @@ def container_tracks(path: str | os.PathLike[str], name: str) -> tuple[float, fl
     from av import time_base
 
     with open_container(path, name) as container:
-        fps, sound = _own_fps(_video_stream(container, name)), sound_stream(container, name)
+        fps, sound = _own_fps(container, _video_stream(container, name)), sound_stream(container, name)
         return fps, (container.duration or 0) / time_base, None if sound is None else sound_kind(sound)
+
+
+def container_start(path: str | os.PathLike[str], name: str) -> float | None:
+    """Return the second of the file's clock at which its first frame is shown; None where none can be seen."""
+    with contextlib.suppress(RequestError):
+        return next((frame.start for frame in stream_container(path, name, None)), None)
+    return None
 
 
 def container_times(path: str | os.PathLike[str], name: str) -> Iterator[float]:
@@ -94,45 +107,72 @@ def container_times(path: str | os.PathLike[str], name: str) -> Iterator[float]:
 
 
 def _video_stream(container: "InputContainer", name: str) -> "VideoStream":
-    from av.stream import Disposition
-
-    streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+    streams = picture_tracks(container)
     if not streams:
         held = "sound but no video" if container.streams.audio else "no video"
         raise RequestError(f"{name} holds {held}; give a file with a video track")
-    if streams[0].codec_context is None:
+    stream = default_track(streams)
+    if stream.codec_context is None:
         raise RequestError(f"{name} holds a video of a kind that cannot be decoded here; re-encode it, as H.264 say")
-    return streams[0]
+    return stream
 
 
-def _own_fps(stream: "VideoStream") -> float:
-    """Return the average rate, or the next best where the container has none."""
-    for rate in (stream.average_rate, stream.guessed_rate, stream.base_rate):
-        if rate and MIN_FPS <= float(rate) <= MAX_FPS:
-            return float(rate)
-    return 25.0
+def _own_fps(container: "InputContainer", stream: "VideoStream") -> float:
+    return _stated_rates(container, stream)[0]
+
+
+def _stated_rates(container: "InputContainer", stream: "VideoStream") -> list[float]:
+    """Return the average rate, and the next best ones, which count where the container has none."""
+    rates = [stream.average_rate, stream.guessed_rate, stream.base_rate]
+    # Where nothing tells the average, FFmpeg says 25.
+    possible = rates[1:] if without_clock(container) else rates
+    return [float(rate) for rate in possible if rate and MIN_FPS <= float(rate) <= MAX_FPS] or [25.0]
 
 
 class _Clock:
     """The frames that went by, and how long they took by their own times."""
 
     def __init__(self) -> None:
-        self._frames, self._start, self._last, self._end, self._rises = 0, 0.0, -math.inf, 0.0, True
+        self._starts: list[float] = []
+        self._end = 0.0
 
     def watched(self, frames: Iterator[TimedFrame]) -> Iterator[TimedFrame]:
         for frame in frames:
-            self._start = self._start if self._frames else frame.start
-            self._rises &= frame.start > self._last
-            self._frames, self._last, self._end = self._frames + 1, frame.start, frame.end
+            self._starts.append(frame.start)
+            self._end = frame.end
             yield frame
 
-    def rate(self, stated: float) -> float:
-        """Return the `stated` frames a second, or the mean of what was seen where that is far from it."""
-        seconds = self._end - self._start
+    def rate(self, stated: list[float]) -> float:
+        """Return the first of the `stated` frames a second, or what was seen where that is far from it.
+
+        Frames that are missing from an even rate do not make it another one.
+        """
+        frames = len(self._starts)
+        if frames < 2:
+            return stated[0]
+        seconds = self._end - self._starts[0]
         # Matroska states a rate that frames of uneven times do not keep.
-        if self._frames < 2 or not self._rises or abs(seconds * stated - self._frames) <= max(2, 0.1 * self._frames):
-            return stated
-        return min(max(self._frames / seconds, MIN_FPS), MAX_FPS)
+        if (even := next(filter(self._missing, stated), None)) is not None:
+            return even
+        off = {rate: abs(seconds * rate - frames) for rate in stated}
+        nearest = min(stated, key=lambda rate: max(_OFF_ENDS, off[rate]))  # the first, if it is as near as ends allow
+        if off[nearest] <= max(_OFF, _OFF_SHARE * frames):
+            return nearest
+        return min(max(frames / seconds, MIN_FPS), MAX_FPS)
+
+    def filled(self, rate: float) -> NDArray[np.intp] | None:
+        """Return which frame is shown at each tick of a rate from which frames are missing; None where none is."""
+        if not self._missing(rate):
+            return None
+        ticks = np.round((np.array([*self._starts, self._end]) - self._starts[0]) * rate).astype(int)
+        return np.repeat(np.arange(len(self._starts)), np.diff(ticks))
+
+    def _missing(self, rate: float) -> bool:
+        """Return whether frames lie on an even rate, most of them next to each other, and some are missing."""
+        ticks = (np.array(self._starts) - self._starts[0]) * rate
+        off, whole = np.abs(ticks - np.round(ticks)), np.diff(np.round(ticks))
+        even = whole.size > 0 and whole.min() >= 1 and bool((off < max(0.1, 1.1e-3 * rate)).all())
+        return even and whole.sum() - whole.size > _OFF and np.mean(whole == 1) >= _EVEN_SHARE
 
 
 def _check_header(
@@ -156,15 +196,23 @@ def _check_header(
 def _decoded(
     container: "InputContainer", stream: "VideoStream", name: str, fps: float, fit: Fit | None = None
 ) -> Iterator[TimedFrame]:
+    """Yield the frames as they are shown, one after another on one clock."""
+    return onward(_as_stored(container, stream, name, fps, fit))
+
+
+def _as_stored(
+    container: "InputContainer", stream: "VideoStream", name: str, fps: float, fit: Fit | None
+) -> Iterator[TimedFrame]:
     from av.error import FFmpegError
 
-    decoder = _decoder(stream)
-    count, clock = 0, 0.0
+    decoder, clock = _decoder(stream), PictureClock(container, stream, fps)
+    count = 0
     rotation, turn = None, None
     try:
         for packet in container.demux(stream):
             if decoder.name == "theora" and packet.pts is not None and not packet.size:
                 continue  # Theora's way to say that the picture stays: the frame before lasts until the next
+            clock.sent(packet)
             for frame in decoder.decode(packet):
                 if frame.is_corrupt:
                     raise RequestError(f"{name} is damaged at frame {count}; repair or re-encode it")
@@ -173,10 +221,7 @@ def _decoded(
                 # of every frame, a film of large ones would fill the memory.
                 if frame.rotation != rotation:
                     rotation, turn = frame.rotation, _turn(frame)
-                start = clock if frame.time is None else frame.time
-                known = frame.duration and frame.time_base
-                clock = start + (float(frame.duration * frame.time_base) if known else 1 / fps)
-                yield TimedFrame(start, clock, _pixels(frame, name, fit, turn), _glimpse(frame, name))
+                yield TimedFrame(*clock.shown(frame), _pixels(frame, name, fit, turn), _glimpse(frame, name))
                 count += 1
     except FFmpegError as error:
         raise RequestError(f"{name} is damaged after frame {count} ({fault(error)}); repair or re-encode it") from error

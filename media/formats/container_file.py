@@ -1,16 +1,20 @@
-"""Open a video container, read its comment, and name its faults."""
+"""Open a video container, read its comment, choose its tracks, and name its faults."""
 
 import functools
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from reelm.errors import RequestError
 from reelm.media.limits import MAX_PIXELS
 
 if TYPE_CHECKING:
     from av.container import InputContainer
+    from av.stream import Stream
+    from av.video.stream import VideoStream
+
+    S = TypeVar("S", bound=Stream)
 
 
 # Formats that are lists of other files, or of places in the net: one of them in a folder of films would bring in
@@ -51,6 +55,21 @@ def open_container(path: str | os.PathLike[str], name: str) -> "Iterator[InputCo
         raise RequestError(f"{name} cannot be read as a video ({fault(error)}); give an intact video file") from error
     with container:
         yield container
+
+
+def picture_tracks(container: "InputContainer") -> "list[VideoStream]":
+    """Return the tracks that are films, and no cover or thumbnail."""
+    from av.stream import Disposition
+
+    return [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
+
+
+def default_track(streams: "Sequence[S]") -> "S":
+    """Return the track that the file marks as default, else the first; one that can be decoded, if there is any."""
+    from av.stream import Disposition
+
+    known = [stream for stream in streams if stream.codec_context is not None] or streams
+    return next((stream for stream in known if stream.disposition & Disposition.default), known[0])
 
 
 def fault(error: Exception) -> str:

@@ -1,36 +1,49 @@
-"""Read the sound of a video container, whole or in pieces."""
+"""Read the sound of a video container, whole or in pieces, each at its time.
+
+A hole in the sound is silence, what comes twice is cut, and sound that changes its channels or its rate goes on in
+those it began with. What is guessed or left out of the sound is said in the log `reelm`.
+"""
 
 import logging
+import math
 import os
+import sys
 from collections.abc import Iterator
-from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reelm.errors import RequestError
-from reelm.media.sound import Sound, fitted, samples_beside, say_length, with_channels
+from reelm.media.limits import MAX_SECONDS
+from reelm.media.sound import Mixer, Sound, fitted, samples_beside, say_length, with_channels
+from reelm.media.timing import SLIP
 
-from .container_file import fault, open_container
+from .container_clock import Join, counts_sound, joins
+from .container_file import default_track, fault, open_container
 
 if TYPE_CHECKING:
+    from av.audio.frame import AudioFrame
+    from av.audio.resampler import AudioResampler
     from av.audio.stream import AudioStream
     from av.container import InputContainer
+    from av.packet import Packet
 
 _log = logging.getLogger("reelm")
 
 _NOT_FINITE = "has sound with NaN or infinite samples; give sound whose samples are numbers"
+_APART = 0.035  # seconds off its place from which on sound is moved; containers round times, and guess some
+_SAID = 0.1  # seconds of silence or of cut sound that are worth a word
 
 
 def stream_container_sound(
-    path: str | os.PathLike[str], name: str, start: float, sample_rate: int, channels: int
+    path: str | os.PathLike[str], name: str, start: float | None, sample_rate: int, channels: int
 ) -> Iterator[NDArray[np.float32]]:
     """Yield the sound [n, C] from second `start` on, piece by piece; see `read.stream_sound`."""
     with open_container(path, name) as container:
         stream = sound_stream(container, name)
         if stream is not None:
-            for piece in _sound_pieces(container, stream, name, start, channels, sample_rate):
+            for piece in _sound_pieces(path, container, stream, name, start, channels, sample_rate):
                 if not np.isfinite(piece).all():
                     raise RequestError(f"{name} {_NOT_FINITE}")
                 yield piece
@@ -54,7 +67,7 @@ def read_sound(
         sample_rate, channels = sound_kind(stream)
         wanted = samples_beside(frames, fps, sample_rate)
         kept, heard = [np.zeros((0, channels), np.float32)], 0
-        for piece in _sound_pieces(container, stream, name, start, channels, sample_rate):
+        for piece in _sound_pieces(path, container, stream, name, start, channels, sample_rate):
             if heard < wanted:  # counted to the end, but never more in memory than lasts as long as the picture
                 kept.append(piece[: wanted - heard])
             heard += len(piece)
@@ -69,10 +82,10 @@ def read_sound(
 
 
 def sound_stream(container: "InputContainer", name: str) -> "AudioStream | None":
-    """Return the first sound stream; None without one, or, with a warning, when it cannot be decoded."""
+    """Return the default sound stream; None without one, or, with a warning, when it cannot be decoded."""
     if not container.streams.audio:
         return None
-    stream = container.streams.audio[0]
+    stream = default_track(container.streams.audio)
     if stream.codec_context is None or not stream.codec_context.sample_rate:
         _log.warning("%s has sound of a kind that cannot be decoded here: it is left out", name)
         return None
@@ -85,26 +98,180 @@ def sound_kind(stream: "AudioStream") -> tuple[int, int]:
 
 
 def _sound_pieces(
-    container: "InputContainer", stream: "AudioStream", name: str, start: float, channels: int, rate: int
+    path: str | os.PathLike[str],
+    container: "InputContainer",
+    stream: "AudioStream",
+    name: str,
+    start: float | None,
+    channels: int,
+    rate: int,
 ) -> Iterator[Sound]:
-    """Yield samples [n,C] at `rate`, the first at second `start`: earlier ones are dropped, missing ones are silent."""
-    import av
+    """Yield samples [n,C] at `rate`, the first at second `start`: earlier ones are dropped, missing ones are silent.
+
+    Without `start`, the first one is the first that there is.
+    """
     from av.error import FFmpegError
 
+    joined = joins(path, name, container, stream)
+    line, mixer, resampler = _Line(channels, rate), Mixer(name), None
     own = sound_kind(stream)[1]
-    # FFmpeg would mix two channels to one louder than either, and one to two more softly.
-    resampler = av.AudioResampler(format="fltp", layout="mono" if own == 1 else "stereo", rate=rate)
-    early: int | None = None  # samples before `start` that are still to be dropped
+
+    def heard(pieces: list[Sound]) -> Iterator[Sound]:
+        for piece in pieces:
+            yield from line.placed(mixer(with_channels(piece, own), channels))
+
     try:
-        for frame in chain(container.decode(stream), [None]):
-            if early is None and frame is not None:
-                early = 0 if frame.time is None else round((start - frame.time) * rate)
-                if early < 0:
-                    yield np.broadcast_to(np.float32(0), (-early, channels))  # takes no memory, however long
-            for resampled in resampler.resample(frame):
-                piece = with_channels(resampled.to_ndarray().T.astype(np.float32, copy=False), channels)
-                dropped = min(max(0, early or 0), len(piece))
-                early = (early or 0) - dropped
-                yield piece[dropped:]
+        for frame, seconds, until in _placed(container, stream, name, start, joined):
+            if seconds is not None:
+                if resampler is not None:
+                    yield from heard(resampler(None))
+                resampler = _Resampler(rate, name)
+                start = seconds if start is None else start
+                line.move(seconds - start, until - start)
+            assert resampler is not None
+            yield from heard(resampler(frame))
+        if resampler is not None:
+            yield from heard(resampler(None))
     except (FFmpegError, ValueError) as error:
         raise RequestError(f"{name} has damaged sound ({fault(error)}); repair or re-encode it") from error
+    line.say(name)
+
+
+class _Placed(NamedTuple):
+    """A piece of sound as it is stored, and where a run of such pieces begins and has to end."""
+
+    frame: "AudioFrame"
+    seconds: float | None  # None: it goes on where the one before ended
+    until: float  # second at which another recording begins
+
+
+def _placed(
+    container: "InputContainer", stream: "AudioStream", name: str, start: float | None, joined: list[Join]
+) -> Iterator[_Placed]:
+    """Yield the frames of the sound; each run of them has one layout and rate, and no hole."""
+    expected = first = shift = 0.0
+    kind: tuple[str, int] | None = None
+    changed = False
+    counted, coming = counts_sound(container), iter(joined)
+    join = next(coming, None)
+    for packet in container.demux(stream):
+        for frame in packet.decode():
+            begins = False
+            seconds = None if frame.time is None else frame.time + shift
+            if kind is None:
+                shift = _late(container, stream, packet, start)
+                expected = first = (start or 0.0) if seconds is None else seconds + shift
+                begins = True
+            elif seconds is not None and not counted:
+                if seconds < expected - SLIP:
+                    shift += expected - seconds if join is None else join.shift - shift
+                    join, seconds = next(coming, None), (frame.time or 0.0) + shift
+                    begins = True
+                if begins or abs(seconds - expected) > _APART:
+                    expected, begins = seconds, True
+            found = frame.layout.name, frame.sample_rate
+            if kind is not None and found != kind:
+                begins = True
+                if not changed:
+                    message = "%s changes its sound from %s at %d Hz to %s at %d Hz: it goes on as it began"
+                    _log.warning(message, name, *kind, *found)
+                changed = True
+            kind = found
+            if not expected - first <= MAX_SECONDS:
+                raise RequestError(f"the sound of {name} lasts {(expected - first) / 86400:.0f} days; cut it first")
+            yield _Placed(frame, expected if begins else None, math.inf if join is None else join.begins)
+            expected += frame.samples / frame.sample_rate
+
+
+def _late(container: "InputContainer", stream: "AudioStream", packet: "Packet", start: float | None) -> float:
+    """Return the seconds by which all sound is stored too early.
+
+    FFmpeg before 5 wrote Opus into Matroska with its delay taken off twice: the picture begins late by the delay.
+    """
+    if not start or packet.pts is None or packet.pts >= 0 or stream.codec_context.name not in ("opus", "libopus"):
+        return 0.0
+    matroska = container.format.name.startswith("matroska")
+    return start if matroska and abs(start + float(packet.pts * packet.time_base)) < 1.5e-3 else 0.0
+
+
+class _Line:
+    """Sound in the order of time: silence where there is none, and what comes twice is cut."""
+
+    def __init__(self, channels: int, rate: int) -> None:
+        self._channels, self._rate = channels, rate
+        self._given = self._at = self._silent = self._cut = 0  # samples; given out, and where the next one belongs
+        self._until = sys.maxsize
+
+    def move(self, seconds: float, until: float) -> None:
+        """Go on at second `seconds`, and up to `until`."""
+        self._at = round(seconds * self._rate)
+        self._until = round(until * self._rate) if math.isfinite(until) else sys.maxsize
+
+    def placed(self, piece: Sound) -> Iterator[Sound]:
+        """Yield a piece [n,C] that follows the one before, with the silence in front of it."""
+        begin, end = min(self._at, self._until), min(self._at + len(piece), self._until)
+        within = self._given > 0
+        if begin > self._given:
+            self._silent += begin - self._given if within else 0
+            yield np.broadcast_to(np.float32(0), (begin - self._given, self._channels))  # takes no memory
+            self._given = begin
+        kept = piece[self._given - begin : max(self._given, end) - begin]
+        self._cut += len(piece) - len(kept) if within else 0
+        self._at += len(piece)
+        self._given += len(kept)
+        yield kept
+
+    def say(self, name: str) -> None:
+        """Log how much is silent and how much is left out."""
+        if (seconds := self._silent / self._rate) >= _SAID:
+            _log.warning("%s has holes in its sound: %.2f s of silence are put in", name, seconds)
+        if (seconds := self._cut / self._rate) >= _SAID:
+            _log.warning("%s has sound that lasts into what follows it: %.2f s are cut", name, seconds)
+
+
+class _Resampler:
+    """Brings frames of one layout and rate to pieces [n,C] at another rate, C = 1 for one channel and 2 for more."""
+
+    def __init__(self, rate: int, name: str) -> None:
+        self._rate, self._name = rate, name
+        self._resampler: AudioResampler | None = None
+        self._mean = False
+
+    def __call__(self, frame: "AudioFrame | None") -> list[Sound]:
+        """Return what is ready; None brings the rest."""
+        from av import AudioResampler
+        from av.error import FFmpegError
+
+        if self._resampler is None:
+            channels = 0 if frame is None else frame.layout.nb_channels
+            # FFmpeg would mix two channels to one louder than either, and one to two more softly.
+            layout = "mono" if channels == 1 else "stereo"
+            self._resampler = AudioResampler(format="fltp", layout=layout, rate=self._rate)
+            try:
+                return self._resampled(frame)
+            except FFmpegError:
+                if channels <= 2:
+                    raise
+            _log.warning("%s has %d channels that have no places: their mean is heard", self._name, channels)
+            self._mean, self._resampler = True, AudioResampler(format="fltp", layout="mono", rate=self._rate)
+        return self._resampled(frame)
+
+    def _resampled(self, frame: "AudioFrame | None") -> list[Sound]:
+        assert self._resampler is not None
+        mixed = _mean(frame) if self._mean and frame is not None else frame
+        return [each.to_ndarray().T.astype(np.float32, copy=False) for each in self._resampler.resample(mixed)]
+
+
+def _mean(frame: "AudioFrame") -> "AudioFrame":
+    """Return the mean of all channels as one."""
+    from av import AudioFrame
+
+    array = frame.to_ndarray()
+    samples = array if frame.format.is_planar else array.reshape(-1, frame.layout.nb_channels).T
+    mean = samples.mean(0, dtype=np.float64)
+    if array.dtype.kind in "iu":
+        half = 2.0 ** (8 * array.itemsize - 1)
+        mean = (mean - half * (array.dtype.kind == "u")) / half
+    mono = AudioFrame.from_ndarray(mean[None].astype(np.float32), format="fltp", layout="mono")
+    mono.sample_rate, mono.pts, mono.time_base = frame.sample_rate, frame.pts, frame.time_base
+    return mono

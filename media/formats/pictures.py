@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 from .animations import IMAGE_DESCRIPTION
 
+_BROWSERS = 100  # milliseconds of a frame whose duration is not believed
+
 # What Pillow's decoders raise on damage.
 _DAMAGE = OSError, SyntaxError, ValueError, EOFError, IndexError, RuntimeError
 
@@ -36,6 +38,7 @@ def is_picture(path: str | os.PathLike[str]) -> bool:
 def read_picture(path: str | os.PathLike[str], name: str) -> Frames:
     """Return the picture as uint8 [H,W,3]; messages call the file `name`."""
     with _opened(path, name) as image:
+        image.seek(_first(image))
         return _pixels(image)
 
 
@@ -44,11 +47,11 @@ def read_animation(
 ) -> tuple[Frames, float, None, None]:
     """Return the frames of an animation, their rate, and no sound; see `read.read_video`."""
     with _opened(path, name) as image:
-        count = getattr(image, "n_frames", 1)
+        count = getattr(image, "n_frames", 1) - _first(image)
         wanted = count if max_frames is None else min(count, max_frames)
         if fps is None:
             check_budget(name, wanted, image.height, image.width, budget_bytes)
-        frames = _timed(image, count)
+        frames = _timed(image)
         if fps is not None and count > 1:  # a still picture is one frame at any rate
             frames = on_clock(frames, fps)
         video, start, end = gather(name, frames, max_frames, budget_bytes)
@@ -60,7 +63,7 @@ def stream_animation(path: str | os.PathLike[str], name: str, fit: Fit | None) -
     from PIL import Image
 
     with _opened(path, name) as image:
-        for frame in _timed(image, getattr(image, "n_frames", 1)):
+        for frame in _timed(image):
             if fit is None:
                 yield frame
             else:
@@ -119,9 +122,14 @@ def _pixels(image: "Image") -> Frames:
     return np.array(image.convert("RGB"))
 
 
-def _timed(image: "Image", count: int) -> Iterator[TimedFrame]:
+def _first(image: "Image") -> int:
+    """Return the index of the first frame: an animated PNG may begin with a picture for who cannot show it."""
+    return int(bool(image.info.get("default_image")))
+
+
+def _timed(image: "Image") -> Iterator[TimedFrame]:
     clock = 0.0
-    for index in range(count):
+    for index in range(_first(image), getattr(image, "n_frames", 1)):
         image.seek(index)
         pixels = _pixels(image)
         end = clock + _duration(image)
@@ -130,5 +138,9 @@ def _timed(image: "Image", count: int) -> Iterator[TimedFrame]:
 
 
 def _duration(image: "Image") -> float:
-    """Return the seconds that the current frame is shown: a tenth where none are given, as in browsers."""
-    return (image.info.get("duration") or 100) / 1000
+    """Return the seconds that the current frame is shown: a tenth where none are given, as in browsers.
+
+    They show a frame of a GIF or an animated PNG for a tenth of a second, too, when it asks for a hundredth.
+    """
+    duration = image.info.get("duration") or _BROWSERS
+    return (_BROWSERS if duration <= 10 and image.format in ("GIF", "PNG") else duration) / 1000

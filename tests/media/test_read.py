@@ -151,6 +151,23 @@ def test_animations_are_read_at_their_pace(tmp_path):
     assert levels(read_video(tmp_path / "a.mp4").video) == [0, 1, 2, 3]
 
 
+def test_a_hundredth_of_a_second_is_shown_as_browsers_do(tmp_path):
+    images = [Image.fromarray(frame) for frame in greys(6)]
+    for name in ("a.gif", "a.png"):
+        images[0].save(tmp_path / name, save_all=True, append_images=images[1:], duration=10, loop=0)
+        assert len(read_video(tmp_path / name).video) == 6 and read_video(tmp_path / name).fps == pytest.approx(10)
+    images[0].save(tmp_path / "b.gif", save_all=True, append_images=images[1:], duration=20, loop=0)
+    assert read_video(tmp_path / "b.gif").fps == pytest.approx(50)
+
+
+def test_a_default_picture_is_no_frame(tmp_path):
+    images = [Image.fromarray(frame) for frame in greys(7)]
+    path = tmp_path / "a.png"
+    images[0].save(path, save_all=True, append_images=images[1:], duration=100, default_image=True)
+    assert levels(read_video(path).video) == [1, 2, 3, 4, 5, 6] == levels(read_video(path, fps=10).video)
+    assert levels(read_image(path)[None]) == [1]
+
+
 def test_frames_of_uneven_times_come_at_their_mean_rate(tmp_path):
     times = [0, 40, 80, 1000, 2000, 3000, 5000, 6000, 7000, 9000]  # Matroska's header says 25 a second, or 1000
     path = encode(tmp_path / "a.mkv", greys(10), times=times, base=Fraction(1, 1000))

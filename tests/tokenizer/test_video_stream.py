@@ -10,7 +10,7 @@ import pytest
 from reelm.errors import RequestError
 from reelm.media.clip import Clip
 from reelm.media.film import Film, open_film, save_film
-from reelm.media.timing import TimedFrame, evenly, from_zero
+from reelm.media.timing import TimedFrame, evenly, from_zero, onward
 from reelm.tokenizer.video.config import VideoTokenizerConfig
 from reelm.tokenizer.video.stream import decode_stream, encode_stream, reconstruct_stream
 from reelm.tokenizer.video.tokenizer import VideoTokenizer
@@ -116,7 +116,7 @@ def test_a_film_is_saved_as_a_clip_is(tmp_path, suffix):
 def test_a_clock_that_goes_back_goes_on_and_a_gap_stays():
     times = [(7.0, 7.1), (7.1, 7.2), (9.0, 9.1), (0.5, 0.6), (0.6, 0.9)]
     pixels = noise(1)[0]
-    shown = [*from_zero(TimedFrame(*time, pixels) for time in times)]
+    shown = [*from_zero(onward(TimedFrame(*time, pixels) for time in times))]
     assert [frame.start for frame in shown] == pytest.approx([0, 0.1, 2.0, 2.1, 2.2])
     assert [frame.end for frame in shown] == pytest.approx([0.1, 2.0, 2.1, 2.2, 2.5])
 
