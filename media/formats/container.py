@@ -1,9 +1,9 @@
 """Read frames and sound from a video container (mp4, mov, webm, mkv, avi ...) by PyAV.
 
-Pixels come as a viewer sees them: RGB of 8 bits whatever the file holds (10 bits, grey, any colour matrix), turned by
-the container's rotation flag, transparency over black; pixels that are not square are not stretched. Sound comes as
-float32, more than two channels mixed down to two. Damage is an error and never a guess: a decoder that conceals a
-broken frame marks it, and the mark is refused.
+Pixels come as a viewer sees them: RGB of 8 bits whatever the file holds (10 bits, grey, any colour matrix, a high
+dynamic range), turned by the container's rotation flag, transparency over black; pixels that are not square are not
+stretched. Sound comes as float32, more than two channels mixed down to two. Damage is an error and never a guess: a
+decoder that conceals a broken frame marks it, and the mark is refused.
 """
 
 import contextlib
@@ -20,10 +20,12 @@ from reelm.media.limits import MAX_FPS, MAX_PIXELS, MIN_FPS, check_budget, check
 from reelm.media.pixels import Fit, Frames, over_black
 from reelm.media.sound import Sound
 from reelm.media.timing import TimedFrame, gather, on_clock, onward
+from reelm.media.wide_colour import SAYS_HIGH_RANGE
 
 from .container_clock import PictureClock, without_clock
 from .container_file import default_track, fault, open_container, picture_tracks
 from .container_sound import read_sound, sound_kind, sound_stream
+from .frame_colours import high_range, rgb_of
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -206,7 +208,7 @@ def _as_stored(
     from av.error import FFmpegError
 
     decoder, clock = _decoder(stream), PictureClock(container, stream, fps)
-    count = 0
+    count, high = 0, False
     rotation, turn = None, None
     try:
         for packet in container.demux(stream):
@@ -221,6 +223,9 @@ def _as_stored(
                 # of every frame, a film of large ones would fill the memory.
                 if frame.rotation != rotation:
                     rotation, turn = frame.rotation, _turn(frame)
+                if not high and (kind := high_range(frame)) is not None:
+                    high = True
+                    _log.warning(SAYS_HIGH_RANGE, name, kind)
                 yield TimedFrame(*clock.shown(frame), _pixels(frame, name, fit, turn), _glimpse(frame, name))
                 count += 1
     except FFmpegError as error:
@@ -258,7 +263,7 @@ def _pixels(frame: "VideoFrame", name: str, fit: Fit | None, turn: NDArray[np.in
     see_through = frame.format.name == "pal8" or any(component.is_alpha for component in frame.format.components)
 
     def made() -> Frames:
-        array = _array(frame, name, "rgba" if see_through else "rgb24", **size)
+        array = _array(frame, name, see_through=see_through, **size)
         pixels = over_black(array) if see_through else array
         return pixels if turn is None else _oriented(pixels, turn)
 
@@ -269,14 +274,14 @@ def _glimpse(frame: "VideoFrame", name: str) -> Callable[[], Frames]:
     """Return a function that makes a picture of about `_GLIMPSE` rows or columns, ten times faster than scaling."""
     step = max(1, min(frame.height, frame.width) // _GLIMPSE)
     size = {"height": frame.height // step, "width": frame.width // step, "interpolation": "POINT"}
-    return lambda: _array(frame, name, "rgb24", **size)
+    return lambda: _array(frame, name, see_through=False, **size)
 
 
-def _array(frame: "VideoFrame", name: str, format: str, **size: Any) -> NDArray[np.uint8]:
+def _array(frame: "VideoFrame", name: str, *, see_through: bool, **size: Any) -> NDArray[np.uint8]:
     from av.error import FFmpegError
 
     try:
-        return np.asarray(frame.to_ndarray(format=format, **size), np.uint8)
+        return rgb_of(frame, see_through=see_through, **size)
     except (FFmpegError, ValueError) as error:
         raise RequestError(f"{name} has frames that cannot be seen ({fault(error)}); re-encode it") from error
 

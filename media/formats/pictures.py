@@ -1,6 +1,7 @@
 """Read stills and animations (PNG, JPEG, GIF, WebP ...) by Pillow.
 
-Pictures come upright by the EXIF flag, with 16 bits cut to 8 and transparency over black.
+Pictures come upright by the EXIF flag, in the colours of sRGB by their profile, with 16 bits cut to 8 and transparency
+over black.
 """
 
 import os
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 from .animations import IMAGE_DESCRIPTION
+from .picture_colours import PictureColours
 
 _BROWSERS = 100  # milliseconds of a frame whose duration is not believed
 
@@ -39,7 +41,7 @@ def read_picture(path: str | os.PathLike[str], name: str) -> Frames:
     """Return the picture as uint8 [H,W,3]; messages call the file `name`."""
     with _opened(path, name) as image:
         image.seek(_first(image))
-        return _pixels(image)
+        return _pixels(image, PictureColours(image, path, name))
 
 
 def read_animation(
@@ -51,7 +53,7 @@ def read_animation(
         wanted = count if max_frames is None else min(count, max_frames)
         if fps is None:
             check_budget(name, wanted, image.height, image.width, budget_bytes)
-        frames = _timed(image)
+        frames = _timed(image, PictureColours(image, path, name))
         if fps is not None and count > 1:  # a still picture is one frame at any rate
             frames = on_clock(frames, fps)
         video, start, end = gather(name, frames, max_frames, budget_bytes)
@@ -63,7 +65,7 @@ def stream_animation(path: str | os.PathLike[str], name: str, fit: Fit | None) -
     from PIL import Image
 
     with _opened(path, name) as image:
-        for frame in _timed(image):
+        for frame in _timed(image, PictureColours(image, path, name)):
             if fit is None:
                 yield frame
             else:
@@ -106,7 +108,7 @@ def _opened(path: str | os.PathLike[str], name: str) -> "Iterator[Image]":
         raise RequestError(f"{name} is damaged ({reason}); repair it or save it anew") from error
 
 
-def _pixels(image: "Image") -> Frames:
+def _pixels(image: "Image", colours: PictureColours) -> Frames:
     from PIL import ImageOps
 
     image = ImageOps.exif_transpose(image)
@@ -117,6 +119,7 @@ def _pixels(image: "Image") -> Frames:
         grey = np.nan_to_num(np.asarray(image))
         grey = grey * 255 if grey.max() <= 1 else grey
         return np.repeat(np.round(np.clip(grey, 0, 255)).astype(np.uint8)[..., None], 3, -1)
+    image = colours.to_srgb(image)
     if image.has_transparency_data:
         return over_black(np.asarray(image.convert("RGBA")))
     return np.array(image.convert("RGB"))
@@ -127,11 +130,11 @@ def _first(image: "Image") -> int:
     return int(bool(image.info.get("default_image")))
 
 
-def _timed(image: "Image") -> Iterator[TimedFrame]:
+def _timed(image: "Image", colours: PictureColours) -> Iterator[TimedFrame]:
     clock = 0.0
     for index in range(_first(image), getattr(image, "n_frames", 1)):
         image.seek(index)
-        pixels = _pixels(image)
+        pixels = _pixels(image, colours)
         end = clock + _duration(image)
         yield TimedFrame(clock, end, pixels)
         clock = end
