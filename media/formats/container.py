@@ -1,15 +1,16 @@
 """Read frames and sound from a video container (mp4, mov, webm, mkv, avi ...) by PyAV.
 
 Pixels come as a viewer sees them: RGB of 8 bits whatever the file holds (10 bits, grey, any colour matrix, a high
-dynamic range), turned by the container's rotation flag, transparency over black; pixels that are not square are not
-stretched. Sound comes as float32, more than two channels mixed down to two. Damage is an error and never a guess: a
-decoder that conceals a broken frame marks it, and the mark is refused.
+dynamic range), turned by the container's rotation flag, transparency over black; interlaced frames are made whole,
+pixels that are not square are stretched. Sound comes as float32, more than two channels mixed down to two. Damage is
+an error and never a guess: a decoder that conceals a broken frame marks it, and the mark is refused.
 """
 
 import contextlib
 import logging
 import os
 from collections.abc import Callable, Iterator
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,6 +27,8 @@ from .container_clock import PictureClock, without_clock
 from .container_file import default_track, fault, open_container, picture_tracks
 from .container_sound import read_sound, sound_kind, sound_stream
 from .frame_colours import high_range, rgb_of
+from .interlaced import WholeFrames
+from .pixel_aspect import pixel_aspect, stretched
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -70,7 +73,7 @@ def stream_container(path: str | os.PathLike[str], name: str, fit: Fit | None) -
     """Yield the frames one at a time on the file's own clock; see `read.stream_video`."""
     with open_container(path, name) as container:
         stream = _video_stream(container, name)
-        check_size(name, stream.codec_context.height, stream.codec_context.width)
+        check_size(name, *_seen_size(stream, pixel_aspect(stream)))
         yield from _decoded(container, stream, name, _own_fps(container, stream), fit)
 
 
@@ -186,7 +189,7 @@ def _check_header(
     budget_bytes: int,
 ) -> None:
     """Check the sizes in the header, so that a file that is too large is refused before it is decoded."""
-    height, width = stream.codec_context.height, stream.codec_context.width
+    height, width = _seen_size(stream, pixel_aspect(stream))
     check_size(name, height, width)
     frames = stream.frames  # 0 where unknown
     if fps is not None:
@@ -208,17 +211,19 @@ def _as_stored(
     from av.error import FFmpegError
 
     decoder, clock = _decoder(stream), PictureClock(container, stream, fps)
-    count, high = 0, False
+    whole, high = WholeFrames(decoder, container, name), False
+    aspect = pixel_aspect(stream, name)
+    count = 0
     rotation, turn = None, None
     try:
         for packet in container.demux(stream):
             if decoder.name == "theora" and packet.pts is not None and not packet.size:
                 continue  # Theora's way to say that the picture stays: the frame before lasts until the next
             clock.sent(packet)
-            for frame in decoder.decode(packet):
+            for frame in whole.decode(packet):
                 if frame.is_corrupt:
                     raise RequestError(f"{name} is damaged at frame {count}; repair or re-encode it")
-                check_size(name, frame.height, frame.width)
+                check_size(name, *stretched(frame.height, frame.width, aspect))
                 # PyAV before 19 keeps a frame whose side data was asked for until the garbage collector comes: asked
                 # of every frame, a film of large ones would fill the memory.
                 if frame.rotation != rotation:
@@ -226,7 +231,7 @@ def _as_stored(
                 if not high and (kind := high_range(frame)) is not None:
                     high = True
                     _log.warning(SAYS_HIGH_RANGE, name, kind)
-                yield TimedFrame(*clock.shown(frame), _pixels(frame, name, fit, turn), _glimpse(frame, name))
+                yield TimedFrame(*clock.shown(frame), _pixels(frame, name, fit, turn, aspect), _glimpse(frame, name))
                 count += 1
     except FFmpegError as error:
         raise RequestError(f"{name} is damaged after frame {count} ({fault(error)}); repair or re-encode it") from error
@@ -252,12 +257,20 @@ def _turn(frame: "VideoFrame") -> NDArray[np.int32] | None:
     return None if matrix is None else np.frombuffer(bytes(matrix), np.int32)
 
 
-def _pixels(frame: "VideoFrame", name: str, fit: Fit | None, turn: NDArray[np.int32] | None) -> Callable[[], Frames]:
+def _seen_size(stream: "VideoStream", aspect: Fraction) -> tuple[int, int]:
+    """Return the height and width in the header, in square pixels."""
+    return stretched(stream.codec_context.height, stream.codec_context.width, aspect)
+
+
+def _pixels(
+    frame: "VideoFrame", name: str, fit: Fit | None, turn: NDArray[np.int32] | None, aspect: Fraction
+) -> Callable[[], Frames]:
     """Return a function that makes the pixels; a size that `fit` refuses is refused at once."""
-    size: dict[str, Any] = {}
+    height, width = stretched(frame.height, frame.width, aspect)
+    size: dict[str, Any] = {} if aspect == 1 else {"height": height, "width": width, "interpolation": "BICUBIC"}
     if fit is not None:
         lies = turn is not None and _swaps_axes(turn)
-        height, width = fit(frame.width, frame.height) if lies else fit(frame.height, frame.width)
+        height, width = fit(width, height) if lies else fit(height, width)
         height, width = (width, height) if lies else (height, width)
         size = {"height": height, "width": width, "interpolation": "AREA"}
     see_through = frame.format.name == "pal8" or any(component.is_alpha for component in frame.format.components)
