@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from reelm.data.films.listing import listed
 from reelm.errors import RequestError
 from reelm.media.read import stream_video
 
@@ -31,8 +32,17 @@ class SquareClips:
 
 
 def files(folder: Path) -> list[Path]:
-    """Return the videos under `folder`, sorted by name; RequestError if there are none."""
-    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+    """Return the videos under `folder`, sorted by name; RequestError if there are none.
+
+    What cannot be listed is left out, which the log `reelm` says.
+    """
+    found = []
+    for name, fault in listed(folder):
+        if fault:
+            _log.warning("left out: %r: %s", name, fault)
+        elif Path(name).suffix.lower() in SUFFIXES:
+            found.append(folder / name)
+    found.sort()
     if not found:
         raise RequestError(f"{folder} holds no video; files that end in {', '.join(SUFFIXES)} are read")
     return found

@@ -18,7 +18,7 @@ import shutil
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -78,10 +78,15 @@ class Contents:
 
 @dataclass(frozen=True)
 class Built:
-    """A data set on disk: its folder, and the fields of `build.json`."""
+    """A data set on disk: its folder, and the fields of `build.json`.
+
+    Attributes:
+        captioned: files of the set that have words, and all of its files; None where it was opened, not built.
+    """
 
     folder: Path
     contents: Contents
+    captioned: tuple[int, int] | None = None
 
     @property
     def splits(self) -> dict[str, tuple[ClipRun, ...]]:
@@ -128,7 +133,7 @@ def build(
     found = sources(folder, manifest)
     made_of = {"config": asdict(config), "files": _fingerprint(folder, found)}
     if (data_dir / name).exists():
-        there = _same(open_built(name, data_dir), made_of)
+        there = _counted(_same(open_built(name, data_dir), made_of), found)
         if copied:
             return there
         built = (there.folder / BUILD_FILE).stat().st_mtime_ns
@@ -155,7 +160,7 @@ def build(
         _write_set(staging, name, splits, fields)
         os.replace(staging / "set" / name, data_dir / name)
     shutil.rmtree(staging)
-    return open_built(name, data_dir)
+    return _counted(open_built(name, data_dir), found)
 
 
 def open_built(name: str, data_dir: Path) -> Built:
@@ -226,6 +231,11 @@ def _same(there: Built, made_of: dict[str, Any]) -> Built:
     if there.contents.files != made_of["files"]:
         raise RequestError(f"{there.folder} was built from other files; remove it or choose another --name")
     return there
+
+
+def _counted(built: Built, found: Sequence[Source]) -> Built:
+    used = [source for source in found if source.name not in built.left_out]
+    return replace(built, captioned=(sum(any(source.captions) for source in used), len(used)))
 
 
 def _read_all(

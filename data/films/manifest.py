@@ -2,16 +2,18 @@
 
 Comes in: a folder, maybe with a manifest. Goes out: sources in the order of their names. Words come from the manifest,
 or from `clip.txt` (the whole text) or `clip.json` (its "caption") beside `clip.mp4`; a file without any has none. A
-manifest is CSV with a header or JSON lines, of "file_name" (relative to the folder) and "caption" as in Hugging Face's
-folders of media; `metadata.csv` or `metadata.jsonl` in the folder is one without being named. In JSON a "caption" may
-be a list: the same thing said in several ways. Whether a file is a video is not asked here.
+manifest is CSV with a header or JSON lines, of "file_name" (relative to the folder) and "caption", or "text" as in
+Hugging Face's folders of media; `metadata.csv` or `metadata.jsonl` in the folder is one without being named. Words in
+a field of another name are refused, not dropped. In JSON a "caption" may be a list: the same thing said in several
+ways. Whether a file is a video is not asked here.
 """
 
 import csv
 import hashlib
 import io
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,9 +22,16 @@ from reelm.errors import RequestError, reason
 from reelm.storage.fields import parse_json, read_json, read_text
 from reelm.storage.names import inside
 
+from .listing import Names, listed
+
 MANIFESTS = ("metadata.csv", "metadata.jsonl")
 _WORDS = (".txt", ".json")
 _TABLES = (".csv", ".jsonl")
+_CAPTIONS = ("caption", "text")
+# What fields are called that hold words of a clip, and what is not one in spite of it.
+_ALIKE = {"caption", "text", "prompt", "description", "desc", "title", "sentence", "word", "transcript", "subtitle"}
+_ALIKE_CHINESE = re.compile("描述|提示|字幕|标题|標題|文本|文字|说明|說明")
+_ABOUT = {"id", "length", "len", "count", "url", "path", "file", "lang", "language", "score", "hash", "source"}
 
 
 @dataclass(frozen=True)
@@ -49,7 +58,9 @@ def sources(folder: Path, manifest: Path | None = None) -> list[Source]:
     if not folder.is_dir():
         raise RequestError(f"there is no folder {folder}; name one that holds videos")
     if manifest is None:
-        manifest = next((folder / name for name in MANIFESTS if (folder / name).is_file()), None)
+        there = sorted(folder.iterdir(), reverse=True)  # small letters first
+        tables = (path for name in MANIFESTS for path in there if path.name.lower() == name and path.is_file())
+        manifest = next(tables, None)
     found = list(_listed(folder) if manifest is None else _named(folder, manifest))
     if not found:
         raise RequestError(f"{folder} holds no files to read; name a folder that holds videos")
@@ -57,36 +68,58 @@ def sources(folder: Path, manifest: Path | None = None) -> list[Source]:
 
 
 def _listed(folder: Path) -> Iterator[Source]:
-    for path in folder.rglob("*"):
-        name = path.relative_to(folder)
-        hidden = any(part.startswith(".") for part in name.parts)
-        if path.is_file() and not hidden and path.suffix.lower() not in (*_WORDS, *_TABLES):
+    names = Names(folder)
+    for name, fault in listed(folder):
+        if fault:
+            yield Source(name, fault=fault)
+        elif Path(name).suffix.lower() not in (*_WORDS, *_TABLES):
             try:
-                _check_text(name.as_posix())
-                yield Source(name.as_posix(), _words_beside(path))
+                _check_text(name)
+                yield Source(name, _words_beside(names, name))
             except RequestError as error:
-                yield Source(name.as_posix(), fault=str(error))
+                yield Source(name, fault=str(error))
 
 
-def _words_beside(path: Path) -> tuple[str, ...]:
-    text, fields = (path.with_suffix(suffix) for suffix in _WORDS)
-    try:
-        if text.is_file():
-            return (read_text(text).strip(),)
-        if fields.is_file():
-            return _captions(read_json(fields))
-    except (OSError, ValueError) as error:
-        beside = text.name if text.is_file() else fields.name
-        raise RequestError(f"its caption {beside}: {reason(error)}") from error
+def _words_beside(names: Names, name: str) -> tuple[str, ...]:
+    for suffix in _WORDS:
+        if beside := names.beside(name, suffix):
+            try:
+                return (read_text(beside).strip(),) if suffix == ".txt" else _captions(read_json(beside))
+            except (OSError, ValueError) as error:
+                raise RequestError(f"its caption {beside.name}: {reason(error)}") from error
     return ("",)
 
 
 def _captions(fields: Any) -> tuple[str, ...]:
-    found = fields.get("caption", "") if isinstance(fields, dict) else None
+    if not isinstance(fields, dict):
+        raise ValueError('it must be an object with a "caption", a text or a list of texts')
+    if other := _misnamed(fields):
+        raise ValueError(f'its words stand in "{other}"; they are read from "caption" or "text"')
+    given = [fields[name] for name in _CAPTIONS if name in fields] or [""]
+    found = next((each for each in given if each), given[0])
     found = [found] if isinstance(found, str) else found
     if not isinstance(found, list) or not found or not all(isinstance(caption, str) for caption in found):
         raise ValueError('it must be an object with a "caption", a text or a list of texts')
     return tuple(_check_text(caption.strip()) for caption in found)
+
+
+def _misnamed(fields: Mapping[Any, Any]) -> str | None:
+    """Return the name of a field that seems to hold the words, where none is called as it should be."""
+    if any(name in fields for name in _CAPTIONS):
+        return None
+    for name, value in fields.items():
+        said = value if isinstance(value, list) else [value]
+        if any(isinstance(each, str) and any(map(str.isalpha, each)) for each in said) and _is_alike(str(name)):
+            return name
+    return None
+
+
+def _is_alike(name: str) -> bool:
+    """Whether a field of this name holds words of a clip, as `Caption`, `video_prompt` and `textEn` do."""
+    parts = re.findall(r"[^\W\d_]+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name))
+    words = {part.casefold() for part in parts}
+    alike = any(word.removesuffix("s") in _ALIKE for word in words) or _ALIKE_CHINESE.search(name)
+    return bool(alike) and not words & _ABOUT
 
 
 def _check_text(text: str) -> str:
@@ -101,21 +134,33 @@ def _named(folder: Path, manifest: Path) -> Iterator[Source]:
     if not manifest.is_file():
         raise RequestError(f"there is no manifest {manifest}")
     seen: set[str] = set()
+    names = Names(folder)
     for number, row in enumerate(_rows(manifest), 1):
+        where = f"row {number} of {manifest}"
         name = row.get("file_name") if isinstance(row, dict) else None
         if not isinstance(name, str) or not name:
-            raise RequestError(f'row {number} of {manifest} has no "file_name"; each row is a file_name and a caption')
-        path = inside(folder, name, f"row {number} of {manifest}")
-        name = Path(name).as_posix()
+            raise RequestError(f'{where} has no "file_name"; each row is a file_name and a caption')
+        inside(folder, name, where)
+        name = names.find(Path(name).as_posix())
+        path = inside(folder, name, where)
         if name in seen:
-            raise RequestError(f"row {number} of {manifest} names {name!r} a second time")
+            raise RequestError(f"{where} names {name!r} a second time")
         seen.add(name)
+        _check_columns(row, where)
         missing = "" if os.path.isfile(path) else "the manifest names it and it is not there"
         try:
             captions, fault = _captions(row), missing
         except ValueError as error:  # RequestError is one
             captions, fault = ("",), f"row {number} of the manifest: {error}"
         yield Source(name, captions, fault)
+
+
+def _check_columns(row: Mapping[Any, Any], where: str) -> None:
+    """RequestError where words of a row would be lost: they stand in a column that is not read, or in none."""
+    if other := _misnamed(row):
+        raise RequestError(f'{where} has its words in "{other}"; call that column "caption" or "text"')
+    if any(row.get(None) or ()):  # as the reader of CSV calls what no column holds
+        raise RequestError(f'{where} has more cells than the header; put captions that hold a comma in quotes (")')
 
 
 def _rows(manifest: Path) -> list[Any]:

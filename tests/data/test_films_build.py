@@ -238,10 +238,13 @@ def test_the_command_line_builds_and_lists(folder, tmp_path, capsys):
     assert main([*command, "--lengths", "1", "5"]) == 0
     printed = capsys.readouterr()
     assert printed.out.strip() == str(tmp_path / "mine")
-    assert "left out: 'notes.mp4' cannot be read" in printed.err and "clips: " in printed.err
+    assert "left out: 'notes.mp4' cannot be read" in printed.err and "\nclips: " in printed.err
+    assert "\ncaptions: 2 of 4\n" in printed.err
     assert main(["data", "list", "--data-dir", str(tmp_path)]) == 0
     listed = capsys.readouterr().out.splitlines()
     assert listed[0].startswith("moving_digits: ") and listed[-1].startswith("mine: clips: ")
+    assert main([*command, "--lengths", "1", "5"]) == 0  # it is there
+    assert "captions: 2 of 4\n" in capsys.readouterr().err
     assert main([*command, "--lengths", "4"]) == 2
     assert "each must be 1 + 4k" in capsys.readouterr().err
     assert main(["data", "build", str(tmp_path / "gone")]) == 2
@@ -313,3 +316,10 @@ def test_a_damaged_set_does_not_hide_the_others(built: Path, tmp_path: Path, cap
     assert main(["data", "list", "--data-dir", str(tmp_path)]) == 0
     told = capsys.readouterr().out
     assert "films: clips: " in told and "no field 'config'" in told and "deep in each other" in told
+
+
+def test_films_behind_a_linked_folder_are_in_the_set(folder: Path, tmp_path: Path):
+    (tmp_path / "linked").mkdir()
+    (tmp_path / "linked" / "deep").symlink_to(folder / "deep")
+    there = build(tmp_path / "linked", "linked", tmp_path / "sets", CONFIG, processes=1)
+    assert not there.left_out and there.captioned == (1, 1)

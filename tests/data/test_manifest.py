@@ -1,6 +1,7 @@
 """What a folder holds: each file once, with the words that were given for it."""
 
 import os
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,13 @@ def test_a_manifest_names_the_files(tmp_path, name, text):
         ("m.csv", "file_name\na\0.mp4\n", "cannot be read|no name"),
         ("m.txt", "a.mp4", "no manifest"),
         ("m.csv", "file_name\n", "holds no files"),
+        ("m.csv", "file_name,prompt\na.mp4,a dog\n", 'words in "prompt"; call that column "caption"'),
+        ("m.csv", "file_name,Caption\na.mp4,a dog\n", 'words in "Caption"'),
+        ("m.csv", "file_name,fps, caption\na.mp4,8,a dog\n", 'words in " caption"'),
+        ("m.csv", "file_name,videoDescription\na.mp4,a dog\n", 'words in "videoDescription"'),
+        ("m.csv", "file_name,描述\na.mp4,一只狗\n", 'words in "描述"'),
+        ("m.jsonl", '{"file_name": "a.mp4", "captions": ["a dog"]}', 'words in "captions"'),
+        ("m.csv", "file_name,caption\na.mp4,a dog, running\n", "more cells than the header"),
     ],
 )
 def test_a_manifest_that_cannot_be_meant_is_refused(tmp_path, name, text, words):
@@ -96,6 +104,99 @@ def test_a_manifest_that_cannot_be_meant_is_refused(tmp_path, name, text, words)
     with pytest.raises(RequestError, match=words) as refused:
         sources(tmp_path, tmp_path / name)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "name, text",
+    [
+        ("metadata.csv", "file_name,text,fps\na.mp4,a dog,8\nb.mp4,,8\n"),
+        ("METADATA.CSV", "file_name,text,caption\na.mp4,no words of ours,a dog\nb.mp4,,\n"),
+        ("metadata.jsonl", '{"file_name": "a.mp4", "text": "a dog"}\n{"file_name": "b.mp4", "caption_id": "x"}\n'),
+    ],
+)
+def test_words_may_stand_in_text_as_hugging_face_has_it(tmp_path, name, text):
+    fill(tmp_path, a_mp4="", b_mp4="")
+    (tmp_path / name).write_text(text)
+    assert sources(tmp_path) == [Source("a.mp4", ("a dog",)), Source("b.mp4")]
+
+
+def test_words_in_another_field_beside_a_file_cost_it(tmp_path):
+    a, b = sources(fill(tmp_path, a_mp4="", a_json='{"prompt": "a dog"}', b_mp4="", b_json='{"text": "a cat"}'))
+    assert a.fault == 'its caption a.json: its words stand in "prompt"; they are read from "caption" or "text"'
+    assert b == Source("b.mp4", ("a cat",))
+
+
+@pytest.mark.parametrize("encoding", ["gbk", "utf-16"])
+def test_a_table_in_another_encoding_is_told_the_right_one(tmp_path, encoding):
+    fill(tmp_path, a_mp4="")
+    (tmp_path / "metadata.csv").write_text("file_name,caption\na.mp4,一只狗\n", encoding=encoding)
+    with pytest.raises(RequestError, match="save it in that encoding, a table of a spreadsheet as CSV UTF-8"):
+        sources(tmp_path)
+
+
+@pytest.mark.parametrize("disk, table", [("NFD", "NFC"), ("NFC", "NFD")])
+def test_letters_with_accents_are_found_however_they_are_written(tmp_path, disk, table):
+    there, named = (unicodedata.normalize(form, "été/café.mp4") for form in (disk, table))
+    (tmp_path / there).parent.mkdir()
+    (tmp_path / there).touch()
+    (tmp_path / "metadata.csv").write_text(f"file_name,caption\n{named},a cup\n", encoding="utf-8")
+    assert sources(tmp_path) == [Source(there, ("a cup",))]
+    (tmp_path / "metadata.csv").write_text(f"file_name\n{named}\n{there}\n", encoding="utf-8")
+    with pytest.raises(RequestError, match="a second time"):
+        sources(tmp_path)
+    (tmp_path / "metadata.csv").unlink()
+    (tmp_path / there).with_name(unicodedata.normalize(table, "café.txt")).write_text("a cup")
+    assert sources(tmp_path) == [Source(there, ("a cup",))]
+
+
+def test_of_two_ways_to_write_a_name_the_exact_one_is_taken(tmp_path):
+    names = [unicodedata.normalize(form, "café.mp4") for form in ("NFC", "NFD")]
+    for name in names:
+        (tmp_path / name).touch()
+    if len(list(tmp_path.iterdir())) < 2:
+        pytest.skip("one file here")
+    (tmp_path / "m.csv").write_text(f"file_name,caption\n{names[0]},c\n{names[1]},d\n", encoding="utf-8")
+    assert {source.name: source.captions for source in sources(tmp_path, tmp_path / "m.csv")} == {
+        names[0]: ("c",),
+        names[1]: ("d",),
+    }
+
+
+def test_suffixes_of_words_may_be_capitals(tmp_path):
+    fill(
+        tmp_path, D_MP4="", D_TXT="a dog", e_mp4="", e_JSON='{"caption": "a cat"}', f_mp4="", f_txt="small", f_TXT="no"
+    )
+    assert sources(tmp_path) == [
+        Source("D.MP4", ("a dog",)),
+        Source("e.mp4", ("a cat",)),
+        Source("f.mp4", ("small",)),
+    ]
+
+
+def test_linked_folders_are_read_once_and_links_in_a_circle_end(tmp_path):
+    fill(tmp_path / "real", a_mp4="", a_txt="a dog", deep__b_mp4="")
+    fill(tmp_path / "films", own__c_mp4="")
+    films = tmp_path / "films"
+    (films / "dogs").symlink_to("../real")
+    (films / "dogs_again").symlink_to(tmp_path / "real")
+    (films / "an_own").symlink_to("own")
+    (films / "own" / "up").symlink_to("..")
+    (tmp_path / "real" / "deep" / "back").symlink_to(films)
+    (films / "gone.mp4").symlink_to("nowhere.mp4")
+    (films / "self").symlink_to("self")
+    (films / "d.mp4").symlink_to("../real/a.mp4")
+    found = {source.name: source for source in sources(films)}
+    good = {name for name, source in found.items() if not source.fault}
+    assert good == {"own/c.mp4", "d.mp4", "dogs/a.mp4", "dogs/deep/b.mp4"}
+    assert found["dogs/a.mp4"].captions == ("a dog",)
+    assert {name: found[name].fault for name in found.keys() - good} == {
+        "an_own": "it is a link to a folder that is read as 'own'",
+        "dogs_again": "it is a link to a folder that is read as 'dogs'",
+        "own/up": "it is a link to a folder that is read as '.'",
+        "dogs/deep/back": "it is a link to a folder that is read as '.'",
+        "gone.mp4": "it is a link to nothing",
+        "self": "it is a link to nothing",
+    }
 
 
 def test_a_name_that_no_file_can_have_is_left_out(tmp_path):

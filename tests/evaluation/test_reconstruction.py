@@ -54,6 +54,16 @@ def measured(folder, tokenizer):
     return result, iio.imread(sheet)
 
 
+def test_films_behind_links_are_found_once(tmp_path):
+    for name in ("films/a.mp4", "more/B.MP4"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).touch()
+    films = tmp_path / "films"
+    (films / "more").symlink_to(tmp_path / "more")
+    (films / "back").symlink_to(".")
+    assert footage.files(films) == [films / "a.mp4", films / "more" / "B.MP4"]
+
+
 def test_films_are_square_clips_of_one_size(folder):
     short, wide = footage.square_clips(folder, clips=4, frames=9, side=32)
     assert (short.name, wide.name) == ("short.mp4", "wide/digits.mp4")

@@ -35,7 +35,8 @@ class DataBuild:
     data_dir: Path | None = None
     """Folder to write the set into. Default: $REELM_HOME/datasets, where $REELM_HOME is ~/.cache/reelm."""
     manifest: Path | None = None
-    """CSV with a header, or JSONL, of file_name and caption. Default: metadata.csv or metadata.jsonl in FOLDER."""
+    """CSV with a header, or JSONL, of file_name and caption or text. Default: metadata.csv or metadata.jsonl in
+    FOLDER."""
     resolution: int = 128
     """Side of a square clip in pixels. Wide and tall clips have about as many pixels."""
     lengths: tuple[int, ...] = (1, 17, 33)
@@ -110,6 +111,9 @@ class DataBuild:
             # Most reasons name the file themselves.
             named = reason if reason.startswith(repr(file)) else f"{file!r}: {reason}"
             print(f"left out: {printable(named)}", file=sys.stderr)
+        if built.captioned:
+            words, files = built.captioned
+            print(f"captions: {words} of {files}", file=sys.stderr)
         print(printable(catalog.describe(str(built.folder))), file=sys.stderr)
         print_path(f"{self.data_dir}/{name}" if is_remote(data_dir) else built.folder)
 

@@ -46,7 +46,7 @@ def read_text(path: str | os.PathLike[str]) -> str:
     except OSError as error:
         why = error.strerror or str(error)
     except UnicodeDecodeError:
-        why = "it is no text in UTF-8"
+        why = "it is no text in UTF-8; save it in that encoding, a table of a spreadsheet as CSV UTF-8"
     raise RequestError(f"{path} cannot be read: {why}")
 
 

@@ -1,0 +1,104 @@
+"""Find the files of a folder: all of them, through its links, or one by a name that was written elsewhere.
+
+In: a folder of this machine. Out: names relative to it, with "/" between their parts, as they are on the disk. Hidden
+files are none. Knows nothing of what the files hold.
+
+Systems write the same letters in different ways: macOS stores "é" as two characters, tables mostly as one. Cameras
+write suffixes in capitals. A name finds its file nevertheless.
+"""
+
+import os
+import unicodedata
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+from reelm.errors import RequestError, reason
+
+
+class Listed(NamedTuple):
+    """A file by its name, or what cannot be read and the `fault` that says why."""
+
+    name: str
+    fault: str = ""
+
+
+def listed(folder: Path) -> Iterator[Listed]:
+    """Yield the files of a folder and of its sub-folders; a folder that several links lead to is read once.
+
+    RequestError if the folder itself cannot be listed.
+    """
+    folders, links = deque([""]), deque[str]()
+    read: dict[tuple[int, int], str] = {}
+    while folders or links:
+        # Links come last, so that a folder stands under its own name where it has one here.
+        linked = not folders
+        name = links.popleft() if linked else folders.popleft()
+        try:
+            status = os.stat(folder / name)
+            same = status.st_dev, status.st_ino
+            if same in read:
+                if linked:
+                    yield Listed(name, f"it is a link to a folder that is read as {read[same] or '.'!r}")
+                continue
+            read[same] = name
+            entries = sorted(os.scandir(folder / name), key=lambda entry: entry.name)
+        except OSError as error:
+            if not name:
+                raise RequestError(f"{folder} cannot be listed: {reason(error)}") from error
+            yield Listed(name, f"it cannot be listed: {reason(error)}")
+            continue
+        for entry in entries:
+            inner = f"{name}/{entry.name}" if name else entry.name
+            if entry.name.startswith("."):
+                continue
+            if os.path.isdir(entry.path):
+                (links if entry.is_symlink() else folders).append(inner)
+            elif os.path.isfile(entry.path):
+                yield Listed(inner)
+            elif entry.is_symlink() and not os.path.exists(entry.path):
+                yield Listed(inner, "it is a link to nothing")
+
+
+class Names:
+    """Names as the disk has them; every folder is read once."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._read: dict[Path, dict[str, list[str]]] = {}
+
+    def find(self, name: str) -> str:
+        """Return the name of the file that `name` means; `name` itself where there is none."""
+        if os.path.lexists(self._folder / name):
+            return name
+        at = PurePosixPath()
+        for part in PurePosixPath(name).parts:
+            if not os.path.lexists(self._folder / at / part):
+                part = next(iter(self._entries(self._folder / at).get(_key(part), ())), part)
+            at /= part
+        return str(at)
+
+    def beside(self, name: str, suffix: str) -> Path | None:
+        """Return the file beside `name` that has the same stem and `suffix`, in small letters or in capitals."""
+        path = self._folder / name
+        found = self._entries(path.parent).get(_key(path.with_suffix(suffix).name), ())
+        files = [path.with_name(each) for each in found if (path.with_name(each)).is_file()]
+        return min(files, key=lambda file: (file != path.with_suffix(suffix), file.name), default=None)
+
+    def _entries(self, folder: Path) -> dict[str, list[str]]:
+        if folder not in self._read:
+            found: dict[str, list[str]] = {}
+            try:
+                for name in sorted(os.listdir(folder)):
+                    found.setdefault(_key(name), []).append(name)
+            except OSError:  # it is not there, or whoever lists it says why it cannot be
+                pass
+            self._read[folder] = found
+        return self._read[folder]
+
+
+def _key(name: str) -> str:
+    """Return what is the same for names that mean the same file."""
+    stem, dot, suffix = name.rpartition(".")
+    return unicodedata.normalize("NFC", stem + dot + suffix.casefold() if dot else name)
