@@ -1,5 +1,6 @@
 """Pictures, clips and sounds that a clip must show, as the user gives them."""
 
+import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -60,8 +61,15 @@ class Sources:
             object.__setattr__(self, "keyframes", frames)
 
     def summary(self) -> dict[str, Any]:
-        """Return what `Clip.info` says about the sources that are given: paths as they are, arrays by their shapes."""
-        return {name: _summary(value) for name, value in vars(self).items() if value is not None}
+        """Return what `Clip.info` says about the sources that are given: paths as they are, arrays by their shapes.
+
+        `sha256` has a digest of each file, so that a clip also tells of which content it was made.
+        """
+        said = {name: _summary(value) for name, value in vars(self).items() if value is not None}
+        files = {name: value for name, value in vars(self).items() if isinstance(value, str | os.PathLike)}
+        files |= {f"keyframe {frame}": each for frame, each in (self.keyframes or {}).items()}
+        digests = {name: digest for name, path in files.items() if (digest := file_digest(path))}
+        return said | ({"sha256": digests} if digests else {})
 
 
 class SourceFields(TypedDict, total=False):
@@ -73,6 +81,14 @@ class SourceFields(TypedDict, total=False):
     video: VideoSource | None
     mask: Picture | None
     audio: SoundSource | None
+
+
+def file_digest(path: Any) -> str | None:
+    """Return the sha256 of a file's bytes; None for what is no file, as a pipe is none that can be read twice."""
+    if not isinstance(path, str | os.PathLike) or not os.path.isfile(path):
+        return None
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _given(name: str, value: Any, *, clips: bool = False) -> Any:

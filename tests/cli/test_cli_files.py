@@ -11,7 +11,11 @@ import numpy as np
 import pytest
 
 import reelm
+from reelm.cli import generate
 from reelm.cli.main import main
+from reelm.media.formats.animations import write_picture
+from reelm.sampling.conditions.sources import Sources
+from reelm.sampling.options import Options
 
 PROMPT = "a red seven moves"
 
@@ -75,6 +79,26 @@ def test_a_batch_goes_on_with_what_is_missing(model_folder, tmp_path, capsys):
     assert reelm.Clip.open(second).info["prompt"] == "a blue two moves" and first.read_bytes() == before
     assert main([*line, "--temperature", "0.5"]) == 0  # other settings are another clip
     assert capsys.readouterr().out.split() == [str(first), str(second)]
+
+
+def test_a_clip_is_made_anew_when_a_given_file_holds_something_else(tmp_path, monkeypatch):
+    picture, other, file = tmp_path / "a.png", tmp_path / "b.png", tmp_path / "x.webp"
+    for path, grey in ((picture, 0), (other, 200)):
+        write_picture(path, np.full((8, 8, 3), grey, np.uint8))
+
+    def is_made(**files: Path) -> bool:
+        return generate._is_made(generate.Job("x", 1, file), generate._given(files), Options(seed=1))
+
+    for name in ("image", "last_image", "video", "mask", "audio"):
+        files = {name: picture}
+        info = {"prompt": "x", "seed": 1, **vars(Options(seed=1)), **Sources(**files).summary()}
+        reelm.Clip(video=np.zeros((1, 8, 8, 3), np.uint8), fps=8.0, info=info).save(file)
+        assert is_made(**files) and not is_made() and not is_made(**{name: other})
+        before = picture.read_bytes()
+        picture.write_bytes(other.read_bytes())  # as long as before, perhaps in the same second
+        assert not is_made(**files)
+        picture.write_bytes(before)
+        assert is_made(**files)
 
 
 @pytest.mark.slow

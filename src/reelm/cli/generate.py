@@ -60,7 +60,7 @@ class Generate:
     prompts: Path | None = None
     """Text file with one prompt in each line, instead of PROMPT."""
     resume: bool = False
-    """Skip clips whose files exist and were made from the same prompt, seed and settings."""
+    """Skip clips whose files exist and were made from the same prompt, seed, settings and contents of given files."""
     grid: bool = False
     """Put all clips side by side into one file."""
     mesh: str | None = None
@@ -90,7 +90,7 @@ class Generate:
 
         model = reelm.load(self.model, mesh=self.mesh, dtype=self.dtype, text_encoder=self.text_encoder)
         if self.resume:
-            same = {"model": model.name, **{name: str(path) for name, path in files.items()}}
+            same = {"model": model.name, "tokenizer": model.video_tokenizer.hash, **_given(files)}
             jobs = [job for job in jobs if not _is_made(job, same, self.sampling)]
         for prompt in dict.fromkeys(job.prompt for job in jobs):
             if (read := model.read_as(prompt)) != prompt:
@@ -136,6 +136,13 @@ class Generate:
             hint = "put the prompt in quotes" if self.prompt else "say what to show"
             raise RequestError(f'{hint}, as in: reelm generate "a red seven moves right" -o seven.mp4')
         return list(self.prompt)
+
+
+def _given(files: dict[str, Path]) -> dict[str, Any]:
+    """Return what the file of a clip says if it was made from these files, with what they hold now, and no others."""
+    from reelm.sampling.conditions.sources import Sources
+
+    return {**dict.fromkeys((*_FILES, "sha256")), **Sources(**files).summary()}
 
 
 _ANY_FILE = ("num_samples", "strict")  # options that no file tells of
