@@ -62,7 +62,7 @@ def read_conditions(
     heard = None if track is None or samples is None else track.frames_beside(samples, fps)
     # An endless clip may continue what is given; a masked clip is as long as its video.
     if num_frames is None and (default is not None or mask is not None):
-        num_frames = heard or default if clip is None else len(clip.video)
+        num_frames = _length(None if clip is None else len(clip.video), heard if mask is None else None, default)
 
     pictures = _pictures(sources, num_frames)
     codes = {frame: tokenizer.encode(_still(picture, height, width)[None])[0, 0] for frame, picture in pictures.items()}
@@ -85,6 +85,14 @@ def read_conditions(
         return given
     whole = len(given.known) if mask is None else tokenizer.config.latent_frames(len(clip.video))
     return replace(given, sound=track.of_clip(clip, whole))
+
+
+def _length(shown: int | None, heard: int | None, default: int | None) -> int | None:
+    """Return the frames of a clip whose length nobody says: those of its video and, beside it or alone, of its sound.
+
+    Sound that goes on beyond the video says how far it is continued.
+    """
+    return max(shown or 0, heard or 0) or default
 
 
 def _pictures(sources: Sources, num_frames: int | None) -> dict[int, Picture]:

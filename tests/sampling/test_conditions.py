@@ -14,6 +14,7 @@ import reelm
 from reelm.errors import RequestError
 from reelm.lm.prefix import Prefix
 from reelm.lm.specials import Given
+from reelm.sampling.conditions import read
 from reelm.sampling.conditions.read import read_conditions
 from reelm.sampling.conditions.sources import Sources
 
@@ -211,3 +212,11 @@ def test_contradictions_are_refused_in_one_line(tiny_model, video, settings, mes
 def test_masks_that_make_no_sense_are_refused(tiny_model, video, mask, message):
     with pytest.raises(RequestError, match=message):
         tiny_model.generate("red", video=video, mask=mask, height=16, width=24)
+
+
+@pytest.mark.parametrize(
+    "shown, heard, default, frames",
+    [(None, None, 17, 17), (None, 40, 17, 40), (9, None, 17, 9), (9, 40, 17, 40), (9, 9, 17, 9), (9, 4, 17, 9)],
+)
+def test_a_clip_is_as_long_as_what_is_given_of_it(shown, heard, default, frames):
+    assert read._length(shown, heard, default) == frames
