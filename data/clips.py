@@ -92,6 +92,11 @@ class BuildableSet(DataSet, Protocol):
         ...
 
 
+def identity(source: ClipSource) -> dict[str, Any]:
+    """Return what tells these clips from others, as JSON values: what was opened, how many clips, of which shapes."""
+    return {"clips": len(source), **source.description, "shapes": [list(run) for run in source.shapes]}
+
+
 def clips_of_one_shape(source: ClipSource, count: int) -> np.ndarray:
     """Return the first clips, up to `count`, of the most common shape: uint8 [B, T, H, W, 3]."""
     run = max(source.shapes, key=lambda run: run.clips)

@@ -114,6 +114,7 @@ class FilmSet:
             "split": split,
             "num_frames": num_frames,
             "files": self._built.contents.files,
+            "settings": self._built.contents.config,
         }
         return FilmClips(description, shapes, firsts, tfds.records(self.name, self.folder.parent, split))
 

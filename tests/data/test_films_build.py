@@ -1,5 +1,6 @@
 """A folder of videos to a data set: the same bytes however it is built, open to other readers, no file lost unsaid."""
 
+import json
 import os
 import shutil
 import signal
@@ -217,6 +218,20 @@ def test_clips_are_opened_by_name_and_by_length(built):
         catalog.open_clips("films", "train", num_frames=33, data_dir=built)
     with pytest.raises(RequestError, match="no split 'held_out'"):
         catalog.open_clips("films", "held_out", data_dir=built)
+
+
+def test_a_set_is_told_from_another_of_its_name(built, tmp_path):
+    def identity() -> dict:
+        return clips.identity(catalog.open_clips(str(tmp_path / "films"), "train"))
+
+    shutil.copytree(built / "films", tmp_path / "films")
+    first = identity()
+    assert first == clips.identity(catalog.open_clips("films", "train", data_dir=built))  # wherever it lies
+    assert first["clips"] == sum(run[0] for run in first["shapes"])
+    about = json.loads((tmp_path / "films" / BUILD_FILE).read_text())
+    for change in ({"files": "0" * 64}, {"config": about["config"] | {"shot_threshold": 20.0}}):
+        (tmp_path / "films" / BUILD_FILE).write_text(json.dumps(about | change))
+        assert identity() != first
 
 
 def test_one_clip_shape_is_picked_to_look_at(built):

@@ -28,6 +28,7 @@ from reelm.tokenizer.video.config import VideoTokenizerConfig
 from reelm.tokenizer.video.tokenizer import autoencode, init_params
 from reelm.train.run import loop
 from reelm.train.run.checkpoints import restore_params
+from reelm.train.run.config_changes import differences
 from reelm.train.run.throughput import NAMES as PACE
 from reelm.train.step import state as train_state
 
@@ -113,12 +114,15 @@ class Tapped:
         self._data.set_state(state)
 
 
-def train(workdir: Path, steps: int, *, data=None, samples=None, lr: float = 3e-3, step=train_step, **options):
+def train(
+    workdir: Path, steps: int, *, data=None, samples=None, lr: float = 3e-3, step=train_step, clips=None, **options
+):
     options = {"log_every": 4, "save_every": 5, "sample_every": 0, **options}
     config = loop.LoopConfig(steps=steps, **options)
     resolved = {"model": {"bits": MODEL.bits}, "lr": lr, "loop": {"steps": steps, **options}}
     data = make_data() if data is None else data
-    training = loop.Training(stage="squares", resolved=resolved, free=frozenset({"loop"}), samples=samples)
+    about = {} if clips is None else {"train": clips}
+    training = loop.Training(stage="squares", resolved=resolved, data=about, free=frozenset({"loop"}), samples=samples)
     return loop.run(config, make_state(), step, data, workdir, training)
 
 
@@ -262,6 +266,35 @@ def test_a_changed_config_is_refused_with_what_changed(tmp_path):
     trained = restore_params(tmp_path)
     assert (trained.stage, trained.step) == ("squares", 4)
     assert trained.config == json.loads((tmp_path / "config.json").read_text())
+
+
+def test_other_data_is_refused_with_what_changed(tmp_path):
+    train(tmp_path, 1, clips={"clips": 20, "files": "ab"})
+    with pytest.raises(RequestError, match=r"data.train.clips: 20 -> 50; data.train.files: \"ab\" -> \"cd\"; .*accept"):
+        train(tmp_path, 2, clips={"clips": 50, "files": "cd"})
+    train(tmp_path, 2, clips={"clips": 5, "files": "ef"}, accept_config=True)
+    with pytest.raises(RequestError, match="data.train: .* -> absent"):
+        train(tmp_path, 3)
+
+
+def test_a_difference_in_a_list_of_objects_is_named_alone():
+    before = {"sets": [{"fps": 8, "words": ["a"]}, {"fps": 8}]}
+    after = {"sets": [{"fps": 12, "words": ["b" * 200]}]}
+    first, words, gone = differences(before, after)
+    assert first == "sets[0].fps: 8 -> 12" and gone == 'sets[1]: {"fps": 8} -> absent'
+    assert words.startswith('sets[0].words: ["a"] -> ["bbb') and words.endswith("bbb...") and len(words) < 140
+
+
+def test_a_checkpoint_that_names_no_data_is_gone_on_with(tmp_path):
+    train(tmp_path, 1)
+    [path] = (tmp_path / "checkpoints").glob("step_*")
+    record = json.loads((path / "record" / "metadata").read_text())
+    del record["data"]
+    (path / "record" / "metadata").write_text(json.dumps(record))
+    digests = json.loads((path / "sha256.json").read_text())
+    digests["record/metadata"] = hashlib.sha256((path / "record" / "metadata").read_bytes()).hexdigest()
+    (path / "sha256.json").write_text(json.dumps(digests))
+    train(tmp_path, 2, clips={"clips": 50})
 
 
 def test_a_skipped_step_is_counted_and_not_averaged(tmp_path):

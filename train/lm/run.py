@@ -145,6 +145,7 @@ class LMJob:
         return Training(
             stage="lm",
             resolved=resolved,
+            data={"held_out": [asdict(source.index) for source in inputs.held_out]},
             free=free_fields(run),
             samples=self.samples if inputs.video_tokenizer is not None and audible else None,
             evaluate=self.evaluate if inputs.held_out else None,

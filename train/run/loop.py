@@ -71,7 +71,7 @@ class LoopConfig:
     seed: int = 0
     """Seed of the initial parameters, the data order and the random key."""
     accept_config: bool = field(default=False, metadata=FREE)
-    """Resume although the configuration differs from the checkpoint's."""
+    """Resume although the configuration or the data differs from the checkpoint's."""
     dry_run: bool = field(default=False, metadata=FREE)
     """Run two steps, report speed and memory, and save the first batch as a picture but no checkpoint."""
 
@@ -102,6 +102,8 @@ class Training:
     """Name of the training, as in `reelm train STAGE`. It stands in every checkpoint and opens lines of progress."""
     resolved: Mapping[str, Any]
     """The whole config as JSON values. It is written to `config.json` and into every checkpoint."""
+    data: Mapping[str, Any] = field(default_factory=dict)
+    """What the clips are, as JSON values: a run goes on with the same ones alone. Every checkpoint has it."""
     free: frozenset[str] = frozenset()
     """Dotted names in `resolved` that may change between the legs of a run; see `config_changes.free_fields`."""
     samples: Callable[[TrainState, Path], None] | None = None
@@ -138,7 +140,7 @@ def run(
         The last state; fewer than `config.steps` steps are made when `max_seconds` ended the leg.
 
     Raises:
-        RequestError: the config or the state's tree differs from the checkpoint's, every checkpoint is damaged,
+        RequestError: config, data or the state's tree differ from the checkpoint's, every checkpoint is damaged,
             another run trains in `workdir`, the data ends early, or evaluations have no metric called `config.best`.
         FloatingPointError: `max_skipped` steps in a row had no finite loss, or a state to be saved holds values that
             are not finite; the checkpoints before it are untouched.
@@ -163,7 +165,7 @@ class Trainer:
     ) -> None:
         self._started = time.monotonic()
         self._config, self._training, self._workdir = config, training, workdir
-        self._resolved = json.loads(json.dumps(training.resolved, default=str))
+        self._resolved, self._made_of = json.loads(json.dumps([training.resolved, training.data], default=str))
         self._state, self._step, self._data = state, step, data
         self._display = Display(training.stage, config.steps, silent=not processes.is_first())
         self._meter, self._best = Meter(), Best(config.best)
@@ -273,6 +275,7 @@ class Trainer:
         record = {
             "stage": self._training.stage,
             "config": self._resolved,
+            "data": self._made_of,
             "meter": self._meter.get_state(),
             "best": self._best.get_state(),
             "seconds": round(self._seconds, 3),
@@ -309,12 +312,14 @@ class Trainer:
             self._store.close()
 
     def _check_config(self, found: Found) -> None:
-        changed = "; ".join(differences(found.record["config"], self._resolved, self._training.free))
-        if changed and self._config.accept_config:
-            self._display.note(f"config differs from that of step {found.step}, as accepted: {changed}")
-        elif changed:
+        changes = [*differences(found.record["config"], self._resolved, self._training.free)]
+        saved = found.record.get("data", self._made_of)  # earlier versions wrote nothing about it
+        changes += differences(saved, self._made_of, path="data")
+        if changes and self._config.accept_config:
+            self._display.note(f"config differs from that of step {found.step}, as accepted: {'; '.join(changes)}")
+        elif changes:
             raise RequestError(
-                f"config differs from that of {found.folder}: {changed}; "
+                f"config differs from that of {found.folder}: {'; '.join(changes)}; "
                 "change it back, use another workdir, or set accept_config"
             )
 

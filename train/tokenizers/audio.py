@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from reelm.data import catalog, pipeline
+from reelm.data import catalog, clips, pipeline
 from reelm.data.any_sound.tones import tone
 from reelm.errors import RequestError
 from reelm.evaluation.spectrogram_sheet import spectrogram_sheet
@@ -247,6 +247,7 @@ def train(run: AudioTokenizerRun, workdir: Path) -> TrainState:
         Training(
             stage="audio-tokenizer",
             resolved=asdict(run) | codes,
+            data={"train": clips.identity(source)},
             free=free_fields(run),
             samples=partial(_write_samples, run.model, originals),
         ),

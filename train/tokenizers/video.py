@@ -240,6 +240,7 @@ def train(run: VideoTokenizerRun, workdir: Path) -> TrainState:
     run.model.latent_shape(run.data.frames, run.data.crop, run.data.crop)
     mesh = run.mesh.build()
     initial, step = build(run, mesh)
+    source = catalog.open_clips(run.data.dataset, "train", num_frames=run.data.source_frames)
     held_back = catalog.open_held_back(run.data.dataset, num_frames=run.data.source_frames)
     job = Rebuilding(run.model, clips.clips_of_one_shape(held_back, 8))
     # Weights stored in a smaller format have another hash than the weights that made the codes.
@@ -253,6 +254,7 @@ def train(run: VideoTokenizerRun, workdir: Path) -> TrainState:
         Training(
             stage="video-tokenizer",
             resolved=asdict(run) | codes,
+            data={"train": clips.identity(source), "held_back": clips.identity(held_back)},
             free=free_fields(run),
             samples=job.samples,
             evaluate=job.evaluate,
