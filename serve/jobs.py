@@ -11,7 +11,7 @@ import secrets
 import shutil
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -165,13 +165,18 @@ class Jobs:
         """Return a job; None where there is none."""
         return self._one("select * from jobs where id = ?", job_id)
 
-    def page(self, owner: str | None, after: str | None, limit: int, order: Order) -> list[Job]:
-        """Return the jobs of an owner (None: of all) that follow the job `after`, by age.
+    def page(
+        self, owner: str | None, after: str | None, limit: int, order: Order, statuses: Sequence[str] = ()
+    ) -> list[Job]:
+        """Return the jobs of an owner (None: of all) that follow the job `after`, by age; of `statuses` where given.
 
         Raises:
             RequestError: there is no job `after`.
         """
         words, values = [], []
+        if statuses:
+            words.append(f"status in ({', '.join('?' * len(statuses))})")
+            values += statuses
         if owner is not None:
             words.append("owner = ?")
             values.append(owner)

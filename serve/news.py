@@ -16,6 +16,7 @@ class News:
     def __init__(self):
         self._loop: asyncio.AbstractEventLoop | None = None
         self._waiting: dict[str, set[asyncio.Event]] = {}
+        self._closed = False
 
     def bind(self, loop: asyncio.AbstractEventLoop) -> None:
         """Say which loop those run in who wait."""
@@ -26,13 +27,22 @@ class News:
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._wake, job_id)
 
+    def close(self) -> None:
+        """End all waiting, since the server ends; call it in the loop."""
+        self._closed = True
+        for job_id in self._waiting:
+            self._wake(job_id)
+
     async def of(self, job_id: str, seconds: float) -> AsyncIterator[bool]:
-        """Yield at once, then True whenever the job has news, and False after so many seconds without any."""
+        """Yield at once, then True whenever the job has news, and False after so many seconds without any.
+
+        It ends when news are closed.
+        """
         event = asyncio.Event()
         self._waiting.setdefault(job_id, set()).add(event)
         try:
             yield True
-            while True:
+            while not self._closed:
                 try:
                     await asyncio.wait_for(event.wait(), seconds)
                 except TimeoutError:

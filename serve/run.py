@@ -12,6 +12,7 @@ from typing import Any
 
 import h11
 import uvicorn
+from starlette.applications import Starlette
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from reelm.errors import RequestError
@@ -22,6 +23,7 @@ from .engine import WarmUp
 from .routes.app import Server
 
 _HEAD_SECONDS, _CONNECTIONS = 20.0, 512
+_HANG_UP_SECONDS = 3  # for answers under way; jobs have 18 after it: Kubernetes waits 30 in all
 
 _log = logging.getLogger("reelm.serve")
 
@@ -78,9 +80,9 @@ def serve(
         log_config=None,
         access_log=False,
         server_header=False,
-        timeout_graceful_shutdown=20,
+        timeout_graceful_shutdown=_HANG_UP_SECONDS,
     )
-    uvicorn.Server(config).run([listening])
+    Leaving(config).run([listening])
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -93,6 +95,15 @@ def _listen(host: str, port: int) -> socket.socket:
         listening.close()
         raise RequestError(f"cannot listen at {host}:{port}: {error}") from error
     return listening
+
+
+class Leaving(uvicorn.Server):
+    """A server that, when it ends, first ends the answers which wait for jobs; they would hold it up."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        assert isinstance(self.config.app, Starlette)
+        self.config.app.state.hang_up()
+        await super().shutdown(sockets)
 
 
 class Impatient(H11Protocol):

@@ -1,4 +1,5 @@
-// The page: asks for clips and shows how they come. It talks to the routes under /v1 and to nothing else.
+// The page: asks for clips and shows how they come. It talks to the routes under v1/ and to nothing else. Addresses are
+// relative to the page, so that a proxy may put a prefix before them all.
 import { WORDS } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
@@ -41,7 +42,7 @@ async function ask(path, options) {
   if (answer.status === 401) {
     const key = prompt(word("key"));
     if (key) {
-      document.cookie = `reelm-key=${encodeURIComponent(key)}; path=/; SameSite=Strict`;
+      document.cookie = `reelm-key=${encodeURIComponent(key)}; path=${new URL(".", document.baseURI).pathname}; SameSite=Strict`;
       return ask(path, options);
     }
   }
@@ -49,7 +50,7 @@ async function ask(path, options) {
   return answer.json();
 }
 
-const address = (id, what) => `/v1/videos/${encodeURIComponent(id)}/${what}`;
+const address = (id, what) => `v1/videos/${encodeURIComponent(id)}/${what}`;
 
 async function make(seed, compared) {
   tell();
@@ -59,7 +60,7 @@ async function make(seed, compared) {
   }
   if (seed !== undefined) form.set("seed", seed);
   try {
-    show(await ask("/v1/videos", { method: "POST", body: form }), compared);
+    show(await ask("v1/videos", { method: "POST", body: form }), compared);
   } catch (error) {
     tell(error.message);
   }
@@ -140,10 +141,10 @@ async function rate(figure, job, over, rating) {
 }
 
 async function list() {
-  const { data } = await ask("/v1/videos?limit=24");
-  const under_way = data.find((job) => job.status === "queued" || job.status === "in_progress");
+  const { data } = await ask("v1/videos?limit=24&status=completed");
+  const [under_way] = (await ask("v1/videos?limit=1&status=queued,in_progress")).data;
   if (under_way && !shown && !isLive()) show(under_way); // the page was loaded anew meanwhile
-  $("history").replaceChildren(...data.filter((job) => job.status === "completed").map((job) => {
+  $("history").replaceChildren(...data.map((job) => {
     const item = document.createElement("li");
     const button = document.createElement("button");
     const clip = document.createElement("video");
@@ -171,7 +172,7 @@ function play() {
   if (!window.MediaSource) return tell(word("unplayable"));
   const { id, sound } = model();
   const codecs = sound ? "avc1.64001F, mp4a.40.2" : "avc1.64001F";
-  const socket = new WebSocket(`${location.origin.replace("http", "ws")}/v1/live?model=${encodeURIComponent(id)}`);
+  const socket = new WebSocket(new URL(`v1/live?model=${encodeURIComponent(id)}`, document.baseURI).href.replace("http", "ws"));
   const source = new MediaSource();
   const waiting = [];
   let buffer = null;
@@ -251,7 +252,7 @@ $("again").addEventListener("click", () => {
 });
 $("delete").addEventListener("click", async () => {
   try {
-    await ask(`/v1/videos/${encodeURIComponent(shown.id)}`, { method: "DELETE" });
+    await ask(`v1/videos/${encodeURIComponent(shown.id)}`, { method: "DELETE" });
     $("stage").hidden = true;
     shown = beside = null;
     await list();
@@ -277,7 +278,7 @@ $("language").addEventListener("change", () => {
 $("language").value = language;
 speak();
 try {
-  models = (await ask("/v1/models")).data;
+  models = (await ask("v1/models")).data;
   $("model").replaceChildren(...models.map((model) => new Option(model.id, model.id)));
   $("frames").value = models[0].num_frames;
   tellLength();

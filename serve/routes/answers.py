@@ -20,6 +20,7 @@ _CODES = {
     409: "not_ready",
     413: "too_large",
     415: "not_understood",
+    416: "wrong_range",
     429: "too_many",
     503: "closed",
 }

@@ -27,6 +27,7 @@ from reelm.serve.news import News
 from reelm.serve.traces import Traces
 
 from .answers import HANDLERS, refusal
+from .files import whole
 from .gate import Gate
 from .live_socket import play, refuse
 from .openapi import description
@@ -73,12 +74,14 @@ class Server:
         """Return the application; its engine runs from the start-up to the shut-down of the application."""
         routes = _Routes(self)
         gate = Middleware(Gate, keys=self.keys, hosts=self.hosts, origins=self.origins)
-        return Starlette(
+        app = Starlette(
             routes=routes.table(),
             middleware=[*_across(self.origins), gate],
             lifespan=routes.running,
             exception_handlers=cast(Any, HANDLERS),
         )
+        app.state.hang_up = routes.hang_up
+        return app
 
 
 def _across(origins: Sequence[str]) -> list[Middleware]:
@@ -130,7 +133,7 @@ class _Routes:
             get("/readyz", self.ready),
             get("/metrics", self.metrics),
             get("/openapi.json", self.openapi),
-            Mount("/", StaticFiles(directory=PAGE, html=True)),
+            Mount("/", whole(StaticFiles(directory=PAGE, html=True))),
         ]
 
     @asynccontextmanager
@@ -141,9 +144,13 @@ class _Routes:
         try:
             yield
         finally:
-            await asyncio.to_thread(self._engine.drain, 20.0)
+            await asyncio.to_thread(self._engine.drain, 18.0)
             await asyncio.to_thread(self._server.traces.close)
             self._jobs.close()
+
+    def hang_up(self) -> None:
+        """End the answers that last as long as a job does, since the server ends; jobs go on."""
+        self._news.close()
 
     async def live(self, socket: WebSocket) -> None:
         """Send the fragments of an endless clip; take new words for it."""

@@ -6,11 +6,12 @@ Names are those of `reelm generate`. What OpenAI's client sends (`seconds`, `siz
 import asyncio
 import json
 import math
+import re
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from starlette.datastructures import UploadFile
+from starlette.datastructures import Headers, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import Message
@@ -26,6 +27,14 @@ _OPENAI = ("seconds", "size", "input_reference")
 _WORDS = ("model", "prompt", "negative_prompt", "decoding", "seconds", "size")
 _BODY_SECONDS = 120.0
 KNOWN = ("model", "prompt", *sorted(_OPTIONS), *FILES)
+
+
+def preferred_wait(headers: Headers) -> float | None:
+    """Return how many seconds a client waits (RFC 7240: `Prefer: wait=50`); None where it does not say."""
+    wanted = ",".join(headers.getlist("prefer")).lower()
+    if match := re.search(r"(?:^|[,;\s])wait\s*=\s*\"?([0-9]{1,6})\b", wanted):
+        return float(match[1])
+    return 0.0 if "respond-async" in wanted else None
 
 
 async def read_fields(request: Request, limits: Limits) -> dict[str, Any]:

@@ -29,7 +29,7 @@ _JOB = {
 # method, path, what it does, what it answers with
 ROUTES = (
     ("post", "/v1/videos", "Ask for a clip", "The job, which waits in the queue"),
-    ("post", "/v1/videos/sync", "Ask for a clip and wait for it", "The clip, as mp4"),
+    ("post", "/v1/videos/sync", "Ask for a clip and wait for it", "The clip, as mp4; 202 once Prefer: wait=N is over"),
     ("get", "/v1/videos", "List jobs", "A page of jobs, newest first"),
     ("get", "/v1/videos/{id}", "Look at a job", "The job"),
     ("delete", "/v1/videos/{id}", "Delete a job and its files", "What was deleted"),
@@ -59,7 +59,7 @@ def description() -> dict[str, Any]:
         route["responses"]["default"] = {"description": "An error", "content": _content("Error")}
         parameters = [_parameter("id", "path")] if "{id}" in path else []
         if path == "/v1/videos" and method == "get":
-            parameters = [_parameter(name, "query") for name in ("after", "limit", "order")]
+            parameters = [_parameter(name, "query") for name in ("after", "limit", "order", "status")]
         if path.endswith("/content"):
             parameters.append(_parameter("format", "query"))
         if parameters:
@@ -73,6 +73,7 @@ def description() -> dict[str, Any]:
     return {
         "openapi": "3.1.0",
         "info": {"title": "reelm", "version": version("reelm")},
+        "servers": [{"url": "."}],  # where this description lies, whatever prefix a proxy puts before it
         "paths": paths,
         "components": {"schemas": _schemas()},
     }

@@ -3,14 +3,17 @@
 import asyncio
 import json
 import logging
+import math
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from reelm.errors import RequestError
 from reelm.media.clip import SUFFIXES, Clip
@@ -18,16 +21,19 @@ from reelm.media.formats.hls import playlist
 from reelm.sampling.model import Model
 from reelm.serve.access import Allowance, Limits
 from reelm.serve.engine import Engine
-from reelm.serve.jobs import Job, Jobs, QueueFull
+from reelm.serve.jobs import Job, Jobs, QueueFull, Status
 from reelm.serve.making import CLIP, STREAM
 from reelm.serve.news import BEAT_SECONDS, News
 from reelm.serve.traces import Traces
 
 from .answers import STATUSES, refusal
-from .body import Asked, read_fields, read_object
+from .body import Asked, preferred_wait, read_fields, read_object
+from .files import FileAnswer
 from .watch import fragments, messages
 
 _log = logging.getLogger("reelm.serve")
+
+_HINT = "where it waits for less than a clip takes, send Prefer: wait=50, or ask by POST /v1/videos"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,20 +67,25 @@ class Videos:
         return JSONResponse((await self._created(request)).as_json(), 202)
 
     async def create_and_wait(self, request: Request) -> Response:
-        """Store a job, wait for its clip, and answer with that."""
+        """Store a job, wait for its clip, and answer with that; with the job where `Prefer: wait=SECONDS` is over."""
+        until, seconds = math.inf, preferred_wait(request.headers)
         job = await self._created(request)
-        async for _ in self.news.of(job.id, BEAT_SECONDS):
+        if seconds is not None:
+            until = time.monotonic() + seconds
+        async for _ in self.news.of(job.id, BEAT_SECONDS if seconds is None else 1.0):
             now = self.jobs.get(job.id)
             if now is None:
                 raise HTTPException(404, "the video was deleted")
             if now.status == "completed":
-                return FileResponse(self.jobs.folder(job.id) / CLIP, media_type="video/mp4")
+                return FileAnswer(self.jobs.folder(job.id) / CLIP, media_type="video/mp4")
             if now.status == "failed":
                 return refusal(STATUSES.get(now.error_code, 500), now.error_code, now.error_message)
             if await request.is_disconnected():
-                self.jobs.fail(job.id, "cancelled", "the client went away")
-                break
-        return Response(status_code=499)
+                self.jobs.fail(job.id, "cancelled", f"the client, or a proxy before it, went away; {_HINT}")
+                return Response(status_code=499)
+            if time.monotonic() >= until:
+                return JSONResponse(now.as_json(), 202, {"Location": job.id, "Retry-After": "5"})
+        raise HTTPException(503, "the server is shutting down; the clip is made when it is back")
 
     async def _created(self, request: Request) -> Job:
         with self.traces.request(request.headers) as trace:
@@ -146,8 +157,11 @@ class Videos:
             raise RequestError(f"order is {order[:20]!r}; it must be asc or desc")
         if not limit.isascii() or not limit.isdigit() or len(limit) > 3 or not 1 <= int(limit) <= 100:
             raise RequestError(f"limit is {limit[:20]!r}; it must lie between 1 and 100")
+        statuses = [each for each in query.get("status", "").split(",") if each]
+        if wrong := [each for each in statuses if each not in get_args(Status)]:
+            raise RequestError(f"status is {wrong[0][:20]!r}; it must be among {', '.join(get_args(Status))}")
         owner = request.state.owner if self.has_keys else None
-        jobs = self.jobs.page(owner, query.get("after"), int(limit) + 1, order)  # type: ignore[arg-type]
+        jobs = self.jobs.page(owner, query.get("after"), int(limit) + 1, order, statuses)  # type: ignore[arg-type]
         more, jobs = len(jobs) > int(limit), jobs[: int(limit)]
         ends = {"first_id": jobs[0].id, "last_id": jobs[-1].id} if jobs else {"first_id": None, "last_id": None}
         return JSONResponse({"object": "list", "data": [job.as_json() for job in jobs], "has_more": more, **ends})
@@ -187,7 +201,7 @@ class Videos:
         if not path.is_file():
             await asyncio.to_thread(_convert, folder / CLIP, path)
         media = {"mp4": "video/mp4", "webp": "image/webp", "gif": "image/gif", "png": "image/png"}[kind]
-        return FileResponse(path, media_type=media, filename=f"{job.id}.{kind}", content_disposition_type="inline")
+        return FileAnswer(path, media_type=media, filename=f"{job.id}.{kind}", content_disposition_type="inline")
 
     async def stream(self, request: Request) -> Response:
         """Answer with the fragments of the clip, as they come."""
@@ -208,7 +222,7 @@ class Videos:
         path = self.jobs.folder(self._job(request).id) / STREAM
         if not path.is_file():
             raise HTTPException(409, "no picture is made yet; there is no file")
-        return FileResponse(path, media_type="video/mp4")
+        return FileAnswer(path, media_type="video/mp4")
 
     async def events(self, request: Request) -> Response:
         """Answer with status, progress and previews as server-sent events."""

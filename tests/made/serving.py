@@ -12,7 +12,7 @@ from typing import Any
 import uvicorn
 
 from reelm.serve.routes.app import Server
-from reelm.serve.run import Impatient
+from reelm.serve.run import Impatient, Leaving
 
 
 @dataclass
@@ -52,7 +52,7 @@ def serving(model: Any, home: Path, **options: Any) -> Iterator[Service]:
     """Yield a server of a model that is warm; it ends afterwards."""
     server = Server(models={"tiny": model}, home=home, rows=2, hosts=frozenset({"127.0.0.1"}), **options)
     config = uvicorn.Config(server.app(), http=Impatient, port=0, log_config=None, timeout_graceful_shutdown=5)
-    running = uvicorn.Server(config)
+    running = Leaving(config)
     thread = threading.Thread(target=running.run, daemon=True)
     thread.start()
     while not running.started:

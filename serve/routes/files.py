@@ -1,0 +1,83 @@
+"""Files over HTTP, whole or in ranges of bytes (RFC 9110, section 14).
+
+In: a file, and the request. Out: the answer. A range that no file can meet is refused in the words of `answers.py`,
+with 416. A unit other than bytes is ignored, as the RFC has it.
+"""
+
+import os
+import re
+
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.responses import FileResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from .answers import refusal
+
+_RANGE = re.compile(r"([0-9]*)[ \t]*-[ \t]*([0-9]*)")
+_DIGITS = 18  # a number of more is beyond every file
+
+
+class FileAnswer(FileResponse):
+    """A file, or the ranges of it that are asked for."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        asked = Headers(scope=scope)
+        try:
+            self.stat_result = os.stat(self.path)
+        except FileNotFoundError:
+            raise HTTPException(404, "the file was deleted") from None
+        self.set_stat_headers(self.stat_result)
+        if "range" in asked:
+            size, still = self.stat_result.st_size, asked.get("if-range")
+            same = still is None or still in (self.headers["etag"], self.headers["last-modified"])
+            ranges = _ranges(asked["range"], size) if same and scope["method"] in ("GET", "HEAD") else ""
+            if ranges is None:
+                message = (
+                    f"the range {asked['range'][:60]!r} cannot be met: the file has {size} bytes; ask as in bytes=0-99"
+                )
+                headers = {"Content-Range": f"bytes */{size}"}
+                await refusal(416, "wrong_range", message, headers)(scope, receive, send)
+                return
+            scope = _with_range(scope, ranges)
+        await super().__call__(scope, receive, send)
+
+
+def whole(app: ASGIApp) -> ASGIApp:
+    """Return an application whose files are sent whole, whatever ranges are asked for."""
+
+    async def without_ranges(scope: Scope, receive: Receive, send: Send) -> None:
+        await app(_with_range(scope, "") if scope["type"] == "http" else scope, receive, send)
+
+    return without_ranges
+
+
+def _with_range(scope: Scope, ranges: str) -> Scope:
+    others = [(name, value) for name, value in scope["headers"] if name != b"range"]
+    return {**scope, "headers": [*others, (b"range", ranges.encode())] if ranges else others}
+
+
+def _ranges(asked: str, size: int) -> str | None:
+    """Return the ranges of a header that a file of `size` bytes can meet, as a header.
+
+    "" stands for the whole file, None for a header that is wrong, or that no byte of the file meets.
+    """
+    unit, _, wanted = asked.partition("=")
+    if unit.strip().lower() != "bytes":
+        return ""
+    met = []
+    parts = [part.strip() for part in wanted.split(",")]
+    for part in filter(None, parts):
+        match = _RANGE.fullmatch(part)
+        if match is None or not any(match.groups()):
+            return None
+        first, last = (int(number.lstrip("0")[:_DIGITS] or 0) if number else None for number in match.groups())
+        if first is None:
+            if last and not size:
+                return ""  # the end of an empty file is the whole of it
+            first, last = (max(0, size - last), size - 1) if last else (size, size)
+        elif last is not None and last < first:
+            return None
+        if first < size:
+            met.append(f"{first}-{min(size - 1 if last is None else last, size - 1)}")
+    return f"bytes={','.join(met)}" if met else None
