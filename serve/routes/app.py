@@ -88,7 +88,7 @@ def _across(origins: Sequence[str]) -> list[Middleware]:
     """Return what lets browsers show the answers to pages of other sites; without sites there is none."""
     if not origins:
         return []
-    methods, headers = ("GET", "POST", "DELETE"), ("Authorization", "Content-Type")
+    methods, headers = ("GET", "POST", "DELETE"), ("Authorization", "Content-Type", "Prefer")
     return [Middleware(CORSMiddleware, allow_origins=origins, allow_methods=methods, allow_headers=headers)]
 
 
