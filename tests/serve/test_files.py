@@ -4,8 +4,10 @@ import asyncio
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
+import uvicorn
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
 from starlette.routing import Route
@@ -16,6 +18,7 @@ from reelm.serve.routes.answers import HANDLERS
 from reelm.serve.routes.app import PAGE
 from reelm.serve.routes.body import preferred_wait
 from reelm.serve.routes.files import FileAnswer, whole
+from reelm.serve.run import Leaving
 
 TEXT = b"0123456789"
 
@@ -38,7 +41,8 @@ def asked(path: Path, method: str = "GET", ranges_ignored: bool = False, **heade
     async def send(message):
         sent.append(message)
 
-    asyncio.run((whole(app) if ranges_ignored else app)(scope, receive, send))
+    target: Any = whole(app) if ranges_ignored else app
+    asyncio.run(target(scope, receive, send))
     content = b"".join(message.get("body", b"") for message in sent)
     return sent[0]["status"], Headers(raw=sent[0]["headers"]), content
 
@@ -135,6 +139,24 @@ def test_who_waits_for_news_is_let_go_when_the_server_ends():
         return [told async for told in news.of("video", 60.0)]
 
     assert asyncio.run(asyncio.wait_for(listen(), 5)) == [True, True]
+
+
+def test_a_server_that_ends_hangs_up_on_those_who_listen():
+    app, news, heard = Starlette(), News(), []
+
+    async def listen() -> None:
+        heard.extend([told async for told in news.of("video", 60.0)])
+
+    async def serve() -> None:
+        app.state.hang_up = news.close
+        server = Leaving(uvicorn.Config(app, port=0, log_config=None, lifespan="off"))
+        listening = asyncio.create_task(listen())
+        asyncio.get_running_loop().call_later(0.3, setattr, server, "should_exit", True)
+        await server.serve()
+        await asyncio.wait_for(listening, 5)
+
+    asyncio.run(serve())
+    assert heard == [True, True]
 
 
 @pytest.mark.parametrize(

@@ -138,7 +138,7 @@ class Generate:
         return list(self.prompt)
 
 
-def _given(files: dict[str, Path]) -> dict[str, Any]:
+def _given(files: dict[str, Any]) -> dict[str, Any]:
     """Return what the file of a clip says if it was made from these files, with what they hold now, and no others."""
     from reelm.sampling.conditions.sources import Sources
 
