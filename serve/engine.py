@@ -41,6 +41,7 @@ _WARM_UP: Mapping[WarmUp, Sequence[dict[str, Any]]] = {
     "all": [{"cfg_scale": scale, "top_k": top_k} for scale in (1.0, 2.0) for top_k in (0, 2)],
 }
 
+_LAST_SECONDS = 2.0  # for the thread to end, once nothing is made any more
 _AGAIN_SECONDS = 1.0  # between looks at the table while nothing is made: a full disk may have space again
 
 _log = logging.getLogger("reelm.serve")
@@ -125,7 +126,10 @@ class Engine(Thread):
         self._news.set()
 
     def drain(self, seconds: float) -> None:
-        """Begin no more jobs, end those that run if that takes less than `seconds`, and end the thread."""
+        """Begin no more jobs, end those that run if that takes less than `seconds`, and end the thread.
+
+        A thread that compiles hears nothing: it is left behind, and ends once the program is there.
+        """
         self._draining = True
         self.wake()
         deadline = time.monotonic() + seconds
@@ -133,7 +137,7 @@ class Engine(Thread):
             time.sleep(0.05)
         self._ended = True
         self.wake()
-        self.join(seconds)
+        self.join(_LAST_SECONDS)
 
     def run(self) -> None:
         """Warm up, then work until `drain`."""

@@ -71,7 +71,10 @@ class Server:
     price_per_kwh: float | None = None
 
     def app(self) -> Starlette:
-        """Return the application; its engine runs from the start-up to the shut-down of the application."""
+        """Return the application; its engine runs from the start-up to the shut-down of the application.
+
+        `state.hang_up` ends the answers that wait for jobs.
+        """
         routes = _Routes(self)
         gate = Middleware(Gate, keys=self.keys, hosts=self.hosts, origins=self.origins)
         app = Starlette(

@@ -215,13 +215,35 @@ def test_the_path_of_what_was_made_cannot_colour_a_terminal(capsys, monkeypatch)
     assert capsys.readouterr().out == "\x1b[31m.mp4\n\\x1b[31m.mp4\n"
 
 
-def test_a_reader_that_leaves_is_not_met_with_a_traceback():
-    with started("data", "list") as process:
-        assert process.stdout
-        process.stdout.close()
-        err = process.stderr.read() if process.stderr else ""
-        assert process.wait(timeout=60) == 1
-    assert err.count("\n") == 1 and err.startswith("reelm: error: ")
+# Commands that print much or little, as text or as help.
+PRINTING = ["info demo", "--help", "--version --debug"]
+
+
+@pytest.mark.parametrize("line", PRINTING)
+def test_a_reader_that_leaves_is_met_with_silence(line):
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "reelm", *line.split()]
+    ended = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True)
+    os.close(writer)
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="no /dev/full")
+@pytest.mark.parametrize("line", ["--help", "--version"])
+def test_output_that_cannot_be_written_is_said(line):
+    with open("/dev/full", "w") as full:
+        ended = subprocess.run([sys.executable, "-m", "reelm", line], stdout=full, stderr=subprocess.PIPE, text=True)
+    assert ended.returncode == 1 and ended.stderr.startswith("reelm: error: ") and ended.stderr.count("\n") == 1
+
+
+def test_what_a_signal_stopped_does_not_wait_for_threads_at_work():
+    code = (
+        "import time; from concurrent.futures import ThreadPoolExecutor; from reelm.cli.interrupts import leave\n"
+        "ThreadPoolExecutor().submit(time.sleep, 60); print('said', end=''); leave(143)"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (143, "said", "")
 
 
 @pytest.mark.parametrize("device", ["abacus", "cuda"])

@@ -102,6 +102,23 @@ def test_jobs_outlive_servers_that_are_killed(tiny_sound_model, tmp_path, start)
     assert not any("prompt" in line for line in lines)
 
 
+def test_sigterm_ends_a_server_that_compiles_at_once(tmp_path, start, monkeypatch):
+    monkeypatch.setenv("REELM_HOME", str(tmp_path / "cold"))
+    monkeypatch.delenv("REELM_PROGRAMS", raising=False)
+    monkeypatch.delenv("JAX_COMPILATION_CACHE_DIR", raising=False)
+    process, address = start(Path("demo"), tmp_path / "home")
+    job = ask(address, "/v1/videos", {"prompt": "a red seven"})["id"]
+    with urllib.request.urlopen(f"{address}/v1/videos/{job}/events", timeout=60) as waiting:
+        waiting.readline()
+        time.sleep(2)
+        process.terminate()
+        told = time.monotonic()
+        assert process.wait(60) == 143
+        assert time.monotonic() - told < 8  # one that waits for the compiler takes half a minute
+    log = (tmp_path / "log").read_text()
+    assert "reelm: terminated" in log and "terminate called" not in log and "warm:" not in log
+
+
 def refused(*arguments: object) -> str:
     command = [sys.executable, "-m", "reelm", "serve", *map(str, arguments)]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=120)

@@ -11,8 +11,9 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
+from typing import NoReturn
 
 WORDS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
 if hasattr(signal, "SIGHUP"):  # Windows has none
@@ -68,6 +69,24 @@ def signals_raised() -> Iterator[list[int]]:
         sys.excepthook, sys.unraisablehook = hooks
         for number, handler in former.items():
             signal.signal(number, handler)
+
+
+def leave(status: int) -> NoReturn:
+    """End the process that a signal stopped, without waiting for threads that compile.
+
+    Python would wait half a minute for those. It would then unwind the threads that wait for it in native code, which
+    that code takes for a fault of its own: it aborts the process.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError, AttributeError):  # closed, or none
+            stream.flush()
+    if "multiprocessing" in sys.modules:
+        for child in sys.modules["multiprocessing"].active_children():
+            child.terminate()
+    jax = sys.modules.get("jax")
+    if jax is not None and jax.distributed.is_initialized():  # the other processes must hear of it
+        sys.exit(status)
+    os._exit(status)
 
 
 def _is_importing(frame: FrameType | None) -> bool:

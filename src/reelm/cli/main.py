@@ -18,7 +18,7 @@ from typing import Any, NoReturn, TextIO
 from reelm.errors import RequestError, RequestWarning
 from reelm.storage.home import home
 
-from .interrupts import WORDS, signals_raised
+from .interrupts import WORDS, leave, signals_raised
 from .printable import printable
 from .streams import lasting_streams
 
@@ -29,14 +29,21 @@ _NO_PATH = (errno.ENAMETOOLONG, errno.ELOOP)
 
 def entry_point() -> NoReturn:
     """Run the process's own command line and end the process."""
-    status = main()
+    status, stopped = _run_line(None)
     # The work is done: Ctrl-C while Python tidies up ends it at once, without a traceback of the tidying.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    if stopped:
+        leave(status)
     sys.exit(status)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit status; None is the process's own, and prepares JAX's environment."""
+    return _run_line(arguments)[0]
+
+
+def _run_line(arguments: Sequence[str] | None) -> tuple[int, bool]:
+    """Return the exit status of a command line, and whether a signal stopped it."""
     own = arguments is None
     arguments = list(sys.argv[1:] if own else arguments)
     with lasting_streams() as out:
@@ -47,19 +54,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
             try:
                 if own:
                     _prepare_jax()
-                _run([argument for argument in arguments if argument != "--debug"])
+                try:
+                    _run([argument for argument in arguments if argument != "--debug"])
+                except SystemExit as asked:
+                    if asked.code:
+                        raise  # a training that saved before it obeyed a signal; else --help
                 out.flush()
                 if out.error is not None:
                     raise out.error
-                return 0
+                return 0, False
             except BaseException as error:
                 end = error
+        out.flush()
         if "--debug" in arguments:
             traceback.print_exception(end, file=stderr)
         status, message = _status_and_message(end, signals, arguments)
         if message:
             print(f"reelm: {printable(message)}", file=stderr)
-        return status
+        return status, bool(signals)
 
 
 def _run(arguments: list[str]) -> None:
@@ -101,8 +113,8 @@ def _status_and_message(end: BaseException, signals: list[int], arguments: Seque
     if signals or isinstance(end, KeyboardInterrupt):
         number = signal.Signals(signals[-1]) if signals else signal.SIGINT
         return 128 + number, WORDS[number]
-    if isinstance(end, SystemExit):  # --help, and a training that saved before it obeyed a signal
-        return (end.code, "") if isinstance(end.code, int) else (1, f"error: {end.code}") if end.code else (0, "")
+    if isinstance(end, SystemExit):  # a training that saved before it obeyed a signal
+        return (end.code, "") if isinstance(end.code, int) else (1, f"error: {end.code}")
     at_fault = isinstance(end, _AT_FAULT) or (isinstance(end, OSError) and end.errno in _NO_PATH)
     return 2 if at_fault else 1, f"error: {_in_words(end, arguments)}"
 

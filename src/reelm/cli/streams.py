@@ -1,6 +1,7 @@
 """Standard output and error of a command: a reader that goes away, or a full disk, does not stop the work.
 
-What cannot be written is dropped, and the error is kept for the end.
+What cannot be written is dropped. A reader that goes away, as `head` does, has what it wanted: that is no error. Any
+other error is kept for the end.
 """
 
 import os
@@ -11,7 +12,7 @@ from typing import Any, TextIO, cast
 
 
 class Lasting:
-    """A text stream that drops what it cannot write; `error` is why, None while it can."""
+    """A text stream that drops what it cannot write; `error` is why, None while it can or where nobody reads it."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -36,7 +37,8 @@ class Lasting:
         return getattr(self._stream, name)
 
     def _give_up(self, error: OSError) -> None:
-        self.error = self.error or error
+        if not isinstance(error, BrokenPipeError):
+            self.error = self.error or error
         with suppress(OSError, ValueError):  # a stream without a descriptor
             # Python would flush once more on its way out, and complain.
             os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())

@@ -23,7 +23,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext, suppress
 from functools import cache, partial
 from pathlib import Path
-from threading import Lock, RLock, local, main_thread
+from threading import Lock, RLock, current_thread, local, main_thread
 from typing import Any, NamedTuple
 
 import jax
@@ -237,8 +237,17 @@ def _is_on_one_device(leaf: Any) -> bool:
 
 
 def _at_once(function: Callable) -> Future:
-    future: Future = Future()
-    future.set_result(function())
+    if current_thread() is not main_thread():
+        future: Future = Future()
+        future.set_result(function())
+        return future
+    # In another thread, since no signal is heard in one that compiles.
+    thread = ThreadPoolExecutor(1, "compile-now")
+    try:
+        future = thread.submit(function)
+        future.result()
+    finally:
+        thread.shutdown(wait=False)
     return future
 
 
