@@ -76,8 +76,9 @@ def check_track(sound: object, sample_rate: object) -> None:
 
 
 def check_rate(sample_rate: Any) -> int:
-    """Return `sample_rate` as an int; RequestError unless it is whole Hz from 1,000 to 768,000."""
-    whole = isinstance(sample_rate, int | np.integer) and not isinstance(sample_rate, bool)
+    """Return `sample_rate` as an int; RequestError unless it is whole Hz from 1,000 to 768,000. 16000.0 is whole."""
+    kinds = int | float | np.integer | np.floating
+    whole = isinstance(sample_rate, kinds) and not isinstance(sample_rate, bool) and sample_rate % 1 == 0
     rate = int(sample_rate) if whole else 0
     if not LOWEST_RATE <= rate <= HIGHEST_RATE:
         raise RequestError(
@@ -90,7 +91,8 @@ def as_float_sound(sound: object) -> np.ndarray:
     """Return `sound` as float32 `[B, S, C]` in [-1, 1].
 
     Args:
-        sound: int16 or float, `[S]`, `[S, C]` or `[B, S, C]`, C = 1 or 2. Floats between 1 and 2 are clipped at 1.
+        sound: float, or integers of 8, 16 or 32 bits that fill their range; `[S]`, `[S, C]` or `[B, S, C]`, C = 1 or 2.
+            Floats between 1 and 2 are clipped at 1.
 
     Raises:
         RequestError: another shape or type; no samples; NaN or infinite samples; samples above twice full scale.
@@ -99,15 +101,14 @@ def as_float_sound(sound: object) -> np.ndarray:
     if sound.ndim == 1:
         sound = sound[:, None]
     if sound.ndim not in (2, 3) or sound.shape[-1] not in (1, 2):
+        channels_first = sound.ndim == 2 and sound.shape[0] in (1, 2) and sound.shape[1] > 2
+        hint = "; this one looks like [C, S]: give sound.T" if channels_first else ""
         raise RequestError(
-            f"a sound has the shape [S], [S, C] or [B, S, C] with 1 or 2 channels C, not {list(sound.shape)}"
+            f"a sound has the shape [S], [S, C] or [B, S, C] with 1 or 2 channels C, not {list(sound.shape)}{hint}"
         )
     if sound.size == 0:
         raise RequestError("the sound has no samples; give at least one, or leave the sound out")
-    if sound.dtype == np.int16:
-        sound = sound / np.float32(32768)
-    if not np.issubdtype(sound.dtype, np.floating):
-        raise RequestError(f"a sound is int16, or float in [-1, 1], not {sound.dtype}")
+    sound = _of_integers(sound)
     sound = np.asarray(sound if sound.ndim == 3 else sound[None], np.float32)
     if not np.isfinite(sound).all():
         raise RequestError("the sound holds NaN or infinite samples; every sample must be a number in [-1, 1]")
@@ -117,6 +118,18 @@ def as_float_sound(sound: object) -> np.ndarray:
     if peak > 1:
         _log.warning("the sound reaches %.3f of full scale: it is clipped at 1", peak)
     return np.clip(sound, -1, 1)
+
+
+def _of_integers(sound: np.ndarray) -> np.ndarray:
+    """Return integers as floats in [-1, 1], by the range of their type, and floats as they are."""
+    if np.issubdtype(sound.dtype, np.floating):
+        return sound
+    if sound.dtype.kind not in "iu" or sound.dtype.itemsize > 4:  # no file holds such: their range says nothing
+        raise RequestError(
+            f"a sound is float in [-1, 1], or integers of 8, 16 or 32 bits, such as int16, not {sound.dtype}"
+        )
+    half = 2.0 ** (8 * sound.dtype.itemsize - 1)
+    return (sound - (half if sound.dtype.kind == "u" else 0.0)) / half  # unsigned, as in WAV: silence is the middle
 
 
 def with_channels(sound: np.ndarray, channels: int) -> np.ndarray:

@@ -1,10 +1,12 @@
 """Turn sound into the codes beside latent frames.
 
-In: a path, a clip with sound, or samples at the audio tokenizer's own rate. Out: codes int32 `[F, L]` of whole latent
-frames. Sound that is longer than the picture is cut, and silence follows sound that is shorter.
+In: a path, a clip with sound, samples with their rate, or samples at the audio tokenizer's own rate. Out: codes int32
+`[F, L]` of whole latent frames. Sound that is longer than the picture is cut, and silence follows sound that is
+shorter.
 """
 
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 
@@ -15,7 +17,7 @@ from reelm.media.read import read_sound
 from reelm.media.sound import as_float_sound, fitted, resample, samples_beside, say_length, with_channels
 from reelm.tokenizer.audio.tokenizer import AudioTokenizer
 
-from .sources import SoundSource
+from .sources import Recording, SoundSource, recording
 
 
 @dataclass(frozen=True)
@@ -43,10 +45,14 @@ class Soundtrack:
     def samples(self, source: SoundSource) -> np.ndarray:
         """Return float32 `[S, C]` at the rate and with the channels of the tokenizer; RequestError for no sound."""
         config = self.tokenizer.config
+        if isinstance(source, tuple):
+            source = cast(Recording, recording(source))
         if isinstance(source, Clip):
             if source.audio is None or source.sample_rate is None:
                 raise RequestError("the clip given as audio has no sound; give one that has")
-            sound = with_channels(source.audio[None], config.channels)
+            source = Recording(source.audio, source.sample_rate)
+        if isinstance(source, Recording):
+            sound = with_channels(source.samples[None], config.channels)
             return resample(sound, source.sample_rate, self.sample_rate)[0]
         if not isinstance(source, np.ndarray):
             return read_sound(source, sample_rate=self.sample_rate, channels=config.channels)

@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
@@ -11,10 +11,20 @@ import numpy as np
 from reelm.errors import RequestError
 from reelm.given import array, whole
 from reelm.media.clip import Clip
+from reelm.media.sound import as_float_sound, check_rate
+
+
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """Samples float32 `[S, C]` in [-1, 1] and their rate in Hz, as a user gives them in a pair."""
+
+    samples: np.ndarray
+    sample_rate: int
+
 
 Picture = str | os.PathLike[str] | np.ndarray
 VideoSource = Clip | str | os.PathLike[str] | np.ndarray
-SoundSource = Clip | str | os.PathLike[str] | np.ndarray
+SoundSource = Clip | str | os.PathLike[str] | np.ndarray | tuple[np.ndarray, int] | Recording
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -32,8 +42,9 @@ class Sources:
             `num_frames` gets a soundtrack, from a model with sound.
         mask: What to fill in of `video`: bool `[T, H, W]` or `[H, W]`, True there, or a picture that is white there.
             All other pixels stay.
-        audio: Sound of the clip: a path, a Clip, or samples float32 `[S]` or `[S, C]` at the audio tokenizer's rate. It
-            is cut, or continued by silence, to the length of the picture.
+        audio: Sound of the clip: a path, a Clip, `(samples, rate)`, or samples alone, at the audio tokenizer's rate.
+            Samples are `[S]` or `[S, C]`, float in [-1, 1] or integers of 8, 16 or 32 bits. It is cut, or continued by
+            silence, to the length of the picture.
 
     Raises:
         RequestError: something that is no path, no array and no Clip.
@@ -47,6 +58,8 @@ class Sources:
     audio: SoundSource | None = None
 
     def __post_init__(self):
+        if isinstance(self.audio, tuple | list):
+            object.__setattr__(self, "audio", recording(self.audio))
         for name in ("image", "last_image", "video", "mask", "audio"):
             value = getattr(self, name)
             if value is not None:
@@ -93,7 +106,7 @@ def file_digest(path: Any) -> str | None:
 
 def _given(name: str, value: Any, *, clips: bool = False) -> Any:
     """Return a path or a Clip as it is, and anything else as an array."""
-    if isinstance(value, str | os.PathLike) or (clips and isinstance(value, Clip)):
+    if isinstance(value, str | os.PathLike | Recording) or (clips and isinstance(value, Clip)):
         return value
     if isinstance(value, Clip) or value is None:
         raise RequestError(f"{name} is {'a Clip' if value else 'None'}; give a path or an array")
@@ -105,9 +118,27 @@ def _given(name: str, value: Any, *, clips: bool = False) -> Any:
     return found
 
 
+def recording(pair: Sequence[Any]) -> Any:
+    """Return `(samples, rate)` as a Recording, and a list of samples as it is; RequestError for another order."""
+    if len(pair) != 2 or (numbers := [np.ndim(each) == 0 for each in pair]) == [True, True]:
+        return pair
+    if numbers == [True, False]:
+        raise RequestError("audio is (rate, samples); give the samples first: audio=(samples, rate)")
+    if numbers == [False, False]:
+        if isinstance(pair, list):
+            return pair
+        raise RequestError("audio is a pair of arrays; give (samples, rate) with samples [S] or [S, C], or an array")
+    samples, rate = as_float_sound(pair[0]), check_rate(np.asarray(pair[1]).item())
+    if len(samples) != 1:
+        raise RequestError(f"a sound has the shape [S] or [S, C], not {list(np.shape(pair[0]))}")
+    return Recording(samples[0], rate)
+
+
 def _summary(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {str(key): _summary(each) for key, each in value.items()}
     if isinstance(value, Clip):
         return f"clip of {len(value.video)} frames"
+    if isinstance(value, Recording):
+        return f"array {list(value.samples.shape)} at {value.sample_rate} Hz"
     return f"array {list(value.shape)}" if isinstance(value, np.ndarray) else str(value)

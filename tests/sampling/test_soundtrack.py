@@ -3,6 +3,7 @@
 import logging
 import wave
 from dataclasses import replace
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from made.parameters import random_params
 from reelm.errors import RequestError
 from reelm.media.clip import Clip
 from reelm.sampling.conditions.soundtrack import Soundtrack
+from reelm.sampling.conditions.sources import Sources
 from reelm.tokenizer.audio.config import AudioTokenizerConfig
 from reelm.tokenizer.audio.tokenizer import AudioTokenizer, init_params
 
@@ -58,6 +60,55 @@ def test_samples_are_at_the_rate_of_the_tokenizer(track):
     sound = tone(1, RATE, 2)
     np.testing.assert_allclose(track.samples(sound)[:, 0], sound[:, 0] / 2, atol=1e-6)
     np.testing.assert_allclose(track.samples((sound * 32768).astype(np.int16)), track.samples(sound), atol=1e-4)
+
+
+# As librosa, soundfile and SciPy hold sound: the full scale of floats is 1, that of integers the range of their type.
+SCALES = {"float64": 1, "float32": 1, "float16": 1, "int8": 2**7, "int16": 2**15, "int32": 2**31, "uint8": 2**7}
+
+
+@pytest.mark.parametrize("dtype", SCALES)
+@pytest.mark.parametrize("rate", [2_000, 44_100])
+def test_samples_with_their_rate_are_the_sound_of_a_file(track, dtype, rate):
+    sound = tone(1, rate).astype(np.float64)
+    held = (sound * SCALES[dtype] + (2**7 if dtype == "uint8" else 0)).astype(dtype)
+    expected = track.samples(clip_with(sound.astype(np.float32), rate))
+    rates = (rate, float(rate), np.int64(rate), np.array(rate))
+    for pair in [(held, each) for each in rates] + [(held[:, 0], rate), (held.repeat(2, axis=1), rate), [held, rate]]:
+        given = Sources(audio=cast(Any, pair)).audio
+        assert given is not None
+        np.testing.assert_allclose(track.samples(given), expected, atol=0.02 if "8" in dtype else 1e-3)
+
+
+@pytest.mark.parametrize(
+    ("pair", "words"),
+    [
+        ((44_100, np.zeros(99)), r"give the samples first: audio=\(samples, rate\)"),
+        ((np.zeros((2, 99), np.float32), 44_100), r"looks like \[C, S\]: give sound\.T"),
+        ((np.zeros((1, 99), np.float32), 44_100), r"looks like \[C, S\]: give sound\.T"),
+        ((np.zeros((99, 6)), 44_100), "1 or 2 channels"),
+        ((np.zeros((2, 99, 2)), 44_100), r"the shape \[S\] or \[S, C\]"),
+        ((np.zeros(99), 44_100.5), "sample rate is whole Hz"),
+        ((np.zeros(99), 44.1), "sample rate is whole Hz"),
+        ((np.zeros(99), None), "sample rate is whole Hz"),
+        ((np.zeros(99), True), "sample rate is whole Hz"),
+        ((np.zeros(99), np.zeros(99)), "pair of arrays"),
+        ((np.zeros(99, np.int64), 44_100), "such as int16, not int64"),
+        ((np.zeros(99), 44_100, 1), "audio is no array|must be"),
+        (("voice.wav", 44_100), "must be an array of numbers|no array"),
+    ],
+)
+def test_a_pair_that_is_no_sound_is_refused_in_one_line(pair, words):
+    with pytest.raises(RequestError, match=words) as refused:
+        Sources(audio=pair)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_pair_is_a_sound_to_generate_and_to_describe(tiny_sound_model):
+    model, rate = tiny_sound_model, tiny_sound_model.soundtrack.sample_rate
+    sound = tone(1, rate)
+    alone, pair = (model.generate("red", audio=each, num_frames=9) for each in (sound, (sound, rate)))
+    np.testing.assert_array_equal(alone.video, pair.video)
+    assert pair.info["audio"] == f"array {list(sound.shape)} at {rate} Hz"
 
 
 @pytest.mark.parametrize(

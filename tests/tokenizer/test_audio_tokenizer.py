@@ -247,7 +247,7 @@ def test_resampling_keeps_a_tone_its_place_and_its_length(rate):
         (np.full(50, np.nan), 16_000, "NaN"),
         (np.full(50, 20_000.0), 16_000, "full scale"),
         (np.zeros((50, 6)), 16_000, "1 or 2 channels"),
-        (np.zeros(50, np.int32), 16_000, "int16, or float"),
+        (np.zeros(50, np.int64), 16_000, "such as int16, not int64"),
         (np.float32(0), 16_000, "shape"),
         (np.zeros(50), 0, "sample rate"),
         (np.zeros(50), 16_000.5, "sample rate"),
