@@ -26,7 +26,7 @@ def _groups(result: dict[str, Any], above: str = "") -> Iterator[tuple[str, dict
 
 
 def _shown(value: Any) -> str:
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return " to ".join(_shown(x) for x in value)
     return f"{value:.3f}" if isinstance(value, float) else str(value)
 

@@ -101,10 +101,10 @@ def judged(net: dict, real: Gallery, videos: Sequence[np.ndarray], asked: Sequen
     return {
         "clips": len(videos),
         "emoji": float(np.mean(emoji)),
-        "emoji_interval": wilson_interval(sum(emoji), len(emoji)),
+        "emoji_interval": list(wilson_interval(sum(emoji), len(emoji))),
         "tone": float(np.mean(with_tone)) if with_tone else None,
         "both": float(np.mean(both)),
-        "both_interval": wilson_interval(sum(both), len(both)),
+        "both_interval": list(wilson_interval(sum(both), len(both))),
         "energy": float(np.mean(ratios)),
         "energy_off": float(np.mean(np.abs(ratios - 1))),
         "seam": float(np.mean([loop_seam(video) for video in videos])),
