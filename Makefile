@@ -2,6 +2,7 @@
 # make test   the tests                                         make types     pyright
 # make docs   the documentation, in site/                       make test-all  also the tests that take minutes each
 # make env    the environment alone, in .venv                   make lock      requirements.lock anew from pyproject.toml
+# make env EXTRAS="serve cuda13"   the environment with extras of pyproject.toml
 # make gpu    the benchmarks that want an accelerator
 #
 # Needs Python and make, nothing else. VENV=DIR puts the environment elsewhere; PYTHON is the interpreter, or the range of
@@ -10,6 +11,7 @@
 VENV ?= .venv
 PYTHON ?= >=3.11,<3.14
 TEST_ARGS ?=
+EXTRAS ?=
 BIN := $(VENV)/bin
 
 # A uv that is on the path is used, else one is put into .uv. (It may be on the path and still not run: a version manager's
@@ -48,12 +50,24 @@ types: env
 docs: env
 	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going -c docs . site
 
-env: $(VENV)/.installed
+comma := ,
+override EXTRAS := $(subst $(comma), ,$(EXTRAS))
+KNOWN := $(shell sed -n '/^\[project.optional-dependencies\]/,/^\[project.scripts\]/s/^\([a-z0-9]*\) = .*/\1/p' pyproject.toml)
+UNKNOWN := $(filter-out $(KNOWN),$(EXTRAS))
+$(if $(UNKNOWN),$(error there is no extra $(firstword $(UNKNOWN)); there are: $(KNOWN)))
+
+env: $(VENV)/.installed $(EXTRAS:%=$(VENV)/.installed-%)
 
 $(VENV)/.installed: requirements.lock pyproject.toml $(filter-out uv,$(UV))
 	test -x $(BIN)/python || $(UV) venv --quiet --python "$(PYTHON)" $(VENV)
 	$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps -e .
+	test -x $(BIN)/pip || $(UV) pip install --quiet --python $(BIN)/python pip
+	@touch $@
+
+# An extra brings what the lock does not hold. What the lock does hold keeps its version.
+$(VENV)/.installed-%: $(VENV)/.installed
+	$(UV) pip install --quiet --python $(BIN)/python --constraint requirements.lock -e ".[$*]"
 	@touch $@
 
 # Some distributions ship Python without venv, others guard pip: one of the two ways is open.
