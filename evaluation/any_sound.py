@@ -15,6 +15,7 @@ from reelm.data.any_sound.pieces import SAMPLE_RATE
 from reelm.data.any_sound.source import AnySoundSet
 from reelm.errors import RequestError
 from reelm.evaluation.scores.sound import mel_distance, stft_distance
+from reelm.extras import how_to_install
 from reelm.media.sound import resample
 from reelm.progress import Progress, silent
 from reelm.tokenizer.audio.tokenizer import AudioTokenizer
@@ -81,7 +82,8 @@ def _stoi(original: np.ndarray, rebuilt: np.ndarray) -> float:
     try:
         from pystoi import stoi
     except ImportError as error:
-        raise RequestError("the intelligibility of speech is measured by pystoi; install reelm[evaluate]") from error
+        hint = how_to_install("evaluate")
+        raise RequestError(f"the intelligibility of speech is measured by pystoi: {hint}") from error
     return float(stoi(original, rebuilt, SAMPLE_RATE))
 
 

@@ -11,6 +11,7 @@ from importlib.metadata import version
 from typing import Any
 
 from reelm.errors import RequestError
+from reelm.extras import how_to_install
 
 from .jobs import Job
 
@@ -35,7 +36,8 @@ class Traces:
             from opentelemetry.sdk.trace import TracerProvider
             from opentelemetry.sdk.trace.export import BatchSpanProcessor
         except ImportError as error:
-            raise RequestError(f"{_ENDPOINTS[0]} is set, and traces need {error.name}: install reelm[otel]") from error
+            hint = how_to_install("otel")
+            raise RequestError(f"{_ENDPOINTS[0]} is set, and traces need {error.name}: {hint}") from error
         name = {SERVICE_NAME: os.environ.get("OTEL_SERVICE_NAME") or "reelm"}
         self._provider = TracerProvider(resource=Resource.create(name))
         self._provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))

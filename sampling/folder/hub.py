@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 
 from reelm.errors import RequestError, reason
+from reelm.extras import how_to_install
 
 _ID = re.compile(r"([A-Za-z0-9][\w.-]*/[\w.-]+)(?:@([\w.-]+))?")
 
@@ -21,9 +22,7 @@ def is_hub_id(name: str) -> bool:
 def fetch(name: str) -> Path:
     """The folder of a model; RequestError when there is no such model, or no way to fetch it."""
     if importlib.util.find_spec("huggingface_hub") is None:
-        raise RequestError(
-            f"there is no folder {name}; to fetch it from the Hugging Face hub, pip install huggingface_hub"
-        )
+        raise RequestError(f"there is no folder {name}; to fetch it from the Hugging Face hub: {how_to_install('hub')}")
     from huggingface_hub import snapshot_download  # pyright: ignore[reportMissingImports]  (it need not be installed)
 
     found = _ID.fullmatch(name)

@@ -4,14 +4,19 @@ import json
 import os
 import re
 import shlex
+import shutil
+import signal
 import subprocess
 import sys
+import tomllib
+import wave
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 from made.emoji_packages import draw_packages, install_packages
+from PIL import Image
 
 from reelm.cli.main import main
 from reelm.cli.parse import parse
@@ -79,6 +84,47 @@ def test_every_link_leads_somewhere(page):
             assert there.exists(), f"{target} is no file"
             headings = re.findall(r"^#+ (.*)$", there.read_text(), re.MULTILINE) if anchor else []
             assert not anchor or anchor in {re.sub(r"[^\w -]", "", each.lower()).replace(" ", "-") for each in headings}
+
+
+# What a shell has, and what is a placeholder for a machine of the reader's own. `make` puts the rest on the path.
+OF_A_SHELL = "cd cp echo export mkdir source curl".split()
+OF_A_CLUSTER = ["srun", "scontrol", "status=$?", "exit", "["]
+MADE = ["make", "python", "reelm", "pre-commit"]
+# Tools with the words that say where to get them.
+FETCHED = {"npm": "Node.js", "docker": "container"}
+
+
+def plain_lines(text: str) -> list[str]:
+    """The lines of the code blocks of a page that name no language, continued lines joined."""
+    fenced = re.findall(r"^```(\w*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    joined = "\n".join(block for language, block in fenced if not language).replace("\\\n", " ")
+    return [*joined.splitlines()]
+
+
+def programs(text: str) -> set[str]:
+    """The programs that the plain code blocks of a page start."""
+    words = [line.split()[0] for line in plain_lines(text) if re.match(r"[a-z\[]+[\w-]*(=\$\?)?( |$)", line)]
+    return {word for word in words if not word.endswith("/")}
+
+
+@by_path
+def test_no_command_needs_a_tool_that_is_not_there(page):
+    text = page.read_text()
+    assert "uv pip" not in text
+    unknown = programs(text) - {*OF_A_SHELL, *MADE, *OF_A_CLUSTER}
+    unknown -= {tool for tool, words in FETCHED.items() if words in text}
+    assert not {tool for tool in unknown if shutil.which(tool) is None or tool in ("uv", "pip", *FETCHED)}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    for asked in re.findall(r"EXTRAS=(\"[^\"]*\"|\w+)", text):
+        assert set(asked.strip('"').split()) <= set(project["optional-dependencies"]), asked
+
+
+def test_an_unknown_extra_is_refused_in_a_line(tmp_path):
+    asked = ["make", "-C", ROOT, "--no-print-directory", "-n", "env", "EXTRAS=cuda13,cuda99", f"VENV={tmp_path}"]
+    ended = subprocess.run(asked, capture_output=True, text=True)
+    assert (
+        ended.returncode == 2 and ended.stderr.count("\n") == 1 and "no extra cuda99; there are: cuda13" in ended.stderr
+    )
 
 
 @by_path
@@ -163,6 +209,76 @@ def test_a_recipe_makes_its_model_at_toy_scale_and_resumes(recipe, tmp_path):
     assert (tmp_path / "runs" / "model" / "model.json").exists() and "done before" not in ran.stderr
     again = run(capture_output=True)
     assert again.returncode == 0 and all("done before" in line for line in again.stderr.splitlines())
+
+
+def draw_given(folder: Path) -> None:
+    """The files of their own that readers of the quickstart name."""
+    digit = np.zeros((64, 64, 3), np.uint8)
+    digit[20:44, 28:36] = (0, 0, 255)
+    hole = np.zeros_like(digit)
+    hole[16:48, 16:48] = 255
+    for name, picture in {"digit": digit, "first": digit, "last": np.roll(digit, -8, 0), "hole": hole}.items():
+        Image.fromarray(picture).save(folder / f"{name}.png")
+    moving = np.stack([np.roll(digit, t, 1) for t in range(17)])
+    write_video(folder / "silent.mp4", moving, fps=8)
+    write_video(folder / "film.mp4", moving, fps=8)
+    with wave.open(str(folder / "voice.wav"), "wb") as file:
+        file.setparams((1, 2, 16_000, 0, "NONE", ""))
+        file.writeframes((8000 * np.sin(np.arange(32_000) / 9)).astype("<i2").tobytes())
+
+
+@pytest.mark.long
+@pytest.mark.slow
+def test_a_new_user_follows_the_first_pages(tmp_path):
+    """README, quickstart and serving, line by line, in a fresh clone, on a machine without uv."""
+    clone = tmp_path / "clone"
+    subprocess.run(["git", "clone", "--quiet", "--no-hardlinks", ROOT, clone], check=True)
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "python3").symlink_to(Path(sys.base_prefix) / "bin" / "python3")
+    there = [each for each in os.environ["PATH"].split(":") if not (Path(each) / "uv").exists() and ".venv" not in each]
+    path = ":".join([str(tmp_path / "bin"), *there])
+    environment = {name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "PYTHONPATH")}
+    python = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    done: set[str] = set()
+    draw_given(clone)
+    for page in ("README.md", "docs/quickstart.md", "docs/serving.md"):
+        for line in lines_of(page):
+            if line in done:
+                continue
+            done.add(line)
+            if line == "source .venv/bin/activate":
+                path = f"{clone / '.venv' / 'bin'}:{path}"
+                continue
+            line = f"{line} PYTHON={python}" if line.startswith("make") else line
+            # Gigabytes: that they would be found is enough.
+            if "EXTRAS=cuda13" in line or "EXTRAS=tpu" in line:
+                line = re.sub("^make", "make -n", line)
+            serves = line.startswith("reelm serve")
+            line = f"{line} --port 0" if serves else line
+            with subprocess.Popen(
+                ["bash", "-c", f"exec {line}" if serves else line],
+                cwd=clone,
+                env=environment | {"PATH": path, "REELM_HOME": str(tmp_path / "home")},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            ) as process:
+                if serves:
+                    assert process.stdout and process.stdout.readline().startswith("http://127.0.0.1:")
+                    process.send_signal(signal.SIGTERM)
+                _, err = process.communicate(timeout=170)
+            assert process.returncode == (143 if serves else 0), f"{page}: {line}: {err}"
+
+
+def lines_of(page: str) -> list[str]:
+    """The commands of a page that a new user gives, once there is an environment.
+
+    Those of tests, training, clients and other machines are left out, and the grid of 25 clips.
+    """
+    text = (ROOT / page).read_text()
+    typed = [line.partition("  #")[0].strip() for line in plain_lines(text[max(0, text.find("## Install")) :])]
+    first = re.compile(r"make|source|reelm (generate|describe|info|reconstruct|tokenize|detokenize|serve)\b")
+    return [each for each in typed if first.match(each) and not re.search("make test|--keys|--grid", each)]
 
 
 @pytest.mark.long

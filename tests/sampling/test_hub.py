@@ -87,10 +87,10 @@ def test_an_id_that_is_none_is_refused_in_one_line(hub):
 
 
 def test_without_the_hub_package_its_name_is_said(capsys):
-    with pytest.raises(RequestError, match="no folder someone/tiny; .* pip install huggingface_hub"):
+    with pytest.raises(RequestError, match="no folder someone/tiny; .* `make env EXTRAS=hub`"):
         reelm.load("someone/tiny")
     assert main(["generate", "a", "-o", "a.mp4", "--model", "someone/tiny"]) == 2
-    assert "pip install huggingface_hub" in capsys.readouterr().err
+    assert "pip install 'reelm[hub]'" in capsys.readouterr().err
 
 
 def test_a_folder_comes_before_an_id(hub, tiny_model, monkeypatch):

@@ -353,5 +353,5 @@ def test_without_a_collector_nothing_is_traced(monkeypatch):
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")
     monkeypatch.setitem(sys.modules, "opentelemetry.sdk.trace", None)
     monkeypatch.setitem(sys.modules, "opentelemetry.exporter.otlp.proto.http.trace_exporter", None)
-    with pytest.raises(RequestError, match=r"install reelm\[otel\]"):
+    with pytest.raises(RequestError, match=r"make env EXTRAS=otel"):
         Traces()

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from reelm.errors import RequestError
+from reelm.extras import how_to_install
 from reelm.sampling.energy import WATTS_PER_CORE
 from reelm.serve.access import Limits
 from reelm.storage.atomic import check_folder
@@ -52,7 +53,7 @@ class Serve:
 
     def run(self) -> None:
         if missing := [name for name in _NEEDED if find_spec(name) is None]:
-            raise RequestError(f"the server needs {missing[0]}: install reelm[serve]")
+            raise RequestError(f"the server needs {missing[0]}: {how_to_install('serve')}")
         for name, least in (("queue", 1), ("rows", 1), ("port", 0)):
             if (value := getattr(self, name)) < least:
                 raise RequestError(f"--{name.replace('_', '-')} is {value}; it must be {least} or more")

@@ -19,6 +19,7 @@ from typing import Any
 import fsspec
 
 from reelm.errors import RequestError, reason
+from reelm.extras import how_to_install
 
 from .atomic import TEMPORARY, replacing, write_json
 from .home import home
@@ -108,7 +109,7 @@ class _Place:
             self._files, self._root = fsspec.core.url_to_fs(self.url)
         except ImportError as error:
             extra = _EXTRAS.get(match[1])
-            hint = f"pip install 'reelm[{extra}]'" if extra else reason(error)
+            hint = how_to_install(extra) if extra else reason(error)
             raise RequestError(f"{match[1]}:// needs a package that is not installed: {hint}") from error
         except ValueError as error:
             raise RequestError(f"no kind of path is called {match[1]}://; gs:// and s3:// are some") from error

@@ -1,0 +1,6 @@
+"""How to install an extra of `pyproject.toml`: in a clone by `make`, which keeps a uv of its own, elsewhere by pip."""
+
+
+def how_to_install(extra: str) -> str:
+    """Return the end of a sentence that misses a package of an extra."""
+    return f"`make env EXTRAS={extra}` in a clone of reelm, or `pip install 'reelm[{extra}]'`"
