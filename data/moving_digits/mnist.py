@@ -6,6 +6,9 @@ Goes out: a `DigitSet`. Knows nothing of video. MNIST is the work of Yann LeCun 
 """
 
 import gzip
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
@@ -22,6 +25,8 @@ Source = Literal["auto", "whole", "compact"]
 
 COMPACT_FILE = Path(__file__).with_name("mnist_compact.npz")
 COMPACT_PER_DIGIT: dict[Split, int] = {"train": 1000, "test": 200}
+
+_chosen: ContextVar[Source] = ContextVar("digits", default="auto")
 
 _FILE_PREFIX: dict[Split, str] = {"train": "train", "test": "t10k"}
 
@@ -48,12 +53,31 @@ def folder() -> Path:
     return home() / "mnist"
 
 
+@contextmanager
+def drawn_from(source: Source) -> Iterator[None]:
+    """Within, what asks for the digits of "auto" gets those of `source`."""
+    token = _chosen.set(source)
+    try:
+        yield
+    finally:
+        _chosen.reset(token)
+
+
+def in_words(split: Split) -> str:
+    """Return which digits "auto" is, for people who read figures: "compact part of MNIST (2,000 test pictures)"."""
+    digits = load(split)
+    part = "compact part of MNIST" if digits.name.startswith("mnist-compact") else "MNIST"
+    return f"{part} ({len(digits.images):,} {split} pictures)"
+
+
 def load(split: Split, source: Source = "auto") -> DigitSet:
     """Return the digits of one split.
 
-    "auto" takes the whole set (60,000 train, 10,000 test) when its files are in `folder()`, else the compact part
-    (10,000 train, 2,000 test, balanced). RequestError when "whole" is asked for and absent, or a file is damaged.
+    "auto" takes what `drawn_from` says, else the whole set (60,000 train, 10,000 test) when its files are in
+    `folder()`, else the compact part (10,000 train, 2,000 test, balanced). RequestError when "whole" is asked for and
+    absent, or a file is damaged.
     """
+    source = _chosen.get() if source == "auto" else source
     if source == "compact" or (source == "auto" and _find(folder(), split) is None):
         return _load_compact(split)
     return _load_whole(folder(), split)

@@ -39,6 +39,7 @@ def test_compact_splits_share_no_image() -> None:
 
 def test_without_files_the_compact_part_is_taken(mnist_folder: Path) -> None:
     assert mnist.load("train").name == "mnist-compact/train"
+    assert mnist.in_words("test") == "compact part of MNIST (2,000 test pictures)"
     with pytest.raises(RequestError, match="no MNIST files"):
         mnist.load("train", "whole")
 
@@ -53,6 +54,10 @@ def test_files_are_read_plain_and_gzipped(mnist_folder: Path, suffix: str) -> No
     assert digits.name == "mnist/test"
     np.testing.assert_array_equal(digits.images, images)
     np.testing.assert_array_equal(digits.labels, labels)
+    assert mnist.in_words("test") == "MNIST (4 test pictures)"
+    with mnist.drawn_from("compact"):
+        assert mnist.load("test").name == "mnist-compact/test"
+    assert mnist.load("test") is digits
     assert mnist.load("train").name == "mnist-compact/train"
 
 

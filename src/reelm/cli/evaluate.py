@@ -2,6 +2,8 @@
 
 import json
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -13,6 +15,8 @@ from reelm.storage.atomic import check_folder
 
 from .checks import check_input, check_model, check_output
 from .progress import progress
+
+Digits = Literal["auto", "compact", "mnist"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +50,9 @@ class EvaluateGeneration:
     """Clips of each kind. Default: 200, or 20 for the task minute."""
     num_frames: int | None = None
     """Frames of a clip, for the tasks words, sound, video-to-audio and audio-to-video. Default: 17."""
+    digits: Digits = "auto"
+    """Handwriting of the scenes: the compact part of MNIST that ships, or all of MNIST, whose files are in the folder
+    `mnist` of REELM_HOME. auto: all where it is there. The output says which it was."""
     seed: int = 0
     """Seed of the prompts and of the clips."""
     best_of: int = 1
@@ -56,6 +63,14 @@ class EvaluateGeneration:
     """Print JSON instead of a table."""
 
     def run(self) -> None:
+        if self.task == "emoji":
+            _refuse_digits(self.digits, "the task emoji")
+            _print(self._scores(), self.json)
+            return
+        with _drawn_from(self.digits, "test") as digits:
+            _print(self._scores(), self.json, digits)
+
+    def _scores(self) -> dict[str, Any]:
         clips = (20 if self.task == "minute" else 200) if self.clips is None else self.clips
         num_frames = 17 if self.num_frames is None else self.num_frames
         _check(self.model, clips, num_frames)
@@ -87,7 +102,7 @@ class EvaluateGeneration:
                 scores = sound_and_picture.TASKS[self.task](model, num_frames=num_frames, **asked)
             else:
                 scores = evaluate_tasks.TASKS[self.task](model, **asked)
-        _print(scores, self.json)
+        return scores
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,6 +125,9 @@ class EvaluateReconstruction:
     """Frames of a clip, 1 + 4k."""
     size: int = 128
     """Height and width in pixels for a folder of videos: the short side is scaled to it and the centre is cropped."""
+    digits: Digits = "auto"
+    """Handwriting of moving digits: the compact part of MNIST that ships, or all of MNIST, whose files are in the
+    folder `mnist` of REELM_HOME. auto: all where it is there. The output says which it was."""
     i3d: Path | None = None
     """I3D weights for the FVD of a folder of videos: rgb_imagenet.pt of pytorch-i3d, or its tensors as .safetensors.
     FVD depends on the number of clips and frames, so report both with it."""
@@ -119,6 +137,14 @@ class EvaluateReconstruction:
     """Print JSON instead of a table."""
 
     def run(self) -> None:
+        if Path(self.data).is_dir() or self.data not in ("moving_digits", "moving_digits_sound"):
+            _refuse_digits(self.digits, self.data)
+            _print(self._scores(), self.json)
+            return
+        with _drawn_from(self.digits, "train" if self.split == "train" else "test") as digits:
+            _print(self._scores(), self.json, digits)
+
+    def _scores(self) -> dict[str, Any]:
         _check(self.model, self.clips, self.num_frames)
         if self.sheet is not None:
             check_output(self.sheet, (".png",))
@@ -147,8 +173,7 @@ class EvaluateReconstruction:
                 else:
                     heard = {"clips": self.clips, "num_frames": self.num_frames}
                     scores = evaluate_sound.reconstruction(model.audio_tokenizer, progress=report, **heard)
-            _print(scores, self.json)
-            return
+            return scores
         tokenizer = model.video_tokenizer
         if not lpips.available():
             print(f"without LPIPS: {lpips.how_to_fetch()}", file=sys.stderr)
@@ -161,7 +186,7 @@ class EvaluateReconstruction:
         else:
             with progress("clips") as report:
                 scores = reconstruction.of_data_set(tokenizer, self.data, split=self.split, progress=report, **settings)
-        _print(scores, self.json)
+        return scores
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,7 +212,28 @@ def _check(model: str | None, clips: int, num_frames: int) -> None:
             raise RequestError(f"--{name} is {value}; it must be 1 or more")
 
 
-def _print(scores: dict[str, Any], as_json: bool) -> None:
+def _refuse_digits(digits: Digits, subject: str) -> None:
+    if digits != "auto":
+        raise RequestError(f"--digits is for moving digits, which {subject} is not")
+
+
+@contextmanager
+def _drawn_from(digits: Digits, split: Literal["train", "test"]) -> Iterator[Callable[[], str]]:
+    """Draw scenes from these digits; yield what says in words which they are."""
+    from reelm.data.moving_digits import mnist
+
+    with mnist.drawn_from("whole" if digits == "mnist" else digits):
+        if digits == "mnist":
+            mnist.load(split)  # refused now, and not after minutes
+        yield lambda: mnist.in_words(split)
+
+
+def _print(scores: dict[str, Any], as_json: bool, digits: Callable[[], str] | None = None) -> None:
     from reelm.evaluation.table import table
 
-    print(json.dumps(scores, indent=2) if as_json else table(scores))
+    if as_json:
+        print(json.dumps(({} if digits is None else {"digits": digits()}) | scores, indent=2))
+        return
+    if digits is not None:
+        print(f"digits: {digits()}")
+    print(table(scores))
