@@ -5,7 +5,7 @@ pixels and hear sound alone; whether a tick is in step is decided by the bounces
 stands beside that of real clips, drawn from test handwriting and speakers, by the same judges: the most they can give.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from reelm.errors import RequestError
 from reelm.evaluation.judges.bounces import Bounces, shown_bounces
 from reelm.evaluation.judges.digits import read
 from reelm.evaluation.scores.intervals import wilson_interval
+from reelm.evaluation.scores.pictures import is_black
 from reelm.evaluation.scores.sound import is_silent
 from reelm.media.sound import resample
 from reelm.progress import Progress, silent
@@ -147,6 +148,7 @@ def audio_to_video(
     described: share of clips of which the model itself says what digit they name, by `Model.describe`
     digit, digit_interval: share of clips that show the digit which is said
     digit_real: that share of the real clips
+    black: share of black clips, see `is_black`: those that show nothing
     bounces, ticks, ticks_interval, false: as `from_words` has them: the given ticks by the bounces that are shown
     """
     _check(model, clips, 1, num_frames)
@@ -169,15 +171,9 @@ def audio_to_video(
         "digit": right / clips,
         "digit_interval": list(wilson_interval(right, clips)),
         "digit_real": real / clips,
+        "black": float(np.mean([is_black(video) for video in videos])),
         **_in_step(heard_ticks(tracks, _shown(videos, scenes))),
     }
-
-
-TASKS: dict[str, Callable[..., dict[str, Any]]] = {
-    "sound": from_words,
-    "video-to-audio": video_to_audio,
-    "audio-to-video": audio_to_video,
-}
 
 
 def _check(model: Model, clips: int, batch: int, num_frames: int) -> None:

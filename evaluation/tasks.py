@@ -5,7 +5,6 @@ of one digit in handwriting never trained on are given to it in part, and the ju
 what it makes with the clip as it really goes on.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -153,14 +152,6 @@ def minute(
             "begins": at_begins / anywhere,
         }
     )
-
-
-TASKS: dict[str, Callable[..., dict[str, Any]]] = {
-    "continuation": continuation,
-    "key-frames": key_frames,
-    "inpainting": inpainting,
-    "minute": minute,
-}
 
 
 def _clips(count: int, num_frames: int, seed: int):

@@ -7,6 +7,7 @@ import math
 
 import numpy as np
 
+_BLACK = 0.3  # mean brightness of a clip; the darkest real clip, a thin blue digit, has twice that
 _SSIM_SIGMA = 1.5
 _SSIM_RADIUS = 5  # the paper's window of 11
 
@@ -31,6 +32,11 @@ def ssim(original: np.ndarray, rebuilt: np.ndarray) -> float:
     radius = min(_SSIM_RADIUS, (min(height, width) - 1) // 2)
     frames = zip(original.reshape(-1, *original.shape[-3:]), rebuilt.reshape(-1, *original.shape[-3:]), strict=True)
     return float(np.mean([_ssim_frame(a.astype(np.float64), b.astype(np.float64), radius) for a, b in frames]))
+
+
+def is_black(video: np.ndarray) -> bool:
+    """Return whether a video uint8 `[T, H, W, 3]` shows nothing: the mean of its values stays under 0.3 of 255."""
+    return float(video.mean()) < _BLACK
 
 
 class Likeness:

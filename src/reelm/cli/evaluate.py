@@ -4,7 +4,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -17,6 +17,8 @@ from .checks import check_input, check_model, check_output
 from .progress import progress
 
 Digits = Literal["auto", "compact", "mnist"]
+# Tasks whose clips may have any number of frames.
+_OF_ANY_LENGTH = ("words", "short-words", "sound", "video-to-audio", "audio-to-video")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +37,7 @@ class EvaluateGeneration:
     """Folder of the text encoder, for a model folder that does not hold its own."""
     task: Literal[
         "words",
+        "short-words",
         "continuation",
         "key-frames",
         "inpainting",
@@ -44,12 +47,12 @@ class EvaluateGeneration:
         "audio-to-video",
         "emoji",
     ] = "words"
-    """What the clips are generated from. words: pictures from words. sound: pictures and sound from words. emoji:
-    words, with an emoji model. All other tasks use clips of one digit."""
+    """What the clips are generated from. words: pictures from words. short-words: pictures from the name of a digit.
+    sound: pictures and sound from words. emoji: words, with an emoji model. All other tasks use clips of one digit."""
     clips: int | None = None
     """Clips of each kind. Default: 200, or 20 for the task minute."""
     num_frames: int | None = None
-    """Frames of a clip, for the tasks words, sound, video-to-audio and audio-to-video. Default: 17."""
+    """Frames of a clip, for the tasks words, short-words, sound, video-to-audio and audio-to-video. Default: 17."""
     digits: Digits = "auto"
     """Handwriting of the scenes: the compact part of MNIST that ships, or all of MNIST, whose files are in the folder
     `mnist` of REELM_HOME. auto: all where it is there. The output says which it was."""
@@ -57,6 +60,12 @@ class EvaluateGeneration:
     """Seed of the prompts and of the clips."""
     best_of: int = 1
     """Clips drawn for each prompt, of which the fittest is judged; see `reelm generate`."""
+    cfg_scale: float | None = None
+    """Guidance scale. Default: the model's own."""
+    min_p: float | None = None
+    """Least share of the likeliest code's probability that a code needs to be drawn. Default: the model's own."""
+    cfg_min_p: float | None = None
+    """The same by the probabilities without guidance, for what guidance may reach. Default: the model's own."""
     sheets: Path | None = None
     """Folder to write contact sheets of the first clips of each kind to."""
     json: bool = False
@@ -80,29 +89,27 @@ class EvaluateGeneration:
             check_folder(self.sheets)
         if self.task == "continuation" and self.best_of != 1:
             raise RequestError(f"--best-of chooses by words or pictures, not for {self.task}")
-        if self.task in ("continuation", "key-frames", "inpainting", "minute", "emoji") and self.num_frames is not None:
+        if self.task not in _OF_ANY_LENGTH and self.num_frames is not None:
             raise RequestError(f"--num-frames is for clips from words or with sound, not for {self.task}")
 
         import reelm
-        from reelm.evaluation import emoji as evaluate_emoji
-        from reelm.evaluation import generation, sound_and_picture
-        from reelm.evaluation import tasks as evaluate_tasks
+        from reelm.evaluation.by_task import TASKS
 
         model = reelm.load(self.model, text_encoder=self.text_encoder)
+        decoding = {"cfg_scale": self.cfg_scale, "sound_cfg_scale": self.cfg_scale}
+        decoding |= {"min_p": self.min_p, "cfg_min_p": self.cfg_min_p}
+        defaults = replace(model.defaults, **{name: value for name, value in decoding.items() if value is not None})
+        model = replace(model, defaults=defaults)
         asked: dict[str, Any] = {"clips": clips, "seed": self.seed}
         if self.best_of != 1:
             asked["best_of"] = self.best_of
+        if self.sheets is not None:
+            asked["sheets"] = self.sheets
+        if self.task in _OF_ANY_LENGTH:
+            asked["num_frames"] = num_frames
         with progress("clips") as report:
             asked["progress"] = report
-            if self.task == "words":
-                scores = generation.generation(model, num_frames=num_frames, sheets=self.sheets, **asked)
-            elif self.task == "emoji":
-                scores = evaluate_emoji.generation(model, sheets=self.sheets, **asked)
-            elif self.task in sound_and_picture.TASKS:
-                scores = sound_and_picture.TASKS[self.task](model, num_frames=num_frames, **asked)
-            else:
-                scores = evaluate_tasks.TASKS[self.task](model, **asked)
-        return scores
+            return TASKS[self.task](model, **asked)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,23 @@
+"""Every task of `reelm evaluate generation`, by its name.
+
+Comes in: the name of a task. Goes out: what scores a model on it: a function of the model that takes `clips`, `seed`
+and `progress`, and whatever else of `num_frames`, `best_of` and `sheets` it names.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from . import emoji, generation, short_words, sound_and_picture, tasks
+
+TASKS: dict[str, Callable[..., dict[str, Any]]] = {
+    "words": generation.generation,
+    "short-words": short_words.from_short_words,
+    "continuation": tasks.continuation,
+    "key-frames": tasks.key_frames,
+    "inpainting": tasks.inpainting,
+    "minute": tasks.minute,
+    "sound": sound_and_picture.from_words,
+    "video-to-audio": sound_and_picture.video_to_audio,
+    "audio-to-video": sound_and_picture.audio_to_video,
+    "emoji": emoji.generation,
+}

@@ -1,0 +1,54 @@
+"""Score clips from prompts that leave most unsaid: a digit without colour or direction.
+
+Comes in: a model of moving digits. Goes out: a dict of plain JSON values for each kind of prompt. Such prompts show
+whether decoding is too strict: what is likeliest at first is black, and nothing else may ever be drawn.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from reelm.data.moving_digits.scenes import DIGIT_WORDS
+from reelm.evaluation.judges.digits import read
+from reelm.evaluation.scores.intervals import wilson_interval
+from reelm.evaluation.scores.pictures import is_black
+from reelm.progress import Progress, silent
+
+from .generation import Generator, check_at_least, counting, generated
+
+PROMPTS = {"digit": "{}", "moves": "a {} moves"}
+"""Kinds of prompts, each with the name of a digit to be put in."""
+
+
+def from_short_words(
+    model: Generator,
+    *,
+    clips: int = 40,
+    seed: int = 0,
+    num_frames: int = 17,
+    best_of: int = 1,
+    progress: Progress = silent,
+) -> dict[str, dict[str, Any]]:
+    """Return scores for each kind of `PROMPTS`, with all digits in turn; the n-th ten clips have the seed `seed` + n.
+
+    clips: how many were judged
+    digit, digit_interval: share that shows the digit, and its 95% Wilson bounds
+    black: share of black clips, see `is_black`
+    """
+    check_at_least(1, clips=clips)
+    check_at_least(2, num_frames=num_frames)
+    result: dict[str, dict[str, Any]] = {}
+    for number, (kind, prompt) in enumerate(PROMPTS.items()):
+        asked = [i % len(DIGIT_WORDS) for i in range(clips)]
+        words = [prompt.format(DIGIT_WORDS[digit]) for digit in asked]
+        done = counting(progress, number * clips, len(PROMPTS) * clips)
+        options: dict[str, Any] = {"seed": seed, "num_frames": num_frames, "best_of": best_of}
+        videos = [clip.video for clip in generated(model, words, batch=len(DIGIT_WORDS), done=done, **options)]
+        right = sum(read(video)[0].digit == digit for video, digit in zip(videos, asked, strict=True))
+        result[kind] = {
+            "clips": clips,
+            "digit": right / clips,
+            "digit_interval": list(wilson_interval(right, clips)),
+            "black": float(np.mean([is_black(video) for video in videos])),
+        }
+    return result
