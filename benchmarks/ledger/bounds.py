@@ -53,6 +53,8 @@ def outcome(claim: Claim, result: dict[str, Any]) -> Outcome:
     for key in keys[:-1]:
         row = row[key]
         clips = row.get("clips", clips)
+    if row[keys[-1]] is None:  # nothing of this kind was among a few clips
+        return Outcome(math.nan, 0, None)
     value = float(row[keys[-1]])
     if claim.of is None:
         assert clips is not None, claim.name
@@ -67,6 +69,8 @@ def broken(claim: Claim, came: Outcome, *, fast: bool) -> str | None:
     In full the outcome must lie within the bounds. Of a few clips (`fast`) it must only be possible: not less probable
     than one in a thousand for a model of which the claim just holds.
     """
+    if fast and came.n == 0:
+        return None
     for bound, sign, name in ((claim.least, 1, "least"), (claim.most, -1, "most")):
         if bound is None:
             continue
@@ -74,9 +78,9 @@ def broken(claim: Claim, came: Outcome, *, fast: bool) -> str | None:
             wrong = not sign * came.value >= sign * bound - 1e-9
         elif claim.of is not None:
             hits = round(came.value * came.n)
-            wrong = came.n > 0 and _tail(hits, came.n, bound, below=sign > 0) < _IMPROBABLE
+            wrong = _tail(hits, came.n, bound, below=sign > 0) < _IMPROBABLE
         elif claim.spread is not None:
-            wrong = not sign * came.value >= sign * bound - _ERRORS * claim.spread / math.sqrt(max(came.n, 1))
+            wrong = not sign * came.value >= sign * bound - _ERRORS * claim.spread / math.sqrt(came.n)
         else:
             wrong = False
         if wrong:

@@ -116,7 +116,10 @@ def test_a_few_clips_fail_only_what_is_improbable():
     assert bounds.broken(psnr, outcome(psnr.name, 24.0, 24), fast=True)
     assert not bounds.broken(psnr, outcome(psnr.name, 25.5, 24), fast=True)
     assert bounds.broken(psnr, outcome(psnr.name, 25.5, 200), fast=False)
-    # Nothing that can be counted says nothing, and what is not a number never holds.
+    # Nothing that can be counted says nothing to a fast run, and what is not a number never holds.
+    silence = table.CLAIMS["tracks/silence"]
+    none = bounds.outcome(silence, {"clips": 3, "silence": None})
+    assert not bounds.broken(silence, none, fast=True) and bounds.broken(silence, none, fast=False)
     ticks = table.CLAIMS["audio-to-video/ticks"]
     assert not bounds.broken(ticks, outcome(ticks.name, 0.0, 0), fast=True)
     assert bounds.broken(psnr, outcome(psnr.name, float("nan"), 24), fast=True)
