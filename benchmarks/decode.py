@@ -56,7 +56,7 @@ class Arguments:
     """Number formats of the matrices."""
     positions: int | None = None if jax.default_backend() == "cpu" else 1500
     """Slots of a clip, the rest of which is prefix; the default is that of the preset."""
-    window: int = 1
+    lookahead: int = 1
     """Codes read in one forward; random weights repeat nothing, so above 1 this times wasted guesses."""
     clips: int = 3
     """Clips to take the median of."""
@@ -146,7 +146,7 @@ def ours(
     prefix = Prefix.of_words(words, layout.rows, layout.columns)
     keys = jax.random.split(jax.random.key(0), clips)
     controls = Controls.of(clips, cfg_scale=[1.0] * config.frames)
-    prefill = Prefill(config, layout, layout.slots, arguments.window, False, dtype)
+    prefill = Prefill(config, layout, layout.slots, arguments.lookahead, False, dtype)
 
     sizes = np.full(clips, layout.per_picture, np.int32)
 
@@ -154,7 +154,7 @@ def ours(
         # Dispatched ahead: the host waits for the last latent frame only.
         for i in range(layout.frames):
             span = span_for(i, layout.frames)
-            program = FrameProgram(config, layout, span, "video", arguments.window)
+            program = FrameProgram(config, layout, span, "video", arguments.lookahead)
             _, _, state = program.draw(params, state, sizes, controls)
         return jax.block_until_ready(state)
 
@@ -171,7 +171,12 @@ def ours(
 def main(arguments: Arguments) -> dict[str, Any]:
     packages = ("torch", "transformers")
     with_peers = arguments.peers and arguments.mesh is None and all(map(importlib.util.find_spec, packages))
-    made = {**about(*packages if with_peers else ()), "window": arguments.window, "mesh": arguments.mesh, "rows": []}
+    made = {
+        **about(*packages if with_peers else ()),
+        "lookahead": arguments.lookahead,
+        "mesh": arguments.mesh,
+        "rows": [],
+    }
     for name in arguments.sizes:
         config, layout = config_of(name, arguments.positions)
         for weights in arguments.weights:

@@ -34,7 +34,7 @@ measure decode-peers decode --weights bfloat16 --sizes $(full 1b) $(toy toy) $de
 
 # A forward pass over 64 codes takes at most 1.3 times one over a single code.
 measure one-code decode --weights bfloat16 --sizes $(full 1b) $(toy toy) --no-peers $decode
-measure many-codes decode --weights bfloat16 --sizes $(full 1b) $(toy toy) --window $(full 64) $(toy 2) --no-peers $decode
+measure many-codes decode --weights bfloat16 --sizes $(full 1b) $(toy toy) --lookahead $(full 64) $(toy 2) --no-peers $decode
 
 # The same clips, at least four times faster.
 measure parallel parallel --prompts $(full 50) $(toy 1 --temperatures 0.7 --cfg-scales 1)

@@ -26,7 +26,7 @@ from reelm.lm.prompts import prompt_prefix
 from reelm.lm.specials import Group
 from reelm.media.clip import Clip
 from reelm.sampling.decoding.choose import guide, noise_of
-from reelm.sampling.decoding.program import windows_for
+from reelm.sampling.decoding.program import lookahead_for
 from reelm.sampling.model import Model
 from reelm.tokenizer.codes import ids_to_sub_tokens
 
@@ -45,7 +45,7 @@ class Arguments:
     """Each is tried with every caption."""
     cfg_scales: tuple[float, ...] = (1.0, 2.0)
     """Each is tried with every caption; 1 is no guidance."""
-    window: int | None = None
+    lookahead: int | None = None
     """Codes that parallel decoding reads at once; the default suits the device."""
     dtype: str = "float32"
     """Number format of activations."""
@@ -142,7 +142,7 @@ def compare(model: Model, captions: list[str], temperature: float, cfg: float) -
 
 def main(arguments: Arguments) -> dict[str, Any]:
     model = reelm.load(arguments.model, dtype=arguments.dtype)
-    model = replace(model, defaults=replace(model.defaults, window=arguments.window))
+    model = replace(model, defaults=replace(model.defaults, lookahead=arguments.lookahead))
     captions = [example("test", index, 1)["captions"][0] for index in range(arguments.prompts)]
     runs = [
         compare(model, captions, temperature, cfg)
@@ -153,7 +153,7 @@ def main(arguments: Arguments) -> dict[str, Any]:
         "device": f"{jax.devices()[0].device_kind} ({platform.machine()}, {jax.local_device_count()} device)",
         "jax": jax.__version__,
         "dtype": arguments.dtype,
-        "windows": windows_for("parallel", arguments.window),
+        "lookahead": lookahead_for("parallel", arguments.lookahead),
         "clips": sum(run["clips"] for run in runs),
         "same": sum(run["same"] for run in runs),
         "near_ties": sum(run["near_ties"] for run in runs),

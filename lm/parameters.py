@@ -57,7 +57,7 @@ def arrange(config: LMConfig, params: dict, shards: int) -> dict:
 
     def leaf(path: tuple, value: jax.Array) -> jax.Array:
         of = {"qkv": heads, "gate_up": [value.shape[-1] // 2] * 2}.get(path[-2].key)
-        if of is None:
+        if of is None or path[-1].key != "kernel":
             return value
         ends = [sum(of[: i + 1]) for i in range(len(of) - 1)]
         return join(jnp.split(value, ends, axis=-1), shards)
@@ -119,15 +119,12 @@ def narrowed(tree: Any, number_format: NumberFormat) -> Any:
         return {"table": table if number_format == "float32" else table.astype(jnp.bfloat16)}
     if number_format == "float32":
         return {name: narrowed(value, number_format) for name, value in tree.items()}
-    if "kernel" in tree:
+    narrow = {name: narrowed(value, number_format) for name, value in tree.items()}
+    if "kernel" in tree and number_format == "int8":
         kernel = tree["kernel"]
-        if number_format == "bfloat16":
-            return {"kernel": kernel.astype(jnp.bfloat16)}
         scale = jnp.maximum(jnp.abs(kernel).max(axis=-2), 1e-12) / 127
-        return {"kernel": jnp.round(kernel / scale[..., None, :]).astype(jnp.int8), "scale": scale}
-    if "embedding" in tree:
-        return {"embedding": tree["embedding"].astype(jnp.bfloat16)}
-    return {name: narrowed(value, number_format) for name, value in tree.items()}
+        return narrow | {"kernel": jnp.round(kernel / scale[..., None, :]).astype(jnp.int8), "scale": scale}
+    return narrow | {name: tree[name].astype(jnp.bfloat16) for name in ("kernel", "embedding") if name in tree}
 
 
 def _converted(config: LMConfig, tree: dict, number_format: NumberFormat, mesh: Mesh | None) -> Any:

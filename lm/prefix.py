@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import struct
 
-from .specials import Given
+from .specials import CONTINUES, Given
 
 Array = jax.Array | np.ndarray
 
@@ -64,6 +64,12 @@ class Prefix(struct.PyTreeNode):
     def concatenate(cls, parts: "list[Prefix]") -> "Prefix":
         """Return the rows of all parts, one after another."""
         return jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
+
+    def continuing(self) -> "Prefix":
+        """Return the same prefixes in front of a later part of a clip, whose beginning must not happen again."""
+        words = np.array(self.words)
+        words[:, 0] = CONTINUES
+        return self.replace(words=words)
 
     def unconditional(self) -> "Prefix":
         """Return the same words without given pictures and sound. The anchor stays: it shows what came before."""

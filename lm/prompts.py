@@ -27,7 +27,6 @@ def prompt_prefix(
     rows: int,
     columns: int,
     fps: float,
-    continues: bool = False,
 ) -> Prefix:
     """Return a prefix with a row for each prompt. A blank prompt is no condition, as in guidance and dropout.
 
@@ -35,7 +34,7 @@ def prompt_prefix(
         config: sizes of the net.
         text: reads the prompts; `check_text` must accept it.
         prompts: as the model reads them.
-        rows, columns, fps, continues: as for `specials.prefix_ids`.
+        rows, columns, fps: as for `specials.prefix_ids`.
 
     Raises:
         RequestError: a prompt is too long or no valid Unicode, or there is no id for a size.
@@ -50,7 +49,7 @@ def prompt_prefix(
         embeddings[with_words], mask = text.encode([prompts[i] for i in with_words])
         for i, count in zip(with_words, mask.sum(axis=1), strict=True):
             pieces[i] = [0] * count
-    size: dict[str, Any] = {"rows": rows, "columns": columns, "fps": fps, "continues": continues}
+    size: dict[str, Any] = {"rows": rows, "columns": columns, "fps": fps}
     ids = [prefix_ids(text=each, length=config.prefix, **size) for each in pieces]
     return Prefix.of_words(np.stack(ids), rows, columns, embeddings)
 

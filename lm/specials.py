@@ -10,7 +10,8 @@ from reelm.errors import RequestError
 SPECIALS = 256  # ids below belong to the stream itself, text ids start here (VideoPoet, arXiv 2312.14125, section 3)
 FILLER = 0
 HEAD = 4  # ids in front of the text: first or later part of a clip, rows, columns, frames a second
-_BEGINS, _CONTINUES, _ROWS, _COLUMNS, _FPS = 1, 2, 32, 96, 160  # first id of each run of specials
+BEGINS, CONTINUES = 1, 2  # the first id of a head
+_ROWS, _COLUMNS, _FPS = 32, 96, 160  # first id of each run of specials
 _LARGEST = 63  # latent rows, latent columns, frames a second
 
 
@@ -34,9 +35,7 @@ def check_length(tokens: int, most: int) -> None:
         raise RequestError(f"the prompt takes {tokens} text tokens, but {most} fit; say it in fewer words")
 
 
-def prefix_ids(
-    *, rows: int, columns: int, fps: float, text: list[int], length: int, continues: bool = False
-) -> np.ndarray:
+def prefix_ids(*, rows: int, columns: int, fps: float, text: list[int], length: int) -> np.ndarray:
     """Return the ids int32 `[length]` in front of a clip.
 
     Args:
@@ -45,7 +44,6 @@ def prefix_ids(
         text: ids of the text tokenizer, from 0, or as many zeros as a text encoder has embeddings; empty for no
             condition.
         length: slots, filled up with `FILLER`.
-        continues: whether the codes are a later part of a longer clip, whose beginning must not happen again.
 
     Raises:
         RequestError: there is no id for a size, or the text does not fit.
@@ -54,7 +52,7 @@ def prefix_ids(
     for name, value in fields.items():
         if not 1 <= value <= _LARGEST:
             raise RequestError(f"{value} {name} cannot be asked for; the stream holds 1 to {_LARGEST}")
-    head = [_CONTINUES if continues else _BEGINS, _ROWS + rows, _COLUMNS + columns, _FPS + round(fps)]
+    head = [BEGINS, _ROWS + rows, _COLUMNS + columns, _FPS + round(fps)]
     check_length(len(text), length - len(head))
     ids = [*head, *(SPECIALS + token for token in text)]
     return np.array(ids + [FILLER] * (length - len(ids)), np.int32)

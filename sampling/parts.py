@@ -3,32 +3,21 @@
 Everything in `sampling` that works with a model takes `ModelParts`. Only `model.py`, the facade, adds verbs to them.
 """
 
-from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
-import jax
 import jax.numpy as jnp
-from jax.sharding import Mesh
 
 from reelm.errors import RequestError
 from reelm.lm.describer import Describer
-from reelm.lm.mesh import AXES
-from reelm.lm.net.config import LMConfig
-from reelm.lm.parameters import NumberFormat, for_decoding
-from reelm.lm.prompts import check_fits, check_text
-from reelm.lm.scope import Scope
-from reelm.lm.tasks import Task
+from reelm.lm.language_model import LanguageModel
+from reelm.lm.prompts import check_fits
 from reelm.tokenizer.audio.tokenizer import AudioTokenizer
-from reelm.tokenizer.text.encoder import Text
 from reelm.tokenizer.text.sentence_encoder import SentenceEncoder
 from reelm.tokenizer.text.thesaurus import Thesaurus
 from reelm.tokenizer.video.tokenizer import VideoTokenizer
 
 from .conditions.soundtrack import Soundtrack
-from .memory import check_weights
 from .options import Options
 
 
@@ -46,7 +35,7 @@ class Defaults:
         min_p: used when words or given pictures describe the clip. Without either, rare events must stay possible, and
             0 is used.
         cfg_min_p: what guidance keeps, beside the conditional model's top probability; used as `min_p` is.
-        window: codes that parallel decoding reads at once; None for what suits the device.
+        lookahead: codes that parallel decoding reads at once; None for what suits the device.
 
     Raises:
         RequestError: a value that no request may have.
@@ -60,54 +49,14 @@ class Defaults:
     sound_cfg_scale: float | None = None
     min_p: float = 0.0
     cfg_min_p: float = 0.0
-    window: int | None = None
+    lookahead: int | None = None
 
     def __post_init__(self):
-        Options(**{name: value for name, value in vars(self).items() if name not in ("window", "sound_cfg_scale")})
+        own = ("lookahead", "sound_cfg_scale")
+        Options(**{name: value for name, value in vars(self).items() if name not in own})
         Options(cfg_scale=self.sound_cfg_scale)
-        if self.window is not None and self.window < 1:
-            raise RequestError(f"window is {self.window}; it must be 1 or more")
-
-
-@dataclass(frozen=True)
-class LanguageModel:
-    """A language model and the text encoder that reads its prompts.
-
-    Attributes:
-        config: sizes of the net.
-        params: layers stacked, matrices whole and in float32.
-        text: reads prompts.
-        tasks: what the model was trained for.
-        number_format: of the matrices that decoding reads.
-        mesh: the devices that decoding runs on; None for one.
-        scope: what its training saw.
-    """
-
-    config: LMConfig
-    params: dict = field(repr=False)
-    text: Text = field(repr=False)
-    tasks: tuple[Task, ...] = ("begins",)
-    number_format: NumberFormat = "float32"
-    mesh: Mesh | None = None
-    scope: Scope = Scope()
-
-    def __post_init__(self):
-        check_text(self.config, self.text)
-
-    @cached_property
-    def decoding_params(self) -> dict:
-        """The parameters with unrolled layers, on the devices; RequestError when they do not fit."""
-        check_weights(self.config, self.params, self.number_format, self.mesh_sizes)
-        return for_decoding(self.config, self.params, self.number_format, self.mesh)
-
-    @property
-    def mesh_sizes(self) -> Mapping[str, int]:
-        """Number of devices along each axis; 1 everywhere without a mesh."""
-        return dict.fromkeys(AXES, 1) if self.mesh is None else dict(self.mesh.shape)
-
-    def on_mesh(self) -> AbstractContextManager:
-        """Return the context in which programs run on the mesh."""
-        return nullcontext() if self.mesh is None else jax.set_mesh(self.mesh)
+        if self.lookahead is not None and self.lookahead < 1:
+            raise RequestError(f"lookahead is {self.lookahead}; it must be 1 or more")
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from .memory import check_clips
 from .options import Options
 from .parts import ModelParts
 from .request import Prompt, Request, Script, Settings, Shot
+from .stream_plan import stream_plan
 
 _NEVER = 1 << 52  # a frame that no clip comes to
 
@@ -58,13 +59,15 @@ def plan(
     scripts = [script if described is None or _has_words(script) else [Shot(0, described)] for script in asked]
     if options.best_of > 1 and described is None:
         best_of.check(model, [script[0].words for script in scripts], given)
+    settings, seeds = _settle(model, options, asked, given, described is not None, latent_overlap), _seeds(options)
     return Request(
         many=listed or options.num_samples > 1,
         prompts=prompts,
         scripts=scripts,
-        seeds=_seeds(options),
-        settings=_settle(model, options, asked, given, described is not None, latent_overlap),
+        seeds=seeds,
+        settings=settings,
         given=given,
+        stream=stream_plan(model, scripts, seeds, settings, given),
         sources=sources.summary(),
         described=described,
         warnings=amiss,

@@ -6,6 +6,7 @@ from typing import Any
 
 from reelm.sampling.conditions.conditions import Conditions
 from reelm.sampling.decoding.choose import Controls
+from reelm.sampling.decoding.window_plan import StreamPlan
 
 from .options import Options
 
@@ -76,6 +77,7 @@ class Request:
         seeds: one or more, `best_of` for each clip that is returned; a clip does not depend on the other seeds.
         settings: options with the model's defaults filled in.
         given: what every clip must show.
+        stream: what decoding draws the clips from.
         sources: what `Clip.info` says about the pictures, clips and sounds that are given.
         described: the prompt that the model's describer found; None when it was not asked.
         warnings: for each prompt what of it the training never saw, in sentences.
@@ -87,6 +89,7 @@ class Request:
     seeds: Sequence[int]
     settings: Settings
     given: Conditions
+    stream: StreamPlan
     sources: Mapping[str, Any]
     described: str | None
     warnings: Sequence[Sequence[str]]

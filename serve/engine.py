@@ -141,8 +141,8 @@ class Engine(Thread):
 
     def run(self) -> None:
         """Warm up, then work until `drain`."""
-        for name, model in self._models.items():
-            self._warm_up(model, self._lanes[0].batches[name])
+        for name, batch in self._lanes[0].batches.items():
+            self._warm_up(self._models[name], batch)
         self._share_energy()
         self._metrics.warmed_up()
         self.warm.set()
@@ -167,13 +167,11 @@ class Engine(Thread):
 
     def _warm_up(self, model: Model, batch: ContinuousBatch) -> None:
         """Compile what requests need: batches of each size, and windows after the first."""
-        if model.lm is None:
-            return
         begun = time.monotonic()
         length = model.language_model().config.frames
         for settings, rows in product(self._warm_up_settings, [rows for rows in batch_sizes() if rows <= self._most]):
             one = plan(model, "clip", *read_arguments(settings), endless=True)
-            seats = [batch.join(one) for _ in range(rows)]
+            seats = [batch.join(one.stream) for _ in range(rows)]
             streams = [stream(model, one, seat) for seat in seats]
             # Alone on into the next window; in company as far as every program is met.
             for _ in range(length + 1 if rows == 1 else 2):

@@ -17,7 +17,7 @@ class Lane:
     """A thread, and the batch of each model that only this thread draws."""
 
     def __init__(self, name: str, models: Mapping[str, Model], drew: Callable[[int, int], object]):
-        self.batches = {each: ContinuousBatch(model, drew) for each, model in models.items()}
+        self.batches = {name: ContinuousBatch(model.lm, drew) for name, model in models.items() if model.lm is not None}
         self._thread = ThreadPoolExecutor(1, name)
 
     def do(self, function: Callable[[], _T]) -> Future[_T]:

@@ -13,7 +13,7 @@ from reelm.sampling.decoding.continuous import Seat
 from reelm.sampling.generate import stream
 from reelm.sampling.model import Model
 from reelm.sampling.plan import plan
-from reelm.sampling.request import Shot
+from reelm.sampling.stream_plan import shot_plan
 
 from .lanes import Lane
 
@@ -61,7 +61,9 @@ class Live:
             if cut:
                 self._begin(words)
             else:  # one more latent frame is drawn than was taken
-                self._script.append(Shot(self._made + 1, self._parts.read_as(words)))
+                request, read = self._request, self._parts.read_as(words)
+                shot = shot_plan(self._parts, [read], self._made + 1, request.settings, request.given)
+                self._shots.append(shot)
 
         self.lane.do(partial(self._try, change))
 
@@ -97,10 +99,9 @@ class Live:
         """Begin a scene; return its frame rate."""
         settings = self._settings | {"seed": (self._settings.get("seed", 0) + self._scenes) % 2**32}
         request = plan(self._parts, words, *read_arguments(settings), endless=True)
-        self._script = list(request.scripts[0])
-        request = replace(request, scripts=[self._script])
+        self._request, self._shots = request, list(request.stream.shots)
         self._leave()
-        self._seat = self.lane.batches[self.model].join(request, ahead=1)
+        self._seat = self.lane.batches[self.model].join(replace(request.stream, shots=self._shots), ahead=1)
         self._pieces = stream(self._parts, request, self._seat)
         self._scenes, self._made = self._scenes + 1, 0
         return request.settings.fps

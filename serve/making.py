@@ -120,7 +120,7 @@ class Making:
 
 def _pieces(model: Model, request: Request, batch: ContinuousBatch) -> Generator[list[Clip]]:
     """Yield what `stream` does, in a seat of a batch from the first to the last one."""
-    seat = batch.join(request)
+    seat = batch.join(request.stream)
     try:
         yield from stream(model, request, seat)
     finally:

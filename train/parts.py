@@ -14,11 +14,12 @@ from typing import Any, Literal, NamedTuple, TypeVar
 from reelm.data.tokens.index import TokenRun, most_common
 from reelm.errors import RequestError
 from reelm.lm.describer import Describer, DescriberConfig
+from reelm.lm.language_model import LanguageModel
 from reelm.lm.net.config import LMConfig
 from reelm.lm.scope import Scope
 from reelm.sampling.load import load
 from reelm.sampling.model import Model
-from reelm.sampling.parts import Defaults, LanguageModel
+from reelm.sampling.parts import Defaults
 from reelm.storage.fields import parsed
 from reelm.storage.remote import fetched
 from reelm.tokenizer.audio.config import AudioTokenizerConfig

@@ -14,11 +14,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import DTypeLike
 
-from reelm.lm.sharding import tensor_parts
 from reelm.lm.specials import Group
 
 from .config import LMConfig
-from .linear import Linear, split
+from .mlp import GatedMLP
 
 
 class ValueTable(nn.Module):
@@ -51,19 +50,6 @@ def signed(rows: jax.Array, vectors: jax.Array) -> jax.Array:
     return rows + signs.astype(np.float32) @ vectors
 
 
-class GatedMLP(nn.Module):
-    """SwiGLU (arXiv 2002.05202), gate and up in one matmul."""
-
-    hidden: int
-    dtype: DTypeLike
-
-    @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
-        both = Linear(2 * self.hidden, self.dtype, name="gate_up")(x)
-        gate, up = split(both, (self.hidden, self.hidden), tensor_parts())
-        return Linear(x.shape[-1], self.dtype, name="down")(nn.silu(gate) * up)
-
-
 class CodeHead(nn.Module):
     """Hidden states `[..., D]` to float32 logits of one sub-token of `split` bits, given those before it."""
 
@@ -73,12 +59,12 @@ class CodeHead(nn.Module):
     dtype: DTypeLike
 
     def setup(self):
-        later = self.split[:-1]
+        others = self.split[:-1]
         self.tables = [ValueTable(bits, self.width, 0.0, 0.0) for bits in self.split]
         self.norms = [nn.RMSNorm(dtype=self.dtype) for _ in self.split]
-        self.given = [ValueTable(bits, self.width, 0.02, 0.02) for bits in later]
-        self.mixers = [GatedMLP(self.hidden, self.dtype) for _ in later]
-        self.mixer_norms = [nn.RMSNorm(dtype=self.dtype) for _ in later]
+        self.given = [ValueTable(bits, self.width, 0.02, 0.02) for bits in others]
+        self.mixers = [GatedMLP(self.hidden, self.dtype) for _ in others]
+        self.mixer_norms = [nn.RMSNorm(dtype=self.dtype) for _ in others]
 
     def logits(self, x: jax.Array, k: int) -> jax.Array:
         """Return logits float32 `[..., 2^bits]` of sub-token k; `x` is a hidden state `with_known` those before it."""
@@ -130,7 +116,7 @@ def first_logits(config: LMConfig, params: dict, group: Group, hidden: jax.Array
     return cast(jax.Array, module.apply({"params": own}, hidden, 0, method=CodeHead.logits))
 
 
-class Later(NamedTuple):
+class NextSubTokens(NamedTuple):
     """Later sub-tokens of a code that are drawn in a loop, for all of them and those before them have one size.
 
     Attributes:
@@ -155,7 +141,7 @@ class Later(NamedTuple):
         return known, cast(jax.Array, self.module.apply({"params": params}, known, 1, method=CodeHead.logits))
 
 
-def later(config: LMConfig, params: dict, group: Group, dtype: DTypeLike) -> Iterator[Later]:
+def next_sub_tokens(config: LMConfig, params: dict, group: Group, dtype: DTypeLike) -> Iterator[NextSubTokens]:
     """Yield the sub-tokens of a group's codes after the first, in order."""
     whole, own = code_head(config, group, dtype), of_group(params, group)["head"]
 
@@ -167,4 +153,4 @@ def later(config: LMConfig, params: dict, group: Group, dtype: DTypeLike) -> Ite
     for sizes, run in groupby(range(1, len(whole.split)), lambda k: whole.split[k - 1 : k + 1]):
         indices = list(run)
         stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *map(named, indices))
-        yield Later(whole.copy(split=sizes), stacked, range(indices[0], indices[-1] + 1))
+        yield NextSubTokens(whole.copy(split=sizes), stacked, range(indices[0], indices[-1] + 1))

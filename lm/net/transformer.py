@@ -28,8 +28,9 @@ from .attention import Attention, Cache, LayerCache, rotary_angles
 from .config import LMConfig
 from .embed import CodeEmbedding, embed_clip, embed_prefix, slot_inputs
 from .fused_attention import Kernel, PrefixAttention
-from .head import GatedMLP, code_head
+from .head import code_head
 from .linear import Linear
+from .mlp import GatedMLP
 
 # What a layer of `forward_all` keeps for the backward pass: "full" recomputes all its activations (least memory; on a
 # CPU also a quarter less time), "dots" keeps the results of its matmuls, "none" keeps everything.
@@ -43,7 +44,16 @@ class Block(nn.Module):
     dtype: DTypeLike
 
     @nn.compact
-    def __call__(self, x, query_angles, key_angles, mask, cache: LayerCache | None = None, start=0):
+    def __call__(
+        self,
+        x: jax.Array,
+        query_angles: jax.Array,
+        key_angles: jax.Array,
+        mask: jax.Array | PrefixAttention | None,
+        cache: LayerCache | None = None,
+        start: jax.Array | int = 0,
+    ) -> tuple[jax.Array, LayerCache | None]:
+        """Return the residual stream `[R, L, D]` after the layer, and its cache; arguments as for `Attention`."""
         c = self.config
         attention = Attention(c.heads, c.kv_heads, c.head_width, self.dtype, name="attention")
         normalised = nn.RMSNorm(dtype=self.dtype, name="norm_attention")(x)
@@ -163,13 +173,14 @@ def prefill(
     return inputs[:, -1], cache
 
 
-class CodePositions(struct.PyTreeNode):
-    """The positions of the codes of R rows. They are traced, so that clips behind other prefixes share their programs.
+class SlotFields(struct.PyTreeNode):
+    """What belongs to the slots that predict the codes of R rows: the last slot of the prefix, then those of the codes.
+
+    They are traced, so that clips behind other prefixes share their programs. Each field is zero behind the last code.
 
     Attributes:
         before: int32 `[R]`, slots in front of the codes.
-        query_angles, key_angles: `[R, N, K/2]`, rotations of queries and keys in the slots that predict codes 0, 1,
-            ...: the last slot of the prefix, then those of the codes; zeros behind the last code.
+        query_angles, key_angles: `[R, N, K/2]`, rotations of queries and keys.
     """
 
     before: jax.Array
@@ -177,12 +188,12 @@ class CodePositions(struct.PyTreeNode):
     key_angles: jax.Array
 
     @classmethod
-    def of(cls, config: LMConfig, layout: Layout, length: int, rows: int) -> "CodePositions":
-        """Return the positions of a layout's codes, the same in all rows.
+    def of(cls, config: LMConfig, layout: Layout, length: int, rows: int) -> "SlotFields":
+        """Return the fields of a layout, the same in all rows.
 
-        length: to fill up to, for a window may reach past the last code.
+        length: to fill up to, for a lookahead may reach past the last code.
         """
-        # A slice that reached past the end would be moved back silently, and rotate every code of the window wrongly.
+        # A slice that reached past the end would be moved back silently, and rotate every one of its codes wrongly.
         fill = ((0, length - layout.codes - 1), (0, 0))
         query_angles, key_angles = (
             jnp.pad(angles[layout.shared_slots - 1 :], fill) for angles in query_and_key_angles(config, layout)
@@ -190,13 +201,18 @@ class CodePositions(struct.PyTreeNode):
         one = cls(before=jnp.asarray(layout.before, jnp.int32), query_angles=query_angles, key_angles=key_angles)
         return jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (rows, *leaf.shape)), one)
 
+    def at(self, first: jax.Array, count: int) -> "SlotFields":
+        """Return the fields of the slots that predict `count` codes, from code `first` int32 `[R]` of each row on."""
+        fields = {name: row_slices(field, first, count) for name, field in vars(self).items() if name != "before"}
+        return self.replace(**fields)
+
 
 def extend(
     config: LMConfig,
     params: dict,
     inputs: jax.Array,
     first: jax.Array,
-    positions: CodePositions,
+    fields: SlotFields,
     cache: Cache,
     seen: int | None,
 ) -> tuple[jax.Array, Cache]:
@@ -207,7 +223,7 @@ def extend(
         inputs: `[R, W, D]`, of codes first - 1 ... first + W - 2, as from `embed_codes`; of code -1, the last slot of
             the prefix, as from `prefill`.
         first: traced, int32 `[R]`, index of each row's first predicted code in its clip.
-        positions: of the clip's codes; the window may reach past the last code, where no prediction is of use.
+        fields: of the clip's slots; the W codes may reach past the last code, where no prediction is of use.
         cache: holds the slots in front of the inputs', and has slots for them. Activations take its dtype.
         seen: static number of slots to attend over, at least before - 1 + first + W; a small one saves memory traffic.
             None attends to those that are filled, in a loop: faster on a CPU, where each slot costs arithmetic.
@@ -216,12 +232,9 @@ def extend(
         Hidden states `[R, W, D]` that predict codes first ... first + W - 1, and the cache with the inputs' slots.
     """
     x = slot_inputs(inputs)
-    window, slot = x.shape[1], positions.before - 1 + first
-    query_angles, key_angles = (
-        row_slices(angles, first, window) for angles in (positions.query_angles, positions.key_angles)
-    )
-    mask = None if seen is None else jnp.arange(seen) <= slot[:, None, None] + jnp.arange(window)[:, None]
-    return _layers(config, params, x, query_angles, key_angles, mask, cache, slot)
+    ahead, slot, here = x.shape[1], fields.before - 1 + first, fields.at(first, inputs.shape[1])
+    mask = None if seen is None else jnp.arange(seen) <= slot[:, None, None] + jnp.arange(ahead)[:, None]
+    return _layers(config, params, x, here.query_angles, here.key_angles, mask, cache, slot)
 
 
 def row_slices(rows: jax.Array, first: jax.Array, count: int) -> jax.Array:
@@ -261,7 +274,14 @@ def _rematerialized(layer: Callable, remat: Remat) -> Callable:
 
 
 def _layers(
-    config: LMConfig, params: dict, x, query_angles, key_angles, mask, cache: Cache, start
+    config: LMConfig,
+    params: dict,
+    x: jax.Array,
+    query_angles: jax.Array,
+    key_angles: jax.Array,
+    mask: jax.Array | None,
+    cache: Cache,
+    start: jax.Array | int,
 ) -> tuple[jax.Array, Cache]:
     block = Block(config, x.dtype)
     after: list[Any] = []

@@ -18,6 +18,7 @@ class Conditions:
 
     Attributes:
         num_frames: frames of the clip; None for an endless one.
+        time_stride: frames of each latent frame after the first.
         known: int32 `[m, h, w]`, the clip's first latent frames.
         pictures: frame number -> int32 `[h, w]`, a picture tokenized alone.
         masked: int32 `[t, h, w]`, codes of a clip of which a part stays; None without a mask.
@@ -29,6 +30,7 @@ class Conditions:
     """
 
     num_frames: int | None
+    time_stride: int
     known: np.ndarray
     pictures: Mapping[int, np.ndarray] = field(default_factory=dict)
     masked: np.ndarray | None = None
@@ -66,9 +68,7 @@ class Conditions:
         stays[:, : len(fill)] = np.where(fill[..., None], video[:, : len(fill)], pixels)
         return stays
 
-    def prefix(
-        self, words: Prefix, lm: LMConfig, *, start: int, frames: int, stride: int, anchor: np.ndarray | None
-    ) -> Prefix:
+    def prefix(self, words: Prefix, lm: LMConfig, *, start: int, frames: int, anchor: np.ndarray | None) -> Prefix:
         """Return the prefix of a window: its words and everything given.
 
         Args:
@@ -76,10 +76,9 @@ class Conditions:
             lm: sizes of the language model.
             start: latent frame that the window begins with.
             frames: latent frames of the window.
-            stride: frames of a latent frame.
             anchor: int32 `[R or 1, h, w]`, the first latent frame of the clip; None for the first window.
         """
-        rows, (h, w) = len(words.words), self.known.shape[1:]
+        rows, (h, w), stride = len(words.words), self.known.shape[1:], self.time_stride
         codes, kinds, times = [], [], []
 
         def add(picture: np.ndarray, kind: np.ndarray | Given, time: float) -> None:

@@ -33,7 +33,7 @@ def continued(
     Raises:
         RequestError: nothing to continue, or a frame that is given twice.
     """
-    length = len(clip.video)
+    length, stride = len(clip.video), tokenizer.config.time_stride
     if num_frames is not None and num_frames <= length:
         if track is None or clip.audio is not None or not dub or num_frames < length:
             sound = "" if track is None else ", without its sound to get another"
@@ -47,12 +47,12 @@ def continued(
             )
         known = _known(tokenizer, clip, whole=False)
         fill = np.zeros(clip.video.shape[:3], bool)
-        return Conditions(num_frames=num_frames, known=known, fill=fill, pixels=clip.video)
+        return Conditions(num_frames=num_frames, time_stride=stride, known=known, fill=fill, pixels=clip.video)
     known = _known(tokenizer, clip, whole=True)
-    covered = 1 + tokenizer.config.time_stride * (len(known) - 1)
+    covered = 1 + stride * (len(known) - 1)
     if early := [frame for frame in pictures if frame < covered]:
         raise RequestError(f"frame {early[0]} is given twice: by the video of {covered} frames and as a picture")
-    return Conditions(num_frames=num_frames, known=known, pictures=pictures)
+    return Conditions(num_frames=num_frames, time_stride=stride, known=known, pictures=pictures)
 
 
 def _known(tokenizer: VideoTokenizer, clip: Clip, *, whole: bool) -> np.ndarray:

@@ -42,6 +42,7 @@ def masked(
     cells = hidden.reshape(-1, stride, height // space, space, width // space, space)
     return Conditions(
         num_frames=length,
+        time_stride=stride,
         known=np.zeros((0, height // space, width // space), np.int32),
         pictures=pictures,
         masked=tokenizer.encode(padded)[0],

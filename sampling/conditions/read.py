@@ -70,7 +70,7 @@ def read_conditions(
         rows, columns = tokenizer.config.latent_shape(1, height, width)[1:]
         first = codes.pop(0, None)
         known = np.zeros((0, rows, columns), np.int32) if first is None else first[None]
-        given = Conditions(num_frames=num_frames, known=known, pictures=codes)
+        given = Conditions(num_frames=num_frames, time_stride=tokenizer.config.time_stride, known=known, pictures=codes)
     elif mask is not None:
         given = masked(tokenizer, clip.video, mask, codes, num_frames)
     else:

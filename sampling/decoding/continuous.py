@@ -1,8 +1,8 @@
-"""Continuous batching: requests that are decoded together, joining and leaving between any two latent frames.
+"""Continuous batching: streams that are decoded together, joining and leaving between any two latent frames.
 
-Turns of one kind share their programs. Their states are joined into the rows of one batch, drawn, and parted again, so
-each request stands wherever it is in its own window. That copies the KV caches once a latent frame; each of its forward
-passes reads them whole anyway. A clip has the codes that it has alone.
+Latent frames of one kind share their programs. Their states are joined into the rows of one batch, drawn, and parted
+again, so each stream stands wherever it is in its own window. That copies the KV caches once a latent frame; each of
+its forward passes reads them whole anyway. A clip has the codes that it has alone.
 """
 
 from collections import deque
@@ -12,61 +12,58 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from reelm.sampling.parts import ModelParts
-from reelm.sampling.request import Request
+from reelm.lm.language_model import LanguageModel
 from reelm.storage.programs import program
 
 from .choose import Controls
 from .state import DecodeState
-from .windows import LatentFrame, SlidingWindow, Turn, first_frames
+from .window_plan import StreamPlan
+from .windows import LatentFrame, NextFrame, SlidingWindow, first_frames
 
 ROWS = (1, 2, 4, 8)  # of a batch: few sizes, so that few programs are compiled
 
 
 class ContinuousBatch:
-    """Requests to one model whose latent frames are drawn together.
+    """Streams of one model whose latent frames are drawn together.
 
-    It is pulled: when a request needs its next latent frame, others get theirs in the same batch, but for those that
-    are far enough ahead. Whoever serves several requests takes a latent frame of each in turn. One thread may use it.
+    A batch runs when any stream needs a latent frame. Others join it unless they already have `ahead` latent frames.
+    Whoever serves several streams takes a latent frame of each in turn. One thread may use it.
 
     Args:
-        model: what they ask.
-        drew: called with the requests and the rows of each batch that was drawn.
+        lm: what draws them.
+        drew: called with the streams and the rows of each batch that was drawn.
     """
 
-    def __init__(self, model: ModelParts, drew: Callable[[int, int], object] = lambda requests, rows: None):
-        self._model, self._drew = model, drew
+    def __init__(self, lm: LanguageModel, drew: Callable[[int, int], object] = lambda streams, rows: None):
+        self._lm, self._drew = lm, drew
         self.seats: list[Seat] = []
 
-    def join(self, request: Request, ahead: int = 2) -> "Seat":
-        """Let a request join.
+    def join(self, plan: StreamPlan, ahead: int = 2) -> "Seat":
+        """Let a stream join.
 
         ahead: latent frames that may be drawn before they are taken.
         """
-        frames = request.settings.num_frames
-        length = None if frames is None else self._model.latent_frames(frames)
-        seat = Seat(self, SlidingWindow(self._model, request), ahead, length)
+        seat = Seat(self, SlidingWindow(self._lm, plan), ahead, plan.length)
         self.seats.append(seat)
         return seat
 
     def draw(self, asking: "Seat") -> None:
-        """Draw the next latent frame of a request, and those of others that can be drawn with it."""
-        turn = asking.turn()
-        if turn is None:
+        """Draw the next latent frame of a stream, and those of others that can be drawn with it."""
+        frame = asking.next_frame()
+        if frame is None:
             return
-        kind, alike = turn.kind, [(asking, turn)]
+        kind, alike = frame.kind, [(asking, frame)]
         if kind is not None:
             hungry = (each for each in self.seats if each is not asking and len(each.ready) < each.ahead)
             for seat in sorted(hungry, key=lambda each: len(each.ready)):
-                other = seat.turn() if len(alike) < ROWS[-1] else None
+                other = seat.next_frame() if len(alike) < ROWS[-1] else None
                 if other is not None and other.kind == kind:
                     alike.append((seat, other))
         rows = _rows_for(len(alike))
-        seats, turns = zip(*alike[:rows], strict=True)
-        lm = self._model.language_model()
+        seats, frames = zip(*alike[:rows], strict=True)
         try:
-            with lm.on_mesh():
-                drawn = draw_together(turns, lm.decoding_params, rows)
+            with self._lm.on_mesh():
+                drawn = draw_together(frames, self._lm.decoding_params, rows)
         except Exception as error:  # their states may be gone
             for seat in seats:
                 seat.failure = error
@@ -78,7 +75,7 @@ class ContinuousBatch:
 
 
 class Seat(Iterator[LatentFrame]):
-    """A request in a batch: an iterator of its latent frames. None is drawn ahead that the clip does not have."""
+    """A stream in a batch: an iterator of its latent frames. None is drawn ahead that the stream does not have."""
 
     def __init__(self, batch: ContinuousBatch, window: SlidingWindow, ahead: int, length: int | None):
         self.window, self.ahead, self.ready, self._length = window, ahead, deque[LatentFrame](), length
@@ -93,17 +90,17 @@ class Seat(Iterator[LatentFrame]):
             raise self.failure
         return self.ready.popleft()
 
-    def turn(self) -> Turn | None:
+    def next_frame(self) -> NextFrame | None:
         """Return what the next latent frame is drawn from; None where there is nothing to draw.
 
-        A latent frame that is given is taken. What goes wrong is kept for this request, whoever asked.
+        A latent frame that is given is taken. What goes wrong is kept for this stream, whoever asked.
         """
         if self.failure is not None or self._now == self._length:
             return None
         try:
             frame = self.window.known(self._now)
             if frame is None:
-                return self.window.turn(self._now)
+                return self.window.next_frame(self._now)
             self.take(frame)
         except Exception as error:
             self.failure = error
@@ -128,34 +125,34 @@ def batch_sizes() -> tuple[int, ...]:
 
 
 def _rows_for(waiting: int) -> int:
-    """Return how many rows are drawn at once for so many turns: those that are left over are drawn later."""
+    """Return how many rows are drawn at once for so many streams: those that are left over are drawn later."""
     if jax.default_backend() == "cpu":  # each row costs arithmetic: at most a quarter of them is filled up and lost
         return max(rows for rows in batch_sizes() if 3 * rows <= 4 * waiting)
     return min(rows for rows in batch_sizes() if rows >= waiting)  # eight rows take little longer than one
 
 
-def draw_together(turns: Sequence[Turn], params: dict, rows: int) -> list[tuple[LatentFrame, DecodeState]]:
-    """Return what `Turn.draw` returns for each of some turns of one kind, drawn as one batch.
+def draw_together(asked: Sequence[NextFrame], params: dict, rows: int) -> list[tuple[LatentFrame, DecodeState]]:
+    """Return what `NextFrame.draw` returns for each of some latent frames of one kind, drawn as one batch.
 
     Args:
-        turns: one or more; their clips have the codes that they have alone.
+        asked: one or more; their clips have the codes that they have alone.
         params: with unrolled layers.
-        rows: turns to fill up to, so that few sizes of batches are ever compiled.
+        rows: to fill up to, so that few sizes of batches are ever compiled.
     """
-    if len(turns) == rows == 1:
-        return [turns[0].draw(params)]
-    first = turns[0]
+    if len(asked) == rows == 1:
+        return [asked[0].draw(params)]
+    first = asked[0]
     clips = len(first.sizes[0])
-    filled = [*turns, *[first] * (rows - len(turns))]
+    filled = [*asked, *[first] * (rows - len(asked))]
     state, controls = _joined([each.state for each in filled], [each.controls for each in filled])
-    real = np.repeat(np.arange(rows) < len(turns), clips)  # what fills up has no codes to draw, and holds nobody back
+    real = np.repeat(np.arange(rows) < len(asked), clips)  # what fills up has no codes to draw, and holds nobody back
     sizes = tuple(np.concatenate(each) * real for each in zip(*(each.sizes for each in filled), strict=True))
-    programs = max((each.programs for each in turns), key=lambda programs: programs[0].span or 0)
-    frame, state = Turn(programs, sizes, first.given, state, controls).draw(params)
-    parts = _parted(rows, frame, state)[: len(turns)]
+    programs = max((each.programs for each in asked), key=lambda programs: programs[0].span or 0)
+    frame, state = NextFrame(programs, sizes, first.given, state, controls).draw(params)
+    parts = _parted(rows, frame, state)[: len(asked)]
     return [
-        (part._replace(sound=None if part.sound is None else first_frames(part.sound, int(turn.sizes[1].max()))), state)
-        for turn, (part, state) in zip(turns, parts, strict=True)
+        (part._replace(sound=None if part.sound is None else first_frames(part.sound, int(one.sizes[1].max()))), state)
+        for one, (part, state) in zip(asked, parts, strict=True)
     ]
 
 

@@ -1,61 +1,20 @@
-"""The prefill of a context window: its prefix is made, and read into a new KV cache.
+"""The prefill of a context window: its prefix is read into a new KV cache."""
 
-A prefix holds the words of the window's time, given pictures and sound, and the anchor.
-"""
-
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax.typing import DTypeLike
 
 from reelm.lm.layout import Layout, filled_up
 from reelm.lm.net import transformer
 from reelm.lm.net.config import LMConfig
-from reelm.lm.net.transformer import CodePositions
+from reelm.lm.net.transformer import SlotFields
 from reelm.lm.prefix import Prefix
-from reelm.lm.prompts import prompt_prefix
 from reelm.lm.specials import Group
-from reelm.sampling.parts import ModelParts
-from reelm.sampling.request import Request, words_at
 from reelm.storage.programs import program
 
 from .state import DecodeState
-
-
-def window_prefix(
-    model: ModelParts, request: Request, first: int, now: int, frames: int, anchor: jax.Array | None
-) -> Prefix:
-    """Return the prefix of a window of `frames` latent frames that begins with latent frame `first` of the stream.
-
-    Args:
-        now: latent frame that is drawn next; its words are read.
-        anchor: int32 `[B, h, w]`, the first latent frame of each clip, for a window that continues a stream.
-
-    Returns:
-        One row for each prompt, or for each clip when each has an anchor of its own. With guidance as many rows of the
-        negative prompt follow.
-    """
-    lm, settings, given = model.language_model(), request.settings, request.given
-    rows, columns = given.known.shape[1:]
-    copies = 1 if first == 0 else len(request.seeds)
-    past = None if first == 0 else np.asarray(anchor)
-    stride = model.video_tokenizer.config.time_stride
-
-    def of(texts: Sequence[str]) -> Prefix:
-        words = prompt_prefix(
-            lm.config, lm.text, texts, rows=rows, columns=columns, fps=settings.fps, continues=first > 0
-        )
-        words = jax.tree.map(lambda leaf: np.repeat(leaf, copies, axis=0), words)
-        return given.prefix(words, lm.config, start=first, frames=frames, stride=stride, anchor=past)
-
-    conditional = of([words_at(script, now) for script in request.scripts])
-    if not settings.guided:
-        return conditional
-    negative = of([model.read_as(settings.negative_prompt or "")] * len(request.scripts))
-    return Prefix.concatenate([conditional, negative.unconditional()])
 
 
 @dataclass(frozen=True)
@@ -66,7 +25,7 @@ class Prefill:
         config: sizes of the language model.
         layout: of this very window.
         slots: of the layout that the `FrameProgram`s are given.
-        window: the widest of the `FrameProgram`s.
+        lookahead: the widest of the `FrameProgram`s.
         guided: whether each clip has a row with the negative prompt, too.
         dtype: number format of activations and of the cache.
     """
@@ -74,7 +33,7 @@ class Prefill:
     config: LMConfig
     layout: Layout
     slots: int
-    window: int
+    lookahead: int
     guided: bool
     dtype: DTypeLike
 
@@ -89,8 +48,8 @@ class Prefill:
             origin: position of the first code in the whole endless stream.
             keys: random keys `[B]`, one a clip.
         """
-        # A window may reach past the last code: what it writes there is never read, but takes slots.
-        slots = filled_up(self.slots + self.window - 1)
+        # A lookahead may reach past the last code: what it writes there is never read, but takes slots.
+        slots = filled_up(self.slots + self.lookahead - 1)
         cache = transformer.empty_cache(self.config, prefix.words.shape[0], slots, self.dtype)
         last, cache = transformer.prefill(self.config, params, self.layout, prefix, cache, self.dtype)
         # Samples of one prompt share the reading of its prefix.
@@ -101,7 +60,7 @@ class Prefill:
         if self.config.sound_levels:
             most["sound"] = self.layout.sound[1]
         return DecodeState(
-            code_positions=CodePositions.of(self.config, self.layout, slots, rows),
+            slot_fields=SlotFields.of(self.config, self.layout, slots, rows),
             cache=cache,
             last=last,
             guesses={

@@ -1,10 +1,10 @@
 """Decoding one latent frame: its picture and its sound, each drawn by one compiled program, in parallel and exactly.
 
 A draw is a function of the logits and of a key that belongs to the code's position, so a code does not depend on how it
-was found. The codes of a window are guessed, read in one forward pass, and drawn again from its logits. Up to the first
+was found. The next codes are guessed, read in one forward pass, and drawn again from its logits. Up to the first
 wrong guess, each draw is the one that code-by-code decoding would make. The rest are better guesses (Jacobi decoding;
-Song et al., arXiv 2002.03629; for images Teng et al., arXiv 2410.01699). A window of 1 decodes code by code. Each clip
-of a batch goes on as far as its own guesses are right, and may stand anywhere in its window.
+Song et al., arXiv 2002.03629; for images Teng et al., arXiv 2410.01699). A lookahead of 1 decodes code by code. Each
+clip of a batch goes on as far as its own guesses are right, and may stand anywhere in its window.
 
 What is known is read instead of drawn: a clip that gets a sound has its pictures read and its sound drawn. The state
 goes in and comes out whole, on the device, and the host only dispatches. Progress, cancelling and streaming happen
@@ -37,11 +37,11 @@ from .state import DecodeState
 
 # The fastest of 1 to 24 with the shipped model on two CPU cores, where each code costs time. Sound is too hard to guess
 # there. On other devices a forward pass over 64 codes reads the same weights as one over a single code.
-_CPU_WINDOWS: dict[Group, int] = {"video": 12, "sound": 1}
-_WINDOWS: dict[Group, int] = {"video": 64, "sound": 64}
+_CPU_LOOKAHEAD: dict[Group, int] = {"video": 12, "sound": 1}
+_LOOKAHEAD: dict[Group, int] = {"video": 64, "sound": 64}
 # Clips that keep a CPU busy by themselves, and what is fastest for them: each wrong guess takes time from the others.
 _MANY_CLIPS = 4
-_CPU_WINDOW_OF_MANY = 8
+_CPU_LOOKAHEAD_OF_MANY = 8
 
 
 class _Loop(NamedTuple):
@@ -72,16 +72,16 @@ class FrameProgram:
         span: latent frames of the layout that are attended to, this one included, as from `span_for`. Later slots
             hold nothing yet. None finds out which slots do.
         group: "video" for the picture of a latent frame, "sound" for the sound beside it.
-        window: codes read in one forward pass, at most that of `Prefill`; fewer where many clips are drawn on a CPU. It
-            changes the speed, never the codes (in float32, except where a draw's two best values nearly tie: matmuls of
-            other shapes round differently).
+        lookahead: codes read in one forward pass, at most that of `Prefill`; fewer where many clips are drawn on a CPU.
+            It changes the speed, never the codes (in float32, except where a draw's two best values nearly tie: matmuls
+            of other shapes round differently).
     """
 
     config: LMConfig
     layout: Layout
     span: int | None
     group: Group
-    window: int = 1
+    lookahead: int = 1
 
     def draw(
         self, params: dict, state: DecodeState, sizes: np.ndarray, controls: Controls
@@ -99,40 +99,40 @@ class FrameProgram:
             frames count; the numbers of forward passes int32 `[B]`; the state after them.
         """
         one = self._for_clips(len(sizes))
-        return one.draw_program(one._turns(sizes), params, state, sizes, controls)
+        return one.draw_program(one._passes(sizes), params, state, sizes, controls)
 
     def prepare(self, params: dict, state: DecodeState, sizes: np.ndarray, controls: Controls) -> None:
         """Begin to compile `draw`; all arguments but the sizes may be shapes."""
         one = self._for_clips(len(sizes))
-        one.draw_program.prepare(one._turns(sizes), params, state, sizes, controls)
+        one.draw_program.prepare(one._passes(sizes), params, state, sizes, controls)
 
     def _for_clips(self, clips: int) -> "FrameProgram":
         if jax.default_backend() != "cpu" or clips < _MANY_CLIPS:
             return self
-        return replace(self, window=min(self.window, _CPU_WINDOW_OF_MANY))
+        return replace(self, lookahead=min(self.lookahead, _CPU_LOOKAHEAD_OF_MANY))
 
-    def _turns(self, sizes: np.ndarray) -> int | None:
-        # On a GPU, a loop of unknown length returns to the host at each turn. Sound has two lengths.
-        return int(sizes.max()) if self.window == 1 and jax.default_backend() != "cpu" else None
+    def _passes(self, sizes: np.ndarray) -> int | None:
+        # On a GPU, a loop of unknown length returns to the host at each pass. Sound has two lengths.
+        return int(sizes.max()) if self.lookahead == 1 and jax.default_backend() != "cpu" else None
 
-    @program(static=("self", "turns"), donate=("state",))
+    @program(static=("self", "passes"), donate=("state",))
     def draw_program(
-        self, turns: int | None, params: dict, state: DecodeState, sizes: jax.Array, controls: Controls
+        self, passes: int | None, params: dict, state: DecodeState, sizes: jax.Array, controls: Controls
     ) -> tuple[jax.Array, jax.Array, DecodeState]:
-        """Run the compiled part of `draw`; `turns` is the static length of its loop, where each turn finds one code."""
+        """Run the compiled part of `draw`; `passes` is the static length of its loop, one code a forward pass."""
         guesses = state.guesses[self.group]
         clips, most, n = guesses.shape
         # Noise is made once: parallel decoding draws a code several times.
-        positions = state.stream_positions(most + self.window)
+        positions = state.stream_positions(most + self.lookahead)
         noise = noise_of(state.keys, positions, self.config.split(self.group))
         frames = jnp.minimum(self.layout.frame_at(positions), controls.cfg_scale.shape[1] - 1)
         scales = jnp.take_along_axis(controls.cfg_scale, frames, axis=1)
 
         def forward(loop: _Loop) -> _Loop:
             def here(leaf: jax.Array) -> jax.Array:
-                return row_slices(leaf, loop.done, self.window)
+                return row_slices(leaf, loop.done, self.lookahead)
 
-            # The code in front of the window is final, those in it are guesses.
+            # The code in front is final, those looked at ahead of it are guesses.
             tried = here(loop.codes)
             inputs = self._inputs(params, state, tried)
             begun = state.of_rows(loop.done > 0)[:, None]
@@ -150,14 +150,14 @@ class FrameProgram:
             done = jnp.minimum(loop.done + found, sizes)
             return _Loop(codes, done, cache, loop.forwards + under_way)
 
-        # A window may reach past the last code.
-        codes = jnp.pad(guesses, ((0, 0), (1, self.window), (0, 0)))
+        # A lookahead may reach past the last code.
+        codes = jnp.pad(guesses, ((0, 0), (1, self.lookahead), (0, 0)))
         none = jnp.zeros(clips, jnp.int32)
         loop = _Loop(codes, none, state.cache, none)
-        if turns is None:
+        if passes is None:
             loop = jax.lax.while_loop(lambda loop: jnp.any(loop.done < sizes), forward, loop)
         else:
-            loop = jax.lax.fori_loop(0, turns, lambda _, loop: forward(loop), loop)
+            loop = jax.lax.fori_loop(0, passes, lambda _, loop: forward(loop), loop)
         drawn = loop.codes[:, 1 : 1 + most]
         last = self._inputs(params, state, row_slices(loop.codes, sizes, 1))[:, 0]
         # Most codes are those of one latent frame before, so these are the next guesses.
@@ -188,10 +188,10 @@ class FrameProgram:
         """Run `transformer.extend` on inputs `[R, W, D]`; `first` `[B]` is the index of the first predicted code."""
         seen = None
         if self.span is not None:
-            # The guesses of a window stand behind the span's last code.
+            # The guesses stand behind the span's last code.
             seen = self.layout.before + self.layout.end(self.span) + inputs.shape[1] - 2
             seen = min(cache[0].keys.shape[1], filled_up(seen))
-        return transformer.extend(self.config, params, inputs, state.of_rows(first), state.code_positions, cache, seen)
+        return transformer.extend(self.config, params, inputs, state.of_rows(first), state.slot_fields, cache, seen)
 
     def _draw(
         self, params: dict, hidden: jax.Array, noise: Sequence[jax.Array], scale: jax.Array, controls: Controls
@@ -212,28 +212,28 @@ class FrameProgram:
 
         values = value(head.first_logits(self.config, params, self.group, hidden), noise[0])
         found = [values[None]]
-        for later in head.later(self.config, params, self.group, hidden.dtype):
+        for rest in head.next_sub_tokens(self.config, params, self.group, hidden.dtype):
 
-            def one_more(carry: tuple, of_one: tuple, later: head.Later = later) -> tuple[tuple, jax.Array]:
+            def one_more(carry: tuple, of_one: tuple, rest: head.NextSubTokens = rest) -> tuple[tuple, jax.Array]:
                 own, noise = of_one
-                known, logits = later.logits(own, *carry)
+                known, logits = rest.logits(own, *carry)
                 values = value(logits, noise)
                 return (known, values), values
 
-            own = later.params, jnp.stack([noise[k] for k in later.indices])
+            own = rest.params, jnp.stack([noise[k] for k in rest.indices])
             (hidden, values), drawn = jax.lax.scan(one_more, (hidden, values), own)
             found.append(drawn)
         return jnp.moveaxis(jnp.concatenate(found), 0, -1)[:clips]
 
 
-def windows_for(decoding: Decoding, wanted: int | None = None) -> dict[Group, int]:
+def lookahead_for(decoding: Decoding, wanted: int | None = None) -> dict[Group, int]:
     """Return the codes of each group to read in one forward pass.
 
     These are 1 for "sequential", else `wanted`; or what suits the device where `wanted` is None.
     """
     if decoding == "sequential":
         wanted = 1
-    usual = _CPU_WINDOWS if jax.default_backend() == "cpu" else _WINDOWS
+    usual = _CPU_LOOKAHEAD if jax.default_backend() == "cpu" else _LOOKAHEAD
     return {group: wanted or codes for group, codes in usual.items()}
 
 

@@ -8,18 +8,18 @@ import jax.numpy as jnp
 from flax import struct
 
 from reelm.lm.net.attention import Cache
-from reelm.lm.net.transformer import CodePositions
+from reelm.lm.net.transformer import SlotFields
 from reelm.lm.sharding import constrain
 from reelm.lm.specials import Group
 
-_OF_ROWS = ("code_positions", "cache", "last")  # fields with a place for each row, not for each clip
+_OF_ROWS = ("slot_fields", "cache", "last")  # fields with a place for each row, not for each clip
 
 
 class DecodeState(struct.PyTreeNode):
     """Everything that moves while B clips are decoded in R rows; R is B, or 2B with guidance, conditional rows first.
 
     Attributes:
-        code_positions: positions of the codes of each row's window.
+        slot_fields: of each row's window.
         cache: keys and values of the prefix and of all codes but the last, `[R, S, N_kv, K]` a layer. Slots behind them
             hold wrong guesses, and are written again.
         last: `[R, D]`, the input of the slot that predicts the next code: that of the last code, or of the prefix.
@@ -30,7 +30,7 @@ class DecodeState(struct.PyTreeNode):
         keys: random keys `[B]`, one a clip.
     """
 
-    code_positions: CodePositions
+    slot_fields: SlotFields
     cache: Cache
     last: jax.Array
     guesses: dict[Group, jax.Array]

@@ -15,17 +15,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from reelm.lm.layout import Layout, filled_up
+from reelm.lm.language_model import LanguageModel
+from reelm.lm.layout import Layout
 from reelm.lm.specials import Group
-from reelm.sampling.memory import check_cache
-from reelm.sampling.parts import ModelParts
-from reelm.sampling.request import Request
 from reelm.storage.programs import program
 
 from .choose import Controls, keys_of
-from .prefill import Prefill, window_prefix
-from .program import FrameProgram, span_for, windows_for
+from .prefill import Prefill
+from .program import FrameProgram, span_for
 from .state import DecodeState
+from .window_plan import StreamPlan
 
 
 class LatentFrame(NamedTuple):
@@ -43,7 +42,7 @@ class LatentFrame(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Turn:
+class NextFrame:
     """What the next latent frame of B clips is drawn from.
 
     Attributes:
@@ -62,7 +61,7 @@ class Turn:
 
     @property
     def kind(self) -> Hashable:
-        """Return what turns must have in common to be joined; None where a turn stays alone."""
+        """Return what latent frames must have in common to be drawn together; None where one stays alone."""
         if any(each is not None for each in self.given):
             return None
         programs = tuple(replace(each, span=0) for each in self.programs)  # the longest span serves all
@@ -103,14 +102,14 @@ def _cut(sound: jax.Array, count: int) -> jax.Array:
     return sound[:, :count]
 
 
-def latent_frames(model: ModelParts, request: Request) -> Iterator[LatentFrame]:
-    """Yield the latent frames of a request, one after another without end; clips are ordered prompt by prompt."""
-    window, lm = SlidingWindow(model, request), model.language_model()
+def latent_frames(lm: LanguageModel, plan: StreamPlan) -> Iterator[LatentFrame]:
+    """Yield the latent frames of a stream, one after another without end; clips are ordered prompt by prompt."""
+    window = SlidingWindow(lm, plan)
     for now in itertools.count():
         frame = window.known(now)
         if frame is None:
             with lm.on_mesh():
-                frame, state = window.turn(now).draw(lm.decoding_params)
+                frame, state = window.next_frame(now).draw(lm.decoding_params)
             window.keep(state)
         window.take(frame)
         yield frame
@@ -119,31 +118,16 @@ def latent_frames(model: ModelParts, request: Request) -> Iterator[LatentFrame]:
 class SlidingWindow:
     """The context window of a batch of clips, and the latent frames that the next window will continue from.
 
-    A frame is known from `request.given`, or drawn. After either, `take` keeps it.
+    A latent frame is known from what is given, or drawn. After either, `take` keeps it.
     """
 
-    def __init__(self, model: ModelParts, request: Request):
-        lm, settings, given = model.language_model(), request.settings, request.given
-        self._model, self._lm, self._request = model, lm, request
-        self._clips = len(request.scripts) * len(request.seeds)
-        self._keys = keys_of(list(request.seeds) * len(request.scripts))
-        self._controls = settings.controls(lm.config.frames, self._clips)
-        self._length = lm.config.frames
-        usual = model.latent_frames(model.defaults.num_frames)
-        if given.sound_in_prefix and settings.num_frames and model.latent_frames(settings.num_frames) <= usual:
-            # Given sound fills a whole window, and training never gave more of it than a usual clip has.
-            self._length = min(self._length, usual)
-        self._rows, self._columns = given.known.shape[1:]
-        self._widths = windows_for(settings.decoding, model.defaults.window)
-        # Every window has at least the slots of a later one, which has an anchor, so that the same programs serve all.
-        self._later = self._layout(given_pictures=1, first=1)
-        cache_rows = self._clips * (2 if settings.guided else 1)
-        slots = filled_up(self._later.slots + max(self._widths.values()) - 1)
-        check_cache(lm.config, lm.mesh_sizes, self._clips, cache_rows, slots, jnp.dtype(model.dtype).itemsize)
+    def __init__(self, lm: LanguageModel, plan: StreamPlan):
+        self._lm, self._plan, self._clips = lm, plan, len(plan.seeds)
+        self._keys = keys_of(plan.seeds)
         self._first = 0  # latent frame of the stream that the window begins with
         self._opened_for = 0  # latent frame that the window was opened for
         self._anchor: jax.Array | None = None
-        self._recent: deque[LatentFrame] = deque(maxlen=self._length)
+        self._recent: deque[LatentFrame] = deque(maxlen=plan.frames)
         self._opened: tuple[Layout, DecodeState] | None = None
 
     def known(self, now: int) -> LatentFrame | None:
@@ -154,41 +138,38 @@ class SlidingWindow:
         none = np.zeros(self._clips, np.int32)
         return LatentFrame(picture, sound, (none, none))
 
-    def turn(self, now: int) -> Turn:
+    def next_frame(self, now: int) -> NextFrame:
         """Return what latent frame `now` is drawn from; a new window is opened where it is time for one."""
-        # Each shot of a script opens a window, for its words are read with the prefix; one may be added at any time.
-        cut = any(self._opened_for < shot.begins <= now for script in self._request.scripts for shot in script)
-        if self._opened is None or now - self._first == self._length or cut:
+        # Each shot opens a window, for its words are read with the prefix.
+        if (
+            self._opened is None
+            or now - self._first == self._plan.frames
+            or self._plan.shot_at(now).begins > self._opened_for
+        ):
             self._open(now)
         assert self._opened is not None
-        return self._turn(now, *self._opened)
+        return self._next_frame(now, *self._opened)
 
     def _open(self, now: int) -> None:
         """Open a window for latent frame `now`: read the prefix and the frames that it continues from."""
+        plan, shot, config = self._plan, self._plan.shot_at(now), self._lm.config
         # A given clip is continued as if its end had been decoded here.
-        fits = self._opened is None and now < self._length
+        fits = self._opened is None and now < plan.frames
         self._opened_for = now
-        self._first = 0 if fits else max(0, now - self._request.settings.latent_overlap)
-        prefix = window_prefix(self._model, self._request, self._first, now, self._length, self._anchor)
-        layout = self._layout(given_pictures=prefix.kinds.shape[1], first=self._first)
-        widest = max(layout, self._later, key=lambda each: each.slots)
-        prefill = Prefill(
-            self._lm.config,
-            layout,
-            widest.slots,
-            max(self._widths.values()),
-            self._request.settings.guided,
-            self._model.dtype,
-        )
+        self._first = 0 if fits else max(0, now - plan.overlap)
+        prefix = shot.prefix(config, self._first, plan.frames, self._anchor if self._first else None)
+        layout = plan.layout(shot.given, pictures=prefix.kinds.shape[1], first=self._first)
+        widest = max(layout, plan.later, key=lambda each: each.slots)
+        prefill = Prefill(config, layout, widest.slots, max(plan.lookahead.values()), plan.guided, plan.dtype)
         past = list(self._recent)[len(self._recent) - (now - self._first) :]
         with self._lm.on_mesh():
             origin = layout.stream_position(self._first)
             if self._opened is None and self._lm.mesh is None:
                 # What draws is compiled side by side, while the device reads the prefix.
                 shapes = prefill.start.prepare(self._lm.decoding_params, prefix, 0, self._keys)
-                self._turn(now, widest, shapes).prepare(self._lm.decoding_params)
+                self._next_frame(now, widest, shapes).prepare(self._lm.decoding_params)
             state = prefill.start(self._lm.decoding_params, prefix, origin, self._keys)
-            whole = span_for(self._length - 1, self._length)
+            whole = span_for(plan.frames - 1, plan.frames)
             for frame in past:
                 state = self._program(widest, whole, "video").read(self._lm.decoding_params, state, frame.video)
                 if frame.sound is not None:
@@ -196,17 +177,17 @@ class SlidingWindow:
                     state = sound.read(self._lm.decoding_params, state, frame.sound)
         self._opened = widest, state
 
-    def _turn(self, now: int, layout: Layout, state: DecodeState) -> Turn:
-        span, config = span_for(now - self._first, self._length), self._lm.config
+    def _next_frame(self, now: int, layout: Layout, state: DecodeState) -> NextFrame:
+        span, config = span_for(now - self._first, self._plan.frames), self._lm.config
         groups: dict[Group, int] = {"video": layout.per_picture}
         if config.sound_levels:
             groups["sound"] = config.sound_frames[now > 0]
-        return Turn(
+        return NextFrame(
             programs=tuple(self._program(layout, span, group) for group in groups),
             sizes=tuple(np.full(self._clips, size, np.int32) for size in groups.values()),
             given=self._given(now)[: len(groups)],
             state=state,
-            controls=self._controls,
+            controls=self._plan.controls,
         )
 
     def keep(self, state: DecodeState) -> None:
@@ -225,18 +206,8 @@ class SlidingWindow:
         def of_all(codes: np.ndarray | None) -> jax.Array | None:
             return None if codes is None else jnp.broadcast_to(jnp.asarray(codes), (self._clips, *codes.shape))
 
-        given = self._request.given
+        given = self._plan.shot_at(now).given
         return of_all(given.picture(now)), of_all(given.sound_beside(now, self._lm.config))
 
-    def _layout(self, *, given_pictures: int, first: int) -> Layout:
-        return self._lm.config.layout(
-            self._length,
-            self._rows,
-            self._columns,
-            given_pictures=given_pictures,
-            at_start=first == 0,
-            sound_in_prefix=self._request.given.sound_in_prefix,
-        )
-
     def _program(self, layout: Layout, span: int | None, group: Group) -> FrameProgram:
-        return FrameProgram(self._lm.config, layout, span, group, self._widths[group])
+        return FrameProgram(self._lm.config, layout, span, group, self._plan.lookahead[group])

@@ -6,8 +6,9 @@ from typing import Any
 import jax
 import numpy as np
 
+from reelm.lm.language_model import LanguageModel
 from reelm.lm.scope import Scope
-from reelm.sampling.parts import LanguageModel, ModelParts
+from reelm.sampling.parts import ModelParts
 
 from . import text_parts
 

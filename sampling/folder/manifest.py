@@ -20,7 +20,7 @@ from reelm.storage.tensors import StoredType
 from reelm.tokenizer.audio.config import AudioTokenizerConfig
 from reelm.tokenizer.video.config import VideoTokenizerConfig
 
-FORMAT = 3
+FORMAT = 4
 CARD = "README.md"
 MANIFEST, VIDEO_FILE, AUDIO_FILE = "model.json", "video_tokenizer.safetensors", "audio_tokenizer.safetensors"
 LM_FILE, DESCRIBER_FILE, THESAURUS_FILE = "lm.safetensors", "describer.safetensors", "thesaurus.safetensors"

@@ -19,8 +19,9 @@ from jax.sharding import Mesh
 
 from reelm.errors import RequestError
 from reelm.lm.describer import Describer
+from reelm.lm.language_model import LanguageModel
 from reelm.lm.parameters import NumberFormat, check_mesh
-from reelm.sampling.parts import LanguageModel, ModelParts
+from reelm.sampling.parts import ModelParts
 from reelm.storage.tensors import unpack
 from reelm.tokenizer.audio.tokenizer import AudioTokenizer
 from reelm.tokenizer.text.thesaurus import Thesaurus

@@ -11,7 +11,9 @@ import pytest
 
 from reelm import configs
 from reelm.errors import RequestError
+from reelm.lm.language_model import LanguageModel
 from reelm.lm.layout import Layout
+from reelm.lm.memory import check_cache
 from reelm.lm.net import transformer
 from reelm.lm.net.config import LMConfig
 from reelm.lm.net.embed import embed_codes
@@ -20,8 +22,6 @@ from reelm.lm.net.linear import Linear, join, split
 from reelm.lm.parameters import arrange, for_decoding, narrowed
 from reelm.lm.prefix import Prefix
 from reelm.sampling.folder.text_parts import AbsentEncoder
-from reelm.sampling.memory import check_cache
-from reelm.sampling.parts import LanguageModel
 
 LAYOUT = Layout(16, 2, 2, 3)
 
@@ -34,7 +34,7 @@ def hidden(config: LMConfig, params: dict) -> jax.Array:
     codes = jnp.asarray(rng.integers(0, 32, (2, 3, 2)))
     cache = transformer.empty_cache(config, 2, LAYOUT.slots)
     last, cache = transformer.prefill(config, params, LAYOUT, prefix, cache)
-    positions = transformer.CodePositions.of(config, LAYOUT, LAYOUT.slots, 2)
+    positions = transformer.SlotFields.of(config, LAYOUT, LAYOUT.slots, 2)
     inputs = jnp.concatenate([last[:, None], embed_codes(config, params, "video", codes, jnp.float32)], axis=1)
     return transformer.extend(config, params, inputs, jnp.zeros(2, jnp.int32), positions, cache, LAYOUT.slots)[0]
 

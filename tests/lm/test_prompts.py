@@ -18,6 +18,7 @@ from reelm.data.tokens.sample import TokenSample
 from reelm.data.tokens.write import write_tokens
 from reelm.errors import RequestError
 from reelm.lm import sharding
+from reelm.lm.language_model import LanguageModel
 from reelm.lm.net import transformer
 from reelm.lm.net.config import LMConfig
 from reelm.lm.net.embed import embed_codes
@@ -25,7 +26,6 @@ from reelm.lm.prefix import ClipCodes, Prefix
 from reelm.lm.prompts import prompt_prefix, truncated
 from reelm.lm.specials import FILLER, HEAD, SPECIALS
 from reelm.sampling.model import Model
-from reelm.sampling.parts import LanguageModel
 from reelm.tokenizer.codes import ids_to_sub_tokens
 from reelm.tokenizer.text.cache import CachedEncoder
 from reelm.tokenizer.text.encoder import Embeddings
@@ -99,7 +99,7 @@ def test_rows_are_read_where_the_ids_say_so_and_cached_equals_uncached(params):
     def cached(prefix: Prefix) -> jax.Array:
         cache = transformer.empty_cache(CONFIG, 2, layout.slots)
         last, cache = transformer.prefill(CONFIG, unrolled, layout, prefix, cache)
-        positions = transformer.CodePositions.of(CONFIG, layout, layout.slots, 2)
+        positions = transformer.SlotFields.of(CONFIG, layout, layout.slots, 2)
         inputs = embed_codes(CONFIG, unrolled, "video", sub_tokens[:, :-1], jnp.float32)
         inputs = jnp.concatenate([last[:, None], inputs], axis=1)
         return transformer.extend(CONFIG, unrolled, inputs, jnp.zeros(2, jnp.int32), positions, cache, layout.slots)[0]

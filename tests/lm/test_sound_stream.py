@@ -51,7 +51,7 @@ loss_parts = jax.jit(partial(cross_entropy, CONFIG))
 @partial(jax.jit, static_argnames="layout")
 def extend(unrolled, layout: Layout, inputs, place, cache):
     rows = inputs.shape[0]
-    positions = transformer.CodePositions.of(CONFIG, layout, layout.slots, rows)
+    positions = transformer.SlotFields.of(CONFIG, layout, layout.slots, rows)
     return transformer.extend(CONFIG, unrolled, inputs, jnp.full(rows, place), positions, cache, layout.slots)
 
 
@@ -208,7 +208,7 @@ def test_a_video_gets_its_sound_and_keeps_its_pixels(tiny_sound_model):
     made = tiny_sound_model.generate("red", video=video, seed=1, **HOT)
     np.testing.assert_array_equal(made.video, video)
     assert made.audio.shape == (round(7 * 2000 / 8), 1)
-    given = Conditions(num_frames=9, known=np.zeros((3, 2, 3), np.int32))
+    given = Conditions(num_frames=9, time_stride=4, known=np.zeros((3, 2, 3), np.int32))
     assert given.tells_pictures(4) and not given.tells_pictures(3)  # nothing but words would tell of the sound
     with pytest.raises(RequestError, match="7 frames already"):
         tiny_sound_model.generate("red", video=replace(made, info={}))  # it has its sound

@@ -60,7 +60,7 @@ def prefill(unrolled, layout: Layout, prefix: Prefix, cache):
 @partial(jax.jit, static_argnames=("seen", "layout"))
 def extend(params, inputs, first, cache, seen, layout=LAYOUT):
     rows = inputs.shape[0]
-    positions = transformer.CodePositions.of(CONFIG, layout, layout.slots + inputs.shape[1], rows)
+    positions = transformer.SlotFields.of(CONFIG, layout, layout.slots + inputs.shape[1], rows)
     return transformer.extend(CONFIG, params, inputs, jnp.broadcast_to(first, rows), positions, cache, seen)
 
 

@@ -7,12 +7,13 @@ import jax
 import numpy as np
 
 from reelm.lm import describer
+from reelm.lm.language_model import LanguageModel
 from reelm.lm.net import transformer
 from reelm.lm.net.config import LMConfig
 from reelm.lm.specials import HEAD
 from reelm.lm.tasks import Task
 from reelm.sampling.model import Model
-from reelm.sampling.parts import Defaults, LanguageModel
+from reelm.sampling.parts import Defaults
 from reelm.tokenizer.audio import tokenizer as audio
 from reelm.tokenizer.audio.config import AudioTokenizerConfig
 from reelm.tokenizer.text.pieces import TextTokenizer

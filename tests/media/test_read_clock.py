@@ -42,7 +42,7 @@ def made(
         if frames:
             video = container.add_stream(codec, rate=fps, options={"bf": "2", "qp": "0"} if codec == "libx264" else {})
             video.height, video.width, video.pix_fmt = 32, 48, "yuv420p"
-        audio = container.add_stream(sound_codec, rate=RATE, layout=layout) if sounds else None
+        audio: Any = container.add_stream(sound_codec, rate=RATE, layout=layout) if sounds else None
         for seconds, grey in frames:
             picture = av.VideoFrame.from_ndarray(np.full((32, 48, 3), grey, np.uint8), format="rgb24")
             picture = picture.reformat(format="yuv420p")

@@ -98,6 +98,6 @@ def test_changing_a_dial_does_not_compile_again():
     for controls in (checked(), checked(temperature=0.0), checked(temperature=1.5, min_p=0.1, cfg_scale=[3.0])):
         counted(LOGITS, jnp.zeros_like(LOGITS), controls)
     assert len(traced) == 1
-    for controls in (checked(1.0, 5), checked(0.7, 0, 0.9, 0.1, 3.0), checked(1.0, 3, 0.5)):
+    for controls in (checked(top_k=5), checked(temperature=0.7, top_p=0.9, min_p=0.1), checked(top_k=3, top_p=0.5)):
         counted(LOGITS, jnp.zeros_like(LOGITS), controls)
     assert len(traced) == 2

@@ -94,11 +94,11 @@ def test_pictures_stand_at_their_times(tiny_model, video):
     pictures = {"keyframes": {6: video[6], 3: video[3]}, "last_image": video[9]}
     given = read_conditions(tiny_model.video_tokenizer, None, Sources(**pictures), **SIZE, num_frames=17, default=None)
     lm = tiny_model.language_model().config
-    prefix = given.prefix(blank(2), lm, start=0, frames=4, stride=4, anchor=None)
+    prefix = given.prefix(blank(2), lm, start=0, frames=4, anchor=None)
     np.testing.assert_array_equal(prefix.times[0], [0.75, 1.5])  # the last one, at 4.0, belongs to a later window
     assert (prefix.kinds == Given.FRAME).all() and prefix.kinds.shape == (2, 2, 2, 3)
     np.testing.assert_array_equal(prefix.codes[1, 0], tiny_model.video_tokenizer.encode(video[3:4])[0, 0])
-    later = given.prefix(blank(2), lm, start=3, frames=4, stride=4, anchor=np.zeros((1, 2, 3)))
+    later = given.prefix(blank(2), lm, start=3, frames=4, anchor=np.zeros((1, 2, 3)))
     np.testing.assert_array_equal(later.times[0], [-1.0, 1.0])
     np.testing.assert_array_equal(later.kinds[0, :, 0, 0], [Given.ANCHOR, Given.FRAME])
     # What came before is no condition: guidance leads away from clips that go on from it as well.
@@ -121,7 +121,7 @@ def test_the_number_of_pictures_is_filled_up_so_that_few_programs_compile(tiny_m
         tiny_model.video_tokenizer, None, Sources(keyframes=pictures), **SIZE, num_frames=17, default=None
     )
     lm = tiny_model.language_model().config
-    prefix = given.prefix(blank(1), lm, start=0, frames=4, stride=4, anchor=None)
+    prefix = given.prefix(blank(1), lm, start=0, frames=4, anchor=None)
     np.testing.assert_array_equal(prefix.kinds[0, :, 0, 0], [*[Given.FRAME] * 3, Given.NOTHING])
 
 

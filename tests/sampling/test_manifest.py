@@ -60,7 +60,7 @@ def edit(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
         (lambda m: m["defaults"].update(fps=0), "fps is 0; it must be 0.01 or more"),
         (lambda m: m["defaults"].update(cfg_scale=float("nan")), "'defaults.cfg_scale' is nan"),
         (lambda m: m["defaults"].update(height=17), "nearest valid"),
-        (lambda m: m["defaults"].update(window=0), "window is 0"),
+        (lambda m: m["defaults"].update(lookahead=0), "lookahead is 0"),
         (lambda m: m["parts"]["describer"]["config"].update(bits=9), "the describer knows codes of 9 bits"),
     ],
 )

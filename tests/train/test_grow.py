@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from reelm.tokenizer.video.config import VideoTokenizerConfig
@@ -25,8 +26,8 @@ def test_more_bits_change_no_picture_at_first_and_differ_from_each_other(random_
 
 def test_bits_that_are_not_shown_do_not_matter(random_tokenizer):
     params = random_tokenizer(LARGE).params
-    video = np.random.default_rng(0).uniform(-1, 1, (2, 5, 8, 12, 3)).astype(np.float32)
-    shown = np.array([6, 9])
+    video = jnp.asarray(np.random.default_rng(0).uniform(-1, 1, (2, 5, 8, 12, 3)), jnp.float32)
+    shown = jnp.array([6, 9])
     rebuilt, _ = autoencode(LARGE, params, video, bits=shown)
     latent = params["encoder"]["latent"]
     kernel = np.array(latent["kernel"])

@@ -21,11 +21,12 @@ from reelm.data.tokens.mixture import Bucket, Stage, mixture
 from reelm.data.tokens.read import TokenSource, check_sound, open_all
 from reelm.errors import RequestError
 from reelm.lm import sharding
+from reelm.lm.language_model import LanguageModel
 from reelm.lm.net.transformer import init_params
 from reelm.lm.parameters import check_mesh
 from reelm.media.contact_sheet import contact_sheet
 from reelm.sampling.model import Model
-from reelm.sampling.parts import Defaults, LanguageModel
+from reelm.sampling.parts import Defaults
 from reelm.tokenizer import device_memory
 from reelm.tokenizer.audio.tokenizer import AudioTokenizer
 from reelm.tokenizer.text.encoder import Text

@@ -68,7 +68,8 @@ class ToSample(grain.transforms.RandomMap):
             # Among a million captions some are too long: their beginning has to do.
             caption = truncated(self.model, self.text, caption)
         size: dict[str, Any] = {"rows": rows, "columns": columns, "fps": self.fps}
-        words = prompt_prefix(self.model, self.text, [caption], **size, continues=first > 0)
+        words = prompt_prefix(self.model, self.text, [caption], **size)
+        words = words.continuing() if first else words
         pictures = self._pictures(element, codes, rng)
         sound = self._sound(element["sound"], first)
         prefix: Prefix = jax.tree.map(lambda leaf: leaf[0], words)

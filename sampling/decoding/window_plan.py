@@ -1,0 +1,118 @@
+"""What the context windows of a stream are opened with. Planning makes it, decoding reads it.
+
+A stream is the latent frames of B clips: P prompts with B / P seeds each, prompt by prompt. Its shots follow one
+another. Each shot opens a window, and a new window follows wherever one is full.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import jax
+import numpy as np
+from jax.typing import DTypeLike
+
+from reelm.lm.layout import Layout, filled_up
+from reelm.lm.net.config import LMConfig
+from reelm.lm.prefix import Prefix
+from reelm.lm.specials import Group
+from reelm.sampling.conditions.conditions import Conditions
+
+from .choose import Controls
+
+
+@dataclass(frozen=True, eq=False)
+class WindowPlan:
+    """What the windows of one shot are opened with.
+
+    Attributes:
+        begins: latent frame of the stream that the shot begins with.
+        words: the prompts, read: a row for each of P, as in front of the stream's first latent frame.
+        negative: the negative words, read, in as many rows; None without guidance.
+        given: what the shot must show.
+    """
+
+    begins: int
+    words: Prefix
+    negative: Prefix | None
+    given: Conditions
+
+    def prefix(self, config: LMConfig, first: int, frames: int, anchor: jax.Array | None) -> Prefix:
+        """Return the prefix of a window of `frames` latent frames that begins with latent frame `first` of the stream.
+
+        It has a row for each prompt, or for each clip when each has an anchor of its own. With guidance as many rows of
+        the negative words follow.
+
+        anchor: int32 `[B, h, w]`, the first latent frame of each clip; None for a window from the stream's start.
+        """
+        past = None if anchor is None else np.asarray(anchor)
+
+        def of(words: Prefix) -> Prefix:
+            if past is not None:
+                copies = len(past) // words.words.shape[0]
+                words = jax.tree.map(lambda leaf: np.repeat(leaf, copies, axis=0), words.continuing())
+            return self.given.prefix(words, config, start=first, frames=frames, anchor=past)
+
+        if self.negative is None:
+            return of(self.words)
+        return Prefix.concatenate([of(self.words), of(self.negative).unconditional()])
+
+
+@dataclass(frozen=True, eq=False)
+class StreamPlan:
+    """Everything that decides the latent frames of a stream but the net.
+
+    Attributes:
+        config: sizes of the language model.
+        shots: in order, the first from latent frame 0. One may be added while the stream is drawn.
+        seeds: `[B]`, of each clip.
+        controls: of each clip's draws.
+        frames: latent frames of a window.
+        overlap: latent frames of the window before that a window reads again.
+        lookahead: codes of each group to read in one forward pass.
+        length: latent frames in all; None for a stream without end.
+        dtype: number format of activations and of the KV cache.
+    """
+
+    config: LMConfig
+    shots: Sequence[WindowPlan]
+    seeds: Sequence[int]
+    controls: Controls
+    frames: int
+    overlap: int
+    lookahead: Mapping[Group, int]
+    length: int | None
+    dtype: DTypeLike
+
+    @property
+    def guided(self) -> bool:
+        """Whether guidance changes any latent frame."""
+        return self.shots[0].negative is not None
+
+    @property
+    def cache_rows(self) -> int:
+        """Return the rows of the KV cache: with guidance two for each clip."""
+        return len(self.seeds) * (2 if self.guided else 1)
+
+    @property
+    def later(self) -> Layout:
+        """Return the layout of a window that continues the stream. Every window has at least its slots."""
+        return self.layout(self.shots[0].given, pictures=1, first=1)
+
+    @property
+    def slots(self) -> int:
+        """Return the slots of each row of the KV cache of a window with no more given pictures than an anchor."""
+        return filled_up(self.later.slots + max(self.lookahead.values()) - 1)
+
+    def shot_at(self, now: int) -> WindowPlan:
+        """Return the shot that latent frame `now` belongs to."""
+        return [shot for shot in self.shots if shot.begins <= now][-1]
+
+    def layout(self, given: Conditions, *, pictures: int, first: int) -> Layout:
+        """Return the layout of a window with so many given pictures that begins with latent frame `first`."""
+        return self.config.layout(
+            self.frames,
+            *given.known.shape[1:],
+            given_pictures=pictures,
+            at_start=first == 0,
+            sound_in_prefix=given.sound_in_prefix,
+        )

@@ -1,0 +1,86 @@
+"""The renderer: latent frames in, pixels and sound out, for the clips of one request.
+
+Both tokenizers decode as streams, so a latent frame is rendered as soon as it is drawn, and memory does not grow.
+"""
+
+from typing import NamedTuple
+
+import jax
+import numpy as np
+
+from reelm.media.pixels import Frames
+from reelm.media.sound import samples_beside
+from reelm.sampling.conditions.conditions import Conditions
+from reelm.sampling.conditions.soundtrack import Soundtrack
+from reelm.sampling.decoding.windows import LatentFrame
+from reelm.tokenizer.video.tokenizer import VideoTokenizer
+
+
+class Rendering(NamedTuple):
+    """A latent frame on its way: pictures uint8 `[B, n, H, W, 3]` and sound float32 `[B, S, C]`, on the device."""
+
+    video: jax.Array
+    sound: jax.Array | None
+
+
+class Renderer:
+    """Renders the latent frames of B clips, in order.
+
+    Args:
+        tokenizer: decodes pictures.
+        soundtrack: decodes sound; None for a silent model.
+        given: pixels that stay are put back.
+        clips: B.
+        height, width: of the frames, in pixels.
+        fps: frames a second.
+        length: frames of a clip; None without end.
+
+    Attributes:
+        done: frames that were handed over.
+    """
+
+    def __init__(
+        self,
+        tokenizer: VideoTokenizer,
+        soundtrack: Soundtrack | None,
+        given: Conditions,
+        *,
+        clips: int,
+        height: int,
+        width: int,
+        fps: float,
+        length: int | None,
+    ):
+        size = {"batch": clips, "height": height, "width": width}
+        self._tokenizer, self._given, self._fps, self._length, self.done = tokenizer, given, fps, length, 0
+        if length != 1:
+            tokenizer.prepare_decoding(**size)
+        self._pictures = tokenizer.init_decode_state(**size)
+        self._soundtrack = soundtrack
+        if soundtrack is not None:
+            self._sound = soundtrack.tokenizer.init_decode_state(batch=clips)
+            for frames in set(soundtrack.frames if length != 1 else ()):
+                soundtrack.tokenizer.prepare_decoding(frames, batch=clips)
+
+    def begin(self, frame: LatentFrame) -> Rendering:
+        """Begin to render the next latent frame; the device is not waited for."""
+        video, self._pictures = self._tokenizer.decode_ahead(frame.video, self._pictures)
+        sound = None
+        if self._soundtrack is not None and frame.sound is not None:
+            sound, self._sound = self._soundtrack.tokenizer.decode_ahead(frame.sound, self._sound)
+        return Rendering(video, sound)
+
+    def ends(self, rendering: Rendering) -> bool:
+        """Whether the clips end with a latent frame that was begun."""
+        return self._length is not None and self.done + rendering.video.shape[1] >= self._length
+
+    def finish(self, rendering: Rendering) -> tuple[Frames, np.ndarray | None]:
+        """Return pictures and sound of the oldest latent frame that was begun, once they are there."""
+        frames = self._given.paste(np.asarray(rendering.video), self.done)
+        frames = frames if self._length is None else frames[:, : self._length - self.done]
+        begin, self.done = self.done, self.done + frames.shape[1]
+        if rendering.sound is None or self._soundtrack is None:
+            return frames, None
+        rate = self._soundtrack.sample_rate
+        begin, end = (samples_beside(n, self._fps, rate) for n in (begin, self.done))
+        return frames, np.asarray(rendering.sound)[:, : end - begin]

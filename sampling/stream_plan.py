@@ -1,0 +1,59 @@
+"""From the scripts of a request to what its context windows are opened with: words are read here, once.
+
+In: a model, scripts, seeds, settings, what is given. Out: a `StreamPlan`, all that decoding knows of a request.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax.numpy as jnp
+
+from reelm.lm.memory import check_cache
+from reelm.lm.prompts import prompt_prefix
+from reelm.sampling.conditions.conditions import Conditions
+from reelm.sampling.decoding.program import lookahead_for
+from reelm.sampling.decoding.window_plan import StreamPlan, WindowPlan
+
+from .parts import ModelParts
+from .request import Script, Settings, words_at
+
+
+def stream_plan(
+    model: ModelParts, scripts: Sequence[Script], seeds: Sequence[int], settings: Settings, given: Conditions
+) -> StreamPlan:
+    """Return the plan of a clip of each script with each seed; RequestError when their KV cache does not fit."""
+    lm = model.language_model()
+    begins = sorted({shot.begins for script in scripts for shot in script})
+    length = None if settings.num_frames is None else model.latent_frames(settings.num_frames)
+    frames, usual = lm.config.frames, model.latent_frames(model.defaults.num_frames)
+    if given.sound_in_prefix and length and length <= usual:
+        # Given sound fills a whole window, and training never gave more of it than a usual clip has.
+        frames = min(frames, usual)
+    plan = StreamPlan(
+        config=lm.config,
+        shots=[shot_plan(model, [words_at(script, at) for script in scripts], at, settings, given) for at in begins],
+        seeds=list(seeds) * len(scripts),
+        controls=settings.controls(lm.config.frames, len(seeds) * len(scripts)),
+        frames=frames,
+        overlap=settings.latent_overlap,
+        lookahead=lookahead_for(settings.decoding, model.defaults.lookahead),
+        length=length,
+        dtype=model.dtype,
+    )
+    check_cache(lm.config, lm.mesh_sizes, len(plan.seeds), plan.cache_rows, plan.slots, jnp.dtype(model.dtype).itemsize)
+    return plan
+
+
+def shot_plan(
+    model: ModelParts, words: Sequence[str], begins: int, settings: Settings, given: Conditions
+) -> WindowPlan:
+    """Return the plan of a shot from latent frame `begins` on; `words` of each prompt are as the model reads them."""
+    lm, (rows, columns) = model.language_model(), given.known.shape[1:]
+    size: dict[str, Any] = {"rows": rows, "columns": columns, "fps": settings.fps}
+    negative = model.read_as(settings.negative_prompt or "")
+    return WindowPlan(
+        begins=begins,
+        words=prompt_prefix(lm.config, lm.text, words, **size),
+        negative=prompt_prefix(lm.config, lm.text, [negative] * len(words), **size) if settings.guided else None,
+        given=given,
+    )
