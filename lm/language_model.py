@@ -1,4 +1,7 @@
-"""A language model with what reads its prompts: the part of a model that knows codes and words, and no pixels."""
+"""A language model with what reads its prompts: the part of a model that knows codes and words, and no pixels.
+
+Before its weights and its KV cache are put on a device, it is checked that they fit there.
+"""
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -8,15 +11,19 @@ from functools import cached_property
 import jax
 from jax.sharding import Mesh
 
+from reelm.errors import RequestError
 from reelm.lm.net.config import LMConfig
+from reelm.tokenizer.device_memory import free_bytes, gibibytes
 from reelm.tokenizer.text.encoder import Text
 
-from .memory import check_weights
+from . import size
 from .mesh import AXES
 from .parameters import NumberFormat, for_decoding
 from .prompts import check_text
 from .scope import Scope
 from .tasks import Task
+
+_NARROW: tuple[NumberFormat, ...] = ("bfloat16", "int8")
 
 
 @dataclass(frozen=True)
@@ -58,3 +65,58 @@ class LanguageModel:
     def on_mesh(self) -> AbstractContextManager:
         """Return the context in which programs run on the mesh."""
         return nullcontext() if self.mesh is None else jax.set_mesh(self.mesh)
+
+
+def check_weights(config: LMConfig, params: dict, number_format: NumberFormat, mesh: Mapping[str, int]) -> None:
+    """Check that the parameters fit a device.
+
+    Args:
+        config: of the language model.
+        params: its parameters in float32.
+        number_format: of the matrices on the device.
+        mesh: number of devices along each axis.
+
+    Raises:
+        RequestError: they do not fit; the message names number formats and meshes that do.
+    """
+    free = free_bytes()
+    in_float32 = sum(4 * leaf.size for leaf in jax.tree.leaves(params))
+    if free is None or in_float32 <= free:  # then every narrower format fits, too
+        return
+    needed = size.weight_bytes(config, number_format, mesh)
+    if needed <= free:
+        return
+    fits = [f'dtype="{each}"' for each in _NARROW if size.weight_bytes(config, each, mesh) <= free]
+    if all(devices == 1 for devices in mesh.values()):
+        cut = (n for n in range(2, config.kv_heads + 1) if config.kv_heads % n == 0)
+        fits += [f'mesh="tensor={n}"' for n in cut if needed // n <= free][:1]
+    raise RequestError(
+        f"the language model takes {gibibytes(needed)} in {number_format} on a device, free are {gibibytes(free)}; "
+        f"what fits: {', '.join(fits) or 'a smaller model'}"
+    )
+
+
+def check_cache(config: LMConfig, mesh: Mapping[str, int], clips: int, rows: int, slots: int, itemsize: int) -> None:
+    """Check that the KV cache fits beside what is on the device already.
+
+    Args:
+        config: of the language model.
+        mesh: number of devices along each axis.
+        clips: decoded together.
+        rows: of the cache; with guidance two for each clip.
+        slots: positions in a row.
+        itemsize: bytes of a number in the cache.
+
+    Raises:
+        RequestError: it does not fit; the message says how many clips do.
+    """
+    free = free_bytes()
+    needed = size.cache_bytes(config, slots, rows, itemsize, mesh)
+    if free is None or needed <= free:
+        return
+    one = size.cache_bytes(config, slots, rows // clips, itemsize, mesh)
+    fits = f"{free // one} at a time" if one <= free else "a shorter or smaller clip"
+    raise RequestError(
+        f"decoding {clips} clips of {slots} positions takes a cache of {gibibytes(needed)} on a device, free are "
+        f"{gibibytes(free)}; what fits: {fits}"
+    )

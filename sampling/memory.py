@@ -6,7 +6,6 @@ In: the shape of clips. Out: nothing, or a RequestError that says what fits.
 import os
 
 from reelm.errors import RequestError
-from reelm.media.limits import check_size
 from reelm.tokenizer.device_memory import gibibytes
 
 
@@ -19,9 +18,8 @@ def check_clips(clips: int, frames: int | None, height: int, width: int) -> None
         height, width: of the frames, in pixels.
 
     Raises:
-        RequestError: they do not fit, or a frame alone is too large.
+        RequestError: they do not fit.
     """
-    check_size("a clip", height, width)
     needed, there = 2 * 3 * clips * (frames or 1) * height * width, _memory()  # pieces, and all of them joined
     if there is not None and needed > there:
         raise RequestError(

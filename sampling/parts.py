@@ -114,8 +114,10 @@ class ModelParts:
         """What turns sound into codes beside latent frames; None for a silent model."""
         if self.audio_tokenizer is None or self.lm is None or not self.lm.config.sound_levels:
             return None
-        rate = self.audio_tokenizer.config.rate_beside(self.defaults.fps)
-        return Soundtrack(self.audio_tokenizer, self.lm.config.sound_frames, rate, self.lm.config.sound_levels)
+        config, frames = self.audio_tokenizer.config, self.lm.config.sound_frames
+        rate = config.rate_beside(self.defaults.fps)
+        fps = rate / (config.hop * frames[0])
+        return Soundtrack(self.audio_tokenizer, frames, rate, fps, self.lm.config.sound_levels)
 
     @property
     def longest(self) -> int:

@@ -11,6 +11,7 @@ import numpy as np
 from reelm.errors import RequestError
 from reelm.lm.scope import outside
 from reelm.lm.tasks import TASKS, Task
+from reelm.media.limits import check_size
 from reelm.sampling.conditions.conditions import Conditions
 from reelm.sampling.conditions.read import read_conditions
 from reelm.sampling.conditions.sources import Sources
@@ -48,6 +49,7 @@ def plan(
     model.read_as(options.negative_prompt or "")  # one that does not fit is refused before work begins
     size, clips = _size(model, options), len(prompts) * options.num_samples * options.best_of
     frames = options.num_frames or model.defaults.num_frames
+    check_size("a clip", size["height"], size["width"])
     check_clips(clips, None if endless else frames, size["height"], size["width"])
     given = _given(model, sources, options, endless)
     latent_overlap = _latent_overlap(model, asked, given, options.overlap, fps)

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from reelm.sampling.conditions.conditions import Conditions
-from reelm.sampling.decoding.choose import Controls
 from reelm.sampling.decoding.window_plan import StreamPlan
 
 from .options import Options
@@ -50,12 +49,6 @@ class Settings(Options):
     def guided(self) -> bool:
         """Whether guidance changes any latent frame."""
         return any(scale != 1 for scale in self.cfg_scale)
-
-    def controls(self, frames: int, clips: int) -> Controls:
-        """Return the traced values, with the guidance scale of each of `frames` latent frames."""
-        scales = (*self.cfg_scale, *self.cfg_scale[-1:] * frames)[:frames]
-        names = ("temperature", "top_k", "top_p", "min_p", "cfg_min_p")
-        return Controls.of(clips, cfg_scale=scales, **{name: getattr(self, name) for name in names})
 
     def info(self) -> dict[str, Any]:
         """Return what `Clip.info` says about them, but for the seed."""

@@ -8,9 +8,10 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from reelm.lm.memory import check_cache
+from reelm.lm.language_model import check_cache
 from reelm.lm.prompts import prompt_prefix
 from reelm.sampling.conditions.conditions import Conditions
+from reelm.sampling.decoding.choose import Controls
 from reelm.sampling.decoding.program import lookahead_for
 from reelm.sampling.decoding.window_plan import StreamPlan, WindowPlan
 
@@ -33,7 +34,7 @@ def stream_plan(
         config=lm.config,
         shots=[shot_plan(model, [words_at(script, at) for script in scripts], at, settings, given) for at in begins],
         seeds=list(seeds) * len(scripts),
-        controls=settings.controls(lm.config.frames, len(seeds) * len(scripts)),
+        controls=_controls(settings, lm.config.frames, len(seeds) * len(scripts)),
         frames=frames,
         overlap=settings.latent_overlap,
         lookahead=lookahead_for(settings.decoding, model.defaults.lookahead),
@@ -57,3 +58,10 @@ def shot_plan(
         negative=prompt_prefix(lm.config, lm.text, [negative] * len(words), **size) if settings.guided else None,
         given=given,
     )
+
+
+def _controls(settings: Settings, frames: int, clips: int) -> Controls:
+    """Return the traced values of each clip's draws, with the guidance scale of each of `frames` latent frames."""
+    scales = (*settings.cfg_scale, *settings.cfg_scale[-1:] * frames)[:frames]
+    names = ("temperature", "top_k", "top_p", "min_p", "cfg_min_p")
+    return Controls.of(clips, cfg_scale=scales, **{name: getattr(settings, name) for name in names})

@@ -28,19 +28,20 @@ class Soundtrack:
         tokenizer: makes the codes.
         frames: audio frames beside the first latent frame, and beside each later one.
         sample_rate: at which so many audio frames last as long, in Hz.
+        fps: frames a second of the pictures that it goes with.
         levels: that the language model knows, the first ones of the tokenizer's.
     """
 
     tokenizer: AudioTokenizer
     frames: tuple[int, int]
     sample_rate: int
+    fps: float
     levels: int
 
     def check_fps(self, fps: float) -> None:
         """Check that pictures at `fps` frames a second have these audio frames beside them; RequestError if not."""
-        fitting = self.sample_rate / (self.tokenizer.config.hop * self.frames[0])
-        if abs(fps / fitting - 1) > 1e-4:
-            raise RequestError(f"this model's sound goes with {fitting:g} frames a second, not {fps:g}")
+        if abs(fps / self.fps - 1) > 1e-4:
+            raise RequestError(f"this model's sound goes with {self.fps:g} frames a second, not {fps:g}")
 
     def samples(self, source: SoundSource) -> np.ndarray:
         """Return float32 `[S, C]` at the rate and with the channels of the tokenizer; RequestError for no sound."""

@@ -11,9 +11,8 @@ import pytest
 
 from reelm import configs
 from reelm.errors import RequestError
-from reelm.lm.language_model import LanguageModel
+from reelm.lm.language_model import LanguageModel, check_cache
 from reelm.lm.layout import Layout
-from reelm.lm.memory import check_cache
 from reelm.lm.net import transformer
 from reelm.lm.net.config import LMConfig
 from reelm.lm.net.embed import embed_codes

@@ -24,9 +24,8 @@ def track() -> Soundtrack:
     config = AudioTokenizerConfig(
         sample_rate=RATE, strides=(10, 5), encoder_channels=(8, 8), decoder_channels=(8, 8), levels=2, groups=1, bits=4
     )
-    return Soundtrack(
-        AudioTokenizer(config, random_params(init_params, config)), (5, 20), config.sample_rate, config.levels
-    )
+    tokenizer = AudioTokenizer(config, random_params(init_params, config))
+    return Soundtrack(tokenizer, (5, 20), config.sample_rate, config.sample_rate / (5 * config.hop), config.levels)
 
 
 def tone(seconds: float, rate: int, channels: int = 1) -> np.ndarray:
