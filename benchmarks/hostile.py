@@ -117,7 +117,7 @@ def fuzzed_json(rng: random.Random) -> Iterator[Sent]:
         yield "deep JSON", as_json(b'{"prompt":' * rng.randint(10, 90_000))
         yield "number of many digits", as_json(b'{"prompt": "red", "seed": ' + b"9" * rng.randint(10, 9000) + b"}")
         yield "odd text", as_json(GOOD | {"prompt": rng.choice(TEXTS)})
-        yield "half a character", as_json(b'{"prompt": "\\ud83d", "num_frames": 1}')
+        yield "an unpaired surrogate", as_json(b'{"prompt": "\\ud83d", "num_frames": 1}')
         yield "place for a file", as_json(GOOD | {rng.choice(FILES): rng.choice(PLACES)})
 
 

@@ -66,7 +66,7 @@ def _counter(watts_per_core: float, powercap: Path) -> "_Counter":
 
 
 class _Counter:
-    """Of what is not known."""
+    """A counter for devices without one; always returns None."""
 
     method: str | None = None
     boundary: str = "device"

@@ -104,7 +104,7 @@ def check_text(value: Any) -> None:
         for each in value:
             check_text(each)
     elif isinstance(value, str) and any("\ud800" <= letter <= "\udfff" for letter in value):
-        raise RequestError("there is half a character in the text")
+        raise RequestError("the text contains an unpaired surrogate")
 
 
 def _object(body: bytes) -> dict[str, Any]:

@@ -263,7 +263,7 @@ def test_live_words_change_while_it_plays(service, tmp_path):
         ({"prompt": "red", "seconds": 10**400}, 400, "seconds is '1000"),
         ({"prompt": "red", "size": "64"}, 400, "size is '64'"),
         (b"[1]", 415, "not understood"),
-        ({"prompt": "red \ud800"}, 400, "half a character"),
+        ({"prompt": "red \ud800"}, 400, "unpaired surrogate"),
         ({"prompt": "red", "negative_prompt": "x" * (65 << 20)}, 413, "64 MiB"),
         ({"prompt": "red", "seed": "many"}, 400, "seed is 'many'; it must be a whole number"),
     ],

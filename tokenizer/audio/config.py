@@ -77,9 +77,7 @@ class AudioTokenizerConfig:
         if self.kernel < 1:
             raise RequestError(f"kernel is {self.kernel}; it must be 1 or more")
         if self.levels < 1 or self.groups < 1 or self.levels % self.groups:
-            raise RequestError(
-                f"levels are whole rounds of groups, at least one; {self.levels} are not of {self.groups}"
-            )
+            raise RequestError(f"levels ({self.levels}) must be a multiple of groups ({self.groups}), 1 or more")
         if not 1 <= self.bits <= 10:
             raise RequestError(f"a level has 1 to 10 bits, one sub-token, not {self.bits}; use more levels instead")
         if any(not 1 <= fewer < self.levels for fewer in self.fewer_levels):
