@@ -177,7 +177,7 @@ class _Clock:
         ticks = (np.array(self._starts) - self._starts[0]) * rate
         off, whole = np.abs(ticks - np.round(ticks)), np.diff(np.round(ticks))
         even = whole.size > 0 and whole.min() >= 1 and bool((off < max(0.1, 1.1e-3 * rate)).all())
-        return even and whole.sum() - whole.size > _OFF and np.mean(whole == 1) >= _EVEN_SHARE
+        return bool(even and whole.sum() - whole.size > _OFF and np.mean(whole == 1) >= _EVEN_SHARE)
 
 
 def _check_header(

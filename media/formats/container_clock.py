@@ -69,8 +69,9 @@ class PictureClock:
         earliest = heappop(self._times)
         if self._delay is None:
             at, base = frame.dts, frame.time_base
-            late = at is not None and base is not None and not self._counted
-            self._delay = float(at * base) - earliest if late else 0.0
+            self._delay = 0.0
+            if at is not None and base is not None and not self._counted:
+                self._delay = float(at * base) - earliest
         return earliest + self._delay
 
 

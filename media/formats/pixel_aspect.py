@@ -24,7 +24,7 @@ def pixel_aspect(stream: "VideoStream", name: str | None = None) -> Fraction:
         if name is not None:
             _log.warning("%s has pixels %s times as wide as high by its header: taken as square", name, aspect)
         return Fraction(1)
-    return Fraction(aspect)
+    return Fraction(aspect.numerator, aspect.denominator)
 
 
 def stretched(height: int, width: int, aspect: Fraction) -> tuple[int, int]:
