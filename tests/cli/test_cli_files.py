@@ -308,7 +308,8 @@ def test_a_reader_that_goes_away_does_not_stop_the_work(model_folder, tmp_path):
 @pytest.mark.skipif(sys.platform == "win32", reason="no limit on the size of files")
 def test_a_full_disk_is_one_line_and_no_file(model_folder, tmp_path):
     limited = (
-        "import resource, signal, sys; from reelm.cli.main import main;"
+        # A module compiled under the limit would be kept cut off, and break whoever imports it next.
+        "import resource, signal, sys; from reelm.cli.main import main; sys.dont_write_bytecode = True;"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100));"
         "sys.exit(main(sys.argv[1:]))"
     )

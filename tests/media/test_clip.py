@@ -333,6 +333,7 @@ import numpy as np
 from reelm.media.clip import Clip
 noise = np.random.default_rng(0).integers(0, 256, (9, 64, 64, 3), dtype=np.uint8)
 clip = Clip(noise, fps=8, audio=np.zeros((18000, 1), np.float32), sample_rate=16000)
+sys.dont_write_bytecode = True  # of a module that is compiled under the limit, a part would be kept
 for name in sys.argv[1:]:
     for limit in (0, 500, 20_000):
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))

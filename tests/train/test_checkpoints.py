@@ -225,6 +225,7 @@ from reelm.train.run.checkpoints import Checkpoints
 
 store = Checkpoints(Path(sys.argv[1]), keep=1, note=print)
 store.open(1)
+sys.dont_write_bytecode = True  # Of a module that is compiled under the limit, a part would be kept.
 resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, -1))  # Longer files fail, as on a full disk.
 try:
     store.save(2, {"a": jnp.arange(100_000.0) ** 0.5}, {}, {})
