@@ -39,7 +39,7 @@ from websockets.sync.client import connect
 
 import reelm
 from reelm import Clip
-from reelm.sampling.energy import Meter
+from reelm.energy import Meter
 
 PROMPTS = {
     "demo": ("a red seven moves right", "a blue two moves up", "a green nine and a red one", "zwei", ""),

@@ -11,6 +11,7 @@ from typing import Any, Unpack, overload
 
 import numpy as np
 
+from reelm.energy import Meter
 from reelm.errors import RequestError, RequestWarning
 from reelm.media.clip import Clip
 from reelm.progress import Progress
@@ -21,7 +22,6 @@ from reelm.storage.tensors import StoredType
 from .arguments import Arguments, read_arguments, spelled_out
 from .best_of import fittest
 from .describe import describe
-from .energy import Meter
 from .folder.info import info
 from .folder.write import write
 from .generate import joined, stream

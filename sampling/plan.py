@@ -3,6 +3,7 @@
 In: a model, a prompt, sources, options. Out: a `Request` with the model's defaults filled in, or a RequestError.
 """
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,10 +16,10 @@ from reelm.media.limits import check_size
 from reelm.sampling.conditions.conditions import Conditions
 from reelm.sampling.conditions.read import read_conditions
 from reelm.sampling.conditions.sources import Sources
+from reelm.tokenizer.device_memory import gibibytes
 
 from . import best_of
 from .describe import describe
-from .memory import check_clips
 from .options import Options
 from .parts import ModelParts
 from .request import Prompt, Request, Script, Settings, Shot
@@ -50,7 +51,7 @@ def plan(
     size, clips = _size(model, options), len(prompts) * options.num_samples * options.best_of
     frames = options.num_frames or model.defaults.num_frames
     check_size("a clip", size["height"], size["width"])
-    check_clips(clips, None if endless else frames, size["height"], size["width"])
+    _check_clips(clips, None if endless else frames, size["height"], size["width"])
     given = _given(model, sources, options, endless)
     latent_overlap = _latent_overlap(model, asked, given, options.overlap, fps)
     _check_tasks(model, asked, given)
@@ -219,3 +220,30 @@ def _only_sound_is_drawn(model: ModelParts, given: Conditions) -> bool:
 
 def _has_words(script: Script) -> bool:
     return any(shot.words.strip() for shot in script)
+
+
+def _check_clips(clips: int, frames: int | None, height: int, width: int) -> None:
+    """Check that the pictures of clips that are made together, and come back whole, fit into this machine's memory.
+
+    Args:
+        clips: made together.
+        frames: of each; None for clips that come in pieces.
+        height, width: of the frames, in pixels.
+
+    Raises:
+        RequestError: they do not fit.
+    """
+    needed, there = 2 * 3 * clips * (frames or 1) * height * width, _memory()  # pieces, and all of them joined
+    if there is not None and needed > there:
+        raise RequestError(
+            f"{clips} clips of {frames} frames of {width}x{height} take {gibibytes(needed)}, this machine has "
+            f"{gibibytes(there)} of memory; make fewer or shorter clips, or take them piece by piece (stream)"
+        )
+
+
+def _memory() -> int | None:
+    """Return the bytes of this machine's memory; None where the system does not say."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):
+        return None

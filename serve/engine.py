@@ -18,10 +18,10 @@ from typing import Any, Literal, TypeVar
 
 import numpy as np
 
+from reelm.energy import Meter
 from reelm.errors import RequestError, reason
 from reelm.sampling.arguments import read_arguments
 from reelm.sampling.decoding.continuous import ContinuousBatch, batch_sizes
-from reelm.sampling.energy import Meter
 from reelm.sampling.generate import stream
 from reelm.sampling.model import Model
 from reelm.sampling.plan import plan

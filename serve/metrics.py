@@ -16,9 +16,9 @@ from prometheus_client import (
     generate_latest,
 )
 
+from reelm.energy import JOULES_PER_KWH, Meter, busy_shares
 from reelm.media.clip import Clip
 from reelm.sampling.decoding.continuous import ROWS
-from reelm.sampling.energy import JOULES_PER_KWH, Meter, busy_shares
 
 _SECONDS = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800)
 _JOULES = (1, 2.5, 5, 10, 25, 50, 100, 250, 1e3, 1e4, 1e5)

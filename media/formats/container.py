@@ -24,11 +24,10 @@ from reelm.media.timing import TimedFrame, gather, on_clock, onward
 from reelm.media.wide_colour import SAYS_HIGH_RANGE
 
 from .container_clock import PictureClock, without_clock
-from .container_file import default_track, fault, open_container, picture_tracks
+from .container_file import default_track, fault, open_container, picture_tracks, pixel_aspect, stretched
 from .container_sound import read_sound, sound_kind, sound_stream
 from .frame_colours import high_range, rgb_of
 from .interlaced import WholeFrames
-from .pixel_aspect import pixel_aspect, stretched
 
 if TYPE_CHECKING:
     from av.container import InputContainer

@@ -1,9 +1,11 @@
-"""Open a video container, read its comment, choose its tracks, and name its faults."""
+"""Open a video container, read its comment, choose its tracks, tell the shape of its pixels, and name its faults."""
 
 import functools
+import logging
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from reelm.errors import RequestError
@@ -16,6 +18,10 @@ if TYPE_CHECKING:
 
     S = TypeVar("S", bound=Stream)
 
+
+_log = logging.getLogger("reelm")
+
+_LONGEST_PIXEL = 8  # a pixel that is longer than this is an error in the header
 
 # Formats that are lists of other files, or of places in the net: one of them in a folder of films would bring in
 # whatever it names.
@@ -75,3 +81,25 @@ def default_track(streams: "Sequence[S]") -> "S":
 def fault(error: Exception) -> str:
     """Return the first line of an error of FFmpeg, in lower case, for a message."""
     return (getattr(error, "strerror", None) or str(error)).splitlines()[0].lower()
+
+
+def pixel_aspect(stream: "VideoStream", name: str | None = None) -> Fraction:
+    """Return width by height of a pixel as it is stored, before any turn.
+
+    One that cannot be is taken for 1; a warning tells of it where there is a `name` to call the file by.
+    """
+    aspect = stream.sample_aspect_ratio
+    if not aspect:
+        return Fraction(1)
+    if not Fraction(1, _LONGEST_PIXEL) <= aspect <= _LONGEST_PIXEL:
+        if name is not None:
+            _log.warning("%s has pixels %s times as wide as high by its header: taken as square", name, aspect)
+        return Fraction(1)
+    return Fraction(aspect.numerator, aspect.denominator)
+
+
+def stretched(height: int, width: int, aspect: Fraction) -> tuple[int, int]:
+    """Return height and width in square pixels. One side grows, none shrinks, so that no line is lost."""
+    if aspect >= 1:
+        return height, round(width * aspect)
+    return round(height / aspect), width

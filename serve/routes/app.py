@@ -17,7 +17,7 @@ from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket
 
-from reelm.sampling.energy import WATTS_PER_CORE, Meter
+from reelm.energy import WATTS_PER_CORE, Meter
 from reelm.sampling.model import Model
 from reelm.serve.access import Allowance, Keys, Limits
 from reelm.serve.engine import Engine, WarmUp

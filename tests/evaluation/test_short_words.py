@@ -46,4 +46,4 @@ def test_decoding_is_measured_as_it_is_asked_for(monkeypatch, capsys, tiny_model
     monkeypatch.setattr("reelm.load", lambda *args, **kwargs: tiny_model)
     EvaluateGeneration(cfg_scale=3.0, min_p=0.5, json=True).run()
     EvaluateGeneration(json=True).run()
-    assert seen == [replace(tiny_model.defaults, cfg_scale=3.0, min_p=0.5), tiny_model.defaults]
+    assert seen == [replace(tiny_model.defaults, cfg_scale=3.0, sound_cfg_scale=3.0, min_p=0.5), tiny_model.defaults]

@@ -5,6 +5,7 @@ import pytest
 
 from reelm.errors import RequestError
 from reelm.lm.layout import Layout
+from reelm.lm.prefix import Prefix
 from reelm.lm.specials import FILLER, SPECIALS, prefix_ids
 
 LAYOUT = Layout(prefix=6, frames=2, rows=2, columns=3)
@@ -23,7 +24,8 @@ def test_prefix_is_filled_to_its_bucket():
 
 
 def test_each_field_has_its_own_ids():
-    seen = [prefix(**change) for change in ({}, {"rows": 3}, {"columns": 2}, {"fps": 2.0}, {"continues": True})]
+    seen = [prefix(**change) for change in ({}, {"rows": 3}, {"columns": 2}, {"fps": 2.0})]
+    seen.append(Prefix.of_words(seen[0][None], 2, 3).continuing().words[0])
     assert len({tuple(ids) for ids in seen}) == len(seen)
 
 

@@ -17,6 +17,7 @@ PACKAGES = {name.removeprefix("reelm").lstrip("."): ROOT / folder for name, fold
 ORDER = (
     "errors",
     "cores",
+    "energy",
     "extras",
     "given",
     "progress",
@@ -33,7 +34,7 @@ ORDER = (
 )
 BELOW: dict[str, set[str]] = {room: set(ORDER[:number]) for number, room in enumerate(ORDER)}
 BELOW["data"] -= {"sampling"}
-BELOW["serve"] = {"cores", "extras", "storage", "media", "sampling"}
+BELOW["serve"] = {"cores", "energy", "extras", "storage", "media", "sampling"}
 BELOW["cli"] = {*ORDER, ""}  # and the facade
 # What a sub-folder may import of the sub-folders beside it. A room's own files are its ground floor (types that every
 # sub-folder reads) and its roof (what a caller asks for), so between them and a sub-folder imports may run both ways;
@@ -41,6 +42,7 @@ BELOW["cli"] = {*ORDER, ""}  # and the facade
 BESIDE: dict[str, set[str]] = {
     "evaluation.judges": {"evaluation.features", "evaluation.scores"},
     "evaluation.scores": {"evaluation.features"},
+    "sampling.decoding": {"sampling.conditions"},
     "train.lm": {"train.run", "train.step"},
     "train.run": {"train.step"},
     "train.tokenizers": {"train.run", "train.step"},

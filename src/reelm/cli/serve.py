@@ -6,9 +6,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
+from reelm.energy import WATTS_PER_CORE
 from reelm.errors import RequestError
 from reelm.extras import how_to_install
-from reelm.sampling.energy import WATTS_PER_CORE
 from reelm.serve.access import Limits
 from reelm.storage.atomic import check_folder
 from reelm.storage.home import home

@@ -14,7 +14,7 @@ import pytest
 
 from reelm import Clip
 from reelm.cli.main import main
-from reelm.sampling.energy import Meter, busy_shares
+from reelm.energy import Meter, busy_shares
 
 
 @pytest.fixture
