@@ -15,6 +15,8 @@ from .pixels import Frames
 
 SLIP = 0.5  # seconds by which a file's clock may go back within a recording, where its times are rounded or guessed
 
+_SQUEEZED = 0.75  # of a frame that comes early after a hole
+
 
 class TimedFrame:
     """A frame, and when it is shown: from `start` to `end`, in seconds on the file's own clock.
@@ -61,16 +63,23 @@ def onward(frames: Iterable[TimedFrame]) -> Iterator[TimedFrame]:
     """Yield the frames on a clock that never goes back.
 
     Where the file's clock does, as between joined recordings, time goes on without a gap. A frame that is only a
-    little early follows the one before, and those after it keep their times.
+    little early follows the one before, and so do those after it until their own times are later. Where a hole came
+    first, the frames since then were late: they keep their times, and the early one is squeezed in between.
     """
     held: TimedFrame | None = None
-    shift = 0.0
+    shift = late = 0.0
     for frame in frames:
         moved = shift
         if held is not None and frame.start + shift <= held.start:
+            step = held.end - held.start
             moved = held.end - frame.start
             if held.start - frame.start - shift >= SLIP:
-                shift = moved
+                shift, late = moved, 0.0
+            elif late > step / 2:
+                late -= step
+                moved -= _SQUEEZED * step
+        elif held is not None:
+            late += max(0.0, frame.start + shift - held.end)
         held = frame.shown(frame.start + moved, frame.end + moved) if moved else frame
         yield held
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _NO_TIMESTAMPS, _MAY_GO_BACK = 0x80, 0x200  # AVFMT_NOTIMESTAMPS, AVFMT_TS_DISCONT: flags of FFmpeg's formats
 _MOST_WAITING = 32  # frames that a decoder may hold back, and more
+_SAME = 1e-6  # seconds
 
 
 def without_clock(container: "InputContainer") -> bool:
@@ -37,7 +38,8 @@ class PictureClock:
     """When each frame is shown. Every packet is told before it is decoded, every frame as it comes out.
 
     AVI and ASF say when frames are decoded and not when they are shown. Frames come out in the order in which they are
-    shown, so the first one takes the earliest time, and so on.
+    shown, and the first one does when another packet is decoded, some packets after its own: it takes the time of
+    that packet, the next frame takes the next time, and so on. What is before is made up, and may be crowded.
     """
 
     def __init__(self, container: "InputContainer", stream: "VideoStream", fps: float) -> None:
@@ -64,15 +66,13 @@ class PictureClock:
         return start, self._end
 
     def _decoding(self, frame: "VideoFrame") -> float | None:
-        if not self._times:
-            return None
-        earliest = heappop(self._times)
-        if self._delay is None:
-            at, base = frame.dts, frame.time_base
-            self._delay = 0.0
-            if at is not None and base is not None and not self._counted:
-                self._delay = float(at * base) - earliest
-        return earliest + self._delay
+        if self._delay is None and self._times:
+            begun, at, base = self._times[0], frame.dts, frame.time_base
+            shown = begun if at is None or base is None else float(at * base)
+            while len(self._times) > 1 and self._times[0] < shown - _SAME:
+                heappop(self._times)
+            self._delay = begun - self._times[0] if self._counted else 0.0
+        return heappop(self._times) + (self._delay or 0.0) if self._times else None
 
 
 class Join(NamedTuple):

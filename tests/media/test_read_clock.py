@@ -15,6 +15,7 @@ from reelm.data.films.cutting import CuttingConfig, clips_of
 from reelm.data.films.manifest import Source
 from reelm.media.film import open_film
 from reelm.media.read import read_sound, read_video, stream_video
+from reelm.media.timing import TimedFrame, onward
 
 RATE = 48000
 
@@ -93,13 +94,45 @@ def in_step(path, expected, seen=None):
 @pytest.mark.parametrize("suffix", ["avi", "asf"])
 @pytest.mark.parametrize("count", [3, 8])
 def test_frames_of_containers_with_decoding_times_come_at_their_times(tmp_path, suffix, count):
-    path = encode(tmp_path / f"a.{suffix}", greys(24), codec="libx264", pixels="yuv420p", bf=count, qp=0)
+    path = encode(tmp_path / f"a.{suffix}", greys(24), codec="libx264", pixels="yuv420p", bf=count, qp=1)
     frames = [*stream_video(path)]
     assert levels(np.stack([frame.pixels for frame in frames])) == list(range(24))
     assert np.diff([frame.start for frame in frames]) == pytest.approx(1 / 8, abs=0.0011)
     config = CuttingConfig(buckets=Buckets(resolution=32, lengths=(9,)), sample_rate=8000, shot_threshold=100)
     clips = [*clips_of(path, Source("a"), config, lambda: None)]
     assert [clip.start for clip in clips] == pytest.approx([0, 9 / 8], abs=0.002)
+
+
+@pytest.mark.parametrize(("suffix", "codec"), [("avi", "mpeg4"), ("asf", "libx264")])
+def test_times_of_decoding_that_are_crowded_at_the_start_move_no_frame(tmp_path, suffix, codec):
+    encode(tmp_path / "a.mkv", greys(16), codec=codec, pixels="yuv420p", bf=2, qp=1)
+    path = tmp_path / f"a.{suffix}"
+    with av.open(str(tmp_path / "a.mkv")) as source, av.open(str(path), "w") as target:
+        stream = target.add_stream_from_template(source.streams.video[0])
+        packets = [packet for packet in source.demux(source.streams.video[0]) if packet.size]
+        for number, packet in enumerate(packets):
+            packet.stream = stream
+            packet.dts = 125 * (number + 1) if number else 0  # a frame lasts 125: the second comes late
+            packet.pts = (packet.pts or 0) + 500
+            target.mux(packet)
+    frames = [*stream_video(path)]
+    assert len(frames) == 16
+    assert np.diff([frame.start for frame in frames]) == pytest.approx(1 / 8, abs=0.0011)
+
+
+@pytest.mark.parametrize(
+    ("stored", "shown"),
+    [
+        ([0, 2, 3, 4, 4, 5, 6], [0, 2, 3, 4, 4.25, 5, 6]),  # late for a while: those after it are in time again
+        ([0, 4, 5, 6, 5, 6, 7, 8], [0, 4, 5, 6, 6.25, 6.5, 7, 8]),
+        ([0, 1, 2, 1, 2, 3, 6, 7], [0, 1, 2, 3, 4, 5, 6, 7]),  # early for a while
+        ([0, 0, 2, 2, 4, 4], [0, 1, 2, 3, 4, 5]),
+    ],
+)
+def test_times_that_come_twice_move_as_few_frames_as_can_be(monkeypatch, stored, shown):
+    monkeypatch.setattr("reelm.media.timing.SLIP", 3)
+    frames = [TimedFrame(start, start + 1, np.zeros((1, 1, 3), np.uint8)) for start in stored]
+    assert [frame.start for frame in onward(frames)] == shown
 
 
 @pytest.mark.parametrize("suffix", ["mkv", "ts", "mp4"])
