@@ -44,8 +44,8 @@ class PictureClock:
 
     def __init__(self, container: "InputContainer", stream: "VideoStream", fps: float) -> None:
         self._counted = container.format.name == "avi"  # picture and sound from zero
-        reordered = stream.codec_context.has_b_frames
-        self._by_decoding = reordered and container.format.name in ("avi", "asf")
+        # ASF says it of every frame, and FFmpeg's guess of the rest is late for H.264 without B-frames.
+        self._by_decoding = container.format.name == "asf" or (self._counted and stream.codec_context.has_b_frames)
         self._step, self._end = 1 / fps, 0.0
         self._times: list[float] = []  # of decoding, given to no frame yet; a heap
         self._delay: float | None = None  # from decoding to showing

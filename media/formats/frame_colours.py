@@ -28,6 +28,7 @@ def rgb_of(frame: "VideoFrame", *, see_through: bool, **size: Any) -> NDArray[np
         primaries = BT2020
     if not is_wide(transfer, primaries):
         return np.asarray(frame.to_ndarray(format="rgba" if see_through else "rgb24", **size), np.uint8)
-    values = np.asarray(frame.to_ndarray(format="rgba64le" if see_through else "rgb48le", **size), np.uint16)
+    # In planes: packed colours of 16 bits come out wrong where the width is odd and colours are stored halved.
+    values = np.asarray(frame.to_ndarray(format="gbrap16le" if see_through else "gbrp16le", **size), np.uint16)
     colours = ordinary(values[..., :3], transfer, primaries)
     return np.concatenate([colours, (values[..., 3:] >> 8).astype(np.uint8)], -1) if see_through else colours

@@ -103,6 +103,12 @@ def test_frames_of_containers_with_decoding_times_come_at_their_times(tmp_path, 
     assert [clip.start for clip in clips] == pytest.approx([0, 9 / 8], abs=0.002)
 
 
+@pytest.mark.parametrize("codec", ["libx264", "mpeg4", "wmv2"])
+def test_a_film_in_asf_without_b_frames_begins_where_it_was_written(tmp_path, codec):
+    path = encode(tmp_path / "a.asf", greys(9), codec=codec, pixels="yuv420p", bf=0)
+    assert [frame.start for frame in stream_video(path)] == pytest.approx(np.arange(9) / 8, abs=0.0011)
+
+
 @pytest.mark.parametrize(("suffix", "codec"), [("avi", "mpeg4"), ("asf", "libx264")])
 def test_times_of_decoding_that_are_crowded_at_the_start_move_no_frame(tmp_path, suffix, codec):
     encode(tmp_path / "a.mkv", greys(16), codec=codec, pixels="yuv420p", bf=2, qp=1)

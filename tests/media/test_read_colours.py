@@ -5,10 +5,12 @@ import zlib
 
 import numpy as np
 import pytest
+from av import VideoFrame
 from made.colours import BARS, TO_BT2020, display_p3, drawn, hlg, in_profile, pq, seen, wide_film
 from PIL import Image, ImageCms, features
 
 from reelm.media.clip import Clip
+from reelm.media.formats.frame_colours import rgb_of
 from reelm.media.read import read_image, stream_video
 from reelm.media.wide_colour import BT2020, PQ, SRGB, ordinary
 
@@ -41,6 +43,17 @@ def test_a_wide_gamut_keeps_its_greys_and_its_colours(tmp_path, caplog):
     greys = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, 1)
     for transfer in (1, SRGB):
         assert np.abs(ordinary(greys, transfer, BT2020).astype(int) - greys).max() <= 1
+
+
+@pytest.mark.parametrize("stored", ["yuv420p", "yuv420p10le", "yuva420p", "yuv444p"])
+@pytest.mark.parametrize("width", [62, 63])
+def test_colours_of_odd_widths_are_those_of_even_ones(stored, width):
+    plain = np.full((59, width, 3), (200, 180, 0), np.uint8)
+    frame = VideoFrame.from_ndarray(plain, format="rgb24").reformat(format=stored)
+    frame.color_primaries, frame.color_trc = BT2020, 14
+    wanted = ordinary(plain, 14, BT2020)[0, 0]
+    for see_through in (False, True):
+        assert np.abs(rgb_of(frame, see_through=see_through)[2:-2, 2:-2, :3].astype(int) - wanted).max() <= 8
 
 
 def test_brighter_stays_brighter_up_to_a_thousand_nits():
