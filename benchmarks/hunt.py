@@ -3,6 +3,7 @@
     python benchmarks/hunt.py                             # one minute
     python benchmarks/hunt.py --minutes 60 --seed 3
     python benchmarks/hunt.py --only files --case 17      # one case again, with its traceback; its files stay
+    python benchmarks/hunt.py media --files 100           # films as FFmpeg reads them (hunting/compared.py)
 
 A fault is an exception other than RequestError (and TypeError for the name of an argument), status 1, an answer of 500,
 a message of several lines, a minute without an end, more memory than `_MOST_BYTES`, an output that is not whole, and a
@@ -259,5 +260,9 @@ if __name__ == "__main__":
         furnish(Area(Path(sys.argv[2])))
     elif sys.argv[1:2] == ["work"]:
         work(sys.argv[2], Path(sys.argv[3]), int(sys.argv[4]))  # type: ignore[arg-type]
+    elif sys.argv[1:2] == ["media"]:
+        from hunting.compared import main as compare
+
+        sys.exit(compare(sys.argv[2:]))
     else:
         sys.exit(main())
