@@ -84,24 +84,14 @@ def _decode(config: VideoTokenizerConfig, params: dict, ids: jax.Array, past, ke
     return jnp.round((jnp.clip(video, -1, 1) + 1) * 127.5).astype(jnp.uint8), history.after if keep else None
 
 
-def autoencode(
-    config: VideoTokenizerConfig,
-    params: dict,
-    video: jax.Array,
-    dtype: DTypeLike | None = None,
-    bits: jax.Array | None = None,
-):
+def autoencode(config: VideoTokenizerConfig, params: dict, video: jax.Array, dtype: DTypeLike | None = None):
     """Rebuild video `float [B, T, H, W, 3]` differentiably: return (the rebuilt video, latents `[B, t, h, w, K]`).
 
-    The latents are those whose signs are the codes: with "bsq", projected to the sphere. `bits`, int32 `[B]`, is how
-    many bits of its codes the decoder sees of each clip; the others are 0 to it. None shows it all.
+    The latents are those whose signs are the codes: with "bsq", projected to the sphere.
     """
     latent = _apply(config.encoder(dtype), params["encoder"], video, History())
     latent = to_sphere(latent) if config.quantizer == "bsq" else latent
-    code = quantize(latent)
-    if bits is not None:
-        code = jnp.where(jnp.arange(config.bits) < bits[:, None, None, None, None], code, 0)
-    return _apply(config.decoder(dtype), params["decoder"], code, History()), latent
+    return _apply(config.decoder(dtype), params["decoder"], quantize(latent), History()), latent
 
 
 @dataclass(frozen=True)

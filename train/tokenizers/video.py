@@ -94,9 +94,6 @@ class VideoTokenizerRun:
     """Workdir of a training, or a model, whose weights this run starts from. Default: fresh weights."""
     inflate: bool = False
     """Make a tokenizer of clips from `start_from`, which was trained on single frames."""
-    fewer_bits: int | None = None
-    """Show the decoder only so many bits of the codes of every third clip, so that it can do with them. Default: all
-    bits of all clips."""
     freeze_encoder: bool = False
     """Train the decoder alone. Codes, and language models over them, stay valid."""
     dtype: Activations = "float32"
@@ -109,10 +106,6 @@ class VideoTokenizerRun:
     def __post_init__(self) -> None:
         check_least(self, 1, "batch_size")
         check_choice(self, "dtype", get_args(Activations))
-        if self.fewer_bits is not None and not 1 <= self.fewer_bits < self.model.bits:
-            raise RequestError(
-                f"fewer_bits is {self.fewer_bits}; it must lie in 1 to {self.model.bits - 1}, or be None"
-            )
 
 
 def make_loss(run: VideoTokenizerRun):
@@ -130,10 +123,7 @@ def make_loss(run: VideoTokenizerRun):
             params = {**params, "encoder": jax.lax.stop_gradient(params["encoder"])}
         pairs, latents = [], []
         for video in parts.values():
-            kept = None
-            if run.fewer_bits is not None:
-                kept = jnp.where(jnp.arange(len(video)) % 3 == 0, run.fewer_bits, config.bits)
-            rebuilt, latent = autoencode(config, params, video, jnp.dtype(run.dtype), kept)
+            rebuilt, latent = autoencode(config, params, video, jnp.dtype(run.dtype))
             pairs.append((video, rebuilt))
             latents.append(latent)
         error = mean_over_clips([(jnp.mean(jnp.square(rebuilt - video)), len(video)) for video, rebuilt in pairs])
