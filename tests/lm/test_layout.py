@@ -25,7 +25,7 @@ def test_prefix_is_filled_to_its_bucket():
 
 def test_each_field_has_its_own_ids():
     seen = [prefix(**change) for change in ({}, {"rows": 3}, {"columns": 2}, {"fps": 2.0})]
-    seen.append(Prefix.of_words(seen[0][None], 2, 3).continuing().words[0])
+    seen.append(np.asarray(Prefix.of_words(seen[0][None], 2, 3).continuing().words[0]))
     assert len({tuple(ids) for ids in seen}) == len(seen)
 
 
