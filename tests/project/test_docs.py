@@ -237,7 +237,9 @@ def test_a_new_user_follows_the_first_pages(tmp_path):
     (tmp_path / "bin" / "python3").symlink_to(Path(sys.base_prefix) / "bin" / "python3")
     there = [each for each in os.environ["PATH"].split(":") if not (Path(each) / "uv").exists() and ".venv" not in each]
     path = ":".join([str(tmp_path / "bin"), *there])
-    environment = {name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "PYTHONPATH")}
+    # `make test VENV=...` hands these on; the `make env` of the clone would fill that environment.
+    ours = "VIRTUAL_ENV PYTHONPATH VENV PYTHON EXTRAS TEST_ARGS MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL".split()
+    environment = {name: value for name, value in os.environ.items() if name not in ours}
     python = f"{sys.version_info[0]}.{sys.version_info[1]}"
     done: set[str] = set()
     draw_given(clone)
