@@ -161,7 +161,7 @@ def ours(
     with jax.set_mesh(mesh or MeshSpec().build(jax.devices()[:1])):
         times = []
         for _ in range(arguments.clips + 1):
-            state = jax.block_until_ready(prefill.start(params, prefix, 0, keys))
+            state = jax.block_until_ready(prefill.start(params, prefix, 0, keys, None))
             begun = time.perf_counter()
             clip(state)
             times.append(time.perf_counter() - begun)

@@ -6,6 +6,7 @@ alike. Knows nothing of tokens (`tokens/`), batches (`pipeline.py`) or models.
 A name is that of a set in `_OWN`, that of a set built by `reelm data build FOLDER`, or the path of such a set.
 """
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from reelm.data.animated_emoji.source import AnimatedEmojiSet
@@ -13,6 +14,8 @@ from reelm.data.any_sound.source import AnySoundSet
 from reelm.data.films.build import BUILD_FILE, built_names
 from reelm.data.films.source import FilmSet
 from reelm.data.moving_digits.source import MovingDigitsSet, MovingDigitsSoundSet
+from reelm.data.recordings.build import BUILD_FILE as RECORDED_FILE
+from reelm.data.recordings.source import CrafterSet, RecordedSet
 from reelm.errors import RequestError
 from reelm.progress import Progress, silent
 from reelm.storage.home import datasets_folder
@@ -21,7 +24,10 @@ from reelm.storage.remote import fetched, is_remote
 from .clips import BuildableSet, ClipSource, DataSet
 
 # A new data set needs one entry here. Each is constructed with the folder of built sets and a configuration.
-_OWN = {each.name: each for each in (MovingDigitsSet, MovingDigitsSoundSet, AnimatedEmojiSet, AnySoundSet)}
+_OWN = {each.name: each for each in (MovingDigitsSet, MovingDigitsSoundSet, AnimatedEmojiSet, AnySoundSet, CrafterSet)}
+
+# The file that a set built from a folder has, and what opens it.
+_BUILT: Mapping[str, Callable[[Path], DataSet]] = {BUILD_FILE: FilmSet, RECORDED_FILE: RecordedSet}
 
 
 def names(data_dir: Path | None = None) -> tuple[str, ...]:
@@ -105,8 +111,8 @@ def build(
 
 
 def _find(name: str, data_dir: Path | None = None, config: str | None = None) -> DataSet:
-    if name not in _OWN and (folder := _built(name, data_dir)):
-        return FilmSet(folder)
+    if name not in _OWN and (found := _built(name, data_dir)):
+        return found
     return _own(name, data_dir, config)
 
 
@@ -119,9 +125,8 @@ def _own(name: str, data_dir: Path | None, config: str | None) -> BuildableSet:
     return _OWN[family](data_dir, config or named or None)
 
 
-def _built(name: str, data_dir: Path | None) -> Path | None:
-    """Return the folder of a set built from videos, by its name or its path; None if there is none."""
-    if is_remote(name):
-        return fetched(name)
-    folders = ((data_dir or datasets_folder()) / name, Path(name).absolute())
-    return next((folder for folder in folders if (folder / BUILD_FILE).is_file()), None)
+def _built(name: str, data_dir: Path | None) -> DataSet | None:
+    """Return a set built from a folder, by its name or its path; None if there is none."""
+    folders = (fetched(name),) if is_remote(name) else ((data_dir or datasets_folder()) / name, Path(name).absolute())
+    found = ((folder, kind) for folder in folders for file, kind in _BUILT.items() if (folder / file).is_file())
+    return next((kind(folder) for folder, kind in found), None)

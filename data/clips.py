@@ -11,8 +11,8 @@ from reelm.progress import Progress, silent
 class CaptionedClip(TypedDict):
     """One clip: video uint8 [T, H, W, 3], its frame rate and its captions.
 
-    A clip with sound also has audio float32 [S, C] and its sample rate in Hz. A clip has one caption or more; training
-    draws one of them each time.
+    A clip with sound also has audio float32 [S, C] and its sample rate in Hz. One of a game has keys bool [T, K], those
+    that were held while each frame came to be. A clip has one caption or more; training draws one of them each time.
     """
 
     video: np.ndarray
@@ -20,6 +20,7 @@ class CaptionedClip(TypedDict):
     fps: float
     audio: NotRequired[np.ndarray]
     sample_rate: NotRequired[int]
+    keys: NotRequired[np.ndarray]
 
 
 class ShapeRun(NamedTuple):

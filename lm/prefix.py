@@ -17,11 +17,14 @@ class ClipCodes(struct.PyTreeNode):
         video: int32 `[R, t, h, w]`.
         sound: int32 `[R, S, L]`, L levels of the S audio frames beside all latent frames, -1 where there is no track;
             S is 0 for silent models.
+        control: float32 `[R, t, h or 1, w or 1, C]`, the control field: what is asked of each code of a picture, C
+            numbers (`LMConfig.control`); None where nothing is.
         at_start: whether the first latent frame is the stream's first, which has less sound beside it; static.
     """
 
     video: Array
     sound: Array
+    control: Array | None = None
     at_start: bool = struct.field(default=True, pytree_node=False)
 
     @classmethod

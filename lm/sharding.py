@@ -25,9 +25,9 @@ RULES: Rules = (
     (r"/(qkv|gate_up)/kernel$", (("fsdp", "tensor"), None)),
     (r"(^|/)(attention/out|down)/kernel$", ("tensor", "fsdp")),
     (
-        r"(^|/)(rows|bits|embedding|text/kernel)$",
+        r"(^|/)(rows|bits|embedding|text/kernel|control/kernel)$",
         (None, ("fsdp", "tensor")),
-    ),  # tables, and the matrix of text embeddings that are added to one
+    ),  # tables, and the matrices of what is added to one: text embeddings, the control field
     (r"/kernel$", ("fsdp", None)),  # of the tokenizers: inputs x outputs, behind the taps of a convolution
     (r"/(bias|scale)$", ()),
     (r"(^|/)(step|key|count|real|made)$", ()),
@@ -36,7 +36,7 @@ RULES: Rules = (
 # The same for parameters that `parameters.py` made ready for use. Tables are gathered, for any row may be read.
 RULES_IN_USE: Rules = (
     (r"/(qkv|gate_up)/kernel$", ("fsdp", "tensor")),
-    (r"(^|/)(rows|bits|table|embedding|text/kernel)$", (None, "tensor")),
+    (r"(^|/)(rows|bits|table|embedding|text/kernel|control/kernel)$", (None, "tensor")),
     *RULES,
 )
 

@@ -7,7 +7,7 @@ from typing import Literal
 from .specials import Given
 
 # What a model may have been trained for. Model folders and runs store these names.
-Task = Literal["begins", "continues", "frames", "fills", "hears"]
+Task = Literal["begins", "continues", "frames", "fills", "hears", "plays"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,6 +19,8 @@ class TaskSpec:
         sound: whether the prefix holds the clip's sound. This needs a model with sound.
         earlier: latent frames that a clip needs before the first one to be predicted. With any, the prefix says that
             the codes continue a clip.
+        anywhere: whether the window may be any part of the clip, and its prefix does not say which. A stream then
+            slides its window without an anchor: in a world, what was seen first says little of what is seen now.
         wordless: least share of training samples without words. A user may give a picture or a sound and no words.
         starts_from: what a user gives for this task.
         refusal: what follows "was not trained" in the refusal of a model without the task. `{longest}` stands for the
@@ -28,6 +30,7 @@ class TaskSpec:
     pictures: Given = Given.NOTHING
     sound: bool = False
     earlier: int = 0
+    anywhere: bool = False
     wordless: float = 0.0
     starts_from: str
     refusal: str = ""
@@ -59,5 +62,10 @@ TASKS: Mapping[Task, TaskSpec] = {
         wordless=0.5,
         starts_from="a sound",
         refusal="to make pictures for a sound; leave audio out",
+    ),
+    "plays": TaskSpec(
+        anywhere=True,
+        starts_from="keys, for as long as one plays",
+        refusal="to be played; a world is, such as `crafter`",
     ),
 }

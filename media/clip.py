@@ -8,8 +8,8 @@ import hashlib
 import logging
 import os
 import tempfile
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +69,29 @@ class Clip:
         for name, kind in (("tokens", Mapping), ("info", dict)):
             if (value := getattr(self, name)) is not None and not isinstance(value, kind):
                 raise RequestError(f"a clip's {name} are a {type(value).__name__}; they must be values by name")
+
+    @classmethod
+    def join(cls, pieces: Sequence["Clip"]) -> "Clip":
+        """Return one clip of successive pieces, as `Model.stream` and `PlaySession.step` hand them over.
+
+        Its `info` is that of the last piece, with the keys of all.
+        """
+        if not pieces:
+            raise RequestError("there are no pieces to join; give one Clip or more")
+
+        def whole(parts: list[np.ndarray | None]) -> np.ndarray | None:
+            known = [part for part in parts if part is not None]
+            return np.concatenate(known) if known else None
+
+        tokens = [piece.tokens or {} for piece in pieces]
+        keys = [each for piece in pieces for each in piece.info.get("keys", ())]
+        return replace(
+            pieces[-1],
+            video=np.concatenate([piece.video for piece in pieces]),
+            audio=whole([piece.audio for piece in pieces]),
+            tokens={name: whole([each.get(name) for each in tokens]) for name in ("video", "audio")},
+            info=pieces[-1].info | ({"keys": keys} if "keys" in pieces[-1].info else {}),
+        )
 
     def save(self, path: str | os.PathLike[str], *, crf: float | None = None, scale: int = 1) -> None:
         """Write .mp4 (H.264 and AAC), .gif, .webp (lossless) or .png (one frame), by the suffix, whole or not at all.

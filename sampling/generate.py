@@ -4,7 +4,6 @@ request -> latent frames, one at a time -> the renderer -> pieces of Clips -> Cl
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,10 +17,17 @@ from .renderer import Renderer
 from .request import Prompt, Request, Script
 
 
-def stream(model: ModelParts, request: Request, source: Iterator[LatentFrame] | None = None) -> Iterator[list[Clip]]:
+def stream(
+    model: ModelParts, request: Request, source: Iterator[LatentFrame] | None = None, *, ahead: bool = True
+) -> Iterator[list[Clip]]:
     """Yield the frames of one latent frame after another, as a clip for each prompt and seed.
 
-    source: of the latent frames, where the request is decoded together with others.
+    Args:
+        model: what makes them.
+        request: what is made.
+        source: of the latent frames, where the request is decoded together with others.
+        ahead: whether a latent frame is begun before the one before it is handed over. Not where it is still to be said
+            what it shall show.
     """
     settings, soundtrack = request.settings, model.soundtrack
     rows = _infos(model, request)
@@ -37,17 +43,20 @@ def stream(model: ModelParts, request: Request, source: Iterator[LatentFrame] | 
     )
     source = latent_frames(model.language_model(), request.stream) if source is None else source
     forwards, sound_forwards = (np.zeros(len(rows), int) for _ in range(2))
-    ahead: LatentFrame | None = None
+    begun_ahead: LatentFrame | None = None
+    keys, number = _Keys(request), 0
     last = False
     while not last:
-        codes = next(source) if ahead is None else ahead
+        codes = next(source) if begun_ahead is None else begun_ahead
         begun = renderer.begin(codes)
         last = renderer.ends(begun)
         # The next latent frame is under way on the device while the host waits for this one. The first frame is handed
         # over at once.
-        ahead = next(source) if renderer.done and not last else None
+        begun_ahead = next(source) if ahead and renderer.done and not last else None
         video, heard = renderer.finish(begun)
         counts = {"forwards": (forwards := forwards + np.asarray(codes.forwards[0]))}
+        pressed = keys.of(number)
+        number += 1
         if heard is not None:
             counts["sound_forwards"] = sound_forwards = sound_forwards + np.asarray(codes.forwards[1])
         # To the host as they are: taking a row of them on the device would be a program of its own.
@@ -57,7 +66,7 @@ def stream(model: ModelParts, request: Request, source: Iterator[LatentFrame] | 
                 video=video[i],
                 fps=settings.fps,
                 tokens={"video": ids[i : i + 1], "audio": None if sound_ids is None else sound_ids[i]},
-                info=info[0] | {name: int(each[i]) for name, each in counts.items()} | info[1],
+                info=info[0] | {name: int(each[i]) for name, each in counts.items()} | info[1] | pressed,
                 audio=None if heard is None else heard[i],
                 sample_rate=None if soundtrack is None else soundtrack.sample_rate,
             )
@@ -65,11 +74,25 @@ def stream(model: ModelParts, request: Request, source: Iterator[LatentFrame] | 
         ]
 
 
+class _Keys:
+    """What `Clip.info` says about the keys of each latent frame: nothing where none were given."""
+
+    def __init__(self, request: Request):
+        self._keys, self._first = request.sources.get("keys"), max(1, len(request.given.known))
+
+    def of(self, number: int) -> dict[str, Any]:
+        """Return the keys that made a latent frame; no entry for one that is given or the first."""
+        if self._keys is None:
+            return {}
+        at = number - self._first
+        return {"keys": [] if at < 0 else [self._keys[at] if at < len(self._keys) else []]}
+
+
 def _infos(model: ModelParts, request: Request) -> list[tuple[dict[str, Any], dict[str, Any]]]:
     """Return what `Clip.info` says about each clip, in front of its counts and behind them."""
     settings = request.settings
     about = settings.info() | {"model": model.name, "tokenizer": model.video_tokenizer.hash, "dtype": str(model.dtype)}
-    about |= request.sources
+    about |= {name: value for name, value in request.sources.items() if name != "keys"}
     if request.described is not None:
         about["described"] = request.described
     if model.soundtrack is not None:
@@ -99,20 +122,4 @@ def joined(pieces: Iterator[list[Clip]], frames: int, callback: Progress | None 
         parts.append(piece)
         if callback is not None and callback(len(parts), frames) is False:
             break
-    return [_join(clips) for clips in zip(*parts, strict=True)]
-
-
-def _join(clips: Sequence[Clip]) -> Clip:
-    """Return one clip of successive ones."""
-
-    def whole(parts: list[np.ndarray | None]) -> np.ndarray | None:
-        known = [part for part in parts if part is not None]
-        return np.concatenate(known) if known else None
-
-    tokens = [clip.tokens or {} for clip in clips]
-    return replace(
-        clips[-1],
-        video=np.concatenate([clip.video for clip in clips]),
-        audio=whole([clip.audio for clip in clips]),
-        tokens={name: whole([each[name] for each in tokens]) for name in ("video", "audio")},
-    )
+    return [Clip.join(clips) for clips in zip(*parts, strict=True)]

@@ -27,6 +27,7 @@ from .folder.write import write
 from .generate import joined, stream
 from .parts import ModelParts
 from .plan import plan
+from .play import PlaySession
 from .request import Prompt, Request
 from .score import score
 
@@ -110,6 +111,26 @@ class Model(ModelParts):
         _warn(request)
         pieces = stream(self, request)
         return pieces if request.many else (clips[0] for clips in pieces)
+
+    @spelled_out
+    def play(self, prompt: Prompt | None = None, **arguments: Unpack[Arguments]) -> PlaySession:
+        """Begin a clip without end that is steered while it is made, by the keys of a world or by words.
+
+        Args:
+            prompt: As for `generate`.
+            arguments: the fields of `Sources` and `Options`. `image` or `video` is what it begins with.
+
+        Returns:
+            A session, whose `step(keys=["left"])` makes the next latent frame.
+
+        Raises:
+            As `generate`; and RequestError for more than one clip.
+        """
+        request = plan(self, prompt, *read_arguments(arguments), endless=True)
+        if request.many:
+            raise RequestError("one clip is played at a time; leave num_samples out and give one prompt")
+        _warn(request)
+        return PlaySession(self, request)
 
     def score(self, clip: Clip, prompt: str | None = None) -> np.ndarray:
         """float32 `[t, h, w]`: log-likelihood in nats of each code of a clip's pictures, given prompt and codes before.

@@ -5,11 +5,13 @@ In: a model, a prompt, sources, options. Out: a `Request` with the model's defau
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from reelm.errors import RequestError
+from reelm.lm.control import held, keys_field
 from reelm.lm.scope import outside
 from reelm.lm.tasks import TASKS, Task
 from reelm.media.limits import check_size
@@ -129,9 +131,27 @@ def _given(model: ModelParts, sources: Sources, options: Options, endless: bool)
     if model.soundtrack is not None:
         model.soundtrack.check_fps(size["fps"])
     default = None if endless else min(model.defaults.num_frames, model.longest)
-    return read_conditions(
-        model.video_tokenizer, model.soundtrack, sources, **size, num_frames=options.num_frames, default=default
+    num_frames = options.num_frames
+    if sources.keys is not None and sources.video is None and num_frames is None and not endless:
+        num_frames = 1 + model.video_tokenizer.config.time_stride * len(sources.keys)
+    given = read_conditions(
+        model.video_tokenizer, model.soundtrack, sources, **size, num_frames=num_frames, default=default
     )
+    return given if sources.keys is None else replace(given, keys=_keys(model, sources.keys, max(1, len(given.known))))
+
+
+def _keys(model: ModelParts, keys: Sequence[Sequence[str]], known: int) -> np.ndarray:
+    """Return the control field float32 `[t, 1, 1, C]` of latent frames, of which the first `known` came without keys.
+
+    RequestError for keys that the model does not have.
+    """
+    config = model.language_model().config
+    if not config.keys:
+        raise RequestError(f"{model.name!r} was not trained {TASKS['plays'].refusal}")
+    pressed = [held(config.keys, config.keys_at_once, each) for each in keys]
+    nothing = np.zeros((known, len(config.keys)), bool)
+    told = np.arange(known + len(pressed)) >= known
+    return keys_field(np.concatenate([nothing, *(each[None] for each in pressed)]), told)
 
 
 def _latent_overlap(model: ModelParts, scripts: Sequence[Script], given: Conditions, overlap: float, fps: float) -> int:
@@ -146,13 +166,13 @@ def _latent_overlap(model: ModelParts, scripts: Sequence[Script], given: Conditi
 
 def _check_tasks(model: ModelParts, scripts: Sequence[Script], given: Conditions) -> None:
     """Check that the model was trained for the tasks of a request; RequestError when not."""
+    trained = model.language_model().tasks
     takes: dict[Task, bool] = {
-        "continues": _slides(model, scripts, given),
+        "continues": _slides(model, scripts, given) and "plays" not in trained,
         "frames": bool(given.pictures),
         "hears": given.sound_in_prefix,
         "fills": given.masked is not None,
     }
-    trained = model.language_model().tasks
     for task in takes:
         if takes[task] and task not in trained:
             refusal = TASKS[task].refusal.format(longest=model.longest)

@@ -40,6 +40,8 @@ def stream_plan(
         lookahead=lookahead_for(settings.decoding, model.defaults.lookahead),
         length=length,
         dtype=model.dtype,
+        anchored="continues" in lm.tasks or "plays" not in lm.tasks,
+        control=(lambda now: given.control(now, lm.config)) if lm.config.control else None,
     )
     check_cache(lm.config, lm.mesh_sizes, len(plan.seeds), plan.cache_rows, plan.slots, jnp.dtype(model.dtype).itemsize)
     return plan

@@ -17,7 +17,7 @@ from reelm.lm.describer import Describer, DescriberConfig
 from reelm.lm.language_model import LanguageModel
 from reelm.lm.net.config import LMConfig
 from reelm.lm.scope import Scope
-from reelm.sampling.load import load
+from reelm.sampling.folder.load import load
 from reelm.sampling.model import Model
 from reelm.sampling.parts import Defaults
 from reelm.storage.fields import parsed

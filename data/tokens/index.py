@@ -13,7 +13,7 @@ from reelm.storage.atomic import write_json
 from reelm.storage.fields import check_format, parsed, read_json
 
 INDEX_FILE = "index.json"
-_FORMAT = 5
+_FORMAT = 6
 _MOST_SHARDS = 1_000_000
 
 
@@ -24,6 +24,13 @@ class SoundIndex(NamedTuple):
     levels: int
     bits: int
     frames: tuple[int, int]
+
+
+class KeyIndex(NamedTuple):
+    """Names of the keys of a game, and the most that were held at once."""
+
+    names: tuple[str, ...]
+    at_once: int
 
 
 class TokenRun(NamedTuple):
@@ -41,6 +48,7 @@ class TokenIndex:
 
     time_stride: frames in each latent frame after the first.
     sound: None for a set without codes of sound.
+    keys: None for clips that are no game.
     """
 
     tokenizer_hash: str
@@ -50,6 +58,7 @@ class TokenIndex:
     shard_size: int
     source: Mapping[str, Any]
     sound: SoundIndex | None = None
+    keys: KeyIndex | None = None
     complete: bool = False
 
     def __post_init__(self) -> None:
@@ -110,7 +119,7 @@ def read_index(directory: Path) -> TokenIndex:
 
 def check_same(directory: Path, there: TokenIndex, wanted: TokenIndex) -> None:
     """RequestError unless `there` is an unfinished or smaller version of `wanted`."""
-    for field in ("tokenizer_hash", "fps", "time_stride", "source", "sound", "shard_size"):
+    for field in ("tokenizer_hash", "fps", "time_stride", "source", "sound", "keys", "shard_size"):
         old, new = getattr(there, field), getattr(wanted, field)
         if old != new:
             raise RequestError(f"{directory} holds tokens with {field} {old}, not {new}; name a new folder")

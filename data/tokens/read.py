@@ -4,8 +4,8 @@ Comes in: codes int32[t, h, w] with captions. Goes out: a folder of ArrayRecord 
 which tokenizer made the codes, from which clips, and which shapes stand where; then random access to its samples. Knows
 nothing of pixels, tokenizer networks or batches, and needs no TFDS.
 
-A record is one line of JSON ({"captions", "shape", "still_frames", "sound"}), a newline, and the codes as little-endian
-int32: those of the clip, those of its stills, those of its sound.
+A record is one line of JSON ({"captions", "shape", "still_frames", "sound", "keys"}), a newline, and the codes as
+little-endian int32: those of the clip, those of its stills, those of its sound; then the keys, one byte each.
 Which samples a shard holds is settled beforehand, and a shard appears under its name only when whole: so any number of
 processes write side by side, and processes killed at any moment leave a folder that the next ones complete.
 """
@@ -95,6 +95,17 @@ def open_all(
         raise RequestError("there are no tokens to train on; name folders that reelm data tokenize wrote")
     first = open_tokens(folders[0], tokenizer_hash, bits, captions)
     return [first, *(open_tokens(folder, first.index.tokenizer_hash, bits, captions) for folder in folders[1:])]
+
+
+def check_keys(sources: Sequence[TokenSource], names: tuple[str, ...], at_once: int) -> None:
+    """RequestError unless a model with keys gets clips with just these; one without takes any tokens."""
+    for source in sources if names else ():
+        there = source.index.keys
+        if there is None or there.names != names or there.at_once > at_once:
+            has = "none" if there is None else f"{', '.join(there.names)}, {there.at_once} at a time"
+            raise RequestError(
+                f"the model reads the keys {', '.join(names)}, {at_once} at a time; the tokens have {has}"
+            )
 
 
 def check_sound(

@@ -1,8 +1,9 @@
 """`reelm data tokenize`: clips of a data set through a trained tokenizer, once, into a set that the LM trains on."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from reelm.progress import Progress, silent
 from reelm.tokenizer.audio.tokenizer import AudioTokenizer
 from reelm.tokenizer.video.tokenizer import VideoTokenizer
 
-from .index import SoundIndex, TokenIndex, TokenRun
+from .index import KeyIndex, SoundIndex, TokenIndex, TokenRun
 from .sample import TokenSample
 from .write import write_tokens
 
@@ -83,13 +84,16 @@ def tokenize(
                 else _no_sounds(batch)
             )
             for i, clip in enumerate(batch):
-                yield {
+                sample: TokenSample = {
                     "video": codes[i],
                     "captions": clip["captions"],
                     "stills": stills[i],
                     "still_frames": frames[i],
                     "sound": tracks[i],
                 }
+                if "keys" in clip:
+                    sample["keys"] = _of_latent_frames(clip["keys"], stride)
+                yield sample
 
     return write_tokens(
         output,
@@ -100,6 +104,7 @@ def tokenize(
         time_stride=stride,
         source=clips.description,
         sound=sound,
+        keys=_key_index(clips.description),
         process=process,
         processes=processes,
         progress=progress,
@@ -132,6 +137,16 @@ def _sounds(
     for i in heard:
         codes[i] = ids[i, :, : index.levels]
     return codes
+
+
+def _key_index(description: Mapping[str, Any]) -> KeyIndex | None:
+    """Return the keys that a source of clips has."""
+    return KeyIndex(tuple(description["keys"]), description["keys_at_once"]) if "keys" in description else None
+
+
+def _of_latent_frames(keys: np.ndarray, stride: int) -> np.ndarray:
+    """Return the keys bool [t, K] held in any frame of each latent frame, from those of frames bool [T, K]."""
+    return np.concatenate([keys[:1], keys[1:].reshape(-1, stride, keys.shape[1]).any(axis=1)])
 
 
 def _batches(start: int, stop: int, ends: list[int]) -> Iterator[tuple[int, int]]:

@@ -14,6 +14,7 @@ from reelm.storage.atomic import TEMPORARY, replacing
 
 from .index import (
     INDEX_FILE,
+    KeyIndex,
     SoundIndex,
     TokenIndex,
     TokenRun,
@@ -40,6 +41,7 @@ def write_tokens(
     shard_size: int = 4096,
     source: Mapping[str, Any] | None = None,
     sound: SoundIndex | None = None,
+    keys: KeyIndex | None = None,
     process: int = 0,
     processes: int = 1,
     progress: Progress = silent,
@@ -50,7 +52,7 @@ def write_tokens(
         directory: made if missing; the same for all processes.
         samples_of: `(start, stop)` gives the samples from start to stop - 1; asked for one missing shard at a time.
         runs: how many samples of which shapes there are; a complete set grows when there are more.
-        tokenizer_hash, fps, time_stride, source, sound: what was tokenized by what; `source` holds JSON values.
+        tokenizer_hash, fps, time_stride, source, sound, keys: what was tokenized by what; `source` holds JSON values.
         process, processes: this one of so many, each started with the same arguments. Process p writes shards p,
             p + processes and so on; a set begun by some number of processes may be completed by another.
         progress: called with the shards that are there and those there will be.
@@ -73,6 +75,7 @@ def write_tokens(
         shard_size=shard_size,
         source=json.loads(json.dumps(dict(source or {}))),  # as it will be read back: tuples become lists
         sound=sound,
+        keys=keys,
     )
     if directory.exists() and not directory.is_dir():
         raise RequestError(f"{directory} is a file; name a folder for the tokens")

@@ -50,10 +50,16 @@ class LMConfig:
     """Audio frames beside the first latent frame, and beside each later one."""
     sound_hidden: int | None = None
     """Width inside the mixers of the sound head, one for each level but the last. Default: `hidden`."""
+    keys: tuple[str, ...] = ()
+    """Names of the keys that steer the pictures. Empty for a model that is not played."""
+    keys_at_once: int = 1
+    """Most keys that are held at once."""
 
     def __post_init__(self):
         object.__setattr__(self, "sound_frames", tuple(self.sound_frames))  # a list comes from JSON; a config must hash
+        object.__setattr__(self, "keys", tuple(self.keys))
         counts = ("bits", "text_vocabulary", "frames", "width", "layers", "heads", "kv_heads", "head_width", "hidden")
+        counts += ("keys_at_once",)
         if none := [name for name in counts if getattr(self, name) < 1]:
             raise RequestError(f"{none[0]} is {getattr(self, none[0])}; it must be 1 or more")
         given.layers("layers", self.layers, least=1)
@@ -84,6 +90,11 @@ class LMConfig:
     def text_slots(self) -> int:
         """Slots of text in a prefix."""
         return self.prefix - HEAD
+
+    @property
+    def control(self) -> int:
+        """Channels of the control field: whether the keys are known, then each key; 0 for a model without keys."""
+        return 1 + len(self.keys) if self.keys else 0
 
     @property
     def code(self) -> CodeSpec:

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 
 from reelm.lm.layout import Layout
-from reelm.lm.prefix import ClipCodes, Prefix
+from reelm.lm.prefix import Array, ClipCodes, Prefix
 from reelm.lm.specials import HEAD, SPECIALS, Given, Group
 from reelm.tokenizer.codes import ids_to_sub_tokens
 
@@ -32,13 +32,36 @@ class CodeEmbedding(nn.Module):
         return sum(parts[1:], parts[0])
 
 
-def slot_inputs(*parts: jax.Array) -> jax.Array:
+def slot_inputs(*parts: jax.Array, control: jax.Array | None = None) -> jax.Array:
     """Return the input `[R, L, D]` of the first layer: a prefix, codes, or a prefix and codes, embedded.
 
     Training and decoding both pass here. The last slot of a prefix and every slot of a code predict the next code, so
-    what belongs to the code to be predicted is added here, to the input of the slot in front of it.
+    what is asked of the code to be predicted is added to the input of the slot in front of it (ControlAR, arXiv
+    2410.02705, section 3.2).
+
+    control: `[R, n, D]`, the control field of the codes that the last n slots predict, from `embed_control`; None where
+        nothing is asked.
     """
-    return jnp.concatenate(parts, axis=1)
+    x = jnp.concatenate(parts, axis=1)
+    if control is None:
+        return x
+    return x + jnp.pad(control, ((0, 0), (x.shape[1] - control.shape[1], 0), (0, 0)))
+
+
+def embed_control(
+    config: LMConfig, params: dict, control: Array | None, grid: tuple[int, int], dtype: DTypeLike
+) -> jax.Array | None:
+    """Return the control field of pictures as vectors `[R, t h w, D]`.
+
+    Args:
+        control: `[R, t, h or 1, w or 1, C]`; None where nothing is asked.
+        grid: rows and columns (h, w) of a latent frame.
+    """
+    if control is None:
+        return None
+    field = Linear(config.width, dtype).apply({"params": params["control"]}, jnp.asarray(control))
+    rows, frames = control.shape[:2]
+    return jnp.broadcast_to(cast(jax.Array, field), (rows, frames, *grid, config.width)).reshape(rows, -1, config.width)
 
 
 def embed_prefix(config: LMConfig, params: dict, prefix: Prefix, dtype: DTypeLike) -> jax.Array:

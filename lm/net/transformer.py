@@ -26,7 +26,7 @@ from reelm.lm.specials import SPECIALS, Given, Group
 
 from .attention import Attention, Cache, LayerCache, rotary_angles
 from .config import LMConfig
-from .embed import CodeEmbedding, embed_clip, embed_prefix, slot_inputs
+from .embed import CodeEmbedding, embed_clip, embed_control, embed_prefix, slot_inputs
 from .fused_attention import Kernel, PrefixAttention
 from .head import code_head
 from .linear import Linear
@@ -66,7 +66,7 @@ def init_params(config: LMConfig, key: jax.Array) -> dict:
     """Return fresh float32 parameters {"prefix", "given", "codes", "layers" (stacked), "head"} as nested dicts.
 
     A model with sound also has "sound", which holds "codes" and "head" for codes of sound. One that reads a frozen text
-    encoder also has "text".
+    encoder also has "text", one with keys "control".
     """
     prefix_key, code_key, layer_key, head_key = jax.random.split(key, 4)
     x = jnp.zeros((1, 2, config.width))
@@ -103,6 +103,9 @@ def init_params(config: LMConfig, key: jax.Array) -> dict:
         params |= {"text": text["params"]}
     if config.sound_levels:
         params |= {"sound": init_group("sound", jax.random.fold_in(code_key, 1), jax.random.fold_in(head_key, 1))}
+    if config.control:
+        # Zero, so that a net that was trained without control is the same net until it is trained further with it.
+        params |= {"control": {"kernel": jnp.zeros((config.control, config.width))}}
     return params
 
 
@@ -137,8 +140,14 @@ def forward_all(
         attention: kernel; see `fused_attention.py`.
         remat: what a layer keeps for the backward pass.
     """
+    control = embed_control(config, params, codes.control, (layout.rows, layout.columns), dtype)
+    if control is not None and config.sound_levels:
+        unasked = jnp.zeros((control.shape[0], layout.codes - control.shape[1], config.width), dtype)
+        control = layout.interleave(control, unasked)
     x = slot_inputs(
-        embed_prefix(config, params, prefix, dtype), embed_clip(config, params, layout, codes, dtype)[:, :-1]
+        embed_prefix(config, params, prefix, dtype),
+        embed_clip(config, params, layout, codes, dtype)[:, :-1],
+        control=control,
     )
     row_angles = partial(_row_angles, config, layout, prefix)
     query_angles, key_angles = (row_angles(angles[:-1]) for angles in query_and_key_angles(config, layout))
@@ -155,21 +164,31 @@ def forward_all(
 
 
 def prefill(
-    config: LMConfig, params: dict, layout: Layout, prefix: Prefix, cache: Cache, dtype: DTypeLike = jnp.float32
+    config: LMConfig,
+    params: dict,
+    layout: Layout,
+    prefix: Prefix,
+    cache: Cache,
+    dtype: DTypeLike = jnp.float32,
+    control: jax.Array | None = None,
 ) -> tuple[jax.Array, Cache]:
     """Read the prefixes of R rows into a cache; return the input `[R, D]` of their last slot, and the cache.
 
-    `extend` reads the last slot once more, and so predicts code 0.
+    `extend` reads the last slot once more, and so predicts code 0. What is asked of code 0 is seen by the whole prefix,
+    and is not in the input that is returned.
 
-    params: with unrolled layers.
+    Args:
+        params: with unrolled layers.
+        control: `[R, 1, D]`, the control field of code 0, from `embed_control`; None where nothing is asked.
     """
     row_angles = partial(_row_angles, config, layout, prefix)
     query_angles, key_angles = (
         row_angles(angles[: layout.shared_slots]) for angles in query_and_key_angles(config, layout)
     )
-    inputs = slot_inputs(embed_prefix(config, params, prefix, dtype))
+    inputs = embed_prefix(config, params, prefix, dtype)
     mask = jnp.ones((layout.before, layout.before), bool)
-    _, cache = _layers(config, params, inputs, query_angles, key_angles, mask, cache, 0)
+    x = slot_inputs(inputs, control=control)
+    _, cache = _layers(config, params, x, query_angles, key_angles, mask, cache, 0)
     return inputs[:, -1], cache
 
 
@@ -215,6 +234,7 @@ def extend(
     fields: SlotFields,
     cache: Cache,
     seen: int | None,
+    control: jax.Array | None = None,
 ) -> tuple[jax.Array, Cache]:
     """Predict W codes from the inputs of the slots in front of them.
 
@@ -227,11 +247,12 @@ def extend(
         cache: holds the slots in front of the inputs', and has slots for them. Activations take its dtype.
         seen: static number of slots to attend over, at least before - 1 + first + W; a small one saves memory traffic.
             None attends to those that are filled, in a loop: faster on a CPU, where each slot costs arithmetic.
+        control: `[R, W, D]`, the control field of the W codes, from `embed_control`; None where nothing is asked.
 
     Returns:
         Hidden states `[R, W, D]` that predict codes first ... first + W - 1, and the cache with the inputs' slots.
     """
-    x = slot_inputs(inputs)
+    x = slot_inputs(inputs, control=control)
     ahead, slot, here = x.shape[1], fields.before - 1 + first, fields.at(first, inputs.shape[1])
     mask = None if seen is None else jnp.arange(seen) <= slot[:, None, None] + jnp.arange(ahead)[:, None]
     return _layers(config, params, x, here.query_angles, here.key_angles, mask, cache, slot)

@@ -26,6 +26,7 @@ class Conditions:
         fill: bool `[T, H, W]`, True at pixels that are filled in; all others are those of `pixels`.
         pixels: uint8 `[T, H, W, 3]`, the frames that stay where `fill` is False.
         sound: int32 `[F, L]`, codes of the clip's first audio frames; None without sound.
+        keys: float32 `[t, 1, 1, C]`, the control field of the clip's first latent frames; None without keys.
         sound_in_prefix: whether the pictures are made for the sound, which is then read before them.
     """
 
@@ -38,6 +39,7 @@ class Conditions:
     fill: np.ndarray | None = None
     pixels: Frames | None = None
     sound: np.ndarray | None = None
+    keys: np.ndarray | None = None
     sound_in_prefix: bool = False
 
     def draws_pictures(self, latent_frames: int | None) -> bool:
@@ -57,6 +59,12 @@ class Conditions:
         """Return the codes int32 `[s, L]` of the sound beside a latent frame; None where they are drawn."""
         begin, end = (audio_frames(lm.sound_frames, n) for n in (latent_frame, latent_frame + 1))
         return None if self.sound is None or len(self.sound) < end else self.sound[begin:end]
+
+    def control(self, latent_frame: int, lm: LMConfig) -> np.ndarray:
+        """Return the control field float32 `[1, 1, 1, C]` of a latent frame; zeros where nothing is asked."""
+        if self.keys is None or latent_frame >= len(self.keys):
+            return np.zeros((1, 1, 1, lm.control), np.float32)
+        return self.keys[latent_frame : latent_frame + 1]
 
     def paste(self, video: Frames, first: int) -> Frames:
         """Return frames uint8 `[B, n, H, W, 3]`, which begin with frame `first`, with the pixels that stay put back."""

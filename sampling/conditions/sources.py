@@ -45,6 +45,8 @@ class Sources:
         audio: Sound of the clip: a path, a Clip, `(samples, rate)`, or samples alone, at the audio tokenizer's rate.
             Samples are `[S]` or `[S, C]`, float in [-1, 1] or integers of 8, 16 or 32 bits. It is cut, or continued by
             silence, to the length of the picture.
+        keys: Of a world: names of the keys held in each latent frame after the first, or after `video`. `Clip.info` of
+            a clip that was played has them.
 
     Raises:
         RequestError: something that is no path, no array and no Clip.
@@ -56,6 +58,7 @@ class Sources:
     video: VideoSource | None = None
     mask: Picture | None = None
     audio: SoundSource | None = None
+    keys: Sequence[Sequence[str]] | None = None
 
     def __post_init__(self):
         if isinstance(self.audio, tuple | list):
@@ -72,13 +75,19 @@ class Sources:
                 for frame, each in self.keyframes.items()
             }
             object.__setattr__(self, "keyframes", frames)
+        if self.keys is not None:
+            lists = isinstance(self.keys, list | tuple) and all(isinstance(each, list | tuple) for each in self.keys)
+            if not lists:
+                raise RequestError("keys are a list with a list of names for each latent frame, such as [['left'], []]")
+            object.__setattr__(self, "keys", tuple(tuple(each) for each in self.keys))
 
     def summary(self) -> dict[str, Any]:
         """Return what `Clip.info` says about the sources that are given: paths as they are, arrays by their shapes.
 
         `sha256` has a digest of each file, so that a clip also tells of which content it was made.
         """
-        said = {name: _summary(value) for name, value in vars(self).items() if value is not None}
+        said = {name: _summary(value) for name, value in vars(self).items() if value is not None and name != "keys"}
+        said |= {} if self.keys is None else {"keys": [list(each) for each in self.keys]}
         files = {name: value for name, value in vars(self).items() if isinstance(value, str | os.PathLike)}
         files |= {f"keyframe {frame}": each for frame, each in (self.keyframes or {}).items()}
         digests = {name: digest for name, path in files.items() if (digest := file_digest(path))}
@@ -94,6 +103,7 @@ class SourceFields(TypedDict, total=False):
     video: VideoSource | None
     mask: Picture | None
     audio: SoundSource | None
+    keys: Sequence[Sequence[str]] | None
 
 
 def file_digest(path: Any) -> str | None:

@@ -4,11 +4,13 @@ from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.typing import DTypeLike
 
 from reelm.lm.layout import Layout, filled_up
 from reelm.lm.net import transformer
 from reelm.lm.net.config import LMConfig
+from reelm.lm.net.embed import embed_control
 from reelm.lm.net.transformer import SlotFields
 from reelm.lm.prefix import Prefix
 from reelm.lm.specials import Group
@@ -38,7 +40,14 @@ class Prefill:
     dtype: DTypeLike
 
     @program(static=("self",))
-    def start(self, params: dict, prefix: Prefix, origin: jax.Array | int, keys: jax.Array) -> DecodeState:
+    def start(
+        self,
+        params: dict,
+        prefix: Prefix,
+        origin: jax.Array | int,
+        keys: jax.Array,
+        control: jax.Array | np.ndarray | None,
+    ) -> DecodeState:
         """Return the state before the first code of the window.
 
         Args:
@@ -47,13 +56,20 @@ class Prefill:
                 together. With guidance as many rows follow.
             origin: position of the first code in the whole endless stream.
             keys: random keys `[B]`, one a clip.
+            control: float32 `[B, h or 1, w or 1, C]`, the control field of the window's first latent frame, with a row
+                for each row of words; None for models without control.
         """
         # A lookahead may reach past the last code: what it writes there is never read, but takes slots.
         slots = filled_up(self.slots + self.lookahead - 1)
         cache = transformer.empty_cache(self.config, prefix.words.shape[0], slots, self.dtype)
-        last, cache = transformer.prefill(self.config, params, self.layout, prefix, cache, self.dtype)
-        # Samples of one prompt share the reading of its prefix.
         clips = keys.shape[0]
+        asked = None
+        if control is not None:
+            first = jnp.asarray(control)[:, None, :1, :1]
+            first = jnp.concatenate([first, jnp.zeros_like(first)]) if self.guided else first
+            asked = embed_control(self.config, params, first, (1, 1), self.dtype)
+        last, cache = transformer.prefill(self.config, params, self.layout, prefix, cache, self.dtype, asked)
+        # Samples of one prompt share the reading of its prefix.
         rows = clips * (2 if self.guided else 1)
         last, cache = jax.tree.map(lambda leaf: jnp.repeat(leaf, rows // leaf.shape[0], axis=0), (last, cache))
         most: dict[Group, int] = {"video": self.layout.per_picture}
@@ -69,4 +85,5 @@ class Prefill:
             position=jnp.zeros(clips, jnp.int32),
             origin=jnp.full(clips, origin, jnp.int32),
             keys=keys,
+            control=control,
         ).constrained()

@@ -24,7 +24,7 @@ from reelm.lm.layout import Layout, filled_up
 from reelm.lm.net import head, transformer
 from reelm.lm.net.attention import Cache
 from reelm.lm.net.config import LMConfig
-from reelm.lm.net.embed import embed_codes
+from reelm.lm.net.embed import embed_codes, embed_control
 from reelm.lm.net.transformer import row_slices
 from reelm.lm.sharding import constrain
 from reelm.lm.specials import Group
@@ -127,6 +127,8 @@ class FrameProgram:
         noise = noise_of(state.keys, positions, self.config.split(self.group))
         frames = jnp.minimum(self.layout.frame_at(positions), controls.cfg_scale.shape[1] - 1)
         scales = jnp.take_along_axis(controls.cfg_scale, frames, axis=1)
+        # A lookahead may reach past the last code.
+        asked = self._control(params, state, most + self.lookahead)
 
         def forward(loop: _Loop) -> _Loop:
             def here(leaf: jax.Array) -> jax.Array:
@@ -137,7 +139,8 @@ class FrameProgram:
             inputs = self._inputs(params, state, tried)
             begun = state.of_rows(loop.done > 0)[:, None]
             inputs = inputs.at[:, 0].set(jnp.where(begun, inputs[:, 0], state.last))
-            hidden, cache = self._extend(params, state, loop.cache, inputs, state.position + loop.done)
+            control = None if asked is None else row_slices(asked, state.of_rows(loop.done), self.lookahead)
+            hidden, cache = self._extend(params, state, loop.cache, inputs, state.position + loop.done, control)
             drawn = self._draw(params, hidden, [here(each) for each in noise], here(scales)[..., None], controls)
             right = jnp.all(drawn[:, :-1] == tried[:, 1:], axis=2)
             found = 1 + jnp.sum(jnp.cumprod(right, axis=1), axis=1)
@@ -150,7 +153,6 @@ class FrameProgram:
             done = jnp.minimum(loop.done + found, sizes)
             return _Loop(codes, done, cache, loop.forwards + under_way)
 
-        # A lookahead may reach past the last code.
         codes = jnp.pad(guesses, ((0, 0), (1, self.lookahead), (0, 0)))
         none = jnp.zeros(clips, jnp.int32)
         loop = _Loop(codes, none, state.cache, none)
@@ -174,7 +176,8 @@ class FrameProgram:
         inputs = self._inputs(params, state, codes)
         count = jnp.full(codes.shape[0], codes.shape[1], jnp.int32)
         before = jnp.concatenate([state.last[:, None], inputs[:, :-1]], axis=1)
-        _, cache = self._extend(params, state, state.cache, before, state.position)
+        control = self._control(params, state, before.shape[1])
+        _, cache = self._extend(params, state, state.cache, before, state.position, control)
         guesses = jax.lax.dynamic_update_slice(state.guesses[self.group], codes, (0, 0, 0))
         return state.after(self.group, guesses, count=count, last=inputs[:, -1], cache=cache)
 
@@ -182,8 +185,29 @@ class FrameProgram:
         """Return the inputs `[R, W, D]` of the slots of codes `[B, W, n]`, in every row of each clip."""
         return embed_codes(self.config, params, self.group, state.of_rows(codes), state.last.dtype)
 
+    def _control(self, params: dict, state: DecodeState, length: int) -> jax.Array | None:
+        """Return the control field `[R, length, D]` of the group's codes, zero behind the last; None for none.
+
+        Guidance leads away from what is drawn without control.
+        """
+        if state.control is None or self.group != "video":
+            return None
+        field = jnp.asarray(state.control)[:, None]
+        if state.last.shape[0] > field.shape[0]:
+            field = jnp.concatenate([field, jnp.zeros_like(field)])
+        grid = self.layout.rows, self.layout.columns
+        vectors = embed_control(self.config, params, field, grid, state.last.dtype)
+        assert vectors is not None
+        return jnp.pad(vectors, ((0, 0), (0, length - vectors.shape[1]), (0, 0)))
+
     def _extend(
-        self, params: dict, state: DecodeState, cache: Cache, inputs: jax.Array, first: jax.Array
+        self,
+        params: dict,
+        state: DecodeState,
+        cache: Cache,
+        inputs: jax.Array,
+        first: jax.Array,
+        control: jax.Array | None,
     ) -> tuple[jax.Array, Cache]:
         """Run `transformer.extend` on inputs `[R, W, D]`; `first` `[B]` is the index of the first predicted code."""
         seen = None
@@ -191,7 +215,8 @@ class FrameProgram:
             # The guesses stand behind the span's last code.
             seen = self.layout.before + self.layout.end(self.span) + inputs.shape[1] - 2
             seen = min(cache[0].keys.shape[1], filled_up(seen))
-        return transformer.extend(self.config, params, inputs, state.of_rows(first), state.slot_fields, cache, seen)
+        at = state.of_rows(first)
+        return transformer.extend(self.config, params, inputs, at, state.slot_fields, cache, seen, control)
 
     def _draw(
         self, params: dict, hidden: jax.Array, noise: Sequence[jax.Array], scale: jax.Array, controls: Controls

@@ -25,6 +25,8 @@ class DecodeState(struct.PyTreeNode):
         last: `[R, D]`, the input of the slot that predicts the next code: that of the last code, or of the prefix.
         guesses: group -> sub-tokens int32 `[B, N, n]`, what to try first in the next latent frame; -1 for no idea.
         position: int32 `[B]`, number of codes known; the index of the next one in the window.
+        control: float32 `[B, h or 1, w or 1, C]`, the control field of the next latent frame's picture; None for
+            models without control. Whoever draws or reads that picture sets it.
         origin: int32 `[B]`, position of the window's first code in the whole endless stream. Draws are keyed by
             positions in the stream.
         keys: random keys `[B]`, one a clip.
@@ -37,6 +39,7 @@ class DecodeState(struct.PyTreeNode):
     position: jax.Array
     origin: jax.Array
     keys: jax.Array
+    control: jax.Array | None = None
 
     def stream_positions(self, count: int) -> jax.Array:
         """Return the positions int32 `[B, count]`, in the whole stream, of the next `count` codes."""

@@ -4,7 +4,7 @@ A stream is the latent frames of B clips: P prompts with B / P seeds each, promp
 another. Each shot opens a window, and a new window follows wherever one is full.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import jax
@@ -71,6 +71,9 @@ class StreamPlan:
         lookahead: codes of each group to read in one forward pass.
         length: latent frames in all; None for a stream without end.
         dtype: number format of activations and of the KV cache.
+        anchored: whether a window that continues the stream shows its first latent frame.
+        control: gives the control field of a latent frame when it is about to be drawn or read: float32
+            `[B or 1, h or 1, w or 1, C]`. None for models without control.
     """
 
     config: LMConfig
@@ -82,6 +85,8 @@ class StreamPlan:
     lookahead: Mapping[Group, int]
     length: int | None
     dtype: DTypeLike
+    anchored: bool = True
+    control: Callable[[int], np.ndarray] | None = None
 
     @property
     def guided(self) -> bool:
@@ -96,7 +101,7 @@ class StreamPlan:
     @property
     def later(self) -> Layout:
         """Return the layout of a window that continues the stream. Every window has at least its slots."""
-        return self.layout(self.shots[0].given, pictures=1, first=1)
+        return self.layout(self.shots[0].given, pictures=int(self.anchored), first=1)
 
     @property
     def slots(self) -> int:

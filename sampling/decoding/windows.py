@@ -126,8 +126,10 @@ class SlidingWindow:
         self._keys = keys_of(plan.seeds)
         self._first = 0  # latent frame of the stream that the window begins with
         self._opened_for = 0  # latent frame that the window was opened for
+        self._taken = 0  # latent frames of the stream that are there
         self._anchor: jax.Array | None = None
         self._recent: deque[LatentFrame] = deque(maxlen=plan.frames)
+        self._asked: deque[np.ndarray | None] = deque(maxlen=plan.frames)  # control of these
         self._opened: tuple[Layout, DecodeState] | None = None
 
     def known(self, now: int) -> LatentFrame | None:
@@ -157,20 +159,23 @@ class SlidingWindow:
         fits = self._opened is None and now < plan.frames
         self._opened_for = now
         self._first = 0 if fits else max(0, now - plan.overlap)
-        prefix = shot.prefix(config, self._first, plan.frames, self._anchor if self._first else None)
+        prefix = shot.prefix(config, self._first, plan.frames, self._anchor if self._first and plan.anchored else None)
         layout = plan.layout(shot.given, pictures=prefix.kinds.shape[1], first=self._first)
         widest = max(layout, plan.later, key=lambda each: each.slots)
         prefill = Prefill(config, layout, widest.slots, max(plan.lookahead.values()), plan.guided, plan.dtype)
-        past = list(self._recent)[len(self._recent) - (now - self._first) :]
+        count = now - self._first
+        past = list(zip(self._recent, self._asked, strict=True))[len(self._recent) - count :]
+        control = past[0][1] if past else self._control(now)
         with self._lm.on_mesh():
             origin = layout.stream_position(self._first)
             if self._opened is None and self._lm.mesh is None:
                 # What draws is compiled side by side, while the device reads the prefix.
-                shapes = prefill.start.prepare(self._lm.decoding_params, prefix, 0, self._keys)
+                shapes = prefill.start.prepare(self._lm.decoding_params, prefix, 0, self._keys, control)
                 self._next_frame(now, widest, shapes).prepare(self._lm.decoding_params)
-            state = prefill.start(self._lm.decoding_params, prefix, origin, self._keys)
+            state = prefill.start(self._lm.decoding_params, prefix, origin, self._keys, control)
             whole = span_for(plan.frames - 1, plan.frames)
-            for frame in past:
+            for frame, asked in past:
+                state = state.replace(control=asked)
                 state = self._program(widest, whole, "video").read(self._lm.decoding_params, state, frame.video)
                 if frame.sound is not None:
                     sound = self._program(widest, whole, "sound")
@@ -186,7 +191,7 @@ class SlidingWindow:
             programs=tuple(self._program(layout, span, group) for group in groups),
             sizes=tuple(np.full(self._clips, size, np.int32) for size in groups.values()),
             given=self._given(now)[: len(groups)],
-            state=state,
+            state=state.replace(control=self._control(now)),
             controls=self._plan.controls,
         )
 
@@ -198,7 +203,16 @@ class SlidingWindow:
     def take(self, frame: LatentFrame) -> None:
         """Keep the next latent frame of the stream for the windows to come."""
         self._anchor = frame.video if self._anchor is None else self._anchor
+        self._asked.append(self._control(self._taken))
         self._recent.append(frame)
+        self._taken += 1
+
+    def _control(self, now: int) -> np.ndarray | None:
+        """Return the control field `[B, ...]` of latent frame `now`; None from models without control."""
+        if self._plan.control is None:
+            return None
+        field = self._plan.control(now)
+        return np.broadcast_to(field, (self._clips, *field.shape[1:]))
 
     def _given(self, now: int) -> tuple[jax.Array | None, jax.Array | None]:
         """Return picture `[B, h, w]` and sound `[B, s, L]` of latent frame `now`, each None where it is not given."""

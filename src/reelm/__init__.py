@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from reelm.errors import RequestError, RequestWarning
     from reelm.media.clip import Clip
-    from reelm.sampling.load import load
+    from reelm.sampling.folder.load import load
 
     __version__: str
 
@@ -23,7 +23,7 @@ _HOMES = {
     "Clip": "reelm.media.clip",
     "RequestError": "reelm.errors",
     "RequestWarning": "reelm.errors",
-    "load": "reelm.sampling.load",
+    "load": "reelm.sampling.folder.load",
 }
 
 

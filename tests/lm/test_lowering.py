@@ -83,7 +83,7 @@ def decode_arguments(config: LMConfig, clips: int) -> tuple[Layout, DecodeState,
     keys = jax.eval_shape(lambda: jax.random.split(jax.random.key(0), clips))
     prefill = Prefill(config, layout, layout.slots, 1, True, jnp.bfloat16)
     params = decoding_params(config, "bfloat16")
-    made = jax.eval_shape(prefill.start, params, make_prefix(config, 2 * clips), shaped(()), keys)
+    made = jax.eval_shape(prefill.start, params, make_prefix(config, 2 * clips), shaped(()), keys, None)
     return layout, made, controls
 
 

@@ -188,7 +188,7 @@ def ids() -> None:
             controls = Controls.of(2, temperature=temperature, cfg_scale=[2.0])
             with jax.set_mesh(mesh or one):
                 prefill = Prefill(config, layout, layout.slots, window, True, jnp.float32)
-                state = prefill.start(ready, rows, 0, keys)
+                state = prefill.start(ready, rows, 0, keys, None)
                 for i in range(layout.frames):
                     picture = FrameProgram(config, layout, layout.frames, "video", window)
                     track = FrameProgram(config, layout, layout.frames, "sound", window)

@@ -31,7 +31,7 @@ def decode(tiny_model):
         keys = jax.vmap(jax.random.key)(jnp.arange(len(PROMPTS), dtype=jnp.uint32))
         controls = Controls.of(len(PROMPTS), temperature=temperature, cfg_scale=[cfg_scale])
         prefill = Prefill(lm.config, layout, layout.slots, WIDEST, guided, jnp.float32)
-        state = prefill.start(params, words, 0, keys)
+        state = prefill.start(params, words, 0, keys, None)
         frames, total = [], 0
         for span in spans:
             program = FrameProgram(lm.config, layout, span, "video", window)

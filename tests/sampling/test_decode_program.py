@@ -92,7 +92,7 @@ def test_the_cache_is_given_away_and_written_where_it_lies():
     params = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes)
     prefix = Prefix.of_words(jnp.zeros((1, CONFIG.prefix), jnp.int32), LAYOUT.rows, LAYOUT.columns)
     keys = jax.random.split(jax.random.key(0), 1)
-    state = Prefill(CONFIG, LAYOUT, LAYOUT.slots, 1, False, jnp.float32).start(params, prefix, 0, keys)
+    state = Prefill(CONFIG, LAYOUT, LAYOUT.slots, 1, False, jnp.float32).start(params, prefix, 0, keys, None)
     given = jax.tree.leaves(state.cache)
     places = [leaf.unsafe_buffer_pointer() for leaf in given]
     controls = Controls.of(1)

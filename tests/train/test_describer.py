@@ -14,7 +14,7 @@ from reelm.data.tokens.sample import TokenSample
 from reelm.data.tokens.write import write_tokens
 from reelm.errors import RequestError
 from reelm.lm.describer import DescriberConfig
-from reelm.sampling.load import load
+from reelm.sampling.folder.load import load
 from reelm.train import parts
 from reelm.train.export import export
 from reelm.train.lm import describer, describer_words

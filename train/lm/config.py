@@ -40,6 +40,8 @@ class LMRun:
     """Stages of the run. Images first teach what things look like at a fraction of the cost of clips."""
     drop_text: float = 0.1
     """Share of samples without words, which guidance needs. A bucket can set its own share."""
+    drop_control: float = 0.1
+    """Share of samples whose keys are not told, for a model with keys."""
     sound_decay: float = 1.0
     """Weight of each level of sound in the loss, relative to the level before. Below 1 the coarse levels count more."""
     corrupt: float = 0.0
@@ -70,7 +72,7 @@ class LMRun:
         check_choice(self, "dtype", get_args(Activations))
         check_choice(self, "attention", ("auto", *get_args(Kernel)))
         check_choice(self, "remat", get_args(Remat))
-        check_shares(self, "drop_text", "corrupt")
+        check_shares(self, "drop_text", "drop_control", "corrupt")
         check_least(self, 1, "accumulate")
         check_least(self, 0, "sound_decay", "z_loss")
         if not self.stages:

@@ -18,7 +18,7 @@ import numpy as np
 from jax.sharding import Mesh
 
 from reelm.data.tokens.mixture import Bucket, Stage, mixture
-from reelm.data.tokens.read import TokenSource, check_sound, open_all
+from reelm.data.tokens.read import TokenSource, check_keys, check_sound, open_all
 from reelm.errors import RequestError
 from reelm.lm import sharding
 from reelm.lm.language_model import LanguageModel
@@ -89,6 +89,7 @@ def open_inputs(run: LMRun) -> Inputs:
     sources = open_sets(run.tokens, tokenizer_hash=video and video.hash)
     video_hash = sources[0].index.tokenizer_hash
     held_out = open_sets(run.held_out, tokenizer_hash=video_hash) if run.held_out else []
+    check_keys([*sources, *held_out], model.keys, model.keys_at_once)
     check_sound(
         [*sources, *held_out],
         levels=model.sound_levels,
@@ -229,6 +230,7 @@ def to_sample(run: LMRun, text: Text, source: TokenSource, bucket: Bucket) -> To
         fps=source.index.fps,
         stride=source.index.time_stride,
         drop_text=run.drop_text if bucket.drop_text is None else bucket.drop_text,
+        drop_control=run.drop_control,
     )
 
 

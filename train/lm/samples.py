@@ -5,6 +5,7 @@
     frames      words, a few frames        -> the clip's first latent frames, which show them
     fills       words, the clip with gaps  -> the clip's first latent frames
     hears       words, the sound           -> the clip's first latent frames, and the sound once more
+    plays       words, keys                -> latent frames from anywhere
 
 Given pictures and given sound stand in the prefix. Continuing given codes needs no task, nor does sound for given
 pictures: those are the codes before the ones to be predicted, in training as in use. `lm/tasks.py` is the table.
@@ -17,6 +18,7 @@ import jax
 import numpy as np
 
 from reelm.data.tokens.sample import TokenSample
+from reelm.lm.control import keys_field
 from reelm.lm.layout import audio_frames
 from reelm.lm.net.config import LMConfig
 from reelm.lm.prefix import ClipCodes, Prefix
@@ -39,6 +41,7 @@ class ToSample(grain.transforms.RandomMap):
         fps, stride: frames a second of the clip, and frames that a latent frame stands for.
         drop_text: share of samples that lose their words, so that guidance has an unconditional model; a task may ask
             for more.
+        drop_control: share of samples whose keys are not told.
     """
 
     def __init__(
@@ -51,14 +54,15 @@ class ToSample(grain.transforms.RandomMap):
         fps: float,
         stride: int,
         drop_text: float,
+        drop_control: float = 0.0,
     ):
         self.text, self.model, self.task, self.frames = text, model, TASKS[task], frames
         self.fps, self.stride = fps, stride
-        self.drop_text = max(drop_text, self.task.wordless)
+        self.drop_text, self.drop_control = max(drop_text, self.task.wordless), drop_control
 
     def random_map(self, element: TokenSample, rng: np.random.Generator) -> Any:
         video, first = element["video"], 0
-        if self.task.earlier:
+        if self.task.earlier or self.task.anywhere:
             first = int(rng.integers(self.task.earlier, len(video) - self.frames + 1))
         codes = video[first : first + self.frames]
         rows, columns = codes.shape[1:]
@@ -69,12 +73,14 @@ class ToSample(grain.transforms.RandomMap):
             caption = truncated(self.model, self.text, caption)
         size: dict[str, Any] = {"rows": rows, "columns": columns, "fps": self.fps}
         words = prompt_prefix(self.model, self.text, [caption], **size)
-        words = words.continuing() if first else words
+        words = words.continuing() if self.task.earlier else words
         pictures = self._pictures(element, codes, rng)
         sound = self._sound(element["sound"], first)
         prefix: Prefix = jax.tree.map(lambda leaf: leaf[0], words)
         prefix = prefix.replace(**pictures._asdict(), sound=sound if self.task.sound else sound[:0])
-        return {"prefix": prefix, "codes": ClipCodes(video=codes, sound=sound, at_start=not self.task.earlier)}
+        control = self._control(element, first, rng) if self.model.control else None
+        start = not self.task.earlier
+        return {"prefix": prefix, "codes": ClipCodes(video=codes, sound=sound, control=control, at_start=start)}
 
     def _pictures(self, element: TokenSample, codes: np.ndarray, rng: np.random.Generator) -> "_Pictures":
         """Return the given pictures of a sample, whose codes `[t, h, w]` are to be predicted."""
@@ -87,6 +93,16 @@ class ToSample(grain.transforms.RandomMap):
                 return _gaps(codes, rng)
         none = np.zeros((0, *codes.shape[1:]), np.int32)
         return _Pictures(none, none, np.zeros(0, np.float32))
+
+    def _control(self, element: TokenSample, first: int, rng: np.random.Generator) -> np.ndarray:
+        """Return the control field float32 `[t, 1, 1, C]` of the latent frames from `first` on."""
+        assert "keys" in element  # the run was checked
+        told = rng.random() >= self.drop_control
+        keys = element["keys"][first : first + self.frames]
+        field = keys_field(keys if told else np.zeros_like(keys), np.full(len(keys), told))
+        if first == 0:
+            field[0] = 0  # nothing came before, so no key made it
+        return field
 
     def _sound(self, track: np.ndarray, first: int) -> np.ndarray:
         """Return int32 `[S, L]`, the sound beside the latent frames from `first` on; -1 for a clip without a track."""

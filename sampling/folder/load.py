@@ -9,11 +9,11 @@ from reelm import given
 from reelm.errors import RequestError
 from reelm.lm.mesh import MeshSpec
 from reelm.lm.parameters import NumberFormat
+from reelm.sampling.model import Model
 from reelm.storage.programs import keep
 
-from .folder import hub, shipped
-from .folder.read import read
-from .model import Model
+from . import hub, shipped
+from .read import read
 
 DEFAULT = "demo"
 

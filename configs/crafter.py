@@ -1,0 +1,69 @@
+"""`crafter`: a world that is played with keys, small enough to train on two CPU cores and to ship: 72 x 72, 10 frames a
+second.
+
+Tokenizer: 16 bits for a tile of 8 x 8 pixels of one frame. Neither encoder nor decoder sees beyond its tile, so a code
+is a tile of the game, wherever and beside whatever it is drawn.
+
+    reelm data build crafter
+    reelm train video-tokenizer crafter --workdir runs/crafter/video-tokenizer
+"""
+
+from pathlib import Path
+
+from reelm.data.recordings.crafter import KEYS
+from reelm.data.tokens.mixture import Bucket, Stage
+from reelm.lm.net.config import LMConfig
+from reelm.lm.tasks import Task
+from reelm.tokenizer.video.config import VideoTokenizerConfig
+from reelm.train.lm.config import LMRun
+from reelm.train.run.loop import LoopConfig
+from reelm.train.step.optimizer import OptimizerConfig
+from reelm.train.tokenizers.video import ClipData, VideoTokenizerRun
+from reelm.train.tokenizers.video_losses import LossWeights
+
+video_tokenizer = VideoTokenizerRun(
+    model=VideoTokenizerConfig(
+        bits=16,
+        patch=(1, 8, 8),
+        encoder_channels=(256,),
+        encoder_blocks=2,
+        encoder_kernel=(1, 1, 1),
+        decoder_channels=(256,),
+        decoder_blocks=3,
+        decoder_kernel=(1, 1, 1),
+    ),
+    data=ClipData(dataset="crafter", source_frames=64, frames=4, crop=72),
+    losses=LossWeights(commitment=0.25, sample_entropy=0.005, batch_entropy=0.02),
+    optimizer=OptimizerConfig(learning_rate=2e-3, warmup=100, betas=(0.9, 0.99), ema=0.998),
+    batch_size=16,
+    loop=LoopConfig(steps=4_000, log_every=100, save_every=500, sample_every=1_000),
+)
+
+_PLAYS: Task = "plays"
+
+lm = LMRun(
+    model=LMConfig(
+        bits=16,
+        text_vocabulary=512,
+        prefix=8,
+        frames=12,
+        width=192,
+        layers=6,
+        heads=4,
+        kv_heads=2,
+        head_width=48,
+        hidden=512,
+        keys=KEYS,
+    ),
+    tokens=(Path("runs/crafter/tokens"),),
+    stages=(
+        Stage(steps=300, buckets=(Bucket(frames=2, batch_size=24, task=_PLAYS),)),
+        Stage(
+            buckets=(Bucket(frames=4, batch_size=12, task=_PLAYS), Bucket(frames=12, batch_size=4, task=_PLAYS)),
+            weights=(0.5, 0.5),
+        ),
+    ),
+    corrupt=0.05,
+    optimizer=OptimizerConfig(learning_rate=3e-3, muon=0.02, warmup=100, ema=0.998),
+    loop=LoopConfig(steps=3_000, log_every=25, save_every=100, sample_every=0),
+)

@@ -1,0 +1,162 @@
+"""Build a data set from recordings: a folder of them, or those that are played here.
+
+Comes in: recordings of one size, rate and set of keys. Goes out, under `data_dir/NAME`:
+
+    1.0.0/            the data set, as TFDS lays it out
+    recordings.json   names of the keys, rate, and the pieces of each split
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+
+from reelm.errors import RequestError
+from reelm.progress import Progress, silent
+from reelm.storage.atomic import write_json
+from reelm.storage.fields import check_format, parsed, read_json
+
+from .recording import SUFFIX, Recording
+
+BUILD_FILE = "recordings.json"
+FRAMES = 64  # of a piece, at most
+_FORMAT = 1
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+_TEST = 20  # of so many recordings one is for the test split
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recorded:
+    """The fields of `recordings.json`.
+
+    Attributes:
+        source: what was recorded, for people.
+        key_names: names of the keys.
+        at_once: most keys that were held at once.
+        fps: frames a second.
+        shape: of the frames of a piece, `(T, H, W)`.
+        splits: number of pieces of each split.
+    """
+
+    source: str
+    key_names: tuple[str, ...]
+    at_once: int
+    fps: float
+    shape: tuple[int, int, int]
+    splits: Mapping[str, int]
+
+    def __post_init__(self) -> None:
+        if not self.key_names or min(*self.shape, self.at_once, *self.splits.values()) < 1 or not self.splits:
+            raise RequestError("a set has keys, frames and pieces in every split")
+
+
+class Counted:
+    """What writing finds out about the recordings that pass: their pieces, and that they are alike."""
+
+    def __init__(self, frames: int) -> None:
+        self.frames, self.pieces, self.at_once = frames, dict[str, int](), 1
+        self._first: Recording | None = None
+
+    def pieces_of(self, split: str, recordings: Callable[[], Iterable[Recording]]) -> Iterable[Recording]:
+        """Yield the pieces of recordings; RequestError when one is not like the first."""
+        for recording in recordings():
+            self.check(recording)
+            for piece in recording.cut(self.frames):
+                self.pieces[split] = self.pieces.get(split, 0) + 1
+                self.at_once = max(self.at_once, int(piece.keys[1:].sum(axis=1).max()))
+                yield piece
+
+    def check(self, recording: Recording) -> None:
+        """Compare a recording with the first one."""
+        first = self._first = self._first or recording
+        for what, one, other in (
+            ("frames of", first.frames.shape[1:3], recording.frames.shape[1:3]),
+            ("the keys", first.key_names, recording.key_names),
+            ("a rate of", first.fps, recording.fps),
+        ):
+            if one != other:
+                raise RequestError(f"a recording has {what} {other}, the first one {one}; one set has one of them")
+
+
+def write(
+    name: str,
+    data_dir: Path,
+    source: str,
+    first: Recording,
+    splits: Mapping[str, Sequence[Callable[[], Iterable[Recording]]]],
+    *,
+    frames: int = FRAMES,
+    progress: Progress = silent,
+) -> Path:
+    """Write a set, each shard from a function that gives its recordings, and return its folder.
+
+    first: any of the recordings, which all others are like.
+    """
+    from . import tfds  # it takes a second to import
+
+    counted = Counted(frames)
+    counted.check(first)
+    shards = {
+        split: [partial(counted.pieces_of, split, recordings) for recordings in each] for split, each in splits.items()
+    }
+    height, width = first.frames.shape[1:3]
+    tfds.write(name, data_dir, (frames, height, width, 3), len(first.key_names), shards, progress)
+    made = Recorded(
+        source=source,
+        key_names=first.key_names,
+        at_once=counted.at_once,
+        fps=first.fps,
+        shape=(frames, height, width),
+        splits=counted.pieces,
+    )
+    write_json(data_dir / name / BUILD_FILE, {"format": _FORMAT, **asdict(made)})
+    return data_dir / name
+
+
+def open_built(folder: Path) -> Recorded:
+    """Return what `recordings.json` of a set says; RequestError when it is damaged."""
+    path = folder / BUILD_FILE
+    return parsed(Recorded, check_format(read_json(path), _FORMAT, str(path)), str(path))
+
+
+def holds_recordings(folder: Path) -> bool:
+    """Return whether a folder holds recordings, to be built into a set."""
+    return any(folder.glob(f"*{SUFFIX}"))
+
+
+def import_folder(folder: Path, name: str, data_dir: Path, progress: Progress = silent) -> Path:
+    """Build a set from a folder of recordings and return its folder. One of 20 recordings is for the test split.
+
+    RequestError when the name is not allowed or taken, or the recordings are not alike or too few.
+    """
+    if not _NAME.fullmatch(name):
+        raise RequestError(
+            f"a data set cannot be named {name!r}; take small letters, digits and underscores, as my_game"
+        )
+    if (data_dir / name).exists():
+        raise RequestError(f"{data_dir / name} is there; name another set (--name)")
+    files = sorted(folder.glob(f"*{SUFFIX}"))
+    lengths = [len(Recording.open(file).frames) for file in files]
+    frames = min(FRAMES, max(lengths))
+    long = [file for file, length in zip(files, lengths, strict=True) if length >= frames]
+    if len(long) < 2:
+        raise RequestError(f"{folder} has {len(long)} recordings of {frames} frames or more; a set needs two")
+    splits = {"test": long[::_TEST], "train": [file for i, file in enumerate(long) if i % _TEST]}
+
+    def shards(files: Sequence[Path]) -> list[Callable[[], Iterable[Recording]]]:
+        return [partial(_opened, files[at : at + 64]) for at in range(0, len(files), 64)]
+
+    return write(
+        name,
+        data_dir,
+        f"recordings of {folder.name}",
+        Recording.open(long[0]),
+        {split: shards(each) for split, each in splits.items()},
+        frames=frames,
+        progress=progress,
+    )
+
+
+def _opened(files: Sequence[Path]) -> Iterable[Recording]:
+    return (Recording.open(file) for file in files)

@@ -1,0 +1,99 @@
+"""The world of Crafter (Hafner, arXiv 2109.06780): an engine that draws what a key does.
+
+Comes in: a seed, and a key for each step. Goes out: frames uint8 [72, 72, 3] of 9 x 9 tiles of 8 x 8 pixels: seven rows
+of land around the player, and two of what the player has. Needs the extra `worlds`.
+
+The light is that of noon at all times. By night Crafter adds noise of its own to every pixel, which no code can hold
+and nothing can predict.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from reelm.errors import RequestError
+from reelm.extras import how_to_install
+
+if TYPE_CHECKING:
+    from crafter.objects import Player
+
+TILE, VIEW, LAND = 8, 9, 7  # pixels of a tile; tiles of a row and a column of the picture; rows of them that show land
+SIZE = TILE * VIEW
+FPS = 10.0
+# Of Crafter's actions; without a key the player stands still.
+KEYS = (
+    *("left", "right", "up", "down", "do", "sleep", "place_stone", "place_table", "place_furnace", "place_plant"),
+    *("make_wood_pickaxe", "make_stone_pickaxe", "make_iron_pickaxe"),
+    *("make_wood_sword", "make_stone_sword", "make_iron_sword"),
+)
+_BALANCE = 0.9  # daylight by which Crafter says how many zombies there are
+
+
+class Crafter:
+    """A land and its player, who begins in the middle with nothing.
+
+    Args:
+        seed: of the land and of all that happens by chance.
+    """
+
+    def __init__(self, seed: int):
+        try:
+            import crafter
+        except ImportError as error:
+            raise RequestError(f"Crafter is not installed; get it by {how_to_install('worlds')}") from error
+        self._env: Any = crafter.Env(size=(SIZE, SIZE), seed=seed)
+        self._env._update_time = self._noon
+        self._env._sem_view = lambda: None  # a map of all the land, which takes as long as a picture
+        self._env._local_view._light = lambda canvas, daylight: canvas
+        self._env.reset()
+
+    def _noon(self) -> None:
+        self._env._world.daylight = _BALANCE
+
+    @property
+    def frame(self) -> np.ndarray:
+        """The picture, uint8 `[72, 72, 3]`."""
+        return self._env.render()
+
+    @property
+    def player(self) -> "Player":
+        """The player, as Crafter has it: `pos`, `facing`, `inventory`, `sleeping`."""
+        return self._env._player
+
+    def at(self, place: tuple[int, int]) -> tuple[str | None, Any]:
+        """Return the material and the creature at a place `(x, y)` of the land; None for none."""
+        return self._env._world[tuple(place)]
+
+    @property
+    def facing(self) -> tuple[int, int]:
+        """The place in front of the player."""
+        x, y = self.player.pos + np.array(self.player.facing)
+        return int(x), int(y)
+
+    def step(self, key: str | None) -> np.ndarray:
+        """Press one of `KEYS`, or none, and return the picture after it."""
+        return self._env.step(0 if key is None else 1 + KEYS.index(key))[0]
+
+    @property
+    def alive(self) -> bool:
+        """Whether the player is."""
+        return self.player.health > 0
+
+    def begin_again(self, rng: np.random.Generator) -> np.ndarray:
+        """Begin another life in the same land, anywhere and with anything; return its first picture."""
+        world, player = self._env._world, self.player
+        for _ in range(100):
+            place = tuple(rng.integers(4, 60, 2))
+            if player.is_free(place):
+                world.move(player, place)
+                break
+        for name in ("health", "food", "drink", "energy"):
+            player.inventory[name] = int(rng.integers(4, 10))
+        for name in ("sapling", "wood", "stone", "coal", "iron", "diamond"):
+            player.inventory[name] = int(rng.integers(1, 10)) if rng.random() < 0.5 else 0
+        for kind in ("pickaxe", "sword"):
+            for of in ("wood", "stone", "iron")[: rng.integers(0, 4)]:
+                player.inventory[f"{of}_{kind}"] = 1
+        player.facing = [(-1, 0), (1, 0), (0, -1), (0, 1)][rng.integers(4)]
+        player.sleeping = False
+        return self.frame

@@ -1,0 +1,105 @@
+"""Who plays Crafter for the recordings: one presses keys at random, one knows what they are for.
+
+Both are needed. A random player shows what each key does anywhere, also where it does nothing. It never gets far: the
+other walks, gathers and builds, so that all of the world is seen.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from .crafter import FPS, KEYS, Crafter
+from .recording import Recording
+
+_WAYS = {"left": (-1, 0), "right": (1, 0), "up": (0, -1), "down": (0, 1)}
+_NEEDS = {"stone": "wood_pickaxe", "coal": "wood_pickaxe", "iron": "stone_pickaxe", "diamond": "iron_pickaxe"}
+_COSTS = {
+    "place_stone": {"stone": 1},
+    "place_table": {"wood": 2},
+    "place_furnace": {"stone": 4},
+    "place_plant": {"sapling": 1},
+    "make_wood_pickaxe": {"wood": 1},
+    "make_stone_pickaxe": {"wood": 1, "stone": 1},
+    "make_iron_pickaxe": {"wood": 1, "coal": 1, "iron": 1},
+    "make_wood_sword": {"wood": 1},
+    "make_stone_sword": {"wood": 1, "stone": 1},
+    "make_iron_sword": {"wood": 1, "coal": 1, "iron": 1},
+}
+
+_LONGEST = 256  # frames of a life
+
+# What is pressed next, None for no key: of a world and random numbers.
+Player = Callable[[Crafter], str | None]
+
+
+def random_player(rng: np.random.Generator) -> Player:
+    """Return a player that presses any key, and more often one that walks."""
+
+    def press(world: Crafter) -> str | None:
+        if rng.random() < 0.6:
+            return str(rng.choice(list(_WAYS)))
+        key = (None, *KEYS)[rng.integers(len(KEYS) + 1)]
+        return "do" if key == "sleep" and rng.random() < 0.8 else key
+
+    return press
+
+
+def purposeful_player(rng: np.random.Generator) -> Player:
+    """Return a player that walks on, takes what it meets and makes what it can pay for."""
+    way = str(rng.choice(list(_WAYS)))
+
+    def press(world: Crafter) -> str | None:
+        nonlocal way
+        chance, (material, creature) = rng.random(), world.at(world.facing)
+        if chance < 0.06:
+            return None
+        if chance < 0.12:
+            return random_player(rng)(world)
+        if chance < 0.8 and (creature is not None or _worth(world, material)):
+            return "do"
+        if chance < 0.7 and (threat := _beside(world)):
+            return threat
+        if chance > 0.9:
+            goods = world.player.inventory
+            paid = [key for key, costs in _COSTS.items() if all(goods[name] >= n for name, n in costs.items())]
+            if paid:
+                return str(rng.choice(paid))
+        x, y = world.player.pos + np.array(_WAYS[way])
+        if rng.random() < (0.1 if world.player.is_free((x, y)) else 0.7):
+            way = str(rng.choice(list(_WAYS)))
+        lava = world.at(tuple(world.player.pos + np.array(_WAYS[way])))[0] == "lava"
+        return None if lava and rng.random() < 0.9 else way
+
+    return press
+
+
+def _worth(world: Crafter, material: str | None) -> bool:
+    """Return whether the player can take a material."""
+    if material in ("tree", "water"):
+        return True
+    return material in _NEEDS and world.player.inventory[_NEEDS[material]] > 0
+
+
+def _beside(world: Crafter) -> str | None:
+    """Return the way to a creature beside the player; None where there is none."""
+    places = {way: tuple(world.player.pos + np.array(step)) for way, step in _WAYS.items()}
+    return next((way for way, place in places.items() if world.at(place)[1] is not None), None)
+
+
+def play(seed: int, steps: int) -> list[Recording]:
+    """Return what is played in one land in so many steps: a recording for each life, of at most 256 frames.
+
+    A fifth of the lives are played at random.
+    """
+    rng = np.random.default_rng(seed)
+    world, lives, left = Crafter(seed), list[Recording](), steps
+    while left > 0:
+        press = random_player(rng) if rng.random() < 0.2 else purposeful_player(rng)
+        frames, keys = [world.begin_again(rng) if lives else world.frame], [np.zeros(len(KEYS), bool)]
+        while world.alive and len(frames) < _LONGEST:
+            key = press(world)
+            frames.append(world.step(key))
+            keys.append(np.array([key == each for each in KEYS]))
+        left -= len(frames)
+        lives.append(Recording(np.stack(frames), np.stack(keys), KEYS, FPS))
+    return lives

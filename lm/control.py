@@ -1,0 +1,44 @@
+"""The control field: what is asked of the pictures besides words, known before they are drawn.
+
+It is added to the inputs of the slots that predict the codes (`net/embed.py`), so it takes no slots of its own. A
+source of control has channels in it. Keys are the first: whether they are known, then one channel for each key; the
+same at all places of a latent frame. Zeros are no control.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from reelm.errors import RequestError
+
+
+def keys_field(keys: np.ndarray, told: np.ndarray) -> np.ndarray:
+    """Return the control field float32 `[t, 1, 1, 1 + K]` of latent frames.
+
+    Args:
+        keys: bool `[t, K]`, those that are held.
+        told: bool `[t]`, where it is known which are.
+    """
+    field = np.concatenate([told[:, None], keys & told[:, None]], axis=1)
+    return field[:, None, None].astype(np.float32)
+
+
+def held(names: Sequence[str], at_once: int, keys: Sequence[str]) -> np.ndarray:
+    """Return bool `[K]`: which of the keys with these names are held.
+
+    Args:
+        names: of the K keys of a world.
+        at_once: most that may be held.
+        keys: those that are.
+
+    Raises:
+        RequestError: there is no such key, or too many are held.
+    """
+    if isinstance(keys, str) or not all(isinstance(key, str) for key in keys):
+        raise RequestError(f"keys are a list of names, such as [{names[0]!r}], not {keys!r}")
+    if unknown := [key for key in keys if key not in names]:
+        raise RequestError(f"this world has no key {unknown[0][:40]!r}; its keys are {', '.join(names)}")
+    if len(set(keys)) > at_once:
+        shown = ", ".join(sorted(set(keys))[:4])
+        raise RequestError(f"this world takes {at_once} key{'s' * (at_once > 1)} at a time, not {shown}")
+    return np.isin(np.array(names), np.array(list(keys), dtype=str))
