@@ -33,7 +33,7 @@ def compiled(window: int) -> Any:
     prefix = Prefix.of_words(jnp.zeros((1, CONFIG.prefix), jnp.int32), LAYOUT.rows, LAYOUT.columns)
     keys = jax.random.split(jax.random.key(0), 1)
     prefill = Prefill(CONFIG, LAYOUT, LAYOUT.slots, window, False, jnp.float32)
-    state = jax.eval_shape(prefill.start, params, prefix, 0, keys)
+    state = jax.eval_shape(prefill.start, params, prefix, 0, keys, None)
     controls = Controls.of(1)
     program = FrameProgram(CONFIG, LAYOUT, LAYOUT.frames, "video", window)
     draw: Any = FrameProgram.draw_program.jitted
@@ -71,7 +71,7 @@ def test_every_latent_frame_is_the_same_program():
     prefix = Prefix.of_words(jnp.zeros((1, config.prefix), jnp.int32), layout.rows, layout.columns)
     keys = jax.random.split(jax.random.key(0), 1)
     prefill = Prefill(config, layout, layout.slots, 4, False, jnp.float32)
-    first = jax.eval_shape(prefill.start, params, prefix, 0, keys)
+    first = jax.eval_shape(prefill.start, params, prefix, 0, keys, None)
     controls = Controls.of(1)
     picture, sound = (FrameProgram(config, layout, 2, group, 4) for group in ("video", "sound"))
     draw: Any = FrameProgram.draw_program.jitted
