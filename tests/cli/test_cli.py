@@ -266,7 +266,7 @@ def test_a_mesh_in_words_sets_the_fields_of_the_mesh(capsys):
 
 @pytest.mark.parametrize("flag", ["--dry-run", "--loop.dry-run"])
 def test_a_dry_run_is_one_by_either_name(flag, monkeypatch, tmp_path):
-    from reelm.cli import train
+    from reelm.cli.commands import train
     from reelm.cli.parse import parse
 
     started = []

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import reelm
-from reelm.cli import generate
+from reelm.cli.commands import generate
 from reelm.cli.main import main
 from reelm.media.formats.animations import write_picture
 from reelm.sampling.conditions.sources import Sources

@@ -49,7 +49,6 @@ BESIDE: dict[str, set[str]] = {
 }
 # A folder holds 5 to 15 files; these hold fewer or more.
 OTHER_SIZES = {
-    "cli": "one file for each command, and what the commands share",
     "train": "only what joins its sub-folders: the opener of trained parts and the export",
 }
 

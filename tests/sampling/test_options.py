@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import reelm
-from reelm.cli.generate import Generate
+from reelm.cli.commands.generate import Generate
 from reelm.errors import RequestError, RequestWarning
 from reelm.lm.scope import Scope
 from reelm.sampling.arguments import read_arguments

@@ -1,1 +1,1 @@
-"""The `reelm` command: one file a command."""
+"""The `reelm` command: arguments in, a command run, an exit status out."""

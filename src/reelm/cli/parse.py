@@ -24,16 +24,16 @@ from tyro.conf import subcommand
 from reelm.errors import RequestError, reason
 from reelm.sampling.options import OTHER_NAMES
 
-from .data import Data
-from .describe import Describe
-from .evaluate import Evaluate
-from .export import Export
-from .generate import Generate
+from .commands.data import Data
+from .commands.describe import Describe
+from .commands.evaluate import Evaluate
+from .commands.export import Export
+from .commands.generate import Generate
+from .commands.info import Info
+from .commands.serve import Serve
+from .commands.tokenizer import Detokenize, Reconstruct, Tokenize
+from .commands.train import Train, is_configured, train_arguments, with_mesh_fields
 from .help import Group, optional_fields, overview
-from .info import Info
-from .serve import Serve
-from .tokenizer import Detokenize, Reconstruct, Tokenize
-from .train import Train, is_configured, train_arguments, with_mesh_fields
 
 
 class Command(Protocol):

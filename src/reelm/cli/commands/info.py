@@ -7,11 +7,10 @@ from typing import Annotated, Any
 
 import tyro
 
+from reelm.cli.printable import printable
 from reelm.errors import RequestError
 from reelm.sampling.folder import shipped
 from reelm.storage.fields import parsed, read_json
-
-from .printable import printable
 
 _MOST = 10**9  # gigabytes, or pixels
 

@@ -10,11 +10,10 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
+from reelm.cli.checks import check_input, check_model, check_output
+from reelm.cli.progress import progress
 from reelm.errors import RequestError
 from reelm.storage.atomic import check_folder
-
-from .checks import check_input, check_model, check_output
-from .progress import progress
 
 Digits = Literal["auto", "compact", "mnist"]
 # Tasks whose clips may have any number of frames.

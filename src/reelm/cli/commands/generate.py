@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import tyro
 
+from reelm.cli.checks import check_clip_output, check_input, check_model
+from reelm.cli.printable import print_path, printable
+from reelm.cli.progress import progress
 from reelm.errors import RequestError
 from reelm.sampling.batches import batches
 from reelm.sampling.options import Options
 from reelm.storage.fields import read_text
-
-from .checks import check_clip_output, check_input, check_model
-from .printable import print_path, printable
-from .progress import progress
 
 if TYPE_CHECKING:
     from reelm import Clip

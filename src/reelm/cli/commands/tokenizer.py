@@ -14,12 +14,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
+from reelm.cli.checks import check_clip_output, check_input, check_model, check_output, is_at_hand
+from reelm.cli.printable import print_path
 from reelm.errors import RequestError
 from reelm.media.formats.token_file import read_token_file
 from reelm.storage.fields import shown
-
-from .checks import check_clip_output, check_input, check_model, check_output, is_at_hand
-from .printable import print_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

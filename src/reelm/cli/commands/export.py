@@ -6,11 +6,10 @@ from typing import Annotated, Literal
 
 import tyro
 
+from reelm.cli.printable import print_path
 from reelm.errors import RequestError
 from reelm.sampling.folder import shipped
 from reelm.storage.atomic import check_folder
-
-from .printable import print_path
 
 
 @dataclass(frozen=True, kw_only=True)

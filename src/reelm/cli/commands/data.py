@@ -7,12 +7,11 @@ from typing import Annotated
 
 import tyro
 
+from reelm.cli.printable import print_path, printable
+from reelm.cli.progress import progress
 from reelm.errors import RequestError
 from reelm.storage.atomic import check_folder
 from reelm.storage.home import datasets_folder
-
-from .printable import print_path, printable
-from .progress import progress
 
 _SHOWN = 20  # files left out that are named on the terminal; all are in build.json
 

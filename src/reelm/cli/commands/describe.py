@@ -7,8 +7,8 @@ from typing import Annotated
 
 import tyro
 
-from .checks import check_input, check_model
-from .printable import printable
+from reelm.cli.checks import check_input, check_model
+from reelm.cli.printable import printable
 
 
 @dataclass(frozen=True, kw_only=True)

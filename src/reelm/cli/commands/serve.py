@@ -6,14 +6,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
+from reelm.cli.checks import check_input, check_model
 from reelm.energy import WATTS_PER_CORE
 from reelm.errors import RequestError
 from reelm.extras import how_to_install
 from reelm.serve.access import Limits
 from reelm.storage.atomic import check_folder
 from reelm.storage.home import home
-
-from .checks import check_input, check_model
 
 _NEEDED = ("multipart", "prometheus_client", "starlette", "uvicorn", "websockets")
 
