@@ -5,8 +5,8 @@ import pkgutil
 from typing import Any
 
 from reelm.errors import RequestError
+from reelm.train.stages import STAGES, Stage
 
-_STAGES = ("video-tokenizer", "audio-tokenizer", "lm", "describer")
 # Presets that stand together in one module, where their names are added to those of the fields.
 _TOGETHER = {"300m": "videopoet", "1b": "videopoet", "8b": "videopoet"}
 
@@ -21,20 +21,17 @@ def stages(name: str) -> tuple[str, ...]:
     """What can be trained by the preset `name`; RequestError when there is no such preset."""
     if name not in names():
         raise RequestError(f"no config is named {name!r}; there are {', '.join(names())}")
-    return tuple(stage for stage in _STAGES if _find(stage, name) is not None)
+    return tuple(stage.name for stage in STAGES.values() if _find(stage, name) is not None)
 
 
 def get(stage: str, name: str) -> Any:
-    """The run config of a stage ("video-tokenizer", "audio-tokenizer", "lm" or "describer") in the preset `name`.
-
-    RequestError when there is none.
-    """
+    """The run config of a stage, named as in `reelm.train.stages`, in the preset `name`; RequestError for none."""
     if stage not in stages(name):
         having = [other for other in names() if stage in stages(other)]
         raise RequestError(f"config {name!r} has no {stage}; those that have one are {', '.join(having)}")
-    return _find(stage, name)
+    return _find(STAGES[stage], name)
 
 
-def _find(stage: str, name: str) -> Any:
+def _find(stage: Stage, name: str) -> Any:
     module = importlib.import_module(f"{__name__}.{_TOGETHER.get(name, name)}")
-    return getattr(module, stage.replace("-", "_") + (f"_{name}" if name in _TOGETHER else ""), None)
+    return getattr(module, stage.key + (f"_{name}" if name in _TOGETHER else ""), None)

@@ -16,7 +16,8 @@ from reelm.tokenizer.text.pieces import TextTokenizer
 from reelm.tokenizer.text.sentence_encoder import SentenceEncoder
 from reelm.train.lm.thesaurus import fit, least_likeness, read_file
 
-from .parts import OpenedLM, has_best, open_audio_tokenizer, open_describer, open_lm, open_video_tokenizer, part_record
+from .parts import OpenedLM, open_audio_tokenizer, open_describer, open_lm, open_video_tokenizer
+from .records import has_best, part_record
 
 
 def export(

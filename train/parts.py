@@ -4,12 +4,10 @@ In: where a part is, and which training makes such a part. Out: the part with it
 folder says in its checkpoints which training it was.
 """
 
-import contextlib
 import json
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 from reelm.data.tokens.index import TokenRun, most_common
 from reelm.errors import RequestError
@@ -29,27 +27,19 @@ from reelm.tokenizer.text.open import load as load_encoder
 from reelm.tokenizer.text.pieces import TextTokenizer
 from reelm.tokenizer.video.config import VideoTokenizerConfig
 from reelm.tokenizer.video.tokenizer import VideoTokenizer
-from reelm.train.run.checkpoints import Trained, find, restore_params
+from reelm.train.run.checkpoints import Trained, restore_params
 from reelm.train.run.config_changes import differences
 
-TrainingStage = Literal["video-tokenizer", "audio-tokenizer", "lm", "describer"]
+from .records import is_workdir
+from .stages import STAGES, StageName
 
 T = TypeVar("T")
 
 TEXT_FILE = "text.model"
 """File in a language model's workdir that holds its text tokenizer."""
 
-_PART_NAMES: dict[TrainingStage, str] = {
-    "video-tokenizer": "a video tokenizer",
-    "audio-tokenizer": "an audio tokenizer",
-    "lm": "a language model",
-    "describer": "a describer",
-}
-# Fields of a run's config that name folders.
-_FOLDERS = ("start_from", "video_tokenizer", "audio_tokenizer", "text_encoder")
 
-
-def open_part(where: str | Path, stage: TrainingStage, *, best: bool = False) -> Trained | Model:
+def open_part(where: str | Path, stage: StageName, *, best: bool = False) -> Trained | Model:
     """Return what a training's folder holds, or the model at `where`.
 
     Args:
@@ -61,11 +51,11 @@ def open_part(where: str | Path, stage: TrainingStage, *, best: bool = False) ->
         RequestError: the folder holds another training or no checkpoint, or nothing is there.
     """
     where = fetched(where)
-    if not _is_workdir(where):
+    if not is_workdir(where):
         return load(str(where))
     trained = restore_params(Path(where), best=best)
     if trained.stage != stage:
-        raise RequestError(f"{where} is a training of stage {trained.stage}, not {_PART_NAMES[stage]}")
+        raise RequestError(f"{where} is a training of stage {trained.stage}, not {STAGES[stage].a_part}")
     return trained
 
 
@@ -85,7 +75,7 @@ def open_audio_tokenizer(where: str | Path, *, best: bool = False) -> AudioToken
     """Return the audio tokenizer at `where`; see `open_part`."""
     part = open_part(where, "audio-tokenizer", best=best)
     if isinstance(part, Model):
-        return _present(part.audio_tokenizer, where, "audio tokenizer")
+        return _present(part.audio_tokenizer, where, "audio-tokenizer")
     config = parsed(AudioTokenizerConfig, part.config.get("model"), f"the record of {where}")
     return AudioTokenizer(config, part.params["tokenizer"], part.config.get("codes"))
 
@@ -116,7 +106,7 @@ def open_lm(where: Path, text_encoder: Path | None, *, best: bool = False) -> Op
     text_encoder: folder of the frozen encoder that reads its captions; None for the one named in training.
     """
     where = fetched(where)
-    if not _is_workdir(where):
+    if not is_workdir(where):
         model = load(str(where), text_encoder=text_encoder)
         lm, audio = model.language_model(), model.audio_tokenizer
         audio_hash = audio.hash if audio and lm.config.sound_levels else None
@@ -163,7 +153,7 @@ def open_start(where: str | Path, model: LMConfig) -> Start:
         text = None if encoder_hash else TextTokenizer((fetched(Path(where)) / TEXT_FILE).read_bytes())
         params = part.params
     else:
-        lm = _present(part.lm, where, "language model")
+        lm = _present(part.lm, where, "lm")
         params, saved = lm.params, asdict(lm.config)
         text, encoder_hash = (lm.text, "") if isinstance(lm.text, TextTokenizer) else (None, lm.text.hash)
     was, now = (json.loads(json.dumps(sizes)) for sizes in (saved, asdict(model)))
@@ -175,33 +165,6 @@ def open_start(where: str | Path, model: LMConfig) -> Start:
     return Start(params, text, encoder_hash)
 
 
-def has_best(where: Path) -> bool:
-    """Return whether `where` holds a training that was evaluated, and so keeps a best checkpoint."""
-    return _is_workdir(where) and find(where).record["best"]["step"] is not None
-
-
-def part_record(where: Path, part: str, *, best: bool = False) -> dict[str, Any]:
-    """Return the record of a training: config, steps and the last line of metrics, and those of the runs before it.
-
-    part: key of the part in the record of a model, which is returned where `where` is a model.
-    """
-    where = fetched(where)
-    if not _is_workdir(where):
-        return load(str(where)).record.get(part, {})
-    found = find(where, best=best)
-    config: dict[str, Any] = found.record["config"]
-    before: dict[str, Any] = {}
-    if start := config.get("start_from"):
-        with contextlib.suppress(RequestError):  # its record is lost with its folder
-            before = {"started_from": part_record(Path(start), part)}
-    return {
-        "config": config | _folder_names(config),
-        "steps": found.step,
-        "last_metrics": _last_metrics(where, found.step if best else None),
-        **before,
-    }
-
-
 def check_encoder(encoder: TextEncoder, trained_with: str, by: Path) -> None:
     """RequestError unless the training in the folder `by` read its captions through this very encoder."""
     if encoder.hash != trained_with:
@@ -211,25 +174,7 @@ def check_encoder(encoder: TextEncoder, trained_with: str, by: Path) -> None:
         )
 
 
-def _is_workdir(where: str | Path) -> bool:
-    return Path(where, "checkpoints").is_dir()
-
-
-def _present(part: T | None, where: str | Path, name: str) -> T:
+def _present(part: T | None, where: str | Path, stage: StageName) -> T:
     if part is None:
-        raise RequestError(f"the model {str(where)!r} has no {name}")
+        raise RequestError(f"the model {str(where)!r} has no {STAGES[stage].part}")
     return part
-
-
-def _folder_names(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the folders in a config by their names alone: where they stood means nothing elsewhere."""
-    names: dict[str, Any] = {name: Path(config[name]).name for name in _FOLDERS if config.get(name)}
-    if "tokens" in config:
-        names["tokens"] = [Path(folder).name for folder in config["tokens"]]
-    return names
-
-
-def _last_metrics(workdir: Path, step: int | None) -> dict[str, Any]:
-    """Return the last line of metrics, up to `step` where it is given."""
-    lines = map(json.loads, (workdir / "metrics.jsonl").read_text(encoding="utf-8").splitlines())
-    return ([line for line in lines if step is None or line["step"] <= step] or [{}])[-1]

@@ -47,10 +47,6 @@ BESIDE: dict[str, set[str]] = {
     "train.run": {"train.step"},
     "train.tokenizers": {"train.run", "train.step"},
 }
-# A folder holds 5 to 15 files; these hold fewer or more.
-OTHER_SIZES = {
-    "train": "only what joins its sub-folders: the opener of trained parts and the export",
-}
 
 
 @functools.cache
@@ -153,7 +149,7 @@ def test_a_circle_is_found():
 @pytest.mark.parametrize("package", sorted(PACKAGES))
 def test_a_folder_is_neither_full_nor_empty(package):
     count = len([name for name in files() if folder_of(name) == package])
-    assert (package in OTHER_SIZES) != (5 <= count <= 15), f"{package or 'reelm'} holds {count} files"
+    assert 5 <= count <= 15, f"{package or 'reelm'} holds {count} files"
 
 
 @pytest.mark.parametrize("package", sorted(PACKAGES))

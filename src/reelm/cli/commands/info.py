@@ -126,15 +126,9 @@ def _parameters(stage: str, config: Any) -> int:
     """Return the number of parameters."""
     import jax
 
-    if stage == "video-tokenizer":
-        from reelm.tokenizer.video.tokenizer import init_params
-    elif stage == "audio-tokenizer":
-        from reelm.tokenizer.audio.tokenizer import init_params
-    elif stage == "describer":
-        from reelm.lm.describer import init_params
-    else:
-        from reelm.lm.net.transformer import init_params
-    shapes = jax.eval_shape(partial(init_params, config), jax.random.key(0))
+    from reelm.train.stages import STAGES
+
+    shapes = jax.eval_shape(partial(STAGES[stage].init_params, config), jax.random.key(0))
     return sum(leaf.size for leaf in jax.tree.leaves(shapes))
 
 

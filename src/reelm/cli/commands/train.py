@@ -2,15 +2,14 @@
 
 from dataclasses import dataclass, field, make_dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any
 
 import tyro
 
 from reelm.storage.atomic import check_folder
+from reelm.train.stages import STAGES, StageName
 
 _DRY_RUN = "Run two steps, report speed and memory, and save the first batch as a picture in the workdir."
-
-Stage = Literal["video-tokenizer", "audio-tokenizer", "lm", "describer"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +21,7 @@ class Train:
     Example: reelm train lm demo --workdir runs/lm --loop.steps 1000
     """
 
-    stage: tyro.conf.Positional[Stage]
+    stage: tyro.conf.Positional[StageName]
     """Part of the model to train."""
     config: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="CONFIG")]
     """Name of a configuration, such as demo. `reelm info` lists them."""
@@ -39,10 +38,7 @@ class Train:
 def is_configured(arguments: list[str]) -> bool:
     """Return whether the command line begins with `train STAGE CONFIG`, so that the fields can be offered."""
     return (
-        len(arguments) >= 3
-        and arguments[0] == "train"
-        and arguments[1] in get_args(Stage)
-        and not arguments[2].startswith("-")
+        len(arguments) >= 3 and arguments[0] == "train" and arguments[1] in STAGES and not arguments[2].startswith("-")
     )
 
 
@@ -93,16 +89,9 @@ def _train(stage: str, settings: Any, workdir: Path, cluster: Any) -> None:
 
     if not is_remote(workdir):
         check_folder(workdir)
-    if stage == "video-tokenizer":
-        from reelm.train.tokenizers.video import train
-    elif stage == "audio-tokenizer":
-        from reelm.train.tokenizers.audio import train
-    elif stage == "describer":
-        from reelm.train.lm.describer import train
-    else:
-        from reelm.train.lm.run import train
     from reelm.train.run.processes import joined
     from reelm.train.run.workdir import opened
 
+    train = STAGES[stage].train
     with joined(cluster), opened(workdir) as folder:
         train(settings, folder)

@@ -1,0 +1,56 @@
+"""The trainings that there are: one row for each part of a model that `reelm train` makes.
+
+Rows name functions by their module, as entry points do, so a command line is read without loading a net.
+"""
+
+import importlib
+from collections.abc import Callable
+from typing import Any, Literal, NamedTuple
+
+StageName = Literal["video-tokenizer", "audio-tokenizer", "lm", "describer"]
+
+
+class Stage(NamedTuple):
+    """A training, and the part of a model that it makes.
+
+    Attributes:
+        name: its name on the command line.
+        part: the part in words.
+        training: module of `train(run, workdir)`.
+        net: module of `init_params(config, key)`.
+    """
+
+    name: StageName
+    part: str
+    training: str
+    net: str
+
+    @property
+    def key(self) -> str:
+        """The name as Python and JSON spell it."""
+        return self.name.replace("-", "_")
+
+    @property
+    def a_part(self) -> str:
+        """The part with its article."""
+        return f"{'an' if self.part.startswith('a') else 'a'} {self.part}"
+
+    @property
+    def train(self) -> Callable[..., Any]:
+        """The function that runs or resumes the training."""
+        return importlib.import_module(self.training).train
+
+    @property
+    def init_params(self) -> Callable[..., Any]:
+        """The function that makes fresh parameters."""
+        return importlib.import_module(self.net).init_params
+
+
+_ROWS = (
+    Stage("video-tokenizer", "video tokenizer", "reelm.train.tokenizers.video", "reelm.tokenizer.video.tokenizer"),
+    Stage("audio-tokenizer", "audio tokenizer", "reelm.train.tokenizers.audio", "reelm.tokenizer.audio.tokenizer"),
+    Stage("lm", "language model", "reelm.train.lm.run", "reelm.lm.net.transformer"),
+    Stage("describer", "describer", "reelm.train.lm.describer", "reelm.lm.describer"),
+)
+STAGES: dict[str, Stage] = {row.name: row for row in _ROWS}
+"""Every training by its name."""
