@@ -121,3 +121,9 @@ def test_info_says_what_fits(capfd, words, status, said):
     assert main(["info", "8b", *words]) == status
     printed = capfd.readouterr()
     assert re.search(said, printed.err if status else printed.out)
+
+
+def test_info_waits_for_the_words_of_a_describer(capsys):
+    assert main(["info", "demo_sound"]) == 0
+    described = capsys.readouterr().out.partition("config of describer:\n")[2]
+    assert described.startswith("  parameters: known once the words are taken from the captions\n  model:")

@@ -122,8 +122,10 @@ def _folder(path: Path) -> dict[str, Any]:
     raise RequestError(f"{path} is neither a model folder nor one of a training: no model.json or config.json in it")
 
 
-def _parameters(stage: str, config: Any) -> int:
-    """Return the number of parameters."""
+def _parameters(stage: str, config: Any) -> int | str:
+    """Return the number of parameters, or what it waits for."""
+    if stage == "describer" and not config.words:
+        return "known once the words are taken from the captions"
     import jax
 
     from reelm.train.stages import STAGES
