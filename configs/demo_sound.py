@@ -15,7 +15,7 @@ from pathlib import Path
 from reelm.data.tokens.mixture import Bucket, Stage
 from reelm.lm.describer import DescriberConfig
 from reelm.train.lm.config import LMRun
-from reelm.train.lm.describer import DescriberRun
+from reelm.train.lm.describer_config import DescriberRun
 from reelm.train.run.loop import LoopConfig
 
 from . import demo, demo_tasks

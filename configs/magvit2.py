@@ -14,10 +14,9 @@ UCF-101.
 from reelm.tokenizer.video.config import VideoTokenizerConfig
 from reelm.train.run.loop import LoopConfig
 from reelm.train.step.optimizer import OptimizerConfig
-from reelm.train.tokenizers.video import ClipData, VideoTokenizerRun
 from reelm.train.tokenizers.video_adversary import AdversaryConfig
+from reelm.train.tokenizers.video_config import ClipData, LossWeights, VideoTokenizerRun
 from reelm.train.tokenizers.video_discriminator import VideoDiscriminatorConfig
-from reelm.train.tokenizers.video_losses import LossWeights
 
 _ADAM = OptimizerConfig(learning_rate=1e-4, warmup=1_000, betas=(0.0, 0.99), ema=0.999)
 

@@ -22,10 +22,8 @@ from reelm.tokenizer.audio.config import AudioTokenizerConfig
 from reelm.tokenizer.video.config import VideoTokenizerConfig
 from reelm.train.run.loop import LoopConfig
 from reelm.train.step.optimizer import OptimizerConfig
-from reelm.train.tokenizers.audio import AudioTokenizerRun, SoundData
-from reelm.train.tokenizers.audio_losses import SoundLossWeights
-from reelm.train.tokenizers.video import ClipData, VideoTokenizerRun
-from reelm.train.tokenizers.video_losses import LossWeights
+from reelm.train.tokenizers.audio_config import AudioTokenizerRun, SoundData, SoundLossWeights
+from reelm.train.tokenizers.video_config import ClipData, LossWeights, VideoTokenizerRun
 
 video_tokenizer = VideoTokenizerRun(
     model=VideoTokenizerConfig(

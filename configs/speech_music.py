@@ -9,9 +9,8 @@ shipped, and nothing was measured yet.
 from reelm.tokenizer.audio.config import AudioTokenizerConfig
 from reelm.train.run.loop import LoopConfig
 from reelm.train.step.optimizer import OptimizerConfig
-from reelm.train.tokenizers.audio import AudioTokenizerRun, SoundData
+from reelm.train.tokenizers.audio_config import AudioTokenizerRun, SoundData, SoundLossWeights
 from reelm.train.tokenizers.audio_discriminator import AudioDiscriminatorConfig
-from reelm.train.tokenizers.audio_losses import SoundLossWeights
 
 audio_tokenizer = AudioTokenizerRun(
     model=AudioTokenizerConfig(

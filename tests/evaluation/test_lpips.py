@@ -19,8 +19,8 @@ from reelm.errors import RequestError
 from reelm.evaluation.features import lpips
 from reelm.tokenizer.video.config import VideoTokenizerConfig
 from reelm.train.run.loop import LoopConfig
-from reelm.train.tokenizers.video import ClipData, VideoTokenizerRun, train
-from reelm.train.tokenizers.video_losses import LossWeights
+from reelm.train.tokenizers.video import train
+from reelm.train.tokenizers.video_config import ClipData, LossWeights, VideoTokenizerRun
 
 
 @pytest.fixture(scope="module")

@@ -23,10 +23,10 @@ from reelm.train.step import state as train_state
 from reelm.train.step.optimizer import OptimizerConfig
 from reelm.train.tokenizers import adversarial, video_adversary, video_discriminator, video_losses
 from reelm.train.tokenizers.adversarial import AdversarialState
-from reelm.train.tokenizers.video import ClipData, VideoTokenizerRun, build, open_batches
+from reelm.train.tokenizers.video import build, open_batches
 from reelm.train.tokenizers.video_adversary import AdversaryConfig, LogitMeans, VideoAdversary
+from reelm.train.tokenizers.video_config import ClipData, LossWeights, VideoTokenizerRun
 from reelm.train.tokenizers.video_discriminator import VideoDiscriminatorConfig, blur_pool, discriminate
-from reelm.train.tokenizers.video_losses import LossWeights
 
 pytestmark = pytest.mark.slow  # the step of two players takes long to compile
 

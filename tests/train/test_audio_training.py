@@ -27,17 +27,12 @@ from reelm.train.run.loop import LoopConfig
 from reelm.train.step.state import TrainState
 from reelm.train.tokenizers import audio as audio_tokenizer
 from reelm.train.tokenizers.adversarial import AdversarialState
-from reelm.train.tokenizers.audio import (
-    AudioTokenizerRun,
-    RandomPiece,
-    SoundData,
-    create_state,
-    make_loss,
-    make_run_step,
-)
+from reelm.train.tokenizers.audio import create_state, make_run_step
 from reelm.train.tokenizers.audio_adversary import feature_distance, hinge_generator_loss, hinge_loss
+from reelm.train.tokenizers.audio_config import AudioTokenizerRun, SoundData, SoundLossWeights
+from reelm.train.tokenizers.audio_data import RandomPiece, held_back_sounds
 from reelm.train.tokenizers.audio_discriminator import AudioDiscriminatorConfig, StftDiscriminator
-from reelm.train.tokenizers.audio_losses import SoundLossWeights, envelope_distance, loudness_distance, mel_distance
+from reelm.train.tokenizers.audio_losses import envelope_distance, loudness_distance, make_loss, mel_distance
 
 pytestmark = pytest.mark.slow  # several programs are compiled before the first test
 
@@ -182,7 +177,7 @@ def test_sounds_to_look_at_may_come_from_the_only_split(tmp_path):
     run = replace(RUN, data=replace(RUN.data, dataset=str(place), source_frames=5))
     with pytest.raises(RequestError, match="has no split 'test'"):
         catalog.open_clips(str(place), "test")
-    assert audio_tokenizer.held_back_sounds(run, 8).shape == (3, 2_500, 1)
+    assert held_back_sounds(run, 8).shape == (3, 2_500, 1)
 
 
 @pytest.fixture(scope="module")

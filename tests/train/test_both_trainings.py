@@ -45,7 +45,7 @@ from reelm.train.step.optimizer import OptimizerConfig
 from reelm.train.step.state import create
 from reelm.train.step.update import make_step
 from reelm.train.tokenizers import video as video_tokenizer
-from reelm.train.tokenizers.video import ClipData, VideoTokenizerRun
+from reelm.train.tokenizers.video_config import ClipData, VideoTokenizerRun
 
 pytestmark = [
     pytest.mark.slow,

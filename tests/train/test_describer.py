@@ -18,6 +18,7 @@ from reelm.sampling.folder.load import load
 from reelm.train import parts
 from reelm.train.export import export
 from reelm.train.lm import describer, describer_words
+from reelm.train.lm.describer_config import DescriberRun
 from reelm.train.run.loop import LoopConfig
 from reelm.train.step.optimizer import OptimizerConfig
 
@@ -37,7 +38,7 @@ def sample(index: int) -> TokenSample:
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> describer.DescriberRun:
+def run(tmp_path_factory: pytest.TempPathFactory) -> DescriberRun:
     folder = tmp_path_factory.mktemp("tokens")
 
     def samples_of(start: int, stop: int) -> Iterator[TokenSample]:
@@ -45,7 +46,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> describer.DescriberRun:
 
     runs = [TokenRun(COUNT, 5, 16, 16)]
     write_tokens(folder, samples_of, runs=runs, tokenizer_hash="seen", fps=8.0, time_stride=4, sound=SOUND)
-    return describer.DescriberRun(
+    return DescriberRun(
         model=DescriberConfig(bits=8, sound_levels=2, sound_bits=4, sound_frames=(1, 4), width=8, blocks=1),
         tokens=(folder,),
         corrupt=0.02,

@@ -8,14 +8,13 @@ import pytest
 
 from reelm.errors import RequestError
 from reelm.train.lm.config import LMRun
-from reelm.train.lm.describer import DescriberRun
+from reelm.train.lm.describer_config import DescriberRun
 from reelm.train.run.loop import LoopConfig
 from reelm.train.run.processes import Cluster
 from reelm.train.step.optimizer import OptimizerConfig
-from reelm.train.tokenizers.audio import SoundData
-from reelm.train.tokenizers.audio_losses import SoundLossWeights
-from reelm.train.tokenizers.video import ClipData, VideoTokenizerRun
+from reelm.train.tokenizers.audio_config import SoundData, SoundLossWeights
 from reelm.train.tokenizers.video_adversary import AdversaryConfig
+from reelm.train.tokenizers.video_config import ClipData, VideoTokenizerRun
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ word whether any caption of the clip has it. Of some clips only the pictures are
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,60 +18,20 @@ import optax
 from reelm.data.tokens.mixture import Bucket, Stage, mixture
 from reelm.data.tokens.read import check_sound, open_all
 from reelm.data.tokens.sample import TokenSample
-from reelm.errors import RequestError
 from reelm.lm import sharding
-from reelm.lm.describer import DescriberConfig, DescriberNet, init_params
+from reelm.lm.describer import DescriberNet, init_params
 from reelm.lm.layout import audio_frames
-from reelm.lm.mesh import MeshSpec
 from reelm.tokenizer.codes import bits_to_ids
 from reelm.train.run import loop
-from reelm.train.run.config_changes import FREE, free_fields
-from reelm.train.run.loop import LoopConfig, Training
+from reelm.train.run.config_changes import free_fields
+from reelm.train.run.loop import Training
 from reelm.train.step import feed, state
 from reelm.train.step.feed import Feed
-from reelm.train.step.fields import check_least, check_shares
-from reelm.train.step.optimizer import OptimizerConfig
 from reelm.train.step.state import TrainState
 from reelm.train.step.update import make_step
 
+from .describer_config import DescriberRun
 from .describer_words import telling_words, words_in
-
-
-@dataclass(frozen=True, kw_only=True)
-class DescriberRun:
-    """Everything that decides a run; `reelm train describer` overrides any field by its dotted name."""
-
-    model: DescriberConfig = field(default_factory=DescriberConfig)
-    """Sizes of the describer. Its words are taken from the captions where it names none."""
-    tokens: tuple[Path, ...] = (Path("tokens"),)
-    """Token sets from `reelm data tokenize`, all made with one tokenizer."""
-    seen_alone: float = 0.5
-    """Share of clips of which only the pictures are read."""
-    heard_alone: float = 0.25
-    """Share of clips of which only the sound is read."""
-    brief: float = 0.25
-    """Share of clips that end early, after any of the latent frames."""
-    coarse: float = 0.5
-    """Share of clips of whose sound only the first levels are read, any number of them. Late levels hold more of the
-    voice than of its words."""
-    corrupt: float = 0.1
-    """Largest share of bits that are flipped, so that no single bit decides."""
-    dropout: float = 0.15
-    """Dropout rate of features."""
-    batch_size: int = 64
-    """Clips in a step."""
-    optimizer: OptimizerConfig = field(default_factory=lambda: OptimizerConfig(learning_rate=3e-3, weight_decay=0.05))
-    """Optimizer of the describer."""
-    mesh: MeshSpec = field(default_factory=MeshSpec, metadata=FREE)
-    """Devices of the run."""
-    loop: LoopConfig = field(default_factory=lambda: LoopConfig(steps=8_000))
-    """Length of the run and its reports."""
-
-    def __post_init__(self) -> None:
-        check_shares(self, "seen_alone", "heard_alone", "brief", "coarse", "corrupt", "dropout")
-        check_least(self, 1, "batch_size")
-        if self.seen_alone + self.heard_alone > 1:
-            raise RequestError(f"seen_alone {self.seen_alone} and heard_alone {self.heard_alone} are above 1 together")
 
 
 class ToDescribe(grain.transforms.RandomMap):

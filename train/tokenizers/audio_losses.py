@@ -1,17 +1,21 @@
-"""Losses of the audio tokenizer: their weights, and the multi-scale distance of log-mel spectrograms.
+"""What the audio tokenizer is trained to do: the weighted terms of one batch, and the distances of sounds in them.
 
-In: sounds `float [B, S, C]`. Out: scalars to descend on. Knows nothing of nets.
+In: sounds `float [B, S, C]`. Out: scalars to descend on. What the discriminator adds is in `adversarial.py`.
 """
-
-from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from reelm.evaluation.features.mel import mel_filters, mel_spectrogram, spectra
+from reelm.tokenizer import quantizer
+from reelm.tokenizer.audio.config import AudioTokenizerConfig
 from reelm.tokenizer.audio.loudness import power
-from reelm.train.step.fields import check_above, check_least
+from reelm.tokenizer.audio.tokenizer import autoencode
+from reelm.tokenizer.codes import CodeSpec
+
+from .adversarial import Terms
+from .audio_config import AudioTokenizerRun
 
 _SPECTRUM_WINDOWS = (256, 512, 1024)
 _SOFTEST = 1e-3  # root mean square under which a frame counts as silent
@@ -22,48 +26,60 @@ _FAINT = 1e-2  # share of the loudest band's amplitude under which a band counts
 _HEARD_HZ = 2500.0  # frequency up to which the ear follows a waveform rather than its loudness
 
 
-@dataclass(frozen=True, kw_only=True)
-class SoundLossWeights:
-    """Weight of each term.
+def make_loss(run: AudioTokenizerRun):
+    """`(params, sound [B, S, C], key, step) -> (loss, (metrics, pairs))`; entropies in nats, snr in dB.
 
-    Spectra count for most: at few bits a waveform can only be followed where it is loud, and what makes words is not.
+    `pairs` holds (sound, rebuilt).
     """
+    config, weights = run.model, run.losses
 
-    waveform: float = 0.3
-    """Weight of the mean absolute difference of samples."""
-    power: float = 0.2
-    """Weight of the mean squared difference of samples, relative to the mean square of the batch. Silence scores 1."""
-    mel: float = 3.0
-    """Weight of the multi-scale distance of log10-mel spectrograms."""
-    mel_floor: float = 0.1
-    """Magnitude under which a mel band counts as silent: a voice reaches 1 to 30."""
-    spectrum: float = 0.0
-    """Weight of the distance of complex spectra, compressed as the ear does. It teaches pitch and phase."""
-    envelope: float = 0.0
-    """Weight of the distance of the courses of mel bands, in units of each band's loudness. Loud syllables count most,
-    as they do for who listens to words."""
-    loudness: float = 0.0
-    """Weight of the distance of the loudness of audio frames, in decades. Without it a net that is not sure of a pitch
-    rather gives it softly."""
-    commitment: float = 0.1
-    """Weight of the squared distance between latents and the values of their codes."""
-    sample_entropy: float = 0.0
-    """Weight of the entropy of single bits, in nats a code, averaged over levels. It makes codes certain."""
-    batch_entropy: float = 0.02
-    """Weight of the entropy of codes over the batch, in nats a code. It spreads the use of codes."""
-    temperature: float = 1.0
-    """Temperature of the bit probabilities in both entropies."""
-    adversarial: float = 0.0
-    """Weight of the adversarial loss. 0 trains without a discriminator."""
-    feature_matching: float = 2.0
-    """Weight of the distance between discriminator features. It counts where `adversarial` is above 0."""
-    adversarial_from: int = 0
-    """First step at which the adversarial loss counts. The discriminator learns from step 0."""
+    def loss(params: dict, sound: jax.Array, key: jax.Array, step: jax.Array) -> Terms:
+        tokenizer = params["tokenizer"]
+        if run.freeze_encoder:
+            tokenizer = {**tokenizer, "encoder": jax.lax.stop_gradient(tokenizer["encoder"])}
+        rebuilt, latent = autoencode(config, tokenizer, sound, kept=_kept_levels(config, key, len(sound)))
+        levels = config.residual.remainders(latent)
+        quantized = jax.lax.stop_gradient(config.residual.quantize(latent))
+        error, energy = jnp.mean(jnp.square(rebuilt - sound)), jnp.mean(jnp.square(sound)) + 1e-8
+        terms = {
+            "waveform": jnp.mean(jnp.abs(rebuilt - sound)),
+            "power": error / energy,
+            "mel": mel_distance(sound, rebuilt, config.sample_rate, run.mel_windows, weights.mel_floor),
+            "commitment": jnp.mean(jnp.square(latent - quantized)),
+        }
+        # Each of these takes a tenth of a step or more, so it is paid for only where it counts.
+        if weights.loudness:
+            terms["loudness"] = loudness_distance(sound, rebuilt, config.hop)
+        if weights.envelope:
+            terms["envelope"] = envelope_distance(sound, rebuilt, config.sample_rate)
+        if weights.spectrum:
+            terms["spectrum"] = spectrum_distance(sound, rebuilt, config.sample_rate)
+        if weights.sample_entropy:
+            terms["sample_entropy"] = quantizer.sample_entropy(levels, weights.temperature)
+        if weights.batch_entropy:
+            terms["batch_entropy"] = -_batch_entropy(levels, config.code, weights.temperature)
+        total = sum((getattr(weights, name) * term for name, term in terms.items()), jnp.zeros(()))
+        # How evenly each bit is used: 0 when every bit is always the same, 1 when each is set half of the time.
+        share = jnp.mean(levels >= 0, axis=tuple(range(levels.ndim - 2)))
+        about = {"snr": 10 * jnp.log10(energy / error), "bit_balance": jnp.mean(1 - jnp.abs(2 * share - 1))}
+        return total, ({**terms, **about}, [(sound, rebuilt)])
 
-    def __post_init__(self) -> None:
-        check_above(self, 0, "temperature")
-        check_above(self, 0, "mel_floor")
-        check_least(self, 0, "spectrum", "envelope", "loudness", "adversarial", "feature_matching", "adversarial_from")
+    return loss
+
+
+def _batch_entropy(levels: jax.Array, code: CodeSpec, temperature: float) -> jax.Array:
+    """The mean over levels of the entropy of the codes each uses; `levels` is `[..., L, K]`."""
+    count = levels.shape[-2]
+    each = [quantizer.batch_entropy(levels[..., level, :], code, temperature) for level in range(count)]
+    return sum(each, jnp.zeros(())) / count
+
+
+def _kept_levels(config: AudioTokenizerConfig, key: jax.Array, batch: int) -> jax.Array | None:
+    """Return how many levels each sound of a batch keeps: all for half of them, else one of `fewer_levels`."""
+    if not config.fewer_levels:
+        return None
+    fewer = jax.random.choice(key, jnp.array(config.fewer_levels), (batch,))
+    return jnp.where(jnp.arange(batch) % 2 == 0, config.levels, fewer)
 
 
 def mel_distance(

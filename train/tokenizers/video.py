@@ -6,9 +6,9 @@ of reconstruction, perceptual, commitment and entropy losses, and plays against 
 """
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import grain
 import jax
@@ -21,123 +21,25 @@ from reelm.data.augment import RandomClip
 from reelm.errors import RequestError
 from reelm.evaluation.features import lpips
 from reelm.lm import sharding
-from reelm.lm.mesh import MeshSpec
 from reelm.media.contact_sheet import contact_sheet
 from reelm.tokenizer.video.config import VideoTokenizerConfig
-from reelm.tokenizer.video.tokenizer import VideoTokenizer, autoencode, init_params
+from reelm.tokenizer.video.tokenizer import VideoTokenizer, init_params
 from reelm.train.parts import open_video_tokenizer
 from reelm.train.run import loop, processes
-from reelm.train.run.config_changes import FREE, differences, free_fields
-from reelm.train.run.loop import LoopConfig, Training
+from reelm.train.run.config_changes import differences, free_fields
+from reelm.train.run.loop import Training
 from reelm.train.step import feed, state
 from reelm.train.step.feed import Feed, Share
-from reelm.train.step.fields import Activations, check_choice, check_least
-from reelm.train.step.optimizer import OptimizerConfig
 from reelm.train.step.state import TrainState
 from reelm.train.step.update import make_step
 
 from . import adversarial
-from .adversarial import Metrics, Terms
+from .adversarial import Metrics
 from .grow import with_more_bits
 from .inflate import inflate
-from .video_adversary import AdversaryConfig, VideoAdversary
-from .video_losses import LossWeights, code_terms, code_use, mean_over_clips, perceptual
-
-
-@dataclass(frozen=True, kw_only=True)
-class ClipData:
-    """What a step sees: from each clip of `dataset` (of `source_frames` frames) one crop."""
-
-    dataset: str = "moving_digits"
-    """Name or folder of the data set that gives the clips."""
-    source_frames: int = 17
-    """Frames of the clips that crops are cut from."""
-    frames: int = 9
-    """Length of a crop in frames, 1 + 4k."""
-    crop: int = 32
-    """Height and width of a crop in pixels. Crops smaller than the clip are cheaper and see less background."""
-    stills: int = 0
-    """Single frames, from clips of their own, that join each batch of crops."""
-    still_crop: int | None = None
-    """Height and width of those frames in pixels. Default: the size of the crops."""
-    mirror: bool = False
-    """Mirror half of the clips left to right."""
-    reverse: bool = False
-    """Play half of the clips backwards."""
-    speeds: tuple[int, ...] = (1,)
-    """Speeds to choose from: a clip at speed n shows every n-th frame."""
-
-    def __post_init__(self):
-        object.__setattr__(self, "speeds", tuple(self.speeds))
-        check_least(self, 1, "source_frames", "frames", "crop", "still_crop")
-        if self.stills < 0 or not self.speeds or min(self.speeds) < 1:
-            raise RequestError(f"stills start at 0 and speeds at 1, not {self.stills} and {self.speeds}")
-
-
-@dataclass(frozen=True, kw_only=True)
-class VideoTokenizerRun:
-    """Everything that decides a run; `reelm train video-tokenizer` overrides any field by its dotted name."""
-
-    model: VideoTokenizerConfig = field(default_factory=VideoTokenizerConfig)
-    """Sizes of the tokenizer."""
-    data: ClipData = field(default_factory=ClipData)
-    """Clips that a step sees."""
-    losses: LossWeights = field(default_factory=LossWeights)
-    """Weights of the losses."""
-    adversary: AdversaryConfig | None = None
-    """Discriminator and its training. Default: none."""
-    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
-    """Optimizer of the tokenizer."""
-    batch_size: int = 32
-    """Clips in a step."""
-    start_from: Path | None = None
-    """Workdir of a training, or a model, whose weights this run starts from. Default: fresh weights."""
-    inflate: bool = False
-    """Make a tokenizer of clips from `start_from`, which was trained on single frames."""
-    freeze_encoder: bool = False
-    """Train the decoder alone. Codes, and language models over them, stay valid."""
-    dtype: Activations = "float32"
-    """Number format of activations. Parameters are float32."""
-    mesh: MeshSpec = field(default_factory=MeshSpec, metadata=FREE)
-    """Devices of the run."""
-    loop: LoopConfig = field(default_factory=lambda: LoopConfig(steps=10_000))
-    """Length of the run and its reports."""
-
-    def __post_init__(self) -> None:
-        check_least(self, 1, "batch_size")
-        check_choice(self, "dtype", get_args(Activations))
-
-
-def make_loss(run: VideoTokenizerRun):
-    """`(params, batch, key, step) -> (loss, (metrics, pairs))`; entropies in nats, psnr in dB.
-
-    A batch is (parts, features). Parts are {"clips": `[B, T, H, W, 3]`, "stills": `[B', 1, H', W', 3]` or absent};
-    `pairs` holds (original, rebuilt) of each. Features are the weights of LPIPS, or None when it has no weight in the
-    loss: an argument, since as a constant their 60 MB would be compiled in.
-    """
-    config, weights = run.model, run.losses
-
-    def loss(params: dict, batch: Any, key: jax.Array, step: jax.Array) -> Terms:
-        parts, features = batch
-        if run.freeze_encoder:
-            params = {**params, "encoder": jax.lax.stop_gradient(params["encoder"])}
-        pairs, latents = [], []
-        for video in parts.values():
-            rebuilt, latent = autoencode(config, params, video, jnp.dtype(run.dtype))
-            pairs.append((video, rebuilt))
-            latents.append(latent)
-        error = mean_over_clips([(jnp.mean(jnp.square(rebuilt - video)), len(video)) for video, rebuilt in pairs])
-        terms = {"reconstruction": error, **code_terms(latents, config.code, weights.temperature)}
-        if weights.perceptual:
-            seen = [perceptual(features, before, after, weights.perceptual_frames, key) for before, after in pairs]
-            terms["perceptual"] = mean_over_clips(
-                [(mean, len(pair[0])) for mean, pair in zip(seen, pairs, strict=True)]
-            )
-        now = weights.at(step)
-        total = sum((now[name] * term for name, term in terms.items()), jnp.zeros(()))
-        return total, ({**terms, "psnr": -10 * jnp.log10(error / 4), **code_use(latents, config.code)}, pairs)
-
-    return loss
+from .video_adversary import VideoAdversary
+from .video_config import VideoTokenizerRun
+from .video_losses import make_loss
 
 
 def open_batches(run: VideoTokenizerRun, share: Share | None = None) -> grain.MapDataset:

@@ -5,59 +5,50 @@ name of its weight in `LossWeights`. What the discriminator adds is in `adversar
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from reelm.errors import RequestError
 from reelm.evaluation.features import lpips
 from reelm.tokenizer import quantizer
 from reelm.tokenizer.codes import CodeSpec, bits_to_ids
+from reelm.tokenizer.video.tokenizer import autoencode
+
+from .adversarial import Terms
+from .video_config import VideoTokenizerRun
 
 
-@dataclass(frozen=True, kw_only=True)
-class LossWeights:
-    """Weight of each term."""
+def make_loss(run: VideoTokenizerRun):
+    """`(params, batch, key, step) -> (loss, (metrics, pairs))`; entropies in nats, psnr in dB.
 
-    reconstruction: float = 5.0
-    """Weight of the mean squared error of pixels in [-1, 1]."""
-    perceptual: float = 0.0
-    """Weight of LPIPS between frames, whose network must be fetched. 0 trains without it."""
-    perceptual_frames: int | None = None
-    """Frames of each clip that LPIPS sees, drawn anew each step. Default: all frames."""
-    commitment: float = 0.25
-    """Weight of the squared distance between latents and their signs."""
-    sample_entropy: float = 0.1
-    """Weight of the entropy of single bits, in nats a code. It makes codes certain."""
-    batch_entropy: float = 0.1
-    """Weight of the entropy of codes over the batch, in nats a code. Keep it small where clips are mostly background: a
-    large weight spends many codes on the background, which is noise to the language model."""
-    temperature: float = 1.0
-    """Temperature of the bit probabilities in both entropies."""
-    entropy_boost: float = 1.0
-    """Factor of both entropy weights at step 0. It falls linearly to 1 at step `entropy_decay`."""
-    entropy_decay: int = 2_000
-    """Step at which the entropy boost has fallen to 1."""
+    A batch is (parts, features). Parts are {"clips": `[B, T, H, W, 3]`, "stills": `[B', 1, H', W', 3]` or absent};
+    `pairs` holds (original, rebuilt) of each. Features are the weights of LPIPS, or None when it has no weight in the
+    loss: an argument, since as a constant their 60 MB would be compiled in.
+    """
+    config, weights = run.model, run.losses
 
-    def __post_init__(self):
-        if self.perceptual_frames is not None and self.perceptual_frames < 1:
-            raise RequestError(f"perceptual_frames is {self.perceptual_frames}; it must be at least 1, or None for all")
-        if self.entropy_decay < 1 or self.temperature <= 0:
-            raise RequestError(
-                f"entropy_decay starts at 1 and temperature lies above 0, not {self.entropy_decay}, {self.temperature}"
+    def loss(params: dict, batch: Any, key: jax.Array, step: jax.Array) -> Terms:
+        parts, features = batch
+        if run.freeze_encoder:
+            params = {**params, "encoder": jax.lax.stop_gradient(params["encoder"])}
+        pairs, latents = [], []
+        for video in parts.values():
+            rebuilt, latent = autoencode(config, params, video, jnp.dtype(run.dtype))
+            pairs.append((video, rebuilt))
+            latents.append(latent)
+        error = mean_over_clips([(jnp.mean(jnp.square(rebuilt - video)), len(video)) for video, rebuilt in pairs])
+        terms = {"reconstruction": error, **code_terms(latents, config.code, weights.temperature)}
+        if weights.perceptual:
+            seen = [perceptual(features, before, after, weights.perceptual_frames, key) for before, after in pairs]
+            terms["perceptual"] = mean_over_clips(
+                [(mean, len(pair[0])) for mean, pair in zip(seen, pairs, strict=True)]
             )
+        now = weights.at(step)
+        total = sum((now[name] * term for name, term in terms.items()), jnp.zeros(()))
+        return total, ({**terms, "psnr": -10 * jnp.log10(error / 4), **code_use(latents, config.code)}, pairs)
 
-    def at(self, step: jax.Array) -> dict[str, jax.Array | float]:
-        """The weight of each term at a step, by the term's name."""
-        boost = 1 + (self.entropy_boost - 1) * jnp.maximum(0.0, 1 - step / self.entropy_decay)
-        return {
-            "reconstruction": self.reconstruction,
-            "perceptual": self.perceptual,
-            "commitment": self.commitment,
-            "sample_entropy": self.sample_entropy * boost,
-            "batch_entropy": self.batch_entropy * boost,
-        }
+    return loss
 
 
 def mean_over_clips(values: Sequence[tuple[jax.Array, int]]) -> jax.Array:

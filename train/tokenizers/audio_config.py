@@ -1,0 +1,126 @@
+"""The config of an audio tokenizer's training."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from reelm.errors import RequestError
+from reelm.lm.mesh import MeshSpec
+from reelm.tokenizer.audio.config import AudioTokenizerConfig
+from reelm.train.run.config_changes import FREE
+from reelm.train.run.loop import LoopConfig
+from reelm.train.step.fields import check_above, check_least, check_shares
+from reelm.train.step.optimizer import OptimizerConfig
+
+from .audio_discriminator import AudioDiscriminatorConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class SoundData:
+    """What a step sees: from each clip of `dataset` (of `source_frames` video frames) one piece of its sound."""
+
+    dataset: str = "moving_digits_sound"
+    """Name or folder of the data set that gives the sound."""
+    source_frames: int = 17
+    """Video frames of the clips that pieces of sound are cut from."""
+    hops: int = 20
+    """Length of a piece in audio frames."""
+    whole_hops: bool = False
+    """Cut pieces at the start of an audio frame, for sounds that begin with video frames. Codes then need not say when
+    a sound begins within an audio frame."""
+    gains: tuple[float, float] = (0.5, 1.2)
+    """Range of random gains. Half of the pieces are also inverted."""
+    tones: float = 0.0
+    """Share of pieces that are drawn: pure tones, overtones, clicks and noise, of which recordings hold few."""
+
+    def __post_init__(self) -> None:
+        check_least(self, 1, "source_frames", "hops")
+        check_shares(self, "tones")
+        if not self.gains[0] <= self.gains[1]:
+            raise RequestError(f"gains are a least and a largest factor, not {self.gains}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SoundLossWeights:
+    """Weight of each term.
+
+    Spectra count for most: at few bits a waveform can only be followed where it is loud, and what makes words is not.
+    """
+
+    waveform: float = 0.3
+    """Weight of the mean absolute difference of samples."""
+    power: float = 0.2
+    """Weight of the mean squared difference of samples, relative to the mean square of the batch. Silence scores 1."""
+    mel: float = 3.0
+    """Weight of the multi-scale distance of log10-mel spectrograms."""
+    mel_floor: float = 0.1
+    """Magnitude under which a mel band counts as silent: a voice reaches 1 to 30."""
+    spectrum: float = 0.0
+    """Weight of the distance of complex spectra, compressed as the ear does. It teaches pitch and phase."""
+    envelope: float = 0.0
+    """Weight of the distance of the courses of mel bands, in units of each band's loudness. Loud syllables count most,
+    as they do for who listens to words."""
+    loudness: float = 0.0
+    """Weight of the distance of the loudness of audio frames, in decades. Without it a net that is not sure of a pitch
+    rather gives it softly."""
+    commitment: float = 0.1
+    """Weight of the squared distance between latents and the values of their codes."""
+    sample_entropy: float = 0.0
+    """Weight of the entropy of single bits, in nats a code, averaged over levels. It makes codes certain."""
+    batch_entropy: float = 0.02
+    """Weight of the entropy of codes over the batch, in nats a code. It spreads the use of codes."""
+    temperature: float = 1.0
+    """Temperature of the bit probabilities in both entropies."""
+    adversarial: float = 0.0
+    """Weight of the adversarial loss. 0 trains without a discriminator."""
+    feature_matching: float = 2.0
+    """Weight of the distance between discriminator features. It counts where `adversarial` is above 0."""
+    adversarial_from: int = 0
+    """First step at which the adversarial loss counts. The discriminator learns from step 0."""
+
+    def __post_init__(self) -> None:
+        check_above(self, 0, "temperature")
+        check_above(self, 0, "mel_floor")
+        check_least(self, 0, "spectrum", "envelope", "loudness", "adversarial", "feature_matching", "adversarial_from")
+
+
+@dataclass(frozen=True, kw_only=True)
+class AudioTokenizerRun:
+    """Everything that decides a run; `reelm train audio-tokenizer` overrides any field by its dotted name."""
+
+    model: AudioTokenizerConfig = field(default_factory=AudioTokenizerConfig)
+    """Sizes of the tokenizer."""
+    data: SoundData = field(default_factory=SoundData)
+    """Sounds that a step sees."""
+    losses: SoundLossWeights = field(default_factory=SoundLossWeights)
+    """Weights of the losses."""
+    mel_windows: tuple[int, ...] = (128, 256, 512, 1024, 2048)
+    """Window lengths of the mel loss in samples."""
+    discriminator: AudioDiscriminatorConfig = field(default_factory=AudioDiscriminatorConfig)
+    """Sizes of the discriminator."""
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    """Optimizer of the tokenizer."""
+    discriminator_optimizer: OptimizerConfig = field(
+        default_factory=lambda: OptimizerConfig(learning_rate=3e-4, betas=(0.5, 0.9))
+    )
+    """Optimizer of the discriminator."""
+    batch_size: int = 16
+    """Pieces of sound in a step."""
+    start_from: Path | None = None
+    """Workdir of a training, or a model, whose weights this run starts from. Default: fresh weights."""
+    freeze_encoder: bool = False
+    """Train the decoder alone. Codes, and language models over them, stay valid."""
+    mesh: MeshSpec = field(default_factory=MeshSpec, metadata=FREE)
+    """Devices of the run."""
+    loop: LoopConfig = field(default_factory=lambda: LoopConfig(steps=20_000))
+    """Length of the run and its reports."""
+
+    def __post_init__(self):
+        check_least(self, 1, "batch_size")
+        if not self.mel_windows:
+            raise RequestError("mel_windows is empty; name one window length at least")
+        longest = max((*self.mel_windows, *(self.discriminator.windows if self.losses.adversarial else ())))
+        if self.data.hops * self.model.hop < longest:
+            raise RequestError(
+                f"pieces of {self.data.hops} hops of {self.model.hop} samples are shorter than a window of {longest}; "
+                f"take at least {-(-longest // self.model.hop)} hops"
+            )

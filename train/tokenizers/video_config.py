@@ -1,0 +1,126 @@
+"""The config of a video tokenizer's training."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import get_args
+
+import jax
+import jax.numpy as jnp
+
+from reelm.errors import RequestError
+from reelm.lm.mesh import MeshSpec
+from reelm.tokenizer.video.config import VideoTokenizerConfig
+from reelm.train.run.config_changes import FREE
+from reelm.train.run.loop import LoopConfig
+from reelm.train.step.fields import Activations, check_choice, check_least
+from reelm.train.step.optimizer import OptimizerConfig
+
+from .video_adversary import AdversaryConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClipData:
+    """What a step sees: from each clip of `dataset` (of `source_frames` frames) one crop."""
+
+    dataset: str = "moving_digits"
+    """Name or folder of the data set that gives the clips."""
+    source_frames: int = 17
+    """Frames of the clips that crops are cut from."""
+    frames: int = 9
+    """Length of a crop in frames, 1 + 4k."""
+    crop: int = 32
+    """Height and width of a crop in pixels. Crops smaller than the clip are cheaper and see less background."""
+    stills: int = 0
+    """Single frames, from clips of their own, that join each batch of crops."""
+    still_crop: int | None = None
+    """Height and width of those frames in pixels. Default: the size of the crops."""
+    mirror: bool = False
+    """Mirror half of the clips left to right."""
+    reverse: bool = False
+    """Play half of the clips backwards."""
+    speeds: tuple[int, ...] = (1,)
+    """Speeds to choose from: a clip at speed n shows every n-th frame."""
+
+    def __post_init__(self):
+        object.__setattr__(self, "speeds", tuple(self.speeds))
+        check_least(self, 1, "source_frames", "frames", "crop", "still_crop")
+        if self.stills < 0 or not self.speeds or min(self.speeds) < 1:
+            raise RequestError(f"stills start at 0 and speeds at 1, not {self.stills} and {self.speeds}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossWeights:
+    """Weight of each term."""
+
+    reconstruction: float = 5.0
+    """Weight of the mean squared error of pixels in [-1, 1]."""
+    perceptual: float = 0.0
+    """Weight of LPIPS between frames, whose network must be fetched. 0 trains without it."""
+    perceptual_frames: int | None = None
+    """Frames of each clip that LPIPS sees, drawn anew each step. Default: all frames."""
+    commitment: float = 0.25
+    """Weight of the squared distance between latents and their signs."""
+    sample_entropy: float = 0.1
+    """Weight of the entropy of single bits, in nats a code. It makes codes certain."""
+    batch_entropy: float = 0.1
+    """Weight of the entropy of codes over the batch, in nats a code. Keep it small where clips are mostly background: a
+    large weight spends many codes on the background, which is noise to the language model."""
+    temperature: float = 1.0
+    """Temperature of the bit probabilities in both entropies."""
+    entropy_boost: float = 1.0
+    """Factor of both entropy weights at step 0. It falls linearly to 1 at step `entropy_decay`."""
+    entropy_decay: int = 2_000
+    """Step at which the entropy boost has fallen to 1."""
+
+    def __post_init__(self):
+        if self.perceptual_frames is not None and self.perceptual_frames < 1:
+            raise RequestError(f"perceptual_frames is {self.perceptual_frames}; it must be at least 1, or None for all")
+        if self.entropy_decay < 1 or self.temperature <= 0:
+            raise RequestError(
+                f"entropy_decay starts at 1 and temperature lies above 0, not {self.entropy_decay}, {self.temperature}"
+            )
+
+    def at(self, step: jax.Array) -> dict[str, jax.Array | float]:
+        """The weight of each term at a step, by the term's name."""
+        boost = 1 + (self.entropy_boost - 1) * jnp.maximum(0.0, 1 - step / self.entropy_decay)
+        return {
+            "reconstruction": self.reconstruction,
+            "perceptual": self.perceptual,
+            "commitment": self.commitment,
+            "sample_entropy": self.sample_entropy * boost,
+            "batch_entropy": self.batch_entropy * boost,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class VideoTokenizerRun:
+    """Everything that decides a run; `reelm train video-tokenizer` overrides any field by its dotted name."""
+
+    model: VideoTokenizerConfig = field(default_factory=VideoTokenizerConfig)
+    """Sizes of the tokenizer."""
+    data: ClipData = field(default_factory=ClipData)
+    """Clips that a step sees."""
+    losses: LossWeights = field(default_factory=LossWeights)
+    """Weights of the losses."""
+    adversary: AdversaryConfig | None = None
+    """Discriminator and its training. Default: none."""
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    """Optimizer of the tokenizer."""
+    batch_size: int = 32
+    """Clips in a step."""
+    start_from: Path | None = None
+    """Workdir of a training, or a model, whose weights this run starts from. Default: fresh weights."""
+    inflate: bool = False
+    """Make a tokenizer of clips from `start_from`, which was trained on single frames."""
+    freeze_encoder: bool = False
+    """Train the decoder alone. Codes, and language models over them, stay valid."""
+    dtype: Activations = "float32"
+    """Number format of activations. Parameters are float32."""
+    mesh: MeshSpec = field(default_factory=MeshSpec, metadata=FREE)
+    """Devices of the run."""
+    loop: LoopConfig = field(default_factory=lambda: LoopConfig(steps=10_000))
+    """Length of the run and its reports."""
+
+    def __post_init__(self) -> None:
+        check_least(self, 1, "batch_size")
+        check_choice(self, "dtype", get_args(Activations))
