@@ -1,7 +1,8 @@
 """`reelm export`: the folders of trainings joined into one model folder."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -9,126 +10,158 @@ import jax
 import numpy as np
 
 from reelm.errors import RequestError
+from reelm.lm.describer import Describer
+from reelm.lm.language_model import LanguageModel
 from reelm.sampling.model import Model
 from reelm.sampling.parts import Defaults
 from reelm.storage.tensors import StoredType
+from reelm.tokenizer.audio.tokenizer import AudioTokenizer
 from reelm.tokenizer.text.pieces import TextTokenizer
 from reelm.tokenizer.text.sentence_encoder import SentenceEncoder
+from reelm.tokenizer.text.thesaurus import Thesaurus
+from reelm.tokenizer.video.tokenizer import VideoTokenizer
 from reelm.train.lm.thesaurus import fit, least_likeness, read_file
 
 from .parts import OpenedLM, open_audio_tokenizer, open_describer, open_lm, open_video_tokenizer
 from .records import has_best, part_record
+from .stages import STAGES, StageName
 
 
-def export(
-    video_tokenizer: Path,
-    lm: Sequence[Path],
-    output: Path,
-    *,
-    audio_tokenizer: Path | None = None,
-    describer: Path | None = None,
-    text_encoder: Path | None = None,
-    thesaurus: Path | None = None,
-    dtype: StoredType = "float32",
-    cfg_scale: float = 1.0,
-    sound_cfg_scale: float | None = None,
-    min_p: float = 0.0,
-    cfg_min_p: float = 0.0,
-    num_frames: int | None = None,
-    best: bool = False,
-) -> Model:
-    """Write the averaged weights of trainings as a model folder, with a record of all runs.
+@dataclass(frozen=True, kw_only=True)
+class ExportPlan:
+    """What a model folder is made of: where each part is, and the defaults of the model.
 
-    Args:
-        video_tokenizer: folder of a training, or a model that has this part; the other parts likewise.
-        lm: of several the mean of their weights is written, a model soup (arXiv 2203.05482): of runs that continue one
-            another it is often better than the last. () for a model that only reconstructs and tokenizes.
-        output: the folder to write.
-        audio_tokenizer: see `video_tokenizer`.
-        describer: see `video_tokenizer`.
-        text_encoder: folder of the frozen encoder that a language model reads; None for the folder used in training. A
-            small encoder is copied, a large one is named.
-        thesaurus: file of other words for the captions of a model that reads a small encoder; see `lm/thesaurus.py`.
-        dtype: number format of the stored weights.
-        cfg_scale: default guidance scale; see `Defaults`.
-        sound_cfg_scale: the same where sound is all that is given.
-        min_p: default of `min_p`; see `Defaults`.
-        cfg_min_p: default of `cfg_min_p`; see `Defaults`.
-        num_frames: default number of frames; see `Defaults`.
-        best: take the best checkpoint of every training with evaluations, and the newest of all others.
+    A part is the folder of a training, or a model that has the part.
+    """
+
+    video_tokenizer: Path
+    lm: Sequence[Path] = ()
+    """Of several the mean of their weights is written, a model soup (arXiv 2203.05482): of runs that continue one
+    another it is often better than the last. () for a model that only reconstructs and tokenizes."""
+    audio_tokenizer: Path | None = None
+    describer: Path | None = None
+    text_encoder: Path | None = None
+    """Folder of the frozen encoder that a language model reads; None for the folder used in training. A small encoder
+    is copied, a large one is named."""
+    thesaurus: Path | None = None
+    """File of other words for the captions of a model that reads a small encoder; see `lm/thesaurus.py`."""
+    dtype: StoredType = "float32"
+    """Number format of the stored weights."""
+    cfg_scale: float = 1.0
+    """Default guidance scale; see `Defaults`, as for the following."""
+    sound_cfg_scale: float | None = None
+    min_p: float = 0.0
+    cfg_min_p: float = 0.0
+    num_frames: int | None = None
+    """Default number of frames; None for that of the training."""
+    best: bool = False
+    """Take the best checkpoint of every training with evaluations, and the newest of all others."""
+
+    @cached_property
+    def evaluated(self) -> frozenset[Path]:
+        """The parts whose best checkpoint is taken; RequestError when `best` is set and no training has evaluations."""
+        if not self.best:
+            return frozenset()
+        parts = (self.video_tokenizer, self.audio_tokenizer, self.describer, *self.lm)
+        given = [where for where in parts if where is not None]
+        evaluated = frozenset(where for where in given if has_best(where))
+        if not evaluated:
+            raise RequestError(f"{given[0]} holds no evaluation to be best by; train with loop.evaluate_every")
+        return evaluated
+
+    def record(self, where: Path, stage: StageName) -> dict[str, Any]:
+        """Return the record of the training of a part."""
+        return part_record(where, STAGES[stage].key, best=where in self.evaluated)
+
+
+def export(plan: ExportPlan, output: Path) -> Model:
+    """Write the averaged weights of trainings as the model folder `output`, with a record of all runs.
 
     Raises:
         RequestError: a folder holds no such training, language models are not of one kind, one was trained on codes of
             another tokenizer, no clip has so many frames, or `best` is set and no training has evaluations.
     """
-    given = [where for where in (video_tokenizer, audio_tokenizer, describer, *lm) if where is not None]
-    evaluated = {where for where in given if best and has_best(where)}
-    if best and not evaluated:
-        raise RequestError(f"{given[0]} holds no evaluation to be best by; train with loop.evaluate_every")
-    tokenizer = open_video_tokenizer(video_tokenizer, best=video_tokenizer in evaluated)
-    record: dict[str, Any] = {
-        "video_tokenizer": part_record(video_tokenizer, "video_tokenizer", best=video_tokenizer in evaluated)
-    }
-    audio = (
-        None if audio_tokenizer is None else open_audio_tokenizer(audio_tokenizer, best=audio_tokenizer in evaluated)
-    )
-    if audio_tokenizer is not None:
-        record["audio_tokenizer"] = part_record(audio_tokenizer, "audio_tokenizer", best=audio_tokenizer in evaluated)
-    language_model, defaults = None, Defaults()
-    if lm:
-        language_model, size, video_hash, audio_hash = _mean_lm(lm, text_encoder, evaluated)
-        for codes, where, exported, trained_on in (
-            ("codes of", video_tokenizer, tokenizer.hash, video_hash),
-            ("sound of audio", audio_tokenizer, audio and audio.hash, audio_hash),
-        ):
-            if None not in (trained_on, exported) and exported != trained_on:
-                raise RequestError(
-                    f"{lm[-1]} was trained on {codes} tokenizer {trained_on}, but {where} is {exported}; "
-                    "tokenize the clips again and train on those"
-                )
-        length = size.num_frames if num_frames is None else num_frames
-        defaults = replace(
-            size,
-            cfg_scale=cfg_scale,
-            sound_cfg_scale=sound_cfg_scale,
-            min_p=min_p,
-            cfg_min_p=cfg_min_p,
-            num_frames=length,
-        )
-        tokenizer.config.latent_shape(defaults.num_frames, defaults.height, defaults.width)
-        record["lm"] = part_record(lm[-1], "lm", best=lm[-1] in evaluated)
-        if len(lm) > 1:
-            others = [part_record(where, "lm", best=where in evaluated) for where in lm[:-1]]
-            # The record of the last one already holds the runs before it.
-            record["lm"]["averaged_with"] = [
-                {name: value for name, value in each.items() if name != "started_from"} for each in others
-            ]
-    reader = None
-    if describer is not None:
-        reader, trained_on = open_describer(describer, best=describer in evaluated)
-        if trained_on != tokenizer.hash:
-            raise RequestError(
-                f"{describer} was trained on codes of tokenizer {trained_on}, but {video_tokenizer} is "
-                f"{tokenizer.hash}; train a describer on its codes"
-            )
-        record["describer"] = part_record(describer, "describer", best=describer in evaluated)
-    other_words = None
-    if thesaurus is not None:
-        if language_model is None or not isinstance(language_model.text, SentenceEncoder):
-            raise RequestError("a thesaurus serves a language model that reads its words through a sentence encoder")
-        captions, modifiers = read_file(thesaurus)
-        other_words = fit(language_model.text, captions, modifiers)
-        scope = replace(language_model.scope, likeness=least_likeness(other_words, language_model.text, captions))
-        language_model = replace(language_model, scope=scope)
-    parts = {"audio_tokenizer": audio, "describer": reader, "thesaurus": other_words}
-    model = Model(output.name, tokenizer, language_model, defaults, record, **parts)
-    model.save(output, dtype=dtype)
+    tokenizer = open_video_tokenizer(plan.video_tokenizer, best=plan.video_tokenizer in plan.evaluated)
+    record = {"video_tokenizer": plan.record(plan.video_tokenizer, "video-tokenizer")}
+    audio = reader = lm = thesaurus = None
+    defaults = Defaults()
+    if plan.audio_tokenizer is not None:
+        audio = open_audio_tokenizer(plan.audio_tokenizer, best=plan.audio_tokenizer in plan.evaluated)
+        record["audio_tokenizer"] = plan.record(plan.audio_tokenizer, "audio-tokenizer")
+    if plan.lm:
+        lm, defaults = _language_model(plan, tokenizer, audio)
+        record["lm"] = _lm_record(plan)
+    if plan.describer is not None:
+        reader = _describer(plan, plan.describer, tokenizer)
+        record["describer"] = plan.record(plan.describer, "describer")
+    if plan.thesaurus is not None:
+        lm, thesaurus = _with_thesaurus(plan.thesaurus, lm)
+    parts = {"audio_tokenizer": audio, "describer": reader, "thesaurus": thesaurus}
+    model = Model(output.name, tokenizer, lm, defaults, record, **parts)
+    model.save(output, dtype=plan.dtype)
     return model
 
 
-def _mean_lm(lm: Sequence[Path], text_encoder: Path | None, evaluated: set[Path]) -> OpenedLM:
-    """Return the last of these language models, with the mean of the weights of all; of `evaluated` ones the best."""
-    *others, last = (open_lm(where, text_encoder, best=where in evaluated) for where in lm)
+def _language_model(
+    plan: ExportPlan, tokenizer: VideoTokenizer, audio: AudioTokenizer | None
+) -> tuple[LanguageModel, Defaults]:
+    """Return the language model and the model's defaults; RequestError unless it was trained on these codes."""
+    opened = _mean_lm(plan)
+    for codes, where, exported, trained_on in (
+        ("codes of", plan.video_tokenizer, tokenizer.hash, opened.video_hash),
+        ("sound of audio", plan.audio_tokenizer, audio and audio.hash, opened.audio_hash),
+    ):
+        if None not in (trained_on, exported) and exported != trained_on:
+            raise RequestError(
+                f"{plan.lm[-1]} was trained on {codes} tokenizer {trained_on}, but {where} is {exported}; "
+                "tokenize the clips again and train on those"
+            )
+    defaults = replace(
+        opened.size,
+        cfg_scale=plan.cfg_scale,
+        sound_cfg_scale=plan.sound_cfg_scale,
+        min_p=plan.min_p,
+        cfg_min_p=plan.cfg_min_p,
+        num_frames=opened.size.num_frames if plan.num_frames is None else plan.num_frames,
+    )
+    tokenizer.config.latent_shape(defaults.num_frames, defaults.height, defaults.width)
+    return opened.model, defaults
+
+
+def _lm_record(plan: ExportPlan) -> dict[str, Any]:
+    *others, last = (plan.record(where, "lm") for where in plan.lm)
+    if not others:
+        return last
+    # The record of the last one already holds the runs before it.
+    without = [{name: value for name, value in each.items() if name != "started_from"} for each in others]
+    return {**last, "averaged_with": without}
+
+
+def _describer(plan: ExportPlan, where: Path, tokenizer: VideoTokenizer) -> Describer:
+    """Return the describer; RequestError unless it was trained on codes of this tokenizer."""
+    reader, trained_on = open_describer(where, best=where in plan.evaluated)
+    if trained_on != tokenizer.hash:
+        raise RequestError(
+            f"{where} was trained on codes of tokenizer {trained_on}, but {plan.video_tokenizer} is "
+            f"{tokenizer.hash}; train a describer on its codes"
+        )
+    return reader
+
+
+def _with_thesaurus(path: Path, lm: LanguageModel | None) -> tuple[LanguageModel, Thesaurus]:
+    """Return the language model, whose scope says what is like its captions, and the thesaurus of a file."""
+    if lm is None or not isinstance(lm.text, SentenceEncoder):
+        raise RequestError("a thesaurus serves a language model that reads its words through a sentence encoder")
+    captions, modifiers = read_file(path)
+    thesaurus = fit(lm.text, captions, modifiers)
+    scope = replace(lm.scope, likeness=least_likeness(thesaurus, lm.text, captions))
+    return replace(lm, scope=scope), thesaurus
+
+
+def _mean_lm(plan: ExportPlan) -> OpenedLM:
+    """Return the last of the language models, with the mean of the weights of all."""
+    lm, encoder = plan.lm, plan.text_encoder
+    *others, last = (open_lm(where, encoder, best=where in plan.evaluated) for where in lm)
     if not others:
         return last  # a large model need not be copied
     for where, other in zip(lm[:-1], others, strict=True):

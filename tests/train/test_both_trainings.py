@@ -35,7 +35,7 @@ from reelm.tokenizer.audio.tokenizer import init_params as init_audio_params
 from reelm.tokenizer.text.pieces import TextTokenizer
 from reelm.tokenizer.text.sentence_encoder import SentenceEncoder
 from reelm.tokenizer.video.config import VideoTokenizerConfig
-from reelm.train.export import export
+from reelm.train.export import ExportPlan, export
 from reelm.train.lm import run as lm
 from reelm.train.lm.config import LMRun
 from reelm.train.parts import open_audio_tokenizer, open_video_tokenizer
@@ -89,7 +89,10 @@ def trained(kept_programs, tmp_path_factory) -> Path:
     video_tokenizer.train(TOKENIZER, folder / "tokenizer")
     tokenize("moving_digits", open_video_tokenizer(folder / "tokenizer"), folder / "tokens", num_clips=40, num_frames=9)
     lm.train(replace(LM, tokens=(folder / "tokens",), video_tokenizer=folder / "tokenizer"), folder / "lm")
-    export(folder / "tokenizer", [folder / "lm"], folder / "model", dtype="int8", cfg_scale=1.5)
+    export(
+        ExportPlan(video_tokenizer=folder / "tokenizer", lm=[folder / "lm"], dtype="int8", cfg_scale=1.5),
+        folder / "model",
+    )
     return folder
 
 
@@ -129,7 +132,9 @@ def test_a_frozen_encoder_keeps_its_codes_while_the_decoder_learns(trained, tmp_
     np.testing.assert_array_equal(before.encode(video), after.encode(video))
     pixels = [tokenizer.params["decoder"]["pixels"]["bias"] for tokenizer in (before, after)]
     assert np.abs(pixels[0] - pixels[1]).max() > 0
-    stored = export(trained / "tokenizer", [], tmp_path / "stored", dtype="int8").video_tokenizer
+    stored = export(
+        ExportPlan(video_tokenizer=trained / "tokenizer", dtype="int8"), tmp_path / "stored"
+    ).video_tokenizer
     video_tokenizer.train(replace(run, start_from=tmp_path / "stored"), tmp_path / "polished")
     assert open_video_tokenizer(tmp_path / "polished").hash == stored.hash == before.hash
 
@@ -138,7 +143,7 @@ def test_a_language_model_does_not_go_with_another_tokenizer(trained, tmp_path):
     other = replace(TOKENIZER, loop=replace(TOKENIZER.loop, seed=1))
     video_tokenizer.train(other, tmp_path / "other")
     with pytest.raises(RequestError, match="tokenize the clips again"):
-        export(tmp_path / "other", [trained / "lm"], tmp_path / "model")
+        export(ExportPlan(video_tokenizer=tmp_path / "other", lm=[trained / "lm"]), tmp_path / "model")
 
 
 def test_a_language_model_goes_on_with_other_tasks(trained, tmp_path):
@@ -156,18 +161,25 @@ def test_several_language_models_become_their_mean(trained, tmp_path):
     lm.train(run, tmp_path / "further")
     parts = [trained / "lm", tmp_path / "further"]
     one, other = (restore_params(part).params for part in parts)
-    joined = export(trained / "tokenizer", parts, tmp_path / "model")
+    joined = export(ExportPlan(video_tokenizer=trained / "tokenizer", lm=parts), tmp_path / "model")
     mean = jax.tree.map(lambda a, b: (np.asarray(a) + np.asarray(b)) / 2, one, other)
     jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-6, atol=1e-7), joined.language_model().params, mean)
     assert any(np.abs(a - b).max() > 1e-3 for a, b in zip(*map(jax.tree.leaves, (one, other)), strict=True))
     assert [each["steps"] for each in joined.record["lm"]["averaged_with"]] == [LM.loop.steps]
-    swapped = export(trained / "tokenizer", parts[::-1], tmp_path / "swapped").language_model().params
+    swapped = (
+        export(ExportPlan(video_tokenizer=trained / "tokenizer", lm=parts[::-1]), tmp_path / "swapped")
+        .language_model()
+        .params
+    )
     jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-6, atol=1e-7), swapped, mean)
 
     wider = replace(SHORT, model=replace(LM.model, layers=3), tokens=(trained / "tokens",))
     lm.train(wider, tmp_path / "wider")
     with pytest.raises(RequestError, match="differ in sizes, words or codes"):
-        export(trained / "tokenizer", [trained / "lm", tmp_path / "wider"], tmp_path / "none")
+        export(
+            ExportPlan(video_tokenizer=trained / "tokenizer", lm=[trained / "lm", tmp_path / "wider"]),
+            tmp_path / "none",
+        )
 
 
 def test_a_language_model_of_other_sizes_is_not_gone_on_with(trained, tmp_path):
@@ -180,7 +192,7 @@ def test_folders_of_the_wrong_training_are_named(trained, tmp_path):
     with pytest.raises(RequestError, match="a training of stage lm, not a video tokenizer"):
         open_video_tokenizer(trained / "lm")
     with pytest.raises(RequestError, match="a training of stage video-tokenizer, not a language model"):
-        export(trained / "tokenizer", [trained / "tokenizer"], tmp_path / "model")
+        export(ExportPlan(video_tokenizer=trained / "tokenizer", lm=[trained / "tokenizer"]), tmp_path / "model")
 
 
 def test_a_bucket_longer_than_the_tokens_is_refused(trained, tmp_path):
@@ -264,13 +276,13 @@ def test_the_best_checkpoint_is_exported_on_request(trained, tmp_path):
     losses = {line["step"]: line["eval_loss"] for line in lines if "eval_loss" in line}
     assert {name for line in lines for name in line if name.startswith("eval_")} == {"eval_loss", "eval_psnr"}
     best = max(losses, key=lambda step: losses[step])
-    exported = export(tmp_path / "run", [], tmp_path / "best", best=True)
+    exported = export(ExportPlan(video_tokenizer=tmp_path / "run", best=True), tmp_path / "best")
     assert (made := exported.record["video_tokenizer"])["steps"] == best != 3
     assert made["last_metrics"]["eval_loss"] == losses[best]
     expected = restore_params(tmp_path / "run", best=True).params
     jax.tree.map(np.testing.assert_array_equal, exported.video_tokenizer.params, expected)
     with pytest.raises(RequestError, match="no evaluation to be best by"):
-        export(trained / "tokenizer", [], tmp_path / "none", best=True)
+        export(ExportPlan(video_tokenizer=trained / "tokenizer", best=True), tmp_path / "none")
 
 
 def test_a_silent_language_model_gets_sound(trained, tmp_path):
@@ -298,7 +310,7 @@ def test_a_silent_language_model_gets_sound(trained, tmp_path):
     stages = (Stage(buckets=buckets, weights=(0.5, 0.5)),)
     run = replace(SHORT, model=heard, tokens=(tokens,), stages=stages, start_from=trained / "lm")
     lm.train(run, tmp_path / "lm")
-    model = export(parts, [tmp_path / "lm"], tmp_path / "model", audio_tokenizer=parts)
+    model = export(ExportPlan(video_tokenizer=parts, lm=[tmp_path / "lm"], audio_tokenizer=parts), tmp_path / "model")
     clip = reelm.load(str(tmp_path / "model")).generate("a red seven moves right", num_frames=5)
     assert clip.audio is not None and clip.audio.shape == (10_000, 1)
     assert model.language_model().tasks == ("begins", "hears")
@@ -306,11 +318,15 @@ def test_a_silent_language_model_gets_sound(trained, tmp_path):
         lm.train(replace(run, tokens=(trained / "tokens",)), tmp_path / "silent")
 
     own = {"audio_tokenizer": parts, "cfg_scale": 2.0}
-    joined = export(parts, [tmp_path / "model"], tmp_path / "joined", **own, num_frames=9)
+    joined = export(
+        ExportPlan(video_tokenizer=parts, lm=[tmp_path / "model"], **own, num_frames=9), tmp_path / "joined"
+    )
     assert joined.record == model.record and joined.defaults == replace(model.defaults, cfg_scale=2.0, num_frames=9)
     for length in (0, 10):
         with pytest.raises(RequestError, match=f"{length}"):
-            export(parts, [tmp_path / "model"], tmp_path / "none", **own, num_frames=length)
+            export(
+                ExportPlan(video_tokenizer=parts, lm=[tmp_path / "model"], **own, num_frames=length), tmp_path / "none"
+            )
     jax.tree.map(np.testing.assert_array_equal, joined.language_model().params, model.language_model().params)
 
     still = replace(run, stages=SHORT.stages, start_from=tmp_path / "model")
@@ -318,7 +334,9 @@ def test_a_silent_language_model_gets_sound(trained, tmp_path):
     after = lm.train(still, tmp_path / "further").params
     jax.tree.map(np.testing.assert_array_equal, after, model.language_model().params)
     assert (tmp_path / "further" / "text.model").read_bytes() == (tmp_path / "lm" / "text.model").read_bytes()
-    record = export(parts, [tmp_path / "further"], tmp_path / "again", audio_tokenizer=parts).record["lm"]
+    record = export(
+        ExportPlan(video_tokenizer=parts, lm=[tmp_path / "further"], audio_tokenizer=parts), tmp_path / "again"
+    ).record["lm"]
     assert record["started_from"]["started_from"]["steps"] == LM.loop.steps
     with pytest.raises(RequestError, match="has no language model"):
         lm.train(replace(run, start_from=parts), tmp_path / "none")
@@ -335,7 +353,9 @@ def test_a_language_model_learns_through_a_text_encoder(trained, sentences, tmp_
     after = lm.train(run, tmp_path / "lm").params["text"]["kernel"]
     assert np.abs(after - before).max() > 0
     assert not (tmp_path / "lm" / "text.model").exists()
-    model = export(trained / "tokenizer", [tmp_path / "lm"], tmp_path / "model", dtype="int8")
+    model = export(
+        ExportPlan(video_tokenizer=trained / "tokenizer", lm=[tmp_path / "lm"], dtype="int8"), tmp_path / "model"
+    )
     assert model.record["lm"]["config"]["text_encoder"] == "encoder"
     loaded = reelm.load(str(tmp_path / "model"))
     assert isinstance(loaded.language_model().text, SentenceEncoder)
@@ -352,7 +372,10 @@ def test_a_language_model_learns_through_a_text_encoder(trained, sentences, tmp_
     save_file(weights | {"sentence/bias": weights["sentence/bias"] + 1}, other / "model.safetensors")
     for begun in (
         lambda: lm.train(replace(run, text_encoder=other, start_from=tmp_path / "lm"), tmp_path / "further"),
-        lambda: export(trained / "tokenizer", [tmp_path / "lm"], tmp_path / "again", text_encoder=other),
+        lambda: export(
+            ExportPlan(video_tokenizer=trained / "tokenizer", lm=[tmp_path / "lm"], text_encoder=other),
+            tmp_path / "again",
+        ),
     ):
         with pytest.raises(RequestError, match="was trained with the text encoder"):
             begun()

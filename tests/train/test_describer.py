@@ -16,7 +16,7 @@ from reelm.errors import RequestError
 from reelm.lm.describer import DescriberConfig
 from reelm.sampling.folder.load import load
 from reelm.train import parts
-from reelm.train.export import export
+from reelm.train.export import ExportPlan, export
 from reelm.train.lm import describer, describer_words
 from reelm.train.lm.describer_config import DescriberRun
 from reelm.train.run.loop import LoopConfig
@@ -101,8 +101,13 @@ def test_a_name_is_one_word_and_its_many_keywords_are_none(tmp_path):
 def test_it_goes_into_a_model_of_its_codes_alone(trained, tiny_model, tmp_path):
     tiny_model.save(tmp_path / "tiny")
     with pytest.raises(RequestError, match="trained on codes of tokenizer seen"):
-        export(tmp_path / "tiny", [tmp_path / "tiny"], tmp_path / "out", describer=trained)
-    export(tmp_path / "tiny", [tmp_path / "tiny"], tmp_path / "out", describer=tmp_path / "tiny")
+        export(
+            ExportPlan(video_tokenizer=tmp_path / "tiny", lm=[tmp_path / "tiny"], describer=trained), tmp_path / "out"
+        )
+    export(
+        ExportPlan(video_tokenizer=tmp_path / "tiny", lm=[tmp_path / "tiny"], describer=tmp_path / "tiny"),
+        tmp_path / "out",
+    )
     exported = load(str(tmp_path / "out")).describer
     codes = np.arange(8, dtype=np.int32).reshape(2, 2, 2)
     assert exported is not None and exported(codes, None) == pytest.approx(tiny_model.describer(codes, None))

@@ -1,6 +1,6 @@
 """`reelm export`: folders of training, and parts of models, to one model folder."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -57,22 +57,8 @@ class Export:
         if self.num_frames is not None and self.num_frames < 1:
             raise RequestError(f"--num-frames is {self.num_frames}; it must be 1 or more")
 
-        from reelm.train.export import export
+        from reelm.train.export import ExportPlan, export
 
-        export(
-            self.video_tokenizer,
-            self.lm,
-            self.output,
-            audio_tokenizer=self.audio_tokenizer,
-            describer=self.describer,
-            text_encoder=self.text_encoder,
-            thesaurus=self.thesaurus,
-            dtype=self.dtype,
-            cfg_scale=self.cfg_scale,
-            sound_cfg_scale=self.sound_cfg_scale,
-            min_p=self.min_p,
-            cfg_min_p=self.cfg_min_p,
-            num_frames=self.num_frames,
-            best=self.best,
-        )
+        plan = ExportPlan(**{each.name: getattr(self, each.name) for each in fields(ExportPlan)})
+        export(plan, self.output)
         print_path(self.output)
