@@ -58,7 +58,9 @@ def is_said(model: Model, prompt: str) -> bool:
     name, defaults = model.name, model.defaults
     try:
         size = {"height": defaults.height, "width": defaults.width, "fps": defaults.fps}
-        return bool(outside(name, model.language_model().scope, [prompt], **size, likeness=model.likeness))
+        lm = model.language_model()
+        asked = {**size, "words": lm.text.words, "likeness": model.likeness}
+        return bool(outside(name, lm.scope, [prompt], **asked))
     except RequestError:
         return True
 

@@ -1,16 +1,15 @@
 """What the training of a model saw, and what of a request lies outside of it.
 
 In: the scope that a model folder records, and a request. Out: a sentence for each thing that the weights never saw.
+What the words of a prompt are, the encoder of the model says.
 Such a request is met all the same, with warnings, because nobody knows what will come out; `strict` refuses it.
 """
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from reelm.errors import RequestError
 
-_WORD = re.compile(r"[^\W_]+")
 _KNOWN_SHARE = 0.5  # of the words of a prompt; see benchmarks/scope.py
 # Words that any prompt may have: they say nothing of what is to be seen.
 _ANY = frozenset(
@@ -46,11 +45,6 @@ class Scope:
             raise RequestError("sizes, rates and frames must be above 0, the likeness between -1 and 1")
 
 
-def words_of(text: str) -> list[str]:
-    """Return the words of a text in small letters."""
-    return _WORD.findall(text.lower())
-
-
 def outside(
     name: str,
     scope: Scope,
@@ -59,6 +53,7 @@ def outside(
     height: int,
     width: int,
     fps: float,
+    words: Callable[[str], Sequence[str]],
     likeness: Callable[[str], float],
 ) -> list[str]:
     """Return a sentence for each thing that the training of a model never saw.
@@ -69,6 +64,7 @@ def outside(
         prompts: the words of one clip; several where they change.
         height, width: of the frames, in pixels.
         fps: frames a second.
+        words: of a text, as those of the scope were found.
         likeness: of a prompt to the captions; asked only where the scope has one.
     """
     said = []
@@ -81,13 +77,13 @@ def outside(
     for prompt in prompts:
         if scope.likeness is not None and likeness(prompt) < scope.likeness:
             said.append(f"{name} may not know {prompt!r}: no caption of its training is like it")
-        elif unknown := _unknown(scope, prompt):
+        elif unknown := _unknown(scope, words(prompt)):
             said.append(f"{name} may not know {prompt!r}: its captions have no {', '.join(map(repr, unknown[:5]))}")
     return said
 
 
-def _unknown(scope: Scope, prompt: str) -> list[str]:
+def _unknown(scope: Scope, said: Sequence[str]) -> list[str]:
     """Return the words of a prompt that no caption has, if they are most of what it says."""
-    words = list(dict.fromkeys(word for word in words_of(prompt) if word not in _ANY)) if scope.words else []
+    words = list(dict.fromkeys(word for word in said if word not in _ANY)) if scope.words else []
     unknown = [word for word in words if word not in scope.words]
     return unknown if len(words) - len(unknown) < _KNOWN_SHARE * len(words) else []

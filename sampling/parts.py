@@ -13,7 +13,7 @@ from reelm.lm.describer import Describer
 from reelm.lm.language_model import LanguageModel
 from reelm.lm.prompts import check_fits
 from reelm.tokenizer.audio.tokenizer import AudioTokenizer
-from reelm.tokenizer.text.sentence_encoder import SentenceEncoder
+from reelm.tokenizer.text.pieces import TextTokenizer
 from reelm.tokenizer.text.thesaurus import Thesaurus
 from reelm.tokenizer.video.tokenizer import VideoTokenizer
 
@@ -144,7 +144,7 @@ class ModelParts:
         if self.lm is None or not prompt.strip():
             return prompt
         if self.thesaurus is not None:
-            assert isinstance(self.lm.text, SentenceEncoder)  # the thesaurus was checked against it
+            assert not isinstance(self.lm.text, TextTokenizer)  # the thesaurus was checked against it
             prompt = self.thesaurus.read(self.lm.text, prompt)
         check_fits(self.lm.config, self.lm.text, prompt)
         return prompt
@@ -153,5 +153,5 @@ class ModelParts:
         """Return how like a prompt is to the captions, at most 1, as the thesaurus tells it; 1 without one."""
         if self.lm is None or self.thesaurus is None or not prompt.strip():
             return 1.0
-        assert isinstance(self.lm.text, SentenceEncoder)
+        assert not isinstance(self.lm.text, TextTokenizer)
         return self.thesaurus.likeness(self.lm.text, prompt)

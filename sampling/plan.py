@@ -100,7 +100,8 @@ def _prompts(prompt: Prompt | list[str] | None) -> tuple[bool, list[Any]]:
 def _amiss(model: ModelParts, prompt: Prompt, size: dict[str, Any]) -> list[str]:
     """Return what of a prompt, a size and a frame rate the training of the model never saw."""
     texts = [prompt] if isinstance(prompt, str) else [words for _, words in prompt]
-    return outside(model.name, model.language_model().scope, texts, **size, likeness=model.likeness)
+    lm = model.language_model()
+    return outside(model.name, lm.scope, texts, **size, words=lm.text.words, likeness=model.likeness)
 
 
 def _is_time(seconds: Any) -> bool:

@@ -17,7 +17,6 @@ from reelm.sampling.parts import Defaults
 from reelm.storage.tensors import StoredType
 from reelm.tokenizer.audio.tokenizer import AudioTokenizer
 from reelm.tokenizer.text.pieces import TextTokenizer
-from reelm.tokenizer.text.sentence_encoder import SentenceEncoder
 from reelm.tokenizer.text.thesaurus import Thesaurus
 from reelm.tokenizer.video.tokenizer import VideoTokenizer
 from reelm.train.lm.thesaurus import fit, least_likeness, read_file
@@ -150,7 +149,7 @@ def _describer(plan: ExportPlan, where: Path, tokenizer: VideoTokenizer) -> Desc
 
 def _with_thesaurus(path: Path, lm: LanguageModel | None) -> tuple[LanguageModel, Thesaurus]:
     """Return the language model, whose scope says what is like its captions, and the thesaurus of a file."""
-    if lm is None or not isinstance(lm.text, SentenceEncoder):
+    if lm is None or isinstance(lm.text, TextTokenizer) or not lm.text.embeds_sentences:
         raise RequestError("a thesaurus serves a language model that reads its words through a sentence encoder")
     captions, modifiers = read_file(path)
     thesaurus = fit(lm.text, captions, modifiers)

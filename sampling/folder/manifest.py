@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from reelm.errors import RequestError
 from reelm.lm.describer import DescriberConfig
@@ -18,6 +18,7 @@ from reelm.sampling.parts import Defaults
 from reelm.storage.fields import check_format, parsed, read_json, shown
 from reelm.storage.tensors import StoredType
 from reelm.tokenizer.audio.config import AudioTokenizerConfig
+from reelm.tokenizer.text.open import KINDS, EncoderKind
 from reelm.tokenizer.video.config import VideoTokenizerConfig
 
 FORMAT = 4
@@ -55,10 +56,15 @@ class LMPart:
 
 @dataclass(frozen=True, kw_only=True)
 class TextEncoderPart:
-    """The frozen encoder that reads the prompts: one that the folder holds, or a T5 that it names by its hash."""
+    """The frozen encoder that reads the prompts: one that the folder holds, or one that it names by its hash."""
 
-    kind: Literal["universal-sentence-encoder-lite", "t5"]
+    kind: EncoderKind
     hash: str
+
+    @property
+    def is_carried(self) -> bool:
+        """Whether the folder holds it."""
+        return KINDS[self.kind].carried is not None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +95,7 @@ class Parts:
 
     def files(self) -> set[str]:
         """Return the names of the files that hold these parts."""
-        carried = self.text_encoder is not None and self.text_encoder.kind != "t5"
+        carried = self.text_encoder is not None and self.text_encoder.is_carried
         takes = {
             VIDEO_FILE: True,
             AUDIO_FILE: self.audio_tokenizer is not None,

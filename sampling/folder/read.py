@@ -4,7 +4,7 @@ model.json                    format, configs of the parts, defaults, sha256 of 
 video_tokenizer.safetensors
 audio_tokenizer.safetensors   only of models with sound
 lm.safetensors, text.model    together or not at all: a folder without them has tokenizers only
-text_encoder.safetensors      only of models that read a small frozen encoder; see text_files.py for large ones
+text_encoder.safetensors      only of models that read a small frozen encoder; see text_parts.py for large ones
 thesaurus.safetensors         only of models that are told in other words than their captions'
 describer.safetensors         only of models that say what a clip is called
 README.md                     the model card, for people

@@ -23,7 +23,7 @@ from reelm.storage.atomic import write_bytes
 from reelm.storage.home import home
 from reelm.storage.tensors import flattened
 from reelm.tokenizer.audio import tokenizer as audio_tokenizer
-from reelm.tokenizer.text import sentence_encoder
+from reelm.tokenizer.text.open import KINDS, Kind
 from reelm.tokenizer.video import tokenizer as video_tokenizer
 
 from .manifest import AUDIO_FILE, DESCRIBER_FILE, ENCODER_FILE, LM_FILE, MANIFEST, THESAURUS_FILE, VIDEO_FILE, Manifest
@@ -54,8 +54,8 @@ def check_shapes(folder: Path, manifest: Manifest, params: Mapping[str, dict]) -
         kernel, captions = params[THESAURUS_FILE].get("kernel"), len(parts.thesaurus.captions)
         width = None if kernel is None or kernel.ndim != 2 else kernel.shape[0]
         _compare(folder / THESAURUS_FILE, {"kernel": (width, captions), "bias": (captions,)}, params[THESAURUS_FILE])
-    if ENCODER_FILE in params:
-        _check_encoder(folder / ENCODER_FILE, params[ENCODER_FILE])
+    if parts.text_encoder is not None and ENCODER_FILE in params:
+        _check_encoder(folder / ENCODER_FILE, KINDS[parts.text_encoder.kind], params[ENCODER_FILE])
     remember(folder)
 
 
@@ -95,9 +95,11 @@ def _compare(path: Path, wanted: Mapping[str, tuple[int | None, ...]], params: d
             )
 
 
-def _check_encoder(path: Path, params: dict) -> None:
+def _check_encoder(path: Path, kind: Kind, params: dict) -> None:
+    if kind.carried is None:
+        return
     ids, mask = jnp.zeros((1, 2), jnp.int32), jnp.ones((1, 2), bool)
     try:
-        jax.eval_shape(sentence_encoder.forward, params, ids, mask)
+        jax.eval_shape(kind.carried.forward, params, ids, mask)
     except Exception as error:  # a tensor that is missing or of another shape shows where it is used
-        raise RequestError(f"{path} holds no sentence encoder ({type(error).__name__}: {reason(error)})") from error
+        raise RequestError(f"{path} holds no {kind.name} ({type(error).__name__}: {reason(error)})") from error

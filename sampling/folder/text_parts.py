@@ -1,7 +1,8 @@
 """What reads a model's words, in the model's folder: pieces and a small encoder lie in it, a large one is named there.
 
-In: a `Text`, or what a folder says of it. Out: files and the part "text_encoder" of model.json; a `Text` again. T5 is
-larger than the models that read it, so a folder holds its hash alone, and who loads the model names the encoder's own.
+In: a `Text`, or what a folder says of it. Out: files and the part "text_encoder" of model.json; a `Text` again. A
+large encoder is larger than the models that read it, so a folder holds its hash alone, and who loads the model names
+the encoder's own.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,7 +18,7 @@ from reelm.tokenizer.text import open as text_encoder
 from reelm.tokenizer.text.cache import CachedEncoder
 from reelm.tokenizer.text.encoder import Embeddings, Text
 from reelm.tokenizer.text.pieces import TextTokenizer
-from reelm.tokenizer.text.sentence_encoder import MODEL_TYPE, SentenceEncoder
+from reelm.tokenizer.text.words import words_of
 
 from .manifest import ENCODER_FILE, PIECES_FILE, TextEncoderPart
 
@@ -26,9 +27,15 @@ from .manifest import ENCODER_FILE, PIECES_FILE, TextEncoderPart
 class AbsentEncoder:
     """A text encoder that a model names and does not carry: whoever asks it for embeddings is told so."""
 
+    kind: str
     width: int
     max_tokens: int
     hash: str
+    carried = None
+    embeds_sentences = False
+
+    def words(self, text: str) -> list[str]:
+        return words_of(text)
 
     def count(self, prompt: str) -> int:
         raise self._refusal()
@@ -37,9 +44,10 @@ class AbsentEncoder:
         raise self._refusal()
 
     def _refusal(self) -> RequestError:
+        name = text_encoder.KINDS[self.kind].name
         return RequestError(
-            f"the model reads words through a T5 of width {self.width} that it does not carry (hash {self.hash[:16]}); "
-            "name its folder: load(..., text_encoder=FOLDER), or --text-encoder FOLDER"
+            f"the model reads words through a {name} of width {self.width} that it does not carry (hash "
+            f"{self.hash[:16]}); name its folder: load(..., text_encoder=FOLDER), or --text-encoder FOLDER"
         )
 
 
@@ -47,10 +55,10 @@ def stored(text: Text, dtype: StoredType) -> tuple[dict[str, Any], dict[str, byt
     """(parts of model.json, files by name); matrices of an encoder that is carried are stored as `dtype`."""
     if isinstance(text, TextTokenizer):
         return {}, {PIECES_FILE: text.model}
-    if isinstance(encoder := _alone(text), SentenceEncoder):
-        files = {ENCODER_FILE: pack(encoder.params, dtype), PIECES_FILE: encoder.text}
-        return {"text_encoder": {"kind": MODEL_TYPE, "hash": encoder.hash}}, files
-    return {"text_encoder": {"kind": "t5", "hash": encoder.hash}}, {}
+    files = {}
+    if text.carried is not None:
+        files = {ENCODER_FILE: pack(text.carried.params, dtype), PIECES_FILE: text.carried.pieces}
+    return {"text_encoder": {"kind": text.kind, "hash": text.hash}}, files
 
 
 def opened(
@@ -65,15 +73,15 @@ def opened(
     Raises:
         RequestError: the folder holds another encoder than the model was trained with, or the model wants none.
     """
-    if part is None or part.kind == MODEL_TYPE:
+    carried = None if part is None else text_encoder.KINDS[part.kind].carried
+    if part is None or carried is not None:
         if folder is not None:
             raise RequestError(f"the model carries what reads its words; load it without the text encoder {folder}")
         try:
             if not files[PIECES_FILE]:
                 raise RuntimeError("it is empty")  # SentencePiece would say so at the first word
-            if part is not None:
-                encoder = params[ENCODER_FILE]
-                return SentenceEncoder(encoder, files[PIECES_FILE], part.hash, max_tokens=config.text_slots)
+            if part is not None and carried is not None:
+                return carried.open(params[ENCODER_FILE], files[PIECES_FILE], part.hash, max_tokens=config.text_slots)
             text = TextTokenizer(files[PIECES_FILE])
             pieces = text.vocabulary
         except (RuntimeError, UnicodeDecodeError) as error:  # SentencePiece reads its file, and quotes it
@@ -82,7 +90,7 @@ def opened(
             raise RequestError(f"{PIECES_FILE} has {pieces} pieces, the language model knows {config.text_vocabulary}")
         return text
     if folder is None:
-        return AbsentEncoder(config.text_width, config.text_slots, part.hash)
+        return AbsentEncoder(part.kind, config.text_width, config.text_slots, part.hash)
     encoder = text_encoder.load(folder, max_tokens=config.text_slots)
     if encoder.hash != part.hash:
         raise RequestError(
@@ -96,16 +104,11 @@ def about(text: Text) -> dict[str, Any]:
     """What there is to say of it, as JSON values."""
     if isinstance(text, TextTokenizer):
         return {"kind": "pieces, learned with the model", "pieces": text.vocabulary}
-    encoder = _alone(text)
-    carried = isinstance(encoder, SentenceEncoder)
+    named = "named by whoever loads the model (text_encoder)"
     return {
-        "kind": MODEL_TYPE if carried else "t5",
-        "width": encoder.width,
-        "rows": encoder.max_tokens,
-        "weights": "in the model's folder" if carried else "named by whoever loads the model (text_encoder)",
-        "hash": encoder.hash,
+        "kind": text.kind,
+        "width": text.width,
+        "rows": text.max_tokens,
+        "weights": named if text.carried is None else "in the model's folder",
+        "hash": text.hash,
     }
-
-
-def _alone(text: Any) -> Any:
-    return text.encoder if isinstance(text, CachedEncoder) else text

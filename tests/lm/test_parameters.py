@@ -85,7 +85,7 @@ def test_what_does_not_fit_is_refused_with_what_would():
     config = replace(config, width=512 * config.width)
     shapes = jax.eval_shape(partial(transformer.init_params, config), jax.random.key(0))
     params = jax.tree.map(lambda leaf: np.broadcast_to(np.zeros((), np.float32), leaf.shape), shapes)  # takes no memory
-    large = LanguageModel(config, params, AbsentEncoder(config.text_width, config.text_slots, "f" * 64))
+    large = LanguageModel(config, params, AbsentEncoder("t5", config.text_width, config.text_slots, "f" * 64))
     with pytest.raises(RequestError, match=r"takes \d+\.\d GiB in float32 on a device, free are .*; what fits: "):
         _ = large.decoding_params
     with pytest.raises(RequestError, match=r"decoding 100000 clips of 1348 positions .* what fits: \d+ at a time"):

@@ -43,9 +43,13 @@ class Toy:
     """An encoder of a row for each word, which depends on the word alone; it remembers what it was asked."""
 
     width, max_tokens, hash = 8, 12, "f" * 64
+    kind, carried, embeds_sentences = "toy", None, False
 
     def __init__(self):
         self.asked: list[str] = []
+
+    def words(self, text: str) -> list[str]:
+        return text.split()
 
     def count(self, prompt: str) -> int:
         return len(prompt.split())

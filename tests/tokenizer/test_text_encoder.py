@@ -197,10 +197,14 @@ class Counting:
     """An encoder that remembers what it was asked: two tokens a letter, no weights."""
 
     width, max_tokens = 3, 10
+    kind, carried, embeds_sentences = "counting", None, False
 
     def __init__(self, hash: str = "a" * 64):
         self.hash = hash
         self.asked: list[str] = []
+
+    def words(self, text: str) -> list[str]:
+        return [*text]
 
     def count(self, prompt: str) -> int:
         return 2 * len(prompt)

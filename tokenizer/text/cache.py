@@ -7,7 +7,7 @@ import numpy as np
 
 from reelm.storage.atomic import replacing
 
-from .encoder import BATCH, Embeddings, TextEncoder, content_hash
+from .encoder import BATCH, Carried, Embeddings, TextEncoder, content_hash
 
 
 class CachedEncoder:
@@ -22,6 +22,18 @@ class CachedEncoder:
         self.folder = Path(folder) / f"{encoder.hash[:16]}-{encoder.max_tokens}"
 
     @property
+    def kind(self) -> str:
+        return self.encoder.kind
+
+    @property
+    def carried(self) -> Carried | None:
+        return self.encoder.carried
+
+    @property
+    def embeds_sentences(self) -> bool:
+        return self.encoder.embeds_sentences
+
+    @property
     def width(self) -> int:
         return self.encoder.width
 
@@ -32,6 +44,9 @@ class CachedEncoder:
     @property
     def hash(self) -> str:
         return self.encoder.hash
+
+    def words(self, text: str) -> list[str]:
+        return self.encoder.words(text)
 
     def count(self, prompt: str) -> int:
         return self.encoder.count(prompt)

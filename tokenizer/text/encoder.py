@@ -1,7 +1,7 @@
 """The interface of frozen text encoders: prompts to embeddings.
 
 In: strings. Out: float32 rows of one width with a mask. T5 (`t5.py`) and the Universal Sentence Encoder lite
-(`sentence_encoder.py`) have this interface; `open.py` opens either, and `cache.py` keeps embeddings on disk. Knows
+(`sentence_encoder.py`) have this interface; `open.py` lists the kinds, and `cache.py` keeps embeddings on disk. Knows
 nothing of language models, which see the rows alone.
 """
 
@@ -32,8 +32,34 @@ class Embeddings(NamedTuple):
     mask: np.ndarray
 
 
+class Carried(NamedTuple):
+    """What a model folder holds of an encoder.
+
+    params: its weights, as nested dicts.
+    pieces: its vocabulary, a serialised SentencePiece model.
+    """
+
+    params: dict
+    pieces: bytes
+
+
 class TextEncoder(Protocol):
     """A frozen encoder. The embedding of a prompt depends on nothing but `hash`, `max_tokens` and the prompt."""
+
+    @property
+    def kind(self) -> str:
+        """Its name in `open.KINDS`, which is the `model_type` of its config.json."""
+        ...
+
+    @property
+    def carried(self) -> Carried | None:
+        """What a model folder holds of it; None for an encoder that is larger than the models that read it."""
+        ...
+
+    @property
+    def embeds_sentences(self) -> bool:
+        """Whether row 0 stands for the whole prompt, as a thesaurus needs."""
+        ...
 
     @property
     def width(self) -> int:
@@ -48,6 +74,10 @@ class TextEncoder(Protocol):
     @property
     def hash(self) -> str:
         """Hash of weights and vocabulary; weights stored in a smaller number format keep the hash of the original."""
+        ...
+
+    def words(self, text: str) -> list[str]:
+        """Return the words of a text in small letters, as a scope lists them."""
         ...
 
     def count(self, prompt: str) -> int:

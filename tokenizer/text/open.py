@@ -1,12 +1,51 @@
-"""Open the folder of a text encoder, whichever kind it holds."""
+"""The kinds of text encoders, and how the folder of each is opened."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, Literal, NamedTuple
 
 from reelm.errors import RequestError
 from reelm.storage.fields import read_json, shown
 
 from . import sentence_encoder, t5
 from .encoder import CONFIG_FILE, TextEncoder
+
+EncoderKind = Literal["universal-sentence-encoder-lite", "t5"]
+
+
+class CarriedKind(NamedTuple):
+    """A kind of encoder that a model folder carries.
+
+    open: (params, pieces, hash, *, max_tokens) -> the encoder.
+    forward: (params, ids, mask) -> what the net makes of them; raises where parameters do not fit it.
+    """
+
+    open: Callable[..., TextEncoder]
+    forward: Callable[[dict, Any, Any], Any]
+
+
+class Kind(NamedTuple):
+    """A kind of encoder.
+
+    name: in messages.
+    load: opens its folder.
+    carried: how a model folder opens it; None for an encoder that a model folder only names.
+    """
+
+    name: str
+    load: Callable[..., TextEncoder]
+    carried: CarriedKind | None = None
+
+
+KINDS: dict[str, Kind] = {
+    t5.MODEL_TYPE: Kind("T5", t5.load),
+    sentence_encoder.MODEL_TYPE: Kind(
+        "sentence encoder",
+        sentence_encoder.load,
+        CarriedKind(sentence_encoder.SentenceEncoder, sentence_encoder.forward),
+    ),
+}
+"""Each kind by the `model_type` of its config.json."""
 
 
 def load(folder: Path, *, max_tokens: int = 64) -> TextEncoder:
@@ -25,8 +64,7 @@ def load(folder: Path, *, max_tokens: int = 64) -> TextEncoder:
         config = read_json(path)
     except RequestError as error:
         raise RequestError(f"no text encoder can be read from {folder}: {error}; name a folder with one") from error
-    loaders = {"t5": t5.load, sentence_encoder.MODEL_TYPE: sentence_encoder.load}
     kind = config.get("model_type") if isinstance(config, dict) else None
-    if not isinstance(kind, str) or kind not in loaders:
-        raise RequestError(f"{path} describes {shown(kind)}; the text encoders known here are {', '.join(loaders)}")
-    return loaders[kind](Path(folder), max_tokens=max_tokens)
+    if not isinstance(kind, str) or kind not in KINDS:
+        raise RequestError(f"{path} describes {shown(kind)}; the text encoders known here are {', '.join(KINDS)}")
+    return KINDS[kind].load(Path(folder), max_tokens=max_tokens)

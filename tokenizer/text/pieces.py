@@ -13,6 +13,8 @@ import sentencepiece
 
 from reelm.errors import RequestError
 
+from .words import words_of
+
 
 class TextTokenizer:
     """A trained SentencePiece model, held as its serialised bytes."""
@@ -50,6 +52,10 @@ class TextTokenizer:
     def knows(self, word: str) -> bool:
         """Whether a word is a piece of its own, as every word that the captions often hold."""
         return len(self._processor.encode(_folded(word))) == 1
+
+    def words(self, text: str) -> list[str]:
+        """Return the words of a text in small letters, as a scope lists them."""
+        return words_of(text)
 
     def count(self, text: str) -> int:
         """Return the number of ids that `text` takes."""

@@ -20,8 +20,9 @@ from safetensors.numpy import load_file
 from reelm.errors import RequestError
 from reelm.storage.tensors import nested
 
-from .encoder import Embeddings, content_hash, in_batches
+from .encoder import Carried, Embeddings, content_hash, in_batches
 from .pieces import valid_unicode
+from .words import words_of
 
 MODEL_TYPE = "universal-sentence-encoder-lite"
 WEIGHTS_FILE, TEXT_FILE = "model.safetensors", "text.model"
@@ -81,6 +82,8 @@ def _positions(length: int, width: int) -> np.ndarray:
 class SentenceEncoder:
     """The encoder as a `TextEncoder`: row 0 is the sentence, of the size of a token's row; its tokens follow."""
 
+    kind, embeds_sentences = MODEL_TYPE, True
+
     def __init__(self, params: dict, text: bytes, hash: str, *, max_tokens: int):
         if not 2 <= max_tokens <= _LONGEST:
             raise RequestError(f"max_tokens is {max_tokens}; this encoder takes 2 to {_LONGEST}")
@@ -90,6 +93,13 @@ class SentenceEncoder:
     @property
     def width(self) -> int:
         return self.params["sentence"]["kernel"].shape[1]
+
+    @property
+    def carried(self) -> Carried:
+        return Carried(self.params, self.text)
+
+    def words(self, text: str) -> list[str]:
+        return words_of(text)
 
     def count(self, prompt: str) -> int:
         return 1 + len(self.ids(prompt))

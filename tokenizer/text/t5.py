@@ -24,7 +24,9 @@ from reelm.storage.names import beside
 
 from .encoder import CONFIG_FILE, Embeddings, content_hash, in_batches
 from .pieces import valid_unicode
+from .words import words_of
 
+MODEL_TYPE = "t5"
 _END = 1  # the id of </s>, which T5 puts behind every text
 _MASKED = -1e9
 
@@ -105,6 +107,8 @@ def _buckets(length: int, buckets: int, furthest: int) -> np.ndarray:
 class T5Encoder:
     """T5 as a `TextEncoder`. Weights are read when a prompt first needs them."""
 
+    kind, carried, embeds_sentences = MODEL_TYPE, None, False
+
     def __init__(self, folder: Path, *, max_tokens: int):
         self.folder, self.max_tokens = folder, max_tokens
         self.config = T5Config.of(read_json(folder / CONFIG_FILE), str(folder / CONFIG_FILE))
@@ -118,13 +122,20 @@ class T5Encoder:
     def width(self) -> int:
         return self.config.d_model
 
-    @cached_property
+    @property
     def hash(self) -> str:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> str:
         return content_hash(f"{self.config}".encode(), self._vocabulary, *self._files)
 
     @cached_property
     def params(self) -> dict:
         return read_params(self.config, self._files)
+
+    def words(self, text: str) -> list[str]:
+        return words_of(text)
 
     def count(self, prompt: str) -> int:
         return len(self.ids(prompt))

@@ -20,8 +20,8 @@ from reelm.errors import RequestError
 from reelm.storage.arrays import ArrayField, read_arrays, write_arrays
 from reelm.storage.home import home
 
-from .encoder import Text
-from .sentence_encoder import SentenceEncoder
+from .encoder import Text, TextEncoder
+from .pieces import TextTokenizer
 
 _OTHER_MATTERS = Path(__file__).with_name("other_matters.txt")
 _NEAREST = 3
@@ -47,10 +47,10 @@ class Thesaurus:
     def check(self, text: Text) -> None:
         """Check that `text` makes the embeddings that the classifier reads, else raise RequestError."""
         width = self.params["kernel"].shape[0]
-        if not isinstance(text, SentenceEncoder) or text.width != width:
+        if isinstance(text, TextTokenizer) or not text.embeds_sentences or text.width != width:
             raise RequestError(f"a thesaurus asks a sentence encoder of width {width}, and the model has another text")
 
-    def read(self, encoder: SentenceEncoder, prompt: str) -> str:
+    def read(self, encoder: TextEncoder, prompt: str) -> str:
         """Return the caption that means the prompt: itself where it is known, else the likeliest one, with its endings.
 
         RequestError when the prompt has more pieces than the encoder reads, or is no valid Unicode.
@@ -64,7 +64,7 @@ class Thesaurus:
             known = self.captions[self._likeliest(encoder.encode([said]).values[0, 0])]
         return known + "".join(endings)
 
-    def likeness(self, encoder: SentenceEncoder, prompt: str) -> float:
+    def likeness(self, encoder: TextEncoder, prompt: str) -> float:
         """Return how much nearer a prompt is to captions than to sentences about other matters; 1 for a caption itself.
 
         Nearness is the mean of the cosines to the three nearest ones, as the encoder embeds them; to captions at most
@@ -96,7 +96,7 @@ class Thesaurus:
             said = self._modifier.sub(taken, said)
         return _plain(said), [ending for ending in dict.fromkeys(self.modifiers.values()) if ending in found]
 
-    def _references(self, encoder: SentenceEncoder) -> tuple[np.ndarray, np.ndarray]:
+    def _references(self, encoder: TextEncoder) -> tuple[np.ndarray, np.ndarray]:
         """Return the directions of the captions and of the other matters, `[N, E]` each.
 
         To make them takes seconds: they are made once, and kept in `$REELM_HOME/likeness`.
@@ -122,7 +122,7 @@ class Thesaurus:
         return re.compile(rf"(?<![\w-])(?:{'|'.join(map(re.escape, longest_first))})(?!\w)") if longest_first else None
 
 
-def _directions(encoder: SentenceEncoder, sentences: Sequence[str]) -> np.ndarray:
+def _directions(encoder: TextEncoder, sentences: Sequence[str]) -> np.ndarray:
     """Return the embeddings of sentences, of norm 1, `[N, E]`."""
     batches = [sentences[i : i + _BATCH] for i in range(0, len(sentences), _BATCH)]
     found = np.concatenate([encoder.encode(batch).values[:, 0] for batch in batches])

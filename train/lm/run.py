@@ -139,7 +139,7 @@ class LMJob:
         """Return what the loop needs to know of the run."""
         run, inputs = self.run, self.inputs
         resolved = {**asdict(run), "token_sets": [asdict(source.index) for source in inputs.sources]}
-        resolved["scope"] = asdict(scope_of(inputs.sources))
+        resolved["scope"] = asdict(scope_of(inputs.sources, self.text))
         if not isinstance(self.text, TextTokenizer):
             resolved["text_encoder_hash"] = self.text.hash
         audible = inputs.audio_tokenizer is not None or not run.model.sound_levels

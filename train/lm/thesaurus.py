@@ -12,7 +12,7 @@ import numpy as np
 
 from reelm.errors import RequestError, reason
 from reelm.storage.fields import read_json
-from reelm.tokenizer.text.sentence_encoder import SentenceEncoder
+from reelm.tokenizer.text.encoder import TextEncoder
 from reelm.tokenizer.text.thesaurus import Thesaurus
 
 # Variance added to that inside the classes, in means of it: classes have a few dozen members, embeddings 512 values.
@@ -40,7 +40,7 @@ def read_file(path: Path) -> tuple[Mapping[str, Sequence[str]], Mapping[str, str
     return captions, modifiers
 
 
-def fit(encoder: SentenceEncoder, captions: Mapping[str, Sequence[str]], modifiers: Mapping[str, str]) -> Thesaurus:
+def fit(encoder: TextEncoder, captions: Mapping[str, Sequence[str]], modifiers: Mapping[str, str]) -> Thesaurus:
     """The thesaurus whose captions are told apart by what `encoder` makes of them and of their other words.
 
     Other words that the encoder cannot hold are left out; RequestError for such a caption.
@@ -69,7 +69,7 @@ def fit(encoder: SentenceEncoder, captions: Mapping[str, Sequence[str]], modifie
     return Thesaurus(tuple(captions), dict(modifiers), params)
 
 
-def least_likeness(thesaurus: Thesaurus, encoder: SentenceEncoder, captions: Mapping[str, Sequence[str]]) -> float:
+def least_likeness(thesaurus: Thesaurus, encoder: TextEncoder, captions: Mapping[str, Sequence[str]]) -> float:
     """Return the likeness that all but a tenth of the other words have; without any, one that every prompt has."""
     phrases = [words for others in captions.values() for words in others if encoder.count(words) <= encoder.max_tokens]
     likeness = [thesaurus.likeness(encoder, words) for words in phrases[:: max(1, len(phrases) // _MEASURED)]]
