@@ -131,7 +131,7 @@ class ModelParts:
         return self.lm
 
     def latent_frames(self, num_frames: int) -> int:
-        """Return the number of latent frames of a clip of `num_frames` frames, which need not be 1 + 4k."""
+        """Return the number of latent frames of a clip of `num_frames` frames, which need not be whole ones."""
         return self.video_tokenizer.config.latent_frames(num_frames)
 
     def read_as(self, prompt: str) -> str:

@@ -13,9 +13,10 @@ import numpy as np
 
 from reelm.media.pixels import Frames
 from reelm.media.timing import TimedFrame
+from reelm.tokenizer.video.config import VideoTokenizerConfig
 
-_STRIDE = 8  # of the video tokenizers, in pixels
-_TIME_STRIDE = 4
+# Films are cut before a tokenizer is chosen, so clips fit the usual one.
+_STRIDE, _TIME_STRIDE = VideoTokenizerConfig().space_stride, VideoTokenizerConfig().time_stride
 
 
 class Size(NamedTuple):
@@ -30,9 +31,10 @@ class Buckets:
     """Square, wide and tall pictures of about `resolution ** 2` pixels, in clips of `lengths` frames.
 
     Attributes:
-        resolution: side of the square bucket, a multiple of 8. Wide and tall ones are near 16:9 and 9:16.
-        lengths: frames of a clip, 1 + 4k. A shot is cut into as many of the longest as it holds, then into the longest
-            that still fits; what is left over is dropped. 1 is for still pictures alone.
+        resolution: side of the square bucket, a multiple of a tokenizer's stride. Wide and tall ones are near 16:9 and
+            9:16.
+        lengths: frames of a clip, each 1 + k strides in time. A shot is cut into as many of the longest as it holds,
+            then into the longest that still fits; what is left over is dropped. 1 is for still pictures alone.
     """
 
     resolution: int = 128
@@ -40,7 +42,8 @@ class Buckets:
 
     def __post_init__(self) -> None:
         if self.resolution < 2 * _STRIDE or self.resolution % _STRIDE:
-            raise ValueError(f"resolution is {self.resolution}; it must be a multiple of {_STRIDE}, at least 16")
+            least = f"a multiple of {_STRIDE}, at least {2 * _STRIDE}"
+            raise ValueError(f"resolution is {self.resolution}; it must be {least}")
         if not self.lengths or any(length < 1 or length % _TIME_STRIDE != 1 for length in self.lengths):
             raise ValueError(f"lengths are {self.lengths}; each must be 1 + {_TIME_STRIDE}k, such as 1, 17 or 33")
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from reelm import configs
+from reelm.cli.commands.model_size import notes
 from reelm.cli.main import main
 from reelm.errors import RequestError
 from reelm.lm import size
@@ -127,3 +128,8 @@ def test_info_waits_for_the_words_of_a_describer(capsys):
     assert main(["info", "demo_sound"]) == 0
     described = capsys.readouterr().out.partition("config of describer:\n")[2]
     assert described.startswith("  parameters: known once the words are taken from the captions\n  model:")
+
+
+def test_codes_are_as_large_as_the_tokenizer_makes_them():
+    with pytest.raises(RequestError, match="multiples of 16, not 64 and 72"):
+        notes(configs.get("lm", "demo"), 16, None, None, 64, 72)

@@ -21,7 +21,7 @@ from .encoder import Encoder
 
 @dataclass(frozen=True, kw_only=True)
 class VideoTokenizerConfig:
-    """Sizes of the nets. Stages run from fine to coarse; patch and strides together make the 4 x 8 x 8 stride."""
+    """Sizes of the nets. Stages run from fine to coarse; patch and strides make the stride, 4 x 8 x 8 by default."""
 
     bits: int = 18
     """Sign bits of a code, 1 to 30."""
@@ -94,7 +94,7 @@ class VideoTokenizerConfig:
         return int(np.prod([self.patch[1], *(space for _, space in self.strides)]))
 
     def latent_frames(self, frames: int) -> int:
-        """Return the number of latent frames of a clip of `frames` frames, its end filled up to 1 + 4k frames."""
+        """Return the number of latent frames of a clip of `frames` frames, its end filled up to 1 + k `time_stride`."""
         return 1 + -(-(frames - 1) // self.time_stride)
 
     def latent_shape(self, frames: int, height: int, width: int) -> tuple[int, int, int]:

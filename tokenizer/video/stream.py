@@ -1,7 +1,7 @@
 """Encode and decode clips of any length a few frames at a time: memory does not grow with their length.
 
 In: frames one after another, or latent frames. Out: the other, as they come. The chunk calls of `VideoTokenizer` for
-clips that need not be 1 + 4k frames nor fit whole codes: they are filled up as `VideoTokenizer.reconstruct` does. In
+clips that need not be 1 + k strides nor fit whole codes: they are filled up as `VideoTokenizer.reconstruct` does. In
 tiles (`tile` and `overlap` are as in `VideoTokenizer.encode`) memory does not grow with the size of the frames either,
 but for the frames of a chunk themselves; each tile has a state of its own.
 """

@@ -1,8 +1,8 @@
 """The video tokenizer: clips to codes and back, whole or in chunks.
 
 In: frames `uint8 [T, H, W, 3]` or float in [-1, 1], a batch axis in front if wanted. Out: ids `int32 [B, t, h, w]`, and
-from ids frames `uint8 [B, T, H, W, 3]`. T = 1 + 4k frames make t = 1 + k latent frames: the first stands alone, so an
-image is a clip of one frame. Knows nothing of language models, files or training.
+from ids frames `uint8 [B, T, H, W, 3]`. T = 1 + ks frames make t = 1 + k latent frames at a stride of s in time: the
+first stands alone, so an image is a clip of one frame. Knows nothing of language models, files or training.
 """
 
 import sys
@@ -109,7 +109,8 @@ class VideoTokenizer:
         """Return the codes of clips.
 
         Args:
-            video: uint8, or float in [-1, 1], `[T, H, W, 3]` or `[B, T, H, W, 3]`, T = 1 + 4k, H and W multiples of 8.
+            video: uint8, or float in [-1, 1], `[T, H, W, 3]` or `[B, T, H, W, 3]`; T is 1 + k `time_stride` of the
+                config, H and W are multiples of its `space_stride`.
             tile: side in pixels of the pieces in which larger frames are encoded, to save memory; None takes them
                 whole. Codes then differ a little from those of whole frames, most where pieces meet: of a film of
                 17x256x320 in tiles of 128, `natural` kept 99.1% of its codes.
@@ -230,7 +231,7 @@ class VideoTokenizer:
     def encode_chunk(self, frames, state: ChunkState) -> tuple[np.ndarray, ChunkState]:
         """Return the codes of the next frames of a stream; any cut gives the same ids.
 
-        A stream begins with 1 + 4k frames and goes on with 4k at a time.
+        A stream begins with 1 + k `time_stride` frames and goes on with k `time_stride` at a time.
         """
         video = _batched(check_video(frames))
         self._check_chunk(video.shape[:1] + video.shape[2:4], state, "frames")

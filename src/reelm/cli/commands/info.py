@@ -61,20 +61,25 @@ class Info:
             for stage in configs.stages(name):
                 run = configs.get(stage, name)
                 notes = run.model.memory_notes() if stage == "video-tokenizer" else {}
-                notes = self._sizes(run) if stage == "lm" else notes
+                notes = self._sizes(name, run) if stage == "lm" else notes
                 about[f"config of {stage}"] = {"parameters": _parameters(stage, run.model), **notes, **asdict(run)}
         if not about:
             known = ", ".join(dict.fromkeys([*shipped.names(), *configs.names()]))
             raise RequestError(f"there is no configuration, model, folder or file {name}; known are {known}")
         return about
 
-    def _sizes(self, run: Any) -> dict[str, str]:
+    def _sizes(self, name: str, run: Any) -> dict[str, str]:
+        from reelm import configs
         from reelm.tokenizer.device_memory import free_bytes
+        from reelm.tokenizer.video.config import VideoTokenizerConfig
 
         from .model_size import notes
 
+        # A preset without a tokenizer is for one with the usual stride.
+        own = "video-tokenizer" in configs.stages(name)
+        tokenizer = configs.get("video-tokenizer", name).model if own else VideoTokenizerConfig()
         memory = free_bytes() if self.memory is None else int(self.memory * 1e9)
-        return notes(run, self.mesh, memory, self.height, self.width)
+        return notes(run, tokenizer.space_stride, self.mesh, memory, self.height, self.width)
 
 
 def _installation() -> dict[str, Any]:

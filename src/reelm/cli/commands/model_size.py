@@ -1,6 +1,7 @@
 """What a language model takes on each device of a mesh, and whether that fits, for `reelm info`.
 
-In: a run's configuration, a mesh in words, bytes of a device. Out: names and lines. Nothing is allocated.
+In: a run's configuration, the stride of its tokenizer, a mesh in words, bytes of a device. Out: names and lines.
+Nothing is allocated.
 """
 
 from collections.abc import Callable
@@ -17,15 +18,22 @@ from reelm.train.step import state
 from reelm.train.step.memory import least_devices
 
 _ACTIVATIONS = ("float32", "bfloat16")
-_STRIDE = 8  # pixels of a code's side
 
 
-def notes(run: LMRun, mesh: str | None, memory: int | None, height: int, width: int) -> dict[str, str]:
-    """Lines by name; `memory` is that of a device in bytes, None where it is not known."""
-    if height % _STRIDE or width % _STRIDE:
-        raise RequestError(f"height and width are multiples of {_STRIDE}, not {height} and {width}")
+def notes(run: LMRun, stride: int, mesh: str | None, memory: int | None, height: int, width: int) -> dict[str, str]:
+    """Return lines by name.
+
+    Args:
+        run: the configuration.
+        stride: pixels of a code's side.
+        mesh: devices, as in `--mesh`; None for one.
+        memory: of a device in bytes; None where it is not known.
+        height, width: of a clip in pixels.
+    """
+    if height % stride or width % stride:
+        raise RequestError(f"height and width are multiples of {stride}, not {height} and {width}")
     config = run.model
-    layout = config.layout(config.frames, height // _STRIDE, width // _STRIDE)
+    layout = config.layout(config.frames, height // stride, width // stride)
     sizes = _sizes(mesh)
     check_mesh(config, sizes)
     itemsize = jnp.dtype(run.dtype).itemsize
