@@ -133,10 +133,10 @@ def steps() -> None:
     """A state made in shards; a step of it; its checkpoint, read on another mesh and on one device, and back."""
     run = replace(RUN, mesh=MeshSpec.parse(MESHES[0]))
     mesh = run.mesh.build()
-    state, layout, step = build(run, mesh, {})
+    state, layout, step = build(run, make_loss(run), mesh, {})
     kernel = state.params["layers"]["attention"]["qkv"]["kernel"]
     assert kernel.addressable_shards[0].data.shape == (2, 32 // 4, 8 * 16 + 2 * 4 * 16), kernel.sharding
-    alone, layout_alone, _ = build(RUN, MeshSpec().build(jax.devices()[:1]), {})
+    alone, layout_alone, _ = build(RUN, make_loss(RUN), MeshSpec().build(jax.devices()[:1]), {})
     # The same draws wherever they lie; they may be rounded otherwise.
     close = partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-7)
     jax.tree.map(close, jax.device_get(state.params), jax.device_get(alone.params))

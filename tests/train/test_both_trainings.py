@@ -38,6 +38,7 @@ from reelm.tokenizer.video.config import VideoTokenizerConfig
 from reelm.train.export import ExportPlan, export
 from reelm.train.lm import run as lm
 from reelm.train.lm.config import LMRun
+from reelm.train.lm.loss import make_loss
 from reelm.train.parts import open_audio_tokenizer, open_video_tokenizer
 from reelm.train.run.checkpoints import restore_params
 from reelm.train.run.loop import LoopConfig
@@ -349,7 +350,7 @@ def test_a_language_model_learns_through_a_text_encoder(trained, sentences, tmp_
     run = replace(SHORT, model=config, tokens=(trained / "tokens",), text_encoder=sentences)
     # Layers begin as the identity: what stands in front of the codes matters some steps later.
     run = replace(run, video_tokenizer=trained / "tokenizer", loop=replace(SHORT.loop, steps=6))
-    before = lm.build(run, MeshSpec().build(jax.devices()[:1]), {})[0].params["text"]["kernel"]
+    before = lm.build(run, make_loss(run), MeshSpec().build(jax.devices()[:1]), {})[0].params["text"]["kernel"]
     after = lm.train(run, tmp_path / "lm").params["text"]["kernel"]
     assert np.abs(after - before).max() > 0
     assert not (tmp_path / "lm" / "text.model").exists()

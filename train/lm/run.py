@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import grain
 import jax
@@ -59,9 +59,28 @@ def train(run: LMRun, workdir: Path) -> TrainState:
     check(run, inputs, mesh)
     text, params = _start(run, inputs.sources, workdir)
     embed(run.model, text, [*inputs.sources, *inputs.held_out])
-    job = LMJob(run, inputs, mesh, text)
-    initial, _, step = build(run, mesh, params)
+    objective = objective_of(run)
+    job = LMJob(run, inputs, mesh, text, objective)
+    initial, _, step = build(run, objective.loss, mesh, params)
     return loop.run(run.loop, initial, step, Feed(job.batches(), mesh), workdir, job.training())
+
+
+class Objective(NamedTuple):
+    """What a run descends on.
+
+    Attributes:
+        loss: `(params, batch, key, step) -> (loss, metrics)`.
+        metrics: names of the metrics that a log shows.
+    """
+
+    loss: Callable[..., tuple[jax.Array, dict[str, jax.Array]]]
+    metrics: tuple[str, ...]
+
+
+def objective_of(run: LMRun) -> Objective:
+    """Return the objective of a run: the likelihood of its codes."""
+    longest = max(bucket.frames for bucket in run.stages[-1].buckets)
+    return Objective(make_loss(run), ("loss", *metric_names(run.model, longest)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,13 +145,12 @@ def check_batches(run: LMRun, parts: int) -> None:
 class LMJob:
     """The batches, samples and evaluations of a run."""
 
-    def __init__(self, run: LMRun, inputs: Inputs, mesh: Mesh, text: Text) -> None:
-        self.run, self.inputs, self.mesh, self.text = run, inputs, mesh, text
+    def __init__(self, run: LMRun, inputs: Inputs, mesh: Mesh, text: Text, objective: Objective) -> None:
+        self.run, self.inputs, self.mesh, self.text, self.objective = run, inputs, mesh, text, objective
         self._held_out = None
         if inputs.held_out:
             last = replace(run.stages[-1], steps=None, token_weights=None)
             self._held_out = self._mixture([last], inputs.held_out, seed=0)
-        self._loss = make_loss(run)
         self._evaluation_loss = jax.jit(self._loss_of_average)
 
     def training(self) -> Training:
@@ -143,7 +161,6 @@ class LMJob:
         if not isinstance(self.text, TextTokenizer):
             resolved["text_encoder_hash"] = self.text.hash
         audible = inputs.audio_tokenizer is not None or not run.model.sound_levels
-        longest = max(bucket.frames for bucket in run.stages[-1].buckets)
         return Training(
             stage="lm",
             resolved=resolved,
@@ -151,7 +168,7 @@ class LMJob:
             free=free_fields(run),
             samples=self.samples if inputs.video_tokenizer is not None and audible else None,
             evaluate=self.evaluate if inputs.held_out else None,
-            metrics=("loss", *metric_names(run.model, longest)),
+            metrics=self.objective.metrics,
             load=self.load,
             preview=self.preview,
         )
@@ -199,7 +216,7 @@ class LMJob:
         return {name: sum(numbers) / len(numbers) for name, numbers in found.items()}
 
     def _loss_of_average(self, params: dict, batch: Mapping[str, Any]) -> tuple[jax.Array, dict]:
-        return self._loss(params, batch, jax.random.key(0), jnp.zeros((), jnp.int32))
+        return self.objective.loss(params, batch, jax.random.key(0), jnp.zeros((), jnp.int32))
 
     def _mixture(self, stages: Sequence[Stage], sources: Sequence[TokenSource], seed: int) -> grain.MapDataset:
         transform = partial(to_sample, self.run, self.text)
@@ -234,9 +251,12 @@ def to_sample(run: LMRun, text: Text, source: TokenSource, bucket: Bucket) -> To
     )
 
 
-def build(run: LMRun, mesh: Mesh, params: Mapping[str, Any]) -> tuple[TrainState, Any, Callable[..., Any]]:
+def build(
+    run: LMRun, loss: Callable[..., Any], mesh: Mesh, params: Mapping[str, Any]
+) -> tuple[TrainState, Any, Callable[..., Any]]:
     """Return (the state before the first step, its shardings, the step) of a run; the state is made in shards.
 
+    loss: what the step descends on; see `Objective`.
     params: parts of the parameters that are not to be fresh.
     """
     optimizer = run.optimizer.build(run.loop.steps)
@@ -246,7 +266,7 @@ def build(run: LMRun, mesh: Mesh, params: Mapping[str, Any]) -> tuple[TrainState
         return state.create({**fresh, **params}, optimizer, run.loop.seed)
 
     layout = sharding.of_state(jax.eval_shape(create, params), mesh)
-    jitted = make_step(make_loss(run), optimizer, run.optimizer.ema, layout, run.accumulate)
+    jitted = make_step(loss, optimizer, run.optimizer.ema, layout, run.accumulate)
 
     def step(state: TrainState, batch: Any) -> tuple[TrainState, dict[str, jax.Array]]:
         with jax.set_mesh(mesh):
