@@ -30,7 +30,7 @@ from reelm.sampling.request import Request
 from .jobs import Job, Jobs
 from .lanes import Lane, lanes_of
 from .live import Live
-from .making import Making, Writers
+from .making import Making, State, Writers
 from .metrics import Metrics
 from .traces import Traces
 
@@ -186,7 +186,7 @@ class Engine(Thread):
 
     def _freest(self) -> Lane:
         """Return the lane with the fewest clips."""
-        drawn = [run for run in self._runs.values() if run.saved is None]
+        drawn = [run for run in self._runs.values() if run.draws]
         return min(self._lanes, key=lambda lane: sum(each.lane is lane for each in (*drawn, *self._live)))
 
     def _share_energy(self) -> None:
@@ -194,7 +194,7 @@ class Engine(Thread):
         joules = self._metrics.used(self._meter)
         under_way = len(self._runs) + len(self._live)
         for run in self._runs.values():
-            run.joules = None if run.joules is None or joules is None else run.joules + joules / under_way
+            run.spend(None if joules is None else joules / under_way)
 
     def _answer(self) -> None:
         while True:
@@ -233,7 +233,7 @@ class Engine(Thread):
             try:
                 request = self.request(job)
                 model, folder = self._models[job.model], self._jobs.folder(job.id)
-                run = Making(job, model, request, self._freest(), folder, self._writers, self._tell)
+                run = Making(job, model, request, self._freest(), folder, self._writers, self._tell, self.wake)
             except Exception as error:
                 self._fail(job, error)
                 continue
@@ -242,45 +242,37 @@ class Engine(Thread):
 
     def _advance(self, run: Making) -> None:
         """Take what a lane or a writer has made of a job, and begin what comes next."""
-        job, done = run.job, False
+        job, ended = run.job, True
         try:
-            if run.saved is not None:
-                if not run.saved.done():
-                    return
-                run.saved.result()
-                wanted, done = self._complete(run), True
-            elif run.made is None:
-                run.begin(self.wake)
+            if not run.poll():
                 return
-            elif not run.made.done():
-                return
-            else:
-                last = run.made.result()
-                self.previews[job.id] = run.newest
-                if not run.shown:
-                    run.shown = True
-                    self._metrics.showed(time.time() - job.created_at)
-                if last:
-                    self._traces.note(job, "decode", job.started_at, run.decoded, seconds=job.seconds, size=job.size)
-                    self._share_energy()  # that of the last latent frame, too
-                    run.save(self._meter.info(run.joules)).add_done_callback(lambda _: self.wake())
-                else:
-                    run.begin(self.wake)
-                wanted = self._write(lambda: self._jobs.note(job.id, run.percent))
+            wanted = self._complete(run) if run.state is State.SAVED else self._show(run)
             if wanted is False:
                 self._traces.note(job, "decode", job.started_at, time.time(), error="cancelled")
                 run.close()
-                self._jobs.remove_files(job.id) if self._jobs.get(job.id) is None else None
-                done = True
+                if self._jobs.get(job.id) is None:
+                    self._jobs.remove_files(job.id)
+            ended = wanted is False or run.state is State.SAVED
         except Exception as error:
             self._fail(job, error)
             run.close()
-            done = True
-        if done:
+        if ended:
             self._runs.pop(job.id, None)
             self.previews.pop(job.id, None)
             self.wake()  # for those that waited for its place
         self._tell(job.id)
+
+    def _show(self, run: Making) -> bool | None:
+        """Show the newest frame, and save a clip that is drawn; return whether it is still wanted, None if unknown."""
+        job = run.job
+        if job.id not in self.previews:
+            self._metrics.showed(time.time() - job.created_at)
+        self.previews[job.id] = run.newest
+        if run.state is State.DRAWN:
+            self._traces.note(job, "decode", job.started_at, run.decoded, seconds=job.seconds, size=job.size)
+            self._share_energy()  # that of the last latent frame, too
+            run.save(self._meter.info(run.joules))
+        return self._write(lambda: self._jobs.note(job.id, run.percent))
 
     def _complete(self, run: Making) -> bool | None:
         """Count a clip that is saved, and say so in the table; return whether it is still wanted, None if unknown."""

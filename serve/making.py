@@ -1,9 +1,13 @@
-"""A job under way: its latent frames are made in a lane, its files are written by other threads."""
+"""A job under way: its latent frames are made in a lane, its files are written by other threads.
+
+The engine asks it for news by `poll`, and knows nothing of futures.
+"""
 
 import time
 from collections.abc import Callable, Generator
 from concurrent.futures import Executor, Future
 from dataclasses import replace
+from enum import Enum, auto
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,8 +34,29 @@ class Writers(NamedTuple):
     clips: Executor
 
 
+class State(Enum):
+    """How far a job is."""
+
+    NEW = auto()  # nothing is begun
+    DRAWING = auto()  # latent frames are made
+    DRAWN = auto()  # all are there; `save` comes next
+    SAVING = auto()
+    SAVED = auto()
+
+
 class Making:
-    """A job under way. `lane` makes its frames; `writers` write its files, and call `tell` with the id of the job."""
+    """A job under way.
+
+    Args:
+        job: what is made.
+        model: makes it.
+        request: the plan of the job.
+        lane: draws its latent frames.
+        folder: of its files.
+        writers: write its files.
+        tell: called with the id of the job by a writer, when a piece of the stream is there.
+        wake: called when `poll` has news, from the thread that did the work.
+    """
 
     def __init__(
         self,
@@ -42,10 +67,11 @@ class Making:
         folder: Path,
         writers: Writers,
         tell: Callable[[str], None],
+        wake: Callable[[], None],
     ):
         assert request.settings.num_frames is not None
         self.job, self.lane, self._model, self._request = job, lane, model, request
-        self._folder, self._writers, self._tell = folder, writers, tell
+        self._folder, self._writers, self._tell, self._wake = folder, writers, tell, wake
         self._parts: list[list[Clip]] = []
         self._written: list[Future[None]] = []  # pieces of the stream, perhaps still to be written
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -54,48 +80,47 @@ class Making:
         self._fragments = FragmentedVideo(fps=request.settings.fps, sample_rate=rate)
         self._total = model.latent_frames(request.settings.num_frames)
         self._pieces = _pieces(model, request, lane.batches[job.model])
-        self.made: Future[bool] | None = None  # the newest latent frame; whether it is the last one
-        self.shown = False  # whether a frame is there
-        self.joules: float | None = 0.0
+        self._under_way: Future[State]  # the newest piece of work, and the state that it leads to
+        self.state = State.NEW
+        self.newest: np.ndarray  # the newest frame; there is one once a latent frame is made
+        self.joules: float | None = 0.0  # None for unknown
         self.decoded = 0.0  # when the last frame was there, in seconds since the epoch
-        self.saved: Future[None] | None = None
         self.clip: Clip
-
-    @property
-    def newest(self) -> np.ndarray:
-        """The newest frame."""
-        return self._parts[-1][0].video[-1]
 
     @property
     def percent(self) -> int:
         """Share of the clip that is made; 100 only once it is saved."""
         return min(99, 100 * len(self._parts) // self._total)
 
-    def begin(self, wake: Callable[[], None]) -> None:
-        """Begin to make the next latent frame; `wake` is called when it is there."""
-        self.made = self.lane.do(self._make)
-        self.made.add_done_callback(lambda _: wake())
+    @property
+    def draws(self) -> bool:
+        """Whether its lane has more to do."""
+        return self.state in (State.NEW, State.DRAWING)
 
-    def _make(self) -> bool:
-        """Make a latent frame; return whether it was the last one. What failed in writing others is raised here."""
-        while self._written and self._written[0].done():
-            self._written.pop(0).result()
-        clips = next(self._pieces)
-        self._parts.append(clips)
-        self._written.append(self._writers.pieces.submit(self._write, clips[0]))
-        if len(self._parts) < self._total:
+    def poll(self) -> bool:
+        """Take what is made, and begin the next latent frame; return whether there is news. Raises what went wrong."""
+        if self.state is State.NEW:
+            self.state = State.DRAWING
+            self._begin(self.lane.do(self._make))
             return False
-        self.decoded = time.time()
-        self._pieces.close()
-        clips = joined(iter(self._parts), self._total)
-        self.clip = fittest(self._model, self._request, clips)[0] if self._request.settings.best_of > 1 else clips[0]
+        if not self._under_way.done():
+            return False
+        self.state = self._under_way.result()
+        if self.state is not State.SAVED:
+            self.newest = self._parts[-1][0].video[-1]
+        if self.state is State.DRAWING:
+            self._begin(self.lane.do(self._make))
         return True
 
-    def save(self, energy: dict[str, Any]) -> Future[None]:
+    def spend(self, joules: float | None) -> None:
+        """Count energy that was used for it; None for unknown."""
+        self.joules = None if self.joules is None or joules is None else self.joules + joules
+
+    def save(self, energy: dict[str, Any]) -> None:
         """Begin to write the clip, with what it took."""
+        self.state = State.SAVING
         self.clip = replace(self.clip, info=self.clip.info | {"energy": energy})
-        self.saved = self._writers.clips.submit(self._finish)
-        return self.saved
+        self._begin(self._writers.clips.submit(self._finish))
 
     def close(self) -> None:
         """Leave the batch, and close the files, once the latent frame that is under way is made."""
@@ -106,16 +131,36 @@ class Making:
 
         self.lane.do(leave)
 
+    def _begin(self, work: Future[State]) -> None:
+        self._under_way = work
+        work.add_done_callback(lambda _: self._wake())
+
+    def _make(self) -> State:
+        """Make a latent frame. What failed in writing others is raised here."""
+        while self._written and self._written[0].done():
+            self._written.pop(0).result()
+        clips = next(self._pieces)
+        self._parts.append(clips)
+        self._written.append(self._writers.pieces.submit(self._write, clips[0]))
+        if len(self._parts) < self._total:
+            return State.DRAWING
+        self.decoded = time.time()
+        self._pieces.close()
+        clips = joined(iter(self._parts), self._total)
+        self.clip = fittest(self._model, self._request, clips)[0] if self._request.settings.best_of > 1 else clips[0]
+        return State.DRAWN
+
     def _write(self, piece: Clip) -> None:
         self._file.write(self._fragments.add(piece.video, piece.audio))
         self._tell(self.job.id)
 
-    def _finish(self) -> None:
+    def _finish(self) -> State:
         self.clip.save(self._folder / CLIP)
         for each in self._written:
             each.result()
         self._file.write(self._fragments.finish())
         self._file.close()
+        return State.SAVED
 
 
 def _pieces(model: Model, request: Request, batch: ContinuousBatch) -> Generator[list[Clip]]:

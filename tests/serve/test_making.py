@@ -1,0 +1,76 @@
+"""A job under way says how far it is, and what failed in a thread is raised where it is asked for news."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Semaphore
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from reelm.media.clip import Clip
+from reelm.serve import making
+from reelm.serve.jobs import Job
+from reelm.serve.lanes import Lane
+from reelm.serve.making import Making, State, Writers
+
+CODES = {name: np.zeros((1, 1, 1), np.int32) for name in ("video", "audio")}
+PIECES = [
+    Clip(np.full((frames, 16, 24, 3), 50 * i, np.uint8), fps=8.0, tokens=CODES) for i, frames in enumerate((1, 4, 4))
+]
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """Return a job under way, of three latent frames that are there at once, and what counts its calls of `wake`."""
+    monkeypatch.setattr(making, "stream", lambda model, request, seat: ([piece] for piece in PIECES))
+    settings = SimpleNamespace(num_frames=9, fps=8.0, best_of=1)
+    model: Any = SimpleNamespace(soundtrack=None, latent_frames=lambda frames: len(PIECES))
+    request: Any = SimpleNamespace(settings=settings, stream=None)
+    lane = Lane("lane", {}, lambda requests, rows: None)
+    lane.batches["tiny"] = SimpleNamespace(join=lambda stream: SimpleNamespace(close=lambda: None))  # type: ignore
+    writers, woken = Writers(ThreadPoolExecutor(1), ThreadPoolExecutor(1)), Semaphore(0)
+    job = Job(model="tiny", prompt="red", seed=0, settings={})
+    run = Making(job, model, request, lane, tmp_path, writers, lambda job_id: None, woken.release)
+    yield run, woken
+    run.close()
+    lane.do(lambda: None).result()
+    lane.end()
+    for writer in writers:
+        writer.shutdown()
+
+
+def polled(run: Making, woken: Semaphore) -> State:
+    """Return the state that comes next."""
+    assert woken.acquire(timeout=10) and run.poll()
+    return run.state
+
+
+def test_a_job_is_drawn_and_then_saved(run, tmp_path):
+    run, woken = run
+    assert run.state is State.NEW and run.draws and not run.poll()
+    for piece in PIECES[:-1]:
+        assert polled(run, woken) is State.DRAWING and run.draws
+        np.testing.assert_array_equal(run.newest, piece.video[-1])
+    assert polled(run, woken) is State.DRAWN and not run.draws
+    run.save({"joules": 1.0})
+    assert run.state is State.SAVING
+    assert polled(run, woken) is State.SAVED
+    for name in (making.CLIP, making.STREAM):
+        assert len(Clip.open(tmp_path / name).video) == 9
+
+
+def test_a_disk_that_fails_is_told_by_poll(run, monkeypatch):
+    def full(clip: Clip, path: Path) -> None:
+        raise OSError("the disk is full")
+
+    run, woken = run
+    monkeypatch.setattr(Clip, "save", full)
+    assert not run.poll()
+    while polled(run, woken) is not State.DRAWN:
+        pass
+    run.save({})
+    assert woken.acquire(timeout=10)
+    with pytest.raises(OSError, match="the disk is full"):
+        run.poll()
