@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from threading import Lock
-from typing import IO, Any, Literal
+from typing import IO, Any, Literal, TypedDict
 
 from reelm.errors import RequestError
 
@@ -30,6 +30,24 @@ _COLUMNS = (
     "status text, progress integer, created_at real, started_at real, completed_at real, "
     "fps real, seconds text, size text, error_code text, error_message text, warnings text, trace text"
 )
+
+
+class Video(TypedDict):
+    """What a client sees of a job, as JSON values."""
+
+    id: str
+    object: str
+    model: str
+    status: str
+    progress: int
+    created_at: int
+    completed_at: int | None
+    seconds: str
+    size: str
+    prompt: str
+    seed: int
+    error: dict[str, str] | None
+    warnings: list[str]
 
 
 class QueueFull(Exception):
@@ -79,7 +97,7 @@ class Job:
     warnings: tuple[str, ...] = ()
     trace: str = ""
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> Video:
         """Return what a client sees."""
         error = {"code": self.error_code, "message": self.error_message} if self.error_code else None
         return {

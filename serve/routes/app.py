@@ -13,7 +13,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Mount, Route, WebSocketRoute
+from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket
 
@@ -30,7 +30,7 @@ from .answers import HANDLERS, refusal
 from .files import whole
 from .gate import Gate
 from .live_socket import play, refuse
-from .openapi import description
+from .openapi import Described, description
 from .videos import Videos
 
 PAGE = Path(__file__).parents[1] / "page"
@@ -102,11 +102,7 @@ class _Routes:
         self._metrics = Metrics(self._jobs.counts, server.price_per_kwh)
         told = self._news.tell, self._metrics, server.traces, Meter(watts_per_core=server.watts_per_core)
         self._engine = Engine(server.models, self._jobs, *told, rows=server.rows, warm_up=server.warm_up)
-
-    def table(self) -> list[Any]:
-        get, post = (partial(Route, methods=[method]) for method in ("GET", "POST"))
-        server, one = self._server, "/v1/videos/{id}"
-        videos = Videos(
+        self._videos = Videos(
             models=server.models,
             jobs=self._jobs,
             engine=self._engine,
@@ -117,26 +113,59 @@ class _Routes:
             ratings=server.home / _RATINGS,
             has_keys=server.keys is not None,
         )
+
+    def table(self) -> list[BaseRoute]:
+        """Return what the application answers: the described routes, the socket and the page."""
         return [
-            post("/v1/videos", videos.create),
-            post("/v1/videos/sync", videos.create_and_wait),
-            get("/v1/videos", videos.list),
-            get(one, videos.retrieve),
-            Route(one, videos.delete, methods=["DELETE"]),
-            post(f"{one}/cancel", videos.cancel),
-            get(f"{one}/content", videos.content),
-            get(f"{one}/stream", videos.stream),
-            get(f"{one}/hls/index.m3u8", videos.playlist),
-            get(f"{one}/hls/stream.mp4", videos.pieces),
-            get(f"{one}/events", videos.events),
-            post(f"{one}/feedback", videos.feedback),
+            *(Route(each.path, each.endpoint, methods=[each.method]) for each in self._described()),
             WebSocketRoute("/v1/live", self.live),
-            get("/v1/models", self.models),
-            get("/healthz", self.alive),
-            get("/readyz", self.ready),
-            get("/metrics", self.metrics),
-            get("/openapi.json", self.openapi),
             Mount("/", whole(StaticFiles(directory=PAGE, html=True))),
+        ]
+
+    def _described(self) -> list[Described]:
+        get, post = partial(Described, "GET"), partial(Described, "POST")
+        videos, one = self._videos, "/v1/videos/{id}"
+        asked = partial(post, body="Request", kinds=("application/json", "multipart/form-data"))
+        return [
+            asked("/v1/videos", videos.create, "Ask for a clip", "The job, which waits in the queue", status=202),
+            asked(
+                "/v1/videos/sync",
+                videos.create_and_wait,
+                "Ask for a clip and wait for it",
+                "The clip, as mp4; 202 once Prefer: wait=N is over",
+            ),
+            get(
+                "/v1/videos",
+                videos.list,
+                "List jobs",
+                "A page of jobs, newest first",
+                query=("after", "limit", "order", "status"),
+            ),
+            get(one, videos.retrieve, "Look at a job", "The job"),
+            Described("DELETE", one, videos.delete, "Delete a job and its files", "What was deleted"),
+            post(f"{one}/cancel", videos.cancel, "Stop a job", "The job"),
+            get(
+                f"{one}/content",
+                videos.content,
+                "Fetch the clip",
+                "The file; 409 while it is not done",
+                query=("format",),
+            ),
+            get(f"{one}/stream", videos.stream, "Watch the clip while it is made", "A fragmented mp4"),
+            get(
+                f"{one}/hls/index.m3u8",
+                videos.playlist,
+                "Watch the clip while it is made, in a player of HLS",
+                "A playlist",
+            ),
+            get(f"{one}/hls/stream.mp4", videos.pieces, "Fetch bytes that the playlist names", "A fragmented mp4"),
+            get(f"{one}/events", videos.events, "Hear of progress", "Server-sent events: status, preview"),
+            post(f"{one}/feedback", videos.feedback, "Say whether a clip is good", "What was kept", body="Feedback"),
+            get("/v1/models", self.models, "List models", "The models and what each can do"),
+            get("/healthz", self.alive, "Ask whether the server lives", "ok"),
+            get("/readyz", self.ready, "Ask whether jobs are taken", "ok"),
+            get("/metrics", self.metrics, "Read the figures of the server", "Prometheus text"),
+            get("/openapi.json", self.openapi, "Read this description", "OpenAPI 3.1"),
         ]
 
     @asynccontextmanager
@@ -199,4 +228,4 @@ class _Routes:
 
     async def openapi(self, request: Request) -> Response:
         """Answer with the description of the routes."""
-        return JSONResponse(description())
+        return JSONResponse(description(self._described()))

@@ -1,75 +1,55 @@
-"""The description of the routes in OpenAPI 3.1, made from the list of options."""
+"""The description of the routes in OpenAPI 3.1, made from the table of routes and the list of options."""
 
 import types
-from dataclasses import fields
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, fields
 from importlib.metadata import version
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
+from starlette.requests import Request
+from starlette.responses import Response
+
 from reelm.sampling.options import Options
+from reelm.serve.jobs import Video
 
 from .body import FILES
 
 _TYPES = {int: "integer", float: "number", str: "string", bool: "boolean"}
-_JOB = {
-    "id": "string",
-    "object": "string",
-    "model": "string",
-    "status": "string",
-    "progress": "integer",
-    "created_at": "integer",
-    "completed_at": ["integer", "null"],
-    "seconds": "string",
-    "size": "string",
-    "prompt": "string",
-    "seed": "integer",
-    "error": ["object", "null"],
-    "warnings": "array",
-}
-
-# method, path, what it does, what it answers with
-ROUTES = (
-    ("post", "/v1/videos", "Ask for a clip", "The job, which waits in the queue"),
-    ("post", "/v1/videos/sync", "Ask for a clip and wait for it", "The clip, as mp4; 202 once Prefer: wait=N is over"),
-    ("get", "/v1/videos", "List jobs", "A page of jobs, newest first"),
-    ("get", "/v1/videos/{id}", "Look at a job", "The job"),
-    ("delete", "/v1/videos/{id}", "Delete a job and its files", "What was deleted"),
-    ("post", "/v1/videos/{id}/cancel", "Stop a job", "The job"),
-    ("get", "/v1/videos/{id}/content", "Fetch the clip", "The file; 409 while it is not done"),
-    ("get", "/v1/videos/{id}/stream", "Watch the clip while it is made", "A fragmented mp4"),
-    ("get", "/v1/videos/{id}/hls/index.m3u8", "Watch the clip while it is made, in a player of HLS", "A playlist"),
-    ("get", "/v1/videos/{id}/hls/stream.mp4", "Fetch bytes that the playlist names", "A fragmented mp4"),
-    ("get", "/v1/videos/{id}/events", "Hear of progress", "Server-sent events: status, preview"),
-    ("post", "/v1/videos/{id}/feedback", "Say whether a clip is good", "What was kept"),
-    ("get", "/v1/models", "List models", "The models and what each can do"),
-    ("get", "/healthz", "Ask whether the server lives", "ok"),
-    ("get", "/readyz", "Ask whether jobs are taken", "ok"),
-    ("get", "/metrics", "Read the figures of the server", "Prometheus text"),
-    ("get", "/openapi.json", "Read this description", "OpenAPI 3.1"),
-)
+_NAMES = {**_TYPES, list: "array", dict: "object", types.NoneType: "null"}
 
 
-def description() -> dict[str, Any]:
+@dataclass(frozen=True)
+class Described:
+    """A route, and what the description says of it.
+
+    Attributes:
+        method: "GET", "POST" or "DELETE".
+        path: of the route; `{id}` stands for that of a job.
+        endpoint: answers a request.
+        does: what it is for.
+        answers: what it answers with.
+        status: of an answer to a request that is met.
+        query: parameters after the question mark.
+        body: name of the schema of what is sent; "" for nothing.
+        kinds: media types of what is sent.
+    """
+
+    method: str
+    path: str
+    endpoint: Callable[[Request], Awaitable[Response]]
+    does: str
+    answers: str
+    status: int = 200
+    query: Sequence[str] = ()
+    body: str = ""
+    kinds: Sequence[str] = ("application/json",)
+
+
+def description(routes: Sequence[Described]) -> dict[str, Any]:
     """Return the whole description, as JSON values."""
     paths: dict[str, Any] = {}
-    for method, path, does, answers in ROUTES:
-        route: dict[str, Any] = {
-            "summary": does,
-            "responses": {"202" if path == "/v1/videos" and method == "post" else "200": {"description": answers}},
-        }
-        route["responses"]["default"] = {"description": "An error", "content": _content("Error")}
-        parameters = [_parameter("id", "path")] if "{id}" in path else []
-        if path == "/v1/videos" and method == "get":
-            parameters = [_parameter(name, "query") for name in ("after", "limit", "order", "status")]
-        if path.endswith("/content"):
-            parameters.append(_parameter("format", "query"))
-        if parameters:
-            route["parameters"] = parameters
-        if path in ("/v1/videos", "/v1/videos/sync") and method == "post":
-            kinds = ("application/json", "multipart/form-data")
-            route["requestBody"] = {"content": {kind: {"schema": _reference("Request")} for kind in kinds}}
-        if path.endswith("/feedback"):
-            route["requestBody"] = {"content": _content("Feedback")}
-        paths.setdefault(path, {})[method] = route
+    for route in routes:
+        paths.setdefault(route.path, {})[route.method.lower()] = _route(route)
     return {
         "openapi": "3.1.0",
         "info": {"title": "reelm", "version": version("reelm")},
@@ -77,6 +57,21 @@ def description() -> dict[str, Any]:
         "paths": paths,
         "components": {"schemas": _schemas()},
     }
+
+
+def _route(route: Described) -> dict[str, Any]:
+    responses = {
+        str(route.status): {"description": route.answers},
+        "default": {"description": "An error", "content": _content("Error")},
+    }
+    found: dict[str, Any] = {"summary": route.does, "responses": responses}
+    parameters = [_parameter("id", "path")] if "{id}" in route.path else []
+    parameters += [_parameter(name, "query") for name in route.query]
+    if parameters:
+        found["parameters"] = parameters
+    if route.body:
+        found["requestBody"] = {"content": _content(route.body, route.kinds)}
+    return found
 
 
 def _schemas() -> dict[str, Any]:
@@ -88,7 +83,7 @@ def _schemas() -> dict[str, Any]:
     rating = {"rating": {"enum": [1, -1]}, "over": {"type": "string"}, "note": {"type": "string"}}
     return {
         "Request": _object(words | options | files),
-        "Video": _object({name: {"type": kind} for name, kind in _JOB.items()}),
+        "Video": _object({name: {"type": _type(hint)} for name, hint in get_type_hints(Video).items()}),
         "Feedback": _object(rating),
         "Error": _object({"error": _object(error)}),
     }
@@ -104,6 +99,13 @@ def _schema(hint: Any) -> dict[str, Any]:
     return {"type": "array", "items": _schema(get_args(hint)[0])}
 
 
+def _type(hint: Any) -> str | list[str]:
+    """Return the name of a type alone, without what it holds."""
+    kinds = get_args(hint) if get_origin(hint) is types.UnionType else [hint]
+    names = [_NAMES[get_origin(each) or each] for each in kinds]
+    return names[0] if len(names) == 1 else names
+
+
 def _object(properties: dict[str, Any]) -> dict[str, Any]:
     return {"type": "object", "properties": properties}
 
@@ -112,8 +114,8 @@ def _parameter(name: str, where: str) -> dict[str, Any]:
     return {"name": name, "in": where, "required": where == "path", "schema": {"type": "string"}}
 
 
-def _content(name: str) -> dict[str, Any]:
-    return {"application/json": {"schema": _reference(name)}}
+def _content(name: str, kinds: Sequence[str] = ("application/json",)) -> dict[str, Any]:
+    return {kind: {"schema": _reference(name)} for kind in kinds}
 
 
 def _reference(name: str) -> dict[str, str]:

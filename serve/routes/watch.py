@@ -4,7 +4,7 @@ import asyncio
 import base64
 import io
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +60,7 @@ def _read(path: Path, at: int) -> bytes:
         return b""
 
 
-def _event(name: str, value: dict[str, Any]) -> str:
+def _event(name: str, value: Mapping[str, Any]) -> str:
     return f"event: {name}\ndata: {json.dumps(value)}\n\n"
 
 

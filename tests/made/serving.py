@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
+from starlette.applications import Starlette
 
 from reelm.serve.routes.app import Server
 from reelm.serve.run import Impatient, Leaving
@@ -20,6 +21,7 @@ class Service:
     """A server that listens, and the model behind it."""
 
     port: int
+    app: Starlette
     model: Any
     home: Path
 
@@ -51,14 +53,15 @@ class Service:
 def serving(model: Any, home: Path, **options: Any) -> Iterator[Service]:
     """Yield a server of a model that is warm; it ends afterwards."""
     server = Server(models={"tiny": model}, home=home, rows=2, hosts=frozenset({"127.0.0.1"}), **options)
-    config = uvicorn.Config(server.app(), http=Impatient, port=0, log_config=None, timeout_graceful_shutdown=5)
+    app = server.app()
+    config = uvicorn.Config(app, http=Impatient, port=0, log_config=None, timeout_graceful_shutdown=5)
     running = Leaving(config)
     thread = threading.Thread(target=running.run, daemon=True)
     thread.start()
     while not running.started:
         assert thread.is_alive()
         time.sleep(0.01)
-    service = Service(running.servers[0].sockets[0].getsockname()[1], model, home)
+    service = Service(running.servers[0].sockets[0].getsockname()[1], app, model, home)
     while service.ask("GET", "/readyz")[0] != 200:
         time.sleep(0.05)
     yield service
