@@ -45,10 +45,10 @@ def _forget_programs():
     if next(_tests) % 8 == 0 and _MAPPINGS.exists() and _MAPPINGS.read_bytes().count(b"\n") > _MOST_MAPPINGS:
         import jax
 
-        from reelm.storage import programs
+        from reelm.programs.program import forget
 
         jax.clear_caches()
-        programs.forget()
+        forget()
 
 
 @pytest.fixture(scope="module")

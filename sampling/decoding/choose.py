@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import struct
 
-from reelm.storage.programs import program
+from reelm.programs.program import program
 
 
 class Controls(struct.PyTreeNode):

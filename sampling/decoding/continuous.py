@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from reelm.lm.language_model import LanguageModel
-from reelm.storage.programs import program
+from reelm.programs.program import program
 
 from .choose import Controls
 from .state import DecodeState

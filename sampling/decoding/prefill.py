@@ -14,7 +14,7 @@ from reelm.lm.net.embed import embed_control
 from reelm.lm.net.transformer import SlotFields
 from reelm.lm.prefix import Prefix
 from reelm.lm.specials import Group
-from reelm.storage.programs import program
+from reelm.programs.program import program
 
 from .state import DecodeState
 

@@ -28,8 +28,8 @@ from reelm.lm.net.embed import embed_codes, embed_control
 from reelm.lm.net.transformer import row_slices
 from reelm.lm.sharding import constrain
 from reelm.lm.specials import Group
+from reelm.programs.program import program
 from reelm.sampling.options import Decoding
-from reelm.storage.programs import program
 from reelm.tokenizer.codes import ids_to_sub_tokens, sub_tokens_to_ids
 
 from .choose import Controls, choose, guide, noise_of

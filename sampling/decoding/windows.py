@@ -18,7 +18,7 @@ import numpy as np
 from reelm.lm.language_model import LanguageModel
 from reelm.lm.layout import Layout
 from reelm.lm.specials import Group
-from reelm.storage.programs import program
+from reelm.programs.program import program
 
 from .choose import Controls, keys_of
 from .prefill import Prefill

@@ -9,8 +9,8 @@ from reelm import given
 from reelm.errors import RequestError
 from reelm.lm.mesh import MeshSpec
 from reelm.lm.parameters import NumberFormat
+from reelm.programs.kept import keep
 from reelm.sampling.model import Model
-from reelm.storage.programs import keep
 
 from . import hub, shipped
 from .read import read

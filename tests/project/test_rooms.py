@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from reelm.programs.source import rooms_behind
+
 ROOT = Path(__file__).parents[2]
 FOLDERS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-dir"]
 PACKAGES = {name.removeprefix("reelm").lstrip("."): ROOT / folder for name, folder in FOLDERS.items()}
@@ -22,6 +24,7 @@ ORDER = (
     "given",
     "progress",
     "storage",
+    "programs",
     "media",
     "tokenizer",
     "lm",
@@ -140,6 +143,20 @@ def circles(graph: dict[str, set[str]]) -> list[list[str]]:
     finally:
         sys.setrecursionlimit(limit)
     return found
+
+
+def test_a_program_is_named_by_the_source_of_every_room_that_its_own_imports():
+    rooms: dict[str, set[str]] = {}
+    for name, found in imports().items():
+        rooms.setdefault(name.split(".")[0], set()).update(target.split(".")[0] for target in found)
+    makers = {name for name, found in imports().items() if "programs.program" in found}
+    assert makers
+    for name in makers:
+        below, left = set(), {name.split(".")[0], "programs"}
+        while left:
+            below |= left
+            left = set.union(*(rooms[room] for room in left)) - below
+        assert {*rooms_behind(f"reelm.{name}")} == below, name
 
 
 def test_a_circle_is_found():

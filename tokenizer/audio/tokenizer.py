@@ -19,7 +19,7 @@ from jax.typing import DTypeLike
 from reelm.errors import RequestError
 from reelm.given import array, whole
 from reelm.media.sound import as_float_sound, check_rate, resample, with_channels
-from reelm.storage.programs import program
+from reelm.programs.program import program
 from reelm.tokenizer.codes import bits_to_ids, check_ids, ids_to_bits
 from reelm.tokenizer.history import History
 from reelm.tokenizer.identity import codes_hash

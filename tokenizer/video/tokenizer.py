@@ -18,7 +18,7 @@ from jax.typing import DTypeLike
 
 from reelm.errors import RequestError
 from reelm.given import array, whole
-from reelm.storage.programs import program
+from reelm.programs.program import program
 from reelm.tokenizer import device_memory
 from reelm.tokenizer.codes import bits_to_ids, check_ids, ids_to_bits
 from reelm.tokenizer.history import History

@@ -10,8 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from reelm.storage import programs
-from reelm.storage.programs import keep, program
+from reelm.programs import compiling, kept
+from reelm.programs import program as module
+from reelm.programs.kept import keep
+from reelm.programs.program import program
 
 TRACED: list[str] = []
 
@@ -29,7 +31,7 @@ def state(*shape: int) -> dict:
 @pytest.fixture
 def folder(tmp_path) -> Iterator[Path]:
     as_the_next_process()
-    before = programs._folder
+    before = kept._folder
     keep(tmp_path / "programs")
     yield tmp_path / "programs"
     keep(before)
@@ -85,7 +87,7 @@ def test_a_program_that_does_not_load_is_compiled_anew_and_replaced(folder, monk
         raise ValueError("of another compiler")
 
     with monkeypatch.context() as patched:
-        patched.setattr(programs.serialize_executable, "deserialize_and_load", refuse)
+        patched.setattr(module.serialize_executable, "deserialize_and_load", refuse)
         (path,) = folder.iterdir()
         before = path.stat().st_ino
         assert scaled("a", state(3), 2)[1] == 2 and TRACED == ["a"]
@@ -111,7 +113,7 @@ def test_what_was_used_longest_ago_goes_first(folder, monkeypatch):
     scaled("a", state(3), 2)
     (first,) = folder.iterdir()
     os.utime(first, (0, 0))
-    monkeypatch.setattr(programs, "_MOST_BYTES", int(1.5 * first.stat().st_size))
+    monkeypatch.setattr(kept, "_MOST_BYTES", int(1.5 * first.stat().st_size))
     scaled("b", state(3), 2)
     assert not first.exists() and len(list(folder.iterdir())) == 1
 
@@ -125,7 +127,7 @@ def test_jaxs_own_cache_is_left_alone_and_what_comes_out_of_it_is_not_kept(folde
     assert {*of_jax.iterdir()} == before and len(list(folder.iterdir())) == 1
     # As an older version left it there.
     jitted: Any = scaled.jitted
-    jitted.trace("b", state(7), np.int32(2)).lower().compile(compiler_options=programs._options())
+    jitted.trace("b", state(7), np.int32(2)).lower().compile(compiler_options=compiling.options())
     assert {*of_jax.iterdir()} > before
     as_the_next_process()
     jax.clear_caches()
@@ -142,4 +144,4 @@ def test_a_folder_that_others_may_write_to_is_not_used(tmp_path):
     (tmp_path / "shared").chmod(0o777)
     with pytest.warns(UserWarning, match="others may write there"):
         keep(tmp_path / "shared")
-    assert programs._folder is None
+    assert kept._folder is None

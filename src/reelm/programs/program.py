@@ -1,0 +1,168 @@
+"""`program`: what `jax.jit` does, ahead of time where wanted, and found again on disk.
+
+`@program(static=("self",), donate=("state",))` makes a `Program` of a function. Its `prepare` takes shapes in place of
+arrays and compiles in the background. Each program is kept in the folder of `keep`, if there is one.
+"""
+
+import inspect
+from collections.abc import Callable, Hashable
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cache, partial
+from pathlib import Path
+from threading import RLock, current_thread, main_thread
+from typing import Any, NamedTuple
+
+import jax
+import jax.core
+import numpy as np
+from jax.experimental import serialize_executable
+
+from reelm.cores import cores
+
+from .compiling import compiled
+from .kept import place, read, write
+from .machine import device
+
+_programs: "list[Program]" = []
+
+
+def forget() -> None:
+    """Drop the programs of this process from memory."""
+    for each in _programs:
+        each.made.clear()
+
+
+def program(*, static: tuple[str, ...], donate: tuple[str, ...] = ()) -> "Callable[[Callable], Program]":
+    """Return a decorator that makes a `Program`.
+
+    Args:
+        static: names of arguments that each compile a program of their own; their `repr` says all of them.
+        donate: names of arguments whose memory the results may take; do not use them again.
+    """
+    return lambda function: Program(function, static, donate)
+
+
+class _Made(NamedTuple):
+    """A compiled program, perhaps still under way, and the shapes of its results."""
+
+    run: Future
+    shapes: Any
+
+
+class Program:
+    """A function that is compiled once for each of its static arguments and shapes."""
+
+    def __init__(self, function: Callable, static: tuple[str, ...], donate: tuple[str, ...]):
+        self.jitted = jax.jit(function, static_argnames=static, donate_argnames=donate)
+        self.made: dict[Hashable, _Made] = {}
+        self.__doc__, self.__wrapped__ = function.__doc__, function
+        self._static = [name in static for name in inspect.signature(function).parameters]
+        self._lock = RLock()
+        _programs.append(self)
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        return self if instance is None else _Method(self, instance)
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Return the results for arguments by position."""
+        given, moving = self._sorted(arguments)
+        leaves, tree = jax.tree.flatten(moving)
+        if not jax.sharding.get_abstract_mesh().empty or not all(map(_is_on_one_device, leaves)):
+            return self.jitted(*given)  # over a mesh, or while another program is traced
+        return self._find(given, leaves, tree, _at_once).run.result()(*moving)
+
+    def prepare(self, *arguments: Any) -> Any:
+        """Compile in the background for arguments that may be shapes; return the shapes of the results."""
+        given, moving = self._sorted(arguments)
+        if not jax.sharding.get_abstract_mesh().empty:
+            return self.jitted.eval_shape(*given)
+        return self._find(given, *jax.tree.flatten(moving), _in_background).shapes
+
+    def _sorted(self, arguments: tuple) -> tuple[list, list]:
+        """Return all arguments, and those that are not static."""
+        pairs = list(zip(arguments, self._static, strict=True))
+        # A Python number would be a program of its own, of weak type.
+        given = [np.int32(each) if type(each) is int and not static else each for each, static in pairs]
+        return given, [each for each, static in zip(given, self._static, strict=True) if not static]
+
+    def _find(self, arguments: list, leaves: list, tree: Any, submit: Callable[..., Future]) -> _Made:
+        static = tuple(each for each, is_static in zip(arguments, self._static, strict=True) if is_static)
+        key = static, tree, tuple((leaf.shape, leaf.dtype) for leaf in leaves)
+        with self._lock:
+            if key not in self.made:
+                path = place(self.__wrapped__.__module__, self.__wrapped__.__qualname__, key)
+                self.made[key] = self._read(path, arguments, submit) or self._make(path, arguments, submit)
+            return self.made[key]
+
+    def _make(self, path: Path | None, arguments: list, submit: Callable[..., Future]) -> _Made:
+        traced = self.jitted.trace(*arguments)
+        shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), traced.out_info)
+        return _Made(submit(partial(_compiled, path, traced, shapes)), shapes)
+
+    def _read(self, path: Path | None, arguments: list, submit: Callable[..., Future]) -> _Made | None:
+        found = None if path is None else read(path)
+        if found is None:
+            return None
+        *executable, shapes = found
+
+        def loaded() -> Callable:
+            try:
+                return serialize_executable.deserialize_and_load(*executable)
+            except (RuntimeError, ValueError):  # of a compiler that is not this one after all
+                return _compiled(path, self.jitted.trace(*arguments), shapes)
+
+        return _Made(submit(loaded), shapes)
+
+
+class _Method:
+    """A program that is bound to its first argument."""
+
+    def __init__(self, program: Program, instance: Any):
+        self.program, self.instance = program, instance
+
+    def __call__(self, *arguments: Any) -> Any:
+        return self.program(self.instance, *arguments)
+
+    def prepare(self, *arguments: Any) -> Any:
+        """See `Program.prepare`."""
+        return self.program.prepare(self.instance, *arguments)
+
+
+def _compiled(path: Path | None, traced: Any, shapes: Any) -> Callable:
+    """Return a traced program compiled, and keep it at `path`."""
+    made, new = compiled(traced, apart=path is not None)
+    # What was once serialized loses functions when it is serialized again, and fails when it runs (jax 0.12 on a CPU).
+    if path is not None and new:
+        write(path, (*serialize_executable.serialize(made), shapes))
+    return made
+
+
+def _is_on_one_device(leaf: Any) -> bool:
+    if isinstance(leaf, jax.core.Tracer):
+        return False
+    return not isinstance(leaf, jax.Array) or leaf.devices() == {device()}
+
+
+def _at_once(function: Callable) -> Future:
+    if current_thread() is not main_thread():
+        future: Future = Future()
+        future.set_result(function())
+        return future
+    # In another thread, since no signal is heard in one that compiles.
+    thread = ThreadPoolExecutor(1, "compile-now")
+    try:
+        future = thread.submit(function)
+        future.result()
+    finally:
+        thread.shutdown(wait=False)
+    return future
+
+
+def _in_background(function: Callable) -> Future:
+    # Python ends no thread that still has work: what is queued when the process ends is left undone.
+    return _pool().submit(lambda: function() if main_thread().is_alive() else None)
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(max_workers=min(4, cores()), thread_name_prefix="compile")
