@@ -1,4 +1,4 @@
-"""Build a data set from a folder of videos (`reelm data build FOLDER`). Worker processes decode the files.
+"""Build a data set from a folder of videos (`reelm data build FOLDER`). A pool of processes decodes the files.
 
 Comes in: a folder, a name, settings for the clips. Goes out, under `data_dir/NAME`:
 
@@ -15,7 +15,6 @@ import json
 import os
 import re
 import shutil
-import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -25,7 +24,6 @@ from typing import Any, NamedTuple
 
 from array_record.python.array_record_data_source import ArrayRecordDataSource
 
-from reelm.cores import cores
 from reelm.data.stored_clip import StoredClip
 from reelm.errors import RequestError
 from reelm.progress import Progress, silent
@@ -33,17 +31,16 @@ from reelm.storage.atomic import write_json
 from reelm.storage.fields import check_format, parsed, read_json
 from reelm.storage.locks import locked
 
-from . import confined, worker, worker_pool
 from .cutting import CuttingConfig
 from .manifest import Source, sources
+from .worker import local, task
+from .worker_pool import Pool
 
 BUILD_FILE = "build.json"
 SHARD_BYTES = 256 * 2**20  # of clips in a file of the data set, one clip at least
 _FORMAT = 3
 _BLOCKS, _BLOCK_BYTES = 8, 2**16  # of a file that are compared, spread from its first byte to its last
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
-# With -P, Python files that lie beside the films are not imported in place of installed ones.
-_COMMAND = (sys.executable, "-P", "-m", confined.__name__)
 
 
 class ClipRun(NamedTuple):
@@ -106,8 +103,7 @@ def build(
     config: CuttingConfig,
     *,
     manifest: Path | None = None,
-    processes: int | None = None,
-    stall_seconds: float = 60.0,
+    pool: Pool | None = None,
     copied: bool = False,
     progress: Progress = silent,
 ) -> Built:
@@ -116,8 +112,7 @@ def build(
     Args:
         folder: folder of videos, read with its sub-folders; see `manifest.sources`.
         name: name of the set, in small letters, digits and underscores.
-        processes: files read at the same time. Default: one for each core that the process may use.
-        stall_seconds: seconds without progress after which a file is skipped.
+        pool: reads the files; a file that it gives up is skipped. Default: `worker.local()`.
         copied: whether folder or set were copied here, so that their times say nothing.
         progress: called with the files done and the number of files.
 
@@ -146,7 +141,7 @@ def build(
     staging = data_dir / ".building" / name
     staging.mkdir(parents=True, exist_ok=True)
     with locked(staging / ".lock", f"another process builds in {staging}; wait for it"):
-        results = _read_all(folder, found, config, staging, processes or cores(), stall_seconds, progress)
+        results = _read_all(folder, found, config, staging, pool or local(), progress)
         good = [part for part in results if not part.fault]
         if not good:
             raise RequestError(f"no file in {folder} gives a clip; the first, {found[0].name!r}: {results[0].fault}")
@@ -243,22 +238,17 @@ def _read_all(
     found: Sequence[Source],
     config: CuttingConfig,
     staging: Path,
-    processes: int,
-    stall_seconds: float,
+    pool: Pool,
     progress: Progress,
 ) -> list[_Part]:
     """Return the result of each file, in the order of `found`. Results of an earlier build are not computed again."""
     parts = {source: _known(folder, source, config, staging) for source in found}
     done = sum(not isinstance(part, Path) for part in parts.values())
     tasks = [
-        worker.task(folder / source.name, source, config, part)
-        for source, part in parts.items()
-        if isinstance(part, Path)
+        task(folder / source.name, source, config, part) for source, part in parts.items() if isinstance(part, Path)
     ]
     progress(done, len(found))
-    command = (*_COMMAND, str(staging), worker.__name__)
-    outcomes = worker_pool.run(tasks, command, workers=processes, stall_seconds=stall_seconds)
-    with contextlib.closing(outcomes):
+    with contextlib.closing(pool(tasks, staging)) as outcomes:
         for outcome in outcomes:
             source, path = Source(**outcome.task["source"]), Path(outcome.task["part"])
             if outcome.answer is None:

@@ -2,7 +2,7 @@
 
 Comes in: on stdin a task as a line of JSON. Goes out: on stdout a line of JSON for each task, and lines between that
 say it is alive; in a file the clips. It ends when stdin does, so none outlives the process that started it. Whatever
-happens to it costs one file: see `worker_pool.py`.
+happens to it costs one file: see `worker_pool.py`. `local` is the pool of such processes.
 """
 
 import json
@@ -11,19 +11,21 @@ import queue
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from array_record.python.array_record_module import ArrayRecordWriter
 
+from reelm.cores import cores
 from reelm.errors import RequestError, reason
 
+from . import confined, worker_pool
 from .buckets import Buckets
 from .cutting import CuttingConfig, clips_of
 from .manifest import Source
-from .worker_pool import ALIVE
+from .worker_pool import ALIVE, Outcome, Pool
 
 PART_OPTIONS = "group_size:1,uncompressed"  # the videos in it are compressed
 _BEAT_SECONDS = 0.5
@@ -32,6 +34,22 @@ _BEAT_SECONDS = 0.5
 def task(path: Path, source: Source, config: CuttingConfig, part: Path) -> dict[str, Any]:
     """Return a task for the worker: write the clips of the file at `path` into the ArrayRecord file `part`."""
     return {"path": str(path), "source": asdict(source), "config": asdict(config), "part": str(part)}
+
+
+def local(processes: int | None = None, stall_seconds: float = 60.0) -> Pool:
+    """Return the pool of this machine: processes that are confined to the folder that they write in.
+
+    Args:
+        processes: files read at the same time. Default: one for each core that this process may use.
+        stall_seconds: seconds without progress after which a file is given up.
+    """
+
+    def run(tasks: Iterable[Any], folder: Path) -> Generator[Outcome]:
+        # With -P, Python files that lie beside the films are not imported in place of installed ones.
+        command = (sys.executable, "-P", "-m", confined.__name__, str(folder), __name__)
+        return worker_pool.run(tasks, command, workers=processes or cores(), stall_seconds=stall_seconds)
+
+    return run
 
 
 def work(asked: dict[str, Any], alive: Callable[[], None]) -> dict[str, Any]:

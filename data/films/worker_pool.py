@@ -14,8 +14,9 @@ import selectors
 import signal
 import subprocess
 import time
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 ALIVE = "alive"
@@ -29,6 +30,10 @@ class Outcome:
     task: Any
     answer: Any
     fault: str = ""
+
+
+# Does tasks, which may write in one folder alone; outcomes come in the order in which tasks end.
+Pool = Callable[[Iterable[Any], Path], Generator[Outcome]]
 
 
 def run(tasks: Iterable[Any], command: Sequence[str], *, workers: int, stall_seconds: float) -> Generator[Outcome]:

@@ -6,7 +6,9 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Generator, Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +18,8 @@ from reelm.data import catalog, clips
 from reelm.data.films.buckets import Buckets
 from reelm.data.films.build import BUILD_FILE, build, open_built
 from reelm.data.films.cutting import CuttingConfig
+from reelm.data.films.worker import local, work
+from reelm.data.films.worker_pool import Outcome
 from reelm.errors import RequestError
 from reelm.media.formats.animations import write_picture
 from reelm.media.formats.mp4 import write_video
@@ -52,7 +56,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def built(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of sets with `films` in it, built by one process."""
     data_dir = tmp_path_factory.mktemp("sets")
-    build(folder, "films", data_dir, CONFIG, processes=1)
+    build(folder, "films", data_dir, CONFIG, pool=local(1))
     return data_dir
 
 
@@ -75,8 +79,19 @@ def test_every_file_is_in_or_named_with_a_reason(built):
 
 def test_two_processes_write_the_same_bytes_elsewhere_and_later(folder, built, tmp_path):
     moved = shutil.copytree(folder, tmp_path / "moved")
-    build(moved, "films", tmp_path / "sets", CONFIG, processes=2)
+    build(moved, "films", tmp_path / "sets", CONFIG, pool=local(2))
     assert contents(tmp_path / "sets") == contents(built)
+
+
+def test_another_pool_makes_the_same_bytes(folder, built, tmp_path):
+    asked = []
+
+    def here(tasks: Iterable[Any], staging: Path) -> Generator[Outcome]:
+        asked.append(staging)
+        yield from (Outcome(task, work(task, lambda: None)) for task in reversed([*tasks]))
+
+    build(folder, "films", tmp_path, CONFIG, pool=here)
+    assert contents(tmp_path) == contents(built) and asked == [tmp_path / ".building" / "films"]
 
 
 # A build that `progress(done, total)` meets on its way.
@@ -84,13 +99,15 @@ PROGRAM = """
 import os, resource, signal, sys
 from pathlib import Path
 from reelm.data.films.build import build
+from reelm.data.films.worker import local
 from reelm.data.films.buckets import Buckets
 from reelm.data.films.cutting import CuttingConfig
+from reelm.data.films.worker import local
 config = CuttingConfig(buckets=Buckets(resolution=32, lengths=(1, 5, 9)), sample_rate=8000, test_share=0.3)
 def progress(done, total):
     if done == {done}:
         {then}
-build(Path({folder!r}), "films", Path({data_dir!r}), config, processes=1, progress=progress)
+build(Path({folder!r}), "films", Path({data_dir!r}), config, pool=local(1), progress=progress)
 """
 
 
@@ -106,7 +123,7 @@ def test_a_killed_build_goes_on_to_the_same_bytes(folder, built, tmp_path):
     assert killed.returncode == -signal.SIGKILL
     assert not (tmp_path / "films").exists()
     done = []
-    build(folder, "films", tmp_path, CONFIG, processes=1, progress=lambda *each: done.append(each))
+    build(folder, "films", tmp_path, CONFIG, pool=local(1), progress=lambda *each: done.append(each))
     assert done == [(4, 7), (5, 7), (6, 7), (7, 7)]
     assert contents(tmp_path) == contents(built)
 
@@ -119,7 +136,7 @@ def test_a_disk_that_fills_up_leaves_no_half_set_and_the_build_goes_on(folder, b
     assert full.returncode == 1 and "File too large" in full.stderr.splitlines()[-1]
     assert not (tmp_path / "films").exists()
     read = []
-    build(folder, "films", tmp_path, CONFIG, processes=1, progress=lambda *each: read.append(each))
+    build(folder, "films", tmp_path, CONFIG, pool=local(1), progress=lambda *each: read.append(each))
     assert read[0] == (done, 7)
     assert contents(tmp_path) == contents(built)
 
@@ -153,7 +170,7 @@ def test_a_set_of_several_files_holds_what_one_file_does(folder, built, tmp_path
     from reelm.data.films.tfds import records
 
     monkeypatch.setattr("reelm.data.films.build.SHARD_BYTES", 2000)
-    build(folder, "films", tmp_path, CONFIG, processes=1)
+    build(folder, "films", tmp_path, CONFIG, pool=local(1))
     files = sorted(path.name for path in (tmp_path / "films" / "2.0.0").glob("films-train.array_record-*"))
     assert len(files) > 1 and files[0].endswith(f"-00000-of-{len(files):05}")
     for split in open_built("films", built).splits:
@@ -280,7 +297,7 @@ def test_python_files_beside_the_films_are_not_run(folder: Path, tmp_path: Path,
         (tmp_path / f"{module}.py").write_text(f"open({str(tmp_path / 'executed')!r}, 'w')\nraise ImportError")
     shutil.copy(folder / "d.png", tmp_path)
     monkeypatch.chdir(tmp_path)
-    assert build(Path("."), "here", Path("sets"), CONFIG, processes=1).splits
+    assert build(Path("."), "here", Path("sets"), CONFIG, pool=local(1)).splits
     assert not (tmp_path / "executed").exists()
 
 
@@ -321,7 +338,7 @@ def test_an_unfinished_build_does_not_go_on_with_what_it_made_of_other_bytes(fol
     (films / "a.mp4").write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
     os.utime(films / "a.mp4", ns=(before.st_atime_ns, before.st_mtime_ns))
     read = []
-    build(films, "films", tmp_path / "sets", CONFIG, processes=1, progress=lambda *each: read.append(each))
+    build(films, "films", tmp_path / "sets", CONFIG, pool=local(1), progress=lambda *each: read.append(each))
     assert read == [(0, 1), (1, 1)]
 
 
@@ -338,5 +355,5 @@ def test_a_damaged_set_does_not_hide_the_others(built: Path, tmp_path: Path, cap
 def test_films_behind_a_linked_folder_are_in_the_set(folder: Path, tmp_path: Path):
     (tmp_path / "linked").mkdir()
     (tmp_path / "linked" / "deep").symlink_to(folder / "deep")
-    there = build(tmp_path / "linked", "linked", tmp_path / "sets", CONFIG, processes=1)
+    there = build(tmp_path / "linked", "linked", tmp_path / "sets", CONFIG, pool=local(1))
     assert not there.left_out and there.captioned == (1, 1)

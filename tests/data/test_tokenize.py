@@ -9,6 +9,7 @@ from reelm.data import catalog
 from reelm.data.films.buckets import Buckets
 from reelm.data.films.build import build
 from reelm.data.films.cutting import CuttingConfig
+from reelm.data.films.worker import local
 from reelm.data.tokens.read import open_tokens
 from reelm.data.tokens.tokenize import tokenize
 from reelm.media.formats.animations import write_picture
@@ -22,7 +23,7 @@ def test_a_built_set_is_tokenized_shape_by_shape(tiny_model, tmp_path: Path):
         picture = rng.integers(0, 256, (height, width, 3)).astype(np.uint8)
         write_picture(tmp_path / "pictures" / f"{number:02d}.png", picture)
     config = CuttingConfig(buckets=Buckets(resolution=16, lengths=(1,)), test_share=0.0)
-    folder = build(tmp_path / "pictures", "pictures", tmp_path / "sets", config, processes=1).folder
+    folder = build(tmp_path / "pictures", "pictures", tmp_path / "sets", config, pool=local(1)).folder
     tokenizer = tiny_model.video_tokenizer
 
     alone = tokenize(str(folder), tokenizer, tmp_path / "alone")

@@ -65,6 +65,7 @@ def film(folder: Path) -> dict[str, list[str]]:
     from reelm.data.films.buckets import Buckets
     from reelm.data.films.build import build
     from reelm.data.films.cutting import CuttingConfig
+    from reelm.data.films.worker import local
     from reelm.data.tokens.mixture import Bucket, Stage
     from reelm.data.tokens.tokenize import tokenize
     from reelm.lm.net.config import LMConfig
@@ -79,7 +80,7 @@ def film(folder: Path) -> dict[str, list[str]]:
     picture = np.random.default_rng(0).integers(0, 256, (8, 10, 3)).astype(np.uint8).repeat(8, 0).repeat(8, 1)
     write_video(films / "a.mp4", np.stack([picture[t // 2 : 32 + t // 2, :48] for t in range(40)]), fps=8)
     (films / "a.txt").write_text("noise climbs")
-    cut = CuttingConfig(buckets=Buckets(resolution=32, lengths=(9,)), test_share=0)
+    cut, pool = CuttingConfig(buckets=Buckets(resolution=32, lengths=(9,)), test_share=0), local(1)
     run = LMRun(
         model=LMConfig(bits=10, frames=3, width=16, layers=1, heads=1, kv_heads=1, head_width=16, hidden=16),
         stages=(Stage(buckets=(Bucket(frames=2, batch_size=2),)),),
@@ -88,7 +89,7 @@ def film(folder: Path) -> dict[str, list[str]]:
     )
 
     def walk() -> None:
-        place = build(films, "films", folder / "sets", cut, processes=1).folder
+        place = build(films, "films", folder / "sets", cut, pool=pool).folder
         tokenize(str(place), open_video_tokenizer(folder), folder / "tokens", num_frames=9)
         lm.train(run, folder / "lm")
 

@@ -16,6 +16,7 @@ from reelm.data import catalog
 from reelm.data.films.buckets import Buckets
 from reelm.data.films.build import build
 from reelm.data.films.cutting import CuttingConfig
+from reelm.data.films.worker import local
 from reelm.data.moving_digits.soundtracks import example
 from reelm.errors import RequestError
 from reelm.media.formats.mp4 import write_video
@@ -173,7 +174,7 @@ def test_sounds_to_look_at_may_come_from_the_only_split(tmp_path):
         picture = np.full((frames, 32, 32, 3), 90, np.uint8)
         write_video(tmp_path / "films" / f"{name}.mp4", picture, fps=8, audio=tone, sample_rate=4_000)
     config = CuttingConfig(buckets=Buckets(resolution=32, lengths=(5,)), sample_rate=8_000, test_share=0)
-    place = build(tmp_path / "films", "films", tmp_path / "sets", config, processes=1).folder
+    place = build(tmp_path / "films", "films", tmp_path / "sets", config, pool=local(1)).folder
     run = replace(RUN, data=replace(RUN.data, dataset=str(place), source_frames=5))
     with pytest.raises(RequestError, match="has no split 'test'"):
         catalog.open_clips(str(place), "test")

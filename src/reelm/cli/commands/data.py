@@ -77,6 +77,7 @@ class DataBuild:
         from reelm.data.films.buckets import Buckets
         from reelm.data.films.build import BUILD_FILE, build
         from reelm.data.films.cutting import CuttingConfig
+        from reelm.data.films.worker import local
 
         try:
             config = CuttingConfig(
@@ -97,8 +98,7 @@ class DataBuild:
                 folder.parent,
                 config,
                 manifest=self.manifest,
-                processes=self.processes,
-                stall_seconds=self.stall_seconds,
+                pool=local(self.processes, self.stall_seconds),
                 copied=is_remote(self.what) or is_remote(data_dir),
                 progress=counted,
             )
