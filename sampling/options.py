@@ -15,6 +15,8 @@ from reelm.media.limits import MAX_FPS, MIN_FPS
 
 Decoding = Literal["auto", "sequential", "parallel"]
 
+FILES = ("image", "last_image", "video", "mask", "audio")  # fields of `Sources` that a file can say
+
 
 @dataclass(frozen=True, kw_only=True)
 class Options:

@@ -12,6 +12,7 @@ from reelm.errors import RequestError
 from reelm.given import array, whole
 from reelm.media.clip import Clip
 from reelm.media.sound import as_float_sound, check_rate
+from reelm.sampling.options import FILES
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +64,7 @@ class Sources:
     def __post_init__(self):
         if isinstance(self.audio, tuple | list):
             object.__setattr__(self, "audio", recording(self.audio))
-        for name in ("image", "last_image", "video", "mask", "audio"):
+        for name in FILES:
             value = getattr(self, name)
             if value is not None:
                 object.__setattr__(self, name, _given(name, value, clips=name in ("video", "audio")))

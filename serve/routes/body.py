@@ -17,11 +17,10 @@ from starlette.requests import Request
 from starlette.types import Message
 
 from reelm.errors import RequestError
-from reelm.sampling.options import Options, right_name
+from reelm.sampling.options import FILES, Options, right_name
 from reelm.serve.access import Limits
 from reelm.storage.atomic import write_bytes
 
-FILES = ("image", "last_image", "video", "mask", "audio")
 _OPTIONS = {field.name for field in fields(Options)} - {"num_samples"}
 _OPENAI = ("seconds", "size", "input_reference")
 _WORDS = ("model", "prompt", "negative_prompt", "decoding", "seconds", "size")

@@ -9,10 +9,8 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from starlette.requests import Request
 from starlette.responses import Response
 
-from reelm.sampling.options import Options
+from reelm.sampling.options import FILES, Options
 from reelm.serve.jobs import Video
-
-from .body import FILES
 
 _TYPES = {int: "integer", float: "number", str: "string", bool: "boolean"}
 _NAMES = {**_TYPES, list: "array", dict: "object", types.NoneType: "null"}

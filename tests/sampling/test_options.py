@@ -14,7 +14,7 @@ from reelm.lm.scope import Scope
 from reelm.sampling.arguments import read_arguments
 from reelm.sampling.conditions.sources import SourceFields, Sources
 from reelm.sampling.model import Model
-from reelm.sampling.options import OptionFields, Options
+from reelm.sampling.options import FILES, OptionFields, Options
 from reelm.sampling.plan import plan
 
 
@@ -22,6 +22,11 @@ from reelm.sampling.plan import plan
 def test_keyword_arguments_have_the_names_and_types_of_the_fields(kind, keywords):
     hints = get_type_hints(kind)
     assert {field.name: hints[field.name] for field in fields(kind)} == get_type_hints(keywords)
+
+
+def test_every_source_but_key_frames_is_a_file_that_servers_and_the_command_line_take():
+    names = {field.name for field in fields(Sources)} - {"keyframes"}
+    assert {*FILES} == names <= {field.name for field in fields(Generate)}
 
 
 @pytest.mark.parametrize("method", [Model.generate, Model.stream])

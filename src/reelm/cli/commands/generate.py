@@ -14,14 +14,11 @@ from reelm.cli.printable import print_path, printable
 from reelm.cli.progress import progress
 from reelm.errors import RequestError
 from reelm.sampling.batches import batches
-from reelm.sampling.options import Options
+from reelm.sampling.options import FILES, Options
 from reelm.storage.fields import read_text
 
 if TYPE_CHECKING:
     from reelm import Clip
-
-
-_FILES = ("image", "last_image", "video", "mask", "audio")
 
 
 class Job(NamedTuple):
@@ -77,7 +74,7 @@ class Generate:
             if not (self.resume and path.is_file()):
                 check_clip_output(path)
         check_model(self.model)
-        files = {name: path for name in _FILES if (path := getattr(self, name)) is not None}
+        files = {name: path for name in FILES if (path := getattr(self, name)) is not None}
         for path in files.values():
             check_input(path)
         if self.resume and self.grid:
@@ -129,7 +126,7 @@ class Generate:
             if not any(lines):
                 raise RequestError(f"{self.prompts} holds no prompt; write one a line")
             return [line for line in lines if line]
-        if not self.prompt and any(getattr(self, name) is not None for name in _FILES):
+        if not self.prompt and any(getattr(self, name) is not None for name in FILES):
             return [""]  # a picture or a clip may speak for itself
         if len(self.prompt) != 1:
             hint = "put the prompt in quotes" if self.prompt else "say what to show"
@@ -141,7 +138,7 @@ def _given(files: dict[str, Any]) -> dict[str, Any]:
     """Return what the file of a clip says if it was made from these files, with what they hold now, and no others."""
     from reelm.sampling.conditions.sources import Sources
 
-    return {**dict.fromkeys((*_FILES, "sha256")), **Sources(**files).summary()}
+    return {**dict.fromkeys((*FILES, "sha256")), **Sources(**files).summary()}
 
 
 _ANY_FILE = ("num_samples", "strict")  # options that no file tells of
