@@ -31,7 +31,7 @@ from reelm.media.formats.pictures import (
     stream_animation,
 )
 
-from .limits import BUDGET_BYTES, MAX_FPS, MIN_FPS
+from .limits import BUDGET_BYTES, check_fps
 from .pixels import Fit, Frames
 from .sound import Sound
 from .timing import TimedFrame
@@ -70,10 +70,10 @@ def read_video(
         RequestError: No such file; not a video; damaged; no video track; no frames; frames that change their size or
             exceed 64 megapixels; more frames than `budget_bytes` hold.
     """
-    if fps is not None and not MIN_FPS <= fps <= MAX_FPS:
-        raise RequestError(f"fps is {fps}; it must lie between {MIN_FPS} and {MAX_FPS:.0f}")
-    if max_frames is not None and max_frames < 1:
-        raise RequestError(f"max_frames is {max_frames}; it must be at least 1")
+    if fps is not None:
+        check_fps(fps)
+    if max_frames is not None:
+        given.within("max_frames", max_frames, 1)
     name = _existing(path)
     read = read_animation if is_picture(path) else read_container
     return Footage(*read(path, name, fps=fps, max_frames=max_frames, budget_bytes=budget_bytes))

@@ -9,6 +9,7 @@ from typing import Any
 import jax.numpy as jnp
 
 from reelm.errors import RequestError
+from reelm.given import within
 from reelm.lm.describer import Describer
 from reelm.lm.language_model import LanguageModel
 from reelm.lm.prompts import check_fits
@@ -55,8 +56,8 @@ class Defaults:
         own = ("lookahead", "sound_cfg_scale")
         Options(**{name: value for name, value in vars(self).items() if name not in own})
         Options(cfg_scale=self.sound_cfg_scale)
-        if self.lookahead is not None and self.lookahead < 1:
-            raise RequestError(f"lookahead is {self.lookahead}; it must be 1 or more")
+        if self.lookahead is not None:
+            within("lookahead", self.lookahead, 1)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 from threading import Lock
 
 from reelm.errors import RequestError, reason
+from reelm.given import within
 from reelm.storage.fields import read_text
 
 LOCAL = ("127.0.0.1", "localhost", "::1")
@@ -35,8 +36,8 @@ class Limits:
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
-            if value is not None and value < 1:
-                raise RequestError(f"--{name.replace('_', '-')} is {value}; it must be 1 or more")
+            if value is not None:
+                within(f"--{name.replace('_', '-')}", value, 1)
 
 
 class Keys:

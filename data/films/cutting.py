@@ -14,7 +14,8 @@ import numpy as np
 
 from reelm.data.stored_clip import StoredClip, encode
 from reelm.errors import RequestError
-from reelm.media.limits import MAX_FPS, MIN_FPS, Timeline
+from reelm.given import within
+from reelm.media.limits import Timeline, check_fps
 from reelm.media.pixels import Fit
 from reelm.media.read import stream_sound, stream_video
 from reelm.media.sound import samples_beside
@@ -46,10 +47,8 @@ class CuttingConfig:
     test_share: float = 0.05
 
     def __post_init__(self) -> None:
-        if not MIN_FPS <= self.fps <= MAX_FPS:
-            raise ValueError(f"fps is {self.fps}; it must lie between {MIN_FPS} and {MAX_FPS:.0f}")
-        if not 1000 <= self.sample_rate <= 192_000:
-            raise ValueError(f"sample_rate is {self.sample_rate}; it must lie between 1000 and 192000 Hz")
+        check_fps(self.fps)
+        within("sample_rate", self.sample_rate, 1_000, 192_000)
         if not 0 < self.shot_threshold <= 100:
             raise ValueError(f"shot_threshold is {self.shot_threshold}; it must be a percentage above 0, up to 100")
         if not 0 <= self.test_share < 1:

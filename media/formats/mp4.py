@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from reelm.errors import RequestError
-from reelm.media.limits import MAX_FPS, MIN_FPS, check_scale
+from reelm.media.limits import check_fps, check_scale
 from reelm.media.pixels import Frames, blocks
 from reelm.media.sound import Sound, check_track, fitted, say_length
 from reelm.storage.atomic import replacing
@@ -125,8 +125,7 @@ def write_video(
 
 def check(fps: float, crf: float, scale: int) -> None:
     """Check frame rate, quality and scale; RequestError where one is out of its range."""
-    if not MIN_FPS <= fps <= MAX_FPS:
-        raise RequestError(f"fps is {fps}; it must lie between {MIN_FPS} and {MAX_FPS:.0f}")
+    check_fps(fps)
     if not 1 <= crf <= 51:
         raise RequestError(f"crf is {crf}; it must lie between 1 (best) and 51 (smallest file)")
     check_scale(scale)

@@ -25,22 +25,28 @@ def whole(name: str, value: Any, *, least: int | None = None) -> int:
         number = operator.index(value)
     except TypeError:
         raise RequestError(f"{name} is {_short(value)}; it must be a whole number") from None
-    if least is not None and number < least:
-        raise RequestError(f"{name} is {number}; it must be {least} or more")
+    if least is not None:
+        within(name, number, least)
     return number
+
+
+def within(name: str, value: float, least: float, most: float | None = None) -> None:
+    """RequestError for a number that does not lie between `least` and `most`, both included; NaN never does."""
+    if most is None and not value >= least:
+        raise RequestError(f"{name} is {value}; it must be {_plain(least)} or more")
+    if most is not None and not least <= value <= most:
+        raise RequestError(f"{name} is {_short(value)}; it must lie between {_plain(least)} and {_plain(most)}")
 
 
 def layers(name: str, value: int, *, least: int = 0) -> None:
     """RequestError for a number of layers that no net has: to build one takes time for each of them."""
-    if not least <= value <= _MOST_LAYERS:
-        raise RequestError(f"{name} is {_short(value)}; it must lie between {least} and {_MOST_LAYERS}")
+    within(name, value, least, _MOST_LAYERS)
 
 
 def channels(name: str, values: Iterable[int]) -> None:
     """RequestError for widths of layers that no net has: the numbers of their weights would not fit into 64 bits."""
     for value in values:
-        if not 1 <= value <= _MOST_CHANNELS:
-            raise RequestError(f"{name} is {_short(value)}; it must lie between 1 and {_MOST_CHANNELS}")
+        within(name, value, 1, _MOST_CHANNELS)
 
 
 def real(name: str, value: Any) -> float:
@@ -80,6 +86,10 @@ def array(name: str, value: Any) -> "np.ndarray":
     return found
 
 
+def _plain(bound: float) -> str:
+    return f"{bound:.0f}" if bound % 1 == 0 else f"{bound}"
+
+
 def _short(value: Any) -> str:
-    text = " ".join(repr(value).split())
+    text = " ".join((str(value) if isinstance(value, float) else repr(value)).split())  # NumPy's repr names its type
     return text if len(text) <= 80 else f"{text[:77]}..."

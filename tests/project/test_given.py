@@ -24,6 +24,17 @@ def test_numbers_of_others_are_numbers():
             given.real("x", wrong)
 
 
+def test_a_number_out_of_its_range_is_told_both_ends():
+    given.within("x", 1, 1)
+    given.within("x", 2.5, 0.01, 2.5)
+    for wrong, words in ((np.float64(0.5), "x is 0.5; it must be 1 or more"), (float("nan"), "x is nan; it must")):
+        with pytest.raises(RequestError, match=words):
+            given.within("x", wrong, 1)
+    for wrong in (np.float64(0.0), 1001, float("nan")):
+        with pytest.raises(RequestError, match=f"x is {wrong}; it must lie between 0.01 and 1000$"):
+            given.within("x", wrong, 0.01, 1000.0)
+
+
 @pytest.mark.parametrize(
     "call",
     [
