@@ -11,7 +11,7 @@ from fractions import Fraction
 from reelm.media.pixels import Frames
 from reelm.media.sound import Sound
 
-from .mp4 import DEFAULT_CRF, SoundTrack, check, picture, video_track
+from .mp4 import DEFAULT_CRF, PictureTrack, SoundTrack, check
 
 CODECS = 'video/mp4; codecs="avc1.64001F, mp4a.40.2"'  # for the `MediaSource` of a browser; without sound the first
 
@@ -49,46 +49,35 @@ class FragmentedVideo:
         self._rate, self._scale, self._crf, self._at = Fraction(fps).limit_denominator(1001), scale, crf, 0
         self._made = _Written()
         self._container = av.open(self._made, "w", format="mp4", options={"movflags": _FLAGS})
-        self._video = None
+        self._pictures: PictureTrack | None = None
         self._sound, self._heard = (sample_rate, channels), _Pieces()
         self._track: SoundTrack | None = None
 
     def add(self, frames: Frames, sound: Sound | None = None) -> bytes:
         """Return what the next frames uint8 `[T, H, W, 3]` and the sound float32 `[S, C]` beside them become."""
-        if self._video is None:
-            self._video = video_track(
-                self._container,
-                frames[0],
-                self._rate,
-                1 / self._rate,
-                self._crf,
-                self._scale,
-                {"tune": "zerolatency", "g": "1"},
-            )
+        if self._pictures is None:
+            at_once = {"tune": "zerolatency", "g": "1"}
+            first, tick = frames[0], 1 / self._rate
+            self._pictures = PictureTrack(self._container, first, self._rate, tick, self._crf, self._scale, at_once)
             if self._sound[0] is not None:
                 self._track = SoundTrack(self._container, self._heard, self._sound[1], self._sound[0])
         if sound is not None:
             self._heard.append(sound)
         for frame in frames:
-            self._mux(self._video.encode(picture(frame, self._scale, self._at, 1 / self._rate)))
-            self._at += 1
+            start, self._at = self._at / self._rate, self._at + 1
+            self._pictures.write(frame, start, self._at / self._rate)
             if self._track is not None:
                 self._track.write_until(float(self._at / self._rate))
         return self._made.taken()
 
     def finish(self) -> bytes:
         """Return the end of the file; nothing may be added after it."""
-        if self._video is not None:
-            self._mux(self._video.encode(None))
+        if self._pictures is not None:
+            self._pictures.finish()
         if self._track is not None:
             self._track.finish()
         self._container.close()
         return self._made.taken()
-
-    def _mux(self, packets: list) -> None:
-        for packet in packets:
-            packet.duration = 1
-        self._container.mux(packets)
 
 
 class _Pieces(deque[Sound]):

@@ -87,40 +87,35 @@ def write_video(
     if heard is not None:
         check_track(heard, sample_rate)
     iterator = iter(frames)
-    first = next(iterator, None)
-    if first is None:
-        raise RequestError("there are no frames to write; a video has at least one")
-    if first.dtype != np.uint8 or first.ndim != 3 or first.shape[2] != 3:
-        raise RequestError(f"frames are {first.dtype} of shape {first.shape}; they must be uint8 [height, width, 3]")
+    first = _first(iterator)
     # The index goes first in the file, so that a browser plays before it has all of it.
     options = {"movflags": "+faststart"}
     with replacing(path) as temporary, av.open(os.fspath(temporary), "w", format="mp4", options=options) as container:
         container.metadata["comment"] = comment
         rate = Fraction(fps).limit_denominator(1001)
         tick = 1 / rate if times is None else 1 / (rate * math.ceil(_TICKS / rate))
-        track = video_track(container, first, rate, tick, crf, scale)
+        track = PictureTrack(container, first, rate, tick, crf, scale)
         sound = None
         if heard is not None and sample_rate is not None:
             sound = SoundTrack(container, chain([heard], pieces), heard.shape[1], sample_rate)
         shown = ((i / rate, (i + 1) / rate) for i in count()) if times is None else times
-        at, durations = -1, {}
-
-        def mux(packets: "list[Packet]") -> None:
-            for packet in packets:  # x264 drops durations, and that of the last frame follows from no other
-                packet.duration = durations.pop(packet.pts)
-            container.mux(packets)
-
-        for index, (frame, (start, end)) in enumerate(zip(chain([first], iterator), shown, strict=False)):
-            if frame.shape != first.shape:
-                raise RequestError(f"frame {index} has the shape {frame.shape}, the first {first.shape}; give one size")
-            at = max(at + 1, round(Fraction(start) / tick))
-            durations[at] = max(1, round(Fraction(end) / tick) - at)
-            mux(track.encode(picture(frame, scale, at, tick)))
+        for frame, (start, end) in zip(chain([first], iterator), shown, strict=False):
+            track.write(frame, start, end)
             if sound is not None:
                 sound.write_until(float(end))
-        mux(track.encode(None))
+        track.finish()
         if sound is not None:
             sound.finish()
+
+
+def _first(frames: Iterator[Frames]) -> Frames:
+    """Return the first frame; RequestError where there is none, or where it is something else."""
+    first = next(frames, None)
+    if first is None:
+        raise RequestError("there are no frames to write; a video has at least one")
+    if first.dtype != np.uint8 or first.ndim != 3 or first.shape[2] != 3:
+        raise RequestError(f"frames are {first.dtype} of shape {first.shape}; they must be uint8 [height, width, 3]")
+    return first
 
 
 def check(fps: float, crf: float, scale: int) -> None:
@@ -131,46 +126,77 @@ def check(fps: float, crf: float, scale: int) -> None:
     check_scale(scale)
 
 
-def video_track(
-    container: "OutputContainer",
-    first: Frames,
-    rate: Fraction,
-    tick: Fraction,
-    crf: float,
-    scale: int,
-    options: Mapping[str, str] = MappingProxyType({}),
-) -> "VideoStream":
-    """Return a track for frames of the size of `first`; `options` are more of x264's."""
-    height, width = (side * scale + side * scale % 2 for side in first.shape[:2])
-    if max(height, width) > MAX_SIDE:
-        raise RequestError(f"a picture of {width}x{height} is too large for H.264; at most {MAX_SIDE} a side")
-    # No macroblock tree: x264's SIMD code for it reads past its rows, and small pictures would differ from run to run.
-    options = {"crf": str(crf), "bf": "0", "mbtree": "0", **options}
-    stream = container.add_stream("libx264", rate=rate, options=options)
-    stream.height, stream.width, stream.pix_fmt = height, width, "yuv420p"
-    context = stream.codec_context
-    context.time_base = tick
-    context.color_primaries, context.color_trc = _PRIMARIES_BT709, _TRANSFER_BT709
-    context.colorspace, context.color_range = _MATRIX_BT601, _RANGE_LIMITED
-    return stream
+class PictureTrack:
+    """The pictures of a file being written, all of the size of `first`.
 
+    Args:
+        container: the file.
+        first: the first frame, or one of its size.
+        rate: frames a second, for the header.
+        tick: seconds of a tick, the unit of times in the file.
+        crf, scale: see `write_video`.
+        options: more of x264's.
+    """
 
-def picture(frame: Frames, scale: int, start: int, tick: Fraction) -> "VideoFrame":
-    """Return a frame as its track takes it, shown from `start` ticks on."""
-    from av import VideoFrame
-    from av.video.reformatter import ColorRange, Colorspace, Interpolation
+    def __init__(
+        self,
+        container: "OutputContainer",
+        first: Frames,
+        rate: Fraction,
+        tick: Fraction,
+        crf: float,
+        scale: int,
+        options: Mapping[str, str] = MappingProxyType({}),
+    ):
+        self._container, self._shape, self._tick, self._scale = container, first.shape, tick, scale
+        self._count, self._at = 0, -1  # frames, and the tick of the newest one
+        self._durations: dict[int | None, int] = {}  # of frames that x264 holds
+        height, width = (side * scale + side * scale % 2 for side in first.shape[:2])
+        if max(height, width) > MAX_SIDE:
+            raise RequestError(f"a picture of {width}x{height} is too large for H.264; at most {MAX_SIDE} a side")
+        # No macroblock tree: x264's SIMD code for it reads past its rows. Small pictures would differ from run to run.
+        options = {"crf": str(crf), "bf": "0", "mbtree": "0", **options}
+        self._stream: VideoStream = container.add_stream("libx264", rate=rate, options=options)
+        self._stream.height, self._stream.width, self._stream.pix_fmt = height, width, "yuv420p"
+        context = self._stream.codec_context
+        context.time_base = tick
+        context.color_primaries, context.color_trc = _PRIMARIES_BT709, _TRANSFER_BT709
+        context.colorspace, context.color_range = _MATRIX_BT601, _RANGE_LIMITED
 
-    enlarged = blocks(frame, scale)
-    height, width, _ = enlarged.shape
-    even = np.pad(enlarged, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-    picture = VideoFrame.from_ndarray(even, format="rgb24").reformat(
-        format="yuv420p",
-        dst_colorspace=Colorspace.ITU601,
-        dst_color_range=ColorRange.MPEG,
-        interpolation=Interpolation.AREA,  # each colour sample is the mean of its four pixels
-    )
-    picture.pts, picture.time_base = start, tick
-    return picture
+    def write(self, frame: Frames, start: float | Fraction, end: float | Fraction) -> None:
+        """Write a frame that is shown from `start` to `end`, in seconds."""
+        if frame.shape != self._shape:
+            raise RequestError(
+                f"frame {self._count} has the shape {frame.shape}, the first {self._shape}; give one size"
+            )
+        self._count += 1
+        self._at = max(self._at + 1, round(Fraction(start) / self._tick))
+        self._durations[self._at] = max(1, round(Fraction(end) / self._tick) - self._at)
+        self._mux(self._stream.encode(self._picture(frame)))
+
+    def finish(self) -> None:
+        self._mux(self._stream.encode(None))
+
+    def _mux(self, packets: "list[Packet]") -> None:
+        for packet in packets:  # x264 drops durations, and that of the last frame follows from no other
+            packet.duration = self._durations.pop(packet.pts)
+        self._container.mux(packets)
+
+    def _picture(self, frame: Frames) -> "VideoFrame":
+        from av import VideoFrame
+        from av.video.reformatter import ColorRange, Colorspace, Interpolation
+
+        enlarged = blocks(frame, self._scale)
+        height, width, _ = enlarged.shape
+        even = np.pad(enlarged, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+        picture = VideoFrame.from_ndarray(even, format="rgb24").reformat(
+            format="yuv420p",
+            dst_colorspace=Colorspace.ITU601,
+            dst_color_range=ColorRange.MPEG,
+            interpolation=Interpolation.AREA,  # each colour sample is the mean of its four pixels
+        )
+        picture.pts, picture.time_base = self._at, self._tick
+        return picture
 
 
 class SoundTrack:
