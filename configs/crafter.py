@@ -18,8 +18,7 @@ from reelm.tokenizer.video.config import VideoTokenizerConfig
 from reelm.train.lm.config import LMRun
 from reelm.train.run.loop import LoopConfig
 from reelm.train.step.optimizer import OptimizerConfig
-from reelm.train.tokenizers.video import ClipData, VideoTokenizerRun
-from reelm.train.tokenizers.video_losses import LossWeights
+from reelm.train.tokenizers.video_config import ClipData, LossWeights, VideoTokenizerRun
 
 video_tokenizer = VideoTokenizerRun(
     model=VideoTokenizerConfig(

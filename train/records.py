@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from reelm.errors import RequestError
-from reelm.sampling.load import load
+from reelm.sampling.folder.load import load
 from reelm.storage.remote import fetched
 from reelm.train.run.checkpoints import find
 
