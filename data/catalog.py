@@ -15,7 +15,7 @@ from reelm.data.films.build import BUILD_FILE, built_names
 from reelm.data.films.source import FilmSet
 from reelm.data.moving_digits.source import MovingDigitsSet, MovingDigitsSoundSet
 from reelm.data.recordings.build import BUILD_FILE as RECORDED_FILE
-from reelm.data.recordings.source import CrafterSet, RecordedSet
+from reelm.data.recordings.source import CrafterSet, CrafterTilesSet, RecordedSet
 from reelm.errors import RequestError
 from reelm.progress import Progress, silent
 from reelm.storage.home import datasets_folder
@@ -24,7 +24,10 @@ from reelm.storage.remote import fetched, is_remote
 from .clips import BuildableSet, ClipSource, DataSet
 
 # A new data set needs one entry here. Each is constructed with the folder of built sets and a configuration.
-_OWN = {each.name: each for each in (MovingDigitsSet, MovingDigitsSoundSet, AnimatedEmojiSet, AnySoundSet, CrafterSet)}
+_OWN = {
+    each.name: each
+    for each in (MovingDigitsSet, MovingDigitsSoundSet, AnimatedEmojiSet, AnySoundSet, CrafterSet, CrafterTilesSet)
+}
 
 # The file that a set built from a folder has, and what opens it.
 _BUILT: Mapping[str, Callable[[Path], DataSet]] = {BUILD_FILE: FilmSet, RECORDED_FILE: RecordedSet}
@@ -32,7 +35,9 @@ _BUILT: Mapping[str, Callable[[Path], DataSet]] = {BUILD_FILE: FilmSet, RECORDED
 
 def names(data_dir: Path | None = None) -> tuple[str, ...]:
     """Return the names of the package's own sets, then of the sets built in `data_dir` from folders."""
-    return (*own_names(), *built_names(data_dir or datasets_folder()))
+    folder = data_dir or datasets_folder()
+    recorded = sorted(path.parent.name for path in folder.glob(f"*/{RECORDED_FILE}"))
+    return (*own_names(), *built_names(folder), *(name for name in recorded if name not in _OWN))
 
 
 def own_names() -> tuple[str, ...]:
@@ -94,6 +99,8 @@ def build(
     config: str | None = None,
     packages: Path | None = None,
     progress: Progress = silent,
+    *,
+    episodes: int | None = None,
 ) -> Path:
     """Write one of the package's own sets to disk and return its folder. A set that is there stays as it is.
 
@@ -103,11 +110,18 @@ def build(
         config: configuration of the set. Default: the one in `name`, or the set's usual one.
         packages: folder of the packages that the set is made from. Default: that of the set.
         progress: called with the shards written and the number of shards.
+        episodes: lands of a game that are played. Default: that of the set.
 
     Raises:
-        RequestError: the name or the configuration is unknown, packages are missing, or the set takes none.
+        RequestError: the name or the configuration is unknown, packages are missing, or the set takes none; episodes of
+            a set that is not played.
     """
-    return _own(name, data_dir, config).build(packages=packages, progress=progress)
+    found = _own(name, data_dir, config)
+    if isinstance(found, CrafterSet):
+        return found.build(packages=packages, episodes=episodes, progress=progress)
+    if episodes is not None:
+        raise RequestError(f"{name} is not played and has no episodes; leave them out")
+    return found.build(packages=packages, progress=progress)
 
 
 def _find(name: str, data_dir: Path | None = None, config: str | None = None) -> DataSet:

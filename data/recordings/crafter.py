@@ -26,11 +26,12 @@ KEYS = (
     *("make_wood_pickaxe", "make_stone_pickaxe", "make_iron_pickaxe"),
     *("make_wood_sword", "make_stone_sword", "make_iron_sword"),
 )
+_WAYS = ((-1, 0), (1, 0), (0, -1), (0, 1))
 _BALANCE = 0.9  # daylight by which Crafter says how many zombies there are
 
 
 class Crafter:
-    """A land and its player, who begins in the middle with nothing.
+    """A land and its player, who begins in the middle with nothing. The same seed and keys give the same frames.
 
     Args:
         seed: of the land and of all that happens by chance.
@@ -45,6 +46,9 @@ class Crafter:
         self._env._update_time = self._noon
         self._env._sem_view = lambda: None  # a map of all the land, which takes as long as a picture
         self._env._local_view._light = lambda canvas, daylight: canvas
+        # Crafter keeps creatures in sets, whose order differs from run to run, and draws one of them.
+        balance = self._env._balance_chunk
+        self._env._balance_chunk = lambda chunk, those: balance(chunk, sorted(those, key=lambda each: tuple(each.pos)))
         self._env.reset()
 
     def _noon(self) -> None:
@@ -94,6 +98,6 @@ class Crafter:
         for kind in ("pickaxe", "sword"):
             for of in ("wood", "stone", "iron")[: rng.integers(0, 4)]:
                 player.inventory[f"{of}_{kind}"] = 1
-        player.facing = [(-1, 0), (1, 0), (0, -1), (0, 1)][rng.integers(4)]
+        player.facing = _WAYS[rng.integers(4)]
         player.sleeping = False
         return self.frame

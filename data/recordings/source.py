@@ -18,9 +18,12 @@ from reelm.progress import Progress, silent
 from reelm.storage.home import datasets_folder
 
 from .build import BUILD_FILE, Recorded, open_built, write
+from .crafter import TILE
+from .mosaics import mosaics, tiles_of
 from .recording import Recording
 
 _STEPS, _LANDS = 1024, 8  # frames that are played in a land; lands in a shard
+_MOSAICS = (("train", 60), ("test", 8))  # pieces of each split
 _TEST_SEED = 1_000_000  # the first land of the test split; training has those from 0 on
 
 
@@ -122,20 +125,14 @@ class CrafterSet:
 
     def open(self, split: str, *, num_frames: int | None = None, num_clips: int | None = None) -> RecordedClips:
         """Open the first pieces of a split; see `DataSet.open`."""
-        folder = (self.data_dir or datasets_folder()) / self.name
-        if not (folder / BUILD_FILE).is_file():
-            raise RequestError(f"no {self.name} in {folder.parent}; build it there first (reelm data build crafter)")
-        return RecordedSet(folder).open(split, num_frames=num_frames, num_clips=num_clips)
+        return _there(self.name, self.data_dir).open(split, num_frames=num_frames, num_clips=num_clips)
 
     def build(self, *, packages: Path | None = None, episodes: int | None = None, progress: Progress = silent) -> Path:
         """Play so many lands (None: 128), and one more for each 16 of them that is for the test split.
 
         A set that is there stays as it is.
         """
-        if self.config is not None:
-            raise RequestError(f"{self.name} has one configuration, not {self.config!r}; leave the size out")
-        if packages is not None:
-            raise RequestError(f"{self.name} is made from no packages; leave them out")
+        _check_plain(self.name, self.config, packages)
         folder = (self.data_dir or datasets_folder()) / self.name
         if (folder / BUILD_FILE).is_file():
             return folder
@@ -153,6 +150,57 @@ class CrafterSet:
 
             splits = {"train": shards(0, lands), "test": shards(_TEST_SEED, -(-lands // 16))}
             return write(self.name, folder.parent, "Crafter", first, splits, progress=progress)
+
+
+@dataclass(frozen=True)
+class CrafterTilesSet:
+    """Mosaics of the tiles of Crafter, for a tokenizer that must know the rare ones, too; see `mosaics.py`.
+
+    data_dir: folder of built sets, which holds `crafter`. Default: `$REELM_HOME/datasets`.
+    config: None; there is one configuration.
+    """
+
+    name = "crafter_tiles"
+    summary = "mosaics of the tiles of Crafter, each kind as often as any other, made of the built set crafter"
+    splits = ("train", "test")
+    held_back = "test"
+    drawn = False
+
+    data_dir: Path | None = None
+    config: str | None = None
+
+    def open(self, split: str, *, num_frames: int | None = None, num_clips: int | None = None) -> RecordedClips:
+        """Open the first pieces of a split; see `DataSet.open`."""
+        return _there(self.name, self.data_dir).open(split, num_frames=num_frames, num_clips=num_clips)
+
+    def build(self, *, packages: Path | None = None, progress: Progress = silent) -> Path:
+        """Write the set from the training split of `crafter`; see `BuildableSet.build`."""
+        _check_plain(self.name, self.config, packages)
+        folder = (self.data_dir or datasets_folder()) / self.name
+        if (folder / BUILD_FILE).is_file():
+            return folder
+        source = CrafterSet(self.data_dir).open("train")
+        tiles = tiles_of((clip["video"] for clip in map(source.__getitem__, range(len(source)))), TILE)
+        clip = source[0]
+        assert "keys" in clip
+        like = Recording(clip["video"], clip["keys"], source.recorded.key_names, source.recorded.fps)
+        splits = {split: [partial(mosaics, tiles, like, count, seed)] for seed, (split, count) in enumerate(_MOSAICS)}
+        return write(self.name, folder.parent, "mosaics of the tiles of Crafter", like, splits, progress=progress)
+
+
+def _there(name: str, data_dir: Path | None) -> RecordedSet:
+    """Return a set that was built; RequestError when it was not."""
+    folder = (data_dir or datasets_folder()) / name
+    if not (folder / BUILD_FILE).is_file():
+        raise RequestError(f"no {name} in {folder.parent}; build it there first (reelm data build {name})")
+    return RecordedSet(folder)
+
+
+def _check_plain(name: str, config: str | None, packages: Path | None) -> None:
+    if config is not None:
+        raise RequestError(f"{name} has one configuration, not {config!r}; leave the size out")
+    if packages is not None:
+        raise RequestError(f"{name} is made from no packages; leave them out")
 
 
 def _played(pool: ProcessPoolExecutor, seeds: range) -> Iterator[Recording]:

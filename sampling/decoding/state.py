@@ -5,6 +5,7 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import struct
 
 from reelm.lm.net.attention import Cache
@@ -39,7 +40,7 @@ class DecodeState(struct.PyTreeNode):
     position: jax.Array
     origin: jax.Array
     keys: jax.Array
-    control: jax.Array | None = None
+    control: jax.Array | np.ndarray | None = None
 
     def stream_positions(self, count: int) -> jax.Array:
         """Return the positions int32 `[B, count]`, in the whole stream, of the next `count` codes."""

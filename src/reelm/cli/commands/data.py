@@ -20,6 +20,8 @@ _SHOWN = 20  # files left out that are named on the terminal; all are in build.j
 class DataBuild:
     """Cut a folder of videos, animations and pictures into clips and write a TFDS data set.
 
+    A folder of recordings of a game (.npz with frames and keys) makes a set to play.
+
     Captions are optional: clip.txt, or clip.json with a "caption", next to each file, or a manifest. Unreadable files
     are skipped and listed in build.json. The same command continues a stopped build. The name of a data set, such as
     animated_emoji, builds that set.
@@ -56,9 +58,12 @@ class DataBuild:
     """For a named data set: configuration of its builder, such as small or 128px_12fps. Default: the first one."""
     packages: Path | None = None
     """For a named data set: folder with the packages it is made from. Default: $REELM_HOME/NAME."""
+    episodes: int | None = None
+    """For a data set that is played, such as crafter: lands to play. Default: 128."""
 
     def run(self) -> None:
         from reelm.data import catalog
+        from reelm.data.recordings.build import holds_recordings
         from reelm.storage.remote import fetched, is_remote, mirrored
 
         data_dir = self.data_dir or datasets_folder()
@@ -67,8 +72,13 @@ class DataBuild:
                 own = ", ".join(catalog.own_names())
                 raise RequestError(f"there is no folder {self.what}; name one that holds videos, or a set: {own}")
             with progress("shards") as counted:
-                folder = catalog.build(self.what, data_dir, self.size, self.packages, counted)
+                folder = catalog.build(self.what, data_dir, self.size, self.packages, counted, episodes=self.episodes)
             print_path(folder)
+            return
+        if self.episodes is not None:
+            raise RequestError("a folder has the episodes that are in it; leave --episodes out")
+        if not is_remote(self.what) and holds_recordings(Path(self.what)):
+            self._import(Path(self.what), data_dir)
             return
         if self.processes is not None and self.processes < 1:
             raise RequestError(f"processes is {self.processes}; it must be at least 1")
@@ -115,6 +125,16 @@ class DataBuild:
             print(f"captions: {words} of {files}", file=sys.stderr)
         print(printable(catalog.describe(str(built.folder))), file=sys.stderr)
         print_path(f"{self.data_dir}/{name}" if is_remote(data_dir) else built.folder)
+
+    def _import(self, folder: Path, data_dir: Path) -> None:
+        """Build a set from a folder of recordings."""
+        from reelm.data import catalog
+        from reelm.data.recordings.build import import_folder
+
+        with progress("shards") as counted:
+            built = import_folder(folder, self.name or folder.resolve().name, data_dir, counted)
+        print(printable(catalog.describe(str(built))), file=sys.stderr)
+        print_path(built)
 
 
 _DRAWN = 60_000  # clips to tokenize of a set that has no end
