@@ -41,7 +41,7 @@ class Options:
         cfg_min_p: Guidance keeps only codes with at least this fraction of the top code's probability without guidance.
             Default: the model's own, or 0 without a prompt or picture.
         negative_prompt: Words that guidance leads away from, instead of no words.
-        overlap: Seconds of the previous window that the next window of a long clip reads again.
+        overlap: Seconds of the previous window that the next window of a long clip reads again. Default: the model's own.
         strict: Refuse what the model's training never saw. Default: make it all the same, with warnings.
         decoding: Read codes one by one, or guess several and read them at once. In float32 both give the same clip, and
             auto takes the faster way.
@@ -64,7 +64,7 @@ class Options:
     cfg_scale: float | Sequence[float] | None = None
     cfg_min_p: float | None = None
     negative_prompt: str | None = None
-    overlap: float = 1.0
+    overlap: float | None = None
     strict: bool = False
     decoding: Decoding = "auto"
 
@@ -94,7 +94,7 @@ class Options:
 
 _WHOLE = ("num_frames", "height", "width", "num_samples", "best_of", "seed", "top_k")
 _REAL = ("fps", "temperature", "top_p", "min_p", "cfg_min_p", "overlap")
-_OPEN = ("num_frames", "height", "width", "fps", "min_p", "cfg_min_p")  # None is the model's own
+_OPEN = ("num_frames", "height", "width", "fps", "min_p", "cfg_min_p", "overlap")  # None is the model's own
 _RANGES = {
     "num_frames": (1, 10_000_000),
     "height": (1, 65_536),
@@ -142,7 +142,7 @@ class OptionFields(TypedDict, total=False):
     cfg_scale: float | Sequence[float] | None
     cfg_min_p: float | None
     negative_prompt: str | None
-    overlap: float
+    overlap: float | None
     strict: bool
     decoding: Decoding
 

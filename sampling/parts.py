@@ -36,6 +36,7 @@ class Defaults:
         min_p: used when words or given pictures describe the clip. Without either, rare events must stay possible, and
             0 is used.
         cfg_min_p: what guidance keeps, beside the conditional model's top probability; used as `min_p` is.
+        overlap: seconds of the previous window that the next window of a long clip reads again.
         lookahead: codes that parallel decoding reads at once; None for what suits the device.
 
     Raises:
@@ -50,6 +51,7 @@ class Defaults:
     sound_cfg_scale: float | None = None
     min_p: float = 0.0
     cfg_min_p: float = 0.0
+    overlap: float = 1.0
     lookahead: int | None = None
 
     def __post_init__(self):

@@ -55,7 +55,8 @@ def plan(
     check_size("a clip", size["height"], size["width"])
     _check_clips(clips, None if endless else frames, size["height"], size["width"])
     given = _given(model, sources, options, endless)
-    latent_overlap = _latent_overlap(model, asked, given, options.overlap, fps)
+    overlap = model.defaults.overlap if options.overlap is None else options.overlap
+    latent_overlap = _latent_overlap(model, asked, given, overlap, fps)
     _check_tasks(model, asked, given)
     amiss = [_amiss(model, each, size) for each in prompts]
     if options.strict and any(amiss):
@@ -210,7 +211,7 @@ def _settle(
     defaults = model.defaults
     # Sound alone leaves open how its pictures look, described or not.
     known = any(map(_has_words, scripts)) or given.tells_pictures(_latent_frames(model, given))
-    known = known or (described and _only_sound_is_drawn(model, given))
+    known = known or (described and _only_sound_is_drawn(model, given)) or "plays" in model.language_model().tasks
     scale = options.cfg_scale
     if scale is None and given.sound_in_prefix and not known:
         scale = defaults.sound_cfg_scale
@@ -220,6 +221,7 @@ def _settle(
     settled: dict[str, Any] = truncation | {
         "num_frames": given.num_frames,
         "cfg_scale": tuple(scale) if isinstance(scale, Sequence) else (scale,),
+        "overlap": model.defaults.overlap if options.overlap is None else options.overlap,
         "latent_overlap": latent_overlap,
     }
     return Settings(**vars(options) | _size(model, options) | settled)

@@ -43,6 +43,7 @@ class Settings(Options):
     min_p: float = field()
     cfg_scale: tuple[float, ...] = field()
     cfg_min_p: float = field()
+    overlap: float = field()
     latent_overlap: int
 
     @property

@@ -51,6 +51,7 @@ class ExportPlan:
     sound_cfg_scale: float | None = None
     min_p: float = 0.0
     cfg_min_p: float = 0.0
+    overlap: float = 1.0
     num_frames: int | None = None
     """Default number of frames; None for that of the training."""
     best: bool = False
@@ -121,6 +122,7 @@ def _language_model(
         sound_cfg_scale=plan.sound_cfg_scale,
         min_p=plan.min_p,
         cfg_min_p=plan.cfg_min_p,
+        overlap=plan.overlap,
         num_frames=opened.size.num_frames if plan.num_frames is None else plan.num_frames,
     )
     tokenizer.config.latent_shape(defaults.num_frames, defaults.height, defaults.width)

@@ -24,8 +24,8 @@ def test_keyword_arguments_have_the_names_and_types_of_the_fields(kind, keywords
     assert {field.name: hints[field.name] for field in fields(kind)} == get_type_hints(keywords)
 
 
-def test_every_source_but_key_frames_is_a_file_that_servers_and_the_command_line_take():
-    names = {field.name for field in fields(Sources)} - {"keyframes"}
+def test_every_picture_clip_and_sound_is_a_file_that_servers_and_the_command_line_take():
+    names = {field.name for field in fields(Sources)} - {"keyframes", "keys"}
     assert {*FILES} == names <= {field.name for field in fields(Generate)}
 
 
@@ -40,7 +40,7 @@ def test_help_shows_every_option_with_type_default_and_sentence(method):
 
 
 def test_the_command_line_knows_every_option_and_file():
-    files = {field.name for field in fields(Sources)} - {"keyframes"}  # numbered pictures have no form in a shell
+    files = {field.name for field in fields(Sources)} - {"keyframes", "keys"}  # neither has a form in a shell
     assert files <= {field.name for field in fields(Generate)}
     assert Generate.__dataclass_fields__["sampling"].type is Options
 
