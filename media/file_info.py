@@ -1,16 +1,20 @@
-"""The comment in a file's metadata: a clip's size, block scale and rate in the file, and its `info`, as JSON.
+"""What a clip's file says of itself: size, block scale and rate of the clip in the file, and its `info`, as JSON.
 
-In and out: the text of a comment. Knows nothing of codecs.
+In and out: the text of a comment, and complete files on the way to their names. Knows nothing of codecs.
 """
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from reelm.errors import RequestError
+from reelm.storage.atomic import replacing
 
 from .limits import MAX_FPS, MIN_FPS
 from .pixels import Frames
@@ -52,6 +56,16 @@ class FileLayout:
         blocks = video.reshape(len(video), self.height, self.scale, self.width, self.scale, 3)
         # The mean of a block: the codec's error averages out.
         return np.stack([np.round(frame.mean(axis=(1, 3))).astype(np.uint8) for frame in blocks])
+
+
+@contextmanager
+def finished(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yield a temporary path to write the file of a clip to, whatever its format; see `replacing`.
+
+    Here such a file is complete and has no name yet: what every format gets at last is done after the `yield`.
+    """
+    with replacing(path) as temporary:
+        yield temporary
 
 
 def to_comment(layout: FileLayout, info: dict[str, Any]) -> str:

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reelm.errors import RequestError
+from reelm.media.file_info import finished
 from reelm.media.limits import BUDGET_BYTES, check_budget, check_scale, check_size
 from reelm.media.pixels import Frames, blocks
-from reelm.storage.atomic import replacing
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -68,7 +68,7 @@ def write_animation(
         images = [Image.fromarray(frame) for frame in frames]
         options = {"format": "WEBP", "lossless": True, "exif": _exif(comment)}
     durations = [int(duration) for duration in milliseconds]
-    with replacing(path) as temporary:
+    with finished(path) as temporary:
         try:
             images[0].save(temporary, save_all=True, append_images=images[1:], duration=durations, loop=0, **options)
         except (struct.error, OverflowError, RuntimeError, ValueError) as error:  # equal frames, merged, last too long
@@ -81,7 +81,7 @@ def write_picture(path: str | os.PathLike[str], frame: Frames, *, comment: str =
 
     check_scale(scale)
     check_size("the picture", frame.shape[0] * scale, frame.shape[1] * scale)
-    with replacing(path) as temporary:
+    with finished(path) as temporary:
         Image.fromarray(blocks(frame, scale)).save(temporary, format="PNG", exif=_exif(comment))
 
 

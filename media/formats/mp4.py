@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from reelm.errors import RequestError
+from reelm.media.file_info import finished
 from reelm.media.limits import check_fps, check_scale
 from reelm.media.pixels import Frames, blocks
 from reelm.media.sound import Sound, check_track, fitted, say_length
-from reelm.storage.atomic import replacing
 
 if TYPE_CHECKING:
     from av.audio.frame import AudioFrame
@@ -90,7 +90,7 @@ def write_video(
     first = _first(iterator)
     # The index goes first in the file, so that a browser plays before it has all of it.
     options = {"movflags": "+faststart"}
-    with replacing(path) as temporary, av.open(os.fspath(temporary), "w", format="mp4", options=options) as container:
+    with finished(path) as temporary, av.open(os.fspath(temporary), "w", format="mp4", options=options) as container:
         container.metadata["comment"] = comment
         rate = Fraction(fps).limit_denominator(1001)
         tick = 1 / rate if times is None else 1 / (rate * math.ceil(_TICKS / rate))

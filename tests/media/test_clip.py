@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+from contextlib import contextmanager
 
 import av
 import numpy as np
@@ -15,8 +16,10 @@ import pytest
 
 from reelm.data import stored_clip
 from reelm.errors import RequestError
-from reelm.media.clip import Clip
+from reelm.media import file_info
+from reelm.media.clip import SUFFIXES, Clip
 from reelm.media.file_info import FileLayout, to_comment
+from reelm.storage.atomic import replacing
 
 INFO = {
     "prompt": 'a red "seven" moves right → 🎬\n',
@@ -325,6 +328,21 @@ def test_an_existing_file_is_replaced_whole(tmp_path, suffix):
     clip = Clip(moving(3), fps=8)
     assert reopened(clip, path).video.shape == clip.video.shape
     assert path.stat().st_size < 10**5 and os.listdir(tmp_path) == [path.name]
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_the_file_of_every_format_passes_one_step_when_it_is_complete(tmp_path, suffix, monkeypatch):
+    @contextmanager
+    def marked(path):
+        with replacing(path) as temporary:
+            yield temporary
+            assert Clip.open(temporary).fps == 8 or suffix == ".png"
+            with temporary.open("ab") as file:
+                file.write(b"a mark")
+
+    monkeypatch.setattr(file_info, "replacing", marked)
+    Clip(moving(1 if suffix == ".png" else 3), fps=8).save(tmp_path / f"a{suffix}")
+    assert (tmp_path / f"a{suffix}").read_bytes().endswith(b"a mark")
 
 
 DISK_FULL = """
