@@ -34,6 +34,7 @@ from reelm import configs
 from reelm.data.films.buckets import Buckets
 from reelm.data.films.build import build
 from reelm.data.films.cutting import CuttingConfig
+from reelm.data.films.worker import local
 from reelm.data.tokens.index import TokenRun
 from reelm.data.tokens.sample import TokenSample
 from reelm.data.tokens.write import write_tokens
@@ -136,7 +137,7 @@ def built(folder: Path, place: Path) -> float:
     shutil.rmtree(place, ignore_errors=True)
     config = CuttingConfig(buckets=Buckets(resolution=128))
     begun = spent()
-    build(folder, "films", place, config, processes=1)
+    build(folder, "films", place, config, pool=local(1))
     return spent() - begun
 
 

@@ -13,6 +13,7 @@ from reelm.data.films.buckets import Buckets
 from reelm.data.films.build import build
 from reelm.data.films.cutting import CuttingConfig
 from reelm.data.films.tfds import records
+from reelm.data.films.worker import local
 
 from .judge import Fault, Judge
 from .media import MUTATIONS
@@ -39,7 +40,7 @@ class Folders:
         shutil.rmtree("sets")
 
         def run() -> None:
-            built = build(Path("films"), "films", Path("sets"), _CONFIG, processes=2, stall_seconds=20)
+            built = build(Path("films"), "films", Path("sets"), _CONFIG, pool=local(2, 20.0))
             inside = {
                 record["source"].decode() for split in built.splits for record in records("films", Path("sets"), split)
             }
