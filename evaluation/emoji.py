@@ -13,12 +13,11 @@ import numpy as np
 
 from reelm.data.animated_emoji.source import AnimatedEmojiSet, EmojiClips
 from reelm.evaluation.features import efficientnet
-from reelm.evaluation.judges.emoji import gallery, judged, paraphrases, prompts
-from reelm.media.contact_sheet import contact_sheet
+from reelm.evaluation.judges.emoji import Asked, gallery, judged, paraphrases, prompts
 from reelm.progress import Progress, silent
 from reelm.sampling.model import Model
 
-from .generation import check_at_least, counting, generated
+from .groups import Group, HasVideo, check_at_least, judged_groups
 
 GROUPS = ("trained", "held_out", "paraphrases")
 
@@ -58,22 +57,28 @@ def generation(
         "held_out": prompts(held_out, clips),
         "paraphrases": paraphrases()[:clips],
     }
-    total, before = sum(len(every[group]) for group in groups), 0
-    result: dict[str, dict[str, Any]] = {}
-    for group in groups:
-        pairs = every[group]
-        captions, asked = [words for words, _ in pairs], [each for _, each in pairs]
-        done = counting(progress, before, total)
-        options: dict[str, Any] = {"num_frames": train.num_frames, "best_of": best_of}
-        made = generated(model, captions, batch=min(batch, len(pairs)), seed=seed, done=done, **options)
-        videos, before = [clip.video for clip in made], before + len(pairs)
-        originals = [_plain(train, held_out, real.place(each)) for each in asked]
-        rebuilt = [model.video_tokenizer.reconstruct(video) for video in originals]
-        result[group] = judged(net, real, videos, asked) | {"rebuilt": judged(net, real, rebuilt, asked)["both"]}
-        if sheets is not None:
-            sheets.mkdir(parents=True, exist_ok=True)
-            contact_sheet(videos[:_SHEET_ROWS], sheets / f"{group}.png", columns=9)
-    return result
+
+    def group(pairs: Sequence[tuple[str, Asked]]) -> Group:
+        asked = [each for _, each in pairs]
+
+        def judge(made: Sequence[HasVideo]) -> dict[str, Any]:
+            originals = [_plain(train, held_out, real.place(each)) for each in asked]
+            rebuilt = [model.video_tokenizer.reconstruct(video) for video in originals]
+            scores = judged(net, real, [clip.video for clip in made], asked)
+            return scores | {"rebuilt": judged(net, real, rebuilt, asked)["both"]}
+
+        return Group([words for words, _ in pairs], min(batch, len(pairs)), judge)
+
+    return judged_groups(
+        model,
+        {name: group(every[name]) for name in groups},
+        seed=seed,
+        num_frames=train.num_frames,
+        best_of=best_of,
+        sheets=sheets,
+        sheet_rows=_SHEET_ROWS,
+        progress=progress,
+    )
 
 
 def _plain(train: EmojiClips, held_out: EmojiClips, place: int) -> np.ndarray:

@@ -1,14 +1,14 @@
 """Score generated clips of moving digits with the judge.
 
-Comes in: anything that generates clips from prompts. Goes out: dicts of plain JSON values, and `table` to print them.
+Comes in: anything that generates clips from prompts. Goes out: dicts of plain JSON values.
 The prompts and scenes are those of `moving_digits`, drawn from test handwriting; the judge sees pixels alone. Knows
 nothing of how the clips are made. `reconstruction.py` scores rebuilt clips.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import permutations
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -17,27 +17,15 @@ from reelm.data.moving_digits.scenes import Mover, Scene, Split
 from reelm.errors import RequestError
 from reelm.evaluation.judges.digits import Reading, read
 from reelm.evaluation.scores.intervals import wilson_interval
-from reelm.media.contact_sheet import contact_sheet
 from reelm.progress import Progress, silent
+
+from .groups import Generator, Group, HasVideo, check_at_least, judged_groups
 
 # What is asked of a model, each by its split and its number of digits.
 GROUPS: dict[str, tuple[Split, int]] = {"trained": ("test", 1), "held_out": ("held_out", 1), "two": ("test", 2)}
 
 _FIELDS = ("digit", "colour", "direction")
 _SHEET_ROWS = 16
-
-
-class HasVideo(Protocol):
-    """A generated clip: video uint8 [T,H,W,3]."""
-
-    @property
-    def video(self) -> np.ndarray: ...
-
-
-class Generator(Protocol):
-    """A model that `generation` can score: it makes a clip for each prompt of a list."""
-
-    def generate(self, prompt: list[str], *, num_frames: int, seed: int, best_of: int) -> Sequence[HasVideo]: ...
 
 
 def generation(
@@ -70,54 +58,26 @@ def generation(
     check_at_least(2, num_frames=num_frames)
     if unknown := set(groups) - set(GROUPS):
         raise RequestError(f"no group of prompts is named {sorted(unknown)[0]!r}; there are {', '.join(GROUPS)}")
-    batch = min(batch, clips)
-    result: dict[str, dict[str, Any]] = {}
-    for number, group in enumerate(groups):
-        scenes, captions = prompts(group, clips, seed=seed)
-        done = counting(progress, number * clips, len(groups) * clips)
-        options: dict[str, Any] = {"seed": seed, "num_frames": num_frames, "best_of": best_of}
-        made = generated(model, captions, batch=batch, done=done, **options)
-        videos = [clip.video for clip in made]
-        digits = moving_digits.digits_for(GROUPS[group][0])
-        real = [moving_digits.render(scene, digits, num_frames) for scene in scenes]
-        result[group] = judged(videos, scenes) | {"real": judged(real, scenes)["all_right"]}
-        if sheets is not None:
-            sheets.mkdir(parents=True, exist_ok=True)
-            contact_sheet(videos[:_SHEET_ROWS], sheets / f"{group}.png", columns=9)
-    return result
+    return judged_groups(
+        model,
+        {group: _asked(group, clips, min(batch, clips), seed, num_frames) for group in groups},
+        seed=seed,
+        num_frames=num_frames,
+        best_of=best_of,
+        sheets=sheets,
+        sheet_rows=_SHEET_ROWS,
+        progress=progress,
+    )
 
 
-def generated(
-    model: Generator,
-    captions: Sequence[str],
-    *,
-    batch: int,
-    seed: int,
-    num_frames: int,
-    best_of: int = 1,
-    done: Callable[[int], object],
-) -> list[Any]:
-    """Return a clip for each caption. Batch i has the seed `seed` + i. done: called with the number of clips made."""
-    made: list[Any] = []
-    for i, start in enumerate(range(0, len(captions), batch)):
-        asked = list(captions[start : start + batch])
-        # The last batch is filled up, so that the model's program is compiled for one shape alone.
-        full = (asked * batch)[:batch]
-        made += model.generate(full, num_frames=num_frames, seed=seed + i, best_of=best_of)[: len(asked)]
-        done(len(made))
-    return made
+def _asked(name: str, clips: int, batch: int, seed: int, num_frames: int) -> Group:
+    scenes, captions = prompts(name, clips, seed=seed)
 
+    def judge(made: Sequence[HasVideo]) -> dict[str, Any]:
+        real = judged(rendered(name, scenes, num_frames), scenes)
+        return judged([clip.video for clip in made], scenes) | {"real": real["all_right"]}
 
-def counting(progress: Progress, before: int, total: int) -> Callable[[int], object]:
-    """Return a function that reports clips made after `before` others, of `total` in all."""
-    return lambda here: progress(before + here, total)
-
-
-def check_at_least(least: int, **numbers: int) -> None:
-    """RequestError, which gives the name, unless every number is at least `least`."""
-    for name, number in numbers.items():
-        if number < least:
-            raise RequestError(f"{name} is {number}; it must be at least {least}")
+    return Group(captions, batch, judge)
 
 
 def prompts(group: str, clips: int, *, seed: int = 0) -> tuple[list[Scene], list[str]]:
@@ -130,6 +90,12 @@ def prompts(group: str, clips: int, *, seed: int = 0) -> tuple[list[Scene], list
         scenes.append(moving_digits.sample_scene(rng, digits, split=split, count=count))
         captions.append(moving_digits.caption(scenes[-1], rng))
     return scenes, captions
+
+
+def rendered(group: str, scenes: Sequence[Scene], num_frames: int) -> list[np.ndarray]:
+    """Return the real clips of the scenes of a group."""
+    digits = moving_digits.digits_for(GROUPS[group][0])
+    return [moving_digits.render(scene, digits, num_frames) for scene in scenes]
 
 
 def judged(videos: Sequence[np.ndarray], scenes: Sequence[Scene]) -> dict[str, Any]:

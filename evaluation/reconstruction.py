@@ -24,7 +24,8 @@ from reelm.progress import Progress, silent
 from reelm.tokenizer.video.tokenizer import VideoTokenizer, as_float
 
 from . import footage, h264
-from .generation import check_at_least, judged
+from .generation import judged
+from .groups import check_at_least
 
 _PSNR_CAP = 100.0  # dB, for clips rebuilt exactly: JSON has no infinity
 _SHEET_CLIPS, _SHEET_COLUMNS = 6, 5

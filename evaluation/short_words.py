@@ -4,6 +4,7 @@ Comes in: a model of moving digits. Goes out: a dict of plain JSON values for ea
 whether decoding is too strict: what is likeliest at first is black, and nothing else may ever be drawn.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from reelm.evaluation.scores.intervals import wilson_interval
 from reelm.evaluation.scores.pictures import is_black
 from reelm.progress import Progress, silent
 
-from .generation import Generator, check_at_least, counting, generated
+from .groups import Generator, Group, HasVideo, check_at_least, judged_groups
 
 PROMPTS = {"digit": "{}", "moves": "a {} moves"}
 """Kinds of prompts, each with the name of a digit to be put in."""
@@ -37,18 +38,18 @@ def from_short_words(
     """
     check_at_least(1, clips=clips)
     check_at_least(2, num_frames=num_frames)
-    result: dict[str, dict[str, Any]] = {}
-    for number, (kind, prompt) in enumerate(PROMPTS.items()):
-        asked = [i % len(DIGIT_WORDS) for i in range(clips)]
-        words = [prompt.format(DIGIT_WORDS[digit]) for digit in asked]
-        done = counting(progress, number * clips, len(PROMPTS) * clips)
-        options: dict[str, Any] = {"seed": seed, "num_frames": num_frames, "best_of": best_of}
-        videos = [clip.video for clip in generated(model, words, batch=len(DIGIT_WORDS), done=done, **options)]
+    asked = [i % len(DIGIT_WORDS) for i in range(clips)]
+
+    def judge(made: Sequence[HasVideo]) -> dict[str, Any]:
+        videos = [clip.video for clip in made]
         right = sum(read(video)[0].digit == digit for video, digit in zip(videos, asked, strict=True))
-        result[kind] = {
+        return {
             "clips": clips,
             "digit": right / clips,
             "digit_interval": list(wilson_interval(right, clips)),
             "black": float(np.mean([is_black(video) for video in videos])),
         }
-    return result
+
+    words = {kind: [prompt.format(DIGIT_WORDS[digit]) for digit in asked] for kind, prompt in PROMPTS.items()}
+    groups = {kind: Group(prompts, len(DIGIT_WORDS), judge) for kind, prompts in words.items()}
+    return judged_groups(model, groups, seed=seed, num_frames=num_frames, best_of=best_of, progress=progress)

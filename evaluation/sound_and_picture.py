@@ -23,7 +23,8 @@ from reelm.media.sound import resample
 from reelm.progress import Progress, silent
 from reelm.sampling.model import Model
 
-from .generation import GROUPS, check_at_least, counting, generated, judged, prompts
+from .generation import GROUPS, judged, prompts, rendered
+from .groups import Group, check_at_least, judged_groups
 from .sound import heard_ticks, heard_words, true_bounces
 
 
@@ -56,41 +57,36 @@ def from_words(
     """
     _check(model, clips, batch, num_frames)
     batch = min(batch, clips)
-    total = clips * (len(groups) + 1)
-    options: dict[str, Any] = {"seed": seed, "num_frames": num_frames, "best_of": best_of}
-    result: dict[str, dict[str, Any]] = {}
+    asked = {name: _with_sound(name, clips, batch, seed, num_frames) for name in groups}
+    asked["silence"] = _without_sound(groups[0], clips, batch, seed)
+    return judged_groups(model, asked, seed=seed, num_frames=num_frames, best_of=best_of, progress=progress)
 
-    for number, group in enumerate(groups):
-        scenes, captions = prompts(group, clips, seed=seed)
-        done = counting(progress, number * clips, total)
-        made = generated(model, captions, batch=batch, done=done, **options)
-        videos, tracks = [clip.video for clip in made], [_heard(clip) for clip in made]
-        digits = moving_digits.digits_for(GROUPS[group][0])
-        real = [moving_digits.render(scene, digits, num_frames) for scene in scenes]
-        real_tracks = _real_tracks(scenes, num_frames, seed)
-        words, ticks = heard_words(tracks, scenes), heard_ticks(tracks, _shown(videos, scenes))
-        real_ticks = heard_ticks(real_tracks, _shown(real, scenes))
-        result[group] = judged(videos, scenes) | {
-            "real": judged(real, scenes)["all_right"],
-            "words": words / clips,
-            "words_interval": list(wilson_interval(words, clips)),
-            "words_real": heard_words(real_tracks, scenes) / clips,
-            **_in_step(ticks),
-            "ticks_real": real_ticks["heard"],
-            "false_real": real_ticks["false"],
+
+def _with_sound(name: str, clips: int, batch: int, seed: int, num_frames: int) -> Group:
+    scenes, captions = prompts(name, clips, seed=seed)
+
+    def judge(made: Sequence[Any]) -> dict[str, Any]:
+        videos, real = [clip.video for clip in made], rendered(name, scenes, num_frames)
+        tracks, real_tracks = [_heard(clip) for clip in made], _real_tracks(scenes, num_frames, seed)
+        seen = judged(videos, scenes) | {"real": judged(real, scenes)["all_right"]}
+        return seen | _audible(scenes, (tracks, _shown(videos, scenes)), (real_tracks, _shown(real, scenes)))
+
+    return Group(captions, batch, judge)
+
+
+def _without_sound(name: str, clips: int, batch: int, seed: int) -> Group:
+    scenes, captions = prompts(name, clips, seed=seed)
+
+    def judge(made: Sequence[Any]) -> dict[str, Any]:
+        soundless = sum(is_silent(_heard(clip), SAMPLE_RATE) for clip in made)
+        return {
+            "clips": clips,
+            "all_right": judged([clip.video for clip in made], scenes)["all_right"],
+            "silent": soundless / clips,
+            "interval": list(wilson_interval(soundless, clips)),
         }
-    scenes, captions = prompts(groups[0], clips, seed=seed)
-    asked = [caption + SILENT_WORDS for caption in captions]
-    done = counting(progress, len(groups) * clips, total)
-    made = generated(model, asked, batch=batch, done=done, **options)
-    soundless = sum(is_silent(_heard(clip), SAMPLE_RATE) for clip in made)
-    result["silence"] = {
-        "clips": clips,
-        "all_right": judged([clip.video for clip in made], scenes)["all_right"],
-        "silent": soundless / clips,
-        "interval": list(wilson_interval(soundless, clips)),
-    }
-    return result
+
+    return Group([caption + SILENT_WORDS for caption in captions], batch, judge)
 
 
 def video_to_audio(
@@ -111,27 +107,11 @@ def video_to_audio(
     """
     _check(model, clips, 1, num_frames)
     scenes, _ = prompts("trained", clips, seed=seed)
-    digits = moving_digits.digits_for("test")
-    tracks, described = [], 0
-    for number, scene in enumerate(scenes):
-        video = moving_digits.render(scene, digits, num_frames)
-        made = model.generate(video=video, num_frames=num_frames, seed=seed + number, best_of=best_of)
-        tracks.append(_heard(made))
-        described += _digits_in(made.info.get("described", "")) == [scene.movers[0].digit]
-        progress(number + 1, clips)
-    real_tracks = _real_tracks(scenes, num_frames, seed)
+    given = [{"video": video} for video in rendered("trained", scenes, num_frames)]
+    made, described = _answers(model, scenes, given, seed, num_frames, best_of, progress)
+    tracks, real_tracks = [_heard(clip) for clip in made], _real_tracks(scenes, num_frames, seed)
     truth = [true_bounces(scene, num_frames) for scene in scenes]
-    words, ticks, real = heard_words(tracks, scenes), heard_ticks(tracks, truth), heard_ticks(real_tracks, truth)
-    return {
-        "clips": clips,
-        "described": described / clips,
-        "words": words / clips,
-        "words_interval": list(wilson_interval(words, clips)),
-        "words_real": heard_words(real_tracks, scenes) / clips,
-        **_in_step(ticks),
-        "ticks_real": real["heard"],
-        "false_real": real["false"],
-    }
+    return {"clips": clips, "described": described} | _audible(scenes, (tracks, truth), (real_tracks, truth))
 
 
 def audio_to_video(
@@ -154,25 +134,60 @@ def audio_to_video(
     _check(model, clips, 1, num_frames)
     assert model.audio_tokenizer is not None
     scenes, _ = prompts("trained", clips, seed=seed)
-    digits = moving_digits.digits_for("test")
-    tracks, videos, described, right, real = [], [], 0, 0, 0
-    given = _real_tracks(scenes, num_frames, seed, model.audio_tokenizer.config.sample_rate)
-    for number, (scene, sound) in enumerate(zip(scenes, given, strict=True)):
-        made = model.generate(audio=sound, num_frames=num_frames, seed=seed + number, best_of=best_of)
-        videos.append(made.video)
-        described += _digits_in(made.info.get("described", "")) == [scene.movers[0].digit]
-        tracks.append(resample(sound[None], model.audio_tokenizer.config.sample_rate, SAMPLE_RATE)[0])
-        right += read(made.video)[0].digit == scene.movers[0].digit
-        real += read(moving_digits.render(scene, digits, num_frames))[0].digit == scene.movers[0].digit
-        progress(number + 1, clips)
+    rate, real = model.audio_tokenizer.config.sample_rate, rendered("trained", scenes, num_frames)
+    sounds = _real_tracks(scenes, num_frames, seed, rate)
+    given = [{"audio": sound} for sound in sounds]
+    made, described = _answers(model, scenes, given, seed, num_frames, best_of, progress)
+    videos, tracks = [clip.video for clip in made], [resample(sound[None], rate, SAMPLE_RATE)[0] for sound in sounds]
+    right, right_real = (_digits_shown(each, scenes) for each in (videos, real))
     return {
         "clips": clips,
-        "described": described / clips,
+        "described": described,
         "digit": right / clips,
         "digit_interval": list(wilson_interval(right, clips)),
-        "digit_real": real / clips,
+        "digit_real": right_real / clips,
         "black": float(np.mean([is_black(video) for video in videos])),
         **_in_step(heard_ticks(tracks, _shown(videos, scenes))),
+    }
+
+
+def _answers(
+    model: Model,
+    scenes: Sequence[Scene],
+    given: Sequence[dict[str, Any]],
+    seed: int,
+    num_frames: int,
+    best_of: int,
+    progress: Progress,
+) -> tuple[list[Any], float]:
+    """Return (a clip for what is given of each scene, the share of scenes whose digit the model finds in it)."""
+    made, described = [], 0
+    for number, (scene, part) in enumerate(zip(scenes, given, strict=True)):
+        made.append(model.generate(**part, num_frames=num_frames, seed=seed + number, best_of=best_of))
+        described += _digits_in(made[-1].info.get("described", "")) == [scene.movers[0].digit]
+        progress(number + 1, len(scenes))
+    return made, described / len(scenes)
+
+
+def _digits_shown(videos: Sequence[np.ndarray], scenes: Sequence[Scene]) -> int:
+    """Count the clips that show the digit of their scene."""
+    return sum(read(video)[0].digit == scene.movers[0].digit for video, scene in zip(videos, scenes, strict=True))
+
+
+def _audible(
+    scenes: Sequence[Scene],
+    made: tuple[Sequence[np.ndarray], Sequence[Bounces]],
+    real: tuple[Sequence[np.ndarray], Sequence[Bounces]],
+) -> dict[str, Any]:
+    """Return the scores of what is heard in made and in real (tracks, bounces beside them)."""
+    words, ticks = heard_words(made[0], scenes), heard_ticks(*real)
+    return {
+        "words": words / len(scenes),
+        "words_interval": list(wilson_interval(words, len(scenes))),
+        "words_real": heard_words(real[0], scenes) / len(scenes),
+        **_in_step(heard_ticks(*made)),
+        "ticks_real": ticks["heard"],
+        "false_real": ticks["false"],
     }
 
 

@@ -13,13 +13,13 @@ from made.media import encode
 
 import reelm
 from reelm.cli.main import main
+from reelm.cli.table import table
 from reelm.data.moving_digits.scenes import example
 from reelm.errors import RequestError
 from reelm.evaluation import footage
 from reelm.evaluation.features import i3d
 from reelm.evaluation.reconstruction import of_footage
 from reelm.evaluation.scores.frechet import frechet_distance
-from reelm.evaluation.table import table
 from reelm.tokenizer.video.config import VideoTokenizerConfig
 from reelm.tokenizer.video.tokenizer import VideoTokenizer, init_params
 

@@ -235,7 +235,7 @@ def _drawn_from(digits: Digits, split: Literal["train", "test"]) -> Iterator[Cal
 
 
 def _print(scores: dict[str, Any], as_json: bool, digits: Callable[[], str] | None = None) -> None:
-    from reelm.evaluation.table import table
+    from reelm.cli.table import table
 
     if as_json:
         print(json.dumps(({} if digits is None else {"digits": digits()}) | scores, indent=2))
