@@ -41,7 +41,8 @@ class Options:
         cfg_min_p: Guidance keeps only codes with at least this fraction of the top code's probability without guidance.
             Default: the model's own, or 0 without a prompt or picture.
         negative_prompt: Words that guidance leads away from, instead of no words.
-        overlap: Seconds of the previous window that the next window of a long clip reads again. Default: the model's own.
+        overlap: Seconds of the previous window that the next window of a long clip reads again. Default: the model's
+            own.
         strict: Refuse what the model's training never saw. Default: make it all the same, with warnings.
         decoding: Read codes one by one, or guess several and read them at once. In float32 both give the same clip, and
             auto takes the faster way.

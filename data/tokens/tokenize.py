@@ -56,54 +56,24 @@ def tokenize(
             something else.
     """
     clips = open_clips(name, split, num_frames=num_frames, num_clips=num_clips)
-    fps, stride = clips[0]["fps"], tokenizer.config.time_stride
-    sound = None
-    if audio_tokenizer is not None:
-        beside = (audio_tokenizer.config.frames_beside(1, fps), audio_tokenizer.config.frames_beside(stride, fps))
-        levels, bits = sound_levels or audio_tokenizer.config.levels, audio_tokenizer.config.bits
-        if not audio_tokenizer.config.decodes(levels, bits):
-            known = " or ".join(map(str, (*audio_tokenizer.config.fewer_levels, audio_tokenizer.config.levels)))
-            raise RequestError(f"this audio tokenizer decodes {known} levels, not {levels}")
-        sound = SoundIndex(audio_tokenizer.hash, levels, bits, beside)
+    encoder = _Encoder(tokenizer, audio_tokenizer, sound_levels, clips[0]["fps"])
     ends = list(accumulate(run.clips for run in clips.shapes))
 
     def samples_of(start: int, stop: int) -> Iterator[TokenSample]:
         # A batch holds one shape and its cut depends on the shard alone, so that shards are the same bytes whatever
         # process makes them.
         for first, last in _batches(start, stop, ends):
-            batch = [clips[i] for i in range(first, last)]
-            # A short batch is filled up, so that it does not compile another program.
-            videos = np.stack([clip["video"] for clip in batch] + [batch[-1]["video"]] * (_BATCH - len(batch)))
-            frames = np.stack([_still_frames(first + i, videos.shape[1]) for i in range(_BATCH)])
-            chosen = np.take_along_axis(videos, frames[..., None, None, None], axis=1)
-            codes, stills = tokenizer.encode(videos), tokenizer.encode(chosen.reshape(-1, 1, *videos.shape[2:]))
-            stills = stills.reshape(*frames.shape, *codes.shape[2:])
-            tracks = (
-                _sounds(audio_tokenizer, batch, sound, fps, codes.shape[1])
-                if audio_tokenizer and sound
-                else _no_sounds(batch)
-            )
-            for i, clip in enumerate(batch):
-                sample: TokenSample = {
-                    "video": codes[i],
-                    "captions": clip["captions"],
-                    "stills": stills[i],
-                    "still_frames": frames[i],
-                    "sound": tracks[i],
-                }
-                if "keys" in clip:
-                    sample["keys"] = _of_latent_frames(clip["keys"], stride)
-                yield sample
+            yield from encoder.samples([clips[i] for i in range(first, last)], first)
 
     return write_tokens(
         output,
         samples_of,
         runs=[TokenRun(*run) for run in clips.shapes],
         tokenizer_hash=tokenizer.hash,
-        fps=fps,
-        time_stride=stride,
+        fps=encoder.fps,
+        time_stride=tokenizer.config.time_stride,
         source=clips.description,
-        sound=sound,
+        sound=encoder.sound,
         keys=_key_index(clips.description),
         process=process,
         processes=processes,
@@ -111,8 +81,43 @@ def tokenize(
     )
 
 
-def _no_sounds(batch: Sequence[CaptionedClip]) -> list[np.ndarray]:
-    return [np.zeros((0, 0), np.int32)] * len(batch)
+class _Encoder:
+    """What makes samples of clips: the tokenizers, and what of the sound is kept; `sound` is None where none is."""
+
+    def __init__(self, video: VideoTokenizer, audio: AudioTokenizer | None, levels: int | None, fps: float):
+        self.fps, self.sound = fps, None
+        self._video, self._audio = video, audio
+        if audio is None:
+            return
+        beside = (audio.config.frames_beside(1, fps), audio.config.frames_beside(video.config.time_stride, fps))
+        levels, bits = levels or audio.config.levels, audio.config.bits
+        if not audio.config.decodes(levels, bits):
+            known = " or ".join(map(str, (*audio.config.fewer_levels, audio.config.levels)))
+            raise RequestError(f"this audio tokenizer decodes {known} levels, not {levels}")
+        self.sound = SoundIndex(audio.hash, levels, bits, beside)
+
+    def samples(self, batch: Sequence[CaptionedClip], first: int) -> Iterator[TokenSample]:
+        """Yield the samples of clips of one shape, at most `_BATCH`; `first` is the number of the first one."""
+        # A short batch is filled up, so that it does not compile another program.
+        videos = np.stack([clip["video"] for clip in batch] + [batch[-1]["video"]] * (_BATCH - len(batch)))
+        frames = np.stack([_still_frames(first + i, videos.shape[1]) for i in range(_BATCH)])
+        chosen = np.take_along_axis(videos, frames[..., None, None, None], axis=1)
+        codes, stills = self._video.encode(videos), self._video.encode(chosen.reshape(-1, 1, *videos.shape[2:]))
+        stills = stills.reshape(*frames.shape, *codes.shape[2:])
+        tracks = [np.zeros((0, 0), np.int32)] * len(batch)
+        if self._audio is not None and self.sound is not None:
+            tracks = _sounds(self._audio, batch, self.sound, self.fps, codes.shape[1])
+        for i, clip in enumerate(batch):
+            sample: TokenSample = {
+                "video": codes[i],
+                "captions": clip["captions"],
+                "stills": stills[i],
+                "still_frames": frames[i],
+                "sound": tracks[i],
+            }
+            if "keys" in clip:
+                sample["keys"] = _of_latent_frames(clip["keys"], self._video.config.time_stride)
+            yield sample
 
 
 def _sounds(

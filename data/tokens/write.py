@@ -77,16 +77,9 @@ def write_tokens(
         sound=sound,
         keys=keys,
     )
-    if directory.exists() and not directory.is_dir():
-        raise RequestError(f"{directory} is a file; name a folder for the tokens")
-    directory.mkdir(parents=True, exist_ok=True)
-    if (directory / INDEX_FILE).exists():
-        there = read_index(directory)
-        check_same(directory, there, index)
-        if there.complete and there.num_samples >= index.num_samples and missing_shards(directory, there) == []:
-            return there
-    elif any(not entry.name.startswith(TEMPORARY) for entry in directory.iterdir()):
-        raise RequestError(f"{directory} is not empty and no token set; name a new folder")
+    there = _there(directory, index)
+    if there and there.complete and there.num_samples >= index.num_samples and not missing_shards(directory, there):
+        return there
     write_index(directory, index)
 
     shards = index.shards()
@@ -100,6 +93,23 @@ def write_tokens(
             left.unlink(missing_ok=True)  # of a process that was killed
         write_index(directory, index := replace(index, complete=True))
     return index
+
+
+def _there(directory: Path, index: TokenIndex) -> TokenIndex | None:
+    """Return the index of a set that is in the folder, which is made if missing; None for none.
+
+    RequestError when the folder holds another set, or other files.
+    """
+    if directory.exists() and not directory.is_dir():
+        raise RequestError(f"{directory} is a file; name a folder for the tokens")
+    directory.mkdir(parents=True, exist_ok=True)
+    if (directory / INDEX_FILE).exists():
+        there = read_index(directory)
+        check_same(directory, there, index)
+        return there
+    if any(not entry.name.startswith(TEMPORARY) for entry in directory.iterdir()):
+        raise RequestError(f"{directory} is not empty and no token set; name a new folder")
+    return None
 
 
 def _write_shard(path: Path, samples: Iterable[TokenSample], count: int) -> None:

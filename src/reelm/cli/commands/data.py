@@ -3,7 +3,7 @@
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
@@ -12,6 +12,10 @@ from reelm.cli.progress import progress
 from reelm.errors import RequestError
 from reelm.storage.atomic import check_folder
 from reelm.storage.home import datasets_folder
+
+if TYPE_CHECKING:
+    from reelm.data.films.build import Built
+    from reelm.data.films.cutting import CuttingConfig
 
 _SHOWN = 20  # files left out that are named on the terminal; all are in build.json
 
@@ -64,42 +68,38 @@ class DataBuild:
     def run(self) -> None:
         from reelm.data import catalog
         from reelm.data.recordings.build import holds_recordings
-        from reelm.storage.remote import fetched, is_remote, mirrored
+        from reelm.storage.remote import is_remote
 
         data_dir = self.data_dir or datasets_folder()
-        if not is_remote(self.what) and not Path(self.what).is_dir():
+        if is_remote(self.what):
+            self._films(data_dir)
+        elif not Path(self.what).is_dir():
             if self.what not in catalog.own_names():
                 own = ", ".join(catalog.own_names())
                 raise RequestError(f"there is no folder {self.what}; name one that holds videos, or a set: {own}")
             with progress("shards") as counted:
-                folder = catalog.build(self.what, data_dir, self.size, self.packages, counted, episodes=self.episodes)
-            print_path(folder)
-            return
-        if self.episodes is not None:
+                print_path(
+                    catalog.build(self.what, data_dir, self.size, self.packages, counted, episodes=self.episodes)
+                )
+        elif self.episodes is not None:
             raise RequestError("a folder has the episodes that are in it; leave --episodes out")
-        if not is_remote(self.what) and holds_recordings(Path(self.what)):
-            self._import(Path(self.what), data_dir)
-            return
+        elif holds_recordings(Path(self.what)):
+            self._recordings(Path(self.what), data_dir)
+        else:
+            self._films(data_dir)
+
+    def _films(self, data_dir: Path) -> None:
+        """Build a set from a folder of videos."""
         if self.processes is not None and self.processes < 1:
             raise RequestError(f"processes is {self.processes}; it must be at least 1")
         if self.stall_seconds <= 0:
             raise RequestError(f"stall_seconds is {self.stall_seconds}; it must be above 0")
-        from reelm.data.films.buckets import Buckets
-        from reelm.data.films.build import BUILD_FILE, build
-        from reelm.data.films.cutting import CuttingConfig
+        from reelm.data import catalog
+        from reelm.data.films.build import build
         from reelm.data.films.worker import local
+        from reelm.storage.remote import fetched, is_remote, mirrored
 
-        try:
-            config = CuttingConfig(
-                buckets=Buckets(resolution=self.resolution, lengths=self.lengths),
-                fps=self.fps,
-                sample_rate=self.sample_rate,
-                shot_threshold=self.shot_threshold,
-                test_share=self.test_share,
-            )
-        except ValueError as error:
-            raise RequestError(str(error)) from error
-        films = fetched(self.what)
+        config, films = self._cutting(), fetched(self.what)
         name = self.name or films.resolve().name
         with progress("files") as counted, mirrored(data_dir / name) as folder:
             built = build(
@@ -112,21 +112,26 @@ class DataBuild:
                 copied=is_remote(self.what) or is_remote(data_dir),
                 progress=counted,
             )
-        for number, (file, reason) in enumerate(built.left_out.items()):
-            if number == _SHOWN:
-                more = f"left out: {len(built.left_out) - _SHOWN} more, see {built.folder / BUILD_FILE}"
-                print(printable(more), file=sys.stderr)
-                break
-            # Most reasons name the file themselves.
-            named = reason if reason.startswith(repr(file)) else f"{file!r}: {reason}"
-            print(f"left out: {printable(named)}", file=sys.stderr)
-        if built.captioned:
-            words, files = built.captioned
-            print(f"captions: {words} of {files}", file=sys.stderr)
+        _print_left_out(built)
         print(printable(catalog.describe(str(built.folder))), file=sys.stderr)
         print_path(f"{self.data_dir}/{name}" if is_remote(data_dir) else built.folder)
 
-    def _import(self, folder: Path, data_dir: Path) -> None:
+    def _cutting(self) -> "CuttingConfig":
+        from reelm.data.films.buckets import Buckets
+        from reelm.data.films.cutting import CuttingConfig
+
+        try:
+            return CuttingConfig(
+                buckets=Buckets(resolution=self.resolution, lengths=self.lengths),
+                fps=self.fps,
+                sample_rate=self.sample_rate,
+                shot_threshold=self.shot_threshold,
+                test_share=self.test_share,
+            )
+        except ValueError as error:
+            raise RequestError(str(error)) from error
+
+    def _recordings(self, folder: Path, data_dir: Path) -> None:
         """Build a set from a folder of recordings."""
         from reelm.data import catalog
         from reelm.data.recordings.build import import_folder
@@ -135,6 +140,23 @@ class DataBuild:
             built = import_folder(folder, self.name or folder.resolve().name, data_dir, counted)
         print(printable(catalog.describe(str(built))), file=sys.stderr)
         print_path(built)
+
+
+def _print_left_out(built: "Built") -> None:
+    """Say which files of a set were left out, and how many have words."""
+    from reelm.data.films.build import BUILD_FILE
+
+    for number, (file, reason) in enumerate(built.left_out.items()):
+        if number == _SHOWN:
+            more = f"left out: {len(built.left_out) - _SHOWN} more, see {built.folder / BUILD_FILE}"
+            print(printable(more), file=sys.stderr)
+            break
+        # Most reasons name the file themselves.
+        named = reason if reason.startswith(repr(file)) else f"{file!r}: {reason}"
+        print(f"left out: {printable(named)}", file=sys.stderr)
+    if built.captioned:
+        words, files = built.captioned
+        print(f"captions: {words} of {files}", file=sys.stderr)
 
 
 _DRAWN = 60_000  # clips to tokenize of a set that has no end
