@@ -4,8 +4,15 @@ second.
 Tokenizer: 16 bits for a tile of 8 x 8 pixels of one frame. Neither encoder nor decoder sees beyond its tile, so a code
 is a tile of the game, wherever and beside whatever it is drawn.
 
+Language model: 1.9 M parameters, without words. The keys of a frame are added to the slots that predict its codes.
+
     reelm data build crafter
     reelm train video-tokenizer crafter --workdir runs/crafter/video-tokenizer
+    reelm train lm crafter --workdir runs/crafter/lm --video-tokenizer runs/crafter/video-tokenizer
+
+Hardware: two cores of an AMD EPYC (Zen 5). Hours: 15 minutes for the tokenizer with its second leg, 55 for the language
+model. Figures to expect: 46 dB after the first leg, 57 dB after the second; loss of later frames 0.12 nats a code.
+recipes/crafter.sh has every leg.
 """
 
 from pathlib import Path
@@ -31,11 +38,11 @@ video_tokenizer = VideoTokenizerRun(
         decoder_blocks=3,
         decoder_kernel=(1, 1, 1),
     ),
-    data=ClipData(dataset="crafter", source_frames=64, frames=4, crop=72),
+    data=ClipData(dataset="crafter", source_frames=64, frames=2, crop=72),
     losses=LossWeights(commitment=0.25, sample_entropy=0.005, batch_entropy=0.02),
-    optimizer=OptimizerConfig(learning_rate=2e-3, warmup=100, betas=(0.9, 0.99), ema=0.998),
-    batch_size=16,
-    loop=LoopConfig(steps=4_000, log_every=100, save_every=500, sample_every=1_000),
+    optimizer=OptimizerConfig(learning_rate=2e-3, warmup=50, betas=(0.9, 0.99), ema=0.998),
+    batch_size=8,
+    loop=LoopConfig(steps=2_400, log_every=100, save_every=600, sample_every=1_200),
 )
 
 _PLAYS: Task = "plays"
