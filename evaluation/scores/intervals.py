@@ -1,6 +1,8 @@
-"""Confidence intervals of shares."""
+"""Confidence intervals of shares and means."""
 
 import math
+import statistics
+from collections.abc import Sequence
 
 
 def wilson_interval(successes: int, n: int, *, z: float = 1.959964) -> tuple[float, float]:
@@ -17,3 +19,15 @@ def wilson_interval(successes: int, n: int, *, z: float = 1.959964) -> tuple[flo
     reach = z / (1 + z**2 / n) * math.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
     # At 0 and n the bounds meet the share itself, but for rounding.
     return max(0.0, min(share, middle - reach)), min(1.0, max(share, middle + reach))
+
+
+def mean_interval(values: Sequence[float], *, z: float = 1.959964) -> tuple[float, float]:
+    """Bounds of the true mean behind independent values, at 95% for the default `z`: by their standard error.
+
+    One value says nothing about how far it may be off: (-inf, inf).
+    """
+    if len(values) < 2:
+        return -math.inf, math.inf
+    reach = z * statistics.stdev(values) / math.sqrt(len(values))
+    middle = statistics.fmean(values)
+    return middle - reach, middle + reach

@@ -79,6 +79,8 @@ REFUSED = {
     "export --video-tokenizer a --lm b -o c": "folder a",
     "export --video-tokenizer natural -o c --num-frames 0": "1 or more",
     "evaluate generation --task emoji --num-frames 9": "not for emoji",
+    "evaluate generation --task world --best-of 2": "not for world",
+    "evaluate generation --task world --digits compact": "which the task world is not",
     "evaluate": "generation",
     "evaluate generation --clips 0": "1 or more",
     "evaluate generation --num-frames 0": "1 or more",

@@ -17,7 +17,8 @@ from reelm.storage.atomic import check_folder
 
 Digits = Literal["auto", "compact", "mnist"]
 # Tasks whose clips may have any number of frames.
-_OF_ANY_LENGTH = ("words", "short-words", "sound", "video-to-audio", "audio-to-video")
+_OF_ANY_LENGTH = ("words", "short-words", "sound", "video-to-audio", "audio-to-video", "world")
+_WITHOUT_DIGITS = ("emoji", "world")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +27,7 @@ class EvaluateGeneration:
 
     Digits: the judge reads digit, colour and direction of each clip. Sound: a second judge hears which digit is spoken,
     and whether a tick marks each bounce. Emoji: the nearest real emoji must be the one asked for, in its skin tone.
+    World: the game itself says what each key does.
 
     Example: reelm evaluate generation --model demo --task sound --clips 100
     """
@@ -45,13 +47,16 @@ class EvaluateGeneration:
         "video-to-audio",
         "audio-to-video",
         "emoji",
+        "world",
     ] = "words"
     """What the clips are generated from. words: pictures from words. short-words: pictures from the name of a digit.
-    sound: pictures and sound from words. emoji: words, with an emoji model. All other tasks use clips of one digit."""
+    sound: pictures and sound from words. emoji: words, with an emoji model. world: the keys of Crafter, with a model of
+    that game. All other tasks use clips of one digit."""
     clips: int | None = None
     """Clips of each kind. Default: 200, or 20 for the task minute."""
     num_frames: int | None = None
-    """Frames of a clip, for the tasks words, short-words, sound, video-to-audio and audio-to-video. Default: 17."""
+    """Frames of a clip, for the tasks words, short-words, sound, video-to-audio and audio-to-video. Default: 17. Steps
+    of the longest clips, for the task world. Default: 100."""
     digits: Digits = "auto"
     """Handwriting of the scenes: the compact part of MNIST that ships, or all of MNIST, whose files are in the folder
     `mnist` of REELM_HOME. auto: all where it is there. The output says which it was."""
@@ -71,8 +76,8 @@ class EvaluateGeneration:
     """Print JSON instead of a table."""
 
     def run(self) -> None:
-        if self.task == "emoji":
-            _refuse_digits(self.digits, "the task emoji")
+        if self.task in _WITHOUT_DIGITS:
+            _refuse_digits(self.digits, f"the task {self.task}")
             _print(self._scores(), self.json)
             return
         with _drawn_from(self.digits, "test") as digits:
@@ -80,13 +85,13 @@ class EvaluateGeneration:
 
     def _scores(self) -> dict[str, Any]:
         clips = (20 if self.task == "minute" else 200) if self.clips is None else self.clips
-        num_frames = 17 if self.num_frames is None else self.num_frames
+        num_frames = (100 if self.task == "world" else 17) if self.num_frames is None else self.num_frames
         _check(self.model, clips, num_frames)
         if self.task not in ("words", "emoji") and self.sheets is not None:
             raise RequestError(f"--sheets is for clips from words, not for {self.task}")
         if self.sheets is not None:
             check_folder(self.sheets)
-        if self.task == "continuation" and self.best_of != 1:
+        if self.task in ("continuation", "world") and self.best_of != 1:
             raise RequestError(f"--best-of chooses by words or pictures, not for {self.task}")
         if self.task not in _OF_ANY_LENGTH and self.num_frames is not None:
             raise RequestError(f"--num-frames is for clips from words or with sound, not for {self.task}")
