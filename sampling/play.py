@@ -73,7 +73,7 @@ class PlaySession:
         frames = latent_frames(model.language_model(), plan) if source is None else source(plan)
         self._pieces = stream(model, request, frames, ahead=False)
         self._made = 0
-        self.beginning = Clip.join([self._next(None) for _ in range(max(1, len(request.given.known)))])
+        self.beginning = Clip.join([self._begin() for _ in range(max(1, len(request.given.known)))])
 
     def step(self, keys: Sequence[str] = (), prompt: str | None = None) -> Clip:
         """Make the next latent frame.
@@ -88,18 +88,41 @@ class PlaySession:
         Raises:
             RequestError: keys that this world does not have, or too many at a time; a prompt that does not fit.
         """
-        if keys and self._held is None:
-            raise RequestError(f"{self._model.name!r} was not trained {TASKS['plays'].refusal}")
+        self.ask(keys, prompt)
+        return self.take()
+
+    def ask(self, keys: Sequence[str] = (), prompt: str | None = None) -> None:
+        """Say what the next latent frame is made with, as `step` takes it. A batch may draw it from now on."""
+        if keys:
+            check_keys(self._model, keys)
         if prompt is not None:
             words = self._model.read_as(prompt)
             settings, given = self._request.settings, self._request.given
             self._shots.append(shot_plan(self._model, [words], self._made, settings, given))
-        return self._next(keys)
+        self._hold(keys)
 
-    def _next(self, keys: Sequence[str] | None) -> Clip:
-        """Return the next latent frame, made with keys; None where no key made it."""
-        if self._held is not None:
-            self._held.hold(keys)
+    def take(self) -> Clip:
+        """Make the latent frame that was asked for."""
         [clip] = next(self._pieces)
         self._made += 1
-        return replace(clip, info=clip.info | {"keys": [] if keys is None else [list(keys)]}) if self.keys else clip
+        keys = [] if self._asked is None else [list(self._asked)]
+        return replace(clip, info=clip.info | {"keys": keys}) if self.keys else clip
+
+    def _hold(self, keys: Sequence[str] | None) -> None:
+        """Hold keys in the next latent frame; None where no key makes it."""
+        self._asked = keys
+        if self._held is not None:
+            self._held.hold(keys)
+
+    def _begin(self) -> Clip:
+        """Return a latent frame that no key made."""
+        self._hold(None)
+        return self.take()
+
+
+def check_keys(model: ModelParts, keys: Sequence[str]) -> None:
+    """RequestError for keys that no latent frame of a model can be made with."""
+    config = model.language_model().config
+    if not config.keys:
+        raise RequestError(f"{model.name!r} was not trained {TASKS['plays'].refusal}")
+    held(config.keys, config.keys_at_once, keys)

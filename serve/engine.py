@@ -1,8 +1,8 @@
 """The engine: one thread that takes jobs, hands their latent frames to the lanes, and keeps the table.
 
 Jobs come from the table, at most `rows` at once. Each goes into the lane with the fewest clips, where it is decoded
-together with others whose programs are the same. Live clips stand beside them. Other threads write the files, while the
-device is at work.
+together with others whose programs are the same. Live clips and worlds stand beside them. Other threads write the
+files, while the device is at work.
 """
 
 import errno
@@ -33,6 +33,7 @@ from .live import Live
 from .making import Making, State, Writers
 from .metrics import Metrics
 from .traces import Traces
+from .world import World
 
 WarmUp = Literal["usual", "all"]
 # Guidance doubles the rows of a batch, and top-k sorts: with either the programs are others.
@@ -81,7 +82,7 @@ class Engine(Thread):
         self._warm_up_settings = _WARM_UP[warm_up]
         self._lanes = lanes_of(models, metrics.drew)
         self._runs: dict[str, Making] = {}
-        self._live: list[Live] = []
+        self._live: list[Live | World] = []
         self._calls: queue.SimpleQueue[tuple[Callable[[], Any], Future]] = queue.SimpleQueue()
         self._owed: list[Callable[[], Any]] = []  # what could not be written to the table yet
         self._news, self._draining, self._ended = Event(), False, False
@@ -112,8 +113,8 @@ class Engine(Thread):
         """Whether no more live clips are made beside those that there are."""
         return len(self._live) >= self._most
 
-    def play(self, live: Live) -> None:
-        """Make a live clip, until it is closed."""
+    def play(self, live: Live | World) -> None:
+        """Make a live clip, or a world, until it is closed."""
 
         def begin() -> None:
             live.open(self._models[live.model], self._freest())
@@ -159,7 +160,7 @@ class Engine(Thread):
             for run in list(self._runs.values()):
                 self._advance(run)
             self._share_energy()
-            self._news.wait(0.02 if self._live else _AGAIN_SECONDS)
+            self._news.wait(min((live.rest for live in self._live), default=_AGAIN_SECONDS))
         for lane in self._lanes:
             lane.end()
         for writer in self._writers:

@@ -1,8 +1,9 @@
 """Lanes: the threads that draw. Each has batches of its own, so that no two touch the same state."""
 
+from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import jax
 
@@ -10,7 +11,19 @@ from reelm.cores import cores
 from reelm.sampling.decoding.continuous import ContinuousBatch
 from reelm.sampling.model import Model
 
+LOOK_SECONDS = 0.02  # between looks at what is to be drawn in time
+
 _T = TypeVar("_T")
+
+
+class Steered(Protocol):
+    """What says only when it is drawn what it shows."""
+
+    def ask(self) -> None:
+        """Say what the next latent frame shows; from now on a batch may draw it. Raises nothing."""
+
+    def take(self) -> None:
+        """Draw it, unless a batch has done so. Raises nothing."""
 
 
 class Lane:
@@ -19,10 +32,23 @@ class Lane:
     def __init__(self, name: str, models: Mapping[str, Model], drew: Callable[[int, int], object]):
         self.batches = {name: ContinuousBatch(model.lm, drew) for name, model in models.items() if model.lm is not None}
         self._thread = ThreadPoolExecutor(1, name)
+        self._steered = deque[Steered]()  # those that wait
 
     def do(self, function: Callable[[], _T]) -> Future[_T]:
         """Run a function in the thread, after all that it was given before."""
         return self._thread.submit(function)
+
+    def draw(self, one: Steered) -> Future[None]:
+        """Draw a latent frame of one that is steered, with those of all others that wait for theirs by then."""
+        self._steered.append(one)
+        return self.do(self._draw)
+
+    def _draw(self) -> None:
+        together = [self._steered.popleft() for _ in range(len(self._steered))]
+        for each in together:
+            each.ask()
+        for each in together:
+            each.take()
 
     def end(self) -> None:
         """End the thread; what waits is left undone."""

@@ -15,7 +15,7 @@ from reelm.sampling.model import Model
 from reelm.sampling.plan import plan
 from reelm.sampling.stream_plan import shot_plan
 
-from .lanes import Lane
+from .lanes import LOOK_SECONDS, Lane
 
 _AHEAD_SECONDS = 0.75  # of the clip that are made before they are shown: new words are seen that much later
 
@@ -66,6 +66,11 @@ class Live:
                 self._shots.append(shot)
 
         self.lane.do(partial(self._try, change))
+
+    @property
+    def rest(self) -> float:
+        """Seconds until the engine should look again."""
+        return LOOK_SECONDS
 
     def advance(self, wake: Callable[[], None]) -> None:
         """Begin to make a latent frame, where the viewer will soon have seen all; `wake` is called when it is there."""

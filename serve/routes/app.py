@@ -29,8 +29,9 @@ from reelm.serve.traces import Traces
 from .answers import HANDLERS, refusal
 from .files import whole
 from .gate import Gate
-from .live_socket import play, refuse
+from .live_socket import Viewer, play, refuse
 from .openapi import Described, description
+from .player import Player
 from .videos import Videos
 
 PAGE = Path(__file__).parents[1] / "page"
@@ -185,13 +186,16 @@ class _Routes:
         self._news.close()
 
     async def live(self, socket: WebSocket) -> None:
-        """Send the fragments of an endless clip; take new words for it."""
+        """Send a clip without end, and take new words for it; or a world, and take its keys."""
         await socket.accept()
         name = socket.query_params.get("model", next(iter(self._server.models)))
         if name not in self._server.models:
             await refuse(socket, f"there is no model {name!r}; served are {', '.join(self._server.models)}")
             return
-        await play(socket, name, self._engine, self._server.limits)
+        model = self._server.models[name]
+        about = name, model, self._engine, self._server.limits
+        world = bool(model.language_model().config.keys)
+        await play(socket, partial(Player if world else Viewer, *about), self._engine)
 
     async def models(self, request: Request) -> Response:
         """Answer with the models and what each can do."""
@@ -202,6 +206,7 @@ class _Routes:
                 "owned_by": "reelm",
                 "sound": model.soundtrack is not None,
                 "tasks": list(model.language_model().tasks),
+                "keys": list(model.language_model().config.keys),
                 **{name: getattr(model.defaults, name) for name in ("height", "width", "num_frames", "fps")},
             }
             for name, model in self._server.models.items()

@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.types import Message
 
 from reelm.errors import RequestError
+from reelm.sampling.conditions.sources import Sources
 from reelm.sampling.options import FILES, Options, right_name
 from reelm.serve.access import Limits
 from reelm.storage.atomic import write_bytes
@@ -25,7 +26,8 @@ _OPTIONS = {field.name for field in fields(Options)} - {"num_samples"}
 _OPENAI = ("seconds", "size", "input_reference")
 _WORDS = ("model", "prompt", "negative_prompt", "decoding", "seconds", "size")
 _BODY_SECONDS = 120.0
-KNOWN = ("model", "prompt", *sorted(_OPTIONS), *FILES)
+_MOST_STEPS, _MOST_KEYS = 36_000, 64  # latent frames that keys are given for, and keys of each
+KNOWN = ("model", "prompt", "keys", *sorted(_OPTIONS), *FILES)
 
 
 def preferred_wait(headers: Headers) -> float | None:
@@ -152,8 +154,9 @@ class Asked:
         if "size" in found:
             found["width"], found["height"] = _size(found.pop("size"))
         self.seconds = _seconds(found.pop("seconds")) if "seconds" in found else None
-        self.settings = found
+        keys = found.pop("keys", None)
         Options(**found)
+        self.settings = found if keys is None else found | {"keys": _keys(keys)}
 
     def for_model(self, fps: float) -> dict[str, Any]:
         """Return the settings, with seconds as frames at the model's rate."""
@@ -180,6 +183,16 @@ def _text(name: str, value: Any) -> str:
 def _bytes(name: str, value: Any) -> bytes:
     if not isinstance(value, bytes) or not value:
         raise RequestError(f"{name} must be a file that is not empty")
+    return value
+
+
+def _keys(value: Any) -> Any:
+    """Return the keys of each latent frame; their names are the model's to check."""
+    Sources(keys=value)
+    if len(value) > _MOST_STEPS:
+        raise RequestError(f"keys are given for {len(value)} latent frames; at most {_MOST_STEPS} are made")
+    if any(len(each) > _MOST_KEYS for each in value):
+        raise RequestError(f"keys name more than {_MOST_KEYS} for a latent frame")
     return value
 
 

@@ -9,6 +9,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from starlette.requests import Request
 from starlette.responses import Response
 
+from reelm.sampling.conditions.sources import Sources
 from reelm.sampling.options import FILES, Options
 from reelm.serve.jobs import Video
 
@@ -76,6 +77,7 @@ def _schemas() -> dict[str, Any]:
     hints = get_type_hints(Options)
     options = {field.name: _schema(hints[field.name]) for field in fields(Options) if field.name != "num_samples"}
     words = {name: {"type": "string"} for name in ("model", "prompt", "seconds", "size")}
+    options["keys"] = _schema(get_type_hints(Sources)["keys"])
     files = {name: {"type": "string", "format": "binary"} for name in FILES}
     error = {"code": {"type": "string"}, "message": {"type": "string"}}
     rating = {"rating": {"enum": [1, -1]}, "over": {"type": "string"}, "note": {"type": "string"}}

@@ -62,6 +62,16 @@ def tiny_model(*, sound: bool) -> Model:
     )
 
 
+def tiny_world() -> Model:
+    """The tiny model with two keys, a window of four latent frames and the task of a world."""
+    model = tiny_model(sound=False)
+    assert model.lm is not None
+    config = replace(model.lm.config, keys=("left", "right"))
+    params = random_params(transformer.init_params, config, 2, noise=0.4)
+    lm = LanguageModel(config, params, model.lm.text, ("plays",))
+    return Model("world", model.video_tokenizer, lm, model.defaults)
+
+
 def reader(model, encoder) -> Model:
     """The tiny model with random weights that read an encoder."""
     config = replace(model.lm.config, text_vocabulary=1, text_width=encoder.width, prefix=HEAD + encoder.max_tokens)

@@ -6,8 +6,7 @@ from itertools import islice
 import jax
 import numpy as np
 import pytest
-from made.models import tiny_model
-from made.parameters import random_params
+from made.models import tiny_model, tiny_world
 
 from reelm.errors import RequestError
 from reelm.lm.language_model import LanguageModel
@@ -27,17 +26,7 @@ KEYS = [["left"], [], ["right"], ["right"], [], ["left"], ["left"], ["right"]]
 
 @pytest.fixture(scope="module")
 def world() -> Model:
-    """The tiny model with two keys, a window of four latent frames and the task of a world."""
-    model = tiny_model(sound=False)
-    assert model.lm is not None
-    config = replace(model.lm.config, keys=("left", "right"))
-    params = random_params(transformer.init_params, config, 2, noise=0.4)
-    return Model(
-        "world",
-        model.video_tokenizer,
-        LanguageModel(config, params, model.lm.text, ("plays",)),
-        model.defaults,
-    )
+    return tiny_world()
 
 
 def play(session: PlaySession, keys=KEYS) -> Clip:

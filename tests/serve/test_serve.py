@@ -236,7 +236,10 @@ def test_live_words_change_while_it_plays(service, tmp_path):
         socket.send(json.dumps({"prompt": "blue"}))
         pieces += [socket.recv(timeout=60) for _ in range(3)]
         socket.send(json.dumps({"prompt": "two", "cut": True}))
-        pieces += [socket.recv(timeout=60) for _ in range(3)]
+        socket.send(json.dumps({"keys": ["left"]}))
+        pieces += [socket.recv(timeout=60) for _ in range(4)]
+    [told] = [json.loads(piece) for piece in pieces if isinstance(piece, str)]
+    assert "'tiny' was not trained to be played" in told["error"]["message"]  # and the clip goes on
     played = b"".join(piece for piece in pieces if isinstance(piece, bytes))
     assert len(opened(tmp_path, played).video) >= 9
     with connect(f"ws://127.0.0.1:{service.port}/v1/live") as socket:

@@ -1,0 +1,34 @@
+"""What a player presses, until a latent frame is made with it. Any thread may use it."""
+
+from collections.abc import Sequence
+from threading import Lock
+
+
+class Pressed:
+    """The keys that are held, and those that were pressed since the last latent frame, though they may be let go.
+
+    at_once: most that a latent frame is made with.
+    """
+
+    def __init__(self, at_once: int):
+        self._at_once, self._lock = at_once, Lock()
+        self._held: list[str] = []
+        self._new: list[str] = []  # in the order of the presses
+
+    @property
+    def waits(self) -> bool:
+        """Whether a key was pressed that no latent frame was made with."""
+        return bool(self._new)
+
+    def hold(self, keys: Sequence[str]) -> None:
+        """Hold these keys from now on, and no others."""
+        with self._lock:
+            self._new += [key for key in dict.fromkeys(keys) if key not in (*self._held, *self._new)]
+            self._held = list(keys)
+
+    def take(self) -> list[str]:
+        """Return the keys of the next latent frame: those that were pressed first, then those that are held."""
+        with self._lock:
+            taken = list(dict.fromkeys([*self._new, *self._held]))[: self._at_once]
+            self._new = [key for key in self._new if key not in taken]
+            return taken

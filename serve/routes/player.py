@@ -1,0 +1,100 @@
+"""What a player of a world says: keys, and how the world begins. What cannot be met is told, and play goes on."""
+
+from functools import partial
+from typing import Any
+
+from reelm.errors import RequestError
+from reelm.sampling.model import Model
+from reelm.sampling.options import Options
+from reelm.sampling.play import check_keys
+from reelm.serve.access import Limits
+from reelm.serve.engine import Engine
+from reelm.serve.pressed import Pressed
+from reelm.serve.world import World
+
+from .live_socket import Outbox, check_fields, fault, words_of
+
+_FIELDS = ("keys", "prompt", "seed", "speed")
+_UNSENT = 8  # messages of a slow client, beyond which no more is drawn for it
+_FASTEST = 8
+
+
+class Player:
+    """Hears the player of a world. The first message begins it."""
+
+    def __init__(self, name: str, model: Model, engine: Engine, limits: Limits, outbox: Outbox):
+        self._name, self._model, self._engine, self._limits, self._outbox = name, model, engine, limits, outbox
+        self._pressed = Pressed(model.language_model().config.keys_at_once)
+        self._world: World | None = None
+        outbox.put({"hello": hello(model)})
+
+    def hear(self, found: Any) -> None:
+        """Do what a message asks for, or say why not."""
+        try:
+            self._hear(found)
+        except RequestError as error:
+            self._outbox.put(fault(str(error)))
+
+    def close(self) -> None:
+        """End the world."""
+        if self._world is not None:
+            self._world.close()
+
+    def _hear(self, found: Any) -> None:
+        if not isinstance(found, dict) or not found:
+            raise RequestError('a message must be such as {"keys": ["left"]}, {"seed": 3} or {"prompt": WORDS}')
+        check_fields(found, _FIELDS)
+        keys = None if "keys" not in found else _keys(self._model, found["keys"])
+        words = None if "prompt" not in found else words_of(found, self._limits)
+        seed = None if "seed" not in found else Options(seed=found["seed"]).seed
+        speed = None if "speed" not in found else _speed(found["speed"])
+        begun, world = self._world is not None, self._world or self._new(words or "", seed or 0)
+        world.speed = world.speed if speed is None else speed
+        if keys is not None:
+            self._pressed.hold(keys)
+            if keys and not world.shown:
+                self._outbox.put(fault("no picture is there yet; the keys are kept for the one after it", "no_picture"))
+        if not begun:
+            self._world = world
+            self._engine.play(world)
+        elif seed is not None:
+            self._engine.call(partial(world.begin, words, seed))
+        elif words is not None:
+            self._engine.call(partial(world.say, words))
+        else:
+            self._engine.wake()
+
+    def _new(self, words: str, seed: int) -> World:
+        put, outbox = self._outbox.put, self._outbox
+        return World(self._name, self._pressed, words, seed, put, put, lambda: outbox.waiting < _UNSENT)
+
+
+def hello(model: Model) -> dict[str, Any]:
+    """Return what a player is told first: what the frames are, how many come for each step, and the keys."""
+    defaults, config = model.defaults, model.language_model().config
+    return {
+        "format": "png",
+        "width": defaults.width,
+        "height": defaults.height,
+        "fps": defaults.fps,
+        "frames": model.video_tokenizer.config.time_stride,
+        "keys": list(config.keys),
+        "keys_at_once": config.keys_at_once,
+    }
+
+
+def _keys(model: Model, keys: Any) -> list[str]:
+    """Return the keys of a message; RequestError for others than the world has, or too many."""
+    most = len(model.language_model().config.keys)
+    if not isinstance(keys, list):
+        raise RequestError('keys are a list of names, such as {"keys": ["left"]}; [] lets all go')
+    if len(keys) > most:
+        raise RequestError(f"a message has {len(keys)} keys; this world has {most}")
+    check_keys(model, keys)
+    return keys
+
+
+def _speed(speed: Any) -> float:
+    if isinstance(speed, bool) or not isinstance(speed, int | float) or not 1 <= speed <= _FASTEST:
+        raise RequestError(f"speed is {str(speed)[:20]}; it must lie between 1, the world's own, and {_FASTEST}")
+    return float(speed)

@@ -1,0 +1,175 @@
+"""A world that is played: each latent frame is drawn once its keys are known, and sent at once.
+
+Latent frames come at the frame rate of the world. A press is not kept waiting for the next one: it is drawn as soon as
+the lane is free, and the next one is due a whole period later. So time runs faster for who presses much.
+"""
+
+import io
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from functools import partial
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from reelm.errors import RequestError
+from reelm.sampling.arguments import read_arguments
+from reelm.sampling.decoding.continuous import Seat
+from reelm.sampling.decoding.window_plan import StreamPlan
+from reelm.sampling.model import Model
+from reelm.sampling.plan import plan
+from reelm.sampling.play import PlaySession
+
+from .lanes import LOOK_SECONDS, Lane
+from .pressed import Pressed
+
+
+class World:
+    """A world that one player plays. The engine calls it, but for `speed` and `close`; a lane draws it.
+
+    Args:
+        model: name of the model.
+        pressed: its keys.
+        prompt: words to begin with.
+        seed: to begin with.
+        send: called with what the player gets, from the lane's thread; must not wait. A dict says what follows: the
+            step, with its `seed` where a world begins and otherwise its `keys`, or an `error`. The frames of the step
+            come after it, each as a PNG.
+        failed: called with what ended it, from there too.
+        has_room: whether the player has received nearly all that was sent.
+
+    Attributes:
+        speed: how much faster than the world's own frame rate it goes.
+        shown: whether there is a picture.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        pressed: Pressed,
+        prompt: str,
+        seed: int,
+        send: Callable[[bytes | dict[str, Any]], None],
+        failed: Callable[[Exception], None],
+        has_room: Callable[[], bool],
+    ):
+        self.model, self.closed, self.shown, self.speed = model, False, False, 1.0
+        self._pressed, self._prompt, self._seed = pressed, prompt, seed
+        self._send, self._failed, self._has_room = send, failed, has_room
+        self._session: PlaySession | None = None
+        self._seat: Seat | None = None
+        self._words: str | None = None  # that the next latent frame begins to show
+        self._asked: list[str] | None = None  # keys of the latent frame that is drawn
+        self._step, self._due = 0, 0.0
+        self._under_way: Future[None] | None = None
+
+    def open(self, model: Model, lane: Lane) -> None:
+        """Begin, in a lane."""
+        self._parts, self.lane = model, lane
+        self.begin(self._prompt, self._seed)
+
+    def begin(self, prompt: str | None, seed: int) -> None:
+        """Begin anew with another seed; with the words before where `prompt` is None."""
+        self._prompt = self._prompt if prompt is None else prompt
+        self.lane.do(partial(self._try, partial(self._begin, self._prompt, seed)))
+
+    def say(self, words: str) -> None:
+        """Change the words from the next latent frame on."""
+
+        def change() -> None:
+            self._parts.read_as(words)  # refuses what does not fit
+            self._words = words
+
+        self.lane.do(partial(self._try, change))
+
+    @property
+    def rest(self) -> float:
+        """Seconds until the engine should look again."""
+        return min(LOOK_SECONDS, max(0.0, self._due - time.monotonic())) if self._is_free else LOOK_SECONDS
+
+    def advance(self, wake: Callable[[], None]) -> None:
+        """Let the lane draw a latent frame, where one is due; `wake` is called when it is there."""
+        if self._is_free and (self._pressed.waits or time.monotonic() >= self._due):
+            self._under_way = self.lane.draw(self)
+            self._under_way.add_done_callback(lambda _: wake())
+
+    def ask(self) -> None:
+        """Say what the next latent frame is made with: the keys of this moment."""
+        self._try(self._ask)
+
+    def take(self) -> None:
+        """Draw the latent frame that was asked for, and send it."""
+        if self._asked is not None:
+            self._try(self._take)
+
+    def leave(self) -> None:
+        """Leave the batch."""
+        self.lane.do(self._leave)
+
+    def close(self) -> None:
+        """End the world; from any thread."""
+        self.closed = True
+
+    @property
+    def _is_free(self) -> bool:
+        """Whether a latent frame may be begun."""
+        drawn = self._under_way is None or self._under_way.done()
+        return self.shown and drawn and not self.closed and self._has_room()
+
+    def _try(self, function: Callable[[], None]) -> None:
+        """Do something in the lane; what the player did wrong is told, what else goes wrong ends the world."""
+        if self.closed:
+            return
+        try:
+            function()
+        except RequestError as error:
+            self._send({"error": {"code": "invalid_request", "message": str(error)}})
+        except Exception as error:
+            self.closed = True
+            self._failed(error)
+
+    def _begin(self, prompt: str, seed: int) -> None:
+        request = plan(self._parts, prompt, *read_arguments({"seed": seed}), endless=True)
+        self._leave()
+        self._session, self._words, self._step = PlaySession(self._parts, request, self._sit), None, 0
+        self._show({"step": 0, "seed": seed}, self._session.beginning.video)
+        self._due, self.shown = time.monotonic() + 1 / self._parts.defaults.fps, True
+
+    def _sit(self, stream: StreamPlan) -> Seat:
+        self._seat = self.lane.batches[self.model].join(stream, ahead=0)
+        return self._seat
+
+    def _ask(self) -> None:
+        assert self._session is not None and self._seat is not None
+        keys, words, self._words = self._pressed.take(), self._words, None
+        now, defaults = time.monotonic(), self._parts.defaults
+        period = self._parts.video_tokenizer.config.time_stride / (defaults.fps * self.speed)
+        self._due = now + period if now < self._due else max(self._due + period, now)
+        self._session.ask(keys, words)
+        self._asked, self._seat.ahead = keys, 1  # another player's batch may draw it
+
+    def _take(self) -> None:
+        assert self._session is not None and self._seat is not None
+        keys, self._asked = self._asked, None
+        try:
+            video = self._session.take().video
+        finally:
+            self._seat.ahead = 0
+        self._step += 1
+        self._show({"step": self._step, "keys": keys}, video)
+
+    def _show(self, what: dict[str, Any], video: np.ndarray) -> None:
+        for each in (what, *map(_png, video)):
+            self._send(each)
+
+    def _leave(self) -> None:
+        if self._seat is not None:
+            self._seat.close()
+
+
+def _png(frame: np.ndarray) -> bytes:
+    written = io.BytesIO()
+    Image.fromarray(frame).save(written, "png", compress_level=1)  # the fastest: a player waits
+    return written.getvalue()
