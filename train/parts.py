@@ -9,11 +9,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
+import jax
+import jax.numpy as jnp
+
 from reelm.data.tokens.index import TokenRun, most_common
 from reelm.errors import RequestError
 from reelm.lm.describer import Describer, DescriberConfig
 from reelm.lm.language_model import LanguageModel
 from reelm.lm.net.config import LMConfig
+from reelm.lm.net.transformer import init_params
 from reelm.lm.scope import Scope
 from reelm.sampling.folder.load import load
 from reelm.sampling.model import Model
@@ -144,8 +148,9 @@ class Start(NamedTuple):
 def open_start(where: str | Path, model: LMConfig) -> Start:
     """Return the language model at `where`, to train a `model` from.
 
-    Prefix and clips may have other lengths, since no parameter depends on them. A silent model may get sound: all that
-    it knows stays of use. RequestError for other differences in size.
+    Prefix and clips may have other lengths, since no parameter depends on them. A silent model may get sound, one
+    without keys may get keys, and any may learn more kinds of given pictures: all that it knows stays of use.
+    RequestError for other differences in size.
     """
     part = open_part(where, "lm")
     if isinstance(part, Trained):
@@ -160,6 +165,13 @@ def open_start(where: str | Path, model: LMConfig) -> Start:
     free = {"prefix", "frames"}
     if not was["sound_levels"]:
         free |= {name for name in {**was, **now} if name.startswith("sound_")}
+    if not was.get("keys"):
+        free |= {"keys", "keys_at_once"}
+    kinds = params["given"]["embedding"]
+    if len(kinds) <= model.picture_kinds:
+        free |= {"picture_kinds"}
+        fresh = init_params(model, jax.random.key(0))["given"]["embedding"][len(kinds) :]
+        params = {**params, "given": {"embedding": jnp.concatenate([kinds, fresh])}}
     if changed := list(differences(was, now, free)):
         raise RequestError(f"{where} is no language model of these sizes: {'; '.join(changed)}")
     return Start(params, text, encoder_hash)

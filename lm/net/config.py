@@ -8,7 +8,7 @@ from reelm import given
 from reelm.errors import RequestError
 from reelm.lm.layout import Layout, audio_frames
 from reelm.lm.prefix import ClipCodes, Prefix
-from reelm.lm.specials import HEAD, Group
+from reelm.lm.specials import HEAD, Given, Group
 from reelm.tokenizer.codes import CodeSpec
 
 _MOST_ROPE_BASE = 1e12  # models for a million tokens have 1e9
@@ -50,6 +50,9 @@ class LMConfig:
     """Audio frames beside the first latent frame, and beside each later one."""
     sound_hidden: int | None = None
     """Width inside the mixers of the sound head, one for each level but the last. Default: `hidden`."""
+    picture_kinds: int = 5
+    """Kinds of given pictures that the net tells apart, the first so many of `Given`. One that learns a new kind has one
+    more."""
     keys: tuple[str, ...] = ()
     """Names of the keys that steer the pictures. Empty for a model that is not played."""
     keys_at_once: int = 1
@@ -59,7 +62,7 @@ class LMConfig:
         object.__setattr__(self, "sound_frames", tuple(self.sound_frames))  # a list comes from JSON; a config must hash
         object.__setattr__(self, "keys", tuple(self.keys))
         counts = ("bits", "text_vocabulary", "frames", "width", "layers", "heads", "kv_heads", "head_width", "hidden")
-        counts += ("keys_at_once",)
+        counts += ("keys_at_once", "picture_kinds")
         if none := [name for name in counts if getattr(self, name) < 1]:
             raise RequestError(f"{none[0]} is {getattr(self, none[0])}; it must be 1 or more")
         given.layers("layers", self.layers, least=1)
@@ -79,6 +82,8 @@ class LMConfig:
             raise RequestError(f"heads ({self.heads}) must be a multiple of kv_heads ({self.kv_heads})")
         if self.head_width % 2:
             raise RequestError(f"head_width must be even, not {self.head_width}")
+        if self.picture_kinds > len(Given):
+            raise RequestError(f"picture_kinds is {self.picture_kinds}; there are {len(Given)}")
         first, later = self.sound_frames
         if not (self.sound_levels > 0 and 0 < first <= later or self.sound_levels == first == later == 0):
             raise RequestError(

@@ -22,7 +22,7 @@ from jax.typing import DTypeLike
 from reelm.lm.layout import Layout
 from reelm.lm.prefix import ClipCodes, Prefix
 from reelm.lm.sharding import constrain, gather
-from reelm.lm.specials import SPECIALS, Given, Group
+from reelm.lm.specials import SPECIALS, Group
 
 from .attention import Attention, Cache, LayerCache, rotary_angles
 from .config import LMConfig
@@ -93,7 +93,7 @@ def init_params(config: LMConfig, key: jax.Array) -> dict:
         "prefix": {"embedding": jax.random.normal(prefix_key, (vocabulary, config.width))},
         # Small, so that a net that was trained without given pictures can be trained further with them. Not zero: in a
         # slot that holds nothing else, the gradient through the norm would be a thousand times too large.
-        "given": {"embedding": 0.1 * jax.random.normal(prefix_key, (len(Given), config.width))},
+        "given": {"embedding": 0.1 * jax.random.normal(prefix_key, (config.picture_kinds, config.width))},
         "layers": jax.vmap(init_layer)(jax.random.split(layer_key, config.layers)),
         **init_group("video", code_key, head_key),
     }

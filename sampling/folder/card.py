@@ -43,6 +43,8 @@ _DATA = {
     "animated_emoji": _DataSet(
         "animated emoji over a plain colour", "Microsoft's Fluent Emoji, MIT", "woman running: dark skin tone"
     ),
+    "crafter_tiles": _DataSet("tiles of the game Crafter", "Crafter (Danijar Hafner), MIT", ""),
+    "crafter": _DataSet("the game Crafter, by day", "Crafter (Danijar Hafner), MIT", ""),
     "any_sound": _DataSet(
         "speech, music and effects", "Debian packages, each with the licence in its file `copyright`", ""
     ),
@@ -68,9 +70,13 @@ def _lines(about: Mapping[str, Any], evaluation: Mapping[str, str]) -> Iterator[
     known = [_DATA[each] for each in data if each in _DATA]
     yield f"# {name}\n"
     what = "Tokenizers of video and sound" if "audio tokenizer" in about else "A video tokenizer"
-    yield f"{'Words to video' if model else what}, made with reelm.\n"
+    played = bool(model and model.get("keys"))
+    yield f"{'A world that is played with keys' if played else 'Words to video' if model else what}, made with reelm.\n"
     yield f'```python\nimport reelm\n\nmodel = reelm.load("{name}")  # or the folder of this page, or its id on the hub'
-    if model:
+    if played:
+        key = model["keys"].split(", ")[0]
+        yield f'world = model.play(seed=0)\nworld.step(keys=["{key}"]).save("frame.png")'
+    elif model:
         yield f'model.generate("{known[-1].prompt if known else "a caption as in its data"}").save("clip.mp4")'
     else:
         yield "model.video_tokenizer.reconstruct(video)  # uint8 [T, H, W, 3]"

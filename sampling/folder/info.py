@@ -54,6 +54,7 @@ def _language_model(model: ModelParts, lm: LanguageModel) -> dict[str, Any]:
         "language model": {
             "parameters": _parameters(lm.params),
             "tasks": ", ".join(lm.tasks),
+            **({"keys": ", ".join(config.keys)} if config.keys else {}),
             "window": f"{model.longest} frames",
             "codes of a default clip": window.end(model.latent_frames(defaults.num_frames)),
             "memory of its weights": f"{4 * _parameters(lm.params) / 2**20:.1f} MiB in float32",

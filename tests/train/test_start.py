@@ -1,0 +1,41 @@
+"""A training goes on from a model that knew less: what it knew stays, what it learns is new."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from made.models import tiny_model
+
+from reelm.errors import RequestError
+from reelm.lm.language_model import LanguageModel
+from reelm.sampling.model import Model
+from reelm.train.parts import open_start
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory):
+    """A model that tells four kinds of given pictures apart, and has no keys."""
+    model = tiny_model(sound=False)
+    assert model.lm is not None
+    params = {**model.lm.params, "given": {"embedding": model.lm.params["given"]["embedding"][:4]}}
+    lm = LanguageModel(replace(model.lm.config, picture_kinds=4), params, model.lm.text, ("begins",))
+    path = tmp_path_factory.mktemp("start") / "model"
+    Model("few", model.video_tokenizer, lm, model.defaults).save(path)
+    return path, lm
+
+
+def test_more_kinds_of_pictures_and_keys_are_learned_beside_what_was_known(folder):
+    path, lm = folder
+    start = open_start(path, replace(lm.config, picture_kinds=5, keys=("left", "right")))
+    known, table = lm.params["given"]["embedding"], start.params["given"]["embedding"]
+    assert table.shape == (5, lm.config.width) and np.any(table[4])
+    np.testing.assert_array_equal(table[:4], known)
+    assert "control" not in start.params  # fresh, and so zero
+
+
+def test_a_start_that_knows_more_than_the_model_is_refused(folder):
+    path, lm = folder
+    with pytest.raises(RequestError, match="picture_kinds: 4 -> 3"):
+        open_start(path, replace(lm.config, picture_kinds=3))
+    with pytest.raises(RequestError, match="picture_kinds is 9; there are 5"):
+        replace(lm.config, picture_kinds=9)
