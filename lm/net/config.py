@@ -51,7 +51,7 @@ class LMConfig:
     sound_hidden: int | None = None
     """Width inside the mixers of the sound head, one for each level but the last. Default: `hidden`."""
     picture_kinds: int = 5
-    """Kinds of given pictures that the net tells apart, the first so many of `Given`. One that learns a new kind has one
+    """Kinds of given pictures that the net tells apart: the first so many of `Given`. One that learns another has one
     more."""
     keys: tuple[str, ...] = ()
     """Names of the keys that steer the pictures. Empty for a model that is not played."""
