@@ -1,1 +1,1 @@
-"""Nets whose features scores compare."""
+"""Nets whose features scores compare, and spectrograms."""

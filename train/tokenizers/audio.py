@@ -17,7 +17,7 @@ import numpy as np
 
 from reelm.data import catalog, clips, pipeline
 from reelm.errors import RequestError
-from reelm.evaluation.spectrogram_sheet import spectrogram_sheet
+from reelm.evaluation.features.spectrogram_sheet import spectrogram_sheet
 from reelm.lm import sharding
 from reelm.media.formats.wav import write_wav
 from reelm.tokenizer.audio.config import AudioTokenizerConfig

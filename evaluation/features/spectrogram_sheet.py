@@ -10,8 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 from PIL import Image
 
-from reelm.evaluation.features.mel import mel_spectrogram
 from reelm.storage.atomic import replacing
+
+from .mel import mel_spectrogram
 
 _WINDOW, _BANDS, _ROW = 512, 64, 2  # samples, bands, pixels a band
 _LOUDEST, _RANGE = 20.0, 80.0  # dB
