@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from made.parameters import random_params
 
+from reelm.cli.table import table
 from reelm.data import catalog
 from reelm.data.any_sound import fetch, packages, pieces
 from reelm.data.any_sound.packages import KINDS, SPLITS, Recording, read_packages
 from reelm.data.any_sound.tones import tone
 from reelm.errors import RequestError
 from reelm.evaluation import any_sound
-from reelm.evaluation.table import table
 from reelm.media.formats.wav import write_wav
 from reelm.tokenizer.audio.config import AudioTokenizerConfig
 from reelm.tokenizer.audio.tokenizer import AudioTokenizer, init_params
