@@ -18,7 +18,7 @@ from reelm.evaluation.scores.intervals import mean_interval, wilson_interval
 from reelm.progress import Progress, silent
 from reelm.sampling.model import Model
 
-from .generation import check_at_least
+from .groups import check_at_least
 
 Figures = dict[str, dict[str, Any]]
 
