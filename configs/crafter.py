@@ -60,6 +60,7 @@ lm = LMRun(
         head_width=48,
         hidden=512,
         keys=KEYS,
+        grid=(9, 9),
     ),
     tokens=(Path("runs/crafter/tokens"),),
     stages=(

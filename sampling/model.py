@@ -126,6 +126,8 @@ class Model(ModelParts):
         Raises:
             As `generate`; and RequestError for more than one clip.
         """
+        if arguments.get("keys") is not None:
+            raise RequestError("a session takes its keys step by step: play().step(keys=[...])")
         request = plan(self, prompt, *read_arguments(arguments), endless=True)
         if request.many:
             raise RequestError("one clip is played at a time; leave num_samples out and give one prompt")

@@ -30,7 +30,11 @@ def score(model: ModelParts, clip: Clip, prompt: str | None) -> np.ndarray:
     if frames > lm.config.frames:
         raise RequestError(f"{frames} latent frames are too many; this model reads up to {lm.config.frames}")
     sound = None if model.soundtrack is None else model.soundtrack.of_clip(clip, frames)
-    codes = ClipCodes(video=ids[None], sound=(lm.config.no_track(frames) if sound is None else sound)[None])
+    codes = ClipCodes(
+        video=ids[None],
+        sound=(lm.config.no_track(frames) if sound is None else sound)[None],
+        control=np.zeros((1, frames, 1, 1, lm.config.control), np.float32) if lm.config.control else None,
+    )
     words = prompt_prefix(lm.config, lm.text, [prompt or ""], rows=rows, columns=columns, fps=clip.fps)
     nats = nats_of(lm.config, lm.params, words, codes)
     return -np.asarray(nats.video[0])

@@ -167,6 +167,8 @@ def open_start(where: str | Path, model: LMConfig) -> Start:
         free |= {name for name in {**was, **now} if name.startswith("sound_")}
     if not was.get("keys"):
         free |= {"keys", "keys_at_once"}
+    if not any(was.get("grid", ())):
+        free |= {"grid"}
     kinds = params["given"]["embedding"]
     if len(kinds) <= model.picture_kinds:
         free |= {"picture_kinds"}

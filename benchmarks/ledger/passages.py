@@ -69,10 +69,11 @@ def _readme(labels: tuple[str, ...], rebuilt: str, colon: str, opus: str) -> str
         "{sound/held_out/words:%i} | {sound/held_out/words_real:%}",
         "{emoji/trained/emoji:%i} |",
         f"{{emoji/held_out/both:%i}} | {{emoji/held_out/rebuilt:%}}{rebuilt}",
+        "{world/one step/moved/value:%i} |",
         f"{{films/all/psnr:.1f}} dB | H.264{colon}{{films/all/psnr_h264:.1f}} dB",
         f"{{sounds/speech/levels 6/mel_distance:.2f}} | {opus}{colon}{{sounds/speech/opus/mel_distance:.2f}}",
     )
-    models = ("demo", "demo", "demo", "emoji", "emoji", "natural", "natural")
+    models = ("demo", "demo", "demo", "emoji", "emoji", "crafter", "natural", "natural")
     rows = zip(models, labels, figures, strict=True)
     return "\n".join(f"| `{model}` | {label} | {cells} |" for model, label, cells in rows)
 
@@ -103,6 +104,7 @@ PASSAGES: dict[str, str] = {
             "spoken name right, unseen combinations",
             "emoji right, names trained on",
             "emoji and skin tone right, unseen pairs",
+            "moves that the world obeys, new lands",
             f"PSNR on unseen films, {_BITS} bits a pixel",
             "mel distance of unseen speech at 3 kbit/s",
         ),
@@ -117,6 +119,7 @@ PASSAGES: dict[str, str] = {
             "读音正确，训练中未见过的组合",
             "表情正确，训练过的名称",
             "表情与肤色都对，训练中未见过的搭配",
+            "世界听从按键的比例，训练中未见过的地图",
             f"未见过的影片，每像素 {_BITS} 比特时的 PSNR",
             "未听过的语音，3 kbit/s 时的梅尔距离",
         ),

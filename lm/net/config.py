@@ -53,6 +53,9 @@ class LMConfig:
     picture_kinds: int = 5
     """Kinds of given pictures that the net tells apart: the first so many of `Given`. One that learns another has one
     more."""
+    grid: tuple[int, int] = (0, 0)
+    """Most rows and columns of a latent frame whose places a net with keys knows. (0, 0) for one that knows distances
+    alone. In a world the player is always at the same place, and so is what they have."""
     keys: tuple[str, ...] = ()
     """Names of the keys that steer the pictures. Empty for a model that is not played."""
     keys_at_once: int = 1
@@ -61,6 +64,7 @@ class LMConfig:
     def __post_init__(self):
         object.__setattr__(self, "sound_frames", tuple(self.sound_frames))  # a list comes from JSON; a config must hash
         object.__setattr__(self, "keys", tuple(self.keys))
+        object.__setattr__(self, "grid", tuple(self.grid))
         counts = ("bits", "text_vocabulary", "frames", "width", "layers", "heads", "kv_heads", "head_width", "hidden")
         counts += ("keys_at_once", "picture_kinds")
         if none := [name for name in counts if getattr(self, name) < 1]:
@@ -82,6 +86,10 @@ class LMConfig:
             raise RequestError(f"heads ({self.heads}) must be a multiple of kv_heads ({self.kv_heads})")
         if self.head_width % 2:
             raise RequestError(f"head_width must be even, not {self.head_width}")
+        if len(self.grid) != 2 or min(self.grid) < 0 or not any(self.grid) == all(self.grid):
+            raise RequestError(f"grid is {list(self.grid)}; it is rows and columns from 1, or 0 and 0")
+        if any(self.grid) and not self.keys:
+            raise RequestError("a net knows places beside keys alone; give keys, or leave grid out")
         if self.picture_kinds > len(Given):
             raise RequestError(f"picture_kinds is {self.picture_kinds}; there are {len(Given)}")
         first, later = self.sound_frames
@@ -124,7 +132,14 @@ class LMConfig:
         at_start: bool = True,
         sound_in_prefix: bool = False,
     ) -> Layout:
-        """Return the layout of samples of this model; see `Layout` for the arguments."""
+        """Return the layout of samples of this model; see `Layout` for the arguments.
+
+        RequestError for more rows or columns than the net knows the places of.
+        """
+        if any(self.grid) and (rows > self.grid[0] or columns > self.grid[1]):
+            raise RequestError(
+                f"this model knows {self.grid[0]} rows and {self.grid[1]} columns of codes, not {rows} and {columns}"
+            )
         return Layout(self.prefix, frames, rows, columns, given_pictures, self.sound_frames, at_start, sound_in_prefix)
 
     def layout_of(self, codes: ClipCodes, prefix: Prefix) -> Layout:

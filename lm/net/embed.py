@@ -51,7 +51,9 @@ def slot_inputs(*parts: jax.Array, control: jax.Array | None = None) -> jax.Arra
 def embed_control(
     config: LMConfig, params: dict, control: Array | None, grid: tuple[int, int], dtype: DTypeLike
 ) -> jax.Array | None:
-    """Return the control field of pictures as vectors `[R, t h w, D]`.
+    """Return what is known of each code of pictures before it is predicted, as vectors `[R, t h w, D]`.
+
+    That is the control field, and from a net that knows places also where the code is; None from a net without either.
 
     Args:
         control: `[R, t, h or 1, w or 1, C]`; None where nothing is asked.
@@ -60,6 +62,9 @@ def embed_control(
     if control is None:
         return None
     field = Linear(config.width, dtype).apply({"params": params["control"]}, jnp.asarray(control))
+    if any(config.grid):
+        row, column = (params["places"][axis]["embedding"].astype(dtype) for axis in ("rows", "columns"))
+        field = field + row[: grid[0], None] + column[: grid[1]]
     rows, frames = control.shape[:2]
     return jnp.broadcast_to(cast(jax.Array, field), (rows, frames, *grid, config.width)).reshape(rows, -1, config.width)
 

@@ -106,6 +106,9 @@ def init_params(config: LMConfig, key: jax.Array) -> dict:
     if config.control:
         # Zero, so that a net that was trained without control is the same net until it is trained further with it.
         params |= {"control": {"kernel": jnp.zeros((config.control, config.width))}}
+    if any(config.grid):
+        axes = zip(("rows", "columns"), config.grid, strict=True)
+        params |= {"places": {axis: {"embedding": jnp.zeros((size, config.width))} for axis, size in axes}}
     return params
 
 

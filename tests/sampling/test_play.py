@@ -134,6 +134,14 @@ def test_a_model_without_keys_says_so(tiny_model):
     session.step(prompt="blue")
 
 
+@pytest.mark.parametrize(
+    ("asked", "says"), [({"keys": [["left"]]}, "step by step"), ({"num_samples": 2}, "one clip is played at a time")]
+)
+def test_a_session_is_of_one_clip_and_takes_keys_step_by_step(world, asked, says):
+    with pytest.raises(RequestError, match=says):
+        world.play(**asked)
+
+
 def test_a_world_begins_with_a_recording_and_its_codes(world):
     before = world.generate(keys=KEYS[:2], **SETTINGS)
     session = world.play(video=before, seed=5)
