@@ -66,7 +66,7 @@ def tiny_world() -> Model:
     """The tiny model with two keys, a window of four latent frames and the task of a world."""
     model = tiny_model(sound=False)
     assert model.lm is not None
-    config = replace(model.lm.config, keys=("left", "right"))
+    config = replace(model.lm.config, keys=("left", "right"), grid=(2, 3))
     params = random_params(transformer.init_params, config, 2, noise=0.4)
     lm = LanguageModel(config, params, model.lm.text, ("plays",))
     return Model("world", model.video_tokenizer, lm, model.defaults)
