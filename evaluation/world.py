@@ -15,6 +15,7 @@ from reelm.errors import RequestError
 from reelm.evaluation.judges.crafter import MIDDLE, Case, Textures, did, obeyed, psnr, right_tiles
 from reelm.evaluation.judges.crafter_cases import HORIZON, Start, any_keys, played, walk
 from reelm.evaluation.scores.intervals import mean_interval, wilson_interval
+from reelm.media.clip import Clip
 from reelm.progress import Progress, silent
 from reelm.sampling.model import Model
 
@@ -63,13 +64,13 @@ def world(
     total = len(cases) + len(starts) * (num_frames + HORIZON)
     made = list[np.ndarray]()
     for case in cases:
-        made.append(_made(model, case.frames, [case.key], seed + len(made))[0])
+        made.append(_made(model, case, [case.key], seed + len(made))[0])
         progress(len(made), total)
     rng, with_keys, at_random = np.random.default_rng(seed), list[np.ndarray](), list[np.ndarray]()
     for at, start in enumerate(starts):
         keys = start.keys + walk(rng, num_frames - HORIZON)
-        with_keys.append(_made(model, start.frames, keys, seed + at))
-        at_random.append(_made(model, start.frames, any_keys(rng, HORIZON), seed + at))
+        with_keys.append(_made(model, start, keys, seed + at))
+        at_random.append(_made(model, start, any_keys(rng, HORIZON), seed + at))
         progress(len(cases) + (at + 1) * (num_frames + HORIZON), total)
     return {
         "tokenizer": _tokenizer(model, textures, real),
@@ -85,12 +86,17 @@ def _check(model: Model) -> None:
         raise RequestError(f"{model.name!r} was not trained to be played with the keys of Crafter, one for each frame")
 
 
-def _made(model: Model, frames: np.ndarray, keys: Sequence[str | None], seed: int) -> np.ndarray:
+def _made(model: Model, begun: Case | Start, keys: Sequence[str | None], seed: int) -> np.ndarray:
     """Return the frames uint8 `[len(keys), 72, 72, 3]` that the model makes after real ones."""
-    held = [[] if key is None else [key] for key in keys]
+
+    def held(keys: Sequence[str | None]) -> list[list[str]]:
+        return [[] if key is None else [key] for key in keys]
+
+    frames = len(begun.frames)
+    before = Clip(video=begun.frames, fps=FPS, info={"keys": held(begun.before)})
     options: dict[str, Any] = {"height": SIZE, "width": SIZE, "fps": FPS, "seed": seed}
-    clip: Any = model.generate(video=frames, keys=held, num_frames=len(frames) + len(keys), **options)
-    return clip.video[len(frames) :]
+    clip: Any = model.generate(video=before, keys=held(keys), num_frames=frames + len(keys), **options)
+    return clip.video[frames:]
 
 
 def _tokenizer(model: Model, textures: Textures, real: Sequence[np.ndarray]) -> Figures:

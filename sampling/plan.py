@@ -16,7 +16,7 @@ from reelm.lm.scope import outside
 from reelm.lm.tasks import TASKS, Task
 from reelm.media.limits import check_size
 from reelm.sampling.conditions.conditions import Conditions
-from reelm.sampling.conditions.read import read_conditions
+from reelm.sampling.conditions.read import read_conditions, recorded_keys
 from reelm.sampling.conditions.sources import Sources
 from reelm.tokenizer.device_memory import gibibytes
 
@@ -139,21 +139,29 @@ def _given(model: ModelParts, sources: Sources, options: Options, endless: bool)
     given = read_conditions(
         model.video_tokenizer, model.soundtrack, sources, **size, num_frames=num_frames, default=default
     )
-    return given if sources.keys is None else replace(given, keys=_keys(model, sources.keys, max(1, len(given.known))))
+    return replace(given, keys=_keys(model, sources, max(1, len(given.known))))
 
 
-def _keys(model: ModelParts, keys: Sequence[Sequence[str]], known: int) -> np.ndarray:
-    """Return the control field float32 `[t, 1, 1, C]` of latent frames, of which the first `known` came without keys.
+def _keys(model: ModelParts, sources: Sources, known: int) -> np.ndarray | None:
+    """Return the control field float32 `[t, 1, 1, C]` of the first latent frames, of which `known` come without a draw.
 
-    RequestError for keys that the model does not have.
+    Those of a recording have its keys, where it says which. None for a model without keys; RequestError where it is
+    asked for some, or for keys that it does not have.
     """
     config = model.language_model().config
     if not config.keys:
-        raise RequestError(f"{model.name!r} was not trained {TASKS['plays'].refusal}")
-    pressed = [held(config.keys, config.keys_at_once, each) for each in keys]
-    nothing = np.zeros((known, len(config.keys)), bool)
-    told = np.arange(known + len(pressed)) >= known
-    return keys_field(np.concatenate([nothing, *(each[None] for each in pressed)]), told)
+        if sources.keys is not None:
+            raise RequestError(f"{model.name!r} was not trained {TASKS['plays'].refusal}")
+        return None
+    pressed = [held(config.keys, config.keys_at_once, each) for each in sources.keys or ()]
+    recorded = recorded_keys(sources.video)
+    if len(recorded) != known - 1 or not {*config.keys} >= {key for each in recorded for key in each}:
+        recorded = [()] * (known - 1)
+        told = np.arange(known + len(pressed)) >= known
+    else:
+        told = np.arange(known + len(pressed)) > 0  # no key made the first
+    rows = [held(config.keys, config.keys_at_once, each) for each in [(), *recorded]]
+    return keys_field(np.stack([*rows, *pressed]), told)
 
 
 def _latent_overlap(model: ModelParts, scripts: Sequence[Script], given: Conditions, overlap: float, fps: float) -> int:

@@ -38,6 +38,10 @@ class Keys:
         told = keys is not None
         self._now = keys_field(held(self.names, self.at_once, keys or ())[None], np.array([told]))
 
+    def show(self, field: np.ndarray) -> None:
+        """Take the control field of the next latent frame as it is."""
+        self._now = field
+
     def field(self, now: int) -> np.ndarray:
         """Return the control field `[1, 1, 1, C]` of the latent frame that is drawn next."""
         return self._now
@@ -73,7 +77,7 @@ class PlaySession:
         frames = latent_frames(model.language_model(), plan) if source is None else source(plan)
         self._pieces = stream(model, request, frames, ahead=False)
         self._made = 0
-        self.beginning = Clip.join([self._begin() for _ in range(max(1, len(request.given.known)))])
+        self.beginning = Clip.join([self._begin(at) for at in range(max(1, len(request.given.known)))])
 
     def step(self, keys: Sequence[str] = (), prompt: str | None = None) -> Clip:
         """Make the next latent frame.
@@ -114,9 +118,11 @@ class PlaySession:
         if self._held is not None:
             self._held.hold(keys)
 
-    def _begin(self) -> Clip:
-        """Return a latent frame that no key made."""
+    def _begin(self, at: int) -> Clip:
+        """Return a latent frame of the beginning, whose keys are those of the recording, if any."""
         self._hold(None)
+        if self._held is not None:
+            self._held.show(self._request.given.control(at, self._model.language_model().config))
         return self.take()
 
 

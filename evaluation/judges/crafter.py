@@ -4,6 +4,7 @@ Comes in: a `Case`, of frames and a key before and the engine's frame after them
 place. Goes out: plain answers. Knows neither engine nor models.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -27,6 +28,7 @@ class Case:
         kind: "moved", "blocked by tree", "do tree" and so on.
         key: that is pressed.
         way: (x, y) in tiles, where the player goes, or stands before.
+        before: the T - 1 keys that made the frames after the first, None for none.
         frames: uint8 `[T, 72, 72, 3]`, the engine's up to the key.
         after: uint8 `[72, 72, 3]`, the engine's next frame.
         sure: bool `[7, 9]`, tiles of land after the key that follow from what was seen: in view before, without a
@@ -36,6 +38,7 @@ class Case:
     kind: str
     key: str
     way: tuple[int, int]
+    before: Sequence[str | None]
     frames: np.ndarray
     after: np.ndarray
     sure: np.ndarray

@@ -35,11 +35,13 @@ class Start:
     """A place to go on from.
 
     Attributes:
+        before: the T - 1 keys that made the frames after the first, None for none.
         frames: uint8 `[T, 72, 72, 3]`, the engine's.
         keys: that follow, None for none.
         after: uint8 `[len(keys), 72, 72, 3]`, the engine's frames of these keys.
     """
 
+    before: list[str | None]
     frames: np.ndarray
     keys: list[str | None]
     after: np.ndarray
@@ -95,7 +97,7 @@ def inventories(world: Crafter) -> np.ndarray:
 def _life(world: Crafter, rng: np.random.Generator, missing: dict[str, int], see: See) -> list[Case]:
     """Return the cases of a life that looks for what is most missing; they are no longer missing."""
     target, found = max(missing, key=lambda kind: missing[kind]), list[Case]()
-    frames = [_begin(world, rng, target)]
+    frames, pressed = [_begin(world, rng, target)], list[str | None]()
     see(frames[0])
     press = purposeful_player(rng)
     for _ in range(_LIFE):
@@ -107,11 +109,12 @@ def _life(world: Crafter, rng: np.random.Generator, missing: dict[str, int], see
             key = key or press(world)
         before = _Before(world)
         frames.append(world.step(key))
+        pressed.append(key)
         see(frames[-1])
         if not world.alive:
             break
         if kind is not None and key is not None:
-            case = _case(world, before, kind, key, np.stack(frames[-HISTORY - 1 :]))
+            case = _case(world, before, kind, pressed[-HISTORY:], np.stack(frames[-HISTORY - 1 :]))
             if case is not None:
                 found.append(case)
                 missing[kind] -= 1
@@ -186,9 +189,10 @@ def _without_creatures(world: Crafter, around: np.ndarray) -> np.ndarray:
     return np.array([[each is None or each is world.player for each in line] for line in there])
 
 
-def _case(world: Crafter, before: _Before, kind: str, key: str, frames: np.ndarray) -> Case | None:
-    """Return the case of a key that was pressed; None where chance had a hand in what matters."""
-    player = world.player
+def _case(world: Crafter, before: _Before, kind: str, keys: list[str | None], frames: np.ndarray) -> Case | None:
+    """Return the case of the last of some keys that were pressed; None where chance had a hand in what matters."""
+    player, key = world.player, keys[-1]
+    assert key is not None
     x, y = (int(each) for each in player.pos - before.place)
     way = before.facing if key == "do" else WAYS[key]
     if (x, y) != (way if kind == "moved" else (0, 0)) or player.sleeping:
@@ -200,7 +204,7 @@ def _case(world: Crafter, before: _Before, kind: str, key: str, frames: np.ndarr
     front = MIDDLE[0] + way[1], MIDDLE[1] + way[0]
     stays = (tiles(frames[-1]) == tiles(shifted(frames[-2], (x, y))))[:LAND].all(-1)  # an arrow may break a table
     stays[front if key == "do" else (MIDDLE[0] - y, MIDDLE[1] - x)] = True  # what is done; where the player stood
-    case = Case(kind, key, way, frames[:-1], frames[-1], sure & stays)
+    case = Case(kind, key, way, keys[:-1], frames[:-1], frames[-1], sure & stays)
     if key == "do":
         good = GOODS[kind.split()[-1]]
         due = before.goods | {good: before.goods[good] + 1}
@@ -217,7 +221,8 @@ def _start(world: Crafter, rng: np.random.Generator, see: See) -> Start | None:
         see(frames[-1])
     if not world.alive:
         return None
-    return Start(np.stack(frames[:HISTORY]), keys[HISTORY - 1 :], np.stack(frames[HISTORY:]))
+    first, then = keys[: HISTORY - 1], keys[HISTORY - 1 :]
+    return Start(first, np.stack(frames[:HISTORY]), then, np.stack(frames[HISTORY:]))
 
 
 def walk(rng: np.random.Generator, steps: int) -> list[str]:

@@ -8,14 +8,17 @@ made for stands there, too: a picture must know what will be heard.
 """
 
 import math
+import os
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from reelm.errors import RequestError
 from reelm.media.clip import Clip
+from reelm.media.file_info import of_comment
 from reelm.media.pixels import Frames, fit
-from reelm.media.read import read_image, read_video
+from reelm.media.read import read_image, read_note, read_video
 from reelm.media.timing import evenly, on_clock
 from reelm.tokenizer.video.tokenizer import VideoTokenizer, check_video
 
@@ -139,6 +142,19 @@ def _clip(video: VideoSource, height: int, width: int, fps: float) -> Clip:
         frames, _, sound, rate = read_video(video, fps=fps)
         video = Clip(video=frames, fps=fps, audio=sound, sample_rate=rate)
     return replace(video, video=np.stack([fit(frame, height, width) for frame in video.video]))
+
+
+def recorded_keys(video: VideoSource | None) -> Sequence[Sequence[str]]:
+    """Return the keys that a clip was played with, as its `info` has them; none where it says nothing of keys."""
+    if isinstance(video, Clip):
+        info = video.info
+    elif isinstance(video, str | os.PathLike):
+        info = of_comment(read_note(video))[1]
+    else:
+        info = {}
+    keys = info.get("keys", [])
+    lists = isinstance(keys, list) and all(isinstance(each, list | tuple) for each in keys)
+    return [[key for key in each if isinstance(key, str)] for each in keys] if lists else []
 
 
 def _as_uint8(video: np.ndarray) -> Frames:

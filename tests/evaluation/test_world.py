@@ -29,7 +29,7 @@ def picture(x: int, y: int, goods: int = 0) -> np.ndarray:
 def case(kind: str, key: str, way: tuple[int, int], after: np.ndarray) -> Case:
     sure = in_view(way) if kind == "moved" else np.ones((LAND, 9), bool)
     sure[MIDDLE] = False
-    return Case(kind, key, way, np.stack([picture(10, 10)]), after, sure)
+    return Case(kind, key, way, [], np.stack([picture(10, 10)]), after, sure)
 
 
 @pytest.mark.parametrize("way", [(-1, 0), (1, 0), (0, -1), (0, 1)])
