@@ -23,7 +23,7 @@ from .groups import check_at_least
 
 Figures = dict[str, dict[str, Any]]
 
-_STARTS = 8  # cases for which there is one start of many steps
+_STARTS = 10  # cases for which there is one start of many steps
 _BATCH = 32  # frames that the tokenizer rebuilds at a time
 
 
@@ -41,13 +41,14 @@ def world(
         moved: share of moves onto free ground after which the land is nearer to where it must be than to where it was
         blocked: share of moves against water, trees, stone and tables after which it is where it was; turned: and in
             which the player looks there
-        do tree, do stone, do water: share in which the tile in front and all of what the player has are right
+        in front, goods: shares of what is done in which the tile in front is right, and all of what the player has
+        do tree, do stone, do water: share of each in which both are
     delta psnr: PSNR to the game's frames with its keys less that with keys at random, in dB (arXiv 2402.15391), by step
     textures: share of tiles that are like any texture after so many steps, up to `num_frames`
 
     Args:
         model: what is scored.
-        clips: cases of moves, as many of blocked moves, of what is done, and an eighth of long clips.
+        clips: cases of moves, as many of blocked moves, of what is done, and a tenth of long clips.
         num_frames: steps of the longest clips, 20 or more.
         seed: of lands, keys and draws.
         progress: is told of frames made.
@@ -115,18 +116,21 @@ def _tokenizer(model: Model, textures: Textures, real: Sequence[np.ndarray]) -> 
 def one_step(textures: Textures, cases: Sequence[Case], made: Sequence[np.ndarray]) -> Figures:
     """Return the figures of one step; `made` are the frames uint8 `[72, 72, 3]` of each case."""
     tiles, moved, stayed, turned = list[float](), list[bool](), list[bool](), list[bool]()
-    done: dict[str, list[bool]] = {}
+    done: dict[str, list[bool]] = {"in front": [], "goods": []}
     for case, frame in zip(cases, made, strict=True):
         right = right_tiles(textures, case, frame)
         if case.kind == "moved":
             tiles.append(float(right[:LAND][case.sure].mean()))
             moved.append(obeyed(case, frame))
         elif case.key == "do":
-            done.setdefault(case.kind, []).append(did(case, right))
+            in_front, goods = did(case, right)
+            done["in front"].append(in_front)
+            done["goods"].append(goods)
+            done.setdefault(case.kind, []).append(in_front and goods)
         else:
             stayed.append(obeyed(case, frame))
             turned.append(stayed[-1] and bool(right[MIDDLE]))
-    shares = {"moved": moved, "blocked": stayed, "turned": turned} | dict(sorted(done.items()))
+    shares = {"moved": moved, "blocked": stayed, "turned": turned} | done
     return {"tiles": _mean(tiles, share=True)} | {name: _share(each) for name, each in shares.items()}
 
 

@@ -133,13 +133,13 @@ def obeyed(case: Case, made: np.ndarray) -> bool:
     return bool(np.square(land[0] - land[1]).sum() < np.square(land[0] - land[2]).sum())
 
 
-def did(case: Case, right: np.ndarray) -> bool:
-    """Return whether the tile before the player and all that the player has became what they become in the engine.
+def did(case: Case, right: np.ndarray) -> tuple[bool, bool]:
+    """Return whether the tile before the player, and all that the player has, became what they become in the engine.
 
     right: bool `[9, 9]`, as from `right_tiles`.
     """
     row, column = MIDDLE[0] + case.way[1], MIDDLE[1] + case.way[0]
-    return bool(right[row, column] and right[LAND:].all())
+    return bool(right[row, column]), bool(right[LAND:].all())
 
 
 def psnr(real: np.ndarray, made: np.ndarray) -> float:

@@ -51,14 +51,14 @@ def test_what_is_done_shows_in_front_and_in_the_goods():
     taken = case("do tree", "do", (1, 0), after)
     textures = Textures()
     textures.see(np.concatenate([taken.frames, after[None]]))
-    assert did(taken, right_tiles(textures, taken, after))
-    assert not did(taken, right_tiles(textures, taken, picture(10, 10)))
+    assert did(taken, right_tiles(textures, taken, after)) == (True, True)
+    assert did(taken, right_tiles(textures, taken, picture(10, 10))) == (True, False)
     other = after.copy()
     other[24:32, 40:48] = KINDS[(MAP[10, 11] + 1) % 7]
-    assert not did(taken, right_tiles(textures, taken, other))
+    assert did(taken, right_tiles(textures, taken, other)) == (False, True)
     elsewhere = after.copy()
     elsewhere[:8, :8] = KINDS[(MAP[7, 6] + 1) % 7]
-    assert did(taken, right_tiles(textures, taken, elsewhere))
+    assert did(taken, right_tiles(textures, taken, elsewhere)) == (True, True)
 
 
 def test_a_tile_is_read_by_the_nearest_texture_and_noise_is_like_none():
