@@ -114,7 +114,7 @@ def narrowed(tree: Any, number_format: NumberFormat) -> Any:
         return tuple(narrowed(layer, number_format) for layer in tree)
     if not isinstance(tree, dict):
         return tree
-    if "rows" in tree:  # the sum would be made again for each code
+    if "bits" in tree:  # the sum of rows and bits would be made again for each code
         table = signed(tree["rows"], tree["bits"])
         return {"table": table if number_format == "float32" else table.astype(jnp.bfloat16)}
     if number_format == "float32":
