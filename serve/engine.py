@@ -142,8 +142,8 @@ class Engine(Thread):
 
     def run(self) -> None:
         """Warm up, then work until `drain`."""
-        for name, batch in self._lanes[0].batches.items():
-            self._warm_up(self._models[name], batch)
+        for model in self._models.values():  # in a batch of this thread: a world may begin meanwhile, in a lane
+            self._warm_up(model, ContinuousBatch(model.language_model(), self._metrics.drew))
         self._share_energy()
         self._metrics.warmed_up()
         self.warm.set()
