@@ -1,16 +1,17 @@
 // The page: asks for clips and shows how they come. It talks to the routes under v1/ and to nothing else. Addresses are
 // relative to the page, so that a proxy may put a prefix before them all.
-import { WORDS } from "./words.js";
+import { Pad, inWords } from "./pad.js";
+import { address, ask, made, ready } from "./server.js";
+import { language, speakIn, word } from "./words.js";
+import { World } from "./world.js";
 
 const $ = (id) => document.getElementById(id);
-let language = localStorage.getItem("language") ?? (navigator.language.startsWith("zh") ? "zh" : "en");
 let shown = null; // the job on the stage
 let beside = null; // the job that it is compared with: the same words with another seed
 let events = null;
-let live = null;
+let live = null; // what plays
+let world = null; // the newest world, also when it has ended
 let models = [];
-
-const word = (name) => WORDS[language][name] ?? name;
 
 function speak() {
   document.documentElement.lang = language === "zh" ? "zh-CN" : "en";
@@ -19,10 +20,11 @@ function speak() {
   for (const each of document.querySelectorAll("[data-label]")) each.ariaLabel = word(each.dataset.label);
   $("history").dataset.empty = word("empty");
   tellLength();
-  if (isLive()) $("make").textContent = word(live ? "say" : "play");
+  if (isLive()) $("make").textContent = word(!live ? "play" : isWorld() ? "anew" : "say");
 }
 
 const isLive = () => document.body.classList.contains("live");
+const isWorld = () => document.body.classList.contains("world");
 const model = () => models.find((each) => each.id === $("model").value);
 
 function tellLength() {
@@ -31,26 +33,6 @@ function tellLength() {
 }
 
 const tell = (message) => { $("message").textContent = message ?? ""; };
-
-async function ask(path, options) {
-  let answer;
-  try {
-    answer = await fetch(path, options);
-  } catch {
-    throw new Error(word("lost"));
-  }
-  if (answer.status === 401) {
-    const key = prompt(word("key"));
-    if (key) {
-      document.cookie = `reelm-key=${encodeURIComponent(key)}; path=${new URL(".", document.baseURI).pathname}; SameSite=Strict`;
-      return ask(path, options);
-    }
-  }
-  if (!answer.ok) throw new Error((await answer.json().catch(() => null))?.error?.message ?? answer.statusText);
-  return answer.json();
-}
-
-const address = (id, what) => `v1/videos/${encodeURIComponent(id)}/${what}`;
 
 async function make(seed, compared) {
   tell();
@@ -211,9 +193,58 @@ function play() {
   speak();
 }
 
+// A world: its keys go to the server, and what was played becomes a clip again.
+const another = () => Math.floor(Math.random() * 2 ** 32);
+const pad = new Pad($("arrows"), $("others"), {
+  press: (key) => { tell(); world?.press(key); $("pressed").textContent = inWords(key); },
+  release: (key) => world?.release(key),
+  unknown: (key) => { $("pressed").textContent = `${word("unknown")} ${key}`; },
+}, () => isWorld() && live !== null);
+
+async function enter(seed) {
+  tell();
+  $("stage").hidden = $("stop").hidden = false;
+  $("progress").hidden = $("recording").hidden = true;
+  $("screen").focus();
+  $("status").textContent = word("warming");
+  await ready();
+  if (!isWorld()) return; // another view was chosen meanwhile
+  $("status").textContent = word("steered");
+  if (live) return live.say({ seed });
+  const fault = (error) => tell(error.message);
+  live = world = new World(model().id, seed, $("screen"), { step: count, fault, end: (one) => { if (live === one) end(); } });
+  speak();
+}
+
+function count({ step, keys }) {
+  $("counter").textContent = `${word("frame")} ${step} · ${word("seed")} ${world.seed}`;
+  $("record").disabled = !step;
+  if (keys?.length) $("pressed").textContent = keys.map(inWords).join(", ");
+}
+
+async function record() {
+  const { model, seed, keys } = world;
+  const body = JSON.stringify({ model, seed, keys });
+  $("record").disabled = true;
+  $("recording").hidden = true;
+  try {
+    $("status").textContent = word("recording");
+    const job = await made(await ask("v1/videos", { method: "POST", headers: { "Content-Type": "application/json" }, body }));
+    $("recording").href = address(job.id, "content");
+    $("recording").download = `${model}-${seed}.mp4`;
+    $("recording").hidden = false;
+    $("status").textContent = word("recorded");
+    await list();
+  } catch (error) {
+    tell(error.message);
+  }
+  $("record").disabled = !world;
+}
+
 function end() {
   live?.socket.close();
   live = null;
+  pad.releaseAll();
   $("stop").hidden = true;
   $("status").textContent = word("ended");
   speak();
@@ -223,6 +254,7 @@ function view(name) {
   if (live) end();
   events?.close();
   document.body.classList.toggle("live", name === "live");
+  meet();
   $("tab-clips").ariaPressed = String(name === "clips");
   $("tab-live").ariaPressed = String(name === "live");
   $("stage").hidden = true;
@@ -232,9 +264,20 @@ function view(name) {
   speak();
 }
 
+// Show what the model that is chosen can be steered by.
+function meet() {
+  const keys = isLive() ? model()?.keys ?? [] : [];
+  document.body.classList.toggle("world", keys.length > 0);
+  pad.use(keys);
+  world = null;
+  $("record").disabled = $("recording").hidden = true;
+  $("pressed").textContent = $("counter").textContent = "";
+}
+
 $("ask").addEventListener("submit", (event) => {
   event.preventDefault();
   if (!isLive()) make();
+  else if (isWorld()) enter($("seed").value === "" ? another() : Number($("seed").value));
   else if (live) live.socket.send(JSON.stringify({ prompt: $("prompt").value, cut: $("cut").checked }));
   else play();
 });
@@ -248,7 +291,7 @@ $("stop").addEventListener("click", () => {
 $("again").addEventListener("click", () => {
   $("prompt").value = shown.prompt;
   if (models.some((each) => each.id === shown.model)) $("model").value = shown.model;
-  make(Math.floor(Math.random() * 2 ** 32), shown);
+  make(another(), shown);
 });
 $("delete").addEventListener("click", async () => {
   try {
@@ -266,12 +309,17 @@ for (const [name, rating] of [["up", 1], ["down", -1]]) {
   $("other").querySelector(`.${name}`).addEventListener("click", () => rate($("other"), beside, shown, rating));
 }
 $("frames").addEventListener("input", tellLength);
-$("model").addEventListener("change", () => { $("frames").value = model().num_frames; tellLength(); });
+$("model").addEventListener("change", () => {
+  $("frames").value = model().num_frames;
+  if (isLive()) view("live");
+  tellLength();
+});
+$("anew").addEventListener("click", () => enter(another()));
+$("record").addEventListener("click", record);
 $("tab-clips").addEventListener("click", () => view("clips"));
 $("tab-live").addEventListener("click", () => view("live"));
 $("language").addEventListener("change", () => {
-  language = $("language").value;
-  localStorage.setItem("language", language);
+  speakIn($("language").value);
   speak();
 });
 
@@ -282,6 +330,8 @@ try {
   $("model").replaceChildren(...models.map((model) => new Option(model.id, model.id)));
   $("frames").value = models[0].num_frames;
   tellLength();
+  if (location.hash === "#live") view("live");
+  if (isWorld()) enter(another());
   await list();
 } catch (error) {
   tell(error.message);

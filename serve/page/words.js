@@ -1,4 +1,4 @@
-// The words of the page, in each of its languages.
+// The words of the page, in each of its languages, and the language that it speaks.
 export const WORDS = {
   en: {
     clips: "Clips", live: "Live", language: "Language", prompt: "What should it show?", model: "Model", frames: "Frames",
@@ -10,6 +10,9 @@ export const WORDS = {
     cut: "New words begin a new scene", lost: "The server cannot be reached.", key: "This server asks for a key:", deleted: "deleted",
     delete: "Delete", stage: "Clip", progress: "Progress", view: "View", empty: "Clips that you make stand here.", seconds: "s",
     unplayable: "This browser cannot play clips while they are made.",
+    screen: "World", arrows: "Directions", others: "Other keys", anew: "Begin anew", record: "Record", frame: "Frame",
+    steered: "Play with the arrow keys, space and the letters below.", unknown: "This world has no key", warming: "warming up",
+    recording: "being recorded", recorded: "recorded",
   },
   zh: {
     clips: "片段", live: "实时", language: "语言", prompt: "想看什么？", model: "模型", frames: "帧数",
@@ -21,5 +24,17 @@ export const WORDS = {
     cut: "新描述开启新场景", lost: "无法连接服务器。", key: "此服务器需要密钥：", deleted: "已删除",
     delete: "删除", stage: "片段", progress: "进度", view: "视图", empty: "生成的片段会显示在这里。", seconds: "秒",
     unplayable: "此浏览器无法边生成边播放。",
+    screen: "世界", arrows: "方向", others: "其他按键", anew: "重新开始", record: "录制", frame: "帧",
+    steered: "用方向键、空格和下方字母键游玩。", unknown: "这个世界没有按键", warming: "正在准备",
+    recording: "正在录制", recorded: "录制完成",
   },
 };
+
+export let language = localStorage.getItem("language") ?? (navigator.language.startsWith("zh") ? "zh" : "en");
+
+export const word = (name) => WORDS[language][name] ?? name;
+
+export function speakIn(chosen) {
+  language = chosen;
+  localStorage.setItem("language", chosen);
+}

@@ -1,21 +1,26 @@
-"""The page in a browser: words become a clip that plays with sound, and live words change while it plays."""
+"""The page in a browser: words become a clip that plays with sound, live words change it, and worlds hear keys."""
 
 import json
 import shutil
 import threading
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import uvicorn
+from made.models import tiny_world
 
 import reelm
+from reelm import Clip
 from reelm.serve.routes.app import Server
 
 selenium = pytest.importorskip("selenium", reason="selenium drives the browser")
 from selenium import webdriver  # noqa: E402
 from selenium.webdriver.chrome.service import Service  # noqa: E402
+from selenium.webdriver.common.action_chains import ActionChains  # noqa: E402
 from selenium.webdriver.common.by import By  # noqa: E402
 from selenium.webdriver.common.keys import Keys  # noqa: E402
 from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
@@ -32,20 +37,32 @@ pytestmark = [
 USABLE = ("button", "textbox", "combobox", "spinbutton", "checkbox", "link", "DisclosureTriangle")
 
 
-@pytest.fixture(scope="module")
-def page(tmp_path_factory) -> Iterator[tuple[str, Path]]:
-    """The address of a server, and its folder."""
-    home = tmp_path_factory.mktemp("page")
-    server = Server(models={"demo": reelm.load()}, home=home, rows=1)
+def listening(models: dict[str, Any], home: Path) -> Iterator[str]:
+    """Yield the address of a server."""
+    server = Server(models=models, home=home, rows=1)
     running = uvicorn.Server(uvicorn.Config(server.app(), port=0, log_config=None, timeout_graceful_shutdown=5))
     thread = threading.Thread(target=running.run, daemon=True)
     thread.start()
     while not running.started:
         assert thread.is_alive()
         time.sleep(0.01)
-    yield f"http://127.0.0.1:{running.servers[0].sockets[0].getsockname()[1]}/", home
+    yield f"http://127.0.0.1:{running.servers[0].sockets[0].getsockname()[1]}/"
     running.should_exit = True
     thread.join(60)
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory) -> Iterator[tuple[str, Path]]:
+    """The address of a server, and its folder."""
+    home = tmp_path_factory.mktemp("page")
+    for address in listening({"demo": reelm.load()}, home):
+        yield address, home
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory) -> Iterator[str]:
+    """The address of a server with a world of two keys, left and right."""
+    yield from listening({"world": tiny_world()}, tmp_path_factory.mktemp("world"))
 
 
 @pytest.fixture
@@ -146,3 +163,39 @@ def test_live_words_change_while_it_plays(page, browser):
     wait.until(lambda _: player(browser)[2] > begun + 3)
     assert not browser.find_element(By.ID, "message").text
     assert not browser.get_log("browser")
+
+
+def test_a_world_is_played_with_keys_and_recorded(world, browser, tmp_path):
+    browser.get(f"{world}#live")
+    wait = WebDriverWait(browser, 120, 0.05)
+
+    def text(name: str) -> str:
+        return browser.find_element(By.ID, name).text
+
+    def pixels() -> list[int]:
+        return browser.execute_script(
+            "const c = document.getElementById('screen');"
+            "return [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data]"
+        )
+
+    wait.until(lambda _: text("counter").startswith("Frame"))  # it begins by itself
+    wait.until(lambda _: any(pixels()))
+    before = pixels()
+    keyboard = ActionChains(browser)
+    keyboard.key_down(Keys.ARROW_LEFT).pause(0.2).key_up(Keys.ARROW_LEFT).perform()
+    wait.until(lambda _: text("pressed") == "left" and pixels() != before)
+    keyboard.send_keys("q").perform()
+    assert text("pressed") == "This world has no key q"
+    browser.find_element(By.CSS_SELECTOR, '#arrows [data-key="right"]').click()
+    wait.until(lambda _: text("pressed") == "right")
+    assert not browser.find_element(By.ID, "prompt").is_displayed()
+    browser.find_element(By.ID, "record").click()
+    wait.until(lambda _: browser.find_element(By.ID, "recording").is_displayed())
+    with urllib.request.urlopen(browser.find_element(By.ID, "recording").get_attribute("href")) as answer:
+        (tmp_path / "recording.mp4").write_bytes(answer.read())
+    info = Clip.open(tmp_path / "recording.mp4").info
+    assert {"left", "right"} <= {key for keys in info["keys"] for key in keys}
+    browser.find_element(By.ID, "anew").click()
+    wait.until(lambda _: text("counter") and not text("counter").endswith(f" {info['seed']}"))
+    assert browser.execute_script("return document.documentElement.scrollWidth <= innerWidth")
+    assert not text("message") and not browser.get_log("browser")

@@ -1,0 +1,111 @@
+// The keys of a world: on the keyboard, and as buttons for a finger, a mouse or a screen reader.
+const ARROWS = { left: "ArrowLeft", right: "ArrowRight", up: "ArrowUp", down: "ArrowDown" };
+const SIGNS = { ArrowLeft: "←", ArrowRight: "→", ArrowUp: "↑", ArrowDown: "↓", " ": "␣" };
+const LETTERS = [..."abcdefghijklmnopqrstuvwxyz"];
+const TYPED = "input, textarea, select"; // where keys are text
+
+// Which key of the keyboard is which key of the world: arrows, space, and for all others a letter of their name.
+export function keyboard(keys) {
+  const table = new Map();
+  for (const [name, key] of Object.entries({ ...ARROWS, do: " " })) if (keys.includes(name)) table.set(key, name);
+  for (const name of keys) {
+    if ([...table.values()].includes(name)) continue;
+    const words = name.toLowerCase().split(/[^a-z]+/).filter(Boolean);
+    const wanted = [words.at(-1)?.[0], ...words.map((each) => each[0]), ...words.join(""), ...LETTERS];
+    const letter = wanted.find((each) => each && !table.has(each));
+    if (letter) table.set(letter, name);
+  }
+  return table;
+}
+
+export const inWords = (name) => name.replaceAll("_", " ");
+
+export class Pad {
+  // on: `press` and `release` are called with a key of the world, `unknown` with a key of the keyboard that is none.
+  // active: whether somebody plays.
+  constructor(arrows, others, on, active) {
+    this.places = [arrows, others];
+    this.on = on;
+    this.table = new Map();
+    addEventListener("keydown", (event) => active() && this.down(event));
+    addEventListener("keyup", (event) => active() && this.up(event));
+    addEventListener("blur", () => this.releaseAll());
+    this.held = new Set();
+  }
+
+  // Show the keys of a world.
+  use(keys) {
+    this.releaseAll();
+    this.table = keyboard(keys);
+    const by = new Map([...this.table].map(([key, name]) => [name, key]));
+    const near = keys.filter((name) => name in ARROWS || name === "do");
+    this.buttons = new Map(keys.map((name) => [name, this.button(name, by.get(name))]));
+    this.places[0].replaceChildren(...near.map((name) => this.buttons.get(name)));
+    this.places[1].replaceChildren(...keys.filter((name) => !near.includes(name)).map((name) => this.buttons.get(name)));
+  }
+
+  button(name, key) {
+    const button = document.createElement("button");
+    const sign = document.createElement("kbd");
+    button.type = "button";
+    button.dataset.key = name;
+    button.ariaLabel = inWords(name);
+    if (key) button.setAttribute("aria-keyshortcuts", key === " " ? "Space" : key);
+    sign.textContent = SIGNS[key] ?? (key ?? "").toUpperCase();
+    button.append(sign, name in ARROWS ? "" : inWords(name));
+    button.addEventListener("pointerdown", (event) => {
+      button.setPointerCapture(event.pointerId);
+      this.press(name);
+    });
+    for (const ends of ["pointerup", "pointercancel", "lostpointercapture"]) {
+      button.addEventListener(ends, () => this.release(name));
+    }
+    button.addEventListener("mousedown", (event) => event.preventDefault()); // the keyboard stays with the world
+    button.addEventListener("contextmenu", (event) => event.preventDefault()); // a finger that stays
+    button.addEventListener("click", (event) => {
+      if (event.detail) return; // a pointer's, which was heard
+      this.press(name);
+      this.release(name);
+    });
+    return button;
+  }
+
+  down(event) {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches?.(TYPED)) return;
+    if (event.target.matches?.("button, a, summary") && [" ", "Enter"].includes(event.key)) return;
+    const name = this.table.get(keyOf(event));
+    if (name) {
+      event.preventDefault(); // nothing scrolls
+      if (!event.repeat) this.press(name);
+    } else if (!event.repeat && keyOf(event).length === 1) {
+      this.on.unknown(keyOf(event));
+    }
+  }
+
+  up(event) {
+    const name = this.table.get(keyOf(event));
+    if (name) this.release(name);
+  }
+
+  press(name) {
+    this.held.add(name);
+    this.buttons.get(name)?.classList.add("held");
+    this.on.press(name);
+  }
+
+  release(name) {
+    if (!this.held.delete(name)) return;
+    this.buttons.get(name)?.classList.remove("held");
+    this.on.release(name);
+  }
+
+  releaseAll() {
+    for (const name of [...this.held]) this.release(name);
+  }
+}
+
+// What is printed on the key, also where a Chinese input method takes it.
+function keyOf(event) {
+  const letter = event.key === "Process" && event.code.startsWith("Key") ? event.code.slice(3) : event.key;
+  return letter.length === 1 ? letter.toLowerCase() : letter;
+}
