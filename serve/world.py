@@ -159,6 +159,7 @@ class World:
             self._seat.ahead = 0
         self._step += 1
         self._show({"step": self._step, "keys": keys}, video)
+        self._seat.prepare()  # while the player looks
 
     def _show(self, what: dict[str, Any], video: np.ndarray) -> None:
         for each in (what, *map(_png, video)):

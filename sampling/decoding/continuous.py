@@ -106,6 +106,14 @@ class Seat(Iterator[LatentFrame]):
             self.failure = error
         return None
 
+    def prepare(self) -> None:
+        """Begin what the next latent frame needs whatever it will show: a window, where one is due."""
+        if self.failure is None and self._now and self._now != self._length:
+            try:
+                self.window.open_for(self._now)
+            except Exception as error:
+                self.failure = error
+
     def take(self, frame: LatentFrame) -> None:
         """Keep a latent frame until it is asked for."""
         self.window.take(frame)

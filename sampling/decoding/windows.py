@@ -24,7 +24,7 @@ from .choose import Controls, keys_of
 from .prefill import Prefill
 from .program import FrameProgram, span_for
 from .state import DecodeState
-from .window_plan import StreamPlan
+from .window_plan import StreamPlan, WindowPlan
 
 
 class LatentFrame(NamedTuple):
@@ -125,7 +125,7 @@ class SlidingWindow:
         self._lm, self._plan, self._clips = lm, plan, len(plan.seeds)
         self._keys = keys_of(plan.seeds)
         self._first = 0  # latent frame of the stream that the window begins with
-        self._opened_for = 0  # latent frame that the window was opened for
+        self._shot: WindowPlan | None = None  # that the window was opened for
         self._taken = 0  # latent frames of the stream that are there
         self._anchor: jax.Array | None = None
         self._recent: deque[LatentFrame] = deque(maxlen=plan.frames)
@@ -142,22 +142,23 @@ class SlidingWindow:
 
     def next_frame(self, now: int) -> NextFrame:
         """Return what latent frame `now` is drawn from; a new window is opened where it is time for one."""
-        # Each shot opens a window, for its words are read with the prefix.
-        if (
-            self._opened is None
-            or now - self._first == self._plan.frames
-            or self._plan.shot_at(now).begins > self._opened_for
-        ):
-            self._open(now)
+        self.open_for(now)
         assert self._opened is not None
         return self._next_frame(now, *self._opened)
+
+    def open_for(self, now: int) -> None:
+        """Open a new window where latent frame `now`, the next one, needs one. What it will show need not be known."""
+        # Each shot opens a window, for its words are read with the prefix.
+        full = now - self._first == self._plan.frames
+        if self._opened is None or full or self._plan.shot_at(now) is not self._shot:
+            self._open(now)
 
     def _open(self, now: int) -> None:
         """Open a window for latent frame `now`: read the prefix and the frames that it continues from."""
         plan, shot, config = self._plan, self._plan.shot_at(now), self._lm.config
         # A given clip is continued as if its end had been decoded here.
         fits = self._opened is None and now < plan.frames
-        self._opened_for = now
+        self._shot = shot
         self._first = 0 if fits else max(0, now - plan.overlap)
         prefix = shot.prefix(config, self._first, plan.frames, self._anchor if self._first and plan.anchored else None)
         layout = plan.layout(shot.given, pictures=prefix.kinds.shape[1], first=self._first)
