@@ -6,7 +6,7 @@ import logging
 import socket
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ _log = logging.getLogger("reelm.serve")
 
 def serve(
     models: Mapping[str, Model],
+    tell: Callable[[str], object],
     *,
     host: str,
     port: int,
@@ -44,7 +45,7 @@ def serve(
     watts_per_core: float,
     price_per_kwh: float | None,
 ) -> None:
-    """Serve until the process is told to end.
+    """Serve until the process is told to end; `tell` is called with the address, once clients may come.
 
     Raises:
         RequestError: an address that is taken or that only a server with keys may have, or keys that cannot be read.
@@ -72,7 +73,7 @@ def serve(
     )
     _log_as_json(log_prompts)
     address, number = listening.getsockname()[:2]
-    print(f"http://{f'[{address}]' if ':' in address else address}:{number}", flush=True)
+    tell(f"http://{f'[{address}]' if ':' in address else address}:{number}")
     config = uvicorn.Config(
         server.app(),
         http=Impatient,
@@ -91,6 +92,7 @@ def _listen(host: str, port: int) -> socket.socket:
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, port))
+        listening.listen()  # who is told the address finds somebody there
     except (OSError, OverflowError) as error:
         listening.close()
         raise RequestError(f"cannot listen at {host}:{port}: {error}") from error

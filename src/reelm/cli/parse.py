@@ -30,6 +30,7 @@ from .commands.evaluate import Evaluate
 from .commands.export import Export
 from .commands.generate import Generate
 from .commands.info import Info
+from .commands.play import Play
 from .commands.serve import Serve
 from .commands.tokenizer import Detokenize, Reconstruct, Tokenize
 from .commands.train import Train, is_configured, train_arguments, with_mesh_fields
@@ -51,7 +52,7 @@ GROUPS = (
     ),
     Group(
         "Serve clips",
-        {"serve": Serve},
+        {"serve": Serve, "play": Play},
         "reelm serve",
     ),
     Group(

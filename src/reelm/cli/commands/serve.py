@@ -1,7 +1,9 @@
 """`reelm serve`: the page and the API."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
@@ -51,6 +53,10 @@ class Serve:
     """Price of a kilowatt-hour, in any currency, to count what clips cost. Default: no cost is counted."""
 
     def run(self) -> None:
+        self.start(partial(print, flush=True))
+
+    def start(self, tell: Callable[[str], object]) -> None:
+        """Serve until the process is told to end; `tell` is called with the address, once clients may come."""
         if missing := [name for name in _NEEDED if find_spec(name) is None]:
             raise RequestError(f"the server needs {missing[0]}: {how_to_install('serve')}")
         for name, least in (("queue", 1), ("rows", 1), ("port", 0)):
@@ -80,6 +86,7 @@ class Serve:
         models = {name: reelm.load(model) for name, model in zip(names, self.model, strict=True)}
         serve(
             models,
+            tell,
             host=self.host,
             port=self.port,
             home=place,

@@ -1,0 +1,35 @@
+"""`reelm play`: a world in the browser, played with keys."""
+
+import webbrowser
+from dataclasses import dataclass
+from threading import Thread
+
+from .serve import Serve
+
+
+@dataclass(frozen=True, kw_only=True)
+class Play:
+    """Play a world: serve its page on this machine, open it in the browser, and print its address.
+
+    Example: reelm play --model crafter
+    """
+
+    model: str = "crafter"
+    """World to play: a shipped one, a model folder or an id on the Hugging Face hub. One without keys follows words."""
+    port: int = 8000
+    """Port to listen at. 0 takes a free one."""
+
+    def run(self) -> None:
+        Serve(model=(self.model,), port=self.port).start(_open)
+
+
+def _open(address: str) -> None:
+    """Print the address of the page, and open it where there is a browser with a window of its own."""
+    page = f"{address}/#live"
+    print(page, flush=True)
+    try:
+        browser = webbrowser.get()
+    except webbrowser.Error:
+        return
+    if type(browser) is not webbrowser.GenericBrowser:  # that is one of the terminal, which shows no pictures
+        Thread(target=browser.open, args=[page], daemon=True).start()
