@@ -169,13 +169,14 @@ class Engine(Thread):
     def _warm_up(self, model: Model, batch: ContinuousBatch) -> None:
         """Compile what requests need: batches of each size, and windows after the first."""
         begun = time.monotonic()
-        length = model.language_model().config.frames
+        config = model.language_model().config
+        words = "" if config.keys else "clip"  # worlds are played without words, and may have no room for any
         for settings, rows in product(self._warm_up_settings, [rows for rows in batch_sizes() if rows <= self._most]):
-            one = plan(model, "clip", *read_arguments(settings), endless=True)
+            one = plan(model, words, *read_arguments(settings), endless=True)
             seats = [batch.join(one.stream) for _ in range(rows)]
             streams = [stream(model, one, seat) for seat in seats]
             # Alone on into the next window; in company as far as every program is met.
-            for _ in range(length + 1 if rows == 1 else 2):
+            for _ in range(config.frames + 1 if rows == 1 else 2):
                 for pieces in streams:
                     self._answer()
                     if self._ended:
