@@ -5,8 +5,8 @@ from queue import SimpleQueue
 
 import pytest
 
+from reelm.cli.commands.serve import Serve
 from reelm.cli.parse import parse
-from reelm.cli.serve import Serve
 
 
 class Window:
