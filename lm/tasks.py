@@ -66,6 +66,6 @@ TASKS: Mapping[Task, TaskSpec] = {
     "plays": TaskSpec(
         anywhere=True,
         starts_from="keys, for as long as one plays",
-        refusal="to be played; a world is, such as `crafter`",
+        refusal="to be played; a world is, which learns from recordings of a game",
     ),
 }

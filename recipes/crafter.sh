@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# crafter: a world that is played with keys. It makes a model like the one that ships, not the same bits.
+# crafter: a world that is played with keys, of the game Crafter. Its figures are not good enough to ship yet.
 #
 #   recipes/crafter.sh         about two hours on two CPU cores; the game comes with EXTRAS=worlds
 #   TOY=1 recipes/crafter.sh   every leg at toy scale, in a few minutes
@@ -34,16 +34,22 @@ leg video-tokenizer reelm train video-tokenizer crafter --workdir "$RUNS/video-t
 leg tokens reelm data tokenize crafter --video-tokenizer "$RUNS/video-tokenizer" -o "$RUNS/tokens" $some
 leg held-out reelm data tokenize crafter --split test --video-tokenizer "$RUNS/video-tokenizer" -o "$RUNS/held-out" $some
 
-# The language model: 2,500 steps, 55 minutes.
-leg lm reelm train lm crafter --workdir "$RUNS/lm" --tokens "$RUNS/tokens" --held-out "$RUNS/held-out" \
-    --video-tokenizer "$RUNS/video-tokenizer" $lm
+trained=(--tokens "$RUNS/tokens" --held-out "$RUNS/held-out" --video-tokenizer "$RUNS/video-tokenizer")
+
+# The language model, which knows distances alone: 2,075 steps, 45 minutes. (Its schedule was one of 2,500, and it was
+# stopped there.) It learns that the land moves, and walks through trees: only a third of blocked moves are blocked.
+leg distances reelm train lm crafter --workdir "$RUNS/distances" --model.grid 0 0 --loop.steps 2075 "${trained[@]}" $lm
+
+# It learns where a code is on the screen, and so what stands in front of the player: 1,700 steps, 37 minutes.
+leg lm reelm train lm crafter --workdir "$RUNS/lm" --start-from "$RUNS/distances" --loop.steps 1700 \
+    --optimizer.warmup 50 --optimizer.learning-rate 2e-3 --optimizer.muon 0.015 "${trained[@]}" $lm
 
 # --- The model ------------------------------------------------------------------------------------------------------
 
 leg export reelm export --video-tokenizer "$RUNS/video-tokenizer" --lm "$RUNS/lm" -o "$RUNS/model" --dtype int8 \
     --overlap 0.4
 
-# What the shipped model reaches is in docs/models/crafter.md.
+# After half of the last leg: 99% of tiles right after a move, 94% of moves obeyed, 31% of blocked moves blocked.
 if [ -z "${TOY:-}" ]; then
     leg evaluate reelm evaluate generation --task world --model "$RUNS/model"
 fi

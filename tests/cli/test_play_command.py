@@ -7,6 +7,7 @@ import pytest
 
 from reelm.cli.commands.serve import Serve
 from reelm.cli.parse import parse
+from reelm.errors import RequestError
 
 
 class Window:
@@ -41,5 +42,10 @@ def test_without_a_window_the_address_is_all(found, monkeypatch, capsys):
 
     monkeypatch.setattr(webbrowser, "get", get)
     monkeypatch.setattr(webbrowser.GenericBrowser, "open", lambda *_: pytest.fail("it has no pictures"))
-    parse(["play"]).run()
+    parse(["play", "--model", "world"]).run()
     assert capsys.readouterr().out == "http://127.0.0.1:8000/#live\n"
+
+
+def test_a_world_must_be_named():
+    with pytest.raises(RequestError, match="no world ships with reelm"):
+        parse(["play"]).run()

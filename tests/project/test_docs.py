@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[2]
 ROOMS = "media tokenizer lm sampling data evaluation train serve configs integrations benchmarks tests".split()
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 ENGLISH = [page for page in PAGES if page.parent.name != "zh"] + [ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md"]
-RECIPES = ("demo", "emoji", "natural")
+RECIPES = ("demo", "emoji", "crafter", "natural")
 
 by_path = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 

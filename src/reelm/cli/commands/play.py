@@ -4,6 +4,8 @@ import webbrowser
 from dataclasses import dataclass
 from threading import Thread
 
+from reelm.errors import RequestError
+
 from .serve import Serve
 
 
@@ -11,15 +13,17 @@ from .serve import Serve
 class Play:
     """Play a world: serve its page on this machine, open it in the browser, and print its address.
 
-    Example: reelm play --model crafter
+    Example: reelm play --model runs/crafter/model
     """
 
-    model: str = "crafter"
-    """World to play: a shipped one, a model folder or an id on the Hugging Face hub. One without keys follows words."""
+    model: str | None = None
+    """World to play: a model folder, an id on the Hugging Face hub, or a shipped model. Without keys it follows words."""
     port: int = 8000
     """Port to listen at. 0 takes a free one."""
 
     def run(self) -> None:
+        if self.model is None:
+            raise RequestError("no world ships with reelm; make one by recipes/crafter.sh and name it (--model DIR)")
         Serve(model=(self.model,), port=self.port).start(_open)
 
 
