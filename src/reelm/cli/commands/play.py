@@ -17,7 +17,7 @@ class Play:
     """
 
     model: str | None = None
-    """World to play: a model folder, an id on the Hugging Face hub, or a shipped model. Without keys it follows words."""
+    """World to play: a model folder, an id on the Hugging Face hub or a shipped model. Without keys words steer it."""
     port: int = 8000
     """Port to listen at. 0 takes a free one."""
 
