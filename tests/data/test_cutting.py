@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from reelm.data.films import buckets
 from reelm.data.films.buckets import Buckets, Size, centre, covering
 from reelm.data.films.cutting import CuttingConfig, clips_of
 from reelm.data.films.manifest import Source
@@ -14,6 +15,7 @@ from reelm.media.formats.animations import write_animation, write_picture
 from reelm.media.formats.mp4 import write_video
 from reelm.media.read import read_video
 from reelm.media.timing import TimedFrame, on_clock
+from reelm.tokenizer.video.config import VideoTokenizerConfig
 
 CONFIG = CuttingConfig(buckets=Buckets(resolution=32, lengths=(1, 5, 9)), sample_rate=8000)
 
@@ -168,3 +170,8 @@ def test_impossible_settings_are_refused_with_their_number(changed):
     [(name, value)] = changed.items()
     with pytest.raises(ValueError, match=f"{name} is {value}"):
         CuttingConfig(**changed)
+
+
+def test_clips_fit_the_usual_tokenizer():
+    usual = VideoTokenizerConfig()
+    assert (buckets._STRIDE, buckets._TIME_STRIDE) == (usual.space_stride, usual.time_stride)
