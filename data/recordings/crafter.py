@@ -85,7 +85,8 @@ class Crafter:
 
     def begin_again(self, rng: np.random.Generator) -> np.ndarray:
         """Begin another life in the same land, anywhere and with anything; return its first picture."""
-        world, player = self._env._world, self.player
+        world: Any = self._env._world
+        player: Any = self.player
         for _ in range(100):
             place = tuple(rng.integers(4, 60, 2))
             if player.is_free(place):

@@ -70,12 +70,11 @@ def _lines(about: Mapping[str, Any], evaluation: Mapping[str, str]) -> Iterator[
     known = [_DATA[each] for each in data if each in _DATA]
     yield f"# {name}\n"
     what = "Tokenizers of video and sound" if "audio tokenizer" in about else "A video tokenizer"
-    played = bool(model and model.get("keys"))
-    yield f"{'A world that is played with keys' if played else 'Words to video' if model else what}, made with reelm.\n"
+    keys = model.get("keys", "") if model else ""
+    yield f"{'A world that is played with keys' if keys else 'Words to video' if model else what}, made with reelm.\n"
     yield f'```python\nimport reelm\n\nmodel = reelm.load("{name}")  # or the folder of this page, or its id on the hub'
-    if played:
-        key = model["keys"].split(", ")[0]
-        yield f'world = model.play(seed=0)\nworld.step(keys=["{key}"]).save("frame.png")'
+    if keys:
+        yield f'world = model.play(seed=0)\nworld.step(keys=["{keys.split(", ")[0]}"]).save("frame.png")'
     elif model:
         yield f'model.generate("{known[-1].prompt if known else "a caption as in its data"}").save("clip.mp4")'
     else:

@@ -1,6 +1,7 @@
 """Recordings of games: what an engine writes is what training reads, with its keys, and Crafter is played."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -44,9 +45,10 @@ def test_a_folder_of_recordings_is_a_set_with_its_keys(tmp_path, random_tokenize
     assert "game" in catalog.names(tmp_path / "sets") and "left fire" in catalog.describe("game", tmp_path / "sets")
     found = {split: catalog.open_clips("game", split, data_dir=tmp_path / "sets") for split in ("train", "test")}
     assert {split: len(clips) for split, clips in found.items()} == {"train": 2, "test": 1}
-    for clip, one in zip(found["train"], made[1:], strict=True):
+    for number, one in enumerate(made[1:]):
+        clip = found["train"][number]
         np.testing.assert_array_equal(clip["video"], one.frames)
-        np.testing.assert_array_equal(clip["keys"], one.keys)
+        np.testing.assert_array_equal(clip.get("keys", ()), one.keys)
         assert clip["fps"] == 12.0
 
     from reelm.tokenizer.video.config import VideoTokenizerConfig
@@ -59,7 +61,7 @@ def test_a_folder_of_recordings_is_a_set_with_its_keys(tmp_path, random_tokenize
     keys = made[1].keys
     # A latent frame of two frames has the keys that were held in any of them.
     expected = np.concatenate([keys[:1], keys[1::2] | keys[2::2]])
-    np.testing.assert_array_equal(tokens[0]["keys"], expected)
+    np.testing.assert_array_equal(tokens[0].get("keys", ()), expected)
 
 
 @pytest.mark.parametrize(
@@ -130,11 +132,12 @@ def test_mosaics_have_every_tile_as_often(lives):
 def test_crafter_is_played_and_then_there(tmp_path: Path):
     catalog.build("crafter", tmp_path, episodes=1)
     clips = catalog.open_clips("crafter", "train", data_dir=tmp_path)
-    assert clips[0]["video"].shape == (64, 72, 72, 3) and clips[0]["keys"].shape == (64, len(KEYS))
+    assert clips[0]["video"].shape == (64, 72, 72, 3) and np.shape(clips[0].get("keys", ())) == (64, len(KEYS))
     assert CrafterSet(tmp_path).build() == tmp_path / "crafter"  # as it is
     catalog.build("crafter_tiles", tmp_path)
     tiles = tiles_of([clip["video"] for clip in CrafterTilesSet(tmp_path).open("train", num_clips=4)], 8)
     assert {tile.tobytes() for tile in tiles} == {t.tobytes() for t in tiles_of((c["video"] for c in clips), 8)}
-    for wrong in ({"episodes": 0}, {"packages": tmp_path}, {"config": "small"}):
+    wrong: tuple[dict[str, Any], ...] = ({"episodes": 0}, {"packages": tmp_path}, {"config": "small"})
+    for each in wrong:
         with pytest.raises(RequestError):
-            catalog.build("crafter", tmp_path / "other", **wrong)
+            catalog.build("crafter", tmp_path / "other", **each)
