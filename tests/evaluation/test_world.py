@@ -97,7 +97,11 @@ class Player:
         self.video_tokenizer = codec
         self.language_model = lambda: SimpleNamespace(config=SimpleNamespace(keys=KEYS))
 
-    def generate(self, *, video: np.ndarray, keys: Any, num_frames: int, **options: Any) -> Clip:
+    def generate(self, *, video: Clip, keys: Any, num_frames: int, **options: Any) -> Clip:
+        assert len(video.info["keys"]) == len(video.video) - 1  # it is told what made the frames before
+        return self._after(video.video, keys, num_frames)
+
+    def _after(self, video: np.ndarray, keys: Any, num_frames: int) -> Clip:
         after = np.repeat(video[-1:], num_frames - len(video), axis=0)
         for each in self._cases:
             if np.array_equal(each.frames, video) and keys == [[each.key]]:
