@@ -219,7 +219,7 @@ def _settle(
     defaults = model.defaults
     # Sound alone leaves open how its pictures look, described or not.
     known = any(map(_has_words, scripts)) or given.tells_pictures(_latent_frames(model, given))
-    known = known or (described and _only_sound_is_drawn(model, given)) or "plays" in model.language_model().tasks
+    known = known or (described and _only_sound_is_drawn(model, given)) or bool(model.language_model().config.keys)
     scale = options.cfg_scale
     if scale is None and given.sound_in_prefix and not known:
         scale = defaults.sound_cfg_scale
