@@ -59,8 +59,8 @@ def is_said(model: Model, prompt: str) -> bool:
     try:
         size = {"height": defaults.height, "width": defaults.width, "fps": defaults.fps}
         lm = model.language_model()
-        asked = {**size, "words": lm.text.words, "likeness": model.likeness}
-        return bool(outside(name, lm.scope, [prompt], **asked))
+        asked = {**size, "likeness": model.likeness}
+        return bool(outside(name, lm.scope, {prompt: lm.text.words(prompt)}, **asked))
     except RequestError:
         return True
 

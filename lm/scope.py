@@ -5,7 +5,7 @@ What the words of a prompt are, the encoder of the model says.
 Such a request is met all the same, with warnings, because nobody knows what will come out; `strict` refuses it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from reelm.errors import RequestError
@@ -48,12 +48,11 @@ class Scope:
 def outside(
     name: str,
     scope: Scope,
-    prompts: Sequence[str],
+    prompts: Mapping[str, Sequence[str]],
     *,
     height: int,
     width: int,
     fps: float,
-    words: Callable[[str], Sequence[str]],
     likeness: Callable[[str], float],
 ) -> list[str]:
     """Return a sentence for each thing that the training of a model never saw.
@@ -61,10 +60,9 @@ def outside(
     Args:
         name: of the model.
         scope: what its training saw.
-        prompts: the words of one clip; several where they change.
+        prompts: the words of each prompt of one clip, by its text, as those of the scope were found.
         height, width: of the frames, in pixels.
         fps: frames a second.
-        words: of a text, as those of the scope were found.
         likeness: of a prompt to the captions; asked only where the scope has one.
     """
     said = []
@@ -74,10 +72,10 @@ def outside(
     if scope.rates and fps not in scope.rates:
         rates = ", ".join(f"{rate:g}" for rate in scope.rates)
         said.append(f"{name} was trained at {rates} frames a second: at {fps:g} things move at another speed")
-    for prompt in prompts:
+    for prompt, words in prompts.items():
         if scope.likeness is not None and likeness(prompt) < scope.likeness:
             said.append(f"{name} may not know {prompt!r}: no caption of its training is like it")
-        elif unknown := _unknown(scope, words(prompt)):
+        elif unknown := _unknown(scope, words):
             said.append(f"{name} may not know {prompt!r}: its captions have no {', '.join(map(repr, unknown[:5]))}")
     return said
 

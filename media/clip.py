@@ -24,7 +24,7 @@ from reelm.media.formats.pictures import is_picture
 from reelm.storage.atomic import replacing
 
 from .file_info import FileLayout, of_comment, to_comment
-from .limits import BUDGET_BYTES, check_budget, check_fps
+from .limits import BUDGET_BYTES, MAX_FPS, MIN_FPS, check_budget
 from .pixels import Frames
 from .read import read_note, read_video
 from .sound import Sound, check_track
@@ -60,7 +60,7 @@ class Clip:
         if 0 in video.shape:
             raise RequestError(f"a clip's video has the shape {video.shape}; it must hold at least one pixel")
         object.__setattr__(self, "fps", given.real("a clip's fps", self.fps))
-        check_fps(self.fps, "a clip's fps")
+        given.within("a clip's fps", self.fps, MIN_FPS, MAX_FPS)
         if self.audio is not None:
             check_track(self.audio, self.sample_rate)
         elif self.sample_rate is not None:

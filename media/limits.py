@@ -3,7 +3,6 @@
 import math
 
 from reelm.errors import RequestError
-from reelm.given import within
 
 MAX_PIXELS = 64_000_000  # in one frame; refused from the header, before a decoder takes memory for it
 BUDGET_BYTES = 2 * 2**30  # of a whole clip, decoded
@@ -28,11 +27,6 @@ def check_budget(name: str, frames: int, height: int, width: int, budget_bytes: 
             f"{name} needs at least {frames * frame_bytes / 2**30:.2f} GiB as {width}x{height} frames, over the budget "
             f"of {budget_bytes / 2**30:.2f} GiB: {budget_bytes // frame_bytes} frames of this size fit; cut it shorter"
         )
-
-
-def check_fps(fps: float, name: str = "fps") -> None:
-    """Check that a frame rate lies between `MIN_FPS` and `MAX_FPS`, else raise RequestError that calls it `name`."""
-    within(name, fps, MIN_FPS, MAX_FPS)
 
 
 def check_scale(scale: int) -> None:

@@ -31,7 +31,7 @@ from reelm.media.formats.pictures import (
     stream_animation,
 )
 
-from .limits import BUDGET_BYTES, check_fps
+from .limits import BUDGET_BYTES, MAX_FPS, MIN_FPS
 from .pixels import Fit, Frames
 from .sound import Sound
 from .timing import TimedFrame
@@ -71,7 +71,7 @@ def read_video(
             exceed 64 megapixels; more frames than `budget_bytes` hold.
     """
     if fps is not None:
-        check_fps(fps)
+        given.within("fps", fps, MIN_FPS, MAX_FPS)
     if max_frames is not None:
         given.within("max_frames", max_frames, 1)
     name = _existing(path)

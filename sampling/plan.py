@@ -102,7 +102,8 @@ def _amiss(model: ModelParts, prompt: Prompt, size: dict[str, Any]) -> list[str]
     """Return what of a prompt, a size and a frame rate the training of the model never saw."""
     texts = [prompt] if isinstance(prompt, str) else [words for _, words in prompt]
     lm = model.language_model()
-    return outside(model.name, lm.scope, texts, **size, words=lm.text.words, likeness=model.likeness)
+    said = {text: lm.text.words(text) for text in texts}
+    return outside(model.name, lm.scope, said, **size, likeness=model.likeness)
 
 
 def _is_time(seconds: Any) -> bool:

@@ -15,7 +15,7 @@ import numpy as np
 from reelm.data.stored_clip import StoredClip, encode
 from reelm.errors import RequestError
 from reelm.given import within
-from reelm.media.limits import Timeline, check_fps
+from reelm.media.limits import MAX_FPS, MIN_FPS, Timeline
 from reelm.media.pixels import Fit
 from reelm.media.read import stream_sound, stream_video
 from reelm.media.sound import samples_beside
@@ -47,7 +47,7 @@ class CuttingConfig:
     test_share: float = 0.05
 
     def __post_init__(self) -> None:
-        check_fps(self.fps)
+        within("fps", self.fps, MIN_FPS, MAX_FPS)
         within("sample_rate", self.sample_rate, 1_000, 192_000)
         if not 0 < self.shot_threshold <= 100:
             raise ValueError(f"shot_threshold is {self.shot_threshold}; it must be a percentage above 0, up to 100")

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from reelm.errors import RequestError, reason
+from reelm.given import within
 from reelm.media.limits import MAX_FPS, MIN_FPS
 from reelm.media.pixels import Frames
 
@@ -51,8 +52,7 @@ class Recording:
             raise RequestError(f"keys are {keys.dtype}{list(keys.shape)}; they must be bool{list(wanted)}")
         if not self.key_names or len(set(self.key_names)) < len(self.key_names) or not all(self.key_names):
             raise RequestError(f"key_names are {list(self.key_names)}; they must be one or more different names")
-        if not MIN_FPS <= self.fps <= MAX_FPS:
-            raise RequestError(f"fps is {self.fps:g}; it must be {MIN_FPS:g} to {MAX_FPS:g}")
+        within("fps", self.fps, MIN_FPS, MAX_FPS)
 
     def save(self, path: Path) -> None:
         """Write the recording as a file."""

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from reelm.errors import RequestError
+from reelm.given import within
 from reelm.media.file_info import finished
-from reelm.media.limits import check_fps, check_scale
+from reelm.media.limits import MAX_FPS, MIN_FPS, check_scale
 from reelm.media.pixels import Frames, blocks
 from reelm.media.sound import Sound, check_track, fitted, say_length
 
@@ -120,7 +121,7 @@ def _first(frames: Iterator[Frames]) -> Frames:
 
 def check(fps: float, crf: float, scale: int) -> None:
     """Check frame rate, quality and scale; RequestError where one is out of its range."""
-    check_fps(fps)
+    within("fps", fps, MIN_FPS, MAX_FPS)
     if not 1 <= crf <= 51:
         raise RequestError(f"crf is {crf}; it must lie between 1 (best) and 51 (smallest file)")
     check_scale(scale)

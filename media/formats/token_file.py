@@ -4,7 +4,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from reelm.errors import RequestError
-from reelm.media.limits import Timeline, check_fps
+from reelm.given import within
+from reelm.media.limits import MAX_FPS, MIN_FPS, Timeline
 
 if TYPE_CHECKING:
     import numpy as np
@@ -59,7 +60,7 @@ def read_token_file(path: Path) -> TokenFile:
         raise RequestError(f"{error}; `reelm tokenize` writes token files") from error
     fps, frames, height, width = (held[name].item() for name in ("fps", "frames", "height", "width"))
     name, times = repr(str(path)), held["times"]
-    check_fps(fps, f"the fps of {name}")
+    within(f"the fps of {name}", fps, MIN_FPS, MAX_FPS)
     if min(frames, height, width) < 1:
         raise RequestError(f"{name} holds {frames} frames of {width}x{height}; each must be 1 or more")
     if len(times) != frames + 1:

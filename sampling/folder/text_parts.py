@@ -34,8 +34,7 @@ class AbsentEncoder:
     carried = None
     embeds_sentences = False
 
-    def words(self, text: str) -> list[str]:
-        return words_of(text)
+    words = staticmethod(words_of)
 
     def count(self, prompt: str) -> int:
         raise self._refusal()

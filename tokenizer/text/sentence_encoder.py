@@ -98,8 +98,7 @@ class SentenceEncoder:
     def carried(self) -> Carried:
         return Carried(self.params, self.text)
 
-    def words(self, text: str) -> list[str]:
-        return words_of(text)
+    words = staticmethod(words_of)
 
     def count(self, prompt: str) -> int:
         return 1 + len(self.ids(prompt))

@@ -134,8 +134,7 @@ class T5Encoder:
     def params(self) -> dict:
         return read_params(self.config, self._files)
 
-    def words(self, text: str) -> list[str]:
-        return words_of(text)
+    words = staticmethod(words_of)
 
     def count(self, prompt: str) -> int:
         return len(self.ids(prompt))
