@@ -3,16 +3,20 @@
 Everything in `sampling` that works with a model takes `ModelParts`. Only `model.py`, the facade, adds verbs to them.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 
 from reelm.errors import RequestError
 from reelm.given import within
+from reelm.lm.control import held
 from reelm.lm.describer import Describer
 from reelm.lm.language_model import LanguageModel
 from reelm.lm.prompts import check_fits
+from reelm.lm.tasks import TASKS
 from reelm.tokenizer.audio.tokenizer import AudioTokenizer
 from reelm.tokenizer.text.pieces import TextTokenizer
 from reelm.tokenizer.text.thesaurus import Thesaurus
@@ -136,6 +140,16 @@ class ModelParts:
     def latent_frames(self, num_frames: int) -> int:
         """Return the number of latent frames of a clip of `num_frames` frames, which need not be whole ones."""
         return self.video_tokenizer.config.latent_frames(num_frames)
+
+    def held(self, keys: Sequence[str]) -> np.ndarray:
+        """Return bool `[K]`: which of the keys of a world are held.
+
+        RequestError for a model that is no world, for keys that it does not have, and for too many at a time.
+        """
+        config = self.language_model().config
+        if not config.keys:
+            raise RequestError(f"{self.name!r} was not trained {TASKS['plays'].refusal}")
+        return held(config.keys, config.keys_at_once, keys)
 
     def read_as(self, prompt: str) -> str:
         """Return the words that the language model reads for a prompt: the prompt itself, without a thesaurus.

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from reelm.errors import RequestError
-from reelm.lm.control import held, keys_field
+from reelm.lm.control import keys_field
 from reelm.lm.scope import outside
 from reelm.lm.tasks import TASKS, Task
 from reelm.media.limits import check_size
@@ -149,20 +149,15 @@ def _keys(model: ModelParts, sources: Sources, known: int) -> np.ndarray | None:
     Those of a recording have its keys, where it says which. None for a model without keys; RequestError where it is
     asked for some, or for keys that it does not have.
     """
-    config = model.language_model().config
-    if not config.keys:
-        if sources.keys is not None:
-            raise RequestError(f"{model.name!r} was not trained {TASKS['plays'].refusal}")
+    names = {*model.language_model().config.keys}
+    if not names and sources.keys is None:
         return None
-    pressed = [held(config.keys, config.keys_at_once, each) for each in sources.keys or ()]
-    recorded = recorded_keys(sources.video)
-    if len(recorded) != known - 1 or not {*config.keys} >= {key for each in recorded for key in each}:
-        recorded = [()] * (known - 1)
-        told = np.arange(known + len(pressed)) >= known
-    else:
-        told = np.arange(known + len(pressed)) > 0  # no key made the first
-    rows = [held(config.keys, config.keys_at_once, each) for each in [(), *recorded]]
-    return keys_field(np.stack([*rows, *pressed]), told)
+    pressed = list(sources.keys or ())
+    recorded, unknown = recorded_keys(sources.video), 1  # no key made the first
+    if len(recorded) != known - 1 or not names >= {key for each in recorded for key in each}:
+        recorded, unknown = [()] * (known - 1), known
+    rows = [model.held(each) for each in ((), *recorded, *pressed)]
+    return keys_field(np.stack(rows), np.arange(len(rows)) >= unknown)
 
 
 def _latent_overlap(model: ModelParts, scripts: Sequence[Script], given: Conditions, overlap: float, fps: float) -> int:

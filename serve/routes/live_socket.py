@@ -10,7 +10,6 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from reelm.errors import RequestError
 from reelm.sampling.model import Model
-from reelm.sampling.play import check_keys
 from reelm.serve.access import Limits
 from reelm.serve.engine import Engine
 from reelm.serve.live import Live
@@ -105,7 +104,7 @@ class Viewer:
         """Begin the clip, or change its words; keys are answered, and the clip goes on."""
         if isinstance(found, dict) and "keys" in found:
             try:
-                check_keys(self._model, found["keys"])
+                self._model.held(found["keys"])
             except RequestError as error:
                 self._outbox.put(fault(str(error)))
             return

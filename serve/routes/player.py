@@ -6,7 +6,6 @@ from typing import Any
 from reelm.errors import RequestError
 from reelm.sampling.model import Model
 from reelm.sampling.options import Options
-from reelm.sampling.play import check_keys
 from reelm.serve.access import Limits
 from reelm.serve.engine import Engine
 from reelm.serve.pressed import Pressed
@@ -90,7 +89,7 @@ def _keys(model: Model, keys: Any) -> list[str]:
         raise RequestError('keys are a list of names, such as {"keys": ["left"]}; [] lets all go')
     if len(keys) > most:
         raise RequestError(f"a message has {len(keys)} keys; this world has {most}")
-    check_keys(model, keys)
+    model.held(keys)
     return keys
 
 
