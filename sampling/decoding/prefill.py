@@ -16,7 +16,7 @@ from reelm.lm.prefix import Prefix
 from reelm.lm.specials import Group
 from reelm.programs.program import program
 
-from .state import DecodeState
+from .state import DecodeState, control_of_rows
 
 
 @dataclass(frozen=True)
@@ -56,8 +56,8 @@ class Prefill:
                 together. With guidance as many rows follow.
             origin: position of the first code in the whole endless stream.
             keys: random keys `[B]`, one a clip.
-            control: float32 `[B, h or 1, w or 1, C]`, the control field of the window's first latent frame, with a row
-                for each row of words; None for models without control.
+            control: float32 `[B or 1, h or 1, w or 1, C]`, the control field of the window's first latent frame. Where
+                it is not the same for all clips, the prefix has a row for each. None for models without control.
         """
         # A lookahead may reach past the last code: what it writes there is never read, but takes slots.
         slots = filled_up(self.slots + self.lookahead - 1)
@@ -65,8 +65,7 @@ class Prefill:
         clips = keys.shape[0]
         asked = None
         if control is not None:
-            first = jnp.asarray(control)[:, None, :1, :1]
-            first = jnp.concatenate([first, jnp.zeros_like(first)]) if self.guided else first
+            first = control_of_rows(control[:, :1, :1], prefix.words.shape[0], self.guided)
             asked = embed_control(self.config, params, first, (1, 1), self.dtype)
         last, cache = transformer.prefill(self.config, params, self.layout, prefix, cache, self.dtype, asked)
         # Samples of one prompt share the reading of its prefix.
@@ -85,5 +84,5 @@ class Prefill:
             position=jnp.zeros(clips, jnp.int32),
             origin=jnp.full(clips, origin, jnp.int32),
             keys=keys,
-            control=control,
+            control=None if control is None else jnp.broadcast_to(control, (clips, *control.shape[1:])),
         ).constrained()

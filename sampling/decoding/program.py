@@ -33,7 +33,7 @@ from reelm.sampling.options import Decoding
 from reelm.tokenizer.codes import ids_to_sub_tokens, sub_tokens_to_ids
 
 from .choose import Controls, choose, guide, noise_of
-from .state import DecodeState
+from .state import DecodeState, control_of_rows
 
 # The fastest of 1 to 24 with the shipped model on two CPU cores, where each code costs time. Sound is too hard to guess
 # there. On other devices a forward pass over 64 codes reads the same weights as one over a single code.
@@ -186,15 +186,11 @@ class FrameProgram:
         return embed_codes(self.config, params, self.group, state.of_rows(codes), state.last.dtype)
 
     def _control(self, params: dict, state: DecodeState, length: int) -> jax.Array | None:
-        """Return the control field `[R, length, D]` of the group's codes, zero behind the last; None for none.
-
-        Guidance leads away from what is drawn without control.
-        """
+        """Return the control field `[R, length, D]` of the group's codes, zero behind the last; None for none."""
         if state.control is None or self.group != "video":
             return None
-        field = jnp.asarray(state.control)[:, None]
-        if state.last.shape[0] > field.shape[0]:
-            field = jnp.concatenate([field, jnp.zeros_like(field)])
+        rows = state.last.shape[0]
+        field = control_of_rows(state.control, rows, rows > state.control.shape[0])
         grid = self.layout.rows, self.layout.columns
         vectors = embed_control(self.config, params, field, grid, state.last.dtype)
         assert vectors is not None

@@ -16,6 +16,16 @@ from reelm.lm.specials import Group
 _OF_ROWS = ("slot_fields", "cache", "last")  # fields with a place for each row, not for each clip
 
 
+def control_of_rows(control: jax.Array | np.ndarray, rows: int, guided: bool) -> jax.Array:
+    """Return the control field `[R, 1, ...]` of one latent frame, from that of all alike `[1, ...]` or of each.
+
+    With guidance the unconditional rows, which come last, are asked for nothing: guidance leads away from that.
+    """
+    conditional = rows // 2 if guided else rows
+    field = jnp.broadcast_to(jnp.asarray(control), (conditional, *control.shape[1:]))[:, None]
+    return jnp.concatenate([field, jnp.zeros_like(field)]) if guided else field
+
+
 class DecodeState(struct.PyTreeNode):
     """Everything that moves while B clips are decoded in R rows; R is B, or 2B with guidance, conditional rows first.
 

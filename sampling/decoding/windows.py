@@ -166,7 +166,7 @@ class SlidingWindow:
         prefill = Prefill(config, layout, widest.slots, max(plan.lookahead.values()), plan.guided, plan.dtype)
         count = now - self._first
         past = list(zip(self._recent, self._asked, strict=True))[len(self._recent) - count :]
-        control = past[0][1] if past else self._control(now)
+        control = past[0][1] if past else self._asked_for(now)
         with self._lm.on_mesh():
             origin = layout.stream_position(self._first)
             if self._opened is None and self._lm.mesh is None:
@@ -176,7 +176,7 @@ class SlidingWindow:
             state = prefill.start(self._lm.decoding_params, prefix, origin, self._keys, control)
             whole = span_for(plan.frames - 1, plan.frames)
             for frame, asked in past:
-                state = state.replace(control=asked)
+                state = state.replace(control=self._of_clips(asked))
                 state = self._program(widest, whole, "video").read(self._lm.decoding_params, state, frame.video)
                 if frame.sound is not None:
                     sound = self._program(widest, whole, "sound")
@@ -192,7 +192,7 @@ class SlidingWindow:
             programs=tuple(self._program(layout, span, group) for group in groups),
             sizes=tuple(np.full(self._clips, size, np.int32) for size in groups.values()),
             given=self._given(now)[: len(groups)],
-            state=state.replace(control=self._control(now)),
+            state=state.replace(control=self._of_clips(self._asked_for(now))),
             controls=self._plan.controls,
         )
 
@@ -204,16 +204,17 @@ class SlidingWindow:
     def take(self, frame: LatentFrame) -> None:
         """Keep the next latent frame of the stream for the windows to come."""
         self._anchor = frame.video if self._anchor is None else self._anchor
-        self._asked.append(self._control(self._taken))
+        self._asked.append(self._asked_for(self._taken))
         self._recent.append(frame)
         self._taken += 1
 
-    def _control(self, now: int) -> np.ndarray | None:
-        """Return the control field `[B, ...]` of latent frame `now`; None from models without control."""
-        if self._plan.control is None:
-            return None
-        field = self._plan.control(now)
-        return np.broadcast_to(field, (self._clips, *field.shape[1:]))
+    def _asked_for(self, now: int) -> np.ndarray | None:
+        """Return the control field `[B or 1, ...]` of latent frame `now`; None from models without control."""
+        return None if self._plan.control is None else self._plan.control(now)
+
+    def _of_clips(self, field: np.ndarray | None) -> np.ndarray | None:
+        """Return a control field of each clip, `[B, ...]`."""
+        return None if field is None else np.broadcast_to(field, (self._clips, *field.shape[1:]))
 
     def _given(self, now: int) -> tuple[jax.Array | None, jax.Array | None]:
         """Return picture `[B, h, w]` and sound `[B, s, L]` of latent frame `now`, each None where it is not given."""

@@ -53,6 +53,14 @@ def test_played_or_made_at_once_in_parallel_or_one_by_one_a_clip_is_the_same(wor
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("cfg_scale", [1.0, 2.0])
+def test_samples_of_a_call_are_the_clips_of_their_seeds(world, cfg_scale):
+    both = world.generate(keys=KEYS, num_samples=2, cfg_scale=cfg_scale, **SETTINGS)
+    second = world.generate(keys=KEYS, cfg_scale=cfg_scale, **SETTINGS | {"seed": 4})
+    np.testing.assert_array_equal(codes(both[1]), codes(second))
+
+
+@pytest.mark.slow
 def test_a_key_changes_the_frame_that_it_is_pressed_for_and_none_before(world):
     other = [*KEYS[:5], ["right"], *KEYS[6:]]  # one latent frame after a window was opened
     one, two = (codes(world.generate(keys=keys, **SETTINGS)) for keys in (KEYS, other))
