@@ -7,6 +7,7 @@ A name is that of a set in `_OWN`, that of a set built by `reelm data build FOLD
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from reelm.data.animated_emoji.source import AnimatedEmojiSet
@@ -117,10 +118,10 @@ def build(
             a set that is not played.
     """
     found = _own(name, data_dir, config)
-    if isinstance(found, CrafterSet):
-        return found.build(packages=packages, episodes=episodes, progress=progress)
     if episodes is not None:
-        raise RequestError(f"{name} is not played and has no episodes; leave them out")
+        if not isinstance(found, CrafterSet):
+            raise RequestError(f"{name} is not played and has no episodes; leave them out")
+        found = replace(found, episodes=episodes)
     return found.build(packages=packages, progress=progress)
 
 

@@ -1,11 +1,15 @@
 """Data sets and their clips: what a set offers to training, and how one clip looks."""
 
+import re
 from pathlib import Path
 from typing import Any, NamedTuple, NotRequired, Protocol, TypedDict
 
 import numpy as np
 
+from reelm.errors import RequestError
 from reelm.progress import Progress, silent
+
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
 class CaptionedClip(TypedDict):
@@ -91,6 +95,14 @@ class BuildableSet(DataSet, Protocol):
             RequestError: the configuration is unknown, packages are missing, or the set takes none.
         """
         ...
+
+
+def check_name(name: str) -> None:
+    """RequestError for a name that no set built from a folder may have."""
+    if not _NAME.fullmatch(name):
+        raise RequestError(
+            f"a data set cannot be named {name!r}; take small letters, digits and underscores, as my_films"
+        )
 
 
 def identity(source: ClipSource) -> dict[str, Any]:

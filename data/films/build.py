@@ -13,7 +13,6 @@ import contextlib
 import hashlib
 import json
 import os
-import re
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -24,6 +23,7 @@ from typing import Any, NamedTuple
 
 from array_record.python.array_record_data_source import ArrayRecordDataSource
 
+from reelm.data.clips import check_name
 from reelm.data.stored_clip import StoredClip
 from reelm.errors import RequestError
 from reelm.progress import Progress, silent
@@ -40,7 +40,6 @@ BUILD_FILE = "build.json"
 SHARD_BYTES = 256 * 2**20  # of clips in a file of the data set, one clip at least
 _FORMAT = 3
 _BLOCKS, _BLOCK_BYTES = 8, 2**16  # of a file that are compared, spread from its first byte to its last
-_NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
 class ClipRun(NamedTuple):
@@ -121,10 +120,7 @@ def build(
             a file changed after the set was built.
         OSError: the clips cannot be written.
     """
-    if not _NAME.fullmatch(name):
-        raise RequestError(
-            f"a data set cannot be named {name!r}; take small letters, digits and underscores, as my_films"
-        )
+    check_name(name)
     found = sources(folder, manifest)
     made_of = {"config": asdict(config), "files": _fingerprint(folder, found)}
     if (data_dir / name).exists():

@@ -6,12 +6,12 @@ Comes in: recordings of one size, rate and set of keys. Goes out, under `data_di
     recordings.json   names of the keys, rate, and the pieces of each split
 """
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
+from reelm.data.clips import check_name
 from reelm.errors import RequestError
 from reelm.progress import Progress, silent
 from reelm.storage.atomic import write_json
@@ -22,7 +22,6 @@ from .recording import SUFFIX, Recording
 BUILD_FILE = "recordings.json"
 FRAMES = 64  # of a piece, at most
 _FORMAT = 1
-_NAME = re.compile(r"[a-z][a-z0-9_]*")
 _TEST = 20  # of so many recordings one is for the test split
 
 
@@ -130,14 +129,11 @@ def import_folder(folder: Path, name: str, data_dir: Path, progress: Progress = 
 
     RequestError when the name is not allowed or taken, or the recordings are not alike or too few.
     """
-    if not _NAME.fullmatch(name):
-        raise RequestError(
-            f"a data set cannot be named {name!r}; take small letters, digits and underscores, as my_game"
-        )
+    check_name(name)
     if (data_dir / name).exists():
         raise RequestError(f"{data_dir / name} is there; name another set (--name)")
     files = sorted(folder.glob(f"*{SUFFIX}"))
-    lengths = [len(Recording.open(file).frames) for file in files]
+    lengths = list(map(Recording.length_of, files))
     frames = min(FRAMES, max(lengths))
     long = [file for file, length in zip(files, lengths, strict=True) if length >= frames]
     if len(long) < 2:

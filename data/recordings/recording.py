@@ -10,7 +10,8 @@ As a file it is an `.npz` of NumPy, which any engine can write:
 A folder of them, one for each episode, all of one size, rate and set of keys, is what `reelm data build` imports.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,14 +64,15 @@ class Recording:
     @classmethod
     def open(cls, path: Path) -> "Recording":
         """Return the recording in a file; RequestError when it holds none."""
-        try:
-            with np.load(path, allow_pickle=False) as arrays:
-                names = tuple(map(str, arrays["key_names"].tolist()))
-                return cls(arrays["frames"], arrays["keys"], names, float(arrays["fps"]))
-        except RequestError as error:
-            raise RequestError(f"{path}: {error}") from error
-        except Exception as error:  # NumPy and zipfile say in many ways that a file is damaged
-            raise RequestError(f"{path} is no recording ({reason(error)})") from error
+        with _arrays(path) as arrays:
+            names = tuple(map(str, arrays["key_names"].tolist()))
+            return cls(arrays["frames"], arrays["keys"], names, float(arrays["fps"]))
+
+    @staticmethod
+    def length_of(path: Path) -> int:
+        """Return the number of frames of the recording in a file, without reading them."""
+        with _arrays(path) as arrays:
+            return len(arrays["keys"])
 
     def cut(self, frames: int) -> Sequence["Recording"]:
         """Return the recording in pieces of so many frames; what is left at its end is dropped."""
@@ -79,3 +81,15 @@ class Recording:
             Recording(self.frames[at : at + frames], self.keys[at : at + frames], self.key_names, self.fps)
             for at in firsts
         ]
+
+
+@contextmanager
+def _arrays(path: Path) -> Iterator[Mapping[str, np.ndarray]]:
+    """Open the arrays of a file, each read when it is asked for; RequestError where one of them cannot be."""
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            yield arrays
+    except RequestError as error:
+        raise RequestError(f"{path}: {error}") from error
+    except Exception as error:  # NumPy and zipfile say in many ways that a file is damaged
+        raise RequestError(f"{path} is no recording ({reason(error)})") from error

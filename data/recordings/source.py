@@ -3,13 +3,14 @@
 Comes in: the folder of a built set, a split. Goes out: a `ClipSource`.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, partial
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from reelm.cores import cores
 from reelm.data.clips import CaptionedClip, ShapeRun
@@ -107,15 +108,15 @@ class RecordedSet:
 
 
 @dataclass(frozen=True)
-class CrafterSet:
-    """Recordings of Crafter, played when the set is built. Needs the extra `worlds`.
+class _OwnSet(ABC):
+    """A set of one configuration that is made here, from no packages.
 
     data_dir: folder of built sets. Default: `$REELM_HOME/datasets`.
     config: None; there is one configuration.
     """
 
-    name = "crafter"
-    summary = "recordings of the game Crafter with their keys, 72x72 pixels at 10 frames a second, played when built"
+    name: ClassVar[str]
+    summary: ClassVar[str]
     splits = ("train", "test")
     held_back = "test"
     drawn = False
@@ -125,20 +126,47 @@ class CrafterSet:
 
     def open(self, split: str, *, num_frames: int | None = None, num_clips: int | None = None) -> RecordedClips:
         """Open the first pieces of a split; see `DataSet.open`."""
-        return _there(self.name, self.data_dir).open(split, num_frames=num_frames, num_clips=num_clips)
+        if not self._is_built:
+            where = self._folder.parent
+            raise RequestError(f"no {self.name} in {where}; build it there first (reelm data build {self.name})")
+        return RecordedSet(self._folder).open(split, num_frames=num_frames, num_clips=num_clips)
 
-    def build(self, *, packages: Path | None = None, episodes: int | None = None, progress: Progress = silent) -> Path:
-        """Play so many lands (None: 128), and one more for each 16 of them that is for the test split.
+    def build(self, *, packages: Path | None = None, progress: Progress = silent) -> Path:
+        """Write the set and return its folder; see `BuildableSet.build`."""
+        if self.config is not None:
+            raise RequestError(f"{self.name} has one configuration, not {self.config!r}; leave the size out")
+        if packages is not None:
+            raise RequestError(f"{self.name} is made from no packages; leave them out")
+        return self._folder if self._is_built else self._write(progress)
 
-        A set that is there stays as it is.
-        """
-        _check_plain(self.name, self.config, packages)
-        folder = (self.data_dir or datasets_folder()) / self.name
-        if (folder / BUILD_FILE).is_file():
-            return folder
+    @abstractmethod
+    def _write(self, progress: Progress) -> Path: ...
+
+    @property
+    def _folder(self) -> Path:
+        return (self.data_dir or datasets_folder()) / self.name
+
+    @property
+    def _is_built(self) -> bool:
+        return (self._folder / BUILD_FILE).is_file()
+
+
+@dataclass(frozen=True)
+class CrafterSet(_OwnSet):
+    """Recordings of Crafter, played when the set is built. Needs the extra `worlds`.
+
+    episodes: lands that are played, and one more for each 16 of them that is for the test split. Default: 128.
+    """
+
+    name = "crafter"
+    summary = "recordings of the game Crafter with their keys, 72x72 pixels at 10 frames a second, played when built"
+
+    episodes: int | None = None
+
+    def _write(self, progress: Progress) -> Path:
         from .players import play
 
-        lands = 128 if episodes is None else episodes
+        lands = 128 if self.episodes is None else self.episodes
         if lands < 1:
             raise RequestError(f"episodes is {lands}; it must be at least 1")
         first = play(0, 2)[0]
@@ -149,58 +177,28 @@ class CrafterSet:
                 return [partial(_played, pool, seeds[at : at + _LANDS]) for at in range(0, count, _LANDS)]
 
             splits = {"train": shards(0, lands), "test": shards(_TEST_SEED, -(-lands // 16))}
-            return write(self.name, folder.parent, "Crafter", first, splits, progress=progress)
+            return write(self.name, self._folder.parent, "Crafter", first, splits, progress=progress)
 
 
 @dataclass(frozen=True)
-class CrafterTilesSet:
+class CrafterTilesSet(_OwnSet):
     """Mosaics of the tiles of Crafter, for a tokenizer that must know the rare ones, too; see `mosaics.py`.
 
-    data_dir: folder of built sets, which holds `crafter`. Default: `$REELM_HOME/datasets`.
-    config: None; there is one configuration.
+    They are made of the training split of `crafter`, which lies in the same folder.
     """
 
     name = "crafter_tiles"
     summary = "mosaics of the tiles of Crafter, each kind as often as any other, made of the built set crafter"
-    splits = ("train", "test")
-    held_back = "test"
-    drawn = False
 
-    data_dir: Path | None = None
-    config: str | None = None
-
-    def open(self, split: str, *, num_frames: int | None = None, num_clips: int | None = None) -> RecordedClips:
-        """Open the first pieces of a split; see `DataSet.open`."""
-        return _there(self.name, self.data_dir).open(split, num_frames=num_frames, num_clips=num_clips)
-
-    def build(self, *, packages: Path | None = None, progress: Progress = silent) -> Path:
-        """Write the set from the training split of `crafter`; see `BuildableSet.build`."""
-        _check_plain(self.name, self.config, packages)
-        folder = (self.data_dir or datasets_folder()) / self.name
-        if (folder / BUILD_FILE).is_file():
-            return folder
+    def _write(self, progress: Progress) -> Path:
         source = CrafterSet(self.data_dir).open("train")
         tiles = tiles_of((clip["video"] for clip in map(source.__getitem__, range(len(source)))), TILE)
         clip = source[0]
         assert "keys" in clip
         like = Recording(clip["video"], clip["keys"], source.recorded.key_names, source.recorded.fps)
         splits = {split: [partial(mosaics, tiles, like, count, seed)] for seed, (split, count) in enumerate(_MOSAICS)}
-        return write(self.name, folder.parent, "mosaics of the tiles of Crafter", like, splits, progress=progress)
-
-
-def _there(name: str, data_dir: Path | None) -> RecordedSet:
-    """Return a set that was built; RequestError when it was not."""
-    folder = (data_dir or datasets_folder()) / name
-    if not (folder / BUILD_FILE).is_file():
-        raise RequestError(f"no {name} in {folder.parent}; build it there first (reelm data build {name})")
-    return RecordedSet(folder)
-
-
-def _check_plain(name: str, config: str | None, packages: Path | None) -> None:
-    if config is not None:
-        raise RequestError(f"{name} has one configuration, not {config!r}; leave the size out")
-    if packages is not None:
-        raise RequestError(f"{name} is made from no packages; leave them out")
+        about = "mosaics of the tiles of Crafter"
+        return write(self.name, self._folder.parent, about, like, splits, progress=progress)
 
 
 def _played(pool: ProcessPoolExecutor, seeds: range) -> Iterator[Recording]:
