@@ -4,6 +4,9 @@ Both are needed. A random player shows what each key does anywhere, also where i
 other walks, gathers and builds, so that all of the world is seen.
 """
 
+import io
+import subprocess
+import sys
 from collections.abc import Callable
 
 import numpy as np
@@ -103,3 +106,24 @@ def play(seed: int, steps: int) -> list[Recording]:
         left -= len(frames)
         lives.append(Recording(np.stack(frames), np.stack(keys), KEYS, FPS))
     return lives
+
+
+def played_apart(seed: int, steps: int) -> list[Recording]:
+    """Return what `play` returns, from a process of its own, so that several lands are played side by side."""
+    command = [sys.executable, "-P", "-m", __name__, str(seed), str(steps)]
+    with np.load(io.BytesIO(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)) as arrays:
+        ends = np.cumsum(arrays["lengths"])[:-1]
+        parts = zip(np.split(arrays["frames"], ends), np.split(arrays["keys"], ends), strict=True)
+        return [Recording(frames, keys, KEYS, FPS) for frames, keys in parts]
+
+
+def _write(lives: list[Recording]) -> None:
+    """Write lives to standard output, one behind another."""
+    file = io.BytesIO()
+    frames, keys = np.concatenate([life.frames for life in lives]), np.concatenate([life.keys for life in lives])
+    np.savez(file, frames=frames, keys=keys, lengths=[len(life.frames) for life in lives])
+    sys.stdout.buffer.write(file.getvalue())
+
+
+if __name__ == "__main__":
+    _write(play(*map(int, sys.argv[1:])))

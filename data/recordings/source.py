@@ -5,10 +5,9 @@ Comes in: the folder of a built set, a split. Goes out: a `ClipSource`.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -170,7 +169,7 @@ class CrafterSet(_OwnSet):
         if lands < 1:
             raise RequestError(f"episodes is {lands}; it must be at least 1")
         first = play(0, 2)[0]
-        with ProcessPoolExecutor(cores(), get_context("spawn")) as pool:
+        with ThreadPoolExecutor(cores()) as pool:  # each waits for a process
 
             def shards(first: int, count: int) -> list[Callable[[], Iterable[Recording]]]:
                 seeds = range(first, first + count)
@@ -201,9 +200,9 @@ class CrafterTilesSet(_OwnSet):
         return write(self.name, self._folder.parent, about, like, splits, progress=progress)
 
 
-def _played(pool: ProcessPoolExecutor, seeds: range) -> Iterator[Recording]:
+def _played(pool: ThreadPoolExecutor, seeds: range) -> Iterator[Recording]:
     """Yield the recordings of lands, which are played side by side."""
-    from .players import play
+    from .players import played_apart
 
-    for lives in pool.map(partial(play, steps=_STEPS), seeds):
+    for lives in pool.map(partial(played_apart, steps=_STEPS), seeds):
         yield from lives

@@ -11,7 +11,7 @@ from reelm.data import catalog
 from reelm.data.recordings.build import import_folder
 from reelm.data.recordings.crafter import KEYS, Crafter
 from reelm.data.recordings.mosaics import mosaics, tiles_of
-from reelm.data.recordings.players import play
+from reelm.data.recordings.players import play, played_apart
 from reelm.data.recordings.recording import Recording
 from reelm.data.recordings.source import CrafterSet, CrafterTilesSet
 from reelm.data.tokens.read import open_tokens
@@ -103,6 +103,10 @@ def test_the_same_land_and_keys_give_the_same_frames(lives):
     again = play(7, 200)
     assert [len(life.frames) for life in again] == [len(life.frames) for life in lives]
     np.testing.assert_array_equal(again[0].frames, lives[0].frames)
+    apart = played_apart(7, 200)
+    for one, other in zip(lives, apart, strict=True):
+        np.testing.assert_array_equal(one.frames, other.frames)
+        np.testing.assert_array_equal(one.keys, other.keys)
     assert lives[0].frames.shape[1:] == (72, 72, 3) and lives[0].key_names == KEYS
     assert all(life.keys[1:].sum(axis=1).max() == 1 and not life.keys[0].any() for life in lives)
 
