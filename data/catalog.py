@@ -12,7 +12,7 @@ from pathlib import Path
 
 from reelm.data.animated_emoji.source import AnimatedEmojiSet
 from reelm.data.any_sound.source import AnySoundSet
-from reelm.data.films.build import BUILD_FILE, built_names
+from reelm.data.films.build import BUILD_FILE
 from reelm.data.films.source import FilmSet
 from reelm.data.moving_digits.source import MovingDigitsSet, MovingDigitsSoundSet
 from reelm.data.recordings.build import BUILD_FILE as RECORDED_FILE
@@ -37,8 +37,8 @@ _BUILT: Mapping[str, Callable[[Path], DataSet]] = {BUILD_FILE: FilmSet, RECORDED
 def names(data_dir: Path | None = None) -> tuple[str, ...]:
     """Return the names of the package's own sets, then of the sets built in `data_dir` from folders."""
     folder = data_dir or datasets_folder()
-    recorded = sorted(path.parent.name for path in folder.glob(f"*/{RECORDED_FILE}"))
-    return (*own_names(), *built_names(folder), *(name for name in recorded if name not in _OWN))
+    built = {path.parent.name for file in _BUILT for path in folder.glob(f"*/{file}")}
+    return (*own_names(), *sorted(built - {*_OWN}))
 
 
 def own_names() -> tuple[str, ...]:

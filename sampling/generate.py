@@ -44,8 +44,7 @@ def stream(
     source = latent_frames(model.language_model(), request.stream) if source is None else source
     forwards, sound_forwards = (np.zeros(len(rows), int) for _ in range(2))
     begun_ahead: LatentFrame | None = None
-    keys, number = _Keys(request), 0
-    last = False
+    number, last = 0, False
     while not last:
         codes = next(source) if begun_ahead is None else begun_ahead
         begun = renderer.begin(codes)
@@ -55,7 +54,7 @@ def stream(
         begun_ahead = next(source) if ahead and renderer.done and not last else None
         video, heard = renderer.finish(begun)
         counts = {"forwards": (forwards := forwards + np.asarray(codes.forwards[0]))}
-        pressed = keys.of(number)
+        pressed = _pressed(request, number)
         number += 1
         if heard is not None:
             counts["sound_forwards"] = sound_forwards = sound_forwards + np.asarray(codes.forwards[1])
@@ -74,18 +73,13 @@ def stream(
         ]
 
 
-class _Keys:
-    """What `Clip.info` says about the keys of each latent frame: nothing where none were given."""
-
-    def __init__(self, request: Request):
-        self._keys, self._first = request.sources.get("keys"), max(1, len(request.given.known))
-
-    def of(self, number: int) -> dict[str, Any]:
-        """Return the keys that made a latent frame; no entry for one that is given or the first."""
-        if self._keys is None:
-            return {}
-        at = number - self._first
-        return {"keys": [] if at < 0 else [self._keys[at] if at < len(self._keys) else []]}
+def _pressed(request: Request, number: int) -> dict[str, Any]:
+    """Return what `Clip.info` says of the keys of a latent frame: none made one that is given, nor the first."""
+    keys = request.sources.get("keys")
+    if keys is None:
+        return {}
+    at = number - max(1, len(request.given.known))
+    return {"keys": [] if at < 0 else [*keys[at : at + 1]] or [[]]}
 
 
 def _infos(model: ModelParts, request: Request) -> list[tuple[dict[str, Any], dict[str, Any]]]:

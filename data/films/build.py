@@ -168,11 +168,6 @@ def open_built(name: str, data_dir: Path) -> Built:
     return Built(data_dir / name, contents)
 
 
-def built_names(data_dir: Path) -> tuple[str, ...]:
-    """Return the names of the sets that `build` wrote to `data_dir`."""
-    return tuple(sorted(path.parent.name for path in data_dir.glob(f"*/{BUILD_FILE}")))
-
-
 class _Record(NamedTuple):
     """A clip in the ArrayRecord file of its source."""
 
