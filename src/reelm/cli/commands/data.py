@@ -71,9 +71,7 @@ class DataBuild:
         from reelm.storage.remote import is_remote
 
         data_dir = self.data_dir or datasets_folder()
-        if is_remote(self.what):
-            self._films(data_dir)
-        elif not Path(self.what).is_dir():
+        if not is_remote(self.what) and not Path(self.what).is_dir():
             if self.what not in catalog.own_names():
                 own = ", ".join(catalog.own_names())
                 raise RequestError(f"there is no folder {self.what}; name one that holds videos, or a set: {own}")
@@ -83,7 +81,7 @@ class DataBuild:
                 )
         elif self.episodes is not None:
             raise RequestError("a folder has the episodes that are in it; leave --episodes out")
-        elif holds_recordings(Path(self.what)):
+        elif not is_remote(self.what) and holds_recordings(Path(self.what)):
             self._recordings(Path(self.what), data_dir)
         else:
             self._films(data_dir)
