@@ -44,6 +44,9 @@ class LMRun:
     """Share of samples whose keys are not told, for a model with keys."""
     sound_decay: float = 1.0
     """Weight of each level of sound in the loss, relative to the level before. Below 1 the coarse levels count more."""
+    first_frame: float = 1.0
+    """Weight of a clip's first latent frame in the loss. Below 1 for a model that goes on from pictures: nobody knows
+    what a first frame shows, so it costs ten times the nats of a later one and would lead the training."""
     corrupt: float = 0.0
     """Largest share of codes with wrong bits in the input, so that the model learns to recover from errors. Each sample
     draws its share from 0 to this."""
@@ -72,7 +75,7 @@ class LMRun:
         check_choice(self, "dtype", get_args(Activations))
         check_choice(self, "attention", ("auto", *get_args(Kernel)))
         check_choice(self, "remat", get_args(Remat))
-        check_shares(self, "drop_text", "drop_control", "corrupt")
+        check_shares(self, "drop_text", "drop_control", "first_frame", "corrupt")
         check_least(self, 1, "accumulate")
         check_least(self, 0, "sound_decay", "z_loss")
         if not self.stages:

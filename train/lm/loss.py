@@ -40,13 +40,14 @@ def make_loss(run: LMRun):
         metrics = {"nats_first": per_frame[0]}
         if codes.video.shape[1] > 1:
             metrics |= {"nats_later": jnp.mean(per_frame[1:])}
-        count = nats.size
+        weights = jnp.ones(len(per_frame)).at[0].set(run.first_frame)
+        total, count = jnp.sum(nats * weights[:, None, None]), jnp.sum(weights) * (nats.size // len(per_frame))
         if run.model.sound_levels:
             audible = jnp.sum(codes.sound[..., 0] >= 0)
             metrics |= {"nats_sound": jnp.sum(sound) / jnp.maximum(audible, 1)}
             count += audible
         levels = run.sound_decay ** jnp.arange(sound.shape[-1])
-        return (jnp.sum(nats) + jnp.sum(sound * levels)) / count + run.z_loss * squares, metrics
+        return (total + jnp.sum(sound * levels)) / count + run.z_loss * squares, metrics
 
     return loss
 
