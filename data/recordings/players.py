@@ -1,7 +1,8 @@
-"""Who plays Crafter for the recordings: one presses keys at random, one knows what they are for.
+"""Who plays Crafter for the recordings: one presses keys at random, one knows what they are for, one runs into things.
 
-Both are needed. A random player shows what each key does anywhere, also where it does nothing. It never gets far: the
-other walks, gathers and builds, so that all of the world is seen.
+All are needed. A random player shows what each key does anywhere, also where it does nothing. It never gets far: the
+second walks, gathers and builds, so that all of the world is seen. Both mostly walk on free ground. The third shows
+what stops a player, and what can be done to it.
 """
 
 import io
@@ -76,6 +77,27 @@ def purposeful_player(rng: np.random.Generator) -> Player:
     return press
 
 
+def bumping_player(rng: np.random.Generator) -> Player:
+    """Return a player that runs into what is beside it, takes it, and walks on to the next."""
+    strolls = purposeful_player(rng)
+
+    def press(world: Crafter) -> str | None:
+        chance, (material, creature) = rng.random(), world.at(world.facing)
+        if chance < 0.5 and (stops := _stops(world)):
+            return str(rng.choice(stops))
+        if chance < 0.8 and (creature is not None or _worth(world, material)):
+            return "do"
+        return strolls(world)
+
+    return press
+
+
+def _stops(world: Crafter) -> list[str]:
+    """Return the ways on which the player cannot walk and does not die."""
+    places = {way: tuple(world.player.pos + np.array(step)) for way, step in _WAYS.items()}
+    return [way for way, place in places.items() if not world.player.is_free(place) and world.at(place)[0] != "lava"]
+
+
 def _worth(world: Crafter, material: str | None) -> bool:
     """Return whether the player can take a material."""
     if material in ("tree", "water"):
@@ -89,15 +111,18 @@ def _beside(world: Crafter) -> str | None:
     return next((way for way, place in places.items() if world.at(place)[1] is not None), None)
 
 
+_PLAYERS, _SHARES = (random_player, purposeful_player, bumping_player), (0.2, 0.4, 0.4)
+
+
 def play(seed: int, steps: int) -> list[Recording]:
     """Return what is played in one land in so many steps: a recording for each life, of at most 256 frames.
 
-    A fifth of the lives are played at random.
+    A fifth of the lives are played at random, two fifths by each of the others.
     """
     rng = np.random.default_rng(seed)
     world, lives, left = Crafter(seed), list[Recording](), steps
     while left > 0:
-        press = random_player(rng) if rng.random() < 0.2 else purposeful_player(rng)
+        press = _PLAYERS[rng.choice(len(_PLAYERS), p=_SHARES)](rng)
         frames, keys = [world.begin_again(rng) if lives else world.frame], [np.zeros(len(KEYS), bool)]
         while world.alive and len(frames) < _LONGEST:
             key = press(world)

@@ -85,9 +85,10 @@ def embed_prefix(config: LMConfig, params: dict, prefix: Prefix, dtype: DTypeLik
 
 
 def embed_clip(config: LMConfig, params: dict, layout: Layout, codes: ClipCodes, dtype: DTypeLike) -> jax.Array:
-    """Return `[R, N, D]`, the N codes of clips in the order of the stream."""
+    """Return `[R, N, D]`, the N codes of clips in the order of the stream; a code of pictures may be -1, unknown."""
     video = jnp.asarray(codes.video).reshape(codes.video.shape[0], -1)
-    x = embed_codes(config, params, "video", ids_to_sub_tokens(video, config.code), dtype)
+    x = embed_codes(config, params, "video", ids_to_sub_tokens(jnp.maximum(video, 0), config.code), dtype)
+    x = jnp.where(video[..., None] >= 0, x, params["given"]["embedding"].astype(dtype)[Given.UNKNOWN])
     if not config.sound_levels:
         return x
     return layout.interleave(x, _embed_sound(config, params, jnp.asarray(codes.sound), dtype))

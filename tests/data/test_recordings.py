@@ -11,7 +11,7 @@ from reelm.data import catalog
 from reelm.data.recordings.build import import_folder
 from reelm.data.recordings.crafter import KEYS, Crafter
 from reelm.data.recordings.mosaics import mosaics, tiles_of
-from reelm.data.recordings.players import play, played_apart
+from reelm.data.recordings.players import bumping_player, play, played_apart, purposeful_player
 from reelm.data.recordings.recording import Recording
 from reelm.data.recordings.source import CrafterSet, CrafterTilesSet
 from reelm.data.tokens.read import open_tokens
@@ -33,6 +33,21 @@ def recording(seed: int, length: int = 9, **changes) -> Recording:
 @pytest.fixture(scope="module")
 def lives() -> list[Recording]:
     return play(7, 200)
+
+
+def test_one_player_runs_into_what_is_beside_it():
+    def runs(player) -> float:
+        """Return how often, of the times that something is beside the player, it walks against it."""
+        world, rng, against = Crafter(3), np.random.default_rng(0), list[bool]()
+        press, steps = player(rng), {"left": (-1, 0), "right": (1, 0), "up": (0, -1), "down": (0, 1)}
+        while len(against) < 40:
+            stops = [key for key, step in steps.items() if not world.player.is_free(tuple(world.player.pos + step))]
+            key = press(world)
+            world.step(key)
+            against += [key in stops] * bool(stops)
+        return float(np.mean(against))
+
+    assert runs(bumping_player) > 0.35 > 0.2 > runs(purposeful_player)
 
 
 def test_a_folder_of_recordings_is_a_set_with_its_keys(tmp_path, random_tokenizer):

@@ -50,6 +50,10 @@ class LMRun:
     corrupt: float = 0.0
     """Largest share of codes with wrong bits in the input, so that the model learns to recover from errors. Each sample
     draws its share from 0 to this."""
+    blind: float = 0.0
+    """Share of samples in which each code of the last latent frame is predicted from the frames before it alone. What a
+    key does is decided by the first few codes of a frame, and the others can read it from those: this way all learn
+    it."""
     start_from: Path | None = None
     """Language model to start from: workdir of a training, model folder or shipped model. Default: fresh weights."""
     z_loss: float = 1e-4
@@ -75,7 +79,7 @@ class LMRun:
         check_choice(self, "dtype", get_args(Activations))
         check_choice(self, "attention", ("auto", *get_args(Kernel)))
         check_choice(self, "remat", get_args(Remat))
-        check_shares(self, "drop_text", "drop_control", "first_frame", "corrupt")
+        check_shares(self, "drop_text", "drop_control", "first_frame", "corrupt", "blind")
         check_least(self, 1, "accumulate")
         check_least(self, 0, "sound_decay", "z_loss")
         if not self.stages:

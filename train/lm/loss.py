@@ -32,6 +32,7 @@ def make_loss(run: LMRun):
     def loss(params: dict, batch: Mapping[str, Any], key: jax.Array, step: jax.Array) -> tuple[jax.Array, dict]:
         codes: ClipCodes = batch["codes"]
         inputs = _corrupted(codes, key, run.corrupt, run.model) if run.corrupt else codes
+        inputs = _blind(inputs, jax.random.fold_in(key, 1), run.blind) if run.blind else inputs
         params = for_training(run.model, params, dtype)
         nats, sound, squares = cross_entropy(
             run.model, params, batch["prefix"], codes, inputs=inputs, dtype=dtype, attention=kernel, remat=run.remat
@@ -72,3 +73,10 @@ def _corrupted(codes: ClipCodes, key: jax.Array, most: float, model: LMConfig) -
 
     video = flipped(jnp.asarray(codes.video), video_key, model.bits)
     return codes.replace(video=video, sound=flipped(jnp.asarray(codes.sound), sound_key, model.sound_bits))
+
+
+def _blind(codes: ClipCodes, key: jax.Array, share: float) -> ClipCodes:
+    """Return the codes of clips, of which a share does not know its last latent frame."""
+    video = jnp.asarray(codes.video)
+    hidden = jax.random.bernoulli(key, share, (len(video), 1, 1))
+    return codes.replace(video=video.at[:, -1].set(jnp.where(hidden, -1, video[:, -1])))
