@@ -51,7 +51,7 @@ class Arguments:
     what: tuple[Literal["building", "video-tokenizer", "lm"], ...] = ("building", "video-tokenizer", "lm")
     """Parts to time."""
     seconds: float = 10.0
-    """Of each turn of a pipeline or a trainer; there are three of each."""
+    """Of each round of a pipeline or a trainer; there are three of each."""
     films: Path | None = None
     """Folder of films to build from."""
     film_seconds: float = 40.0

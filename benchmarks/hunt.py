@@ -34,7 +34,7 @@ from hunting.area import Area, furnish
 from hunting.judge import Fault, Judge
 
 Hunter = Literal["commands", "calls", "files", "requests", "folders"]
-_SHARES: dict[Hunter, int] = {"commands": 3, "calls": 4, "files": 4, "requests": 3, "folders": 1}  # of the turns
+_SHARES: dict[Hunter, int] = {"commands": 3, "calls": 4, "files": 4, "requests": 3, "folders": 1}  # of the cases
 _ATTEMPTS = 25  # of a case
 _HANG_SECONDS = 60.0
 _START_SECONDS = 240.0
@@ -66,7 +66,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as place, contextlib.ExitStack() as stack:
         area = _furnished(Path(place))
         until, hunters = time.monotonic() + 60 * asked.minutes, {}
-        for name in _turns(asked.only):
+        for name in _schedule(asked.only):
             if time.monotonic() > until:
                 break
             if name not in hunters:
@@ -85,8 +85,8 @@ def main() -> int:
     return int(bool(faults))
 
 
-def _turns(only: Hunter | None) -> Iterator[Hunter]:
-    """Yield whose turn it is, without end."""
+def _schedule(only: Hunter | None) -> Iterator[Hunter]:
+    """Yield the hunter of each case, without end."""
     names: list[Hunter] = [only] if only else list(get_args(Hunter))
     while True:
         for name in names:

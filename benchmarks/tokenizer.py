@@ -96,22 +96,22 @@ def time_peer(net: Any, x: jax.Array, expected: jax.Array, arguments: Arguments)
     """Figures of the torch net, once it is known to compute the same."""
     assert torch is not None
     device = "cuda" if jax.default_backend() == "gpu" and torch.cuda.is_available() else "cpu"
-    given = torch.from_numpy(np.moveaxis(np.asarray(x, np.float32), -1, 1).copy())
+    clip = torch.from_numpy(np.moveaxis(np.asarray(x, np.float32), -1, 1).copy())
     with torch.inference_mode():
-        there = np.moveaxis(net(given).numpy(), 1, -1)
+        there = np.moveaxis(net(clip).numpy(), 1, -1)
         difference = float(np.abs(there - np.asarray(expected, np.float32)).max() / np.abs(there).max())
         if arguments.dtype == "float32" and difference > 1e-3:
             raise SystemExit(f"the torch net is another one: outputs differ by {difference:.1e} of the largest")
         dtype = torch.bfloat16 if arguments.dtype == "bfloat16" else torch.float32
         net = net.to(device, dtype, memory_format=torch.channels_last_3d)
-        given = given.to(device, dtype, memory_format=torch.channels_last_3d)
+        clip = clip.to(device, dtype, memory_format=torch.channels_last_3d)
         if arguments.compile_peer:
             net = torch.compile(net)
         if device == "cuda":
             torch.cuda.reset_peak_memory_stats()
 
         def call() -> None:
-            net(given)
+            net(clip)
             if device == "cuda":
                 torch.cuda.synchronize()
 

@@ -107,8 +107,8 @@ def video_to_audio(
     """
     _check(model, clips, 1, num_frames)
     scenes, _ = prompts("trained", clips, seed=seed)
-    given = [{"video": video} for video in rendered("trained", scenes, num_frames)]
-    made, described = _answers(model, scenes, given, seed, num_frames, best_of, progress)
+    sources = [{"video": video} for video in rendered("trained", scenes, num_frames)]
+    made, described = _answers(model, scenes, sources, seed, num_frames, best_of, progress)
     tracks, real_tracks = [_heard(clip) for clip in made], _real_tracks(scenes, num_frames, seed)
     truth = [true_bounces(scene, num_frames) for scene in scenes]
     return {"clips": clips, "described": described} | _audible(scenes, (tracks, truth), (real_tracks, truth))
@@ -136,8 +136,8 @@ def audio_to_video(
     scenes, _ = prompts("trained", clips, seed=seed)
     rate, real = model.audio_tokenizer.config.sample_rate, rendered("trained", scenes, num_frames)
     sounds = _real_tracks(scenes, num_frames, seed, rate)
-    given = [{"audio": sound} for sound in sounds]
-    made, described = _answers(model, scenes, given, seed, num_frames, best_of, progress)
+    sources = [{"audio": sound} for sound in sounds]
+    made, described = _answers(model, scenes, sources, seed, num_frames, best_of, progress)
     videos, tracks = [clip.video for clip in made], [resample(sound[None], rate, SAMPLE_RATE)[0] for sound in sounds]
     right, right_real = (_digits_shown(each, scenes) for each in (videos, real))
     return {
@@ -154,7 +154,7 @@ def audio_to_video(
 def _answers(
     model: Model,
     scenes: Sequence[Scene],
-    given: Sequence[dict[str, Any]],
+    sources: Sequence[dict[str, Any]],
     seed: int,
     num_frames: int,
     best_of: int,
@@ -162,7 +162,7 @@ def _answers(
 ) -> tuple[list[Any], float]:
     """Return (a clip for what is given of each scene, the share of scenes whose digit the model finds in it)."""
     made, described = [], 0
-    for number, (scene, part) in enumerate(zip(scenes, given, strict=True)):
+    for number, (scene, part) in enumerate(zip(scenes, sources, strict=True)):
         made.append(model.generate(**part, num_frames=num_frames, seed=seed + number, best_of=best_of))
         described += _digits_in(made[-1].info.get("described", "")) == [scene.movers[0].digit]
         progress(number + 1, len(scenes))

@@ -27,11 +27,11 @@ def continuation(model: Model, *, clips: int = 100, seed: int = 0, progress: Pro
     digit, colour, direction: shares of clips in which the judge reads the made frames as the real ones
     on_course: share in which the digit's centre is within 2 pixels of its real course, bounces included, on average
     """
-    given, num_frames = 9, 25
+    shown, num_frames = 9, 25
     rows = []
     for i, (scene, video, _) in enumerate(_clips(clips, num_frames, seed)):
-        made = model.generate(video=video[:given], num_frames=num_frames, seed=seed + i).video[given:]
-        ours, real = read(made)[0], read(video[given:])[0]
+        made = model.generate(video=video[:shown], num_frames=num_frames, seed=seed + i).video[shown:]
+        ours, real = read(made)[0], read(video[shown:])[0]
         mover = scene.movers[0]
         off = np.linalg.norm(ours.centres - real.centres, axis=-1).mean()
         rows.append([ours.digit == mover.digit, ours.colour == mover.colour, ours.direction == real.direction, off])
@@ -64,9 +64,9 @@ def key_frames(
     for i, (scene, video, words) in enumerate(_clips(clips, num_frames, seed)):
         what = scene.movers[0].digit, scene.movers[0].colour
         rebuilt, real = model.video_tokenizer.reconstruct(video[:1]), read(video[-1:])[0]
-        given: dict[str, Any] = {"image": video[0], "last_image": video[-1], "num_frames": num_frames}
+        asked: dict[str, Any] = {"image": video[0], "last_image": video[-1], "num_frames": num_frames}
         for kind, prompt in (("words", words), ("no_words", None)):
-            clip: Any = model.generate(prompt, **given, seed=seed + i, best_of=best_of)
+            clip: Any = model.generate(prompt, **asked, seed=seed + i, best_of=best_of)
             ours, middle = read(clip.video[-1:])[0], read(clip.video[4:13])[0]
             right = (ours.digit, ours.colour) == what, middle.what[:2] == what
             off = float(np.linalg.norm(ours.centres - real.centres))

@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from reelm import given
+from reelm import value_checks
 from reelm.errors import RequestError
 
 from .layout import audio_frames
@@ -61,8 +61,8 @@ class DescriberConfig:
             raise RequestError(f"there are {len(self.usual)} usual shares for {len(self.words)} words")
         if not all(self.words) or not all(0 <= share <= 1 for share in self.usual):
             raise RequestError("every entry of words holds one or more, and usual shares lie in 0 to 1")
-        given.layers("blocks", self.blocks)
-        given.channels("width", [self.width])
+        value_checks.layers("blocks", self.blocks)
+        value_checks.channels("width", [self.width])
         if self.frames < 1 or min(self.sound_frames) < 0:
             raise RequestError(f"frames is {self.frames}, sound_frames {self.sound_frames}; no number may be below 0")
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reelm import given
+from reelm import value_checks
 from reelm.errors import RequestError
 from reelm.media.formats.animations import write_animation, write_picture
 from reelm.media.formats.mp4 import DEFAULT_CRF, write_video
@@ -59,8 +59,8 @@ class Clip:
             raise RequestError(f"a clip's video is {found}; it must be a uint8 array [frames, height, width, 3]")
         if 0 in video.shape:
             raise RequestError(f"a clip's video has the shape {video.shape}; it must hold at least one pixel")
-        object.__setattr__(self, "fps", given.real("a clip's fps", self.fps))
-        given.within("a clip's fps", self.fps, MIN_FPS, MAX_FPS)
+        object.__setattr__(self, "fps", value_checks.real("a clip's fps", self.fps))
+        value_checks.within("a clip's fps", self.fps, MIN_FPS, MAX_FPS)
         if self.audio is not None:
             check_track(self.audio, self.sample_rate)
         elif self.sample_rate is not None:
@@ -107,7 +107,7 @@ class Clip:
             RequestError: Another suffix, a value out of range, or a path that cannot be written.
             OSError: The disk is full.
         """
-        path = given.path("the file", path)
+        path = value_checks.path("the file", path)
         suffix = Path(path).suffix.lower()
         if suffix not in SUFFIXES:
             raise RequestError(f"{path!r} ends in {suffix!r}; a clip is saved as {', '.join(SUFFIXES)}")
@@ -115,14 +115,14 @@ class Clip:
             raise RequestError(f"crf is for .mp4 alone; leave it out to save {suffix}")
         if suffix == ".png" and len(self.video) > 1:
             raise RequestError(f".png holds one frame, the clip has {len(self.video)}; save .mp4, .gif or .webp")
-        scale = given.whole("scale", scale, least=1)
+        scale = value_checks.whole("scale", scale, least=1)
         frames, height, width, _ = self.video.shape
         count = None if suffix == ".mp4" else frames
         layout = FileLayout(height=height, width=width, scale=scale, fps=float(self.fps), frames=count)
         comment = to_comment(layout, self.info)
         if suffix == ".mp4":
             sound: dict[str, Any] = {"audio": self.audio, "sample_rate": self.sample_rate}
-            crf = DEFAULT_CRF if crf is None else given.real("crf", crf)
+            crf = DEFAULT_CRF if crf is None else value_checks.real("crf", crf)
             write_video(path, self.video, fps=self.fps, **sound, comment=comment, crf=crf, scale=scale)
             return
         if self.audio is not None:
@@ -142,7 +142,7 @@ class Clip:
         Raises:
             RequestError: see `read.read_video`.
         """
-        budget_bytes = given.whole("budget_bytes", budget_bytes)
+        budget_bytes = value_checks.whole("budget_bytes", budget_bytes)
         layout, info = of_comment(read_note(path))
         # Equal neighbours are merged in an animation: only the rate that it was made with tells how many they were.
         merged = layout is not None and is_picture(path)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from reelm import given
+from reelm import value_checks
 from reelm.errors import RequestError
 from reelm.media.formats.container import (
     container_start,
@@ -71,9 +71,9 @@ def read_video(
             exceed 64 megapixels; more frames than `budget_bytes` hold.
     """
     if fps is not None:
-        given.within("fps", fps, MIN_FPS, MAX_FPS)
+        value_checks.within("fps", fps, MIN_FPS, MAX_FPS)
     if max_frames is not None:
-        given.within("max_frames", max_frames, 1)
+        value_checks.within("max_frames", max_frames, 1)
     name = _existing(path)
     read = read_animation if is_picture(path) else read_container
     return Footage(*read(path, name, fps=fps, max_frames=max_frames, budget_bytes=budget_bytes))
@@ -169,7 +169,7 @@ def read_note(path: str | os.PathLike[str]) -> str | None:
 
 def _existing(path: str | os.PathLike[str], name: str | None = None) -> str:
     """Check that the file exists and can be read; return its name for messages, on one line whatever is in it."""
-    path = given.path("the file", path)
+    path = value_checks.path("the file", path)
     name = repr(path if name is None else name)
     try:
         exists, is_file = os.path.exists(path), os.path.isfile(path)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reelm.errors import RequestError
-from reelm.given import array
+from reelm.value_checks import array
 
 Sound = NDArray[np.float32]  # [S,C] in [-1,1]
 

@@ -34,9 +34,9 @@ def read_arguments(arguments: Mapping[str, Any]) -> tuple[Sources, Options]:
             near = right_name(name, _FIELDS)
             hint = f"did you mean {near!r}?" if near else f"it has {', '.join(_FIELDS)}"
             raise TypeError(f"generate() has no argument {name!r}; {hint}")
-    given = {field.name for field in fields(Sources)}
-    sources = {name: value for name, value in arguments.items() if name in given}
-    return Sources(**sources), Options(**{name: value for name, value in arguments.items() if name not in given})
+    names = {field.name for field in fields(Sources)}
+    sources = {name: value for name, value in arguments.items() if name in names}
+    return Sources(**sources), Options(**{name: value for name, value in arguments.items() if name not in names})
 
 
 def spelled_out(method: _Method) -> _Method:

@@ -24,9 +24,9 @@ def seeds_of(seed: int, best_of: int) -> list[int]:
     return [(seed + number * _STEP) % 2**32 for number in range(best_of)]
 
 
-def check(model: ModelParts, captions: Sequence[str], given: Conditions) -> None:
+def check(model: ModelParts, captions: Sequence[str], conditions: Conditions) -> None:
     """Check that a prompt and a describer, or given pictures, can choose a clip; RequestError if not."""
-    if given.pictures:
+    if conditions.pictures:
         return
     if model.describer is None:
         raise RequestError(f"{model.name!r} has no describer to choose the best clip by; leave best_of out")
@@ -34,7 +34,7 @@ def check(model: ModelParts, captions: Sequence[str], given: Conditions) -> None
         raise RequestError("best_of chooses by the prompt, or by pictures at given frames; give one")
 
 
-def fit(model: ModelParts, script: Script, given: Conditions, clips: Sequence[Clip]) -> np.ndarray:
+def fit(model: ModelParts, script: Script, conditions: Conditions, clips: Sequence[Clip]) -> np.ndarray:
     """Return float `[n]`, how well each clip fits; more is better.
 
     The score is the log-likelihood in nats that the describer gives the words: by the pictures, on average over a long
@@ -50,7 +50,7 @@ def fit(model: ModelParts, script: Script, given: Conditions, clips: Sequence[Cl
             sound = clip.tokens["audio"]
             if sound is not None and model.describer.config.sound_levels:
                 fits[i] += model.describer.log_likelihood(script[0].words, None, sound)
-    for frame, codes in given.pictures.items():
+    for frame, codes in conditions.pictures.items():
         if frame >= len(clips[0].video):
             continue  # a callback ended them before
         wanted = model.video_tokenizer.decode(codes[None, None])[0, 0].astype(np.float32)
@@ -80,7 +80,7 @@ def fittest(model: ModelParts, request: Request, clips: Sequence[Clip]) -> list[
     scripts = [script for script in request.scripts for _ in request.seeds[::few]]
     for i, script in enumerate(scripts):
         here = clips[i * few : (i + 1) * few]
-        best = here[int(fit(model, script, request.given, here).argmax())]
+        best = here[int(fit(model, script, request.conditions, here).argmax())]
         info = {"seed": here[0].info["seed"], "best_of": few, "drawn_seed": best.info["seed"]}
         chosen.append(replace(best, info=best.info | info))
     return chosen

@@ -34,7 +34,7 @@ def stream(
     renderer = Renderer(
         model.video_tokenizer,
         soundtrack,
-        request.given,
+        request.conditions,
         clips=len(rows),
         height=settings.height,
         width=settings.width,
@@ -78,7 +78,7 @@ def _pressed(request: Request, number: int) -> dict[str, Any]:
     keys = request.sources.get("keys")
     if keys is None:
         return {}
-    at = number - max(1, len(request.given.known))
+    at = number - max(1, len(request.conditions.known))
     return {"keys": [] if at < 0 else [*keys[at : at + 1]] or [[]]}
 
 

@@ -160,8 +160,10 @@ class Model(ModelParts):
             raise RequestError("give a video or an audio to describe, and not both")
         defaults, sources = self.defaults, Sources(video=video, audio=audio)
         size: dict[str, Any] = {"height": defaults.height, "width": defaults.width, "fps": defaults.fps}
-        given = read_conditions(self.video_tokenizer, self.soundtrack, sources, **size, num_frames=None, default=None)
-        return describe(self, given.known, given.sound, fps=defaults.fps)
+        conditions = read_conditions(
+            self.video_tokenizer, self.soundtrack, sources, **size, num_frames=None, default=None
+        )
+        return describe(self, conditions.known, conditions.sound, fps=defaults.fps)
 
     def info(self) -> dict[str, Any]:
         """Sizes, valid shapes and code counts, as JSON values."""

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypedDict, get_args
 
 from reelm.errors import RequestError
-from reelm.given import real, whole
 from reelm.media.limits import MAX_FPS, MIN_FPS
+from reelm.value_checks import real, whole
 
 Decoding = Literal["auto", "sequential", "parallel"]
 

@@ -11,7 +11,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from reelm.errors import RequestError
-from reelm.given import within
 from reelm.lm.control import held
 from reelm.lm.describer import Describer
 from reelm.lm.language_model import LanguageModel
@@ -21,6 +20,7 @@ from reelm.tokenizer.audio.tokenizer import AudioTokenizer
 from reelm.tokenizer.text.pieces import TextTokenizer
 from reelm.tokenizer.text.thesaurus import Thesaurus
 from reelm.tokenizer.video.tokenizer import VideoTokenizer
+from reelm.value_checks import within
 
 from .conditions.soundtrack import Soundtrack
 from .options import Options

@@ -54,26 +54,26 @@ def plan(
     frames = options.num_frames or model.defaults.num_frames
     check_size("a clip", size["height"], size["width"])
     _check_clips(clips, None if endless else frames, size["height"], size["width"])
-    given = _given(model, sources, options, endless)
+    conditions = _conditions(model, sources, options, endless)
     overlap = model.defaults.overlap if options.overlap is None else options.overlap
-    latent_overlap = _latent_overlap(model, asked, given, overlap, fps)
-    _check_tasks(model, asked, given)
+    latent_overlap = _latent_overlap(model, asked, conditions, overlap, fps)
+    _check_tasks(model, asked, conditions)
     amiss = [_amiss(model, each, size) for each in prompts]
     if options.strict and any(amiss):
         raise RequestError("; ".join(dict.fromkeys(sentence for each in amiss for sentence in each)))
-    described = _description(model, asked, given, fps)
+    described = _description(model, asked, conditions, fps)
     scripts = [script if described is None or _has_words(script) else [Shot(0, described)] for script in asked]
     if options.best_of > 1 and described is None:
-        best_of.check(model, [script[0].words for script in scripts], given)
-    settings, seeds = _settle(model, options, asked, given, described is not None, latent_overlap), _seeds(options)
+        best_of.check(model, [script[0].words for script in scripts], conditions)
+    settings, seeds = _settle(model, options, asked, conditions, described is not None, latent_overlap), _seeds(options)
     return Request(
         many=listed or options.num_samples > 1,
         prompts=prompts,
         scripts=scripts,
         seeds=seeds,
         settings=settings,
-        given=given,
-        stream=stream_plan(model, scripts, seeds, settings, given),
+        conditions=conditions,
+        stream=stream_plan(model, scripts, seeds, settings, conditions),
         sources=sources.summary(),
         described=described,
         warnings=amiss,
@@ -128,7 +128,7 @@ def _size(model: ModelParts, options: Options) -> dict[str, Any]:
     return {name: getattr(options, name) or getattr(model.defaults, name) for name in ("height", "width", "fps")}
 
 
-def _given(model: ModelParts, sources: Sources, options: Options, endless: bool) -> Conditions:
+def _conditions(model: ModelParts, sources: Sources, options: Options, endless: bool) -> Conditions:
     """Return the sources as codes, and with them the length of the clip."""
     size = _size(model, options)
     if model.soundtrack is not None:
@@ -137,10 +137,10 @@ def _given(model: ModelParts, sources: Sources, options: Options, endless: bool)
     num_frames = options.num_frames
     if sources.keys is not None and sources.video is None and num_frames is None and not endless:
         num_frames = 1 + model.video_tokenizer.config.time_stride * len(sources.keys)
-    given = read_conditions(
+    conditions = read_conditions(
         model.video_tokenizer, model.soundtrack, sources, **size, num_frames=num_frames, default=default
     )
-    return replace(given, keys=_keys(model, sources, max(1, len(given.known))))
+    return replace(conditions, keys=_keys(model, sources, max(1, len(conditions.known))))
 
 
 def _keys(model: ModelParts, sources: Sources, known: int) -> np.ndarray | None:
@@ -160,24 +160,26 @@ def _keys(model: ModelParts, sources: Sources, known: int) -> np.ndarray | None:
     return keys_field(np.stack(rows), np.arange(len(rows)) >= unknown)
 
 
-def _latent_overlap(model: ModelParts, scripts: Sequence[Script], given: Conditions, overlap: float, fps: float) -> int:
+def _latent_overlap(
+    model: ModelParts, scripts: Sequence[Script], conditions: Conditions, overlap: float, fps: float
+) -> int:
     """Return the overlap of windows in latent frames; RequestError when windows slide and it is none that they can."""
     stride, frames = model.video_tokenizer.config.time_stride, model.language_model().config.frames
     latent_overlap = round(overlap * fps / stride)
-    if _slides(model, scripts, given) and not 1 <= latent_overlap < frames:
+    if _slides(model, scripts, conditions) and not 1 <= latent_overlap < frames:
         least, most = stride / fps, (frames - 1) * stride / fps
         raise RequestError(f"overlap is {overlap} seconds; windows overlap by {least:g} to {most:g}")
     return latent_overlap
 
 
-def _check_tasks(model: ModelParts, scripts: Sequence[Script], given: Conditions) -> None:
+def _check_tasks(model: ModelParts, scripts: Sequence[Script], conditions: Conditions) -> None:
     """Check that the model was trained for the tasks of a request; RequestError when not."""
     trained = model.language_model().tasks
     takes: dict[Task, bool] = {
-        "continues": _slides(model, scripts, given) and "plays" not in trained,
-        "frames": bool(given.pictures),
-        "hears": given.sound_in_prefix,
-        "fills": given.masked is not None,
+        "continues": _slides(model, scripts, conditions) and "plays" not in trained,
+        "frames": bool(conditions.pictures),
+        "hears": conditions.sound_in_prefix,
+        "fills": conditions.masked is not None,
     }
     for task in takes:
         if takes[task] and task not in trained:
@@ -185,45 +187,45 @@ def _check_tasks(model: ModelParts, scripts: Sequence[Script], given: Conditions
             raise RequestError(f"{model.name!r} was not trained {refusal}")
 
 
-def _slides(model: ModelParts, scripts: Sequence[Script], given: Conditions) -> bool:
+def _slides(model: ModelParts, scripts: Sequence[Script], conditions: Conditions) -> bool:
     """Return whether a clip takes more than one context window."""
-    length = given.num_frames
+    length = conditions.num_frames
     return length is None or length > model.longest or any(len(script) > 1 for script in scripts)
 
 
-def _description(model: ModelParts, scripts: Sequence[Script], given: Conditions, fps: float) -> str | None:
+def _description(model: ModelParts, scripts: Sequence[Script], conditions: Conditions, fps: float) -> str | None:
     """Return the words for prompts without any, found in what is given; None when there is nothing to do or to read.
 
     What a thing is called is learned from words, not seen in its picture or heard in its sound. And a thing that is
     called by its name stays the same for longer.
     """
-    readable = _only_sound_is_drawn(model, given) or given.sound_in_prefix or len(given.known) > 0
+    readable = _only_sound_is_drawn(model, conditions) or conditions.sound_in_prefix or len(conditions.known) > 0
     if model.describer is None or not readable or all(map(_has_words, scripts)):
         return None
-    return describe(model, given.known, given.sound, fps=fps)
+    return describe(model, conditions.known, conditions.sound, fps=fps)
 
 
 def _settle(
     model: ModelParts,
     options: Options,
     scripts: Sequence[Script],
-    given: Conditions,
+    conditions: Conditions,
     described: bool,
     latent_overlap: int,
 ) -> Settings:
     """Return the options with the model's defaults filled in; `scripts` are those that were asked for."""
     defaults = model.defaults
     # Sound alone leaves open how its pictures look, described or not.
-    known = any(map(_has_words, scripts)) or given.tells_pictures(_latent_frames(model, given))
-    known = known or (described and _only_sound_is_drawn(model, given)) or bool(model.language_model().config.keys)
+    known = any(map(_has_words, scripts)) or conditions.tells_pictures(_latent_frames(model, conditions))
+    known = known or (described and _only_sound_is_drawn(model, conditions)) or bool(model.language_model().config.keys)
     scale = options.cfg_scale
-    if scale is None and given.sound_in_prefix and not known:
+    if scale is None and conditions.sound_in_prefix and not known:
         scale = defaults.sound_cfg_scale
     scale = defaults.cfg_scale if scale is None else scale
     truncation = {name: getattr(defaults, name) if known else 0.0 for name in ("min_p", "cfg_min_p")}
     truncation |= {name: asked for name in truncation if (asked := getattr(options, name)) is not None}
     settled: dict[str, Any] = truncation | {
-        "num_frames": given.num_frames,
+        "num_frames": conditions.num_frames,
         "cfg_scale": tuple(scale) if isinstance(scale, Sequence) else (scale,),
         "overlap": model.defaults.overlap if options.overlap is None else options.overlap,
         "latent_overlap": latent_overlap,
@@ -236,13 +238,13 @@ def _seeds(options: Options) -> list[int]:
     return [seed for each in asked for seed in best_of.seeds_of(each, options.best_of)]
 
 
-def _latent_frames(model: ModelParts, given: Conditions) -> int | None:
-    return None if given.num_frames is None else model.latent_frames(given.num_frames)
+def _latent_frames(model: ModelParts, conditions: Conditions) -> int | None:
+    return None if conditions.num_frames is None else model.latent_frames(conditions.num_frames)
 
 
-def _only_sound_is_drawn(model: ModelParts, given: Conditions) -> bool:
+def _only_sound_is_drawn(model: ModelParts, conditions: Conditions) -> bool:
     """Whether all pictures are given, and sound is made for them."""
-    return model.soundtrack is not None and not given.draws_pictures(_latent_frames(model, given))
+    return model.soundtrack is not None and not conditions.draws_pictures(_latent_frames(model, conditions))
 
 
 def _has_words(script: Script) -> bool:

@@ -44,13 +44,13 @@ class PlaySession:
         self.keys: tuple[str, ...] = config.keys
         self._model, self._request, self._shots = model, request, list(request.stream.shots)
         self._asked: Sequence[str] | None = None  # keys of the next latent frame; None where no key makes it
-        self._field = request.given.control(0, config)
+        self._field = request.conditions.control(0, config)
         # Decoding asks once the keys are known.
         plan = replace(request.stream, shots=self._shots, control=(lambda now: self._field) if self.keys else None)
         frames = latent_frames(model.language_model(), plan) if source is None else source(plan)
         self._pieces = stream(model, request, frames, ahead=False)
         self._made = 0
-        self.beginning = Clip.join([self._begin(at) for at in range(max(1, len(request.given.known)))])
+        self.beginning = Clip.join([self._begin(at) for at in range(max(1, len(request.conditions.known)))])
 
     def step(self, keys: Sequence[str] = (), prompt: str | None = None) -> Clip:
         """Make the next latent frame.
@@ -73,8 +73,8 @@ class PlaySession:
         held = self._model.held(keys) if keys or self.keys else None
         if prompt is not None:
             words = self._model.read_as(prompt)
-            settings, given = self._request.settings, self._request.given
-            self._shots.append(shot_plan(self._model, [words], self._made, settings, given))
+            settings, conditions = self._request.settings, self._request.conditions
+            self._shots.append(shot_plan(self._model, [words], self._made, settings, conditions))
         self._asked = keys
         if held is not None:
             self._field = keys_field(held[None], np.array([True]))
@@ -88,5 +88,5 @@ class PlaySession:
 
     def _begin(self, at: int) -> Clip:
         """Return a latent frame of the beginning, whose keys are those of the recording, if any."""
-        self._field = self._request.given.control(at, self._model.language_model().config)
+        self._field = self._request.conditions.control(at, self._model.language_model().config)
         return self.take()

@@ -29,7 +29,7 @@ class Renderer:
     Args:
         tokenizer: decodes pictures.
         soundtrack: decodes sound; None for a silent model.
-        given: pixels that stay are put back.
+        conditions: pixels that stay are put back.
         clips: B.
         height, width: of the frames, in pixels.
         fps: frames a second.
@@ -43,7 +43,7 @@ class Renderer:
         self,
         tokenizer: VideoTokenizer,
         soundtrack: Soundtrack | None,
-        given: Conditions,
+        conditions: Conditions,
         *,
         clips: int,
         height: int,
@@ -52,7 +52,7 @@ class Renderer:
         length: int | None,
     ):
         size = {"batch": clips, "height": height, "width": width}
-        self._tokenizer, self._given, self._fps, self._length, self.done = tokenizer, given, fps, length, 0
+        self._tokenizer, self._conditions, self._fps, self._length, self.done = tokenizer, conditions, fps, length, 0
         if length != 1:
             tokenizer.prepare_decoding(**size)
         self._pictures = tokenizer.init_decode_state(**size)
@@ -76,7 +76,7 @@ class Renderer:
 
     def finish(self, rendering: Rendering) -> tuple[Frames, np.ndarray | None]:
         """Return pictures and sound of the oldest latent frame that was begun, once they are there."""
-        frames = self._given.paste(np.asarray(rendering.video), self.done)
+        frames = self._conditions.paste(np.asarray(rendering.video), self.done)
         frames = frames if self._length is None else frames[:, : self._length - self.done]
         begin, self.done = self.done, self.done + frames.shape[1]
         if rendering.sound is None or self._soundtrack is None:

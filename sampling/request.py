@@ -70,7 +70,7 @@ class Request:
         scripts: the shots of each prompt.
         seeds: one or more, `best_of` for each clip that is returned; a clip does not depend on the other seeds.
         settings: options with the model's defaults filled in.
-        given: what every clip must show.
+        conditions: what every clip must show.
         stream: what decoding draws the clips from.
         sources: what `Clip.info` says about the pictures, clips and sounds that are given.
         described: the prompt that the model's describer found; None when it was not asked.
@@ -82,7 +82,7 @@ class Request:
     scripts: Sequence[Script]
     seeds: Sequence[int]
     settings: Settings
-    given: Conditions
+    conditions: Conditions
     stream: StreamPlan
     sources: Mapping[str, Any]
     described: str | None

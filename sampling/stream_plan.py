@@ -20,19 +20,21 @@ from .request import Script, Settings, words_at
 
 
 def stream_plan(
-    model: ModelParts, scripts: Sequence[Script], seeds: Sequence[int], settings: Settings, given: Conditions
+    model: ModelParts, scripts: Sequence[Script], seeds: Sequence[int], settings: Settings, conditions: Conditions
 ) -> StreamPlan:
     """Return the plan of a clip of each script with each seed; RequestError when their KV cache does not fit."""
     lm = model.language_model()
     begins = sorted({shot.begins for script in scripts for shot in script})
     length = None if settings.num_frames is None else model.latent_frames(settings.num_frames)
     frames, usual = lm.config.frames, model.latent_frames(model.defaults.num_frames)
-    if given.sound_in_prefix and length and length <= usual:
+    if conditions.sound_in_prefix and length and length <= usual:
         # Given sound fills a whole window, and training never gave more of it than a usual clip has.
         frames = min(frames, usual)
     plan = StreamPlan(
         config=lm.config,
-        shots=[shot_plan(model, [words_at(script, at) for script in scripts], at, settings, given) for at in begins],
+        shots=[
+            shot_plan(model, [words_at(script, at) for script in scripts], at, settings, conditions) for at in begins
+        ],
         seeds=list(seeds) * len(scripts),
         controls=_controls(settings, lm.config.frames, len(seeds) * len(scripts)),
         frames=frames,
@@ -41,24 +43,24 @@ def stream_plan(
         length=length,
         dtype=model.dtype,
         anchored="continues" in lm.tasks or "plays" not in lm.tasks,
-        control=(lambda now: given.control(now, lm.config)) if lm.config.control else None,
+        control=(lambda now: conditions.control(now, lm.config)) if lm.config.control else None,
     )
     check_cache(lm.config, lm.mesh_sizes, len(plan.seeds), plan.cache_rows, plan.slots, jnp.dtype(model.dtype).itemsize)
     return plan
 
 
 def shot_plan(
-    model: ModelParts, words: Sequence[str], begins: int, settings: Settings, given: Conditions
+    model: ModelParts, words: Sequence[str], begins: int, settings: Settings, conditions: Conditions
 ) -> WindowPlan:
     """Return the plan of a shot from latent frame `begins` on; `words` of each prompt are as the model reads them."""
-    lm, (rows, columns) = model.language_model(), given.known.shape[1:]
+    lm, (rows, columns) = model.language_model(), conditions.known.shape[1:]
     size: dict[str, Any] = {"rows": rows, "columns": columns, "fps": settings.fps}
     negative = model.read_as(settings.negative_prompt or "")
     return WindowPlan(
         begins=begins,
         words=prompt_prefix(lm.config, lm.text, words, **size),
         negative=prompt_prefix(lm.config, lm.text, [negative] * len(words), **size) if settings.guided else None,
-        given=given,
+        conditions=conditions,
     )
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from threading import Lock
 
 from reelm.errors import RequestError, reason
-from reelm.given import within
 from reelm.storage.fields import read_text
+from reelm.value_checks import within
 
 LOCAL = ("127.0.0.1", "localhost", "::1")
 

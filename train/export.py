@@ -63,10 +63,10 @@ class ExportPlan:
         if not self.best:
             return frozenset()
         parts = (self.video_tokenizer, self.audio_tokenizer, self.describer, *self.lm)
-        given = [where for where in parts if where is not None]
-        evaluated = frozenset(where for where in given if has_best(where))
+        trained = [where for where in parts if where is not None]
+        evaluated = frozenset(where for where in trained if has_best(where))
         if not evaluated:
-            raise RequestError(f"{given[0]} holds no evaluation to be best by; train with loop.evaluate_every")
+            raise RequestError(f"{trained[0]} holds no evaluation to be best by; train with loop.evaluate_every")
         return evaluated
 
     def record(self, where: Path, stage: StageName) -> dict[str, Any]:

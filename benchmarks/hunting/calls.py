@@ -80,10 +80,10 @@ def calls(draw: Any) -> tuple[str, str]:
     name = draw(st.sampled_from(list(_CALLS)))
     positional, keywords = _CALLS[name]
     # One argument may be left out, and many names go together in the few ways that matter.
-    given = [draw(each) for each in positional[: draw(st.integers(max(0, len(positional) - 1), len(positional)))]]
+    arguments = [draw(each) for each in positional[: draw(st.integers(max(0, len(positional) - 1), len(positional)))]]
     chosen = draw(st.lists(st.sampled_from(sorted(keywords)), max_size=3, unique=True)) if keywords else []
-    given += [f"{keyword}={draw(keywords[keyword])}" for keyword in chosen]
-    return name, ", ".join(given)
+    arguments += [f"{keyword}={draw(keywords[keyword])}" for keyword in chosen]
+    return name, ", ".join(arguments)
 
 
 class Caller:
@@ -99,9 +99,9 @@ class Caller:
 
     def attempt(self, call: tuple[str, str]) -> None:
         """Evaluate a call; Fault."""
-        name, given = call
+        name, arguments = call
         try:
-            collected = eval(f"collect({given})", {**self._names, "collect": lambda *a, **k: (a, k)})
+            collected = eval(f"collect({arguments})", {**self._names, "collect": lambda *a, **k: (a, k)})
         except Exception:  # an argument is none: unhashable keys, casts that NumPy refuses
             return
         function = eval(name, self._names)
@@ -110,4 +110,4 @@ class Caller:
             result = function(*collected[0], **collected[1])
             return next(result) if name == "model.stream" else result
 
-        self._judge.check(f"{name}({given})", run)
+        self._judge.check(f"{name}({arguments})", run)

@@ -189,27 +189,27 @@ def _made(
     path, (height, width) = drawn.path, picture["size"]
     seconds = rng.choice([1.2, 2.0, 2.7])
     raw = _frames(rng, picture["rate"], picture["size"], seconds, picture["alpha"])
-    given = ["-f", "rawvideo", "-pix_fmt", "rgba", "-s", f"{width}x{height}", "-framerate", str(picture["rate"])]
+    inputs = ["-f", "rawvideo", "-pix_fmt", "rgba", "-s", f"{width}x{height}", "-framerate", str(picture["rate"])]
     late = str(rng.choice([0.2, 0.37, 0.5]))
     if path.suffix == ".avi" and twist in ("late sound", "late picture", "fragments"):  # it has no place for that
         drawn.told["twist"] = twist = ""
     drawn.late = float(late) * ((twist == "late sound") - (twist in ("late picture", "fragments")))
-    given = [*(["-itsoffset", late] if twist in ("late picture", "fragments") else []), *given, "-i", "-"]
+    inputs = [*(["-itsoffset", late] if twist in ("late picture", "fragments") else []), *inputs, "-i", "-"]
     if channels:
         clicks = path.with_name(f"{path.stem}-clicks.wav")
         _clicks(clicks, seconds + (0.8 if twist == "sound goes on" else 0), channels)
-        given += [*(["-itsoffset", late] if twist == "late sound" else []), "-i", str(clicks)]
+        inputs += [*(["-itsoffset", late] if twist == "late sound" else []), "-i", str(clicks)]
     vary = ["-fps_mode", "vfr"] if "times" in drawn.told else []
     more = ["-strict", "-2", *(["-f", "apng", "-plays", "0"] if path.suffix == ".apng" else [])]
     fragments = twist == "fragments" and path.suffix in (".mp4", ".mov")
     more += ["-movflags", "frag_keyframe+empty_moov+delay_moov"] if fragments else []
     if twist == "two tracks" and path.suffix in (".mkv", ".mp4", ".mov"):
-        second = [*given, *twisted.other_tracks(bool(channels))]
-        given, more = second, [*more, *twisted.dispositions(bool(channels))]
+        second = [*inputs, *twisted.other_tracks(bool(channels))]
+        inputs, more = second, [*more, *twisted.dispositions(bool(channels))]
     elif twist == "two tracks":
         drawn.told["twist"] = ""
     target = path.with_name(f"{path.stem}-plain{path.suffix}")
-    made = ffmpeg.run(*given, *vary, *picture["options"], *sound, *more, target, given=raw)
+    made = ffmpeg.run(*inputs, *vary, *picture["options"], *sound, *more, target, stdin=raw)
     if made.returncode or not target.exists() or target.stat().st_size < 100:
         return False
     return twisted.twisted(rng, ffmpeg, twist, target, path, drawn)

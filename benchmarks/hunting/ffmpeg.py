@@ -46,10 +46,10 @@ class Ffmpeg:
         self._path = path
         self.wide = " zscale " in self._said("-filters")
 
-    def run(self, *arguments: str | Path, given: bytes | None = None) -> "subprocess.CompletedProcess[bytes]":
+    def run(self, *arguments: str | Path, stdin: bytes | None = None) -> "subprocess.CompletedProcess[bytes]":
         """Run it; its status tells whether it could."""
-        command = [self._path, "-hide_banner", "-y", *(("-nostdin",) if given is None else ()), *map(str, arguments)]
-        return subprocess.run(command, input=given, capture_output=True, timeout=120)
+        command = [self._path, "-hide_banner", "-y", *(("-nostdin",) if stdin is None else ()), *map(str, arguments)]
+        return subprocess.run(command, input=stdin, capture_output=True, timeout=120)
 
     def _said(self, *arguments: str | Path) -> str:
         ended = self.run(*arguments)

@@ -42,8 +42,8 @@ class Evaluation:
 
     def missing(self, footage: Path | None) -> list[str]:
         """Return for each thing that it needs and that is not here how to get it."""
-        given = [_footage(footage)] if FOOTAGE in self.command.split() else []
-        return [how for how in (*given, *(NEEDS[need]() for need in self.needs)) if how]
+        missing = [_footage(footage)] if FOOTAGE in self.command.split() else []
+        return [how for how in (*missing, *(NEEDS[need]() for need in self.needs)) if how]
 
 
 _GENERATION = "evaluate generation --task"
@@ -93,10 +93,10 @@ def digits_source() -> str:
     return mnist.load("test").name.partition("/")[0]
 
 
-def footage_folder(given: Path | None) -> Path | None:
-    """Return the folder of the test films: what is given, else `test` in `$FOOTAGE`, as the recipe has it."""
-    named = os.environ.get("FOOTAGE")
-    return given or (Path(named) / "test" if named else None)
+def footage_folder(named: Path | None) -> Path | None:
+    """Return the folder of the test films: the one named, else `test` in `$FOOTAGE`, as the recipe has it."""
+    films = os.environ.get("FOOTAGE")
+    return named or (Path(films) / "test" if films else None)
 
 
 def _footage(folder: Path | None) -> str | None:

@@ -20,8 +20,8 @@ from .packages import KINDS, SPLITS, Kind
 from .pieces import SAMPLE_RATE
 
 _SIDE = 8  # of the black frame
-# The kinds of training clips in turn: more than half is speech, which varies most.
-_TURNS = ("speech", "music", "speech", "effects", "speech")
+# The kinds of training clips, over and over: more than half is speech, which varies most.
+_ORDER = ("speech", "music", "speech", "effects", "speech")
 _EPOCH = 100_000  # clips
 
 
@@ -32,13 +32,13 @@ class SoundClips:
     Attributes:
         split: "train" or "test".
         num_clips: how many there are.
-        turns: the kind of each clip, over and over.
+        order: the kind of each clip, over and over.
         records: of each kind.
     """
 
     split: str
     num_clips: int
-    turns: tuple[str, ...]
+    order: tuple[str, ...]
     records: Mapping[str, Sequence[dict[str, Any]]]
 
     @property
@@ -55,9 +55,9 @@ class SoundClips:
     def __getitem__(self, index: int) -> CaptionedClip:
         if not 0 <= index < self.num_clips:
             raise IndexError(f"clip {index} of {self.num_clips}")
-        round_, turn = divmod(int(index), len(self.turns))
-        kind = self.turns[turn]
-        number = round_ * self.turns.count(kind) + self.turns[:turn].count(kind)
+        round_, place = divmod(int(index), len(self.order))
+        kind = self.order[place]
+        number = round_ * self.order.count(kind) + self.order[:place].count(kind)
         sound = self.records[kind][number % len(self.records[kind])]["audio"].astype(np.float32) / 32767
         return {
             "video": np.zeros((1, _SIDE, _SIDE, 3), np.uint8),
@@ -87,12 +87,12 @@ class AnySoundSet:
 
     def open(self, split: str, *, num_frames: int | None = None, num_clips: int | None = None) -> SoundClips:
         """Open the first clips of a split; see `DataSet.open`. Each has one frame."""
-        turns = _TURNS if split == "train" else KINDS
+        order = _ORDER if split == "train" else KINDS
         records = {kind: self.open_kind(split, kind) for kind in KINDS}
         count = _EPOCH if split == "train" else len(KINDS) * min(map(len, records.values()))
         if (num_clips or 1) > count:
             raise RequestError(f"{self.name} has {count} clips in {split}, not {num_clips}")
-        return SoundClips(split, num_clips or count, turns, records)
+        return SoundClips(split, num_clips or count, order, records)
 
     def open_kind(self, split: str, kind: Kind) -> Sequence[dict[str, Any]]:
         """Return the records of one kind, in an order that mixes packages."""

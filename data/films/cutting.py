@@ -14,12 +14,12 @@ import numpy as np
 
 from reelm.data.stored_clip import StoredClip, encode
 from reelm.errors import RequestError
-from reelm.given import within
 from reelm.media.limits import MAX_FPS, MIN_FPS, Timeline
 from reelm.media.pixels import Fit
 from reelm.media.read import stream_sound, stream_video
 from reelm.media.sound import samples_beside
 from reelm.media.timing import TimedFrame, on_clock
+from reelm.value_checks import within
 
 from .buckets import Buckets, Size, centre, covering
 from .manifest import Source

@@ -95,8 +95,8 @@ def _captions(fields: Any) -> tuple[str, ...]:
         raise ValueError('it must be an object with a "caption", a text or a list of texts')
     if other := _misnamed(fields):
         raise ValueError(f'its words stand in "{other}"; they are read from "caption" or "text"')
-    given = [fields[name] for name in _CAPTIONS if name in fields] or [""]
-    found = next((each for each in given if each), given[0])
+    captions = [fields[name] for name in _CAPTIONS if name in fields] or [""]
+    found = next((each for each in captions if each), captions[0])
     found = [found] if isinstance(found, str) else found
     if not isinstance(found, list) or not found or not all(isinstance(caption, str) for caption in found):
         raise ValueError('it must be an object with a "caption", a text or a list of texts')

@@ -18,9 +18,9 @@ from pathlib import Path
 import numpy as np
 
 from reelm.errors import RequestError, reason
-from reelm.given import within
 from reelm.media.limits import MAX_FPS, MIN_FPS
 from reelm.media.pixels import Frames
+from reelm.value_checks import within
 
 SUFFIX = ".npz"
 

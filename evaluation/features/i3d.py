@@ -137,11 +137,11 @@ def convert(tensors: dict[str, np.ndarray]) -> dict:
     for name, shape in wanted.items():
         if tensors[name].shape != shape:
             raise RequestError(f"{name} should be {shape}, but is {tensors[name].shape}")
-    given = {name: np.asarray(tensors[name], np.float32) for name in wanted}
+    weights = {name: np.asarray(tensors[name], np.float32) for name in wanted}
     layers = [name.removesuffix(".bn.weight") for name in wanted if name.endswith(".bn.weight")]
-    params = nested({layer: _folded(given, layer) for layer in layers}, separator=".")
-    kernel = given["logits.conv3d.weight"][:, :, 0, 0, 0]
-    return params | {"logits": {"kernel": np.ascontiguousarray(kernel.T), "bias": given["logits.conv3d.bias"]}}
+    params = nested({layer: _folded(weights, layer) for layer in layers}, separator=".")
+    kernel = weights["logits.conv3d.weight"][:, :, 0, 0, 0]
+    return params | {"logits": {"kernel": np.ascontiguousarray(kernel.T), "bias": weights["logits.conv3d.bias"]}}
 
 
 def _folded(tensors: dict[str, np.ndarray], layer: str) -> dict[str, np.ndarray]:

@@ -71,10 +71,10 @@ def distort(image: jax.Array, key: jax.Array) -> jax.Array:
     """One digit [28,28] in [0,1] as a tired hand and a lossy tokenizer would leave it."""
     place_key, blur_key, gain_key, noise_key = jax.random.split(key, 4)
     angle, grow, shear, dy, dx = jax.random.uniform(place_key, (5,), minval=-1.0) * jnp.array([0.2, 0.12, 0.15, 2, 2])
-    turn = jnp.array([[jnp.cos(angle), -jnp.sin(angle)], [jnp.sin(angle), jnp.cos(angle)]])
+    rotation = jnp.array([[jnp.cos(angle), -jnp.sin(angle)], [jnp.sin(angle), jnp.cos(angle)]])
     middle = (DIGIT_SIZE - 1) / 2
     grid = jnp.stack(jnp.meshgrid(*[jnp.arange(DIGIT_SIZE) - middle] * 2, indexing="ij")).reshape(2, -1)
-    source = (1 + grow) * turn @ jnp.array([[1.0, 0.0], [shear, 1.0]]) @ grid + jnp.array([[dy], [dx]]) + middle
+    source = (1 + grow) * rotation @ jnp.array([[1.0, 0.0], [shear, 1.0]]) @ grid + jnp.array([[dy], [dx]]) + middle
     image = jax.scipy.ndimage.map_coordinates(image, list(source), order=1).reshape(DIGIT_SIZE, DIGIT_SIZE)
     # Half of the digits stay sharp; the others lose detail up to a sigma of 1.5 pixels.
     sigma = jnp.maximum(jax.random.uniform(blur_key, minval=-1.5, maxval=1.5), 0.05)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reelm import given
+from reelm import value_checks
 from reelm.errors import RequestError
 from reelm.lm.layout import Layout, audio_frames
 from reelm.lm.prefix import ClipCodes, Prefix
@@ -69,10 +69,10 @@ class LMConfig:
         counts += ("keys_at_once", "picture_kinds")
         if none := [name for name in counts if getattr(self, name) < 1]:
             raise RequestError(f"{none[0]} is {getattr(self, none[0])}; it must be 1 or more")
-        given.layers("layers", self.layers, least=1)
+        value_checks.layers("layers", self.layers, least=1)
         for name in ("width", "heads", "head_width", "hidden", "sound_hidden"):
             if getattr(self, name) is not None:
-                given.channels(name, [getattr(self, name)])
+                value_checks.channels(name, [getattr(self, name)])
         if self.text_slots < 1:
             raise RequestError(f"prefix is {self.prefix}; it must be more than the {HEAD} slots of its head")
         if not 0 < self.rope_base <= _MOST_ROPE_BASE:

@@ -72,15 +72,15 @@ def embed_control(
 def embed_prefix(config: LMConfig, params: dict, prefix: Prefix, dtype: DTypeLike) -> jax.Array:
     """Return `[R, before, D]`: given pictures, given sound, then words."""
     parts = [_embed_words(config, params, prefix, dtype)]
-    rows, given = prefix.words.shape[0], params["given"]["embedding"].astype(dtype)
+    rows, of_kind = prefix.words.shape[0], params["given"]["embedding"].astype(dtype)
     if prefix.sound.shape[1]:
         sound = _embed_sound(config, params, jnp.asarray(prefix.sound), dtype)
-        parts.insert(0, sound + given[Given.KNOWN] * (jnp.asarray(prefix.sound)[..., :1] >= 0))
+        parts.insert(0, sound + of_kind[Given.KNOWN] * (jnp.asarray(prefix.sound)[..., :1] >= 0))
     if prefix.kinds.shape[1]:
         kinds = jnp.asarray(prefix.kinds).reshape(rows, -1)
         codes = ids_to_sub_tokens(jnp.asarray(prefix.codes).reshape(rows, -1), config.code)
         pictures = embed_codes(config, params, "video", codes, dtype)
-        parts.insert(0, jnp.where(prefix.has_code.reshape(rows, -1, 1), pictures, 0) + given[kinds])
+        parts.insert(0, jnp.where(prefix.has_code.reshape(rows, -1, 1), pictures, 0) + of_kind[kinds])
     return jnp.concatenate(parts, axis=1)
 
 

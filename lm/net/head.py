@@ -62,6 +62,7 @@ class CodeHead(nn.Module):
         others = self.split[:-1]
         self.tables = [ValueTable(bits, self.width, 0.0, 0.0) for bits in self.split]
         self.norms = [nn.RMSNorm(dtype=self.dtype) for _ in self.split]
+        # Files name parameters by these attributes: `given` holds the sub-tokens before.
         self.given = [ValueTable(bits, self.width, 0.02, 0.02) for bits in others]
         self.mixers = [GatedMLP(self.hidden, self.dtype) for _ in others]
         self.mixer_norms = [nn.RMSNorm(dtype=self.dtype) for _ in others]

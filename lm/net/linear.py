@@ -22,7 +22,7 @@ class Linear(nn.Module):
         x = x.astype(self.dtype)
         if not self.has_variable("params", "scale"):
             return x @ kernel.astype(self.dtype)
-        # Without a tie to x, XLA widens the kernels of a loop once in front of it, and each turn reads the wide ones.
+        # Without a tie to x, XLA widens the kernels of a loop once in front of it, and each step reads the wide ones.
         x, kernel = jax.lax.optimization_barrier((x, kernel))
         y = jnp.matmul(x, kernel.astype(self.dtype), preferred_element_type=jnp.float32)
         return (y * self.get_variable("params", "scale")).astype(self.dtype)

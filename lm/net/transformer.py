@@ -280,7 +280,7 @@ def query_and_key_angles(config: LMConfig, layout: Layout) -> tuple[jax.Array, j
 
 
 def _row_angles(config: LMConfig, layout: Layout, prefix: Prefix, angles: jax.Array) -> jax.Array:
-    """Return angles `[L, K/2]` behind those of the given pictures, `[R, given + L, K/2]`, which differ by row.
+    """Return angles `[L, K/2]` behind those of the given pictures, `[R, pictures + L, K/2]`, which differ by row.
 
     Without given pictures, `angles` itself.
     """

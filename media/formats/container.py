@@ -213,7 +213,7 @@ def _as_stored(
     whole, high = WholeFrames(decoder, container, name), False
     aspect = pixel_aspect(stream, name)
     count = 0
-    rotation, turn = None, None
+    rotation, matrix = None, None
     try:
         for packet in container.demux(stream):
             if decoder.name == "theora" and packet.pts is not None and not packet.size:
@@ -226,11 +226,11 @@ def _as_stored(
                 # PyAV before 19 keeps a frame whose side data was asked for until the garbage collector comes: asked
                 # of every frame, a film of large ones would fill the memory.
                 if frame.rotation != rotation:
-                    rotation, turn = frame.rotation, _turn(frame)
+                    rotation, matrix = frame.rotation, _display_matrix(frame)
                 if not high and (kind := high_range(frame)) is not None:
                     high = True
                     _log.warning(SAYS_HIGH_RANGE, name, kind)
-                yield TimedFrame(*clock.shown(frame), _pixels(frame, name, fit, turn, aspect), _glimpse(frame, name))
+                yield TimedFrame(*clock.shown(frame), _pixels(frame, name, fit, matrix, aspect), _glimpse(frame, name))
                 count += 1
     except FFmpegError as error:
         raise RequestError(f"{name} is damaged after frame {count} ({fault(error)}); repair or re-encode it") from error
@@ -250,7 +250,7 @@ def _decoder(stream: "VideoStream") -> "VideoCodecContext":
     return decoder
 
 
-def _turn(frame: "VideoFrame") -> NDArray[np.int32] | None:
+def _display_matrix(frame: "VideoFrame") -> NDArray[np.int32] | None:
     """Return the 3x3 display matrix of a frame; None when it is shown as it is stored."""
     matrix = frame.side_data.get("DISPLAYMATRIX")
     return None if matrix is None else np.frombuffer(bytes(matrix), np.int32)
@@ -262,13 +262,13 @@ def _seen_size(stream: "VideoStream", aspect: Fraction) -> tuple[int, int]:
 
 
 def _pixels(
-    frame: "VideoFrame", name: str, fit: Fit | None, turn: NDArray[np.int32] | None, aspect: Fraction
+    frame: "VideoFrame", name: str, fit: Fit | None, matrix: NDArray[np.int32] | None, aspect: Fraction
 ) -> Callable[[], Frames]:
     """Return a function that makes the pixels; a size that `fit` refuses is refused at once."""
     height, width = stretched(frame.height, frame.width, aspect)
     size: dict[str, Any] = {} if aspect == 1 else {"height": height, "width": width, "interpolation": "BICUBIC"}
     if fit is not None:
-        lies = turn is not None and _swaps_axes(turn)
+        lies = matrix is not None and _swaps_axes(matrix)
         height, width = fit(width, height) if lies else fit(height, width)
         height, width = (width, height) if lies else (height, width)
         size = {"height": height, "width": width, "interpolation": "AREA"}
@@ -277,7 +277,7 @@ def _pixels(
     def made() -> Frames:
         array = _array(frame, name, see_through=see_through, **size)
         pixels = over_black(array) if see_through else array
-        return pixels if turn is None else _oriented(pixels, turn)
+        return pixels if matrix is None else _oriented(pixels, matrix)
 
     return made
 

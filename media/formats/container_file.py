@@ -84,7 +84,7 @@ def fault(error: Exception) -> str:
 
 
 def pixel_aspect(stream: "VideoStream", name: str | None = None) -> Fraction:
-    """Return width by height of a pixel as it is stored, before any turn.
+    """Return width by height of a pixel as it is stored, before any rotation.
 
     One that cannot be is taken for 1; a warning tells of it where there is a `name` to call the file by.
     """

@@ -199,7 +199,7 @@ class _Line:
 
     def __init__(self, channels: int, rate: int) -> None:
         self._channels, self._rate = channels, rate
-        self._given = self._at = self._silent = self._cut = 0  # samples; given out, and where the next one belongs
+        self._yielded = self._at = self._silent = self._cut = 0  # samples so far, and where the next one belongs
         self._until = sys.maxsize
 
     def move(self, seconds: float, until: float) -> None:
@@ -210,15 +210,15 @@ class _Line:
     def placed(self, piece: Sound) -> Iterator[Sound]:
         """Yield a piece [n,C] that follows the one before, with the silence in front of it."""
         begin, end = min(self._at, self._until), min(self._at + len(piece), self._until)
-        within = self._given > 0
-        if begin > self._given:
-            self._silent += begin - self._given if within else 0
-            yield np.broadcast_to(np.float32(0), (begin - self._given, self._channels))  # takes no memory
-            self._given = begin
-        kept = piece[self._given - begin : max(self._given, end) - begin]
+        within = self._yielded > 0
+        if begin > self._yielded:
+            self._silent += begin - self._yielded if within else 0
+            yield np.broadcast_to(np.float32(0), (begin - self._yielded, self._channels))  # takes no memory
+            self._yielded = begin
+        kept = piece[self._yielded - begin : max(self._yielded, end) - begin]
         self._cut += len(piece) - len(kept) if within else 0
         self._at += len(piece)
-        self._given += len(kept)
+        self._yielded += len(kept)
         yield kept
 
     def say(self, name: str) -> None:

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from reelm.errors import RequestError
-from reelm.given import within
 from reelm.media.file_info import finished
 from reelm.media.limits import MAX_FPS, MIN_FPS, check_scale
 from reelm.media.pixels import Frames, blocks
 from reelm.media.sound import Sound, check_track, fitted, say_length
+from reelm.value_checks import within
 
 if TYPE_CHECKING:
     from av.audio.frame import AudioFrame

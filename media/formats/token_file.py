@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from reelm.errors import RequestError
-from reelm.given import within
 from reelm.media.limits import MAX_FPS, MIN_FPS, Timeline
+from reelm.value_checks import within
 
 if TYPE_CHECKING:
     import numpy as np

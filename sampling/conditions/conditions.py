@@ -48,8 +48,8 @@ class Conditions:
 
     def tells_pictures(self, latent_frames: int | None) -> bool:
         """Whether some latent frames are drawn and given pictures say how they look."""
-        given = len(self.known) or self.pictures or self.masked is not None
-        return self.draws_pictures(latent_frames) and bool(given)
+        told = len(self.known) or self.pictures or self.masked is not None
+        return self.draws_pictures(latent_frames) and bool(told)
 
     def picture(self, latent_frame: int) -> np.ndarray | None:
         """Return the codes int32 `[h, w]` of a latent frame's picture; None where they are drawn."""

@@ -73,21 +73,23 @@ def read_conditions(
         rows, columns = tokenizer.config.latent_shape(1, height, width)[1:]
         first = codes.pop(0, None)
         known = np.zeros((0, rows, columns), np.int32) if first is None else first[None]
-        given = Conditions(num_frames=num_frames, time_stride=tokenizer.config.time_stride, known=known, pictures=codes)
+        conditions = Conditions(
+            num_frames=num_frames, time_stride=tokenizer.config.time_stride, known=known, pictures=codes
+        )
     elif mask is not None:
-        given = masked(tokenizer, clip.video, mask, codes, num_frames)
+        conditions = masked(tokenizer, clip.video, mask, codes, num_frames)
     else:
-        given = continued(tokenizer, track, clip, codes, num_frames, dub=samples is None)
+        conditions = continued(tokenizer, track, clip, codes, num_frames, dub=samples is None)
     if track is None:
-        return given
+        return conditions
     if samples is not None and heard is not None:
         frames = num_frames or heard
         sound = track.encode(track.fit(samples, frames, fps), tokenizer.config.latent_frames(frames))
-        return replace(given, sound=sound, sound_in_prefix=True)
+        return replace(conditions, sound=sound, sound_in_prefix=True)
     if clip is None or clip.audio is None:
-        return given
-    whole = len(given.known) if mask is None else tokenizer.config.latent_frames(len(clip.video))
-    return replace(given, sound=track.of_clip(clip, whole))
+        return conditions
+    whole = len(conditions.known) if mask is None else tokenizer.config.latent_frames(len(clip.video))
+    return replace(conditions, sound=track.of_clip(clip, whole))
 
 
 def _length(shown: int | None, heard: int | None, default: int | None) -> int | None:
@@ -100,14 +102,14 @@ def _length(shown: int | None, heard: int | None, default: int | None) -> int | 
 
 def _pictures(sources: Sources, num_frames: int | None) -> dict[int, Picture]:
     """Return frame number -> picture."""
-    given = list((sources.keyframes or {}).items())
-    given += [] if sources.image is None else [(0, sources.image)]
+    listed = list((sources.keyframes or {}).items())
+    listed += [] if sources.image is None else [(0, sources.image)]
     if sources.last_image is not None:
         if num_frames is None:
             raise RequestError("an endless clip has no last_image; say num_frames")
-        given.append((num_frames - 1, sources.last_image))
+        listed.append((num_frames - 1, sources.last_image))
     pictures: dict[int, Picture] = {}
-    for frame, picture in given:
+    for frame, picture in listed:
         if frame < 0 or (num_frames is not None and frame >= num_frames):
             raise RequestError(f"there is no frame {frame} in a clip of {num_frames} frames, counted from 0")
         if frame in pictures:

@@ -9,10 +9,10 @@ from typing import Any, TypedDict
 import numpy as np
 
 from reelm.errors import RequestError
-from reelm.given import array, whole
 from reelm.media.clip import Clip
 from reelm.media.sound import as_float_sound, check_rate
 from reelm.sampling.options import FILES
+from reelm.value_checks import array, whole
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,12 +67,12 @@ class Sources:
         for name in FILES:
             value = getattr(self, name)
             if value is not None:
-                object.__setattr__(self, name, _given(name, value, clips=name in ("video", "audio")))
+                object.__setattr__(self, name, _source(name, value, clips=name in ("video", "audio")))
         if self.keyframes is not None:
             if not isinstance(self.keyframes, Mapping):
                 raise RequestError(f"keyframes are a {type(self.keyframes).__name__}; give {{frame number: picture}}")
             frames = {
-                whole("the frame of a keyframe", frame): _given(f"keyframe {frame}", each)
+                whole("the frame of a keyframe", frame): _source(f"keyframe {frame}", each)
                 for frame, each in self.keyframes.items()
             }
             object.__setattr__(self, "keyframes", frames)
@@ -115,7 +115,7 @@ def file_digest(path: Any) -> str | None:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _given(name: str, value: Any, *, clips: bool = False) -> Any:
+def _source(name: str, value: Any, *, clips: bool = False) -> Any:
     """Return a path or a Clip as it is, and anything else as an array."""
     if isinstance(value, str | os.PathLike | Recording) or (clips and isinstance(value, Clip)):
         return value

@@ -156,7 +156,7 @@ def draw_together(asked: Sequence[NextFrame], params: dict, rows: int) -> list[t
     real = np.repeat(np.arange(rows) < len(asked), clips)  # what fills up has no codes to draw, and holds nobody back
     sizes = tuple(np.concatenate(each) * real for each in zip(*(each.sizes for each in filled), strict=True))
     programs = max((each.programs for each in asked), key=lambda programs: programs[0].span or 0)
-    frame, state = NextFrame(programs, sizes, first.given, state, controls).draw(params)
+    frame, state = NextFrame(programs, sizes, first.known, state, controls).draw(params)
     parts = _parted(rows, frame, state)[: len(asked)]
     return [
         (part._replace(sound=None if part.sound is None else first_frames(part.sound, int(one.sizes[1].max()))), state)

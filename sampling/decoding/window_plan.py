@@ -28,13 +28,13 @@ class WindowPlan:
         begins: latent frame of the stream that the shot begins with.
         words: the prompts, read: a row for each of P, as in front of the stream's first latent frame.
         negative: the negative words, read, in as many rows; None without guidance.
-        given: what the shot must show.
+        conditions: what the shot must show.
     """
 
     begins: int
     words: Prefix
     negative: Prefix | None
-    given: Conditions
+    conditions: Conditions
 
     def prefix(self, config: LMConfig, first: int, frames: int, anchor: jax.Array | None) -> Prefix:
         """Return the prefix of a window of `frames` latent frames that begins with latent frame `first` of the stream.
@@ -50,7 +50,7 @@ class WindowPlan:
             if past is not None:
                 copies = len(past) // words.words.shape[0]
                 words = jax.tree.map(lambda leaf: np.repeat(leaf, copies, axis=0), words.continuing())
-            return self.given.prefix(words, config, start=first, frames=frames, anchor=past)
+            return self.conditions.prefix(words, config, start=first, frames=frames, anchor=past)
 
         if self.negative is None:
             return of(self.words)
@@ -101,7 +101,7 @@ class StreamPlan:
     @property
     def later(self) -> Layout:
         """Return the layout of a window that continues the stream. Every window has at least its slots."""
-        return self.layout(self.shots[0].given, pictures=int(self.anchored), first=1)
+        return self.layout(self.shots[0].conditions, pictures=int(self.anchored), first=1)
 
     @property
     def slots(self) -> int:
@@ -112,12 +112,12 @@ class StreamPlan:
         """Return the shot that latent frame `now` belongs to."""
         return [shot for shot in self.shots if shot.begins <= now][-1]
 
-    def layout(self, given: Conditions, *, pictures: int, first: int) -> Layout:
+    def layout(self, conditions: Conditions, *, pictures: int, first: int) -> Layout:
         """Return the layout of a window with so many given pictures that begins with latent frame `first`."""
         return self.config.layout(
             self.frames,
-            *given.known.shape[1:],
+            *conditions.known.shape[1:],
             given_pictures=pictures,
             at_start=first == 0,
-            sound_in_prefix=given.sound_in_prefix,
+            sound_in_prefix=conditions.sound_in_prefix,
         )

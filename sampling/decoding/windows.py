@@ -48,21 +48,21 @@ class NextFrame:
     Attributes:
         programs: of its picture and, from models with sound, of the sound beside it.
         sizes: int32 `[B]` each, codes of each program for each clip.
-        given: what is read instead of drawn, as `FrameProgram.read` takes it; None where it is drawn.
+        known: what is read instead of drawn, as `FrameProgram.read` takes it; None where it is drawn.
         state: before it; donated by `draw`.
         controls: of each clip.
     """
 
     programs: tuple[FrameProgram, ...]
     sizes: tuple[np.ndarray, ...]
-    given: tuple[jax.Array | None, ...]
+    known: tuple[jax.Array | None, ...]
     state: DecodeState
     controls: Controls
 
     @property
     def kind(self) -> Hashable:
         """Return what latent frames must have in common to be drawn together; None where one stays alone."""
-        if any(each is not None for each in self.given):
+        if any(each is not None for each in self.known):
             return None
         programs = tuple(replace(each, span=0) for each in self.programs)  # the longest span serves all
         leaves, tree = jax.tree.flatten((self.state, self.controls))
@@ -71,14 +71,14 @@ class NextFrame:
     def draw(self, params: dict) -> tuple[LatentFrame, DecodeState]:
         """Return the latent frame, in which sound is as long as the longest size, and the state after it."""
         state, codes, forwards = self.state, list[jax.Array](), list[jax.Array | np.ndarray]()
-        for one, sizes, given in zip(self.programs, self.sizes, self.given, strict=True):
-            if given is None:
+        for one, sizes, known in zip(self.programs, self.sizes, self.known, strict=True):
+            if known is None:
                 drawn, count, state = one.draw(params, state, sizes, self.controls)
                 codes.append(drawn)
                 forwards.append(count)
             else:
-                state = one.read(params, state, given)
-                codes.append(given)
+                state = one.read(params, state, known)
+                codes.append(known)
                 forwards.append(np.zeros_like(sizes))
         if len(codes) == 1:
             return LatentFrame(codes[0], None, (forwards[0], np.zeros_like(self.sizes[0]))), state
@@ -87,8 +87,8 @@ class NextFrame:
 
     def prepare(self, params: dict) -> None:
         """Begin to compile `draw`; the arrays may be shapes."""
-        for one, sizes, given in zip(self.programs, self.sizes, self.given, strict=True):
-            if given is None:
+        for one, sizes, known in zip(self.programs, self.sizes, self.known, strict=True):
+            if known is None:
                 one.prepare(params, self.state, sizes, self.controls)
 
 
@@ -134,7 +134,7 @@ class SlidingWindow:
 
     def known(self, now: int) -> LatentFrame | None:
         """Return latent frame `now` where picture and sound are given; None where something is to be drawn."""
-        picture, sound = self._given(now)
+        picture, sound = self._known_codes(now)
         if picture is None or (sound is None and self._lm.config.sound_levels):
             return None
         none = np.zeros(self._clips, np.int32)
@@ -161,7 +161,7 @@ class SlidingWindow:
         self._shot = shot
         self._first = 0 if fits else max(0, now - plan.overlap)
         prefix = shot.prefix(config, self._first, plan.frames, self._anchor if self._first and plan.anchored else None)
-        layout = plan.layout(shot.given, pictures=prefix.kinds.shape[1], first=self._first)
+        layout = plan.layout(shot.conditions, pictures=prefix.kinds.shape[1], first=self._first)
         widest = max(layout, plan.later, key=lambda each: each.slots)
         prefill = Prefill(config, layout, widest.slots, max(plan.lookahead.values()), plan.guided, plan.dtype)
         count = now - self._first
@@ -191,7 +191,7 @@ class SlidingWindow:
         return NextFrame(
             programs=tuple(self._program(layout, span, group) for group in groups),
             sizes=tuple(np.full(self._clips, size, np.int32) for size in groups.values()),
-            given=self._given(now)[: len(groups)],
+            known=self._known_codes(now)[: len(groups)],
             state=state.replace(control=self._of_clips(self._asked_for(now))),
             controls=self._plan.controls,
         )
@@ -216,14 +216,14 @@ class SlidingWindow:
         """Return a control field of each clip, `[B, ...]`."""
         return None if field is None else np.broadcast_to(field, (self._clips, *field.shape[1:]))
 
-    def _given(self, now: int) -> tuple[jax.Array | None, jax.Array | None]:
+    def _known_codes(self, now: int) -> tuple[jax.Array | None, jax.Array | None]:
         """Return picture `[B, h, w]` and sound `[B, s, L]` of latent frame `now`, each None where it is not given."""
 
         def of_all(codes: np.ndarray | None) -> jax.Array | None:
             return None if codes is None else jnp.broadcast_to(jnp.asarray(codes), (self._clips, *codes.shape))
 
-        given = self._plan.shot_at(now).given
-        return of_all(given.picture(now)), of_all(given.sound_beside(now, self._lm.config))
+        conditions = self._plan.shot_at(now).conditions
+        return of_all(conditions.picture(now)), of_all(conditions.sound_beside(now, self._lm.config))
 
     def _program(self, layout: Layout, span: int | None, group: Group) -> FrameProgram:
         return FrameProgram(self._lm.config, layout, span, group, self._plan.lookahead[group])

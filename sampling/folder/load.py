@@ -5,7 +5,7 @@ from pathlib import Path
 
 from jax.sharding import Mesh
 
-from reelm import given
+from reelm import value_checks
 from reelm.errors import RequestError
 from reelm.lm.mesh import MeshSpec
 from reelm.lm.parameters import NumberFormat
@@ -47,8 +47,8 @@ def load(
     mesh = mesh.build() if isinstance(mesh, MeshSpec) else mesh
     if mesh is not None and not isinstance(mesh, Mesh):
         raise RequestError(f"mesh is of type {type(mesh).__name__}; it must be text such as 'tensor=4', or a Mesh")
-    encoder = None if text_encoder is None else Path(given.path("the text encoder", text_encoder))
-    name = DEFAULT if name is None else given.path("the model", name)
+    encoder = None if text_encoder is None else Path(value_checks.path("the text encoder", text_encoder))
+    name = DEFAULT if name is None else value_checks.path("the model", name)
     parts = read(_folder(name), name, mesh=mesh, number_format=dtype, text_encoder=encoder)
     return Model(**{field.name: getattr(parts, field.name) for field in fields(parts)})
 

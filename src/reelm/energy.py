@@ -27,7 +27,7 @@ _PACKAGE = re.compile(r"intel-rapl:\d+")  # AMD's counters have this name too; t
 class Meter:
     """Counts the joules from the moment when it is made. One thread may read it.
 
-    Read it every minute or so: counters of processors wrap around, and two turns look like none.
+    Read it every minute or so: counters of processors wrap around, and two of them look like none.
 
     Args:
         watts_per_core: of a busy core, for estimates.

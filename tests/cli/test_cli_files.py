@@ -87,7 +87,7 @@ def test_a_clip_is_made_anew_when_a_given_file_holds_something_else(tmp_path, mo
         write_picture(path, np.full((8, 8, 3), grey, np.uint8))
 
     def is_made(**files: Path) -> bool:
-        return generate._is_made(generate.Job("x", 1, file), generate._given(files), Options(seed=1))
+        return generate._is_made(generate.Job("x", 1, file), generate._contents(files), Options(seed=1))
 
     for name in ("image", "last_image", "video", "mask", "audio"):
         files = {name: picture}

@@ -25,8 +25,8 @@ class Numbers(ShardedBuilder, skip_registration=True):
     """Record i of a split is i, and ten times it."""
 
     VERSION = tfds.core.Version("1.0.0")
-    given: list[weakref.ref] = []
-    most = 0  # of the examples that were given, in memory at a time
+    yielded: list[weakref.ref] = []
+    most = 0  # of the examples that were yielded, in memory at a time
 
     def _info(self) -> tfds.core.DatasetInfo:
         features = {"zeros": tfds.features.Tensor(shape=(None,), dtype=np.int64), "tens": tfds.features.Text()}
@@ -43,8 +43,8 @@ class Numbers(ShardedBuilder, skip_registration=True):
     def examples(self, first: int, length: int) -> Iterator[dict]:
         for number in range(first, first + length):
             value = np.zeros(number, np.int64).view(Value)
-            self.given.append(weakref.ref(value))
-            type(self).most = max(self.most, sum(each() is not None for each in self.given))
+            self.yielded.append(weakref.ref(value))
+            type(self).most = max(self.most, sum(each() is not None for each in self.yielded))
             yield {"zeros": value, "tens": str(10 * number)}
             del value
 

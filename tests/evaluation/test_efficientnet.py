@@ -52,13 +52,13 @@ def test_the_whole_net_equals_torchs_layers(efficientnet_tensors, source):
 
 
 def test_norms_are_folded_into_the_convolutions_before_them(efficientnet_tensors):
-    given = efficientnet_tensors
-    layer = efficientnet.convert(given)["block_3"]["project"]
+    tensors = efficientnet_tensors
+    layer = efficientnet.convert(tensors)["block_3"]["project"]
     x = np.random.default_rng(0).normal(size=(4, layer["kernel"].shape[2]))
     weight, bias, mean, variance = (
-        given[f"_blocks.3._bn2.{part}"] for part in ("weight", "bias", "running_mean", "running_var")
+        tensors[f"_blocks.3._bn2.{part}"] for part in ("weight", "bias", "running_mean", "running_var")
     )
-    expected = (x @ given["_blocks.3._project_conv.weight"][:, :, 0, 0].T - mean) / np.sqrt(variance + 1e-3)
+    expected = (x @ tensors["_blocks.3._project_conv.weight"][:, :, 0, 0].T - mean) / np.sqrt(variance + 1e-3)
     np.testing.assert_allclose(
         x @ layer["kernel"][0, 0] + layer["bias"], expected * weight + bias, rtol=1e-4, atol=1e-4
     )

@@ -137,8 +137,8 @@ def test_norms_are_folded_into_the_convolutions_before_them(i3d_tensors, params)
         i3d_tensors[f"{name}.bn.{part}"] for part in ("weight", "bias", "running_mean", "running_var")
     )
     expected = (x @ i3d_tensors[f"{name}.conv3d.weight"][..., 0, 0, 0].T - mean) / np.sqrt(variance + 1e-3)
-    given = x @ params[name]["kernel"][0, 0, 0] + params[name]["bias"]
-    np.testing.assert_allclose(given, expected * weight + bias, rtol=1e-4, atol=1e-4)
+    found = x @ params[name]["kernel"][0, 0, 0] + params[name]["bias"]
+    np.testing.assert_allclose(found, expected * weight + bias, rtol=1e-4, atol=1e-4)
 
 
 def test_a_safetensors_file_is_loaded(i3d_tensors, params, tmp_path):

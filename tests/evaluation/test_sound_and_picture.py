@@ -34,7 +34,7 @@ class Sounding:
                 self.by_words[words] = (scene, scenes.digits_for(split), number)
         self.in_order = [self.by_words[words] for words in prompts("trained", CLIPS)[1]]
 
-    def generate(self, prompt: Any = None, *, seed: int, num_frames: int, **given: Any) -> Any:
+    def generate(self, prompt: Any = None, *, seed: int, num_frames: int, **sources: Any) -> Any:
         if prompt is None:
             return self.clip(self.in_order[seed], num_frames)
         asked = [self.by_words[words.removesuffix(SILENT_WORDS)] for words in prompt]

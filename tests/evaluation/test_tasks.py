@@ -22,11 +22,11 @@ class Real:
         self.defaults = SimpleNamespace(fps=8.0)
         self.language_model = lambda: SimpleNamespace(config=SimpleNamespace(frames=9))
 
-    def generate(self, prompt: Any = None, *, seed: int, num_frames: int = 17, **given: Any) -> Any:
+    def generate(self, prompt: Any = None, *, seed: int, num_frames: int = 17, **sources: Any) -> Any:
         digits = moving_digits.digits_for("test")
         scenes, _ = prompts("trained", 4, seed=0)
         videos = [self.spoil(moving_digits.render(scene, digits, num_frames)) for scene in scenes]
-        if "image" in given:
+        if "image" in sources:
             videos = [np.concatenate([self.video_tokenizer.reconstruct(v[:1]), v[1:]]) for v in videos]
         clips = [Clip(video=video, fps=8.0) for video in videos]
         return clips if isinstance(prompt, list) else clips[seed]

@@ -47,12 +47,12 @@ def test_text_stands_at_the_same_place_in_every_bucket():
 
 
 def test_given_pictures_stand_before_the_words_and_move_nothing_else():
-    given = Layout(prefix=6, frames=2, rows=2, columns=3, given_pictures=2)
-    assert given.before == 2 * 6 + 6 and given.slots == LAYOUT.slots + 12
-    np.testing.assert_array_equal(given.key_positions, LAYOUT.key_positions)
-    np.testing.assert_array_equal(given.query_positions, LAYOUT.query_positions)
-    assert given.mask[:18, :18].all() and not given.mask[:18, 18:].any()
-    np.testing.assert_array_equal(given.mask[12:, 12:], LAYOUT.mask)
+    with_pictures = Layout(prefix=6, frames=2, rows=2, columns=3, given_pictures=2)
+    assert with_pictures.before == 2 * 6 + 6 and with_pictures.slots == LAYOUT.slots + 12
+    np.testing.assert_array_equal(with_pictures.key_positions, LAYOUT.key_positions)
+    np.testing.assert_array_equal(with_pictures.query_positions, LAYOUT.query_positions)
+    assert with_pictures.mask[:18, :18].all() and not with_pictures.mask[:18, 18:].any()
+    np.testing.assert_array_equal(with_pictures.mask[12:, 12:], LAYOUT.mask)
 
 
 def test_mask_is_full_over_the_prefix_and_causal_after_it():

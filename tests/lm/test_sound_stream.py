@@ -208,8 +208,9 @@ def test_a_video_gets_its_sound_and_keeps_its_pixels(tiny_sound_model):
     made = tiny_sound_model.generate("red", video=video, seed=1, **HOT)
     np.testing.assert_array_equal(made.video, video)
     assert made.audio.shape == (round(7 * 2000 / 8), 1)
-    given = Conditions(num_frames=9, time_stride=4, known=np.zeros((3, 2, 3), np.int32))
-    assert given.tells_pictures(4) and not given.tells_pictures(3)  # nothing but words would tell of the sound
+    conditions = Conditions(num_frames=9, time_stride=4, known=np.zeros((3, 2, 3), np.int32))
+    assert conditions.tells_pictures(4)
+    assert not conditions.tells_pictures(3)  # nothing but words would tell of the sound
     with pytest.raises(RequestError, match="7 frames already"):
         tiny_sound_model.generate("red", video=replace(made, info={}))  # it has its sound
 

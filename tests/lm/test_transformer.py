@@ -71,7 +71,7 @@ def inputs_of(params, last, codes):
     return jnp.concatenate([last[:, None], codes[:, :-1]], axis=1)
 
 
-def given(prefix: Prefix, pictures: int) -> Prefix:
+def with_pictures(prefix: Prefix, pictures: int) -> Prefix:
     """The prefix with some pictures of random codes, the last of them not there."""
     if not pictures:
         return prefix
@@ -84,7 +84,7 @@ def given(prefix: Prefix, pictures: int) -> Prefix:
 @pytest.mark.parametrize(("window", "pictures"), [(1, 0), (4, 0), (5, 3)])
 def test_cached_equals_uncached(params, sample, window, pictures):
     prefix, codes = sample
-    prefix, layout = given(prefix, pictures), replace(LAYOUT, given_pictures=pictures)
+    prefix, layout = with_pictures(prefix, pictures), replace(LAYOUT, given_pictures=pictures)
     expected = score(params, layout, prefix, codes)
     unrolled = transformer.unroll(params)
     cache = transformer.empty_cache(CONFIG, 2, layout.slots + window - 1)
@@ -103,7 +103,7 @@ def test_cached_equals_uncached(params, sample, window, pictures):
 
 def test_given_pictures_count_by_code_kind_and_time_and_not_where_there_is_no_code(params, sample):
     prefix, codes = sample
-    layout, pictures = replace(LAYOUT, given_pictures=3), given(prefix, 3)
+    layout, pictures = replace(LAYOUT, given_pictures=3), with_pictures(prefix, 3)
 
     def far(**change) -> float:
         changed = score(params, layout, pictures.replace(**change), codes)

@@ -84,9 +84,9 @@ MATRICES = {  # a, b, c, d of the track header, and what a viewer sees
 }
 
 
-@pytest.mark.parametrize("turn", MATRICES)
-def test_rotation_flags_are_applied(tmp_path, turn):
-    matrix, seen = MATRICES[turn]
+@pytest.mark.parametrize("name", MATRICES)
+def test_rotation_flags_are_applied(tmp_path, name):
+    matrix, seen = MATRICES[name]
     path = encode(tmp_path / "phone.mp4", np.stack([quarters()] * 2), codec="libx264", pixels="yuv444p", crf=4)
     data = bytearray(path.read_bytes())
     a, b, c, d = (value << 16 for value in matrix)

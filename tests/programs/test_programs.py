@@ -54,10 +54,10 @@ def test_the_next_process_neither_traces_nor_compiles(folder):
     assert TRACED == ["a"] and len(compiled) == 1
     as_the_next_process()
     compiled.clear()
-    given = state(3)
-    jax.tree.map(np.testing.assert_array_equal, jax.device_get(scaled("a", given, 2)), expected)
+    moved = state(3)
+    jax.tree.map(np.testing.assert_array_equal, jax.device_get(scaled("a", moved, 2)), expected)
     assert not TRACED and not compiled
-    assert all(leaf.is_deleted() for leaf in jax.tree.leaves(given))  # still donated
+    assert all(leaf.is_deleted() for leaf in jax.tree.leaves(moved))  # still donated
     assert scaled("a", state(3), 5)[1] == 5  # numbers are no part of a program
 
 
@@ -104,7 +104,7 @@ def test_what_is_prepared_is_not_compiled_again(folder):
 
 
 def test_within_another_program_it_is_a_part_of_that(folder):
-    made = jax.jit(lambda given: scaled("a", given, 3)[0])(state(2))
+    made = jax.jit(lambda moved: scaled("a", moved, 3)[0])(state(2))
     np.testing.assert_array_equal(made["x"], [3, 3])
     assert not list(folder.iterdir())
 

@@ -191,7 +191,7 @@ def test_another_byte_of_a_source_is_another_digest(tmp_path):
 def test_decoding_that_draws_black_clips_fails_the_fast_run(tmp_path, capsys, monkeypatch):
     # What is likeliest at first is black: who draws nothing else never sees a digit.
     drawn = Model.generate
-    monkeypatch.setattr(Model, "generate", lambda *given, **asked: drawn(*given, **asked, temperature=0.0))
+    monkeypatch.setattr(Model, "generate", lambda *arguments, **asked: drawn(*arguments, **asked, temperature=0.0))
     command = ["--record", str(tmp_path / "claims.json"), "--fast", "--only", "audio-to-video"]
     assert claims.main(command) == 1
     said = capsys.readouterr().out

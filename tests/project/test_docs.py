@@ -195,15 +195,15 @@ def test_a_recipe_makes_its_model_at_toy_scale_and_resumes(recipe, tmp_path):
     for program, arguments in (("python", ""), ("reelm", "-m reelm")):
         (tmp_path / program).write_text(f'#!/bin/sh\nexec {sys.executable} {arguments} "$@"\n')
         (tmp_path / program).chmod(0o755)
-    given = {"RUNS": str(tmp_path / "runs"), "TOY": "1", "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    variables = {"RUNS": str(tmp_path / "runs"), "TOY": "1", "PATH": f"{tmp_path}:{os.environ['PATH']}"}
     if recipe == "emoji":
         (tmp_path / "packages").mkdir()
-        given["PACKAGES"] = str(install_packages(draw_packages(tmp_path / "packages"), tmp_path / "installed"))
+        variables["PACKAGES"] = str(install_packages(draw_packages(tmp_path / "packages"), tmp_path / "installed"))
     elif recipe == "natural":
-        given["FOOTAGE"] = str(tmp_path / "footage")
+        variables["FOOTAGE"] = str(tmp_path / "footage")
         for part in ("train", "test"):
             draw_films(tmp_path / "footage" / part, fps=24)
-    run = partial(subprocess.run, [ROOT / "recipes" / f"{recipe}.sh"], env=os.environ | given, text=True)
+    run = partial(subprocess.run, [ROOT / "recipes" / f"{recipe}.sh"], env=os.environ | variables, text=True)
     ran = run(capture_output=True)
     assert ran.returncode == 0, ran.stderr
     assert (tmp_path / "runs" / "model" / "model.json").exists() and "done before" not in ran.stderr
@@ -211,7 +211,7 @@ def test_a_recipe_makes_its_model_at_toy_scale_and_resumes(recipe, tmp_path):
     assert again.returncode == 0 and all("done before" in line for line in again.stderr.splitlines())
 
 
-def draw_given(folder: Path) -> None:
+def draw_readers_files(folder: Path) -> None:
     """The files of their own that readers of the quickstart name."""
     digit = np.zeros((64, 64, 3), np.uint8)
     digit[20:44, 28:36] = (0, 0, 255)
@@ -242,7 +242,7 @@ def test_a_new_user_follows_the_first_pages(tmp_path):
     environment = {name: value for name, value in os.environ.items() if name not in ours}
     python = f"{sys.version_info[0]}.{sys.version_info[1]}"
     done: set[str] = set()
-    draw_given(clone)
+    draw_readers_files(clone)
     for page in ("README.md", "docs/quickstart.md", "docs/serving.md"):
         for line in lines_of(page):
             if line in done:

@@ -21,7 +21,7 @@ ORDER = (
     "cores",
     "energy",
     "extras",
-    "given",
+    "value_checks",
     "progress",
     "storage",
     "programs",
@@ -37,7 +37,7 @@ ORDER = (
 )
 BELOW: dict[str, set[str]] = {room: set(ORDER[:number]) for number, room in enumerate(ORDER)}
 BELOW["data"] -= {"sampling"}
-BELOW["serve"] = {"cores", "energy", "extras", "given", "storage", "media", "sampling"}
+BELOW["serve"] = {"cores", "energy", "extras", "value_checks", "storage", "media", "sampling"}
 BELOW["cli"] = {*ORDER, ""}  # and the facade
 # What a sub-folder may import of the sub-folders beside it. A room's own files are its ground floor (types that every
 # sub-folder reads) and its roof (what a caller asks for), so between them and a sub-folder imports may run both ways;

@@ -55,25 +55,25 @@ def test_a_clip_of_this_model_is_continued_from_its_very_codes(tiny_model):
 def test_a_clip_of_another_rate_is_read_at_the_models(tiny_model, video, tmp_path):
     fast = reelm.Clip(video.repeat(4, axis=0), 32.0)
     fast.save(tmp_path / "fast.webp")
-    given = [
+    found = [
         read_conditions(tiny_model.video_tokenizer, None, Sources(video=each), **SIZE, num_frames=17, default=None)
         for each in (fast, tmp_path / "fast.webp", video)
     ]
-    for each in given:
-        np.testing.assert_array_equal(each.known, given[2].known)
+    for each in found:
+        np.testing.assert_array_equal(each.known, found[2].known)
 
 
 def test_codes_of_fewer_frames_than_the_clip_has_are_not_taken_for_it(tiny_model):
     clip = tiny_model.generate("red", num_frames=9, seed=1)
     short = replace(clip, tokens={"video": ids(clip)[:1], "audio": None})
-    given = read_conditions(tiny_model.video_tokenizer, None, Sources(video=short), **SIZE, num_frames=17, default=None)
-    assert len(given.known) == 3
+    found = read_conditions(tiny_model.video_tokenizer, None, Sources(video=short), **SIZE, num_frames=17, default=None)
+    assert len(found.known) == 3
 
 
 def test_pictures_of_jax_and_pillow_and_lists_are_arrays(tiny_model, video):
     picture = Image.fromarray(video[0])
-    for given in (picture, picture.convert("RGBA"), jnp.asarray(video[0]), (video[0] / 127.5 - 1).tolist()):
-        made = Sources(image=cast(Any, given)).image
+    for form in (picture, picture.convert("RGBA"), jnp.asarray(video[0]), (video[0] / 127.5 - 1).tolist()):
+        made = Sources(image=cast(Any, form)).image
         assert isinstance(made, np.ndarray) and made.shape == (16, 24, 3)
     np.testing.assert_array_equal(Sources(image=cast(Any, picture)).image, video[0])
     frames = Sources(keyframes=cast(Any, {np.int64(3): picture})).keyframes
@@ -92,13 +92,15 @@ def blank(rows: int) -> Prefix:
 
 def test_pictures_stand_at_their_times(tiny_model, video):
     pictures = {"keyframes": {6: video[6], 3: video[3]}, "last_image": video[9]}
-    given = read_conditions(tiny_model.video_tokenizer, None, Sources(**pictures), **SIZE, num_frames=17, default=None)
+    conditions = read_conditions(
+        tiny_model.video_tokenizer, None, Sources(**pictures), **SIZE, num_frames=17, default=None
+    )
     lm = tiny_model.language_model().config
-    prefix = given.prefix(blank(2), lm, start=0, frames=4, anchor=None)
+    prefix = conditions.prefix(blank(2), lm, start=0, frames=4, anchor=None)
     np.testing.assert_array_equal(prefix.times[0], [0.75, 1.5])  # the last one, at 4.0, belongs to a later window
     assert (prefix.kinds == Given.FRAME).all() and prefix.kinds.shape == (2, 2, 2, 3)
     np.testing.assert_array_equal(prefix.codes[1, 0], tiny_model.video_tokenizer.encode(video[3:4])[0, 0])
-    later = given.prefix(blank(2), lm, start=3, frames=4, anchor=np.zeros((1, 2, 3)))
+    later = conditions.prefix(blank(2), lm, start=3, frames=4, anchor=np.zeros((1, 2, 3)))
     np.testing.assert_array_equal(later.times[0], [-1.0, 1.0])
     np.testing.assert_array_equal(later.kinds[0, :, 0, 0], [Given.ANCHOR, Given.FRAME])
     # What came before is no condition: guidance leads away from clips that go on from it as well.
@@ -117,11 +119,11 @@ def test_guidance_leads_towards_given_pictures_too(tiny_model, video, condition)
 
 def test_the_number_of_pictures_is_filled_up_so_that_few_programs_compile(tiny_model, video):
     pictures = {n: video[n] for n in (1, 2, 3)}
-    given = read_conditions(
+    conditions = read_conditions(
         tiny_model.video_tokenizer, None, Sources(keyframes=pictures), **SIZE, num_frames=17, default=None
     )
     lm = tiny_model.language_model().config
-    prefix = given.prefix(blank(1), lm, start=0, frames=4, anchor=None)
+    prefix = conditions.prefix(blank(1), lm, start=0, frames=4, anchor=None)
     np.testing.assert_array_equal(prefix.kinds[0, :, 0, 0], [*[Given.FRAME] * 3, Given.NOTHING])
 
 
@@ -149,18 +151,18 @@ def test_pixels_outside_the_mask_are_the_input(tiny_model, video):
 def test_places_under_the_mask_are_unknown(tiny_model, video):
     mask = np.zeros((16, 24), bool)
     mask[0, 8] = True
-    given = read_conditions(
+    conditions = read_conditions(
         tiny_model.video_tokenizer, None, Sources(video=video, mask=mask), **SIZE, num_frames=None, default=17
     )
-    assert given.unknown is not None and given.unknown.shape == (4, 2, 3)
-    np.testing.assert_array_equal(given.unknown, np.broadcast_to([[False, True, False], [False] * 3], (4, 2, 3)))
+    assert conditions.unknown is not None and conditions.unknown.shape == (4, 2, 3)
+    np.testing.assert_array_equal(conditions.unknown, np.broadcast_to([[False, True, False], [False] * 3], (4, 2, 3)))
     only_late = np.zeros((10, 16, 24), bool)
     only_late[4, 0, 0] = True
-    given = read_conditions(
+    conditions = read_conditions(
         tiny_model.video_tokenizer, None, Sources(video=video, mask=only_late), **SIZE, num_frames=None, default=17
     )
-    assert given.unknown is not None
-    np.testing.assert_array_equal(np.flatnonzero(given.unknown.any((1, 2))), [1])  # frames 1 to 4
+    assert conditions.unknown is not None
+    np.testing.assert_array_equal(np.flatnonzero(conditions.unknown.any((1, 2))), [1])  # frames 1 to 4
 
 
 def test_pictures_of_another_size_and_files_are_fitted(tiny_model, video, tmp_path: Path):

@@ -37,8 +37,8 @@ def compiled(window: int) -> Any:
     controls = Controls.of(1)
     program = FrameProgram(CONFIG, LAYOUT, LAYOUT.frames, "video", window)
     draw: Any = FrameProgram.draw_program.jitted
-    turns = LAYOUT.per_picture if window == 1 else None  # as on a GPU
-    return draw.lower(program, turns, params, state, SIZES, controls).compile()
+    passes = LAYOUT.per_picture if window == 1 else None  # as on a GPU
+    return draw.lower(program, passes, params, state, SIZES, controls).compile()
 
 
 def loop(window: int) -> str:
@@ -93,10 +93,10 @@ def test_the_cache_is_given_away_and_written_where_it_lies():
     prefix = Prefix.of_words(jnp.zeros((1, CONFIG.prefix), jnp.int32), LAYOUT.rows, LAYOUT.columns)
     keys = jax.random.split(jax.random.key(0), 1)
     state = Prefill(CONFIG, LAYOUT, LAYOUT.slots, 1, False, jnp.float32).start(params, prefix, 0, keys, None)
-    given = jax.tree.leaves(state.cache)
-    places = [leaf.unsafe_buffer_pointer() for leaf in given]
+    cache = jax.tree.leaves(state.cache)
+    places = [leaf.unsafe_buffer_pointer() for leaf in cache]
     controls = Controls.of(1)
     program = FrameProgram(CONFIG, LAYOUT, LAYOUT.frames, "video")
     state = program.draw(params, state, SIZES, controls)[-1]
-    assert all(leaf.is_deleted() for leaf in given)
+    assert all(leaf.is_deleted() for leaf in cache)
     assert [leaf.unsafe_buffer_pointer() for leaf in jax.tree.leaves(state.cache)] == places

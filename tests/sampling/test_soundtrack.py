@@ -73,9 +73,9 @@ def test_samples_with_their_rate_are_the_sound_of_a_file(track, dtype, rate):
     expected = track.samples(clip_with(sound.astype(np.float32), rate))
     rates = (rate, float(rate), np.int64(rate), np.array(rate))
     for pair in [(held, each) for each in rates] + [(held[:, 0], rate), (held.repeat(2, axis=1), rate), [held, rate]]:
-        given = Sources(audio=cast(Any, pair)).audio
-        assert given is not None
-        np.testing.assert_allclose(track.samples(given), expected, atol=0.02 if "8" in dtype else 1e-3)
+        read = Sources(audio=cast(Any, pair)).audio
+        assert read is not None
+        np.testing.assert_allclose(track.samples(read), expected, atol=0.02 if "8" in dtype else 1e-3)
 
 
 @pytest.mark.parametrize(

@@ -49,8 +49,8 @@ def test_no_num_frames_streams_for_ever(tiny_model, clip):
 def test_windows_see_the_anchor_and_their_overlap_alone(tiny_model, clip):
     # The second window opens at latent frame 4 with the two before it; what lies between these and the first is lost.
     def after(past: np.ndarray) -> np.ndarray:
-        given = reelm.Clip(video=clip.video[:13], fps=8.0, tokens={"video": past, "audio": None}, info=clip.info)
-        return ids(tiny_model.generate("a red seven moves", video=given, num_frames=21, seed=3, **HOT))[4:]
+        begun = reelm.Clip(video=clip.video[:13], fps=8.0, tokens={"video": past, "audio": None}, info=clip.info)
+        return ids(tiny_model.generate("a red seven moves", video=begun, num_frames=21, seed=3, **HOT))[4:]
 
     codes = ids(clip)[:4]
     for changed, same in ((1, True), (2, False), (0, False)):

@@ -90,8 +90,8 @@ def magvit2_is_compiled() -> None:
     )
     step: Any = make_run_step(run, layout)
     compiled = step.lower(placed, (parts, features)).compile()
-    given, made = compiled.input_shardings[0][0], compiled.output_shardings[0]
-    for shardings in (given, made):
+    taken, made = compiled.input_shardings[0][0], compiled.output_shardings[0]
+    for shardings in (taken, made):
         jax.tree.map(check_cut, shapes, shardings)
     size = lambda tree: sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree))  # noqa: E731
     held = compiled.memory_analysis()

@@ -6,7 +6,7 @@ from math import prod
 
 from jax.typing import DTypeLike
 
-from reelm import given
+from reelm import value_checks
 from reelm.errors import RequestError
 from reelm.media.sound import check_rate
 from reelm.tokenizer.codes import CodeSpec
@@ -69,11 +69,11 @@ class AudioTokenizerConfig:
         if not self.strides or min(self.strides) < 1:
             raise RequestError(f"strides are whole numbers from 1, at least one of them, not {self.strides}")
         for name in ("encoder_channels", "decoder_channels"):
-            given.channels(name, getattr(self, name))
+            value_checks.channels(name, getattr(self, name))
             if len(getattr(self, name)) != len(self.strides):
                 raise RequestError(f"{len(self.strides)} strides need as many {name}, not {len(getattr(self, name))}")
         for name in ("encoder_blocks", "decoder_blocks"):
-            given.layers(name, getattr(self, name))
+            value_checks.layers(name, getattr(self, name))
         if self.kernel < 1:
             raise RequestError(f"kernel is {self.kernel}; it must be 1 or more")
         if self.levels < 1 or self.groups < 1 or self.levels % self.groups:

@@ -41,9 +41,9 @@ def reconstruct_stream(
     tokenizer: AudioTokenizer, pieces: Iterable[np.ndarray], *, levels: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield the pieces of a sound float32 `[S, C]`, cut anew, beside their reconstructions from the first `levels`."""
-    originals, given = tee(pieces)
+    originals, read = tee(pieces)
     held, state = np.zeros((0, tokenizer.config.channels), np.float32), tokenizer.init_decode_state()
-    for ids in encode_stream(tokenizer, given):
+    for ids in encode_stream(tokenizer, read):
         made, state = tokenizer.decode_chunk(ids[None, :, :levels], state)
         while len(held) < made.shape[1] and (piece := next(originals, None)) is not None:
             held = np.concatenate([held, piece])

@@ -17,12 +17,12 @@ from flax import struct
 from jax.typing import DTypeLike
 
 from reelm.errors import RequestError
-from reelm.given import array, whole
 from reelm.media.sound import as_float_sound, check_rate, resample, with_channels
 from reelm.programs.program import program
 from reelm.tokenizer.codes import bits_to_ids, check_ids, ids_to_bits
 from reelm.tokenizer.history import History
 from reelm.tokenizer.identity import codes_hash
+from reelm.value_checks import array, whole
 
 from .config import AudioTokenizerConfig
 from .decoder import AudioDecoder
@@ -175,11 +175,11 @@ class AudioTokenizer:
         Stereo through a mono tokenizer comes back as the same sound twice.
         """
         rebuilt = self.decode(self.encode(sound, sample_rate))
-        given = np.shape(sound)
-        samples, channels = (given[0], 1) if len(given) == 1 else given[-2:]
+        shape = np.shape(sound)
+        samples, channels = (shape[0], 1) if len(shape) == 1 else shape[-2:]
         # A rate's length and back may be off by a sample or two, and the last hop was filled up.
         rebuilt = resample(with_channels(rebuilt, channels), self.config.sample_rate, sample_rate)[:, :samples]
-        return np.pad(rebuilt, ((0, 0), (0, samples - rebuilt.shape[1]), (0, 0))).reshape(given)
+        return np.pad(rebuilt, ((0, 0), (0, samples - rebuilt.shape[1]), (0, 0))).reshape(shape)
 
     def init_encode_state(self, *, batch: int = 1) -> SoundState:
         """Return the state before the first chunk of `encode_chunk`."""

@@ -10,7 +10,7 @@ from typing import get_args
 import numpy as np
 from jax.typing import DTypeLike
 
-from reelm import given
+from reelm import value_checks
 from reelm.errors import RequestError
 from reelm.tokenizer.codes import CodeSpec
 from reelm.tokenizer.quantizer import Quantizer
@@ -63,7 +63,7 @@ class VideoTokenizerConfig:
             channels = getattr(self, name)
             if not channels:
                 raise RequestError(f"{name} are whole numbers from 1, one for each stage, not {channels}")
-            given.channels(name, channels)
+            value_checks.channels(name, channels)
             if len(self.strides) != len(channels) - 1:
                 raise RequestError(
                     f"{len(channels)} stages need {len(channels) - 1} strides between them, not {len(self.strides)}"
@@ -71,7 +71,7 @@ class VideoTokenizerConfig:
         if self.patch[1] != self.patch[2]:
             raise RequestError(f"patches are square in space, not {self.patch[1]}x{self.patch[2]}")
         for name in ("encoder_blocks", "decoder_blocks"):
-            given.layers(name, getattr(self, name))
+            value_checks.layers(name, getattr(self, name))
         if not -1 <= self.background <= 1:
             raise RequestError(f"background is {self.background}; it must lie in [-1, 1]")
         if self.quantizer not in get_args(Quantizer):

@@ -72,8 +72,8 @@ def reconstruct_stream(
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield each frame uint8 `[H, W, 3]` of a clip beside its reconstruction."""
     # The rebuilt frames come a chunk after their originals; `tee` holds these for so long.
-    originals, given = tee(frames)
-    codes = encode_stream(tokenizer, given, tile=tile, overlap=overlap)
+    originals, read = tee(frames)
+    codes = encode_stream(tokenizer, read, tile=tile, overlap=overlap)
     rebuilt = decode_stream(tokenizer, codes, tile=tile, overlap=overlap)
     for original, frame in zip(originals, rebuilt, strict=False):  # the last chunk was filled up
         yield original, frame[: original.shape[0], : original.shape[1]]

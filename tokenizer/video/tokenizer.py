@@ -17,13 +17,13 @@ from flax import struct
 from jax.typing import DTypeLike
 
 from reelm.errors import RequestError
-from reelm.given import array, whole
 from reelm.programs.program import program
 from reelm.tokenizer import device_memory
 from reelm.tokenizer.codes import bits_to_ids, check_ids, ids_to_bits
 from reelm.tokenizer.history import History
 from reelm.tokenizer.identity import codes_hash
 from reelm.tokenizer.quantizer import quantize, to_sphere
+from reelm.value_checks import array, whole
 
 from . import tiling
 from .config import VideoTokenizerConfig

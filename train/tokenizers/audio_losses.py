@@ -122,9 +122,9 @@ def envelope_distance(original: jax.Array, rebuilt: jax.Array, sample_rate: int)
 
     apart = jnp.zeros(())
     for window in _ENVELOPE_WINDOWS:
-        (wanted, energy), (given, spent) = courses(original, window), courses(rebuilt, window)
+        (wanted, energy), (made, spent) = courses(original, window), courses(rebuilt, window)
         heard = energy + spent + _FAINT**2 * jnp.max(energy, axis=3, keepdims=True)
-        apart += jnp.mean(jnp.square(given - wanted) / heard)
+        apart += jnp.mean(jnp.square(made - wanted) / heard)
     return apart / len(_ENVELOPE_WINDOWS)
 
 

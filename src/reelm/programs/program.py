@@ -65,25 +65,25 @@ class Program:
 
     def __call__(self, *arguments: Any) -> Any:
         """Return the results for arguments by position."""
-        given, moving = self._sorted(arguments)
+        passed, moving = self._sorted(arguments)
         leaves, tree = jax.tree.flatten(moving)
         if not jax.sharding.get_abstract_mesh().empty or not all(map(_is_on_one_device, leaves)):
-            return self.jitted(*given)  # over a mesh, or while another program is traced
-        return self._find(given, leaves, tree, _at_once).run.result()(*moving)
+            return self.jitted(*passed)  # over a mesh, or while another program is traced
+        return self._find(passed, leaves, tree, _at_once).run.result()(*moving)
 
     def prepare(self, *arguments: Any) -> Any:
         """Compile in the background for arguments that may be shapes; return the shapes of the results."""
-        given, moving = self._sorted(arguments)
+        passed, moving = self._sorted(arguments)
         if not jax.sharding.get_abstract_mesh().empty:
-            return self.jitted.eval_shape(*given)
-        return self._find(given, *jax.tree.flatten(moving), _in_background).shapes
+            return self.jitted.eval_shape(*passed)
+        return self._find(passed, *jax.tree.flatten(moving), _in_background).shapes
 
     def _sorted(self, arguments: tuple) -> tuple[list, list]:
         """Return all arguments, and those that are not static."""
         pairs = list(zip(arguments, self._static, strict=True))
         # A Python number would be a program of its own, of weak type.
-        given = [np.int32(each) if type(each) is int and not static else each for each, static in pairs]
-        return given, [each for each, static in zip(given, self._static, strict=True) if not static]
+        passed = [np.int32(each) if type(each) is int and not static else each for each, static in pairs]
+        return passed, [each for each, static in zip(passed, self._static, strict=True) if not static]
 
     def _find(self, arguments: list, leaves: list, tree: Any, submit: Callable[..., Future]) -> _Made:
         static = tuple(each for each, is_static in zip(arguments, self._static, strict=True) if is_static)

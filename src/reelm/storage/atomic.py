@@ -18,7 +18,7 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
-from reelm import given
+from reelm import value_checks
 from reelm.errors import RequestError
 
 from .exchange import exchange
@@ -192,7 +192,7 @@ def check_writable(path: str | os.PathLike[str]) -> None:
 
 def _target(path: str | os.PathLike[str]) -> Path:
     """Return the file that `path` stands for, links followed; RequestError as `check_writable`."""
-    path = given.path("the file", path)
+    path = value_checks.path("the file", path)
     try:
         target = Path(os.path.realpath(path))
         exists, is_folder, is_file = target.exists(), target.is_dir(), target.is_file()
@@ -232,7 +232,7 @@ def check_folder(path: str | os.PathLike[str]) -> Path:
     Raises:
         RequestError: `path` is a file, no legal name, or in a folder that is closed to writing.
     """
-    path = given.path("the folder", path)
+    path = value_checks.path("the folder", path)
     try:
         target = Path(os.path.realpath(path))
         there = next(each for each in (target, *target.parents) if each.exists())

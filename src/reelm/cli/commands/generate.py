@@ -86,7 +86,7 @@ class Generate:
 
         model = reelm.load(self.model, mesh=self.mesh, dtype=self.dtype, text_encoder=self.text_encoder)
         if self.resume:
-            same = {"model": model.name, "tokenizer": model.video_tokenizer.hash, **_given(files)}
+            same = {"model": model.name, "tokenizer": model.video_tokenizer.hash, **_contents(files)}
             jobs = [job for job in jobs if not _is_made(job, same, self.sampling)]
         for prompt in dict.fromkeys(job.prompt for job in jobs):
             if (read := model.read_as(prompt)) != prompt:
@@ -134,7 +134,7 @@ class Generate:
         return list(self.prompt)
 
 
-def _given(files: dict[str, Any]) -> dict[str, Any]:
+def _contents(files: dict[str, Any]) -> dict[str, Any]:
     """Return what the file of a clip says if it was made from these files, with what they hold now, and no others."""
     from reelm.sampling.conditions.sources import Sources
 

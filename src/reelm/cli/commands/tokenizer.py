@@ -78,8 +78,8 @@ class Reconstruct:
         likeness, sounding = Likeness(), SoundLikeness()
 
         def rebuilt():
-            timed, given = tee(film.frames)
-            pairs = reconstruct_stream(tokenizer, (frame.pixels for frame in given), **asdict(self.tiling))
+            timed, read = tee(film.frames)
+            pairs = reconstruct_stream(tokenizer, (frame.pixels for frame in read), **asdict(self.tiling))
             for frame, (original, made) in zip(timed, pairs, strict=True):
                 likeness.add(original, made)
                 yield TimedFrame(frame.start, frame.end, made)

@@ -75,9 +75,9 @@ def with_mesh_fields(arguments: list[str]) -> list[str]:
     spelled: list[str] = []
     words = iter(arguments)
     for word in words:
-        flag, given, text = word.partition("=")
+        flag, equals, text = word.partition("=")
         if flag == "--mesh":
-            spec = MeshSpec.parse(text if given else next(words, ""))
+            spec = MeshSpec.parse(text if equals else next(words, ""))
             spelled += [f"--mesh.{axis}={size}" for axis, size in vars(spec).items()]
         else:
             spelled.append(word)

@@ -6,33 +6,33 @@ import numpy as np
 import pytest
 
 import reelm
-from reelm import Clip, RequestError, given
+from reelm import Clip, RequestError, value_checks
 from reelm.lm.net.config import LMConfig
 from reelm.tokenizer.audio.config import AudioTokenizerConfig
 from reelm.tokenizer.video.config import VideoTokenizerConfig
 
 
 def test_numbers_of_others_are_numbers():
-    assert given.whole("n", np.uint8(3)) == given.whole("n", np.array(3)) == 3
-    assert given.real("x", np.float32(0.5)) == 0.5 and type(given.real("x", np.float32(0.5))) is float
-    assert given.path("p", Path("a/b")) == "a/b"
+    assert value_checks.whole("n", np.uint8(3)) == value_checks.whole("n", np.array(3)) == 3
+    assert value_checks.real("x", np.float32(0.5)) == 0.5 and type(value_checks.real("x", np.float32(0.5))) is float
+    assert value_checks.path("p", Path("a/b")) == "a/b"
     for wrong in (1.0, "3", None, np.array([1]), 1j):
         with pytest.raises(RequestError, match="n is .*; it must be a whole number"):
-            given.whole("n", wrong)
+            value_checks.whole("n", wrong)
     for wrong in ("3", b"3", None, [1], np.array([1.0]), 1j):
         with pytest.raises(RequestError, match="x is .*; it must be a number"):
-            given.real("x", wrong)
+            value_checks.real("x", wrong)
 
 
 def test_a_number_out_of_its_range_is_told_both_ends():
-    given.within("x", 1, 1)
-    given.within("x", 2.5, 0.01, 2.5)
+    value_checks.within("x", 1, 1)
+    value_checks.within("x", 2.5, 0.01, 2.5)
     for wrong, words in ((np.float64(0.5), "x is 0.5; it must be 1 or more"), (float("nan"), "x is nan; it must")):
         with pytest.raises(RequestError, match=words):
-            given.within("x", wrong, 1)
+            value_checks.within("x", wrong, 1)
     for wrong in (np.float64(0.0), 1001, float("nan")):
         with pytest.raises(RequestError, match=f"x is {wrong}; it must lie between 0.01 and 1000$"):
-            given.within("x", wrong, 0.01, 1000.0)
+            value_checks.within("x", wrong, 0.01, 1000.0)
 
 
 @pytest.mark.parametrize(
