@@ -49,7 +49,7 @@ def plan(
     fps = options.fps or model.defaults.fps
     listed, prompts = _prompts(prompt)
     asked = [_script(model, each, fps) for each in prompts]
-    model.read_as(options.negative_prompt or "")  # one that does not fit is refused before work begins
+    negative = model.read_as(options.negative_prompt or "")  # one that does not fit is refused before work begins
     size, clips = _size(model, options), len(prompts) * options.num_samples * options.best_of
     frames = options.num_frames or model.defaults.num_frames
     check_size("a clip", size["height"], size["width"])
@@ -73,7 +73,7 @@ def plan(
         seeds=seeds,
         settings=settings,
         conditions=conditions,
-        stream=stream_plan(model, scripts, seeds, settings, conditions),
+        stream=stream_plan(model, scripts, negative, seeds, settings, conditions),
         sources=sources.summary(),
         described=described,
         warnings=amiss,

@@ -73,8 +73,8 @@ class PlaySession:
         held = self._model.held(keys) if keys or self.keys else None
         if prompt is not None:
             words = self._model.read_as(prompt)
-            settings, conditions = self._request.settings, self._request.conditions
-            self._shots.append(shot_plan(self._model, [words], self._made, settings, conditions))
+            fps, conditions = self._request.settings.fps, self._request.conditions
+            self._shots.append(shot_plan(self._model, [words], self._made, fps, conditions))
         self._asked = keys
         if held is not None:
             self._field = keys_field(held[None], np.array([True]))

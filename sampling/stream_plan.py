@@ -4,11 +4,11 @@ In: a model, scripts, seeds, settings, what is given. Out: a `StreamPlan`, all t
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import jax.numpy as jnp
 
 from reelm.lm.language_model import check_cache
+from reelm.lm.prefix import Prefix
 from reelm.lm.prompts import prompt_prefix
 from reelm.sampling.conditions.conditions import Conditions
 from reelm.sampling.decoding.choose import Controls
@@ -20,10 +20,18 @@ from .request import Script, Settings, words_at
 
 
 def stream_plan(
-    model: ModelParts, scripts: Sequence[Script], seeds: Sequence[int], settings: Settings, conditions: Conditions
+    model: ModelParts,
+    scripts: Sequence[Script],
+    negative: str,
+    seeds: Sequence[int],
+    settings: Settings,
+    conditions: Conditions,
 ) -> StreamPlan:
-    """Return the plan of a clip of each script with each seed; RequestError when their KV cache does not fit."""
-    lm = model.language_model()
+    """Return the plan of a clip of each script with each seed; RequestError when their KV cache does not fit.
+
+    All words, `negative` among them, are as the language model reads them.
+    """
+    lm, fps = model.language_model(), settings.fps
     begins = sorted({shot.begins for script in scripts for shot in script})
     length = None if settings.num_frames is None else model.latent_frames(settings.num_frames)
     frames, usual = lm.config.frames, model.latent_frames(model.defaults.num_frames)
@@ -32,9 +40,8 @@ def stream_plan(
         frames = min(frames, usual)
     plan = StreamPlan(
         config=lm.config,
-        shots=[
-            shot_plan(model, [words_at(script, at) for script in scripts], at, settings, conditions) for at in begins
-        ],
+        shots=[shot_plan(model, [words_at(script, at) for script in scripts], at, fps, conditions) for at in begins],
+        negative=_prefix(model, [negative] * len(scripts), fps, conditions) if settings.guided else None,
         seeds=list(seeds) * len(scripts),
         controls=_controls(settings, lm.config.frames, len(seeds) * len(scripts)),
         frames=frames,
@@ -49,19 +56,15 @@ def stream_plan(
     return plan
 
 
-def shot_plan(
-    model: ModelParts, words: Sequence[str], begins: int, settings: Settings, conditions: Conditions
-) -> WindowPlan:
+def shot_plan(model: ModelParts, words: Sequence[str], begins: int, fps: float, conditions: Conditions) -> WindowPlan:
     """Return the plan of a shot from latent frame `begins` on; `words` of each prompt are as the model reads them."""
+    return WindowPlan(begins=begins, words=_prefix(model, words, fps, conditions), conditions=conditions)
+
+
+def _prefix(model: ModelParts, words: Sequence[str], fps: float, conditions: Conditions) -> Prefix:
+    """Return the prefixes of words alone, for latent frames as large as those of the conditions."""
     lm, (rows, columns) = model.language_model(), conditions.known.shape[1:]
-    size: dict[str, Any] = {"rows": rows, "columns": columns, "fps": settings.fps}
-    negative = model.read_as(settings.negative_prompt or "")
-    return WindowPlan(
-        begins=begins,
-        words=prompt_prefix(lm.config, lm.text, words, **size),
-        negative=prompt_prefix(lm.config, lm.text, [negative] * len(words), **size) if settings.guided else None,
-        conditions=conditions,
-    )
+    return prompt_prefix(lm.config, lm.text, words, rows=rows, columns=columns, fps=fps)
 
 
 def _controls(settings: Settings, frames: int, clips: int) -> Controls:

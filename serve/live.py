@@ -62,7 +62,7 @@ class Live:
                 self._begin(words)
             else:  # one more latent frame is drawn than was taken
                 request, read = self._request, self._parts.read_as(words)
-                shot = shot_plan(self._parts, [read], self._made + 1, request.settings, request.conditions)
+                shot = shot_plan(self._parts, [read], self._made + 1, request.settings.fps, request.conditions)
                 self._shots.append(shot)
 
         self.lane.do(partial(self._try, change))

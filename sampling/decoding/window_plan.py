@@ -22,39 +22,17 @@ from .choose import Controls
 
 @dataclass(frozen=True, eq=False)
 class WindowPlan:
-    """What the windows of one shot are opened with.
+    """What the windows of one shot are opened with, besides what all shots share.
 
     Attributes:
         begins: latent frame of the stream that the shot begins with.
         words: the prompts, read: a row for each of P, as in front of the stream's first latent frame.
-        negative: the negative words, read, in as many rows; None without guidance.
         conditions: what the shot must show.
     """
 
     begins: int
     words: Prefix
-    negative: Prefix | None
     conditions: Conditions
-
-    def prefix(self, config: LMConfig, first: int, frames: int, anchor: jax.Array | None) -> Prefix:
-        """Return the prefix of a window of `frames` latent frames that begins with latent frame `first` of the stream.
-
-        It has a row for each prompt, or for each clip when each has an anchor of its own. With guidance as many rows of
-        the negative words follow.
-
-        anchor: int32 `[B, h, w]`, the first latent frame of each clip; None for a window from the stream's start.
-        """
-        past = None if anchor is None else np.asarray(anchor)
-
-        def of(words: Prefix) -> Prefix:
-            if past is not None:
-                copies = len(past) // words.words.shape[0]
-                words = jax.tree.map(lambda leaf: np.repeat(leaf, copies, axis=0), words.continuing())
-            return self.conditions.prefix(words, config, start=first, frames=frames, anchor=past)
-
-        if self.negative is None:
-            return of(self.words)
-        return Prefix.concatenate([of(self.words), of(self.negative).unconditional()])
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +42,7 @@ class StreamPlan:
     Attributes:
         config: sizes of the language model.
         shots: in order, the first from latent frame 0. One may be added while the stream is drawn.
+        negative: the negative words, read, in as many rows as the words of a shot; None without guidance.
         seeds: `[B]`, of each clip.
         controls: of each clip's draws.
         frames: latent frames of a window.
@@ -78,6 +57,7 @@ class StreamPlan:
 
     config: LMConfig
     shots: Sequence[WindowPlan]
+    negative: Prefix | None
     seeds: Sequence[int]
     controls: Controls
     frames: int
@@ -91,7 +71,7 @@ class StreamPlan:
     @property
     def guided(self) -> bool:
         """Whether guidance changes any latent frame."""
-        return self.shots[0].negative is not None
+        return self.negative is not None
 
     @property
     def cache_rows(self) -> int:
@@ -111,6 +91,26 @@ class StreamPlan:
     def shot_at(self, now: int) -> WindowPlan:
         """Return the shot that latent frame `now` belongs to."""
         return [shot for shot in self.shots if shot.begins <= now][-1]
+
+    def prefix(self, shot: WindowPlan, first: int, anchor: jax.Array | None) -> Prefix:
+        """Return the prefix of a window of a shot that begins with latent frame `first` of the stream.
+
+        It has a row for each prompt, or for each clip when each has an anchor of its own. With guidance as many rows of
+        the negative words follow.
+
+        anchor: int32 `[B, h, w]`, the first latent frame of each clip; not read for a window from the stream's start.
+        """
+        past = np.asarray(anchor) if first and self.anchored else None
+
+        def of(words: Prefix) -> Prefix:
+            if past is not None:
+                copies = len(past) // words.words.shape[0]
+                words = jax.tree.map(lambda leaf: np.repeat(leaf, copies, axis=0), words.continuing())
+            return shot.conditions.prefix(words, self.config, start=first, frames=self.frames, anchor=past)
+
+        if self.negative is None:
+            return of(shot.words)
+        return Prefix.concatenate([of(shot.words), of(self.negative).unconditional()])
 
     def layout(self, conditions: Conditions, *, pictures: int, first: int) -> Layout:
         """Return the layout of a window with so many given pictures that begins with latent frame `first`."""

@@ -160,7 +160,7 @@ class SlidingWindow:
         fits = self._opened is None and now < plan.frames
         self._shot = shot
         self._first = 0 if fits else max(0, now - plan.overlap)
-        prefix = shot.prefix(config, self._first, plan.frames, self._anchor if self._first and plan.anchored else None)
+        prefix = plan.prefix(shot, self._first, self._anchor)
         layout = plan.layout(shot.conditions, pictures=prefix.kinds.shape[1], first=self._first)
         widest = max(layout, plan.later, key=lambda each: each.slots)
         prefill = Prefill(config, layout, widest.slots, max(plan.lookahead.values()), plan.guided, plan.dtype)
