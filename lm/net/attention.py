@@ -4,6 +4,8 @@ Positions are rotary and have three axes, (time, row, column) (RoFormer, arXiv 2
 for video). The axes share the pairs of a head: time gets what rows and columns leave over.
 """
 
+from typing import NamedTuple
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -65,6 +67,22 @@ class LayerCache(struct.PyTreeNode):
 Cache = tuple[LayerCache, ...]  # one a layer
 
 
+class Slots(NamedTuple):
+    """The L slots that a layer reads: where they stand, and what each of them sees.
+
+    Attributes:
+        query_angles, key_angles: rotations `[L, K/2]` or `[B, L, K/2]`.
+        mask: bool `[L, S]` or `[B, L, S]`, what is attended to. Without a cache it may be a fused kernel, which has
+            its own. With a cache None: all slots up to each query's own.
+        start: the first of them in a cache, of each row int32 `[B]` or one for all.
+    """
+
+    query_angles: jax.Array
+    key_angles: jax.Array
+    mask: jax.Array | PrefixAttention | None
+    start: jax.Array | int = 0
+
+
 class Attention(nn.Module):
     """Attention over the sequence itself, or over a cache that its keys and values are written into first."""
 
@@ -75,42 +93,30 @@ class Attention(nn.Module):
 
     @nn.compact
     def __call__(
-        self,
-        x: jax.Array,
-        query_angles: jax.Array,
-        key_angles: jax.Array,
-        mask: jax.Array | PrefixAttention | None,
-        cache: LayerCache | None = None,
-        start: jax.Array | int = 0,
+        self, x: jax.Array, slots: Slots, cache: LayerCache | None = None
     ) -> tuple[jax.Array, LayerCache | None]:
-        """Return the output `[B, L, D]` and the cache after it.
+        """Return the output `[B, L, D]` for `[B, L, D]`, and the cache after it.
 
-        Args:
-            x: `[B, L, D]`.
-            query_angles, key_angles: rotations `[L, K/2]` or `[B, L, K/2]`.
-            mask: bool `[L, S]` or `[B, L, S]`, what is attended to. Without a cache it may be a fused kernel, which
-                has its own. With a cache None: all slots up to each query's own.
-            cache: takes the keys and values of the L slots from slot `start` on; its first S slots are read.
-            start: first slot that is written, of each row int32 `[B]` or one for all.
+        cache: takes the keys and values of the L slots; its first S slots are read.
         """
-        slots = "slots" if cache is None else None
+        mask, axis = slots.mask, "slots" if cache is None else None
         # One matmul for all three: small models are bound by the number of kernels, not by bytes.
         sizes = tuple(heads * self.head_width for heads in (self.heads, self.kv_heads, self.kv_heads))
         fused = Linear(sum(sizes), self.dtype, name="qkv")(x)
         query, key, value = (
             part.reshape(*x.shape[:2], -1, self.head_width) for part in split(fused, sizes, tensor_parts())
         )
-        query = rotate(nn.RMSNorm(dtype=self.dtype, name="norm_query")(query), query_angles)
-        key = rotate(nn.RMSNorm(dtype=self.dtype, name="norm_key")(key), key_angles)
-        query = constrain(query, "batch", slots, "heads", None)
+        query = rotate(nn.RMSNorm(dtype=self.dtype, name="norm_query")(query), slots.query_angles)
+        key = rotate(nn.RMSNorm(dtype=self.dtype, name="norm_key")(key), slots.key_angles)
+        query = constrain(query, "batch", axis, "heads", None)
         # Where slots lie on several devices, each reads the keys and values of all.
         key, value = (constrain(each, "batch", None, "heads", None) for each in (key, value))
         if cache is not None:
-            cache = cache.write(key, value, start)
+            cache = cache.write(key, value, slots.start)
             seen = mask.shape[-1] if isinstance(mask, jax.Array) else None
             key, value = (each[:, :seen].astype(self.dtype) for each in (cache.keys, cache.values))
         if mask is None:
-            y = attend_filled(query, key, value, start)
+            y = attend_filled(query, key, value, slots.start)
         else:
             y = mask(query, key, value) if isinstance(mask, PrefixAttention) else attend(query, key, value, mask)
         return Linear(x.shape[-1], self.dtype, name="out")(y.reshape(*x.shape[:2], -1)), cache

@@ -24,7 +24,7 @@ from reelm.lm.prefix import ClipCodes, Prefix
 from reelm.lm.sharding import constrain, gather
 from reelm.lm.specials import SPECIALS, Group
 
-from .attention import Attention, Cache, LayerCache, rotary_angles
+from .attention import Attention, Cache, LayerCache, Slots, rotary_angles
 from .config import LMConfig
 from .embed import CodeEmbedding, embed_clip, embed_control, embed_prefix, slot_inputs
 from .fused_attention import Kernel, PrefixAttention
@@ -45,19 +45,13 @@ class Block(nn.Module):
 
     @nn.compact
     def __call__(
-        self,
-        x: jax.Array,
-        query_angles: jax.Array,
-        key_angles: jax.Array,
-        mask: jax.Array | PrefixAttention | None,
-        cache: LayerCache | None = None,
-        start: jax.Array | int = 0,
+        self, x: jax.Array, slots: Slots, cache: LayerCache | None = None
     ) -> tuple[jax.Array, LayerCache | None]:
         """Return the residual stream `[R, L, D]` after the layer, and its cache; arguments as for `Attention`."""
         c = self.config
         attention = Attention(c.heads, c.kv_heads, c.head_width, self.dtype, name="attention")
         normalised = nn.RMSNorm(dtype=self.dtype, name="norm_attention")(x)
-        y, cache = attention(normalised, query_angles, key_angles, mask, cache, start)
+        y, cache = attention(normalised, slots, cache)
         x = x + y
         return x + GatedMLP(c.hidden, self.dtype, name="mlp")(nn.RMSNorm(dtype=self.dtype, name="norm_mlp")(x)), cache
 
@@ -71,10 +65,11 @@ def init_params(config: LMConfig, key: jax.Array) -> dict:
     prefix_key, code_key, layer_key, head_key = jax.random.split(key, 4)
     x = jnp.zeros((1, 2, config.width))
     no_angles = jnp.zeros((2, config.head_width // 2))
+    slots = Slots(no_angles, no_angles, jnp.ones((2, 2), bool))
     block = Block(config, jnp.float32)
 
     def init_layer(layer_key: jax.Array) -> dict:
-        params = cast(dict, block.init(layer_key, x, no_angles, no_angles, jnp.ones((2, 2), bool))["params"])
+        params = cast(dict, block.init(layer_key, x, slots)["params"])
         # Layers start as the identity, so that depth does not slow the first steps.
         for part, out in (("attention", "out"), ("mlp", "down")):
             params[part][out]["kernel"] = jnp.zeros_like(params[part][out]["kernel"])
@@ -156,9 +151,10 @@ def forward_all(
     query_angles, key_angles = (row_angles(angles[:-1]) for angles in query_and_key_angles(config, layout))
     block = Block(config, dtype)
     mask = jnp.asarray(layout.mask[:-1, :-1]) if attention == "xla" else PrefixAttention(layout.before, attention)
+    slots = Slots(query_angles, key_angles, mask)
 
     def layer(x: jax.Array, layer_params: dict) -> tuple[jax.Array, None]:
-        x = block.apply({"params": gather(layer_params)}, x, query_angles, key_angles, mask)[0]
+        x = block.apply({"params": gather(layer_params)}, x, slots)[0]
         return constrain(x, "batch", "slots", None), None
 
     x = constrain(x, "batch", "slots", None)
@@ -189,9 +185,9 @@ def prefill(
         row_angles(angles[: layout.shared_slots]) for angles in query_and_key_angles(config, layout)
     )
     inputs = embed_prefix(config, params, prefix, dtype)
-    mask = jnp.ones((layout.before, layout.before), bool)
+    slots = Slots(query_angles, key_angles, jnp.ones((layout.before, layout.before), bool))
     x = slot_inputs(inputs, control=control)
-    _, cache = _layers(config, params, x, query_angles, key_angles, mask, cache, 0)
+    _, cache = _layers(config, params, x, slots, cache)
     return inputs[:, -1], cache
 
 
@@ -258,7 +254,7 @@ def extend(
     x = slot_inputs(inputs, control=control)
     ahead, slot, here = x.shape[1], fields.before - 1 + first, fields.at(first, inputs.shape[1])
     mask = None if seen is None else jnp.arange(seen) <= slot[:, None, None] + jnp.arange(ahead)[:, None]
-    return _layers(config, params, x, here.query_angles, here.key_angles, mask, cache, slot)
+    return _layers(config, params, x, Slots(here.query_angles, here.key_angles, mask, slot), cache)
 
 
 def row_slices(rows: jax.Array, first: jax.Array, count: int) -> jax.Array:
@@ -301,16 +297,13 @@ def _layers(
     config: LMConfig,
     params: dict,
     x: jax.Array,
-    query_angles: jax.Array,
-    key_angles: jax.Array,
-    mask: jax.Array | None,
+    slots: Slots,
     cache: Cache,
-    start: jax.Array | int,
 ) -> tuple[jax.Array, Cache]:
     block = Block(config, x.dtype)
     after: list[Any] = []
     for layer_params, layer_cache in zip(params["layers"], cache, strict=True):
-        x, layer_cache = block.apply({"params": layer_params}, x, query_angles, key_angles, mask, layer_cache, start)
+        x, layer_cache = block.apply({"params": layer_params}, x, slots, layer_cache)
         after.append(layer_cache)
         x = constrain(x, "batch", None, None)
     return x, tuple(after)
