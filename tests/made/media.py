@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from reelm.errors import RequestError
+from reelm.media.clip import Clip
 from reelm.media.read import read_video
 
 RED, GREEN, BLUE, YELLOW = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0)
@@ -37,6 +38,28 @@ def tone(seconds, rate, channels=1, start=0.0):
     """A 440 Hz sine; the second channel is silent."""
     samples = 0.5 * np.sin(2 * np.pi * 440 * (start + np.arange(round(seconds * rate)) / rate))
     return np.stack([samples, 0 * samples][:channels], -1).astype(np.float32)
+
+
+def moving(frames=9, height=64, width=64, colour=(255, 0, 0)):
+    """A soft-edged disc that moves right by two pixels a frame, on black."""
+    rows, columns = np.mgrid[:height, :width]
+    video = np.zeros((frames, height, width, 3), np.uint8)
+    for index in range(frames):
+        distance = np.hypot(rows - height / 2, columns - width / 3 - 2 * index)
+        ink = np.clip(min(height, width) / 5 - distance, 0, 1)
+        video[index] = (ink[..., None] * np.array(colour)).round()
+    return video
+
+
+def reopened(clip, path, **options):
+    """The clip that comes back from a file."""
+    clip.save(path, **options)
+    return Clip.open(path)
+
+
+def sound_of(clip):
+    assert clip.audio is not None
+    return clip.audio
 
 
 def encode(path, frames, *, codec="ffv1", pixels="bgr0", source="rgb24", times=None, base=Fraction(1, 8), **options):

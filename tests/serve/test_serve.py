@@ -4,9 +4,8 @@ import errno
 import io
 import json
 import re
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +18,8 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 from reelm import Clip
-from reelm.errors import RequestError
 from reelm.serve.access import Keys, Limits
-from reelm.serve.jobs import Job, Jobs, QueueFull
+from reelm.serve.jobs import Job
 
 pytestmark = pytest.mark.slow
 
@@ -357,50 +355,3 @@ def test_keys_share_the_server(tiny_sound_model, tmp_path):
         assert service.ask("GET", "/v1/videos", **ada)[0] == 401
         assert service.ask("GET", "/v1/videos", **grace)[0] == 200
         assert b"another-key" not in b"".join(p.read_bytes() for p in (tmp_path / "home").rglob("*") if p.is_file())
-
-
-def test_of_a_cancel_a_deletion_and_an_end_one_wins(tmp_path):
-    jobs = Jobs(tmp_path, 100)
-    for number in range(40):
-        job = Job(model="tiny", prompt="red", seed=number, settings={})
-        jobs.add(job)
-        assert jobs.claim() is not None
-        won: list[str] = []
-        rivals = {
-            "end": lambda id=job.id: jobs.complete(id),
-            "cancel": lambda id=job.id: jobs.fail(id, "cancelled", ""),
-            "deletion": lambda id=job.id: jobs.delete(id) and False,
-        }
-
-        def run(name: str, act: Callable[[], bool], won: list[str] = won) -> None:
-            won.extend([name] if act() else [])
-
-        threads = [threading.Thread(target=run, args=pair) for pair in rivals.items()]
-        for thread in (threads[number % 3], threads[(number + 1) % 3], threads[(number + 2) % 3]):
-            thread.start()
-        for thread in threads:
-            thread.join()
-        assert len(won) <= 1 and jobs.get(job.id) is None
-    assert jobs.counts() == {}
-    jobs.close()
-
-
-def test_what_ran_when_the_server_ended_is_made_anew(tmp_path):
-    jobs = Jobs(tmp_path, 2)
-    first, second = (Job(model="tiny", prompt="red", seed=seed, settings={"top_k": 3}) for seed in range(2))
-    jobs.add(first)
-    jobs.add(second)
-    with pytest.raises(QueueFull):
-        jobs.add(Job(model="tiny", prompt="red", seed=2, settings={}))
-    assert (claimed := jobs.claim()) is not None and claimed.id == first.id and claimed.settings == {"top_k": 3}
-    assert jobs.fail(second.id, "cancelled", "") and not jobs.fail(second.id, "cancelled", "")
-    with pytest.raises(RequestError, match="another server works"):
-        Jobs(tmp_path, 2)
-    jobs.close()
-    (tmp_path / "jobs" / "video_lost").mkdir(parents=True)
-    again = Jobs(tmp_path, 2)
-    assert not (tmp_path / "jobs" / "video_lost").exists()
-    assert (claimed := again.claim()) is not None and claimed.id == first.id and again.claim() is None
-    assert again.complete(first.id) and not again.fail(first.id, "cancelled", "") and not again.complete(first.id)
-    assert again.delete(first.id) and again.get(first.id) is None and not again.note(first.id, 5)
-    again.close()

@@ -288,7 +288,7 @@ def test_the_command_line_builds_and_lists(folder, tmp_path, capsys):
 @pytest.mark.slow
 def test_damaged_files_cost_themselves():
     command = [sys.executable, "benchmarks/hunt.py", "--only", "folders", "--case", "1"]
-    ended = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[2])
+    ended = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[3])
     assert ended.returncode == 0, ended.stdout + ended.stderr
 
 

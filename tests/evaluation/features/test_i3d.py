@@ -14,7 +14,7 @@ from reelm.errors import RequestError
 from reelm.evaluation.features import i3d
 
 # Logits of `clips` with the tensors of conftest.py, by `by_torch` of torch 2.13: `keep_references` wrote them.
-REFERENCES = Path(__file__).parents[1] / "made" / "i3d_reference.npz"
+REFERENCES = Path(__file__).parents[2] / "made" / "i3d_reference.npz"
 
 # Frames, height and width: the fewest and the usual frames; every stride meets odd sizes and even ones.
 SHAPES = {"fewest": (9, 61, 70), "usual": (17, 64, 64)}
