@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _NO_TIMESTAMPS, _MAY_GO_BACK = 0x80, 0x200  # AVFMT_NOTIMESTAMPS, AVFMT_TS_DISCONT: flags of FFmpeg's formats
 _MOST_WAITING = 32  # frames that a decoder may hold back, and more
 _SAME = 1e-6  # seconds
+_GUESSED = {"h264", "hevc"}  # decoders of codecs whose packets are put together from what the file holds
 
 
 def without_clock(container: "InputContainer") -> bool:
@@ -44,8 +45,9 @@ class PictureClock:
 
     def __init__(self, container: "InputContainer", stream: "VideoStream", fps: float) -> None:
         self._counted = container.format.name == "avi"  # picture and sound from zero
-        # ASF says it of every frame, and FFmpeg's guess of the rest is late for H.264 without B-frames.
-        self._by_decoding = container.format.name == "asf" or (self._counted and stream.codec_context.has_b_frames)
+        # Of H.264 without B-frames FFmpeg guesses times that are late, each that of the next packet.
+        guessed = self._counted and (stream.codec_context.has_b_frames or stream.codec_context.name in _GUESSED)
+        self._by_decoding = container.format.name == "asf" or guessed  # ASF says it of every frame
         self._step, self._end = 1 / fps, 0.0
         self._times: list[float] = []  # of decoding, given to no frame yet; a heap
         self._delay: float | None = None  # from decoding to showing
