@@ -24,7 +24,7 @@ from reelm.media.timing import TimedFrame, gather, on_clock, onward
 from reelm.media.wide_colour import SAYS_HIGH_RANGE
 
 from .container_clock import PictureClock, without_clock
-from .container_file import default_track, fault, open_container, picture_tracks, pixel_aspect, stretched
+from .container_file import default_track, fault, open_container, packets, picture_tracks, pixel_aspect, stretched
 from .container_sound import read_sound, sound_kind, sound_stream
 from .frame_colours import high_range, rgb_of
 from .interlaced import WholeFrames
@@ -209,15 +209,13 @@ def _as_stored(
 ) -> Iterator[TimedFrame]:
     from av.error import FFmpegError
 
-    decoder, clock = _decoder(stream), PictureClock(container, stream, fps)
+    decoder, clock = _decoder(stream, name), PictureClock(container, stream, fps)
     whole, high = WholeFrames(decoder, container, name), False
     aspect = pixel_aspect(stream, name)
     count = 0
     rotation, matrix = None, None
     try:
-        for packet in container.demux(stream):
-            if decoder.name == "theora" and packet.pts is not None and not packet.size:
-                continue  # Theora's way to say that the picture stays: the frame before lasts until the next
+        for packet in packets(container, stream):
             clock.sent(packet)
             for frame in whole.decode(packet):
                 if frame.is_corrupt:
@@ -236,8 +234,9 @@ def _as_stored(
         raise RequestError(f"{name} is damaged after frame {count} ({fault(error)}); repair or re-encode it") from error
 
 
-def _decoder(stream: "VideoStream") -> "VideoCodecContext":
+def _decoder(stream: "VideoStream", name: str) -> "VideoCodecContext":
     import av
+    from av.error import FFmpegError
 
     decoder = stream.codec_context
     # FFmpeg's own VP8 and VP9 decoders leave out the transparency that WebM keeps beside the picture.
@@ -247,6 +246,10 @@ def _decoder(stream: "VideoStream") -> "VideoCodecContext":
             decoder = av.VideoCodecContext.create(better, "r")
     decoder.options = {"max_pixels": str(MAX_PIXELS)}
     decoder.thread_type = "SLICE"  # with a thread a frame, errors in the last few frames are lost
+    try:
+        decoder.open()
+    except FFmpegError as error:
+        raise RequestError(f"{name} cannot be decoded here ({fault(error)}); repair or re-encode it") from error
     return decoder
 
 

@@ -13,6 +13,7 @@ from reelm.media.limits import MAX_PIXELS
 
 if TYPE_CHECKING:
     from av.container import InputContainer
+    from av.packet import Packet
     from av.stream import Stream
     from av.video.stream import VideoStream
 
@@ -76,6 +77,17 @@ def default_track(streams: "Sequence[S]") -> "S":
 
     known = [stream for stream in streams if stream.codec_context is not None] or streams
     return next((stream for stream in known if stream.disposition & Disposition.default), known[0])
+
+
+def packets(container: "InputContainer", stream: "Stream") -> "Iterator[Packet]":
+    """Yield the packets of a track that hold something, and then the empty one that brings the last frames.
+
+    FLV describes sound of many channels in a packet without bytes, and Theora has such where the picture stays: the
+    frame before then lasts until the next.
+    """
+    for packet in container.demux(stream):
+        if packet.size or (packet.pts is None and not packet.buffer_ptr):
+            yield packet
 
 
 def fault(error: Exception) -> str:

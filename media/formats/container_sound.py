@@ -20,7 +20,7 @@ from reelm.media.sound import Mixer, Sound, fitted, samples_beside, say_length, 
 from reelm.media.timing import SLIP
 
 from .container_clock import Join, counts_sound, joins
-from .container_file import default_track, fault, open_container
+from .container_file import default_track, fault, open_container, packets
 
 if TYPE_CHECKING:
     from av.audio.frame import AudioFrame
@@ -154,7 +154,7 @@ def _placed(
     changed = False
     counted, coming = counts_sound(container), iter(joined)
     join = next(coming, None)
-    for packet in container.demux(stream):
+    for packet in packets(container, stream):
         for frame in packet.decode():
             begins = False
             seconds = None if frame.time is None else frame.time + shift

@@ -62,6 +62,15 @@ def test_sound_only_and_no_frames_are_refused(tmp_path):
     refused(tmp_path / "none.mkv")
 
 
+def test_a_header_that_the_decoder_refuses_is_no_damage_after_a_frame(tmp_path):
+    path = encode(tmp_path / "a.mkv", greys(2), level=3)
+    with av.open(str(path)) as container:
+        header = container.streams.video[0].codec_context.extradata
+    assert header is not None
+    path.write_bytes(path.read_bytes().replace(header, bytes(len(header))))
+    refused(path, "cannot be decoded here")
+
+
 def damaged(data, at, xor=0xFF):
     changed = bytearray(data)
     for place in at:
