@@ -133,6 +133,7 @@ def differences(drawn: Drawn, ffmpeg: Ffmpeg) -> dict[str, str]:
     asked = {"joined": joined, "woven": drawn.interlaced, "wide": drawn.wide, "alpha": drawn.alpha}
     wanted = ffmpeg.picture(drawn.path, picture, **asked)
     if wanted is None:
+        Clip.open(drawn.path)  # is to be refused, too
         return {"tracks": "ffmpeg reads no frame"}
     if drawn.path.suffix == ".gif":  # browsers show a hundredth of a second as a tenth, and so does reelm
         lasting = np.diff(wanted.times)
@@ -148,13 +149,13 @@ def differences(drawn: Drawn, ffmpeg: Ffmpeg) -> dict[str, str]:
     if sound is None:
         return found | ({} if clip.audio is None else {"sound": "there is sound where none was recorded"})
     end = wanted.times[-1] + wanted.last
-    heard = clicks(ffmpeg.sound(drawn.path, sound, wanted.start, joined=joined), RATE)
+    # AVI begins both at zero. FFmpeg shows the first picture of B-frames later, by as many as it holds back.
+    start = 0.0 if drawn.path.suffix == ".avi" else wanted.start
+    heard = clicks(ffmpeg.sound(drawn.path, sound, start, joined=joined), RATE)
     step = 0.0
     if joined:
         white = looks(np.stack([pixels for *_, pixels in frames])).mean((1, 2, 3)) > _WHITE
         heard, step = wanted.times[white & ~np.roll(white, 1)], 1 / clip.fps
-    if drawn.path.suffix == ".avi" and len(heard):  # whose B-frames FFmpeg takes for a late picture
-        heard = heard - heard[0] + 0.5
     for name, own, rate in (("clip", clip.audio, clip.sample_rate), ("film", film.whole_sound(), film.sample_rate)):
         found |= _sounds(name, heard, own, rate or RATE, end, drawn.late, _RECORDED + step if joined else _SOUND)
     return found
