@@ -51,7 +51,8 @@ class ExportPlan:
     sound_cfg_scale: float | None = None
     min_p: float = 0.0
     cfg_min_p: float = 0.0
-    overlap: float = 1.0
+    overlap: float | None = None
+    """Default overlap of windows; None for a second, or for half a window where that is shorter."""
     num_frames: int | None = None
     """Default number of frames; None for that of the training."""
     best: bool = False
@@ -122,11 +123,17 @@ def _language_model(
         sound_cfg_scale=plan.sound_cfg_scale,
         min_p=plan.min_p,
         cfg_min_p=plan.cfg_min_p,
-        overlap=plan.overlap,
+        overlap=_overlap(opened, tokenizer) if plan.overlap is None else plan.overlap,
         num_frames=opened.size.num_frames if plan.num_frames is None else plan.num_frames,
     )
     tokenizer.config.latent_shape(defaults.num_frames, defaults.height, defaults.width)
     return opened.model, defaults
+
+
+def _overlap(opened: OpenedLM, tokenizer: VideoTokenizer) -> float:
+    """Return the seconds that windows overlap by where the plan does not say."""
+    half = max(opened.model.config.frames // 2, 1) * tokenizer.config.time_stride
+    return min(Defaults.overlap, half / opened.size.fps)
 
 
 def _lm_record(plan: ExportPlan) -> dict[str, Any]:

@@ -103,6 +103,7 @@ def test_the_model_made_by_the_trainings_generates(trained):
     assert isinstance(clip, reelm.Clip)
     assert clip.video.shape == (9, 64, 64, 3)
     assert clip.info["cfg_scale"] == 1.5
+    assert clip.info["overlap"] == 0.5  # one of three latent frames: a second would be more than half
     assert model.record["lm"]["steps"] == 3
 
 

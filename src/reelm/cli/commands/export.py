@@ -46,8 +46,9 @@ class Export:
     """Least share of the top probability, `min_p`, that the model uses unless a call sets one. 0 keeps every code."""
     cfg_min_p: float = 0.0
     """Least share of the top probability without guidance, `cfg_min_p`, that the model uses unless a call sets one."""
-    overlap: float = 1.0
-    """Seconds of the previous window that the next window of a long clip reads again, unless a call sets another."""
+    overlap: float | None = None
+    """Seconds of the previous window that the next window of a long clip reads again, unless a call sets another.
+    Default: 1, or half a window where that is shorter."""
     num_frames: int | None = None
     """Frames of a clip that the model makes unless a call sets a length. Default: 17."""
 
