@@ -1,6 +1,7 @@
 """Sizes of the language model, from which everything else in this package is built."""
 
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from reelm.lm.specials import HEAD, Given, Group
 from reelm.tokenizer.codes import CodeSpec
 
 _MOST_ROPE_BASE = 1e12  # models for a million tokens have 1e9
+KeysAt = Literal["codes", "front"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +62,9 @@ class LMConfig:
     """Names of the keys that steer the pictures. Empty for a model that is not played."""
     keys_at_once: int = 1
     """Most keys that are held at once."""
+    keys_at: KeysAt = "codes"
+    """Slots that the keys of a latent frame are added to: those that predict its "codes", or the one in front of them
+    alone, as if the keys were a token before the frame (Jasmine, arXiv 2510.27002)."""
 
     def __post_init__(self):
         object.__setattr__(self, "sound_frames", tuple(self.sound_frames))  # a list comes from JSON; a config must hash
@@ -90,6 +95,8 @@ class LMConfig:
             raise RequestError(f"grid is {list(self.grid)}; it is rows and columns from 1, or 0 and 0")
         if any(self.grid) and not self.keys:
             raise RequestError("a net knows places beside keys alone; give keys, or leave grid out")
+        if self.keys_at not in get_args(KeysAt):
+            raise RequestError(f"keys_at is {self.keys_at!r}; it is one of {', '.join(get_args(KeysAt))}")
         if self.picture_kinds > len(Given):
             raise RequestError(f"picture_kinds is {self.picture_kinds}; there are {len(Given)}")
         first, later = self.sound_frames

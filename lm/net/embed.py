@@ -62,6 +62,8 @@ def embed_control(
     if control is None:
         return None
     field = Linear(config.width, dtype).apply({"params": params["control"]}, jnp.asarray(control))
+    if config.keys_at == "front":
+        field = field * (jnp.arange(grid[0] * grid[1]) == 0).reshape(*grid, 1)
     if any(config.grid):
         row, column = (params["places"][axis]["embedding"].astype(dtype) for axis in ("rows", "columns"))
         field = field + row[: grid[0], None] + column[: grid[1]]
