@@ -16,6 +16,7 @@ from .pixels import Frames
 SLIP = 0.5  # seconds by which a file's clock may go back within a recording, where its times are rounded or guessed
 
 _SQUEEZED = 0.75  # of a frame that comes early after a hole
+_SPARE = 8  # one frame in so many is room for more, until all are there
 
 
 class TimedFrame:
@@ -147,15 +148,19 @@ def gather(
     Raises:
         RequestError: no frame at all; frames of several sizes; more than `budget_bytes` of them.
     """
-    kept: list[Frames] = []  # pixels alone: a frame may hold on to what they were made of
+    video, count = np.empty(0, np.uint8), 0  # pixels alone: a frame may hold on to what they were made of
     start = end = 0.0
     for frame in of_one_size(name, frames):
         height, width, _ = frame.pixels.shape
-        check_budget(name, len(kept) + 1, height, width, budget_bytes)
-        start, end = start if kept else frame.start, frame.end
-        kept.append(frame.pixels)
-        if len(kept) == max_frames:
+        check_budget(name, count + 1, height, width, budget_bytes)
+        start, end = start if count else frame.start, frame.end
+        if count == len(video):  # grown in place: frames in a list, to be stacked, would take twice the memory
+            video.resize((count + 1 + count // _SPARE, height, width, 3), refcheck=False)
+        video[count] = frame.pixels
+        count += 1
+        if count == max_frames:
             break
-    if not kept:
+    if not count:
         raise RequestError(f"{name} holds no frames; give a video of at least one")
-    return np.stack(kept), start, end
+    video.resize((count, *video.shape[1:]), refcheck=False)
+    return video, start, end

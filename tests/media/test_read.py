@@ -2,6 +2,7 @@
 
 import contextlib
 import struct
+import tracemalloc
 from fractions import Fraction
 from typing import Any
 
@@ -13,6 +14,7 @@ from PIL import Image, features
 from reelm.errors import RequestError
 from reelm.media.formats.mp4 import write_video
 from reelm.media.read import read_image, read_video
+from reelm.media.timing import evenly, gather
 
 
 def test_frames_come_in_order_with_their_rate(tmp_path):
@@ -26,6 +28,16 @@ def test_max_frames_stops_early_and_one_frame_is_a_video(tmp_path):
     path = encode(tmp_path / "a.mkv", greys(9))
     assert levels(read_video(path, max_frames=4).video) == [0, 1, 2, 3]
     assert levels(read_video(encode(tmp_path / "one.mkv", greys(1))).video) == [0]
+
+
+def test_frames_of_a_clip_are_in_memory_once():
+    made = evenly((np.full((48, 64, 3), level, np.uint8) for level in range(200)), 8)
+    tracemalloc.start()
+    video, start, end = gather("it", made, None, 2**30)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (video[:, 0, 0, 0] == np.arange(200)).all() and video.shape == (200, 48, 64, 3) and (start, end) == (0, 25)
+    assert peak < 1.25 * video.nbytes
 
 
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (33, 47), (2, 99)])
