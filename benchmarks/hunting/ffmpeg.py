@@ -113,7 +113,8 @@ def _clock(joined: bool) -> tuple[list[str], list[str]]:
 
     It is the file's, or, where recordings are joined, FFmpeg's own, which begins with the first of all decoded tracks.
     """
-    return ([], ["-map", "0:v", "-map", "0:a?", "-f", "null", "-"]) if joined else (["-copyts"], [])
+    before, after = ([], ["-map", "0:v", "-map", "0:a?", "-f", "null", "-"]) if joined else (["-copyts"], [])
+    return ["-threads", "1", *before], after  # of several threads, Theora's colours are wrong now and then
 
 
 def looks(pixels: np.ndarray) -> np.ndarray:
