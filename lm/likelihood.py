@@ -1,6 +1,6 @@
-"""The likelihood of a clip: the cross entropy that training minimises and that scores clips."""
+"""The likelihood of a clip: logits of its codes, and the cross entropy that training minimises and scores clips by."""
 
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -8,13 +8,24 @@ from jax.typing import DTypeLike
 
 from reelm.lm.net.config import LMConfig
 from reelm.lm.net.fused_attention import Kernel
-from reelm.lm.net.head import code_head, of_group
+from reelm.lm.net.head import all_logits
 from reelm.lm.net.transformer import Remat, forward_all
 from reelm.tokenizer.codes import ids_to_sub_tokens
 
 from .prefix import ClipCodes, Prefix
-from .sharding import constrain, gather
-from .specials import Group
+from .sharding import constrain
+
+
+class Logits(NamedTuple):
+    """Logits of R clips, float32, of one sub-token after another. Each is given the true ones before it.
+
+    Attributes:
+        video: of each sub-token `[R, t h w, 2^bits]`, latent frame by latent frame in raster order.
+        sound: of each level `[R, S, 2^bits]`; empty for silent models.
+    """
+
+    video: tuple[jax.Array, ...]
+    sound: tuple[jax.Array, ...]
 
 
 class Nats(NamedTuple):
@@ -29,6 +40,30 @@ class Nats(NamedTuple):
     video: jax.Array
     sound: jax.Array
     squares: jax.Array
+
+
+def logits(
+    config: LMConfig,
+    params: dict,
+    prefix: Prefix,
+    codes: ClipCodes,
+    *,
+    inputs: ClipCodes | None = None,
+    dtype: DTypeLike = jnp.float32,
+    attention: Kernel = "xla",
+    remat: Remat = "full",
+) -> Logits:
+    """Return the logits of each code, given the prefix and all codes before it; arguments as for `cross_entropy`."""
+    layout = config.layout_of(codes, prefix)
+    hidden = forward_all(config, params, layout, prefix, inputs or codes, dtype, attention=attention, remat=remat)
+    video, sound = _sub_tokens(config, codes)
+    if not config.sound_levels:
+        return Logits(tuple(all_logits(config, params, "video", hidden, video)), ())
+    of_video, of_sound = (constrain(part, "batch", "slots", None) for part in layout.separate(hidden))
+    return Logits(
+        tuple(all_logits(config, params, "video", of_video, video)),
+        tuple(all_logits(config, params, "sound", of_sound, sound)),
+    )
 
 
 def cross_entropy(
@@ -53,33 +88,29 @@ def cross_entropy(
         dtype: number format of activations.
         attention, remat: see `transformer.forward_all`.
     """
-    layout = config.layout_of(codes, prefix)
-    hidden = forward_all(config, params, layout, prefix, inputs or codes, dtype, attention=attention, remat=remat)
-
-    def measured(group: Group, hidden: jax.Array, sub_tokens: jax.Array) -> tuple[jax.Array, jax.Array]:
-        module, own = code_head(config, group, dtype), gather(of_group(params, group)["head"])
-        of_sub_tokens = cast(list, module.apply({"params": own}, hidden, sub_tokens))
-        nats, squares = [], jnp.zeros(sub_tokens.shape[:2])
-        for k, logits in enumerate(of_sub_tokens):
-            normaliser = jax.nn.logsumexp(logits, axis=-1)
-            nats.append(normaliser - jnp.take_along_axis(logits, sub_tokens[..., k, None], axis=-1)[..., 0])
-            squares += jnp.square(normaliser)
-        return jnp.stack(nats, axis=-1), squares
-
-    rows = codes.video.shape[0]
-    sub_tokens = ids_to_sub_tokens(jnp.asarray(codes.video).reshape(rows, -1), config.code)
+    found = logits(config, params, prefix, codes, inputs=inputs, dtype=dtype, attention=attention, remat=remat)
+    of_video, of_sound = _sub_tokens(config, codes)
+    video, squares = _measured(found.video, of_video)
+    video = jnp.sum(video, axis=-1).reshape(codes.video.shape)
     if not config.sound_levels:
-        video, squares = measured("video", hidden, sub_tokens)
-        return Nats(_of_codes(video, codes), jnp.zeros((rows, 0, 0)), jnp.mean(squares))
-    of_video, of_sound = (constrain(part, "batch", "slots", None) for part in layout.separate(hidden))
-    sound_ids = jnp.asarray(codes.sound)
-    track = sound_ids[..., 0] >= 0
-    video, squares = measured("video", of_video, sub_tokens)
-    sound, more = measured("sound", of_sound, jnp.maximum(sound_ids, 0))
+        return Nats(video, jnp.zeros((len(video), 0, 0)), jnp.mean(squares))
+    track = jnp.asarray(codes.sound)[..., 0] >= 0
+    sound, more = _measured(found.sound, of_sound)
     squares = (jnp.sum(squares) + jnp.sum(more * track)) / (squares.size + jnp.sum(track))
-    return Nats(_of_codes(video, codes), sound * track[..., None], squares)
+    return Nats(video, sound * track[..., None], squares)
 
 
-def _of_codes(sub_tokens: jax.Array, codes: ClipCodes) -> jax.Array:
-    """Return the nats of codes, `[R, t, h, w]`, from those of their sub-tokens, `[R, t h w, K]`."""
-    return jnp.sum(sub_tokens, axis=-1).reshape(codes.video.shape)
+def _sub_tokens(config: LMConfig, codes: ClipCodes) -> tuple[jax.Array, jax.Array]:
+    """Return the sub-tokens of pictures int32 `[R, t h w, n]` and of sound `[R, S, L]`, 0 where there is no track."""
+    video = jnp.asarray(codes.video).reshape(codes.video.shape[0], -1)
+    return ids_to_sub_tokens(video, config.code), jnp.maximum(jnp.asarray(codes.sound), 0)
+
+
+def _measured(logits: tuple[jax.Array, ...], sub_tokens: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Return the nats of sub-tokens `[R, N, n]`, and of each code the sum of squared log-normalisers `[R, N]`."""
+    nats, squares = [], jnp.zeros(sub_tokens.shape[:2])
+    for k, of_one in enumerate(logits):
+        normaliser = jax.nn.logsumexp(of_one, axis=-1)
+        nats.append(normaliser - jnp.take_along_axis(of_one, sub_tokens[..., k, None], axis=-1)[..., 0])
+        squares += jnp.square(normaliser)
+    return jnp.stack(nats, axis=-1), squares

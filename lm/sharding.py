@@ -17,6 +17,8 @@ from typing import Any
 import jax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from .mesh import AXES
+
 Axes = tuple[str | tuple[str, ...] | None, ...]
 Rules = tuple[tuple[str, Axes], ...]
 
@@ -138,8 +140,11 @@ def _constrained(params: Any, cut: Callable[[Any], Any]) -> Any:
 
 
 def _mesh() -> Any:
+    """Return the mesh of the program being traced, if it has the axes of `MeshSpec` and leaves them to XLA."""
     mesh = jax.sharding.get_abstract_mesh()
-    return None if mesh.empty or mesh.size == 1 else mesh
+    # In `shard_map` axes are manual. On a mesh of other axes XLA decides alone.
+    ours = not mesh.empty and {*AXES} <= {*mesh.auto_axes}
+    return mesh if ours and mesh.size > 1 else None
 
 
 def _parts(mesh: Any, axes: str | tuple[str, ...]) -> int:

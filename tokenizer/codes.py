@@ -60,6 +60,16 @@ def ids_to_bits(ids: jax.Array, bits: int) -> jax.Array:
     return (jnp.right_shift(ids[..., None], jnp.arange(bits, dtype=jnp.int32)) & 1).astype(bool)
 
 
+def latents_to_ids(latents: jax.Array) -> jax.Array:
+    """Return the ids int32 `[...]` of latents float `[..., K]`, whose signs are the bits; 0 counts as +1."""
+    return bits_to_ids(latents >= 0)
+
+
+def ids_to_signs(ids: jax.Array, bits: int) -> jax.Array:
+    """Return ids int32 `[...]` as codes float32 `[..., bits]` of -1 and +1, which a decoder takes."""
+    return jnp.where(ids_to_bits(ids, bits), 1.0, -1.0)
+
+
 def ids_to_sub_tokens(ids: jax.Array, spec: CodeSpec) -> jax.Array:
     """Split ids `int32 [...]` into sub-tokens `int32 [..., n]`."""
     parts = [jnp.right_shift(ids, o) & (v - 1) for o, v in zip(spec.offsets, spec.vocabulary, strict=True)]

@@ -4,6 +4,7 @@ Positions are rotary and have three axes, (time, row, column) (RoFormer, arXiv 2
 for video). The axes share the pairs of a head: time gets what rows and columns leave over.
 """
 
+from functools import partial
 from typing import NamedTuple
 
 import flax.linen as nn
@@ -164,7 +165,8 @@ def attend_filled(query: jax.Array, key: jax.Array, value: jax.Array, start: jax
         read = jnp.einsum("bngls,bsnk->bnglk", weights.astype(values.dtype), values, preferred_element_type=jnp.float32)
         return first + SLOTS_AT_ONCE, larger, total, kept[..., None] * y + read
 
-    nothing = jnp.int32(0), jnp.full(shape, -1e30), jnp.zeros(shape), jnp.zeros((*shape, width))
+    like = partial(jnp.full_like, query, dtype=jnp.float32)  # in `shard_map` it varies over the axes that queries do
+    nothing = jnp.int32(0), like(-1e30, shape=shape), like(0, shape=shape), like(0, shape=(*shape, width))
     _, _, total, y = jax.lax.while_loop(lambda carry: carry[0] <= jnp.max(last), block, nothing)
     y = (y / total[..., None]).astype(value.dtype)
     return jnp.moveaxis(y, 3, 1).reshape(b, length, heads, width)

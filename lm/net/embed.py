@@ -1,4 +1,4 @@
-"""Inputs of the first layer: prefixes and codes as vectors."""
+"""Inputs of the first layer: prefixes and codes as vectors. Parameters may be NumPy's, as a file gives them."""
 
 from typing import cast
 
@@ -28,7 +28,7 @@ class CodeEmbedding(nn.Module):
         self.tables = [ValueTable(bits, self.width, std, std) for bits in self.split]
 
     def __call__(self, sub_tokens: jax.Array) -> jax.Array:
-        parts = [table()[sub_tokens[..., k]] for k, table in enumerate(self.tables)]
+        parts = [jnp.asarray(table())[sub_tokens[..., k]] for k, table in enumerate(self.tables)]
         return sum(parts[1:], parts[0])
 
 
@@ -74,7 +74,7 @@ def embed_control(
 def embed_prefix(config: LMConfig, params: dict, prefix: Prefix, dtype: DTypeLike) -> jax.Array:
     """Return `[R, before, D]`: given pictures, given sound, then words."""
     parts = [_embed_words(config, params, prefix, dtype)]
-    rows, of_kind = prefix.words.shape[0], params["given"]["embedding"].astype(dtype)
+    rows, of_kind = prefix.words.shape[0], jnp.asarray(params["given"]["embedding"], dtype)
     if prefix.sound.shape[1]:
         sound = _embed_sound(config, params, jnp.asarray(prefix.sound), dtype)
         parts.insert(0, sound + of_kind[Given.KNOWN] * (jnp.asarray(prefix.sound)[..., :1] >= 0))
@@ -105,7 +105,7 @@ def embed_codes(config: LMConfig, params: dict, group: Group, sub_tokens: jax.Ar
 def _embed_words(config: LMConfig, params: dict, prefix: Prefix, dtype: DTypeLike) -> jax.Array:
     """Return `[R, P, D]`; a text encoder's embeddings pass one linear layer and are added to those of the ids."""
     words = jnp.asarray(prefix.words)
-    x = params["prefix"]["embedding"].astype(dtype)[words]
+    x = jnp.asarray(params["prefix"]["embedding"], dtype)[words]
     if not prefix.text.shape[1]:
         return x
     text = cast(jax.Array, Linear(config.width, dtype).apply({"params": params["text"]}, jnp.asarray(prefix.text)))

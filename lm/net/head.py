@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.typing import DTypeLike
 
+from reelm.lm.sharding import gather
 from reelm.lm.specials import Group
 
 from .config import LMConfig
@@ -81,7 +82,7 @@ class CodeHead(nn.Module):
 
     def with_known(self, x: jax.Array, values: jax.Array, k: int) -> jax.Array:
         """Return a hidden state with the sub-tokens before k, with the values int32 `[...]` of sub-token k too."""
-        return x + self.given[k]().astype(self.dtype)[values]
+        return x + jnp.asarray(self.given[k](), self.dtype)[values]
 
     def __call__(self, hidden: jax.Array, sub_tokens: jax.Array) -> list[jax.Array]:
         """Return the logits of every sub-token, each given the true ones before it, int32 `[..., n]`."""
@@ -107,8 +108,8 @@ def all_logits(
     config: LMConfig, params: dict, group: Group, hidden: jax.Array, sub_tokens: jax.Array
 ) -> list[jax.Array]:
     """Return float32 logits of every sub-token for hidden states `[..., D]`, given the true ones int32 `[..., n]`."""
-    module = code_head(config, group, hidden.dtype)
-    return cast(list, module.apply({"params": of_group(params, group)["head"]}, hidden, sub_tokens))
+    module, own = code_head(config, group, hidden.dtype), gather(of_group(params, group)["head"])
+    return cast(list, module.apply({"params": own}, hidden, sub_tokens))
 
 
 def first_logits(config: LMConfig, params: dict, group: Group, hidden: jax.Array) -> jax.Array:

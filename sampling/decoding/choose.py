@@ -78,9 +78,9 @@ def guide(logits: jax.Array, scale: jax.Array, min_p: jax.Array) -> jax.Array:
     return jnp.where(plausible, unconditional + scale * (conditional - unconditional), -jnp.inf)
 
 
-def keys_of(seeds: Sequence[int]) -> jax.Array:
+def keys_of(seeds: Sequence[int] | jax.Array) -> jax.Array:
     """Return the random keys `[B]` of clips by their seeds. All randomness of a clip comes from its key."""
-    return _keys_of(np.asarray(list(seeds), np.uint32))
+    return _keys_of(seeds.astype(jnp.uint32) if isinstance(seeds, jax.Array) else np.asarray(list(seeds), np.uint32))
 
 
 @program(static=())

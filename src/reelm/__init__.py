@@ -1,15 +1,17 @@
 """Words to video.
 
 `reelm.load()` gives a `Model` that makes clips from words and holds the video tokenizer; `reelm.Clip` is one video
-with its codes, settings and file formats. `reelm.RequestError` is raised when the request is at fault, and
-`reelm.RequestWarning` warns of one that the model was not trained for. The names are imported when first used, so that
-`import reelm` costs nothing and the command line starts at once.
+with its codes, settings and file formats. `reelm.functional` has pure functions for your own JAX code.
+`reelm.RequestError` is raised when the request is at fault, and `reelm.RequestWarning` warns of one that the model was
+not trained for. The names are imported when first used, so that `import reelm` costs nothing and the command line
+starts at once.
 """
 
 import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from reelm import functional
     from reelm.errors import RequestError, RequestWarning
     from reelm.media.clip import Clip
     from reelm.sampling.folder.load import load
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     __version__: str
 
 
-__all__ = ["Clip", "RequestError", "RequestWarning", "__version__", "load"]
+__all__ = ["Clip", "RequestError", "RequestWarning", "__version__", "functional", "load"]
 
 _HOMES = {
     "Clip": "reelm.media.clip",
@@ -32,6 +34,8 @@ def __getattr__(name: str) -> object:
         from importlib.metadata import version
 
         value: object = version("reelm")
+    elif name == "functional":
+        value = importlib.import_module("reelm.functional")
     elif name in _HOMES:
         value = getattr(importlib.import_module(_HOMES[name]), name)
     else:

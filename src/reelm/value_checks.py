@@ -7,6 +7,7 @@ slow: the command line checks its options before NumPy is loaded.
 
 import operator
 import os
+import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -76,14 +77,27 @@ def array(name: str, value: Any) -> "np.ndarray":
     """Return an array of numbers or truth values; RequestError for what is none, as lists of several lengths."""
     import numpy as np
 
+    untraced(name, value)
     try:
         found = np.asarray(value)
     except (TypeError, ValueError) as error:
         raise RequestError(f"{name} is no array of numbers ({reason(error)})") from error
+    if found.dtype.name == "bfloat16":  # which NumPy itself does not know
+        found = found.astype(np.float32)
     if found.dtype.kind not in "buif":
         what = found.dtype if isinstance(value, np.ndarray) else f"a {type(value).__name__}"
         raise RequestError(f"{name} is {what}; it must be an array of numbers")
     return found
+
+
+def untraced(name: str, *values: Any) -> None:
+    """RequestError for values that `jit`, `grad` and other transformations of JAX trace: they are no numbers yet."""
+    jax = sys.modules.get("jax")  # before it is loaded, nothing is traced
+    if jax is not None and any(isinstance(value, jax.core.Tracer) for value in values):
+        raise RequestError(
+            f"{name} is traced by JAX (jit, grad, vmap), but this method computes in NumPy; "
+            "use the functions of reelm.functional"
+        )
 
 
 def _plain(bound: float) -> str:

@@ -19,14 +19,15 @@ from jax.typing import DTypeLike
 from reelm.errors import RequestError
 from reelm.media.sound import as_float_sound, check_rate, resample, with_channels
 from reelm.programs.program import program
-from reelm.tokenizer.codes import bits_to_ids, check_ids, ids_to_bits
+from reelm.tokenizer.codes import check_ids, ids_to_signs, latents_to_ids
 from reelm.tokenizer.history import History
 from reelm.tokenizer.identity import codes_hash
-from reelm.value_checks import array, whole
+from reelm.value_checks import array, untraced, whole
 
 from .config import AudioTokenizerConfig
 from .decoder import AudioDecoder
 from .encoder import AudioEncoder
+from .net import AudioNet
 
 # Hops that are encoded in one call; fewer take as much memory.
 ENCODED_AT_ONCE = 50
@@ -76,7 +77,7 @@ def _encode(
         history = History(past)
         hop = jax.lax.dynamic_slice_in_dim(sound, i * config.hop, config.hop, axis=1)
         latent = _apply(config.encoder(), params, hop, history)
-        here = bits_to_ids(config.residual.remainders(latent) >= 0)
+        here = latents_to_ids(config.residual.remainders(latent))
         return jax.lax.dynamic_update_slice_in_dim(ids, here, i, axis=1), history.after
 
     ids = jnp.zeros((sound.shape[0], sound.shape[1] // config.hop, config.levels), jnp.int32)
@@ -86,8 +87,8 @@ def _encode(
 @program(static=("config",))
 def _decode(config: AudioTokenizerConfig, params: dict, ids: jax.Array, past: tuple[jax.Array, ...]):
     history = History(past)
-    signs = jnp.where(ids_to_bits(ids, config.bits), 1.0, -1.0)
-    sound = _apply(config.decoder(), params, config.residual.values(signs), history)
+    latent = config.residual.values(ids_to_signs(ids, config.bits))
+    sound = _apply(config.decoder(), params, latent, history)
     return jnp.clip(sound, -1, 1), history.after
 
 
@@ -103,9 +104,7 @@ def autoencode(
 
     kept: int `[B]`, levels that each sound keeps, from the first on; None for all.
     """
-    latent = _apply(config.encoder(dtype), params["encoder"], sound, History())
-    quantized = config.residual.quantize(latent, None if kept is None else kept[:, None])
-    return _apply(config.decoder(dtype), params["decoder"], quantized, History()), latent
+    return cast(tuple[jax.Array, jax.Array], AudioNet(config, dtype).apply({"params": params}, sound, kept))
 
 
 @program(static=("config", "part", "batch"))
@@ -209,7 +208,7 @@ class AudioTokenizer:
     def decode_ahead(self, ids: jax.Array | np.ndarray, state: SoundState) -> tuple[jax.Array, SoundState]:
         """Decode valid codes int32 `[B, F, levels]` as `decode_chunk` does, without waiting for the sound."""
         _check_batch(len(ids), state)
-        sound, past = _decode(self.config, self.params["decoder"], ids, state.past)
+        sound, past = _decode(self.config, self._own("decoder"), ids, state.past)
         return sound, state.replace(past=past)
 
     def prepare_decoding(self, frames: int, *, batch: int = 1) -> None:
@@ -225,9 +224,15 @@ class AudioTokenizer:
             piece = sound[:, first : first + at_once]
             count = piece.shape[1] // self.config.hop
             piece = np.pad(piece, ((0, 0), (0, at_once - piece.shape[1]), (0, 0)))
-            here, past = _encode(self.config, self.params["encoder"], piece, np.int32(count), past)
+            here, past = _encode(self.config, self._own("encoder"), piece, np.int32(count), past)
             ids.append(np.asarray(here)[:, :count])
         return np.concatenate(ids, axis=1), state.replace(past=past)
+
+    def _own(self, part: str) -> dict:
+        """Return the parameters of the "encoder" or "decoder"; RequestError where JAX traces them."""
+        # The gradient through whole numbers would be zero without a word.
+        untraced("a parameter", *jax.tree.leaves(self.params[part]))
+        return self.params[part]
 
     def _checked(self, ids) -> np.ndarray:
         ids = array("codes", ids)

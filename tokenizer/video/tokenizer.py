@@ -19,16 +19,16 @@ from jax.typing import DTypeLike
 from reelm.errors import RequestError
 from reelm.programs.program import program
 from reelm.tokenizer import device_memory
-from reelm.tokenizer.codes import bits_to_ids, check_ids, ids_to_bits
+from reelm.tokenizer.codes import check_ids, ids_to_signs, latents_to_ids
 from reelm.tokenizer.history import History
 from reelm.tokenizer.identity import codes_hash
-from reelm.tokenizer.quantizer import quantize, to_sphere
-from reelm.value_checks import array, whole
+from reelm.value_checks import array, untraced, whole
 
 from . import tiling
 from .config import VideoTokenizerConfig
 from .decoder import Decoder
 from .encoder import Encoder
+from .net import VideoNet
 
 CHUNK = 4  # latent frames that long clips go through the nets at a time, after a first chunk of one more
 
@@ -71,7 +71,7 @@ def _encode(config: VideoTokenizerConfig, params: dict, video: jax.Array, past, 
     """Return (ids, the history for the next chunk if `keep`)."""
     history = History(past)
     latent = _apply(config.encoder(), params, video, history)
-    return bits_to_ids(latent >= 0), history.after if keep else None
+    return latents_to_ids(latent), history.after if keep else None
 
 
 @program(static=("config", "keep"))
@@ -79,8 +79,7 @@ def _decode(config: VideoTokenizerConfig, params: dict, ids: jax.Array, past, ke
     """Return (frames uint8, the history for the next chunk if `keep`)."""
     history = History(past)
     ids = ids[:, None] if ids.ndim == 3 else ids
-    latent = jnp.where(ids_to_bits(ids, config.bits), 1.0, -1.0)
-    video = _apply(config.decoder(), params, latent, history)
+    video = _apply(config.decoder(), params, ids_to_signs(ids, config.bits), history)
     return jnp.round((jnp.clip(video, -1, 1) + 1) * 127.5).astype(jnp.uint8), history.after if keep else None
 
 
@@ -89,9 +88,7 @@ def autoencode(config: VideoTokenizerConfig, params: dict, video: jax.Array, dty
 
     The latents are those whose signs are the codes: with "bsq", projected to the sphere.
     """
-    latent = _apply(config.encoder(dtype), params["encoder"], video, History())
-    latent = to_sphere(latent) if config.quantizer == "bsq" else latent
-    return _apply(config.decoder(dtype), params["decoder"], quantize(latent), History()), latent
+    return cast(tuple[jax.Array, jax.Array], VideoNet(config, dtype).apply({"params": params}, video))
 
 
 @dataclass(frozen=True)
@@ -129,19 +126,20 @@ class VideoTokenizer:
             side, shared = self.tile_in_codes(tile, overlap)
             return tiling.map_codes(self.encode, video, self.config.space_stride, side, shared)
         self._check_memory("encoding", video.shape[0], *video.shape[1:4])
-        return np.asarray(_encode(self.config, self.params["encoder"], as_float(video), None, False)[0])
+        return np.asarray(_encode(self.config, self._own("encoder"), as_float(video), None, False)[0])
 
     def decode(self, ids, *, tile: int | None = None, overlap: int = 64) -> np.ndarray:
-        """Return the frames of codes: int32 `[t, h, w]` or `[B, t, h, w]` -> uint8 `[B, 1 + 4 (t - 1), 8 h, 8 w, 3]`.
+        """Return the frames of codes: int32 `[t, h, w]` or `[B, t, h, w]` -> uint8 `[B, T, H, W, 3]`.
 
-        `tile` and `overlap` are as in `encode`; where pieces overlap they are cross-faded.
+        T is 1 + (t - 1) `time_stride` of the config, H and W are h and w times its `space_stride`. `tile` and `overlap`
+        are as in `encode`; where pieces overlap they are cross-faded.
         """
         ids = self._checked(ids)
         if tile is not None:
             side, shared = self.tile_in_codes(tile, overlap)
             return tiling.map_pixels(self.decode, ids, self.config.space_stride, side, shared)
         self._check_memory("decoding", ids.shape[0], *self._pixels(ids.shape[1:]))
-        return np.asarray(_decode(self.config, self.params["decoder"], jnp.asarray(ids, jnp.int32), None, False)[0])
+        return np.asarray(_decode(self.config, self._own("decoder"), jnp.asarray(ids, jnp.int32), None, False)[0])
 
     def reconstruct(self, video, *, tile: int | None = None, overlap: int = 64) -> np.ndarray:
         """Encode and decode clips of any length and size; returns uint8 of exactly the shape given.
@@ -211,6 +209,12 @@ class VideoTokenizer:
         check_ids(ids, self.config.code)
         return ids[None] if ids.ndim == 3 else ids
 
+    def _own(self, part: str) -> dict:
+        """Return the parameters of the "encoder" or "decoder"; RequestError where JAX traces them."""
+        # The gradient through whole numbers would be zero without a word.
+        untraced("a parameter", *jax.tree.leaves(self.params[part]))
+        return self.params[part]
+
     def _pixels(self, latent: tuple[int, ...]) -> tuple[int, int, int]:
         """Return (frames, height, width) of clips of this latent shape."""
         t, h, w = latent
@@ -237,7 +241,7 @@ class VideoTokenizer:
         self._check_chunk(video.shape[:1] + video.shape[2:4], state, "frames")
         self.config.latent_shape(video.shape[1] + (state.past is not None), *video.shape[2:4])
         self._check_memory("encoding", video.shape[0], *video.shape[1:4])
-        ids, past = _encode(self.config, self.params["encoder"], as_float(video), state.past, True)
+        ids, past = _encode(self.config, self._own("encoder"), as_float(video), state.past, True)
         return np.asarray(ids), state.replace(past=past)
 
     def init_decode_state(self, *, batch: int = 1, height: int, width: int) -> ChunkState:
@@ -258,7 +262,7 @@ class VideoTokenizer:
         latent = ids.shape[1:] if ids.ndim == 4 else (1, *ids.shape[1:])
         self._check_chunk((ids.shape[0], *latent[1:]), state, "codes")
         self._check_memory("decoding", ids.shape[0], *self._pixels(latent))
-        video, past = _decode(self.config, self.params["decoder"], ids, state.past, True)
+        video, past = _decode(self.config, self._own("decoder"), ids, state.past, True)
         return video, state.replace(past=past)
 
     def prepare_decoding(self, *, batch: int = 1, height: int, width: int) -> None:

@@ -1,0 +1,69 @@
+"""The video tokenizer as one Flax module: frames to latents, and codes to frames, in floats and differentiable.
+
+In: frames `float [B, T, H, W, 3]` in [-1, 1], T = 1 + k strides in time. Out: latents `float32 [B, t, h, w, K]`, whose
+signs are the code. From codes of -1 and +1 of that shape: frames. Knows nothing of ids and of files.
+"""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax.typing import DTypeLike
+
+from reelm.errors import RequestError
+from reelm.tokenizer.explicit_axes import automatic
+from reelm.tokenizer.history import History
+from reelm.tokenizer.quantizer import quantize, to_sphere
+
+from .config import VideoTokenizerConfig
+
+
+class VideoNet(nn.Module):
+    """Encoder and decoder of a video tokenizer. Its parameters are {"encoder": ..., "decoder": ...}.
+
+    Attributes:
+        config: sizes of the nets.
+        dtype: number format of activations; None for float32.
+    """
+
+    config: VideoTokenizerConfig
+    dtype: DTypeLike | None = None
+
+    def setup(self) -> None:
+        """Make the two nets, as Flax asks for it."""
+        self.encoder = self.config.encoder(self.dtype)
+        self.decoder = self.config.decoder(self.dtype)
+
+    def encode(self, frames: jax.Array) -> jax.Array:
+        """Return latents float32 `[B, t, h, w, K]` of frames float `[B, T, H, W, 3]` in [-1, 1].
+
+        The signs of latents are the code. With the quantizer "bsq" they lie on a sphere.
+
+        Raises:
+            RequestError: another shape or type; the message names what is right.
+        """
+        if frames.ndim != 5 or frames.shape[-1] != 3 or not jnp.issubdtype(frames.dtype, jnp.floating):
+            raise RequestError(
+                f"frames are float [B, T, H, W, 3] in [-1, 1] here, not {frames.dtype} of {list(frames.shape)}"
+            )
+        self.config.latent_shape(*frames.shape[1:4])
+        latent = automatic(lambda x: self.encoder(x, History()), frames, rows=frames)
+        return to_sphere(latent) if self.config.quantizer == "bsq" else latent
+
+    def decode(self, codes: jax.Array) -> jax.Array:
+        """Return frames float `[B, T, H, W, 3]`, about in [-1, 1], of codes float `[B, t, h, w, K]` of -1 and +1.
+
+        Raises:
+            RequestError: another shape or type; the message names what is right.
+        """
+        bits = self.config.bits
+        if codes.ndim != 5 or codes.shape[-1] != bits or not jnp.issubdtype(codes.dtype, jnp.floating):
+            raise RequestError(
+                f"codes are float [B, t, h, w, {bits}] of -1 and +1 here, not {codes.dtype} of {list(codes.shape)}; "
+                "reelm.functional.codes makes them of ids"
+            )
+        return automatic(lambda x: self.decoder(x, History()), codes, rows=codes)
+
+    def __call__(self, frames: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """Return the rebuilt frames and the latents; gradients pass straight through the signs."""
+        latent = self.encode(frames)
+        return self.decode(quantize(latent)), latent
