@@ -37,6 +37,7 @@ _PAGES = """
 
 docs/quickstart
 docs/python
+docs/jax
 docs/commands
 docs/serving
 docs/reference

@@ -2,8 +2,10 @@
 
 import dataclasses
 import inspect
+import re
 from contextlib import nullcontext
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -290,6 +292,16 @@ def test_words_of_a_text_encoder_are_read_outside_of_programs(tiny_model):
 def test_names_are_public_and_say_what_they_are():
     assert "functional" in dir(reelm) and reelm.functional is functional
     assert not [name for name in functional.__all__ if not inspect.getdoc(getattr(functional, name))]
+
+
+@pytest.mark.slow
+def test_the_examples_of_the_page_run():
+    text = (Path(__file__).parents[2] / "docs" / "jax.md").read_text()
+    names: dict[str, Any] = {"__name__": "docs_jax"}
+    for block in re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
+        exec(compile(block, "docs/jax.md", "exec"), names)
+    assert names["picture"].shape == (1, 1, 16, 16, 3)
+    assert np.isfinite(names["value"]) and names["nats"].video.shape == (1, 2, 2, 2)
 
 
 def test_the_tokenizers_and_the_language_model_of_a_folder(tiny_sound_model, tmp_path):
