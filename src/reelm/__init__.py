@@ -10,6 +10,8 @@ starts at once.
 import importlib
 from typing import TYPE_CHECKING
 
+from .cores import give_fake_devices_threads
+
 if TYPE_CHECKING:
     from reelm import functional
     from reelm.errors import RequestError, RequestWarning
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
     __version__: str
 
+give_fake_devices_threads()
 
 __all__ = ["Clip", "RequestError", "RequestWarning", "__version__", "functional", "load"]
 
