@@ -32,4 +32,5 @@ def automatic(
     if mesh.empty or not mesh.explicit_axes:
         return function(*arguments)
     cut, whole = (NamedSharding(mesh, PartitionSpec(*first)) for first in (here.spec[:1], ()))
-    return jax.sharding.auto_axes(function, axes=mesh.explicit_axes, out_sharding=results(cut, whole))(*arguments)
+    run: Any = jax.sharding.auto_axes(function, axes=mesh.explicit_axes, out_sharding=results(cut, whole))
+    return run(*arguments)

@@ -243,7 +243,7 @@ def test_likelihood_is_the_score_of_a_clip(tiny_sound_model):
     np.testing.assert_allclose(-nats[0], score, rtol=1e-5)
     parts = functional.ids_to_sub_tokens(jnp.asarray(codes.video).reshape(1, -1), lm.config.code)
     logs = [jax.nn.log_softmax(each)[0, np.arange(8), parts[0, :, k]] for k, each in enumerate(logits.video)]
-    np.testing.assert_allclose(sum(logs).reshape(score.shape), score, rtol=1e-4)
+    np.testing.assert_allclose(np.sum(logs, axis=0).reshape(score.shape), score, rtol=1e-4)
 
 
 def test_a_sampler_of_ones_own_draws_the_clip_of_its_seed(tiny_model):
