@@ -106,7 +106,7 @@ def test_frames_of_containers_with_decoding_times_come_at_their_times(tmp_path, 
 @pytest.mark.parametrize("codec", ["libx264", "mpeg4", "ffv1"])
 def test_a_picture_of_avi_that_is_left_out_moves_no_other(tmp_path, codec):
     times, pixels = [0, 2, 3, 4, 6, 7, 8], "bgr0" if codec == "ffv1" else "yuv420p"
-    options = {"bf": 0} if codec != "ffv1" else {}
+    options: dict[str, Any] = {"bf": 0} if codec != "ffv1" else {}
     path = encode(tmp_path / "a.avi", greys(7), codec=codec, pixels=pixels, times=times, **options)
     assert [frame.start for frame in stream_video(path)] == pytest.approx(np.array(times) / 8)
 
