@@ -59,6 +59,7 @@ docs/cluster
 
 docs/models/demo
 docs/models/emoji
+docs/models/crafter
 docs/models/natural
 docs/results
 docs/benchmarks

@@ -57,8 +57,9 @@ def outcome(claim: Claim, result: dict[str, Any]) -> Outcome:
         return Outcome(math.nan, 0, None)
     value = float(row[keys[-1]])
     if claim.of is None:
-        assert clips is not None, claim.name
-        return Outcome(value, clips, None)
+        n = row.get("n", clips)
+        assert n is not None, claim.name
+        return Outcome(value, n, None)
     n = row.get(claim.of, clips)
     return Outcome(value, n, wilson_interval(round(value * n), n))
 

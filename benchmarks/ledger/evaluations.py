@@ -66,6 +66,9 @@ EVALUATIONS: dict[str, Evaluation] = {
     "tracks": Evaluation(command=f"{_RECONSTRUCTION} --data moving_digits_sound", model="demo"),
     "emoji": Evaluation(command=f"{_GENERATION} emoji --model emoji", **_EMOJI),
     "emoji-unguided": Evaluation(command=f"{_GENERATION} emoji --model emoji --cfg-scale 1", **_EMOJI),
+    "world": Evaluation(
+        command=f"{_GENERATION} world --model crafter", model="crafter", fast=16, of_digits=False, needs=("crafter",)
+    ),
     "films": Evaluation(
         command=f"{_RECONSTRUCTION} --data {FOOTAGE}", model="natural", of_digits=False, needs=("LPIPS",)
     ),
@@ -146,6 +149,7 @@ NEEDS: dict[str, Callable[[], str | None]] = {
     "sounds": _sounds,
     "EfficientNet": _efficientnet,
     "LPIPS": _lpips,
+    "crafter": lambda: _installed("crafter", "worlds"),
     "pystoi": lambda: _installed("pystoi", "evaluate"),
     "visqol": lambda: _installed("visqol", "visqol"),
 }

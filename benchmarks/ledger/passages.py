@@ -69,14 +69,31 @@ def _readme(labels: tuple[str, ...], rebuilt: str, colon: str, opus: str) -> str
         "{sound/held_out/words:%i} | {sound/held_out/words_real:%}",
         "{emoji/trained/emoji:%i} |",
         f"{{emoji/held_out/both:%i}} | {{emoji/held_out/rebuilt:%}}{rebuilt}",
+        "{world/one step/moved/value:%i} |",
         f"{{films/all/psnr:.1f}} dB | H.264{colon}{{films/all/psnr_h264:.1f}} dB",
         f"{{sounds/speech/levels 6/mel_distance:.2f}} | {opus}{colon}{{sounds/speech/opus/mel_distance:.2f}}",
     )
-    models = ("demo", "demo", "demo", "emoji", "emoji", "natural", "natural")
+    models = ("demo", "demo", "demo", "emoji", "emoji", "crafter", "natural", "natural")
     rows = zip(models, labels, figures, strict=True)
     return "\n".join(f"| `{model}` | {label} | {cells} |" for model, label, cells in rows)
 
 
+_WORLD_ROWS = """\
+| tiles of real frames right once rebuilt | {world/tokenizer/tiles/value:%} |
+| kinds of tiles right once rebuilt | {world/tokenizer/kinds/value:%} |
+| PSNR of real frames once rebuilt | {world/tokenizer/psnr/value:.1f} dB |
+| one step: tiles that stay in view right | {world/one step/tiles/value:%i} |
+| one step: moves onto free ground obeyed | {world/one step/moved/value:%i} |
+| one step: moves against water, trees, stone or tables blocked | {world/one step/blocked/value:%i} |
+| the same, and the player turns there | {world/one step/turned/value:%i} |
+| one step: "do" at a tree, picture and goods right | {world/one step/do tree/value:%i} |
+| one step: "do" at a stone, with a pickaxe | {world/one step/do stone/value:%i} |
+| one step: "do" at water | {world/one step/do water/value:%i} |
+| gain in PSNR by the true keys after 1, 5, 10, 20 steps | {world/delta psnr/step 1/value:.1f}, \
+{world/delta psnr/step 5/value:.1f}, {world/delta psnr/step 10/value:.1f}, \
+{world/delta psnr/step 20/value:.1f} dB |
+| tiles like any texture of the game after 1, 10, 100 steps | {world/textures/step 1/value:%}, \
+{world/textures/step 10/value:%}, {world/textures/step 100/value:%} |"""
 _BITS = "{films/all/bits_per_pixel:.3f}"
 
 PASSAGES: dict[str, str] = {
@@ -87,6 +104,7 @@ PASSAGES: dict[str, str] = {
             "spoken name right, unseen combinations",
             "emoji right, names trained on",
             "emoji and skin tone right, unseen pairs",
+            "moves that the world obeys, new lands",
             f"PSNR on unseen films, {_BITS} bits a pixel",
             "mel distance of unseen speech at 3 kbit/s",
         ),
@@ -101,6 +119,7 @@ PASSAGES: dict[str, str] = {
             "读音正确，训练中未见过的组合",
             "表情正确，训练过的名称",
             "表情与肤色都对，训练中未见过的搭配",
+            "世界听从按键的比例，训练中未见过的地图",
             f"未见过的影片，每像素 {_BITS} 比特时的 PSNR",
             "未听过的语音，3 kbit/s 时的梅尔距离",
         ),
@@ -175,6 +194,7 @@ Motion is right on average and off by {{emoji/trained/energy_off:%0}} clip by cl
 slow) got the same {_BITS} bits a pixel.
 {_film_rows(*_FILM_ROWS)}
 """,
+    "docs/models/crafter.md": _WORLD_ROWS,
     "docs/models/demo.md": f"""
 Two digits are both right in {{sound/two/all_right:%i}}.
 only {{audio-to-video-of-8/ticks:%0}} of the bounces it shows fall on given ticks.
@@ -207,6 +227,11 @@ emoji`) | {emoji/trained/emoji:%i}, {emoji/trained/both:%i} |
 | pairs held out of training: the same | {emoji/held_out/emoji:%i}, {emoji/held_out/both:%i} |
 | a hundred in other words: the right emoji | {emoji/paraphrases/emoji:%i} |
 """,
+    "src/reelm/weights/crafter/README.md": """
+| one step, held against the game (`reelm evaluate generation --task world --model crafter`): tiles right, \
+moves obeyed, moves blocked | {world/one step/tiles/value:%i}, {world/one step/moved/value:%i}, \
+{world/one step/blocked/value:%i} |
+""",
     "src/reelm/weights/natural/README.md": "\n".join(
         (
             f"| five films never trained on, at {_BITS} bits a pixel: PSNR, SSIM, LPIPS (`reelm evaluate "
@@ -232,6 +257,8 @@ NO_CLAIMS: dict[tuple[str, str], str] = {
     ("docs/models/demo.md", "demo"): "sizes and settings",
     ("docs/models/emoji.md", "emoji"): "sizes and settings",
     ("docs/models/natural.md", "natural"): "sizes and settings",
+    ("docs/models/crafter.md", "crafter"): "sizes and settings",
+    ("docs/models/crafter.md", "Training"): "legs of a training that is over",
     ("docs/models/demo.md", "Training"): "legs of a training that is over",
     ("docs/models/emoji.md", "Training"): "legs of a training that is over",
     ("docs/models/natural.md", "Training"): "legs of a training that is over",

@@ -106,6 +106,21 @@ def _emoji() -> list[Claim]:
     return [*claims, *_at_most("emoji/trained", energy_off=(0.42, 0.35))]
 
 
+_ONE_STEP = {"tiles": 0.98, "moved": 0.97, "blocked": 0.95, "turned": 0.95}
+_ONE_STEP |= {"do tree": 0.85, "do stone": 0.85, "do water": 0.85}
+
+
+def _world() -> list[Claim]:
+    return [
+        Claim(name="world/tokenizer/tiles/value", least=0.995, of="n"),
+        Claim(name="world/tokenizer/kinds/value", least=0.9, of="n"),
+        Claim(name="world/tokenizer/psnr/value", least=42, spread=6.0),
+        *(Claim(name=f"world/one step/{key}/value", least=least, of="n") for key, least in _ONE_STEP.items()),
+        *(Claim(name=f"world/delta psnr/step {step}/value", least=0.0, spread=5.0) for step in (1, 5, 10, 20)),
+        *(Claim(name=f"world/textures/step {step}/value", least=0.95, of="n") for step in (1, 10, 100)),
+    ]
+
+
 # The films by their files: the least PSNR and SSIM, the largest LPIPS.
 FILMS = {
     "all": (22.8, 0.62, 0.48),
@@ -142,6 +157,6 @@ def _natural() -> list[Claim]:
 
 
 CLAIMS: dict[str, Claim] = {
-    claim.name: claim for claim in (*_sound(), *_demo_tasks(), *_demo_tokenizers(), *_emoji(), *_natural())
+    claim.name: claim for claim in (*_sound(), *_demo_tasks(), *_demo_tokenizers(), *_emoji(), *_world(), *_natural())
 }
 """All claims by their names."""

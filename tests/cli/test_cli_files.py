@@ -290,6 +290,12 @@ def test_info_of_a_clip_a_model_and_a_configuration(model_folder, clip_file, cap
         assert word in capsys.readouterr().out
 
 
+def test_info_of_a_model_that_is_a_configuration_too_states_memory_for_sizes_that_it_knows(capsys):
+    assert main(["info", "crafter"]) == 0
+    told = capsys.readouterr().out
+    assert "keys: left, right" in told and "config of lm:" in told
+
+
 @pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="no shell")

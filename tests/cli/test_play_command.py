@@ -7,7 +7,6 @@ import pytest
 
 from reelm.cli.commands.serve import Serve
 from reelm.cli.parse import parse
-from reelm.errors import RequestError
 
 
 class Window:
@@ -46,6 +45,10 @@ def test_without_a_window_the_address_is_all(found, monkeypatch, capsys):
     assert capsys.readouterr().out == "http://127.0.0.1:8000/#live\n"
 
 
-def test_a_world_must_be_named():
-    with pytest.raises(RequestError, match="no world ships with reelm"):
-        parse(["play"]).run()
+def test_the_shipped_world_is_played_unless_another_is_named(monkeypatch):
+    monkeypatch.setattr(Serve, "start", lambda serve, tell: tell(serve.model[0]))
+    monkeypatch.setattr(webbrowser, "get", Window)
+    told = list[str]()
+    monkeypatch.setattr("builtins.print", lambda text, **_: told.append(text))
+    parse(["play"]).run()
+    assert told == ["crafter/#live"]

@@ -12,6 +12,7 @@ SMALL = {
     "generate": "NUM_FRAMES, LONG = 9, 37",
     "tokenizer": "CLIPS = 8",
     "train_tiny": "TOKENIZER_STEPS, CLIPS, LM_STEPS = 20, 32, 20",
+    "world": "EPISODES, TOKENIZER_STEPS, LM_STEPS = 32, 20, 20",
 }
 
 

@@ -13,6 +13,7 @@ from reelm.sampling.folder import shipped
 from reelm.storage.fields import parsed, read_json
 
 _MOST = 10**9  # gigabytes, or pixels
+_USUAL = 128  # pixels, where nothing else is said
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,10 +30,11 @@ class Info:
     """Mesh to lay out a language model's configuration on, such as fsdp=8,tensor=4. Default: one device."""
     memory: float | None = None
     """Memory of one device in gigabytes, to tell what fits. Default: the free memory of this machine's device."""
-    height: int = 128
-    """Height in pixels of the clips that the memory of a language model is stated for."""
-    width: int = 128
-    """Width in pixels of those clips."""
+    height: int | None = None
+    """Height in pixels of the clips that the memory of a language model is stated for. Default: 128, or the most that a
+    net knows places of."""
+    width: int | None = None
+    """Width in pixels of those clips; its default is like that of the height."""
 
     def run(self) -> None:
         for name in ("memory", "height", "width"):
@@ -79,7 +81,9 @@ class Info:
         own = "video-tokenizer" in configs.stages(name)
         tokenizer = configs.get("video-tokenizer", name).model if own else VideoTokenizerConfig()
         memory = free_bytes() if self.memory is None else int(self.memory * 1e9)
-        return notes(run, tokenizer.space_stride, self.mesh, memory, self.height, self.width)
+        stride = tokenizer.space_stride
+        most = [places * stride or _USUAL for places in run.model.grid]
+        return notes(run, stride, self.mesh, memory, self.height or most[0], self.width or most[1])
 
 
 def _installation() -> dict[str, Any]:

@@ -4,8 +4,6 @@ import webbrowser
 from dataclasses import dataclass
 from threading import Thread
 
-from reelm.errors import RequestError
-
 from .serve import Serve
 
 
@@ -13,17 +11,15 @@ from .serve import Serve
 class Play:
     """Play a world: serve its page on this machine, open it in the browser, and print its address.
 
-    Example: reelm play --model runs/crafter/model
+    Example: reelm play
     """
 
-    model: str | None = None
+    model: str = "crafter"
     """World to play: a model folder, an id on the Hugging Face hub or a shipped model. Without keys words steer it."""
     port: int = 8000
     """Port to listen at. 0 takes a free one."""
 
     def run(self) -> None:
-        if self.model is None:
-            raise RequestError("no world ships with reelm; make one by recipes/crafter.sh and name it (--model DIR)")
         Serve(model=(self.model,), port=self.port).start(_open)
 
 
