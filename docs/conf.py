@@ -28,6 +28,8 @@ default_role = "code"  # docstrings quote code as Markdown does
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
 napoleon_use_ivar = True
+# A docstring of a field such as "Channels of sound: 1 or 2." is taken for a type, and its words for links.
+suppress_warnings = ["ref.python"]
 
 _PAGES = """
 
