@@ -54,12 +54,12 @@ def purposeful_player(rng: np.random.Generator) -> Player:
 
     def press(world: Crafter) -> str | None:
         nonlocal way
-        chance, (material, creature) = rng.random(), world.at(world.facing)
+        chance = rng.random()
         if chance < 0.06:
             return None
         if chance < 0.12:
             return random_player(rng)(world)
-        if chance < 0.8 and (creature is not None or _worth(world, material)):
+        if chance < 0.8 and _worth(world):
             return "do"
         if chance < 0.7 and (threat := _beside(world)):
             return threat
@@ -68,10 +68,10 @@ def purposeful_player(rng: np.random.Generator) -> Player:
             paid = [key for key, costs in _COSTS.items() if all(goods[name] >= n for name, n in costs.items())]
             if paid:
                 return str(rng.choice(paid))
-        x, y = world.player.pos + np.array(_WAYS[way])
-        if rng.random() < (0.1 if world.player.is_free((x, y)) else 0.7):
+        places = _around(world)
+        if rng.random() < (0.1 if world.player.is_free(places[way]) else 0.7):
             way = str(rng.choice(list(_WAYS)))
-        lava = world.at(tuple(world.player.pos + np.array(_WAYS[way])))[0] == "lava"
+        lava = world.at(places[way])[0] == "lava"
         return None if lava and rng.random() < 0.9 else way
 
     return press
@@ -82,33 +82,39 @@ def bumping_player(rng: np.random.Generator) -> Player:
     strolls = purposeful_player(rng)
 
     def press(world: Crafter) -> str | None:
-        chance, (material, creature) = rng.random(), world.at(world.facing)
+        chance = rng.random()
         if chance < 0.5 and (stops := _stops(world)):
             return str(rng.choice(stops))
-        if chance < 0.8 and (creature is not None or _worth(world, material)):
+        if chance < 0.8 and _worth(world):
             return "do"
         return strolls(world)
 
     return press
 
 
+def _around(world: Crafter) -> dict[str, tuple[int, int]]:
+    """Return the places beside the player, by the way there."""
+    x, y = map(int, world.player.pos)
+    return {way: (x + right, y + down) for way, (right, down) in _WAYS.items()}
+
+
 def _stops(world: Crafter) -> list[str]:
     """Return the ways on which the player cannot walk and does not die."""
-    places = {way: tuple(world.player.pos + np.array(step)) for way, step in _WAYS.items()}
-    return [way for way, place in places.items() if not world.player.is_free(place) and world.at(place)[0] != "lava"]
+    places = _around(world).items()
+    return [way for way, place in places if not world.player.is_free(place) and world.at(place)[0] != "lava"]
 
 
-def _worth(world: Crafter, material: str | None) -> bool:
-    """Return whether the player can take a material."""
-    if material in ("tree", "water"):
+def _worth(world: Crafter) -> bool:
+    """Return whether the player can take, or hit, what is in front."""
+    material, creature = world.at(world.facing)
+    if creature is not None or material in ("tree", "water"):
         return True
     return material in _NEEDS and world.player.inventory[_NEEDS[material]] > 0
 
 
 def _beside(world: Crafter) -> str | None:
     """Return the way to a creature beside the player; None where there is none."""
-    places = {way: tuple(world.player.pos + np.array(step)) for way, step in _WAYS.items()}
-    return next((way for way, place in places.items() if world.at(place)[1] is not None), None)
+    return next((way for way, place in _around(world).items() if world.at(place)[1] is not None), None)
 
 
 _PLAYERS, _SHARES = (random_player, purposeful_player, bumping_player), (0.2, 0.4, 0.4)
