@@ -56,12 +56,9 @@ def outcome(claim: Claim, result: dict[str, Any]) -> Outcome:
     if row[keys[-1]] is None:  # nothing of this kind was among a few clips
         return Outcome(math.nan, 0, None)
     value = float(row[keys[-1]])
-    if claim.of is None:
-        n = row.get("n", clips)
-        assert n is not None, claim.name
-        return Outcome(value, n, None)
-    n = row.get(claim.of, clips)
-    return Outcome(value, n, wilson_interval(round(value * n), n))
+    n = row.get(claim.of or "n", clips)
+    assert n is not None, claim.name
+    return Outcome(value, n, None if claim.of is None else wilson_interval(round(value * n), n))
 
 
 def broken(claim: Claim, came: Outcome, *, fast: bool) -> str | None:
