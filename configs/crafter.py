@@ -10,8 +10,8 @@ Language model: 2.3 M parameters, without words. The keys of a frame are added t
     reelm train video-tokenizer crafter --workdir runs/crafter/video-tokenizer
     reelm train lm crafter --workdir runs/crafter/lm --video-tokenizer runs/crafter/video-tokenizer
 
-Hardware: two cores of an AMD EPYC (Zen 5), shared with other work. Hours: a quarter for the tokenizer in two legs, two
-and a half for the language model in four. Figures to expect, in training: PSNR 46 dB after the first leg of the
+Hardware: two cores of an AMD EPYC (Zen 5), shared with other work. Hours: a third for the tokenizer, two and three
+quarters for the language model in four legs. Figures to expect, in training: PSNR 46 dB after the first leg of the
 tokenizer, loss 0.07 nats a code in later frames.
 recipes/crafter.sh has every leg.
 """

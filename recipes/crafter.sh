@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # crafter: a world that is played with keys, of the game Crafter.
 #
-#   recipes/crafter.sh         three hours on two CPU cores; the game comes with EXTRAS=worlds
+#   recipes/crafter.sh         three hours and a half on two CPU cores; the game comes with EXTRAS=worlds
 #   TOY=1 recipes/crafter.sh   every leg at toy scale, in a few minutes
 #
 # Stop it at any line and start it again: it resumes there. Times are from two cores of an AMD EPYC (Zen 5), shared with
@@ -36,8 +36,8 @@ leg held-out reelm data tokenize crafter --split test --video-tokenizer "$RUNS/v
 
 trained=(--tokens "$RUNS/tokens" --held-out "$RUNS/held-out" --video-tokenizer "$RUNS/video-tokenizer")
 
-# The language model in four legs, 7,500 steps, two hours and a half. First it knows distances alone: it learns that the
-# land moves, and walks through trees. (Its schedule was one of 2,500 steps, and it was stopped there.)
+# The language model in four legs, 7,500 steps, two hours and three quarters. First it knows distances alone: it learns
+# that the land moves, and walks through trees. (Its schedule was one of 2,500 steps, and it was stopped there.)
 whole=(--first-frame 1 --blind 0)
 leg distances reelm train lm crafter --workdir "$RUNS/distances" --model.grid 0 0 --loop.steps 2075 "${whole[@]}" \
     "${trained[@]}" $lm
