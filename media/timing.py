@@ -16,7 +16,6 @@ from .pixels import Frames
 SLIP = 0.5  # seconds by which a file's clock may go back within a recording, where its times are rounded or guessed
 
 _SQUEEZED = 0.75  # of a frame that comes early after a hole
-_SPARE = 8  # one frame in so many is room for more, until all are there
 
 
 class TimedFrame:
@@ -148,19 +147,16 @@ def gather(
     Raises:
         RequestError: no frame at all; frames of several sizes; more than `budget_bytes` of them.
     """
-    video, count = np.empty(0, np.uint8), 0  # pixels alone: a frame may hold on to what they were made of
+    data, shape, count = bytearray(), (0, 0, 3), 0  # grows in place: frames in a list, to be stacked, take it twice
     start = end = 0.0
     for frame in of_one_size(name, frames):
-        height, width, _ = frame.pixels.shape
+        shape = height, width, _ = frame.pixels.shape
         check_budget(name, count + 1, height, width, budget_bytes)
         start, end = start if count else frame.start, frame.end
-        if count == len(video):  # grown in place: frames in a list, to be stacked, would take twice the memory
-            video.resize((count + 1 + count // _SPARE, height, width, 3), refcheck=False)
-        video[count] = frame.pixels
+        data += memoryview(np.ascontiguousarray(frame.pixels))
         count += 1
         if count == max_frames:
             break
     if not count:
         raise RequestError(f"{name} holds no frames; give a video of at least one")
-    video.resize((count, *video.shape[1:]), refcheck=False)
-    return video, start, end
+    return np.frombuffer(data, np.uint8).reshape(count, *shape), start, end

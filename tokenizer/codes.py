@@ -67,7 +67,7 @@ def latents_to_ids(latents: jax.Array) -> jax.Array:
 
 def ids_to_signs(ids: jax.Array, bits: int) -> jax.Array:
     """Return ids int32 `[...]` as codes float32 `[..., bits]` of -1 and +1, which a decoder takes."""
-    return jnp.where(ids_to_bits(ids, bits), 1.0, -1.0)
+    return 2.0 * ids_to_bits(ids, bits).astype(jnp.float32) - 1.0  # jnp.where of two numbers may drop the sharding
 
 
 def ids_to_sub_tokens(ids: jax.Array, spec: CodeSpec) -> jax.Array:
