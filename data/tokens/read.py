@@ -4,8 +4,8 @@ Comes in: codes int32[t, h, w] with captions. Goes out: a folder of ArrayRecord 
 which tokenizer made the codes, from which clips, and which shapes stand where; then random access to its samples. Knows
 nothing of pixels, tokenizer networks or batches, and needs no TFDS.
 
-A record is one line of JSON ({"captions", "shape", "still_frames", "sound", "keys"}), a newline, and the codes as
-little-endian int32: those of the clip, those of its stills, those of its sound; then the keys, one byte each.
+A record is one line of JSON, with the captions and the type and shape of each array, a newline, and the arrays in that
+order, little-endian (`sample.py`).
 Which samples a shard holds is settled beforehand, and a shard appears under its name only when whole: so any number of
 processes write side by side, and processes killed at any moment leave a folder that the next ones complete.
 """

@@ -1,12 +1,14 @@
-"""One sample of a token set, and its bytes."""
+"""One sample of a token set, and its bytes: a line of JSON, then the arrays that it names, one after another."""
 
 import json
 import math
-from typing import NotRequired, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 import numpy as np
 
 from reelm.errors import RequestError
+
+_FORMATS = {"bool": np.dtype("?"), "int32": np.dtype("<i4"), "float32": np.dtype("<f4")}
 
 
 class TokenSample(TypedDict):
@@ -26,44 +28,51 @@ class TokenSample(TypedDict):
 
 
 def pack(sample: TokenSample) -> bytes:
-    video = np.asarray(sample["video"])
-    if video.ndim != 3 or video.dtype != np.int32:
-        raise ValueError(f"codes must be int32[t, h, w], not {video.dtype}{list(video.shape)}")
-    stills, frames = np.asarray(sample["stills"]), [int(frame) for frame in sample["still_frames"]]
-    if stills.shape != (len(frames), *video.shape[1:]) or stills.dtype != np.int32:
-        shape = [len(frames), *video.shape[1:]]
-        raise ValueError(f"stills of this clip must be int32{shape}, not {stills.dtype}{list(stills.shape)}")
-    sound = np.asarray(sample["sound"])
-    if sound.ndim != 2 or sound.dtype != np.int32:
-        raise ValueError(f"codes of sound must be int32[F, L], not {sound.dtype}{list(sound.shape)}")
-    keys = np.asarray(sample.get("keys", np.zeros((len(video), 0), bool)))
-    if keys.ndim != 2 or len(keys) != len(video) or keys.dtype != bool:
-        raise ValueError(f"keys must be bool[{len(video)}, K], not {keys.dtype}{list(keys.shape)}")
-    head = {"captions": sample["captions"], "shape": video.shape, "still_frames": frames, "sound": sound.shape}
-    head |= {"keys": keys.shape[1]}
-    codes = np.concatenate([video.reshape(-1), stills.reshape(-1), sound.reshape(-1)])
-    return json.dumps(head).encode() + b"\n" + codes.astype("<i4").tobytes() + keys.tobytes()
+    """Return the bytes of a sample; ValueError for arrays of other types or shapes than `TokenSample` says."""
+    _check(sample)
+    arrays = {name: np.asarray(value) for name, value in sample.items() if name != "captions"}
+    named = {name: [array.dtype.name, *array.shape] for name, array in arrays.items()}
+    head = json.dumps({"captions": sample["captions"], "arrays": named}).encode()
+    return head + b"\n" + b"".join(a.astype(_FORMATS[a.dtype.name]).tobytes() for a in arrays.values())
 
 
 def unpack(record: bytes) -> TokenSample:
     """Return the sample in a record that `pack` made; RequestError when it is none."""
     try:
         head, payload = record.split(b"\n", 1)
-        fields = json.loads(head)
-        length, *grid = fields["shape"]
-        split = len(payload) - length * fields["keys"]
-        ids = np.frombuffer(payload[:split], "<i4").astype(np.int32)
-        pictures = (length + len(fields["still_frames"])) * math.prod(grid)
-        frames = ids[:pictures].reshape(-1, *grid)
-        sample: TokenSample = {
-            "video": frames[:length],
-            "captions": tuple(fields["captions"]),
-            "stills": frames[length:],
-            "still_frames": np.array(fields["still_frames"], np.int32),
-            "sound": ids[pictures:].reshape(fields["sound"]),
-        }
-        if fields["keys"]:
-            sample["keys"] = np.frombuffer(payload[split:], bool).reshape(length, fields["keys"])
+        fields, at = json.loads(head), 0
+        sample: Any = {"captions": tuple(fields["captions"])}
+        for name, (dtype, *shape) in fields["arrays"].items():
+            kept, count = _FORMATS[dtype], math.prod(shape)
+            array = np.frombuffer(payload, kept, count, offset=at).reshape(shape)
+            sample[name] = array.astype(kept.newbyteorder("="))
+            at += count * kept.itemsize
+        if at != len(payload):
+            raise ValueError(f"{len(payload) - at} bytes too many")
+        _check(sample)
         return sample
-    except (ValueError, TypeError, LookupError, ArithmeticError, RecursionError) as error:
+    except (ValueError, TypeError, LookupError, ArithmeticError, AttributeError, RecursionError) as error:
         raise RequestError(f"a record of the token set is damaged ({error}); tokenize the clips again") from error
+
+
+def _check(sample: TokenSample) -> None:
+    """Check types and shapes; ValueError when they are not those of a sample."""
+    length, *grid = sample["video"].shape
+    shapes: dict[str, tuple[str, tuple[int | None, ...]]] = {
+        "video": ("int32", (length, *grid)),
+        "stills": ("int32", (len(sample["still_frames"]), *grid)),
+        "still_frames": ("int32", (None,)),
+        "sound": ("int32", (None, None)),
+        "keys": ("bool", (length, None)),
+    }
+    if len(grid) != 2:
+        raise ValueError(f"codes are int32[t, h, w], not of shape {sample['video'].shape}")
+    for name, array in sample.items():
+        if name == "captions":
+            continue
+        dtype, shape = shapes[name]
+        array = np.asarray(array)
+        fits = len(shape) == array.ndim and all(a in (b, None) for a, b in zip(shape, array.shape, strict=True))
+        if array.dtype != dtype or not fits:
+            wanted = ", ".join("any" if size is None else str(size) for size in shape)
+            raise ValueError(f"{name} must be {dtype}[{wanted}], not {array.dtype}{list(array.shape)}")

@@ -165,4 +165,4 @@ def _batches(start: int, stop: int, ends: list[int]) -> Iterator[tuple[int, int]
 def _still_frames(clip: int, num_frames: int) -> np.ndarray:
     """Numbers int of the frames of clip `clip` to be tokenized alone: its last and middle one, and some drawn ones."""
     drawn = np.random.default_rng([1, clip]).integers(0, num_frames, _STILLS - 2)
-    return np.array([num_frames - 1, (num_frames - 1) // 2, *drawn])
+    return np.array([num_frames - 1, (num_frames - 1) // 2, *drawn], np.int32)

@@ -137,7 +137,8 @@ from reelm.data.tokens.write import write_tokens
 def samples_of(start, stop):
     for index in range(start, stop):
         codes = np.zeros((1, 2, 4), np.int32)
-        yield {{"video": codes, "captions": ["lost"], "stills": codes[:0], "still_frames": [], "sound": codes[0, :0]}}
+        none = {{"stills": codes[:0], "still_frames": codes[:0, 0, 0], "sound": codes[0, :0]}}
+        yield {{"video": codes, "captions": ["lost"], **none}}
 def killed(path, target):
     if target.name.startswith("tokens-00001"):
         os.kill(os.getpid(), signal.SIGKILL)
