@@ -14,7 +14,7 @@ from reelm.data.animated_emoji.source import AnimatedEmojiSet
 from reelm.data.any_sound.source import AnySoundSet
 from reelm.data.films.build import BUILD_FILE
 from reelm.data.films.source import FilmSet
-from reelm.data.moving_digits.source import MovingDigitsSet, MovingDigitsSoundSet
+from reelm.data.moving_digits.source import MovingDigitsSet, MovingDigitsSoundSet, SteeredDigitsSet
 from reelm.data.recordings.build import BUILD_FILE as RECORDED_FILE
 from reelm.data.recordings.source import CrafterSet, CrafterTilesSet, RecordedSet
 from reelm.errors import RequestError
@@ -27,7 +27,15 @@ from .clips import BuildableSet, ClipSource, DataSet
 # A new data set needs one entry here. Each is constructed with the folder of built sets and a configuration.
 _OWN = {
     each.name: each
-    for each in (MovingDigitsSet, MovingDigitsSoundSet, AnimatedEmojiSet, AnySoundSet, CrafterSet, CrafterTilesSet)
+    for each in (
+        MovingDigitsSet,
+        MovingDigitsSoundSet,
+        SteeredDigitsSet,
+        AnimatedEmojiSet,
+        AnySoundSet,
+        CrafterSet,
+        CrafterTilesSet,
+    )
 }
 
 # The file that a set built from a folder has, and what opens it.

@@ -16,7 +16,9 @@ class CaptionedClip(TypedDict):
     """One clip: video uint8 [T, H, W, 3], its frame rate and its captions.
 
     A clip with sound also has audio float32 [S, C] and its sample rate in Hz. One of a game has keys bool [T, K], those
-    that were held while each frame came to be. A clip has one caption or more; training draws one of them each time.
+    that were held while each frame came to be. One of which it is known has tracks float32 [n, T, 2], (x, y) of each
+    subject in the order of the words, as shares of width and height, or camera float32 [T, 3], as for
+    `lm.control.camera`. A clip has one caption or more; training draws one of them each time.
     """
 
     video: np.ndarray
@@ -25,6 +27,8 @@ class CaptionedClip(TypedDict):
     audio: NotRequired[np.ndarray]
     sample_rate: NotRequired[int]
     keys: NotRequired[np.ndarray]
+    tracks: NotRequired[np.ndarray]
+    camera: NotRequired[np.ndarray]
 
 
 class ShapeRun(NamedTuple):

@@ -153,7 +153,7 @@ def gather(
         shape = height, width, _ = frame.pixels.shape
         check_budget(name, count + 1, height, width, budget_bytes)
         start, end = start if count else frame.start, frame.end
-        data += memoryview(np.ascontiguousarray(frame.pixels))
+        data += np.ascontiguousarray(frame.pixels).data
         count += 1
         if count == max_frames:
             break

@@ -11,11 +11,12 @@ from typing import Any, Literal, TypedDict, get_args
 
 from reelm.errors import RequestError
 from reelm.media.limits import MAX_FPS, MIN_FPS
+from reelm.media.outlines import STRUCTURES
 from reelm.value_checks import real, whole
 
 Decoding = Literal["auto", "sequential", "parallel"]
 
-FILES = ("image", "last_image", "video", "mask", "audio")  # fields of `Sources` that a file can say
+FILES = ("image", "last_image", "video", "mask", "audio", "control")  # fields of `Sources` that a file can say
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +44,9 @@ class Options:
         negative_prompt: Words that guidance leads away from, instead of no words.
         overlap: Seconds of the previous window that the next window of a long clip reads again. Default: the model's
             own.
+        motion: How much moves: the share, 0 to 1, of the training clips in which less does.
+        control_kind: What the pictures follow of `control`: its "edges", its "silhouette", its "flow", or "depth" where
+            it shows that already.
         strict: Refuse what the model's training never saw. Default: make it all the same, with warnings.
         decoding: Read codes one by one, or guess several and read them at once. In float32 both give the same clip, and
             auto takes the faster way.
@@ -66,6 +70,8 @@ class Options:
     cfg_min_p: float | None = None
     negative_prompt: str | None = None
     overlap: float | None = None
+    motion: float | None = None
+    control_kind: str | None = None
     strict: bool = False
     decoding: Decoding = "auto"
 
@@ -89,13 +95,15 @@ class Options:
             raise RequestError(f"negative_prompt is {self.negative_prompt!r}; it must be text")
         if not isinstance(self.strict, bool):
             raise RequestError(f"strict is {self.strict!r}; it must be true or false")
+        if self.control_kind is not None and self.control_kind not in STRUCTURES:
+            raise RequestError(f"control_kind is {self.control_kind!r}; it is one of {', '.join(STRUCTURES)}")
         if self.decoding not in get_args(Decoding):
             raise RequestError(f"decoding is {self.decoding!r}; choose one of {', '.join(get_args(Decoding))}")
 
 
 _WHOLE = ("num_frames", "height", "width", "num_samples", "best_of", "seed", "top_k")
-_REAL = ("fps", "temperature", "top_p", "min_p", "cfg_min_p", "overlap")
-_OPEN = ("num_frames", "height", "width", "fps", "min_p", "cfg_min_p", "overlap")  # None is the model's own
+_REAL = ("fps", "temperature", "top_p", "min_p", "cfg_min_p", "overlap", "motion")
+_OPEN = ("num_frames", "height", "width", "fps", "min_p", "cfg_min_p", "overlap", "motion")  # None is the model's own
 _RANGES = {
     "num_frames": (1, 10_000_000),
     "height": (1, 65_536),
@@ -108,6 +116,7 @@ _RANGES = {
     "min_p": (0, 1),
     "cfg_min_p": (0, 1),
     "overlap": (0, 3_600),
+    "motion": (0, 1),
 }
 
 
@@ -144,6 +153,8 @@ class OptionFields(TypedDict, total=False):
     cfg_min_p: float | None
     negative_prompt: str | None
     overlap: float | None
+    motion: float | None
+    control_kind: str | None
     strict: bool
     decoding: Decoding
 

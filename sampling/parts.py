@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from reelm.errors import RequestError
-from reelm.lm.control import held
+from reelm.lm.control.keys import held
 from reelm.lm.describer import Describer
 from reelm.lm.language_model import LanguageModel
 from reelm.lm.prompts import check_fits

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 
 from reelm.errors import RequestError
-from reelm.lm.control import keys_field
 from reelm.lm.scope import outside
 from reelm.lm.tasks import TASKS, Task
 from reelm.media.limits import check_size
 from reelm.sampling.conditions.conditions import Conditions
-from reelm.sampling.conditions.read import read_conditions, recorded_keys
+from reelm.sampling.conditions.read import read_conditions
 from reelm.sampling.conditions.sources import Sources
+from reelm.sampling.conditions.steering import steering
 from reelm.tokenizer.device_memory import gibibytes
 
 from . import best_of
@@ -55,10 +55,12 @@ def plan(
     check_size("a clip", size["height"], size["width"])
     _check_clips(clips, None if endless else frames, size["height"], size["width"])
     conditions = _conditions(model, sources, options, endless)
+    steered = steering(model, sources, options, conditions, size["fps"])
+    conditions = replace(conditions, steering=steered.parts)
     overlap = model.defaults.overlap if options.overlap is None else options.overlap
     latent_overlap = _latent_overlap(model, asked, conditions, overlap, fps)
     _check_tasks(model, asked, conditions)
-    amiss = [_amiss(model, each, size) for each in prompts]
+    amiss = [[*_amiss(model, each, size), *steered.warnings] for each in prompts]
     if options.strict and any(amiss):
         raise RequestError("; ".join(dict.fromkeys(sentence for each in amiss for sentence in each)))
     described = _description(model, asked, conditions, fps)
@@ -137,27 +139,9 @@ def _conditions(model: ModelParts, sources: Sources, options: Options, endless: 
     num_frames = options.num_frames
     if sources.keys is not None and sources.video is None and num_frames is None and not endless:
         num_frames = 1 + model.video_tokenizer.config.time_stride * len(sources.keys)
-    conditions = read_conditions(
+    return read_conditions(
         model.video_tokenizer, model.soundtrack, sources, **size, num_frames=num_frames, default=default
     )
-    return replace(conditions, keys=_keys(model, sources, max(1, len(conditions.known))))
-
-
-def _keys(model: ModelParts, sources: Sources, known: int) -> np.ndarray | None:
-    """Return the control field float32 `[t, 1, 1, C]` of the first latent frames, of which `known` come without a draw.
-
-    Those of a recording have its keys, where it says which. None for a model without keys; RequestError where it is
-    asked for some, or for keys that it does not have.
-    """
-    names = {*model.language_model().config.keys}
-    if not names and sources.keys is None:
-        return None
-    pressed = list(sources.keys or ())
-    recorded, unknown = recorded_keys(sources.video), 1  # no key made the first
-    if len(recorded) != known - 1 or not names >= {key for each in recorded for key in each}:
-        recorded, unknown = [()] * (known - 1), known
-    rows = [model.held(each) for each in ((), *recorded, *pressed)]
-    return keys_field(np.stack(rows), np.arange(len(rows)) >= unknown)
 
 
 def _latent_overlap(

@@ -9,7 +9,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from reelm.lm.control import keys_field
+from reelm.lm.control.field import control_field
+from reelm.lm.control.keys import keys_field
 from reelm.media.clip import Clip
 from reelm.sampling.decoding.window_plan import StreamPlan
 from reelm.sampling.decoding.windows import LatentFrame, latent_frames
@@ -44,7 +45,7 @@ class PlaySession:
         self.keys: tuple[str, ...] = config.keys
         self._model, self._request, self._shots = model, request, list(request.stream.shots)
         self._asked: Sequence[str] | None = None  # keys of the next latent frame; None where no key makes it
-        self._field = request.conditions.control(0, config)
+        self._field, self._grid = request.conditions.control(0, config), request.conditions.known.shape[1:]
         # Decoding asks once the keys are known.
         plan = replace(request.stream, shots=self._shots, control=(lambda now: self._field) if self.keys else None)
         frames = latent_frames(model.language_model(), plan) if source is None else source(plan)
@@ -77,7 +78,8 @@ class PlaySession:
             self._shots.append(shot_plan(self._model, [words], self._made, fps, conditions))
         self._asked = keys
         if held is not None:
-            self._field = keys_field(held[None], np.array([True]))
+            channels = self._model.language_model().config.channels
+            self._field = control_field(channels, {"keys": keys_field(held[None], np.array([True]))}, 1, self._grid)
 
     def take(self) -> Clip:
         """Make the latent frame that was asked for."""

@@ -5,15 +5,17 @@ folder says in its checkpoints which training it was.
 """
 
 import json
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
 
 from reelm.data.tokens.index import TokenRun, most_common
 from reelm.errors import RequestError
+from reelm.lm.control.field import SWITCHES, of_source
 from reelm.lm.describer import Describer, DescriberConfig
 from reelm.lm.language_model import LanguageModel
 from reelm.lm.net.config import LMConfig
@@ -148,9 +150,9 @@ class Start(NamedTuple):
 def open_start(where: str | Path, model: LMConfig) -> Start:
     """Return the language model at `where`, to train a `model` from.
 
-    Prefix and clips may have other lengths, since no parameter depends on them. A silent model may get sound, one
-    without keys may get keys, and any may learn more kinds of given pictures: all that it knows stays of use.
-    RequestError for other differences in size.
+    Prefix and clips may have other lengths, since no parameter depends on them. A silent model may get sound, any may
+    get more sources of control and learn more kinds of given pictures: all that it knows stays of use. RequestError
+    for other differences in size.
     """
     part = open_part(where, "lm")
     if isinstance(part, Trained):
@@ -165,18 +167,30 @@ def open_start(where: str | Path, model: LMConfig) -> Start:
     free = {"prefix", "frames"}
     if not was["sound_levels"]:
         free |= {name for name in {**was, **now} if name.startswith("sound_")}
-    if not was.get("keys"):
-        free |= {"keys", "keys_at_once"}
+    free |= {name for names in SWITCHES.values() if not was.get(names[0]) for name in names}
     if not any(was.get("grid", ())):
         free |= {"grid"}
     kinds = params["given"]["embedding"]
     if len(kinds) <= model.picture_kinds:
         free |= {"picture_kinds"}
-        fresh = init_params(model, jax.random.key(0))["given"]["embedding"][len(kinds) :]
-        params = {**params, "given": {"embedding": jnp.concatenate([kinds, fresh])}}
     if changed := list(differences(was, now, free)):
         raise RequestError(f"{where} is no language model of these sizes: {'; '.join(changed)}")
+    fresh = init_params(model, jax.random.key(0))["given"]["embedding"][len(kinds) :]
+    params = {**params, "given": {"embedding": jnp.concatenate([kinds, fresh])}}
+    if "control" in params:
+        params["control"] = _with_sources(params["control"], was, model)
     return Start(params, text, encoder_hash)
+
+
+def _with_sources(control: Mapping[str, Any], was: Mapping[str, Any], model: LMConfig) -> dict[str, Any]:
+    """Return the matrix of the control field `[C, D]` with zeros for the sources that `model` has and `was` had not."""
+    known = {names[0]: was.get(names[0]) or getattr(LMConfig(), names[0]) for names in SWITCHES.values()}
+    old, kernel = replace(model, **known), control["kernel"]
+    parts = [
+        of_source(old.channels, source, kernel.T).T if source in old.channels else jnp.zeros((count, kernel.shape[1]))
+        for source, count in model.channels.items()
+    ]
+    return {"kernel": jnp.concatenate(parts)}
 
 
 def check_encoder(encoder: TextEncoder, trained_with: str, by: Path) -> None:

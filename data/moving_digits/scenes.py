@@ -129,14 +129,40 @@ def sample_scene(rng: np.random.Generator, digits: DigitSet, *, split: Split, co
 
 def render(scene: Scene, digits: DigitSet, num_frames: int) -> np.ndarray:
     """Return the clip, uint8 [num_frames, 64, 64, 3]. Where movers cross, each channel shows the brighter value."""
-    video = np.zeros((num_frames, SIZE, SIZE, 3), np.uint8)
-    for mover, corners in zip(scene.movers, scene.trajectory(num_frames).tolist(), strict=True):
-        tint = np.array(COLOURS[mover.colour], np.uint8) // 255
-        sprite = digits.images[mover.image][:, :, None] * tint
-        for frame, (y, x) in zip(video, corners, strict=True):
+    images, colours = zip(*((digits.images[mover.image], mover.colour) for mover in scene.movers), strict=True)
+    return paint(images, colours, scene.trajectory(num_frames))
+
+
+def paint(images: Sequence[np.ndarray], colours: Sequence[str], corners: np.ndarray) -> np.ndarray:
+    """Return the clip, uint8 [T, 64, 64, 3], of n digits in `COLOURS` with top-left corners int [n, T, 2], (y, x)."""
+    video = np.zeros((corners.shape[1], SIZE, SIZE, 3), np.uint8)
+    for image, colour, places in zip(images, colours, corners.tolist(), strict=True):
+        sprite = image[:, :, None] * (np.array(COLOURS[colour], np.uint8) // 255)
+        for frame, (y, x) in zip(video, places, strict=True):
             window = frame[y : y + DIGIT_SIZE, x : x + DIGIT_SIZE]
             np.maximum(window, sprite, out=window)
     return video
+
+
+def tracks(scene: Scene, digits: DigitSet, num_frames: int) -> np.ndarray:
+    """Return where each digit is, float32 [n, T, 2]; see `centres`."""
+    return centres([digits.images[mover.image] for mover in scene.movers], scene.trajectory(num_frames))
+
+
+def centres(images: Sequence[np.ndarray], corners: np.ndarray) -> np.ndarray:
+    """Return the centre of ink of n digits, float32 [n, T, 2]: (x, y) as shares of the picture.
+
+    corners: top-left corners int [n, T, 2] of their images, as (y, x).
+    """
+    inside = np.stack([centre_of_ink(image) for image in images])
+    return ((corners[..., ::-1] + inside[:, None]) / SIZE).astype(np.float32)
+
+
+def centre_of_ink(picture: np.ndarray) -> np.ndarray:
+    """Return (x, y) float [2] of the ink in a picture [H, W], in pixels from its top left corner."""
+    ink = picture.astype(float)
+    y, x = (np.arange(size) + 0.5 for size in ink.shape)
+    return np.array([(ink.sum(axis=0) * x).sum(), (ink.sum(axis=1) * y).sum()]) / max(ink.sum(), 1e-9)
 
 
 def captions(scene: Scene, rng: np.random.Generator) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ tracks are all zeros. What is heard is drawn from a random stream of its own, so
 are those of the silent set. Pure numpy.
 """
 
+from collections.abc import Sequence
 from typing import TypedDict
 
 import numpy as np
@@ -88,27 +89,42 @@ def soundtrack(
     *,
     varied: bool = False,
 ) -> np.ndarray:
-    """Return the track of a scene, float32 [num_frames * sample_rate / 8, 1]: names, then ticks, which may overlap.
+    """Return the track of a scene; see `track`."""
+    names = [mover.digit for mover in scene.movers]
+    return track(names, bounces(scene, num_frames), num_frames, voices, rng, sample_rate, varied=varied)
 
-    One voice says all names, in the order of the caption; `varied`, at any speed and through any microphone.
+
+def track(
+    digits: Sequence[int],
+    ticks: Sequence[int],
+    num_frames: int,
+    voices: VoiceSet,
+    rng: np.random.Generator,
+    sample_rate: int = SAMPLE_RATE,
+    *,
+    varied: bool = False,
+) -> np.ndarray:
+    """Return a track, float32 [num_frames * sample_rate / 8, 1]: names, then ticks at frames, which may overlap.
+
+    One voice says all names, in the order of `digits`; `varied`, at any speed and through any microphone.
     """
-    track = np.zeros(num_frames * sample_rate // FPS)
+    sound = np.zeros(num_frames * sample_rate // FPS)
     speaker = int(rng.integers(len(voices.names)))
     speed, gain = rng.uniform(*(_TRAINING_SPEEDS if varied else _SPEEDS)), rng.uniform(*_GAINS)
     microphone = _microphone(rng) if varied else None
     start = round(FIRST_WORD * sample_rate)
-    for mover in scene.movers:
-        take = int(rng.choice(voices.takes[speaker, mover.digit]))
+    for digit in digits:
+        take = int(rng.choice(voices.takes[speaker, digit]))
         recording = voices.recording(take)
         if microphone is not None:
             recording = _through(microphone, recording)
         word = gain * _respoken(recording, speed, sample_rate)
-        add(track, word, start)
+        add(sound, word, start)
         start += len(word) + round(BETWEEN_WORDS * sample_rate)
-    for frame in bounces(scene, num_frames):
-        add(track, tick(sample_rate), frame * sample_rate // FPS)
+    for frame in ticks:
+        add(sound, tick(sample_rate), frame * sample_rate // FPS)
     # On the grid of 16 bits, so that a stored clip is this very clip.
-    return (np.round(np.clip(track, -1, 1) * 32767) / 32768).astype(np.float32)[:, None]
+    return (np.round(np.clip(sound, -1, 1) * 32767) / 32768).astype(np.float32)[:, None]
 
 
 def bounces(scene: Scene, num_frames: int) -> list[int]:

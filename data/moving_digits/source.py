@@ -13,7 +13,7 @@ from reelm.errors import RequestError
 from reelm.progress import Progress, silent
 from reelm.storage.home import datasets_folder
 
-from . import scenes, soundtracks
+from . import paths, scenes, soundtracks
 from .mnist import DigitSet
 from .voices import VoiceSet
 
@@ -75,6 +75,32 @@ class MovingDigitsSoundSet(MovingDigitsSet):
     sounds = True
 
 
+@dataclass(frozen=True)
+class SteeredDigitsSet:
+    """Digits on drawn paths, with sound. They are drawn on demand and never built."""
+
+    name = "steered_digits"
+    summary = (
+        "one or two digits on drawn paths, which the words do not say: 64x64, 8 fps, 16 kHz, any length, with tracks"
+    )
+    splits = scenes.SPLITS
+    held_back = "test"
+    drawn = True
+
+    data_dir: Path | None = None
+    config: str | None = None
+
+    def open(self, split: str, *, num_frames: int | None = None, num_clips: int | None = None) -> ClipSource:
+        """Open the first clips of a split, each cut to `num_frames` frames, 33 by default; see `DataSet.open`."""
+        known: scenes.Split = next(known for known in scenes.SPLITS if known == split)
+        digits, voices = scenes.digits_for(known), soundtracks.voices_for(known)
+        return _DrawnPaths(self.name, known, num_frames or _FRAMES, num_clips or _ENDLESS, digits, voices)
+
+    def build(self, *, packages: Path | None = None, progress: Progress = silent) -> Path:
+        """Refuse: there is nothing to build."""
+        raise RequestError(f"{self.name} is drawn on demand; there is nothing to build")
+
+
 @dataclass(frozen=True, eq=False)
 class _Digits(abc.ABC):
     """Clips of moving digits, all of one shape."""
@@ -125,7 +151,13 @@ class _DrawnDigits(_Digits):
         fps = float(scenes.FPS)
         if self.voices is None:
             silent_clip = scenes.example(*which)
-            return {"video": silent_clip["video"], "captions": silent_clip["captions"], "fps": fps}
+            scene = silent_clip["scene"]
+            return {
+                "video": silent_clip["video"],
+                "captions": silent_clip["captions"],
+                "fps": fps,
+                "tracks": scenes.tracks(scene, self.digits, self.num_frames),
+            }
         clip = soundtracks.example(*which, self.voices)
         return {
             "video": clip["video"],
@@ -133,6 +165,23 @@ class _DrawnDigits(_Digits):
             "fps": fps,
             "audio": clip["audio"],
             "sample_rate": clip["sample_rate"],
+            "tracks": scenes.tracks(clip["scene"], self.digits, self.num_frames),
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class _DrawnPaths(_DrawnDigits):
+    """Digits on drawn paths."""
+
+    def _clip(self, index: int) -> CaptionedClip:
+        clip = paths.example(self.split, index, self.num_frames, self.digits, self.voices)
+        return {
+            "video": clip["video"],
+            "captions": clip["captions"],
+            "fps": float(scenes.FPS),
+            "audio": clip["audio"],
+            "sample_rate": clip["sample_rate"],
+            "tracks": clip["tracks"],
         }
 
 

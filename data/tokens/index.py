@@ -49,6 +49,7 @@ class TokenIndex:
     time_stride: frames in each latent frame after the first.
     sound: None for a set without codes of sound.
     keys: None for clips that are no game.
+    controls: what may steer the clips, as fields of a `TokenSample`.
     """
 
     tokenizer_hash: str
@@ -59,6 +60,7 @@ class TokenIndex:
     source: Mapping[str, Any]
     sound: SoundIndex | None = None
     keys: KeyIndex | None = None
+    controls: tuple[str, ...] = ()
     complete: bool = False
 
     def __post_init__(self) -> None:
@@ -119,7 +121,7 @@ def read_index(directory: Path) -> TokenIndex:
 
 def check_same(directory: Path, there: TokenIndex, wanted: TokenIndex) -> None:
     """RequestError unless `there` is an unfinished or smaller version of `wanted`."""
-    for field in ("tokenizer_hash", "fps", "time_stride", "source", "sound", "keys", "shard_size"):
+    for field in ("tokenizer_hash", "fps", "time_stride", "source", "sound", "keys", "controls", "shard_size"):
         old, new = getattr(there, field), getattr(wanted, field)
         if old != new:
             raise RequestError(f"{directory} holds tokens with {field} {old}, not {new}; name a new folder")

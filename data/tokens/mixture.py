@@ -22,7 +22,7 @@ from .sample import TokenSample
 class Bucket:
     """Clips of one length: `frames` latent frames, `batch_size` of them a step, for one task (see `lm/tasks.py`).
 
-    Each shape of it compiles once. `drop_text` is the share that loses its words; None takes that of the run.
+    Each shape of it compiles once.
     """
 
     frames: int
@@ -33,6 +33,8 @@ class Bucket:
     """Task of the samples."""
     drop_text: float | None = None
     """Share of samples without words. Default: that of the run."""
+    drop_control: float | None = None
+    """Share of samples in which a source of control does not speak. Default: that of the run."""
 
     @property
     def least(self) -> int:

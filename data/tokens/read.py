@@ -10,10 +10,12 @@ Which samples a shard holds is settled beforehand, and a shard appears under its
 processes write side by side, and processes killed at any moment leave a folder that the next ones complete.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
+import numpy as np
 from array_record.python.array_record_data_source import ArrayRecordDataSource
 
 from reelm.errors import RequestError
@@ -22,6 +24,8 @@ from reelm.tokenizer.codes import MAX_BITS, CodeSpec, check_ids
 
 from .index import TokenIndex, missing_shards, read_index
 from .sample import TokenSample, unpack
+
+_COMPARED = 2048  # samples that motion is compared with
 
 # Which of a clip's captions are read: all of them, or the first.
 Captions = Literal["all", "first"]
@@ -54,6 +58,13 @@ class TokenSource:
         if self.index.sound is not None:
             check_ids(sample["sound"], CodeSpec(bits=self.index.sound.bits))
         return sample if self._captions == "all" else {**sample, "captions": sample["captions"][:1]}
+
+    @cached_property
+    def motions(self) -> np.ndarray:
+        """The motion of many samples, in order, float32 `[n]`: what one is compared with."""
+        count = min(_COMPARED, len(self))
+        samples: list[Any] = [self[i * len(self) // count] for i in range(count)]
+        return np.sort([sample["motion"][0] for sample in samples])
 
 
 def open_tokens(
@@ -106,6 +117,16 @@ def check_keys(sources: Sequence[TokenSource], names: tuple[str, ...], at_once: 
             raise RequestError(
                 f"the model reads the keys {', '.join(names)}, {at_once} at a time; the tokens have {has}"
             )
+
+
+def check_controls(sources: Sequence[TokenSource], wanted: Iterable[str]) -> None:
+    """RequestError unless each source of control that a model is to learn is in some of the tokens."""
+    there = {control for source in sources for control in source.index.controls}
+    if missing := [control for control in wanted if control not in there]:
+        raise RequestError(
+            f"the model is to follow {missing[0]}, which the tokens do not have; take clips that have it, or tokenize "
+            f"with --controls"
+        )
 
 
 def check_sound(

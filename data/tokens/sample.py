@@ -17,6 +17,10 @@ class TokenSample(TypedDict):
     `captions` are one or more. `stills` is int32[s, h, w], `still_frames` int32[s] their frame numbers, from 0. `sound`
     is int32[F, L], the audio frames beside all latent frames; F is 0 when the clip has no track. A clip of a game has
     `keys` bool[t, K], those that were held in any frame of each latent frame.
+
+    What may steer a clip of T frames: `tracks` float32[n, T, 2], (x, y) of each subject in the order of the words, as
+    shares of width and height; `edges`, `silhouette` and `flow` int32[t, h, w], codes of clips that show these;
+    `camera` float32[T, 3], as for `lm.control.camera`; `motion` float32[1], see `media.outlines.motion`.
     """
 
     video: np.ndarray
@@ -25,6 +29,12 @@ class TokenSample(TypedDict):
     still_frames: np.ndarray
     sound: np.ndarray
     keys: NotRequired[np.ndarray]
+    tracks: NotRequired[np.ndarray]
+    edges: NotRequired[np.ndarray]
+    silhouette: NotRequired[np.ndarray]
+    flow: NotRequired[np.ndarray]
+    camera: NotRequired[np.ndarray]
+    motion: NotRequired[np.ndarray]
 
 
 def pack(sample: TokenSample) -> bytes:
@@ -64,6 +74,10 @@ def _check(sample: TokenSample) -> None:
         "still_frames": ("int32", (None,)),
         "sound": ("int32", (None, None)),
         "keys": ("bool", (length, None)),
+        "tracks": ("float32", (None, None, 2)),
+        **dict.fromkeys(("edges", "silhouette", "flow"), ("int32", (length, *grid))),
+        "camera": ("float32", (None, 3)),
+        "motion": ("float32", (1,)),
     }
     if len(grid) != 2:
         raise ValueError(f"codes are int32[t, h, w], not of shape {sample['video'].shape}")

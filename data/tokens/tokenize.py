@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from reelm.data.catalog import open_clips
 from reelm.data.clips import CaptionedClip
 from reelm.errors import RequestError
 from reelm.lm.layout import audio_frames
+from reelm.media.outlines import STRUCTURES, motion
 from reelm.media.sound import resample, with_channels
 from reelm.progress import Progress, silent
 from reelm.tokenizer.audio.tokenizer import AudioTokenizer
@@ -21,6 +22,9 @@ from .sample import TokenSample
 from .write import write_tokens
 
 _BATCH = 32
+# What of a clip may steer it: what is seen in its pixels, and what it says of its own.
+DERIVED = ("edges", "silhouette", "flow", "motion")
+_OWN = ("tracks", "camera")
 _STILLS = 4  # frames of each clip that are tokenized alone, too
 
 
@@ -34,6 +38,7 @@ def tokenize(
     split: str = "train",
     num_clips: int | None = None,
     num_frames: int | None = None,
+    controls: Sequence[str] = (),
     process: int = 0,
     processes: int = 1,
     progress: Progress = silent,
@@ -48,6 +53,8 @@ def tokenize(
         audio_tokenizer: encodes the sound of clips that have some; None leaves sound out.
         sound_levels: how many of its levels are kept, from the first on; None for all.
         num_frames: of each clip; None for its own length, 33 of moving_digits.
+        controls: what is seen in the clips and may steer them: of `DERIVED`. What a clip says of its own, such as
+            tracks, is kept anyhow.
         process, processes: this one of so many that share the work; see `write_tokens`.
         progress: called with the shards written and the number of shards.
 
@@ -56,7 +63,9 @@ def tokenize(
             something else.
     """
     clips = open_clips(name, split, num_frames=num_frames, num_clips=num_clips)
-    encoder = _Encoder(tokenizer, audio_tokenizer, sound_levels, clips[0]["fps"])
+    if unknown := [control for control in controls if control not in DERIVED]:
+        raise RequestError(f"{unknown[0]!r} is not seen in clips; controls are {', '.join(DERIVED)}")
+    encoder = _Encoder(tokenizer, audio_tokenizer, sound_levels, clips[0]["fps"], controls)
     ends = list(accumulate(run.clips for run in clips.shapes))
 
     def samples_of(start: int, stop: int) -> Iterator[TokenSample]:
@@ -75,6 +84,7 @@ def tokenize(
         source=clips.description,
         sound=encoder.sound,
         keys=_key_index(clips.description),
+        controls=[*(own for own in _OWN if own in clips[0]), *controls],
         process=process,
         processes=processes,
         progress=progress,
@@ -84,8 +94,15 @@ def tokenize(
 class _Encoder:
     """What makes samples of clips: the tokenizers, and what of the sound is kept; `sound` is None where none is."""
 
-    def __init__(self, video: VideoTokenizer, audio: AudioTokenizer | None, levels: int | None, fps: float):
-        self.fps, self.sound = fps, None
+    def __init__(
+        self,
+        video: VideoTokenizer,
+        audio: AudioTokenizer | None,
+        levels: int | None,
+        fps: float,
+        controls: Sequence[str],
+    ):
+        self.fps, self.sound, self._controls = fps, None, controls
         self._video, self._audio = video, audio
         if audio is None:
             return
@@ -104,6 +121,7 @@ class _Encoder:
         chosen = np.take_along_axis(videos, frames[..., None, None, None], axis=1)
         codes, stills = self._video.encode(videos), self._video.encode(chosen.reshape(-1, 1, *videos.shape[2:]))
         stills = stills.reshape(*frames.shape, *codes.shape[2:])
+        seen = self._seen(videos)
         tracks = [np.zeros((0, 0), np.int32)] * len(batch)
         if self._audio is not None and self.sound is not None:
             tracks = _sounds(self._audio, batch, self.sound, self.fps, codes.shape[1])
@@ -117,7 +135,19 @@ class _Encoder:
             }
             if "keys" in clip:
                 sample["keys"] = _of_latent_frames(clip["keys"], self._video.config.time_stride)
-            yield sample
+            controls: Any = {name: values[i] for name, values in seen.items()}
+            controls |= {name: np.asarray(value, np.float32) for name, value in clip.items() if name in _OWN}
+            yield cast(TokenSample, {**sample, **controls})
+
+    def _seen(self, videos: np.ndarray) -> dict[str, np.ndarray]:
+        """Return what is seen in videos `[B, T, H, W, 3]` and may steer them, by its name: `[B, ...]`."""
+        found = {}
+        for control in self._controls:
+            if control == "motion":
+                found[control] = np.array([[motion(video, self.fps)] for video in videos], np.float32)
+            else:
+                found[control] = self._video.encode(np.stack([STRUCTURES[control](video) for video in videos]))
+        return found
 
 
 def _sounds(

@@ -42,6 +42,7 @@ def write_tokens(
     source: Mapping[str, Any] | None = None,
     sound: SoundIndex | None = None,
     keys: KeyIndex | None = None,
+    controls: Sequence[str] = (),
     process: int = 0,
     processes: int = 1,
     progress: Progress = silent,
@@ -52,7 +53,8 @@ def write_tokens(
         directory: made if missing; the same for all processes.
         samples_of: `(start, stop)` gives the samples from start to stop - 1; asked for one missing shard at a time.
         runs: how many samples of which shapes there are; a complete set grows when there are more.
-        tokenizer_hash, fps, time_stride, source, sound, keys: what was tokenized by what; `source` holds JSON values.
+        tokenizer_hash, fps, time_stride, source, sound, keys, controls: what was tokenized by what; `source` holds JSON
+            values.
         process, processes: this one of so many, each started with the same arguments. Process p writes shards p,
             p + processes and so on; a set begun by some number of processes may be completed by another.
         progress: called with the shards that are there and those there will be.
@@ -76,6 +78,7 @@ def write_tokens(
         source=json.loads(json.dumps(dict(source or {}))),  # as it will be read back: tuples become lists
         sound=sound,
         keys=keys,
+        controls=tuple(controls),
     )
     there = _there(directory, index)
     if there and there.complete and there.num_samples >= index.num_samples and not missing_shards(directory, there):

@@ -1,5 +1,6 @@
 """Sizes of the language model, from which everything else in this package is built."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -7,12 +8,15 @@ import numpy as np
 
 from reelm import value_checks
 from reelm.errors import RequestError
+from reelm.lm.control import camera, motion, tracks
+from reelm.lm.control.field import Source
 from reelm.lm.layout import Layout, audio_frames
 from reelm.lm.prefix import ClipCodes, Prefix
 from reelm.lm.specials import HEAD, Given, Group
 from reelm.tokenizer.codes import CodeSpec
 
 _MOST_ROPE_BASE = 1e12  # models for a million tokens have 1e9
+_MOST_TRACKS = 8
 KeysAt = Literal["codes", "front"]
 
 
@@ -65,10 +69,19 @@ class LMConfig:
     keys_at: KeysAt = "codes"
     """Slots that the keys of a latent frame are added to: those that predict its "codes", or the one in front of them
     alone, as if the keys were a token before the frame (Jasmine, arXiv 2510.27002)."""
+    tracks: int = 0
+    """Most subjects that follow a track. 0 for a model that knows no tracks."""
+    structures: tuple[str, ...] = ()
+    """Kinds of control clips that the pictures can follow, such as "edges". Empty for a model that knows none."""
+    camera: bool = False
+    """Whether the model knows how a camera moves."""
+    motion: bool = False
+    """Whether the model knows how much moves."""
 
     def __post_init__(self):
         object.__setattr__(self, "sound_frames", tuple(self.sound_frames))  # a list comes from JSON; a config must hash
         object.__setattr__(self, "keys", tuple(self.keys))
+        object.__setattr__(self, "structures", tuple(self.structures))
         object.__setattr__(self, "grid", tuple(self.grid))
         counts = ("bits", "text_vocabulary", "frames", "width", "layers", "heads", "kv_heads", "head_width", "hidden")
         counts += ("keys_at_once", "picture_kinds")
@@ -97,6 +110,10 @@ class LMConfig:
             raise RequestError("a net knows places beside keys alone; give keys, or leave grid out")
         if self.keys_at not in get_args(KeysAt):
             raise RequestError(f"keys_at is {self.keys_at!r}; it is one of {', '.join(get_args(KeysAt))}")
+        if self.keys_at == "front" and set(self.channels) != {"keys"}:
+            raise RequestError("keys stand in front of a frame where they alone steer it; leave the other sources out")
+        if not 0 <= self.tracks <= _MOST_TRACKS:
+            raise RequestError(f"tracks is {self.tracks}; a model follows 0 to {_MOST_TRACKS}")
         if self.picture_kinds > len(Given):
             raise RequestError(f"picture_kinds is {self.picture_kinds}; there are {len(Given)}")
         first, later = self.sound_frames
@@ -112,9 +129,21 @@ class LMConfig:
         return self.prefix - HEAD
 
     @property
+    def channels(self) -> Mapping[Source, int]:
+        """Channels of each source of control that the model knows, in their order in the control field."""
+        found: dict[Source, int] = {
+            "keys": 1 + len(self.keys) if self.keys else 0,
+            "tracks": self.tracks * tracks.CHANNELS,
+            "structure": len(self.structures) + self.bits if self.structures else 0,
+            "camera": self.camera * camera.CHANNELS,
+            "motion": self.motion * motion.CHANNELS,
+        }
+        return {source: count for source, count in found.items() if count}
+
+    @property
     def control(self) -> int:
-        """Channels of the control field: whether the keys are known, then each key; 0 for a model without keys."""
-        return 1 + len(self.keys) if self.keys else 0
+        """Channels of the control field; 0 for a model that only words and pictures steer."""
+        return sum(self.channels.values())
 
     @property
     def code(self) -> CodeSpec:

@@ -7,6 +7,8 @@ import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
+from reelm.lm.control.field import of_source
+from reelm.lm.control.structure import structure_ids
 from reelm.lm.layout import Layout
 from reelm.lm.prefix import Array, ClipCodes, Prefix
 from reelm.lm.specials import HEAD, SPECIALS, Given, Group
@@ -61,14 +63,17 @@ def embed_control(
     """
     if control is None:
         return None
-    field = Linear(config.width, dtype).apply({"params": params["control"]}, jnp.asarray(control))
+    control = jnp.asarray(control)
+    field = cast(jax.Array, Linear(config.width, dtype).apply({"params": params["control"]}, control))
+    if config.structures:
+        field = field + _embed_structure(config, params, control, dtype)
     if config.keys_at == "front":
         field = field * (jnp.arange(grid[0] * grid[1]) == 0).reshape(*grid, 1)
     if any(config.grid):
         row, column = (params["places"][axis]["embedding"].astype(dtype) for axis in ("rows", "columns"))
         field = field + row[: grid[0], None] + column[: grid[1]]
     rows, frames = control.shape[:2]
-    return jnp.broadcast_to(cast(jax.Array, field), (rows, frames, *grid, config.width)).reshape(rows, -1, config.width)
+    return jnp.broadcast_to(field, (rows, frames, *grid, config.width)).reshape(rows, -1, config.width)
 
 
 def embed_prefix(config: LMConfig, params: dict, prefix: Prefix, dtype: DTypeLike) -> jax.Array:
@@ -100,6 +105,14 @@ def embed_codes(config: LMConfig, params: dict, group: Group, sub_tokens: jax.Ar
     """Return `[..., D]` of one group's codes, given as sub-tokens int32 `[..., n]`."""
     module, own = CodeEmbedding(config.split(group), config.width), of_group(params, group)["codes"]
     return cast(jax.Array, module.apply({"params": own}, sub_tokens)).astype(dtype)
+
+
+def _embed_structure(config: LMConfig, params: dict, control: jax.Array, dtype: DTypeLike) -> jax.Array:
+    """Return `[R, t, h, w, D]` of the codes in a control field; zeros where there is none."""
+    ids, there = structure_ids(of_source(config.channels, "structure", control), config.bits)
+    module = CodeEmbedding(config.code.split, config.width)
+    embedded = module.apply({"params": params["structure"]}, ids_to_sub_tokens(ids, config.code))
+    return jnp.where(there[..., None], cast(jax.Array, embedded), 0).astype(dtype)
 
 
 def _embed_words(config: LMConfig, params: dict, prefix: Prefix, dtype: DTypeLike) -> jax.Array:

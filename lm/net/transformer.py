@@ -60,7 +60,7 @@ def init_params(config: LMConfig, key: jax.Array) -> dict:
     """Return fresh float32 parameters {"prefix", "given", "codes", "layers" (stacked), "head"} as nested dicts.
 
     A model with sound also has "sound", which holds "codes" and "head" for codes of sound. One that reads a frozen text
-    encoder also has "text", one with keys "control".
+    encoder also has "text", one with sources of control "control", and "structure" for codes of control clips.
     """
     prefix_key, code_key, layer_key, head_key = jax.random.split(key, 4)
     x = jnp.zeros((1, 2, config.width))
@@ -101,6 +101,10 @@ def init_params(config: LMConfig, key: jax.Array) -> dict:
     if config.control:
         # Zero, so that a net that was trained without control is the same net until it is trained further with it.
         params |= {"control": {"kernel": jnp.zeros((config.control, config.width))}}
+    if config.structures:
+        split = config.split("video")
+        embedding = CodeEmbedding(split, config.width).init(code_key, jnp.zeros((1, len(split)), jnp.int32))["params"]
+        params |= {"structure": jax.tree.map(jnp.zeros_like, embedding)}
     if any(config.grid):
         axes = zip(("rows", "columns"), config.grid, strict=True)
         params |= {"places": {axis: {"embedding": jnp.zeros((size, config.width))} for axis, size in axes}}

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from reelm.lm.control.field import Source, control_field
 from reelm.lm.layout import audio_frames
 from reelm.lm.net.config import LMConfig
 from reelm.lm.prefix import Prefix
@@ -26,7 +27,8 @@ class Conditions:
         fill: bool `[T, H, W]`, True at pixels that are filled in; all others are those of `pixels`.
         pixels: uint8 `[T, H, W, 3]`, the frames that stay where `fill` is False.
         sound: int32 `[F, L]`, codes of the clip's first audio frames; None without sound.
-        keys: float32 `[t, 1, 1, C]`, the control field of the clip's first latent frames; None without keys.
+        steering: for each source of control that speaks, its part float32 `[t, h or 1, w or 1, c]` in the control field
+            of the clip's first latent frames. After them keys are silent, and all others stay what they are last.
         sound_in_prefix: whether the pictures are made for the sound, which is then read before them.
     """
 
@@ -39,7 +41,7 @@ class Conditions:
     fill: np.ndarray | None = None
     pixels: Frames | None = None
     sound: np.ndarray | None = None
-    keys: np.ndarray | None = None
+    steering: Mapping[Source, np.ndarray] = field(default_factory=dict)
     sound_in_prefix: bool = False
 
     def draws_pictures(self, latent_frames: int | None) -> bool:
@@ -61,10 +63,12 @@ class Conditions:
         return None if self.sound is None or len(self.sound) < end else self.sound[begin:end]
 
     def control(self, latent_frame: int, lm: LMConfig) -> np.ndarray:
-        """Return the control field float32 `[1, 1, 1, C]` of a latent frame; zeros where nothing is asked."""
-        if self.keys is None or latent_frame >= len(self.keys):
-            return np.zeros((1, 1, 1, lm.control), np.float32)
-        return self.keys[latent_frame : latent_frame + 1]
+        """Return the control field float32 `[1, h or 1, w or 1, C]` of a latent frame; zeros where nothing is asked."""
+        parts: dict[Source, np.ndarray] = {}
+        for source, part in self.steering.items():
+            at = latent_frame if source == "keys" else min(latent_frame, len(part) - 1)
+            parts |= {source: part[at : at + 1]} if at < len(part) else {}
+        return control_field(lm.channels, parts, 1, self.known.shape[1:])
 
     def paste(self, video: Frames, first: int) -> Frames:
         """Return frames uint8 `[B, n, H, W, 3]`, which begin with frame `first`, with the pixels that stay put back."""

@@ -60,7 +60,7 @@ def read_conditions(
         raise RequestError("a mask says which part of a video to fill in; give that video too")
     if audio is not None and track is None:
         raise RequestError("this model knows no sound; leave audio out")
-    clip = None if sources.video is None else _clip(sources.video, height, width, fps)
+    clip = None if sources.video is None else read_clip("a video", sources.video, height, width, fps)
     samples = None if track is None or audio is None else track.samples(audio)
     heard = None if track is None or samples is None else track.frames_beside(samples, fps)
     # An endless clip may continue what is given; a masked clip is as long as its video.
@@ -127,8 +127,8 @@ def _still(picture: Picture, height: int, width: int) -> Frames:
     return fit(_as_uint8(picture[None])[0], height, width)
 
 
-def _clip(video: VideoSource, height: int, width: int, fps: float) -> Clip:
-    """Return a clip of that size and rate; frame j is what is seen at j / fps seconds."""
+def read_clip(name: str, video: VideoSource, height: int, width: int, fps: float) -> Clip:
+    """Return a clip of that size and rate; frame j is what is seen at j / fps seconds. Errors call it `name`."""
     if isinstance(video, Clip):
         if not math.isclose(video.fps, fps, rel_tol=1e-3):
             frames = np.stack([frame.pixels for frame in on_clock(evenly(video.video, video.fps), fps)])
@@ -138,7 +138,7 @@ def _clip(video: VideoSource, height: int, width: int, fps: float) -> Clip:
         video = replace(video, tokens=None)
     elif isinstance(video, np.ndarray):
         if video.ndim != 4:
-            raise RequestError(f"a video has the shape [T, H, W, 3], not {list(video.shape)}")
+            raise RequestError(f"{name} has the shape [T, H, W, 3], not {list(video.shape)}")
         video = Clip(video=_as_uint8(video), fps=fps)
     else:
         frames, _, sound, rate = read_video(video, fps=fps)

@@ -1,14 +1,17 @@
 """Pictures, clips and sounds that a clip must show, as the user gives them."""
 
 import hashlib
+import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, TypedDict
 
 import numpy as np
 
 from reelm.errors import RequestError
+from reelm.lm.control.camera import Camera, read_camera
+from reelm.lm.control.tracks import Track, read_tracks
 from reelm.media.clip import Clip
 from reelm.media.sound import as_float_sound, check_rate
 from reelm.sampling.options import FILES
@@ -46,6 +49,12 @@ class Sources:
         audio: Sound of the clip: a path, a Clip, `(samples, rate)`, or samples alone, at the audio tokenizer's rate.
             Samples are `[S]` or `[S, C]`, float in [-1, 1] or integers of 8, 16 or 32 bits. It is cut, or continued by
             silence, to the length of the picture.
+        control: Clip whose edges, silhouette, flow or depth (`control_kind`) the pictures follow. One that is shorter
+            than the clip holds its last frame.
+        tracks: For each subject, in the order of the words, where it goes: a list of (seconds, (x, y)) with x to the
+            right and y down, as shares of width and height, straight in between; None for one that goes where it likes.
+        camera: How the camera moves: "zoom in", "zoom out", "pan left", "pan right", "pan up", "pan down" or "static",
+            or a list of (seconds, reelm.Camera), between which it moves evenly.
         keys: Of a world: names of the keys held in each latent frame after the first, or after `video`. `Clip.info` of
             a clip that was played has them.
 
@@ -59,6 +68,9 @@ class Sources:
     video: VideoSource | None = None
     mask: Picture | None = None
     audio: SoundSource | None = None
+    control: VideoSource | None = None
+    tracks: Sequence[Track | None] | None = None
+    camera: str | Sequence[tuple[float, Camera]] | None = None
     keys: Sequence[Sequence[str]] | None = None
 
     def __post_init__(self):
@@ -67,7 +79,7 @@ class Sources:
         for name in FILES:
             value = getattr(self, name)
             if value is not None:
-                object.__setattr__(self, name, _source(name, value, clips=name in ("video", "audio")))
+                object.__setattr__(self, name, _source(name, value, clips=name in ("video", "audio", "control")))
         if self.keyframes is not None:
             if not isinstance(self.keyframes, Mapping):
                 raise RequestError(f"keyframes are a {type(self.keyframes).__name__}; give {{frame number: picture}}")
@@ -76,6 +88,10 @@ class Sources:
                 for frame, each in self.keyframes.items()
             }
             object.__setattr__(self, "keyframes", frames)
+        if self.tracks is not None:
+            object.__setattr__(self, "tracks", read_tracks(self.tracks))
+        if self.camera is not None:
+            object.__setattr__(self, "camera", read_camera(self.camera))
         if self.keys is not None:
             lists = isinstance(self.keys, list | tuple) and all(isinstance(each, list | tuple) for each in self.keys)
             if not lists:
@@ -87,12 +103,17 @@ class Sources:
 
         `sha256` has a digest of each file, so that a clip also tells of which content it was made.
         """
-        said = {name: _summary(value) for name, value in vars(self).items() if value is not None and name != "keys"}
-        said |= {} if self.keys is None else {"keys": [list(each) for each in self.keys]}
+        given = {name: value for name, value in vars(self).items() if value is not None}
+        said = {name: _summary(value) for name, value in given.items() if name not in STRUCTURED}
+        said |= json.loads(json.dumps({name: given[name] for name in STRUCTURED if name in given}, default=asdict))
         files = {name: value for name, value in vars(self).items() if isinstance(value, str | os.PathLike)}
         files |= {f"keyframe {frame}": each for frame, each in (self.keyframes or {}).items()}
         digests = {name: digest for name, path in files.items() if (digest := file_digest(path))}
         return said | ({"sha256": digests} if digests else {})
+
+
+# Fields that are no pictures and no sounds, but values as JSON has them.
+STRUCTURED = ("keys", "tracks", "camera")
 
 
 class SourceFields(TypedDict, total=False):
@@ -104,6 +125,9 @@ class SourceFields(TypedDict, total=False):
     video: VideoSource | None
     mask: Picture | None
     audio: SoundSource | None
+    control: VideoSource | None
+    tracks: Sequence[Track | None] | None
+    camera: str | Sequence[tuple[float, Camera]] | None
     keys: Sequence[Sequence[str]] | None
 
 

@@ -1,7 +1,10 @@
 """The models inside the package, by name. Imports nothing that takes time: the command line checks names with it."""
 
+import json
 from importlib.resources import files
 from pathlib import Path
+
+from reelm.lm.control.field import SWITCHES, Source
 
 
 def names() -> list[str]:
@@ -17,6 +20,12 @@ def folder(name: str) -> Path:
 def holds(folder: Path) -> bool:
     """Whether a folder is that of a shipped model."""
     return folder.parent == _weights()
+
+
+def sources(name: str) -> set[Source]:
+    """The sources of control that a shipped model knows."""
+    lm = json.loads((folder(name) / "model.json").read_bytes())["parts"].get("lm", {"config": {}})["config"]
+    return {source for source, fields in SWITCHES.items() if lm.get(fields[0])}
 
 
 def _weights() -> Path:

@@ -7,6 +7,7 @@ import asyncio
 import json
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from starlette.requests import Request
 from starlette.types import Message
 
 from reelm.errors import RequestError
-from reelm.sampling.conditions.sources import Sources
+from reelm.sampling.conditions.sources import STRUCTURED, Sources
 from reelm.sampling.options import FILES, Options, right_name
 from reelm.serve.access import Limits
 from reelm.storage.atomic import write_bytes
@@ -27,7 +28,7 @@ _OPENAI = ("seconds", "size", "input_reference")
 _WORDS = ("model", "prompt", "negative_prompt", "decoding", "seconds", "size")
 _BODY_SECONDS = 120.0
 _MOST_STEPS, _MOST_KEYS = 36_000, 64  # latent frames that keys are given for, and keys of each
-KNOWN = ("model", "prompt", "keys", *sorted(_OPTIONS), *FILES)
+KNOWN = ("model", "prompt", *STRUCTURED, *sorted(_OPTIONS), *FILES)
 
 
 def preferred_wait(headers: Headers) -> float | None:
@@ -154,9 +155,10 @@ class Asked:
         if "size" in found:
             found["width"], found["height"] = _size(found.pop("size"))
         self.seconds = _seconds(found.pop("seconds")) if "seconds" in found else None
-        keys = found.pop("keys", None)
+        structured = {name: value for name in STRUCTURED if (value := found.pop(name, None)) is not None}
         Options(**found)
-        self.settings = found if keys is None else found | {"keys": _keys(keys)}
+        _check_structured(structured)
+        self.settings = found | structured
 
     def for_model(self, fps: float) -> dict[str, Any]:
         """Return the settings, with seconds as frames at the model's rate."""
@@ -186,14 +188,17 @@ def _bytes(name: str, value: Any) -> bytes:
     return value
 
 
-def _keys(value: Any) -> Any:
-    """Return the keys of each latent frame; their names are the model's to check."""
-    Sources(keys=value)
-    if len(value) > _MOST_STEPS:
-        raise RequestError(f"keys are given for {len(value)} latent frames; at most {_MOST_STEPS} are made")
-    if any(len(each) > _MOST_KEYS for each in value):
+def _check_structured(values: Mapping[str, Any]) -> None:
+    """Check keys, tracks and a camera as far as a server can without the model."""
+    given = Sources(**values)
+    if len(given.keys or ()) > _MOST_STEPS:
+        raise RequestError(f"keys are given for {len(given.keys or ())} latent frames; at most {_MOST_STEPS} are made")
+    if any(len(each) > _MOST_KEYS for each in given.keys or ()):
         raise RequestError(f"keys name more than {_MOST_KEYS} for a latent frame")
-    return value
+    points = sum(len(track) for track in given.tracks or () if track)
+    points += len(given.camera) if isinstance(given.camera, tuple) else 0
+    if points > _MOST_STEPS:
+        raise RequestError(f"tracks and camera have {points} points; at most {_MOST_STEPS} are read")
 
 
 def _size(value: Any) -> tuple[int, int]:

@@ -2,14 +2,14 @@
 
 import types
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, is_dataclass
 from importlib.metadata import version
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from reelm.sampling.conditions.sources import Sources
+from reelm.sampling.conditions.sources import STRUCTURED, Sources
 from reelm.sampling.options import FILES, Options
 from reelm.serve.jobs import Video
 
@@ -77,7 +77,7 @@ def _schemas() -> dict[str, Any]:
     hints = get_type_hints(Options)
     options = {field.name: _schema(hints[field.name]) for field in fields(Options) if field.name != "num_samples"}
     words = {name: {"type": "string"} for name in ("model", "prompt", "seconds", "size")}
-    options["keys"] = _schema(get_type_hints(Sources)["keys"])
+    options |= {name: _schema(get_type_hints(Sources)[name]) for name in STRUCTURED}
     files = {name: {"type": "string", "format": "binary"} for name in FILES}
     error = {"code": {"type": "string"}, "message": {"type": "string"}}
     rating = {"rating": {"enum": [1, -1]}, "over": {"type": "string"}, "note": {"type": "string"}}
@@ -96,6 +96,10 @@ def _schema(hint: Any) -> dict[str, Any]:
         return {"anyOf": [_schema(each) for each in get_args(hint) if each is not type(None)]}
     if hint in _TYPES:
         return {"type": _TYPES[hint]}
+    if is_dataclass(hint):
+        return _object({name: _schema(each) for name, each in get_type_hints(hint).items()})
+    if get_origin(hint) is tuple:
+        return {"type": "array", "prefixItems": [_schema(each) for each in get_args(hint)]}
     return {"type": "array", "items": _schema(get_args(hint)[0])}
 
 

@@ -1,10 +1,10 @@
 """Words to video.
 
 `reelm.load()` gives a `Model` that makes clips from words and holds the video tokenizer; `reelm.Clip` is one video
-with its codes, settings and file formats. `reelm.functional` has pure functions for your own JAX code.
-`reelm.RequestError` is raised when the request is at fault, and `reelm.RequestWarning` warns of one that the model was
-not trained for. The names are imported when first used, so that `import reelm` costs nothing and the command line
-starts at once.
+with its codes, settings and file formats; `reelm.Camera` says where a camera looks. `reelm.functional` has pure
+functions for your own JAX code. `reelm.RequestError` is raised when the request is at fault, and `reelm.RequestWarning`
+warns of one that the model was not trained for. The names are imported when first used, so that `import reelm` costs
+nothing and the command line starts at once.
 """
 
 import importlib
@@ -15,6 +15,7 @@ from .cores import give_fake_devices_threads
 if TYPE_CHECKING:
     from reelm import functional
     from reelm.errors import RequestError, RequestWarning
+    from reelm.lm.control.camera import Camera
     from reelm.media.clip import Clip
     from reelm.sampling.folder.load import load
 
@@ -22,9 +23,10 @@ if TYPE_CHECKING:
 
 give_fake_devices_threads()
 
-__all__ = ["Clip", "RequestError", "RequestWarning", "__version__", "functional", "load"]
+__all__ = ["Camera", "Clip", "RequestError", "RequestWarning", "__version__", "functional", "load"]
 
 _HOMES = {
+    "Camera": "reelm.lm.control.camera",
     "Clip": "reelm.media.clip",
     "RequestError": "reelm.errors",
     "RequestWarning": "reelm.errors",

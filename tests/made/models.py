@@ -72,6 +72,16 @@ def tiny_world() -> Model:
     return Model("world", model.video_tokenizer, lm, model.defaults)
 
 
+def tiny_steered() -> Model:
+    """The tiny model with sound, steered by tracks of two subjects, silhouettes, a camera and a motion score."""
+    model = tiny_model(sound=True)
+    assert model.lm is not None
+    config = replace(model.lm.config, tracks=2, structures=("silhouette",), camera=True, motion=True)
+    params = random_params(transformer.init_params, config, 2, noise=0.4)
+    lm = LanguageModel(config, params, model.lm.text, model.lm.tasks)
+    return replace(model, name="steered", lm=lm)
+
+
 def reader(model, encoder) -> Model:
     """The tiny model with random weights that read an encoder."""
     config = replace(model.lm.config, text_vocabulary=1, text_width=encoder.width, prefix=HEAD + encoder.max_tokens)

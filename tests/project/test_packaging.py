@@ -65,10 +65,15 @@ def absolute_imports(path: Path) -> list[str]:
 
 
 def test_every_import_is_a_declared_dependency():
-    distributions = {"PIL": "pillow", "orbax": "orbax-checkpoint", "tensorboardX": "tensorboardx"}
+    distributions = {
+        "PIL": "pillow",
+        "cv2": "opencv-python-headless",
+        "orbax": "orbax-checkpoint",
+        "tensorboardX": "tensorboardx",
+    }
     distributions |= {"opentelemetry": "opentelemetry-sdk", "visqol": "visqol-python"}
     extras = PROJECT["project"]["optional-dependencies"]
-    optional = [each for name in ("evaluate", "hub", "otel", "serve", "visqol", "worlds") for each in extras[name]]
+    optional = [each for name in ("control", "evaluate", "hub", "otel", "serve", "visqol", "worlds") for each in extras[name]]
     needed = [*PROJECT["project"]["dependencies"], *optional]
     declared = {re.split(r"[^\w-]", requirement)[0] for requirement in needed}
     files = [path for folder in FOLDERS.values() for path in folder.glob("*.py")]

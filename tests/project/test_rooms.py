@@ -46,6 +46,8 @@ BELOW["cli"] = {*ORDER, ""}  # and the facade
 BESIDE: dict[str, set[str]] = {
     "evaluation.judges": {"evaluation.features", "evaluation.scores"},
     "evaluation.scores": {"evaluation.features"},
+    "lm.net": {"lm.control"},
+    "sampling.conditions": {"sampling.folder"},
     "sampling.decoding": {"sampling.conditions"},
     "train.lm": {"train.run", "train.step"},
     "train.run": {"train.step"},

@@ -12,7 +12,7 @@ from reelm.cli.commands.generate import Generate
 from reelm.errors import RequestError, RequestWarning
 from reelm.lm.scope import Scope
 from reelm.sampling.arguments import read_arguments
-from reelm.sampling.conditions.sources import SourceFields, Sources
+from reelm.sampling.conditions.sources import STRUCTURED, SourceFields, Sources
 from reelm.sampling.model import Model
 from reelm.sampling.options import FILES, OptionFields, Options
 from reelm.sampling.plan import plan
@@ -25,7 +25,7 @@ def test_keyword_arguments_have_the_names_and_types_of_the_fields(kind, keywords
 
 
 def test_every_picture_clip_and_sound_is_a_file_that_servers_and_the_command_line_take():
-    names = {field.name for field in fields(Sources)} - {"keyframes", "keys"}
+    names = {field.name for field in fields(Sources)} - {"keyframes", *STRUCTURED}
     assert {*FILES} == names <= {field.name for field in fields(Generate)}
 
 
@@ -41,7 +41,7 @@ def test_help_shows_every_option_with_type_default_and_sentence(method):
 
 def test_the_command_line_knows_every_option_and_file():
     files = {field.name for field in fields(Sources)} - {"keyframes", "keys"}  # neither has a form in a shell
-    assert files <= {field.name for field in fields(Generate)}
+    assert files - {"tracks"} | {"track"} <= {field.name for field in fields(Generate)}  # one for each subject
     assert Generate.__dataclass_fields__["sampling"].type is Options
 
 

@@ -18,7 +18,12 @@ import jax
 import numpy as np
 
 from reelm.data.tokens.sample import TokenSample
-from reelm.lm.control import keys_field
+from reelm.lm.control.camera import camera_field
+from reelm.lm.control.field import Source, control_field
+from reelm.lm.control.keys import keys_field
+from reelm.lm.control.motion import motion_field
+from reelm.lm.control.structure import structure_field
+from reelm.lm.control.tracks import tracks_field
 from reelm.lm.layout import audio_frames
 from reelm.lm.net.config import LMConfig
 from reelm.lm.prefix import ClipCodes, Prefix
@@ -41,7 +46,8 @@ class ToSample(grain.transforms.RandomMap):
         fps, stride: frames a second of the clip, and frames that a latent frame stands for.
         drop_text: share of samples that lose their words, so that guidance has an unconditional model; a task may ask
             for more.
-        drop_control: share of samples whose keys are not told.
+        drop_control: share of samples in which a source of control does not speak; each of its own.
+        motions: of many clips of the set, in order; None for a set that does not know them.
     """
 
     def __init__(
@@ -55,9 +61,10 @@ class ToSample(grain.transforms.RandomMap):
         stride: int,
         drop_text: float,
         drop_control: float = 0.0,
+        motions: np.ndarray | None = None,
     ):
         self.text, self.model, self.task, self.frames = text, model, TASKS[task], frames
-        self.fps, self.stride = fps, stride
+        self.fps, self.stride, self.motions = fps, stride, motions
         self.drop_text, self.drop_control = max(drop_text, self.task.wordless), drop_control
 
     def random_map(self, element: TokenSample, rng: np.random.Generator) -> Any:
@@ -95,14 +102,31 @@ class ToSample(grain.transforms.RandomMap):
         return _Pictures(none, none, np.zeros(0, np.float32))
 
     def _control(self, element: TokenSample, first: int, rng: np.random.Generator) -> np.ndarray:
-        """Return the control field float32 `[t, 1, 1, C]` of the latent frames from `first` on."""
-        assert "keys" in element  # the run was checked
-        told = rng.random() >= self.drop_control
-        keys = element["keys"][first : first + self.frames]
-        field = keys_field(keys if told else np.zeros_like(keys), np.full(len(keys), told))
-        if first == 0:
-            field[0] = 0  # nothing came before, so no key made it
-        return field
+        """Return the control field float32 `[t, h or 1, w or 1, C]` of the latent frames from `first` on.
+
+        Each source speaks, or not, of its own.
+        """
+        here, grid = slice(first, first + self.frames), element["video"].shape[1:]
+        told = {source for source in self.model.channels if rng.random() >= self.drop_control}
+        parts: dict[Source, np.ndarray] = {}
+        if "keys" in told:
+            assert "keys" in element  # the run was checked
+            keys = element["keys"][here]
+            parts["keys"] = keys_field(keys, np.full(len(keys), True))
+            if first == 0:
+                parts["keys"][0] = 0  # nothing came before, so no key made it
+        if "tracks" in told and "tracks" in element:
+            parts["tracks"] = tracks_field(element["tracks"], self.model.tracks, self.stride, grid)[here]
+        kinds = [kind for kind in self.model.structures if kind in element]
+        if "structure" in told and kinds:
+            kind = kinds[int(rng.integers(len(kinds)))]
+            parts["structure"] = structure_field(element[kind][here], kind, self.model.structures, self.model.bits)
+        if "camera" in told and "camera" in element:
+            parts["camera"] = camera_field(element["camera"], self.stride)[here]
+        if "motion" in told and self.motions is not None and "motion" in element:
+            less = np.searchsorted(self.motions, element["motion"][0]) / len(self.motions)
+            parts["motion"] = motion_field(float(less), self.frames)
+        return control_field(self.model.channels, parts, self.frames, grid)
 
     def _sound(self, track: np.ndarray, first: int) -> np.ndarray:
         """Return int32 `[S, L]`, the sound beside the latent frames from `first` on; -1 for a clip without a track."""

@@ -8,7 +8,9 @@ from made.models import tiny_model
 
 from reelm.errors import RequestError
 from reelm.lm.language_model import LanguageModel
+from reelm.sampling.folder.load import load
 from reelm.sampling.model import Model
+from reelm.sampling.parts import Defaults
 from reelm.train.parts import open_start
 
 
@@ -31,6 +33,20 @@ def test_more_kinds_of_pictures_and_keys_are_learned_beside_what_was_known(folde
     assert table.shape == (5, lm.config.width) and np.any(table[4])
     np.testing.assert_array_equal(table[:4], known)
     assert "control" not in start.params  # fresh, and so zero
+
+
+def test_sources_of_control_are_learned_beside_those_that_are_known(folder, tmp_path):
+    path, lm = folder
+    keys = replace(lm.config, picture_kinds=4, keys=("left", "right"))
+    params = {**lm.params, "control": {"kernel": np.ones((3, keys.width), np.float32)}}
+    model = Model("keys", load(str(path)).video_tokenizer, LanguageModel(keys, params, lm.text, ("plays",)), Defaults())
+    model.save(tmp_path / "keys")
+    kernel = open_start(tmp_path / "keys", replace(keys, tracks=1, motion=True)).params["control"]["kernel"]
+    assert kernel.shape == (3 + 10 + 2, keys.width)
+    np.testing.assert_allclose(kernel[:3], 1, rtol=1e-2)
+    assert not np.any(kernel[3:])
+    with pytest.raises(RequestError, match="keys: "):
+        open_start(tmp_path / "keys", replace(keys, keys=("left", "up"), tracks=1))
 
 
 def test_a_start_that_knows_more_than_the_model_is_refused(folder):

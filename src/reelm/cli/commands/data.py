@@ -201,6 +201,9 @@ class DataTokenize:
     """Clips to encode. Default: all of a built set, 60,000 of a set that is drawn on demand."""
     num_frames: int | None = None
     """Frames of a clip. Default: the length of the clip, 33 for a set that is drawn on demand."""
+    controls: tuple[str, ...] = ()
+    """What may steer the pictures and is seen in the clips: edges, silhouette, flow, motion. Tracks and camera moves
+    that a set knows of its clips are kept anyhow."""
     process: int = 0
     """Number of this process, from 0, such as $SLURM_PROCID."""
     processes: int = 1
@@ -229,6 +232,7 @@ class DataTokenize:
                 split=self.split,
                 num_clips=_DRAWN if self.num_clips is None and is_drawn(self.name) else self.num_clips,
                 num_frames=self.num_frames,
+                controls=self.controls,
                 process=self.process,
                 processes=self.processes,
                 progress=counted,

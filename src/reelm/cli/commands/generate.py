@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 import tyro
 
 from reelm.cli.checks import check_clip_output, check_input, check_model
+from reelm.cli.moves import camera, track
 from reelm.cli.printable import print_path, printable
 from reelm.cli.progress import progress
 from reelm.errors import RequestError
@@ -53,6 +54,13 @@ class Generate:
     """Picture that is white where --video is to be filled in. All other pixels stay."""
     audio: Path | None = None
     """Sound that the clip is made for, or the sound of --video."""
+    control: Path | None = None
+    """Video whose edges, silhouette, flow or depth the pictures follow, see --control-kind."""
+    track: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
+    """Where a subject goes: SECONDS:X,Y for each point, such as "0:0.2,0.5 2:0.8,0.5", as shares of width and height
+    from the top left. Once for each subject, in the order of the words; "-" for one that goes where it likes."""
+    camera: str | None = None
+    """How the camera moves: "zoom in", "pan left" and so on, or SECONDS:PAN_X,PAN_Y,ZOOM for each moment."""
     prompts: Path | None = None
     """Text file with one prompt in each line, instead of PROMPT."""
     resume: bool = False
@@ -77,6 +85,7 @@ class Generate:
         files = {name: path for name in FILES if (path := getattr(self, name)) is not None}
         for path in files.values():
             check_input(path)
+        moves = self._moves()
         if self.resume and self.grid:
             raise RequestError("--resume leaves single clips alone; it does not go with --grid")
         if self.output.suffix.lower() == ".png" and self.sampling.num_frames != 1:
@@ -86,7 +95,7 @@ class Generate:
 
         model = reelm.load(self.model, mesh=self.mesh, dtype=self.dtype, text_encoder=self.text_encoder)
         if self.resume:
-            same = {"model": model.name, "tokenizer": model.video_tokenizer.hash, **_contents(files)}
+            same = {"model": model.name, "tokenizer": model.video_tokenizer.hash, **_contents(files | moves)}
             jobs = [job for job in jobs if not _is_made(job, same, self.sampling)]
         for prompt in dict.fromkeys(job.prompt for job in jobs):
             if (read := model.read_as(prompt)) != prompt:
@@ -95,7 +104,7 @@ class Generate:
         for batch in batches(jobs):
             options = replace(self.sampling, seed=batch.seed, num_samples=batch.num_samples)
             with progress("latent frames") as callback:
-                clips = model.generate(batch.prompts, callback=callback, **files, **vars(options))
+                clips = model.generate(batch.prompts, callback=callback, **files, **moves, **vars(options))
             if self.grid:
                 made += clips
                 continue
@@ -107,6 +116,16 @@ class Generate:
 
             grid(made).save(self.output)
             print_path(self.output)
+
+    def _moves(self) -> dict[str, Any]:
+        """Return tracks and camera, checked."""
+        found: dict[str, Any] = {"tracks": [track(each) for each in self.track]} if self.track else {}
+        found |= {} if self.camera is None else {"camera": camera(self.camera)}
+        if found:
+            from reelm.sampling.conditions.sources import Sources
+
+            Sources(**found)
+        return found
 
     def _jobs(self, prompts: list[str]) -> list[Job]:
         """Return one job for each prompt and seed."""
@@ -134,11 +153,11 @@ class Generate:
         return list(self.prompt)
 
 
-def _contents(files: dict[str, Any]) -> dict[str, Any]:
-    """Return what the file of a clip says if it was made from these files, with what they hold now, and no others."""
-    from reelm.sampling.conditions.sources import Sources
+def _contents(given: dict[str, Any]) -> dict[str, Any]:
+    """Return what the file of a clip says if it was made from these sources, as they are now, and no others."""
+    from reelm.sampling.conditions.sources import STRUCTURED, Sources
 
-    return {**dict.fromkeys((*FILES, "sha256")), **Sources(**files).summary()}
+    return {**dict.fromkeys((*FILES, *STRUCTURED, "sha256")), **Sources(**given).summary()}
 
 
 _ANY_FILE = ("num_samples", "strict")  # options that no file tells of

@@ -1,9 +1,4 @@
-"""The control field: what is asked of the pictures besides words, known before they are drawn.
-
-It is added to the inputs of the slots that predict the codes (`net/embed.py`), so it takes no slots of its own. A
-source of control has channels in it. Keys are the first: whether they are known, then one channel for each key; the
-same at all places of a latent frame. Zeros are no control.
-"""
+"""Keys of a world in the control field: whether they are known, then a channel for each, the same at all places."""
 
 from collections.abc import Sequence
 
@@ -13,7 +8,7 @@ from reelm.errors import RequestError
 
 
 def keys_field(keys: np.ndarray, told: np.ndarray) -> np.ndarray:
-    """Return the control field float32 `[t, 1, 1, 1 + K]` of latent frames.
+    """Return the part of keys float32 `[t, 1, 1, 1 + K]` in the control field of latent frames.
 
     Args:
         keys: bool `[t, K]`, those that are held.

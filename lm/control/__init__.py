@@ -1,0 +1,1 @@
+"""The control field: what is asked of the pictures besides words."""

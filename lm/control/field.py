@@ -1,0 +1,53 @@
+"""The control field: what is asked of the pictures besides words, known before they are drawn.
+
+It is added to the inputs of the slots that predict the codes (`net/embed.py`), so it takes no slots of its own. Each
+source of control has channels in it, of which the first say whether it speaks. Zeros are no control.
+
+    keys       those that are held, the same at all places            keys.py
+    tracks     where each subject is                                  tracks.py
+    structure  codes of a clip that shows outlines                    structure.py
+    camera     how the camera moves, the same at all places           camera.py
+    motion     how much moves, the same at all places                 motion.py
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+
+Source = Literal["keys", "tracks", "structure", "camera", "motion"]
+
+# Fields of an `LMConfig` that belong to a source. A net whose config leaves the first empty does not know the source.
+SWITCHES: Mapping[Source, tuple[str, ...]] = {
+    "keys": ("keys", "keys_at_once"),
+    "tracks": ("tracks",),
+    "structure": ("structures",),
+    "camera": ("camera",),
+    "motion": ("motion",),
+}
+# Sources that differ from place to place.
+SPATIAL: tuple[Source, ...] = ("tracks", "structure")
+
+
+def control_field(
+    channels: Mapping[Source, int], parts: Mapping[Source, np.ndarray], frames: int, grid: Sequence[int]
+) -> np.ndarray:
+    """Return the control field float32 `[t, h, w, C]` of latent frames; h and w are 1 where no source is spatial.
+
+    Args:
+        channels: of each source that a net knows, in their order in the field (`LMConfig.channels`).
+        parts: float32 `[t, h or 1, w or 1, c]` of the sources that speak; all others are zero.
+        frames: t latent frames.
+        grid: rows and columns (h, w) of a latent frame.
+    """
+    size = (frames, *(grid if any(source in SPATIAL for source in channels) else (1, 1)))
+    found = [np.zeros((*size, 0), np.float32)]
+    for source, count in channels.items():
+        found.append(np.broadcast_to(parts.get(source, np.float32(0)), (*size, count)))
+    return np.concatenate(found, axis=-1, dtype=np.float32)
+
+
+def of_source(channels: Mapping[Source, int], source: Source, field: Any) -> Any:
+    """Return the channels `[..., c]` of one source in a control field `[..., C]`."""
+    first = sum(count for each, count in list(channels.items())[: list(channels).index(source)])
+    return field[..., first : first + channels[source]]

@@ -1,0 +1,86 @@
+"""What a clip shows besides colour: edges, silhouettes, flow, depth, as clips of their own, and how much moves in it.
+
+In: video uint8 `[T, H, W, 3]`. Out: the same shape, or a number. No colour of the clip is in what comes out, so it can
+steer a clip of other colours. Edges and flow are OpenCV's, an extra.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from reelm.errors import RequestError
+from reelm.extras import how_to_install
+
+from .pixels import Frames
+
+_AWAY = 32  # of 255, by which a silhouette differs from the background
+_FASTEST = 0.1  # flow that is drawn in full colour, as a share of the picture's height in one frame
+_SIZE = 128  # height at which flow is looked for: it is not to depend on the size of the clip
+
+
+def edges(video: Frames) -> Frames:
+    """Return the edges of each frame, white on black (Canny)."""
+    cv2 = _opencv()
+    found = [cv2.Canny(cv2.cvtColor(np.ascontiguousarray(frame), cv2.COLOR_RGB2GRAY), 80, 160) for frame in video]
+    return _grey(np.stack(found))
+
+
+def silhouette(video: Frames) -> Frames:
+    """Return what differs from the background, white on black. The background is the median colour along the border."""
+    border = np.concatenate([video[:, (0, -1)].reshape(-1, 3), video[:, :, (0, -1)].reshape(-1, 3)])
+    away = np.abs(video.astype(np.int16) - np.median(border, axis=0).astype(np.int16)).max(axis=-1)
+    return _grey(np.where(away > _AWAY, 255, 0))
+
+
+def flow(video: Frames) -> Frames:
+    """Return how each pixel has moved since the frame before: its way as a colour; grey stands still."""
+    size = np.array(video.shape[2:0:-1])
+    ways = np.concatenate([np.zeros((1, *video.shape[1:3], 2)), _flows(video)]) / (size[1] * _FASTEST)
+    across, down = np.moveaxis(np.clip(ways, -1, 1), -1, 0)
+    return np.round(127.5 * (1 + np.stack([across, down, np.zeros_like(down)], axis=-1))).astype(np.uint8)
+
+
+def depth(video: Frames) -> Frames:
+    """Return the brightness of a clip that is depth already, near or far as its maker says."""
+    return _grey(np.round(video.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)))
+
+
+# What a control clip may be made into.
+STRUCTURES: Mapping[str, Callable[[Frames], Frames]] = {
+    "edges": edges,
+    "silhouette": silhouette,
+    "flow": flow,
+    "depth": depth,
+}
+
+
+def motion(video: Frames, fps: float) -> float:
+    """Return the mean speed of all pixels in heights of the picture a second; 0 for a single frame."""
+    if len(video) < 2:
+        return 0.0
+    cv2 = _opencv()
+    width = max(16, round(video.shape[2] * _SIZE / video.shape[1]))
+    scaled = np.stack([cv2.resize(np.ascontiguousarray(frame), (width, _SIZE)) for frame in video])
+    return float(np.linalg.norm(_flows(scaled), axis=-1).mean() * fps / _SIZE)
+
+
+def _flows(video: Frames) -> np.ndarray:
+    """Return the flow float32 `[T - 1, H, W, 2]` in pixels, (x, y), from each frame to the next (DIS)."""
+    cv2 = _opencv()
+    grey = [cv2.cvtColor(np.ascontiguousarray(frame), cv2.COLOR_RGB2GRAY) for frame in video]
+    search = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    found = [search.calc(before, after, None) for before, after in zip(grey[:-1], grey[1:], strict=True)]
+    return np.stack(found) if found else np.zeros((0, *video.shape[1:3], 2), np.float32)
+
+
+def _grey(values: np.ndarray) -> Frames:
+    return np.repeat(values.astype(np.uint8)[..., None], 3, axis=-1)
+
+
+def _opencv() -> Any:
+    try:
+        import cv2
+    except ImportError as error:
+        raise RequestError(f"edges, flow and motion need OpenCV: {how_to_install('control')}") from error
+    return cv2

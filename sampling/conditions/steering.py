@@ -1,0 +1,143 @@
+"""What steers the pictures besides words, from what a user gives to parts of the control field.
+
+    keys, tracks, control, camera, motion  ->  Source -> float32 [t, h or 1, w or 1, c]
+
+A source that the model was not trained with is refused, and the shipped models that know it are named.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from reelm.errors import RequestError
+from reelm.lm.control.camera import camera_field, camera_path
+from reelm.lm.control.field import Source
+from reelm.lm.control.keys import keys_field
+from reelm.lm.control.motion import motion_field
+from reelm.lm.control.structure import structure_field
+from reelm.lm.control.tracks import points_of, tracks_field
+from reelm.lm.net.config import LMConfig
+from reelm.media.outlines import STRUCTURES
+from reelm.sampling.folder import shipped
+from reelm.sampling.options import Options
+from reelm.sampling.parts import ModelParts
+from reelm.tokenizer.video.tokenizer import VideoTokenizer
+
+from .conditions import Conditions
+from .read import read_clip, recorded_keys
+from .sources import Sources
+
+_HELD = 64  # frames for which the last frame of a control clip is encoded again; then its codes no longer change
+_MOVES = 60.0  # seconds for which a camera that words move goes on in a clip without end
+
+
+class Steering(NamedTuple):
+    """What steers a clip.
+
+    Attributes:
+        parts: of the control field, of the sources that speak.
+        warnings: sentences about what is done otherwise than asked.
+    """
+
+    parts: Mapping[Source, np.ndarray]
+    warnings: Sequence[str]
+
+
+def steering(model: ModelParts, sources: Sources, options: Options, conditions: Conditions, fps: float) -> Steering:
+    """Return what steers a clip.
+
+    Raises:
+        RequestError: a source that the model does not know, or one that cannot be read.
+    """
+    config, stride = model.language_model().config, model.video_tokenizer.config.time_stride
+    grid = (int(conditions.known.shape[1]), int(conditions.known.shape[2]))
+    found, warnings = dict[Source, np.ndarray](), list[str]()
+    _check(model.name, config, sources, options)
+    if config.keys or sources.keys is not None:
+        found["keys"] = _keys(model, sources, max(1, len(conditions.known)))
+    if sources.tracks is not None:
+        if len(sources.tracks) > config.tracks:
+            raise RequestError(f"there are {len(sources.tracks)} tracks; {model.name!r} follows {config.tracks}")
+        last = max(track[-1][0] for track in sources.tracks if track) if any(sources.tracks) else 0.0
+        points = points_of(sources.tracks, _frames(conditions, last, fps, stride), fps)
+        found["tracks"] = tracks_field(points, config.tracks, stride, grid)
+    if sources.control is not None:
+        found["structure"], warnings = _structure(model.video_tokenizer, config, sources, options, conditions, fps)
+    if sources.camera is not None:
+        last = _MOVES if isinstance(sources.camera, str) else sources.camera[-1][0]
+        found["camera"] = camera_field(camera_path(sources.camera, _frames(conditions, last, fps, stride), fps), stride)
+    if options.motion is not None:
+        found["motion"] = motion_field(options.motion, 1)
+    return Steering(found, warnings)
+
+
+def _check(name: str, config: LMConfig, sources: Sources, options: Options) -> None:
+    """Check that the model knows the sources; RequestError for one that it does not know."""
+    if (sources.control is None) != (options.control_kind is None):
+        raise RequestError("control is a clip and control_kind says what of it is followed; give both")
+    asked: dict[Source, object] = {
+        "tracks": sources.tracks,
+        "structure": sources.control,
+        "camera": sources.camera,
+        "motion": options.motion,
+    }
+    for source, value in asked.items():
+        if value is not None and source not in config.channels:
+            what = {"structure": "control clips"}.get(source, source)
+            raise RequestError(f"{name!r} was not trained with {what}; {_who_knows(source)}")
+    if options.control_kind is not None and options.control_kind not in config.structures:
+        raise RequestError(f"{name!r} follows {', '.join(config.structures)}, not {options.control_kind}")
+
+
+def _who_knows(source: Source) -> str:
+    able = [name for name in shipped.names() if source in shipped.sources(name)]
+    return f"{', '.join(able)} can" if able else "no model that ships can"
+
+
+def _frames(conditions: Conditions, last: float, fps: float, stride: int) -> int:
+    """Return 1 + stride k frames: up to `last` seconds, but no more than the clip has."""
+    frames = round(last * fps) + 1
+    return _whole(frames if conditions.num_frames is None else min(frames, conditions.num_frames), stride)
+
+
+def _whole(frames: int, stride: int) -> int:
+    """Return the frames of whole latent frames that hold so many."""
+    return 1 + -(-(frames - 1) // stride) * stride
+
+
+def _structure(
+    tokenizer: VideoTokenizer,
+    config: LMConfig,
+    sources: Sources,
+    options: Options,
+    conditions: Conditions,
+    fps: float,
+) -> tuple[np.ndarray, list[str]]:
+    """Return the part of structure of the control clip, and what is to be said about it."""
+    assert sources.control is not None and options.control_kind is not None
+    rows, columns = conditions.known.shape[1:]
+    space = tokenizer.config.space_stride
+    height, width = rows * space, columns * space
+    video = STRUCTURES[options.control_kind](read_clip("control", sources.control, height, width, fps).video)
+    frames = _whole(len(video) + _HELD, stride := tokenizer.config.time_stride)
+    frames = frames if conditions.num_frames is None else min(frames, _whole(conditions.num_frames, stride))
+    held = np.concatenate([video, np.repeat(video[-1:], max(0, frames - len(video)), axis=0)])[:frames]
+    codes = structure_field(tokenizer.encode(held[None])[0], options.control_kind, config.structures, config.bits)
+    if conditions.num_frames is None or conditions.num_frames > len(video):
+        return codes, [f"control is {len(video)} frames long; its last one is held"]
+    return codes, []
+
+
+def _keys(model: ModelParts, sources: Sources, known: int) -> np.ndarray:
+    """Return the part of keys of the first latent frames, of which `known` come without a draw.
+
+    Those of a recording have its keys, where it says which. RequestError for keys that the model does not have.
+    """
+    names = {*model.language_model().config.keys}
+    pressed = list(sources.keys or ())
+    recorded, unknown = recorded_keys(sources.video), 1  # no key made the first
+    if len(recorded) != known - 1 or not names >= {key for each in recorded for key in each}:
+        recorded, unknown = [()] * (known - 1), known
+    rows = [model.held(each) for each in ((), *recorded, *pressed)]
+    return keys_field(np.stack(rows), np.arange(len(rows)) >= unknown)

@@ -1,0 +1,108 @@
+"""Tracks, control clips, cameras and motion in `generate`: exact however a clip is decoded, and refused in a line."""
+
+import numpy as np
+import pytest
+from made.models import tiny_steered
+
+import reelm
+from reelm.errors import RequestError
+
+TRACK = [(0.0, (0.1, 0.5)), (1.0, (0.9, 0.5))]
+STEERED = {
+    "tracks": {"tracks": [TRACK]},
+    "two tracks": {"tracks": [None, TRACK]},
+    "silhouette": {"control": np.full((13, 16, 24, 3), 255, np.uint8), "control_kind": "silhouette"},
+    "camera": {"camera": "zoom in"},
+    "numbers": {"camera": [(0.0, reelm.Camera()), (1.0, reelm.Camera(pan=(0.5, -0.2), zoom=2.0))]},
+    "motion": {"motion": 0.9},
+}
+
+
+@pytest.fixture(scope="module")
+def model():
+    return tiny_steered()
+
+
+@pytest.fixture(scope="module")
+def plain(model):
+    return model.generate("red", num_frames=13).tokens["video"]
+
+
+@pytest.mark.parametrize("how", STEERED)
+def test_what_steers_changes_the_clip_and_no_way_of_decoding_does(model, plain, how):
+    asked = {"num_frames": 13, "decoding": "sequential", **STEERED[how]}
+    clip = model.generate("red", **asked)
+    assert not np.array_equal(clip.tokens["video"], plain)
+    parallel = model.generate("red", **asked | {"decoding": "parallel"})
+    np.testing.assert_array_equal(parallel.tokens["video"], clip.tokens["video"])
+    np.testing.assert_array_equal(parallel.tokens["audio"], clip.tokens["audio"])
+
+
+def test_a_track_steers_windows_to_come_and_a_stream_is_the_clip(model):
+    late = {"tracks": [[(2.5, (0.1, 0.1)), (3.0, (0.9, 0.9))]], "num_frames": 29}
+    early = {"tracks": [[(0.0, (0.1, 0.1))]], "num_frames": 29}
+    one, other = (model.generate("red", **asked).tokens["video"] for asked in (late, early))
+    same = [np.array_equal(a, b) for a, b in zip(one, other, strict=True)]
+    assert all(same[:5]) and not any(same[6:])  # alike until the subject leaves its corner, in the second window
+    pieces = list(model.stream("red", **late))
+    np.testing.assert_array_equal(np.concatenate([piece.tokens["video"] for piece in pieces]), one)
+
+
+def test_a_short_control_clip_holds_its_last_frame(model):
+    rng = np.random.default_rng(0)
+    short = (255 * (rng.random((5, 16, 24, 1)) < 0.4)).repeat(3, axis=-1).astype(np.uint8)
+    held = np.concatenate([short, np.repeat(short[-1:], 8, axis=0)])
+    with pytest.warns(reelm.RequestWarning, match="control is 5 frames long; its last one is held"):
+        one = model.generate("red", control=short, control_kind="silhouette", num_frames=13)
+    other = model.generate("red", control=held, control_kind="silhouette", num_frames=13)
+    np.testing.assert_array_equal(one.tokens["video"], other.tokens["video"])
+
+
+def test_a_clip_says_what_steered_it(model):
+    info = model.generate("red", num_frames=5, **STEERED["numbers"], tracks=[TRACK], motion=0.5).info
+    assert info["tracks"] == [[[0.0, [0.1, 0.5]], [1.0, [0.9, 0.5]]]] and info["motion"] == 0.5
+    assert info["camera"][1] == [1.0, {"pan": [0.5, -0.2], "zoom": 2.0}]
+    again = model.generate("red", num_frames=5, **{name: info[name] for name in ("tracks", "camera", "motion")})
+    assert again.info["camera"] == info["camera"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        ({"tracks": []}, "tracks are a list"),
+        ({"tracks": [[]]}, "track 1 has no point"),
+        ({"tracks": [[(0, (0.1, 1.2))]]}, "track 1 leaves the picture"),
+        ({"tracks": [[(0, (0.1, float("nan")))]]}, "track 1 leaves the picture"),
+        ({"tracks": [[(1, (0.1, 0.2)), (1, (0.1, 0.2))]]}, "the seconds of track 1 start at 0 and rise"),
+        ({"tracks": [[(-1, (0.1, 0.2))]]}, "the seconds of track 1"),
+        ({"tracks": [[(0, 0.1)]]}, "track 1 is a list of"),
+        ({"tracks": [None] * 3}, "there are 3 tracks; 'steered' follows 2"),
+        ({"camera": "orbit"}, "camera is 'orbit'; it is one of static, zoom in"),
+        ({"camera": [(0, 1)]}, "camera is words such as"),
+        ({"camera": [(1, reelm.Camera()), (0, reelm.Camera())]}, "the seconds of a camera"),
+        ({"motion": 2}, "motion is 2"),
+        ({"motion": float("nan")}, "motion"),
+        ({"control_kind": "edges"}, "give both"),
+        ({"control": np.zeros((5, 16, 24, 3), np.uint8)}, "give both"),
+        ({"control": np.zeros((5, 16, 24, 3), np.uint8), "control_kind": "colour"}, "control_kind is 'colour'"),
+        ({"control": np.zeros((5, 16, 24, 3), np.uint8), "control_kind": "edges"}, "follows silhouette, not edges"),
+        ({"control": np.zeros((16, 24, 3), np.uint8), "control_kind": "silhouette"}, "control has the shape"),
+        ({"control": "gone.mp4", "control_kind": "silhouette"}, "gone.mp4"),
+    ],
+)
+def test_what_cannot_steer_is_refused_in_a_line(model, asked, says):
+    with pytest.raises(RequestError, match=says) as error:
+        model.generate("red", **asked)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("how", ["tracks", "silhouette", "camera", "motion"])
+def test_a_model_without_a_source_names_those_that_have_it(tiny_sound_model, how):
+    with pytest.raises(RequestError, match="'tiny' was not trained with .*; .* can"):
+        tiny_sound_model.generate("red", **STEERED[how])
+
+
+@pytest.mark.parametrize(("pan", "zoom"), [((2, 0), 1), ((0, 0), 0), ((0, 0), 100), ("left", 1), ((0,), 1)])
+def test_a_camera_outside_its_range_is_refused(pan, zoom):
+    with pytest.raises(RequestError):
+        reelm.Camera(pan=pan, zoom=zoom)
