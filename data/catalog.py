@@ -14,7 +14,12 @@ from reelm.data.animated_emoji.source import AnimatedEmojiSet
 from reelm.data.any_sound.source import AnySoundSet
 from reelm.data.films.build import BUILD_FILE
 from reelm.data.films.source import FilmSet
-from reelm.data.moving_digits.source import MovingDigitsSet, MovingDigitsSoundSet, SteeredDigitsSet
+from reelm.data.moving_digits.source import (
+    MovingDigitsSet,
+    MovingDigitsSoundSet,
+    MovingDigitsStoriesSet,
+    SteeredDigitsSet,
+)
 from reelm.data.recordings.build import BUILD_FILE as RECORDED_FILE
 from reelm.data.recordings.source import CrafterSet, CrafterTilesSet, RecordedSet
 from reelm.errors import RequestError
@@ -30,6 +35,7 @@ _OWN = {
     for each in (
         MovingDigitsSet,
         MovingDigitsSoundSet,
+        MovingDigitsStoriesSet,
         SteeredDigitsSet,
         AnimatedEmojiSet,
         AnySoundSet,

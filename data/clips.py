@@ -19,6 +19,9 @@ class CaptionedClip(TypedDict):
     that were held while each frame came to be. One of which it is known has tracks float32 [n, T, 2], (x, y) of each
     subject in the order of the words, as shares of width and height, or camera float32 [T, 3], as for
     `lm.control.camera`. A clip has one caption or more; training draws one of them each time.
+
+    A clip of a story has references uint8 [n, H, W, 3], pictures of who is in it, whom its reference captions call <1>
+    to <n>. Its next shot follows its last frame after a cut: whole latent frames, with the same references.
     """
 
     video: np.ndarray
@@ -29,6 +32,9 @@ class CaptionedClip(TypedDict):
     keys: NotRequired[np.ndarray]
     tracks: NotRequired[np.ndarray]
     camera: NotRequired[np.ndarray]
+    references: NotRequired[np.ndarray]
+    reference_captions: NotRequired[tuple[str, ...]]
+    next_shot: NotRequired["CaptionedClip"]
 
 
 class ShapeRun(NamedTuple):

@@ -107,18 +107,28 @@ def digits_for(split: Split, source: Source = "auto") -> DigitSet:
     return load("train" if split == "train" else "test", source)
 
 
-def sample_scene(rng: np.random.Generator, digits: DigitSet, *, split: Split, count: int | None = None) -> Scene:
+def sample_scene(
+    rng: np.random.Generator,
+    digits: DigitSet,
+    *,
+    split: Split,
+    count: int | None = None,
+    images: Sequence[int | None] | None = None,
+) -> Scene:
     """Draws a scene of `count` (1 or 2; None draws that too) digits.
 
     In `train` and `test` no mover is a held-out combination; in `held_out` at least one is. Two movers differ in
     colour, and their ink stays apart until the first possible bounce.
+
+    images: the handwriting of each of its movers, as an index into the digit set; None draws one.
     """
     count = 1 + int(rng.random() < TWO_DIGITS) if count is None else count
     if count not in (1, 2):
         raise ValueError(f"a scene has 1 or 2 digits, not {count}")
+    images = [None] * count if images is None else images
     # Rejection keeps what is left uniform, with no case for each rule.
     while True:
-        scene = Scene(tuple(_sample_mover(rng, digits) for _ in range(count)))
+        scene = Scene(tuple(_sample_mover(rng, digits, image) for image in images))
         if any(mover.held_out for mover in scene.movers) != (split == "held_out"):
             continue
         if count == 2 and scene.movers[0].colour == scene.movers[1].colour:
@@ -165,15 +175,17 @@ def centre_of_ink(picture: np.ndarray) -> np.ndarray:
     return np.array([(ink.sum(axis=0) * x).sum(), (ink.sum(axis=1) * y).sum()]) / max(ink.sum(), 1e-9)
 
 
-def captions(scene: Scene, rng: np.random.Generator) -> tuple[str, ...]:
-    """Return three captions: two full captions of the scene and one short one."""
-    return caption(scene, rng), caption(scene, rng), short_caption(scene, rng)
+def captions(scene: Scene, rng: np.random.Generator, names: Sequence[str | None] = (None, None)) -> tuple[str, ...]:
+    """Return three captions: two full captions of the scene and one short one; `names` as for `caption`."""
+    return caption(scene, rng, names), caption(scene, rng, names), short_caption(scene, rng, names)
 
 
-def caption(scene: Scene, rng: np.random.Generator) -> str:
+def caption(scene: Scene, rng: np.random.Generator, names: Sequence[str | None] = (None, None)) -> str:
     """One of several phrasings in words, e.g. "a slow blue 3 moving up"; at most 13 words, "slow" exactly when slow.
 
     Everything that varies in a scene but handwriting and place is said. Both clauses of a caption share one manner.
+
+    names: what to call the movers in place of their digits, such as "<1>"; None for the digit.
     """
     article = _pick(rng, ("a ", "a ", "a ", "the ", ""))
     verb = _pick(rng, ("moves", "moves", "moving", "moving", "goes", "going", "drifts", "drifting"))
@@ -183,37 +195,40 @@ def caption(scene: Scene, rng: np.random.Generator) -> str:
     noun = _pick(rng, ("", "", "", "", "digit ", "number ")) if alone else ""
     to_the = alone and rng.random() < 0.25
 
-    def clause(mover: Mover) -> str:
+    def clause(mover: Mover, name: str | None) -> str:
         slow = "slow " if mover.slow and not adverb else ""
         slowly = "slowly " if mover.slow and adverb else ""
-        digit = str(mover.digit) if as_numeral else DIGIT_WORDS[mover.digit]
+        digit = name or (str(mover.digit) if as_numeral else DIGIT_WORDS[mover.digit])
         way = f"to the {mover.direction}" if to_the and mover.direction in ("left", "right") else mover.direction
         return f"{article}{slow}{mover.colour} {noun}{digit} {slowly}{verb} {way}"
 
-    return " and ".join(clause(mover) for mover in scene.movers)
+    return " and ".join(map(clause, scene.movers, names))
 
 
-def short_caption(scene: Scene, rng: np.random.Generator) -> str:
-    """Return a short caption, digits with random details: "seven", "a blue 3 moving", "red one and cyan nine"."""
+def short_caption(scene: Scene, rng: np.random.Generator, names: Sequence[str | None] = (None, None)) -> str:
+    """Return a short caption, digits with random details: "seven", "a blue 3 moving", "red one and cyan nine".
+
+    names: as for `caption`.
+    """
     article = _pick(rng, ("", "", "a "))
     as_numeral, coloured = rng.random() < 0.5, rng.random() < 0.4
     verb = _pick(rng, ("", "", "moves", "moving"))
     where = verb != "" and rng.random() < 0.5
 
-    def clause(mover: Mover) -> str:
-        digit = str(mover.digit) if as_numeral else DIGIT_WORDS[mover.digit]
+    def clause(mover: Mover, name: str | None) -> str:
+        digit = name or (str(mover.digit) if as_numeral else DIGIT_WORDS[mover.digit])
         words = (mover.colour if coloured else "", digit, verb, mover.direction if where else "")
         return article + " ".join(filter(None, words))
 
-    return " and ".join(clause(mover) for mover in scene.movers)
+    return " and ".join(map(clause, scene.movers, names))
 
 
 def _pick(rng: np.random.Generator, options: Sequence[str]) -> str:
     return options[int(rng.integers(len(options)))]
 
 
-def _sample_mover(rng: np.random.Generator, digits: DigitSet) -> Mover:
-    digit = int(rng.integers(10))
+def _sample_mover(rng: np.random.Generator, digits: DigitSet, image: int | None = None) -> Mover:
+    digit = int(rng.integers(10)) if image is None else int(digits.labels[image])
     direction = _pick(rng, DIRECTIONS)
     slow = bool(rng.random() < SLOW)
     straight = (FIRST_BOUNCE - 1) * (1 if slow else 2)
@@ -226,7 +241,7 @@ def _sample_mover(rng: np.random.Generator, digits: DigitSet) -> Mover:
         colour=_pick(rng, _COLOUR_NAMES),
         direction=direction,
         slow=slow,
-        image=int(rng.choice(digits.of_digit[digit])),
+        image=int(rng.choice(digits.of_digit[digit])) if image is None else image,
         start=(start[0], start[1]),
     )
 

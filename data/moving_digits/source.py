@@ -13,7 +13,7 @@ from reelm.errors import RequestError
 from reelm.progress import Progress, silent
 from reelm.storage.home import datasets_folder
 
-from . import paths, scenes, soundtracks
+from . import paths, scenes, soundtracks, stories
 from .mnist import DigitSet
 from .voices import VoiceSet
 
@@ -38,6 +38,7 @@ class MovingDigitsSet:
     held_back = "test"
     drawn = True
     sounds = False
+    tells_stories = False
 
     data_dir: Path | None = None
     config: str | None = None
@@ -48,7 +49,8 @@ class MovingDigitsSet:
         frames, config = num_frames or _FRAMES, self.config or _CONFIG
         if self.data_dir is None:
             voices = soundtracks.voices_for(known) if self.sounds else None
-            return _DrawnDigits(self.name, known, frames, num_clips or _ENDLESS, scenes.digits_for(known), voices)
+            digits, clips = scenes.digits_for(known), num_clips or _ENDLESS
+            return _DrawnDigits(self.name, known, frames, clips, digits, voices, self.tells_stories)
         from . import tfds  # it takes a second to import
 
         records = tfds.open_built(self.name, self.data_dir, config, known)
@@ -73,6 +75,14 @@ class MovingDigitsSoundSet(MovingDigitsSet):
     name = "moving_digits_sound"
     summary = "the same, and a voice names the digits, a tick marks each bounce: 16 kHz, mono"
     sounds = True
+
+
+class MovingDigitsStoriesSet(MovingDigitsSoundSet):
+    """Moving digits with sound, a picture of each digit, and the next shot. They are drawn on demand alone."""
+
+    name = "moving_digits_stories"
+    summary = "the same with sound, a picture of each digit alone, and the shot that follows after a cut"
+    tells_stories = True
 
 
 @dataclass(frozen=True)
@@ -141,6 +151,7 @@ class _DrawnDigits(_Digits):
 
     digits: DigitSet
     voices: VoiceSet | None
+    tells_stories: bool
 
     def _made_of(self) -> dict[str, str]:
         voices = {} if self.voices is None else {"voices": self.voices.name}
@@ -158,6 +169,8 @@ class _DrawnDigits(_Digits):
                 "fps": fps,
                 "tracks": scenes.tracks(scene, self.digits, self.num_frames),
             }
+        if self.tells_stories:
+            return stories.example(*which, self.voices)
         clip = soundtracks.example(*which, self.voices)
         return {
             "video": clip["video"],

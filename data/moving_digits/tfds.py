@@ -180,6 +180,8 @@ def open_built(name: str, data_dir: Path, config: str, split: Split) -> Sequence
 
 
 def _builder(name: str, data_dir: Path, config: str) -> MovingDigits:
+    if name not in _BUILDERS:
+        raise RequestError(f"{name} is drawn on demand and not built; leave its folder out")
     configs = [each.name for each in MovingDigits.BUILDER_CONFIGS]
     if config not in configs:
         raise RequestError(f"{name} has no configuration {config!r}; there are {', '.join(configs)}")

@@ -53,10 +53,11 @@ class TokenSource:
         if not 0 <= index < len(self):
             raise IndexError(f"sample {index} of {len(self)}")
         sample = unpack(self._records[int(index)])
-        check_ids(sample["video"], self._code)
-        check_ids(sample["stills"], self._code)
+        for name in sample.keys() & {"video", "stills", "references", "next_video"}:
+            check_ids(sample[name], self._code)
         if self.index.sound is not None:
-            check_ids(sample["sound"], CodeSpec(bits=self.index.sound.bits))
+            for name in sample.keys() & {"sound", "next_sound"}:
+                check_ids(sample[name], CodeSpec(bits=self.index.sound.bits))
         return sample if self._captions == "all" else {**sample, "captions": sample["captions"][:1]}
 
     @cached_property
@@ -127,6 +128,17 @@ def check_controls(sources: Sequence[TokenSource], wanted: Iterable[str]) -> Non
             f"the model is to follow {missing[0]}, which the tokens do not have; take clips that have it, or tokenize "
             f"with --controls"
         )
+
+
+def check_stories(sources: Sequence[TokenSource], *, references: bool, cuts: bool) -> None:
+    """RequestError unless the clips of all sets have what a run needs of a story: references, shots after a cut."""
+    needs = {"references": references, "next_video": cuts}
+    for source in sources if references or cuts else ():
+        if any(needed and name not in source[0] for name, needed in needs.items()):
+            raise RequestError(
+                "the run trains on stories, and the tokens have none: tokenize a set with references and next shots, "
+                "such as moving_digits_stories, in clips of more than one frame"
+            )
 
 
 def check_sound(

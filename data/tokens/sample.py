@@ -21,6 +21,10 @@ class TokenSample(TypedDict):
     What may steer a clip of T frames: `tracks` float32[n, T, 2], (x, y) of each subject in the order of the words, as
     shares of width and height; `edges`, `silhouette` and `flow` int32[t, h, w], codes of clips that show these;
     `camera` float32[T, 3], as for `lm.control.camera`; `motion` float32[1], see `media.outlines.motion`.
+
+    A clip of a story has `references` int32[n, h, w], pictures tokenized alone, which `reference_captions` call <1> to
+    <n>, and the shot that follows after a cut: `next_video` int32[k, h, w] without a first latent frame of its own,
+    `next_sound` int32[F', L] and the captions of both kinds.
     """
 
     video: np.ndarray
@@ -35,14 +39,24 @@ class TokenSample(TypedDict):
     flow: NotRequired[np.ndarray]
     camera: NotRequired[np.ndarray]
     motion: NotRequired[np.ndarray]
+    references: NotRequired[np.ndarray]
+    reference_captions: NotRequired[tuple[str, ...]]
+    next_video: NotRequired[np.ndarray]
+    next_sound: NotRequired[np.ndarray]
+    next_captions: NotRequired[tuple[str, ...]]
+    next_reference_captions: NotRequired[tuple[str, ...]]
+
+
+_WORDS = ("captions", "reference_captions", "next_captions", "next_reference_captions")
 
 
 def pack(sample: TokenSample) -> bytes:
     """Return the bytes of a sample; ValueError for arrays of other types or shapes than `TokenSample` says."""
     _check(sample)
-    arrays = {name: np.asarray(value) for name, value in sample.items() if name != "captions"}
+    arrays = {name: np.asarray(value) for name, value in sample.items() if name not in _WORDS}
     named = {name: [array.dtype.name, *array.shape] for name, array in arrays.items()}
-    head = json.dumps({"captions": sample["captions"], "arrays": named}).encode()
+    words = {name: value for name, value in sample.items() if name in _WORDS}
+    head = json.dumps(words | {"arrays": named}).encode()
     return head + b"\n" + b"".join(a.astype(_FORMATS[a.dtype.name]).tobytes() for a in arrays.values())
 
 
@@ -51,7 +65,7 @@ def unpack(record: bytes) -> TokenSample:
     try:
         head, payload = record.split(b"\n", 1)
         fields, at = json.loads(head), 0
-        sample: Any = {"captions": tuple(fields["captions"])}
+        sample: Any = {name: tuple(fields[name]) for name in _WORDS if name in fields}
         for name, (dtype, *shape) in fields["arrays"].items():
             kept, count = _FORMATS[dtype], math.prod(shape)
             array = np.frombuffer(payload, kept, count, offset=at).reshape(shape)
@@ -78,11 +92,14 @@ def _check(sample: TokenSample) -> None:
         **dict.fromkeys(("edges", "silhouette", "flow"), ("int32", (length, *grid))),
         "camera": ("float32", (None, 3)),
         "motion": ("float32", (1,)),
+        "references": ("int32", (None, *grid)),
+        "next_video": ("int32", (None, *grid)),
+        "next_sound": ("int32", (None, None)),
     }
     if len(grid) != 2:
         raise ValueError(f"codes are int32[t, h, w], not of shape {sample['video'].shape}")
     for name, array in sample.items():
-        if name == "captions":
+        if name in _WORDS:
             continue
         dtype, shape = shapes[name]
         array = np.asarray(array)

@@ -122,9 +122,9 @@ class _Encoder:
         codes, stills = self._video.encode(videos), self._video.encode(chosen.reshape(-1, 1, *videos.shape[2:]))
         stills = stills.reshape(*frames.shape, *codes.shape[2:])
         seen = self._seen(videos)
-        tracks = [np.zeros((0, 0), np.int32)] * len(batch)
-        if self._audio is not None and self.sound is not None:
-            tracks = _sounds(self._audio, batch, self.sound, self.fps, codes.shape[1])
+        tracks = self._tracks(batch, codes.shape[1])
+        references = iter(self._alone([picture for clip in batch for picture in clip.get("references", ())]))
+        later = self._next_shots(batch)
         for i, clip in enumerate(batch):
             sample: TokenSample = {
                 "video": codes[i],
@@ -135,6 +135,11 @@ class _Encoder:
             }
             if "keys" in clip:
                 sample["keys"] = _of_latent_frames(clip["keys"], self._video.config.time_stride)
+            if "references" in clip and "reference_captions" in clip:
+                sample["references"] = np.stack([next(references) for _ in clip["references"]])
+                sample["reference_captions"] = clip["reference_captions"]
+            if later is not None:
+                sample |= later[i]
             controls: Any = {name: values[i] for name, values in seen.items()}
             controls |= {name: np.asarray(value, np.float32) for name, value in clip.items() if name in _OWN}
             yield cast(TokenSample, {**sample, **controls})
@@ -148,6 +153,48 @@ class _Encoder:
             else:
                 found[control] = self._video.encode(np.stack([STRUCTURES[control](video) for video in videos]))
         return found
+
+    def _tracks(self, batch: Sequence[CaptionedClip], latent_frames: int) -> list[np.ndarray]:
+        """Return the codes of the sound of each clip, int32 [F, L]."""
+        if self._audio is None or self.sound is None:
+            return [np.zeros((0, 0), np.int32)] * len(batch)
+        return _sounds(self._audio, batch, self.sound, self.fps, latent_frames)
+
+    def _alone(self, pictures: Sequence[np.ndarray]) -> Iterator[np.ndarray]:
+        """Yield the codes int32 [h, w] of pictures, each tokenized alone."""
+        for first in range(0, len(pictures), _BATCH):
+            part = list(pictures[first : first + _BATCH])
+            # A short batch is filled up, so that it does not compile another program.
+            yield from self._video.encode(np.stack(part + part[-1:] * (_BATCH - len(part)))[:, None])[: len(part), 0]
+
+    def _next_shots(self, batch: Sequence[CaptionedClip]) -> list[TokenSample] | None:
+        """Return what the samples have of the shots that follow their clips; None where none follow."""
+        if not all("next_shot" in clip for clip in batch):
+            return None
+        shots = [_after_cut(clip) for clip in batch]
+        videos = np.stack([shot["video"] for shot in shots] + [shots[-1]["video"]] * (_BATCH - len(shots)))
+        codes = self._video.encode(videos)
+        tracks = self._tracks(shots, codes.shape[1])
+        begin = 0 if self.sound is None else self.sound.frames[0]
+        return [
+            {
+                "next_video": codes[i, 1:],
+                "next_sound": tracks[i][begin:],
+                "next_captions": shot["captions"],
+                "next_reference_captions": shot.get("reference_captions", ()),
+            }
+            for i, shot in enumerate(shots)
+        ]
+
+
+def _after_cut(clip: CaptionedClip) -> CaptionedClip:
+    """Return the next shot of a clip behind the clip's last frame, as the tokenizers meet it in a stream."""
+    assert "next_shot" in clip
+    shot = clip["next_shot"].copy()
+    shot["video"] = np.concatenate([clip["video"][-1:], shot["video"]])
+    if "audio" in shot and "audio" in clip and "sample_rate" in clip:
+        shot["audio"] = np.concatenate([clip["audio"][-round(clip["sample_rate"] / clip["fps"]) :], shot["audio"]])
+    return shot
 
 
 def _sounds(

@@ -73,7 +73,8 @@ def test_every_import_is_a_declared_dependency():
     }
     distributions |= {"opentelemetry": "opentelemetry-sdk", "visqol": "visqol-python"}
     extras = PROJECT["project"]["optional-dependencies"]
-    optional = [each for name in ("control", "evaluate", "hub", "otel", "serve", "visqol", "worlds") for each in extras[name]]
+    names = ("control", "evaluate", "hub", "otel", "serve", "visqol", "worlds")
+    optional = [each for name in names for each in extras[name]]
     needed = [*PROJECT["project"]["dependencies"], *optional]
     declared = {re.split(r"[^\w-]", requirement)[0] for requirement in needed}
     files = [path for folder in FOLDERS.values() for path in folder.glob("*.py")]

@@ -1,6 +1,7 @@
 """A built set through a tokenizer: the codes of its clips, shape by shape, the same from any number of processes."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,9 +11,11 @@ from reelm.data.films.buckets import Buckets
 from reelm.data.films.build import build
 from reelm.data.films.cutting import CuttingConfig
 from reelm.data.films.worker import local
-from reelm.data.tokens.read import open_tokens
+from reelm.data.tokens.read import check_stories, open_tokens
 from reelm.data.tokens.tokenize import tokenize
+from reelm.errors import RequestError
 from reelm.media.formats.animations import write_picture
+from reelm.media.sound import resample
 
 
 @pytest.mark.slow
@@ -41,3 +44,39 @@ def test_a_built_set_is_tokenized_shape_by_shape(tiny_model, tmp_path: Path):
         # As many as are encoded at a time there: the same program.
         codes = tiny_model.video_tokenizer.encode(np.stack([clips[index]["video"]] * 32))[0]
         np.testing.assert_array_equal(source[index]["video"], codes)
+
+
+@pytest.mark.slow
+def test_stories_have_codes_of_their_pictures_and_of_the_next_shot(tiny_sound_model, tmp_path: Path):
+    video, audio = tiny_sound_model.video_tokenizer, tiny_sound_model.audio_tokenizer
+    tokenize("moving_digits_stories", video, tmp_path, audio_tokenizer=audio, num_clips=3, num_frames=5)
+    source = open_tokens(tmp_path)
+    clips: Any = catalog.open_clips("moving_digits_stories", "train", num_frames=5)
+    for index in range(3):
+        sample: Any = source[index]
+        clip, shot = clips[index], clips[index]["next_shot"]
+        pictures = np.concatenate([clip["references"], np.zeros((32, 64, 64, 3), np.uint8)])[:32, None]
+        np.testing.assert_array_equal(sample["references"], video.encode(pictures)[: len(clip["references"]), 0])
+        assert sample["reference_captions"] == clip["reference_captions"]
+        after = np.concatenate([clip["video"][-1:], shot["video"]])
+        np.testing.assert_array_equal(sample["next_video"], video.encode(np.stack([after] * 32))[0, 1:])
+        heard = np.concatenate([clip["audio"][-2000:], shot["audio"]])
+        codes = audio.encode(np.stack([resampled(heard, audio)] * 32), audio.config.sample_rate)[0]
+        np.testing.assert_array_equal(sample["next_sound"], codes[5:25])
+        assert (sample["next_captions"], sample["next_reference_captions"]) == (
+            shot["captions"],
+            shot["reference_captions"],
+        )
+    check_stories([source], references=True, cuts=True)
+    plain = tokenize_plain(video, tmp_path / "plain")
+    with pytest.raises(RequestError, match="moving_digits_stories"):
+        check_stories([plain], references=True, cuts=False)
+
+
+def resampled(sound: np.ndarray, audio) -> np.ndarray:
+    return resample(sound[None], 16_000, audio.config.rate_beside(8.0))[0]
+
+
+def tokenize_plain(video, folder: Path):
+    tokenize("moving_digits", video, folder, num_clips=1, num_frames=1)
+    return open_tokens(folder)
