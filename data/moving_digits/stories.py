@@ -44,34 +44,37 @@ def example(
 ) -> CaptionedClip:
     """Clip `index` of a split: that of `soundtracks.example` with references and the next shot.
 
-    The next shot has a frame less, for it follows a frame of the clip; a clip of one frame has none.
+    A clip of one frame has no next shot.
     """
     digits, voices = digits or digits_for(split), voices or voices_for(split)
     clip = soundtracks.example(split, index, num_frames, digits, voices)
     scene, rng = clip["scene"], np.random.default_rng([2, SPLITS.index(split), index])
     silence = SILENT_WORDS if clip["captions"][0].endswith(SILENT_WORDS) else ""
+    references = np.stack([picture(digits.images[mover.image], rng) for mover in scene.movers])
     told: CaptionedClip = {
         "video": clip["video"],
         "captions": clip["captions"],
         "fps": float(FPS),
         "audio": clip["audio"],
         "sample_rate": clip["sample_rate"],
-        "references": np.stack([picture(digits.images[mover.image], rng) for mover in scene.movers]),
+        "references": references,
         "reference_captions": _with(silence, _reference_captions(scene, rng)),
         "tracks": tracks(scene, digits, num_frames),
     }
+    if num_frames == 1:
+        return told
     after, names = next_scene(scene, rng, digits, split)
-    if num_frames > 1:
-        said, called = captions(after, rng), captions(after, rng, names)
-        track = soundtrack(after, num_frames - 1, voices, rng, varied=split == "train")
-        told["next_shot"] = {
-            "video": render(after, digits, num_frames - 1),
-            "captions": _with(silence, said),
-            "fps": float(FPS),
-            "audio": np.zeros_like(track) if silence else track,
-            "sample_rate": SAMPLE_RATE,
-            "reference_captions": _with(silence, called),
-        }
+    said, called = captions(after, rng), captions(after, rng, names)
+    track = soundtrack(after, num_frames - 1, voices, rng, varied=split == "train")
+    frame = SAMPLE_RATE // FPS
+    told["next_shot"] = {
+        "video": np.concatenate([clip["video"][-1:], render(after, digits, num_frames - 1)]),
+        "captions": _with(silence, said),
+        "fps": float(FPS),
+        "audio": np.concatenate([clip["audio"][-frame:], np.zeros_like(track) if silence else track]),
+        "sample_rate": SAMPLE_RATE,
+        "reference_captions": _with(silence, called),
+    }
     return told
 
 

@@ -23,8 +23,7 @@ class TokenSample(TypedDict):
     `camera` float32[T, 3], as for `lm.control.camera`; `motion` float32[1], see `media.outlines.motion`.
 
     A clip of a story has `references` int32[n, h, w], pictures tokenized alone, which `reference_captions` call <1> to
-    <n>, and the shot that follows after a cut: `next_video` int32[k, h, w] without a first latent frame of its own,
-    `next_sound` int32[F', L] and the captions of both kinds.
+    <n>. What begins with `next_` is of the clip's next shot, which is a clip of as many references.
     """
 
     video: np.ndarray

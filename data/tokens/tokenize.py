@@ -121,10 +121,11 @@ class _Encoder:
         chosen = np.take_along_axis(videos, frames[..., None, None, None], axis=1)
         codes, stills = self._video.encode(videos), self._video.encode(chosen.reshape(-1, 1, *videos.shape[2:]))
         stills = stills.reshape(*frames.shape, *codes.shape[2:])
-        seen = self._seen(videos)
-        tracks = self._tracks(batch, codes.shape[1])
+        seen, tracks = self._seen(videos), [np.zeros((0, 0), np.int32)] * len(batch)
+        if self._audio is not None and self.sound is not None:
+            tracks = _sounds(self._audio, batch, self.sound, self.fps, codes.shape[1])
         references = iter(self._alone([picture for clip in batch for picture in clip.get("references", ())]))
-        later = self._next_shots(batch)
+        next_shots = self._next_shots(batch, first)
         for i, clip in enumerate(batch):
             sample: TokenSample = {
                 "video": codes[i],
@@ -135,14 +136,13 @@ class _Encoder:
             }
             if "keys" in clip:
                 sample["keys"] = _of_latent_frames(clip["keys"], self._video.config.time_stride)
-            if "references" in clip and "reference_captions" in clip:
+            if "references" in clip:
                 sample["references"] = np.stack([next(references) for _ in clip["references"]])
+            if "reference_captions" in clip:
                 sample["reference_captions"] = clip["reference_captions"]
-            if later is not None:
-                sample |= later[i]
             controls: Any = {name: values[i] for name, values in seen.items()}
             controls |= {name: np.asarray(value, np.float32) for name, value in clip.items() if name in _OWN}
-            yield cast(TokenSample, {**sample, **controls})
+            yield cast(TokenSample, {**sample, **controls, **next_shots[i]})
 
     def _seen(self, videos: np.ndarray) -> dict[str, np.ndarray]:
         """Return what is seen in videos `[B, T, H, W, 3]` and may steer them, by its name: `[B, ...]`."""
@@ -154,12 +154,6 @@ class _Encoder:
                 found[control] = self._video.encode(np.stack([STRUCTURES[control](video) for video in videos]))
         return found
 
-    def _tracks(self, batch: Sequence[CaptionedClip], latent_frames: int) -> list[np.ndarray]:
-        """Return the codes of the sound of each clip, int32 [F, L]."""
-        if self._audio is None or self.sound is None:
-            return [np.zeros((0, 0), np.int32)] * len(batch)
-        return _sounds(self._audio, batch, self.sound, self.fps, latent_frames)
-
     def _alone(self, pictures: Sequence[np.ndarray]) -> Iterator[np.ndarray]:
         """Yield the codes int32 [h, w] of pictures, each tokenized alone."""
         for first in range(0, len(pictures), _BATCH):
@@ -167,34 +161,14 @@ class _Encoder:
             # A short batch is filled up, so that it does not compile another program.
             yield from self._video.encode(np.stack(part + part[-1:] * (_BATCH - len(part)))[:, None])[: len(part), 0]
 
-    def _next_shots(self, batch: Sequence[CaptionedClip]) -> list[TokenSample] | None:
-        """Return what the samples have of the shots that follow their clips; None where none follow."""
-        if not all("next_shot" in clip for clip in batch):
-            return None
-        shots = [_after_cut(clip) for clip in batch]
-        videos = np.stack([shot["video"] for shot in shots] + [shots[-1]["video"]] * (_BATCH - len(shots)))
-        codes = self._video.encode(videos)
-        tracks = self._tracks(shots, codes.shape[1])
-        begin = 0 if self.sound is None else self.sound.frames[0]
-        return [
-            {
-                "next_video": codes[i, 1:],
-                "next_sound": tracks[i][begin:],
-                "next_captions": shot["captions"],
-                "next_reference_captions": shot.get("reference_captions", ()),
-            }
-            for i, shot in enumerate(shots)
-        ]
-
-
-def _after_cut(clip: CaptionedClip) -> CaptionedClip:
-    """Return the next shot of a clip behind the clip's last frame, as the tokenizers meet it in a stream."""
-    assert "next_shot" in clip
-    shot = clip["next_shot"].copy()
-    shot["video"] = np.concatenate([clip["video"][-1:], shot["video"]])
-    if "audio" in shot and "audio" in clip and "sample_rate" in clip:
-        shot["audio"] = np.concatenate([clip["audio"][-round(clip["sample_rate"] / clip["fps"]) :], shot["audio"]])
-    return shot
+    def _next_shots(self, batch: Sequence[CaptionedClip], first: int) -> list[Any]:
+        """Return what the samples have of the shots that follow their clips; nothing where none follow."""
+        shots = [clip["next_shot"] for clip in batch if "next_shot" in clip]
+        if len(shots) < len(batch):
+            return [{}] * len(batch)
+        kept = TokenSample.__annotations__
+        made = ({f"next_{name}": value for name, value in each.items()} for each in self.samples(shots, first))
+        return [{name: value for name, value in each.items() if name in kept} for each in made]
 
 
 def _sounds(
