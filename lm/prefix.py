@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import struct
 
-from .specials import CONTINUES, Given
+from .specials import CONTINUES, MOST_REFERENCES, NAMES, REFERENCES_AT, Given
 
 Array = jax.Array | np.ndarray
 
@@ -42,7 +42,8 @@ class Prefix(struct.PyTreeNode):
             holds text. T is 0 for models that read pieces.
         codes: int32 `[R, G, h, w]`, codes of the pictures; read where `has_code`.
         kinds: int32 `[R, G, h, w]`, values of `Given`.
-        times: float32 `[R, G]`, times of the pictures, in latent frames from the first code on.
+        times: float32 `[R, G]`, times of the pictures, in latent frames from the first code on. That of reference k is
+            `REFERENCES_AT` - k.
         sound: int32 `[R, S, L]`, the sound beside all latent frames that follow, -1 where it is not given; S is 0
             where none is.
     """
@@ -68,10 +69,13 @@ class Prefix(struct.PyTreeNode):
         """Return the rows of all parts, one after another."""
         return jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
 
-    def continuing(self) -> "Prefix":
-        """Return the same prefixes in front of a later part of a clip, whose beginning must not happen again."""
+    def continuing(self, how: int = CONTINUES) -> "Prefix":
+        """Return the same prefixes in front of a later part of a clip, whose beginning must not happen again.
+
+        how: `CONTINUES`, or `CUT` for a part that begins with another shot.
+        """
         words = np.array(self.words)
-        words[:, 0] = CONTINUES
+        words[:, 0] = how
         return self.replace(words=words)
 
     def unconditional(self) -> "Prefix":
@@ -84,6 +88,12 @@ class Prefix(struct.PyTreeNode):
         """Whether each slot of a picture holds a code, bool `[R, G, h, w]`."""
         kinds = jnp.asarray(self.kinds)
         return (kinds != Given.NOTHING) & (kinds != Given.UNKNOWN)
+
+    @property
+    def names(self) -> jax.Array:
+        """Ids int32 `[R, G]` of the names of the pictures, from `NAMES` on; of use where they are references."""
+        numbers = jnp.round(REFERENCES_AT - jnp.asarray(self.times)).astype(jnp.int32)
+        return NAMES + jnp.clip(numbers, 1, MOST_REFERENCES)
 
     def positions(self, grid: np.ndarray) -> jax.Array:
         """Return the positions float32 `[R, G x h x w, 3]` of the pictures' codes.

@@ -1,5 +1,8 @@
-"""The ids of the stream that are no codes: special ids, the head of a prefix, kinds of given pictures."""
+"""The ids of the stream that are no codes: special ids, the head of a prefix, names and kinds of given pictures."""
 
+import re
+import unicodedata
+from collections.abc import Mapping
 from enum import IntEnum
 from typing import Literal
 
@@ -10,10 +13,14 @@ from reelm.errors import RequestError
 SPECIALS = 256  # ids below belong to the stream itself, text ids start here (VideoPoet, arXiv 2312.14125, section 3)
 FILLER = 0
 HEAD = 4  # ids in front of the text: first or later part of a clip, rows, columns, frames a second
-BEGINS, CONTINUES = 1, 2  # the first id of a head
+BEGINS, CONTINUES, CUT = 1, 2, 3  # the first id of a head
 _ROWS, _COLUMNS, _FPS = 32, 96, 160  # first id of each run of specials
+NAMES = 224  # <k> has the id k further on, among the words and in the slots of its picture
 _LARGEST = 63  # latent rows, latent columns, frames a second
 
+MOST_REFERENCES = 4  # <1> to <4>
+REFERENCES_AT, CUT_FROM = -1000.0, -500.0  # times of reference 0, and of an anchor before a cut: far from all else
+_NAME = re.compile(r"<(\d{1,9})>")
 
 # What a code is a code of. A slot predicts sub-tokens of one group alone.
 Group = Literal["video", "sound"]
@@ -27,6 +34,20 @@ class Given(IntEnum):
     ANCHOR = 2  # the first frame of the whole stream that a later window continues
     KNOWN = 3  # a code of the clip itself, which is to stay
     UNKNOWN = 4  # a code of the clip that is to be filled in
+    REFERENCE = 5  # a picture of something that words call <1> to <4>, tokenized alone
+
+
+def around_names(words: str) -> tuple[list[str], list[int]]:
+    """Return (what stands before, between and behind the names in a text, the numbers of the names)."""
+    parts = _NAME.split(unicodedata.normalize("NFKC", words))
+    return parts[::2], [int(number) for number in parts[1::2]]
+
+
+def renamed(words: str, numbers: Mapping[int, int]) -> str:
+    """Return a text with other numbers in its names."""
+    first, *parts = around_names(words)[0]
+    names = (f"<{numbers[number]}>" for number in around_names(words)[1])
+    return first + "".join(name + part for name, part in zip(names, parts, strict=True))
 
 
 def check_length(tokens: int, most: int) -> None:
@@ -41,8 +62,8 @@ def prefix_ids(*, rows: int, columns: int, fps: float, text: list[int], length: 
     Args:
         rows, columns: size of the latent grid, 1 to 63.
         fps: frames a second of the clip, rounded to a whole number, 1 to 63.
-        text: ids of the text tokenizer, from 0, or as many zeros as a text encoder has embeddings; empty for no
-            condition.
+        text: ids of the words: `SPECIALS` and more for pieces of the text tokenizer, `NAMES` and more for names,
+            `SPECIALS` for each embedding of a text encoder. Empty for no condition.
         length: slots, filled up with `FILLER`.
 
     Raises:
@@ -54,5 +75,5 @@ def prefix_ids(*, rows: int, columns: int, fps: float, text: list[int], length: 
             raise RequestError(f"{value} {name} cannot be asked for; the stream holds 1 to {_LARGEST}")
     head = [BEGINS, _ROWS + rows, _COLUMNS + columns, _FPS + round(fps)]
     check_length(len(text), length - len(head))
-    ids = [*head, *(SPECIALS + token for token in text)]
+    ids = [*head, *text]
     return np.array(ids + [FILLER] * (length - len(ids)), np.int32)

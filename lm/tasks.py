@@ -7,7 +7,7 @@ from typing import Literal
 from .specials import Given
 
 # What a model may have been trained for. Model folders and runs store these names.
-Task = Literal["begins", "continues", "frames", "fills", "hears", "plays"]
+Task = Literal["begins", "continues", "frames", "fills", "hears", "plays", "shows", "cuts", "retakes"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,11 +16,13 @@ class TaskSpec:
 
     Attributes:
         pictures: kind of the pictures in the prefix. `Given.KNOWN` is the clip itself, with gaps.
-        sound: whether the prefix holds the clip's sound. This needs a model with sound.
+        gap_in_time: whether the gap is whole latent frames; otherwise it is a place in all of them.
+        sound: whether the prefix of a model with sound holds the clip's sound, with the gaps of the pictures if any.
         earlier: latent frames that a clip needs before the first one to be predicted. With any, the prefix says that
             the codes continue a clip.
         anywhere: whether the window may be any part of the clip, and its prefix does not say which. A stream then
             slides its window without an anchor: in a world, what was seen first says little of what is seen now.
+        after_cut: whether the codes are those of a clip's next shot, and the anchor is of the shot before the cut.
         wordless: least share of training samples without words. A user may give a picture or a sound and no words.
         starts_from: what a user gives for this task.
         refusal: what follows "was not trained" in the refusal of a model without the task. `{longest}` stands for the
@@ -28,9 +30,11 @@ class TaskSpec:
     """
 
     pictures: Given = Given.NOTHING
+    gap_in_time: bool = False
     sound: bool = False
     earlier: int = 0
     anywhere: bool = False
+    after_cut: bool = False
     wordless: float = 0.0
     starts_from: str
     refusal: str = ""
@@ -67,5 +71,24 @@ TASKS: Mapping[Task, TaskSpec] = {
         anywhere=True,
         starts_from="keys, for as long as one plays",
         refusal="to be played; a world is, which learns from recordings of a game",
+    ),
+    "shows": TaskSpec(
+        pictures=Given.REFERENCE,
+        starts_from="pictures of whom the words call <1>",
+        refusal="to show whom given pictures show; leave references out",
+    ),
+    "cuts": TaskSpec(
+        pictures=Given.ANCHOR,
+        earlier=1,
+        after_cut=True,
+        starts_from="a storyboard",
+        refusal="to cut to another shot; leave cut out, and the words change within the shot",
+    ),
+    "retakes": TaskSpec(
+        pictures=Given.KNOWN,
+        gap_in_time=True,
+        sound=True,
+        starts_from="a clip of which some seconds are made anew",
+        refusal="to make some seconds of a clip anew; leave retake out",
     ),
 }

@@ -12,6 +12,7 @@ import grain
 
 from reelm.data import pipeline
 from reelm.errors import RequestError
+from reelm.lm.specials import Given
 from reelm.lm.tasks import TASKS, Task
 
 from .read import TokenSource
@@ -35,6 +36,20 @@ class Bucket:
     """Share of samples without words. Default: that of the run."""
     drop_control: float | None = None
     """Share of samples in which a source of control does not speak. Default: that of the run."""
+    references: float = 0.0
+    """Share of samples that show whom given pictures show, besides what their task gives; of clips that are stories.
+    All samples of the task "shows" do."""
+
+    def __post_init__(self) -> None:
+        if TASKS[self.task].pictures == Given.REFERENCE:
+            object.__setattr__(self, "references", 1.0)
+        if not 0 <= self.references <= 1:
+            raise RequestError(f"references of a bucket are {self.references}; they are a share, from 0 to 1")
+
+    @property
+    def cuts(self) -> bool:
+        """Whether the samples are of shots that follow a cut."""
+        return TASKS[self.task].after_cut
 
     @property
     def least(self) -> int:

@@ -129,6 +129,11 @@ class LMConfig:
         return self.prefix - HEAD
 
     @property
+    def references(self) -> bool:
+        """Whether the net knows references, whose names are then ids of their own."""
+        return self.picture_kinds > Given.REFERENCE
+
+    @property
     def channels(self) -> Mapping[Source, int]:
         """Channels of each source of control that the model knows, in their order in the control field."""
         found: dict[Source, int] = {

@@ -87,7 +87,8 @@ def embed_prefix(config: LMConfig, params: dict, prefix: Prefix, dtype: DTypeLik
         kinds = jnp.asarray(prefix.kinds).reshape(rows, -1)
         codes = ids_to_sub_tokens(jnp.asarray(prefix.codes).reshape(rows, -1), config.code)
         pictures = embed_codes(config, params, "video", codes, dtype)
-        parts.insert(0, jnp.where(prefix.has_code.reshape(rows, -1, 1), pictures, 0) + of_kind[kinds])
+        pictures = jnp.where(prefix.has_code.reshape(rows, -1, 1), pictures, 0) + of_kind[kinds]
+        parts.insert(0, pictures + _embed_names(params, prefix, dtype) if config.references else pictures)
     return jnp.concatenate(parts, axis=1)
 
 
@@ -123,6 +124,13 @@ def _embed_words(config: LMConfig, params: dict, prefix: Prefix, dtype: DTypeLik
         return x
     text = cast(jax.Array, Linear(config.width, dtype).apply({"params": params["text"]}, jnp.asarray(prefix.text)))
     return x.at[:, HEAD:].add(jnp.where(words[:, HEAD:, None] >= SPECIALS, text, 0))
+
+
+def _embed_names(params: dict, prefix: Prefix, dtype: DTypeLike) -> jax.Array:
+    """Return `[R, G h w, D]`: for the slots of references, what stands for their names among the words, too."""
+    names = jnp.asarray(params["prefix"]["embedding"], dtype)[prefix.names][:, :, None, None]
+    kinds = jnp.asarray(prefix.kinds)[..., None]
+    return jnp.where(kinds == Given.REFERENCE, names, 0).reshape(kinds.shape[0], -1, names.shape[-1])
 
 
 def _embed_sound(config: LMConfig, params: dict, sound: jax.Array, dtype: DTypeLike) -> jax.Array:

@@ -6,13 +6,13 @@ import pytest
 from reelm.errors import RequestError
 from reelm.lm.layout import Layout
 from reelm.lm.prefix import Prefix
-from reelm.lm.specials import FILLER, SPECIALS, prefix_ids
+from reelm.lm.specials import CUT, FILLER, SPECIALS, prefix_ids
 
 LAYOUT = Layout(prefix=6, frames=2, rows=2, columns=3)
 
 
 def prefix(**change):
-    fields = {"rows": 2, "columns": 3, "fps": 8.0, "text": [5, 7], "length": 8} | change
+    fields = {"rows": 2, "columns": 3, "fps": 8.0, "text": [SPECIALS + 5, SPECIALS + 7], "length": 8} | change
     return prefix_ids(**fields)
 
 
@@ -25,7 +25,8 @@ def test_prefix_is_filled_to_its_bucket():
 
 def test_each_field_has_its_own_ids():
     seen = [prefix(**change) for change in ({}, {"rows": 3}, {"columns": 2}, {"fps": 2.0})]
-    seen.append(np.asarray(Prefix.of_words(seen[0][None], 2, 3).continuing().words[0]))
+    words = Prefix.of_words(seen[0][None], 2, 3)
+    seen += [np.asarray(each.words[0]) for each in (words.continuing(), words.continuing(CUT))]
     assert len({tuple(ids) for ids in seen}) == len(seen)
 
 

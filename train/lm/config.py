@@ -11,6 +11,7 @@ from reelm.lm.mesh import MeshSpec
 from reelm.lm.net.config import LMConfig
 from reelm.lm.net.fused_attention import Kernel
 from reelm.lm.net.transformer import Remat
+from reelm.lm.specials import Given
 from reelm.train.run.config_changes import FREE
 from reelm.train.run.loop import LoopConfig
 from reelm.train.step.fields import Activations, check_choice, check_least, check_shares
@@ -84,6 +85,11 @@ class LMRun:
         check_least(self, 0, "sound_decay", "z_loss")
         if not self.stages:
             raise RequestError("stages is empty; a run has at least one stage")
+        if not self.model.references and any(bucket.references for bucket in self.buckets):
+            raise RequestError(
+                f"a bucket has references, and a net of {self.model.picture_kinds} picture_kinds knows none; take "
+                f"{Given.REFERENCE + 1} (--model.picture-kinds {Given.REFERENCE + 1})"
+            )
 
     @property
     def buckets(self) -> list[Bucket]:

@@ -18,7 +18,14 @@ import numpy as np
 from jax.sharding import Mesh
 
 from reelm.data.tokens.mixture import Bucket, Stage, mixture
-from reelm.data.tokens.read import TokenSource, check_controls, check_keys, check_sound, open_all
+from reelm.data.tokens.read import (
+    TokenSource,
+    check_controls,
+    check_keys,
+    check_sound,
+    check_stories,
+    open_all,
+)
 from reelm.errors import RequestError
 from reelm.lm import sharding
 from reelm.lm.language_model import LanguageModel
@@ -110,6 +117,8 @@ def open_inputs(run: LMRun) -> Inputs:
     held_out = open_sets(run.held_out, tokenizer_hash=video_hash) if run.held_out else []
     check_keys([*sources, *held_out], model.keys, model.keys_at_once)
     check_controls(sources, {*model.channels, *model.structures} - {"keys", "structure"})
+    references, cuts = any(bucket.references for bucket in run.buckets), any(bucket.cuts for bucket in run.buckets)
+    check_stories([*sources, *held_out], references=references, cuts=cuts)
     check_sound(
         [*sources, *held_out],
         levels=model.sound_levels,
@@ -250,6 +259,7 @@ def to_sample(run: LMRun, text: Text, source: TokenSource, bucket: Bucket) -> To
         drop_text=run.drop_text if bucket.drop_text is None else bucket.drop_text,
         drop_control=run.drop_control if bucket.drop_control is None else bucket.drop_control,
         motions=source.motions if "motion" in source.index.controls else None,
+        references=bucket.references,
     )
 
 

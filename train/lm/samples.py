@@ -6,11 +6,16 @@
     fills       words, the clip with gaps  -> the clip's first latent frames
     hears       words, the sound           -> the clip's first latent frames, and the sound once more
     plays       words, keys                -> latent frames from anywhere
+    shows       words, pictures of whom they name -> the clip's first latent frames
+    cuts        words, the first frame before a cut -> latent frames from the cut on, or from later in that shot
+    retakes     words, the clip with a gap in time -> the clip's first latent frames
 
+References, the pictures of whom words name, can be given beside those of any task.
 Given pictures and given sound stand in the prefix. Continuing given codes needs no task, nor does sound for given
 pictures: those are the codes before the ones to be predicted, in training as in use. `lm/tasks.py` is the table.
 """
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import grain
@@ -28,11 +33,25 @@ from reelm.lm.layout import audio_frames
 from reelm.lm.net.config import LMConfig
 from reelm.lm.prefix import ClipCodes, Prefix
 from reelm.lm.prompts import prompt_prefix, truncated
-from reelm.lm.specials import Given
+from reelm.lm.specials import (
+    CONTINUES,
+    CUT,
+    CUT_FROM,
+    MOST_REFERENCES,
+    REFERENCES_AT,
+    Given,
+    around_names,
+    renamed,
+)
 from reelm.lm.tasks import TASKS, Task
 from reelm.tokenizer.text.encoder import Text
 
 _FRAMES = 2  # given frames at most
+_REFERENCES = 2  # given references at most
+_RENUMBERED = 0.4  # share of samples with references that are called otherwise than from <1> on
+_UNSEEN = 0.1  # share whose words name what no picture shows, so that pictures can be guided of their own
+_WORDLESS = 0.25  # share of those without words that keep their references
+_LATER = 0.25  # share of the windows after a cut that begin later in their shot
 
 
 class ToSample(grain.transforms.RandomMap):
@@ -48,6 +67,7 @@ class ToSample(grain.transforms.RandomMap):
             for more.
         drop_control: share of samples in which a source of control does not speak; each of its own.
         motions: of many clips of the set, in order; None for a set that does not know them.
+        references: share of samples that are given references.
     """
 
     def __init__(
@@ -62,44 +82,70 @@ class ToSample(grain.transforms.RandomMap):
         drop_text: float,
         drop_control: float = 0.0,
         motions: np.ndarray | None = None,
+        references: float = 0.0,
     ):
         self.text, self.model, self.task, self.frames = text, model, TASKS[task], frames
-        self.fps, self.stride, self.motions = fps, stride, motions
+        self.fps, self.stride, self.motions, self.references = fps, stride, motions, references
         self.drop_text, self.drop_control = max(drop_text, self.task.wordless), drop_control
 
     def random_map(self, element: TokenSample, rng: np.random.Generator) -> Any:
-        video, first = element["video"], 0
-        if self.task.earlier or self.task.anywhere:
-            first = int(rng.integers(self.task.earlier, len(video) - self.frames + 1))
-        codes = video[first : first + self.frames]
+        shot = _next_shot(element) if self.task.after_cut else element
+        first = self._first(len(shot["video"]), rng)
+        codes = shot["video"][first : first + self.frames]
         rows, columns = codes.shape[1:]
-        caption = ""
-        if rng.random() >= self.drop_text:
-            caption = element["captions"][int(rng.integers(len(element["captions"])))]
-            # Among a million captions some are too long: their beginning has to do.
-            caption = truncated(self.model, self.text, caption)
+        caption, references = self._words(shot, rng)
+        # Among a million captions some are too long: their beginning has to do.
+        caption = truncated(self.model, self.text, caption) if caption else ""
         size: dict[str, Any] = {"rows": rows, "columns": columns, "fps": self.fps}
         words = prompt_prefix(self.model, self.text, [caption], **size)
-        words = words.continuing() if self.task.earlier else words
+        if self.task.earlier:
+            words = words.continuing(CUT if self.task.after_cut and first == 1 else CONTINUES)
         pictures = self._pictures(element, codes, rng)
-        sound = self._sound(element["sound"], first)
+        sound = self._sound(shot["sound"], first)
+        heard = self._heard(sound, pictures) if self.task.sound else sound[:0]
+        pictures = _Pictures(*map(np.concatenate, zip(references, pictures, strict=True)))
         prefix: Prefix = jax.tree.map(lambda leaf: leaf[0], words)
-        prefix = prefix.replace(**pictures._asdict(), sound=sound if self.task.sound else sound[:0])
-        control = self._control(element, first, rng) if self.model.control else None
+        prefix = prefix.replace(**pictures._asdict(), sound=heard)
+        control = self._control(shot, first, rng) if self.model.control else None
         start = not self.task.earlier
         return {"prefix": prefix, "codes": ClipCodes(video=codes, sound=sound, control=control, at_start=start)}
+
+    def _first(self, length: int, rng: np.random.Generator) -> int:
+        """Return the latent frame, of a clip of so many, that a sample begins with."""
+        if self.task.after_cut and rng.random() >= _LATER:
+            return self.task.earlier
+        if self.task.earlier or self.task.anywhere:
+            return int(rng.integers(self.task.earlier, length - self.frames + 1))
+        return 0
+
+    def _words(self, shot: TokenSample, rng: np.random.Generator) -> tuple[str, "_Pictures"]:
+        """Return the words of a sample, "" for none, and the references that it is given."""
+        worded = rng.random() >= self.drop_text
+        if not self.references or rng.random() >= self.references:
+            captions = shot["captions"]
+            caption = captions[int(rng.integers(len(captions)))] if worded else ""
+            return caption, _empty(_REFERENCES if self.references else 0, shot)
+        assert "references" in shot and "reference_captions" in shot  # the run was checked
+        captions = shot["reference_captions"]
+        caption = captions[int(rng.integers(len(captions)))]
+        numbers = list(range(1, MOST_REFERENCES + 1))
+        called = rng.permutation(numbers).tolist() if rng.random() < _RENUMBERED else numbers
+        calls = dict(zip(numbers, called, strict=True))
+        seen = rng.random() >= (_UNSEEN if worded else 1 - _WORDLESS)
+        named = sorted({*around_names(caption)[1]})[:_REFERENCES] if seen else []
+        references = _references(shot["references"], {number: calls[number] for number in named})
+        return renamed(caption, calls) if worded else "", references
 
     def _pictures(self, element: TokenSample, codes: np.ndarray, rng: np.random.Generator) -> "_Pictures":
         """Return the given pictures of a sample, whose codes `[t, h, w]` are to be predicted."""
         match self.task.pictures:
             case Given.ANCHOR:
-                return _anchor(element["video"][0])
+                return _anchor(element["video"][0], CUT_FROM if self.task.after_cut else -1.0)
             case Given.FRAME:
                 return _stills(element["stills"], element["still_frames"] / self.stride, len(codes), rng)
             case Given.KNOWN:
-                return _gaps(codes, rng)
-        none = np.zeros((0, *codes.shape[1:]), np.int32)
-        return _Pictures(none, none, np.zeros(0, np.float32))
+                return _gaps(codes, rng, in_time=self.task.gap_in_time)
+        return _empty(0, element)
 
     def _control(self, element: TokenSample, first: int, rng: np.random.Generator) -> np.ndarray:
         """Return the control field float32 `[t, h or 1, w or 1, C]` of the latent frames from `first` on.
@@ -128,6 +174,13 @@ class ToSample(grain.transforms.RandomMap):
             parts["motion"] = motion_field(float(less), self.frames)
         return control_field(self.model.channels, parts, self.frames, grid)
 
+    def _heard(self, sound: np.ndarray, pictures: "_Pictures") -> np.ndarray:
+        """Return the sound in the prefix, int32 `[S, L]`: none beside latent frames whose pictures are a gap."""
+        if not self.task.gap_in_time:
+            return sound
+        beside = np.diff([audio_frames(self.model.sound_frames, n) for n in range(self.frames + 1)])
+        return np.where(np.repeat(pictures.kinds[:, 0, 0] == Given.UNKNOWN, beside)[:, None], -1, sound)
+
     def _sound(self, track: np.ndarray, first: int) -> np.ndarray:
         """Return int32 `[S, L]`, the sound beside the latent frames from `first` on; -1 for a clip without a track."""
         begin, end = (audio_frames(self.model.sound_frames, n) for n in (first, first + self.frames))
@@ -143,9 +196,31 @@ class _Pictures(NamedTuple):
     times: np.ndarray
 
 
-def _anchor(picture: np.ndarray) -> _Pictures:
+def _next_shot(element: TokenSample) -> TokenSample:
+    """Return the shot that follows a clip, with the references of the clip, as a sample of its own."""
+    fields = {name: value for name, value in element.items() if name.startswith("next_") or name == "references"}
+    shot: Any = {name.removeprefix("next_"): value for name, value in fields.items()}
+    return shot
+
+
+def _empty(count: int, element: TokenSample) -> _Pictures:
+    """Return the slots of so many pictures with nothing in them."""
+    none = np.zeros((count, *element["video"].shape[1:]), np.int32)
+    return _Pictures(none, none, np.zeros(count, np.float32))
+
+
+def _references(pictures: np.ndarray, numbers: Mapping[int, int]) -> _Pictures:
+    """Return pictures `[n, h, w]` by what words call them: `numbers` has it of each that is given, from 1 on."""
+    codes, kinds = np.zeros((2, _REFERENCES, *pictures.shape[1:]), np.int32)
+    times = np.zeros(_REFERENCES, np.float32)
+    for slot, (number, called) in enumerate(numbers.items()):
+        codes[slot], kinds[slot], times[slot] = pictures[number - 1], Given.REFERENCE, REFERENCES_AT - called
+    return _Pictures(codes, kinds, times)
+
+
+def _anchor(picture: np.ndarray, time: float) -> _Pictures:
     """Return the clip's first latent frame `[h, w]` as the only picture."""
-    return _Pictures(picture[None], np.full((1, *picture.shape), Given.ANCHOR, np.int32), np.array([-1.0], np.float32))
+    return _Pictures(picture[None], np.full((1, *picture.shape), Given.ANCHOR, np.int32), np.array([time], np.float32))
 
 
 def _stills(stills: np.ndarray, times: np.ndarray, frames: int, rng: np.random.Generator) -> _Pictures:
@@ -159,11 +234,19 @@ def _stills(stills: np.ndarray, times: np.ndarray, frames: int, rng: np.random.G
     return _Pictures(pictures, kinds, when)
 
 
-def _gaps(codes: np.ndarray, rng: np.random.Generator) -> _Pictures:
-    """Return the clip's codes `[t, h, w]` with a gap."""
-    unknown = np.broadcast_to(_box(codes.shape[1:], rng), codes.shape)
+def _gaps(codes: np.ndarray, rng: np.random.Generator, *, in_time: bool) -> _Pictures:
+    """Return the clip's codes `[t, h, w]` with a gap: whole latent frames, or a place in all of them."""
+    gap = _frames(len(codes), rng)[:, None, None] if in_time else _box(codes.shape[1:], rng)
+    unknown = np.broadcast_to(gap, codes.shape)
     kinds = np.where(unknown, Given.UNKNOWN, Given.KNOWN).astype(np.int32)
     return _Pictures(codes, kinds, np.arange(len(codes), dtype=np.float32))
+
+
+def _frames(count: int, rng: np.random.Generator) -> np.ndarray:
+    """Return random latent frames in a row, but not all, as bool `[t]`."""
+    length = int(rng.integers(1, max(2, count)))
+    start = int(rng.integers(0, count - length + 1))
+    return (np.arange(count) >= start) & (np.arange(count) < start + length)
 
 
 def _box(grid: tuple[int, ...], rng: np.random.Generator) -> np.ndarray:

@@ -5,7 +5,7 @@ import pytest
 
 from reelm.data.tokens.sample import TokenSample
 from reelm.lm.net.config import LMConfig
-from reelm.lm.specials import FILLER, Given
+from reelm.lm.specials import CONTINUES, CUT, CUT_FROM, FILLER, NAMES, REFERENCES_AT, Given
 from reelm.lm.tasks import Task
 from reelm.tokenizer.text.pieces import TextTokenizer
 from reelm.train.lm.samples import ToSample
@@ -28,9 +28,26 @@ def sample() -> TokenSample:
     )
 
 
-def draws(text: TextTokenizer, sample: TokenSample, task: Task, frames: int, count: int = 60) -> list:
-    model = LMConfig(prefix=32, sound_levels=3, sound_frames=(2, 8))
-    to_sample = ToSample(text, model, task=task, frames=frames, fps=8.0, stride=4, drop_text=0.0)
+@pytest.fixture(scope="module")
+def story(sample: TokenSample) -> TokenSample:
+    """A clip of two whom pictures show, codes 2001 and 2002, and its next shot of the second one."""
+    more = TokenSample(
+        **sample,
+        references=np.broadcast_to(np.array([2001, 2002], np.int32)[:, None, None], (2, 2, 3)),
+        reference_captions=("a red <1> moves up and a blue <2> moves left", "a red <1>"),
+        next_video=3000 + sample["video"],
+        next_sound=3000 + sample["sound"],
+        next_captions=("a blue seven moves",),
+        next_reference_captions=("a blue <2> moves",),
+    )
+    return more
+
+
+def draws(
+    text: TextTokenizer, sample: TokenSample, task: Task, frames: int, count: int = 60, drop_text: float = 0.0, **more
+) -> list:
+    model = LMConfig(prefix=48, sound_levels=3, sound_frames=(2, 8), picture_kinds=6)
+    to_sample = ToSample(text, model, task=task, frames=frames, fps=8.0, stride=4, drop_text=drop_text, **more)
     return [to_sample.random_map(sample, np.random.default_rng(i)) for i in range(count)]
 
 
@@ -104,3 +121,68 @@ def test_a_clip_without_a_track_says_so(text, sample):
     silent = TokenSample(**(sample | {"sound": np.zeros((0, 3), np.int32)}))  # type: ignore[typeddict-item]
     (one, *_) = draws(text, silent, "begins", 3)
     assert one["codes"].sound.shape == (18, 3) and (one["codes"].sound == -1).all()
+
+
+def shown(prefix) -> dict[int, int]:
+    """Codes of the references of a prefix by their numbers."""
+    there = prefix.kinds[:, 0, 0] == Given.REFERENCE
+    numbers = (REFERENCES_AT - prefix.times[there]).astype(int)
+    return dict(zip(numbers.tolist(), prefix.codes[there][:, 0, 0].tolist(), strict=True))
+
+
+def named(prefix) -> list[int]:
+    return [int(each) - NAMES for each in prefix.words if NAMES < each <= NAMES + 4]
+
+
+def test_words_name_the_references_that_are_given(text, story):
+    made = [each["prefix"] for each in draws(text, story, "shows", 5, 200, references=1.0)]
+    seen, orders = [], set()
+    for prefix in made:
+        assert prefix.kinds.shape == (2, 2, 3) and len(named(prefix)) in (1, 2)
+        seen.append(shown(prefix))
+        orders.add(tuple(named(prefix)))
+        if shown(prefix):
+            assert [shown(prefix)[number] for number in named(prefix)] == [2001, 2002][: len(named(prefix))]
+    assert 0.03 < np.mean([not each for each in seen]) < 0.2  # what words name is not always seen
+    assert (1, 2) in orders and (2, 1) in orders and {each for order in orders for each in order} == {1, 2, 3, 4}
+
+
+def test_some_samples_keep_their_references_and_lose_their_words(text, story):
+    made = [each["prefix"] for each in draws(text, story, "shows", 5, 100, drop_text=1.0, references=1.0)]
+    assert all((prefix.words[4:] == FILLER).all() for prefix in made)
+    assert 0.1 < np.mean([bool(shown(prefix)) for prefix in made]) < 0.4
+
+
+def test_references_stand_beside_what_another_task_gives(text, story):
+    made = draws(text, story, "continues", 5, references=0.5)
+    assert 0.2 < np.mean([bool(shown(each["prefix"])) for each in made]) < 0.7
+    for each in made:
+        assert each["prefix"].kinds.shape == (3, 2, 3) and (each["prefix"].kinds[2] == Given.ANCHOR).all()
+        assert bool(named(each["prefix"])) or not shown(each["prefix"])
+
+
+def test_a_shot_after_a_cut_is_seen_behind_the_first_frame_of_the_one_before(text, story):
+    made = draws(text, story, "cuts", 5, references=0.5)
+    firsts = [int(each["codes"].video[0, 0, 0] - 3000) // 6 for each in made]
+    assert {*firsts} == {1, 2, 3, 4} and 0.5 < np.mean([first == 1 for first in firsts]) < 0.95
+    for each, first in zip(made, firsts, strict=True):
+        prefix, begin = each["prefix"], 2 + 8 * (first - 1)
+        assert prefix.words[0] == (CUT if first == 1 else CONTINUES)
+        np.testing.assert_array_equal(prefix.codes[2], story["video"][0])
+        assert (prefix.kinds[2] == Given.ANCHOR).all() and prefix.times[2] == CUT_FROM
+        np.testing.assert_array_equal(each["codes"].sound, 3000 + story["sound"][begin : begin + 40])
+        assert not each["codes"].at_start and {*shown(prefix).values()} <= {2002}
+    assert any(shown(each["prefix"]) for each in made)
+
+
+def test_a_retake_knows_pictures_and_sound_around_a_gap_in_time(text, sample):
+    gaps = set()
+    for each in draws(text, sample, "retakes", 5, 100):
+        prefix, codes = each["prefix"], each["codes"]
+        unknown = (prefix.kinds == Given.UNKNOWN).all(axis=(1, 2))
+        assert ((prefix.kinds == Given.KNOWN).all(axis=(1, 2)) == ~unknown).all() and not unknown.all()
+        beside = np.repeat(unknown, [2, 8, 8, 8, 8])
+        assert (prefix.sound[beside] == -1).all()
+        np.testing.assert_array_equal(prefix.sound[~beside], codes.sound[~beside])
+        gaps.add(tuple(np.flatnonzero(unknown).tolist()))
+    assert {(2,), (1, 2, 3), (0,), (4,)} <= gaps

@@ -53,5 +53,5 @@ def test_a_start_that_knows_more_than_the_model_is_refused(folder):
     path, lm = folder
     with pytest.raises(RequestError, match="picture_kinds: 4 -> 3"):
         open_start(path, replace(lm.config, picture_kinds=3))
-    with pytest.raises(RequestError, match="picture_kinds is 9; there are 5"):
+    with pytest.raises(RequestError, match="picture_kinds is 9; there are 6"):
         replace(lm.config, picture_kinds=9)
