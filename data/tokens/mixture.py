@@ -39,6 +39,9 @@ class Bucket:
     references: float = 0.0
     """Share of samples that show whom given pictures show, besides what their task gives; of clips that are stories.
     All samples of the task "shows" do."""
+    later: bool = False
+    """Whether samples are windows from later in their clips, behind the first latent frame as an anchor, as in a long
+    clip. Those of the task "continues" are anyhow."""
 
     def __post_init__(self) -> None:
         if TASKS[self.task].pictures == Given.REFERENCE:
@@ -54,7 +57,7 @@ class Bucket:
     @property
     def least(self) -> int:
         """Latent frames that a clip must have."""
-        return self.frames + TASKS[self.task].earlier
+        return self.frames + max(TASKS[self.task].earlier, self.later)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -260,6 +260,7 @@ def to_sample(run: LMRun, text: Text, source: TokenSource, bucket: Bucket) -> To
         drop_control=run.drop_control if bucket.drop_control is None else bucket.drop_control,
         motions=source.motions if "motion" in source.index.controls else None,
         references=bucket.references,
+        later=bucket.later,
     )
 
 

@@ -68,6 +68,7 @@ class ToSample(grain.transforms.RandomMap):
         drop_control: share of samples in which a source of control does not speak; each of its own.
         motions: of many clips of the set, in order; None for a set that does not know them.
         references: share of samples that are given references.
+        later: whether they are windows from later in the clip, behind an anchor, as those of "continues" are anyhow.
     """
 
     def __init__(
@@ -83,9 +84,11 @@ class ToSample(grain.transforms.RandomMap):
         drop_control: float = 0.0,
         motions: np.ndarray | None = None,
         references: float = 0.0,
+        later: bool = False,
     ):
         self.text, self.model, self.task, self.frames = text, model, TASKS[task], frames
         self.fps, self.stride, self.motions, self.references = fps, stride, motions, references
+        self.earlier = max(self.task.earlier, int(later))
         self.drop_text, self.drop_control = max(drop_text, self.task.wordless), drop_control
 
     def random_map(self, element: TokenSample, rng: np.random.Generator) -> Any:
@@ -98,24 +101,26 @@ class ToSample(grain.transforms.RandomMap):
         caption = truncated(self.model, self.text, caption) if caption else ""
         size: dict[str, Any] = {"rows": rows, "columns": columns, "fps": self.fps}
         words = prompt_prefix(self.model, self.text, [caption], **size)
-        if self.task.earlier:
+        if self.earlier:
             words = words.continuing(CUT if self.task.after_cut and first == 1 else CONTINUES)
         pictures = self._pictures(element, codes, rng)
         sound = self._sound(shot["sound"], first)
         heard = self._heard(sound, pictures) if self.task.sound else sound[:0]
-        pictures = _Pictures(*map(np.concatenate, zip(references, pictures, strict=True)))
+        if self.earlier > self.task.earlier:
+            pictures = _joined(_anchor(element["video"][0], -1.0), pictures)
+        pictures = _joined(references, pictures)
         prefix: Prefix = jax.tree.map(lambda leaf: leaf[0], words)
         prefix = prefix.replace(**pictures._asdict(), sound=heard)
         control = self._control(shot, first, rng) if self.model.control else None
-        start = not self.task.earlier
+        start = not self.earlier
         return {"prefix": prefix, "codes": ClipCodes(video=codes, sound=sound, control=control, at_start=start)}
 
     def _first(self, length: int, rng: np.random.Generator) -> int:
         """Return the latent frame, of a clip of so many, that a sample begins with."""
         if self.task.after_cut and rng.random() >= _LATER:
-            return self.task.earlier
-        if self.task.earlier or self.task.anywhere:
-            return int(rng.integers(self.task.earlier, length - self.frames + 1))
+            return self.earlier
+        if self.earlier or self.task.anywhere:
+            return int(rng.integers(self.earlier, length - self.frames + 1))
         return 0
 
     def _words(self, shot: TokenSample, rng: np.random.Generator) -> tuple[str, "_Pictures"]:
@@ -178,7 +183,8 @@ class ToSample(grain.transforms.RandomMap):
         """Return the sound in the prefix, int32 `[S, L]`: none beside latent frames whose pictures are a gap."""
         if not self.task.gap_in_time:
             return sound
-        beside = np.diff([audio_frames(self.model.sound_frames, n) for n in range(self.frames + 1)])
+        begin = int(self.earlier > 0)  # the first latent frame of a clip has less sound beside it
+        beside = np.diff([audio_frames(self.model.sound_frames, begin + n) for n in range(self.frames + 1)])
         return np.where(np.repeat(pictures.kinds[:, 0, 0] == Given.UNKNOWN, beside)[:, None], -1, sound)
 
     def _sound(self, track: np.ndarray, first: int) -> np.ndarray:
@@ -201,6 +207,11 @@ def _next_shot(element: TokenSample) -> TokenSample:
     fields = {name: value for name, value in element.items() if name.startswith("next_") or name == "references"}
     shot: Any = {name.removeprefix("next_"): value for name, value in fields.items()}
     return shot
+
+
+def _joined(*parts: _Pictures) -> _Pictures:
+    """Return the pictures of all parts, one after another."""
+    return _Pictures(*map(np.concatenate, zip(*parts, strict=True)))
 
 
 def _empty(count: int, element: TokenSample) -> _Pictures:

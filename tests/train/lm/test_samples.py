@@ -186,3 +186,14 @@ def test_a_retake_knows_pictures_and_sound_around_a_gap_in_time(text, sample):
         np.testing.assert_array_equal(prefix.sound[~beside], codes.sound[~beside])
         gaps.add(tuple(np.flatnonzero(unknown).tolist()))
     assert {(2,), (1, 2, 3), (0,), (4,)} <= gaps
+
+
+def test_a_gap_may_lie_later_in_a_long_clip(text, sample):
+    for each in draws(text, sample, "retakes", 5, 40, later=True):
+        prefix, codes = each["prefix"], each["codes"]
+        first = int(codes.video[0, 0, 0]) // 6
+        assert prefix.words[0] == CONTINUES and not codes.at_start and 1 <= first <= 4
+        np.testing.assert_array_equal(prefix.codes, np.concatenate([sample["video"][:1], codes.video]))
+        np.testing.assert_array_equal(prefix.times, [-1, 0, 1, 2, 3, 4])
+        beside = np.repeat((prefix.kinds[1:] == Given.UNKNOWN).all(axis=(1, 2)), 8)
+        np.testing.assert_array_equal(prefix.sound, np.where(beside[:, None], -1, codes.sound))
