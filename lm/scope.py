@@ -17,7 +17,9 @@ _ANY = frozenset(
     "for from get gets give has have he her here him his how i if in into is it its just let make makes me more my no "
     "not now of off on onto or our out over own per please she show shows so some such than that the their them then "
     "there these they this those through to too towards under until up us very video want was way we were what when "
-    "where which while who will with would you your".split()
+    "where which while who will with would you your "
+    # And the same of Chinese, whose characters are words of a scope.
+    "一 个 的 地 得 和 与 在 是 了 着 有 我 你 他 她 它 这 那 请 要 让 把 给 也 都 就 很".split()
 )
 
 

@@ -9,8 +9,21 @@ ASKED: dict[str, Any] = {"height": 64, "width": 64, "fps": 8.0, "likeness": lamb
 
 
 def test_a_text_without_spaces_has_the_words_that_its_encoder_finds():
-    scope = Scope(words=("红", "球"))
-    assert not outside("a", scope, {"红球": list("红球")}, **ASKED)
-    assert outside("a", scope, {"红球": words_of("红球")}, **ASKED) == [
-        "a may not know '红球': its captions have no '红球'"
+    scope = Scope(words=("りんご", "赤い"))
+    assert not outside("a", scope, {"赤いりんご": ["赤い", "りんご"]}, **ASKED)
+    assert outside("a", scope, {"のりんごがみ": words_of("のりんごがみ")}, **ASKED) == [
+        "a may not know 'のりんごがみ': its captions have no 'のりんごがみ'"
     ]
+
+
+def test_each_han_character_of_a_clause_is_a_word():
+    scope = Scope(words=tuple(words_of("红色的七向右移动")))
+    assert scope.words == tuple("红色的七向右移动")
+    assert not outside("a", scope, {"一个红色的七": words_of("一个红色的七")}, **ASKED)
+    assert outside("a", scope, {"一只猫": words_of("一只猫")}, **ASKED) == [
+        "a may not know '一只猫': its captions have no '只', '猫'"
+    ]
+
+
+def test_words_have_one_width_and_case():
+    assert words_of("Ａ ＲＥＤ七和７") == ["a", "red", "七", "和", "7"]

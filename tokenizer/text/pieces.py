@@ -1,19 +1,24 @@
 """Words to ids: SentencePiece (arXiv 1808.06226), trained on the captions of a data set.
 
-In: a string. Out: a list of ids from 0. Case and width of letters do not matter (NFKC, folded); what the captions never
-held falls back to bytes, so any text has ids. Text never spells a control token: pieces only stand for text.
+In: a string. Out: a list of ids from 0. Case and width of letters do not matter (NFKC, folded), and Han characters are
+set apart, so that pieces are learned of words and not of clauses. What the captions never held falls back to bytes, so
+any text has ids. Text never spells a control token: pieces only stand for text.
 """
 
 import io
 import unicodedata
 from collections.abc import Iterable
 from functools import cached_property
+from pathlib import Path
 
 import sentencepiece
 
-from reelm.errors import RequestError
+from reelm.errors import RequestError, reason
 
-from .words import words_of
+from .words import normalised, set_apart, words_of
+
+# Marks of Chinese, each of which holds the space behind it.
+_MARKS = str.maketrans({mark: f"{narrow} " for mark, narrow in zip("，。、；：！？", ",.,;:!?", strict=True)})
 
 
 class TextTokenizer:
@@ -41,13 +46,35 @@ class TextTokenizer:
         )
         return cls(out.getvalue())
 
+    @classmethod
+    def read(cls, path: Path) -> "TextTokenizer":
+        """Open the file of a model; RequestError when there is none."""
+        try:
+            text = cls(path.read_bytes())
+            if not text.model:
+                raise RuntimeError("it is empty")  # SentencePiece would say so at the first word
+            text.vocabulary  # noqa: B018  (SentencePiece reads the model when it is first asked)
+        except (OSError, RuntimeError) as error:
+            raise RequestError(
+                f"{path} is no vocabulary of SentencePiece ({reason(error)}); name a text.model"
+            ) from error
+        return text
+
     @cached_property
     def _processor(self) -> sentencepiece.SentencePieceProcessor:
         return sentencepiece.SentencePieceProcessor(model_proto=self.model)
 
     @property
+    def _pieces(self) -> list[str]:
+        return [self._processor.id_to_piece(i) for i in range(self.vocabulary)]
+
+    @property
     def vocabulary(self) -> int:
         return self._processor.get_piece_size()
+
+    def continues(self, other: "TextTokenizer") -> bool:
+        """Whether the ids of `other` mean here what they mean there."""
+        return self._pieces[: other.vocabulary] == other._pieces
 
     def knows(self, word: str) -> bool:
         """Whether a word is a piece of its own, as every word that the captions often hold."""
@@ -61,19 +88,15 @@ class TextTokenizer:
 
     def encode(self, text: str) -> list[int]:
         """Return the ids of `text`; control characters count as spaces. RequestError for invalid Unicode."""
-        return self._processor.encode(_folded(valid_unicode(text)))
+        return self._processor.encode(_folded(text))
+
+
+def spelled(word: str) -> str:
+    """Return a word as its piece is spelled: with a mark in the place of each space, and of the one in front of it."""
+    return "▁" + _folded(word).replace(" ", "▁")
 
 
 def _folded(text: str) -> str:
-    """Return the text without differences of case and width, with single spaces between words."""
-    text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
-    return " ".join("".join(" " if unicodedata.category(letter) == "Cc" else letter for letter in text).split())
-
-
-def valid_unicode(text: str) -> str:
-    """Return the text; RequestError when it is not valid Unicode."""
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise RequestError(f"the prompt holds a lone surrogate at character {error.start}; pass valid text") from error
-    return text
+    """Return the text without differences of case and width, with spaces between words and Han characters."""
+    folded = unicodedata.normalize("NFKC", normalised(text.translate(_MARKS)).casefold())
+    return set_apart(folded)

@@ -21,8 +21,7 @@ from reelm.errors import RequestError
 from reelm.storage.tensors import nested
 
 from .encoder import Carried, Embeddings, content_hash, in_batches
-from .pieces import valid_unicode
-from .words import words_of
+from .words import normalised, words_of
 
 MODEL_TYPE = "universal-sentence-encoder-lite"
 WEIGHTS_FILE, TEXT_FILE = "model.safetensors", "text.model"
@@ -105,7 +104,7 @@ class SentenceEncoder:
 
     def ids(self, prompt: str) -> list[int]:
         """Return the ids of a prompt's pieces, from 0; case matters to this vocabulary."""
-        return self._processor.encode(valid_unicode(prompt))
+        return self._processor.encode(normalised(prompt))
 
     def encode(self, prompts: Sequence[str]) -> Embeddings:
         """Return the embeddings of the prompts; RequestError when one has `max_tokens` pieces or more."""

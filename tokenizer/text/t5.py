@@ -23,8 +23,7 @@ from reelm.storage.fields import parsed, read_json, shown
 from reelm.storage.names import beside
 
 from .encoder import CONFIG_FILE, Embeddings, content_hash, in_batches
-from .pieces import valid_unicode
-from .words import words_of
+from .words import normalised, words_of
 
 MODEL_TYPE = "t5"
 _END = 1  # the id of </s>, which T5 puts behind every text
@@ -141,7 +140,7 @@ class T5Encoder:
 
     def ids(self, prompt: str) -> list[int]:
         """Return the ids of a prompt's pieces and of its end."""
-        return [*self._processor.encode(valid_unicode(prompt)), _END]
+        return [*self._processor.encode(normalised(prompt)), _END]
 
     def encode(self, prompts: Sequence[str]) -> Embeddings:
         """Return the embeddings of the prompts; RequestError when one has more than `max_tokens`."""

@@ -22,6 +22,7 @@ from reelm.storage.home import home
 
 from .encoder import Text, TextEncoder
 from .pieces import TextTokenizer
+from .words import normalised
 
 _OTHER_MATTERS = Path(__file__).with_name("other_matters.txt")
 _NEAREST = 3
@@ -86,7 +87,7 @@ class Thesaurus:
 
     def _without_modifiers(self, prompt: str) -> tuple[str, list[str]]:
         """Return (the prompt without modifiers, in plain form; the endings of its modifiers)."""
-        said, found = prompt.lower(), set()
+        said, found = normalised(prompt).lower(), set()
 
         def taken(match: re.Match[str]) -> str:
             found.add(self.modifiers[match[0]])
@@ -151,4 +152,4 @@ def _nearness(cosines: np.ndarray) -> float:
 
 def _plain(words: str) -> str:
     """Return words in lower case, with single spaces and without punctuation at the ends."""
-    return " ".join(words.lower().split()).strip(" .,:;!?")
+    return " ".join(normalised(words).lower().split()).strip(" .,:;!?。、")
