@@ -15,6 +15,7 @@ from reelm.data.any_sound.source import AnySoundSet
 from reelm.data.films.build import BUILD_FILE
 from reelm.data.films.source import FilmSet
 from reelm.data.moving_digits.source import (
+    MovingDigitsChineseSet,
     MovingDigitsSet,
     MovingDigitsSoundSet,
     MovingDigitsStoriesSet,
@@ -35,6 +36,7 @@ _OWN = {
     for each in (
         MovingDigitsSet,
         MovingDigitsSoundSet,
+        MovingDigitsChineseSet,
         MovingDigitsStoriesSet,
         SteeredDigitsSet,
         AnimatedEmojiSet,

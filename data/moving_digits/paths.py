@@ -12,6 +12,7 @@ from typing import TypedDict
 import numpy as np
 
 from . import soundtracks
+from .chinese import DIGITS, HUES
 from .mnist import DigitSet
 from .scenes import COLOURS, DIGIT_SIZE, DIGIT_WORDS, SIZE, SPLITS, TWO_DIGITS, Split, centres, digits_for, paint
 from .voices import VoiceSet
@@ -73,8 +74,17 @@ def example(
 
 
 def captions(walkers: tuple[Walker, ...], rng: np.random.Generator) -> tuple[str, ...]:
-    """Return three captions that say nothing of the way: "a red seven", "the red 7 moves", "seven"."""
-    return tuple(_caption(walkers, rng, coloured=number < 2 or rng.random() < 0.4) for number in range(3))
+    """Return captions that say nothing of the way, three English and one Chinese: "a red seven", "7 moves", "红色的七"."""
+    english = tuple(_caption(walkers, rng, coloured=number < 2 or rng.random() < 0.4) for number in range(3))
+    return (*english, _in_chinese(walkers, rng))
+
+
+def _in_chinese(walkers: tuple[Walker, ...], rng: np.random.Generator) -> str:
+    one, of = ("", "一个")[rng.integers(2)], ("色的", "色")[rng.integers(2)]
+    moves = ("", "", "移动")[rng.integers(3)]
+    names = DIGITS if rng.random() < 0.6 else tuple(map(str, range(10)))
+    clauses = (f"{one}{HUES[walker.colour]}{of}{names[walker.digit]}{moves}" for walker in walkers)
+    return ("和", "，")[rng.integers(2)].join(clauses)
 
 
 def _caption(walkers: tuple[Walker, ...], rng: np.random.Generator, *, coloured: bool) -> str:

@@ -13,7 +13,7 @@ from reelm.errors import RequestError
 from reelm.progress import Progress, silent
 from reelm.storage.home import datasets_folder
 
-from . import paths, scenes, soundtracks, stories
+from . import chinese, paths, scenes, soundtracks, stories
 from .mnist import DigitSet
 from .voices import VoiceSet
 
@@ -39,6 +39,7 @@ class MovingDigitsSet:
     drawn = True
     sounds = False
     tells_stories = False
+    chinese = False
 
     data_dir: Path | None = None
     config: str | None = None
@@ -50,7 +51,8 @@ class MovingDigitsSet:
         if self.data_dir is None:
             voices = soundtracks.voices_for(known) if self.sounds else None
             digits, clips = scenes.digits_for(known), num_clips or _ENDLESS
-            return _DrawnDigits(self.name, known, frames, clips, digits, voices, self.tells_stories)
+            kind = (self.tells_stories, self.chinese)
+            return _DrawnDigits(self.name, known, frames, clips, digits, voices, *kind)
         from . import tfds  # it takes a second to import
 
         records = tfds.open_built(self.name, self.data_dir, config, known)
@@ -75,6 +77,14 @@ class MovingDigitsSoundSet(MovingDigitsSet):
     name = "moving_digits_sound"
     summary = "the same, and a voice names the digits, a tick marks each bounce: 16 kHz, mono"
     sounds = True
+
+
+class MovingDigitsChineseSet(MovingDigitsSoundSet):
+    """Moving digits with sound, and captions in two languages."""
+
+    name = "moving_digits_sound_zh"
+    summary = "the same clips with sound, one caption in four is Chinese"
+    chinese = True
 
 
 class MovingDigitsStoriesSet(MovingDigitsSoundSet):
@@ -104,7 +114,7 @@ class SteeredDigitsSet:
         """Open the first clips of a split, each cut to `num_frames` frames, 33 by default; see `DataSet.open`."""
         known: scenes.Split = next(known for known in scenes.SPLITS if known == split)
         digits, voices = scenes.digits_for(known), soundtracks.voices_for(known)
-        return _DrawnPaths(self.name, known, num_frames or _FRAMES, num_clips or _ENDLESS, digits, voices)
+        return _DrawnPaths(self.name, known, num_frames or _FRAMES, num_clips or _ENDLESS, digits, voices, False, True)
 
     def build(self, *, packages: Path | None = None, progress: Progress = silent) -> Path:
         """Refuse: there is nothing to build."""
@@ -152,6 +162,7 @@ class _DrawnDigits(_Digits):
     digits: DigitSet
     voices: VoiceSet | None
     tells_stories: bool
+    chinese: bool
 
     def _made_of(self) -> dict[str, str]:
         voices = {} if self.voices is None else {"voices": self.voices.name}
@@ -172,9 +183,10 @@ class _DrawnDigits(_Digits):
         if self.tells_stories:
             return stories.example(*which, self.voices)
         clip = soundtracks.example(*which, self.voices)
+        also = (chinese.caption_beside(self.split, index, clip),) if self.chinese else ()
         return {
             "video": clip["video"],
-            "captions": clip["captions"],
+            "captions": (*clip["captions"], *also),
             "fps": fps,
             "audio": clip["audio"],
             "sample_rate": clip["sample_rate"],

@@ -4,16 +4,17 @@ Goes out: `example(split, index)`, the very clip of `soundtracks.py` with more a
 one digit alone, in the same handwriting, and never as the clip shows it (cross-pairs; Phantom-Data, arXiv 2506.18851):
 at another place, mostly in another colour, sometimes in another size. Captions of their own call it <1> or <2>. The
 next shot shows digits of the clip in the same handwriting, now and then with another digit. All of this is drawn from
-a random stream of its own. Pure numpy.
+a random stream of its own. One caption of each kind is Chinese. Pure numpy.
 """
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
 from reelm.data.clips import CaptionedClip
 
-from . import soundtracks
+from . import chinese, soundtracks
 from .mnist import DigitSet
 from .scenes import (
     COLOURS,
@@ -51,14 +52,18 @@ def example(
     scene, rng = clip["scene"], np.random.default_rng([2, SPLITS.index(split), index])
     silence = SILENT_WORDS if clip["captions"][0].endswith(SILENT_WORDS) else ""
     references = np.stack([picture(digits.images[mover.image], rng) for mover in scene.movers])
+    in_chinese = partial(chinese.example_caption, split, index, silent=bool(silence))
     told: CaptionedClip = {
         "video": clip["video"],
-        "captions": clip["captions"],
+        "captions": (*clip["captions"], in_chinese(scene)),
         "fps": float(FPS),
         "audio": clip["audio"],
         "sample_rate": clip["sample_rate"],
         "references": references,
-        "reference_captions": _with(silence, _reference_captions(scene, rng)),
+        "reference_captions": (
+            *_with(silence, _reference_captions(scene, rng)),
+            in_chinese(scene, names=("<1>", "<2>")[: len(scene.movers)]),
+        ),
         "tracks": tracks(scene, digits, num_frames),
     }
     if num_frames == 1:
@@ -69,11 +74,11 @@ def example(
     frame = SAMPLE_RATE // FPS
     told["next_shot"] = {
         "video": np.concatenate([clip["video"][-1:], render(after, digits, num_frames - 1)]),
-        "captions": _with(silence, said),
+        "captions": (*_with(silence, said), in_chinese(after)),
         "fps": float(FPS),
         "audio": np.concatenate([clip["audio"][-frame:], np.zeros_like(track) if silence else track]),
         "sample_rate": SAMPLE_RATE,
-        "reference_captions": _with(silence, called),
+        "reference_captions": (*_with(silence, called), in_chinese(after, names=names)),
     }
     return told
 

@@ -17,7 +17,7 @@ from reelm.data.sharded_tfds import Shard, ShardedBuilder, prepare
 from reelm.errors import RequestError
 from reelm.progress import Progress, silent
 
-from . import soundtracks
+from . import chinese, soundtracks
 from .mnist import DigitSet, Source
 from .scenes import COLOURS, DIRECTIONS, FPS, SIZE, SPLITS, Example, Split, digits_for, example
 
@@ -153,6 +153,18 @@ class MovingDigitsSound(MovingDigits):
         }
 
 
+class MovingDigitsSoundZh(MovingDigitsSound):
+    """The same clips with sound, each with a Chinese caption behind the English ones."""
+
+    VERSION = tfds.core.Version("1.0.0")
+    RELEASE_NOTES = {"1.0.0": "One Chinese caption a clip."}
+
+    def _record(self, split: Split, index: int, num_frames: int, digits: DigitSet) -> dict[str, Any]:
+        record = super()._record(split, index, num_frames, digits)
+        clip = soundtracks.example(split, index, 1, digits, soundtracks.voices_for(split))
+        return record | {"captions": (*record["captions"], chinese.caption_beside(split, index, clip))}
+
+
 def _described(clip: Example | soundtracks.SoundingExample, digits: DigitSet) -> dict[str, Any]:
     return {
         "video": clip["video"],
@@ -163,7 +175,11 @@ def _described(clip: Example | soundtracks.SoundingExample, digits: DigitSet) ->
     }
 
 
-_BUILDERS = {"moving_digits": MovingDigits, "moving_digits_sound": MovingDigitsSound}
+_BUILDERS = {
+    "moving_digits": MovingDigits,
+    "moving_digits_sound": MovingDigitsSound,
+    "moving_digits_sound_zh": MovingDigitsSoundZh,
+}
 
 
 def build(name: str, data_dir: Path, config: str, progress: Progress = silent) -> Path:

@@ -40,6 +40,11 @@ _DATA = {
         f"{_MNIST}; {_VOICES}",
         "a red seven moves right",
     ),
+    "moving_digits_sound_zh": _DataSet(
+        f"{_DIGITS}, with a voice that names them and ticks of bounces; captions in English and Chinese",
+        f"{_MNIST}; {_VOICES}",
+        "红色的七向右移动",
+    ),
     "animated_emoji": _DataSet(
         "animated emoji over a plain colour", "Microsoft's Fluent Emoji, MIT", "woman running: dark skin tone"
     ),
