@@ -7,6 +7,7 @@ folder says in its checkpoints which training it was.
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -40,6 +41,9 @@ from .records import is_workdir
 from .stages import STAGES, StageName
 
 T = TypeVar("T")
+
+# Sizes that may grow, and the table that has a row for each.
+_TABLES = {"picture_kinds": "given", "text_vocabulary": "prefix"}
 
 TEXT_FILE = "text.model"
 """File in a language model's workdir that holds its text tokenizer."""
@@ -151,8 +155,8 @@ def open_start(where: str | Path, model: LMConfig) -> Start:
     """Return the language model at `where`, to train a `model` from.
 
     Prefix and clips may have other lengths, since no parameter depends on them. A silent model may get sound, any may
-    get more sources of control and learn more kinds of given pictures: all that it knows stays of use. RequestError
-    for other differences in size.
+    get more sources of control, more kinds of given pictures and more pieces of text: all that it knows stays of use.
+    RequestError for other differences in size.
     """
     part = open_part(where, "lm")
     if isinstance(part, Trained):
@@ -170,16 +174,28 @@ def open_start(where: str | Path, model: LMConfig) -> Start:
     free |= {name for names in SWITCHES.values() if not was.get(names[0]) for name in names}
     if not any(was.get("grid", ())):
         free |= {"grid"}
-    kinds = params["given"]["embedding"]
-    if len(kinds) <= model.picture_kinds:
-        free |= {"picture_kinds"}
+    free |= {name for name, table in _TABLES.items() if len(params[table]["embedding"]) <= _rows(model, table)}
     if changed := list(differences(was, now, free)):
         raise RequestError(f"{where} is no language model of these sizes: {'; '.join(changed)}")
-    fresh = init_params(model, jax.random.key(0))["given"]["embedding"][len(kinds) :]
-    params = {**params, "given": {"embedding": jnp.concatenate([kinds, fresh])}}
+    params = {**params, **_lengthened(params, model)}
     if "control" in params:
         params["control"] = _with_sources(params["control"], was, model)
     return Start(params, text, encoder_hash)
+
+
+def _lengthened(params: dict, model: LMConfig) -> dict:
+    """Return the tables that are longer in a model, with fresh rows behind those that are known."""
+    longer = [table for table in _TABLES.values() if len(params[table]["embedding"]) < _rows(model, table)]
+    fresh = init_params(model, jax.random.key(0)) if longer else {}
+    known = {table: params[table]["embedding"] for table in longer}
+    return {
+        table: {"embedding": jnp.concatenate([rows, fresh[table]["embedding"][len(rows) :]])}
+        for table, rows in known.items()
+    }
+
+
+def _rows(model: LMConfig, table: str) -> int:
+    return len(jax.eval_shape(partial(init_params, model), jax.random.key(0))[table]["embedding"])
 
 
 def _with_sources(control: Mapping[str, Any], was: Mapping[str, Any], model: LMConfig) -> dict[str, Any]:

@@ -74,7 +74,7 @@ def example(
 
 
 def captions(walkers: tuple[Walker, ...], rng: np.random.Generator) -> tuple[str, ...]:
-    """Return captions that say nothing of the way, three English and one Chinese: "a red seven", "7 moves", "红色的七"."""
+    """Return captions that say nothing of the way, three English, one Chinese: "a red seven", "7 moves", "红色的七"."""
     english = tuple(_caption(walkers, rng, coloured=number < 2 or rng.random() < 0.4) for number in range(3))
     return (*english, _in_chinese(walkers, rng))
 

@@ -30,7 +30,7 @@ _MOST_WORDS = 1_000  # of captions; above it most words are rare, and to miss on
 
 
 def open_text(model: LMConfig, encoder: Path | None, workdir: Path, train: Callable[[], TextTokenizer]) -> Text:
-    """The text encoder in the folder `encoder`, or else the text tokenizer in `workdir`, made by `train` if missing.
+    """The text encoder in the folder `encoder`, or else the text tokenizer in `workdir`, given by `train` if missing.
 
     RequestError unless it gives what the model reads.
     """
@@ -46,6 +46,11 @@ def open_text(model: LMConfig, encoder: Path | None, workdir: Path, train: Calla
         path = Path(workdir) / TEXT_FILE
         processes.from_first(lambda: None if path.exists() else _write(path, train().model))
         text = TextTokenizer(path.read_bytes())
+        if text.vocabulary > model.text_vocabulary:
+            raise RequestError(
+                f"the text tokenizer has {text.vocabulary} pieces, the model {model.text_vocabulary}; name as many "
+                f"(--model.text-vocabulary {text.vocabulary})"
+            )
     check_text(model, text)
     return text
 

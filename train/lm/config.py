@@ -37,6 +37,9 @@ class LMRun:
     text_encoder: Path | None = None
     """Folder of the frozen text encoder, for a model with a `text_width`. Default: a text tokenizer trained on the
     captions."""
+    text_pieces: Path | None = None
+    """File of the text tokenizer that reads the captions. With more pieces than that of `start_from` it teaches further
+    words. Default: that of `start_from`, or one trained on the captions."""
     stages: tuple[Stage, ...] = (Stage(),)
     """Stages of the run. Images first teach what things look like at a fraction of the cost of clips."""
     drop_text: float = 0.1
@@ -83,6 +86,8 @@ class LMRun:
         check_shares(self, "drop_text", "drop_control", "first_frame", "corrupt", "blind")
         check_least(self, 1, "accumulate")
         check_least(self, 0, "sound_decay", "z_loss")
+        if self.text_pieces is not None and self.model.text_width:
+            raise RequestError("text_pieces is for a model without a text_width; this one reads a text_encoder")
         if not self.stages:
             raise RequestError("stages is empty; a run has at least one stage")
         if not self.model.references and any(bucket.references for bucket in self.buckets):

@@ -34,6 +34,7 @@ from reelm.lm.parameters import check_mesh
 from reelm.media.contact_sheet import contact_sheet
 from reelm.sampling.model import Model
 from reelm.sampling.parts import Defaults
+from reelm.storage.remote import fetched
 from reelm.tokenizer import device_memory
 from reelm.tokenizer.audio.tokenizer import AudioTokenizer
 from reelm.tokenizer.text.encoder import Text
@@ -64,7 +65,7 @@ def train(run: LMRun, workdir: Path) -> TrainState:
     inputs = open_inputs(run)
     mesh = run.mesh.build()
     check(run, inputs, mesh)
-    text, params = _start(run, inputs.sources, workdir)
+    text, params = start_of(run, inputs.sources, workdir)
     embed(run.model, text, [*inputs.sources, *inputs.held_out])
     objective = objective_of(run)
     job = LMJob(run, inputs, mesh, text, objective)
@@ -289,14 +290,17 @@ def build(
         return jax.jit(create, out_shardings=layout)(dict(params)), layout, step
 
 
-def _start(run: LMRun, sources: Sequence[TokenSource], workdir: Path) -> tuple[Text, dict]:
+def start_of(run: LMRun, sources: Sequence[TokenSource], workdir: Path) -> tuple[Text, dict]:
     """Return what reads captions, and the parameters that are not to be fresh: those of `start_from`."""
+    named = None if run.text_pieces is None else TextTokenizer.read(fetched(run.text_pieces))
     if run.start_from is None:
-        train_text = partial(text_tokenizer, sources, run.model.text_vocabulary)
-        return open_text(run.model, run.text_encoder, workdir, train_text), {}
+        learned = partial(text_tokenizer, sources, run.model.text_vocabulary)
+        return open_text(run.model, run.text_encoder, workdir, lambda: named or learned()), {}
     start = open_start(run.start_from, run.model)
     # Both are of the same sizes, so both read with a text encoder, or neither does.
-    text = open_text(run.model, run.text_encoder, workdir, lambda: cast(TextTokenizer, start.text))
+    if named and not named.continues(cast(TextTokenizer, start.text)):
+        raise RequestError(f"{run.text_pieces} does not begin with the pieces of {run.start_from}; add to those")
+    text = open_text(run.model, run.text_encoder, workdir, lambda: named or cast(TextTokenizer, start.text))
     if not isinstance(text, TextTokenizer):
         check_encoder(text, start.encoder_hash, run.start_from)
     # Parts that `start` lacks are fresh, such as a kind of prefix that it never saw.
