@@ -16,7 +16,7 @@ from .pixels import Frames
 
 _AWAY = 32  # of 255, by which a silhouette differs from the background
 _FASTEST = 0.1  # flow that is drawn in full colour, as a share of the picture's height in one frame
-_SIZE = 128  # height at which flow is looked for: it is not to depend on the size of the clip
+_SIZE = 64  # height at which flow is looked for: it is not to depend on the size of the clip
 
 
 def edges(video: Frames) -> Frames:

@@ -50,9 +50,10 @@ class Bucket:
             raise RequestError(f"references of a bucket are {self.references}; they are a share, from 0 to 1")
 
     @property
-    def cuts(self) -> bool:
-        """Whether the samples are of shots that follow a cut."""
-        return TASKS[self.task].after_cut
+    def needs(self) -> set[str]:
+        """What a sample must have for this bucket, as fields of `TokenSample`. Sets without it are left out."""
+        named = {"references", "reference_captions"} if self.references else set[str]()
+        return named | ({"next_video"} if TASKS[self.task].after_cut else set())
 
     @property
     def least(self) -> int:
@@ -101,7 +102,14 @@ def mixture(
 
     def batches(number: int, bucket: Bucket, weights: Sequence[float] | None) -> grain.MapDataset:
         parts, shares = [], []
+        if not any(bucket.needs <= source[0].keys() for source in sources):
+            raise RequestError(
+                "the run trains on stories, and the tokens have none: tokenize a set with references and next shots, "
+                "such as moving_digits_stories, in clips of more than one frame"
+            )
         for which, (source, each) in enumerate(zip(sources, shapes, strict=True)):
+            if not bucket.needs <= source[0].keys():
+                continue
             long = [shape for shape in each if shape.frames >= bucket.least]
             there = sum(shape.samples for shape in long)
             for shape in long:

@@ -130,17 +130,6 @@ def check_controls(sources: Sequence[TokenSource], wanted: Iterable[str]) -> Non
         )
 
 
-def check_stories(sources: Sequence[TokenSource], *, references: bool, cuts: bool) -> None:
-    """RequestError unless the clips of all sets have what a run needs of a story: references, shots after a cut."""
-    needs = {"references": references, "next_video": cuts}
-    for source in sources if references or cuts else ():
-        if any(needed and name not in source[0] for name, needed in needs.items()):
-            raise RequestError(
-                "the run trains on stories, and the tokens have none: tokenize a set with references and next shots, "
-                "such as moving_digits_stories, in clips of more than one frame"
-            )
-
-
 def check_sound(
     sources: Sequence[TokenSource],
     *,

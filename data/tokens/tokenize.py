@@ -65,14 +65,14 @@ def tokenize(
     clips = open_clips(name, split, num_frames=num_frames, num_clips=num_clips)
     if unknown := [control for control in controls if control not in DERIVED]:
         raise RequestError(f"{unknown[0]!r} is not seen in clips; controls are {', '.join(DERIVED)}")
-    encoder = _Encoder(tokenizer, audio_tokenizer, sound_levels, clips[0]["fps"], controls)
+    encoder = _Encoder(tokenizer, audio_tokenizer, sound_levels, clips[0]["fps"])
     ends = list(accumulate(run.clips for run in clips.shapes))
 
     def samples_of(start: int, stop: int) -> Iterator[TokenSample]:
         # A batch holds one shape and its cut depends on the shard alone, so that shards are the same bytes whatever
         # process makes them.
         for first, last in _batches(start, stop, ends):
-            yield from encoder.samples([clips[i] for i in range(first, last)], first)
+            yield from encoder.samples([clips[i] for i in range(first, last)], first, controls)
 
     return write_tokens(
         output,
@@ -100,9 +100,8 @@ class _Encoder:
         audio: AudioTokenizer | None,
         levels: int | None,
         fps: float,
-        controls: Sequence[str],
     ):
-        self.fps, self.sound, self._controls = fps, None, controls
+        self.fps, self.sound = fps, None
         self._video, self._audio = video, audio
         if audio is None:
             return
@@ -113,15 +112,23 @@ class _Encoder:
             raise RequestError(f"this audio tokenizer decodes {known} levels, not {levels}")
         self.sound = SoundIndex(audio.hash, levels, bits, beside)
 
-    def samples(self, batch: Sequence[CaptionedClip], first: int) -> Iterator[TokenSample]:
-        """Yield the samples of clips of one shape, at most `_BATCH`; `first` is the number of the first one."""
+    def samples(
+        self, batch: Sequence[CaptionedClip], first: int, controls: Sequence[str] = ()
+    ) -> Iterator[TokenSample]:
+        """Yield the samples of clips of one shape, at most `_BATCH`.
+
+        Args:
+            batch: the clips.
+            first: number of the first one.
+            controls: what is seen in the clips and may steer them.
+        """
         # A short batch is filled up, so that it does not compile another program.
         videos = np.stack([clip["video"] for clip in batch] + [batch[-1]["video"]] * (_BATCH - len(batch)))
         frames = np.stack([_still_frames(first + i, videos.shape[1]) for i in range(_BATCH)])
         chosen = np.take_along_axis(videos, frames[..., None, None, None], axis=1)
         codes, stills = self._video.encode(videos), self._video.encode(chosen.reshape(-1, 1, *videos.shape[2:]))
         stills = stills.reshape(*frames.shape, *codes.shape[2:])
-        seen, tracks = self._seen(videos), [np.zeros((0, 0), np.int32)] * len(batch)
+        seen, tracks = self._seen(videos, controls), [np.zeros((0, 0), np.int32)] * len(batch)
         if self._audio is not None and self.sound is not None:
             tracks = _sounds(self._audio, batch, self.sound, self.fps, codes.shape[1])
         references = iter(self._alone([picture for clip in batch for picture in clip.get("references", ())]))
@@ -140,14 +147,14 @@ class _Encoder:
                 sample["references"] = np.stack([next(references) for _ in clip["references"]])
             if "reference_captions" in clip:
                 sample["reference_captions"] = clip["reference_captions"]
-            controls: Any = {name: values[i] for name, values in seen.items()}
-            controls |= {name: np.asarray(value, np.float32) for name, value in clip.items() if name in _OWN}
-            yield cast(TokenSample, {**sample, **controls, **next_shots[i]})
+            steers: Any = {name: values[i] for name, values in seen.items()}
+            steers |= {name: np.asarray(value, np.float32) for name, value in clip.items() if name in _OWN}
+            yield cast(TokenSample, {**sample, **steers, **next_shots[i]})
 
-    def _seen(self, videos: np.ndarray) -> dict[str, np.ndarray]:
+    def _seen(self, videos: np.ndarray, controls: Sequence[str]) -> dict[str, np.ndarray]:
         """Return what is seen in videos `[B, T, H, W, 3]` and may steer them, by its name: `[B, ...]`."""
         found = {}
-        for control in self._controls:
+        for control in controls:
             if control == "motion":
                 found[control] = np.array([[motion(video, self.fps)] for video in videos], np.float32)
             else:

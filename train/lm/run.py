@@ -23,7 +23,6 @@ from reelm.data.tokens.read import (
     check_controls,
     check_keys,
     check_sound,
-    check_stories,
     open_all,
 )
 from reelm.errors import RequestError
@@ -118,8 +117,6 @@ def open_inputs(run: LMRun) -> Inputs:
     held_out = open_sets(run.held_out, tokenizer_hash=video_hash) if run.held_out else []
     check_keys([*sources, *held_out], model.keys, model.keys_at_once)
     check_controls(sources, {*model.channels, *model.structures} - {"keys", "structure"})
-    references, cuts = any(bucket.references for bucket in run.buckets), any(bucket.cuts for bucket in run.buckets)
-    check_stories([*sources, *held_out], references=references, cuts=cuts)
     check_sound(
         [*sources, *held_out],
         levels=model.sound_levels,

@@ -22,8 +22,10 @@ SCENES = [scenes.example("train", index, 1, DIGITS)["scene"] for index in range(
 def test_the_clip_is_that_of_the_set_with_sound():
     for index in range(3):
         clip = soundtracks.example("train", index, 17, DIGITS, VOICES)
-        for name in ("video", "captions", "audio", "sample_rate"):
+        for name in ("video", "audio", "sample_rate"):
             np.testing.assert_array_equal(CLIPS[index][name], clip[name])
+        *english, last = CLIPS[index]["captions"]
+        assert tuple(english) == clip["captions"] and not last.isascii()
 
 
 def test_a_story_is_a_function_of_split_and_index():
@@ -70,8 +72,10 @@ def test_captions_call_each_digit_by_its_number_and_keep_the_rest():
             assert re.findall(r"<\d>", caption) == [f"<{k}>" for k in range(1, len(scene.movers) + 1)]
             for clause, mover in zip(clauses, scene.movers, strict=True):
                 assert mover.colour in clause and mover.direction in clause
-        named = [re.findall(r"<(\d)>", caption) for caption in clip["reference_captions"][3:]]
+        named = [re.findall(r"<(\d)>", caption) for caption in clip["reference_captions"][3:-1]]
         assert len(named) == 3 * (len(scene.movers) - 1) and all(len(each) == 1 for each in named)
+        in_chinese = clip["reference_captions"][-1]
+        assert re.findall(r"<\d>", in_chinese) == ["<1>", "<2>"][: len(scene.movers)]
         assert not clip["audio"].any() or SILENT_WORDS not in "".join(clip["reference_captions"])
 
 
@@ -96,7 +100,7 @@ def test_the_next_shot_follows_the_last_frame_and_has_words_of_both_kinds():
         assert shot["video"].shape == clip["video"].shape and shot["audio"].shape == clip["audio"].shape
         np.testing.assert_array_equal(shot["video"][0], clip["video"][-1])
         np.testing.assert_array_equal(shot["audio"][:2000], clip["audio"][-2000:])
-        assert "<" not in "".join(shot["captions"]) and len(shot["reference_captions"]) == 3
+        assert "<" not in "".join(shot["captions"]) and len(shot["reference_captions"]) == 4
         assert clip["audio"].any() or not shot["audio"].any()
 
 

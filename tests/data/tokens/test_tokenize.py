@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import grain
 import numpy as np
 import pytest
 
@@ -11,7 +12,8 @@ from reelm.data.films.buckets import Buckets
 from reelm.data.films.build import build
 from reelm.data.films.cutting import CuttingConfig
 from reelm.data.films.worker import local
-from reelm.data.tokens.read import check_stories, open_tokens
+from reelm.data.tokens.mixture import Bucket, Stage, mixture
+from reelm.data.tokens.read import open_tokens
 from reelm.data.tokens.tokenize import tokenize
 from reelm.errors import RequestError
 from reelm.media.formats.animations import write_picture
@@ -65,10 +67,17 @@ def test_stories_have_codes_of_their_pictures_and_of_the_next_shot(tiny_sound_mo
             shot["captions"],
             shot["reference_captions"],
         )
-    check_stories([source], references=True, cuts=True)
     plain = tokenize_plain(video, tmp_path / "plain")
-    with pytest.raises(RequestError, match="moving_digits_stories"):
-        check_stories([plain], references=True, cuts=False)
+    for task in ("shows", "cuts"):
+        stages = [Stage(buckets=(Bucket(frames=1, batch_size=1, task=task),))]
+        mixture(stages, [plain, source], lambda *_: Whole(), seed=0)  # of the set that has stories
+        with pytest.raises(RequestError, match="moving_digits_stories"):
+            mixture(stages, [plain], lambda *_: Whole(), seed=0)
+
+
+class Whole(grain.transforms.RandomMap):
+    def random_map(self, element: Any, rng: np.random.Generator) -> Any:
+        return element
 
 
 def resampled(sound: np.ndarray, audio) -> np.ndarray:

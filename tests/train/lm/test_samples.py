@@ -31,16 +31,15 @@ def sample() -> TokenSample:
 @pytest.fixture(scope="module")
 def story(sample: TokenSample) -> TokenSample:
     """A clip of two whom pictures show, codes 2001 and 2002, and its next shot of the second one."""
-    more = TokenSample(
+    return {
         **sample,
-        references=np.broadcast_to(np.array([2001, 2002], np.int32)[:, None, None], (2, 2, 3)),
-        reference_captions=("a red <1> moves up and a blue <2> moves left", "a red <1>"),
-        next_video=3000 + sample["video"],
-        next_sound=3000 + sample["sound"],
-        next_captions=("a blue seven moves",),
-        next_reference_captions=("a blue <2> moves",),
-    )
-    return more
+        "references": np.broadcast_to(np.array([2001, 2002], np.int32)[:, None, None], (2, 2, 3)),
+        "reference_captions": ("a red <1> moves up and a blue <2> moves left", "a red <1>"),
+        "next_video": 3000 + sample["video"],
+        "next_sound": 3000 + sample["sound"],
+        "next_captions": ("a blue seven moves",),
+        "next_reference_captions": ("a blue <2> moves",),
+    }
 
 
 def draws(
