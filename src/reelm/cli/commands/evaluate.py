@@ -17,7 +17,7 @@ from reelm.storage.atomic import check_folder
 
 Digits = Literal["auto", "compact", "mnist"]
 # Tasks whose clips may have any number of frames.
-_OF_ANY_LENGTH = ("words", "short-words", "sound", "video-to-audio", "audio-to-video", "world")
+_OF_ANY_LENGTH = ("words", "short-words", "sound", "video-to-audio", "audio-to-video", "steering", "world")
 _WITHOUT_DIGITS = ("emoji", "world")
 
 
@@ -46,17 +46,18 @@ class EvaluateGeneration:
         "sound",
         "video-to-audio",
         "audio-to-video",
+        "steering",
         "emoji",
         "world",
     ] = "words"
     """What the clips are generated from. words: pictures from words. short-words: pictures from the name of a digit.
-    sound: pictures and sound from words. emoji: words, with an emoji model. world: the keys of Crafter, with a model of
-    that game. All other tasks use clips of one digit."""
+    sound: pictures and sound from words. steering: paths, silhouettes and a motion score. emoji: words, with an emoji
+    model. world: the keys of Crafter, with a model of that game. All other tasks use clips of one digit."""
     clips: int | None = None
     """Clips of each kind. Default: 200, or 20 for the task minute."""
     num_frames: int | None = None
-    """Frames of a clip, for the tasks words, short-words, sound, video-to-audio and audio-to-video. Default: 17. Steps
-    of the longest clips, for the task world. Default: 100."""
+    """Frames of a clip, for the tasks words, short-words, sound, video-to-audio, audio-to-video and steering. Default:
+    17. Steps of the longest clips, for the task world. Default: 100."""
     digits: Digits = "auto"
     """Handwriting of the scenes: the compact part of MNIST that ships, or all of MNIST, whose files are in the folder
     `mnist` of REELM_HOME. auto: all where it is there. The output says which it was."""
@@ -87,11 +88,11 @@ class EvaluateGeneration:
         clips = (20 if self.task == "minute" else 200) if self.clips is None else self.clips
         num_frames = (100 if self.task == "world" else 17) if self.num_frames is None else self.num_frames
         _check(self.model, clips, num_frames)
-        if self.task not in ("words", "emoji") and self.sheets is not None:
+        if self.task not in ("words", "steering", "emoji") and self.sheets is not None:
             raise RequestError(f"--sheets is for clips from words, not for {self.task}")
         if self.sheets is not None:
             check_folder(self.sheets)
-        if self.task in ("continuation", "world") and self.best_of != 1:
+        if self.task in ("continuation", "steering", "world") and self.best_of != 1:
             raise RequestError(f"--best-of chooses by words or pictures, not for {self.task}")
         if self.task not in _OF_ANY_LENGTH and self.num_frames is not None:
             raise RequestError(f"--num-frames is for clips from words or with sound, not for {self.task}")

@@ -1,0 +1,171 @@
+"""Score how generated clips of digits follow what steers them: tracks, silhouettes, a motion score.
+
+Comes in: a `Model` that follows tracks. Goes out: a dict of plain JSON values. Paths and handwriting are those of
+`steered_digits` that training never saw; the judge sees pixels alone.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from reelm.data.moving_digits import paths, scenes
+from reelm.evaluation.judges.digits import Reading, read
+from reelm.evaluation.scores.intervals import mean_interval, wilson_interval
+from reelm.media.contact_sheet import contact_sheet
+from reelm.media.outlines import motion, silhouette
+from reelm.progress import Progress, silent
+from reelm.sampling.model import Model
+
+from .groups import check_at_least
+
+GROUPS = ("tracks", "held-out tracks", "two tracks", "no tracks", "silhouettes")
+LEVELS = (0.1, 0.3, 0.5, 0.7, 0.9)
+NEAR = 2.0  # pixels from its path at which a digit still follows it
+_SHEET_ROWS = 16
+
+
+def steering(
+    model: Model,
+    *,
+    clips: int = 200,
+    seed: int = 0,
+    num_frames: int = 17,
+    groups: Sequence[str] = GROUPS,
+    sheets: Path | None = None,
+    progress: Progress = silent,
+) -> dict[str, dict[str, Any]]:
+    """Return how well clips follow what steers them, for each group of `GROUPS`, and for the motion score.
+
+    Groups with tracks hold
+
+        near, interval: share of frames with the centre of each digit within 2 pixels of its path, and 95% bounds of its
+            mean over clips
+        right: share of clips with each digit and colour right, and its 95% Wilson bounds `right_interval`
+        not_swapped: of two digits, share of clips in which each is nearer to its own path; 1 of one
+
+    "no tracks" is the same clips from words alone. "silhouettes" holds the mean intersection over union with the
+    silhouette that was given, and the share with the colour of the words. "motion" holds Spearman's correlation of the
+    motion that was asked for at five levels and that which is seen.
+    """
+    check_at_least(1, clips=clips)
+    check_at_least(2, num_frames=num_frames)
+    levels, total = max(1, clips // 5), len(groups) * clips + 5 * max(1, clips // 5)
+    found, done = dict[str, dict[str, Any]](), 0
+    for group in groups:
+        cases = list(_cases(group, clips, seed, num_frames))
+        made = []
+        for number, case in enumerate(cases):
+            made.append(model.generate(case.words, num_frames=num_frames, seed=seed + number, **case.steers).video)
+            progress(done := done + 1, total)
+        found[group] = _followed(cases, made) if group != "silhouettes" else _filled(cases, made)
+        if sheets is not None:
+            sheets.mkdir(parents=True, exist_ok=True)
+            contact_sheet(made[:_SHEET_ROWS], sheets / f"{group.replace(' ', '-')}.png", columns=9)
+    asked, seen = list[float](), list[float]()
+    for number in range(5 * levels):
+        words = _cases_words(number)
+        level = LEVELS[number % 5]
+        clip = model.generate(words, num_frames=num_frames, seed=seed + number // 5, motion=level)
+        asked.append(level)
+        seen.append(motion(clip.video, clip.fps))
+        progress(done := done + 1, total)
+    return found | {"motion": {"clips": len(asked), "spearman": _spearman(asked, seen)}}
+
+
+class _Case(NamedTuple):
+    """What is asked for, and what is to be seen: float `[n, T, 2]` in pixels, names of digits and colours."""
+
+    words: str
+    steers: dict[str, Any]
+    tracks: np.ndarray
+    digits: Sequence[int]
+    colours: Sequence[str]
+    video: np.ndarray
+
+
+def _cases(group: str, clips: int, seed: int, num_frames: int) -> Iterator[_Case]:
+    """Yield the cases of a group."""
+    split = "held_out" if group == "held-out tracks" else "test"
+    count, index = 2 if group == "two tracks" else 1, 1_000_000 * seed
+    while clips:
+        clip = paths.example(split, index, num_frames)
+        index += 1
+        if len(clip["digits"]) != count:
+            continue
+        pairs = zip(clip["colours"], clip["digits"], strict=True)
+        words = " and ".join(f"a {colour} {scenes.DIGIT_WORDS[digit]}" for colour, digit in pairs)
+        steers: dict[str, Any] = {}
+        if group == "silhouettes":
+            steers = {"control": silhouette(clip["video"]), "control_kind": "silhouette"}
+        elif group != "no tracks":
+            seconds = np.arange(num_frames) / scenes.FPS
+            steers = {
+                "tracks": [
+                    [(float(at), (float(x), float(y))) for at, (x, y) in zip(seconds, track, strict=True)]
+                    for track in clip["tracks"]
+                ]
+            }
+        pixels = clip["tracks"] * scenes.SIZE - 0.5  # of the middle of pixel 0 as 0
+        yield _Case(words, steers, pixels, clip["digits"], clip["colours"], clip["video"])
+        clips -= 1
+
+
+def _followed(cases: Sequence[_Case], made: Sequence[np.ndarray]) -> dict[str, Any]:
+    near, right, kept = list[float](), list[bool](), list[bool]()
+    for case, video in zip(cases, made, strict=True):
+        readings = _by_colour(read(video, len(case.digits)), case.colours)
+        away = [
+            [np.linalg.norm(each.centres[:, ::-1] - track, axis=1) if each else np.full(len(track), np.nan)
+             for track in case.tracks]
+            for each in readings
+        ]  # fmt: skip
+        near.append(float(np.mean([own[k] <= NEAR for k, own in enumerate(away)])))
+        right.append(all(each is not None and each.digit == d for each, d in zip(readings, case.digits, strict=True)))
+        kept.append(all(np.nanmean(own[k]) <= min(map(np.nanmean, own)) for k, own in enumerate(away)))
+    return {
+        "clips": len(made),
+        "near": float(np.mean(near)),
+        "interval": list(mean_interval(near)),
+        "right": float(np.mean(right)),
+        "right_interval": list(wilson_interval(sum(right), len(right))),
+        "not_swapped": float(np.mean(kept)),
+    }
+
+
+def _by_colour(readings: Sequence[Reading], colours: Sequence[str]) -> list[Reading | None]:
+    """Return the reading of each colour; None for a colour that is not read."""
+    return [next((each for each in readings if each.colour == colour), None) for colour in colours]
+
+
+def _filled(cases: Sequence[_Case], made: Sequence[np.ndarray]) -> dict[str, Any]:
+    shared, right = list[float](), list[bool]()
+    for case, video in zip(cases, made, strict=True):
+        asked, seen = (silhouette(each)[..., 0] > 0 for each in (case.video, video))
+        shared.append(float((asked & seen).sum() / max(1, (asked | seen).sum())))
+        right.append(read(video, 1)[0].colour == case.colours[0])
+    return {
+        "clips": len(made),
+        "iou": float(np.mean(shared)),
+        "interval": list(mean_interval(shared)),
+        "colour": float(np.mean(right)),
+        "colour_interval": list(wilson_interval(sum(right), len(right))),
+    }
+
+
+def _cases_words(number: int) -> str:
+    """Return words for clips at all levels of motion."""
+    rng = np.random.default_rng([3, number // 5])
+    return f"a {rng.choice(list(scenes.COLOURS))} {rng.choice(scenes.DIGIT_WORDS)}"
+
+
+def _spearman(a: Sequence[float], b: Sequence[float]) -> float:
+    """Return Spearman's rank correlation; ties have the mean of their ranks, and equal values no correlation."""
+
+    def ranks(values: Sequence[float]) -> np.ndarray:
+        _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+        return (np.cumsum(counts) - (counts + 1) / 2)[inverse]
+
+    first, second = (each - each.mean() for each in (ranks(a), ranks(b)))
+    return float(first @ second / max(1e-9, np.linalg.norm(first) * np.linalg.norm(second)))
