@@ -1,6 +1,6 @@
 """The control field: what is asked of the pictures besides words, known before they are drawn.
 
-It is added to the inputs of the slots that predict the codes (`net/embed.py`), so it takes no slots of its own. Each
+It is added to the inputs of the slots that predict the codes (`lm/net/embed.py`), so it takes no slots of its own. Each
 source of control has channels in it, of which the first say whether it speaks. Zeros are no control.
 
     keys       those that are held, the same at all places            keys.py

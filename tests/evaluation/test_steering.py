@@ -29,9 +29,7 @@ def both(group: str) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("group", ["tracks", "held-out tracks", "two tracks"])
 def test_a_clip_of_its_track_is_near_and_one_beside_it_is_not(group):
-    real, lost = (
-        steering.steering(Real(group, lost), clips=6, num_frames=9, groups=(group,))[group] for lost in (False, True)
-    )  # type: ignore[arg-type]
+    real, lost = both(group)
     assert real["near"] > 0.9 and real["right"] > 0.6 and lost["near"] < 0.2
 
 
