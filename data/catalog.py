@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from reelm.data.animated_emoji.camera import EmojiCameraSet
 from reelm.data.animated_emoji.source import AnimatedEmojiSet
 from reelm.data.any_sound.source import AnySoundSet
 from reelm.data.films.build import BUILD_FILE
@@ -40,6 +41,7 @@ _OWN = {
         MovingDigitsStoriesSet,
         SteeredDigitsSet,
         AnimatedEmojiSet,
+        EmojiCameraSet,
         AnySoundSet,
         CrafterSet,
         CrafterTilesSet,
