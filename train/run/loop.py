@@ -217,6 +217,10 @@ class Trainer:
         self._best.set_state(found.record["best"])
         self._done, self._seconds_before = found.step, found.record["seconds"]
         self._display.note(f"resumed from step {self._done}, {duration(self._seconds_before)} of training")
+        before = found.record["config"].get("loop", {}).get("steps", self._config.steps)
+        if before != self._config.steps:
+            change = f"the run has {self._config.steps} steps now, not {before}"
+            self._display.note(f"{change}; a learning rate that falls follows the new length")
 
     def step(self) -> None:
         """Dispatch one step, and report on the one before it."""

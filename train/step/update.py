@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import optax
 import optax.contrib
 
+from .optimizer import Optimizer
 from .state import TrainState
 
 State = TypeVar("State", bound=TrainState)
@@ -15,7 +16,7 @@ State = TypeVar("State", bound=TrainState)
 
 def make_step(
     loss: Callable[[Any, Any, jax.Array, jax.Array], tuple[jax.Array, dict[str, jax.Array]]],
-    optimizer: optax.GradientTransformation,
+    optimizer: Optimizer,
     ema: float,
     layout: Any = None,
     accumulate: int = 1,
@@ -30,8 +31,8 @@ def make_step(
         accumulate: parts of equal size that a batch goes through the loss in, one after another, to save memory.
 
     Returns:
-        `(state, batch) -> (state, metrics)`. When the loss or the gradient is not finite nothing but `step` changes and
-        `metrics["skipped"]` is 1.
+        `(state, batch) -> (state, metrics)`, the learning rates among the metrics. When the loss or the gradient is
+        not finite nothing but `step` changes and `metrics["skipped"]` is 1.
     """
 
     def step(state: TrainState, batch: Any) -> tuple[TrainState, dict[str, jax.Array]]:
@@ -40,8 +41,9 @@ def make_step(
         norm = optax.tree.norm(gradient)
         sound = jnp.isfinite(value) & jnp.isfinite(norm)
         after = follow(state, gradient, optimizer, ema)
+        rates = optimizer.rates(state.opt_state)
         state = chosen(sound, after, state).replace(step=state.step + 1)
-        return state, {"loss": value, **metrics, "gradient_norm": norm, "skipped": 1.0 - sound}
+        return state, {"loss": value, **metrics, "gradient_norm": norm, **rates, "skipped": 1.0 - sound}
 
     return jax.jit(step, donate_argnums=0, out_shardings=None if layout is None else (layout, None))
 

@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from reelm.train.step.optimizer import Optimizer
 from reelm.train.step.state import TrainState
 from reelm.train.step.update import chosen, follow
 
@@ -80,10 +81,10 @@ def create(
 
 def make_step(
     loss: GeneratorLoss,
-    optimizer: optax.GradientTransformation,
+    optimizer: Optimizer,
     ema: float,
     adversary: Adversary,
-    adversary_optimizer: optax.GradientTransformation,
+    adversary_optimizer: Optimizer,
     layout: Any = None,
 ) -> Callable[[AdversarialState, Any], tuple[AdversarialState, Metrics]]:
     """Return one jitted update of both players from the same samples, the state donated.
@@ -117,8 +118,11 @@ def make_step(
             adversary_opt_state=opt_state,
             logit_means=means,
         )
-        state = chosen(sound, after, state).replace(step=state.step + 1)
         norms = {"gradient_norm": norms[0], "discriminator_gradient_norm": norms[1]}
-        return state, {"loss": value, **metrics, **terms, **norms, "skipped": 1.0 - sound}
+        rates = optimizer.rates(state.opt_state)
+        other = adversary_optimizer.rates(state.adversary_opt_state)
+        rates |= {f"discriminator_{name}": rate for name, rate in other.items()}
+        state = chosen(sound, after, state).replace(step=state.step + 1)
+        return state, {"loss": value, **metrics, **terms, **norms, **rates, "skipped": 1.0 - sound}
 
     return jax.jit(step, donate_argnums=0, out_shardings=None if layout is None else (layout, None))

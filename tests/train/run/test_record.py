@@ -48,7 +48,8 @@ def train(workdir: Path, steps: int, **options: Any) -> Any:
     functions = {name: options.pop(name) for name in ("samples", "evaluate", "load") if name in options}
     config = loop.LoopConfig(steps=steps, **{"log_every": 2, "save_every": 2, "keep": 2, "sample_every": 0, **options})
     initial = train_state.create({"seen": jnp.zeros(())}, OPTIMIZER, seed=0, ema=False)
-    training = loop.Training(stage="counting", resolved={}, metrics=("loss", "psnr", "other"), **functions)
+    settings = {"resolved": {"loop": {"steps": steps}}, "free": frozenset({"loop"})}
+    training = loop.Training(stage="counting", metrics=("loss", "psnr", "other"), **settings, **functions)
     return loop.run(config, initial, step, Counting(), workdir, training)
 
 
@@ -89,6 +90,15 @@ def test_the_best_is_remembered_over_legs_and_may_be_the_highest(tmp_path):
     train(tmp_path, 9, **options)  # |8 - 4| = 4
     assert restore_params(tmp_path, best=True).step == 8
     assert steps_on_disk(tmp_path) == [8, 9]
+
+
+def test_a_run_of_another_length_says_that_the_schedule_follows(tmp_path, capsys):
+    train(tmp_path, 2)
+    train(tmp_path, 2)
+    assert "now" not in capsys.readouterr().err
+    train(tmp_path, 4)
+    said = capsys.readouterr().err
+    assert "the run has 4 steps now, not 2; a learning rate that falls follows the new length" in said
 
 
 def test_a_metric_that_there_is_not_is_named(tmp_path):
