@@ -2,6 +2,9 @@
 
 import importlib
 import pkgutil
+import runpy
+import traceback
+from pathlib import Path
 from typing import Any
 
 from reelm.errors import RequestError
@@ -25,7 +28,12 @@ def stages(name: str) -> tuple[str, ...]:
 
 
 def get(stage: str, name: str) -> Any:
-    """The run config of a stage, named as in `reelm.train.stages`, in the preset `name`; RequestError for none."""
+    """The run config of a stage, named as in `reelm.train.stages`; RequestError for none.
+
+    name: a preset, or a Python file of one's own that defines the config under the stage's key, as `lm = LMRun(...)`.
+    """
+    if name.endswith(".py"):
+        return _of_file(STAGES[stage], Path(name))
     if stage not in stages(name):
         having = [other for other in names() if stage in stages(other)]
         raise RequestError(f"config {name!r} has no {stage}; those that have one are {', '.join(having)}")
@@ -35,3 +43,20 @@ def get(stage: str, name: str) -> Any:
 def _find(stage: Stage, name: str) -> Any:
     module = importlib.import_module(f"{__name__}.{_TOGETHER.get(name, name)}")
     return getattr(module, stage.key + (f"_{name}" if name in _TOGETHER else ""), None)
+
+
+def _of_file(stage: Stage, path: Path) -> Any:
+    wanted = f"{stage.key} = {stage.run_type.__name__}(...)"
+    if not path.is_file():
+        raise RequestError(f"there is no file {path}; it would define {wanted}")
+    try:
+        found = runpy.run_path(str(path)).get(stage.key)
+    except RequestError as error:
+        raise RequestError(f"{path}: {error}") from error
+    except Exception as error:
+        lines = [place.lineno for place in traceback.extract_tb(error.__traceback__) if place.filename == str(path)]
+        line = getattr(error, "lineno", lines[-1] if lines else None)
+        raise RequestError(f"{path}, line {line}: {type(error).__name__}: {error}") from error
+    if not isinstance(found, stage.run_type):
+        raise RequestError(f"{path} does not define {wanted}, which `reelm train {stage.name}` trains by")
+    return found

@@ -1,1 +1,24 @@
-"""Data, training loops and evaluation: everything that makes the weights, nothing that generating needs."""
+"""Training: clips, token sets and configs in, checkpoints and model folders out. `reelm.train(...)` starts it."""
+
+import inspect
+import sys
+from types import ModuleType
+from typing import Any
+
+
+class _Room(ModuleType):
+    """This package, which can be called: it has the name that `start.train` has in `reelm`."""
+
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        from .start import train
+
+        return train(*arguments, **options)
+
+    @property
+    def __signature__(self) -> inspect.Signature:
+        from .start import train
+
+        return inspect.signature(train)
+
+
+sys.modules[__name__].__class__ = _Room

@@ -55,19 +55,26 @@ class ExportPlan:
     """Default overlap of windows; None for a second, or for half a window where that is shorter."""
     num_frames: int | None = None
     """Default number of frames; None for that of the training."""
-    best: bool = False
-    """Take the best checkpoint of every training with evaluations, and the newest of all others."""
+    best: tuple[StageName, ...] | None = None
+    """Parts whose best checkpoint is taken; () for every training with evaluations. The newest is taken of all others,
+    and of all where this is None."""
 
     @cached_property
     def evaluated(self) -> frozenset[Path]:
-        """The parts whose best checkpoint is taken; RequestError when `best` is set and no training has evaluations."""
-        if not self.best:
+        """The folders whose best checkpoint is taken; RequestError when those that `best` asks for have none."""
+        if self.best is None:
             return frozenset()
-        parts = (self.video_tokenizer, self.audio_tokenizer, self.describer, *self.lm)
-        trained = [where for where in parts if where is not None]
-        evaluated = frozenset(where for where in trained if has_best(where))
-        if not evaluated:
-            raise RequestError(f"{trained[0]} holds no evaluation to be best by; train with loop.evaluate_every")
+        parts = {
+            "video-tokenizer": (self.video_tokenizer,),
+            "audio-tokenizer": (self.audio_tokenizer,),
+            "lm": self.lm,
+            "describer": (self.describer,),
+        }
+        asked = [where for name in self.best or parts for where in parts[name] if where is not None]
+        evaluated = frozenset(where for where in asked if has_best(where))
+        if not evaluated or (self.best and len(evaluated) < len(set(asked))):
+            without = next((where for where in asked if where not in evaluated), "this export")
+            raise RequestError(f"{without} holds no evaluation to be best by; train with loop.evaluate_every")
         return evaluated
 
     def record(self, where: Path, stage: StageName) -> dict[str, Any]:

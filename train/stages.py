@@ -16,14 +16,18 @@ class Stage(NamedTuple):
     Attributes:
         name: its name on the command line.
         part: the part in words.
-        training: module of `train(run, workdir)`.
+        training: module of `train(run, workdir, ...)`.
         net: module of `init_params(config, key)`.
+        config: module of its config.
+        run: name of its config.
     """
 
     name: StageName
     part: str
     training: str
     net: str
+    config: str
+    run: str
 
     @property
     def key(self) -> str:
@@ -41,16 +45,42 @@ class Stage(NamedTuple):
         return importlib.import_module(self.training).train
 
     @property
+    def run_type(self) -> type:
+        """The class of its config."""
+        return getattr(importlib.import_module(self.config), self.run)
+
+    @property
     def init_params(self) -> Callable[..., Any]:
         """The function that makes fresh parameters."""
         return importlib.import_module(self.net).init_params
 
 
 _ROWS = (
-    Stage("video-tokenizer", "video tokenizer", "reelm.train.tokenizers.video", "reelm.tokenizer.video.tokenizer"),
-    Stage("audio-tokenizer", "audio tokenizer", "reelm.train.tokenizers.audio", "reelm.tokenizer.audio.tokenizer"),
-    Stage("lm", "language model", "reelm.train.lm.run", "reelm.lm.net.transformer"),
-    Stage("describer", "describer", "reelm.train.lm.describer", "reelm.lm.describer"),
+    Stage(
+        "video-tokenizer",
+        "video tokenizer",
+        "reelm.train.tokenizers.video",
+        "reelm.tokenizer.video.tokenizer",
+        "reelm.train.tokenizers.video_config",
+        "VideoTokenizerRun",
+    ),
+    Stage(
+        "audio-tokenizer",
+        "audio tokenizer",
+        "reelm.train.tokenizers.audio",
+        "reelm.tokenizer.audio.tokenizer",
+        "reelm.train.tokenizers.audio_config",
+        "AudioTokenizerRun",
+    ),
+    Stage("lm", "language model", "reelm.train.lm.run", "reelm.lm.net.transformer", "reelm.train.lm.config", "LMRun"),
+    Stage(
+        "describer",
+        "describer",
+        "reelm.train.lm.describer",
+        "reelm.lm.describer",
+        "reelm.train.lm.describer_config",
+        "DescriberRun",
+    ),
 )
 STAGES: dict[str, Stage] = {row.name: row for row in _ROWS}
 """Every training by its name."""

@@ -8,7 +8,7 @@ from typing import Any, cast
 import numpy as np
 
 from reelm.data.catalog import open_clips
-from reelm.data.clips import CaptionedClip
+from reelm.data.clips import CaptionedClip, ClipSource
 from reelm.errors import RequestError
 from reelm.lm.layout import audio_frames
 from reelm.media.outlines import STRUCTURES, motion
@@ -29,7 +29,7 @@ _STILLS = 4  # frames of each clip that are tokenized alone, too
 
 
 def tokenize(
-    name: str,
+    clips: str | ClipSource,
     tokenizer: VideoTokenizer,
     output: Path,
     *,
@@ -43,16 +43,17 @@ def tokenize(
     processes: int = 1,
     progress: Progress = silent,
 ) -> TokenIndex:
-    """Encode the first `num_clips` clips of a split (None: all). A second call continues an unfinished set.
+    """Encode clips, once. A second call continues an unfinished set.
 
     Some frames of each clip are encoded alone, too. A language model gets them when it makes a clip from pictures.
 
     Args:
-        name: of the data set, or the folder of one that was built.
+        clips: a data set by its name or by the folder of one that was built, or clips that are open.
         output: folder for the token set.
         audio_tokenizer: encodes the sound of clips that have some; None leaves sound out.
         sound_levels: how many of its levels are kept, from the first on; None for all.
-        num_frames: of each clip; None for its own length, 33 of moving_digits.
+        split, num_clips, num_frames: of a data set, which split, how many of its clips (None for all) and how many
+            frames of each; None for its own length, 33 of moving_digits.
         controls: what is seen in the clips and may steer them: of `DERIVED`. What a clip says of its own, such as
             tracks, is kept anyhow.
         process, processes: this one of so many that share the work; see `write_tokens`.
@@ -62,7 +63,8 @@ def tokenize(
         RequestError: no such data set, sound that does not go with the frames' rate, or `output` holds
             something else.
     """
-    clips = open_clips(name, split, num_frames=num_frames, num_clips=num_clips)
+    if isinstance(clips, str):
+        clips = open_clips(clips, split, num_frames=num_frames, num_clips=num_clips)
     if unknown := [control for control in controls if control not in DERIVED]:
         raise RequestError(f"{unknown[0]!r} is not seen in clips; controls are {', '.join(DERIVED)}")
     encoder = _Encoder(tokenizer, audio_tokenizer, sound_levels, clips[0]["fps"])

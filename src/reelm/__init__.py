@@ -2,9 +2,9 @@
 
 `reelm.load()` gives a `Model` that makes clips from words and holds the video tokenizer; `reelm.Clip` is one video
 with its codes, settings and file formats; `reelm.Camera` says where a camera looks. `reelm.functional` has pure
-functions for your own JAX code. `reelm.RequestError` is raised when the request is at fault, and `reelm.RequestWarning`
-warns of one that the model was not trained for. The names are imported when first used, so that `import reelm` costs
-nothing and the command line starts at once.
+functions for your own JAX code, and `reelm.train` trains a part of a model on your own clips. `reelm.RequestError` is
+raised when the request is at fault, and `reelm.RequestWarning` warns of one that the model was not trained for. The
+names are imported when first used, so that `import reelm` costs nothing and the command line starts at once.
 """
 
 import importlib
@@ -18,12 +18,13 @@ if TYPE_CHECKING:
     from reelm.lm.control.camera import Camera
     from reelm.media.clip import Clip
     from reelm.sampling.folder.load import load
+    from reelm.train.start import train
 
     __version__: str
 
 give_fake_devices_threads()
 
-__all__ = ["Camera", "Clip", "RequestError", "RequestWarning", "__version__", "functional", "load"]
+__all__ = ["Camera", "Clip", "RequestError", "RequestWarning", "__version__", "functional", "load", "train"]
 
 _HOMES = {
     "Camera": "reelm.lm.control.camera",
@@ -39,8 +40,8 @@ def __getattr__(name: str) -> object:
         from importlib.metadata import version
 
         value: object = version("reelm")
-    elif name == "functional":
-        value = importlib.import_module("reelm.functional")
+    elif name in ("functional", "train"):
+        value = importlib.import_module(f"reelm.{name}")
     elif name in _HOMES:
         value = getattr(importlib.import_module(_HOMES[name]), name)
     else:

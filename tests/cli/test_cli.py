@@ -82,6 +82,10 @@ REFUSED = {
     "evaluate generation --task world --best-of 2": "not for world",
     "evaluate generation --task world --digits compact": "which the task world is not",
     "evaluate": "generation",
+    "evaluate generation --data beach --task sound": "leave one out",
+    "evaluate generation --split train": "name it with --data",
+    "evaluate likelihood --clips 0": "1 or more",
+    "evaluate likelihood --data beach --digits compact": "which beach is not",
     "evaluate generation --clips 0": "1 or more",
     "evaluate generation --num-frames 0": "1 or more",
     "tokenize lines.txt -o kept.npz": "read-only",
@@ -268,11 +272,11 @@ def test_a_mesh_in_words_sets_the_fields_of_the_mesh(capsys):
 
 @pytest.mark.parametrize("flag", ["--dry-run", "--loop.dry-run"])
 def test_a_dry_run_is_one_by_either_name(flag, monkeypatch, tmp_path):
-    from reelm.cli.commands import train
     from reelm.cli.parse import parse
+    from reelm.train import start
 
     started = []
-    monkeypatch.setattr(train, "_train", lambda stage, settings, workdir, cluster: started.append(settings))
+    monkeypatch.setattr(start, "train", lambda settings, workdir, cluster: started.append(settings))
     parse(["train", "lm", "demo", "--workdir", str(tmp_path), flag]).run()
     assert started[0].loop.dry_run
 
@@ -348,6 +352,9 @@ def test_a_field_is_found_by_its_last_name(capsys):
 
     arguments = ["train", "lm", "demo", "--workdir", "w", "--steps", "3"]
     assert_refused(main, arguments, "perhaps --loop.steps", capsys)
+    for short, whole in {"--optimizer.lr": "--optimizer.learning-rate", "--bs": "--batch-size"}.items():
+        arguments = ["train", "video-tokenizer", "demo", "--workdir", "w", short, "1"]
+        assert_refused(main, arguments, f"there is no option {short}; perhaps {whole}", capsys)
 
 
 def test_the_facade_names_what_it_holds():

@@ -55,8 +55,11 @@ def sentences(text: str) -> list[str]:
 
 
 @by_path
-def test_every_command_is_one_that_there_is(page):
+def test_every_command_is_one_that_there_is(page, tmp_path, monkeypatch):
     text = page.read_text()
+    monkeypatch.chdir(tmp_path)
+    for name, code in re.findall(r"This `(\w+\.py)`.*?^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
+        Path(name).write_text(code)
     found = commands(text)
     # None is overlooked for the way it is written.
     assert len(found) == len(re.findall(r'\breelm(?:",)? "?[a-z]+\b|"reelm", "[a-z]+"', blocks(text)))

@@ -55,3 +55,10 @@ def test_a_file_that_is_no_vocabulary_is_refused(tmp_path):
     for name in ("none", "empty", "words"):
         with pytest.raises(RequestError, match=f"{name} is no vocabulary of SentencePiece"):
             TextTokenizer.read(tmp_path / name)
+
+
+def test_a_vocabulary_too_small_for_the_letters_is_refused_with_the_least_that_will_do():
+    captions = ["a red seven moves right"] * 9
+    with pytest.raises(RequestError, match="vocabulary of 64 is too small: .* are 271 pieces"):
+        TextTokenizer.train(captions, 64)
+    assert TextTokenizer.train(captions, 271).vocabulary == 271

@@ -278,13 +278,16 @@ def test_the_best_checkpoint_is_exported_on_request(trained, tmp_path):
     losses = {line["step"]: line["eval_loss"] for line in lines if "eval_loss" in line}
     assert {name for line in lines for name in line if name.startswith("eval_")} == {"eval_loss", "eval_psnr"}
     best = max(losses, key=lambda step: losses[step])
-    exported = export(ExportPlan(video_tokenizer=tmp_path / "run", best=True), tmp_path / "best")
+    exported = export(ExportPlan(video_tokenizer=tmp_path / "run", best=("video-tokenizer",)), tmp_path / "best")
     assert (made := exported.record["video_tokenizer"])["steps"] == best != 3
     assert made["last_metrics"]["eval_loss"] == losses[best]
     expected = restore_params(tmp_path / "run", best=True).params
     jax.tree.map(np.testing.assert_array_equal, exported.video_tokenizer.params, expected)
     with pytest.raises(RequestError, match="no evaluation to be best by"):
-        export(ExportPlan(video_tokenizer=trained / "tokenizer", best=True), tmp_path / "none")
+        export(ExportPlan(video_tokenizer=trained / "tokenizer", best=()), tmp_path / "none")
+    with pytest.raises(RequestError, match="lm holds no evaluation to be best by"):
+        plan = ExportPlan(video_tokenizer=tmp_path / "run", lm=[trained / "lm"], best=("lm",))
+        export(plan, tmp_path / "none")
 
 
 def test_a_silent_language_model_gets_sound(trained, tmp_path):

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from reelm.errors import RequestError
+from reelm.lm.mesh import MeshSpec
 from reelm.train.lm.config import LMRun
 from reelm.train.lm.describer_config import DescriberRun
 from reelm.train.run.loop import LoopConfig
@@ -24,6 +25,9 @@ from reelm.train.tokenizers.video_config import ClipData, VideoTokenizerRun
         (LMRun, "attention", "fast"),
         (LMRun, "drop_text", 1.5),
         (LMRun, "accumulate", 0),
+        (LMRun, "batch_scale", 0.0),
+        (LMRun, "batch_scale", 0.03),
+        (partial(VideoTokenizerRun, batch_size=4), "mesh", MeshSpec(tensor=2)),
         (LMRun, "z_loss", float("nan")),
         (DescriberRun, "corrupt", -0.1),
         (DescriberRun, "seen_alone", 0.9),

@@ -6,6 +6,7 @@ any text has ids. Text never spells a control token: pieces only stand for text.
 """
 
 import io
+import re
 import unicodedata
 from collections.abc import Iterable
 from functools import cached_property
@@ -29,21 +30,33 @@ class TextTokenizer:
 
     @classmethod
     def train(cls, captions: Iterable[str], vocabulary: int = 512) -> "TextTokenizer":
-        """Train a model of at most `vocabulary` pieces, 256 of them bytes; the same captions give the same model."""
+        """Train a model of at most `vocabulary` pieces, 256 of them bytes; the same captions give the same model.
+
+        RequestError when bytes and letters alone are more than that.
+        """
         out = io.BytesIO()
-        sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=map(_folded, captions),
-            model_writer=out,
-            model_type="bpe",  # every word of a small vocabulary becomes one piece; unigram would cut them up
-            vocab_size=vocabulary,
-            hard_vocab_limit=False,
-            byte_fallback=True,
-            normalization_rule_name="identity",  # `encode` does it; the table would be most of the model's bytes
-            num_threads=1,
-            minloglevel=2,
-            bos_id=-1,
-            eos_id=-1,
-        )
+        try:
+            sentencepiece.SentencePieceTrainer.train(
+                sentence_iterator=map(_folded, captions),
+                model_writer=out,
+                model_type="bpe",  # every word of a small vocabulary becomes one piece; unigram would cut them up
+                vocab_size=vocabulary,
+                hard_vocab_limit=False,
+                byte_fallback=True,
+                normalization_rule_name="identity",  # `encode` does it; the table would be most of the model's bytes
+                num_threads=1,
+                minloglevel=2,
+                bos_id=-1,
+                eos_id=-1,
+            )
+        except RuntimeError as error:
+            least = re.search(r"required_chars\. \d+ vs (\d+)", str(error))
+            if least is None:
+                raise
+            raise RequestError(
+                f"a text vocabulary of {vocabulary} is too small: bytes and the letters of these captions are "
+                f"{least[1]} pieces; take that or more"
+            ) from error
         return cls(out.getvalue())
 
     @classmethod

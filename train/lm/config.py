@@ -1,6 +1,6 @@
 """The config of a language model's training."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -14,7 +14,7 @@ from reelm.lm.net.transformer import Remat
 from reelm.lm.specials import Given
 from reelm.train.run.config_changes import FREE
 from reelm.train.run.loop import LoopConfig
-from reelm.train.step.fields import Activations, check_choice, check_least, check_shares
+from reelm.train.step.fields import Activations, check_above, check_choice, check_least, check_shares
 from reelm.train.step.optimizer import OptimizerConfig
 
 
@@ -42,6 +42,8 @@ class LMRun:
     words. Default: that of `start_from`, or one trained on the captions."""
     stages: tuple[Stage, ...] = (Stage(),)
     """Stages of the run. Images first teach what things look like at a fraction of the cost of clips."""
+    batch_scale: float = 1.0
+    """Factor of the batch size of every bucket, such as 0.5 for a smaller device."""
     drop_text: float = 0.1
     """Share of samples without words, which guidance needs. A bucket can set its own share."""
     drop_control: float = 0.1
@@ -88,6 +90,7 @@ class LMRun:
         check_least(self, 0, "sound_decay", "z_loss")
         if self.text_pieces is not None and self.model.text_width:
             raise RequestError("text_pieces is for a model without a text_width; this one reads a text_encoder")
+        check_above(self, 0, "batch_scale")
         if not self.stages:
             raise RequestError("stages is empty; a run has at least one stage")
         if not self.model.references and any(bucket.references for bucket in self.buckets):
@@ -95,8 +98,19 @@ class LMRun:
                 f"a bucket has references, and a net of {self.model.picture_kinds} picture_kinds knows none; take "
                 f"{Given.REFERENCE + 1} (--model.picture-kinds {Given.REFERENCE + 1})"
             )
+        for size in (bucket.batch_size for stage in self.stages for bucket in stage.buckets):
+            if size * self.batch_scale % 1:
+                raise RequestError(f"batch_scale {self.batch_scale} makes no whole batch of one of {size} clips")
+
+    @property
+    def scaled_stages(self) -> tuple[Stage, ...]:
+        """The stages, with the batch sizes that the run takes."""
+        return tuple(replace(stage, buckets=tuple(map(self._scaled, stage.buckets))) for stage in self.stages)
 
     @property
     def buckets(self) -> list[Bucket]:
-        """Buckets of all stages."""
-        return [bucket for stage in self.stages for bucket in stage.buckets]
+        """Buckets of all stages, with the batch sizes that the run takes."""
+        return [bucket for stage in self.scaled_stages for bucket in stage.buckets]
+
+    def _scaled(self, bucket: Bucket) -> Bucket:
+        return replace(bucket, batch_size=int(bucket.batch_size * self.batch_scale))

@@ -4,7 +4,7 @@
 word whether any caption of the clip has it. Of some clips only the pictures are read, of some only the sound.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, cast
@@ -24,7 +24,7 @@ from reelm.lm.layout import audio_frames
 from reelm.tokenizer.codes import bits_to_ids
 from reelm.train.run import loop
 from reelm.train.run.config_changes import free_fields
-from reelm.train.run.loop import Training
+from reelm.train.run.loop import Callback, Training
 from reelm.train.step import feed, state
 from reelm.train.step.feed import Feed
 from reelm.train.step.state import TrainState
@@ -89,7 +89,7 @@ def _misread(ids: jax.Array, key: jax.Array, bits: int, most: float) -> jax.Arra
     return jnp.where(ids >= 0, ids ^ bits_to_ids(flips), ids)
 
 
-def train(run: DescriberRun, workdir: Path) -> TrainState:
+def train(run: DescriberRun, workdir: Path, *, callbacks: Sequence[Callback] = ()) -> TrainState:
     """Run or resume the training in `workdir`; see `loop.run` for what is written and what is raised."""
     sources, model = open_all(run.tokens, run.model.bits), run.model
     check_sound(sources, levels=model.sound_levels, bits=model.sound_bits, frames=model.sound_frames)
@@ -115,5 +115,6 @@ def train(run: DescriberRun, workdir: Path) -> TrainState:
             resolved={**asdict(run), "token_sets": [asdict(source.index) for source in sources]},
             free=free_fields(run),
             preview=lambda batch: [],
+            callbacks=callbacks,
         ),
     )

@@ -8,7 +8,7 @@ from reelm.lm.describer import DescriberConfig
 from reelm.lm.mesh import MeshSpec
 from reelm.train.run.config_changes import FREE
 from reelm.train.run.loop import LoopConfig
-from reelm.train.step.fields import check_least, check_shares
+from reelm.train.step.fields import check_least, check_mesh_of_copies, check_shares
 from reelm.train.step.optimizer import OptimizerConfig
 
 
@@ -38,12 +38,13 @@ class DescriberRun:
     optimizer: OptimizerConfig = field(default_factory=lambda: OptimizerConfig(learning_rate=3e-3, weight_decay=0.05))
     """Optimizer of the describer."""
     mesh: MeshSpec = field(default_factory=MeshSpec, metadata=FREE)
-    """Devices of the run."""
+    """Devices of the run, as in `--mesh data=2,fsdp=4`."""
     loop: LoopConfig = field(default_factory=lambda: LoopConfig(steps=8_000))
     """Length of the run and its reports."""
 
     def __post_init__(self) -> None:
         check_shares(self, "seen_alone", "heard_alone", "brief", "coarse", "corrupt", "dropout")
         check_least(self, 1, "batch_size")
+        check_mesh_of_copies(self)
         if self.seen_alone + self.heard_alone > 1:
             raise RequestError(f"seen_alone {self.seen_alone} and heard_alone {self.heard_alone} are above 1 together")

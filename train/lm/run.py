@@ -42,7 +42,7 @@ from reelm.tokenizer.video.tokenizer import VideoTokenizer
 from reelm.train.parts import check_encoder, open_audio_tokenizer, open_start, open_video_tokenizer
 from reelm.train.run import loop
 from reelm.train.run.config_changes import free_fields
-from reelm.train.run.loop import Training
+from reelm.train.run.loop import Callback, Training
 from reelm.train.run.throughput import Load
 from reelm.train.step import feed, state
 from reelm.train.step.feed import Feed
@@ -59,7 +59,7 @@ _EVALUATION_BATCHES = 16
 _SAMPLES = 4  # clips made at a time while training, of the first captions that a prompt can hold
 
 
-def train(run: LMRun, workdir: Path) -> TrainState:
+def train(run: LMRun, workdir: Path, *, callbacks: Sequence[Callback] = ()) -> TrainState:
     """Run or resume the training in `workdir`; see `loop.run` for what is written and what is raised."""
     inputs = open_inputs(run)
     mesh = run.mesh.build()
@@ -69,7 +69,8 @@ def train(run: LMRun, workdir: Path) -> TrainState:
     objective = objective_of(run)
     job = LMJob(run, inputs, mesh, text, objective)
     initial, _, step = build(run, objective.loss, mesh, params)
-    return loop.run(run.loop, initial, step, Feed(job.batches(), mesh), workdir, job.training())
+    training = replace(job.training(), callbacks=callbacks)
+    return loop.run(run.loop, initial, step, Feed(job.batches(), mesh), workdir, training)
 
 
 class Objective(NamedTuple):
@@ -157,7 +158,7 @@ class LMJob:
         self.run, self.inputs, self.mesh, self.text, self.objective = run, inputs, mesh, text, objective
         self._held_out = None
         if inputs.held_out:
-            last = replace(run.stages[-1], steps=None, token_weights=None)
+            last = replace(run.scaled_stages[-1], steps=None, token_weights=None)
             self._held_out = self._mixture([last], inputs.held_out, seed=0)
         self._evaluation_loss = jax.jit(self._loss_of_average)
 
@@ -183,7 +184,7 @@ class LMJob:
 
     def batches(self) -> grain.MapDataset:
         """Return this process's share of the batches to train on."""
-        return self._mixture(self.run.stages, self.inputs.sources, self.run.loop.seed)
+        return self._mixture(self.run.scaled_stages, self.inputs.sources, self.run.loop.seed)
 
     def load(self, batch: Mapping[str, Any]) -> Load:
         """Return the samples, codes and FLOPs of a batch."""

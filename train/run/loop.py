@@ -58,6 +58,8 @@ class LoopConfig:
     highest win."""
     evaluate_every: int = field(default=0, metadata=FREE)
     """Steps between two evaluations. 0 turns them off."""
+    patience: int | None = field(default=None, metadata=FREE)
+    """Evaluations in a row without a new best after which the run ends early. Default: it never does."""
     sample_every: int = field(default=1000, metadata=FREE)
     """Steps between two rounds of samples. 0 turns them off."""
     profile: tuple[int, int] | None = field(default=None, metadata=FREE)
@@ -76,12 +78,20 @@ class LoopConfig:
     """Run two steps, report speed and memory, and save the first batch as a picture but no checkpoint."""
 
     def __post_init__(self) -> None:
-        check_least(self, 1, "steps", "log_every", "save_every", "keep", "max_skipped")
+        check_least(self, 1, "steps", "log_every", "save_every", "keep", "max_skipped", "patience")
         check_least(self, 0, "sample_every", "evaluate_every", "max_seconds", "seed")
+        if self.patience and not self.evaluate_every:
+            raise RequestError(
+                f"patience {self.patience} counts evaluations, and evaluate_every turns them off; set it"
+            )
         if self.seed >= 2**32:
             raise RequestError(f"seed must lie in 0 ... 2^32 - 1, not {self.seed}")
         if self.profile is not None and not 1 <= self.profile[0] <= self.profile[1]:
             raise RequestError(f"profile is {self.profile}; it takes a first step, from 1 on, and a last one")
+
+
+Callback = Callable[[int, Mapping[str, float]], object]
+"""Called with a step and its metrics, each time a run logs them; the run saves and ends when it returns False."""
 
 
 class DataIterator(Protocol):
@@ -117,6 +127,8 @@ class Training:
     """Return the load of a batch, for throughput."""
     preview: Callable[[Any], Sequence[np.ndarray]] = videos_in
     """Return videos uint8 [T, H, W, 3] of a batch, for the picture of a dry run."""
+    callbacks: Sequence[Callback] = ()
+    """Called by the first process."""
 
 
 Step = Callable[[TrainState, Any], tuple[TrainState, Mapping[str, jax.Array]]]
@@ -137,7 +149,7 @@ def run(
         training: the config in full, and the functions that sample, evaluate and count.
 
     Returns:
-        The last state; fewer than `config.steps` steps are made when `max_seconds` ended the leg.
+        The last state; fewer than `config.steps` steps are made when `max_seconds`, `patience` or a callback ended it.
 
     Raises:
         RequestError: config, data or the state's tree differ from the checkpoint's, every checkpoint is damaged,
@@ -173,6 +185,7 @@ class Trainer:
         self._done = 0
         self._seconds_before = self._seconds = 0.0  # of training: in earlier legs, and up to the last step
         self._pending: tuple[int, Mapping[str, jax.Array]] | None = None  # a step whose metrics are still to be read
+        self._enough = ""  # why the run ends early
 
     def dry_run(self) -> TrainState:
         """Make two steps, report on them, and write the first batch as a picture."""
@@ -190,10 +203,11 @@ class Trainer:
         with contextlib.ExitStack() as stack:
             stop = self._open(stack)
             last = False
-            while self._done < self._config.steps and not last:
+            while self._done < self._config.steps and not (last or self._enough):
                 self.step()
-                last = stop.after(self._done)
+                last = stop.after(self._done) or bool(self._enough)
                 better = not last and self._due(self._config.evaluate_every) and self.evaluate()
+                last = last or bool(self._enough)
                 if last or better or self._due(self._config.save_every) or self._done == self._config.steps:
                     self.save()
                 if not last and self._due(self._config.sample_every):
@@ -215,6 +229,7 @@ class Trainer:
         self._data.set_state(position)
         self._meter.set_state(found.record["meter"])
         self._best.set_state(found.record["best"])
+        self._wait_no_longer()
         self._done, self._seconds_before = found.step, found.record["seconds"]
         self._display.note(f"resumed from step {self._done}, {duration(self._seconds_before)} of training")
         before = found.record["config"].get("loop", {}).get("steps", self._config.steps)
@@ -250,6 +265,7 @@ class Trainer:
             means = self._meter.means() | self._pace.take()
             self._record.write(number, self._now(), means)
             self._display.show(number, means)
+            self._call(number, means)
         if number % self._config.log_every == 0:
             self._meter.clear()
         if self._meter.skipped_in_a_row >= self._config.max_skipped:
@@ -264,8 +280,12 @@ class Trainer:
         measured = {name: float(value) for name, value in self._training.evaluate(self._state).items()}
         # All processes save the best checkpoint together, so a rounding must not make them disagree on it.
         values = processes.from_first(lambda: measured)
-        self._record.write(self._done, self._now(), {f"eval_{name}": value for name, value in values.items()})
-        return self._best.take(self._done, values)
+        logged = {f"eval_{name}": value for name, value in values.items()}
+        self._record.write(self._done, self._now(), logged)
+        self._call(self._done, logged)
+        better = self._best.take(self._done, values)
+        self._wait_no_longer()
+        return better
 
     def save(self) -> None:
         """Save the state and all that a later leg needs, unless the last step was skipped."""
@@ -324,8 +344,19 @@ class Trainer:
         elif changes:
             raise RequestError(
                 f"config differs from that of {found.folder}: {'; '.join(changes)}; "
-                "change it back, use another workdir, or set accept_config"
+                "change it back, use another workdir, or set accept_config (--loop.accept-config)"
             )
+
+    def _call(self, step: int, values: Mapping[str, float]) -> None:
+        """Call the callbacks on the first process; all processes end when one of them returns False."""
+        called = self._training.callbacks
+        if called and processes.from_first(lambda: any([callback(step, values) is False for callback in called])):
+            self._enough = "a callback said so"
+
+    def _wait_no_longer(self) -> None:
+        """End the run when its patience is over."""
+        if self._config.patience and self._best.waited >= self._config.patience:
+            self._enough = f"{self._best.waited} evaluations without a better {self._config.best.removeprefix('-')}"
 
     def _due(self, every: int) -> bool:
         return every > 0 and self._done % every == 0
@@ -337,7 +368,7 @@ class Trainer:
     def _why(self, stop: Stop) -> str:
         if stop.asked:
             return signal.Signals(stop.asked).name
-        return "done" if self._done >= self._config.steps else "time is up"
+        return "done" if self._done >= self._config.steps else self._enough or "time is up"
 
     def _saved(self) -> str:
         last = self._store.last

@@ -34,6 +34,13 @@ def check_shares(config: Any, *names: str) -> None:
             raise RequestError(f"{name} must lie in 0 to 1, not {value}")
 
 
+def check_mesh_of_copies(config: Any) -> None:
+    """Check that the field `mesh` has no axis along which language models alone are cut."""
+    for axis in ("tensor", "sequence"):
+        if getattr(config.mesh, axis) != 1:
+            raise RequestError(f"mesh {axis} cuts language models alone, here it must be 1; use data and fsdp")
+
+
 def check_choice(config: Any, name: str, choices: tuple[str, ...]) -> None:
     """Check that a field is one of `choices`."""
     if getattr(config, name) not in choices:

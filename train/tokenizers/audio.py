@@ -5,7 +5,7 @@ the sum of waveform, mel, commitment and entropy losses, and plays against a dis
 (SoundStream, arXiv 2107.03312, section III-D). The parameters are {"tokenizer": ...}.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -15,17 +15,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from reelm.data import catalog, clips, pipeline
+from reelm.data import clips, pipeline
 from reelm.errors import RequestError
 from reelm.evaluation.features.spectrogram_sheet import spectrogram_sheet
 from reelm.lm import sharding
 from reelm.media.formats.wav import write_wav
 from reelm.tokenizer.audio.config import AudioTokenizerConfig
 from reelm.tokenizer.audio.tokenizer import AudioTokenizer, init_params
+from reelm.train.given import Given
 from reelm.train.parts import open_audio_tokenizer
 from reelm.train.run import loop
 from reelm.train.run.config_changes import differences, free_fields
-from reelm.train.run.loop import Training
+from reelm.train.run.loop import Callback, Training
 from reelm.train.step import feed, state
 from reelm.train.step.feed import Feed
 from reelm.train.step.state import TrainState
@@ -66,9 +67,14 @@ def make_run_step(run: AudioTokenizerRun, layout: Any = None) -> Callable[[Any, 
     return adversarial.make_step(loss, optimizer, ema, _adversary(run), adversary_optimizer, layout)
 
 
-def train(run: AudioTokenizerRun, workdir: Path) -> TrainState:
-    """Run or resume the training in `workdir`; see `loop.run` for what is written and what is raised."""
-    source = catalog.open_clips(run.data.dataset, "train", num_frames=run.data.source_frames)
+def train(
+    run: AudioTokenizerRun, workdir: Path, given: Given | None = None, *, callbacks: Sequence[Callback] = ()
+) -> TrainState:
+    """Run or resume the training in `workdir`; see `loop.run` for what is written and what is raised.
+
+    given: clips with sound; None for those of the data set that the run names.
+    """
+    source, held_back = given or Given.named(run.data.dataset, run.data.source_frames)
     heard(source[0], run.model)  # before anything is compiled
     mesh = run.mesh.build()
     feed.check_size("batch_size", run.batch_size, mesh)
@@ -81,7 +87,7 @@ def train(run: AudioTokenizerRun, workdir: Path) -> TrainState:
         transform=RandomPiece(run.data, run.model),
         **feed.share(mesh)._asdict(),
     )
-    originals = held_back_sounds(run, 8)
+    originals = held_back_sounds(held_back, run.model, 8)
 
     # As in a video tokenizer's run: the codes keep the name that they have.
     codes = {"codes": open_audio_tokenizer(run.start_from).hash} if run.freeze_encoder and run.start_from else {}
@@ -97,6 +103,7 @@ def train(run: AudioTokenizerRun, workdir: Path) -> TrainState:
             data={"train": clips.identity(source)},
             free=free_fields(run),
             samples=partial(_write_samples, run.model, originals),
+            callbacks=callbacks,
         ),
     )
 

@@ -8,7 +8,7 @@ from reelm.lm.mesh import MeshSpec
 from reelm.tokenizer.audio.config import AudioTokenizerConfig
 from reelm.train.run.config_changes import FREE
 from reelm.train.run.loop import LoopConfig
-from reelm.train.step.fields import check_above, check_least, check_shares
+from reelm.train.step.fields import check_above, check_least, check_mesh_of_copies, check_shares
 from reelm.train.step.optimizer import OptimizerConfig
 
 from .audio_discriminator import AudioDiscriminatorConfig
@@ -110,12 +110,13 @@ class AudioTokenizerRun:
     freeze_encoder: bool = False
     """Train the decoder alone. Codes, and language models over them, stay valid."""
     mesh: MeshSpec = field(default_factory=MeshSpec, metadata=FREE)
-    """Devices of the run."""
+    """Devices of the run, as in `--mesh data=2,fsdp=4`."""
     loop: LoopConfig = field(default_factory=lambda: LoopConfig(steps=20_000))
     """Length of the run and its reports."""
 
     def __post_init__(self):
         check_least(self, 1, "batch_size")
+        check_mesh_of_copies(self)
         if not self.mel_windows:
             raise RequestError("mel_windows is empty; name one window length at least")
         longest = max((*self.mel_windows, *(self.discriminator.windows if self.losses.adversarial else ())))

@@ -9,13 +9,13 @@ from typing import Any
 import grain
 import numpy as np
 
-from reelm.data import catalog
 from reelm.data.any_sound.tones import tone
+from reelm.data.clips import ClipSource
 from reelm.errors import RequestError
 from reelm.media.sound import as_float_sound, resample, with_channels
 from reelm.tokenizer.audio.config import AudioTokenizerConfig
 
-from .audio_config import AudioTokenizerRun, SoundData
+from .audio_config import SoundData
 
 
 class RandomPiece(grain.transforms.RandomMap):
@@ -48,8 +48,7 @@ def heard(clip: Mapping[str, Any], model: AudioTokenizerConfig) -> np.ndarray:
     return resample(sound, int(clip["sample_rate"]), model.sample_rate)[0]
 
 
-def held_back_sounds(run: AudioTokenizerRun, count: int) -> np.ndarray:
-    """Return the first held-out sounds, up to `count`, all as long as the shortest: `[B, S, C]`."""
-    source = catalog.open_held_back(run.data.dataset, num_frames=run.data.source_frames)
-    sounds = [heard(source[i], run.model) for i in range(min(count, len(source)))]
+def held_back_sounds(source: ClipSource, model: AudioTokenizerConfig, count: int) -> np.ndarray:
+    """Return the first sounds of held-out clips, up to `count`, all as long as the shortest: `[B, S, C]`."""
+    sounds = [heard(source[i], model) for i in range(min(count, len(source)))]
     return np.stack([sound[: min(map(len, sounds))] for sound in sounds])

@@ -5,7 +5,7 @@ of reconstruction, perceptual, commitment and entropy losses, and plays against 
 (MAGVIT-v2, arXiv 2310.05737, section 3.1 and appendix A).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,16 +18,18 @@ from jax.sharding import Mesh
 
 from reelm.data import catalog, clips, pipeline
 from reelm.data.augment import RandomClip
+from reelm.data.clips import ClipSource
 from reelm.errors import RequestError
 from reelm.evaluation.features import lpips
 from reelm.lm import sharding
 from reelm.media.contact_sheet import contact_sheet
 from reelm.tokenizer.video.config import VideoTokenizerConfig
 from reelm.tokenizer.video.tokenizer import VideoTokenizer, init_params
+from reelm.train.given import Given
 from reelm.train.parts import open_video_tokenizer
 from reelm.train.run import loop, processes
 from reelm.train.run.config_changes import differences, free_fields
-from reelm.train.run.loop import Training
+from reelm.train.run.loop import Callback, Training
 from reelm.train.step import feed, state
 from reelm.train.step.feed import Feed, Share
 from reelm.train.step.state import TrainState
@@ -42,15 +44,23 @@ from .video_config import VideoTokenizerRun
 from .video_losses import make_loss
 
 
-def open_batches(run: VideoTokenizerRun, share: Share | None = None) -> grain.MapDataset:
-    """Batches of the run, or a process's share of them: the parts that `make_loss` takes."""
+def open_batches(
+    run: VideoTokenizerRun, share: Share | None = None, given: ClipSource | None = None
+) -> grain.MapDataset:
+    """Batches of the run, or a process's share of them: the parts that `make_loss` takes.
+
+    given: clips to cut them from; None for those of the data set that the run names.
+    """
     process, process_count = share or Share(0, 1)
     data = run.data
 
     def batches(frames: int, crop: int, source_frames: int, size: int, seed: int) -> grain.MapDataset:
         speeds = data.speeds if frames > 1 else (1,)
         transform = RandomClip(frames, crop, mirror=data.mirror, reverse=data.reverse, speeds=speeds)
-        source = catalog.open_clips(data.dataset, "train", num_frames=source_frames)
+        source = catalog.open_clips(data.dataset, "train", num_frames=source_frames) if given is None else given
+        shortest = min(shape.frames for shape in source.shapes)
+        if frames > shortest:
+            raise RequestError(f"a crop of {frames} frames does not fit the clips, of which some have {shortest}")
         smallest = min(min(shape.height, shape.width) for shape in source.shapes)
         if crop > smallest:
             raise RequestError(f"a crop of {crop} pixels does not fit the clips, of which some have {smallest}")
@@ -127,13 +137,17 @@ class Rebuilding:
         return {"loss": error, "psnr": -10 * float(np.log10(max(error, 1e-10) / 4))}
 
 
-def train(run: VideoTokenizerRun, workdir: Path) -> TrainState:
-    """Run or resume the training in `workdir`; see `loop.run` for what is written and what is raised."""
+def train(
+    run: VideoTokenizerRun, workdir: Path, given: Given | None = None, *, callbacks: Sequence[Callback] = ()
+) -> TrainState:
+    """Run or resume the training in `workdir`; see `loop.run` for what is written and what is raised.
+
+    given: the clips; None for those of the data set that the run names.
+    """
     run.model.latent_shape(run.data.frames, run.data.crop, run.data.crop)
     mesh = run.mesh.build()
     initial, step = build(run, mesh)
-    source = catalog.open_clips(run.data.dataset, "train", num_frames=run.data.source_frames)
-    held_back = catalog.open_held_back(run.data.dataset, num_frames=run.data.source_frames)
+    source, held_back = given or Given.named(run.data.dataset, run.data.source_frames)
     job = Rebuilding(run.model, clips.clips_of_one_shape(held_back, 8))
     # Weights stored in a smaller format have another hash than the weights that made the codes.
     codes = {"codes": open_video_tokenizer(run.start_from).hash} if run.freeze_encoder and run.start_from else {}
@@ -141,7 +155,7 @@ def train(run: VideoTokenizerRun, workdir: Path) -> TrainState:
         run.loop,
         initial,
         step,
-        Feed(open_batches(run, feed.share(mesh)), mesh),
+        Feed(open_batches(run, feed.share(mesh), given and given.train), mesh),
         workdir,
         Training(
             stage="video-tokenizer",
@@ -151,6 +165,7 @@ def train(run: VideoTokenizerRun, workdir: Path) -> TrainState:
             samples=job.samples,
             evaluate=job.evaluate,
             metrics=("loss", "psnr"),
+            callbacks=callbacks,
         ),
     )
 

@@ -12,7 +12,7 @@ from reelm.lm.mesh import MeshSpec
 from reelm.tokenizer.video.config import VideoTokenizerConfig
 from reelm.train.run.config_changes import FREE
 from reelm.train.run.loop import LoopConfig
-from reelm.train.step.fields import Activations, check_choice, check_least
+from reelm.train.step.fields import Activations, check_choice, check_least, check_mesh_of_copies
 from reelm.train.step.optimizer import OptimizerConfig
 
 from .video_adversary import AdversaryConfig
@@ -117,10 +117,11 @@ class VideoTokenizerRun:
     dtype: Activations = "float32"
     """Number format of activations. Parameters are float32."""
     mesh: MeshSpec = field(default_factory=MeshSpec, metadata=FREE)
-    """Devices of the run."""
+    """Devices of the run, as in `--mesh data=2,fsdp=4`."""
     loop: LoopConfig = field(default_factory=lambda: LoopConfig(steps=10_000))
     """Length of the run and its reports."""
 
     def __post_init__(self) -> None:
         check_least(self, 1, "batch_size")
+        check_mesh_of_copies(self)
         check_choice(self, "dtype", get_args(Activations))

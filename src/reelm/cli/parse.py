@@ -180,8 +180,16 @@ def _unknown(tokens: Sequence[str], asked: _Asked) -> str:
     if (other := f"--{OTHER_NAMES.get(flag[2:].replace('-', '_'), '')}".replace("_", "-")) in known:
         return f"there is no option {flag}; the name is {other}"
     near = [name for name in known if name.endswith(f".{flag.lstrip('-')}")]
+    near += [name for name in known if _short(name) == flag]
     near += difflib.get_close_matches(flag, known, n=2)
     return f"there is no option {flag}" + (f"; perhaps {' or '.join(dict.fromkeys(near))}" if near else "")
+
+
+def _short(option: str) -> str:
+    """Return an option with the initials of its last part alone, as people shorten `--optimizer.learning-rate`."""
+    group, _, last = option[2:].rpartition(".")
+    words = last.split("-")
+    return "" if len(words) == 1 else f"--{group}{'.' if group else ''}{''.join(word[:1] for word in words)}"
 
 
 def _options(command: Any, prefix: str = "--") -> Iterator[str]:

@@ -45,7 +45,7 @@ def step(state: train_state.TrainState, batch: jax.Array):
 
 
 def train(workdir: Path, steps: int, **options: Any) -> Any:
-    functions = {name: options.pop(name) for name in ("samples", "evaluate", "load") if name in options}
+    functions = {name: options.pop(name) for name in ("samples", "evaluate", "load", "callbacks") if name in options}
     config = loop.LoopConfig(steps=steps, **{"log_every": 2, "save_every": 2, "keep": 2, "sample_every": 0, **options})
     initial = train_state.create({"seen": jnp.zeros(())}, OPTIMIZER, seed=0, ema=False)
     settings = {"resolved": {"loop": {"steps": steps}}, "free": frozenset({"loop"})}
@@ -90,6 +90,26 @@ def test_the_best_is_remembered_over_legs_and_may_be_the_highest(tmp_path):
     train(tmp_path, 9, **options)  # |8 - 4| = 4
     assert restore_params(tmp_path, best=True).step == 8
     assert steps_on_disk(tmp_path) == [8, 9]
+
+
+def test_a_run_without_patience_left_ends_saved_and_stays_ended(tmp_path, capsys):
+    options = {"evaluate": distance(2), "evaluate_every": 2, "patience": 2}
+    assert int(train(tmp_path, 20, **options).step) == 6  # best at 2, worse at 4 and 6
+    assert steps_on_disk(tmp_path) == [2, 4, 6]
+    assert "2 evaluations without a better loss: 6 of 20 steps made" in capsys.readouterr().err
+    assert int(train(tmp_path, 20, **options).step) == 6
+    assert int(train(tmp_path, 20, **options | {"patience": 3}).step) == 8
+    with pytest.raises(RequestError, match="patience 2 counts evaluations"):
+        loop.LoopConfig(steps=3, patience=2)
+
+
+def test_a_callback_hears_what_is_logged_and_may_end_the_run(tmp_path):
+    heard = []
+    options = {"evaluate": distance(5), "evaluate_every": 4}
+    state = train(tmp_path, 20, callbacks=[lambda step, values: heard.append((step, *values)) or step < 6], **options)
+    assert [step for step, *_ in heard] == [2, 4, 4, 6]
+    assert [names[0] for _, *names in heard] == ["loss", "loss", "eval_loss", "loss"]
+    assert int(state.step) == steps_on_disk(tmp_path)[-1] == 6
 
 
 def test_a_run_of_another_length_says_that_the_schedule_follows(tmp_path, capsys):

@@ -175,10 +175,10 @@ def test_sounds_to_look_at_may_come_from_the_only_split(tmp_path):
         write_video(tmp_path / "films" / f"{name}.mp4", picture, fps=8, audio=tone, sample_rate=4_000)
     config = CuttingConfig(buckets=Buckets(resolution=32, lengths=(5,)), sample_rate=8_000, test_share=0)
     place = build(tmp_path / "films", "films", tmp_path / "sets", config, pool=local(1)).folder
-    run = replace(RUN, data=replace(RUN.data, dataset=str(place), source_frames=5))
     with pytest.raises(RequestError, match="has no split 'test'"):
         catalog.open_clips(str(place), "test")
-    assert held_back_sounds(run, 8).shape == (3, 2_500, 1)
+    held_back = catalog.open_held_back(str(place), num_frames=5)
+    assert held_back_sounds(held_back, RUN.model, 8).shape == (3, 2_500, 1)
 
 
 @pytest.fixture(scope="module")

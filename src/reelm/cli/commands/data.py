@@ -193,6 +193,8 @@ class DataTokenize:
     """Audio tokenizer, named in the same ways. Default: sound is left out."""
     sound_levels: int | None = None
     """Levels of sound to keep, from the first on: a lower bit rate. Default: all of the audio tokenizer's."""
+    best: bool = False
+    """Take the best checkpoint of a training of a tokenizer. Default: the newest."""
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"])] = Path("runs/tokens")
     """Folder of the token set. The same command continues an unfinished one."""
     split: str = "train"
@@ -214,6 +216,7 @@ class DataTokenize:
         from reelm.data.tokens.tokenize import tokenize
         from reelm.storage.remote import is_remote, mirrored
         from reelm.train.parts import open_audio_tokenizer, open_video_tokenizer
+        from reelm.train.records import has_best
 
         if self.processes > 1 and is_remote(self.output):
             raise RequestError(
@@ -222,12 +225,15 @@ class DataTokenize:
             )
         if not is_remote(self.output):
             check_folder(self.output)
+        video, audio = open_video_tokenizer(self.video_tokenizer, best=self.best), None
+        if self.audio_tokenizer is not None:
+            audio = open_audio_tokenizer(self.audio_tokenizer, best=self.best and has_best(Path(self.audio_tokenizer)))
         with progress("shards") as counted, mirrored(self.output) as output:
             index = tokenize(
                 self.name,
-                open_video_tokenizer(self.video_tokenizer),
+                video,
                 output,
-                audio_tokenizer=None if self.audio_tokenizer is None else open_audio_tokenizer(self.audio_tokenizer),
+                audio_tokenizer=audio,
                 sound_levels=self.sound_levels,
                 split=self.split,
                 num_clips=_DRAWN if self.num_clips is None and is_drawn(self.name) else self.num_clips,

@@ -10,6 +10,7 @@ from reelm.cli.printable import print_path
 from reelm.errors import RequestError
 from reelm.sampling.folder import shipped
 from reelm.storage.atomic import check_folder
+from reelm.train.stages import StageName
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,8 +33,10 @@ class Export:
     that continue one another are averaged."""
     describer: Path | None = None
     """Workdir of `reelm train describer`, for a model that finds words for clips."""
-    best: bool = False
-    """Take the best checkpoint of every training with evaluations. Default: the newest checkpoint."""
+    best: tuple[StageName, ...] | None = None
+    """Take the best checkpoint of every training with evaluations, or of the parts that are named after it. The codes
+    of a language model must be those of the tokenizer taken: use --best there as in `reelm data tokenize`. Default: the
+    newest checkpoint."""
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
     """Model folder to write."""
     dtype: Literal["int8", "bfloat16", "float32"] = "float32"

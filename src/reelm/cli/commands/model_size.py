@@ -104,7 +104,7 @@ def _optimizer(run: LMRun) -> Any:
 
 def _batch(run: LMRun) -> int:
     """Return the size of the last bucket's batch."""
-    return next(bucket.batch_size for stage in run.stages[::-1] for bucket in stage.buckets[::-1])
+    return next(bucket.batch_size for stage in run.scaled_stages[::-1] for bucket in stage.buckets[::-1])
 
 
 def _sizes(mesh: str | None) -> dict[str, int]:

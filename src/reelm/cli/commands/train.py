@@ -6,7 +6,6 @@ from typing import Annotated, Any
 
 import tyro
 
-from reelm.storage.atomic import check_folder
 from reelm.train.stages import STAGES, StageName
 
 _DRY_RUN = "Run two steps, report speed and memory, and save the first batch as a picture in the workdir."
@@ -24,15 +23,18 @@ class Train:
     stage: tyro.conf.Positional[StageName]
     """Part of the model to train."""
     config: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="CONFIG")]
-    """Name of a configuration, such as demo. `reelm info` lists them."""
+    """Name of a configuration, such as demo, or a Python file of your own, such as ./mine.py. `reelm info` lists the
+    names. A file defines the configuration under the name of the stage: video_tokenizer, audio_tokenizer, lm or
+    describer."""
     workdir: Path
     """Folder for checkpoints, metrics and sample clips. It is created if missing."""
 
     def run(self) -> None:
         from reelm import configs
         from reelm.train.run.processes import Cluster
+        from reelm.train.start import train
 
-        _train(self.stage, configs.get(self.stage, self.config), self.workdir, Cluster())
+        train(configs.get(self.stage, self.config), self.workdir, cluster=Cluster())
 
 
 def is_configured(arguments: list[str]) -> bool:
@@ -51,21 +53,27 @@ def train_arguments(arguments: list[str]) -> Any:
     settings = configs.get(stage, name)
 
     def run(self) -> None:
+        from reelm.train.start import train
+
         loop = replace(self.settings.loop, dry_run=self.dry_run or self.settings.loop.dry_run)
-        _train(stage, replace(self.settings, loop=loop), self.workdir, self.cluster)
+        train(replace(self.settings, loop=loop), self.workdir, cluster=self.cluster)
 
     described = make_dataclass(
         "Train",
         [
             ("workdir", Annotated[Path, tyro.conf.arg(help="Folder for checkpoints, metrics and sample clips.")]),
-            ("dry_run", Annotated[bool, tyro.conf.arg(help=_DRY_RUN)], field(default=False)),
+            (
+                "dry_run",
+                tyro.conf.FlagCreatePairsOff[Annotated[bool, tyro.conf.arg(help=_DRY_RUN)]],
+                field(default=False),
+            ),
             ("cluster", Annotated[Cluster, tyro.conf.arg(name="")], field(default=Cluster())),
             ("settings", Annotated[type(settings), tyro.conf.arg(name="")], field(default=settings)),
         ],
         namespace={"run": run, "__doc__": f"Train the {stage} with the configuration {name}."},
         frozen=True,
     )
-    return tyro.conf.AvoidSubcommands[tyro.conf.FlagCreatePairsOff[described]]
+    return tyro.conf.AvoidSubcommands[described]
 
 
 def with_mesh_fields(arguments: list[str]) -> list[str]:
@@ -82,16 +90,3 @@ def with_mesh_fields(arguments: list[str]) -> list[str]:
         else:
             spelled.append(word)
     return spelled
-
-
-def _train(stage: str, settings: Any, workdir: Path, cluster: Any) -> None:
-    from reelm.storage.remote import is_remote
-
-    if not is_remote(workdir):
-        check_folder(workdir)
-    from reelm.train.run.processes import joined
-    from reelm.train.run.workdir import opened
-
-    train = STAGES[stage].train
-    with joined(cluster), opened(workdir) as folder:
-        train(settings, folder)

@@ -1,0 +1,93 @@
+"""Start or resume a training from Python, as `reelm train` does: the command ends here, too.
+
+In: a config, a folder, and clips in memory where the config does not name its data. Out: the trained state, and in the
+folder all that a run writes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from reelm.errors import RequestError
+from reelm.storage.atomic import check_folder
+from reelm.storage.remote import is_remote
+
+from .stages import STAGES, Stage
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from reelm.data.clips import ClipSource
+    from reelm.train.run.loop import Callback
+    from reelm.train.run.processes import Cluster
+    from reelm.train.step.state import TrainState
+
+
+def train(
+    run: Any,
+    workdir: str | Path,
+    *,
+    data: "np.ndarray | ClipSource | None" = None,
+    captions: "Sequence[str | Sequence[str]] | None" = None,
+    held_out: "np.ndarray | ClipSource | None" = None,
+    callbacks: "Sequence[Callback]" = (),
+    cluster: "Cluster | None" = None,
+) -> "TrainState":
+    """Train a part of a model, or go on with its training where it was stopped.
+
+    The folder then opens like that of `reelm train`: for `export`, as the `video_tokenizer` of another run, and for
+    `reelm.functional`.
+
+    Args:
+        run: what to train and how: `VideoTokenizerRun`, `AudioTokenizerRun`, `LMRun` or `DescriberRun`. Presets are in
+            `reelm.configs`, as `reelm.configs.get("lm", "demo")`; change them by `dataclasses.replace`.
+        workdir: folder for checkpoints, metrics and samples, made if missing. The same call continues a stopped run.
+        data: clips uint8 [N, T, H, W, 3] at 8 frames a second, or a `ClipSource`, as `reelm.data.arrays.ArrayClips` is
+            one with another rate or with sound. A language model's are tokenized first, by the tokenizers of the run.
+            None: the data that the run names.
+        captions: of an array of clips, one for each, or several phrasings of each.
+        held_out: clips, like `data`, to draw samples from and to evaluate on.
+        callbacks: each is called with a step and its metrics as often as the run logs them. The run saves and ends when
+            one returns False.
+        cluster: the processes of a run on several machines; None for those that Slurm or a pod names, or for one.
+
+    Returns:
+        The last state. Its `ema` is what an export takes.
+
+    Raises:
+        RequestError: the run is no such config, or its data, mesh or folder does not go with it.
+        KeyboardInterrupt, SystemExit: after saving.
+    """
+    stage = _stage_of(run)
+    if data is None and (captions is not None or held_out is not None):
+        raise RequestError("captions and held_out go with data, which is missing")
+    if data is not None and stage.name == "describer":
+        raise RequestError("a describer learns from token sets; name them in its config, as tokens")
+    if not is_remote(workdir):
+        check_folder(Path(workdir))
+    from reelm.train.run.processes import Cluster, joined
+    from reelm.train.run.workdir import opened
+
+    with joined(cluster or Cluster()), opened(Path(workdir)) as folder:
+        if data is None:
+            return stage.train(run, folder, callbacks=callbacks)
+        from .given import Given, source_of, tokenized
+
+        clips = source_of(data, captions)
+        others = None if held_out is None else source_of(held_out)
+        if stage.name == "lm":
+            return stage.train(tokenized(run, clips, others, folder), folder, callbacks=callbacks)
+        # So that nobody resumes it on the data set that the config happened to name.
+        run = replace(run, data=replace(run.data, dataset=clips.description.get("dataset", "given")))
+        return stage.train(run, folder, Given(clips, clips if others is None else others), callbacks=callbacks)
+
+
+def _stage_of(run: Any) -> Stage:
+    for stage in STAGES.values():
+        if isinstance(run, stage.run_type):
+            return stage
+    known = ", ".join(stage.run_type.__name__ for stage in STAGES.values())
+    raise RequestError(
+        f"run is a {type(run).__name__}; it takes one of {known}, such as reelm.configs.get('lm', 'demo')"
+    )
