@@ -94,6 +94,12 @@ def _depthwise(kernel: jax.Array, x: jax.Array, stride: int) -> jax.Array:
     return total
 
 
+def available(folder: Path | None = None) -> bool:
+    """Return whether `load` would find the weights."""
+    folder = folder or home()
+    return (folder / _FILE).is_file() or (folder / ARCHIVE).is_file()
+
+
 def load(folder: Path | None = None) -> dict:
     """Read the weights in `folder` (None: `$REELM_HOME`). The first call converts the package to safetensors.
 

@@ -1,7 +1,20 @@
-"""Scores as a table for a terminal."""
+"""Scores as a table for a terminal, and the units of its figures."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
+
+# By the beginning of a figure's name, or of its group's; the others are counts, shares of 1 and distances without one.
+_UNITS = {
+    "psnr": "dB",
+    "delta psnr": "dB",
+    "si_sdr": "dB",
+    "mel_distance": "decades",
+    "flicker": "squared steps of 1/255",
+    "bits_per_pixel": "bits",
+    "nats_": "nats",
+    "frames_per_second": "frames",
+}
 
 
 def table(result: dict[str, Any]) -> str:
@@ -14,6 +27,15 @@ def table(result: dict[str, Any]) -> str:
     return _aligned(
         rows + [[name, *(_shown(row.get(column, "")) for column in columns)] for name, row in groups.items()]
     )
+
+
+def units(result: dict[str, Any]) -> str:
+    """Return a line that says the units of scores, after their table."""
+    groups = dict(_groups(result))
+    names = [*groups, *(column for row in groups.values() for column in row)] if groups else list(result)
+    found = {name: unit for name in names for start, unit in _UNITS.items() if re.match(start, name)}
+    said = [f"{name} in {unit}" for name, unit in found.items()]
+    return f"units: {', '.join([*said, ('others' if said else 'figures') + ' are counts, shares of 1 or have none'])}"
 
 
 def _groups(result: dict[str, Any], above: str = "") -> Iterator[tuple[str, dict[str, Any]]]:

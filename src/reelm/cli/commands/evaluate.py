@@ -1,4 +1,4 @@
-"""`reelm evaluate`: scores of generated clips, and of clips rebuilt by a tokenizer."""
+"""`reelm evaluate`: scores of generated clips, of clips rebuilt by a tokenizer, and the likelihood of real clips."""
 
 import json
 import sys
@@ -27,7 +27,8 @@ class EvaluateGeneration:
 
     Digits: the judge reads digit, colour and direction of each clip. Sound: a second judge hears which digit is spoken,
     and whether a tick marks each bounce. Emoji: the nearest real emoji must be the one asked for, in its skin tone.
-    World: the game itself says what each key does.
+    World: the game itself says what each key does. With --data, any model and data set: generated clips are compared
+    with the real clips of their captions.
 
     Example: reelm evaluate generation --model demo --task sound --clips 100
     """
@@ -53,6 +54,13 @@ class EvaluateGeneration:
     """What the clips are generated from. words: pictures from words. short-words: pictures from the name of a digit.
     sound: pictures and sound from words. steering: paths, silhouettes and a motion score. emoji: words, with an emoji
     model. world: the keys of Crafter, with a model of that game. All other tasks use clips of one digit."""
+    data: str | None = None
+    """Data set whose captions are the prompts, in place of a task; for any model. Frechet distances and diversity are
+    measured by the features at hand. Default: that of the task."""
+    split: str = "test"
+    """Split of that data set."""
+    i3d: Path | None = None
+    """I3D weights for the FVD of that data set; see `reelm evaluate reconstruction`."""
     clips: int | None = None
     """Clips of each kind. Default: 200, or 20 for the task minute."""
     num_frames: int | None = None
@@ -77,8 +85,14 @@ class EvaluateGeneration:
     """Print JSON instead of a table."""
 
     def run(self) -> None:
-        if self.task in _WITHOUT_DIGITS:
-            _refuse_digits(self.digits, f"the task {self.task}")
+        if self.data is not None and self.task != "words":
+            raise RequestError(f"--data is in place of a task, and --task is {self.task}; leave one out")
+        if self.data is None and (self.i3d is not None or self.split != "test"):
+            raise RequestError("--i3d and --split are for a data set; name it with --data")
+        if self.i3d is not None:
+            check_input(self.i3d)
+        if self.task in _WITHOUT_DIGITS or (self.data is not None and not _is_digits(self.data)):
+            _refuse_digits(self.digits, f"the task {self.task}" if self.data is None else self.data)
             _print(self._scores(), self.json)
             return
         with _drawn_from(self.digits, "test") as digits:
@@ -105,6 +119,8 @@ class EvaluateGeneration:
         decoding |= {"min_p": self.min_p, "cfg_min_p": self.cfg_min_p}
         defaults = replace(model.defaults, **{name: value for name, value in decoding.items() if value is not None})
         model = replace(model, defaults=defaults)
+        if self.data is not None:
+            return self._of_data_set(model, clips)
         asked: dict[str, Any] = {"clips": clips, "seed": self.seed}
         if self.best_of != 1:
             asked["best_of"] = self.best_of
@@ -115,6 +131,64 @@ class EvaluateGeneration:
         with progress("clips") as report:
             asked["progress"] = report
             return TASKS[self.task](model, **asked)
+
+    def _of_data_set(self, model: Any, clips: int) -> dict[str, Any]:
+        from reelm.data.catalog import open_clips
+        from reelm.evaluation.features import i3d
+        from reelm.evaluation.judges.real_clips import of_captions
+
+        assert self.data is not None
+        source = open_clips(self.data, self.split, num_frames=self.num_frames)
+        params = None if self.i3d is None else i3d.load(self.i3d)
+        asked: dict[str, Any] = {"clips": clips, "seed": self.seed, "best_of": self.best_of, "sheets": self.sheets}
+        with progress("clips") as report:
+            return of_captions(model, source, i3d_params=params, progress=report, **asked)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateLikelihood:
+    """Measure how likely a model finds clips that it did not learn from, in nats a code and bits a pixel.
+
+    Nothing is generated. Nats compare between language models of one tokenizer.
+
+    Example: reelm evaluate likelihood --model runs/model --data beach
+    """
+
+    model: str | None = None
+    """Shipped model or model folder. Default: demo."""
+    text_encoder: Path | None = None
+    """Folder of the text encoder, for a model folder that does not hold its own."""
+    data: str = "moving_digits"
+    """Data set, as `reelm data list` names it, or the folder of one that was built."""
+    split: str = "test"
+    """Split of the data set."""
+    clips: int = 200
+    """Clips to read, from the first on."""
+    num_frames: int | None = None
+    """Frames of a clip. Default: its own length, as far as the model reads, 33 for a set that is drawn on demand."""
+    digits: Digits = "auto"
+    """Handwriting of moving digits; see `reelm evaluate reconstruction`."""
+    json: bool = False
+    """Print JSON instead of a table."""
+
+    def run(self) -> None:
+        _check(self.model, self.clips, 1 if self.num_frames is None else self.num_frames)
+        if not _is_digits(self.data):
+            _refuse_digits(self.digits, self.data)
+            _print(self._scores(), self.json)
+            return
+        with _drawn_from(self.digits, "train" if self.split == "train" else "test") as digits:
+            _print(self._scores(), self.json, digits)
+
+    def _scores(self) -> dict[str, Any]:
+        import reelm
+        from reelm.data.catalog import open_clips
+        from reelm.evaluation.scores.likelihood import likelihood
+
+        source = open_clips(self.data, self.split, num_frames=self.num_frames)
+        model = reelm.load(self.model, text_encoder=self.text_encoder)
+        with progress("clips") as report:
+            return likelihood(model, source, clips=self.clips, progress=report)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,7 +223,7 @@ class EvaluateReconstruction:
     """Print JSON instead of a table."""
 
     def run(self) -> None:
-        if Path(self.data).is_dir() or self.data not in ("moving_digits", "moving_digits_sound"):
+        if Path(self.data).is_dir() or not _is_digits(self.data):
             _refuse_digits(self.digits, self.data)
             _print(self._scores(), self.json)
             return
@@ -211,6 +285,7 @@ class Evaluate:
     what: (
         Annotated[EvaluateReconstruction, tyro.conf.subcommand("reconstruction")]
         | Annotated[EvaluateGeneration, tyro.conf.subcommand("generation")]
+        | Annotated[EvaluateLikelihood, tyro.conf.subcommand("likelihood")]
     )
 
     def run(self) -> None:
@@ -222,6 +297,10 @@ def _check(model: str | None, clips: int, num_frames: int) -> None:
     for name, value in (("clips", clips), ("num-frames", num_frames)):
         if value < 1:
             raise RequestError(f"--{name} is {value}; it must be 1 or more")
+
+
+def _is_digits(data: str) -> bool:
+    return data in ("moving_digits", "moving_digits_sound")
 
 
 def _refuse_digits(digits: Digits, subject: str) -> None:
@@ -241,7 +320,7 @@ def _drawn_from(digits: Digits, split: Literal["train", "test"]) -> Iterator[Cal
 
 
 def _print(scores: dict[str, Any], as_json: bool, digits: Callable[[], str] | None = None) -> None:
-    from reelm.cli.table import table
+    from reelm.cli.table import table, units
 
     if as_json:
         print(json.dumps(({} if digits is None else {"digits": digits()}) | scores, indent=2))
@@ -249,3 +328,4 @@ def _print(scores: dict[str, Any], as_json: bool, digits: Callable[[], str] | No
     if digits is not None:
         print(f"digits: {digits()}")
     print(table(scores))
+    print(units(scores))

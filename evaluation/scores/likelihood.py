@@ -1,0 +1,109 @@
+"""How likely a language model finds clips that it did not learn from.
+
+In: a model, and any source of clips. Out: a dict of plain JSON values. Nothing is drawn, so two runs agree.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from reelm.data.clips import CaptionedClip, ClipSource
+from reelm.errors import RequestError
+from reelm.lm.likelihood import cross_entropy
+from reelm.lm.prefix import ClipCodes
+from reelm.lm.prompts import prompt_prefix, truncated
+from reelm.progress import Progress, silent
+from reelm.sampling.model import Model
+
+
+def likelihood(
+    model: Model, source: ClipSource, *, clips: int = 200, batch: int = 8, progress: Progress = silent
+) -> dict[str, Any]:
+    """Return how many nats the codes of the first clips cost, given their first caption and given nothing:
+
+        clips, frames: how many were read, and the most frames of each
+        nats_per_code: mean over all codes of the pictures, given the caption
+        nats_per_code_error: standard error of that, from clip to clip
+        nats_first_frame, nats_later: the same of the first latent frame, and of all later ones where there are any
+        nats_without_words: mean over all codes without the caption
+        bits_per_pixel: bits that all codes of a clip cost, given the caption, over its frames times height times width
+
+    Longer clips are cut to what the model reads, and captions that are too long to their beginning. Keys of a world and
+    sound are not told. Nats compare between models of one tokenizer alone, since codes of another hold other pictures.
+
+    Args:
+        source: the clips, by `catalog.open_clips` or as `ArrayClips`.
+        batch: clips in one forward pass.
+        progress: called with clips done and in all.
+
+    Raises:
+        RequestError: the model has no language model, or its tokenizer takes no clips of such a shape.
+    """
+    lm, count = model.language_model(), min(clips, len(source))
+    if count < 1:
+        raise RequestError(f"there are no clips to score: clips is {clips}, and the source holds {len(source)}")
+    stride = model.video_tokenizer.config.time_stride
+    given, alone, bits = [], [], []
+    frames = 0
+    for group in _alike(source, count, batch):
+        video = np.stack([clip["video"] for clip in group])
+        # What the tokenizer takes, and no more than the model reads.
+        length = min(1 + (video.shape[1] - 1) // stride * stride, 1 + (lm.config.frames - 1) * stride)
+        frames = max(frames, length)
+        ids = model.video_tokenizer.encode(_filled(video[:, :length], batch))
+        captions = [truncated(lm.config, lm.text, clip["captions"][0]) for clip in group]
+        for words, found in ((captions, given), (["" for _ in captions], alone)):
+            found += list(_nats(model, ids, words, group[0]["fps"])[: len(group)])
+        pixels = video[0, :length, ..., 0].size
+        bits += [nats.sum() / math.log(2) / pixels for nats in given[-len(group) :]]
+        progress(len(given), count)
+    means = np.array([nats.mean() for nats in given])
+    later = [nats[1:].ravel() for nats in given if len(nats) > 1]
+    return {
+        "clips": count,
+        "frames": frames,
+        "nats_per_code": float(np.concatenate([nats.ravel() for nats in given]).mean()),
+        "nats_per_code_error": float(means.std(ddof=1) / math.sqrt(count)) if count > 1 else None,
+        "nats_first_frame": float(np.concatenate([nats[0].ravel() for nats in given]).mean()),
+        **({"nats_later": float(np.concatenate(later).mean())} if later else {}),
+        "nats_without_words": float(np.concatenate([nats.ravel() for nats in alone]).mean()),
+        "bits_per_pixel": float(np.mean(bits)),
+    }
+
+
+def _alike(source: ClipSource, count: int, batch: int) -> Iterator[list[CaptionedClip]]:
+    """Yield the first clips in their order, up to `batch` of one shape and rate at a time."""
+    group: list[CaptionedClip] = []
+    for clip in (source[index] for index in range(count)):
+        new = bool(group) and (clip["video"].shape, clip["fps"]) != (group[0]["video"].shape, group[0]["fps"])
+        if new or len(group) == batch:
+            yield group
+            group = []
+        group.append(clip)
+    if group:
+        yield group
+
+
+def _filled(rows: np.ndarray, batch: int) -> np.ndarray:
+    """Return the rows, the last one repeated, so that every group is one shape to the compiler."""
+    return np.concatenate([rows, np.repeat(rows[-1:], batch - len(rows), axis=0)])
+
+
+def _nats(model: Model, ids: np.ndarray, captions: Sequence[str], fps: float) -> np.ndarray:
+    """Return the nats of each code `[B, t, h, w]` under captions, of which the last may stand for more."""
+    lm = model.language_model()
+    rows, latent_frames = len(ids), ids.shape[1]
+    words = [*captions, *[captions[-1]] * (rows - len(captions))]
+    prefix = prompt_prefix(lm.config, lm.text, words, rows=ids.shape[2], columns=ids.shape[3], fps=fps)
+    codes = ClipCodes(
+        video=ids,
+        sound=np.repeat(lm.config.no_track(latent_frames)[None], rows, axis=0),
+        control=np.zeros((rows, latent_frames, 1, 1, lm.config.control), np.float32) if lm.config.control else None,
+    )
+    return np.asarray(_cross_entropy(lm.config, lm.params, prefix, codes).video)
+
+
+_cross_entropy = jax.jit(cross_entropy, static_argnums=0)
