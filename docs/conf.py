@@ -51,6 +51,7 @@ docs/reference
 
 docs/training
 docs/evaluating
+docs/formats
 docs/devices
 docs/cluster
 ```
