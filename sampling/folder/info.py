@@ -17,7 +17,6 @@ def info(model: ModelParts) -> dict[str, Any]:
     """Return sizes, valid shapes and numbers of codes, as JSON values."""
     video = model.video_tokenizer.config
     about: dict[str, Any] = {
-        "name": model.name,
         "video tokenizer": {
             "parameters": _parameters(model.video_tokenizer.params),
             "bits": video.bits,
@@ -42,7 +41,9 @@ def info(model: ModelParts) -> dict[str, Any]:
         }
     if model.lm is not None:
         about |= _language_model(model, model.lm)
-    return about | ({"record": model.record} if model.record else {})
+    total = sum(part.get("parameters", 0) for part in about.values())
+    named = {"name": model.name, "parameters": total, **about}
+    return named | ({"record": model.record} if model.record else {})
 
 
 def _language_model(model: ModelParts, lm: LanguageModel) -> dict[str, Any]:

@@ -59,6 +59,8 @@ def make_loss(run: AudioTokenizerRun):
         if weights.batch_entropy:
             terms["batch_entropy"] = -_batch_entropy(levels, config.code, weights.temperature)
         total = sum((getattr(weights, name) * term for name, term in terms.items()), jnp.zeros(()))
+        if weights.batch_entropy:
+            terms["batch_entropy"] *= -1  # a log shows the entropy itself
         # How evenly each bit is used: 0 when every bit is always the same, 1 when each is set half of the time.
         share = jnp.mean(levels >= 0, axis=tuple(range(levels.ndim - 2)))
         about = {"snr": 10 * jnp.log10(energy / error), "bit_balance": jnp.mean(1 - jnp.abs(2 * share - 1))}

@@ -46,7 +46,9 @@ def make_loss(run: VideoTokenizerRun):
             )
         now = weights.at(step)
         total = sum((now[name] * term for name, term in terms.items()), jnp.zeros(()))
-        return total, ({**terms, "psnr": -10 * jnp.log10(error / 4), **code_use(latents, config.code)}, pairs)
+        # The loss falls as the entropy over the batch rises; a log shows the entropy itself.
+        shown = {**terms, "batch_entropy": -terms["batch_entropy"], "psnr": -10 * jnp.log10(error / 4)}
+        return total, ({**shown, **code_use(latents, config.code)}, pairs)
 
     return loss
 
