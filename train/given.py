@@ -14,7 +14,7 @@ import jax
 from reelm.data import catalog
 from reelm.data.arrays import ArrayClips
 from reelm.data.clips import ClipSource
-from reelm.data.tokens.tokenize import tokenize
+from reelm.data.tokens.tokenize import DERIVED, tokenize
 from reelm.errors import RequestError
 from reelm.train.run import processes
 
@@ -65,6 +65,7 @@ def tokenized(run: Any, train: ClipSource, held_out: ClipSource | None, workdir:
     video, audio = open_video_tokenizer(run.video_tokenizer), None
     if run.model.sound_levels and run.audio_tokenizer is not None:
         audio = open_audio_tokenizer(run.audio_tokenizer)
+    steering = {*run.model.channels, *run.model.structures}
     folders = {"tokens": train} if held_out is None else {"tokens": train, "held_out": held_out}
     for name, clips in folders.items():
         tokenize(
@@ -73,6 +74,7 @@ def tokenized(run: Any, train: ClipSource, held_out: ClipSource | None, workdir:
             workdir / name,
             audio_tokenizer=audio,
             sound_levels=run.model.sound_levels or None,
+            controls=tuple(name for name in DERIVED if name in steering),
             process=jax.process_index(),
             processes=jax.process_count(),
         )

@@ -66,10 +66,10 @@ def test_diversity_is_the_mean_distance_of_pairs():
 @pytest.mark.slow
 def test_latents_tell_a_still_clip_from_one_that_moves():
     frame = RNG.integers(0, 256, (18, 20, 3)).astype(np.uint8)
-    clips = np.stack([np.stack([frame] * 6), np.stack([np.roll(frame, 3 * t, 1) for t in range(6)])])
+    clips = np.stack([np.stack([frame] * 16), np.stack([np.roll(frame, 3 * t, 1) for t in range(16)])])
     still, moving = latents.features(clips)
     change = slice(len(still) // 3 * 2, None)
-    assert len(still) % 3 == 0 and still[change].sum() < 0.5 * moving[change].sum()
+    assert len(still) % 3 == 0 and still[change].sum() < 0.6 * moving[change].sum()
 
 
 def test_units_are_said_once():
