@@ -134,11 +134,25 @@ class Model(ModelParts):
         _warn(request)
         return PlaySession(self, request)
 
-    def score(self, clip: Clip, prompt: str | None = None) -> np.ndarray:
+    @overload
+    def score(self, clip: Clip, prompt: str | None = None) -> np.ndarray: ...
+
+    @overload
+    def score(self, clip: list[Clip], prompt: list[str] | str | None = None) -> list[np.ndarray]: ...
+
+    def score(self, clip: Clip | list[Clip], prompt: list[str] | str | None = None) -> np.ndarray | list[np.ndarray]:
         """float32 `[t, h, w]`: log-likelihood in nats of each code of a clip's pictures, given prompt and codes before.
 
-        Between them a model with sound reads the clip's sound, or that there is none.
+        Between them a model with sound reads the clip's sound, or that there is none. A list of clips gives a list:
+        with a list of as many prompts, or with one prompt for all.
         """
+        if isinstance(clip, list):
+            prompts = prompt if isinstance(prompt, list) else [prompt or ""] * len(clip)
+            if len(prompts) != len(clip):
+                raise RequestError(f"there are {len(prompts)} prompts for {len(clip)} clips; give one for each")
+            return [score(self, each, self.read_as(words)) for each, words in zip(clip, prompts, strict=True)]
+        if isinstance(prompt, list):
+            raise RequestError("a list of prompts goes with a list of as many clips, not with one clip")
         return score(self, clip, self.read_as(prompt or ""))
 
     def describe(self, video: VideoSource | None = None, *, audio: SoundSource | None = None) -> str:

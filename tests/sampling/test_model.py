@@ -124,7 +124,13 @@ def test_score_agrees_with_greedy_decoding(model):
     assert scores.shape == ids(clip).shape and (scores < 0).all()
     # Greedy takes the likeliest first sub-token at each place, so no code below 1 / (32 * 32) can be chosen.
     assert (scores > -2 * np.log(32)).all()
-    assert np.abs(scores - model.score(clip, "blue")).max() > 1e-3
+    red, blue = model.score([clip, clip], ["red", "blue"])
+    assert np.abs(scores - blue).max() > 1e-3
+    np.testing.assert_array_equal(red, scores)
+    np.testing.assert_array_equal(model.score([clip], "red")[0], scores)
+    for clips, prompts in (([clip], ["red", "blue"]), (clip, ["red"])):
+        with pytest.raises(RequestError, match="as many clips|one for each"):
+            model.score(clips, prompts)  # type: ignore[call-overload]
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "int8"])
