@@ -20,5 +20,12 @@ class _Room(ModuleType):
 
         return inspect.signature(train)
 
+    def _of_the_function(self) -> str | None:
+        from .start import train
+
+        return train.__doc__
+
+    __doc__ = property(_of_the_function)  # type: ignore[assignment]
+
 
 sys.modules[__name__].__class__ = _Room

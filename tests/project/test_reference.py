@@ -17,7 +17,7 @@ PRESETS = {f"reelm.configs.{path.stem}" for path in (ROOT / "configs").glob("*.p
 
 def mentioned(text: str) -> set[str]:
     """The dotted names of the package in a page, and those that its examples import; programs and files are none."""
-    text = re.sub(r"python -m reelm[\w.]*|reelm\.json|`reelm\.[\w.]*\.py`", "", text)
+    text = re.sub(r"python\s+-m\s+reelm[\w.]*|reelm\.json|`reelm\.[\w.]*\.py`", "", text)
     names = set(re.findall(r"\breelm(?:\.\w+)+", text))
     for module, what in re.findall(r"^from (reelm[\w.]*) import (.+)$", text, re.MULTILINE):
         names |= {f"{module}.{name.split(' as ')[0].strip()}" for name in what.split(",")}

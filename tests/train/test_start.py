@@ -73,7 +73,7 @@ def test_the_package_of_trainings_is_the_function_that_starts_one():
     room: Any = importlib.import_module("reelm.train")
     importlib.import_module("reelm.train.parts")
     assert reelm.train is room and room.parts.open_part
-    assert "callbacks" in inspect.signature(room).parameters
+    assert "callbacks" in inspect.signature(room).parameters and "Train a part of a model" in str(inspect.getdoc(room))
 
 
 @pytest.mark.parametrize(
