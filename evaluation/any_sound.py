@@ -14,13 +14,12 @@ from reelm.data.any_sound.packages import KINDS
 from reelm.data.any_sound.pieces import SAMPLE_RATE
 from reelm.data.any_sound.source import AnySoundSet
 from reelm.errors import RequestError
+from reelm.evaluation.scores import opus
 from reelm.evaluation.scores.sound import mel_distance, stft_distance
 from reelm.extras import how_to_install
 from reelm.media.sound import resample
 from reelm.progress import Progress, silent
 from reelm.tokenizer.audio.tokenizer import AudioTokenizer
-
-from . import opus
 
 _OPUS = 6_000  # bits a second, the lowest that Opus has
 

@@ -1,1 +1,1 @@
-"""Scores of pictures and sound."""
+"""Scores of pictures and sound, and the codec that sound is measured beside."""

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from reelm.evaluation import opus
+from reelm.evaluation.scores import opus
 from reelm.evaluation.scores.sound import si_sdr
 
 RATE = 16_000
