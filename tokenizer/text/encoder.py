@@ -1,8 +1,8 @@
 """The interface of frozen text encoders: prompts to embeddings.
 
-In: strings. Out: float32 rows of one width with a mask. T5 (`t5.py`) and the Universal Sentence Encoder lite
-(`sentence_encoder.py`) have this interface; `open.py` lists the kinds, and `cache.py` keeps embeddings on disk. Knows
-nothing of language models, which see the rows alone.
+In: strings. Out: float32 rows of one width with a mask. T5 (`t5.py`) and the Universal Sentence Encoder, lite
+(`sentence_encoder.py`) and multilingual (`multilingual_encoder.py`), have this interface; `open.py` lists the kinds, and
+`cache.py` keeps embeddings on disk. Knows nothing of language models, which see the rows alone.
 """
 
 import hashlib

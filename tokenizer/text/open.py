@@ -7,10 +7,10 @@ from typing import Any, Literal, NamedTuple
 from reelm.errors import RequestError
 from reelm.storage.fields import read_json, shown
 
-from . import sentence_encoder, t5
+from . import multilingual_encoder, sentence_encoder, t5
 from .encoder import CONFIG_FILE, TextEncoder
 
-EncoderKind = Literal["universal-sentence-encoder-lite", "t5"]
+EncoderKind = Literal["universal-sentence-encoder-lite", "universal-sentence-encoder-multilingual", "t5"]
 
 
 class CarriedKind(NamedTuple):
@@ -44,6 +44,11 @@ KINDS: dict[str, Kind] = {
         sentence_encoder.load,
         CarriedKind(sentence_encoder.SentenceEncoder, sentence_encoder.forward),
     ),
+    multilingual_encoder.MODEL_TYPE: Kind(
+        "multilingual sentence encoder",
+        multilingual_encoder.load,
+        CarriedKind(multilingual_encoder.MultilingualEncoder, multilingual_encoder.forward),
+    ),
 }
 """Each kind by the `model_type` of its config.json."""
 
@@ -53,7 +58,7 @@ def load(folder: Path, *, max_tokens: int = 64) -> TextEncoder:
 
     Args:
         folder: of a published T5 checkpoint (config.json, *.safetensors, spiece.model), or one that
-            `convert_sentence_encoder.py` wrote.
+            `convert_sentence_encoder.py` or `convert_multilingual_encoder.py` wrote.
         max_tokens: rows of an embedding; VideoPoet takes 64 of T5 (arXiv 2312.14125, section 3.1).
 
     Raises:

@@ -122,10 +122,15 @@ def _embed(params: dict, ids: jax.Array, mask: jax.Array) -> tuple[jax.Array, ja
 
 def load(folder: Path, *, max_tokens: int) -> SentenceEncoder:
     """Open what `convert_sentence_encoder.convert` wrote; see `open.load`."""
+    return SentenceEncoder(*read_folder(folder), max_tokens=max_tokens)
+
+
+def read_folder(folder: Path) -> tuple[dict, bytes, str]:
+    """Return (parameters, vocabulary, hash) of a folder that a conversion wrote; RequestError unless it is whole."""
     files = folder / WEIGHTS_FILE, folder / TEXT_FILE
     try:
         params = nested(load_file(files[0]))
         text = files[1].read_bytes()
     except (OSError, SafetensorError) as error:
         raise RequestError(f"{folder} is no whole text encoder ({error}); convert it again") from error
-    return SentenceEncoder(params, text, content_hash(*files), max_tokens=max_tokens)
+    return params, text, content_hash(*files)
