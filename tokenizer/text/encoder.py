@@ -1,7 +1,7 @@
 """The interface of frozen text encoders: prompts to embeddings.
 
 In: strings. Out: float32 rows of one width with a mask. T5 (`t5.py`) and the Universal Sentence Encoder, lite
-(`sentence_encoder.py`) and multilingual (`multilingual_encoder.py`), have this interface; `open.py` lists the kinds, and
+(`sentence_encoder.py`) and multilingual (`multilingual_encoder.py`), have this interface. `open.py` lists the kinds,
 `cache.py` keeps embeddings on disk. Knows nothing of language models, which see the rows alone.
 """
 
