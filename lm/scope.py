@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from reelm.errors import RequestError
+from reelm.tokenizer.text.thesaurus import Likeness
 
 _KNOWN_SHARE = 0.5  # of the words of a prompt; see benchmarks/scope.py
 # Words that any prompt may have: they say nothing of what is to be seen.
@@ -55,7 +56,7 @@ def outside(
     height: int,
     width: int,
     fps: float,
-    likeness: Callable[[str], float],
+    likeness: Callable[[str], Likeness],
 ) -> list[str]:
     """Return a sentence for each thing that the training of a model never saw.
 
@@ -75,8 +76,11 @@ def outside(
         rates = ", ".join(f"{rate:g}" for rate in scope.rates)
         said.append(f"{name} was trained at {rates} frames a second: at {fps:g} things move at another speed")
     for prompt, words in prompts.items():
-        if scope.likeness is not None and likeness(prompt) < scope.likeness:
-            said.append(f"{name} may not know {prompt!r}: no caption of its training is like it")
+        if scope.likeness is not None and (like := likeness(prompt)).value < scope.likeness:
+            said.append(
+                f"{name} may not know {prompt!r}: no caption of its training is like it; "
+                f"nearest: {like.nearest!r}, similarity {like.similarity:.2f}"
+            )
         elif unknown := _unknown(scope, words):
             said.append(f"{name} may not know {prompt!r}: its captions have no {', '.join(map(repr, unknown[:5]))}")
     return said

@@ -18,7 +18,7 @@ from reelm.lm.prompts import check_fits
 from reelm.lm.tasks import TASKS
 from reelm.tokenizer.audio.tokenizer import AudioTokenizer
 from reelm.tokenizer.text.pieces import TextTokenizer
-from reelm.tokenizer.text.thesaurus import Thesaurus
+from reelm.tokenizer.text.thesaurus import Likeness, Thesaurus
 from reelm.tokenizer.video.tokenizer import VideoTokenizer
 from reelm.value_checks import within
 
@@ -166,9 +166,9 @@ class ModelParts:
         check_fits(self.lm.config, self.lm.text, prompt)
         return prompt
 
-    def likeness(self, prompt: str) -> float:
-        """Return how like a prompt is to the captions, at most 1, as the thesaurus tells it; 1 without one."""
+    def likeness(self, prompt: str) -> Likeness:
+        """Return how like a prompt is to the captions, as the thesaurus tells it; without one it is itself."""
         if self.lm is None or self.thesaurus is None or not prompt.strip():
-            return 1.0
+            return Likeness(1.0, prompt, 1.0)
         assert not isinstance(self.lm.text, TextTokenizer)
         return self.thesaurus.likeness(self.lm.text, prompt)

@@ -167,9 +167,9 @@ def _with_thesaurus(path: Path, lm: LanguageModel | None) -> tuple[LanguageModel
     """Return the language model, whose scope says what is like its captions, and the thesaurus of a file."""
     if lm is None or isinstance(lm.text, TextTokenizer) or not lm.text.embeds_sentences:
         raise RequestError("a thesaurus serves a language model that reads its words through a sentence encoder")
-    captions, modifiers = read_file(path)
-    thesaurus = fit(lm.text, captions, modifiers)
-    scope = replace(lm.scope, likeness=least_likeness(thesaurus, lm.text, captions))
+    words = read_file(path)
+    thesaurus = fit(lm.text, words)
+    scope = replace(lm.scope, likeness=least_likeness(thesaurus, lm.text, words.captions))
     return replace(lm, scope=scope), thesaurus
 
 

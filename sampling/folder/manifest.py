@@ -5,7 +5,7 @@ In: a folder. Out: its `Manifest`, each field checked, and the bytes of the file
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +80,11 @@ class ThesaurusPart:
 
     captions: tuple[str, ...]
     modifiers: Mapping[str, str]
+    names: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self):
+        if wrong := sorted({*self.names.values()} - {*self.captions}):
+            raise RequestError(f"names of a thesaurus are of captions that it has, not of {wrong[0]!r}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -68,7 +68,8 @@ def read(
     if parts.describer is not None:
         describer = Describer(parts.describer.config, params[DESCRIBER_FILE])
     if parts.thesaurus is not None:
-        thesaurus = Thesaurus(parts.thesaurus.captions, parts.thesaurus.modifiers, params[THESAURUS_FILE])
+        words = parts.thesaurus
+        thesaurus = Thesaurus(words.captions, words.modifiers, params[THESAURUS_FILE], words.names)
     wide = number_format == "float32" or (number_format == "int8" and on_cpu)
     activations = jnp.dtype("float32" if wide else "bfloat16")
     return ModelParts(name, tokenizer, lm, manifest.defaults, manifest.record, activations, audio, describer, thesaurus)

@@ -49,7 +49,8 @@ def write(model: ModelParts, directory: str | Path, *, dtype: StoredType) -> Non
         parts["describer"] = {"config": asdict(model.describer.config)}
     if model.thesaurus is not None:
         files[THESAURUS_FILE] = pack(model.thesaurus.params, dtype)
-        parts["thesaurus"] = {"captions": model.thesaurus.captions, "modifiers": model.thesaurus.modifiers}
+        words = ("captions", "modifiers", "names")
+        parts["thesaurus"] = {each: getattr(model.thesaurus, each) for each in words}
     manifest = {
         "format": FORMAT,
         "dtype": dtype,

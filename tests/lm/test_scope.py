@@ -3,9 +3,10 @@
 from typing import Any
 
 from reelm.lm.scope import Scope, outside
+from reelm.tokenizer.text.thesaurus import Likeness
 from reelm.tokenizer.text.words import words_of
 
-ASKED: dict[str, Any] = {"height": 64, "width": 64, "fps": 8.0, "likeness": lambda prompt: 1.0}
+ASKED: dict[str, Any] = {"height": 64, "width": 64, "fps": 8.0, "likeness": lambda prompt: Likeness(1.0, prompt, 1.0)}
 
 
 def test_a_text_without_spaces_has_the_words_that_its_encoder_finds():
@@ -13,6 +14,13 @@ def test_a_text_without_spaces_has_the_words_that_its_encoder_finds():
     assert not outside("a", scope, {"赤いりんご": ["赤い", "りんご"]}, **ASKED)
     assert outside("a", scope, {"のりんごがみ": words_of("のりんごがみ")}, **ASKED) == [
         "a may not know 'のりんごがみ': its captions have no 'のりんごがみ'"
+    ]
+
+
+def test_a_prompt_that_is_like_no_caption_is_told_the_nearest():
+    asked = {**ASKED, "likeness": lambda prompt: Likeness(-0.1, "cat", 0.3)}
+    assert outside("a", Scope(likeness=0.0), {"税务报告": []}, **asked) == [
+        "a may not know '税务报告': no caption of its training is like it; nearest: 'cat', similarity 0.30"
     ]
 
 

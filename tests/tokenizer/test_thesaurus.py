@@ -12,7 +12,7 @@ from reelm.errors import RequestError
 from reelm.tokenizer.text import open as text_encoder
 from reelm.tokenizer.text.sentence_encoder import SentenceEncoder
 from reelm.tokenizer.text.thesaurus import Thesaurus
-from reelm.train.lm.thesaurus import fit, read_file
+from reelm.train.lm.thesaurus import Words, fit, read_file
 
 CAPTIONS = {
     "dog": ["puppy", "a hound that barks", "canine pet"],
@@ -24,7 +24,10 @@ MODIFIERS = {
     "medium-dark": ": medium-dark",
     "on blue": " on blue",
     "on a blue background": " on blue",
+    "深色": ": dark",
+    "蓝色背景": " on blue",
 }
+NAMES = {"狗": "dog", "汽车": "car"}
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +37,7 @@ def shipped():
 
 @pytest.fixture(scope="module")
 def small(shipped) -> Thesaurus:
-    return fit(shipped.lm.text, CAPTIONS, MODIFIERS)
+    return fit(shipped.lm.text, Words(CAPTIONS, MODIFIERS, NAMES))
 
 
 @pytest.mark.parametrize(
@@ -48,11 +51,19 @@ def small(shipped) -> Thesaurus:
         ("a medium-dark taxi", "car: medium-dark"),
         ("on a blue background: a dark dog", "dog: dark on blue"),
         ("on blue", "on blue"),
+        ("狗", "dog"),
+        ("蓝色背景深色汽车。", "car: dark on blue"),
         ("", ""),
     ],
 )
 def test_a_prompt_is_read_as_the_caption_that_means_it(shipped, small, prompt, caption):
     assert small.read(shipped.lm.text, prompt) == caption
+
+
+def test_the_likeness_of_a_name_is_whole_and_of_other_words_is_told_by_the_nearest(shipped, small):
+    assert small.likeness(shipped.lm.text, "深色狗") == (1.0, "dog", 1.0)
+    like = small.likeness(shipped.lm.text, "a doggy")
+    assert like.nearest == "dog" and 0.3 < like.similarity < 1 and like.value <= like.similarity
 
 
 def test_a_modifier_is_a_whole_word(shipped, small):
@@ -66,10 +77,10 @@ def test_phrases_that_were_fitted_are_found(shipped, small):
 
 def test_other_words_that_are_too_long_are_left_out_and_such_a_caption_is_refused(shipped, small):
     long = "very " * 30 + "good dog"
-    longer = fit(shipped.lm.text, {**CAPTIONS, "dog": [*CAPTIONS["dog"], long]}, MODIFIERS)
+    longer = fit(shipped.lm.text, Words({**CAPTIONS, "dog": [*CAPTIONS["dog"], long]}, MODIFIERS, NAMES))
     np.testing.assert_array_equal(longer.params["kernel"], small.params["kernel"])
     with pytest.raises(RequestError, match="too long for the text encoder"):
-        fit(shipped.lm.text, {**CAPTIONS, long: []}, MODIFIERS)
+        fit(shipped.lm.text, Words({**CAPTIONS, long: []}, MODIFIERS, NAMES))
 
 
 def test_the_shipped_one_knows_its_captions_and_other_words_for_them(shipped):
@@ -92,7 +103,7 @@ def test_the_shipped_one_knows_its_captions_and_other_words_for_them(shipped):
     ],
 )
 def test_words_that_can_only_be_misread_are_unlike_the_captions(shipped, prompt, known):
-    assert (shipped.likeness(prompt) >= shipped.lm.scope.likeness) == known
+    assert (shipped.likeness(prompt).value >= shipped.lm.scope.likeness) == known
 
 
 @pytest.mark.slow
@@ -102,10 +113,11 @@ def test_a_model_reads_through_it_and_says_so(tiny_model, sentences, tmp_path):
     captions = {"a dog": ["dog runs"], "a plane": ["a plane takes off"]}
     model = reader(tiny_model, encoder)
     lm = replace(model.language_model(), tasks=("begins", "continues"))
-    model = replace(model, lm=lm, thesaurus=fit(encoder, captions, {"again": ", again"}))
+    model = replace(model, lm=lm, thesaurus=fit(encoder, Words(captions, {"again": ", again"}, {"犬": "a dog"})))
     model.save(tmp_path / "m")
     loaded = reelm.load(str(tmp_path / "m"))
     assert loaded.info()["text"]["thesaurus"] == "2 captions"
+    assert loaded.read_as("犬, again") == "a dog, again"
     other = "a plane takes off, again"
     caption = model.read_as(other)
     assert loaded.read_as(other) == caption and caption in ("a dog, again", "a plane, again")
@@ -128,7 +140,16 @@ def test_a_model_of_pieces_takes_none(tiny_model, small):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "[]", '{"captions": {"a": []}}', '{"captions": {"a": [], " ": []}}', '{"captions": {"a": 1}}']
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        '{"captions": {"a": [], "b": []}, "names": {"c": "d"}}',
+        '{"captions": {"a": []}}',
+        '{"captions": {"a": [], " ": []}}',
+        '{"captions": {"a": 1}}',
+    ],
 )
 def test_what_is_no_thesaurus_is_refused_in_a_line(tmp_path, capsys, text):
     path = tmp_path / "words.json"

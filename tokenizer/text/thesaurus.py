@@ -2,7 +2,7 @@
 
 In: a prompt, the sentence encoder of the model. Out: the caption that means it, for the language model to read. A
 language model that saw each thing under one name draws nothing under another; which caption a prompt means is asked
-of the encoder, which has read far more English than there are captions. `train/lm/thesaurus.py` fits one.
+of the encoder, which has read far more than there are captions. `train/lm/thesaurus.py` fits one.
 """
 
 import hashlib
@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -22,11 +23,24 @@ from reelm.storage.home import home
 
 from .encoder import Text, TextEncoder
 from .pieces import TextTokenizer
-from .words import normalised
+from .words import is_han, normalised
 
 _OTHER_MATTERS = Path(__file__).with_name("other_matters.txt")
 _NEAREST = 3
 _BATCH = 256  # captions embedded at a time
+
+
+class Likeness(NamedTuple):
+    """How like a prompt is to the captions.
+
+    value: how much nearer it is to captions than to sentences about other matters; 1 for a caption itself.
+    nearest: the caption that it is read as.
+    similarity: cosine to that caption, or to the nearest of its names.
+    """
+
+    value: float
+    nearest: str
+    similarity: float
 
 
 @dataclass(frozen=True)
@@ -38,11 +52,13 @@ class Thesaurus:
         modifiers: what may be said beside any of them, as "on a blue background" -> how a caption ends that says so, as
             " on blue". Endings stand in the order in which they come here.
         params: "kernel" float32 `[E, N]` and "bias" `[N]`, over the encoder's embedding of a sentence.
+        names: what a caption is called in any language -> that caption.
     """
 
     captions: tuple[str, ...]
     modifiers: Mapping[str, str]
     params: dict = field(repr=False)
+    names: Mapping[str, str] = field(default_factory=dict, repr=False)
     _made: dict[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def check(self, text: Text) -> None:
@@ -65,21 +81,23 @@ class Thesaurus:
             known = self.captions[self._likeliest(encoder.encode([said]).values[0, 0])]
         return known + "".join(endings)
 
-    def likeness(self, encoder: TextEncoder, prompt: str) -> float:
-        """Return how much nearer a prompt is to captions than to sentences about other matters; 1 for a caption itself.
+    def likeness(self, encoder: TextEncoder, prompt: str) -> Likeness:
+        """Return how like a prompt is to the captions and their names.
 
         Nearness is the mean of the cosines to the three nearest ones, as the encoder embeds them; to captions at most
         the cosine to the one that the prompt is read as.
         """
         said, _ = self._without_modifiers(prompt)
-        if not said or said in self._known or _plain(prompt) in self._known:
-            return 1.0
+        known = self._known.get(_plain(prompt), self._known.get(said))
+        if not said or known is not None:
+            return Likeness(1.0, known or prompt, 1.0)
         sentence = encoder.encode([said]).values[0, 0]
         direction = sentence / np.linalg.norm(sentence)
-        captions, others = self._references(encoder)
-        cosines = captions @ direction
-        nearness = min(_nearness(cosines), float(cosines[self._likeliest(sentence)]))
-        return nearness - _nearness(others @ direction)
+        labels, others = self._references(encoder)
+        cosines, read = labels @ direction, self._likeliest(sentence)
+        similarity = float(cosines[self._owners == read].max())
+        value = min(_nearness(cosines), similarity) - _nearness(others @ direction)
+        return Likeness(value, self.captions[read], similarity)
 
     def _likeliest(self, sentence: np.ndarray) -> int:
         """Return which caption a sentence means, by its embedding `[E]`."""
@@ -98,29 +116,43 @@ class Thesaurus:
         return _plain(said), [ending for ending in dict.fromkeys(self.modifiers.values()) if ending in found]
 
     def _references(self, encoder: TextEncoder) -> tuple[np.ndarray, np.ndarray]:
-        """Return the directions of the captions and of the other matters, `[N, E]` each.
+        """Return the directions of the captions and their names, and of the other matters, `[N, E]` each.
 
         To make them takes seconds: they are made once, and kept in `$REELM_HOME/likeness`.
         """
         others = tuple(_OTHER_MATTERS.read_text(encoding="utf-8").splitlines())
-        digest = hashlib.sha256(json.dumps([encoder.hash, self.captions, others]).encode()).hexdigest()
+        labels = (*self.captions, *self.names)
+        digest = hashlib.sha256(json.dumps([encoder.hash, labels, others]).encode()).hexdigest()
         if digest not in self._made:
             path = home() / "likeness" / f"{digest[:32]}.npz"
             found = _kept(path)
             if found is None:
-                found = _keep(path, _directions(encoder, self.captions), _directions(encoder, others))
+                found = _keep(path, _directions(encoder, labels), _directions(encoder, others))
             self._made[digest] = found
         return self._made[digest]
 
     @cached_property
     def _known(self) -> dict[str, str]:
-        return {_plain(caption): caption for caption in self.captions}
+        named = {_plain(name): caption for name, caption in self.names.items()}
+        return named | {_plain(caption): caption for caption in self.captions}
+
+    @cached_property
+    def _owners(self) -> np.ndarray:
+        """The index int `[N]` of the caption that each caption and each name is of."""
+        places = {caption: place for place, caption in enumerate(self.captions)}
+        return np.array([*places.values(), *(places[caption] for caption in self.names.values())])
 
     @cached_property
     def _modifier(self) -> re.Pattern[str] | None:
         """Whole modifiers; of those that begin at one place the longest."""
         longest_first = sorted(self.modifiers, key=len, reverse=True)
-        return re.compile(rf"(?<![\w-])(?:{'|'.join(map(re.escape, longest_first))})(?!\w)") if longest_first else None
+        return re.compile("|".join(map(_whole, longest_first))) if longest_first else None
+
+
+def _whole(words: str) -> str:
+    """Return the pattern of words that are part of no longer word; Chinese has no borders between words."""
+    before = "" if is_han(words[0]) else r"(?<![\w-])"
+    return before + re.escape(words) + ("" if is_han(words[-1]) else r"(?!\w)")
 
 
 def _directions(encoder: TextEncoder, sentences: Sequence[str]) -> np.ndarray:

@@ -35,6 +35,11 @@ def set_apart(text: str) -> str:
     return " ".join(_BEHIND_HAN.sub(" ", _BEFORE_HAN.sub(" ", text)).split())
 
 
+def is_han(letter: str) -> bool:
+    """Whether a letter is a Han character."""
+    return re.match(_HAN, letter) is not None
+
+
 def words_of(text: str) -> list[str]:
     """Return the words of a text in small letters; RequestError as `normalised` raises it."""
     return _WORD.findall(set_apart(normalised(text)).lower())

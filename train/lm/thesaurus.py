@@ -1,12 +1,14 @@
 """Fitting a thesaurus: a file of captions with other words for them in, a classifier of sentences out.
 
-The file is JSON: {"captions": {caption: [other words, ...]}, "modifiers": {words: ending of a caption}}; see
-`tokenizer/text/thesaurus.py`. `reelm export --thesaurus FILE` puts one into a model. The classifier is Fisher's linear
-discriminant: a caption and its other words are one class, and what varies inside all classes counts for less.
+The file is JSON: {"captions": {caption: [other words, ...]}, "modifiers": {words: ending of a caption}, "names": {name:
+caption}}; see `tokenizer/text/thesaurus.py`. `reelm export --thesaurus FILE` puts one into a model. The classifier is
+Fisher's linear discriminant: a caption, its names and its other words are one class, and what varies inside all classes
+counts for less.
 """
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,59 +20,79 @@ from reelm.tokenizer.text.thesaurus import Thesaurus
 # Variance added to that inside the classes, in means of it: classes have a few dozen members, embeddings 512 values.
 # Chosen by keywords left out of the fit, which were best found at 5 to 20.
 _RIDGE = 10.0
+# Times that a caption or a name counts, where other words count once: keywords say less. At 2 to 4 names in languages
+# that were left out and what people say were best found.
+_NAME = 4.0
 _BATCH = 256
 # Phrases whose likeness is measured, and the share of them that passes for unlike: bare keywords are less like captions
 # than what people say.
 _MEASURED, _UNLIKE = 500, 0.1
 
 
-def read_file(path: Path) -> tuple[Mapping[str, Sequence[str]], Mapping[str, str]]:
-    """(other words of each caption, modifiers) of a thesaurus file; RequestError unless it is one."""
+class Words(NamedTuple):
+    """What a thesaurus file holds: other words of each caption, endings of captions, captions by further names."""
+
+    captions: Mapping[str, Sequence[str]]
+    modifiers: Mapping[str, str]
+    names: Mapping[str, str]
+
+
+def read_file(path: Path) -> Words:
+    """Return the content of a thesaurus file; RequestError unless it is one."""
     try:
         found = read_json(path)
         captions = {str(caption): [str(words) for words in others] for caption, others in found["captions"].items()}
         modifiers = {str(said).lower(): str(ending) for said, ending in found.get("modifiers", {}).items()}
+        names = {str(name): str(caption) for name, caption in found.get("names", {}).items()}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise RequestError(
             f'{path} is no thesaurus ({reason(error)}); it is JSON: {{"captions": {{CAPTION: [OTHER WORDS, ...]}}, '
-            '"modifiers": {WORDS: ENDING}}'
+            '"modifiers": {WORDS: ENDING}, "names": {NAME: CAPTION}}'
         ) from error
-    if len(captions) < 2 or not all(map(str.strip, (*captions, *modifiers))):
+    if len(captions) < 2 or not all(map(str.strip, (*captions, *modifiers, *names))):
         raise RequestError(f"{path} is no thesaurus: it takes two captions or more, and none that is blank")
-    return captions, modifiers
+    if wrong := sorted({*names.values()} - {*captions}):
+        raise RequestError(f"{path} is no thesaurus: it has names of {wrong[0]!r}, which is no caption")
+    return Words(captions, modifiers, names)
 
 
-def fit(encoder: TextEncoder, captions: Mapping[str, Sequence[str]], modifiers: Mapping[str, str]) -> Thesaurus:
-    """The thesaurus whose captions are told apart by what `encoder` makes of them and of their other words.
+def fit(encoder: TextEncoder, words: Words) -> Thesaurus:
+    """The thesaurus whose captions are told apart by what `encoder` makes of them, their names and other words.
 
-    Other words that the encoder cannot hold are left out; RequestError for such a caption.
+    Words that the encoder cannot hold are left out; RequestError for such a caption.
     """
-    phrases, classes = [], []
+    captions = words.captions
+    names: dict[str, list[str]] = {caption: [caption] for caption in captions}
+    for name, caption in words.names.items():
+        names[caption].append(name)
+    phrases, classes, counts = [], [], []
     for number, (caption, others) in enumerate(captions.items()):
-        fitting = [words for words in dict.fromkeys((caption, *others)) if encoder.count(words) <= encoder.max_tokens]
+        said = dict.fromkeys(others, 1.0) | dict.fromkeys(names[caption], _NAME)
+        fitting = {each: count for each, count in said.items() if encoder.count(each) <= encoder.max_tokens}
         if caption not in fitting:
             raise RequestError(f"the caption {caption!r} is too long for the text encoder; say it in fewer words")
         phrases += fitting
         classes += [number] * len(fitting)
+        counts += fitting.values()
     # A few at a time, for an encoder gives a row for every token too.
     embedded = [encoder.encode(phrases[i : i + _BATCH]).values[:, 0] for i in range(0, len(phrases), _BATCH)]
-    rows, classes = np.concatenate(embedded).astype(np.float64), np.array(classes)
-    centre = rows.mean(axis=0)
+    rows, classes, counts = np.concatenate(embedded).astype(np.float64), np.array(classes), np.array(counts)
+    centre = np.average(rows, axis=0, weights=counts)
     rows -= centre
     sums = np.zeros((len(captions), rows.shape[1]))
-    np.add.at(sums, classes, rows)
-    means = sums / np.bincount(classes)[:, None]
+    np.add.at(sums, classes, rows * counts[:, None])
+    means = sums / np.bincount(classes, counts)[:, None]
     inside = rows - means[classes]
-    scatter = inside.T @ inside / len(inside)
+    scatter = (inside * counts[:, None]).T @ inside / counts.sum()
     ridge = _RIDGE * max(np.trace(scatter) / len(scatter), 1e-9)
     kernel = np.linalg.solve(scatter + ridge * np.eye(len(scatter)), means.T)
     bias = -centre @ kernel - 0.5 * np.sum(means * kernel.T, axis=1)
     params = {"kernel": kernel.astype(np.float32), "bias": bias.astype(np.float32)}
-    return Thesaurus(tuple(captions), dict(modifiers), params)
+    return Thesaurus(tuple(captions), dict(words.modifiers), params, dict(words.names))
 
 
 def least_likeness(thesaurus: Thesaurus, encoder: TextEncoder, captions: Mapping[str, Sequence[str]]) -> float:
     """Return the likeness that all but a tenth of the other words have; without any, one that every prompt has."""
     phrases = [words for others in captions.values() for words in others if encoder.count(words) <= encoder.max_tokens]
-    likeness = [thesaurus.likeness(encoder, words) for words in phrases[:: max(1, len(phrases) // _MEASURED)]]
+    likeness = [thesaurus.likeness(encoder, words).value for words in phrases[:: max(1, len(phrases) // _MEASURED)]]
     return float(np.quantile(likeness, _UNLIKE)) if likeness else -1.0
