@@ -73,7 +73,7 @@ def read_packages(source: Path | None = None) -> tuple[Emoji, ...]:
         RequestError: a package is missing, cannot be read, or is not the one that was published.
     """
     source = source or default_source()
-    found = {package: _find(source, package) for package in (*PICTURES, NAMES, KEYWORDS)}
+    found = {package: find_package(source, package) for package in (*PICTURES, NAMES, KEYWORDS)}
     if missing := [package for package, path in found.items() if path is None]:
         raise RequestError(
             f"{len(missing)} of the {len(found)} packages of animated_emoji are not in {source}; fetch them there with "
@@ -82,12 +82,12 @@ def read_packages(source: Path | None = None) -> tuple[Emoji, ...]:
     paths = {package: path for package, path in found.items() if path is not None}
     try:
         described = _described(
-            json.loads(_files(paths[NAMES], r"emoji\.json")["emoji.json"]),
-            json.loads(_files(paths[KEYWORDS], r"dist/emoji-en-US\.json")["dist/emoji-en-US.json"]),
+            json.loads(files_of(paths[NAMES], r"emoji\.json")["emoji.json"]),
+            json.loads(files_of(paths[KEYWORDS], r"dist/emoji-en-US\.json")["dist/emoji-en-US.json"]),
         )
         pictures: dict[tuple[int, ...], bytes] = {}
         for package in PICTURES:
-            for name, webp in _files(paths[package], r"assets/[0-9a-f-]+\.webp").items():
+            for name, webp in files_of(paths[package], r"assets/[0-9a-f-]+\.webp").items():
                 points = tuple(int(part, 16) for part in Path(name).stem.split("-"))
                 key = _key(points)
                 # A few are there twice, with and without the mark of a picture: the one that moves, which is larger.
@@ -99,14 +99,14 @@ def read_packages(source: Path | None = None) -> tuple[Emoji, ...]:
     return tuple(Emoji(**described[key], webp=pictures[key]) for key in sorted(pictures) if key in described)
 
 
-def _find(source: Path, package: str) -> Path | None:
+def find_package(source: Path, package: str) -> Path | None:
     """Return the archive of a package, or the folder of an installed package."""
     name, _, version = package.rpartition("@")
     archive = source / f"{name.removeprefix('@').replace('/', '-')}-{version}.tgz"
     return next((path for path in (archive, source / "node_modules" / name) if path.exists()), None)
 
 
-def _files(path: Path, pattern: str) -> dict[str, bytes]:
+def files_of(path: Path, pattern: str) -> dict[str, bytes]:
     """Return the files of a package whose path matches."""
     wanted = re.compile(pattern)
     if path.is_dir():
@@ -126,7 +126,7 @@ def _described(
     words = {_key(tuple(map(ord, emoji))): listed for emoji, listed in keywords.items()}
     described: dict[tuple[int, ...], dict[str, Any]] = {}
     for row in rows:
-        key = _points(row["unified"])
+        key = key_of(row["unified"])
         usual, *others = words.get(key, [row["name"]])
         names = _readable([usual, row["name"], *row["short_names"]])
         fields = {
@@ -139,7 +139,7 @@ def _described(
         for tones, variant in row.get("skin_variations", {}).items():
             first, *rest = (int(part, 16) for part in tones.split("-"))
             if all(tone == first for tone in rest):  # of two persons, those of one tone
-                described[_points(variant["unified"])] = {**fields, "tone": TONES[first]}
+                described[key_of(variant["unified"])] = {**fields, "tone": TONES[first]}
     return _told_apart(described)
 
 
@@ -152,7 +152,7 @@ def _told_apart(described: dict[tuple[int, ...], dict[str, Any]]) -> dict[tuple[
     return described
 
 
-def _points(unified: str) -> tuple[int, ...]:
+def key_of(unified: str) -> tuple[int, ...]:
     return _key(tuple(int(part, 16) for part in unified.split("-")))
 
 

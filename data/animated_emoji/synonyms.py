@@ -1,15 +1,17 @@
 """Other words for animated emoji, as the file that `train/lm/thesaurus.py` reads.
 
-    python -m reelm.data.animated_emoji.synonyms DOWNLOADS thesaurus.json
+    python -m reelm.data.animated_emoji.synonyms DOWNLOADS thesaurus.json [zh zh-hant ja es]
 
-In: the folder of the packages that `emoji_packages.FETCH` brings. Out: for the usual name of each emoji that moves its
-other names and its keywords, alone, beside the name and two together; skin tones and colours as modifiers. Nothing of
-it comes from `emoji_paraphrases.tsv`, by which models are judged.
+In: the folder of the packages that `packages.FETCH` brings and, for names and keywords in other languages, `npm pack
+emojibase-data@17.0.0`. Out: for the usual name of each emoji that moves its other names and its keywords, alone, beside
+the name and two together; skin tones and colours as modifiers, in other languages those of Chinese too. Nothing of it
+comes from `emoji_paraphrases.tsv` and `emoji_paraphrases_zh.tsv`, by which models are judged.
 """
 
 import json
 import sys
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -21,21 +23,39 @@ from reelm.storage.atomic import replacing
 
 from .captions import BACKGROUNDS, ending
 from .packages import TONES, Emoji, read_packages
+from .translations import COLOURS, Translation, read_translations
+from .translations import TONES as CHINESE_TONES
 
 _PAIRS = 6  # of keywords for each emoji, and half as many beside its name
 
 
-def thesaurus(emoji: Sequence[Emoji]) -> dict[str, Any]:
-    """Return the content of the file, for emoji that move. Skin tones are listed by their modifier."""
-    captions = {each.names[0]: _other_words(each) for each in emoji if each.animated and not each.tone}
+def thesaurus(emoji: Sequence[Emoji], translations: Mapping[str, Sequence[Translation]]) -> dict[str, Any]:
+    """Return the content of the file, for emoji that move. Skin tones are listed by their modifier.
+
+    translations: of each emoji by its base; {} for English alone.
+    """
+    moving = {each.names[0]: each for each in emoji if each.animated and not each.tone}
+    translated = {caption: translations.get(each.base, ()) for caption, each in moving.items()}
+    captions = {
+        caption: [*_other_words(each), *(word for other in translated[caption] for word in other.keywords)]
+        for caption, each in moving.items()
+    }
+    named = [(other.name, caption) for caption, others in translated.items() for other in others]
+    owners = Counter(name for name, _ in dict.fromkeys(named))
+    names = {name: caption for name, caption in named if owners[name] == 1 and name not in captions}
     modifiers = {}
     for tone in TONES.values():
         for said in ("{} skin tone", "with {} skin", "{} skin", "{}-skinned"):
             modifiers[said.format(tone)] = ending(tone=tone)
+        for said in CHINESE_TONES[tone] if translations else ():
+            modifiers |= dict.fromkeys((said, f"{said}的"), ending(tone=tone))
     for colour in BACKGROUNDS:
+        for hue in COLOURS[colour] if translations else "":
+            said = (f"在{hue}色背景上", f"{hue}色背景", f"{hue}色的背景")
+            modifiers |= dict.fromkeys(said, ending(background=colour))
         for said in ("on a {} background", "{} background", "on {}"):
             modifiers[said.format(colour)] = ending(background=colour)
-    return {"captions": captions, "modifiers": modifiers}
+    return {"captions": captions, "modifiers": modifiers, "names": names}
 
 
 def _other_words(emoji: Emoji) -> list[str]:
@@ -53,15 +73,17 @@ def _other_words(emoji: Emoji) -> list[str]:
 
 def main(arguments: Sequence[str]) -> None:
     """Write the file; RequestError if packages are missing."""
-    packages, output = map(Path, arguments)
+    packages, output, languages = Path(arguments[0]), Path(arguments[1]), arguments[2:]
+    translations = read_translations(packages, languages) if languages else {}
     with replacing(output) as temporary:
-        temporary.write_text(json.dumps(thesaurus(read_packages(packages)), indent=1) + "\n", encoding="utf-8")
+        content = thesaurus(read_packages(packages), translations)
+        temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     print(output)
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 3:
-        sys.exit("usage: python -m reelm.data.animated_emoji.synonyms DOWNLOADS FILE.json")
+    if len(sys.argv) < 3:
+        sys.exit("usage: python -m reelm.data.animated_emoji.synonyms DOWNLOADS FILE.json [LANGUAGE ...]")
     try:
         main(sys.argv[1:])
     except RequestError as error:

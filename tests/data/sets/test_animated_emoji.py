@@ -20,6 +20,7 @@ from reelm.data.animated_emoji import packages as emoji_packages
 from reelm.data.animated_emoji import sprites, synonyms
 from reelm.data.animated_emoji.packages import TONES, Emoji
 from reelm.data.animated_emoji.source import AnimatedEmojiSet
+from reelm.data.animated_emoji.translations import read_translations
 from reelm.data.stored_clip import decode, encode
 from reelm.errors import RequestError
 from reelm.evaluation import emoji as evaluate_emoji
@@ -161,12 +162,38 @@ def test_a_word_alone_stands_for_one_emoji(emoji):
 
 def test_other_words_for_emoji_are_their_names_and_keywords(emoji, tmp_path):
     path = tmp_path / "words.json"
-    path.write_text(json.dumps(synonyms.thesaurus(emoji)))
-    captions, modifiers = read_file(path)
+    path.write_text(json.dumps(synonyms.thesaurus(emoji, {})))
+    captions, modifiers, names = read_file(path)
     moving = [each for each in emoji if each.animated and not each.tone]
     assert set(captions) == {each.names[0] for each in moving}
     assert all(set(captions[each.names[0]]) >= {*each.names[1:], *each.keywords} for each in moving)
     assert modifiers["dark-skinned"] == ": dark skin tone" and modifiers["on a white background"] == ""
+    assert not names and "深肤色" not in modifiers
+
+
+def test_names_in_other_languages_are_those_of_one_emoji(emoji, tmp_path):
+    for language, mouse in (("zh", "鼠"), ("zh-hant", "鼠"), ("ja", "ネズミ"), ("es", "runner")):
+        rows = [
+            {"hexcode": "1F401", "label": mouse, "tags": ["动物"]},
+            {"hexcode": "2708-FE0F", "label": "飞机"},
+            {"hexcode": "1F3C3", "label": "飞机" if language == "ja" else f"runner {language}"},
+        ]
+        (tmp_path / f"node_modules/emojibase-data/{language}").mkdir(parents=True)
+        (tmp_path / f"node_modules/emojibase-data/{language}/data.json").write_text(json.dumps(rows))
+    languages = ("zh", "zh-hant", "ja", "es")
+    made = synonyms.thesaurus(emoji, read_translations(tmp_path, languages))
+    assert {name: caption for name, caption in made["names"].items() if caption == "mouse"} == {
+        "鼠": "mouse", "ネズミ": "mouse",
+    }  # fmt: skip
+    assert made["modifiers"]["较深肤色"] == ": dark skin tone" and made["modifiers"]["在蓝色背景上"] == " on blue"
+    assert "飞机" not in made["names"] and "动物" in made["captions"]["mouse"]
+    (tmp_path / "node_modules/emojibase-data/es/data.json").write_text("{")
+    with pytest.raises(RequestError, match="fetch it again: npm pack emojibase-data"):
+        read_translations(tmp_path, languages)
+    with pytest.raises(RequestError, match="fetch it again"):
+        read_translations(tmp_path, ("xx",))
+    with pytest.raises(RequestError, match="is not in .*nowhere"):
+        read_translations(tmp_path / "nowhere", languages)
 
 
 @pytest.mark.slow
