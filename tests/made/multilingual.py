@@ -6,6 +6,7 @@ sizes below. Run as a program where that package is installed, this file writes 
 
 import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import sentencepiece
@@ -38,13 +39,13 @@ def package(folder: Path) -> Path:
     return folder
 
 
-def _arrays() -> dict[str, np.ndarray]:
+def _arrays() -> dict[str, Any]:
     rng = np.random.default_rng(3)
 
     def draw(*shape: int) -> np.ndarray:
         return rng.normal(size=shape, scale=shape[0] ** -0.5).astype(np.float32)
 
-    made = {f"q{i + 1}": rng.integers(0, 64, (_ROWS, _WIDTH)).astype(np.uint8) for i in range(_CHUNKS)}
+    made: dict[str, Any] = {f"q{i + 1}": rng.integers(0, 64, (_ROWS, _WIDTH)).astype(np.uint8) for i in range(_CHUNKS)}
     made |= {"scale": np.float32(rng.uniform(0.02, 0.1, _CHUNKS)), "lo": np.float32(rng.uniform(-2, -1, _CHUNKS))}
     for n in (2, 3, 5):
         made |= {f"proj{n}": draw(_WIDTH, _HIDDEN), f"proj_b{n}": draw(_HIDDEN)}
