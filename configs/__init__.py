@@ -11,12 +11,21 @@ from reelm.errors import RequestError
 from reelm.train.stages import STAGES, Stage
 
 # Presets that stand together in one module, where their names are added to those of the fields.
-_TOGETHER = {"300m": "videopoet", "1b": "videopoet", "8b": "videopoet"}
+_TOGETHER = {
+    "natural30": "natural",
+    "natural18": "natural",
+    "300m": "videopoet",
+    "1b": "videopoet",
+    "8b": "videopoet",
+}
+
+_NO_PRESET = {"videopoet"}
+"""Modules that hold such presets alone."""
 
 
 def names() -> tuple[str, ...]:
     """The presets there are."""
-    alone = {module.name for module in pkgutil.iter_modules(__path__)} - set(_TOGETHER.values())
+    alone = {module.name for module in pkgutil.iter_modules(__path__)} - _NO_PRESET
     return (*sorted(alone), *_TOGETHER)
 
 

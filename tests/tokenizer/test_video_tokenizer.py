@@ -47,6 +47,19 @@ CONFIGS = {
         encoder_blocks=1,
         decoder_blocks=1,
     ),
+    "levels": VideoTokenizerConfig(
+        bits=10,
+        patch=(4, 4, 4),
+        encoder_channels=(6, 8),
+        decoder_channels=(6, 8),
+        strides=((1, 2),),
+        encoder_blocks=1,
+        decoder_blocks=1,
+        encoder_kernel=(1, 3, 3),
+        decoder_kernel=(2, 3, 3),
+        background=0.0,
+        levels=((4, 3), (3, 2, 1, 1)),
+    ),
 }
 
 
@@ -219,9 +232,17 @@ def test_codes_of_another_width_are_refused(tokenizer):
 
 def test_hash_follows_weights_and_config(tokenizer):
     changed = jax.tree.map(lambda leaf: leaf, tokenizer.params)
-    changed["encoder"]["latent"]["bias"] = changed["encoder"]["latent"]["bias"] + 1e-6
+    last = "retouch" if tokenizer.config.levels else "latent"
+    changed["encoder"][last]["bias"] = changed["encoder"][last]["bias"] + 1e-6
     assert VideoTokenizer(tokenizer.config, changed).hash != tokenizer.hash
     assert VideoTokenizer(tokenizer.config, tokenizer.params).hash == tokenizer.hash
+
+
+def test_codes_without_levels_keep_their_names():
+    """Token sets hold this hash; a new field of the config must not change it."""
+    config = replace(CONFIGS["patches"], encoder_channels=(1,), encoder_kernel=(1, 1, 1))
+    params = jax.tree.map(jnp.zeros_like, init_params(config, jax.random.key(0)))
+    assert VideoTokenizer(config, params).hash == "563f7577fab63e43"
 
 
 def test_a_fresh_decoder_paints_the_background():
@@ -244,6 +265,13 @@ def test_a_fresh_decoder_paints_the_background():
         {"encoder_blocks": -1},
         {"decoder_kernel": (3, 3, 0)},
         {"background": -1.5},
+        {"levels": ((4, 3), (3, 2))},
+        {"levels": ((4, 0),)},
+        {"levels": ((),)},
+        {"levels": ((9, 9, 1),)},
+        {"levels": ((5,),)},
+        {"levels": ((6, 6), (6, 6), (6, 6))},
+        {"levels": ((6, 6),), "quantizer": "bsq"},
     ],
 )
 def test_impossible_sizes_are_refused(fields):

@@ -17,6 +17,9 @@ from reelm.tokenizer.quantizer import Quantizer
 
 from .decoder import Decoder
 from .encoder import Encoder
+from .transform import Levels
+
+_MOST_CLASS_BITS = 12  # every patch is tried in each class
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,13 +48,17 @@ class VideoTokenizerConfig:
     decoder_kernel: tuple[int, int, int] = (3, 3, 3)
     """Taps of the decoder's convolutions: time, rows, columns."""
     background: float = -1.0
-    """Value in [-1, 1] of the constant picture that an untrained decoder paints."""
+    """Value in [-1, 1] of the constant picture that an untrained decoder paints, or adds to that of the transform."""
+    levels: Levels = ()
+    """Bits of the coefficients of a transform that the nets retouch: a row for each group of classes. What the rows
+    leave of `bits` names the class. Before a first frame stand copies of it. Default: nets alone."""
 
     def __post_init__(self):
         # Lists come from JSON; a config must hash.
         for name in ("patch", "encoder_channels", "decoder_channels", "encoder_kernel", "decoder_kernel"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
-        object.__setattr__(self, "strides", tuple(tuple(stride) for stride in self.strides))
+        for name in ("strides", "levels"):
+            object.__setattr__(self, name, tuple(tuple(row) for row in getattr(self, name)))
         for name in ("patch", "encoder_kernel", "decoder_kernel"):
             if len(getattr(self, name)) != 3 or min(getattr(self, name)) < 1:
                 raise RequestError(
@@ -77,6 +84,21 @@ class VideoTokenizerConfig:
         if self.quantizer not in get_args(Quantizer):
             raise RequestError(f"the quantizer is {' or '.join(get_args(Quantizer))}, not {self.quantizer!r}")
         CodeSpec(bits=self.bits)
+        if self.levels:
+            self._check_levels()
+
+    def _check_levels(self) -> None:
+        rows, sums = self.levels, {sum(row) for row in self.levels}
+        if len(sums) > 1 or any(not row or min(row) < 1 for row in rows):
+            raise RequestError(f"levels are rows of whole numbers from 1, all of one sum, not {rows}")
+        class_bits = self.bits - max(sums)
+        if not 0 <= class_bits <= _MOST_CLASS_BITS or (1 << class_bits) % len(rows):
+            raise RequestError(
+                f"levels of {max(sums)} bits leave {class_bits} of {self.bits} for the class; that must be 0 to "
+                f"{_MOST_CLASS_BITS}, and the classes must divide over {len(rows)} rows"
+            )
+        if self.quantizer != "lfq":
+            raise RequestError(f"levels quantize on their own: the quantizer stays lfq, not {self.quantizer}")
 
     @property
     def code(self) -> CodeSpec:
@@ -115,12 +137,14 @@ class VideoTokenizerConfig:
     def encoder(self, dtype: DTypeLike | None = None) -> Encoder:
         """Return the encoder net; `dtype` is the type that it computes in, None for float32."""
         kernel, blocks = self.encoder_kernel, self.encoder_blocks
-        return Encoder(self.bits, self.patch, self.encoder_channels, self.strides, blocks, kernel, dtype)
+        return Encoder(self.bits, self.patch, self.encoder_channels, self.strides, blocks, kernel, self.levels, dtype)
 
     def decoder(self, dtype: DTypeLike | None = None) -> Decoder:
         """Return the decoder net; `dtype` is the type that it computes in, None for float32."""
         kernel, blocks = self.decoder_kernel, self.decoder_blocks
-        return Decoder(self.patch, self.decoder_channels, self.strides, blocks, kernel, self.background, dtype)
+        return Decoder(
+            self.patch, self.decoder_channels, self.strides, blocks, kernel, self.background, self.levels, dtype
+        )
 
     def encode_bytes(self, batch: int, frames: int, height: int, width: int, itemsize: int = 4) -> int:
         """Estimate the bytes that encoding such clips at once takes beside the parameters.
@@ -140,6 +164,9 @@ class VideoTokenizerConfig:
             # Three taps of the old width and size in space, for each frame that is left.
             coming = positions[stage] * channels[stage] * (1 + 6 // time)
             layers.append(coming + positions[stage + 1] * channels[stage + 1])
+        if self.levels:
+            # Each patch is held with the error it has in each class, and what that is made of.
+            layers.append(positions[-1] * (4 * (1 << self.bits - sum(self.levels[0])) + 3 * self._whole_patch_size))
         return batch * (itemsize * max(layers) + 4 * 3 * frames * height * width)
 
     def decode_bytes(self, batch: int, frames: int, height: int, width: int, itemsize: int = 4) -> int:
@@ -154,7 +181,14 @@ class VideoTokenizerConfig:
             folded = channels[stage] * time * space * space
             # What comes out is held twice, before and after it is laid out in space.
             layers.append(positions[stage + 1] * (_conv_values(channels[stage + 1], folded, 1) + folded))
+        if self.levels:
+            layers.append(positions[-1] * 3 * self._whole_patch_size)
         return batch * (itemsize * max(layers) + 2 * 4 * 3 * frames * height * width)
+
+    @property
+    def _whole_patch_size(self) -> int:
+        """Numbers of the pixels behind a code."""
+        return 3 * self.time_stride * self.space_stride**2
 
     def memory_notes(self, frames: int = 17, height: int = 128, width: int = 128) -> dict[str, str]:
         """Return the estimates for a clip of this shape in float32, as lines for a person."""

@@ -5,6 +5,8 @@ first chunk of a clip it stands for "nothing came before" (so frame 0 is encoded
 it holds the few frames each layer must remember. Chunked and whole runs are the same arithmetic.
 """
 
+import math
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -46,14 +48,14 @@ class CausalConv(nn.Module):
         return y.reshape(x.shape[0], frames, *y.shape[1:]) + bias
 
 
-def space_to_depth(x: jax.Array, patch: tuple[int, int, int], history: History) -> jax.Array:
+def space_to_depth(x: jax.Array, patch: tuple[int, int, int], history: History, *, copies: bool = False) -> jax.Array:
     """Fold patches into channels: `[B, T, H, W, C]` -> `[B, t, H/ph, W/pw, pt ph pw C]`.
 
-    Before the first frame of a clip stand pt - 1 frames of zeros.
+    Before the first frame of a clip stand pt - 1 frames of zeros, or with `copies` as many of itself.
     """
     pt, ph, pw = patch
     if history.first and pt > 1:
-        x = jnp.pad(x, ((0, 0), (pt - 1, 0), (0, 0), (0, 0), (0, 0)))
+        x = jnp.pad(x, ((0, 0), (pt - 1, 0), (0, 0), (0, 0), (0, 0)), mode="edge" if copies else "constant")
     b, frames, height, width, channels = x.shape
     x = x.reshape(b, frames // pt, pt, height // ph, ph, width // pw, pw, channels)
     return x.transpose(0, 1, 3, 5, 2, 4, 6, 7).reshape(b, frames // pt, height // ph, width // pw, -1)
@@ -66,6 +68,12 @@ def depth_to_space(x: jax.Array, patch: tuple[int, int, int], history: History) 
     x = x.reshape(b, frames, height, width, pt, ph, pw, -1)
     x = x.transpose(0, 1, 4, 2, 5, 3, 6, 7).reshape(b, frames * pt, height * ph, width * pw, -1)
     return x[:, pt - 1 :] if history.first else x
+
+
+def whole_patch(patch: tuple[int, int, int], strides: tuple[tuple[int, int], ...]) -> tuple[int, int, int]:
+    """Return the frames, rows and columns of pixels behind one place of the coarsest stage."""
+    time, space = (math.prod(stride[axis] for stride in strides) for axis in range(2))
+    return patch[0] * time, patch[1] * space, patch[2] * space
 
 
 def repeat(x: jax.Array, times: tuple[int, int, int], history: History) -> jax.Array:

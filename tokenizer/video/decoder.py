@@ -1,5 +1,7 @@
 """The decoder: quantized latents `[B, t, h, w, K]` of -1 and +1 to frames `float [B, T, H, W, 3]`, about in [-1, 1]."""
 
+import math
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -7,11 +9,15 @@ from jax.typing import DTypeLike
 
 from reelm.tokenizer.history import History
 
-from .convolution import CausalConv, ResidualBlock, depth_to_space
+from .convolution import CausalConv, ResidualBlock, depth_to_space, space_to_depth, whole_patch
+from .transform import Levels, Transform
 
 
 class Decoder(nn.Module):
-    """The encoder's mirror; every block's norm is conditioned on the code at its place (MAGVIT-v2, adaptive norm)."""
+    """The encoder's mirror; every block's norm is conditioned on the code at its place (MAGVIT-v2, adaptive norm).
+
+    With `levels` a transform makes frames of the codes, which each stage sees and which the net retouches.
+    """
 
     patch: tuple[int, int, int]
     channels: tuple[int, ...]
@@ -19,14 +25,18 @@ class Decoder(nn.Module):
     blocks: int
     kernel: tuple[int, int, int]
     background: float
+    levels: Levels
     dtype: DTypeLike | None = None
 
     @nn.compact
     def __call__(self, latent: jax.Array, history: History) -> jax.Array:
         x = CausalConv(self.channels[-1], self.kernel, dtype=self.dtype, name="conv_in")(latent, history)
-        times = (1, 1, 1)
+        frames, times = self._frames(latent, history), (1, 1, 1)
         for stage in reversed(range(len(self.channels))):
             width = self.channels[stage]
+            if frames is not None:
+                seen = space_to_depth(frames, whole_patch(self.patch, self.strides[:stage]), history, copies=True)
+                x += nn.Dense(width, use_bias=False, dtype=self.dtype, name=f"look_{stage}")(seen)
             for block in range(self.blocks):
                 layer = ResidualBlock(width, self.kernel, self.dtype, name=f"block_{stage}_{block}")
                 x = layer(x, history, latent, times)
@@ -46,4 +56,13 @@ class Decoder(nn.Module):
             bias_init=nn.initializers.constant(self.background),
             name="pixels",
         )(x.astype(jnp.float32))
-        return depth_to_space(pixels, self.patch, history)
+        retouched = depth_to_space(pixels, self.patch, history)
+        return retouched if frames is None else frames + retouched
+
+    def _frames(self, latent: jax.Array, history: History) -> jax.Array | None:
+        """Return the frames that the transform makes of the codes, None where there is none."""
+        if not self.levels:
+            return None
+        patch = whole_patch(self.patch, self.strides)
+        transform = Transform(self.levels, latent.shape[-1], 3 * math.prod(patch), name="transform")
+        return depth_to_space(transform.decode(latent), patch, history)

@@ -7,11 +7,15 @@ from jax.typing import DTypeLike
 
 from reelm.tokenizer.history import History
 
-from .convolution import CausalConv, ResidualBlock, space_to_depth
+from .convolution import CausalConv, ResidualBlock, space_to_depth, whole_patch
+from .transform import Levels, Transform
 
 
 class Encoder(nn.Module):
-    """Patches, then for each stage residual blocks and, but for the last, a strided convolution to the next."""
+    """Patches, then for each stage residual blocks and, but for the last, a strided convolution to the next.
+
+    With `levels` the net retouches whole patches, and a transform makes the code of them.
+    """
 
     bits: int
     patch: tuple[int, int, int]
@@ -19,11 +23,12 @@ class Encoder(nn.Module):
     strides: tuple[tuple[int, int], ...]
     blocks: int
     kernel: tuple[int, int, int]
+    levels: Levels
     dtype: DTypeLike | None = None
 
     @nn.compact
     def __call__(self, video: jax.Array, history: History) -> jax.Array:
-        x = space_to_depth(video, self.patch, history)
+        x = space_to_depth(video, self.patch, history, copies=bool(self.levels))
         x = CausalConv(self.channels[0], self.kernel, dtype=self.dtype, name="conv_in")(x, history)
         for stage, width in enumerate(self.channels):
             for block in range(self.blocks):
@@ -34,4 +39,11 @@ class Encoder(nn.Module):
                 )
                 x = down(x, history)
         x = nn.silu(nn.RMSNorm(dtype=self.dtype, name="norm_out")(x))
-        return nn.Dense(self.bits, name="latent")(x.astype(jnp.float32))  # signs are taken of it: keep full precision
+        x = x.astype(jnp.float32)  # signs are taken of what follows: keep full precision
+        if not self.levels:
+            return nn.Dense(self.bits, name="latent")(x)
+        patches = space_to_depth(video, whole_patch(self.patch, self.strides), history, copies=True)
+        size = patches.shape[-1]
+        # Starts as nothing: then the code is that of the transform alone.
+        patches += nn.Dense(size, kernel_init=nn.initializers.zeros, name="retouch")(x)
+        return Transform(self.levels, self.bits, size, name="transform").encode(patches)

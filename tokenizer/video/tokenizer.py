@@ -286,6 +286,8 @@ class VideoTokenizer:
         if self.identity is not None:
             return self.identity
         config = {name: v for name, v in asdict(self.config).items() if not name.startswith(("decoder", "quantizer"))}
+        if not config["levels"]:
+            del config["levels"]  # codes without levels keep the names that they had before there were any
         return codes_hash(config, self.params["encoder"])
 
 

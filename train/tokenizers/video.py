@@ -19,12 +19,16 @@ from jax.sharding import Mesh
 from reelm.data import catalog, clips, pipeline
 from reelm.data.augment import RandomClip
 from reelm.data.clips import ClipSource
+from reelm.data.plain import PlainClips
 from reelm.errors import RequestError
 from reelm.evaluation.features import lpips
 from reelm.lm import sharding
 from reelm.media.contact_sheet import contact_sheet
+from reelm.storage.atomic import write_bytes
+from reelm.storage.tensors import pack, unpack
 from reelm.tokenizer.video.config import VideoTokenizerConfig
 from reelm.tokenizer.video.tokenizer import VideoTokenizer, init_params
+from reelm.train import classes
 from reelm.train.given import Given
 from reelm.train.parts import open_video_tokenizer
 from reelm.train.run import loop, processes
@@ -42,6 +46,9 @@ from .inflate import inflate
 from .video_adversary import VideoAdversary
 from .video_config import VideoTokenizerRun
 from .video_losses import make_loss
+
+TRANSFORM_FILE = "transform.safetensors"
+"""File in a workdir that holds the transform which a fresh tokenizer began with."""
 
 
 def open_batches(
@@ -72,13 +79,26 @@ def open_batches(
     if data.stills:
         # A seed of their own: they are frames of other clips than those beside them.
         parts["stills"] = batches(1, data.still_crop or data.crop, 1, data.stills, run.loop.seed + 1)
+    if data.plain:
+        drawn = PlainClips(data.frames, data.crop)
+        parts["plain"] = pipeline.batches(
+            drawn,
+            batch_size=data.plain,
+            seed=run.loop.seed + 2,
+            transform=RandomClip(data.frames, data.crop),
+            process=process,
+            processes=process_count,
+        )
     return pipeline.join(parts)
 
 
-def create_state(run: VideoTokenizerRun) -> TrainState:
-    """The state before the first step; pure but for `start_from`, so its shapes can be had from `jax.eval_shape`."""
+def create_state(run: VideoTokenizerRun, transform: dict | None = None) -> TrainState:
+    """The state before the first step; pure but for `start_from`, so its shapes can be had from `jax.eval_shape`.
+
+    transform: that of a fresh tokenizer; None leaves it as it is drawn.
+    """
     steps = run.loop.steps
-    made = state.create(_first_params(run), run.optimizer.build(steps), run.loop.seed)
+    made = state.create(_first_params(run, transform), run.optimizer.build(steps), run.loop.seed)
     if run.adversary is None:
         return made
     key = jax.random.fold_in(jax.random.key(run.loop.seed), 1)
@@ -98,15 +118,15 @@ def make_run_step(run: VideoTokenizerRun, layout: Any = None) -> Callable[[Any, 
     return adversarial.make_step(loss, optimizer, ema, adversary, run.adversary.optimizer.build(steps), layout)
 
 
-def build(run: VideoTokenizerRun, mesh: Mesh) -> tuple[TrainState, Callable[..., Any]]:
+def build(run: VideoTokenizerRun, mesh: Mesh, transform: dict | None = None) -> tuple[TrainState, Callable[..., Any]]:
     """(the state before the first step, the step over the parts of a batch) of a run, on a mesh.
 
     RequestError when the batch does not divide over the devices, or LPIPS has a weight but no weights.
     """
-    for name, size in (("batch_size", run.batch_size), ("stills", run.data.stills)):
+    for name, size in (("batch_size", run.batch_size), ("stills", run.data.stills), ("plain", run.data.plain)):
         feed.check_size(name, size, mesh)
     features = jax.device_put(lpips.load(), sharding.whole(mesh)) if run.losses.perceptual else None
-    initial = create_state(run)
+    initial = create_state(run, transform)
     layout = sharding.of_state(initial, mesh)
     step = make_run_step(run, layout)
     return jax.device_put(initial, layout), lambda state, parts: step(state, (parts, features))
@@ -146,8 +166,8 @@ def train(
     """
     run.model.latent_shape(run.data.frames, run.data.crop, run.data.crop)
     mesh = run.mesh.build()
-    initial, step = build(run, mesh)
     source, held_back = given or Given.named(run.data.dataset, run.data.source_frames)
+    initial, step = build(run, mesh, _fitted(run, workdir, given and given.train))
     job = Rebuilding(run.model, clips.clips_of_one_shape(held_back, 8))
     # Weights stored in a smaller format have another hash than the weights that made the codes.
     codes = {"codes": open_video_tokenizer(run.start_from).hash} if run.freeze_encoder and run.start_from else {}
@@ -170,13 +190,33 @@ def train(
     )
 
 
-def _first_params(run: VideoTokenizerRun) -> dict:
+def _fitted(run: VideoTokenizerRun, workdir: Path, given: ClipSource | None) -> dict | None:
+    """The transform of a fresh tokenizer, None where it has none; the workdir keeps it, as a resumed run needs it."""
+    if not run.model.levels or run.start_from is not None:
+        return None
+    path = workdir / TRANSFORM_FILE
+    if path.exists():
+        return unpack(path.read_bytes(), path)
+    transform = classes.fit(
+        run.model, classes.rounds(run.model, iter(open_batches(run, given=given)), run.fit.rounds, run.fit.patches)
+    )
+    if processes.is_first():
+        workdir.mkdir(parents=True, exist_ok=True)
+        write_bytes(path, pack(transform, "float32"))
+    return transform
+
+
+def _first_params(run: VideoTokenizerRun, transform: dict | None) -> dict:
     if run.start_from is None:
         if run.inflate:
             raise RequestError("inflate needs start_from: the folder of a training on single frames")
-        return init_params(run.model, jax.random.key(run.loop.seed))
+        fresh = init_params(run.model, jax.random.key(run.loop.seed))
+        if transform is None:
+            return fresh
+        own = jax.tree.map(jnp.asarray, transform)
+        return {part: {**leaves, "transform": jax.tree.map(jnp.copy, own)} for part, leaves in fresh.items()}
     start = open_video_tokenizer(run.start_from)
-    fewer = min(start.config.bits, run.model.bits)
+    fewer = run.model.bits if run.model.levels else min(start.config.bits, run.model.bits)
     if start.config != replace(run.model, bits=fewer):
         lines = "; ".join(differences(asdict(start.config), asdict(run.model)))
         raise RequestError(f"{run.start_from} has a tokenizer of other sizes than this run: {lines}")

@@ -34,6 +34,8 @@ class ClipData:
     """Single frames, from clips of their own, that join each batch of crops."""
     still_crop: int | None = None
     """Height and width of those frames in pixels. Default: the size of the crops."""
+    plain: int = 0
+    """Clips of flat colours, gradients and edges that join each batch, of the size of the crops."""
     mirror: bool = False
     """Mirror half of the clips left to right."""
     reverse: bool = False
@@ -44,6 +46,7 @@ class ClipData:
     def __post_init__(self):
         object.__setattr__(self, "speeds", tuple(self.speeds))
         check_least(self, 1, "source_frames", "frames", "crop", "still_crop")
+        check_least(self, 0, "plain")
         if self.stills < 0 or not self.speeds or min(self.speeds) < 1:
             raise RequestError(f"stills start at 0 and speeds at 1, not {self.stills} and {self.speeds}")
 
@@ -54,6 +57,9 @@ class LossWeights:
 
     reconstruction: float = 5.0
     """Weight of the mean squared error of pixels in [-1, 1]."""
+    log_error: float = 0.0
+    """Weight of the natural logarithm of each clip's mean squared error. It counts flat clips as much as busy ones, and
+    is what a mean of PSNR over clips asks for."""
     perceptual: float = 0.0
     """Weight of LPIPS between frames, whose network must be fetched. 0 trains without it."""
     perceptual_frames: int | None = None
@@ -85,11 +91,25 @@ class LossWeights:
         boost = 1 + (self.entropy_boost - 1) * jnp.maximum(0.0, 1 - step / self.entropy_decay)
         return {
             "reconstruction": self.reconstruction,
+            "log_error": self.log_error,
             "perceptual": self.perceptual,
             "commitment": self.commitment,
             "sample_entropy": self.sample_entropy * boost,
             "batch_entropy": self.batch_entropy * boost,
         }
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitConfig:
+    """How the transform of a fresh tokenizer with `levels` is fitted before the first step. It is not trained."""
+
+    rounds: int = 8
+    """Times that patches are sorted into classes."""
+    patches: int = 60_000
+    """Patches in a round, out of the first batches."""
+
+    def __post_init__(self) -> None:
+        check_least(self, 1, "rounds", "patches")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,6 +120,8 @@ class VideoTokenizerRun:
     """Sizes of the tokenizer."""
     data: ClipData = field(default_factory=ClipData)
     """Clips that a step sees."""
+    fit: FitConfig = field(default_factory=FitConfig)
+    """Fit of the transform, where the tokenizer has one."""
     losses: LossWeights = field(default_factory=LossWeights)
     """Weights of the losses."""
     adversary: AdversaryConfig | None = None
@@ -125,3 +147,7 @@ class VideoTokenizerRun:
         check_least(self, 1, "batch_size")
         check_mesh_of_copies(self)
         check_choice(self, "dtype", get_args(Activations))
+        if self.model.levels and self.optimizer.weight_decay:
+            raise RequestError("a transform is not trained, so it must not decay: weight_decay is 0 with levels")
+        if self.model.levels and self.inflate:
+            raise RequestError("a tokenizer with levels sees a lone frame as a still clip; it needs no inflate")

@@ -39,6 +39,8 @@ def make_loss(run: VideoTokenizerRun):
             latents.append(latent)
         error = mean_over_clips([(jnp.mean(jnp.square(rebuilt - video)), len(video)) for video, rebuilt in pairs])
         terms = {"reconstruction": error, **code_terms(latents, config.code, weights.temperature)}
+        if weights.log_error:
+            terms["log_error"] = mean_over_clips([(log_error(*pair), len(pair[0])) for pair in pairs])
         if weights.perceptual:
             seen = [perceptual(features, before, after, weights.perceptual_frames, key) for before, after in pairs]
             terms["perceptual"] = mean_over_clips(
@@ -56,6 +58,12 @@ def make_loss(run: VideoTokenizerRun):
 def mean_over_clips(values: Sequence[tuple[jax.Array, int]]) -> jax.Array:
     """Mean of (mean over some clips, their number): a still weighs as much as a clip."""
     return sum((value * count for value, count in values), jnp.zeros(())) / sum(count for _, count in values)
+
+
+def log_error(original: jax.Array, rebuilt: jax.Array) -> jax.Array:
+    """Mean over clips `[B, T, H, W, 3]` of the logarithm of their squared error, which counts as 55 dB at the best."""
+    error = jnp.mean(jnp.square(rebuilt - original), axis=(1, 2, 3, 4))
+    return jnp.mean(jnp.log(error + 1.3e-5))
 
 
 def code_terms(latents: Sequence[jax.Array], spec: CodeSpec, temperature: float) -> dict[str, jax.Array]:

@@ -1,0 +1,134 @@
+"""Classified transform coding: patches to bits and back, linear within a class (Karhunen-Loeve transforms of classes).
+
+In: patches `float [..., P]`. Out: codes of -1 and +1 `float32 [..., K]`, and from codes patches. The lowest bits name a
+class. Each class has a mean and a few axes; the coefficient of a patch on each axis is quantized to a number of bits of
+its own, most significant bit first. The class is the one that rebuilds the patch best. Nothing here knows of video.
+
+Effros, Chou and Gray: "Weighted universal image compression", 1999; Kambhatla and Leen: "Dimension reduction by local
+principal component analysis", 1997.
+"""
+
+from typing import NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+Levels = tuple[tuple[int, ...], ...]
+"""Bits of the coefficients: one row for each group of classes, all of one sum. Groups are equally large."""
+
+
+class Layout(NamedTuple):
+    """Where the bits of a code lie. R groups, D axes, k bits of coefficients.
+
+    Attributes:
+        class_bits: bits that name the class, the lowest.
+        steps: levels of each coefficient, float32 `[R, D]`.
+        axis, shift: the axis whose coefficient bit j belongs to, and its place in the level, int32 `[R, k]`.
+        weight: what the sign of bit j adds to a coefficient, float32 `[R, k, D]`.
+    """
+
+    class_bits: int
+    steps: np.ndarray
+    axis: np.ndarray
+    shift: np.ndarray
+    weight: np.ndarray
+
+
+def layout(levels: Levels, bits: int) -> Layout:
+    """Return where the bits of codes of `bits` bits lie."""
+    width, held = max(map(len, levels)), sum(levels[0])
+    axis, shift = (np.zeros((len(levels), held), np.int32) for _ in range(2))
+    weight = np.zeros((len(levels), held, width), np.float32)
+    steps = np.ones((len(levels), width), np.float32)
+    for group, row in enumerate(levels):
+        places = [(d, count, place) for d, count in enumerate(row) for place in range(count)]
+        for j, (d, count, place) in enumerate(places):
+            axis[group, j], shift[group, j], weight[group, j, d] = d, count - 1 - place, 0.5 ** (place + 1)
+        steps[group, : len(row)] = 2.0 ** np.asarray(row)
+    return Layout(bits - held, steps, axis, shift, weight)
+
+
+class Transform(nn.Module):
+    """The transforms of all classes. Encoder and decoder have one each; they are fitted once and not trained.
+
+    Coefficients are companded: `asinh(z / scale) / spread` is quantized uniformly in [-1, 1]. So small ones are fine
+    and large ones still have a level.
+
+    Attributes:
+        levels: bits of the coefficients.
+        bits: bits of a code.
+        size: numbers in a patch, P.
+    """
+
+    levels: Levels
+    bits: int
+    size: int
+
+    def setup(self) -> None:
+        """Make the parameters, as Flax asks for it: `reelm.train.classes` has better ones than these."""
+        self.layout = layout(self.levels, self.bits)
+        classes, axes = 1 << self.layout.class_bits, self.layout.steps.shape[1]
+        draw = nn.initializers.normal(self.size**-0.5)
+        fixed = jax.lax.stop_gradient
+        self.basis = fixed(self.param("basis", draw, (classes, axes, self.size)))
+        self.mean = fixed(self.param("mean", nn.initializers.normal(0.1), (classes, self.size)))
+        # Flat, because files of int8 keep vectors as they are: the smallest scale counts as much as the largest.
+        scale, spread = (self.param(name, nn.initializers.ones, (classes * axes,)) for name in ("scale", "spread"))
+        self.scale, self.spread = (fixed(leaf).reshape(classes, axes) for leaf in (scale, spread))
+
+    def encode(self, patches: jax.Array) -> jax.Array:
+        """Return codes `float32 [..., K]` of patches `[..., P]`.
+
+        The gradient of a coefficient passes straight through its first bit, that of a class does not pass.
+        """
+        x = patches.reshape(-1, self.size).astype(jnp.float32)
+        chosen = self.best(jax.lax.stop_gradient(x))
+        group = self._group(chosen)
+        x = x - self.mean[chosen]
+        z = jnp.stack([jnp.sum(x * self.basis[chosen, d], -1) for d in range(self.basis.shape[1])], -1)
+        companded = jnp.arcsinh(z / self.scale[chosen]) / self.spread[chosen]
+        level = _level(companded, jnp.asarray(self.layout.steps)[group]).astype(jnp.int32)
+        axis, shift = (jnp.asarray(table)[group] for table in (self.layout.axis, self.layout.shift))
+        one = jnp.right_shift(jnp.take_along_axis(level, axis, -1), shift) & 1
+        weight = jnp.asarray(self.layout.weight)[group]
+        # A first bit weighs 1/2, so that the rebuilt coefficient has the gradient of the coefficient.
+        carried = jnp.where(jnp.max(weight, -1) == 0.5, 2.0, 0.0) * jnp.take_along_axis(companded, axis, -1)
+        signs = 2.0 * one.astype(jnp.float32) - 1.0 + (carried - jax.lax.stop_gradient(carried))
+        named = jnp.right_shift(chosen[:, None], jnp.arange(self.layout.class_bits)) & 1
+        code = jnp.concatenate([2.0 * named.astype(jnp.float32) - 1.0, signs], -1)
+        return code.reshape(*patches.shape[:-1], self.bits)
+
+    def decode(self, codes: jax.Array) -> jax.Array:
+        """Return patches `float32 [..., P]` of codes `[..., K]` of -1 and +1."""
+        code, class_bits = codes.reshape(-1, self.bits).astype(jnp.float32), self.layout.class_bits
+        named = (code[:, :class_bits] >= 0).astype(jnp.int32)
+        chosen = jnp.sum(jnp.left_shift(named, jnp.arange(class_bits)), -1)
+        weight = jnp.asarray(self.layout.weight)[self._group(chosen)]
+        companded = jnp.sum(code[:, class_bits:, None] * weight, 1)
+        z = self.scale[chosen] * jnp.sinh(self.spread[chosen] * companded)
+        patch = self.mean[chosen]
+        for d in range(self.basis.shape[1]):  # one after the other: all at once would hold D times the pixels
+            patch += z[:, d, None] * self.basis[chosen, d]
+        return patch.reshape(*codes.shape[:-1], self.size)
+
+    def _group(self, chosen: jax.Array) -> jax.Array:
+        return chosen // (self.basis.shape[0] // len(self.levels))
+
+    def best(self, x: jax.Array) -> jax.Array:
+        """Return the class int32 `[N]` that rebuilds each patch `[N, P]` with the least squared error."""
+        basis, mean, scale, spread = self.basis, self.mean, self.scale, self.spread
+        steps = jnp.asarray(self.layout.steps)[self._group(jnp.arange(basis.shape[0]))]
+        error = jnp.sum(jnp.square(mean), -1) - 2 * x @ mean.T
+        for d in range(basis.shape[1]):
+            z = x @ basis[:, d].T - jnp.sum(mean * basis[:, d], -1)
+            level = _level(jnp.arcsinh(z / scale[:, d]) / spread[:, d], steps[:, d])
+            rebuilt = scale[:, d] * jnp.sinh(spread[:, d] * ((2 * level + 1) / steps[:, d] - 1))
+            error += rebuilt * (rebuilt - 2 * z)  # axes are orthonormal, or nearly so
+        return jnp.argmin(error, -1)
+
+
+def _level(companded: jax.Array, steps: jax.Array) -> jax.Array:
+    """Return which of `steps` equal parts of [-1, 1] a number lies in, from 0; those beyond lie in the last."""
+    return jnp.clip(jnp.floor((companded + 1) * (steps / 2)), 0, steps - 1)
