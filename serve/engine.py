@@ -7,11 +7,13 @@ files, while the device is at work.
 
 import errno
 import logging
+import os
 import queue
 import sqlite3
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from itertools import product
 from threading import Event, Thread
 from typing import Any, Literal, TypeVar
@@ -27,7 +29,8 @@ from reelm.sampling.model import Model
 from reelm.sampling.plan import plan
 from reelm.sampling.request import Request
 
-from .jobs import Job, Jobs
+from .job import Job
+from .jobs import Jobs
 from .lanes import Lane, lanes_of
 from .live import Live
 from .making import Making, State, Writers
@@ -47,6 +50,10 @@ _AGAIN_SECONDS = 1.0  # between looks at the table while nothing is made: a full
 
 _log = logging.getLogger("reelm.serve")
 _T = TypeVar("_T")
+
+
+class Closed(Exception):
+    """The engine takes no more, since the server ends."""
 
 
 class Engine(Thread):
@@ -93,15 +100,33 @@ class Engine(Thread):
         model, folder = self._models.get(job.model), self._jobs.folder(job.id)
         if model is None:  # of a server before this one
             raise RequestError(f"the model {job.model!r} is not served any more")
-        files = {name: str(folder / name) for name in job.sources}
-        return plan(model, job.prompt, *read_arguments({**job.settings, "seed": job.seed, **files}))
+        files = {name: str(folder / name) for name in job.uploads}
+        try:
+            request = plan(model, job.prompt, *read_arguments({**job.settings, "seed": job.seed, **files}))
+        except RequestError as error:
+            raise RequestError(self._as_uploaded(job, str(error))) from error
+        return replace(request, sources=dict(request.sources) | dict(job.uploads))
+
+    def _as_uploaded(self, job: Job, message: str) -> str:
+        """Return a message that calls the files of a job as the client does: no folder of this machine is told."""
+        folder = self._jobs.folder(job.id)
+        for field, name in job.uploads.items():
+            message = message.replace(str(folder / field), name)
+        return message.replace(f"{folder}{os.sep}", "")
 
     def call(self, function: Callable[[], _T]) -> Future[_T]:
         """Run a function in this thread."""
         future: Future[_T] = Future()
         self._calls.put((function, future))
+        if self._draining:
+            self._refuse()
         self.wake()
         return future
+
+    def close(self) -> None:
+        """Begin no more jobs, since the server ends, and answer no more calls, as this thread may be compiling."""
+        self._draining = True
+        self._refuse()
 
     @property
     def draining(self) -> bool:
@@ -127,11 +152,11 @@ class Engine(Thread):
         self._news.set()
 
     def drain(self, seconds: float) -> None:
-        """Begin no more jobs, end those that run if that takes less than `seconds`, and end the thread.
+        """Close, end the jobs that run if that takes less than `seconds`, and end the thread.
 
         A thread that compiles hears nothing: it is left behind, and ends once the program is there.
         """
-        self._draining = True
+        self.close()
         self.wake()
         deadline = time.monotonic() + seconds
         while self._runs and time.monotonic() < deadline and self.is_alive():
@@ -208,6 +233,14 @@ class Engine(Thread):
                 future.set_result(function())
             except BaseException as error:
                 future.set_exception(error)
+
+    def _refuse(self) -> None:
+        """Fail the calls that wait."""
+        while True:
+            try:
+                self._calls.get_nowait()[1].set_exception(Closed())
+            except queue.Empty:
+                return
 
     def _settle(self) -> None:
         """Write what is owed to the table."""
@@ -299,5 +332,6 @@ class Engine(Thread):
             _log.info("refused" if at_fault else "disk full", extra={"about": job.for_log()})
         self._traces.note(job, "decode", job.started_at, time.time(), error=code)
         message = reason(error) if at_fault or full else f"{type(error).__name__}: {reason(error)}"
+        message = self._as_uploaded(job, message)
         self._write(lambda: self._jobs.fail(job.id, code, message))
         self._tell(job.id)

@@ -7,119 +7,35 @@ own.
 
 import fcntl
 import json
-import secrets
 import shutil
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields
+from dataclasses import fields
 from pathlib import Path
 from threading import Lock
-from typing import IO, Any, Literal, TypedDict
+from typing import IO, Any, Literal
 
 from reelm.errors import RequestError
 
-Status = Literal["queued", "in_progress", "completed", "failed"]
+from .job import Job
+
 Order = Literal["asc", "desc"]
 
 _TABLE, _FOLDERS = "jobs.sqlite", "jobs"
 _SYNCED, _UNSYNCED = "pragma synchronous = full", "pragma synchronous = normal"  # what a crash of the machine keeps
 _COLUMNS = (
-    "id text unique, owner text, model text, prompt text, seed integer, settings text, sources text, "
+    "id text unique, owner text, model text, prompt text, read_as text, seed integer, settings text, uploads text, "
     "status text, progress integer, created_at real, started_at real, completed_at real, "
-    "fps real, seconds text, size text, error_code text, error_message text, warnings text, trace text"
+    "fps real, seconds text, size text, error_code text, error_message text, warnings text, rating integer, "
+    "trace text"
 )
-
-
-class Video(TypedDict):
-    """What a client sees of a job, as JSON values."""
-
-    id: str
-    object: str
-    model: str
-    status: str
-    progress: int
-    created_at: int
-    completed_at: int | None
-    seconds: str
-    size: str
-    prompt: str
-    seed: int
-    error: dict[str, str] | None
-    warnings: list[str]
+_MAPPINGS = ("settings", "uploads")  # kept as JSON
 
 
 class QueueFull(Exception):
     """More jobs wait than the server takes."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Job:
-    """One clip that was asked for.
-
-    Attributes:
-        id: names it in every route.
-        owner: name of the key that asked; "" on a server without keys.
-        model: name of the model.
-        prompt: words.
-        seed: of the clip.
-        settings: the options that were given, as `Options` takes them.
-        sources: names of the pictures, clips and sounds that were given. Their files lie in the folder of the job.
-        status: how far it is.
-        progress: share of the clip that is made, in percent.
-        created_at, started_at, completed_at: seconds since 1970; None for what has not happened.
-        fps: frames a second.
-        seconds: length of the clip, as text.
-        size: "WIDTHxHEIGHT".
-        error_code, error_message: why it failed; "" otherwise.
-        warnings: what of it the training of the model never saw, in sentences.
-        trace: the span of its request as a `traceparent`; "" without traces.
-    """
-
-    id: str = field(default_factory=lambda: f"video_{secrets.token_hex(12)}")
-    owner: str = ""
-    model: str
-    prompt: str
-    seed: int
-    settings: Mapping[str, Any]
-    sources: tuple[str, ...] = ()
-    status: Status = "queued"
-    progress: int = 0
-    created_at: float = field(default_factory=time.time)
-    started_at: float | None = None
-    completed_at: float | None = None
-    fps: float = 1.0
-    seconds: str = ""
-    size: str = ""
-    error_code: str = ""
-    error_message: str = ""
-    warnings: tuple[str, ...] = ()
-    trace: str = ""
-
-    def as_json(self) -> Video:
-        """Return what a client sees."""
-        error = {"code": self.error_code, "message": self.error_message} if self.error_code else None
-        return {
-            "id": self.id,
-            "object": "video",
-            "model": self.model,
-            "status": self.status,
-            "progress": self.progress,
-            "created_at": int(self.created_at),
-            "completed_at": None if self.completed_at is None else int(self.completed_at),
-            "seconds": self.seconds,
-            "size": self.size,
-            "prompt": self.prompt,
-            "seed": self.seed,
-            "error": error,
-            "warnings": list(self.warnings),
-        }
-
-    def for_log(self) -> dict[str, Any]:
-        """Return what a line of the log says about the job; the prompt may be left out of it."""
-        names = ("id", "owner", "model", "seconds", "size", "prompt")
-        return {"job" if name == "id" else name: getattr(self, name) for name in names}
 
 
 class Jobs:
@@ -160,8 +76,8 @@ class Jobs:
             QueueFull: so many jobs wait already.
             sqlite3.OperationalError: the disk is full.
         """
-        row = vars(job) | {"settings": json.dumps(dict(job.settings))}
-        row |= {name: json.dumps(getattr(job, name)) for name in ("sources", "warnings")}
+        row = vars(job) | {name: json.dumps(dict(getattr(job, name))) for name in _MAPPINGS}
+        row |= {"warnings": json.dumps(job.warnings)}
         names = ", ".join(row)
         with self._lock:
             (waiting,) = self._table.execute("select count(*) from jobs where status = 'queued'").fetchone()
@@ -213,6 +129,15 @@ class Jobs:
         rows = self._rows("select status, count(*) as jobs from jobs group by status")
         return {row["status"]: row["jobs"] for row in rows}
 
+    def places(self) -> dict[str, int]:
+        """Return the place of each job that waits, by its id: the next one has place 1."""
+        rows = self._rows("select id from jobs where status = 'queued' order by number")
+        return {row["id"]: place for place, row in enumerate(rows, 1)}
+
+    def place(self, job: Job) -> int | None:
+        """Return the place of a job; None for one that does not wait."""
+        return self.places().get(job.id) if job.status == "queued" else None
+
     def under_way(self, owner: str) -> int:
         """Return how many jobs of an owner wait or run."""
         (row,) = self._rows(
@@ -226,6 +151,10 @@ class Jobs:
             return self._change(
                 "update jobs set progress = ? where id = ? and status = 'in_progress'", progress, job_id
             )
+
+    def rate(self, job_id: str, rating: int) -> bool:
+        """Keep a thumb up (1) or down (-1); return whether there is such a job."""
+        return self._changed("update jobs set rating = ? where id = ?", rating, job_id)
 
     def complete(self, job_id: str) -> bool:
         """Say that the clip of a job is there; return whether it was still wanted."""
@@ -303,6 +232,7 @@ def _opened(path: Path) -> sqlite3.Connection:
             _SYNCED,
             f"create table if not exists jobs (number integer primary key autoincrement, {_COLUMNS})",
             f"select {', '.join(field.name for field in fields(Job))} from jobs limit 0",
+            "create index if not exists jobs_by_status on jobs (status, number)",
             # What ran when the server ended is made anew: its seed gives the same clip.
             "update jobs set status = 'queued', progress = 0, started_at = null where status = 'in_progress'",
         ):
@@ -315,6 +245,6 @@ def _opened(path: Path) -> sqlite3.Connection:
 
 def _job(row: sqlite3.Row) -> Job:
     values = {name: row[name] for name in row.keys() if name != "number"}  # noqa: SIM118  (a row is no mapping)
-    values["settings"] = json.loads(values["settings"])
-    values |= {name: tuple(json.loads(values[name])) for name in ("sources", "warnings")}
+    values |= {name: json.loads(values[name]) for name in _MAPPINGS}
+    values["warnings"] = tuple(json.loads(values["warnings"]))
     return Job(**values)

@@ -7,12 +7,14 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from reelm.errors import RequestError
 from reelm.media.formats.fragments import FragmentedVideo
 from reelm.sampling.arguments import read_arguments
 from reelm.sampling.decoding.continuous import Seat
 from reelm.sampling.generate import stream
 from reelm.sampling.model import Model
 from reelm.sampling.plan import plan
+from reelm.sampling.request import Request
 from reelm.sampling.stream_plan import shot_plan
 
 from .lanes import LOOK_SECONDS, Lane
@@ -27,8 +29,9 @@ class Live:
         model: name of the model.
         prompt: words to begin with.
         settings: options, as `Options` takes them.
-        send: called with each piece of a fragmented mp4, from the lane's thread; must not wait.
-        failed: called with what went wrong, from there too.
+        send: called with each piece of a fragmented mp4, from the lane's thread; must not wait. A dict says which words
+            come next, and how the model reads them, or is an `error`: words that are refused, and the clip goes on.
+        failed: called with what ended it, from there too.
     """
 
     def __init__(
@@ -36,7 +39,7 @@ class Live:
         model: str,
         prompt: str,
         settings: dict[str, Any],
-        send: Callable[[bytes], None],
+        send: Callable[[bytes | dict[str, Any]], None],
         failed: Callable[[Exception], None],
     ):
         self.model, self.closed = model, False
@@ -61,7 +64,7 @@ class Live:
             if cut:
                 self._begin(words)
             else:  # one more latent frame is drawn than was taken
-                request, read = self._request, self._parts.read_as(words)
+                request, read = self._request, self._planned(words).scripts[0][0].words
                 shot = shot_plan(self._parts, [read], self._made + 1, request.settings.fps, request.conditions)
                 self._shots.append(shot)
 
@@ -87,11 +90,14 @@ class Live:
         self.closed = True
 
     def _try(self, function: Callable[[], None]) -> None:
-        """Do something in the lane; what goes wrong ends the clip."""
+        """Do something in the lane; words that are refused are told, what else goes wrong ends the clip."""
         if self.closed:
             return
         try:
             function()
+        except RequestError as error:
+            self._send({"error": {"code": "invalid_request", "message": str(error)}})
+            self.closed = self._seat is None  # nothing plays yet: the next words begin anew
         except Exception as error:
             self.closed = True
             self._failed(error)
@@ -102,14 +108,22 @@ class Live:
 
     def _begin(self, words: str) -> float:
         """Begin a scene; return its frame rate."""
-        settings = self._settings | {"seed": (self._settings.get("seed", 0) + self._scenes) % 2**32}
-        request = plan(self._parts, words, *read_arguments(settings), endless=True)
+        request = self._planned(words)
         self._request, self._shots = request, list(request.stream.shots)
         self._leave()
         self._seat = self.lane.batches[self.model].join(replace(request.stream, shots=self._shots), ahead=1)
         self._pieces = stream(self._parts, request, self._seat)
         self._scenes, self._made = self._scenes + 1, 0
         return request.settings.fps
+
+    def _planned(self, words: str) -> Request:
+        """Return the plan of a scene; say how its words are read, and what of them the training never saw."""
+        settings = self._settings | {"seed": (self._settings.get("seed", 0) + self._scenes) % 2**32}
+        request = plan(self._parts, words, *read_arguments(settings), endless=True)
+        read, amiss = request.scripts[0][0].words, request.warnings[0]
+        if amiss or read != words:
+            self._send({"prompt": words, "read_as": read, "warnings": list(amiss)})
+        return request
 
     def _wants_more(self) -> bool:
         """Whether the viewer will soon have seen all that there is."""

@@ -21,7 +21,7 @@ from reelm.sampling.generate import joined, stream
 from reelm.sampling.model import Model
 from reelm.sampling.request import Request
 
-from .jobs import Job
+from .job import Job
 from .lanes import Lane
 
 CLIP, STREAM = "clip.mp4", "stream.mp4"  # files of a job: the clip, and its fragments while it is made

@@ -23,7 +23,7 @@ from .engine import WarmUp
 from .routes.app import Server
 
 _HEAD_SECONDS, _CONNECTIONS = 20.0, 512
-_HANG_UP_SECONDS = 3  # for answers under way; jobs have 18 after it: Kubernetes waits 30 in all
+_HANG_UP_SECONDS, _LAST_SECONDS = 2.0, 3  # for answers under way; jobs have 18 after it: Kubernetes waits 30 in all
 
 _log = logging.getLogger("reelm.serve")
 
@@ -81,7 +81,7 @@ def serve(
         log_config=None,
         access_log=False,
         server_header=False,
-        timeout_graceful_shutdown=_HANG_UP_SECONDS,
+        timeout_graceful_shutdown=_LAST_SECONDS,
     )
     Leaving(config).run([listening])
 
@@ -100,12 +100,22 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 class Leaving(uvicorn.Server):
-    """A server that, when it ends, first ends the answers which wait for jobs; they would hold it up."""
+    """A server that, when it ends, first ends the answers which wait for jobs; they would hold it up.
+
+    Clients that then still hold a connection, as one that pauses a film does, are cut off.
+    """
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         assert isinstance(self.config.app, Starlette)
         self.config.app.state.hang_up()
+        cut = asyncio.get_running_loop().call_later(_HANG_UP_SECONDS, self._cut_off)
         await super().shutdown(sockets)
+        cut.cancel()
+
+    def _cut_off(self) -> None:
+        for connection in list(self.server_state.connections):
+            if connection.transport is not None:
+                connection.transport.abort()
 
 
 class Impatient(H11Protocol):

@@ -13,7 +13,7 @@ from typing import Any
 from reelm.errors import RequestError
 from reelm.extras import how_to_install
 
-from .jobs import Job
+from .job import Job
 
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 _PARENT = "traceparent"  # of W3C Trace Context: a header, and what is kept with a job

@@ -26,6 +26,7 @@ from reelm.serve.metrics import Metrics
 from reelm.serve.news import News
 from reelm.serve.traces import Traces
 
+from .about import about
 from .answers import HANDLERS, refusal
 from .files import whole
 from .gate import Gate
@@ -143,6 +144,7 @@ class _Routes:
                 query=("after", "limit", "order", "status"),
             ),
             get(one, videos.retrieve, "Look at a job", "The job"),
+            get(f"{one}/given/{{field}}", videos.given, "Fetch a file that the clip was made of", "The file"),
             Described("DELETE", one, videos.delete, "Delete a job and its files", "What was deleted"),
             post(f"{one}/cancel", videos.cancel, "Stop a job", "The job"),
             get(
@@ -182,7 +184,8 @@ class _Routes:
             self._jobs.close()
 
     def hang_up(self) -> None:
-        """End the answers that last as long as a job does, since the server ends; jobs go on."""
+        """End the answers that wait for a job or for the engine, since the server ends; jobs go on."""
+        self._engine.close()
         self._news.close()
 
     async def live(self, socket: WebSocket) -> None:
@@ -199,25 +202,14 @@ class _Routes:
 
     async def models(self, request: Request) -> Response:
         """Answer with the models and what each can do."""
-        data = [
-            {
-                "id": name,
-                "object": "model",
-                "owned_by": "reelm",
-                "sound": model.soundtrack is not None,
-                "tasks": list(model.language_model().tasks),
-                "keys": list(model.language_model().config.keys),
-                **{name: getattr(model.defaults, name) for name in ("height", "width", "num_frames", "fps")},
-            }
-            for name, model in self._server.models.items()
-        ]
+        data = [about(name, model) for name, model in self._server.models.items()]
         return JSONResponse({"object": "list", "data": data})
 
     async def alive(self, request: Request) -> Response:
-        """Answer while the engine lives."""
-        return (
-            JSONResponse({"status": "ok"}) if self._engine.is_alive() else refusal(503, "dead", "the engine has ended")
-        )
+        """Answer while the engine lives, and say whether its programs are compiled."""
+        if not self._engine.is_alive():
+            return refusal(503, "dead", "the engine has ended")
+        return JSONResponse({"status": "ok", "warm": self._engine.warm.is_set()})
 
     async def ready(self, request: Request) -> Response:
         """Answer once a job would begin at once."""

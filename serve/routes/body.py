@@ -8,8 +8,8 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import fields
-from pathlib import Path
+from dataclasses import dataclass, fields
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from starlette.datastructures import Headers, UploadFile
@@ -27,8 +27,17 @@ _OPTIONS = {field.name for field in fields(Options)} - {"num_samples"}
 _OPENAI = ("seconds", "size", "input_reference")
 _WORDS = ("model", "prompt", "negative_prompt", "decoding", "seconds", "size")
 _BODY_SECONDS = 120.0
+_NAME_LETTERS = 80
 _MOST_STEPS, _MOST_KEYS = 36_000, 64  # latent frames that keys are given for, and keys of each
 KNOWN = ("model", "prompt", *STRUCTURED, *sorted(_OPTIONS), *FILES)
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A file of a form: what the client calls it, and its bytes."""
+
+    name: str
+    content: bytes
 
 
 def preferred_wait(headers: Headers) -> float | None:
@@ -40,7 +49,7 @@ def preferred_wait(headers: Headers) -> float | None:
 
 
 async def read_fields(request: Request, limits: Limits) -> dict[str, Any]:
-    """Return the fields of a body; files as bytes.
+    """Return the fields of a body; files as `Upload`.
 
     Raises:
         HTTPException: 413 for a body that is too large.
@@ -53,7 +62,7 @@ async def read_fields(request: Request, limits: Limits) -> dict[str, Any]:
             if len({*form}) < len(form.multi_items()):
                 raise RequestError("a field of the form stands there twice")
             found = {
-                name: await value.read() if isinstance(value, UploadFile) else _value(name, value)
+                name: await _upload(name, value) if isinstance(value, UploadFile) else _value(name, value)
                 for name, value in form.items()
             }
     elif kind in ("application/json", ""):
@@ -123,6 +132,13 @@ def _refuse(word: str) -> None:
     raise ValueError(f"{word} is no number of JSON")
 
 
+async def _upload(field: str, file: UploadFile) -> Upload:
+    """Return a file under the last part of its name, as it may be told: in one line, and not long."""
+    name = PurePosixPath((file.filename or "").replace("\\", "/")).name
+    name = "".join(letter for letter in name if letter.isprintable())[-_NAME_LETTERS:]
+    return Upload(name or field, await file.read())
+
+
 def _value(name: str, text: str) -> Any:
     """Return the value of a form's field: a number where it looks like one."""
     if name in _WORDS:
@@ -148,10 +164,10 @@ class Asked:
             raise RequestError(f"the prompt has {len(self.prompt)} letters; at most {limits.prompt_letters} are read")
         if "input_reference" in found:
             found["image"] = found.pop("input_reference")
-        self.files: dict[str, bytes] = {}
+        self.files: dict[str, Upload] = {}
         for name in FILES:
             if name in found:
-                self.files[name] = _bytes(name, found.pop(name))
+                self.files[name] = _file(name, found.pop(name))
         if "size" in found:
             found["width"], found["height"] = _size(found.pop("size"))
         self.seconds = _seconds(found.pop("seconds")) if "seconds" in found else None
@@ -172,8 +188,8 @@ class Asked:
     def write(self, folder: Path) -> None:
         """Write the files, each under the name of its field."""
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for name, content in self.files.items():
-            write_bytes(folder / name, content)
+        for name, file in self.files.items():
+            write_bytes(folder / name, file.content)
 
 
 def _text(name: str, value: Any) -> str:
@@ -182,8 +198,8 @@ def _text(name: str, value: Any) -> str:
     return value
 
 
-def _bytes(name: str, value: Any) -> bytes:
-    if not isinstance(value, bytes) or not value:
+def _file(name: str, value: Any) -> Upload:
+    if not isinstance(value, Upload) or not value.content:
         raise RequestError(f"{name} must be a file that is not empty")
     return value
 

@@ -43,7 +43,7 @@ class Talk(Protocol):
     """What hears the messages of one client."""
 
     def hear(self, found: Any) -> None:
-        """Do what a message asks for; RequestError ends the talk."""
+        """Do what a message asks for, or say why not."""
 
     def close(self) -> None:
         """End what is played."""
@@ -75,8 +75,8 @@ async def play(socket: WebSocket, talk: Callable[[Outbox], Talk], engine: Engine
             client.hear(receiving.result())
     except (WebSocketDisconnect, RuntimeError):
         pass
-    except (RequestError, json.JSONDecodeError, RecursionError, KeyError) as error:
-        await refuse(socket, str(error) if isinstance(error, RequestError) else "a message must be a JSON object")
+    except (json.JSONDecodeError, RecursionError, KeyError):
+        await refuse(socket, "a message must be a JSON object")
     finally:
         sending.cancel()
         client.close()
@@ -101,15 +101,18 @@ class Viewer:
         self._live: Live | None = None
 
     def hear(self, found: Any) -> None:
-        """Begin the clip, or change its words; keys are answered, and the clip goes on."""
+        """Begin the clip, or change its words. What cannot be met is told, and the clip goes on."""
+        try:
+            self._hear(found)
+        except RequestError as error:
+            self._outbox.put(fault(str(error)))
+
+    def _hear(self, found: Any) -> None:
         if isinstance(found, dict) and "keys" in found:
-            try:
-                self._model.held(found["keys"])
-            except RequestError as error:
-                self._outbox.put(fault(str(error)))
+            self._model.held(found["keys"])
             return
         words, settings, cut = _steer(found, self._limits)
-        if self._live is None:
+        if self._live is None or self._live.closed:
             self._live = Live(self._name, words, settings, self._outbox.put, self._outbox.put)
             self._engine.play(self._live)
         else:

@@ -1,5 +1,6 @@
 """The description of the routes in OpenAPI 3.1, made from the table of routes and the list of options."""
 
+import re
 import types
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, fields, is_dataclass
@@ -11,7 +12,7 @@ from starlette.responses import Response
 
 from reelm.sampling.conditions.sources import STRUCTURED, Sources
 from reelm.sampling.options import FILES, Options
-from reelm.serve.jobs import Video
+from reelm.serve.job import Video
 
 _TYPES = {int: "integer", float: "number", str: "string", bool: "boolean"}
 _NAMES = {**_TYPES, list: "array", dict: "object", types.NoneType: "null"}
@@ -23,7 +24,7 @@ class Described:
 
     Attributes:
         method: "GET", "POST" or "DELETE".
-        path: of the route; `{id}` stands for that of a job.
+        path: of the route; `{id}` stands for that of a job, `{field}` for one of its files.
         endpoint: answers a request.
         does: what it is for.
         answers: what it answers with.
@@ -64,7 +65,7 @@ def _route(route: Described) -> dict[str, Any]:
         "default": {"description": "An error", "content": _content("Error")},
     }
     found: dict[str, Any] = {"summary": route.does, "responses": responses}
-    parameters = [_parameter("id", "path")] if "{id}" in route.path else []
+    parameters = [_parameter(name, "path") for name in re.findall(r"{(\w+)}", route.path)]
     parameters += [_parameter(name, "query") for name in route.query]
     if parameters:
         found["parameters"] = parameters

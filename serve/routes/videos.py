@@ -20,8 +20,9 @@ from reelm.media.clip import SUFFIXES, Clip
 from reelm.media.formats.hls import playlist
 from reelm.sampling.model import Model
 from reelm.serve.access import Allowance, Limits
-from reelm.serve.engine import Engine
-from reelm.serve.jobs import Job, Jobs, QueueFull, Status
+from reelm.serve.engine import Closed, Engine
+from reelm.serve.job import Job, Status, Video
+from reelm.serve.jobs import Jobs, QueueFull
 from reelm.serve.making import CLIP, STREAM
 from reelm.serve.news import BEAT_SECONDS, News
 from reelm.serve.traces import Traces
@@ -33,6 +34,7 @@ from .watch import fragments, messages
 
 _log = logging.getLogger("reelm.serve")
 
+_ENDING = "the server is shutting down"
 _HINT = "where it waits for less than a clip takes, send Prefer: wait=50, or ask by POST /v1/videos"
 
 
@@ -64,7 +66,7 @@ class Videos:
 
     async def create(self, request: Request) -> Response:
         """Store a job, and answer with it."""
-        return JSONResponse((await self._created(request)).as_json(), 202)
+        return JSONResponse(self._seen(await self._created(request)), 202)
 
     async def create_and_wait(self, request: Request) -> Response:
         """Store a job, wait for its clip, and answer with that; with the job where `Prefer: wait=SECONDS` is over."""
@@ -84,7 +86,7 @@ class Videos:
                 self.jobs.fail(job.id, "cancelled", f"the client, or a proxy before it, went away; {_HINT}")
                 return Response(status_code=499)
             if time.monotonic() >= until:
-                return JSONResponse(now.as_json(), 202, {"Location": job.id, "Retry-After": "5"})
+                return JSONResponse(self._seen(now), 202, {"Location": job.id, "Retry-After": "5"})
         raise HTTPException(503, "the server is shutting down; the clip is made when it is back")
 
     async def _created(self, request: Request) -> Job:
@@ -94,7 +96,7 @@ class Videos:
     async def _stored(self, request: Request, trace: str) -> Job:
         owner, limits = request.state.owner, self.limits
         if self.engine.draining:
-            raise HTTPException(503, "the server is shutting down")
+            raise HTTPException(503, _ENDING)
         asked = Asked(await read_fields(request, limits), next(iter(self.models)), limits)
         model = self.models.get(asked.model)
         if model is None:
@@ -108,7 +110,7 @@ class Videos:
             prompt=asked.prompt,
             seed=seed,
             settings=settings,
-            sources=tuple(asked.files),
+            uploads={name: file.name for name, file in asked.files.items()},
             trace=trace,
         )
         if owner and self.jobs.under_way(owner) >= limits.under_way:
@@ -121,6 +123,8 @@ class Videos:
             self.jobs.remove_files(job.id)
             if isinstance(error, QueueFull):
                 raise HTTPException(429, "the queue is full", {"Retry-After": "10"}) from error
+            if isinstance(error, Closed):
+                raise HTTPException(503, _ENDING) from error
             raise
         _log.info("asked", extra={"about": job.for_log()})
         self.engine.wake()
@@ -144,6 +148,7 @@ class Videos:
             fps=planned.fps,
             seconds=f"{(planned.num_frames or 1) / planned.fps:g}",
             size=f"{planned.width}x{planned.height}",
+            read_as=request.scripts[0][0].words,
             warnings=tuple(request.warnings[0]),
         )
         self.jobs.add(job)
@@ -162,13 +167,14 @@ class Videos:
             raise RequestError(f"status is {wrong[0][:20]!r}; it must be among {', '.join(get_args(Status))}")
         owner = request.state.owner if self.has_keys else None
         jobs = self.jobs.page(owner, query.get("after"), int(limit) + 1, order, statuses)  # type: ignore[arg-type]
-        more, jobs = len(jobs) > int(limit), jobs[: int(limit)]
+        more, jobs, places = len(jobs) > int(limit), jobs[: int(limit)], self.jobs.places()
         ends = {"first_id": jobs[0].id, "last_id": jobs[-1].id} if jobs else {"first_id": None, "last_id": None}
-        return JSONResponse({"object": "list", "data": [job.as_json() for job in jobs], "has_more": more, **ends})
+        data = [job.as_json(places.get(job.id)) for job in jobs]
+        return JSONResponse({"object": "list", "data": data, "has_more": more, **ends})
 
     async def retrieve(self, request: Request) -> Response:
         """Answer with one job."""
-        return JSONResponse(self._job(request).as_json())
+        return JSONResponse(self._seen(self._job(request)))
 
     async def delete(self, request: Request) -> Response:
         """Remove a job and its files; one that runs ends at its next latent frame."""
@@ -185,7 +191,7 @@ class Videos:
             _log.info("cancelled", extra={"about": job.for_log()})
         self.engine.wake()
         self.news.tell(job.id)
-        return JSONResponse(self._job(request).as_json())
+        return JSONResponse(self._seen(self._job(request)))
 
     async def content(self, request: Request) -> Response:
         """Answer with the clip as a file."""
@@ -202,6 +208,14 @@ class Videos:
             await asyncio.to_thread(_convert, folder / CLIP, path)
         media = {"mp4": "video/mp4", "webp": "image/webp", "gif": "image/gif", "png": "image/png"}[kind]
         return FileAnswer(path, media_type=media, filename=f"{job.id}.{kind}", content_disposition_type="inline")
+
+    async def given(self, request: Request) -> Response:
+        """Answer with a picture, clip or sound that the client gave."""
+        job, field = self._job(request), request.path_params["field"]
+        if field not in job.uploads:
+            raise HTTPException(404, f"the video was made without a file {field[:20]!r}")
+        path, name = self.jobs.folder(job.id) / field, job.uploads[field]
+        return FileAnswer(path, media_type="application/octet-stream", filename=name)
 
     async def stream(self, request: Request) -> Response:
         """Answer with the fragments of the clip, as they come."""
@@ -249,7 +263,11 @@ class Videos:
         # One write at the end of the file: lines of several requests do not mix.
         with self.ratings.open("ab", buffering=0) as file:
             file.write(json.dumps(line).encode() + b"\n")
+        self.jobs.rate(job.id, found["rating"])
         return JSONResponse({"id": job.id, "object": "video.feedback"})
+
+    def _seen(self, job: Job) -> Video:
+        return job.as_json(self.jobs.place(job))
 
     def _job(self, request: Request) -> Job:
         job = self.jobs.get(request.path_params["id"])

@@ -41,7 +41,7 @@ async def messages(job_id: str, jobs: Jobs, news: News, engine: Engine) -> Async
             return
         if not told:
             yield ": still here\n\n"
-        if (about := now.as_json()) != said:
+        if (about := now.as_json(jobs.place(now))) != said:
             yield _event("status", said := about)
         frame = engine.previews.get(job_id)
         if frame is not None and frame is not shown:

@@ -12,7 +12,8 @@ from starlette.applications import Starlette
 from starlette.datastructures import Headers
 from starlette.routing import Route
 
-from reelm.serve.jobs import Job, Jobs
+from reelm.serve.job import Job
+from reelm.serve.jobs import Jobs
 from reelm.serve.news import News
 from reelm.serve.routes.answers import HANDLERS
 from reelm.serve.routes.app import PAGE

@@ -6,7 +6,8 @@ from collections.abc import Callable
 import pytest
 
 from reelm.errors import RequestError
-from reelm.serve.jobs import Job, Jobs, QueueFull
+from reelm.serve.job import Job
+from reelm.serve.jobs import Jobs, QueueFull
 
 pytestmark = pytest.mark.slow
 
@@ -34,6 +35,18 @@ def test_of_a_cancel_a_deletion_and_an_end_one_wins(tmp_path):
             thread.join()
         assert len(won) <= 1 and jobs.get(job.id) is None
     assert jobs.counts() == {}
+    jobs.close()
+
+
+def test_jobs_that_wait_have_places(tmp_path):
+    jobs = Jobs(tmp_path, 9)
+    made = [Job(model="tiny", prompt="red", seed=seed, settings={}) for seed in range(4)]
+    for job in made:
+        jobs.add(job)
+    assert (claimed := jobs.claim()) is not None
+    assert jobs.fail(made[2].id, "cancelled", "")
+    assert jobs.places() == {made[1].id: 1, made[3].id: 2}
+    assert [jobs.place(each) for each in (claimed, made[3])] == [None, 2]
     jobs.close()
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from reelm.media.clip import Clip
 from reelm.serve import making
-from reelm.serve.jobs import Job
+from reelm.serve.job import Job
 from reelm.serve.lanes import Lane
 from reelm.serve.making import Making, State, Writers
 

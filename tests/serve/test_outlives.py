@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -15,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from websockets.sync.client import connect
 
 from reelm import Clip
 
@@ -117,6 +119,33 @@ def test_sigterm_ends_a_server_that_compiles_at_once(tmp_path, start, monkeypatc
         assert time.monotonic() - told < 8  # one that waits for the compiler takes half a minute
     log = (tmp_path / "log").read_text()
     assert "reelm: terminated" in log and "terminate called" not in log and "warm:" not in log
+
+
+def test_sigterm_ends_eight_jobs_and_a_page_that_stays_open_in_25_seconds_without_a_traceback(
+    tiny_sound_model, tmp_path, start
+):
+    tiny_sound_model.save(tmp_path / "tiny")
+    process, address = start(tmp_path / "tiny", tmp_path / "home")
+    asked = {"prompt": "red", "num_frames": 10_000}
+    jobs = [ask(address, "/v1/videos", asked)["id"] for _ in range(8)]
+    with urllib.request.urlopen(f"{address}/v1/videos/{jobs[0]}/stream", timeout=240) as stream:
+        stream.read(1)  # the programs are compiled
+    host, port = address.removeprefix("http://").split(":")
+    with (
+        urllib.request.urlopen(f"{address}/v1/videos/{jobs[0]}/events", timeout=60) as events,
+        socket.create_connection((host, int(port))) as paused,
+        connect(f"ws://{host}:{port}/v1/live") as live,
+    ):
+        events.readline()
+        paused.sendall(f"GET /v1/videos/{jobs[1]}/stream HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+        live.send('{"prompt": "red"}')
+        assert live.recv(timeout=60)
+        process.terminate()
+        told = time.monotonic()
+        assert process.wait(60) == 143
+        assert time.monotonic() - told < 25
+    log = (tmp_path / "log").read_text()
+    assert "reelm: terminated" in log and "Traceback" not in log
 
 
 def refused(*arguments: object) -> str:

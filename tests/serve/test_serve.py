@@ -19,7 +19,7 @@ from websockets.sync.client import connect
 
 from reelm import Clip
 from reelm.serve.access import Keys, Limits
-from reelm.serve.jobs import Job
+from reelm.serve.job import Job
 
 pytestmark = pytest.mark.slow
 
@@ -241,10 +241,29 @@ def test_live_words_change_while_it_plays(service, tmp_path):
     played = b"".join(piece for piece in pieces if isinstance(piece, bytes))
     assert len(opened(tmp_path, played).video) >= 9
     with connect(f"ws://127.0.0.1:{service.port}/v1/live") as socket:
-        socket.send("[]")
-        assert "must be" in json.loads(socket.recv(timeout=60))["error"]["message"]
+        socket.send("{")
+        assert "must be a JSON object" in json.loads(socket.recv(timeout=60))["error"]["message"]
         with pytest.raises(ConnectionClosed):
             socket.recv(timeout=60)
+
+
+def test_a_live_clip_tells_what_it_refuses_and_plays_on(service):
+    with connect(f"ws://127.0.0.1:{service.port}/v1/live") as socket:
+
+        def told() -> str:
+            while isinstance(piece := socket.recv(timeout=60), bytes):
+                pass
+            return json.loads(piece)["error"]["message"]
+
+        for wrong, says in (("[]", "a message must be"), ('{"prompt": "%s"}' % ("red " * 100), "text tokens")):
+            socket.send(wrong)  # nothing plays yet
+            assert says in told()
+        socket.send(json.dumps({"prompt": "red"}))
+        assert isinstance(socket.recv(timeout=60), bytes)
+        for cut in (True, False):
+            socket.send(json.dumps({"prompt": "red " * 100, "cut": cut}))
+            assert "text tokens" in told()
+            assert isinstance(socket.recv(timeout=60), bytes)
 
 
 @pytest.mark.parametrize(
@@ -303,7 +322,28 @@ def test_other_sites_and_other_names_are_refused(service):
     assert service.ask("GET", "/..%2f..%2fjobs.sqlite")[0] == 404
 
 
-def test_thumbs_are_kept_as_lines(service):
+def test_what_is_wrong_with_a_file_is_said_by_the_name_that_the_client_gave(service, tmp_path):
+    body, kind = multipart({"prompt": "red"}, {"image": b"no picture"})
+    status, answer = service.json("POST", "/v1/videos", body, Content_Type=kind)
+    assert status == 400 and answer["error"]["message"].startswith("'image.png' cannot be read"), answer
+    body, kind = multipart({"prompt": "red", "num_frames": 5}, {"image": png(16, 24)})
+    _, job = service.json("POST", "/v1/videos", body, Content_Type=kind)
+    assert job["given"] == {"image": "image.png"} and job["settings"] == {"num_frames": 5}
+    assert service.made(job)["status"] == "completed"
+    clip = opened(tmp_path, service.ask("GET", f"/v1/videos/{job['id']}/content")[2])
+    assert clip.info["image"] == "image.png"
+    assert service.ask("GET", f"/v1/videos/{job['id']}/given/image")[2] == png(16, 24)
+    assert service.ask("GET", f"/v1/videos/{job['id']}/given/stream.mp4")[0] == 404
+
+
+def test_a_model_says_what_its_words_may_be(service):
+    [about] = service.json("GET", "/v1/models")[1]["data"]
+    scope = service.model.lm.scope
+    assert about["words"] == list(scope.words) and about["trained_frames"] == scope.frames
+    assert about["languages"] == (["en"] if scope.words else []) and about["captions"] == about["endings"] == []
+
+
+def test_thumbs_are_kept_as_lines_and_with_the_job(service):
     _, job = service.json("POST", "/v1/videos", {"prompt": "red", "seed": 5, "num_frames": 1})
     path = f"/v1/videos/{job['id']}/feedback"
     assert service.json("POST", path, {"rating": 1, "note": "good"})[0] == 200
@@ -312,6 +352,7 @@ def test_thumbs_are_kept_as_lines(service):
     )
     line = json.loads((service.home / "feedback.jsonl").read_text().splitlines()[-1])
     assert (line["video"], line["rating"], line["prompt"], line["seed"]) == (job["id"], 1, "red", 5)
+    assert service.made(job)["rating"] == 1
 
 
 def test_the_description_names_every_route(service):

@@ -1,0 +1,119 @@
+"""A job: one clip that was asked for, and what a client sees of it. It knows no table, no queue and no files."""
+
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypedDict
+
+Status = Literal["queued", "in_progress", "completed", "failed"]
+
+
+class Video(TypedDict):
+    """What a client sees of a job, as JSON values.
+
+    `place` counts the jobs that wait, up to this one; None for one that does not wait. `took` are the seconds from its
+    begin to its end. `given` has the name of each uploaded file, by its field.
+    """
+
+    id: str
+    object: str
+    model: str
+    status: str
+    place: int | None
+    progress: int
+    created_at: int
+    completed_at: int | None
+    took: float | None
+    seconds: str
+    size: str
+    prompt: str
+    read_as: str
+    seed: int
+    settings: dict[str, Any]
+    given: dict[str, str]
+    rating: int | None
+    error: dict[str, str] | None
+    warnings: list[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One clip that was asked for.
+
+    Attributes:
+        id: names it in every route.
+        owner: name of the key that asked; "" on a server without keys.
+        model: name of the model.
+        prompt: words.
+        seed: of the clip.
+        read_as: the words that the model reads for the prompt.
+        settings: the options that were given, as `Options` takes them.
+        uploads: what the client calls the pictures, clips and sounds that it gave, by the names of their fields. Under
+            those they lie in the folder of the job.
+        status: how far it is.
+        progress: share of the clip that is made, in percent.
+        created_at, started_at, completed_at: seconds since 1970; None for what has not happened.
+        fps: frames a second.
+        seconds: length of the clip, as text.
+        size: "WIDTHxHEIGHT".
+        error_code, error_message: why it failed; "" otherwise.
+        warnings: what of it the training of the model never saw, in sentences.
+        rating: 1 for a thumb up, -1 for a thumb down; None for no thumb.
+        trace: the span of its request as a `traceparent`; "" without traces.
+    """
+
+    id: str = field(default_factory=lambda: f"video_{secrets.token_hex(12)}")
+    owner: str = ""
+    model: str
+    prompt: str
+    seed: int
+    settings: Mapping[str, Any]
+    read_as: str = ""
+    uploads: Mapping[str, str] = field(default_factory=dict)
+    status: Status = "queued"
+    progress: int = 0
+    created_at: float = field(default_factory=time.time)
+    started_at: float | None = None
+    completed_at: float | None = None
+    fps: float = 1.0
+    seconds: str = ""
+    size: str = ""
+    error_code: str = ""
+    error_message: str = ""
+    warnings: tuple[str, ...] = ()
+    rating: int | None = None
+    trace: str = ""
+
+    def as_json(self, place: int | None = None) -> Video:
+        """Return what a client sees; `place` counts the jobs that wait, up to this one."""
+        took = None
+        if self.started_at is not None and self.completed_at is not None:
+            took = round(self.completed_at - self.started_at, 3)
+        error = {"code": self.error_code, "message": self.error_message} if self.error_code else None
+        return {
+            "id": self.id,
+            "object": "video",
+            "model": self.model,
+            "status": self.status,
+            "place": place,
+            "progress": self.progress,
+            "created_at": int(self.created_at),
+            "completed_at": None if self.completed_at is None else int(self.completed_at),
+            "took": took,
+            "seconds": self.seconds,
+            "size": self.size,
+            "prompt": self.prompt,
+            "read_as": self.read_as,
+            "seed": self.seed,
+            "settings": dict(self.settings),
+            "given": dict(self.uploads),
+            "rating": self.rating,
+            "error": error,
+            "warnings": list(self.warnings),
+        }
+
+    def for_log(self) -> dict[str, Any]:
+        """Return what a line of the log says about the job; the prompt may be left out of it."""
+        names = ("id", "owner", "model", "seconds", "size", "prompt")
+        return {"job" if name == "id" else name: getattr(self, name) for name in names}

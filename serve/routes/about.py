@@ -1,0 +1,39 @@
+"""What a client is told about a model: what it can do, what its words may be, what its training saw."""
+
+from typing import Any
+
+from reelm.sampling.model import Model
+
+# Scripts that a reader of each language can write; a model reads those that its words are written in.
+_SCRIPTS = {"en": ("a", "z"), "zh": ("\u4e00", "\u9fff")}
+
+
+def about(name: str, model: Model) -> dict[str, Any]:
+    """Return what `GET /v1/models` says about a model, as JSON values.
+
+    `captions` are whole prompts that the model knows, each of which may end as one of `endings` says; `words` are those
+    of its prompts. `trained_frames` is None, and `words` are empty, where the training was not recorded.
+    """
+    lm, defaults, thesaurus = model.language_model(), model.defaults, model.thesaurus
+    captions = [] if thesaurus is None else list(thesaurus.captions)
+    words = list(lm.scope.words)
+    return {
+        "id": name,
+        "object": "model",
+        "owned_by": "reelm",
+        "sound": model.soundtrack is not None,
+        "tasks": list(lm.tasks),
+        "keys": list(lm.config.keys),
+        "words": words,
+        "captions": captions,
+        "endings": [] if thesaurus is None else sorted(set(thesaurus.modifiers.values()) - {""}),
+        "languages": _languages([*words, *captions]),
+        "trained_frames": lm.scope.frames,
+        **{each: getattr(defaults, each) for each in ("height", "width", "num_frames", "fps", "cfg_scale")},
+    }
+
+
+def _languages(words: list[str]) -> list[str]:
+    """Return the languages whose letters the words have."""
+    letters = {letter for word in words for letter in word.lower()}
+    return [name for name, (first, last) in _SCRIPTS.items() if any(first <= letter <= last for letter in letters)]
