@@ -1,13 +1,33 @@
-// What the page asks of the server.
+// What the page asks of the server, and whether the server answers.
 import { word } from "./words.js";
 
-export async function ask(path, options) {
-  let answer;
+const PATIENCE = 2500; // milliseconds for an answer that is always quick
+const hearers = [];
+let lost = false;
+
+// Call a function with true when the server is lost, and with false when it is there again.
+export const onConnection = (hearer) => hearers.push(hearer);
+export const isLost = () => lost;
+
+function notice(gone) {
+  if (gone === lost) return;
+  lost = gone;
+  for (const hearer of hearers) hearer(lost);
+}
+
+async function fetched(path, options) {
   try {
-    answer = await fetch(path, options);
+    const answer = await fetch(path, options);
+    notice([502, 503, 504].includes(answer.status) && !answer.headers.get("content-type")?.includes("json")); // a proxy's
+    return answer;
   } catch {
+    notice(true);
     throw new Error(word("lost"));
   }
+}
+
+export async function ask(path, options) {
+  const answer = await fetched(path, options);
   if (answer.status === 401) {
     const key = prompt(word("key"));
     if (key) {
@@ -15,15 +35,40 @@ export async function ask(path, options) {
       return ask(path, options);
     }
   }
-  if (!answer.ok) throw new Error((await answer.json().catch(() => null))?.error?.message ?? answer.statusText);
+  if (!answer.ok) {
+    const { error } = (await answer.json().catch(() => null)) ?? {};
+    throw Object.assign(new Error(error?.message ?? answer.statusText), { code: error?.code });
+  }
   return answer.json();
 }
 
-export const address = (id, what) => `v1/videos/${encodeURIComponent(id)}/${what}`;
+// Ask for what is looked at again and again: an answer that takes long counts as none, and nobody is asked for a key.
+export async function peek(path) {
+  const answer = await fetched(path, { signal: AbortSignal.timeout(PATIENCE) });
+  if (!answer.ok) throw new Error(answer.statusText);
+  return answer.json();
+}
 
-// Wait until the server would begin a job at once.
+export const send = (path, body) =>
+  ask(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+
+export const address = (id, what = "") => `v1/videos/${encodeURIComponent(id)}${what && `/${what}`}`;
+
+export const socket = (model) =>
+  new WebSocket(new URL(`v1/live?model=${encodeURIComponent(model)}`, document.baseURI).href.replace("http", "ws"));
+
+// A file of the server, such as a clip, as one that a form can send.
+export async function file(path, name, type) {
+  const answer = await fetched(path);
+  if (!answer.ok) throw new Error(answer.statusText);
+  return new File([await answer.blob()], name, { type: type ?? answer.headers.get("content-type") ?? "" });
+}
+
+// Whether the server would begin a job at once.
+export const isReady = async () => (await peek("healthz").catch(() => null))?.warm === true;
+
 export async function ready() {
-  while (!(await fetch("readyz").catch(() => null))?.ok) await new Promise((then) => setTimeout(then, 500));
+  while (!(await isReady())) await new Promise((then) => setTimeout(then, 500));
 }
 
 // Wait for the clip of a job.

@@ -1,4 +1,6 @@
 // A world that is played: keys go out over a socket, frames come back as stills.
+import { socket } from "./server.js";
+
 const wait = (milliseconds) => new Promise((then) => setTimeout(then, milliseconds));
 
 export class World {
@@ -12,8 +14,7 @@ export class World {
     this.painted = Promise.resolve();
     this.canvas = canvas;
     this.on = on;
-    const address = new URL(`v1/live?model=${encodeURIComponent(model)}`, document.baseURI).href.replace("http", "ws");
-    this.socket = new WebSocket(address);
+    this.socket = socket(model);
     this.socket.binaryType = "arraybuffer";
     this.socket.addEventListener("open", () => { this.say({ seed }); this.hold(); });
     this.socket.addEventListener("message", ({ data }) => (typeof data === "string" ? this.hear(JSON.parse(data)) : this.show(data)));

@@ -18,8 +18,8 @@ _OPEN = ("/healthz", "/readyz", "/openapi.json")
 _HEADERS = [
     (
         b"content-security-policy",
-        b"default-src 'self'; img-src 'self' data:; media-src 'self' blob:; frame-ancestors 'none'; base-uri 'none'; "
-        b"form-action 'self'",
+        b"default-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; frame-ancestors 'none'; "
+        b"base-uri 'none'; form-action 'self'",
     ),
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),

@@ -1,82 +1,48 @@
 """The page in a browser: words become a clip that plays with sound, live words change it, and worlds hear keys."""
 
 import json
-import shutil
-import threading
-import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-import uvicorn
+from made.browsing import IN_BROWSER, browsing, listening
 from made.models import tiny_world
 
 import reelm
 from reelm import Clip
-from reelm.serve.routes.app import Server
 
 selenium = pytest.importorskip("selenium", reason="selenium drives the browser")
 from selenium import webdriver  # noqa: E402
-from selenium.webdriver.chrome.service import Service  # noqa: E402
 from selenium.webdriver.common.action_chains import ActionChains  # noqa: E402
 from selenium.webdriver.common.by import By  # noqa: E402
 from selenium.webdriver.common.keys import Keys  # noqa: E402
 from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
 
-_CHROME, _DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.long,
-    pytest.mark.skipif(not (_CHROME and _DRIVER), reason="there is no chromium with its chromedriver"),
-]
-
+pytestmark = IN_BROWSER
 
 USABLE = ("button", "textbox", "combobox", "spinbutton", "checkbox", "link", "DisclosureTriangle")
-
-
-def listening(models: dict[str, Any], home: Path) -> Iterator[str]:
-    """Yield the address of a server."""
-    server = Server(models=models, home=home, rows=1)
-    running = uvicorn.Server(uvicorn.Config(server.app(), port=0, log_config=None, timeout_graceful_shutdown=5))
-    thread = threading.Thread(target=running.run, daemon=True)
-    thread.start()
-    while not running.started:
-        assert thread.is_alive()
-        time.sleep(0.01)
-    yield f"http://127.0.0.1:{running.servers[0].sockets[0].getsockname()[1]}/"
-    running.should_exit = True
-    thread.join(60)
 
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory) -> Iterator[tuple[str, Path]]:
     """The address of a server, and its folder."""
     home = tmp_path_factory.mktemp("page")
-    for address in listening({"demo": reelm.load()}, home):
+    with listening({"demo": reelm.load()}, home) as address:
         yield address, home
 
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory) -> Iterator[str]:
     """The address of a server with a world of two keys, left and right."""
-    yield from listening({"world": tiny_world()}, tmp_path_factory.mktemp("world"))
+    with listening({"world": tiny_world()}, tmp_path_factory.mktemp("world"), warm=False) as address:
+        yield address
 
 
 @pytest.fixture
 def browser() -> Iterator[webdriver.Chrome]:
-    options = webdriver.ChromeOptions()
-    options.binary_location = _CHROME or ""
-    for argument in ("headless=new", "no-sandbox", "disable-dev-shm-usage", "autoplay-policy=no-user-gesture-required"):
-        options.add_argument(f"--{argument}")
-    options.add_argument("--lang=en")
-    driver = webdriver.Chrome(options=options, service=Service(_DRIVER))
-    driver.set_page_load_timeout(120)
-    driver.set_script_timeout(60)
-    yield driver
-    driver.quit()
+    with browsing() as page:
+        yield page.driver
 
 
 def player(browser: webdriver.Chrome) -> tuple[int, int, float, float]:
@@ -110,11 +76,11 @@ def test_words_become_a_clip_that_plays_with_sound_and_is_compared_with_another(
     red, green, blue = brightest(browser)
     assert red > 150 > 100 > max(green, blue)
     wait.until(lambda _: browser.execute_script("return document.getElementById('video').webkitAudioDecodedByteCount"))
-    assert len(browser.find_elements(By.CSS_SELECTOR, "#history li")) == 1
+    wait.until(lambda _: len(browser.find_elements(By.CSS_SELECTOR, "#history li")) == 1)
     browser.find_element(By.ID, "again").click()
     wait.until(lambda _: len(browser.find_elements(By.CSS_SELECTOR, "#history li")) == 2)
     first, second = (browser.find_element(By.CSS_SELECTOR, f"#{name} .up") for name in ("one", "other"))
-    assert second.is_displayed()
+    wait.until(lambda _: first.is_displayed() and second.is_displayed())
     first.click()
     wait.until(lambda _: first.get_attribute("aria-pressed") == "true")
     [line] = [json.loads(line) for line in (home / "feedback.jsonl").read_text().splitlines()]

@@ -1,0 +1,125 @@
+// The clips that were made before: newest first, page by page as the server has them.
+import { $, arrange, element } from "./elements.js";
+import { titled } from "./jobs.js";
+import { address, ask, peek } from "./server.js";
+import { spoken, word } from "./words.js";
+
+const PAGE = 24;
+const UNDO_SECONDS = 8;
+
+const tiles = new Map(); // by the id of the job
+let jobs = [];
+let pages = 1;
+let newest = ""; // the first page, as it came
+let leaving = null; // the job that is deleted unless somebody undoes it
+let show = () => {};
+
+// Clips are fetched when their tile comes into view.
+const seen = new IntersectionObserver((entries) => {
+  for (const { target, isIntersecting } of entries) {
+    if (!isIntersecting || target.src) continue;
+    target.src = target.dataset.src;
+    seen.unobserve(target);
+  }
+}, { rootMargin: "200px" });
+
+// Those who asked their system for less motion start clips themselves.
+export const start = (player) => { if (!matchMedia("(prefers-reduced-motion: reduce)").matches) player.play().catch(() => {}); };
+
+function tile(job) {
+  const clip = element("video", { muted: true, playsInline: true, loop: true, preload: "metadata", tabIndex: -1, ariaHidden: "true" });
+  const words = element("span");
+  const button = element("button", { type: "button" }, clip, words);
+  clip.dataset.src = address(job.id, "content");
+  seen.observe(clip);
+  for (const name of ["mouseenter", "focus"]) button.addEventListener(name, () => start(clip));
+  for (const name of ["mouseleave", "blur"]) button.addEventListener(name, () => clip.pause());
+  button.addEventListener("click", () => show(jobs.find((each) => each.id === job.id) ?? job));
+  return { item: element("li", {}, button), button, words };
+}
+
+function draw() {
+  const there = jobs.filter((job) => job.id !== leaving?.id);
+  for (const job of there) {
+    if (!tiles.has(job.id)) tiles.set(job.id, tile(job));
+    const { button, words } = tiles.get(job.id);
+    words.textContent = titled(job);
+    button.title = `${titled(job)} · ${word("seed")} ${job.seed}`;
+  }
+  for (const id of [...tiles.keys()]) if (!there.some((job) => job.id === id)) tiles.delete(id);
+  arrange($("history"), there.map((job) => tiles.get(job.id).item));
+  $("history").dataset.empty = word("empty");
+}
+
+const page = (after) => `v1/videos?status=completed&limit=${PAGE}${after ? `&after=${encodeURIComponent(after)}` : ""}`;
+
+// Ask for the pages that are shown, where the first one is another than before.
+export async function look() {
+  const first = await peek(page());
+  const came = JSON.stringify([first, pages]);
+  if (came === newest) return jobs;
+  const found = [...first.data];
+  let { has_more, last_id } = first;
+  for (let number = 1; number < pages && has_more; number++) {
+    const next = await peek(page(last_id));
+    found.push(...next.data);
+    ({ has_more, last_id } = next);
+  }
+  newest = came;
+  jobs = found;
+  $("older").hidden = !has_more;
+  draw();
+  return jobs;
+}
+
+// Seconds of work for a second of a model's clips, as the newest ones took; null where none are known.
+export function pace(model) {
+  const took = jobs.filter((job) => job.model === model && job.took).slice(0, 9).map((job) => job.took / Number(job.seconds));
+  return took.length ? took.sort((one, two) => one - two)[took.length >> 1] : null;
+}
+
+// Delete a clip, unless somebody undoes it in a few seconds. `on.back` hears that it stays, `on.fault` what went wrong.
+export function remove(job, on) {
+  finish();
+  leaving = { id: job.id, job, on, timer: setTimeout(finish, UNDO_SECONDS * 1000) };
+  draw();
+  tellUndo();
+}
+
+function tellUndo() {
+  $("undoing").firstElementChild.hidden = !leaving;
+  $("undo-words").textContent = leaving ? word("deleted") : "";
+}
+
+function finish() {
+  if (!leaving) return;
+  const { id, on, timer } = leaving;
+  clearTimeout(timer);
+  if (document.activeElement === $("undo")) $("history-title").focus({ preventScroll: true });
+  jobs = jobs.filter((job) => job.id !== id);
+  leaving = null;
+  tellUndo();
+  ask(address(id), { method: "DELETE", keepalive: true }).then(look).catch(on.fault);
+}
+
+$("undo").addEventListener("click", () => {
+  if (!leaving) return;
+  const { job, on, timer } = leaving;
+  clearTimeout(timer);
+  leaving = null;
+  tellUndo();
+  draw();
+  on.back(job);
+});
+$("older").addEventListener("click", async () => {
+  const before = jobs.length;
+  pages++;
+  await look().catch(() => { pages--; });
+  tiles.get(jobs[before]?.id)?.button.focus();
+});
+addEventListener("pagehide", finish);
+
+export function open(hearer) {
+  show = hearer;
+  spoken(() => { draw(); tellUndo(); });
+}

@@ -1,0 +1,30 @@
+// Sentences of the server in the language of the page. It knows those that a visitor meets; others stay English.
+import { language } from "./words.js";
+
+const QUOTED = `['"](.*)['"]`;
+const CHINESE = [
+  [`(.+) may not know ${QUOTED}: its captions have no (.+)`, "$1 可能不认识“$2”：它的训练文本里没有 $3"],
+  [`(.+) may not know ${QUOTED}: no caption of its training is like it`, "$1 可能不认识“$2”：它的训练文本里没有类似的描述"],
+  ["(.+) was trained on clips of (.+) alone: (.+) may come out empty", "$1 只用 $2 的视频训练过：$3 的画面可能是空的"],
+  ["(.+) was trained at (.+) frames a second: at (.+) things move at another speed", "$1 只用每秒 $2 帧的视频训练过：每秒 $3 帧时运动速度会变"],
+  ["the prompt takes (\\d+) text tokens, but (\\d+) fit; say it in fewer words", "提示词占 $1 个词元，最多只能 $2 个；请写短一些"],
+  ["the prompt has (\\d+) letters; at most (\\d+) are read", "提示词有 $1 个字符，最多 $2 个"],
+  ["the queue is full", "排队已满，请稍后再试"],
+  ["this key has as many videos under way as it may", "此密钥同时进行的任务已达上限"],
+  ["this key has asked for enough in this minute", "此密钥本分钟的用量已达上限"],
+  ["the server is shutting down", "服务器正在关闭"],
+  ["the server has no space left; try again later", "服务器磁盘已满，请稍后再试"],
+  ["the server failed; its log says how", "服务器出错，详见其日志"],
+  ["as many live clips play as this server makes; try again later", "实时播放的数量已达上限，请稍后再试"],
+  [`${QUOTED} cannot be read as a picture.*`, "无法将“$1”读作图片，请使用完好的 PNG、JPEG、WebP 或 GIF 文件"],
+  [`${QUOTED} cannot be read as a video.*`, "无法将“$1”读作视频，请换一个完好的文件"],
+  ["a request may have (\\d+) MiB", "上传的文件太大，最多 $1 MiB"],
+  ["the clip has (\\d+) pixels in all; at most (\\d+) are made", "视频太长或太大：共 $1 像素，最多 $2"],
+  [`${QUOTED} was not trained (.*)`, "模型“$1”没有学过这种任务（$2）"],
+].map(([pattern, words]) => [new RegExp(`^${pattern}$`, "s"), words]);
+
+export function said(sentence) {
+  if (language !== "zh" || !sentence) return sentence ?? "";
+  const [pattern, words] = CHINESE.find(([pattern]) => pattern.test(sentence)) ?? [];
+  return pattern ? sentence.replace(pattern, words) : sentence;
+}

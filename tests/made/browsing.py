@@ -1,0 +1,111 @@
+"""A server that listens for a browser, the browser, and what tests ask of the page in it."""
+
+import shutil
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+
+from reelm.serve.routes.app import Server
+from reelm.serve.run import Leaving
+
+selenium = pytest.importorskip("selenium", reason="selenium drives the browser")
+from selenium import webdriver  # noqa: E402
+from selenium.webdriver.chrome.service import Service  # noqa: E402
+from selenium.webdriver.common.by import By  # noqa: E402
+from selenium.webdriver.remote.webelement import WebElement  # noqa: E402
+from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
+
+_CHROME, _DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+
+IN_BROWSER = [
+    pytest.mark.slow,
+    pytest.mark.long,
+    pytest.mark.skipif(not (_CHROME and _DRIVER), reason="there is no chromium with its chromedriver"),
+]
+
+
+@contextmanager
+def listening(models: dict[str, Any], home: Path, port: int = 0, warm: bool = True) -> Iterator[str]:
+    """Yield the address of a server, which ends afterwards."""
+    server = Server(models=models, home=home, rows=1)
+    running = Leaving(uvicorn.Config(server.app(), port=port, log_config=None, timeout_graceful_shutdown=5))
+    thread = threading.Thread(target=running.run, daemon=True)
+    thread.start()
+    while not running.started:
+        assert thread.is_alive()
+        time.sleep(0.01)
+    address = f"http://127.0.0.1:{running.servers[0].sockets[0].getsockname()[1]}/"
+    while warm and b"true" not in urllib.request.urlopen(f"{address}healthz").read():
+        time.sleep(0.1)
+    yield address
+    running.should_exit = True
+    thread.join(60)
+
+
+class Page:
+    """The page in a browser."""
+
+    def __init__(self, driver: webdriver.Chrome):
+        self.driver = driver
+        self._wait = WebDriverWait(driver, 120, 0.05)
+
+    def open(self, address: str) -> None:
+        self.driver.get(address)
+        self.until(lambda: self.all("#model option"))
+
+    def until(self, holds: Callable[[], Any]) -> Any:
+        return self._wait.until(lambda _: holds())
+
+    def at(self, name: str) -> WebElement:
+        return self.driver.find_element(By.ID, name)
+
+    def all(self, selector: str) -> list[WebElement]:
+        return self.driver.find_elements(By.CSS_SELECTOR, selector)
+
+    def text(self, name: str) -> str:
+        return self.at(name).text
+
+    def do(self, script: str, *values: Any) -> Any:
+        return self.driver.execute_script(script, *values)
+
+    def speak(self, language: str) -> None:
+        self.all(f"#language option[value={language}]")[0].click()
+
+    def write(self, words: str, **fields: object) -> None:
+        for name, value in {"prompt": words, **fields}.items():
+            self.at(name).clear()
+            self.at(name).send_keys(str(value))
+
+    def make(self) -> None:
+        """Press the button, and wait until the clip of it stands in the history."""
+        before = self.do("return document.getElementById('video').src")
+        self.at("make").click()
+        self.until(lambda: self.done() and self.do("return document.getElementById('video').src") != before)
+
+    def done(self) -> bool:
+        return self.at("after").is_displayed()
+
+    def tiles(self) -> list[str]:
+        return [each.text for each in self.all("#history li")]
+
+
+@contextmanager
+def browsing() -> Iterator[Page]:
+    """Yield the page in a browser of its own."""
+    options = webdriver.ChromeOptions()
+    options.binary_location = _CHROME or ""
+    for argument in ("headless=new", "no-sandbox", "disable-dev-shm-usage", "autoplay-policy=no-user-gesture-required"):
+        options.add_argument(f"--{argument}")
+    options.add_argument("--lang=en")
+    driver = webdriver.Chrome(options=options, service=Service(_DRIVER))
+    driver.set_page_load_timeout(120)
+    driver.set_script_timeout(60)
+    yield Page(driver)
+    driver.quit()
