@@ -58,10 +58,26 @@ function ofWords() {
   }));
 }
 
-const plain = (text) => text.toLowerCase().replace(/ on \w+$|: [\w-]+ skin tone/g, "").trim();
+// The words without the endings that any picture may have, and those endings.
+function parted(text) {
+  const endings = [];
+  for (;;) {
+    const found = model.endings.find((each) => text.endsWith(each));
+    if (!found) return [text, endings];
+    text = text.slice(0, -found.length);
+    endings.unshift(found);
+  }
+}
+
+// Say another ending, or say it no more; of each kind, such as " on blue" and " on red", there is one.
+function end(said, endings, chosen) {
+  const others = endings.filter((each) => each.slice(0, 2) !== chosen.slice(0, 2));
+  const all = endings.includes(chosen) ? others : [...others, chosen];
+  write(said + all.sort((one, two) => two.startsWith(":") - one.startsWith(":")).join("")); // the skin tone comes first
+}
 
 function ofPictures() {
-  const wanted = $("search").value.trim().toLowerCase(), said = plain(prompt().value);
+  const wanted = $("search").value.trim().toLowerCase(), [said, ended] = parted(prompt().value.trim());
   const fits = (caption) => [caption, ...(names?.[caption]?.slice(1) ?? [])].some((each) => each.includes(wanted));
   const found = model.captions.filter(fits);
   const rank = (caption) => Number(caption !== wanted && names?.[caption]?.[1] !== wanted);
@@ -69,14 +85,14 @@ function ofPictures() {
   const pictures = found.slice(0, MOST).map((caption) => {
     const [picture, chinese] = names?.[caption] ?? [];
     const label = language === "zh" ? chinese ?? caption : caption;
-    return chip(picture ? `${picture} ${label}` : label, caption, caption === said, () => write(caption));
+    return chip(picture ? `${picture} ${label}` : label, caption, caption === said.toLowerCase(), () => write(caption));
   });
   const hint = found.length > MOST ? word("more", { n: found.length - MOST }) : found.length ? "" : word("nothing");
   if (hint) pictures.push(element("span", { className: "quiet" }, hint));
   const endings = said ? model.endings.map((ending) => {
-    const name = ending.replace(/^ on |^: /, ""), has = prompt().value.endsWith(ending);
-    return chip(language === "zh" ? ENDINGS[name] ?? ending : ending.replace(/^: | (?=on)/, ""), ending, has,
-      () => write(has ? said : `${said}${ending}`));
+    const name = ending.replace(/^ on |^: /, "");
+    const label = language === "zh" ? ENDINGS[name] ?? name : ending.replace(/^[: ]+/, "");
+    return chip(label, ending, ended.includes(ending), () => end(said, ended, ending));
   }) : [];
   return [pictures, endings];
 }

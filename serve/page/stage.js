@@ -41,7 +41,7 @@ export function show(job, compared = null, { focus = false } = {}) {
 }
 
 // Hear how the job goes on; it is asked for anew when the server was lost.
-export function follow() {
+function follow() {
   events?.close();
   if (!shown || hasEnded(shown)) return;
   events = new EventSource(address(shown.id, "events"));
