@@ -89,7 +89,7 @@ function ofPictures() {
   });
   const hint = found.length > MOST ? word("more", { n: found.length - MOST }) : found.length ? "" : word("nothing");
   if (hint) pictures.push(element("span", { className: "quiet" }, hint));
-  const endings = said ? model.endings.map((ending) => {
+  const endings = model.captions.includes(said.toLowerCase()) ? model.endings.map((ending) => {
     const name = ending.replace(/^ on |^: /, "");
     const label = language === "zh" ? ENDINGS[name] ?? name : ending.replace(/^[: ]+/, "");
     return chip(label, ending, ended.includes(ending), () => end(said, ended, ending));
