@@ -98,7 +98,7 @@ def _infos(model: ModelParts, request: Request) -> list[tuple[dict[str, Any], di
 
 def _prompt_info(model: ModelParts, prompt: Prompt, script: Script, amiss: Sequence[str]) -> dict[str, Any]:
     """Return what `Clip.info` says about a prompt: with a thesaurus also the words that the model reads."""
-    read = [shot.words for shot in script]
+    read = [stretch.words for stretch in script]
     info = {"prompt": prompt} | ({"read_as": read[0] if len(read) == 1 else read} if model.thesaurus else {})
     return info | ({"warnings": list(amiss)} if amiss else {})
 

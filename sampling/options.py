@@ -47,6 +47,8 @@ class Options:
         motion: How much moves: the share, 0 to 1, of the training clips in which less does.
         control_kind: What the pictures follow of `control`: its "edges", its "silhouette", its "flow", or "depth" where
             it shows that already.
+        retake: Seconds of `video` that are made anew, from ... to, once or more. All around them is known and stays to
+            the pixel.
         strict: Refuse what the model's training never saw. Default: make it all the same, with warnings.
         decoding: Read codes one by one, or guess several and read them at once. In float32 both give the same clip, and
             auto takes the faster way.
@@ -72,6 +74,7 @@ class Options:
     overlap: float | None = None
     motion: float | None = None
     control_kind: str | None = None
+    retake: Sequence[float] | None = None
     strict: bool = False
     decoding: Decoding = "auto"
 
@@ -88,6 +91,7 @@ class Options:
         if not 0 < self.top_p <= 1:
             raise RequestError(f"top_p is {self.top_p}; it must be above 0 and at most 1")
         object.__setattr__(self, "cfg_scale", _scales(self.cfg_scale))
+        object.__setattr__(self, "retake", _stretches(self.retake))
         if not 0 <= self.seed <= 2**32 - self.num_samples:
             last = self.seed + self.num_samples - 1
             raise RequestError(f"a seed lies in 0 ... 2^32 - 1; these run from {self.seed} to {last}")
@@ -120,7 +124,7 @@ _RANGES = {
 }
 
 
-_MOST_SCALE = 1_000_000
+_MOST_SCALE, _MOST_SECONDS = 1_000_000, 30 * 24 * 3600
 
 
 def _scales(scale: Any) -> float | tuple[float, ...] | None:
@@ -133,6 +137,22 @@ def _scales(scale: Any) -> float | tuple[float, ...] | None:
         said = ", ".join(map(str, scales)) or "an empty schedule"
         raise RequestError(f"cfg_scale is {said}; it must be 0 or more, at most {_MOST_SCALE}; 1 is no guidance")
     return scales if many else scales[0]
+
+
+def _stretches(times: Any) -> tuple[float, ...] | None:
+    """Return seconds from ... to, one stretch after another; RequestError for those that overlap."""
+    if times is None:
+        return None
+    if isinstance(times, str) or not isinstance(times, Sequence):
+        raise RequestError(f"retake is {times!r}; give the seconds from and to, such as (1.0, 2.0)")
+    seconds = tuple(real("retake", each) for each in times)
+    if not seconds or len(seconds) % 2 or not all(0 <= each <= _MOST_SECONDS for each in seconds):
+        said = ", ".join(map(str, seconds[:6])) or "empty"
+        raise RequestError(f"retake is {said}; give the seconds from and to, such as (1.0, 2.0)")
+    for begin, end in zip(seconds, seconds[1:], strict=False):
+        if not begin < end:
+            raise RequestError(f"retake goes from {begin:g} to {end:g} seconds; stretches must not overlap or go back")
+    return seconds
 
 
 class OptionFields(TypedDict, total=False):
@@ -155,6 +175,7 @@ class OptionFields(TypedDict, total=False):
     overlap: float | None
     motion: float | None
     control_kind: str | None
+    retake: Sequence[float] | None
     strict: bool
     decoding: Decoding
 

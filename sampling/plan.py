@@ -16,15 +16,19 @@ from reelm.lm.tasks import TASKS, Task
 from reelm.media.limits import check_size
 from reelm.sampling.conditions.conditions import Conditions
 from reelm.sampling.conditions.read import read_conditions
+from reelm.sampling.conditions.references import check_names, encode_references
+from reelm.sampling.conditions.shots import of_shots
 from reelm.sampling.conditions.sources import Sources
 from reelm.sampling.conditions.steering import steering
+from reelm.sampling.conditions.storyboard import Shot
+from reelm.sampling.folder import shipped
 from reelm.tokenizer.device_memory import gibibytes
 
 from . import best_of
 from .describe import describe
 from .options import Options
 from .parts import ModelParts
-from .request import Prompt, Request, Script, Settings, Shot
+from .request import Prompt, Request, Script, Settings, Stretch
 from .stream_plan import stream_plan
 
 _NEVER = 1 << 52  # a frame that no clip comes to
@@ -48,23 +52,29 @@ def plan(
         raise RequestError("best_of chooses among whole clips, and a stream gives pieces of one: use generate")
     fps = options.fps or model.defaults.fps
     listed, prompts = _prompts(prompt)
-    asked = [_script(model, each, fps) for each in prompts]
+    if sources.shots:
+        prompts, options = _told(prompts, sources.shots, options, fps)
+    asked = [_script(model, each, fps, sources.shots) for each in prompts]
     negative = model.read_as(options.negative_prompt or "")  # one that does not fit is refused before work begins
     size, clips = _size(model, options), len(prompts) * options.num_samples * options.best_of
     frames = options.num_frames or model.defaults.num_frames
     check_size("a clip", size["height"], size["width"])
     _check_clips(clips, None if endless else frames, size["height"], size["width"])
+    _check_names(model, prompts, sources)
     conditions = _conditions(model, sources, options, endless)
     steered = steering(model, sources, options, conditions, size["fps"])
     conditions = replace(conditions, steering=steered.parts)
+    begins = [stretch.begins for stretch in asked[0]] if sources.shots else []
+    told = of_shots(model, sources.shots, begins, conditions, **size)
     overlap = model.defaults.overlap if options.overlap is None else options.overlap
     latent_overlap = _latent_overlap(model, asked, conditions, overlap, fps)
-    _check_tasks(model, asked, conditions)
+    _check_tasks(model, asked, [conditions, *told])
     amiss = [[*_amiss(model, each, size), *steered.warnings] for each in prompts]
     if options.strict and any(amiss):
         raise RequestError("; ".join(dict.fromkeys(sentence for each in amiss for sentence in each)))
     described = _description(model, asked, conditions, fps)
-    scripts = [script if described is None or _has_words(script) else [Shot(0, described)] for script in asked]
+    words = [described is None or bool(told) or _has_words(script) for script in asked]
+    scripts = [script if said else [Stretch(0, described or "")] for script, said in zip(asked, words, strict=True)]
     if options.best_of > 1 and described is None:
         best_of.check(model, [script[0].words for script in scripts], conditions)
     settings, seeds = _settle(model, options, asked, conditions, described is not None, latent_overlap), _seeds(options)
@@ -75,7 +85,7 @@ def plan(
         seeds=seeds,
         settings=settings,
         conditions=conditions,
-        stream=stream_plan(model, scripts, negative, seeds, settings, conditions),
+        stream=stream_plan(model, scripts, negative, seeds, settings, conditions, told),
         sources=sources.summary(),
         described=described,
         warnings=amiss,
@@ -112,17 +122,52 @@ def _is_time(seconds: Any) -> bool:
     return isinstance(seconds, int | float | np.number) and bool(0 <= seconds < np.inf)
 
 
-def _script(model: ModelParts, prompt: Prompt, fps: float) -> Script:
-    """Return the shots of a prompt, in the words that the language model reads."""
+def _told(
+    prompts: Sequence[Prompt], shots: Sequence[Shot], options: Options, fps: float
+) -> tuple[list[Prompt], Options]:
+    """Return the prompt that a storyboard is, and the options with the length of its clip."""
+    if prompts != [""]:
+        raise RequestError("a storyboard says what is to be seen; leave the prompt out")
+    if options.num_frames is not None:
+        raise RequestError("the shots of a storyboard say how long the clip is; leave num_frames out")
+    ends = np.round(np.cumsum([shot.seconds for shot in shots]), 9).tolist()
+    told = tuple((begin, shot.prompt) for begin, shot in zip([0.0, *ends], shots, strict=False))
+    return [told], replace(options, num_frames=1 + round(ends[-1] * fps))
+
+
+def _script(model: ModelParts, prompt: Prompt, fps: float, shots: Sequence[Shot] = ()) -> Script:
+    """Return the stretches of a prompt, in the words that the language model reads; `shots` are those it tells of."""
     if isinstance(prompt, str):
-        return [Shot(0, model.read_as(prompt))]
+        return [Stretch(0, model.read_as(prompt))]
     times = [seconds for seconds, _ in prompt]
     if times[0] != 0 or times != sorted(set(times)):
         raise RequestError(f"a prompt that changes starts at 0 seconds and goes on in order, not at {times}")
     stride = model.video_tokenizer.config.time_stride
     # Latent frame i > 0 begins with frame 1 + stride * (i - 1).
     begins = [int(np.ceil((min(seconds * fps, _NEVER) - 1) / stride)) + 1 if seconds else 0 for seconds in times]
-    return [Shot(at, model.read_as(words)) for at, (_, words) in zip(begins, prompt, strict=True)]
+    if not shots:
+        return [Stretch(at, model.read_as(words)) for at, (_, words) in zip(begins, prompt, strict=True)]
+    ends = [*begins[1:], model.latent_frames(1 + round(sum(shot.seconds for shot in shots) * fps))]
+    if short := [number for number, span in enumerate(zip(begins, ends, strict=True)) if span[0] >= span[1]]:
+        seconds, least = shots[short[0]].seconds, stride / fps
+        raise RequestError(f"shot {short[0] + 1} takes {seconds:g} seconds; a shot takes {least:g} or more")
+    return [
+        Stretch(at, model.read_as(words), cut=shot.cut and number > 0, shot=number)
+        for number, (at, (_, words), shot) in enumerate(zip(begins, prompt, shots, strict=True))
+    ]
+
+
+def _check_names(model: ModelParts, prompts: Sequence[Prompt], sources: Sources) -> None:
+    """RequestError unless the words name the references that are given. A model without references reads no names."""
+    if not model.language_model().config.references:
+        return
+    own = [shot for shot in sources.shots if shot.references]
+    for shot in own:
+        check_names([shot.prompt], len(shot.references or ()))
+    told = [shot.prompt for shot in sources.shots if not shot.references]
+    for prompt in () if sources.shots else prompts:
+        told += [prompt] if isinstance(prompt, str) else [words for _, words in prompt]
+    check_names(told, len(sources.references or ()))
 
 
 def _size(model: ModelParts, options: Options) -> dict[str, Any]:
@@ -139,9 +184,15 @@ def _conditions(model: ModelParts, sources: Sources, options: Options, endless: 
     num_frames = options.num_frames
     if sources.keys is not None and sources.video is None and num_frames is None and not endless:
         num_frames = 1 + model.video_tokenizer.config.time_stride * len(sources.keys)
-    return read_conditions(
-        model.video_tokenizer, model.soundtrack, sources, **size, num_frames=num_frames, default=default
+    seconds = options.retake
+    times = None if seconds is None else list(zip(seconds[::2], seconds[1::2], strict=True))
+    conditions = read_conditions(
+        model.video_tokenizer, model.soundtrack, sources, **size, num_frames=num_frames, default=default, retake=times
     )
+    if sources.references:
+        codes = encode_references(model.video_tokenizer, sources.references, size["height"], size["width"])
+        conditions = replace(conditions, references=codes)
+    return conditions
 
 
 def _latent_overlap(
@@ -156,19 +207,27 @@ def _latent_overlap(
     return latent_overlap
 
 
-def _check_tasks(model: ModelParts, scripts: Sequence[Script], conditions: Conditions) -> None:
-    """Check that the model was trained for the tasks of a request; RequestError when not."""
-    trained = model.language_model().tasks
+def _check_tasks(model: ModelParts, scripts: Sequence[Script], conditions: Sequence[Conditions]) -> None:
+    """Check that the model was trained for the tasks of a request; RequestError when not.
+
+    conditions: of the whole clip, then of each shot of a storyboard.
+    """
+    lm, whole = model.language_model(), conditions[0]
     takes: dict[Task, bool] = {
-        "continues": _slides(model, scripts, conditions) and "plays" not in trained,
-        "frames": bool(conditions.pictures),
-        "hears": conditions.sound_in_prefix,
-        "fills": conditions.masked is not None,
+        "retakes": whole.drawn is not None,
+        "shows": any(each.references for each in conditions),
+        "cuts": any(stretch.cut for script in scripts for stretch in script),
+        "continues": _slides(model, scripts, whole) and "plays" not in lm.tasks,
+        "frames": bool(whole.pictures),
+        "hears": whole.sound_in_prefix and whole.drawn is None,
+        "fills": whole.masked is not None,
     }
     for task in takes:
-        if takes[task] and task not in trained:
+        if takes[task] and (task not in lm.tasks or task == "shows" and not lm.config.references):
             refusal = TASKS[task].refusal.format(longest=model.longest)
-            raise RequestError(f"{model.name!r} was not trained {refusal}")
+            able = [name for name in shipped.names() if task in shipped.tasks(name)]
+            who = f"; {', '.join(able)} can" if able and task in ("retakes", "shows", "cuts") else ""
+            raise RequestError(f"{model.name!r} was not trained {refusal}{who}")
 
 
 def _slides(model: ModelParts, scripts: Sequence[Script], conditions: Conditions) -> bool:
@@ -232,7 +291,7 @@ def _only_sound_is_drawn(model: ModelParts, conditions: Conditions) -> bool:
 
 
 def _has_words(script: Script) -> bool:
-    return any(shot.words.strip() for shot in script)
+    return any(stretch.words.strip() for stretch in script)
 
 
 def _check_clips(clips: int, frames: int | None, height: int, width: int) -> None:

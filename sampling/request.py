@@ -13,19 +13,23 @@ Prompt = str | Sequence[tuple[float, str]]  # words, or (seconds, words) pairs
 
 
 @dataclass(frozen=True)
-class Shot:
+class Stretch:
     """A stretch of a clip with words of its own.
 
     Attributes:
         begins: latent frame that it begins with.
         words: as the language model reads them.
+        cut: whether it begins with a cut.
+        shot: place of its shot in the storyboard, from 0; None without a storyboard.
     """
 
     begins: int
     words: str
+    cut: bool = False
+    shot: int | None = None
 
 
-Script = Sequence[Shot]  # in order, the first from latent frame 0
+Script = Sequence[Stretch]  # in order, the first from latent frame 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +71,7 @@ class Request:
     Attributes:
         many: whether the user gets a list: prompts came as a list, or several samples were asked for.
         prompts: as they were given, for `Clip.info`.
-        scripts: the shots of each prompt.
+        scripts: the stretches of each prompt.
         seeds: one or more, `best_of` for each clip that is returned; a clip does not depend on the other seeds.
         settings: options with the model's defaults filled in.
         conditions: what every clip must show.
@@ -91,4 +95,4 @@ class Request:
 
 def words_at(script: Script, now: int) -> str:
     """Return the words of latent frame `now`."""
-    return [shot.words for shot in script if shot.begins <= now][-1]
+    return [stretch.words for stretch in script if stretch.begins <= now][-1]

@@ -4,6 +4,7 @@ In: a model, scripts, seeds, settings, what is given. Out: a `StreamPlan`, all t
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import jax.numpy as jnp
 
@@ -26,13 +27,15 @@ def stream_plan(
     seeds: Sequence[int],
     settings: Settings,
     conditions: Conditions,
+    of_shots: Sequence[Conditions] = (),
 ) -> StreamPlan:
     """Return the plan of a clip of each script with each seed; RequestError when their KV cache does not fit.
 
-    All words, `negative` among them, are as the language model reads them.
+    All words, `negative` among them, are as the language model reads them. A storyboard is one script, and `of_shots`
+    are the conditions of its shots.
     """
     lm, fps = model.language_model(), settings.fps
-    begins = sorted({shot.begins for script in scripts for shot in script})
+    stretches = {stretch.begins: stretch for script in scripts for stretch in script}
     length = None if settings.num_frames is None else model.latent_frames(settings.num_frames)
     frames, usual = lm.config.frames, model.latent_frames(model.defaults.num_frames)
     if conditions.sound_in_prefix and length and length <= usual:
@@ -40,7 +43,17 @@ def stream_plan(
         frames = min(frames, usual)
     plan = StreamPlan(
         config=lm.config,
-        shots=[shot_plan(model, [words_at(script, at) for script in scripts], at, fps, conditions) for at in begins],
+        shots=[
+            shot_plan(
+                model,
+                [words_at(script, at) for script in scripts],
+                at,
+                fps,
+                conditions if stretch.shot is None else of_shots[stretch.shot],
+                cut=stretch.cut,
+            )
+            for at, stretch in sorted(stretches.items())
+        ],
         negative=_prefix(model, [negative] * len(scripts), fps, conditions) if settings.guided else None,
         seeds=list(seeds) * len(scripts),
         controls=_controls(settings, lm.config.frames, len(seeds) * len(scripts)),
@@ -50,15 +63,18 @@ def stream_plan(
         length=length,
         dtype=model.dtype,
         anchored="continues" in lm.tasks or "plays" not in lm.tasks,
-        control=(lambda now: conditions.control(now, lm.config)) if lm.config.control else None,
     )
+    if lm.config.control:
+        plan = replace(plan, control=lambda now: plan.shot_at(now).conditions.control(now, lm.config))
     check_cache(lm.config, lm.mesh_sizes, len(plan.seeds), plan.cache_rows, plan.slots, jnp.dtype(model.dtype).itemsize)
     return plan
 
 
-def shot_plan(model: ModelParts, words: Sequence[str], begins: int, fps: float, conditions: Conditions) -> WindowPlan:
+def shot_plan(
+    model: ModelParts, words: Sequence[str], begins: int, fps: float, conditions: Conditions, *, cut: bool = False
+) -> WindowPlan:
     """Return the plan of a shot from latent frame `begins` on; `words` of each prompt are as the model reads them."""
-    return WindowPlan(begins=begins, words=_prefix(model, words, fps, conditions), conditions=conditions)
+    return WindowPlan(begins=begins, words=_prefix(model, words, fps, conditions), conditions=conditions, cut=cut)
 
 
 def _prefix(model: ModelParts, words: Sequence[str], fps: float, conditions: Conditions) -> Prefix:

@@ -1,7 +1,7 @@
 """What a clip must show besides its prompt, as codes with their times."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -9,7 +9,7 @@ from reelm.lm.control.field import Source, control_field
 from reelm.lm.layout import audio_frames
 from reelm.lm.net.config import LMConfig
 from reelm.lm.prefix import Prefix
-from reelm.lm.specials import Given
+from reelm.lm.specials import FILLER, HEAD, NAMES, REFERENCES_AT, Given
 from reelm.media.pixels import Frames
 
 
@@ -21,6 +21,8 @@ class Conditions:
         num_frames: frames of the clip; None for an endless one.
         time_stride: frames of each latent frame after the first.
         known: int32 `[m, h, w]`, the clip's first latent frames.
+        drawn: bool `[m]`, which of these are drawn anew, between others that stay; None for none.
+        references: number from 1 -> int32 `[h, w]`, a picture, tokenized alone, of whom words call by that number.
         pictures: frame number -> int32 `[h, w]`, a picture tokenized alone.
         masked: int32 `[t, h, w]`, codes of a clip of which a part stays; None without a mask.
         unknown: bool `[t, h, w]`, True where `masked` is filled in.
@@ -35,6 +37,8 @@ class Conditions:
     num_frames: int | None
     time_stride: int
     known: np.ndarray
+    drawn: np.ndarray | None = None
+    references: Mapping[int, np.ndarray] = field(default_factory=dict)
     pictures: Mapping[int, np.ndarray] = field(default_factory=dict)
     masked: np.ndarray | None = None
     unknown: np.ndarray | None = None
@@ -46,7 +50,7 @@ class Conditions:
 
     def draws_pictures(self, latent_frames: int | None) -> bool:
         """Whether some of `latent_frames` are not given; None is an endless clip."""
-        return latent_frames is None or len(self.known) < latent_frames
+        return latent_frames is None or len(self.known) < latent_frames or self.drawn is not None
 
     def tells_pictures(self, latent_frames: int | None) -> bool:
         """Whether some latent frames are drawn and given pictures say how they look."""
@@ -55,12 +59,23 @@ class Conditions:
 
     def picture(self, latent_frame: int) -> np.ndarray | None:
         """Return the codes int32 `[h, w]` of a latent frame's picture; None where they are drawn."""
-        return self.known[latent_frame] if latent_frame < len(self.known) else None
+        there = latent_frame < len(self.known) and not self._anew(latent_frame)
+        return self.known[latent_frame] if there else None
+
+    def gap_ends(self, latent_frame: int) -> int:
+        """Return the latent frame that is known behind the gap of one to be drawn; 0 where none is."""
+        behind = () if self.drawn is None else np.flatnonzero(~self.drawn[latent_frame:])
+        return latent_frame + int(behind[0]) if len(behind) else 0
 
     def sound_beside(self, latent_frame: int, lm: LMConfig) -> np.ndarray | None:
         """Return the codes int32 `[s, L]` of the sound beside a latent frame; None where they are drawn."""
         begin, end = (audio_frames(lm.sound_frames, n) for n in (latent_frame, latent_frame + 1))
-        return None if self.sound is None or len(self.sound) < end else self.sound[begin:end]
+        there = self.sound is not None and len(self.sound) >= end and not self._anew(latent_frame)
+        return self.sound[begin:end] if self.sound is not None and there else None
+
+    def _anew(self, latent_frame: int) -> bool:
+        """Whether a latent frame is drawn although there is one."""
+        return self.drawn is not None and latent_frame < len(self.drawn) and bool(self.drawn[latent_frame])
 
     def control(self, latent_frame: int, lm: LMConfig) -> np.ndarray:
         """Return the control field float32 `[1, h or 1, w or 1, C]` of a latent frame; zeros where nothing is asked."""
@@ -80,7 +95,21 @@ class Conditions:
         stays[:, : len(fill)] = np.where(fill[..., None], video[:, : len(fill)], pixels)
         return stays
 
-    def prefix(self, words: Prefix, lm: LMConfig, *, start: int, frames: int, anchor: np.ndarray | None) -> Prefix:
+    def named_in(self, words: Prefix, lm: LMConfig) -> "Conditions":
+        """Return the same conditions without the references that no row of words names."""
+        named = {number: codes for number, codes in self.references.items() if _named(words, number, lm).any()}
+        return replace(self, references=named)
+
+    def prefix(
+        self,
+        words: Prefix,
+        lm: LMConfig,
+        *,
+        start: int,
+        frames: int,
+        anchor: np.ndarray | None,
+        anchor_time: float = -1.0,
+    ) -> Prefix:
         """Return the prefix of a window: its words and everything given.
 
         Args:
@@ -89,6 +118,7 @@ class Conditions:
             start: latent frame that the window begins with.
             frames: latent frames of the window.
             anchor: int32 `[R or 1, h, w]`, the first latent frame of the clip; None for the first window.
+            anchor_time: of the anchor, in latent frames from the window's start on.
         """
         rows, (h, w), stride = len(words.words), self.known.shape[1:], self.time_stride
         codes, kinds, times = [], [], []
@@ -99,14 +129,20 @@ class Conditions:
             times.append(time)
 
         if anchor is not None:
-            add(anchor, Given.ANCHOR, -1.0)
+            add(anchor, Given.ANCHOR, anchor_time)
+        for number, picture in sorted(self.references.items()):
+            kind = np.where(_named(words, number, lm), Given.REFERENCE, Given.NOTHING)[:, None, None]
+            add(picture, kind, REFERENCES_AT - number)
         for frame, picture in sorted(self.pictures.items()):
             if start - 1 < frame / stride < start + frames:
                 add(picture, Given.FRAME, frame / stride - start)
-        if self.masked is not None and self.unknown is not None:
-            for i in range(start, min(start + frames, len(self.masked))):
-                kind = np.where(self.unknown[i], Given.UNKNOWN, Given.KNOWN)
-                add(self.masked[i], kind, float(i - start))
+        whole, unknown = self.masked, self.unknown
+        if self.drawn is not None:
+            whole, unknown = self.known, self.drawn[:, None, None]
+        if whole is not None and unknown is not None:
+            for i in range(start, min(start + frames, len(whole))):
+                kind = np.where(unknown[i], Given.UNKNOWN, Given.KNOWN)
+                add(whole[i], kind, float(i - start))
         # Each number of pictures compiles a program of its own, so the number is filled up to a power of two.
         while len(codes) & (len(codes) - 1):
             add(np.zeros((1, h, w), np.int32), Given.NOTHING, 0.0)
@@ -120,9 +156,20 @@ class Conditions:
         return prefix.replace(sound=self._prefix_sound(lm, start, frames, rows)) if self.sound_in_prefix else prefix
 
     def _prefix_sound(self, lm: LMConfig, start: int, frames: int, rows: int) -> np.ndarray:
-        """Return int32 `[rows, S, L]`, the sound beside a window, -1 beyond its end."""
+        """Return int32 `[rows, S, L]`, the sound beside a window, -1 beyond its end and where it is drawn anew."""
         assert self.sound is not None
         begin, end = (audio_frames(lm.sound_frames, n) for n in (start, start + frames))
-        sound = self.sound[begin:end]
+        sound = np.array(self.sound[begin:end])
+        for i in filter(self._anew, range(start, start + frames)):
+            gap = [audio_frames(lm.sound_frames, n) - begin for n in (i, i + 1)]
+            sound[slice(*gap)] = -1
         sound = np.pad(sound, ((0, end - begin - len(sound)), (0, 0)), constant_values=-1)
         return np.broadcast_to(sound, (rows, *sound.shape))
+
+
+def _named(words: Prefix, number: int, lm: LMConfig) -> np.ndarray:
+    """Return for each row of words, bool `[R]`, whether it calls something by a number. No words at all call all."""
+    ids = np.asarray(words.words)[:, HEAD:]
+    if lm.text_width:  # an encoder reads names as any other words
+        return np.ones(len(ids), bool)
+    return (ids == NAMES + number).any(axis=1) | (ids == FILLER).all(axis=1)

@@ -45,17 +45,17 @@ def continued(
             raise RequestError(
                 f"frame {min(pictures)} is given twice: by the video of {length} frames and as a picture"
             )
-        known = _known(tokenizer, clip, whole=False)
+        known = known_codes(tokenizer, clip, whole=False)
         fill = np.zeros(clip.video.shape[:3], bool)
         return Conditions(num_frames=num_frames, time_stride=stride, known=known, fill=fill, pixels=clip.video)
-    known = _known(tokenizer, clip, whole=True)
+    known = known_codes(tokenizer, clip, whole=True)
     covered = 1 + stride * (len(known) - 1)
     if early := [frame for frame in pictures if frame < covered]:
         raise RequestError(f"frame {early[0]} is given twice: by the video of {covered} frames and as a picture")
     return Conditions(num_frames=num_frames, time_stride=stride, known=known, pictures=pictures)
 
 
-def _known(tokenizer: VideoTokenizer, clip: Clip, *, whole: bool) -> np.ndarray:
+def known_codes(tokenizer: VideoTokenizer, clip: Clip, *, whole: bool) -> np.ndarray:
     """Return the codes int32 `[m, h, w]` of a clip's latent frames; with `whole` only those with all their frames."""
     stride, length = tokenizer.config.time_stride, len(clip.video)
     count = 1 + (length - 1) // stride if whole else tokenizer.config.latent_frames(length)

@@ -25,6 +25,7 @@ from reelm.tokenizer.video.tokenizer import VideoTokenizer, check_video
 from .conditions import Conditions
 from .continued import continued
 from .masks import masked
+from .retake import check_retake, retaken
 from .soundtrack import Soundtrack
 from .sources import Picture, Sources, VideoSource
 
@@ -39,6 +40,7 @@ def read_conditions(
     fps: float,
     num_frames: int | None,
     default: int | None,
+    retake: Sequence[tuple[float, float]] | None = None,
 ) -> Conditions:
     """Read and tokenize what is given.
 
@@ -51,24 +53,23 @@ def read_conditions(
         fps: frames a second.
         num_frames: frames of the clip; None for as many as are given, or else `default`.
         default: None for an endless clip.
+        retake: seconds of the video that are made anew, from ... to; None for none.
 
     Raises:
         RequestError: conditions that contradict each other or the clip's length, or a file that cannot be read.
     """
     mask, audio = sources.mask, sources.audio
-    if mask is not None and sources.video is None:
-        raise RequestError("a mask says which part of a video to fill in; give that video too")
-    if audio is not None and track is None:
-        raise RequestError("this model knows no sound; leave audio out")
+    _check(sources, track, retake)
     clip = None if sources.video is None else read_clip("a video", sources.video, height, width, fps)
     samples = None if track is None or audio is None else track.samples(audio)
     heard = None if track is None or samples is None else track.frames_beside(samples, fps)
     # An endless clip may continue what is given; a masked clip is as long as its video.
-    if num_frames is None and (default is not None or mask is not None):
-        num_frames = _length(None if clip is None else len(clip.video), heard if mask is None else None, default)
+    whole = mask is not None or retake is not None
+    if num_frames is None and (default is not None or whole):
+        num_frames = _length(None if clip is None else len(clip.video), None if whole else heard, default)
 
     pictures = _pictures(sources, num_frames)
-    codes = {frame: tokenizer.encode(_still(picture, height, width)[None])[0, 0] for frame, picture in pictures.items()}
+    codes = {frame: tokenizer.encode(fit(pixels(each), height, width)[None])[0, 0] for frame, each in pictures.items()}
     if clip is None:
         rows, columns = tokenizer.config.latent_shape(1, height, width)[1:]
         first = codes.pop(0, None)
@@ -76,6 +77,8 @@ def read_conditions(
         conditions = Conditions(
             num_frames=num_frames, time_stride=tokenizer.config.time_stride, known=known, pictures=codes
         )
+    elif retake is not None:
+        conditions = retaken(tokenizer, clip, retake, codes, num_frames)
     elif mask is not None:
         conditions = masked(tokenizer, clip.video, mask, codes, num_frames)
     else:
@@ -88,8 +91,18 @@ def read_conditions(
         return replace(conditions, sound=sound, sound_in_prefix=True)
     if clip is None or clip.audio is None:
         return conditions
-    whole = len(conditions.known) if mask is None else tokenizer.config.latent_frames(len(clip.video))
-    return replace(conditions, sound=track.of_clip(clip, whole))
+    count = len(conditions.known) if mask is None else tokenizer.config.latent_frames(len(clip.video))
+    return replace(conditions, sound=track.of_clip(clip, count), sound_in_prefix=retake is not None)
+
+
+def _check(sources: Sources, track: Soundtrack | None, retake: Sequence[tuple[float, float]] | None) -> None:
+    """RequestError for sources that lack another, or that the model does not know."""
+    if sources.mask is not None and sources.video is None:
+        raise RequestError("a mask says which part of a video to fill in; give that video too")
+    if retake is not None:
+        check_retake(sources)
+    if sources.audio is not None and track is None:
+        raise RequestError("this model knows no sound; leave audio out")
 
 
 def _length(shown: int | None, heard: int | None, default: int | None) -> int | None:
@@ -118,13 +131,13 @@ def _pictures(sources: Sources, num_frames: int | None) -> dict[int, Picture]:
     return pictures
 
 
-def _still(picture: Picture, height: int, width: int) -> Frames:
-    """Return uint8 `[height, width, 3]`, fitted and centre-cropped."""
+def pixels(picture: Picture) -> Frames:
+    """Return a picture as uint8 `[H, W, 3]`."""
     if not isinstance(picture, np.ndarray):
-        return fit(read_image(picture), height, width)
+        return read_image(picture)
     if picture.ndim != 3:
         raise RequestError(f"an image has the shape [H, W, 3], not {list(picture.shape)}")
-    return fit(_as_uint8(picture[None])[0], height, width)
+    return _as_uint8(picture[None])[0]
 
 
 def read_clip(name: str, video: VideoSource, height: int, width: int, fps: float) -> Clip:

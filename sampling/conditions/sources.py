@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, TypedDict
 
 import numpy as np
@@ -12,10 +12,13 @@ import numpy as np
 from reelm.errors import RequestError
 from reelm.lm.control.camera import Camera, read_camera
 from reelm.lm.control.tracks import Track, read_tracks
+from reelm.lm.specials import MOST_REFERENCES
 from reelm.media.clip import Clip
 from reelm.media.sound import as_float_sound, check_rate
 from reelm.sampling.options import FILES
 from reelm.value_checks import array, whole
+
+from .storyboard import Shot, read_shots
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +58,8 @@ class Sources:
             right and y down, as shares of width and height, straight in between; None for one that goes where it likes.
         camera: How the camera moves: "zoom in", "zoom out", "pan left", "pan right", "pan up", "pan down" or "static",
             or a list of (seconds, reelm.Camera), between which it moves evenly.
+        references: Up to four pictures of whom the words call <1> to <4>, each alone in its picture.
+        storyboard: Shots of the clip, instead of a prompt: a list of `reelm.Shot`, or of dicts with the same fields.
         keys: Of a world: names of the keys held in each latent frame after the first, or after `video`. `Clip.info` of
             a clip that was played has them.
 
@@ -71,6 +76,8 @@ class Sources:
     control: VideoSource | None = None
     tracks: Sequence[Track | None] | None = None
     camera: str | Sequence[tuple[float, Camera]] | None = None
+    references: Sequence[Picture] | None = None
+    storyboard: Sequence[Shot] | None = None
     keys: Sequence[Sequence[str]] | None = None
 
     def __post_init__(self):
@@ -92,11 +99,20 @@ class Sources:
             object.__setattr__(self, "tracks", read_tracks(self.tracks))
         if self.camera is not None:
             object.__setattr__(self, "camera", read_camera(self.camera))
+        object.__setattr__(self, "references", _references(self.references))
+        if self.storyboard is not None:
+            shots = [replace(shot, references=_references(shot.references)) for shot in read_shots(self.storyboard)]
+            object.__setattr__(self, "storyboard", tuple(shots))
         if self.keys is not None:
             lists = isinstance(self.keys, list | tuple) and all(isinstance(each, list | tuple) for each in self.keys)
             if not lists:
                 raise RequestError("keys are a list with a list of names for each latent frame, such as [['left'], []]")
             object.__setattr__(self, "keys", tuple(tuple(each) for each in self.keys))
+
+    @property
+    def shots(self) -> tuple[Shot, ...]:
+        """The shots of the storyboard; none without one."""
+        return () if self.storyboard is None else read_shots(self.storyboard)
 
     def summary(self) -> dict[str, Any]:
         """Return what `Clip.info` says about the sources that are given: paths as they are, arrays by their shapes.
@@ -105,15 +121,19 @@ class Sources:
         """
         given = {name: value for name, value in vars(self).items() if value is not None}
         said = {name: _summary(value) for name, value in given.items() if name not in STRUCTURED}
-        said |= json.loads(json.dumps({name: given[name] for name in STRUCTURED if name in given}, default=asdict))
+        said |= json.loads(json.dumps({name: given[name] for name in STRUCTURED if name in given}, default=_plain))
         files = {name: value for name, value in vars(self).items() if isinstance(value, str | os.PathLike)}
         files |= {f"keyframe {frame}": each for frame, each in (self.keyframes or {}).items()}
+        files |= {f"reference {number}": each for number, each in enumerate(self.references or (), 1)}
+        for count, shot in enumerate(self.shots, 1):
+            own = enumerate(shot.references or (), 1)
+            files |= {f"reference {number} of shot {count}": each for number, each in own}
         digests = {name: digest for name, path in files.items() if (digest := file_digest(path))}
         return said | ({"sha256": digests} if digests else {})
 
 
 # Fields that are no pictures and no sounds, but values as JSON has them.
-STRUCTURED = ("keys", "tracks", "camera")
+STRUCTURED = ("keys", "tracks", "camera", "storyboard")
 
 
 class SourceFields(TypedDict, total=False):
@@ -128,6 +148,8 @@ class SourceFields(TypedDict, total=False):
     control: VideoSource | None
     tracks: Sequence[Track | None] | None
     camera: str | Sequence[tuple[float, Camera]] | None
+    references: Sequence[Picture] | None
+    storyboard: Sequence[Shot] | None
     keys: Sequence[Sequence[str]] | None
 
 
@@ -153,6 +175,17 @@ def _source(name: str, value: Any, *, clips: bool = False) -> Any:
     return found
 
 
+def _references(pictures: Any) -> tuple[Picture, ...] | None:
+    """Return references, each as a path or an array; RequestError for no list of pictures, and for too many."""
+    if pictures is None:
+        return None
+    if not isinstance(pictures, list | tuple):
+        raise RequestError(f"references are a {type(pictures).__name__}; give a list of pictures")
+    if not 1 <= len(pictures) <= MOST_REFERENCES:
+        raise RequestError(f"there are {len(pictures)} references; give 1 to {MOST_REFERENCES} pictures")
+    return tuple(_source(f"reference {number}", each) for number, each in enumerate(pictures, 1))
+
+
 def recording(pair: Sequence[Any]) -> Any:
     """Return `(samples, rate)` as a Recording, and a list of samples as it is; RequestError for another order."""
     if len(pair) != 2 or (numbers := [np.ndim(each) == 0 for each in pair]) == [True, True]:
@@ -169,9 +202,18 @@ def recording(pair: Sequence[Any]) -> Any:
     return Recording(samples[0], rate)
 
 
+def _plain(value: Any) -> Any:
+    """Return what JSON has for a value that it does not know: the fields of a shot or a camera, or a summary."""
+    if isinstance(value, Shot):
+        return {name: each for name, each in vars(value).items() if each is not None}
+    return asdict(value) if isinstance(value, Camera) else _summary(value)
+
+
 def _summary(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {str(key): _summary(each) for key, each in value.items()}
+    if isinstance(value, tuple):
+        return [_summary(each) for each in value]
     if isinstance(value, Clip):
         return f"clip of {len(value.video)} frames"
     if isinstance(value, Recording):

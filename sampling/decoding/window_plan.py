@@ -6,6 +6,7 @@ another. Each shot opens a window, and a new window follows wherever one is full
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 import numpy as np
@@ -14,7 +15,7 @@ from jax.typing import DTypeLike
 from reelm.lm.layout import Layout, filled_up
 from reelm.lm.net.config import LMConfig
 from reelm.lm.prefix import Prefix
-from reelm.lm.specials import Group
+from reelm.lm.specials import CONTINUES, CUT, CUT_FROM, Group
 from reelm.sampling.conditions.conditions import Conditions
 
 from .choose import Controls
@@ -28,11 +29,14 @@ class WindowPlan:
         begins: latent frame of the stream that the shot begins with.
         words: the prompts, read: a row for each of P, as in front of the stream's first latent frame.
         conditions: what the shot must show.
+        cut: whether it begins with a cut. Then its windows see nothing of what came before but the stream's first
+            latent frame.
     """
 
     begins: int
     words: Prefix
     conditions: Conditions
+    cut: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,6 +96,10 @@ class StreamPlan:
         """Return the shot that latent frame `now` belongs to."""
         return [shot for shot in self.shots if shot.begins <= now][-1]
 
+    def cut_before(self, now: int) -> int:
+        """Return the latent frame of the last cut up to latent frame `now`; 0 for none."""
+        return max((shot.begins for shot in self.shots if shot.cut and shot.begins <= now), default=0)
+
     def prefix(self, shot: WindowPlan, first: int, anchor: jax.Array | None) -> Prefix:
         """Return the prefix of a window of a shot that begins with latent frame `first` of the stream.
 
@@ -101,12 +109,16 @@ class StreamPlan:
         anchor: int32 `[B, h, w]`, the first latent frame of each clip; not read for a window from the stream's start.
         """
         past = np.asarray(anchor) if first and self.anchored else None
+        cut = self.cut_before(first)
+        how, anchor_time = CUT if cut and first == cut else CONTINUES, CUT_FROM if cut else -1.0
+        conditions = shot.conditions.named_in(shot.words, self.config)
 
         def of(words: Prefix) -> Prefix:
             if past is not None:
                 copies = len(past) // words.words.shape[0]
-                words = jax.tree.map(lambda leaf: np.repeat(leaf, copies, axis=0), words.continuing())
-            return shot.conditions.prefix(words, self.config, start=first, frames=self.frames, anchor=past)
+                words = jax.tree.map(lambda leaf: np.repeat(leaf, copies, axis=0), words.continuing(how))
+            size: dict[str, Any] = {"start": first, "frames": self.frames}
+            return conditions.prefix(words, self.config, **size, anchor=past, anchor_time=anchor_time)
 
         if self.negative is None:
             return of(shot.words)

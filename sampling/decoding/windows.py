@@ -127,6 +127,7 @@ class SlidingWindow:
         self._first = 0  # latent frame of the stream that the window begins with
         self._shot: WindowPlan | None = None  # that the window was opened for
         self._taken = 0  # latent frames of the stream that are there
+        self._read = 0  # latent frames of the stream up to the last one that the window has read
         self._anchor: jax.Array | None = None
         self._recent: deque[LatentFrame] = deque(maxlen=plan.frames)
         self._asked: deque[np.ndarray | None] = deque(maxlen=plan.frames)  # control of these
@@ -148,18 +149,20 @@ class SlidingWindow:
 
     def open_for(self, now: int) -> None:
         """Open a new window where latent frame `now`, the next one, needs one. What it will show need not be known."""
-        # Each shot opens a window, for its words are read with the prefix.
+        if self.known(now) is not None:
+            return
+        # Each shot opens a window, for its words are read with the prefix. Known latent frames pass it by.
         full = now - self._first == self._plan.frames
-        if self._opened is None or full or self._plan.shot_at(now) is not self._shot:
+        if self._opened is None or full or self._read != now or self._plan.shot_at(now) is not self._shot:
             self._open(now)
 
     def _open(self, now: int) -> None:
         """Open a window for latent frame `now`: read the prefix and the frames that it continues from."""
         plan, shot, config = self._plan, self._plan.shot_at(now), self._lm.config
         # A given clip is continued as if its end had been decoded here.
-        fits = self._opened is None and now < plan.frames
-        self._shot = shot
-        self._first = 0 if fits else max(0, now - plan.overlap)
+        fits = self._opened is None and max(now, shot.conditions.gap_ends(now)) < plan.frames
+        self._shot, self._read = shot, now
+        self._first = max(plan.cut_before(now), 0 if fits else now - plan.overlap)
         prefix = plan.prefix(shot, self._first, self._anchor)
         layout = plan.layout(shot.conditions, pictures=prefix.kinds.shape[1], first=self._first)
         widest = max(layout, plan.later, key=lambda each: each.slots)
@@ -200,6 +203,7 @@ class SlidingWindow:
         """Keep the state after the latent frame that was drawn."""
         assert self._opened is not None
         self._opened = self._opened[0], state
+        self._read += 1
 
     def take(self, frame: LatentFrame) -> None:
         """Keep the next latent frame of the stream for the windows to come."""

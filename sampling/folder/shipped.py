@@ -28,5 +28,11 @@ def sources(name: str) -> set[Source]:
     return {source for source, fields in SWITCHES.items() if lm.get(fields[0])}
 
 
+def tasks(name: str) -> set[str]:
+    """The tasks that a shipped model was trained for."""
+    lm = json.loads((folder(name) / "model.json").read_bytes())["parts"].get("lm", {})
+    return {*lm.get("tasks", ())}
+
+
 def _weights() -> Path:
     return Path(str(files("reelm"))) / "weights"

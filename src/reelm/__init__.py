@@ -1,10 +1,11 @@
 """Words to video.
 
 `reelm.load()` gives a `Model` that makes clips from words and holds the video tokenizer; `reelm.Clip` is one video
-with its codes, settings and file formats; `reelm.Camera` says where a camera looks. `reelm.functional` has pure
-functions for your own JAX code, and `reelm.train` trains a part of a model on your own clips. `reelm.RequestError` is
-raised when the request is at fault, and `reelm.RequestWarning` warns of one that the model was not trained for. The
-names are imported when first used, so that `import reelm` costs nothing and the command line starts at once.
+with its codes, settings and file formats; `reelm.Camera` says where a camera looks, `reelm.Shot` is one shot of a
+storyboard. `reelm.functional` has pure functions for your own JAX code, and `reelm.train` trains a part of a model on
+your own clips. `reelm.RequestError` is raised when the request is at fault, and `reelm.RequestWarning` warns of one
+that the model was not trained for. The names are imported when first used, so that `import reelm` costs nothing and the
+command line starts at once.
 """
 
 import importlib
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from reelm.errors import RequestError, RequestWarning
     from reelm.lm.control.camera import Camera
     from reelm.media.clip import Clip
+    from reelm.sampling.conditions.storyboard import Shot
     from reelm.sampling.folder.load import load
     from reelm.train.start import train
 
@@ -24,13 +26,14 @@ if TYPE_CHECKING:
 
 give_fake_devices_threads()
 
-__all__ = ["Camera", "Clip", "RequestError", "RequestWarning", "__version__", "functional", "load", "train"]
+__all__ = ["Camera", "Clip", "RequestError", "RequestWarning", "Shot", "__version__", "functional", "load", "train"]
 
 _HOMES = {
     "Camera": "reelm.lm.control.camera",
     "Clip": "reelm.media.clip",
     "RequestError": "reelm.errors",
     "RequestWarning": "reelm.errors",
+    "Shot": "reelm.sampling.conditions.storyboard",
     "load": "reelm.sampling.folder.load",
 }
 

@@ -11,7 +11,7 @@ from reelm.cli.main import main
 from reelm.errors import RequestError
 from reelm.sampling import best_of
 from reelm.sampling.conditions.conditions import Conditions
-from reelm.sampling.request import Shot
+from reelm.sampling.request import Stretch
 
 HOT: dict[str, Any] = {"cfg_scale": 1.0, "min_p": 0.0}  # clips of other seeds differ
 
@@ -66,7 +66,7 @@ def test_a_long_clip_fits_by_all_its_stretches_and_the_words_of_each(tiny_sound_
     clip = reelm.Clip(video=video, fps=8, tokens={"video": codes, "audio": None})
     later = model.video_tokenizer.encode(video[stride * length][None])[0]
     later = np.concatenate([later, codes[length + 1 : 2 * length]])
-    for script in ([Shot(0, "red seven")], [Shot(0, "red seven"), Shot(length, "blue two")]):
+    for script in ([Stretch(0, "red seven")], [Stretch(0, "red seven"), Stretch(length, "blue two")]):
         fits = best_of.fit(model, script, Conditions(num_frames=None, time_stride=4, known=codes[:0]), [clip])
         expected = [describer.log_likelihood(script[0].words, codes[:length], None)]
         expected.append(describer.log_likelihood(script[-1].words, later, None))

@@ -1,0 +1,50 @@
+"""Codes of references: pictures of whom words call <1> to <4>, each tokenized alone.
+
+In: pictures, words. Out: codes by number. The number of a reference is its place in the list, from 1.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from reelm.errors import RequestError
+from reelm.lm.specials import around_names
+from reelm.media.pixels import fit
+from reelm.tokenizer.video.tokenizer import VideoTokenizer
+
+from .read import pixels
+from .sources import Picture
+
+_LEAST, _MOST = 8, 40_000_000  # pixels of a side, and of a picture
+
+
+def encode_references(
+    tokenizer: VideoTokenizer, pictures: Sequence[Picture], height: int, width: int
+) -> Mapping[int, np.ndarray]:
+    """Return the codes int32 `[h, w]` of each picture, fitted to height x width, by its number.
+
+    RequestError for a picture that is too small to show anybody, or too large.
+    """
+    codes = {}
+    for number, picture in enumerate(pictures, 1):
+        seen = pixels(picture)
+        rows, columns = seen.shape[:2]
+        if min(rows, columns) < _LEAST or rows * columns > _MOST:
+            raise RequestError(
+                f"reference {number} has {columns}x{rows} pixels; it takes {_LEAST} or more on each side, and at most "
+                f"{_MOST // 1_000_000} megapixels"
+            )
+        codes[number] = tokenizer.encode(fit(seen, height, width)[None])[0, 0]
+    return codes
+
+
+def check_names(prompts: Sequence[str], count: int) -> None:
+    """RequestError unless the words of prompts name just the references that there are; blank ones name them all."""
+    named = {number for prompt in prompts for number in around_names(prompt)[1]}
+    if unknown := sorted(named - {*range(1, count + 1)}):
+        there = f"the references go from <1> to <{count}>" if count else "no references are given"
+        raise RequestError(f"the words name <{unknown[0]}>, and {there}")
+    if not all(prompt.strip() for prompt in prompts):
+        return
+    if unnamed := sorted({*range(1, count + 1)} - named):
+        raise RequestError(f"no words name reference <{unnamed[0]}>; say where it is, such as: a red <{unnamed[0]}>")

@@ -1,0 +1,64 @@
+"""Conditions of each shot of a storyboard: those of the whole clip, with what is the shot's own.
+
+In: shots, and the latent frames that they begin with. Out: `Conditions` in the time of the clip.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from reelm.sampling.options import Options
+from reelm.sampling.parts import ModelParts
+
+from .conditions import Conditions
+from .references import encode_references
+from .sources import Sources
+from .steering import steering
+from .storyboard import Shot
+
+
+def of_shots(
+    model: ModelParts,
+    shots: Sequence[Shot],
+    begins: Sequence[int],
+    conditions: Conditions,
+    *,
+    height: int,
+    width: int,
+    fps: float,
+) -> Sequence[Conditions]:
+    """Return the conditions of each shot.
+
+    Args:
+        model: what is asked.
+        shots: of the storyboard.
+        begins: latent frame that each begins with.
+        conditions: of the whole clip.
+        height, width: of the frames, in pixels.
+        fps: frames a second.
+
+    Raises:
+        RequestError: something that the model does not know, or a picture that cannot be read.
+    """
+    made = []
+    for shot, begin in zip(shots, begins, strict=True):
+        own = conditions
+        if shot.references:
+            codes = encode_references(model.video_tokenizer, shot.references, height, width)
+            own = replace(own, references=codes)
+        if shot.tracks or shot.camera:
+            asked = Sources(tracks=shot.tracks, camera=shot.camera)
+            parts = steering(model, asked, Options(), replace(conditions, num_frames=None), fps).parts
+            # In training, a frame stands in front of a cut: the latent frame behind it is the second of its clip.
+            ahead = max(0, begin - 1)
+            own = replace(
+                own, steering={**own.steering, **{name: _behind(part, ahead) for name, part in parts.items()}}
+            )
+        made.append(own)
+    return made
+
+
+def _behind(part: np.ndarray, count: int) -> np.ndarray:
+    """Return a part of the control field `[t, ...]` that begins so many latent frames later."""
+    return np.concatenate([np.repeat(part[:1], count, axis=0), part])
