@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 import reelm
 from reelm.cli.commands import generate
 from reelm.cli.main import main
+from reelm.errors import RequestError
 from reelm.media.formats.animations import write_picture
 from reelm.sampling.conditions.sources import Sources
 from reelm.sampling.options import Options
@@ -325,3 +327,17 @@ def test_a_full_disk_is_one_line_and_no_file(model_folder, tmp_path):
     told = [line for line in ended.stderr.splitlines() if not line.startswith("latent frames: ")]
     assert len(told) == 1 and told[0].startswith("reelm: error: ")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_story_is_told_by_a_file_and_pictures(tmp_path):
+    picture, story = tmp_path / "seven.png", tmp_path / "story.json"
+    write_picture(picture, np.zeros((8, 8, 3), np.uint8))
+    story.write_text('{"storyboard": [{"prompt": "a <1>", "seconds": 1}], "references": ["seven.png"]}')
+    asked = generate.Generate(output=tmp_path / "x.mp4", storyboard=story)
+    assert asked._words() == [""] and asked._moves()["references"] == [picture]
+    both = replace(asked, reference=(picture,))
+    with pytest.raises(RequestError, match="not both"):
+        both._moves()
+    picture.unlink()
+    with pytest.raises(RequestError, match=r"seven\.png"):
+        asked._moves()

@@ -1,9 +1,9 @@
 """`reelm generate`: words, pictures and clips to files."""
 
+import json
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import product
+from itertools import chain, product
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
@@ -61,6 +61,10 @@ class Generate:
     from the top left. Once for each subject, in the order of the words; "-" for one that goes where it likes."""
     camera: str | None = None
     """How the camera moves: "zoom in", "pan left" and so on, or SECONDS:PAN_X,PAN_Y,ZOOM for each moment."""
+    reference: tyro.conf.UseAppendAction[tuple[Path, ...]] = ()
+    """Picture of whom the prompt calls <1>. Once more for <2>, up to four times."""
+    storyboard: Path | None = None
+    """JSON file with the shots of the clip, instead of PROMPT: a list of {"prompt", "seconds", "cut", ...}."""
     prompts: Path | None = None
     """Text file with one prompt in each line, instead of PROMPT."""
     resume: bool = False
@@ -118,13 +122,24 @@ class Generate:
             print_path(self.output)
 
     def _moves(self) -> dict[str, Any]:
-        """Return tracks and camera, checked."""
+        """Return tracks, camera, references and storyboard, checked."""
         found: dict[str, Any] = {"tracks": [track(each) for each in self.track]} if self.track else {}
         found |= {} if self.camera is None else {"camera": camera(self.camera)}
+        if self.storyboard is not None:
+            from reelm.sampling.conditions.storyboard import read_storyboard
+
+            check_input(self.storyboard)
+            found |= read_storyboard(self.storyboard)
+        if self.reference:
+            if "references" in found:
+                raise RequestError(f"give --reference, or references in {self.storyboard}, not both")
+            found["references"] = list(self.reference)
         if found:
             from reelm.sampling.conditions.sources import Sources
 
-            Sources(**found)
+            given = Sources(**found)
+            for each in chain(given.references or (), *(shot.references or () for shot in given.shots)):
+                check_input(Path(str(each)))
         return found
 
     def _jobs(self, prompts: list[str]) -> list[Job]:
@@ -145,7 +160,9 @@ class Generate:
             if not any(lines):
                 raise RequestError(f"{self.prompts} holds no prompt; write one a line")
             return [line for line in lines if line]
-        if not self.prompt and any(getattr(self, name) is not None for name in FILES):
+        if not self.prompt and (
+            self.reference or any(getattr(self, name) is not None for name in (*FILES, "storyboard"))
+        ):
             return [""]  # a picture or a clip may speak for itself
         if len(self.prompt) != 1:
             hint = "put the prompt in quotes" if self.prompt else "say what to show"
@@ -157,7 +174,7 @@ def _contents(given: dict[str, Any]) -> dict[str, Any]:
     """Return what the file of a clip says if it was made from these sources, as they are now, and no others."""
     from reelm.sampling.conditions.sources import STRUCTURED, Sources
 
-    return {**dict.fromkeys((*FILES, *STRUCTURED, "sha256")), **Sources(**given).summary()}
+    return {**dict.fromkeys((*FILES, *STRUCTURED, "references", "sha256")), **Sources(**given).summary()}
 
 
 _ANY_FILE = ("num_samples", "strict")  # options that no file tells of
@@ -174,7 +191,6 @@ def _is_made(job: Job, same: dict[str, Any], options: Options) -> bool:
     except RequestError:
         return False  # something else, or cut short: made again
     asked = {name: value for name, value in vars(options).items() if value is not None and name not in _ANY_FILE}
-    if isinstance(options.cfg_scale, Sequence):
-        asked["cfg_scale"] = list(options.cfg_scale)
-    wanted = asked | same | {"prompt": job.prompt, "seed": job.seed}
+    asked = json.loads(json.dumps(asked))  # as a file has it: tuples are lists
+    wanted = asked | same | {"seed": job.seed} | ({} if same["storyboard"] else {"prompt": job.prompt})
     return all(info.get(name) == value for name, value in wanted.items())
