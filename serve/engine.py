@@ -29,7 +29,7 @@ from reelm.sampling.model import Model
 from reelm.sampling.plan import plan
 from reelm.sampling.request import Request
 
-from .job import Job
+from .job import Job, grouped
 from .jobs import Jobs
 from .lanes import Lane, lanes_of
 from .live import Live
@@ -100,12 +100,12 @@ class Engine(Thread):
         model, folder = self._models.get(job.model), self._jobs.folder(job.id)
         if model is None:  # of a server before this one
             raise RequestError(f"the model {job.model!r} is not served any more")
-        files = {name: str(folder / name) for name in job.uploads}
+        asked = {**job.settings, "seed": job.seed, **job.files(folder)}
         try:
-            request = plan(model, job.prompt, *read_arguments({**job.settings, "seed": job.seed, **files}))
+            request = plan(model, job.prompt, *read_arguments(asked))
         except RequestError as error:
             raise RequestError(self._as_uploaded(job, str(error))) from error
-        return replace(request, sources=dict(request.sources) | dict(job.uploads))
+        return replace(request, sources=dict(request.sources) | grouped(job.uploads))
 
     def _as_uploaded(self, job: Job, message: str) -> str:
         """Return a message that calls the files of a job as the client does: no folder of this machine is told."""

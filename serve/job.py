@@ -4,6 +4,7 @@ import secrets
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal, TypedDict
 
 Status = Literal["queued", "in_progress", "completed", "failed"]
@@ -113,7 +114,23 @@ class Job:
             "warnings": list(self.warnings),
         }
 
+    def files(self, folder: Path) -> dict[str, Any]:
+        """Return the files in the folder of the job as arguments of `generate`."""
+        return grouped({name: str(folder / name) for name in self.uploads})
+
     def for_log(self) -> dict[str, Any]:
         """Return what a line of the log says about the job; the prompt may be left out of it."""
         names = ("id", "owner", "model", "seconds", "size", "prompt")
         return {"job" if name == "id" else name: getattr(self, name) for name in names}
+
+
+def grouped(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values by the names of fields; those of NAME-1, NAME-2 and so on are a list under NAME."""
+    found = dict[str, Any]()
+    for field, value in values.items():
+        name, _, number = field.partition("-")
+        if number:
+            found.setdefault(name, []).append(value)
+        else:
+            found[name] = value
+    return found

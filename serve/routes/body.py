@@ -23,13 +23,14 @@ from reelm.sampling.options import FILES, Options, right_name
 from reelm.serve.access import Limits
 from reelm.storage.atomic import write_bytes
 
+REFERENCES = "references"  # files of one name, up to four
 _OPTIONS = {field.name for field in fields(Options)} - {"num_samples"}
 _OPENAI = ("seconds", "size", "input_reference")
 _WORDS = ("model", "prompt", "negative_prompt", "decoding", "seconds", "size")
 _BODY_SECONDS = 120.0
 _NAME_LETTERS = 80
 _MOST_STEPS, _MOST_KEYS = 36_000, 64  # latent frames that keys are given for, and keys of each
-KNOWN = ("model", "prompt", *STRUCTURED, *sorted(_OPTIONS), *FILES)
+KNOWN = ("model", "prompt", *STRUCTURED, *sorted(_OPTIONS), *FILES, REFERENCES)
 
 
 @dataclass(frozen=True)
@@ -58,16 +59,20 @@ async def read_fields(request: Request, limits: Limits) -> dict[str, Any]:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     request = _bounded(request, limits.body_bytes)
     if kind == "multipart/form-data":
-        async with request.form(max_files=len(FILES) + 1, max_fields=64, max_part_size=limits.body_bytes) as form:
-            if len({*form}) < len(form.multi_items()):
-                raise RequestError("a field of the form stands there twice")
-            found = {
-                name: await _upload(name, value) if isinstance(value, UploadFile) else _value(name, value)
-                for name, value in form.items()
-            }
+        files = len(FILES) + 5  # with an input_reference, and up to four references
+        async with request.form(max_files=files, max_fields=64, max_part_size=limits.body_bytes) as form:
+            found = dict[str, Any]()
+            for name, value in form.multi_items():
+                read = await _upload(name, value) if isinstance(value, UploadFile) else _value(name, value)
+                if name == REFERENCES:
+                    found.setdefault(name, []).append(read)
+                elif name in found:
+                    raise RequestError("a field of the form stands there twice")
+                else:
+                    found[name] = read
     elif kind in ("application/json", ""):
         found = _object(await request.body())
-        for name in (*FILES, "input_reference"):
+        for name in (*FILES, REFERENCES, "input_reference"):
             if found.get(name) is not None:
                 raise RequestError(f"{name} is a file: send it as a part of a multipart form")
     else:
@@ -111,8 +116,8 @@ def _bounded(request: Request, most: int) -> Request:
 
 def check_text(value: Any) -> None:
     """RequestError for text that is no Unicode, anywhere in a value."""
-    if isinstance(value, list):
-        for each in value:
+    if isinstance(value, list | dict):
+        for each in [*value, *value.values()] if isinstance(value, dict) else value:
             check_text(each)
     elif isinstance(value, str) and any("\ud800" <= letter <= "\udfff" for letter in value):
         raise RequestError("the text contains an unpaired surrogate")
@@ -168,12 +173,14 @@ class Asked:
         for name in FILES:
             if name in found:
                 self.files[name] = _file(name, found.pop(name))
+        for number, file in enumerate(found.pop(REFERENCES, ()), 1):
+            self.files[f"{REFERENCES}-{number}"] = _file(f"reference {number}", file)
         if "size" in found:
             found["width"], found["height"] = _size(found.pop("size"))
         self.seconds = _seconds(found.pop("seconds")) if "seconds" in found else None
         structured = {name: value for name in STRUCTURED if (value := found.pop(name, None)) is not None}
         Options(**found)
-        _check_structured(structured)
+        _check_structured(structured, limits)
         self.settings = found | structured
 
     def for_model(self, fps: float) -> dict[str, Any]:
@@ -204,15 +211,21 @@ def _file(name: str, value: Any) -> Upload:
     return value
 
 
-def _check_structured(values: Mapping[str, Any]) -> None:
-    """Check keys, tracks and a camera as far as a server can without the model."""
+def _check_structured(values: Mapping[str, Any], limits: Limits) -> None:
+    """Check keys, tracks, a camera and a storyboard as far as a server can without the model."""
     given = Sources(**values)
+    if any(shot.references for shot in given.shots):
+        raise RequestError("shots have no references of their own here; send references as files of the form")
+    if (letters := sum(len(shot.prompt) for shot in given.shots)) > limits.prompt_letters:
+        raise RequestError(f"the shots have {letters} letters; at most {limits.prompt_letters} are read")
     if len(given.keys or ()) > _MOST_STEPS:
         raise RequestError(f"keys are given for {len(given.keys or ())} latent frames; at most {_MOST_STEPS} are made")
     if any(len(each) > _MOST_KEYS for each in given.keys or ()):
         raise RequestError(f"keys name more than {_MOST_KEYS} for a latent frame")
-    points = sum(len(track) for track in given.tracks or () if track)
-    points += len(given.camera) if isinstance(given.camera, tuple) else 0
+    points = 0
+    for each in (given, *given.shots):
+        points += sum(len(track) for track in each.tracks or () if track)
+        points += len(each.camera) if isinstance(each.camera, tuple) else 0
     if points > _MOST_STEPS:
         raise RequestError(f"tracks and camera have {points} points; at most {_MOST_STEPS} are read")
 

@@ -79,7 +79,8 @@ def _schemas() -> dict[str, Any]:
     options = {field.name: _schema(hints[field.name]) for field in fields(Options) if field.name != "num_samples"}
     words = {name: {"type": "string"} for name in ("model", "prompt", "seconds", "size")}
     options |= {name: _schema(get_type_hints(Sources)[name]) for name in STRUCTURED}
-    files = {name: {"type": "string", "format": "binary"} for name in FILES}
+    file = {"type": "string", "format": "binary"}
+    files = dict.fromkeys(FILES, file) | {"references": {"type": "array", "items": file}}
     error = {"code": {"type": "string"}, "message": {"type": "string"}}
     rating = {"rating": {"enum": [1, -1]}, "over": {"type": "string"}, "note": {"type": "string"}}
     return {
@@ -95,6 +96,8 @@ def _schema(hint: Any) -> dict[str, Any]:
         return {"enum": list(get_args(hint))}
     if get_origin(hint) in (Union, types.UnionType):
         return {"anyOf": [_schema(each) for each in get_args(hint) if each is not type(None)]}
+    if hint is Any:
+        return {}
     if hint in _TYPES:
         return {"type": _TYPES[hint]}
     if is_dataclass(hint):

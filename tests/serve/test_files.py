@@ -12,12 +12,14 @@ from starlette.applications import Starlette
 from starlette.datastructures import Headers
 from starlette.routing import Route
 
-from reelm.serve.job import Job
+from reelm.errors import RequestError
+from reelm.serve.access import Limits
+from reelm.serve.job import Job, grouped
 from reelm.serve.jobs import Jobs
 from reelm.serve.news import News
 from reelm.serve.routes.answers import HANDLERS
 from reelm.serve.routes.app import PAGE
-from reelm.serve.routes.body import preferred_wait
+from reelm.serve.routes.body import Asked, Upload, preferred_wait
 from reelm.serve.routes.files import FileAnswer, whole
 from reelm.serve.run import Leaving
 
@@ -180,3 +182,35 @@ def test_the_page_works_under_any_prefix():
     for path in files:
         assert not re.search(r"""["'`(=]/(?!/)[\w.]""", path.read_text()), path.name
         assert len(path.read_text().splitlines()) < 300, path.name
+
+
+def test_a_storyboard_is_a_setting_and_its_pictures_are_files(tmp_path: Path):
+    shots = [{"prompt": "a <1>", "seconds": 1.0, "camera": "zoom in"}, {"prompt": "<2>", "seconds": 1.0, "cut": False}]
+    asked = Asked(
+        {"storyboard": shots, "references": [Upload("1.png", b"one"), Upload("2.png", b"two")]}, "demo", Limits()
+    )
+    assert asked.settings == {"storyboard": shots}
+    asked.write(tmp_path)
+    job = Job(
+        model="demo",
+        prompt="",
+        seed=0,
+        settings=asked.settings,
+        uploads={name: file.name for name, file in asked.files.items()},
+    )
+    files = job.files(tmp_path)["references"]
+    assert [Path(file).read_bytes() for file in files] == [b"one", b"two"]
+    assert grouped(job.uploads) == {"references": ["1.png", "2.png"]}
+
+
+@pytest.mark.parametrize(
+    ("shot", "said"),
+    [
+        ({"prompt": "a <1>", "seconds": 1.0, "references": ["/etc/passwd"]}, "send references as files"),
+        ({"prompt": "a" * 3000, "seconds": 1.0}, "3000 letters"),
+        ({"prompt": "a", "seconds": 1.0, "mood": "sad"}, "shot 1 has 'mood'"),
+    ],
+)
+def test_a_storyboard_that_no_server_takes_is_refused(shot, said):
+    with pytest.raises(RequestError, match=said):
+        Asked({"storyboard": [shot]}, "demo", Limits())
