@@ -17,13 +17,14 @@ from reelm.data.catalog import open_clips
 from reelm.data.moving_digits import scenes as moving_digits
 from reelm.errors import RequestError
 from reelm.evaluation.features import i3d, lpips
+from reelm.evaluation.scores import h264
 from reelm.evaluation.scores.frechet import frechet_distance
 from reelm.evaluation.scores.pictures import flicker, psnr, ssim
 from reelm.media.contact_sheet import contact_sheet
 from reelm.progress import Progress, silent
 from reelm.tokenizer.video.tokenizer import VideoTokenizer, as_float
 
-from . import footage, h264
+from . import footage
 from .generation import judged
 from .groups import check_at_least
 

@@ -1,1 +1,1 @@
-"""Scores of pictures and sound, and the codec that sound is measured beside."""
+"""Scores of pictures and sound, and the codecs of today that they are compared with."""

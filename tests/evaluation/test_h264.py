@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from reelm.evaluation import h264
+from reelm.evaluation.scores import h264
 from reelm.evaluation.scores.pictures import psnr
 
 _NOISE = np.random.default_rng(0).integers(0, 255, (16, 16, 1)).repeat(3, axis=2)
