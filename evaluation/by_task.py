@@ -7,7 +7,7 @@ and `progress`, and whatever else of `num_frames`, `best_of` and `sheets` it nam
 from collections.abc import Callable
 from typing import Any
 
-from . import emoji, generation, short_words, sound_and_picture, steering, tasks, world
+from . import emoji, generation, short_words, sound_and_picture, steering, stories, tasks, world
 
 TASKS: dict[str, Callable[..., dict[str, Any]]] = {
     "words": generation.generation,
@@ -20,6 +20,7 @@ TASKS: dict[str, Callable[..., dict[str, Any]]] = {
     "video-to-audio": sound_and_picture.video_to_audio,
     "audio-to-video": sound_and_picture.audio_to_video,
     "steering": steering.steering,
+    "stories": stories.told,
     "emoji": emoji.generation,
     "world": world.world,
 }

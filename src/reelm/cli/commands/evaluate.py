@@ -48,12 +48,14 @@ class EvaluateGeneration:
         "video-to-audio",
         "audio-to-video",
         "steering",
+        "stories",
         "emoji",
         "world",
     ] = "words"
     """What the clips are generated from. words: pictures from words. short-words: pictures from the name of a digit.
-    sound: pictures and sound from words. steering: paths, silhouettes and a motion score. emoji: words, with an emoji
-    model. world: the keys of Crafter, with a model of that game. All other tasks use clips of one digit."""
+    sound: pictures and sound from words. steering: paths, silhouettes and a motion score. stories: references,
+    storyboards and retakes. emoji: words, with an emoji model. world: the keys of Crafter, with a model of that game.
+    All other tasks use clips of one digit."""
     data: str | None = None
     """Data set whose captions are the prompts, in place of a task; for any model. Frechet distances and diversity are
     measured by the features at hand. Default: that of the task."""
@@ -106,7 +108,7 @@ class EvaluateGeneration:
             raise RequestError(f"--sheets is for clips from words, not for {self.task}")
         if self.sheets is not None:
             check_folder(self.sheets)
-        if self.task in ("continuation", "steering", "world") and self.best_of != 1:
+        if self.task in ("continuation", "steering", "stories", "world") and self.best_of != 1:
             raise RequestError(f"--best-of chooses by words or pictures, not for {self.task}")
         if self.task not in _OF_ANY_LENGTH and self.num_frames is not None:
             raise RequestError(f"--num-frames is for clips from words or with sound, not for {self.task}")
