@@ -127,8 +127,8 @@ class Job:
 def grouped(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return values by the names of fields; those of NAME-1, NAME-2 and so on are a list under NAME."""
     found = dict[str, Any]()
-    for field, value in values.items():
-        name, _, number = field.partition("-")
+    for named, value in values.items():
+        name, _, number = named.partition("-")
         if number:
             found.setdefault(name, []).append(value)
         else:

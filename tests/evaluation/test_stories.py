@@ -1,5 +1,6 @@
 """The scores of stories: real clips reach all of them, and clips of another hand, or without a cut, do not."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ class Teller:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, shift: int):
         self.digits, self.shift, self.video_tokenizer = scenes.digits_for("test"), shift, self
+        self.case: Any = None
         drawn = stories._drawn
 
         def kept(*asked: Any) -> Any:
@@ -38,7 +40,7 @@ class Teller:
         for mover in scene.movers:
             same = list(self.digits.of_digit[mover.digit])
             image = same[(same.index(mover.image) + self.shift) % len(same)]
-            movers.append(scenes.Mover(**vars(mover) | {"image": int(image)}))
+            movers.append(replace(mover, image=int(image)))
         return scenes.render(scenes.Scene(tuple(movers)), self.digits, frames)
 
 
