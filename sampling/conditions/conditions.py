@@ -64,8 +64,8 @@ class Conditions:
 
     def gap_ends(self, latent_frame: int) -> int:
         """Return the latent frame that is known behind the gap of one to be drawn; 0 where none is."""
-        behind = () if self.drawn is None else np.flatnonzero(~self.drawn[latent_frame:])
-        return latent_frame + int(behind[0]) if len(behind) else 0
+        behind = [] if self.drawn is None else np.flatnonzero(~self.drawn[latent_frame:]).tolist()
+        return latent_frame + behind[0] if behind else 0
 
     def sound_beside(self, latent_frame: int, lm: LMConfig) -> np.ndarray | None:
         """Return the codes int32 `[s, L]` of the sound beside a latent frame; None where they are drawn."""

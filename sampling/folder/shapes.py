@@ -76,13 +76,18 @@ def _check(path: Path, config: Any, init: Callable[..., dict], params: dict) -> 
     where = f"{path.parent / MANIFEST} is damaged: the configuration of {path.name}"
     if large := [count for count in jax.tree.leaves(counts) if isinstance(count, int) and abs(count) > _MOST]:
         raise RequestError(f"{where} has a size of {large[0]}; at most {_MOST} is read")
-    if many := [name for name in _REPEATED if counts.get(name, 0) > len(flattened(params))]:
+    if many := [name for name in _REPEATED if _number(counts.get(name, 0)) > len(flattened(params))]:
         raise RequestError(f"{where} has {many[0]} of {counts[many[0]]}, more than the file has tensors")
     try:
         wanted = jax.eval_shape(partial(init, config), jax.random.key(0))
     except Exception as error:  # nets refuse sizes that do not fit together in as many ways as they use them
         raise RequestError(f"{where} describes no net ({type(error).__name__}: {reason(error)})") from error
     _compare(path, {name: leaf.shape for name, leaf in flattened(wanted).items()}, params)
+
+
+def _number(count: Any) -> int:
+    """Return a count, or 0 for a field that has this name and is none, as the levels of a video code."""
+    return count if isinstance(count, int) else 0
 
 
 def _compare(path: Path, wanted: Mapping[str, tuple[int | None, ...]], params: dict) -> None:

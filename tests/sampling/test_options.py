@@ -25,7 +25,7 @@ def test_keyword_arguments_have_the_names_and_types_of_the_fields(kind, keywords
 
 
 def test_every_picture_clip_and_sound_is_a_file_that_servers_and_the_command_line_take():
-    names = {field.name for field in fields(Sources)} - {"keyframes", *STRUCTURED}
+    names = {field.name for field in fields(Sources)} - {"keyframes", "references", *STRUCTURED}
     assert {*FILES} == names <= {field.name for field in fields(Generate)}
 
 
@@ -41,7 +41,8 @@ def test_help_shows_every_option_with_type_default_and_sentence(method):
 
 def test_the_command_line_knows_every_option_and_file():
     files = {field.name for field in fields(Sources)} - {"keyframes", "keys"}  # neither has a form in a shell
-    assert files - {"tracks"} | {"track"} <= {field.name for field in fields(Generate)}  # one for each subject
+    one_each = {"tracks": "track", "references": "reference"}  # said once for each
+    assert {one_each.get(name, name) for name in files} <= {field.name for field in fields(Generate)}
     assert Generate.__dataclass_fields__["sampling"].type is Options
 
 
