@@ -11,9 +11,9 @@ from typing import Any, Literal, TypedDict, get_args
 
 from reelm.errors import RequestError
 from reelm.media.limits import MAX_FPS, MIN_FPS
-from reelm.media.outlines import STRUCTURES
 from reelm.value_checks import real, whole
 
+ControlKind = Literal["edges", "silhouette", "flow", "depth"]
 Decoding = Literal["auto", "sequential", "parallel"]
 
 FILES = ("image", "last_image", "video", "mask", "audio", "control")  # fields of `Sources` that a file can say
@@ -73,7 +73,7 @@ class Options:
     negative_prompt: str | None = None
     overlap: float | None = None
     motion: float | None = None
-    control_kind: str | None = None
+    control_kind: ControlKind | None = None
     retake: Sequence[float] | None = None
     strict: bool = False
     decoding: Decoding = "auto"
@@ -99,8 +99,8 @@ class Options:
             raise RequestError(f"negative_prompt is {self.negative_prompt!r}; it must be text")
         if not isinstance(self.strict, bool):
             raise RequestError(f"strict is {self.strict!r}; it must be true or false")
-        if self.control_kind is not None and self.control_kind not in STRUCTURES:
-            raise RequestError(f"control_kind is {self.control_kind!r}; it is one of {', '.join(STRUCTURES)}")
+        if (kind := self.control_kind) is not None and kind not in get_args(ControlKind):
+            raise RequestError(f"control_kind is {kind!r}; it is one of {', '.join(get_args(ControlKind))}")
         if self.decoding not in get_args(Decoding):
             raise RequestError(f"decoding is {self.decoding!r}; choose one of {', '.join(get_args(Decoding))}")
 
@@ -174,7 +174,7 @@ class OptionFields(TypedDict, total=False):
     negative_prompt: str | None
     overlap: float | None
     motion: float | None
-    control_kind: str | None
+    control_kind: ControlKind | None
     retake: Sequence[float] | None
     strict: bool
     decoding: Decoding

@@ -16,7 +16,8 @@ import jax.numpy as jnp
 
 from reelm.data.tokens.index import TokenRun, most_common
 from reelm.errors import RequestError
-from reelm.lm.control.field import SWITCHES, of_source
+from reelm.lm.control.field import of_source
+from reelm.lm.control.sources import SWITCHES
 from reelm.lm.describer import Describer, DescriberConfig
 from reelm.lm.language_model import LanguageModel
 from reelm.lm.net.config import LMConfig

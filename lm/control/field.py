@@ -11,22 +11,11 @@ source of control has channels in it, of which the first say whether it speaks. 
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
-Source = Literal["keys", "tracks", "structure", "camera", "motion"]
-
-# Fields of an `LMConfig` that belong to a source. A net whose config leaves the first empty does not know the source.
-SWITCHES: Mapping[Source, tuple[str, ...]] = {
-    "keys": ("keys", "keys_at_once"),
-    "tracks": ("tracks",),
-    "structure": ("structures",),
-    "camera": ("camera",),
-    "motion": ("motion",),
-}
-# Sources that differ from place to place.
-SPATIAL: tuple[Source, ...] = ("tracks", "structure")
+from .sources import SPATIAL, Source
 
 
 def control_field(

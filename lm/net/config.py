@@ -9,7 +9,7 @@ import numpy as np
 from reelm import value_checks
 from reelm.errors import RequestError
 from reelm.lm.control import camera, motion, tracks
-from reelm.lm.control.field import Source
+from reelm.lm.control.sources import Source
 from reelm.lm.layout import Layout, audio_frames
 from reelm.lm.prefix import ClipCodes, Prefix
 from reelm.lm.specials import HEAD, Given, Group

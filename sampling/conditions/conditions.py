@@ -5,7 +5,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from reelm.lm.control.field import Source, control_field
+from reelm.lm.control.field import control_field
+from reelm.lm.control.sources import Source
 from reelm.lm.layout import audio_frames
 from reelm.lm.net.config import LMConfig
 from reelm.lm.prefix import Prefix

@@ -3,8 +3,9 @@
 import json
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
-from reelm.lm.control.field import SWITCHES, Source
+from reelm.lm.control.sources import SWITCHES, Source
 
 
 def names() -> list[str]:
@@ -24,14 +25,18 @@ def holds(folder: Path) -> bool:
 
 def sources(name: str) -> set[Source]:
     """The sources of control that a shipped model knows."""
-    lm = json.loads((folder(name) / "model.json").read_bytes())["parts"].get("lm", {"config": {}})["config"]
-    return {source for source, fields in SWITCHES.items() if lm.get(fields[0])}
+    sizes = _language_model(name).get("config", {})
+    return {source for source, fields in SWITCHES.items() if sizes.get(fields[0])}
 
 
 def tasks(name: str) -> set[str]:
     """The tasks that a shipped model was trained for."""
-    lm = json.loads((folder(name) / "model.json").read_bytes())["parts"].get("lm", {})
-    return {*lm.get("tasks", ())}
+    return {*_language_model(name).get("tasks", ())}
+
+
+def _language_model(name: str) -> dict[str, Any]:
+    """What `model.json` says of the language model; {} for a model without one."""
+    return json.loads((folder(name) / "model.json").read_bytes())["parts"].get("lm", {})
 
 
 def _weights() -> Path:

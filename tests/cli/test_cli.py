@@ -104,6 +104,12 @@ ACCEPTED = {
     "data tokenize --help": "--video-tokenizer",
 }
 
+
+def test_the_command_line_is_read_before_numpy_is_loaded():
+    program = "import sys, reelm.cli.parse; sys.exit('numpy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
 # Runs command lines in one process; writes [[status, stdout, stderr, whether jax came in], ...].
 MANY = """
 import contextlib, io, json, sys

@@ -2,7 +2,7 @@
 
 import inspect
 from dataclasses import fields, replace
-from typing import Any, cast, get_type_hints
+from typing import Any, cast, get_args, get_type_hints
 
 import numpy as np
 import pytest
@@ -11,10 +11,11 @@ import reelm
 from reelm.cli.commands.generate import Generate
 from reelm.errors import RequestError, RequestWarning
 from reelm.lm.scope import Scope
+from reelm.media.outlines import STRUCTURES
 from reelm.sampling.arguments import read_arguments
 from reelm.sampling.conditions.sources import STRUCTURED, SourceFields, Sources
 from reelm.sampling.model import Model
-from reelm.sampling.options import FILES, OptionFields, Options
+from reelm.sampling.options import FILES, ControlKind, OptionFields, Options
 from reelm.sampling.plan import plan
 
 
@@ -27,6 +28,10 @@ def test_keyword_arguments_have_the_names_and_types_of_the_fields(kind, keywords
 def test_every_picture_clip_and_sound_is_a_file_that_servers_and_the_command_line_take():
     names = {field.name for field in fields(Sources)} - {"keyframes", "references", *STRUCTURED}
     assert {*FILES} == names <= {field.name for field in fields(Generate)}
+
+
+def test_every_kind_of_control_clip_can_be_made():
+    assert get_args(ControlKind) == tuple(STRUCTURES)
 
 
 @pytest.mark.parametrize("method", [Model.generate, Model.stream])

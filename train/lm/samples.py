@@ -24,9 +24,10 @@ import numpy as np
 
 from reelm.data.tokens.sample import TokenSample
 from reelm.lm.control.camera import camera_field
-from reelm.lm.control.field import Source, control_field
+from reelm.lm.control.field import control_field
 from reelm.lm.control.keys import keys_field
 from reelm.lm.control.motion import motion_field
+from reelm.lm.control.sources import Source
 from reelm.lm.control.structure import structure_field
 from reelm.lm.control.tracks import tracks_field
 from reelm.lm.layout import audio_frames

@@ -1,7 +1,11 @@
 """Tracks and camera moves as the command line writes them: "0:0.2,0.5 2:0.8,0.5" is two places with their seconds."""
 
+from typing import TYPE_CHECKING
+
 from reelm.errors import RequestError
-from reelm.lm.control.camera import Camera
+
+if TYPE_CHECKING:
+    from reelm.lm.control.camera import Camera
 
 
 def track(text: str) -> list[tuple[float, tuple[float, float]]] | None:
@@ -11,10 +15,12 @@ def track(text: str) -> list[tuple[float, tuple[float, float]]] | None:
     return [(at, (numbers[0], numbers[1])) for at, numbers in _moments("--track", text, "SECONDS:X,Y", 2)]
 
 
-def camera(text: str) -> str | list[tuple[float, Camera]]:
+def camera(text: str) -> "str | list[tuple[float, Camera]]":
     """Return a camera: its words, or SECONDS:PAN_X,PAN_Y,ZOOM written with spaces between."""
     if ":" not in text:
         return text
+    from reelm.lm.control.camera import Camera  # it brings NumPy
+
     moments = _moments("--camera", text, "SECONDS:PAN_X,PAN_Y,ZOOM", 3)
     return [(at, Camera(pan=(numbers[0], numbers[1]), zoom=numbers[2])) for at, numbers in moments]
 

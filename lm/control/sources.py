@@ -1,0 +1,20 @@
+"""The sources of the control field by name, and the fields of an `LMConfig` that say which of them a net knows.
+
+Imports nothing that takes time: the command line reads it before NumPy is loaded.
+"""
+
+from collections.abc import Mapping
+from typing import Literal
+
+Source = Literal["keys", "tracks", "structure", "camera", "motion"]
+
+# Fields of an `LMConfig` that belong to a source. A net whose config leaves the first empty does not know the source.
+SWITCHES: Mapping[Source, tuple[str, ...]] = {
+    "keys": ("keys", "keys_at_once"),
+    "tracks": ("tracks",),
+    "structure": ("structures",),
+    "camera": ("camera",),
+    "motion": ("motion",),
+}
+# Sources that differ from place to place.
+SPATIAL: tuple[Source, ...] = ("tracks", "structure")
