@@ -129,7 +129,7 @@ class ModelParts:
     @property
     def longest(self) -> int:
         """Frames of the longest clip that fits the context window; longer clips slide it."""
-        return 1 + self.video_tokenizer.config.time_stride * (self.language_model().config.frames - 1)
+        return self.video_tokenizer.config.frames_of(self.language_model().config.frames)
 
     def language_model(self) -> LanguageModel:
         """Return the language model; RequestError when there is none."""

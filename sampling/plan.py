@@ -183,7 +183,7 @@ def _conditions(model: ModelParts, sources: Sources, options: Options, endless: 
     default = None if endless else min(model.defaults.num_frames, model.longest)
     num_frames = options.num_frames
     if sources.keys is not None and sources.video is None and num_frames is None and not endless:
-        num_frames = 1 + model.video_tokenizer.config.time_stride * len(sources.keys)
+        num_frames = model.video_tokenizer.config.frames_of(1 + len(sources.keys))
     seconds = options.retake
     times = None if seconds is None else list(zip(seconds[::2], seconds[1::2], strict=True))
     conditions = read_conditions(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from reelm import value_checks
 from reelm.errors import RequestError
 
 CHANNELS = 7
@@ -80,9 +81,9 @@ def read_camera(camera: object) -> str | tuple[tuple[float, Camera], ...]:
         pairs = tuple((float(at), where if isinstance(where, Camera) else Camera(**where)) for at, where in camera)  # type: ignore
     except (TypeError, ValueError) as error:
         raise RequestError("camera is words such as 'zoom in', or a list of (seconds, reelm.Camera(...))") from error
-    times = [at for at, _ in pairs]
-    if not times or not all(math.isfinite(at) and at >= 0 for at in times) or times != sorted(set(times)):
-        raise RequestError(f"the seconds of a camera start at 0 and rise, unlike {times[:8]}")
+    if not pairs:
+        raise RequestError("camera is an empty list; give (seconds, reelm.Camera(...)) pairs, or None")
+    value_checks.rising("a camera", [at for at, _ in pairs])
     return pairs
 
 

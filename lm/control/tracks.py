@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from reelm import value_checks
 from reelm.errors import RequestError
 
 # (seconds, (x, y)) pairs of one subject.
@@ -69,12 +70,8 @@ def _track(name: str, track: Any) -> Track:
         raise RequestError(
             f"{name} has no point; give (seconds, (x, y)), or None for a subject that goes where it likes"
         )
-    times = np.array([at for at, _ in found])
+    value_checks.rising(name, [at for at, _ in found])
     places = np.array([place for _, place in found])
-    if not (np.isfinite(times).all() and times[0] >= 0 and (np.diff(times) > 0).all()):
-        raise RequestError(
-            f"the seconds of {name} start at 0 and rise, unlike {', '.join(f'{at:g}' for at in times[:8])}"
-        )
     if not (np.isfinite(places).all() and places.min() >= 0 and places.max() <= 1):
         raise RequestError(f"{name} leaves the picture: x and y are shares of its width and height, 0 to 1")
     return found

@@ -49,7 +49,7 @@ def continued(
         fill = np.zeros(clip.video.shape[:3], bool)
         return Conditions(num_frames=num_frames, time_stride=stride, known=known, fill=fill, pixels=clip.video)
     known = known_codes(tokenizer, clip, whole=True)
-    covered = 1 + stride * (len(known) - 1)
+    covered = tokenizer.config.frames_of(len(known))
     if early := [frame for frame in pictures if frame < covered]:
         raise RequestError(f"frame {early[0]} is given twice: by the video of {covered} frames and as a picture")
     return Conditions(num_frames=num_frames, time_stride=stride, known=known, pictures=pictures)
@@ -60,7 +60,7 @@ def known_codes(tokenizer: VideoTokenizer, clip: Clip, *, whole: bool) -> np.nda
     stride, length = tokenizer.config.time_stride, len(clip.video)
     count = 1 + (length - 1) // stride if whole else tokenizer.config.latent_frames(length)
     codes = (clip.tokens or {}).get("video")
-    wanted = 1 + stride * (count - 1)
+    wanted = tokenizer.config.frames_of(count)
     # Codes of the same tokenizer are used as they are: decoding and encoding them again would lose a little.
     shape = tokenizer.config.latent_shape(1, *clip.video.shape[1:3])[1:]
     fit = codes is not None and len(codes) >= count and codes.shape[1:] == shape

@@ -12,9 +12,9 @@ import numpy as np
 
 from reelm.errors import RequestError
 from reelm.lm.control.camera import camera_field, camera_path
-from reelm.lm.control.field import Source
 from reelm.lm.control.keys import keys_field
 from reelm.lm.control.motion import motion_field
+from reelm.lm.control.sources import Source
 from reelm.lm.control.structure import structure_field
 from reelm.lm.control.tracks import points_of, tracks_field
 from reelm.lm.net.config import LMConfig
@@ -22,6 +22,7 @@ from reelm.media.outlines import STRUCTURES
 from reelm.sampling.folder import shipped
 from reelm.sampling.options import Options
 from reelm.sampling.parts import ModelParts
+from reelm.tokenizer.video.config import VideoTokenizerConfig
 from reelm.tokenizer.video.tokenizer import VideoTokenizer
 
 from .conditions import Conditions
@@ -50,7 +51,7 @@ def steering(model: ModelParts, sources: Sources, options: Options, conditions: 
     Raises:
         RequestError: a source that the model does not know, or one that cannot be read.
     """
-    config, stride = model.language_model().config, model.video_tokenizer.config.time_stride
+    config, codes = model.language_model().config, model.video_tokenizer.config
     grid = (int(conditions.known.shape[1]), int(conditions.known.shape[2]))
     found, warnings = dict[Source, np.ndarray](), list[str]()
     _check(model.name, config, sources, options)
@@ -60,13 +61,14 @@ def steering(model: ModelParts, sources: Sources, options: Options, conditions: 
         if len(sources.tracks) > config.tracks:
             raise RequestError(f"there are {len(sources.tracks)} tracks; {model.name!r} follows {config.tracks}")
         last = max(track[-1][0] for track in sources.tracks if track) if any(sources.tracks) else 0.0
-        points = points_of(sources.tracks, _frames(conditions, last, fps, stride), fps)
-        found["tracks"] = tracks_field(points, config.tracks, stride, grid)
+        points = points_of(sources.tracks, _frames(codes, conditions, round(last * fps) + 1), fps)
+        found["tracks"] = tracks_field(points, config.tracks, codes.time_stride, grid)
     if sources.control is not None:
         found["structure"], warnings = _structure(model.video_tokenizer, config, sources, options, conditions, fps)
     if sources.camera is not None:
         last = _MOVES if isinstance(sources.camera, str) else sources.camera[-1][0]
-        found["camera"] = camera_field(camera_path(sources.camera, _frames(conditions, last, fps, stride), fps), stride)
+        path = camera_path(sources.camera, _frames(codes, conditions, round(last * fps) + 1), fps)
+        found["camera"] = camera_field(path, codes.time_stride)
     if options.motion is not None:
         found["motion"] = motion_field(options.motion, 1)
     return Steering(found, warnings)
@@ -95,15 +97,10 @@ def _who_knows(source: Source) -> str:
     return f"{', '.join(able)} can" if able else "no model that ships can"
 
 
-def _frames(conditions: Conditions, last: float, fps: float, stride: int) -> int:
-    """Return 1 + stride k frames: up to `last` seconds, but no more than the clip has."""
-    frames = round(last * fps) + 1
-    return _whole(frames if conditions.num_frames is None else min(frames, conditions.num_frames), stride)
-
-
-def _whole(frames: int, stride: int) -> int:
-    """Return the frames of whole latent frames that hold so many."""
-    return 1 + -(-(frames - 1) // stride) * stride
+def _frames(config: VideoTokenizerConfig, conditions: Conditions, most: int) -> int:
+    """Return the frames of whole latent frames: up to `most`, but no more than the clip has."""
+    frames = most if conditions.num_frames is None else min(most, conditions.num_frames)
+    return config.frames_of(config.latent_frames(frames))
 
 
 def _structure(
@@ -120,8 +117,7 @@ def _structure(
     space = tokenizer.config.space_stride
     height, width = rows * space, columns * space
     video = STRUCTURES[options.control_kind](read_clip("control", sources.control, height, width, fps).video)
-    frames = _whole(len(video) + _HELD, stride := tokenizer.config.time_stride)
-    frames = frames if conditions.num_frames is None else min(frames, _whole(conditions.num_frames, stride))
+    frames = _frames(tokenizer.config, conditions, len(video) + _HELD)
     held = np.concatenate([video, np.repeat(video[-1:], max(0, frames - len(video)), axis=0)])[:frames]
     codes = structure_field(tokenizer.encode(held[None])[0], options.control_kind, config.structures, config.bits)
     if conditions.num_frames is None or conditions.num_frames > len(video):

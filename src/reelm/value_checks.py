@@ -5,10 +5,12 @@ given and what would be right. Numbers of NumPy and JAX are numbers. Text is non
 slow: the command line checks its options before NumPy is loaded.
 """
 
+import math
 import operator
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from .errors import RequestError, reason
@@ -37,6 +39,14 @@ def within(name: str, value: float, least: float, most: float | None = None) -> 
         raise RequestError(f"{name} is {value}; it must be {_plain(least)} or more")
     if most is not None and not least <= value <= most:
         raise RequestError(f"{name} is {_short(value)}; it must lie between {_plain(least)} and {_plain(most)}")
+
+
+def rising(of: str, seconds: Sequence[float]) -> None:
+    """RequestError for moments that are no numbers, before 0, or not each after the one before."""
+    known = all(math.isfinite(at) and at >= 0 for at in seconds)
+    if not known or any(later <= at for at, later in pairwise(seconds)):
+        said = ", ".join(f"{at:g}" for at in seconds[:8])
+        raise RequestError(f"the seconds of {of} start at 0 and rise, unlike {said}")
 
 
 def layers(name: str, value: int, *, least: int = 0) -> None:

@@ -119,6 +119,10 @@ class VideoTokenizerConfig:
         """Return the number of latent frames of a clip of `frames` frames, its end filled up to 1 + k `time_stride`."""
         return 1 + -(-(frames - 1) // self.time_stride)
 
+    def frames_of(self, latent_frames: int) -> int:
+        """Return the number of frames of so many whole latent frames."""
+        return 1 + self.time_stride * (latent_frames - 1)
+
     def latent_shape(self, frames: int, height: int, width: int) -> tuple[int, int, int]:
         """Return the latent shape (t, h, w) of a clip.
 
