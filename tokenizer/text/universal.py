@@ -1,0 +1,92 @@
+"""What both Universal Sentence Encoders share: how prompts become rows, their affine layers, and their folders.
+
+In: prompts. Out: float32 rows, the sentence's own embedding first and then one row for each of its tokens. The nets are
+in `sentence_encoder.py` and `multilingual_encoder.py`.
+"""
+
+import abc
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import sentencepiece
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
+
+from reelm.errors import RequestError
+from reelm.storage.tensors import nested
+
+from .encoder import Carried, Embeddings, content_hash, in_batches
+from .words import normalised, words_of
+
+WEIGHTS_FILE, TEXT_FILE = "model.safetensors", "text.model"
+
+
+class UniversalEncoder(abc.ABC):
+    """A `TextEncoder` of sentences: row 0 is the sentence, of the size of a token's row; its tokens follow.
+
+    Attributes:
+        kind: of the encoder.
+        longest: most rows of a prompt.
+        params: of the net.
+        text: the vocabulary, as SentencePiece stores it.
+    """
+
+    kind: ClassVar[str]
+    longest: ClassVar[int]
+    embeds_sentences = True
+
+    def __init__(self, params: dict, text: bytes, hash: str, *, max_tokens: int):
+        if not 2 <= max_tokens <= self.longest:
+            raise RequestError(f"max_tokens is {max_tokens}; this encoder takes 2 to {self.longest}")
+        self.params, self.text, self.max_tokens, self.hash = params, text, max_tokens, hash
+        self._processor = sentencepiece.SentencePieceProcessor(model_proto=text)
+
+    @property
+    @abc.abstractmethod
+    def width(self) -> int:
+        """Numbers in a row."""
+
+    @abc.abstractmethod
+    def embed(self, ids: np.ndarray, mask: np.ndarray) -> tuple[jax.Array, jax.Array]:
+        """Return rows `[B, 1 + L, width]` of pieces int32 `[B, L]`, and which of them there are, bool `[B, 1 + L]`."""
+
+    @property
+    def carried(self) -> Carried:
+        return Carried(self.params, self.text)
+
+    words = staticmethod(words_of)
+
+    def count(self, prompt: str) -> int:
+        return 1 + len(self.ids(prompt))
+
+    def ids(self, prompt: str) -> list[int]:
+        """Return the ids of a prompt's pieces, from 0; case matters to these vocabularies."""
+        return self._processor.encode(normalised(prompt))
+
+    def encode(self, prompts: Sequence[str]) -> Embeddings:
+        """Return the embeddings of the prompts; RequestError when one has `max_tokens` pieces or more."""
+        return in_batches(self.embed, [self.ids(prompt) for prompt in prompts], self.max_tokens - 1)
+
+
+def affine(x: jax.Array, p: dict) -> jax.Array:
+    return x @ p["kernel"] + p["bias"]
+
+
+def layer_norm(x: jax.Array, p: dict, epsilon: float) -> jax.Array:
+    x = x - jnp.mean(x, axis=-1, keepdims=True)
+    return x * jax.lax.rsqrt(jnp.mean(jnp.square(x), axis=-1, keepdims=True) + epsilon) * p["scale"] + p["bias"]
+
+
+def read_folder(folder: Path) -> tuple[dict, bytes, str]:
+    """Return (parameters, vocabulary, hash) of a folder that a conversion wrote; RequestError unless it is whole."""
+    files = folder / WEIGHTS_FILE, folder / TEXT_FILE
+    try:
+        params = nested(load_file(files[0]))
+        text = files[1].read_bytes()
+    except (OSError, SafetensorError) as error:
+        raise RequestError(f"{folder} is no whole text encoder ({error}); convert it again") from error
+    return params, text, content_hash(*files)
