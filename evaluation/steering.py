@@ -51,8 +51,8 @@ def steering(
     """
     check_at_least(1, clips=clips)
     check_at_least(2, num_frames=num_frames)
-    levels, total = max(1, clips // 5), len(groups) * clips + 5 * max(1, clips // 5)
-    found, done = dict[str, dict[str, Any]](), 0
+    at_levels = len(LEVELS) * max(1, clips // len(LEVELS))
+    total, found, done = len(groups) * clips + at_levels, dict[str, dict[str, Any]](), 0
     for group in groups:
         cases = list(_cases(group, clips, seed, num_frames))
         made = []
@@ -64,10 +64,9 @@ def steering(
             sheets.mkdir(parents=True, exist_ok=True)
             contact_sheet(made[:_SHEET_ROWS], sheets / f"{group.replace(' ', '-')}.png", columns=9)
     asked, seen = list[float](), list[float]()
-    for number in range(5 * levels):
-        words = _cases_words(number)
-        level = LEVELS[number % 5]
-        clip = model.generate(words, num_frames=num_frames, seed=seed + number // 5, motion=level)
+    for number in range(at_levels):
+        case, level = number // len(LEVELS), LEVELS[number % len(LEVELS)]
+        clip = model.generate(_words(case), num_frames=num_frames, seed=seed + case, motion=level)
         asked.append(level)
         seen.append(motion(clip.video, clip.fps))
         progress(done := done + 1, total)
@@ -116,11 +115,7 @@ def _followed(cases: Sequence[_Case], made: Sequence[np.ndarray]) -> dict[str, A
     near, right, kept = list[float](), list[bool](), list[bool]()
     for case, video in zip(cases, made, strict=True):
         readings = _by_colour(read(video, len(case.digits)), case.colours)
-        away = [
-            [np.linalg.norm(each.centres[:, ::-1] - track, axis=1) if each else np.full(len(track), np.nan)
-             for track in case.tracks]
-            for each in readings
-        ]  # fmt: skip
+        away = [[_apart(each, track) for track in case.tracks] for each in readings]
         near.append(float(np.mean([own[k] <= NEAR for k, own in enumerate(away)])))
         right.append(all(each is not None and each.digit == d for each, d in zip(readings, case.digits, strict=True)))
         kept.append(all(np.nanmean(own[k]) <= min(map(np.nanmean, own)) for k, own in enumerate(away)))
@@ -132,6 +127,11 @@ def _followed(cases: Sequence[_Case], made: Sequence[np.ndarray]) -> dict[str, A
         "right_interval": list(wilson_interval(sum(right), len(right))),
         "not_swapped": float(np.mean(kept)),
     }
+
+
+def _apart(reading: Reading | None, track: np.ndarray) -> np.ndarray:
+    """Return how far a digit is from a track `[T, 2]` in each frame, in pixels; NaN where it is not read."""
+    return np.full(len(track), np.nan) if reading is None else np.linalg.norm(reading.centres[:, ::-1] - track, axis=1)
 
 
 def _by_colour(readings: Sequence[Reading], colours: Sequence[str]) -> list[Reading | None]:
@@ -154,9 +154,9 @@ def _filled(cases: Sequence[_Case], made: Sequence[np.ndarray]) -> dict[str, Any
     }
 
 
-def _cases_words(number: int) -> str:
-    """Return words for clips at all levels of motion."""
-    rng = np.random.default_rng([3, number // 5])
+def _words(case: int) -> str:
+    """Return the words of clips that are made at all levels of motion."""
+    rng = np.random.default_rng([3, case])
     return f"a {rng.choice(list(scenes.COLOURS))} {rng.choice(scenes.DIGIT_WORDS)}"
 
 

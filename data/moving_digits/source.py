@@ -1,10 +1,10 @@
 """The sets of moving digits: clips drawn on demand, or the same clips read from disk."""
 
 import abc
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -24,6 +24,51 @@ _FRAMES = 33  # of a clip, by default
 _CONFIG = "full"
 
 
+# (split, index, frames, digits, voices) -> a clip, the same for ever.
+Drawing = Callable[[scenes.Split, int, int, DigitSet, VoiceSet | None], CaptionedClip]
+
+
+def _silent(split: scenes.Split, index: int, frames: int, digits: DigitSet, _: VoiceSet | None) -> CaptionedClip:
+    clip = scenes.example(split, index, frames, digits)
+    return {
+        "video": clip["video"],
+        "captions": clip["captions"],
+        "fps": float(scenes.FPS),
+        "tracks": scenes.tracks(clip["scene"], digits, frames),
+    }
+
+
+def _sounding(split: scenes.Split, index: int, frames: int, digits: DigitSet, voices: VoiceSet | None) -> CaptionedClip:
+    clip = soundtracks.example(split, index, frames, digits, voices)
+    return _with_sound(clip, clip["captions"], scenes.tracks(clip["scene"], digits, frames))
+
+
+def _bilingual(
+    split: scenes.Split, index: int, frames: int, digits: DigitSet, voices: VoiceSet | None
+) -> CaptionedClip:
+    clip = soundtracks.example(split, index, frames, digits, voices)
+    said = (*clip["captions"], chinese.caption_beside(split, index, clip))
+    return _with_sound(clip, said, scenes.tracks(clip["scene"], digits, frames))
+
+
+def _walking(split: scenes.Split, index: int, frames: int, digits: DigitSet, voices: VoiceSet | None) -> CaptionedClip:
+    clip = paths.example(split, index, frames, digits, voices)
+    return _with_sound(clip, clip["captions"], clip["tracks"])
+
+
+def _with_sound(
+    clip: soundtracks.SoundingExample | paths.PathExample, captions: tuple[str, ...], tracks: np.ndarray
+) -> CaptionedClip:
+    return {
+        "video": clip["video"],
+        "captions": captions,
+        "fps": float(scenes.FPS),
+        "audio": clip["audio"],
+        "sample_rate": clip["sample_rate"],
+        "tracks": tracks,
+    }
+
+
 @dataclass(frozen=True)
 class MovingDigitsSet:
     """Moving digits without sound.
@@ -38,8 +83,7 @@ class MovingDigitsSet:
     held_back = "test"
     drawn = True
     sounds = False
-    tells_stories = False
-    chinese = False
+    drawing: ClassVar[Drawing] = staticmethod(_silent)
 
     data_dir: Path | None = None
     config: str | None = None
@@ -51,8 +95,7 @@ class MovingDigitsSet:
         if self.data_dir is None:
             voices = soundtracks.voices_for(known) if self.sounds else None
             digits, clips = scenes.digits_for(known), num_clips or _ENDLESS
-            kind = (self.tells_stories, self.chinese)
-            return _DrawnDigits(self.name, known, frames, clips, digits, voices, *kind)
+            return _DrawnDigits(self.name, known, frames, clips, digits, voices, self.drawing)
         from . import tfds  # it takes a second to import
 
         records = tfds.open_built(self.name, self.data_dir, config, known)
@@ -77,6 +120,7 @@ class MovingDigitsSoundSet(MovingDigitsSet):
     name = "moving_digits_sound"
     summary = "the same, and a voice names the digits, a tick marks each bounce: 16 kHz, mono"
     sounds = True
+    drawing = staticmethod(_sounding)
 
 
 class MovingDigitsChineseSet(MovingDigitsSoundSet):
@@ -84,7 +128,7 @@ class MovingDigitsChineseSet(MovingDigitsSoundSet):
 
     name = "moving_digits_sound_zh"
     summary = "the same clips with sound, one caption in four is Chinese"
-    chinese = True
+    drawing = staticmethod(_bilingual)
 
 
 class MovingDigitsStoriesSet(MovingDigitsSoundSet):
@@ -92,7 +136,7 @@ class MovingDigitsStoriesSet(MovingDigitsSoundSet):
 
     name = "moving_digits_stories"
     summary = "the same with sound, a picture of each digit alone, and the shot that follows after a cut"
-    tells_stories = True
+    drawing = staticmethod(stories.example)
 
 
 @dataclass(frozen=True)
@@ -114,7 +158,7 @@ class SteeredDigitsSet:
         """Open the first clips of a split, each cut to `num_frames` frames, 33 by default; see `DataSet.open`."""
         known: scenes.Split = next(known for known in scenes.SPLITS if known == split)
         digits, voices = scenes.digits_for(known), soundtracks.voices_for(known)
-        return _DrawnPaths(self.name, known, num_frames or _FRAMES, num_clips or _ENDLESS, digits, voices, False, True)
+        return _DrawnDigits(self.name, known, num_frames or _FRAMES, num_clips or _ENDLESS, digits, voices, _walking)
 
     def build(self, *, packages: Path | None = None, progress: Progress = silent) -> Path:
         """Refuse: there is nothing to build."""
@@ -161,53 +205,14 @@ class _DrawnDigits(_Digits):
 
     digits: DigitSet
     voices: VoiceSet | None
-    tells_stories: bool
-    chinese: bool
+    drawing: Drawing
 
     def _made_of(self) -> dict[str, str]:
         voices = {} if self.voices is None else {"voices": self.voices.name}
         return {"handwriting": self.digits.name} | voices
 
     def _clip(self, index: int) -> CaptionedClip:
-        which = (self.split, index, self.num_frames, self.digits)
-        fps = float(scenes.FPS)
-        if self.voices is None:
-            silent_clip = scenes.example(*which)
-            scene = silent_clip["scene"]
-            return {
-                "video": silent_clip["video"],
-                "captions": silent_clip["captions"],
-                "fps": fps,
-                "tracks": scenes.tracks(scene, self.digits, self.num_frames),
-            }
-        if self.tells_stories:
-            return stories.example(*which, self.voices)
-        clip = soundtracks.example(*which, self.voices)
-        also = (chinese.caption_beside(self.split, index, clip),) if self.chinese else ()
-        return {
-            "video": clip["video"],
-            "captions": (*clip["captions"], *also),
-            "fps": fps,
-            "audio": clip["audio"],
-            "sample_rate": clip["sample_rate"],
-            "tracks": scenes.tracks(clip["scene"], self.digits, self.num_frames),
-        }
-
-
-@dataclass(frozen=True, eq=False)
-class _DrawnPaths(_DrawnDigits):
-    """Digits on drawn paths."""
-
-    def _clip(self, index: int) -> CaptionedClip:
-        clip = paths.example(self.split, index, self.num_frames, self.digits, self.voices)
-        return {
-            "video": clip["video"],
-            "captions": clip["captions"],
-            "fps": float(scenes.FPS),
-            "audio": clip["audio"],
-            "sample_rate": clip["sample_rate"],
-            "tracks": clip["tracks"],
-        }
+        return self.drawing(self.split, index, self.num_frames, self.digits, self.voices)
 
 
 @dataclass(frozen=True, eq=False)

@@ -93,12 +93,9 @@ class EvaluateGeneration:
             raise RequestError("--i3d and --split are for a data set; name it with --data")
         if self.i3d is not None:
             check_input(self.i3d)
-        if self.task in _WITHOUT_DIGITS or (self.data is not None and not _is_digits(self.data)):
-            _refuse_digits(self.digits, f"the task {self.task}" if self.data is None else self.data)
-            _print(self._scores(), self.json)
-            return
-        with _drawn_from(self.digits, "test") as digits:
-            _print(self._scores(), self.json, digits)
+        other = self.task in _WITHOUT_DIGITS or (self.data is not None and not _is_digits(self.data))
+        subject = f"the task {self.task}" if self.data is None else self.data
+        _report(self._scores, self.json, self.digits, "test", subject if other else None)
 
     def _scores(self) -> dict[str, Any]:
         clips = (20 if self.task == "minute" else 200) if self.clips is None else self.clips
@@ -175,12 +172,8 @@ class EvaluateLikelihood:
 
     def run(self) -> None:
         _check(self.model, self.clips, 1 if self.num_frames is None else self.num_frames)
-        if not _is_digits(self.data):
-            _refuse_digits(self.digits, self.data)
-            _print(self._scores(), self.json)
-            return
-        with _drawn_from(self.digits, "train" if self.split == "train" else "test") as digits:
-            _print(self._scores(), self.json, digits)
+        split = "train" if self.split == "train" else "test"
+        _report(self._scores, self.json, self.digits, split, None if _is_digits(self.data) else self.data)
 
     def _scores(self) -> dict[str, Any]:
         import reelm
@@ -225,12 +218,9 @@ class EvaluateReconstruction:
     """Print JSON instead of a table."""
 
     def run(self) -> None:
-        if Path(self.data).is_dir() or not _is_digits(self.data):
-            _refuse_digits(self.digits, self.data)
-            _print(self._scores(), self.json)
-            return
-        with _drawn_from(self.digits, "train" if self.split == "train" else "test") as digits:
-            _print(self._scores(), self.json, digits)
+        split = "train" if self.split == "train" else "test"
+        other = Path(self.data).is_dir() or not _is_digits(self.data)
+        _report(self._scores, self.json, self.digits, split, self.data if other else None)
 
     def _scores(self) -> dict[str, Any]:
         _check(self.model, self.clips, self.num_frames)
@@ -305,9 +295,24 @@ def _is_digits(data: str) -> bool:
     return data in ("moving_digits", "moving_digits_sound")
 
 
-def _refuse_digits(digits: Digits, subject: str) -> None:
+def _report(
+    scores: Callable[[], dict[str, Any]],
+    as_json: bool,
+    digits: Digits,
+    split: Literal["train", "test"],
+    other: str | None,
+) -> None:
+    """Print scores; of moving digits with the handwriting that they were drawn from.
+
+    other: what is no moving digits, in words; None where they are drawn.
+    """
+    if other is None:
+        with _drawn_from(digits, split) as drawn:
+            _print(scores(), as_json, drawn)
+        return
     if digits != "auto":
-        raise RequestError(f"--digits is for moving digits, which {subject} is not")
+        raise RequestError(f"--digits is for moving digits, which {other} is not")
+    _print(scores(), as_json)
 
 
 @contextmanager
