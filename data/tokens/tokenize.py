@@ -96,13 +96,7 @@ def tokenize(
 class _Encoder:
     """What makes samples of clips: the tokenizers, and what of the sound is kept; `sound` is None where none is."""
 
-    def __init__(
-        self,
-        video: VideoTokenizer,
-        audio: AudioTokenizer | None,
-        levels: int | None,
-        fps: float,
-    ):
+    def __init__(self, video: VideoTokenizer, audio: AudioTokenizer | None, levels: int | None, fps: float):
         self.fps, self.sound = fps, None
         self._video, self._audio = video, audio
         if audio is None:
