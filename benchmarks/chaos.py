@@ -97,6 +97,7 @@ def train(leg: Leg) -> str:
     from reelm.train.run import processes as cluster
     from reelm.train.run.checkpoints import Checkpoints
     from reelm.train.run.loop import LoopConfig
+    from reelm.train.run.training import DataIterator, Training
     from reelm.train.step.optimizer import OptimizerConfig
 
     run = LMRun(
@@ -113,7 +114,7 @@ def train(leg: Leg) -> str:
     class Seen:
         """The batches of a run, each written down: its number, and of this process's rows the samples."""
 
-        def __init__(self, data: loop.DataIterator) -> None:
+        def __init__(self, data: DataIterator) -> None:
             self.get_state, self.set_state, self._data = data.get_state, data.set_state, data
             self._file = (leg.workdir / f"seen-{leg.process}.jsonl").open("a")
 
@@ -126,7 +127,7 @@ def train(leg: Leg) -> str:
             print(json.dumps({"batch": number, "rows": rows}), file=self._file, flush=True)
             return batch
 
-    def leave_gradient(state: Any, data: loop.DataIterator) -> None:
+    def leave_gradient(state: Any, data: DataIterator) -> None:
         store = Checkpoints(leg.workdir / "checkpoints", keep=2, note=print)
         found = store.newest()
         assert found is not None
@@ -142,7 +143,7 @@ def train(leg: Leg) -> str:
     # Between a stage and the loop: what is trained and how stays as it is.
     loop_run = loop.run
 
-    def watched(config: LoopConfig, state: Any, step: Any, data: Any, workdir: Path, training: loop.Training) -> Any:
+    def watched(config: LoopConfig, state: Any, step: Any, data: Any, workdir: Path, training: Training) -> Any:
         if leg.gradient:
             leave_gradient(state, data)
         if leg.only_gradient:

@@ -41,6 +41,7 @@ from reelm.data.tokens.write import write_tokens
 from reelm.media.formats.mp4 import write_video
 from reelm.train.lm import run as lm
 from reelm.train.run import loop
+from reelm.train.run.training import Training
 from reelm.train.tokenizers import video as video_tokenizer
 
 
@@ -67,7 +68,7 @@ class Measured(Exception):
 def fed(train: Any, run: Any, seconds: float) -> dict[str, float]:
     """Samples a second that the data of a run gives, and that its step takes."""
 
-    def measure(config: Any, state: Any, step: Any, data: Any, workdir: Path, training: loop.Training) -> Any:
+    def measure(config: Any, state: Any, step: Any, data: Any, workdir: Path, training: Training) -> Any:
         batches = [next(data) for _ in range(8)]
         for batch in batches:  # compiles for each shape
             state, metrics = step(state, batch)

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     import numpy as np
 
     from reelm.data.clips import ClipSource
-    from reelm.train.run.loop import Callback
     from reelm.train.run.processes import Cluster
+    from reelm.train.run.training import Callback
     from reelm.train.step.state import TrainState
 
 

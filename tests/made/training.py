@@ -21,6 +21,7 @@ from reelm.tokenizer.video.config import VideoTokenizerConfig
 from reelm.tokenizer.video.tokenizer import autoencode, init_params
 from reelm.train.run import loop
 from reelm.train.run.throughput import NAMES as PACE
+from reelm.train.run.training import Training
 from reelm.train.step import state as train_state
 
 MODEL = VideoTokenizerConfig(bits=4, encoder_channels=(8,), decoder_channels=(8,), encoder_blocks=1, decoder_blocks=1)
@@ -113,7 +114,7 @@ def train(
     resolved = {"model": {"bits": MODEL.bits}, "lr": lr, "loop": {"steps": steps, **options}}
     data = make_data() if data is None else data
     about = {} if clips is None else {"train": clips}
-    training = loop.Training(stage="squares", resolved=resolved, data=about, free=frozenset({"loop"}), samples=samples)
+    training = Training(stage="squares", resolved=resolved, data=about, free=frozenset({"loop"}), samples=samples)
     return loop.run(config, make_state(), step, data, workdir, training)
 
 

@@ -24,7 +24,7 @@ from reelm.lm.layout import audio_frames
 from reelm.tokenizer.codes import bits_to_ids
 from reelm.train.run import loop
 from reelm.train.run.config_changes import free_fields
-from reelm.train.run.loop import Callback, Training
+from reelm.train.run.training import Callback, Training
 from reelm.train.step import feed, state
 from reelm.train.step.feed import Feed
 from reelm.train.step.state import TrainState

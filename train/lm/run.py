@@ -42,8 +42,8 @@ from reelm.tokenizer.video.tokenizer import VideoTokenizer
 from reelm.train.parts import check_encoder, open_audio_tokenizer, open_start, open_video_tokenizer
 from reelm.train.run import loop
 from reelm.train.run.config_changes import free_fields
-from reelm.train.run.loop import Callback, Training
 from reelm.train.run.throughput import Load
+from reelm.train.run.training import Callback, Training
 from reelm.train.step import feed, state
 from reelm.train.step.feed import Feed
 from reelm.train.step.memory import check_state

@@ -14,14 +14,13 @@ import functools
 import json
 import signal
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from reelm.errors import RequestError
 from reelm.media.contact_sheet import contact_sheet
@@ -33,12 +32,13 @@ from . import processes
 from .best_checkpoint import Best
 from .checkpoints import Checkpoints, Found
 from .config_changes import FREE, differences
-from .dry_run import dry_run, videos_in
+from .dry_run import dry_run
 from .metrics import Display, Meter, duration
 from .profile import Profile
 from .record import Record
 from .stopping import Stop, caught
-from .throughput import Load, Throughput, samples_in
+from .throughput import Throughput
+from .training import DataIterator, Training
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,47 +88,6 @@ class LoopConfig:
             raise RequestError(f"seed must lie in 0 ... 2^32 - 1, not {self.seed}")
         if self.profile is not None and not 1 <= self.profile[0] <= self.profile[1]:
             raise RequestError(f"profile is {self.profile}; it takes a first step, from 1 on, and a last one")
-
-
-Callback = Callable[[int, Mapping[str, float]], object]
-"""Called with a step and its metrics, each time a run logs them; the run saves and ends when it returns False."""
-
-
-class DataIterator(Protocol):
-    """Batches, and the position among them as JSON values, as Grain's iterators have them."""
-
-    def __next__(self) -> Any: ...
-
-    def get_state(self) -> Any: ...
-
-    def set_state(self, state: Any) -> None: ...
-
-
-@dataclass(frozen=True, kw_only=True)
-class Training:
-    """What the loop needs to know of one training beside its state, step and data."""
-
-    stage: str
-    """Name of the training, as in `reelm train STAGE`. It stands in every checkpoint and opens lines of progress."""
-    resolved: Mapping[str, Any]
-    """The whole config as JSON values. It is written to `config.json` and into every checkpoint."""
-    data: Mapping[str, Any] = field(default_factory=dict)
-    """What the clips are, as JSON values: a run goes on with the same ones alone. Every checkpoint has it."""
-    free: frozenset[str] = frozenset()
-    """Dotted names in `resolved` that may change between the legs of a run; see `config_changes.free_fields`."""
-    samples: Callable[[TrainState, Path], None] | None = None
-    """Write clips of a state into a new folder, `samples/step_00001000`. One process calls it, with all parameters and
-    without the optimizer's state."""
-    evaluate: Callable[[TrainState], Mapping[str, float]] | None = None
-    """Return metrics of a state on held-out data, logged as `eval_NAME`. All processes call it."""
-    metrics: Collection[str] = ()
-    """Names of the metrics that `evaluate` can return."""
-    load: Callable[[Any], Load] = samples_in
-    """Return the load of a batch, for throughput."""
-    preview: Callable[[Any], Sequence[np.ndarray]] = videos_in
-    """Return videos uint8 [T, H, W, 3] of a batch, for the picture of a dry run."""
-    callbacks: Sequence[Callback] = ()
-    """Called by the first process."""
 
 
 Step = Callable[[TrainState, Any], tuple[TrainState, Mapping[str, jax.Array]]]

@@ -45,7 +45,7 @@ def place(batch: Any, mesh: Mesh) -> Any:
 
 
 class Feed:
-    """The batches of a dataset of shares, one after the other: a `loop.DataIterator`."""
+    """The batches of a dataset of shares, one after the other: a `training.DataIterator`."""
 
     def __init__(self, shares: grain.MapDataset, mesh: Mesh) -> None:
         self._shares, self._mesh = pipeline.iterate(shares), mesh

@@ -26,7 +26,7 @@ from reelm.train.given import Given
 from reelm.train.parts import open_audio_tokenizer
 from reelm.train.run import loop
 from reelm.train.run.config_changes import differences, free_fields
-from reelm.train.run.loop import Callback, Training
+from reelm.train.run.training import Callback, Training
 from reelm.train.step import feed, state
 from reelm.train.step.feed import Feed
 from reelm.train.step.state import TrainState

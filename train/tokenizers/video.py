@@ -33,7 +33,7 @@ from reelm.train.given import Given
 from reelm.train.parts import open_video_tokenizer
 from reelm.train.run import loop, processes
 from reelm.train.run.config_changes import differences, free_fields
-from reelm.train.run.loop import Callback, Training
+from reelm.train.run.training import Callback, Training
 from reelm.train.step import feed, state
 from reelm.train.step.feed import Feed, Share
 from reelm.train.step.state import TrainState

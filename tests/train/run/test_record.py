@@ -16,6 +16,7 @@ from reelm.media.formats.mp4 import write_video
 from reelm.train.run import loop, throughput
 from reelm.train.run.checkpoints import restore_params
 from reelm.train.run.throughput import Load, Throughput
+from reelm.train.run.training import Training
 from reelm.train.step import state as train_state
 
 OPTIMIZER = optax.sgd(0.1)
@@ -49,7 +50,7 @@ def train(workdir: Path, steps: int, **options: Any) -> Any:
     config = loop.LoopConfig(steps=steps, **{"log_every": 2, "save_every": 2, "keep": 2, "sample_every": 0, **options})
     initial = train_state.create({"seen": jnp.zeros(())}, OPTIMIZER, seed=0, ema=False)
     settings = {"resolved": {"loop": {"steps": steps}}, "free": frozenset({"loop"})}
-    training = loop.Training(stage="counting", metrics=("loss", "psnr", "other"), **settings, **functions)
+    training = Training(stage="counting", metrics=("loss", "psnr", "other"), **settings, **functions)
     return loop.run(config, initial, step, Counting(), workdir, training)
 
 

@@ -18,7 +18,8 @@ from reelm.tokenizer.video.config import VideoTokenizerConfig
 from reelm.train.parts import open_video_tokenizer
 from reelm.train.run import loop
 from reelm.train.run.config_changes import free_fields
-from reelm.train.run.loop import LoopConfig, Training
+from reelm.train.run.loop import LoopConfig
+from reelm.train.run.training import Training
 from reelm.train.step import state as train_state
 from reelm.train.step.optimizer import OptimizerConfig
 from reelm.train.tokenizers import adversarial, video_adversary, video_discriminator, video_losses
