@@ -30,7 +30,7 @@ RULES: Rules = (
         r"(^|/)(rows|bits|embedding|text/kernel|control/kernel)$",
         (None, ("fsdp", "tensor")),
     ),  # tables, and the matrices of what is added to one: text embeddings, the control field
-    (r"(^|/)transform/", ()),  # of a video tokenizer: looked up by class
+    (r"(^|/)(transform|deblocking)/", ()),  # of a video tokenizer: fitted, and not trained
     (r"/kernel$", ("fsdp", None)),  # of the tokenizers: inputs x outputs, behind the taps of a convolution
     (r"/(bias|scale)$", ()),
     (r"(^|/)(step|key|count|real|made)$", ()),

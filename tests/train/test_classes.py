@@ -92,7 +92,7 @@ def test_an_idle_class_takes_half_of_the_largest():
 def test_a_training_begins_with_the_transform_and_keeps_it(tmp_path, monkeypatch):
     run = replace(RUN, data=replace(RUN.data, dataset="moving_digits"))
     video.train(run, tmp_path / "run")
-    kept = (tmp_path / "run" / video.TRANSFORM_FILE).read_bytes()
+    kept = (tmp_path / "run" / video.FITTED_FILE).read_bytes()
     params = restore_params(tmp_path / "run").params
     for part in ("encoder", "decoder"):
         own = flattened(params[part]["transform"])
@@ -101,15 +101,17 @@ def test_a_training_begins_with_the_transform_and_keeps_it(tmp_path, monkeypatch
             np.testing.assert_array_equal(own[name], leaf)
     monkeypatch.setattr(classes, "fit", lambda *_: pytest.fail("a resumed run fits nothing"))
     video.train(replace(run, loop=replace(run.loop, steps=2)), tmp_path / "run")
-    assert (tmp_path / "run" / video.TRANSFORM_FILE).read_bytes() == kept
+    assert (tmp_path / "run" / video.FITTED_FILE).read_bytes() == kept
     after = restore_params(tmp_path / "run").params
     np.testing.assert_array_equal(after["encoder"]["transform"]["basis"], params["encoder"]["transform"]["basis"])
+    assert np.abs(params["decoder"]["deblocking"]["later"]).max() > 0
+    np.testing.assert_array_equal(after["decoder"]["deblocking"]["later"], params["decoder"]["deblocking"]["later"])
     assert np.abs(after["decoder"]["pixels"]["bias"]).max() > 0  # the nets did learn
     assert open_video_tokenizer(tmp_path / "run").config == CONFIG
 
 
 def test_before_the_first_step_the_nets_add_nothing(fitted):
-    params = video.create_state(RUN, fitted).params
+    params = video.create_state(RUN, {"transform": fitted}).params
     clip = jax.random.uniform(jax.random.key(0), (1, 5, 4, 4, 3), minval=-1)
     rebuilt, _ = autoencode(CONFIG, params, clip)
     folded = next(classes.rounds(CONFIG, iter([{"clips": np.asarray(clip)}]), 1, 12))
@@ -130,7 +132,7 @@ def test_what_a_transform_cannot_have_is_refused(fields):
 
 def test_the_logarithm_counts_every_clip_the_same():
     zeros = jnp.zeros((2, 1, 4, 4, 3))
-    made = jnp.stack([jnp.full((1, 4, 4, 3), 0.1), jnp.full((1, 4, 4, 3), 0.01)])
+    made = jnp.stack([jnp.full((1, 4, 4, 3), 0.3), jnp.full((1, 4, 4, 3), 0.1)])
     gradient = jax.grad(lambda made: log_error(zeros, made))(made)
     pull = jnp.sum(gradient * made, axis=(1, 2, 3, 4))
     np.testing.assert_allclose(pull, [1, 1], rtol=0.15)  # of relative size: each clip asks for as many decibels

@@ -15,6 +15,8 @@ from reelm.errors import RequestError
 from reelm.tokenizer.codes import CodeSpec
 from reelm.tokenizer.quantizer import Quantizer
 
+from .convolution import whole_patch
+from .deblocking import window_sizes
 from .decoder import Decoder
 from .encoder import Encoder
 from .transform import Levels
@@ -186,13 +188,17 @@ class VideoTokenizerConfig:
             # What comes out is held twice, before and after it is laid out in space.
             layers.append(positions[stage + 1] * (_conv_values(channels[stage + 1], folded, 1) + folded))
         if self.levels:
-            layers.append(positions[-1] * 3 * self._whole_patch_size)
+            layers.append(positions[-1] * (3 * self._whole_patch_size + window_sizes(self._whole_patch)[1]))
         return batch * (itemsize * max(layers) + 2 * 4 * 3 * frames * height * width)
 
     @property
     def _whole_patch_size(self) -> int:
         """Numbers of the pixels behind a code."""
-        return 3 * self.time_stride * self.space_stride**2
+        return 3 * math.prod(self._whole_patch)
+
+    @property
+    def _whole_patch(self) -> tuple[int, int, int]:
+        return whole_patch(self.patch, self.strides)
 
     def memory_notes(self, frames: int = 17, height: int = 128, width: int = 128) -> dict[str, str]:
         """Return the estimates for a clip of this shape in float32, as lines for a person."""

@@ -10,13 +10,15 @@ from jax.typing import DTypeLike
 from reelm.tokenizer.history import History
 
 from .convolution import CausalConv, ResidualBlock, depth_to_space, space_to_depth, whole_patch
+from .deblocking import Deblocking
 from .transform import Levels, Transform
 
 
 class Decoder(nn.Module):
     """The encoder's mirror; every block's norm is conditioned on the code at its place (MAGVIT-v2, adaptive norm).
 
-    With `levels` a transform makes frames of the codes, which each stage sees and which the net retouches.
+    With `levels` a transform and a deblocking filter make frames of the codes, which each stage sees and which the net
+    retouches.
     """
 
     patch: tuple[int, int, int]
@@ -60,9 +62,10 @@ class Decoder(nn.Module):
         return retouched if frames is None else frames + retouched
 
     def _frames(self, latent: jax.Array, history: History) -> jax.Array | None:
-        """Return the frames that the transform makes of the codes, None where there is none."""
+        """Return the frames that transform and filter make of the codes, None where there are none."""
         if not self.levels:
             return None
         patch = whole_patch(self.patch, self.strides)
         transform = Transform(self.levels, latent.shape[-1], 3 * math.prod(patch), name="transform")
-        return depth_to_space(transform.decode(latent), patch, history)
+        frames = depth_to_space(transform.decode(latent), patch, history)
+        return Deblocking(patch, name="deblocking")(frames, history)

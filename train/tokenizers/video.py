@@ -28,7 +28,7 @@ from reelm.storage.atomic import write_bytes
 from reelm.storage.tensors import pack, unpack
 from reelm.tokenizer.video.config import VideoTokenizerConfig
 from reelm.tokenizer.video.tokenizer import VideoTokenizer, init_params
-from reelm.train import classes
+from reelm.train import classes, deblocking
 from reelm.train.given import Given
 from reelm.train.parts import open_video_tokenizer
 from reelm.train.run import loop, processes
@@ -47,8 +47,8 @@ from .video_adversary import VideoAdversary
 from .video_config import VideoTokenizerRun
 from .video_losses import make_loss
 
-TRANSFORM_FILE = "transform.safetensors"
-"""File in a workdir that holds the transform which a fresh tokenizer began with."""
+FITTED_FILE = "fitted.safetensors"
+"""File in a workdir that holds the transform and the deblocking filter which a fresh tokenizer began with."""
 
 
 def open_batches(
@@ -92,13 +92,13 @@ def open_batches(
     return pipeline.join(parts)
 
 
-def create_state(run: VideoTokenizerRun, transform: dict | None = None) -> TrainState:
+def create_state(run: VideoTokenizerRun, fitted: dict | None = None) -> TrainState:
     """The state before the first step; pure but for `start_from`, so its shapes can be had from `jax.eval_shape`.
 
-    transform: that of a fresh tokenizer; None leaves it as it is drawn.
+    fitted: transform and filter of a fresh tokenizer; None leaves them as they are drawn.
     """
     steps = run.loop.steps
-    made = state.create(_first_params(run, transform), run.optimizer.build(steps), run.loop.seed)
+    made = state.create(_first_params(run, fitted), run.optimizer.build(steps), run.loop.seed)
     if run.adversary is None:
         return made
     key = jax.random.fold_in(jax.random.key(run.loop.seed), 1)
@@ -118,7 +118,7 @@ def make_run_step(run: VideoTokenizerRun, layout: Any = None) -> Callable[[Any, 
     return adversarial.make_step(loss, optimizer, ema, adversary, run.adversary.optimizer.build(steps), layout)
 
 
-def build(run: VideoTokenizerRun, mesh: Mesh, transform: dict | None = None) -> tuple[TrainState, Callable[..., Any]]:
+def build(run: VideoTokenizerRun, mesh: Mesh, fitted: dict | None = None) -> tuple[TrainState, Callable[..., Any]]:
     """(the state before the first step, the step over the parts of a batch) of a run, on a mesh.
 
     RequestError when the batch does not divide over the devices, or LPIPS has a weight but no weights.
@@ -126,7 +126,7 @@ def build(run: VideoTokenizerRun, mesh: Mesh, transform: dict | None = None) -> 
     for name, size in (("batch_size", run.batch_size), ("stills", run.data.stills), ("plain", run.data.plain)):
         feed.check_size(name, size, mesh)
     features = jax.device_put(lpips.load(), sharding.whole(mesh)) if run.losses.perceptual else None
-    initial = create_state(run, transform)
+    initial = create_state(run, fitted)
     layout = sharding.of_state(initial, mesh)
     step = make_run_step(run, layout)
     return jax.device_put(initial, layout), lambda state, parts: step(state, (parts, features))
@@ -191,30 +191,35 @@ def train(
 
 
 def _fitted(run: VideoTokenizerRun, workdir: Path, given: ClipSource | None) -> dict | None:
-    """The transform of a fresh tokenizer, None where it has none; the workdir keeps it, as a resumed run needs it."""
+    """The transform of a fresh tokenizer, and the filter behind it, None where it has none.
+
+    The workdir keeps both, as a resumed run needs them.
+    """
     if not run.model.levels or run.start_from is not None:
         return None
-    path = workdir / TRANSFORM_FILE
+    path = workdir / FITTED_FILE
     if path.exists():
         return unpack(path.read_bytes(), path)
-    transform = classes.fit(
-        run.model, classes.rounds(run.model, iter(open_batches(run, given=given)), run.fit.rounds, run.fit.patches)
-    )
+    batches = iter(open_batches(run, given=given))
+    transform = classes.fit(run.model, classes.rounds(run.model, batches, run.fit.rounds, run.fit.patches))
+    filtered = deblocking.fit(run.model, transform, batches, run.fit.rounds * run.fit.patches)
+    fitted = {"transform": transform, "deblocking": filtered}
     if processes.is_first():
         workdir.mkdir(parents=True, exist_ok=True)
-        write_bytes(path, pack(transform, "float32"))
-    return transform
+        write_bytes(path, pack(fitted, "float32"))
+    return fitted
 
 
-def _first_params(run: VideoTokenizerRun, transform: dict | None) -> dict:
+def _first_params(run: VideoTokenizerRun, fitted: dict | None) -> dict:
     if run.start_from is None:
         if run.inflate:
             raise RequestError("inflate needs start_from: the folder of a training on single frames")
         fresh = init_params(run.model, jax.random.key(run.loop.seed))
-        if transform is None:
+        if fitted is None:
             return fresh
-        own = jax.tree.map(jnp.asarray, transform)
-        return {part: {**leaves, "transform": jax.tree.map(jnp.copy, own)} for part, leaves in fresh.items()}
+        # Only the decoder has a filter.
+        own = {part: {name: fitted[name] for name in leaves if name in fitted} for part, leaves in fresh.items()}
+        return {part: {**leaves, **jax.tree.map(jnp.array, own[part])} for part, leaves in fresh.items()}
     start = open_video_tokenizer(run.start_from)
     fewer = run.model.bits if run.model.levels else min(start.config.bits, run.model.bits)
     if start.config != replace(run.model, bits=fewer):

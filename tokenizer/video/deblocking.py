@@ -1,0 +1,76 @@
+"""The linear filter that fits the patches of a transform together: each is corrected by what lies around it.
+
+In: frames `float [B, T, H, W, 3]` made of patches that know nothing of each other. Out: frames of that shape. A patch
+sees its own pixels, `REACH` rows and columns around them, and as wide a window of the frame before it; the first frame
+sees that of itself alone. It is fitted once by least squares (Wiener, 1949), and not trained.
+"""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from reelm.tokenizer.history import History
+
+from .convolution import depth_to_space
+
+REACH = 2
+
+
+class Deblocking(nn.Module):
+    """The filter, nothing at first: `reelm.train.deblocking` has a better one.
+
+    Attributes:
+        patch: frames, rows and columns of a patch.
+    """
+
+    patch: tuple[int, int, int]
+
+    def setup(self) -> None:
+        """Make the parameters, as Flax asks for it."""
+        first, later = window_sizes(self.patch)
+        frame = 3 * self.patch[1] * self.patch[2]
+        self.first = jax.lax.stop_gradient(self.param("first", nn.initializers.zeros, (first, frame)))
+        self.later = jax.lax.stop_gradient(self.param("later", nn.initializers.zeros, (later, self.patch[0] * frame)))
+
+    def __call__(self, frames: jax.Array, history: History) -> jax.Array:
+        """Return the frames, each patch corrected."""
+        first, later = windows(frames, self.patch, history)
+        corrections = later @ self.later
+        if history.first:
+            still = first @ self.first
+            filling = jnp.zeros((*still.shape[:-1], corrections.shape[-1] - still.shape[-1]), still.dtype)
+            corrections = jnp.concatenate([jnp.concatenate([filling, still], -1), corrections], 1)
+        return frames + depth_to_space(corrections, self.patch, history)
+
+
+def window_sizes(patch: tuple[int, int, int]) -> tuple[int, int]:
+    """Return the numbers that a patch of the first frame sees, and those that a later patch sees."""
+    frame = 3 * (patch[1] + 2 * REACH) * (patch[2] + 2 * REACH)
+    return frame, (patch[0] + 1) * frame
+
+
+def windows(frames: jax.Array, patch: tuple[int, int, int], history: History) -> tuple[jax.Array, jax.Array]:
+    """Return what the patches of the first frame see, `[B, 1, h, w, D]`, and what later ones see.
+
+    Past the border of a picture lie copies of its border. The first is empty where `history` is that of a later chunk.
+    """
+    pt, ph, pw = patch
+    now = frames[:, 1:] if history.first else frames
+    lasts = history.join(frames[:, (0 if history.first else pt - 1) :: pt], pad=0, keep=1)
+    b, _, height, width, _ = frames.shape
+    groups = now.reshape(b, now.shape[1] // pt, pt, height, width, 3)
+    groups = jnp.concatenate([lasts[:, :-1, None], groups], 2)
+    first = frames[:, : int(history.first), None]
+    return _around(first, ph, pw), _around(groups, ph, pw)
+
+
+def _around(x: jax.Array, ph: int, pw: int) -> jax.Array:
+    """Return `[B, N, h, w, D]`: the window around each patch of groups of frames `[B, N, F, H, W, 3]`."""
+    b, groups, frames, height, width, _ = x.shape
+    shape = (b, groups, height // ph, width // pw, frames * (ph + 2 * REACH) * (pw + 2 * REACH) * 3)
+    x = jnp.pad(x, ((0, 0), (0, 0), (0, 0), (REACH, REACH), (REACH, REACH), (0, 0)), mode="edge")
+    rows = np.arange(0, height, ph)[:, None] + np.arange(ph + 2 * REACH)
+    columns = np.arange(0, width, pw)[:, None] + np.arange(pw + 2 * REACH)
+    x = jnp.take(jnp.take(x, rows, axis=3), columns, axis=5)  # [B, N, F, h, row, w, column, 3]
+    return x.transpose(0, 1, 3, 5, 2, 4, 6, 7).reshape(shape)
