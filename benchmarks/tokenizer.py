@@ -1,4 +1,4 @@
-"""How long clips take through the nets of a video tokenizer: `python benchmarks/tokenizer.py [--presets natural ...]`.
+"""How long clips take through the nets of a video tokenizer: `python benchmarks/tokenizer.py [--presets demo ...]`.
 
 For each preset and size, with random weights: seconds to encode and to decode, the program's own memory, the share of
 the device's matmul rate that was reached, all beside the same network in torch where torch is installed (its outputs
@@ -40,7 +40,7 @@ except ModuleNotFoundError:
 class Arguments:
     """What to time."""
 
-    presets: tuple[str, ...] = ("demo", "natural", "magvit2")
+    presets: tuple[str, ...] = ("demo", "magvit2")
     """Presets with a video tokenizer."""
     sizes: tuple[int, ...] = (128,)
     """Heights and widths."""

@@ -12,7 +12,6 @@ from reelm.train.stages import STAGES, Stage
 
 # Presets that stand together in one module, where their names are added to those of the fields.
 _TOGETHER = {
-    "natural30": "natural",
     "natural18": "natural",
     "300m": "videopoet",
     "1b": "videopoet",

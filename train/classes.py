@@ -48,8 +48,8 @@ def fit(config: VideoTokenizerConfig, rounds: Iterator[np.ndarray]) -> dict[str,
     _fit_classes(params, first, rank * classes // len(first), steps)
     best = _sorter(config, size)
     for patches in rounds:
-        _fit_classes(params, patches, best(params, patches), steps)
-    return params
+        _fit_classes(params, patches, best(_stored(params), patches), steps)
+    return _stored(params)
 
 
 def rounds(
@@ -64,6 +64,12 @@ def rounds(
                 folded = space_to_depth(jnp.asarray(clips), patch, History(), copies=True)
                 found.append(np.asarray(folded, np.float32).reshape(-1, folded.shape[-1]))
         yield np.concatenate(found)[:patches]
+
+
+def _stored(params: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return axes and means as the columns of matrices, as `Transform` has them."""
+    basis = params["basis"]
+    return {**params, "basis": basis.reshape(-1, basis.shape[-1]).T, "mean": params["mean"].T}
 
 
 def _sorter(config: VideoTokenizerConfig, size: int) -> Callable[[dict, np.ndarray], np.ndarray]:

@@ -16,10 +16,10 @@ LEVELS, BITS, SIZE = ((3, 1), (2, 1, 1)), 7, 12  # three bits of class: eight cl
 def params() -> dict:
     """Orthonormal axes around means that lie far from each other."""
     rng = np.random.default_rng(0)
-    axes = np.stack([np.linalg.qr(rng.normal(size=(SIZE, 3)))[0].T for _ in range(8)]).astype(np.float32)
+    axes = [np.linalg.qr(rng.normal(size=(SIZE, 3)))[0] for _ in range(8)]
     return {
-        "basis": axes,
-        "mean": (9 * rng.normal(size=(8, SIZE))).astype(np.float32),
+        "basis": np.concatenate(axes, 1, dtype=np.float32),
+        "mean": (9 * rng.normal(size=(8, SIZE))).astype(np.float32).T,
         "scale": rng.uniform(0.5, 1, 24).astype(np.float32),
         "spread": rng.uniform(0.5, 2, 24).astype(np.float32),
     }
@@ -41,7 +41,7 @@ def test_every_code_comes_back_from_its_own_patch(params):
 def test_bits_of_a_coefficient_halve_what_is_left(params):
     """In class 0 the first axis has three bits: eight values, in the order of the binary number."""
     patches = np.asarray(run(params, codes()[:64:8], "decode"))  # bits 3, 4 and 5 count up, class 0
-    along = np.arcsinh((patches - params["mean"][0]) @ params["basis"][0, 0] / params["scale"][0])
+    along = np.arcsinh((patches - params["mean"][:, 0]) @ params["basis"][:, 0] / params["scale"][0])
     order = np.array([0, 4, 2, 6, 1, 5, 3, 7])  # bit 3 is the most significant
     np.testing.assert_allclose(along / params["spread"][0], (2 * order + 1) / 8 - 1, atol=1e-5)
 
@@ -62,9 +62,9 @@ def test_the_class_is_that_of_the_least_error(params):
 
 def test_a_coefficient_has_the_gradient_of_its_patch(params):
     """Within its class a patch is rebuilt by a projection, so that is the Jacobian, but for the rounding."""
-    patch = np.asarray(params["mean"][5] + 0.1 * params["basis"][5].sum(0))
+    patch = np.asarray(params["mean"][:, 5] + 0.1 * params["basis"][:, 15:18].sum(1))
     jacobian = jax.jacobian(lambda x: run(params, run(params, x, "encode"), "decode"))(jnp.asarray(patch))
-    axes = params["basis"][5]
+    axes = params["basis"][:, 15:18].T
     inside = axes @ np.asarray(jacobian) @ axes.T
     assert np.abs(inside - np.diag(np.diag(inside))).max() < 1e-4
     assert (np.diag(inside) > 0.3).all() and (np.diag(inside) < 3).all()
@@ -73,7 +73,7 @@ def test_a_coefficient_has_the_gradient_of_its_patch(params):
 
 
 def test_the_transform_itself_is_not_trained(params):
-    patch = jnp.asarray(params["mean"][:2] + 0.1)
+    patch = jnp.asarray(params["mean"][:, :2].T + 0.1)
     gradient = jax.grad(lambda params: jnp.sum(jnp.square(run(params, run(params, patch, "encode"), "decode"))))(params)
     assert all((np.asarray(leaf) == 0).all() for leaf in jax.tree.leaves(gradient))
 

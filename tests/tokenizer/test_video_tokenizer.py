@@ -39,14 +39,7 @@ CONFIGS = {
         encoder_blocks=1,
         decoder_blocks=1,
     ),
-    "natural": replace(
-        configs.get("video-tokenizer", "natural").model,
-        bits=10,
-        encoder_channels=(6, 8),
-        decoder_channels=(6, 8),
-        encoder_blocks=1,
-        decoder_blocks=1,
-    ),
+    "natural": replace(configs.get("video-tokenizer", "natural").model, bits=10, levels=((4, 3), (3, 2, 1, 1))),
     "levels": VideoTokenizerConfig(
         bits=10,
         patch=(4, 4, 4),
@@ -232,8 +225,8 @@ def test_codes_of_another_width_are_refused(tokenizer):
 
 def test_hash_follows_weights_and_config(tokenizer):
     changed = jax.tree.map(lambda leaf: leaf, tokenizer.params)
-    last = "retouch" if tokenizer.config.levels else "latent"
-    changed["encoder"][last]["bias"] = changed["encoder"][last]["bias"] + 1e-6
+    last, leaf = ("transform", "mean") if tokenizer.config.levels else ("latent", "bias")
+    changed["encoder"][last][leaf] = changed["encoder"][last][leaf] + 1e-6
     assert VideoTokenizer(tokenizer.config, changed).hash != tokenizer.hash
     assert VideoTokenizer(tokenizer.config, tokenizer.params).hash == tokenizer.hash
 

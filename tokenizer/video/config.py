@@ -35,7 +35,7 @@ class VideoTokenizerConfig:
     patch: tuple[int, int, int] = (4, 8, 8)
     """Frames, rows and columns folded into channels before the first convolution and after the last."""
     encoder_channels: tuple[int, ...] = (128,)
-    """Channels of each encoder stage."""
+    """Channels of each encoder stage. With `levels` there may be no stages, of encoder and decoder."""
     decoder_channels: tuple[int, ...] = (128,)
     """Channels of each decoder stage."""
     strides: tuple[tuple[int, int], ...] = ()
@@ -52,7 +52,7 @@ class VideoTokenizerConfig:
     background: float = -1.0
     """Value in [-1, 1] of the constant picture that an untrained decoder paints, or adds to that of the transform."""
     levels: Levels = ()
-    """Bits of the coefficients of a transform that the nets retouch: a row for each group of classes. What the rows
+    """Bits of the coefficients of a transform, which nets may retouch: a row for each group of classes. What the rows
     leave of `bits` names the class. Before a first frame stand copies of it. Default: nets alone."""
 
     def __post_init__(self):
@@ -70,6 +70,8 @@ class VideoTokenizerConfig:
             raise RequestError(f"strides are pairs of whole numbers from 1 (time, space), not {self.strides}")
         for name in ("encoder_channels", "decoder_channels"):
             channels = getattr(self, name)
+            if not channels and self.levels and not (self.strides or self.encoder_channels or self.decoder_channels):
+                continue
             if not channels:
                 raise RequestError(f"{name} are whole numbers from 1, one for each stage, not {channels}")
             value_checks.channels(name, channels)
@@ -164,8 +166,8 @@ class VideoTokenizerConfig:
             self.encoder_channels,
         )
         folded = 3 * self.patch[0] * self.patch[1] * self.patch[2]
-        layers = [positions[0] * _conv_values(folded, channels[0], taps)]
-        layers += [n * (_conv_values(c, c, taps) + 2 * c) for n, c in zip(positions, channels, strict=True)]
+        layers = [positions[0] * _conv_values(folded, width, taps) for width in channels[:1]]
+        layers += [n * (_conv_values(c, c, taps) + 2 * c) for n, c in zip(positions, channels, strict=False)]
         for stage, (time, _) in enumerate(self.strides):
             # Three taps of the old width and size in space, for each frame that is left.
             coming = positions[stage] * channels[stage] * (1 + 6 // time)
@@ -182,7 +184,7 @@ class VideoTokenizerConfig:
             self.decoder_kernel[0],
             self.decoder_channels,
         )
-        layers = [n * (_conv_values(c, c, taps) + 2 * c) for n, c in zip(positions, channels, strict=True)]
+        layers = [n * (_conv_values(c, c, taps) + 2 * c) for n, c in zip(positions, channels, strict=False)]
         for stage, (time, space) in enumerate(self.strides):
             folded = channels[stage] * time * space * space
             # What comes out is held twice, before and after it is laid out in space.

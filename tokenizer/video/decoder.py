@@ -17,8 +17,8 @@ from .transform import Levels, Transform
 class Decoder(nn.Module):
     """The encoder's mirror; every block's norm is conditioned on the code at its place (MAGVIT-v2, adaptive norm).
 
-    With `levels` a transform and a deblocking filter make frames of the codes, which each stage sees and which the net
-    retouches.
+    With `levels` a transform and a deblocking filter make frames of the codes. Each stage sees them, and the net
+    retouches them, where there are stages.
     """
 
     patch: tuple[int, int, int]
@@ -32,8 +32,10 @@ class Decoder(nn.Module):
 
     @nn.compact
     def __call__(self, latent: jax.Array, history: History) -> jax.Array:
-        x = CausalConv(self.channels[-1], self.kernel, dtype=self.dtype, name="conv_in")(latent, history)
         frames, times = self._frames(latent, history), (1, 1, 1)
+        if frames is not None and not self.channels:
+            return frames
+        x = CausalConv(self.channels[-1], self.kernel, dtype=self.dtype, name="conv_in")(latent, history)
         for stage in reversed(range(len(self.channels))):
             width = self.channels[stage]
             if frames is not None:

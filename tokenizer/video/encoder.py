@@ -14,7 +14,7 @@ from .transform import Levels, Transform
 class Encoder(nn.Module):
     """Patches, then for each stage residual blocks and, but for the last, a strided convolution to the next.
 
-    With `levels` the net retouches whole patches, and a transform makes the code of them.
+    With `levels` a transform makes the code of whole patches. The net retouches those before, where there are stages.
     """
 
     bits: int
@@ -28,6 +28,18 @@ class Encoder(nn.Module):
 
     @nn.compact
     def __call__(self, video: jax.Array, history: History) -> jax.Array:
+        if not self.levels:
+            return nn.Dense(self.bits, name="latent")(self._features(video, history))
+        patches = space_to_depth(video, whole_patch(self.patch, self.strides), history, copies=True)
+        size = patches.shape[-1]
+        if self.channels:
+            # Starts as nothing: then the code is that of the transform alone.
+            retouch = nn.Dense(size, kernel_init=nn.initializers.zeros, name="retouch")
+            patches += retouch(self._features(video, history))
+        return Transform(self.levels, self.bits, size, name="transform").encode(patches)
+
+    def _features(self, video: jax.Array, history: History) -> jax.Array:
+        """Return what the net sees at each place of the coarsest stage, float32 `[B, t, h, w, C]`."""
         x = space_to_depth(video, self.patch, history, copies=bool(self.levels))
         x = CausalConv(self.channels[0], self.kernel, dtype=self.dtype, name="conv_in")(x, history)
         for stage, width in enumerate(self.channels):
@@ -39,11 +51,4 @@ class Encoder(nn.Module):
                 )
                 x = down(x, history)
         x = nn.silu(nn.RMSNorm(dtype=self.dtype, name="norm_out")(x))
-        x = x.astype(jnp.float32)  # signs are taken of what follows: keep full precision
-        if not self.levels:
-            return nn.Dense(self.bits, name="latent")(x)
-        patches = space_to_depth(video, whole_patch(self.patch, self.strides), history, copies=True)
-        size = patches.shape[-1]
-        # Starts as nothing: then the code is that of the transform alone.
-        patches += nn.Dense(size, kernel_init=nn.initializers.zeros, name="retouch")(x)
-        return Transform(self.levels, self.bits, size, name="transform").encode(patches)
+        return x.astype(jnp.float32)  # signs are taken of what follows: keep full precision

@@ -72,9 +72,11 @@ class Transform(nn.Module):
         classes, axes = 1 << self.layout.class_bits, self.layout.steps.shape[1]
         draw = nn.initializers.normal(self.size**-0.5)
         fixed = jax.lax.stop_gradient
-        self.basis = fixed(self.param("basis", draw, (classes, axes, self.size)))
-        self.mean = fixed(self.param("mean", nn.initializers.normal(0.1), (classes, self.size)))
-        # Flat, because files of int8 keep vectors as they are: the smallest scale counts as much as the largest.
+        # Files of int8 have a scale for each column, so each axis and each mean is one: what is flat has small numbers.
+        basis = fixed(self.param("basis", draw, (self.size, classes * axes)))
+        self.basis = basis.T.reshape(classes, axes, self.size)
+        self.mean = fixed(self.param("mean", nn.initializers.normal(0.1), (self.size, classes))).T
+        # Flat, because such files keep vectors as they are: the smallest scale counts as much as the largest.
         scale, spread = (self.param(name, nn.initializers.ones, (classes * axes,)) for name in ("scale", "spread"))
         self.scale, self.spread = (fixed(leaf).reshape(classes, axes) for leaf in (scale, spread))
 
