@@ -50,7 +50,6 @@ CONFIGS = {
         decoder_blocks=1,
         encoder_kernel=(1, 3, 3),
         decoder_kernel=(2, 3, 3),
-        background=0.0,
         levels=((4, 3), (3, 2, 1, 1)),
     ),
 }

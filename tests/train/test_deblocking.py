@@ -22,7 +22,6 @@ CONFIG = VideoTokenizerConfig(
     decoder_blocks=1,
     encoder_kernel=(1, 1, 1),
     decoder_kernel=(1, 1, 1),
-    background=0.0,
     levels=((3, 2), (2, 2, 1)),
 )
 

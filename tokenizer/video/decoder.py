@@ -57,7 +57,7 @@ class Decoder(nn.Module):
         pixels = nn.Dense(
             3 * self.patch[0] * self.patch[1] * self.patch[2],
             kernel_init=nn.initializers.zeros,
-            bias_init=nn.initializers.constant(self.background),
+            bias_init=nn.initializers.constant(self.background if frames is None else 0.0),
             name="pixels",
         )(x.astype(jnp.float32))
         retouched = depth_to_space(pixels, self.patch, history)
