@@ -16,7 +16,7 @@ from reelm.tokenizer.history import History
 from .convolution import depth_to_space
 
 REACH = 2
-_SOFTER = 0.12  # of a step between patches, from either side: least squares leaves those half too large
+_SOFTER = 0.14  # of a step between patches, from either side: least squares leaves those half too large
 
 
 class Deblocking(nn.Module):
