@@ -153,7 +153,7 @@ def _embed(config: T5Config, params: dict, ids: jax.Array, mask: jax.Array) -> t
 
 
 def load(folder: Path, *, max_tokens: int) -> T5Encoder:
-    """Open the encoder of a published checkpoint; see `open.load`."""
+    """Open the encoder of a published checkpoint; see `text_encoders.load`."""
     return T5Encoder(folder, max_tokens=max_tokens)
 
 
