@@ -9,6 +9,7 @@ from reelm.storage.fields import read_json, shown
 from reelm.tokenizer.text import multilingual_encoder, sentence_encoder, t5
 from reelm.tokenizer.text.encoder import CONFIG_FILE, TextEncoder
 from reelm.tokenizer.text.tower import encoder as tower
+from reelm.tokenizer.text.tower.published import FAMILIES
 
 EncoderKind = Literal[
     "universal-sentence-encoder-lite", "universal-sentence-encoder-multilingual", "t5", "language-model"
@@ -74,5 +75,7 @@ def load(folder: Path, *, max_tokens: int = 64) -> TextEncoder:
         raise RequestError(f"no text encoder can be read from {folder}: {error}; name a folder with one") from error
     kind = config.get("model_type") if isinstance(config, dict) else None
     if not isinstance(kind, str) or kind not in KINDS:
-        raise RequestError(f"{path} describes {shown(kind)}; the text encoders known here are {', '.join(KINDS)}")
+        pointed = isinstance(kind, str) and kind.removesuffix("_text") in FAMILIES
+        how = "; point to it with `python -m reelm.tokenizer.text.tower.point`" if pointed else ""
+        raise RequestError(f"{path} describes {shown(kind)}; the text encoders known here are {', '.join(KINDS)}{how}")
     return KINDS[kind].load(Path(folder), max_tokens=max_tokens)

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from made import tower_files, towers
@@ -98,7 +99,7 @@ def test_rows_are_those_behind_the_head_of_the_template(qwen, tmp_path):
     both = tower(point(qwen, tmp_path / "all", layer=None, template=head + "{}" + tail))
     ids = [found.vocabulary.encode(text, template=True) for text in (head, "blue ducks", tail)]
     assert encoder.ids("blue ducks") == ids[1] + ids[2] and len(ids[2]) == 1
-    x = found.tensors.rows(found.names.embedding, [*ids[0], *ids[1], *ids[2]])[None]
+    x = jnp.asarray(found.tensors.rows(found.names.embedding, [*ids[0], *ids[1], *ids[2]]))[None]
     params = read_params(found.config, found.tensors, found.names, found.config.layers)
     states = np.asarray(every_state(found.config, params, x))[:, 0, len(ids[0]) :]
     states = states / np.sqrt(np.mean(states**2, axis=-1, keepdims=True))
@@ -152,7 +153,7 @@ def test_what_is_no_tower_is_refused_in_a_line(qwen, tmp_path):
         (lambda: tower(good, 5).encode(["0123456789"]), "but 5 fit; say it in fewer words"),
         (lambda: tower(good, 512), "takes 1 to 511 behind the 1 tokens of its template, of 512 positions"),
         (lambda: tower(good).encode(["\ud800"]), "surrogate"),
-        (lambda: tower(qwen), "'qwen3'; the text encoders known here are .*language-model"),
+        (lambda: tower(qwen), "'qwen3'; the text encoders known here are .*language-model, .*point to it with"),
         (lambda: point(qwen, tmp_path / "x", layer=8), "no layer 8; this model has 1 to 7"),
         (lambda: point(qwen, tmp_path / "x", layer=0), "no layer 0"),
         (lambda: point(qwen, tmp_path / "x", template="no place"), "does not have {} once"),

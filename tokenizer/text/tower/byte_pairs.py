@@ -41,7 +41,7 @@ def joined(symbols: Sequence[str], priority: Priority) -> list[str]:
         offer(place)
     while heap:
         _, place, first, second = heapq.heappop(heap)
-        other = behind[place] if place < len(pieces) else len(pieces)
+        other = behind[place]
         if pieces[place] != first or other == len(pieces) or pieces[other] != second:
             continue  # one of them was joined to another
         pieces[place], pieces[other] = first + second, None
