@@ -62,7 +62,7 @@ def load(folder: Path, *, max_tokens: int = 64) -> TextEncoder:
 
     Args:
         folder: of a published T5 checkpoint (config.json, *.safetensors, spiece.model), or one that
-            `convert_sentence_encoder.py`, `convert_multilingual_encoder.py` or `tower/point.py` wrote.
+            `convert_sentence_encoder.py`, `convert_multilingual_encoder.py` or `text/tower/point.py` wrote.
         max_tokens: rows of an embedding; VideoPoet takes 64 of T5 (arXiv 2312.14125, section 3.1).
 
     Raises:
