@@ -31,8 +31,8 @@ from reelm.storage.remote import fetched
 from reelm.tokenizer.audio.config import AudioTokenizerConfig
 from reelm.tokenizer.audio.tokenizer import AudioTokenizer
 from reelm.tokenizer.text.encoder import Text, TextEncoder
-from reelm.tokenizer.text.open import load as load_encoder
 from reelm.tokenizer.text.pieces import TextTokenizer
+from reelm.tokenizer.text_encoders import load as load_encoder
 from reelm.tokenizer.video.config import VideoTokenizerConfig
 from reelm.tokenizer.video.tokenizer import VideoTokenizer
 from reelm.train.run.checkpoints import Trained, restore_params

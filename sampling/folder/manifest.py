@@ -18,7 +18,7 @@ from reelm.sampling.parts import Defaults
 from reelm.storage.fields import check_format, parsed, read_json, shown
 from reelm.storage.tensors import StoredType
 from reelm.tokenizer.audio.config import AudioTokenizerConfig
-from reelm.tokenizer.text.open import KINDS, EncoderKind
+from reelm.tokenizer.text_encoders import KINDS, EncoderKind
 from reelm.tokenizer.video.config import VideoTokenizerConfig
 
 FORMAT = 4

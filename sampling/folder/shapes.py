@@ -23,7 +23,7 @@ from reelm.storage.atomic import write_bytes
 from reelm.storage.home import home
 from reelm.storage.tensors import flattened
 from reelm.tokenizer.audio import tokenizer as audio_tokenizer
-from reelm.tokenizer.text.open import KINDS, Kind
+from reelm.tokenizer.text_encoders import KINDS, Kind
 from reelm.tokenizer.video import tokenizer as video_tokenizer
 
 from .manifest import AUDIO_FILE, DESCRIBER_FILE, ENCODER_FILE, LM_FILE, MANIFEST, THESAURUS_FILE, VIDEO_FILE, Manifest

@@ -14,7 +14,7 @@ from reelm.errors import RequestError
 from reelm.lm.net.config import LMConfig
 from reelm.storage.home import home
 from reelm.storage.tensors import StoredType, pack
-from reelm.tokenizer.text import open as text_encoder
+from reelm.tokenizer import text_encoders
 from reelm.tokenizer.text.cache import CachedEncoder
 from reelm.tokenizer.text.encoder import Embeddings, Text
 from reelm.tokenizer.text.pieces import TextTokenizer
@@ -43,7 +43,7 @@ class AbsentEncoder:
         raise self._refusal()
 
     def _refusal(self) -> RequestError:
-        name = text_encoder.KINDS[self.kind].name
+        name = text_encoders.KINDS[self.kind].name
         return RequestError(
             f"the model reads words through a {name} of width {self.width} that it does not carry (hash "
             f"{self.hash[:16]}); name its folder: load(..., text_encoder=FOLDER), or --text-encoder FOLDER"
@@ -72,7 +72,7 @@ def opened(
     Raises:
         RequestError: the folder holds another encoder than the model was trained with, or the model wants none.
     """
-    carried = None if part is None else text_encoder.KINDS[part.kind].carried
+    carried = None if part is None else text_encoders.KINDS[part.kind].carried
     if part is None or carried is not None:
         if folder is not None:
             raise RequestError(f"the model carries what reads its words; load it without the text encoder {folder}")
@@ -90,7 +90,7 @@ def opened(
         return text
     if folder is None:
         return AbsentEncoder(part.kind, config.text_width, config.text_slots, part.hash)
-    encoder = text_encoder.load(folder, max_tokens=config.text_slots)
+    encoder = text_encoders.load(folder, max_tokens=config.text_slots)
     if encoder.hash != part.hash:
         raise RequestError(
             f"{folder} holds another text encoder (hash {encoder.hash[:16]}) than the model was trained with "

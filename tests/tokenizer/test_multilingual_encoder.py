@@ -11,7 +11,7 @@ from made import multilingual
 from made.multilingual import IDS, SENTENCES
 
 from reelm.errors import RequestError
-from reelm.tokenizer.text import open as text_encoder
+from reelm.tokenizer import text_encoders
 from reelm.tokenizer.text.convert_multilingual_encoder import convert
 from reelm.tokenizer.text.multilingual_encoder import MultilingualEncoder, forward
 
@@ -27,7 +27,7 @@ def whole(source: Path) -> MultilingualEncoder:
 
 
 def opened(folder: Path) -> MultilingualEncoder:
-    encoder = text_encoder.load(folder, max_tokens=30)
+    encoder = text_encoders.load(folder, max_tokens=30)
     assert isinstance(encoder, MultilingualEncoder)
     return encoder
 
@@ -77,7 +77,7 @@ def test_what_is_no_package_is_refused_in_a_line(source, tmp_path):
         (lambda: convert(tmp_path / "wheel", tmp_path / "x"), "fetch it again"),
         (lambda: convert(tmp_path / "empty", tmp_path / "x"), "fetch it again"),
         (lambda: convert(source, tmp_path / "x", tmp_path / "latin.txt"), "name a text in UTF-8"),
-        (lambda: text_encoder.load(source / "whole", max_tokens=300), "takes 2 to 256"),
+        (lambda: text_encoders.load(source / "whole", max_tokens=300), "takes 2 to 256"),
     ):
         with pytest.raises(RequestError, match=right) as refused:
             request()

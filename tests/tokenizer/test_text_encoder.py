@@ -22,8 +22,8 @@ from safetensors.numpy import save_file
 import reelm
 from reelm.cli.main import main
 from reelm.errors import RequestError
+from reelm.tokenizer import text_encoders
 from reelm.tokenizer.text import convert_sentence_encoder
-from reelm.tokenizer.text import open as text_encoder
 from reelm.tokenizer.text.cache import CachedEncoder
 from reelm.tokenizer.text.encoder import Embeddings
 from reelm.tokenizer.text.sentence_encoder import SentenceEncoder
@@ -68,7 +68,7 @@ def t5(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("source", get_args(references.Source))
 def test_t5_gives_what_transformers_gives(t5, source):
     expected = references.of("t5", source)
-    ours = text_encoder.load(t5, max_tokens=40)
+    ours = text_encoders.load(t5, max_tokens=40)
     assert isinstance(ours, T5Encoder)
     lengths = list(map(len, T5_IDS))
     ids = jnp.array([row + [0] * (max(lengths) - len(row)) for row in T5_IDS])
@@ -92,8 +92,8 @@ def test_t5_is_read_from_several_files_as_from_one(t5, tmp_path):
         save_file(tensors, parted / name)
     where = {tensor: name for name, tensors in parts.items() for tensor in tensors}
     (parted / "model.safetensors.index.json").write_text(json.dumps({"weight_map": where}))
-    expected = text_encoder.load(t5, max_tokens=40).encode(PROMPTS)
-    np.testing.assert_array_equal(text_encoder.load(parted, max_tokens=40).encode(PROMPTS).values, expected.values)
+    expected = text_encoders.load(t5, max_tokens=40).encode(PROMPTS)
+    np.testing.assert_array_equal(text_encoders.load(parted, max_tokens=40).encode(PROMPTS).values, expected.values)
 
 
 @pytest.mark.parametrize("name", ["../model.safetensors", "/etc/hostname", "", 3])
@@ -102,18 +102,18 @@ def test_weights_are_named_by_bare_names(t5, tmp_path, name):
         shutil.copy(t5 / file, tmp_path)
     (tmp_path / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {"shared.weight": name}}))
     with pytest.raises(RequestError, match="bare name|must be text"):
-        text_encoder.load(tmp_path)
+        text_encoders.load(tmp_path)
 
 
 @pytest.mark.parametrize("kind", ["t5", "sentences"])
 def test_embeddings_depend_on_the_prompt_alone(kind, request):
     folder = request.getfixturevalue(kind)
-    encoder = text_encoder.load(folder, max_tokens=60)
+    encoder = text_encoders.load(folder, max_tokens=60)
     values, mask = encoder.encode(PROMPTS)
     assert values.shape == (5, 60, encoder.width) and values.dtype == np.float32 and mask.dtype == bool
     assert not values[~mask].any() and np.isfinite(values).all()
     assert len({row[seen].tobytes() for row, seen in zip(values, mask, strict=True)}) == 5
-    shorter = text_encoder.load(folder, max_tokens=50)
+    shorter = text_encoders.load(folder, max_tokens=50)
     for prompt, row, seen in zip(PROMPTS, values, mask, strict=True):
         alone, there = shorter.encode([prompt])
         np.testing.assert_allclose(alone[there], row[seen], rtol=1e-5, atol=1e-5)
@@ -128,7 +128,7 @@ def similarity(encoder: SentenceEncoder, first: str, second: str) -> float:
 
 
 def test_sentence_comes_first_and_has_the_size_of_a_row(sentences):
-    encoder = text_encoder.load(sentences)
+    encoder = text_encoders.load(sentences)
     assert isinstance(encoder, SentenceEncoder)
     values, mask = encoder.encode(PROMPTS)
     np.testing.assert_allclose(np.linalg.norm(values[:, 0], axis=-1), encoder.width**0.5, rtol=1e-5)
@@ -138,7 +138,7 @@ def test_sentence_comes_first_and_has_the_size_of_a_row(sentences):
 
 
 def test_pieces_are_the_best_by_their_scores(sentences):
-    encoder = text_encoder.load(sentences)
+    encoder = text_encoders.load(sentences)
     assert isinstance(encoder, SentenceEncoder)
     assert encoder.ids("a dog") == [6, 7]
     assert encoder.ids("a:dog") == [6, 10, 11]  # the last of the two pieces "dog"; and a piece without a score
@@ -150,7 +150,7 @@ def test_published_similarities():
     folder = os.environ.get("SENTENCE_ENCODER")
     if not folder:
         pytest.skip("SENTENCE_ENCODER names no folder that convert_sentence_encoder wrote")
-    encoder = text_encoder.load(Path(folder))
+    encoder = text_encoders.load(Path(folder))
     assert isinstance(encoder, SentenceEncoder)
     for first, second, expected in PUBLISHED:
         assert similarity(encoder, first, second) == pytest.approx(expected, abs=1e-4)
@@ -170,17 +170,17 @@ def test_what_is_no_encoder_is_refused_in_a_line(t5, sentences, sentence_archive
     cut.write_bytes(sentence_archive.read_bytes()[:2000])
     (empty / "model.safetensors").unlink()
     requests = [
-        (lambda: text_encoder.load(tmp_path / "nowhere"), "name a folder"),
-        (lambda: text_encoder.load(tmp_path / "other"), "'clip'; the text encoders known here are t5"),
-        (lambda: text_encoder.load(old), "'gated-gelu'"),
-        (lambda: text_encoder.load(empty), "as safetensors"),
-        (lambda: text_encoder.load(bare).encode(["a"]), "no tensor"),
-        (lambda: text_encoder.load(flat).encode(["a"]), "fetch them again"),
-        (lambda: text_encoder.load(t5, max_tokens=5).encode(["a dog takes off"]), "but 5 fit"),
-        (lambda: text_encoder.load(sentences, max_tokens=5).encode(["a dog takes off"]), "but 4 fit"),
-        (lambda: text_encoder.load(sentences, max_tokens=200), "takes 2 to 128"),
-        (lambda: text_encoder.load(sentences).encode(["\ud800"]), "surrogate"),
-        (lambda: text_encoder.load(t5).encode(["\ud800"]), "surrogate"),
+        (lambda: text_encoders.load(tmp_path / "nowhere"), "name a folder"),
+        (lambda: text_encoders.load(tmp_path / "other"), "'clip'; the text encoders known here are t5"),
+        (lambda: text_encoders.load(old), "'gated-gelu'"),
+        (lambda: text_encoders.load(empty), "as safetensors"),
+        (lambda: text_encoders.load(bare).encode(["a"]), "no tensor"),
+        (lambda: text_encoders.load(flat).encode(["a"]), "fetch them again"),
+        (lambda: text_encoders.load(t5, max_tokens=5).encode(["a dog takes off"]), "but 5 fit"),
+        (lambda: text_encoders.load(sentences, max_tokens=5).encode(["a dog takes off"]), "but 4 fit"),
+        (lambda: text_encoders.load(sentences, max_tokens=200), "takes 2 to 128"),
+        (lambda: text_encoders.load(sentences).encode(["\ud800"]), "surrogate"),
+        (lambda: text_encoders.load(t5).encode(["\ud800"]), "surrogate"),
         (lambda: convert_sentence_encoder.convert(tmp_path / "absent.tgz", tmp_path / "x"), "npm pack"),
         (lambda: convert_sentence_encoder.convert(tmp_path / "text", tmp_path / "x"), "fetch it again"),
         (lambda: convert_sentence_encoder.convert(cut, tmp_path / "x"), "fetch it again"),
@@ -256,7 +256,7 @@ def test_a_damaged_file_of_the_cache_is_made_anew(tmp_path):
 
 
 def test_the_cache_holds_a_real_encoder_to_the_bit(sentences, tmp_path):
-    encoder = text_encoder.load(sentences)
+    encoder = text_encoders.load(sentences)
     cached = CachedEncoder(encoder, tmp_path)
     first = cached.encode(PROMPTS)
     np.testing.assert_array_equal(first.values, cached.encode(PROMPTS).values)
@@ -267,7 +267,7 @@ def test_the_cache_holds_a_real_encoder_to_the_bit(sentences, tmp_path):
 
 @pytest.mark.slow
 def test_a_small_encoder_goes_along_in_the_folder_of_a_model(tiny_model, sentences, tmp_path):
-    encoder = text_encoder.load(sentences, max_tokens=60)
+    encoder = text_encoders.load(sentences, max_tokens=60)
     model = reader(tiny_model, encoder)
     model.save(tmp_path / "whole")
     model.save(tmp_path / "small", dtype="int8")
@@ -292,7 +292,7 @@ def test_a_small_encoder_goes_along_in_the_folder_of_a_model(tiny_model, sentenc
 
 @pytest.mark.slow
 def test_a_large_encoder_is_named_in_the_folder_of_a_model(tiny_model, t5, tmp_path, capsys):
-    encoder = text_encoder.load(t5, max_tokens=20)
+    encoder = text_encoders.load(t5, max_tokens=20)
     model = reader(tiny_model, encoder)
     model.save(tmp_path / "m")
     assert not (tmp_path / "m" / "text.model").exists()

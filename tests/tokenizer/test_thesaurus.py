@@ -9,7 +9,7 @@ from made.models import reader
 import reelm
 from reelm.cli.main import main
 from reelm.errors import RequestError
-from reelm.tokenizer.text import open as text_encoder
+from reelm.tokenizer import text_encoders
 from reelm.tokenizer.text.sentence_encoder import SentenceEncoder
 from reelm.tokenizer.text.thesaurus import Thesaurus
 from reelm.train.lm.thesaurus import Words, fit, read_file
@@ -108,7 +108,7 @@ def test_words_that_can_only_be_misread_are_unlike_the_captions(shipped, prompt,
 
 @pytest.mark.slow
 def test_a_model_reads_through_it_and_says_so(tiny_model, sentences, tmp_path):
-    encoder = text_encoder.load(sentences, max_tokens=30)
+    encoder = text_encoders.load(sentences, max_tokens=30)
     assert isinstance(encoder, SentenceEncoder)
     captions = {"a dog": ["dog runs"], "a plane": ["a plane takes off"]}
     model = reader(tiny_model, encoder)

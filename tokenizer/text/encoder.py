@@ -1,8 +1,8 @@
 """The interface of frozen text encoders: prompts to embeddings.
 
 In: strings. Out: float32 rows of one width with a mask. T5 (`t5.py`) and the Universal Sentence Encoder, lite
-(`sentence_encoder.py`) and multilingual (`multilingual_encoder.py`), have this interface. `open.py` lists the kinds,
-`cache.py` keeps embeddings on disk. Knows nothing of language models, which see the rows alone.
+(`sentence_encoder.py`) and multilingual (`multilingual_encoder.py`), have this interface. `text_encoders.py`
+lists the kinds, `cache.py` keeps embeddings on disk. Knows nothing of language models, which see the rows alone.
 """
 
 import hashlib
@@ -48,7 +48,7 @@ class TextEncoder(Protocol):
 
     @property
     def kind(self) -> str:
-        """Its name in `open.KINDS`, which is the `model_type` of its config.json."""
+        """Its name in `text_encoders.KINDS`, which is the `model_type` of its config.json."""
         ...
 
     @property

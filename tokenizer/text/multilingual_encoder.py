@@ -89,5 +89,5 @@ def _embed(params: dict, ids: jax.Array, mask: jax.Array) -> tuple[jax.Array, ja
 
 
 def load(folder: Path, *, max_tokens: int) -> MultilingualEncoder:
-    """Open what `convert_multilingual_encoder.convert` wrote; see `open.load`."""
+    """Open what `convert_multilingual_encoder.convert` wrote; see `text_encoders.load`."""
     return MultilingualEncoder(*read_folder(folder), max_tokens=max_tokens)

@@ -82,5 +82,5 @@ def _embed(params: dict, ids: jax.Array, mask: jax.Array) -> tuple[jax.Array, ja
 
 
 def load(folder: Path, *, max_tokens: int) -> SentenceEncoder:
-    """Open what `convert_sentence_encoder.convert` wrote; see `open.load`."""
+    """Open what `convert_sentence_encoder.convert` wrote; see `text_encoders.load`."""
     return SentenceEncoder(*read_folder(folder), max_tokens=max_tokens)

@@ -16,11 +16,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import sentencepiece
-from safetensors import SafetensorError, safe_open
 
 from reelm.errors import RequestError
+from reelm.storage.checkpoint import Checkpoint
 from reelm.storage.fields import parsed, read_json, shown
-from reelm.storage.names import beside
 
 from .encoder import CONFIG_FILE, Embeddings, content_hash, in_batches
 from .words import normalised, words_of
@@ -115,7 +114,7 @@ class T5Encoder:
         if not self._vocabulary.is_file():
             raise RequestError(f"{folder} has no spiece.model; fetch it from where the weights are from")
         self._processor = sentencepiece.SentencePieceProcessor(model_file=str(self._vocabulary))
-        self._files = _weight_files(folder)
+        self._weights = Checkpoint(folder)
 
     @property
     def width(self) -> int:
@@ -127,11 +126,11 @@ class T5Encoder:
 
     @cached_property
     def _hash(self) -> str:
-        return content_hash(f"{self.config}".encode(), self._vocabulary, *self._files)
+        return content_hash(f"{self.config}".encode(), self._vocabulary, *self._weights.files)
 
     @cached_property
     def params(self) -> dict:
-        return read_params(self.config, self._files)
+        return read_params(self.config, self._weights)
 
     words = staticmethod(words_of)
 
@@ -154,55 +153,32 @@ def _embed(config: T5Config, params: dict, ids: jax.Array, mask: jax.Array) -> t
 
 
 def load(folder: Path, *, max_tokens: int) -> T5Encoder:
-    """Open the encoder of a published checkpoint; see `open.load`."""
+    """Open the encoder of a published checkpoint; see `text_encoders.load`."""
     return T5Encoder(folder, max_tokens=max_tokens)
 
 
-def read_params(config: T5Config, files: Sequence[Path]) -> dict:
+def read_params(config: T5Config, weights: Checkpoint) -> dict:
     """Return the encoder's float32 parameters from published files; RequestError names a tensor that is missing."""
-    where: dict[str, Path] = {}
-    try:
-        for path in files:
-            with safe_open(path, framework="flax") as file:
-                where |= dict.fromkeys(file.keys(), path)
 
-        def read(name: str) -> np.ndarray:
-            if name not in where:
-                raise RequestError(f"{files[0].parent} has no tensor {name}; it holds no whole T5 encoder")
-            with safe_open(where[name], framework="flax") as file:
-                return np.asarray(file.get_tensor(name), np.float32)
+    def read(name: str) -> np.ndarray:
+        if name not in weights:
+            raise RequestError(f"{weights.folder} has no tensor {name}; it holds no whole T5 encoder")
+        return weights.read(name).astype(np.float32)
 
-        def stacked(name: str, *, transposed: bool = True) -> np.ndarray:
-            each = [read(f"encoder.block.{i}.layer.{name}.weight") for i in range(config.num_layers)]
-            return np.stack([weight.T if transposed else weight for weight in each])
+    def stacked(name: str, *, transposed: bool = True) -> np.ndarray:
+        each = [read(f"encoder.block.{i}.layer.{name}.weight") for i in range(config.num_layers)]
+        return np.stack([weight.T if transposed else weight for weight in each])
 
-        layers = {name: stacked(f"0.SelfAttention.{name}") for name in "qkvo"}
-        layers |= {name: stacked(f"1.DenseReluDense.{name}") for name in ("wi_0", "wi_1", "wo")}
-        layers |= {
-            "attention_norm": stacked("0.layer_norm", transposed=False),
-            "ff_norm": stacked("1.layer_norm", transposed=False),
-        }
-        embedding = "shared.weight" if "shared.weight" in where else "encoder.embed_tokens.weight"
-        bias = "encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight"
-        return {
-            "embedding": read(embedding),
-            "relative_bias": read(bias),
-            "norm": read("encoder.final_layer_norm.weight"),
-            "layers": layers,
-        }
-    except SafetensorError as error:
-        raise RequestError(f"{files[0].parent} holds no sound safetensors ({error}); fetch them again") from error
-
-
-def _weight_files(folder: Path) -> list[Path]:
-    index = folder / "model.safetensors.index.json"
-    if index.is_file():
-        fields = read_json(index)
-        where = parsed(dict[str, str], fields.get("weight_map") if isinstance(fields, dict) else None, str(index))
-        files = [beside(folder, name, str(index)) for name in sorted({*where.values()})]
-    else:
-        files = [folder / "model.safetensors"]
-    for file in files:
-        if not file.is_file():
-            raise RequestError(f"{folder} has no {file.name}; fetch the weights as safetensors")
-    return files
+    layers = {name: stacked(f"0.SelfAttention.{name}") for name in "qkvo"}
+    layers |= {name: stacked(f"1.DenseReluDense.{name}") for name in ("wi_0", "wi_1", "wo")}
+    layers |= {
+        "attention_norm": stacked("0.layer_norm", transposed=False),
+        "ff_norm": stacked("1.layer_norm", transposed=False),
+    }
+    embedding = "shared.weight" if "shared.weight" in weights else "encoder.embed_tokens.weight"
+    return {
+        "embedding": read(embedding),
+        "relative_bias": read("encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight"),
+        "norm": read("encoder.final_layer_norm.weight"),
+        "layers": layers,
+    }

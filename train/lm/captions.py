@@ -18,7 +18,7 @@ from reelm.lm.scope import Scope
 from reelm.storage.atomic import write_bytes
 from reelm.storage.home import home
 from reelm.storage.remote import fetched
-from reelm.tokenizer.text import open as text_encoder
+from reelm.tokenizer import text_encoders
 from reelm.tokenizer.text.cache import CachedEncoder
 from reelm.tokenizer.text.encoder import Text
 from reelm.tokenizer.text.pieces import TextTokenizer
@@ -35,7 +35,7 @@ def open_text(model: LMConfig, encoder: Path | None, workdir: Path, train: Calla
     RequestError unless it gives what the model reads.
     """
     if encoder is not None:
-        read = text_encoder.load(fetched(encoder), max_tokens=model.text_slots)
+        read = text_encoders.load(fetched(encoder), max_tokens=model.text_slots)
         text: Text = CachedEncoder(read, home() / "text")
     elif model.text_width:
         raise RequestError(

@@ -35,8 +35,8 @@ class LMRun:
     audio_tokenizer: Path | None = None
     """Audio tokenizer that made the tokens, to decode samples with sound. Default: silent samples."""
     text_encoder: Path | None = None
-    """Folder of the frozen text encoder, for a model with a `text_width`. Default: a text tokenizer trained on the
-    captions."""
+    """Folder of the frozen text encoder (a sentence encoder, T5 or a language model), for a model with a `text_width`.
+    Default: a text tokenizer trained on the captions."""
     text_pieces: Path | None = None
     """File of the text tokenizer that reads the captions. With more pieces than that of `start_from` it teaches further
     words. Default: that of `start_from`, or one trained on the captions."""

@@ -6,11 +6,14 @@ from typing import Any, Literal, NamedTuple
 
 from reelm.errors import RequestError
 from reelm.storage.fields import read_json, shown
+from reelm.tokenizer.text import multilingual_encoder, sentence_encoder, t5
+from reelm.tokenizer.text.encoder import CONFIG_FILE, TextEncoder
+from reelm.tokenizer.text.tower import encoder as tower
+from reelm.tokenizer.text.tower.published import FAMILIES
 
-from . import multilingual_encoder, sentence_encoder, t5
-from .encoder import CONFIG_FILE, TextEncoder
-
-EncoderKind = Literal["universal-sentence-encoder-lite", "universal-sentence-encoder-multilingual", "t5"]
+EncoderKind = Literal[
+    "universal-sentence-encoder-lite", "universal-sentence-encoder-multilingual", "t5", "language-model"
+]
 
 
 class CarriedKind(NamedTuple):
@@ -39,6 +42,7 @@ class Kind(NamedTuple):
 
 KINDS: dict[str, Kind] = {
     t5.MODEL_TYPE: Kind("T5", t5.load),
+    tower.MODEL_TYPE: Kind("language model", tower.load),
     sentence_encoder.MODEL_TYPE: Kind(
         "sentence encoder",
         sentence_encoder.load,
@@ -58,7 +62,7 @@ def load(folder: Path, *, max_tokens: int = 64) -> TextEncoder:
 
     Args:
         folder: of a published T5 checkpoint (config.json, *.safetensors, spiece.model), or one that
-            `convert_sentence_encoder.py` or `convert_multilingual_encoder.py` wrote.
+            `convert_sentence_encoder.py`, `convert_multilingual_encoder.py` or `text/tower/point.py` wrote.
         max_tokens: rows of an embedding; VideoPoet takes 64 of T5 (arXiv 2312.14125, section 3.1).
 
     Raises:
@@ -71,5 +75,7 @@ def load(folder: Path, *, max_tokens: int = 64) -> TextEncoder:
         raise RequestError(f"no text encoder can be read from {folder}: {error}; name a folder with one") from error
     kind = config.get("model_type") if isinstance(config, dict) else None
     if not isinstance(kind, str) or kind not in KINDS:
-        raise RequestError(f"{path} describes {shown(kind)}; the text encoders known here are {', '.join(KINDS)}")
+        pointed = isinstance(kind, str) and kind.removesuffix("_text") in FAMILIES
+        how = "; point to it with `python -m reelm.tokenizer.text.tower.point`" if pointed else ""
+        raise RequestError(f"{path} describes {shown(kind)}; the text encoders known here are {', '.join(KINDS)}{how}")
     return KINDS[kind].load(Path(folder), max_tokens=max_tokens)

@@ -1,0 +1,164 @@
+"""A decoder-only language model as a frozen text encoder, a tower.
+
+In: prompts. Out: float32 rows, one for each token behind the head of the template: of the states of one layer, as
+HunyuanVideo takes them (arXiv 2412.03603), or of all side by side, as LTX-2 does. Each state has a root mean square of
+1, since the first layers and some tokens are far larger than others. The matrix that reads them is the model's own.
+
+`point.py` makes the folder, whose config.json says where the weights are and how they are used.
+"""
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from reelm.errors import RequestError
+from reelm.storage.fields import parsed, read_json, shown
+from reelm.tokenizer.text.encoder import CONFIG_FILE, Embeddings, content_hash, in_batches
+from reelm.tokenizer.text.words import normalised, words_of
+
+from . import source
+from .config import TowerConfig
+from .net import every_state, last_state
+from .source import Published
+from .weights import read_params
+
+MODEL_TYPE = "language-model"
+PROMPT = "{}"  # in a template
+
+
+@dataclass(frozen=True, kw_only=True)
+class TowerFolder:
+    """The content of config.json.
+
+    model_type: `MODEL_TYPE`.
+    weights: path of the published model, from the folder or from the root.
+    sha256: of each of its files, by name.
+    layer: whose states are taken: 1 is behind the first block, -1 behind the last and normalised; None for all, and
+        the embeddings.
+    template: text around a prompt, which stands for `PROMPT`; the rows of what comes before it are left out.
+    """
+
+    model_type: str
+    weights: str
+    sha256: dict[str, str]
+    layer: int | None
+    template: str
+
+    def __post_init__(self):
+        if self.template.count(PROMPT) != 1:
+            raise RequestError(f"the template {shown(self.template)} does not have {PROMPT} once, for the prompt")
+        if wrong := [name for name, digest in self.sha256.items() if not re.fullmatch("[0-9a-f]{64}", digest)]:
+            raise RequestError(f"the sha256 of {shown(wrong[0])} is no digest in hex")
+
+
+class TowerEncoder:
+    """A tower as a `TextEncoder`. Weights are read when a prompt first needs them."""
+
+    kind, carried, embeds_sentences = MODEL_TYPE, None, False
+
+    def __init__(self, folder: Path, *, max_tokens: int):
+        self.folder, self.max_tokens = folder, max_tokens
+        where = str(folder / CONFIG_FILE)
+        self.settings = parsed(TowerFolder, read_json(folder / CONFIG_FILE), where)
+        self._published = opened_in(folder, self.settings)
+        config, pieces = self._published.config, self._published.vocabulary
+        self._layer = layer_of(config, self.settings.layer)
+        head, self._tail = self.settings.template.split(PROMPT)
+        # A space in front of a word is part of its piece.
+        head, self._gap = head.rstrip(" "), head[len(head.rstrip(" ")) :]
+        self._head = np.array([*pieces.begin, *pieces.encode(head, template=True)], np.int32)
+        room = config.longest - len(self._head)
+        if not 1 <= max_tokens <= room:
+            raise RequestError(
+                f"max_tokens is {max_tokens}; this tower takes 1 to {room} behind the {len(self._head)} tokens of its "
+                f"template, of {config.longest} positions"
+            )
+
+    @property
+    def width(self) -> int:
+        config = self._published.config
+        return config.width * (config.layers + 1 if self._layer is None else 1)
+
+    @property
+    def hash(self) -> str:
+        how = f"{self.settings.layer} {self.settings.template}"
+        return content_hash(how.encode(), *(digest.encode() for digest in sorted(self.settings.sha256.values())))
+
+    @cached_property
+    def params(self) -> dict:
+        for file in self._published.files:
+            if digest(file) != self.settings.sha256.get(file.name):
+                raise RequestError(
+                    f"{file} is another file than {self.folder} names (sha256); name the one of before, or point to "
+                    "this one anew"
+                )
+        config, tensors, names, *_ = self._published
+        return read_params(config, tensors, names, config.layers if self._layer is None else self._layer)
+
+    words = staticmethod(words_of)
+
+    def count(self, prompt: str) -> int:
+        return len(self.ids(prompt))
+
+    def ids(self, prompt: str) -> list[int]:
+        """Return the ids of a prompt, of the template behind it, and of the end of every text."""
+        pieces = self._published.vocabulary
+        return [*pieces.encode(self._gap + normalised(prompt)), *pieces.encode(self._tail, template=True), *pieces.end]
+
+    def encode(self, prompts: Sequence[str]) -> Embeddings:
+        """Return the embeddings of the prompts; RequestError when one has more than `max_tokens`."""
+        return in_batches(self._embedded, [self.ids(prompt) for prompt in prompts], self.max_tokens)
+
+    def _embedded(self, ids: np.ndarray, mask: np.ndarray) -> tuple[jax.Array, jax.Array]:
+        config, tensors, names, *_ = self._published
+        whole = np.concatenate([np.tile(self._head, (len(ids), 1)), ids], axis=1)
+        used, places = np.unique(whole, return_inverse=True)
+        x = tensors.rows(names.embedding, used.tolist())[places.reshape(whole.shape)]
+        return _rows(config, self._layer is None, self.params, jnp.asarray(x), jnp.asarray(mask))
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def _rows(config: TowerConfig, every: bool, params: dict, x: jax.Array, mask: jax.Array) -> tuple[jax.Array, jax.Array]:
+    states = every_state(config, params, x) if every else last_state(config, params, x)[None]
+    states = states[:, :, -mask.shape[1] :]
+    square = jnp.mean(jnp.square(states), axis=-1, keepdims=True)
+    states = states * jax.lax.rsqrt(jnp.maximum(square, config.epsilon))
+    rows = jnp.moveaxis(states, 0, 2).reshape(*mask.shape, -1)
+    return jnp.where(mask[..., None], rows, 0), mask
+
+
+def layer_of(config: TowerConfig, layer: int | None) -> int | None:
+    """Return a layer counted from the first; RequestError when the model has no such layer."""
+    if layer is None:
+        return None
+    if not 1 <= abs(layer) <= config.layers:
+        raise RequestError(
+            f"there is no layer {layer}; this model has 1 to {config.layers}, or -1 to -{config.layers} from the last"
+        )
+    return layer % (config.layers + 1)
+
+
+def opened_in(folder: Path, settings: TowerFolder) -> Published:
+    """Open the published model that the config.json of a folder names."""
+    path = folder / settings.weights
+    if not path.exists():
+        raise RequestError(f"the weights {path} of the tower {folder} are gone; point to them anew")
+    return source.opened(path)
+
+
+def digest(path: Path) -> str:
+    """Return the sha256 of a file in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def load(folder: Path, *, max_tokens: int) -> TowerEncoder:
+    """Open a folder that `point.py` made; see `text_encoders.load`."""
+    return TowerEncoder(folder, max_tokens=max_tokens)

@@ -1,0 +1,86 @@
+"""The forward pass of Llama (arXiv 2407.21783), Qwen 3 (arXiv 2505.09388) and Gemma 3 (arXiv 2503.19786).
+
+In: sizes, parameters, the embeddings of tokens. Out: hidden states. Pure functions over a nested dict whose layers are
+stacked, so that one layer is compiled for all. A token sees those before it: what pads a prompt stands behind it, and
+is not seen.
+"""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .config import TowerConfig
+
+_MASKED = -1e30
+
+
+def every_state(config: TowerConfig, params: dict, x: jax.Array) -> jax.Array:
+    """Return the states `[layers + 1, B, L, D]` before the first block and behind each; the last one is normalised.
+
+    Args:
+        config: sizes; of its layers as many are run as `params` has.
+        params: as `weights.read_params` returns them.
+        x: float32 `[B, L, D]`, rows of the table of embeddings.
+    """
+    x = x * config.embedding_scale
+    last, each = _run(config, params, x, keep=True)
+    assert each is not None  # it was to be kept
+    last = last if params["norm"] is None else _rms_norm(last, params["norm"], epsilon=config.epsilon)
+    return jnp.concatenate([x[None], each[:-1], last[None]])
+
+
+def last_state(config: TowerConfig, params: dict, x: jax.Array) -> jax.Array:
+    """Return the last of `every_state`, `[B, L, D]`, and keep none of the others."""
+    last, _ = _run(config, params, x * config.embedding_scale, keep=False)
+    return last if params["norm"] is None else _rms_norm(last, params["norm"], epsilon=config.epsilon)
+
+
+def _run(config: TowerConfig, params: dict, x: jax.Array, *, keep: bool) -> tuple[jax.Array, jax.Array | None]:
+    places = np.arange(x.shape[1])
+    angles = places[:, None] * params["rates"][:, None]  # [2, L, K / 2]: of layers that see all, of local ones
+    behind = places[:, None] - places
+    sees = np.stack([behind >= 0, (behind >= 0) & (behind < config.window)])  # [2, L, L]
+    norm = partial(_rms_norm, epsilon=config.epsilon)
+    gate = jax.nn.silu if config.activation == "silu" else partial(jax.nn.gelu, approximate=True)
+
+    def layer(x: jax.Array, each: tuple[dict, jax.Array]) -> tuple[jax.Array, jax.Array | None]:
+        p, local = each
+        h = _attention(config, p, norm(x, p["attention_norm"]), angles[local], jnp.asarray(sees)[local])
+        x = x + (norm(h, p["attention_post_norm"]) if config.post_norm else h)
+        h = norm(x, p["ff_norm"])
+        h = _linear(gate(_linear(h, p["gate"])) * _linear(h, p["up"]), p["down"])
+        x = x + (norm(h, p["ff_post_norm"]) if config.post_norm else h)
+        return x, x if keep else None
+
+    count = params["layers"]["attention_norm"].shape[0]
+    return jax.lax.scan(layer, x, (params["layers"], jnp.array(config.local[:count], jnp.int32)))
+
+
+def _attention(config: TowerConfig, p: dict, x: jax.Array, angles: jax.Array, sees: jax.Array) -> jax.Array:
+    rows, length, _ = x.shape
+    q, k, v = (_linear(x, p[name]).reshape(rows, length, -1, config.head_width) for name in "qkv")
+    if config.query_norm:
+        q, k = (_rms_norm(y, p[name], epsilon=config.epsilon) for y, name in ((q, "q_norm"), (k, "k_norm")))
+    q, k = (_rotated(y, angles) for y in (q, k))
+    q = q.reshape(rows, length, config.key_heads, -1, config.head_width)
+    logits = jnp.einsum("blngk,bmnk->bnglm", q, k) * config.query_scale
+    weights = jax.nn.softmax(jnp.where(sees, logits, _MASKED), axis=-1)
+    return _linear(jnp.einsum("bnglm,bmnk->blngk", weights, v).reshape(rows, length, -1), p["o"])
+
+
+def _rotated(x: jax.Array, angles: jax.Array) -> jax.Array:
+    """Return heads `[B, L, N, K]` rotated by angles `[L, K / 2]`; pair i is numbers i and i + K / 2."""
+    first, second = jnp.split(x, 2, axis=-1)
+    cos, sin = jnp.cos(angles)[:, None], jnp.sin(angles)[:, None]
+    return jnp.concatenate([first * cos - second * sin, second * cos + first * sin], axis=-1)
+
+
+def _linear(x: jax.Array, kernel: jax.Array) -> jax.Array:
+    """Return `x` times a matrix, which may be stored in 16 bits."""
+    return x @ kernel.astype(x.dtype)
+
+
+def _rms_norm(x: jax.Array, scale: jax.Array, *, epsilon: float) -> jax.Array:
+    return x * jax.lax.rsqrt(jnp.mean(jnp.square(x), axis=-1, keepdims=True) + epsilon) * scale

@@ -1,0 +1,78 @@
+"""Point to a published language model that shall read prompts.
+
+    python -m reelm.tokenizer.text.tower.point gemma-3-270m.gguf runs/tower --layer -3
+
+In: a GGUF file, or a folder with config.json, safetensors and tokenizer.json; which layer and which template. Out: a
+folder with a config.json, for `--text-encoder`. Weights are not copied, and are no part of this package.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from reelm.errors import RequestError
+from reelm.storage.atomic import write_json
+from reelm.tokenizer.text.encoder import CONFIG_FILE
+
+from . import source
+from .encoder import MODEL_TYPE, PROMPT, TowerEncoder, TowerFolder, digest, layer_of
+
+
+def point(weights: Path, folder: Path, *, layer: int | None = -3, template: str = PROMPT) -> Path:
+    """Write the folder and return it.
+
+    Args:
+        weights: the published model.
+        folder: where to write.
+        layer, template: as in `TowerFolder`.
+
+    Raises:
+        RequestError: the model is not known or damaged, or has no such layer.
+    """
+    weights, folder = Path(weights).resolve(), Path(folder)
+    found = source.opened(weights)
+    layer_of(found.config, layer)
+    inside = weights.is_relative_to(folder.resolve())
+    settings = TowerFolder(
+        model_type=MODEL_TYPE,
+        weights=str(weights.relative_to(folder.resolve()) if inside else weights),
+        sha256={file.name: digest(file) for file in found.files},
+        layer=layer,
+        template=template,
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / CONFIG_FILE, vars(settings))
+    return folder
+
+
+def _layer(text: str) -> int | None:
+    return None if text == "all" else int(text)
+
+
+def _main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m reelm.tokenizer.text.tower.point", description=__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("weights", type=Path, help="GGUF file, or folder of a published model")
+    parser.add_argument("folder", type=Path, help="folder to write; name it with --text-encoder")
+    parser.add_argument(
+        "--layer",
+        type=_layer,
+        default=-3,
+        help="layer whose states the video model reads: 1 is the first, -1 the last, 'all' every layer side by "
+        "side (default: -3)",
+    )
+    parser.add_argument(
+        "--template",
+        default=PROMPT,
+        help="text around the prompt, which stands for {}; what comes before it is cropped (default: {})",
+    )
+    given = parser.parse_args()
+    try:
+        folder = point(given.weights, given.folder, layer=given.layer, template=given.template)
+        print(f"{folder}: width {TowerEncoder(folder, max_tokens=1).width} (--model.text-width)")
+    except (RequestError, OSError) as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    _main()

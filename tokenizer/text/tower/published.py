@@ -1,0 +1,197 @@
+"""What published files say of a model's sizes, as a `TowerConfig`.
+
+In: the fields of a config.json, as Transformers writes them, or the facts of a GGUF file. Out: the config; a
+RequestError in one line for a model that `net.py` does not compute, or a file that does not say enough.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from reelm.errors import RequestError
+from reelm.storage.fields import parsed, shown
+
+from .config import Activation, Rope, TowerConfig
+
+FAMILIES = ("llama", "qwen3", "gemma3")
+_ACTIVATIONS: dict[str, Activation] = {"silu": "silu", "gelu_pytorch_tanh": "gelu"}
+_LOCAL, _GLOBAL = "sliding_attention", "full_attention"
+_GEMMA_LOCAL_BASE, _GEMMA_PATTERN = 10_000.0, 6  # every sixth layer of Gemma 3 sees all
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Fields:
+    """The fields of config.json that are read, by their names there."""
+
+    hidden_size: int
+    intermediate_size: int
+    num_hidden_layers: int
+    num_attention_heads: int
+    num_key_value_heads: int
+    head_dim: int | None = None
+    max_position_embeddings: int
+    rms_norm_eps: float
+    hidden_act: str | None = None
+    hidden_activation: str | None = None
+    sliding_window: int | None = None
+    sliding_window_pattern: int | None = None
+    layer_types: tuple[str, ...] | None = None
+    query_pre_attn_scalar: float | None = None
+    rope_theta: float | None = None
+    rope_local_base_freq: float = _GEMMA_LOCAL_BASE
+    rope_scaling: dict[str, Any] | None = None
+    rope_parameters: dict[str, Any] | None = None
+    attention_bias: bool = False
+    mlp_bias: bool = False
+    attn_logit_softcapping: float | None = None
+    use_bidirectional_attention: bool | None = None
+    use_sliding_window: bool = False
+
+
+# Published files leave out what they share with the smallest Gemma 3 of pictures.
+_GEMMA: dict[str, Any] = {
+    "num_attention_heads": 8,
+    "num_key_value_heads": 4,
+    "head_dim": 256,
+    "max_position_embeddings": 131_072,
+    "rms_norm_eps": 1e-6,
+    "hidden_activation": "gelu_pytorch_tanh",
+    "query_pre_attn_scalar": 256,
+    "rope_theta": 1e6,
+    "sliding_window_pattern": _GEMMA_PATTERN,
+    "sliding_window": 4096,
+}
+
+
+def of_json(published: Any, where: str) -> TowerConfig:
+    """Return the config in a published config.json.
+
+    Args:
+        published: its JSON value.
+        where: the file, for messages.
+    """
+    family = family_of(published, where)
+    inner = published.get("text_config", published)  # a model that also sees pictures
+    if not isinstance(inner, dict):
+        raise RequestError(f"{where} is damaged: its text_config is {shown(inner)}")
+    known = {field.name: inner[field.name] for field in fields(_Fields) if field.name in inner}
+    found = parsed(_Fields, _GEMMA | known if family == "gemma3" else {"num_key_value_heads": 0} | known, where)
+    wrong = ("attention_bias", "mlp_bias", "attn_logit_softcapping", "use_bidirectional_attention")
+    if beyond := [name for name in wrong if getattr(found, name)]:
+        raise RequestError(f"{where} has {beyond[0]}, which is not computed here")
+    activation = found.hidden_activation if family == "gemma3" else found.hidden_act
+    if activation not in _ACTIVATIONS:
+        raise RequestError(f"{where} has the activation {shown(activation)}; known are {', '.join(_ACTIVATIONS)}")
+    gemma = family == "gemma3"
+    if found.use_sliding_window and not found.layer_types:
+        raise RequestError(f"{where} has a sliding window, and no layer_types that say which layers have it")
+    types = found.layer_types or _layer_types(found.num_hidden_layers, found.sliding_window_pattern if gemma else None)
+    head_width = found.head_dim or found.hidden_size // max(found.num_attention_heads, 1)
+    return TowerConfig(
+        width=found.hidden_size,
+        layers=found.num_hidden_layers,
+        heads=found.num_attention_heads,
+        key_heads=found.num_key_value_heads or found.num_attention_heads,
+        head_width=head_width,
+        hidden=found.intermediate_size,
+        longest=found.max_position_embeddings,
+        epsilon=found.rms_norm_eps,
+        activation=_ACTIVATIONS[activation],
+        query_norm=family != "llama",
+        post_norm=gemma,
+        embedding_scale=math.sqrt(found.hidden_size) if gemma else 1.0,
+        query_scale=_positive(found.query_pre_attn_scalar or head_width, where) ** -0.5,
+        local=tuple(each == _LOCAL for each in types),
+        window=found.sliding_window or found.max_position_embeddings,
+        rope=_rope(found, _GLOBAL, where),
+        local_rope=_rope(found, _LOCAL, where) if gemma else _rope(found, _GLOBAL, where),
+    )
+
+
+def family_of(published: Any, where: str) -> str:
+    """Return which of `FAMILIES` a config.json describes."""
+    kind = published.get("model_type") if isinstance(published, dict) else None
+    family = kind.removesuffix("_text") if isinstance(kind, str) else None
+    if family not in FAMILIES:
+        raise RequestError(f"{where} describes {shown(kind)}; language models known here are {', '.join(FAMILIES)}")
+    return family
+
+
+def _layer_types(layers: int, pattern: int | None) -> tuple[str, ...]:
+    """Return the kind of each layer: every `pattern`th sees all, and every one without a pattern."""
+    return tuple(_LOCAL if pattern and (i + 1) % pattern else _GLOBAL for i in range(min(layers, 4096)))
+
+
+def _rope(found: _Fields, kind: str, where: str) -> Rope:
+    """Return the positions of a kind of layers, as Transformers has written them before version 5 or since."""
+    given: Any = found.rope_parameters or {}
+    given = given.get(kind, given)
+    if not given:
+        local = kind == _LOCAL
+        base = found.rope_local_base_freq if local else found.rope_theta
+        given = {"rope_theta": base} | ({} if local else found.rope_scaling or {})
+    given = {name.removeprefix("rope_"): value for name, value in given.items()}
+    form = given.get("type", "default")
+    names = {"theta": "base"}
+    if form == "linear":
+        names |= {"factor": "linear"}
+    elif form == "llama3":
+        names |= {"factor": "factor", "low_freq_factor": "low", "high_freq_factor": "high",
+                  "original_max_position_embeddings": "original"}  # fmt: skip
+    elif form != "default":
+        raise RequestError(f"{where} has rotary positions of {shown(form)}; known are default, linear, llama3")
+    if given.get("theta") is None:
+        given["theta"] = 10_000.0
+    return parsed(Rope, {ours: given[theirs] for theirs, ours in names.items() if theirs in given}, where)
+
+
+def of_facts(facts: Mapping[str, Any], where: str) -> TowerConfig:
+    """Return the config in the facts of a GGUF file `where`."""
+    family = facts.get("general.architecture")
+    if family not in FAMILIES:
+        raise RequestError(f"{where} holds {shown(family)}; language models known here are {', '.join(FAMILIES)}")
+
+    def fact(name: str, default: Any = None) -> Any:
+        value = facts.get(f"{family}.{name}", default)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            raise RequestError(f"{where} is damaged: its {family}.{name} is {shown(value)}, which is no number")
+        return value
+
+    gemma = family == "gemma3"
+    width, layers, heads = (fact(name) for name in ("embedding_length", "block_count", "attention.head_count"))
+    head_width = fact("attention.key_length", width // max(heads, 1))
+    scaling = facts.get(f"{family}.rope.scaling.type", "none")
+    if scaling not in ("none", "linear"):
+        raise RequestError(f"{where} has rotary positions of {shown(scaling)}; known are none, linear")
+    base = fact("rope.freq_base", 1e6 if gemma else 10_000.0)
+    rope = Rope(base=float(base), linear=float(fact("rope.scaling.factor", 1.0)) if scaling == "linear" else 1.0)
+    longest = fact("context_length")
+    types = _layer_types(layers, _GEMMA_PATTERN if gemma else None)
+    # The file has no scale: only Gemma 3 27B, of 62 layers, takes another than that of the head's width.
+    scaled = width // max(heads, 1) if gemma and layers == 62 else head_width
+    return TowerConfig(
+        width=width,
+        layers=layers,
+        heads=heads,
+        key_heads=fact("attention.head_count_kv", heads),
+        head_width=head_width,
+        hidden=fact("feed_forward_length"),
+        longest=longest,
+        epsilon=float(fact("attention.layer_norm_rms_epsilon")),
+        activation="gelu" if gemma else "silu",
+        query_norm=family != "llama",
+        post_norm=gemma,
+        embedding_scale=math.sqrt(width) if gemma else 1.0,
+        query_scale=_positive(scaled, where) ** -0.5,
+        local=tuple(each == _LOCAL for each in types),
+        window=fact("attention.sliding_window", longest),
+        rope=rope,
+        local_rope=Rope(base=float(fact("rope.freq_base_swa", _GEMMA_LOCAL_BASE))) if gemma else rope,
+    )
+
+
+def _positive(number: float, where: str) -> float:
+    if number <= 0:
+        raise RequestError(f"{where} is damaged: its attention logits are divided by the root of {number}")
+    return number

@@ -1,0 +1,173 @@
+"""The weights of a decoder-only language model, from published files to what `net.py` reads.
+
+In: a `Checkpoint` or a `GGUF`, and sizes. Out: parameters of its first layers, whose matrices stay in the 16 bits that
+they may be stored in. The table of embeddings stays in the file: a prompt needs a few of its rows.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol
+
+import jax
+import numpy as np
+from jax.sharding import NamedSharding, PartitionSpec
+
+from reelm.errors import RequestError
+
+from .config import TowerConfig
+
+
+class Tensors(Protocol):
+    """What both kinds of files give."""
+
+    def __contains__(self, name: str) -> bool: ...
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """Return the axes of a tensor."""
+        ...
+
+    def read(self, name: str) -> np.ndarray:
+        """Return a tensor."""
+        ...
+
+    def rows(self, name: str, rows: Sequence[int]) -> np.ndarray:
+        """Return some rows of a matrix, float32."""
+        ...
+
+
+class Names(NamedTuple):
+    """How files call the tensors.
+
+    embedding, norm: of the table and of the last norm.
+    layer: what stands before the name of a tensor of layer `{}`.
+    leaves: the names behind it, by ours.
+    divisors: of the rotation rates, where a file has them.
+    paired: whether queries and keys lie so that pairs of numbers side by side are rotated.
+    ones_less: whether a norm's scale is one more than what the file has.
+    """
+
+    embedding: str
+    norm: str
+    layer: str
+    leaves: dict[str, str]
+    divisors: str | None = None
+    paired: bool = False
+    ones_less: bool = False
+
+
+_PUBLISHED = {name: f"self_attn.{name}_proj" for name in "qkvo"} | {
+    **{name: f"mlp.{name}_proj" for name in ("gate", "up", "down")},
+    **{"q_norm": "self_attn.q_norm", "k_norm": "self_attn.k_norm", "attention_norm": "input_layernorm"},
+    "ff_norm": "post_attention_layernorm",
+}
+_PUBLISHED_GEMMA = {
+    "attention_post_norm": "post_attention_layernorm",
+    "ff_norm": "pre_feedforward_layernorm",
+    "ff_post_norm": "post_feedforward_layernorm",
+}
+_GGUF = {name: f"attn_{name}" for name in ("q", "k", "v", "q_norm", "k_norm")} | {
+    **{name: f"ffn_{name}" for name in ("gate", "up", "down")},
+    **{"o": "attn_output", "attention_norm": "attn_norm", "ff_norm": "ffn_norm"},
+    **{"attention_post_norm": "post_attention_norm", "ff_post_norm": "post_ffw_norm"},
+}
+_TABLE = "embed_tokens.weight"
+
+
+def checkpoint_names(names: Sequence[str], family: str) -> Names:
+    """Return how a folder of safetensors calls its tensors; the text part of a larger model has a prefix."""
+    found = [name.removesuffix(_TABLE) for name in names if name.endswith(_TABLE)]
+    prefix = min(found, key=len, default="model.")
+    leaves = _PUBLISHED | (_PUBLISHED_GEMMA if family == "gemma3" else {})
+    whole = {ours: f"{theirs}.weight" for ours, theirs in leaves.items()}
+    norm, layer = f"{prefix}norm.weight", f"{prefix}layers.{{}}."
+    return Names(f"{prefix}{_TABLE}", norm, layer, whole, ones_less=family == "gemma3")
+
+
+def gguf_names(family: str) -> Names:
+    """Return how a GGUF file calls its tensors; only of Llama it keeps them in another order."""
+    leaves = {ours: f"{theirs}.weight" for ours, theirs in _GGUF.items()}
+    return Names(
+        "token_embd.weight", "output_norm.weight", "blk.{}.", leaves, "rope_freqs.weight", paired=family == "llama"
+    )
+
+
+def read_params(config: TowerConfig, tensors: Tensors, names: Names, layers: int) -> dict:
+    """Return the parameters of the first `layers` blocks, on the devices.
+
+    {"layers": each leaf stacked, matrices of inputs x outputs; "norm" `[D]`, or None unless these are all blocks;
+    "rates" `[2, K / 2]` of the positions: of layers that see all, of local ones}
+
+    Raises:
+        RequestError: a tensor is missing or has another shape than the config asks for.
+    """
+
+    def read(name: str, shape: tuple[int, ...]) -> np.ndarray:
+        if tensors.shape(name) != shape:
+            raise RequestError(f"the tensor {name} is {list(tensors.shape(name))}; the sizes ask for {list(shape)}")
+        return tensors.read(name)
+
+    def vector(name: str, width: int) -> np.ndarray:
+        return read(name, (width,)).astype(np.float32) + names.ones_less
+
+    def stacked(ours: str, of_layer: Callable[[str], np.ndarray]) -> jax.Array:
+        return _placed(np.stack([of_layer(names.layer.format(i) + names.leaves[ours]) for i in range(layers)]), ours)
+
+    made = {}
+    for ours, (inputs, outputs) in _matrices(config).items():
+
+        def matrix(name: str, inputs: int = inputs, outputs: int = outputs, ours: str = ours) -> np.ndarray:
+            kernel = read(name, (outputs, inputs))
+            return (_halved(kernel, config.head_width) if names.paired and ours in "qk" else kernel).T
+
+        made[ours] = stacked(ours, matrix)
+    for ours, width in _vectors(config).items():
+        made[ours] = stacked(ours, lambda name, width=width: vector(name, width))
+    rates = np.stack([rope.rates(config.head_width) for rope in (config.rope, config.local_rope)])
+    if names.divisors is not None and names.divisors in tensors:
+        rates[0] /= read(names.divisors, (config.head_width // 2,))
+        rates[1] = rates[0] if config.local_rope == config.rope else rates[1]
+    norm = _placed(vector(names.norm, config.width), "norm") if layers == config.layers else None
+    return {"layers": made, "norm": norm, "rates": _placed(rates, "rates")}
+
+
+def _matrices(config: TowerConfig) -> dict[str, tuple[int, int]]:
+    """Return inputs and outputs of the matrices of a layer."""
+    queries, keys = (count * config.head_width for count in (config.heads, config.key_heads))
+    width, hidden = config.width, config.hidden
+    attention = {"q": (width, queries), "k": (width, keys), "v": (width, keys), "o": (queries, width)}
+    return attention | {"gate": (width, hidden), "up": (width, hidden), "down": (hidden, width)}
+
+
+def _vectors(config: TowerConfig) -> dict[str, int]:
+    """Return the widths of the norms of a layer."""
+    widths = {"attention_norm": config.width, "ff_norm": config.width}
+    if config.query_norm:
+        widths |= {"q_norm": config.head_width, "k_norm": config.head_width}
+    if config.post_norm:
+        widths |= {"attention_post_norm": config.width, "ff_post_norm": config.width}
+    return widths
+
+
+def _halved(kernel: np.ndarray, head_width: int) -> np.ndarray:
+    """Return the rows of each head reordered: first of all pairs the first number, then the second."""
+    heads = kernel.reshape(-1, head_width // 2, 2, kernel.shape[1])
+    return heads.swapaxes(1, 2).reshape(kernel.shape)
+
+
+# The axes of a leaf that are cut over the devices; other leaves lie on each. Heads and units lie along them.
+_CUT: dict[str, tuple[str | None, ...]] = {
+    **{name: (None, None, "tensor") for name in ("q", "k", "v", "gate", "up")},
+    **{name: (None, "tensor", None) for name in ("o", "down")},
+}
+
+
+def _placed(leaf: np.ndarray, name: str) -> jax.Array:
+    """Return a leaf on the devices of this process, cut over them where they divide it."""
+    devices = jax.local_devices()
+    if len(devices) == 1:
+        return jax.device_put(leaf, devices[0])
+    mesh = jax.sharding.Mesh(np.array(devices), ("tensor",))
+    axes = [
+        axis if axis and size % len(devices) == 0 else None
+        for axis, size in zip(_CUT.get(name, (None,) * leaf.ndim), leaf.shape, strict=True)
+    ]
+    return jax.device_put(leaf, NamedSharding(mesh, PartitionSpec(*axes)))
