@@ -118,7 +118,7 @@ class VideoTokenizerConfig(ClipShapes):
     decoder_kernel: tuple[int, int, int] = (3, 3, 3)
     """Taps of the decoder's convolutions: time, rows, columns."""
     background: float = -1.0
-    """Value in [-1, 1] of the constant picture that an untrained decoder paints. One behind a transform adds nothing."""
+    """Value in [-1, 1] of the flat picture that an untrained decoder paints. One behind a transform adds nothing."""
     levels: Levels = ()
     """Bits of the coefficients of a transform, which nets may retouch: a row for each group of classes. What the rows
     leave of `bits` names the class. Before a first frame stand copies of it. Default: nets alone."""
