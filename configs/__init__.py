@@ -13,6 +13,7 @@ from reelm.train.stages import STAGES, Stage
 # Presets that stand together in one module, where their names are added to those of the fields.
 _TOGETHER = {
     "natural18": "natural",
+    "vidtok": "magvit2",
     "300m": "videopoet",
     "1b": "videopoet",
     "8b": "videopoet",

@@ -9,9 +9,24 @@ codes of 18 bits, for about 9.1 TFLOP to encode and decode. The paper trains at 
 Hardware: the batch wants tens of accelerators with 80 GB or more. The training step is compiled for 8 devices in the
 tests, with fewer stages; it has not been run at this size, and no figures are claimed. The paper reports rFVD 8.62 on
 UCF-101.
+
+`vidtok`: fine-tune what `reelm convert` made of a VidTok (arXiv 2412.13061), by default its decoder alone.
+
+    reelm convert vidtok_fsq_causal_488_262144.ckpt -o vidtok
+    reelm train video-tokenizer vidtok --start-from vidtok --workdir runs/vidtok --data.dataset NAME
+
+With the encoder as it is, codes and language models over them stay valid. `--no-freeze-encoder` trains both.
+157.5 M parameters: 128 channels x (1, 2, 4, 4), codes of 18 bits for 4 x 8 x 8 pixels. Other files have other sizes:
+
+    2^15 or 2^12 codes       --model.fsq-levels 8 8 8 8 8          or 8 8 8 8
+    4 x 16 x 16 pixels       --model.channels 128 256 512 512 512 --model.encoder-halves 2 3
+
+Hardware: the batch wants an accelerator with 80 GB. It has not been run at this size, and no figures are claimed.
+Batch, steps and learning rate are those of the second stage of the paper.
 """
 
 from reelm.tokenizer.video.config import VideoTokenizerConfig
+from reelm.tokenizer.video.vidtok_config import VidTokConfig
 from reelm.train.run.loop import LoopConfig
 from reelm.train.step.optimizer import OptimizerConfig
 from reelm.train.tokenizers.video_adversary import AdversaryConfig
@@ -55,4 +70,15 @@ video_tokenizer = VideoTokenizerRun(
     batch_size=256,
     dtype="bfloat16",
     loop=LoopConfig(steps=500_000, log_every=50, save_every=2_000, sample_every=5_000),
+)
+
+video_tokenizer_vidtok = VideoTokenizerRun(
+    model=VidTokConfig(),
+    data=ClipData(frames=17, source_frames=17, crop=256),
+    losses=LossWeights(reconstruction=5.0, perceptual=0.1, perceptual_frames=4),
+    optimizer=OptimizerConfig(learning_rate=1e-5, warmup=500, ema=0.999),
+    batch_size=8,
+    freeze_encoder=True,
+    dtype="bfloat16",
+    loop=LoopConfig(steps=30_000, log_every=50, save_every=1_000, sample_every=2_000),
 )

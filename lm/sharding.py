@@ -32,7 +32,7 @@ RULES: Rules = (
     ),  # tables, and the matrices of what is added to one: text embeddings, the control field
     (r"(^|/)(transform|deblocking)/", ()),  # of a video tokenizer: fitted, and not trained
     (r"/kernel$", ("fsdp", None)),  # of the tokenizers: inputs x outputs, behind the taps of a convolution
-    (r"/(bias|scale)$", ()),
+    (r"/(bias|scale|mix)$", ()),
     (r"(^|/)(step|key|count|real|made)$", ()),
     (r"/ns_coeffs$", ()),
 )

@@ -6,7 +6,7 @@ No table, no nearest-neighbour search, no parameters.
 Two kinds share every formula here. LFQ (MAGVIT-v2, arXiv 2310.05737, section 3.1) takes latents as they are. BSQ
 (binary spherical quantization, arXiv 2406.07548, section 3) first projects them to a sphere. Its sphere has radius 1 in
 the paper; ours has radius sqrt(K), so that its codes too have entries -1 and +1, and a temperature tau here is tau / K
-there.
+there. The third kind, FSQ, is in `finite_scalars.py`: it has no use for the terms here.
 """
 
 from typing import Literal
@@ -16,7 +16,7 @@ import jax.numpy as jnp
 
 from .codes import CodeSpec
 
-Quantizer = Literal["lfq", "bsq"]
+Quantizer = Literal["lfq", "bsq", "fsq"]
 
 
 def to_sphere(latent: jax.Array) -> jax.Array:

@@ -33,7 +33,7 @@ from reelm.tokenizer.audio.tokenizer import AudioTokenizer
 from reelm.tokenizer.text.encoder import Text, TextEncoder
 from reelm.tokenizer.text.pieces import TextTokenizer
 from reelm.tokenizer.text_encoders import load as load_encoder
-from reelm.tokenizer.video.config import VideoTokenizerConfig
+from reelm.tokenizer.video.families import parsed_config
 from reelm.tokenizer.video.tokenizer import VideoTokenizer
 from reelm.train.run.checkpoints import Trained, restore_params
 from reelm.train.run.config_changes import differences
@@ -76,7 +76,7 @@ def open_video_tokenizer(where: str | Path, *, best: bool = False) -> VideoToken
     if isinstance(part, Model):
         return part.video_tokenizer
     return VideoTokenizer(
-        parsed(VideoTokenizerConfig, part.config.get("model"), f"the record of {where}"),
+        parsed_config(part.config.get("model"), f"the record of {where}"),
         part.params,
         part.config.get("codes"),
     )

@@ -22,7 +22,7 @@ from reelm.media.outlines import STRUCTURES
 from reelm.sampling.folder import shipped
 from reelm.sampling.options import Options
 from reelm.sampling.parts import ModelParts
-from reelm.tokenizer.video.config import VideoTokenizerConfig
+from reelm.tokenizer.video.families import VideoConfig
 from reelm.tokenizer.video.tokenizer import VideoTokenizer
 
 from .conditions import Conditions
@@ -97,7 +97,7 @@ def _who_knows(source: Source) -> str:
     return f"{', '.join(able)} can" if able else "no model that ships can"
 
 
-def _frames(config: VideoTokenizerConfig, conditions: Conditions, most: int) -> int:
+def _frames(config: VideoConfig, conditions: Conditions, most: int) -> int:
     """Return the frames of whole latent frames: up to `most`, but no more than the clip has."""
     frames = most if conditions.num_frames is None else min(most, conditions.num_frames)
     return config.frames_of(config.latent_frames(frames))

@@ -103,6 +103,7 @@ def _lines(about: Mapping[str, Any], evaluation: Mapping[str, str]) -> Iterator[
         yield "- What it rebuilds is not the original: measure the loss on footage of your own.\n"
     yield "## Data and licence\n"
     licences = {each: _DATA[each].licence if each in _DATA else "state it before you share the model" for each in data}
+    licences |= _sources(record)
     yield "| data set | licence |\n|---|---|"
     yield from (f"| {each} | {licence} |" for each, licence in (licences or {"not recorded": ""}).items())
     yield "\n## Evaluation\n"
@@ -133,8 +134,23 @@ def _data_sets(record: Mapping[str, Any]) -> Iterator[str]:
     yield from seen
 
 
+def _sources(record: Mapping[str, Any]) -> dict[str, str]:
+    """Return the licence of each source of weights that others trained, and that a part is or was started from."""
+    found = {}
+    for run in record.values():
+        while isinstance(run, Mapping):
+            found |= {run["source"]: run["licence"]} if "source" in run else {}
+            run = run.get("started_from")
+    return found
+
+
 def _run(part: str, run: Mapping[str, Any]) -> Iterator[str]:
     yield f"### {part[0].upper()}{part[1:]}\n"
+    if "source" in run:
+        yield "Trained by others, and converted.\n\n| | |\n|---|---|"
+        yield from (f"| {key} | {value} |" for key, value in run.items())
+        yield ""
+        return
     metrics = dict(run.get("last_metrics", {}))
     seconds = metrics.pop("seconds", None)
     took = "" if seconds is None else f", {seconds / 3600:.2f} hours"

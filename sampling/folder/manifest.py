@@ -19,7 +19,7 @@ from reelm.storage.fields import check_format, parsed, read_json, shown
 from reelm.storage.tensors import StoredType
 from reelm.tokenizer.audio.config import AudioTokenizerConfig
 from reelm.tokenizer.text_encoders import KINDS, EncoderKind
-from reelm.tokenizer.video.config import VideoTokenizerConfig
+from reelm.tokenizer.video.families import VideoConfig
 
 FORMAT = 4
 CARD = "README.md"
@@ -33,7 +33,7 @@ _FILES = (VIDEO_FILE, AUDIO_FILE, LM_FILE, DESCRIBER_FILE, THESAURUS_FILE, PIECE
 class VideoPart:
     """A video tokenizer; `hash` is that of its codes."""
 
-    config: VideoTokenizerConfig
+    config: VideoConfig
     hash: str
 
 

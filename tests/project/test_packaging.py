@@ -70,6 +70,7 @@ def test_every_import_is_a_declared_dependency():
         "cv2": "opencv-python-headless",
         "orbax": "orbax-checkpoint",
         "tensorboardX": "tensorboardx",
+        "yaml": "pyyaml",
     }
     distributions |= {"opentelemetry": "opentelemetry-sdk", "visqol": "visqol-python"}
     extras = PROJECT["project"]["optional-dependencies"]

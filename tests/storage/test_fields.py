@@ -110,3 +110,26 @@ def test_a_file_is_read_whole_or_refused_in_words(tmp_path):
     for endless in (path, "/dev/zero"):
         with pytest.raises(RequestError, match="larger than 64 MiB"):
             read_text(endless)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Round:
+    radius: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Square:
+    family: str = "square"
+    side: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drawing:
+    shape: Round | Square
+
+
+def test_an_object_of_several_kinds_is_the_one_whose_family_it_names():
+    assert parsed(Drawing, {"shape": {"radius": 2}}, "file") == Drawing(shape=Round(radius=2))
+    assert parsed(Drawing, {"shape": {"family": "square", "side": 2}}, "file") == Drawing(shape=Square(side=2))
+    with pytest.raises(RequestError, match="the field 'shape.family' of 'star', which this version"):
+        parsed(Drawing, {"shape": {"family": "star"}}, "file")

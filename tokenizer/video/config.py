@@ -1,17 +1,20 @@
 """The configuration of a video tokenizer, and what follows from it: strides, valid shapes, memory, the nets.
 
-A configuration whose values do not fit together raises RequestError when it is made.
+A configuration whose values do not fit together raises RequestError when it is made. `ClipShapes` is what the families
+of tokenizers have in common, whatever their nets are.
 """
 
 import math
-from dataclasses import dataclass
-from typing import get_args
+from abc import ABC, abstractmethod
+from dataclasses import asdict, dataclass
+from typing import Any, get_args
 
 import numpy as np
 from jax.typing import DTypeLike
 
 from reelm import value_checks
 from reelm.errors import RequestError
+from reelm.tokenizer import finite_scalars
 from reelm.tokenizer.codes import CodeSpec
 from reelm.tokenizer.quantizer import Quantizer
 
@@ -24,14 +27,79 @@ from .transform import Levels
 _MOST_CLASS_BITS = 12  # every patch is tried in each class
 
 
+class ClipShapes(ABC):
+    """The base of the configurations: a family says its strides, and what its nets take of memory.
+
+    A clip of 1 + k strides in time makes 1 + k latent frames.
+    """
+
+    chunk = 4
+    """Latent frames that long clips go through the nets at a time, after a first chunk of one more."""
+
+    @property
+    @abstractmethod
+    def time_stride(self) -> int:
+        """Frames of video for each latent frame after the first."""
+
+    @property
+    @abstractmethod
+    def space_stride(self) -> int:
+        """Rows, and columns, of pixels for each row and column of codes."""
+
+    @abstractmethod
+    def encode_bytes(self, batch: int, frames: int, height: int, width: int, itemsize: int = 4) -> int:
+        """Estimate the bytes that encoding such clips at once takes beside the parameters."""
+
+    @abstractmethod
+    def decode_bytes(self, batch: int, frames: int, height: int, width: int, itemsize: int = 4) -> int:
+        """Estimate the bytes that decoding such clips at once takes beside the parameters."""
+
+    def latent_frames(self, frames: int) -> int:
+        """Return the number of latent frames of a clip of `frames` frames, its end filled up to 1 + k `time_stride`."""
+        return 1 + -(-(frames - 1) // self.time_stride)
+
+    def frames_of(self, latent_frames: int) -> int:
+        """Return the number of frames of so many whole latent frames."""
+        return 1 + self.time_stride * (latent_frames - 1)
+
+    def latent_shape(self, frames: int, height: int, width: int) -> tuple[int, int, int]:
+        """Return the latent shape (t, h, w) of a clip.
+
+        Raises:
+            RequestError: the tokenizer takes no clip of this shape; the message names the nearest one that it takes.
+        """
+        time, space = self.time_stride, self.space_stride
+        if frames < 1 or (frames - 1) % time or height < 1 or width < 1 or height % space or width % space:
+            nearest = (1 + time * max(0, round((frames - 1) / time)), *(_nearest(n, space) for n in (height, width)))
+            raise RequestError(
+                f"{frames} frames of {height}x{width} do not fit: frames must be 1 + {time}k, height and width "
+                f"multiples of {space}; the nearest valid shape is {nearest[0]} frames of {nearest[1]}x{nearest[2]}"
+            )
+        return 1 + (frames - 1) // time, height // space, width // space
+
+    def memory_notes(self, frames: int = 17, height: int = 128, width: int = 128) -> dict[str, str]:
+        """Return the estimates for a clip of this shape in float32, as lines for a person."""
+        sizes = {
+            "encode": self.encode_bytes(1, frames, height, width),
+            "decode": self.decode_bytes(1, frames, height, width),
+        }
+        return {
+            f"memory to {doing} {frames} frames of {height}x{width}": f"about {size / 2**20:.0f} MiB in float32"
+            for doing, size in sizes.items()
+        }
+
+
 @dataclass(frozen=True, kw_only=True)
-class VideoTokenizerConfig:
+class VideoTokenizerConfig(ClipShapes):
     """Sizes of the nets. Stages run from fine to coarse; patch and strides make the stride, 4 x 8 x 8 by default."""
 
     bits: int = 18
     """Sign bits of a code, 1 to 30."""
     quantizer: Quantizer = "lfq"
-    """Quantizer of the latents: "lfq", or "bsq", which projects them to a sphere first."""
+    """Quantizer of the latents: "lfq", "bsq", which projects them to a sphere first, or "fsq", which rounds each to a
+    few levels and needs no loss of its own."""
+    fsq_levels: tuple[int, ...] = ()
+    """Levels of each latent of the quantizer "fsq", powers of two whose bits add up to `bits`. Default: 8 or fewer."""
     patch: tuple[int, int, int] = (4, 8, 8)
     """Frames, rows and columns folded into channels before the first convolution and after the last."""
     encoder_channels: tuple[int, ...] = (128,)
@@ -57,7 +125,7 @@ class VideoTokenizerConfig:
 
     def __post_init__(self):
         # Lists come from JSON; a config must hash.
-        for name in ("patch", "encoder_channels", "decoder_channels", "encoder_kernel", "decoder_kernel"):
+        for name in ("patch", "encoder_channels", "decoder_channels", "encoder_kernel", "decoder_kernel", "fsq_levels"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         for name in ("strides", "levels"):
             object.__setattr__(self, name, tuple(tuple(row) for row in getattr(self, name)))
@@ -88,6 +156,12 @@ class VideoTokenizerConfig:
         if self.quantizer not in get_args(Quantizer):
             raise RequestError(f"the quantizer is {' or '.join(get_args(Quantizer))}, not {self.quantizer!r}")
         CodeSpec(bits=self.bits)
+        if self.fsq_levels and self.quantizer != "fsq":
+            raise RequestError(f"fsq_levels are of the quantizer fsq, not of {self.quantizer}")
+        if self.fsq_levels:
+            finite_scalars.check_levels(self.fsq_levels)
+            if (found := finite_scalars.bits_of(self.fsq_levels)) != self.bits:
+                raise RequestError(f"fsq_levels {self.fsq_levels} make codes of {found} bits, not of {self.bits}")
         if self.levels:
             self._check_levels()
 
@@ -110,6 +184,18 @@ class VideoTokenizerConfig:
         return CodeSpec(bits=self.bits)
 
     @property
+    def scalars(self) -> tuple[int, ...]:
+        """Levels of each latent; () for the quantizers that take signs."""
+        return self.fsq_levels or finite_scalars.levels_of(self.bits) if self.quantizer == "fsq" else ()
+
+    @property
+    def code_fields(self) -> dict[str, Any]:
+        """The fields that shape codes, by name; those that came later only where they say something."""
+        kept = {name: v for name, v in asdict(self).items() if not name.startswith(("decoder", "quantizer"))}
+        kept |= {"fsq_levels": self.scalars}
+        return {name: v for name, v in kept.items() if v or name not in ("levels", "fsq_levels")}
+
+    @property
     def time_stride(self) -> int:
         """Frames of video for each latent frame after the first."""
         return int(np.prod([self.patch[0], *(time for time, _ in self.strides)]))
@@ -119,39 +205,34 @@ class VideoTokenizerConfig:
         """Rows, and columns, of pixels for each row and column of codes."""
         return int(np.prod([self.patch[1], *(space for _, space in self.strides)]))
 
-    def latent_frames(self, frames: int) -> int:
-        """Return the number of latent frames of a clip of `frames` frames, its end filled up to 1 + k `time_stride`."""
-        return 1 + -(-(frames - 1) // self.time_stride)
-
-    def frames_of(self, latent_frames: int) -> int:
-        """Return the number of frames of so many whole latent frames."""
-        return 1 + self.time_stride * (latent_frames - 1)
-
-    def latent_shape(self, frames: int, height: int, width: int) -> tuple[int, int, int]:
-        """Return the latent shape (t, h, w) of a clip.
-
-        Raises:
-            RequestError: the tokenizer takes no clip of this shape; the message names the nearest one that it takes.
-        """
-        time, space = self.time_stride, self.space_stride
-        if frames < 1 or (frames - 1) % time or height < 1 or width < 1 or height % space or width % space:
-            nearest = (1 + time * max(0, round((frames - 1) / time)), *(_nearest(n, space) for n in (height, width)))
-            raise RequestError(
-                f"{frames} frames of {height}x{width} do not fit: frames must be 1 + {time}k, height and width "
-                f"multiples of {space}; the nearest valid shape is {nearest[0]} frames of {nearest[1]}x{nearest[2]}"
-            )
-        return 1 + (frames - 1) // time, height // space, width // space
-
     def encoder(self, dtype: DTypeLike | None = None) -> Encoder:
         """Return the encoder net; `dtype` is the type that it computes in, None for float32."""
         kernel, blocks = self.encoder_kernel, self.encoder_blocks
-        return Encoder(self.bits, self.patch, self.encoder_channels, self.strides, blocks, kernel, self.levels, dtype)
+        return Encoder(
+            self.bits,
+            self.patch,
+            self.encoder_channels,
+            self.strides,
+            blocks,
+            kernel,
+            self.levels,
+            self.scalars,
+            dtype,
+        )
 
     def decoder(self, dtype: DTypeLike | None = None) -> Decoder:
         """Return the decoder net; `dtype` is the type that it computes in, None for float32."""
         kernel, blocks = self.decoder_kernel, self.decoder_blocks
         return Decoder(
-            self.patch, self.decoder_channels, self.strides, blocks, kernel, self.background, self.levels, dtype
+            self.patch,
+            self.decoder_channels,
+            self.strides,
+            blocks,
+            kernel,
+            self.background,
+            self.levels,
+            self.scalars,
+            dtype,
         )
 
     def encode_bytes(self, batch: int, frames: int, height: int, width: int, itemsize: int = 4) -> int:
@@ -201,17 +282,6 @@ class VideoTokenizerConfig:
     @property
     def _whole_patch(self) -> tuple[int, int, int]:
         return whole_patch(self.patch, self.strides)
-
-    def memory_notes(self, frames: int = 17, height: int = 128, width: int = 128) -> dict[str, str]:
-        """Return the estimates for a clip of this shape in float32, as lines for a person."""
-        sizes = {
-            "encode": self.encode_bytes(1, frames, height, width),
-            "decode": self.decode_bytes(1, frames, height, width),
-        }
-        return {
-            f"memory to {doing} {frames} frames of {height}x{width}": f"about {size / 2**20:.0f} MiB in float32"
-            for doing, size in sizes.items()
-        }
 
     def stage_shapes(self, frames: int, height: int, width: int) -> list[tuple[int, int, int]]:
         """Return (frames, rows, columns) of each stage's arrays for a clip of this shape, from fine to coarse."""

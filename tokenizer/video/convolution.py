@@ -21,12 +21,14 @@ class CausalConv(nn.Module):
 
     The time taps are concatenated on the channel axis, which is faster than a native 3D convolution on GPUs and the
     only usable form on CPUs. A time stride maps T = 1 + s k frames to 1 + k on the first chunk and s k to k later.
+    Before the first frame stand as many zeros as the past has taps, or `lead` of them.
     """
 
     features: int
     kernel: tuple[int, int, int] = (3, 3, 3)
     stride: tuple[int, int] = (1, 1)  # time, space
     dtype: DTypeLike | None = None
+    lead: int | None = None
 
     @nn.compact
     def __call__(self, x: jax.Array, history: History) -> jax.Array:
@@ -36,7 +38,7 @@ class CausalConv(nn.Module):
         bias = self.param("bias", nn.initializers.zeros, (self.features,))
         x, kernel, bias = promote_dtype(x, kernel, bias, dtype=self.dtype)
         if kt > 1:
-            x = history.join(x, pad=kt - 1, keep=kt - st)
+            x = history.join(x, pad=kt - 1 if self.lead is None else self.lead, keep=kt - st)
         frames = (x.shape[1] - kt) // st + 1
         taps = [x[:, i : i + (frames - 1) * st + 1 : st] for i in range(kt)]
         x = jnp.concatenate(taps, axis=-1) if kt > 1 else taps[0]

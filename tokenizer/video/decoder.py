@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
+from reelm.tokenizer import finite_scalars
 from reelm.tokenizer.history import History
 
 from .convolution import CausalConv, ResidualBlock, depth_to_space, space_to_depth, whole_patch
@@ -18,7 +19,8 @@ class Decoder(nn.Module):
     """The encoder's mirror; every block's norm is conditioned on the code at its place (MAGVIT-v2, adaptive norm).
 
     With `levels` a transform and a deblocking filter make frames of the codes. Each stage sees them, and the net
-    retouches them, where there are stages.
+    retouches them, where there are stages. With `scalars`, levels of finite scalar quantization, the net sees
+    their values in place of signs.
     """
 
     patch: tuple[int, int, int]
@@ -28,10 +30,13 @@ class Decoder(nn.Module):
     kernel: tuple[int, int, int]
     background: float
     levels: Levels
+    scalars: tuple[int, ...] = ()
     dtype: DTypeLike | None = None
 
     @nn.compact
     def __call__(self, latent: jax.Array, history: History) -> jax.Array:
+        if self.scalars:
+            latent = finite_scalars.values(latent, self.scalars)
         frames, times = self._frames(latent, history), (1, 1, 1)
         if frames is not None and not self.channels:
             return frames

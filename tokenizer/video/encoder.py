@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
+from reelm.tokenizer import finite_scalars
 from reelm.tokenizer.history import History
 
 from .convolution import CausalConv, ResidualBlock, space_to_depth, whole_patch
@@ -15,6 +16,7 @@ class Encoder(nn.Module):
     """Patches, then for each stage residual blocks and, but for the last, a strided convolution to the next.
 
     With `levels` a transform makes the code of whole patches. The net retouches those before, where there are stages.
+    With `scalars`, levels of finite scalar quantization, the code is that of fewer latents.
     """
 
     bits: int
@@ -24,10 +26,14 @@ class Encoder(nn.Module):
     blocks: int
     kernel: tuple[int, int, int]
     levels: Levels
+    scalars: tuple[int, ...] = ()
     dtype: DTypeLike | None = None
 
     @nn.compact
     def __call__(self, video: jax.Array, history: History) -> jax.Array:
+        if self.scalars:
+            latent = nn.Dense(len(self.scalars), name="latent")(self._features(video, history))
+            return finite_scalars.quantize(latent, self.scalars)
         if not self.levels:
             return nn.Dense(self.bits, name="latent")(self._features(video, history))
         patches = space_to_depth(video, whole_patch(self.patch, self.strides), history, copies=True)

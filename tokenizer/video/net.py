@@ -14,7 +14,7 @@ from reelm.tokenizer.explicit_axes import automatic
 from reelm.tokenizer.history import History
 from reelm.tokenizer.quantizer import quantize, to_sphere
 
-from .config import VideoTokenizerConfig
+from .families import VideoConfig
 
 
 class VideoNet(nn.Module):
@@ -25,7 +25,7 @@ class VideoNet(nn.Module):
         dtype: number format of activations; None for float32.
     """
 
-    config: VideoTokenizerConfig
+    config: VideoConfig
     dtype: DTypeLike | None = None
 
     def setup(self) -> None:

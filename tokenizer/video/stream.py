@@ -13,7 +13,7 @@ from itertools import islice, tee
 import numpy as np
 
 from . import tiling
-from .tokenizer import CHUNK, ChunkState, VideoTokenizer
+from .tokenizer import ChunkState, VideoTokenizer
 
 
 def encode_stream(
@@ -25,6 +25,7 @@ def encode_stream(
     """
     time, space = tokenizer.config.time_stride, tokenizer.config.space_stride
     side, shared = tokenizer.tile_in_codes(tile, overlap)
+    step = tokenizer.config.chunk
     coming, states, first = iter(frames), deque[ChunkState](), True
 
     def encode(piece: np.ndarray) -> np.ndarray:  # called tile by tile, in the same order for every chunk
@@ -34,11 +35,11 @@ def encode_stream(
         states.append(state)
         return ids
 
-    while chunk := list(islice(coming, CHUNK * time + first)):
+    while chunk := list(islice(coming, step * time + first)):
         height, width = chunk[0].shape[:2]
         # Chunks of one length, so that no other program is compiled for the last; a short clip is one chunk.
         latents = -(-(len(chunk) - first) // time)
-        length = time * (latents if first else CHUNK) + first
+        length = time * (latents if first else step) + first
         fill = ((0, length - len(chunk)), (0, -height % space), (0, -width % space), (0, 0))
         filled = np.pad(np.stack(chunk), fill, mode="edge")[None]
         yield from tiling.map_codes(encode, filled, space, side, shared)[0, : latents + first]
@@ -51,6 +52,7 @@ def decode_stream(
     """Yield 1 + 4 (t - 1) frames uint8 `[H, W, 3]` from t latent frames int32 `[h, w]`."""
     time, space = tokenizer.config.time_stride, tokenizer.config.space_stride
     side, shared = tokenizer.tile_in_codes(tile, overlap)
+    step = tokenizer.config.chunk
     coming, states, first = iter(latents), deque[ChunkState](), True
 
     def decode(piece: np.ndarray) -> np.ndarray:
@@ -60,8 +62,8 @@ def decode_stream(
         states.append(state)
         return video
 
-    while chunk := list(islice(coming, CHUNK + first)):
-        frames, length = time * (len(chunk) - first) + first, len(chunk) if first else CHUNK
+    while chunk := list(islice(coming, step + first)):
+        frames, length = time * (len(chunk) - first) + first, len(chunk) if first else step
         filled = np.pad(np.stack(chunk), ((0, length - len(chunk)), (0, 0), (0, 0)), mode="edge")[None]
         yield from tiling.map_pixels(decode, filled, space, side, shared)[0, :frames]
         first = False

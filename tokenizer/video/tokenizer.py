@@ -6,10 +6,11 @@ first stands alone, so an image is a clip of one frame. Knows nothing of languag
 """
 
 import sys
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import cast
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -25,22 +26,18 @@ from reelm.tokenizer.identity import codes_hash
 from reelm.value_checks import array, untraced, whole
 
 from . import tiling
-from .config import VideoTokenizerConfig
-from .decoder import Decoder
-from .encoder import Encoder
+from .families import VideoConfig
 from .net import VideoNet
 
-CHUNK = 4  # latent frames that long clips go through the nets at a time, after a first chunk of one more
 
-
-def init_params(config: VideoTokenizerConfig, key: jax.Array) -> dict:
+def init_params(config: VideoConfig, key: jax.Array) -> dict:
     """Return fresh parameters {"encoder": ..., "decoder": ...} as nested dicts of float32."""
     encoder_key, decoder_key = jax.random.split(key)
     frames, size = 1 + config.time_stride, 2 * config.space_stride
     video = jnp.zeros((1, frames, size, size, 3))
     latent = jnp.zeros((1, *config.latent_shape(frames, size, size), config.bits))
 
-    def draw(net: Encoder | Decoder, key: jax.Array, x: jax.Array) -> dict:
+    def draw(net: nn.Module, key: jax.Array, x: jax.Array) -> dict:
         # Compiled, nothing but the draws is left of the net.
         return jax.jit(lambda key, x: net.init(key, x, History())["params"])(key, x)
 
@@ -62,12 +59,12 @@ class ChunkState(struct.PyTreeNode):
     past: tuple[jax.Array, ...] | None = None
 
 
-def _apply(net: Encoder | Decoder, params: dict, x: jax.Array, history: History) -> jax.Array:
+def _apply(net: nn.Module, params: dict, x: jax.Array, history: History) -> jax.Array:
     return cast(jax.Array, net.apply({"params": params}, x, history))
 
 
 @program(static=("config", "keep"))
-def _encode(config: VideoTokenizerConfig, params: dict, video: jax.Array, past, keep: bool):
+def _encode(config: VideoConfig, params: dict, video: jax.Array, past, keep: bool):
     """Return (ids, the history for the next chunk if `keep`)."""
     history = History(past)
     latent = _apply(config.encoder(), params, video, history)
@@ -75,7 +72,7 @@ def _encode(config: VideoTokenizerConfig, params: dict, video: jax.Array, past, 
 
 
 @program(static=("config", "keep"))
-def _decode(config: VideoTokenizerConfig, params: dict, ids: jax.Array, past, keep: bool):
+def _decode(config: VideoConfig, params: dict, ids: jax.Array, past, keep: bool):
     """Return (frames uint8, the history for the next chunk if `keep`)."""
     history = History(past)
     ids = ids[:, None] if ids.ndim == 3 else ids
@@ -83,7 +80,7 @@ def _decode(config: VideoTokenizerConfig, params: dict, ids: jax.Array, past, ke
     return jnp.round((jnp.clip(video, -1, 1) + 1) * 127.5).astype(jnp.uint8), history.after if keep else None
 
 
-def autoencode(config: VideoTokenizerConfig, params: dict, video: jax.Array, dtype: DTypeLike | None = None):
+def autoencode(config: VideoConfig, params: dict, video: jax.Array, dtype: DTypeLike | None = None):
     """Rebuild video `float [B, T, H, W, 3]` differentiably: return (the rebuilt video, latents `[B, t, h, w, K]`).
 
     The latents are those whose signs are the codes: with "bsq", projected to the sphere.
@@ -98,7 +95,7 @@ class VideoTokenizer:
     `identity` names the codes: weights that were stored with fewer bits keep the name they had when trained.
     """
 
-    config: VideoTokenizerConfig
+    config: VideoConfig
     params: dict = field(repr=False)
     identity: str | None = None
 
@@ -152,7 +149,7 @@ class VideoTokenizer:
         frames, height, width = batch.shape[1:4]
         time, space = self.config.time_stride, self.config.space_stride
         # Chunks of one length, so that no other program is compiled for the last.
-        chunk = CHUNK * time if frames > 1 + CHUNK * time else time
+        chunk = self.config.chunk * time if frames > 1 + self.config.chunk * time else time
         pad = [(0, 0), (0, -(frames - 1) % chunk), (0, -height % space), (0, -width % space), (0, 0)]
         padded = np.pad(batch, pad, mode="edge")
         if tile is None:
@@ -167,7 +164,7 @@ class VideoTokenizer:
         return self._decode_chunks(self._encode_chunks(video))
 
     def _encode_chunks(self, video: np.ndarray) -> np.ndarray:
-        step = CHUNK * self.config.time_stride
+        step = self.config.chunk * self.config.time_stride
         if video.shape[1] <= 1 + step:
             return self.encode(video)
         state = self.init_encode_state(batch=video.shape[0], height=video.shape[2], width=video.shape[3])
@@ -178,11 +175,11 @@ class VideoTokenizer:
         return np.concatenate(parts, axis=1)
 
     def _decode_chunks(self, ids: np.ndarray) -> np.ndarray:
-        if ids.shape[1] <= 1 + CHUNK:
+        if ids.shape[1] <= 1 + self.config.chunk:
             return self.decode(ids)
         height, width = (n * self.config.space_stride for n in ids.shape[2:])
         state, parts = self.init_decode_state(batch=ids.shape[0], height=height, width=width), []
-        for chunk in np.split(ids, range(1 + CHUNK, ids.shape[1], CHUNK), axis=1):
+        for chunk in np.split(ids, range(1 + self.config.chunk, ids.shape[1], self.config.chunk), axis=1):
             frames, state = self.decode_chunk(chunk, state)
             parts.append(frames)
         return np.concatenate(parts, axis=1)
@@ -280,15 +277,12 @@ class VideoTokenizer:
     def hash(self) -> str:
         """Sixteen hex digits that name these codes: `identity`, else a hash of the encoder's config and weights.
 
-        The decoder has no part in it, since it may be trained further on the same codes; nor has the quantizer, which
-        matters in training alone.
+        The decoder has no part in it, since it may be trained further on the same codes; nor has a quantizer of
+        signs, which matters in training alone.
         """
         if self.identity is not None:
             return self.identity
-        config = {name: v for name, v in asdict(self.config).items() if not name.startswith(("decoder", "quantizer"))}
-        if not config["levels"]:
-            del config["levels"]  # codes without levels keep the names that they had before there were any
-        return codes_hash(config, self.params["encoder"])
+        return codes_hash(self.config.code_fields, self.params["encoder"])
 
 
 def check_video(video) -> np.ndarray:

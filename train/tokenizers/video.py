@@ -27,6 +27,7 @@ from reelm.media.contact_sheet import contact_sheet
 from reelm.storage.atomic import write_bytes
 from reelm.storage.tensors import pack, unpack
 from reelm.tokenizer.video.config import VideoTokenizerConfig
+from reelm.tokenizer.video.families import VideoConfig
 from reelm.tokenizer.video.tokenizer import VideoTokenizer, init_params
 from reelm.train import classes, deblocking
 from reelm.train.given import Given
@@ -141,7 +142,7 @@ class Rebuilding:
         originals: the clips, uint8 `[B, T, H, W, 3]`.
     """
 
-    model: VideoTokenizerConfig
+    model: VideoConfig
     originals: np.ndarray
 
     def samples(self, current: TrainState, folder: Path) -> None:
@@ -195,7 +196,7 @@ def _fitted(run: VideoTokenizerRun, workdir: Path, given: ClipSource | None) -> 
 
     The workdir keeps both, as a resumed run needs them.
     """
-    if not run.model.levels or run.start_from is not None:
+    if not isinstance(run.model, VideoTokenizerConfig) or not run.model.levels or run.start_from is not None:
         return None
     path = workdir / FITTED_FILE
     if path.exists():
@@ -220,12 +221,13 @@ def _first_params(run: VideoTokenizerRun, fitted: dict | None) -> dict:
         # Only the decoder has a filter.
         own = {part: {name: fitted[name] for name in leaves if name in fitted} for part, leaves in fresh.items()}
         return {part: {**leaves, **jax.tree.map(jnp.array, own[part])} for part, leaves in fresh.items()}
-    start = open_video_tokenizer(run.start_from)
-    fewer = run.model.bits if run.model.levels else min(start.config.bits, run.model.bits)
-    if start.config != replace(run.model, bits=fewer):
+    model, start = run.model, open_video_tokenizer(run.start_from)
+    ours = isinstance(model, VideoTokenizerConfig)
+    grows = ours and not model.levels and not model.scalars and start.config.bits < model.bits
+    if start.config != (replace(model, bits=start.config.bits) if grows else model):
         lines = "; ".join(differences(asdict(start.config), asdict(run.model)))
         raise RequestError(f"{run.start_from} has a tokenizer of other sizes than this run: {lines}")
     params = jax.tree.map(jnp.asarray, start.params)
-    if fewer < run.model.bits:
-        params = with_more_bits(params, init_params(run.model, jax.random.key(run.loop.seed)))
-    return inflate(run.model, params) if run.inflate else params
+    if grows:
+        params = with_more_bits(params, init_params(model, jax.random.key(run.loop.seed)))
+    return inflate(model, params) if ours and run.inflate else params

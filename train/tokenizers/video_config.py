@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from reelm.errors import RequestError
 from reelm.lm.mesh import MeshSpec
 from reelm.tokenizer.video.config import VideoTokenizerConfig
+from reelm.tokenizer.video.families import VideoConfig
 from reelm.train.run.config_changes import FREE
 from reelm.train.run.loop import LoopConfig
 from reelm.train.step.fields import Activations, check_choice, check_least, check_mesh_of_copies
@@ -65,7 +66,8 @@ class LossWeights:
     perceptual_frames: int | None = None
     """Frames of each clip that LPIPS sees, drawn anew each step. Default: all frames."""
     commitment: float = 0.25
-    """Weight of the squared distance between latents and their signs."""
+    """Weight of the squared distance between latents and their signs. The quantizer fsq has neither this term nor the
+    entropies."""
     sample_entropy: float = 0.1
     """Weight of the entropy of single bits, in nats a code. It makes codes certain."""
     batch_entropy: float = 0.1
@@ -116,7 +118,7 @@ class FitConfig:
 class VideoTokenizerRun:
     """Everything that decides a run; `reelm train video-tokenizer` overrides any field by its dotted name."""
 
-    model: VideoTokenizerConfig = field(default_factory=VideoTokenizerConfig)
+    model: VideoConfig = field(default_factory=VideoTokenizerConfig)
     """Sizes of the tokenizer."""
     data: ClipData = field(default_factory=ClipData)
     """Clips that a step sees."""
@@ -149,5 +151,7 @@ class VideoTokenizerRun:
         check_choice(self, "dtype", get_args(Activations))
         if self.model.levels and self.optimizer.weight_decay:
             raise RequestError("a transform is not trained, so it must not decay: weight_decay is 0 with levels")
+        if self.inflate and not isinstance(self.model, VideoTokenizerConfig):
+            raise RequestError(f"inflate is for tokenizers of one's own, not for {self.model.family}")
         if self.model.levels and self.inflate:
             raise RequestError("a tokenizer with levels sees a lone frame as a still clip; it needs no inflate")

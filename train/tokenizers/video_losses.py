@@ -38,7 +38,9 @@ def make_loss(run: VideoTokenizerRun):
             pairs.append((video, rebuilt))
             latents.append(latent)
         error = mean_over_clips([(jnp.mean(jnp.square(rebuilt - video)), len(video)) for video, rebuilt in pairs])
-        terms = {"reconstruction": error, **code_terms(latents, config.code, weights.temperature)}
+        terms = {"reconstruction": error}
+        if not config.scalars:  # their codes are in use without a loss that asks for it
+            terms |= code_terms(latents, config.code, weights.temperature)
         if weights.log_error:
             terms["log_error"] = mean_over_clips([(log_error(*pair), len(pair[0])) for pair in pairs])
         if weights.perceptual:
@@ -49,7 +51,8 @@ def make_loss(run: VideoTokenizerRun):
         now = weights.at(step)
         total = sum((now[name] * term for name, term in terms.items()), jnp.zeros(()))
         # The loss falls as the entropy over the batch rises; a log shows the entropy itself.
-        shown = {**terms, "batch_entropy": -terms["batch_entropy"], "psnr": -10 * jnp.log10(error / 4)}
+        shown = {name: -term if name == "batch_entropy" else term for name, term in terms.items()}
+        shown["psnr"] = -10 * jnp.log10(error / 4)
         return total, ({**shown, **code_use(latents, config.code)}, pairs)
 
     return loss

@@ -24,6 +24,7 @@ from tyro.conf import subcommand
 from reelm.errors import RequestError, reason
 from reelm.sampling.options import OTHER_NAMES
 
+from .commands.convert import Convert
 from .commands.data import Data
 from .commands.describe import Describe
 from .commands.evaluate import Evaluate
@@ -62,7 +63,7 @@ GROUPS = (
     ),
     Group(
         "Train",
-        {"data": Data, "train": Train, "export": Export},
+        {"data": Data, "train": Train, "export": Export, "convert": Convert},
         "reelm train lm demo --workdir runs/lm",
     ),
     Group(

@@ -3,8 +3,9 @@
 In: text or a file, and a dataclass or NamedTuple whose type hints say what each field holds. Out: an instance, or a
 RequestError that names file and field. Whoever reads JSON that another program may have written reads it here.
 
-A dataclass is an object of its fields; those with a default may be missing, others than its own are refused. A
-NamedTuple is a list. Numbers are finite, whole ones have at most 64 bits. `Any` takes whatever JSON holds.
+A dataclass is an object of its fields; those with a default may be missing, others than its own are refused. Of several
+dataclasses it is the one whose `family` the object names, or the first. A NamedTuple is a list. Numbers are finite,
+whole ones have at most 64 bits. `Any` takes whatever JSON holds.
 """
 
 import functools
@@ -127,8 +128,8 @@ def _read(kind: Any, value: Any, where: str, name: str) -> Any:
     if origin in (Union, types.UnionType):
         if value is None and type(None) in arguments:
             return None
-        (kind,) = (each for each in arguments if each is not type(None))
-        return _read(kind, value, where, name)
+        kinds = [each for each in arguments if each is not type(None)]
+        return _read(kinds[0] if len(kinds) == 1 else _of_family(kinds, value, where, name), value, where, name)
     if origin is Literal:
         if value in arguments and isinstance(value, str):
             return value
@@ -181,6 +182,18 @@ def _dataclass(kind: Any, value: Any, where: str, name: str) -> Any:
     hints = _hints(kind)
     found = {key: _read(hints[key], each, where, _inside(name, key)) for key, each in value.items()}
     return _made(lambda: kind(**found), where, name)
+
+
+def _of_family(kinds: list[Any], value: Any, where: str, name: str) -> Any:
+    """Return which of several dataclasses an object is: the one whose `family` it names, the first if it names none."""
+    family = value.get("family") if isinstance(value, dict) else None
+    if family is None:
+        return kinds[0]
+    for kind in kinds:
+        if getattr(kind, "family", None) == family:
+            return kind
+    what = shown(_inside(name, "family"))
+    raise RequestError(f"{where} has the field {what} of {shown(family)}, which this version of reelm does not know")
 
 
 def _named_tuple(kind: Any, value: Any, where: str, name: str) -> Any:

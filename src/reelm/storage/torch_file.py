@@ -14,13 +14,14 @@ from collections import OrderedDict
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from reelm.errors import RequestError
 
 _MAGIC = 0x1950A86A20F9469CFC6C
 _TYPES = {"FloatStorage": "<f4", "LongStorage": "<i8"}
 # What a file that is damaged, or holds something else, ends in.
-_BROKEN = (
+BROKEN = (
     *(pickle.UnpicklingError, zipfile.BadZipFile, zlib.error),
     *(EOFError, ValueError, LookupError, AttributeError, TypeError, ArithmeticError, MemoryError),
     *(RuntimeError, NotImplementedError, RecursionError),
@@ -28,15 +29,17 @@ _BROKEN = (
 _MOST_BYTES = 2 * 2**30  # of a storage
 
 
-class _Storage(NamedTuple):
+class Storage(NamedTuple):
+    """Raw numbers of one type, by the key of their file."""
+
     key: str
-    dtype: str
+    dtype: DTypeLike
 
 
-class _Tensor(NamedTuple):
+class StoredTensor(NamedTuple):
     """Where a tensor lies in its storage; strides count numbers, not bytes."""
 
-    storage: _Storage
+    storage: Storage
     offset: int
     shape: tuple[int, ...]
     strides: tuple[int, ...]
@@ -50,12 +53,12 @@ def read_tensors(data: bytes) -> dict[str, np.ndarray]:
     """
     try:
         tensors, storages = (_read_zip if data.startswith(b"PK\x03\x04") else _read_pickles)(io.BytesIO(data))
-        return {name: _view(tensor, storages[tensor.storage.key]) for name, tensor in tensors.items()}
-    except _BROKEN as error:
+        return {name: view(tensor, storages[tensor.storage.key]) for name, tensor in tensors.items()}
+    except BROKEN as error:
         raise RequestError(f"these are no weights of torch ({error}); fetch them again") from error
 
 
-def _read_zip(file: io.BytesIO) -> tuple[dict[str, _Tensor], dict[str, np.ndarray]]:
+def _read_zip(file: io.BytesIO) -> tuple[dict[str, StoredTensor], dict[str, np.ndarray]]:
     """Return (tensors by name, storages by key); all files of the archive lie in one folder of any name."""
     with zipfile.ZipFile(file) as archive:
         (pickled,) = (name for name in archive.namelist() if name.endswith("/data.pkl"))
@@ -67,7 +70,7 @@ def _read_zip(file: io.BytesIO) -> tuple[dict[str, _Tensor], dict[str, np.ndarra
         return tensors, {key: np.frombuffer(archive.read(f"{folder}/{key}"), dtype) for key, dtype in storages.items()}
 
 
-def _read_pickles(file: io.BytesIO) -> tuple[dict[str, _Tensor], dict[str, np.ndarray]]:
+def _read_pickles(file: io.BytesIO) -> tuple[dict[str, StoredTensor], dict[str, np.ndarray]]:
     magic, _, _, tensors, keys = (_Tensors(file).load() for _ in range(5))
     if magic != _MAGIC:
         raise ValueError("its magic number is another")
@@ -75,7 +78,7 @@ def _read_pickles(file: io.BytesIO) -> tuple[dict[str, _Tensor], dict[str, np.nd
     return tensors, {key: _read_storage(file, np.dtype(dtypes[key])) for key in keys}
 
 
-def _storages(tensors: dict[str, _Tensor]) -> dict[str, str]:
+def _storages(tensors: dict[str, StoredTensor]) -> dict[str, DTypeLike]:
     """Return the type of each storage's numbers by its key."""
     return dict(tensor.storage for tensor in tensors.values())
 
@@ -85,9 +88,13 @@ def _read_storage(file: io.BytesIO, dtype: np.dtype) -> np.ndarray:
     return np.frombuffer(file.read(count * dtype.itemsize), dtype, count)
 
 
-def _view(tensor: _Tensor, storage: np.ndarray) -> np.ndarray:
+def view(tensor: StoredTensor, storage: np.ndarray) -> np.ndarray:
+    """Return a tensor out of the numbers of its storage; ValueError or IndexError when it does not lie there."""
     if math.prod(tensor.shape) > len(storage) or min((0, *tensor.shape, *tensor.strides)) < 0:
         raise ValueError(f"a tensor of {list(tensor.shape)} lies in a storage of {len(storage)} numbers")
+    whole = tuple(math.prod(tensor.shape[axis + 1 :]) for axis in range(len(tensor.shape)))
+    if tuple(tensor.strides) == whole and tensor.offset >= 0:
+        return storage[tensor.offset : tensor.offset + math.prod(tensor.shape)].reshape(tensor.shape)
     # Through numbers of places, which numpy checks, where strides alone would read whatever lies there.
     places = np.asarray(tensor.offset)
     for size, stride in zip(tensor.shape, tensor.strides, strict=True):
@@ -96,23 +103,24 @@ def _view(tensor: _Tensor, storage: np.ndarray) -> np.ndarray:
 
 
 class _Tensors(pickle.Unpickler):
-    """Makes plain containers and `_Tensor`s, and nothing else."""
+    """Makes plain containers and `StoredTensor`s, and nothing else."""
 
-    def persistent_load(self, pid: Any) -> _Storage:
+    def persistent_load(self, pid: Any) -> Storage:
         kind, storage, key, *_ = pid
         if kind != "storage" or not isinstance(storage, str):
             raise ValueError(f"it refers to {kind!r}")
-        return _Storage(key, _TYPES[storage])
+        return Storage(key, _TYPES[storage])
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) == ("collections", "OrderedDict"):
             return OrderedDict
         if module == "torch._utils" and name in ("_rebuild_tensor", "_rebuild_tensor_v2"):  # the former until 0.3
-            return _rebuild
+            return rebuild
         if module == "torch" and name in _TYPES:
             return name
         raise RequestError(f"a file of weights asks for {module}.{name}, which is no tensor; it was not run")
 
 
-def _rebuild(storage: _Storage, offset: int, shape: tuple[int, ...], strides: tuple[int, ...], *_: Any) -> _Tensor:
-    return _Tensor(storage, offset, shape, strides)
+def rebuild(storage: Storage, offset: int, shape: tuple[int, ...], strides: tuple[int, ...], *_: Any) -> StoredTensor:
+    """Return what a pickle's call of torch's function of this name stands for."""
+    return StoredTensor(storage, offset, shape, strides)

@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# LFQ, BSQ and FSQ at equal net, bits and steps: nine trainings for each data set, three seeds each, and a table.
+#
+#   recipes/quantizers.sh         about a day on two CPU cores
+#   TOY=1 recipes/quantizers.sh   every leg at toy scale; FILMS are left out
+#
+# Stop it at any line and start it again: it resumes there. FILMS names a folder with train/ and test/, such as
+# recipes/natural.sh makes at $RUNS/footage. Without it, moving digits alone are compared.
+
+source "$(dirname "$0")/leg.sh"
+
+small=$(toy --batch-size 2 --model.encoder-channels 8 --model.encoder-blocks 1 --model.decoder-channels 8 \
+    --model.decoder-blocks 1 --data.frames 5 --data.crop 16 --loop.steps 1)
+seeds=$(toy 0)
+quantizers="lfq bsq fsq"
+
+# Moving digits: 18 bits, the net of demo, 6,000 steps.
+for quantizer in $quantizers; do
+    for seed in ${seeds:-0 1 2}; do
+        leg "digits-$quantizer-$seed" reelm train video-tokenizer demo --workdir "$RUNS/digits-$quantizer-$seed" \
+            --model.bits 18 --model.quantizer "$quantizer" --loop.seed "$seed" $small
+    done
+done
+
+# Films: 18 bits, the net of demo again, since the transform of natural is a quantizer of its own; no LPIPS.
+if [ -n "${FILMS:-}" ]; then
+    leg build reelm data build "$FILMS/train" --name films --data-dir "$RUNS/sets" --resolution 168 --fps 24 \
+        --lengths 1 33 --test-share 0
+    for quantizer in $quantizers; do
+        for seed in ${seeds:-0 1 2}; do
+            leg "films-$quantizer-$seed" reelm train video-tokenizer demo --workdir "$RUNS/films-$quantizer-$seed" \
+                --data.dataset "$RUNS/sets/films" --data.source-frames 33 --data.frames 9 --data.crop 64 \
+                --model.bits 18 --model.background 0 --model.quantizer "$quantizer" --loop.seed "$seed" $small
+        done
+    done
+fi
+
+# The table: held-out clips, their sha256, means over seeds with intervals.
+leg table python benchmarks/quantizers.py --runs "$RUNS" ${FILMS:+--films "$FILMS/test"} $(toy --clips 2)

@@ -1,0 +1,41 @@
+"""`reelm convert`: a tokenizer that others trained, from its published file to a model folder."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+from reelm.cli.checks import check_input
+from reelm.cli.printable import print_path
+from reelm.storage.atomic import check_folder
+
+
+@dataclass(frozen=True, kw_only=True)
+class Convert:
+    """Turn the weights of a tokenizer that others trained into a model folder.
+
+    Read is VidTok with FSQ, causal, version 1.0 (github.com/microsoft/VidTok, MIT). Nothing in the file is run.
+
+    Example: reelm convert vidtok_fsq_causal_488_262144.ckpt -o vidtok
+    """
+
+    checkpoint: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="FILE")]
+    """File of weights: a checkpoint of torch, or safetensors."""
+    output: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
+    """Model folder to write."""
+    config: Path | None = None
+    """YAML file that was published beside the weights. Default: what the file's name and its tensors say."""
+    weights: Literal["plain", "ema"] = "plain"
+    """Weights of the last step, or their moving average where the file has it."""
+
+    def run(self) -> None:
+        check_input(self.checkpoint)
+        if self.config is not None:
+            check_input(self.config)
+        check_folder(self.output)
+
+        from reelm.train.conversion.convert import convert
+
+        convert(self.checkpoint, self.output, settings=self.config, weights=self.weights)
+        print_path(self.output)

@@ -1,0 +1,150 @@
+"""A checkpoint of another project, opened to be read tensor by tensor: torch's zip, or safetensors.
+
+In: a path. Out: the shapes of its tensors by name, and each as float32 when it is asked for. Nothing that is pickled in
+the file is imported or run: a trainer's callbacks, optimizers and settings become placeholders that do nothing.
+"""
+
+import contextlib
+import io
+import pickle
+import zipfile
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import ml_dtypes
+import numpy as np
+from numpy.typing import DTypeLike
+from safetensors import SafetensorError, safe_open
+
+from reelm.errors import RequestError, reason
+
+from .torch_file import BROKEN, Storage, StoredTensor, rebuild, view
+
+_TYPES: dict[str, DTypeLike] = {
+    **{"FloatStorage": "<f4", "DoubleStorage": "<f8", "HalfStorage": "<f2", "BFloat16Storage": ml_dtypes.bfloat16},
+    **{"LongStorage": "<i8", "IntStorage": "<i4", "ShortStorage": "<i2", "CharStorage": "i1", "ByteStorage": "u1"},
+    "BoolStorage": "?",
+}
+_MOST_PICKLE = 256 * 2**20  # bytes that say where the tensors lie
+_WEIGHTS = "state_dict"  # where trainers keep them, beside all else
+
+
+class Checkpoint(NamedTuple):
+    """An open file.
+
+    Attributes:
+        shapes: of each tensor, by its name.
+        read: returns a tensor as float32; RequestError when its numbers are damaged.
+    """
+
+    shapes: Mapping[str, tuple[int, ...]]
+    read: Callable[[str], np.ndarray]
+
+
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[Checkpoint]:
+    """Open a file for as long as its tensors are read.
+
+    Raises:
+        RequestError: it is no such file, is cut off, or holds no tensors.
+    """
+    with path.open("rb") as file:
+        start = file.read(9)
+    if start.startswith(b"PK\x03\x04"):
+        kind = _opened_zip
+    elif start[8:] == b"{":
+        kind = _opened_safetensors
+    else:
+        what = "a bare pickle, which is not run" if start.startswith(b"\x80") else "neither kind of file"
+        raise RequestError(f"{path} is {what}; a checkpoint is a zip of torch 1.6 or later, or safetensors")
+    with kind(path) as checkpoint:
+        if not checkpoint.shapes:
+            raise RequestError(f"{path} holds no tensors by name; name the file of a tokenizer's weights")
+        yield checkpoint
+
+
+@contextlib.contextmanager
+def _opened_zip(path: Path) -> Iterator[Checkpoint]:
+    def damaged(error: BaseException) -> RequestError:
+        return RequestError(f"{path} is cut off or no checkpoint of torch ({reason(error)}); fetch it again")
+
+    with contextlib.ExitStack() as stack:
+        try:
+            archive = stack.enter_context(zipfile.ZipFile(path))
+            (pickled,) = (name for name in archive.namelist() if name.endswith("/data.pkl"))
+            if archive.getinfo(pickled).file_size > _MOST_PICKLE:
+                raise ValueError(f"{pickled} is larger than {_MOST_PICKLE // 2**20} MiB")
+            content = _Placing(io.BytesIO(archive.read(pickled))).load()
+        except BROKEN as error:
+            raise damaged(error) from error
+        held = content.get(_WEIGHTS, content) if isinstance(content, dict) else {}
+        pairs = held.items() if isinstance(held, dict) else ()
+        tensors = {name: each for name, each in pairs if isinstance(name, str) and isinstance(each, StoredTensor)}
+        folder = pickled.removesuffix(".pkl")
+
+        def read(name: str) -> np.ndarray:
+            tensor = tensors[name]
+            try:
+                data = archive.read(f"{folder}/{tensor.storage.key}")
+                numbers = np.frombuffer(data, np.dtype(tensor.storage.dtype))
+                return view(tensor, numbers).astype(np.float32, copy=False)
+            except BROKEN as error:
+                raise damaged(error) from error
+
+        yield Checkpoint({name: tuple(tensor.shape) for name, tensor in tensors.items()}, read)
+
+
+@contextlib.contextmanager
+def _opened_safetensors(path: Path) -> Iterator[Checkpoint]:
+    try:
+        with safe_open(path, framework="flax") as file:
+            shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118  (no dict)
+            yield Checkpoint(shapes, lambda name: np.asarray(file.get_tensor(name), np.float32))
+    except SafetensorError as error:
+        raise RequestError(f"{path} is cut off or no safetensors ({reason(error)}); fetch it again") from error
+
+
+class _Placing(pickle.Unpickler):
+    """Makes plain containers and `StoredTensor`s; whatever else a file names becomes an `_Inert`."""
+
+    def persistent_load(self, pid: Any) -> Storage:
+        kind, storage, key, *_ = pid
+        if kind != "storage" or storage not in _TYPES:
+            raise ValueError(f"it refers to {kind!r} of {storage!r}")
+        return Storage(key, _TYPES[storage])
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) == ("collections", "OrderedDict"):
+            return OrderedDict
+        if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
+            return rebuild
+        if (module, name) == ("torch._utils", "_rebuild_parameter"):
+            return lambda tensor, *_: tensor
+        return name if module == "torch" and name in _TYPES else _Inert
+
+
+class _Inert:
+    """Stands for an object of an unknown class: it takes whatever a pickle gives it, and keeps nothing."""
+
+    def __new__(cls, *_: Any, **__: Any) -> "_Inert":
+        return super().__new__(cls)
+
+    def __init__(self, *_: Any, **__: Any) -> None: ...
+
+    def __call__(self, *_: Any, **__: Any) -> "_Inert":
+        return self
+
+    def __setstate__(self, _: Any) -> None: ...
+
+    def __setitem__(self, _: Any, __: Any) -> None: ...
+
+    def append(self, _: Any) -> None:
+        """Take an item of a list."""
+
+    def extend(self, _: Any) -> None:
+        """Take items of a list."""
+
+    def add(self, _: Any) -> None:
+        """Take an item of a set."""

@@ -1,0 +1,1 @@
+"""Tokenizers that others trained, from their published files to model folders."""

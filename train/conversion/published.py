@@ -1,0 +1,87 @@
+"""What a conversion needs to know of a published kind of tokenizer, and how tensors of torch lie in memory.
+
+In: names and shapes of a file's tensors. Out: those that the net of reelm asks for, each in its own layout. Knows no
+kind by name.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from reelm.errors import RequestError
+from reelm.storage.torch_checkpoint import Checkpoint
+from reelm.storage.tensors import nested
+
+Shape = tuple[int, ...]
+
+
+class Wanted(NamedTuple):
+    """A tensor of a published file.
+
+    Attributes:
+        name: in the file.
+        shape: in the file.
+    """
+
+    name: str
+    shape: Shape
+
+
+def shape_in_torch(shape: Shape, axes: Sequence[int]) -> Shape:
+    """Return the shape in torch of a kernel `[..., in, out]`, of whose other axes torch has some."""
+    return (shape[-1], shape[-2], *(shape[axis] for axis in axes))
+
+
+def collected(
+    path: Path, file: Checkpoint, wanted: Mapping[str, Wanted], shapes: Mapping[str, Shape], aside: tuple[str, ...]
+) -> dict:
+    """Return the parameters of a net, nested, read one by one.
+
+    Args:
+        path: of the file, for messages.
+        file: the open file.
+        wanted: for the path of each parameter, its tensor in the file.
+        shapes: of each parameter.
+        aside: what the names of tensors begin with that belong to no net, such as those of a loss.
+
+    Raises:
+        RequestError: a tensor is missing, has another shape, or is one that the net has not.
+    """
+    named = {each.name for each in wanted.values()}
+    if missing := sorted(named - {*file.shapes}):
+        raise RequestError(f"{path} lacks {_some(missing)}, which nets of its kind have; it is no whole tokenizer")
+    if extra := sorted(name for name in file.shapes if name not in named and not name.startswith(aside)):
+        raise RequestError(f"{path} holds {_some(extra)}, which nets of its kind have not; it is another net")
+    for each in wanted.values():
+        if file.shapes[each.name] != each.shape:
+            raise RequestError(
+                f"{path} holds {each.name} of the shape {list(file.shapes[each.name])}; its other tensors ask for "
+                f"{list(each.shape)}"
+            )
+    return nested({ours: _laid_out(file.read, each, shapes[ours], path) for ours, each in wanted.items()})
+
+
+def averages(path: Path, file: Checkpoint, aside: tuple[str, ...]) -> Checkpoint:
+    """Return a file whose tensors are the moving averages of those of another, which have names without dots.
+
+    RequestError when it has none.
+    """
+    names = {name: f"model_ema.{name.replace('.', '')}" for name in file.shapes if not name.startswith(aside)}
+    if missing := sorted({*names.values()} - {*file.shapes}):
+        raise RequestError(f"{path} has no moving averages: it lacks {_some(missing)}; take its plain weights")
+    return Checkpoint({name: file.shapes[there] for name, there in names.items()}, lambda name: file.read(names[name]))
+
+
+def _laid_out(read: Callable[[str], np.ndarray], each: Wanted, shape: Shape, path: Path) -> np.ndarray:
+    tensor = read(each.name)
+    if not np.isfinite(tensor).all():
+        raise RequestError(f"{path} holds NaN or infinite numbers in {each.name}")
+    if tensor.ndim > 1:
+        tensor = np.moveaxis(tensor, (1, 0), (-2, -1))
+    return np.ascontiguousarray(tensor).reshape(shape)
+
+
+def _some(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more tensors"
