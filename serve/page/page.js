@@ -94,6 +94,7 @@ function view(name) {
   if (steer.plays()) steer.end();
   stage.close();
   document.body.classList.toggle("live", name === "live");
+  asked.meet();
   steer.meet();
   $("tab-clips").ariaPressed = String(name === "clips");
   $("tab-live").ariaPressed = String(name === "live");
@@ -157,6 +158,16 @@ $("continue").addEventListener("click", () => {
   const job = stage.current();
   reuse("video", () => file(address(job.id, "content"), `${jobs.titled(job).slice(0, 40)}.mp4`, "video/mp4"), Number(job.seconds));
 });
+$("retake-this").addEventListener("click", async () => {
+  const job = stage.current();
+  try {
+    await asked.makeAnew(job, await file(address(job.id, "content"), `${jobs.titled(job).slice(0, 40)}.mp4`, "video/mp4"));
+    $("from").focus();
+    $("retake").scrollIntoView({ block: "nearest" });
+  } catch (error) {
+    tell(error);
+  }
+});
 $("as-first").addEventListener("click", () => reuse("image", stage.picture));
 $("delete").addEventListener("click", remove);
 $("model").addEventListener("change", () => {
@@ -179,7 +190,7 @@ onConnection((lost) => {
 // A browser keeps few connections to a server: tabs that nobody sees need none.
 document.addEventListener("visibilitychange", () => (document.hidden ? stage.close() : stage.again()));
 others?.addEventListener("message", () => { looks = 0; look(); });
-stage.use({ fault: tell, ended: () => { looks = 0; look(); others?.postMessage("look"); } });
+stage.use({ fault: tell, retakes: (job) => asked.knows(job, "retakes"), ended: () => { looks = 0; look(); others?.postMessage("look"); } });
 steer.use({ tell, recorded: () => { looks = 0; look(); } });
 history.open((job) => {
   stage.show(job, null, { focus: true });
