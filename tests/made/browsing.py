@@ -17,6 +17,7 @@ from reelm.serve.run import Leaving
 
 selenium = pytest.importorskip("selenium", reason="selenium drives the browser")
 from selenium import webdriver  # noqa: E402
+from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException  # noqa: E402
 from selenium.webdriver.chrome.service import Service  # noqa: E402
 from selenium.webdriver.common.by import By  # noqa: E402
 from selenium.webdriver.remote.webelement import WebElement  # noqa: E402
@@ -65,7 +66,8 @@ class Page:
 
     def __init__(self, driver: webdriver.Chrome):
         self.driver = driver
-        self._wait = WebDriverWait(driver, 120, 0.05)
+        # What is looked at may be drawn anew meanwhile.
+        self._wait = WebDriverWait(driver, 120, 0.05, [NoSuchElementException, StaleElementReferenceException])
 
     def open(self, address: str) -> None:
         """Open the page as who comes for the first time, in the one tab that stays."""
