@@ -146,8 +146,14 @@ export async function makeAnew(job, clip) {
   await restore(job);
   given.clear();
   given.give("video", clip, Number(job.seconds));
-  $("seed").value = "";
   retake.begin();
+  tell();
+}
+
+// Put a finished clip into the form, to go on with it.
+export function goOn(job, clip) {
+  retake.restore({});
+  given.give("video", clip, Number(job.seconds));
 }
 
 export function offer(served) {

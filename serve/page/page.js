@@ -124,17 +124,19 @@ function remove() {
   $("undo").focus();
 }
 
-// Put something of the clip on the stage into the form.
-async function reuse(name, made, known) {
+// Put something of the clip on the stage into the form, whose next field gets the focus.
+async function reuse(put, field = "prompt") {
   try {
-    given.give(name, await made(), known);
+    await put(stage.current());
     $("seed").value = "";
-    $("prompt").focus();
-    $("given").scrollIntoView({ block: "nearest" });
+    $(field).focus();
+    $(field === "prompt" ? "given" : "retake").scrollIntoView({ block: "nearest" });
   } catch (error) {
     tell(error);
   }
 }
+
+const film = (job) => file(address(job.id, "content"), `${jobs.titled(job).slice(0, 40)}.mp4`, "video/mp4");
 
 $("ask").addEventListener("submit", (event) => {
   event.preventDefault();
@@ -154,21 +156,9 @@ $("again").addEventListener("click", async () => {
   $("seed").value = "";
   make({ seed: asked.chooseSeed(), count: 1 }, job);
 });
-$("continue").addEventListener("click", () => {
-  const job = stage.current();
-  reuse("video", () => file(address(job.id, "content"), `${jobs.titled(job).slice(0, 40)}.mp4`, "video/mp4"), Number(job.seconds));
-});
-$("retake-this").addEventListener("click", async () => {
-  const job = stage.current();
-  try {
-    await asked.makeAnew(job, await file(address(job.id, "content"), `${jobs.titled(job).slice(0, 40)}.mp4`, "video/mp4"));
-    $("from").focus();
-    $("retake").scrollIntoView({ block: "nearest" });
-  } catch (error) {
-    tell(error);
-  }
-});
-$("as-first").addEventListener("click", () => reuse("image", stage.picture));
+$("continue").addEventListener("click", () => reuse(async (job) => asked.goOn(job, await film(job))));
+$("retake-this").addEventListener("click", () => reuse(async (job) => asked.makeAnew(job, await film(job)), "from"));
+$("as-first").addEventListener("click", () => reuse(async () => given.give("image", await stage.picture())));
 $("delete").addEventListener("click", remove);
 $("model").addEventListener("change", () => {
   const played = steer.plays();

@@ -247,6 +247,8 @@ def test_a_part_of_a_finished_clip_is_made_anew(address, page):
     job = newest(address)
     assert job["settings"] == {"retake": [0.5, 1.2]} and list(job["given"]) == ["video"]
     assert (job["prompt"], job["seconds"], job["seed"] != 3) == ("a red seven moves", "2", True)
-    page.at("anew-part").click()
+    assert not page.at("seconds").is_enabled()
+    page.at("continue").click()  # all of it stays
+    page.until(lambda: not page.at("part").is_displayed())
     brought_back(page, address, 0)
     page.until(lambda: page.at("part").is_displayed() and page.at("from").get_attribute("value") == "0.5")
