@@ -61,7 +61,6 @@ function draw() {
   const number = { n: at + 1 }, shown = told() && !document.body.classList.contains("live");
   document.querySelector('label[for="prompt"]').textContent = shown ? word("prompt_of", number) : word("prompt");
   $("length-said").textContent = word(told() ? "length_of" : "length");
-  $("remove-shot").ariaLabel = word("remove", { what: word("shot", number) });
   const focused = [...$("shots").children].findIndex((each) => each.contains(document.activeElement));
   $("shots").replaceChildren(...shots.map(block));
   if (focused >= 0) $("shots").children[Math.min(focused, shots.length - 1)]?.firstElementChild.focus();
