@@ -77,6 +77,7 @@ CONTRIBUTING
 SECURITY
 CHANGELOG
 docs/zh/README
+docs/zh/quickstart
 ```
 """
 

@@ -194,10 +194,12 @@ class Engine(Thread):
     def _warm_up(self, model: Model, batch: ContinuousBatch) -> None:
         """Compile what requests need: batches of each size, and windows after the first."""
         begun = time.monotonic()
-        config = model.language_model().config
+        lm, config = model.language_model(), model.language_model().config
         words = "" if config.keys else "clip"  # worlds are played without words, and may have no room for any
+        slides = not {"continues", "plays"}.isdisjoint(lm.tasks)  # otherwise no clip is longer than a window
+        length = {} if slides else {"num_frames": model.longest}
         for settings, rows in product(self._warm_up_settings, [rows for rows in batch_sizes() if rows <= self._most]):
-            one = plan(model, words, *read_arguments(settings), endless=True)
+            one = plan(model, words, *read_arguments({**settings, **length}), endless=slides)
             seats = [batch.join(one.stream) for _ in range(rows)]
             streams = [stream(model, one, seat) for seat in seats]
             # Alone on into the next window; in company as far as every program is met.
@@ -206,7 +208,7 @@ class Engine(Thread):
                     self._answer()
                     if self._ended:
                         return
-                    next(pieces)
+                    next(pieces, None)
             for seat in seats:
                 seat.close()
         _log.info("warm: %s took %.1f s", model.name, time.monotonic() - begun)

@@ -1,5 +1,11 @@
 // What is asked for: the settings of a clip, what it will cost, and what was never trained. A number is a row of NUMBERS.
 import { example, understand } from "./chips.js";
+import * as camera from "./controls/camera.js";
+import * as motion from "./controls/motion.js";
+import * as paths from "./controls/paths.js";
+import * as retake from "./controls/retake.js";
+import * as shots from "./controls/shots.js";
+import * as structure from "./controls/structure.js";
 import { $, element } from "./elements.js";
 import * as given from "./given.js";
 import { address, file } from "./server.js";
@@ -13,7 +19,8 @@ const NUMBERS = [
   { name: "temperature", min: 0, max: 10, step: "any", preset: () => 1 },
   { name: "count", min: 1, max: MOST_CLIPS, step: 1, preset: () => 1 },
 ];
-const SHOWN = ["num_frames", ...NUMBERS.map((each) => each.name)];
+const OF_SHOTS = [paths, camera]; // what each shot of a storyboard has of its own
+const OF_CLIPS = [motion, structure, retake];
 
 let models = [];
 let extras = {}; // settings of an older clip that have no field here
@@ -31,22 +38,33 @@ const preset = () => (model().num_frames / model().fps) + (given.seconds() ?? 0)
 const rounded = (seconds) => Number(seconds.toFixed(seconds < 10 ? 1 : 0));
 const length = () => number("seconds") ?? preset();
 
+// Seconds of all that is asked for.
+const whole = () => {
+  if (shots.told()) return shots.seconds();
+  return retakes() ? given.seconds() ?? preset() : length();
+};
+const retakes = () => "retake" in retake.values();
+
+// What the controls say, as settings of a clip.
+function controlled() {
+  const said = [...(shots.told() ? [shots] : OF_SHOTS), ...OF_CLIPS].map((each) => each.values(length()));
+  return Object.assign({}, ...said);
+}
+
 // Return the bodies of the requests: one for each clip, as forms.
 export function bodies(forced = {}) {
-  const found = new FormData();
-  for (const name of ["model", "prompt", "image", "last_image", "video"]) {
-    const value = name === "model" || name === "prompt" ? $(name).value : given.given(name);
-    if (value) found.set(name, value);
-  }
-  for (const [name, value] of Object.entries(extras)) found.set(name, typeof value === "string" ? value : JSON.stringify(value));
-  for (const { name } of NUMBERS) if (name !== "count" && number(name) !== null) found.set(name, number(name));
-  if (number("seconds") !== null || given.given("video")) {
-    found.set("num_frames", Math.max(1, Math.round(length() * (extras.fps ?? model().fps))));
+  const settings = { ...extras, ...controlled() };
+  for (const { name } of NUMBERS) if (name !== "count" && number(name) !== null) settings[name] = number(name);
+  if (!shots.told() && !retakes() && (number("seconds") !== null || given.given("video"))) {
+    settings.num_frames = Math.max(1, Math.round(length() * (extras.fps ?? model().fps)));
   }
   const first = forced.seed ?? seed() ?? chooseSeed();
   return Array.from({ length: forced.count ?? Math.min(number("count") ?? 1, MOST_CLIPS) }, (_, at) => {
     const body = new FormData();
-    for (const [name, value] of found) body.set(name, value);
+    body.set("model", model().id);
+    if (!shots.told()) body.set("prompt", words());
+    for (const [name, file] of given.files()) body.append(name, file);
+    for (const [name, value] of Object.entries(settings)) body.set(name, typeof value === "string" ? value : JSON.stringify(value));
     body.set("seed", (first + at) % 2 ** 32);
     return body;
   });
@@ -56,32 +74,40 @@ export function bodies(forced = {}) {
 export async function restore(job) {
   if (models.some((each) => each.id === job.model)) $("model").value = job.model;
   meet();
-  $("prompt").value = job.prompt;
+  const { num_frames, ...settings } = job.settings;
   $("seed").value = job.seed;
-  const { num_frames, ...others } = job.settings;
-  $("seconds").value = num_frames ? Number(job.seconds) : "";
-  for (const { name } of NUMBERS) $(name).value = typeof others[name] === "number" ? others[name] : "";
-  const known = (name, value) => SHOWN.includes(name) && typeof value === "number";
-  extras = Object.fromEntries(Object.entries(others).filter(([name, value]) => !known(name, value)));
-  $("advanced").open ||= Object.keys(others).length > 0;
-  $("prompt").dispatchEvent(new Event("input"));
-  given.clear();
-  tell();
-  for (const [name, called] of Object.entries(job.given)) {
-    const type = { image: "image/png", last_image: "image/png", video: /\.(gif|webp)$/.test(called) ? "image/webp" : "video/mp4" }[name];
-    if (type) given.give(name, await file(address(job.id, `given/${name}`), called, type));
+  shots.restore(settings);
+  if (!shots.told()) {
+    $("prompt").value = job.prompt;
+    $("seconds").value = num_frames ? Number(job.seconds) : "";
+    for (const each of OF_SHOTS) each.restore(settings, Number(job.seconds));
+    $("prompt").dispatchEvent(new Event("input"));
   }
+  for (const { name } of NUMBERS) $(name).value = typeof settings[name] === "number" ? settings[name] : "";
+  given.clear();
+  for (const [name, called] of Object.entries(job.given)) {
+    const type = called.match(/\.(gif|webp)$/) ? "image/webp" : ["video", "control"].includes(name) ? "video/mp4" : "image/png";
+    if (given.takes(name)) given.give(name, await file(address(job.id, `given/${name}`), called, type));
+  }
+  for (const each of OF_CLIPS) each.restore(settings);
+  const said = { ...controlled(), ...Object.fromEntries(NUMBERS.map(({ name }) => [name, number(name)])) };
+  extras = Object.fromEntries(Object.entries(settings).filter(([name]) => (said[name] ?? null) === null));
+  $("advanced").open ||= Object.keys(extras).length > 0 || NUMBERS.some(({ name }) => number(name) !== null);
+  $("steering").open ||= ["tracks", "camera", "motion", "control_kind"].some((name) => name in said);
+  tell();
 }
 
 // Say what the clip will cost, and what of it the model was not trained for.
 export function tell() {
   if (!model()) return;
-  $("seconds").placeholder = rounded(preset());
+  $("seconds").disabled = retakes(); // such a clip stays as long as it is
+  $("seconds").placeholder = rounded(retakes() ? whole() : preset());
   for (const { name, preset } of NUMBERS) $(name).placeholder = preset(model());
   const clips = Math.min(number("count") ?? 1, MOST_CLIPS), cost = pace(model().id);
-  const said = [cost === null ? word("unknown_cost") : word("cost", { n: Math.max(1, Math.round(cost * length() * clips)) })];
+  const said = [cost === null ? word("unknown_cost") : word("cost", { n: Math.max(1, Math.round(cost * whole() * clips)) })];
   const trained = model().trained_frames && model().trained_frames / model().fps;
-  if (trained && length() > trained + 1 / model().fps) said.push(word("beyond", { n: rounded(trained) }));
+  const unbroken = shots.told() ? shots.longest() : length();
+  if (trained && !retakes() && unbroken > trained + 1 / model().fps) said.push(word("beyond", { n: rounded(trained) }));
   if (number("cfg_scale") !== null || number("top_k")) said.push(word("compiles"));
   if (!isWarm) said.push(word("warming_cost"));
   $("cost").textContent = said.join(" ");
@@ -94,7 +120,7 @@ export function tell() {
 export function meet() {
   if (!model()) return;
   const { id, languages, width, height, fps, sound, keys, captions } = model();
-  const other = [word("other", { size: `${width}x${height}`, fps }), sound && word("with_sound")].filter(Boolean).join(", ");
+  const other = [word("other", { size: `${width}x${height}`, fps }), sound && word("with_sound")].filter(Boolean).join(word("comma"));
   const about = has(`is_${id}`) ? word(`is_${id}`) : other;
   $("about").textContent = keys.length ? `${about} ${word("keys", { words: keys.map((key) => key.replaceAll("_", " ")).join(", ") })}` : about;
   const reads = languages.includes("zh") ? "either" : languages.length ? "english" : "free";
@@ -103,7 +129,31 @@ export function meet() {
   $("cut").disabled = captions.length > 0; // who knows pictures by name does not turn one into another
   $("cut").checked ||= $("cut").disabled;
   understand(model());
+  given.meet(model());
+  for (const each of OF_CLIPS) each.meet(model());
+  camera.meet(model());
+  paths.meet(model(), length);
+  shots.meet(model(), model().num_frames / fps);
+  $("steering").hidden = !(model().tracks || model().camera || model().motion || model().control_kinds.length);
   tell();
+}
+
+// Whether a job's model is served here, and was trained for a task.
+export const knows = (job, task) => models.some((each) => each.id === job.model && each.tasks.includes(task));
+
+// Put a finished clip into the form, to make a part of it anew.
+export async function makeAnew(job, clip) {
+  await restore(job);
+  given.clear();
+  given.give("video", clip, Number(job.seconds));
+  retake.begin();
+  tell();
+}
+
+// Put a finished clip into the form, to go on with it.
+export function goOn(job, clip) {
+  retake.restore({});
+  given.give("video", clip, Number(job.seconds));
 }
 
 export function offer(served) {
@@ -127,7 +177,9 @@ $("numbers").replaceChildren(...NUMBERS.map(({ name, min, max, step }) => {
   field.addEventListener("input", tell);
   return element("label", {}, element("span", { "data-words": name }, word(name)), field);
 }));
-$("seconds").addEventListener("input", tell);
+for (const name of ["seconds", "prompt"]) $(name).addEventListener("input", tell);
+for (const name of ["add-shot", "remove-shot", "shots"]) $(name).addEventListener("click", tell);
+$("anew-part").addEventListener("change", tell);
 $("no-extras").addEventListener("click", () => { extras = {}; tell(); $("make").focus(); });
 given.onGiven(tell);
 spoken(meet);

@@ -6,7 +6,7 @@ const MOST = 48; // pictures at once
 // Words that a caption says one of, in the order of a caption, with their Chinese names.
 const GROUPS = [
   { red: "红色", green: "绿色", blue: "蓝色", yellow: "黄色", magenta: "品红", cyan: "青色", white: "白色" },
-  { zero: "零", one: "一", two: "二", three: "三", four: "四", five: "五", six: "六", seven: "七", eight: "八", nine: "九" },
+  { zero: "零", one: "一", two: "二", three: "三", four: "四", five: "五", six: "六", seven: "七", eight: "八", nine: "九", "<1>": "<1>", "<2>": "<2>", "<3>": "<3>", "<4>": "<4>" },
   { left: "向左", right: "向右", up: "向上", down: "向下" },
   { slowly: "慢慢" },
 ];
@@ -21,7 +21,7 @@ let names = null; // of pictures: caption -> [emoji, Chinese name, more Chinese 
 let model = null;
 
 const prompt = () => $("prompt");
-const wordsOf = (text) => text.toLowerCase().match(/[^\W_]+/g) ?? [];
+const wordsOf = (text) => text.toLowerCase().match(/<[1-4]>|[^\W_]+/g) ?? [];
 
 // A sentence of the words that are chosen, one of each group at most.
 function sentence([colour, digit, direction, pace]) {

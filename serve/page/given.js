@@ -2,34 +2,62 @@
 import { $, element } from "./elements.js";
 import { spoken, word } from "./words.js";
 
+const REFERENCES = [1, 2, 3, 4].map((number) => `references-${number}`); // pictures of whom words call <1> to <4>
+const CLIPS = "video/*,image/gif,image/webp";
+// Where a field stands, and which models take it; those without `fits` are taken by all.
 const FIELDS = [
   { name: "image", accept: "image/*" },
   { name: "last_image", accept: "image/*" },
-  { name: "video", accept: "video/*,image/gif,image/webp" },
+  { name: "video", accept: CLIPS },
+  { name: "control", accept: CLIPS, into: "control-drop", fits: (model) => model.control_kinds.length },
+  ...REFERENCES.map((name) => ({ name, accept: "image/*", fits: (model) => model.references })),
 ];
 const zones = new Map();
 const changed = [];
+let model = null;
 
 // Call a function whenever other files are given.
 export const onGiven = (hearer) => changed.push(hearer);
 
-export const given = (name) => zones.get(name).input.files[0] ?? null;
+const held = (zone) => zone.input.files[0] ?? null;
+const fits = (zone) => !zone.fits || (model !== null && Boolean(zone.fits(model)));
+export const given = (name) => (fits(zones.get(name)) ? held(zones.get(name)) : null);
+
+// All files, by the names that they have in a form.
+export const files = () => FIELDS.flatMap(({ name }) => (given(name) ? [[name.replace(/-.*/, ""), given(name)]] : []));
 
 // Seconds of the clip that is given; null without one, or where the browser cannot tell.
 export const seconds = () => (given("video") ? zones.get("video").seconds : null);
 
 export function give(name, file, known = null) {
-  const zone = zones.get(name), held = new DataTransfer();
-  if (file) held.items.add(file);
-  zone.input.files = held.files;
+  const zone = zones.get(name), holder = new DataTransfer();
+  if (file) holder.items.add(file);
+  zone.input.files = holder.files;
   show(zone, known);
-  if (file) $("given").open = true;
+  if (file) zone.row.closest("details").open = true;
 }
 
 export const clear = () => { for (const { name } of FIELDS) give(name, null); };
 
+export const takes = (name) => zones.has(name);
+
+// Offer the files that a model takes.
+export function meet(chosen) {
+  model = chosen;
+  offer();
+  tell();
+}
+
+// One more picture of whom words call <1> is offered than is given.
+function offer() {
+  for (const zone of zones.values()) {
+    const before = zones.get(REFERENCES[REFERENCES.indexOf(zone.name) - 1]);
+    zone.row.hidden = !fits(zone) || Boolean(before && !held(before));
+  }
+}
+
 function show(zone, known = null) {
-  const [file] = zone.input.files;
+  const file = held(zone);
   if (zone.url) URL.revokeObjectURL(zone.url);
   zone.url = file ? URL.createObjectURL(file) : null;
   zone.seconds = known;
@@ -38,6 +66,8 @@ function show(zone, known = null) {
   if (filmed) look.addEventListener("loadedmetadata", () => { zone.seconds = known ?? look.duration; tell(); });
   zone.thumbnail.replaceChildren(...(look ? [look] : []));
   zone.clear.hidden = !file;
+  if (zone.call) zone.call.hidden = !file;
+  offer();
   speak(zone);
   tell();
 }
@@ -45,35 +75,60 @@ function show(zone, known = null) {
 const tell = () => { for (const hearer of changed) hearer(); };
 
 function speak(zone) {
-  const [file] = zone.input.files;
-  zone.label.textContent = word(zone.name);
+  const file = held(zone), number = zone.name.split("-")[1];
+  const called = number ? word("reference", { n: number }) : word(zone.name);
+  zone.label.textContent = called;
   zone.hint.textContent = file ? file.name : word("choose");
   zone.clear.textContent = word("clear");
-  zone.clear.ariaLabel = `${word("clear")}: ${word(zone.name)}`;
+  zone.clear.ariaLabel = `${word("clear")}: ${called}`;
+  if (zone.call) zone.call.ariaLabel = word("call", { words: `<${number}>` });
 }
 
-function zone({ name, accept }) {
+// References have no gaps: those behind one that is cleared get its name.
+function drop(name) {
+  const at = REFERENCES.indexOf(name);
+  const behind = at < 0 ? [] : REFERENCES.slice(at + 1).map((each) => held(zones.get(each)));
+  [...behind, null].forEach((file, number) => give(at < 0 ? name : REFERENCES[at + number], file));
+}
+
+// A button that writes the name of a reference where the caret stands.
+function caller(name) {
+  const button = element("button", { type: "button", hidden: true }, `<${name.split("-")[1]}>`);
+  button.addEventListener("click", () => {
+    const prompt = $("prompt"), { selectionStart: start, selectionEnd: end, value } = prompt;
+    prompt.setRangeText(`${/\S$/.test(value.slice(0, start)) ? " " : ""}${button.textContent}`, start, end, "end");
+    prompt.dispatchEvent(new Event("input"));
+    prompt.focus();
+  });
+  return button;
+}
+
+function zone(field) {
+  const { name, accept, into = "drops" } = field;
   const input = element("input", { type: "file", name, accept, className: "hidden" });
   const label = element("span", { className: "named" }), hint = element("span", { className: "quiet" });
   const thumbnail = element("span", { className: "thumbnail" });
   const clear = element("button", { type: "button", hidden: true });
-  const drop = element("label", { className: "drop" }, thumbnail, element("span", {}, label, hint), input);
-  const made = { name, input, label, hint, thumbnail, clear, seconds: null, url: null };
+  const call = REFERENCES.includes(name) ? caller(name) : null;
+  const place = element("label", { className: "drop" }, thumbnail, element("span", {}, label, hint), input);
+  const row = element("div", { className: "row" }, place, ...(call ? [call] : []), clear);
+  const made = { ...field, input, label, hint, thumbnail, clear, call, row, seconds: null, url: null };
   input.addEventListener("change", () => show(made));
-  clear.addEventListener("click", () => { give(name, null); input.focus(); });
+  clear.addEventListener("click", () => { drop(name); input.focus(); });
   for (const type of ["dragenter", "dragover"]) {
-    drop.addEventListener(type, (event) => { event.preventDefault(); drop.classList.add("over"); });
+    place.addEventListener(type, (event) => { event.preventDefault(); place.classList.add("over"); });
   }
-  for (const type of ["dragleave", "drop"]) drop.addEventListener(type, () => drop.classList.remove("over"));
-  drop.addEventListener("drop", (event) => {
+  for (const type of ["dragleave", "drop"]) place.addEventListener(type, () => place.classList.remove("over"));
+  place.addEventListener("drop", (event) => {
     event.preventDefault();
     if (event.dataTransfer.files[0]) give(name, event.dataTransfer.files[0]);
   });
   zones.set(name, made);
-  return element("div", { className: "row" }, drop, clear);
+  $(into).append(row);
 }
 
-$("drops").replaceChildren(...FIELDS.map(zone));
+FIELDS.forEach(zone);
+offer();
 spoken(() => zones.forEach((each) => speak(each)));
 
 // What is pasted is the first picture, or the clip to continue.

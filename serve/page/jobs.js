@@ -12,7 +12,9 @@ export function standing(job) {
   return word(job.error?.code === "cancelled" ? "stopped" : job.status);
 }
 
-export const titled = (job) => job.prompt.trim() || word("no_words");
+// The words of a clip: those of all its shots, where it has several.
+export const titled = ({ prompt, settings }) =>
+  [prompt, ...(settings.storyboard ?? []).map((shot) => shot.prompt)].map((each) => each.trim()).filter(Boolean).join(" / ") || word("no_words");
 
 export const cancel = (job) => ask(address(job.id, "cancel"), { method: "POST" });
 

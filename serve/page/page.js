@@ -94,6 +94,7 @@ function view(name) {
   if (steer.plays()) steer.end();
   stage.close();
   document.body.classList.toggle("live", name === "live");
+  asked.meet();
   steer.meet();
   $("tab-clips").ariaPressed = String(name === "clips");
   $("tab-live").ariaPressed = String(name === "live");
@@ -123,17 +124,19 @@ function remove() {
   $("undo").focus();
 }
 
-// Put something of the clip on the stage into the form.
-async function reuse(name, made, known) {
+// Put something of the clip on the stage into the form, whose next field gets the focus.
+async function reuse(put, field = "prompt") {
   try {
-    given.give(name, await made(), known);
+    await put(stage.current());
     $("seed").value = "";
-    $("prompt").focus();
-    $("given").scrollIntoView({ block: "nearest" });
+    $(field).focus();
+    $(field === "prompt" ? "given" : "retake").scrollIntoView({ block: "nearest" });
   } catch (error) {
     tell(error);
   }
 }
+
+const film = (job) => file(address(job.id, "content"), `${jobs.titled(job).slice(0, 40)}.mp4`, "video/mp4");
 
 $("ask").addEventListener("submit", (event) => {
   event.preventDefault();
@@ -153,11 +156,9 @@ $("again").addEventListener("click", async () => {
   $("seed").value = "";
   make({ seed: asked.chooseSeed(), count: 1 }, job);
 });
-$("continue").addEventListener("click", () => {
-  const job = stage.current();
-  reuse("video", () => file(address(job.id, "content"), `${jobs.titled(job).slice(0, 40)}.mp4`, "video/mp4"), Number(job.seconds));
-});
-$("as-first").addEventListener("click", () => reuse("image", stage.picture));
+$("continue").addEventListener("click", () => reuse(async (job) => asked.goOn(job, await film(job))));
+$("retake-this").addEventListener("click", () => reuse(async (job) => asked.makeAnew(job, await film(job)), "from"));
+$("as-first").addEventListener("click", () => reuse(async () => given.give("image", await stage.picture())));
 $("delete").addEventListener("click", remove);
 $("model").addEventListener("change", () => {
   const played = steer.plays();
@@ -179,7 +180,7 @@ onConnection((lost) => {
 // A browser keeps few connections to a server: tabs that nobody sees need none.
 document.addEventListener("visibilitychange", () => (document.hidden ? stage.close() : stage.again()));
 others?.addEventListener("message", () => { looks = 0; look(); });
-stage.use({ fault: tell, ended: () => { looks = 0; look(); others?.postMessage("look"); } });
+stage.use({ fault: tell, retakes: (job) => asked.knows(job, "retakes"), ended: () => { looks = 0; look(); others?.postMessage("look"); } });
 steer.use({ tell, recorded: () => { looks = 0; look(); } });
 history.open((job) => {
   stage.show(job, null, { focus: true });

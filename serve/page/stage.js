@@ -11,7 +11,7 @@ let beside = null; // the job that it is compared with: the same words with anot
 let events = null;
 let filmed = null; // the id of the job whose film is on the stage
 let heard = { warnings: [] }; // of live words: how they are read, and what of them the training never saw
-let on = {}; // `ended` hears of a job that has ended, `fault` what went wrong
+let on = {}; // `ended` hears of a job that has ended, `fault` what went wrong; `retakes` says whether a part can be made anew
 
 export const video = () => $("video");
 export const current = () => shown;
@@ -106,11 +106,13 @@ function film() {
   if (beside) start($("other").querySelector("video"));
   $("download").href = address(shown.id, "content");
   $("download").download = `${shown.prompt.slice(0, 60) || shown.id}.mp4`;
+  $("retake-this").hidden = !on.retakes(shown);
 }
 
 // What was read, where it is not what was written, and what of it the training never saw.
-function doubts({ prompt = "", read_as, warnings }) {
-  const other = read_as && read_as.trim().toLowerCase() !== prompt.trim().toLowerCase();
+function doubts({ prompt = "", settings, read_as, warnings }) {
+  const words = settings?.storyboard?.[0].prompt ?? prompt;
+  const other = read_as && read_as.trim().toLowerCase() !== words.trim().toLowerCase();
   const read = other ? [element("li", {}, word("read_as", { words: read_as }))] : [];
   const doubted = warnings.map((each) => element("li", { className: "doubt" }, said(each)));
   $("doubts").replaceChildren(...doubted, ...read);

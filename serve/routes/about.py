@@ -13,6 +13,9 @@ def about(name: str, model: Model) -> dict[str, Any]:
 
     `captions` are whole prompts that the model knows, each of which may end as one of `endings` says; `words` are those
     of its prompts. `trained_frames` is None, and `words` are empty, where the training was not recorded.
+
+    What steers it: `tracks` is the number of subjects that follow one, `control_kinds` what it follows of a control
+    clip. 0, empty or false where it was not trained with them.
     """
     lm, defaults, thesaurus = model.language_model(), model.defaults, model.thesaurus
     captions = [] if thesaurus is None else list(thesaurus.captions)
@@ -24,6 +27,11 @@ def about(name: str, model: Model) -> dict[str, Any]:
         "sound": model.soundtrack is not None,
         "tasks": list(lm.tasks),
         "keys": list(lm.config.keys),
+        "tracks": lm.config.tracks,
+        "camera": lm.config.camera,
+        "motion": lm.config.motion,
+        "control_kinds": list(lm.config.structures),
+        "references": lm.config.references and "shows" in lm.tasks,
         "words": words,
         "captions": captions,
         "endings": [] if thesaurus is None else sorted(set(thesaurus.modifiers.values()) - {""}),

@@ -17,12 +17,22 @@ from reelm.serve.run import Leaving
 
 selenium = pytest.importorskip("selenium", reason="selenium drives the browser")
 from selenium import webdriver  # noqa: E402
+from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException  # noqa: E402
 from selenium.webdriver.chrome.service import Service  # noqa: E402
 from selenium.webdriver.common.by import By  # noqa: E402
 from selenium.webdriver.remote.webelement import WebElement  # noqa: E402
 from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
 
 _CHROME, _DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+
+_ARGUMENTS = (
+    "headless=new",
+    "no-sandbox",
+    "disable-dev-shm-usage",
+    "disable-gpu",
+    "autoplay-policy=no-user-gesture-required",
+    "lang=en",
+)
 
 IN_BROWSER = [
     pytest.mark.slow,
@@ -44,9 +54,11 @@ def listening(models: dict[str, Any], home: Path, port: int = 0, warm: bool = Tr
     address = f"http://127.0.0.1:{running.servers[0].sockets[0].getsockname()[1]}/"
     while warm and b"true" not in urllib.request.urlopen(f"{address}healthz").read():
         time.sleep(0.1)
-    yield address
-    running.should_exit = True
-    thread.join(60)
+    try:
+        yield address
+    finally:
+        running.should_exit = True
+        thread.join(60)
 
 
 class Page:
@@ -54,9 +66,25 @@ class Page:
 
     def __init__(self, driver: webdriver.Chrome):
         self.driver = driver
-        self._wait = WebDriverWait(driver, 120, 0.05)
+        # What is looked at may be drawn anew meanwhile.
+        self._wait = WebDriverWait(driver, 120, 0.05, [NoSuchElementException, StaleElementReferenceException])
 
     def open(self, address: str) -> None:
+        """Open the page as who comes for the first time, in the one tab that stays."""
+        first, *others = self.driver.window_handles
+        for other in others:
+            self.driver.switch_to.window(other)
+            self.driver.close()
+        self.driver.switch_to.window(first)
+        self.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+        self.driver.execute_cdp_cmd(
+            "Storage.clearDataForOrigin", {"origin": address.rstrip("/"), "storageTypes": "local_storage"}
+        )
+        self.driver.get_log("browser")  # what was said of pages before
+        self.visit(address)
+
+    def visit(self, address: str) -> None:
         self.driver.get(address)
         self.until(lambda: self.all("#model option"))
 
@@ -101,11 +129,12 @@ def browsing() -> Iterator[Page]:
     """Yield the page in a browser of its own."""
     options = webdriver.ChromeOptions()
     options.binary_location = _CHROME or ""
-    for argument in ("headless=new", "no-sandbox", "disable-dev-shm-usage", "autoplay-policy=no-user-gesture-required"):
+    for argument in _ARGUMENTS:
         options.add_argument(f"--{argument}")
-    options.add_argument("--lang=en")
     driver = webdriver.Chrome(options=options, service=Service(_DRIVER))
-    driver.set_page_load_timeout(120)
-    driver.set_script_timeout(60)
-    yield Page(driver)
-    driver.quit()
+    try:
+        driver.set_page_load_timeout(120)
+        driver.set_script_timeout(60)
+        yield Page(driver)
+    finally:
+        driver.quit()

@@ -92,6 +92,17 @@ def tiny_teller() -> Model:
     return replace(model, name="teller", lm=LanguageModel(config, params, model.lm.text, tasks))
 
 
+def tiny_director() -> Model:
+    """The tiny model with sound, and with all that can steer one: what the page has a field for."""
+    model = tiny_model(sound=True)
+    assert model.lm is not None
+    steered = {"tracks": 2, "structures": ("edges", "silhouette"), "camera": True, "motion": True}
+    config = replace(model.lm.config, picture_kinds=6, **steered)
+    params = random_params(transformer.init_params, config, 2, noise=0.4)
+    tasks = tuple(task for task in get_args(Task) if task != "plays")
+    return replace(model, name="director", lm=LanguageModel(config, params, model.lm.text, tasks))
+
+
 def reader(model, encoder) -> Model:
     """The tiny model with random weights that read an encoder."""
     config = replace(model.lm.config, text_vocabulary=1, text_width=encoder.width, prefix=HEAD + encoder.max_tokens)

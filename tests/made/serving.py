@@ -63,6 +63,7 @@ def serving(model: Any, home: Path, **options: Any) -> Iterator[Service]:
         time.sleep(0.01)
     service = Service(running.servers[0].sockets[0].getsockname()[1], app, model, home)
     while service.ask("GET", "/readyz")[0] != 200:
+        assert service.ask("GET", "/healthz")[0] == 200
         time.sleep(0.05)
     yield service
     running.should_exit = True

@@ -11,6 +11,7 @@ from made.models import tiny_world
 
 import reelm
 from reelm import Clip
+from reelm.sampling.model import Model
 
 selenium = pytest.importorskip("selenium", reason="selenium drives the browser")
 from selenium import webdriver  # noqa: E402
@@ -21,14 +22,20 @@ from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
 
 pytestmark = IN_BROWSER
 
+_PATIENCE = 300  # seconds: a model that ships is compiled and decodes without optimizations here
 USABLE = ("button", "textbox", "combobox", "spinbutton", "checkbox", "link", "DisclosureTriangle")
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory) -> Iterator[tuple[str, Path]]:
+def demo() -> Model:
+    return reelm.load()
+
+
+@pytest.fixture(scope="module")
+def page(demo, tmp_path_factory) -> Iterator[tuple[str, Path]]:
     """The address of a server, and its folder."""
     home = tmp_path_factory.mktemp("page")
-    with listening({"demo": reelm.load()}, home) as address:
+    with listening({"demo": demo}, home) as address:
         yield address, home
 
 
@@ -66,7 +73,7 @@ def brightest(browser: webdriver.Chrome) -> list[int]:
 def test_words_become_a_clip_that_plays_with_sound_and_is_compared_with_another(page, browser):
     address, home = page
     browser.get(address)
-    wait = WebDriverWait(browser, 120, 0.05)
+    wait = WebDriverWait(browser, _PATIENCE, 0.05)
     wait.until(lambda _: browser.find_elements(By.CSS_SELECTOR, "#model option"))
     browser.find_element(By.ID, "seed").send_keys("1")
     browser.find_element(By.ID, "prompt").send_keys("a red seven moves right", Keys.ENTER)
@@ -89,12 +96,26 @@ def test_words_become_a_clip_that_plays_with_sound_and_is_compared_with_another(
     assert not browser.get_log("browser")
 
 
+def test_two_clicks_make_a_clip_that_shows_what_was_clicked(demo, page, browser, tmp_path):
+    address, _ = page
+    browser.get(address)
+    wait = WebDriverWait(browser, _PATIENCE, 0.05)
+    wait.until(lambda _: browser.find_elements(By.CSS_SELECTOR, ".chip"))
+    [seven] = [chip for chip in browser.find_elements(By.CSS_SELECTOR, ".chip") if chip.text == "seven"]
+    seven.click()
+    browser.find_element(By.ID, "make").click()
+    wait.until(lambda _: browser.find_element(By.ID, "after").is_displayed())
+    with urllib.request.urlopen(browser.find_element(By.ID, "download").get_attribute("href")) as answer:
+        (tmp_path / "seven.mp4").write_bytes(answer.read())
+    assert "seven" in demo.describe(Clip.open(tmp_path / "seven.mp4"))
+
+
 def test_it_fits_a_phone_speaks_chinese_and_names_what_can_be_used(page, browser):
     address, _ = page
     screen = {"width": 360, "height": 740, "deviceScaleFactor": 2, "mobile": True}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
     browser.get(address)
-    wait = WebDriverWait(browser, 120, 0.05)
+    wait = WebDriverWait(browser, _PATIENCE, 0.05)
     wait.until(lambda _: browser.find_elements(By.CSS_SELECTOR, "#model option"))
     assert browser.execute_script("return document.documentElement.scrollWidth <= innerWidth")
     browser.find_element(By.CSS_SELECTOR, "#language option[value=zh]").click()
@@ -114,7 +135,7 @@ def test_it_fits_a_phone_speaks_chinese_and_names_what_can_be_used(page, browser
 def test_live_words_change_while_it_plays(page, browser):
     address, _ = page
     browser.get(address)
-    wait = WebDriverWait(browser, 120, 0.05)
+    wait = WebDriverWait(browser, _PATIENCE, 0.05)
     wait.until(lambda _: browser.find_elements(By.CSS_SELECTOR, "#model option"))
     browser.find_element(By.ID, "tab-live").click()
     words = browser.find_element(By.ID, "prompt")
@@ -133,7 +154,7 @@ def test_live_words_change_while_it_plays(page, browser):
 
 def test_a_world_is_played_with_keys_and_recorded(world, browser, tmp_path):
     browser.get(f"{world}#live")
-    wait = WebDriverWait(browser, 120, 0.05)
+    wait = WebDriverWait(browser, _PATIENCE, 0.05)
 
     def text(name: str) -> str:
         return browser.find_element(By.ID, name).text

@@ -1,0 +1,56 @@
+// How the camera moves: in a word, or as places of it over time.
+import { $, element } from "../elements.js";
+import { spoken, word } from "../words.js";
+import { Rows } from "./rows.js";
+
+const WORDS = ["static", "zoom in", "zoom out", "pan left", "pan right", "pan up", "pan down"]; // those of `generate`
+const OWN = "own"; // the choice of numbers
+const START = [[0, 0, 0, 1], [2, 10, 0, 1.5]]; // seconds, per cent to the right and down, zoom
+
+const place = $("camera");
+const chosen = element("select", { id: "camera-words" });
+const title = element("span");
+const numbers = element("div", { hidden: true });
+place.append(element("label", {}, title, chosen), numbers);
+
+const columns = [
+  { name: "at_seconds", min: 0, step: "any" },
+  { name: "pan_right", min: -100, max: 100, step: "any" },
+  { name: "pan_down", min: -100, max: 100, step: "any" },
+  { name: "zoom", min: 0.125, max: 8, step: "any" },
+];
+const rows = new Rows(numbers, columns, "place_of_camera", {
+  change: () => {},
+  next: (last) => (last ? [last[0] + 1, ...last.slice(1)] : START[0]),
+});
+
+
+export function values() {
+  if (place.hidden) return {};
+  if (chosen.value !== OWN) return chosen.value ? { camera: chosen.value } : {};
+  const places = [...rows.values].sort(([one], [two]) => one - two);
+  return places.length ? { camera: places.map(([seconds, x, y, zoom]) => [seconds, { pan: [x / 100, y / 100], zoom }]) } : {};
+}
+
+export function restore({ camera = "" }) {
+  const own = Array.isArray(camera);
+  chosen.value = own ? OWN : camera;
+  rows.set(own ? camera.map(([seconds, { pan: [x, y] = [0, 0], zoom = 1 }]) => [seconds, 100 * x, 100 * y, zoom]) : []);
+  numbers.hidden = !own;
+}
+
+export const meet = (model) => { place.hidden = !model.camera; };
+
+function speak() {
+  const before = chosen.value;
+  title.textContent = word("camera");
+  const moves = WORDS.map((each) => new Option(word(`camera ${each}`), each));
+  chosen.replaceChildren(new Option(word("as_it_likes"), ""), ...moves, new Option(word("by_numbers"), OWN));
+  chosen.value = before;
+}
+
+chosen.addEventListener("change", () => {
+  numbers.hidden = chosen.value !== OWN;
+  if (!numbers.hidden && !rows.values.length) rows.set(START);
+});
+spoken(speak);

@@ -1,0 +1,105 @@
+// The storyboard: the shots of a clip in their order. The form shows one of them, the others are kept here.
+import { $, element } from "../elements.js";
+import { spoken, word } from "../words.js";
+import * as camera from "./camera.js";
+import * as paths from "./paths.js";
+
+let shots = []; // {prompt, seconds or null, cut, tracks, camera}; none without a storyboard
+let at = 0; // the shot that the form shows
+let able = { any: false, cuts: false };
+let usual = 1; // seconds of a shot for which none are said
+
+export const told = () => shots.length > 0;
+
+const lasts = ({ seconds }) => seconds ?? usual;
+export const seconds = () => shots.reduce((sum, shot) => sum + lasts(shot), 0);
+export const longest = () => Math.max(...shots.map(lasts));
+
+export function values() {
+  keep();
+  const shot = ({ prompt, cut, ...others }, first) => ({ ...others, prompt, seconds: lasts(others), cut: first || (cut && able.cuts) });
+  return told() ? { storyboard: shots.map((each, number) => shot(each, number === 0)) } : {};
+}
+
+export function restore({ storyboard = [] }) {
+  shots = able.any ? storyboard.map(({ cut = true, ...others }) => ({ ...others, cut })) : [];
+  if (told()) load(0);
+  draw();
+}
+
+export function meet(model, preset) {
+  usual = preset;
+  able = { cuts: model.tasks.includes("cuts"), any: ["cuts", "continues"].some((each) => model.tasks.includes(each)) && !model.keys.length };
+  if (!able.any) shots = [];
+  draw();
+}
+
+// Take what the form shows into the shot that it stands for.
+export function keep() {
+  if (!told()) return;
+  const length = $("seconds").value === "" ? null : Number($("seconds").value);
+  shots[at] = { prompt: $("prompt").value, seconds: length, cut: $("shot-cut").checked, ...paths.values(length ?? usual), ...camera.values() };
+  draw();
+}
+
+function load(number) {
+  at = number;
+  const shot = shots[at];
+  $("prompt").value = shot.prompt;
+  $("seconds").value = shot.seconds ?? "";
+  $("shot-cut").checked = shot.cut;
+  paths.restore(shot, lasts(shot));
+  camera.restore(shot);
+  $("prompt").dispatchEvent(new Event("input"));
+}
+
+function draw() {
+  $("storyboard").hidden = !able.any;
+  $("shots").hidden = !told();
+  $("shot-cut").parentElement.hidden = !told() || !able.cuts || at === 0;
+  $("remove-shot").hidden = !told();
+  const number = { n: at + 1 }, shown = told() && !document.body.classList.contains("live");
+  document.querySelector('label[for="prompt"]').textContent = shown ? word("prompt_of", number) : word("prompt");
+  $("length-said").textContent = word(told() ? "length_of" : "length");
+  const focused = [...$("shots").children].findIndex((each) => each.contains(document.activeElement));
+  $("shots").replaceChildren(...shots.map(block));
+  if (focused >= 0) $("shots").children[Math.min(focused, shots.length - 1)]?.firstElementChild.focus();
+}
+
+// A shot in the timeline, as wide as it is long.
+function block(shot, number) {
+  const words = shot.prompt.trim() || word("no_words"), length = word("n_seconds", { n: Number(lasts(shot).toFixed(1)) });
+  const cut = number > 0 && shot.cut && able.cuts;
+  const heard = (text) => element("span", { className: "hidden" }, text); // what is seen at once is said in words
+  const button = element("button", { type: "button", ariaPressed: String(number === at), title: words },
+    heard(`${word("shot", { n: number + 1 })}: `), element("span", { className: "words" }, words),
+    element("span", { className: "quiet" }, length), heard(cut ? word("shot_cut") : ""));
+  button.addEventListener("click", () => { keep(); load(number); draw(); });
+  const item = element("li", { className: cut || !number ? "" : "joined" }, button);
+  item.style.flexGrow = lasts(shot);
+  return item;
+}
+
+$("add-shot").addEventListener("click", () => {
+  if (!told()) {
+    shots = [{}];
+    at = 0;
+    $("shot-cut").checked = able.cuts;
+  }
+  keep();
+  shots.splice(at + 1, 0, { prompt: shots[at].prompt, seconds: shots[at].seconds, cut: able.cuts });
+  load(at + 1);
+  draw();
+  $("prompt").focus();
+  $("prompt").select();
+});
+$("remove-shot").addEventListener("click", () => {
+  keep();
+  shots.splice(at, 1);
+  load(Math.max(0, Math.min(at, shots.length - 1)));
+  if (shots.length === 1) shots = [];
+  draw();
+  (told() ? $("shots").children[at].firstElementChild : $("add-shot")).focus();
+});
+for (const name of ["prompt", "seconds", "shot-cut"]) $(name).addEventListener("input", keep);
+spoken(draw);
