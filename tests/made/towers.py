@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from reelm.storage.quantized import FORMATS
+from reelm.storage.foreign.quantized import FORMATS
 
 FILE, PIECES_FILE = Path(__file__).with_suffix(".npz"), Path(__file__).with_suffix(".json")
 _SIZES = {"vocab_size": 40, "hidden_size": 24, "intermediate_size": 40, "num_hidden_layers": 7, "rms_norm_eps": 1e-5}

@@ -9,8 +9,8 @@ from made import towers
 from made.gguf_file import TYPES, fact, gguf, tensor
 
 from reelm.errors import RequestError
-from reelm.storage.gguf import GGUF
-from reelm.storage.quantized import FORMATS
+from reelm.storage.foreign.gguf import GGUF
+from reelm.storage.foreign.quantized import FORMATS
 
 FACTS = {"a.text": "words 字", "a.count": 7, "a.share": 0.5, "a.yes": True, "a.texts": ["x", ""], "a.numbers": [1, 2]}
 TENSORS = {"one": np.arange(6, dtype=np.float32), "two": np.arange(12, dtype=np.float32).reshape(4, 3)}

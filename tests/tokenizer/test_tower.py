@@ -17,7 +17,7 @@ from made.models import reader
 import reelm
 from reelm.cli.main import main
 from reelm.errors import RequestError
-from reelm.storage.checkpoint import Checkpoint
+from reelm.storage.foreign.checkpoint import Checkpoint
 from reelm.tokenizer import text_encoders
 from reelm.tokenizer.text.cache import CachedEncoder
 from reelm.tokenizer.text.tower import published, source, tokenizer_json

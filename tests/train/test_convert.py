@@ -15,7 +15,7 @@ from safetensors.numpy import save_file
 
 import reelm
 from reelm.errors import RequestError
-from reelm.storage.torch_checkpoint import opened
+from reelm.storage.foreign.torch_checkpoint import opened
 from reelm.tokenizer.codes import ids_to_signs
 from reelm.tokenizer.video.net import VideoNet
 from reelm.tokenizer.video.tokenizer import VideoTokenizer

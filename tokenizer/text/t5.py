@@ -18,8 +18,8 @@ import numpy as np
 import sentencepiece
 
 from reelm.errors import RequestError
-from reelm.storage.checkpoint import Checkpoint
 from reelm.storage.fields import parsed, read_json, shown
+from reelm.storage.foreign.checkpoint import Checkpoint
 
 from .encoder import CONFIG_FILE, Embeddings, content_hash, in_batches
 from .words import normalised, words_of

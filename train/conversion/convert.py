@@ -14,8 +14,8 @@ import jax
 from reelm.errors import RequestError
 from reelm.sampling.model import Model
 from reelm.sampling.parts import Defaults
+from reelm.storage.foreign.torch_checkpoint import opened
 from reelm.storage.tensors import flattened
-from reelm.storage.torch_checkpoint import opened
 from reelm.tokenizer.video.tokenizer import VideoTokenizer, init_params
 from reelm.tokenizer.video.vidtok_config import VidTokConfig
 

@@ -11,8 +11,8 @@ from typing import NamedTuple
 import numpy as np
 
 from reelm.errors import RequestError
+from reelm.storage.foreign.torch_checkpoint import Checkpoint
 from reelm.storage.tensors import nested
-from reelm.storage.torch_checkpoint import Checkpoint
 
 Shape = tuple[int, ...]
 

@@ -17,7 +17,7 @@ from made import references
 
 from reelm.errors import RequestError
 from reelm.evaluation.features import efficientnet
-from reelm.storage.torch_file import StoredTensor, read_tensors
+from reelm.storage.foreign.torch_file import StoredTensor, read_tensors
 
 
 def pictures(*shape: int) -> np.ndarray:
@@ -179,7 +179,7 @@ def test_a_file_that_asks_for_more_than_tensors_is_not_run():
 def test_a_tensor_larger_than_its_numbers_is_refused_before_memory_is_taken(monkeypatch, shape):
     small = _zip_of_torch(monkeypatch, {"a": np.zeros(4, "f4")})
     asked = (0, shape, (0,) * len(shape))  # all numbers in one place
-    monkeypatch.setattr("reelm.storage.torch_file.rebuild", lambda storage, *_: StoredTensor(storage, *asked))
+    monkeypatch.setattr("reelm.storage.foreign.torch_file.rebuild", lambda storage, *_: StoredTensor(storage, *asked))
     tracemalloc.start()
     with pytest.raises(RequestError, match="lies in a storage of"):
         read_tensors(small)

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from reelm.errors import RequestError
-from reelm.storage.checkpoint import Checkpoint
 from reelm.storage.fields import read_json
-from reelm.storage.gguf import GGUF
+from reelm.storage.foreign.checkpoint import Checkpoint
+from reelm.storage.foreign.gguf import GGUF
 
 from . import published, tokenizer_json, vocabulary
 from .config import TowerConfig

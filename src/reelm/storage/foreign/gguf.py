@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from reelm.errors import RequestError
+from reelm.storage.fields import shown
 
-from .fields import shown
 from .quantized import FORMATS, BlockFormat
 
 _MAGIC = b"GGUF"

@@ -14,9 +14,8 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 
 from reelm.errors import RequestError
-
-from .fields import parsed, read_json, shown
-from .names import beside
+from reelm.storage.fields import parsed, read_json, shown
+from reelm.storage.names import beside
 
 _INDEX, _WHOLE = "model.safetensors.index.json", "model.safetensors"
 _TYPES = {"F32": np.dtype("<f4"), "F16": np.dtype("<f2"), "BF16": np.dtype(ml_dtypes.bfloat16)}
