@@ -70,7 +70,7 @@ EVALUATIONS: dict[str, Evaluation] = {
         command=f"{_GENERATION} world --model crafter", model="crafter", fast=16, of_digits=False, needs=("crafter",)
     ),
     "films": Evaluation(
-        command=f"{_RECONSTRUCTION} --data {FOOTAGE}", model="natural", of_digits=False, needs=("LPIPS",)
+        command=f"{_RECONSTRUCTION} --data {FOOTAGE}", model="natural", clips=60, of_digits=False, needs=("LPIPS",)
     ),
     "sounds": Evaluation(
         command=f"{_RECONSTRUCTION} --data any_sound",
