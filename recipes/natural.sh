@@ -90,7 +90,8 @@ leg sound-larger reelm train audio-tokenizer natural --workdir "$RUNS/sound-larg
 
 leg export reelm export --video-tokenizer "$RUNS/natural" --audio-tokenizer "$RUNS/sound-larger" -o "$RUNS/model" --dtype int8
 
-# What the shipped model reaches: PSNR 23.3 dB, SSIM 0.65, LPIPS 0.45, at 0.083 bits a pixel.
+# What the shipped model reaches: PSNR 26.6 dB, SSIM 0.74, LPIPS 0.35, at 0.138 bits a pixel,
+# by 60 clips.
 leg evaluate reelm evaluate reconstruction --model "$RUNS/model" --data "$films/test" --sheet "$RUNS/films.png" \
     $(toy --clips 2 --size 32)
 
