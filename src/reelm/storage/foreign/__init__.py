@@ -1,0 +1,1 @@
+"""Files that other projects wrote: checkpoints, and how they quantize."""
