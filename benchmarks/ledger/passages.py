@@ -235,7 +235,8 @@ moves obeyed, moves blocked | {world/one step/tiles/value:%i}, {world/one step/m
     "src/reelm/weights/natural/README.md": "\n".join(
         (
             f"| five films never trained on, at {_BITS} bits a pixel: PSNR, SSIM, LPIPS (`reelm evaluate "
-            "reconstruction --data FOLDER --clips 60`) | {films/all/psnr:.1f} dB, {films/all/ssim:.2f}, {films/all/lpips:.2f} |",
+            "reconstruction --data FOLDER --clips 60`) | {films/all/psnr:.1f} dB, {films/all/ssim:.2f}, "
+            "{films/all/lpips:.2f} |",
             "| H.264 at the same number of bits: PSNR, SSIM | {films/all/psnr_h264:.1f} dB, "
             "{films/all/ssim_h264:.2f} |",
             *(
