@@ -13,7 +13,7 @@ films=${FOOTAGE:-$RUNS/footage}
 footage=$RUNS/sets/footage
 
 video=$(toy --batch-size 2 --data.frames 5 --data.crop 16 --data.stills 0 --data.still-crop None --model.bits 8 \
-    --model.levels 3 2 --fit.rounds 2 --fit.patches 600)
+    --model.levels 3,2 --fit.rounds 2 --fit.patches 600)
 
 # --- Footage --------------------------------------------------------------------------------------------------------
 

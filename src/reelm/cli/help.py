@@ -7,7 +7,13 @@ from dataclasses import replace
 from typing import Annotated, NamedTuple
 
 import tyro
-from tyro.constructors import ConstructorRegistry, StructConstructorSpec, StructFieldSpec, StructTypeInfo
+from tyro.constructors import (
+    ConstructorRegistry,
+    PrimitiveConstructorSpec,
+    StructConstructorSpec,
+    StructFieldSpec,
+    StructTypeInfo,
+)
 
 
 class Group(NamedTuple):
@@ -41,6 +47,15 @@ def overview(groups: Sequence[Group]) -> str:
 
 optional_fields = ConstructorRegistry()
 _asking: ContextVar[bool] = ContextVar("asking", default=False)
+# Rows of whole numbers, each a word such as 8,7,7: tyro would make an option of each row, and no way to add one.
+_Rows = tuple[tuple[int, ...], ...]
+_ROWS = PrimitiveConstructorSpec(
+    nargs="*",
+    metavar="[ROW [ROW ...]]",
+    instance_from_str=lambda words: tuple(tuple(int(part) for part in word.split(",")) for word in words),
+    is_instance=lambda value: isinstance(value, tuple),
+    str_from_instance=lambda rows: [",".join(map(str, row)) for row in rows],
+)
 
 
 @optional_fields.struct_rule
@@ -63,6 +78,8 @@ def _mark_optional(info: StructTypeInfo) -> StructConstructorSpec | None:
 
 
 def _marked(field: StructFieldSpec) -> StructFieldSpec:
+    if field.type == _Rows:
+        field = replace(field, type=Annotated[field.type, _ROWS])  # type: ignore[arg-type]
     if field.default is not None and field.default != ():
         return field
     hint = tyro.conf.arg(help_behavior_hint=_hint(field.helptext))
