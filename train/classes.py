@@ -14,7 +14,7 @@ import numpy as np
 
 from reelm.tokenizer.history import History
 from reelm.tokenizer.video.config import VideoTokenizerConfig
-from reelm.tokenizer.video.convolution import space_to_depth, whole_patch
+from reelm.tokenizer.video.convolution import space_to_depth
 from reelm.tokenizer.video.transform import Transform, layout
 
 _SPREADS = np.array([0.3, 1.2, 2, 2.8, 3.6, 4.5, 5.5], np.float32)
@@ -56,7 +56,7 @@ def rounds(
     config: VideoTokenizerConfig, batches: Iterator[Mapping[str, np.ndarray]], count: int, patches: int
 ) -> Iterator[np.ndarray]:
     """Yield `count` times as many patches `float32 [N, P]`, out of batches of clips `[B, T, H, W, 3]` by name."""
-    patch = whole_patch(config.patch, config.strides)
+    patch = config.whole_patch
     for _ in range(count):
         found: list[np.ndarray] = []
         while sum(map(len, found)) < patches:

@@ -13,7 +13,7 @@ import numpy as np
 
 from reelm.tokenizer.history import History
 from reelm.tokenizer.video.config import VideoTokenizerConfig
-from reelm.tokenizer.video.convolution import depth_to_space, space_to_depth, whole_patch
+from reelm.tokenizer.video.convolution import depth_to_space, space_to_depth
 from reelm.tokenizer.video.deblocking import windows
 from reelm.tokenizer.video.transform import Transform
 
@@ -42,7 +42,7 @@ def fit(
 
 def _products(config: VideoTokenizerConfig) -> Callable[[dict, jax.Array], tuple[Sums, jax.Array]]:
     """Return the function (transform, clips) -> the sums over their patches, and how many those are."""
-    patch = whole_patch(config.patch, config.strides)
+    patch = config.whole_patch
 
     def products(transform: dict, frames: jax.Array) -> tuple[Sums, jax.Array]:
         folded = space_to_depth(frames, patch, History(), copies=True)

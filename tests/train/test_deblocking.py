@@ -14,15 +14,7 @@ from reelm.tokenizer.video.tokenizer import VideoTokenizer, init_params
 from reelm.train import classes, deblocking
 
 CONFIG = VideoTokenizerConfig(
-    bits=6,
-    patch=(2, 4, 4),
-    encoder_channels=(8,),
-    decoder_channels=(8,),
-    encoder_blocks=1,
-    decoder_blocks=1,
-    encoder_kernel=(1, 1, 1),
-    decoder_kernel=(1, 1, 1),
-    levels=((3, 2), (2, 2, 1)),
+    bits=6, patch=(2, 4, 4), encoder_channels=(), decoder_channels=(), levels=((3, 2), (2, 2, 1))
 )
 
 

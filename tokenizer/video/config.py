@@ -9,7 +9,6 @@ from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass
 from typing import Any, get_args
 
-import numpy as np
 from jax.typing import DTypeLike
 
 from reelm import value_checks
@@ -136,10 +135,9 @@ class VideoTokenizerConfig(ClipShapes):
                 )
         if any(len(stride) != 2 or min(stride) < 1 for stride in self.strides):
             raise RequestError(f"strides are pairs of whole numbers from 1 (time, space), not {self.strides}")
-        for name in ("encoder_channels", "decoder_channels"):
+        bare = self.levels and not (self.encoder_channels or self.decoder_channels or self.strides)
+        for name in () if bare else ("encoder_channels", "decoder_channels"):
             channels = getattr(self, name)
-            if not channels and self.levels and not (self.strides or self.encoder_channels or self.decoder_channels):
-                continue
             if not channels:
                 raise RequestError(f"{name} are whole numbers from 1, one for each stage, not {channels}")
             value_checks.channels(name, channels)
@@ -198,12 +196,17 @@ class VideoTokenizerConfig(ClipShapes):
     @property
     def time_stride(self) -> int:
         """Frames of video for each latent frame after the first."""
-        return int(np.prod([self.patch[0], *(time for time, _ in self.strides)]))
+        return self.whole_patch[0]
 
     @property
     def space_stride(self) -> int:
         """Rows, and columns, of pixels for each row and column of codes."""
-        return int(np.prod([self.patch[1], *(space for _, space in self.strides)]))
+        return self.whole_patch[1]
+
+    @property
+    def whole_patch(self) -> tuple[int, int, int]:
+        """Frames, rows and columns of pixels behind a code."""
+        return whole_patch(self.patch, self.strides)
 
     def encoder(self, dtype: DTypeLike | None = None) -> Encoder:
         """Return the encoder net; `dtype` is the type that it computes in, None for float32."""
@@ -248,7 +251,7 @@ class VideoTokenizerConfig(ClipShapes):
         )
         folded = 3 * self.patch[0] * self.patch[1] * self.patch[2]
         layers = [positions[0] * _conv_values(folded, width, taps) for width in channels[:1]]
-        layers += [n * (_conv_values(c, c, taps) + 2 * c) for n, c in zip(positions, channels, strict=False)]
+        layers += [n * (_conv_values(c, c, taps) + 2 * c) for n, c in zip(positions, channels, strict=bool(channels))]
         for stage, (time, _) in enumerate(self.strides):
             # Three taps of the old width and size in space, for each frame that is left.
             coming = positions[stage] * channels[stage] * (1 + 6 // time)
@@ -265,23 +268,19 @@ class VideoTokenizerConfig(ClipShapes):
             self.decoder_kernel[0],
             self.decoder_channels,
         )
-        layers = [n * (_conv_values(c, c, taps) + 2 * c) for n, c in zip(positions, channels, strict=False)]
+        layers = [n * (_conv_values(c, c, taps) + 2 * c) for n, c in zip(positions, channels, strict=bool(channels))]
         for stage, (time, space) in enumerate(self.strides):
             folded = channels[stage] * time * space * space
             # What comes out is held twice, before and after it is laid out in space.
             layers.append(positions[stage + 1] * (_conv_values(channels[stage + 1], folded, 1) + folded))
         if self.levels:
-            layers.append(positions[-1] * (3 * self._whole_patch_size + window_sizes(self._whole_patch)[1]))
+            layers.append(positions[-1] * (3 * self._whole_patch_size + window_sizes(self.whole_patch)[1]))
         return batch * (itemsize * max(layers) + 2 * 4 * 3 * frames * height * width)
 
     @property
     def _whole_patch_size(self) -> int:
         """Numbers of the pixels behind a code."""
-        return 3 * math.prod(self._whole_patch)
-
-    @property
-    def _whole_patch(self) -> tuple[int, int, int]:
-        return whole_patch(self.patch, self.strides)
+        return 3 * math.prod(self.whole_patch)
 
     def stage_shapes(self, frames: int, height: int, width: int) -> list[tuple[int, int, int]]:
         """Return (frames, rows, columns) of each stage's arrays for a clip of this shape, from fine to coarse."""

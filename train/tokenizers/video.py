@@ -218,9 +218,11 @@ def _first_params(run: VideoTokenizerRun, fitted: dict | None) -> dict:
         fresh = init_params(run.model, jax.random.key(run.loop.seed))
         if fitted is None:
             return fresh
-        # Only the decoder has a filter.
-        own = {part: {name: fitted[name] for name in leaves if name in fitted} for part, leaves in fresh.items()}
-        return {part: {**leaves, **jax.tree.map(jnp.array, own[part])} for part, leaves in fresh.items()}
+        # Both parts have the transform, the decoder alone the filter.
+        return {
+            part: {name: jax.tree.map(jnp.array, fitted.get(name, leaf)) for name, leaf in leaves.items()}
+            for part, leaves in fresh.items()
+        }
     model, start = run.model, open_video_tokenizer(run.start_from)
     ours = isinstance(model, VideoTokenizerConfig)
     grows = ours and not model.levels and not model.scalars and start.config.bits < model.bits
