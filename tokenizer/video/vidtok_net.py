@@ -43,9 +43,7 @@ class VidTokEncoder(nn.Module):
             x = jnp.pad(x, ((0, 0), (stride - 1, 0), (0, 0), (0, 0), (0, 0)), mode="edge")
         x = CausalConv(self.channels[0], _BOTH, dtype=self.dtype, name="conv_in")(x, history)
         for stage, width in enumerate(self.channels):
-            for block in range(self.blocks):
-                x = Residual(width, _SPACE, self.dtype, name=f"space_{stage}_{block}")(x, history)
-                x = Residual(width, _TIME, self.dtype, name=f"time_{stage}_{block}")(x, history)
+            x = _stage(x, history, stage, width, self.blocks, self.dtype)
             if stage < len(self.channels) - 1:
                 x = CausalConv(width, _SPACE, (1, 2), self.dtype, name=f"half_{stage}")(x, history)
             if stage in self.halves:
@@ -80,9 +78,7 @@ class VidTokDecoder(nn.Module):
         x = _middle(x, history, self.dtype)
         for stage in reversed(range(len(self.channels))):
             width = self.channels[stage]
-            for block in range(self.blocks):
-                x = Residual(width, _SPACE, self.dtype, name=f"space_{stage}_{block}")(x, history)
-                x = Residual(width, _TIME, self.dtype, name=f"time_{stage}_{block}")(x, history)
+            x = _stage(x, history, stage, width, self.blocks, self.dtype)
             if stage:
                 x = Double(width, self.dtype, name=f"double_{stage}")(x)
             if stage in self.doubles:
@@ -90,6 +86,14 @@ class VidTokDecoder(nn.Module):
         x = nn.silu(norm(self.dtype, "norm_out")(x))
         frames = CausalConv(3, _BOTH, name="conv_out")(x.astype(jnp.float32), history)
         return frames[:, 2 ** len(self.doubles) - 1 :] if history.first else frames
+
+
+def _stage(x: jax.Array, history: History, stage: int, width: int, blocks: int, dtype: DTypeLike | None) -> jax.Array:
+    """Return a stage's array after its residual blocks; call it inside a module."""
+    for block in range(blocks):
+        x = Residual(width, _SPACE, dtype, name=f"space_{stage}_{block}")(x, history)
+        x = Residual(width, _TIME, dtype, name=f"time_{stage}_{block}")(x, history)
+    return x
 
 
 def _middle(x: jax.Array, history: History, dtype: DTypeLike | None) -> jax.Array:

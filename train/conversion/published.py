@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from reelm.errors import RequestError
-from reelm.storage.foreign.torch_checkpoint import Checkpoint
+from reelm.storage.foreign.torch_checkpoint import OpenFile
 from reelm.storage.tensors import nested
 
 Shape = tuple[int, ...]
@@ -35,7 +35,7 @@ def shape_in_torch(shape: Shape, axes: Sequence[int]) -> Shape:
 
 
 def collected(
-    path: Path, file: Checkpoint, wanted: Mapping[str, Wanted], shapes: Mapping[str, Shape], aside: tuple[str, ...]
+    path: Path, file: OpenFile, wanted: Mapping[str, Wanted], shapes: Mapping[str, Shape], aside: tuple[str, ...]
 ) -> dict:
     """Return the parameters of a net, nested, read one by one.
 
@@ -63,7 +63,7 @@ def collected(
     return nested({ours: _laid_out(file.read, each, shapes[ours], path) for ours, each in wanted.items()})
 
 
-def averages(path: Path, file: Checkpoint, aside: tuple[str, ...]) -> Checkpoint:
+def averages(path: Path, file: OpenFile, aside: tuple[str, ...]) -> OpenFile:
     """Return a file whose tensors are the moving averages of those of another, which have names without dots.
 
     RequestError when it has none.
@@ -71,7 +71,7 @@ def averages(path: Path, file: Checkpoint, aside: tuple[str, ...]) -> Checkpoint
     names = {name: f"model_ema.{name.replace('.', '')}" for name in file.shapes if not name.startswith(aside)}
     if missing := sorted({*names.values()} - {*file.shapes}):
         raise RequestError(f"{path} has no moving averages: it lacks {_some(missing)}; take its plain weights")
-    return Checkpoint({name: file.shapes[there] for name, there in names.items()}, lambda name: file.read(names[name]))
+    return OpenFile({name: file.shapes[there] for name, there in names.items()}, lambda name: file.read(names[name]))
 
 
 def _laid_out(read: Callable[[str], np.ndarray], each: Wanted, shape: Shape, path: Path) -> np.ndarray:

@@ -6,9 +6,7 @@ the file is imported or run: a trainer's callbacks, optimizers and settings beco
 
 import contextlib
 import io
-import pickle
 import zipfile
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,7 +18,7 @@ from safetensors import SafetensorError, safe_open
 
 from reelm.errors import RequestError, reason
 
-from .torch_file import BROKEN, Storage, StoredTensor, rebuild, view
+from .torch_file import BROKEN, StoredTensor, Tensors, view
 
 _TYPES: dict[str, DTypeLike] = {
     **{"FloatStorage": "<f4", "DoubleStorage": "<f8", "HalfStorage": "<f2", "BFloat16Storage": ml_dtypes.bfloat16},
@@ -31,7 +29,7 @@ _MOST_PICKLE = 256 * 2**20  # bytes that say where the tensors lie
 _WEIGHTS = "state_dict"  # where trainers keep them, beside all else
 
 
-class Checkpoint(NamedTuple):
+class OpenFile(NamedTuple):
     """An open file.
 
     Attributes:
@@ -44,7 +42,7 @@ class Checkpoint(NamedTuple):
 
 
 @contextlib.contextmanager
-def opened(path: Path) -> Iterator[Checkpoint]:
+def opened(path: Path) -> Iterator[OpenFile]:
     """Open a file for as long as its tensors are read.
 
     Raises:
@@ -66,7 +64,7 @@ def opened(path: Path) -> Iterator[Checkpoint]:
 
 
 @contextlib.contextmanager
-def _opened_zip(path: Path) -> Iterator[Checkpoint]:
+def _opened_zip(path: Path) -> Iterator[OpenFile]:
     def damaged(error: BaseException) -> RequestError:
         return RequestError(f"{path} is cut off or no checkpoint of torch ({reason(error)}); fetch it again")
 
@@ -93,36 +91,28 @@ def _opened_zip(path: Path) -> Iterator[Checkpoint]:
             except BROKEN as error:
                 raise damaged(error) from error
 
-        yield Checkpoint({name: tuple(tensor.shape) for name, tensor in tensors.items()}, read)
+        yield OpenFile({name: tuple(tensor.shape) for name, tensor in tensors.items()}, read)
 
 
 @contextlib.contextmanager
-def _opened_safetensors(path: Path) -> Iterator[Checkpoint]:
+def _opened_safetensors(path: Path) -> Iterator[OpenFile]:
     try:
         with safe_open(path, framework="flax") as file:
             shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118  (no dict)
-            yield Checkpoint(shapes, lambda name: np.asarray(file.get_tensor(name), np.float32))
+            yield OpenFile(shapes, lambda name: np.asarray(file.get_tensor(name), np.float32))
     except SafetensorError as error:
         raise RequestError(f"{path} is cut off or no safetensors ({reason(error)}); fetch it again") from error
 
 
-class _Placing(pickle.Unpickler):
+class _Placing(Tensors):
     """Makes plain containers and `StoredTensor`s; whatever else a file names becomes an `_Inert`."""
 
-    def persistent_load(self, pid: Any) -> Storage:
-        kind, storage, key, *_ = pid
-        if kind != "storage" or storage not in _TYPES:
-            raise ValueError(f"it refers to {kind!r} of {storage!r}")
-        return Storage(key, _TYPES[storage])
+    types = _TYPES
 
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) == ("collections", "OrderedDict"):
-            return OrderedDict
-        if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
-            return rebuild
+    def unknown(self, module: str, name: str) -> Any:
         if (module, name) == ("torch._utils", "_rebuild_parameter"):
             return lambda tensor, *_: tensor
-        return name if module == "torch" and name in _TYPES else _Inert
+        return _Inert
 
 
 class _Inert:

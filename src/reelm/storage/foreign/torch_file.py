@@ -11,6 +11,7 @@ import pickle
 import zipfile
 import zlib
 from collections import OrderedDict
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -62,7 +63,7 @@ def _read_zip(file: io.BytesIO) -> tuple[dict[str, StoredTensor], dict[str, np.n
     """Return (tensors by name, storages by key); all files of the archive lie in one folder of any name."""
     with zipfile.ZipFile(file) as archive:
         (pickled,) = (name for name in archive.namelist() if name.endswith("/data.pkl"))
-        tensors = _Tensors(io.BytesIO(archive.read(pickled))).load()
+        tensors = Tensors(io.BytesIO(archive.read(pickled))).load()
         folder = pickled.removesuffix(".pkl")
         storages = _storages(tensors)
         if large := [key for key in storages if archive.getinfo(f"{folder}/{key}").file_size > _MOST_BYTES]:
@@ -71,7 +72,7 @@ def _read_zip(file: io.BytesIO) -> tuple[dict[str, StoredTensor], dict[str, np.n
 
 
 def _read_pickles(file: io.BytesIO) -> tuple[dict[str, StoredTensor], dict[str, np.ndarray]]:
-    magic, _, _, tensors, keys = (_Tensors(file).load() for _ in range(5))
+    magic, _, _, tensors, keys = (Tensors(file).load() for _ in range(5))
     if magic != _MAGIC:
         raise ValueError("its magic number is another")
     dtypes = _storages(tensors)
@@ -102,22 +103,32 @@ def view(tensor: StoredTensor, storage: np.ndarray) -> np.ndarray:
     return storage[places]
 
 
-class _Tensors(pickle.Unpickler):
-    """Makes plain containers and `StoredTensor`s, and nothing else."""
+class Tensors(pickle.Unpickler):
+    """Makes plain containers and `StoredTensor`s, and nothing else.
+
+    Attributes:
+        types: of storages, by the names that torch has for them.
+    """
+
+    types: Mapping[str, DTypeLike] = _TYPES
 
     def persistent_load(self, pid: Any) -> Storage:
         kind, storage, key, *_ = pid
         if kind != "storage" or not isinstance(storage, str):
             raise ValueError(f"it refers to {kind!r}")
-        return Storage(key, _TYPES[storage])
+        return Storage(key, self.types[storage])
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) == ("collections", "OrderedDict"):
             return OrderedDict
         if module == "torch._utils" and name in ("_rebuild_tensor", "_rebuild_tensor_v2"):  # the former until 0.3
             return rebuild
-        if module == "torch" and name in _TYPES:
+        if module == "torch" and name in self.types:
             return name
+        return self.unknown(module, name)
+
+    def unknown(self, module: str, name: str) -> Any:
+        """Return what stands for any other class that the file names."""
         raise RequestError(f"a file of weights asks for {module}.{name}, which is no tensor; it was not run")
 
 
