@@ -194,7 +194,8 @@ class Engine(Thread):
     def _warm_up(self, model: Model, batch: ContinuousBatch) -> None:
         """Compile what requests need: batches of each size, and windows after the first."""
         begun = time.monotonic()
-        lm, config = model.language_model(), model.language_model().config
+        lm = model.language_model()
+        config = lm.config
         words = "" if config.keys else "clip"  # worlds are played without words, and may have no room for any
         slides = not {"continues", "plays"}.isdisjoint(lm.tasks)  # otherwise no clip is longer than a window
         length = {} if slides else {"num_frames": model.longest}

@@ -1,6 +1,5 @@
 """Pictures, clips and sounds that a clip must show, as the user gives them."""
 
-import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -16,6 +15,7 @@ from reelm.lm.specials import MOST_REFERENCES
 from reelm.media.clip import Clip
 from reelm.media.sound import as_float_sound, check_rate
 from reelm.sampling.options import FILES
+from reelm.storage.digests import sha256_of
 from reelm.value_checks import array, whole
 
 from .storyboard import Shot, read_shots
@@ -157,8 +157,7 @@ def file_digest(path: Any) -> str | None:
     """Return the sha256 of a file's bytes; None for what is no file, as a pipe is none that can be read twice."""
     if not isinstance(path, str | os.PathLike) or not os.path.isfile(path):
         return None
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return sha256_of(path)
 
 
 def _source(name: str, value: Any, *, clips: bool = False) -> Any:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from made.browsing import IN_BROWSER, Page, browsing, listening
+from made.browsing import IN_BROWSER, Page, listening
 from made.models import tiny_director
 from PIL import Image
 
@@ -50,18 +50,6 @@ def toy() -> Model:
 def address(toy, tmp_path_factory) -> Iterator[str]:
     with listening({"demo": toy, "twin": toy}, tmp_path_factory.mktemp("stays")) as address:
         yield address
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Page]:
-    with browsing() as page:
-        yield page
-
-
-@pytest.fixture
-def page(browser, address) -> Page:
-    browser.open(address)
-    return browser
 
 
 def ask(address: str, path: str, body: dict[str, Any] | None = None, method: str | None = None) -> Any:

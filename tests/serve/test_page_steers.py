@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from made.browsing import IN_BROWSER, Page, browsing, listening
+from made.browsing import IN_BROWSER, Page, listening
 from made.models import tiny_director, tiny_model
 from PIL import Image
 
@@ -34,18 +34,6 @@ def address(tmp_path_factory) -> Iterator[str]:
     models = {"director": tiny_director(), "plain": plain}
     with listening(models, tmp_path_factory.mktemp("steers")) as address:
         yield address
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Page]:
-    with browsing() as page:
-        yield page
-
-
-@pytest.fixture
-def page(browser, address) -> Page:
-    browser.open(address)
-    return browser
 
 
 def newest(address: str) -> dict[str, Any]:

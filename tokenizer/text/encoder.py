@@ -14,6 +14,7 @@ import jax
 import numpy as np
 
 from reelm.errors import RequestError
+from reelm.storage.digests import sha256_of
 
 from .pieces import TextTokenizer
 
@@ -97,8 +98,7 @@ def content_hash(*parts: bytes | Path) -> str:
     whole = hashlib.sha256()
     for part in parts:
         if isinstance(part, Path):
-            with part.open("rb") as file:
-                whole.update(hashlib.file_digest(file, "sha256").digest())
+            whole.update(bytes.fromhex(sha256_of(part)))
         else:
             whole.update(hashlib.sha256(part).digest())
     return whole.hexdigest()

@@ -4,7 +4,6 @@ In: the file, and perhaps the settings beside it. Out: the folder. The kind is s
 nothing in it is run.
 """
 
-import hashlib
 from functools import cache, partial
 from pathlib import Path
 from typing import Literal
@@ -14,6 +13,7 @@ import jax
 from reelm.errors import RequestError
 from reelm.sampling.model import Model
 from reelm.sampling.parts import Defaults
+from reelm.storage.digests import sha256_of
 from reelm.storage.foreign.torch_checkpoint import opened
 from reelm.storage.tensors import flattened
 from reelm.tokenizer.video.tokenizer import VideoTokenizer, init_params
@@ -47,13 +47,11 @@ def convert(path: Path, output: Path, *, settings: Path | None = None, weights: 
         shapes = _shapes(config)
         chosen = averages(path, file, vidtok.ASIDE) if weights == "ema" else file
         params = collected(path, chosen, vidtok.wanted(shapes), shapes, vidtok.ASIDE)
-    with path.open("rb") as whole:
-        digest = hashlib.file_digest(whole, "sha256").hexdigest()
     record = {
         "source": vidtok.SOURCE,
         "licence": vidtok.LICENCE,
         "file": path.name,
-        "sha256": digest,
+        "sha256": sha256_of(path),
         "weights": weights,
     }
     side = 8 * config.space_stride

@@ -14,7 +14,6 @@ save and restore, each what its devices hold; the first of them looks what there
 """
 
 import contextlib
-import hashlib
 import json
 import logging
 import re
@@ -32,6 +31,7 @@ from etils import epath
 from orbax.checkpoint.checkpoint_managers import preservation_policy
 
 from reelm.errors import RequestError
+from reelm.storage.digests import sha256_of
 from reelm.storage.fields import parsed, read_json
 from reelm.storage.locks import locked
 from reelm.storage.names import inside
@@ -173,7 +173,7 @@ class Checkpoints:
     def _write_digests(self) -> None:
         # Orbax calls this when every file is written and just before the rename that makes the step appear.
         for folder in self._directory.glob("step_*.orbax-checkpoint-tmp*"):
-            digests = {str(path.relative_to(folder)): _digest(path) for path in _files(folder)}
+            digests = {str(path.relative_to(folder)): sha256_of(path) for path in _files(folder)}
             (folder / _DIGESTS).write_text(json.dumps(digests, indent=1))
 
     def _set_aside(self, folder: Path) -> None:
@@ -305,18 +305,13 @@ def _files(folder: Path) -> Iterator[Path]:
     return (path for part in _PARTS for path in sorted((folder / part).rglob("*")) if path.is_file())
 
 
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _fault(folder: Path) -> str | None:
     try:
         path = folder / _DIGESTS
         if not path.is_file():
             return f"{_DIGESTS} is missing"
         for name, digest in parsed(dict[str, str], read_json(path), str(path)).items():
-            if _digest(inside(folder, name, str(path))) != digest:
+            if sha256_of(inside(folder, name, str(path))) != digest:
                 return f"{name} is not what was written"
     except FileNotFoundError as error:
         return f"{Path(error.filename).relative_to(folder)} is missing"

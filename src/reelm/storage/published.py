@@ -5,11 +5,12 @@ digest of each, as `sha256sum` writes them: a file by one of these names must ha
 version has another name, and passes: apt has checked it against the signature of its archive.
 """
 
-import hashlib
 from functools import cache
 from pathlib import Path
 
 from reelm.errors import RequestError
+
+from .digests import sha256_of
 
 
 def check_published(path: Path) -> None:
@@ -17,9 +18,7 @@ def check_published(path: Path) -> None:
     known = digests().get(path.name)
     if known is None:
         return
-    with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != known:
+    if sha256_of(path) != known:
         raise RequestError(f"{path} is damaged or another version: its sha256 is not {known}; fetch it again")
 
 

@@ -7,7 +7,6 @@ HunyuanVideo takes them (arXiv 2412.03603), or of all side by side, as LTX-2 doe
 `point.py` makes the folder, whose config.json says where the weights are and how they are used.
 """
 
-import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from reelm.errors import RequestError
+from reelm.storage.digests import sha256_of
 from reelm.storage.fields import parsed, read_json, shown
 from reelm.tokenizer.text.encoder import CONFIG_FILE, Embeddings, content_hash, in_batches
 from reelm.tokenizer.text.words import normalised, words_of
@@ -94,7 +94,7 @@ class TowerEncoder:
     @cached_property
     def params(self) -> dict:
         for file in self._published.files:
-            if digest(file) != self.settings.sha256.get(file.name):
+            if sha256_of(file) != self.settings.sha256.get(file.name):
                 raise RequestError(
                     f"{file} is another file than {self.folder} names (sha256); name the one of before, or point to "
                     "this one anew"
@@ -151,12 +151,6 @@ def opened_in(folder: Path, settings: TowerFolder) -> Published:
     if not path.exists():
         raise RequestError(f"the weights {path} of the tower {folder} are gone; point to them anew")
     return source.opened(path)
-
-
-def digest(path: Path) -> str:
-    """Return the sha256 of a file in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def load(folder: Path, *, max_tokens: int) -> TowerEncoder:
