@@ -82,7 +82,7 @@ def _wanted(name: str, shape: Shape) -> Wanted:
     part, _, rest = name.partition("/")
     side = "down" if part == "encoder" else "up"
     theirs, inner = "", ""
-    for pattern, form in (*_STAGES, *((key, value) for key, value in _PARTS.items())):
+    for pattern, form in (*_STAGES, *_PARTS.items()):
         if found := re.match(f"{pattern}(?:/|$)", rest):
             theirs, inner = form.format(*found.groups(), side=side), rest[found.end() :]
             break
@@ -93,7 +93,7 @@ def _wanted(name: str, shape: Shape) -> Wanted:
     if "norm" in path.rpartition(".")[2]:
         return Wanted(f"{path}.norm.{'weight' if leaf == 'scale' else 'bias'}", shape)
     # Convolutions of space alone are torch's own; those that see time, and those of attention, are wrapped.
-    plain = theirs.startswith((f"{side}.",))
+    plain = theirs.startswith(f"{side}.")
     path = path if plain else f"{path}.conv"
     if leaf == "bias":
         return Wanted(f"{path}.bias", shape)

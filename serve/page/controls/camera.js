@@ -24,7 +24,6 @@ const rows = new Rows(numbers, columns, "place_of_camera", {
   next: (last) => (last ? [last[0] + 1, ...last.slice(1)] : START[0]),
 });
 
-
 export function values() {
   if (place.hidden) return {};
   if (chosen.value !== OWN) return chosen.value ? { camera: chosen.value } : {};

@@ -3,7 +3,7 @@ import { element } from "../elements.js";
 import { spoken, word } from "../words.js";
 
 export class Rows {
-  // columns: `name` is a word of the page, `first` the value of a new row; min, max and step are those of the field.
+  // columns: `name` is a word of the page; min, max and step are those of the field.
   // called: the word for one row. on: `change` hears that a number is another, `next` returns a new row after the last.
   constructor(place, columns, called, on) {
     Object.assign(this, { columns, called, on, values: [] });
