@@ -1,4 +1,4 @@
-"""Measure the memory that a device has left, and check that a clip fits before it is sent through a net.
+"""Measure the memory that a device has left, and say what fits where a clip does not.
 
 All other rooms ask here how much is free (`free_bytes`) and write sizes through `gibibytes`. What a net needs is
 estimated where its sizes are known: a tokenizer's in `tokenizer/video/config.py`, a language model's in `lm/size.py`.
@@ -16,24 +16,19 @@ Estimate = Callable[[int, int, int, int], int]
 _SIDES = (2048, 1536, 1024, 768, 512, 384, 256, 192, 128)  # more than tiles share
 
 
-def check(
-    doing: str, estimate: Estimate, batch: int, frames: int, height: int, width: int, time: int, space: int
-) -> None:
-    """Check that clips of this shape fit into the memory of the first device.
+def too_large(
+    doing: str, estimate: Estimate, free: int, batch: int, frames: int, height: int, width: int, time: int, space: int
+) -> RequestError:
+    """Return the error for clips of a shape that does not fit; it names batches, chunks and tiles that do.
 
     Args:
         doing: the work as the message names it, "encoding" or "decoding".
         estimate: bytes that clips of (batch, frames, height, width) take.
+        free: bytes that the device can still give.
         batch, frames, height, width: shape of the clips, in pixels.
         time, space: strides of the tokenizer in frames and pixels.
-
-    Raises:
-        RequestError: they do not fit; the message names batches, chunks and tiles that do.
     """
-    free = free_bytes()
-    if free is None or (needed := estimate(batch, frames, height, width)) <= free:
-        return
-    shape = f"{batch} x {frames} frames of {height}x{width}"
+    shape, needed = f"{batch} x {frames} frames of {height}x{width}", estimate(batch, frames, height, width)
     message = f"{doing} {shape} takes about {gibibytes(needed)}, free are {gibibytes(free)}"
     fits = []
     if batch > 1 and estimate(1, frames, height, width) <= free:
@@ -43,7 +38,7 @@ def check(
     sides = [n for n in _SIDES if n % space == 0 and n < max(height, width)]
     if sides := [n for n in sides if estimate(batch, frames, n, n) <= free]:
         fits.append(f"tile={sides[0]} (of files --tile {sides[0]})")
-    raise RequestError(f"{message}; what fits: {', '.join([*fits, 'smaller frames'])}")
+    return RequestError(f"{message}; what fits: {', '.join([*fits, 'smaller frames'])}")
 
 
 def free_bytes() -> int | None:

@@ -51,7 +51,8 @@ def steering(model: ModelParts, sources: Sources, options: Options, conditions: 
     Raises:
         RequestError: a source that the model does not know, or one that cannot be read.
     """
-    config, codes = model.language_model().config, model.video_tokenizer.config
+    assert model.lm is not None, "plans are made of models that generate"
+    config, codes = model.lm.config, model.video_tokenizer.config
     grid = (int(conditions.known.shape[1]), int(conditions.known.shape[2]))
     found, warnings = dict[Source, np.ndarray](), list[str]()
     _check(model.name, config, sources, options)

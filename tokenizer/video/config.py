@@ -17,7 +17,6 @@ from reelm.tokenizer import finite_scalars
 from reelm.tokenizer.codes import CodeSpec
 from reelm.tokenizer.quantizer import Quantizer
 
-from .convolution import whole_patch
 from .deblocking import window_sizes
 from .decoder import Decoder
 from .encoder import Encoder
@@ -206,7 +205,8 @@ class VideoTokenizerConfig(ClipShapes):
     @property
     def whole_patch(self) -> tuple[int, int, int]:
         """Frames, rows and columns of pixels behind a code."""
-        return whole_patch(self.patch, self.strides)
+        time, space = (math.prod(stride[axis] for stride in self.strides) for axis in range(2))
+        return self.patch[0] * time, self.patch[1] * space, self.patch[2] * space
 
     def encoder(self, dtype: DTypeLike | None = None) -> Encoder:
         """Return the encoder net; `dtype` is the type that it computes in, None for float32."""
@@ -214,6 +214,7 @@ class VideoTokenizerConfig(ClipShapes):
         return Encoder(
             self.bits,
             self.patch,
+            self.whole_patch,
             self.encoder_channels,
             self.strides,
             blocks,
@@ -228,6 +229,7 @@ class VideoTokenizerConfig(ClipShapes):
         kernel, blocks = self.decoder_kernel, self.decoder_blocks
         return Decoder(
             self.patch,
+            self.whole_patch,
             self.decoder_channels,
             self.strides,
             blocks,

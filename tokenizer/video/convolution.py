@@ -5,8 +5,6 @@ first chunk of a clip it stands for "nothing came before" (so frame 0 is encoded
 it holds the few frames each layer must remember. Chunked and whole runs are the same arithmetic.
 """
 
-import math
-
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -70,12 +68,6 @@ def depth_to_space(x: jax.Array, patch: tuple[int, int, int], history: History) 
     x = x.reshape(b, frames, height, width, pt, ph, pw, -1)
     x = x.transpose(0, 1, 4, 2, 5, 3, 6, 7).reshape(b, frames * pt, height * ph, width * pw, -1)
     return x[:, pt - 1 :] if history.first else x
-
-
-def whole_patch(patch: tuple[int, int, int], strides: tuple[tuple[int, int], ...]) -> tuple[int, int, int]:
-    """Return the frames, rows and columns of pixels behind one place of the coarsest stage."""
-    time, space = (math.prod(stride[axis] for stride in strides) for axis in range(2))
-    return patch[0] * time, patch[1] * space, patch[2] * space
 
 
 def repeat(x: jax.Array, times: tuple[int, int, int], history: History) -> jax.Array:

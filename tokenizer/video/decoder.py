@@ -10,7 +10,7 @@ from jax.typing import DTypeLike
 from reelm.tokenizer import finite_scalars
 from reelm.tokenizer.history import History
 
-from .convolution import CausalConv, ResidualBlock, depth_to_space, space_to_depth, whole_patch
+from .convolution import CausalConv, ResidualBlock, depth_to_space, space_to_depth
 from .deblocking import Deblocking
 from .transform import Levels, Transform
 
@@ -24,6 +24,7 @@ class Decoder(nn.Module):
     """
 
     patch: tuple[int, int, int]
+    whole_patch: tuple[int, int, int]
     channels: tuple[int, ...]
     strides: tuple[tuple[int, int], ...]
     blocks: int
@@ -44,7 +45,8 @@ class Decoder(nn.Module):
         for stage in reversed(range(len(self.channels))):
             width = self.channels[stage]
             if frames is not None:
-                seen = space_to_depth(frames, whole_patch(self.patch, self.strides[:stage]), history, copies=True)
+                time, rows, columns = (n // repeats for n, repeats in zip(self.whole_patch, times, strict=True))
+                seen = space_to_depth(frames, (time, rows, columns), history, copies=True)
                 x += nn.Dense(width, use_bias=False, dtype=self.dtype, name=f"look_{stage}")(seen)
             for block in range(self.blocks):
                 layer = ResidualBlock(width, self.kernel, self.dtype, name=f"block_{stage}_{block}")
@@ -72,7 +74,6 @@ class Decoder(nn.Module):
         """Return the frames that transform and filter make of the codes, None where there are none."""
         if not self.levels:
             return None
-        patch = whole_patch(self.patch, self.strides)
-        transform = Transform(self.levels, latent.shape[-1], 3 * math.prod(patch), name="transform")
-        frames = depth_to_space(transform.decode(latent), patch, history)
-        return Deblocking(patch, name="deblocking")(frames, history)
+        transform = Transform(self.levels, latent.shape[-1], 3 * math.prod(self.whole_patch), name="transform")
+        frames = depth_to_space(transform.decode(latent), self.whole_patch, history)
+        return Deblocking(self.whole_patch, name="deblocking")(frames, history)

@@ -8,7 +8,7 @@ from jax.typing import DTypeLike
 from reelm.tokenizer import finite_scalars
 from reelm.tokenizer.history import History
 
-from .convolution import CausalConv, ResidualBlock, space_to_depth, whole_patch
+from .convolution import CausalConv, ResidualBlock, space_to_depth
 from .transform import Levels, Transform
 
 
@@ -21,6 +21,7 @@ class Encoder(nn.Module):
 
     bits: int
     patch: tuple[int, int, int]
+    whole_patch: tuple[int, int, int]
     channels: tuple[int, ...]
     strides: tuple[tuple[int, int], ...]
     blocks: int
@@ -36,7 +37,7 @@ class Encoder(nn.Module):
             return finite_scalars.quantize(latent, self.scalars)
         if not self.levels:
             return nn.Dense(self.bits, name="latent")(self._features(video, history))
-        patches = space_to_depth(video, whole_patch(self.patch, self.strides), history, copies=True)
+        patches = space_to_depth(video, self.whole_patch, history, copies=True)
         size = patches.shape[-1]
         if self.channels:
             # Starts as nothing: then the code is that of the transform alone.

@@ -219,9 +219,11 @@ class VideoTokenizer:
 
     def _check_memory(self, doing: str, batch: int, frames: int, height: int, width: int) -> None:
         estimate = self.config.encode_bytes if doing == "encoding" else self.config.decode_bytes
-        device_memory.check(
-            doing, estimate, batch, frames, height, width, self.config.time_stride, self.config.space_stride
-        )
+        free, shape = device_memory.free_bytes(), (batch, frames, height, width)
+        if free is not None and estimate(*shape) > free:
+            raise device_memory.too_large(
+                doing, estimate, free, *shape, self.config.time_stride, self.config.space_stride
+            )
 
     def init_encode_state(self, *, batch: int = 1, height: int, width: int) -> ChunkState:
         """Return the state before the first chunk of `encode_chunk`, for clips of this size in pixels."""
