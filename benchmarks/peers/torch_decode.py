@@ -15,6 +15,8 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from reelm.lm.net.config import LMConfig
 
+from .torch_layer import Layer
+
 _TIMES = 3
 
 
@@ -107,36 +109,19 @@ class _Loop:
         return (logits.softmax(-1) / noise).argmax(-1, keepdim=True)
 
 
-class _Layer(nn.Module):
+class _Layer(Layer):
+    """With a cache of all slots: one slot at a time is read."""
+
     def __init__(self, config: LMConfig, slots: int, clips: int):
-        super().__init__()
-        self.sizes = [n * config.head_width for n in (config.heads, config.kv_heads, config.kv_heads)]
-        self.width, self.hidden = config.head_width, config.hidden
-        self.qkv = nn.Linear(config.width, sum(self.sizes), False)
-        self.out = nn.Linear(self.sizes[0], config.width, False)
-        self.gate_up = nn.Linear(config.width, 2 * config.hidden, False)
-        self.down = nn.Linear(config.hidden, config.width, False)
-        self.norms = nn.ModuleList([nn.RMSNorm(config.width), nn.RMSNorm(config.width)])
-        angle = torch.outer(torch.arange(slots), 1e4 ** -torch.linspace(0, 1, config.head_width // 2))
-        self.register_buffer("cos", angle.cos())
-        self.register_buffer("sin", angle.sin())
+        super().__init__(config, slots)
         for name in ("keys", "values"):
             self.register_buffer(name, torch.zeros((clips, config.kv_heads, slots, config.head_width)))
         self.register_buffer("slots", torch.arange(slots))
 
     def forward(self, x: torch.Tensor, place: torch.Tensor) -> torch.Tensor:
-        parts = self.qkv(self.norms[0](x)).split(self.sizes, dim=-1)
-        query, key, value = (part.unflatten(-1, (-1, self.width)).transpose(1, 2) for part in parts)
-        query, key = self._turned(query, place), self._turned(key, place)
+        query, key, value = self.read(x, place)
         self.keys.index_copy_(2, place, key)
         self.values.index_copy_(2, place, value)
         mask = (self.slots <= place)[None, None, None]
-        y = F.scaled_dot_product_attention(query, self.keys, self.values, attn_mask=mask, enable_gqa=True)
-        x = x + self.out(y.transpose(1, 2).flatten(2))
-        gate, up = self.gate_up(self.norms[1](x)).split(self.hidden, dim=-1)
-        return x + self.down(F.silu(gate) * up)
-
-    def _turned(self, x: torch.Tensor, place: torch.Tensor) -> torch.Tensor:
-        cos, sin = self.cos[place].to(x.dtype), self.sin[place].to(x.dtype)
-        one, two = x.chunk(2, dim=-1)
-        return torch.cat([one * cos - two * sin, two * cos + one * sin], dim=-1)
+        attended = F.scaled_dot_product_attention(query, self.keys, self.values, attn_mask=mask, enable_gqa=True)
+        return self.finish(x, attended)

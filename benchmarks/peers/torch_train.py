@@ -13,6 +13,8 @@ from torch.utils.checkpoint import checkpoint
 
 from reelm.lm.net.config import LMConfig
 
+from .torch_layer import Layer
+
 _VOCABULARY = 1024  # as large as our factorised head, 2 x 512
 
 
@@ -49,31 +51,9 @@ def seconds_per_step(config: LMConfig, samples: int, slots: int, dtype: str, ste
     return median(times[2:]), sum(p.numel() for part in (head, layers) for p in part.parameters() if p.ndim > 1)
 
 
-class _Layer(nn.Module):
-    def __init__(self, config: LMConfig, slots: int):
-        super().__init__()
-        self.sizes = [n * config.head_width for n in (config.heads, config.kv_heads, config.kv_heads)]
-        self.width, self.hidden = config.head_width, config.hidden
-        self.qkv = nn.Linear(config.width, sum(self.sizes), False)
-        self.out = nn.Linear(self.sizes[0], config.width, False)
-        self.gate_up = nn.Linear(config.width, 2 * config.hidden, False)
-        self.down = nn.Linear(config.hidden, config.width, False)
-        self.norms = nn.ModuleList([nn.RMSNorm(config.width), nn.RMSNorm(config.width)])
-        angle = torch.outer(torch.arange(slots), 1e4 ** -torch.linspace(0, 1, config.head_width // 2))
-        self.register_buffer("cos", angle.cos())
-        self.register_buffer("sin", angle.sin())
+class _Layer(Layer):
+    """Over all slots at once, each attending to those before it."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        parts = self.qkv(self.norms[0](x)).split(self.sizes, dim=-1)
-        query, key, value = (part.unflatten(-1, (-1, self.width)).transpose(1, 2) for part in parts)
-        y = F.scaled_dot_product_attention(
-            self._turned(query), self._turned(key), value, is_causal=True, enable_gqa=True
-        )
-        x = x + self.out(y.transpose(1, 2).flatten(2))
-        gate, up = self.gate_up(self.norms[1](x)).split(self.hidden, dim=-1)
-        return x + self.down(F.silu(gate) * up)
-
-    def _turned(self, x: torch.Tensor) -> torch.Tensor:
-        cos, sin = self.cos.to(x.dtype), self.sin.to(x.dtype)
-        one, two = x.chunk(2, dim=-1)
-        return torch.cat([one * cos - two * sin, two * cos + one * sin], dim=-1)
+        attended = F.scaled_dot_product_attention(*self.read(x, slice(None)), is_causal=True, enable_gqa=True)
+        return self.finish(x, attended)
