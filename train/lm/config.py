@@ -47,7 +47,8 @@ class LMRun:
     drop_text: float = 0.1
     """Share of samples without words, which guidance needs. A bucket can set its own share."""
     drop_control: float = 0.1
-    """Share of samples in which a source of control, such as keys or tracks, does not speak; each of its own."""
+    """Share of samples in which a source of control, such as keys or tracks, does not speak; each of its own. Control
+    clips speak in three of ten of the others: beside them the other sources would have nothing to say."""
     sound_decay: float = 1.0
     """Weight of each level of sound in the loss, relative to the level before. Below 1 the coarse levels count more."""
     first_frame: float = 1.0

@@ -47,6 +47,9 @@ from reelm.lm.specials import (
 from reelm.lm.tasks import TASKS, Task
 from reelm.tokenizer.text.encoder import Text
 
+# A control clip tells where each subject is and how the camera moves. Beside it the other sources have nothing to say,
+# and a net would not learn to hear them: it speaks in this share of the samples that it could.
+_OUTLINED = 0.3
 _FRAMES = 2  # given frames at most
 _REFERENCES = 2  # given references at most
 _RENUMBERED = 0.4  # share of samples with references that are called otherwise than from <1> on
@@ -66,7 +69,8 @@ class ToSample(grain.transforms.RandomMap):
         fps, stride: frames a second of the clip, and frames that a latent frame stands for.
         drop_text: share of samples that lose their words, so that guidance has an unconditional model; a task may ask
             for more.
-        drop_control: share of samples in which a source of control does not speak; each of its own.
+        drop_control: share of samples in which a source of control does not speak; each of its own. Control clips
+            speak in fewer.
         motions: of many clips of the set, in order; None for a set that does not know them.
         references: share of samples that are given references.
         later: whether they are windows from later in the clip, behind an anchor, as those of "continues" are anyhow.
@@ -160,6 +164,8 @@ class ToSample(grain.transforms.RandomMap):
         """
         here, grid = slice(first, first + self.frames), element["video"].shape[1:]
         told = {source for source in self.model.channels if rng.random() >= self.drop_control}
+        if rng.random() >= _OUTLINED:
+            told -= {"structure"}
         parts: dict[Source, np.ndarray] = {}
         if "keys" in told:
             assert "keys" in element  # the run was checked

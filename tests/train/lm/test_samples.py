@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from reelm.data.tokens.sample import TokenSample
+from reelm.lm.control.field import of_source
+from reelm.lm.control.sources import SPATIAL
 from reelm.lm.net.config import LMConfig
 from reelm.lm.specials import CONTINUES, CUT, CUT_FROM, FILLER, NAMES, REFERENCES_AT, Given
 from reelm.lm.tasks import Task
@@ -196,3 +198,13 @@ def test_a_gap_may_lie_later_in_a_long_clip(text, sample):
         np.testing.assert_array_equal(prefix.times, [-1, 0, 1, 2, 3, 4])
         beside = np.repeat((prefix.kinds[1:] == Given.UNKNOWN).all(axis=(1, 2)), 8)
         np.testing.assert_array_equal(prefix.sound, np.where(beside[:, None], -1, codes.sound))
+
+
+def test_control_clips_speak_seldom_that_tracks_are_heard(text, sample):
+    model = LMConfig(prefix=48, sound_levels=3, sound_frames=(2, 8), tracks=1, structures=("edges",))
+    to_sample = ToSample(text, model, task="begins", frames=3, fps=8.0, stride=4, drop_text=0.0, drop_control=0.2)
+    steered = {**sample, "tracks": np.full((1, 33, 2), 0.5, np.float32), "edges": sample["video"]}
+    fields = [to_sample.random_map(steered, np.random.default_rng(i))["codes"].control for i in range(200)]
+    speaks = {source: np.mean([of_source(model.channels, source, each).any() for each in fields]) for source in SPATIAL}
+    assert 0.7 < speaks["tracks"] < 0.9
+    assert 0.15 < speaks["structure"] < 0.33
