@@ -92,10 +92,8 @@ def train(leg: Leg) -> str:
     from reelm.lm.net.config import LMConfig
     from reelm.train.lm import run as lm
     from reelm.train.lm.config import LMRun
-    from reelm.train.lm.loss import make_loss
     from reelm.train.run import loop
     from reelm.train.run import processes as cluster
-    from reelm.train.run.checkpoints import Checkpoints
     from reelm.train.run.loop import LoopConfig
     from reelm.train.run.training import DataIterator, Training
     from reelm.train.step.optimizer import OptimizerConfig
@@ -127,25 +125,12 @@ def train(leg: Leg) -> str:
             print(json.dumps({"batch": number, "rows": rows}), file=self._file, flush=True)
             return batch
 
-    def leave_gradient(state: Any, data: DataIterator) -> None:
-        store = Checkpoints(leg.workdir / "checkpoints", keep=2, note=print)
-        found = store.newest()
-        assert found is not None
-        state, position = store.load(found, state)
-        data.set_state(position)
-        batch = next(data)
-        key = jax.random.fold_in(jax.random.wrap_key_data(state.key), state.step)
-        gradient, _ = jax.jit(jax.grad(make_loss(run), has_aux=True))(state.params, batch, key, state.step)
-        leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(cluster.here(gradient))]
-        if cluster.is_first():
-            np.savez(leg.workdir / f"gradient-{leg.processes}.npz", *leaves)
-
     # Between a stage and the loop: what is trained and how stays as it is.
     loop_run = loop.run
 
     def watched(config: LoopConfig, state: Any, step: Any, data: Any, workdir: Path, training: Training) -> Any:
         if leg.gradient:
-            leave_gradient(state, data)
+            _leave_gradient(leg, run, state, data)
         if leg.only_gradient:
             return None
         return loop_run(config, state, step, Seen(data), workdir, training)
@@ -159,6 +144,27 @@ def train(leg: Leg) -> str:
         state = lm.train(run, leg.workdir)
         leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(cluster.here(state))]
     return hashlib.sha256(b"".join(leaf.tobytes() for leaf in leaves)).hexdigest()
+
+
+def _leave_gradient(leg: Leg, run: Any, state: Any, data: Any) -> None:
+    """Write the gradient of the batch that comes next."""
+    import jax
+
+    from reelm.train.lm.loss import make_loss
+    from reelm.train.run import processes as cluster
+    from reelm.train.run.checkpoints import Checkpoints
+
+    store = Checkpoints(leg.workdir / "checkpoints", keep=2, note=print)
+    found = store.newest()
+    assert found is not None
+    state, position = store.load(found, state)
+    data.set_state(position)
+    batch = next(data)
+    key = jax.random.fold_in(jax.random.wrap_key_data(state.key), state.step)
+    gradient, _ = jax.jit(jax.grad(make_loss(run), has_aux=True))(state.params, batch, key, state.step)
+    leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(cluster.here(gradient))]
+    if cluster.is_first():
+        np.savez(leg.workdir / f"gradient-{leg.processes}.npz", *leaves)
 
 
 def start(leg: Leg, processes: int) -> list[subprocess.Popen[str]]:

@@ -250,10 +250,7 @@ def soak(models: tuple[str, ...], folder: Path, rng: random.Random, minutes: flo
         before = _open(process)
         for each in clients:
             each.start()
-        memory = []
-        while time.monotonic() < until:
-            time.sleep(min(15.0, max(0.0, until - time.monotonic())))
-            memory.append(_resident(process))
+        memory = _watched(process, until)
         for each in clients:
             each.join(300)
         time.sleep(8)
@@ -277,6 +274,15 @@ def soak(models: tuple[str, ...], folder: Path, rng: random.Random, minutes: flo
         "compilations_after_warm_up": compiled,
         "kept": not faults and not left and '"level": "error"' not in log and growth <= 0.05,
     }
+
+
+def _watched(process: Path, until: float) -> list[float]:
+    """Return the memory of a process in MB, every fifteen seconds until a moment."""
+    memory = []
+    while time.monotonic() < until:
+        time.sleep(min(15.0, max(0.0, until - time.monotonic())))
+        memory.append(_resident(process))
+    return memory
 
 
 def _open(process: Path) -> tuple[int, int]:

@@ -36,4 +36,4 @@ if [ -n "${FILMS:-}" ]; then
 fi
 
 # The table: held-out clips, their sha256, means over seeds with intervals.
-leg table python benchmarks/quantizers.py --runs "$RUNS" ${FILMS:+--films "$FILMS/test"} $(toy --clips 2)
+leg table python benchmarks/quality/quantizers.py --runs "$RUNS" ${FILMS:+--films "$FILMS/test"} $(toy --clips 2)

@@ -133,15 +133,15 @@ def mixture(
 
     ordered = []
     for n, stage in enumerate(stages):
-        weights = stage.token_weights
-        if weights is not None and (len(weights) != len(sources) or min(weights) < 0 or not any(weights)):
-            raise RequestError(
-                f"token_weights of stage {n} are {list(weights)}; it takes one of 0 or more for each of "
-                f"{len(sources)} token sets"
-            )
-        buckets = [batches(1000 * n + i, bucket, weights) for i, bucket in enumerate(stage.buckets)]
+        _check_weights(f"token_weights of stage {n}", stage.token_weights, len(sources))
+        buckets = [batches(1000 * n + i, bucket, stage.token_weights) for i, bucket in enumerate(stage.buckets)]
         ordered.append((stage.steps, _mixed(buckets, stage.weights)))
     return pipeline.stages(ordered)
+
+
+def _check_weights(name: str, weights: Sequence[float] | None, sets: int) -> None:
+    if weights is not None and (len(weights) != sets or min(weights) < 0 or not any(weights)):
+        raise RequestError(f"{name} are {list(weights)}; it takes one of 0 or more for each of {sets} token sets")
 
 
 class _Shape(NamedTuple):

@@ -54,19 +54,16 @@ def tokenize(
         sound_levels: how many of its levels are kept, from the first on; None for all.
         split, num_clips, num_frames: of a data set, which split, how many of its clips (None for all) and how many
             frames of each; None for its own length, 33 of moving_digits.
-        controls: what is seen in the clips and may steer them: of `DERIVED`. What a clip says of its own, such as
-            tracks, is kept anyhow.
+        controls: what is seen in clips and may steer, of `DERIVED`. What clips say themselves, such as tracks, is kept.
         process, processes: this one of so many that share the work; see `write_tokens`.
         progress: called with the shards written and the number of shards.
 
     Raises:
-        RequestError: no such data set, sound that does not go with the frames' rate, or `output` holds
-            something else.
+        RequestError: no such data set, sound of a rate that the frames' does not fit, or something else in `output`.
     """
     if isinstance(clips, str):
         clips = open_clips(clips, split, num_frames=num_frames, num_clips=num_clips)
-    if unknown := [control for control in controls if control not in DERIVED]:
-        raise RequestError(f"{unknown[0]!r} is not seen in clips; controls are {', '.join(DERIVED)}")
+    _check_controls(controls)
     encoder = _Encoder(tokenizer, audio_tokenizer, sound_levels, clips[0]["fps"])
     ends = list(accumulate(run.clips for run in clips.shapes))
 
@@ -91,6 +88,11 @@ def tokenize(
         processes=processes,
         progress=progress,
     )
+
+
+def _check_controls(controls: Sequence[str]) -> None:
+    if unknown := [control for control in controls if control not in DERIVED]:
+        raise RequestError(f"{unknown[0]!r} is not seen in clips; controls are {', '.join(DERIVED)}")
 
 
 class _Encoder:

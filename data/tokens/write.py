@@ -53,8 +53,7 @@ def write_tokens(
         directory: made if missing; the same for all processes.
         samples_of: `(start, stop)` gives the samples from start to stop - 1; asked for one missing shard at a time.
         runs: how many samples of which shapes there are; a complete set grows when there are more.
-        tokenizer_hash, fps, time_stride, source, sound, keys, controls: what was tokenized by what; `source` holds JSON
-            values.
+        tokenizer_hash, fps, time_stride, source, sound, keys, controls: what was tokenized by what; `source` is JSON.
         process, processes: this one of so many, each started with the same arguments. Process p writes shards p,
             p + processes and so on; a set begun by some number of processes may be completed by another.
         progress: called with the shards that are there and those there will be.
@@ -90,12 +89,18 @@ def write_tokens(
         if samples_in(directory / file) != stop - start:
             _write_shard(directory / file, samples_of(start, stop), stop - start)
             progress(len(shards) - len(missing_shards(directory, index)), len(shards))
+    return _completed(directory, index)
+
+
+def _completed(directory: Path, index: TokenIndex) -> TokenIndex:
+    """Return the index, written as complete where no shard is missing."""
     # Whoever comes last sees that all are there; two that both do write the same.
-    if not missing_shards(directory, index):
-        for left in directory.glob(f"{TEMPORARY}*"):
-            left.unlink(missing_ok=True)  # of a process that was killed
-        write_index(directory, index := replace(index, complete=True))
-    return index
+    if missing_shards(directory, index):
+        return index
+    for left in directory.glob(f"{TEMPORARY}*"):
+        left.unlink(missing_ok=True)  # of a process that was killed
+    write_index(directory, whole := replace(index, complete=True))
+    return whole
 
 
 def _there(directory: Path, index: TokenIndex) -> TokenIndex | None:

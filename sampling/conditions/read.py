@@ -9,7 +9,7 @@ made for stands there, too: a picture must know what will be heard.
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -71,12 +71,7 @@ def read_conditions(
     pictures = _pictures(sources, num_frames)
     codes = {frame: tokenizer.encode(fit(pixels(each), height, width)[None])[0, 0] for frame, each in pictures.items()}
     if clip is None:
-        rows, columns = tokenizer.config.latent_shape(1, height, width)[1:]
-        first = codes.pop(0, None)
-        known = np.zeros((0, rows, columns), np.int32) if first is None else first[None]
-        conditions = Conditions(
-            num_frames=num_frames, time_stride=tokenizer.config.time_stride, known=known, pictures=codes
-        )
+        conditions = _begun(tokenizer, codes, height, width, num_frames)
     elif retake is not None:
         conditions = retaken(tokenizer, clip, retake, codes, num_frames)
     elif mask is not None:
@@ -93,6 +88,16 @@ def read_conditions(
         return conditions
     count = len(conditions.known) if mask is None else tokenizer.config.latent_frames(len(clip.video))
     return replace(conditions, sound=track.of_clip(clip, count), sound_in_prefix=retake is not None)
+
+
+def _begun(
+    tokenizer: VideoTokenizer, codes: Mapping[int, np.ndarray], height: int, width: int, num_frames: int | None
+) -> Conditions:
+    """Return the conditions of a clip that begins with nothing, or with the picture of frame 0."""
+    config = tokenizer.config
+    known = np.zeros((0, *config.latent_shape(1, height, width)[1:]), np.int32) if 0 not in codes else codes[0][None]
+    later = {frame: picture for frame, picture in codes.items() if frame}
+    return Conditions(num_frames=num_frames, time_stride=config.time_stride, known=known, pictures=later)
 
 
 def _check(sources: Sources, track: Soundtrack | None, retake: Sequence[tuple[float, float]] | None) -> None:

@@ -4,6 +4,7 @@ import ast
 import functools
 import sys
 import tomllib
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -171,6 +172,24 @@ def test_a_circle_is_found():
 def test_a_folder_is_neither_full_nor_empty(package):
     count = len([name for name in files() if folder_of(name) == package])
     assert 5 <= count <= 15, f"{package or 'reelm'} holds {count} files"
+
+
+@pytest.mark.parametrize("root", ("tests", "benchmarks"))
+def test_no_folder_beside_the_package_is_full(root):
+    full = Counter(path.parent for path in (ROOT / root).rglob("*.py"))
+    assert not {folder: count for folder, count in full.items() if count > 15}
+
+
+def test_a_function_fits_on_a_screen():
+    beside = [path for root in ("tests", "benchmarks") for path in (ROOT / root).rglob("*.py")]
+    functions = [
+        node
+        for path in (*files().values(), *beside)
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+    long = [node.name for node in functions if node.end_lineno and node.end_lineno - node.lineno >= 60]
+    assert len(functions) > 1000 and not long
 
 
 @pytest.mark.parametrize("package", sorted(PACKAGES))

@@ -132,6 +132,6 @@ def test_memory_does_not_grow_with_the_film_nor_with_the_clip(tiny_model, tmp_pa
     tiny_model.save(tmp_path / "tiny")
     command = [sys.executable, "benchmarks/memory.py", "--frames", "500", "--seconds", "10"]
     ended = subprocess.run(
-        [*command, "--model", tmp_path / "tiny"], capture_output=True, text=True, cwd=Path(__file__).parents[2]
+        [*command, "--model", tmp_path / "tiny"], capture_output=True, text=True, cwd=Path(__file__).parents[3]
     )
     assert ended.returncode == 0, ended.stdout + ended.stderr

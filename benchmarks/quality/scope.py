@@ -1,7 +1,7 @@
 """Is it said when a prompt has nothing to do with what a model was trained on, and not said when it has?
 
-    python benchmarks/scope.py                  # demo and emoji
-    python benchmarks/scope.py --model demo --list
+    python benchmarks/quality/scope.py                  # demo and emoji
+    python benchmarks/quality/scope.py --model demo --list
 
 Two lists a model: prompts that have nothing to do with its data (`prompts/MODEL_outside.txt`), and those that it knows:
 captions of its data and other words for them. Prints the share of each that is said, as JSON; `--list` also prints the
@@ -22,7 +22,7 @@ from reelm.lm.scope import outside
 from reelm.sampling.model import Model
 
 _PROMPTS = Path(__file__).parent / "prompts"
-_PARAPHRASES = Path(__file__).parents[1] / "evaluation" / "judges" / "emoji_paraphrases.tsv"
+_PARAPHRASES = Path(__file__).parents[2] / "evaluation" / "judges" / "emoji_paraphrases.tsv"
 _CAPTIONS = 100
 
 
