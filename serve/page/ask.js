@@ -100,7 +100,6 @@ export async function restore(job) {
 // Say what the clip will cost, and what of it the model was not trained for.
 export function tell() {
   if (!model()) return;
-  retake.beside(shots.told());
   $("seconds").disabled = retakes(); // such a clip stays as long as it is
   $("seconds").placeholder = rounded(retakes() ? whole() : preset());
   for (const { name, preset } of NUMBERS) $(name).placeholder = preset(model());

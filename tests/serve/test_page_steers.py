@@ -240,5 +240,3 @@ def test_a_part_of_a_finished_clip_is_made_anew(address, page):
     page.until(lambda: not page.at("part").is_displayed())
     brought_back(page, address, 0)
     page.until(lambda: page.at("part").is_displayed() and page.at("from").get_attribute("value") == "0.5")
-    page.at("add-shot").click()  # a storyboard makes whole shots
-    assert not page.at("part").is_displayed() and page.at("seconds").is_enabled()

@@ -5,10 +5,9 @@ import { spoken, word } from "../words.js";
 
 const STEP = 0.05;
 let able = false;
-let told = false; // whether a storyboard is told: it makes whole shots, and no part of a clip anew
 let shown = null; // the file that the player shows
 
-export const values = () => (able && !told && $("anew-part").checked && given.given("video") ? { retake: [from(), to()] } : {});
+export const values = () => (able && $("anew-part").checked && given.given("video") ? { retake: [from(), to()] } : {});
 
 export function restore({ retake = null }) {
   $("anew-part").checked = retake !== null;
@@ -21,12 +20,6 @@ export function restore({ retake = null }) {
 
 export function meet(model) {
   able = model.tasks.includes("retakes");
-  show();
-}
-
-export function beside(storyboard) {
-  if (told === storyboard) return;
-  told = storyboard;
   show();
 }
 
@@ -44,7 +37,7 @@ const to = () => Number($("to").value);
 
 function show() {
   const file = given.given("video"), length = given.seconds();
-  $("retake").hidden = !able || told || !file;
+  $("retake").hidden = !able || !file;
   $("part").hidden = $("retake").hidden || !$("anew-part").checked;
   for (const name of ["from", "to"]) if (length) $(name).max = length;
   if (file !== shown) {
