@@ -10,6 +10,7 @@ as a program, in an environment of its own, this file writes both anew:
 With `--sizes` it prints what `REAL` holds instead. The checkpoint is a file of Lightning's kind: beside the weights it
 names a callback, an optimizer and a configuration.
 """
+# pyright: reportMissingImports=false
 
 import hashlib
 import json

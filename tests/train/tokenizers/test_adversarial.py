@@ -145,7 +145,7 @@ def test_entropies_weigh_three_times_as_much_at_first():
 
 def test_code_use_counts_codes_and_bits():
     latent = jnp.array([[1.0, -1.0], [1.0, 1.0], [1.0, -1.0], [1.0, 1.0]]).reshape(1, 1, 2, 2, 2)
-    use = video_losses.code_use([latent, latent], RUN.model.__class__(bits=2).code)
+    use = video_losses.code_use([latent, latent], VideoTokenizerConfig(bits=2).code)
     assert (use["codes_used"], use["bit_balance"], use["bit_balance_least"]) == (2, 0.5, 0)
 
 
