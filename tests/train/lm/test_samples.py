@@ -203,7 +203,8 @@ def test_a_gap_may_lie_later_in_a_long_clip(text, sample):
 def test_control_clips_speak_seldom_that_tracks_are_heard(text, sample):
     model = LMConfig(prefix=48, sound_levels=3, sound_frames=(2, 8), tracks=1, structures=("edges",))
     to_sample = ToSample(text, model, task="begins", frames=3, fps=8.0, stride=4, drop_text=0.0, drop_control=0.2)
-    steered: TokenSample = {**sample, "tracks": np.full((1, 33, 2), 0.5, np.float32), "edges": sample["video"]}
+    steered = sample.copy()
+    steered["tracks"], steered["edges"] = np.full((1, 33, 2), 0.5, np.float32), sample["video"]
     fields = [to_sample.random_map(steered, np.random.default_rng(i))["codes"].control for i in range(200)]
     speaks = {source: np.mean([of_source(model.channels, source, each).any() for each in fields]) for source in SPATIAL}
     assert 0.7 < speaks["tracks"] < 0.9
