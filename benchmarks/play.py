@@ -1,0 +1,237 @@
+"""How well does a world play? `python benchmarks/play.py alone together socket page memory [--model crafter]`
+
+- alone: `PlaySession.step` with keys at random; frames a second.
+- together: two players of one server, as fast as it draws; frames a second of each, and of one alone.
+- socket: a player of a server in real time; from the press of a key to the PNG of its frame.
+- page: the same in a real Chromium, from the press to the canvas. It wants chromium, chromedriver and selenium.
+- memory: resident memory while an hour of the world's own time is played.
+
+Prints JSON.
+"""
+
+import json
+import random
+import resource
+import shutil
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+import tyro
+from machine import about
+from serve import Service, serving
+from websockets.sync.client import ClientConnection, connect
+
+import reelm
+from reelm.sampling.play import PlaySession
+
+_WARM = 24  # steps that are not timed: windows move on in them, and all programs are compiled
+_SECONDS = 20.0
+_PRESSES = 100
+_FASTEST = 8
+
+# In the page: when a key went down, and when the frame that is made with it was painted.
+_WATCH = """
+window.waits = null; window.took = [];
+addEventListener("keydown", (event) => { if (!event.repeat) window.waits = { at: performance.now() }; }, true);
+const hears = WebSocket.prototype.addEventListener;
+WebSocket.prototype.addEventListener = function (name, react) {
+  hears.call(this, name, (event) => {
+    if (name === "message" && typeof event.data === "string" && window.waits && JSON.parse(event.data).keys?.length)
+      window.waits.drawn = true;
+    react(event);
+  });
+};
+const draw = CanvasRenderingContext2D.prototype.drawImage;
+CanvasRenderingContext2D.prototype.drawImage = function (...what) {
+  draw.apply(this, what);
+  if (window.waits?.drawn) { window.took.push(performance.now() - window.waits.at); window.waits = null; }
+};
+"""
+
+
+def alone(model: str, rng: random.Random) -> dict[str, Any]:
+    """Play in this process, as fast as it goes."""
+    world = reelm.load(model).play(seed=1)
+    _walk(world, rng, _WARM)
+    steps, began = 0, time.perf_counter()
+    while (took := time.perf_counter() - began) < _SECONDS:
+        _walk(world, rng, 1)
+        steps += 1
+    return {"steps": steps, "frames_a_second": round(steps / took, 1)}
+
+
+def together(model: str, rng: random.Random) -> dict[str, Any]:
+    """Let one play, then two at once."""
+    found: dict[str, Any] = {}
+    with _server(model) as service:
+        for players in (1, 2):
+            with ThreadPoolExecutor(players) as clients:
+                rates = [each.result() for each in [clients.submit(_rate, service, rng) for _ in range(players)]]
+            found[f"frames_a_second_of_{players}"] = [round(rate, 1) for rate in rates]
+    return found
+
+
+def socket(model: str, rng: random.Random) -> dict[str, Any]:
+    """Press keys at random moments, in real time."""
+    took = list[float]()
+    with _server(model) as service, _playing(service, seed=1) as player:
+        keys = player.hello["keys"][:4]
+        player.see(2 * _WARM)
+        while len(took) < _PRESSES:
+            player.until(time.monotonic() + rng.uniform(0.2, 0.5))
+            pressed = time.monotonic()
+            player.say(keys=[rng.choice(keys)])
+            while not player.step()["keys"]:
+                pass
+            took.append(time.monotonic() - pressed)
+            player.say(keys=[])
+    return _latency(took)
+
+
+def page(model: str, rng: random.Random) -> dict[str, Any]:
+    """Press the arrows of a page at random moments."""
+    from selenium import webdriver
+    from selenium.webdriver.chrome.service import Service as Driver
+    from selenium.webdriver.common.action_chains import ActionChains
+    from selenium.webdriver.common.keys import Keys
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = shutil.which("chromium") or ""
+    for argument in ("headless=new", "no-sandbox", "disable-dev-shm-usage", "disable-gpu"):
+        options.add_argument(f"--{argument}")
+    with _server(model) as service:
+        driver = webdriver.Chrome(options=options, service=Driver(shutil.which("chromedriver")))
+        try:
+            driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": _WATCH})
+            driver.get(f"{service.address}/#live")
+            time.sleep(10)  # it begins by itself
+            for _ in range(_PRESSES):
+                key = rng.choice((Keys.ARROW_LEFT, Keys.ARROW_RIGHT, Keys.ARROW_UP, Keys.ARROW_DOWN))
+                ActionChains(driver, duration=0).key_down(key).pause(0.12).key_up(key).perform()
+                time.sleep(rng.uniform(0.2, 0.5))
+            took = driver.execute_script("return window.took")
+        finally:
+            driver.quit()
+    return _latency([each / 1000 for each in took])
+
+
+def memory(model: str, rng: random.Random) -> dict[str, Any]:
+    """Play an hour of the world's time, and ask now and then how much memory the process holds."""
+    loaded = reelm.load(model)
+    world, hour = loaded.play(seed=1), int(3600 * loaded.defaults.fps)
+    _walk(world, rng, _WARM)
+    seen = [_resident_mb()]
+    for _ in range(12):
+        _walk(world, rng, hour // 12)
+        seen.append(_resident_mb())
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {"steps": hour, "resident_mb_every_five_minutes": seen, "peak_mb": round(peak)}
+
+
+def _walk(world: PlaySession, rng: random.Random, steps: int) -> None:
+    for _ in range(steps):
+        world.step(keys=rng.sample(world.keys[:5], 1) if rng.random() < 0.8 else [])
+
+
+def _resident_mb() -> int:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return round(pages * resource.getpagesize() / 2**20)
+
+
+def _latency(took: list[float]) -> dict[str, Any]:
+    ordered = sorted(1000 * each for each in took)
+    return {
+        "presses": len(ordered),
+        "median_ms": round(statistics.median(ordered), 1),
+        "p95_ms": round(ordered[int(0.95 * (len(ordered) - 1))], 1),
+        "most_ms": round(ordered[-1], 1),
+    }
+
+
+class _Player:
+    """A client that plays."""
+
+    def __init__(self, socket: ClientConnection):
+        self._socket = socket
+        self.hello: dict[str, Any] = json.loads(socket.recv(timeout=120))["hello"]
+
+    def say(self, **message: Any) -> None:
+        self._socket.send(json.dumps(message))
+
+    def step(self, timeout: float = 120.0) -> dict[str, Any]:
+        """Receive a step and its frames."""
+        step = json.loads(self._socket.recv(timeout=timeout))
+        for _ in range(self.hello["frames"] if step["step"] else 1):
+            self._socket.recv(timeout=120)
+        return step
+
+    def see(self, steps: int) -> None:
+        for _ in range(steps):
+            self.step()
+
+    def until(self, moment: float) -> None:
+        """See what comes until a moment."""
+        while (left := moment - time.monotonic()) > 0:
+            try:
+                self.step(left)
+            except TimeoutError:
+                return
+
+
+@contextmanager
+def _playing(service: Service, **first: Any) -> Iterator[_Player]:
+    with connect(service.address.replace("http", "ws") + "/v1/live", max_size=None) as socket:
+        player = _Player(socket)
+        player.say(**first)
+        assert player.step()["step"] == 0
+        yield player
+
+
+@contextmanager
+def _server(model: str) -> Iterator[Service]:
+    with tempfile.TemporaryDirectory() as folder, serving((model,), Path(folder, "home")) as service:
+        yield service
+
+
+def _rate(service: Service, rng: random.Random) -> float:
+    """Return the frames a second that a player gets who presses keys without end."""
+    with _playing(service, seed=rng.randrange(1000), speed=_FASTEST) as player:
+        steps, until = -_WARM, float("inf")
+        began = time.monotonic()
+        while time.monotonic() < until:
+            player.say(keys=[rng.choice(player.hello["keys"][:5])])
+            player.step()
+            steps += 1
+            if steps == 0:
+                began = time.monotonic()
+                until = began + _SECONDS
+        return steps / (time.monotonic() - began)
+
+
+_LEGS = {"alone": alone, "together": together, "socket": socket, "page": page, "memory": memory}
+
+
+def main(
+    legs: tyro.conf.Positional[tuple[Literal["alone", "together", "socket", "page", "memory"], ...]],
+    model: str = "crafter",
+) -> int:
+    """Measure legs, all but `page` and `memory` by default.
+
+    Args:
+        legs: what to measure.
+        model: world that is played.
+    """
+    found = about() | {leg: _LEGS[leg](model, random.Random(0)) for leg in legs or ("alone", "together", "socket")}
+    print(json.dumps(found, indent=2))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(tyro.cli(main))
