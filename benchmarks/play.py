@@ -1,7 +1,7 @@
 """How well does a world play? `python benchmarks/play.py alone together socket page memory [--model crafter]`
 
-- alone: `PlaySession.step` with keys at random; frames a second.
-- together: two players of one server, as fast as it draws; frames a second of each, and of one alone.
+- alone: `PlaySession.step` with keys at random; steps a second.
+- together: one player of a server and then two, as fast as it draws; steps a second of each.
 - socket: a player of a server in real time; from the press of a key to the PNG of its frame.
 - page: the same in a real Chromium, from the press to the canvas. It wants chromium, chromedriver and selenium.
 - memory: resident memory while an hour of the world's own time is played.
@@ -20,6 +20,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -32,9 +33,8 @@ import reelm
 from reelm.sampling.play import PlaySession
 
 _WARM = 24  # steps that are not timed: windows move on in them, and all programs are compiled
-_SECONDS = 20.0
-_PRESSES = 100
 _FASTEST = 8
+_MEASURED = 12  # times that memory is asked for
 
 # In the page: when a key went down, and when the frame that is made with it was painted.
 _WATCH = """
@@ -56,35 +56,58 @@ CanvasRenderingContext2D.prototype.drawImage = function (...what) {
 """
 
 
-def alone(model: str, rng: random.Random) -> dict[str, Any]:
+@dataclass(frozen=True, kw_only=True)
+class Arguments:
+    """What to measure."""
+
+    legs: tyro.conf.Positional[tuple[Literal["alone", "together", "socket", "page", "memory"], ...]] = (
+        "alone",
+        "together",
+        "socket",
+    )
+    """Parts to run."""
+    model: str = "crafter"
+    """World that is played."""
+    seconds: float = 20.0
+    """For how long steps are counted."""
+    presses: int = 100
+    """Keys that are timed."""
+    hours: float = 1.0
+    """Time of the world for which memory is watched."""
+
+
+def alone(asked: Arguments, rng: random.Random) -> dict[str, Any]:
     """Play in this process, as fast as it goes."""
-    world = reelm.load(model).play(seed=1)
+    world = reelm.load(asked.model).play(seed=1)
     _walk(world, rng, _WARM)
     steps, began = 0, time.perf_counter()
-    while (took := time.perf_counter() - began) < _SECONDS:
+    while (took := time.perf_counter() - began) < asked.seconds:
         _walk(world, rng, 1)
         steps += 1
-    return {"steps": steps, "frames_a_second": round(steps / took, 1)}
+    return {"steps": steps, "steps_a_second": round(steps / took, 1)}
 
 
-def together(model: str, rng: random.Random) -> dict[str, Any]:
+def together(asked: Arguments, rng: random.Random) -> dict[str, Any]:
     """Let one play, then two at once."""
     found: dict[str, Any] = {}
-    with _server(model) as service:
+    with _server(asked.model) as service:
         for players in (1, 2):
             with ThreadPoolExecutor(players) as clients:
-                rates = [each.result() for each in [clients.submit(_rate, service, rng) for _ in range(players)]]
-            found[f"frames_a_second_of_{players}"] = [round(rate, 1) for rate in rates]
+                rates = [
+                    each.result()
+                    for each in [clients.submit(_rate, service, rng, asked.seconds) for _ in range(players)]
+                ]
+            found[f"steps_a_second_of_{players}"] = [round(rate, 1) for rate in rates]
     return found
 
 
-def socket(model: str, rng: random.Random) -> dict[str, Any]:
+def socket(asked: Arguments, rng: random.Random) -> dict[str, Any]:
     """Press keys at random moments, in real time."""
     took = list[float]()
-    with _server(model) as service, _playing(service, seed=1) as player:
+    with _server(asked.model) as service, _playing(service, seed=1) as player:
         keys = player.hello["keys"][:4]
         player.see(2 * _WARM)
-        while len(took) < _PRESSES:
+        while len(took) < asked.presses:
             player.until(time.monotonic() + rng.uniform(0.2, 0.5))
             pressed = time.monotonic()
             player.say(keys=[rng.choice(keys)])
@@ -95,7 +118,7 @@ def socket(model: str, rng: random.Random) -> dict[str, Any]:
     return _latency(took)
 
 
-def page(model: str, rng: random.Random) -> dict[str, Any]:
+def page(asked: Arguments, rng: random.Random) -> dict[str, Any]:
     """Press the arrows of a page at random moments."""
     from selenium import webdriver
     from selenium.webdriver.chrome.service import Service as Driver
@@ -106,13 +129,13 @@ def page(model: str, rng: random.Random) -> dict[str, Any]:
     options.binary_location = shutil.which("chromium") or ""
     for argument in ("headless=new", "no-sandbox", "disable-dev-shm-usage", "disable-gpu"):
         options.add_argument(f"--{argument}")
-    with _server(model) as service:
+    with _server(asked.model) as service:
         driver = webdriver.Chrome(options=options, service=Driver(shutil.which("chromedriver")))
         try:
             driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": _WATCH})
             driver.get(f"{service.address}/#live")
             time.sleep(10)  # it begins by itself
-            for _ in range(_PRESSES):
+            for _ in range(asked.presses):
                 key = rng.choice((Keys.ARROW_LEFT, Keys.ARROW_RIGHT, Keys.ARROW_UP, Keys.ARROW_DOWN))
                 ActionChains(driver, duration=0).key_down(key).pause(0.12).key_up(key).perform()
                 time.sleep(rng.uniform(0.2, 0.5))
@@ -122,17 +145,18 @@ def page(model: str, rng: random.Random) -> dict[str, Any]:
     return _latency([each / 1000 for each in took])
 
 
-def memory(model: str, rng: random.Random) -> dict[str, Any]:
+def memory(asked: Arguments, rng: random.Random) -> dict[str, Any]:
     """Play an hour of the world's time, and ask now and then how much memory the process holds."""
-    loaded = reelm.load(model)
-    world, hour = loaded.play(seed=1), int(3600 * loaded.defaults.fps)
+    loaded = reelm.load(asked.model)
+    stride = loaded.video_tokenizer.config.time_stride
+    world, steps = loaded.play(seed=1), int(3600 * asked.hours * loaded.defaults.fps / stride)
     _walk(world, rng, _WARM)
     seen = [_resident_mb()]
-    for _ in range(12):
-        _walk(world, rng, hour // 12)
+    for _ in range(_MEASURED):
+        _walk(world, rng, steps // _MEASURED)
         seen.append(_resident_mb())
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {"steps": hour, "resident_mb_every_five_minutes": seen, "peak_mb": round(peak)}
+        print(f"{seen[-1]} MB", file=sys.stderr)
+    return {"steps": steps // _MEASURED * _MEASURED, "resident_mb": seen}
 
 
 def _walk(world: PlaySession, rng: random.Random, steps: int) -> None:
@@ -200,8 +224,8 @@ def _server(model: str) -> Iterator[Service]:
         yield service
 
 
-def _rate(service: Service, rng: random.Random) -> float:
-    """Return the frames a second that a player gets who presses keys without end."""
+def _rate(service: Service, rng: random.Random, seconds: float) -> float:
+    """Return the steps a second that a player gets who presses keys without end."""
     with _playing(service, seed=rng.randrange(1000), speed=_FASTEST) as player:
         steps, until = -_WARM, float("inf")
         began = time.monotonic()
@@ -211,27 +235,17 @@ def _rate(service: Service, rng: random.Random) -> float:
             steps += 1
             if steps == 0:
                 began = time.monotonic()
-                until = began + _SECONDS
+                until = began + seconds
         return steps / (time.monotonic() - began)
 
 
 _LEGS = {"alone": alone, "together": together, "socket": socket, "page": page, "memory": memory}
 
 
-def main(
-    legs: tyro.conf.Positional[tuple[Literal["alone", "together", "socket", "page", "memory"], ...]],
-    model: str = "crafter",
-) -> int:
-    """Measure legs, all but `page` and `memory` by default.
-
-    Args:
-        legs: what to measure.
-        model: world that is played.
-    """
-    found = about() | {leg: _LEGS[leg](model, random.Random(0)) for leg in legs or ("alone", "together", "socket")}
-    print(json.dumps(found, indent=2))
+def main(asked: Arguments) -> int:
+    print(json.dumps(about() | {leg: _LEGS[leg](asked, random.Random(0)) for leg in asked.legs}, indent=2))
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(tyro.cli(main))
+    sys.exit(main(tyro.cli(Arguments)))

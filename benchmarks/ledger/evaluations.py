@@ -67,7 +67,11 @@ EVALUATIONS: dict[str, Evaluation] = {
     "emoji": Evaluation(command=f"{_GENERATION} emoji --model emoji", **_EMOJI),
     "emoji-unguided": Evaluation(command=f"{_GENERATION} emoji --model emoji --cfg-scale 1", **_EMOJI),
     "world": Evaluation(
-        command=f"{_GENERATION} world --model crafter", model="crafter", fast=16, of_digits=False, needs=("crafter",)
+        command=f"{_GENERATION} world --model crafter --num-frames 1000",
+        model="crafter",
+        fast=16,
+        of_digits=False,
+        needs=("crafter",),
     ),
     "films": Evaluation(
         command=f"{_RECONSTRUCTION} --data {FOOTAGE}", model="natural", clips=60, of_digits=False, needs=("LPIPS",)

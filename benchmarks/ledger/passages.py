@@ -92,8 +92,8 @@ _WORLD_ROWS = """\
 | gain in PSNR by the true keys after 1, 5, 10, 20 steps | {world/delta psnr/step 1/value:.1f}, \
 {world/delta psnr/step 5/value:.1f}, {world/delta psnr/step 10/value:.1f}, \
 {world/delta psnr/step 20/value:.1f} dB |
-| tiles like any texture of the game after 1, 10, 100 steps | {world/textures/step 1/value:%}, \
-{world/textures/step 10/value:%}, {world/textures/step 100/value:%} |"""
+| tiles like any texture of the game after 1, 10, 100, 1,000 steps | {world/textures/step 1/value:%}, \
+{world/textures/step 10/value:%}, {world/textures/step 100/value:%}, {world/textures/step 1000/value:%} |"""
 _BITS = "{films/all/bits_per_pixel:.3f}"
 
 PASSAGES: dict[str, str] = {

@@ -117,7 +117,7 @@ def _world() -> list[Claim]:
         Claim(name="world/tokenizer/psnr/value", least=42, spread=6.0),
         *(Claim(name=f"world/one step/{key}/value", least=least, of="n") for key, least in _ONE_STEP.items()),
         *(Claim(name=f"world/delta psnr/step {step}/value", least=0.0, spread=5.0) for step in (1, 5, 10, 20)),
-        *(Claim(name=f"world/textures/step {step}/value", least=0.95, of="n") for step in (1, 10, 100)),
+        *(Claim(name=f"world/textures/step {step}/value", least=0.95, of="n") for step in (1, 10, 100, 1000)),
     ]
 
 

@@ -76,4 +76,6 @@ def test_units_are_said_once():
     assert units({"clips": 3, "psnr": 20.0}) == "units: psnr in dB, others are counts, shares of 1 or have none"
     grouped = {"all": {"flicker": 1.0, "psnr": 2.0}, "a": {"flicker": 1.0, "psnr": 2.0}}
     assert units(grouped).startswith("units: flicker in squared steps of 1/255, psnr in dB, others")
+    steps = {"delta psnr": {f"step {n}": {"value": 1.0} for n in (1, 2)}, "tokenizer": {"psnr": {"value": 40.0}}}
+    assert units(steps).startswith("units: delta psnr in dB, psnr in dB, others")
     assert units({"moves": 0.5}) == "units: figures are counts, shares of 1 or have none"

@@ -175,8 +175,9 @@ SMALL = {
 @pytest.mark.long
 @pytest.mark.slow
 def test_the_whole_path_with_the_shipped_tokenizer_fitted_to_films():
+    script = ROOT / "benchmarks" / "quality" / "own_clips.py"
     small = ["--tiny", "--tokenizer-steps", "2", "--lm-steps", "2"]
-    ran = subprocess.run([sys.executable, ROOT / "benchmarks" / "own_clips.py", *small], capture_output=True, text=True)
+    ran = subprocess.run([sys.executable, script, *small], capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr
     done = json.loads(ran.stdout)
     assert list(done["seconds"]) == ["build", "fine-tune", "tokenize", "lm", "export", "generate"]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from made.models import tiny_world
 
 pytestmark = [pytest.mark.slow, pytest.mark.long]
 
@@ -43,3 +44,16 @@ def test_every_leg_that_wants_an_accelerator_runs(tmp_path):
     assert legs["parallel"]["same"] == legs["parallel"]["clips"] == 1
     again = subprocess.run(["benchmarks/gpu.sh", "train-1b"], env=environment, capture_output=True, text=True)
     assert again.returncode == 0 and "done before" in again.stderr
+
+
+def test_a_world_is_played_alone_and_in_time(tmp_path):
+    tiny_world().save(tmp_path / "world")
+    command = [sys.executable, "benchmarks/play.py", "alone", "socket", "memory"]
+    command += ["--model", str(tmp_path / "world"), "--seconds", "0.3", "--presses", "3", "--hours", "0.01"]
+    ran = subprocess.run(command, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr[-3000:]
+    found = json.loads(ran.stdout)
+    assert found.keys() == ABOUT | {"alone", "socket", "memory"}
+    assert found["socket"]["presses"] == 3
+    # 36 seconds of 8 frames a second, four to a step.
+    assert found["memory"]["steps"] == 72 and len(found["memory"]["resident_mb"]) == 13

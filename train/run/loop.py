@@ -340,7 +340,7 @@ def _finite(leaf: jax.Array) -> jax.Array:
 
 
 def _all_finite(state: Any) -> bool:
-    # One small program a shape: a single one over the whole tree takes seconds to compile. And one at a time: each has a
+    # One small program a shape: a single one over the whole tree takes seconds to compile. One at a time: each has a
     # collective, and several at once may wait for each other for ever where the devices of a CPU share its threads.
     leaves = [leaf for leaf in jax.tree.leaves(state) if jnp.issubdtype(leaf.dtype, jnp.inexact)]
     return all(bool(jax.device_get(_finite(leaf))) for leaf in leaves)

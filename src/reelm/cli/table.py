@@ -16,6 +16,8 @@ _UNITS = {
     "frames_per_second": "frames",
 }
 
+_BETWEEN = ", "  # the name of a group and that of one within it
+
 
 def table(result: dict[str, Any]) -> str:
     """Return scores, of one set or by group, as lines of text."""
@@ -32,7 +34,8 @@ def table(result: dict[str, Any]) -> str:
 def units(result: dict[str, Any]) -> str:
     """Return a line that says the units of scores, after their table."""
     groups = dict(_groups(result))
-    names = [*groups, *(column for row in groups.values() for column in row)] if groups else list(result)
+    names = [name for group in groups for name in group.split(_BETWEEN)]
+    names += [column for row in groups.values() for column in row] if groups else list(result)
     found = {name: unit for name in names for start, unit in _UNITS.items() if re.match(start, name)}
     said = [f"{name} in {unit}" for name, unit in found.items()]
     return f"units: {', '.join([*said, ('others' if said else 'figures') + ' are counts, shares of 1 or have none'])}"
@@ -43,7 +46,7 @@ def _groups(result: dict[str, Any], above: str = "") -> Iterator[tuple[str, dict
     for name, row in result.items():
         if isinstance(row, dict):
             said = {column: value for column, value in row.items() if not isinstance(value, dict)}
-            deeper = [(inner, said | scores) for inner, scores in _groups(row, f"{above}{name}, ")]
+            deeper = [(inner, said | scores) for inner, scores in _groups(row, f"{above}{name}{_BETWEEN}")]
             yield from deeper or [(f"{above}{name}", row)]
 
 

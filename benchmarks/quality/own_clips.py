@@ -1,7 +1,7 @@
 """The whole path on films of one's own: build, fine-tune the tokenizer, tokenize, train the language model, generate.
 
-    python benchmarks/own_clips.py --films films/              # real ones, an hour or so of training on two cores
-    python benchmarks/own_clips.py --tokenizer-steps 2 --lm-steps 2 --tiny    # as the tests do, on two drawn films
+    python benchmarks/quality/own_clips.py --films films/    # an hour or so of training on two cores
+    python benchmarks/quality/own_clips.py --tokenizer-steps 2 --lm-steps 2 --tiny    # as tests do, on two drawn films
 
 Runs the commands that a user types, each in a process of its own, and stops at the first that fails. Prints the seconds
 of each and the clip's place as JSON.
