@@ -260,6 +260,7 @@ NO_CLAIMS: dict[tuple[str, str], str] = {
     ("docs/models/natural.md", "natural"): "sizes and settings",
     ("docs/models/crafter.md", "crafter"): "sizes and settings",
     ("docs/models/crafter.md", "Training"): "legs of a training that is over",
+    ("docs/models/crafter.md", "Keys at the codes, or in front"): "an experiment with other weights",
     ("docs/models/demo.md", "Training"): "legs of a training that is over",
     ("docs/models/emoji.md", "Training"): "legs of a training that is over",
     ("docs/models/natural.md", "Training"): "legs of a training that is over",
