@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from made import vidtok_reference as reference
+from made.published import vidtok_reference as reference
 from safetensors.numpy import save_file
 
 import reelm

@@ -6,7 +6,7 @@ from functools import partial
 
 import jax
 import pytest
-from made import vidtok_reference as reference
+from made.published import vidtok_reference as reference
 
 from reelm.errors import RequestError
 from reelm.lm.mesh import MeshSpec
@@ -28,7 +28,7 @@ SIZES = {
 
 @pytest.mark.parametrize("name", SIZES)
 def test_parameters_are_those_of_the_reference(name):
-    """Names and shapes of the reference's nets were hashed by `made/vidtok_reference.py --sizes`."""
+    """Names and shapes of the reference's nets were hashed by `made/published/vidtok_reference.py --sizes`."""
     described = flattened(jax.eval_shape(partial(init_params, SIZES[name]), jax.random.key(0)))
     named = wanted({path: leaf.shape for path, leaf in described.items()})
     shapes = sorted([each.name, list(each.shape)] for each in named.values())
