@@ -98,6 +98,7 @@ class ModelParts:
     def __post_init__(self):
         if self.lm is None:
             return
+        self.video_tokenizer.check_streams()
         if self.thesaurus is not None:
             self.thesaurus.check(self.lm.text)
         config, audio = self.lm.config, self.audio_tokenizer and self.audio_tokenizer.config

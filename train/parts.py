@@ -30,10 +30,10 @@ from reelm.storage.fields import parsed
 from reelm.storage.remote import fetched
 from reelm.tokenizer.audio.config import AudioTokenizerConfig
 from reelm.tokenizer.audio.tokenizer import AudioTokenizer
+from reelm.tokenizer.families import parsed_config
 from reelm.tokenizer.text.encoder import Text, TextEncoder
 from reelm.tokenizer.text.pieces import TextTokenizer
 from reelm.tokenizer.text_encoders import load as load_encoder
-from reelm.tokenizer.video.families import parsed_config
 from reelm.tokenizer.video.tokenizer import VideoTokenizer
 from reelm.train.run.checkpoints import Trained, restore_params
 from reelm.train.run.config_changes import differences

@@ -22,7 +22,7 @@ from reelm.media.outlines import STRUCTURES
 from reelm.sampling.folder import shipped
 from reelm.sampling.options import Options
 from reelm.sampling.parts import ModelParts
-from reelm.tokenizer.video.families import VideoConfig
+from reelm.tokenizer.families import VideoConfig
 from reelm.tokenizer.video.tokenizer import VideoTokenizer
 
 from .conditions import Conditions

@@ -18,8 +18,8 @@ from reelm.sampling.parts import Defaults
 from reelm.storage.fields import check_format, parsed, read_json, shown
 from reelm.storage.tensors import StoredType
 from reelm.tokenizer.audio.config import AudioTokenizerConfig
+from reelm.tokenizer.families import VideoConfig
 from reelm.tokenizer.text_encoders import KINDS, EncoderKind
-from reelm.tokenizer.video.families import VideoConfig
 
 FORMAT = 4
 CARD = "README.md"

@@ -50,6 +50,7 @@ BESIDE: dict[str, set[str]] = {
     "lm.net": {"lm.control"},
     "sampling.conditions": {"sampling.folder"},
     "sampling.decoding": {"sampling.conditions"},
+    "tokenizer.published": {"tokenizer.video"},
     "tokenizer.text.tower": {"tokenizer.text"},
     "train.lm": {"train.run", "train.step"},
     "train.run": {"train.step"},

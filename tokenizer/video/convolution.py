@@ -19,7 +19,8 @@ class CausalConv(nn.Module):
 
     The time taps are concatenated on the channel axis, which is faster than a native 3D convolution on GPUs and the
     only usable form on CPUs. A time stride maps T = 1 + s k frames to 1 + k on the first chunk and s k to k later.
-    Before the first frame stand as many zeros as the past has taps, or `lead` of them.
+    Before the first frame stand as many zeros as the past has taps, or `lead` of them. With `centred` as many
+    zeros stand before the first row and column as behind the last, which is another place to halve them at.
     """
 
     features: int
@@ -27,13 +28,15 @@ class CausalConv(nn.Module):
     stride: tuple[int, int] = (1, 1)  # time, space
     dtype: DTypeLike | None = None
     lead: int | None = None
+    use_bias: bool = True
+    centred: bool = False
 
     @nn.compact
     def __call__(self, x: jax.Array, history: History) -> jax.Array:
         (kt, kh, kw), (st, ss), channels = self.kernel, self.stride, x.shape[-1]
         scale = nn.initializers.variance_scaling(1.0, "fan_in", "truncated_normal", in_axis=(0, 1, 2, 3))
         kernel = self.param("kernel", scale, (kt, kh, kw, channels, self.features))
-        bias = self.param("bias", nn.initializers.zeros, (self.features,))
+        bias = self.param("bias", nn.initializers.zeros, (self.features,)) if self.use_bias else None
         x, kernel, bias = promote_dtype(x, kernel, bias, dtype=self.dtype)
         if kt > 1:
             x = history.join(x, pad=kt - 1 if self.lead is None else self.lead, keep=kt - st)
@@ -42,10 +45,12 @@ class CausalConv(nn.Module):
         x = jnp.concatenate(taps, axis=-1) if kt > 1 else taps[0]
         lowered = jnp.moveaxis(kernel, 0, 2).reshape(kh, kw, kt * channels, self.features)
         if (kh, kw, ss) == (1, 1, 1):
-            return x @ lowered[0, 0] + bias
-        flat = x.reshape(-1, *x.shape[2:])
-        y = jax.lax.conv_general_dilated(flat, lowered, (ss, ss), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
-        return y.reshape(x.shape[0], frames, *y.shape[1:]) + bias
+            y = x @ lowered[0, 0]
+        else:
+            flat, edges = x.reshape(-1, *x.shape[2:]), [(n // 2, n // 2) for n in (kh, kw)] if self.centred else "SAME"
+            y = jax.lax.conv_general_dilated(flat, lowered, (ss, ss), edges, dimension_numbers=("NHWC", "HWIO", "NHWC"))
+            y = y.reshape(x.shape[0], frames, *y.shape[1:])
+        return y if bias is None else y + bias
 
 
 def space_to_depth(x: jax.Array, patch: tuple[int, int, int], history: History, *, copies: bool = False) -> jax.Array:

@@ -11,10 +11,9 @@ from jax.typing import DTypeLike
 
 from reelm.errors import RequestError
 from reelm.tokenizer.explicit_axes import automatic
+from reelm.tokenizer.families import VideoConfig
 from reelm.tokenizer.history import History
 from reelm.tokenizer.quantizer import quantize, to_sphere
-
-from .families import VideoConfig
 
 
 class VideoNet(nn.Module):

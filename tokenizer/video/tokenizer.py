@@ -21,12 +21,12 @@ from reelm.errors import RequestError
 from reelm.programs.program import program
 from reelm.tokenizer import device_memory
 from reelm.tokenizer.codes import check_ids, ids_to_signs, latents_to_ids
+from reelm.tokenizer.families import VideoConfig
 from reelm.tokenizer.history import History
 from reelm.tokenizer.identity import codes_hash
 from reelm.value_checks import array, untraced, whole
 
 from . import tiling
-from .families import VideoConfig
 from .net import VideoNet
 
 
@@ -122,7 +122,7 @@ class VideoTokenizer:
         if tile is not None:
             side, shared = self.tile_in_codes(tile, overlap)
             return tiling.map_codes(self.encode, video, self.config.space_stride, side, shared)
-        self._check_memory("encoding", video.shape[0], *video.shape[1:4])
+        self.check_memory("encoding", video.shape[0], *video.shape[1:4])
         return np.asarray(_encode(self.config, self._own("encoder"), as_float(video), None, False)[0])
 
     def decode(self, ids, *, tile: int | None = None, overlap: int = 64) -> np.ndarray:
@@ -135,21 +135,23 @@ class VideoTokenizer:
         if tile is not None:
             side, shared = self.tile_in_codes(tile, overlap)
             return tiling.map_pixels(self.decode, ids, self.config.space_stride, side, shared)
-        self._check_memory("decoding", ids.shape[0], *self._pixels(ids.shape[1:]))
+        self.check_memory("decoding", ids.shape[0], *self._pixels(ids.shape[1:]))
         return np.asarray(_decode(self.config, self._own("decoder"), jnp.asarray(ids, jnp.int32), None, False)[0])
 
     def reconstruct(self, video, *, tile: int | None = None, overlap: int = 64) -> np.ndarray:
         """Encode and decode clips of any length and size; returns uint8 of exactly the shape given.
 
         A clip that does not fit is extended by its last frame, row and column, and the result is cropped. Long clips
-        go through in chunks: their length costs no more memory than they do. `tile` and `overlap` are as in `encode`.
+        go through in chunks: their length costs no more memory than they do. Where the tokenizer takes whole clips
+        alone, it does. `tile` and `overlap` are as in `encode`.
         """
         video = check_video(video)
         batch = _batched(video)
         frames, height, width = batch.shape[1:4]
         time, space = self.config.time_stride, self.config.space_stride
         # Chunks of one length, so that no other program is compiled for the last.
-        chunk = self.config.chunk * time if frames > 1 + self.config.chunk * time else time
+        long = frames > 1 + self.config.chunk * time and not self.config.whole_clips
+        chunk = self.config.chunk * time if long else time
         pad = [(0, 0), (0, -(frames - 1) % chunk), (0, -height % space), (0, -width % space), (0, 0)]
         padded = np.pad(batch, pad, mode="edge")
         if tile is None:
@@ -165,7 +167,7 @@ class VideoTokenizer:
 
     def _encode_chunks(self, video: np.ndarray) -> np.ndarray:
         step = self.config.chunk * self.config.time_stride
-        if video.shape[1] <= 1 + step:
+        if video.shape[1] <= 1 + step or self.config.whole_clips:
             return self.encode(video)
         state = self.init_encode_state(batch=video.shape[0], height=video.shape[2], width=video.shape[3])
         parts = []
@@ -175,7 +177,7 @@ class VideoTokenizer:
         return np.concatenate(parts, axis=1)
 
     def _decode_chunks(self, ids: np.ndarray) -> np.ndarray:
-        if ids.shape[1] <= 1 + self.config.chunk:
+        if ids.shape[1] <= 1 + self.config.chunk or self.config.whole_clips:
             return self.decode(ids)
         height, width = (n * self.config.space_stride for n in ids.shape[2:])
         state, parts = self.init_decode_state(batch=ids.shape[0], height=height, width=width), []
@@ -187,10 +189,11 @@ class VideoTokenizer:
     def tile_in_codes(self, tile: int | None, overlap: int) -> tuple[int, int]:
         """Return (side of a tile, overlap of neighbours) in codes; None is one tile of any size.
 
-        RequestError when they do not fit whole codes, or each other.
+        RequestError when they do not fit whole codes, or each other, or the tokenizer takes whole clips alone.
         """
         if tile is None:
             return sys.maxsize, 0
+        self.check_parts("tiles")
         space, tile, overlap = self.config.space_stride, whole("tile", tile), whole("overlap", overlap)
         if tile % space or overlap % space or not 0 < overlap < tile:
             raise RequestError(
@@ -217,16 +220,28 @@ class VideoTokenizer:
         t, h, w = latent
         return 1 + (t - 1) * self.config.time_stride, h * self.config.space_stride, w * self.config.space_stride
 
-    def _check_memory(self, doing: str, batch: int, frames: int, height: int, width: int) -> None:
+    def check_memory(self, doing: str, batch: int, frames: int, height: int, width: int) -> None:
+        """Raise a RequestError that names what fits, unless "encoding" or "decoding" such clips at once does."""
         estimate = self.config.encode_bytes if doing == "encoding" else self.config.decode_bytes
         free, shape = device_memory.free_bytes(), (batch, frames, height, width)
         if free is not None and estimate(*shape) > free:
-            raise device_memory.too_large(
-                doing, estimate, free, *shape, self.config.time_stride, self.config.space_stride
+            strides = self.config.time_stride, self.config.space_stride
+            raise device_memory.too_large(doing, estimate, free, *shape, *strides, whole=self.config.whole_clips)
+
+    def check_streams(self) -> None:
+        """Raise a RequestError unless latent frames are decoded one by one, as a language model draws them."""
+        self.check_parts("latent frames one by one, as a language model draws them")
+
+    def check_parts(self, parts: str) -> None:
+        """Raise a RequestError where the tokenizer takes whole clips alone; `parts` says what was asked for instead."""
+        if self.config.whole_clips:
+            raise RequestError(
+                f"this tokenizer takes whole clips alone, no {parts}: its nets see the whole clip at every place"
             )
 
     def init_encode_state(self, *, batch: int = 1, height: int, width: int) -> ChunkState:
         """Return the state before the first chunk of `encode_chunk`, for clips of this size in pixels."""
+        self.check_parts("chunks")
         batch, height, width = _sizes(batch, height, width)
         self.config.latent_shape(1, height, width)
         return ChunkState(shape=(batch, height, width))
@@ -239,12 +254,13 @@ class VideoTokenizer:
         video = _batched(check_video(frames))
         self._check_chunk(video.shape[:1] + video.shape[2:4], state, "frames")
         self.config.latent_shape(video.shape[1] + (state.past is not None), *video.shape[2:4])
-        self._check_memory("encoding", video.shape[0], *video.shape[1:4])
+        self.check_memory("encoding", video.shape[0], *video.shape[1:4])
         ids, past = _encode(self.config, self._own("encoder"), as_float(video), state.past, True)
         return np.asarray(ids), state.replace(past=past)
 
     def init_decode_state(self, *, batch: int = 1, height: int, width: int) -> ChunkState:
         """Return the state before the first chunk of `decode_chunk`, for clips of this size in pixels."""
+        self.check_parts("chunks")
         batch, height, width = _sizes(batch, height, width)
         return ChunkState(shape=(batch, *self.config.latent_shape(1, height, width)[1:]))
 
@@ -260,18 +276,19 @@ class VideoTokenizer:
         """
         latent = ids.shape[1:] if ids.ndim == 4 else (1, *ids.shape[1:])
         self._check_chunk((ids.shape[0], *latent[1:]), state, "codes")
-        self._check_memory("decoding", ids.shape[0], *self._pixels(latent))
+        self.check_memory("decoding", ids.shape[0], *self._pixels(latent))
         video, past = _decode(self.config, self._own("decoder"), ids, state.past, True)
         return video, state.replace(past=past)
 
     def prepare_decoding(self, *, batch: int = 1, height: int, width: int) -> None:
         """Begin to compile what `decode_ahead` runs for latent frames, one by one, of clips of this size in pixels."""
+        self.check_parts("chunks")
         ids = jax.ShapeDtypeStruct((batch, *self.config.latent_shape(1, height, width)[1:]), jnp.int32)
         _, past = _decode.prepare(self.config, self.params["decoder"], ids, None, True)
         _decode.prepare(self.config, self.params["decoder"], ids, past, True)
 
-    @staticmethod
-    def _check_chunk(shape: tuple[int, ...], state: ChunkState, what: str) -> None:
+    def _check_chunk(self, shape: tuple[int, ...], state: ChunkState, what: str) -> None:
+        self.check_parts("chunks")
         if shape != state.shape:
             raise RequestError(f"the stream began with {what} of (batch, rows, columns) {state.shape}, not {shape}")
 

@@ -16,8 +16,8 @@ from reelm.sampling.parts import Defaults
 from reelm.storage.digests import sha256_of
 from reelm.storage.foreign.torch_checkpoint import opened
 from reelm.storage.tensors import flattened
+from reelm.tokenizer.published.vidtok_config import VidTokConfig
 from reelm.tokenizer.video.tokenizer import VideoTokenizer, init_params
-from reelm.tokenizer.video.vidtok_config import VidTokConfig
 
 from . import vidtok
 from .published import averages, collected

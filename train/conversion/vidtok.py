@@ -10,7 +10,7 @@ from pathlib import Path
 
 from reelm.errors import RequestError
 from reelm.tokenizer.finite_scalars import check_levels
-from reelm.tokenizer.video.vidtok_config import VidTokConfig
+from reelm.tokenizer.published.vidtok_config import VidTokConfig
 
 from .published import Shape, Wanted, shape_in_torch
 from .settings import Settings

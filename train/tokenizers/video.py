@@ -26,8 +26,8 @@ from reelm.lm import sharding
 from reelm.media.contact_sheet import contact_sheet
 from reelm.storage.atomic import write_bytes
 from reelm.storage.tensors import pack, unpack
+from reelm.tokenizer.families import VideoConfig
 from reelm.tokenizer.video.config import VideoTokenizerConfig
-from reelm.tokenizer.video.families import VideoConfig
 from reelm.tokenizer.video.tokenizer import VideoTokenizer, init_params
 from reelm.train import classes, deblocking
 from reelm.train.given import Given

@@ -9,8 +9,8 @@ import jax.numpy as jnp
 
 from reelm.errors import RequestError
 from reelm.lm.mesh import MeshSpec
+from reelm.tokenizer.families import VideoConfig
 from reelm.tokenizer.video.config import VideoTokenizerConfig
-from reelm.tokenizer.video.families import VideoConfig
 from reelm.train.run.config_changes import FREE
 from reelm.train.run.loop import LoopConfig
 from reelm.train.step.fields import Activations, check_choice, check_least, check_mesh_of_copies

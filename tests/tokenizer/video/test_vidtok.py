@@ -12,9 +12,9 @@ from reelm.errors import RequestError
 from reelm.lm.mesh import MeshSpec
 from reelm.lm.sharding import of_state
 from reelm.storage.tensors import flattened
-from reelm.tokenizer.video.families import parsed_config
+from reelm.tokenizer.families import parsed_config
+from reelm.tokenizer.published.vidtok_config import VidTokConfig
 from reelm.tokenizer.video.tokenizer import init_params
-from reelm.tokenizer.video.vidtok_config import VidTokConfig
 from reelm.train.conversion.vidtok import wanted
 
 COARSE = VidTokConfig(channels=(128, 256, 512, 512, 512), encoder_halves=(2, 3))

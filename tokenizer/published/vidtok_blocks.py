@@ -10,8 +10,7 @@ from flax.linen.dtypes import promote_dtype
 from jax.typing import DTypeLike
 
 from reelm.tokenizer.history import History
-
-from .convolution import CausalConv
+from reelm.tokenizer.video.convolution import CausalConv
 
 _BLEND = 2.0  # of the pool's share, before the sigmoid: what a fresh net begins with
 

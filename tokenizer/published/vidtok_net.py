@@ -12,8 +12,8 @@ from jax.typing import DTypeLike
 
 from reelm.tokenizer import finite_scalars
 from reelm.tokenizer.history import History
+from reelm.tokenizer.video.convolution import CausalConv
 
-from .convolution import CausalConv
 from .vidtok_blocks import Attention, Double, DoubleTime, HalveTime, Residual, norm
 
 _SPACE, _TIME, _BOTH = (1, 3, 3), (3, 1, 1), (3, 3, 3)

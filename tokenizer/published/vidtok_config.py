@@ -14,9 +14,9 @@ from reelm.errors import RequestError
 from reelm.tokenizer import finite_scalars
 from reelm.tokenizer.codes import CodeSpec
 from reelm.tokenizer.quantizer import Quantizer
+from reelm.tokenizer.video.config import ClipShapes
+from reelm.tokenizer.video.transform import Levels
 
-from .config import ClipShapes
-from .transform import Levels
 from .vidtok_net import VidTokDecoder, VidTokEncoder
 
 

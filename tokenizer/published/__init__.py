@@ -1,0 +1,1 @@
+"""Nets of video tokenizers that others trained, and their sizes."""
