@@ -6,7 +6,6 @@ nothing in it is run.
 
 from functools import cache, partial
 from pathlib import Path
-from typing import Literal
 
 import jax
 
@@ -16,40 +15,43 @@ from reelm.sampling.parts import Defaults
 from reelm.storage.digests import sha256_of
 from reelm.storage.foreign.torch_checkpoint import opened
 from reelm.storage.tensors import flattened
-from reelm.tokenizer.published.vidtok_config import VidTokConfig
+from reelm.tokenizer.families import VideoConfig
 from reelm.tokenizer.video.tokenizer import VideoTokenizer, init_params
 
-from . import vidtok
-from .published import averages, collected
-from .settings import of_name, read_settings
+from .open_magvit2 import OPEN_MAGVIT2
+from .published import Weights, averages, collected, has_averages
+from .vidtok import VIDTOK
 
-Weights = Literal["plain", "ema"]
+_KINDS = (VIDTOK, OPEN_MAGVIT2)
 
 
-def convert(path: Path, output: Path, *, settings: Path | None = None, weights: Weights = "plain") -> Model:
+def convert(path: Path, output: Path, *, settings: Path | None = None, weights: Weights | None = None) -> Model:
     """Write the tokenizer in a file as the model folder `output`, and return it.
 
     Args:
         path: file of weights: torch's zip or safetensors.
         output: the folder.
         settings: the YAML that was published beside it; None for what its name and tensors say.
-        weights: those of the last step, or their moving average where the file has it.
+        weights: those of the last step, or their moving average where the file has it; None for those that the authors
+            of its kind measure.
 
     Raises:
         RequestError: the file is damaged, or of a kind that makes no codes, or its tensors are not those of its kind.
     """
-    known = of_name(path) if settings is None else read_settings(settings)
     with opened(path) as file:
-        if not vidtok.is_vidtok(file.shapes):
-            first = sorted(file.shapes)[0]
-            raise RequestError(f"{path} is no tokenizer that is known here, VidTok FSQ causal; it holds {first}")
-        config = vidtok.config_of(path, file.shapes, known)
+        kind = next((each for each in _KINDS if each.matches(file.shapes)), None)
+        if kind is None:
+            known, first = " or ".join(each.name for each in _KINDS), sorted(file.shapes)[0]
+            raise RequestError(f"{path} is no tokenizer that is known here, {known}; it holds {first}")
+        config = kind.config_of(path, file.shapes, settings)
         shapes = _shapes(config)
-        chosen = averages(path, file, vidtok.ASIDE) if weights == "ema" else file
-        params = collected(path, chosen, vidtok.wanted(shapes), shapes, vidtok.ASIDE)
+        if weights is None:
+            weights = kind.weights if has_averages(file) else "plain"
+        chosen = averages(path, file, kind.aside) if weights == "ema" else file
+        params = collected(path, chosen, kind.wanted(shapes), shapes, kind.aside)
     record = {
-        "source": vidtok.SOURCE,
-        "licence": vidtok.LICENCE,
+        "source": kind.source,
+        "licence": kind.licence,
         "file": path.name,
         "sha256": sha256_of(path),
         "weights": weights,
@@ -66,7 +68,7 @@ def convert(path: Path, output: Path, *, settings: Path | None = None, weights: 
 
 
 @cache
-def _shapes(config: VidTokConfig) -> dict[str, tuple[int, ...]]:
+def _shapes(config: VideoConfig) -> dict[str, tuple[int, ...]]:
     """Return the shape of each parameter of a tokenizer, by its path."""
     described = jax.eval_shape(partial(init_params, config), jax.random.key(0))
     return {name: leaf.shape for name, leaf in flattened(described).items()}

@@ -4,17 +4,20 @@ In: names and shapes of a file's tensors. Out: those that the net of reelm asks 
 kind by name.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
 from reelm.errors import RequestError
 from reelm.storage.foreign.torch_checkpoint import OpenFile
 from reelm.storage.tensors import nested
+from reelm.tokenizer.families import VideoConfig
 
 Shape = tuple[int, ...]
+Weights = Literal["plain", "ema"]
 
 
 class Wanted(NamedTuple):
@@ -27,6 +30,43 @@ class Wanted(NamedTuple):
 
     name: str
     shape: Shape
+
+
+class Kind(NamedTuple):
+    """A kind of tokenizer that others published.
+
+    Attributes:
+        name: as a person knows it, with what is read of it.
+        source: where it is from.
+        licence: of its weights.
+        aside: what the names of tensors begin with that belong to its training.
+        weights: those that its authors measure: of the last step, or their moving average where a file has it.
+        matches: returns whether tensors of these names are of this kind.
+        config_of: returns the sizes of the nets in a file, from its path, the shapes of its tensors, and the YAML that
+            was published beside it, if any. RequestError when it is of a kind that is not read.
+        wanted: returns the published tensor of each parameter, from the shapes of parameters by name.
+    """
+
+    name: str
+    source: str
+    licence: str
+    aside: tuple[str, ...]
+    weights: Weights
+    matches: Callable[[Mapping[str, Shape]], bool]
+    config_of: Callable[[Path, Mapping[str, Shape], Path | None], VideoConfig]
+    wanted: Callable[[Mapping[str, Shape]], dict[str, Wanted]]
+
+
+def numbers(shapes: Mapping[str, Shape], pattern: str) -> tuple[int, ...]:
+    """Return the numbers that stand in the names of tensors, each once."""
+    return tuple(sorted({int(found[1]) for name in shapes if (found := re.match(pattern, name))}))
+
+
+def size(path: Path, shapes: Mapping[str, Shape], name: str, axis: int) -> int:
+    """Return the length of an axis of a tensor; RequestError when the file has no such axis."""
+    if name not in shapes or len(shapes[name]) <= axis:
+        raise RequestError(f"{path} lacks {name}, which nets of its kind have; it is no whole tokenizer")
+    return shapes[name][axis]
 
 
 def shape_in_torch(shape: Shape, axes: Sequence[int]) -> Shape:
@@ -61,6 +101,11 @@ def collected(
                 f"{list(each.shape)}"
             )
     return nested({ours: _laid_out(file.read, each, shapes[ours], path) for ours, each in wanted.items()})
+
+
+def has_averages(file: OpenFile) -> bool:
+    """Return whether a file has moving averages of its weights beside them."""
+    return any(name.startswith("model_ema.encoder") for name in file.shapes)
 
 
 def averages(path: Path, file: OpenFile, aside: tuple[str, ...]) -> OpenFile:

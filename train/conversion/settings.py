@@ -1,7 +1,7 @@
-"""The settings that a VidTok was published with: the YAML beside its weights.
+"""The settings that a tokenizer was published with: the YAML beside its weights.
 
-In: the file. Out: those settings that no shape of a tensor tells. Where there is no such file, the names of the
-published ones do.
+In: the file. Out: of a VidTok, those settings that no shape of a tensor tells. Where there is no such file, the names
+of the published ones do. Of an Open-MAGVIT2, sizes that its tensors must have.
 """
 
 from pathlib import Path
@@ -34,11 +34,7 @@ def of_name(path: Path) -> Settings:
 
 def read_settings(path: Path) -> Settings:
     """Return the settings in a YAML file; RequestError when it is none, or is not that of a tokenizer with FSQ."""
-    try:
-        found = yaml.safe_load(read_text(path))
-    except (yaml.YAMLError, RecursionError) as error:
-        raise RequestError(f"{path} is no YAML ({' '.join(str(error).split())[:120]})") from error
-    model = _inside(found, "model")
+    model = _inside(_yaml(path), "model")
     regularizer = _inside(model, "params", "regularizer_config")
     kind = str(regularizer.get("target", "")).rpartition(".")[2]
     if kind != "FSQRegularizer":
@@ -51,6 +47,23 @@ def read_settings(path: Path) -> Settings:
         raise RequestError(f"{path} is of a noncausal VidTok, whose codes depend on later frames; a causal one is read")
     targets = (encoder, str(model.get("target", "")))
     return Settings(levels, any(mark in target for mark in _NEWER for target in targets))
+
+
+def check_sizes(path: Path, sizes: dict[str, Any]) -> None:
+    """Raise a RequestError unless the YAML of an Open-MAGVIT2 has these sizes of nets."""
+    said = _inside(_yaml(path), "model", "init_args", "ddconfig")
+    for name, value in sizes.items():
+        if said.get(name) != value:
+            raise RequestError(
+                f"{path} says {name} {shown(said.get(name))}, the tensors {shown(value)}; they are of another file"
+            )
+
+
+def _yaml(path: Path) -> Any:
+    try:
+        return yaml.safe_load(read_text(path))
+    except (yaml.YAMLError, RecursionError) as error:
+        raise RequestError(f"{path} is no YAML ({' '.join(str(error).split())[:120]})") from error
 
 
 def _inside(value: Any, *names: str) -> dict[str, Any]:

@@ -12,12 +12,8 @@ from reelm.errors import RequestError
 from reelm.tokenizer.finite_scalars import check_levels
 from reelm.tokenizer.published.vidtok_config import VidTokConfig
 
-from .published import Shape, Wanted, shape_in_torch
-from .settings import Settings
-
-SOURCE, LICENCE = "VidTok (github.com/microsoft/VidTok, arXiv 2412.13061)", "MIT"
-ASIDE = ("loss.", "model_ema.")
-"""Beginnings of names that belong to its training."""
+from .published import Kind, Shape, Wanted, numbers, shape_in_torch, size
+from .settings import of_name, read_settings
 
 _LEVELS = 8  # of each latent in every file that was published
 _PARTS = {
@@ -41,8 +37,9 @@ def is_vidtok(shapes: Mapping[str, Shape]) -> bool:
     return any(name.startswith("encoder.down_temporal.") for name in shapes)
 
 
-def config_of(path: Path, shapes: Mapping[str, Shape], settings: Settings) -> VidTokConfig:
+def config_of(path: Path, shapes: Mapping[str, Shape], beside: Path | None) -> VidTokConfig:
     """Return the sizes of the VidTok in a file; RequestError when it is of a kind without codes, or without streams."""
+    settings = of_name(path) if beside is None else read_settings(beside)
     if "encoder.conv_in.conv.weight" not in shapes and "encoder.conv_in.weight" in shapes:
         raise RequestError(f"{path} is a noncausal VidTok, whose codes depend on later frames; a causal one is read")
     if settings.newer:
@@ -52,8 +49,8 @@ def config_of(path: Path, shapes: Mapping[str, Shape], settings: Settings) -> Vi
         )
     if any(re.search(r"\.norm1\.weight$", name) for name in shapes):
         raise RequestError(f"{path} is a VidTok with group norms over the whole clip; only its layer norms stream")
-    latents = _size(path, shapes, "encoder.conv_out.conv.weight", 0)
-    if (read := _size(path, shapes, "decoder.conv_in.conv.weight", 1)) != latents:
+    latents = size(path, shapes, "encoder.conv_out.conv.weight", 0)
+    if (read := size(path, shapes, "decoder.conv_in.conv.weight", 1)) != latents:
         raise RequestError(
             f"{path} is a KL tokenizer: its encoder gives {latents} numbers for {read} latents, a mean and a variance "
             "each, and no codes; take a file of FSQ"
@@ -62,14 +59,14 @@ def config_of(path: Path, shapes: Mapping[str, Shape], settings: Settings) -> Vi
     if len(levels) != latents:
         raise RequestError(f"{path} has {latents} latents, its settings {len(levels)} levels; they are of another file")
     check_levels(levels)
-    stages = 1 + max(_numbers(shapes, r"encoder\.down\.(\d+)\.block\."), default=-1)
+    stages = 1 + max(numbers(shapes, r"encoder\.down\.(\d+)\.block\."), default=-1)
     return VidTokConfig(
         fsq_levels=levels,
-        channels=tuple(_size(path, shapes, f"encoder.down.{i}.block.0.conv1.weight", 0) for i in range(stages)),
-        encoder_blocks=len(_numbers(shapes, r"encoder\.down\.0\.block\.(\d+)\.")),
-        decoder_blocks=len(_numbers(shapes, r"decoder\.up\.0\.block\.(\d+)\.")),
-        encoder_halves=_numbers(shapes, r"encoder\.down_temporal\.(\d+)\.downsample\."),
-        decoder_doubles=_numbers(shapes, r"decoder\.up_temporal\.(\d+)\.upsample\."),
+        channels=tuple(size(path, shapes, f"encoder.down.{i}.block.0.conv1.weight", 0) for i in range(stages)),
+        encoder_blocks=len(numbers(shapes, r"encoder\.down\.0\.block\.(\d+)\.")),
+        decoder_blocks=len(numbers(shapes, r"decoder\.up\.0\.block\.(\d+)\.")),
+        encoder_halves=numbers(shapes, r"encoder\.down_temporal\.(\d+)\.downsample\."),
+        decoder_doubles=numbers(shapes, r"decoder\.up_temporal\.(\d+)\.upsample\."),
     )
 
 
@@ -102,12 +99,13 @@ def _wanted(name: str, shape: Shape) -> Wanted:
     return Wanted(f"{path}.weight", shape_in_torch(whole, axes))
 
 
-def _numbers(shapes: Mapping[str, Shape], pattern: str) -> tuple[int, ...]:
-    """Return the numbers that stand in the names, each once."""
-    return tuple(sorted({int(found[1]) for name in shapes if (found := re.match(pattern, name))}))
-
-
-def _size(path: Path, shapes: Mapping[str, Shape], name: str, axis: int) -> int:
-    if name not in shapes or len(shapes[name]) <= axis:
-        raise RequestError(f"{path} lacks {name}, which nets of its kind have; it is no whole tokenizer")
-    return shapes[name][axis]
+VIDTOK = Kind(
+    name="VidTok FSQ causal",
+    source="VidTok (github.com/microsoft/VidTok, arXiv 2412.13061)",
+    licence="MIT",
+    aside=("loss.", "model_ema."),
+    weights="plain",
+    matches=is_vidtok,
+    config_of=config_of,
+    wanted=wanted,
+)

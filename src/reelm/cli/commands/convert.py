@@ -15,7 +15,8 @@ from reelm.storage.atomic import check_folder
 class Convert:
     """Turn the weights of a tokenizer that others trained into a model folder.
 
-    Read is VidTok with FSQ, causal, version 1.0 (github.com/microsoft/VidTok, MIT). Nothing in the file is run.
+    Read are VidTok with FSQ, causal, version 1.0 (github.com/microsoft/VidTok, MIT), and the video tokenizer of
+    Open-MAGVIT2 (github.com/TencentARC/SEED-Voken, Apache-2.0). Nothing in the file is run.
 
     Example: reelm convert vidtok_fsq_causal_488_262144.ckpt -o vidtok
     """
@@ -26,8 +27,9 @@ class Convert:
     """Model folder to write."""
     config: Path | None = None
     """YAML file that was published beside the weights. Default: what the file's name and its tensors say."""
-    weights: Literal["plain", "ema"] = "plain"
-    """Weights of the last step, or their moving average where the file has it."""
+    weights: Literal["plain", "ema"] | None = None
+    """Weights of the last step, or their moving average. Default: plain for VidTok, ema for Open-MAGVIT2 where the file
+    has it."""
 
     def run(self) -> None:
         check_input(self.checkpoint)
