@@ -5,7 +5,8 @@ prefix. Out: `[B, L, N, K]`, equal to `attention.attend` under the mask of `Layo
 
 cuDNN is fast with a causal mask and slow with an explicit one. So it is called twice: causal over everything, and full
 over the prefix, whose rows replace those of the first call. On TPUs, JAX's Splash kernel (arXiv 2205.14135 with a mask
-in blocks) takes the whole mask.
+in blocks) takes the whole mask. A CPU attends in blocks of queries, each to the slots that it sees: half of the scores
+are never computed, and those of a block stay in the cache.
 """
 
 from dataclasses import dataclass
@@ -20,8 +21,9 @@ from jax.typing import DTypeLike
 
 from reelm.lm.sharding import BATCH_AXES
 
-Kernel = Literal["xla", "cudnn", "splash"]
+Kernel = Literal["xla", "blocks", "cudnn", "splash"]
 _BLOCK = 128  # slots; Splash takes whole blocks
+_QUERIES = 64  # in a block of a CPU
 
 
 def kernel_for(backend: str, head_width: int, dtype: DTypeLike, sequence: int) -> Kernel:
@@ -30,7 +32,11 @@ def kernel_for(backend: str, head_width: int, dtype: DTypeLike, sequence: int) -
     sequence: devices along that axis of the mesh; only XLA's attention can be cut along it.
     """
     half = jnp.dtype(dtype).itemsize == 2
-    if sequence > 1 or not half:
+    if sequence > 1:
+        return "xla"
+    if backend == "cpu":
+        return "blocks"
+    if not half:
         return "xla"
     if backend == "gpu" and head_width % 8 == 0 and head_width <= 128:
         return "cudnn"
@@ -42,9 +48,11 @@ class PrefixAttention:
     """Attention of whole samples with a prefix of `before` slots."""
 
     before: int
-    kernel: Literal["cudnn", "splash"]
+    kernel: Literal["blocks", "cudnn", "splash"]
 
     def __call__(self, query: jax.Array, key: jax.Array, value: jax.Array) -> jax.Array:
+        if self.kernel == "blocks":
+            return in_blocks(query, key, value, self.before)
         if self.kernel == "cudnn":
             return in_two_calls(query, key, value, self.before, "cudnn")
         mesh = jax.sharding.get_abstract_mesh()
@@ -64,6 +72,30 @@ def in_two_calls(
     causal = attend(query, key, value, is_causal=True)
     full = attend(query[:, :before], key[:, :before], value[:, :before])
     return jnp.concatenate([full, causal[:, before:]], axis=1)
+
+
+def in_blocks(query: jax.Array, key: jax.Array, value: jax.Array, before: int) -> jax.Array:
+    """Return attention by blocks of queries; the gradient computes their scores again."""
+    b, length, heads, width = query.shape
+    kv_heads = key.shape[2]
+    query = jnp.moveaxis((query * width**-0.5).reshape(b, length, kv_heads, -1, width), 1, 3)
+    key, value = key.swapaxes(1, 2), value.swapaxes(1, 2)
+    rows = list[jax.Array]()
+    for first in range(0, length, _QUERIES):
+        end = min(first + _QUERIES, length)
+        seen = max(end, before) if first < before else end
+        slot, asks = np.arange(seen), np.arange(first, end)[:, None]
+        mask = (slot <= asks) | (slot < before) & (asks < before)
+        rows.append(_block(query[..., first:end, :], key[:, :, :seen], value[:, :, :seen], mask))
+    return jnp.moveaxis(jnp.concatenate(rows, axis=3), 3, 1).reshape(b, length, heads, width)
+
+
+@jax.checkpoint
+def _block(query: jax.Array, key: jax.Array, value: jax.Array, mask: np.ndarray) -> jax.Array:
+    """Return `[B, N_kv, G, L, K]` for scaled queries of that shape, and keys and values `[B, N_kv, S, K]`."""
+    scores = jnp.einsum("bnglk,bnsk->bngls", query, key, preferred_element_type=jnp.float32)
+    weights = jax.nn.softmax(jnp.where(mask, scores, -1e30), axis=-1).astype(value.dtype)
+    return jnp.einsum("bngls,bnsk->bnglk", weights, value)
 
 
 def _splash(query: jax.Array, key: jax.Array, value: jax.Array, *, before: int) -> jax.Array:

@@ -9,7 +9,7 @@ import pytest
 
 from reelm.lm.layout import Layout
 from reelm.lm.net.attention import attend
-from reelm.lm.net.fused_attention import PrefixAttention, in_two_calls, kernel_for
+from reelm.lm.net.fused_attention import PrefixAttention, in_blocks, in_two_calls, kernel_for
 
 LAYOUT = Layout(prefix=9, frames=2, rows=2, columns=3, given_pictures=1)
 
@@ -40,6 +40,14 @@ def test_two_calls_are_attention_under_the_mask_of_the_stream(heads):
         np.testing.assert_allclose(one, other, atol=1e-5)
 
 
+@pytest.mark.parametrize("size", [4, 8, 64])
+def test_blocks_are_attention_under_the_mask_of_the_stream(heads, monkeypatch, size):
+    monkeypatch.setattr("reelm.lm.net.fused_attention._QUERIES", size)
+    ours = results(lambda q, k, v: in_blocks(q, k, v, LAYOUT.before), heads)
+    for one, other in zip(ours, results(plain, heads), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)
+
+
 @pytest.mark.slow
 def test_splash_is_attention_under_the_mask_of_the_stream(heads, monkeypatch):
     from jax.experimental.pallas.ops.tpu.splash_attention import splash_attention_kernel
@@ -54,7 +62,9 @@ def test_splash_is_attention_under_the_mask_of_the_stream(heads, monkeypatch):
 @pytest.mark.parametrize(
     ("backend", "head_width", "dtype", "sequence", "kernel"),
     [
-        ("cpu", 128, "bfloat16", 1, "xla"),
+        ("cpu", 128, "bfloat16", 1, "blocks"),
+        ("cpu", 48, "float32", 1, "blocks"),
+        ("cpu", 48, "float32", 2, "xla"),
         ("gpu", 64, "bfloat16", 1, "cudnn"),
         ("gpu", 64, "float32", 1, "xla"),
         ("gpu", 128, "bfloat16", 2, "xla"),
