@@ -47,8 +47,8 @@ from reelm.lm.specials import (
 from reelm.lm.tasks import TASKS, Task
 from reelm.tokenizer.text.encoder import Text
 
-# A control clip tells where each subject is and how the camera moves. Beside it the other sources have nothing to say,
-# and a net would not learn to hear them: it speaks in this share of the samples that it could.
+# A control clip tells where each subject is and how the camera moves. Beside it tracks and cameras have nothing to say,
+# and a net would not learn to hear them: where they speak, it speaks in this share of the samples that it could.
 _OUTLINED = 0.3
 _FRAMES = 2  # given frames at most
 _REFERENCES = 2  # given references at most
@@ -69,8 +69,8 @@ class ToSample(grain.transforms.RandomMap):
         fps, stride: frames a second of the clip, and frames that a latent frame stands for.
         drop_text: share of samples that lose their words, so that guidance has an unconditional model; a task may ask
             for more.
-        drop_control: share of samples in which a source of control does not speak; each of its own. Control clips
-            speak in fewer.
+        drop_control: share of samples in which a source of control does not speak; each of its own. Beside tracks or
+            a camera control clips speak in fewer.
         motions: of many clips of the set, in order; None for a set that does not know them.
         references: share of samples that are given references.
         later: whether they are windows from later in the clip, behind an anchor, as those of "continues" are anyhow.
@@ -164,8 +164,6 @@ class ToSample(grain.transforms.RandomMap):
         """
         here, grid = slice(first, first + self.frames), element["video"].shape[1:]
         told = {source for source in self.model.channels if rng.random() >= self.drop_control}
-        if rng.random() >= _OUTLINED:
-            told -= {"structure"}
         parts: dict[Source, np.ndarray] = {}
         if "keys" in told:
             assert "keys" in element  # the run was checked
@@ -175,12 +173,12 @@ class ToSample(grain.transforms.RandomMap):
                 parts["keys"][0] = 0  # nothing came before, so no key made it
         if "tracks" in told and "tracks" in element:
             parts["tracks"] = tracks_field(element["tracks"], self.model.tracks, self.stride, grid)[here]
-        kinds = [kind for kind in self.model.structures if kind in element]
-        if "structure" in told and kinds:
-            kind = kinds[int(rng.integers(len(kinds)))]
-            parts["structure"] = structure_field(element[kind][here], kind, self.model.structures, self.model.bits)
         if "camera" in told and "camera" in element:
             parts["camera"] = camera_field(element["camera"], self.stride)[here]
+        kinds = [kind for kind in self.model.structures if kind in element]
+        if "structure" in told and kinds and (not parts.keys() & {"tracks", "camera"} or rng.random() < _OUTLINED):
+            kind = kinds[int(rng.integers(len(kinds)))]
+            parts["structure"] = structure_field(element[kind][here], kind, self.model.structures, self.model.bits)
         if "motion" in told and self.motions is not None and "motion" in element:
             less = np.searchsorted(self.motions, element["motion"][0]) / len(self.motions)
             parts["motion"] = motion_field(float(less), self.frames)
