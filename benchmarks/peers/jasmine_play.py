@@ -10,9 +10,9 @@ The weights are random. The dynamics model has crafter's width, layers, heads an
 - clip: `GenieMaskGIT.sample` as Jasmine's sampling script calls it; it draws 4 frames, one after another.
 - press: the same function asked for one frame after 7, as a player needs it who sees a frame before the next key.
 
-Both also encode the frames that are given and decode all 8, once a call. The function has no cache of keys and values
-(a FIXME of its script asks for one): for each code the net reads the whole window again. That is what is measured. It
-is compiled as a whole, as in Jasmine's training; the sampling script compiles anew in each call.
+Both also encode the frames that are given and decode all 8, once a call. The function has no cache of keys
+and values: for each code the net reads the whole window again. That is what is measured. It is compiled as a whole, as
+in Jasmine's training; the sampling script compiles anew in each call.
 
 The script computes in bfloat16, for GPUs; here float32 is the default, as of `crafter`. Flash attention is cuDNN's and
 is off. Where other work runs beside it, seconds of processors a frame say more than frames a second.
