@@ -78,7 +78,8 @@ class EvaluateGeneration:
     cfg_scale: float | None = None
     """Guidance scale. Default: the model's own."""
     min_p: float | None = None
-    """Least share of the likeliest code's probability that a code needs to be drawn. Default: the model's own."""
+    """Least share of the likeliest code's probability that a code needs to be drawn, where words or pictures say what
+    to draw. Default: the model's own."""
     cfg_min_p: float | None = None
     """The same by the probabilities without guidance, for what guidance may reach. Default: the model's own."""
     sheets: Path | None = None
