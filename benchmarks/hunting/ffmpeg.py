@@ -16,6 +16,8 @@ import numpy as np
 RATE = 48_000  # Hz to which all sound is brought
 _SQUARE = "scale=w='if(gte(sar,1),round(iw*sar),iw)':h='if(gte(sar,1),ih,round(ih/sar))':flags=bicubic"
 _WIDE = "format=gbrp16,setparams=colorspace=gbr:range=pc,zscale=primaries=709:transfer=709"
+# What `showinfo` says of a frame. Before FFmpeg 6 it says no duration.
+_FRAME = r"n: *\d+ pts: *(-?\d+) .*?(?:duration: *(\d+) .*?)? s:(\d+)x(\d+) "
 _EXACT = "scale=flags=bicubic+accurate_rnd+full_chroma_int"
 
 
@@ -79,7 +81,7 @@ class Ffmpeg:
         before, after = _clock(joined)
         ended = self.run(*before, *decoder, "-i", file, "-map", track, "-vf", ",".join(chain), *raw, *after)
         told = ended.stderr.decode(errors="replace")
-        frames = re.findall(r"n: *\d+ pts: *(-?\d+) .*?duration: *(\d+) .*? s:(\d+)x(\d+) ", told)
+        frames = re.findall(_FRAME, told)
         base = re.search(r"config in time_base: (\d+)/(\d+)", told)
         if not frames or base is None:
             return None
@@ -89,7 +91,7 @@ class Ffmpeg:
         count = min(len(frames), len(pixels) // (height * width * 3))
         pixels = pixels[: count * height * width * 3].reshape(count, height, width, 3)
         times = np.array([int(pts) for pts, *_ in frames[:count]]) * tick
-        return Shown(times - times[0], int(frames[count - 1][1]) * tick, looks(pixels), (height, width), times[0])
+        return Shown(times - times[0], int(frames[count - 1][1] or 0) * tick, looks(pixels), (height, width), times[0])
 
     def sound(self, file: Path, track: str, start: float, *, joined: bool) -> np.ndarray:
         """Return the loudest channel [S] at `RATE` from second `start` of its clock on, with silence in the holes."""
