@@ -136,7 +136,7 @@ class Engine(Thread):
     @property
     def plays_enough(self) -> bool:
         """Whether no more live clips are made beside those that there are."""
-        return len(self._live) >= self._most
+        return sum(not live.closed for live in [*self._live]) >= self._most
 
     def play(self, live: Live | World) -> None:
         """Make a live clip, or a world, until it is closed."""

@@ -100,6 +100,14 @@ def test_players_beside_each_other_see_what_each_sees_alone(service):
 
 
 @pytest.mark.slow
+def test_who_leaves_makes_room_at_once(service):
+    with playing(service, seed=1):
+        for seed in range(8):
+            with playing(service, seed=seed) as player:
+                assert player.frames
+
+
+@pytest.mark.slow
 def test_what_no_world_takes_is_told_and_play_goes_on(service):
     wrong = (
         ({"keys": ["jump"]}, "this world has no key 'jump'; its keys are left, right"),
