@@ -21,6 +21,7 @@ from reelm.tokenizer.text.thesaurus import Thesaurus
 from reelm.tokenizer.video.tokenizer import VideoTokenizer
 from reelm.train.lm.thesaurus import fit, least_likeness, read_file
 
+from .draws import check_draws
 from .parts import OpenedLM, open_audio_tokenizer, open_describer, open_lm, open_video_tokenizer
 from .records import has_best, part_record
 from .stages import STAGES, StageName
@@ -55,6 +56,8 @@ class ExportPlan:
     """Default overlap of windows; None for a second, or for half a window where that is shorter."""
     num_frames: int | None = None
     """Default number of frames; None for that of the training."""
+    check_draws: bool = True
+    """Whether the language model draws a few clips, and is refused where they are noise; see `draws.py`."""
     best: tuple[StageName, ...] | None = None
     """Parts whose best checkpoint is taken; () for every training with evaluations. The newest is taken of all others,
     and of all where this is None."""
@@ -87,7 +90,8 @@ def export(plan: ExportPlan, output: Path) -> Model:
 
     Raises:
         RequestError: a folder holds no such training, language models are not of one kind, one was trained on codes of
-            another tokenizer, no clip has so many frames, or `best` is set and no training has evaluations.
+            another tokenizer or draws noise, no clip has so many frames, or `best` is set and no training has
+            evaluations.
     """
     tokenizer = open_video_tokenizer(plan.video_tokenizer, best=plan.video_tokenizer in plan.evaluated)
     record = {"video_tokenizer": plan.record(plan.video_tokenizer, "video-tokenizer")}
@@ -106,6 +110,8 @@ def export(plan: ExportPlan, output: Path) -> Model:
         lm, thesaurus = _with_thesaurus(plan.thesaurus, lm)
     parts = {"audio_tokenizer": audio, "describer": reader, "thesaurus": thesaurus}
     model = Model(output.name, tokenizer, lm, defaults, record, **parts)
+    if lm is not None and plan.check_draws:
+        check_draws(model, record["lm"].get("last_metrics", {}), plan.lm[-1])
     model.save(output, dtype=plan.dtype)
     return model
 

@@ -5,6 +5,8 @@ gives float32 whatever the file holds. A flipped bit in the numbers of a safeten
 `sampling/folder/read.py` checks the sha256 of every file. Knows nothing of JAX or of models.
 """
 
+import json
+import math
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -12,7 +14,6 @@ from typing import Any, Literal, get_args
 
 import ml_dtypes
 import numpy as np
-from safetensors import SafetensorError, deserialize
 from safetensors.numpy import load_file, save
 
 from reelm.errors import RequestError, reason
@@ -23,7 +24,7 @@ from .fields import shown
 StoredType = Literal["float32", "bfloat16", "int8"]
 _SCALE = ".scale"
 _MOST_LEVELS = 32  # of dicts inside each other
-_TYPES = {"F32": np.float32, "BF16": ml_dtypes.bfloat16, "I8": np.int8}  # safetensors' own reader lacks bfloat16
+_TYPES = {"F32": np.float32, "BF16": ml_dtypes.bfloat16, "I8": np.int8}
 
 
 def pack(params: dict, dtype: StoredType) -> bytes:
@@ -40,7 +41,7 @@ def pack(params: dict, dtype: StoredType) -> bytes:
         raise RequestError(f"dtype is {dtype!r}; choose one of {', '.join(get_args(StoredType))}")
     tensors: dict[str, np.ndarray] = {}
     for name, leaf in flattened(params).items():
-        value = np.asarray(leaf, np.float32)
+        value = np.asarray(leaf, np.float32, order="C")  # safetensors writes memory as it lies
         if value.ndim < 2 or dtype == "float32":
             tensors[name] = value
         elif dtype == "bfloat16":
@@ -57,6 +58,8 @@ def pack(params: dict, dtype: StoredType) -> bytes:
 def unpack(data: bytes, name: Path | str) -> dict:
     """Return the nested float32 parameters in the bytes of a file that `pack` made.
 
+    Matrices that are stored as float32 are views of these bytes, which cannot be written to.
+
     Args:
         data: content of the file.
         name: how the message calls it.
@@ -65,14 +68,33 @@ def unpack(data: bytes, name: Path | str) -> dict:
         RequestError: these are no bytes of a safetensors file, or a number in it is NaN or infinite.
     """
     try:
-        tensors = {
-            key: np.frombuffer(tensor["data"], _TYPES[tensor["dtype"]]).reshape(tensor["shape"])
-            for key, tensor in deserialize(data)
-        }
+        tensors = _views(data)
         flat = {key: _widened(key, value, tensors) for key, value in tensors.items() if not key.endswith(_SCALE)}
         return nested(flat)
-    except (SafetensorError, ValueError, KeyError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise RequestError(f"{name} is no sound safetensors file ({reason(error)}); fetch it again") from error
+
+
+def _views(data: bytes) -> dict[str, np.ndarray]:
+    """Return the tensors of a file as views of its bytes; safetensors' own reader of bytes copies them all.
+
+    Eight bytes say how long the header is, which is JSON: for each name the type, the shape, and where its numbers lie
+    behind the header.
+    """
+    length = int.from_bytes(data[:8], "little")
+    if not 2 <= length <= len(data) - 8:
+        raise ValueError(f"its header of {length} bytes lies outside of it")
+    header = json.loads(data[8 : 8 + length])
+    tensors = {}
+    for key, about in header.items():
+        if key == "__metadata__":
+            continue
+        dtype, shape, (start, end) = np.dtype(_TYPES[about["dtype"]]), about["shape"], about["data_offsets"]
+        count = math.prod(shape)
+        if not 0 <= start <= end <= len(data) - 8 - length or end - start != count * dtype.itemsize:
+            raise ValueError(f"{shown(key)} lies outside of it")
+        tensors[key] = np.frombuffer(data, dtype, count, 8 + length + start).reshape(shape)
+    return tensors
 
 
 def _widened(key: str, value: np.ndarray, tensors: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -81,7 +103,7 @@ def _widened(key: str, value: np.ndarray, tensors: Mapping[str, np.ndarray]) -> 
     if scale is not None:
         if np.broadcast_shapes(value.shape, scale.shape) != value.shape:
             raise ValueError(f"the scale of {key} has the shape {list(scale.shape)}, the tensor {list(value.shape)}")
-    wide = value.astype(np.float32) if scale is None else np.multiply(value, scale, dtype=np.float32)
+    wide = value.astype(np.float32, copy=False) if scale is None else np.multiply(value, scale, dtype=np.float32)
     # Of whole numbers the scale alone can be amiss: it is far smaller, unless one times 127 is too large.
     few = wide if scale is None or value.dtype != np.int8 else 127 * np.asarray(scale, np.float32)
     if not np.isfinite(few).all():
@@ -124,5 +146,5 @@ def load_params(path: Path) -> dict:
 
 def save_params(params: dict, path: Path) -> None:
     """Write nested parameters as `load_params` reads them, whole or not at all."""
-    tensors = {name: np.asarray(leaf) for name, leaf in flattened(params, separator=".").items()}
+    tensors = {name: np.asarray(leaf, order="C") for name, leaf in flattened(params, separator=".").items()}
     write_bytes(path, save(tensors))

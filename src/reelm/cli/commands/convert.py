@@ -19,10 +19,14 @@ class Convert:
     Open-MAGVIT2 (github.com/TencentARC/SEED-Voken, Apache-2.0). Nothing in the file is run.
 
     Example: reelm convert vidtok_fsq_causal_488_262144.ckpt -o vidtok
+
+    A file of the Hugging Face hub is fetched by its place there. Known files are pinned to one revision and one sha256.
+
+    Example: reelm convert microsoft/VidTok/checkpoints/vidtok_fsq_causal_488_262144.ckpt -o vidtok
     """
 
     checkpoint: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="FILE")]
-    """File of weights: a checkpoint of torch, or safetensors."""
+    """File of weights: a checkpoint of torch, or safetensors. Or its place on the hub: OWNER/NAME/PATH[@REVISION]."""
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
     """Model folder to write."""
     config: Path | None = None
@@ -32,12 +36,17 @@ class Convert:
     has it."""
 
     def run(self) -> None:
-        check_input(self.checkpoint)
+        from reelm.train.conversion import hub_file
+
+        remote = not self.checkpoint.exists() and hub_file.is_place(str(self.checkpoint))
+        if not remote:
+            check_input(self.checkpoint)
         if self.config is not None:
             check_input(self.config)
         check_folder(self.output)
 
         from reelm.train.conversion.convert import convert
 
-        convert(self.checkpoint, self.output, settings=self.config, weights=self.weights)
+        checkpoint = hub_file.fetch(str(self.checkpoint)) if remote else self.checkpoint
+        convert(checkpoint, self.output, settings=self.config, weights=self.weights)
         print_path(self.output)

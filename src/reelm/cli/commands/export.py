@@ -54,6 +54,9 @@ class Export:
     Default: 1, or half a window where that is shorter."""
     num_frames: int | None = None
     """Frames of a clip that the model makes unless a call sets a length. Default: 17."""
+    check_draws: bool = True
+    """Draw a few clips first, and refuse a language model whose own codes are far less likely to it than those of its
+    training: it makes noise. Turn it off where this machine is too small for the model."""
 
     def run(self) -> None:
         for folder in (self.video_tokenizer, self.audio_tokenizer, *self.lm, self.describer):

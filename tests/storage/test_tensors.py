@@ -1,0 +1,80 @@
+"""Files of parameters: what is written is read back, whatever its memory looks like, and damaged files are refused."""
+
+import json
+import struct
+
+import ml_dtypes
+import numpy as np
+import pytest
+from safetensors.numpy import load, save
+
+from reelm.errors import RequestError
+from reelm.storage.tensors import load_params, pack, save_params, unpack
+
+MATRIX = np.random.default_rng(0).normal(size=(3, 4)).astype(np.float32)
+
+
+@pytest.mark.parametrize("leaf", [MATRIX.T, MATRIX[::-1], MATRIX[:, ::2]], ids=["turned", "reversed", "cut"])
+def test_arrays_that_do_not_lie_in_order_are_written_as_they_are(leaf, tmp_path):
+    np.testing.assert_array_equal(unpack(pack({"a": {"b": leaf}}, "float32"), "x")["a"]["b"], leaf)
+    save_params({"a": {"b": leaf}}, tmp_path / "x")
+    np.testing.assert_array_equal(load_params(tmp_path / "x")["a"]["b"], leaf)
+
+
+def test_numbers_are_read_as_safetensors_reads_them():
+    data = pack({"a": {"b": MATRIX, "c": MATRIX[0]}, "d": np.float32(2.0)}, "float32")
+    params, theirs = unpack(data, "x"), load(data)
+    np.testing.assert_array_equal(params["a"]["b"], theirs["a/b"])
+    np.testing.assert_array_equal(params["a"]["c"], theirs["a/c"])
+    assert params["d"] == theirs["d"] == 2
+    assert np.shares_memory(params["a"]["b"], np.frombuffer(data, np.uint8))  # a large model is in memory once
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "int8"])
+def test_narrow_numbers_become_float32(dtype):
+    read = unpack(pack({"a": MATRIX}, dtype), "x")["a"]
+    assert read.dtype == np.float32
+    if dtype == "bfloat16":
+        np.testing.assert_array_equal(read, MATRIX.astype(ml_dtypes.bfloat16).astype(np.float32))
+    else:
+        assert np.abs(read - MATRIX).max() <= np.abs(MATRIX).max() / 254
+
+
+def file_of(header: object, numbers: bytes = bytes(16)) -> bytes:
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    return struct.pack("<Q", len(text)) + text + numbers
+
+
+SOUND = {"dtype": "F32", "shape": [2, 2], "data_offsets": [0, 16]}
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\xff" * 7,
+        struct.pack("<Q", 2**63) + b"{}",
+        file_of(b"{"),
+        file_of([]),
+        file_of({"a": 1}),
+        file_of({"a": SOUND | {"dtype": "F99"}}),
+        file_of({"a": SOUND | {"data_offsets": [0, 8]}}),
+        file_of({"a": SOUND | {"data_offsets": [4, 20]}}),
+        file_of({"a": SOUND | {"data_offsets": [-16, 0]}}),
+        file_of({"a": SOUND | {"shape": [-2, -2]}}),
+        file_of({"a": SOUND | {"shape": [2.0, 2.0]}}),
+        file_of({"a": SOUND | {"shape": [2**40, 2**40]}}),
+        file_of({"a": SOUND}, np.full(4, np.nan, np.float32).tobytes()),
+        file_of({"a": SOUND, "a/b": SOUND}),
+        file_of(b'{"a":' * 100_000),
+        save({"a": MATRIX})[:-4],
+    ],
+)
+def test_a_damaged_file_is_refused_in_one_line(data):
+    with pytest.raises(RequestError, match=r"^x is no sound safetensors file \(.*\); fetch it again$") as refused:
+        unpack(data, "x")
+    assert "\n" not in str(refused.value)
+
+
+def test_a_sound_file_by_hand_is_read():
+    assert unpack(file_of({"__metadata__": {"a": "b"}, "a": SOUND}), "x")["a"].shape == (2, 2)

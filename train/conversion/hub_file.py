@@ -1,0 +1,92 @@
+"""A file of weights by its place on the Hugging Face hub: OWNER/NAME/PATH, with @REVISION behind it if need be.
+
+In: such a place. Out: the file, which the hub's own package fetched and keeps. Known files are pinned: they come from
+one revision, and their sha256 is in a table. That of any other must be the one that the hub has for it.
+"""
+
+import importlib.util
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+from reelm.errors import RequestError, reason
+from reelm.extras import how_to_install
+from reelm.storage.digests import sha256_of
+
+_PLACE = re.compile(r"([\w][\w.-]*/[\w.-]+)/([\w][\w./-]*?)(?:@([\w.-]+))?")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+class _Pinned(NamedTuple):
+    """What a known file was when it was read here first.
+
+    Attributes:
+        revision: of the repository.
+        path: in that revision.
+        sha256: of the file.
+    """
+
+    revision: str
+    path: str
+    sha256: str
+
+
+_FIRST, _SECOND = "5eb8cf9e2c44321761b26db36af82e4b7552368e", "deb5e5203968359ebe67feac7d0b8156e1a9f353"
+_PINNED = {
+    "microsoft/VidTok/checkpoints/vidtok_fsq_causal_488_262144.ckpt": _Pinned(
+        _FIRST,
+        "checkpoints/vidtok-fsq_causal_488_262144.ckpt",
+        "3f546bd9bdf20691e0f60b37de625483225467282d3f407b9dbac20fffa272bd",
+    ),
+    "microsoft/VidTok/checkpoints/vidtok_fsq_causal_488_32768.ckpt": _Pinned(
+        _FIRST,
+        "checkpoints/vidtok-fsq_causal_488_32768.ckpt",
+        "65ef404fc44cc0ed95a61129d1fe73a34c16b4d25464ae3d91d3c3f781bec4ab",
+    ),
+    "microsoft/VidTok/checkpoints/vidtok_fsq_causal_488_4096.ckpt": _Pinned(
+        _SECOND,
+        "checkpoints/vidtok_fsq_causal_488_4096.ckpt",
+        "22c45558789b942858aa163da27f862453118c8c1131c91374cf1072ee0b009e",
+    ),
+    "microsoft/VidTok/checkpoints/vidtok_fsq_causal_41616_262144.ckpt": _Pinned(
+        _SECOND,
+        "checkpoints/vidtok_fsq_causal_41616_262144.ckpt",
+        "eea057fe31932586474906647feed67088603491703132d6b5cf7a48f6d6e6bf",
+    ),
+}
+
+
+def is_place(name: str) -> bool:
+    """Return whether a name that is no file may be a place on the hub."""
+    return bool(_PLACE.fullmatch(name)) and ".." not in name.split("/")
+
+
+def fetch(name: str) -> Path:
+    """Return the file at a place, once its sha256 is what it should be.
+
+    Raises:
+        RequestError: there is no such file, no way to fetch it, or it is damaged or another one.
+    """
+    found = _PLACE.fullmatch(name)
+    assert found is not None, "ask `is_place` first"
+    repository, path, revision = found.groups()
+    pinned = _PINNED.get(f"{repository}/{path}") if revision is None else None
+    if importlib.util.find_spec("huggingface_hub") is None:
+        raise RequestError(f"there is no file {name}; to fetch it from the Hugging Face hub: {how_to_install('hub')}")
+    import huggingface_hub as hub  # pyright: ignore[reportMissingImports]  (it need not be installed)
+
+    try:
+        if pinned is None:
+            digest = hub.get_hf_file_metadata(hub.hf_hub_url(repository, path, revision=revision)).etag or ""
+        else:
+            path, revision, digest = pinned.path, pinned.revision, pinned.sha256
+        file = Path(hub.hf_hub_download(repository, path, revision=revision))
+    except Exception as error:  # what it raises comes from the network, the hub and the disk alike
+        newest = f"; {name}@main is the newest" if pinned else ""
+        raise RequestError(
+            f"{name} is no file and cannot be fetched from the Hugging Face hub: {reason(error)}{newest}"
+        ) from error
+    # Small files have no sha256 there.
+    if _SHA256.fullmatch(digest) and (there := sha256_of(file)) != digest:
+        raise RequestError(f"{file} is damaged or another file: its sha256 is {there}, not {digest}; fetch it again")
+    return file
