@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # LFQ, BSQ and FSQ at equal net, bits and steps: nine trainings for each data set, three seeds each, and a table.
 #
-#   recipes/quantizers.sh         about two hours of one CPU core
+#   recipes/quantizers.sh         about an hour of one CPU core
 #   TOY=1 recipes/quantizers.sh   every leg at toy scale; FILMS are left out
 #
 # Stop it at any line and start it again: it resumes there. FILMS names a folder with train/ and test/, such as
@@ -11,11 +11,10 @@ source "$(dirname "$0")/leg.sh"
 
 small=$(toy --batch-size 2 --model.encoder-channels 8 --model.encoder-blocks 1 --model.decoder-channels 8 \
     --model.decoder-blocks 1 --data.frames 5 --data.crop 16 --loop.steps 1)
-digits=$(full --batch-size 16 --loop.steps 1500)
-films=$(full --batch-size 4 --loop.steps 1500)
+net=$(full --model.decoder-channels 64 --model.decoder-blocks 2 --loop.steps 1500)
 quantizers="lfq bsq fsq"
 
-# Films: 18 bits, the net of demo, since the transform of natural is a quantizer of its own; no LPIPS.
+# A net like demo's at 18 bits, since the transform of natural is a quantizer of its own; no LPIPS in the losses.
 if [ -n "${FILMS:-}" ]; then
     leg build reelm data build "$FILMS/train" --name films --data-dir "$RUNS/sets" --resolution 168 --fps 24 \
         --lengths 1 33 --test-share 0
@@ -24,13 +23,16 @@ fi
 for seed in $(toy 0) $(full 0 1 2); do
     for quantizer in $quantizers; do
         leg "digits-$quantizer-$seed" reelm train video-tokenizer demo --workdir "$RUNS/digits-$quantizer-$seed" \
-            --model.bits 18 --model.quantizer "$quantizer" --loop.seed "$seed" $digits $small
+            --model.bits 18 --model.quantizer "$quantizer" --loop.seed "$seed" \
+            $(full --batch-size 16) $net $small
         [ -z "${FILMS:-}" ] ||
             leg "films-$quantizer-$seed" reelm train video-tokenizer demo --workdir "$RUNS/films-$quantizer-$seed" \
                 --data.dataset "$RUNS/sets/films" --data.source-frames 33 --data.frames 9 --data.crop 64 \
-                --model.bits 18 --model.background 0 --model.quantizer "$quantizer" --loop.seed "$seed" $films $small
+                --model.bits 18 --model.background 0 --model.quantizer "$quantizer" --loop.seed "$seed" \
+                $(full --batch-size 4) $net $small
     done
 done
 
 # The table: held-out clips, their sha256, means over seeds with intervals.
-leg table python benchmarks/quality/quantizers.py --runs "$RUNS" ${FILMS:+--films "$FILMS/test"} $(toy --clips 2)
+leg table python benchmarks/quality/quantizers.py --runs "$RUNS" ${FILMS:+--films "$FILMS/test"} \
+    $(toy --clips 2) $(full --clips 100)
