@@ -22,5 +22,6 @@ TASKS: dict[str, Callable[..., dict[str, Any]]] = {
     "steering": steering.steering,
     "stories": stories.told,
     "emoji": emoji.generation,
+    "emoji-chinese": emoji.in_chinese,
     "world": world.world,
 }

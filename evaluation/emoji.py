@@ -1,4 +1,4 @@
-"""Score a model of animated emoji (`reelm evaluate generation --task emoji`).
+"""Score a model of animated emoji (`reelm evaluate generation --task emoji`, and `--task emoji-chinese`).
 
 Comes in: a `Model` trained on `animated_emoji`, which must have been built. Goes out: a dict of plain JSON values for
 each group of prompts, as `judges.emoji.judged` gives it, and the same of real clips through the tokenizer alone,
@@ -6,6 +6,7 @@ which is the most that the language model can reach.
 """
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,23 @@ import numpy as np
 
 from reelm.data.animated_emoji.source import AnimatedEmojiSet, EmojiClips
 from reelm.evaluation.features import efficientnet
-from reelm.evaluation.judges.emoji import Asked, gallery, judged, paraphrases, prompts
+from reelm.evaluation.judges.emoji import (
+    CHINESE_PARAPHRASES,
+    Asked,
+    chinese_names,
+    gallery,
+    judged,
+    paraphrases,
+    prompts,
+    traditional_names,
+)
 from reelm.progress import Progress, silent
 from reelm.sampling.model import Model
 
 from .groups import Group, HasVideo, check_at_least, judged_groups
 
 GROUPS = ("trained", "held_out", "paraphrases")
+CHINESE = ("simplified", "traditional", "chinese_paraphrases")
 
 _SHEET_ROWS = 32
 
@@ -35,11 +46,14 @@ def generation(
     sheets: Path | None = None,
     progress: Progress = silent,
 ) -> dict[str, dict[str, Any]]:
-    """Score clips of three seconds from three groups of prompts, at most `clips` of each.
+    """Score clips of three seconds from some groups of prompts, at most `clips` of each.
 
     trained: plain captions that training showed
     held_out: of pairs of an emoji and a skin tone that it never showed; "both" is the right emoji in the right tone
     paraphrases: a hundred emoji in words that no caption has
+    simplified: Chinese names, which a thesaurus may know
+    traditional: names in traditional characters that are none of these
+    chinese_paraphrases: a hundred emoji in other Chinese words
 
     Each holds what `judges.emoji.judged` gives, and `rebuilt`: "both" of the real clips through the tokenizer.
     Batch i of a group is generated with seed + i, each clip the best of `best_of`. sheets: a folder for contact sheets
@@ -52,11 +66,7 @@ def generation(
     net = efficientnet.load()
     train, held_out = (AnimatedEmojiSet().open(split) for split in ("train", "held_out"))
     real = gallery(net, (train, held_out))
-    every = {
-        "trained": prompts(train, clips),
-        "held_out": prompts(held_out, clips),
-        "paraphrases": paraphrases()[:clips],
-    }
+    every = _prompts(train, held_out, clips)
 
     def group(pairs: Sequence[tuple[str, Asked]]) -> Group:
         asked = [each for _, each in pairs]
@@ -79,6 +89,21 @@ def generation(
         sheet_rows=_SHEET_ROWS,
         progress=progress,
     )
+
+
+in_chinese = partial(generation, groups=CHINESE)
+
+
+def _prompts(train: EmojiClips, held_out: EmojiClips, clips: int) -> dict[str, tuple[tuple[str, Asked], ...]]:
+    """Return the prompts of each group, at most `clips` of them, and what they ask for."""
+    return {
+        "trained": prompts(train, clips),
+        "held_out": prompts(held_out, clips),
+        "paraphrases": paraphrases()[:clips],
+        "simplified": chinese_names(train, clips),
+        "traditional": traditional_names(train, clips),
+        "chinese_paraphrases": paraphrases(CHINESE_PARAPHRASES)[:clips],
+    }
 
 
 def _plain(train: EmojiClips, held_out: EmojiClips, place: int) -> np.ndarray:

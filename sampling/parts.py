@@ -17,7 +17,6 @@ from reelm.lm.language_model import LanguageModel
 from reelm.lm.prompts import check_fits
 from reelm.lm.tasks import TASKS
 from reelm.tokenizer.audio.tokenizer import AudioTokenizer
-from reelm.tokenizer.text.pieces import TextTokenizer
 from reelm.tokenizer.text.thesaurus import Likeness, Thesaurus
 from reelm.tokenizer.video.tokenizer import VideoTokenizer
 from reelm.value_checks import within
@@ -99,8 +98,6 @@ class ModelParts:
         if self.lm is None:
             return
         self.video_tokenizer.check_streams()
-        if self.thesaurus is not None:
-            self.thesaurus.check(self.lm.text)
         config, audio = self.lm.config, self.audio_tokenizer and self.audio_tokenizer.config
         if config.bits != (bits := self.video_tokenizer.config.bits):
             raise RequestError(f"the language model knows codes of {config.bits} bits, the video tokenizer has {bits}")
@@ -162,8 +159,7 @@ class ModelParts:
         if self.lm is None or not prompt.strip():
             return prompt
         if self.thesaurus is not None:
-            assert not isinstance(self.lm.text, TextTokenizer)  # the thesaurus was checked against it
-            prompt = self.thesaurus.read(self.lm.text, prompt)
+            prompt = self.thesaurus.read(prompt)
         check_fits(self.lm.config, self.lm.text, prompt)
         return prompt
 
@@ -171,5 +167,4 @@ class ModelParts:
         """Return how like a prompt is to the captions, as the thesaurus tells it; without one it is itself."""
         if self.lm is None or self.thesaurus is None or not prompt.strip():
             return Likeness(1.0, prompt, 1.0)
-        assert not isinstance(self.lm.text, TextTokenizer)
-        return self.thesaurus.likeness(self.lm.text, prompt)
+        return self.thesaurus.likeness(prompt)

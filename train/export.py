@@ -15,6 +15,7 @@ from reelm.lm.language_model import LanguageModel
 from reelm.sampling.model import Model
 from reelm.sampling.parts import Defaults
 from reelm.storage.tensors import StoredType
+from reelm.tokenizer import text_encoders
 from reelm.tokenizer.audio.tokenizer import AudioTokenizer
 from reelm.tokenizer.text.pieces import TextTokenizer
 from reelm.tokenizer.text.thesaurus import Thesaurus
@@ -44,7 +45,9 @@ class ExportPlan:
     """Folder of the frozen encoder that a language model reads; None for the folder used in training. A small encoder
     is copied, a large one is named."""
     thesaurus: Path | None = None
-    """File of other words for the captions of a model that reads a small encoder; see `lm/thesaurus.py`."""
+    """File of other words for the captions; see `lm/thesaurus.py`."""
+    thesaurus_encoder: Path | None = None
+    """Folder of the sentence encoder that the thesaurus asks; None for the one that the language model reads."""
     dtype: StoredType = "float32"
     """Number format of the stored weights."""
     cfg_scale: float = 1.0
@@ -107,7 +110,7 @@ def export(plan: ExportPlan, output: Path) -> Model:
         reader = _describer(plan, plan.describer, tokenizer)
         record["describer"] = plan.record(plan.describer, "describer")
     if plan.thesaurus is not None:
-        lm, thesaurus = _with_thesaurus(plan.thesaurus, lm)
+        lm, thesaurus = _with_thesaurus(plan.thesaurus, plan.thesaurus_encoder, lm)
     parts = {"audio_tokenizer": audio, "describer": reader, "thesaurus": thesaurus}
     model = Model(output.name, tokenizer, lm, defaults, record, **parts)
     if lm is not None and plan.check_draws:
@@ -169,13 +172,13 @@ def _describer(plan: ExportPlan, where: Path, tokenizer: VideoTokenizer) -> Desc
     return reader
 
 
-def _with_thesaurus(path: Path, lm: LanguageModel | None) -> tuple[LanguageModel, Thesaurus]:
+def _with_thesaurus(path: Path, encoder: Path | None, lm: LanguageModel | None) -> tuple[LanguageModel, Thesaurus]:
     """Return the language model, whose scope says what is like its captions, and the thesaurus of a file."""
-    if lm is None or isinstance(lm.text, TextTokenizer) or not lm.text.embeds_sentences:
-        raise RequestError("a thesaurus serves a language model that reads its words through a sentence encoder")
+    if lm is None:
+        raise RequestError("a thesaurus serves a language model; name one (--lm)")
     words = read_file(path)
-    thesaurus = fit(lm.text, words)
-    scope = replace(lm.scope, likeness=least_likeness(thesaurus, lm.text, words.captions))
+    thesaurus = fit(lm.text if encoder is None else text_encoders.load(encoder), words)
+    scope = replace(lm.scope, likeness=least_likeness(thesaurus, words.captions))
     return replace(lm, scope=scope), thesaurus
 
 

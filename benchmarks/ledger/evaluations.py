@@ -65,6 +65,7 @@ EVALUATIONS: dict[str, Evaluation] = {
     "pictures": Evaluation(command=_RECONSTRUCTION, model="demo"),
     "tracks": Evaluation(command=f"{_RECONSTRUCTION} --data moving_digits_sound", model="demo"),
     "emoji": Evaluation(command=f"{_GENERATION} emoji --model emoji", **_EMOJI),
+    "emoji-chinese": Evaluation(command=f"{_GENERATION} emoji-chinese --model emoji", **_EMOJI),
     "emoji-unguided": Evaluation(command=f"{_GENERATION} emoji --model emoji --cfg-scale 1", **_EMOJI),
     "world": Evaluation(
         command=f"{_GENERATION} world --model crafter --num-frames 1000",

@@ -185,6 +185,9 @@ The change at the beginning of a latent frame is {{minute/begins:.2f}} times the
 {{emoji/held_out/seam_real:.1f}} |
 | a hundred in other words | {{emoji/paraphrases/emoji:%i}} | | {{emoji/paraphrases/rebuilt:%}} | \
 {{emoji/paraphrases/energy:.2f}} | {{emoji/paraphrases/seam:.1f}}, real {{emoji/paraphrases/seam_real:.1f}} |
+| simplified names, 200 clips | {{emoji-chinese/simplified/emoji:%i}} |
+| traditional names that the thesaurus never saw, 200 clips | {{emoji-chinese/traditional/emoji:%i}} |
+| a hundred in other Chinese words | {{emoji-chinese/chinese_paraphrases/emoji:%i}} |
 Motion is right on average and off by {{emoji/trained/energy_off:%0}} clip by clip.
 | trained names, emoji right | {{emoji/trained/emoji:%}} | {{emoji-unguided/trained/emoji:%}} |
 | trained names, emoji and tone right | {{emoji/trained/both:%}} | {{emoji-unguided/trained/both:%}} |
@@ -206,6 +209,9 @@ Motion is right on average and off by {emoji/trained/energy_off:%0} clip by clip
 | pairs held out of training, 140 clips | {emoji/held_out/emoji:%i} | {emoji/held_out/both:%i} | \
 {emoji/held_out/rebuilt:%} |
 | a hundred in other words | {emoji/paraphrases/emoji:%i} | | {emoji/paraphrases/rebuilt:%} |
+| simplified Chinese names, 200 clips | {emoji-chinese/simplified/emoji:%i} | | |
+| traditional Chinese names that the thesaurus never saw, 200 clips | {emoji-chinese/traditional/emoji:%i} | | |
+| a hundred in other Chinese words | {emoji-chinese/chinese_paraphrases/emoji:%i} | | |
 """,
     "docs/models/natural.md": f"""
 H.264 reaches {{films/all/psnr_h264:.1f}} dB, where `natural` reaches {{films/all/psnr:.1f}} dB.
@@ -226,6 +232,9 @@ H.264 reaches {{films/all/psnr_h264:.1f}} dB, where `natural` reaches {{films/al
 emoji`) | {emoji/trained/emoji:%i}, {emoji/trained/both:%i} |
 | pairs held out of training: the same | {emoji/held_out/emoji:%i}, {emoji/held_out/both:%i} |
 | a hundred in other words: the right emoji | {emoji/paraphrases/emoji:%i} |
+| Chinese: simplified names, traditional names, other words (`--task emoji-chinese`) | \
+{emoji-chinese/simplified/emoji:%i}, {emoji-chinese/traditional/emoji:%i}, \
+{emoji-chinese/chinese_paraphrases/emoji:%i} |
 """,
     "src/reelm/weights/crafter/README.md": """
 | one step, held against the game (`reelm evaluate generation --task world --model crafter`): tiles right, \

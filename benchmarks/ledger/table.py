@@ -93,8 +93,8 @@ def _demo_tokenizers() -> list[Claim]:
 def _emoji() -> list[Claim]:
     claims: list[Claim] = []
     for name, emoji, both, new_emoji, new, other in (
-        ("emoji", 0.85, 0.81, 0.72, 0.56, 0.40),
-        ("emoji-unguided", 0.88, 0.84, 0.70, 0.51, 0.43),
+        ("emoji", 0.85, 0.81, 0.72, 0.56, 0.55),
+        ("emoji-unguided", 0.88, 0.84, 0.70, 0.51, 0.55),
     ):
         claims += _shares(f"{name}/trained", emoji=emoji, both=both)
         claims += _shares(f"{name}/held_out", emoji=new_emoji, both=new)
@@ -103,6 +103,8 @@ def _emoji() -> list[Claim]:
         claims += _shares(f"emoji/{group}", rebuilt=rebuilt)
         claims += _at_least(f"emoji/{group}", energy=(energy, 0.5))
         claims += _at_most(f"emoji/{group}", seam=(5.0, 4.0), seam_real=(1.2, 1.5))
+    for group, least in (("simplified", 0.85), ("traditional", 0.60), ("chinese_paraphrases", 0.45)):
+        claims += _shares(f"emoji-chinese/{group}", emoji=least)
     return [*claims, *_at_most("emoji/trained", energy_off=(0.42, 0.35))]
 
 

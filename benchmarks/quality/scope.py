@@ -22,7 +22,7 @@ from reelm.lm.scope import outside
 from reelm.sampling.model import Model
 
 _PROMPTS = Path(__file__).parent / "prompts"
-_PARAPHRASES = Path(__file__).parents[2] / "evaluation" / "judges" / "emoji_paraphrases.tsv"
+_JUDGES = Path(__file__).parents[2] / "evaluation" / "judges"
 _CAPTIONS = 100
 
 
@@ -45,8 +45,9 @@ def lists(name: str, model: Model) -> dict[str, list[str]]:
         scenes = [captions(sample_scene(rng, digits, split="test"), rng) for rng in rngs]
         return found | {"captions": [each[0] for each in scenes], "other words": _lines(_PROMPTS / "demo_known.txt")}
     assert model.thesaurus is not None
-    paraphrases = [line.split("\t")[1] for line in _lines(_PARAPHRASES)[1:]]
-    return found | {"captions": list(model.thesaurus.captions[::7][:_CAPTIONS]), "other words": paraphrases}
+    files = {"other words": "emoji_paraphrases.tsv", "other words in Chinese": "emoji_paraphrases_zh.tsv"}
+    known = {title: [line.split("\t")[1] for line in _lines(_JUDGES / file)[1:]] for title, file in files.items()}
+    return found | {"captions": list(model.thesaurus.captions[::7][:_CAPTIONS])} | known
 
 
 def _lines(path: Path) -> list[str]:

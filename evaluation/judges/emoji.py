@@ -6,7 +6,7 @@ where a tone was asked for, among the six variants of that emoji. Knows nothing 
 """
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,8 +19,14 @@ from reelm.data.animated_emoji.source import EmojiClips
 from reelm.evaluation.features import efficientnet
 from reelm.evaluation.scores.intervals import wilson_interval
 
-PARAPHRASES_FILE = Path(__file__).with_name("emoji_paraphrases.tsv")
+PARAPHRASES = Path(__file__).with_name("emoji_paraphrases.tsv")
 """A hundred emoji in other words, written by hand: code points and words of each."""
+
+CHINESE_PARAPHRASES = Path(__file__).with_name("emoji_paraphrases_zh.tsv")
+"""The same in Chinese."""
+
+CHINESE_NAMES = Path(__file__).with_name("emoji_names_zh.tsv")
+"""Code points and names of emoji, simplified and traditional: those of Unicode's CLDR, by emojibase-data 17.0.0."""
 
 _SHOWN = 4  # frames of a clip that are looked at, spread evenly over the loop
 _SIDE = 96  # pixels at which they are
@@ -150,10 +156,31 @@ def loop_seam(video: np.ndarray) -> float:
     return float(ends / max(motion_energy(video), 1e-6))
 
 
-def paraphrases() -> tuple[tuple[str, Asked], ...]:
-    """A hundred prompts in other words than any caption, and what they ask for."""
-    with PARAPHRASES_FILE.open(newline="") as file:
-        return tuple((row["paraphrase"], Asked(row["emoji"], "")) for row in csv.DictReader(file, delimiter="\t"))
+def paraphrases(file: Path = PARAPHRASES) -> tuple[tuple[str, Asked], ...]:
+    """Return a hundred prompts in other words than any caption, and what they ask for."""
+    return tuple((row["paraphrase"], Asked(row["emoji"], "")) for row in _rows(file))
+
+
+def chinese_names(source: EmojiClips, count: int) -> tuple[tuple[str, Asked], ...]:
+    """Return the simplified names of the first emoji of a split, as `prompts` has them in English."""
+    return _named(source, {row["emoji"]: row["simplified"] for row in _rows(CHINESE_NAMES)})[:count]
+
+
+def traditional_names(source: EmojiClips, count: int) -> tuple[tuple[str, Asked], ...]:
+    """Return the same in traditional characters, of those emoji whose name is none of the simplified ones."""
+    rows = _rows(CHINESE_NAMES)
+    known = {row["simplified"] for row in rows}
+    return _named(source, {row["emoji"]: row["traditional"] for row in rows if row["traditional"] not in known})[:count]
+
+
+def _named(source: EmojiClips, names: Mapping[str, str]) -> tuple[tuple[str, Asked], ...]:
+    every = (asked for _, asked in prompts(source, source.emoji))
+    return tuple((names[asked.base], asked) for asked in every if not asked.tone and asked.base in names)
+
+
+def _rows(file: Path) -> list[dict[str, str]]:
+    with file.open(newline="", encoding="utf-8") as lines:
+        return list(csv.DictReader(lines, delimiter="\t"))
 
 
 def prompts(source: EmojiClips, count: int) -> tuple[tuple[str, Asked], ...]:

@@ -71,7 +71,9 @@ def _language_model(model: ModelParts, lm: LanguageModel) -> dict[str, Any]:
         }
     about["text"] = text_parts.about(lm.text)
     if model.thesaurus is not None:
-        about["text"]["thesaurus"] = f"{len(model.thesaurus.captions)} captions"
+        captions, names = len(model.thesaurus.captions), len(model.thesaurus.names)
+        about["text"]["thesaurus"] = f"{captions} captions, {names} more names"
+        about["text"]["thesaurus reads through"] = model.thesaurus.encoder.kind
     about["defaults"] = asdict(defaults)
     return about
 

@@ -26,7 +26,9 @@ CARD = "README.md"
 MANIFEST, VIDEO_FILE, AUDIO_FILE = "model.json", "video_tokenizer.safetensors", "audio_tokenizer.safetensors"
 LM_FILE, DESCRIBER_FILE, THESAURUS_FILE = "lm.safetensors", "describer.safetensors", "thesaurus.safetensors"
 PIECES_FILE, ENCODER_FILE = "text.model", "text_encoder.safetensors"
+READS_PIECES_FILE, READS_FILE = "thesaurus.model", "thesaurus_encoder.safetensors"
 _FILES = (VIDEO_FILE, AUDIO_FILE, LM_FILE, DESCRIBER_FILE, THESAURUS_FILE, PIECES_FILE, ENCODER_FILE)
+_FILES += (READS_PIECES_FILE, READS_FILE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,11 +78,12 @@ class DescriberPart:
 
 @dataclass(frozen=True, kw_only=True)
 class ThesaurusPart:
-    """The words of a thesaurus; see `Thesaurus`."""
+    """The words of a thesaurus, see `Thesaurus`, and its sentence encoder; None for that of the language model."""
 
     captions: tuple[str, ...]
     modifiers: Mapping[str, str]
     names: Mapping[str, str] = field(default_factory=dict)
+    encoder: TextEncoderPart | None = None
 
     def __post_init__(self):
         if wrong := sorted({*self.names.values()} - {*self.captions}):
@@ -109,6 +112,8 @@ class Parts:
             ENCODER_FILE: self.lm is not None and carried,
             DESCRIBER_FILE: self.describer is not None,
             THESAURUS_FILE: self.thesaurus is not None,
+            READS_FILE: self.thesaurus is not None and self.thesaurus.encoder is not None,
+            READS_PIECES_FILE: self.thesaurus is not None and self.thesaurus.encoder is not None,
         }
         return {name for name, taken in takes.items() if taken}
 

@@ -6,6 +6,7 @@ audio_tokenizer.safetensors   only of models with sound
 lm.safetensors, text.model    together or not at all: a folder without them has tokenizers only
 text_encoder.safetensors      only of models that read a small frozen encoder; see text_parts.py for large ones
 thesaurus.safetensors         only of models that are told in other words than their captions'
+thesaurus_encoder.safetensors the sentence encoder of a thesaurus, beside its pieces in thesaurus.model
 describer.safetensors         only of models that say what a clip is called
 README.md                     the model card, for people
 """
@@ -24,11 +25,10 @@ from reelm.lm.parameters import NumberFormat, check_mesh
 from reelm.sampling.parts import ModelParts
 from reelm.storage.tensors import unpack
 from reelm.tokenizer.audio.tokenizer import AudioTokenizer
-from reelm.tokenizer.text.thesaurus import Thesaurus
 from reelm.tokenizer.video.tokenizer import VideoTokenizer
 
 from . import shipped, text_parts
-from .manifest import AUDIO_FILE, DESCRIBER_FILE, LM_FILE, THESAURUS_FILE, VIDEO_FILE, read_files, read_manifest
+from .manifest import AUDIO_FILE, DESCRIBER_FILE, LM_FILE, VIDEO_FILE, read_files, read_manifest
 from .shapes import check_shapes
 
 
@@ -68,8 +68,7 @@ def read(
     if parts.describer is not None:
         describer = Describer(parts.describer.config, params[DESCRIBER_FILE])
     if parts.thesaurus is not None:
-        words = parts.thesaurus
-        thesaurus = Thesaurus(words.captions, words.modifiers, params[THESAURUS_FILE], words.names)
+        thesaurus = text_parts.opened_thesaurus(parts.thesaurus, data, params, lm and lm.text)
     wide = number_format == "float32" or (number_format == "int8" and on_cpu)
     activations = jnp.dtype("float32" if wide else "bfloat16")
     return ModelParts(name, tokenizer, lm, manifest.defaults, manifest.record, activations, audio, describer, thesaurus)

@@ -26,7 +26,18 @@ from reelm.tokenizer.audio import tokenizer as audio_tokenizer
 from reelm.tokenizer.text_encoders import KINDS, Kind
 from reelm.tokenizer.video import tokenizer as video_tokenizer
 
-from .manifest import AUDIO_FILE, DESCRIBER_FILE, ENCODER_FILE, LM_FILE, MANIFEST, THESAURUS_FILE, VIDEO_FILE, Manifest
+from .manifest import (
+    AUDIO_FILE,
+    DESCRIBER_FILE,
+    ENCODER_FILE,
+    LM_FILE,
+    MANIFEST,
+    READS_FILE,
+    THESAURUS_FILE,
+    VIDEO_FILE,
+    Manifest,
+    ThesaurusPart,
+)
 
 _MOST = 2**20  # of anything that a configuration counts: above it a net could not even be described
 _REPEATED = ("encoder_blocks", "decoder_blocks", "blocks", "levels", "groups", "sound_levels")
@@ -51,12 +62,22 @@ def check_shapes(folder: Path, manifest: Manifest, params: Mapping[str, dict]) -
         if part is not None:
             _check(folder / file, part.config, init, params[file])
     if parts.thesaurus is not None:
-        kernel, captions = params[THESAURUS_FILE].get("kernel"), len(parts.thesaurus.captions)
-        width = None if kernel is None or kernel.ndim != 2 else kernel.shape[0]
-        _compare(folder / THESAURUS_FILE, {"kernel": (width, captions), "bias": (captions,)}, params[THESAURUS_FILE])
+        _check_thesaurus(folder, parts.thesaurus, params)
     if parts.text_encoder is not None and ENCODER_FILE in params:
         _check_encoder(folder / ENCODER_FILE, KINDS[parts.text_encoder.kind], params[ENCODER_FILE])
     remember(folder)
+
+
+def _check_thesaurus(folder: Path, part: ThesaurusPart, params: Mapping[str, dict]) -> None:
+    captions, names = len(part.captions), len(part.names)
+    # How wide embeddings are, and how many sentences are about other matters, stands nowhere else.
+    others = params[THESAURUS_FILE].get("others")
+    count, width = (None, None) if others is None or others.ndim != 2 else others.shape
+    wanted = {"kernel": (width, captions), "bias": (captions,)}
+    wanted |= {"labels": (captions + names, width), "others": (count, width)}
+    _compare(folder / THESAURUS_FILE, wanted, params[THESAURUS_FILE])
+    if part.encoder is not None:
+        _check_encoder(folder / READS_FILE, KINDS[part.encoder.kind], params[READS_FILE])
 
 
 def remember(folder: Path) -> None:

@@ -2,10 +2,11 @@
 
 In: a `Text`, or what a folder says of it. Out: files and the part "text_encoder" of model.json; a `Text` again. A
 large encoder is larger than the models that read it, so a folder holds its hash alone, and who loads the model names
-the encoder's own.
+the encoder's own. The thesaurus asks the encoder of the language model, or one of its own that lies in the folder.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,22 @@ from reelm.storage.home import home
 from reelm.storage.tensors import StoredType, pack
 from reelm.tokenizer import text_encoders
 from reelm.tokenizer.text.cache import CachedEncoder
-from reelm.tokenizer.text.encoder import Embeddings, Text
+from reelm.tokenizer.text.encoder import Embeddings, Text, TextEncoder
 from reelm.tokenizer.text.pieces import TextTokenizer
+from reelm.tokenizer.text.thesaurus import Thesaurus
 from reelm.tokenizer.text.words import words_of
 
-from .manifest import ENCODER_FILE, PIECES_FILE, TextEncoderPart
+from .manifest import (
+    ENCODER_FILE,
+    PIECES_FILE,
+    READS_FILE,
+    READS_PIECES_FILE,
+    THESAURUS_FILE,
+    TextEncoderPart,
+    ThesaurusPart,
+)
+
+_LONGEST = 64  # pieces of a prompt that a thesaurus with an encoder of its own reads
 
 
 @dataclass(frozen=True)
@@ -76,15 +88,11 @@ def opened(
     if part is None or carried is not None:
         if folder is not None:
             raise RequestError(f"the model carries what reads its words; load it without the text encoder {folder}")
-        try:
-            if not files[PIECES_FILE]:
-                raise RuntimeError("it is empty")  # SentencePiece would say so at the first word
-            if part is not None and carried is not None:
-                return carried.open(params[ENCODER_FILE], files[PIECES_FILE], part.hash, max_tokens=config.text_slots)
+        if part is not None and carried is not None:
+            return _carried(carried, params[ENCODER_FILE], files, PIECES_FILE, part.hash, config.text_slots)
+        with _sound(files, PIECES_FILE):
             text = TextTokenizer(files[PIECES_FILE])
             pieces = text.vocabulary
-        except (RuntimeError, UnicodeDecodeError) as error:  # SentencePiece reads its file, and quotes it
-            raise RequestError(f"{PIECES_FILE} is no vocabulary of SentencePiece; fetch the model again") from error
         if pieces > config.text_vocabulary:
             raise RequestError(f"{PIECES_FILE} has {pieces} pieces, the language model knows {config.text_vocabulary}")
         return text
@@ -97,6 +105,58 @@ def opened(
             f"(hash {part.hash[:16]}); name the folder of that one"
         )
     return CachedEncoder(encoder, home() / "text")
+
+
+def _carried(
+    kind: text_encoders.CarriedKind, params: dict, files: Mapping[str, bytes], pieces: str, hash: str, max_tokens: int
+) -> TextEncoder:
+    """Return an encoder that lies in a model's folder."""
+    with _sound(files, pieces):
+        return kind.open(params, files[pieces], hash, max_tokens=max_tokens)
+
+
+@contextmanager
+def _sound(files: Mapping[str, bytes], pieces: str) -> Iterator[None]:
+    """Say which file is damaged where a vocabulary is read."""
+    try:
+        if not files[pieces]:
+            raise RuntimeError("it is empty")  # SentencePiece would say so at the first word
+        yield
+    except (RuntimeError, UnicodeDecodeError) as error:  # SentencePiece reads its file, and quotes it
+        raise RequestError(f"{pieces} is no vocabulary of SentencePiece; fetch the model again") from error
+
+
+def stored_thesaurus(
+    thesaurus: Thesaurus, read: Text | None, dtype: StoredType
+) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """(parts of model.json, files by name); `read` is what the language model reads through, which is stored once."""
+    encoder, files = thesaurus.encoder, {THESAURUS_FILE: pack(thesaurus.params, dtype)}
+    part: dict[str, Any] = {each: getattr(thesaurus, each) for each in ("captions", "modifiers", "names")}
+    if isinstance(read, TextTokenizer) or read is None or read.hash != encoder.hash:
+        if encoder.carried is None:
+            raise RequestError("the encoder of a thesaurus lies in the model's folder; take a small one")
+        part["encoder"] = {"kind": encoder.kind, "hash": encoder.hash}
+        files |= {READS_FILE: pack(encoder.carried.params, dtype), READS_PIECES_FILE: encoder.carried.pieces}
+    return {"thesaurus": part}, files
+
+
+def opened_thesaurus(
+    part: ThesaurusPart, files: Mapping[str, bytes], params: Mapping[str, dict], read: Text | None
+) -> Thesaurus:
+    """Return the thesaurus of a model folder; `read` is what the language model reads through.
+
+    Raises:
+        RequestError: its encoder embeds no sentences, or its pieces are damaged.
+    """
+    encoder = read
+    if part.encoder is not None:
+        carried = text_encoders.KINDS[part.encoder.kind].carried
+        if carried is None:
+            raise RequestError(f"{part.encoder.kind} is no encoder that lies in a model's folder")
+        encoder = _carried(carried, params[READS_FILE], files, READS_PIECES_FILE, part.encoder.hash, _LONGEST)
+    if encoder is None or isinstance(encoder, TextTokenizer):
+        raise RequestError("the thesaurus of the model has no sentence encoder; fetch the model again")
+    return Thesaurus(part.captions, part.modifiers, params[THESAURUS_FILE], encoder, part.names)
 
 
 def about(text: Text) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from reelm.storage.tensors import StoredType, pack
 from . import text_parts
 from .card import card
 from .info import info
-from .manifest import AUDIO_FILE, CARD, DESCRIBER_FILE, FORMAT, LM_FILE, MANIFEST, THESAURUS_FILE, VIDEO_FILE
+from .manifest import AUDIO_FILE, CARD, DESCRIBER_FILE, FORMAT, LM_FILE, MANIFEST, VIDEO_FILE
 from .shapes import remember
 
 
@@ -48,9 +48,8 @@ def write(model: ModelParts, directory: str | Path, *, dtype: StoredType) -> Non
         files[DESCRIBER_FILE] = pack(model.describer.params, dtype)
         parts["describer"] = {"config": asdict(model.describer.config)}
     if model.thesaurus is not None:
-        files[THESAURUS_FILE] = pack(model.thesaurus.params, dtype)
-        words = ("captions", "modifiers", "names")
-        parts["thesaurus"] = {each: getattr(model.thesaurus, each) for each in words}
+        named, text = text_parts.stored_thesaurus(model.thesaurus, model.lm and model.lm.text, dtype)
+        files, parts = files | text, parts | named
     manifest = {
         "format": FORMAT,
         "dtype": dtype,

@@ -18,7 +18,7 @@ def about(name: str, model: Model) -> dict[str, Any]:
     clip. 0, empty or false where it was not trained with them.
     """
     lm, defaults, thesaurus = model.language_model(), model.defaults, model.thesaurus
-    captions = [] if thesaurus is None else list(thesaurus.captions)
+    captions, names = ([], ()) if thesaurus is None else (list(thesaurus.captions), thesaurus.names)
     words = list(lm.scope.words)
     return {
         "id": name,
@@ -35,7 +35,7 @@ def about(name: str, model: Model) -> dict[str, Any]:
         "words": words,
         "captions": captions,
         "endings": [] if thesaurus is None else sorted(set(thesaurus.modifiers.values()) - {""}),
-        "languages": _languages([*words, *captions]),
+        "languages": _languages([*words, *captions, *names]),
         "trained_frames": lm.scope.frames,
         **{each: getattr(defaults, each) for each in ("height", "width", "num_frames", "fps", "cfg_scale")},
     }

@@ -3,7 +3,7 @@
 In: prompts. Out: float32 rows of width 512, the sentence's own embedding first and then one row for each of its tokens.
 A table of up to 128,000 unigram pieces, convolutions over 2, 3 and 5 tokens, and a network over their sum: 3.3 M
 parameters beside the table. `load` reads a folder that `convert_multilingual_encoder.py` makes. Pure functions over a
-nested dict.
+nested dict, of numpy or of jax. Prompts are read by numpy: milliseconds, where a program to compile is a second.
 """
 
 import math
@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .universal import UniversalEncoder, affine, layer_norm, read_folder
+from .universal import Array, UniversalEncoder, affine, layer_norm, read_folder
 
 MODEL_TYPE = "universal-sentence-encoder-multilingual"
 
@@ -25,42 +25,43 @@ _LONGEST = 256  # a choice of ours: the published net takes any number
 _EPSILON = 1e-12
 
 
-def forward(params: dict, ids: jax.Array, mask: jax.Array) -> tuple[jax.Array, jax.Array]:
+def forward(params: dict, ids: Array, mask: Array) -> tuple[Array, Array]:
     """Return the embedding `[B, D]` of each sentence, of norm 1, and those of its tokens `[B, L, D]`.
 
     Args:
         params: as `convert` writes them.
         ids: int32 `[B, L]` of pieces, with `BEGIN` and `END`; where `mask` bool `[B, L]` is False there is none.
     """
+    xp = jnp if isinstance(ids, jax.Array) else np
     known = mask[..., None]
     x = params["embedding"][ids]
     projected = layer_norm(affine(x, params["project"]), params["project_norm"], _EPSILON)
-    starts = zip(ORDERS, jnp.split(projected, len(ORDERS), axis=-1), strict=True)
-    states = jnp.concatenate([x, *(_ngrams(params[f"order_{n}"], start, known, n) for n, start in starts)], axis=-1)
-    tokens = affine(layer_norm(states, params["norm"], _EPSILON), params["tokens"])
-    count = jnp.sum(mask, axis=1, keepdims=True)
-    pooled = jnp.sum(jnp.where(known, tokens, 0), axis=1) * jax.lax.rsqrt(jnp.maximum(count, 1).astype(tokens.dtype))
+    starts = zip(ORDERS, xp.split(projected, len(ORDERS), axis=-1), strict=True)
+    states = [x, *(_ngrams(params[f"order_{n}"], start, known, n) for n, start in starts)]
+    tokens = affine(layer_norm(xp.concatenate(states, axis=-1), params["norm"], _EPSILON), params["tokens"])
+    count = known.sum(axis=1).clip(1).astype(tokens.dtype)
+    pooled = (tokens * known).sum(axis=1) / count**0.5
     p = {name: params["dense"][name]["kernel"] for name in ("in", "skip", "middle", "deep", "out", "deep_out")}
-    first = jax.nn.relu(pooled @ p["in"])
-    second = jax.nn.relu(pooled @ p["skip"] + first @ p["middle"])
-    sentence = jnp.tanh(second @ p["out"] + jax.nn.relu(second @ p["deep"]) @ p["deep_out"])
-    square = jnp.sum(jnp.square(sentence), axis=-1, keepdims=True)
-    return sentence * jax.lax.rsqrt(jnp.maximum(square, _EPSILON)), tokens
+    first = (pooled @ p["in"]).clip(0)
+    second = (pooled @ p["skip"] + first @ p["middle"]).clip(0)
+    sentence = xp.tanh(second @ p["out"] + (second @ p["deep"]).clip(0) @ p["deep_out"])
+    square = (sentence * sentence).sum(axis=-1, keepdims=True)
+    return sentence / square.clip(_EPSILON) ** 0.5, tokens
 
 
-def _ngrams(p: dict, x: jax.Array, known: jax.Array, order: int) -> jax.Array:
+def _ngrams(p: dict, x: Array, known: Array, order: int) -> Array:
     """Return the states `[B, L, H]` of the n-grams around each token; beyond the sentence there are zeros."""
     for name in ("conv_1", "conv_2"):
-        x = jnp.where(known, x, 0)
-        x = x + jax.nn.relu(affine(_windows(x, order), p[name]))
+        x = x * known
+        x = x + affine(_windows(x, order), p[name]).clip(0)
     return x
 
 
-def _windows(x: jax.Array, order: int) -> jax.Array:
+def _windows(x: Array, order: int) -> Array:
     """Return the `order` tokens around each one side by side, `[B, L, order * H]`."""
-    before = ORDERS[order]
-    x = jnp.pad(x, ((0, 0), (before, order - 1 - before), (0, 0)))
-    return jnp.concatenate([x[:, i : x.shape[1] - order + 1 + i] for i in range(order)], axis=-1)
+    xp, before = jnp if isinstance(x, jax.Array) else np, ORDERS[order]
+    x = xp.pad(x, ((0, 0), (before, order - 1 - before), (0, 0)))
+    return xp.concatenate([x[:, i : x.shape[1] - order + 1 + i] for i in range(order)], axis=-1)
 
 
 class MultilingualEncoder(UniversalEncoder):
@@ -72,20 +73,16 @@ class MultilingualEncoder(UniversalEncoder):
     def width(self) -> int:
         return self.params["embedding"].shape[1]
 
-    def embed(self, ids: np.ndarray, mask: np.ndarray) -> tuple[jax.Array, jax.Array]:
-        return _embed(self.params, ids, mask)
-
-
-@jax.jit
-def _embed(params: dict, ids: jax.Array, mask: jax.Array) -> tuple[jax.Array, jax.Array]:
-    count = jnp.sum(mask, axis=1, keepdims=True)
-    around = jnp.pad(ids, ((0, 0), (1, 1)), constant_values=BEGIN)
-    place = jnp.arange(around.shape[1])
-    sentence, tokens = forward(params, jnp.where(place == count + 1, END, around), place < count + 2)
-    # One linear layer reads both, so both have values of about 1.
-    rows = jnp.concatenate([sentence[:, None] * math.sqrt(sentence.shape[-1]), tokens[:, 1:-1]], axis=1)
-    mask = jnp.pad(mask, ((0, 0), (1, 0)), constant_values=True)
-    return jnp.where(mask[..., None], rows, 0), mask
+    def embed(self, ids: np.ndarray, mask: np.ndarray) -> tuple[Array, Array]:
+        count = mask.sum(axis=1, keepdims=True)
+        longest = int(count.max()) + 2
+        around = np.pad(ids, ((0, 0), (1, 1)), constant_values=BEGIN)[:, :longest]
+        place = np.arange(longest)
+        sentence, tokens = forward(self.params, np.where(place == count + 1, END, around), place < count + 2)
+        # One linear layer reads both, so both have values of about 1.
+        tokens = np.pad(tokens[:, 1:-1], ((0, 0), (0, mask.shape[1] + 2 - longest), (0, 0)))
+        rows = np.concatenate([sentence[:, None] * math.sqrt(sentence.shape[-1]), tokens * mask[..., None]], axis=1)
+        return rows, np.pad(mask, ((0, 0), (1, 0)), constant_values=True)
 
 
 def load(folder: Path, *, max_tokens: int) -> MultilingualEncoder:

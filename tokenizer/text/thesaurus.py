@@ -1,33 +1,26 @@
 """The thesaurus of a model: prompts in anyone's words to the captions that the model was trained on.
 
-In: a prompt, the sentence encoder of the model. Out: the caption that means it, for the language model to read. A
-language model that saw each thing under one name draws nothing under another; which caption a prompt means is asked
-of the encoder, which has read far more than there are captions. `train/lm/thesaurus.py` fits one.
+In: a prompt. Out: the caption that means it, for the language model to read. A language model that saw each thing under
+one name draws nothing under another; which caption a prompt means is asked of a sentence encoder, which has read far
+more than there are captions. `train/lm/thesaurus.py` fits one.
 """
 
-import hashlib
-import json
 import re
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from reelm.errors import RequestError
-from reelm.storage.arrays import ArrayField, read_arrays, write_arrays
-from reelm.storage.home import home
 
 from .encoder import Text, TextEncoder
 from .pieces import TextTokenizer
+from .simplified import simplified
 from .words import is_han, normalised
 
-_OTHER_MATTERS = Path(__file__).with_name("other_matters.txt")
 _NEAREST = 3
-_BATCH = 256  # captions embedded at a time
 
 
 class Likeness(NamedTuple):
@@ -51,52 +44,55 @@ class Thesaurus:
         captions: the N that it knows.
         modifiers: what may be said beside any of them, as "on a blue background" -> how a caption ends that says so, as
             " on blue". Endings stand in the order in which they come here.
-        params: "kernel" float32 `[E, N]` and "bias" `[N]`, over the encoder's embedding of a sentence.
+        params: "kernel" float32 `[E, N]` and "bias" `[N]`, over the encoder's embedding of a sentence; "labels" and
+            "others" `[L, E]`, the directions of the captions and their names, and of sentences about other matters.
+        encoder: of sentences.
         names: what a caption is called in any language -> that caption.
+
+    Raises:
+        RequestError: the encoder embeds no sentences, or not of width E.
     """
 
     captions: tuple[str, ...]
     modifiers: Mapping[str, str]
     params: dict = field(repr=False)
+    encoder: TextEncoder = field(repr=False)
     names: Mapping[str, str] = field(default_factory=dict, repr=False)
-    _made: dict[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
-    def check(self, text: Text) -> None:
-        """Check that `text` makes the embeddings that the classifier reads, else raise RequestError."""
-        width = self.params["kernel"].shape[0]
-        if isinstance(text, TextTokenizer) or not text.embeds_sentences or text.width != width:
-            raise RequestError(f"a thesaurus asks a sentence encoder of width {width}, and the model has another text")
+    def __post_init__(self):
+        check_encoder(self.encoder)
+        if self.encoder.width != (width := self.params["kernel"].shape[0]):
+            raise RequestError(f"a thesaurus asks a sentence encoder of width {width}, not of {self.encoder.width}")
 
-    def read(self, encoder: TextEncoder, prompt: str) -> str:
+    def read(self, prompt: str) -> str:
         """Return the caption that means the prompt: itself where it is known, else the likeliest one, with its endings.
 
         RequestError when the prompt has more pieces than the encoder reads, or is no valid Unicode.
         """
-        if (known := self._known.get(_plain(prompt))) is not None:
+        if (known := self._known.get(_key(prompt))) is not None:
             return known
         said, endings = self._without_modifiers(prompt)
         if not said:
             return prompt
-        if (known := self._known.get(said)) is None:
-            known = self.captions[self._likeliest(encoder.encode([said]).values[0, 0])]
+        if (known := self._known.get(_key(said))) is None:
+            known = self.captions[self._likeliest(self.encoder.encode([said]).values[0, 0])]
         return known + "".join(endings)
 
-    def likeness(self, encoder: TextEncoder, prompt: str) -> Likeness:
+    def likeness(self, prompt: str) -> Likeness:
         """Return how like a prompt is to the captions and their names.
 
         Nearness is the mean of the cosines to the three nearest ones, as the encoder embeds them; to captions at most
         the cosine to the one that the prompt is read as.
         """
         said, _ = self._without_modifiers(prompt)
-        known = self._known.get(_plain(prompt), self._known.get(said))
+        known = self._known.get(_key(prompt), self._known.get(_key(said)))
         if not said or known is not None:
             return Likeness(1.0, known or prompt, 1.0)
-        sentence = encoder.encode([said]).values[0, 0]
+        sentence = self.encoder.encode([said]).values[0, 0]
         direction = sentence / np.linalg.norm(sentence)
-        labels, others = self._references(encoder)
-        cosines, read = labels @ direction, self._likeliest(sentence)
+        cosines, read = self.params["labels"] @ direction, self._likeliest(sentence)
         similarity = float(cosines[self._owners == read].max())
-        value = min(_nearness(cosines), similarity) - _nearness(others @ direction)
+        value = min(_nearness(cosines), similarity) - _nearness(self.params["others"] @ direction)
         return Likeness(value, self.captions[read], similarity)
 
     def _likeliest(self, sentence: np.ndarray) -> int:
@@ -115,26 +111,10 @@ class Thesaurus:
             said = self._modifier.sub(taken, said)
         return _plain(said), [ending for ending in dict.fromkeys(self.modifiers.values()) if ending in found]
 
-    def _references(self, encoder: TextEncoder) -> tuple[np.ndarray, np.ndarray]:
-        """Return the directions of the captions and their names, and of the other matters, `[N, E]` each.
-
-        To make them takes seconds: they are made once, and kept in `$REELM_HOME/likeness`.
-        """
-        others = tuple(_OTHER_MATTERS.read_text(encoding="utf-8").splitlines())
-        labels = (*self.captions, *self.names)
-        digest = hashlib.sha256(json.dumps([encoder.hash, labels, others]).encode()).hexdigest()
-        if digest not in self._made:
-            path = home() / "likeness" / f"{digest[:32]}.npz"
-            found = _kept(path)
-            if found is None:
-                found = _keep(path, _directions(encoder, labels), _directions(encoder, others))
-            self._made[digest] = found
-        return self._made[digest]
-
     @cached_property
     def _known(self) -> dict[str, str]:
-        named = {_plain(name): caption for name, caption in self.names.items()}
-        return named | {_plain(caption): caption for caption in self.captions}
+        named = {_key(name): caption for name, caption in self.names.items()}
+        return named | {_key(caption): caption for caption in self.captions}
 
     @cached_property
     def _owners(self) -> np.ndarray:
@@ -149,37 +129,25 @@ class Thesaurus:
         return re.compile("|".join(map(_whole, longest_first))) if longest_first else None
 
 
+def check_encoder(text: Text) -> None:
+    """Check that what reads words embeds sentences, else raise RequestError."""
+    if isinstance(text, TextTokenizer) or not text.embeds_sentences:
+        raise RequestError("a thesaurus asks a sentence encoder; name the folder of one (--thesaurus-encoder)")
+
+
 def _whole(words: str) -> str:
     """Return the pattern of words that are part of no longer word; Chinese has no borders between words."""
     before = "" if is_han(words[0]) else r"(?<![\w-])"
     return before + re.escape(words) + ("" if is_han(words[-1]) else r"(?!\w)")
 
 
-def _directions(encoder: TextEncoder, sentences: Sequence[str]) -> np.ndarray:
-    """Return the embeddings of sentences, of norm 1, `[N, E]`."""
-    batches = [sentences[i : i + _BATCH] for i in range(0, len(sentences), _BATCH)]
-    found = np.concatenate([encoder.encode(batch).values[:, 0] for batch in batches])
-    return found / np.linalg.norm(found, axis=-1, keepdims=True)
-
-
-def _kept(path: Path) -> tuple[np.ndarray, np.ndarray] | None:
-    """Return what `_keep` wrote; None where there is nothing, or nothing whole."""
-    try:
-        found = read_arrays(path, {"captions": ArrayField("f", "ne"), "others": ArrayField("f", "ne")})
-    except RequestError:
-        return None
-    return found["captions"], found["others"]
-
-
-def _keep(path: Path, captions: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    with suppress(OSError, RequestError):  # a home that cannot be written costs seconds the next time
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_arrays(path, {"captions": captions, "others": others})
-    return captions, others
-
-
 def _nearness(cosines: np.ndarray) -> float:
     return float(np.sort(cosines)[-_NEAREST:].mean())
+
+
+def _key(words: str) -> str:
+    """Return what all spellings of a name have in common."""
+    return simplified(_plain(words))
 
 
 def _plain(words: str) -> str:

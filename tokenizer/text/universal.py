@@ -7,10 +7,8 @@ in `sentence_encoder.py` and `multilingual_encoder.py`.
 import abc
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import sentencepiece
 from safetensors import SafetensorError
@@ -22,6 +20,7 @@ from reelm.storage.tensors import nested
 from .encoder import Carried, Embeddings, content_hash, in_batches
 from .words import normalised, words_of
 
+Array = Any  # of numpy or of jax
 WEIGHTS_FILE, TEXT_FILE = "model.safetensors", "text.model"
 
 
@@ -51,7 +50,7 @@ class UniversalEncoder(abc.ABC):
         """Numbers in a row."""
 
     @abc.abstractmethod
-    def embed(self, ids: np.ndarray, mask: np.ndarray) -> tuple[jax.Array, jax.Array]:
+    def embed(self, ids: np.ndarray, mask: np.ndarray) -> tuple[Array, Array]:
         """Return rows `[B, 1 + L, width]` of pieces int32 `[B, L]`, and which of them there are, bool `[B, 1 + L]`."""
 
     @property
@@ -72,13 +71,13 @@ class UniversalEncoder(abc.ABC):
         return in_batches(self.embed, [self.ids(prompt) for prompt in prompts], self.max_tokens - 1)
 
 
-def affine(x: jax.Array, p: dict) -> jax.Array:
+def affine(x: Array, p: dict) -> Array:
     return x @ p["kernel"] + p["bias"]
 
 
-def layer_norm(x: jax.Array, p: dict, epsilon: float) -> jax.Array:
-    x = x - jnp.mean(x, axis=-1, keepdims=True)
-    return x * jax.lax.rsqrt(jnp.mean(jnp.square(x), axis=-1, keepdims=True) + epsilon) * p["scale"] + p["bias"]
+def layer_norm(x: Array, p: dict, epsilon: float) -> Array:
+    x = x - x.mean(axis=-1, keepdims=True)
+    return x / ((x * x).mean(axis=-1, keepdims=True) + epsilon) ** 0.5 * p["scale"] + p["bias"]
 
 
 def read_folder(folder: Path) -> tuple[dict, bytes, str]:

@@ -14,8 +14,9 @@ import numpy as np
 
 from reelm.errors import RequestError, reason
 from reelm.storage.fields import read_json
-from reelm.tokenizer.text.encoder import TextEncoder
-from reelm.tokenizer.text.thesaurus import Thesaurus
+from reelm.tokenizer.text.encoder import Text, TextEncoder
+from reelm.tokenizer.text.pieces import TextTokenizer
+from reelm.tokenizer.text.thesaurus import Thesaurus, check_encoder
 
 # Variance added to that inside the classes, in means of it: classes have a few dozen members, embeddings 512 values.
 # Chosen by keywords left out of the fit, which were best found at 5 to 20.
@@ -24,9 +25,10 @@ _RIDGE = 10.0
 # that were left out and what people say were best found.
 _NAME = 4.0
 _BATCH = 256
-# Phrases whose likeness is measured, and the share of them that passes for unlike: bare keywords are less like captions
-# than what people say.
-_MEASURED, _UNLIKE = 500, 0.1
+_OTHER_MATTERS = Path(__file__).with_name("other_matters.txt")
+# Phrases whose likeness is measured, and the share of them that passes for unlike: some keywords say nothing of what is
+# seen.
+_MEASURED, _UNLIKE = 500, 0.04
 
 
 class Words(NamedTuple):
@@ -56,11 +58,13 @@ def read_file(path: Path) -> Words:
     return Words(captions, modifiers, names)
 
 
-def fit(encoder: TextEncoder, words: Words) -> Thesaurus:
-    """The thesaurus whose captions are told apart by what `encoder` makes of them, their names and other words.
+def fit(encoder: Text, words: Words) -> Thesaurus:
+    """Return the thesaurus whose captions are told apart by what `encoder` makes of them, their names and other words.
 
-    Words that the encoder cannot hold are left out; RequestError for such a caption.
+    Words that the encoder cannot hold are left out. RequestError for such a caption, or an encoder of no sentences.
     """
+    check_encoder(encoder)
+    assert not isinstance(encoder, TextTokenizer)
     captions = words.captions
     names: dict[str, list[str]] = {caption: [caption] for caption in captions}
     for name, caption in words.names.items():
@@ -74,9 +78,7 @@ def fit(encoder: TextEncoder, words: Words) -> Thesaurus:
         phrases += fitting
         classes += [number] * len(fitting)
         counts += fitting.values()
-    # A few at a time, for an encoder gives a row for every token too.
-    embedded = [encoder.encode(phrases[i : i + _BATCH]).values[:, 0] for i in range(0, len(phrases), _BATCH)]
-    rows, classes, counts = np.concatenate(embedded).astype(np.float64), np.array(classes), np.array(counts)
+    rows, classes, counts = _embedded(encoder, phrases).astype(np.float64), np.array(classes), np.array(counts)
     centre = np.average(rows, axis=0, weights=counts)
     rows -= centre
     sums = np.zeros((len(captions), rows.shape[1]))
@@ -87,12 +89,30 @@ def fit(encoder: TextEncoder, words: Words) -> Thesaurus:
     ridge = _RIDGE * max(np.trace(scatter) / len(scatter), 1e-9)
     kernel = np.linalg.solve(scatter + ridge * np.eye(len(scatter)), means.T)
     bias = -centre @ kernel - 0.5 * np.sum(means * kernel.T, axis=1)
-    params = {"kernel": kernel.astype(np.float32), "bias": bias.astype(np.float32)}
-    return Thesaurus(tuple(captions), dict(words.modifiers), params, dict(words.names))
+    params = {
+        "kernel": kernel.astype(np.float32),
+        "bias": bias.astype(np.float32),
+        "labels": _directions(encoder, (*captions, *words.names)),
+        "others": _directions(encoder, _OTHER_MATTERS.read_text(encoding="utf-8").splitlines()),
+    }
+    return Thesaurus(tuple(captions), dict(words.modifiers), params, encoder, dict(words.names))
 
 
-def least_likeness(thesaurus: Thesaurus, encoder: TextEncoder, captions: Mapping[str, Sequence[str]]) -> float:
-    """Return the likeness that all but a tenth of the other words have; without any, one that every prompt has."""
+def _embedded(encoder: TextEncoder, sentences: Sequence[str]) -> np.ndarray:
+    """Return the embeddings of sentences, `[N, E]`; a few at a time, for an encoder gives a row for each token, too."""
+    batches = [sentences[i : i + _BATCH] for i in range(0, len(sentences), _BATCH)]
+    return np.concatenate([encoder.encode(batch).values[:, 0] for batch in batches])
+
+
+def _directions(encoder: TextEncoder, sentences: Sequence[str]) -> np.ndarray:
+    """Return the embeddings of sentences, of norm 1, `[N, E]`."""
+    found = _embedded(encoder, sentences)
+    return found / np.linalg.norm(found, axis=-1, keepdims=True)
+
+
+def least_likeness(thesaurus: Thesaurus, captions: Mapping[str, Sequence[str]]) -> float:
+    """Return the likeness that nearly all other words have; without any, one that every prompt has."""
+    encoder = thesaurus.encoder
     phrases = [words for others in captions.values() for words in others if encoder.count(words) <= encoder.max_tokens]
-    likeness = [thesaurus.likeness(encoder, words).value for words in phrases[:: max(1, len(phrases) // _MEASURED)]]
+    likeness = [thesaurus.likeness(words).value for words in phrases[:: max(1, len(phrases) // _MEASURED)]]
     return float(np.quantile(likeness, _UNLIKE)) if likeness else -1.0

@@ -8,6 +8,7 @@ import pytest
 from reelm.evaluation.features import efficientnet
 from reelm.evaluation.judges import emoji as emoji_evaluation
 from reelm.evaluation.judges.emoji import Asked, Gallery
+from reelm.tokenizer.text.words import is_han
 
 ASKED = [Asked(base, tone) for base in ("a", "b", "c", "d") for tone in ("", "dark", "light")]
 
@@ -113,3 +114,28 @@ def test_prompts_are_the_plain_captions_in_their_order():
     prompts = emoji_evaluation.prompts(Real(), 3)  # pyright: ignore[reportArgumentType]  (a double)
     assert prompts == (("a", Asked("a", "")), ("a dark", Asked("a", "dark")), ("a light", Asked("a", "light")))
     assert len(emoji_evaluation.prompts(Real(), 100)) == 12  # pyright: ignore[reportArgumentType]
+
+
+def test_chinese_paraphrases_ask_for_a_hundred_emoji():
+    prompts = emoji_evaluation.paraphrases(emoji_evaluation.CHINESE_PARAPHRASES)
+    assert len(prompts) == len({asked.base for _, asked in prompts}) == 100
+    assert all(any(is_han(letter) for letter in words) for words, _ in prompts)
+
+
+class Named(Real):
+    """A split whose emoji have Chinese names: a watch, an hourglass and, in a tone, a hand."""
+
+    emoji = 3
+
+    def what(self, index):
+        emoji, tone = (("231a", ""), ("231b", ""), ("1f44b", "dark"))[index]
+        return {"emoji": emoji, "tone": tone, "caption": emoji}
+
+
+def test_chinese_names_are_those_of_emoji_without_tone_and_traditional_ones_are_no_simplified_ones():
+    watch, hourglass = Asked("231a", ""), Asked("231b", "")
+    source = Named()
+    assert emoji_evaluation.chinese_names(source, 9) == (("手表", watch), ("沙漏", hourglass))  # pyright: ignore[reportArgumentType]
+    assert emoji_evaluation.chinese_names(source, 1) == (("手表", watch),)  # pyright: ignore[reportArgumentType]
+    # The hourglass has one name in both.
+    assert emoji_evaluation.traditional_names(source, 9) == (("手錶", watch),)  # pyright: ignore[reportArgumentType]

@@ -57,22 +57,22 @@ def small(shipped) -> Thesaurus:
     ],
 )
 def test_a_prompt_is_read_as_the_caption_that_means_it(shipped, small, prompt, caption):
-    assert small.read(shipped.lm.text, prompt) == caption
+    assert small.read(prompt) == caption
 
 
 def test_the_likeness_of_a_name_is_whole_and_of_other_words_is_told_by_the_nearest(shipped, small):
-    assert small.likeness(shipped.lm.text, "深色狗") == (1.0, "dog", 1.0)
-    like = small.likeness(shipped.lm.text, "a doggy")
+    assert small.likeness("深色狗") == (1.0, "dog", 1.0)
+    like = small.likeness("a doggy")
     assert like.nearest == "dog" and 0.3 < like.similarity < 1 and like.value <= like.similarity
 
 
 def test_a_modifier_is_a_whole_word(shipped, small):
-    assert small.read(shipped.lm.text, "dogs in the darkness") == "dog"
+    assert small.read("dogs in the darkness") == "dog"
 
 
 def test_phrases_that_were_fitted_are_found(shipped, small):
     for caption, others in CAPTIONS.items():
-        assert [small.read(shipped.lm.text, words) for words in others] == [caption] * len(others)
+        assert [small.read(words) for words in others] == [caption] * len(others)
 
 
 def test_other_words_that_are_too_long_are_left_out_and_such_a_caption_is_refused(shipped, small):
@@ -88,6 +88,8 @@ def test_the_shipped_one_knows_its_captions_and_other_words_for_them(shipped):
     assert shipped.read_as("dark-skinned woman running on a purple background") == (
         "woman running: dark skin tone on purple"
     )
+    assert shipped.read_as("深肤色的挥手") == "waving hand: dark skin tone"
+    assert shipped.read_as("鬧鐘") == shipped.read_as("闹钟") == "alarm clock"
     captions = shipped.thesaurus.captions
     assert len(captions) > 700 and [shipped.read_as(caption) for caption in captions] == list(captions)
 
@@ -97,9 +99,10 @@ def test_the_shipped_one_knows_its_captions_and_other_words_for_them(shipped):
     [
         ("a plane taking off", True),
         ("a cup of coffee", True),
-        ("coffee", False),  # read as a brown heart
+        ("coffee", True),
+        ("一架客机离开跑道飞上天", True),
         ("the quarterly tax report", False),
-        ("一只狗在海滩上", False),
+        ("欧洲央行的利率决定", False),
     ],
 )
 def test_words_that_can_only_be_misread_are_unlike_the_captions(shipped, prompt, known):
@@ -116,7 +119,7 @@ def test_a_model_reads_through_it_and_says_so(tiny_model, sentences, tmp_path):
     model = replace(model, lm=lm, thesaurus=fit(encoder, Words(captions, {"again": ", again"}, {"犬": "a dog"})))
     model.save(tmp_path / "m")
     loaded = reelm.load(str(tmp_path / "m"))
-    assert loaded.info()["text"]["thesaurus"] == "2 captions"
+    assert loaded.info()["text"]["thesaurus"] == "2 captions, 1 more names"
     assert loaded.read_as("犬, again") == "a dog, again"
     other = "a plane takes off, again"
     caption = model.read_as(other)
@@ -131,12 +134,25 @@ def test_a_model_reads_through_it_and_says_so(tiny_model, sentences, tmp_path):
     np.testing.assert_array_equal(clips[0].tokens["video"], clips[1].tokens["video"])
 
 
-def test_a_model_of_pieces_takes_none(tiny_model, small):
-    with pytest.raises(RequestError, match="sentence encoder"):
-        replace(tiny_model, thesaurus=small)
-    assert (
-        tiny_model.read_as("any words") == "any words" and "read_as" not in tiny_model.generate("a", num_frames=1).info
-    )
+def test_a_model_that_reads_pieces_asks_the_encoder_of_its_thesaurus(tiny_model, small, tmp_path):
+    replace(tiny_model, thesaurus=small).save(tmp_path / "m")
+    loaded = reelm.load(str(tmp_path / "m"))
+    assert loaded.info()["text"]["thesaurus reads through"] == small.encoder.kind
+    for words in ("a taxi in traffic", "a doggy", "汽车"):
+        assert loaded.read_as(words) == small.read(words)
+        assert loaded.likeness(words).value == pytest.approx(small.likeness(words).value, abs=1e-5)
+    (tmp_path / "m" / "thesaurus.model").unlink()
+    with pytest.raises(RequestError, match=r"thesaurus\.model"):
+        reelm.load(str(tmp_path / "m"))
+
+
+def test_an_encoder_of_no_sentences_is_refused(tiny_model):
+    with pytest.raises(RequestError, match="asks a sentence encoder; .*--thesaurus-encoder"):
+        fit(tiny_model.lm.text, Words(CAPTIONS, MODIFIERS, NAMES))
+
+
+def test_traditional_characters_are_those_of_a_simplified_name(small):
+    assert small.read("汽車") == "car" and small.likeness("汽車").value == 1.0
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from reelm.storage.atomic import check_folder
 Digits = Literal["auto", "compact", "mnist"]
 # Tasks whose clips may have any number of frames.
 _OF_ANY_LENGTH = ("words", "short-words", "sound", "video-to-audio", "audio-to-video", "steering", "world")
-_WITHOUT_DIGITS = ("emoji", "world")
+_WITHOUT_DIGITS = ("emoji", "emoji-chinese", "world")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,12 +50,13 @@ class EvaluateGeneration:
         "steering",
         "stories",
         "emoji",
+        "emoji-chinese",
         "world",
     ] = "words"
     """What the clips are generated from. words: pictures from words. short-words: pictures from the name of a digit.
     sound: pictures and sound from words. steering: paths, silhouettes and a motion score. stories: references,
-    storyboards and retakes. emoji: words, with an emoji model. world: the keys of Crafter, with a model of that game.
-    All other tasks use clips of one digit."""
+    storyboards and retakes. emoji: words, with an emoji model; emoji-chinese: the same in Chinese. world: the keys of
+    Crafter, with a model of that game. All other tasks use clips of one digit."""
     data: str | None = None
     """Data set whose captions are the prompts, in place of a task; for any model. Frechet distances and diversity are
     measured by the features at hand. Default: that of the task."""
@@ -102,7 +103,7 @@ class EvaluateGeneration:
         clips = (20 if self.task == "minute" else 200) if self.clips is None else self.clips
         num_frames = (100 if self.task == "world" else 17) if self.num_frames is None else self.num_frames
         _check(self.model, clips, num_frames)
-        if self.task not in ("words", "steering", "emoji") and self.sheets is not None:
+        if self.task not in ("words", "steering", "emoji", "emoji-chinese") and self.sheets is not None:
             raise RequestError(f"--sheets is for clips from words, not for {self.task}")
         if self.sheets is not None:
             check_folder(self.sheets)

@@ -27,7 +27,9 @@ class Export:
     text_encoder: Path | None = None
     """Folder of the text encoder that the language model was trained with. Default: the folder used in training."""
     thesaurus: Path | None = None
-    """JSON file of synonyms for the captions, for a language model that reads the small sentence encoder."""
+    """JSON file of synonyms for the captions."""
+    thesaurus_encoder: Path | None = None
+    """Folder of the sentence encoder that finds the caption of a prompt. Default: what the language model reads."""
     lm: tuple[Path, ...] = ()
     """Workdir of `reelm train lm`. Without one the model can reconstruct and tokenize but not generate. Several runs
     that continue one another are averaged."""
