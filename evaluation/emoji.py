@@ -5,7 +5,7 @@ each group of prompts, as `judges.emoji.judged` gives it, and the same of real c
 which is the most that the language model can reach.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,15 @@ from .groups import Group, HasVideo, check_at_least, judged_groups
 GROUPS = ("trained", "held_out", "paraphrases")
 CHINESE = ("simplified", "traditional", "chinese_paraphrases")
 
+# (trained clips, clips held out, how many) -> prompts of each group, and what they ask for.
+_PROMPTS: Mapping[str, Callable[[EmojiClips, EmojiClips, int], Sequence[tuple[str, Asked]]]] = {
+    "trained": lambda train, _, clips: prompts(train, clips),
+    "held_out": lambda _, held_out, clips: prompts(held_out, clips),
+    "paraphrases": lambda _, __, clips: paraphrases()[:clips],
+    "simplified": lambda train, _, clips: chinese_names(train, clips),
+    "traditional": lambda train, _, clips: traditional_names(train, clips),
+    "chinese_paraphrases": lambda _, __, clips: paraphrases(CHINESE_PARAPHRASES)[:clips],
+}
 _SHEET_ROWS = 32
 
 
@@ -66,7 +75,6 @@ def generation(
     net = efficientnet.load()
     train, held_out = (AnimatedEmojiSet().open(split) for split in ("train", "held_out"))
     real = gallery(net, (train, held_out))
-    every = _prompts(train, held_out, clips)
 
     def group(pairs: Sequence[tuple[str, Asked]]) -> Group:
         asked = [each for _, each in pairs]
@@ -81,7 +89,7 @@ def generation(
 
     return judged_groups(
         model,
-        {name: group(every[name]) for name in groups},
+        {name: group(_PROMPTS[name](train, held_out, clips)) for name in groups},
         seed=seed,
         num_frames=train.num_frames,
         best_of=best_of,
@@ -92,18 +100,6 @@ def generation(
 
 
 in_chinese = partial(generation, groups=CHINESE)
-
-
-def _prompts(train: EmojiClips, held_out: EmojiClips, clips: int) -> dict[str, tuple[tuple[str, Asked], ...]]:
-    """Return the prompts of each group, at most `clips` of them, and what they ask for."""
-    return {
-        "trained": prompts(train, clips),
-        "held_out": prompts(held_out, clips),
-        "paraphrases": paraphrases()[:clips],
-        "simplified": chinese_names(train, clips),
-        "traditional": traditional_names(train, clips),
-        "chinese_paraphrases": paraphrases(CHINESE_PARAPHRASES)[:clips],
-    }
 
 
 def _plain(train: EmojiClips, held_out: EmojiClips, place: int) -> np.ndarray:

@@ -36,7 +36,6 @@ from reelm.tokenizer.video.stream import reconstruct_stream
 from reelm.train.conversion.convert import convert
 
 _THEIRS = Path(__file__).with_name("vidtok_torch.py")
-_REFERENCE = "vidtok.ckpt"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +63,7 @@ def main(arguments: Arguments) -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = arguments.folder or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        checkpoint, model = folder / _REFERENCE, folder / "model"
+        checkpoint, model = folder / "vidtok.ckpt", folder / "model"
         if not checkpoint.exists():
             subprocess.run([*theirs(arguments), "write", str(checkpoint)], env=environment(arguments), check=True)
             convert(checkpoint, model)

@@ -3,9 +3,10 @@
     git clone https://github.com/microsoft/VidTok
     pip install torch einops beartype rich lightning omegaconf
 
-`write FILE` writes a checkpoint of the real size, 18 bits for 4x8x8, with random weights. `time FILE` compiles its nets
-and times them: it prints JSON lines, one when it is ready and one for each call, and calls once for each line on stdin,
-so that both halves take turns. What the nets give is kept in FILE.npz, for the first clip.
+`write FILE` writes a checkpoint of the real size, 18 bits for 4x8x8, with random weights. `time FILE SIDE THREADS`
+compiles its nets and times them on a clip of that side: it prints JSON lines, one when it is ready and one for each
+call, and calls once for each line on stdin, so that both halves take turns. What the nets give is kept beside the file,
+as `.npz`.
 """
 # pyright: reportMissingImports=false
 
@@ -32,7 +33,7 @@ def video(side: int) -> np.ndarray:
 
 
 def nets() -> Any:
-    """Return the nets with random weights that keep the size of what passes through."""
+    """Return the nets with the random weights that they begin with."""
     import torch
     from vidtok.modules.model_3dcausal import DecoderCausal3DPadding, EncoderCausal3DPadding
     from vidtok.modules.regularizers import FSQRegularizer

@@ -8,6 +8,7 @@ nested dict, of numpy or of jax. Prompts are read by numpy: milliseconds, where 
 
 import math
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -32,7 +33,7 @@ def forward(params: dict, ids: Array, mask: Array) -> tuple[Array, Array]:
         params: as `convert` writes them.
         ids: int32 `[B, L]` of pieces, with `BEGIN` and `END`; where `mask` bool `[B, L]` is False there is none.
     """
-    xp = jnp if isinstance(ids, jax.Array) else np
+    xp = _library_of(ids)
     known = mask[..., None]
     x = params["embedding"][ids]
     projected = layer_norm(affine(x, params["project"]), params["project_norm"], _EPSILON)
@@ -59,9 +60,14 @@ def _ngrams(p: dict, x: Array, known: Array, order: int) -> Array:
 
 def _windows(x: Array, order: int) -> Array:
     """Return the `order` tokens around each one side by side, `[B, L, order * H]`."""
-    xp, before = jnp if isinstance(x, jax.Array) else np, ORDERS[order]
+    xp, before = _library_of(x), ORDERS[order]
     x = xp.pad(x, ((0, 0), (before, order - 1 - before), (0, 0)))
     return xp.concatenate([x[:, i : x.shape[1] - order + 1 + i] for i in range(order)], axis=-1)
+
+
+def _library_of(x: Array) -> Any:
+    """Return the module whose functions take an array: jax.numpy or numpy."""
+    return jnp if isinstance(x, jax.Array) else np
 
 
 class MultilingualEncoder(UniversalEncoder):

@@ -4,14 +4,13 @@ In: such a place. Out: the file, which the hub's own package fetched and keeps. 
 one revision, and their sha256 is in a table. That of any other must be the one that the hub has for it.
 """
 
-import importlib.util
 import re
 from pathlib import Path
 from typing import NamedTuple
 
-from reelm.errors import RequestError, reason
-from reelm.extras import how_to_install
+from reelm.errors import RequestError
 from reelm.storage.digests import sha256_of
+from reelm.storage.hub import asking
 
 _PLACE = re.compile(r"([\w][\w.-]*/[\w.-]+)/([\w][\w./-]*?)(?:@([\w.-]+))?")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -71,21 +70,12 @@ def fetch(name: str) -> Path:
     assert found is not None, "ask `is_place` first"
     repository, path, revision = found.groups()
     pinned = _PINNED.get(f"{repository}/{path}") if revision is None else None
-    if importlib.util.find_spec("huggingface_hub") is None:
-        raise RequestError(f"there is no file {name}; to fetch it from the Hugging Face hub: {how_to_install('hub')}")
-    import huggingface_hub as hub  # pyright: ignore[reportMissingImports]  (it need not be installed)
-
-    try:
+    with asking(name, "file", f"; {name}@main is the newest" if pinned else "") as hub:
         if pinned is None:
             digest = hub.get_hf_file_metadata(hub.hf_hub_url(repository, path, revision=revision)).etag or ""
         else:
             path, revision, digest = pinned.path, pinned.revision, pinned.sha256
         file = Path(hub.hf_hub_download(repository, path, revision=revision))
-    except Exception as error:  # what it raises comes from the network, the hub and the disk alike
-        newest = f"; {name}@main is the newest" if pinned else ""
-        raise RequestError(
-            f"{name} is no file and cannot be fetched from the Hugging Face hub: {reason(error)}{newest}"
-        ) from error
     # Small files have no sha256 there.
     if _SHA256.fullmatch(digest) and (there := sha256_of(file)) != digest:
         raise RequestError(f"{file} is damaged or another file: its sha256 is {there}, not {digest}; fetch it again")

@@ -9,6 +9,7 @@ import json
 import math
 from collections.abc import Mapping
 from functools import cache
+from mmap import mmap
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -75,25 +76,29 @@ def unpack(data: bytes, name: Path | str) -> dict:
         raise RequestError(f"{name} is no sound safetensors file ({reason(error)}); fetch it again") from error
 
 
-def _views(data: bytes) -> dict[str, np.ndarray]:
-    """Return the tensors of a file as views of its bytes; safetensors' own reader of bytes copies them all.
+def header(data: bytes | mmap) -> tuple[int, dict[str, Any]]:
+    """Return where the numbers of a safetensors file begin, and what its header says of each tensor, by name.
 
     Eight bytes say how long the header is, which is JSON: for each name the type, the shape, and where its numbers lie
-    behind the header.
+    behind the header. ValueError when there is no such header.
     """
     length = int.from_bytes(data[:8], "little")
     if not 2 <= length <= len(data) - 8:
         raise ValueError(f"its header of {length} bytes lies outside of it")
-    header = json.loads(data[8 : 8 + length])
-    tensors = {}
-    for key, about in header.items():
-        if key == "__metadata__":
-            continue
+    entries = json.loads(data[8 : 8 + length])
+    entries.pop("__metadata__", None)
+    return 8 + length, entries
+
+
+def _views(data: bytes) -> dict[str, np.ndarray]:
+    """Return the tensors of a file as views of its bytes; safetensors' own reader of bytes copies them all."""
+    (begin, entries), tensors = header(data), {}
+    for key, about in entries.items():
         dtype, shape, (start, end) = np.dtype(_TYPES[about["dtype"]]), about["shape"], about["data_offsets"]
         count = math.prod(shape)
-        if not 0 <= start <= end <= len(data) - 8 - length or end - start != count * dtype.itemsize:
+        if not 0 <= start <= end <= len(data) - begin or end - start != count * dtype.itemsize:
             raise ValueError(f"{shown(key)} lies outside of it")
-        tensors[key] = np.frombuffer(data, dtype, count, 8 + length + start).reshape(shape)
+        tensors[key] = np.frombuffer(data, dtype, count, begin + start).reshape(shape)
     return tensors
 
 

@@ -4,7 +4,6 @@ In: a folder. Out: a `Checkpoint`, whose tensors are read one by one, or a few r
 what nobody reads costs no memory. Tensors keep the number format of the file, so that who reads them may stay small.
 """
 
-import json
 import mmap
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from safetensors import SafetensorError, safe_open
 from reelm.errors import RequestError
 from reelm.storage.fields import parsed, read_json, shown
 from reelm.storage.names import beside
+from reelm.storage.tensors import header
 
 _INDEX, _WHOLE = "model.safetensors.index.json", "model.safetensors"
 _TYPES = {"F32": np.dtype("<f4"), "F16": np.dtype("<f2"), "BF16": np.dtype(ml_dtypes.bfloat16)}
@@ -93,6 +93,5 @@ def _tensors(path: Path) -> dict[str, tuple[mmap.mmap, int, dict]]:
             data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     except (OSError, SafetensorError, ValueError) as error:
         raise RequestError(f"{path.parent} holds no sound safetensors ({error}); fetch them again") from error
-    start = 8 + int.from_bytes(data[:8], "little")
-    entries = json.loads(data[8:start])
-    return {name: (data, start, entry) for name, entry in entries.items() if name != "__metadata__"}
+    start, entries = header(data)
+    return {name: (data, start, entry) for name, entry in entries.items()}
