@@ -6,7 +6,7 @@ Fisher's linear discriminant: a caption, its names and its other words are one c
 counts for less.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -72,12 +72,12 @@ def fit(encoder: Text, words: Words) -> Thesaurus:
     phrases, classes, counts = [], [], []
     for number, (caption, others) in enumerate(captions.items()):
         said = dict.fromkeys(others, 1.0) | dict.fromkeys(names[caption], _NAME)
-        fitting = {each: count for each, count in said.items() if encoder.count(each) <= encoder.max_tokens}
+        fitting = _fitting(encoder, said)
         if caption not in fitting:
             raise RequestError(f"the caption {caption!r} is too long for the text encoder; say it in fewer words")
         phrases += fitting
         classes += [number] * len(fitting)
-        counts += fitting.values()
+        counts += [said[each] for each in fitting]
     rows, classes, counts = _embedded(encoder, phrases).astype(np.float64), np.array(classes), np.array(counts)
     centre = np.average(rows, axis=0, weights=counts)
     rows -= centre
@@ -93,9 +93,14 @@ def fit(encoder: Text, words: Words) -> Thesaurus:
         "kernel": kernel.astype(np.float32),
         "bias": bias.astype(np.float32),
         "labels": _directions(encoder, (*captions, *words.names)),
-        "others": _directions(encoder, _OTHER_MATTERS.read_text(encoding="utf-8").splitlines()),
+        "others": _directions(encoder, _fitting(encoder, _OTHER_MATTERS.read_text(encoding="utf-8").splitlines())),
     }
     return Thesaurus(tuple(captions), dict(words.modifiers), params, encoder, dict(words.names))
+
+
+def _fitting(encoder: TextEncoder, sentences: Iterable[str]) -> list[str]:
+    """Return the sentences that the encoder holds whole."""
+    return [each for each in sentences if encoder.count(each) <= encoder.max_tokens]
 
 
 def _embedded(encoder: TextEncoder, sentences: Sequence[str]) -> np.ndarray:
@@ -113,6 +118,6 @@ def _directions(encoder: TextEncoder, sentences: Sequence[str]) -> np.ndarray:
 def least_likeness(thesaurus: Thesaurus, captions: Mapping[str, Sequence[str]]) -> float:
     """Return the likeness that nearly all other words have; without any, one that every prompt has."""
     encoder = thesaurus.encoder
-    phrases = [words for others in captions.values() for words in others if encoder.count(words) <= encoder.max_tokens]
+    phrases = [words for others in captions.values() for words in _fitting(encoder, others)]
     likeness = [thesaurus.likeness(words).value for words in phrases[:: max(1, len(phrases) // _MEASURED)]]
     return float(np.quantile(likeness, _UNLIKE)) if likeness else -1.0

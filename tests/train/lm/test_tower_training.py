@@ -55,7 +55,8 @@ def test_a_video_model_learns_through_all_layers_of_a_tower(tiny_model, tmp_path
         loop=LoopConfig(steps=60, save_every=60, sample_every=0),
     )  # fmt: skip
     lm.train(run, tmp_path / "lm")
-    export(ExportPlan(video_tokenizer=tmp_path / "parts", lm=[tmp_path / "lm"]), tmp_path / "model")
+    # It saw too few clips without words to draw one.
+    export(ExportPlan(video_tokenizer=tmp_path / "parts", lm=[tmp_path / "lm"], check_draws=False), tmp_path / "model")
     model = reelm.load(str(tmp_path / "model"), text_encoder=tower)
     for caption, code in SHOWN.items():
         made = model.generate(caption, num_frames=1, height=16, width=24, temperature=0.0)
