@@ -87,6 +87,8 @@ def _infos(model: ModelParts, request: Request) -> list[tuple[dict[str, Any], di
     settings = request.settings
     about = settings.info() | {"model": model.name, "tokenizer": model.video_tokenizer.hash, "dtype": str(model.dtype)}
     about |= {name: value for name, value in request.sources.items() if name != "keys"}
+    if model.writer is not None:
+        about["writer"] = model.writer.hash
     if request.described is not None:
         about["described"] = request.described
     if model.soundtrack is not None:
@@ -97,9 +99,9 @@ def _infos(model: ModelParts, request: Request) -> list[tuple[dict[str, Any], di
 
 
 def _prompt_info(model: ModelParts, prompt: Prompt, script: Script, amiss: Sequence[str]) -> dict[str, Any]:
-    """Return what `Clip.info` says about a prompt: with a thesaurus also the words that the model reads."""
+    """Return what `Clip.info` says about a prompt: if they may be others also the words that the model reads."""
     read = [stretch.words for stretch in script]
-    info = {"prompt": prompt} | ({"read_as": read[0] if len(read) == 1 else read} if model.thesaurus else {})
+    info = {"prompt": prompt} | ({"read_as": read[0] if len(read) == 1 else read} if model.rewords else {})
     return info | ({"warnings": list(amiss)} if amiss else {})
 
 

@@ -4,8 +4,9 @@ Everything in `sampling` that works with a model takes `ModelParts`. Only `model
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -23,6 +24,9 @@ from reelm.value_checks import within
 
 from .conditions.soundtrack import Soundtrack
 from .options import Options
+
+if TYPE_CHECKING:  # few have one, and its modules take their time
+    from reelm.tokenizer.text.tower.writer import Writer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +83,7 @@ class ModelParts:
         audio_tokenizer: sound to codes and back; the language model may be silent all the same.
         describer: finds words for clips and sounds; None for a model without one.
         thesaurus: turns prompts into the words of the training captions; None for none.
+        writer: says prompts as captions say such things; no part of the model's folder.
 
     Raises:
         RequestError: parts that do not fit each other.
@@ -93,6 +98,7 @@ class ModelParts:
     audio_tokenizer: AudioTokenizer | None = None
     describer: Describer | None = None
     thesaurus: Thesaurus | None = None
+    writer: "Writer | None" = field(default=None, repr=False)
 
     def __post_init__(self):
         if self.lm is None:
@@ -149,8 +155,15 @@ class ModelParts:
             raise RequestError(f"{self.name!r} was not trained {TASKS['plays'].refusal}")
         return held(config.keys, config.keys_at_once, keys)
 
-    def read_as(self, prompt: str) -> str:
-        """Return the words that the language model reads for a prompt: the prompt itself, without a thesaurus.
+    @property
+    def rewords(self) -> bool:
+        """Whether the language model may read other words than those of a prompt."""
+        return self.thesaurus is not None or self.writer is not None
+
+    def read_as(self, prompt: str, *, written: bool = True) -> str:
+        """Return the words that the language model reads for a prompt: without thesaurus and writer the prompt itself.
+
+        written: whether a writer, if there is one, says it first. What it writes and the model cannot hold is not used.
 
         RequestError when the prompt is too long, or no valid Unicode.
         """
@@ -158,6 +171,9 @@ class ModelParts:
             raise RequestError(f"a prompt is a {type(prompt).__name__}; it must be text")
         if self.lm is None or not prompt.strip():
             return prompt
+        if written and self.writer is not None and (line := self.writer.write(prompt)):
+            with suppress(RequestError):  # too long
+                return self.read_as(line, written=False)
         if self.thesaurus is not None:
             prompt = self.thesaurus.read(prompt)
         check_fits(self.lm.config, self.lm.text, prompt)

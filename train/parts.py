@@ -149,7 +149,7 @@ class Start(NamedTuple):
     text: TextTokenizer | None
     """What reads its captions; None where a text encoder does."""
     encoder_hash: str
-    """Hash of that text encoder; "" where there is none."""
+    """Hash of that text encoder; "" where there is none, or where one of another width is to take its place."""
 
 
 def open_start(where: str | Path, model: LMConfig) -> Start:
@@ -157,7 +157,8 @@ def open_start(where: str | Path, model: LMConfig) -> Start:
 
     Prefix and clips may have other lengths, since no parameter depends on them. A silent model may get sound, any may
     get more sources of control, more kinds of given pictures and more pieces of text: all that it knows stays of use.
-    RequestError for other differences in size.
+    In place of its text encoder may come one of another width, whose matrix is fresh. RequestError for other
+    differences in size.
     """
     part = open_part(where, "lm")
     if isinstance(part, Trained):
@@ -176,6 +177,9 @@ def open_start(where: str | Path, model: LMConfig) -> Start:
     if not any(was.get("grid", ())):
         free |= {"grid"}
     free |= {name for name, table in _TABLES.items() if len(params[table]["embedding"]) <= _rows(model, table)}
+    if 0 < was["text_width"] != model.text_width > 0:
+        free |= {"text_width"}
+        params, encoder_hash = {name: part for name, part in params.items() if name != "text"}, ""
     if changed := list(differences(was, now, free)):
         raise RequestError(f"{where} is no language model of these sizes: {'; '.join(changed)}")
     params = {**params, **_lengthened(params, model)}

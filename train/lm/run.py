@@ -297,11 +297,11 @@ def start_of(run: LMRun, sources: Sequence[TokenSource], workdir: Path) -> tuple
         learned = partial(text_tokenizer, sources, run.model.text_vocabulary)
         return open_text(run.model, run.text_encoder, workdir, lambda: named or learned()), {}
     start = open_start(run.start_from, run.model)
-    # Both are of the same sizes, so both read with a text encoder, or neither does.
+    # Both read with a text encoder, or neither does.
     if named and not named.continues(cast(TextTokenizer, start.text)):
         raise RequestError(f"{run.text_pieces} does not begin with the pieces of {run.start_from}; add to those")
     text = open_text(run.model, run.text_encoder, workdir, lambda: named or cast(TextTokenizer, start.text))
-    if not isinstance(text, TextTokenizer):
+    if start.encoder_hash and not isinstance(text, TextTokenizer):
         check_encoder(text, start.encoder_hash, run.start_from)
     # Parts that `start` lacks are fresh, such as a kind of prefix that it never saw.
     return text, start.params

@@ -2,9 +2,11 @@
 
 from dataclasses import replace
 
+import jax
 import numpy as np
 import pytest
-from made.models import tiny_model
+from made import tower_files
+from made.models import reader, tiny_model
 
 from reelm.errors import RequestError
 from reelm.lm.language_model import LanguageModel
@@ -12,8 +14,10 @@ from reelm.lm.specials import SPECIALS
 from reelm.sampling.folder.load import load
 from reelm.sampling.model import Model
 from reelm.sampling.parts import Defaults
+from reelm.tokenizer import text_encoders
 from reelm.tokenizer.text.grown import grown
 from reelm.tokenizer.text.pieces import TextTokenizer
+from reelm.tokenizer.text.tower.point import point
 from reelm.train.lm.config import LMRun
 from reelm.train.lm.run import start_of
 from reelm.train.parts import open_start
@@ -89,3 +93,18 @@ def test_a_run_reads_with_the_pieces_that_it_names_if_they_go_on_from_those_of_i
     ):
         with pytest.raises(RequestError, match=message):
             start_of(changed, [], tmp_path / "another")
+
+
+def test_an_encoder_of_another_width_is_read_by_a_fresh_matrix(sentences, tmp_path):
+    known = reader(tiny_model(sound=False), text_encoders.load(sentences, max_tokens=20))
+    known.save(tmp_path / "known")
+    tower = point(tower_files.folder(tmp_path / "gemma", "gemma3"), tmp_path / "tower", layer=None)
+    model = replace(known.language_model().config, text_width=text_encoders.load(tower, max_tokens=20).width)
+    text, params = start_of(LMRun(model=model, start_from=tmp_path / "known", text_encoder=tower), [], tmp_path / "run")
+    assert not isinstance(text, TextTokenizer) and text.hash == text_encoders.load(tower, max_tokens=20).hash
+    assert "text" not in params
+    known_params = load(str(tmp_path / "known")).language_model().params
+    for name, part in params.items():
+        jax.tree.map(np.testing.assert_array_equal, part, known_params[name])
+    with pytest.raises(RequestError, match="text_width: 16 -> 0"):
+        open_start(tmp_path / "known", replace(model, text_width=0))
