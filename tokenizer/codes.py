@@ -2,6 +2,9 @@
 
 In: bits `bool [..., K]`. Out: ids `int32 [...]` in [0, 2^K), sub-tokens `int32 [..., n]` of at most ten bits each.
 The order is fixed: bit j has weight 2^j, and sub-token 0 holds the lowest bits. Nothing here knows of nets.
+
+A code of more than 30 bits is a few words on a device, `int32 [..., W]` of 30 bits each, the lowest first, and one
+int64 on the host. Language models read ids on the device, so up to 30 bits.
 """
 
 from dataclasses import dataclass
@@ -12,7 +15,8 @@ import numpy as np
 
 from reelm.errors import RequestError
 
-MAX_BITS = 30  # the widest code whose id is a non-negative int32
+WORD_BITS = 30  # of a word: it is a non-negative int32, and -1 is none
+MAX_BITS = 60  # two words, the widest code whose id is a non-negative int64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +32,7 @@ class CodeSpec:
 
     def __post_init__(self):
         if not 1 <= self.bits <= MAX_BITS:
-            raise RequestError(f"a code of {self.bits} bits does not fit an int32 id; choose 1 to {MAX_BITS}")
+            raise RequestError(f"a code of {self.bits} bits does not fit an int64 id; choose 1 to {MAX_BITS}")
         if not 1 <= self.sub_token_bits <= 10:
             raise RequestError(f"sub-tokens of {self.sub_token_bits} bits are not supported; choose 1 to 10")
 
@@ -49,8 +53,15 @@ class CodeSpec:
         return tuple(sum(self.split[:k]) for k in range(len(self.split)))
 
 
+def check_one_word(what: str, bits: int) -> None:
+    """RequestError unless ids of so many bits are one word, as what is named `what` reads them."""
+    if not 1 <= bits <= WORD_BITS:
+        raise RequestError(f"{what} reads codes of 1 to {WORD_BITS} bits, one word of a device, not of {bits}")
+
+
 def bits_to_ids(bits: jax.Array) -> jax.Array:
-    """Join bits `bool [..., K]` into ids `int32 [...]`."""
+    """Join bits `bool [..., K]` into ids `int32 [...]`; K is at most 30."""
+    check_one_word("an id on a device", bits.shape[-1])
     weights = jnp.left_shift(1, jnp.arange(bits.shape[-1], dtype=jnp.int32))
     return jnp.sum(bits.astype(jnp.int32) * weights, axis=-1, dtype=jnp.int32)
 
@@ -68,6 +79,31 @@ def latents_to_ids(latents: jax.Array) -> jax.Array:
 def ids_to_signs(ids: jax.Array, bits: int) -> jax.Array:
     """Return ids int32 `[...]` as codes float32 `[..., bits]` of -1 and +1, which a decoder takes."""
     return 2.0 * ids_to_bits(ids, bits).astype(jnp.float32) - 1.0  # jnp.where of two numbers may drop the sharding
+
+
+def latents_to_words(latents: jax.Array) -> jax.Array:
+    """Return the words int32 `[..., W]` of latents float `[..., K]`, whose signs are the bits, as `latents_to_ids`."""
+    count = latents.shape[-1]
+    return jnp.stack([latents_to_ids(latents[..., i : i + WORD_BITS]) for i in range(0, count, WORD_BITS)], axis=-1)
+
+
+def words_to_signs(words: jax.Array, bits: int) -> jax.Array:
+    """Return words int32 `[..., W]` as codes float32 `[..., bits]` of -1 and +1; the inverse of `latents_to_words`."""
+    parts = [ids_to_signs(words[..., i], min(WORD_BITS, bits - i * WORD_BITS)) for i in range(words.shape[-1])]
+    return jnp.concatenate(parts, axis=-1)
+
+
+def words_to_ids(words: np.ndarray) -> np.ndarray:
+    """Return the ids `[...]` of words int32 `[..., W]` on the host: int32 of one word, int64 of two."""
+    if words.shape[-1] == 1:
+        return words[..., 0]
+    return words[..., 0] + (words[..., 1].astype(np.int64) << WORD_BITS)
+
+
+def ids_to_words(ids: np.ndarray, bits: int) -> np.ndarray:
+    """Return the words int32 `[..., W]` of checked ids `[...]` of codes of so many bits; inverts `words_to_ids`."""
+    parts = [ids >> i & (1 << WORD_BITS) - 1 for i in range(0, bits, WORD_BITS)]
+    return np.stack(parts, axis=-1).astype(np.int32)
 
 
 def ids_to_sub_tokens(ids: jax.Array, spec: CodeSpec) -> jax.Array:

@@ -26,7 +26,7 @@ class OpenMagvit2Config(ClipShapes):
     family: Literal["open-magvit2"] = "open-magvit2"
     """Names the nets where a configuration is read."""
     bits: int = 18
-    """Sign bits of a code, 1 to 30."""
+    """Sign bits of a code, 1 to 60."""
     channels: tuple[int, ...] = (128, 256, 256, 512)
     """Channels of each stage, multiples of 32."""
     blocks: int = 4

@@ -1,8 +1,9 @@
 """The video tokenizer: clips to codes and back, whole or in chunks.
 
-In: frames `uint8 [T, H, W, 3]` or float in [-1, 1], a batch axis in front if wanted. Out: ids `int32 [B, t, h, w]`, and
-from ids frames `uint8 [B, T, H, W, 3]`. T = 1 + ks frames make t = 1 + k latent frames at a stride of s in time: the
-first stands alone, so an image is a clip of one frame. Knows nothing of language models, files or training.
+In: frames `uint8 [T, H, W, 3]` or float in [-1, 1], a batch axis in front if wanted. Out: ids `[B, t, h, w]`, int32, or
+int64 of codes of more than 30 bits; and from ids frames `uint8 [B, T, H, W, 3]`. T = 1 + ks frames make t = 1 + k
+latent frames at a stride of s in time: the first stands alone, so an image is a clip of one frame. Knows nothing of
+language models, files or training.
 """
 
 import sys
@@ -20,7 +21,7 @@ from jax.typing import DTypeLike
 from reelm.errors import RequestError
 from reelm.programs.program import program
 from reelm.tokenizer import device_memory
-from reelm.tokenizer.codes import check_ids, ids_to_signs, latents_to_ids
+from reelm.tokenizer.codes import check_ids, ids_to_words, latents_to_words, words_to_ids, words_to_signs
 from reelm.tokenizer.families import VideoConfig
 from reelm.tokenizer.history import History
 from reelm.tokenizer.identity import codes_hash
@@ -65,18 +66,18 @@ def _apply(net: nn.Module, params: dict, x: jax.Array, history: History) -> jax.
 
 @program(static=("config", "keep"))
 def _encode(config: VideoConfig, params: dict, video: jax.Array, past, keep: bool):
-    """Return (ids, the history for the next chunk if `keep`)."""
+    """Return (words int32 `[B, t, h, w, W]`, the history for the next chunk if `keep`)."""
     history = History(past)
     latent = _apply(config.encoder(), params, video, history)
-    return latents_to_ids(latent), history.after if keep else None
+    return latents_to_words(latent), history.after if keep else None
 
 
 @program(static=("config", "keep"))
-def _decode(config: VideoConfig, params: dict, ids: jax.Array, past, keep: bool):
-    """Return (frames uint8, the history for the next chunk if `keep`)."""
+def _decode(config: VideoConfig, params: dict, words: jax.Array, past, keep: bool):
+    """Return (frames uint8 of words int32 `[B, (t,) h, w, W]`, the history for the next chunk if `keep`)."""
     history = History(past)
-    ids = ids[:, None] if ids.ndim == 3 else ids
-    video = _apply(config.decoder(), params, ids_to_signs(ids, config.bits), history)
+    words = words[:, None] if words.ndim == 4 else words
+    video = _apply(config.decoder(), params, words_to_signs(words, config.bits), history)
     return jnp.round((jnp.clip(video, -1, 1) + 1) * 127.5).astype(jnp.uint8), history.after if keep else None
 
 
@@ -111,7 +112,7 @@ class VideoTokenizer:
             overlap: pixels that neighbouring pieces share.
 
         Returns:
-            int32 `[B, t, h, w]` (B = 1 when no batch axis was given).
+            int32 `[B, t, h, w]` (B = 1 when no batch axis was given); int64 for codes of more than 30 bits.
 
         Raises:
             RequestError (a ValueError): another shape, naming the nearest valid one; another type or range; more than
@@ -123,10 +124,10 @@ class VideoTokenizer:
             side, shared = self.tile_in_codes(tile, overlap)
             return tiling.map_codes(self.encode, video, self.config.space_stride, side, shared)
         self.check_memory("encoding", video.shape[0], *video.shape[1:4])
-        return np.asarray(_encode(self.config, self._own("encoder"), as_float(video), None, False)[0])
+        return words_to_ids(np.asarray(_encode(self.config, self._own("encoder"), as_float(video), None, False)[0]))
 
     def decode(self, ids, *, tile: int | None = None, overlap: int = 64) -> np.ndarray:
-        """Return the frames of codes: int32 `[t, h, w]` or `[B, t, h, w]` -> uint8 `[B, T, H, W, 3]`.
+        """Return the frames of codes: integers `[t, h, w]` or `[B, t, h, w]` -> uint8 `[B, T, H, W, 3]`.
 
         T is 1 + (t - 1) `time_stride` of the config, H and W are h and w times its `space_stride`. `tile` and `overlap`
         are as in `encode`; where pieces overlap they are cross-faded.
@@ -136,7 +137,7 @@ class VideoTokenizer:
             side, shared = self.tile_in_codes(tile, overlap)
             return tiling.map_pixels(self.decode, ids, self.config.space_stride, side, shared)
         self.check_memory("decoding", ids.shape[0], *self._pixels(ids.shape[1:]))
-        return np.asarray(_decode(self.config, self._own("decoder"), jnp.asarray(ids, jnp.int32), None, False)[0])
+        return np.asarray(_decode(self.config, self._own("decoder"), self._words(ids), None, False)[0])
 
     def reconstruct(self, video, *, tile: int | None = None, overlap: int = 64) -> np.ndarray:
         """Encode and decode clips of any length and size; returns uint8 of exactly the shape given.
@@ -209,6 +210,9 @@ class VideoTokenizer:
         check_ids(ids, self.config.code)
         return ids[None] if ids.ndim == 3 else ids
 
+    def _words(self, ids: np.ndarray) -> jax.Array:
+        return jnp.asarray(ids_to_words(ids, self.config.bits))
+
     def _own(self, part: str) -> dict:
         """Return the parameters of the "encoder" or "decoder"; RequestError where JAX traces them."""
         # The gradient through whole numbers would be zero without a word.
@@ -255,8 +259,8 @@ class VideoTokenizer:
         self._check_chunk(video.shape[:1] + video.shape[2:4], state, "frames")
         self.config.latent_shape(video.shape[1] + (state.past is not None), *video.shape[2:4])
         self.check_memory("encoding", video.shape[0], *video.shape[1:4])
-        ids, past = _encode(self.config, self._own("encoder"), as_float(video), state.past, True)
-        return np.asarray(ids), state.replace(past=past)
+        words, past = _encode(self.config, self._own("encoder"), as_float(video), state.past, True)
+        return words_to_ids(np.asarray(words)), state.replace(past=past)
 
     def init_decode_state(self, *, batch: int = 1, height: int, width: int) -> ChunkState:
         """Return the state before the first chunk of `decode_chunk`, for clips of this size in pixels."""
@@ -265,27 +269,31 @@ class VideoTokenizer:
         return ChunkState(shape=(batch, *self.config.latent_shape(1, height, width)[1:]))
 
     def decode_chunk(self, ids, state: ChunkState) -> tuple[np.ndarray, ChunkState]:
-        """Return the frames of the next latent frames `int32 [B, t, h, w]` of a stream, one or more."""
-        video, state = self.decode_ahead(jnp.asarray(self._checked(ids), jnp.int32), state)
+        """Return the frames of the next latent frames, integers `[B, t, h, w]`, of a stream, one or more."""
+        video, state = self._decode_words(self._words(self._checked(ids)), state)
         return np.asarray(video), state
 
     def decode_ahead(self, ids: jax.Array, state: ChunkState) -> tuple[jax.Array, ChunkState]:
         """Decode valid codes on the device as `decode_chunk` does, without waiting for the frames.
 
-        ids: int32 `[B, t, h, w]`, or `[B, h, w]` of one latent frame.
+        ids: int32 `[B, t, h, w]`, or `[B, h, w]` of one latent frame, of at most 30 bits.
         """
-        latent = ids.shape[1:] if ids.ndim == 4 else (1, *ids.shape[1:])
-        self._check_chunk((ids.shape[0], *latent[1:]), state, "codes")
-        self.check_memory("decoding", ids.shape[0], *self._pixels(latent))
-        video, past = _decode(self.config, self._own("decoder"), ids, state.past, True)
+        return self._decode_words(ids[..., None], state)
+
+    def _decode_words(self, words: jax.Array, state: ChunkState) -> tuple[jax.Array, ChunkState]:
+        batch, *latent = words.shape[:-1]
+        t, h, w = latent if len(latent) == 3 else (1, *latent)
+        self._check_chunk((batch, h, w), state, "codes")
+        self.check_memory("decoding", batch, *self._pixels((t, h, w)))
+        video, past = _decode(self.config, self._own("decoder"), words, state.past, True)
         return video, state.replace(past=past)
 
     def prepare_decoding(self, *, batch: int = 1, height: int, width: int) -> None:
         """Begin to compile what `decode_ahead` runs for latent frames, one by one, of clips of this size in pixels."""
         self.check_parts("chunks")
-        ids = jax.ShapeDtypeStruct((batch, *self.config.latent_shape(1, height, width)[1:]), jnp.int32)
-        _, past = _decode.prepare(self.config, self.params["decoder"], ids, None, True)
-        _decode.prepare(self.config, self.params["decoder"], ids, past, True)
+        words = jax.ShapeDtypeStruct((batch, *self.config.latent_shape(1, height, width)[1:], 1), jnp.int32)
+        _, past = _decode.prepare(self.config, self.params["decoder"], words, None, True)
+        _decode.prepare(self.config, self.params["decoder"], words, past, True)
 
     def _check_chunk(self, shape: tuple[int, ...], state: ChunkState, what: str) -> None:
         self.check_parts("chunks")

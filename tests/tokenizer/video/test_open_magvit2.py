@@ -54,7 +54,7 @@ def test_strides_and_codes_follow_from_the_sizes():
         ({"channels": (32, 48)}, "multiples of 32.*not 48"),
         ({"halves": (1, 1)}, "stages from 0 to 2, each once"),
         ({"halves": (3,)}, "stages from 0 to 2, each once"),
-        ({"bits": 31}, "31 bits"),
+        ({"bits": 61}, "61 bits"),
     ],
 )
 def test_sizes_that_make_no_net_are_refused(fields, words):
