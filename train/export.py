@@ -93,9 +93,11 @@ def export(plan: ExportPlan, output: Path) -> Model:
 
     Raises:
         RequestError: a folder holds no such training, language models are not of one kind, one was trained on codes of
-            another tokenizer or draws noise, no clip has so many frames, or `best` is set and no training has
-            evaluations.
+            another tokenizer or draws noise, no clip has so many frames, `best` is set and no training has
+            evaluations, or an encoder has no thesaurus.
     """
+    if plan.thesaurus is None and plan.thesaurus_encoder is not None:
+        raise RequestError("a thesaurus_encoder finds captions for a thesaurus; name its file, too (--thesaurus)")
     tokenizer = open_video_tokenizer(plan.video_tokenizer, best=plan.video_tokenizer in plan.evaluated)
     record = {"video_tokenizer": plan.record(plan.video_tokenizer, "video-tokenizer")}
     audio = reader = lm = thesaurus = None

@@ -12,6 +12,7 @@ from reelm.errors import RequestError
 from reelm.tokenizer import text_encoders
 from reelm.tokenizer.text.sentence_encoder import SentenceEncoder
 from reelm.tokenizer.text.thesaurus import Thesaurus
+from reelm.train.export import ExportPlan, export
 from reelm.train.lm.thesaurus import Words, fit, read_file
 
 CAPTIONS = {
@@ -185,3 +186,8 @@ def test_what_is_no_thesaurus_is_refused_in_a_line(tmp_path, capsys, text):
     ]
     assert main(line) == 2
     assert len(capsys.readouterr().err.strip().splitlines()) == 1 and not (tmp_path / "m").exists()
+
+
+def test_an_encoder_for_no_thesaurus_is_refused(tmp_path):
+    with pytest.raises(RequestError, match="name its file, too"):
+        export(ExportPlan(video_tokenizer=tmp_path, thesaurus_encoder=tmp_path), tmp_path / "m")
