@@ -24,6 +24,8 @@ from ledger.digest import ROOT, digest
 from ledger.evaluations import EVALUATIONS, digits_source, footage_folder, measure
 from ledger.table import CLAIMS
 
+from reelm.cli.streams import lasting_streams
+
 _STATUS = {None: "never held", False: "to be measured", True: "holds"}
 
 
@@ -113,4 +115,6 @@ def _write(record: dict[str, Any]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with lasting_streams():  # `head` may go away
+        status = main()
+    sys.exit(status)

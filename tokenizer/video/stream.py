@@ -8,7 +8,7 @@ alone gets the whole clip at once.
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice, tee
 
 import numpy as np
@@ -27,7 +27,8 @@ def encode_stream(
     time, space = tokenizer.config.time_stride, tokenizer.config.space_stride
     side, shared = tokenizer.tile_in_codes(tile, overlap)
     if tokenizer.config.whole_clips:
-        yield from _encode_whole(tokenizer, frames)
+        if clip := _read_whole(tokenizer, frames):
+            yield from _encode_whole(tokenizer, clip)
         return
     step = tokenizer.config.chunk
     coming, states, first = iter(frames), deque[ChunkState](), True
@@ -57,7 +58,8 @@ def decode_stream(
     time, space = tokenizer.config.time_stride, tokenizer.config.space_stride
     side, shared = tokenizer.tile_in_codes(tile, overlap)
     if tokenizer.config.whole_clips:
-        yield from tokenizer.decode(np.stack([*latents]))[0]
+        if clip := [*latents]:
+            yield from tokenizer.decode(np.stack(clip))[0]
         return
     step = tokenizer.config.chunk
     coming, states, first = iter(latents), deque[ChunkState](), True
@@ -88,12 +90,17 @@ def reconstruct_stream(
         yield original, frame[: original.shape[0], : original.shape[1]]
 
 
-def _encode_whole(tokenizer: VideoTokenizer, frames: Iterable[np.ndarray]) -> np.ndarray:
-    """Return the latent frames int32 `[t, h, w]` of a clip that is read to its end first."""
+def _read_whole(tokenizer: VideoTokenizer, frames: Iterable[np.ndarray]) -> list[np.ndarray]:
+    """Return the frames of a clip that is read to its end."""
     clip: list[np.ndarray] = []
     for frame in frames:
         clip.append(frame)
         tokenizer.check_memory("encoding", 1, len(clip), *frame.shape[:2])  # before a long film fills the memory
+    return clip
+
+
+def _encode_whole(tokenizer: VideoTokenizer, clip: Sequence[np.ndarray]) -> np.ndarray:
+    """Return the latent frames int32 `[t, h, w]` of a clip of one frame or more."""
     time, space = tokenizer.config.time_stride, tokenizer.config.space_stride
     height, width = clip[0].shape[:2]
     fill = ((0, -(len(clip) - 1) % time), (0, -height % space), (0, -width % space), (0, 0))

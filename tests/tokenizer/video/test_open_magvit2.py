@@ -102,3 +102,7 @@ def test_a_film_that_memory_does_not_hold_is_refused_before_it_is_read(monkeypat
     with pytest.raises(RequestError, match="what fits: clips of 9 frames, smaller frames$"):
         next(stream.encode_stream(WHOLE, film()))
     assert len(read) == 10
+
+
+def test_a_stream_of_nothing_is_nothing():
+    assert [*stream.encode_stream(WHOLE, [])] == [*stream.decode_stream(WHOLE, [])] == []
