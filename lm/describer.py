@@ -17,7 +17,7 @@ import numpy as np
 
 from reelm import value_checks
 from reelm.errors import RequestError
-from reelm.tokenizer.codes import check_one_word
+from reelm.tokenizer.codes import WORD_BITS
 
 from .layout import audio_frames
 
@@ -62,7 +62,8 @@ class DescriberConfig:
             raise RequestError(f"there are {len(self.usual)} usual shares for {len(self.words)} words")
         if not all(self.words) or not all(0 <= share <= 1 for share in self.usual):
             raise RequestError("every entry of words holds one or more, and usual shares lie in 0 to 1")
-        check_one_word("a describer", self.bits)
+        if self.bits > WORD_BITS:
+            raise RequestError(f"a describer reads codes of up to {WORD_BITS} bits, not of {self.bits}")
         value_checks.layers("blocks", self.blocks)
         value_checks.channels("width", [self.width])
         if self.frames < 1 or min(self.sound_frames) < 0:

@@ -12,7 +12,7 @@ from reelm.lm.net.head import all_logits
 from reelm.lm.net.transformer import Remat, forward_all
 from reelm.tokenizer.codes import ids_to_sub_tokens
 
-from .prefix import ClipCodes, Prefix
+from .prefix import ClipCodes, Prefix, flat
 from .sharding import constrain
 
 
@@ -91,7 +91,7 @@ def cross_entropy(
     found = logits(config, params, prefix, codes, inputs=inputs, dtype=dtype, attention=attention, remat=remat)
     of_video, of_sound = _sub_tokens(config, codes)
     video, squares = _measured(found.video, of_video)
-    video = jnp.sum(video, axis=-1).reshape(codes.video.shape)
+    video = jnp.sum(video, axis=-1).reshape(codes.video.shape[:4])
     if not config.sound_levels:
         return Nats(video, jnp.zeros((len(video), 0, 0)), jnp.mean(squares))
     track = jnp.asarray(codes.sound)[..., 0] >= 0
@@ -102,8 +102,7 @@ def cross_entropy(
 
 def _sub_tokens(config: LMConfig, codes: ClipCodes) -> tuple[jax.Array, jax.Array]:
     """Return the sub-tokens of pictures int32 `[R, t h w, n]` and of sound `[R, S, L]`, 0 where there is no track."""
-    video = jnp.asarray(codes.video).reshape(codes.video.shape[0], -1)
-    return ids_to_sub_tokens(video, config.code), jnp.maximum(jnp.asarray(codes.sound), 0)
+    return ids_to_sub_tokens(flat(codes.video), config.code), jnp.maximum(jnp.asarray(codes.sound), 0)
 
 
 def _measured(logits: tuple[jax.Array, ...], sub_tokens: jax.Array) -> tuple[jax.Array, jax.Array]:

@@ -14,7 +14,7 @@ class ClipCodes(struct.PyTreeNode):
     """The codes of R clips.
 
     Attributes:
-        video: int32 `[R, t, h, w]`.
+        video: int32 `[R, t, h, w]`, as a device holds ids (`tokenizer/codes.py`).
         sound: int32 `[R, S, L]`, L levels of the S audio frames beside all latent frames, -1 where there is no track;
             S is 0 for silent models.
         control: float32 `[R, t, h or 1, w or 1, C]`, the control field: what is asked of each code of a picture, C
@@ -40,7 +40,7 @@ class Prefix(struct.PyTreeNode):
         words: int32 `[R, P]`, of `prefix_ids`.
         text: float32 `[R, T, E]`, embeddings of a frozen text encoder, one for each slot of text; read where `words`
             holds text. T is 0 for models that read pieces.
-        codes: int32 `[R, G, h, w]`, codes of the pictures; read where `has_code`.
+        codes: int32 `[R, G, h, w]`, codes of the pictures, as those of clips; read where `has_code`.
         kinds: int32 `[R, G, h, w]`, values of `Given`.
         times: float32 `[R, G]`, times of the pictures, in latent frames from the first code on. That of reference k is
             `REFERENCES_AT` - k.
@@ -103,3 +103,8 @@ class Prefix(struct.PyTreeNode):
         times = jnp.asarray(self.times)[..., None, None]
         moved = jnp.asarray(grid) + jnp.pad(times, ((0, 0), (0, 0), (0, 0), (0, 2)))
         return moved.reshape(times.shape[0], -1, 3)
+
+
+def flat(ids: Array) -> jax.Array:
+    """Return ids int32 `[R, t, h, w]`, as a device holds them, in raster order, `[R, t h w]`."""
+    return jnp.asarray(ids).reshape(ids.shape[0], -1, *ids.shape[4:])

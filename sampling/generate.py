@@ -11,6 +11,7 @@ import numpy as np
 from reelm.media.clip import Clip
 from reelm.progress import Progress
 from reelm.sampling.decoding.windows import LatentFrame, latent_frames
+from reelm.tokenizer.codes import to_host
 
 from .parts import ModelParts
 from .renderer import Renderer
@@ -59,7 +60,8 @@ def stream(
         if heard is not None:
             counts["sound_forwards"] = sound_forwards = sound_forwards + np.asarray(codes.forwards[1])
         # To the host as they are: taking a row of them on the device would be a program of its own.
-        ids, sound_ids = np.asarray(codes.video), None if codes.sound is None else np.asarray(codes.sound)
+        ids = to_host(codes.video, model.video_tokenizer.config.bits)
+        sound_ids = None if codes.sound is None else np.asarray(codes.sound)
         yield [
             Clip(
                 video=video[i],

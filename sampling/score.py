@@ -8,7 +8,7 @@ from reelm.lm.likelihood import cross_entropy
 from reelm.lm.prefix import ClipCodes
 from reelm.lm.prompts import prompt_prefix
 from reelm.media.clip import Clip
-from reelm.tokenizer.codes import check_ids
+from reelm.tokenizer.codes import check_ids, to_device
 
 from .parts import ModelParts
 
@@ -31,7 +31,7 @@ def score(model: ModelParts, clip: Clip, prompt: str | None) -> np.ndarray:
         raise RequestError(f"{frames} latent frames are too many; this model reads up to {lm.config.frames}")
     sound = None if model.soundtrack is None else model.soundtrack.of_clip(clip, frames)
     codes = ClipCodes(
-        video=ids[None],
+        video=to_device(ids[None], lm.config.bits),
         sound=(lm.config.no_track(frames) if sound is None else sound)[None],
         control=np.zeros((1, frames, 1, 1, lm.config.control), np.float32) if lm.config.control else None,
     )

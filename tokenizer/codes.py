@@ -1,10 +1,11 @@
 """Codes: how a latent's sign bits become one integer, and how that integer splits into sub-tokens.
 
-In: bits `bool [..., K]`. Out: ids `int32 [...]` in [0, 2^K), sub-tokens `int32 [..., n]` of at most ten bits each.
-The order is fixed: bit j has weight 2^j, and sub-token 0 holds the lowest bits. Nothing here knows of nets.
+In: bits `bool [..., K]`. Out: ids, integers in [0, 2^K), sub-tokens `int32 [..., n]` of at most ten bits each. The
+order is fixed: bit j has weight 2^j, and sub-token 0 holds the lowest bits. Nothing here knows of nets.
 
-A code of more than 30 bits is a few words on a device, `int32 [..., W]` of 30 bits each, the lowest first, and one
-int64 on the host. Language models read ids on the device, so up to 30 bits.
+The host holds an id as an integer, int32 up to 30 bits and int64 above, -1 for none. A device knows no int64: there an
+id of more than 30 bits is two words, int32 `[..., 2]`, of which the first holds the lower 30 bits. `[...]` below means
+both; `to_device` and `to_host` lead from one to the other.
 """
 
 from dataclasses import dataclass
@@ -53,21 +54,19 @@ class CodeSpec:
         return tuple(sum(self.split[:k]) for k in range(len(self.split)))
 
 
-def check_one_word(what: str, bits: int) -> None:
-    """RequestError unless ids of so many bits are one word, as what is named `what` reads them."""
-    if not 1 <= bits <= WORD_BITS:
-        raise RequestError(f"{what} reads codes of 1 to {WORD_BITS} bits, one word of a device, not of {bits}")
-
-
 def bits_to_ids(bits: jax.Array) -> jax.Array:
-    """Join bits `bool [..., K]` into ids `int32 [...]`; K is at most 30."""
-    check_one_word("an id on a device", bits.shape[-1])
+    """Join bits `bool [..., K]` into ids `int32 [...]`."""
+    if bits.shape[-1] > WORD_BITS:
+        return jnp.stack([bits_to_ids(bits[..., :WORD_BITS]), bits_to_ids(bits[..., WORD_BITS:])], axis=-1)
     weights = jnp.left_shift(1, jnp.arange(bits.shape[-1], dtype=jnp.int32))
     return jnp.sum(bits.astype(jnp.int32) * weights, axis=-1, dtype=jnp.int32)
 
 
 def ids_to_bits(ids: jax.Array, bits: int) -> jax.Array:
     """Split ids `int32 [...]` into bits `bool [..., bits]`; the inverse of `bits_to_ids`."""
+    if bits > WORD_BITS:
+        parts = [ids_to_bits(ids[..., 0], WORD_BITS), ids_to_bits(ids[..., 1], bits - WORD_BITS)]
+        return jnp.concatenate(parts, axis=-1)
     return (jnp.right_shift(ids[..., None], jnp.arange(bits, dtype=jnp.int32)) & 1).astype(bool)
 
 
@@ -81,41 +80,50 @@ def ids_to_signs(ids: jax.Array, bits: int) -> jax.Array:
     return 2.0 * ids_to_bits(ids, bits).astype(jnp.float32) - 1.0  # jnp.where of two numbers may drop the sharding
 
 
-def latents_to_words(latents: jax.Array) -> jax.Array:
-    """Return the words int32 `[..., W]` of latents float `[..., K]`, whose signs are the bits, as `latents_to_ids`."""
-    count = latents.shape[-1]
-    return jnp.stack([latents_to_ids(latents[..., i : i + WORD_BITS]) for i in range(0, count, WORD_BITS)], axis=-1)
-
-
-def words_to_signs(words: jax.Array, bits: int) -> jax.Array:
-    """Return words int32 `[..., W]` as codes float32 `[..., bits]` of -1 and +1; the inverse of `latents_to_words`."""
-    parts = [ids_to_signs(words[..., i], min(WORD_BITS, bits - i * WORD_BITS)) for i in range(words.shape[-1])]
-    return jnp.concatenate(parts, axis=-1)
-
-
-def words_to_ids(words: np.ndarray) -> np.ndarray:
-    """Return the ids `[...]` of words int32 `[..., W]` on the host: int32 of one word, int64 of two."""
-    if words.shape[-1] == 1:
-        return words[..., 0]
-    return words[..., 0] + (words[..., 1].astype(np.int64) << WORD_BITS)
-
-
-def ids_to_words(ids: np.ndarray, bits: int) -> np.ndarray:
-    """Return the words int32 `[..., W]` of checked ids `[...]` of codes of so many bits; inverts `words_to_ids`."""
-    parts = [ids >> i & (1 << WORD_BITS) - 1 for i in range(0, bits, WORD_BITS)]
-    return np.stack(parts, axis=-1).astype(np.int32)
-
-
 def ids_to_sub_tokens(ids: jax.Array, spec: CodeSpec) -> jax.Array:
     """Split ids `int32 [...]` into sub-tokens `int32 [..., n]`."""
-    parts = [jnp.right_shift(ids, o) & (v - 1) for o, v in zip(spec.offsets, spec.vocabulary, strict=True)]
+    parts = [_from(ids, offset, spec) & (v - 1) for offset, v in zip(spec.offsets, spec.vocabulary, strict=True)]
     return jnp.stack(parts, axis=-1)
+
+
+def _from(ids: jax.Array, offset: int, spec: CodeSpec) -> jax.Array:
+    """Return ids without the bits below `offset`; some above the next ten may be lost."""
+    if spec.bits <= WORD_BITS:
+        return jnp.right_shift(ids, offset)
+    low, high = ids[..., 0], ids[..., 1]
+    if offset >= WORD_BITS:
+        return jnp.right_shift(high, offset - WORD_BITS)
+    return jnp.right_shift(low, offset) | jnp.left_shift(high, WORD_BITS - offset)
 
 
 def sub_tokens_to_ids(sub_tokens: jax.Array, spec: CodeSpec) -> jax.Array:
     """Join sub-tokens `int32 [..., n]` into ids `int32 [...]`; the inverse of `ids_to_sub_tokens`."""
+    if spec.bits > WORD_BITS:
+        bits = [ids_to_bits(sub_tokens[..., k], each) for k, each in enumerate(spec.split)]
+        return bits_to_ids(jnp.concatenate(bits, axis=-1))
     parts = [jnp.left_shift(sub_tokens[..., k], offset) for k, offset in enumerate(spec.offsets)]
     return sum(parts[1:], parts[0])
+
+
+def are_known(ids: jax.Array, bits: int) -> jax.Array:
+    """Return for each of ids `int32 [...]` whether it is a code, and not -1; bool, without an axis of words."""
+    return (ids if bits <= WORD_BITS else ids[..., 0]) >= 0
+
+
+def to_device(ids: np.ndarray, bits: int) -> np.ndarray:
+    """Return ids of the host, of codes of so many bits, as a device holds them."""
+    if bits <= WORD_BITS:
+        return np.asarray(ids, np.int32)
+    words = np.stack([ids & (1 << WORD_BITS) - 1, ids >> WORD_BITS], axis=-1)
+    return np.where(ids[..., None] < 0, -1, words).astype(np.int32)
+
+
+def to_host(ids: jax.Array | np.ndarray, bits: int) -> np.ndarray:
+    """Return ids of a device, of codes of so many bits, as integers of the host; the inverse of `to_device`."""
+    if bits <= WORD_BITS:
+        return np.asarray(ids)
+    words = np.asarray(ids).astype(np.int64)
+    return np.where(words[..., 0] < 0, -1, words[..., 0] | words[..., 1] << WORD_BITS)
 
 
 def check_ids(ids: np.ndarray, spec: CodeSpec) -> None:

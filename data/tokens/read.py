@@ -20,7 +20,7 @@ from array_record.python.array_record_data_source import ArrayRecordDataSource
 
 from reelm.errors import RequestError
 from reelm.storage.remote import fetched
-from reelm.tokenizer.codes import WORD_BITS, CodeSpec, check_ids
+from reelm.tokenizer.codes import MAX_BITS, CodeSpec, check_ids
 
 from .index import TokenIndex, missing_shards, read_index
 from .sample import TokenSample, unpack
@@ -40,7 +40,7 @@ class TokenSource:
     """
 
     def __init__(
-        self, index: TokenIndex, records: ArrayRecordDataSource, bits: int = WORD_BITS, captions: Captions = "all"
+        self, index: TokenIndex, records: ArrayRecordDataSource, bits: int = MAX_BITS, captions: Captions = "all"
     ) -> None:
         self.index = index
         self._records, self._captions = records, captions
@@ -69,7 +69,7 @@ class TokenSource:
 
 
 def open_tokens(
-    directory: Path, tokenizer_hash: str | None = None, bits: int = WORD_BITS, captions: Captions = "all"
+    directory: Path, tokenizer_hash: str | None = None, bits: int = MAX_BITS, captions: Captions = "all"
 ) -> TokenSource:
     """Open a token set for a net that reads codes of `bits` bits; see `TokenSource`.
 

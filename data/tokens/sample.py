@@ -8,12 +8,13 @@ import numpy as np
 
 from reelm.errors import RequestError
 
-_FORMATS = {"bool": np.dtype("?"), "int32": np.dtype("<i4"), "float32": np.dtype("<f4")}
+_FORMATS = {name: np.dtype(name).newbyteorder("<") for name in ("bool", "int32", "int64", "float32")}
 
 
 class TokenSample(TypedDict):
     """Codes of one clip, int32[t, h, w], and what is said of it; some of its frames, each tokenized alone; its sound.
 
+    Codes of pictures are int64 where they have more than 30 bits.
     `captions` are one or more. `stills` is int32[s, h, w], `still_frames` int32[s] their frame numbers, from 0. `sound`
     is int32[F, L], the audio frames beside all latent frames; F is 0 when the clip has no track. A clip of a game has
     `keys` bool[t, K], those that were held in any frame of each latent frame.
@@ -81,18 +82,19 @@ def unpack(record: bytes) -> TokenSample:
 def _check(sample: TokenSample) -> None:
     """Check types and shapes; ValueError when they are not those of a sample."""
     length, *grid = sample["video"].shape
+    codes = "int64" if sample["video"].dtype == np.int64 else "int32"
     shapes: dict[str, tuple[str, tuple[int | None, ...]]] = {
-        "video": ("int32", (length, *grid)),
-        "stills": ("int32", (len(sample["still_frames"]), *grid)),
+        "video": (codes, (length, *grid)),
+        "stills": (codes, (len(sample["still_frames"]), *grid)),
         "still_frames": ("int32", (None,)),
         "sound": ("int32", (None, None)),
         "keys": ("bool", (length, None)),
         "tracks": ("float32", (None, None, 2)),
-        **dict.fromkeys(("edges", "silhouette", "flow"), ("int32", (length, *grid))),
+        **dict.fromkeys(("edges", "silhouette", "flow"), (codes, (length, *grid))),
         "camera": ("float32", (None, 3)),
         "motion": ("float32", (1,)),
-        "references": ("int32", (None, *grid)),
-        "next_video": ("int32", (None, *grid)),
+        "references": (codes, (None, *grid)),
+        "next_video": (codes, (None, *grid)),
         "next_sound": ("int32", (None, None)),
     }
     if len(grid) != 2:

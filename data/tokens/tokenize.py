@@ -15,7 +15,6 @@ from reelm.media.outlines import STRUCTURES, motion
 from reelm.media.sound import resample, with_channels
 from reelm.progress import Progress, silent
 from reelm.tokenizer.audio.tokenizer import AudioTokenizer
-from reelm.tokenizer.codes import check_one_word
 from reelm.tokenizer.video.tokenizer import VideoTokenizer
 
 from .index import KeyIndex, SoundIndex, TokenIndex, TokenRun
@@ -100,7 +99,6 @@ class _Encoder:
     """What makes samples of clips: the tokenizers, and what of the sound is kept; `sound` is None where none is."""
 
     def __init__(self, video: VideoTokenizer, audio: AudioTokenizer | None, levels: int | None, fps: float):
-        check_one_word("a token set", video.config.bits)
         self.fps, self.sound = fps, None
         self._video, self._audio = video, audio
         if audio is None:

@@ -17,6 +17,7 @@ from reelm.lm.prefix import ClipCodes
 from reelm.lm.prompts import prompt_prefix, truncated
 from reelm.progress import Progress, silent
 from reelm.sampling.model import Model
+from reelm.tokenizer.codes import to_device
 
 
 def likelihood(
@@ -99,7 +100,7 @@ def _nats(model: Model, ids: np.ndarray, captions: Sequence[str], fps: float) ->
     words = [*captions, *[captions[-1]] * (rows - len(captions))]
     prefix = prompt_prefix(lm.config, lm.text, words, rows=ids.shape[2], columns=ids.shape[3], fps=fps)
     codes = ClipCodes(
-        video=ids,
+        video=to_device(ids, lm.config.bits),
         sound=np.repeat(lm.config.no_track(latent_frames)[None], rows, axis=0),
         control=np.zeros((rows, latent_frames, 1, 1, lm.config.control), np.float32) if lm.config.control else None,
     )

@@ -13,7 +13,7 @@ from reelm.lm.control.sources import Source
 from reelm.lm.layout import Layout, audio_frames
 from reelm.lm.prefix import ClipCodes, Prefix
 from reelm.lm.specials import HEAD, Given, Group
-from reelm.tokenizer.codes import CodeSpec, check_one_word
+from reelm.tokenizer.codes import CodeSpec
 
 _MOST_ROPE_BASE = 1e12  # models for a million tokens have 1e9
 _MOST_TRACKS = 8
@@ -87,7 +87,6 @@ class LMConfig:
         counts += ("keys_at_once", "picture_kinds")
         if none := [name for name in counts if getattr(self, name) < 1]:
             raise RequestError(f"{none[0]} is {getattr(self, none[0])}; it must be 1 or more")
-        check_one_word("a language model", self.bits)
         value_checks.layers("layers", self.layers, least=1)
         for name in ("width", "heads", "head_width", "hidden", "sound_hidden"):
             if getattr(self, name) is not None:
@@ -187,7 +186,7 @@ class LMConfig:
     def layout_of(self, codes: ClipCodes, prefix: Prefix) -> Layout:
         """Return the layout of a sample of these arrays."""
         return self.layout(
-            *codes.video.shape[1:],
+            *codes.video.shape[1:4],
             given_pictures=prefix.kinds.shape[1],
             at_start=codes.at_start,
             sound_in_prefix=prefix.sound.shape[1] > 0,

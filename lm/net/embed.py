@@ -10,9 +10,9 @@ from jax.typing import DTypeLike
 from reelm.lm.control.field import of_source
 from reelm.lm.control.structure import structure_ids
 from reelm.lm.layout import Layout
-from reelm.lm.prefix import Array, ClipCodes, Prefix
+from reelm.lm.prefix import Array, ClipCodes, Prefix, flat
 from reelm.lm.specials import HEAD, SPECIALS, Given, Group
-from reelm.tokenizer.codes import ids_to_sub_tokens
+from reelm.tokenizer.codes import are_known, ids_to_sub_tokens
 
 from .config import LMConfig
 from .head import ValueTable, of_group
@@ -85,7 +85,7 @@ def embed_prefix(config: LMConfig, params: dict, prefix: Prefix, dtype: DTypeLik
         parts.insert(0, sound + of_kind[Given.KNOWN] * (jnp.asarray(prefix.sound)[..., :1] >= 0))
     if prefix.kinds.shape[1]:
         kinds = jnp.asarray(prefix.kinds).reshape(rows, -1)
-        codes = ids_to_sub_tokens(jnp.asarray(prefix.codes).reshape(rows, -1), config.code)
+        codes = ids_to_sub_tokens(flat(prefix.codes), config.code)
         pictures = embed_codes(config, params, "video", codes, dtype)
         pictures = jnp.where(prefix.has_code.reshape(rows, -1, 1), pictures, 0) + of_kind[kinds]
         parts.insert(0, pictures + _embed_names(params, prefix, dtype) if config.references else pictures)
@@ -94,9 +94,11 @@ def embed_prefix(config: LMConfig, params: dict, prefix: Prefix, dtype: DTypeLik
 
 def embed_clip(config: LMConfig, params: dict, layout: Layout, codes: ClipCodes, dtype: DTypeLike) -> jax.Array:
     """Return `[R, N, D]`, the N codes of clips in the order of the stream; a code of pictures may be -1, unknown."""
-    video = jnp.asarray(codes.video).reshape(codes.video.shape[0], -1)
+    video = flat(codes.video)
     x = embed_codes(config, params, "video", ids_to_sub_tokens(jnp.maximum(video, 0), config.code), dtype)
-    x = jnp.where(video[..., None] >= 0, x, params["given"]["embedding"].astype(dtype)[Given.UNKNOWN])
+    x = jnp.where(
+        are_known(video, config.bits)[..., None], x, params["given"]["embedding"].astype(dtype)[Given.UNKNOWN]
+    )
     if not config.sound_levels:
         return x
     return layout.interleave(x, _embed_sound(config, params, jnp.asarray(codes.sound), dtype))

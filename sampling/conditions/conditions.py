@@ -12,6 +12,7 @@ from reelm.lm.net.config import LMConfig
 from reelm.lm.prefix import Prefix
 from reelm.lm.specials import FILLER, HEAD, NAMES, REFERENCES_AT, Given
 from reelm.media.pixels import Frames
+from reelm.tokenizer.codes import to_device
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,7 +151,7 @@ class Conditions:
         prefix = words
         if codes:
             prefix = prefix.replace(
-                codes=np.stack(codes, axis=1).astype(np.int32),
+                codes=to_device(np.stack(codes, axis=1), lm.bits),
                 kinds=np.stack(kinds, axis=1),
                 times=np.broadcast_to(np.asarray(times, np.float32), (rows, len(times))),
             )

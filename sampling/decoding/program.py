@@ -95,8 +95,8 @@ class FrameProgram:
             controls: traced.
 
         Returns:
-            Codes int32 `[B, rows, columns]` of a picture, or `[B, N, L]` of sound, of which the first `sizes` audio
-            frames count; the numbers of forward passes int32 `[B]`; the state after them.
+            Ids int32 `[B, rows, columns]` of a picture, as a device holds them, or codes `[B, N, L]` of sound, of which
+            the first `sizes` audio frames count; the numbers of forward passes int32 `[B]`; the state after them.
         """
         one = self._for_clips(len(sizes))
         return one.draw_program(one._passes(sizes), params, state, sizes, controls)
@@ -165,14 +165,15 @@ class FrameProgram:
         # Most codes are those of one latent frame before, so these are the next guesses.
         state = state.after(self.group, drawn, count=sizes, last=last, cache=loop.cache)
         if self.group == "video":
-            drawn = sub_tokens_to_ids(drawn, self.config.code).reshape(clips, self.layout.rows, self.layout.columns)
+            ids = sub_tokens_to_ids(drawn, self.config.code)
+            drawn = ids.reshape(clips, self.layout.rows, self.layout.columns, *ids.shape[2:])
         return drawn, loop.forwards, state
 
     @program(static=("self",), donate=("state",))
     def read(self, params: dict, state: DecodeState, codes: jax.Array) -> DecodeState:
         """Read the next codes of the group, which are known, instead of drawing them; their shape is that of `draw`."""
         if self.group == "video":
-            codes = ids_to_sub_tokens(codes.reshape(codes.shape[0], -1), self.config.code)
+            codes = ids_to_sub_tokens(codes.reshape(codes.shape[0], -1, *codes.shape[3:]), self.config.code)
         inputs = self._inputs(params, state, codes)
         count = jnp.full(codes.shape[0], codes.shape[1], jnp.int32)
         before = jnp.concatenate([state.last[:, None], inputs[:, :-1]], axis=1)

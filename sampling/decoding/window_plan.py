@@ -17,6 +17,7 @@ from reelm.lm.net.config import LMConfig
 from reelm.lm.prefix import Prefix
 from reelm.lm.specials import CONTINUES, CUT, CUT_FROM, Group
 from reelm.sampling.conditions.conditions import Conditions
+from reelm.tokenizer.codes import to_host
 
 from .choose import Controls
 
@@ -106,9 +107,10 @@ class StreamPlan:
         It has a row for each prompt, or for each clip when each has an anchor of its own. With guidance as many rows of
         the negative words follow.
 
-        anchor: int32 `[B, h, w]`, the first latent frame of each clip; not read for a window from the stream's start.
+        anchor: ids `[B, h, w]` on the device, the first latent frame of each clip; not read for a window from the
+            stream's start.
         """
-        past = np.asarray(anchor) if first and self.anchored else None
+        past = to_host(anchor, self.config.bits) if anchor is not None and first and self.anchored else None
         cut = self.cut_before(first)
         how, anchor_time = CUT if cut and first == cut else CONTINUES, CUT_FROM if cut else -1.0
         conditions = shot.conditions.named_in(shot.words, self.config)

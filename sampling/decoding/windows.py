@@ -19,6 +19,7 @@ from reelm.lm.language_model import LanguageModel
 from reelm.lm.layout import Layout
 from reelm.lm.specials import Group
 from reelm.programs.program import program
+from reelm.tokenizer.codes import to_device
 
 from .choose import Controls, keys_of
 from .prefill import Prefill
@@ -31,7 +32,7 @@ class LatentFrame(NamedTuple):
     """One latent frame of B clips, on the device and not waited for.
 
     Attributes:
-        video: int32 `[B, h, w]`.
+        video: int32 `[B, h, w]`, as a device holds ids (`tokenizer/codes.py`).
         sound: int32 `[B, s, L]`, the audio frames beside it; None from silent models.
         forwards: int32 `[B]` each, forward passes that its picture and its sound took.
     """
@@ -227,7 +228,9 @@ class SlidingWindow:
             return None if codes is None else jnp.broadcast_to(jnp.asarray(codes), (self._clips, *codes.shape))
 
         conditions = self._plan.shot_at(now).conditions
-        return of_all(conditions.picture(now)), of_all(conditions.sound_beside(now, self._lm.config))
+        picture = conditions.picture(now)
+        picture = None if picture is None else to_device(picture, self._lm.config.bits)
+        return of_all(picture), of_all(conditions.sound_beside(now, self._lm.config))
 
     def _program(self, layout: Layout, span: int | None, group: Group) -> FrameProgram:
         return FrameProgram(self._lm.config, layout, span, group, self._plan.lookahead[group])

@@ -82,6 +82,18 @@ def tiny_steered() -> Model:
     return replace(model, name="steered", lm=lm)
 
 
+def tiny_wide() -> Model:
+    """The tiny model with sound, steered by outlines, whose codes of pictures have 36 bits: two words of a device."""
+    model = tiny_model(sound=True)
+    assert model.lm is not None
+    pictures = replace(model.video_tokenizer.config, bits=36)
+    config = replace(model.lm.config, bits=36, picture_kinds=6, structures=("silhouette",))
+    params = random_params(transformer.init_params, config, 2, noise=0.2)
+    tokenizer = video.VideoTokenizer(pictures, random_params(video.init_params, pictures, 0, noise=0.2))
+    lm = LanguageModel(config, params, model.lm.text, model.lm.tasks)
+    return Model("wide", tokenizer, lm, model.defaults, audio_tokenizer=model.audio_tokenizer)
+
+
 def tiny_teller() -> Model:
     """The tiny model with sound, which knows references and cameras: it tells stories."""
     model = tiny_model(sound=True)

@@ -51,23 +51,31 @@ def test_ids_out_of_range_are_refused(bad):
 def test_more_bits_than_an_id_holds_are_refused():
     with pytest.raises(RequestError, match="1 to 60"):
         CodeSpec(bits=61)
-    with pytest.raises(RequestError, match="an id on a device reads codes of 1 to 30 bits"):
-        codes.bits_to_ids(jnp.zeros((2, 31), bool))
 
 
 @given(bits=st.integers(1, 60), seed=st.integers(0, 2**16))
-def test_signs_words_and_ids_are_inverses(bits, seed):
+def test_latents_signs_sub_tokens_and_ids_of_host_and_device_are_inverses(bits, seed):
     latents = np.random.default_rng(seed).normal(size=(2, 3, bits)).astype(np.float32)
     latents[0, 0] = 1
-    words = np.asarray(codes.latents_to_words(jnp.asarray(latents)))
-    assert words.dtype == np.int32 and words.shape == (2, 3, 1 + (bits > 30)) and words.min() >= 0
-    np.testing.assert_array_equal(codes.words_to_signs(jnp.asarray(words), bits), np.where(latents >= 0, 1, -1))
-    ids = codes.words_to_ids(words)
-    assert ids.dtype == (np.int32 if bits <= 30 else np.int64) and ids[0, 0] == (1 << bits) - 1
-    codes.check_ids(ids, CodeSpec(bits=bits))
-    np.testing.assert_array_equal(codes.ids_to_words(ids, bits), words)
+    spec = CodeSpec(bits=bits)
+
+    @jax.jit
+    def there_and_back(latents: jax.Array) -> tuple[jax.Array, ...]:
+        ids = codes.latents_to_ids(latents)
+        sub_tokens = codes.ids_to_sub_tokens(ids, spec)
+        return ids, codes.ids_to_signs(ids, bits), sub_tokens, codes.sub_tokens_to_ids(sub_tokens, spec)
+
+    there, signs, sub_tokens, back = there_and_back(jnp.asarray(latents))
+    np.testing.assert_array_equal(signs, np.where(latents >= 0, 1, -1))
+    np.testing.assert_array_equal(back, there)
+    ids = np.array(codes.to_host(there, bits))
+    assert ids.shape == (2, 3) and ids.dtype == (np.int32 if bits <= 30 else np.int64)
+    codes.check_ids(ids, spec)
     # Bit j has weight 2^j, however many words there are.
-    weights = [1 << j for j in range(bits)]
-    assert ids.tolist() == [
-        [sum(w for w, x in zip(weights, at, strict=True) if x >= 0) for at in row] for row in latents
-    ]
+    np.testing.assert_array_equal(ids, (latents >= 0).astype(np.int64) @ (1 << np.arange(bits)))
+    np.testing.assert_array_equal(sub_tokens, ids[..., None] >> np.array(spec.offsets) & np.array(spec.vocabulary) - 1)
+    ids[1, 1] = -1
+    device = codes.to_device(ids, bits)
+    assert device.dtype == np.int32
+    np.testing.assert_array_equal(codes.to_host(device, bits), ids)
+    np.testing.assert_array_equal(codes.are_known(jnp.asarray(device), bits), ids >= 0)

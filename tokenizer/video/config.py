@@ -95,7 +95,7 @@ class VideoTokenizerConfig(ClipShapes):
     """Sizes of the nets. Stages run from fine to coarse; patch and strides make the stride, 4 x 8 x 8 by default."""
 
     bits: int = 18
-    """Sign bits of a code, 1 to 60. A language model reads codes of up to 30."""
+    """Sign bits of a code, 1 to 60."""
     quantizer: Quantizer = "lfq"
     """Quantizer of the latents: "lfq", "bsq", which projects them to a sphere first, or "fsq", which rounds each to a
     few levels and needs no loss of its own."""

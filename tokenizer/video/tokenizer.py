@@ -21,7 +21,7 @@ from jax.typing import DTypeLike
 from reelm.errors import RequestError
 from reelm.programs.program import program
 from reelm.tokenizer import device_memory
-from reelm.tokenizer.codes import check_ids, ids_to_words, latents_to_words, words_to_ids, words_to_signs
+from reelm.tokenizer.codes import WORD_BITS, check_ids, ids_to_signs, latents_to_ids, to_device, to_host
 from reelm.tokenizer.families import VideoConfig
 from reelm.tokenizer.history import History
 from reelm.tokenizer.identity import codes_hash
@@ -66,18 +66,19 @@ def _apply(net: nn.Module, params: dict, x: jax.Array, history: History) -> jax.
 
 @program(static=("config", "keep"))
 def _encode(config: VideoConfig, params: dict, video: jax.Array, past, keep: bool):
-    """Return (words int32 `[B, t, h, w, W]`, the history for the next chunk if `keep`)."""
+    """Return (ids, the history for the next chunk if `keep`)."""
     history = History(past)
     latent = _apply(config.encoder(), params, video, history)
-    return latents_to_words(latent), history.after if keep else None
+    return latents_to_ids(latent), history.after if keep else None
 
 
 @program(static=("config", "keep"))
-def _decode(config: VideoConfig, params: dict, words: jax.Array, past, keep: bool):
-    """Return (frames uint8 of words int32 `[B, (t,) h, w, W]`, the history for the next chunk if `keep`)."""
+def _decode(config: VideoConfig, params: dict, ids: jax.Array, past, keep: bool):
+    """Return (frames uint8 of ids `[B, (t,) h, w]`, the history for the next chunk if `keep`)."""
     history = History(past)
-    words = words[:, None] if words.ndim == 4 else words
-    video = _apply(config.decoder(), params, words_to_signs(words, config.bits), history)
+    signs = ids_to_signs(ids, config.bits)
+    signs = signs[:, None] if signs.ndim == 4 else signs
+    video = _apply(config.decoder(), params, signs, history)
     return jnp.round((jnp.clip(video, -1, 1) + 1) * 127.5).astype(jnp.uint8), history.after if keep else None
 
 
@@ -124,7 +125,8 @@ class VideoTokenizer:
             side, shared = self.tile_in_codes(tile, overlap)
             return tiling.map_codes(self.encode, video, self.config.space_stride, side, shared)
         self.check_memory("encoding", video.shape[0], *video.shape[1:4])
-        return words_to_ids(np.asarray(_encode(self.config, self._own("encoder"), as_float(video), None, False)[0]))
+        ids, _ = _encode(self.config, self._own("encoder"), as_float(video), None, False)
+        return to_host(ids, self.config.bits)
 
     def decode(self, ids, *, tile: int | None = None, overlap: int = 64) -> np.ndarray:
         """Return the frames of codes: integers `[t, h, w]` or `[B, t, h, w]` -> uint8 `[B, T, H, W, 3]`.
@@ -137,7 +139,7 @@ class VideoTokenizer:
             side, shared = self.tile_in_codes(tile, overlap)
             return tiling.map_pixels(self.decode, ids, self.config.space_stride, side, shared)
         self.check_memory("decoding", ids.shape[0], *self._pixels(ids.shape[1:]))
-        return np.asarray(_decode(self.config, self._own("decoder"), self._words(ids), None, False)[0])
+        return np.asarray(_decode(self.config, self._own("decoder"), self._on_device(ids), None, False)[0])
 
     def reconstruct(self, video, *, tile: int | None = None, overlap: int = 64) -> np.ndarray:
         """Encode and decode clips of any length and size; returns uint8 of exactly the shape given.
@@ -210,8 +212,8 @@ class VideoTokenizer:
         check_ids(ids, self.config.code)
         return ids[None] if ids.ndim == 3 else ids
 
-    def _words(self, ids: np.ndarray) -> jax.Array:
-        return jnp.asarray(ids_to_words(ids, self.config.bits))
+    def _on_device(self, ids: np.ndarray) -> jax.Array:
+        return jnp.asarray(to_device(ids, self.config.bits))
 
     def _own(self, part: str) -> dict:
         """Return the parameters of the "encoder" or "decoder"; RequestError where JAX traces them."""
@@ -259,8 +261,8 @@ class VideoTokenizer:
         self._check_chunk(video.shape[:1] + video.shape[2:4], state, "frames")
         self.config.latent_shape(video.shape[1] + (state.past is not None), *video.shape[2:4])
         self.check_memory("encoding", video.shape[0], *video.shape[1:4])
-        words, past = _encode(self.config, self._own("encoder"), as_float(video), state.past, True)
-        return words_to_ids(np.asarray(words)), state.replace(past=past)
+        ids, past = _encode(self.config, self._own("encoder"), as_float(video), state.past, True)
+        return to_host(ids, self.config.bits), state.replace(past=past)
 
     def init_decode_state(self, *, batch: int = 1, height: int, width: int) -> ChunkState:
         """Return the state before the first chunk of `decode_chunk`, for clips of this size in pixels."""
@@ -270,30 +272,28 @@ class VideoTokenizer:
 
     def decode_chunk(self, ids, state: ChunkState) -> tuple[np.ndarray, ChunkState]:
         """Return the frames of the next latent frames, integers `[B, t, h, w]`, of a stream, one or more."""
-        video, state = self._decode_words(self._words(self._checked(ids)), state)
+        video, state = self.decode_ahead(self._on_device(self._checked(ids)), state)
         return np.asarray(video), state
 
     def decode_ahead(self, ids: jax.Array, state: ChunkState) -> tuple[jax.Array, ChunkState]:
         """Decode valid codes on the device as `decode_chunk` does, without waiting for the frames.
 
-        ids: int32 `[B, t, h, w]`, or `[B, h, w]` of one latent frame, of at most 30 bits.
+        ids: as a device holds them (`codes.py`), `[B, t, h, w]`, or `[B, h, w]` of one latent frame.
         """
-        return self._decode_words(ids[..., None], state)
-
-    def _decode_words(self, words: jax.Array, state: ChunkState) -> tuple[jax.Array, ChunkState]:
-        batch, *latent = words.shape[:-1]
+        batch, *latent = ids.shape[: ids.ndim - (self.config.bits > WORD_BITS)]
         t, h, w = latent if len(latent) == 3 else (1, *latent)
         self._check_chunk((batch, h, w), state, "codes")
         self.check_memory("decoding", batch, *self._pixels((t, h, w)))
-        video, past = _decode(self.config, self._own("decoder"), words, state.past, True)
+        video, past = _decode(self.config, self._own("decoder"), ids, state.past, True)
         return video, state.replace(past=past)
 
     def prepare_decoding(self, *, batch: int = 1, height: int, width: int) -> None:
         """Begin to compile what `decode_ahead` runs for latent frames, one by one, of clips of this size in pixels."""
         self.check_parts("chunks")
-        words = jax.ShapeDtypeStruct((batch, *self.config.latent_shape(1, height, width)[1:], 1), jnp.int32)
-        _, past = _decode.prepare(self.config, self.params["decoder"], words, None, True)
-        _decode.prepare(self.config, self.params["decoder"], words, past, True)
+        none = to_device(np.zeros((batch, *self.config.latent_shape(1, height, width)[1:]), int), self.config.bits)
+        ids = jax.ShapeDtypeStruct(none.shape, none.dtype)
+        _, past = _decode.prepare(self.config, self.params["decoder"], ids, None, True)
+        _decode.prepare(self.config, self.params["decoder"], ids, past, True)
 
     def _check_chunk(self, shape: tuple[int, ...], state: ChunkState, what: str) -> None:
         self.check_parts("chunks")

@@ -14,7 +14,7 @@ from reelm.lm.net.config import LMConfig
 from reelm.lm.net.fused_attention import kernel_for
 from reelm.lm.parameters import for_training
 from reelm.lm.prefix import ClipCodes
-from reelm.tokenizer.codes import bits_to_ids
+from reelm.tokenizer.codes import are_known, bits_to_ids
 
 from .config import LMRun
 
@@ -65,11 +65,12 @@ def _corrupted(codes: ClipCodes, key: jax.Array, most: float, model: LMConfig) -
 
     def flipped(ids: jax.Array, key: jax.Array, bits: int) -> jax.Array:
         place_key, count_key, bit_key = jax.random.split(key, 3)
-        hit = jax.random.uniform(place_key, ids.shape) < share.reshape(-1, *[1] * (ids.ndim - 1))
+        known = are_known(ids, bits)
+        hit = jax.random.uniform(place_key, known.shape) < share.reshape(-1, *[1] * (known.ndim - 1))
         # From a single wrong bit to a code of mere chance: errors of every size.
-        flip = jax.random.uniform(count_key, ids.shape, maxval=0.5)[..., None]
-        flips = jax.random.uniform(bit_key, (*ids.shape, bits)) < flip
-        return jnp.where(hit & (ids >= 0), ids ^ bits_to_ids(flips), ids)
+        flip = jax.random.uniform(count_key, known.shape, maxval=0.5)[..., None]
+        flips = jax.random.uniform(bit_key, (*known.shape, bits)) < flip
+        return ids ^ bits_to_ids(flips & (hit & known)[..., None])
 
     video = flipped(jnp.asarray(codes.video), video_key, model.bits)
     return codes.replace(video=video, sound=flipped(jnp.asarray(codes.sound), sound_key, model.sound_bits))
@@ -78,5 +79,5 @@ def _corrupted(codes: ClipCodes, key: jax.Array, most: float, model: LMConfig) -
 def _blind(codes: ClipCodes, key: jax.Array, share: float) -> ClipCodes:
     """Return the codes of clips, of which a share does not know its last latent frame."""
     video = jnp.asarray(codes.video)
-    hidden = jax.random.bernoulli(key, share, (len(video), 1, 1))
+    hidden = jax.random.bernoulli(key, share, (len(video), *[1] * (video.ndim - 2)))
     return codes.replace(video=video.at[:, -1].set(jnp.where(hidden, -1, video[:, -1])))

@@ -45,6 +45,7 @@ from reelm.lm.specials import (
     renamed,
 )
 from reelm.lm.tasks import TASKS, Task
+from reelm.tokenizer.codes import to_device
 from reelm.tokenizer.text.encoder import Text
 
 # A control clip tells where each subject is and how the camera moves. Beside it tracks and cameras have nothing to say,
@@ -115,10 +116,13 @@ class ToSample(grain.transforms.RandomMap):
             pictures = _joined(_anchor(element["video"][0], -1.0), pictures)
         pictures = _joined(references, pictures)
         prefix: Prefix = jax.tree.map(lambda leaf: leaf[0], words)
-        prefix = prefix.replace(**pictures._asdict(), sound=heard)
+        prefix = prefix.replace(
+            codes=to_device(pictures.codes, self.model.bits), kinds=pictures.kinds, times=pictures.times, sound=heard
+        )
         control = self._control(shot, first, rng) if self.model.control else None
         start = not self.earlier
-        return {"prefix": prefix, "codes": ClipCodes(video=codes, sound=sound, control=control, at_start=start)}
+        video = to_device(codes, self.model.bits)
+        return {"prefix": prefix, "codes": ClipCodes(video=video, sound=sound, control=control, at_start=start)}
 
     def _first(self, length: int, rng: np.random.Generator) -> int:
         """Return the latent frame, of a clip of so many, that a sample begins with."""
@@ -200,7 +204,7 @@ class ToSample(grain.transforms.RandomMap):
 
 
 class _Pictures(NamedTuple):
-    """Given pictures: codes int32 `[G, h, w]`, kinds int32 `[G, h, w]`, times float32 `[G]`."""
+    """Given pictures: codes `[G, h, w]` as the host holds them, kinds int32 `[G, h, w]`, times float32 `[G]`."""
 
     codes: np.ndarray
     kinds: np.ndarray
@@ -222,12 +226,13 @@ def _joined(*parts: _Pictures) -> _Pictures:
 def _empty(count: int, element: TokenSample) -> _Pictures:
     """Return the slots of so many pictures with nothing in them."""
     none = np.zeros((count, *element["video"].shape[1:]), np.int32)
-    return _Pictures(none, none, np.zeros(count, np.float32))
+    return _Pictures(none.astype(element["video"].dtype), none, np.zeros(count, np.float32))
 
 
 def _references(pictures: np.ndarray, numbers: Mapping[int, int]) -> _Pictures:
     """Return pictures `[n, h, w]` by what words call them: `numbers` has it of each that is given, from 1 on."""
-    codes, kinds = np.zeros((2, _REFERENCES, *pictures.shape[1:]), np.int32)
+    kinds = np.zeros((_REFERENCES, *pictures.shape[1:]), np.int32)
+    codes = kinds.astype(pictures.dtype)
     times = np.zeros(_REFERENCES, np.float32)
     for slot, (number, called) in enumerate(numbers.items()):
         codes[slot], kinds[slot], times[slot] = pictures[number - 1], Given.REFERENCE, REFERENCES_AT - called
@@ -243,7 +248,8 @@ def _stills(stills: np.ndarray, times: np.ndarray, frames: int, rng: np.random.G
     """Return one or more of the stills `[n, h, w]` whose times lie within the `frames` latent frames, if any do."""
     inside = rng.permutation(np.flatnonzero((0 < times) & (times < frames)))
     chosen = inside[: rng.integers(1, _FRAMES + 1)]
-    pictures, kinds = np.zeros((2, _FRAMES, *stills.shape[1:]), np.int32)
+    kinds = np.zeros((_FRAMES, *stills.shape[1:]), np.int32)
+    pictures = kinds.astype(stills.dtype)
     when = np.zeros(_FRAMES, np.float32)
     pictures[: len(chosen)], kinds[: len(chosen)] = stills[chosen], Given.FRAME
     when[: len(chosen)] = times[chosen]

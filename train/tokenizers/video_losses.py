@@ -12,7 +12,7 @@ import jax.numpy as jnp
 
 from reelm.evaluation.features import lpips
 from reelm.tokenizer import quantizer
-from reelm.tokenizer.codes import CodeSpec, latents_to_words
+from reelm.tokenizer.codes import CodeSpec, bits_to_ids
 from reelm.tokenizer.video.tokenizer import autoencode
 
 from .adversarial import Terms
@@ -95,12 +95,12 @@ def code_use(latents: Sequence[jax.Array], spec: CodeSpec) -> dict[str, jax.Arra
     codes_used: distinct codes
     bit_balance, bit_balance_least: 1 for a bit that is set half of the time, 0 for one that never changes; mean, least
     """
-    flat = jnp.concatenate([latent.reshape(-1, spec.bits) for latent in latents])
-    words = latents_to_words(flat)
-    words = words[jnp.lexsort(words.T)]
-    balance = 1 - jnp.abs(2 * jnp.mean(flat >= 0, axis=0) - 1)
+    bits = jnp.concatenate([latent.reshape(-1, spec.bits) for latent in latents]) >= 0
+    ids = bits_to_ids(bits).reshape(len(bits), -1)
+    ids = ids[jnp.lexsort(ids.T)]
+    balance = 1 - jnp.abs(2 * jnp.mean(bits, axis=0) - 1)
     return {
-        "codes_used": 1.0 + jnp.sum(jnp.any(words[1:] != words[:-1], axis=-1)),
+        "codes_used": 1.0 + jnp.sum(jnp.any(ids[1:] != ids[:-1], axis=-1)),
         "bit_balance": jnp.mean(balance),
         "bit_balance_least": jnp.min(balance),
     }

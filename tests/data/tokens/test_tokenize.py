@@ -16,11 +16,8 @@ from reelm.data.tokens.mixture import Bucket, Stage, mixture
 from reelm.data.tokens.read import open_tokens
 from reelm.data.tokens.tokenize import tokenize
 from reelm.errors import RequestError
-from reelm.lm.describer import DescriberConfig
-from reelm.lm.net.config import LMConfig
 from reelm.media.formats.animations import write_picture
 from reelm.media.sound import resample
-from reelm.tokenizer.video.config import VideoTokenizerConfig
 
 
 @pytest.mark.slow
@@ -76,17 +73,6 @@ def test_stories_have_codes_of_their_pictures_and_of_the_next_shot(tiny_sound_mo
         mixture(stages, [plain, source], lambda *_: Whole(), seed=0)  # of the set that has stories
         with pytest.raises(RequestError, match="moving_digits_stories"):
             mixture(stages, [plain], lambda *_: Whole(), seed=0)
-
-
-def test_what_reads_codes_on_a_device_refuses_wide_ones(random_tokenizer, tmp_path):
-    wide = random_tokenizer(VideoTokenizerConfig(bits=36, encoder_channels=(16,), decoder_channels=(16,)))
-    refused = "reads codes of 1 to 30 bits, one word of a device, not of 36"
-    with pytest.raises(RequestError, match=f"a token set {refused}"):
-        tokenize("moving_digits", wide, tmp_path / "tokens", num_clips=1)
-    assert not (tmp_path / "tokens").exists()
-    for config in (LMConfig, DescriberConfig):
-        with pytest.raises(RequestError, match=refused):
-            config(bits=36)
 
 
 class Whole(grain.transforms.RandomMap):
