@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # LFQ, BSQ and FSQ at equal net, bits and steps: nine trainings for each data set, three seeds each, and a table.
 #
-#   recipes/quantizers.sh         about an hour of one CPU core
+#   recipes/quantizers.sh         about an hour and a half of one CPU core
 #   TOY=1 recipes/quantizers.sh   every leg at toy scale; FILMS are left out
 #
 # Stop it at any line and start it again: it resumes there. FILMS names a folder with train/ and test/, such as
@@ -35,4 +35,4 @@ done
 
 # The table: held-out clips, their sha256, means over seeds with intervals.
 leg table python benchmarks/quality/quantizers.py --runs "$RUNS" ${FILMS:+--films "$FILMS/test"} \
-    $(toy --clips 2) $(full --clips 100)
+    $(toy --clips 2) $(full --clips 24)

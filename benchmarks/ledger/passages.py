@@ -264,6 +264,7 @@ moves obeyed, moves blocked | {world/one step/tiles/value:%i}, {world/one step/m
 NO_CLAIMS: dict[tuple[str, str], str] = {
     ("README.md", "Models"): "sizes",
     ("docs/zh/README.md", "模型"): "sizes",
+    ("docs/results.md", "Quantizers"): "tokenizers that do not ship",
     ("docs/models/demo.md", "demo"): "sizes and settings",
     ("docs/models/emoji.md", "emoji"): "sizes and settings",
     ("docs/models/natural.md", "natural"): "sizes and settings",
