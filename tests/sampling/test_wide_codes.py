@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import jax
 import numpy as np
 import pytest
 from made.models import tiny_wide
@@ -80,11 +81,7 @@ def test_a_language_model_trains_on_them(wide, tmp_path):
         loop=LoopConfig(steps=4, save_every=4, sample_every=0),
     )
     params = lm.train(run, tmp_path / "lm").params
-    assert all(np.isfinite(leaf).all() for leaf in _leaves(params))
-
-
-def _leaves(tree) -> list[np.ndarray]:
-    return [leaf for part in tree.values() for leaf in (_leaves(part) if isinstance(part, dict) else [part])]
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(params))
 
 
 def test_a_describer_refuses_them():
