@@ -18,7 +18,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from reelm.errors import RequestError
-from reelm.storage.digests import sha256_of
 from reelm.storage.fields import parsed, read_json, shown
 from reelm.tokenizer.text.encoder import CONFIG_FILE, Embeddings, content_hash, in_batches
 from reelm.tokenizer.text.words import normalised, words_of
@@ -27,10 +26,10 @@ from . import source
 from .config import TowerConfig
 from .net import every_state, last_state
 from .source import Published
+from .template import PROMPT, Template
 from .weights import read_params
 
 MODEL_TYPE = "language-model"
-PROMPT = "{}"  # in a template
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,12 +67,10 @@ class TowerEncoder:
         where = str(folder / CONFIG_FILE)
         self.settings = parsed(TowerFolder, read_json(folder / CONFIG_FILE), where)
         self._published = opened_in(folder, self.settings)
-        config, pieces = self._published.config, self._published.vocabulary
+        config = self._published.config
         self._layer = layer_of(config, self.settings.layer)
-        head, self._tail = self.settings.template.split(PROMPT)
-        # A space in front of a word is part of its piece.
-        head, self._gap = head.rstrip(" "), head[len(head.rstrip(" ")) :]
-        self._head = np.array([*pieces.begin, *pieces.encode(head, template=True)], np.int32)
+        self._template = Template(self.settings.template, self._published.vocabulary)
+        self._head = np.array(self._template.head, np.int32)
         room = config.longest - len(self._head)
         if not 1 <= max_tokens <= room:
             raise RequestError(
@@ -93,12 +90,7 @@ class TowerEncoder:
 
     @cached_property
     def params(self) -> dict:
-        for file in self._published.files:
-            if sha256_of(file) != self.settings.sha256.get(file.name):
-                raise RequestError(
-                    f"{file} is another file than {self.folder} names (sha256); name the one of before, or point to "
-                    "this one anew"
-                )
+        check_files(self._published, self.folder, self.settings)
         config, tensors, names, *_ = self._published
         return read_params(config, tensors, names, config.layers if self._layer is None else self._layer)
 
@@ -109,8 +101,7 @@ class TowerEncoder:
 
     def ids(self, prompt: str) -> list[int]:
         """Return the ids of a prompt, of the template behind it, and of the end of every text."""
-        pieces = self._published.vocabulary
-        return [*pieces.encode(self._gap + normalised(prompt)), *pieces.encode(self._tail, template=True), *pieces.end]
+        return [*self._template.behind(normalised(prompt)), *self._published.vocabulary.end]
 
     def encode(self, prompts: Sequence[str]) -> Embeddings:
         """Return the embeddings of the prompts; RequestError when one has more than `max_tokens`."""
@@ -151,6 +142,16 @@ def opened_in(folder: Path, settings: TowerFolder) -> Published:
     if not path.exists():
         raise RequestError(f"the weights {path} of the tower {folder} are gone; point to them anew")
     return source.opened(path)
+
+
+def check_files(published: Published, folder: Path, settings: TowerFolder) -> None:
+    """Raise RequestError unless the files of a published model are those that the config.json of a folder names."""
+    for name, digest in published.digests().items():
+        if digest != settings.sha256.get(name):
+            raise RequestError(
+                f"{settings.weights}: {name} is another file than {folder} names (sha256); name the one of before, or "
+                "point to this one anew"
+            )
 
 
 def load(folder: Path, *, max_tokens: int) -> TowerEncoder:

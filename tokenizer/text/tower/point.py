@@ -12,11 +12,11 @@ from pathlib import Path
 
 from reelm.errors import RequestError
 from reelm.storage.atomic import write_json
-from reelm.storage.digests import sha256_of
 from reelm.tokenizer.text.encoder import CONFIG_FILE
 
 from . import source
-from .encoder import MODEL_TYPE, PROMPT, TowerEncoder, TowerFolder, layer_of
+from .encoder import MODEL_TYPE, TowerEncoder, TowerFolder, layer_of
+from .template import PROMPT
 
 
 def point(weights: Path, folder: Path, *, layer: int | None = -3, template: str = PROMPT) -> Path:
@@ -37,7 +37,7 @@ def point(weights: Path, folder: Path, *, layer: int | None = -3, template: str 
     settings = TowerFolder(
         model_type=MODEL_TYPE,
         weights=str(weights.relative_to(folder.resolve()) if inside else weights),
-        sha256={file.name: sha256_of(file) for file in found.files},
+        sha256=found.digests(),
         layer=layer,
         template=template,
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from reelm.errors import RequestError
+from reelm.storage.digests import sha256_of
 from reelm.storage.fields import read_json
 from reelm.storage.foreign.checkpoint import Checkpoint
 from reelm.storage.foreign.gguf import GGUF
@@ -32,6 +33,10 @@ class Published(NamedTuple):
     names: Names
     vocabulary: Vocabulary
     files: tuple[Path, ...]
+
+    def digests(self) -> dict[str, str]:
+        """Return the sha256 of each file by its name, in hex; reads all of them."""
+        return {file.name: sha256_of(file) for file in self.files}
 
 
 def opened(path: Path) -> Published:

@@ -11,14 +11,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from reelm.errors import RequestError
-from reelm.storage.digests import sha256_of
 from reelm.storage.fields import parsed, read_json
 from reelm.tokenizer.text.encoder import CONFIG_FILE, content_hash
 from reelm.tokenizer.text.words import normalised
 
 from . import source
-from .encoder import PROMPT, TowerFolder, opened_in
+from .encoder import TowerFolder, check_files, opened_in
 from .greedy import go_on
+from .template import PROMPT, Template
 from .weights import read_params, read_table
 
 EXAMPLES = Path(__file__).with_name("examples.txt")
@@ -34,21 +34,20 @@ class Writer:
         Weights are read when a prompt first needs them, and stay in memory.
 
     Raises:
-        RequestError: the model is not known or damaged, or not the one that its folder names.
+        RequestError: the model is not known or damaged; at the first prompt, that it is not the one of its folder.
     """
 
     def __init__(self, where: Path):
-        self.template, digests = EXAMPLES.read_text(encoding="utf-8").rstrip("\n"), {}
+        self._where, self._settings, self.template = where, None, EXAMPLES.read_text(encoding="utf-8").rstrip("\n")
         if (where / CONFIG_FILE).is_file() and "weights" in (fields := read_json(where / CONFIG_FILE)):
-            settings = parsed(TowerFolder, fields, str(where / CONFIG_FILE))
-            self._published, digests = opened_in(where, settings), settings.sha256
-            self.template = self.template if settings.template == PROMPT else settings.template
+            self._settings = parsed(TowerFolder, fields, str(where / CONFIG_FILE))
+            self._published, digests = opened_in(where, self._settings), self._settings.sha256
+            self.template = self.template if self._settings.template == PROMPT else self._settings.template
         else:
             self._published = source.opened(where)
-        found = {file.name: sha256_of(file) for file in self._published.files}
-        if digests and digests != found:
-            raise RequestError(f"{where} names other files than those there (sha256); point to these anew")
-        self.hash = content_hash(self.template.encode(), *(found[name].encode() for name in sorted(found)))
+            digests = self._published.digests()
+        self._template = Template(self.template, self._published.vocabulary)
+        self.hash = content_hash(self.template.encode(), *(digest.encode() for digest in sorted(digests.values())))
         self._written: dict[str, str] = {}
 
     def write(self, prompt: str) -> str:
@@ -62,11 +61,7 @@ class Writer:
 
     def _write(self, prompt: str) -> str:
         config, pieces = self._published.config, self._published.vocabulary
-        head, tail = self.template.split(PROMPT)
-        # A space in front of a word is part of its piece.
-        gap = head[len(head.rstrip(" ")) :]
-        begun = [*pieces.begin, *pieces.encode(head.rstrip(" "), template=True), *pieces.encode(gap + prompt)]
-        begun += pieces.encode(tail, template=True)
+        begun = [*self._template.head, *self._template.behind(prompt)]
         length = -(-(len(begun) + _NEW) // _NEW) * _NEW
         if length > config.longest:
             raise RequestError(
@@ -81,6 +76,8 @@ class Writer:
 
     @cached_property
     def _params(self) -> dict:
+        if self._settings is not None:
+            check_files(self._published, self._where, self._settings)
         config, tensors, names, *_ = self._published
         return read_params(config, tensors, names, config.layers)
 
