@@ -17,7 +17,7 @@ import numpy as np
 
 from reelm import value_checks
 from reelm.errors import RequestError
-from reelm.tokenizer.codes import WORD_BITS
+from reelm.tokenizer.codes import are_known, ids_to_signs, to_device
 
 from .layout import audio_frames
 
@@ -62,8 +62,6 @@ class DescriberConfig:
             raise RequestError(f"there are {len(self.usual)} usual shares for {len(self.words)} words")
         if not all(self.words) or not all(0 <= share <= 1 for share in self.usual):
             raise RequestError("every entry of words holds one or more, and usual shares lie in 0 to 1")
-        if self.bits > WORD_BITS:
-            raise RequestError(f"a describer reads codes of up to {WORD_BITS} bits, not of {self.bits}")
         value_checks.layers("blocks", self.blocks)
         value_checks.channels("width", [self.width])
         if self.frames < 1 or min(self.sound_frames) < 0:
@@ -88,7 +86,10 @@ class _Block(nn.Module):
 
 
 class DescriberNet(nn.Module):
-    """Log-odds float32 `[B, words]` of pictures int32 `[B, t, h, w]` and audio frames `[B, S, L]`, -1 for none."""
+    """Log-odds float32 `[B, words]` of pictures int32 `[B, t, h, w]` and audio frames `[B, S, L]`, -1 for none.
+
+    Codes of pictures are as a device holds them.
+    """
 
     config: DescriberConfig
 
@@ -96,7 +97,8 @@ class DescriberNet(nn.Module):
     def __call__(self, video: jax.Array, sound: jax.Array, dropout: float = 0.0) -> jax.Array:
         config, drop = self.config, nn.Dropout(dropout, deterministic=not dropout)
         # The latent frames of a place become channels: what moved shows as their difference.
-        seen = jnp.moveaxis(_signs(video, config.bits), 1, 3).reshape(*video.shape[:1], *video.shape[2:], -1)
+        seen = jnp.moveaxis(_signs(video, config.bits), 1, 3)
+        seen = seen.reshape(*seen.shape[:3], -1)
         seen = nn.gelu(nn.Dense(3 * config.width, name="codes")(seen))
         seen = drop(nn.Dense(config.width, name="picture")(seen))
         for i in range(config.blocks):
@@ -113,13 +115,12 @@ class DescriberNet(nn.Module):
 
 def _signs(ids: jax.Array, bits: int) -> jax.Array:
     """The bits of codes as -1 and 1 `[..., bits]`; 0 where there is no code."""
-    signs = 2.0 * ((ids[..., None] >> jnp.arange(bits)) & 1) - 1.0
-    return jnp.where(ids[..., None] >= 0, signs, 0.0)
+    return ids_to_signs(ids, bits) * are_known(ids, bits)[..., None]
 
 
 def init_params(config: DescriberConfig, key: jax.Array) -> dict:
     """Fresh parameters, nested dict of float32."""
-    video = jnp.zeros((1, config.frames, 1, 1), jnp.int32)
+    video = to_device(np.zeros((1, config.frames, 1, 1), int), config.bits)
     sound = jnp.zeros((1, config.audio_frames, config.sound_levels), jnp.int32)
     return cast(dict, DescriberNet(config).init(key, video, sound)["params"])
 
@@ -135,7 +136,7 @@ class Describer:
         """How likely each word is said of a clip; of words that say the same the first stands for all.
 
         Args:
-            video: int32 `[t, h, w]`, the clip's first latent frames; None where nothing is seen.
+            video: codes `[t, h, w]`, the clip's first latent frames; None where nothing is seen.
             sound: int32 `[S, L]`, the sound from its beginning; None where nothing is heard.
 
         Raises:
@@ -144,12 +145,12 @@ class Describer:
         config = self.config
         if video is None and (sound is None or not config.sound_levels):
             raise RequestError("there is nothing to describe that this model could see or hear")
-        seen = np.full((config.frames, *((1, 1) if video is None else video.shape[1:])), -1, np.int32)
+        seen = np.full((config.frames, *((1, 1) if video is None else video.shape[1:])), -1)
         heard = np.full((config.audio_frames, config.sound_levels), -1, np.int32)
         for codes, slots in ((video, seen), (sound if config.sound_levels else None, heard)):
             if codes is not None:
                 slots[: len(codes)] = codes[: len(slots)]
-        odds = np.asarray(_apply(config, self.params, seen[None], heard[None]))[0]
+        odds = np.asarray(_apply(config, self.params, to_device(seen[None], config.bits), heard[None]))[0]
         return {words[0]: float(chance) for words, chance in zip(config.words, 1 / (1 + np.exp(-odds)), strict=True)}
 
     def log_likelihood(self, caption: str, video: np.ndarray | None, sound: np.ndarray | None) -> float:

@@ -55,9 +55,8 @@ def plan(
     if sources.shots:
         prompts, options = _told(prompts, sources.shots, options, fps)
     asked = [_script(model, each, fps, sources.shots) for each in prompts]
-    negative = model.read_as(
-        options.negative_prompt or "", written=False
-    )  # one that does not fit is refused before work begins
+    # One that does not fit is refused before work begins.
+    negative = model.read_as(options.negative_prompt or "", written=False)
     size, clips = _size(model, options), len(prompts) * options.num_samples * options.best_of
     frames = options.num_frames or model.defaults.num_frames
     check_size("a clip", size["height"], size["width"])

@@ -110,6 +110,11 @@ def are_known(ids: jax.Array, bits: int) -> jax.Array:
     return (ids if bits <= WORD_BITS else ids[..., 0]) >= 0
 
 
+def flip_bits(ids: jax.Array, flips: jax.Array) -> jax.Array:
+    """Return ids with bits flipped where `flips` bool `[..., bits]` says so; where there is no code, none appears."""
+    return ids ^ bits_to_ids(flips & are_known(ids, flips.shape[-1])[..., None])
+
+
 def to_device(ids: np.ndarray, bits: int) -> np.ndarray:
     """Return ids of the host, of codes of so many bits, as a device holds them."""
     if bits <= WORD_BITS:

@@ -6,6 +6,7 @@ import jax
 import numpy as np
 import pytest
 from made.models import tiny_wide
+from made.parameters import random_params
 
 import reelm
 from reelm.data.arrays import ArrayClips
@@ -13,6 +14,7 @@ from reelm.data.tokens.mixture import Bucket, Stage
 from reelm.data.tokens.read import open_tokens
 from reelm.data.tokens.tokenize import tokenize
 from reelm.errors import RequestError
+from reelm.lm import describer
 from reelm.lm.describer import DescriberConfig
 from reelm.sampling.model import Model
 from reelm.train.lm import run as lm
@@ -84,6 +86,11 @@ def test_a_language_model_trains_on_them(wide, tmp_path):
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(params))
 
 
-def test_a_describer_refuses_them():
-    with pytest.raises(RequestError, match="up to 30 bits, not of 36"):
-        DescriberConfig(bits=36)
+def test_a_describer_reads_both_words(made):
+    config = DescriberConfig(words=(("red",), ("seven",)), usual=(0.5, 0.5), bits=36, width=8, blocks=1)
+    params = random_params(describer.init_params, config, 0, noise=0.3)
+    reads = describer.Describer(config, params)
+    ids = made.tokens["video"]
+    said = reads(ids, None)
+    for bit in (0, 29, 30, 35):
+        assert reads(ids ^ (1 << bit), None) != said

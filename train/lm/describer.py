@@ -21,7 +21,7 @@ from reelm.data.tokens.sample import TokenSample
 from reelm.lm import sharding
 from reelm.lm.describer import DescriberNet, init_params
 from reelm.lm.layout import audio_frames
-from reelm.tokenizer.codes import bits_to_ids
+from reelm.tokenizer.codes import are_known, flip_bits, to_device
 from reelm.train.run import loop
 from reelm.train.run.config_changes import free_fields
 from reelm.train.run.training import Callback, Training
@@ -35,7 +35,7 @@ from .describer_words import telling_words, words_in
 
 
 class ToDescribe(grain.transforms.RandomMap):
-    """A token sample -> {"video" int32 `[t, h, w]`, "sound" int32 `[S, L]`, "said" float32 `[words]`}.
+    """A token sample -> {"video" int32 `[t, h, w]` as a device holds it, "sound" int32 `[S, L]`, "said" float32 `[W]`}.
 
     Codes are -1 where nothing is to be seen or heard.
     """
@@ -62,7 +62,7 @@ class ToDescribe(grain.transforms.RandomMap):
             sound[audio_frames(config.sound_frames, end) :] = -1
         there = set().union(*words_in(element))
         said = np.array([not there.isdisjoint(words) for words in config.words], np.float32)
-        return {"video": video, "sound": sound, "said": said}
+        return {"video": to_device(video, config.bits), "sound": sound, "said": said}
 
 
 def make_loss(run: DescriberRun):
@@ -84,9 +84,9 @@ def make_loss(run: DescriberRun):
 def _misread(ids: jax.Array, key: jax.Array, bits: int, most: float) -> jax.Array:
     """Codes `[B, ...]` with some bits flipped, a share of 0 to `most` of each clip's."""
     share_key, bit_key = jax.random.split(key)
-    share = jax.random.uniform(share_key, (len(ids), *[1] * ids.ndim), maxval=most)
-    flips = jax.random.uniform(bit_key, (*ids.shape, bits)) < share
-    return jnp.where(ids >= 0, ids ^ bits_to_ids(flips), ids)
+    places = are_known(ids, bits).shape
+    share = jax.random.uniform(share_key, (len(ids), *[1] * len(places)), maxval=most)
+    return flip_bits(ids, jax.random.uniform(bit_key, (*places, bits)) < share)
 
 
 def train(run: DescriberRun, workdir: Path, *, callbacks: Sequence[Callback] = ()) -> TrainState:

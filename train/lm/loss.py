@@ -14,7 +14,7 @@ from reelm.lm.net.config import LMConfig
 from reelm.lm.net.fused_attention import kernel_for
 from reelm.lm.parameters import for_training
 from reelm.lm.prefix import ClipCodes
-from reelm.tokenizer.codes import are_known, bits_to_ids
+from reelm.tokenizer.codes import are_known, flip_bits
 
 from .config import LMRun
 
@@ -65,12 +65,12 @@ def _corrupted(codes: ClipCodes, key: jax.Array, most: float, model: LMConfig) -
 
     def flipped(ids: jax.Array, key: jax.Array, bits: int) -> jax.Array:
         place_key, count_key, bit_key = jax.random.split(key, 3)
-        known = are_known(ids, bits)
-        hit = jax.random.uniform(place_key, known.shape) < share.reshape(-1, *[1] * (known.ndim - 1))
+        places = are_known(ids, bits).shape
+        hit = jax.random.uniform(place_key, places) < share.reshape(-1, *[1] * (len(places) - 1))
         # From a single wrong bit to a code of mere chance: errors of every size.
-        flip = jax.random.uniform(count_key, known.shape, maxval=0.5)[..., None]
-        flips = jax.random.uniform(bit_key, (*known.shape, bits)) < flip
-        return ids ^ bits_to_ids(flips & (hit & known)[..., None])
+        flip = jax.random.uniform(count_key, places, maxval=0.5)[..., None]
+        flips = jax.random.uniform(bit_key, (*places, bits)) < flip
+        return flip_bits(ids, flips & hit[..., None])
 
     video = flipped(jnp.asarray(codes.video), video_key, model.bits)
     return codes.replace(video=video, sound=flipped(jnp.asarray(codes.sound), sound_key, model.sound_bits))
