@@ -11,6 +11,7 @@ from . import emoji, generation, short_words, sound_and_picture, steering, stori
 
 TASKS: dict[str, Callable[..., dict[str, Any]]] = {
     "words": generation.generation,
+    "words-chinese": generation.in_chinese,
     "short-words": short_words.from_short_words,
     "continuation": tasks.continuation,
     "key-frames": tasks.key_frames,

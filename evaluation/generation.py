@@ -5,13 +5,14 @@ The prompts and scenes are those of `moving_digits`, drawn from test handwriting
 nothing of how the clips are made. `reconstruction.py` scores rebuilt clips.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import permutations
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from reelm.data.moving_digits import chinese
 from reelm.data.moving_digits import scenes as moving_digits
 from reelm.data.moving_digits.scenes import Mover, Scene, Split
 from reelm.errors import RequestError
@@ -23,6 +24,9 @@ from .groups import Generator, Group, HasVideo, check_at_least, judged_groups
 
 # What is asked of a model, each by its split and its number of digits.
 GROUPS: dict[str, tuple[Split, int]] = {"trained": ("test", 1), "held_out": ("held_out", 1), "two": ("test", 2)}
+
+Captions = Callable[[Scene, np.random.Generator], str]
+"""What says what is to be seen in a scene."""
 
 _FIELDS = ("digit", "colour", "direction")
 _SHEET_ROWS = 16
@@ -37,6 +41,7 @@ def generation(
     num_frames: int = 17,
     best_of: int = 1,
     groups: Sequence[str] = tuple(GROUPS),
+    caption: Captions = moving_digits.caption,
     sheets: Path | None = None,
     progress: Progress = silent,
 ) -> dict[str, dict[str, Any]]:
@@ -51,7 +56,7 @@ def generation(
         real: `all_right` of the judge on real clips of the very same scenes, the most that can be reached
 
     Batch i of a group is generated with seed + i, since every prompt of one list uses the same seed.
-    best_of: clips drawn for each that is judged; see `Model.generate`.
+    best_of: clips drawn for each that is judged; see `Model.generate`. caption: says what is asked.
     sheets: a folder for contact sheets GROUP.png of the first clips. progress: called with clips done and in all.
     """
     check_at_least(1, clips=clips, batch=batch)
@@ -60,7 +65,7 @@ def generation(
         raise RequestError(f"no group of prompts is named {sorted(unknown)[0]!r}; there are {', '.join(GROUPS)}")
     return judged_groups(
         model,
-        {group: _asked(group, clips, min(batch, clips), seed, num_frames) for group in groups},
+        {group: _asked(group, clips, min(batch, clips), seed, num_frames, caption) for group in groups},
         seed=seed,
         num_frames=num_frames,
         best_of=best_of,
@@ -70,8 +75,33 @@ def generation(
     )
 
 
-def _asked(name: str, clips: int, batch: int, seed: int, num_frames: int) -> Group:
-    scenes, captions = prompts(name, clips, seed=seed)
+def in_chinese(
+    model: Generator,
+    *,
+    clips: int = 200,
+    batch: int = 16,
+    seed: int = 0,
+    num_frames: int = 17,
+    best_of: int = 1,
+    sheets: Path | None = None,
+    progress: Progress = silent,
+) -> dict[str, dict[str, Any]]:
+    """Return what `generation` returns, for prompts in Chinese; one in seven is half in English."""
+    return generation(
+        model,
+        clips=clips,
+        batch=batch,
+        seed=seed,
+        num_frames=num_frames,
+        best_of=best_of,
+        caption=chinese.caption,
+        sheets=sheets,
+        progress=progress,
+    )
+
+
+def _asked(name: str, clips: int, batch: int, seed: int, num_frames: int, caption: Captions) -> Group:
+    scenes, captions = prompts(name, clips, seed=seed, caption=caption)
 
     def judge(made: Sequence[HasVideo]) -> dict[str, Any]:
         real = judged(rendered(name, scenes, num_frames), scenes)
@@ -80,7 +110,9 @@ def _asked(name: str, clips: int, batch: int, seed: int, num_frames: int) -> Gro
     return Group(captions, batch, judge)
 
 
-def prompts(group: str, clips: int, *, seed: int = 0) -> tuple[list[Scene], list[str]]:
+def prompts(
+    group: str, clips: int, *, seed: int = 0, caption: Captions = moving_digits.caption
+) -> tuple[list[Scene], list[str]]:
     """Return the scenes and captions of a group of `GROUPS`. A larger number of clips begins with the same ones."""
     split, count = GROUPS[group]
     digits = moving_digits.digits_for(split)
@@ -88,7 +120,7 @@ def prompts(group: str, clips: int, *, seed: int = 0) -> tuple[list[Scene], list
     scenes, captions = [], []
     for _ in range(clips):
         scenes.append(moving_digits.sample_scene(rng, digits, split=split, count=count))
-        captions.append(moving_digits.caption(scenes[-1], rng))
+        captions.append(caption(scenes[-1], rng))
     return scenes, captions
 
 

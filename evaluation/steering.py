@@ -24,6 +24,7 @@ GROUPS = ("tracks", "held-out tracks", "two tracks", "no tracks", "silhouettes")
 LEVELS = (0.1, 0.3, 0.5, 0.7, 0.9)
 NEAR = 2.0  # pixels from its path at which a digit still follows it
 _SHEET_ROWS = 16
+_REBUILT = ("near", "right", "not_swapped", "iou")  # what is judged of rebuilt real clips, too
 
 
 def steering(
@@ -44,10 +45,11 @@ def steering(
             mean over clips
         right: share of clips with each digit and colour right, and its 95% Wilson bounds `right_interval`
         not_swapped: of two digits, share of clips in which each is nearer to its own path; 1 of one
+        near_rebuilt, right_rebuilt, not_swapped_rebuilt: the same of rebuilt real clips, the most that can be reached
 
     "no tracks" is the same clips from words alone. "silhouettes" holds the mean intersection over union with the
-    silhouette that was given, and the share with the colour of the words. "motion" holds Spearman's correlation of the
-    motion that was asked for at five levels and that which is seen.
+    silhouette that was given, `iou_rebuilt`, and the share with the colour of the words. "motion" holds Spearman's
+    correlation of the motion that was asked for at five levels and that which is seen.
     """
     check_at_least(1, clips=clips)
     check_at_least(2, num_frames=num_frames)
@@ -59,7 +61,10 @@ def steering(
         for number, case in enumerate(cases):
             made.append(model.generate(case.words, num_frames=num_frames, seed=seed + number, **case.steers).video)
             progress(done := done + 1, total)
-        found[group] = _followed(cases, made) if group != "silhouettes" else _filled(cases, made)
+        judge = _filled if group == "silhouettes" else _followed
+        real = judge(cases, [model.video_tokenizer.reconstruct(case.video) for case in cases])
+        rebuilt = {f"{key}_rebuilt": real[key] for key in _REBUILT if key in real}
+        found[group] = judge(cases, made) | rebuilt
         if sheets is not None:
             sheets.mkdir(parents=True, exist_ok=True)
             contact_sheet(made[:_SHEET_ROWS], sheets / f"{group.replace(' ', '-')}.png", columns=9)
@@ -118,7 +123,8 @@ def _followed(cases: Sequence[_Case], made: Sequence[np.ndarray]) -> dict[str, A
         away = [[_apart(each, track) for track in case.tracks] for each in readings]
         near.append(float(np.mean([own[k] <= NEAR for k, own in enumerate(away)])))
         right.append(all(each is not None and each.digit == d for each, d in zip(readings, case.digits, strict=True)))
-        kept.append(all(np.nanmean(own[k]) <= min(map(np.nanmean, own)) for k, own in enumerate(away)))
+        means = [[_mean_of_read(each) for each in own] for own in away]
+        kept.append(all(own[k] <= min(own) < np.inf for k, own in enumerate(means)))
     return {
         "clips": len(made),
         "near": float(np.mean(near)),
@@ -132,6 +138,12 @@ def _followed(cases: Sequence[_Case], made: Sequence[np.ndarray]) -> dict[str, A
 def _apart(reading: Reading | None, track: np.ndarray) -> np.ndarray:
     """Return how far a digit is from a track `[T, 2]` in each frame, in pixels; NaN where it is not read."""
     return np.full(len(track), np.nan) if reading is None else np.linalg.norm(reading.centres[:, ::-1] - track, axis=1)
+
+
+def _mean_of_read(away: np.ndarray) -> float:
+    """Return the mean of distances `[T]` over the frames in which the digit is read; infinity without any."""
+    read_in = away[~np.isnan(away)]
+    return float(read_in.mean()) if len(read_in) else np.inf
 
 
 def _by_colour(readings: Sequence[Reading], colours: Sequence[str]) -> list[Reading | None]:

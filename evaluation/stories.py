@@ -42,9 +42,11 @@ class _Case(NamedTuple):
 def told(model: Model, *, clips: int = 200, seed: int = 0, progress: Progress = silent) -> dict[str, dict[str, Any]]:
     """Return how well clips keep to their stories, each share with its 95% Wilson bounds.
 
+    Names that end in `_rebuilt` are the same of rebuilt real clips, the most that can be reached.
+
     Groups "reference" and "two references":
         right: clips with each digit, colour and direction right
-        hand: clips with each handwriting the nearest of 100 of its class; `rebuilt`: the same of rebuilt real clips
+        hand: clips with each handwriting the nearest of 100 of its class
         not_swapped: clips in which each digit is more like its own picture than like the other one; 1 of one
 
     "storyboard", three shots of two seconds with one handwriting:
@@ -93,13 +95,14 @@ def _shown(model: Model, case: _Case, digits: DigitSet) -> dict[str, Any]:
     [scene] = case.scenes
     words = scenes.caption(scene, case.rng, ("<1>", "<2>"))
     video = model.generate(words, references=case.pictures, num_frames=_FRAMES, seed=case.seed).video
-    real = model.video_tokenizer.reconstruct(scenes.render(scene, digits, _FRAMES))
+    rebuilt = model.video_tokenizer.reconstruct(scenes.render(scene, digits, _FRAMES))
     own = digits.images[[mover.image for mover in scene.movers]]
     like = [likeness(ink(video, mover.colour), own) for mover in scene.movers]
     return {
         "right": _right(video, scene),
+        "right_rebuilt": _right(rebuilt, scene),
         "hand": _hand(video, scene.movers, digits, case.rng),
-        "rebuilt": _hand(real, scene.movers, digits, case.rng),
+        "hand_rebuilt": _hand(rebuilt, scene.movers, digits, case.rng),
         "not_swapped": all(each.argmax() == number for number, each in enumerate(like)),
     }
 
@@ -130,17 +133,25 @@ def _retake(model: Model, case: _Case, digits: DigitSet) -> dict[str, Any]:
     video = model.generate(words, video=real, retake=_RETAKE, seed=case.seed).video
     second, outside = video[_RETAKEN], np.ones(_LONG, bool)
     outside[_RETAKEN] = False
+    rebuilt = np.where(outside[:, None, None, None], real, model.video_tokenizer.reconstruct(real))
     reading, [wanted] = read(second, 1)[0], [reading.centres for reading in read(real[_RETAKEN], 1)]
     apart = np.linalg.norm(reading.centres - wanted, axis=1)[[0, -1]]
-    change = np.abs(np.diff(video.astype(float), axis=0)).mean(axis=(1, 2, 3))
-    edges = [_RETAKEN.start - 1, _RETAKEN.stop - 1]
     return {
         "right": (reading.digit, reading.colour) == (mover.digit, mover.colour),
         "hand": _hand(second, [mover], digits, case.rng),
+        "hand_rebuilt": _hand(rebuilt[_RETAKEN], [mover], digits, case.rng),
         "joins": bool((apart <= _NEAR).all()),
         "kept": np.array_equal(video[outside], real[outside]),
-        "edges": float(change[edges].mean() / max(1e-6, np.delete(change, edges).mean())),
+        "edges": _at_edges(video),
+        "edges_rebuilt": _at_edges(rebuilt),
     }
+
+
+def _at_edges(video: np.ndarray) -> float:
+    """Return the change between frames at the edges of the second, as a multiple of that elsewhere."""
+    change = np.abs(np.diff(video.astype(float), axis=0)).mean(axis=(1, 2, 3))
+    edges = [_RETAKEN.start - 1, _RETAKEN.stop - 1]
+    return float(change[edges].mean() / max(1e-6, np.delete(change, edges).mean()))
 
 
 def _right(video: np.ndarray, scene: Scene) -> bool:

@@ -50,7 +50,7 @@ def test_real_clips_reach_all_scores_and_another_hand_is_not_the_nearest(monkeyp
     found = stories.told(teller, clips=4)
     hands = [group["hand"] for group in found.values()]
     assert hands == [1.0] * 4 if shift == 0 else max(hands) < 0.5
-    assert found["storyboard"]["cuts"] == found["retake"]["kept"] == 1 and found["reference"]["rebuilt"] == 1
+    assert found["storyboard"]["cuts"] == found["retake"]["kept"] == 1 and found["reference"]["hand_rebuilt"] == 1
     if shift == 0:
         assert found["retake"]["joins"] == found["two references"]["not_swapped"] == 1
         assert found["retake"]["edges"] == pytest.approx(1, abs=0.2)

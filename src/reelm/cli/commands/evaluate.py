@@ -17,7 +17,16 @@ from reelm.storage.atomic import check_folder
 
 Digits = Literal["auto", "compact", "mnist"]
 # Tasks whose clips may have any number of frames.
-_OF_ANY_LENGTH = ("words", "short-words", "sound", "video-to-audio", "audio-to-video", "steering", "world")
+_OF_ANY_LENGTH = (
+    "words",
+    "words-chinese",
+    "short-words",
+    "sound",
+    "video-to-audio",
+    "audio-to-video",
+    "steering",
+    "world",
+)
 _WITHOUT_DIGITS = ("emoji", "emoji-chinese", "world")
 
 
@@ -39,6 +48,7 @@ class EvaluateGeneration:
     """Folder of the text encoder, for a model folder that does not hold its own."""
     task: Literal[
         "words",
+        "words-chinese",
         "short-words",
         "continuation",
         "key-frames",
@@ -53,10 +63,10 @@ class EvaluateGeneration:
         "emoji-chinese",
         "world",
     ] = "words"
-    """What the clips are generated from. words: pictures from words. short-words: pictures from the name of a digit.
-    sound: pictures and sound from words. steering: paths, silhouettes and a motion score. stories: references,
-    storyboards and retakes. emoji: words, with an emoji model; emoji-chinese: the same in Chinese. world: the keys of
-    Crafter, with a model of that game. All other tasks use clips of one digit."""
+    """What the clips are generated from. words: pictures from words; words-chinese: the same in Chinese. short-words:
+    pictures from the name of a digit. sound: pictures and sound from words. steering: paths, silhouettes and a motion
+    score. stories: references, storyboards and retakes. emoji: words, with an emoji model; emoji-chinese: the same in
+    Chinese. world: the keys of Crafter, with a model of that game. All other tasks use clips of one digit."""
     data: str | None = None
     """Data set whose captions are the prompts, in place of a task; for any model. Frechet distances and diversity are
     measured by the features at hand. Default: that of the task."""
@@ -67,8 +77,8 @@ class EvaluateGeneration:
     clips: int | None = None
     """Clips of each kind. Default: 200, or 20 for the task minute."""
     num_frames: int | None = None
-    """Frames of a clip, for the tasks words, short-words, sound, video-to-audio, audio-to-video and steering. Default:
-    17. Steps of the longest clips, for the task world. Default: 100."""
+    """Frames of a clip, for the tasks words, words-chinese, short-words, sound, video-to-audio, audio-to-video and
+    steering. Default: 17. Steps of the longest clips, for the task world. Default: 100."""
     digits: Digits = "auto"
     """Handwriting of the scenes: the compact part of MNIST that ships, or all of MNIST, whose files are in the folder
     `mnist` of REELM_HOME. auto: all where it is there. The output says which it was."""
@@ -103,7 +113,10 @@ class EvaluateGeneration:
         clips = (20 if self.task == "minute" else 200) if self.clips is None else self.clips
         num_frames = (100 if self.task == "world" else 17) if self.num_frames is None else self.num_frames
         _check(self.model, clips, num_frames)
-        if self.task not in ("words", "steering", "emoji", "emoji-chinese") and self.sheets is not None:
+        if (
+            self.task not in ("words", "words-chinese", "steering", "emoji", "emoji-chinese")
+            and self.sheets is not None
+        ):
             raise RequestError(f"--sheets is for clips from words, not for {self.task}")
         if self.sheets is not None:
             check_folder(self.sheets)
