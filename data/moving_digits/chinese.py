@@ -45,6 +45,22 @@ PIECES = (
 )
 """Words of the captions: each is one character, or two pieces in front of it joined."""
 
+MEANINGS: dict[str, str] = {
+    **{
+        f"{said}{of}": colour for colour, hue in HUES.items() for said in _ALSO.get(colour, (hue,)) for of in ("", "色")
+    },
+    **dict(zip(DIGITS, DIGIT_WORDS, strict=True)),
+    **{f"{towards}{way}": english for english, way in WAYS.items() for towards in ("", *dict.fromkeys(_TOWARDS))},
+    **{f"向{way}移动": f"moves {english}" for english, way in WAYS.items()},
+    **dict.fromkeys(dict.fromkeys(_MOVES), "moves"),
+    **dict.fromkeys(dict.fromkeys(_SLOWLY), "slowly"),
+    **dict.fromkeys(("一个", "这个"), "a"),
+    **dict.fromkeys(("和", "同时"), "and"),
+    "数字": "digit",
+    WITHOUT_SOUND: "without sound",
+}
+"""What pieces mean in words of the English captions."""
+
 _SHORT = 0.3  # share of captions that leave out what is not asked for
 _MIXED = 0.15  # share of captions half in English
 _NUMERAL = 0.4  # share of captions with digits as 7; in some more they are English words

@@ -2,8 +2,9 @@
 
     python -m reelm.data.moving_digits.text_pieces runs/words/text.model runs/text.model
 
-In: the file of a text tokenizer. Out: the same with the words of `chinese.PIECES` and the symbols behind its pieces.
-`reelm train lm --text-pieces` takes it, beside `--start-from` a model of the smaller one.
+In: the file of a text tokenizer. Out: the same with the words of `chinese.PIECES` and the symbols behind its pieces,
+and beside it a file that ends in .tsv, with what they mean in English. `reelm train lm` takes them as `--text-pieces`
+and `--glossary`, beside `--start-from` a model of the smaller one.
 """
 
 import sys
@@ -14,13 +15,15 @@ from reelm.storage.atomic import write_bytes
 from reelm.tokenizer.text.grown import grown
 from reelm.tokenizer.text.pieces import TextTokenizer
 
-from .chinese import PIECES, SYMBOLS
+from .chinese import MEANINGS, PIECES, SYMBOLS
 
 
 def main(source: Path, output: Path) -> None:
-    """Write the file; RequestError if there is nothing to read."""
+    """Write the files; RequestError if there is nothing to read."""
     more = grown(TextTokenizer.read(source), PIECES, SYMBOLS)
     write_bytes(output, more.model)
+    meanings = "".join(f"{piece}\t{words}\n" for piece, words in MEANINGS.items())
+    write_bytes(output.with_suffix(".tsv"), meanings.encode())
     print(f"{output}: {more.vocabulary} pieces (--model.text-vocabulary {more.vocabulary})")
 
 

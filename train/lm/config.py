@@ -40,6 +40,9 @@ class LMRun:
     text_pieces: Path | None = None
     """File of the text tokenizer that reads the captions. With more pieces than that of `start_from` it teaches further
     words. Default: that of `start_from`, or one trained on the captions."""
+    glossary: Path | None = None
+    """File with a piece of text and its meaning in each line, parted by a tab: the piece begins as the mean of what
+    `start_from` knows of its meaning, so a second language is soon read. Default: new pieces begin at random."""
     stages: tuple[Stage, ...] = (Stage(),)
     """Stages of the run. Images first teach what things look like at a fraction of the cost of clips."""
     batch_scale: float = 1.0
@@ -89,8 +92,9 @@ class LMRun:
         check_shares(self, "drop_text", "drop_control", "first_frame", "corrupt", "blind")
         check_least(self, 1, "accumulate")
         check_least(self, 0, "sound_decay", "z_loss")
-        if self.text_pieces is not None and self.model.text_width:
-            raise RequestError("text_pieces is for a model without a text_width; this one reads a text_encoder")
+        for name in ("text_pieces", "glossary"):
+            if getattr(self, name) is not None and self.model.text_width:
+                raise RequestError(f"{name} is for a model without a text_width; this one reads a text_encoder")
         check_above(self, 0, "batch_scale")
         if not self.stages:
             raise RequestError("stages is empty; a run has at least one stage")

@@ -50,6 +50,7 @@ from reelm.train.step.memory import check_state
 from reelm.train.step.state import TrainState
 from reelm.train.step.update import make_step
 
+from . import glossary
 from .captions import embed, open_text, scope_of, text_tokenizer
 from .config import LMRun
 from .loss import make_loss, metric_names
@@ -294,6 +295,8 @@ def start_of(run: LMRun, sources: Sequence[TokenSource], workdir: Path) -> tuple
     """Return what reads captions, and the parameters that are not to be fresh: those of `start_from`."""
     named = None if run.text_pieces is None else TextTokenizer.read(fetched(run.text_pieces))
     if run.start_from is None:
+        if run.glossary is not None:
+            raise RequestError("a glossary says what a model knows already; name one to start from (--start-from)")
         learned = partial(text_tokenizer, sources, run.model.text_vocabulary)
         return open_text(run.model, run.text_encoder, workdir, lambda: named or learned()), {}
     start = open_start(run.start_from, run.model)
@@ -303,5 +306,10 @@ def start_of(run: LMRun, sources: Sequence[TokenSource], workdir: Path) -> tuple
     text = open_text(run.model, run.text_encoder, workdir, lambda: named or cast(TextTokenizer, start.text))
     if start.encoder_hash and not isinstance(text, TextTokenizer):
         check_encoder(text, start.encoder_hash, run.start_from)
+    params = start.params
+    if run.glossary is not None:
+        table = params["prefix"]["embedding"]
+        known = glossary.with_meanings(table, cast(TextTokenizer, text), glossary.read(fetched(run.glossary)))
+        params = {**params, "prefix": {"embedding": known}}
     # Parts that `start` lacks are fresh, such as a kind of prefix that it never saw.
-    return text, start.params
+    return text, params

@@ -95,6 +95,32 @@ def test_a_run_reads_with_the_pieces_that_it_names_if_they_go_on_from_those_of_i
             start_of(changed, [], tmp_path / "another")
 
 
+def test_pieces_of_a_glossary_begin_as_what_they_mean(folder, tmp_path):
+    path, lm = folder
+    more, file = grown(lm.text, ("红", "七")), tmp_path / "meanings.tsv"
+    (tmp_path / "more").write_bytes(more.model)
+    file.write_text("红\tred seven\n七\tseven\n", encoding="utf-8")
+    model = replace(lm.config, text_vocabulary=more.vocabulary)
+    run = LMRun(model=model, start_from=path, text_pieces=tmp_path / "more", glossary=file)
+    table = start_of(run, [], tmp_path / "run")[1]["prefix"]["embedding"][SPECIALS:]
+    for piece, words in (("红", "red seven"), ("七", "seven")):
+        rows = table[more.encode(words)]
+        np.testing.assert_allclose(table[more.encode(piece)[0]], rows.mean(axis=0), rtol=1e-5)
+    known = open_start(path, lm.config).params["prefix"]["embedding"]
+    np.testing.assert_array_equal(table[: lm.text.vocabulary], known[SPECIALS:])
+    for text, message in (
+        ("红 red\n", "line 1: .* is no piece, a tab and its meaning"),
+        ("红七\tred seven\n", "is 2 pieces"),
+    ):
+        file.write_text(text, encoding="utf-8")
+        with pytest.raises(RequestError, match=message):
+            start_of(run, [], tmp_path / "run")
+    with pytest.raises(RequestError, match="name one to start from"):
+        start_of(replace(run, start_from=None), [], tmp_path / "run")
+    with pytest.raises(RequestError, match="glossary .* cannot be read"):
+        start_of(replace(run, glossary=tmp_path / "absent"), [], tmp_path / "run")
+
+
 def test_an_encoder_of_another_width_is_read_by_a_fresh_matrix(sentences, tmp_path):
     known = reader(tiny_model(sound=False), text_encoders.load(sentences, max_tokens=20))
     known.save(tmp_path / "known")
