@@ -4,7 +4,9 @@
     for set in moving_digits_stories steered_digits; do
         reelm data tokenize $set --video-tokenizer demo --audio-tokenizer demo -o runs/$set --controls silhouette motion
     done
-    reelm train lm demo_steered --workdir runs/steered --start-from demo --text-pieces runs/text.model
+    reelm train lm demo_steered --workdir runs/steered --start-from demo
+
+The first command also writes what the Chinese pieces mean in English, with which they begin.
 
 It follows tracks, silhouettes and a motion score, makes pictures for a sound, with words or without, and shots that
 follow a cut, with references of those in them; it makes parts of a clip anew. All that it knew is trained on, too.
@@ -24,13 +26,13 @@ from . import demo_sound
 
 _BUCKETS: dict[Bucket, float] = {
     Bucket(frames=1, batch_size=24): 0.02,
-    Bucket(frames=5, batch_size=10, drop_control=0.9): 0.10,
-    Bucket(frames=5, batch_size=10, drop_control=0.3): 0.28,
-    Bucket(frames=9, batch_size=5, drop_control=0.5): 0.04,
-    Bucket(frames=5, batch_size=8, task="continues"): 0.03,
-    Bucket(frames=8, batch_size=5, task="continues", drop_control=0.4): 0.05,
-    Bucket(frames=5, batch_size=7, task="frames"): 0.04,
-    Bucket(frames=5, batch_size=5, task="fills"): 0.03,
+    Bucket(frames=5, batch_size=10, drop_control=0.9): 0.09,
+    Bucket(frames=5, batch_size=10, drop_control=0.3): 0.34,
+    Bucket(frames=9, batch_size=5, drop_control=0.5): 0.03,
+    Bucket(frames=5, batch_size=8, task="continues"): 0.02,
+    Bucket(frames=8, batch_size=5, task="continues", drop_control=0.4): 0.04,
+    Bucket(frames=5, batch_size=7, task="frames"): 0.03,
+    Bucket(frames=5, batch_size=5, task="fills"): 0.02,
     Bucket(frames=5, batch_size=8, task="hears", drop_text=0.6, drop_control=0.95): 0.14,
     Bucket(frames=5, batch_size=7, task="shows", drop_control=0.9): 0.06,
     Bucket(frames=5, batch_size=6, task="cuts", references=0.7, drop_control=0.9): 0.14,
@@ -51,5 +53,5 @@ lm: LMRun = replace(
     corrupt=0.1,
     remat="none",
     optimizer=OptimizerConfig(learning_rate=1.2e-3, muon=0.008, warmup=50, ema=0.998),
-    loop=LoopConfig(steps=6_000, log_every=50, save_every=100),
+    loop=LoopConfig(steps=3_500, log_every=50, save_every=100),
 )

@@ -1,9 +1,9 @@
 """Tracks in the control field: where each subject of the words is, marked softly around its place.
 
 For each subject one channel says that its place is known. Then, for the first, the middle and the last moment of a
-latent frame, come a weight that falls with the distance from the subject, and that weight times the way to it. So
-each code knows how far the subject is, more finely than the grid of codes. (Marks with a Gaussian weight: ATI, arXiv
-2505.22944, section 3.)
+latent frame, come a weight that falls with the distance from the subject, and that weight times the way to it and
+times waves of the way. So each code knows how far the subject is, more finely than the grid of codes. (Marks with a
+Gaussian weight: ATI, arXiv 2505.22944, section 3. Waves: Fourier features, arXiv 2006.10739.)
 """
 
 from collections.abc import Sequence
@@ -18,8 +18,9 @@ from reelm.errors import RequestError
 Track = Sequence[tuple[float, tuple[float, float]]]
 
 MOMENTS = 3
-CHANNELS = 1 + 3 * MOMENTS  # of a subject
 _SPREAD = 2.0  # codes at which the weight has fallen to exp(-1/2)
+_WAVES = (1.0, 2.0)  # lengths of the waves in codes
+CHANNELS = 1 + (3 + 4 * len(_WAVES)) * MOMENTS  # of a subject
 
 
 def tracks_field(points: np.ndarray, subjects: int, stride: int, grid: tuple[int, int]) -> np.ndarray:
@@ -41,7 +42,8 @@ def tracks_field(points: np.ndarray, subjects: int, stride: int, grid: tuple[int
     centres = np.stack(np.meshgrid(np.arange(columns) + 0.5, np.arange(rows) + 0.5), axis=-1)
     way = (here[:, :, None, None] - centres[:, :, None]) / _SPREAD  # [n, t, h, w, MOMENTS, 2]
     weight = np.exp(-np.square(way).sum(axis=-1, keepdims=True) / 2)
-    marks = np.concatenate([np.ones_like(way), way], axis=-1)[..., 1:] * weight
+    angles = 2 * np.pi * _SPREAD * np.concatenate([way / length for length in _WAVES], axis=-1)
+    marks = np.concatenate([np.ones_like(weight), way, np.sin(angles), np.cos(angles)], axis=-1) * weight
     told = np.isfinite(here.sum(axis=(2, 3)))[..., None, None, None]
     marks = np.where(told, marks.reshape(*marks.shape[:-2], -1), 0)
     said = np.broadcast_to(told, (*marks.shape[:-1], 1))

@@ -48,15 +48,19 @@ def test_keys_are_told_at_the_codes_of_their_frame_or_in_front_of_it(params, key
 def test_a_track_tells_each_code_the_way_to_its_subject():
     points = np.full((1, 9, 2), np.nan)
     points[0, :5] = np.linspace((0.25, 0.5), (0.75, 0.6), 5)  # not known in the last latent frame
-    field = tracks_field(points, subjects=2, stride=4, grid=(4, 8)).reshape(3, 4, 8, 2, 10)
+    field = tracks_field(points, subjects=2, stride=4, grid=(4, 8)).reshape(3, 4, 8, 2, 34)
     assert not field[..., 1, :].any() and not field[2].any() and (field[:2, ..., 0, 0] == 1).all()
-    weight, across, down = np.moveaxis(field[1, ..., 0, 1:].reshape(4, 8, 3, 3), -1, 0)
+    weight, across, down, *waves = np.moveaxis(field[1, ..., 0, 1:].reshape(4, 8, 3, 11), -1, 0)
     rows, columns = np.mgrid[:4, :8] + 0.5
     spread = 2.0
     for moment, frame in enumerate((1, 2.5, 4)):
         x, y = 0.25 + 0.5 * frame / 4, 0.5 + 0.1 * frame / 4
         np.testing.assert_allclose(columns + spread * (across / weight)[..., moment], 8 * x, rtol=1e-4)
         np.testing.assert_allclose(rows + spread * (down / weight)[..., moment], 4 * y, rtol=1e-4)
+    # Of waves as long as a code and twice as long: the sine across and down, then the cosine.
+    for length, sine, cosine in ((1, *waves[0:8:4]), (2, *waves[2:8:4])):
+        angle = np.arctan2(sine / weight, cosine / weight) * length / (2 * np.pi)
+        np.testing.assert_allclose((spread * across / weight - angle + 1e-3) % length, 1e-3, atol=1e-4)
     assert np.unravel_index(weight[..., 2].argmax(), (4, 8)) == (2, 5)
 
 
@@ -80,9 +84,9 @@ def test_a_camera_of_words_is_that_of_its_numbers():
 
 def test_sources_add_up_and_those_that_are_silent_are_zero():
     config = replace(CONFIG, keys=(), grid=(0, 0), tracks=1, structures=("edges",), motion=True)
-    assert config.channels == {"tracks": 10, "structure": 7, "motion": 2} and config.control == 19
+    assert config.channels == {"tracks": 34, "structure": 7, "motion": 2} and config.control == 43
     field = control_field(config.channels, {"motion": motion_field(1.0, 2)}, 2, (2, 3))
-    assert field.shape == (2, 2, 3, 19) and not field[..., :17].any() and (field[..., 17:] == 1).all()
+    assert field.shape == (2, 2, 3, 43) and not field[..., :41].any() and (field[..., 41:] == 1).all()
     assert of_source(config.channels, "motion", field).shape == (2, 2, 3, 2)
 
 

@@ -51,7 +51,7 @@ def test_sources_of_control_are_learned_beside_those_that_are_known(folder, tmp_
     model = Model("keys", load(str(path)).video_tokenizer, LanguageModel(keys, params, lm.text, ("plays",)), Defaults())
     model.save(tmp_path / "keys")
     kernel = open_start(tmp_path / "keys", replace(keys, tracks=1, motion=True)).params["control"]["kernel"]
-    assert kernel.shape == (3 + 10 + 2, keys.width)
+    assert kernel.shape == (3 + 34 + 2, keys.width)
     np.testing.assert_allclose(kernel[:3], 1, rtol=1e-2)
     assert not np.any(kernel[3:])
     with pytest.raises(RequestError, match="keys: "):
