@@ -273,6 +273,7 @@ NO_CLAIMS: dict[tuple[str, str], str] = {
     ("docs/models/crafter.md", "Keys at the codes, or in front"): "an experiment with other weights",
     ("docs/models/demo.md", "Training"): "legs of a training that is over",
     ("docs/models/emoji.md", "Training"): "legs of a training that is over",
+    ("docs/models/natural.md", "Bits a place"): "tokenizers that do not ship, and figures published by others",
     ("docs/models/natural.md", "Training"): "legs of a training that is over",
     ("docs/models/emoji.md", "LPIPS and a discriminator"): "an experiment with other weights",
 }
