@@ -1,6 +1,7 @@
 """The likeliest tokens behind a prompt, one by one, with a cache of keys and values.
 
-In: sizes, parameters, the table of embeddings, the ids of a prompt. Out: ids. One program for all prompts and lengths.
+In: sizes, parameters, the table of embeddings, the ids of a prompt. Out: ids. The prompt is read in one pass. One
+program for all prompts that have room in as many ids.
 """
 
 from functools import partial
@@ -36,32 +37,31 @@ def go_on(
     rows, logits_of = table
     length, layers = ids.shape[0], len(config.local)
     empty = jnp.zeros((layers, 1, length, config.key_heads, config.head_width))
+    # What this keeps of the slots behind the prompt is overwritten before it is seen.
+    _, cache = _states(config, params, rows[ids][None], jnp.int32(0), (empty, empty))
 
     def unfinished(state: State) -> jax.Array:
         place, ids, _ = state
-        return (place < length - 1) & ~((place >= count) & ends[ids[place]])
+        return (place < length - 1) & ((place < count) | ~ends[ids[place]])
 
     def step(state: State) -> State:
         place, ids, cache = state
         x, cache = _states(config, params, rows[ids[place]][None, None], place, cache)
-        new = jax.lax.cond(
-            place + 1 < count,
-            lambda: ids[place + 1],
-            lambda: jnp.argmax(logits_of @ x[0, 0].astype(logits_of.dtype)).astype(jnp.int32),
-        )
+        new = jnp.argmax(logits_of @ x[0, 0].astype(logits_of.dtype)).astype(jnp.int32)
         return place + 1, ids.at[place + 1].set(new), cache
 
-    place, ids, _ = jax.lax.while_loop(unfinished, step, (jnp.int32(0), ids, (empty, empty)))
+    place, ids, _ = jax.lax.while_loop(unfinished, step, (count - 1, ids, cache))
     return ids, place + 1
 
 
 def _states(
-    config: TowerConfig, params: dict, x: jax.Array, place: jax.Array, cache: tuple[jax.Array, jax.Array]
+    config: TowerConfig, params: dict, x: jax.Array, first: jax.Array, cache: tuple[jax.Array, jax.Array]
 ) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
-    """Return (the last state `[1, 1, D]` of the token at a place, the cache with its keys and values)."""
-    angles = place * params["rates"][:, None]  # [2, 1, K / 2]
-    behind = place - jnp.arange(cache[0].shape[2])
-    sees = jnp.stack([behind >= 0, (behind >= 0) & (behind < config.window)])[:, None]  # [2, 1, L]
+    """Return (the last states `[1, n, D]` of n tokens from a place on, the cache with their keys and values)."""
+    places = first + jnp.arange(x.shape[1])
+    angles = places[:, None] * params["rates"][:, None]  # [2, n, K / 2]
+    behind = places[:, None] - jnp.arange(cache[0].shape[2])
+    sees = jnp.stack([behind >= 0, (behind >= 0) & (behind < config.window)])  # [2, n, L]
 
     def layer(x: jax.Array, each: tuple) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
         p, local, known = each
@@ -69,7 +69,7 @@ def _states(
         def attention(x: jax.Array) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
             q, *new = heads(config, p, x, angles[local])
             k, v = (
-                jax.lax.dynamic_update_slice_in_dim(old, one, place, axis=1)
+                jax.lax.dynamic_update_slice_in_dim(old, one, first, axis=1)
                 for old, one in zip(known, new, strict=True)
             )
             return attend(config, p, q, k, v, sees[local]), (k, v)
