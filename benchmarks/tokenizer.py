@@ -212,7 +212,7 @@ def main(arguments: Arguments) -> dict[str, Any]:
             print(f"{preset} at {size}x{size}", file=sys.stderr)
             report[f"{preset} {size}x{size}"] = time_preset(config, size, arguments, peak)
             if preset != "demo":  # its stages have other kernels
-                stages = zip(config.decoder_channels, config.stage_shapes(arguments.frames, size, size), strict=True)
+                stages = zip(config.decoder_channels, config.decoder_shapes(arguments.frames, size, size), strict=True)
                 report[f"{preset} {size}x{size}"]["convolutions"] = [
                     time_convolution(c, s, arguments) for c, s in stages
                 ]

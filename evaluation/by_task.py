@@ -5,13 +5,16 @@ and `progress`, and whatever else of `num_frames`, `best_of` and `sheets` it nam
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
+
+from reelm.data.moving_digits import chinese
 
 from . import emoji, generation, short_words, sound_and_picture, steering, stories, tasks, world
 
 TASKS: dict[str, Callable[..., dict[str, Any]]] = {
     "words": generation.generation,
-    "words-chinese": generation.in_chinese,
+    "words-chinese": partial(generation.generation, caption=chinese.caption),  # one in seven is half in English
     "short-words": short_words.from_short_words,
     "continuation": tasks.continuation,
     "key-frames": tasks.key_frames,

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from reelm.data.moving_digits import chinese
 from reelm.data.moving_digits import scenes as moving_digits
 from reelm.data.moving_digits.scenes import Mover, Scene, Split
 from reelm.errors import RequestError
@@ -71,31 +70,6 @@ def generation(
         best_of=best_of,
         sheets=sheets,
         sheet_rows=_SHEET_ROWS,
-        progress=progress,
-    )
-
-
-def in_chinese(
-    model: Generator,
-    *,
-    clips: int = 200,
-    batch: int = 16,
-    seed: int = 0,
-    num_frames: int = 17,
-    best_of: int = 1,
-    sheets: Path | None = None,
-    progress: Progress = silent,
-) -> dict[str, dict[str, Any]]:
-    """Return what `generation` returns, for prompts in Chinese; one in seven is half in English."""
-    return generation(
-        model,
-        clips=clips,
-        batch=batch,
-        seed=seed,
-        num_frames=num_frames,
-        best_of=best_of,
-        caption=chinese.caption,
-        sheets=sheets,
         progress=progress,
     )
 

@@ -16,7 +16,8 @@ class Encoder(nn.Module):
     """Patches, then for each stage residual blocks and, but for the last, a strided convolution to the next.
 
     With `levels` a transform makes the code of whole patches. The net retouches those before, where there are stages.
-    With `scalars`, levels of finite scalar quantization, the code is that of fewer latents.
+    With `scalars`, levels of finite scalar quantization, the code is that of fewer latents. It sees the means of squares
+    of `shrink` x `shrink` pixels.
     """
 
     bits: int
@@ -27,11 +28,16 @@ class Encoder(nn.Module):
     blocks: int
     kernel: tuple[int, int, int]
     levels: Levels
+    shrink: int = 1
     scalars: tuple[int, ...] = ()
     dtype: DTypeLike | None = None
 
     @nn.compact
     def __call__(self, video: jax.Array, history: History) -> jax.Array:
+        if self.shrink > 1:
+            b, frames, height, width, _ = video.shape
+            squares = video.reshape(b, frames, height // self.shrink, self.shrink, width // self.shrink, self.shrink, -1)
+            video = jnp.mean(squares, axis=(3, 5))
         if self.scalars:
             latent = nn.Dense(len(self.scalars), name="latent")(self._features(video, history))
             return finite_scalars.quantize(latent, self.scalars)

@@ -225,6 +225,9 @@ def _first_params(run: VideoTokenizerRun, fitted: dict | None) -> dict:
         }
     model, start = run.model, open_video_tokenizer(run.start_from)
     ours = isinstance(model, VideoTokenizerConfig)
+    if run.freeze_encoder and isinstance(model, VideoTokenizerConfig) and _of_other_decoder(start.config, model):
+        fresh = init_params(model, jax.random.key(run.loop.seed))
+        return {"encoder": jax.tree.map(jnp.asarray, start.params["encoder"]), "decoder": fresh["decoder"]}
     grows = ours and not model.levels and not model.scalars and start.config.bits < model.bits
     if start.config != (replace(model, bits=start.config.bits) if grows else model):
         lines = "; ".join(differences(asdict(start.config), asdict(run.model)))
@@ -233,3 +236,8 @@ def _first_params(run: VideoTokenizerRun, fitted: dict | None) -> dict:
     if grows:
         params = with_more_bits(params, init_params(model, jax.random.key(run.loop.seed)))
     return inflate(model, params) if ours and run.inflate else params
+
+
+def _of_other_decoder(start: VideoConfig, model: VideoTokenizerConfig) -> bool:
+    """Whether a tokenizer makes the codes of `model`, and draws them by another decoder."""
+    return isinstance(start, VideoTokenizerConfig) and start != model and start.code_fields == model.code_fields

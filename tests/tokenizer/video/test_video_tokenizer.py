@@ -52,6 +52,7 @@ CONFIGS = {
         levels=((4, 3), (3, 2, 1, 1)),
     ),
 }
+CONFIGS["larger"] = replace(CONFIGS["patches"], patch=(4, 4, 4), decoder_channels=(6, 16), decoder_scale=2)
 CONFIGS["wide"] = replace(CONFIGS["patches"], bits=36)  # more than one word of a device
 
 
@@ -237,6 +238,17 @@ def test_codes_without_levels_keep_their_names():
     assert VideoTokenizer(config, params).hash == "563f7577fab63e43"
 
 
+def test_a_larger_decoder_draws_the_same_codes(random_tokenizer):
+    larger = random_tokenizer(CONFIGS["larger"])
+    config = replace(larger.config, decoder_scale=1, decoder_channels=(16,))
+    small = VideoTokenizer(config, {**init_params(config, jax.random.key(1)), "encoder": larger.params["encoder"]})
+    video = random_video(5, 8, 12)
+    doubled = video.repeat(2, axis=1).repeat(2, axis=2)
+    np.testing.assert_array_equal(larger.encode(doubled), small.encode(video))
+    assert larger.hash == small.hash
+    assert small.reconstruct(video).shape == video.shape and larger.reconstruct(doubled).shape == doubled.shape
+
+
 def test_a_fresh_decoder_paints_the_background():
     config = CONFIGS["patches"]
     video = VideoTokenizer(config, init_params(config, jax.random.key(0))).reconstruct(random_video(5, 16, 16))
@@ -257,6 +269,9 @@ def test_a_fresh_decoder_paints_the_background():
         {"encoder_blocks": -1},
         {"decoder_kernel": (3, 3, 0)},
         {"background": -1.5},
+        {"decoder_scale": 0},
+        {"decoder_scale": 2},
+        {"decoder_scale": 2, "decoder_channels": (8, 8), "levels": ((9, 9),)},
         {"levels": ((4, 3), (3, 2))},
         {"levels": ((4, 0),)},
         {"levels": ((),)},

@@ -146,12 +146,12 @@ def opened_in(folder: Path, settings: TowerFolder) -> Published:
 
 def check_files(published: Published, folder: Path, settings: TowerFolder) -> None:
     """Raise RequestError unless the files of a published model are those that the config.json of a folder names."""
-    for name, digest in published.digests().items():
-        if digest != settings.sha256.get(name):
-            raise RequestError(
-                f"{settings.weights}: {name} is another file than {folder} names (sha256); name the one of before, or "
-                "point to this one anew"
-            )
+    found = published.digests()
+    if other := sorted(name for name, _ in found.items() ^ settings.sha256.items()):
+        raise RequestError(
+            f"{settings.weights}: {other[0]} is another file than {folder} names (sha256), or there on one side alone; "
+            "name the one of before, or point to this one anew"
+        )
 
 
 def load(folder: Path, *, max_tokens: int) -> TowerEncoder:
