@@ -5,6 +5,7 @@ Comes in: a `Model` that learned stories. Goes out: a dict of plain JSON values.
 by one that learned nothing.
 """
 
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -110,19 +111,26 @@ def _shown(model: Model, case: _Case, digits: DigitSet) -> dict[str, Any]:
 def _storyboard(model: Model, case: _Case, digits: DigitSet) -> dict[str, Any]:
     shots = [Shot(scenes.caption(scene, case.rng, ("<1>",)), seconds=_SECONDS) for scene in case.scenes]
     video = model.generate(storyboard=shots, references=case.pictures, seed=case.seed).video
-    begins = [0, *(1 + _SHOT_FRAMES * number for number in range(1, _SHOTS)), len(video)]
-    parts = [video[begin:end] for begin, end in zip(begins, begins[1:], strict=False)]
+    lengths = [_SHOT_FRAMES + (number == 0) for number in range(_SHOTS)]
+    real = [scenes.render(scene, digits, length) for scene, length in zip(case.scenes, lengths, strict=True)]
+    rebuilt = model.video_tokenizer.reconstruct(np.concatenate(real))
+    parts, rebuilt_parts = (np.split(frames, np.cumsum(lengths)[:-1]) for frames in (video, rebuilt))
     colours = [scene.movers[0].colour for scene in case.scenes]
     hands = [_hand(part, scene.movers, digits, case.rng) for part, scene in zip(parts, case.scenes, strict=True)]
     return {
-        "cuts": all(
-            _more(parts[number][-1], colours[number], colours[number + 1])
-            and _more(parts[number + 1][0], colours[number + 1], colours[number])
-            for number in range(_SHOTS - 1)
-        ),
+        "cuts": _cuts(parts, colours),
+        "cuts_rebuilt": _cuts(rebuilt_parts, colours),
         "right": [_right(part, scene) for part, scene in zip(parts, case.scenes, strict=True)],
         "hand": all(hands),
     }
+
+
+def _cuts(parts: Sequence[np.ndarray], colours: Sequence[str]) -> bool:
+    """Return whether the last frame of each shot has more of its colour, and the first of the next more of its own."""
+    pairs = zip(itertools.pairwise(parts), itertools.pairwise(colours), strict=True)
+    return all(
+        _more(part[-1], colour, other) and _more(after[0], other, colour) for (part, after), (colour, other) in pairs
+    )
 
 
 def _retake(model: Model, case: _Case, digits: DigitSet) -> dict[str, Any]:

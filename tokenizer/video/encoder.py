@@ -16,8 +16,8 @@ class Encoder(nn.Module):
     """Patches, then for each stage residual blocks and, but for the last, a strided convolution to the next.
 
     With `levels` a transform makes the code of whole patches. The net retouches those before, where there are stages.
-    With `scalars`, levels of finite scalar quantization, the code is that of fewer latents. It sees the means of squares
-    of `shrink` x `shrink` pixels.
+    With `scalars`, levels of finite scalar quantization, the code is that of fewer latents. What it sees of frames are
+    the means of squares of `shrink` x `shrink` pixels.
     """
 
     bits: int
@@ -35,8 +35,8 @@ class Encoder(nn.Module):
     @nn.compact
     def __call__(self, video: jax.Array, history: History) -> jax.Array:
         if self.shrink > 1:
-            b, frames, height, width, _ = video.shape
-            squares = video.reshape(b, frames, height // self.shrink, self.shrink, width // self.shrink, self.shrink, -1)
+            (b, frames, height, width, channels), n = video.shape, self.shrink
+            squares = video.reshape(b, frames, height // n, n, width // n, n, channels)
             video = jnp.mean(squares, axis=(3, 5))
         if self.scalars:
             latent = nn.Dense(len(self.scalars), name="latent")(self._features(video, history))

@@ -37,6 +37,8 @@ class ClipData:
     """Height and width of those frames in pixels. Default: the size of the crops."""
     plain: int = 0
     """Clips of flat colours, gradients and edges that join each batch, of the size of the crops."""
+    cuts: float = 0.0
+    """Share of the clips that cut to another clip of the batch, where a latent frame begins."""
     mirror: bool = False
     """Mirror half of the clips left to right."""
     reverse: bool = False
@@ -48,6 +50,8 @@ class ClipData:
         object.__setattr__(self, "speeds", tuple(self.speeds))
         check_least(self, 1, "source_frames", "frames", "crop", "still_crop")
         check_least(self, 0, "plain")
+        if not 0 <= self.cuts <= 1:
+            raise RequestError(f"cuts are {self.cuts}; they are a share, from 0 to 1")
         if self.stills < 0 or not self.speeds or min(self.speeds) < 1:
             raise RequestError(f"stills start at 0 and speeds at 1, not {self.stills} and {self.speeds}")
 

@@ -32,6 +32,9 @@ def make_loss(run: VideoTokenizerRun):
         parts, features = batch
         if run.freeze_encoder:
             params = {**params, "encoder": jax.lax.stop_gradient(params["encoder"])}
+        if run.data.cuts:
+            cut = with_cuts(parts["clips"], jax.random.fold_in(key, 1), run.data.cuts, config.time_stride)
+            parts = {**parts, "clips": cut}
         pairs, latents = [], []
         for video in parts.values():
             rebuilt, latent = autoencode(config, params, video, jnp.dtype(run.dtype))
@@ -56,6 +59,16 @@ def make_loss(run: VideoTokenizerRun):
         return total, ({**shown, **code_use(latents, config.code)}, pairs)
 
     return loss
+
+
+def with_cuts(video: jax.Array, key: jax.Array, share: float, stride: int) -> jax.Array:
+    """Return clips `[B, T, H, W, 3]`, of which a share goes over to the clip before it, where a latent frame begins."""
+    clips, frames = video.shape[:2]
+    chosen, place = jax.random.split(key)
+    at = 1 + stride * jax.random.randint(place, (clips,), 0, max(1, (frames - 1) // stride))
+    at = jnp.where(jax.random.bernoulli(chosen, share, (clips,)), at, frames)
+    before = jnp.arange(frames) < at[:, None]
+    return jnp.where(before[..., None, None, None], video, jnp.roll(video, 1, axis=0))
 
 
 def mean_over_clips(values: Sequence[tuple[jax.Array, int]]) -> jax.Array:
