@@ -31,20 +31,16 @@ class _DataSet(NamedTuple):
 
 
 _DIGITS = "handwritten digits in seven colours that move over black, one or two at a time"
+_SOUNDING = f"{_DIGITS}, with a voice that names them and ticks of bounces"
+_CHINESE = "; captions in English and Chinese"
 _MNIST = "MNIST (Yann LeCun and Corinna Cortes), CC BY-SA 3.0"
 _VOICES = "Free Spoken Digit Dataset (CC BY-SA 4.0), Asterisk core sounds (CC BY-SA 3.0), Flite and eSpeak NG"
 _DATA = {
     "moving_digits": _DataSet(_DIGITS, _MNIST, "a red seven moves right"),
-    "moving_digits_sound": _DataSet(
-        f"{_DIGITS}, with a voice that names them and ticks of bounces",
-        f"{_MNIST}; {_VOICES}",
-        "a red seven moves right",
-    ),
-    "moving_digits_sound_zh": _DataSet(
-        f"{_DIGITS}, with a voice that names them and ticks of bounces; captions in English and Chinese",
-        f"{_MNIST}; {_VOICES}",
-        "红色的七向右移动",
-    ),
+    "moving_digits_sound": _DataSet(_SOUNDING, f"{_MNIST}; {_VOICES}", "a red seven moves right"),
+    "moving_digits_sound_zh": _DataSet(f"{_SOUNDING}{_CHINESE}", f"{_MNIST}; {_VOICES}", "红色的七向右移动"),
+    "moving_digits_stories": _DataSet(f"{_SOUNDING}{_CHINESE}", f"{_MNIST}; {_VOICES}", "a red seven moves right"),
+    "steered_digits": _DataSet(f"{_SOUNDING}{_CHINESE}", f"{_MNIST}; {_VOICES}", "a red seven moves right"),
     "animated_emoji": _DataSet(
         "animated emoji over a plain colour", "Microsoft's Fluent Emoji, MIT", "woman running: dark skin tone"
     ),

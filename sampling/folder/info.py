@@ -1,5 +1,6 @@
 """What `reelm info` and the model card print about a model."""
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
@@ -7,6 +8,7 @@ import jax
 import numpy as np
 
 from reelm.lm.language_model import LanguageModel
+from reelm.lm.net.config import LMConfig
 from reelm.lm.scope import Scope
 from reelm.sampling.parts import ModelParts
 
@@ -46,6 +48,14 @@ def info(model: ModelParts) -> dict[str, Any]:
     return named | ({"record": model.record} if model.record else {})
 
 
+def _steered_by(config: LMConfig) -> Iterator[str]:
+    """Yield what steers the pictures beside keys, in the words of the options."""
+    if config.tracks:
+        yield f"tracks of {config.tracks} subjects"
+    yield from (f"control ({kind})" for kind in config.structures)
+    yield from (name for name in ("camera", "motion") if getattr(config, name))
+
+
 def _language_model(model: ModelParts, lm: LanguageModel) -> dict[str, Any]:
     defaults, config = model.defaults, lm.config
     rows, columns = model.video_tokenizer.config.latent_shape(1, defaults.height, defaults.width)[1:]
@@ -56,6 +66,7 @@ def _language_model(model: ModelParts, lm: LanguageModel) -> dict[str, Any]:
             "parameters": _parameters(lm.params),
             "tasks": ", ".join(lm.tasks),
             **({"keys": ", ".join(config.keys)} if config.keys else {}),
+            **({"steered by": ", ".join(steered)} if (steered := list(_steered_by(config))) else {}),
             "window": f"{model.longest} frames",
             "codes of a default clip": window.end(model.latent_frames(defaults.num_frames)),
             "memory of its weights": f"{4 * _parameters(lm.params) / 2**20:.1f} MiB in float32",

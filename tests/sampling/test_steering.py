@@ -58,6 +58,12 @@ def test_a_short_control_clip_holds_its_last_frame(model):
     np.testing.assert_array_equal(one.tokens["video"], other.tokens["video"])
 
 
+def test_a_model_says_what_steers_it(model):
+    assert model.info()["language model"]["steered by"] == (
+        "tracks of 2 subjects, control (silhouette), camera, motion"
+    )
+
+
 def test_a_clip_says_what_steered_it(model):
     info = model.generate("red", num_frames=5, **STEERED["numbers"], tracks=[TRACK], motion=0.5).info
     assert info["tracks"] == [[[0.0, [0.1, 0.5]], [1.0, [0.9, 0.5]]]] and info["motion"] == 0.5

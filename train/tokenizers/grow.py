@@ -1,8 +1,11 @@
-"""From a trained tokenizer to a larger one that makes the same of everything at first.
+"""From a trained tokenizer to a larger one that makes the same of everything at first, or draws
+its codes by another decoder.
 
 In: parameters of the smaller tokenizer, and fresh ones of the larger. Out: parameters of the larger. Training goes on
 from there, sooner than from fresh ones.
 """
+
+import re
 
 import jax
 import jax.numpy as jnp
@@ -37,3 +40,22 @@ def with_more_bits(old: dict, fresh: dict) -> dict:
     kernel = kernel.at[:, bits:].set(fresh["encoder"]["latent"]["kernel"][:, bits:])
     result["encoder"]["latent"] = {**result["encoder"]["latent"], "kernel": kernel}
     return result
+
+
+def with_another_decoder(old: dict, fresh: dict) -> dict:
+    """Return the parameters of a video tokenizer with the encoder of `old` and the decoder of `fresh`.
+
+    Of the old decoder it takes the nets whose shapes agree. Its stages are numbered from fine to coarse, so they count
+    up by the finer ones that it lacks.
+    """
+    trained, decoder = old["decoder"], dict(fresh["decoder"])
+    finer = len(_stages(decoder)) - len(_stages(trained))
+    for name, net in trained.items():
+        moved = re.sub(r"(?<=_)\d+", lambda stage: str(int(stage[0]) + finer), name, count=1)
+        if moved in decoder and jax.tree.map(jnp.shape, net) == jax.tree.map(jnp.shape, decoder[moved]):
+            decoder[moved] = net
+    return {"encoder": old["encoder"], "decoder": decoder}
+
+
+def _stages(decoder: dict) -> set[str]:
+    return {name.split("_")[1] for name in decoder if name.startswith("block_")}

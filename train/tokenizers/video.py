@@ -42,7 +42,7 @@ from reelm.train.step.update import make_step
 
 from . import adversarial
 from .adversarial import Metrics
-from .grow import with_more_bits
+from .grow import with_another_decoder, with_more_bits
 from .inflate import inflate
 from .video_adversary import VideoAdversary
 from .video_config import VideoTokenizerRun
@@ -226,8 +226,9 @@ def _first_params(run: VideoTokenizerRun, fitted: dict | None) -> dict:
     model, start = run.model, open_video_tokenizer(run.start_from)
     ours = isinstance(model, VideoTokenizerConfig)
     if run.freeze_encoder and isinstance(model, VideoTokenizerConfig) and _of_other_decoder(start.config, model):
-        fresh = init_params(model, jax.random.key(run.loop.seed))
-        return {"encoder": jax.tree.map(jnp.asarray, start.params["encoder"]), "decoder": fresh["decoder"]}
+        return with_another_decoder(
+            jax.tree.map(jnp.asarray, start.params), init_params(model, jax.random.key(run.loop.seed))
+        )
     grows = ours and not model.levels and not model.scalars and start.config.bits < model.bits
     if start.config != (replace(model, bits=start.config.bits) if grows else model):
         lines = "; ".join(differences(asdict(start.config), asdict(run.model)))

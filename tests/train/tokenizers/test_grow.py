@@ -1,4 +1,4 @@
-"""Growth: a tokenizer with more bits rebuilds what the smaller one did, until it is trained."""
+"""Growth: a larger tokenizer rebuilds what the smaller one did, until it is trained, or has a decoder of its own."""
 
 from dataclasses import replace
 
@@ -7,7 +7,7 @@ import numpy as np
 
 from reelm.tokenizer.video.config import VideoTokenizerConfig
 from reelm.tokenizer.video.tokenizer import VideoTokenizer, init_params
-from reelm.train.tokenizers.grow import with_more_bits
+from reelm.train.tokenizers.grow import with_another_decoder, with_more_bits
 
 SMALL = VideoTokenizerConfig(bits=6, patch=(2, 2, 2), encoder_channels=(6,), decoder_channels=(6,))
 LARGE = replace(SMALL, bits=9)
@@ -21,3 +21,18 @@ def test_more_bits_change_no_picture_at_first_and_differ_from_each_other(random_
     np.testing.assert_array_equal(large.reconstruct(video), small.reconstruct(video))
     new = large.encode(video) >> 6
     assert len(np.unique(new)) > 2  # bits that are all equal have two values
+
+
+def test_a_decoder_of_larger_pictures_begins_with_the_coarse_stage_of_the_trained_one(random_tokenizer):
+    small = random_tokenizer(SMALL)
+    config = replace(SMALL, decoder_scale=2, decoder_channels=(4, 6))
+    fresh = init_params(config, jax.random.key(1))
+    params = with_another_decoder(small.params, fresh)
+    assert jax.tree.map(np.shape, params) == jax.tree.map(np.shape, fresh)
+    trained, decoder = small.params["decoder"], params["decoder"]
+    for old, new in {"conv_in": "conv_in", "block_0_0": "block_1_0", "block_0_3": "block_1_3"}.items():
+        jax.tree.map(np.testing.assert_array_equal, decoder[new], trained[old])
+    for new in ("block_0_0", "up_1", "norm_out", "pixels"):
+        jax.tree.map(np.testing.assert_array_equal, decoder[new], fresh["decoder"][new])
+    video = np.random.default_rng(0).integers(0, 256, (1, 5, 16, 24, 3), dtype=np.uint8)
+    assert VideoTokenizer(config, params).encode(video).shape == (1, 3, 4, 6)
