@@ -1,5 +1,4 @@
-"""From a trained tokenizer to a larger one that makes the same of everything at first, or draws
-its codes by another decoder.
+"""From a trained tokenizer to a larger one that makes the same of everything at first, or draws its codes anew.
 
 In: parameters of the smaller tokenizer, and fresh ones of the larger. Out: parameters of the larger. Training goes on
 from there, sooner than from fresh ones.

@@ -13,7 +13,7 @@ from reelm.tokenizer.families import VideoConfig
 from reelm.tokenizer.video.config import VideoTokenizerConfig
 from reelm.train.run.config_changes import FREE
 from reelm.train.run.loop import LoopConfig
-from reelm.train.step.fields import Activations, check_choice, check_least, check_mesh_of_copies
+from reelm.train.step.fields import Activations, check_choice, check_least, check_mesh_of_copies, check_shares
 from reelm.train.step.optimizer import OptimizerConfig
 
 from .video_adversary import AdversaryConfig
@@ -50,8 +50,7 @@ class ClipData:
         object.__setattr__(self, "speeds", tuple(self.speeds))
         check_least(self, 1, "source_frames", "frames", "crop", "still_crop")
         check_least(self, 0, "plain")
-        if not 0 <= self.cuts <= 1:
-            raise RequestError(f"cuts are {self.cuts}; they are a share, from 0 to 1")
+        check_shares(self, "cuts")
         if self.stills < 0 or not self.speeds or min(self.speeds) < 1:
             raise RequestError(f"stills start at 0 and speeds at 1, not {self.stills} and {self.speeds}")
 
