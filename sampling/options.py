@@ -35,8 +35,8 @@ class Options:
         temperature: Sampling temperature; 0 always takes the most likely code.
         top_k: Draw from the k most likely codes; 0 draws from all.
         top_p: Draw from the most likely codes that hold this share of the probability; 1 draws from all.
-        min_p: Keep only codes with at least this fraction of the top code's probability. Default: the model's own, or 0
-            without a prompt or picture.
+        min_p: Keep only codes with at least this fraction of the top code's probability; at a clip's beginning, of that
+            of the likeliest code that begins something. Default: the model's own, or 0 without a prompt or picture.
         cfg_scale: Guidance scale by prompt, pictures, mask and sound; 1 is no guidance. Several numbers are a schedule,
             one for each latent frame, and the last one goes on. Default: the model's own.
         cfg_min_p: Guidance keeps only codes with at least this fraction of the top code's probability without guidance.

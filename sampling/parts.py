@@ -40,8 +40,8 @@ class Defaults:
         num_frames: frames of a clip.
         cfg_scale: guidance scale; 1 is no guidance.
         sound_cfg_scale: guidance scale where sound is all that is given; None for `cfg_scale`.
-        min_p: used when words or given pictures describe the clip. Without either, rare events must stay possible, and
-            0 is used.
+        min_p: used when words or given pictures describe the clip. Without either 0 is used: of so many clips as may
+            follow, each is rare.
         cfg_min_p: what guidance keeps, beside the conditional model's top probability; used as `min_p` is.
         overlap: seconds of the previous window that the next window of a long clip reads again.
         lookahead: codes that parallel decoding reads at once; None for what suits the device.

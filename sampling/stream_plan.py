@@ -56,7 +56,7 @@ def stream_plan(
         ],
         negative=_prefix(model, [negative] * len(scripts), fps, conditions) if settings.guided else None,
         seeds=list(seeds) * len(scripts),
-        controls=_controls(settings, lm.config.frames, len(seeds) * len(scripts)),
+        controls=_controls(settings, lm.config.frames, len(seeds) * len(scripts), blank=not conditions.shows),
         frames=frames,
         overlap=settings.latent_overlap,
         lookahead=lookahead_for(settings.decoding, model.defaults.lookahead),
@@ -83,8 +83,8 @@ def _prefix(model: ModelParts, words: Sequence[str], fps: float, conditions: Con
     return prompt_prefix(lm.config, lm.text, words, rows=rows, columns=columns, fps=fps)
 
 
-def _controls(settings: Settings, frames: int, clips: int) -> Controls:
+def _controls(settings: Settings, frames: int, clips: int, *, blank: bool) -> Controls:
     """Return the traced values of each clip's draws, with the guidance scale of each of `frames` latent frames."""
     scales = (*settings.cfg_scale, *settings.cfg_scale[-1:] * frames)[:frames]
     names = ("temperature", "top_k", "top_p", "min_p", "cfg_min_p")
-    return Controls.of(clips, cfg_scale=scales, **{name: getattr(settings, name) for name in names})
+    return Controls.of(clips, cfg_scale=scales, blank=blank, **{name: getattr(settings, name) for name in names})

@@ -53,7 +53,6 @@ _EMOJI = {"model": "emoji", "of_digits": False, "needs": ("emoji set", "Efficien
 EVALUATIONS: dict[str, Evaluation] = {
     "sound": Evaluation(command=f"{_GENERATION} sound", model="demo"),
     "short": Evaluation(command=f"{_GENERATION} short-words", model="demo", clips=40),
-    "short-min-p-0": Evaluation(command=f"{_GENERATION} short-words --min-p 0", model="demo", clips=40),
     "continuation": Evaluation(command=f"{_GENERATION} continuation", model="demo"),
     "key-frames": Evaluation(command=f"{_GENERATION} key-frames", model="demo"),
     "key-frames-of-4": Evaluation(command=f"{_GENERATION} key-frames --best-of 4", model="demo", clips=100),

@@ -131,8 +131,8 @@ PASSAGES: dict[str, str] = {
 {_demo_rows(ticks=True)}
 {{sound/trained/false:.2f}} per clip with one digit, {{sound/two/false:.2f}} with two.
 Of the clips whose prompt asks for no sound, {{sound/silence/silent:%}} are silent.
-| "seven", or another digit | {{short/digit/digit:%0}} | {{short-min-p-0/digit/digit:%0}} |
-| "a seven moves", or another digit | {{short/moves/digit:%0}} | {{short-min-p-0/moves/digit:%0}} |
+| "seven", or another digit | {{short/digit/digit:%0}} | {{short/digit/black:%}} |
+| "a seven moves", or another digit | {{short/moves/digit:%0}} | {{short/moves/black:%}} |
 | 16 more frames after 9 real ones | same digit | {{continuation/digit:%0}} |
 | | same colour | {{continuation/colour:%0}} |
 | | same direction | {{continuation/direction:%0}} |

@@ -73,8 +73,8 @@ def _demo_tasks() -> list[Claim]:
         *_shares("video-to-audio", of="bounces", ticks=0.93),
         *_at_most("video-to-audio", false=(0.06, 0.2)),
         *heard,
-        *(_shares("short/digit", digit=0.25) + _shares("short/moves", digit=0.07)),
-        *(_shares("short-min-p-0/digit", digit=0.67) + _shares("short-min-p-0/moves", digit=0.90)),
+        *(_shares("short/digit", digit=0.85) + _shares("short/moves", digit=0.85)),
+        *(_at_most("short/digit", of="clips", black=0.05) + _at_most("short/moves", of="clips", black=0.05)),
     ]
 
 

@@ -54,10 +54,14 @@ class Conditions:
         """Whether some of `latent_frames` are not given; None is an endless clip."""
         return latent_frames is None or len(self.known) < latent_frames or self.drawn is not None
 
+    @property
+    def shows(self) -> bool:
+        """Whether any picture of the clip is given."""
+        return bool(len(self.known) or self.pictures or self.masked is not None)
+
     def tells_pictures(self, latent_frames: int | None) -> bool:
         """Whether some latent frames are drawn and given pictures say how they look."""
-        told = len(self.known) or self.pictures or self.masked is not None
-        return self.draws_pictures(latent_frames) and bool(told)
+        return self.draws_pictures(latent_frames) and self.shows
 
     def picture(self, latent_frame: int) -> np.ndarray | None:
         """Return the codes int32 `[h, w]` of a latent frame's picture; None where they are drawn."""

@@ -27,11 +27,13 @@ class Controls(struct.PyTreeNode):
         temperature: `[B]`; 0 takes the most likely value.
         top_k: `[B]`; draw from the k most likely values; 0 for all.
         top_p: `[B]`; draw from the most likely values that hold this share of the probability; 1 for all.
-        min_p: `[B]`; keep values with at least this fraction of the top probability (arXiv 2407.01082); 0 for all.
+        min_p: `[B]`; keep values with at least this fraction of the top probability (arXiv 2407.01082); 0 for all. See
+            `draw` for a clip's first picture.
         cfg_scale: `[B, n]`, guidance scale of latent frame 0, 1, ...; the last one goes on. 1 is the conditional model.
             Above 1, classifier-free guidance on logits (arXiv 2207.12598) leads away from the unconditional one.
         cfg_min_p: `[B]`; guidance keeps values with at least this fraction of the conditional model's top probability
             (arXiv 2210.15097, the plausibility constraint); 0 for all.
+        blank: bool `[B]`; whether no picture is given, so that the first one begins from nothing.
         truncates: whether `top_k` or `top_p` leaves out any value; static.
     """
 
@@ -41,6 +43,7 @@ class Controls(struct.PyTreeNode):
     min_p: jax.Array
     cfg_scale: jax.Array
     cfg_min_p: jax.Array
+    blank: jax.Array
     truncates: bool = struct.field(pytree_node=False)
 
     @classmethod
@@ -54,13 +57,14 @@ class Controls(struct.PyTreeNode):
         min_p: float = 0.0,
         cfg_scale: Sequence[float] = (1.0,),
         cfg_min_p: float = 0.0,
+        blank: bool = False,
     ) -> "Controls":
         """Return the same controls for each of so many clips, of plain numbers, which `Options` has checked."""
         numbers: dict[str, Any] = {"temperature": temperature, "top_p": top_p, "min_p": min_p}
         numbers |= {"cfg_scale": cfg_scale, "cfg_min_p": cfg_min_p}
         # Made on the host: each operation on the device would be a program of its own to compile.
         numbers = {name: np.asarray(value, np.float32) for name, value in numbers.items()}
-        numbers["top_k"] = np.asarray(top_k, np.int32)
+        numbers |= {"top_k": np.asarray(top_k, np.int32), "blank": np.asarray(blank)}
         numbers = {name: np.repeat(value[None], clips, axis=0) for name, value in numbers.items()}
         return jax.device_put(cls(**numbers, truncates=top_k > 0 or top_p < 1))
 
@@ -107,18 +111,73 @@ def noise_of(keys: jax.Array, positions: jax.Array, split: Sequence[int]) -> tup
     return jax.vmap(lambda key, positions: jax.vmap(partial(of_code, key))(positions))(keys, positions)
 
 
-def choose(logits: jax.Array, noise: jax.Array, controls: Controls) -> jax.Array:
-    """Draw a value from each row of float32 logits `[B, ..., V]`, with Gumbel noise of that shape; int32 `[B, ...]`."""
+def draw(logits: jax.Array, noise: jax.Array, scale: jax.Array, first: jax.Array, controls: Controls) -> jax.Array:
+    """Draw a value for each place, with guidance; int32 `[B, ...]`.
+
+    Where a picture begins from nothing, the likeliest value is often that nothing is there yet. Many values begin
+    something, each of them is rare, and `min_p` would leave out every one. So it compares there all other values
+    together with the likeliest, and then each of them with the likeliest of them. How often something begins is what
+    the conditional model says, and guidance chooses what: guided, a thing that is there would begin a second time.
+
+    Args:
+        logits: float32 `[B, ..., V]`, or `[2B, ..., V]` with those of the unconditional model behind.
+        noise: Gumbel noise `[B, ..., V]`.
+        scale: `[B, ..., 1]`, of guidance.
+        first: bool `[B, ..., 1]`, whether the place is in a picture that begins from nothing.
+        controls: of each clip.
+    """
+    clips = len(noise)
+    min_p, cfg_min_p = _beside(controls.min_p, noise), _beside(controls.cfg_min_p, noise)
+    begins = first & (min_p > 0)
+
+    def guided(logits: jax.Array) -> jax.Array:
+        return guide(logits, scale, cfg_min_p) if len(logits) > clips else logits
+
+    def later(logits: jax.Array) -> jax.Array:
+        return choose(guided(logits), noise, controls)
+
+    def beginning(logits: jax.Array) -> jax.Array:
+        likeliest = _argmax(logits)[..., None] == jnp.arange(logits.shape[-1])
+        agreed = jnp.all(likeliest[:clips] == likeliest[-clips:], axis=-1, keepdims=True)
+        likeliest, conditional = likeliest[:clips], logits[:clips]
+        share = jnp.sum(jnp.where(likeliest, jax.nn.softmax(conditional), 0), axis=-1, keepdims=True)
+        others = guided(logits.at[:clips].set(jnp.where(likeliest, -1e30, conditional)))
+        others = _likely(jnp.where(likeliest, -jnp.inf, others), min_p, _beside(controls.temperature, noise))
+        others = jax.nn.log_softmax(others) + jnp.log1p(-share)
+        others = jnp.where(1 - share < min_p * share, -jnp.inf, others)
+        # Where words change what is likeliest, something has begun.
+        settled = begins & agreed
+        values = jnp.where(settled, jnp.where(likeliest, jnp.log(share), others), guided(logits))
+        return choose(values, noise, controls, settled)
+
+    # Most of a clip comes later and need not wait for this.
+    return jax.lax.cond(jnp.any(begins), beginning, later, logits)
+
+
+def choose(logits: jax.Array, noise: jax.Array, controls: Controls, likely: jax.Array | bool = False) -> jax.Array:
+    """Draw a value from each row of float32 logits `[B, ..., V]`, with Gumbel noise of that shape; int32 `[B, ...]`.
+
+    `likely`, bool `[B, ..., 1]`, says where `min_p` has left out what it should.
+    """
     temperature, top_k, top_p, min_p = (
-        each.reshape(-1, *[1] * (logits.ndim - 1))
-        for each in (controls.temperature, controls.top_k, controls.top_p, controls.min_p)
+        _beside(each, logits) for each in (controls.temperature, controls.top_k, controls.top_p, controls.min_p)
     )
     kept = _truncate(logits, temperature, top_k, top_p) if controls.truncates else logits
+    kept = jnp.where(likely, kept, _likely(kept, min_p, temperature))
     # Temperature 0 must not divide: the noise is scaled instead, which has the same argmax.
+    return _argmax(kept + temperature * noise)
+
+
+def _beside(control: jax.Array, logits: jax.Array) -> jax.Array:
+    """Return a control `[B]` as `[B, ..., 1]` beside logits `[B, ..., V]`."""
+    return control.reshape(-1, *[1] * (logits.ndim - 1))
+
+
+def _likely(logits: jax.Array, min_p: jax.Array, temperature: jax.Array) -> jax.Array:
+    """Return the logits with minus infinity where values have less than `min_p` of the top probability."""
     # A share of the largest probability is a distance from the largest logit, so min-p takes no sorting.
     distance = jnp.where(min_p > 0, -temperature * jnp.log(jnp.maximum(min_p, 1e-30)), jnp.inf)
-    kept = jnp.where(kept >= jnp.max(kept, axis=-1, keepdims=True) - distance, kept, -jnp.inf)
-    return _argmax(kept + temperature * noise)
+    return jnp.where(logits >= jnp.max(logits, axis=-1, keepdims=True) - distance, logits, -jnp.inf)
 
 
 def _argmax(x: jax.Array) -> jax.Array:

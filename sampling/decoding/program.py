@@ -32,7 +32,7 @@ from reelm.programs.program import program
 from reelm.sampling.options import Decoding
 from reelm.tokenizer.codes import ids_to_sub_tokens, sub_tokens_to_ids
 
-from .choose import Controls, choose, guide, noise_of
+from .choose import Controls, draw, noise_of
 from .state import DecodeState, control_of_rows
 
 # The fastest of 1 to 24 with the shipped model on two CPU cores, where each code costs time. Sound is too hard to guess
@@ -125,8 +125,11 @@ class FrameProgram:
         # Noise is made once: parallel decoding draws a code several times.
         positions = state.stream_positions(most + self.lookahead)
         noise = noise_of(state.keys, positions, self.config.split(self.group))
-        frames = jnp.minimum(self.layout.frame_at(positions), controls.cfg_scale.shape[1] - 1)
-        scales = jnp.take_along_axis(controls.cfg_scale, frames, axis=1)
+        frames = self.layout.frame_at(positions)
+        scheduled = jnp.minimum(frames, controls.cfg_scale.shape[1] - 1)
+        scales = jnp.take_along_axis(controls.cfg_scale, scheduled, axis=1)[..., None]
+        # Names and ticks begin as often as they should.
+        first = (frames[..., None] == 0) & controls.blank[:, None, None] & (self.group == "video")
         # A lookahead may reach past the last code.
         asked = self._control(params, state, most + self.lookahead)
 
@@ -141,7 +144,8 @@ class FrameProgram:
             inputs = inputs.at[:, 0].set(jnp.where(begun, inputs[:, 0], state.last))
             control = None if asked is None else row_slices(asked, state.of_rows(loop.done), self.lookahead)
             hidden, cache = self._extend(params, state, loop.cache, inputs, state.position + loop.done, control)
-            drawn = self._draw(params, hidden, [here(each) for each in noise], here(scales)[..., None], controls)
+            noise_here = [here(each) for each in noise]
+            drawn = self._draw(params, hidden, noise_here, here(scales), here(first), controls)
             right = jnp.all(drawn[:, :-1] == tried[:, 1:], axis=2)
             found = 1 + jnp.sum(jnp.cumprod(right, axis=1), axis=1)
             codes = jax.vmap(partial(jax.lax.dynamic_update_slice_in_dim, axis=0))(loop.codes, drawn, loop.done + 1)
@@ -216,21 +220,26 @@ class FrameProgram:
         return transformer.extend(self.config, params, inputs, at, state.slot_fields, cache, seen, control)
 
     def _draw(
-        self, params: dict, hidden: jax.Array, noise: Sequence[jax.Array], scale: jax.Array, controls: Controls
+        self,
+        params: dict,
+        hidden: jax.Array,
+        noise: Sequence[jax.Array],
+        scale: jax.Array,
+        first: jax.Array,
+        controls: Controls,
     ) -> jax.Array:
         """Return sub-tokens int32 `[B, W, n]` of hidden `[R, W, D]`.
 
         noise: `[B, W, 2^bits]` of each sub-token.
-        scale: `[B, W, 1]`, of guidance.
+        scale, first: `[B, W, 1]`; see `draw`.
         """
         clips = noise[0].shape[0]
-        guided, least = hidden.shape[0] > clips, controls.cfg_min_p[:, None, None]
 
         def value(logits: jax.Array, noise: jax.Array) -> jax.Array:
             """Return the values int32 `[R, W]` of a sub-token."""
             logits = constrain(logits, "batch", None, None)
-            values = choose(guide(logits, scale, least) if guided else logits, noise, controls)
-            return jnp.concatenate([values, values]) if guided else values
+            values = draw(logits, noise, scale, first, controls)
+            return jnp.concatenate([values, values]) if len(logits) > clips else values
 
         values = value(head.first_logits(self.config, params, self.group, hidden), noise[0])
         found = [values[None]]

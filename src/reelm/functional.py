@@ -38,7 +38,7 @@ from reelm.lm.prompts import prompt_prefix
 from reelm.lm.sharding import of_batch as batch_sharding
 from reelm.lm.sharding import of_state as param_shardings
 from reelm.lm.specials import Group
-from reelm.sampling.decoding.choose import Controls, choose, guide, keys_of, noise_of
+from reelm.sampling.decoding.choose import Controls, choose, draw, guide, keys_of, noise_of
 from reelm.sampling.folder.load import load
 from reelm.tokenizer.audio.config import AudioTokenizerConfig
 from reelm.tokenizer.audio.net import AudioNet
@@ -79,6 +79,7 @@ __all__ = [
     "choose",
     "codes",
     "cross_entropy",
+    "draw",
     "embed_codes",
     "extend",
     "for_decoding",

@@ -69,14 +69,27 @@ def test_a_longer_clip_begins_as_a_shorter_one(model):
 @pytest.mark.slow
 def test_the_models_own_min_p_is_for_what_words_or_pictures_tell_of(model):
     strict = replace(model, defaults=replace(model.defaults, min_p=1.0, cfg_scale=1.0))
-    for prompt, same_as in (("red", {"temperature": 0.0}), ("", {"min_p": 0.0}), (None, {"min_p": 0.0})):
-        np.testing.assert_array_equal(ids(strict.generate(prompt)), ids(strict.generate(prompt, **same_as)))
+    for prompt, least in (("red", 1.0), ("", 0.0), (None, 0.0)):
+        np.testing.assert_array_equal(ids(strict.generate(prompt)), ids(strict.generate(prompt, min_p=least)))
     guided = replace(model, defaults=replace(model.defaults, cfg_min_p=1.0, cfg_scale=2.0))
     for prompt, least in (("red", 1.0), ("", 0.0)):
         np.testing.assert_array_equal(ids(guided.generate(prompt)), ids(guided.generate(prompt, cfg_min_p=least)))
     assert (ids(strict.generate("")) != ids(strict.generate("", min_p=1.0))).any()
     begun = {"video": strict.generate("red").video, "num_frames": 9}
     np.testing.assert_array_equal(ids(strict.generate(**begun)), ids(strict.generate(**begun, temperature=0.0)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("decoding", ["sequential", "parallel"])
+def test_min_p_decides_how_a_clip_goes_on_and_leaves_open_how_it_begins(model, decoding):
+    options: dict[str, Any] = {"min_p": 1.0, "cfg_scale": 1.0, "decoding": decoding}
+    begun = [model.generate("red", seed=seed, **options) for seed in range(3)]
+    # All values are about equally likely here, so the likeliest does not outweigh the others together.
+    assert len({ids(clip)[0].tobytes() for clip in begun}) == 3
+    for clip, seed in zip(begun, range(1, 4), strict=True):
+        again = model.generate("red", image=clip.video[0], seed=seed, **options)
+        greedy = model.generate("red", image=clip.video[0], temperature=0.0, cfg_scale=1.0)
+        np.testing.assert_array_equal(ids(again), ids(greedy))
 
 
 def test_prompt_guidance_and_negative_prompt_all_count(model):

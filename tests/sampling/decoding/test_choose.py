@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from reelm.sampling.decoding.choose import Controls, guide, noise_of
+from reelm.sampling.decoding.choose import Controls, draw, guide, noise_of
 from reelm.sampling.decoding.choose import choose as choosing
 
 choose = jax.jit(choosing)  # as decoding does; the dials are traced
@@ -85,6 +85,54 @@ def test_guidance_keeps_what_the_conditional_model_finds_plausible():
     np.testing.assert_array_equal(jnp.isfinite(kept)[0], [False, True, True])
     assert jnp.argmax(kept) == 1
     assert jnp.isfinite(guide(unexpected, jnp.float32(1), jnp.float32(0.1))).all()  # no guidance leaves nothing out
+
+
+# Nothing (0) is the likeliest, and each of 50 values that begin something is rare. Words make the first five likelier.
+_NOTHING = jnp.log(jnp.array([0.5, *[0.01] * 50]))
+_BY_WORDS = jnp.log(jnp.array([0.5, *[0.08] * 5, *[0.1 / 45] * 45]))
+
+
+def drawn_first(*logits: jax.Array, scale: float = 1.0, first: bool = True, **controls: float) -> np.ndarray:
+    """4000 draws of a place by the logits of the conditional model, and of the unconditional one."""
+    rows = jnp.concatenate([jnp.tile(each, (1, 4000, 1)) for each in logits])
+    noise = jax.random.gumbel(jax.random.key(0), (1, *rows.shape[1:]))
+    at = jnp.full((1, 4000, 1), scale), jnp.full((1, 4000, 1), first)
+    return np.asarray(jax.jit(draw)(rows, noise, *at, checked(**controls)))[0]
+
+
+def test_a_clip_begins_as_often_as_the_model_says_however_many_ways_there_are():
+    assert (drawn_first(_NOTHING, first=False, min_p=0.2) == 0).all()
+    seen = np.bincount(drawn_first(_NOTHING, min_p=0.2), minlength=51) / 4000
+    assert abs(seen[0] - 0.5) < 0.03 and (seen[1:] > 0).all()
+    assert abs(np.mean(drawn_first(_NOTHING, min_p=0.2, temperature=0.5) == 0) - 0.25 / (0.25 + 50 * 0.01**2)) < 0.03
+
+
+@pytest.mark.parametrize("cfg_min_p", [0.0, 0.1])
+def test_guidance_chooses_what_begins_and_not_how_often(cfg_min_p):
+    seen = drawn_first(_BY_WORDS, _NOTHING, scale=3.0, min_p=0.2, cfg_min_p=cfg_min_p)
+    assert abs(np.mean(seen == 0) - 0.5) < 0.03
+    assert set(seen) == {0, 1, 2, 3, 4, 5}  # the others are far less likely than these
+
+
+def test_what_is_not_likely_enough_together_does_not_begin():
+    hardly = jnp.log(jnp.array([0.9, 0.05, 0.05]))  # 0.11 of the likeliest
+    assert (drawn_first(hardly, min_p=0.2) == 0).all()
+    assert set(drawn_first(hardly, min_p=0.1)) == {0, 1, 2}
+
+
+def test_elsewhere_a_draw_is_a_choice_among_guided_values():
+    rows, at = jnp.tile(LOGITS[:, None], (1, 300, 1)), jnp.ones((1, 300, 1))
+    noise = jax.random.gumbel(jax.random.key(1), (1, *rows.shape[1:]))
+    expecting = jnp.stack([rows[0], rows[0][:, ::-1]])  # the two models do not expect the same value
+    for logits, first, controls in (
+        (rows, False, checked(min_p=0.3, top_k=4)),
+        (rows, True, checked(temperature=1.5, top_p=0.9, cfg_min_p=0.1)),  # nothing is left out
+        (expecting, True, checked(min_p=0.02)),
+    ):
+        guided = guide(logits, 2 * at, controls.cfg_min_p[:, None, None])
+        chosen = choose(guided, noise, controls)
+        np.testing.assert_array_equal(draw(logits, noise, 2 * at, at == first, controls), chosen)
+        assert len(np.unique(chosen)) > 1
 
 
 def test_changing_a_dial_does_not_compile_again():
