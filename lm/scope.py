@@ -42,6 +42,19 @@ class Scope:
     words: tuple[str, ...] = ()
     likeness: float | None = None
 
+    def with_all(self, other: "Scope") -> "Scope":
+        """Return the scope of a model that also knows all that another one does; not recorded where one was not."""
+
+        def both(one: tuple, two: tuple) -> tuple:
+            return tuple(sorted({*one, *two})) if one and two else ()
+
+        return Scope(
+            sizes=both(self.sizes, other.sizes),
+            rates=both(self.rates, other.rates),
+            frames=max(self.frames, other.frames) if self.frames and other.frames else None,
+            words=both(self.words, other.words),
+        )
+
     def __post_init__(self):
         numbers = (*(side for size in self.sizes for side in size), *self.rates, self.frames or 1)
         if min(numbers) <= 0 or not -1 <= (self.likeness or 0) <= 1:

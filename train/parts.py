@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from reelm.data.tokens.index import TokenRun, most_common
 from reelm.errors import RequestError
@@ -23,6 +24,7 @@ from reelm.lm.language_model import LanguageModel
 from reelm.lm.net.config import LMConfig
 from reelm.lm.net.transformer import init_params
 from reelm.lm.scope import Scope
+from reelm.lm.tasks import Task
 from reelm.sampling.folder.load import load
 from reelm.sampling.model import Model
 from reelm.sampling.parts import Defaults
@@ -132,12 +134,11 @@ def open_lm(where: Path, text_encoder: Path | None, *, best: bool = False) -> Op
         check_encoder(text, config["text_encoder_hash"], where)
     else:
         text = TextTokenizer((where / TEXT_FILE).read_bytes())
-    tasks = {bucket["task"] for stage in config["stages"] for bucket in stage["buckets"]}
-    scope = parsed(Scope, config.get("scope", {}), f"the record of {where}")
+    scope = parsed(Scope, config["scope"], f"the record of {where}")
     usual = most_common(TokenRun(*run) for run in token_set["runs"])
     size = Defaults(height=usual.height, width=usual.width, fps=token_set["fps"])
     audio_hash = token_set["sound"][0] if sizes.sound_levels else None
-    lm = LanguageModel(sizes, part.params, text, tuple(sorted(tasks)), scope=scope)
+    lm = LanguageModel(sizes, part.params, text, tuple(config["tasks"]), scope=scope)
     return OpenedLM(lm, size, token_set["tokenizer_hash"], audio_hash)
 
 
@@ -145,7 +146,13 @@ class Start(NamedTuple):
     """A language model to start a training from."""
 
     params: dict
-    """Parameters, layers stacked."""
+    """Parameters, layers stacked, with fresh rows where the model to be trained has more."""
+    known: dict
+    """Which numbers of these come from the model that was opened: for each array a bool, or bools `[rows, 1]`."""
+    tasks: tuple[Task, ...]
+    """What that model was trained for."""
+    scope: Scope
+    """What its training saw."""
     text: TextTokenizer | None
     """What reads its captions; None where a text encoder does."""
     encoder_hash: str
@@ -164,10 +171,11 @@ def open_start(where: str | Path, model: LMConfig) -> Start:
     if isinstance(part, Trained):
         saved, encoder_hash = part.config["model"], part.config.get("text_encoder_hash", "")
         text = None if encoder_hash else TextTokenizer((fetched(Path(where)) / TEXT_FILE).read_bytes())
-        params = part.params
+        params, tasks = part.params, tuple(part.config["tasks"])
+        scope = parsed(Scope, part.config["scope"], f"the record of {where}")
     else:
         lm = _present(part.lm, where, "lm")
-        params, saved = lm.params, asdict(lm.config)
+        params, saved, tasks, scope = lm.params, asdict(lm.config), lm.tasks, lm.scope
         text, encoder_hash = (lm.text, "") if isinstance(lm.text, TextTokenizer) else (None, lm.text.hash)
     was, now = (json.loads(json.dumps(sizes)) for sizes in (saved, asdict(model)))
     free = {"prefix", "frames"}
@@ -182,10 +190,15 @@ def open_start(where: str | Path, model: LMConfig) -> Start:
         params, encoder_hash = {name: part for name, part in params.items() if name != "text"}, ""
     if changed := list(differences(was, now, free)):
         raise RequestError(f"{where} is no language model of these sizes: {'; '.join(changed)}")
+    known: dict[str, Any] = jax.tree.map(lambda _: True, params)
+    for table in _TABLES.values():
+        known[table] = {"embedding": (np.arange(_rows(model, table)) < len(params[table]["embedding"]))[:, None]}
     params = {**params, **_lengthened(params, model)}
     if "control" in params:
+        channels = {"kernel": np.ones((len(params["control"]["kernel"]), 1))}
+        known["control"] = {"kernel": np.asarray(_with_sources(channels, was, model)["kernel"]) > 0}
         params["control"] = _with_sources(params["control"], was, model)
-    return Start(params, text, encoder_hash)
+    return Start(params, known, tasks, scope, text, encoder_hash)
 
 
 def _lengthened(params: dict, model: LMConfig) -> dict:

@@ -27,8 +27,9 @@ from .sample import TokenSample, unpack
 
 _COMPARED = 2048  # samples that motion is compared with
 
-# Which of a clip's captions are read: all of them, or the first.
-Captions = Literal["all", "first"]
+# Which of a clip's captions are read: all of them, the first, or the last.
+Captions = Literal["all", "first", "last"]
+_READ = {"all": slice(None), "first": slice(1), "last": slice(-1, None)}
 
 
 class TokenSource:
@@ -58,7 +59,7 @@ class TokenSource:
         if self.index.sound is not None:
             for name in sample.keys() & {"sound", "next_sound"}:
                 check_ids(sample[name], CodeSpec(bits=self.index.sound.bits))
-        return sample if self._captions == "all" else {**sample, "captions": sample["captions"][:1]}
+        return {**sample, "captions": sample["captions"][_READ[self._captions]]}
 
     @cached_property
     def motions(self) -> np.ndarray:

@@ -35,3 +35,11 @@ def test_each_han_character_of_a_clause_is_a_word():
 
 def test_words_have_one_width_and_case():
     assert words_of("Ａ ＲＥＤ七和７") == ["a", "red", "七", "和", "7"]
+
+
+def test_a_model_that_knows_more_has_the_scope_of_both_trainings():
+    one = Scope(sizes=((64, 64),), rates=(8.0,), frames=33, words=("red", "seven"))
+    two = Scope(sizes=((64, 64), (64, 96)), rates=(12.0,), frames=17, words=("七", "red"))
+    both = Scope(sizes=((64, 64), (64, 96)), rates=(8.0, 12.0), frames=33, words=("red", "seven", "七"))
+    assert one.with_all(two) == two.with_all(one) == both
+    assert one.with_all(Scope()) == Scope()  # what one training did not record, nobody knows

@@ -29,7 +29,8 @@ class LMRun:
     held_out: tuple[Path, ...] = ()
     """Token sets of clips outside the training, for evaluations."""
     captions: Captions = "all"
-    """Captions of a clip that are read: any one of "all", or always the "first", for a model with a thesaurus."""
+    """Captions of a clip that are read: any one of "all", or always the "first", for a model with a thesaurus, or the
+    "last", which is Chinese in the sets of two languages."""
     video_tokenizer: Path | None = None
     """Video tokenizer that made the tokens, to decode samples during training. Default: no samples."""
     audio_tokenizer: Path | None = None
@@ -66,6 +67,9 @@ class LMRun:
     it."""
     start_from: Path | None = None
     """Language model to start from: workdir of a training, model folder or shipped model. Default: fresh weights."""
+    freeze_known: bool = False
+    """Train only what `start_from` lacks, such as new pieces of text: all weights that it has stay as they are, to the
+    bit, and so do the clips that they make."""
     z_loss: float = 1e-4
     """Weight of the squared log-normaliser."""
     dtype: Activations = "float32"
@@ -95,6 +99,8 @@ class LMRun:
         for name in ("text_pieces", "glossary"):
             if getattr(self, name) is not None and self.model.text_width:
                 raise RequestError(f"{name} is for a model without a text_width; this one reads a text_encoder")
+        if self.freeze_known and (self.start_from is None or self.optimizer.weight_decay):
+            raise RequestError("freeze_known keeps the weights of start_from; name one, and leave out weight_decay")
         check_above(self, 0, "batch_scale")
         if not self.stages:
             raise RequestError("stages is empty; a run has at least one stage")

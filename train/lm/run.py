@@ -39,7 +39,7 @@ from reelm.tokenizer.audio.tokenizer import AudioTokenizer
 from reelm.tokenizer.text.encoder import Text
 from reelm.tokenizer.text.pieces import TextTokenizer
 from reelm.tokenizer.video.tokenizer import VideoTokenizer
-from reelm.train.parts import check_encoder, open_audio_tokenizer, open_start, open_video_tokenizer
+from reelm.train.parts import Start, check_encoder, open_audio_tokenizer, open_start, open_video_tokenizer
 from reelm.train.run import loop
 from reelm.train.run.config_changes import free_fields
 from reelm.train.run.throughput import Load
@@ -53,6 +53,7 @@ from reelm.train.step.update import make_step
 from . import glossary
 from .captions import embed, open_text, scope_of, text_tokenizer
 from .config import LMRun
+from .frozen import bounded, frozen
 from .loss import make_loss, metric_names
 from .samples import ToSample
 
@@ -65,11 +66,12 @@ def train(run: LMRun, workdir: Path, *, callbacks: Sequence[Callback] = ()) -> T
     inputs = open_inputs(run)
     mesh = run.mesh.build()
     check(run, inputs, mesh)
-    text, params = start_of(run, inputs.sources, workdir)
+    text, params, start = start_of(run, inputs.sources, workdir)
     embed(run.model, text, [*inputs.sources, *inputs.held_out])
-    objective = objective_of(run)
-    job = LMJob(run, inputs, mesh, text, objective)
-    initial, _, step = build(run, objective.loss, mesh, params)
+    known = start.known if start is not None and run.freeze_known else {}
+    objective = objective_of(run, known)
+    job = LMJob(run, inputs, mesh, text, objective, start)
+    initial, _, step = build(run, objective.loss, mesh, params, known)
     training = replace(job.training(), callbacks=callbacks)
     return loop.run(run.loop, initial, step, Feed(job.batches(), mesh), workdir, training)
 
@@ -86,10 +88,13 @@ class Objective(NamedTuple):
     metrics: tuple[str, ...]
 
 
-def objective_of(run: LMRun) -> Objective:
-    """Return the objective of a run: the likelihood of its codes."""
+def objective_of(run: LMRun, known: Mapping[str, Any]) -> Objective:
+    """Return the objective of a run: the likelihood of its codes.
+
+    known: parameters that are not trained, as `train.parts.Start` names them.
+    """
     longest = max(bucket.frames for bucket in run.stages[-1].buckets)
-    return Objective(make_loss(run), ("loss", *metric_names(run.model, longest)))
+    return Objective(frozen(make_loss(run), known), ("loss", *metric_names(run.model, longest)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,8 +162,11 @@ def check_batches(run: LMRun, parts: int) -> None:
 class LMJob:
     """The batches, samples and evaluations of a run."""
 
-    def __init__(self, run: LMRun, inputs: Inputs, mesh: Mesh, text: Text, objective: Objective) -> None:
+    def __init__(
+        self, run: LMRun, inputs: Inputs, mesh: Mesh, text: Text, objective: Objective, start: Start | None = None
+    ) -> None:
         self.run, self.inputs, self.mesh, self.text, self.objective = run, inputs, mesh, text, objective
+        self._start = start if run.freeze_known else None
         self._held_out = None
         if inputs.held_out:
             last = replace(run.scaled_stages[-1], steps=None, token_weights=None)
@@ -169,7 +177,7 @@ class LMJob:
         """Return what the loop needs to know of the run."""
         run, inputs = self.run, self.inputs
         resolved = {**asdict(run), "token_sets": [asdict(source.index) for source in inputs.sources]}
-        resolved["scope"] = asdict(scope_of(inputs.sources, self.text))
+        resolved |= self._can_do()
         if not isinstance(self.text, TextTokenizer):
             resolved["text_encoder_hash"] = self.text.hash
         audible = inputs.audio_tokenizer is not None or not run.model.sound_levels
@@ -184,6 +192,13 @@ class LMJob:
             load=self.load,
             preview=self.preview,
         )
+
+    def _can_do(self) -> dict[str, Any]:
+        """Return what the trained model can do, with all that a frozen one could."""
+        tasks, scope = {bucket.task for bucket in self.run.buckets}, scope_of(self.inputs.sources, self.text)
+        if self._start is not None:
+            tasks, scope = tasks.union(self._start.tasks), scope.with_all(self._start.scope)
+        return {"tasks": sorted(tasks), "scope": asdict(scope)}
 
     def batches(self) -> grain.MapDataset:
         """Return this process's share of the batches to train on."""
@@ -267,14 +282,15 @@ def to_sample(run: LMRun, text: Text, source: TokenSource, bucket: Bucket) -> To
 
 
 def build(
-    run: LMRun, loss: Callable[..., Any], mesh: Mesh, params: Mapping[str, Any]
+    run: LMRun, loss: Callable[..., Any], mesh: Mesh, params: Mapping[str, Any], known: Mapping[str, Any] | None = None
 ) -> tuple[TrainState, Any, Callable[..., Any]]:
     """Return (the state before the first step, its shardings, the step) of a run; the state is made in shards.
 
     loss: what the step descends on; see `Objective`.
     params: parts of the parameters that are not to be fresh.
+    known: those that are not trained.
     """
-    optimizer = run.optimizer.build(run.loop.steps)
+    optimizer = bounded(run.optimizer.build(run.loop.steps), params, known or {})
 
     def create(params: Mapping[str, Any]) -> TrainState:
         fresh = init_params(run.model, jax.random.key(run.loop.seed))
@@ -291,14 +307,28 @@ def build(
         return jax.jit(create, out_shardings=layout)(dict(params)), layout, step
 
 
-def start_of(run: LMRun, sources: Sequence[TokenSource], workdir: Path) -> tuple[Text, dict]:
-    """Return what reads captions, and the parameters that are not to be fresh: those of `start_from`."""
+class Beginning(NamedTuple):
+    """What a run begins with.
+
+    Attributes:
+        text: reads captions.
+        params: parts of the parameters that are not to be fresh.
+        start: where these come from; None where all are fresh.
+    """
+
+    text: Text
+    params: dict
+    start: Start | None
+
+
+def start_of(run: LMRun, sources: Sequence[TokenSource], workdir: Path) -> Beginning:
+    """Return what a run begins with: that of `start_from`, if it names one."""
     named = None if run.text_pieces is None else TextTokenizer.read(fetched(run.text_pieces))
     if run.start_from is None:
         if run.glossary is not None:
             raise RequestError("a glossary says what a model knows already; name one to start from (--start-from)")
         learned = partial(text_tokenizer, sources, run.model.text_vocabulary)
-        return open_text(run.model, run.text_encoder, workdir, lambda: named or learned()), {}
+        return Beginning(open_text(run.model, run.text_encoder, workdir, lambda: named or learned()), {}, None)
     start = open_start(run.start_from, run.model)
     # Both read with a text encoder, or neither does.
     if named and not named.continues(cast(TextTokenizer, start.text)):
@@ -312,4 +342,4 @@ def start_of(run: LMRun, sources: Sequence[TokenSource], workdir: Path) -> tuple
         known = glossary.with_meanings(table, cast(TextTokenizer, text), glossary.read(fetched(run.glossary)))
         params = {**params, "prefix": {"embedding": known}}
     # Parts that `start` lacks are fresh, such as a kind of prefix that it never saw.
-    return text, params
+    return Beginning(text, params, start)

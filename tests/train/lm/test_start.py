@@ -83,7 +83,7 @@ def test_a_run_reads_with_the_pieces_that_it_names_if_they_go_on_from_those_of_i
         (tmp_path / name).write_bytes(text.model)
     model = replace(lm.config, text_vocabulary=more.vocabulary)
     run = LMRun(model=model, start_from=path, text_pieces=tmp_path / "more")
-    text, params = start_of(run, [], tmp_path / "run")
+    text, params, _ = start_of(run, [], tmp_path / "run")
     assert text.encode("红七") == [lm.text.vocabulary, lm.text.vocabulary + 1]
     assert (tmp_path / "run" / "text.model").read_bytes() == more.model
     assert len(params["prefix"]["embedding"]) == SPECIALS + more.vocabulary
@@ -102,7 +102,7 @@ def test_pieces_of_a_glossary_begin_as_what_they_mean(folder, tmp_path):
     file.write_text("红\tred seven\n七\tseven\n", encoding="utf-8")
     model = replace(lm.config, text_vocabulary=more.vocabulary)
     run = LMRun(model=model, start_from=path, text_pieces=tmp_path / "more", glossary=file)
-    table = start_of(run, [], tmp_path / "run")[1]["prefix"]["embedding"][SPECIALS:]
+    table = start_of(run, [], tmp_path / "run").params["prefix"]["embedding"][SPECIALS:]
     for piece, words in (("红", "red seven"), ("七", "seven")):
         rows = table[more.encode(words)]
         np.testing.assert_allclose(table[more.encode(piece)[0]], rows.mean(axis=0), rtol=1e-5)
@@ -126,7 +126,8 @@ def test_an_encoder_of_another_width_is_read_by_a_fresh_matrix(sentences, tmp_pa
     known.save(tmp_path / "known")
     tower = point(tower_files.folder(tmp_path / "gemma", "gemma3"), tmp_path / "tower", layer=None)
     model = replace(known.language_model().config, text_width=text_encoders.load(tower, max_tokens=20).width)
-    text, params = start_of(LMRun(model=model, start_from=tmp_path / "known", text_encoder=tower), [], tmp_path / "run")
+    run = LMRun(model=model, start_from=tmp_path / "known", text_encoder=tower)
+    text, params, _ = start_of(run, [], tmp_path / "run")
     assert not isinstance(text, TextTokenizer) and text.hash == text_encoders.load(tower, max_tokens=20).hash
     assert "text" not in params
     known_params = load(str(tmp_path / "known")).language_model().params

@@ -1,0 +1,107 @@
+"""A language model learns words of a second language while all that it knew stays as it was."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+import reelm
+from reelm.data.tokens.index import TokenRun
+from reelm.data.tokens.mixture import Bucket, Stage
+from reelm.data.tokens.sample import TokenSample
+from reelm.data.tokens.write import write_tokens
+from reelm.errors import RequestError
+from reelm.lm.net.config import LMConfig
+from reelm.lm.specials import SPECIALS
+from reelm.tokenizer.text.grown import grown
+from reelm.tokenizer.text.pieces import TextTokenizer
+from reelm.train.export import ExportPlan, export
+from reelm.train.lm import run as lm
+from reelm.train.lm.config import LMRun
+from reelm.train.parts import open_lm
+from reelm.train.run.loop import LoopConfig
+from reelm.train.step.optimizer import OptimizerConfig
+
+SHOWN = {("red seven", "红七"): 5, ("blue eight", "蓝八"): 1000}
+"""The code that all of a clip has, by its captions."""
+WORDS = "红蓝七八"
+
+
+def tokens(folder: Path, tokenizer: str) -> Path:
+    said = [*SHOWN] * 8
+    none: dict[str, Any] = {"still_frames": np.zeros(0, np.int32), "sound": np.zeros((0, 0), np.int32)}
+
+    def samples_of(start: int, stop: int) -> Iterator[TokenSample]:
+        for captions in said[start:stop]:
+            codes = np.full((2, 2, 3), SHOWN[captions], np.int32)
+            yield TokenSample(video=codes, captions=captions, stills=codes[:0], **none)
+
+    runs = [TokenRun(len(said), 5, 16, 24)]
+    write_tokens(folder, samples_of, runs=runs, tokenizer_hash=tokenizer, fps=8.0, time_stride=4)
+    return folder
+
+
+@pytest.mark.slow  # two trainings are compiled
+def test_a_second_language_is_learned_and_the_first_stays_to_the_bit(tiny_model, tmp_path):
+    tiny_model.save(tmp_path / "parts")
+    known = TextTokenizer.train(["red seven", "blue eight"] * 5, 280)
+    (tmp_path / "known.model").write_bytes(known.model)
+    run = LMRun(
+        model=LMConfig(bits=10, frames=2, width=32, layers=2, heads=2, kv_heads=1, head_width=16, hidden=32,
+                       prefix=24, text_vocabulary=known.vocabulary, picture_kinds=4),
+        tokens=(tokens(tmp_path / "tokens", tiny_model.video_tokenizer.hash),),
+        captions="first",
+        text_pieces=tmp_path / "known.model",
+        stages=(Stage(buckets=(Bucket(frames=1, batch_size=8), Bucket(frames=1, batch_size=8, task="continues")),
+                      weights=(0.9, 0.1)),),
+        optimizer=OptimizerConfig(muon=0.02, warmup=1),
+        loop=LoopConfig(steps=60, save_every=60, sample_every=0),
+    )  # fmt: skip
+    lm.train(run, tmp_path / "first")
+    more = grown(known, WORDS)
+    (tmp_path / "more.model").write_bytes(more.model)
+    second = replace(
+        run,
+        model=replace(run.model, text_vocabulary=more.vocabulary, picture_kinds=5),
+        captions="last",
+        text_pieces=tmp_path / "more.model",
+        start_from=tmp_path / "first",
+        freeze_known=True,
+        stages=(Stage(buckets=(Bucket(frames=1, batch_size=8),)),),
+        drop_text=0.0,
+        optimizer=OptimizerConfig(learning_rate=0.05, muon=0.02, warmup=1),
+    )
+    lm.train(second, tmp_path / "second")
+    before, after = (open_lm(tmp_path / name, None).model for name in ("first", "second"))
+    assert set(after.tasks) == {"begins", "continues"}  # a frozen model has not forgotten
+    assert {"red", "蓝"} <= {*after.scope.words} and after.scope.frames == 5
+    rows = {"prefix": SPECIALS + known.vocabulary, "given": 4}
+    for name, count in rows.items():
+        table, old = (model.params[name]["embedding"] for model in (after, before))
+        np.testing.assert_array_equal(table[:count], old)
+        assert len(table) > count
+    rest = [{name: part for name, part in model.params.items() if name not in rows} for model in (before, after)]
+    jax.tree.map(np.testing.assert_array_equal, *rest)
+    for name in ("first", "second"):
+        plan = ExportPlan(video_tokenizer=tmp_path / "parts", lm=[tmp_path / name], check_draws=False, dtype="int8")
+        export(plan, tmp_path / "int8" / name)
+    stored = [load_file(tmp_path / "int8" / name / "lm.safetensors") for name in ("first", "second")]
+    for name, values in stored[0].items():
+        np.testing.assert_array_equal(stored[1][name][: len(values)], values)
+    model = reelm.load(str(tmp_path / "int8" / "second"))
+    for captions, code in SHOWN.items():
+        for caption in captions:
+            made = model.generate(caption, num_frames=1, height=16, width=24, temperature=0.0)
+            assert isinstance(made, reelm.Clip) and made.tokens is not None
+            np.testing.assert_array_equal(made.tokens["video"], code)
+
+
+def test_only_known_weights_that_nothing_moves_can_be_frozen():
+    for changed in ({}, {"start_from": Path("demo"), "optimizer": OptimizerConfig(weight_decay=0.1)}):
+        with pytest.raises(RequestError, match="keeps the weights of start_from; name one, and leave out weight_decay"):
+            LMRun(freeze_known=True, **changed)

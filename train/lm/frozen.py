@@ -1,0 +1,75 @@
+"""Training what is new in a model and keeping what it knew, to the bit.
+
+In: a loss of parameters and an optimizer, and which parameters are known. Out: the same, for the others alone. The
+gradient of what is known is zero; optimizers without weight decay then leave it as it is, and no time goes into
+gradients of whole matrices.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from reelm.train.step.optimizer import Optimizer
+
+_BELOW = 0.999  # of the largest known value: no rounding shall pass it
+
+
+def frozen(loss: Callable[..., Any], known: Mapping[str, Any]) -> Callable[..., Any]:
+    """Return the loss with a zero gradient for all that is known.
+
+    Args:
+        loss: `(params, *more) -> ...`.
+        known: a part of the tree of parameters, with bools that broadcast to its arrays. What it lacks is trained.
+    """
+
+    def trained(params: dict, *more: Any) -> Any:
+        return loss(_held(params, known), *more)
+
+    return trained
+
+
+def bounded(optimizer: Optimizer, params: Mapping[str, Any], known: Mapping[str, Any]) -> Optimizer:
+    """Return the optimizer, which keeps new rows of a table within the values of its known rows, column by column.
+
+    A file in int8 has one scale for each column: a larger value would change all known ones.
+
+    Args:
+        optimizer: of the whole tree.
+        params: at the start of the training.
+        known: as for `frozen`.
+    """
+    most = _most(params, known)
+
+    def update(gradient: Any, state: Any, params: Any = None, **more: Any) -> tuple[Any, Any]:
+        updates, state = optimizer.update(gradient, state, params, **more)
+        return _within(updates, params, most), state
+
+    return Optimizer(optimizer.init, update, optimizer.rates)
+
+
+def _held(params: Any, known: Any) -> Any:
+    if isinstance(params, dict):
+        return {name: _held(value, known[name]) if name in known else value for name, value in params.items()}
+    if known is True:
+        return jax.lax.stop_gradient(params)
+    return jnp.where(known, jax.lax.stop_gradient(params), params)
+
+
+def _most(params: Any, known: Any) -> Any:
+    """Return the largest values of each table that has new rows, `[rows, D]`: infinite for those that are known."""
+    if isinstance(known, Mapping):
+        found = {name: _most(params[name], part) for name, part in known.items()}
+        return {name: part for name, part in found.items() if part is not None}
+    if np.all(known):
+        return None
+    return np.where(known, np.inf, _BELOW * np.max(np.abs(np.asarray(params)), axis=0, where=known, initial=0.0))
+
+
+def _within(updates: Any, params: Any, most: Any) -> Any:
+    if isinstance(updates, dict):
+        parts = updates.items()
+        return {name: _within(part, params[name], most[name]) if name in most else part for name, part in parts}
+    return jnp.clip(params + updates, -most, most) - params
