@@ -78,8 +78,8 @@ leg export reelm export --video-tokenizer "$RUNS/sharper" --lm "$RUNS/longest" \
     $(full --thesaurus "$RUNS/thesaurus.json" --thesaurus-encoder "$RUNS/thesaurus-encoder") -o "$RUNS/model" --dtype int8 --min-p 0.5 --cfg-scale 2 --cfg-min-p 0.1 \
     --num-frames 25
 
-# What the shipped model reaches: the right emoji in 89.5% of the trained names, 79.3% of the held-out pairs and 59.0%
-# of other words; emoji and tone in 86.0% and 64.3%.
+# What the shipped model reaches: the right emoji in 89.0% of the trained names, 79.3% of the held-out pairs and 59.0%
+# of other words; emoji and tone in 85.5% and 64.3%.
 if [ -z "${TOY:-}" ]; then
     leg evaluate reelm evaluate generation --task emoji --model "$RUNS/model" --sheets "$RUNS/sheets"
 fi

@@ -19,6 +19,8 @@ from flax import struct
 
 from reelm.programs.program import program
 
+_MANY = 0.2  # share of the most likely of many values that may begin a thing; of fewer, `min_p` compares each
+
 
 class Controls(struct.PyTreeNode):
     """The numbers that steer each draw, float32 or int32, of each of B clips.
@@ -115,9 +117,10 @@ def draw(logits: jax.Array, noise: jax.Array, scale: jax.Array, first: jax.Array
     """Draw a value for each place, with guidance; int32 `[B, ...]`.
 
     Where a picture begins from nothing, the likeliest value is often that nothing is there yet. Many values begin
-    something, each of them is rare, and `min_p` would leave out every one. So it compares there all other values
-    together with the likeliest, and then each of them with the likeliest of them. How often something begins is what
-    the conditional model says, and guidance chooses what: guided, a thing that is there would begin a second time.
+    something, each of them is rare, and `min_p` would leave out every one. So where none of the others has more than a
+    fifth of what they have together, it compares all of them together with the likeliest, and then each of them with
+    the likeliest of them. How often something begins is what the conditional model says, and guidance chooses what:
+    guided, a thing that is there would begin a second time.
 
     Args:
         logits: float32 `[B, ..., V]`, or `[2B, ..., V]` with those of the unconditional model behind.
@@ -140,13 +143,15 @@ def draw(logits: jax.Array, noise: jax.Array, scale: jax.Array, first: jax.Array
         likeliest = _argmax(logits)[..., None] == jnp.arange(logits.shape[-1])
         agreed = jnp.all(likeliest[:clips] == likeliest[-clips:], axis=-1, keepdims=True)
         likeliest, conditional = likeliest[:clips], logits[:clips]
-        share = jnp.sum(jnp.where(likeliest, jax.nn.softmax(conditional), 0), axis=-1, keepdims=True)
+        shares = jax.nn.softmax(conditional)
+        share = jnp.sum(jnp.where(likeliest, shares, 0), axis=-1, keepdims=True)
+        many = jnp.max(jnp.where(likeliest, 0, shares), axis=-1, keepdims=True) <= _MANY * (1 - share)
         others = guided(logits.at[:clips].set(jnp.where(likeliest, -1e30, conditional)))
         others = _likely(jnp.where(likeliest, -jnp.inf, others), min_p, _beside(controls.temperature, noise))
         others = jax.nn.log_softmax(others) + jnp.log1p(-share)
         others = jnp.where(1 - share < min_p * share, -jnp.inf, others)
         # Where words change what is likeliest, something has begun.
-        settled = begins & agreed
+        settled = begins & agreed & many
         values = jnp.where(settled, jnp.where(likeliest, jnp.log(share), others), guided(logits))
         return choose(values, noise, controls, settled)
 

@@ -115,9 +115,15 @@ def test_guidance_chooses_what_begins_and_not_how_often(cfg_min_p):
 
 
 def test_what_is_not_likely_enough_together_does_not_begin():
-    hardly = jnp.log(jnp.array([0.9, 0.05, 0.05]))  # 0.11 of the likeliest
+    hardly = jnp.log(jnp.array([0.9, *[0.1 / 8] * 8]))  # 0.11 of the likeliest
     assert (drawn_first(hardly, min_p=0.2) == 0).all()
-    assert set(drawn_first(hardly, min_p=0.1)) == {0, 1, 2}
+    assert set(drawn_first(hardly, min_p=0.1)) == {*range(9)}
+
+
+def test_of_few_that_may_begin_each_is_compared():
+    few = jnp.log(jnp.array([0.6, 0.25, *[0.15 / 50] * 50]))
+    assert (drawn_first(few, min_p=0.5) == 0).all()
+    assert set(drawn_first(few, min_p=0.3)) == {0, 1}
 
 
 def test_elsewhere_a_draw_is_a_choice_among_guided_values():
