@@ -12,6 +12,7 @@ from reelm.train.stages import STAGES, Stage
 
 # Presets that stand together in one module, where their names are added to those of the fields.
 _TOGETHER = {
+    "demo_sound_first": "demo_sound",
     "natural18": "natural",
     "vidtok": "magvit2",
     "300m": "videopoet",

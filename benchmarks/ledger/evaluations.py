@@ -52,6 +52,7 @@ _EMOJI = {"model": "emoji", "of_digits": False, "needs": ("emoji set", "Efficien
 
 EVALUATIONS: dict[str, Evaluation] = {
     "sound": Evaluation(command=f"{_GENERATION} sound", model="demo"),
+    "words-chinese": Evaluation(command=f"{_GENERATION} words-chinese", model="demo"),
     "short": Evaluation(command=f"{_GENERATION} short-words", model="demo", clips=40),
     "continuation": Evaluation(command=f"{_GENERATION} continuation", model="demo"),
     "key-frames": Evaluation(command=f"{_GENERATION} key-frames", model="demo"),

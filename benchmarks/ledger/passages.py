@@ -131,6 +131,11 @@ PASSAGES: dict[str, str] = {
 {_demo_rows(ticks=True)}
 {{sound/trained/false:.2f}} per clip with one digit, {{sound/two/false:.2f}} with two.
 Of the clips whose prompt asks for no sound, {{sound/silence/silent:%}} are silent.
+| one digit in Chinese, combinations trained on | {{words-chinese/trained/all_right:%i}} | \
+{{sound/trained/all_right:%}} |
+| one digit in Chinese, combinations held out | {{words-chinese/held_out/all_right:%i}} | \
+{{sound/held_out/all_right:%}} |
+| two digits in Chinese, both right | {{words-chinese/two/all_right:%i}} | {{sound/two/all_right:%}} |
 | "seven", or another digit | {{short/digit/digit:%0}} | {{short/digit/black:%}} |
 | "a seven moves", or another digit | {{short/moves/digit:%0}} | {{short/moves/black:%}} |
 | 16 more frames after 9 real ones | same digit | {{continuation/digit:%0}} |
@@ -199,7 +204,8 @@ slow) got the same {_BITS} bits a pixel.
 """,
     "docs/models/crafter.md": _WORLD_ROWS,
     "docs/models/demo.md": f"""
-Two digits are both right in {{sound/two/all_right:%i}}.
+Two digits are both right in {{sound/two/all_right:%i}}. \
+Of prompts in Chinese {{words-chinese/two/all_right:%i}}.
 only {{audio-to-video-of-8/ticks:%0}} of the bounces it shows fall on given ticks.
 {_demo_rows(ticks=False)}
 """,
@@ -224,6 +230,8 @@ H.264 reaches {{films/all/psnr_h264:.1f}} dB, where `natural` reaches {{films/al
 {sound/trained/all_right:%i}; real clips {sound/trained/real:%} |
 | one digit, combinations held out: the same | {sound/held_out/all_right:%i}; real clips {sound/held_out/real:%} |
 | two digits, both right: the same | {sound/two/all_right:%i}; real clips {sound/two/real:%} |
+| prompts in Chinese: digit, colour and direction right; trained on, held out, two digits (`--task words-chinese`) | \
+{words-chinese/trained/all_right:%i}, {words-chinese/held_out/all_right:%i}, {words-chinese/two/all_right:%i} |
 | spoken names right: trained on, held out, two digits | {sound/trained/words:%i}, {sound/held_out/words:%i}, \
 {sound/two/words:%i}; real clips {sound/trained/words_real:%}, {sound/held_out/words_real:%}, {sound/two/words_real:%} |
 | rebuilt clips: PSNR, SSIM (`reelm evaluate reconstruction`) | {pictures/psnr:.2f} dB, {pictures/ssim:.3f} |
@@ -277,6 +285,7 @@ NO_CLAIMS: dict[tuple[str, str], str] = {
     ("docs/models/natural.md", "Bits a place"): "other tokenizers: those that do not ship, and those of others",
     ("docs/models/natural.md", "Training"): "legs of a training that is over",
     ("docs/models/emoji.md", "LPIPS and a discriminator"): "an experiment with other weights",
+    ("docs/models/emoji.md", "A language model reads the prompts"): "an experiment with other weights",
 }
 """Headings under which figures are no claims about shipped weights, with the reason."""
 

@@ -73,6 +73,9 @@ def _demo_tasks() -> list[Claim]:
         *_shares("video-to-audio", of="bounces", ticks=0.93),
         *_at_most("video-to-audio", false=(0.06, 0.2)),
         *heard,
+        *_shares("words-chinese/trained", all_right=0.95),
+        *_shares("words-chinese/held_out", all_right=0.95),
+        *_shares("words-chinese/two", all_right=0.0),
         *(_shares("short/digit", digit=0.85) + _shares("short/moves", digit=0.85)),
         *(_at_most("short/digit", of="clips", black=0.05) + _at_most("short/moves", of="clips", black=0.05)),
     ]

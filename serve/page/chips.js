@@ -21,10 +21,26 @@ let names = null; // of pictures: caption -> [emoji, Chinese name, more Chinese 
 let model = null;
 
 const prompt = () => $("prompt");
-const wordsOf = (text) => text.toLowerCase().match(/<[1-4]>|[^\W_]+/g) ?? [];
+const inChinese = () => language === "zh" && model.languages.includes("zh");
+
+// The words of the groups that a prompt says, in either language.
+function wordsOf(text) {
+  const english = text.toLowerCase().match(/<[1-4]>|[^\W_]+/g) ?? [];
+  const rest = text.replaceAll("一个", ""); // which is no digit
+  const chinese = GROUPS.flatMap((group) => Object.keys(group).filter((each) => rest.includes(group[each])));
+  return [...english, ...chinese];
+}
 
 // A sentence of the words that are chosen, one of each group at most.
-function sentence([colour, digit, direction, pace]) {
+function sentence(picked) {
+  if (!inChinese()) return inEnglish(picked);
+  const [colour, digit, direction, pace] = picked.map((each, at) => GROUPS[at][each]);
+  const thing = [colour && `${colour}的`, digit ?? "数字"].join("");
+  if (direction || pace) return [thing, pace, direction, "移动"].join("");
+  return colour || digit ? thing : "";
+}
+
+function inEnglish([colour, digit, direction, pace]) {
   const thing = ["a", colour, digit ?? (colour ? "digit" : "")].filter(Boolean).join(" ");
   const moves = direction ? `moves ${direction}` : pace ? "moves" : "";
   return [thing === "a" ? (moves ? "a digit" : "") : thing, moves, pace].filter(Boolean).join(" ");
@@ -119,8 +135,10 @@ export async function understand(chosen) {
 }
 
 // Words to begin with, as an example.
-export const example = ({ words, captions }) =>
-  captions.find((each) => each === "rocket") ?? captions[0] ?? (words.includes("seven") ? "a red seven moves right" : words[0] ?? "");
+export function example({ words, captions, languages }) {
+  const seven = language === "zh" && languages.includes("zh") ? "红色的七向右移动" : "a red seven moves right";
+  return captions.find((each) => each === "rocket") ?? captions[0] ?? (words.includes("seven") ? seven : words[0] ?? "");
+}
 
 $("search").addEventListener("input", draw);
 $("search").addEventListener("keydown", (event) => { if (event.key === "Enter") event.preventDefault(); });

@@ -83,9 +83,13 @@ def test_the_models_own_min_p_is_for_what_words_or_pictures_tell_of(model):
 @pytest.mark.parametrize("decoding", ["sequential", "parallel"])
 def test_min_p_decides_how_a_clip_goes_on_and_leaves_open_how_it_begins(model, decoding):
     options: dict[str, Any] = {"min_p": 1.0, "cfg_scale": 1.0, "decoding": decoding}
+    params = model.lm.params
+    flat = {**params, "head": jax.tree.map(lambda leaf: 0.2 * leaf, params["head"])}
+    model = replace(model, lm=replace(model.lm, params=flat))
     begun = [model.generate("red", seed=seed, **options) for seed in range(3)]
-    # All values are about equally likely here, so the likeliest does not outweigh the others together.
-    assert len({ids(clip)[0].tobytes() for clip in begun}) == 3
+    # All values are about equally likely, so nearly always another than the likeliest begins a clip.
+    likeliest = model.generate("red", temperature=0.0, cfg_scale=1.0)
+    assert all(np.mean(ids(clip)[0] == ids(likeliest)[0]) < 0.5 for clip in begun)
     for clip, seed in zip(begun, range(1, 4), strict=True):
         again = model.generate("red", image=clip.video[0], seed=seed, **options)
         greedy = model.generate("red", image=clip.video[0], temperature=0.0, cfg_scale=1.0)

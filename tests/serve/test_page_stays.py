@@ -81,10 +81,25 @@ def test_words_are_clicked_and_the_page_says_what_is_read_and_what_it_costs(addr
     assert not page.driver.get_log("browser")
 
 
-def test_words_that_the_model_does_not_know_are_told_in_the_language_of_the_page(page):
-    page.write("红色 seven")
+def test_a_chinese_page_writes_chinese_for_a_model_that_reads_it(address, page):
+    page.speak("zh")
+    assert page.at("prompt").get_attribute("placeholder").endswith("红色的七向右移动")
+    page.write("")
+    for name in ("七", "红色", "向右"):
+        [chip] = [each for each in page.all(".chip") if each.text == name]
+        chip.click()
     page.make()
-    page.until(lambda: "demo may not know '红色 seven'" in page.text("doubts"))
+    [job] = ask(address, "v1/videos?limit=1")["data"]
+    assert (job["prompt"], job["status"]) == ("红色的七向右移动", "completed")
+    assert [each.text for each in page.all(".chip[aria-pressed=true]")] == ["红色", "七", "向右"]
+    page.speak("en")
+    assert [each.text for each in page.all(".chip[aria-pressed=true]")] == ["red", "seven", "right"]
+
+
+def test_words_that_the_model_does_not_know_are_told_in_the_language_of_the_page(page):
+    page.write("一只猫")
+    page.make()
+    page.until(lambda: "demo may not know '一只猫'" in page.text("doubts"))
     page.write("a cat")
     page.make()
     page.until(lambda: "demo may not know 'a cat'" in page.text("doubts"))

@@ -33,9 +33,10 @@ def read(path: Path) -> dict[str, str]:
     return found
 
 
-def with_meanings(table: np.ndarray, text: TextTokenizer, meanings: Mapping[str, str]) -> np.ndarray:
+def with_meanings(table: np.ndarray, text: TextTokenizer, meanings: Mapping[str, str], known: np.ndarray) -> np.ndarray:
     """Return the table of a prefix's ids `[SPECIALS + V, D]` with new rows for the pieces of a glossary.
 
+    known: bool `[SPECIALS + V]`, rows that stay as they are: a model may have learned some of the pieces.
     RequestError for a piece that `text` does not have.
     """
     new = np.array(table)
@@ -44,5 +45,6 @@ def with_meanings(table: np.ndarray, text: TextTokenizer, meanings: Mapping[str,
             raise RequestError(
                 f"{shown(piece)} is {len(ids)} pieces of this text tokenizer; a glossary takes single ones"
             )
-        new[SPECIALS + ids[0]] = np.mean([table[SPECIALS + known] for known in text.encode(words)], axis=0)
+        if not known[SPECIALS + ids[0]]:
+            new[SPECIALS + ids[0]] = np.mean([table[SPECIALS + each] for each in text.encode(words)], axis=0)
     return new

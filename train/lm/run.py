@@ -307,6 +307,11 @@ def build(
         return jax.jit(create, out_shardings=layout)(dict(params)), layout, step
 
 
+def _parts(run: LMRun) -> set[str]:
+    """Return the names of the parts of a net's parameters."""
+    return {*jax.eval_shape(partial(init_params, run.model), jax.random.key(0))}
+
+
 class Beginning(NamedTuple):
     """What a run begins with.
 
@@ -338,8 +343,10 @@ def start_of(run: LMRun, sources: Sequence[TokenSource], workdir: Path) -> Begin
         check_encoder(text, start.encoder_hash, run.start_from)
     params = start.params
     if run.glossary is not None:
-        table = params["prefix"]["embedding"]
-        known = glossary.with_meanings(table, cast(TextTokenizer, text), glossary.read(fetched(run.glossary)))
-        params = {**params, "prefix": {"embedding": known}}
+        table, known = params["prefix"]["embedding"], start.known["prefix"]["embedding"][:, 0]
+        meanings = glossary.read(fetched(run.glossary))
+        params |= {"prefix": {"embedding": glossary.with_meanings(table, cast(TextTokenizer, text), meanings, known)}}
+    if run.freeze_known and all(map(np.all, jax.tree.leaves(start.known))) and params.keys() == _parts(run):
+        raise RequestError(f"{run.start_from} has all that this model has, so with freeze_known nothing is trained")
     # Parts that `start` lacks are fresh, such as a kind of prefix that it never saw.
     return Beginning(text, params, start)

@@ -23,6 +23,7 @@ from reelm.tokenizer.text.pieces import TextTokenizer
 from reelm.train.export import ExportPlan, export
 from reelm.train.lm import run as lm
 from reelm.train.lm.config import LMRun
+from reelm.train.lm.run import start_of
 from reelm.train.parts import open_lm
 from reelm.train.run.loop import LoopConfig
 from reelm.train.step.optimizer import OptimizerConfig
@@ -99,6 +100,13 @@ def test_a_second_language_is_learned_and_the_first_stays_to_the_bit(tiny_model,
             made = model.generate(caption, num_frames=1, height=16, width=24, temperature=0.0)
             assert isinstance(made, reelm.Clip) and made.tokens is not None
             np.testing.assert_array_equal(made.tokens["video"], code)
+
+
+def test_a_model_that_lacks_nothing_is_not_trained(tiny_model, tmp_path):
+    tiny_model.save(tmp_path / "m")
+    run = LMRun(model=tiny_model.language_model().config, start_from=tmp_path / "m", freeze_known=True)
+    with pytest.raises(RequestError, match="has all that this model has"):
+        start_of(run, [], tmp_path / "run")
 
 
 def test_only_known_weights_that_nothing_moves_can_be_frozen():

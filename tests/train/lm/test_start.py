@@ -108,6 +108,10 @@ def test_pieces_of_a_glossary_begin_as_what_they_mean(folder, tmp_path):
         np.testing.assert_allclose(table[more.encode(piece)[0]], rows.mean(axis=0), rtol=1e-5)
     known = open_start(path, lm.config).params["prefix"]["embedding"]
     np.testing.assert_array_equal(table[: lm.text.vocabulary], known[SPECIALS:])
+    # A glossary changes nothing that is known already.
+    file.write_text("seven\tred\n红\tred seven\n七\tseven\n", encoding="utf-8")
+    again = start_of(run, [], tmp_path / "run").params["prefix"]["embedding"][SPECIALS:]
+    np.testing.assert_array_equal(again, table)
     for text, message in (
         ("红 red\n", "line 1: .* is no piece, a tab and its meaning"),
         ("红七\tred seven\n", "is 2 pieces"),
