@@ -134,11 +134,11 @@ def open_lm(where: Path, text_encoder: Path | None, *, best: bool = False) -> Op
         check_encoder(text, config["text_encoder_hash"], where)
     else:
         text = TextTokenizer((where / TEXT_FILE).read_bytes())
-    scope = parsed(Scope, config["scope"], f"the record of {where}")
+    tasks, scope = _known_to(config, where)
     usual = most_common(TokenRun(*run) for run in token_set["runs"])
     size = Defaults(height=usual.height, width=usual.width, fps=token_set["fps"])
     audio_hash = token_set["sound"][0] if sizes.sound_levels else None
-    lm = LanguageModel(sizes, part.params, text, tuple(config["tasks"]), scope=scope)
+    lm = LanguageModel(sizes, part.params, text, tasks, scope=scope)
     return OpenedLM(lm, size, token_set["tokenizer_hash"], audio_hash)
 
 
@@ -171,8 +171,7 @@ def open_start(where: str | Path, model: LMConfig) -> Start:
     if isinstance(part, Trained):
         saved, encoder_hash = part.config["model"], part.config.get("text_encoder_hash", "")
         text = None if encoder_hash else TextTokenizer((fetched(Path(where)) / TEXT_FILE).read_bytes())
-        params, tasks = part.params, tuple(part.config["tasks"])
-        scope = parsed(Scope, part.config["scope"], f"the record of {where}")
+        params, (tasks, scope) = part.params, _known_to(part.config, where)
     else:
         lm = _present(part.lm, where, "lm")
         params, saved, tasks, scope = lm.params, asdict(lm.config), lm.tasks, lm.scope
@@ -199,6 +198,13 @@ def open_start(where: str | Path, model: LMConfig) -> Start:
         known["control"] = {"kernel": np.asarray(_with_sources(channels, was, model)["kernel"]) > 0}
         params["control"] = _with_sources(params["control"], was, model)
     return Start(params, known, tasks, scope, text, encoder_hash)
+
+
+def _known_to(config: Mapping[str, Any], where: str | Path) -> tuple[tuple[Task, ...], Scope]:
+    """Return the tasks and the scope that the record of a training holds; RequestError where it has none."""
+    if not {"tasks", "scope"} <= config.keys():
+        raise RequestError(f"the record of {where} does not say what was trained; train it again with this version")
+    return tuple(config["tasks"]), parsed(Scope, config["scope"], f"the record of {where}")
 
 
 def _lengthened(params: dict, model: LMConfig) -> dict:
