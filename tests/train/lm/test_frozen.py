@@ -1,20 +1,16 @@
 """A language model learns words of a second language while all that it knew stays as it was."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import jax
 import numpy as np
 import pytest
+from made.token_sets import of_one_code
 from safetensors.numpy import load_file
 
 import reelm
-from reelm.data.tokens.index import TokenRun
 from reelm.data.tokens.mixture import Bucket, Stage
-from reelm.data.tokens.sample import TokenSample
-from reelm.data.tokens.write import write_tokens
 from reelm.errors import RequestError
 from reelm.lm.net.config import LMConfig
 from reelm.lm.specials import SPECIALS
@@ -33,20 +29,6 @@ SHOWN = {("red seven", "红七"): 5, ("blue eight", "蓝八"): 1000}
 WORDS = "红蓝七八"
 
 
-def tokens(folder: Path, tokenizer: str) -> Path:
-    said = [*SHOWN] * 8
-    none: dict[str, Any] = {"still_frames": np.zeros(0, np.int32), "sound": np.zeros((0, 0), np.int32)}
-
-    def samples_of(start: int, stop: int) -> Iterator[TokenSample]:
-        for captions in said[start:stop]:
-            codes = np.full((2, 2, 3), SHOWN[captions], np.int32)
-            yield TokenSample(video=codes, captions=captions, stills=codes[:0], **none)
-
-    runs = [TokenRun(len(said), 5, 16, 24)]
-    write_tokens(folder, samples_of, runs=runs, tokenizer_hash=tokenizer, fps=8.0, time_stride=4)
-    return folder
-
-
 @pytest.mark.slow  # two trainings are compiled
 def test_a_second_language_is_learned_and_the_first_stays_to_the_bit(tiny_model, tmp_path):
     tiny_model.save(tmp_path / "parts")
@@ -55,7 +37,7 @@ def test_a_second_language_is_learned_and_the_first_stays_to_the_bit(tiny_model,
     run = LMRun(
         model=LMConfig(bits=10, frames=2, width=32, layers=2, heads=2, kv_heads=1, head_width=16, hidden=32,
                        prefix=24, text_vocabulary=known.vocabulary, picture_kinds=4),
-        tokens=(tokens(tmp_path / "tokens", tiny_model.video_tokenizer.hash),),
+        tokens=(of_one_code(tmp_path / "tokens", tiny_model.video_tokenizer.hash, [*SHOWN.items()] * 8, 2),),
         captions="first",
         text_pieces=tmp_path / "known.model",
         stages=(Stage(buckets=(Bucket(frames=1, batch_size=8), Bucket(frames=1, batch_size=8, task="continues")),

@@ -1,18 +1,12 @@
 """A video model that reads its captions through a language model: trained, exported, and asked for what it saw."""
 
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
-
 import numpy as np
 import pytest
 from made import tower_files
+from made.token_sets import of_one_code
 
 import reelm
-from reelm.data.tokens.index import TokenRun
 from reelm.data.tokens.mixture import Bucket, Stage
-from reelm.data.tokens.sample import TokenSample
-from reelm.data.tokens.write import write_tokens
 from reelm.errors import RequestError
 from reelm.lm.net.config import LMConfig
 from reelm.tokenizer.text.tower.point import point
@@ -28,27 +22,14 @@ SHOWN = {"a red seven": 5, "红色的八": 1000}
 """The code that all of a clip has, by its caption."""
 
 
-def tokens(folder: Path, tokenizer: str) -> Path:
-    captions = [*SHOWN] * 8
-    none: dict[str, Any] = {"still_frames": np.zeros(0, np.int32), "sound": np.zeros((0, 0), np.int32)}
-
-    def samples_of(start: int, stop: int) -> Iterator[TokenSample]:
-        for caption in captions[start:stop]:
-            codes = np.full((1, 2, 3), SHOWN[caption], np.int32)
-            yield TokenSample(video=codes, captions=(caption,), stills=codes[:0], **none)
-
-    runs = [TokenRun(len(captions), 1, 16, 24)]
-    write_tokens(folder, samples_of, runs=runs, tokenizer_hash=tokenizer, fps=8.0, time_stride=4)
-    return folder
-
-
 def test_a_video_model_learns_through_all_layers_of_a_tower(tiny_model, tmp_path):
     tower = point(tower_files.folder(tmp_path / "gemma", "gemma3"), tmp_path / "tower", layer=None)
     tiny_model.save(tmp_path / "parts")
+    said = [((caption,), code) for caption, code in SHOWN.items()] * 8
     run = LMRun(
         model=LMConfig(bits=10, frames=1, width=32, layers=2, heads=2, kv_heads=1, head_width=16, hidden=32,
                        prefix=32, text_vocabulary=1, text_width=8 * 24),
-        tokens=(tokens(tmp_path / "tokens", tiny_model.video_tokenizer.hash),),
+        tokens=(of_one_code(tmp_path / "tokens", tiny_model.video_tokenizer.hash, said, 1),),
         text_encoder=tower,
         stages=(Stage(buckets=(Bucket(frames=1, batch_size=8),)),),
         optimizer=OptimizerConfig(muon=0.02, warmup=1),
