@@ -104,11 +104,11 @@ leg export reelm export "${model[@]}" --lm "$RUNS/chinese" -o "$RUNS/model"
 #   one digit right 99.0% (held-out combinations 98.5%), two digits 75.0%; names said rightly 98.5%, 99.0% and 91.0%; in
 #   Chinese 97.5%, 98.5% and 49.0%
 leg evaluate-sound reelm evaluate generation --task sound --model "$RUNS/model" $one
-#   the same digit in 95%, colour in 100%, direction in 92% after nine real frames
+#   the same digit in 94%, colour in 100%, direction in 92% after nine real frames
 leg evaluate-continuation reelm evaluate generation --task continuation --model "$RUNS/model" $one
-#   digit and colour of the last frame 87% with words, 93% without
+#   digit and colour of the last frame 89% with words, 88% without
 leg evaluate-key-frames reelm evaluate generation --task key-frames --model "$RUNS/model" $one
-#   PSNR 26.01 dB, SSIM 0.859
+#   PSNR 26.11 dB, SSIM 0.859
 leg evaluate-pictures reelm evaluate reconstruction --model "$RUNS/model" $one
 #   words right in 93.9% of the rebuilt clips, 96.7% of the originals
 leg evaluate-tracks reelm evaluate reconstruction --data moving_digits_sound --model "$RUNS/model" $one

@@ -345,7 +345,8 @@ def start_of(run: LMRun, sources: Sequence[TokenSource], workdir: Path) -> Begin
     if run.glossary is not None:
         table, known = params["prefix"]["embedding"], start.known["prefix"]["embedding"][:, 0]
         meanings = glossary.read(fetched(run.glossary))
-        params |= {"prefix": {"embedding": glossary.with_meanings(table, cast(TextTokenizer, text), meanings, known)}}
+        table = glossary.with_meanings(table, cast(TextTokenizer, text), meanings, known)
+        params = {**params, "prefix": {"embedding": table}}
     if run.freeze_known and all(map(np.all, jax.tree.leaves(start.known))) and params.keys() == _parts(run):
         raise RequestError(f"{run.start_from} has all that this model has, so with freeze_known nothing is trained")
     # Parts that `start` lacks are fresh, such as a kind of prefix that it never saw.
