@@ -13,6 +13,7 @@ from reelm.train.stages import STAGES, Stage
 # Presets that stand together in one module, where their names are added to those of the fields.
 _TOGETHER = {
     "demo_sound_first": "demo_sound",
+    "demo_stories": "demo_steered",
     "natural18": "natural",
     "vidtok": "magvit2",
     "300m": "videopoet",

@@ -71,7 +71,7 @@ def _parts(model: ModelParts, script: Script, clip: Clip) -> Iterator[tuple[str,
         yield words_at(script, first), np.concatenate([begins, codes[first + 1 : first + length]])
 
 
-def fittest(model: ModelParts, request: Request, clips: Sequence[Clip]) -> list[Clip]:
+def fittest(request: Request, clips: Sequence[Clip]) -> list[Clip]:
     """Return the best clip of each `best_of` clips in a row.
 
     Its `Clip.info` has the seed that was asked for, and as "drawn_seed" the seed that draws the same clip alone.
@@ -80,7 +80,7 @@ def fittest(model: ModelParts, request: Request, clips: Sequence[Clip]) -> list[
     scripts = [script for script in request.scripts for _ in request.seeds[::few]]
     for i, script in enumerate(scripts):
         here = clips[i * few : (i + 1) * few]
-        best = here[int(fit(model, script, request.conditions, here).argmax())]
+        best = here[int(fit(request.model, script, request.conditions, here).argmax())]
         info = {"seed": here[0].info["seed"], "best_of": few, "drawn_seed": best.info["seed"]}
         chosen.append(replace(best, info=best.info | info))
     return chosen

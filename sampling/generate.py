@@ -19,19 +19,18 @@ from .request import Prompt, Request, Script
 
 
 def stream(
-    model: ModelParts, request: Request, source: Iterator[LatentFrame] | None = None, *, ahead: bool = True
+    request: Request, source: Iterator[LatentFrame] | None = None, *, ahead: bool = True
 ) -> Iterator[list[Clip]]:
     """Yield the frames of one latent frame after another, as a clip for each prompt and seed.
 
     Args:
-        model: what makes them.
-        request: what is made.
+        request: what is made, and the model that makes it.
         source: of the latent frames, where the request is decoded together with others.
         ahead: whether a latent frame is begun before the one before it is handed over. Not where it is still to be said
             what it shall show.
     """
-    settings, soundtrack = request.settings, model.soundtrack
-    rows = _infos(model, request)
+    model, settings, soundtrack = request.model, request.settings, request.model.soundtrack
+    rows = _infos(request)
     renderer = Renderer(
         model.video_tokenizer,
         soundtrack,
@@ -84,9 +83,9 @@ def _pressed(request: Request, number: int) -> dict[str, Any]:
     return {"keys": [] if at < 0 else [*keys[at : at + 1]] or [[]]}
 
 
-def _infos(model: ModelParts, request: Request) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+def _infos(request: Request) -> list[tuple[dict[str, Any], dict[str, Any]]]:
     """Return what `Clip.info` says about each clip, in front of its counts and behind them."""
-    settings = request.settings
+    model, settings = request.model, request.settings
     about = settings.info() | {"model": model.name, "tokenizer": model.video_tokenizer.hash, "dtype": str(model.dtype)}
     about |= {name: value for name, value in request.sources.items() if name != "keys"}
     if model.writer is not None:

@@ -82,9 +82,9 @@ class Model(ModelParts):
         request = plan(self, prompt, *read_arguments(arguments))
         _warn(request)
         assert request.settings.num_frames is not None
-        clips = joined(stream(self, request), self.latent_frames(request.settings.num_frames), progress)
+        clips = joined(stream(request), self.latent_frames(request.settings.num_frames), progress)
         if request.settings.best_of > 1:
-            clips = fittest(self, request, clips)
+            clips = fittest(request, clips)
         joules = meter.read()
         energy = meter.info(None if joules is None else joules / len(clips))
         clips = [replace(clip, info=clip.info | {"energy": energy}) for clip in clips]
@@ -109,7 +109,7 @@ class Model(ModelParts):
         """
         request = plan(self, prompt, *read_arguments(arguments), endless=True)
         _warn(request)
-        pieces = stream(self, request)
+        pieces = stream(request)
         return pieces if request.many else (clips[0] for clips in pieces)
 
     @spelled_out
@@ -132,7 +132,7 @@ class Model(ModelParts):
         if request.many:
             raise RequestError("one clip is played at a time; leave num_samples out and give one prompt")
         _warn(request)
-        return PlaySession(self, request)
+        return PlaySession(request)
 
     @overload
     def score(self, clip: Clip, prompt: str | None = None) -> np.ndarray: ...

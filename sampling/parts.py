@@ -84,6 +84,8 @@ class ModelParts:
         describer: finds words for clips and sounds; None for a model without one.
         thesaurus: turns prompts into the words of the training captions; None for none.
         writer: says prompts as captions say such things; no part of the model's folder.
+        specialists: further language models over the same codes, which read the same words. A request goes to the first
+            of `lm` and these that was trained for all that it gives.
 
     Raises:
         RequestError: parts that do not fit each other.
@@ -99,10 +101,13 @@ class ModelParts:
     describer: Describer | None = None
     thesaurus: Thesaurus | None = None
     writer: "Writer | None" = field(default=None, repr=False)
+    specialists: tuple[LanguageModel, ...] = ()
 
     def __post_init__(self):
         if self.lm is None:
             return
+        if any(_shared(each) != _shared(self.lm) or each.text is not self.lm.text for each in self.specialists):
+            raise RequestError("a specialist knows other codes than the language model, or reads other words")
         self.video_tokenizer.check_streams()
         config, audio = self.lm.config, self.audio_tokenizer and self.audio_tokenizer.config
         if config.bits != (bits := self.video_tokenizer.config.bits):
@@ -134,6 +139,11 @@ class ModelParts:
     def longest(self) -> int:
         """Frames of the longest clip that fits the context window; longer clips slide it."""
         return self.video_tokenizer.config.frames_of(self.language_model().config.frames)
+
+    @property
+    def language_models(self) -> tuple[LanguageModel, ...]:
+        """The language model and the specialists; () for a model that only tokenizes."""
+        return () if self.lm is None else (self.lm, *self.specialists)
 
     def language_model(self) -> LanguageModel:
         """Return the language model; RequestError when there is none."""
@@ -184,3 +194,11 @@ class ModelParts:
         if self.lm is None or self.thesaurus is None or not prompt.strip():
             return Likeness(1.0, prompt, 1.0)
         return self.thesaurus.likeness(prompt)
+
+
+_SHARED = ("bits", "frames", "text_vocabulary", "text_width", "prefix", "sound_levels", "sound_bits", "sound_frames")
+
+
+def _shared(lm: LanguageModel) -> list[Any]:
+    """Return what the language models of one model have in common."""
+    return [getattr(lm.config, name) for name in _SHARED]

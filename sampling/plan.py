@@ -12,7 +12,6 @@ import numpy as np
 
 from reelm.errors import RequestError
 from reelm.lm.scope import outside
-from reelm.lm.tasks import TASKS, Task
 from reelm.media.limits import check_size
 from reelm.sampling.conditions.conditions import Conditions
 from reelm.sampling.conditions.read import read_conditions
@@ -21,7 +20,6 @@ from reelm.sampling.conditions.shots import of_shots
 from reelm.sampling.conditions.sources import Sources
 from reelm.sampling.conditions.steering import steering
 from reelm.sampling.conditions.storyboard import Shot
-from reelm.sampling.folder import shipped
 from reelm.tokenizer.device_memory import gibibytes
 
 from . import best_of
@@ -29,6 +27,7 @@ from .describe import describe
 from .options import Options
 from .parts import ModelParts
 from .request import Prompt, Request, Script, Settings, Stretch
+from .specialists import able, slides
 from .stream_plan import stream_plan
 
 _NEVER = 1 << 52  # a frame that no clip comes to
@@ -61,15 +60,15 @@ def plan(
     frames = options.num_frames or model.defaults.num_frames
     check_size("a clip", size["height"], size["width"])
     _check_clips(clips, None if endless else frames, size["height"], size["width"])
-    _check_names(model, prompts, sources)
     conditions = _conditions(model, sources, options, endless)
+    model = able(model, asked, conditions, sources, options)
+    _check_names(model, prompts, sources)
     steered = steering(model, sources, options, conditions, size["fps"])
     conditions = replace(conditions, steering=steered.parts)
     begins = [stretch.begins for stretch in asked[0]] if sources.shots else []
     told = of_shots(model, sources.shots, begins, conditions, **size)
     overlap = model.defaults.overlap if options.overlap is None else options.overlap
     latent_overlap = _latent_overlap(model, asked, conditions, overlap, fps)
-    _check_tasks(model, asked, [conditions, *told])
     amiss = [[*_amiss(model, each, size), *steered.warnings] for each in prompts]
     if options.strict and any(amiss):
         raise RequestError("; ".join(dict.fromkeys(sentence for each in amiss for sentence in each)))
@@ -80,6 +79,7 @@ def plan(
         best_of.check(model, [script[0].words for script in scripts], conditions)
     settings, seeds = _settle(model, options, asked, conditions, described is not None, latent_overlap), _seeds(options)
     return Request(
+        model=model,
         many=listed or options.num_samples > 1,
         prompts=prompts,
         scripts=scripts,
@@ -202,39 +202,10 @@ def _latent_overlap(
     """Return the overlap of windows in latent frames; RequestError when windows slide and it is none that they can."""
     stride, frames = model.video_tokenizer.config.time_stride, model.language_model().config.frames
     latent_overlap = round(overlap * fps / stride)
-    if _slides(model, scripts, conditions) and not 1 <= latent_overlap < frames:
+    if slides(model, scripts, conditions) and not 1 <= latent_overlap < frames:
         least, most = stride / fps, (frames - 1) * stride / fps
         raise RequestError(f"overlap is {overlap} seconds; windows overlap by {least:g} to {most:g}")
     return latent_overlap
-
-
-def _check_tasks(model: ModelParts, scripts: Sequence[Script], conditions: Sequence[Conditions]) -> None:
-    """Check that the model was trained for the tasks of a request; RequestError when not.
-
-    conditions: of the whole clip, then of each shot of a storyboard.
-    """
-    lm, whole = model.language_model(), conditions[0]
-    takes: dict[Task, bool] = {
-        "retakes": whole.drawn is not None,
-        "shows": any(each.references for each in conditions),
-        "cuts": any(stretch.cut for script in scripts for stretch in script),
-        "continues": _slides(model, scripts, whole) and "plays" not in lm.tasks,
-        "frames": bool(whole.pictures),
-        "hears": whole.sound_in_prefix and whole.drawn is None,
-        "fills": whole.masked is not None,
-    }
-    for task in takes:
-        if takes[task] and (task not in lm.tasks or task == "shows" and not lm.config.references):
-            refusal = TASKS[task].refusal.format(longest=model.longest)
-            able = [name for name in shipped.names() if task in shipped.tasks(name)]
-            who = f"; {', '.join(able)} can" if able and task in ("retakes", "shows", "cuts") else ""
-            raise RequestError(f"{model.name!r} was not trained {refusal}{who}")
-
-
-def _slides(model: ModelParts, scripts: Sequence[Script], conditions: Conditions) -> bool:
-    """Return whether a clip takes more than one context window."""
-    length = conditions.num_frames
-    return length is None or length > model.longest or any(len(script) > 1 for script in scripts)
 
 
 def _description(model: ModelParts, scripts: Sequence[Script], conditions: Conditions, fps: float) -> str | None:

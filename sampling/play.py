@@ -16,7 +16,6 @@ from reelm.sampling.decoding.window_plan import StreamPlan
 from reelm.sampling.decoding.windows import LatentFrame, latent_frames
 
 from .generate import stream
-from .parts import ModelParts
 from .request import Request
 from .stream_plan import shot_plan
 
@@ -25,7 +24,6 @@ class PlaySession:
     """A clip that is played. `Model.play` makes one.
 
     Args:
-        model: what draws it.
         request: an endless one of one clip.
         source: makes the latent frames of a plan, where it is decoded together with others.
 
@@ -35,21 +33,17 @@ class PlaySession:
             is drawn.
     """
 
-    def __init__(
-        self,
-        model: ModelParts,
-        request: Request,
-        source: Callable[[StreamPlan], Iterator[LatentFrame]] | None = None,
-    ):
-        config = model.language_model().config
+    def __init__(self, request: Request, source: Callable[[StreamPlan], Iterator[LatentFrame]] | None = None):
+        lm = request.model.language_model()
+        config = lm.config
         self.keys: tuple[str, ...] = config.keys
-        self._model, self._request, self._shots = model, request, list(request.stream.shots)
+        self._model, self._request, self._shots = request.model, request, list(request.stream.shots)
         self._asked: Sequence[str] | None = None  # keys of the next latent frame; None where no key makes it
         self._field, self._grid = request.conditions.control(0, config), request.conditions.known.shape[1:]
         # Decoding asks once the keys are known.
         plan = replace(request.stream, shots=self._shots, control=(lambda now: self._field) if self.keys else None)
-        frames = latent_frames(model.language_model(), plan) if source is None else source(plan)
-        self._pieces = stream(model, request, frames, ahead=False)
+        frames = latent_frames(lm, plan) if source is None else source(plan)
+        self._pieces = stream(request, frames, ahead=False)
         self._made = 0
         self.beginning = Clip.join([self._begin(at) for at in range(max(1, len(request.conditions.known)))])
 

@@ -8,6 +8,7 @@ from reelm.sampling.conditions.conditions import Conditions
 from reelm.sampling.decoding.window_plan import StreamPlan
 
 from .options import Options
+from .parts import ModelParts
 
 Prompt = str | Sequence[tuple[float, str]]  # words, or (seconds, words) pairs
 
@@ -69,6 +70,7 @@ class Request:
     """A clip of each prompt with each seed, prompt by prompt.
 
     Attributes:
+        model: what draws them: the model that is asked, with the language model that was trained for this.
         many: whether the user gets a list: prompts came as a list, or several samples were asked for.
         prompts: as they were given, for `Clip.info`.
         scripts: the stretches of each prompt.
@@ -81,6 +83,7 @@ class Request:
         warnings: for each prompt what of it the training never saw, in sentences.
     """
 
+    model: ModelParts
     many: bool
     prompts: Sequence[Prompt]
     scripts: Sequence[Script]

@@ -87,7 +87,7 @@ class Engine(Thread):
         self._models, self._jobs, self._tell, self._most = models, jobs, tell, rows
         self._metrics, self._traces, self._meter = metrics, traces, meter
         self._warm_up_settings = _WARM_UP[warm_up]
-        self._lanes = lanes_of(models, metrics.drew)
+        self._lanes = lanes_of(metrics.drew)
         self._runs: dict[str, Making] = {}
         self._live: list[Live | World] = []
         self._calls: queue.SimpleQueue[tuple[Callable[[], Any], Future]] = queue.SimpleQueue()
@@ -202,7 +202,7 @@ class Engine(Thread):
         for settings, rows in product(self._warm_up_settings, [rows for rows in batch_sizes() if rows <= self._most]):
             one = plan(model, words, *read_arguments({**settings, **length}), endless=slides)
             seats = [batch.join(one.stream) for _ in range(rows)]
-            streams = [stream(model, one, seat) for seat in seats]
+            streams = [stream(one, seat) for seat in seats]
             # Alone on into the next window; in company as far as every program is met.
             for _ in range(config.frames + 1 if rows == 1 else 2):
                 for pieces in streams:
@@ -270,8 +270,8 @@ class Engine(Thread):
             self._traces.note(job, "queue", None, job.started_at or time.time())
             try:
                 request = self.request(job)
-                model, folder = self._models[job.model], self._jobs.folder(job.id)
-                run = Making(job, model, request, self._freest(), folder, self._writers, self._tell, self.wake)
+                folder = self._jobs.folder(job.id)
+                run = Making(job, request, self._freest(), folder, self._writers, self._tell, self.wake)
             except Exception as error:
                 self._fail(job, error)
                 continue

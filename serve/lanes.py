@@ -1,7 +1,7 @@
 """Lanes: the threads that draw. Each has batches of its own, so that no two touch the same state."""
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Protocol, TypeVar
 
@@ -9,7 +9,7 @@ import jax
 
 from reelm.cores import cores
 from reelm.sampling.decoding.continuous import ContinuousBatch
-from reelm.sampling.model import Model
+from reelm.sampling.request import Request
 
 LOOK_SECONDS = 0.02  # between looks at what is to be drawn in time
 
@@ -27,12 +27,17 @@ class Steered(Protocol):
 
 
 class Lane:
-    """A thread, and the batch of each model that only this thread draws."""
+    """A thread, and the batch of each language model that only this thread draws."""
 
-    def __init__(self, name: str, models: Mapping[str, Model], drew: Callable[[int, int], object]):
-        self.batches = {name: ContinuousBatch(model.lm, drew) for name, model in models.items() if model.lm is not None}
+    def __init__(self, name: str, drew: Callable[[int, int], object]):
+        self._drew, self._batches = drew, dict[int, ContinuousBatch]()
         self._thread = ThreadPoolExecutor(1, name)
         self._steered = deque[Steered]()  # those that wait
+
+    def batch_of(self, request: Request) -> ContinuousBatch:
+        """Return the batch that a request joins: that of the language model which draws it."""
+        lm = request.model.language_model()
+        return self._batches.setdefault(id(lm), ContinuousBatch(lm, self._drew))
 
     def do(self, function: Callable[[], _T]) -> Future[_T]:
         """Run a function in the thread, after all that it was given before."""
@@ -55,9 +60,9 @@ class Lane:
         self._thread.shutdown(cancel_futures=True)
 
 
-def lanes_of(models: Mapping[str, Model], drew: Callable[[int, int], object]) -> list[Lane]:
+def lanes_of(drew: Callable[[int, int], object]) -> list[Lane]:
     """Return the lanes that suit the device."""
     # One clip hardly uses a second core, for its matmuls are small: two threads draw two clips in little more time than
     # one draws one. An accelerator draws one batch after another.
     count = min(2, cores()) if jax.default_backend() == "cpu" else 1
-    return [Lane(f"lane-{i}", models, drew) for i in range(count)]
+    return [Lane(f"lane-{i}", drew) for i in range(count)]

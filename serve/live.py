@@ -65,7 +65,7 @@ class Live:
                 self._begin(words)
             else:  # one more latent frame is drawn than was taken
                 request, read = self._request, self._planned(words).scripts[0][0].words
-                shot = shot_plan(self._parts, [read], self._made + 1, request.settings.fps, request.conditions)
+                shot = shot_plan(request.model, [read], self._made + 1, request.settings.fps, request.conditions)
                 self._shots.append(shot)
 
         self.lane.do(partial(self._try, change))
@@ -111,8 +111,8 @@ class Live:
         request = self._planned(words)
         self._request, self._shots = request, list(request.stream.shots)
         self._leave()
-        self._seat = self.lane.batches[self.model].join(replace(request.stream, shots=self._shots), ahead=1)
-        self._pieces = stream(self._parts, request, self._seat)
+        self._seat = self.lane.batch_of(request).join(replace(request.stream, shots=self._shots), ahead=1)
+        self._pieces = stream(request, self._seat)
         self._scenes, self._made = self._scenes + 1, 0
         return request.settings.fps
 

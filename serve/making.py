@@ -18,7 +18,6 @@ from reelm.media.formats.fragments import FragmentedVideo
 from reelm.sampling.best_of import fittest
 from reelm.sampling.decoding.continuous import ContinuousBatch
 from reelm.sampling.generate import joined, stream
-from reelm.sampling.model import Model
 from reelm.sampling.request import Request
 
 from .job import Job
@@ -49,7 +48,6 @@ class Making:
 
     Args:
         job: what is made.
-        model: makes it.
         request: the plan of the job.
         lane: draws its latent frames.
         folder: of its files.
@@ -61,7 +59,6 @@ class Making:
     def __init__(
         self,
         job: Job,
-        model: Model,
         request: Request,
         lane: Lane,
         folder: Path,
@@ -70,7 +67,7 @@ class Making:
         wake: Callable[[], None],
     ):
         assert request.settings.num_frames is not None
-        self.job, self.lane, self._model, self._request = job, lane, model, request
+        self.job, self.lane, self._request, model = job, lane, request, request.model
         self._folder, self._writers, self._tell, self._wake = folder, writers, tell, wake
         self._parts: list[list[Clip]] = []
         self._written: list[Future[None]] = []  # pieces of the stream, perhaps still to be written
@@ -79,7 +76,7 @@ class Making:
         rate = model.soundtrack.sample_rate if model.soundtrack else None
         self._fragments = FragmentedVideo(fps=request.settings.fps, sample_rate=rate)
         self._total = model.latent_frames(request.settings.num_frames)
-        self._pieces = _pieces(model, request, lane.batches[job.model])
+        self._pieces = _pieces(request, lane.batch_of(request))
         self._under_way: Future[State]  # the newest piece of work, and the state that it leads to
         self.state = State.NEW
         self.newest: np.ndarray  # the newest frame; there is one once a latent frame is made
@@ -147,7 +144,7 @@ class Making:
         self.decoded = time.time()
         self._pieces.close()
         clips = joined(iter(self._parts), self._total)
-        self.clip = fittest(self._model, self._request, clips)[0] if self._request.settings.best_of > 1 else clips[0]
+        self.clip = fittest(self._request, clips)[0] if self._request.settings.best_of > 1 else clips[0]
         return State.DRAWN
 
     def _write(self, piece: Clip) -> None:
@@ -163,10 +160,10 @@ class Making:
         return State.SAVED
 
 
-def _pieces(model: Model, request: Request, batch: ContinuousBatch) -> Generator[list[Clip]]:
+def _pieces(request: Request, batch: ContinuousBatch) -> Generator[list[Clip]]:
     """Yield what `stream` does, in a seat of a batch from the first to the last one."""
     seat = batch.join(request.stream)
     try:
-        yield from stream(model, request, seat)
+        yield from stream(request, seat)
     finally:
         seat.close()

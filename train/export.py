@@ -39,6 +39,8 @@ class ExportPlan:
     lm: Sequence[Path] = ()
     """Of several the mean of their weights is written, a model soup (arXiv 2203.05482): of runs that continue one
     another it is often better than the last. () for a model that only reconstructs and tokenizes."""
+    specialists: Sequence[Path] = ()
+    """Further language models, for requests that `lm` was not trained for; each as it is."""
     audio_tokenizer: Path | None = None
     describer: Path | None = None
     text_encoder: Path | None = None
@@ -73,7 +75,7 @@ class ExportPlan:
         parts = {
             "video-tokenizer": (self.video_tokenizer,),
             "audio-tokenizer": (self.audio_tokenizer,),
-            "lm": self.lm,
+            "lm": (*self.lm, *self.specialists),
             "describer": (self.describer,),
         }
         asked = [where for name in self.best or parts for where in parts[name] if where is not None]
@@ -108,6 +110,9 @@ def export(plan: ExportPlan, output: Path) -> Model:
     if plan.lm:
         lm, defaults = _language_model(plan, tokenizer, audio)
         record["lm"] = _lm_record(plan)
+    specialists = [_specialist(plan, where, tokenizer, audio, lm) for where in plan.specialists]
+    trained = ["lm", *(f"specialist_{number}" for number, _ in enumerate(specialists, 1))]
+    record |= {name: plan.record(where, "lm") for name, where in zip(trained[1:], plan.specialists, strict=True)}
     if plan.describer is not None:
         reader = _describer(plan, plan.describer, tokenizer)
         record["describer"] = plan.record(plan.describer, "describer")
@@ -116,7 +121,9 @@ def export(plan: ExportPlan, output: Path) -> Model:
     parts = {"audio_tokenizer": audio, "describer": reader, "thesaurus": thesaurus}
     model = Model(output.name, tokenizer, lm, defaults, record, **parts)
     if lm is not None and plan.check_draws:
-        check_draws(model, record["lm"].get("last_metrics", {}), plan.lm[-1])
+        for each, name, where in zip((lm, *specialists), trained, (plan.lm[-1], *plan.specialists), strict=True):
+            check_draws(replace(model, lm=each), record[name].get("last_metrics", {}), where)
+    model = replace(model, specialists=tuple(specialists))
     model.save(output, dtype=plan.dtype)
     return model
 
@@ -126,15 +133,7 @@ def _language_model(
 ) -> tuple[LanguageModel, Defaults]:
     """Return the language model and the model's defaults; RequestError unless it was trained on these codes."""
     opened = _mean_lm(plan)
-    for codes, where, exported, trained_on in (
-        ("codes of", plan.video_tokenizer, tokenizer.hash, opened.video_hash),
-        ("sound of audio", plan.audio_tokenizer, audio and audio.hash, opened.audio_hash),
-    ):
-        if None not in (trained_on, exported) and exported != trained_on:
-            raise RequestError(
-                f"{plan.lm[-1]} was trained on {codes} tokenizer {trained_on}, but {where} is {exported}; "
-                "tokenize the clips again and train on those"
-            )
+    _check_codes(plan, plan.lm[-1], opened, tokenizer, audio)
     defaults = replace(
         opened.size,
         cfg_scale=plan.cfg_scale,
@@ -146,6 +145,34 @@ def _language_model(
     )
     tokenizer.config.latent_shape(defaults.num_frames, defaults.height, defaults.width)
     return opened.model, defaults
+
+
+def _check_codes(
+    plan: ExportPlan, trained: Path, opened: OpenedLM, tokenizer: VideoTokenizer, audio: AudioTokenizer | None
+) -> None:
+    """RequestError unless the language model of a training was trained on codes of these tokenizers."""
+    for codes, where, exported, trained_on in (
+        ("codes of", plan.video_tokenizer, tokenizer.hash, opened.video_hash),
+        ("sound of audio", plan.audio_tokenizer, audio and audio.hash, opened.audio_hash),
+    ):
+        if None not in (trained_on, exported) and exported != trained_on:
+            raise RequestError(
+                f"{trained} was trained on {codes} tokenizer {trained_on}, but {where} is {exported}; "
+                "tokenize the clips again and train on those"
+            )
+
+
+def _specialist(
+    plan: ExportPlan, where: Path, tokenizer: VideoTokenizer, audio: AudioTokenizer | None, lm: LanguageModel | None
+) -> LanguageModel:
+    """Return a specialist; RequestError unless it fits the tokenizers and reads the words of the language model."""
+    if lm is None:
+        raise RequestError("a specialist stands beside a language model; name one (--lm)")
+    opened = open_lm(where, plan.text_encoder, best=where in plan.evaluated)
+    _check_codes(plan, where, opened, tokenizer, audio)
+    if _reader(opened.model) != _reader(lm):
+        raise RequestError(f"{where} reads other pieces of text than {plan.lm[-1]}; train it from there (--start-from)")
+    return replace(opened.model, text=lm.text)
 
 
 def _overlap(opened: OpenedLM, tokenizer: VideoTokenizer) -> float:
@@ -203,6 +230,9 @@ def _mean_lm(plan: ExportPlan) -> OpenedLM:
 
 def _kind(opened: OpenedLM) -> tuple[Any, ...]:
     """Return what language models with a mean have in common: sizes, reader of words, and codes."""
-    text = opened.model.text
-    reader = text.model if isinstance(text, TextTokenizer) else text.hash
-    return opened.model.config, reader, opened.video_hash, opened.audio_hash
+    return opened.model.config, _reader(opened.model), opened.video_hash, opened.audio_hash
+
+
+def _reader(lm: LanguageModel) -> bytes | str:
+    """Return what tells the readers of words apart."""
+    return lm.text.model if isinstance(lm.text, TextTokenizer) else lm.text.hash

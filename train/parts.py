@@ -160,7 +160,7 @@ class Start(NamedTuple):
 
 
 def open_start(where: str | Path, model: LMConfig) -> Start:
-    """Return the language model at `where`, to train a `model` from.
+    """Return the language model at `where`, to train a `model` from: of several the first of just these sizes, if any.
 
     Prefix and clips may have other lengths, since no parameter depends on them. A silent model may get sound, any may
     get more sources of control, more kinds of given pictures and more pieces of text: all that it knows stays of use.
@@ -173,7 +173,8 @@ def open_start(where: str | Path, model: LMConfig) -> Start:
         text = None if encoder_hash else TextTokenizer((fetched(Path(where)) / TEXT_FILE).read_bytes())
         params, (tasks, scope) = part.params, _known_to(part.config, where)
     else:
-        lm = _present(part.lm, where, "lm")
+        same = (each for each in part.language_models if each.config == model)
+        lm = next(same, _present(part.lm, where, "lm"))
         params, saved, tasks, scope = lm.params, asdict(lm.config), lm.tasks, lm.scope
         text, encoder_hash = (lm.text, "") if isinstance(lm.text, TextTokenizer) else (None, lm.text.hash)
     was, now = (json.loads(json.dumps(sizes)) for sizes in (saved, asdict(model)))

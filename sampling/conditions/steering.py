@@ -2,7 +2,7 @@
 
     keys, tracks, control, camera, motion  ->  Source -> float32 [t, h or 1, w or 1, c]
 
-A source that the model was not trained with is refused, and the shipped models that know it are named.
+The language model that is asked knows all of them (`sampling/specialists.py`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,6 @@ from reelm.lm.control.structure import structure_field
 from reelm.lm.control.tracks import points_of, tracks_field
 from reelm.lm.net.config import LMConfig
 from reelm.media.outlines import STRUCTURES
-from reelm.sampling.folder import shipped
 from reelm.sampling.options import Options
 from reelm.sampling.parts import ModelParts
 from reelm.tokenizer.families import VideoConfig
@@ -49,13 +48,13 @@ def steering(model: ModelParts, sources: Sources, options: Options, conditions: 
     """Return what steers a clip.
 
     Raises:
-        RequestError: a source that the model does not know, or one that cannot be read.
+        RequestError: a source that cannot be read, or a kind of control clip that the model does not know.
     """
     assert model.lm is not None, "plans are made of models that generate"
     config, codes = model.lm.config, model.video_tokenizer.config
     grid = (int(conditions.known.shape[1]), int(conditions.known.shape[2]))
     found, warnings = dict[Source, np.ndarray](), list[str]()
-    _check(model.name, config, sources, options)
+    _check(config, model.name, sources, options)
     if config.keys or sources.keys is not None:
         found["keys"] = _keys(model, sources, max(1, len(conditions.known)))
     if sources.tracks is not None:
@@ -75,27 +74,12 @@ def steering(model: ModelParts, sources: Sources, options: Options, conditions: 
     return Steering(found, warnings)
 
 
-def _check(name: str, config: LMConfig, sources: Sources, options: Options) -> None:
-    """Check that the model knows the sources; RequestError for one that it does not know."""
+def _check(config: LMConfig, name: str, sources: Sources, options: Options) -> None:
+    """Check that a control clip comes with its kind, and that the model knows it."""
     if (sources.control is None) != (options.control_kind is None):
         raise RequestError("control is a clip and control_kind says what of it is followed; give both")
-    asked: dict[Source, object] = {
-        "tracks": sources.tracks,
-        "structure": sources.control,
-        "camera": sources.camera,
-        "motion": options.motion,
-    }
-    for source, value in asked.items():
-        if value is not None and source not in config.channels:
-            what = {"structure": "control clips"}.get(source, source)
-            raise RequestError(f"{name!r} was not trained with {what}; {_who_knows(source)}")
     if options.control_kind is not None and options.control_kind not in config.structures:
         raise RequestError(f"{name!r} follows {', '.join(config.structures)}, not {options.control_kind}")
-
-
-def _who_knows(source: Source) -> str:
-    able = [name for name in shipped.names() if source in shipped.sources(name)]
-    return f"{', '.join(able)} can" if able else "no model that ships can"
 
 
 def _frames(config: VideoConfig, conditions: Conditions, most: int) -> int:

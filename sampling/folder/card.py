@@ -86,7 +86,8 @@ def _lines(about: Mapping[str, Any], evaluation: Mapping[str, str]) -> Iterator[
     yield "## Intended use\n"
     if model:
         defaults = about["defaults"]
-        tasks = [_STARTS.get(task, task) for task in model["tasks"].split(", ")]
+        able = [part["tasks"].split(", ") for part in about.values() if isinstance(part, Mapping) and "tasks" in part]
+        tasks = dict.fromkeys(_STARTS.get(task, task) for each in able for task in each)
         yield f"Clips of {defaults['width']}x{defaults['height']} at {defaults['fps']:g} frames a second, from:\n"
         yield "".join(f"- {start}\n" for start in tasks)
     else:

@@ -43,9 +43,21 @@ def info(model: ModelParts) -> dict[str, Any]:
         }
     if model.lm is not None:
         about |= _language_model(model, model.lm)
+    for number, specialist in enumerate(model.specialists, 1):
+        about[f"specialist {number}"] = {"parameters": _parameters(specialist.params), **_trained_for(specialist)}
     total = sum(part.get("parameters", 0) for part in about.values())
     named = {"name": model.name, "parameters": total, **about}
     return named | ({"record": model.record} if model.record else {})
+
+
+def _trained_for(lm: LanguageModel) -> dict[str, str]:
+    """Return what requests a language model was trained for."""
+    said = {
+        "tasks": ", ".join(lm.tasks),
+        "keys": ", ".join(lm.config.keys),
+        "steered by": ", ".join(_steered_by(lm.config)),
+    }
+    return {name: text for name, text in said.items() if text}
 
 
 def _steered_by(config: LMConfig) -> Iterator[str]:
@@ -64,9 +76,7 @@ def _language_model(model: ModelParts, lm: LanguageModel) -> dict[str, Any]:
     about: dict[str, Any] = {
         "language model": {
             "parameters": _parameters(lm.params),
-            "tasks": ", ".join(lm.tasks),
-            **({"keys": ", ".join(config.keys)} if config.keys else {}),
-            **({"steered by": ", ".join(steered)} if (steered := list(_steered_by(config))) else {}),
+            **_trained_for(lm),
             "window": f"{model.longest} frames",
             "codes of a default clip": window.end(model.latent_frames(defaults.num_frames)),
             "memory of its weights": f"{4 * _parameters(lm.params) / 2**20:.1f} MiB in float32",

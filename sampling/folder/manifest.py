@@ -29,6 +29,12 @@ PIECES_FILE, ENCODER_FILE = "text.model", "text_encoder.safetensors"
 READS_PIECES_FILE, READS_FILE = "thesaurus.model", "thesaurus_encoder.safetensors"
 _FILES = (VIDEO_FILE, AUDIO_FILE, LM_FILE, DESCRIBER_FILE, THESAURUS_FILE, PIECES_FILE, ENCODER_FILE)
 _FILES += (READS_PIECES_FILE, READS_FILE)
+_MOST_SPECIALISTS = 8
+
+
+def specialist_file(number: int) -> str:
+    """Return the file of a specialist, counted from 1: `lm.safetensors` holds the first language model."""
+    return f"lm_{number + 1}.safetensors"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +55,7 @@ class AudioPart:
 
 @dataclass(frozen=True, kw_only=True)
 class LMPart:
-    """A language model, the tasks that it was trained for, and what else its training saw."""
+    """A language model or a specialist, the tasks that it was trained for, and what else its training saw."""
 
     config: LMConfig
     tasks: tuple[Task, ...]
@@ -97,9 +103,16 @@ class Parts:
     video_tokenizer: VideoPart
     audio_tokenizer: AudioPart | None = None
     lm: LMPart | None = None
+    specialists: tuple[LMPart, ...] = ()
     text_encoder: TextEncoderPart | None = None
     describer: DescriberPart | None = None
     thesaurus: ThesaurusPart | None = None
+
+    def __post_init__(self):
+        if self.specialists and self.lm is None:
+            raise RequestError("specialists stand beside a language model, and there is none")
+        if len(self.specialists) > _MOST_SPECIALISTS:
+            raise RequestError(f"a model has {_MOST_SPECIALISTS} specialists at most, not {len(self.specialists)}")
 
     def files(self) -> set[str]:
         """Return the names of the files that hold these parts."""
@@ -114,7 +127,7 @@ class Parts:
             THESAURUS_FILE: self.thesaurus is not None,
             READS_FILE: self.thesaurus is not None and self.thesaurus.encoder is not None,
             READS_PIECES_FILE: self.thesaurus is not None and self.thesaurus.encoder is not None,
-        }
+        } | {specialist_file(number): True for number, _ in enumerate(self.specialists, 1)}
         return {name for name, taken in takes.items() if taken}
 
 
@@ -144,7 +157,7 @@ def read_manifest(folder: Path) -> Manifest:
         raise RequestError(f"{folder} is no model folder: it has no {MANIFEST}; `reelm export` makes one")
     manifest = parsed(Manifest, check_format(read_json(path), FORMAT, str(path)), str(path))
     wanted, named = manifest.parts.files(), {*manifest.files}
-    if unknown := sorted(named - {*_FILES}):
+    if unknown := sorted(named - {*_FILES} - wanted):
         raise RequestError(f"{path} names the file {shown(unknown[0])}, which no model has")
     if missing := sorted(wanted - named):
         raise RequestError(f"{path} is damaged: it does not name the file {missing[0]} of a part that it has")

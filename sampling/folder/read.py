@@ -4,6 +4,7 @@ model.json                    format, configs of the parts, defaults, sha256 of 
 video_tokenizer.safetensors
 audio_tokenizer.safetensors   only of models with sound
 lm.safetensors, text.model    together or not at all: a folder without them has tokenizers only
+lm_2.safetensors, ...         only of models with specialists: language models for what the first one never learned
 text_encoder.safetensors      only of models that read a small frozen encoder; see text_parts.py for large ones
 thesaurus.safetensors         only of models that are told in other words than their captions'
 thesaurus_encoder.safetensors the sentence encoder of a thesaurus, beside its pieces in thesaurus.model
@@ -28,7 +29,7 @@ from reelm.tokenizer.audio.tokenizer import AudioTokenizer
 from reelm.tokenizer.video.tokenizer import VideoTokenizer
 
 from . import shipped, text_parts
-from .manifest import AUDIO_FILE, DESCRIBER_FILE, LM_FILE, VIDEO_FILE, read_files, read_manifest
+from .manifest import AUDIO_FILE, DESCRIBER_FILE, LM_FILE, VIDEO_FILE, read_files, read_manifest, specialist_file
 from .shapes import check_shapes
 
 
@@ -56,19 +57,31 @@ def read(
     if not shipped.holds(folder):
         check_shapes(folder, manifest, params)
     tokenizer = VideoTokenizer(parts.video_tokenizer.config, params[VIDEO_FILE], parts.video_tokenizer.hash)
-    audio, lm, describer, thesaurus = None, None, None, None
+    audio, lms, describer, thesaurus = None, list[LanguageModel](), None, None
     if parts.audio_tokenizer is not None:
         audio = AudioTokenizer(parts.audio_tokenizer.config, params[AUDIO_FILE], parts.audio_tokenizer.hash)
     if parts.lm is not None:
-        config = parts.lm.config
-        text = text_parts.opened(config, parts.text_encoder, data, params, text_encoder)
-        if mesh is not None:
-            check_mesh(config, dict(mesh.shape))
-        lm = LanguageModel(config, params[LM_FILE], text, parts.lm.tasks, number_format, mesh, parts.lm.scope)
+        text = text_parts.opened(parts.lm.config, parts.text_encoder, data, params, text_encoder)
+        files = [LM_FILE, *(specialist_file(number) for number, _ in enumerate(parts.specialists, 1))]
+        for file, part in zip(files, (parts.lm, *parts.specialists), strict=True):
+            if mesh is not None:
+                check_mesh(part.config, dict(mesh.shape))
+            lms.append(LanguageModel(part.config, params[file], text, part.tasks, number_format, mesh, part.scope))
     if parts.describer is not None:
         describer = Describer(parts.describer.config, params[DESCRIBER_FILE])
     if parts.thesaurus is not None:
-        thesaurus = text_parts.opened_thesaurus(parts.thesaurus, data, params, lm and lm.text)
+        thesaurus = text_parts.opened_thesaurus(parts.thesaurus, data, params, lms[0].text if lms else None)
     wide = number_format == "float32" or (number_format == "int8" and on_cpu)
     activations = jnp.dtype("float32" if wide else "bfloat16")
-    return ModelParts(name, tokenizer, lm, manifest.defaults, manifest.record, activations, audio, describer, thesaurus)
+    return ModelParts(
+        name=name,
+        video_tokenizer=tokenizer,
+        lm=lms[0] if lms else None,
+        defaults=manifest.defaults,
+        record=manifest.record,
+        dtype=activations,
+        audio_tokenizer=audio,
+        describer=describer,
+        thesaurus=thesaurus,
+        specialists=tuple(lms[1:]),
+    )

@@ -37,6 +37,7 @@ from .manifest import (
     VIDEO_FILE,
     Manifest,
     ThesaurusPart,
+    specialist_file,
 )
 
 _MOST = 2**20  # of anything that a configuration counts: above it a net could not even be described
@@ -57,6 +58,9 @@ def check_shapes(folder: Path, manifest: Manifest, params: Mapping[str, dict]) -
         (AUDIO_FILE, parts.audio_tokenizer, audio_tokenizer.init_params),
         (LM_FILE, parts.lm, transformer.init_params),
         (DESCRIBER_FILE, parts.describer, describer.init_params),
+    ]
+    nets += [
+        (specialist_file(number), part, transformer.init_params) for number, part in enumerate(parts.specialists, 1)
     ]
     for file, part, init in nets:
         if part is not None:

@@ -25,18 +25,19 @@ def holds(folder: Path) -> bool:
 
 def sources(name: str) -> set[Source]:
     """The sources of control that a shipped model knows."""
-    sizes = _language_model(name).get("config", {})
-    return {source for source, fields in SWITCHES.items() if sizes.get(fields[0])}
+    sizes = [each["config"] for each in _language_models(name)]
+    return {source for source, fields in SWITCHES.items() if any(each.get(fields[0]) for each in sizes)}
 
 
 def tasks(name: str) -> set[str]:
     """The tasks that a shipped model was trained for."""
-    return {*_language_model(name).get("tasks", ())}
+    return {task for each in _language_models(name) for task in each["tasks"]}
 
 
-def _language_model(name: str) -> dict[str, Any]:
-    """What `model.json` says of the language model; {} for a model without one."""
-    return json.loads((folder(name) / "model.json").read_bytes())["parts"].get("lm", {})
+def _language_models(name: str) -> list[dict[str, Any]]:
+    """What `model.json` says of the language models; [] for a model without one."""
+    parts = json.loads((folder(name) / "model.json").read_bytes())["parts"]
+    return [*([parts["lm"]] if parts.get("lm") else []), *parts.get("specialists", ())]
 
 
 def _weights() -> Path:

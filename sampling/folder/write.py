@@ -5,6 +5,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from reelm.lm.language_model import LanguageModel
 from reelm.sampling.parts import ModelParts
 from reelm.storage.atomic import check_folder, replacing_together, write_json
 from reelm.storage.tensors import StoredType, pack
@@ -12,7 +13,7 @@ from reelm.storage.tensors import StoredType, pack
 from . import text_parts
 from .card import card
 from .info import info
-from .manifest import AUDIO_FILE, CARD, DESCRIBER_FILE, FORMAT, LM_FILE, MANIFEST, VIDEO_FILE
+from .manifest import AUDIO_FILE, CARD, DESCRIBER_FILE, FORMAT, LM_FILE, MANIFEST, VIDEO_FILE, specialist_file
 from .shapes import remember
 
 
@@ -42,8 +43,10 @@ def write(model: ModelParts, directory: str | Path, *, dtype: StoredType) -> Non
     if model.lm is not None:
         named, text = text_parts.stored(model.lm.text, dtype)
         files |= {LM_FILE: pack(model.lm.params, dtype), **text}
-        about = {"config": asdict(model.lm.config), "tasks": model.lm.tasks, "scope": asdict(model.lm.scope)}
-        parts |= {"lm": about, **named}
+        parts |= {"lm": _about(model.lm), **named}
+        if model.specialists:
+            parts["specialists"] = [_about(each) for each in model.specialists]
+            files |= {specialist_file(n): pack(each.params, dtype) for n, each in enumerate(model.specialists, 1)}
     if model.describer is not None:
         files[DESCRIBER_FILE] = pack(model.describer.params, dtype)
         parts["describer"] = {"config": asdict(model.describer.config)}
@@ -64,3 +67,8 @@ def write(model: ModelParts, directory: str | Path, *, dtype: StoredType) -> Non
             (staging / name).write_bytes(data)
         write_json(staging / MANIFEST, manifest)
     remember(folder)
+
+
+def _about(lm: LanguageModel) -> dict[str, Any]:
+    """Return what model.json says of a language model."""
+    return {"config": asdict(lm.config), "tasks": lm.tasks, "scope": asdict(lm.scope)}

@@ -18,6 +18,7 @@ def about(name: str, model: Model) -> dict[str, Any]:
     clip. 0, empty or false where it was not trained with them.
     """
     lm, defaults, thesaurus = model.language_model(), model.defaults, model.thesaurus
+    configs = [each.config for each in model.language_models]
     captions, names = ([], ()) if thesaurus is None else (list(thesaurus.captions), thesaurus.names)
     words = list(lm.scope.words)
     return {
@@ -25,13 +26,13 @@ def about(name: str, model: Model) -> dict[str, Any]:
         "object": "model",
         "owned_by": "reelm",
         "sound": model.soundtrack is not None,
-        "tasks": list(lm.tasks),
+        "tasks": list(dict.fromkeys(task for each in model.language_models for task in each.tasks)),
         "keys": list(lm.config.keys),
-        "tracks": lm.config.tracks,
-        "camera": lm.config.camera,
-        "motion": lm.config.motion,
-        "control_kinds": list(lm.config.structures),
-        "references": lm.config.references and "shows" in lm.tasks,
+        "tracks": max(each.tracks for each in configs),
+        "camera": any(each.camera for each in configs),
+        "motion": any(each.motion for each in configs),
+        "control_kinds": list(dict.fromkeys(kind for each in configs for kind in each.structures)),
+        "references": any(each.config.references and "shows" in each.tasks for each in model.language_models),
         "words": words,
         "captions": captions,
         "endings": [] if thesaurus is None else sorted(set(thesaurus.modifiers.values()) - {""}),

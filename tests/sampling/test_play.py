@@ -73,7 +73,7 @@ def test_players_beside_each_other_get_what_each_gets_alone(world):
     alone = [play(world.play(seed=seed)) for seed in (3, 4)]
     batch = ContinuousBatch(world.lm)
     requests = [plan(world, None, *read_arguments({"seed": seed}), endless=True) for seed in (3, 4)]
-    sessions = [PlaySession(world, request, lambda made: batch.join(made, ahead=0)) for request in requests]
+    sessions = [PlaySession(request, lambda made: batch.join(made, ahead=0)) for request in requests]
     pieces = [[session.beginning] for session in sessions]
     for keys in KEYS:
         for session, of_session in zip(sessions, pieces, strict=True):
@@ -88,7 +88,7 @@ def test_a_window_may_be_opened_before_its_words_and_keys_are_known(world):
     for ahead in (False, True):
         batch, seats = ContinuousBatch(world.lm), []
         request = plan(world, None, *read_arguments(SETTINGS), endless=True)
-        session = PlaySession(world, request, lambda made, batch=batch, seats=seats: seated(batch, made, seats))
+        session = PlaySession(request, lambda made, batch=batch, seats=seats: seated(batch, made, seats))
         pieces = [session.beginning]
         for number, keys in enumerate(KEYS[:5]):
             if ahead:

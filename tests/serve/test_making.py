@@ -24,15 +24,16 @@ PIECES = [
 @pytest.fixture
 def run(tmp_path, monkeypatch):
     """Return a job under way, of three latent frames that are there at once, and what counts its calls of `wake`."""
-    monkeypatch.setattr(making, "stream", lambda model, request, seat: ([piece] for piece in PIECES))
+    monkeypatch.setattr(making, "stream", lambda request, seat: ([piece] for piece in PIECES))
     settings = SimpleNamespace(num_frames=9, fps=8.0, best_of=1)
     model: Any = SimpleNamespace(soundtrack=None, latent_frames=lambda frames: len(PIECES))
-    request: Any = SimpleNamespace(settings=settings, stream=None)
-    lane = Lane("lane", {}, lambda requests, rows: None)
-    lane.batches["tiny"] = SimpleNamespace(join=lambda stream: SimpleNamespace(close=lambda: None))  # type: ignore
+    request: Any = SimpleNamespace(model=model, settings=settings, stream=None)
+    lane = Lane("lane", lambda requests, rows: None)
+    batch = SimpleNamespace(join=lambda stream: SimpleNamespace(close=lambda: None))
+    monkeypatch.setattr(lane, "batch_of", lambda request: batch)
     writers, woken = Writers(ThreadPoolExecutor(1), ThreadPoolExecutor(1)), Semaphore(0)
     job = Job(model="tiny", prompt="red", seed=0, settings={})
-    run = Making(job, model, request, lane, tmp_path, writers, lambda job_id: None, woken.release)
+    run = Making(job, request, lane, tmp_path, writers, lambda job_id: None, woken.release)
     yield run, woken
     run.close()
     lane.do(lambda: None).result()

@@ -33,6 +33,9 @@ class Export:
     lm: tuple[Path, ...] = ()
     """Workdir of `reelm train lm`. Without one the model can reconstruct and tokenize but not generate. Several runs
     that continue one another are averaged."""
+    specialists: tuple[Path, ...] = ()
+    """Workdirs of further `reelm train lm`, from the same pieces of text and codes, for what --lm was not trained for.
+    A request goes to the first that was trained for all that it gives."""
     describer: Path | None = None
     """Workdir of `reelm train describer`, for a model that finds words for clips."""
     best: tuple[StageName, ...] | None = None
@@ -61,7 +64,7 @@ class Export:
     training: it makes noise. Turn it off where this machine is too small for the model."""
 
     def run(self) -> None:
-        for folder in (self.video_tokenizer, self.audio_tokenizer, *self.lm, self.describer):
+        for folder in (self.video_tokenizer, self.audio_tokenizer, *self.lm, *self.specialists, self.describer):
             if folder is not None and not folder.is_dir() and str(folder) not in shipped.names():
                 raise RequestError(f"there is no folder {folder}; name the --workdir of a training, or a model")
         check_folder(self.output)
