@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import tyro
 
+from reelm.cli.batches import batches
 from reelm.cli.checks import check_clip_output, check_input, check_model
 from reelm.cli.moves import camera, track
 from reelm.cli.printable import print_path, printable
 from reelm.cli.progress import progress
 from reelm.errors import RequestError
-from reelm.sampling.batches import batches
 from reelm.sampling.options import FILES, Options
 from reelm.storage.fields import read_text
 
