@@ -1,4 +1,4 @@
-"""`demo_steered` and `demo_stories`: the two specialists of `demo`, for what its first language model never learned.
+"""`demo_steered` and `demo_stories`: specialists of `demo`, for what its first language model never learned.
 
     export REELM_HOME=...  # with the four files of MNIST in its folder mnist: so many hands are hard to learn by heart
     for set in steered_digits moving_digits_stories; do
@@ -7,11 +7,11 @@
     reelm train lm demo_steered --workdir runs/steered --tokens runs/steered_digits
     reelm train lm demo_stories --workdir runs/stories --tokens runs/moving_digits_stories
 
-The first follows tracks, silhouettes and a motion score. The second shows whom pictures show, cuts to another shot, and
-makes some seconds of a clip anew. Both start from the language model that ships, and need not keep what it knows: a
-request goes to the first language model that was trained for all that it gives.
+The first follows tracks, silhouettes and a motion score, and ships. The second shows whom pictures show, cuts to
+another shot, and makes some seconds of a clip anew. Both start from the language model that ships, and need not keep
+what it knows: a request goes to the first language model that was trained for all that it gives.
 
-Hardware: one core of an AMD EPYC (Zen 5) for each.
+Hardware: one core of an AMD EPYC (Zen 5), 106 minutes for the first. Loss to expect: 0.95.
 """
 
 from dataclasses import replace
@@ -60,7 +60,7 @@ lm: LMRun = replace(
     optimizer=OptimizerConfig(
         learning_rate=1.2e-3, muon=0.008, warmup=50, ema=0.998, schedule="warmup-stable-decay", decay=0.3
     ),
-    loop=LoopConfig(steps=2_600, log_every=50, save_every=200),
+    loop=LoopConfig(steps=2_150, log_every=50, save_every=200),
 )
 
 lm_demo_stories: LMRun = replace(

@@ -136,6 +136,18 @@ Of the clips whose prompt asks for no sound, {{sound/silence/silent:%}} are sile
 | one digit in Chinese, combinations held out | {{words-chinese/held_out/all_right:%i}} | \
 {{sound/held_out/all_right:%}} |
 | two digits in Chinese, both right | {{words-chinese/two/all_right:%i}} | {{sound/two/all_right:%}} |
+| shapes trained on | {{steering/tracks/near:%}} | {{steering/tracks/near_rebuilt:%}} | \
+{{steering/tracks/right:%i}} | |
+| eights and squares, never trained on | {{steering/held-out tracks/near:%}} | \
+{{steering/held-out tracks/near_rebuilt:%}} | {{steering/held-out tracks/right:%i}} | |
+| two digits, each with its track | {{steering/two tracks/near:%}} | {{steering/two tracks/near_rebuilt:%}} | \
+{{steering/two tracks/right:%i}} | {{steering/two tracks/not_swapped:%i}} |
+| the words of the first row alone | {{steering/no tracks/near:%}} | {{steering/no tracks/near_rebuilt:%}} | \
+{{steering/no tracks/right:%i}} | |
+A silhouette and that of its clip overlap by {{steering/silhouettes/iou:%}} (intersection over union); \
+rebuilt real clips by {{steering/silhouettes/iou_rebuilt:%}}. The colour of the words is right in \
+{{steering/silhouettes/colour:%i}}. Between the motion score and the motion that is seen, over five levels, \
+Spearman's correlation is {{steering/motion/spearman:.2f}}.
 | "seven", or another digit | {{short/digit/digit:%0}} | {{short/digit/black:%}} |
 | "a seven moves", or another digit | {{short/moves/digit:%0}} | {{short/moves/black:%}} |
 | 16 more frames after 9 real ones | same digit | {{continuation/digit:%0}} |
@@ -208,6 +220,9 @@ Two digits are both right in {{sound/two/all_right:%i}}. \
 Of prompts in Chinese {{words-chinese/two/all_right:%i}}.
 only {{audio-to-video-of-8/ticks:%0}} of the bounces it shows fall on given ticks.
 {_demo_rows(ticks=False)}
+| frames within 2 pixels of a drawn path | {{steering/tracks/near:%}} | {{steering/tracks/near_rebuilt:%}} |
+| digit and colour right beside a path | {{steering/tracks/right:%i}} | {{steering/tracks/right_rebuilt:%}} |
+| overlap with a given silhouette | {{steering/silhouettes/iou:%}} | {{steering/silhouettes/iou_rebuilt:%}} |
 """,
     "docs/models/emoji.md": """
 Motion is right on average and off by {emoji/trained/energy_off:%0} clip by clip.
@@ -234,6 +249,8 @@ H.264 reaches {{films/all/psnr_h264:.1f}} dB, where `natural` reaches {{films/al
 {words-chinese/trained/all_right:%i}, {words-chinese/held_out/all_right:%i}, {words-chinese/two/all_right:%i} |
 | spoken names right: trained on, held out, two digits | {sound/trained/words:%i}, {sound/held_out/words:%i}, \
 {sound/two/words:%i}; real clips {sound/trained/words_real:%}, {sound/held_out/words_real:%}, {sound/two/words_real:%} |
+| a digit follows a drawn path: frames within 2 pixels; digit and colour right (`--task steering`) | \
+{steering/tracks/near:%}, {steering/tracks/right:%i} |
 | rebuilt clips: PSNR, SSIM (`reelm evaluate reconstruction`) | {pictures/psnr:.2f} dB, {pictures/ssim:.3f} |
 """,
     "src/reelm/weights/emoji/README.md": """

@@ -81,6 +81,23 @@ def _demo_tasks() -> list[Claim]:
     ]
 
 
+def _steered() -> list[Claim]:
+    claims = [
+        *_at_least("steering/tracks", near=(0.83, 0.2), near_rebuilt=(0.96, 0.1)),
+        *_shares("steering/tracks", right=0.95, right_rebuilt=0.90),
+        *_at_least("steering/held-out tracks", near=(0.84, 0.2), near_rebuilt=(0.97, 0.1)),
+        *_shares("steering/held-out tracks", right=0.95),
+        *_at_least("steering/two tracks", near=(0.18, 0.25), near_rebuilt=(0.68, 0.3)),
+        *_shares("steering/two tracks", right=0.19, not_swapped=0.36),
+        *_at_most("steering/no tracks", near=(0.03, 0.1)),
+        *_at_least("steering/no tracks", near_rebuilt=(0.96, 0.1)),
+        *_shares("steering/no tracks", right=0.98),
+        *_at_least("steering/silhouettes", iou=(0.58, 0.1), iou_rebuilt=(0.60, 0.1)),
+        *_shares("steering/silhouettes", colour=0.98),
+    ]
+    return [*claims, Claim(name="steering/motion/spearman", least=0.36)]
+
+
 def _demo_tokenizers() -> list[Claim]:
     return [
         *_at_least("pictures", psnr=(25.8, 1.5), ssim=(0.85, 0.04), codes_used=3500),
@@ -161,7 +178,6 @@ def _natural() -> list[Claim]:
     return claims
 
 
-CLAIMS: dict[str, Claim] = {
-    claim.name: claim for claim in (*_sound(), *_demo_tasks(), *_demo_tokenizers(), *_emoji(), *_world(), *_natural())
-}
+_ALL = (_sound, _demo_tasks, _steered, _demo_tokenizers, _emoji, _world, _natural)
+CLAIMS: dict[str, Claim] = {claim.name: claim for of_model in _ALL for claim in of_model()}
 """All claims by their names."""
