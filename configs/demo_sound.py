@@ -42,7 +42,7 @@ lm: LMRun = replace(
     model=replace(
         demo.lm.model, sound_levels=_AUDIO.levels, sound_bits=_AUDIO.bits, sound_frames=(5, 20), sound_hidden=192
     ),
-    stages=(Stage(buckets=tuple(_BUCKETS), weights=tuple(_BUCKETS.values())),),
+    stages=(Stage.of(_BUCKETS),),
     sound_decay=0.5,
     loop=LoopConfig(steps=4_800, log_every=50, save_every=200),
 )
@@ -67,7 +67,7 @@ lm_demo_sound_first: LMRun = replace(
     lm,
     stages=(
         Stage(steps=2_778, buckets=tuple(_BUCKETS), weights=_FIRST),
-        Stage(buckets=tuple(_SECOND), weights=tuple(_SECOND.values())),
+        Stage.of(_SECOND),
     ),
     loop=LoopConfig(steps=7_000, log_every=50, save_every=200),
 )

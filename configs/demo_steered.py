@@ -44,16 +44,12 @@ _STORIES: dict[Bucket, float] = {
 }
 
 
-def _stages(buckets: dict[Bucket, float]) -> tuple[Stage, ...]:
-    return (Stage(buckets=tuple(buckets), weights=tuple(buckets.values())),)
-
-
 lm: LMRun = replace(
     demo_sound.lm,
     model=replace(demo_sound.lm.model, text_vocabulary=612, tracks=2, structures=("silhouette",), motion=True),
     tokens=(Path("runs/steered_digits"),),
     start_from=Path("demo"),
-    stages=_stages(_STEERED),
+    stages=(Stage.of(_STEERED),),
     drop_control=0.25,
     corrupt=0.1,
     remat="none",
@@ -67,6 +63,6 @@ lm_demo_stories: LMRun = replace(
     lm,
     model=replace(demo_sound.lm.model, text_vocabulary=612, picture_kinds=6),
     tokens=(Path("runs/moving_digits_stories"),),
-    stages=_stages(_STORIES),
+    stages=(Stage.of(_STORIES),),
     drop_control=0.1,
 )

@@ -4,7 +4,7 @@ Comes in: token sets, stages of buckets, a transform. Goes out: a Grain dataset 
 of the seed and i alone. Knows nothing of models and of what a transform makes of a sample.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -76,6 +76,11 @@ class Stage:
     """Shares of the buckets in the steps."""
     token_weights: tuple[float, ...] | None = None
     """Shares of the token sets in each batch. Default: in proportion to their samples."""
+
+    @classmethod
+    def of(cls, shares: Mapping[Bucket, float]) -> "Stage":
+        """Return a stage to the end of the run, of buckets with their shares."""
+        return cls(buckets=tuple(shares), weights=tuple(shares.values()))
 
 
 def mixture(
