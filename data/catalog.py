@@ -21,6 +21,7 @@ from reelm.data.moving_digits.source import (
     MovingDigitsSoundSet,
     MovingDigitsStoriesSet,
     SteeredDigitsSet,
+    SteeredPairsSet,
 )
 from reelm.data.recordings.build import BUILD_FILE as RECORDED_FILE
 from reelm.data.recordings.source import CrafterSet, CrafterTilesSet, RecordedSet
@@ -40,6 +41,7 @@ _OWN = {
         MovingDigitsChineseSet,
         MovingDigitsStoriesSet,
         SteeredDigitsSet,
+        SteeredPairsSet,
         AnimatedEmojiSet,
         EmojiCameraSet,
         AnySoundSet,

@@ -51,11 +51,15 @@ def example(
     digits: DigitSet | None = None,
     voices: VoiceSet | None = None,
     sample_rate: int = soundtracks.SAMPLE_RATE,
+    count: int | None = None,
 ) -> PathExample:
-    """Clip `index` (any integer from 0) of a split: a pure function of its arguments; longer ones continue shorter."""
+    """Clip `index` (any integer from 0) of a split: a pure function of its arguments; longer ones continue shorter.
+
+    count: its digits, 1 or 2; None for mostly one.
+    """
     digits = digits_for(split) if digits is None else digits
     rng = np.random.default_rng([2, SPLITS.index(split), index])
-    walkers = _walkers(rng, digits, split)
+    walkers = _walkers(rng, digits, split, count)
     said = captions(walkers, rng)
     corners = np.stack([walker.corner(np.arange(num_frames)) for walker in walkers])
     images = [digits.images[walker.image] for walker in walkers]
@@ -99,8 +103,8 @@ def _caption(walkers: tuple[Walker, ...], rng: np.random.Generator, *, coloured:
     return " and ".join(clause(walker) for walker in walkers)
 
 
-def _walkers(rng: np.random.Generator, digits: DigitSet, split: Split) -> tuple[Walker, ...]:
-    count = 1 + int(rng.random() < TWO_DIGITS)
+def _walkers(rng: np.random.Generator, digits: DigitSet, split: Split, count: int | None) -> tuple[Walker, ...]:
+    count = 1 + int(rng.random() < TWO_DIGITS) if count is None else count
     colours = rng.permutation(list(COLOURS))[:count]
     names = rng.integers(10, size=count)
     return tuple(

@@ -56,6 +56,11 @@ def _walking(split: scenes.Split, index: int, frames: int, digits: DigitSet, voi
     return _with_sound(clip, clip["captions"], clip["tracks"])
 
 
+def _in_pairs(split: scenes.Split, index: int, frames: int, digits: DigitSet, voices: VoiceSet | None) -> CaptionedClip:
+    clip = paths.example(split, index, frames, digits, voices, count=2)
+    return _with_sound(clip, clip["captions"], clip["tracks"])
+
+
 def _with_sound(
     clip: soundtracks.SoundingExample | paths.PathExample, captions: tuple[str, ...], tracks: np.ndarray
 ) -> CaptionedClip:
@@ -150,6 +155,7 @@ class SteeredDigitsSet:
     splits = scenes.SPLITS
     held_back = "test"
     drawn = True
+    drawing: ClassVar[Drawing] = staticmethod(_walking)
 
     data_dir: Path | None = None
     config: str | None = None
@@ -158,11 +164,20 @@ class SteeredDigitsSet:
         """Open the first clips of a split, each cut to `num_frames` frames, 33 by default; see `DataSet.open`."""
         known: scenes.Split = next(known for known in scenes.SPLITS if known == split)
         digits, voices = scenes.digits_for(known), soundtracks.voices_for(known)
-        return _DrawnDigits(self.name, known, num_frames or _FRAMES, num_clips or _ENDLESS, digits, voices, _walking)
+        frames, clips = num_frames or _FRAMES, num_clips or _ENDLESS
+        return _DrawnDigits(self.name, known, frames, clips, digits, voices, self.drawing)
 
     def build(self, *, packages: Path | None = None, progress: Progress = silent) -> Path:
         """Refuse: there is nothing to build."""
         raise RequestError(f"{self.name} is drawn on demand; there is nothing to build")
+
+
+class SteeredPairsSet(SteeredDigitsSet):
+    """Two digits on drawn paths."""
+
+    name = "steered_pairs"
+    summary = "the same with two digits in each clip: which track is whose is harder to learn than to follow one"
+    drawing = staticmethod(_in_pairs)
 
 
 @dataclass(frozen=True, eq=False)

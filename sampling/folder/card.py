@@ -41,6 +41,7 @@ _DATA = {
     "moving_digits_sound_zh": _DataSet(f"{_SOUNDING}{_CHINESE}", f"{_MNIST}; {_VOICES}", "红色的七向右移动"),
     "moving_digits_stories": _DataSet(f"{_SOUNDING}{_CHINESE}", f"{_MNIST}; {_VOICES}", "a red seven moves right"),
     "steered_digits": _DataSet(f"{_SOUNDING}{_CHINESE}", f"{_MNIST}; {_VOICES}", "a red seven moves right"),
+    "steered_pairs": _DataSet(f"{_SOUNDING}{_CHINESE}", f"{_MNIST}; {_VOICES}", "a red seven and a blue two"),
     "animated_emoji": _DataSet(
         "animated emoji over a plain colour", "Microsoft's Fluent Emoji, MIT", "woman running: dark skin tone"
     ),

@@ -60,3 +60,9 @@ def test_paths_stay_inside_and_held_out_ones_are_of_their_own():
 def test_there_is_nothing_to_build(tmp_path):
     with pytest.raises(RequestError, match="drawn on demand"):
         catalog.build("steered_digits", tmp_path)
+
+
+def test_pairs_have_two_digits_each():
+    clips = catalog.open_clips("steered_pairs", "train", num_frames=3, num_clips=6)
+    for clip in (clips[index] for index in range(6)):
+        assert "tracks" in clip and len(clip["tracks"]) == 2 and " and " in clip["captions"][0]
