@@ -52,7 +52,7 @@ def told(model: Model, *, clips: int = 200, seed: int = 0, progress: Progress = 
 
     "storyboard", three shots of two seconds with one handwriting:
         cuts: clips whose colour changes in just the frames that were asked for
-        right: shots with digit, colour and direction right
+        right: of the `shots` those with digit, colour and direction right
         hand: clips with the handwriting the nearest of 100 in every shot
 
     "retake", a second in the middle of a real clip:
@@ -76,6 +76,7 @@ def told(model: Model, *, clips: int = 200, seed: int = 0, progress: Progress = 
             scored.append(judge(model, _drawn(group, digits, rng, seed + case), digits))
             progress(done := done + 1, clips * len(groups))
         found[group] = _shares(scored)
+    found["storyboard"]["shots"] = clips * _SHOTS
     return found
 
 

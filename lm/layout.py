@@ -4,17 +4,18 @@
     holds     given codes ...   how  rows  cols  fps   text, fillers     ..     code 0 code 1 ...
     predicts  -                 -    -     -     -     -                code 0  code 1 ...
 
-The prefix is what is known of a clip before its first code: given pictures (`Given`), given sound, then words. It is
-read in both directions. The words are always filled up to their length with a filler code that is attended to like any
-other. The codes of the clip follow, latent frame by latent frame: the picture in raster order, then the audio frames
-beside it, one slot each.
+The prefix is what is known of a clip before its first code: references, given pictures (`Given`), given sound, then
+words. It is read in both directions. The words are always filled up to their length with a filler code that is attended
+to like any other. The codes of the clip follow, latent frame by latent frame: the picture in raster order, then the
+audio frames beside it, one slot each.
 
 Slots have positions on three axes, (time, row, column), with time in latent frames. A picture's code is at its own
 row and column, an audio frame at row and column -1. Both share one clock, which says when a thing ends: the last audio
-frame beside latent frame i ends with it, at time i. A given picture stands at its own time in the clip. Word i stands
-before the clip, at time -(i + 1).
+frame beside latent frame i ends with it, at time i. A given picture stands at its own time in the clip, a reference far
+before it. Word i stands before the clip, at time -(i + 1).
 """
 
+import math
 from dataclasses import dataclass
 
 import jax
@@ -40,14 +41,20 @@ def audio_frames(sound: tuple[int, int], latent_frames: int) -> int:
     return first + (latent_frames - 1) * later if latent_frames else 0
 
 
+def reference_grid(rows: int, columns: int) -> tuple[int, int]:
+    """Return the rows and columns of a reference, of which one subject is all, beside latent frames of so many."""
+    return -(-rows // 2), -(-columns // 2)
+
+
 @dataclass(frozen=True)
 class Layout:
-    """The order of a sample's slots: given pictures, given sound, words, then codes.
+    """The order of a sample's slots: references, given pictures, given sound, words, then codes.
 
     Attributes:
         prefix: slots of words.
         frames, rows, columns: size of the latent grid.
         given_pictures: pictures in the prefix.
+        references: references in the prefix.
         sound: audio frames beside the stream's first latent frame, and beside each later one; (0, 0) for silent models.
         at_start: whether the first latent frame is the stream's first.
         sound_in_prefix: whether the prefix holds the sound of all latent frames.
@@ -58,6 +65,7 @@ class Layout:
     rows: int
     columns: int
     given_pictures: int = 0
+    references: int = 0
     sound: tuple[int, int] = (0, 0)
     at_start: bool = True
     sound_in_prefix: bool = False
@@ -83,7 +91,12 @@ class Layout:
     @property
     def before(self) -> int:
         """Slots in front of the codes."""
-        return self.given_pictures * self.per_picture + self.shared_slots
+        return self.reference_slots + self.given_pictures * self.per_picture + self.shared_slots
+
+    @property
+    def reference_slots(self) -> int:
+        """Slots of references."""
+        return self.references * math.prod(reference_grid(self.rows, self.columns))
 
     @property
     def sound_slots(self) -> int:
@@ -147,7 +160,12 @@ class Layout:
     @property
     def grid(self) -> np.ndarray:
         """Positions float32 `[rows x columns, 3]` of one latent frame at time 0."""
-        return np.indices((1, self.rows, self.columns)).reshape(3, -1).T.astype(np.float32)
+        return _raster(self.rows, self.columns)
+
+    @property
+    def reference_grid(self) -> np.ndarray:
+        """Positions float32 `[p x q, 3]` of a reference at time 0."""
+        return _raster(*reference_grid(self.rows, self.columns))
 
     @property
     def mask(self) -> np.ndarray:
@@ -173,3 +191,7 @@ class Layout:
         positions = np.full((count, 3), -1.0, np.float32)
         positions[:, 0] = frame - np.arange(count)[::-1] / most
         return positions
+
+
+def _raster(rows: int, columns: int) -> np.ndarray:
+    return np.indices((1, rows, columns)).reshape(3, -1).T.astype(np.float32)

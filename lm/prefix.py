@@ -5,7 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 from flax import struct
 
-from .specials import CONTINUES, MOST_REFERENCES, NAMES, REFERENCES_AT, Given
+from .layout import Layout, reference_grid
+from .specials import CONTINUES, REFERENCES_AT, Given
 
 Array = jax.Array | np.ndarray
 
@@ -34,22 +35,25 @@ class ClipCodes(struct.PyTreeNode):
 
 
 class Prefix(struct.PyTreeNode):
-    """The prefixes of R rows, with G given pictures each. A row with fewer is filled up with `Given.NOTHING`.
+    """The prefixes of R rows, with K references and G given pictures each. A row with fewer is filled up.
 
     Attributes:
         words: int32 `[R, P]`, of `prefix_ids`.
         text: float32 `[R, T, E]`, embeddings of a frozen text encoder, one for each slot of text; read where `words`
             holds text. T is 0 for models that read pieces.
+        references: int32 `[R, K, p, q]`, codes of portraits, of `layout.reference_grid`; read where `numbers` are.
+        numbers: int32 `[R, K]`, what words call the references, from 1 on; 0 for none.
         codes: int32 `[R, G, h, w]`, codes of the pictures, as those of clips; read where `has_code`.
-        kinds: int32 `[R, G, h, w]`, values of `Given`.
-        times: float32 `[R, G]`, times of the pictures, in latent frames from the first code on. That of reference k is
-            `REFERENCES_AT` - k.
+        kinds: int32 `[R, G, h, w]`, values of `Given`; `Given.NOTHING` fills a row up.
+        times: float32 `[R, G]`, times of the pictures, in latent frames from the first code on.
         sound: int32 `[R, S, L]`, the sound beside all latent frames that follow, -1 where it is not given; S is 0
             where none is.
     """
 
     words: Array
     text: Array
+    references: Array
+    numbers: Array
     codes: Array
     kinds: Array
     times: Array
@@ -60,9 +64,17 @@ class Prefix(struct.PyTreeNode):
         """Return prefixes of words int32 `[R, P]` alone, with any embeddings float32 `[R, T, E]` of them."""
         count = words.shape[0]
         text = np.zeros((count, 0, 0), np.float32) if text is None else text
-        none, times = np.zeros((count, 0, rows, columns), np.int32), np.zeros((count, 0), np.float32)
-        sound = np.zeros((count, 0, 0), np.int32)
-        return cls(words=words, text=text, codes=none, kinds=none, times=times, sound=sound)
+        none = np.zeros((count, 0, rows, columns), np.int32)
+        return cls(
+            words=words,
+            text=text,
+            references=np.zeros((count, 0, *reference_grid(rows, columns)), np.int32),
+            numbers=np.zeros((count, 0), np.int32),
+            codes=none,
+            kinds=none,
+            times=np.zeros((count, 0), np.float32),
+            sound=np.zeros((count, 0, 0), np.int32),
+        )
 
     @classmethod
     def concatenate(cls, parts: "list[Prefix]") -> "Prefix":
@@ -79,9 +91,9 @@ class Prefix(struct.PyTreeNode):
         return self.replace(words=words)
 
     def unconditional(self) -> "Prefix":
-        """Return the same words without given pictures and sound. The anchor stays: it shows what came before."""
-        kinds = np.where(np.asarray(self.kinds) == Given.ANCHOR, Given.ANCHOR, Given.NOTHING)
-        return self.replace(kinds=kinds.astype(np.int32), sound=np.full_like(self.sound, -1))
+        """Return the same words with nothing given. The anchor stays: it shows what came before."""
+        kinds = np.where(np.asarray(self.kinds) == Given.ANCHOR, Given.ANCHOR, Given.NOTHING).astype(np.int32)
+        return self.replace(numbers=np.zeros_like(self.numbers), kinds=kinds, sound=np.full_like(self.sound, -1))
 
     @property
     def has_code(self) -> jax.Array:
@@ -89,20 +101,17 @@ class Prefix(struct.PyTreeNode):
         kinds = jnp.asarray(self.kinds)
         return (kinds != Given.NOTHING) & (kinds != Given.UNKNOWN)
 
-    @property
-    def names(self) -> jax.Array:
-        """Ids int32 `[R, G]` of the names of the pictures, from `NAMES` on; of use where they are references."""
-        numbers = jnp.round(REFERENCES_AT - jnp.asarray(self.times)).astype(jnp.int32)
-        return NAMES + jnp.clip(numbers, 1, MOST_REFERENCES)
+    def positions(self, layout: Layout) -> jax.Array:
+        """Return the positions float32 `[R, K p q + G h w, 3]` of the codes of references and pictures."""
+        references = _at(REFERENCES_AT - jnp.asarray(self.numbers), layout.reference_grid)
+        return jnp.concatenate([references, _at(self.times, layout.grid)], axis=1)
 
-    def positions(self, grid: np.ndarray) -> jax.Array:
-        """Return the positions float32 `[R, G x h x w, 3]` of the pictures' codes.
 
-        grid: positions of a latent frame at time 0, `[h x w, 3]`.
-        """
-        times = jnp.asarray(self.times)[..., None, None]
-        moved = jnp.asarray(grid) + jnp.pad(times, ((0, 0), (0, 0), (0, 0), (0, 2)))
-        return moved.reshape(times.shape[0], -1, 3)
+def _at(times: Array, grid: np.ndarray) -> jax.Array:
+    """Return positions float32 `[n, 3]` of one picture at time 0, moved to times `[R, G]`: `[R, G x n, 3]`."""
+    times = jnp.asarray(times, jnp.float32)[..., None, None]
+    moved = jnp.asarray(grid) + jnp.pad(times, ((0, 0), (0, 0), (0, 0), (0, 2)))
+    return moved.reshape(times.shape[0], -1, 3)
 
 
 def flat(ids: Array) -> jax.Array:

@@ -28,9 +28,14 @@ def edges(video: Frames) -> Frames:
 
 def silhouette(video: Frames) -> Frames:
     """Return what differs from the background, white on black. The background is the median colour along the border."""
-    border = np.concatenate([video[:, (0, -1)].reshape(-1, 3), video[:, :, (0, -1)].reshape(-1, 3)])
-    away = np.abs(video.astype(np.int16) - np.median(border, axis=0).astype(np.int16)).max(axis=-1)
+    away = np.abs(video.astype(np.int16) - background(video).astype(np.int16)).max(axis=-1)
     return _grey(np.where(away > _AWAY, 255, 0))
+
+
+def background(video: Frames) -> Frames:
+    """Return the colour uint8 `[3]` of the background."""
+    border = np.concatenate([video[:, (0, -1)].reshape(-1, 3), video[:, :, (0, -1)].reshape(-1, 3)])
+    return np.median(border, axis=0).astype(np.uint8)
 
 
 def flow(video: Frames) -> Frames:

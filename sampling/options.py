@@ -44,7 +44,8 @@ class Options:
         negative_prompt: Words that guidance leads away from, instead of no words.
         overlap: Seconds of the previous window that the next window of a long clip reads again. Default: the model's
             own.
-        motion: How much moves: the share, 0 to 1, of the training clips in which less does.
+        motion: How much moves: the share, 0 to 1, of the training clips in which less does. Beside it the model's own
+            guidance is stronger and its own `min_p` lower, for the likeliest codes stand still.
         control_kind: What the pictures follow of `control`: its "edges", its "silhouette", its "flow", or "depth" where
             it shows that already.
         retake: Seconds of `video` that are made anew, from ... to, once or more. All around them is known and stays to

@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 
 from reelm.errors import RequestError
+from reelm.lm.control.sources import Source
 from reelm.lm.scope import outside
+from reelm.lm.tasks import Task
 from reelm.media.limits import check_size
 from reelm.sampling.conditions.conditions import Conditions
 from reelm.sampling.conditions.read import read_conditions
@@ -27,9 +29,10 @@ from .describe import describe
 from .options import Options
 from .parts import ModelParts
 from .request import Prompt, Request, Script, Settings, Stretch
-from .specialists import able, slides
+from .specialists import Asked, able
 from .stream_plan import stream_plan
 
+_STIRRED = (3.0, 0.25)  # times the guidance beyond 1 and min_p, where a motion score speaks
 _NEVER = 1 << 52  # a frame that no clip comes to
 
 
@@ -60,8 +63,10 @@ def plan(
     frames = options.num_frames or model.defaults.num_frames
     check_size("a clip", size["height"], size["width"])
     _check_clips(clips, None if endless else frames, size["height"], size["width"])
+    if options.retake is not None and sources.shots:
+        options = replace(options, retake=_of_shots(model, asked[0], sources.shots, options.retake, fps))
     conditions = _conditions(model, sources, options, endless)
-    model = able(model, asked, conditions, sources, options)
+    model = _drawn_by(model, _asked(model, asked, conditions, sources, options))
     _check_names(model, prompts, sources)
     steered = steering(model, sources, options, conditions, size["fps"])
     conditions = replace(conditions, steering=steered.parts)
@@ -158,6 +163,17 @@ def _script(model: ModelParts, prompt: Prompt, fps: float, shots: Sequence[Shot]
     ]
 
 
+def _of_shots(
+    model: ModelParts, script: Script, shots: Sequence[Shot], times: Sequence[float], fps: float
+) -> Sequence[float]:
+    """Return the seconds of a retake. An end that a shot has, too, is where that shot really begins or ends."""
+    said = np.cumsum([0.0, *(shot.seconds for shot in shots)])
+    frames = [model.video_tokenizer.config.frames_of(stretch.begins) if stretch.begins else 0 for stretch in script]
+    real = [*(frame / fps for frame in frames), said[-1] + 1 / fps]
+    near = {round(float(end), 6): begin for end, begin in zip(said, real, strict=True)}
+    return tuple(near.get(round(each, 6), each) for each in times)
+
+
 def _check_names(model: ModelParts, prompts: Sequence[Prompt], sources: Sources) -> None:
     """RequestError unless the words name the references that are given. A model without references reads no names."""
     if not model.language_model().config.references:
@@ -196,13 +212,47 @@ def _conditions(model: ModelParts, sources: Sources, options: Options, endless: 
     return conditions
 
 
+def _asked(
+    model: ModelParts, scripts: Sequence[Script], conditions: Conditions, sources: Sources, options: Options
+) -> Asked:
+    """Return what a request takes of its language model."""
+    takes: dict[Task, bool] = {
+        "retakes": conditions.drawn is not None,
+        "shows": bool(sources.references) or any(shot.references for shot in sources.shots),
+        "cuts": any(stretch.cut for script in scripts for stretch in script),
+        "continues": _slides(model, scripts, conditions) and "plays" not in model.language_model().tasks,
+        "frames": bool(conditions.pictures),
+        "hears": conditions.sound_in_prefix and conditions.drawn is None,
+        "fills": conditions.masked is not None,
+    }
+    speaks: dict[Source, bool] = {
+        "tracks": sources.tracks is not None or any(shot.tracks for shot in sources.shots),
+        "structure": sources.control is not None,
+        "camera": sources.camera is not None or any(shot.camera for shot in sources.shots),
+        "motion": options.motion is not None,
+    }
+    return Asked([task for task, taken in takes.items() if taken], [each for each, does in speaks.items() if does])
+
+
+def _drawn_by(model: ModelParts, asked: Asked) -> ModelParts:
+    """Return the model with the language model that draws a request alone; the model itself where that is its first."""
+    lm = able(model.name, model.language_models, asked, longest=model.longest)
+    return model if lm is model.lm else replace(model, lm=lm, specialists=())
+
+
+def _slides(model: ModelParts, scripts: Sequence[Script], conditions: Conditions) -> bool:
+    """Return whether a clip takes more than one context window."""
+    length = conditions.num_frames
+    return length is None or length > model.longest or any(len(script) > 1 for script in scripts)
+
+
 def _latent_overlap(
     model: ModelParts, scripts: Sequence[Script], conditions: Conditions, overlap: float, fps: float
 ) -> int:
     """Return the overlap of windows in latent frames; RequestError when windows slide and it is none that they can."""
     stride, frames = model.video_tokenizer.config.time_stride, model.language_model().config.frames
     latent_overlap = round(overlap * fps / stride)
-    if slides(model, scripts, conditions) and not 1 <= latent_overlap < frames:
+    if _slides(model, scripts, conditions) and not 1 <= latent_overlap < frames:
         least, most = stride / fps, (frames - 1) * stride / fps
         raise RequestError(f"overlap is {overlap} seconds; windows overlap by {least:g} to {most:g}")
     return latent_overlap
@@ -236,8 +286,11 @@ def _settle(
     scale = options.cfg_scale
     if scale is None and conditions.sound_in_prefix and not known:
         scale = defaults.sound_cfg_scale
-    scale = defaults.cfg_scale if scale is None else scale
+    # The likeliest codes stand still, whatever motion is asked for.
+    guided, kept = (1.0, 1.0) if options.motion is None else _STIRRED
+    scale = (1 + guided * (np.array(defaults.cfg_scale) - 1)).tolist() if scale is None else scale
     truncation = {name: getattr(defaults, name) if known else 0.0 for name in ("min_p", "cfg_min_p")}
+    truncation["min_p"] *= kept
     truncation |= {name: asked for name in truncation if (asked := getattr(options, name)) is not None}
     settled: dict[str, Any] = truncation | {
         "num_frames": conditions.num_frames,

@@ -13,7 +13,7 @@ from reelm.storage.atomic import write_json
 from reelm.storage.fields import check_format, parsed, read_json
 
 INDEX_FILE = "index.json"
-_FORMAT = 7
+_FORMAT = 8
 _MOST_SHARDS = 1_000_000
 
 

@@ -78,9 +78,9 @@ class Stage:
     """Shares of the token sets in each batch. Default: in proportion to their samples."""
 
     @classmethod
-    def of(cls, shares: Mapping[Bucket, float]) -> "Stage":
-        """Return a stage to the end of the run, of buckets with their shares."""
-        return cls(buckets=tuple(shares), weights=tuple(shares.values()))
+    def of(cls, shares: Mapping[Bucket, float], steps: int | None = None) -> "Stage":
+        """Return a stage of buckets with their shares; of so many steps, or to the end of the run."""
+        return cls(steps=steps, buckets=tuple(shares), weights=tuple(shares.values()))
 
 
 def mixture(

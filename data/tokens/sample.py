@@ -7,6 +7,7 @@ from typing import Any, NotRequired, TypedDict
 import numpy as np
 
 from reelm.errors import RequestError
+from reelm.lm.layout import reference_grid
 
 _FORMATS = {name: np.dtype(name).newbyteorder("<") for name in ("bool", "int32", "int64", "float32")}
 
@@ -23,7 +24,7 @@ class TokenSample(TypedDict):
     shares of width and height; `edges`, `silhouette` and `flow` int32[t, h, w], codes of clips that show these;
     `camera` float32[T, 3], as for `lm.control.camera`; `motion` float32[1], see `media.outlines.motion`.
 
-    A clip of a story has `references` int32[n, h, w], pictures tokenized alone, which `reference_captions` call <1> to
+    A clip of a story has `references` int32[n, p, q], portraits tokenized alone, which `reference_captions` call <1> to
     <n>. What begins with `next_` is of the clip's next shot, which is a clip of as many references.
     """
 
@@ -93,7 +94,7 @@ def _check(sample: TokenSample) -> None:
         **dict.fromkeys(("edges", "silhouette", "flow"), (codes, (length, *grid))),
         "camera": ("float32", (None, 3)),
         "motion": ("float32", (1,)),
-        "references": (codes, (None, *grid)),
+        "references": (codes, (None, *reference_grid(*grid))),
         "next_video": (codes, (None, *grid)),
         "next_sound": ("int32", (None, None)),
     }

@@ -10,8 +10,9 @@ import numpy as np
 from reelm.data.catalog import open_clips
 from reelm.data.clips import CaptionedClip, ClipSource
 from reelm.errors import RequestError
-from reelm.lm.layout import audio_frames
+from reelm.lm.layout import audio_frames, reference_grid
 from reelm.media.outlines import STRUCTURES, motion
+from reelm.media.portrait import portrait
 from reelm.media.sound import resample, with_channels
 from reelm.progress import Progress, silent
 from reelm.tokenizer.audio.tokenizer import AudioTokenizer
@@ -129,7 +130,7 @@ class _Encoder:
         seen, tracks = self._seen(videos, controls), [np.zeros((0, 0), np.int32)] * len(batch)
         if self._audio is not None and self.sound is not None:
             tracks = _sounds(self._audio, batch, self.sound, self.fps, codes.shape[1])
-        references = iter(self._alone([picture for clip in batch for picture in clip.get("references", ())]))
+        references = iter(self._portraits([picture for clip in batch for picture in clip.get("references", ())]))
         next_shots = self._next_shots(batch, first)
         for i, clip in enumerate(batch):
             sample: TokenSample = {
@@ -159,10 +160,12 @@ class _Encoder:
                 found[control] = self._video.encode(np.stack([STRUCTURES[control](video) for video in videos]))
         return found
 
-    def _alone(self, pictures: Sequence[np.ndarray]) -> Iterator[np.ndarray]:
-        """Yield the codes int32 [h, w] of pictures, each tokenized alone."""
+    def _portraits(self, pictures: Sequence[np.ndarray]) -> Iterator[np.ndarray]:
+        """Yield the codes int32 [p, q] of portraits of those in pictures of the clips' size, each tokenized alone."""
+        stride = self._video.config.space_stride
         for first in range(0, len(pictures), _BATCH):
-            part = list(pictures[first : first + _BATCH])
+            grid = reference_grid(*(side // stride for side in pictures[first].shape[:2]))
+            part = [portrait(each, *(stride * side for side in grid)) for each in pictures[first : first + _BATCH]]
             # A short batch is filled up, so that it does not compile another program.
             yield from self._video.encode(np.stack(part + part[-1:] * (_BATCH - len(part)))[:, None])[: len(part), 0]
 

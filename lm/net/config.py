@@ -170,6 +170,7 @@ class LMConfig:
         columns: int,
         *,
         given_pictures: int = 0,
+        references: int = 0,
         at_start: bool = True,
         sound_in_prefix: bool = False,
     ) -> Layout:
@@ -181,13 +182,24 @@ class LMConfig:
             raise RequestError(
                 f"this model knows {self.grid[0]} rows and {self.grid[1]} columns of codes, not {rows} and {columns}"
             )
-        return Layout(self.prefix, frames, rows, columns, given_pictures, self.sound_frames, at_start, sound_in_prefix)
+        return Layout(
+            prefix=self.prefix,
+            frames=frames,
+            rows=rows,
+            columns=columns,
+            given_pictures=given_pictures,
+            references=references,
+            sound=self.sound_frames,
+            at_start=at_start,
+            sound_in_prefix=sound_in_prefix,
+        )
 
     def layout_of(self, codes: ClipCodes, prefix: Prefix) -> Layout:
         """Return the layout of a sample of these arrays."""
         return self.layout(
             *codes.video.shape[1:4],
             given_pictures=prefix.kinds.shape[1],
+            references=prefix.numbers.shape[1],
             at_start=codes.at_start,
             sound_in_prefix=prefix.sound.shape[1] > 0,
         )

@@ -1,5 +1,6 @@
 """Inputs of the first layer: prefixes and codes as vectors. Parameters may be NumPy's, as a file gives them."""
 
+import math
 from typing import cast
 
 import flax.linen as nn
@@ -11,7 +12,7 @@ from reelm.lm.control.field import of_source
 from reelm.lm.control.structure import structure_ids
 from reelm.lm.layout import Layout
 from reelm.lm.prefix import Array, ClipCodes, Prefix, flat
-from reelm.lm.specials import HEAD, SPECIALS, Given, Group
+from reelm.lm.specials import HEAD, NAMES, SPECIALS, Given, Group
 from reelm.tokenizer.codes import are_known, ids_to_sub_tokens
 
 from .config import LMConfig
@@ -77,7 +78,7 @@ def embed_control(
 
 
 def embed_prefix(config: LMConfig, params: dict, prefix: Prefix, dtype: DTypeLike) -> jax.Array:
-    """Return `[R, before, D]`: given pictures, given sound, then words."""
+    """Return `[R, before, D]`: references, given pictures, given sound, then words."""
     parts = [_embed_words(config, params, prefix, dtype)]
     rows, of_kind = prefix.words.shape[0], jnp.asarray(params["given"]["embedding"], dtype)
     if prefix.sound.shape[1]:
@@ -87,8 +88,9 @@ def embed_prefix(config: LMConfig, params: dict, prefix: Prefix, dtype: DTypeLik
         kinds = jnp.asarray(prefix.kinds).reshape(rows, -1)
         codes = ids_to_sub_tokens(flat(prefix.codes), config.code)
         pictures = embed_codes(config, params, "video", codes, dtype)
-        pictures = jnp.where(prefix.has_code.reshape(rows, -1, 1), pictures, 0) + of_kind[kinds]
-        parts.insert(0, pictures + _embed_names(params, prefix, dtype) if config.references else pictures)
+        parts.insert(0, jnp.where(prefix.has_code.reshape(rows, -1, 1), pictures, 0) + of_kind[kinds])
+    if prefix.numbers.shape[1]:
+        parts.insert(0, _embed_references(config, params, prefix, dtype))
     return jnp.concatenate(parts, axis=1)
 
 
@@ -128,11 +130,13 @@ def _embed_words(config: LMConfig, params: dict, prefix: Prefix, dtype: DTypeLik
     return x.at[:, HEAD:].add(jnp.where(words[:, HEAD:, None] >= SPECIALS, text, 0))
 
 
-def _embed_names(params: dict, prefix: Prefix, dtype: DTypeLike) -> jax.Array:
-    """Return `[R, G h w, D]`: for the slots of references, what stands for their names among the words, too."""
-    names = jnp.asarray(params["prefix"]["embedding"], dtype)[prefix.names][:, :, None, None]
-    kinds = jnp.asarray(prefix.kinds)[..., None]
-    return jnp.where(kinds == Given.REFERENCE, names, 0).reshape(kinds.shape[0], -1, names.shape[-1])
+def _embed_references(config: LMConfig, params: dict, prefix: Prefix, dtype: DTypeLike) -> jax.Array:
+    """Return `[R, K p q, D]`: codes, and what stands for their names among the words, too."""
+    of_kind, of_name = (jnp.asarray(params[name]["embedding"], dtype) for name in ("given", "prefix"))
+    numbers = jnp.repeat(jnp.asarray(prefix.numbers), math.prod(prefix.references.shape[2:4]), axis=1)[..., None]
+    codes = embed_codes(config, params, "video", ids_to_sub_tokens(flat(prefix.references), config.code), dtype)
+    there = codes + of_kind[Given.REFERENCE] + of_name[NAMES + numbers[..., 0]]
+    return jnp.where(numbers > 0, there, of_kind[Given.NOTHING])
 
 
 def _embed_sound(config: LMConfig, params: dict, sound: jax.Array, dtype: DTypeLike) -> jax.Array:

@@ -280,13 +280,13 @@ def query_and_key_angles(config: LMConfig, layout: Layout) -> tuple[jax.Array, j
 
 
 def _row_angles(config: LMConfig, layout: Layout, prefix: Prefix, angles: jax.Array) -> jax.Array:
-    """Return angles `[L, K/2]` behind those of the given pictures, `[R, pictures + L, K/2]`, which differ by row.
+    """Return angles `[L, K/2]` behind those of references and given pictures, `[R, n + L, K/2]`, which differ by row.
 
-    Without given pictures, `angles` itself.
+    Without either, `angles` itself.
     """
-    if not layout.given_pictures:
+    if not layout.given_pictures and not layout.references:
         return angles
-    of_pictures = rotary_angles(prefix.positions(layout.grid), config.head_width, config.rope_base)
+    of_pictures = rotary_angles(prefix.positions(layout), config.head_width, config.rope_base)
     return jnp.concatenate([of_pictures, jnp.broadcast_to(angles, (of_pictures.shape[0], *angles.shape))], axis=1)
 
 

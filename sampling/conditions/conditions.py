@@ -7,10 +7,10 @@ import numpy as np
 
 from reelm.lm.control.field import control_field
 from reelm.lm.control.sources import Source
-from reelm.lm.layout import audio_frames
+from reelm.lm.layout import audio_frames, reference_grid
 from reelm.lm.net.config import LMConfig
 from reelm.lm.prefix import Prefix
-from reelm.lm.specials import FILLER, HEAD, NAMES, REFERENCES_AT, Given
+from reelm.lm.specials import FILLER, HEAD, NAMES, Given
 from reelm.media.pixels import Frames
 from reelm.tokenizer.codes import to_device
 
@@ -24,7 +24,7 @@ class Conditions:
         time_stride: frames of each latent frame after the first.
         known: int32 `[m, h, w]`, the clip's first latent frames.
         drawn: bool `[m]`, which of these are drawn anew, between others that stay; None for none.
-        references: number from 1 -> int32 `[h, w]`, a picture, tokenized alone, of whom words call by that number.
+        references: number from 1 -> int32 of `reference_grid`, a portrait of whom words call by that number.
         pictures: frame number -> int32 `[h, w]`, a picture tokenized alone.
         masked: int32 `[t, h, w]`, codes of a clip of which a part stays; None without a mask.
         unknown: bool `[t, h, w]`, True where `masked` is filled in.
@@ -136,9 +136,6 @@ class Conditions:
 
         if anchor is not None:
             add(anchor, Given.ANCHOR, anchor_time)
-        for number, picture in sorted(self.references.items()):
-            kind = np.where(_named(words, number, lm), Given.REFERENCE, Given.NOTHING)[:, None, None]
-            add(picture, kind, REFERENCES_AT - number)
         for frame, picture in sorted(self.pictures.items()):
             if start - 1 < frame / stride < start + frames:
                 add(picture, Given.FRAME, frame / stride - start)
@@ -152,7 +149,7 @@ class Conditions:
         # Each number of pictures compiles a program of its own, so the number is filled up to a power of two.
         while len(codes) & (len(codes) - 1):
             add(np.zeros((1, h, w), np.int32), Given.NOTHING, 0.0)
-        prefix = words
+        prefix = self._with_references(words, lm)
         if codes:
             prefix = prefix.replace(
                 codes=to_device(np.stack(codes, axis=1), lm.bits),
@@ -160,6 +157,18 @@ class Conditions:
                 times=np.broadcast_to(np.asarray(times, np.float32), (rows, len(times))),
             )
         return prefix.replace(sound=self._prefix_sound(lm, start, frames, rows)) if self.sound_in_prefix else prefix
+
+    def _with_references(self, words: Prefix, lm: LMConfig) -> Prefix:
+        """Return words with the references that they name. Their number is filled up as that of pictures is."""
+        if not self.references:
+            return words
+        count = 1 << (len(self.references) - 1).bit_length()
+        shape = (len(words.words), count, *reference_grid(*self.known.shape[1:]))
+        codes, numbers = np.zeros(shape, self.known.dtype), np.zeros(shape[:2], np.int32)
+        for slot, (number, picture) in enumerate(sorted(self.references.items())):
+            codes[:, slot] = picture
+            numbers[:, slot] = np.where(_named(words, number, lm), number, 0)
+        return words.replace(references=to_device(codes, lm.bits), numbers=numbers)
 
     def _prefix_sound(self, lm: LMConfig, start: int, frames: int, rows: int) -> np.ndarray:
         """Return int32 `[rows, S, L]`, the sound beside a window, -1 beyond its end and where it is drawn anew."""

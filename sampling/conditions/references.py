@@ -1,4 +1,4 @@
-"""Codes of references: pictures of whom words call <1> to <4>, each tokenized alone.
+"""Codes of references: pictures of whom words call <1> to <4>, each as a portrait, tokenized alone.
 
 In: pictures, words. Out: codes by number. The number of a reference is its place in the list, from 1.
 """
@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from reelm.errors import RequestError
+from reelm.lm.layout import reference_grid
 from reelm.lm.specials import around_names
-from reelm.media.pixels import fit
+from reelm.media.portrait import portrait
 from reelm.tokenizer.video.tokenizer import VideoTokenizer
 
 from .read import pixels
@@ -21,20 +22,21 @@ _LEAST, _MOST = 8, 40_000_000  # pixels of a side, and of a picture
 def encode_references(
     tokenizer: VideoTokenizer, pictures: Sequence[Picture], height: int, width: int
 ) -> Mapping[int, np.ndarray]:
-    """Return the codes int32 `[h, w]` of each picture, fitted to height x width, by its number.
+    """Return the codes int32 `[p, q]` of each picture by its number, beside clips of height x width.
 
     RequestError for a picture that is too small to show anybody, or too large.
     """
-    codes = {}
+    codes, stride = {}, tokenizer.config.space_stride
+    rows, columns = reference_grid(height // stride, width // stride)
     for number, picture in enumerate(pictures, 1):
         seen = pixels(picture)
-        rows, columns = seen.shape[:2]
-        if min(rows, columns) < _LEAST or rows * columns > _MOST:
+        tall, wide = seen.shape[:2]
+        if min(tall, wide) < _LEAST or tall * wide > _MOST:
             raise RequestError(
-                f"reference {number} has {columns}x{rows} pixels; it takes {_LEAST} or more on each side, and at most "
+                f"reference {number} has {wide}x{tall} pixels; it takes {_LEAST} or more on each side, and at most "
                 f"{_MOST // 1_000_000} megapixels"
             )
-        codes[number] = tokenizer.encode(fit(seen, height, width)[None])[0, 0]
+        codes[number] = tokenizer.encode(portrait(seen, rows * stride, columns * stride)[None])[0, 0]
     return codes
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from reelm.lm.layout import audio_frames
 from reelm.sampling.options import Options
 from reelm.sampling.parts import ModelParts
 
@@ -42,8 +43,12 @@ def of_shots(
         RequestError: something that the model does not know, or a picture that cannot be read.
     """
     made = []
-    for shot, begin in zip(shots, begins, strict=True):
+    for number, (shot, begin) in enumerate(zip(shots, begins, strict=True)):
         own = conditions
+        first = max(n for n in range(number + 1) if n == 0 or shots[n].cut)
+        after = min((begins[n] for n in range(number + 1, len(shots)) if shots[n].cut), default=None)
+        if conditions.drawn is not None and conditions.drawn[begins[first] : after].all():
+            own = _as_in_the_first_place(model, conditions, begins[first])
         if shot.references:
             codes = encode_references(model.video_tokenizer, shot.references, height, width)
             own = replace(own, references=codes)
@@ -57,6 +62,17 @@ def of_shots(
             )
         made.append(own)
     return made
+
+
+def _as_in_the_first_place(model: ModelParts, conditions: Conditions, begin: int) -> Conditions:
+    """Return the conditions of a shot, from latent frame `begin` on, that is made anew as a whole.
+
+    What comes after its end is another shot, and tells nothing of it: so it is made as if nothing were known yet.
+    """
+    sound = conditions.sound
+    if sound is not None:
+        sound = sound[: audio_frames(model.language_model().config.sound_frames, begin)]
+    return replace(conditions, known=conditions.known[:begin], drawn=None, sound=sound, sound_in_prefix=False)
 
 
 def _behind(part: np.ndarray, count: int) -> np.ndarray:

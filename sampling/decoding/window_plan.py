@@ -126,12 +126,13 @@ class StreamPlan:
             return of(shot.words)
         return Prefix.concatenate([of(shot.words), of(self.negative).unconditional()])
 
-    def layout(self, conditions: Conditions, *, pictures: int, first: int) -> Layout:
+    def layout(self, conditions: Conditions, *, first: int, pictures: int, references: int = 0) -> Layout:
         """Return the layout of a window with so many given pictures that begins with latent frame `first`."""
         return self.config.layout(
             self.frames,
             *conditions.known.shape[1:],
             given_pictures=pictures,
+            references=references,
             at_start=first == 0,
             sound_in_prefix=conditions.sound_in_prefix,
         )

@@ -165,7 +165,8 @@ class SlidingWindow:
         self._shot, self._read = shot, now
         self._first = max(plan.cut_before(now), 0 if fits else now - plan.overlap)
         prefix = plan.prefix(shot, self._first, self._anchor)
-        layout = plan.layout(shot.conditions, pictures=prefix.kinds.shape[1], first=self._first)
+        given = {"pictures": prefix.kinds.shape[1], "references": prefix.numbers.shape[1]}
+        layout = plan.layout(shot.conditions, **given, first=self._first)
         widest = max(layout, plan.later, key=lambda each: each.slots)
         prefill = Prefill(config, layout, widest.slots, max(plan.lookahead.values()), plan.guided, plan.dtype)
         count = now - self._first

@@ -32,9 +32,9 @@ _FILES += (READS_PIECES_FILE, READS_FILE)
 _MOST_SPECIALISTS = 8
 
 
-def specialist_file(number: int) -> str:
-    """Return the file of a specialist, counted from 1: `lm.safetensors` holds the first language model."""
-    return f"lm_{number + 1}.safetensors"
+def lm_files(count: int) -> list[str]:
+    """Return the files of so many language models of one model: the first, then its specialists."""
+    return [LM_FILE, *(f"lm_{number}.safetensors" for number in range(2, count + 1))][:count]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,21 +114,26 @@ class Parts:
         if len(self.specialists) > _MOST_SPECIALISTS:
             raise RequestError(f"a model has {_MOST_SPECIALISTS} specialists at most, not {len(self.specialists)}")
 
+    @property
+    def language_models(self) -> "Mapping[str, LMPart]":
+        """The language model and the specialists, by their files."""
+        parts = () if self.lm is None else (self.lm, *self.specialists)
+        return dict(zip(lm_files(len(parts)), parts, strict=True))
+
     def files(self) -> set[str]:
         """Return the names of the files that hold these parts."""
         carried = self.text_encoder is not None and self.text_encoder.is_carried
         takes = {
             VIDEO_FILE: True,
             AUDIO_FILE: self.audio_tokenizer is not None,
-            LM_FILE: self.lm is not None,
             PIECES_FILE: self.lm is not None and (self.text_encoder is None or carried),
             ENCODER_FILE: self.lm is not None and carried,
             DESCRIBER_FILE: self.describer is not None,
             THESAURUS_FILE: self.thesaurus is not None,
             READS_FILE: self.thesaurus is not None and self.thesaurus.encoder is not None,
             READS_PIECES_FILE: self.thesaurus is not None and self.thesaurus.encoder is not None,
-        } | {specialist_file(number): True for number, _ in enumerate(self.specialists, 1)}
-        return {name for name, taken in takes.items() if taken}
+        }
+        return {*self.language_models, *(name for name, taken in takes.items() if taken)}
 
 
 @dataclass(frozen=True, kw_only=True)

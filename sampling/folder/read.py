@@ -29,7 +29,7 @@ from reelm.tokenizer.audio.tokenizer import AudioTokenizer
 from reelm.tokenizer.video.tokenizer import VideoTokenizer
 
 from . import shipped, text_parts
-from .manifest import AUDIO_FILE, DESCRIBER_FILE, LM_FILE, VIDEO_FILE, read_files, read_manifest, specialist_file
+from .manifest import AUDIO_FILE, DESCRIBER_FILE, VIDEO_FILE, read_files, read_manifest
 from .shapes import check_shapes
 
 
@@ -62,8 +62,7 @@ def read(
         audio = AudioTokenizer(parts.audio_tokenizer.config, params[AUDIO_FILE], parts.audio_tokenizer.hash)
     if parts.lm is not None:
         text = text_parts.opened(parts.lm.config, parts.text_encoder, data, params, text_encoder)
-        files = [LM_FILE, *(specialist_file(number) for number, _ in enumerate(parts.specialists, 1))]
-        for file, part in zip(files, (parts.lm, *parts.specialists), strict=True):
+        for file, part in parts.language_models.items():
             if mesh is not None:
                 check_mesh(part.config, dict(mesh.shape))
             lms.append(LanguageModel(part.config, params[file], text, part.tasks, number_format, mesh, part.scope))

@@ -30,14 +30,12 @@ from .manifest import (
     AUDIO_FILE,
     DESCRIBER_FILE,
     ENCODER_FILE,
-    LM_FILE,
     MANIFEST,
     READS_FILE,
     THESAURUS_FILE,
     VIDEO_FILE,
     Manifest,
     ThesaurusPart,
-    specialist_file,
 )
 
 _MOST = 2**20  # of anything that a configuration counts: above it a net could not even be described
@@ -56,11 +54,8 @@ def check_shapes(folder: Path, manifest: Manifest, params: Mapping[str, dict]) -
     nets: list[tuple[str, Any, Callable[..., dict]]] = [
         (VIDEO_FILE, parts.video_tokenizer, video_tokenizer.init_params),
         (AUDIO_FILE, parts.audio_tokenizer, audio_tokenizer.init_params),
-        (LM_FILE, parts.lm, transformer.init_params),
+        *((file, part, transformer.init_params) for file, part in parts.language_models.items()),
         (DESCRIBER_FILE, parts.describer, describer.init_params),
-    ]
-    nets += [
-        (specialist_file(number), part, transformer.init_params) for number, part in enumerate(parts.specialists, 1)
     ]
     for file, part, init in nets:
         if part is not None:

@@ -13,7 +13,7 @@ from reelm.storage.tensors import StoredType, pack
 from . import text_parts
 from .card import card
 from .info import info
-from .manifest import AUDIO_FILE, CARD, DESCRIBER_FILE, FORMAT, LM_FILE, MANIFEST, VIDEO_FILE, specialist_file
+from .manifest import AUDIO_FILE, CARD, DESCRIBER_FILE, FORMAT, MANIFEST, VIDEO_FILE, lm_files
 from .shapes import remember
 
 
@@ -42,11 +42,11 @@ def write(model: ModelParts, directory: str | Path, *, dtype: StoredType) -> Non
         }
     if model.lm is not None:
         named, text = text_parts.stored(model.lm.text, dtype)
-        files |= {LM_FILE: pack(model.lm.params, dtype), **text}
+        lms = model.language_models
+        files |= {file: pack(lm.params, dtype) for file, lm in zip(lm_files(len(lms)), lms, strict=True)} | text
         parts |= {"lm": _about(model.lm), **named}
         if model.specialists:
             parts["specialists"] = [_about(each) for each in model.specialists]
-            files |= {specialist_file(n): pack(each.params, dtype) for n, each in enumerate(model.specialists, 1)}
     if model.describer is not None:
         files[DESCRIBER_FILE] = pack(model.describer.params, dtype)
         parts["describer"] = {"config": asdict(model.describer.config)}

@@ -42,15 +42,9 @@ def shaped(shape: tuple[int, ...], dtype: Any = jnp.int32) -> Any:
 
 
 def make_prefix(config: LMConfig, rows: int) -> Prefix:
-    pictures = shaped((rows, 0, *GRID))
-    return Prefix(
-        words=shaped((rows, config.prefix)),
-        text=shaped((rows, config.text_slots if config.text_width else 0, config.text_width), jnp.float32),
-        codes=pictures,
-        kinds=pictures,
-        times=shaped((rows, 0), jnp.float32),
-        sound=shaped((rows, 0, config.sound_levels)),
-    )
+    words = np.zeros((rows, config.prefix), np.int32)
+    text = np.zeros((rows, config.text_slots if config.text_width else 0, config.text_width), np.float32)
+    return jax.tree.map(lambda leaf: shaped(leaf.shape, leaf.dtype), Prefix.of_words(words, *GRID, text))
 
 
 def make_codes(config: LMConfig, samples: int, frames: int) -> ClipCodes:

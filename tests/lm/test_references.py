@@ -14,7 +14,7 @@ from reelm.lm.net.config import LMConfig
 from reelm.lm.net.embed import embed_prefix
 from reelm.lm.prefix import Prefix
 from reelm.lm.prompts import count, prompt_prefix, truncated
-from reelm.lm.specials import HEAD, NAMES, REFERENCES_AT, SPECIALS, Given, renamed
+from reelm.lm.specials import HEAD, NAMES, SPECIALS, Given, renamed
 from reelm.tokenizer.text.pieces import TextTokenizer
 
 TEXT = TextTokenizer.train(["a red seven moves up and a blue two moves left"] * 9, 300)
@@ -61,15 +61,22 @@ def test_names_change_with_their_numbers():
 def test_the_slots_of_a_reference_carry_its_name_and_no_other_picture_does():
     params = jax.tree.map(np.asarray, random_params(transformer.init_params, CONFIG, noise=0.2))
     words = prompt_prefix(CONFIG, TEXT, ["a red <1>"], **SIZE)
-    codes = np.arange(12, dtype=np.int32).reshape(1, 2, 2, 3)
-    kinds = np.broadcast_to(np.array([Given.REFERENCE, Given.FRAME], np.int32)[:, None, None], (1, 2, 2, 3))
+    references = np.arange(2, dtype=np.int32).reshape(1, 1, 1, 2)
+    codes = np.arange(6, dtype=np.int32).reshape(1, 1, 2, 3)
 
     def slots(number: int) -> np.ndarray:
-        times = np.array([[REFERENCES_AT - number, 1.0]], np.float32)
-        prefix: Prefix = words.replace(codes=codes, kinds=kinds, times=times)
+        prefix: Prefix = words.replace(
+            references=references,
+            numbers=np.array([[number]], np.int32),
+            codes=codes,
+            kinds=np.full_like(codes, Given.FRAME),
+            times=np.ones((1, 1), np.float32),
+        )
         return np.asarray(embed_prefix(CONFIG, params, prefix, np.float32))[0]
 
     names = params["prefix"]["embedding"][NAMES:]
     changed = slots(2) - slots(4)
-    np.testing.assert_allclose(changed[:6], np.tile(names[2] - names[4], (6, 1)), atol=1e-5)
-    assert not changed[6:].any()
+    np.testing.assert_allclose(changed[:2], np.tile(names[2] - names[4], (2, 1)), atol=1e-5)
+    assert not changed[2:].any()
+    # Where none is given, its codes say nothing.
+    np.testing.assert_array_equal(slots(0)[0], slots(0)[1])

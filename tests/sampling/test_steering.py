@@ -1,11 +1,16 @@
 """Tracks, control clips, cameras and motion in `generate`: exact however a clip is decoded, and refused in a line."""
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
 from made.models import tiny_steered
 
 import reelm
 from reelm.errors import RequestError
+from reelm.sampling.arguments import read_arguments
+from reelm.sampling.plan import plan
 
 TRACK = [(0.0, (0.1, 0.5)), (1.0, (0.9, 0.5))]
 STEERED = {
@@ -62,6 +67,18 @@ def test_a_model_says_what_steers_it(model):
     assert model.info()["language model"]["steered by"] == (
         "tracks of 2 subjects, control (silhouette), camera, motion"
     )
+
+
+def test_a_motion_score_takes_more_guidance_and_less_likely_codes_unless_these_are_given(model):
+    guided = replace(model, defaults=replace(model.defaults, cfg_scale=2.0, min_p=0.2))
+
+    def settled(**asked: float) -> tuple[Any, float]:
+        settings = plan(guided, "red", *read_arguments(asked)).settings
+        return settings.cfg_scale, settings.min_p
+
+    assert settled() == ((2.0,), 0.2)
+    assert settled(motion=0.5) == ((4.0,), pytest.approx(0.05))
+    assert settled(motion=0.5, cfg_scale=1.5, min_p=0.1) == ((1.5,), 0.1)
 
 
 def test_a_clip_says_what_steered_it(model):

@@ -12,7 +12,7 @@ from made.models import tiny_teller
 import reelm
 from reelm.errors import RequestError
 from reelm.lm.language_model import LanguageModel
-from reelm.lm.specials import CONTINUES, CUT, CUT_FROM, REFERENCES_AT, Given
+from reelm.lm.specials import CONTINUES, CUT, CUT_FROM, Given
 from reelm.sampling.conditions.sources import Sources
 from reelm.sampling.conditions.storyboard import read_storyboard
 from reelm.sampling.model import Model
@@ -58,11 +58,10 @@ def test_a_window_after_a_cut_sees_the_first_frame_from_afar_and_whom_its_words_
     first, second, third = stream.shots
     begun, cut = stream.prefix(first, 0, None), stream.prefix(second, 4, anchor)
     assert cut.words[0, 0] == CUT and begun.words[0, 0] not in (CUT, CONTINUES)
-    np.testing.assert_array_equal(begun.times[0], [REFERENCES_AT - 1])
-    np.testing.assert_array_equal(cut.times[0], [CUT_FROM, REFERENCES_AT - 2])
-    np.testing.assert_array_equal(
-        cut.kinds[:, :, 0, 0], [[Given.ANCHOR, Given.REFERENCE], [Given.ANCHOR, Given.NOTHING]]
-    )
+    assert begun.times.shape == (2, 0) and cut.times.tolist() == [[CUT_FROM], [CUT_FROM]]
+    np.testing.assert_array_equal(begun.numbers, [[1], [0]])
+    np.testing.assert_array_equal(cut.numbers, [[2], [0]])
+    assert (cut.kinds == Given.ANCHOR).all()
     later = stream.prefix(third, 5, anchor)
     assert later.words[0, 0] == CONTINUES and later.times[0, 0] == CUT_FROM
 
@@ -70,8 +69,7 @@ def test_a_window_after_a_cut_sees_the_first_frame_from_afar_and_whom_its_words_
 def test_each_prompt_of_a_list_is_given_whom_it_names(teller, pictures):
     stream = planned(teller, ["a red <1>", "a <2> and <1>", ""], references=pictures).stream
     prefix = stream.prefix(stream.shots[0], 0, None)
-    shown = prefix.kinds[:, :, 0, 0] == Given.REFERENCE
-    np.testing.assert_array_equal(shown, [[True, False], [True, True], [True, True]])
+    np.testing.assert_array_equal(prefix.numbers, [[1, 0], [1, 2], [1, 2]])
 
 
 def test_shots_may_have_references_and_cameras_of_their_own(teller, pictures):
@@ -104,6 +102,19 @@ def test_a_retake_keeps_all_around_its_seconds(teller):
     assert (ids(again)[2:5] != ids(clip)[2:5]).any()
     pieces = list(teller.stream("a blue two", video=clip, retake=(1.0, 2.0), seed=4, **HOT))
     np.testing.assert_array_equal(np.concatenate([piece.video for piece in pieces]), again.video)
+
+
+@pytest.mark.slow
+def test_a_shot_that_is_made_anew_as_a_whole_is_made_as_in_the_first_place(teller, pictures):
+    shots = (*SHOTS[:2], replace(SHOTS[2], cut=True))
+    asked: dict[str, Any] = {"storyboard": shots, "references": pictures, **HOT}
+    clip = teller.generate(seed=3, **asked)
+    again, other = (teller.generate(seed=seed, video=clip, retake=(1.5, 2.5), **asked) for seed in (3, 4))
+    np.testing.assert_array_equal(ids(again), ids(clip))
+    changed = (ids(other) != ids(clip)).any(axis=(1, 2))
+    assert changed.tolist() == [at in (4, 5) for at in range(8)]  # the shot's own latent frames
+    frames = (other.video != clip.video).any(axis=(1, 2, 3))
+    assert frames.any() and not frames[:13].any() and not frames[21:].any()
 
 
 def test_a_window_of_a_retake_knows_pictures_and_sound_around_it(teller):

@@ -30,7 +30,7 @@ from reelm.lm.control.motion import motion_field
 from reelm.lm.control.sources import Source
 from reelm.lm.control.structure import structure_field
 from reelm.lm.control.tracks import tracks_field
-from reelm.lm.layout import audio_frames
+from reelm.lm.layout import audio_frames, reference_grid
 from reelm.lm.net.config import LMConfig
 from reelm.lm.prefix import ClipCodes, Prefix
 from reelm.lm.prompts import prompt_prefix, truncated
@@ -39,7 +39,6 @@ from reelm.lm.specials import (
     CUT,
     CUT_FROM,
     MOST_REFERENCES,
-    REFERENCES_AT,
     Given,
     around_names,
     renamed,
@@ -114,10 +113,14 @@ class ToSample(grain.transforms.RandomMap):
         heard = self._heard(sound, pictures) if self.task.sound else sound[:0]
         if self.earlier > self.task.earlier:
             pictures = _joined(_anchor(element["video"][0], -1.0), pictures)
-        pictures = _joined(references, pictures)
         prefix: Prefix = jax.tree.map(lambda leaf: leaf[0], words)
         prefix = prefix.replace(
-            codes=to_device(pictures.codes, self.model.bits), kinds=pictures.kinds, times=pictures.times, sound=heard
+            references=to_device(references.codes, self.model.bits),
+            numbers=references.numbers,
+            codes=to_device(pictures.codes, self.model.bits),
+            kinds=pictures.kinds,
+            times=pictures.times,
+            sound=heard,
         )
         control = self._control(shot, first, rng) if self.model.control else None
         start = not self.earlier
@@ -132,13 +135,13 @@ class ToSample(grain.transforms.RandomMap):
             return int(rng.integers(self.earlier, length - self.frames + 1))
         return 0
 
-    def _words(self, shot: TokenSample, rng: np.random.Generator) -> tuple[str, "_Pictures"]:
+    def _words(self, shot: TokenSample, rng: np.random.Generator) -> tuple[str, "_References"]:
         """Return the words of a sample, "" for none, and the references that it is given."""
         worded = rng.random() >= self.drop_text
         if not self.references or rng.random() >= self.references:
             captions = shot["captions"]
             caption = captions[int(rng.integers(len(captions)))] if worded else ""
-            return caption, _empty(_REFERENCES if self.references else 0, shot)
+            return caption, _references(shot, {}, _REFERENCES if self.references else 0)
         assert "references" in shot and "reference_captions" in shot  # the run was checked
         captions = shot["reference_captions"]
         caption = captions[int(rng.integers(len(captions)))]
@@ -147,7 +150,7 @@ class ToSample(grain.transforms.RandomMap):
         calls = dict(zip(numbers, called, strict=True))
         seen = rng.random() >= (_UNSEEN if worded else 1 - _WORDLESS)
         named = sorted({*around_names(caption)[1]})[:_REFERENCES] if seen else []
-        references = _references(shot["references"], {number: calls[number] for number in named})
+        references = _references(shot, {number: calls[number] for number in named}, _REFERENCES)
         return renamed(caption, calls) if worded else "", references
 
     def _pictures(self, element: TokenSample, codes: np.ndarray, rng: np.random.Generator) -> "_Pictures":
@@ -211,6 +214,13 @@ class _Pictures(NamedTuple):
     times: np.ndarray
 
 
+class _References(NamedTuple):
+    """Given references: codes `[K, p, q]` as the host holds them, and what words call them int32 `[K]`, 0 for none."""
+
+    codes: np.ndarray
+    numbers: np.ndarray
+
+
 def _next_shot(element: TokenSample) -> TokenSample:
     """Return the shot that follows a clip, with the references of the clip, as a sample of its own."""
     fields = {name: value for name, value in element.items() if name.startswith("next_") or name == "references"}
@@ -229,14 +239,14 @@ def _empty(count: int, element: TokenSample) -> _Pictures:
     return _Pictures(none.astype(element["video"].dtype), none, np.zeros(count, np.float32))
 
 
-def _references(pictures: np.ndarray, numbers: Mapping[int, int]) -> _Pictures:
-    """Return pictures `[n, h, w]` by what words call them: `numbers` has it of each that is given, from 1 on."""
-    kinds = np.zeros((_REFERENCES, *pictures.shape[1:]), np.int32)
-    codes = kinds.astype(pictures.dtype)
-    times = np.zeros(_REFERENCES, np.float32)
-    for slot, (number, called) in enumerate(numbers.items()):
-        codes[slot], kinds[slot], times[slot] = pictures[number - 1], Given.REFERENCE, REFERENCES_AT - called
-    return _Pictures(codes, kinds, times)
+def _references(shot: TokenSample, calls: Mapping[int, int], count: int) -> _References:
+    """Return the slots of so many references. `calls` has what words call those that are given, from 1 on."""
+    codes = np.zeros((count, *reference_grid(*shot["video"].shape[1:])), shot["video"].dtype)
+    numbers = np.zeros(count, np.int32)
+    for slot, (number, called) in enumerate(calls.items()):
+        assert "references" in shot
+        codes[slot], numbers[slot] = shot["references"][number - 1], called
+    return _References(codes, numbers)
 
 
 def _anchor(picture: np.ndarray, time: float) -> _Pictures:

@@ -17,6 +17,7 @@ from reelm.data.tokens.read import open_tokens
 from reelm.data.tokens.tokenize import tokenize
 from reelm.errors import RequestError
 from reelm.media.formats.animations import write_picture
+from reelm.media.portrait import portrait
 from reelm.media.sound import resample
 
 
@@ -57,7 +58,8 @@ def test_stories_have_codes_of_their_pictures_and_of_the_next_shot(tiny_sound_mo
     for index in range(3):
         sample: Any = source[index]
         clip, shot = clips[index], clips[index]["next_shot"]
-        pictures = np.concatenate([clip["references"], np.zeros((32, 64, 64, 3), np.uint8)])[:32, None]
+        portraits = np.stack([portrait(picture, 32, 32) for picture in clip["references"]])
+        pictures = np.concatenate([portraits, np.zeros((32, 32, 32, 3), np.uint8)])[:32, None]
         np.testing.assert_array_equal(sample["references"], video.encode(pictures)[: len(clip["references"]), 0])
         assert sample["reference_captions"] == clip["reference_captions"]
         np.testing.assert_array_equal(sample["next_video"], video.encode(np.stack([shot["video"]] * 32))[0])

@@ -7,7 +7,7 @@ from reelm.data.tokens.sample import TokenSample
 from reelm.lm.control.field import of_source
 from reelm.lm.control.sources import SPATIAL
 from reelm.lm.net.config import LMConfig
-from reelm.lm.specials import CONTINUES, CUT, CUT_FROM, FILLER, NAMES, REFERENCES_AT, Given
+from reelm.lm.specials import CONTINUES, CUT, CUT_FROM, FILLER, NAMES, Given
 from reelm.lm.tasks import Task
 from reelm.tokenizer.text.pieces import TextTokenizer
 from reelm.train.lm.samples import ToSample
@@ -35,7 +35,7 @@ def story(sample: TokenSample) -> TokenSample:
     """A clip of two whom pictures show, codes 2001 and 2002, and its next shot of the second one."""
     return {
         **sample,
-        "references": np.broadcast_to(np.array([2001, 2002], np.int32)[:, None, None], (2, 2, 3)),
+        "references": np.broadcast_to(np.array([2001, 2002], np.int32)[:, None, None], (2, 1, 2)),
         "reference_captions": ("a red <1> moves up and a blue <2> moves left", "a red <1>"),
         "next_video": 3000 + sample["video"],
         "next_sound": 3000 + sample["sound"],
@@ -126,9 +126,8 @@ def test_a_clip_without_a_track_says_so(text, sample):
 
 def shown(prefix) -> dict[int, int]:
     """Codes of the references of a prefix by their numbers."""
-    there = prefix.kinds[:, 0, 0] == Given.REFERENCE
-    numbers = (REFERENCES_AT - prefix.times[there]).astype(int)
-    return dict(zip(numbers.tolist(), prefix.codes[there][:, 0, 0].tolist(), strict=True))
+    there = prefix.numbers > 0
+    return dict(zip(prefix.numbers[there].tolist(), prefix.references[there][:, 0, 0].tolist(), strict=True))
 
 
 def named(prefix) -> list[int]:
@@ -139,7 +138,7 @@ def test_words_name_the_references_that_are_given(text, story):
     made = [each["prefix"] for each in draws(text, story, "shows", 5, 200, references=1.0)]
     seen, orders = [], set()
     for prefix in made:
-        assert prefix.kinds.shape == (2, 2, 3) and len(named(prefix)) in (1, 2)
+        assert prefix.references.shape == (2, 1, 2) and len(named(prefix)) in (1, 2)
         seen.append(shown(prefix))
         orders.add(tuple(named(prefix)))
         if shown(prefix):
@@ -158,7 +157,7 @@ def test_references_stand_beside_what_another_task_gives(text, story):
     made = draws(text, story, "continues", 5, references=0.5)
     assert 0.2 < np.mean([bool(shown(each["prefix"])) for each in made]) < 0.7
     for each in made:
-        assert each["prefix"].kinds.shape == (3, 2, 3) and (each["prefix"].kinds[2] == Given.ANCHOR).all()
+        assert each["prefix"].kinds.shape == (1, 2, 3) and (each["prefix"].kinds == Given.ANCHOR).all()
         assert bool(named(each["prefix"])) or not shown(each["prefix"])
 
 
@@ -169,8 +168,8 @@ def test_a_shot_after_a_cut_is_seen_behind_the_first_frame_of_the_one_before(tex
     for each, first in zip(made, firsts, strict=True):
         prefix, begin = each["prefix"], 2 + 8 * (first - 1)
         assert prefix.words[0] == (CUT if first == 1 else CONTINUES)
-        np.testing.assert_array_equal(prefix.codes[2], story["video"][0])
-        assert (prefix.kinds[2] == Given.ANCHOR).all() and prefix.times[2] == CUT_FROM
+        np.testing.assert_array_equal(prefix.codes, story["video"][:1])
+        assert (prefix.kinds == Given.ANCHOR).all() and prefix.times.tolist() == [CUT_FROM]
         np.testing.assert_array_equal(each["codes"].sound, 3000 + story["sound"][begin : begin + 40])
         assert not each["codes"].at_start and {*shown(prefix).values()} <= {2002}
     assert any(shown(each["prefix"]) for each in made)
