@@ -144,9 +144,9 @@ export const knows = (job, task) => models.some((each) => each.id === job.model 
 // Put a finished clip into the form, to make a part of it anew.
 export async function makeAnew(job, clip) {
   await restore(job);
-  given.clear();
+  for (const name of ["image", "last_image", "video"]) given.give(name, null);
   given.give("video", clip, Number(job.seconds));
-  retake.begin();
+  retake.begin(shots.told() ? shots.span() : null);
   tell();
 }
 
@@ -179,6 +179,8 @@ $("numbers").replaceChildren(...NUMBERS.map(({ name, min, max, step }) => {
 }));
 for (const name of ["seconds", "prompt"]) $(name).addEventListener("input", tell);
 for (const name of ["add-shot", "remove-shot", "shots"]) $(name).addEventListener("click", tell);
+$("load-shots").addEventListener("loaded", tell);
+$("shots").addEventListener("click", () => { if (retakes()) retake.begin(shots.span()); }); // a shot that is made anew
 $("anew-part").addEventListener("change", tell);
 $("no-extras").addEventListener("click", () => { extras = {}; tell(); $("make").focus(); });
 given.onGiven(tell);

@@ -15,6 +15,7 @@ from PIL import Image
 
 from reelm import Clip
 from reelm.lm.control.camera import WORDS
+from reelm.sampling.conditions.storyboard import read_storyboard
 
 selenium = pytest.importorskip("selenium", reason="selenium drives the browser")
 from selenium.webdriver.common.action_chains import ActionChains  # noqa: E402
@@ -217,6 +218,54 @@ def test_a_storyboard_is_a_timeline_of_shots(address, page):
     assert not page.all("#shots li") and page.at("prompt").get_attribute("value") == "a red two moves"
     brought_back(page, address, 0)
     page.until(lambda: len(page.all("#shots li")) == 3)
+
+
+def told(page: Page) -> list[str]:
+    return [each.text.splitlines()[0] for each in page.all("#shots .words")]
+
+
+def test_a_storyboard_is_reordered_saved_and_loaded(address, page, tmp_path):
+    page.driver.execute_cdp_cmd(
+        "Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path), "eventsEnabled": False}
+    )
+    page.write("a red seven moves", seconds=1)
+    page.at("add-shot").click()
+    page.write("a blue two moves", seconds=2)
+    page.at("shot-earlier").click()
+    assert told(page) == ["a blue two moves", "a red seven moves"] and not page.at("shot-earlier").is_enabled()
+    page.at("save-shots").click()
+    saved = tmp_path / "storyboard.json"
+    page.until(saved.exists)
+    shots = json.loads(saved.read_text())["storyboard"]
+    assert shots == [
+        {"prompt": "a blue two moves", "seconds": 2, "cut": True},
+        {"prompt": "a red seven moves", "seconds": 1, "cut": True},
+    ]
+    assert [shot.prompt for shot in read_storyboard(saved)["storyboard"]] == told(page)  # the command line reads it
+    saved.write_text(json.dumps([*shots, {"prompt": "two", "seconds": 1.5, "cut": False}]))
+    page.at("load-shots").send_keys(str(saved))
+    page.until(lambda: len(told(page)) == 3)
+    saved.write_text("[1]")
+    page.at("load-shots").send_keys(str(saved))
+    page.until(lambda: page.text("message") == "This file holds no storyboard")
+    assert len(told(page)) == 3
+
+
+def test_one_shot_is_made_anew_and_the_others_stay(address, page):
+    page.write("a red seven moves", seconds=1)
+    page.at("add-shot").click()
+    page.write("a blue two moves", seconds=0.8)
+    page.make()
+    page.at("retake-this").click()
+    page.until(lambda: page.at("part").is_displayed())
+    assert [page.at(name).get_attribute("value") for name in ("from", "to")] == ["0", "1"]
+    page.all("#shots button")[1].click()
+    assert [page.at(name).get_attribute("value") for name in ("from", "to")] == ["1", "1.8"]
+    page.make()
+    page.until(lambda: "retake" in newest(address)["settings"])
+    job = newest(address)
+    assert job["settings"]["retake"] == [1, 1.8] and len(job["settings"]["storyboard"]) == 2
+    assert list(job["given"]) == ["video"]
 
 
 def test_a_part_of_a_finished_clip_is_made_anew(address, page):

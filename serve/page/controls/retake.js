@@ -23,12 +23,13 @@ export function meet(model) {
   show();
 }
 
-// Choose the middle of the clip that was just given.
-export function begin() {
+// Choose a part of the clip that is given: its middle, or from and to in seconds.
+export function begin(span = null) {
   $("anew-part").checked = true;
   show();
   const length = Number($("to").max);
-  [$("from").value, $("to").value] = [length / 3, 2 * length / 3];
+  for (const name of ["from", "to"]) $(name).step = span ? "any" : STEP; // a shot ends where it ends
+  [$("from").value, $("to").value] = span ?? [length / 3, 2 * length / 3];
   tell();
 }
 

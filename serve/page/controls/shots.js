@@ -15,6 +15,12 @@ const lasts = ({ seconds }) => seconds ?? usual;
 export const seconds = () => shots.reduce((sum, shot) => sum + lasts(shot), 0);
 export const longest = () => Math.max(...shots.map(lasts));
 
+// Seconds, from and to, of the shot that the form shows.
+export function span() {
+  const from = shots.slice(0, at).reduce((sum, shot) => sum + lasts(shot), 0);
+  return [from, from + lasts(shots[at])];
+}
+
 export function values() {
   keep();
   const shot = ({ prompt, cut, ...others }, first) => ({ ...others, prompt, seconds: lasts(others), cut: first || (cut && able.cuts) });
@@ -25,6 +31,19 @@ export function restore({ storyboard = [] }) {
   shots = able.any ? storyboard.map(({ cut = true, ...others }) => ({ ...others, cut })) : [];
   if (told()) load(0);
   draw();
+}
+
+// A file is what `reelm generate --storyboard` reads. Pictures that it names stay where they are: a page opens no paths.
+function save() {
+  const url = URL.createObjectURL(new Blob([JSON.stringify(values(), null, 2)], { type: "application/json" }));
+  element("a", { href: url, download: "storyboard.json" }).click();
+  URL.revokeObjectURL(url);
+}
+
+function read(text) {
+  const found = JSON.parse(text), told = Array.isArray(found) ? found : found.storyboard;
+  if (!told?.length || told.some((shot) => typeof shot?.prompt !== "string" || !(shot.seconds > 0))) throw new Error();
+  restore({ storyboard: told.map(({ references, ...shot }) => shot) });
 }
 
 export function meet(model, preset) {
@@ -57,7 +76,9 @@ function draw() {
   $("storyboard").hidden = !able.any;
   $("shots").hidden = !told();
   $("shot-cut").parentElement.hidden = !told() || !able.cuts || at === 0;
-  $("remove-shot").hidden = !told();
+  for (const name of ["remove-shot", "save-shots", "shot-earlier", "shot-later"]) $(name).hidden = !told();
+  $("shot-earlier").disabled = at === 0;
+  $("shot-later").disabled = at >= shots.length - 1;
   const number = { n: at + 1 }, shown = told() && !document.body.classList.contains("live");
   document.querySelector('label[for="prompt"]').textContent = shown ? word("prompt_of", number) : word("prompt");
   $("length-said").textContent = word(told() ? "length_of" : "length");
@@ -100,6 +121,27 @@ $("remove-shot").addEventListener("click", () => {
   if (shots.length === 1) shots = [];
   draw();
   (told() ? $("shots").children[at].firstElementChild : $("add-shot")).focus();
+});
+for (const [name, by] of [["shot-earlier", -1], ["shot-later", 1]]) {
+  $(name).addEventListener("click", () => {
+    keep();
+    shots.splice(at + by, 0, ...shots.splice(at, 1));
+    at += by;
+    draw();
+    if ($(name).disabled) $("shots").children[at].firstElementChild.focus();
+  });
+}
+$("save-shots").addEventListener("click", save);
+$("load-shots").addEventListener("change", async () => {
+  const [file] = $("load-shots").files;
+  $("load-shots").value = "";
+  $("message").textContent = "";
+  try {
+    read(await file.text());
+  } catch {
+    $("message").textContent = word("no_shots");
+  }
+  $("load-shots").dispatchEvent(new Event("loaded", { bubbles: true }));
 });
 for (const name of ["prompt", "seconds", "shot-cut"]) $(name).addEventListener("input", keep);
 spoken(draw);
