@@ -63,6 +63,7 @@ EVALUATIONS: dict[str, Evaluation] = {
     "audio-to-video": Evaluation(command=f"{_GENERATION} audio-to-video", model="demo"),
     "audio-to-video-of-8": Evaluation(command=f"{_GENERATION} audio-to-video --best-of 8", model="demo"),
     "steering": Evaluation(command=f"{_GENERATION} steering", model="demo"),
+    "stories": Evaluation(command=f"{_GENERATION} stories", model="demo", fast=12),
     "pictures": Evaluation(command=_RECONSTRUCTION, model="demo"),
     "tracks": Evaluation(command=f"{_RECONSTRUCTION} --data moving_digits_sound", model="demo"),
     "emoji": Evaluation(command=f"{_GENERATION} emoji --model emoji", **_EMOJI),

@@ -148,6 +148,18 @@ A silhouette and that of its clip overlap by {{steering/silhouettes/iou:%}} (int
 rebuilt real clips by {{steering/silhouettes/iou_rebuilt:%}}. The colour of the words is right in \
 {{steering/silhouettes/colour:%i}}. Between the motion score and the motion that is seen, over five levels, \
 Spearman's correlation is {{steering/motion/spearman:.2f}}.
+| one reference | {{stories/reference/hand:%i}} | {{stories/reference/hand_rebuilt:%}} | \
+{{stories/reference/right:%i}} | {{stories/reference/right_rebuilt:%}} | |
+| two references | {{stories/two references/hand:%}} | {{stories/two references/hand_rebuilt:%}} | \
+{{stories/two references/right:%i}} | {{stories/two references/right_rebuilt:%}} | \
+{{stories/two references/not_swapped:%i}} |
+Of storyboards of three shots with one handwriting {{stories/storyboard/cuts:%}} cut in just the frames that were \
+asked for, {{stories/storyboard/right:%i}} of the shots show what their words say, and {{stories/storyboard/hand:%i}} \
+have the handwriting in every shot.
+A second in the middle of a real clip, made anew, keeps digit and colour in {{stories/retake/right:%i}} and the \
+handwriting in {{stories/retake/hand:%i}} (rebuilt real clips {{stories/retake/hand_rebuilt:%}}). The digit joins its \
+course within 2 pixels on both sides in {{stories/retake/joins:%i}}. The change between frames at the edges of that \
+second is {{stories/retake/edges:.2f}} times that elsewhere (rebuilt {{stories/retake/edges_rebuilt:.2f}}).
 | "seven", or another digit | {{short/digit/digit:%0}} | {{short/digit/black:%}} |
 | "a seven moves", or another digit | {{short/moves/digit:%0}} | {{short/moves/black:%}} |
 | 16 more frames after 9 real ones | same digit | {{continuation/digit:%0}} |
@@ -223,6 +235,9 @@ only {{audio-to-video-of-8/ticks:%0}} of the bounces it shows fall on given tick
 | frames within 2 pixels of a drawn path | {{steering/tracks/near:%}} | {{steering/tracks/near_rebuilt:%}} |
 | digit and colour right beside a path | {{steering/tracks/right:%i}} | {{steering/tracks/right_rebuilt:%}} |
 | overlap with a given silhouette | {{steering/silhouettes/iou:%}} | {{steering/silhouettes/iou_rebuilt:%}} |
+| the handwriting of a reference is the nearest of 100 | {{stories/reference/hand:%i}} | \
+{{stories/reference/hand_rebuilt:%}} |
+| digit and colour kept in a second that is made anew | {{stories/retake/right:%i}} | |
 """,
     "docs/models/emoji.md": """
 Motion is right on average and off by {emoji/trained/energy_off:%0} clip by clip.
@@ -251,6 +266,8 @@ H.264 reaches {{films/all/psnr_h264:.1f}} dB, where `natural` reaches {{films/al
 {sound/two/words:%i}; real clips {sound/trained/words_real:%}, {sound/held_out/words_real:%}, {sound/two/words_real:%} |
 | a digit follows a drawn path: frames within 2 pixels; digit and colour right (`--task steering`) | \
 {steering/tracks/near:%}, {steering/tracks/right:%i} |
+| the handwriting of a reference is the nearest of 100; digit, colour and direction right (`--task stories`) | \
+{stories/reference/hand:%i}, {stories/reference/right:%i} |
 | rebuilt clips: PSNR, SSIM (`reelm evaluate reconstruction`) | {pictures/psnr:.2f} dB, {pictures/ssim:.3f} |
 """,
     "src/reelm/weights/emoji/README.md": """
