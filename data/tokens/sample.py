@@ -83,6 +83,8 @@ def unpack(record: bytes) -> TokenSample:
 def _check(sample: TokenSample) -> None:
     """Check types and shapes; ValueError when they are not those of a sample."""
     length, *grid = sample["video"].shape
+    if len(grid) != 2:
+        raise ValueError(f"codes are int32[t, h, w], not of shape {sample['video'].shape}")
     codes = "int64" if sample["video"].dtype == np.int64 else "int32"
     shapes: dict[str, tuple[str, tuple[int | None, ...]]] = {
         "video": (codes, (length, *grid)),
@@ -98,8 +100,6 @@ def _check(sample: TokenSample) -> None:
         "next_video": (codes, (None, *grid)),
         "next_sound": ("int32", (None, None)),
     }
-    if len(grid) != 2:
-        raise ValueError(f"codes are int32[t, h, w], not of shape {sample['video'].shape}")
     for name, array in sample.items():
         if name in _WORDS:
             continue
