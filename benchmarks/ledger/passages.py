@@ -160,6 +160,7 @@ A second in the middle of a real clip, made anew, keeps digit and colour in {{st
 handwriting in {{stories/retake/hand:%i}} (rebuilt real clips {{stories/retake/hand_rebuilt:%}}). The digit joins its \
 course within 2 pixels on both sides in {{stories/retake/joins:%i}}. The change between frames at the edges of that \
 second is {{stories/retake/edges:.2f}} times that elsewhere (rebuilt {{stories/retake/edges_rebuilt:.2f}}).
+All other pixels stay as they were in {{stories/retake/kept:%i}} of the clips.
 | "seven", or another digit | {{short/digit/digit:%0}} | {{short/digit/black:%}} |
 | "a seven moves", or another digit | {{short/moves/digit:%0}} | {{short/moves/black:%}} |
 | 16 more frames after 9 real ones | same digit | {{continuation/digit:%0}} |
