@@ -154,8 +154,9 @@ Spearman's correlation is {{steering/motion/spearman:.2f}}.
 {{stories/two references/right:%i}} | {{stories/two references/right_rebuilt:%}} | \
 {{stories/two references/not_swapped:%i}} |
 Of storyboards of three shots with one handwriting {{stories/storyboard/cuts:%}} cut in just the frames that were \
-asked for, {{stories/storyboard/right:%i}} of the shots show what their words say, and {{stories/storyboard/hand:%i}} \
-have the handwriting in every shot.
+asked for.
+{{stories/storyboard/right:%i}} of the shots show what their words say. {{stories/storyboard/hand:%i}} \
+of the storyboards have the handwriting in every shot.
 A second in the middle of a real clip, made anew, keeps digit and colour in {{stories/retake/right:%i}} and the \
 handwriting in {{stories/retake/hand:%i}} (rebuilt real clips {{stories/retake/hand_rebuilt:%}}). The digit joins its \
 course within 2 pixels on both sides in {{stories/retake/joins:%i}}. The change between frames at the edges of that \
