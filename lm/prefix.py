@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import struct
 
-from .layout import Layout, reference_grid
+from .layout import Layout
 from .specials import CONTINUES, REFERENCES_AT, Given
 
 Array = jax.Array | np.ndarray
@@ -68,7 +68,7 @@ class Prefix(struct.PyTreeNode):
         return cls(
             words=words,
             text=text,
-            references=np.zeros((count, 0, *reference_grid(rows, columns)), np.int32),
+            references=np.zeros((count, 0, 0, 0), np.int32),
             numbers=np.zeros((count, 0), np.int32),
             codes=none,
             kinds=none,
