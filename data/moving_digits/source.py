@@ -3,6 +3,7 @@
 import abc
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -51,13 +52,16 @@ def _bilingual(
     return _with_sound(clip, said, scenes.tracks(clip["scene"], digits, frames))
 
 
-def _walking(split: scenes.Split, index: int, frames: int, digits: DigitSet, voices: VoiceSet | None) -> CaptionedClip:
-    clip = paths.example(split, index, frames, digits, voices)
-    return _with_sound(clip, clip["captions"], clip["tracks"])
-
-
-def _in_pairs(split: scenes.Split, index: int, frames: int, digits: DigitSet, voices: VoiceSet | None) -> CaptionedClip:
-    clip = paths.example(split, index, frames, digits, voices, count=2)
+def _walking(
+    split: scenes.Split,
+    index: int,
+    frames: int,
+    digits: DigitSet,
+    voices: VoiceSet | None,
+    *,
+    count: int | None = None,
+) -> CaptionedClip:
+    clip = paths.example(split, index, frames, digits, voices, count=count)
     return _with_sound(clip, clip["captions"], clip["tracks"])
 
 
@@ -177,7 +181,7 @@ class SteeredPairsSet(SteeredDigitsSet):
 
     name = "steered_pairs"
     summary = "the same with two digits in each clip: which track is whose is harder to learn than to follow one"
-    drawing = staticmethod(_in_pairs)
+    drawing = staticmethod(partial(_walking, count=2))
 
 
 @dataclass(frozen=True, eq=False)

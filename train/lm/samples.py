@@ -162,7 +162,7 @@ class ToSample(grain.transforms.RandomMap):
                 return _stills(element["stills"], element["still_frames"] / self.stride, len(codes), rng)
             case Given.KNOWN:
                 return _gaps(codes, rng, in_time=self.task.gap_in_time)
-        return _empty(0, element)
+        return _no_pictures(element)
 
     def _control(self, element: TokenSample, first: int, rng: np.random.Generator) -> np.ndarray:
         """Return the control field float32 `[t, h or 1, w or 1, C]` of the latent frames from `first` on.
@@ -233,10 +233,9 @@ def _joined(*parts: _Pictures) -> _Pictures:
     return _Pictures(*map(np.concatenate, zip(*parts, strict=True)))
 
 
-def _empty(count: int, element: TokenSample) -> _Pictures:
-    """Return the slots of so many pictures with nothing in them."""
-    none = np.zeros((count, *element["video"].shape[1:]), np.int32)
-    return _Pictures(none.astype(element["video"].dtype), none, np.zeros(count, np.float32))
+def _no_pictures(element: TokenSample) -> _Pictures:
+    none = np.zeros((0, *element["video"].shape[1:]), np.int32)
+    return _Pictures(none.astype(element["video"].dtype), none, np.zeros(0, np.float32))
 
 
 def _references(shot: TokenSample, calls: Mapping[int, int], count: int) -> _References:
