@@ -240,7 +240,8 @@ def _no_pictures(element: TokenSample) -> _Pictures:
 
 def _references(shot: TokenSample, calls: Mapping[int, int], count: int) -> _References:
     """Return the slots of so many references. `calls` has what words call those that are given, from 1 on."""
-    codes = np.zeros((count, *reference_grid(*shot["video"].shape[1:])), shot["video"].dtype)
+    grid = reference_grid(*shot["video"].shape[1:]) if count else (0, 0)  # as in a prefix of words alone
+    codes = np.zeros((count, *grid), shot["video"].dtype)
     numbers = np.zeros(count, np.int32)
     for slot, (number, called) in enumerate(calls.items()):
         assert "references" in shot
