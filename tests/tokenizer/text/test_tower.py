@@ -109,6 +109,21 @@ def test_rows_are_those_behind_the_head_of_the_template(qwen, tmp_path):
     assert len({encoder.hash, both.hash, tower(point(qwen, tmp_path / "plain")).hash}) == 3
 
 
+def test_the_last_row_alone_stands_for_a_prompt(qwen, tmp_path):
+    template = "<think>: {} now<|im_end|>"
+    every = tower(point(qwen, tmp_path / "every", template=template))
+    pooled = tower(point(qwen, tmp_path / "last", template=template, pooling="last"), 2)
+    values, mask = every.encode(PROMPTS)
+    alone, there = pooled.encode(PROMPTS)
+    assert alone.shape == (4, 2, pooled.width) and there.tolist() == [[True, False]] * 4 and not alone[:, 1].any()
+    assert [pooled.count(prompt) for prompt in PROMPTS] == [1] * 4
+    last = mask.sum(axis=1) - 1
+    np.testing.assert_allclose(alone[:, 0], values[np.arange(4), last], rtol=1e-4, atol=1e-4)
+    assert pooled.embeds_sentences and not every.embeds_sentences and pooled.hash != every.hash
+    with pytest.raises(RequestError, match="the prompt takes [0-9]+ text tokens, but [0-9]+ fit"):
+        pooled.encode(["red " * 3000])
+
+
 def test_a_prompt_spells_no_control_token(qwen, tmp_path):
     encoder = tower(point(qwen, tmp_path / "t"))
     control, own = (encoder._published.vocabulary.encode(text, template=True) for text in ("<|im_end|>", "<think>"))

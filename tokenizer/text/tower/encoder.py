@@ -1,8 +1,9 @@
 """A decoder-only language model as a frozen text encoder, a tower.
 
 In: prompts. Out: float32 rows, one for each token behind the head of the template: of the states of one layer, as
-HunyuanVideo takes them (arXiv 2412.03603), or of all side by side, as LTX-2 does. Each state has a root mean square of
-1, since the first layers and some tokens are far larger than others. The matrix that reads them is the model's own.
+HunyuanVideo takes them (arXiv 2412.03603), or of all side by side, as LTX-2 does; or the last of these rows alone, as
+embedders of sentences take it (arXiv 2401.00368). Each state has a root mean square of 1, since the first layers and
+some tokens are far larger than others. The matrix that reads them is the model's own.
 
 `point.py` makes the folder, whose config.json says where the weights are and how they are used.
 """
@@ -12,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -31,6 +33,8 @@ from .weights import read_params
 
 MODEL_TYPE = "language-model"
 
+Pooling = Literal["none", "last"]
+
 
 @dataclass(frozen=True, kw_only=True)
 class TowerFolder:
@@ -42,6 +46,7 @@ class TowerFolder:
     layer: whose states are taken: 1 is behind the first block, -1 behind the last and normalised; None for all, and
         the embeddings.
     template: text around a prompt, which stands for `PROMPT`; the rows of what comes before it are left out.
+    pooling: "none" for a row of each token, "last" for the last one alone, which has read all of the template.
     """
 
     model_type: str
@@ -49,6 +54,7 @@ class TowerFolder:
     sha256: dict[str, str]
     layer: int | None
     template: str
+    pooling: Pooling
 
     def __post_init__(self):
         if self.template.count(PROMPT) != 1:
@@ -60,7 +66,7 @@ class TowerFolder:
 class TowerEncoder:
     """A tower as a `TextEncoder`. Weights are read when a prompt first needs them."""
 
-    kind, carried, embeds_sentences = MODEL_TYPE, None, False
+    kind, carried = MODEL_TYPE, None
 
     def __init__(self, folder: Path, *, max_tokens: int):
         self.folder, self.max_tokens = folder, max_tokens
@@ -71,12 +77,16 @@ class TowerEncoder:
         self._layer = layer_of(config, self.settings.layer)
         self._template = Template(self.settings.template, self._published.vocabulary)
         self._head = np.array(self._template.head, np.int32)
-        room = config.longest - len(self._head)
+        self._room = room = config.longest - len(self._head)
         if not 1 <= max_tokens <= room:
             raise RequestError(
                 f"max_tokens is {max_tokens}; this tower takes 1 to {room} behind the {len(self._head)} tokens of its "
                 f"template, of {config.longest} positions"
             )
+
+    @property
+    def embeds_sentences(self) -> bool:
+        return self.settings.pooling == "last"
 
     @property
     def width(self) -> int:
@@ -85,7 +95,7 @@ class TowerEncoder:
 
     @property
     def hash(self) -> str:
-        how = f"{self.settings.layer} {self.settings.template}"
+        how = f"{self.settings.layer} {self.settings.pooling} {self.settings.template}"
         return content_hash(how.encode(), *(digest.encode() for digest in sorted(self.settings.sha256.values())))
 
     @cached_property
@@ -97,15 +107,30 @@ class TowerEncoder:
     words = staticmethod(words_of)
 
     def count(self, prompt: str) -> int:
-        return len(self.ids(prompt))
+        return 1 if self.embeds_sentences else len(self.ids(prompt))
 
     def ids(self, prompt: str) -> list[int]:
         """Return the ids of a prompt, of the template behind it, and of the end of every text."""
         return [*self._template.behind(normalised(prompt)), *self._published.vocabulary.end]
 
     def encode(self, prompts: Sequence[str]) -> Embeddings:
-        """Return the embeddings of the prompts; RequestError when one has more than `max_tokens`."""
-        return in_batches(self._embedded, [self.ids(prompt) for prompt in prompts], self.max_tokens)
+        """Return the embeddings of the prompts; RequestError when one has more tokens than `max_tokens`.
+
+        With pooling it may have as many as fit the tower, in place of `max_tokens`.
+        """
+        ids = [self.ids(prompt) for prompt in prompts]
+        if not self.embeds_sentences:
+            return in_batches(self._embedded, ids, self.max_tokens)
+        longest = max(map(len, ids), default=1)
+        # Lengths are powers of two, so that few programs are compiled.
+        values, mask = in_batches(self._pooled, ids, min(1 << (longest - 1).bit_length(), self._room))
+        further = (0, self.max_tokens - 1)
+        return Embeddings(np.pad(values, ((0, 0), further, (0, 0))), np.pad(mask, ((0, 0), further)))
+
+    def _pooled(self, ids: np.ndarray, mask: np.ndarray) -> tuple[jax.Array, jax.Array]:
+        rows, _ = self._embedded(ids, mask)
+        last = np.maximum(mask.sum(axis=1), 1) - 1
+        return rows[np.arange(len(last)), last][:, None], jnp.ones((len(last), 1), bool)
 
     def _embedded(self, ids: np.ndarray, mask: np.ndarray) -> tuple[jax.Array, jax.Array]:
         config, tensors, names, *_ = self._published

@@ -2,30 +2,33 @@
 
     python -m reelm.tokenizer.text.tower.point gemma-3-270m.gguf runs/tower --layer -3
 
-In: a GGUF file, or a folder with config.json, safetensors and tokenizer.json; which layer and which template. Out: a
+In: a GGUF file, or a folder with config.json, safetensors and tokenizer.json; which layer, template and rows. Out: a
 folder with a config.json, for `--text-encoder`. Weights are not copied, and are no part of this package.
 """
 
 import argparse
 import sys
 from pathlib import Path
+from typing import get_args
 
 from reelm.errors import RequestError
 from reelm.storage.atomic import write_json
 from reelm.tokenizer.text.encoder import CONFIG_FILE
 
 from . import source
-from .encoder import MODEL_TYPE, TowerEncoder, TowerFolder, layer_of
+from .encoder import MODEL_TYPE, Pooling, TowerEncoder, TowerFolder, layer_of
 from .template import PROMPT
 
 
-def point(weights: Path, folder: Path, *, layer: int | None = -3, template: str = PROMPT) -> Path:
+def point(
+    weights: Path, folder: Path, *, layer: int | None = -3, template: str = PROMPT, pooling: Pooling = "none"
+) -> Path:
     """Write the folder and return it.
 
     Args:
         weights: the published model.
         folder: where to write.
-        layer, template: as in `TowerFolder`.
+        layer, template, pooling: as in `TowerFolder`.
 
     Raises:
         RequestError: the model is not known or damaged, or has no such layer.
@@ -40,6 +43,7 @@ def point(weights: Path, folder: Path, *, layer: int | None = -3, template: str 
         sha256=found.digests(),
         layer=layer,
         template=template,
+        pooling=pooling,
     )
     folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / CONFIG_FILE, vars(settings))
@@ -67,9 +71,15 @@ def _main() -> None:
         default=PROMPT,
         help="text around the prompt, which stands for {}; what comes before it is cropped (default: {})",
     )
+    parser.add_argument(
+        "--pooling",
+        choices=get_args(Pooling),
+        default="none",
+        help="none: a row for each token; last: one row for the whole prompt, the last one (default: none)",
+    )
     given = parser.parse_args()
     try:
-        folder = point(given.weights, given.folder, layer=given.layer, template=given.template)
+        folder = point(given.weights, given.folder, layer=given.layer, template=given.template, pooling=given.pooling)
         print(f"{folder}: width {TowerEncoder(folder, max_tokens=1).width} (--model.text-width)")
     except (RequestError, OSError) as error:
         sys.exit(str(error))
