@@ -46,6 +46,12 @@ def reference_grid(rows: int, columns: int) -> tuple[int, int]:
     return -(-rows // 2), -(-columns // 2)
 
 
+def portrait_size(height: int, width: int, stride: int) -> tuple[int, int]:
+    """Return the pixels of a reference beside frames of height x width, of which a code spans `stride`."""
+    rows, columns = reference_grid(height // stride, width // stride)
+    return rows * stride, columns * stride
+
+
 @dataclass(frozen=True)
 class Layout:
     """The order of a sample's slots: references, given pictures, given sound, words, then codes.

@@ -10,7 +10,7 @@ import numpy as np
 from reelm.data.catalog import open_clips
 from reelm.data.clips import CaptionedClip, ClipSource
 from reelm.errors import RequestError
-from reelm.lm.layout import audio_frames, reference_grid
+from reelm.lm.layout import audio_frames, portrait_size
 from reelm.media.outlines import STRUCTURES, motion
 from reelm.media.portrait import portrait
 from reelm.media.sound import resample, with_channels
@@ -162,10 +162,10 @@ class _Encoder:
 
     def _portraits(self, pictures: Sequence[np.ndarray]) -> Iterator[np.ndarray]:
         """Yield the codes int32 [p, q] of portraits of those in pictures of the clips' size, each tokenized alone."""
-        stride = self._video.config.space_stride
         for first in range(0, len(pictures), _BATCH):
-            grid = reference_grid(*(side // stride for side in pictures[first].shape[:2]))
-            part = [portrait(each, *(stride * side for side in grid)) for each in pictures[first : first + _BATCH]]
+            height, width = pictures[first].shape[:2]
+            size = portrait_size(height, width, self._video.config.space_stride)
+            part = [portrait(each, *size) for each in pictures[first : first + _BATCH]]
             # A short batch is filled up, so that it does not compile another program.
             yield from self._video.encode(np.stack(part + part[-1:] * (_BATCH - len(part)))[:, None])[: len(part), 0]
 

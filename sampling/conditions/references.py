@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from reelm.errors import RequestError
-from reelm.lm.layout import reference_grid
+from reelm.lm.layout import portrait_size
 from reelm.lm.specials import around_names
 from reelm.media.portrait import portrait
 from reelm.tokenizer.video.tokenizer import VideoTokenizer
@@ -26,8 +26,7 @@ def encode_references(
 
     RequestError for a picture that is too small to show anybody, or too large.
     """
-    codes, stride = {}, tokenizer.config.space_stride
-    rows, columns = reference_grid(height // stride, width // stride)
+    codes, size = {}, portrait_size(height, width, tokenizer.config.space_stride)
     for number, picture in enumerate(pictures, 1):
         seen = pixels(picture)
         tall, wide = seen.shape[:2]
@@ -36,7 +35,7 @@ def encode_references(
                 f"reference {number} has {wide}x{tall} pixels; it takes {_LEAST} or more on each side, and at most "
                 f"{_MOST // 1_000_000} megapixels"
             )
-        codes[number] = tokenizer.encode(portrait(seen, rows * stride, columns * stride)[None])[0, 0]
+        codes[number] = tokenizer.encode(portrait(seen, *size)[None])[0, 0]
     return codes
 
 

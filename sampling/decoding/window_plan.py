@@ -127,7 +127,7 @@ class StreamPlan:
         return Prefix.concatenate([of(shot.words), of(self.negative).unconditional()])
 
     def layout(self, conditions: Conditions, *, first: int, pictures: int, references: int = 0) -> Layout:
-        """Return the layout of a window with so many given pictures that begins with latent frame `first`."""
+        """Return the layout of a window with so many given pictures and references, from latent frame `first` on."""
         return self.config.layout(
             self.frames,
             *conditions.known.shape[1:],
