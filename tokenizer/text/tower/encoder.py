@@ -35,6 +35,8 @@ MODEL_TYPE = "language-model"
 
 Pooling = Literal["none", "last"]
 
+_LONGEST = 512  # tokens of a prompt, and of the template behind it, that one row stands for
+
 
 @dataclass(frozen=True, kw_only=True)
 class TowerFolder:
@@ -116,14 +118,14 @@ class TowerEncoder:
     def encode(self, prompts: Sequence[str]) -> Embeddings:
         """Return the embeddings of the prompts; RequestError when one has more tokens than `max_tokens`.
 
-        With pooling it may have as many as fit the tower, in place of `max_tokens`.
+        With pooling it may have 512, or as many as fit a shorter tower, in place of `max_tokens`.
         """
         ids = [self.ids(prompt) for prompt in prompts]
         if not self.embeds_sentences:
             return in_batches(self._embedded, ids, self.max_tokens)
         longest = max(map(len, ids), default=1)
         # Lengths are powers of two, so that few programs are compiled.
-        values, mask = in_batches(self._pooled, ids, min(1 << (longest - 1).bit_length(), self._room))
+        values, mask = in_batches(self._pooled, ids, min(1 << (longest - 1).bit_length(), _LONGEST, self._room))
         further = (0, self.max_tokens - 1)
         return Embeddings(np.pad(values, ((0, 0), further, (0, 0))), np.pad(mask, ((0, 0), further)))
 
