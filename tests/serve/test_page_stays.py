@@ -20,6 +20,7 @@ from PIL import Image
 
 from reelm.lm.scope import Scope
 from reelm.sampling.model import Model
+from reelm.tokenizer.text.pieces import TextTokenizer
 
 pytestmark = IN_BROWSER
 
@@ -36,6 +37,8 @@ PHONE = {"width": 360, "height": 740, "deviceScaleFactor": 2, "mobile": True}
 
 
 WORDS = "a red green blue yellow magenta cyan white two four seven nine moves left right up down slowly"
+WORDS_ZH = "七 红 色 的 向 右 移 动"
+SENTENCES = ["a red seven moves right", "红色的七向右移动"]
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +46,9 @@ def toy() -> Model:
     """A model of random weights, with the words of `demo`."""
     model = tiny_director()
     assert model.lm is not None
-    return replace(model, name="demo", lm=replace(model.lm, scope=Scope(words=tuple(WORDS.split()), frames=33)))
+    scope = Scope(words=tuple(f"{WORDS} {WORDS_ZH}".split()), frames=33)
+    text = TextTokenizer.train(SENTENCES * 5, model.lm.config.text_vocabulary)
+    return replace(model, name="demo", lm=replace(model.lm, scope=scope, text=text))
 
 
 @pytest.fixture(scope="module")
