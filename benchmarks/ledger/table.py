@@ -100,13 +100,13 @@ def _steered() -> list[Claim]:
 
 def _stories() -> list[Claim]:
     return [
-        *_shares("stories/reference", hand=0.21, hand_rebuilt=0.78, right=0.80, right_rebuilt=0.93),
-        *_shares("stories/two references", hand_rebuilt=0.61, right=0.05, right_rebuilt=0.85, not_swapped=0.16),
+        *_shares("stories/reference", hand=0.25, hand_rebuilt=0.78, right=0.80, right_rebuilt=0.93),
+        *_shares("stories/two references", hand_rebuilt=0.61, right=0.08, right_rebuilt=0.85, not_swapped=0.17),
         *_recorded("stories/two references", "hand"),
-        *_shares("stories/storyboard", hand=0.06),
-        *_shares("stories/storyboard", of="shots", right=0.43),
+        *_shares("stories/storyboard", hand=0.13),
+        *_shares("stories/storyboard", of="shots", right=0.49),
         *_recorded("stories/storyboard", "cuts"),
-        *_shares("stories/retake", right=0.87, hand=0.60, hand_rebuilt=0.76, joins=0.71, kept=1),
+        *_shares("stories/retake", right=0.89, hand=0.62, hand_rebuilt=0.76, joins=0.71, kept=1),
         *_at_most("stories/retake", edges=(1.40, 0.5), edges_rebuilt=(1.30, 0.5)),
     ]
 
