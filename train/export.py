@@ -9,6 +9,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from reelm.data.tokens.tokenize import scale_of
 from reelm.errors import RequestError
 from reelm.lm.describer import Describer
 from reelm.lm.language_model import LanguageModel
@@ -108,7 +109,9 @@ def export(plan: ExportPlan, output: Path) -> Model:
         audio = open_audio_tokenizer(plan.audio_tokenizer, best=plan.audio_tokenizer in plan.evaluated)
         record["audio_tokenizer"] = plan.record(plan.audio_tokenizer, "audio-tokenizer")
     if plan.lm:
-        lm, defaults = _language_model(plan, tokenizer, audio)
+        opened = _mean_lm(plan)
+        _check_codes(plan, plan.lm[-1], opened, tokenizer, audio)
+        lm, thesaurus, defaults = opened.model, opened.thesaurus, _defaults(plan, opened, tokenizer)
         record["lm"] = _lm_record(plan)
     specialists = [_specialist(plan, where, tokenizer, audio, lm) for where in plan.specialists]
     trained = ["lm", *(f"specialist_{number}" for number, _ in enumerate(specialists, 1))]
@@ -128,14 +131,13 @@ def export(plan: ExportPlan, output: Path) -> Model:
     return model
 
 
-def _language_model(
-    plan: ExportPlan, tokenizer: VideoTokenizer, audio: AudioTokenizer | None
-) -> tuple[LanguageModel, Defaults]:
-    """Return the language model and the model's defaults; RequestError unless it was trained on these codes."""
-    opened = _mean_lm(plan)
-    _check_codes(plan, plan.lm[-1], opened, tokenizer, audio)
+def _defaults(plan: ExportPlan, opened: OpenedLM, tokenizer: VideoTokenizer) -> Defaults:
+    """Return the defaults of the model. A picture has as many codes as in training, whatever size they are drawn at."""
+    scale = scale_of(tokenizer)
     defaults = replace(
         opened.size,
+        height=opened.size.height * scale // opened.scale,
+        width=opened.size.width * scale // opened.scale,
         cfg_scale=plan.cfg_scale,
         sound_cfg_scale=plan.sound_cfg_scale,
         min_p=plan.min_p,
@@ -144,7 +146,7 @@ def _language_model(
         num_frames=opened.size.num_frames if plan.num_frames is None else plan.num_frames,
     )
     tokenizer.config.latent_shape(defaults.num_frames, defaults.height, defaults.width)
-    return opened.model, defaults
+    return defaults
 
 
 def _check_codes(

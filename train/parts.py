@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from reelm.data.tokens.index import TokenRun, most_common
+from reelm.data.tokens.tokenize import scale_of
 from reelm.errors import RequestError
 from reelm.lm.control.field import of_source
 from reelm.lm.control.sources import SWITCHES
@@ -35,6 +36,7 @@ from reelm.tokenizer.audio.tokenizer import AudioTokenizer
 from reelm.tokenizer.families import parsed_config
 from reelm.tokenizer.text.encoder import Text, TextEncoder
 from reelm.tokenizer.text.pieces import TextTokenizer
+from reelm.tokenizer.text.thesaurus import Thesaurus
 from reelm.tokenizer.text_encoders import load as load_encoder
 from reelm.tokenizer.video.tokenizer import VideoTokenizer
 from reelm.train.run.checkpoints import Trained, restore_params
@@ -111,6 +113,10 @@ class OpenedLM(NamedTuple):
     """Hash of the video tokenizer whose codes it was trained on."""
     audio_hash: str | None
     """Hash of the audio tokenizer likewise; None for a silent model."""
+    scale: int
+    """Times its clips are as high and wide as what the encoder of that video tokenizer sees."""
+    thesaurus: Thesaurus | None = None
+    """Other words for its captions; None for a training, which has none."""
 
 
 def open_lm(where: Path, text_encoder: Path | None, *, best: bool = False) -> OpenedLM:
@@ -123,7 +129,8 @@ def open_lm(where: Path, text_encoder: Path | None, *, best: bool = False) -> Op
         model = load(str(where), text_encoder=text_encoder)
         lm, audio = model.language_model(), model.audio_tokenizer
         audio_hash = audio.hash if audio and lm.config.sound_levels else None
-        return OpenedLM(lm, model.defaults, model.video_tokenizer.hash, audio_hash)
+        video = model.video_tokenizer
+        return OpenedLM(lm, model.defaults, video.hash, audio_hash, scale_of(video), model.thesaurus)
     part = open_part(where, "lm", best=best)
     assert isinstance(part, Trained)
     config, token_set = part.config, part.config["token_sets"][0]
@@ -139,7 +146,7 @@ def open_lm(where: Path, text_encoder: Path | None, *, best: bool = False) -> Op
     size = Defaults(height=usual.height, width=usual.width, fps=token_set["fps"])
     audio_hash = token_set["sound"][0] if sizes.sound_levels else None
     lm = LanguageModel(sizes, part.params, text, tasks, scope=scope)
-    return OpenedLM(lm, size, token_set["tokenizer_hash"], audio_hash)
+    return OpenedLM(lm, size, token_set["tokenizer_hash"], audio_hash, token_set.get("scale", 1))
 
 
 class Start(NamedTuple):

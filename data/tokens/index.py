@@ -50,6 +50,7 @@ class TokenIndex:
     sound: None for a set without codes of sound.
     keys: None for clips that are no game.
     controls: what may steer the clips, as fields of a `TokenSample`.
+    scale: times the clips are as high and wide as what the encoder saw; see `decoder_scale` of a video tokenizer.
     """
 
     tokenizer_hash: str
@@ -61,6 +62,7 @@ class TokenIndex:
     sound: SoundIndex | None = None
     keys: KeyIndex | None = None
     controls: tuple[str, ...] = ()
+    scale: int = 1
     complete: bool = False
 
     def __post_init__(self) -> None:
@@ -121,7 +123,7 @@ def read_index(directory: Path) -> TokenIndex:
 
 def check_same(directory: Path, there: TokenIndex, wanted: TokenIndex) -> None:
     """RequestError unless `there` is an unfinished or smaller version of `wanted`."""
-    for field in ("tokenizer_hash", "fps", "time_stride", "source", "sound", "keys", "controls", "shard_size"):
+    for field in ("tokenizer_hash", "fps", "time_stride", "source", "sound", "keys", "controls", "scale", "shard_size"):
         old, new = getattr(there, field), getattr(wanted, field)
         if old != new:
             raise RequestError(f"{directory} holds tokens with {field} {old}, not {new}; name a new folder")

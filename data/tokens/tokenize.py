@@ -16,6 +16,7 @@ from reelm.media.portrait import portrait
 from reelm.media.sound import resample, with_channels
 from reelm.progress import Progress, silent
 from reelm.tokenizer.audio.tokenizer import AudioTokenizer
+from reelm.tokenizer.video.config import VideoTokenizerConfig
 from reelm.tokenizer.video.tokenizer import VideoTokenizer
 
 from .index import KeyIndex, SoundIndex, TokenIndex, TokenRun
@@ -46,7 +47,7 @@ def tokenize(
 ) -> TokenIndex:
     """Encode clips, once. A second call continues an unfinished set.
 
-    Some frames of each clip are encoded alone, too. A language model gets them when it makes a clip from pictures.
+    Some frames of each clip are encoded alone, too: a language model gets them when it makes a clip from pictures.
 
     Args:
         clips: a data set by its name or by the folder of one that was built, or clips that are open.
@@ -69,8 +70,7 @@ def tokenize(
     ends = list(accumulate(run.clips for run in clips.shapes))
 
     def samples_of(start: int, stop: int) -> Iterator[TokenSample]:
-        # A batch holds one shape and its cut depends on the shard alone, so that shards are the same bytes whatever
-        # process makes them.
+        # A batch holds one shape and is cut by the shard alone: whatever process makes a shard, it is the same bytes.
         for first, last in _batches(start, stop, ends):
             yield from encoder.samples([clips[i] for i in range(first, last)], first, controls)
 
@@ -79,6 +79,7 @@ def tokenize(
         samples_of,
         runs=[TokenRun(*run) for run in clips.shapes],
         tokenizer_hash=tokenizer.hash,
+        scale=scale_of(tokenizer),
         fps=encoder.fps,
         time_stride=tokenizer.config.time_stride,
         source=clips.description,
@@ -89,6 +90,11 @@ def tokenize(
         processes=processes,
         progress=progress,
     )
+
+
+def scale_of(tokenizer: VideoTokenizer) -> int:
+    """Return how many times as high and wide as what its encoder sees the clips of a tokenizer are."""
+    return tokenizer.config.decoder_scale if isinstance(tokenizer.config, VideoTokenizerConfig) else 1
 
 
 def _check_controls(controls: Sequence[str]) -> None:

@@ -43,6 +43,7 @@ def write_tokens(
     sound: SoundIndex | None = None,
     keys: KeyIndex | None = None,
     controls: Sequence[str] = (),
+    scale: int = 1,
     process: int = 0,
     processes: int = 1,
     progress: Progress = silent,
@@ -53,7 +54,7 @@ def write_tokens(
         directory: made if missing; the same for all processes.
         samples_of: `(start, stop)` gives the samples from start to stop - 1; asked for one missing shard at a time.
         runs: how many samples of which shapes there are; a complete set grows when there are more.
-        tokenizer_hash, fps, time_stride, source, sound, keys, controls: what was tokenized by what; `source` is JSON.
+        tokenizer_hash, fps, time_stride, source, sound, keys, controls, scale: as in `TokenIndex`; `source` is JSON.
         process, processes: this one of so many, each started with the same arguments. Process p writes shards p,
             p + processes and so on; a set begun by some number of processes may be completed by another.
         progress: called with the shards that are there and those there will be.
@@ -64,8 +65,6 @@ def write_tokens(
     Raises:
         RequestError: the folder holds tokens of another tokenizer, rate or source, or other files.
     """
-    if shard_size < 1:
-        raise ValueError(f"shard_size must be at least 1, not {shard_size}")
     if not 0 <= process < processes:
         raise RequestError(f"process is {process} of {processes}; processes count from 0")
     index = TokenIndex(
@@ -78,6 +77,7 @@ def write_tokens(
         sound=sound,
         keys=keys,
         controls=tuple(controls),
+        scale=scale,
     )
     there = _there(directory, index)
     if there and there.complete and there.num_samples >= index.num_samples and not missing_shards(directory, there):

@@ -1,4 +1,4 @@
-"""Language models become specialists of a model folder, and a training goes on from the one of its sizes."""
+"""Parts of several models become one model folder, and a training goes on from the language model of its sizes."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -7,11 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 from made.models import tiny_model, tiny_steered
+from made.parameters import random_params
 
 import reelm
 from reelm.errors import RequestError
+from reelm.tokenizer.video import tokenizer as video
 from reelm.train.export import ExportPlan, export
 from reelm.train.parts import open_start
+from reelm.train.tokenizers.grow import with_another_decoder
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +56,19 @@ def test_a_model_folder_is_joined_of_a_language_model_and_a_specialist(folders, 
     for own, asked in ((plain, settings), (steered, settings | steers)):
         clips = [each.generate("red", **asked) for each in (model, own)]
         np.testing.assert_array_equal(clips[0].tokens["video"], clips[1].tokens["video"])
+
+
+def test_another_decoder_draws_the_same_codes_at_its_own_size(folders, tmp_path):
+    small = reelm.load(folders["silent"])
+    config = replace(small.video_tokenizer.config, decoder_scale=2, decoder_channels=(8, 8))
+    fresh = random_params(video.init_params, config, 5, noise=0.2)
+    larger = video.VideoTokenizer(config, with_another_decoder(small.video_tokenizer.params, fresh))
+    replace(small, video_tokenizer=larger, lm=None).save(tmp_path / "larger")
+    plan = ExportPlan(video_tokenizer=tmp_path / "larger", lm=[folders["silent"]], check_draws=False)
+    model = export(plan, tmp_path / "model")
+    clips = [each.generate("red", num_frames=9, min_p=0.0, cfg_scale=1.0) for each in (small, model)]
+    np.testing.assert_array_equal(clips[0].tokens["video"], clips[1].tokens["video"])
+    assert clips[1].video.shape == (9, 32, 48, 3) and clips[0].video.shape == (9, 16, 24, 3)
 
 
 def test_a_training_goes_on_from_the_language_model_of_its_sizes(folders, joined):

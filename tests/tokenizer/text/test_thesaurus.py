@@ -139,9 +139,11 @@ def test_a_model_that_reads_pieces_asks_the_encoder_of_its_thesaurus(tiny_model,
     replace(tiny_model, thesaurus=small).save(tmp_path / "m")
     loaded = reelm.load(str(tmp_path / "m"))
     assert loaded.info()["text"]["thesaurus reads through"] == small.encoder.kind
+    joined = ExportPlan(video_tokenizer=tmp_path / "m", lm=[tmp_path / "m"], check_draws=False)
     for words in ("a taxi in traffic", "a doggy", "汽车"):
         assert loaded.read_as(words) == small.read(words)
         assert loaded.likeness(words).value == pytest.approx(small.likeness(words).value, abs=1e-5)
+    assert export(joined, tmp_path / "joined").read_as("汽车") == "car"
     (tmp_path / "m" / "thesaurus.model").unlink()
     with pytest.raises(RequestError, match=r"thesaurus\.model"):
         reelm.load(str(tmp_path / "m"))

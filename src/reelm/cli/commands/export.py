@@ -27,7 +27,7 @@ class Export:
     text_encoder: Path | None = None
     """Folder of the text encoder that the language model was trained with. Default: the folder used in training."""
     thesaurus: Path | None = None
-    """JSON file of synonyms for the captions."""
+    """JSON file of synonyms for the captions. Default: the thesaurus of the model that --lm names, if it has one."""
     thesaurus_encoder: Path | None = None
     """Folder of the sentence encoder that finds the caption of a prompt. Default: what the language model reads."""
     lm: tuple[Path, ...] = ()
