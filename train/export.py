@@ -109,7 +109,7 @@ def export(plan: ExportPlan, output: Path) -> Model:
         audio = open_audio_tokenizer(plan.audio_tokenizer, best=plan.audio_tokenizer in plan.evaluated)
         record["audio_tokenizer"] = plan.record(plan.audio_tokenizer, "audio-tokenizer")
     if plan.lm:
-        opened = _mean_lm(plan)
+        opened = _drawn_by(tokenizer, _mean_lm(plan))
         _check_codes(plan, plan.lm[-1], opened, tokenizer, audio)
         lm, thesaurus, defaults = opened.model, opened.thesaurus, _defaults(plan, opened, tokenizer)
         record["lm"] = _lm_record(plan)
@@ -131,13 +131,22 @@ def export(plan: ExportPlan, output: Path) -> Model:
     return model
 
 
+def _drawn_by(tokenizer: VideoTokenizer, opened: OpenedLM) -> OpenedLM:
+    """Return a language model whose pictures, of as many codes as in training, have the size that a tokenizer draws."""
+
+    def drawn(height: int, width: int) -> tuple[int, int]:
+        return height * scale_of(tokenizer) // opened.scale, width * scale_of(tokenizer) // opened.scale
+
+    lm, (height, width) = opened.model, drawn(opened.size.height, opened.size.width)
+    scope = replace(lm.scope, sizes=tuple(drawn(*size) for size in lm.scope.sizes))
+    size = replace(opened.size, height=height, width=width)
+    return opened._replace(model=replace(lm, scope=scope), size=size, scale=scale_of(tokenizer))
+
+
 def _defaults(plan: ExportPlan, opened: OpenedLM, tokenizer: VideoTokenizer) -> Defaults:
-    """Return the defaults of the model. A picture has as many codes as in training, whatever size they are drawn at."""
-    scale = scale_of(tokenizer)
+    """Return the defaults of the model; RequestError where no clip is of that shape."""
     defaults = replace(
         opened.size,
-        height=opened.size.height * scale // opened.scale,
-        width=opened.size.width * scale // opened.scale,
         cfg_scale=plan.cfg_scale,
         sound_cfg_scale=plan.sound_cfg_scale,
         min_p=plan.min_p,
@@ -170,7 +179,7 @@ def _specialist(
     """Return a specialist; RequestError unless it fits the tokenizers and reads the words of the language model."""
     if lm is None:
         raise RequestError("a specialist stands beside a language model; name one (--lm)")
-    opened = open_lm(where, plan.text_encoder, best=where in plan.evaluated)
+    opened = _drawn_by(tokenizer, open_lm(where, plan.text_encoder, best=where in plan.evaluated))
     _check_codes(plan, where, opened, tokenizer, audio)
     if _reader(opened.model) != _reader(lm):
         raise RequestError(f"{where} reads other pieces of text than {plan.lm[-1]}; train it from there (--start-from)")

@@ -11,6 +11,7 @@ from made.parameters import random_params
 
 import reelm
 from reelm.errors import RequestError
+from reelm.lm.scope import Scope
 from reelm.tokenizer.video import tokenizer as video
 from reelm.train.export import ExportPlan, export
 from reelm.train.parts import open_start
@@ -60,11 +61,14 @@ def test_a_model_folder_is_joined_of_a_language_model_and_a_specialist(folders, 
 
 def test_another_decoder_draws_the_same_codes_at_its_own_size(folders, tmp_path):
     small = reelm.load(folders["silent"])
+    assert small.lm is not None
+    small = replace(small, lm=replace(small.lm, scope=Scope(sizes=((16, 24),))))
+    small.save(tmp_path / "small")
     config = replace(small.video_tokenizer.config, decoder_scale=2, decoder_channels=(8, 8))
     fresh = random_params(video.init_params, config, 5, noise=0.2)
     larger = video.VideoTokenizer(config, with_another_decoder(small.video_tokenizer.params, fresh))
     replace(small, video_tokenizer=larger, lm=None).save(tmp_path / "larger")
-    plan = ExportPlan(video_tokenizer=tmp_path / "larger", lm=[folders["silent"]], check_draws=False)
+    plan = ExportPlan(video_tokenizer=tmp_path / "larger", lm=[tmp_path / "small"], check_draws=False)
     model = export(plan, tmp_path / "model")
     clips = [each.generate("red", num_frames=9, min_p=0.0, cfg_scale=1.0) for each in (small, model)]
     np.testing.assert_array_equal(clips[0].tokens["video"], clips[1].tokens["video"])
