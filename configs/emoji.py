@@ -2,7 +2,8 @@
 
 Tokenizer: 27 bits for 8 frames of 8 x 8 pixels, background white; a clip of 25 frames, a loop of three seconds, is 256
 codes. The encoder sees one patch at a time, so that the same patch has the same code in every emoji and skin tone,
-which a language model learns sooner. Its decoder is trained further afterwards, on whole clips with LPIPS.
+which a language model learns sooner. Its decoder is trained further afterwards, on whole clips with LPIPS. The one that
+ships draws the same codes at 128 x 128; see `emoji_longer`.
 
 Language model: 5.7 M parameters. It reads captions through the Universal Sentence Encoder lite: the sentence's own
 embedding, then up to 19 tokens.
@@ -37,7 +38,7 @@ video_tokenizer = VideoTokenizerRun(
         decoder_kernel=(2, 3, 3),
         background=1.0,
     ),
-    data=ClipData(dataset="animated_emoji", source_frames=25, frames=17, crop=64),
+    data=ClipData(dataset="animated_emoji/64px_8fps", source_frames=25, frames=17, crop=64),
     losses=LossWeights(commitment=0.25, sample_entropy=0.005, batch_entropy=0.05),
     optimizer=OptimizerConfig(learning_rate=2e-3, muon=0.02, warmup=100, betas=(0.9, 0.99), ema=0.998),
     batch_size=24,

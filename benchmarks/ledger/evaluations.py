@@ -69,6 +69,13 @@ EVALUATIONS: dict[str, Evaluation] = {
     "emoji": Evaluation(command=f"{_GENERATION} emoji --model emoji", **_EMOJI),
     "emoji-chinese": Evaluation(command=f"{_GENERATION} emoji-chinese --model emoji", **_EMOJI),
     "emoji-unguided": Evaluation(command=f"{_GENERATION} emoji --model emoji --cfg-scale 1", **_EMOJI),
+    "emoji-pictures": Evaluation(
+        command=f"{_RECONSTRUCTION} --model emoji --data animated_emoji --split held_out --num-frames 25",
+        model="emoji",
+        clips=60,
+        of_digits=False,
+        needs=("emoji set", "LPIPS"),
+    ),
     "world": Evaluation(
         command=f"{_GENERATION} world --model crafter --num-frames 1000",
         model="crafter",

@@ -17,7 +17,7 @@ from reelm.storage.home import datasets_folder
 
 from .emoji import SPLITS, VARIANTS
 
-_CONFIG = "64px_8fps"
+_CONFIG = "128px_8fps"
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +74,7 @@ class AnimatedEmojiSet:
     """Animated emoji, built from packages that the user fetches.
 
     data_dir: folder of built sets. Default: `$REELM_HOME/datasets`.
-    config: size and frame rate. Default: 64px_8fps.
+    config: size and frame rate. Default: 128px_8fps.
     """
 
     name = "animated_emoji"

@@ -200,7 +200,7 @@ def test_names_in_other_languages_are_those_of_one_emoji(emoji, tmp_path):
 @pytest.mark.parametrize("split", animated_emoji.SPLITS)
 def test_built_clips_are_the_examples_variant_by_variant(built, emoji, split):
     clips = catalog.open_clips("animated_emoji", split, data_dir=built)
-    made = list(animated_emoji.examples(split, emoji, size=64, fps=8))
+    made = list(animated_emoji.examples(split, emoji, size=128, fps=8))
     number = len(made) // animated_emoji.VARIANTS
     assert len(clips) == len(made) and [clips[i]["captions"][0] for i in range(number)] == [
         emoji_captions.plain(each) for each in animated_emoji.of_split(split, emoji)
@@ -210,7 +210,7 @@ def test_built_clips_are_the_examples_variant_by_variant(built, emoji, split):
         assert clips[index]["captions"] == expected.captions and clips[index]["fps"] == 8
         np.testing.assert_array_equal(clips[index]["video"], decode(encode(expected.video, 8)))
     run = clips.shapes[0]
-    assert run == (len(made), 1 if split == "still" else 25, 64, 64)
+    assert run == (len(made), 1 if split == "still" else 25, 128, 128)
     with pytest.raises(IndexError):
         clips[len(made)]
 
@@ -219,8 +219,8 @@ def test_the_set_is_opened_by_name_like_others(built, monkeypatch):
     monkeypatch.setenv("REELM_HOME", str(built.parent))
     assert "animated_emoji" in catalog.names() and not catalog.is_drawn("animated_emoji")
     held_back = catalog.open_held_back("animated_emoji", num_frames=17)
-    assert held_back.description == {"dataset": "animated_emoji/64px_8fps", "split": "held_out", "num_frames": 17}
-    assert held_back[0]["video"].shape == (17, 64, 64, 3)
+    assert held_back.description == {"dataset": "animated_emoji/128px_8fps", "split": "held_out", "num_frames": 17}
+    assert held_back[0]["video"].shape == (17, 128, 128, 3)
     for request, right in [
         (lambda: catalog.open_clips("animated_emoji", "train", num_frames=33), "have 25 frames"),
         (lambda: catalog.open_clips("animated_emoji", "still", num_frames=5), "have 1 frames"),

@@ -23,7 +23,7 @@ def corners(video: np.ndarray) -> np.ndarray:
 def test_a_prompt_alone_makes_a_loop_on_the_background_that_it_names(model):
     clips = model.generate(["tiger face", "tiger face on blue"], seed=0)
     for clip, colour in zip(clips, ("white", "blue"), strict=True):
-        assert clip.video.shape == (25, 64, 64, 3) and clip.fps == 8
+        assert clip.video.shape == (25, 128, 128, 3) and clip.fps == 8
         assert np.abs(corners(clip.video) - BACKGROUNDS[colour]).max() < 40
         assert motion_energy(clip.video) > 1
 
