@@ -66,7 +66,7 @@ leg sharper reelm train video-tokenizer emoji --workdir "$RUNS/sharper" --start-
     "${whole[@]}" --losses.perceptual 0.3 --loop.steps 800 $video
 
 # Another decoder draws the same codes at 128x128: 860 steps, 41 minutes, then 340 steps with LPIPS, 32 minutes, on one
-# core. Held-out clips, rebuilt, are 23.1 dB from the art, LPIPS 0.27. (The shipped one had other lengths on the way.)
+# core. Held-out clips, rebuilt, are 23.0 dB from the art, LPIPS 0.244. (The shipped one had other lengths on the way.)
 leg larger reelm train video-tokenizer emoji_longer --workdir "$RUNS/larger" --start-from "$RUNS/sharper" $video $large
 leg larger-sharper reelm train video-tokenizer emoji_longer --workdir "$RUNS/larger-sharper" \
     --start-from "$RUNS/larger" --losses.perceptual 0.5 --losses.perceptual-frames 1 --optimizer.schedule cosine \
@@ -87,8 +87,8 @@ leg export reelm export --video-tokenizer "$RUNS/larger-sharper" --lm "$RUNS/lon
     $(full --thesaurus "$RUNS/thesaurus.json" --thesaurus-encoder "$RUNS/thesaurus-encoder") -o "$RUNS/model" --dtype int8 --min-p 0.5 --cfg-scale 2 --cfg-min-p 0.1 \
     --num-frames 25
 
-# What the shipped model reaches: the right emoji in 89.0% of the trained names, 79.3% of the held-out pairs and 59.0%
-# of other words; emoji and tone in 85.5% and 64.3%.
+# What the shipped model reaches: the right emoji in 91.0% of the trained names, 79.3% of the held-out pairs and 59.0%
+# of other words; emoji and tone in 87.0% and 65.0%.
 if [ -z "${TOY:-}" ]; then
     leg evaluate reelm evaluate generation --task emoji --model "$RUNS/model" --sheets "$RUNS/sheets"
 fi

@@ -48,7 +48,7 @@ class ExportPlan:
     """Folder of the frozen encoder that a language model reads; None for the folder used in training. A small encoder
     is copied, a large one is named."""
     thesaurus: Path | None = None
-    """File of other words for the captions; see `lm/thesaurus.py`."""
+    """File of other words for the captions; see `lm/thesaurus.py`. None for those of the model that `lm` names."""
     thesaurus_encoder: Path | None = None
     """Folder of the sentence encoder that the thesaurus asks; None for the one that the language model reads."""
     dtype: StoredType = "float32"
