@@ -25,6 +25,7 @@ from reelm.train.lm.config import LMRun
 from reelm.train.run.loop import LoopConfig
 from reelm.train.step.optimizer import OptimizerConfig
 from reelm.train.tokenizers.video_config import ClipData, LossWeights, VideoTokenizerRun
+from reelm.train.upscaling.config import PairData, UpscalerRun
 
 video_tokenizer = VideoTokenizerRun(
     model=VideoTokenizerConfig(
@@ -81,4 +82,15 @@ lm = LMRun(
     corrupt=0.05,
     optimizer=OptimizerConfig(learning_rate=3e-3, muon=0.02, warmup=100, ema=0.998),
     loop=LoopConfig(steps=2_500, log_every=50, save_every=250),
+)
+
+# It draws what the tokenizer that ships draws, from 128 x 128 to 256 x 256.
+upscaler = UpscalerRun(
+    data=PairData(dataset="animated_emoji/256px_8fps", source_frames=25, frames=9, side=256, crops=8, crop=48),
+    rebuilt_by=Path("emoji"),
+    optimizer=OptimizerConfig(
+        learning_rate=1e-3, muon=0.01, warmup=50, ema=0.998, schedule="warmup-stable-decay", decay=0.3
+    ),
+    batch_size=2,
+    loop=LoopConfig(steps=2_500, log_every=25, save_every=200, sample_every=250),
 )

@@ -19,6 +19,7 @@ to expect on unseen speech after all of them: a mel distance of 0.31 at 3 kbit/s
 """
 
 from dataclasses import replace
+from pathlib import Path
 
 from reelm.tokenizer.audio.config import AudioTokenizerConfig
 from reelm.tokenizer.video.config import VideoTokenizerConfig
@@ -26,6 +27,7 @@ from reelm.train.run.loop import LoopConfig
 from reelm.train.step.optimizer import OptimizerConfig
 from reelm.train.tokenizers.audio_config import AudioTokenizerRun, SoundData, SoundLossWeights
 from reelm.train.tokenizers.video_config import ClipData, FitConfig, LossWeights, VideoTokenizerRun
+from reelm.train.upscaling.config import PairData, UpscalerRun
 
 video_tokenizer = VideoTokenizerRun(
     model=VideoTokenizerConfig(
@@ -57,6 +59,17 @@ video_tokenizer_natural18 = replace(
     model=replace(
         video_tokenizer.model, bits=18, levels=((5, 3, 3), (4, 3, 2, 1, 1), (4, 2, 2, 2, 1), (3, 2, 2, 2, 1, 1))
     ),
+)
+
+# It is for any film, and for what the tokenizer above rebuilds.
+upscaler = UpscalerRun(
+    data=PairData(source_frames=9, frames=9, side=192, crops=8, crop=48, rebuilt=0.3, flips=0.0, mirror=True),
+    rebuilt_by=Path("natural"),
+    optimizer=OptimizerConfig(
+        learning_rate=1e-3, muon=0.01, warmup=50, ema=0.998, schedule="warmup-stable-decay", decay=0.3
+    ),
+    batch_size=2,
+    loop=LoopConfig(steps=2_500, log_every=25, save_every=200, sample_every=250),
 )
 
 # 50 audio frames a second of 120 bits: 6 kbit/s; the first six levels are 3, the first three 1.5. Frames of 320 samples

@@ -13,6 +13,7 @@ from typing import Any, cast
 import jax
 import numpy as np
 
+from reelm.data import footage
 from reelm.data.catalog import open_clips
 from reelm.data.moving_digits import scenes as moving_digits
 from reelm.errors import RequestError
@@ -24,7 +25,6 @@ from reelm.media.contact_sheet import contact_sheet
 from reelm.progress import Progress, silent
 from reelm.tokenizer.video.tokenizer import VideoTokenizer, as_float
 
-from . import footage
 from .generation import judged
 from .groups import check_at_least
 

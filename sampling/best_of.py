@@ -81,6 +81,8 @@ def fittest(request: Request, clips: Sequence[Clip]) -> list[Clip]:
     for i, script in enumerate(scripts):
         here = clips[i * few : (i + 1) * few]
         best = here[int(fit(request.model, script, request.conditions, here).argmax())]
+        if (scale := request.settings.upscale) is not None:  # the others were never enlarged
+            best = replace(best, video=request.model.enlarger().upscale(best.video, scale))
         info = {"seed": here[0].info["seed"], "best_of": few, "drawn_seed": best.info["seed"]}
         chosen.append(replace(best, info=best.info | info))
     return chosen

@@ -11,6 +11,7 @@ from typing import Any, Literal, TypedDict, get_args
 
 from reelm.errors import RequestError
 from reelm.media.limits import MAX_FPS, MIN_FPS
+from reelm.tokenizer.upscaling.config import check_scale
 from reelm.value_checks import real, whole
 
 ControlKind = Literal["edges", "silhouette", "flow", "depth"]
@@ -50,6 +51,7 @@ class Options:
             it shows that already.
         retake: Seconds of `video` that are made anew, from ... to, once or more. All around them is known and stays to
             the pixel.
+        upscale: Enlarge height and width 2 or 4 times, by the model's upscaler. Default: the size that is drawn.
         strict: Refuse what the model's training never saw. Default: make it all the same, with warnings.
         decoding: Read codes one by one, or guess several and read them at once. In float32 both give the same clip, and
             auto takes the faster way.
@@ -76,6 +78,7 @@ class Options:
     motion: float | None = None
     control_kind: ControlKind | None = None
     retake: Sequence[float] | None = None
+    upscale: int | None = None
     strict: bool = False
     decoding: Decoding = "auto"
 
@@ -93,6 +96,8 @@ class Options:
             raise RequestError(f"top_p is {self.top_p}; it must be above 0 and at most 1")
         object.__setattr__(self, "cfg_scale", _scales(self.cfg_scale))
         object.__setattr__(self, "retake", _stretches(self.retake))
+        if self.upscale is not None:
+            object.__setattr__(self, "upscale", check_scale("upscale", self.upscale))
         if not 0 <= self.seed <= 2**32 - self.num_samples:
             last = self.seed + self.num_samples - 1
             raise RequestError(f"a seed lies in 0 ... 2^32 - 1; these run from {self.seed} to {last}")
@@ -177,6 +182,7 @@ class OptionFields(TypedDict, total=False):
     motion: float | None
     control_kind: ControlKind | None
     retake: Sequence[float] | None
+    upscale: int | None
     strict: bool
     decoding: Decoding
 

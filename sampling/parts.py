@@ -17,8 +17,11 @@ from reelm.lm.describer import Describer
 from reelm.lm.language_model import LanguageModel
 from reelm.lm.prompts import check_fits
 from reelm.lm.tasks import TASKS
+from reelm.sampling.folder import shipped
 from reelm.tokenizer.audio.tokenizer import AudioTokenizer
 from reelm.tokenizer.text.thesaurus import Likeness, Thesaurus
+from reelm.tokenizer.upscaling.config import SCALES
+from reelm.tokenizer.upscaling.upscaler import Upscaler
 from reelm.tokenizer.video.tokenizer import VideoTokenizer
 from reelm.value_checks import within
 
@@ -86,6 +89,7 @@ class ModelParts:
         writer: says prompts as captions say such things; no part of the model's folder.
         specialists: further language models over the same codes, which read the same words. A request goes to the first
             of `lm` and these that was trained for all that it gives.
+        upscaler: enlarges clips; None for a model without one.
 
     Raises:
         RequestError: parts that do not fit each other.
@@ -102,6 +106,7 @@ class ModelParts:
     thesaurus: Thesaurus | None = None
     writer: "Writer | None" = field(default=None, repr=False)
     specialists: tuple[LanguageModel, ...] = ()
+    upscaler: Upscaler | None = None
 
     def __post_init__(self):
         if self.lm is None:
@@ -150,6 +155,19 @@ class ModelParts:
         if self.lm is None:
             raise RequestError(f"the model {self.name!r} is a tokenizer without a language model and cannot generate")
         return self.lm
+
+    @property
+    def scales(self) -> tuple[int, ...]:
+        """Times that the model enlarges clips; () for one without an upscaler."""
+        return () if self.upscaler is None else SCALES
+
+    def enlarger(self) -> Upscaler:
+        """Return the upscaler; RequestError when there is none."""
+        if self.upscaler is None:
+            others = [name for name in shipped.names() if shipped.has_upscaler(name)]
+            who = f"{', '.join(others)} can" if others else "no model that ships can"
+            raise RequestError(f"the model {self.name!r} has no upscaler and cannot enlarge clips; {who}")
+        return self.upscaler
 
     def latent_frames(self, num_frames: int) -> int:
         """Return the number of latent frames of a clip of `num_frames` frames, which need not be whole ones."""

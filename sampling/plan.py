@@ -61,8 +61,7 @@ def plan(
     negative = model.read_as(options.negative_prompt or "", written=False)
     size, clips = _size(model, options), len(prompts) * options.num_samples * options.best_of
     frames = options.num_frames or model.defaults.num_frames
-    check_size("a clip", size["height"], size["width"])
-    _check_clips(clips, None if endless else frames, size["height"], size["width"])
+    _check_clips(clips, None if endless else frames, *_shown(model, options))
     if options.retake is not None and sources.shots:
         options = replace(options, retake=_of_shots(model, asked[0], sources.shots, options.retake, fps))
     conditions = _conditions(model, sources, options, endless)
@@ -190,6 +189,16 @@ def _check_names(model: ModelParts, prompts: Sequence[Prompt], sources: Sources)
 def _size(model: ModelParts, options: Options) -> dict[str, Any]:
     """Return height, width and frame rate."""
     return {name: getattr(options, name) or getattr(model.defaults, name) for name in ("height", "width", "fps")}
+
+
+def _shown(model: ModelParts, options: Options) -> tuple[int, int]:
+    """Return height and width of the frames that come back; RequestError where the model cannot enlarge them."""
+    size = _size(model, options)
+    check_size("a clip", size["height"], size["width"])
+    if options.upscale is None:
+        return size["height"], size["width"]
+    model.enlarger()
+    return size["height"] * options.upscale, size["width"] * options.upscale
 
 
 def _conditions(model: ModelParts, sources: Sources, options: Options, endless: bool) -> Conditions:

@@ -13,6 +13,7 @@ from reelm.media.sound import samples_beside
 from reelm.sampling.conditions.conditions import Conditions
 from reelm.sampling.conditions.soundtrack import Soundtrack
 from reelm.sampling.decoding.windows import LatentFrame
+from reelm.tokenizer.upscaling.upscaler import Upscaler
 from reelm.tokenizer.video.tokenizer import VideoTokenizer
 
 
@@ -34,6 +35,8 @@ class Renderer:
         height, width: of the frames, in pixels.
         fps: frames a second.
         length: frames of a clip; None without end.
+        upscaler: enlarges frames; None leaves them as they are drawn.
+        scale: times that it enlarges them.
 
     Attributes:
         done: frames that were handed over.
@@ -50,12 +53,18 @@ class Renderer:
         width: int,
         fps: float,
         length: int | None,
+        upscaler: Upscaler | None = None,
+        scale: int | None = None,
     ):
         size = {"batch": clips, "height": height, "width": width}
         self._tokenizer, self._conditions, self._fps, self._length, self.done = tokenizer, conditions, fps, length, 0
         if length != 1:
             tokenizer.prepare_decoding(**size)
         self._pictures = tokenizer.init_decode_state(**size)
+        self._upscaler = upscaler
+        if upscaler is not None and scale is not None:
+            upscaler.prepare(**size, scale=scale)
+            self._enlarged = upscaler.init_state(scale)
         self._soundtrack = soundtrack
         if soundtrack is not None:
             self._sound = soundtrack.tokenizer.init_decode_state(batch=clips)
@@ -79,6 +88,8 @@ class Renderer:
         frames = self._conditions.paste(np.asarray(rendering.video), self.done)
         frames = frames if self._length is None else frames[:, : self._length - self.done]
         begin, self.done = self.done, self.done + frames.shape[1]
+        if self._upscaler is not None:
+            frames, self._enlarged = self._upscaler.upscale_chunk(frames, self._enlarged)
         if rendering.sound is None or self._soundtrack is None:
             return frames, None
         rate = self._soundtrack.sample_rate

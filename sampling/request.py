@@ -56,6 +56,12 @@ class Settings(Options):
         """Whether guidance changes any latent frame."""
         return any(scale != 1 for scale in self.cfg_scale)
 
+    @property
+    def shown(self) -> tuple[int, int]:
+        """Height and width of the frames that come back, in pixels."""
+        scale = self.upscale or 1
+        return self.height * scale, self.width * scale
+
     def info(self) -> dict[str, Any]:
         """Return what `Clip.info` says about them, but for the seed."""
         about = {name: value for name, value in vars(self).items() if value is not None and name not in _NOT_IN_INFO}

@@ -24,7 +24,7 @@ from reelm.tokenizer.video.tokenizer import VideoTokenizer
 from reelm.train.lm.thesaurus import fit, least_likeness, read_file
 
 from .draws import check_draws
-from .parts import OpenedLM, open_audio_tokenizer, open_describer, open_lm, open_video_tokenizer
+from .parts import OpenedLM, open_audio_tokenizer, open_describer, open_lm, open_upscaler, open_video_tokenizer
 from .records import has_best, part_record
 from .stages import STAGES, StageName
 
@@ -44,6 +44,7 @@ class ExportPlan:
     """Further language models, for requests that `lm` was not trained for; each as it is."""
     audio_tokenizer: Path | None = None
     describer: Path | None = None
+    upscaler: Path | None = None
     text_encoder: Path | None = None
     """Folder of the frozen encoder that a language model reads; None for the folder used in training. A small encoder
     is copied, a large one is named."""
@@ -78,6 +79,7 @@ class ExportPlan:
             "audio-tokenizer": (self.audio_tokenizer,),
             "lm": (*self.lm, *self.specialists),
             "describer": (self.describer,),
+            "upscaler": (self.upscaler,),
         }
         asked = [where for name in self.best or parts for where in parts[name] if where is not None]
         evaluated = frozenset(where for where in asked if has_best(where))
@@ -103,7 +105,7 @@ def export(plan: ExportPlan, output: Path) -> Model:
         raise RequestError("a thesaurus_encoder finds captions for a thesaurus; name its file, too (--thesaurus)")
     tokenizer = open_video_tokenizer(plan.video_tokenizer, best=plan.video_tokenizer in plan.evaluated)
     record = {"video_tokenizer": plan.record(plan.video_tokenizer, "video-tokenizer")}
-    audio = reader = lm = thesaurus = None
+    audio = reader = lm = thesaurus = upscaler = None
     defaults = Defaults()
     if plan.audio_tokenizer is not None:
         audio = open_audio_tokenizer(plan.audio_tokenizer, best=plan.audio_tokenizer in plan.evaluated)
@@ -119,9 +121,12 @@ def export(plan: ExportPlan, output: Path) -> Model:
     if plan.describer is not None:
         reader = _describer(plan, plan.describer, tokenizer)
         record["describer"] = plan.record(plan.describer, "describer")
+    if plan.upscaler is not None:
+        upscaler = open_upscaler(plan.upscaler, best=plan.upscaler in plan.evaluated)
+        record["upscaler"] = plan.record(plan.upscaler, "upscaler")
     if plan.thesaurus is not None:
         lm, thesaurus = _with_thesaurus(plan.thesaurus, plan.thesaurus_encoder, lm)
-    parts = {"audio_tokenizer": audio, "describer": reader, "thesaurus": thesaurus}
+    parts = {"audio_tokenizer": audio, "describer": reader, "thesaurus": thesaurus, "upscaler": upscaler}
     model = Model(output.name, tokenizer, lm, defaults, record, **parts)
     if lm is not None and plan.check_draws:
         for each, name, where in zip((lm, *specialists), trained, (plan.lm[-1], *plan.specialists), strict=True):

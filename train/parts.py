@@ -38,6 +38,8 @@ from reelm.tokenizer.text.encoder import Text, TextEncoder
 from reelm.tokenizer.text.pieces import TextTokenizer
 from reelm.tokenizer.text.thesaurus import Thesaurus
 from reelm.tokenizer.text_encoders import load as load_encoder
+from reelm.tokenizer.upscaling.config import UpscalerConfig
+from reelm.tokenizer.upscaling.upscaler import Upscaler
 from reelm.tokenizer.video.tokenizer import VideoTokenizer
 from reelm.train.run.checkpoints import Trained, restore_params
 from reelm.train.run.config_changes import differences
@@ -102,6 +104,14 @@ def open_describer(where: str | Path, *, best: bool = False) -> tuple[Describer,
         return _present(part.describer, where, "describer"), part.video_tokenizer.hash
     describer = Describer(parsed(DescriberConfig, part.config.get("model"), f"the record of {where}"), part.params)
     return describer, part.config["token_sets"][0]["tokenizer_hash"]
+
+
+def open_upscaler(where: str | Path, *, best: bool = False) -> Upscaler:
+    """Return the upscaler at `where`; see `open_part`."""
+    part = open_part(where, "upscaler", best=best)
+    if isinstance(part, Model):
+        return _present(part.upscaler, where, "upscaler")
+    return Upscaler(parsed(UpscalerConfig, part.config.get("model"), f"the record of {where}"), part.params)
 
 
 class OpenedLM(NamedTuple):

@@ -15,7 +15,7 @@ from reelm.storage.remote import fetched
 from reelm.train.run.checkpoints import find
 
 # Fields of a run's config that name folders.
-_FOLDERS = ("start_from", "video_tokenizer", "audio_tokenizer", "text_encoder")
+_FOLDERS = ("start_from", "video_tokenizer", "audio_tokenizer", "text_encoder", "rebuilt_by")
 
 
 def is_workdir(where: str | Path) -> bool:

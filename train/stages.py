@@ -7,7 +7,7 @@ import importlib
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
-StageName = Literal["video-tokenizer", "audio-tokenizer", "lm", "describer"]
+StageName = Literal["video-tokenizer", "audio-tokenizer", "lm", "describer", "upscaler"]
 
 
 class Stage(NamedTuple):
@@ -37,7 +37,7 @@ class Stage(NamedTuple):
     @property
     def a_part(self) -> str:
         """The part with its article."""
-        return f"{'an' if self.part.startswith('a') else 'a'} {self.part}"
+        return f"{'an' if self.part[0] in 'au' else 'a'} {self.part}"
 
     @property
     def train(self) -> Callable[..., Any]:
@@ -80,6 +80,14 @@ _ROWS = (
         "reelm.lm.describer",
         "reelm.train.lm.describer_config",
         "DescriberRun",
+    ),
+    Stage(
+        "upscaler",
+        "upscaler",
+        "reelm.train.upscaling.run",
+        "reelm.tokenizer.upscaling.net",
+        "reelm.train.upscaling.config",
+        "UpscalerRun",
     ),
 )
 STAGES: dict[str, Stage] = {row.name: row for row in _ROWS}

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import tyro
 
+from reelm.data import footage
 from reelm.data.catalog import open_clips
-from reelm.evaluation import footage
 from reelm.evaluation.features import lpips
 from reelm.evaluation.reconstruction import Rebuilt, figures, rebuild
 from reelm.tokenizer.video.config import VideoTokenizerConfig

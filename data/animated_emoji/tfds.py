@@ -62,7 +62,7 @@ class AnimatedEmoji(ShardedBuilder):
             fps=fps,
             description=f"{size}x{size}, {num_frames(fps)} frames at {fps} a second.",
         )
-        for size in (64, 128)
+        for size in (64, 128, 256)
         for fps in (8, 12)
     ]
 

@@ -45,6 +45,12 @@ def info(model: ModelParts) -> dict[str, Any]:
         about |= _language_model(model, model.lm)
     for number, specialist in enumerate(model.specialists, 1):
         about[f"specialist {number}"] = {"parameters": _parameters(specialist.params), **_trained_for(specialist)}
+    if model.upscaler is not None:
+        about["upscaler"] = {
+            "parameters": _parameters(model.upscaler.params),
+            "scales": ", ".join(map(str, model.scales)),
+            "frames looked at": model.upscaler.config.past + 1,
+        }
     total = sum(part.get("parameters", 0) for part in about.values())
     named = {"name": model.name, "parameters": total, **about}
     return named | ({"record": model.record} if model.record else {})

@@ -20,6 +20,7 @@ from reelm.storage.tensors import StoredType
 from reelm.tokenizer.audio.config import AudioTokenizerConfig
 from reelm.tokenizer.families import VideoConfig
 from reelm.tokenizer.text_encoders import KINDS, EncoderKind
+from reelm.tokenizer.upscaling.config import UpscalerConfig
 
 FORMAT = 4
 CARD = "README.md"
@@ -27,8 +28,9 @@ MANIFEST, VIDEO_FILE, AUDIO_FILE = "model.json", "video_tokenizer.safetensors", 
 LM_FILE, DESCRIBER_FILE, THESAURUS_FILE = "lm.safetensors", "describer.safetensors", "thesaurus.safetensors"
 PIECES_FILE, ENCODER_FILE = "text.model", "text_encoder.safetensors"
 READS_PIECES_FILE, READS_FILE = "thesaurus.model", "thesaurus_encoder.safetensors"
+UPSCALER_FILE = "upscaler.safetensors"
 _FILES = (VIDEO_FILE, AUDIO_FILE, LM_FILE, DESCRIBER_FILE, THESAURUS_FILE, PIECES_FILE, ENCODER_FILE)
-_FILES += (READS_PIECES_FILE, READS_FILE)
+_FILES += (READS_PIECES_FILE, READS_FILE, UPSCALER_FILE)
 _MOST_SPECIALISTS = 8
 
 
@@ -83,6 +85,13 @@ class DescriberPart:
 
 
 @dataclass(frozen=True, kw_only=True)
+class UpscalerPart:
+    """An upscaler."""
+
+    config: UpscalerConfig
+
+
+@dataclass(frozen=True, kw_only=True)
 class ThesaurusPart:
     """The words of a thesaurus, see `Thesaurus`, and its sentence encoder; None for that of the language model."""
 
@@ -107,6 +116,7 @@ class Parts:
     text_encoder: TextEncoderPart | None = None
     describer: DescriberPart | None = None
     thesaurus: ThesaurusPart | None = None
+    upscaler: UpscalerPart | None = None
 
     def __post_init__(self):
         if self.specialists and self.lm is None:
@@ -130,6 +140,7 @@ class Parts:
             ENCODER_FILE: self.lm is not None and carried,
             DESCRIBER_FILE: self.describer is not None,
             THESAURUS_FILE: self.thesaurus is not None,
+            UPSCALER_FILE: self.upscaler is not None,
             READS_FILE: self.thesaurus is not None and self.thesaurus.encoder is not None,
             READS_PIECES_FILE: self.thesaurus is not None and self.thesaurus.encoder is not None,
         }

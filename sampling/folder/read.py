@@ -9,6 +9,7 @@ text_encoder.safetensors      only of models that read a small frozen encoder; s
 thesaurus.safetensors         only of models that are told in other words than their captions'
 thesaurus_encoder.safetensors the sentence encoder of a thesaurus, beside its pieces in thesaurus.model
 describer.safetensors         only of models that say what a clip is called
+upscaler.safetensors          only of models that enlarge clips
 README.md                     the model card, for people
 """
 
@@ -26,10 +27,11 @@ from reelm.lm.parameters import NumberFormat, check_mesh
 from reelm.sampling.parts import ModelParts
 from reelm.storage.tensors import unpack
 from reelm.tokenizer.audio.tokenizer import AudioTokenizer
+from reelm.tokenizer.upscaling.upscaler import Upscaler
 from reelm.tokenizer.video.tokenizer import VideoTokenizer
 
 from . import shipped, text_parts
-from .manifest import AUDIO_FILE, DESCRIBER_FILE, VIDEO_FILE, read_files, read_manifest
+from .manifest import AUDIO_FILE, DESCRIBER_FILE, UPSCALER_FILE, VIDEO_FILE, read_files, read_manifest
 from .shapes import check_shapes
 
 
@@ -57,7 +59,7 @@ def read(
     if not shipped.holds(folder):
         check_shapes(folder, manifest, params)
     tokenizer = VideoTokenizer(parts.video_tokenizer.config, params[VIDEO_FILE], parts.video_tokenizer.hash)
-    audio, lms, describer, thesaurus = None, list[LanguageModel](), None, None
+    audio, lms, describer, thesaurus, upscaler = None, list[LanguageModel](), None, None, None
     if parts.audio_tokenizer is not None:
         audio = AudioTokenizer(parts.audio_tokenizer.config, params[AUDIO_FILE], parts.audio_tokenizer.hash)
     if parts.lm is not None:
@@ -70,6 +72,8 @@ def read(
         describer = Describer(parts.describer.config, params[DESCRIBER_FILE])
     if parts.thesaurus is not None:
         thesaurus = text_parts.opened_thesaurus(parts.thesaurus, data, params, lms[0].text if lms else None)
+    if parts.upscaler is not None:
+        upscaler = Upscaler(parts.upscaler.config, params[UPSCALER_FILE])
     wide = number_format == "float32" or (number_format == "int8" and on_cpu)
     activations = jnp.dtype("float32" if wide else "bfloat16")
     return ModelParts(
@@ -83,4 +87,5 @@ def read(
         describer=describer,
         thesaurus=thesaurus,
         specialists=tuple(lms[1:]),
+        upscaler=upscaler,
     )

@@ -24,6 +24,7 @@ from reelm.storage.home import home
 from reelm.storage.tensors import flattened
 from reelm.tokenizer.audio import tokenizer as audio_tokenizer
 from reelm.tokenizer.text_encoders import KINDS, Kind
+from reelm.tokenizer.upscaling import net as upscaler_net
 from reelm.tokenizer.video import tokenizer as video_tokenizer
 
 from .manifest import (
@@ -33,6 +34,7 @@ from .manifest import (
     MANIFEST,
     READS_FILE,
     THESAURUS_FILE,
+    UPSCALER_FILE,
     VIDEO_FILE,
     Manifest,
     ThesaurusPart,
@@ -56,6 +58,7 @@ def check_shapes(folder: Path, manifest: Manifest, params: Mapping[str, dict]) -
         (AUDIO_FILE, parts.audio_tokenizer, audio_tokenizer.init_params),
         *((file, part, transformer.init_params) for file, part in parts.language_models.items()),
         (DESCRIBER_FILE, parts.describer, describer.init_params),
+        (UPSCALER_FILE, parts.upscaler, upscaler_net.init_params),
     ]
     for file, part, init in nets:
         if part is not None:

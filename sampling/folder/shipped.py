@@ -34,10 +34,19 @@ def tasks(name: str) -> set[str]:
     return {task for each in _language_models(name) for task in each["tasks"]}
 
 
+def has_upscaler(name: str) -> bool:
+    """Whether a shipped model enlarges clips."""
+    return _parts(name).get("upscaler") is not None
+
+
 def _language_models(name: str) -> list[dict[str, Any]]:
     """What `model.json` says of the language models; [] for a model without one."""
-    parts = json.loads((folder(name) / "model.json").read_bytes())["parts"]
+    parts = _parts(name)
     return [*([parts["lm"]] if parts.get("lm") else []), *parts.get("specialists", ())]
+
+
+def _parts(name: str) -> dict[str, Any]:
+    return json.loads((folder(name) / "model.json").read_bytes())["parts"]
 
 
 def _weights() -> Path:

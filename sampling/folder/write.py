@@ -13,7 +13,7 @@ from reelm.storage.tensors import StoredType, pack
 from . import text_parts
 from .card import card
 from .info import info
-from .manifest import AUDIO_FILE, CARD, DESCRIBER_FILE, FORMAT, MANIFEST, VIDEO_FILE, lm_files
+from .manifest import AUDIO_FILE, CARD, DESCRIBER_FILE, FORMAT, MANIFEST, UPSCALER_FILE, VIDEO_FILE, lm_files
 from .shapes import remember
 
 
@@ -53,6 +53,9 @@ def write(model: ModelParts, directory: str | Path, *, dtype: StoredType) -> Non
     if model.thesaurus is not None:
         named, text = text_parts.stored_thesaurus(model.thesaurus, model.lm and model.lm.text, dtype)
         files, parts = files | text, parts | named
+    if model.upscaler is not None:
+        files[UPSCALER_FILE] = pack(model.upscaler.params, dtype)
+        parts["upscaler"] = {"config": asdict(model.upscaler.config)}
     manifest = {
         "format": FORMAT,
         "dtype": dtype,

@@ -12,11 +12,12 @@ import { address, file } from "./server.js";
 import { has, spoken, word } from "./words.js";
 
 const MOST_CLIPS = 8;
-// Numbers behind "Advanced"; `preset` says what holds where the field is empty.
+// Numbers behind "Advanced"; `preset` says what holds where the field is empty, `fits` which models have it.
 const NUMBERS = [
   { name: "cfg_scale", min: 0, max: 20, step: "any", preset: (model) => model.cfg_scale },
   { name: "top_k", min: 0, max: 4096, step: 1, preset: () => 0 },
   { name: "temperature", min: 0, max: 10, step: "any", preset: () => 1 },
+  { name: "upscale", min: 2, max: 4, step: 2, preset: () => 1, fits: (model) => model.upscale.length > 0 },
   { name: "count", min: 1, max: MOST_CLIPS, step: 1, preset: () => 1 },
 ];
 const OF_SHOTS = [paths, camera]; // what each shot of a storyboard has of its own
@@ -54,7 +55,9 @@ function controlled() {
 // Return the bodies of the requests: one for each clip, as forms.
 export function bodies(forced = {}) {
   const settings = { ...extras, ...controlled() };
-  for (const { name } of NUMBERS) if (name !== "count" && number(name) !== null) settings[name] = number(name);
+  for (const { name, fits } of NUMBERS) {
+    if (name !== "count" && number(name) !== null && (!fits || fits(model()))) settings[name] = number(name);
+  }
   if (!shots.told() && !retakes() && (number("seconds") !== null || given.given("video"))) {
     settings.num_frames = Math.max(1, Math.round(length() * (extras.fps ?? model().fps)));
   }
@@ -130,6 +133,7 @@ export function meet() {
   $("cut").checked ||= $("cut").disabled;
   understand(model());
   given.meet(model());
+  for (const { name, fits } of NUMBERS) $(name).parentElement.hidden = Boolean(fits) && !fits(model());
   for (const each of OF_CLIPS) each.meet(model());
   camera.meet(model());
   paths.meet(model(), length);

@@ -15,7 +15,7 @@ def about(name: str, model: Model) -> dict[str, Any]:
     of its prompts. `trained_frames` is None, and `words` are empty, where the training was not recorded.
 
     What steers it: `tracks` is the number of subjects that follow one, `control_kinds` what it follows of a control
-    clip. 0, empty or false where it was not trained with them.
+    clip. `upscale` are the times that it enlarges one. 0, empty or false where it was not trained with them.
     """
     lm, defaults, thesaurus = model.language_model(), model.defaults, model.thesaurus
     configs = [each.config for each in model.language_models]
@@ -33,6 +33,7 @@ def about(name: str, model: Model) -> dict[str, Any]:
         "motion": any(each.motion for each in configs),
         "control_kinds": list(dict.fromkeys(kind for each in configs for kind in each.structures)),
         "references": any(each.config.references and "shows" in each.tasks for each in model.language_models),
+        "upscale": list(model.scales),
         "words": words,
         "captions": captions,
         "endings": [] if thesaurus is None else sorted(set(thesaurus.modifiers.values()) - {""}),

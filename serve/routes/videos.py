@@ -134,7 +134,8 @@ class Videos:
         """Store a job as it is planned, in the thread of the engine."""
         request = self.engine.request(job)
         planned = request.settings
-        pixels = planned.height * planned.width * (planned.num_frames or 1) * planned.best_of
+        height, width = planned.shown
+        pixels = height * width * (planned.num_frames or 1) * planned.best_of
         if pixels > self.limits.clip_pixels:
             raise RequestError(f"the clip has {pixels} pixels in all; at most {self.limits.clip_pixels} are made")
         shape = model.video_tokenizer.config.latent_shape(1, planned.height, planned.width)
@@ -147,7 +148,7 @@ class Videos:
             job,
             fps=planned.fps,
             seconds=f"{(planned.num_frames or 1) / planned.fps:g}",
-            size=f"{planned.width}x{planned.height}",
+            size=f"{width}x{height}",
             read_as=request.scripts[0][0].words,
             warnings=tuple(request.warnings[0]),
         )

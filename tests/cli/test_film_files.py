@@ -1,6 +1,7 @@
 """Films through `reelm reconstruct` and `reelm tokenize`, file to file: as they are seen, and in time."""
 
 import struct
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import av
 import numpy as np
 import pytest
 from made.media import encode, greys, quarters, tone
+from made.models import tiny_upscaler
 from PIL import Image
 
 from reelm.cli.main import main
@@ -126,3 +128,14 @@ def test_every_kind_of_film_is_rebuilt_as_it_is_seen(tiny_model, model_folder, t
         rebuilt = Clip.open(out)
         assert rebuilt.video.shape == expected.shape and rebuilt.fps == pytest.approx(8)
         assert np.abs(rebuilt.video.astype(int) - Clip.open(same).video).max() <= 1
+
+
+def test_an_enlarged_film_keeps_its_times_and_its_sound(tiny_model, tmp_path):
+    model = replace(tiny_model, upscaler=tiny_upscaler())
+    model.save(tmp_path / "larger")
+    film, out = uneven_film(tmp_path / "in.mkv"), tmp_path / "out.mp4"
+    assert main(["upscale", str(film), "-o", str(out), "--model", str(tmp_path / "larger")]) == 0
+    assert starts(out) == pytest.approx(np.array(MILLISECONDS) / 1000, abs=0.001)
+    assert read_video(out).video.shape == (6, 64, 96, 3)
+    sound = read_sound(out, sample_rate=16000)[:, 0]  # a tone begins with the last frame
+    assert np.abs(sound[: int(1.3 * 16000)]).max() < 0.01 < np.abs(sound[-200:]).max()

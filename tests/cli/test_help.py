@@ -10,7 +10,10 @@ from reelm import configs
 from reelm.cli.parse import GROUPS, parse
 
 COMMANDS = {name: command for group in GROUPS for name, command in group.commands.items()}
-SUBCOMMANDS = {"data": ("list", "build", "tokenize"), "evaluate": ("generation", "likelihood", "reconstruction")}
+SUBCOMMANDS = {
+    "data": ("list", "build", "tokenize"),
+    "evaluate": ("generation", "likelihood", "reconstruction", "upscaling"),
+}
 LINES = [f"{name} {sub}".strip() for name in COMMANDS for sub in SUBCOMMANDS.get(name, ("",))]
 LINES += [f"train {stage} {name}" for name in ("demo", "natural") for stage in configs.stages(name)]
 

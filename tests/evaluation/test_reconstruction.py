@@ -14,9 +14,9 @@ from made.media import encode
 import reelm
 from reelm.cli.main import main
 from reelm.cli.table import table
+from reelm.data import footage
 from reelm.data.moving_digits.scenes import example
 from reelm.errors import RequestError
-from reelm.evaluation import footage
 from reelm.evaluation.features import i3d
 from reelm.evaluation.reconstruction import of_footage
 from reelm.evaluation.scores.frechet import frechet_distance
@@ -99,7 +99,7 @@ def test_a_film_is_not_held_while_it_is_read(tmp_path):
         grey = np.broadcast_to(np.uint8(90), (frames, 360, 640, 3))
         films.append(encode(tmp_path / f"{frames}.mp4", grey, codec="libx264", pixels="yuv420p", preset="ultrafast"))
     code = (
-        "import re, sys; from pathlib import Path; from reelm.evaluation import footage\n"
+        "import re, sys; from pathlib import Path; from reelm.data import footage\n"
         "for film in sys.argv[1:]:\n"
         "    assert footage.clips_of(Path(film), clips=3, frames=9, side=32).shape[1:] == (9, 32, 32, 3)\n"
         "    print(re.search(r'VmHWM:\\s+(\\d+) kB', Path('/proc/self/status').read_text())[1])"

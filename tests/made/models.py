@@ -17,6 +17,9 @@ from reelm.sampling.parts import Defaults
 from reelm.tokenizer.audio import tokenizer as audio
 from reelm.tokenizer.audio.config import AudioTokenizerConfig
 from reelm.tokenizer.text.pieces import TextTokenizer
+from reelm.tokenizer.upscaling import net as upscaler
+from reelm.tokenizer.upscaling.config import UpscalerConfig
+from reelm.tokenizer.upscaling.upscaler import Upscaler
 from reelm.tokenizer.video import tokenizer as video
 from reelm.tokenizer.video.config import VideoTokenizerConfig
 
@@ -60,6 +63,12 @@ def tiny_model(*, sound: bool) -> Model:
             describer_config, random_params(describer.init_params, describer_config, 6, noise=0.2)
         ),
     )
+
+
+def tiny_upscaler() -> Upscaler:
+    """An upscaler whose every layer does something."""
+    config = UpscalerConfig(width=8, blocks=1)
+    return Upscaler(config, random_params(upscaler.init_params, config, 3))
 
 
 def tiny_world() -> Model:

@@ -55,6 +55,7 @@ BESIDE: dict[str, set[str]] = {
     "train.lm": {"train.run", "train.step"},
     "train.run": {"train.step"},
     "train.tokenizers": {"train.run", "train.step"},
+    "train.upscaling": {"train.run", "train.step"},
 }
 
 

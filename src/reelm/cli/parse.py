@@ -35,6 +35,7 @@ from .commands.play import Play
 from .commands.serve import Serve
 from .commands.tokenizer import Detokenize, Reconstruct, Tokenize
 from .commands.train import Train, is_configured, train_arguments, with_mesh_fields
+from .commands.upscale import Upscale
 from .help import Group, optional_fields, overview
 
 
@@ -48,7 +49,7 @@ class Command(Protocol):
 GROUPS = (
     Group(
         "Make clips",
-        {"generate": Generate, "describe": Describe},
+        {"generate": Generate, "upscale": Upscale, "describe": Describe},
         'reelm generate "a red seven moves right" -o seven.mp4',
     ),
     Group(

@@ -38,6 +38,8 @@ class Export:
     A request goes to the first that was trained for all that it gives."""
     describer: Path | None = None
     """Workdir of `reelm train describer`, for a model that finds words for clips."""
+    upscaler: Path | None = None
+    """Workdir of `reelm train upscaler`, for a model that enlarges clips."""
     best: tuple[StageName, ...] | None = None
     """Take the best checkpoint of every training with evaluations, or of the parts that are named after it. The codes
     of a language model must be those of the tokenizer taken: use --best there as in `reelm data tokenize`. Default: the
@@ -64,7 +66,8 @@ class Export:
     training: it makes noise. Turn it off where this machine is too small for the model."""
 
     def run(self) -> None:
-        for folder in (self.video_tokenizer, self.audio_tokenizer, *self.lm, *self.specialists, self.describer):
+        lms = (*self.lm, *self.specialists)
+        for folder in (self.video_tokenizer, self.audio_tokenizer, *lms, self.describer, self.upscaler):
             if folder is not None and not folder.is_dir() and str(folder) not in shipped.names():
                 raise RequestError(f"there is no folder {folder}; name the --workdir of a training, or a model")
         check_folder(self.output)

@@ -184,6 +184,7 @@ def _contents(given: dict[str, Any]) -> dict[str, Any]:
 
 
 _ANY_FILE = ("num_samples", "strict")  # options that no file tells of
+_OWN = ("negative_prompt", "motion", "control_kind", "retake", "upscale")  # options that no model fills in
 
 
 def _is_made(job: Job, same: dict[str, Any], options: Options) -> bool:
@@ -196,7 +197,8 @@ def _is_made(job: Job, same: dict[str, Any], options: Options) -> bool:
         info = {"best_of": 1} | Clip.open(job.path).info
     except RequestError:
         return False  # something else, or cut short: made again
-    asked = {name: value for name, value in vars(options).items() if value is not None and name not in _ANY_FILE}
+    asked = {name: value for name, value in vars(options).items() if value is not None or name in _OWN}
+    asked = {name: value for name, value in asked.items() if name not in _ANY_FILE}
     asked = json.loads(json.dumps(asked))  # as a file has it: tuples are lists
     wanted = asked | same | {"seed": job.seed} | ({} if same["storyboard"] else {"prompt": job.prompt})
     return all(info.get(name) == value for name, value in wanted.items())

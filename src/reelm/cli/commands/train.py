@@ -24,8 +24,8 @@ class Train:
     """Part of the model to train."""
     config: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="CONFIG")]
     """Name of a configuration, such as demo, or a Python file of your own, such as ./mine.py. `reelm info` lists the
-    names. A file defines the configuration under the name of the stage: video_tokenizer, audio_tokenizer, lm or
-    describer."""
+    names. A file defines the configuration under the name of the stage: video_tokenizer, audio_tokenizer, lm,
+    describer or upscaler."""
     workdir: Path
     """Folder for checkpoints, metrics and sample clips. It is created if missing."""
 

@@ -1,0 +1,74 @@
+"""The net of an upscaler, in floats and differentiable. Knows nothing of tiles, of files and of training.
+
+Convolutions without padding over cells of 2 x 2 pixels, a residual over bicubic interpolation (EDSR, arXiv 1707.02921,
+without its batch norm as there; sub-pixel output, arXiv 1609.05158). The last layer begins at zero, so a fresh net is
+bicubic interpolation. What a pixel becomes depends on the pixels around it and in `past` frames before it alone: so
+clips in tiles, in pieces or in batches are the same clips.
+"""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jax.typing import DTypeLike
+
+from .config import UpscalerConfig
+
+_CUBIC = 4  # pixels around a tile that bicubic interpolation may read, and two of its own
+
+_CELL = 2  # pixels
+
+
+class UpscalerNet(nn.Module):
+    """Frames float `[B, past + 1, H + 2 halo, W + 2 halo, 3]` in [-1, 1] to the last one, `[B, 2H, 2W, 3]`.
+
+    H and W are even. Values may lie a little outside of [-1, 1].
+    """
+
+    config: UpscalerConfig
+    dtype: DTypeLike | None = None
+
+    @nn.compact
+    def __call__(self, frames: jax.Array) -> jax.Array:
+        config, halo = self.config, self.config.halo
+
+        def conv(features: int, name: str, kernel_init: nn.initializers.Initializer) -> nn.Conv:
+            return nn.Conv(features, (3, 3), padding="VALID", kernel_init=kernel_init, dtype=self.dtype, name=name)
+
+        drawn = nn.initializers.variance_scaling(1.0, "fan_in", "truncated_normal")
+        x = conv(config.width, "first", drawn)(_cells(frames))
+        for block in range(config.blocks):
+            y = conv(config.width, f"block_{block}_in", drawn)(nn.silu(x))
+            y = conv(config.width, f"block_{block}_out", nn.initializers.zeros)(nn.silu(y))
+            x = x[:, 2:-2, 2:-2] + y
+        detail = conv(3 * (2 * _CELL) ** 2, "last", nn.initializers.zeros)(nn.silu(x))
+        inner = slice(halo - _CUBIC, _CUBIC - halo)
+        return bicubic(frames[:, -1, inner, inner]) + _pixels(detail).astype(frames.dtype)
+
+
+def bicubic(pictures: jax.Array) -> jax.Array:
+    """Return pictures `[B, H, W, 3]` twice as large, `[B, 2 (H - 8), 2 (W - 8), 3]`: 4 pixels around are read alone."""
+    batch, height, width, channels = pictures.shape
+    doubled = jax.image.resize(pictures, (batch, 2 * height, 2 * width, channels), "cubic", antialias=False)
+    return doubled[:, 2 * _CUBIC : -2 * _CUBIC, 2 * _CUBIC : -2 * _CUBIC]
+
+
+def _cells(frames: jax.Array) -> jax.Array:
+    """Fold cells and frames into channels: `[B, F, H, W, 3]` -> `[B, H / 2, W / 2, 12 F]`."""
+    batch, past, height, width, _ = frames.shape
+    x = frames.reshape(batch, past, height // _CELL, _CELL, width // _CELL, _CELL, 3)
+    return x.transpose(0, 2, 4, 1, 3, 5, 6).reshape(batch, height // _CELL, width // _CELL, -1)
+
+
+def _pixels(x: jax.Array) -> jax.Array:
+    """Unfold channels into pixels: `[B, H / 2, W / 2, 48]` -> `[B, 2H, 2W, 3]`."""
+    batch, height, width, _ = x.shape
+    side = 2 * _CELL
+    x = x.reshape(batch, height, width, side, side, 3).transpose(0, 1, 3, 2, 4, 5)
+    return x.reshape(batch, height * side, width * side, 3)
+
+
+def init_params(config: UpscalerConfig, key: jax.Array) -> dict:
+    """Return fresh parameters as a nested dict of float32."""
+    side = 2 * _CELL + 2 * config.halo
+    frames = jnp.zeros((1, config.past + 1, side, side, 3))
+    return jax.jit(UpscalerNet(config).init)(key, frames)["params"]
