@@ -84,13 +84,23 @@ lm = LMRun(
     loop=LoopConfig(steps=2_500, log_every=50, save_every=250),
 )
 
-# It draws what the tokenizer that ships draws, from 128 x 128 to 256 x 256.
+# From 128 x 128 to 256 x 256, of clips as they are and as the tokenizer that ships draws them. A second run with LPIPS
+# follows, see recipes/emoji.sh.
 upscaler = UpscalerRun(
-    data=PairData(dataset="animated_emoji/256px_8fps", source_frames=25, frames=9, side=256, crops=8, crop=48),
+    data=PairData(
+        dataset="animated_emoji/256px_8fps",
+        source_frames=25,
+        frames=9,
+        side=256,
+        crops=8,
+        crop=48,
+        rebuilt=0.3,
+        flips=0.02,
+    ),
     rebuilt_by=Path("emoji"),
     optimizer=OptimizerConfig(
-        learning_rate=1e-3, muon=0.01, warmup=50, ema=0.998, schedule="warmup-stable-decay", decay=0.3
+        learning_rate=5e-4, muon=0.004, warmup=50, ema=0.995, schedule="warmup-stable-decay", decay=0.4
     ),
     batch_size=2,
-    loop=LoopConfig(steps=2_500, log_every=25, save_every=200, sample_every=250),
+    loop=LoopConfig(steps=2_000, log_every=25, save_every=100, sample_every=500),
 )

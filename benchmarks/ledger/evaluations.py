@@ -76,6 +76,14 @@ EVALUATIONS: dict[str, Evaluation] = {
         of_digits=False,
         needs=("emoji set", "LPIPS"),
     ),
+    "emoji-larger": Evaluation(
+        command="evaluate upscaling --model emoji --data animated_emoji/256px_8fps --split held_out --num-frames 3",
+        model="emoji",
+        clips=40,
+        fast=12,
+        of_digits=False,
+        needs=("larger emoji set", "LPIPS"),
+    ),
     "world": Evaluation(
         command=f"{_GENERATION} world --model crafter --num-frames 1000",
         model="crafter",
@@ -85,6 +93,14 @@ EVALUATIONS: dict[str, Evaluation] = {
     ),
     "films": Evaluation(
         command=f"{_RECONSTRUCTION} --data {FOOTAGE}", model="natural", clips=60, of_digits=False, needs=("LPIPS",)
+    ),
+    "films-larger": Evaluation(
+        command=f"evaluate upscaling --data {FOOTAGE} --num-frames 3",
+        model="natural",
+        clips=60,
+        fast=10,
+        of_digits=False,
+        needs=("LPIPS",),
     ),
     "sounds": Evaluation(
         command=f"{_RECONSTRUCTION} --data any_sound",
@@ -136,6 +152,12 @@ def _emoji_set() -> str | None:
     return _refused(lambda: [AnimatedEmojiSet().open(split) for split in ("train", "held_out")])
 
 
+def _larger_emoji_set() -> str | None:
+    from reelm.data.animated_emoji.source import AnimatedEmojiSet
+
+    return _refused(lambda: AnimatedEmojiSet(config="256px_8fps").open("held_out"))
+
+
 def _sounds() -> str | None:
     from reelm.data.any_sound.source import AnySoundSet
 
@@ -160,6 +182,7 @@ def _installed(module: str, extra: str) -> str | None:
 
 NEEDS: dict[str, Callable[[], str | None]] = {
     "emoji set": _emoji_set,
+    "larger emoji set": _larger_emoji_set,
     "sounds": _sounds,
     "EfficientNet": _efficientnet,
     "LPIPS": _lpips,

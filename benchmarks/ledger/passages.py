@@ -26,6 +26,13 @@ def _film_rows(*rows: str) -> str:
     return "\n".join(f"| {row} | {figures}".replace("FILM", _FILM_ROWS[row]) for row in rows)
 
 
+def _larger_rows(evaluation: str, clips: str) -> str:
+    """The rows of a table of an upscaler: clips that were shrunk, and the same through the tokenizer."""
+    figures = "{NAME/psnr:.1f} dB | {NAME/lpips:.3f} | {NAME/psnr_bicubic:.1f} dB | {NAME/lpips_bicubic:.3f} |"
+    kinds = {"shrunk": f"{clips}, shrunk", "rebuilt": "the same through the tokenizer"}
+    return "\n".join(f"| {label} | {figures}".replace("NAME", f"{evaluation}/{kind}") for kind, label in kinds.items())
+
+
 def _sound_rows() -> str:
     """The rows of the table of sound: Opus, and each number of levels."""
     rows = []
@@ -222,6 +229,7 @@ The change at the beginning of a latent frame is {{minute/begins:.2f}} times the
 Motion is a sixth too small on average and off by {{emoji/trained/energy_off:%0}} clip by clip.
 | held-out pairs, rebuilt at 128x128 | {{emoji-pictures/psnr:.1f}} dB | {{emoji-pictures/ssim:.2f}} | \
 {{emoji-pictures/lpips:.3f}} |
+{_larger_rows("emoji-larger", "the art")}
 | trained names, emoji right | {{emoji/trained/emoji:%}} | {{emoji-unguided/trained/emoji:%}} |
 | trained names, emoji and tone right | {{emoji/trained/both:%}} | {{emoji-unguided/trained/both:%}} |
 | pairs held out, emoji right | {{emoji/held_out/emoji:%}} | {{emoji-unguided/held_out/emoji:%}} |
@@ -229,6 +237,7 @@ Motion is a sixth too small on average and off by {{emoji/trained/energy_off:%0}
 | other words, emoji right | {{emoji/paraphrases/emoji:%}} | {{emoji-unguided/paraphrases/emoji:%}} |
 slow) got the same {_BITS} bits a pixel.
 {_film_rows(*_FILM_ROWS)}
+{_larger_rows("films-larger", "the films")}
 """,
     "docs/models/crafter.md": _WORLD_ROWS,
     "docs/models/demo.md": f"""

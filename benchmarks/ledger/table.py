@@ -140,6 +140,7 @@ def _emoji() -> list[Claim]:
         claims += _shares(f"emoji-chinese/{group}", emoji=least)
     claims += _at_least("emoji-pictures", psnr=(22.7, 1.5), ssim=(0.75, 0.06))
     claims += _at_most("emoji-pictures", lpips=(0.29, 0.06))
+    claims += _larger("emoji-larger", shrunk=(36.0, 0.045), rebuilt=(22.5, 0.33))
     return [*claims, *_at_most("emoji/trained", energy_off=(0.33, 0.35))]
 
 
@@ -156,6 +157,16 @@ def _world() -> list[Claim]:
         *(Claim(name=f"world/delta psnr/step {step}/value", least=0.0, spread=5.0) for step in (1, 5, 10, 20)),
         *(Claim(name=f"world/textures/step {step}/value", least=0.95, of="n") for step in (1, 10, 100, 1000)),
     ]
+
+
+def _larger(name: str, **bounds: tuple[float, float]) -> list[Claim]:
+    """Return the claims of an evaluation of an upscaler, by the least PSNR and the largest LPIPS of each kind."""
+    claims: list[Claim] = []
+    for kind, (psnr, lpips) in bounds.items():
+        claims += _at_least(f"{name}/{kind}", psnr=(psnr, 3.0))
+        claims += _at_most(f"{name}/{kind}", lpips=(lpips, 0.1))
+        claims += _recorded(f"{name}/{kind}", "psnr_bicubic", "lpips_bicubic")
+    return claims
 
 
 # The films by their files: the least PSNR and SSIM, the largest LPIPS.
@@ -181,6 +192,7 @@ def _natural() -> list[Claim]:
         claims += _at_least(f"films/{film}", psnr=(psnr, 3.0), ssim=(ssim, 0.15))
         claims += _at_most(f"films/{film}", lpips=(lpips, 0.12))
         claims += _recorded(f"films/{film}", "psnr_h264", "ssim_h264")
+    claims += _larger("films-larger", shrunk=(30.0, 0.2), rebuilt=(26.0, 0.4))
     kinds = ("speech", "music", "effects")
     for kind in kinds:
         claims += _recorded(f"sounds/{kind}/opus", "mel_distance", "stft_distance")

@@ -121,7 +121,8 @@ def tiny_director() -> Model:
     config = replace(model.lm.config, picture_kinds=6, **steered)
     params = random_params(transformer.init_params, config, 2, noise=0.4)
     tasks = tuple(task for task in get_args(Task) if task != "plays")
-    return replace(model, name="director", lm=LanguageModel(config, params, model.lm.text, tasks))
+    lm = LanguageModel(config, params, model.lm.text, tasks)
+    return replace(model, name="director", lm=lm, upscaler=tiny_upscaler())
 
 
 def reader(model, encoder) -> Model:

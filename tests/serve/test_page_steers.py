@@ -24,7 +24,7 @@ from selenium.webdriver.support.ui import Select  # noqa: E402
 
 pytestmark = IN_BROWSER
 
-FIELDS = ("steering", "paths", "camera", "motion", "structure", "storyboard", "retake-this")
+FIELDS = ("steering", "paths", "camera", "motion", "structure", "storyboard", "retake-this", "upscale")
 
 
 @pytest.fixture(scope="module")
@@ -93,13 +93,24 @@ def picture(path: Path, grey: int) -> str:
 def test_a_model_without_a_capability_has_no_field_for_it(page):
     page.write("a red seven moves")
     page.make()
-    opened(page, "steering", "given")
+    opened(page, "steering", "given", "advanced")
     assert {name for name in FIELDS if page.at(name).is_displayed()} == {*FIELDS}
     assert page.all("input[name=references-1]") and not page.all("input[name=references-2]")[0].is_displayed()
     chosen(page, "model", "plain")
     page.make()
     assert not {name for name in FIELDS if page.at(name).is_displayed()}
     assert not any(each.is_displayed() for each in page.all("#drops .row")[3:])
+
+
+def test_a_clip_is_made_larger(address, page):
+    opened(page, "advanced")
+    page.write("red", seconds=1, upscale=2)
+    page.make()
+    job = newest(address)
+    assert (job["settings"]["upscale"], job["size"]) == (2, "48x32")
+    brought_back(page, address, 0)
+    page.until(lambda: page.at("upscale").get_attribute("value") == "2")
+    page.write("red", upscale="")
 
 
 def test_paths_are_drawn_tapped_and_written_as_numbers(address, page):

@@ -28,9 +28,9 @@ class PairData:
     """Frames of a stretch that a crop is taken of."""
     crop: int = 48
     """Height and width of a crop in pixels of the small clip."""
-    rebuilt: float = 0.75
+    rebuilt: float = 0.0
     """Share of the small clips that were rebuilt by a tokenizer: what a model draws has the same flaws."""
-    flips: float = 0.05
+    flips: float = 0.0
     """Largest share of bits that are flipped in the codes of a rebuilt clip, as a language model errs."""
     mirror: bool = False
     """Mirror half of the clips left to right."""
@@ -55,7 +55,7 @@ class UpscalerRun:
     rebuilt_by: Path | None = None
     """Model, or workdir of a video tokenizer, that rebuilds small clips. Default: none are rebuilt."""
     perceptual: float = 0.0
-    """Weight of LPIPS between crops, whose network must be fetched. 0 trains without it."""
+    """Weight of the logarithm of LPIPS between crops, whose network must be fetched. 0 trains without it."""
     perceptual_crops: int = 4
     """Crops of a step that LPIPS sees: it costs more than the upscaler itself."""
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
@@ -73,3 +73,5 @@ class UpscalerRun:
         check_least(self, 1, "batch_size", "perceptual_crops")
         check_least(self, 0, "perceptual")
         check_mesh_of_copies(self)
+        if self.data.rebuilt and self.rebuilt_by is None:
+            raise RequestError(f"data.rebuilt is {self.data.rebuilt}, and no tokenizer rebuilds clips; name rebuilt_by")

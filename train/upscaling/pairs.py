@@ -38,7 +38,7 @@ def small_clips(
     half = (batch, frames, height // 2, width // 2, channels)
     mean, sharp = (jax.image.resize(large, half, method) for method in ("linear", "lanczos3"))
     small = jnp.clip(soft * mean + (1 - soft) * sharp, -1, 1)
-    if config is not None and share:
+    if config is not None:
         chosen = jax.random.bernoulli(which_key, share, (len(large), 1, 1, 1, 1))
         small = jnp.where(chosen, rebuilt(config, params, small, flips, flip_key), small)
     return jnp.round((small + 1) * 127.5) / 127.5 - 1

@@ -3,7 +3,7 @@
 A step shrinks a batch of large clips, rebuilds a share of the small ones as a model would draw them, and descends on
 the distance of crops from what they were: in place of squares Charbonnier's root (arXiv 1710.01992), under which edges
 stay sharp. Its logarithm counts: what a tokenizer lost cannot be known again, and would drown what can be learned of
-clips that lost nothing. LPIPS joins in where it has a weight.
+clips that lost nothing. So does that of LPIPS, where it has a weight.
 """
 
 from collections.abc import Callable, Sequence
@@ -35,7 +35,7 @@ from .config import UpscalerRun
 from .held_back import Enlarging
 from .pairs import crops, small_clips
 
-_LEAST = 1e-3  # of an error in [-1, 1]: below it the root is a square again
+_LEAST = 1e-3  # of an error in [-1, 1], below which the root is a square again; and of LPIPS
 
 
 def make_loss(run: UpscalerRun, tokenizer: VideoConfig | None) -> Callable[..., tuple[jax.Array, dict[str, jax.Array]]]:
@@ -64,8 +64,9 @@ def make_loss(run: UpscalerRun, tokenizer: VideoConfig | None) -> Callable[..., 
         if not run.perceptual:
             return jnp.mean(jnp.log(distances)), shown
         looked = slice(0, len(made), max(1, len(made) // run.perceptual_crops))  # of as many clips as can be
-        shown["perceptual"] = jnp.mean(lpips.distance(features, right[looked], made[looked]))
-        return jnp.mean(jnp.log(distances)) + run.perceptual * shown["perceptual"], shown
+        unlike = lpips.distance(features, right[looked], made[looked])
+        shown["perceptual"] = jnp.mean(unlike)
+        return jnp.mean(jnp.log(distances)) + run.perceptual * jnp.mean(jnp.log(unlike + _LEAST)), shown
 
     return loss
 
@@ -80,7 +81,7 @@ def train(
     mesh, data = run.mesh.build(), run.data
     feed.check_size("batch_size", run.batch_size, mesh)
     source, held_back = given or Given.named(data.dataset, data.source_frames)
-    tokenizer = None if run.rebuilt_by is None else open_video_tokenizer(run.rebuilt_by)
+    tokenizer = open_video_tokenizer(run.rebuilt_by) if run.rebuilt_by is not None and data.rebuilt else None
     drawn_by = jax.device_put({} if tokenizer is None else tokenizer.params, sharding.whole(mesh))
     features = jax.device_put(lpips.load() if run.perceptual else {}, sharding.whole(mesh))
     config = tokenizer and tokenizer.config

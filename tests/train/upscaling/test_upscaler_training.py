@@ -22,7 +22,7 @@ from reelm.train.upscaling.pairs import crops, small_clips
 
 RUN = UpscalerRun(
     model=UpscalerConfig(width=8, blocks=1),
-    data=PairData(source_frames=5, frames=5, side=32, crops=4, crop=8, rebuilt=0.5, flips=0.1),
+    data=PairData(source_frames=5, frames=5, side=32, crops=4, crop=8),
     optimizer=OptimizerConfig(learning_rate=1e-2, warmup=2, ema=0.9),
     batch_size=2,
     loop=LoopConfig(steps=30, log_every=5, save_every=30, sample_every=30, evaluate_every=30),
@@ -44,13 +44,14 @@ def trained(tiny_model, tmp_path_factory):
     """Returns the folder of a training whose small clips the tiny model's tokenizer rebuilds, and that model's."""
     folder = tmp_path_factory.mktemp("upscaling")
     tiny_model.save(folder / "model")
-    reelm.train(replace(RUN, rebuilt_by=folder / "model"), folder / "run", data=stripes())
+    rebuilt = replace(RUN, data=replace(RUN.data, rebuilt=0.5, flips=0.1), rebuilt_by=folder / "model")
+    reelm.train(rebuilt, folder / "run", data=stripes())
     return folder / "run", folder / "model"
 
 
 def test_it_learns_what_interpolation_cannot(tmp_path):
-    plain = replace(RUN, data=replace(RUN.data, rebuilt=0.0), loop=replace(RUN.loop, steps=60, evaluate_every=0))
-    reelm.train(plain, tmp_path / "run", data=stripes())
+    longer = replace(RUN, loop=replace(RUN.loop, steps=60, evaluate_every=0))
+    reelm.train(longer, tmp_path / "run", data=stripes())
     lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
     gains = [line["gain"] for line in lines if "gain" in line]
     assert abs(gains[0]) < abs(gains[-1]) and gains[-1] > 1
@@ -129,3 +130,5 @@ def test_a_share_of_clips_is_rebuilt_and_the_others_are_only_shrunk(tiny_model):
 def test_pairs_that_cannot_be_are_refused(change, words):
     with pytest.raises(RequestError, match=words):
         replace(RUN.data, **change)
+    with pytest.raises(RequestError, match="name rebuilt_by"):
+        replace(RUN, data=replace(RUN.data, rebuilt=0.5))
