@@ -3,7 +3,7 @@
 Rebuilds a drawn film from file to file, once 17 frames of it and once all, enlarges one to 1920x1080, and streams a
 clip from words, once 17 frames and once a minute. Each runs in a process of its own, whose peak is measured. The peak
 of the long film is also taken when all programs are compiled and all buffers full, after 300 frames, that of the
-enlarged one after 24. Prints JSON; ends with status 1 when from there to its end the long film costs half of what
+enlarged one after 120. Prints JSON; ends with status 1 when from there to its end the long film costs half of what
 these frames are in uint8, the enlarged one a tenth more, or the minute 5% more than 17 frames. The long film is asked
 every 100 frames, and its largest step is left out: what holds frames grows time and again, while threads that meet at
 a bad moment take some memory once.
@@ -24,7 +24,7 @@ import tyro
 
 from reelm.media.formats.mp4 import write_video
 
-_FULL, _EVERY, _BEGUN, _SIZE, _FPS, _RATE = 300, 100, 24, 128, 25, 16_000
+_FULL, _EVERY, _BEGUN, _SIZE, _FPS, _RATE = 300, 100, 120, 128, 25, 16_000
 
 # What runs in a process of its own: a task, then its peak in MB on the last line.
 _PEAK = """

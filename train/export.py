@@ -107,6 +107,9 @@ def export(plan: ExportPlan, output: Path) -> Model:
     record = {"video_tokenizer": plan.record(plan.video_tokenizer, "video-tokenizer")}
     audio = reader = lm = thesaurus = upscaler = None
     defaults = Defaults()
+    if plan.upscaler is not None:  # before the language model, whose data a card calls those of the model
+        upscaler = open_upscaler(plan.upscaler, best=plan.upscaler in plan.evaluated)
+        record["upscaler"] = plan.record(plan.upscaler, "upscaler")
     if plan.audio_tokenizer is not None:
         audio = open_audio_tokenizer(plan.audio_tokenizer, best=plan.audio_tokenizer in plan.evaluated)
         record["audio_tokenizer"] = plan.record(plan.audio_tokenizer, "audio-tokenizer")
@@ -121,9 +124,6 @@ def export(plan: ExportPlan, output: Path) -> Model:
     if plan.describer is not None:
         reader = _describer(plan, plan.describer, tokenizer)
         record["describer"] = plan.record(plan.describer, "describer")
-    if plan.upscaler is not None:
-        upscaler = open_upscaler(plan.upscaler, best=plan.upscaler in plan.evaluated)
-        record["upscaler"] = plan.record(plan.upscaler, "upscaler")
     if plan.thesaurus is not None:
         lm, thesaurus = _with_thesaurus(plan.thesaurus, plan.thesaurus_encoder, lm)
     parts = {"audio_tokenizer": audio, "describer": reader, "thesaurus": thesaurus, "upscaler": upscaler}

@@ -53,6 +53,9 @@ def part_record(where: Path, part: str, *, best: bool = False) -> dict[str, Any]
 def _folder_names(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return the folders in a config by their names alone: where they stood means nothing elsewhere."""
     names: dict[str, Any] = {name: Path(config[name]).name for name in _FOLDERS if config.get(name)}
+    data = config.get("data", {})
+    if "dataset" in data and Path(data["dataset"]).is_absolute():
+        names["data"] = data | {"dataset": Path(data["dataset"]).name}
     if "tokens" in config:
         names["tokens"] = [Path(folder).name for folder in config["tokens"]]
     return names

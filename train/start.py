@@ -41,8 +41,8 @@ def train(
 
     Args:
         run: what to train and how: `VideoTokenizerRun`, `AudioTokenizerRun`, `LMRun`, `DescriberRun` or
-            `UpscalerRun`. Presets are in
-            `reelm.configs`, as `reelm.configs.get("lm", "demo")`; change them by `dataclasses.replace`.
+            `UpscalerRun`. Presets are in `reelm.configs`, as `reelm.configs.get("lm", "demo")`; change them by
+            `dataclasses.replace`.
         workdir: folder for checkpoints, metrics and samples, made if missing. The same call continues a stopped run.
         data: clips uint8 [N, T, H, W, 3] at 8 frames a second, or a `ClipSource`, as `reelm.data.arrays.ArrayClips` is
             one with another rate or with sound. A language model's are tokenized first, by the tokenizers of the run.

@@ -15,6 +15,7 @@ from reelm.errors import RequestError
 from reelm.tokenizer.upscaling.config import UpscalerConfig
 from reelm.tokenizer.upscaling.net import UpscalerNet
 from reelm.train.export import ExportPlan, export
+from reelm.train.records import _folder_names
 from reelm.train.run.loop import LoopConfig
 from reelm.train.step.optimizer import OptimizerConfig
 from reelm.train.upscaling.config import PairData, UpscalerRun
@@ -72,6 +73,12 @@ def test_an_export_carries_it(trained, tmp_path):
     assert opened.record["upscaler"]["config"]["rebuilt_by"] == "model"
     video = stripes()[0]
     np.testing.assert_array_equal(opened.upscaler.upscale(video), made.upscaler.upscale(video))
+
+
+def test_a_record_names_its_folders_and_not_where_they_stood():
+    config = {"start_from": "/home/me/runs/first", "data": {"dataset": "/home/me/sets/footage", "crop": 8}}
+    assert _folder_names(config) == {"start_from": "first", "data": {"dataset": "footage", "crop": 8}}
+    assert _folder_names({"data": {"dataset": "animated_emoji/256px_8fps"}}) == {}
 
 
 def test_one_of_other_sizes_is_no_start(trained, tmp_path):
