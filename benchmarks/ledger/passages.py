@@ -29,7 +29,7 @@ def _film_rows(*rows: str) -> str:
 def _larger_rows(evaluation: str, clips: str) -> str:
     """The rows of a table of an upscaler: clips that were shrunk, and the same through the tokenizer."""
     figures = "{NAME/psnr:.1f} dB | {NAME/lpips:.3f} | {NAME/psnr_bicubic:.1f} dB | {NAME/lpips_bicubic:.3f} |"
-    kinds = {"shrunk": f"{clips}, shrunk", "rebuilt": "the same through the tokenizer"}
+    kinds = {"shrunk": f"{clips}, shrunk", "rebuilt": f"{clips}, shrunk and rebuilt by the tokenizer"}
     return "\n".join(f"| {label} | {figures}".replace("NAME", f"{evaluation}/{kind}") for kind, label in kinds.items())
 
 
