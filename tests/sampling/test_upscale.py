@@ -7,6 +7,7 @@ import pytest
 from made.models import tiny_upscaler
 
 import reelm
+from reelm.cli.main import main
 from reelm.errors import RequestError
 from reelm.media.clip import Clip
 from reelm.sampling.folder import shipped
@@ -80,3 +81,10 @@ def test_a_clip_that_memory_cannot_hold_in_its_larger_size_is_refused(model):
     fits = {"num_frames": 100_001, "height": 160, "width": 160}
     with pytest.raises(RequestError, match="frames of 640x640 take"):
         model.generate("red", upscale=4, **fits)
+
+
+def test_info_says_how_large_an_enlarged_file_is(model, tmp_path, capsys):
+    model.generate("red", upscale=2).save(tmp_path / "large.webp")
+    assert main(["info", str(tmp_path / "large.webp")]) == 0
+    out = capsys.readouterr().out
+    assert "height: 32" in out and "width: 48" in out and "upscale: 2" in out

@@ -109,7 +109,7 @@ def _clip(path: Path) -> dict[str, Any]:
 
     clip = Clip.open(path)
     frames, height, width = clip.video.shape[:3]
-    return {
+    seen = {
         "file": str(path),
         "frames": frames,
         "height": height,
@@ -117,8 +117,9 @@ def _clip(path: Path) -> dict[str, Any]:
         "fps": clip.fps,
         "seconds": round(frames / clip.fps, 3),
         "sound": "none" if clip.audio is None else f"{clip.audio.shape[1]} channels at {clip.sample_rate} Hz",
-        **clip.info,
     }
+    # What was asked for stands behind what is there: an enlarged clip was drawn in a smaller size.
+    return seen | {name: value for name, value in clip.info.items() if name not in seen}
 
 
 def _folder(path: Path) -> dict[str, Any]:
