@@ -19,7 +19,7 @@ const NUMBERS = [
   { name: "temperature", min: 0, max: 10, step: "any", preset: () => 1 },
   { name: "upscale", min: 2, max: 4, step: 2, preset: () => 1, fits: (model) => model.upscale.length > 0 },
   { name: "count", min: 1, max: MOST_CLIPS, step: 1, preset: () => 1 },
-];
+].map((row) => ({ fits: () => true, ...row }));
 const OF_SHOTS = [paths, camera]; // what each shot of a storyboard has of its own
 const OF_CLIPS = [motion, structure, retake];
 
@@ -55,9 +55,7 @@ function controlled() {
 // Return the bodies of the requests: one for each clip, as forms.
 export function bodies(forced = {}) {
   const settings = { ...extras, ...controlled() };
-  for (const { name, fits } of NUMBERS) {
-    if (name !== "count" && number(name) !== null && (!fits || fits(model()))) settings[name] = number(name);
-  }
+  for (const { name, fits } of NUMBERS) if (name !== "count" && number(name) !== null && fits(model())) settings[name] = number(name);
   if (!shots.told() && !retakes() && (number("seconds") !== null || given.given("video"))) {
     settings.num_frames = Math.max(1, Math.round(length() * (extras.fps ?? model().fps)));
   }
@@ -133,7 +131,7 @@ export function meet() {
   $("cut").checked ||= $("cut").disabled;
   understand(model());
   given.meet(model());
-  for (const { name, fits } of NUMBERS) $(name).parentElement.hidden = Boolean(fits) && !fits(model());
+  for (const { name, fits } of NUMBERS) $(name).parentElement.hidden = !fits(model());
   for (const each of OF_CLIPS) each.meet(model());
   camera.meet(model());
   paths.meet(model(), length);
