@@ -20,6 +20,7 @@ rebuilt are 23 dB from the art at 128 x 128.
 from dataclasses import replace
 from pathlib import Path
 
+from reelm.data.tokens.mixture import Bucket, Stage
 from reelm.train.lm.config import LMRun
 from reelm.train.run.loop import LoopConfig
 from reelm.train.step.optimizer import OptimizerConfig
@@ -44,4 +45,26 @@ lm: LMRun = replace(
     corrupt=0.6,
     optimizer=OptimizerConfig(learning_rate=2e-3, muon=0.012, warmup=50, ema=0.998),
     loop=LoopConfig(steps=1_300, log_every=50, save_every=100),
+)
+
+_STEERED: dict[Bucket, float] = {
+    Bucket(frames=1, batch_size=48): 0.15,
+    Bucket(frames=4, batch_size=16): 0.65,
+    Bucket(frames=4, batch_size=14, task="frames"): 0.12,
+    Bucket(frames=3, batch_size=16, task="continues"): 0.08,
+}
+
+# A specialist, for what steers.
+lm_emoji_steered: LMRun = replace(
+    lm,
+    model=replace(lm.model, structures=("edges",), camera=True, motion=True),
+    tokens=(Path("runs/emoji/steered"), Path("runs/emoji/camera")),
+    start_from=Path("emoji"),
+    stages=(Stage.of(_STEERED),),
+    drop_control=0.1,
+    remat="none",
+    optimizer=OptimizerConfig(
+        learning_rate=1.2e-3, muon=0.008, warmup=50, ema=0.998, schedule="warmup-stable-decay", decay=0.3
+    ),
+    loop=LoopConfig(steps=2_000, log_every=25, save_every=100),
 )

@@ -9,8 +9,9 @@ from functools import partial
 from typing import Any
 
 from reelm.data.moving_digits import chinese
+from reelm.evaluation.digits import generation, short_words, sound_and_picture, steering, stories, tasks
 
-from . import emoji, generation, short_words, sound_and_picture, steering, stories, tasks, world
+from . import emoji, emoji_steering, world
 
 TASKS: dict[str, Callable[..., dict[str, Any]]] = {
     "words": generation.generation,
@@ -27,5 +28,6 @@ TASKS: dict[str, Callable[..., dict[str, Any]]] = {
     "stories": stories.told,
     "emoji": emoji.generation,
     "emoji-chinese": emoji.in_chinese,
+    "emoji-steering": emoji_steering.steering,
     "world": world.world,
 }

@@ -17,6 +17,7 @@ from reelm.data import footage
 from reelm.data.catalog import open_clips
 from reelm.data.moving_digits import scenes as moving_digits
 from reelm.errors import RequestError
+from reelm.evaluation.digits.generation import judged
 from reelm.evaluation.features import i3d, lpips
 from reelm.evaluation.scores import h264
 from reelm.evaluation.scores.frechet import frechet_distance
@@ -25,7 +26,6 @@ from reelm.media.contact_sheet import contact_sheet
 from reelm.progress import Progress, silent
 from reelm.tokenizer.video.tokenizer import VideoTokenizer, as_float
 
-from .generation import judged
 from .groups import check_at_least
 
 _PSNR_CAP = 100.0  # dB, for clips rebuilt exactly: JSON has no infinity

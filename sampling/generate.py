@@ -41,8 +41,7 @@ def stream(
         fps=settings.fps,
         length=settings.num_frames,
         # Of several clips the best is chosen first.
-        upscaler=None if settings.upscale is None or settings.best_of > 1 else model.enlarger(),
-        scale=settings.upscale,
+        enlarged=None if settings.upscale is None or settings.best_of > 1 else (model.enlarger(), settings.upscale),
     )
     source = latent_frames(model.language_model(), request.stream) if source is None else source
     forwards, sound_forwards = (np.zeros(len(rows), int) for _ in range(2))

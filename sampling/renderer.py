@@ -35,8 +35,7 @@ class Renderer:
         height, width: of the frames, in pixels.
         fps: frames a second.
         length: frames of a clip; None without end.
-        upscaler: enlarges frames; None leaves them as they are drawn.
-        scale: times that it enlarges them.
+        enlarged: an upscaler, and how many times it enlarges frames; None leaves them as they are drawn.
 
     Attributes:
         done: frames that were handed over.
@@ -53,18 +52,18 @@ class Renderer:
         width: int,
         fps: float,
         length: int | None,
-        upscaler: Upscaler | None = None,
-        scale: int | None = None,
+        enlarged: tuple[Upscaler, int] | None = None,
     ):
         size = {"batch": clips, "height": height, "width": width}
         self._tokenizer, self._conditions, self._fps, self._length, self.done = tokenizer, conditions, fps, length, 0
         if length != 1:
             tokenizer.prepare_decoding(**size)
         self._pictures = tokenizer.init_decode_state(**size)
-        self._upscaler = upscaler
-        if upscaler is not None and scale is not None:
-            upscaler.prepare(**size, scale=scale)
-            self._enlarged = upscaler.init_state(scale)
+        self._upscaler = None
+        if enlarged is not None:
+            self._upscaler, scale = enlarged
+            self._upscaler.prepare(**size, scale=scale)
+            self._enlarged = self._upscaler.init_state(scale)
         self._soundtrack = soundtrack
         if soundtrack is not None:
             self._sound = soundtrack.tokenizer.init_decode_state(batch=clips)

@@ -17,9 +17,9 @@ from reelm.progress import Progress, silent
 from .emoji import SPLITS
 from .source import AnimatedEmojiSet
 
-SIZE = 64
-_CONFIG = "128px_8fps"
-_STILL = 0.15  # share of cameras that stand still
+SIZE = 128
+_CONFIG = "256px_8fps"
+_STILL = 0.4  # share of cameras that stand still: who asks for no move wants none
 _FARTHEST = 0.35  # pan at the end, as a share of the view
 _DEEPEST = 0.9  # zoom at the end, as a power of two
 
@@ -44,15 +44,18 @@ def seen(video: np.ndarray, camera: np.ndarray, size: int) -> np.ndarray:
     made = np.empty((len(video), size, size, 3), np.uint8)
     for frame, (x, y, zoom), shown in zip(video.astype(np.float32), camera, made, strict=True):
         rows, columns = (
-            _view(length, size, pan, 2.0**zoom) for length, pan in zip(frame.shape[:2], (y, x), strict=True)
+            view_weights(length, size, pan, zoom) for length, pan in zip(frame.shape[:2], (y, x), strict=True)
         )
         shown[:] = np.round(np.einsum("ah,hwc,bw->abc", rows, frame, columns, optimize=True))
     return made
 
 
-def _view(length: int, size: int, pan: float, zoom: float) -> np.ndarray:
-    """Return the weights float `[size, length]` of pixels of an axis in those of the view: means, or interpolation."""
-    step = length / (size * zoom)
+def view_weights(length: int, size: int, pan: float, zoom: float) -> np.ndarray:
+    """Return the weights float `[size, length]` of pixels of an axis in those of a view: means, or interpolation.
+
+    pan: of the middle of the view, as a share of the axis. zoom: as a power of two.
+    """
+    step = length / (size * 2.0**zoom)
     places = length * (0.5 + pan) + (np.arange(size) + 0.5 - size / 2) * step - 0.5
     reach = max(1.0, step)
     inside = np.clip(places, 0, length - 1)
@@ -89,7 +92,7 @@ class EmojiCameraSet:
     """Animated emoji by moving cameras. data_dir: folder of built sets. config: there is but one."""
 
     name = "animated_emoji_camera"
-    summary = "the emoji by a camera that pans and zooms: 64x64, 8 fps, 3 s, from animated_emoji/128px_8fps"
+    summary = "the emoji by a camera that pans and zooms: 128x128, 8 fps, 3 s, from animated_emoji/256px_8fps"
     splits = SPLITS
     held_back = "held_out"
     drawn = False

@@ -45,6 +45,7 @@ BELOW["cli"] = {*ORDER, ""}  # and the facade
 # sub-folder reads) and its roof (what a caller asks for), so between them and a sub-folder imports may run both ways;
 # no two files ever import each other.
 BESIDE: dict[str, set[str]] = {
+    "evaluation.digits": {"evaluation.judges", "evaluation.scores"},
     "evaluation.judges": {"evaluation.features", "evaluation.scores"},
     "evaluation.scores": {"evaluation.features"},
     "lm.net": {"lm.control"},

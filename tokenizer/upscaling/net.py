@@ -1,8 +1,8 @@
 """The net of an upscaler, in floats and differentiable. Knows nothing of tiles, of files and of training.
 
-Convolutions without padding over cells of 2 x 2 pixels, a residual over bicubic interpolation (EDSR, arXiv 1707.02921,
-without its batch norm as there; sub-pixel output, arXiv 1609.05158). The last layer begins at zero, so a fresh net is
-bicubic interpolation. What a pixel becomes depends on the pixels around it and in `past` frames before it alone: so
+Convolutions without padding over cells of 2 x 2 pixels add detail to bicubic interpolation. Blocks have no norm (EDSR,
+arXiv 1707.02921), output is sub-pixel (arXiv 1609.05158). The last layer begins at zero, so a fresh net is bicubic
+interpolation. What a pixel becomes depends on the pixels around it and in `past` frames before it alone: so
 clips in tiles, in pieces or in batches are the same clips.
 """
 
@@ -13,7 +13,7 @@ from jax.typing import DTypeLike
 
 from .config import UpscalerConfig
 
-_CUBIC = 4  # pixels around a tile that bicubic interpolation may read, and two of its own
+CUBIC = 4  # pixels around a tile that bicubic interpolation may read, and two of its own
 
 _CELL = 2  # pixels
 
@@ -41,7 +41,7 @@ class UpscalerNet(nn.Module):
             y = conv(config.width, f"block_{block}_out", nn.initializers.zeros)(nn.silu(y))
             x = x[:, 2:-2, 2:-2] + y
         detail = conv(3 * (2 * _CELL) ** 2, "last", nn.initializers.zeros)(nn.silu(x))
-        inner = slice(halo - _CUBIC, _CUBIC - halo)
+        inner = slice(halo - CUBIC, CUBIC - halo)
         return bicubic(frames[:, -1, inner, inner]) + _pixels(detail).astype(frames.dtype)
 
 
@@ -49,7 +49,7 @@ def bicubic(pictures: jax.Array) -> jax.Array:
     """Return pictures `[B, H, W, 3]` twice as large, `[B, 2 (H - 8), 2 (W - 8), 3]`: 4 pixels around are read alone."""
     batch, height, width, channels = pictures.shape
     doubled = jax.image.resize(pictures, (batch, 2 * height, 2 * width, channels), "cubic", antialias=False)
-    return doubled[:, 2 * _CUBIC : -2 * _CUBIC, 2 * _CUBIC : -2 * _CUBIC]
+    return doubled[:, 2 * CUBIC : -2 * CUBIC, 2 * CUBIC : -2 * CUBIC]
 
 
 def _cells(frames: jax.Array) -> jax.Array:

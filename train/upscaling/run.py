@@ -20,7 +20,7 @@ from reelm.errors import RequestError
 from reelm.evaluation.features import lpips
 from reelm.lm import sharding
 from reelm.tokenizer.families import VideoConfig
-from reelm.tokenizer.upscaling.net import UpscalerNet, bicubic, init_params
+from reelm.tokenizer.upscaling.net import CUBIC, UpscalerNet, bicubic, init_params
 from reelm.train.given import Given
 from reelm.train.parts import open_upscaler, open_video_tokenizer
 from reelm.train.run import loop
@@ -54,7 +54,7 @@ def make_loss(run: UpscalerRun, tokenizer: VideoConfig | None) -> Callable[..., 
         small = small_clips(tokenizer, drawn_by, large, data.rebuilt, data.flips, small_key)
         taken, right = crops(run.model, small, large, data.crop, data.crops, crop_key)
         made = cast(jax.Array, UpscalerNet(run.model).apply({"params": params}, taken))
-        inner = slice(run.model.halo - 4, 4 - run.model.halo)
+        inner = slice(run.model.halo - CUBIC, CUBIC - run.model.halo)
         psnr, plain = (
             -10 * jnp.log10(jnp.mean(jnp.square(each - right)) / 4)
             for each in (made, bicubic(taken[:, -1, inner, inner]))

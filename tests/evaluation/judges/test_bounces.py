@@ -6,7 +6,7 @@ import pytest
 from reelm.data.moving_digits import scenes as moving_digits
 from reelm.data.moving_digits.scenes import DIGIT_SIZE, SIZE
 from reelm.data.moving_digits.soundtracks import bounces
-from reelm.evaluation.generation import prompts
+from reelm.evaluation.digits.generation import prompts
 from reelm.evaluation.judges.bounces import Bounces, shown_bounces
 from reelm.evaluation.judges.digits import Reading, read
 

@@ -9,8 +9,8 @@ import reelm
 from reelm.cli.main import main
 from reelm.data.moving_digits import scenes as moving_digits
 from reelm.errors import RequestError
-from reelm.evaluation.generation import prompts
-from reelm.evaluation.sound_and_picture import _digits_in, _real_tracks
+from reelm.evaluation.digits.generation import prompts
+from reelm.evaluation.digits.sound_and_picture import _digits_in, _real_tracks
 
 WORDS = {"blue", "red", "seven", "two"}
 

@@ -28,7 +28,8 @@ _OF_ANY_LENGTH = (
     "steering",
     "world",
 )
-_WITHOUT_DIGITS = ("emoji", "emoji-chinese", "world")
+_WITH_SHEETS = ("words", "words-chinese", "steering", "emoji", "emoji-chinese", "emoji-steering")
+_WITHOUT_DIGITS = ("emoji", "emoji-chinese", "emoji-steering", "world")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,12 +63,14 @@ class EvaluateGeneration:
         "stories",
         "emoji",
         "emoji-chinese",
+        "emoji-steering",
         "world",
     ] = "words"
     """What the clips are generated from. words: pictures from words; words-chinese: the same in Chinese. short-words:
     pictures from the name of a digit. sound: pictures and sound from words. steering: paths, silhouettes and a motion
     score. stories: references, storyboards and retakes. emoji: words, with an emoji model; emoji-chinese: the same in
-    Chinese. world: the keys of Crafter, with a model of that game. All other tasks use clips of one digit."""
+    Chinese; emoji-steering: edges, a camera and a motion score. world: the keys of Crafter, with a model of that game.
+    All other tasks use clips of one digit."""
     data: str | None = None
     """Data set whose captions are the prompts, in place of a task; for any model. Frechet distances and diversity are
     measured by the features at hand. Default: that of the task."""
@@ -114,14 +117,11 @@ class EvaluateGeneration:
         clips = (20 if self.task == "minute" else 200) if self.clips is None else self.clips
         num_frames = (100 if self.task == "world" else 17) if self.num_frames is None else self.num_frames
         _check(self.model, clips, num_frames)
-        if (
-            self.task not in ("words", "words-chinese", "steering", "emoji", "emoji-chinese")
-            and self.sheets is not None
-        ):
+        if self.task not in _WITH_SHEETS and self.sheets is not None:
             raise RequestError(f"--sheets is for clips from words, not for {self.task}")
         if self.sheets is not None:
             check_folder(self.sheets)
-        if self.task in ("continuation", "steering", "stories", "world") and self.best_of != 1:
+        if self.task in ("continuation", "steering", "stories", "emoji-steering", "world") and self.best_of != 1:
             raise RequestError(f"--best-of chooses by words or pictures, not for {self.task}")
         if self.task not in _OF_ANY_LENGTH and self.num_frames is not None:
             raise RequestError(f"--num-frames is for clips from words or with sound, not for {self.task}")

@@ -9,7 +9,7 @@ import numpy as np
 from reelm.cli.commands.evaluate import EvaluateGeneration
 from reelm.data.moving_digits import scenes
 from reelm.evaluation.by_task import TASKS
-from reelm.evaluation.short_words import from_short_words
+from reelm.evaluation.digits.short_words import from_short_words
 
 
 class Draws:

@@ -14,14 +14,13 @@ import numpy as np
 from reelm.data.moving_digits import scenes, stories
 from reelm.data.moving_digits.mnist import DigitSet
 from reelm.data.moving_digits.scenes import Mover, Scene
+from reelm.evaluation.groups import check_at_least
 from reelm.evaluation.judges.digits import read
 from reelm.evaluation.judges.handwriting import ink, likeness
 from reelm.evaluation.scores.intervals import wilson_interval
 from reelm.progress import Progress, silent
 from reelm.sampling.conditions.storyboard import Shot
 from reelm.sampling.model import Model
-
-from .groups import check_at_least
 
 AMONG = 100  # pictures of one class that the handwriting is sought in
 _SHOTS, _SECONDS = 3, 2.0

@@ -12,10 +12,10 @@ import pytest
 from reelm.data.moving_digits import scenes
 from reelm.data.moving_digits.soundtracks import SILENT_WORDS, soundtrack, voices_for
 from reelm.errors import RequestError
-from reelm.evaluation.generation import GROUPS, prompts
+from reelm.evaluation.digits.generation import GROUPS, prompts
+from reelm.evaluation.digits.sound_and_picture import audio_to_video, from_words, video_to_audio
 from reelm.evaluation.judges.bounces import Bounces
 from reelm.evaluation.sound import heard_ticks, true_bounces
-from reelm.evaluation.sound_and_picture import audio_to_video, from_words, video_to_audio
 from reelm.media.clip import Clip
 
 pytestmark = pytest.mark.slow  # words are heard and movers tracked in dozens of clips

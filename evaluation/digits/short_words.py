@@ -10,12 +10,11 @@ from typing import Any
 import numpy as np
 
 from reelm.data.moving_digits.scenes import DIGIT_WORDS
+from reelm.evaluation.groups import Generator, Group, HasVideo, check_at_least, judged_groups
 from reelm.evaluation.judges.digits import read
 from reelm.evaluation.scores.intervals import wilson_interval
 from reelm.evaluation.scores.pictures import is_black
 from reelm.progress import Progress, silent
-
-from .groups import Generator, Group, HasVideo, check_at_least, judged_groups
 
 PROMPTS = {"digit": "{}", "moves": "a {} moves"}
 """Kinds of prompts, each with the name of a digit to be put in."""

@@ -14,18 +14,18 @@ from reelm.data.moving_digits import scenes as moving_digits
 from reelm.data.moving_digits.scenes import Scene
 from reelm.data.moving_digits.soundtracks import SAMPLE_RATE, SILENT_WORDS, soundtrack, voices_for
 from reelm.errors import RequestError
+from reelm.evaluation.groups import Group, check_at_least, judged_groups
 from reelm.evaluation.judges.bounces import Bounces, shown_bounces
 from reelm.evaluation.judges.digits import read
 from reelm.evaluation.scores.intervals import wilson_interval
 from reelm.evaluation.scores.pictures import is_black
 from reelm.evaluation.scores.sound import is_silent
+from reelm.evaluation.sound import heard_ticks, heard_words, true_bounces
 from reelm.media.sound import resample
 from reelm.progress import Progress, silent
 from reelm.sampling.model import Model
 
 from .generation import GROUPS, judged, prompts, rendered
-from .groups import Group, check_at_least, judged_groups
-from .sound import heard_ticks, heard_words, true_bounces
 
 
 def from_words(

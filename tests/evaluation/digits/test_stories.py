@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from reelm.data.moving_digits import scenes
-from reelm.evaluation import stories
+from reelm.evaluation.digits import stories
 
 
 class Teller:

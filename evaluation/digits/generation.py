@@ -15,11 +15,10 @@ import numpy as np
 from reelm.data.moving_digits import scenes as moving_digits
 from reelm.data.moving_digits.scenes import Mover, Scene, Split
 from reelm.errors import RequestError
+from reelm.evaluation.groups import Generator, Group, HasVideo, check_at_least, judged_groups
 from reelm.evaluation.judges.digits import Reading, read
 from reelm.evaluation.scores.intervals import wilson_interval
 from reelm.progress import Progress, silent
-
-from .groups import Generator, Group, HasVideo, check_at_least, judged_groups
 
 # What is asked of a model, each by its split and its number of digits.
 GROUPS: dict[str, tuple[Split, int]] = {"trained": ("test", 1), "held_out": ("held_out", 1), "two": ("test", 2)}

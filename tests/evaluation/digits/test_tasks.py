@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from reelm.data.moving_digits import scenes as moving_digits
-from reelm.evaluation import tasks as evaluate_tasks
-from reelm.evaluation.generation import prompts
+from reelm.evaluation.digits import tasks as evaluate_tasks
+from reelm.evaluation.digits.generation import prompts
 from reelm.media.clip import Clip
 
 pytestmark = pytest.mark.slow  # a minute of clips is made and read

@@ -11,7 +11,7 @@ import pytest
 from reelm.cli.table import table
 from reelm.data.moving_digits import scenes as moving_digits
 from reelm.errors import RequestError
-from reelm.evaluation.generation import GROUPS, generation, prompts
+from reelm.evaluation.digits.generation import GROUPS, generation, prompts
 from reelm.evaluation.reconstruction import active_positions, bit_balance, of_data_set
 from reelm.tokenizer.video.config import VideoTokenizerConfig
 from reelm.tokenizer.video.tokenizer import VideoTokenizer, init_params

@@ -11,17 +11,16 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from reelm.data.moving_digits import paths, scenes
+from reelm.evaluation import motion
+from reelm.evaluation.groups import check_at_least
 from reelm.evaluation.judges.digits import Reading, read
 from reelm.evaluation.scores.intervals import mean_interval, wilson_interval
 from reelm.media.contact_sheet import contact_sheet
-from reelm.media.outlines import motion, silhouette
+from reelm.media.outlines import silhouette
 from reelm.progress import Progress, silent
 from reelm.sampling.model import Model
 
-from .groups import check_at_least
-
 GROUPS = ("tracks", "held-out tracks", "two tracks", "no tracks", "silhouettes")
-LEVELS = (0.1, 0.3, 0.5, 0.7, 0.9)
 NEAR = 2.0  # pixels from its path at which a digit still follows it
 _SHEET_ROWS = 16
 _REBUILT = ("near", "right", "not_swapped", "iou")  # what is judged of rebuilt real clips, too
@@ -49,11 +48,11 @@ def steering(
 
     "no tracks" is the same clips from words alone. "silhouettes" holds the mean intersection over union with the
     silhouette that was given, `iou_rebuilt`, and the share with the colour of the words. "motion" holds Spearman's
-    correlation of the motion that was asked for at five levels and that which is seen.
+    correlation of the motion that was asked for at five levels and that which is seen; see `motion.at_levels`.
     """
     check_at_least(1, clips=clips)
     check_at_least(2, num_frames=num_frames)
-    at_levels = len(LEVELS) * max(1, clips // len(LEVELS))
+    at_levels = len(motion.LEVELS) * max(1, clips // len(motion.LEVELS))
     total, found, done = len(groups) * clips + at_levels, dict[str, dict[str, Any]](), 0
     for group in groups:
         cases = list(_cases(group, clips, seed, num_frames))
@@ -68,14 +67,13 @@ def steering(
         if sheets is not None:
             sheets.mkdir(parents=True, exist_ok=True)
             contact_sheet(made[:_SHEET_ROWS], sheets / f"{group.replace(' ', '-')}.png", columns=9)
-    asked, seen = list[float](), list[float]()
-    for number in range(at_levels):
-        case, level = number // len(LEVELS), LEVELS[number % len(LEVELS)]
-        clip = model.generate(_words(case), num_frames=num_frames, seed=seed + case, motion=level)
-        asked.append(level)
-        seen.append(motion(clip.video, clip.fps))
+    words = [_words(number) for number in range(at_levels // len(motion.LEVELS))]
+
+    def one_more() -> None:
+        nonlocal done
         progress(done := done + 1, total)
-    return found | {"motion": {"clips": len(asked), "spearman": _spearman(asked, seen)}}
+
+    return found | {"motion": motion.at_levels(model, words, num_frames=num_frames, seed=seed, done=one_more)}
 
 
 class _Case(NamedTuple):
@@ -170,14 +168,3 @@ def _words(case: int) -> str:
     """Return the words of clips that are made at all levels of motion."""
     rng = np.random.default_rng([3, case])
     return f"a {rng.choice(list(scenes.COLOURS))} {rng.choice(scenes.DIGIT_WORDS)}"
-
-
-def _spearman(a: Sequence[float], b: Sequence[float]) -> float:
-    """Return Spearman's rank correlation; ties have the mean of their ranks, and equal values no correlation."""
-
-    def ranks(values: Sequence[float]) -> np.ndarray:
-        _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-        return (np.cumsum(counts) - (counts + 1) / 2)[inverse]
-
-    first, second = (each - each.mean() for each in (ranks(a), ranks(b)))
-    return float(first @ second / max(1e-9, np.linalg.norm(first) * np.linalg.norm(second)))

@@ -1,0 +1,1 @@
+"""Clips of digits, scored for what was asked of them."""
