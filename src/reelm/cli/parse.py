@@ -27,7 +27,7 @@ from reelm.sampling.options import OTHER_NAMES
 from .commands.convert import Convert
 from .commands.data import Data
 from .commands.describe import Describe
-from .commands.evaluate import Evaluate
+from .commands.evaluate.command import Evaluate
 from .commands.export import Export
 from .commands.generate import Generate
 from .commands.info import Info

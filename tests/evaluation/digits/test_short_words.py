@@ -6,7 +6,7 @@ from typing import Any, get_args, get_type_hints
 
 import numpy as np
 
-from reelm.cli.commands.evaluate import EvaluateGeneration
+from reelm.cli.commands.evaluate.generation import EvaluateGeneration
 from reelm.data.moving_digits import scenes
 from reelm.evaluation.by_task import TASKS
 from reelm.evaluation.digits.short_words import from_short_words
