@@ -199,9 +199,14 @@ class Model(ModelParts):
         """Sizes, valid shapes and code counts, as JSON values."""
         return info(self)
 
-    def save(self, directory: str | Path, *, dtype: StoredType = "float32") -> None:
-        """Write a model folder that `reelm.load` reads; `dtype` is that of the stored matrices."""
-        write(self, directory, dtype=dtype)
+    def save(self, directory: str | Path, *, dtype: StoredType = "float32", differences: bool = False) -> None:
+        """Write a model folder that `reelm.load` reads.
+
+        dtype: number format of the stored matrices.
+        differences: whether specialists are stored as four-bit differences from the language model that they were
+            trained from: half the size of int8.
+        """
+        write(self, directory, dtype=dtype, differences=differences)
 
 
 def _warn(request: Request) -> None:

@@ -54,6 +54,8 @@ class ExportPlan:
     """Folder of the sentence encoder that the thesaurus asks; None for the one that the language model reads."""
     dtype: StoredType = "float32"
     """Number format of the stored weights."""
+    differences: bool = False
+    """Whether specialists are stored as four-bit differences from the language model."""
     cfg_scale: float = 1.0
     """Default guidance scale; see `Defaults`, as for the following."""
     sound_cfg_scale: float | None = None
@@ -132,7 +134,7 @@ def export(plan: ExportPlan, output: Path) -> Model:
         for each, name, where in zip((lm, *specialists), trained, (plan.lm[-1], *plan.specialists), strict=True):
             check_draws(replace(model, lm=each), record[name].get("last_metrics", {}), where)
     model = replace(model, specialists=tuple(specialists))
-    model.save(output, dtype=plan.dtype)
+    model.save(output, dtype=plan.dtype, differences=plan.differences)
     return model
 
 

@@ -4,7 +4,8 @@ model.json                    format, configs of the parts, defaults, sha256 of 
 video_tokenizer.safetensors
 audio_tokenizer.safetensors   only of models with sound
 lm.safetensors, text.model    together or not at all: a folder without them has tokenizers only
-lm_2.safetensors, ...         only of models with specialists: language models for what the first one never learned
+lm_2.safetensors, ...         only of models with specialists: language models for what the first one never learned,
+                              whole or as differences from it
 text_encoder.safetensors      only of models that read a small frozen encoder; see text_parts.py for large ones
 thesaurus.safetensors         only of models that are told in other words than their captions'
 thesaurus_encoder.safetensors the sentence encoder of a thesaurus, beside its pieces in thesaurus.model
@@ -31,7 +32,7 @@ from reelm.tokenizer.upscaling.upscaler import Upscaler
 from reelm.tokenizer.video.tokenizer import VideoTokenizer
 
 from . import shipped, text_parts
-from .manifest import AUDIO_FILE, DESCRIBER_FILE, UPSCALER_FILE, VIDEO_FILE, read_files, read_manifest
+from .manifest import AUDIO_FILE, DESCRIBER_FILE, LM_FILE, UPSCALER_FILE, VIDEO_FILE, read_files, read_manifest
 from .shapes import check_shapes
 
 
@@ -55,7 +56,7 @@ def read(
     number_format = number_format or ("float32" if on_cpu else "bfloat16")
     manifest = read_manifest(folder)
     data, parts = read_files(folder, manifest), manifest.parts
-    params = {name: unpack(each, folder / name) for name, each in data.items() if name.endswith(".safetensors")}
+    params = _params(folder, data)
     if not shipped.holds(folder):
         check_shapes(folder, manifest, params)
     tokenizer = VideoTokenizer(parts.video_tokenizer.config, params[VIDEO_FILE], parts.video_tokenizer.hash)
@@ -89,3 +90,10 @@ def read(
         specialists=tuple(lms[1:]),
         upscaler=upscaler,
     )
+
+
+def _params(folder: Path, data: dict[str, bytes]) -> dict[str, dict]:
+    """Return the parameters in each file that holds some; specialists may be told by the language model beside them."""
+    lm = unpack(data[LM_FILE], folder / LM_FILE) if LM_FILE in data else {}
+    names = [name for name in data if name.endswith(".safetensors") and name != LM_FILE]
+    return {LM_FILE: lm} | {name: unpack(data[name], folder / name, base=lm) for name in names}

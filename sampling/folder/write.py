@@ -8,22 +8,23 @@ from typing import Any
 from reelm.lm.language_model import LanguageModel
 from reelm.sampling.parts import ModelParts
 from reelm.storage.atomic import check_folder, replacing_together, write_json
-from reelm.storage.tensors import StoredType, pack
+from reelm.storage.tensors import StoredType, pack, unpack
 
 from . import text_parts
 from .card import card
 from .info import info
-from .manifest import AUDIO_FILE, CARD, DESCRIBER_FILE, FORMAT, MANIFEST, UPSCALER_FILE, VIDEO_FILE, lm_files
+from .manifest import AUDIO_FILE, CARD, DESCRIBER_FILE, FORMAT, LM_FILE, MANIFEST, UPSCALER_FILE, VIDEO_FILE, lm_files
 from .shapes import remember
 
 
-def write(model: ModelParts, directory: str | Path, *, dtype: StoredType) -> None:
+def write(model: ModelParts, directory: str | Path, *, dtype: StoredType, differences: bool = False) -> None:
     """Write a model folder that `reelm.load` reads; an older model there stands until this one is complete.
 
     Args:
         model: what to write.
         directory: the folder; it is made if missing.
         dtype: number format of the stored matrices.
+        differences: whether specialists are stored as four-bit differences from the language model.
 
     Raises:
         RequestError: the folder cannot be written, or another `dtype`.
@@ -42,8 +43,10 @@ def write(model: ModelParts, directory: str | Path, *, dtype: StoredType) -> Non
         }
     if model.lm is not None:
         named, text = text_parts.stored(model.lm.text, dtype)
-        lms = model.language_models
-        files |= {file: pack(lm.params, dtype) for file, lm in zip(lm_files(len(lms)), lms, strict=True)} | text
+        files |= {LM_FILE: pack(model.lm.params, dtype)} | text
+        base = unpack(files[LM_FILE], LM_FILE) if differences else None
+        for file, lm in zip(lm_files(1 + len(model.specialists))[1:], model.specialists, strict=True):
+            files[file] = pack(lm.params, dtype, base=base)
         parts |= {"lm": _about(model.lm), **named}
         if model.specialists:
             parts["specialists"] = [_about(each) for each in model.specialists]

@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from typing import Any
 
+import jax
 import numpy as np
 import pytest
 from made.models import tiny_model, tiny_steered, tiny_teller
@@ -82,6 +83,17 @@ def test_a_model_folder_holds_specialists(tmp_path, model):
     about = again.info()
     assert about["specialist 1"]["steered by"].startswith("tracks of 2 subjects")
     assert "a storyboard" in (tmp_path / "joined" / "README.md").read_text("utf-8")
+
+
+def test_specialists_are_stored_as_differences_too(tmp_path, model):
+    for differences in (False, True):
+        model.save(tmp_path / f"{differences}", dtype="int8", differences=differences)
+    whole, small = (tmp_path / f"{differences}" / "lm_2.safetensors" for differences in (False, True))
+    assert small.stat().st_size < 0.8 * whole.stat().st_size  # the rest is new, or scales of tiny matrices
+    again = reelm.load(tmp_path / "True")
+    own, read = (jax.tree.leaves(each.specialists[0].params) for each in (model, again))
+    for right, made in zip(own, read, strict=True):  # random nets differ as much as they are large
+        assert np.linalg.norm(made - right) <= 0.25 * np.linalg.norm(right)
 
 
 def test_a_damaged_folder_of_specialists_is_refused(tmp_path, model):

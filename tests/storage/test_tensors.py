@@ -40,6 +40,51 @@ def test_narrow_numbers_become_float32(dtype):
         assert np.abs(read - MATRIX).max() <= np.abs(MATRIX).max() / 254
 
 
+RNG = np.random.default_rng(1)
+BASE = {"layers": {"a": RNG.normal(size=(2, 5, 3)).astype(np.float32)}, "b": RNG.normal(size=(5, 7)).astype(np.float32)}
+CHANGED = {
+    "layers": {"a": BASE["layers"]["a"] * 1.1},
+    "b": (BASE["b"] + RNG.normal(size=(5, 7)) * 0.1).astype(np.float32),
+    "new": MATRIX,
+    "vector": MATRIX[0],
+}
+
+
+def test_differences_are_near_and_take_half_a_byte_each():
+    data = pack(CHANGED, "int8", base=BASE)
+    read = unpack(data, "x", base=BASE)
+    for made, right, base in (
+        (read["b"], CHANGED["b"], BASE["b"]),
+        (read["layers"]["a"], CHANGED["layers"]["a"], BASE["layers"]["a"]),
+    ):
+        assert made.dtype == np.float32 and made.shape == right.shape
+        assert np.abs(made - right).max() <= np.abs(right - base).max() / 7  # half a step, more where it clips
+    alone = unpack(pack({"new": MATRIX, "vector": MATRIX[0]}, "int8"), "x")
+    np.testing.assert_array_equal(read["new"], alone["new"])
+    np.testing.assert_array_equal(read["vector"], alone["vector"])
+    large = {"b": np.zeros((100, 7), np.float32)}
+    assert load(pack({"b": large["b"] + 1}, "int8", base=large))["b.difference"].nbytes == 350
+
+
+def test_parameters_that_did_not_change_are_read_as_they_were():
+    read = unpack(pack(BASE, "int8", base=BASE), "x", base=BASE)
+    np.testing.assert_array_equal(read["b"], BASE["b"])
+
+
+@pytest.mark.parametrize(
+    ("base", "said"),
+    [
+        (None, "b.difference is the difference from nothing that is here"),
+        ({"b": np.zeros((5, 8), np.float32)}, r"b.difference is no difference from a tensor \[5, 8\]"),
+        ({"b": np.zeros((7, 5), np.float32)}, "shape mismatch: .*"),
+    ],
+)
+def test_differences_from_something_else_are_refused(base, said):
+    data = pack({"b": CHANGED["b"]}, "int8", base=BASE)
+    with pytest.raises(RequestError, match=rf"^x is no sound safetensors file \({said}\); fetch it again$"):
+        unpack(data, "x", base=base)
+
+
 def file_of(header: object, numbers: bytes = bytes(16)) -> bytes:
     text = header if isinstance(header, bytes) else json.dumps(header).encode()
     return struct.pack("<Q", len(text)) + text + numbers

@@ -48,6 +48,9 @@ class Export:
     """Model folder to write."""
     dtype: Literal["int8", "bfloat16", "float32"] = "float32"
     """Number format of the stored weights."""
+    differences: bool = False
+    """Store specialists as four-bit differences from the language model that they were trained from, at half the size
+    of int8."""
     cfg_scale: float = 1.0
     """Guidance scale that the model uses unless a call sets one. 1 is no guidance."""
     sound_cfg_scale: float | None = None
