@@ -35,6 +35,9 @@ _SOUNDING = f"{_DIGITS}, with a voice that names them and ticks of bounces"
 _CHINESE = "; captions in English and Chinese"
 _MNIST = "MNIST (Yann LeCun and Corinna Cortes), CC BY-SA 3.0"
 _VOICES = "Free Spoken Digit Dataset (CC BY-SA 4.0), Asterisk core sounds (CC BY-SA 3.0), Flite and eSpeak NG"
+_EMOJI = _DataSet(
+    "animated emoji over a plain colour", "Microsoft's Fluent Emoji, MIT", "woman running: dark skin tone"
+)
 _DATA = {
     "moving_digits": _DataSet(_DIGITS, _MNIST, "a red seven moves right"),
     "moving_digits_sound": _DataSet(_SOUNDING, f"{_MNIST}; {_VOICES}", "a red seven moves right"),
@@ -42,9 +45,8 @@ _DATA = {
     "moving_digits_stories": _DataSet(f"{_SOUNDING}{_CHINESE}", f"{_MNIST}; {_VOICES}", "a red seven moves right"),
     "steered_digits": _DataSet(f"{_SOUNDING}{_CHINESE}", f"{_MNIST}; {_VOICES}", "a red seven moves right"),
     "steered_pairs": _DataSet(f"{_SOUNDING}{_CHINESE}", f"{_MNIST}; {_VOICES}", "a red seven and a blue two"),
-    "animated_emoji": _DataSet(
-        "animated emoji over a plain colour", "Microsoft's Fluent Emoji, MIT", "woman running: dark skin tone"
-    ),
+    "animated_emoji": _EMOJI,
+    "animated_emoji_camera": _EMOJI,
     "crafter_tiles": _DataSet("tiles of the game Crafter", "Crafter (Danijar Hafner), MIT", ""),
     "crafter": _DataSet("the game Crafter, by day", "Crafter (Danijar Hafner), MIT", ""),
     "any_sound": _DataSet(
