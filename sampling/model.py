@@ -202,9 +202,15 @@ class Model(ModelParts):
     def save(self, directory: str | Path, *, dtype: StoredType = "float32", differences: bool = False) -> None:
         """Write a model folder that `reelm.load` reads.
 
-        dtype: number format of the stored matrices.
-        differences: whether specialists are stored as four-bit differences from the language model that they were
-            trained from: half the size of int8.
+        Args:
+            directory: the folder; it is made if missing.
+            dtype: number format of the stored matrices.
+            differences: whether specialists are stored as four-bit differences from the language model that they were
+                trained from: half the size of int8.
+
+        Raises:
+            RequestError: the folder cannot be written, or another `dtype`.
+            OSError: the disk is full.
         """
         write(self, directory, dtype=dtype, differences=differences)
 
