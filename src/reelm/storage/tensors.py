@@ -94,8 +94,7 @@ def _added(key: str, value: np.ndarray, tensors: Mapping[str, np.ndarray], bases
         raise ValueError(f"{key} is the difference from nothing that is here")
     if value.shape != ((base.size + 1) // 2,) or value.dtype != np.uint8 or not np.isfinite(scale).all():
         raise ValueError(f"{key} is no difference from a tensor {list(base.shape)}")
-    if np.broadcast_shapes(base.shape, scale.shape) != base.shape:
-        raise ValueError(f"the scale of {key} has the shape {list(scale.shape)}, the tensor {list(base.shape)}")
+    _check_scale(key, base.shape, scale)
     steps = np.stack([value & 15, value >> 4], axis=-1).reshape(-1)[: base.size].reshape(base.shape)
     return base + (steps.astype(np.float32) - (_MOST_STEPS + 1)) * scale
 
@@ -157,14 +156,19 @@ def _widened(key: str, value: np.ndarray, tensors: Mapping[str, np.ndarray]) -> 
     """Return a tensor as float32, times its scale if it has one; ValueError when its numbers are no numbers."""
     scale = tensors.get(key + _SCALE)
     if scale is not None:
-        if np.broadcast_shapes(value.shape, scale.shape) != value.shape:
-            raise ValueError(f"the scale of {key} has the shape {list(scale.shape)}, the tensor {list(value.shape)}")
+        _check_scale(key, value.shape, scale)
     wide = value.astype(np.float32, copy=False) if scale is None else np.multiply(value, scale, dtype=np.float32)
     # Of whole numbers the scale alone can be amiss: it is far smaller, unless one times 127 is too large.
     few = wide if scale is None or value.dtype != np.int8 else 127 * np.asarray(scale, np.float32)
     if not np.isfinite(few).all():
         raise ValueError(f"{key} holds NaN or infinite numbers")
     return wide
+
+
+def _check_scale(key: str, shape: tuple[int, ...], scale: np.ndarray) -> None:
+    """ValueError unless a scale goes with a tensor of this shape."""
+    if np.broadcast_shapes(shape, scale.shape) != shape:
+        raise ValueError(f"the scale of {key} has the shape {list(scale.shape)}, the tensor {list(shape)}")
 
 
 def flattened(params: dict, *, separator: str = "/") -> dict[str, Any]:
