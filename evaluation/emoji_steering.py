@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from reelm.data.animated_emoji.camera import moves, seen
+from reelm.data.animated_emoji.camera import moves
 from reelm.data.animated_emoji.source import AnimatedEmojiSet, EmojiClips
 from reelm.evaluation.features import efficientnet
 from reelm.evaluation.judges.emoji import Asked, Gallery, gallery, judged, prompts
@@ -20,6 +20,7 @@ from reelm.evaluation.scores.views import found_view
 from reelm.lm.control.camera import Camera
 from reelm.media.contact_sheet import contact_sheet
 from reelm.media.outlines import silhouette
+from reelm.media.view import seen
 from reelm.progress import Progress, silent
 from reelm.sampling.model import Model
 
@@ -176,7 +177,7 @@ def _follows_camera(
     seen_by, seen_rebuilt, asked = list[np.ndarray](), list[np.ndarray](), list[np.ndarray]()
     for number, (video, camera) in enumerate(zip(made, cameras, strict=True)):
         whole = art[number]["video"]
-        again = model.video_tokenizer.reconstruct(seen(whole, camera, video.shape[1]))
+        again = model.video_tokenizer.reconstruct(seen(whole, camera, video.shape[1:3]))
         for found, each in ((seen_by, video), (seen_rebuilt, again)):
             found.append(np.stack([found_view(each[t], whole[t]) for t in range(stride, len(video), stride)]))
         asked.append(camera[stride::stride])

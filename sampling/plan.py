@@ -68,7 +68,7 @@ def plan(
     model = _drawn_by(model, _asked(model, asked, conditions, sources, options))
     _check_names(model, prompts, sources)
     steered = steering(model, sources, options, conditions, size["fps"])
-    conditions = replace(conditions, steering=steered.parts)
+    conditions = replace(conditions, steering=steered.parts, camera=steered.camera)
     begins = [stretch.begins for stretch in asked[0]] if sources.shots else []
     told = of_shots(model, sources.shots, begins, conditions, **size)
     overlap = model.defaults.overlap if options.overlap is None else options.overlap

@@ -5,13 +5,17 @@ In: a model, scripts, seeds, settings, what is given. Out: a `StreamPlan`, all t
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
+import jax
 import jax.numpy as jnp
+import numpy as np
 
 from reelm.lm.language_model import check_cache
 from reelm.lm.prefix import Prefix
 from reelm.lm.prompts import prompt_prefix
 from reelm.sampling.conditions.conditions import Conditions
+from reelm.sampling.conditions.views import Views
 from reelm.sampling.decoding.choose import Controls
 from reelm.sampling.decoding.program import lookahead_for
 from reelm.sampling.decoding.window_plan import StreamPlan, WindowPlan
@@ -65,9 +69,15 @@ def stream_plan(
         anchored="continues" in lm.tasks or "plays" not in lm.tasks,
     )
     if lm.config.control:
-        plan = replace(plan, control=lambda now: plan.shot_at(now).conditions.control(now, lm.config))
+        plan = replace(plan, control=partial(_control, plan, Views(model.video_tokenizer, lm.config)))
     check_cache(lm.config, lm.mesh_sizes, len(plan.seeds), plan.cache_rows, plan.slots, jnp.dtype(model.dtype).itemsize)
     return plan
+
+
+def _control(plan: StreamPlan, views: Views, now: int, first: jax.Array | None) -> np.ndarray:
+    """Return the control field of a latent frame; see `StreamPlan.control`."""
+    conditions = plan.shot_at(now).conditions
+    return conditions.control(now, plan.config, views.of(conditions, now, first))
 
 
 def shot_plan(

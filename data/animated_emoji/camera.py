@@ -12,6 +12,7 @@ import numpy as np
 
 from reelm.data.clips import CaptionedClip, ClipSource, ShapeRun
 from reelm.errors import RequestError
+from reelm.media.view import seen
 from reelm.progress import Progress, silent
 
 from .emoji import SPLITS
@@ -36,33 +37,6 @@ def moves(rng: np.random.Generator, frames: int) -> np.ndarray:
     return (end * (not still) * along[:, None]).astype(np.float32)
 
 
-def seen(video: np.ndarray, camera: np.ndarray, size: int) -> np.ndarray:
-    """Return what a camera shows, uint8 `[T, size, size, 3]`, of a larger clip uint8 `[T, H, W, 3]`.
-
-    camera: float `[T, 3]`, as from `moves`. Beyond the edge the edge goes on.
-    """
-    made = np.empty((len(video), size, size, 3), np.uint8)
-    for frame, (x, y, zoom), shown in zip(video.astype(np.float32), camera, made, strict=True):
-        rows, columns = (
-            view_weights(length, size, pan, zoom) for length, pan in zip(frame.shape[:2], (y, x), strict=True)
-        )
-        shown[:] = np.round(np.einsum("ah,hwc,bw->abc", rows, frame, columns, optimize=True))
-    return made
-
-
-def view_weights(length: int, size: int, pan: float, zoom: float) -> np.ndarray:
-    """Return the weights float `[size, length]` of pixels of an axis in those of a view: means, or interpolation.
-
-    pan: of the middle of the view, as a share of the axis. zoom: as a power of two.
-    """
-    step = length / (size * 2.0**zoom)
-    places = length * (0.5 + pan) + (np.arange(size) + 0.5 - size / 2) * step - 0.5
-    reach = max(1.0, step)
-    inside = np.clip(places, 0, length - 1)
-    weights = np.maximum(0, 1 - np.abs(inside[:, None] - np.arange(length)) / reach)
-    return weights / weights.sum(axis=1, keepdims=True)
-
-
 @dataclass(frozen=True, eq=False)
 class _Seen:
     """The clips of a split, each by its camera."""
@@ -84,7 +58,7 @@ class _Seen:
     def __getitem__(self, index: int) -> CaptionedClip:
         clip = self.clips[index]
         camera = moves(np.random.default_rng([5, SPLITS.index(self.split), index]), len(clip["video"]))  # type: ignore[arg-type]
-        return {**clip, "video": seen(clip["video"], camera, SIZE), "camera": camera}
+        return {**clip, "video": seen(clip["video"], camera, (SIZE, SIZE)), "camera": camera}
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,12 @@ import numpy as np
 from reelm.data.catalog import open_clips
 from reelm.data.clips import CaptionedClip, ClipSource
 from reelm.errors import RequestError
+from reelm.lm.control.structure import VIEW
 from reelm.lm.layout import audio_frames, portrait_size
 from reelm.media.outlines import STRUCTURES, motion
 from reelm.media.portrait import portrait
 from reelm.media.sound import resample, with_channels
+from reelm.media.view import seen
 from reelm.progress import Progress, silent
 from reelm.tokenizer.audio.tokenizer import AudioTokenizer
 from reelm.tokenizer.video.config import VideoTokenizerConfig
@@ -25,7 +27,7 @@ from .write import write_tokens
 
 _BATCH = 32
 # What of a clip may steer it: what is seen in its pixels, and what it says of its own.
-DERIVED = ("edges", "silhouette", "flow", "motion")
+DERIVED = ("edges", "silhouette", "flow", "motion", VIEW)
 _OWN = ("tracks", "camera")
 _STILLS = 4  # frames of each clip that are tokenized alone, too
 
@@ -65,7 +67,7 @@ def tokenize(
     """
     if isinstance(clips, str):
         clips = open_clips(clips, split, num_frames=num_frames, num_clips=num_clips)
-    _check_controls(controls)
+    _check_controls(controls, clips[0])
     encoder = _Encoder(tokenizer, audio_tokenizer, sound_levels, clips[0]["fps"])
     ends = list(accumulate(run.clips for run in clips.shapes))
 
@@ -97,9 +99,11 @@ def scale_of(tokenizer: VideoTokenizer) -> int:
     return tokenizer.config.decoder_scale if isinstance(tokenizer.config, VideoTokenizerConfig) else 1
 
 
-def _check_controls(controls: Sequence[str]) -> None:
+def _check_controls(controls: Sequence[str], clip: CaptionedClip) -> None:
     if unknown := [control for control in controls if control not in DERIVED]:
         raise RequestError(f"{unknown[0]!r} is not seen in clips; controls are {', '.join(DERIVED)}")
+    if VIEW in controls and "camera" not in clip:
+        raise RequestError("these clips do not say where their camera looks; leave view out of controls")
 
 
 class _Encoder:
@@ -133,7 +137,8 @@ class _Encoder:
         chosen = np.take_along_axis(videos, frames[..., None, None, None], axis=1)
         codes, stills = self._video.encode(videos), self._video.encode(chosen.reshape(-1, 1, *videos.shape[2:]))
         stills = stills.reshape(*frames.shape, *codes.shape[2:])
-        seen, tracks = self._seen(videos, controls), [np.zeros((0, 0), np.int32)] * len(batch)
+        derived = {control: self._derived(control, videos, codes, batch) for control in controls}
+        tracks = [np.zeros((0, 0), np.int32)] * len(batch)
         if self._audio is not None and self.sound is not None:
             tracks = _sounds(self._audio, batch, self.sound, self.fps, codes.shape[1])
         references = iter(self._portraits([picture for clip in batch for picture in clip.get("references", ())]))
@@ -152,19 +157,28 @@ class _Encoder:
                 sample["references"] = np.stack([next(references) for _ in clip["references"]])
             if "reference_captions" in clip:
                 sample["reference_captions"] = clip["reference_captions"]
-            steers: Any = {name: values[i] for name, values in seen.items()}
+            steers: Any = {name: values[i] for name, values in derived.items()}
             steers |= {name: np.asarray(value, np.float32) for name, value in clip.items() if name in _OWN}
             yield cast(TokenSample, {**sample, **steers, **next_shots[i]})
 
-    def _seen(self, videos: np.ndarray, controls: Sequence[str]) -> dict[str, np.ndarray]:
-        """Return what is seen in videos `[B, T, H, W, 3]` and may steer them, by its name: `[B, ...]`."""
-        found = {}
-        for control in controls:
-            if control == "motion":
-                found[control] = np.array([[motion(video, self.fps)] for video in videos], np.float32)
-            else:
-                found[control] = self._video.encode(np.stack([STRUCTURES[control](video) for video in videos]))
-        return found
+    def _derived(
+        self, control: str, videos: np.ndarray, codes: np.ndarray, batch: Sequence[CaptionedClip]
+    ) -> np.ndarray:
+        """Return what may steer clips `[B, T, H, W, 3]`, whose codes are `[B, t, h, w]`, for each of them."""
+        if control == "motion":
+            return np.array([[motion(video, self.fps)] for video in videos], np.float32)
+        if control == VIEW:
+            return self._views(codes, [clip["camera"] for clip in batch if "camera" in clip])
+        return self._video.encode(np.stack([STRUCTURES[control](video) for video in videos]))
+
+    def _views(self, codes: np.ndarray, cameras: Sequence[np.ndarray]) -> np.ndarray:
+        """Return the codes of what cameras see of the first frames of clips, as these are rebuilt."""
+        frames = self._video.decode(codes[:, :1])[:, 0]
+        views = [
+            seen(np.broadcast_to(frame, (len(camera), *frame.shape)), camera, frame.shape[:2])
+            for frame, camera in zip(frames, cameras, strict=False)  # a short batch was filled up
+        ]
+        return self._video.encode(np.stack(views + views[-1:] * (_BATCH - len(views))))
 
     def _portraits(self, pictures: Sequence[np.ndarray]) -> Iterator[np.ndarray]:
         """Yield the codes int32 [p, q] of portraits of those in pictures of the clips' size, each tokenized alone."""

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from reelm.data.animated_emoji.camera import seen, view_weights
+from reelm.media.view import seen, view_weights
 
 _COARSE, _FINE = 16, 64  # sides of the frames that are compared
 _PANS = np.linspace(-0.48, 0.48, 13)  # of the first, coarse search
@@ -53,4 +53,4 @@ def _likeness(frame: np.ndarray, views: np.ndarray) -> np.ndarray:
 
 
 def _scaled(frame: np.ndarray, size: int) -> np.ndarray:
-    return seen(frame[None], np.zeros((1, 3)), size)[0].astype(np.float32)
+    return seen(frame[None], np.zeros((1, 3)), (size, size))[0].astype(np.float32)

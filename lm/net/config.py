@@ -10,6 +10,7 @@ from reelm import value_checks
 from reelm.errors import RequestError
 from reelm.lm.control import camera, motion, tracks
 from reelm.lm.control.sources import Source
+from reelm.lm.control.structure import VIEW
 from reelm.lm.layout import Layout, audio_frames
 from reelm.lm.prefix import ClipCodes, Prefix
 from reelm.lm.specials import HEAD, Given, Group
@@ -72,7 +73,8 @@ class LMConfig:
     tracks: int = 0
     """Most subjects that follow a track. 0 for a model that knows no tracks."""
     structures: tuple[str, ...] = ()
-    """Kinds of control clips that the pictures can follow, such as "edges". Empty for a model that knows none."""
+    """Kinds of control clips that the pictures can follow, such as "edges". Empty for a model that knows none. "view",
+    which no user gives, is what a camera sees of the first frame."""
     camera: bool = False
     """Whether the model knows how a camera moves."""
     motion: bool = False
@@ -112,6 +114,8 @@ class LMConfig:
             raise RequestError(f"keys_at is {self.keys_at!r}; it is one of {', '.join(get_args(KeysAt))}")
         if self.keys_at == "front" and set(self.channels) != {"keys"}:
             raise RequestError("keys stand in front of a frame where they alone steer it; leave the other sources out")
+        if VIEW in self.structures and not self.camera:
+            raise RequestError("a view is what a camera sees; give camera, or leave view out of structures")
         if not 0 <= self.tracks <= _MOST_TRACKS:
             raise RequestError(f"tracks is {self.tracks}; a model follows 0 to {_MOST_TRACKS}")
         if self.picture_kinds > len(Given):
@@ -132,6 +136,11 @@ class LMConfig:
     def references(self) -> bool:
         """Whether the net knows references, whose names are then ids of their own."""
         return self.picture_kinds > Given.REFERENCE
+
+    @property
+    def control_kinds(self) -> tuple[str, ...]:
+        """The kinds of control clips that a user can give."""
+        return tuple(kind for kind in self.structures if kind != VIEW)
 
     @property
     def channels(self) -> Mapping[Source, int]:

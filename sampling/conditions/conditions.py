@@ -33,6 +33,7 @@ class Conditions:
         sound: int32 `[F, L]`, codes of the clip's first audio frames; None without sound.
         steering: for each source of control that speaks, its part float32 `[t, h or 1, w or 1, c]` in the control field
             of the clip's first latent frames. After them keys are silent, and all others stay what they are last.
+        camera: float `[T, 3]`, where a camera looks whose view of the first frame is shown (`views.py`); None for none.
         sound_in_prefix: whether the pictures are made for the sound, which is then read before them.
     """
 
@@ -48,6 +49,7 @@ class Conditions:
     pixels: Frames | None = None
     sound: np.ndarray | None = None
     steering: Mapping[Source, np.ndarray] = field(default_factory=dict)
+    camera: np.ndarray | None = None
     sound_in_prefix: bool = False
 
     def draws_pictures(self, latent_frames: int | None) -> bool:
@@ -83,13 +85,16 @@ class Conditions:
         """Whether a latent frame is drawn although there is one."""
         return self.drawn is not None and latent_frame < len(self.drawn) and bool(self.drawn[latent_frame])
 
-    def control(self, latent_frame: int, lm: LMConfig) -> np.ndarray:
-        """Return the control field float32 `[1, h or 1, w or 1, C]` of a latent frame; zeros where nothing is asked."""
-        parts: dict[Source, np.ndarray] = {}
+    def control(self, latent_frame: int, lm: LMConfig, view: np.ndarray | None = None) -> np.ndarray:
+        """Return the control field float32 `[1, h or 1, w or 1, C]` of a latent frame; zeros where nothing is asked.
+
+        view: float32 `[B, h, w, c]`, the part of structure where each clip has its own; the field is `[B, ...]` then.
+        """
+        parts: dict[Source, np.ndarray] = {} if view is None else {"structure": view}
         for source, part in self.steering.items():
             at = latent_frame if source == "keys" else min(latent_frame, len(part) - 1)
             parts |= {source: part[at : at + 1]} if at < len(part) else {}
-        return control_field(lm.channels, parts, 1, self.known.shape[1:])
+        return control_field(lm.channels, parts, 1 if view is None else len(view), self.known.shape[1:])
 
     def paste(self, video: Frames, first: int) -> Frames:
         """Return frames uint8 `[B, n, H, W, 3]`, which begin with frame `first`, with the pixels that stay put back."""

@@ -54,12 +54,14 @@ def of_shots(
             own = replace(own, references=codes)
         if shot.tracks or shot.camera:
             asked = Sources(tracks=shot.tracks, camera=shot.camera)
-            parts = steering(model, asked, Options(), replace(conditions, num_frames=None), fps).parts
+            steered = steering(model, asked, Options(), replace(conditions, num_frames=None), fps)
             # In training, a frame stands in front of a cut: the latent frame behind it is the second of its clip.
             ahead = max(0, begin - 1)
-            own = replace(
-                own, steering={**own.steering, **{name: _behind(part, ahead) for name, part in parts.items()}}
-            )
+            parts = {name: _behind(part, ahead) for name, part in steered.parts.items()}
+            camera = None
+            if steered.camera is not None:
+                camera = _behind(steered.camera, ahead * conditions.time_stride)
+            own = replace(own, steering={**own.steering, **parts}, camera=camera)
         made.append(own)
     return made
 
@@ -76,5 +78,5 @@ def _as_in_the_first_place(model: ModelParts, conditions: Conditions, begin: int
 
 
 def _behind(part: np.ndarray, count: int) -> np.ndarray:
-    """Return a part of the control field `[t, ...]` that begins so many latent frames later."""
+    """Return what is asked of latent frames, or frames, `[t, ...]`, that begins so many of them later."""
     return np.concatenate([np.repeat(part[:1], count, axis=0), part])

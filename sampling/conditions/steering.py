@@ -15,7 +15,7 @@ from reelm.lm.control.camera import camera_field, camera_path
 from reelm.lm.control.keys import keys_field
 from reelm.lm.control.motion import motion_field
 from reelm.lm.control.sources import Source
-from reelm.lm.control.structure import structure_field
+from reelm.lm.control.structure import VIEW, structure_field
 from reelm.lm.control.tracks import points_of, tracks_field
 from reelm.lm.net.config import LMConfig
 from reelm.media.outlines import STRUCTURES
@@ -37,10 +37,12 @@ class Steering(NamedTuple):
 
     Attributes:
         parts: of the control field, of the sources that speak.
+        camera: float `[T, 3]`, whose view of the first frame is shown, too; None for none.
         warnings: sentences about what is done otherwise than asked.
     """
 
     parts: Mapping[Source, np.ndarray]
+    camera: np.ndarray | None
     warnings: Sequence[str]
 
 
@@ -53,7 +55,7 @@ def steering(model: ModelParts, sources: Sources, options: Options, conditions: 
     assert model.lm is not None, "plans are made of models that generate"
     config, codes = model.lm.config, model.video_tokenizer.config
     grid = (int(conditions.known.shape[1]), int(conditions.known.shape[2]))
-    found, warnings = dict[Source, np.ndarray](), list[str]()
+    found, warnings, camera = dict[Source, np.ndarray](), list[str](), None
     _check(config, model.name, sources, options)
     if config.keys or sources.keys is not None:
         found["keys"] = _keys(model, sources, max(1, len(conditions.known)))
@@ -69,17 +71,19 @@ def steering(model: ModelParts, sources: Sources, options: Options, conditions: 
         last = _MOVES if isinstance(sources.camera, str) else sources.camera[-1][0]
         path = camera_path(sources.camera, _frames(codes, conditions, round(last * fps) + 1), fps)
         found["camera"] = camera_field(path, codes.time_stride)
+        if VIEW in config.structures and sources.control is None:  # a control clip shows how the camera moves
+            camera = path
     if options.motion is not None:
         found["motion"] = motion_field(options.motion, 1)
-    return Steering(found, warnings)
+    return Steering(found, camera, warnings)
 
 
 def _check(config: LMConfig, name: str, sources: Sources, options: Options) -> None:
     """Check that a control clip comes with its kind, and that the model knows it."""
     if (sources.control is None) != (options.control_kind is None):
         raise RequestError("control is a clip and control_kind says what of it is followed; give both")
-    if options.control_kind is not None and options.control_kind not in config.structures:
-        raise RequestError(f"{name!r} follows {', '.join(config.structures)}, not {options.control_kind}")
+    if options.control_kind is not None and options.control_kind not in config.control_kinds:
+        raise RequestError(f"{name!r} follows {', '.join(config.control_kinds)}, not {options.control_kind}")
 
 
 def _frames(config: VideoConfig, conditions: Conditions, most: int) -> int:

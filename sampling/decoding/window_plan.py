@@ -57,7 +57,8 @@ class StreamPlan:
         dtype: number format of activations and of the KV cache.
         anchored: whether a window that continues the stream shows its first latent frame.
         control: gives the control field of a latent frame when it is about to be drawn or read: float32
-            `[B or 1, h or 1, w or 1, C]`. None for models without control.
+            `[B or 1, h or 1, w or 1, C]`. It is told the first latent frame of each clip, ids `[B, h, w]` on the
+            device, or None before that is there. None for models without control.
     """
 
     config: LMConfig
@@ -71,7 +72,7 @@ class StreamPlan:
     length: int | None
     dtype: DTypeLike
     anchored: bool = True
-    control: Callable[[int], np.ndarray] | None = None
+    control: Callable[[int, jax.Array | None], np.ndarray] | None = None
 
     @property
     def guided(self) -> bool:

@@ -216,7 +216,7 @@ class SlidingWindow:
 
     def _asked_for(self, now: int) -> np.ndarray | None:
         """Return the control field `[B or 1, ...]` of latent frame `now`; None from models without control."""
-        return None if self._plan.control is None else self._plan.control(now)
+        return None if self._plan.control is None else self._plan.control(now, self._anchor)
 
     def _of_clips(self, field: np.ndarray | None) -> np.ndarray | None:
         """Return a control field of each clip, `[B, ...]`."""

@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from reelm.data.animated_emoji.camera import moves, seen
+from reelm.data.animated_emoji.camera import moves
 from reelm.evaluation import emoji_steering
 from reelm.evaluation.motion import LEVELS, at_levels
 from reelm.evaluation.scores.ranks import spearman
 from reelm.evaluation.scores.views import found_view
+from reelm.media.view import seen
 
 
 def drawing(seed: int) -> np.ndarray:
@@ -27,7 +28,7 @@ def drawing(seed: int) -> np.ndarray:
 def test_the_view_of_a_picture_is_found(seed):
     camera, picture = moves(np.random.default_rng(seed), 25)[-1], drawing(seed)
     noise = np.random.default_rng(seed).normal(0, 20, (64, 64, 3))
-    frame = np.clip(seen(picture[None], camera[None], 64)[0] + noise, 0, 255).astype(np.uint8)
+    frame = np.clip(seen(picture[None], camera[None], (64, 64))[0] + noise, 0, 255).astype(np.uint8)
     np.testing.assert_allclose(found_view(frame, picture), camera, atol=0.01)
 
 

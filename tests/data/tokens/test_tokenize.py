@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from reelm.data import catalog
+from reelm.data.clips import CaptionedClip, ShapeRun
 from reelm.data.films.buckets import Buckets
 from reelm.data.films.build import build
 from reelm.data.films.cutting import CuttingConfig
@@ -19,6 +20,7 @@ from reelm.errors import RequestError
 from reelm.media.formats.animations import write_picture
 from reelm.media.portrait import portrait
 from reelm.media.sound import resample
+from reelm.media.view import seen
 
 
 @pytest.mark.slow
@@ -89,3 +91,35 @@ def resampled(sound: np.ndarray, audio) -> np.ndarray:
 def tokenize_plain(video, folder: Path):
     tokenize("moving_digits", video, folder, num_clips=1, num_frames=1)
     return open_tokens(folder)
+
+
+class Cameras:
+    """Three clips by cameras that pan to the right, each faster than the one before."""
+
+    description = {"dataset": "cameras"}
+    shapes = (ShapeRun(3, 5, 16, 24),)
+
+    def __len__(self) -> int:
+        return 3
+
+    def __getitem__(self, index: int) -> CaptionedClip:
+        video = np.random.default_rng(index).integers(0, 256, (5, 16, 24, 3)).astype(np.uint8)
+        camera = np.linspace(0, (0.1 * index, 0, 0), 5).astype(np.float32)
+        return {"video": video, "fps": 8.0, "captions": ("a view",), "camera": camera}
+
+
+def test_a_view_is_what_a_camera_sees_of_the_rebuilt_first_frame(tiny_model, tmp_path: Path):
+    tokenizer, clips = tiny_model.video_tokenizer, Cameras()
+    index = tokenize(clips, tokenizer, tmp_path, controls=["view"])
+    assert index.controls == ("camera", "view")
+    for number in range(3):
+        sample: Any = open_tokens(tmp_path)[number]
+        np.testing.assert_array_equal(sample["camera"], clips[number]["camera"])
+        first = tokenizer.decode(sample["video"][:1])[0].repeat(5, axis=0)
+        codes = tokenizer.encode(seen(first, sample["camera"], (16, 24)))[0]
+        assert np.mean(codes == sample["view"]) > 0.99  # another size of batch rounds otherwise
+
+
+def test_clips_without_a_camera_have_no_view(tiny_model, tmp_path: Path):
+    with pytest.raises(RequestError, match="do not say where their camera looks"):
+        tokenize("moving_digits", tiny_model.video_tokenizer, tmp_path, num_clips=1, num_frames=5, controls=["view"])

@@ -204,8 +204,8 @@ class DataTokenize:
     num_frames: int | None = None
     """Frames of a clip. Default: the length of the clip, 33 for a set that is drawn on demand."""
     controls: tuple[str, ...] = ()
-    """What may steer the pictures and is seen in the clips: edges, silhouette, flow, motion. Tracks and camera moves
-    that a set knows of its clips are kept anyhow."""
+    """What may steer the pictures and is seen in the clips: edges, silhouette, flow, motion; and view, what a camera
+    sees of the first frame. Tracks and camera moves that a set knows of its clips are kept anyhow."""
     process: int = 0
     """Number of this process, from 0, such as $SLURM_PROCID."""
     processes: int = 1
