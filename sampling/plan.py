@@ -4,7 +4,7 @@ In: a model, a prompt, sources, options. Out: a `Request` with the model's defau
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from reelm.errors import RequestError
 from reelm.lm.control.sources import Source
+from reelm.lm.language_model import LanguageModel
 from reelm.lm.scope import outside
 from reelm.lm.tasks import Task
 from reelm.media.limits import check_size
@@ -34,6 +35,7 @@ from .stream_plan import stream_plan
 
 _STIRRED = (3.0, 0.25)  # times the guidance beyond 1 and min_p, where a motion score speaks
 _NEVER = 1 << 52  # a frame that no clip comes to
+_LATER: Set[Source] = frozenset(("camera", "motion"))  # say nothing of the first picture
 
 
 def plan(
@@ -65,7 +67,7 @@ def plan(
     if options.retake is not None and sources.shots:
         options = replace(options, retake=_of_shots(model, asked[0], sources.shots, options.retake, fps))
     conditions = _conditions(model, sources, options, endless)
-    model = _drawn_by(model, _asked(model, asked, conditions, sources, options))
+    model, opened_by = _drawn_by(model, _asked(model, asked, conditions, sources, options), conditions)
     _check_names(model, prompts, sources)
     steered = steering(model, sources, options, conditions, size["fps"])
     conditions = replace(conditions, steering=steered.parts, camera=steered.camera)
@@ -90,7 +92,7 @@ def plan(
         seeds=seeds,
         settings=settings,
         conditions=conditions,
-        stream=stream_plan(model, scripts, negative, seeds, settings, conditions, told),
+        stream=stream_plan(model, scripts, negative, seeds, settings, conditions, told, opened_by),
         sources=sources.summary(),
         described=described,
         warnings=amiss,
@@ -243,10 +245,22 @@ def _asked(
     return Asked([task for task, taken in takes.items() if taken], [each for each, does in speaks.items() if does])
 
 
-def _drawn_by(model: ModelParts, asked: Asked) -> ModelParts:
-    """Return the model with the language model that draws a request alone; the model itself where that is its first."""
-    lm = able(model.name, model.language_models, asked, longest=model.longest)
-    return model if lm is model.lm else replace(model, lm=lm, specialists=())
+def _drawn_by(model: ModelParts, asked: Asked, conditions: Conditions) -> tuple[ModelParts, ModelParts | None]:
+    """Return the model with the language model that draws a request alone; the model itself where that is its first.
+
+    And that with the one that draws the first picture, where this is another: whatever a camera does, its first view is
+    the whole picture, and motion comes after it. So where these alone steer, the first picture is that of the words,
+    drawn by the language model that knows most of them.
+    """
+    draws, opens = (
+        able(model.name, model.language_models, each, longest=model.longest)
+        for each in (asked, asked._replace(controls=[each for each in asked.controls if each not in _LATER]))
+    )
+
+    def of(lm: LanguageModel) -> ModelParts:
+        return model if lm is model.lm else replace(model, lm=lm, specialists=())
+
+    return of(draws), None if opens is draws or len(conditions.known) else of(opens)
 
 
 def _slides(model: ModelParts, scripts: Sequence[Script], conditions: Conditions) -> bool:

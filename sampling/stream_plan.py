@@ -18,7 +18,7 @@ from reelm.sampling.conditions.conditions import Conditions
 from reelm.sampling.conditions.views import Views
 from reelm.sampling.decoding.choose import Controls
 from reelm.sampling.decoding.program import lookahead_for
-from reelm.sampling.decoding.window_plan import StreamPlan, WindowPlan
+from reelm.sampling.decoding.window_plan import Opening, StreamPlan, WindowPlan
 
 from .parts import ModelParts
 from .request import Script, Settings, words_at
@@ -32,11 +32,13 @@ def stream_plan(
     settings: Settings,
     conditions: Conditions,
     of_shots: Sequence[Conditions] = (),
+    opened_by: ModelParts | None = None,
 ) -> StreamPlan:
     """Return the plan of a clip of each script with each seed; RequestError when their KV cache does not fit.
 
     All words, `negative` among them, are as the language model reads them. A storyboard is one script, and `of_shots`
-    are the conditions of its shots.
+    are the conditions of its shots. `opened_by` is the model with the language model that draws the first latent frame,
+    where that is another one.
     """
     lm, fps = model.language_model(), settings.fps
     stretches = {stretch.begins: stretch for script in scripts for stretch in script}
@@ -70,6 +72,9 @@ def stream_plan(
     )
     if lm.config.control:
         plan = replace(plan, control=partial(_control, plan, Views(model.video_tokenizer, lm.config)))
+    if opened_by is not None:
+        first = stream_plan(opened_by, scripts, negative, seeds, settings, conditions, of_shots)
+        plan = replace(plan, opening=Opening(opened_by.language_model(), first))
     check_cache(lm.config, lm.mesh_sizes, len(plan.seeds), plan.cache_rows, plan.slots, jnp.dtype(model.dtype).itemsize)
     return plan
 

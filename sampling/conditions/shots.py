@@ -58,10 +58,9 @@ def of_shots(
             # In training, a frame stands in front of a cut: the latent frame behind it is the second of its clip.
             ahead = max(0, begin - 1)
             parts = {name: _behind(part, ahead) for name, part in steered.parts.items()}
-            camera = None
+            own = replace(own, steering={**own.steering, **parts})
             if steered.camera is not None:
-                camera = _behind(steered.camera, ahead * conditions.time_stride)
-            own = replace(own, steering={**own.steering, **parts}, camera=camera)
+                own = replace(own, camera=_behind(steered.camera, ahead * conditions.time_stride))
         made.append(own)
     return made
 

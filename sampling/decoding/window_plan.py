@@ -12,6 +12,7 @@ import jax
 import numpy as np
 from jax.typing import DTypeLike
 
+from reelm.lm.language_model import LanguageModel
 from reelm.lm.layout import Layout, filled_up
 from reelm.lm.net.config import LMConfig
 from reelm.lm.prefix import Prefix
@@ -41,6 +42,14 @@ class WindowPlan:
 
 
 @dataclass(frozen=True, eq=False)
+class Opening:
+    """The first latent frame of a stream, as another language model draws it from a plan of its own."""
+
+    lm: LanguageModel
+    plan: "StreamPlan"
+
+
+@dataclass(frozen=True, eq=False)
 class StreamPlan:
     """Everything that decides the latent frames of a stream but the net.
 
@@ -59,6 +68,7 @@ class StreamPlan:
         control: gives the control field of a latent frame when it is about to be drawn or read: float32
             `[B or 1, h or 1, w or 1, C]`. It is told the first latent frame of each clip, ids `[B, h, w]` on the
             device, or None before that is there. None for models without control.
+        opening: draws the first latent frame in place of the language model that draws all others; None for none.
     """
 
     config: LMConfig
@@ -73,6 +83,7 @@ class StreamPlan:
     dtype: DTypeLike
     anchored: bool = True
     control: Callable[[int, jax.Array | None], np.ndarray] | None = None
+    opening: "Opening | None" = None
 
     @property
     def guided(self) -> bool:

@@ -135,7 +135,13 @@ class SlidingWindow:
         self._opened: tuple[Layout, DecodeState] | None = None
 
     def known(self, now: int) -> LatentFrame | None:
-        """Return latent frame `now` where picture and sound are given; None where something is to be drawn."""
+        """Return latent frame `now` where picture and sound are given; None where something is to be drawn.
+
+        The opening is drawn here.
+        """
+        if now == 0 and self._plan.opening is not None:
+            opening = self._plan.opening
+            return next(latent_frames(opening.lm, opening.plan))
         picture, sound = self._known_codes(now)
         if picture is None or (sound is None and self._lm.config.sound_levels):
             return None

@@ -52,7 +52,7 @@ def model(alone) -> Model:
         ("plain", "red", {}),
         ("plain", "red", {"num_frames": 29}),
         ("steered", "red", TRACKS),
-        ("steered", "red", {"motion": 0.5}),
+        ("steered", "red", {**TRACKS, "motion": 0.5}),
         ("teller", "a red <1>", PICTURES),
         ("teller", None, {"storyboard": SHOTS}),
     ],
@@ -65,6 +65,21 @@ def test_a_clip_is_that_of_the_language_model_which_knows_what_is_given(alone, m
     assert clip.info["model"] == "joined"
     pieces = list(model.stream(prompt, **asked))
     np.testing.assert_array_equal(np.concatenate([piece.tokens["video"] for piece in pieces]), clip.tokens["video"])
+
+
+@pytest.mark.parametrize("asked", [{"motion": 0.5}, {"camera": "zoom in"}])
+def test_what_says_nothing_of_the_first_picture_leaves_it_to_the_first_language_model(alone, model, asked):
+    clip, plain, own = (
+        each.generate("red", num_frames=9, **given).tokens
+        for each, given in ((model, asked), (alone["plain"], {}), (alone["steered"], asked))
+    )
+    np.testing.assert_array_equal(clip["video"][0], plain["video"][0])
+    np.testing.assert_array_equal(clip["audio"][:5], plain["audio"][:5])
+    for other in (plain, own):
+        assert not np.array_equal(clip["video"], other["video"])
+    given = model.generate("red", num_frames=9, image=np.zeros((16, 24, 3), np.uint8), **asked).tokens["video"]
+    expected = alone["steered"].generate("red", num_frames=9, image=np.zeros((16, 24, 3), np.uint8), **asked)
+    np.testing.assert_array_equal(given, expected.tokens["video"])
 
 
 def test_what_no_language_model_knows_together_is_refused(alone, model):

@@ -1,6 +1,7 @@
 """A camera whose view of the first frame is shown to the net: each clip's own, however the clip is decoded."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -71,6 +72,23 @@ def test_each_clip_of_a_batch_has_a_view_of_its_own(model):
     for words, clip in zip(("red", "blue"), together, strict=True):
         alone = model.generate(words, num_frames=13, camera=PAN)
         np.testing.assert_array_equal(clip.tokens["video"], alone.tokens["video"])
+
+
+def test_the_first_picture_is_that_of_the_words_alone_where_another_language_model_draws_it(model):
+    plain, asked = tiny_model(sound=False), {"num_frames": 13, "camera": PAN}
+    assert model.lm is not None and plain.lm is not None
+    both: Any = replace(plain, specialists=(replace(model.lm, text=plain.lm.text),))
+    of_words = both.generate(["red", "blue"], num_frames=13)
+    made = both.generate(["red", "blue"], **asked)
+    for clip, other, prompt in zip(made, of_words, ("red", "blue"), strict=True):
+        codes = clip.tokens["video"]
+        np.testing.assert_array_equal(codes[0], other.tokens["video"][0])
+        assert not np.array_equal(codes[1:], other.tokens["video"][1:])
+        assert not np.array_equal(codes, model.generate(prompt, **asked).tokens["video"])
+    pieces = [piece.tokens["video"] for piece in both.stream("red", **asked)]
+    np.testing.assert_array_equal(np.concatenate(pieces), made[0].tokens["video"])
+    one_by_one = both.generate("red", decoding="sequential", **asked).tokens["video"]
+    np.testing.assert_array_equal(one_by_one, made[0].tokens["video"])
 
 
 def test_a_view_is_not_a_control_clip_of_the_user(model):
