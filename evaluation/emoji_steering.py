@@ -15,22 +15,20 @@ from reelm.data.animated_emoji.source import AnimatedEmojiSet, EmojiClips
 from reelm.evaluation.features import efficientnet
 from reelm.evaluation.judges.emoji import Asked, Gallery, gallery, judged, prompts
 from reelm.evaluation.scores.intervals import mean_interval, wilson_interval
-from reelm.evaluation.scores.pictures import psnr
+from reelm.evaluation.scores.pictures import psnr, silhouette_overlap
 from reelm.evaluation.scores.views import found_view
 from reelm.lm.control.camera import Camera
-from reelm.media.contact_sheet import contact_sheet
-from reelm.media.outlines import silhouette
 from reelm.media.view import seen
 from reelm.progress import Progress, silent
 from reelm.sampling.model import Model
 
 from . import motion
 from .groups import check_at_least
+from .steered import Maker
 
 _LARGE = "256px_8fps"  # that a camera looks at
 _SEED = 6  # of cameras; those of the training set have another
 _ZOOMED = 0.2  # least power of two whose direction and size are judged
-_SHEET_ROWS = 16
 
 
 def steering(
@@ -64,44 +62,22 @@ def steering(
     check_at_least(1, clips=clips)
     net = efficientnet.load()
     train, held_out = (AnimatedEmojiSet().open(split) for split in ("train", "held_out"))
-    real = gallery(net, (train, held_out))
     restyled, followed = _restyled(train, held_out, clips), [caption for caption, _ in prompts(train, clips)]
     still = followed[: max(1, clips // len(motion.LEVELS))]
-    maker = _Maker(model, seed, sheets, progress, 2 * len(restyled) + len(followed) + len(motion.LEVELS) * len(still))
-    words, edges = [case.words for case in restyled], [case.steers for case in restyled]
-    found = {
-        "edges": _follows_edges(net, real, restyled, maker.made("edges", words, edges), model),
-        "words": _follows_edges(net, real, restyled, maker.made("words", words, [{}] * len(words)), model),
+    total = 2 * len(restyled) + len(followed) + len(motion.LEVELS) * len(still)
+    maker, words = Maker(model, None, seed, sheets, progress, total), [case.words for case in restyled]
+    made = {
+        "edges": maker.made("edges", words, [case.steers for case in restyled]),
+        "words": maker.made("words", words, [{}] * len(words)),
     }
+    real = gallery(net, (train, held_out))
+    found = {group: _follows_edges(net, real, restyled, each, model) for group, each in made.items()}
     large = AnimatedEmojiSet(config=_LARGE).open("train")
     cameras = [_camera(number, train.num_frames) for number in range(len(followed))]
     asked = [{"camera": _as_given(camera, large[0]["fps"])} for camera in cameras]
     found["camera"] = _follows_camera(maker.made("camera", followed, asked), cameras, large, model)
     found["motion"] = motion.at_levels(model, still, num_frames=train.num_frames, seed=seed, done=maker.one_more)
     return found
-
-
-class _Maker:
-    """Makes clips one by one, shows some on sheets, and counts them."""
-
-    def __init__(self, model: Model, seed: int, sheets: Path | None, progress: Progress, total: int):
-        self._model, self._seed, self._sheets, self._progress, self._total = model, seed, sheets, progress, total
-        self._done = 0
-
-    def one_more(self) -> None:
-        self._done += 1
-        self._progress(self._done, self._total)
-
-    def made(self, name: str, words: Sequence[str], steers: Sequence[dict[str, Any]]) -> list[np.ndarray]:
-        """Return a clip for each of some words and what steers it."""
-        found = list[np.ndarray]()
-        for number, (prompt, given) in enumerate(zip(words, steers, strict=True)):
-            found.append(self._model.generate(prompt, seed=self._seed + number, **given).video)
-            self.one_more()
-        if self._sheets is not None:
-            self._sheets.mkdir(parents=True, exist_ok=True)
-            contact_sheet(found[:_SHEET_ROWS], self._sheets / f"{name}.png", columns=9)
-        return found
 
 
 class _Restyled(NamedTuple):
@@ -138,8 +114,8 @@ def _follows_edges(
     nearness, nearest = list[float](), list[float]()
     for case, video in zip(cases, made, strict=True):
         again = model.video_tokenizer.reconstruct(case.video)
-        shared.append(_overlap(case.video, video))
-        most.append(_overlap(case.video, again))
+        shared.append(silhouette_overlap(case.video, video))
+        most.append(silhouette_overlap(case.video, again))
         nearness.append(psnr(case.video, video))
         nearest.append(psnr(case.video, again))
     return judged(net, real, made, [case.asked for case in cases]) | {
@@ -149,12 +125,6 @@ def _follows_edges(
         "psnr": float(np.mean(nearness)),
         "psnr_rebuilt": float(np.mean(nearest)),
     }
-
-
-def _overlap(real: np.ndarray, video: np.ndarray) -> float:
-    """Return the intersection over union of the silhouettes of two clips."""
-    a, b = (silhouette(each)[..., 0] > 0 for each in (real, video))
-    return float((a & b).sum() / max(1, (a | b).sum()))
 
 
 def _camera(number: int, frames: int) -> np.ndarray:

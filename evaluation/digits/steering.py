@@ -15,14 +15,14 @@ from reelm.evaluation import motion
 from reelm.evaluation.groups import check_at_least
 from reelm.evaluation.judges.digits import Reading, read
 from reelm.evaluation.scores.intervals import mean_interval, wilson_interval
-from reelm.media.contact_sheet import contact_sheet
+from reelm.evaluation.scores.pictures import silhouette_overlap
+from reelm.evaluation.steered import Maker
 from reelm.media.outlines import silhouette
 from reelm.progress import Progress, silent
 from reelm.sampling.model import Model
 
 GROUPS = ("tracks", "held-out tracks", "two tracks", "no tracks", "silhouettes")
 NEAR = 2.0  # pixels from its path at which a digit still follows it
-_SHEET_ROWS = 16
 _REBUILT = ("near", "right", "not_swapped", "iou")  # what is judged of rebuilt real clips, too
 
 
@@ -53,27 +53,17 @@ def steering(
     check_at_least(1, clips=clips)
     check_at_least(2, num_frames=num_frames)
     at_levels = len(motion.LEVELS) * max(1, clips // len(motion.LEVELS))
-    total, found, done = len(groups) * clips + at_levels, dict[str, dict[str, Any]](), 0
+    maker = Maker(model, num_frames, seed, sheets, progress, len(groups) * clips + at_levels)
+    found = dict[str, dict[str, Any]]()
     for group in groups:
         cases = list(_cases(group, clips, seed, num_frames))
-        made = []
-        for number, case in enumerate(cases):
-            made.append(model.generate(case.words, num_frames=num_frames, seed=seed + number, **case.steers).video)
-            progress(done := done + 1, total)
+        made = maker.made(group, [case.words for case in cases], [case.steers for case in cases])
         judge = _filled if group == "silhouettes" else _followed
         real = judge(cases, [model.video_tokenizer.reconstruct(case.video) for case in cases])
         rebuilt = {f"{key}_rebuilt": real[key] for key in _REBUILT if key in real}
         found[group] = judge(cases, made) | rebuilt
-        if sheets is not None:
-            sheets.mkdir(parents=True, exist_ok=True)
-            contact_sheet(made[:_SHEET_ROWS], sheets / f"{group.replace(' ', '-')}.png", columns=9)
     words = [_words(number) for number in range(at_levels // len(motion.LEVELS))]
-
-    def one_more() -> None:
-        nonlocal done
-        progress(done := done + 1, total)
-
-    return found | {"motion": motion.at_levels(model, words, num_frames=num_frames, seed=seed, done=one_more)}
+    return found | {"motion": motion.at_levels(model, words, num_frames=num_frames, seed=seed, done=maker.one_more)}
 
 
 class _Case(NamedTuple):
@@ -152,8 +142,7 @@ def _by_colour(readings: Sequence[Reading], colours: Sequence[str]) -> list[Read
 def _filled(cases: Sequence[_Case], made: Sequence[np.ndarray]) -> dict[str, Any]:
     shared, right = list[float](), list[bool]()
     for case, video in zip(cases, made, strict=True):
-        asked, seen = (silhouette(each)[..., 0] > 0 for each in (case.video, video))
-        shared.append(float((asked & seen).sum() / max(1, (asked | seen).sum())))
+        shared.append(silhouette_overlap(case.video, video))
         right.append(read(video, 1)[0].colour == case.colours[0])
     return {
         "clips": len(made),

@@ -88,7 +88,8 @@ def judged(net: dict, real: Gallery, videos: Sequence[np.ndarray], asked: Sequen
 
     clips: how many
     emoji, emoji_interval: share whose nearest of the emoji without tone is the one asked for, and its 95% Wilson bounds
-    tone: share of those asked for with a tone, or None without such, whose nearest of the six variants is the right one
+    tone, tone_interval: share of those asked for with a tone whose nearest of the six variants is the right one; None
+        without such
     both, both_interval: share with both right; the yellow of an emoji that has tones is a variant like any other
     energy: mean of their motion energy over the real clip's; energy_off: mean distance of that ratio from 1
     seam, seam_real: mean of `loop_seam`, of the clips and of the real ones, whose loops do not all last three seconds
@@ -109,6 +110,7 @@ def judged(net: dict, real: Gallery, videos: Sequence[np.ndarray], asked: Sequen
         "emoji": float(np.mean(emoji)),
         "emoji_interval": list(wilson_interval(sum(emoji), len(emoji))),
         "tone": float(np.mean(with_tone)) if with_tone else None,
+        "tone_interval": list(wilson_interval(sum(with_tone), len(with_tone))) if with_tone else None,
         "both": float(np.mean(both)),
         "both_interval": list(wilson_interval(sum(both), len(both))),
         "energy": float(np.mean(ratios)),

@@ -7,6 +7,8 @@ import math
 
 import numpy as np
 
+from reelm.media.outlines import silhouette
+
 _BLACK = 0.3  # mean brightness of a clip; the darkest real clip, a thin blue digit, has twice that
 _SSIM_SIGMA = 1.5
 _SSIM_RADIUS = 5  # the paper's window of 11
@@ -102,3 +104,9 @@ def _window_mean(x: np.ndarray, radius: int) -> np.ndarray:
     columns = x.shape[1] - 2 * radius
     x = np.sum([w * x[i : i + rows] for i, w in enumerate(weights)], axis=0)
     return np.sum([w * x[:, i : i + columns] for i, w in enumerate(weights)], axis=0)
+
+
+def silhouette_overlap(a: np.ndarray, b: np.ndarray) -> float:
+    """Return the intersection over union of the silhouettes of two clips uint8 `[T, H, W, 3]`."""
+    one, other = (silhouette(each)[..., 0] > 0 for each in (a, b))
+    return float((one & other).sum() / max(1, (one | other).sum()))
