@@ -155,6 +155,25 @@ A silhouette and that of its clip overlap by {{steering/silhouettes/iou:%}} (int
 rebuilt real clips by {{steering/silhouettes/iou_rebuilt:%}}. The colour of the words is right in \
 {{steering/silhouettes/colour:%i}}. Between the motion score and the motion that is seen, over five levels, \
 Spearman's correlation is {{steering/motion/spearman:.2f}}.
+| emoji and tone right | {{emoji-steering/edges/both:%i}} | {{emoji-steering/words/both:%i}} | |
+| tone right | {{emoji-steering/edges/tone:%i}} | {{emoji-steering/words/tone:%i}} | |
+| overlap of silhouettes with the real clip | {{emoji-steering/edges/iou:%}} | {{emoji-steering/words/iou:%}} | \
+{{emoji-steering/edges/iou_rebuilt:%}} |
+| PSNR from the real clip | {{emoji-steering/edges/psnr:.1f}} dB | {{emoji-steering/words/psnr:.1f}} dB | \
+{{emoji-steering/edges/psnr_rebuilt:.1f}} dB |
+| pan off by, in pixels a latent frame (median) | {{emoji-steering/camera/pan:.2f}} | \
+{{emoji-steering/camera/pan_rebuilt:.2f}} |
+| clips whose median pan is off by at most one | {{emoji-steering/camera/near:%i}} | \
+{{emoji-steering/camera/near_rebuilt:%}} |
+| zooms in the direction asked for | {{emoji-steering/camera/direction:%i}} | \
+{{emoji-steering/camera/direction_rebuilt:%}} |
+| zooms within a fifth of the size asked for | {{emoji-steering/camera/size:%i}} | \
+{{emoji-steering/camera/size_rebuilt:%}} |
+Between the motion score and the motion that is seen Spearman's correlation is \
+{{emoji-steering/motion/spearman:.2f}}, and {{emoji-steering/motion/spearman_each:.2f}} among the clips of one \
+caption.
+| `demo`, moving digits | {{likelihood/still:%}} | {{likelihood/still_nats:%}} |
+| `emoji`, pairs held out of training | {{emoji-likelihood/still:%}} | {{emoji-likelihood/still_nats:%}} |
 | one reference | {{stories/reference/hand:%i}} | {{stories/reference/hand_rebuilt:%}} | \
 {{stories/reference/right:%i}} | {{stories/reference/right_rebuilt:%}} | |
 | two references | {{stories/two references/hand:%}} | {{stories/two references/hand_rebuilt:%}} | \

@@ -148,6 +148,30 @@ _ONE_STEP = {"tiles": 0.98, "moved": 0.97, "blocked": 0.95, "turned": 0.95}
 _ONE_STEP |= {"do tree": 0.85, "do stone": 0.85, "do water": 0.85}
 
 
+def _emoji_steered() -> list[Claim]:
+    name = "emoji-steering"
+    return [
+        *_shares(f"{name}/edges", tone=0.75, both=0.57),
+        *_shares(f"{name}/words", tone=0.75, both=0.57),
+        *_at_least(f"{name}/edges", iou=(0.85, 0.1), iou_rebuilt=(0.88, 0.1)),
+        *_at_least(f"{name}/edges", psnr=(20.0, 2.5), psnr_rebuilt=(22.0, 2.0)),
+        *_recorded(f"{name}/words", "iou", "psnr"),
+        Claim(name=f"{name}/camera/pan", most=3.2),
+        *_shares(f"{name}/camera", near=0.07),
+        *_shares(f"{name}/camera", of="zooms", direction=0.97, size=0.71),
+        *_recorded(f"{name}/camera", "pan_rebuilt", "near_rebuilt", "direction_rebuilt", "size_rebuilt"),
+        Claim(name=f"{name}/motion/spearman", least=0.15),
+        Claim(name=f"{name}/motion/spearman_each", least=0.45),
+    ]
+
+
+def _still() -> list[Claim]:
+    """What the codes of places cost at which nothing moves."""
+    demo = _at_least("likelihood", still=(0.74, 0.1)) + _at_most("likelihood", still_nats=(0.015, 0.02))
+    emoji = _at_least("emoji-likelihood", still=(0.25, 0.25)) + _at_most("emoji-likelihood", still_nats=(0.03, 0.05))
+    return demo + emoji
+
+
 def _world() -> list[Claim]:
     return [
         Claim(name="world/tokenizer/tiles/value", least=0.995, of="n"),
@@ -205,6 +229,6 @@ def _natural() -> list[Claim]:
     return claims
 
 
-_ALL = (_sound, _demo_tasks, _steered, _stories, _demo_tokenizers, _emoji, _world, _natural)
+_ALL = (_sound, _demo_tasks, _steered, _stories, _demo_tokenizers, _emoji, _emoji_steered, _still, _world, _natural)
 CLAIMS: dict[str, Claim] = {claim.name: claim for of_model in _ALL for claim in of_model()}
 """All claims by their names."""

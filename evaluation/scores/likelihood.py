@@ -19,6 +19,8 @@ from reelm.progress import Progress, silent
 from reelm.sampling.model import Model
 from reelm.tokenizer.codes import to_device
 
+_MOVED = 8  # of 255: noise of a camera or a codec moves nothing
+
 
 def likelihood(
     model: Model, source: ClipSource, *, clips: int = 200, batch: int = 8, progress: Progress = silent
@@ -28,12 +30,15 @@ def likelihood(
         clips, frames: how many were read, and the most frames of each
         nats_per_code: mean over all codes of the pictures, given the caption
         nats_per_code_error: standard error of that, from clip to clip
-        nats_first_frame, nats_later: the same of the first latent frame, and of all later ones where there are any
+        nats_first_frame, nats_later: the same of the first latent frame, and of all later ones
+        still: share of the codes of later latent frames at places where nothing has moved since the frame before
+        still_nats: what these cost, as a share of the nats of all later latent frames
         nats_without_words: mean over all codes without the caption
         bits_per_pixel: bits that all codes of a clip cost, given the caption, over its frames times height times width
 
-    Longer clips are cut to what the model reads, and captions that are too long to their beginning. Keys of a world and
-    sound are not told. Nats compare between models of one tokenizer alone, since codes of another hold other pictures.
+    What is of later latent frames is left out where there are none. Longer clips are cut to what the model reads, and
+    captions that are too long to their beginning. Keys of a world and sound are not told. Nats compare between models
+    of one tokenizer alone, since codes of another hold other pictures.
 
     Args:
         source: the clips, by `catalog.open_clips` or as `ArrayClips`.
@@ -47,7 +52,7 @@ def likelihood(
     if count < 1:
         raise RequestError(f"there are no clips to score: clips is {clips}, and the source holds {len(source)}")
     stride = model.video_tokenizer.config.time_stride
-    given, alone, bits = [], [], []
+    given, alone, still, bits = [], [], [], []
     frames = 0
     for group in _alike(source, count, batch):
         video = np.stack([clip["video"] for clip in group])
@@ -58,21 +63,31 @@ def likelihood(
         captions = [truncated(lm.config, lm.text, clip["captions"][0]) for clip in group]
         for words, found in ((captions, given), (["" for _ in captions], alone)):
             found += list(_nats(model, ids, words, group[0]["fps"])[: len(group)])
+        still += [_still(each[:length], stride, ids.shape[2:]) for each in video]
         pixels = video[0, :length, ..., 0].size
         bits += [nats.sum() / math.log(2) / pixels for nats in given[-len(group) :]]
         progress(len(given), count)
     means = np.array([nats.mean() for nats in given])
-    later = [nats[1:].ravel() for nats in given if len(nats) > 1]
     return {
         "clips": count,
         "frames": frames,
         "nats_per_code": float(np.concatenate([nats.ravel() for nats in given]).mean()),
         "nats_per_code_error": float(means.std(ddof=1) / math.sqrt(count)) if count > 1 else None,
         "nats_first_frame": float(np.concatenate([nats[0].ravel() for nats in given]).mean()),
-        **({"nats_later": float(np.concatenate(later).mean())} if later else {}),
+        **_of_later_frames(given, still),
         "nats_without_words": float(np.concatenate([nats.ravel() for nats in alone]).mean()),
         "bits_per_pixel": float(np.mean(bits)),
     }
+
+
+def _of_later_frames(nats: Sequence[np.ndarray], still: Sequence[np.ndarray]) -> dict[str, float]:
+    """Return the figures of all latent frames but the first, from nats `[t, h, w]` and what stands still of clips."""
+    later = np.concatenate([each[1:].ravel() for each in nats])
+    stands = np.concatenate([each.ravel() for each in still])
+    if not later.size:
+        return {}
+    cost = float(later[stands].sum() / later.sum())
+    return {"nats_later": float(later.mean()), "still": float(stands.mean()), "still_nats": cost}
 
 
 def _alike(source: ClipSource, count: int, batch: int) -> Iterator[list[CaptionedClip]]:
@@ -105,6 +120,14 @@ def _nats(model: Model, ids: np.ndarray, captions: Sequence[str], fps: float) ->
         control=np.zeros((rows, latent_frames, 1, 1, lm.config.control), np.float32) if lm.config.control else None,
     )
     return np.asarray(_cross_entropy(lm.config, lm.params, prefix, codes).video)
+
+
+def _still(video: np.ndarray, stride: int, grid: tuple[int, int]) -> np.ndarray:
+    """Return where nothing has moved since the frame before, bool `[t - 1, h, w]`, in a clip uint8 `[T, H, W, 3]`."""
+    changes = np.abs(np.diff(video.astype(np.int16), axis=0)).max(axis=-1)
+    (frames, height, width), (rows, columns) = changes.shape, grid
+    changes = changes.reshape(frames // stride, stride, rows, height // rows, columns, width // columns)
+    return changes.max(axis=(1, 3, 5)) <= _MOVED
 
 
 _cross_entropy = jax.jit(cross_entropy, static_argnums=0)

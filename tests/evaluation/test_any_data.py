@@ -39,6 +39,21 @@ def test_the_likelihood_of_clips_is_the_mean_of_their_scores(tiny_sound_model):
         likelihood(tiny_sound_model, source, clips=0)
 
 
+def test_what_stands_still_is_told_from_what_moves(tiny_sound_model):
+    video = np.full((2, 13, 16, 24, 3), 90, np.uint8)
+    video[:, 6, :8, :8] = 120  # comes and goes within the second of the three later latent frames
+    video[:, 1:, 8:, 16:] += 5  # too little to be motion
+    found = likelihood(tiny_sound_model, ArrayClips(video, WORDS[:2]))
+    scores = np.stack(
+        [tiny_sound_model.score(Clip(each, 8.0), words) for each, words in zip(video, WORDS, strict=False)]
+    )
+    still = np.ones((2, 3, 2, 3), bool)
+    still[:, 1, 0, 0] = False
+    np.testing.assert_allclose(found["still"], 17 / 18)
+    np.testing.assert_allclose(found["still_nats"], scores[:, 1:][still].sum() / scores[:, 1:].sum(), rtol=1e-4)
+    assert "still" not in likelihood(tiny_sound_model, ArrayClips(video[:, :1], WORDS[:2]))
+
+
 @pytest.mark.slow
 def test_generated_clips_are_compared_with_those_of_their_captions(tiny_model, monkeypatch, tmp_path):
     monkeypatch.setattr(real_clips, "features_at_hand", lambda *_, **__: {"colours": colours})

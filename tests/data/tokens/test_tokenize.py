@@ -109,7 +109,8 @@ class Cameras:
 
 
 def test_a_view_is_what_a_camera_sees_of_the_rebuilt_first_frame(tiny_model, tmp_path: Path):
-    tokenizer, clips = tiny_model.video_tokenizer, Cameras()
+    tokenizer = tiny_model.video_tokenizer
+    clips: Any = Cameras()
     index = tokenize(clips, tokenizer, tmp_path, controls=["view"])
     assert index.controls == ("camera", "view")
     for number in range(3):
