@@ -53,7 +53,7 @@ def joined(folders) -> Path:
 def test_a_model_folder_is_joined_of_a_language_model_and_a_specialist(folders, joined):
     model, plain, steered = (reelm.load(folder) for folder in (joined, folders["plain"], folders["steered"]))
     settings: dict[str, Any] = {"num_frames": 9, "min_p": 0.0, "cfg_scale": 1.0}
-    steers: dict[str, Any] = {"motion": 0.5}
+    steers: dict[str, Any] = {"tracks": [[(0.0, (0.2, 0.2)), (1.0, (0.8, 0.8))]]}
     for own, asked in ((plain, settings), (steered, settings | steers)):
         clips = [each.generate("red", **asked) for each in (model, own)]
         np.testing.assert_array_equal(clips[0].tokens["video"], clips[1].tokens["video"])

@@ -14,7 +14,7 @@ import pytest
 import reelm
 from reelm.errors import RequestError
 from reelm.sampling.folder import shapes, shipped
-from reelm.sampling.folder.manifest import MANIFEST, read_manifest
+from reelm.sampling.folder.manifest import LM_FILE, MANIFEST, read_manifest
 from reelm.storage.tensors import pack, unpack
 
 
@@ -144,7 +144,8 @@ def test_a_folder_that_was_found_right_is_not_asked_again(folder, monkeypatch):
 def test_the_tensors_of_shipped_models_fit_their_configurations(name):
     folder = shipped.folder(name)
     manifest = read_manifest(folder)
-    files = [name for name in manifest.files if name.endswith(".safetensors")]
-    shapes.check_shapes(folder, manifest, {file: unpack((folder / file).read_bytes(), file) for file in files})
+    files = {name: (folder / name).read_bytes() for name in manifest.files if name.endswith(".safetensors")}
+    base = unpack(files[LM_FILE], LM_FILE) if LM_FILE in files else None
+    shapes.check_shapes(folder, manifest, {name: unpack(data, name, base=base) for name, data in files.items()})
     written = json.loads((folder / MANIFEST).read_text())
     assert json.loads(json.dumps(asdict(manifest.defaults))) == written["defaults"]
