@@ -15,8 +15,9 @@ say which one it is, and the decoder, which sees all places of a latent frame, k
 goes on with LPIPS.
 
 Specialist: a language model of its own for edges, a camera and a motion score, so that the first one stays as it is. It
-starts from the model that ships; its two token sets are of `animated_emoji` with `--controls edges motion`, and of
-`animated_emoji_camera` with `--controls edges motion view`.
+starts from the model that ships. Its token sets are of `animated_emoji` with `--controls edges motion`, of
+`animated_emoji_camera` with `--controls edges motion view`, and of `animated_emoji_pace` with `--controls motion`. In
+the last one an emoji moves more or less than it does by nature.
 
 Hardware: two CPU cores. Hours: 55 minutes for each language model; on one core, 41 minutes for the decoder and 80 for
 the specialist. Figures to expect: of held-out pairs 59% come out right after both, and 64% with guidance; 39% before.
@@ -63,7 +64,7 @@ _STEERED: dict[Bucket, float] = {
 lm_emoji_steered: LMRun = replace(
     lm,
     model=replace(lm.model, structures=("edges", "view"), camera=True, motion=True),
-    tokens=(Path("runs/emoji/steered"), Path("runs/emoji/camera")),
+    tokens=(Path("runs/emoji/steered"), Path("runs/emoji/camera"), Path("runs/emoji/pace")),
     start_from=Path("emoji"),
     stages=(Stage.of(_STEERED),),
     drop_control=0.1,

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from reelm.data.animated_emoji.camera import EmojiCameraSet
+from reelm.data.animated_emoji.pace import EmojiPaceSet
 from reelm.data.animated_emoji.source import AnimatedEmojiSet
 from reelm.data.any_sound.source import AnySoundSet
 from reelm.data.films.build import BUILD_FILE
@@ -44,6 +45,7 @@ _OWN = {
         SteeredPairsSet,
         AnimatedEmojiSet,
         EmojiCameraSet,
+        EmojiPaceSet,
         AnySoundSet,
         CrafterSet,
         CrafterTilesSet,

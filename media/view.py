@@ -16,11 +16,19 @@ def seen(video: Frames, camera: np.ndarray, size: tuple[int, int]) -> Frames:
         camera: float `[T, 3]`, pan x, pan y and the logarithm of zoom to base 2 in each frame.
         size: height and width of the view in pixels.
     """
-    made = np.empty((len(video), *size, 3), np.uint8)
-    for frame, (x, y, zoom), shown in zip(video, camera, made, strict=True):
-        rows, columns = (view_weights(*axis, zoom) for axis in zip(frame.shape[:2], size, (y, x), strict=True))
-        shown[:] = np.round(np.einsum("ah,hwc,bw->abc", rows, frame.astype(np.float32), columns, optimize=True))
-    return made
+    return np.stack([_view(frame.astype(np.float32), look, size) for frame, look in zip(video, camera, strict=True)])
+
+
+def seen_of(picture: np.ndarray, camera: np.ndarray) -> Frames:
+    """Return what a camera shows of a picture uint8 `[H, W, 3]`, at its size: uint8 `[T, H, W, 3]`; see `seen`."""
+    frame = picture.astype(np.float32)
+    return np.stack([_view(frame, look, picture.shape[:2]) for look in camera])
+
+
+def _view(frame: np.ndarray, look: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    x, y, zoom = look
+    rows, columns = (view_weights(*axis, zoom) for axis in zip(frame.shape[:2], size, (y, x), strict=True))
+    return np.round(np.einsum("ah,hwc,bw->abc", rows, frame, columns, optimize=True)).astype(np.uint8)
 
 
 def view_weights(length: int, size: int, pan: float, zoom: float) -> np.ndarray:

@@ -89,8 +89,10 @@ leg steered-tokens reelm data tokenize animated_emoji --video-tokenizer "$RUNS/l
     -o "$RUNS/steered-tokens" --controls edges motion --num-clips 5907 $few
 leg camera-tokens reelm data tokenize animated_emoji_camera --video-tokenizer "$RUNS/larger-sharper" \
     -o "$RUNS/camera-tokens" --controls edges motion view --num-clips 8192 $few
+leg pace-tokens reelm data tokenize animated_emoji_pace --video-tokenizer "$RUNS/larger-sharper" \
+    -o "$RUNS/pace-tokens" --controls motion --num-clips 5907 $few
 leg steered reelm train lm emoji_steered --workdir "$RUNS/steered" --start-from "$RUNS/longest" \
-    --tokens "$RUNS/steered-tokens" "$RUNS/camera-tokens" --video-tokenizer "$RUNS/larger-sharper" $reads $lm
+    --tokens "$RUNS/steered-tokens" "$RUNS/camera-tokens" "$RUNS/pace-tokens" --video-tokenizer "$RUNS/larger-sharper" $reads $lm
 
 # --- The model ------------------------------------------------------------------------------------------------------
 

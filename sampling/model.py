@@ -21,12 +21,12 @@ from reelm.storage.tensors import StoredType
 
 from .arguments import Arguments, read_arguments, spelled_out
 from .best_of import fittest
-from .describe import describe
 from .folder.info import info
 from .folder.write import write
 from .generate import joined, stream
 from .parts import ModelParts
-from .plan import plan
+from .planning.describe import describe
+from .planning.plan import plan
 from .play import PlaySession
 from .request import Prompt, Request
 from .score import score

@@ -16,8 +16,8 @@ from reelm.sampling.decoding.window_plan import StreamPlan
 from reelm.sampling.decoding.windows import LatentFrame, latent_frames
 
 from .generate import stream
+from .planning.stream_plan import shot_plan
 from .request import Request
-from .stream_plan import shot_plan
 
 
 class PlaySession:

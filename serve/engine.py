@@ -26,7 +26,7 @@ from reelm.sampling.arguments import read_arguments
 from reelm.sampling.decoding.continuous import ContinuousBatch, batch_sizes
 from reelm.sampling.generate import stream
 from reelm.sampling.model import Model
-from reelm.sampling.plan import plan
+from reelm.sampling.planning.plan import plan
 from reelm.sampling.request import Request
 
 from .job import Job, grouped

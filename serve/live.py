@@ -13,9 +13,9 @@ from reelm.sampling.arguments import read_arguments
 from reelm.sampling.decoding.continuous import Seat
 from reelm.sampling.generate import stream
 from reelm.sampling.model import Model
-from reelm.sampling.plan import plan
+from reelm.sampling.planning.plan import plan
+from reelm.sampling.planning.stream_plan import shot_plan
 from reelm.sampling.request import Request
-from reelm.sampling.stream_plan import shot_plan
 
 from .lanes import LOOK_SECONDS, Lane
 

@@ -19,7 +19,7 @@ from reelm.sampling.arguments import read_arguments
 from reelm.sampling.decoding.continuous import Seat
 from reelm.sampling.decoding.window_plan import StreamPlan
 from reelm.sampling.model import Model
-from reelm.sampling.plan import plan
+from reelm.sampling.planning.plan import plan
 from reelm.sampling.play import PlaySession
 from reelm.sampling.request import Request
 

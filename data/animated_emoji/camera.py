@@ -58,7 +58,8 @@ class _Seen:
     def __getitem__(self, index: int) -> CaptionedClip:
         clip = self.clips[index]
         camera = moves(np.random.default_rng([5, SPLITS.index(self.split), index]), len(clip["video"]))  # type: ignore[arg-type]
-        return {**clip, "video": seen(clip["video"], camera, (SIZE, SIZE)), "camera": camera}
+        video, unmoved = (seen(clip["video"], path, (SIZE, SIZE)) for path in (camera, np.zeros_like(camera)))
+        return {**clip, "video": video, "unmoved": unmoved, "camera": camera}
 
 
 @dataclass(frozen=True)

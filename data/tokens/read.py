@@ -11,7 +11,6 @@ processes write side by side, and processes killed at any moment leave a folder 
 """
 
 from collections.abc import Iterable, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,7 +24,7 @@ from reelm.tokenizer.codes import MAX_BITS, CodeSpec, check_ids
 from .index import TokenIndex, missing_shards, read_index
 from .sample import TokenSample, unpack
 
-_COMPARED = 2048  # samples that motion is compared with
+_COMPARED = 2048  # samples of a set that motion is compared with
 
 # Which of a clip's captions are read: all of them, the first, or the last.
 Captions = Literal["all", "first", "last"]
@@ -61,12 +60,18 @@ class TokenSource:
                 check_ids(sample[name], CodeSpec(bits=self.index.sound.bits))
         return {**sample, "captions": sample["captions"][_READ[self._captions]]}
 
-    @cached_property
-    def motions(self) -> np.ndarray:
-        """The motion of many samples, in order, float32 `[n]`: what one is compared with."""
-        count = min(_COMPARED, len(self))
-        samples: list[Any] = [self[i * len(self) // count] for i in range(count)]
-        return np.sort([sample["motion"][0] for sample in samples])
+
+def motions(sources: Sequence[TokenSource]) -> np.ndarray:
+    """Return the motion of many samples of all sets that know it, in order, float32 `[n]`: what one is compared with.
+
+    A score means as much in each set, for a model knows but one scale.
+    """
+    found = list[float]()
+    for source in sources:
+        count = min(_COMPARED, len(source)) if "motion" in source.index.controls else 0
+        samples: list[Any] = [source[i * len(source) // count] for i in range(count)]
+        found += [sample["motion"][0] for sample in samples]
+    return np.sort(np.array(found, np.float32))
 
 
 def open_tokens(

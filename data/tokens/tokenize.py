@@ -15,7 +15,7 @@ from reelm.lm.layout import audio_frames, portrait_size
 from reelm.media.outlines import STRUCTURES, motion
 from reelm.media.portrait import portrait
 from reelm.media.sound import resample, with_channels
-from reelm.media.view import seen
+from reelm.media.view import seen_of
 from reelm.progress import Progress, silent
 from reelm.tokenizer.audio.tokenizer import AudioTokenizer
 from reelm.tokenizer.video.config import VideoTokenizerConfig
@@ -166,7 +166,7 @@ class _Encoder:
     ) -> np.ndarray:
         """Return what may steer clips `[B, T, H, W, 3]`, whose codes are `[B, t, h, w]`, for each of them."""
         if control == "motion":
-            return np.array([[motion(video, self.fps)] for video in videos], np.float32)
+            return np.array([[motion(clip.get("unmoved", clip["video"]), self.fps)] for clip in batch], np.float32)
         if control == VIEW:
             return self._views(codes, [clip["camera"] for clip in batch if "camera" in clip])
         return self._video.encode(np.stack([STRUCTURES[control](video) for video in videos]))
@@ -174,10 +174,7 @@ class _Encoder:
     def _views(self, codes: np.ndarray, cameras: Sequence[np.ndarray]) -> np.ndarray:
         """Return the codes of what cameras see of the first frames of clips, as these are rebuilt."""
         frames = self._video.decode(codes[:, :1])[:, 0]
-        views = [
-            seen(np.broadcast_to(frame, (len(camera), *frame.shape)), camera, frame.shape[:2])
-            for frame, camera in zip(frames, cameras, strict=False)  # a short batch was filled up
-        ]
+        views = [seen_of(*each) for each in zip(frames, cameras, strict=False)]  # a short batch was filled up
         return self._video.encode(np.stack(views + views[-1:] * (_BATCH - len(views))))
 
     def _portraits(self, pictures: Sequence[np.ndarray]) -> Iterator[np.ndarray]:

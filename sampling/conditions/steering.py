@@ -2,7 +2,7 @@
 
     keys, tracks, control, camera, motion  ->  Source -> float32 [t, h or 1, w or 1, c]
 
-The language model that is asked knows all of them (`sampling/specialists.py`).
+The language model that is asked knows all of them (`sampling/planning/specialists.py`).
 """
 
 from collections.abc import Mapping, Sequence

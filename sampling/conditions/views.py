@@ -9,7 +9,7 @@ import numpy as np
 
 from reelm.lm.control.structure import view_field
 from reelm.lm.net.config import LMConfig
-from reelm.media.view import seen
+from reelm.media.view import seen_of
 from reelm.tokenizer.codes import to_host
 from reelm.tokenizer.video.tokenizer import VideoTokenizer
 
@@ -40,6 +40,6 @@ class Views:
         frames = self._tokenizer.decode(to_host(first, self._config.bits)[:, None])[:, 0]
         fields = []
         for frame in frames:  # one by one: a camera may move for a minute
-            video = seen(np.broadcast_to(frame, (len(camera), *frame.shape)), camera, frame.shape[:2])
-            fields.append(view_field(self._tokenizer.encode(video)[0], self._config.structures, self._config.bits))
+            codes = self._tokenizer.encode(seen_of(frame, camera))[0]
+            fields.append(view_field(codes, self._config.structures, self._config.bits))
         return np.stack(fields)

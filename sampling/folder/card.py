@@ -47,6 +47,7 @@ _DATA = {
     "steered_pairs": _DataSet(f"{_SOUNDING}{_CHINESE}", f"{_MNIST}; {_VOICES}", "a red seven and a blue two"),
     "animated_emoji": _EMOJI,
     "animated_emoji_camera": _EMOJI,
+    "animated_emoji_pace": _EMOJI,
     "crafter_tiles": _DataSet("tiles of the game Crafter", "Crafter (Danijar Hafner), MIT", ""),
     "crafter": _DataSet("the game Crafter, by day", "Crafter (Danijar Hafner), MIT", ""),
     "any_sound": _DataSet(

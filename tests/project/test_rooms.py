@@ -51,6 +51,7 @@ BESIDE: dict[str, set[str]] = {
     "lm.net": {"lm.control"},
     "sampling.conditions": {"sampling.folder"},
     "sampling.decoding": {"sampling.conditions"},
+    "sampling.planning": {"sampling.conditions", "sampling.decoding", "sampling.folder"},
     "tokenizer.published": {"tokenizer.video"},
     "tokenizer.text.tower": {"tokenizer.text"},
     "train.lm": {"train.run", "train.step"},

@@ -17,7 +17,7 @@ from reelm.errors import RequestError
 from reelm.sampling.arguments import read_arguments
 from reelm.sampling.model import Model
 from reelm.sampling.parts import Defaults
-from reelm.sampling.plan import plan
+from reelm.sampling.planning.plan import plan
 
 
 @pytest.fixture(scope="module")

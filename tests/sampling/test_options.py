@@ -16,7 +16,7 @@ from reelm.sampling.arguments import read_arguments
 from reelm.sampling.conditions.sources import STRUCTURED, SourceFields, Sources
 from reelm.sampling.model import Model
 from reelm.sampling.options import FILES, ControlKind, OptionFields, Options
-from reelm.sampling.plan import plan
+from reelm.sampling.planning.plan import plan
 
 
 @pytest.mark.parametrize(("kind", "keywords"), [(Options, OptionFields), (Sources, SourceFields)])

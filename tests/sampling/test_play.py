@@ -18,7 +18,7 @@ from reelm.media.clip import Clip
 from reelm.sampling.arguments import read_arguments
 from reelm.sampling.decoding.continuous import ContinuousBatch, Seat
 from reelm.sampling.model import Model
-from reelm.sampling.plan import plan
+from reelm.sampling.planning.plan import plan
 from reelm.sampling.play import PlaySession
 
 KEYS = [["left"], [], ["right"], ["right"], [], ["left"], ["left"], ["right"]]

@@ -10,7 +10,7 @@ from made.models import tiny_steered
 import reelm
 from reelm.errors import RequestError
 from reelm.sampling.arguments import read_arguments
-from reelm.sampling.plan import plan
+from reelm.sampling.planning.plan import plan
 
 TRACK = [(0.0, (0.1, 0.5)), (1.0, (0.9, 0.5))]
 STEERED = {

@@ -17,7 +17,7 @@ from reelm.sampling.conditions.sources import Sources
 from reelm.sampling.conditions.storyboard import read_storyboard
 from reelm.sampling.model import Model
 from reelm.sampling.options import Options
-from reelm.sampling.plan import plan
+from reelm.sampling.planning.plan import plan
 from reelm.sampling.request import Request
 
 HOT: dict[str, Any] = {"temperature": 5.0}

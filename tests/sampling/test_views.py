@@ -16,7 +16,7 @@ from reelm.lm.language_model import LanguageModel
 from reelm.lm.net import transformer
 from reelm.media.view import seen
 from reelm.sampling.arguments import read_arguments
-from reelm.sampling.plan import plan
+from reelm.sampling.planning.plan import plan
 
 PAN = [(0.0, reelm.Camera()), (1.5, reelm.Camera(pan=(0.5, -0.2), zoom=2.0))]
 

@@ -9,7 +9,7 @@ import pytest
 from reelm.media.clip import Clip
 from reelm.sampling.arguments import read_arguments
 from reelm.sampling.generate import joined, stream
-from reelm.sampling.plan import plan
+from reelm.sampling.planning.plan import plan
 from reelm.serve.lanes import Lane, lanes_of
 
 pytestmark = pytest.mark.slow

@@ -23,6 +23,7 @@ from reelm.data.tokens.read import (
     check_controls,
     check_keys,
     check_sound,
+    motions,
     open_all,
 )
 from reelm.errors import RequestError
@@ -246,7 +247,7 @@ class LMJob:
         return self.objective.loss(params, batch, jax.random.key(0), jnp.zeros((), jnp.int32))
 
     def _mixture(self, stages: Sequence[Stage], sources: Sequence[TokenSource], seed: int) -> grain.MapDataset:
-        transform = partial(to_sample, self.run, self.text)
+        transform = partial(to_sample, self.run, self.text, motions(sources) if self.run.model.motion else None)
         return mixture(stages, sources, transform, seed=seed, **feed.share(self.mesh)._asdict())
 
     @cached_property
@@ -264,8 +265,11 @@ class LMJob:
         return sum(leaf.size for leaf in jax.tree.leaves(params) if leaf.ndim > 1)
 
 
-def to_sample(run: LMRun, text: Text, source: TokenSource, bucket: Bucket) -> ToSample:
-    """Return the transform of a bucket for the samples of a token set, whose captions `text` reads."""
+def to_sample(run: LMRun, text: Text, motions: np.ndarray | None, source: TokenSource, bucket: Bucket) -> ToSample:
+    """Return the transform of a bucket for the samples of a token set, whose captions `text` reads.
+
+    motions: what the motion of a sample is compared with; None for a model that knows no motion score.
+    """
     return ToSample(
         text,
         run.model,
@@ -275,7 +279,7 @@ def to_sample(run: LMRun, text: Text, source: TokenSource, bucket: Bucket) -> To
         stride=source.index.time_stride,
         drop_text=run.drop_text if bucket.drop_text is None else bucket.drop_text,
         drop_control=run.drop_control if bucket.drop_control is None else bucket.drop_control,
-        motions=source.motions if "motion" in source.index.controls else None,
+        motions=motions,
         references=bucket.references,
         later=bucket.later,
     )

@@ -71,7 +71,7 @@ class ToSample(grain.transforms.RandomMap):
             for more.
         drop_control: share of samples in which a source of control does not speak; each of its own. Beside tracks or
             a camera control clips speak in fewer.
-        motions: of many clips of the set, in order; None for a set that does not know them.
+        motions: of many clips, in order; None for a model that knows no motion score.
         references: share of samples that are given references.
         later: whether they are windows from later in the clip, behind an anchor, as those of "continues" are anyhow.
     """

@@ -14,7 +14,7 @@ from reelm.data.films.build import build
 from reelm.data.films.cutting import CuttingConfig
 from reelm.data.films.worker import local
 from reelm.data.tokens.mixture import Bucket, Stage, mixture
-from reelm.data.tokens.read import open_tokens
+from reelm.data.tokens.read import motions, open_tokens
 from reelm.data.tokens.tokenize import tokenize
 from reelm.errors import RequestError
 from reelm.media.formats.animations import write_picture
@@ -119,6 +119,28 @@ def test_a_view_is_what_a_camera_sees_of_the_rebuilt_first_frame(tiny_model, tmp
         first = tokenizer.decode(sample["video"][:1])[0].repeat(5, axis=0)
         codes = tokenizer.encode(seen(first, sample["camera"], (16, 24)))[0]
         assert np.mean(codes == sample["view"]) > 0.99  # another size of batch rounds otherwise
+
+
+class Panned(Cameras):
+    """The same clips; as a camera that stands still sees them, nothing moves."""
+
+    def __getitem__(self, index: int) -> CaptionedClip:
+        clip = super().__getitem__(index)
+        return {**clip, "unmoved": clip["video"][:1].repeat(5, axis=0)}
+
+
+def moving(clips: Any, model, folder: Path, controls: list[str]):
+    tokenize(clips, model.video_tokenizer, folder, controls=controls)
+    return open_tokens(folder)
+
+
+def test_motion_is_that_of_the_art_and_compared_with_that_of_all_sets(tiny_model, tmp_path: Path):
+    sets = [moving(Cameras(), tiny_model, tmp_path / "seen", ["motion"])]
+    sets.append(moving(Panned(), tiny_model, tmp_path / "unmoved", ["motion"]))
+    sets.append(moving(Cameras(), tiny_model, tmp_path / "without", []))
+    found = motions(sets)
+    assert len(found) == 6 and (np.diff(found) >= 0).all()
+    assert found[2] < 0.001 and found[3] > 0.1  # three stand still without their camera
 
 
 def test_clips_without_a_camera_have_no_view(tiny_model, tmp_path: Path):

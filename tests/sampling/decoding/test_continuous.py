@@ -9,7 +9,7 @@ from reelm.media.clip import Clip
 from reelm.sampling import generate
 from reelm.sampling.arguments import read_arguments
 from reelm.sampling.decoding.continuous import ContinuousBatch
-from reelm.sampling.plan import plan
+from reelm.sampling.planning.plan import plan
 
 pytestmark = pytest.mark.slow
 

@@ -19,9 +19,8 @@ from reelm.sampling.conditions.views import Views
 from reelm.sampling.decoding.choose import Controls
 from reelm.sampling.decoding.program import lookahead_for
 from reelm.sampling.decoding.window_plan import Opening, StreamPlan, WindowPlan
-
-from .parts import ModelParts
-from .request import Script, Settings, words_at
+from reelm.sampling.parts import ModelParts
+from reelm.sampling.request import Script, Settings, words_at
 
 
 def stream_plan(

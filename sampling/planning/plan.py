@@ -3,38 +3,32 @@
 In: a model, a prompt, sources, options. Out: a `Request` with the model's defaults filled in, or a RequestError.
 """
 
-import os
 from collections.abc import Sequence, Set
 from dataclasses import replace
 from typing import Any
-
-import numpy as np
 
 from reelm.errors import RequestError
 from reelm.lm.control.sources import Source
 from reelm.lm.language_model import LanguageModel
 from reelm.lm.scope import outside
 from reelm.lm.tasks import Task
-from reelm.media.limits import check_size
+from reelm.sampling import best_of
 from reelm.sampling.conditions.conditions import Conditions
 from reelm.sampling.conditions.read import read_conditions
 from reelm.sampling.conditions.references import check_names, encode_references
 from reelm.sampling.conditions.shots import of_shots
 from reelm.sampling.conditions.sources import Sources
 from reelm.sampling.conditions.steering import steering
-from reelm.sampling.conditions.storyboard import Shot
-from reelm.tokenizer.device_memory import gibibytes
+from reelm.sampling.options import Options
+from reelm.sampling.parts import ModelParts
+from reelm.sampling.request import Prompt, Request, Script, Stretch
 
-from . import best_of
 from .describe import describe
-from .options import Options
-from .parts import ModelParts
-from .request import Prompt, Request, Script, Settings, Stretch
+from .scripts import listed_prompts, script_of, storyboard_prompt, times_of_shots
+from .settings import check_clips, seeds_of, settle, size_of, size_shown
 from .specialists import Asked, able
 from .stream_plan import stream_plan
 
-_STIRRED = (3.0, 0.25)  # times the guidance beyond 1 and min_p, where a motion score speaks
-_NEVER = 1 << 52  # a frame that no clip comes to
 _LATER: Set[Source] = frozenset(("camera", "motion"))  # say nothing of the first picture
 
 
@@ -55,17 +49,17 @@ def plan(
     if endless and options.best_of > 1:
         raise RequestError("best_of chooses among whole clips, and a stream gives pieces of one: use generate")
     fps = options.fps or model.defaults.fps
-    listed, prompts = _prompts(prompt)
+    listed, prompts = listed_prompts(prompt)
     if sources.shots:
-        prompts, options = _told(prompts, sources.shots, options, fps)
-    asked = [_script(model, each, fps, sources.shots) for each in prompts]
+        prompts, options = storyboard_prompt(prompts, sources.shots, options, fps)
+    asked = [script_of(model, each, fps, sources.shots) for each in prompts]
     # One that does not fit is refused before work begins.
     negative = model.read_as(options.negative_prompt or "", written=False)
-    size, clips = _size(model, options), len(prompts) * options.num_samples * options.best_of
+    size, clips = size_of(model, options), len(prompts) * options.num_samples * options.best_of
     frames = options.num_frames or model.defaults.num_frames
-    _check_clips(clips, None if endless else frames, *_shown(model, options))
+    check_clips(clips, None if endless else frames, *size_shown(model, options))
     if options.retake is not None and sources.shots:
-        options = replace(options, retake=_of_shots(model, asked[0], sources.shots, options.retake, fps))
+        options = replace(options, retake=times_of_shots(model, asked[0], sources.shots, options.retake, fps))
     conditions = _conditions(model, sources, options, endless)
     model, opened_by = _drawn_by(model, _asked(model, asked, conditions, sources, options), conditions)
     _check_names(model, prompts, sources)
@@ -73,8 +67,7 @@ def plan(
     conditions = replace(conditions, steering=steered.parts, camera=steered.camera)
     begins = [stretch.begins for stretch in asked[0]] if sources.shots else []
     told = of_shots(model, sources.shots, begins, conditions, **size)
-    overlap = model.defaults.overlap if options.overlap is None else options.overlap
-    latent_overlap = _latent_overlap(model, asked, conditions, overlap, fps)
+    latent_overlap = _latent_overlap(model, asked, conditions, options, fps)
     amiss = [[*_amiss(model, each, size), *steered.warnings] for each in prompts]
     if options.strict and any(amiss):
         raise RequestError("; ".join(dict.fromkeys(sentence for each in amiss for sentence in each)))
@@ -83,7 +76,9 @@ def plan(
     scripts = [script if said else [Stretch(0, described or "")] for script, said in zip(asked, words, strict=True)]
     if options.best_of > 1 and described is None:
         best_of.check(model, [script[0].words for script in scripts], conditions)
-    settings, seeds = _settle(model, options, asked, conditions, described is not None, latent_overlap), _seeds(options)
+    tells = _tells_pictures(model, asked, conditions, described)
+    settings = settle(model, options, conditions, tells_pictures=tells, latent_overlap=latent_overlap)
+    seeds = seeds_of(options)
     return Request(
         model=model,
         many=listed or options.num_samples > 1,
@@ -99,80 +94,12 @@ def plan(
     )
 
 
-def _prompts(prompt: Prompt | list[str] | None) -> tuple[bool, list[Any]]:
-    """Return whether they came as a list, and the prompts."""
-    if prompt is None or isinstance(prompt, str):
-        return False, [prompt or ""]
-    if not isinstance(prompt, list | tuple):
-        raise RequestError(
-            f"a prompt is a {type(prompt).__name__}; give text, a list of texts, or (seconds, words) pairs"
-        )
-    if not prompt:
-        raise RequestError("the list of prompts is empty; give at least one")
-    if isinstance(prompt, list) and all(isinstance(each, str) for each in prompt):
-        return True, prompt
-    for each in prompt:
-        if not isinstance(each, tuple) or len(each) != 2 or not _is_time(each[0]) or not isinstance(each[1], str):
-            raise RequestError("a list of prompts holds strings, or (seconds, words) pairs of one prompt that changes")
-    return False, [prompt]
-
-
 def _amiss(model: ModelParts, prompt: Prompt, size: dict[str, Any]) -> list[str]:
     """Return what of a prompt, a size and a frame rate the training of the model never saw."""
     texts = [prompt] if isinstance(prompt, str) else [words for _, words in prompt]
     lm = model.language_model()
     said = {text: lm.text.words(text) for text in texts}
     return outside(model.name, lm.scope, said, **size, likeness=model.likeness)
-
-
-def _is_time(seconds: Any) -> bool:
-    return isinstance(seconds, int | float | np.number) and bool(0 <= seconds < np.inf)
-
-
-def _told(
-    prompts: Sequence[Prompt], shots: Sequence[Shot], options: Options, fps: float
-) -> tuple[list[Prompt], Options]:
-    """Return the prompt that a storyboard is, and the options with the length of its clip."""
-    if prompts != [""]:
-        raise RequestError("a storyboard says what is to be seen; leave the prompt out")
-    if options.num_frames is not None:
-        raise RequestError("the shots of a storyboard say how long the clip is; leave num_frames out")
-    ends = np.round(np.cumsum([shot.seconds for shot in shots]), 9).tolist()
-    told = tuple((begin, shot.prompt) for begin, shot in zip([0.0, *ends], shots, strict=False))
-    return [told], replace(options, num_frames=1 + round(ends[-1] * fps))
-
-
-def _script(model: ModelParts, prompt: Prompt, fps: float, shots: Sequence[Shot] = ()) -> Script:
-    """Return the stretches of a prompt, in the words that the language model reads; `shots` are those it tells of."""
-    if isinstance(prompt, str):
-        return [Stretch(0, model.read_as(prompt))]
-    times = [seconds for seconds, _ in prompt]
-    if times[0] != 0 or times != sorted(set(times)):
-        raise RequestError(f"a prompt that changes starts at 0 seconds and goes on in order, not at {times}")
-    stride = model.video_tokenizer.config.time_stride
-    # Latent frame i > 0 begins with frame 1 + stride * (i - 1).
-    begins = [int(np.ceil((min(seconds * fps, _NEVER) - 1) / stride)) + 1 if seconds else 0 for seconds in times]
-    if not shots:
-        return [Stretch(at, model.read_as(words)) for at, (_, words) in zip(begins, prompt, strict=True)]
-    ends = [*begins[1:], model.latent_frames(1 + round(sum(shot.seconds for shot in shots) * fps))]
-    if short := [number for number, span in enumerate(zip(begins, ends, strict=True)) if span[0] >= span[1]]:
-        seconds, least = shots[short[0]].seconds, stride / fps
-        raise RequestError(f"shot {short[0] + 1} takes {seconds:g} seconds; a shot takes {least:g} or more")
-    return [
-        Stretch(at, model.read_as(words), cut=shot.cut and number > 0, shot=number)
-        for number, (at, (_, words), shot) in enumerate(zip(begins, prompt, shots, strict=True))
-    ]
-
-
-def _of_shots(
-    model: ModelParts, script: Script, shots: Sequence[Shot], times: Sequence[float], fps: float
-) -> Sequence[float]:
-    """Return the seconds of a retake. An end that a shot has, too, is where that shot really begins or ends."""
-    said = np.cumsum([0.0, *(shot.seconds for shot in shots)])
-    frames = [model.video_tokenizer.config.frames_of(stretch.begins) if stretch.begins else 0 for stretch in script]
-    real = [*(frame / fps for frame in frames), said[-1] + 1 / fps]
-    near = {round(float(end), 6): begin for end, begin in zip(said, real, strict=True)}
-    return tuple(near.get(round(each, 6), each) for each in times)
 
 
 def _check_names(model: ModelParts, prompts: Sequence[Prompt], sources: Sources) -> None:
@@ -188,24 +115,9 @@ def _check_names(model: ModelParts, prompts: Sequence[Prompt], sources: Sources)
     check_names(told, len(sources.references or ()))
 
 
-def _size(model: ModelParts, options: Options) -> dict[str, Any]:
-    """Return height, width and frame rate."""
-    return {name: getattr(options, name) or getattr(model.defaults, name) for name in ("height", "width", "fps")}
-
-
-def _shown(model: ModelParts, options: Options) -> tuple[int, int]:
-    """Return height and width of the frames that come back; RequestError where the model cannot enlarge them."""
-    size = _size(model, options)
-    check_size("a clip", size["height"], size["width"])
-    if options.upscale is None:
-        return size["height"], size["width"]
-    model.enlarger()
-    return size["height"] * options.upscale, size["width"] * options.upscale
-
-
 def _conditions(model: ModelParts, sources: Sources, options: Options, endless: bool) -> Conditions:
     """Return the sources as codes, and with them the length of the clip."""
-    size = _size(model, options)
+    size = size_of(model, options)
     if model.soundtrack is not None:
         model.soundtrack.check_fps(size["fps"])
     default = None if endless else min(model.defaults.num_frames, model.longest)
@@ -270,10 +182,11 @@ def _slides(model: ModelParts, scripts: Sequence[Script], conditions: Conditions
 
 
 def _latent_overlap(
-    model: ModelParts, scripts: Sequence[Script], conditions: Conditions, overlap: float, fps: float
+    model: ModelParts, scripts: Sequence[Script], conditions: Conditions, options: Options, fps: float
 ) -> int:
     """Return the overlap of windows in latent frames; RequestError when windows slide and it is none that they can."""
     stride, frames = model.video_tokenizer.config.time_stride, model.language_model().config.frames
+    overlap = model.defaults.overlap if options.overlap is None else options.overlap
     latent_overlap = round(overlap * fps / stride)
     if _slides(model, scripts, conditions) and not 1 <= latent_overlap < frames:
         least, most = stride / fps, (frames - 1) * stride / fps
@@ -293,40 +206,14 @@ def _description(model: ModelParts, scripts: Sequence[Script], conditions: Condi
     return describe(model, conditions.known, conditions.sound, fps=fps)
 
 
-def _settle(
-    model: ModelParts,
-    options: Options,
-    scripts: Sequence[Script],
-    conditions: Conditions,
-    described: bool,
-    latent_overlap: int,
-) -> Settings:
-    """Return the options with the model's defaults filled in; `scripts` are those that were asked for."""
-    defaults = model.defaults
-    # Sound alone leaves open how its pictures look, described or not.
-    known = any(map(_has_words, scripts)) or conditions.tells_pictures(_latent_frames(model, conditions))
-    known = known or (described and _only_sound_is_drawn(model, conditions)) or bool(model.language_model().config.keys)
-    scale = options.cfg_scale
-    if scale is None and conditions.sound_in_prefix and not known:
-        scale = defaults.sound_cfg_scale
-    # The likeliest codes stand still, whatever motion is asked for.
-    guided, kept = (1.0, 1.0) if options.motion is None else _STIRRED
-    scale = (1 + guided * (np.array(defaults.cfg_scale) - 1)).tolist() if scale is None else scale
-    truncation = {name: getattr(defaults, name) if known else 0.0 for name in ("min_p", "cfg_min_p")}
-    truncation["min_p"] *= kept
-    truncation |= {name: asked for name in truncation if (asked := getattr(options, name)) is not None}
-    settled: dict[str, Any] = truncation | {
-        "num_frames": conditions.num_frames,
-        "cfg_scale": tuple(scale) if isinstance(scale, Sequence) else (scale,),
-        "overlap": model.defaults.overlap if options.overlap is None else options.overlap,
-        "latent_overlap": latent_overlap,
-    }
-    return Settings(**vars(options) | _size(model, options) | settled)
-
-
-def _seeds(options: Options) -> list[int]:
-    asked = range(options.seed, options.seed + options.num_samples)
-    return [seed for each in asked for seed in best_of.seeds_of(each, options.best_of)]
+def _tells_pictures(
+    model: ModelParts, scripts: Sequence[Script], conditions: Conditions, described: str | None
+) -> bool:
+    """Whether words, pictures or keys say what clips look like. Sound alone leaves it open, described or not."""
+    if any(map(_has_words, scripts)) or model.language_model().config.keys:
+        return True
+    by_pictures = conditions.tells_pictures(_latent_frames(model, conditions))
+    return by_pictures or (described is not None and _only_sound_is_drawn(model, conditions))
 
 
 def _latent_frames(model: ModelParts, conditions: Conditions) -> int | None:
@@ -340,30 +227,3 @@ def _only_sound_is_drawn(model: ModelParts, conditions: Conditions) -> bool:
 
 def _has_words(script: Script) -> bool:
     return any(stretch.words.strip() for stretch in script)
-
-
-def _check_clips(clips: int, frames: int | None, height: int, width: int) -> None:
-    """Check that the pictures of clips that are made together, and come back whole, fit into this machine's memory.
-
-    Args:
-        clips: made together.
-        frames: of each; None for clips that come in pieces.
-        height, width: of the frames, in pixels.
-
-    Raises:
-        RequestError: they do not fit.
-    """
-    needed, there = 2 * 3 * clips * (frames or 1) * height * width, _memory()  # pieces, and all of them joined
-    if there is not None and needed > there:
-        raise RequestError(
-            f"{clips} clips of {frames} frames of {width}x{height} take {gibibytes(needed)}, this machine has "
-            f"{gibibytes(there)} of memory; make fewer or shorter clips, or take them piece by piece (stream)"
-        )
-
-
-def _memory() -> int | None:
-    """Return the bytes of this machine's memory; None where the system does not say."""
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, OSError, ValueError):
-        return None

@@ -1,0 +1,1 @@
+"""From what a user asks to a request that can be decoded."""
