@@ -109,6 +109,11 @@ def constrain(x: jax.Array, *axes: str | None) -> jax.Array:
     return jax.lax.with_sharding_constraint(x, PartitionSpec(*names))
 
 
+def constrain_rows(tree: Any) -> Any:
+    """Constrain arrays whose first axis counts "batch", and whose others stay whole."""
+    return jax.tree.map(lambda leaf: constrain(leaf, "batch", *[None] * (leaf.ndim - 1)), tree)
+
+
 def constrain_params(params: Any) -> Any:
     """Constrain parameters made ready for use to their place on the mesh of the program being traced."""
     return _constrained(params, lambda axes: axes)

@@ -16,6 +16,7 @@ from reelm.lm.prefix import Prefix
 from reelm.lm.specials import Group
 from reelm.programs.program import program
 
+from .program import settled
 from .state import DecodeState, control_of_rows
 
 
@@ -74,7 +75,7 @@ class Prefill:
         most: dict[Group, int] = {"video": self.layout.per_picture}
         if self.config.sound_levels:
             most["sound"] = self.layout.sound[1]
-        return DecodeState(
+        state = DecodeState(
             slot_fields=SlotFields.of(self.config, self.layout, slots, rows),
             cache=cache,
             last=last,
@@ -85,4 +86,5 @@ class Prefill:
             origin=jnp.full(clips, origin, jnp.int32),
             keys=keys,
             control=None if control is None else jnp.broadcast_to(control, (clips, *control.shape[1:])),
-        ).constrained()
+        )
+        return settled(state)

@@ -26,7 +26,7 @@ from reelm.lm.net.attention import Cache
 from reelm.lm.net.config import LMConfig
 from reelm.lm.net.embed import embed_codes, embed_control
 from reelm.lm.net.transformer import row_slices
-from reelm.lm.sharding import constrain
+from reelm.lm.sharding import constrain, constrain_rows
 from reelm.lm.specials import Group
 from reelm.programs.program import program
 from reelm.sampling.options import Decoding
@@ -167,7 +167,7 @@ class FrameProgram:
         drawn = loop.codes[:, 1 : 1 + most]
         last = self._inputs(params, state, row_slices(loop.codes, sizes, 1))[:, 0]
         # Most codes are those of one latent frame before, so these are the next guesses.
-        state = state.after(self.group, drawn, count=sizes, last=last, cache=loop.cache)
+        state = settled(state.after(self.group, drawn, count=sizes, last=last, cache=loop.cache))
         if self.group == "video":
             ids = sub_tokens_to_ids(drawn, self.config.code)
             drawn = ids.reshape(clips, self.layout.rows, self.layout.columns, *ids.shape[2:])
@@ -184,7 +184,7 @@ class FrameProgram:
         control = self._control(params, state, before.shape[1])
         _, cache = self._extend(params, state, state.cache, before, state.position, control)
         guesses = jax.lax.dynamic_update_slice(state.guesses[self.group], codes, (0, 0, 0))
-        return state.after(self.group, guesses, count=count, last=inputs[:, -1], cache=cache)
+        return settled(state.after(self.group, guesses, count=count, last=inputs[:, -1], cache=cache))
 
     def _inputs(self, params: dict, state: DecodeState, codes: jax.Array) -> jax.Array:
         """Return the inputs `[R, W, D]` of the slots of codes `[B, W, n]`, in every row of each clip."""
@@ -255,6 +255,15 @@ class FrameProgram:
             (hidden, values), drawn = jax.lax.scan(one_more, (hidden, values), own)
             found.append(drawn)
         return jnp.moveaxis(jnp.concatenate(found), 0, -1)[:clips]
+
+
+def settled(state: DecodeState) -> DecodeState:
+    """Return a state constrained to its place on the mesh, the same after every program.
+
+    Otherwise the next program would be compiled anew. The cache is constrained where it is written.
+    """
+    others = {name: value for name, value in vars(state).items() if name != "cache"}
+    return state.replace(**constrain_rows(others))
 
 
 def lookahead_for(decoding: Decoding, wanted: int | None = None) -> dict[Group, int]:

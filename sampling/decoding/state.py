@@ -10,7 +10,6 @@ from flax import struct
 
 from reelm.lm.net.attention import Cache
 from reelm.lm.net.transformer import SlotFields
-from reelm.lm.sharding import constrain
 from reelm.lm.specials import Group
 
 _OF_ROWS = ("slot_fields", "cache", "last")  # fields with a place for each row, not for each clip
@@ -69,7 +68,7 @@ class DecodeState(struct.PyTreeNode):
         """
         return self.replace(
             cache=cache, last=last, guesses=self.guesses | {group: guesses}, position=self.position + count
-        ).constrained()
+        )
 
     @classmethod
     def joined(cls, states: Sequence["DecodeState"]) -> "DecodeState":
@@ -107,12 +106,3 @@ class DecodeState(struct.PyTreeNode):
         """Return how many rows a clip has in each field: with guidance a conditional and an unconditional one."""
         rows = self.last.shape[0] // self.keys.shape[0]
         return {name: rows if name in _OF_ROWS else 1 for name in vars(self)}
-
-    def constrained(self) -> "DecodeState":
-        """Return the state constrained to its place on the mesh, the same after every program.
-
-        Otherwise the next program would be compiled anew.
-        """
-        # The cache is constrained where it is written.
-        others = {name: value for name, value in vars(self).items() if name != "cache"}
-        return self.replace(**jax.tree.map(lambda leaf: constrain(leaf, "batch", *[None] * (leaf.ndim - 1)), others))

@@ -1,6 +1,6 @@
 """Prompts and storyboards become scripts: which words hold from which latent frame on.
 
-In: what a user wrote, with times in seconds. Out: the stretches of each clip, in the words that a language model reads.
+In: what a user wrote, with times in seconds. Out: the stretches of each clip, still in the user's words.
 """
 
 from collections.abc import Sequence
@@ -12,8 +12,8 @@ import numpy as np
 from reelm.errors import RequestError
 from reelm.sampling.conditions.storyboard import Shot
 from reelm.sampling.options import Options
-from reelm.sampling.parts import ModelParts
 from reelm.sampling.request import Prompt, Script, Stretch
+from reelm.tokenizer.families import VideoConfig
 
 _NEVER = 1 << 52  # a frame that no clip comes to
 
@@ -49,34 +49,34 @@ def storyboard_prompt(
     return [told], replace(options, num_frames=1 + round(ends[-1] * fps))
 
 
-def script_of(model: ModelParts, prompt: Prompt, fps: float, shots: Sequence[Shot] = ()) -> Script:
-    """Return the stretches of a prompt, in the words that the language model reads; `shots` are those it tells of."""
+def script_of(config: VideoConfig, prompt: Prompt, fps: float, shots: Sequence[Shot] = ()) -> Script:
+    """Return the stretches of a prompt; `shots` are those it tells of, and `config` has the sizes of latent frames."""
     if isinstance(prompt, str):
-        return [Stretch(0, model.read_as(prompt))]
+        return [Stretch(0, prompt)]
     times = [seconds for seconds, _ in prompt]
     if times[0] != 0 or times != sorted(set(times)):
         raise RequestError(f"a prompt that changes starts at 0 seconds and goes on in order, not at {times}")
-    stride = model.video_tokenizer.config.time_stride
+    stride = config.time_stride
     # Latent frame i > 0 begins with frame 1 + stride * (i - 1).
     begins = [int(np.ceil((min(seconds * fps, _NEVER) - 1) / stride)) + 1 if seconds else 0 for seconds in times]
     if not shots:
-        return [Stretch(at, model.read_as(words)) for at, (_, words) in zip(begins, prompt, strict=True)]
-    ends = [*begins[1:], model.latent_frames(1 + round(sum(shot.seconds for shot in shots) * fps))]
+        return [Stretch(at, words) for at, (_, words) in zip(begins, prompt, strict=True)]
+    ends = [*begins[1:], config.latent_frames(1 + round(sum(shot.seconds for shot in shots) * fps))]
     if short := [number for number, span in enumerate(zip(begins, ends, strict=True)) if span[0] >= span[1]]:
         seconds, least = shots[short[0]].seconds, stride / fps
         raise RequestError(f"shot {short[0] + 1} takes {seconds:g} seconds; a shot takes {least:g} or more")
     return [
-        Stretch(at, model.read_as(words), cut=shot.cut and number > 0, shot=number)
+        Stretch(at, words, cut=shot.cut and number > 0, shot=number)
         for number, (at, (_, words), shot) in enumerate(zip(begins, prompt, shots, strict=True))
     ]
 
 
 def times_of_shots(
-    model: ModelParts, script: Script, shots: Sequence[Shot], times: Sequence[float], fps: float
+    config: VideoConfig, script: Script, shots: Sequence[Shot], times: Sequence[float], fps: float
 ) -> Sequence[float]:
     """Return the seconds of a retake. An end that a shot has, too, is where that shot really begins or ends."""
     said = np.cumsum([0.0, *(shot.seconds for shot in shots)])
-    frames = [model.video_tokenizer.config.frames_of(stretch.begins) if stretch.begins else 0 for stretch in script]
+    frames = [config.frames_of(stretch.begins) if stretch.begins else 0 for stretch in script]
     real = [*(frame / fps for frame in frames), said[-1] + 1 / fps]
     near = {round(float(end), 6): begin for end, begin in zip(said, real, strict=True)}
     return tuple(near.get(round(each, 6), each) for each in times)
