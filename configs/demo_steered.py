@@ -1,4 +1,4 @@
-"""`demo_steered` and `demo_stories`: specialists of `demo`, for what its first language model never learned.
+"""`demo_steered`, `demo_stories`, `demo_looks`: specialists of `demo`, for what its first language model never learned.
 
     export REELM_HOME=...  # with the four files of MNIST in its folder mnist: so many hands are hard to learn by heart
     for set in steered_digits steered_pairs moving_digits_stories; do
@@ -8,10 +8,11 @@
     reelm train lm demo_steered --workdir runs/pairs --start-from runs/steered \
         --tokens runs/steered_digits runs/steered_pairs --loop.steps 1100
     reelm train lm demo_stories --workdir runs/stories --tokens runs/moving_digits_stories
+    reelm train lm demo_looks --workdir runs/looks --start-from runs/stories --tokens runs/moving_digits_stories
 
-The first follows tracks, silhouettes and a motion score, in two legs. The other shows whom pictures show, cuts to
-another shot, and makes some seconds of a clip anew. Both start from the language model that ships, and need not keep
-what it knows: a request goes to the first language model that was trained for all that it gives.
+The first follows tracks, silhouettes and a motion score, in two legs. The other, in two legs, too, shows whom pictures
+show, cuts to another shot, and makes some seconds of a clip anew. Both start from the language model that ships, and
+need not keep what it knows: a request goes to the first language model that was trained for all that it gives.
 
 Hardware: one core of an AMD EPYC (Zen 5), 106 and 58 minutes for the first, 250 for the other. Loss to expect:
 0.95, 1.0 and 0.72.
@@ -21,6 +22,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from reelm.data.tokens.mixture import Bucket, Stage
+from reelm.lm.control.structure import LOOKS
 from reelm.train.lm.config import LMRun
 from reelm.train.run.loop import LoopConfig
 from reelm.train.step.optimizer import OptimizerConfig
@@ -49,6 +51,16 @@ _STORIES: dict[Bucket, float] = {
     Bucket(frames=5, batch_size=5, task="retakes"): 0.14,
     Bucket(frames=8, batch_size=3, task="retakes", later=True): 0.18,
 }
+# Behind the first latent frame, a reference is as the codes so far show it.
+_LOOKS: dict[Bucket, float] = {
+    Bucket(frames=1, batch_size=32, task="shows"): 0.20,
+    Bucket(frames=1, batch_size=24, task="cuts", references=0.8): 0.10,
+    Bucket(frames=5, batch_size=8, task="shows"): 0.32,
+    Bucket(frames=5, batch_size=7, task="cuts", references=0.8): 0.16,
+    Bucket(frames=8, batch_size=4, task="continues", references=0.8): 0.06,
+    Bucket(frames=5, batch_size=5, task="retakes"): 0.08,
+    Bucket(frames=8, batch_size=3, task="retakes", later=True): 0.08,
+}
 
 
 lm: LMRun = replace(
@@ -68,9 +80,15 @@ lm: LMRun = replace(
 
 lm_demo_stories: LMRun = replace(
     lm,
-    model=replace(demo_sound.lm.model, text_vocabulary=612, picture_kinds=6),
+    model=replace(demo_sound.lm.model, text_vocabulary=612, picture_kinds=6, structures=LOOKS),
     tokens=(Path("runs/moving_digits_stories"),),
     stages=(Stage.of(_FIRST_FRAMES, steps=4_750), Stage.of(_STORIES)),
     loop=LoopConfig(steps=6_250, log_every=50, save_every=200),
-    drop_control=0.1,
+)
+
+lm_demo_looks: LMRun = replace(
+    lm_demo_stories,
+    start_from=Path("runs/stories"),
+    stages=(Stage.of(_LOOKS),),
+    loop=LoopConfig(steps=1_200, log_every=50, save_every=200),
 )

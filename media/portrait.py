@@ -1,7 +1,7 @@
 """A portrait: whom a picture shows, alone, at one size and one place, wherever the picture has it.
 
-In: a picture uint8 `[H, W, 3]`. Out: another, in which the subject fills the frame. What makes clips of a subject then
-needs to know it in one pose alone.
+In: a picture uint8 `[H, W, 3]`. Out: another, in which the subject fills the frame, or is where another frame has one.
+What makes clips of a subject then needs to know it in one pose alone, or in the very one that it draws.
 """
 
 import numpy as np
@@ -10,6 +10,7 @@ from .outlines import background, silhouette
 from .pixels import Frames
 
 _MARGIN = 1 / 16  # of each side
+_SMALL = 1 / 8  # of the largest subject's pixels; what is smaller is no subject
 
 
 def portrait(picture: Frames, height: int, width: int) -> Frames:
@@ -18,15 +19,64 @@ def portrait(picture: Frames, height: int, width: int) -> Frames:
     The background is the median colour along the border, and fills what is left. A picture that is all background, or
     none, is shown whole.
     """
+    shown = _subject(picture)
+    room = np.array([height, width]) * (1 - 2 * _MARGIN)
+    scale = float((room / shown.shape[:2]).min())
+    return _put(shown, scale, np.array([height, width]) / 2, _plain(picture, height, width))[0]
+
+
+def placed(picture: Frames, box: np.ndarray, height: int, width: int) -> tuple[Frames, np.ndarray]:
+    """Return whom a picture shows where another frame has a subject, in a frame of height x width with its background.
+
+    Args:
+        picture: shows whom.
+        box: top, left, bottom and right of the other subject, `[4]`. Their middles fall together, and their longer
+            sides are equal.
+        height, width: of the frame, in pixels.
+
+    Returns:
+        The frame, and the pixels bool `[H, W]` of the subject's box.
+    """
+    shown, box = _subject(picture), np.asarray(box)
+    scale = float((box[2:] - box[:2]).max() / max(shown.shape[:2]))
+    return _put(shown, scale, (box[:2] + box[2:]) / 2, _plain(picture, height, width))
+
+
+def subjects(frame: Frames) -> np.ndarray:
+    """Return the boxes int `[n, 4]` of what stands apart on the background: top, left, bottom, right; largest first."""
+    from scipy import ndimage
+
+    labels: np.ndarray = np.empty(frame.shape[:2], np.int32)
+    ndimage.label(silhouette(frame[None])[0, :, :, 0], structure=np.ones((3, 3)), output=labels)
+    sizes, slices = np.bincount(labels.ravel())[1:], ndimage.find_objects(labels)
+    found = [slices[i] for i in np.argsort(-sizes, kind="stable") if sizes[i] >= _SMALL * sizes.max()]
+    return np.array([[rows.start, columns.start, rows.stop, columns.stop] for rows, columns in found]).reshape(-1, 4)
+
+
+def _subject(picture: Frames) -> Frames:
+    """Return the part of a picture that differs from the background; all of one that is all background, or none."""
+    rows, columns = (np.flatnonzero(silhouette(picture[None])[0, :, :, 0].any(axis=axis)) for axis in (1, 0))
+    return picture[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] if len(rows) else picture
+
+
+def _plain(picture: Frames, height: int, width: int) -> Frames:
+    """Return a frame of nothing but the background of a picture."""
+    return np.broadcast_to(background(picture[None]), (height, width, 3)).copy()
+
+
+def _put(shown: Frames, scale: float, middle: np.ndarray, frame: Frames) -> tuple[Frames, np.ndarray]:
+    """Return a frame with a picture on it, scaled, and cut off at its border; `middle` of it is (y, x).
+
+    And the pixels bool `[H, W]` that it has covered.
+    """
     from PIL import Image
 
-    rows, columns = (np.flatnonzero(silhouette(picture[None])[0, :, :, 0].any(axis=axis)) for axis in (1, 0))
-    shown = picture[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] if len(rows) else picture
-    room = np.array([height, width]) * (1 - 2 * _MARGIN)
-    size = np.maximum(1, np.round(np.array(shown.shape[:2]) * (room / shown.shape[:2]).min())).astype(int)
+    size = np.maximum(1, np.round(np.array(shown.shape[:2]) * scale)).astype(int)
     scaled = np.asarray(Image.fromarray(shown).resize((size[1], size[0]), Image.Resampling.BICUBIC))
-    made = np.empty((height, width, 3), np.uint8)
-    made[:] = background(picture[None])
-    top, left = (np.array([height, width]) - size) // 2
-    made[top : top + size[0], left : left + size[1]] = scaled
-    return made
+    first = np.floor(middle - size / 2).astype(int)
+    begin, end = np.clip(first, 0, frame.shape[:2]), np.clip(first + size, 0, frame.shape[:2])
+    inside = tuple(slice(*each) for each in zip(begin - first, end - first, strict=True))
+    covered = np.zeros(frame.shape[:2], bool)
+    covered[begin[0] : end[0], begin[1] : end[1]] = True
+    frame[covered] = scaled[inside].reshape(-1, 3)
+    return frame, covered

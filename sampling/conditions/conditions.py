@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,6 +16,13 @@ from reelm.media.pixels import Frames
 from reelm.tokenizer.codes import to_device
 
 
+class Reference(NamedTuple):
+    """A picture of whom words call by a number: codes int32 of `reference_grid` of its portrait, and its pixels."""
+
+    codes: np.ndarray
+    picture: Frames
+
+
 @dataclass(frozen=True, eq=False)
 class Conditions:
     """Known codes of a clip, and pixels that stay: the same for every prompt and seed of a call.
@@ -24,7 +32,7 @@ class Conditions:
         time_stride: frames of each latent frame after the first.
         known: int32 `[m, h, w]`, the clip's first latent frames.
         drawn: bool `[m]`, which of these are drawn anew, between others that stay; None for none.
-        references: number from 1 -> int32 of `reference_grid`, a portrait of whom words call by that number.
+        references: by the number that words call them by, from 1 on.
         pictures: frame number -> int32 `[h, w]`, a picture tokenized alone.
         masked: int32 `[t, h, w]`, codes of a clip of which a part stays; None without a mask.
         unknown: bool `[t, h, w]`, True where `masked` is filled in.
@@ -41,7 +49,7 @@ class Conditions:
     time_stride: int
     known: np.ndarray
     drawn: np.ndarray | None = None
-    references: Mapping[int, np.ndarray] = field(default_factory=dict)
+    references: Mapping[int, Reference] = field(default_factory=dict)
     pictures: Mapping[int, np.ndarray] = field(default_factory=dict)
     masked: np.ndarray | None = None
     unknown: np.ndarray | None = None
@@ -85,16 +93,16 @@ class Conditions:
         """Whether a latent frame is drawn although there is one."""
         return self.drawn is not None and latent_frame < len(self.drawn) and bool(self.drawn[latent_frame])
 
-    def control(self, latent_frame: int, lm: LMConfig, view: np.ndarray | None = None) -> np.ndarray:
+    def control(self, latent_frame: int, lm: LMConfig, own: np.ndarray | None = None) -> np.ndarray:
         """Return the control field float32 `[1, h or 1, w or 1, C]` of a latent frame; zeros where nothing is asked.
 
-        view: float32 `[B, h, w, c]`, the part of structure where each clip has its own; the field is `[B, ...]` then.
+        own: float32 `[B, h, w, c]`, the part of structure where each clip has its own; the field is `[B, ...]` then.
         """
-        parts: dict[Source, np.ndarray] = {} if view is None else {"structure": view}
+        parts: dict[Source, np.ndarray] = {} if own is None else {"structure": own}
         for source, part in self.steering.items():
             at = latent_frame if source == "keys" else min(latent_frame, len(part) - 1)
             parts |= {source: part[at : at + 1]} if at < len(part) else {}
-        return control_field(lm.channels, parts, 1 if view is None else len(view), self.known.shape[1:])
+        return control_field(lm.channels, parts, 1 if own is None else len(own), self.known.shape[1:])
 
     def paste(self, video: Frames, first: int) -> Frames:
         """Return frames uint8 `[B, n, H, W, 3]`, which begin with frame `first`, with the pixels that stay put back."""
@@ -108,7 +116,7 @@ class Conditions:
 
     def named_in(self, words: Prefix, lm: LMConfig) -> "Conditions":
         """Return the same conditions without the references that no row of words names."""
-        named = {number: codes for number, codes in self.references.items() if _named(words, number, lm).any()}
+        named = {number: each for number, each in self.references.items() if names(words, number, lm).any()}
         return replace(self, references=named)
 
     def prefix(
@@ -170,9 +178,9 @@ class Conditions:
         count = 1 << (len(self.references) - 1).bit_length()
         shape = (len(words.words), count, *reference_grid(*self.known.shape[1:]))
         codes, numbers = np.zeros(shape, self.known.dtype), np.zeros(shape[:2], np.int32)
-        for slot, (number, picture) in enumerate(sorted(self.references.items())):
-            codes[:, slot] = picture
-            numbers[:, slot] = np.where(_named(words, number, lm), number, 0)
+        for slot, (number, reference) in enumerate(sorted(self.references.items())):
+            codes[:, slot] = reference.codes
+            numbers[:, slot] = np.where(names(words, number, lm), number, 0)
         return words.replace(references=to_device(codes, lm.bits), numbers=numbers)
 
     def _prefix_sound(self, lm: LMConfig, start: int, frames: int, rows: int) -> np.ndarray:
@@ -187,7 +195,7 @@ class Conditions:
         return np.broadcast_to(sound, (rows, *sound.shape))
 
 
-def _named(words: Prefix, number: int, lm: LMConfig) -> np.ndarray:
+def names(words: Prefix, number: int, lm: LMConfig) -> np.ndarray:
     """Return for each row of words, bool `[R]`, whether it calls something by a number. No words at all call all."""
     ids = np.asarray(words.words)[:, HEAD:]
     if lm.text_width:  # an encoder reads names as any other words

@@ -5,14 +5,13 @@ In: pictures, words. Out: codes by number. The number of a reference is its plac
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-
 from reelm.errors import RequestError
 from reelm.lm.layout import portrait_size
 from reelm.lm.specials import around_names
 from reelm.media.portrait import portrait
 from reelm.tokenizer.video.tokenizer import VideoTokenizer
 
+from .conditions import Reference
 from .read import pixels
 from .sources import Picture
 
@@ -21,12 +20,12 @@ _LEAST, _MOST = 8, 40_000_000  # pixels of a side, and of a picture
 
 def encode_references(
     tokenizer: VideoTokenizer, pictures: Sequence[Picture], height: int, width: int
-) -> Mapping[int, np.ndarray]:
-    """Return the codes int32 `[p, q]` of each picture by its number, beside clips of height x width.
+) -> Mapping[int, Reference]:
+    """Return each picture by its number, with its codes int32 `[p, q]` beside clips of height x width.
 
     RequestError for a picture that is too small to show anybody, or too large.
     """
-    codes, size = {}, portrait_size(height, width, tokenizer.config.space_stride)
+    found, size = {}, portrait_size(height, width, tokenizer.config.space_stride)
     for number, picture in enumerate(pictures, 1):
         seen = pixels(picture)
         tall, wide = seen.shape[:2]
@@ -35,8 +34,8 @@ def encode_references(
                 f"reference {number} has {wide}x{tall} pixels; it takes {_LEAST} or more on each side, and at most "
                 f"{_MOST // 1_000_000} megapixels"
             )
-        codes[number] = tokenizer.encode(portrait(seen, *size)[None])[0, 0]
-    return codes
+        found[number] = Reference(tokenizer.encode(portrait(seen, *size)[None])[0, 0], seen)
+    return found
 
 
 def check_names(prompts: Sequence[str], count: int) -> None:

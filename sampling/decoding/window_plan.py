@@ -67,7 +67,8 @@ class StreamPlan:
         anchored: whether a window that continues the stream shows its first latent frame.
         control: gives the control field of a latent frame when it is about to be drawn or read: float32
             `[B or 1, h or 1, w or 1, C]`. It is told the first latent frame of each clip, ids `[B, h, w]` on the
-            device, or None before that is there. None for models without control.
+            device, or None before that is there; and the draft of this one, ids `[B, t, h, w]` behind the latent frame
+            before it if any, or None where none was drawn. None for models without control.
         opening: draws the first latent frame in place of the language model that draws all others; None for none.
     """
 
@@ -82,7 +83,7 @@ class StreamPlan:
     length: int | None
     dtype: DTypeLike
     anchored: bool = True
-    control: Callable[[int, jax.Array | None], np.ndarray] | None = None
+    control: Callable[[int, jax.Array | None, jax.Array | None], np.ndarray] | None = None
     opening: "Opening | None" = None
 
     @property
@@ -113,14 +114,28 @@ class StreamPlan:
         """Return the latent frame of the last cut up to latent frame `now`; 0 for none."""
         return max((shot.begins for shot in self.shots if shot.cut and shot.begins <= now), default=0)
 
-    def prefix(self, shot: WindowPlan, first: int, anchor: jax.Array | None) -> Prefix:
+    def drafted(self, now: int) -> bool:
+        """Whether latent frame `now` is drawn twice: the first one of a shot with references.
+
+        The first time they stand in the prefix alone. The second time the control field shows how they look where the
+        draft has subjects.
+        """
+        shot = self.shot_at(now)
+        begins = shot.begins == now and (shot.cut or now == 0)
+        return begins and self.config.drafts and bool(shot.conditions.references)
+
+    def prefix(self, shot: WindowPlan, first: int, anchor: jax.Array | None, *, each: bool = False) -> Prefix:
         """Return the prefix of a window of a shot that begins with latent frame `first` of the stream.
 
         It has a row for each prompt, or for each clip when each has an anchor of its own. With guidance as many rows of
         the negative words follow.
 
-        anchor: ids `[B, h, w]` on the device, the first latent frame of each clip; not read for a window from the
-            stream's start.
+        Args:
+            shot: what the window is opened with.
+            first: latent frame that it begins with.
+            anchor: ids `[B, h, w]` on the device, the first latent frame of each clip; not read for a window from the
+                stream's start.
+            each: whether it has a row for each clip anyhow.
         """
         past = to_host(anchor, self.config.bits) if anchor is not None and first and self.anchored else None
         cut = self.cut_before(first)
@@ -128,9 +143,10 @@ class StreamPlan:
         conditions = shot.conditions.named_in(shot.words, self.config)
 
         def of(words: Prefix) -> Prefix:
-            if past is not None:
-                copies = len(past) // words.words.shape[0]
-                words = jax.tree.map(lambda leaf: np.repeat(leaf, copies, axis=0), words.continuing(how))
+            words = words if past is None else words.continuing(how)
+            if past is not None or each:
+                copies = len(self.seeds) // words.words.shape[0]
+                words = jax.tree.map(lambda leaf: np.repeat(leaf, copies, axis=0), words)
             size: dict[str, Any] = {"start": first, "frames": self.frames}
             return conditions.prefix(words, self.config, **size, anchor=past, anchor_time=anchor_time)
 

@@ -132,6 +132,7 @@ class SlidingWindow:
         self._anchor: jax.Array | None = None
         self._recent: deque[LatentFrame] = deque(maxlen=plan.frames)
         self._asked: deque[np.ndarray | None] = deque(maxlen=plan.frames)  # control of these
+        self._redrawn = dict[int, np.ndarray]()  # control of the latent frame that was drafted last
         self._opened: tuple[Layout, DecodeState] | None = None
 
     def known(self, now: int) -> LatentFrame | None:
@@ -162,6 +163,21 @@ class SlidingWindow:
         full = now - self._first == self._plan.frames
         if self._opened is None or full or self._read != now or self._plan.shot_at(now) is not self._shot:
             self._open(now)
+            if self._plan.drafted(now) and now not in self._redrawn:
+                assert self._plan.control is not None
+                self._redrawn = {now: self._plan.control(now, self._anchor, self._draft(now))}
+                self._open(now)
+
+    def _draft(self, now: int) -> jax.Array:
+        """Return a draft of latent frame `now`, ids `[B, t, h, w]` behind the one before it if any.
+
+        It uses up the window that was opened for it.
+        """
+        assert self._opened is not None
+        frame, before = self._next_frame(now, *self._opened), [each.video for each in self._recent][-1:]
+        with self._lm.on_mesh():
+            codes, _, _ = frame.programs[0].draw(self._lm.decoding_params, frame.state, frame.sizes[0], frame.controls)
+        return jnp.stack([*before, codes], axis=1)
 
     def _open(self, now: int) -> None:
         """Open a window for latent frame `now`: read the prefix and the frames that it continues from."""
@@ -170,14 +186,13 @@ class SlidingWindow:
         fits = self._opened is None and max(now, shot.conditions.gap_ends(now)) < plan.frames
         self._shot, self._read = shot, now
         self._first = max(plan.cut_before(now), 0 if fits else now - plan.overlap)
-        prefix = plan.prefix(shot, self._first, self._anchor)
+        past = list(zip(self._recent, self._asked, strict=True))[len(self._recent) - (now - self._first) :]
+        control = past[0][1] if past else self._asked_for(now)
+        prefix = plan.prefix(shot, self._first, self._anchor, each=control is not None and len(control) > 1)
         given = {"pictures": prefix.kinds.shape[1], "references": prefix.numbers.shape[1]}
         layout = plan.layout(shot.conditions, **given, first=self._first)
         widest = max(layout, plan.later, key=lambda each: each.slots)
         prefill = Prefill(config, layout, widest.slots, max(plan.lookahead.values()), plan.guided, plan.dtype)
-        count = now - self._first
-        past = list(zip(self._recent, self._asked, strict=True))[len(self._recent) - count :]
-        control = past[0][1] if past else self._asked_for(now)
         with self._lm.on_mesh():
             origin = layout.stream_position(self._first)
             if self._opened is None and self._lm.mesh is None:
@@ -222,7 +237,9 @@ class SlidingWindow:
 
     def _asked_for(self, now: int) -> np.ndarray | None:
         """Return the control field `[B or 1, ...]` of latent frame `now`; None from models without control."""
-        return None if self._plan.control is None else self._plan.control(now, self._anchor)
+        if self._plan.control is None:
+            return None
+        return self._redrawn[now] if now in self._redrawn else self._plan.control(now, self._anchor, None)
 
     def _of_clips(self, field: np.ndarray | None) -> np.ndarray | None:
         """Return a control field of each clip, `[B, ...]`."""

@@ -47,7 +47,8 @@ def _takes(lm: LanguageModel, task: Task) -> bool:
 
 
 def _hears(lm: LanguageModel, source: Source) -> bool:
-    return source in lm.config.channels
+    # Views and looks are structure, too, but none that a user gives.
+    return source in lm.config.channels and (source != "structure" or bool(lm.config.control_kinds))
 
 
 def _refusal(lms: Sequence[LanguageModel], asked: Asked, longest: int) -> str:

@@ -15,6 +15,7 @@ from reelm.lm.language_model import check_cache
 from reelm.lm.prefix import Prefix
 from reelm.lm.prompts import prompt_prefix
 from reelm.sampling.conditions.conditions import Conditions
+from reelm.sampling.conditions.looks import Looks
 from reelm.sampling.conditions.views import Views
 from reelm.sampling.decoding.choose import Controls
 from reelm.sampling.decoding.program import lookahead_for
@@ -70,7 +71,8 @@ def stream_plan(
         anchored="continues" in lm.tasks or "plays" not in lm.tasks,
     )
     if lm.config.control:
-        plan = replace(plan, control=partial(_control, plan, Views(model.video_tokenizer, lm.config)))
+        own = (Views(model.video_tokenizer, lm.config), Looks(model.video_tokenizer, lm.config))
+        plan = replace(plan, control=partial(_control, plan, *own))
     if opened_by is not None:
         first = stream_plan(opened_by, scripts, negative, seeds, settings, conditions, of_shots)
         plan = replace(plan, opening=Opening(opened_by.language_model(), first))
@@ -78,10 +80,14 @@ def stream_plan(
     return plan
 
 
-def _control(plan: StreamPlan, views: Views, now: int, first: jax.Array | None) -> np.ndarray:
+def _control(
+    plan: StreamPlan, views: Views, looks: Looks, now: int, first: jax.Array | None, draft: jax.Array | None
+) -> np.ndarray:
     """Return the control field of a latent frame; see `StreamPlan.control`."""
-    conditions = plan.shot_at(now).conditions
-    return conditions.control(now, plan.config, views.of(conditions, now, first))
+    shot = plan.shot_at(now)
+    if draft is not None:
+        return shot.conditions.control(now, plan.config, looks.of(shot.conditions, shot.words, draft))
+    return shot.conditions.control(now, plan.config, views.of(shot.conditions, now, first))
 
 
 def shot_plan(

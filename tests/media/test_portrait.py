@@ -1,9 +1,9 @@
-"""A portrait is the same wherever its picture has the subject, and however large."""
+"""A subject is found wherever its picture has it, however large, and shown wherever it is asked for."""
 
 import numpy as np
 import pytest
 
-from reelm.media.portrait import portrait
+from reelm.media.portrait import placed, portrait, subjects
 
 SHAPE = np.zeros((24, 16, 3), np.uint8)  # an L, red on blue
 SHAPE[:, :6] = SHAPE[-6:] = (250, 20, 20)
@@ -37,3 +37,29 @@ def test_a_picture_without_a_subject_is_shown_whole(value):
     np.testing.assert_array_equal(
         portrait(np.full((40, 20, 3), value, np.uint8), 24, 32), np.full((24, 32, 3), value, np.uint8)
     )
+
+
+def test_the_subject_stands_where_another_frame_has_one():
+    frame = np.zeros((64, 48, 3), np.uint8)
+    frame[10:34, 20:32] = 255  # 24 high, its middle at (22, 26)
+    [box] = subjects(frame)
+    assert box.tolist() == [10, 20, 34, 32]
+    made, where = placed(picture(SHAPE.repeat(2, 0).repeat(2, 1), 5, 9), box, 64, 48)
+    red = np.argwhere(made[:, :, 0] > 120)
+    assert red.min(axis=0).tolist() == [10, 18] and red.max(axis=0).tolist() == [33, 33]  # SHAPE as large as it was
+    np.testing.assert_array_equal(np.argwhere(where).min(axis=0), [10, 18])
+    assert where.sum() == 24 * 16 and (made[~where] == [0, 0, 60]).all()
+
+
+def test_what_a_border_cuts_off_is_left_out():
+    made, where = placed(picture(SHAPE, 5, 9), np.array([-4, 40, 20, 56]), 64, 48)
+    assert np.argwhere(where).max(axis=0).tolist() == [19, 47] and where.sum() == 20 * 8
+    whole, _ = placed(picture(SHAPE, 5, 9), np.array([0, 0, 24, 16]), 64, 48)
+    np.testing.assert_array_equal(made[:20, 40:], whole[4:24, :8])
+
+
+def test_subjects_stand_apart_the_largest_first_and_specks_are_none():
+    frame = np.full((40, 60, 3), 9, np.uint8)
+    frame[2:12, 3:13], frame[10:30, 30:50], frame[35, 5] = 200, (0, 90, 0), 255
+    assert subjects(frame).tolist() == [[10, 30, 30, 50], [2, 3, 12, 13]]
+    assert subjects(np.full((40, 60, 3), 9, np.uint8)).shape == (0, 4)

@@ -11,6 +11,7 @@ from made.models import tiny_teller
 
 import reelm
 from reelm.errors import RequestError
+from reelm.lm.control.field import of_source
 from reelm.lm.language_model import LanguageModel
 from reelm.lm.specials import CONTINUES, CUT, CUT_FROM, Given
 from reelm.sampling.conditions.sources import Sources
@@ -75,11 +76,13 @@ def test_each_prompt_of_a_list_is_given_whom_it_names(teller, pictures):
 def test_shots_may_have_references_and_cameras_of_their_own(teller, pictures):
     own = [SHOTS[0], reelm.Shot("a blue <1>", 1.0, references=pictures[1:], camera="zoom in")]
     first, second = planned(teller, storyboard=own, references=pictures[:1]).stream.shots
-    assert (first.conditions.references[1] != second.conditions.references[1]).any()
+    codes = [shot.conditions.references[1].codes for shot in (first, second)]
+    assert (codes[0] != codes[1]).any()
     config = teller.language_model().config
-    fields = [second.conditions.control(at, config)[0, 0, 0] for at in (4, 5, 6)]
+    fields = [of_source(config.channels, "camera", second.conditions.control(at, config)) for at in (4, 5, 6)]
     assert not first.conditions.control(1, config).any()
-    assert fields[0][3] > 0 and np.diff([field[3] for field in fields]).min() > 0  # it zooms from the cut on
+    zooms = [field[0, 0, 0, 3] for field in fields]
+    assert zooms[0] > 0 and np.diff(zooms).min() > 0  # it zooms from the cut on
 
 
 @pytest.mark.slow
