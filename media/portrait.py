@@ -26,7 +26,10 @@ def portrait(picture: Frames, height: int, width: int) -> Frames:
 
 
 def placed(picture: Frames, box: np.ndarray, height: int, width: int) -> tuple[Frames, np.ndarray]:
-    """Return whom a picture shows where another frame has a subject, in a frame of height x width with its background.
+    """Return the matte of whom a picture shows, where another frame has a subject, in a frame of height x width.
+
+    That is how far each pixel is from the background, white on black. No colour of the picture is in it, so words may
+    ask for others.
 
     Args:
         picture: shows whom.
@@ -37,9 +40,9 @@ def placed(picture: Frames, box: np.ndarray, height: int, width: int) -> tuple[F
     Returns:
         The frame, and the pixels bool `[H, W]` of the subject's box.
     """
-    shown, box = _subject(picture), np.asarray(box)
+    shown, box = _matte(_subject(picture), background(picture[None])), np.asarray(box)
     scale = float((box[2:] - box[:2]).max() / max(shown.shape[:2]))
-    return _put(shown, scale, (box[:2] + box[2:]) / 2, _plain(picture, height, width))
+    return _put(shown, scale, (box[:2] + box[2:]) / 2, np.zeros((height, width, 3), np.uint8))
 
 
 def subjects(frame: Frames) -> np.ndarray:
@@ -57,6 +60,12 @@ def _subject(picture: Frames) -> Frames:
     """Return the part of a picture that differs from the background; all of one that is all background, or none."""
     rows, columns = (np.flatnonzero(silhouette(picture[None])[0, :, :, 0].any(axis=axis)) for axis in (1, 0))
     return picture[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] if len(rows) else picture
+
+
+def _matte(picture: Frames, behind: Frames) -> Frames:
+    """Return how far each pixel is from the colour behind it, white on black; the farthest is white."""
+    away = np.abs(picture.astype(np.float32) - behind).max(axis=-1, keepdims=True)
+    return np.repeat(np.round(255 * away / max(1.0, float(away.max()))).astype(np.uint8), 3, axis=-1)
 
 
 def _plain(picture: Frames, height: int, width: int) -> Frames:

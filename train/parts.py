@@ -181,6 +181,7 @@ def open_start(where: str | Path, model: LMConfig) -> Start:
 
     Prefix and clips may have other lengths, since no parameter depends on them. A silent model may get sound, any may
     get more sources of control, more kinds of given pictures and more pieces of text: all that it knows stays of use.
+    What structure shows begins with the embeddings of the codes.
     In place of its text encoder may come one of another width, whose matrix is fresh. RequestError for other
     differences in size.
     """
@@ -211,6 +212,10 @@ def open_start(where: str | Path, model: LMConfig) -> Start:
     for table in _TABLES.values():
         known[table] = {"embedding": (np.arange(_rows(model, table)) < len(params[table]["embedding"]))[:, None]}
     params = {**params, **_lengthened(params, model)}
+    if model.structures and "structure" not in params:
+        # Much of what structure shows is drawn as it is, and the layers know what these embeddings mean.
+        params["structure"] = jax.tree.map(jnp.copy, params["codes"])
+        known["structure"] = jax.tree.map(lambda _: False, params["structure"])
     if "control" in params:
         channels = {"kernel": np.ones((len(params["control"]["kernel"]), 1))}
         known["control"] = {"kernel": np.asarray(_with_sources(channels, was, model)["kernel"]) > 0}

@@ -26,8 +26,8 @@ class TokenSample(TypedDict):
     `motion` float32[1], see `media.outlines.motion`.
 
     A clip of a story has `references` int32[n, p, q], portraits tokenized alone, which `reference_captions` call <1> to
-    <n>. `looks` int32[n, h, w] are codes of each, tokenized alone where the first latent frame of the shot shows it,
-    and -1 at all other places. What begins with `next_` is of the clip's next shot, which is a clip of as many
+    <n>. `looks` int32[n, h, w] are codes of the matte of each where the first latent frame of the shot shows it, and
+    -1 at all other places. What begins with `next_` is of the clip's next shot, which is a clip of as many
     references.
     """
 

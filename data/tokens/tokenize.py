@@ -187,9 +187,9 @@ class _Encoder:
         yield from self._alone([portrait(each, *size) for each, size in zip(pictures, sizes, strict=True)])
 
     def _looks(self, batch: Sequence[CaptionedClip], at: int) -> Iterator[np.ndarray]:
-        """Yield the codes int32 [h, w] of references where frame `at` of their clips has them; -1 at other places."""
+        """Yield the codes int32 [h, w] of mattes of references where frame `at` of their clips has them, or -1."""
         clips = [clip for clip in batch if _shows(clip)]
-        shown = [placed for clip in clips for placed in _in_place(clip, at)]
+        shown = [each for clip in clips for each in _in_place(clip, at)]
         for codes, (_, where) in zip(self._alone([frame for frame, _ in shown]), shown, strict=True):
             yield looks_at(codes[None], where[None])[0]
 
@@ -220,7 +220,7 @@ def _shows(clip: CaptionedClip) -> bool:
 
 
 def _in_place(clip: CaptionedClip, at: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield a frame with each reference of a clip where frame `at` has it, and the pixels that show it."""
+    """Yield a frame with the matte of each reference of a clip where frame `at` has it, and the pixels that show it."""
     assert "references" in clip and "tracks" in clip
     size = clip["video"].shape[1:3]
     boxes = subjects(clip["video"][at])

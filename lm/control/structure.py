@@ -3,8 +3,8 @@
 Of a camera this clip is what it sees of the first frame, as if that stood still. Without it the net would have to
 decode pictures, move them and encode them. (Features of the first frame along paths: Wan-Move, arXiv 2512.08765.)
 
-Of references, which words call <1> to <4>, it is what they look like where a draft of the picture has subjects: then
-the net need not find out how a picture looks at another place, in another size.
+Of references, which words call <1> to <4>, it is their mattes where a draft of the picture has subjects. Without it the
+net would have to find out how a picture is tokenized at another place, in another size.
 
 One channel for each kind of structure that a net knows says which it is; then come the K sign bits of the code at that
 place. A net makes them a code again, and embeds it by a table of its own (ControlAR, arXiv 2410.02705, section 3.2).
@@ -19,7 +19,7 @@ import numpy as np
 from reelm.tokenizer.codes import bits_to_ids
 
 VIEW = "view"  # the kind of a clip that shows what a camera sees of the first frame
-LOOKS = ("<1>", "<2>", "<3>", "<4>")  # the kind of what each reference looks like, at places
+LOOKS = ("<1>", "<2>", "<3>", "<4>")  # the kinds of the matte of each reference, at its place
 
 
 def structure_field(codes: np.ndarray, kind: str, kinds: Sequence[str], bits: int) -> np.ndarray:
@@ -57,7 +57,7 @@ def looks_field(looks: np.ndarray, numbers: np.ndarray, kinds: Sequence[str], bi
     """Return the part of structure of references at their places, float32 `[h, w, len(kinds) + bits]`.
 
     Args:
-        looks: int32 `[n, h, w]`, codes of each reference where it is, -1 at all other places.
+        looks: int32 `[n, h, w]`, codes of the matte of each where it is, -1 at all other places.
         numbers: int `[n]`, what words call each, from 1 on; 0 for one that they do not name.
         kinds: those that a net knows, all of `LOOKS` among them.
         bits: of a code.

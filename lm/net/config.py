@@ -74,7 +74,7 @@ class LMConfig:
     """Most subjects that follow a track. 0 for a model that knows no tracks."""
     structures: tuple[str, ...] = ()
     """Kinds of control clips that the pictures can follow, such as "edges". Empty for a model that knows none. No user
-    gives "view", what a camera sees of the first frame, nor "<1>" to "<4>", what references look like at places."""
+    gives "view", what a camera sees of the first frame, nor "<1>" to "<4>", mattes of references at their places."""
     camera: bool = False
     """Whether the model knows how a camera moves."""
     motion: bool = False
@@ -142,7 +142,7 @@ class LMConfig:
 
     @property
     def drafts(self) -> bool:
-        """Whether the net knows what references look like at places, and so needs a draft to place them by."""
+        """Whether the net knows references at their places, and so needs a draft that says where these are."""
         return bool({*LOOKS} & {*self.structures})
 
     @property

@@ -1,8 +1,7 @@
-"""What references look like where a draft of a picture has subjects, as codes.
+"""References at the places where a draft of a picture has subjects, as codes of their mattes.
 
-In: references, and a draft of each clip's latent frame. Out: their part of structure in the control field. A draft says
-where subjects are, and no more: which of them is which reference is the net's choice only in words, so the largest one
-is the first that the words name.
+In: references, and a draft of each clip's latent frame. Out: their part of structure in the control field. A draft does
+not say which subject is which reference: the largest is taken for the first one that the words name.
 """
 
 from collections.abc import Iterator
@@ -22,7 +21,7 @@ from .conditions import Conditions, names
 
 
 class Looks:
-    """The looks of the references of a stream's shots."""
+    """The references of a stream's shots, at their places."""
 
     def __init__(self, tokenizer: VideoTokenizer, config: LMConfig):
         self._tokenizer, self._config = tokenizer, config
@@ -49,7 +48,7 @@ class Looks:
         return np.stack(fields)
 
     def _placed(self, conditions: Conditions, numbers: np.ndarray, frame: Frames) -> Iterator[np.ndarray]:
-        """Yield the codes `[h, w]` of references where a frame has subjects, -1 elsewhere; none beyond the last one."""
+        """Yield the codes `[h, w]` of mattes where a frame has subjects, or -1: one of each, as far as they go."""
         for number, box in zip(numbers.tolist(), subjects(frame), strict=False):
             picture, where = placed(conditions.references[number].picture, box, *frame.shape[:2])
             yield looks_at(self._tokenizer.encode(picture[None, None])[0], where[None])[0]

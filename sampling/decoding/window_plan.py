@@ -117,8 +117,8 @@ class StreamPlan:
     def drafted(self, now: int) -> bool:
         """Whether latent frame `now` is drawn twice: the first one of a shot with references.
 
-        The first time they stand in the prefix alone. The second time the control field shows how they look where the
-        draft has subjects.
+        The first time they stand in the prefix alone. The second time the control field shows them where the draft has
+        subjects.
         """
         shot = self.shot_at(now)
         begins = shot.begins == now and (shot.cut or now == 0)

@@ -45,10 +45,17 @@ def test_the_subject_stands_where_another_frame_has_one():
     [box] = subjects(frame)
     assert box.tolist() == [10, 20, 34, 32]
     made, where = placed(picture(SHAPE.repeat(2, 0).repeat(2, 1), 5, 9), box, 64, 48)
-    red = np.argwhere(made[:, :, 0] > 120)
-    assert red.min(axis=0).tolist() == [10, 18] and red.max(axis=0).tolist() == [33, 33]  # SHAPE as large as it was
+    white = np.argwhere(made[:, :, 0] > 120)
+    assert white.min(axis=0).tolist() == [10, 18] and white.max(axis=0).tolist() == [33, 33]  # SHAPE as large as it was
     np.testing.assert_array_equal(np.argwhere(where).min(axis=0), [10, 18])
-    assert where.sum() == 24 * 16 and (made[~where] == [0, 0, 60]).all()
+    assert where.sum() == 24 * 16 and not made[~where].any() and np.ptp(made, axis=-1).max() == 0
+
+
+def test_a_subject_in_another_colour_has_the_same_matte():
+    green = picture(SHAPE, 5, 9)
+    green[(green == (250, 20, 20)).all(axis=-1)] = (20, 250, 20)
+    box = np.array([10, 20, 34, 32])
+    np.testing.assert_array_equal(placed(picture(SHAPE, 5, 9), box, 64, 48)[0], placed(green, box, 64, 48)[0])
 
 
 def test_what_a_border_cuts_off_is_left_out():

@@ -169,7 +169,7 @@ class ToSample(grain.transforms.RandomMap):
     ) -> np.ndarray:
         """Return the control field float32 `[t, h or 1, w or 1, C]` of the latent frames from `first` on.
 
-        Each source speaks, or not, of its own. What references look like is shown in the shot's first latent frame.
+        Each source speaks, or not, of its own. References are shown at their places in the shot's first latent frame.
         """
         here, grid = slice(first, first + self.frames), element["video"].shape[1:]
         told = {source for source in self.model.channels if rng.random() >= self.drop_control}

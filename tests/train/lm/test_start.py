@@ -58,6 +58,13 @@ def test_sources_of_control_are_learned_beside_those_that_are_known(folder, tmp_
         open_start(tmp_path / "keys", replace(keys, keys=("left", "up"), tracks=1))
 
 
+def test_what_structure_shows_begins_with_the_embeddings_of_codes(folder):
+    path, lm = folder
+    start = open_start(path, replace(lm.config, structures=("edges",)))
+    jax.tree.map(np.testing.assert_array_equal, start.params["structure"], start.params["codes"])
+    assert not any(jax.tree.leaves(start.known["structure"]))  # and is trained, whatever stays
+
+
 def test_a_start_that_knows_more_than_the_model_is_refused(folder):
     path, lm = folder
     with pytest.raises(RequestError, match="picture_kinds: 4 -> 3"):
