@@ -8,7 +8,10 @@
     reelm train lm demo_steered --workdir runs/pairs --start-from runs/steered \
         --tokens runs/steered_digits runs/steered_pairs --loop.steps 1100
     reelm train lm demo_stories --workdir runs/stories --tokens runs/moving_digits_stories
-    reelm train lm demo_looks --workdir runs/looks --start-from runs/stories --tokens runs/moving_digits_stories
+    reelm data tokenize moving_digits_stories --video-tokenizer demo --audio-tokenizer demo -o runs/short_stories \
+        --num-frames 5
+    reelm train lm demo_looks --workdir runs/looks --start-from runs/stories \
+        --tokens runs/moving_digits_stories runs/short_stories
 
 The first follows tracks, silhouettes and a motion score, in two legs. The other, in two legs, too, shows whom pictures
 show, cuts to another shot, and makes some seconds of a clip anew. Both start from the language model that ships, and
