@@ -19,6 +19,7 @@ from reelm.sampling.conditions.references import check_names, encode_references
 from reelm.sampling.conditions.shots import of_shots
 from reelm.sampling.conditions.sources import Sources
 from reelm.sampling.conditions.steering import steering
+from reelm.sampling.conditions.storyboard import Shot
 from reelm.sampling.options import Options
 from reelm.sampling.parts import ModelParts
 from reelm.sampling.request import Prompt, Request, Script, Stretch
@@ -52,15 +53,14 @@ def plan(
     listed, prompts = listed_prompts(prompt)
     if sources.shots:
         prompts, options = storyboard_prompt(prompts, sources.shots, options, fps)
-    codes = model.video_tokenizer.config
-    asked = [_read(model, script_of(codes, each, fps, sources.shots)) for each in prompts]
+    asked = [_script(model, each, fps, sources.shots) for each in prompts]
     # One that does not fit is refused before work begins.
     negative = model.read_as(options.negative_prompt or "", written=False)
     size, clips = size_of(model, options), len(prompts) * options.num_samples * options.best_of
     frames = options.num_frames or model.defaults.num_frames
     check_clips(clips, None if endless else frames, *size_shown(model, options))
     if options.retake is not None and sources.shots:
-        options = replace(options, retake=times_of_shots(codes, asked[0], sources.shots, options.retake, fps))
+        options = replace(options, retake=times_of_shots(model, asked[0], sources.shots, options.retake, fps))
     conditions = _conditions(model, sources, options, endless)
     model, opened_by = _drawn_by(model, _asked(model, asked, conditions, sources, options), conditions)
     _check_names(model, prompts, sources)
@@ -95,9 +95,10 @@ def plan(
     )
 
 
-def _read(model: ModelParts, script: Script) -> Script:
-    """Return a script in the words that the language model reads; RequestError for one too long."""
-    return [replace(stretch, words=model.read_as(stretch.words)) for stretch in script]
+def _script(model: ModelParts, prompt: Prompt, fps: float, shots: Sequence[Shot]) -> Script:
+    """Return the stretches of a prompt in the words that the language model reads; RequestError for too many."""
+    stretches = script_of(model.video_tokenizer.config, prompt, fps, shots)
+    return [replace(stretch, words=model.read_as(stretch.words)) for stretch in stretches]
 
 
 def _amiss(model: ModelParts, prompt: Prompt, size: dict[str, Any]) -> list[str]:

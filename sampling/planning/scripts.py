@@ -12,6 +12,7 @@ import numpy as np
 from reelm.errors import RequestError
 from reelm.sampling.conditions.storyboard import Shot
 from reelm.sampling.options import Options
+from reelm.sampling.parts import ModelParts
 from reelm.sampling.request import Prompt, Script, Stretch
 from reelm.tokenizer.families import VideoConfig
 
@@ -72,11 +73,11 @@ def script_of(config: VideoConfig, prompt: Prompt, fps: float, shots: Sequence[S
 
 
 def times_of_shots(
-    config: VideoConfig, script: Script, shots: Sequence[Shot], times: Sequence[float], fps: float
+    model: ModelParts, script: Script, shots: Sequence[Shot], times: Sequence[float], fps: float
 ) -> Sequence[float]:
     """Return the seconds of a retake. An end that a shot has, too, is where that shot really begins or ends."""
     said = np.cumsum([0.0, *(shot.seconds for shot in shots)])
-    frames = [config.frames_of(stretch.begins) if stretch.begins else 0 for stretch in script]
+    frames = [model.video_tokenizer.config.frames_of(stretch.begins) if stretch.begins else 0 for stretch in script]
     real = [*(frame / fps for frame in frames), said[-1] + 1 / fps]
     near = {round(float(end), 6): begin for end, begin in zip(said, real, strict=True)}
     return tuple(near.get(round(each, 6), each) for each in times)
