@@ -11,6 +11,7 @@ from .pixels import Frames
 
 _MARGIN = 1 / 16  # of each side
 _SMALL = 1 / 8  # of the largest subject's pixels; what is smaller is no subject
+_FAINT = 0.35  # of the most that a subject differs from the background; measured: a rebuilt digit is then no larger
 
 
 def portrait(picture: Frames, height: int, width: int) -> Frames:
@@ -46,14 +47,23 @@ def placed(picture: Frames, box: np.ndarray, height: int, width: int) -> tuple[F
 
 
 def subjects(frame: Frames) -> np.ndarray:
-    """Return the boxes int `[n, 4]` of what stands apart on the background: top, left, bottom, right; largest first."""
+    """Return the boxes int `[n, 4]` of what stands apart on the background: top, left, bottom, right; largest first.
+
+    What is faint beside the rest of a subject holds it together, but is no part of its box: a decoder blurs borders.
+    """
     from scipy import ndimage
 
-    labels: np.ndarray = np.empty(frame.shape[:2], np.int32)
+    away = np.abs(frame.astype(np.float32) - background(frame[None])).max(axis=-1)
+    labels: np.ndarray = np.empty(away.shape, np.int32)
     ndimage.label(silhouette(frame[None])[0, :, :, 0], structure=np.ones((3, 3)), output=labels)
-    sizes, slices = np.bincount(labels.ravel())[1:], ndimage.find_objects(labels)
-    found = [slices[i] for i in np.argsort(-sizes, kind="stable") if sizes[i] >= _SMALL * sizes.max()]
-    return np.array([[rows.start, columns.start, rows.stop, columns.stop] for rows, columns in found]).reshape(-1, 4)
+    sizes = np.bincount(labels.ravel(), minlength=1)[1:]
+    found = []
+    for number in np.argsort(-sizes, kind="stable"):
+        if sizes[number] >= _SMALL * sizes.max():
+            strength = np.where(labels == number + 1, away, 0)
+            rows, columns = np.nonzero(strength >= _FAINT * strength.max())
+            found.append([rows.min(), columns.min(), rows.max() + 1, columns.max() + 1])
+    return np.array(found, int).reshape(-1, 4)
 
 
 def _subject(picture: Frames) -> Frames:
