@@ -143,7 +143,7 @@ leg evaluate-key-frames reelm evaluate generation --task key-frames --model "$RU
 leg evaluate-steering reelm evaluate generation --task steering --model "$RUNS/model" $one
 #   the handwriting of a reference nearest of 100 in 31%, digit, colour and direction right in 83%
 leg evaluate-stories reelm evaluate generation --task stories --model "$RUNS/model" $one
-#   PSNR 26.11 dB, SSIM 0.859
+#   PSNR 26.05 dB, SSIM 0.858
 leg evaluate-pictures reelm evaluate reconstruction --model "$RUNS/model" $one
 #   words right in 93.9% of the rebuilt clips, 96.7% of the originals
 leg evaluate-tracks reelm evaluate reconstruction --data moving_digits_sound --model "$RUNS/model" $one
