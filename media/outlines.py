@@ -28,8 +28,12 @@ def edges(video: Frames) -> Frames:
 
 def silhouette(video: Frames) -> Frames:
     """Return what differs from the background, white on black. The background is the median colour along the border."""
-    away = np.abs(video.astype(np.int16) - background(video).astype(np.int16)).max(axis=-1)
-    return _grey(np.where(away > _AWAY, 255, 0))
+    return _grey(np.where(away(video) > _AWAY, 255, 0))
+
+
+def away(video: Frames) -> np.ndarray:
+    """Return how far each pixel is from the background, int16 `[T, H, W]`, 0 to 255: in the channel with the most."""
+    return np.abs(video.astype(np.int16) - background(video).astype(np.int16)).max(axis=-1)
 
 
 def background(video: Frames) -> Frames:

@@ -6,7 +6,7 @@ What makes clips of a subject then needs to know it in one pose alone, or in the
 
 import numpy as np
 
-from .outlines import background, silhouette
+from .outlines import away, background, silhouette
 from .pixels import Frames
 
 _MARGIN = 1 / 16  # of each side
@@ -20,7 +20,7 @@ def portrait(picture: Frames, height: int, width: int) -> Frames:
     The background is the median colour along the border, and fills what is left. A picture that is all background, or
     none, is shown whole.
     """
-    shown = _subject(picture)
+    shown = picture[_extent(picture)]
     room = np.array([height, width]) * (1 - 2 * _MARGIN)
     scale = float((room / shown.shape[:2]).min())
     return _put(shown, scale, np.array([height, width]) / 2, _plain(picture, height, width))[0]
@@ -41,7 +41,7 @@ def placed(picture: Frames, box: np.ndarray, height: int, width: int) -> tuple[F
     Returns:
         The frame, and the pixels bool `[H, W]` of the subject's box.
     """
-    shown, box = _matte(_subject(picture), background(picture[None])), np.asarray(box)
+    shown, box = _matte(picture)[_extent(picture)], np.asarray(box)
     scale = float((box[2:] - box[:2]).max() / max(shown.shape[:2]))
     return _put(shown, scale, (box[:2] + box[2:]) / 2, np.zeros((height, width, 3), np.uint8))
 
@@ -53,29 +53,31 @@ def subjects(frame: Frames) -> np.ndarray:
     """
     from scipy import ndimage
 
-    away = np.abs(frame.astype(np.float32) - background(frame[None])).max(axis=-1)
-    labels: np.ndarray = np.empty(away.shape, np.int32)
+    far = away(frame[None])[0]
+    labels: np.ndarray = np.empty(far.shape, np.int32)
     ndimage.label(silhouette(frame[None])[0, :, :, 0], structure=np.ones((3, 3)), output=labels)
     sizes = np.bincount(labels.ravel(), minlength=1)[1:]
     found = []
     for number in np.argsort(-sizes, kind="stable"):
         if sizes[number] >= _SMALL * sizes.max():
-            strength = np.where(labels == number + 1, away, 0)
+            strength = np.where(labels == number + 1, far, 0)
             rows, columns = np.nonzero(strength >= _FAINT * strength.max())
             found.append([rows.min(), columns.min(), rows.max() + 1, columns.max() + 1])
     return np.array(found, int).reshape(-1, 4)
 
 
-def _subject(picture: Frames) -> Frames:
-    """Return the part of a picture that differs from the background; all of one that is all background, or none."""
+def _extent(picture: Frames) -> tuple[slice, slice]:
+    """Return the rows and columns of what differs from the background; all of a picture that is all background."""
     rows, columns = (np.flatnonzero(silhouette(picture[None])[0, :, :, 0].any(axis=axis)) for axis in (1, 0))
-    return picture[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] if len(rows) else picture
+    return (
+        (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)) if len(rows) else (slice(None), slice(None))
+    )
 
 
-def _matte(picture: Frames, behind: Frames) -> Frames:
-    """Return how far each pixel is from the colour behind it, white on black; the farthest is white."""
-    away = np.abs(picture.astype(np.float32) - behind).max(axis=-1, keepdims=True)
-    return np.repeat(np.round(255 * away / max(1.0, float(away.max()))).astype(np.uint8), 3, axis=-1)
+def _matte(picture: Frames) -> Frames:
+    """Return how far each pixel is from the background, white on black; the farthest is white."""
+    far = away(picture[None])[0]
+    return np.repeat(np.round(far * (255 / max(1, int(far.max())))).astype(np.uint8)[..., None], 3, axis=-1)
 
 
 def _plain(picture: Frames, height: int, width: int) -> Frames:
