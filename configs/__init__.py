@@ -14,7 +14,6 @@ from reelm.train.stages import STAGES, Stage
 _TOGETHER = {
     "demo_sound_first": "demo_sound",
     "demo_stories": "demo_steered",
-    "demo_looks": "demo_steered",
     "emoji_steered": "emoji_longer",
     "natural18": "natural",
     "vidtok": "magvit2",

@@ -22,9 +22,8 @@ class CaptionedClip(TypedDict):
     how much moves is measured there. A clip has one caption or more; training draws one of them each time.
 
     A clip of a story has references uint8 [n, H, W, 3], pictures of who is in it, whom its reference captions call <1>
-    to <n>. Tracks are in their order then, NaN for one that the clip does not show. Its next shot is a clip of the same
-    length, with the same references: its first frame is the last one before a cut, and its captions are about all that
-    follows.
+    to <n>. Its next shot is a clip of the same length, with the same references: its first frame is the last one before
+    a cut, and its captions are about all that follows.
     """
 
     video: np.ndarray

@@ -100,6 +100,9 @@ def cross_entropy(
     return Nats(video, sound * track[..., None], squares)
 
 
+nats_of = jax.jit(cross_entropy, static_argnums=0)
+
+
 def _sub_tokens(config: LMConfig, codes: ClipCodes) -> tuple[jax.Array, jax.Array]:
     """Return the sub-tokens of pictures int32 `[R, t h w, n]` and of sound `[R, S, L]`, 0 where there is no track."""
     return ids_to_sub_tokens(flat(codes.video), config.code), jnp.maximum(jnp.asarray(codes.sound), 0)

@@ -41,7 +41,7 @@ class PlaySession:
         self._asked: Sequence[str] | None = None  # keys of the next latent frame; None where no key makes it
         self._field, self._grid = request.conditions.control(0, config), request.conditions.known.shape[1:]
         # Decoding asks once the keys are known.
-        control = (lambda now, first, draft: self._field) if self.keys else None
+        control = (lambda now, first: self._field) if self.keys else None
         plan = replace(request.stream, shots=self._shots, control=control)
         frames = latent_frames(lm, plan) if source is None else source(plan)
         self._pieces = stream(request, frames, ahead=False)

@@ -1,10 +1,9 @@
 """Score a clip under a prompt: the log-likelihood of each code of its pictures."""
 
-import jax
 import numpy as np
 
 from reelm.errors import RequestError
-from reelm.lm.likelihood import cross_entropy
+from reelm.lm.likelihood import nats_of
 from reelm.lm.prefix import ClipCodes
 from reelm.lm.prompts import prompt_prefix
 from reelm.media.clip import Clip
@@ -38,6 +37,3 @@ def score(model: ModelParts, clip: Clip, prompt: str | None) -> np.ndarray:
     words = prompt_prefix(lm.config, lm.text, [prompt or ""], rows=rows, columns=columns, fps=clip.fps)
     nats = nats_of(lm.config, lm.params, words, codes)
     return -np.asarray(nats.video[0])
-
-
-nats_of = jax.jit(cross_entropy, static_argnums=0)

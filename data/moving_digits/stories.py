@@ -76,7 +76,6 @@ def example(
         "video": np.concatenate([clip["video"][-1:], render(after, digits, num_frames - 1)]),
         "captions": (*_with(silence, said), in_chinese(after)),
         "fps": float(FPS),
-        "tracks": _of_references(tracks(after, digits, num_frames - 1), names, len(references)),
         "audio": np.concatenate([clip["audio"][-frame:], np.zeros_like(track) if silence else track]),
         "sample_rate": SAMPLE_RATE,
         "reference_captions": (*_with(silence, called), in_chinese(after, names=names)),
@@ -115,15 +114,6 @@ def next_scene(
     cast = [who[i] for i in rng.permutation(count)]
     after = sample_scene(rng, digits, split=split, count=count, images=[image for image, _ in cast])
     return after, [name for _, name in cast]
-
-
-def _of_references(places: np.ndarray, names: Sequence[str | None], count: int) -> np.ndarray:
-    """Return the tracks of a shot [n, T, 2] in the order of its references, with one frame more in front."""
-    found = np.full((count, places.shape[1] + 1, 2), np.nan, np.float32)
-    for track, name in zip(places, names, strict=True):
-        if name:
-            found[int(name.strip("<>")) - 1] = np.concatenate([track[:1], track])
-    return found
 
 
 def _reference_captions(scene: Scene, rng: np.random.Generator) -> tuple[str, ...]:

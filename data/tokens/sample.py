@@ -26,9 +26,7 @@ class TokenSample(TypedDict):
     `motion` float32[1], see `media.outlines.motion`.
 
     A clip of a story has `references` int32[n, p, q], portraits tokenized alone, which `reference_captions` call <1> to
-    <n>. `looks` int32[n, h, w] are codes of the matte of each where the first latent frame of the shot shows it, and
-    -1 at all other places. What begins with `next_` is of the clip's next shot, which is a clip of as many
-    references.
+    <n>. What begins with `next_` is of the clip's next shot, which is a clip of as many references.
     """
 
     video: np.ndarray
@@ -45,10 +43,8 @@ class TokenSample(TypedDict):
     view: NotRequired[np.ndarray]
     motion: NotRequired[np.ndarray]
     references: NotRequired[np.ndarray]
-    looks: NotRequired[np.ndarray]
     reference_captions: NotRequired[tuple[str, ...]]
     next_video: NotRequired[np.ndarray]
-    next_looks: NotRequired[np.ndarray]
     next_sound: NotRequired[np.ndarray]
     next_captions: NotRequired[tuple[str, ...]]
     next_reference_captions: NotRequired[tuple[str, ...]]
@@ -103,8 +99,6 @@ def _check(sample: TokenSample) -> None:
         "camera": ("float32", (None, 3)),
         "motion": ("float32", (1,)),
         "references": (codes, (None, *reference_grid(*grid))),
-        "looks": (codes, (None, *grid)),
-        "next_looks": (codes, (None, *grid)),
         "next_video": (codes, (None, *grid)),
         "next_sound": ("int32", (None, None)),
     }

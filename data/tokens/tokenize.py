@@ -10,10 +10,10 @@ import numpy as np
 from reelm.data.catalog import open_clips
 from reelm.data.clips import CaptionedClip, ClipSource
 from reelm.errors import RequestError
-from reelm.lm.control.structure import VIEW, looks_at
+from reelm.lm.control.structure import VIEW
 from reelm.lm.layout import audio_frames, portrait_size
 from reelm.media.outlines import STRUCTURES, motion
-from reelm.media.portrait import placed, portrait, subjects
+from reelm.media.portrait import portrait
 from reelm.media.sound import resample, with_channels
 from reelm.media.view import seen_of
 from reelm.progress import Progress, silent
@@ -74,7 +74,7 @@ def tokenize(
     def samples_of(start: int, stop: int) -> Iterator[TokenSample]:
         # A batch holds one shape and is cut by the shard alone: whatever process makes a shard, it is the same bytes.
         for first, last in _batches(start, stop, ends):
-            yield from encoder.samples([clips[i] for i in range(first, last)], first, controls=controls)
+            yield from encoder.samples([clips[i] for i in range(first, last)], first, controls)
 
     return write_tokens(
         output,
@@ -87,7 +87,7 @@ def tokenize(
         source=clips.description,
         sound=encoder.sound,
         keys=_key_index(clips.description),
-        controls=[*(own for own in _OWN if own in clips[0]), *["looks"] * _shows(clips[0]), *controls],
+        controls=[*(own for own in _OWN if own in clips[0]), *controls],
         process=process,
         processes=processes,
         progress=progress,
@@ -122,14 +122,13 @@ class _Encoder:
         self.sound = SoundIndex(audio.hash, levels, bits, beside)
 
     def samples(
-        self, batch: Sequence[CaptionedClip], first: int, *, begins: int = 0, controls: Sequence[str] = ()
+        self, batch: Sequence[CaptionedClip], first: int, controls: Sequence[str] = ()
     ) -> Iterator[TokenSample]:
         """Yield the samples of clips of one shape, at most `_BATCH`.
 
         Args:
             batch: the clips.
             first: number of the first one.
-            begins: the latent frame that their shots begin with: 1 behind the frame in front of a cut.
             controls: what is seen in the clips and may steer them.
         """
         # A short batch is filled up, so that it does not compile another program.
@@ -143,7 +142,6 @@ class _Encoder:
         if self._audio is not None and self.sound is not None:
             tracks = _sounds(self._audio, batch, self.sound, self.fps, codes.shape[1])
         references = iter(self._portraits([picture for clip in batch for picture in clip.get("references", ())]))
-        looks = self._looks(batch, begins * self._video.config.time_stride)
         next_shots = self._next_shots(batch, first)
         for i, clip in enumerate(batch):
             sample: TokenSample = {
@@ -157,8 +155,6 @@ class _Encoder:
                 sample["keys"] = _of_latent_frames(clip["keys"], self._video.config.time_stride)
             if "references" in clip:
                 sample["references"] = np.stack([next(references) for _ in clip["references"]])
-                if _shows(clip):
-                    sample["looks"] = np.stack([next(looks) for _ in clip["references"]])
             if "reference_captions" in clip:
                 sample["reference_captions"] = clip["reference_captions"]
             steers: Any = {name: values[i] for name, values in derived.items()}
@@ -183,54 +179,21 @@ class _Encoder:
 
     def _portraits(self, pictures: Sequence[np.ndarray]) -> Iterator[np.ndarray]:
         """Yield the codes int32 [p, q] of portraits of those in pictures of the clips' size, each tokenized alone."""
-        sizes = [portrait_size(each.shape[0], each.shape[1], self._video.config.space_stride) for each in pictures]
-        yield from self._alone([portrait(each, *size) for each, size in zip(pictures, sizes, strict=True)])
-
-    def _looks(self, batch: Sequence[CaptionedClip], at: int) -> Iterator[np.ndarray]:
-        """Yield the codes int32 [h, w] of mattes of references where frame `at` of their clips has them, or -1."""
-        clips = [clip for clip in batch if _shows(clip)]
-        shown = [each for clip in clips for each in _in_place(clip, at)]
-        for codes, (_, where) in zip(self._alone([frame for frame, _ in shown]), shown, strict=True):
-            yield looks_at(codes[None], where[None])[0]
-
-    def _alone(self, pictures: Sequence[np.ndarray]) -> Iterator[np.ndarray]:
-        """Yield the codes int32 [h, w] of pictures of one size, each tokenized alone."""
         for first in range(0, len(pictures), _BATCH):
-            part = list(pictures[first : first + _BATCH])
+            height, width = pictures[first].shape[:2]
+            size = portrait_size(height, width, self._video.config.space_stride)
+            part = [portrait(each, *size) for each in pictures[first : first + _BATCH]]
             # A short batch is filled up, so that it does not compile another program.
             yield from self._video.encode(np.stack(part + part[-1:] * (_BATCH - len(part)))[:, None])[: len(part), 0]
 
     def _next_shots(self, batch: Sequence[CaptionedClip], first: int) -> list[Any]:
         """Return what the samples have of the shots that follow their clips; nothing where none follow."""
-        shots: list[Any] = [clip["next_shot"] for clip in batch if "next_shot" in clip]
+        shots = [clip["next_shot"] for clip in batch if "next_shot" in clip]
         if len(shots) < len(batch):
             return [{}] * len(batch)
-        shots = [
-            {**shot, "references": clip["references"]} if "references" in clip else shot
-            for shot, clip in zip(shots, batch, strict=True)
-        ]
-        samples, kept = self.samples(shots, first, begins=1), TokenSample.__annotations__
-        made = ({f"next_{name}": value for name, value in each.items()} for each in samples)
+        kept = TokenSample.__annotations__
+        made = ({f"next_{name}": value for name, value in each.items()} for each in self.samples(shots, first))
         return [{name: value for name, value in each.items() if name in kept} for each in made]
-
-
-def _shows(clip: CaptionedClip) -> bool:
-    """Whether a clip says where it has whom its references show."""
-    return "references" in clip and "tracks" in clip
-
-
-def _in_place(clip: CaptionedClip, at: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield a frame with the matte of each reference of a clip where frame `at` has it, and the pixels that show it."""
-    assert "references" in clip and "tracks" in clip
-    size = clip["video"].shape[1:3]
-    boxes = subjects(clip["video"][at])
-    for picture, (x, y) in zip(clip["references"], clip["tracks"][:, at], strict=True):
-        away = np.abs((boxes[:, :2] + boxes[:, 2:]) / 2 - (y * size[0], x * size[1])).max(axis=1)
-        found = np.flatnonzero(away < (boxes[:, 2:] - boxes[:, :2]).max(axis=1) / 2)  # none where the track is NaN
-        if len(found) == 1:
-            yield placed(picture, boxes[found[0]], *size)
-        else:
-            yield np.zeros((*size, 3), np.uint8), np.zeros(size, bool)
 
 
 def _sounds(

@@ -116,12 +116,17 @@ def _storyboard(model: Model, case: _Case, digits: DigitSet) -> dict[str, Any]:
     rebuilt = model.video_tokenizer.reconstruct(np.concatenate(real))
     parts, rebuilt_parts = (np.split(frames, np.cumsum(lengths)[:-1]) for frames in (video, rebuilt))
     colours = [scene.movers[0].colour for scene in case.scenes]
-    hands = [_hand(part, scene.movers, digits, case.rng) for part, scene in zip(parts, case.scenes, strict=True)]
+
+    def hand(shots: Sequence[np.ndarray]) -> bool:
+        return all([_hand(part, each.movers, digits, case.rng) for part, each in zip(shots, case.scenes, strict=True)])
+
     return {
         "cuts": _cuts(parts, colours),
         "cuts_rebuilt": _cuts(rebuilt_parts, colours),
         "right": [_right(part, scene) for part, scene in zip(parts, case.scenes, strict=True)],
-        "hand": all(hands),
+        "right_rebuilt": [_right(part, scene) for part, scene in zip(rebuilt_parts, case.scenes, strict=True)],
+        "hand": hand(parts),
+        "hand_rebuilt": hand(rebuilt_parts),
     }
 
 

@@ -3,9 +3,6 @@
 Of a camera this clip is what it sees of the first frame, as if that stood still. Without it the net would have to
 decode pictures, move them and encode them. (Features of the first frame along paths: Wan-Move, arXiv 2512.08765.)
 
-Of references, which words call <1> to <4>, it is their mattes where a draft of the picture has subjects. Without it the
-net would have to find out how a picture is tokenized at another place, in another size.
-
 One channel for each kind of structure that a net knows says which it is; then come the K sign bits of the code at that
 place. A net makes them a code again, and embeds it by a table of its own (ControlAR, arXiv 2410.02705, section 3.2).
 """
@@ -19,7 +16,6 @@ import numpy as np
 from reelm.tokenizer.codes import bits_to_ids
 
 VIEW = "view"  # the kind of a clip that shows what a camera sees of the first frame
-LOOKS = ("<1>", "<2>", "<3>", "<4>")  # the kinds of the matte of each reference, at its place
 
 
 def structure_field(codes: np.ndarray, kind: str, kinds: Sequence[str], bits: int) -> np.ndarray:
@@ -43,31 +39,6 @@ def view_field(codes: np.ndarray, kinds: Sequence[str], bits: int) -> np.ndarray
     """
     field = structure_field(codes, VIEW, kinds, bits)
     field[:1] = 0
-    return field
-
-
-def looks_at(codes: np.ndarray, shown: np.ndarray) -> np.ndarray:
-    """Return codes int32 `[n, h, w]` where pixels bool `[n, H, W]` show something, -1 at all other places."""
-    n, rows, columns = codes.shape
-    patches = shown.reshape(n, rows, shown.shape[1] // rows, columns, shown.shape[2] // columns)
-    return np.where(patches.any(axis=(2, 4)), codes, -1)
-
-
-def looks_field(looks: np.ndarray, numbers: np.ndarray, kinds: Sequence[str], bits: int) -> np.ndarray:
-    """Return the part of structure of references at their places, float32 `[h, w, len(kinds) + bits]`.
-
-    Args:
-        looks: int32 `[n, h, w]`, codes of the matte of each where it is, -1 at all other places.
-        numbers: int `[n]`, what words call each, from 1 on; 0 for one that they do not name.
-        kinds: those that a net knows, all of `LOOKS` among them.
-        bits: of a code.
-    """
-    field = np.zeros((*looks.shape[1:], len(kinds) + bits), np.float32)
-    for codes, number in zip(looks, numbers.tolist(), strict=True):
-        there = (codes >= 0) & (number > 0)
-        field[there, len(kinds) :] = 2 * (codes[there][:, None] >> np.arange(bits) & 1) - 1
-        if number:
-            field[there, kinds.index(LOOKS[number - 1])] = 1
     return field
 
 

@@ -10,7 +10,7 @@ from reelm import value_checks
 from reelm.errors import RequestError
 from reelm.lm.control import camera, motion, tracks
 from reelm.lm.control.sources import Source
-from reelm.lm.control.structure import LOOKS, VIEW
+from reelm.lm.control.structure import VIEW
 from reelm.lm.layout import Layout, audio_frames
 from reelm.lm.prefix import ClipCodes, Prefix
 from reelm.lm.specials import HEAD, Given, Group
@@ -73,8 +73,11 @@ class LMConfig:
     tracks: int = 0
     """Most subjects that follow a track. 0 for a model that knows no tracks."""
     structures: tuple[str, ...] = ()
-    """Kinds of control clips that the pictures can follow, such as "edges". Empty for a model that knows none. No user
-    gives "view", what a camera sees of the first frame, nor "<1>" to "<4>", mattes of references at their places."""
+    """Kinds of control clips that the pictures can follow, such as "edges". Empty for a model that knows none. "view",
+    which no user gives, is what a camera sees of the first frame."""
+    drafts: bool = False
+    """Whether the first picture of a shot with references is a draft, whose subjects are then given their forms. For
+    subjects of one colour on a plain background, of whom words ask for other colours than references have."""
     camera: bool = False
     """Whether the model knows how a camera moves."""
     motion: bool = False
@@ -116,9 +119,8 @@ class LMConfig:
             raise RequestError("keys stand in front of a frame where they alone steer it; leave the other sources out")
         if VIEW in self.structures and not self.camera:
             raise RequestError("a view is what a camera sees; give camera, or leave view out of structures")
-        if looks := {*LOOKS} & {*self.structures}:
-            if len(looks) < len(LOOKS) or not self.references:
-                raise RequestError(f"structures has {min(looks)}; it takes all of {', '.join(LOOKS)}, and references")
+        if self.drafts and not self.references:
+            raise RequestError("a draft is for references; give picture_kinds of 6, or leave drafts out")
         if not 0 <= self.tracks <= _MOST_TRACKS:
             raise RequestError(f"tracks is {self.tracks}; a model follows 0 to {_MOST_TRACKS}")
         if self.picture_kinds > len(Given):
@@ -141,14 +143,9 @@ class LMConfig:
         return self.picture_kinds > Given.REFERENCE
 
     @property
-    def drafts(self) -> bool:
-        """Whether the net knows references at their places, and so needs a draft that says where these are."""
-        return bool({*LOOKS} & {*self.structures})
-
-    @property
     def control_kinds(self) -> tuple[str, ...]:
         """The kinds of control clips that a user can give."""
-        return tuple(kind for kind in self.structures if kind not in (VIEW, *LOOKS))
+        return tuple(kind for kind in self.structures if kind != VIEW)
 
     @property
     def channels(self) -> Mapping[Source, int]:

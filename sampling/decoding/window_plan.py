@@ -67,8 +67,10 @@ class StreamPlan:
         anchored: whether a window that continues the stream shows its first latent frame.
         control: gives the control field of a latent frame when it is about to be drawn or read: float32
             `[B or 1, h or 1, w or 1, C]`. It is told the first latent frame of each clip, ids `[B, h, w]` on the
-            device, or None before that is there; and the draft of this one, ids `[B, t, h, w]` behind the latent frame
-            before it if any, or None where none was drawn. None for models without control.
+            device, or None before that is there. None for models without control.
+        cast: gives the codes int32 `[B, h, w]` of a latent frame that begins a shot with references. It is told the
+            draft of each clip, ids `[B, t, h, w]` on the device, behind the latent frame before it if any. None for
+            models that draw references without a draft.
         opening: draws the first latent frame in place of the language model that draws all others; None for none.
     """
 
@@ -83,7 +85,8 @@ class StreamPlan:
     length: int | None
     dtype: DTypeLike
     anchored: bool = True
-    control: Callable[[int, jax.Array | None, jax.Array | None], np.ndarray] | None = None
+    control: Callable[[int, jax.Array | None], np.ndarray] | None = None
+    cast: Callable[[int, jax.Array], np.ndarray] | None = None
     opening: "Opening | None" = None
 
     @property
@@ -115,14 +118,17 @@ class StreamPlan:
         return max((shot.begins for shot in self.shots if shot.cut and shot.begins <= now), default=0)
 
     def drafted(self, now: int) -> bool:
-        """Whether latent frame `now` is drawn twice: the first one of a shot with references.
+        """Whether what is drawn of latent frame `now` is a draft, which is then cast: where references first appear.
 
-        The first time they stand in the prefix alone. The second time the control field shows them where the draft has
-        subjects.
+        The first latent frame of a stream is a single picture, whose codes are of another kind than all others. So the
+        second one is cast, too: what continues the single picture alone was measured to lose the form.
         """
         shot = self.shot_at(now)
-        begins = shot.begins == now and (shot.cut or now == 0)
-        return begins and self.config.drafts and bool(shot.conditions.references)
+        begins = shot.begins
+        if self.cast is None or not shot.conditions.references or not (shot.cut or begins == 0):
+            return False
+        anew = shot.conditions.picture(begins) is None and shot.conditions.picture(now) is None
+        return anew and begins <= now <= begins + (begins == 0)
 
     def prefix(self, shot: WindowPlan, first: int, anchor: jax.Array | None, *, each: bool = False) -> Prefix:
         """Return the prefix of a window of a shot that begins with latent frame `first` of the stream.

@@ -132,7 +132,7 @@ class SlidingWindow:
         self._anchor: jax.Array | None = None
         self._recent: deque[LatentFrame] = deque(maxlen=plan.frames)
         self._asked: deque[np.ndarray | None] = deque(maxlen=plan.frames)  # control of these
-        self._redrawn = dict[int, np.ndarray]()  # control of the latent frame that was drafted last
+        self._cast = dict[int, np.ndarray]()  # codes `[B, h, w]` of the latent frame that was drafted last
         self._opened: tuple[Layout, DecodeState] | None = None
 
     def known(self, now: int) -> LatentFrame | None:
@@ -163,10 +163,10 @@ class SlidingWindow:
         full = now - self._first == self._plan.frames
         if self._opened is None or full or self._read != now or self._plan.shot_at(now) is not self._shot:
             self._open(now)
-            if self._plan.drafted(now) and now not in self._redrawn:
-                assert self._plan.control is not None
-                self._redrawn = {now: self._plan.control(now, self._anchor, self._draft(now))}
-                self._open(now)
+        if self._plan.drafted(now) and now not in self._cast:
+            assert self._plan.cast is not None
+            self._cast = {now: self._plan.cast(now, self._draft(now))}
+            self._open(now)
 
     def _draft(self, now: int) -> jax.Array:
         """Return a draft of latent frame `now`, ids `[B, t, h, w]` behind the one before it if any.
@@ -239,7 +239,7 @@ class SlidingWindow:
         """Return the control field `[B or 1, ...]` of latent frame `now`; None from models without control."""
         if self._plan.control is None:
             return None
-        return self._redrawn[now] if now in self._redrawn else self._plan.control(now, self._anchor, None)
+        return self._plan.control(now, self._anchor)
 
     def _of_clips(self, field: np.ndarray | None) -> np.ndarray | None:
         """Return a control field of each clip, `[B, ...]`."""
@@ -249,12 +249,13 @@ class SlidingWindow:
         """Return picture `[B, h, w]` and sound `[B, s, L]` of latent frame `now`, each None where it is not given."""
 
         def of_all(codes: np.ndarray | None) -> jax.Array | None:
-            return None if codes is None else jnp.broadcast_to(jnp.asarray(codes), (self._clips, *codes.shape))
+            return None if codes is None else jnp.broadcast_to(jnp.asarray(codes), (self._clips, *codes.shape[1:]))
 
-        conditions = self._plan.shot_at(now).conditions
-        picture = conditions.picture(now)
-        picture = None if picture is None else to_device(picture, self._lm.config.bits)
-        return of_all(picture), of_all(conditions.sound_beside(now, self._lm.config))
+        conditions, config = self._plan.shot_at(now).conditions, self._lm.config
+        picture, sound = conditions.picture(now), conditions.sound_beside(now, config)
+        picture = self._cast.get(now) if picture is None else picture[None]
+        picture = None if picture is None else to_device(picture, config.bits)
+        return of_all(picture), of_all(None if sound is None else sound[None])
 
     def _program(self, layout: Layout, span: int | None, group: Group) -> FrameProgram:
         return FrameProgram(self._lm.config, layout, span, group, self._plan.lookahead[group])

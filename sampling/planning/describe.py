@@ -10,10 +10,10 @@ import numpy as np
 
 from reelm.errors import RequestError
 from reelm.lm.language_model import LanguageModel
+from reelm.lm.likelihood import nats_of
 from reelm.lm.prefix import ClipCodes
 from reelm.lm.prompts import prompt_prefix
 from reelm.sampling.parts import ModelParts
-from reelm.sampling.score import nats_of
 
 _ROWS = 16  # prompts compared by one forward; all forwards are of this shape, so that one program serves them
 

@@ -62,12 +62,12 @@ def plan(
     if options.retake is not None and sources.shots:
         options = replace(options, retake=times_of_shots(model, asked[0], sources.shots, options.retake, fps))
     conditions = _conditions(model, sources, options, endless)
-    model, opened_by = _drawn_by(model, _asked(model, asked, conditions, sources, options), conditions)
+    reader, takes = model.lm, _asked(model, asked, conditions, sources, options)
+    model, opened_by = _drawn_by(model, takes, conditions)
     _check_names(model, prompts, sources)
     steered = steering(model, sources, options, conditions, size["fps"])
     conditions = replace(conditions, steering=steered.parts, camera=steered.camera)
-    begins = [stretch.begins for stretch in asked[0]] if sources.shots else []
-    told = of_shots(model, sources.shots, begins, conditions, **size)
+    told = of_shots(model, sources.shots, [at.begins for at in asked[0]], conditions, **size) if sources.shots else ()
     latent_overlap = _latent_overlap(model, asked, conditions, options, fps)
     amiss = [[*_amiss(model, each, size), *steered.warnings] for each in prompts]
     if options.strict and any(amiss):
@@ -88,7 +88,7 @@ def plan(
         seeds=seeds,
         settings=settings,
         conditions=conditions,
-        stream=stream_plan(model, scripts, negative, seeds, settings, conditions, told, opened_by),
+        stream=stream_plan(model, scripts, negative, seeds, settings, conditions, told, opened_by, reader),
         sources=sources.summary(),
         described=described,
         warnings=amiss,

@@ -47,7 +47,7 @@ def _takes(lm: LanguageModel, task: Task) -> bool:
 
 
 def _hears(lm: LanguageModel, source: Source) -> bool:
-    # Views and looks are structure, too, but none that a user gives.
+    # A view is structure, too, but none that a user gives.
     return source in lm.config.channels and (source != "structure" or bool(lm.config.control_kinds))
 
 

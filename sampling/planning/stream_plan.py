@@ -11,11 +11,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from reelm.lm.language_model import check_cache
+from reelm.lm.language_model import LanguageModel, check_cache
 from reelm.lm.prefix import Prefix
 from reelm.lm.prompts import prompt_prefix
+from reelm.sampling.conditions.casting import Casting
 from reelm.sampling.conditions.conditions import Conditions
-from reelm.sampling.conditions.looks import Looks
 from reelm.sampling.conditions.views import Views
 from reelm.sampling.decoding.choose import Controls
 from reelm.sampling.decoding.program import lookahead_for
@@ -33,12 +33,13 @@ def stream_plan(
     conditions: Conditions,
     of_shots: Sequence[Conditions] = (),
     opened_by: ModelParts | None = None,
+    reader: LanguageModel | None = None,
 ) -> StreamPlan:
     """Return the plan of a clip of each script with each seed; RequestError when their KV cache does not fit.
 
     All words, `negative` among them, are as the language model reads them. A storyboard is one script, and `of_shots`
     are the conditions of its shots. `opened_by` is the model with the language model that draws the first latent frame,
-    where that is another one.
+    where that is another one. `reader` knows words best, and says whom they call by a name.
     """
     lm, fps = model.language_model(), settings.fps
     stretches = {stretch.begins: stretch for script in scripts for stretch in script}
@@ -71,23 +72,26 @@ def stream_plan(
         anchored="continues" in lm.tasks or "plays" not in lm.tasks,
     )
     if lm.config.control:
-        own = (Views(model.video_tokenizer, lm.config), Looks(model.video_tokenizer, lm.config))
-        plan = replace(plan, control=partial(_control, plan, *own))
+        plan = replace(plan, control=partial(_control, plan, Views(model.video_tokenizer, lm.config)))
+    if lm.config.drafts:
+        plan = replace(plan, cast=partial(_cast, plan, Casting(model.video_tokenizer, lm.config, reader or lm)))
     if opened_by is not None:
-        first = stream_plan(opened_by, scripts, negative, seeds, settings, conditions, of_shots)
+        first = stream_plan(opened_by, scripts, negative, seeds, settings, conditions, of_shots, reader=reader)
         plan = replace(plan, opening=Opening(opened_by.language_model(), first))
     check_cache(lm.config, lm.mesh_sizes, len(plan.seeds), plan.cache_rows, plan.slots, jnp.dtype(model.dtype).itemsize)
     return plan
 
 
-def _control(
-    plan: StreamPlan, views: Views, looks: Looks, now: int, first: jax.Array | None, draft: jax.Array | None
-) -> np.ndarray:
+def _control(plan: StreamPlan, views: Views, now: int, first: jax.Array | None) -> np.ndarray:
     """Return the control field of a latent frame; see `StreamPlan.control`."""
+    conditions = plan.shot_at(now).conditions
+    return conditions.control(now, plan.config, views.of(conditions, now, first))
+
+
+def _cast(plan: StreamPlan, casting: Casting, now: int, draft: jax.Array) -> np.ndarray:
+    """Return the codes of a latent frame that was drafted; see `StreamPlan.cast`."""
     shot = plan.shot_at(now)
-    if draft is not None:
-        return shot.conditions.control(now, plan.config, looks.of(shot.conditions, shot.words, draft))
-    return shot.conditions.control(now, plan.config, views.of(shot.conditions, now, first))
+    return casting.of(shot.conditions, shot.words, draft, begins=now == shot.begins)
 
 
 def shot_plan(

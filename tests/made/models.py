@@ -7,7 +7,6 @@ import jax
 import numpy as np
 
 from reelm.lm import describer
-from reelm.lm.control.structure import LOOKS
 from reelm.lm.language_model import LanguageModel
 from reelm.lm.net import transformer
 from reelm.lm.net.config import LMConfig
@@ -105,10 +104,10 @@ def tiny_wide() -> Model:
 
 
 def tiny_teller() -> Model:
-    """The tiny model with sound, which knows references, also at their places, and cameras: it tells stories."""
+    """The tiny model with sound, which knows references, and cameras: it tells stories."""
     model = tiny_model(sound=True)
     assert model.lm is not None
-    config = replace(model.lm.config, picture_kinds=6, structures=LOOKS, camera=True)
+    config = replace(model.lm.config, picture_kinds=6, drafts=True, camera=True)
     params = random_params(transformer.init_params, config, 2, noise=0.4)
     tasks = tuple(task for task in get_args(Task) if task != "plays")
     return replace(model, name="teller", lm=LanguageModel(config, params, model.lm.text, tasks))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from reelm.media.portrait import placed, portrait, subjects
+from reelm.media.portrait import matte, portrait
 
 SHAPE = np.zeros((24, 16, 3), np.uint8)  # an L, red on blue
 SHAPE[:, :6] = SHAPE[-6:] = (250, 20, 20)
@@ -39,34 +39,31 @@ def test_a_picture_without_a_subject_is_shown_whole(value):
     )
 
 
-def test_the_subject_stands_where_another_frame_has_one():
-    frame = np.zeros((64, 48, 3), np.uint8)
-    frame[10:34, 20:32] = 255  # 24 high, its middle at (22, 26)
-    [box] = subjects(frame)
-    assert box.tolist() == [10, 20, 34, 32]
-    made, where = placed(picture(SHAPE.repeat(2, 0).repeat(2, 1), 5, 9), box, 64, 48)
-    white = np.argwhere(made[:, :, 0] > 120)
-    assert white.min(axis=0).tolist() == [10, 18] and white.max(axis=0).tolist() == [33, 33]  # SHAPE as large as it was
-    np.testing.assert_array_equal(np.argwhere(where).min(axis=0), [10, 18])
-    assert where.sum() == 24 * 16 and not made[~where].any() and np.ptp(made, axis=-1).max() == 0
+def test_a_matte_is_where_another_frame_has_a_subject():
+    box = np.array([10, 20, 34, 32])  # 24 high, its middle at (22, 26)
+    made = matte(picture(SHAPE.repeat(2, 0).repeat(2, 1), 5, 9), box, 64, 48)
+    covered = np.argwhere(made[:, :, 0] > 0.5)  # SHAPE as large as it was
+    assert covered.min(axis=0).tolist() == [10, 18] and covered.max(axis=0).tolist() == [
+        33,
+        33,
+    ]  # SHAPE as large as it was
+    assert made.shape == (64, 48, 1) and made.min() == 0 and made.max() == 1
+
+
+def test_a_subject_of_about_the_size_is_not_blurred():
+    made = matte(picture(SHAPE, 5, 9), np.array([10, 20, 36, 32]), 64, 48)
+    assert set(np.unique(made)) == {0, 1} and made.sum() == (SHAPE[..., 0] > 0).sum()
 
 
 def test_a_subject_in_another_colour_has_the_same_matte():
     green = picture(SHAPE, 5, 9)
     green[(green == (250, 20, 20)).all(axis=-1)] = (20, 250, 20)
     box = np.array([10, 20, 34, 32])
-    np.testing.assert_array_equal(placed(picture(SHAPE, 5, 9), box, 64, 48)[0], placed(green, box, 64, 48)[0])
+    np.testing.assert_array_equal(matte(picture(SHAPE, 5, 9), box, 64, 48), matte(green, box, 64, 48))
 
 
 def test_what_a_border_cuts_off_is_left_out():
-    made, where = placed(picture(SHAPE, 5, 9), np.array([-4, 40, 20, 56]), 64, 48)
-    assert np.argwhere(where).max(axis=0).tolist() == [19, 47] and where.sum() == 20 * 8
-    whole, _ = placed(picture(SHAPE, 5, 9), np.array([0, 0, 24, 16]), 64, 48)
+    made = matte(picture(SHAPE, 5, 9), np.array([-4, 40, 20, 56]), 64, 48)
+    whole = matte(picture(SHAPE, 5, 9), np.array([0, 0, 24, 16]), 64, 48)
     np.testing.assert_array_equal(made[:20, 40:], whole[4:24, :8])
-
-
-def test_subjects_stand_apart_the_largest_first_and_specks_are_none():
-    frame = np.full((40, 60, 3), 9, np.uint8)
-    frame[2:12, 3:13], frame[10:30, 30:50], frame[35, 5] = 200, (0, 90, 0), 255
-    assert subjects(frame).tolist() == [[10, 30, 30, 50], [2, 3, 12, 13]]
-    assert subjects(np.full((40, 60, 3), 9, np.uint8)).shape == (0, 4)
+    assert not made[20:].any() and not made[:, :40].any()

@@ -36,7 +36,7 @@ def views(model, clip, **asked) -> np.ndarray:
     request = plan(model, "red", *read_arguments(asked))
     assert request.stream.control is not None
     first = clip.tokens["video"][None, 0]
-    fields = [request.stream.control(now, first, None)[0] for now in range(len(clip.tokens["video"]))]
+    fields = [request.stream.control(now, first)[0] for now in range(len(clip.tokens["video"]))]
     config = model.lm.config
     ids, there = structure_ids(of_source(config.channels, "structure", np.stack(fields)), config.bits)
     return np.where(there, ids, -1)

@@ -28,7 +28,6 @@ from reelm.data.tokens.read import (
 )
 from reelm.errors import RequestError
 from reelm.lm import sharding
-from reelm.lm.control.structure import LOOKS
 from reelm.lm.language_model import LanguageModel
 from reelm.lm.net.transformer import init_params
 from reelm.lm.parameters import check_mesh
@@ -127,8 +126,7 @@ def open_inputs(run: LMRun) -> Inputs:
     video_hash = sources[0].index.tokenizer_hash
     held_out = open_sets(run.held_out, tokenizer_hash=video_hash) if run.held_out else []
     check_keys([*sources, *held_out], model.keys, model.keys_at_once)
-    kinds = {"looks" if kind in LOOKS else kind for kind in model.structures}
-    check_controls(sources, {*model.channels, *kinds} - {"keys", "structure"})
+    check_controls(sources, {*model.channels, *model.structures} - {"keys", "structure"})
     check_sound(
         [*sources, *held_out],
         levels=model.sound_levels,

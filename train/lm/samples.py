@@ -28,7 +28,7 @@ from reelm.lm.control.field import control_field
 from reelm.lm.control.keys import keys_field
 from reelm.lm.control.motion import motion_field
 from reelm.lm.control.sources import Source
-from reelm.lm.control.structure import VIEW, looks_field, structure_field, view_field
+from reelm.lm.control.structure import VIEW, structure_field, view_field
 from reelm.lm.control.tracks import tracks_field
 from reelm.lm.layout import audio_frames, reference_grid
 from reelm.lm.net.config import LMConfig
@@ -122,7 +122,7 @@ class ToSample(grain.transforms.RandomMap):
             times=pictures.times,
             sound=heard,
         )
-        control = self._control(shot, first, references, rng) if self.model.control else None
+        control = self._control(shot, first, rng) if self.model.control else None
         start = not self.earlier
         video = to_device(codes, self.model.bits)
         return {"prefix": prefix, "codes": ClipCodes(video=video, sound=sound, control=control, at_start=start)}
@@ -164,12 +164,10 @@ class ToSample(grain.transforms.RandomMap):
                 return _gaps(codes, rng, in_time=self.task.gap_in_time)
         return _no_pictures(element)
 
-    def _control(
-        self, element: TokenSample, first: int, references: "_References", rng: np.random.Generator
-    ) -> np.ndarray:
+    def _control(self, element: TokenSample, first: int, rng: np.random.Generator) -> np.ndarray:
         """Return the control field float32 `[t, h or 1, w or 1, C]` of the latent frames from `first` on.
 
-        Each source speaks, or not, of its own. References are shown at their places in the shot's first latent frame.
+        Each source speaks, or not, of its own.
         """
         here, grid = slice(first, first + self.frames), element["video"].shape[1:]
         told = {source for source in self.model.channels if rng.random() >= self.drop_control}
@@ -190,9 +188,6 @@ class ToSample(grain.transforms.RandomMap):
         if "structure" in told and kinds and (not parts.keys() & {"tracks", "camera"} or rng.random() < _OUTLINED):
             kind = kinds[int(rng.integers(len(kinds)))]
             parts["structure"] = structure_field(element[kind][here], kind, self.model.structures, self.model.bits)
-        if "structure" in told and self.model.drafts and first == int(self.task.after_cut):
-            own = looks_field(references.looks, references.numbers, self.model.structures, self.model.bits)
-            parts["structure"] = np.concatenate([own[None], np.zeros((self.frames - 1, *own.shape), np.float32)])
         if "motion" in told and self.motions is not None and "motion" in element:
             less = np.searchsorted(self.motions, element["motion"][0]) / len(self.motions)
             parts["motion"] = motion_field(float(less), self.frames)
@@ -222,14 +217,10 @@ class _Pictures(NamedTuple):
 
 
 class _References(NamedTuple):
-    """Given references: codes `[K, p, q]` as the host holds them, and what words call them int32 `[K]`, 0 for none.
-
-    And their codes `[K, h, w]` where the shot first shows them, -1 at all other places.
-    """
+    """Given references: codes `[K, p, q]` as the host holds them, and what words call them int32 `[K]`, 0 for none."""
 
     codes: np.ndarray
     numbers: np.ndarray
-    looks: np.ndarray
 
 
 def _next_shot(element: TokenSample) -> TokenSample:
@@ -254,13 +245,10 @@ def _references(shot: TokenSample, calls: Mapping[int, int], count: int) -> _Ref
     grid = reference_grid(*shot["video"].shape[1:]) if count else (0, 0)  # as in a prefix of words alone
     codes = np.zeros((count, *grid), shot["video"].dtype)
     numbers = np.zeros(count, np.int32)
-    looks = np.full((count, *shot["video"].shape[1:]), -1, shot["video"].dtype)
     for slot, (number, called) in enumerate(calls.items()):
         assert "references" in shot
         codes[slot], numbers[slot] = shot["references"][number - 1], called
-        if "looks" in shot:
-            looks[slot] = shot["looks"][number - 1]
-    return _References(codes, numbers, looks)
+    return _References(codes, numbers)
 
 
 def _anchor(picture: np.ndarray, time: float) -> _Pictures:

@@ -109,17 +109,3 @@ def test_stories_are_drawn_by_name_and_not_built(tmp_path):
     assert clip["references"].dtype == np.uint8 and "next_shot" not in clip
     with pytest.raises(RequestError, match="drawn on demand"):
         catalog.build("moving_digits_stories", tmp_path)
-
-
-def test_tracks_are_in_the_order_of_references():
-    shown = set()
-    for clip, scene in zip(CLIPS, SCENES, strict=True):
-        shot, tracks = clip["next_shot"], clip["next_shot"]["tracks"]
-        assert tracks.shape == (len(scene.movers), 17, 2) and not np.isnan(clip["tracks"]).any()
-        named = {int(number) for number in re.findall(r"<(\d)>", " ".join(shot["reference_captions"]))}
-        assert {n for n, track in enumerate(tracks, 1) if not np.isnan(track).any()} == named
-        for number in named:
-            x, y = (64 * tracks[number - 1, 1]).astype(int)
-            assert shot["video"][1, max(0, y - 14) : y + 14, max(0, x - 14) : x + 14].any()
-            shown.add(number)
-    assert shown == {1, 2}

@@ -1,14 +1,12 @@
 """What the language model is trained on: the prefix of each task, and codes that fit it."""
 
-from typing import Any
-
 import numpy as np
 import pytest
 
 from reelm.data.tokens.sample import TokenSample
 from reelm.lm.control.field import of_source
 from reelm.lm.control.sources import SPATIAL
-from reelm.lm.control.structure import LOOKS, structure_ids
+from reelm.lm.control.structure import structure_ids
 from reelm.lm.net.config import LMConfig
 from reelm.lm.specials import CONTINUES, CUT, CUT_FROM, FILLER, NAMES, Given
 from reelm.lm.tasks import Task
@@ -237,32 +235,3 @@ def test_the_view_of_a_camera_is_shown_where_the_camera_speaks_and_no_outline_do
             np.testing.assert_array_equal(shown, steered["view"][1:3])
     # Each alone and none; never a view without its camera, nor both in one clip.
     assert kinds == {(True, False, True), (True, True, False), (False, True, False), (False, False, False)}
-
-
-@pytest.mark.parametrize("task", ["shows", "cuts"])
-def test_references_are_shown_at_their_places_where_a_shot_begins(text, story, task):
-    model = LMConfig(prefix=48, sound_levels=3, sound_frames=(2, 8), picture_kinds=6, structures=LOOKS)
-    looks = np.full((2, 2, 3), -1, np.int32)
-    looks[0, 0, 1], looks[1, 1] = 5, (6, 7, 8)
-    told: Any = {**story, "looks": looks, "next_looks": looks + 1 - (looks < 0)}
-    to_sample = ToSample(
-        text, model, task=task, frames=3, fps=8.0, stride=4, drop_text=0.0, drop_control=0.3, references=0.9
-    )
-    shares = []
-    for i in range(200):
-        made = to_sample.random_map(told, np.random.default_rng(i))
-        field, prefix = of_source(model.channels, "structure", made["codes"].control), made["prefix"]
-        assert not field[1:].any()
-        shares.append(field.any())
-        later = task == "cuts" and prefix.words[0] != CUT
-        if not field.any():
-            continue
-        assert not later
-        codes, there = structure_ids(field[0], model.bits)
-        expected = np.full((2, 3), -1)
-        for number, picture in shown(prefix).items():
-            own = told["next_looks" if task == "cuts" else "looks"][picture - 2001]
-            expected = np.where(own >= 0, own, expected)
-            np.testing.assert_array_equal(field[0, ..., number - 1] > 0, own >= 0)
-        np.testing.assert_array_equal(np.where(there, codes, -1), expected)
-    assert 0.3 < np.mean(shares) < 0.75

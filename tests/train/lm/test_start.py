@@ -37,9 +37,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory):
 
 def test_more_kinds_of_pictures_and_keys_are_learned_beside_what_was_known(folder):
     path, lm = folder
-    start = open_start(path, replace(lm.config, picture_kinds=5, keys=("left", "right")))
+    start = open_start(path, replace(lm.config, picture_kinds=6, keys=("left", "right"), drafts=True))
     known, table = lm.params["given"]["embedding"], start.params["given"]["embedding"]
-    assert table.shape == (5, lm.config.width) and np.any(table[4])
+    assert table.shape == (6, lm.config.width) and np.any(table[4])
     np.testing.assert_array_equal(table[:4], known)
     assert "control" not in start.params  # fresh, and so zero
 

@@ -1,5 +1,6 @@
-"""References at the places of a draft: a shot's first latent frame is drawn twice, however the clip is decoded."""
+"""Casting: the first pictures of a shot are drafted, and their subjects are given the forms of references."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,9 +9,7 @@ from made.models import tiny_teller
 
 import reelm
 from reelm.errors import RequestError
-from reelm.lm.control.field import of_source
-from reelm.lm.control.structure import LOOKS, structure_ids
-from reelm.media.portrait import placed, subjects
+from reelm.sampling.conditions.recast import followed, recast
 from reelm.sampling.conditions.sources import Sources
 from reelm.sampling.options import Options
 from reelm.sampling.planning.plan import plan
@@ -36,32 +35,25 @@ def planned(model, prompt: Any = None, *, num_frames: int = 13, **sources: Any):
     return plan(model, prompt, Sources(**sources), Options(num_frames=None if prompt is None else num_frames))
 
 
-def test_references_are_shown_where_the_draft_has_subjects(teller, pictures):
-    stream = planned(teller, ["a red <1>", "a <2> and <1>", "two"], references=pictures).stream
-    assert stream.control is not None
+def test_the_subject_of_a_draft_is_given_the_form_of_whom_the_words_name(teller, pictures):
+    stream = planned(teller, ["a red <2>", "two", "a <1>"], references=pictures).stream
+    assert stream.cast is not None
     draft: Any = np.random.default_rng(0).integers(0, 2**10, (3, 1, 2, 3)).astype(np.int32)
-    fields, config = stream.control(0, None, draft), stream.config
-    structure = of_source(config.channels, "structure", fields)
-    for clip, numbers in enumerate(([1], [1, 2], [])):
-        frame = teller.video_tokenizer.decode(draft[clip : clip + 1])[0, -1]
-        boxes = subjects(frame)[: len(numbers)]
-        assert len(boxes) or not numbers
-        codes, there = structure_ids(structure[clip], config.bits)
-        expected, kinds = np.zeros((2, 3), np.int32), np.zeros((2, 3, len(LOOKS)), bool)
-        for number, box in zip(numbers, boxes, strict=False):
-            picture, where = placed(pictures[number - 1], box, *frame.shape[:2])
-            inside = where.reshape(2, 8, 3, 8).any(axis=(1, 3))
-            expected[inside] = teller.video_tokenizer.encode(picture[None, None])[0, 0][inside]
-            kinds[inside, number - 1] = True
-        np.testing.assert_array_equal(there, kinds.any(axis=-1))
-        np.testing.assert_array_equal(np.asarray(codes)[there], expected[there])
-        np.testing.assert_array_equal(structure[clip, ..., : len(LOOKS)], kinds)
+    frames = teller.video_tokenizer.decode(draft[:1])[0]
+    boxes = followed(frames)
+    assert boxes.shape[1]
+    codes = stream.cast(0, draft)
+    made = [recast(frames, boxes[:, [number]], pictures[1:]) for number in range(boxes.shape[1])]
+    assert codes[0].tolist() in [teller.video_tokenizer.encode(each[None])[0, 0].tolist() for each in made]
+    np.testing.assert_array_equal(codes[1], draft[1, 0])  # whose words name nobody
 
 
-def test_only_the_first_latent_frame_of_a_shot_with_references_is_drafted(teller, pictures):
+def test_only_latent_frames_that_first_show_references_are_drafted(teller, pictures):
     stream = planned(teller, storyboard=SHOTS, references=pictures).stream
-    assert [now for now in range(stream.length or 0) if stream.drafted(now)] == [0, stream.shots[1].begins]
+    assert [now for now in range(stream.length or 0) if stream.drafted(now)] == [0, 1, stream.shots[1].begins]
     assert not planned(teller, "two").stream.drafted(0)
+    given = planned(teller, "a <1>", references=pictures[:1], image=pictures[0][:16]).stream
+    assert not any(map(given.drafted, range(4)))
 
 
 def test_samples_of_one_prompt_have_a_draft_each(teller, pictures):
@@ -84,9 +76,23 @@ def test_each_clip_of_a_batch_has_a_draft_of_its_own(teller, pictures):
         np.testing.assert_array_equal(one_by_one.tokens["video"], alone.tokens["video"])
 
 
-def test_looks_are_no_control_clips(teller):
-    assert teller.info()["language model"]["steered by"] == "camera"
-    with pytest.raises(RequestError, match="not trained with control clips"):
-        teller.generate("red", control=np.zeros((5, 16, 24, 3), np.uint8), control_kind="silhouette")
-    with pytest.raises(RequestError, match="control_kind is '<1>'"):
-        teller.generate("red", control=np.zeros((5, 16, 24, 3), np.uint8), control_kind="<1>")
+@pytest.mark.parametrize("names", [("<1>", "<2>"), ("<2>", "<1>")])
+def test_words_around_a_name_say_which_subject_it_is(names, pictures):
+    demo = reelm.load("demo")
+    words = f"a blue {names[0]} moving left and a red {names[1]} moving right"
+    stream = plan(demo, words, Sources(references=pictures), Options()).stream
+    assert stream.cast is not None
+    frame = np.zeros((1, 64, 64, 3), np.uint8)
+    frame[0, 8:28, 40:52], frame[0, 36:56, 10:24] = (0, 0, 255), (255, 0, 0)
+    draft: Any = demo.video_tokenizer.encode(frame[None])
+    cast = stream.cast(0, draft)
+    boxes = followed(demo.video_tokenizer.decode(draft)[0])
+    assert boxes[0, :, 0].argmax() == 0  # the red one is larger
+    own = [pictures[int(name.strip("<>")) - 1] for name in names]
+    wanted = recast(demo.video_tokenizer.decode(draft)[0], boxes, own[::-1])
+    np.testing.assert_array_equal(cast[0], demo.video_tokenizer.encode(wanted[None])[0, 0])
+
+
+def test_a_net_without_references_has_no_drafts(teller):
+    with pytest.raises(RequestError, match="a draft is for references"):
+        replace(teller.language_model().config, picture_kinds=5)

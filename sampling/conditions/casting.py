@@ -1,0 +1,116 @@
+"""The first pictures of a shot with references: a draft of them, whose subjects are given the forms of the references.
+
+In: references, words, and a draft of each clip's latent frame. Out: the codes of that latent frame. What comes later
+continues these codes as it does any others.
+
+A small net draws what words say well, and a form that it has never seen badly. So words give place and colour here, and
+the picture of a reference its form. Words say, too, which subject is which reference: those around its name make a
+picture of that subject alone likelier than a picture of another.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import jax
+import numpy as np
+
+from reelm.lm.language_model import LanguageModel
+from reelm.lm.likelihood import nats_of
+from reelm.lm.net.config import LMConfig
+from reelm.lm.prefix import ClipCodes, Prefix
+from reelm.lm.specials import FILLER, HEAD, MOST_REFERENCES, NAMES
+from reelm.media.pixels import Frames
+from reelm.tokenizer.codes import to_device, to_host
+from reelm.tokenizer.video.tokenizer import VideoTokenizer
+
+from .conditions import Conditions, names
+from .recast import followed, recast, recognised
+
+
+class Casting:
+    """The references of a stream's shots in the parts of the subjects that a draft has."""
+
+    def __init__(self, tokenizer: VideoTokenizer, config: LMConfig, reader: LanguageModel):
+        """`config` is of the net that draws, `reader` the language model that knows words best."""
+        self._tokenizer, self._config, self._reader = tokenizer, config, reader
+
+    def of(self, conditions: Conditions, words: Prefix, draft: jax.Array, *, begins: bool) -> np.ndarray:
+        """Return the codes int32 `[B, h, w]` of the latent frame that was drafted.
+
+        Args:
+            conditions: have the references of its shot.
+            words: of the shot, a row for each prompt.
+            draft: ids `[B, t, h, w]` on the device: the draft of each clip, behind the latent frame before it if any.
+            begins: whether the shot begins with it; else with the one before.
+        """
+        ids = to_host(draft, self._config.bits)
+        rows = np.repeat(np.asarray(words.words), len(ids) // len(words.words), axis=0)
+        called = {number: names(words, number, self._config) for number in sorted(conditions.references)}
+        called = {number: np.repeat(each, len(ids) // len(each)) for number, each in called.items()}
+        made = []
+        # One by one, so that a clip is what it is alone.
+        for clip, (codes, row) in enumerate(zip(ids, rows, strict=True)):
+            forms = {number: conditions.references[number].picture for number in called if called[number][clip]}
+            made.append(self._cast(forms, row, codes, begins))
+        return np.stack(made)
+
+    def _cast(self, forms: Mapping[int, Frames], words: np.ndarray, codes: np.ndarray, begins: bool) -> np.ndarray:
+        """Return the codes `[h, w]` of the last of the latent frames `[t, h, w]` of one clip, whose words are `[P]`."""
+        frames, pictures = self._tokenizer.decode(codes[None])[0], list(forms.values())
+        last = self._tokenizer.config.frames_of(len(codes) - 1) if len(codes) > 1 else 0  # the frame it begins with
+        shot = last if begins else 0
+        boxes = followed(frames[shot:])
+        if begins:
+            cast = self._called(list(forms), words, frames[shot : shot + 1], boxes[:1])
+        else:
+            cast = recognised(frames[0], boxes[0], pictures)
+        if not cast:
+            return codes[-1]
+        which, where = map(list, zip(*cast, strict=True))
+        made = recast(frames[last:], boxes[last - shot :, where], [pictures[each] for each in which])
+        return self._tokenizer.encode(np.concatenate([frames[:last], made])[None])[0, -1]
+
+    def _called(
+        self, named: Sequence[int], words: np.ndarray, frame: Frames, boxes: np.ndarray
+    ) -> list[tuple[int, int]]:
+        """Return (the place of a name, that of the box which it calls), as far as they go.
+
+        Of words that an encoder reads no name is known: the largest subject is then the first that they name.
+
+        Args:
+            named: what words call references.
+            words: int32 `[P]`.
+            frame: uint8 `[1, H, W, 3]`.
+            boxes: int `[1, n, 4]`, of the subjects in it.
+        """
+        from scipy.optimize import linear_sum_assignment
+
+        count = min(boxes.shape[1], MOST_REFERENCES)
+        if min(len(named), count) == 0 or len(named) == count == 1 or self._reader.config.text_width:
+            return [(each, each) for each in range(min(len(named), count))]
+        others = ([other for other in range(boxes.shape[1]) if other != each] for each in range(count))
+        frames = [recast(frame, boxes[:, each], [None] * len(each)) for each in others]
+        alone = [self._tokenizer.encode(each[None])[0] for each in frames]
+        nats = [[self._nats(_about(words, number), codes) for codes in alone] for number in named]
+        return list(zip(*map(np.ndarray.tolist, linear_sum_assignment(nats)), strict=True))
+
+    def _nats(self, words: np.ndarray, codes: np.ndarray) -> float:
+        """Return the cross entropy of a picture, codes `[1, h, w]`, by words `[P]`."""
+        reader = self._reader.config
+        clip = ClipCodes(
+            video=to_device(codes[None], reader.bits),
+            sound=reader.no_track(1)[None],
+            control=np.zeros((1, 1, 1, 1, reader.control), np.float32) if reader.control else None,
+        )
+        prefix = Prefix.of_words(words[None, : reader.prefix], *codes.shape[1:])
+        return float(nats_of(reader, self._reader.params, prefix, clip).video.sum())
+
+
+def _about(words: np.ndarray, number: int) -> np.ndarray:
+    """Return of words int32 `[P]` those that are nearer to the name of a reference than to others, without names."""
+    head, text = np.split(words, [HEAD])
+    is_name = (text > NAMES) & (text <= NAMES + MOST_REFERENCES)
+    at = np.flatnonzero(is_name)
+    kept = (text != FILLER) & ~is_name
+    if len(at):
+        kept &= text[at[np.abs(np.arange(len(text))[:, None] - at).argmin(axis=1)]] == NAMES + number
+    return np.concatenate([head, text[kept], np.full(len(text) - kept.sum(), FILLER, text.dtype)])
