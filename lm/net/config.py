@@ -76,8 +76,9 @@ class LMConfig:
     """Kinds of control clips that the pictures can follow, such as "edges". Empty for a model that knows none. "view",
     which no user gives, is what a camera sees of the first frame."""
     drafts: bool = False
-    """Whether the first picture of a shot with references is a draft, whose subjects are then given their forms. For
-    subjects of one colour on a plain background, of whom words ask for other colours than references have."""
+    """Whether the first pictures of a shot with references, or of a clip with one track, are a draft. Its subjects are
+    then given their forms or place. For subjects of one colour on a plain background, of whom words may ask for other
+    colours than references have."""
     camera: bool = False
     """Whether the model knows how a camera moves."""
     motion: bool = False
@@ -119,8 +120,8 @@ class LMConfig:
             raise RequestError("keys stand in front of a frame where they alone steer it; leave the other sources out")
         if VIEW in self.structures and not self.camera:
             raise RequestError("a view is what a camera sees; give camera, or leave view out of structures")
-        if self.drafts and not self.references:
-            raise RequestError("a draft is for references; give picture_kinds of 6, or leave drafts out")
+        if self.drafts and not (self.references or self.tracks):
+            raise RequestError("a draft is for references and tracks; give picture_kinds of 6 or tracks, or no drafts")
         if not 0 <= self.tracks <= _MOST_TRACKS:
             raise RequestError(f"tracks is {self.tracks}; a model follows 0 to {_MOST_TRACKS}")
         if self.picture_kinds > len(Given):

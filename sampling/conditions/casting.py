@@ -1,11 +1,11 @@
-"""The first pictures of a shot with references: a draft of them, whose subjects are given the forms of the references.
+"""The first pictures of a shot with references or a track: a draft, whose subjects are given their forms or place.
 
-In: references, words, and a draft of each clip's latent frame. Out: the codes of that latent frame. What comes later
-continues these codes as it does any others.
+In: references or a track, words, and a draft of each clip's latent frame. Out: the codes of that latent frame. What
+comes later continues these codes as it does any others.
 
 A small net draws what words say well, and a form that it has never seen badly. So words give place and colour here, and
 the picture of a reference its form. Words say, too, which subject is which reference: those around its name make a
-picture of that subject alone likelier than a picture of another.
+picture of that subject alone likelier than a picture of another. A track says where its subject is.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,11 +23,11 @@ from reelm.tokenizer.codes import to_device, to_host
 from reelm.tokenizer.video.tokenizer import VideoTokenizer
 
 from .conditions import Conditions, names
-from .recast import followed, recast, recognised
+from .recast import followed, moved, nearest, recast, recognised
 
 
 class Casting:
-    """The references of a stream's shots in the parts of the subjects that a draft has."""
+    """The references or tracks of a stream's shots, in the parts of the subjects that a draft has."""
 
     def __init__(self, tokenizer: VideoTokenizer, config: LMConfig, reader: LanguageModel):
         """`config` is of the net that draws, `reader` the language model that knows words best."""
@@ -37,7 +37,7 @@ class Casting:
         """Return the codes int32 `[B, h, w]` of the latent frame that was drafted.
 
         Args:
-            conditions: have the references of its shot.
+            conditions: of its shot.
             words: of the shot, a row for each prompt.
             draft: ids `[B, t, h, w]` on the device: the draft of each clip, behind the latent frame before it if any.
             begins: whether the shot begins with it; else with the one before.
@@ -49,25 +49,31 @@ class Casting:
         made = []
         # One by one, so that a clip is what it is alone.
         for clip, (codes, row) in enumerate(zip(ids, rows, strict=True)):
-            forms = {number: conditions.references[number].picture for number in called if called[number][clip]}
-            made.append(self._cast(forms, row, codes, begins))
+            frames = self._tokenizer.decode(codes[None])[0]
+            last = self._tokenizer.config.frames_of(len(codes) - 1) if len(codes) > 1 else 0  # the frame it begins with
+            if conditions.track is None:
+                forms = {number: conditions.references[number].picture for number in called if called[number][clip]}
+                new = self._recast(forms, row, frames[last if begins else 0 :], len(frames) - last)
+            else:
+                new = _on_track(conditions.track, frames, last)
+            whole = None if new is None else np.concatenate([frames[:last], new])
+            made.append(codes[-1] if whole is None else self._tokenizer.encode(whole[None])[0, -1])
         return np.stack(made)
 
-    def _cast(self, forms: Mapping[int, Frames], words: np.ndarray, codes: np.ndarray, begins: bool) -> np.ndarray:
-        """Return the codes `[h, w]` of the last of the latent frames `[t, h, w]` of one clip, whose words are `[P]`."""
-        frames, pictures = self._tokenizer.decode(codes[None])[0], list(forms.values())
-        last = self._tokenizer.config.frames_of(len(codes) - 1) if len(codes) > 1 else 0  # the frame it begins with
-        shot = last if begins else 0
-        boxes = followed(frames[shot:])
-        if begins:
-            cast = self._called(list(forms), words, frames[shot : shot + 1], boxes[:1])
+    def _recast(self, forms: Mapping[int, Frames], words: np.ndarray, frames: Frames, last: int) -> Frames | None:
+        """Return the last frames of a shot, so many, with forms in it; None for a draft without subjects, or no forms.
+
+        The words int32 `[P]` call the forms by their numbers. Those of all frames but the last ones are there already.
+        """
+        boxes, pictures = followed(frames), list(forms.values())
+        if last == len(frames):
+            cast = self._called(list(forms), words, frames[:1], boxes[:1])
         else:
             cast = recognised(frames[0], boxes[0], pictures)
         if not cast:
-            return codes[-1]
+            return None
         which, where = map(list, zip(*cast, strict=True))
-        made = recast(frames[last:], boxes[last - shot :, where], [pictures[each] for each in which])
-        return self._tokenizer.encode(np.concatenate([frames[:last], made])[None])[0, -1]
+        return recast(frames[-last:], boxes[-last:, where], [pictures[each] for each in which])
 
     def _called(
         self, named: Sequence[int], words: np.ndarray, frame: Frames, boxes: np.ndarray
@@ -114,3 +120,12 @@ def _about(words: np.ndarray, number: int) -> np.ndarray:
     if len(at):
         kept &= text[at[np.abs(np.arange(len(text))[:, None] - at).argmin(axis=1)]] == NAMES + number
     return np.concatenate([head, text[kept], np.full(len(text) - kept.sum(), FILLER, text.dtype)])
+
+
+def _on_track(track: np.ndarray, frames: Frames, last: int) -> Frames | None:
+    """Return the frames from number `last` on, with the subject on its track `[T, 2]`; None without any subject."""
+    boxes, along = followed(frames), track[np.minimum(np.arange(len(frames)), len(track) - 1)]
+    if not boxes.shape[1]:
+        return None
+    subject = nearest(frames[0], boxes[0], along[0])
+    return moved(frames[last:], boxes[last:, subject], along[last:])

@@ -41,6 +41,7 @@ class Conditions:
         sound: int32 `[F, L]`, codes of the clip's first audio frames; None without sound.
         steering: for each source of control that speaks, its part float32 `[t, h or 1, w or 1, c]` in the control field
             of the clip's first latent frames. After them keys are silent, and all others stay what they are last.
+        track: float `[T, 2]`, (x, y) of the only subject that has one, as shares of width and height; None for others.
         camera: float `[T, 3]`, where a camera looks whose view of the first frame is shown (`views.py`); None for none.
         sound_in_prefix: whether the pictures are made for the sound, which is then read before them.
     """
@@ -57,6 +58,7 @@ class Conditions:
     pixels: Frames | None = None
     sound: np.ndarray | None = None
     steering: Mapping[Source, np.ndarray] = field(default_factory=dict)
+    track: np.ndarray | None = None
     camera: np.ndarray | None = None
     sound_in_prefix: bool = False
 

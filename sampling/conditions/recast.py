@@ -1,6 +1,7 @@
-"""Another cast: subjects of frames in the forms of others, in their own colours, at their own places.
+"""Another cast: subjects of frames in the forms of others, in their own colours; or as they are, at other places.
 
-In: frames uint8 `[T, H, W, 3]` on a plain background, and a picture of whom each subject becomes. Out: such frames.
+In: frames uint8 `[T, H, W, 3]` on a plain background, and a picture of whom each subject becomes, or where it is to be.
+Out: such frames.
 """
 
 from collections.abc import Iterator, Sequence
@@ -87,8 +88,8 @@ def recast(frames: Frames, boxes: np.ndarray, pictures: Sequence[Frames | None])
     """
     far, plain, made = away(frames), background(frames), frames.astype(float)
     for frame, there in zip(made, boxes, strict=True):
-        for top, left, bottom, right in there:
-            frame[max(0, top - _HALO) : bottom + _HALO, max(0, left - _HALO) : right + _HALO] = plain
+        for box in there:
+            frame[_around(box, frame.shape[:2])] = plain
     for number, picture in enumerate(pictures):
         if picture is not None:
             seen = _colour(frames, far, boxes[:, number]) - plain
@@ -96,6 +97,51 @@ def recast(frames: Frames, boxes: np.ndarray, pictures: Sequence[Frames | None])
             for frame, box in zip(made, boxes[:, number], strict=True):
                 frame += matte(picture, box, *frame.shape[:2]) * (colour - frame)
     return np.round(made).astype(np.uint8)
+
+
+def moved(frames: Frames, boxes: np.ndarray, places: np.ndarray) -> Frames:
+    """Return frames in which a subject is at other places. The rest of the frames stays.
+
+    Args:
+        frames: uint8 `[T, H, W, 3]`.
+        boxes: int `[T, 4]`, of the subject in each frame.
+        places: float `[T, 2]`, (x, y) of its centre of mass, as shares of width and height.
+    """
+    made, size = recast(frames, boxes[:, None], [None]), np.array(frames.shape[1:3])
+    for frame, old, far, covered, box, place in zip(made, frames, away(frames), away(made), boxes, places, strict=True):
+        way = np.round(place[::-1] * size - _centre(far, box)).astype(int)
+        there = np.argwhere(np.ones([end - begin for begin, end in _span(box, size)], bool)) + _span(box, size)[:, 0]
+        there = there[((there + way >= 0) & (there + way < size)).all(axis=1)]
+        there = there[far[tuple(there.T)] > covered[tuple((there + way).T)]]
+        frame[tuple((there + way).T)] = old[tuple(there.T)]
+    return made
+
+
+def nearest(frame: Frames, boxes: np.ndarray, place: np.ndarray) -> int:
+    """Return which of the boxes `[n, 4]` of a frame has its centre of mass nearest to (x, y), shares of its sides."""
+    far = away(frame[None])[0]
+    apart = [np.linalg.norm(_centre(far, box) - place[::-1] * far.shape) for box in boxes]
+    return int(np.argmin(apart))
+
+
+def _span(box: np.ndarray, size: Sequence[int] | np.ndarray) -> np.ndarray:
+    """Return the first and one past the last row of a box with its halo, and column, `[2, 2]`."""
+    first, end = np.maximum(0, box[:2] - _HALO), np.minimum(size, box[2:] + _HALO)
+    return np.stack([first, end], axis=1)
+
+
+def _around(box: np.ndarray, size: Sequence[int] | np.ndarray) -> tuple[slice, slice]:
+    """Return the rows and columns of a box with its halo."""
+    rows, columns = _span(box, size).tolist()
+    return slice(*rows), slice(*columns)
+
+
+def _centre(far: np.ndarray, box: np.ndarray) -> np.ndarray:
+    """Return the centre of mass (y, x) of a subject in pixels from the top left corner of the frame."""
+    mass = far[_around(box, far.shape)].astype(float)
+    middles = [np.arange(count) + 0.5 for count in mass.shape]
+    inside = np.array([mass.sum(axis=1) @ middles[0], mass.sum(axis=0) @ middles[1]]) / max(1.0, mass.sum())
+    return _span(box, far.shape)[:, 0] + inside
 
 
 def _colour(frames: Frames, far: np.ndarray, boxes: np.ndarray) -> np.ndarray:

@@ -118,17 +118,18 @@ class StreamPlan:
         return max((shot.begins for shot in self.shots if shot.cut and shot.begins <= now), default=0)
 
     def drafted(self, now: int) -> bool:
-        """Whether what is drawn of latent frame `now` is a draft, which is then cast: where references first appear.
+        """Whether what is drawn of latent frame `now` is a draft, which is then cast: where references or tracks begin.
 
         The first latent frame of a stream is a single picture, whose codes are of another kind than all others. So the
         second one is cast, too: what continues the single picture alone was measured to lose the form.
         """
         shot = self.shot_at(now)
-        begins = shot.begins
-        if self.cast is None or not shot.conditions.references or not (shot.cut or begins == 0):
+        begins, given = shot.begins, shot.conditions
+        if self.cast is None or not (given.references or (given.track is not None and begins == 0)):
             return False
-        anew = shot.conditions.picture(begins) is None and shot.conditions.picture(now) is None
-        return anew and begins <= now <= begins + (begins == 0)
+        opens = (shot.cut or begins == 0) and begins <= now <= begins + (begins == 0)
+        seen = [given.masked, given.picture(begins), given.picture(now)]
+        return opens and not given.pictures and all(each is None for each in seen)
 
     def prefix(self, shot: WindowPlan, first: int, anchor: jax.Array | None, *, each: bool = False) -> Prefix:
         """Return the prefix of a window of a shot that begins with latent frame `first` of the stream.

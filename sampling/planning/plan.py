@@ -66,7 +66,7 @@ def plan(
     model, opened_by = _drawn_by(model, takes, conditions)
     _check_names(model, prompts, sources)
     steered = steering(model, sources, options, conditions, size["fps"])
-    conditions = replace(conditions, steering=steered.parts, camera=steered.camera)
+    conditions = replace(conditions, steering=steered.parts, track=steered.track, camera=steered.camera)
     told = of_shots(model, sources.shots, [at.begins for at in asked[0]], conditions, **size) if sources.shots else ()
     latent_overlap = _latent_overlap(model, asked, conditions, options, fps)
     amiss = [[*_amiss(model, each, size), *steered.warnings] for each in prompts]

@@ -56,6 +56,28 @@ def test_only_latent_frames_that_first_show_references_are_drafted(teller, pictu
     assert not any(map(given.drafted, range(4)))
 
 
+def test_the_subject_of_a_draft_is_put_on_its_track():
+    demo, at = reelm.load("demo"), np.array([[0.3, 0.6], [0.5, 0.4]])
+    track = [(0.0, tuple(at[0])), (1.0, tuple(at[1]))]
+    stream = plan(demo, "a red seven", Sources(tracks=[track]), Options(num_frames=9)).stream
+    assert [now for now in range(3) if stream.drafted(now)] == [0, 1] and stream.cast is not None
+    frames = np.zeros((5, 64, 64, 3), np.uint8)
+    frames[:, 6:26, 40:52] = (255, 0, 0)
+    draft: Any = demo.video_tokenizer.encode(frames[None])
+    made = [stream.cast(0, draft[:, :1]), stream.cast(1, draft)]
+    shown = demo.video_tokenizer.decode(np.stack(made, axis=1))[0].max(axis=-1).astype(float)
+    middles = np.arange(64) + 0.5
+    centres = np.stack([shown.sum(1) @ middles, shown.sum(2) @ middles], axis=-1) / shown.sum((1, 2))[:, None]
+    wanted = 64 * np.linspace(at[0], at.mean(axis=0), 5)
+    np.testing.assert_allclose(centres, wanted, atol=1.5)  # a decoder blurs it; it was 20 pixels away
+
+
+def test_two_tracks_and_a_given_picture_are_not_drafted(pictures):
+    demo, track = reelm.load("demo"), [(0.0, (0.3, 0.6))]
+    for sources in (Sources(tracks=[track, track]), Sources(tracks=[track], image=np.zeros((64, 64, 3), np.uint8))):
+        assert not plan(demo, "a red seven", sources, Options(num_frames=9)).stream.drafted(0)
+
+
 def test_samples_of_one_prompt_have_a_draft_each(teller, pictures):
     asked: dict[str, Any] = {"references": pictures[:1], "num_frames": 9, "temperature": 5.0}
     prompt = ((0.0, "a red <1>"), (0.3, "a blue <1>"))  # its second window begins with the drafted latent frame
@@ -94,5 +116,5 @@ def test_words_around_a_name_say_which_subject_it_is(names, pictures):
 
 
 def test_a_net_without_references_has_no_drafts(teller):
-    with pytest.raises(RequestError, match="a draft is for references"):
+    with pytest.raises(RequestError, match="a draft is for references and tracks"):
         replace(teller.language_model().config, picture_kinds=5)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from reelm.sampling.conditions.recast import followed, recast, recognised, subjects
+from reelm.sampling.conditions.recast import followed, moved, nearest, recast, recognised, subjects
 
 BAR = np.zeros((20, 24, 3), np.uint8)
 BAR[9:12, 3:20] = (30, 250, 30)
@@ -59,3 +59,17 @@ def test_forms_are_recognised_in_any_colour():
     top, left = boxes[:, 0].tolist().index(5), boxes[:, 0].tolist().index(20)
     assert recognised(frame, boxes, [upright, BAR]) == [(0, left), (1, top)]
     assert recognised(frame, boxes[[top]], [upright, BAR]) == [(1, 0)]
+
+
+def test_a_subject_is_moved_as_it_is_in_front_of_what_is_there():
+    frames = np.zeros((2, 40, 60, 3), np.uint8)
+    frames[:, 5:15, 8:16], frames[:, 25:30, 40:46] = (250, 0, 0), (0, 0, 120)
+    boxes = followed(frames)
+    at = nearest(frames[0], boxes[0], np.array([0.1, 0.3]))
+    assert boxes[0, at].tolist() == [5, 8, 15, 16]
+    places = np.array([[42 / 60, 30 / 40], [59 / 60, 20 / 40]])  # on the other one; half beyond the border
+    made = moved(frames, boxes[:, at], places)
+    wanted = np.zeros_like(frames)
+    wanted[:, 25:30, 40:46] = (0, 0, 120)
+    wanted[0, 25:35, 38:46], wanted[1, 15:25, 55:60] = (250, 0, 0), (250, 0, 0)
+    np.testing.assert_array_equal(made, wanted)
