@@ -86,13 +86,14 @@ def recast(frames: Frames, boxes: np.ndarray, pictures: Sequence[Frames | None])
         boxes: int `[T, n, 4]`, of the subjects in each frame.
         pictures: of whom each of the n becomes; None leaves it out.
     """
-    far, plain, made = away(frames), background(frames), frames.astype(float)
+    far, plain, made = away(frames)[-1], background(frames), frames.astype(float)
     for frame, there in zip(made, boxes, strict=True):
         for box in there:
             frame[_around(box, frame.shape[:2])] = plain
     for number, picture in enumerate(pictures):
         if picture is not None:
-            seen = _colour(frames, far, boxes[:, number]) - plain
+            # Right behind a cut a decoder mixes in the colours of the shot before.
+            seen = _colour(frames[-1], far, boxes[-1, number]) - plain
             colour = np.clip(plain + seen * (away(picture[None]).max() / max(1, np.abs(seen).max())), 0, 255)
             for frame, box in zip(made, boxes[:, number], strict=True):
                 frame += matte(picture, box, *frame.shape[:2]) * (colour - frame)
@@ -144,14 +145,11 @@ def _centre(far: np.ndarray, box: np.ndarray) -> np.ndarray:
     return _span(box, far.shape)[:, 0] + inside
 
 
-def _colour(frames: Frames, far: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-    """Return the colour `[3]` of a subject, whose box in each frame is `[T, 4]`: the median of what is all subject."""
-    strong = []
-    for frame, strength, (top, left, bottom, right) in zip(frames, far, np.maximum(0, boxes), strict=True):
-        inside = strength[top:bottom, left:right]
-        if inside.size:
-            strong.append(frame[top:bottom, left:right][inside >= _STRONG * inside.max()])
-    return np.median(np.concatenate(strong), axis=0)
+def _colour(frame: Frames, far: np.ndarray, box: np.ndarray) -> np.ndarray:
+    """Return the colour `[3]` of a subject in a frame: the median of what is all subject."""
+    rows, columns = _around(box, far.shape)
+    inside = far[rows, columns]
+    return np.median(frame[rows, columns][inside >= _STRONG * inside.max()], axis=0)
 
 
 def _middles(boxes: np.ndarray) -> np.ndarray:
