@@ -181,8 +181,9 @@ caption.
 {{stories/two references/not_swapped:%i}} |
 Of storyboards of three shots with one handwriting {{stories/storyboard/cuts:%}} cut in just the frames that were \
 asked for.
-{{stories/storyboard/right:%i}} of the shots show what their words say. {{stories/storyboard/hand:%i}} \
-of the storyboards have the handwriting in every shot.
+{{stories/storyboard/right:%i}} of the shots show what their words say (rebuilt real clips \
+{{stories/storyboard/right_rebuilt:%}}). {{stories/storyboard/hand:%i}} \
+of the storyboards have the handwriting in every shot (rebuilt {{stories/storyboard/hand_rebuilt:%}}).
 A second in the middle of a real clip, made anew, keeps digit and colour in {{stories/retake/right:%i}} and the \
 handwriting in {{stories/retake/hand:%i}} (rebuilt real clips {{stories/retake/hand_rebuilt:%}}). The digit joins its \
 course within 2 pixels on both sides in {{stories/retake/joins:%i}}. The change between frames at the edges of that \
