@@ -10,7 +10,7 @@
     reelm train lm demo_stories --workdir runs/stories --tokens runs/moving_digits_stories
 
 The first follows tracks, silhouettes and a motion score, in two legs. The other shows whom pictures show, cuts to
-another shot, and makes some seconds of a clip anew. Digits have one colour each, so both draft what they cast.
+another shot, and makes some seconds of a clip anew. Digits have one colour each, so both have `drafts`.
 Both start from the language model that ships, and need not keep what it knows: a request goes to the first language
 model that was trained for all that it gives.
 

@@ -38,10 +38,10 @@ def matte(picture: Frames, box: np.ndarray, height: int, width: int) -> np.ndarr
     """
     far = away(picture[None])[0]
     covers = np.round(far * (255 / max(1, int(far.max())))).astype(np.uint8)
-    shown, box = np.repeat(covers[..., None], 3, axis=-1)[_extent(picture)], np.asarray(box)
+    shown, box = covers[_extent(picture)], np.asarray(box)
     scale = float((box[2:] - box[:2]).max() / max(shown.shape[:2]))
     scale = 1.0 if 1 / _SAME < scale < _SAME else scale
-    return _put(shown, scale, (box[:2] + box[2:]) / 2, np.zeros((height, width, 3), np.uint8))[..., :1] / 255
+    return _put(shown, scale, (box[:2] + box[2:]) / 2, np.zeros((height, width), np.uint8))[..., None] / 255
 
 
 def _extent(picture: Frames) -> tuple[slice, slice]:
@@ -57,8 +57,11 @@ def _plain(picture: Frames, height: int, width: int) -> Frames:
     return np.broadcast_to(background(picture[None]), (height, width, 3)).copy()
 
 
-def _put(shown: Frames, scale: float, middle: np.ndarray, frame: Frames) -> Frames:
-    """Return a frame with a picture on it, scaled, and cut off at its border; `middle` of it is (y, x)."""
+def _put(shown: np.ndarray, scale: float, middle: np.ndarray, frame: np.ndarray) -> np.ndarray:
+    """Return a frame with a picture on it, scaled, and cut off at its border; `middle` of it is (y, x).
+
+    Both are uint8 `[H, W, 3]`, or both `[H, W]`.
+    """
     from PIL import Image
 
     size = np.maximum(1, np.round(np.array(shown.shape[:2]) * scale)).astype(int)
