@@ -11,7 +11,7 @@ source "$(dirname "$0")/leg.sh"
 
 small=$(toy --batch-size 2 --model.encoder-channels 8 --model.encoder-blocks 1 --model.decoder-channels 8 \
     --model.decoder-blocks 1 --data.frames 5 --data.crop 16 --loop.steps 1)
-net=$(full --model.decoder-channels 64 --model.decoder-blocks 2 --loop.steps 1500)
+net="--model.decoder-split 1 $(full --model.decoder-channels 64 --model.decoder-blocks 2 --loop.steps 1500)"
 quantizers="lfq bsq fsq"
 
 # A net like demo's at 18 bits, since the transform of natural is a quantizer of its own; no LPIPS in the losses.

@@ -1,7 +1,8 @@
 """Choose the clip that fits a request best, of several that were drawn for it.
 
 In: clips, and what was asked. Out: one clip of each group. The describer says how well words are seen and heard, and
-given pictures are compared as pixels. Neither depends on how likely the language model found its own codes.
+given pictures are compared as pixels. The language model says how likely the seconds are that a retake keeps, and a
+given sound beside the pictures. None of these depends on how likely it found the codes that it drew.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,10 +14,12 @@ from reelm.errors import RequestError
 from reelm.media.clip import Clip
 from reelm.sampling.conditions.conditions import Conditions
 
+from . import given
 from .parts import ModelParts
 from .request import Request, Script, words_at
 
 _STEP = 2654435769  # 2^32 over the golden ratio: seeds far from each other, and from those of samples beside them
+_SAID = 4.0  # times that the describer's nats count beside a given sound, whose ticks would outweigh a wrong digit
 
 
 def seeds_of(seed: int, best_of: int) -> list[int]:
@@ -25,21 +28,21 @@ def seeds_of(seed: int, best_of: int) -> list[int]:
 
 
 def check(model: ModelParts, captions: Sequence[str], conditions: Conditions) -> None:
-    """Check that a prompt and a describer, or given pictures, can choose a clip; RequestError if not."""
-    if conditions.pictures:
+    """Check that a prompt and a describer, or what is given, can choose a clip; RequestError if not."""
+    if conditions.pictures or conditions.sound_in_prefix or conditions.drawn is not None:
         return
     if model.describer is None:
         raise RequestError(f"{model.name!r} has no describer to choose the best clip by; leave best_of out")
     if not all(caption.strip() for caption in captions):
-        raise RequestError("best_of chooses by the prompt, or by pictures at given frames; give one")
+        raise RequestError("best_of chooses by the prompt, pictures at given frames, a sound or a retake; give one")
 
 
 def fit(model: ModelParts, script: Script, conditions: Conditions, clips: Sequence[Clip]) -> np.ndarray:
     """Return float `[n]`, how well each clip fits; more is better.
 
     The score is the log-likelihood in nats that the describer gives the words: by the pictures, on average over a long
-    clip, plus by the sound at the beginning. For each given picture, the squared distance of the clip's frame is taken
-    off, as a multiple of the smallest distance among the clips.
+    clip, plus by the sound at the beginning. Beside a given sound it counts more. For each given picture, the squared
+    distance of the clip's frame is taken off, as a multiple of the smallest distance among the clips.
     """
     fits = np.zeros(len(clips))
     if model.describer is not None and script[0].words.strip():
@@ -50,6 +53,8 @@ def fit(model: ModelParts, script: Script, conditions: Conditions, clips: Sequen
             sound = clip.tokens["audio"]
             if sound is not None and model.describer.config.sound_levels:
                 fits[i] += model.describer.log_likelihood(script[0].words, None, sound)
+    if conditions.sound_in_prefix and conditions.drawn is None:
+        fits *= _SAID
     for frame, codes in conditions.pictures.items():
         if frame >= len(clips[0].video):
             continue  # a callback ended them before
@@ -76,11 +81,13 @@ def fittest(request: Request, clips: Sequence[Clip]) -> list[Clip]:
 
     Its `Clip.info` has the seed that was asked for, and as "drawn_seed" the seed that draws the same clip alone.
     """
-    few, chosen = request.settings.best_of, []
+    few, chosen, conditions = request.settings.best_of, [], request.conditions
     scripts = [script for script in request.scripts for _ in request.seeds[::few]]
+    nats = given.log_likelihoods(request, clips)
     for i, script in enumerate(scripts):
-        here = clips[i * few : (i + 1) * few]
-        best = here[int(fit(request.model, script, request.conditions, here).argmax())]
+        part = slice(i * few, (i + 1) * few)
+        here = clips[part]
+        best = here[int((fit(request.model, script, conditions, here) + nats[part]).argmax())]
         if (scale := request.settings.upscale) is not None:  # the others were never enlarged
             best = replace(best, video=request.model.enlarger().upscale(best.video, scale))
         info = {"seed": here[0].info["seed"], "best_of": few, "drawn_seed": best.info["seed"]}

@@ -40,6 +40,7 @@ def stream(
         width=settings.width,
         fps=settings.fps,
         length=settings.num_frames,
+        cuts={shot.begins for shot in request.stream.shots if shot.cut},
         # Of several clips the best is chosen first.
         enlarged=None if settings.upscale is None or settings.best_of > 1 else (model.enlarger(), settings.upscale),
     )

@@ -31,7 +31,8 @@ class Options:
         width: Width of the frames in pixels. Default: that of the training clips.
         fps: Frames a second. Default: the frame rate of the training clips.
         num_samples: Clips of each prompt; sample k is the clip of seed + k.
-        best_of: Clips drawn for each that is returned: the describer and given pictures choose the one that fits best.
+        best_of: Clips drawn for each that is returned: the describer, given pictures and what follows a retake choose
+            the one that fits best.
         seed: Random seed from 0 to 2^32 - 1. In float32 the same seed gives the same clip in any batch.
         temperature: Sampling temperature; 0 always takes the most likely code.
         top_k: Draw from the k most likely codes; 0 draws from all.

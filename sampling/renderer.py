@@ -3,6 +3,7 @@
 Both tokenizers decode as streams, so a latent frame is rendered as soon as it is drawn, and memory does not grow.
 """
 
+from collections.abc import Container
 from typing import NamedTuple
 
 import jax
@@ -35,6 +36,7 @@ class Renderer:
         height, width: of the frames, in pixels.
         fps: frames a second.
         length: frames of a clip; None without end.
+        cuts: numbers of the latent frames that begin with a cut: none before has a part in them.
         enlarged: an upscaler, and how many times it enlarges frames; None leaves them as they are drawn.
 
     Attributes:
@@ -52,10 +54,12 @@ class Renderer:
         width: int,
         fps: float,
         length: int | None,
+        cuts: Container[int] = (),
         enlarged: tuple[Upscaler, int] | None = None,
     ):
         size = {"batch": clips, "height": height, "width": width}
         self._tokenizer, self._conditions, self._fps, self._length, self.done = tokenizer, conditions, fps, length, 0
+        self._cuts, self._begun = cuts, 0
         if length != 1:
             tokenizer.prepare_decoding(**size)
         self._pictures = tokenizer.init_decode_state(**size)
@@ -72,6 +76,8 @@ class Renderer:
 
     def begin(self, frame: LatentFrame) -> Rendering:
         """Begin to render the next latent frame; the device is not waited for."""
+        self._pictures = self._pictures.cut() if self._begun in self._cuts else self._pictures
+        self._begun += 1
         video, self._pictures = self._tokenizer.decode_ahead(frame.video, self._pictures)
         sound = None
         if self._soundtrack is not None and frame.sound is not None:

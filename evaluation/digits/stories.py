@@ -113,7 +113,9 @@ def _storyboard(model: Model, case: _Case, digits: DigitSet) -> dict[str, Any]:
     video = model.generate(storyboard=shots, references=case.pictures, seed=case.seed).video
     lengths = [_SHOT_FRAMES + (number == 0) for number in range(_SHOTS)]
     real = [scenes.render(scene, digits, length) for scene, length in zip(case.scenes, lengths, strict=True)]
-    rebuilt = model.video_tokenizer.reconstruct(np.concatenate(real))
+    tokenizer = model.video_tokenizer
+    cuts = [tokenizer.config.latent_frames(frames) for frames in np.cumsum(lengths)[:-1].tolist()]
+    rebuilt = tokenizer.decode(tokenizer.encode(np.concatenate(real)), cuts=cuts)[0]
     parts, rebuilt_parts = (np.split(frames, np.cumsum(lengths)[:-1]) for frames in (video, rebuilt))
     colours = [scene.movers[0].colour for scene in case.scenes]
 

@@ -43,14 +43,15 @@ class Casting:
             begins: whether the shot begins with it; else with the one before.
         """
         ids = to_host(draft, self._config.bits)
-        rows = np.repeat(np.asarray(words.words), len(ids) // len(words.words), axis=0)
-        called = {number: names(words, number, self._config) for number in sorted(conditions.references)}
-        called = {number: np.repeat(each, len(ids) // len(each)) for number, each in called.items()}
+        copies = len(ids) // len(words.words)
+        rows = np.repeat(np.asarray(words.words), copies, axis=0)
+        called = {n: np.repeat(names(words, n, self._config), copies) for n in sorted(conditions.references)}
         made = []
         # One by one, so that a clip is what it is alone.
         for clip, (codes, row) in enumerate(zip(ids, rows, strict=True)):
-            frames = self._tokenizer.decode(codes[None])[0]
-            last = self._tokenizer.config.frames_of(len(codes) - 1) if len(codes) > 1 else 0  # the frame it begins with
+            before = len(codes) - 1
+            last = self._tokenizer.config.frames_of(before) if before else 0  # the frame that it begins with
+            frames = self._tokenizer.decode(codes[None], cuts=[before] if before and begins else ())[0]
             if conditions.track is None:
                 forms = {number: conditions.references[number].picture for number in called if called[number][clip]}
                 new = self._recast(forms, row, frames[last if begins else 0 :], len(frames) - last)

@@ -92,7 +92,7 @@ def recast(frames: Frames, boxes: np.ndarray, pictures: Sequence[Frames | None])
             frame[_around(box, frame.shape[:2])] = plain
     for number, picture in enumerate(pictures):
         if picture is not None:
-            # Right behind a cut a decoder mixes in the colours of the shot before.
+            # That of the last frame: a decoder has seen most in front of it.
             seen = _colour(frames[-1], far, boxes[-1, number]) - plain
             colour = np.clip(plain + seen * (away(picture[None]).max() / max(1, np.abs(seen).max())), 0, 255)
             for frame, box in zip(made, boxes[:, number], strict=True):

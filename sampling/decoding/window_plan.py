@@ -68,9 +68,9 @@ class StreamPlan:
         control: gives the control field of a latent frame when it is about to be drawn or read: float32
             `[B or 1, h or 1, w or 1, C]`. It is told the first latent frame of each clip, ids `[B, h, w]` on the
             device, or None before that is there. None for models without control.
-        cast: gives the codes int32 `[B, h, w]` of a latent frame that begins a shot with references. It is told the
-            draft of each clip, ids `[B, t, h, w]` on the device, behind the latent frame before it if any. None for
-            models that draw references without a draft.
+        cast: gives the codes int32 `[B, h, w]` of a latent frame that begins a shot with references, or a stream with a
+            track. It is told the draft of each clip, ids `[B, t, h, w]` on the device, behind the latent frame before
+            it if any. None for models without drafts.
         opening: draws the first latent frame in place of the language model that draws all others; None for none.
     """
 

@@ -162,7 +162,7 @@ SMALL = {
     "build": ["--processes", "2"],
     "video-tokenizer": (
         "--data.frames 5 --data.crop 16 --batch-size 2 --loop.steps 2 --model.encoder-channels 8 "
-        "--model.encoder-blocks 1 --model.decoder-channels 8 --model.decoder-blocks 1 --model.bits 8"
+        "--model.encoder-blocks 1 --model.decoder-channels 8 8 --model.decoder-blocks 1 --model.bits 8"
     ).split(),
     "lm": (
         "--model.bits 8 --model.text-vocabulary 280 --model.width 16 --model.layers 1 --model.heads 2 "

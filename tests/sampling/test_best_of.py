@@ -9,7 +9,10 @@ import pytest
 import reelm
 from reelm.cli.main import main
 from reelm.errors import RequestError
-from reelm.sampling import best_of
+from reelm.lm.likelihood import nats_of
+from reelm.lm.prefix import ClipCodes
+from reelm.lm.prompts import prompt_prefix
+from reelm.sampling import best_of, given
 from reelm.sampling.conditions.conditions import Conditions
 from reelm.sampling.request import Stretch
 
@@ -71,6 +74,30 @@ def test_a_long_clip_fits_by_all_its_stretches_and_the_words_of_each(tiny_sound_
         expected = [describer.log_likelihood(script[0].words, codes[:length], None)]
         expected.append(describer.log_likelihood(script[-1].words, later, None))
         assert expected[0] != expected[1] and fits == pytest.approx(np.mean(expected))
+
+
+@pytest.mark.slow
+def test_of_several_clips_for_a_sound_the_one_comes_back_beside_which_it_is_likeliest(tiny_sound_model):
+    model = replace(tiny_sound_model, describer=None)
+    lm, rate = model.language_model(), model.audio_tokenizer.config.sample_rate
+    sound = np.random.default_rng(0).uniform(-0.5, 0.5, (9 * rate // 8, 1)).astype(np.float32)
+    asked: dict[str, Any] = {"audio": (sound, rate), "num_frames": 9, **HOT}
+    best = model.generate(seed=5, best_of=4, **asked)
+    draws = [model.generate(seed=seed, **asked) for seed in best_of.seeds_of(5, 4)]
+    tokens = {key: np.stack([draw.tokens[key] for draw in draws]) for key in ("video", "audio")}
+    assert (tokens["audio"] == tokens["audio"][0]).all() and len(np.unique(tokens["video"], axis=0)) == 4
+    prefix = prompt_prefix(lm.config, lm.text, [""] * 4, rows=2, columns=3, fps=8)
+    nats = nats_of(lm.config, lm.params, prefix, ClipCodes(video=tokens["video"], sound=tokens["audio"])).sound
+    likely = -np.asarray(nats)[:, :, 0].sum(axis=1)  # the first level alone
+    assert np.ptp(likely) > 0.01 and best.info["drawn_seed"] == draws[int(np.argmax(likely))].info["seed"]
+
+
+@pytest.mark.parametrize("length", [1, 3, 4, 5, 11])
+def test_a_long_sound_counts_once_window_by_window(length):
+    parts = list(given.windows(frames=4, overlap=2, length=length))
+    assert [now for part in parts for now in range(part.begins, part.end)] == list(range(length))
+    assert parts[0].first == 0 and all(part.end - part.first <= 4 for part in parts)
+    assert all(part.begins - part.first == 2 for part in parts[1:])
 
 
 @pytest.mark.slow

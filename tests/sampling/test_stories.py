@@ -14,6 +14,7 @@ from reelm.errors import RequestError
 from reelm.lm.control.field import of_source
 from reelm.lm.language_model import LanguageModel
 from reelm.lm.specials import CONTINUES, CUT, CUT_FROM, Given
+from reelm.sampling.best_of import seeds_of
 from reelm.sampling.conditions.sources import Sources
 from reelm.sampling.conditions.storyboard import read_storyboard
 from reelm.sampling.model import Model
@@ -92,6 +93,8 @@ def test_a_storyboard_is_the_same_however_decoded_and_in_pieces(teller, pictures
     clip = teller.generate(decoding=decoding, **asked)
     assert len(clip.video) == 29 and clip.audio is not None and clip.info["storyboard"][1]["seconds"] == 1.0
     np.testing.assert_array_equal(np.concatenate([ids(piece) for piece in teller.stream(**asked)]), ids(clip))
+    cut, faded = (teller.video_tokenizer.decode(ids(clip), cuts=cuts)[0].astype(int) for cuts in ([4], []))
+    assert np.abs(clip.video - cut).max() <= 1 < np.abs(clip.video - faded).max()  # pieces may be rounded differently
 
 
 @pytest.mark.slow
@@ -105,6 +108,18 @@ def test_a_retake_keeps_all_around_its_seconds(teller):
     assert (ids(again)[2:5] != ids(clip)[2:5]).any()
     pieces = list(teller.stream("a blue two", video=clip, retake=(1.0, 2.0), seed=4, **HOT))
     np.testing.assert_array_equal(np.concatenate([piece.video for piece in pieces]), again.video)
+
+
+@pytest.mark.slow
+def test_of_several_retakes_the_one_comes_back_after_which_the_rest_is_likeliest(teller):
+    model = replace(teller, describer=None)
+    clip = model.generate("a red seven moves", num_frames=13, seed=3, **HOT)
+    asked: dict[str, Any] = {"video": clip, "retake": (0.5, 1.0), **HOT}
+    best = model.generate("a blue two", seed=4, best_of=4, **asked)
+    draws = [model.generate("a blue two", seed=seed, **asked) for seed in seeds_of(4, 4)]
+    rest = [model.score(draw, "a blue two")[3:].sum() for draw in draws]
+    assert np.ptp(rest) > 0.01 and best.info["drawn_seed"] == draws[int(np.argmax(rest))].info["seed"]
+    np.testing.assert_array_equal(ids(best), ids(draws[int(np.argmax(rest))]))
 
 
 @pytest.mark.slow

@@ -122,6 +122,9 @@ class VideoTokenizerConfig(ClipShapes):
     """Times that clips are as high and wide as what the nets encode. From 2 on the encoder sees means of squares of so
     many pixels, and the decoder has one stage more, the finest, which draws what lies between: the same codes, larger
     pictures."""
+    decoder_split: int = 1
+    """Parts, along rows and along columns, of a patch that the decoder draws each by itself. From 2 on it has one stage
+    more, the finest, with a place for each part."""
     background: float = -1.0
     """Value in [-1, 1] of the constant picture that an untrained decoder paints; 0 behind a transform."""
     levels: Levels = ()
@@ -142,8 +145,13 @@ class VideoTokenizerConfig(ClipShapes):
         if any(len(stride) != 2 or min(stride) < 1 for stride in self.strides):
             raise RequestError(f"strides are pairs of whole numbers from 1 (time, space), not {self.strides}")
         bare = self.levels and not (self.encoder_channels or self.decoder_channels or self.strides)
-        if self.decoder_scale < 1 or (self.levels and self.decoder_scale > 1):
-            raise RequestError(f"decoder_scale is {self.decoder_scale}; it is 1 or more, and 1 with levels")
+        for name in ("decoder_scale", "decoder_split"):
+            if getattr(self, name) < 1 or (self.levels and getattr(self, name) > 1):
+                raise RequestError(f"{name} is {getattr(self, name)}; it is 1 or more, and 1 with levels")
+        if self.patch[1] % self.decoder_split:
+            raise RequestError(
+                f"decoder_split is {self.decoder_split}; it must divide the {self.patch[1]} rows of a patch"
+            )
         strides = {"encoder_channels": self.strides, "decoder_channels": self.decoder_strides}
         for name in () if bare else strides:
             channels, between = getattr(self, name), len(strides[name])
@@ -214,14 +222,21 @@ class VideoTokenizerConfig(ClipShapes):
 
     @property
     def decoder_strides(self) -> tuple[tuple[int, int], ...]:
-        """Strides between the decoder's stages: those of the encoder, and before them that of the larger pictures."""
-        return ((1, self.decoder_scale), *self.strides) if self.decoder_scale > 1 else self.strides
+        """Strides between the decoder's stages: those of the encoder, and before them that of the finest stage."""
+        finer = self.decoder_scale * self.decoder_split
+        return ((1, finer), *self.strides) if finer > 1 else self.strides
+
+    @property
+    def decoder_patch(self) -> tuple[int, int, int]:
+        """Frames, rows and columns of pixels that the decoder draws at a place of its finest stage."""
+        return self.patch[0], self.patch[1] // self.decoder_split, self.patch[2] // self.decoder_split
 
     @property
     def whole_patch(self) -> tuple[int, int, int]:
         """Frames, rows and columns of pixels behind a code."""
         time, space = (math.prod(stride[axis] for stride in self.decoder_strides) for axis in range(2))
-        return self.patch[0] * time, self.patch[1] * space, self.patch[2] * space
+        rows, columns = self.decoder_patch[1:]
+        return self.decoder_patch[0] * time, rows * space, columns * space
 
     def encoder(self, dtype: DTypeLike | None = None) -> Encoder:
         """Return the encoder net; `dtype` is the type that it computes in, None for float32."""
@@ -244,7 +259,7 @@ class VideoTokenizerConfig(ClipShapes):
         """Return the decoder net; `dtype` is the type that it computes in, None for float32."""
         kernel, blocks = self.decoder_kernel, self.decoder_blocks
         return Decoder(
-            self.patch,
+            self.decoder_patch,
             self.whole_patch,
             self.decoder_channels,
             self.decoder_strides,
@@ -264,7 +279,7 @@ class VideoTokenizerConfig(ClipShapes):
         """
         seen = height // self.decoder_scale, width // self.decoder_scale
         positions, taps, channels = (
-            [math.prod(shape) for shape in self._stage_shapes(self.strides, frames, *seen)],
+            [math.prod(shape) for shape in _stage_shapes(self.patch, self.strides, frames, *seen)],
             self.encoder_kernel[0],
             self.encoder_channels,
         )
@@ -303,16 +318,17 @@ class VideoTokenizerConfig(ClipShapes):
 
     def decoder_shapes(self, frames: int, height: int, width: int) -> list[tuple[int, int, int]]:
         """Return (frames, rows, columns) of the arrays of the decoder's stages for a clip, from fine to coarse."""
-        return self._stage_shapes(self.decoder_strides, frames, height, width)
+        return _stage_shapes(self.decoder_patch, self.decoder_strides, frames, height, width)
 
-    def _stage_shapes(
-        self, strides: tuple[tuple[int, int], ...], frames: int, height: int, width: int
-    ) -> list[tuple[int, int, int]]:
-        time, space, found = self.patch[0], self.patch[1], []
-        for stride in ((1, 1), *strides):
-            time, space = time * stride[0], space * stride[1]
-            found.append((1 + (frames - 1) // time, height // space, width // space))
-        return found
+
+def _stage_shapes(
+    patch: tuple[int, int, int], strides: tuple[tuple[int, int], ...], frames: int, height: int, width: int
+) -> list[tuple[int, int, int]]:
+    time, space, found = patch[0], patch[1], []
+    for stride in ((1, 1), *strides):
+        time, space = time * stride[0], space * stride[1]
+        found.append((1 + (frames - 1) // time, height // space, width // space))
+    return found
 
 
 def _conv_values(inputs: int, outputs: int, taps: int) -> int:

@@ -48,8 +48,10 @@ class VideoNet(nn.Module):
         latent = automatic(lambda x: self.encoder(x, History()), frames, rows=frames)
         return to_sphere(latent) if self.config.quantizer == "bsq" else latent
 
-    def decode(self, codes: jax.Array) -> jax.Array:
+    def decode(self, codes: jax.Array, *, cut: bool = False) -> jax.Array:
         """Return frames float `[B, T, H, W, 3]`, about in [-1, 1], of codes float `[B, t, h, w, K]` of -1 and +1.
+
+        cut: whether they begin behind a cut: T is then t strides in time, else one frame and t - 1 strides.
 
         Raises:
             RequestError: another shape or type; the message names what is right.
@@ -60,7 +62,7 @@ class VideoNet(nn.Module):
                 f"codes are float [B, t, h, w, {bits}] of -1 and +1 here, not {codes.dtype} of {list(codes.shape)}; "
                 "reelm.functional.codes makes them of ids"
             )
-        return automatic(lambda x: self.decoder(x, History()), codes, rows=codes)
+        return automatic(lambda x: self.decoder(x, History(cut=cut)), codes, rows=codes)
 
     def __call__(self, frames: jax.Array) -> tuple[jax.Array, jax.Array]:
         """Return the rebuilt frames and the latents; gradients pass straight through the signs."""

@@ -7,8 +7,9 @@ language models, files or training.
 """
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import cast
 
 import flax.linen as nn
@@ -58,6 +59,14 @@ class ChunkState(struct.PyTreeNode):
 
     shape: tuple[int, int, int] = struct.field(pytree_node=False)
     past: tuple[jax.Array, ...] | None = None
+
+    def cut(self) -> "ChunkState":
+        """Return the state of a stream that cuts to another shot: zeros, as there is nothing in front of a clip.
+
+        Else a net would draw the first frames of the shot from those of the shot before.
+        """
+        none = jax.tree.map(lambda leaf: jax.device_put(np.zeros(leaf.shape, leaf.dtype), leaf.sharding), self.past)
+        return self.replace(past=none)
 
 
 def _apply(net: nn.Module, params: dict, x: jax.Array, history: History) -> jax.Array:
@@ -128,16 +137,19 @@ class VideoTokenizer:
         ids, _ = _encode(self.config, self._own("encoder"), as_float(video), None, False)
         return to_host(ids, self.config.bits)
 
-    def decode(self, ids, *, tile: int | None = None, overlap: int = 64) -> np.ndarray:
+    def decode(self, ids, *, tile: int | None = None, overlap: int = 64, cuts: Sequence[int] = ()) -> np.ndarray:
         """Return the frames of codes: integers `[t, h, w]` or `[B, t, h, w]` -> uint8 `[B, T, H, W, 3]`.
 
         T is 1 + (t - 1) `time_stride` of the config, H and W are h and w times its `space_stride`. `tile` and `overlap`
-        are as in `encode`; where pieces overlap they are cross-faded.
+        are as in `encode`; where pieces overlap they are cross-faded. `cuts` are the latent frames that begin another
+        shot, in order: what came before has no part in them.
         """
         ids = self._checked(ids)
         if tile is not None:
             side, shared = self.tile_in_codes(tile, overlap)
-            return tiling.map_pixels(self.decode, ids, self.config.space_stride, side, shared)
+            return tiling.map_pixels(partial(self.decode, cuts=cuts), ids, self.config.space_stride, side, shared)
+        if len(cuts):
+            return self._decode_shots(ids, [whole("a cut", cut, least=1) for cut in cuts])
         self.check_memory("decoding", ids.shape[0], *self._pixels(ids.shape[1:]))
         return np.asarray(_decode(self.config, self._own("decoder"), self._on_device(ids), None, False)[0])
 
@@ -178,6 +190,16 @@ class VideoTokenizer:
             ids, state = self.encode_chunk(chunk, state)
             parts.append(ids)
         return np.concatenate(parts, axis=1)
+
+    def _decode_shots(self, ids: np.ndarray, cuts: Sequence[int]) -> np.ndarray:
+        if list(cuts) != sorted({*cuts}) or cuts[-1] >= ids.shape[1]:
+            raise RequestError(f"cuts are latent frames from 1 to {ids.shape[1] - 1}, in order, not {list(cuts)}")
+        height, width = (n * self.config.space_stride for n in ids.shape[2:])
+        state, shots = self.init_decode_state(batch=ids.shape[0], height=height, width=width), []
+        for shot in np.split(ids, cuts, axis=1):
+            frames, state = self.decode_chunk(shot, state.cut())
+            shots.append(frames)
+        return np.concatenate(shots, axis=1)
 
     def _decode_chunks(self, ids: np.ndarray) -> np.ndarray:
         if ids.shape[1] <= 1 + self.config.chunk or self.config.whole_clips:

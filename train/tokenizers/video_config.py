@@ -38,7 +38,8 @@ class ClipData:
     plain: int = 0
     """Clips of flat colours, gradients and edges that join each batch, of the size of the crops."""
     cuts: float = 0.0
-    """Share of the clips that cut to another clip of the batch, where a latent frame begins."""
+    """Share of the clips that are drawn as if they cut behind their first frame. A decoder learns so to begin a shot
+    with nothing before it."""
     mirror: bool = False
     """Mirror half of the clips left to right."""
     reverse: bool = False

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from reelm.evaluation.features import lpips
 from reelm.tokenizer import quantizer
 from reelm.tokenizer.codes import CodeSpec, bits_to_ids
+from reelm.tokenizer.video.net import VideoNet
 from reelm.tokenizer.video.tokenizer import autoencode
 
 from .adversarial import Terms
@@ -32,12 +33,11 @@ def make_loss(run: VideoTokenizerRun):
         parts, features = batch
         if run.freeze_encoder:
             params = {**params, "encoder": jax.lax.stop_gradient(params["encoder"])}
-        if run.data.cuts:
-            cut = with_cuts(parts["clips"], jax.random.fold_in(key, 1), run.data.cuts, config.time_stride)
-            parts = {**parts, "clips": cut}
         pairs, latents = [], []
-        for video in parts.values():
+        for name, video in parts.items():
             rebuilt, latent = autoencode(config, params, video, jnp.dtype(run.dtype))
+            if name == "clips" and run.data.cuts:
+                rebuilt = with_cuts(VideoNet(config, jnp.dtype(run.dtype)), params, rebuilt, latent, run.data.cuts)
             pairs.append((video, rebuilt))
             latents.append(latent)
         error = mean_over_clips([(jnp.mean(jnp.square(rebuilt - video)), len(video)) for video, rebuilt in pairs])
@@ -61,14 +61,17 @@ def make_loss(run: VideoTokenizerRun):
     return loss
 
 
-def with_cuts(video: jax.Array, key: jax.Array, share: float, stride: int) -> jax.Array:
-    """Return clips `[B, T, H, W, 3]`, of which a share goes over to the clip before it, where a latent frame begins."""
-    clips, frames = video.shape[:2]
-    chosen, place = jax.random.split(key)
-    at = 1 + stride * jax.random.randint(place, (clips,), 0, max(1, (frames - 1) // stride))
-    at = jnp.where(jax.random.bernoulli(chosen, share, (clips,)), at, frames)
-    before = jnp.arange(frames) < at[:, None]
-    return jnp.where(before[..., None, None, None], video, jnp.roll(video, 1, axis=0))
+def with_cuts(net: VideoNet, params: dict, rebuilt: jax.Array, latent: jax.Array, share: float) -> jax.Array:
+    """Return rebuilt clips `[B, T, H, W, 3]`, of which a share, one at least, cuts behind its first frame.
+
+    What follows is drawn as if nothing had come before. A clip of one frame stays as it is.
+    """
+    if latent.shape[1] == 1:
+        return rebuilt
+    count = max(1, round(share * len(rebuilt)))
+    codes = quantizer.quantize(latent[:count, 1:])
+    behind = net.apply({"params": params}, codes, cut=True, method=VideoNet.decode)
+    return rebuilt.at[:count, 1:].set(jnp.asarray(behind))
 
 
 def mean_over_clips(values: Sequence[tuple[jax.Array, int]]) -> jax.Array:

@@ -52,7 +52,9 @@ CONFIGS = {
         levels=((4, 3), (3, 2, 1, 1)),
     ),
 }
-CONFIGS["larger"] = replace(CONFIGS["patches"], patch=(4, 4, 4), decoder_channels=(6, 16), decoder_scale=2)
+CONFIGS["larger"] = replace(
+    CONFIGS["patches"], patch=(4, 4, 4), decoder_channels=(6, 16), decoder_scale=2, decoder_split=2
+)
 CONFIGS["wide"] = replace(CONFIGS["patches"], bits=36)  # more than one word of a device
 
 
@@ -240,12 +242,13 @@ def test_codes_without_levels_keep_their_names():
 
 def test_a_larger_decoder_draws_the_same_codes(random_tokenizer):
     larger = random_tokenizer(CONFIGS["larger"])
-    config = replace(larger.config, decoder_scale=1, decoder_channels=(16,))
+    config = replace(larger.config, decoder_scale=1, decoder_split=1, decoder_channels=(16,))
     small = VideoTokenizer(config, {**init_params(config, jax.random.key(1)), "encoder": larger.params["encoder"]})
     video = random_video(5, 8, 12)
     doubled = video.repeat(2, axis=1).repeat(2, axis=2)
     np.testing.assert_array_equal(larger.encode(doubled), small.encode(video))
     assert larger.hash == small.hash
+    assert larger.config.decoder_shapes(9, 16, 24) == [(3, 8, 12), (3, 2, 3)]  # the finest and the old stage
     assert small.reconstruct(video).shape == video.shape and larger.reconstruct(doubled).shape == doubled.shape
 
 
@@ -272,6 +275,8 @@ def test_a_fresh_decoder_paints_the_background():
         {"decoder_scale": 0},
         {"decoder_scale": 2},
         {"decoder_scale": 2, "decoder_channels": (8, 8), "levels": ((9, 9),)},
+        {"decoder_split": 3, "decoder_channels": (8, 8)},
+        {"decoder_split": 2, "decoder_channels": (8, 8), "levels": ((9, 9),)},
         {"levels": ((4, 3), (3, 2))},
         {"levels": ((4, 0),)},
         {"levels": ((),)},
@@ -284,3 +289,19 @@ def test_a_fresh_decoder_paints_the_background():
 def test_impossible_sizes_are_refused(fields):
     with pytest.raises(RequestError):
         VideoTokenizerConfig(**fields)
+
+
+def test_behind_a_cut_nothing_is_seen_of_the_shot_before(tokenizer, whole):
+    _, ids, _ = whole
+    ids = ids[:, :6]
+    others = np.concatenate([(ids[:, :2] + 1) % (1 << 10), ids[:, 2:]], axis=1)
+    made, of_others = (tokenizer.decode(each, cuts=[2, 4]) for each in (ids, others))
+    np.testing.assert_array_equal(made[:, 5:], of_others[:, 5:])
+    np.testing.assert_array_equal(made[:, :5], tokenizer.decode(ids[:, :2]))
+    assert made.shape == tokenizer.decode(ids).shape
+
+
+@pytest.mark.parametrize("cuts", [[0], [3], [2, 1], [1, 1], [1.5]])
+def test_cuts_lie_in_order_inside_the_clip(random_tokenizer, cuts):
+    with pytest.raises(RequestError, match="cut"):
+        random_tokenizer(CONFIGS["patches"]).decode(np.zeros((3, 2, 2), np.int32), cuts=cuts)

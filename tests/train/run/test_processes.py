@@ -81,7 +81,7 @@ LM = (
     "--model.head-width 8 --model.hidden 16 --loop.sample-every 0 --loop.log-every 1"
 ).split()
 VIDEO = (
-    "--model.bits 8 --model.encoder-channels 8 --model.encoder-blocks 1 --model.decoder-channels 8 "
+    "--model.bits 8 --model.encoder-channels 8 --model.encoder-blocks 1 --model.decoder-channels 8 8 "
     "--model.decoder-blocks 1 --data.frames 5 --data.crop 16 --batch-size 4 --loop.log-every 1"
 ).split()
 """What makes a configuration small enough for a test."""

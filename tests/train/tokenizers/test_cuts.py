@@ -1,26 +1,38 @@
-"""Clips that cut to another one, for a decoder that shall draw cuts."""
+"""Clips that are drawn as if they cut, for a decoder that shall begin a shot with nothing before it."""
 
-import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
+from made.training import MODEL
 
+from reelm.tokenizer.video.net import VideoNet
+from reelm.tokenizer.video.tokenizer import VideoTokenizer, autoencode
 from reelm.train.tokenizers.video_losses import with_cuts
 
 
-def test_a_share_of_clips_goes_over_to_the_one_before_where_a_latent_frame_begins():
-    clips = np.broadcast_to(np.arange(64.0)[:, None, None, None, None], (64, 9, 2, 2, 3))
-    seen = np.asarray(with_cuts(jnp.asarray(clips), jax.random.key(0), 0.5, stride=4))
-    np.testing.assert_array_equal(seen, np.broadcast_to(seen[..., :1, :1, :1], seen.shape))
-    whose = seen[..., 0, 0, 0]
-    cut = (whose != whose[:, :1]).any(axis=1)
-    assert 20 < cut.sum() < 44
-    np.testing.assert_array_equal(whose[~cut], clips[~cut][..., 0, 0, 0])
-    own, before = whose[cut, 0], whose[cut, -1]
-    np.testing.assert_array_equal(before, (own - 1) % 64)
-    begins = (whose[cut] == before[:, None]).argmax(axis=1)
-    assert {*begins.tolist()} == {1, 5}
+@pytest.fixture(scope="module")
+def tokenizer(random_tokenizer) -> VideoTokenizer:
+    return random_tokenizer(MODEL)
 
 
-def test_a_picture_has_no_room_for_a_cut():
-    pictures = np.random.default_rng(0).normal(size=(4, 1, 2, 2, 3)).astype(np.float32)
-    np.testing.assert_array_equal(with_cuts(jnp.asarray(pictures), jax.random.key(0), 1.0, stride=4), pictures)
+def cut(tokenizer: VideoTokenizer, clips: np.ndarray, share: float) -> tuple[np.ndarray, np.ndarray]:
+    """(clips rebuilt, and the same of which a share cuts), in pixels of 0 to 255."""
+    rebuilt, latent = autoencode(MODEL, tokenizer.params, jnp.asarray(clips))
+    seen = with_cuts(VideoNet(MODEL), tokenizer.params, rebuilt, latent, share)
+    before, after = ((np.clip(each, -1, 1) + 1) * 127.5 for each in (np.asarray(rebuilt), np.asarray(seen)))
+    return before, after
+
+
+def test_a_share_of_clips_is_drawn_as_the_tokenizer_draws_what_is_behind_a_cut(tokenizer):
+    clips = np.random.default_rng(0).uniform(-1, 1, (4, 9, 16, 16, 3)).astype(np.float32)
+    rebuilt, seen = cut(tokenizer, clips, 0.5)
+    np.testing.assert_array_equal(seen[2:], rebuilt[2:])
+    np.testing.assert_array_equal(seen[:2, :1], rebuilt[:2, :1])
+    expected = tokenizer.decode(tokenizer.encode(clips[:2]), cuts=[1])
+    assert np.abs(seen[:2] - expected).max() < 0.51  # rounded once
+    assert np.abs(seen[:2, 1:] - rebuilt[:2, 1:]).max() > 1
+
+
+def test_a_picture_has_no_room_for_a_cut(tokenizer):
+    rebuilt, seen = cut(tokenizer, np.zeros((2, 1, 16, 16, 3), np.float32), 1.0)
+    np.testing.assert_array_equal(seen, rebuilt)

@@ -1,0 +1,95 @@
+"""How well what was drawn leads to what was given, by the language model.
+
+In: a request for a retake, or for pictures to a given sound, and its clips. Out: nats. The codes that were given are
+read as if nobody knew them: they are likelier where what was drawn in front of them leads to them.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from reelm.lm.layout import audio_frames
+from reelm.lm.likelihood import Nats, nats_of
+from reelm.lm.prefix import ClipCodes
+from reelm.media.clip import Clip
+from reelm.sampling.decoding.window_plan import StreamPlan
+from reelm.tokenizer.codes import to_device
+
+from .request import Request
+
+
+class Part(NamedTuple):
+    """Latent frames that one context window reads, `first` to `end`. Those from `begins` on count."""
+
+    first: int
+    begins: int
+    end: int
+
+
+def log_likelihoods(request: Request, clips: Sequence[Clip]) -> np.ndarray:
+    """Return float `[B]`: for each clip the log-likelihood of what was given to it, in nats; 0 where nothing was.
+
+    Of a retake those are the pictures behind its gaps, as far as one context window with the end of a gap holds them.
+    Of pictures for a given sound it is the first level of that sound. Later ones hold the voice rather than the ticks.
+    """
+    plan, conditions, found = request.stream, request.conditions, np.zeros(len(clips))
+    tokens = [clip.tokens for clip in clips if clip.tokens is not None]
+    video = np.stack([each["video"] for each in tokens])
+    if conditions.drawn is not None:
+        for part in _behind_gaps(plan, conditions.drawn[: video.shape[1]]):
+            nats = _read(request, video, [each["audio"] for each in tokens], part).video[:, part.begins - part.first :]
+            found -= np.asarray(nats).sum(axis=(1, 2, 3), dtype=float)
+    elif conditions.sound_in_prefix:
+        for part in windows(plan.frames, plan.overlap, video.shape[1]):
+            nats = _read(request, video, [each["audio"] for each in tokens], part).sound[:, :, 0]
+            heard = nats.shape[1] - sum(plan.config.sound_frames[now > 0] for now in range(part.begins, part.end))
+            found -= np.asarray(nats)[:, heard:].sum(axis=1, dtype=float)
+    return found
+
+
+def _behind_gaps(plan: StreamPlan, drawn: np.ndarray) -> Iterator[Part]:
+    """Yield the latent frames behind each gap of bool `[t]`."""
+    for behind in (1 + np.flatnonzero(drawn[:-1] & ~drawn[1:])).tolist():
+        first = max(0, min(behind - plan.overlap, len(drawn) - plan.frames))
+        yield Part(first, behind, min(first + plan.frames, len(drawn)))
+
+
+def windows(frames: int, overlap: int, length: int) -> Iterator[Part]:
+    """Yield all latent frames, window by window."""
+    begins = 0
+    while begins < length:
+        first = max(0, begins - overlap)
+        yield Part(first, begins, end := min(first + frames, length))
+        begins = end
+
+
+def _read(request: Request, video: np.ndarray, sound: Sequence[np.ndarray | None], part: Part) -> Nats:
+    """Return the nats of one part of clips, codes int32 `[B, t, h, w]`, under their words alone."""
+    lm, plan, (first, _, end) = request.model.language_model(), request.stream, part
+    heard = slice(*(audio_frames(lm.config.sound_frames, n) for n in (first, end)))
+    tracks = np.stack([lm.config.no_track(video.shape[1]) if each is None else each for each in sound])
+    codes = jnp.asarray(to_device(video, lm.config.bits))
+    window = ClipCodes(
+        video=codes[:, first:end],
+        sound=tracks[:, heard],
+        control=_control(plan, codes[:, 0], first, end),
+        at_start=first == 0,
+    )
+    shot = plan.shot_at(first)
+    hidden = {"sound_in_prefix": False} if shot.conditions.drawn is None else {"drawn": None}
+    unknown = replace(shot, conditions=replace(shot.conditions, **hidden))
+    prefix = plan.prefix(unknown, first, codes[:, 0], each=True)
+    prefix = jax.tree.map(lambda leaf: leaf[: len(video)], prefix)  # the negative words are behind
+    return nats_of(lm.config, lm.params, prefix, window)
+
+
+def _control(plan: StreamPlan, anchor: jax.Array, first: int, end: int) -> np.ndarray | None:
+    """Return the control field float32 `[B, t, h or 1, w or 1, C]`; None from models without control."""
+    if plan.control is None:
+        return None
+    fields = np.stack([plan.control(now, anchor) for now in range(first, end)], axis=1)
+    return np.broadcast_to(fields, (len(anchor), *fields.shape[1:]))
