@@ -1,12 +1,12 @@
 """How much memory do long videos take? `python benchmarks/memory.py [--frames 10000] [--seconds 60] ...`
 
-Rebuilds a drawn film from file to file, once 17 frames of it and once all, enlarges one to 1920x1080, and streams a
-clip from words, once 17 frames and once a minute. Each runs in a process of its own, whose peak is measured. The peak
-of the long film is also taken when all programs are compiled and all buffers full, after 300 frames, that of the
-enlarged one after 120. Prints JSON; ends with status 1 when from there to its end the long film costs half of what
-these frames are in uint8, the enlarged one a tenth more, or the minute 5% more than 17 frames. The long film is asked
-every 100 frames, and its largest step is left out: what holds frames grows time and again, while threads that meet at
-a bad moment take some memory once.
+Rebuilds a drawn film from file to file, once 17 frames of it and once all, enlarges one, to 1920x1080 unless told
+otherwise, and streams a clip from words, once 17 frames and once a minute. Each runs in a process of its own, whose
+peak is measured. The peak of the long film is also taken when all programs are compiled and all buffers full, after
+300 frames, that of the enlarged one after 120. Prints JSON; ends with status 1 when from there to its end the long
+film costs half of what these frames are in uint8, the enlarged one a tenth more, or the minute 5% more than 17 frames.
+The long film is asked every 100 frames, and its largest step is left out: what holds frames grows time and again,
+while threads that meet at a bad moment take some memory once.
 """
 
 import json
@@ -67,7 +67,9 @@ class Arguments:
     frames: int = 10_000
     """Frames of the long film, 500 or more."""
     enlarged: int = 240
-    """Frames of the film of 960x540 that is enlarged to 1920x1080."""
+    """Frames of the film that is enlarged, more than 120."""
+    height: int = 540
+    """Height of that film, which is 16:9; it is made twice as high."""
     seconds: int = 60
     """Length of the long clip."""
     model: str | None = None
@@ -110,7 +112,7 @@ def main(arguments: Arguments) -> int:
                 _REBUILD, str(_FULL), str(_EVERY), "reconstruct", str(film), "-o", str(out), *named
             )
         film, out = Path(folder, "film.mp4"), Path(folder, "out.mp4")
-        write_video(film, drawn(arguments.enlarged, 540, 960), fps=_FPS)
+        write_video(film, drawn(arguments.enlarged, arguments.height, arguments.height * 16 // 9), fps=_FPS)
         begun = time.perf_counter()
         found["enlarge"] = peak(_REBUILD, str(_BEGUN), str(_BEGUN), "upscale", str(film), "-o", str(out))
         found["enlarge"]["seconds_per_frame"] = round((time.perf_counter() - begun) / arguments.enlarged, 2)
