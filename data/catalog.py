@@ -21,6 +21,7 @@ from reelm.data.moving_digits.source import (
     MovingDigitsSet,
     MovingDigitsSoundSet,
     MovingDigitsStoriesSet,
+    MovingDigitsVoicesSet,
     SteeredDigitsSet,
     SteeredPairsSet,
 )
@@ -40,6 +41,7 @@ _OWN = {
         MovingDigitsSet,
         MovingDigitsSoundSet,
         MovingDigitsChineseSet,
+        MovingDigitsVoicesSet,
         MovingDigitsStoriesSet,
         SteeredDigitsSet,
         SteeredPairsSet,

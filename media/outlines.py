@@ -15,6 +15,7 @@ from reelm.extras import how_to_install
 from .pixels import Frames
 
 _AWAY = 32  # of 255, by which a silhouette differs from the background
+_BLANK = 1e-3  # share of pixels that differ from it in a clip that shows nothing, at most
 _FASTEST = 0.1  # flow that is drawn in full colour, as a share of the picture's height in one frame
 _SIZE = 64  # height at which flow is looked for: it is not to depend on the size of the clip
 
@@ -34,6 +35,11 @@ def silhouette(video: Frames) -> Frames:
 def away(video: Frames) -> np.ndarray:
     """Return how far each pixel is from the background, int16 `[T, H, W]`, 0 to 255: in the channel with the most."""
     return np.abs(video.astype(np.int16) - background(video).astype(np.int16)).max(axis=-1)
+
+
+def is_blank(video: Frames) -> bool:
+    """Return whether a clip shows nothing: hardly any pixel differs from the background."""
+    return float((away(video) > _AWAY).mean()) < _BLANK
 
 
 def background(video: Frames) -> Frames:

@@ -12,6 +12,7 @@ import numpy as np
 
 from reelm.errors import RequestError
 from reelm.media.clip import Clip
+from reelm.media.outlines import is_blank
 from reelm.sampling.conditions.conditions import Conditions
 
 from . import given
@@ -42,7 +43,8 @@ def fit(model: ModelParts, script: Script, conditions: Conditions, clips: Sequen
 
     The score is the log-likelihood in nats that the describer gives the words: by the pictures, on average over a long
     clip, plus by the sound at the beginning. Beside a given sound it counts more. For each given picture, the squared
-    distance of the clip's frame is taken off, as a multiple of the smallest distance among the clips.
+    distance of the clip's frame is taken off, as a multiple of the smallest distance among the clips. A clip that shows
+    nothing fits worst: neither words nor sound say much against an empty picture.
     """
     fits = np.zeros(len(clips))
     if model.describer is not None and script[0].words.strip():
@@ -53,7 +55,7 @@ def fit(model: ModelParts, script: Script, conditions: Conditions, clips: Sequen
             sound = clip.tokens["audio"]
             if sound is not None and model.describer.config.sound_levels:
                 fits[i] += model.describer.log_likelihood(script[0].words, None, sound)
-    if conditions.sound_in_prefix and conditions.drawn is None:
+    if conditions.follows_sound:
         fits *= _SAID
     for frame, codes in conditions.pictures.items():
         if frame >= len(clips[0].video):
@@ -61,7 +63,7 @@ def fit(model: ModelParts, script: Script, conditions: Conditions, clips: Sequen
         wanted = model.video_tokenizer.decode(codes[None, None])[0, 0].astype(np.float32)
         off = np.array([np.mean(np.square(clip.video[frame] - wanted)) for clip in clips])
         fits -= off / max(off.min(), 1e-6)
-    return fits
+    return np.where([is_blank(clip.video) for clip in clips], -np.inf, fits)
 
 
 def _parts(model: ModelParts, script: Script, clip: Clip) -> Iterator[tuple[str, np.ndarray]]:

@@ -37,17 +37,16 @@ def log_likelihoods(request: Request, clips: Sequence[Clip]) -> np.ndarray:
     Of pictures for a given sound it is the first level of that sound. Later ones hold the voice rather than the ticks.
     """
     plan, conditions, found = request.stream, request.conditions, np.zeros(len(clips))
-    tokens = [clip.tokens for clip in clips if clip.tokens is not None]
-    video = np.stack([each["video"] for each in tokens])
+    codes = _codes(request, clips)
     if conditions.drawn is not None:
-        for part in _behind_gaps(plan, conditions.drawn[: video.shape[1]]):
-            nats = _read(request, video, [each["audio"] for each in tokens], part).video[:, part.begins - part.first :]
+        for part in _behind_gaps(plan, conditions.drawn[: codes.video.shape[1]]):
+            nats = _read(request, codes, part).video[:, part.begins - part.first :]
             found -= np.asarray(nats).sum(axis=(1, 2, 3), dtype=float)
-    elif conditions.sound_in_prefix:
-        for part in windows(plan.frames, plan.overlap, video.shape[1]):
-            nats = _read(request, video, [each["audio"] for each in tokens], part).sound[:, :, 0]
-            heard = nats.shape[1] - sum(plan.config.sound_frames[now > 0] for now in range(part.begins, part.end))
-            found -= np.asarray(nats)[:, heard:].sum(axis=1, dtype=float)
+    elif conditions.follows_sound:
+        for part in windows(plan.frames, plan.overlap, codes.video.shape[1]):
+            first, begins = (audio_frames(plan.config.sound_frames, n) for n in (part.first, part.begins))
+            nats = _read(request, codes, part).sound[:, begins - first :, 0]
+            found -= np.asarray(nats).sum(axis=1, dtype=float)
     return found
 
 
@@ -67,23 +66,31 @@ def windows(frames: int, overlap: int, length: int) -> Iterator[Part]:
         begins = end
 
 
-def _read(request: Request, video: np.ndarray, sound: Sequence[np.ndarray | None], part: Part) -> Nats:
-    """Return the nats of one part of clips, codes int32 `[B, t, h, w]`, under their words alone."""
+def _codes(request: Request, clips: Sequence[Clip]) -> ClipCodes:
+    """Return the codes of clips, as the language model reads them."""
+    lm, tokens = request.model.language_model(), [clip.tokens for clip in clips if clip.tokens is not None]
+    video = np.stack([each["video"] for each in tokens])
+    silent = lm.config.no_track(video.shape[1])
+    sound = np.stack([silent if each["audio"] is None else each["audio"] for each in tokens])
+    return ClipCodes(video=jnp.asarray(to_device(video, lm.config.bits)), sound=sound)
+
+
+def _read(request: Request, codes: ClipCodes, part: Part) -> Nats:
+    """Return the nats of one part of clips under their words alone."""
     lm, plan, (first, _, end) = request.model.language_model(), request.stream, part
     heard = slice(*(audio_frames(lm.config.sound_frames, n) for n in (first, end)))
-    tracks = np.stack([lm.config.no_track(video.shape[1]) if each is None else each for each in sound])
-    codes = jnp.asarray(to_device(video, lm.config.bits))
-    window = ClipCodes(
-        video=codes[:, first:end],
-        sound=tracks[:, heard],
-        control=_control(plan, codes[:, 0], first, end),
+    anchor = codes.video[:, 0]
+    window = codes.replace(
+        video=codes.video[:, first:end],
+        sound=codes.sound[:, heard],
+        control=_control(plan, anchor, first, end),
         at_start=first == 0,
     )
     shot = plan.shot_at(first)
     hidden = {"sound_in_prefix": False} if shot.conditions.drawn is None else {"drawn": None}
     unknown = replace(shot, conditions=replace(shot.conditions, **hidden))
-    prefix = plan.prefix(unknown, first, codes[:, 0], each=True)
-    prefix = jax.tree.map(lambda leaf: leaf[: len(video)], prefix)  # the negative words are behind
+    prefix = plan.prefix(unknown, first, anchor, each=True)
+    prefix = jax.tree.map(lambda leaf: leaf[: len(anchor)], prefix)  # the negative words are behind
     return nats_of(lm.config, lm.params, prefix, window)
 
 

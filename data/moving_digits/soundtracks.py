@@ -15,7 +15,7 @@ import numpy as np
 from . import scenes
 from .mnist import DigitSet
 from .scenes import DIGIT_SIZE, FPS, SIZE, SPLITS, Mover, Scene, Split
-from .voices import VOICES_RATE, VoiceSet, load
+from .voices import VOICES_RATE, VoiceSet, load, more
 
 SAMPLE_RATE = 16_000
 WITHOUT_SOUND = 0.1  # share of captions that ask for silence
@@ -78,6 +78,11 @@ def example(
 def voices_for(split: Split) -> VoiceSet:
     """Return the speakers of a split. Those of `test` and `held_out` are never heard in training."""
     return load("train" if split == "train" else "test")
+
+
+def more_voices_for(split: Split) -> VoiceSet:
+    """Return the speakers of a split, more of them for training where they were gathered; see `voices.more`."""
+    return more("train" if split == "train" else "test")
 
 
 def soundtrack(

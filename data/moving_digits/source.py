@@ -93,6 +93,7 @@ class MovingDigitsSet:
     drawn = True
     sounds = False
     drawing: ClassVar[Drawing] = staticmethod(_silent)
+    speakers: ClassVar[Callable[[scenes.Split], VoiceSet]] = staticmethod(soundtracks.voices_for)
 
     data_dir: Path | None = None
     config: str | None = None
@@ -102,7 +103,7 @@ class MovingDigitsSet:
         known: scenes.Split = next(known for known in scenes.SPLITS if known == split)
         frames, config = num_frames or _FRAMES, self.config or _CONFIG
         if self.data_dir is None:
-            voices = soundtracks.voices_for(known) if self.sounds else None
+            voices = self.speakers(known) if self.sounds else None
             digits, clips = scenes.digits_for(known), num_clips or _ENDLESS
             return _DrawnDigits(self.name, known, frames, clips, digits, voices, self.drawing)
         from . import tfds  # it takes a second to import
@@ -130,6 +131,14 @@ class MovingDigitsSoundSet(MovingDigitsSet):
     summary = "the same, and a voice names the digits, a tick marks each bounce: 16 kHz, mono"
     sounds = True
     drawing = staticmethod(_sounding)
+
+
+class MovingDigitsVoicesSet(MovingDigitsSoundSet):
+    """Moving digits with sound, said by more voices. They are drawn on demand alone."""
+
+    name = "moving_digits_voices"
+    summary = "the same, said by the voices of $REELM_HOME/more_voices.npz, where they were gathered"
+    speakers = staticmethod(soundtracks.more_voices_for)
 
 
 class MovingDigitsChineseSet(MovingDigitsSoundSet):

@@ -2,7 +2,8 @@
 
 Goes out: a `VoiceSet` of short mono recordings at 8 kHz, trimmed and of one loudness. They ship with the package as
 8-bit mu-law (ITU-T G.711's curve), as which most of them were telephone speech already; `make_voices.py` gathers them
-anew, `VOICES_LICENSE.txt` says whose they are. Pure numpy; knows nothing of pictures.
+anew, `VOICES_LICENSE.txt` says whose they are. `more_voices.py` gathers further ones. Pure numpy; knows nothing of
+pictures.
 """
 
 from dataclasses import dataclass, field
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+
+from reelm.storage.home import home
 
 Split = Literal["train", "test"]
 
@@ -55,6 +58,17 @@ class VoiceSet:
 def load(split: Split) -> VoiceSet:
     """Return the shipped recordings of a split; no speaker is in both splits."""
     return read(VOICES_FILE, split)
+
+
+def more_voices_file() -> Path:
+    """Return the file in which `more` searches."""
+    return home() / "more_voices.npz"
+
+
+def more(split: Split) -> VoiceSet:
+    """Return more speakers to train with, where `more_voices.py` gathered them; else, and for testing, see `load`."""
+    gathered = split == "train" and (file := more_voices_file()).exists()
+    return read(file, split) if gathered else load(split)
 
 
 def read(path: Path, part: str) -> VoiceSet:

@@ -14,32 +14,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from reelm.data.moving_digits.make_voices import FSDD, Take, packed, read, spoken
+from reelm.data.moving_digits import more_voices
+from reelm.data.moving_digits.make_voices import Take, packed, read, spoken
 from reelm.data.moving_digits.scenes import DIGIT_WORDS
 from reelm.storage.arrays import write_arrays
 
-_FSDD_TAKES = 50
-FLITE = ("slt", "awb", "kal16", "kal")
-_FLITE_STRETCHES = ("0.8", "0.9", "1.0", "1.15", "1.3")
 _PICO = ("en-US", "en-GB")
 _RHVOICE = ("alan", "bdl", "clb", "slt")
 _RATES_AND_PITCHES = (("85", "90"), ("100", "100"), ("115", "112"), ("135", "100"))  # percent
-_ACCENTS = ("en-us", "en-gb", "en-gb-scotland", "en-029", "en-us-nyc", "en-gb-x-gbclan", "en-gb-x-gbcwmd")
-# All but f3 and m7, which test clips are spoken with, those derived from them, and robots.
-VARIANTS = (
-    "f1 f2 f4 f5 m1 m2 m3 m4 m5 m6 m8 klatt klatt2 klatt3 klatt4 grandma grandpa Alex Alicia Andrea Andy Annie anika "
-    "Antonio belinda benjamin boris caleb david ed edward gene gustave Henrique Hugo iven jacky John Lee linda Marco "
-    "Mario max Michael miguel Mike norbert pablo paul pedro quincy rob robert sandro shelby steph travis victor zac"
-).split()
-_SPEEDS_AND_PITCHES = (("140", "35"), ("175", "55"))
 
 
 def gather(fsdd: Path, speech_commands: Path, captcha: Path) -> Iterator[Take]:
     """All recordings; a speaker's name begins with where it is from."""
-    for speaker in FSDD["train"]:
-        for digit in range(10):
-            for take in range(_FSDD_TAKES):
-                yield Take(f"fsdd-{speaker}", digit, read(fsdd / "recordings" / f"{digit}_{speaker}_{take}.wav"))
+    yield from more_voices.gather(fsdd)
     for digit, word in enumerate(DIGIT_WORDS):
         for path in sorted((speech_commands / word).glob("*.wav")):
             yield Take(f"commands-{path.name.split('_')[0]}", digit, read(path))
@@ -49,12 +36,6 @@ def gather(fsdd: Path, speech_commands: Path, captcha: Path) -> Iterator[Take]:
 
 
 def _synthetic(digit: int, word: str) -> Iterator[Take]:
-    for voice in FLITE:
-        for stretch in _FLITE_STRETCHES:
-            setting = f"duration_stretch={stretch}"
-            yield Take(
-                f"flite-{voice}", digit, spoken("flite", "-voice", voice, "--setf", setting, "-t", f"{word}.", "-o")
-            )
     for voice in _PICO:
         for rate, pitch in _RATES_AND_PITCHES:
             text = f'<speed level="{rate}"><pitch level="{pitch}">{word}.</pitch></speed>'
@@ -63,10 +44,6 @@ def _synthetic(digit: int, word: str) -> Iterator[Take]:
         for rate, pitch in _RATES_AND_PITCHES:
             command = ("RHVoice-test", "-p", voice, "-r", rate, "-t", pitch, "-o")
             yield Take(f"rhvoice-{voice}", digit, spoken(*command, said=f"{word}."))
-    for number, variant in enumerate(VARIANTS):
-        for speed, pitch in _SPEEDS_AND_PITCHES:
-            voice = f"{_ACCENTS[number % len(_ACCENTS)]}+{variant}"
-            yield Take(f"espeak-{voice}", digit, spoken("espeak-ng", "-v", voice, "-s", speed, "-p", pitch, word, "-w"))
 
 
 def main() -> None:

@@ -71,6 +71,11 @@ class Conditions:
         """Whether any picture of the clip is given."""
         return bool(len(self.known) or self.pictures or self.masked is not None)
 
+    @property
+    def follows_sound(self) -> bool:
+        """Whether all pictures are made for a given sound. Those of a retake are made for what is around them, too."""
+        return self.sound_in_prefix and self.drawn is None
+
     def tells_pictures(self, latent_frames: int | None) -> bool:
         """Whether some latent frames are drawn and given pictures say how they look."""
         return self.draws_pictures(latent_frames) and self.shows

@@ -41,6 +41,7 @@ _EMOJI = _DataSet(
 _DATA = {
     "moving_digits": _DataSet(_DIGITS, _MNIST, "a red seven moves right"),
     "moving_digits_sound": _DataSet(_SOUNDING, f"{_MNIST}; {_VOICES}", "a red seven moves right"),
+    "moving_digits_voices": _DataSet(_SOUNDING, f"{_MNIST}; {_VOICES}", "a red seven moves right"),
     "moving_digits_sound_zh": _DataSet(f"{_SOUNDING}{_CHINESE}", f"{_MNIST}; {_VOICES}", "红色的七向右移动"),
     "moving_digits_stories": _DataSet(f"{_SOUNDING}{_CHINESE}", f"{_MNIST}; {_VOICES}", "a red seven moves right"),
     "steered_digits": _DataSet(f"{_SOUNDING}{_CHINESE}", f"{_MNIST}; {_VOICES}", "a red seven moves right"),

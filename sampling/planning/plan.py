@@ -152,7 +152,7 @@ def _asked(
         "cuts": any(stretch.cut for script in scripts for stretch in script),
         "continues": _slides(model, scripts, conditions) and "plays" not in model.language_model().tasks,
         "frames": bool(conditions.pictures),
-        "hears": conditions.sound_in_prefix and conditions.drawn is None,
+        "hears": conditions.follows_sound,
         "fills": conditions.masked is not None,
     }
     speaks: dict[Source, bool] = {

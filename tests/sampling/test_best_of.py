@@ -76,6 +76,14 @@ def test_a_long_clip_fits_by_all_its_stretches_and_the_words_of_each(tiny_sound_
         assert expected[0] != expected[1] and fits == pytest.approx(np.mean(expected))
 
 
+def test_a_clip_that_shows_nothing_fits_worst(tiny_model):
+    model, none = replace(tiny_model, describer=None), Conditions(5, 4, np.zeros((0, 2, 3), np.int32))
+    video = np.full((3, 5, 16, 24, 3), 7, np.uint8)
+    video[1, 2:, 4:6, 4:6] = 200
+    fits = best_of.fit(model, [Stretch(0, "red seven")], none, [reelm.Clip(each, 8) for each in video])
+    assert fits.tolist() == [-np.inf, 0, -np.inf] and fits.argmax() == 1
+
+
 @pytest.mark.slow
 def test_of_several_clips_for_a_sound_the_one_comes_back_beside_which_it_is_likeliest(tiny_sound_model):
     model = replace(tiny_sound_model, describer=None)

@@ -18,12 +18,14 @@ import optax
 from reelm.data.tokens.mixture import Bucket, Stage, mixture
 from reelm.data.tokens.read import check_sound, open_all
 from reelm.data.tokens.sample import TokenSample
+from reelm.errors import RequestError
 from reelm.lm import sharding
-from reelm.lm.describer import DescriberNet, init_params
+from reelm.lm.describer import Describer, DescriberNet, init_params
 from reelm.lm.layout import audio_frames
 from reelm.tokenizer.codes import are_known, flip_bits, to_device
+from reelm.train.parts import open_describer
 from reelm.train.run import loop
-from reelm.train.run.config_changes import free_fields
+from reelm.train.run.config_changes import differences, free_fields
 from reelm.train.run.training import Callback, Training
 from reelm.train.step import feed, state
 from reelm.train.step.feed import Feed
@@ -93,7 +95,10 @@ def train(run: DescriberRun, workdir: Path, *, callbacks: Sequence[Callback] = (
     """Run or resume the training in `workdir`; see `loop.run` for what is written and what is raised."""
     sources, model = open_all(run.tokens, run.model.bits), run.model
     check_sound(sources, levels=model.sound_levels, bits=model.sound_bits, frames=model.sound_frames)
-    if not model.words:
+    start = None if run.start_from is None else _start(run, run.start_from, sources[0].index.tokenizer_hash)
+    if start is not None:
+        run = replace(run, model=start.config)
+    elif not model.words:
         words, usual = telling_words(sources[0])
         run = replace(run, model=replace(model, words=words, usual=usual))
     mesh = run.mesh.build()
@@ -102,7 +107,8 @@ def train(run: DescriberRun, workdir: Path, *, callbacks: Sequence[Callback] = (
     transform = ToDescribe(run)
     batches = mixture([stage], sources, lambda *_: transform, seed=run.loop.seed, **feed.share(mesh)._asdict())
     optimizer = run.optimizer.build(run.loop.steps)
-    initial = state.create(init_params(run.model, jax.random.key(run.loop.seed)), optimizer, run.loop.seed)
+    params = init_params(run.model, jax.random.key(run.loop.seed)) if start is None else start.params
+    initial = state.create(jax.tree.map(jnp.asarray, params), optimizer, run.loop.seed)
     layout = sharding.of_state(initial, mesh)
     return loop.run(
         run.loop,
@@ -118,3 +124,16 @@ def train(run: DescriberRun, workdir: Path, *, callbacks: Sequence[Callback] = (
             callbacks=callbacks,
         ),
     )
+
+
+def _start(run: DescriberRun, where: Path, tokenizer_hash: str) -> Describer:
+    """Return the describer at `where`; RequestError where it reads other codes or is of other sizes than this run."""
+    describer, reads = open_describer(where)
+    if reads != tokenizer_hash:
+        raise RequestError(
+            f"the describer of {where} reads codes of tokenizer {reads}, the tokens are of {tokenizer_hash}"
+        )
+    words = {"words", "usual"} if not run.model.words else set[str]()
+    if lines := "; ".join(differences(asdict(describer.config), asdict(run.model), words)):
+        raise RequestError(f"{where} has a describer of other sizes than this run: {lines}")
+    return describer

@@ -17,7 +17,7 @@ class DescriberRun:
     """Everything that decides a run; `reelm train describer` overrides any field by its dotted name."""
 
     model: DescriberConfig = field(default_factory=DescriberConfig)
-    """Sizes of the describer. Its words are taken from the captions where it names none."""
+    """Sizes of the describer. Its words are those of `start_from`, or taken from the captions, where it names none."""
     tokens: tuple[Path, ...] = (Path("tokens"),)
     """Token sets from `reelm data tokenize`, all made with one tokenizer."""
     seen_alone: float = 0.5
@@ -35,6 +35,8 @@ class DescriberRun:
     """Dropout rate of features."""
     batch_size: int = 64
     """Clips in a step."""
+    start_from: Path | None = None
+    """Workdir of a training, or a model, whose describer this run starts from, with its words. Default: none."""
     optimizer: OptimizerConfig = field(default_factory=lambda: OptimizerConfig(learning_rate=3e-3, weight_decay=0.05))
     """Optimizer of the describer."""
     mesh: MeshSpec = field(default_factory=MeshSpec, metadata=FREE)

@@ -9,10 +9,10 @@ import pytest
 from reelm.data.moving_digits.make_voices import FSDD
 from reelm.data.moving_digits.make_voices import read as read_recording
 from reelm.data.moving_digits.mnist import load as load_digits
+from reelm.data.moving_digits.more_voices import FLITE, VARIANTS
 from reelm.data.moving_digits.soundtracks import SAMPLE_RATE, SoundingExample, example, tick
 from reelm.data.moving_digits.voices import VOICES_RATE, load
 from reelm.errors import RequestError
-from reelm.evaluation.judges.make_voices import FLITE, VARIANTS
 from reelm.evaluation.judges.spoken_digits import BLANK, collapse, read
 
 

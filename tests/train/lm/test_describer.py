@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 
@@ -111,6 +112,22 @@ def test_it_goes_into_a_model_of_its_codes_alone(trained, tiny_model, tmp_path):
     exported = load(str(tmp_path / "out")).describer
     codes = np.arange(8, dtype=np.int32).reshape(2, 2, 2)
     assert exported is not None and exported(codes, None) == pytest.approx(tiny_model.describer(codes, None))
+
+
+@pytest.mark.slow
+def test_it_goes_on_from_a_describer_of_its_codes_and_sizes(run, trained, tiny_model, tmp_path):
+    before, _ = parts.open_describer(trained)
+    still = replace(run.optimizer, learning_rate=0.0)
+    on = replace(run, start_from=trained, optimizer=still, loop=replace(run.loop, steps=1))
+    describer.train(on, tmp_path / "on")
+    after, _ = parts.open_describer(tmp_path / "on")
+    assert after.config == before.config  # with its words, which the config does not name
+    jax.tree.map(np.testing.assert_array_equal, after.params, before.params)
+    with pytest.raises(RequestError, match=r"of other sizes than this run: width: 8 -> 9"):
+        describer.train(replace(on, model=replace(run.model, width=9)), tmp_path / "wider")
+    tiny_model.save(tmp_path / "tiny")
+    with pytest.raises(RequestError, match="the tokens are of seen"):
+        describer.train(replace(on, start_from=tmp_path / "tiny"), tmp_path / "others")
 
 
 def test_tokens_must_fit(run, tmp_path):
