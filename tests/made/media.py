@@ -10,6 +10,7 @@ import pytest
 
 from reelm.errors import RequestError
 from reelm.media.clip import Clip
+from reelm.media.formats.mp4 import write_video
 from reelm.media.read import read_video
 
 RED, GREEN, BLUE, YELLOW = (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0)
@@ -86,3 +87,12 @@ def refused(path, *words, **arguments):
     for word in words:
         assert word in message
     return message
+
+
+def draw_films(folder: Path, fps: int) -> None:
+    """Two films of a texture that moves, with their captions."""
+    folder.mkdir(parents=True)
+    texture = np.random.default_rng(0).integers(0, 256, (20, 9, 3)).astype(np.uint8).repeat(8, 0).repeat(8, 1)
+    for name in ("waves", "sand"):
+        write_video(folder / f"{name}.mp4", np.stack([texture[t : t + 64, :64] for t in range(36)]), fps=fps)
+        (folder / f"{name}.txt").write_text(f"{name} roll onto a beach")

@@ -1,4 +1,4 @@
-"""The documents: commands that the program takes, links that lead somewhere, short sentences; the recipes, small."""
+"""The documents: commands that the program takes, links that lead somewhere, short sentences."""
 
 import json
 import os
@@ -10,12 +10,11 @@ import subprocess
 import sys
 import tomllib
 import wave
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
-from made.emoji_packages import draw_packages, install_packages
+from made.media import draw_films
 from PIL import Image
 
 from reelm.cli.main import main
@@ -26,7 +25,6 @@ ROOT = Path(__file__).parents[2]
 ROOMS = "media tokenizer lm sampling data evaluation train serve configs integrations benchmarks tests".split()
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 ENGLISH = [page for page in PAGES if page.parent.name != "zh"] + [ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md"]
-RECIPES = ("demo", "emoji", "crafter", "natural")
 
 by_path = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 
@@ -65,18 +63,6 @@ def test_every_command_is_one_that_there_is(page, tmp_path, monkeypatch):
     assert len(found) == len(re.findall(r'\breelm(?:",)? "?[a-z]+\b|"reelm", "[a-z]+"', blocks(text)))
     for arguments in found:
         parse(arguments)
-
-
-@pytest.mark.parametrize("recipe", [*RECIPES, "quantizers"])
-def test_every_command_of_a_recipe_is_one_that_there_is(recipe):
-    asked = {"env": dict(os.environ, DRY="1"), "capture_output": True, "text": True, "check": True}
-    printed = subprocess.run([ROOT / "recipes" / f"{recipe}.sh"], **asked).stdout
-    lines = [shlex.split(line.partition("REELM_HOME=")[2].partition(" ")[2] or line) for line in printed.splitlines()]
-    wanted = {"export", "evaluate"} if recipe in RECIPES else {"train"}
-    assert wanted <= {line[1] for line in lines if line[0] == "reelm"}
-    for program, *arguments in lines:
-        if program == "reelm":
-            parse(arguments)
 
 
 @pytest.mark.parametrize("page", [*PAGES, *ENGLISH[-2:]], ids=lambda page: page.relative_to(ROOT).as_posix())
@@ -182,38 +168,6 @@ def test_the_whole_path_with_the_shipped_tokenizer_fitted_to_films():
     done = json.loads(ran.stdout)
     assert list(done["seconds"]) == ["build", "fine-tune", "tokenize", "lm", "export", "generate"]
     assert done["bytes"] > 0
-
-
-def draw_films(folder: Path, fps: int) -> None:
-    """Two films of a texture that moves, with their captions."""
-    folder.mkdir(parents=True)
-    texture = np.random.default_rng(0).integers(0, 256, (20, 9, 3)).astype(np.uint8).repeat(8, 0).repeat(8, 1)
-    for name in ("waves", "sand"):
-        write_video(folder / f"{name}.mp4", np.stack([texture[t : t + 64, :64] for t in range(36)]), fps=fps)
-        (folder / f"{name}.txt").write_text(f"{name} roll onto a beach")
-
-
-@pytest.mark.long
-@pytest.mark.slow
-@pytest.mark.parametrize("recipe", RECIPES)
-def test_a_recipe_makes_its_model_at_toy_scale_and_resumes(recipe, tmp_path):
-    for program, arguments in (("python", ""), ("reelm", "-m reelm")):
-        (tmp_path / program).write_text(f'#!/bin/sh\nexec {sys.executable} {arguments} "$@"\n')
-        (tmp_path / program).chmod(0o755)
-    variables = {"RUNS": str(tmp_path / "runs"), "TOY": "1", "PATH": f"{tmp_path}:{os.environ['PATH']}"}
-    if recipe == "emoji":
-        (tmp_path / "packages").mkdir()
-        variables["PACKAGES"] = str(install_packages(draw_packages(tmp_path / "packages"), tmp_path / "installed"))
-    elif recipe == "natural":
-        variables["FOOTAGE"] = str(tmp_path / "footage")
-        for part in ("train", "test"):
-            draw_films(tmp_path / "footage" / part, fps=24)
-    run = partial(subprocess.run, [ROOT / "recipes" / f"{recipe}.sh"], env=os.environ | variables, text=True)
-    ran = run(capture_output=True)
-    assert ran.returncode == 0, ran.stderr
-    assert (tmp_path / "runs" / "model" / "model.json").exists() and "done before" not in ran.stderr
-    again = run(capture_output=True)
-    assert again.returncode == 0 and all("done before" in line for line in again.stderr.splitlines())
 
 
 def draw_readers_files(folder: Path) -> None:
