@@ -37,7 +37,9 @@ from . import emoji
 
 video_tokenizer: VideoTokenizerRun = replace(
     emoji.video_tokenizer,
-    model=replace(emoji.video_tokenizer.model, decoder_scale=2, decoder_split=2, decoder_channels=(48, 160)),
+    model=replace(
+        emoji.video_tokenizer.model, decoder_scale=2, decoder_split=2, decoder_channels=(48, 160), decoder_finish=24
+    ),
     data=ClipData(dataset="animated_emoji", source_frames=25, frames=25, crop=128),
     optimizer=OptimizerConfig(learning_rate=6e-3, muon=0.02, schedule="constant", warmup=20, ema=0.98),
     batch_size=8,

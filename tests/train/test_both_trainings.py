@@ -141,6 +141,18 @@ def test_a_frozen_encoder_keeps_its_codes_while_the_decoder_learns(trained, tmp_
     assert open_video_tokenizer(tmp_path / "polished").hash == stored.hash == before.hash
 
 
+def test_a_finish_learns_while_all_that_is_known_stays_to_the_bit(trained, tmp_path):
+    model = replace(TOKENIZER.model, decoder_finish=4)
+    run = replace(TOKENIZER, start_from=trained / "tokenizer", freeze_known=True, model=model)
+    video_tokenizer.train(run, tmp_path / "finished")
+    before, after = (open_video_tokenizer(folder) for folder in (trained / "tokenizer", tmp_path / "finished"))
+    finish = after.params["decoder"].pop("finish")
+    assert before.hash == after.hash and np.abs(finish["out"]["kernel"]).max() > 0
+    jax.tree.map(np.testing.assert_array_equal, after.params, before.params)
+    with pytest.raises(RequestError, match="has all that this tokenizer has, so with freeze_known nothing is trained"):
+        video_tokenizer.train(replace(run, start_from=tmp_path / "finished"), tmp_path / "again")
+
+
 def test_a_language_model_does_not_go_with_another_tokenizer(trained, tmp_path):
     other = replace(TOKENIZER, loop=replace(TOKENIZER.loop, seed=1))
     video_tokenizer.train(other, tmp_path / "other")

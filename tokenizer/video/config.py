@@ -125,6 +125,8 @@ class VideoTokenizerConfig(ClipShapes):
     decoder_split: int = 1
     """Parts, along rows and along columns, of a patch that the decoder draws each by itself. From 2 on it has one stage
     more, the finest, with a place for each part."""
+    decoder_finish: int = 0
+    """Channels of the convolutions over pixels that fit patches together once they are drawn. 0 for none."""
     background: float = -1.0
     """Value in [-1, 1] of the constant picture that an untrained decoder paints; 0 behind a transform."""
     levels: Levels = ()
@@ -148,6 +150,8 @@ class VideoTokenizerConfig(ClipShapes):
         for name in ("decoder_scale", "decoder_split"):
             if getattr(self, name) < 1 or (self.levels and getattr(self, name) > 1):
                 raise RequestError(f"{name} is {getattr(self, name)}; it is 1 or more, and 1 with levels")
+        if self.decoder_finish < 0:
+            raise RequestError(f"decoder_finish is {self.decoder_finish}; it must be 0 or more")
         if self.patch[1] % self.decoder_split:
             raise RequestError(
                 f"decoder_split is {self.decoder_split}; it must divide the {self.patch[1]} rows of a patch"
@@ -268,6 +272,7 @@ class VideoTokenizerConfig(ClipShapes):
             self.background,
             self.levels,
             self.scalars,
+            self.decoder_finish,
             dtype,
         )
 
@@ -307,6 +312,8 @@ class VideoTokenizerConfig(ClipShapes):
             folded = channels[stage] * time * space * space
             # What comes out is held twice, before and after it is laid out in space.
             layers.append(positions[stage + 1] * (_conv_values(channels[stage + 1], folded, 1) + folded))
+        if self.decoder_finish:
+            layers.append(frames * height * width * _conv_values(self.decoder_finish, self.decoder_finish, 1))
         if self.levels:
             layers.append(positions[-1] * (3 * self._whole_patch_size + window_sizes(self.whole_patch)[1]))
         return batch * (itemsize * max(layers) + 2 * 4 * 3 * frames * height * width)

@@ -12,6 +12,7 @@ from reelm.tokenizer.history import History
 
 from .convolution import CausalConv, ResidualBlock, depth_to_space, space_to_depth
 from .deblocking import Deblocking
+from .finish import Finish
 from .transform import Levels, Transform
 
 
@@ -20,7 +21,7 @@ class Decoder(nn.Module):
 
     With `levels` a transform and a deblocking filter make frames of the codes. Each stage sees them, and the net
     retouches them, where there are stages. With `scalars`, levels of finite scalar quantization, the net sees
-    their values in place of signs.
+    their values in place of signs. With `finish` channels the frames get a last touch.
     """
 
     patch: tuple[int, int, int]
@@ -32,10 +33,15 @@ class Decoder(nn.Module):
     background: float
     levels: Levels
     scalars: tuple[int, ...] = ()
+    finish: int = 0
     dtype: DTypeLike | None = None
 
     @nn.compact
     def __call__(self, latent: jax.Array, history: History) -> jax.Array:
+        frames = self._drawn(latent, history)
+        return Finish(self.finish, self.dtype, name="finish")(frames) if self.finish else frames
+
+    def _drawn(self, latent: jax.Array, history: History) -> jax.Array:
         if self.scalars:
             latent = finite_scalars.values(latent, self.scalars)
         frames, times = self._frames(latent, history), (1, 1, 1)

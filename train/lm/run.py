@@ -47,6 +47,7 @@ from reelm.train.run.throughput import Load
 from reelm.train.run.training import Callback, Training
 from reelm.train.step import feed, state
 from reelm.train.step.feed import Feed
+from reelm.train.step.frozen import bounded, frozen
 from reelm.train.step.memory import check_state
 from reelm.train.step.state import TrainState
 from reelm.train.step.update import make_step
@@ -54,7 +55,6 @@ from reelm.train.step.update import make_step
 from . import glossary
 from .captions import embed, open_text, scope_of, text_tokenizer
 from .config import LMRun
-from .frozen import bounded, frozen
 from .loss import make_loss, metric_names
 from .samples import ToSample
 

@@ -44,16 +44,22 @@ def with_more_bits(old: dict, fresh: dict) -> dict:
 def with_another_decoder(old: dict, fresh: dict) -> dict:
     """Return the parameters of a video tokenizer with the encoder of `old` and the decoder of `fresh`.
 
-    Of the old decoder it takes the nets whose shapes agree. Its stages are numbered from fine to coarse, so they count
-    up by the finer ones that it lacks.
+    Of the old decoder it takes the nets whose shapes agree.
     """
-    trained, decoder = old["decoder"], dict(fresh["decoder"])
-    finer = len(_stages(decoder)) - len(_stages(trained))
+    return {"encoder": old["encoder"], "decoder": fresh["decoder"] | kept(old["decoder"], fresh["decoder"])}
+
+
+def kept(trained: dict, decoder: dict) -> dict:
+    """Return the nets of a trained decoder that another has, too, under the names that they have there.
+
+    Stages are numbered from fine to coarse, so they count up by the finer ones that the trained decoder lacks.
+    """
+    finer, found = len(_stages(decoder)) - len(_stages(trained)), {}
     for name, net in trained.items():
         moved = re.sub(r"(?<=_)\d+", lambda stage: str(int(stage[0]) + finer), name, count=1)
         if moved in decoder and jax.tree.map(jnp.shape, net) == jax.tree.map(jnp.shape, decoder[moved]):
-            decoder[moved] = net
-    return {"encoder": old["encoder"], "decoder": decoder}
+            found[moved] = net
+    return found
 
 
 def _stages(decoder: dict) -> set[str]:

@@ -7,6 +7,7 @@ of reconstruction, perceptual, commitment and entropy losses, and plays against 
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,12 +38,13 @@ from reelm.train.run.config_changes import differences, free_fields
 from reelm.train.run.training import Callback, Training
 from reelm.train.step import feed, state
 from reelm.train.step.feed import Feed, Share
+from reelm.train.step.frozen import frozen
 from reelm.train.step.state import TrainState
 from reelm.train.step.update import make_step
 
 from . import adversarial
 from .adversarial import Metrics
-from .grow import with_another_decoder, with_more_bits
+from .grow import kept, with_another_decoder, with_more_bits
 from .inflate import inflate
 from .video_adversary import VideoAdversary
 from .video_config import VideoTokenizerRun
@@ -111,7 +113,7 @@ def make_run_step(run: VideoTokenizerRun, layout: Any = None) -> Callable[[Any, 
 
     `layout`: shardings of the state on a mesh; None leaves them to XLA.
     """
-    loss, steps, ema = make_loss(run), run.loop.steps, run.optimizer.ema
+    loss, steps, ema = frozen(make_loss(run), _known(run)), run.loop.steps, run.optimizer.ema
     optimizer = run.optimizer.build(steps)
     if run.adversary is None:
         return make_step(adversarial.without_adversary(loss), optimizer, ema, layout)
@@ -171,7 +173,7 @@ def train(
     initial, step = build(run, mesh, _fitted(run, workdir, given and given.train))
     job = Rebuilding(run.model, clips.clips_of_one_shape(held_back, 8))
     # Weights stored in a smaller format have another hash than the weights that made the codes.
-    codes = {"codes": open_video_tokenizer(run.start_from).hash} if run.freeze_encoder and run.start_from else {}
+    codes = {"codes": open_video_tokenizer(run.start_from).hash} if run.keeps_codes and run.start_from else {}
     return loop.run(
         run.loop,
         initial,
@@ -225,7 +227,7 @@ def _first_params(run: VideoTokenizerRun, fitted: dict | None) -> dict:
         }
     model, start = run.model, open_video_tokenizer(run.start_from)
     ours = isinstance(model, VideoTokenizerConfig)
-    if run.freeze_encoder and isinstance(model, VideoTokenizerConfig) and _of_other_decoder(start.config, model):
+    if run.keeps_codes and isinstance(model, VideoTokenizerConfig) and _of_other_decoder(start.config, model):
         return with_another_decoder(
             jax.tree.map(jnp.asarray, start.params), init_params(model, jax.random.key(run.loop.seed))
         )
@@ -237,6 +239,17 @@ def _first_params(run: VideoTokenizerRun, fitted: dict | None) -> dict:
     if grows:
         params = with_more_bits(params, init_params(model, jax.random.key(run.loop.seed)))
     return inflate(model, params) if ours and run.inflate else params
+
+
+def _known(run: VideoTokenizerRun) -> dict[str, Any]:
+    """Return which nets of a run are not trained, as `frozen` takes it; RequestError where that leaves none."""
+    if not run.freeze_known or run.start_from is None:
+        return {"encoder": True} if run.freeze_encoder else {}
+    decoder = jax.eval_shape(partial(init_params, run.model), jax.random.key(0))["decoder"]
+    known = dict.fromkeys(kept(open_video_tokenizer(run.start_from).params["decoder"], decoder), True)
+    if known.keys() == decoder.keys():
+        raise RequestError(f"{run.start_from} has all that this tokenizer has, so with freeze_known nothing is trained")
+    return {"encoder": True, "decoder": known}
 
 
 def _of_other_decoder(start: VideoConfig, model: VideoTokenizerConfig) -> bool:

@@ -142,6 +142,8 @@ class VideoTokenizerRun:
     """Make a tokenizer of clips from `start_from`, which was trained on single frames."""
     freeze_encoder: bool = False
     """Train the decoder alone. Codes, and language models over them, stay valid."""
+    freeze_known: bool = False
+    """Train only what `start_from` lacks, such as a finish: all nets that it has stay as they are, to the bit."""
     dtype: Activations = "float32"
     """Number format of activations. Parameters are float32."""
     mesh: MeshSpec = field(default_factory=MeshSpec, metadata=FREE)
@@ -149,13 +151,21 @@ class VideoTokenizerRun:
     loop: LoopConfig = field(default_factory=lambda: LoopConfig(steps=10_000))
     """Length of the run and its reports."""
 
+    @property
+    def keeps_codes(self) -> bool:
+        """Whether codes stay those of `start_from`."""
+        return self.freeze_encoder or self.freeze_known
+
     def __post_init__(self) -> None:
         check_least(self, 1, "batch_size")
         check_mesh_of_copies(self)
         check_choice(self, "dtype", get_args(Activations))
         if self.model.levels and self.optimizer.weight_decay:
             raise RequestError("a transform is not trained, so it must not decay: weight_decay is 0 with levels")
-        if self.inflate and not isinstance(self.model, VideoTokenizerConfig):
-            raise RequestError(f"inflate is for tokenizers of one's own, not for {self.model.family}")
+        if self.freeze_known and (self.start_from is None or self.optimizer.weight_decay):
+            raise RequestError("freeze_known keeps the nets of start_from; name one, and leave out weight_decay")
+        for name in ("inflate", "freeze_known"):
+            if getattr(self, name) and not isinstance(self.model, VideoTokenizerConfig):
+                raise RequestError(f"{name} is for tokenizers of one's own, not for {self.model.family}")
         if self.model.levels and self.inflate:
             raise RequestError("a tokenizer with levels sees a lone frame as a still clip; it needs no inflate")

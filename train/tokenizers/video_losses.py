@@ -31,8 +31,6 @@ def make_loss(run: VideoTokenizerRun):
 
     def loss(params: dict, batch: Any, key: jax.Array, step: jax.Array) -> Terms:
         parts, features = batch
-        if run.freeze_encoder:
-            params = {**params, "encoder": jax.lax.stop_gradient(params["encoder"])}
         pairs, latents = [], []
         for name, video in parts.items():
             rebuilt, latent = autoencode(config, params, video, jnp.dtype(run.dtype))

@@ -23,6 +23,7 @@ CONFIG = VideoTokenizerConfig(
     encoder_blocks=1,
     decoder_blocks=1,
     decoder_kernel=(2, 3, 3),
+    decoder_finish=3,
 )
 
 

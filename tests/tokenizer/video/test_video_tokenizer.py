@@ -273,6 +273,7 @@ def test_a_fresh_decoder_paints_the_background():
         {"decoder_kernel": (3, 3, 0)},
         {"background": -1.5},
         {"decoder_scale": 0},
+        {"decoder_finish": -1},
         {"decoder_scale": 2},
         {"decoder_scale": 2, "decoder_channels": (8, 8), "levels": ((9, 9),)},
         {"decoder_split": 3, "decoder_channels": (8, 8)},

@@ -36,3 +36,11 @@ def test_a_decoder_of_larger_pictures_begins_with_the_coarse_stage_of_the_traine
         jax.tree.map(np.testing.assert_array_equal, decoder[new], fresh["decoder"][new])
     video = np.random.default_rng(0).integers(0, 256, (1, 5, 16, 24, 3), dtype=np.uint8)
     assert VideoTokenizer(config, params).encode(video).shape == (1, 3, 4, 6)
+
+
+def test_a_finish_changes_nothing_at_first(random_tokenizer):
+    small, config = random_tokenizer(SMALL), replace(SMALL, decoder_finish=3)
+    finished = VideoTokenizer(config, with_another_decoder(small.params, init_params(config, jax.random.key(1))))
+    video = np.random.default_rng(0).integers(0, 256, (1, 5, 8, 12, 3), dtype=np.uint8)
+    assert finished.hash == small.hash
+    np.testing.assert_array_equal(finished.reconstruct(video), small.reconstruct(video))

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from reelm.train.step.optimizer import Optimizer
+from .optimizer import Optimizer
 
 _BELOW = 0.999  # of the largest known value: no rounding shall pass it
 
@@ -22,7 +22,8 @@ def frozen(loss: Callable[..., Any], known: Mapping[str, Any]) -> Callable[..., 
 
     Args:
         loss: `(params, *more) -> ...`.
-        known: a part of the tree of parameters, with bools that broadcast to its arrays. What it lacks is trained.
+        known: a part of the tree of parameters, with bools that broadcast to its arrays, or True for all of a net. What
+            it lacks is trained.
     """
 
     def trained(params: dict, *more: Any) -> Any:
@@ -51,10 +52,10 @@ def bounded(optimizer: Optimizer, params: Mapping[str, Any], known: Mapping[str,
 
 
 def _held(params: Any, known: Any) -> Any:
-    if isinstance(params, dict):
-        return {name: _held(value, known[name]) if name in known else value for name, value in params.items()}
     if known is True:
         return jax.lax.stop_gradient(params)
+    if isinstance(params, dict):
+        return {name: _held(value, known[name]) if name in known else value for name, value in params.items()}
     return jnp.where(known, jax.lax.stop_gradient(params), params)
 
 
