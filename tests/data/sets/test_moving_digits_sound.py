@@ -5,7 +5,9 @@ import hashlib
 import numpy as np
 import pytest
 
+from reelm.data import catalog
 from reelm.data.moving_digits import scenes
+from reelm.data.moving_digits.make_voices import Take, packed
 from reelm.data.moving_digits.mnist import load as load_digits
 from reelm.data.moving_digits.scenes import DIGIT_SIZE, FPS, SIZE, SPLITS, Mover, Scene
 from reelm.data.moving_digits.soundtracks import (
@@ -18,7 +20,8 @@ from reelm.data.moving_digits.soundtracks import (
     tick,
     voices_for,
 )
-from reelm.data.moving_digits.voices import VOICES_RATE, from_mu_law, load, to_mu_law
+from reelm.data.moving_digits.voices import VOICES_RATE, from_mu_law, load, more_voices_file, to_mu_law
+from reelm.storage.arrays import write_arrays
 
 DIGITS = load_digits("train", "compact")
 CLIPS = [example("train", index, 33, DIGITS) for index in range(30)]
@@ -58,6 +61,21 @@ def test_speakers_of_training_are_heard_nowhere_else(split):
     for voices in (load("train"), load("test")):
         assert all(len(takes) for takes in voices.takes.values())
         assert all((voices.digits[takes] == digit).all() for (_, digit), takes in voices.takes.items())
+
+
+def test_more_voices_are_heard_in_training_alone_where_they_were_gathered(tmp_path, monkeypatch):
+    monkeypatch.setenv("REELM_HOME", str(tmp_path))
+    clips = lambda split, name="moving_digits_voices": catalog.open_clips(name, split, num_frames=9, num_clips=8)  # noqa: E731
+    usual = clips("train", "moving_digits_sound")
+    assert clips("train").description["voices"] == usual.description["voices"]
+    takes = [Take("stranger", digit, np.sin(np.arange(2_000) * (digit + 1) / 9)) for digit in range(10)]
+    write_arrays(more_voices_file(), packed(takes, "train"))
+    assert clips("train").description["voices"] == "more_voices/train"
+    assert clips("test").description["voices"] == clips("test", "moving_digits_sound").description["voices"]
+    for heard, as_usual in zip(clips("train"), usual, strict=True):
+        np.testing.assert_array_equal(heard["video"], as_usual["video"])
+        assert heard["captions"] == as_usual["captions"]
+        assert np.array_equal(heard["audio"], as_usual["audio"]) == (not heard["audio"].any())
 
 
 def test_a_bounce_is_the_first_frame_at_the_edge_or_turned_back():
