@@ -97,19 +97,16 @@ leg longest reelm train lm demo_longer --workdir "$RUNS/longest" --start-from "$
 leg describer-first reelm train describer demo_sound --workdir "$RUNS/describer-first" --tokens "$RUNS/sound-tokens" \
     $describer
 
-# It learns more voices, of 67 speakers: 6,000 steps, 21 minutes, then 4,000 steps in which half of the clips are heard
-# alone, 20 minutes, on a core with other work. FSDD names a checkout of the Free Spoken Digit Dataset; flite and
-# espeak-ng must be on the path. Without FSDD it hears the voices that ship once more.
+# It learns more voices, of 67 speakers: 6,000 steps, 25 minutes of a core with other work. FSDD names a checkout of the
+# Free Spoken Digit Dataset; flite and espeak-ng must be on the path. Without FSDD it hears the voices that ship once
+# more.
 if [ -n "${FSDD:-}" ]; then
     leg more-voices python -m reelm.data.moving_digits.more_voices --fsdd "$FSDD"
 fi
 leg voices-tokens reelm data tokenize moving_digits_voices "${both[@]}" -o "$RUNS/voices-tokens" \
     --num-clips 40960 --num-frames 9 $few
-voices=(--tokens "$RUNS/voices-tokens" "$RUNS/sound-tokens")
-leg describer-voices reelm train describer demo_sound --workdir "$RUNS/describer-voices" \
-    --start-from "$RUNS/describer-first" "${voices[@]}" --optimizer.learning-rate 1.5e-3 --loop.steps 6000 $describer
-leg describer reelm train describer demo_sound --workdir "$RUNS/describer" --start-from "$RUNS/describer-voices" \
-    "${voices[@]}" --heard-alone 0.5 --seen-alone 0.3 --optimizer.learning-rate 2e-3 --loop.steps 4000 $describer
+leg describer reelm train describer demo_sound --workdir "$RUNS/describer" --start-from "$RUNS/describer-first" \
+    --tokens "$RUNS/voices-tokens" "$RUNS/sound-tokens" --optimizer.learning-rate 1.5e-3 --loop.steps 6000 $describer
 
 # --- The model ------------------------------------------------------------------------------------------------------
 

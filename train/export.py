@@ -109,7 +109,11 @@ def export(plan: ExportPlan, output: Path) -> Model:
     record = {"video_tokenizer": plan.record(plan.video_tokenizer, "video-tokenizer")}
     audio = reader = lm = thesaurus = upscaler = None
     defaults = Defaults()
-    if plan.upscaler is not None:  # before the language model, whose data a card calls those of the model
+    # These come before the language models, whose data a card calls those of the model.
+    if plan.describer is not None:
+        reader = _describer(plan, plan.describer, tokenizer)
+        record["describer"] = plan.record(plan.describer, "describer")
+    if plan.upscaler is not None:
         upscaler = open_upscaler(plan.upscaler, best=plan.upscaler in plan.evaluated)
         record["upscaler"] = plan.record(plan.upscaler, "upscaler")
     if plan.audio_tokenizer is not None:
@@ -123,9 +127,6 @@ def export(plan: ExportPlan, output: Path) -> Model:
     specialists = [_specialist(plan, where, tokenizer, audio, lm) for where in plan.specialists]
     trained = ["lm", *(f"specialist_{number}" for number, _ in enumerate(specialists, 1))]
     record |= {name: plan.record(where, "lm") for name, where in zip(trained[1:], plan.specialists, strict=True)}
-    if plan.describer is not None:
-        reader = _describer(plan, plan.describer, tokenizer)
-        record["describer"] = plan.record(plan.describer, "describer")
     if plan.thesaurus is not None:
         lm, thesaurus = _with_thesaurus(plan.thesaurus, plan.thesaurus_encoder, lm)
     parts = {"audio_tokenizer": audio, "describer": reader, "thesaurus": thesaurus, "upscaler": upscaler}
