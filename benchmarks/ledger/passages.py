@@ -247,7 +247,7 @@ The change at the beginning of a latent frame is {{minute/begins:.2f}} times the
 | simplified names, 200 clips | {{emoji-chinese/simplified/emoji:%i}} |
 | traditional names that the thesaurus never saw, 200 clips | {{emoji-chinese/traditional/emoji:%i}} |
 | a hundred in other Chinese words | {{emoji-chinese/chinese_paraphrases/emoji:%i}} |
-Motion is a quarter too small on average and off by {{emoji/trained/energy_off:%0}} clip by clip.
+Motion is a third too small on average and off by {{emoji/trained/energy_off:%0}} clip by clip.
 | held-out pairs, rebuilt at 128x128 | {{emoji-pictures/psnr:.1f}} dB | {{emoji-pictures/ssim:.2f}} | \
 {{emoji-pictures/lpips:.3f}} |
 {_larger_rows("emoji-larger", "the art")}
@@ -275,7 +275,7 @@ Of the bounces that it shows, {{audio-to-video/ticks:%0}} fall on given ticks, a
 | digit and colour kept in a second that is made anew | {{stories/retake/right:%i}} | |
 """,
     "docs/models/emoji.md": """
-Motion is a quarter too small on average and off by {emoji/trained/energy_off:%0} clip by clip.
+Motion is a third too small on average and off by {emoji/trained/energy_off:%0} clip by clip.
 | plain names trained on, 200 clips | {emoji/trained/emoji:%i} | {emoji/trained/both:%i} | {emoji/trained/rebuilt:%} |
 | pairs held out of training, 140 clips | {emoji/held_out/emoji:%i} | {emoji/held_out/both:%i} | \
 {emoji/held_out/rebuilt:%} |
