@@ -79,7 +79,7 @@ def _read(request: Request, codes: ClipCodes, part: Part) -> Nats:
     """Return the nats of one part of clips under their words alone."""
     lm, plan, (first, _, end) = request.model.language_model(), request.stream, part
     heard = slice(*(audio_frames(lm.config.sound_frames, n) for n in (first, end)))
-    anchor = codes.video[:, 0]
+    anchor = jnp.asarray(codes.video[:, 0])
     window = codes.replace(
         video=codes.video[:, first:end],
         sound=codes.sound[:, heard],

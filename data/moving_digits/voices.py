@@ -67,8 +67,8 @@ def more_voices_file() -> Path:
 
 def more(split: Split) -> VoiceSet:
     """Return more speakers to train with, where `more_voices.py` gathered them; else, and for testing, see `load`."""
-    gathered = split == "train" and (file := more_voices_file()).exists()
-    return read(file, split) if gathered else load(split)
+    file = more_voices_file()
+    return read(file, split) if split == "train" and file.exists() else load(split)
 
 
 def read(path: Path, part: str) -> VoiceSet:
