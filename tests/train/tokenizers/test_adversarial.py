@@ -29,7 +29,7 @@ from reelm.train.tokenizers.video_adversary import AdversaryConfig, LogitMeans, 
 from reelm.train.tokenizers.video_config import ClipData, LossWeights, VideoTokenizerRun
 from reelm.train.tokenizers.video_discriminator import VideoDiscriminatorConfig, blur_pool, discriminate
 
-pytestmark = pytest.mark.slow  # the step of two players takes long to compile
+pytestmark = [pytest.mark.long, pytest.mark.slow]  # the step of two players takes minutes to compile
 
 NET = VideoDiscriminatorConfig(channels=(4, 8), halve_time=(True,))
 RUN = VideoTokenizerRun(

@@ -35,7 +35,7 @@ from reelm.train.tokenizers.audio_data import RandomPiece, held_back_sounds
 from reelm.train.tokenizers.audio_discriminator import AudioDiscriminatorConfig, StftDiscriminator
 from reelm.train.tokenizers.audio_losses import envelope_distance, loudness_distance, make_loss, mel_distance
 
-pytestmark = pytest.mark.slow  # several programs are compiled before the first test
+pytestmark = [pytest.mark.long, pytest.mark.slow]  # several programs are compiled before the first test
 
 RUN = AudioTokenizerRun(
     model=AudioTokenizerConfig(
