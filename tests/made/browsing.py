@@ -112,10 +112,14 @@ class Page:
             self.at(name).send_keys(str(value))
 
     def make(self) -> None:
-        """Press the button, and wait until the clip of it stands in the history."""
-        before = self.do("return document.getElementById('video').src")
+        """Press the button, and wait until the clip of it stands on the stage."""
+        before = self.filmed()
         self.at("make").click()
-        self.until(lambda: self.done() and self.do("return document.getElementById('video').src") != before)
+        self.until(lambda: self.filmed() not in ("", before))
+
+    def filmed(self) -> str:
+        """Return the address of the finished clip on the stage, "" without one; asked at once, since a page goes on."""
+        return self.do("return document.getElementById('after').hidden ? '' : document.getElementById('video').src")
 
     def done(self) -> bool:
         return self.at("after").is_displayed()
