@@ -23,8 +23,10 @@ UV := $(shell uv --version >/dev/null 2>&1 && echo uv || echo .uv/bin/uv)
 demo: env
 	@$(BIN)/reelm generate "a red seven moves right" -o seven.mp4
 
-# The tests start many processes. Where Python keeps no bytecode, each would compile all that it imports anew.
-PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+# The tests start many processes. Where Python keeps no bytecode, each would compile all that it imports anew. Files are
+# taken in the order of `tests/conftest.py`.
+PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile \
+	--no-loadscope-reorder
 
 test: env
 	$(PYTEST) -m "not long" $(TEST_ARGS)

@@ -1,6 +1,7 @@
 """What holds for every test: the CPU, no cache of the user's, and no silent broadcasting."""
 
 import atexit
+import collections
 import itertools
 import os
 import shutil
@@ -36,6 +37,18 @@ hypothesis.settings.load_profile("reelm")
 _MAPPINGS = Path("/proc/self/maps")
 _MOST_MAPPINGS = 20_000
 _tests = itertools.count(1)
+
+
+# Seconds that a test is taken to last, by its mark.
+_LASTS = {"long": 60.0, "slow": 8.0}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest: a worker that took one of them last would leave the others idle."""
+    lasts = collections.defaultdict[Path, float](float)
+    for item in items:
+        lasts[item.path] += max((_LASTS[mark.name] for mark in item.iter_markers() if mark.name in _LASTS), default=0.2)
+    items.sort(key=lambda item: -lasts[item.path])
 
 
 @pytest.fixture(autouse=True)

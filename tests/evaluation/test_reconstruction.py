@@ -157,6 +157,7 @@ def small_i3d(i3d_tensors, monkeypatch):
     jax.clear_caches()  # which hold it at that size
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_fvd_is_between_the_features_of_original_and_rebuilt_clips(folder, tokenizer, measured, small_i3d, tmp_path):
     result = of_footage(tokenizer, folder, clips=4, num_frames=9, side=32, i3d_params=small_i3d)

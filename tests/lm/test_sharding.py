@@ -246,6 +246,7 @@ def run_part(*arguments: str | Path) -> None:
     assert ran.returncode == 0, ran.stderr[-3000:]
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize("part", ["gradients", "splash", "steps", "ids"])
 def test_on_eight_devices(part):

@@ -63,6 +63,7 @@ def test_what_is_given_stays(wide, made):
     np.testing.assert_array_equal(anew.tokens["video"][[0, 1, 5]], ids[[0, 1, 5]])
 
 
+@pytest.mark.long
 def test_a_language_model_trains_on_them(wide, tmp_path):
     wide.save(tmp_path / "parts")
     clips = ArrayClips(np.random.default_rng(0).integers(0, 256, (6, 9, 16, 24, 3), np.uint8), ["a two"] * 6, fps=8.0)

@@ -72,6 +72,8 @@ def test_levels_belong_to_their_quantizer():
         VideoTokenizerConfig(fsq_levels=(8,) * 6)
 
 
+@pytest.mark.long
+@pytest.mark.slow
 def test_a_tokenizer_with_this_quantizer_trains_and_streams():
     config = VideoTokenizerConfig(quantizer="fsq", bits=6, encoder_channels=(8,), decoder_channels=(8,))
     params = init_params(config, jax.random.key(0))

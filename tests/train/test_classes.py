@@ -87,6 +87,7 @@ def test_an_idle_class_takes_half_of_the_largest():
     assert all(np.isfinite(leaf).all() for leaf in params.values())
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_training_begins_with_the_transform_and_keeps_it(tmp_path, monkeypatch):
     run = replace(RUN, data=replace(RUN.data, dataset="moving_digits"))

@@ -42,6 +42,7 @@ VIDEO = RNG.integers(0, 256, (6, 5, 16, 16, 3)).astype(np.uint8)
 WORDS = [f"a {word} square" for word in ("red", "green", "blue", "grey", "pink", "black")]
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_tokenizer_and_a_language_model_learn_from_arrays(tmp_path):
     seen: list[tuple[int, float]] = []

@@ -147,6 +147,7 @@ def test_mosaics_have_every_tile_as_often(lives):
     assert {tile.tobytes() for tile in tiles_of([mosaic.frames], 8)} == {tile.tobytes() for tile in tiles}
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_crafter_is_played_and_then_there(tmp_path: Path):
     catalog.build("crafter", tmp_path, episodes=1)

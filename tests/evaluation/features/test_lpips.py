@@ -78,6 +78,7 @@ def test_torch_lpips_gives_the_same(params, source):
     np.testing.assert_allclose(_compiled()(params, a, b)[0], expected, rtol=1e-4)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_training_step_descends_on_it_and_logs_it(params, tmp_path, monkeypatch):
     monkeypatch.setenv("REELM_HOME", str(tmp_path))

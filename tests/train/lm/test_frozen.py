@@ -29,6 +29,7 @@ SHOWN = {("red seven", "红七"): 5, ("blue eight", "蓝八"): 1000}
 WORDS = "红蓝七八"
 
 
+@pytest.mark.long
 @pytest.mark.slow  # two trainings are compiled
 def test_a_second_language_is_learned_and_the_first_stays_to_the_bit(tiny_model, tmp_path):
     tiny_model.save(tmp_path / "parts")

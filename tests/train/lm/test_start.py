@@ -35,6 +35,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory):
     return path, lm
 
 
+@pytest.mark.long
+@pytest.mark.slow
 def test_more_kinds_of_pictures_and_keys_are_learned_beside_what_was_known(folder):
     path, lm = folder
     start = open_start(path, replace(lm.config, picture_kinds=6, keys=("left", "right"), drafts=True))
