@@ -5,7 +5,7 @@ folder says in its checkpoints which training it was.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -195,10 +195,10 @@ def open_start(where: str | Path, model: LMConfig) -> Start:
         lm = next(same, _present(part.lm, where, "lm"))
         params, saved, tasks, scope = lm.params, asdict(lm.config), lm.tasks, lm.scope
         text, encoder_hash = (lm.text, "") if isinstance(lm.text, TextTokenizer) else (None, lm.text.hash)
-    was, now = (json.loads(json.dumps(sizes)) for sizes in (saved, asdict(model)))
+    was = _as_json(saved)
     free = {"prefix", "frames", "drafts"}
     if not was["sound_levels"]:
-        free |= {name for name in {**was, **now} if name.startswith("sound_")}
+        free |= {name for name in {**was, **asdict(model)} if name.startswith("sound_")}
     free |= {name for names in SWITCHES.values() if not was.get(names[0]) for name in names}
     if not any(was.get("grid", ())):
         free |= {"grid"}
@@ -206,8 +206,7 @@ def open_start(where: str | Path, model: LMConfig) -> Start:
     if 0 < was["text_width"] != model.text_width > 0:
         free |= {"text_width"}
         params, encoder_hash = {name: part for name, part in params.items() if name != "text"}, ""
-    if changed := list(differences(was, now, free)):
-        raise RequestError(f"{where} is no language model of these sizes: {'; '.join(changed)}")
+    check_sizes(where, "lm", was, asdict(model), free)
     known: dict[str, Any] = jax.tree.map(lambda _: True, params)
     for table in _TABLES.values():
         known[table] = {"embedding": (np.arange(_rows(model, table)) < len(params[table]["embedding"]))[:, None]}
@@ -254,6 +253,18 @@ def _with_sources(control: Mapping[str, Any], was: Mapping[str, Any], model: LMC
         for source, count in model.channels.items()
     ]
     return {"kernel": jnp.concatenate(parts)}
+
+
+def check_sizes(
+    where: str | Path, stage: StageName, saved: Mapping[str, Any], wanted: Mapping[str, Any], free: Collection[str] = ()
+) -> None:
+    """RequestError where the part at `where` has other sizes than a run wants, but for the fields `free`."""
+    if lines := "; ".join(differences(_as_json(saved), _as_json(wanted), free)):
+        raise RequestError(f"{where} has {STAGES[stage].a_part} of other sizes than this run: {lines}")
+
+
+def _as_json(sizes: Mapping[str, Any]) -> dict[str, Any]:
+    return json.loads(json.dumps(sizes))
 
 
 def check_encoder(encoder: TextEncoder, trained_with: str, by: Path) -> None:

@@ -24,6 +24,7 @@ VIDEO = np.random.default_rng(0).integers(0, 256, (4, 5, 16, 16, 3)).astype(np.u
 WORDS = [f"a {word} square" for word in ("red", "green", "blue", "grey")]
 
 
+@pytest.mark.long
 def test_the_decoder_is_tuned_and_a_language_model_makes_a_clip(tmp_path):
     there = convert(reference.CHECKPOINT, tmp_path / "tiny").video_tokenizer
     run = VideoTokenizerRun(
@@ -60,7 +61,7 @@ def test_other_sizes_and_inflating_are_refused(tmp_path):
     run = VideoTokenizerRun(
         model=VideoTokenizerConfig(), data=ClipData(frames=5, source_frames=5, crop=16), start_from=tmp_path / "tiny"
     )
-    with pytest.raises(RequestError, match="a tokenizer of other sizes"):
+    with pytest.raises(RequestError, match="a video tokenizer of other sizes"):
         reelm.train(run, tmp_path / "run", data=VIDEO)
     with pytest.raises(RequestError, match="inflate is for tokenizers of one's own, not for vidtok"):
         VideoTokenizerRun(model=there.config, inflate=True)

@@ -23,9 +23,9 @@ from reelm.lm import sharding
 from reelm.lm.describer import Describer, DescriberNet, init_params
 from reelm.lm.layout import audio_frames
 from reelm.tokenizer.codes import are_known, flip_bits, to_device
-from reelm.train.parts import open_describer
+from reelm.train.parts import check_sizes, open_describer
 from reelm.train.run import loop
-from reelm.train.run.config_changes import differences, free_fields
+from reelm.train.run.config_changes import free_fields
 from reelm.train.run.training import Callback, Training
 from reelm.train.step import feed, state
 from reelm.train.step.feed import Feed
@@ -134,6 +134,5 @@ def _start(run: DescriberRun, where: Path, tokenizer_hash: str) -> Describer:
             f"the describer of {where} reads codes of tokenizer {reads}, the tokens are of {tokenizer_hash}"
         )
     words = {"words", "usual"} if not run.model.words else set[str]()
-    if lines := "; ".join(differences(asdict(describer.config), asdict(run.model), words)):
-        raise RequestError(f"{where} has a describer of other sizes than this run: {lines}")
+    check_sizes(where, "describer", asdict(describer.config), asdict(run.model), words)
     return describer

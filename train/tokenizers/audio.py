@@ -6,7 +6,7 @@ the sum of waveform, mel, commitment and entropy losses, and plays against a dis
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,16 +16,15 @@ import jax.numpy as jnp
 import numpy as np
 
 from reelm.data import clips, pipeline
-from reelm.errors import RequestError
 from reelm.evaluation.features.spectrogram_sheet import spectrogram_sheet
 from reelm.lm import sharding
 from reelm.media.formats.wav import write_wav
 from reelm.tokenizer.audio.config import AudioTokenizerConfig
 from reelm.tokenizer.audio.tokenizer import AudioTokenizer, init_params
 from reelm.train.given import Given
-from reelm.train.parts import open_audio_tokenizer
+from reelm.train.parts import check_sizes, open_audio_tokenizer
 from reelm.train.run import loop
-from reelm.train.run.config_changes import differences, free_fields
+from reelm.train.run.config_changes import free_fields
 from reelm.train.run.training import Callback, Training
 from reelm.train.step import feed, state
 from reelm.train.step.feed import Feed
@@ -125,10 +124,8 @@ def _first_params(run: AudioTokenizerRun, key: jax.Array) -> dict:
     if run.start_from is None:
         return {"tokenizer": init_params(run.model, key)}
     start = open_audio_tokenizer(run.start_from)
-    fewer = {name: min(getattr(start.config, name), getattr(run.model, name)) for name in _MAY_GROW}
-    if start.config != replace(run.model, **fewer):
-        lines = "; ".join(differences(asdict(start.config), asdict(run.model)))
-        raise RequestError(f"{run.start_from} has a tokenizer of other sizes than this run: {lines}")
+    larger = {name for name in _MAY_GROW if getattr(start.config, name) <= getattr(run.model, name)}
+    check_sizes(run.start_from, "audio-tokenizer", asdict(start.config), asdict(run.model), larger)
     if start.config == run.model:
         return {"tokenizer": jax.tree.map(jnp.asarray, start.params)}
     return {"tokenizer": grown(start.params, init_params(run.model, key))}

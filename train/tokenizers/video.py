@@ -6,7 +6,7 @@ of reconstruction, perceptual, commitment and entropy losses, and plays against 
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -32,9 +32,9 @@ from reelm.tokenizer.video.config import VideoTokenizerConfig
 from reelm.tokenizer.video.tokenizer import VideoTokenizer, init_params
 from reelm.train import classes, deblocking
 from reelm.train.given import Given
-from reelm.train.parts import open_video_tokenizer
+from reelm.train.parts import check_sizes, open_video_tokenizer
 from reelm.train.run import loop, processes
-from reelm.train.run.config_changes import differences, free_fields
+from reelm.train.run.config_changes import free_fields
 from reelm.train.run.training import Callback, Training
 from reelm.train.step import feed, state
 from reelm.train.step.feed import Feed, Share
@@ -232,9 +232,8 @@ def _first_params(run: VideoTokenizerRun, fitted: dict | None) -> dict:
             jax.tree.map(jnp.asarray, start.params), init_params(model, jax.random.key(run.loop.seed))
         )
     grows = ours and not model.levels and not model.scalars and start.config.bits < model.bits
-    if start.config != (replace(model, bits=start.config.bits) if grows else model):
-        lines = "; ".join(differences(asdict(start.config), asdict(run.model)))
-        raise RequestError(f"{run.start_from} has a tokenizer of other sizes than this run: {lines}")
+    more = {"bits"} if grows else set[str]()
+    check_sizes(run.start_from, "video-tokenizer", asdict(start.config), asdict(model), more)
     params = jax.tree.map(jnp.asarray, start.params)
     if grows:
         params = with_more_bits(params, init_params(model, jax.random.key(run.loop.seed)))

@@ -16,15 +16,14 @@ import jax.numpy as jnp
 
 from reelm.data import clips, pipeline
 from reelm.data.augment import RandomClip
-from reelm.errors import RequestError
 from reelm.evaluation.features import lpips
 from reelm.lm import sharding
 from reelm.tokenizer.families import VideoConfig
 from reelm.tokenizer.upscaling.net import CUBIC, UpscalerNet, bicubic, init_params
 from reelm.train.given import Given
-from reelm.train.parts import open_upscaler, open_video_tokenizer
+from reelm.train.parts import check_sizes, open_upscaler, open_video_tokenizer
 from reelm.train.run import loop
-from reelm.train.run.config_changes import differences, free_fields
+from reelm.train.run.config_changes import free_fields
 from reelm.train.run.training import Callback, Training
 from reelm.train.step import feed, state
 from reelm.train.step.feed import Feed
@@ -120,7 +119,5 @@ def _first_params(run: UpscalerRun) -> dict:
     if run.start_from is None:
         return init_params(run.model, jax.random.key(run.loop.seed))
     start = open_upscaler(run.start_from)
-    if start.config != run.model:
-        lines = "; ".join(differences(asdict(start.config), asdict(run.model)))
-        raise RequestError(f"{run.start_from} has an upscaler of other sizes than this run: {lines}")
+    check_sizes(run.start_from, "upscaler", asdict(start.config), asdict(run.model))
     return jax.tree.map(jnp.asarray, start.params)
