@@ -11,9 +11,9 @@ NOTEBOOKS = sorted((Path(__file__).parents[2] / "notebooks").glob("*.ipynb"))
 SMALL = {
     "generate": "NUM_FRAMES, LONG = 9, 37",
     "tokenizer": "CLIPS = 8",
-    "own_arrays": "TOKENIZER_STEPS, LM_STEPS, CLIPS = 20, 20, 64",
-    "train_tiny": "TOKENIZER_STEPS, CLIPS, LM_STEPS = 20, 32, 20",
-    "world": "EPISODES, TOKENIZER_STEPS, LM_STEPS = 32, 20, 20",
+    "own_arrays": "TOKENIZER_STEPS, LM_STEPS, CLIPS = 4, 4, 16",
+    "train_tiny": "TOKENIZER_STEPS, CLIPS, LM_STEPS = 4, 16, 4",
+    "world": "EPISODES, TOKENIZER_STEPS, LM_STEPS = 16, 4, 4",
 }
 
 
