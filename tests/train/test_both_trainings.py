@@ -335,16 +335,12 @@ def test_a_silent_language_model_gets_sound(trained, tmp_path):
     with pytest.raises(RequestError, match="tokenize with --audio-tokenizer"):
         lm.train(replace(run, tokens=(trained / "tokens",)), tmp_path / "silent")
 
-    own = {"audio_tokenizer": parts, "cfg_scale": 2.0}
-    joined = export(
-        ExportPlan(video_tokenizer=parts, lm=[tmp_path / "model"], **own, num_frames=9), tmp_path / "joined"
-    )
+    own = ExportPlan(video_tokenizer=parts, lm=[tmp_path / "model"], audio_tokenizer=parts, cfg_scale=2.0, num_frames=9)
+    joined = export(own, tmp_path / "joined")
     assert joined.record == model.record and joined.defaults == replace(model.defaults, cfg_scale=2.0, num_frames=9)
     for length in (0, 10):
         with pytest.raises(RequestError, match=f"{length}"):
-            export(
-                ExportPlan(video_tokenizer=parts, lm=[tmp_path / "model"], **own, num_frames=length), tmp_path / "none"
-            )
+            export(replace(own, num_frames=length), tmp_path / "none")
     jax.tree.map(np.testing.assert_array_equal, joined.language_model().params, model.language_model().params)
 
     still = replace(run, stages=SHORT.stages, start_from=tmp_path / "model")
