@@ -153,7 +153,9 @@ def test_a_lost_server_is_told_and_the_page_goes_on_by_itself(toy, browser, tmp_
         page.write("a red seven moves right", seconds=60)
         page.at("make").click()
         page.until(lambda: page.at("progress").is_displayed())
+    lost = time.monotonic()
     page.until(lambda: page.text("lost").startswith("Connection lost"))
+    assert time.monotonic() - lost < 3
     with listening({"demo": toy}, tmp_path, port):
         page.until(lambda: not page.at("lost").is_displayed())
         page.until(page.done)
@@ -194,6 +196,9 @@ def test_the_history_has_pages_that_what_failed_does_not_fill(address, page):
     page.until(lambda: len(page.tiles()) > 24)
     heights = page.do("return [...document.querySelectorAll('#history li')].map((each) => each.offsetHeight)")
     assert len(set(heights)) == 1
+    begun = time.monotonic()
+    ask(address, "v1/videos?status=completed&limit=24")
+    assert time.monotonic() - begun < 0.5  # the bound against listing all; benchmarks measure
 
 
 def test_a_clip_of_the_history_brings_all_its_settings_and_goes_on(address, page, tmp_path):
