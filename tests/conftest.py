@@ -32,13 +32,6 @@ if "PYTEST_XDIST_WORKER" not in os.environ:  # the workers share what each of th
 hypothesis.settings.register_profile("reelm", deadline=None, derandomize=True, max_examples=15)
 hypothesis.settings.load_profile("reelm")
 
-# Linux lets a process have 65,530 mappings. Every program that XLA compiles takes about four, and a worker that has run
-# the better part of the suite, and keeps them all, is killed by the next one.
-_MAPPINGS = Path("/proc/self/maps")
-_MOST_MAPPINGS = 20_000
-_tests = itertools.count(1)
-
-
 # Seconds that a test is taken to last, by its mark.
 _LASTS = {"long": 60.0, "slow": 8.0}
 
@@ -49,6 +42,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         lasts[item.path] += max((_LASTS[mark.name] for mark in item.iter_markers() if mark.name in _LASTS), default=0.2)
     items.sort(key=lambda item: -lasts[item.path])
+
+
+# Linux lets a process have 65,530 mappings. Every program that XLA compiles takes about four, and a worker that has run
+# the better part of the suite, and keeps them all, is killed by the next one.
+_MAPPINGS = Path("/proc/self/maps")
+_MOST_MAPPINGS = 20_000
+_tests = itertools.count(1)
 
 
 @pytest.fixture(autouse=True)
