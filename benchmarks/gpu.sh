@@ -8,7 +8,7 @@
 # Each leg writes LEG.json into RUNS (runs/gpu), with the device and the versions. A leg that has ended is not run again.
 # Peers run where torch is installed.
 
-source "$(dirname "$0")/../recipes/leg.sh"
+source "$(dirname "$0")/../zoo/leg.sh" gpu
 
 wanted=" ${*:-all} "
 

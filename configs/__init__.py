@@ -1,4 +1,7 @@
-"""Named presets, values only: `get("lm", "demo")` is the run that `reelm train lm demo` starts."""
+"""Named presets, values only: `get("lm", "demo")` is the run that `reelm train lm demo` starts.
+
+Those of this folder are for anybody's data; those of the models that ship are found in the zoo by `reelm.registry`.
+"""
 
 import importlib
 import pkgutil
@@ -8,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from reelm.errors import RequestError
+from reelm.registry import entries
 from reelm.train.stages import STAGES, Stage
 
 # Presets that stand together in one module, where their names are added to those of the fields.
@@ -29,7 +33,7 @@ _NO_PRESET = {"videopoet"}
 def names() -> tuple[str, ...]:
     """The presets there are."""
     alone = {module.name for module in pkgutil.iter_modules(__path__)} - _NO_PRESET
-    return (*sorted(alone), *_TOGETHER)
+    return (*sorted({*alone, *entries("PRESETS")}), *_TOGETHER)
 
 
 def stages(name: str) -> tuple[str, ...]:
@@ -53,6 +57,8 @@ def get(stage: str, name: str) -> Any:
 
 
 def _find(stage: Stage, name: str) -> Any:
+    if name in entries("PRESETS"):
+        return getattr(entries("PRESETS")[name].load(), stage.key, None)
     module = importlib.import_module(f"{__name__}.{_TOGETHER.get(name, name)}")
     return getattr(module, stage.key + (f"_{name}" if name in _TOGETHER else ""), None)
 

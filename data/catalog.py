@@ -3,12 +3,14 @@
 Comes in: a name, a split, and the folder of a set on disk. Goes out: a `ClipSource`, which Grain and plain loops index
 alike. Knows nothing of tokens (`tokens/`), batches (`pipeline.py`) or models.
 
-A name is that of a set in `_OWN`, that of a set built by `reelm data build FOLDER`, or the path of such a set.
+A name is that of a set in `_DIGITS` or of a model in the zoo, that of a set built by `reelm data build FOLDER`, or the
+path of such a set.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 from reelm.data.animated_emoji.camera import EmojiCameraSet
 from reelm.data.animated_emoji.pace import EmojiPaceSet
@@ -26,16 +28,17 @@ from reelm.data.moving_digits.source import (
     SteeredPairsSet,
 )
 from reelm.data.recordings.build import BUILD_FILE as RECORDED_FILE
-from reelm.data.recordings.source import CrafterSet, CrafterTilesSet, RecordedSet
+from reelm.data.recordings.source import RecordedSet
 from reelm.errors import RequestError
 from reelm.progress import Progress, silent
+from reelm.registry import entries
 from reelm.storage.home import datasets_folder
 from reelm.storage.remote import fetched, is_remote
 
 from .clips import BuildableSet, ClipSource, DataSet
 
-# A new data set needs one entry here. Each is constructed with the folder of built sets and a configuration.
-_OWN = {
+# Each is constructed with the folder of built sets and a configuration, as those of the zoo are.
+_DIGITS = {
     each.name: each
     for each in (
         MovingDigitsSet,
@@ -49,8 +52,6 @@ _OWN = {
         EmojiCameraSet,
         EmojiPaceSet,
         AnySoundSet,
-        CrafterSet,
-        CrafterTilesSet,
     )
 }
 
@@ -62,12 +63,12 @@ def names(data_dir: Path | None = None) -> tuple[str, ...]:
     """Return the names of the package's own sets, then of the sets built in `data_dir` from folders."""
     folder = data_dir or datasets_folder()
     built = {path.parent.name for file in _BUILT for path in folder.glob(f"*/{file}")}
-    return (*own_names(), *sorted(built - {*_OWN}))
+    return (*own_names(), *sorted(built - {*own_names()}))
 
 
 def own_names() -> tuple[str, ...]:
     """Return the names of the package's own sets, which `build` takes."""
-    return tuple(_OWN)
+    return (*_DIGITS, *entries("DATA_SETS"))
 
 
 def describe(name: str, data_dir: Path | None = None) -> str:
@@ -77,7 +78,7 @@ def describe(name: str, data_dir: Path | None = None) -> str:
 
 def is_drawn(name: str) -> bool:
     """Return whether the clips of a set are drawn on demand, so that their number has no limit."""
-    return name in _OWN and _OWN[name].drawn
+    return name in own_names() and _class(name).drawn
 
 
 def open_clips(
@@ -141,27 +142,31 @@ def build(
         RequestError: the name or the configuration is unknown, packages are missing, or the set takes none; episodes of
             a set that is not played.
     """
-    found = _own(name, data_dir, config)
+    found: Any = _own(name, data_dir, config)
     if episodes is not None:
-        if not isinstance(found, CrafterSet):
+        if "episodes" not in {field.name for field in fields(found)}:
             raise RequestError(f"{name} is not played and has no episodes; leave them out")
         found = replace(found, episodes=episodes)
     return found.build(packages=packages, progress=progress)
 
 
 def _find(name: str, data_dir: Path | None = None, config: str | None = None) -> DataSet:
-    if name not in _OWN and (found := _built(name, data_dir)):
+    if name not in own_names() and (found := _built(name, data_dir)):
         return found
     return _own(name, data_dir, config)
 
 
 def _own(name: str, data_dir: Path | None, config: str | None) -> BuildableSet:
     family, _, named = name.partition("/")
-    if family not in _OWN or ("/" in name and _OWN[family].drawn):
+    if family not in own_names() or ("/" in name and _class(family).drawn):
         raise RequestError(
             f"no data set is named {name!r}; there are {', '.join(names())}, and reelm data build makes one of a folder"
         )
-    return _OWN[family](data_dir, config or named or None)
+    return _class(family)(data_dir, config or named or None)
+
+
+def _class(name: str) -> Any:
+    return _DIGITS[name] if name in _DIGITS else entries("DATA_SETS")[name].load()
 
 
 def _built(name: str, data_dir: Path | None) -> DataSet | None:

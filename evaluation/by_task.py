@@ -1,7 +1,7 @@
 """Every task of `reelm evaluate generation`, by its name.
 
 Comes in: the name of a task. Goes out: what scores a model on it: a function of the model that takes `clips`, `seed`
-and `progress`, and whatever else of `num_frames`, `best_of` and `sheets` it names.
+and `progress`, and whatever else of `num_frames`, `best_of` and `sheets` its parameters name.
 """
 
 from collections.abc import Callable
@@ -9,11 +9,15 @@ from functools import partial
 from typing import Any
 
 from reelm.data.moving_digits import chinese
+from reelm.errors import RequestError
 from reelm.evaluation.digits import generation, short_words, sound_and_picture, steering, stories, tasks
+from reelm.registry import entries
 
-from . import emoji, emoji_steering, world
+from . import emoji, emoji_steering
 
-TASKS: dict[str, Callable[..., dict[str, Any]]] = {
+Task = Callable[..., dict[str, Any]]
+
+TASKS: dict[str, Task] = {
     "words": generation.generation,
     "words-chinese": partial(generation.generation, caption=chinese.caption),  # one in seven is half in English
     "short-words": short_words.from_short_words,
@@ -29,5 +33,16 @@ TASKS: dict[str, Callable[..., dict[str, Any]]] = {
     "emoji": emoji.generation,
     "emoji-chinese": emoji.in_chinese,
     "emoji-steering": emoji_steering.steering,
-    "world": world.world,
 }
+
+
+def names() -> tuple[str, ...]:
+    """Return the names of all tasks: those above, then those that models of the zoo bring."""
+    return (*TASKS, *entries("EVALUATIONS"))
+
+
+def find(name: str) -> Task:
+    """Return the task of a name; RequestError when there is none."""
+    if name not in names():
+        raise RequestError(f"no task is named {name!r}; there are {', '.join(names())}")
+    return TASKS[name] if name in TASKS else entries("EVALUATIONS")[name].load()

@@ -10,7 +10,7 @@
 # The shipped model saw all of MNIST. Put its four files into $REELM_HOME/mnist (~/.cache/reelm/mnist by default).
 # Without them every leg uses the compact part of MNIST that comes with reelm.
 
-source "$(dirname "$0")/leg.sh"
+source "$(dirname "$0")/../zoo/leg.sh" demo
 
 # A toy net compiles in seconds. It learns nothing.
 video=$(toy --batch-size 2 --model.encoder-channels 8 --model.encoder-blocks 1 --model.decoder-channels 8 \

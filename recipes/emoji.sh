@@ -8,7 +8,7 @@
 # other work. PACKAGES names a folder that holds the six packages already. LPIPS and the judge ask for weights of their
 # own: the legs that need them say how to fetch them.
 
-source "$(dirname "$0")/leg.sh"
+source "$(dirname "$0")/../zoo/leg.sh" emoji
 
 packages=${PACKAGES:-$RUNS/packages}
 

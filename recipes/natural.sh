@@ -7,7 +7,7 @@
 # Stop it at any line and start it again: it resumes there. Times are from one core of an AMD EPYC (Zen 5). FOOTAGE names
 # a folder that holds train/ and test/ already. The leg with LPIPS says how to fetch its weights.
 
-source "$(dirname "$0")/leg.sh"
+source "$(dirname "$0")/../zoo/leg.sh" natural
 
 films=${FOOTAGE:-$RUNS/footage}
 footage=$RUNS/sets/footage

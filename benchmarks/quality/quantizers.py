@@ -1,6 +1,6 @@
 """LFQ, BSQ and FSQ beside each other: `python benchmarks/quality/quantizers.py --runs FOLDER [--films FOLDER]`.
 
-`recipes/quantizers.sh` trains nine tokenizers for each data set into the folder, DATA-QUANTIZER-SEED each. They differ
+`quantizers.sh` trains nine tokenizers for each data set into the folder, DATA-QUANTIZER-SEED each. They differ
 in quantizer and seed alone. All rebuild the same held-out clips, whose sha256 is printed. A cell is the mean over seeds
 with its interval of 95% (Student's t). A table in Markdown on stdout, progress on stderr.
 """

@@ -1,1 +1,1 @@
-"""Recordings of games: frames, and the keys that made them. One set is played here (Crafter), others are imported."""
+"""Recordings of games, which any engine can write: frames, and the keys that made them."""

@@ -21,7 +21,7 @@ _ON_COURSE = 2.0  # pixels that a digit's centre may be off its course on averag
 _HOLE = 32  # height and width of what is cut out, in pixels
 
 
-def continuation(model: Model, *, clips: int = 100, seed: int = 0, progress: Progress = silent) -> dict[str, Any]:
+def continuation(model: Model, *, clips: int = 200, seed: int = 0, progress: Progress = silent) -> dict[str, Any]:
     """Score continuations: 9 real frames are given, 16 are made, without words.
 
     digit, colour, direction: shares of clips in which the judge reads the made frames as the real ones
@@ -49,7 +49,7 @@ def continuation(model: Model, *, clips: int = 100, seed: int = 0, progress: Pro
 
 
 def key_frames(
-    model: Model, *, clips: int = 100, seed: int = 0, best_of: int = 1, progress: Progress = silent
+    model: Model, *, clips: int = 200, seed: int = 0, best_of: int = 1, progress: Progress = silent
 ) -> dict[str, Any]:
     """Score clips of 17 frames from their first and last frame, with the caption and without it.
 
@@ -89,7 +89,7 @@ def key_frames(
 
 
 def inpainting(
-    model: Model, *, clips: int = 100, seed: int = 0, best_of: int = 1, progress: Progress = silent
+    model: Model, *, clips: int = 200, seed: int = 0, best_of: int = 1, progress: Progress = silent
 ) -> dict[str, Any]:
     """Score inpainting of a hole of 32x32 pixels, placed where the digit is in the middle of the clip.
 

@@ -6,9 +6,10 @@ the model and its record. The card claims no quality beyond the figures it is gi
 
 import json
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from reelm.lm.tasks import TASKS
+from reelm.registry import DataCard, data_cards
 
 _HEADER = """\
 ---
@@ -22,39 +23,29 @@ tags: [jax, video-generation, autoregressive]
 _STARTS: Mapping[str, str] = {task: spec.starts_from for task, spec in TASKS.items()}
 
 
-class _DataSet(NamedTuple):
-    """A data set that comes with reelm: what it shows, its licence, and a prompt in its words."""
-
-    shows: str
-    licence: str
-    prompt: str
-
-
 _DIGITS = "handwritten digits in seven colours that move over black, one or two at a time"
 _SOUNDING = f"{_DIGITS}, with a voice that names them and ticks of bounces"
 _CHINESE = "; captions in English and Chinese"
 _MNIST = "MNIST (Yann LeCun and Corinna Cortes), CC BY-SA 3.0"
 _VOICES = "Free Spoken Digit Dataset (CC BY-SA 4.0), Asterisk core sounds (CC BY-SA 3.0), Flite and eSpeak NG"
-_EMOJI = _DataSet(
+_EMOJI = DataCard(
     "animated emoji over a plain colour", "Microsoft's Fluent Emoji, MIT", "woman running: dark skin tone"
 )
 _DATA = {
-    "moving_digits": _DataSet(_DIGITS, _MNIST, "a red seven moves right"),
-    "moving_digits_sound": _DataSet(_SOUNDING, f"{_MNIST}; {_VOICES}", "a red seven moves right"),
-    "moving_digits_voices": _DataSet(_SOUNDING, f"{_MNIST}; {_VOICES}", "a red seven moves right"),
-    "moving_digits_sound_zh": _DataSet(f"{_SOUNDING}{_CHINESE}", f"{_MNIST}; {_VOICES}", "红色的七向右移动"),
-    "moving_digits_stories": _DataSet(f"{_SOUNDING}{_CHINESE}", f"{_MNIST}; {_VOICES}", "a red seven moves right"),
-    "steered_digits": _DataSet(f"{_SOUNDING}{_CHINESE}", f"{_MNIST}; {_VOICES}", "a red seven moves right"),
-    "steered_pairs": _DataSet(f"{_SOUNDING}{_CHINESE}", f"{_MNIST}; {_VOICES}", "a red seven and a blue two"),
+    "moving_digits": DataCard(_DIGITS, _MNIST, "a red seven moves right"),
+    "moving_digits_sound": DataCard(_SOUNDING, f"{_MNIST}; {_VOICES}", "a red seven moves right"),
+    "moving_digits_voices": DataCard(_SOUNDING, f"{_MNIST}; {_VOICES}", "a red seven moves right"),
+    "moving_digits_sound_zh": DataCard(f"{_SOUNDING}{_CHINESE}", f"{_MNIST}; {_VOICES}", "红色的七向右移动"),
+    "moving_digits_stories": DataCard(f"{_SOUNDING}{_CHINESE}", f"{_MNIST}; {_VOICES}", "a red seven moves right"),
+    "steered_digits": DataCard(f"{_SOUNDING}{_CHINESE}", f"{_MNIST}; {_VOICES}", "a red seven moves right"),
+    "steered_pairs": DataCard(f"{_SOUNDING}{_CHINESE}", f"{_MNIST}; {_VOICES}", "a red seven and a blue two"),
     "animated_emoji": _EMOJI,
     "animated_emoji_camera": _EMOJI,
     "animated_emoji_pace": _EMOJI,
-    "crafter_tiles": _DataSet("tiles of the game Crafter", "Crafter (Danijar Hafner), MIT", ""),
-    "crafter": _DataSet("the game Crafter, by day", "Crafter (Danijar Hafner), MIT", ""),
-    "any_sound": _DataSet(
+    "any_sound": DataCard(
         "speech, music and effects", "Debian packages, each with the licence in its file `copyright`", ""
     ),
-    "footage": _DataSet(
+    "footage": DataCard(
         "films and photographs", "films and photographs in public packages; the rights in some are not stated", ""
     ),
 }
@@ -73,7 +64,8 @@ def card(about: Mapping[str, Any], evaluation: Mapping[str, str] | None = None) 
 def _lines(about: Mapping[str, Any], evaluation: Mapping[str, str]) -> Iterator[str]:
     name, record = about["name"], about.get("record", {})
     model, data = about.get("language model"), list(_data_sets(record))
-    known = [_DATA[each] for each in data if each in _DATA]
+    cards = _DATA | data_cards()
+    known = [cards[each] for each in data if each in cards]
     yield f"# {name}\n"
     what = "Tokenizers of video and sound" if "audio tokenizer" in about else "A video tokenizer"
     keys = model.get("keys", "") if model else ""
@@ -108,7 +100,7 @@ def _lines(about: Mapping[str, Any], evaluation: Mapping[str, str]) -> Iterator[
     else:
         yield "- What it rebuilds is not the original: measure the loss on footage of your own.\n"
     yield "## Data and licence\n"
-    licences = {each: _DATA[each].licence if each in _DATA else "state it before you share the model" for each in data}
+    licences = {each: cards[each].licence if each in cards else "state it before you share the model" for each in data}
     licences |= _sources(record)
     yield "| data set | licence |\n|---|---|"
     yield from (f"| {each} | {licence} |" for each, licence in (licences or {"not recorded": ""}).items())

@@ -22,7 +22,7 @@ from reelm.cli.parse import parse
 from reelm.media.formats.mp4 import write_video
 
 ROOT = Path(__file__).parents[2]
-ROOMS = "media tokenizer lm sampling data evaluation train serve configs integrations benchmarks tests".split()
+ROOMS = "media tokenizer lm sampling data evaluation train serve configs zoo integrations benchmarks tests".split()
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 by_path = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())

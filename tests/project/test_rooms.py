@@ -21,6 +21,7 @@ ORDER = (
     "extras",
     "value_checks",
     "progress",
+    "registry",
     "storage",
     "programs",
     "media",
@@ -31,6 +32,7 @@ ORDER = (
     "evaluation",
     "train",
     "configs",
+    "zoo",
     "serve",
 )
 BELOW: dict[str, set[str]] = {room: set(ORDER[:number]) for number, room in enumerate(ORDER)}
@@ -56,6 +58,7 @@ BESIDE: dict[str, set[str]] = {
     "train.tokenizers": {"train.run", "train.step"},
     "train.upscaling": {"train.run", "train.step"},
 }
+# No model of the zoo is in this table: none knows another.
 
 
 @functools.cache

@@ -1,29 +1,24 @@
 """`reelm evaluate generation`."""
 
 from dataclasses import dataclass, replace
+from inspect import signature
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from reelm.cli.checks import check_input
 from reelm.cli.progress import progress
 from reelm.errors import RequestError
+from reelm.registry import entries
 from reelm.storage.atomic import check_folder
 
 from .report import Digits, check_asked, is_digits, report
 
-# Tasks whose clips may have any number of frames.
-_OF_ANY_LENGTH = (
-    "words",
-    "words-chinese",
-    "short-words",
-    "sound",
-    "video-to-audio",
-    "audio-to-video",
-    "steering",
-    "world",
-)
-_WITH_SHEETS = ("words", "words-chinese", "steering", "emoji", "emoji-chinese", "emoji-steering")
-_WITHOUT_DIGITS = ("emoji", "emoji-chinese", "emoji-steering", "world")
+# What a task must be made for, and what is said where it is not.
+_NOT_FOR = {
+    "num_frames": "--num-frames is for clips whose length is free, not for {}",
+    "sheets": "--sheets is for clips from words, not for {}",
+    "best_of": "--best-of chooses by words or pictures, not for {}",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,27 +34,10 @@ class EvaluateGeneration:
     """
 
     model: str | None = None
-    """Shipped model or model folder. Default: demo."""
+    """Shipped model or model folder. Default: the one that the task is for."""
     text_encoder: Path | None = None
     """Folder of the text encoder, for a model folder that does not hold its own."""
-    task: Literal[
-        "words",
-        "words-chinese",
-        "short-words",
-        "continuation",
-        "key-frames",
-        "inpainting",
-        "minute",
-        "sound",
-        "video-to-audio",
-        "audio-to-video",
-        "steering",
-        "stories",
-        "emoji",
-        "emoji-chinese",
-        "emoji-steering",
-        "world",
-    ] = "words"
+    task: str = "words"
     """What the clips are generated from. words: pictures from words; words-chinese: the same in Chinese. short-words:
     pictures from the name of a digit. sound: pictures and sound from words. steering: paths, silhouettes and a motion
     score. stories: references, storyboards and retakes. emoji: words, with an emoji model; emoji-chinese: the same in
@@ -73,10 +51,10 @@ class EvaluateGeneration:
     i3d: Path | None = None
     """I3D weights for the FVD of that data set; see `reelm evaluate reconstruction`."""
     clips: int | None = None
-    """Clips of each kind. Default: 200, or 20 for the task minute."""
+    """Clips of each kind. Default: that of the task, mostly 200."""
     num_frames: int | None = None
-    """Frames of a clip, for the tasks words, words-chinese, short-words, sound, video-to-audio, audio-to-video and
-    steering. Default: 17. Steps of the longest clips, for the task world. Default: 100."""
+    """Frames of a clip, for tasks in which its length is free. Default: 17. Steps of the longest clips, for the task
+    world. Default: 100."""
     digits: Digits = "auto"
     """Handwriting of the scenes: the compact part of MNIST that ships, or all of MNIST, whose files are in the folder
     `mnist` of REELM_HOME. auto: all where it is there. The output says which it was."""
@@ -103,43 +81,35 @@ class EvaluateGeneration:
             raise RequestError("--i3d and --split are for a data set; name it with --data")
         if self.i3d is not None:
             check_input(self.i3d)
-        other = self.task in _WITHOUT_DIGITS or (self.data is not None and not is_digits(self.data))
+        other = self.task in entries("EVALUATIONS") or (self.data is not None and not is_digits(self.data))
         subject = f"the task {self.task}" if self.data is None else self.data
         report(self._scores, self.json, self.digits, "test", subject if other else None)
 
     def _scores(self) -> dict[str, Any]:
-        clips = (20 if self.task == "minute" else 200) if self.clips is None else self.clips
-        num_frames = (100 if self.task == "world" else 17) if self.num_frames is None else self.num_frames
-        check_asked(self.model, clips, num_frames)
-        if self.task not in _WITH_SHEETS and self.sheets is not None:
-            raise RequestError(f"--sheets is for clips from words, not for {self.task}")
+        check_asked(self.model, self.clips, self.num_frames)
         if self.sheets is not None:
             check_folder(self.sheets)
-        if self.task in ("continuation", "steering", "stories", "emoji-steering", "world") and self.best_of != 1:
-            raise RequestError(f"--best-of chooses by words or pictures, not for {self.task}")
-        if self.task not in _OF_ANY_LENGTH and self.num_frames is not None:
-            raise RequestError(f"--num-frames is for clips from words or with sound, not for {self.task}")
+        asked: dict[str, Any] = {"clips": self.clips, "num_frames": self.num_frames, "sheets": self.sheets}
+        asked |= {"best_of": None if self.best_of == 1 else self.best_of}
+        asked = {name: value for name, value in asked.items() if value is not None}
 
         import reelm
-        from reelm.evaluation.by_task import TASKS
+        from reelm.evaluation import by_task
 
-        model = reelm.load(self.model, text_encoder=self.text_encoder)
+        task = by_task.find(self.task)
+        for name in asked.keys() & _NOT_FOR if self.data is None else ():
+            if name not in signature(task).parameters:
+                raise RequestError(_NOT_FOR[name].format(self.task))
+        entry = entries("EVALUATIONS").get(self.task)
+        model = reelm.load(self.model or (None if entry is None else entry.model), text_encoder=self.text_encoder)
         decoding = {"cfg_scale": self.cfg_scale, "sound_cfg_scale": self.cfg_scale}
         decoding |= {"min_p": self.min_p, "cfg_min_p": self.cfg_min_p}
         defaults = replace(model.defaults, **{name: value for name, value in decoding.items() if value is not None})
         model = replace(model, defaults=defaults)
         if self.data is not None:
-            return self._of_data_set(model, clips)
-        asked: dict[str, Any] = {"clips": clips, "seed": self.seed}
-        if self.best_of != 1:
-            asked["best_of"] = self.best_of
-        if self.sheets is not None:
-            asked["sheets"] = self.sheets
-        if self.task in _OF_ANY_LENGTH:
-            asked["num_frames"] = num_frames
+            return self._of_data_set(model, self.clips or 200)
         with progress("clips") as shown:
-            asked["progress"] = shown
-            return TASKS[self.task](model, **asked)
+            return task(model, **asked, seed=self.seed, progress=shown)
 
     def _of_data_set(self, model: Any, clips: int) -> dict[str, Any]:
         from reelm.data.catalog import open_clips

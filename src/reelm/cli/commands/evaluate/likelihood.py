@@ -36,7 +36,7 @@ class EvaluateLikelihood:
     """Print JSON instead of a table."""
 
     def run(self) -> None:
-        check_asked(self.model, self.clips, 1 if self.num_frames is None else self.num_frames)
+        check_asked(self.model, self.clips, self.num_frames)
         split = "train" if self.split == "train" else "test"
         report(self._scores, self.json, self.digits, split, None if is_digits(self.data) else self.data)
 

@@ -11,11 +11,11 @@ from reelm.errors import RequestError
 Digits = Literal["auto", "compact", "mnist"]
 
 
-def check_asked(model: str | None, clips: int, num_frames: int) -> None:
+def check_asked(model: str | None, clips: int | None, num_frames: int | None) -> None:
     """RequestError unless there is such a model, and the numbers count something."""
     check_model(model)
     for name, value in (("clips", clips), ("num-frames", num_frames)):
-        if value < 1:
+        if value is not None and value < 1:
             raise RequestError(f"--{name} is {value}; it must be 1 or more")
 
 

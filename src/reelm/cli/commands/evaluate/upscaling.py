@@ -42,7 +42,7 @@ class EvaluateUpscaling:
         report(self._scores, self.json, "auto", "test", self.data)
 
     def _scores(self) -> dict[str, Any]:
-        check_asked(self.model, self.clips, 1 if self.num_frames is None else self.num_frames)
+        check_asked(self.model, self.clips, self.num_frames)
         check_scale("--scale", self.scale)
         if self.sheet is not None:
             check_output(self.sheet, (".png",))

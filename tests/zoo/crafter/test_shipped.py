@@ -3,8 +3,8 @@
 import pytest
 
 import reelm
-from reelm.data.recordings.crafter import KEYS
-from reelm.evaluation.world import world
+from reelm.zoo.crafter.evaluation import world
+from reelm.zoo.crafter.game import KEYS
 
 pytestmark = pytest.mark.slow
 

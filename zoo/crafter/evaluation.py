@@ -10,16 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from reelm.data.recordings.crafter import FPS, KEYS, LAND, SIZE
 from reelm.errors import RequestError
-from reelm.evaluation.judges.crafter import MIDDLE, Case, Textures, did, obeyed, psnr, right_tiles
-from reelm.evaluation.judges.crafter_cases import HORIZON, Start, any_keys, played, walk
+from reelm.evaluation.groups import check_at_least
 from reelm.evaluation.scores.intervals import mean_interval, wilson_interval
 from reelm.media.clip import Clip
 from reelm.progress import Progress, silent
 from reelm.sampling.model import Model
 
-from .groups import check_at_least
+from .cases import HORIZON, Start, any_keys, played, walk
+from .game import FPS, KEYS, LAND, SIZE
+from .judge import MIDDLE, Case, Textures, did, obeyed, psnr, right_tiles
 
 Figures = dict[str, dict[str, Any]]
 

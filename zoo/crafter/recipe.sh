@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # crafter: a world that is played with keys, of the game Crafter.
 #
-#   recipes/crafter.sh         three hours and a half on two CPU cores; the game comes with EXTRAS=worlds
-#   TOY=1 recipes/crafter.sh   every leg at toy scale, in a few minutes
+#   zoo/crafter/recipe.sh         three hours and a half on two CPU cores; the game comes with EXTRAS=worlds
+#   TOY=1 zoo/crafter/recipe.sh   every leg at toy scale, in a few minutes
 #
 # Stop it at any line and start it again: it resumes there. Times are from two cores of an AMD EPYC (Zen 5), shared with
 # other work.
 
-source "$(dirname "$0")/leg.sh"
+source "$(dirname "$0")/../leg.sh" crafter
 
 video=$(toy --batch-size 2 --model.encoder-channels 8 --model.encoder-blocks 1 --model.decoder-channels 8 \
     --model.decoder-blocks 1 --loop.steps 1 --loop.sample-every 0)

@@ -13,12 +13,11 @@ Language model: 2.3 M parameters, without words. The keys of a frame are added t
 Hardware: two cores of an AMD EPYC (Zen 5), shared with other work. Hours: a third for the tokenizer, two and three
 quarters for the language model in four legs. Figures to expect, in training: PSNR 46 dB after the first leg of the
 tokenizer, loss 0.07 nats a code in later frames.
-recipes/crafter.sh has every leg.
+recipe.sh has every leg.
 """
 
 from pathlib import Path
 
-from reelm.data.recordings.crafter import KEYS
 from reelm.data.tokens.mixture import Bucket, Stage
 from reelm.lm.net.config import LMConfig
 from reelm.lm.tasks import Task
@@ -27,6 +26,8 @@ from reelm.train.lm.config import LMRun
 from reelm.train.run.loop import LoopConfig
 from reelm.train.step.optimizer import OptimizerConfig
 from reelm.train.tokenizers.video_config import ClipData, LossWeights, VideoTokenizerRun
+
+from .game import KEYS
 
 video_tokenizer = VideoTokenizerRun(
     model=VideoTokenizerConfig(

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # LFQ, BSQ and FSQ at equal net, bits and steps: nine trainings for each data set, three seeds each, and a table.
 #
-#   recipes/quantizers.sh         about an hour and a half of one CPU core
-#   TOY=1 recipes/quantizers.sh   every leg at toy scale; FILMS are left out
+#   benchmarks/quality/quantizers.sh         about an hour and a half of one CPU core
+#   TOY=1 benchmarks/quality/quantizers.sh   every leg at toy scale; FILMS are left out
 #
 # Stop it at any line and start it again: it resumes there. FILMS names a folder with train/ and test/, such as
 # recipes/natural.sh makes at $RUNS/footage. Without it, moving digits alone are compared.
 
-source "$(dirname "$0")/leg.sh"
+source "$(dirname "$0")/../../zoo/leg.sh" quantizers
 
 small=$(toy --batch-size 2 --model.encoder-channels 8 --model.encoder-blocks 1 --model.decoder-channels 8 \
     --model.decoder-blocks 1 --data.frames 5 --data.crop 16 --loop.steps 1)

@@ -10,8 +10,9 @@ from functools import cached_property
 
 import numpy as np
 
-from reelm.data.recordings.crafter import LAND, TILE, VIEW
 from reelm.evaluation.scores.pictures import psnr as exact_psnr
+
+from .game import LAND, TILE, VIEW
 
 MIDDLE = (LAND // 2, VIEW // 2)  # row and column of the player's tile
 TELLING = 4  # fewest tiles that tell a picture from what it must not be

@@ -10,10 +10,9 @@ from math import ceil
 
 import numpy as np
 
-from reelm.data.recordings.crafter import KEYS, LAND, VIEW, Crafter
-from reelm.data.recordings.players import purposeful_player
-
-from .crafter import MIDDLE, TELLING, Case, in_view, shifted, tiles
+from .game import KEYS, LAND, VIEW, Crafter
+from .judge import MIDDLE, TELLING, Case, in_view, shifted, tiles
+from .players import purposeful_player
 
 HISTORY = 6  # frames before the key
 HORIZON = 20  # steps that the engine goes on from a start

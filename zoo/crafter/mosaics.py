@@ -8,9 +8,8 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
+from reelm.data.recordings.recording import Recording
 from reelm.media.pixels import Frames
-
-from .recording import Recording
 
 
 def tiles_of(pictures: Iterable[Frames], side: int) -> np.ndarray:

@@ -1,4 +1,5 @@
-# Sourced by the recipes: runs each leg of a training once, so that a recipe resumes at any line.
+# Sourced by the recipes, with the name of what they make: runs each leg of a training once, so that a recipe resumes at
+# any line.
 #
 #   leg NAME COMMAND ...   runs COMMAND, unless it has succeeded before; a training that was stopped resumes by itself
 #   toy OPTION ...         the options, in a run at toy scale; nothing otherwise
@@ -10,7 +11,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-recipe=$(basename "$0" .sh)
+recipe=$1
 RUNS=${RUNS:-runs/$recipe${TOY:+-toy}}
 [ -z "${TOY:-}" ] || export REELM_HOME=$RUNS/home
 command -v reelm > /dev/null || PATH=$PWD/.venv/bin:$PATH

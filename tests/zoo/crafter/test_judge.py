@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from reelm.data.recordings.crafter import KEYS, LAND
 from reelm.errors import RequestError
-from reelm.evaluation import world as evaluate_world
-from reelm.evaluation.judges.crafter import MIDDLE, Case, Textures, did, in_view, obeyed, psnr, right_tiles, tiles
-from reelm.evaluation.judges.crafter_cases import played
 from reelm.media.clip import Clip
+from reelm.zoo.crafter import evaluation
+from reelm.zoo.crafter.cases import played
+from reelm.zoo.crafter.game import KEYS, LAND
+from reelm.zoo.crafter.judge import MIDDLE, Case, Textures, did, in_view, obeyed, psnr, right_tiles, tiles
 
 RNG = np.random.default_rng(0)
 KINDS = RNG.integers(0, 256, (8, 8, 8, 3), dtype=np.uint8)  # of tiles; the last is the player
@@ -73,9 +73,9 @@ def test_a_tile_is_read_by_the_nearest_texture_and_noise_is_like_none():
 
 def test_a_model_that_is_not_played_is_refused(tiny_model):
     with pytest.raises(RequestError, match="'tiny' was not trained to be played with the keys of Crafter"):
-        evaluate_world.world(tiny_model, clips=1)
+        evaluation.world(tiny_model, clips=1)
     with pytest.raises(RequestError, match="num_frames is 9; it must be at least 20"):
-        evaluate_world.world(tiny_model, clips=1, num_frames=9)
+        evaluation.world(tiny_model, clips=1, num_frames=9)
 
 
 @pytest.fixture(scope="module")
@@ -118,9 +118,9 @@ def scores(game: Any, monkeypatch: Any, *spoil: Any) -> dict[str, dict[str, Any]
         see(tiles_of(game[2]))
         return game[:2]
 
-    monkeypatch.setattr(evaluate_world, "played", again)
+    monkeypatch.setattr(evaluation, "played", again)
     model: Any = Player(game, *spoil)
-    return evaluate_world.world(model, clips=4, num_frames=30)
+    return evaluation.world(model, clips=4, num_frames=30)
 
 
 def tiles_of(textures: Textures) -> np.ndarray:

@@ -12,8 +12,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .crafter import FPS, KEYS, Crafter
-from .recording import Recording
+from reelm.data.recordings.recording import Recording
+
+from .game import FPS, KEYS, Crafter
 
 _WAYS = {"left": (-1, 0), "right": (1, 0), "up": (0, -1), "down": (0, 1)}
 _NEEDS = {"stone": "wood_pickaxe", "coal": "wood_pickaxe", "iron": "stone_pickaxe", "diamond": "iron_pickaxe"}

@@ -1,0 +1,1 @@
+"""The models that ship: config, data, judge, recipe and card of each in one folder, which `reelm.registry` finds."""

@@ -1,0 +1,11 @@
+"""`crafter`: a world that is played with keys, of the game Crafter."""
+
+from reelm.registry import DataCard
+
+DATA_SETS = {"crafter": "source:CrafterSet", "crafter_tiles": "source:CrafterTilesSet"}
+DATA_CARDS = {
+    "crafter": DataCard("the game Crafter, by day", "Crafter (Danijar Hafner), MIT"),
+    "crafter_tiles": DataCard("tiles of the game Crafter", "Crafter (Danijar Hafner), MIT"),
+}
+PRESETS = {"crafter": "config"}
+EVALUATIONS = {"world": "evaluation:world"}
