@@ -17,7 +17,7 @@ from typing import Any, Literal
 import numpy as np
 from array_record.python.array_record_data_source import ArrayRecordDataSource
 
-from reelm.errors import RequestError
+from reelm.errors import RequestError, reason
 from reelm.storage.remote import fetched
 from reelm.tokenizer.codes import MAX_BITS, CodeSpec, check_ids
 
@@ -52,7 +52,11 @@ class TokenSource:
     def __getitem__(self, index: int) -> TokenSample:
         if not 0 <= index < len(self):
             raise IndexError(f"sample {index} of {len(self)}")
-        sample = unpack(self._records[int(index)])
+        try:
+            record = self._records[int(index)]
+        except RuntimeError as error:  # ArrayRecord keeps a hash of each chunk
+            raise RequestError(f"sample {index} of a token set is damaged ({reason(error)}); tokenize again") from error
+        sample = unpack(record)
         for name in sample.keys() & {"video", "stills", "references", "next_video"}:
             check_ids(sample[name], self._code)
         if self.index.sound is not None:

@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +13,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from made.strategies import changed, damaged, one_line
 
 from reelm.data.tokens.index import INDEX_FILE, SoundIndex, TokenIndex
 from reelm.data.tokens.read import open_all, open_tokens
@@ -264,6 +268,31 @@ def test_a_field_that_is_not_what_it_must_be_is_refused(tmp_path: Path, change: 
 def test_a_record_that_is_no_sample_is_refused(record: bytes) -> None:
     with pytest.raises(RequestError, match="a record of the token set is damaged"):
         unpack(record)
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("written") / "set"
+    write(folder, 6)
+    return folder
+
+
+@given(data=st.data())
+@settings(max_examples=30)
+def test_whatever_a_set_holds_it_is_read_or_refused_in_a_line(written, tmp_path_factory, data) -> None:
+    folder = shutil.copytree(written, tmp_path_factory.mktemp("any") / "set")
+    if data.draw(st.booleans()):
+        fields = data.draw(changed(json.loads((folder / INDEX_FILE).read_text())))
+        (folder / INDEX_FILE).write_text(json.dumps(fields))
+    else:
+        shard = folder / "tokens-00000.array_record"
+        shard.write_bytes(data.draw(damaged(shard.read_bytes())))
+    try:
+        source = open_tokens(folder)
+        for index in range(min(len(source), 6)):
+            source[index]
+    except RequestError as error:
+        one_line(error)
 
 
 @pytest.mark.parametrize("codes", [np.zeros((2, 2), np.int32), np.zeros((1, 2, 2), np.int64), np.zeros((1, 2, 2))])
