@@ -6,6 +6,8 @@ import struct
 import ml_dtypes
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from made.strategies import changed, damaged, one_line
 from safetensors.numpy import load, save
 
 from reelm.errors import RequestError
@@ -119,6 +121,17 @@ def test_a_damaged_file_is_refused_in_one_line(data):
     with pytest.raises(RequestError, match=r"^x is no sound safetensors file \(.*\); fetch it again$") as refused:
         unpack(data, "x")
     assert "\n" not in str(refused.value)
+
+
+@given(damaged(save({"a": MATRIX, "b": MATRIX[0]})) | changed({"a": SOUND, "b": SOUND}).map(file_of))
+@settings(max_examples=200)
+def test_whatever_a_file_holds_it_is_read_or_refused_in_a_line(data):
+    try:
+        params = unpack(data, "x")
+    except RequestError as error:
+        one_line(error)
+    else:
+        assert all(np.isfinite(leaf).all() for leaf in params.values() if isinstance(leaf, np.ndarray))
 
 
 def test_a_sound_file_by_hand_is_read():

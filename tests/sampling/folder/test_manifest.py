@@ -10,6 +10,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from made.strategies import changed, one_line
 
 import reelm
 from reelm.errors import RequestError
@@ -149,3 +152,15 @@ def test_the_tensors_of_shipped_models_fit_their_configurations(name):
     shapes.check_shapes(folder, manifest, {name: unpack(data, name, base=base) for name, data in files.items()})
     written = json.loads((folder / MANIFEST).read_text())
     assert json.loads(json.dumps(asdict(manifest.defaults))) == written["defaults"]
+
+
+@given(data=st.data())
+@settings(max_examples=50)
+def test_whatever_a_manifest_says_it_is_read_or_refused_in_a_line(saved, tmp_path_factory, data):
+    folder = shutil.copytree(saved, tmp_path_factory.mktemp("any") / "model")
+    fields = data.draw(changed(json.loads((folder / MANIFEST).read_text())))
+    (folder / MANIFEST).write_text(json.dumps(fields))
+    try:
+        reelm.load(folder).info()
+    except RequestError as error:
+        one_line(error)

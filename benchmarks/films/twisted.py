@@ -9,10 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .ffmpeg import Ffmpeg
+from ffmpeg import Ffmpeg
 
 if TYPE_CHECKING:
-    from .drawn import Drawn
+    from drawn import Drawn
 
 
 def other_tracks(sound: bool) -> list[str]:

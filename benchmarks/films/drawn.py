@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-
-from . import twisted
-from .ffmpeg import RATE, Ffmpeg
+import twisted
+from ffmpeg import RATE, Ffmpeg
 
 _PICTURES = {  # what each codec may be told; sizes are even unless `odd`
     "libx264": ("yuv420p yuvj420p yuv422p yuv444p yuv420p10le", ["-preset", "veryfast", "-crf", "8"]),

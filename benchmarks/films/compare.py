@@ -1,6 +1,6 @@
 """Whether reelm reads a film as FFmpeg does: as many frames, at their times, of their colours, and the sound in place.
 
-    python benchmarks/hunt.py media --seed 31 --files 100
+    python benchmarks/films/compare.py --seed 31 --files 100
 
 Each file is equal, or differs and a sentence of reelm says why (a refusal, a warning), or is a fault, which is printed
 as a line of JSON. The last line counts. It needs an ffmpeg: one on PATH, or `pip install imageio-ffmpeg`.
@@ -22,13 +22,12 @@ from typing import Any
 
 import numpy as np
 import tyro
+from drawn import Drawn, draw
+from ffmpeg import RATE, Ffmpeg, Shown, clicks, looks, program
 
 from reelm.errors import RequestError
 from reelm.media.clip import Clip
 from reelm.media.film import open_film
-
-from .drawn import Drawn, draw
-from .ffmpeg import RATE, Ffmpeg, Shown, clicks, looks, program
 
 _TIME, _SOUND, _MEAN, _PART = 1.1e-3, 5e-3, 3.0, 12.0  # seconds, seconds, and of 255: all of a frame, a sixteenth
 _RECORDED = 12e-3  # seconds that encoders may put before the sound
@@ -67,9 +66,8 @@ class _Listening(logging.Handler):
         self.said.append(record.getMessage())
 
 
-def main(arguments: list[str]) -> int:
+def main(asked: Arguments) -> int:
     """Compare, and return the status: 1 when there were faults, 2 without an ffmpeg."""
-    asked = tyro.cli(Arguments, args=arguments)
     path = program()
     if path is None:
         print("there is no ffmpeg on PATH; install one, or: pip install imageio-ffmpeg", file=sys.stderr)
@@ -87,7 +85,7 @@ def main(arguments: list[str]) -> int:
             counts[kind] += 1
             sentences.update({_plain(each) for each in listening.said})
             if kind == "fault":
-                again = f"python benchmarks/hunt.py media --seed {asked.seed} --only {number}"
+                again = f"python benchmarks/films/compare.py --seed {asked.seed} --only {number}"
                 print(json.dumps({"differs": told, "file": drawn.path.name, **drawn.told, "again": again}), flush=True)
                 if asked.keep is not None:
                     asked.keep.mkdir(parents=True, exist_ok=True)
@@ -214,3 +212,7 @@ def _sounds(name: str, wanted: np.ndarray, own: Any, rate: int, end: float, late
     if len(heard) >= len(wanted) and len(heard) and astray.max() <= _RECORDED:
         return {}
     return {"sound": f"{name}: clicks at {heard.round(4).tolist()} for {wanted.round(4).tolist()} s"}
+
+
+if __name__ == "__main__":
+    sys.exit(main(tyro.cli(Arguments)))
