@@ -10,12 +10,9 @@ and encodes the same films to the same format on one thread, and writes their so
 named. Prints JSON; ffmpeg is left out where there is no such program.
 """
 
-import json
 import os
-import platform
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -29,6 +26,7 @@ import av
 import jax
 import numpy as np
 import tyro
+from harness import report
 
 from reelm import configs
 from reelm.data.films.buckets import Buckets
@@ -176,9 +174,8 @@ def building(asked: Arguments, place: Path) -> dict[str, float]:
     return figures
 
 
-def main() -> int:
-    asked = tyro.cli(Arguments)
-    figures: dict[str, Any] = {"machine": platform.machine(), "jax": jax.__version__}
+def main(asked: Arguments) -> None:
+    figures: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as place:
         if "building" in asked.what:
             figures["building"] = building(asked, Path(place))
@@ -190,9 +187,8 @@ def main() -> int:
             write_tokens(tokens, noise, runs=[TokenRun(2000, 33, 64, 64)], tokenizer_hash="x", fps=8.0, time_stride=4)
             demo = replace(demo, tokens=(tokens,), video_tokenizer=None, stages=demo.stages[-1:])
             figures["lm"] = fed(lm.train, demo, asked.seconds)
-    print(json.dumps(figures, indent=1))
-    return 0
+    report(figures)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main(tyro.cli(Arguments))

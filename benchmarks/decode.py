@@ -2,20 +2,13 @@
 
 Reading one code at a time, every step reads all weights and the live part of the cache once. The share of the limit is
 (those bytes / bandwidth) / the time of a step; the bandwidth is that of a large copy, measured in the same run just
-before. Weights are random: speed does not depend on them. The peers are a Llama of the same shape, with a vocabulary as
-large as our factorised head: Transformers by default and with a static cache and torch.compile, and a torch.compile
-loop in the manner of gpt-fast; they run where torch is installed. Prints a table and writes JSON.
+before. Weights are random: speed does not depend on them. Prints JSON.
 
 On a CPU the sizes are "demo" and "toy", a net that takes seconds.
 """
 
-import importlib.util
-import json
-import sys
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -23,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import tyro
-from machine import about  # beside this file
+from harness import TOY, report, seconds, show
 
 from reelm import configs
 from reelm.lm import size
@@ -39,9 +32,6 @@ from reelm.sampling.decoding.prefill import Prefill
 from reelm.sampling.decoding.program import FrameProgram, span_for
 
 STRIDE, FPS = 4, 8  # frames of a latent frame after the first, and of a second
-_TOY = LMConfig(
-    text_vocabulary=20, prefix=6, frames=2, width=64, layers=2, heads=4, kv_heads=2, head_width=16, hidden=128
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,23 +50,8 @@ class Arguments:
     """Codes read in one forward; random weights repeat nothing, so above 1 this times wasted guesses."""
     clips: int = 3
     """Clips to take the median of."""
-    peers: bool = True
-    """Time the peers, too, where torch is installed."""
     mesh: str | None = None
-    """Devices to cut the net over, such as tensor=8; peers are then left out."""
-    json: Path | None = None
-    """File to write the figures to."""
-
-
-def seconds(run: Callable[[], Any], times: int) -> float:
-    """Median time of a call, which is waited for; one call before warms up."""
-    run()
-    found = []
-    for _ in range(times):
-        begun = time.perf_counter()
-        run()
-        found.append(time.perf_counter() - begun)
-    return median(found)
+    """Devices to cut the net over, such as tensor=8."""
 
 
 def bandwidth() -> float:
@@ -84,12 +59,12 @@ def bandwidth() -> float:
     count = (1 << 28 if jax.default_backend() == "cpu" else 1 << 32) // 4
     x = jnp.ones(count, jnp.float32)
     copy = jax.jit(lambda x: x + 1)
-    return 2 * 4 * count / seconds(lambda: copy(x).block_until_ready(), 10)
+    return 2 * 4 * count / seconds(lambda: copy(x), 10)
 
 
 def config_of(name: str, positions: int | None) -> tuple[LMConfig, Layout]:
     """The net and a clip of it."""
-    config = _TOY if name == "toy" else configs.get("lm", name).model
+    config = TOY if name == "toy" else configs.get("lm", name).model
     rows = {"toy": 2, "demo": 8}.get(name, 16)
     config = replace(config, frames=min(config.frames, 5), sound_levels=0, sound_frames=(0, 0))  # pictures alone
     codes = config.frames * rows * rows
@@ -133,10 +108,10 @@ def read_a_step(config: LMConfig, layout: Layout, params: Any, weights: NumberFo
     return matrices + size.cache_bytes(config, live, clips, itemsize)
 
 
-def ours(
+def clip_seconds(
     config: LMConfig, layout: Layout, weights: NumberFormat, clips: int, arguments: Arguments
 ) -> tuple[float, float]:
-    """(seconds of a clip, bytes read a step)."""
+    """Return the seconds of a clip and the bytes read a step."""
     mesh = None if arguments.mesh is None else MeshSpec.parse(arguments.mesh).build()
     if mesh is not None:
         check_mesh(config, dict(mesh.shape))
@@ -168,45 +143,22 @@ def ours(
     return median(times[1:]), read_a_step(config, layout, params, weights, clips)
 
 
-def main(arguments: Arguments) -> dict[str, Any]:
-    packages = ("torch", "transformers")
-    with_peers = arguments.peers and arguments.mesh is None and all(map(importlib.util.find_spec, packages))
-    made = {
-        **about(*packages if with_peers else ()),
-        "lookahead": arguments.lookahead,
-        "mesh": arguments.mesh,
-        "rows": [],
-    }
+def main(arguments: Arguments) -> None:
+    rows = []
     for name in arguments.sizes:
         config, layout = config_of(name, arguments.positions)
         for weights in arguments.weights:
             for clips in arguments.batches:
                 limit = bandwidth()
-                took, read = ours(config, layout, weights, clips, arguments)
-                what = {"size": name, "batch": clips, "weights": weights}
-                found = [
-                    {
-                        **what,
-                        "by": "reelm",
-                        **speeds(layout, clips, took / layout.codes, read / limit),
-                        "bandwidth_gb_per_s": limit / 1e9,
-                        "gb_read_per_step": read / 1e9,
-                    }
-                ]
-                if with_peers and weights != "int8":
-                    from peers import torch_decode
-
-                    for by, step in torch_decode.seconds_per_code(config, layout.before, layout.codes, weights, clips):
-                        found.append({**what, "by": by, **speeds(layout, clips, step, read / limit)})
-                show(found)
-                made["rows"] += found
-    if arguments.json is not None:
-        arguments.json.write_text(json.dumps(made, indent=2) + "\n")
-    return made
+                took, read = clip_seconds(config, layout, weights, clips, arguments)
+                row = {"size": name, "batch": clips, "weights": weights}
+                row |= speeds(layout, clips, took / layout.codes, read / limit)
+                rows.append(show(row | {"bandwidth_gb_per_s": limit / 1e9, "gb_read_per_step": read / 1e9}))
+    report({"lookahead": arguments.lookahead, "mesh": arguments.mesh, "rows": rows})
 
 
 def speeds(layout: Layout, clips: int, step: float, least: float) -> dict[str, float]:
-    """Of a code of each clip in `step` seconds, where our net would take at least `least`."""
+    """Return the figures of a code of each clip in `step` seconds; at the limit of memory it would take `least`."""
     clips_per_second = clips / step / layout.codes
     return {
         "ms_per_code": 1e3 * step,
@@ -217,13 +169,5 @@ def speeds(layout: Layout, clips: int, step: float, least: float) -> dict[str, f
     }
 
 
-def show(rows: list[dict[str, Any]]) -> None:
-    for row in rows:
-        what = f"{row['size']:>6} {row['weights']:>8} batch {row['batch']:<3} {row['by']:<28}"
-        speed = f"{row['ms_per_code']:8.3f} ms/code {row['codes_per_second']:9.1f} codes/s"
-        share = f"{row['share_of_limit']:5.0%} of the limit {row['times_real_time']:6.2f} x real time"
-        print(what, speed, share, file=sys.stderr)
-
-
 if __name__ == "__main__":
-    print(json.dumps(main(tyro.cli(Arguments)), indent=2))
+    main(tyro.cli(Arguments))

@@ -1,18 +1,15 @@
 """How long a clip takes: `python benchmarks/generate.py [--model NAME|DIR] [--num-frames N] [--clips N]`.
 
-Prints, as JSON: the device, seconds to load the model, seconds to the first clip (which compiles), and the median
-seconds of a clip after that, for one clip at a time and for eight at once.
+Prints as JSON: seconds to load the model, seconds to the first clip (which compiles), and the median seconds of a clip
+after that, for one clip at a time and for eight at once.
 """
 
-import json
-import platform
 import time
 from dataclasses import dataclass
-from statistics import median
-from typing import Any
+from itertools import count
 
-import jax
 import tyro
+from harness import report, seconds
 
 import reelm
 from reelm.sampling.model import Model
@@ -32,31 +29,22 @@ class Arguments:
     """Clips, or batches, to take the median of."""
 
 
-def seconds(model: Model, arguments: Arguments, seed: int, samples: int = 1) -> float:
-    """Time of one call from words to pixels on the host."""
-    started = time.perf_counter()
-    model.generate(PROMPT, num_frames=arguments.num_frames, seed=seed, num_samples=samples)
-    return time.perf_counter() - started
+def clip_seconds(model: Model, asked: Arguments, samples: int, *, clips: int, warm: int) -> float:
+    """Return the median time of a call from words to pixels on the host, each of another seed."""
+    seeds = count()
+    options = {"num_frames": asked.num_frames, "num_samples": samples}
+    return seconds(lambda: model.generate(PROMPT, seed=next(seeds), **options), clips, warm=warm)
 
 
-def main(arguments: Arguments) -> dict[str, Any]:
+def main(asked: Arguments) -> None:
     started = time.perf_counter()
-    model = reelm.load(arguments.model)
-    loaded = time.perf_counter() - started
-    first = seconds(model, arguments, 0)
-    warm = [seconds(model, arguments, seed) for seed in range(arguments.clips)]
-    seconds(model, arguments, 0, samples=8)
-    batches = [seconds(model, arguments, seed, samples=8) for seed in range(arguments.clips)]
-    return {
-        "device": f"{jax.devices()[0].device_kind} ({platform.machine()}, {jax.local_device_count()} device)",
-        "jax": jax.__version__,
-        "frames": arguments.num_frames,
-        "load_s": round(loaded, 3),
-        "first_clip_s": round(first, 3),
-        "warm_clip_s": round(median(warm), 3),
-        "warm_clip_of_eight_s": round(median(batches) / 8, 3),
-    }
+    model = reelm.load(asked.model)
+    found = {"frames": asked.num_frames, "load_s": time.perf_counter() - started}
+    found["first_clip_s"] = clip_seconds(model, asked, 1, clips=1, warm=0)
+    found["warm_clip_s"] = clip_seconds(model, asked, 1, clips=asked.clips, warm=0)
+    found["warm_clip_of_eight_s"] = clip_seconds(model, asked, 8, clips=asked.clips, warm=1) / 8
+    report({name: round(value, 3) for name, value in found.items()})
 
 
 if __name__ == "__main__":
-    print(json.dumps(main(tyro.cli(Arguments)), indent=2))
+    main(tyro.cli(Arguments))

@@ -1,9 +1,8 @@
-"""How well does a world play? `python benchmarks/play.py alone together socket page memory [--model crafter]`
+"""How well does a world play? `python benchmarks/play.py [alone] [together] [socket] [memory] [--model crafter]`
 
 - alone: `PlaySession.step` with keys at random; steps a second.
 - together: one player of a server and then two, as fast as it draws; steps a second of each.
 - socket: a player of a server in real time; from the press of a key to the PNG of its frame.
-- page: the same in a real Chromium, from the press to the canvas. It wants chromium, chromedriver and selenium.
 - memory: resident memory while an hour of the world's own time is played.
 
 Prints JSON.
@@ -12,7 +11,6 @@ Prints JSON.
 import json
 import random
 import resource
-import shutil
 import statistics
 import sys
 import tempfile
@@ -25,7 +23,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import tyro
-from machine import about
+from harness import report
 from serve import Service, serving
 from websockets.sync.client import ClientConnection, connect
 
@@ -36,31 +34,12 @@ _WARM = 24  # steps that are not timed: windows move on in them, and all program
 _FASTEST = 8
 _MEASURED = 12  # times that memory is asked for
 
-# In the page: when a key went down, and when the frame that is made with it was painted.
-_WATCH = """
-window.waits = null; window.took = [];
-addEventListener("keydown", (event) => { if (!event.repeat) window.waits = { at: performance.now() }; }, true);
-const hears = WebSocket.prototype.addEventListener;
-WebSocket.prototype.addEventListener = function (name, react) {
-  hears.call(this, name, (event) => {
-    if (name === "message" && typeof event.data === "string" && window.waits && JSON.parse(event.data).keys?.length)
-      window.waits.drawn = true;
-    react(event);
-  });
-};
-const draw = CanvasRenderingContext2D.prototype.drawImage;
-CanvasRenderingContext2D.prototype.drawImage = function (...what) {
-  draw.apply(this, what);
-  if (window.waits?.drawn) { window.took.push(performance.now() - window.waits.at); window.waits = null; }
-};
-"""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Arguments:
     """What to measure."""
 
-    legs: tyro.conf.Positional[tuple[Literal["alone", "together", "socket", "page", "memory"], ...]] = (
+    legs: tyro.conf.Positional[tuple[Literal["alone", "together", "socket", "memory"], ...]] = (
         "alone",
         "together",
         "socket",
@@ -116,33 +95,6 @@ def socket(asked: Arguments, rng: random.Random) -> dict[str, Any]:
             took.append(time.monotonic() - pressed)
             player.say(keys=[])
     return _latency(took)
-
-
-def page(asked: Arguments, rng: random.Random) -> dict[str, Any]:
-    """Press the arrows of a page at random moments."""
-    from selenium import webdriver
-    from selenium.webdriver.chrome.service import Service as Driver
-    from selenium.webdriver.common.action_chains import ActionChains
-    from selenium.webdriver.common.keys import Keys
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = shutil.which("chromium") or ""
-    for argument in ("headless=new", "no-sandbox", "disable-dev-shm-usage", "disable-gpu"):
-        options.add_argument(f"--{argument}")
-    with _server(asked.model) as service:
-        driver = webdriver.Chrome(options=options, service=Driver(shutil.which("chromedriver")))
-        try:
-            driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": _WATCH})
-            driver.get(f"{service.address}/#live")
-            time.sleep(10)  # it begins by itself
-            for _ in range(asked.presses):
-                key = rng.choice((Keys.ARROW_LEFT, Keys.ARROW_RIGHT, Keys.ARROW_UP, Keys.ARROW_DOWN))
-                ActionChains(driver, duration=0).key_down(key).pause(0.12).key_up(key).perform()
-                time.sleep(rng.uniform(0.2, 0.5))
-            took = driver.execute_script("return window.took")
-        finally:
-            driver.quit()
-    return _latency([each / 1000 for each in took])
 
 
 def memory(asked: Arguments, rng: random.Random) -> dict[str, Any]:
@@ -239,13 +191,8 @@ def _rate(service: Service, rng: random.Random, seconds: float) -> float:
         return steps / (time.monotonic() - began)
 
 
-_LEGS = {"alone": alone, "together": together, "socket": socket, "page": page, "memory": memory}
-
-
-def main(asked: Arguments) -> int:
-    print(json.dumps(about() | {leg: _LEGS[leg](asked, random.Random(0)) for leg in asked.legs}, indent=2))
-    return 0
-
+_LEGS = {"alone": alone, "together": together, "socket": socket, "memory": memory}
 
 if __name__ == "__main__":
-    sys.exit(main(tyro.cli(Arguments)))
+    asked = tyro.cli(Arguments)
+    report({leg: _LEGS[leg](asked, random.Random(0)) for leg in asked.legs})

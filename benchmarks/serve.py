@@ -1,22 +1,16 @@
-"""What does `reelm serve` keep of its promises? `python benchmarks/serve.py equal together live [--models demo emoji]`
+"""How well does `reelm serve` bear load? `python benchmarks/serve.py [together] [live] [soak] [--models demo emoji]`
 
 Starts a server in a process of its own and asks it over HTTP, as programs do.
 
-- equal: requests of mixed models, lengths, seeds and guidance come at random; each clip must be that of `generate`.
 - together: eight requests, one after another and staggered; how long either takes.
 - live: an endless clip is played in real time; how often it stalls, and how soon new words are seen.
 - soak: many clients ask well and badly, cancel and delete; what is left open, and how memory grows.
-- kills: the server is killed (-9) time and again; every job must end, as the clip of its seed.
-- energy: the sum over twenty clips, alone and in company, against one meter around all of them.
 
 Prints JSON; ends with status 1 when a promise is broken.
 """
 
 import json
-import math
-import os
 import random
-import signal
 import statistics
 import subprocess
 import sys
@@ -32,22 +26,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import numpy as np
 import tyro
-from machine import about
+from harness import report
 from websockets.sync.client import connect
-
-import reelm
-from reelm import Clip
-from reelm.energy import Meter
 
 PROMPTS = {
     "demo": ("a red seven moves right", "a blue two moves up", "a green nine and a red one", "zwei", ""),
     "emoji": ("woman running: dark skin tone", "a cat", "person swimming", "fire", "party"),
 }
-
-
-_JOULES = ("energy_joules_total", "clip_energy_joules_sum")
 
 
 @dataclass
@@ -125,36 +111,6 @@ def mixed(models: tuple[str, ...], rng: random.Random) -> dict[str, Any]:
     body = {"model": model, "prompt": rng.choice(PROMPTS.get(model, ("a clip",))), "seed": rng.randrange(1000)}
     body["num_frames"] = rng.choice((1, 9, 13, 17, 25, 33))
     return body | rng.choice(({}, {}, {"cfg_scale": 2.0}, {"temperature": 0.8}, {"top_k": 20}))
-
-
-def differs(job: str, body: dict[str, Any], home: Path, loaded: dict[str, Any]) -> bool:
-    """Whether the clip of a job is another one than `generate` makes."""
-    options = {name: value for name, value in body.items() if name not in ("model", "prompt")}
-    with tempfile.TemporaryDirectory() as folder:
-        loaded[body["model"]].generate(body["prompt"], **options).save(f"{folder}/clip.mp4")
-        expected, found = Clip.open(f"{folder}/clip.mp4"), Clip.open(home / "jobs" / job / "clip.mp4")
-    return not np.array_equal(expected.video, found.video)
-
-
-def equal(models: tuple[str, ...], folder: Path, rng: random.Random, requests: int = 30) -> dict[str, Any]:
-    """Ask for many clips at random moments, and compare each with that of `generate`."""
-    asked = [mixed(models, rng) for _ in range(requests)]
-    with serving(models, folder / "home") as service:
-        jobs = []
-        for body in asked:
-            jobs.append(service.begin(body))
-            time.sleep(rng.expovariate(4))
-        ends = [service.end(job)["status"] for job in jobs]
-        compiled = service.figure("reelm_compilations_after_warm_up")
-        loaded = {name: reelm.load(name) for name in models}
-        wrong = [body for job, body in zip(jobs, asked, strict=True) if differs(job, body, service.home, loaded)]
-    return {
-        "requests": requests,
-        "completed": ends.count("completed"),
-        "other_clips": wrong,
-        "compilations_after_warm_up": compiled,
-        "kept": ends.count("completed") == requests and not wrong,
-    }
 
 
 def together(models: tuple[str, ...], folder: Path, rng: random.Random, rounds: int = 5) -> dict[str, Any]:
@@ -294,72 +250,11 @@ def _resident(process: Path) -> float:
     return next(int(line.split()[1]) / 1e3 for line in lines if line.startswith("VmRSS"))
 
 
-def kills(models: tuple[str, ...], folder: Path, rng: random.Random, times: int = 20) -> dict[str, Any]:
-    """Kill the server at random moments, and look for every job that it took."""
-    home, taken = folder / "home", list[tuple[str, dict[str, Any]]]()
-    for _ in range(times):
-        with serving(models, home, warm=False) as service:
-            for _ in range(2):
-                body = mixed(models, rng)
-                taken.append((service.begin(body), body))
-            time.sleep(rng.uniform(0, 6))
-            os.kill(service.process.pid, signal.SIGKILL)
-            service.process.wait(30)
-    with serving(models, home) as service:
-        ends = [service.end(job, 600)["status"] for job, _ in taken]
-        listed, after = list[str](), ""
-        while page := json.loads(service.ask("GET", f"/v1/videos?limit=100{after}")[1]):
-            listed += [job["id"] for job in page["data"]]
-            if not page["has_more"]:
-                break
-            after = f"&after={page['last_id']}"
-    loaded = {name: reelm.load(name) for name in models}
-    wrong = [body for job, body in taken if differs(job, body, home, loaded)]
-    return {
-        "kills": times,
-        "jobs": len(taken),
-        "completed": ends.count("completed"),
-        "twice_or_lost": len(listed) != len(set(listed)) or set(listed) != {job for job, _ in taken},
-        "other_clips": wrong,
-        "kept": ends.count("completed") == len(taken) and not wrong and len(listed) == len(taken),
-    }
-
-
-def energy(models: tuple[str, ...], folder: Path, rng: random.Random, clips: int = 20) -> dict[str, Any]:
-    """Compare the energy that clips name with that of one meter: of `generate`, and of a server."""
-    model, shares = reelm.load(models[0]), {}
-    bodies = [{"model": models[0], "prompt": PROMPTS["demo"][seed % 3], "seed": seed} for seed in range(clips)]
-    model.generate(PROMPTS["demo"][0])
-    meter = Meter()
-    made = [model.generate(body["prompt"], seed=body["seed"]) for body in bodies]
-    shares["generate"] = sum(clip.info["energy"]["joules"] for clip in made) / (meter.read() or math.nan)
-    with serving(models, folder / "home", "--warm-up", "usual") as service:
-        first = service.end(service.begin(bodies[0]))
-        assert first["status"] == "completed", first
-        for name, workers in (("one_after_another", 1), ("together", clips)):
-            before, clips_before = (service.figure(f"reelm_{name}") for name in _JOULES)
-            with ThreadPoolExecutor(workers) as clients:
-                list(clients.map(lambda body: service.end(service.begin(body)), bodies))
-            after, clips_after = (service.figure(f"reelm_{name}") for name in _JOULES)
-            shares[name] = (clips_after - clips_before) / (after - before)
-    about = made[0].info["energy"] | {"joules": round(statistics.median(c.info["energy"]["joules"] for c in made), 2)}
-    kept = all(abs(share - 1) <= 0.02 for share in shares.values())
-    shares = {name: round(share, 4) for name, share in shares.items()}
-    return {"median_clip": about, "share_of_one_meter": shares, "kept": kept}
-
-
-LEGS: dict[str, Callable[..., dict[str, Any]]] = {
-    "equal": equal,
-    "together": together,
-    "live": live,
-    "soak": soak,
-    "kills": kills,
-    "energy": energy,
-}
+LEGS: dict[str, Callable[..., dict[str, Any]]] = {"together": together, "live": live, "soak": soak}
 
 
 def main(
-    legs: Annotated[tuple[Literal["equal", "together", "live", "soak", "kills", "energy"], ...], tyro.conf.Positional],
+    legs: Annotated[tuple[Literal["together", "live", "soak"], ...], tyro.conf.Positional] = ("together", "live"),
     models: tuple[str, ...] = ("demo", "emoji"),
     seed: int = 0,
     minutes: float = 20.0,
@@ -372,13 +267,12 @@ def main(
         seed: of requests and moments.
         minutes: of the soak.
     """
-    found: dict[str, Any] = {"about": about()}
+    found: dict[str, Any] = {}
     for leg in legs:
         with tempfile.TemporaryDirectory(prefix="reelm-serve-") as folder:
             more = {"minutes": minutes} if leg == "soak" else {}
             found[leg] = LEGS[leg](models, Path(folder), random.Random(seed), **more)
-        print(leg, json.dumps(found[leg]), file=sys.stderr)
-    print(json.dumps(found, indent=1))
+    report(found)
     sys.exit(any(each.get("kept") is False for each in found.values()))
 
 

@@ -1,17 +1,12 @@
-"""How long until the first clip? `python benchmarks/start.py first twelve many [--runs 5] [--beside CHECKOUT]`
+"""How long until the first clip? `python benchmarks/start.py [first] [twelve] [--runs 5] [--beside CHECKOUT]`
 
 - first: `reelm generate` from process start to file, with empty caches and with programs on disk; peak memory.
 - twelve: twelve clips of 33 frames in one call, with empty caches.
-- many: twenty processes start at once on empty caches, and one of them is killed; every other clip must be right, and
-  so must be one that is made afterwards from what they left on disk.
 
-With `--beside` each run of `first` and `twelve` alternates with one of another checkout. Prints JSON; ends with status
-1 when a clip of `many` is wrong.
+With `--beside` each run alternates with one of another checkout. Prints JSON.
 """
 
-import json
 import os
-import random
 import statistics
 import subprocess
 import sys
@@ -20,30 +15,21 @@ import time
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import numpy as np
 import tyro
-from machine import about
-
-from reelm import Clip
+from harness import report
 
 ROOT = Path(__file__).resolve().parents[1]
 PROMPTS = {"demo": "a red seven moves right", "emoji": "dog face"}
-PROCESSES = 20
 
 
-def begin(checkout: Path, home: Path, *arguments: str) -> subprocess.Popen[bytes]:
-    """Begin `reelm generate`, with nothing of the user's caches."""
+def timed(checkout: Path, home: Path, *arguments: str) -> tuple[float, float]:
+    """Run `reelm generate` with nothing of the user's caches; return seconds from start to end, and peak MB."""
     caches = ("REELM_HOME", "REELM_PROGRAMS", "JAX_COMPILATION_CACHE_DIR", "PYTHONDONTWRITEBYTECODE")
     kept = {name: value for name, value in os.environ.items() if name not in caches}
     environment = kept | {"PYTHONPATH": str(checkout / "src"), "REELM_HOME": str(home)}
     command = [sys.executable, "-m", "reelm", "generate", *arguments]
-    return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-
-
-def timed(checkout: Path, home: Path, *arguments: str) -> tuple[float, float]:
-    """Return the seconds from process start to end, and the peak memory in MB."""
     began = time.perf_counter()
-    process = begin(checkout, home, *arguments)
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     assert process.stderr is not None
     said = process.stderr.read()
     _, status, used = os.wait4(process.pid, 0)
@@ -72,43 +58,8 @@ def compared(checkouts: list[Path], runs: int, kinds: dict[str, list[str]], agai
     }
 
 
-def many() -> dict[str, Any]:
-    """Start twenty processes at once, kill one, and look at every clip."""
-    rng = random.Random(0)
-    with tempfile.TemporaryDirectory(prefix="reelm-start-") as folder:
-        files = [Path(folder) / f"{number}.mp4" for number in range(PROCESSES + 2)]
-        timed(ROOT, Path(folder) / "other", PROMPTS["demo"], "-o", str(files[0]))  # undisturbed
-        home = Path(folder) / "home"
-        running = [begin(ROOT, home, PROMPTS["demo"], "-o", str(file)) for file in files[1:-1]]
-        time.sleep(rng.uniform(20, 60))  # while programs are compiled and written
-        killed = rng.randrange(PROCESSES)
-        running[killed].kill()
-        statuses = [process.wait() for process in running]
-        for process in running:
-            assert process.stderr is not None
-            process.stderr.close()
-        afterwards, _ = timed(ROOT, home, PROMPTS["demo"], "-o", str(files[-1]))
-        others = [file for number, file in enumerate(files[1:-1]) if number != killed]
-        right = sum(same(files[0], file) for file in others)
-        return {
-            "processes": PROCESSES,
-            "killed_with": statuses[killed],
-            "right_clips": right,
-            "afterwards_s": round(afterwards, 2),
-            "kept": right == len(others) and same(files[0], files[-1]),
-        }
-
-
-def same(expected: Path, file: Path) -> bool:
-    """Whether a file holds the same pictures and sound."""
-    one, other = (Clip.open(each) if each.exists() else None for each in (expected, file))
-    if one is None or other is None or one.audio is None or other.audio is None:
-        return False
-    return np.array_equal(one.video, other.video) and np.array_equal(one.audio, other.audio)
-
-
 def main(
-    legs: Annotated[tuple[Literal["first", "twelve", "many"], ...], tyro.conf.Positional],
+    legs: Annotated[tuple[Literal["first", "twelve"], ...], tyro.conf.Positional] = ("first",),
     runs: int = 5,
     beside: Path | None = None,
 ) -> None:
@@ -120,17 +71,14 @@ def main(
         beside: another checkout, to alternate with.
     """
     checkouts = [ROOT, *([beside.resolve()] if beside else [])]
-    found: dict[str, Any] = {"about": about()}
+    found: dict[str, Any] = {}
     if "first" in legs:
         kinds = {name: [prompt, "--model", name] for name, prompt in PROMPTS.items()}
         found["first"] = compared(checkouts, runs, kinds, again=True)
     if "twelve" in legs:
         twelve = {"twelve": [PROMPTS["demo"], "--num-samples", "12", "--num-frames", "33"]}
         found["twelve"] = compared(checkouts, runs, twelve, again=False)
-    if "many" in legs:
-        found["many"] = many()
-    print(json.dumps(found, indent=1))
-    sys.exit("many" in found and not found["many"]["kept"])
+    report(found)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from reelm.errors import RequestError
 from reelm.tokenizer.text.thesaurus import Likeness
 
-_KNOWN_SHARE = 0.5  # of the words of a prompt; see benchmarks/quality/scope.py
+_KNOWN_SHARE = 0.5  # of the words of a prompt
 # Words that any prompt may have: they say nothing of what is to be seen.
 _ANY = frozenset(
     "a about after all also an and any are around as at back be been both but by can clip could did do does each every "

@@ -142,18 +142,6 @@ SMALL = {
 }
 
 
-@pytest.mark.long
-@pytest.mark.slow
-def test_the_whole_path_with_the_shipped_tokenizer_fitted_to_films():
-    script = ROOT / "benchmarks" / "quality" / "own_clips.py"
-    small = ["--tiny", "--tokenizer-steps", "2", "--lm-steps", "2"]
-    ran = subprocess.run([sys.executable, script, *small], capture_output=True, text=True)
-    assert ran.returncode == 0, ran.stderr
-    done = json.loads(ran.stdout)
-    assert list(done["seconds"]) == ["build", "fine-tune", "tokenize", "lm", "export", "generate"]
-    assert done["bytes"] > 0
-
-
 def draw_readers_files(folder: Path) -> None:
     """The files of their own that readers of the quickstart name."""
     digit = np.zeros((64, 64, 3), np.uint8)

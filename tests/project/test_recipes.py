@@ -20,7 +20,7 @@ RECIPES = {
     "natural": ROOT / "recipes/natural.sh",
     "crafter": ROOT / "zoo/crafter/recipe.sh",
 }
-QUANTIZERS = ROOT / "benchmarks/quality/quantizers.sh"
+QUANTIZERS = ROOT / "benchmarks/quantizers.sh"
 
 
 @pytest.mark.parametrize("recipe", [*RECIPES, "quantizers"])

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # LFQ, BSQ and FSQ at equal net, bits and steps: nine trainings for each data set, three seeds each, and a table.
 #
-#   benchmarks/quality/quantizers.sh         about an hour and a half of one CPU core
-#   TOY=1 benchmarks/quality/quantizers.sh   every leg at toy scale; FILMS are left out
+#   benchmarks/quantizers.sh         about an hour and a half of one CPU core
+#   TOY=1 benchmarks/quantizers.sh   every leg at toy scale; FILMS are left out
 #
 # Stop it at any line and start it again: it resumes there. FILMS names a folder with train/ and test/, such as
 # recipes/natural.sh makes at $RUNS/footage. Without it, moving digits alone are compared.
 
-source "$(dirname "$0")/../../zoo/leg.sh" quantizers
+source "$(dirname "$0")/../zoo/leg.sh" quantizers
 
 small=$(toy --batch-size 2 --model.encoder-channels 8 --model.encoder-blocks 1 --model.decoder-channels 8 \
     --model.decoder-blocks 1 --data.frames 5 --data.crop 16 --loop.steps 1)
@@ -34,5 +34,5 @@ for seed in $(toy 0) $(full 0 1 2); do
 done
 
 # The table: held-out clips, their sha256, means over seeds with intervals.
-leg table python benchmarks/quality/quantizers.py --runs "$RUNS" ${FILMS:+--films "$FILMS/test"} \
+leg table python benchmarks/quantizers.py --runs "$RUNS" ${FILMS:+--films "$FILMS/test"} \
     $(toy --clips 2) $(full --clips 24)

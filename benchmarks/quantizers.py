@@ -1,4 +1,4 @@
-"""LFQ, BSQ and FSQ beside each other: `python benchmarks/quality/quantizers.py --runs FOLDER [--films FOLDER]`.
+"""LFQ, BSQ and FSQ beside each other: `python benchmarks/quantizers.py --runs FOLDER [--films FOLDER]`.
 
 `quantizers.sh` trains nine tokenizers for each data set into the folder, DATA-QUANTIZER-SEED each. They differ
 in quantizer and seed alone. All rebuild the same held-out clips, whose sha256 is printed. A cell is the mean over seeds
