@@ -2,6 +2,7 @@
 
 import atexit
 import collections
+import importlib.metadata
 import itertools
 import os
 import shutil
@@ -15,7 +16,12 @@ import pytest
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 if os.environ["JAX_PLATFORMS"] == "cpu":
     # Programs run a few times here: LLVM's optimizations would take longer than they save.
-    os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
+    _flags = "--xla_backend_optimization_level=0"
+    if importlib.metadata.version("jaxlib").startswith("0.10."):
+        # The newer emitters of fusions take twice as long to compile as these. Later versions have the newer ones alone,
+        # and do not know the flag.
+        _flags += " --xla_cpu_use_fusion_emitters=false"
+    os.environ.setdefault("XLA_FLAGS", _flags)
 
 
 def _own_folder(name: str) -> None:

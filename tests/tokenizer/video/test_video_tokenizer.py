@@ -11,24 +11,25 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from reelm import configs
 from reelm.errors import RequestError
 from reelm.tokenizer import quantizer
 from reelm.tokenizer.history import History
 from reelm.tokenizer.video.config import VideoTokenizerConfig
 from reelm.tokenizer.video.tokenizer import VideoTokenizer, autoencode, init_params
 
+PATCHES = VideoTokenizerConfig(
+    bits=10,
+    patch=(4, 8, 8),
+    encoder_channels=(16,),
+    decoder_channels=(16,),
+    encoder_blocks=1,
+    decoder_blocks=1,
+    encoder_kernel=(1, 1, 1),
+    decoder_kernel=(2, 3, 3),
+)
+LARGER = replace(PATCHES, patch=(4, 4, 4), decoder_channels=(6, 16), decoder_scale=2, decoder_split=2)
 CONFIGS = {
-    "patches": VideoTokenizerConfig(
-        bits=10,
-        patch=(4, 8, 8),
-        encoder_channels=(16,),
-        decoder_channels=(16,),
-        encoder_blocks=1,
-        decoder_blocks=1,
-        encoder_kernel=(1, 1, 1),
-        decoder_kernel=(2, 3, 3),
-    ),
+    "patches": replace(PATCHES, bits=36),  # more than one word of a device
     "stages": VideoTokenizerConfig(
         bits=10,
         patch=(1, 2, 2),
@@ -38,7 +39,6 @@ CONFIGS = {
         encoder_blocks=1,
         decoder_blocks=1,
     ),
-    "natural": replace(configs.get("video-tokenizer", "natural").model, bits=10, levels=((4, 3), (3, 2, 1, 1))),
     "levels": VideoTokenizerConfig(
         bits=10,
         patch=(4, 4, 4),
@@ -51,11 +51,8 @@ CONFIGS = {
         decoder_kernel=(2, 3, 3),
         levels=((4, 3), (3, 2, 1, 1)),
     ),
+    "larger": LARGER,
 }
-CONFIGS["larger"] = replace(
-    CONFIGS["patches"], patch=(4, 4, 4), decoder_channels=(6, 16), decoder_scale=2, decoder_split=2
-)
-CONFIGS["wide"] = replace(CONFIGS["patches"], bits=36)  # more than one word of a device
 
 
 @pytest.fixture(params=CONFIGS, scope="module")
@@ -65,20 +62,6 @@ def tokenizer(request, random_tokenizer) -> VideoTokenizer:
 
 def random_video(*shape: int) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, size=(*shape, 3), dtype=np.uint8)
-
-
-def test_shapes_and_types(tokenizer):
-    ids = tokenizer.encode(random_video(2, 9, 16, 24))
-    assert ids.shape == (2, 3, 2, 3) and ids.dtype == (np.int32 if tokenizer.config.bits <= 30 else np.int64)
-    video = tokenizer.decode(ids)
-    assert video.shape == (2, 9, 16, 24, 3) and video.dtype == np.uint8
-
-
-def test_an_image_is_a_clip_of_one_frame(tokenizer):
-    video = random_video(1, 9, 16, 16)
-    ids = tokenizer.encode(video)
-    np.testing.assert_array_equal(tokenizer.encode(video[:, :1]), ids[:, :1])
-    np.testing.assert_array_equal(tokenizer.decode(ids[:, :1]), tokenizer.decode(ids)[:, :1])
 
 
 def test_no_output_frame_depends_on_a_later_input_frame(tokenizer):
@@ -99,7 +82,7 @@ def test_no_output_frame_depends_on_a_later_input_frame(tokenizer):
 
 
 def test_bsq_trains_on_the_sphere_and_keeps_the_codes(random_tokenizer):
-    tokenizer = random_tokenizer(CONFIGS["patches"])
+    tokenizer = random_tokenizer(PATCHES)
     video = jax.random.uniform(jax.random.key(0), (1, 5, 16, 16, 3), minval=-1)
     bsq = replace(tokenizer.config, quantizer="bsq")
 
@@ -122,16 +105,29 @@ def test_bsq_trains_on_the_sphere_and_keeps_the_codes(random_tokenizer):
     )
 
 
-LONGEST = 17  # latent frames: 65 frames
+LONGEST = 9  # latent frames: 33 frames
 
 
 @pytest.fixture(scope="module")
 def whole(tokenizer):
-    """(video, its ids, decoded to floats) of a clip of 65 frames at once."""
+    """(video, its ids, decoded to floats) of a clip of 33 frames at once."""
     video = random_video(1, 1 + 4 * (LONGEST - 1), 8, 16)
     ids = tokenizer.encode(video)
     pixels, _ = decoded(tokenizer, ids, None)
     return video, ids, pixels
+
+
+def test_shapes_and_types(tokenizer, whole):
+    _, ids, _ = whole
+    assert ids.shape == (1, LONGEST, 1, 2) and ids.dtype == (np.int32 if tokenizer.config.bits <= 30 else np.int64)
+    video = tokenizer.decode(ids)
+    assert video.shape == (1, 33, 8, 16, 3) and video.dtype == np.uint8
+
+
+def test_an_image_is_a_clip_of_one_frame(tokenizer, whole):
+    video, ids, pixels = whole
+    np.testing.assert_array_equal(tokenizer.encode(video[:, :1]), ids[:, :1])
+    np.testing.assert_array_equal(tokenizer.decode(ids[:, :1]), tokenizer.decode(ids)[:, :1])
 
 
 @functools.partial(jax.jit, static_argnums=0)
@@ -147,12 +143,13 @@ def decoded(tokenizer: VideoTokenizer, ids: np.ndarray, past):
 
 
 @pytest.mark.slow
-@given(cuts=st.lists(st.sampled_from([1, 2, 5]), min_size=1, max_size=LONGEST))
-@example(cuts=[1] * LONGEST)
-@example(cuts=[5, 5, 5, 2])
-def test_chunks_equal_the_whole(tokenizer, whole, cuts):
+@given(first=st.sampled_from([1, 5]), later=st.lists(st.sampled_from([1, 4]), max_size=LONGEST))
+@example(first=1, later=[1] * LONGEST)
+@example(first=5, later=[4])
+def test_chunks_equal_the_whole(tokenizer, whole, first, later):
     # As nothing depends on what comes later, a clip of any length is the beginning of the longest.
     video, whole_ids, whole_pixels = whole
+    cuts = [first, *later]
     cuts = [n for n, done in zip(cuts, itertools.accumulate(cuts), strict=True) if done <= LONGEST]
     state = tokenizer.init_encode_state(height=8, width=16)
     past, done = None, 0
@@ -169,7 +166,7 @@ def test_decode_chunk_gives_the_frames_of_decode(tokenizer, whole):
     _, ids, pixels = whole
     expected = (np.clip(pixels, -1, 1) + 1) * 127.5
     state, done = tokenizer.init_decode_state(height=8, width=16), 0
-    for n in (1, 5):
+    for n in (1, 4):
         frames, state = tokenizer.decode_chunk(ids[:, done : done + n], state)
         there = expected[:, (0 if done == 0 else 4 * done - 3) : 4 * (done + n) - 3]
         # Rounded once, to uint8: what was rounded is that of the whole to 1e-4.
@@ -177,22 +174,22 @@ def test_decode_chunk_gives_the_frames_of_decode(tokenizer, whole):
         done += n
 
 
-def test_long_clips_are_rebuilt_in_chunks_and_alike(tokenizer):
-    video = random_video(35, 8, 16)
-    padded = np.pad(video, [(0, 2), (0, 0), (0, 0), (0, 0)], mode="edge")
-    expected = tokenizer.decode(tokenizer.encode(padded))[0, :35]
+def test_long_clips_are_rebuilt_in_chunks_and_alike(tokenizer, whole):
+    video = whole[0][0, :30]
+    padded = np.pad(video, [(0, 3), (0, 0), (0, 0), (0, 0)], mode="edge")
+    expected = tokenizer.decode(tokenizer.encode(padded))[0, :30]
     difference = tokenizer.reconstruct(video).astype(int) - expected
     assert np.abs(difference).max() <= 1 and np.mean(difference != 0) < 1e-3
 
 
-@pytest.mark.parametrize("shape", [(1, 8, 8), (2, 13, 7), (6, 17, 30), (3, 2, 9, 31)])
-def test_reconstruct_returns_the_shape_given(tokenizer, shape):
+@pytest.mark.parametrize("shape", [(2, 13, 7), (3, 2, 9, 31)])
+def test_reconstruct_returns_the_shape_given(random_tokenizer, shape):
     video = random_video(*shape)
-    assert tokenizer.reconstruct(video).shape == video.shape
+    assert random_tokenizer(CONFIGS["stages"]).reconstruct(video).shape == video.shape
 
 
 def test_ids_are_the_same_for_uint8_and_float(tokenizer):
-    video = random_video(5, 16, 16)
+    video = random_video(1, 8, 16)
     np.testing.assert_array_equal(tokenizer.encode(video), tokenizer.encode(video.astype(np.float32) / 127.5 - 1))
 
 
@@ -235,13 +232,13 @@ def test_hash_follows_weights_and_config(tokenizer):
 
 def test_codes_without_levels_keep_their_names():
     """Token sets hold this hash; a new field of the config must not change it."""
-    config = replace(CONFIGS["patches"], encoder_channels=(1,), encoder_kernel=(1, 1, 1))
+    config = replace(PATCHES, encoder_channels=(1,), encoder_kernel=(1, 1, 1))
     params = jax.tree.map(jnp.zeros_like, init_params(config, jax.random.key(0)))
     assert VideoTokenizer(config, params).hash == "563f7577fab63e43"
 
 
 def test_a_larger_decoder_draws_the_same_codes(random_tokenizer):
-    larger = random_tokenizer(CONFIGS["larger"])
+    larger = random_tokenizer(LARGER)
     config = replace(larger.config, decoder_scale=1, decoder_split=1, decoder_channels=(16,))
     small = VideoTokenizer(config, {**init_params(config, jax.random.key(1)), "encoder": larger.params["encoder"]})
     video = random_video(5, 8, 12)
@@ -253,7 +250,7 @@ def test_a_larger_decoder_draws_the_same_codes(random_tokenizer):
 
 
 def test_a_fresh_decoder_paints_the_background():
-    config = CONFIGS["patches"]
+    config = PATCHES
     video = VideoTokenizer(config, init_params(config, jax.random.key(0))).reconstruct(random_video(5, 16, 16))
     np.testing.assert_array_equal(video, 0)
 
@@ -294,15 +291,15 @@ def test_impossible_sizes_are_refused(fields):
 
 def test_behind_a_cut_nothing_is_seen_of_the_shot_before(tokenizer, whole):
     _, ids, _ = whole
-    ids = ids[:, :6]
-    others = np.concatenate([(ids[:, :2] + 1) % (1 << 10), ids[:, 2:]], axis=1)
-    made, of_others = (tokenizer.decode(each, cuts=[2, 4]) for each in (ids, others))
-    np.testing.assert_array_equal(made[:, 5:], of_others[:, 5:])
-    np.testing.assert_array_equal(made[:, :5], tokenizer.decode(ids[:, :2]))
+    others = np.concatenate([(ids[:, :5] + 1) % (1 << 10), ids[:, 5:]], axis=1)
+    made, of_others = (tokenizer.decode(each, cuts=[1, 5]) for each in (ids, others))
+    np.testing.assert_array_equal(made[:, 17:], of_others[:, 17:])
+    assert (made[:, 1:17] != of_others[:, 1:17]).any()
+    np.testing.assert_array_equal(made[:, :1], tokenizer.decode(ids[:, :1]))
     assert made.shape == tokenizer.decode(ids).shape
 
 
 @pytest.mark.parametrize("cuts", [[0], [3], [2, 1], [1, 1], [1.5]])
 def test_cuts_lie_in_order_inside_the_clip(random_tokenizer, cuts):
     with pytest.raises(RequestError, match="cut"):
-        random_tokenizer(CONFIGS["patches"]).decode(np.zeros((3, 2, 2), np.int32), cuts=cuts)
+        random_tokenizer(PATCHES).decode(np.zeros((3, 2, 2), np.int32), cuts=cuts)
