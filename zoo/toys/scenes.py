@@ -1,0 +1,336 @@
+"""What a clip shows: toys, what each does, where they stand to each other, the floor, the hour, the camera.
+
+In: a split and an index. Out: a `Scene` of plain values, the same for the same two on any machine. Captions, pictures
+and sound are made of it, and judges ask it for the truth.
+
+"train" and "test" never show the combinations of colour, material, shape and motion for which `held_out` is true; in
+"held_out" every scene shows one. Patterns of `NEW_PATTERNS` are for `held_out` alone, too.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Literal, TypeVar, get_args
+
+import numpy as np
+
+from .acts import ROLLING, SLIDING, Act, Contact, Course, Falls, Spins, Swings, Travels, collide
+from .toys import COLOURS, GRAVITY, MATERIALS, NEW_PATTERNS, PATTERNS, SHAPES, SIZES, Shape, Toy
+
+T = TypeVar("T")
+
+Motion = Literal["drops", "bounces", "rolls", "slides", "spins", "swings", "flies", "stands"]
+Link = Literal["left of", "right of", "behind", "in front of", "on", "into", "falls on", "passes behind"]
+Side = Literal["left", "right"]
+Floor = Literal["planks", "tiles", "grass", "snow"]
+Hour = Literal["day", "evening", "night"]
+CameraMove = Literal["still", "circles left", "circles right", "moves closer", "moves back", "rises"]
+Split = Literal["train", "test", "held_out"]
+
+MOTIONS: tuple[Motion, ...] = get_args(Motion)
+FLOORS: tuple[Floor, ...] = get_args(Floor)
+HOURS: tuple[Hour, ...] = get_args(Hour)
+CAMERA_MOVES: tuple[CameraMove, ...] = get_args(CameraMove)
+SPLITS: tuple[Split, ...] = get_args(Split)
+
+FPS = 8
+_PIVOT = 3.1  # height of what a string hangs from: above the picture
+
+
+@dataclass(frozen=True)
+class Player:
+    """A toy and what it does, as words may say it; `side` is where it heads, for motions that have one."""
+
+    toy: Toy
+    motion: Motion
+    act: Act
+    side: Side | None = None
+
+
+@dataclass(frozen=True)
+class Camera:
+    """Looks at the middle of the scene.
+
+    Attributes:
+        move: what it does, as words say it.
+        rate: of that, a second: degrees to the right, the binary logarithm of how much closer, or its rise as a share
+            of its distance.
+        elevation: in degrees, at first.
+        distance: to the middle, at first.
+        aim: height of the middle over the floor.
+    """
+
+    move: CameraMove = "still"
+    rate: float = 0.0
+    elevation: float = 18.0
+    distance: float = 7.0
+    aim: float = 0.75
+
+    def path(self, time: np.ndarray) -> np.ndarray:
+        """Return where it is at times [...]: degrees to the right, log2 of how much closer, rise; float32 [..., 3]."""
+        axis = {"circles": 0, "moves": 1, "rises": 2}.get(self.move.split()[0])
+        path = np.zeros((*np.shape(time), 3), np.float32)
+        if axis is not None:
+            path[..., axis] = self.rate * time
+        return path
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Everything that a clip shows.
+
+    Attributes:
+        players: one to three toys, in the order in which words name them.
+        link: what joins the first to the second, or None where each does what it does.
+        light: direction that light comes from, in degrees to the right of the camera.
+        turned: of the floor's pattern, in degrees.
+        sounds: False for a clip whose words ask for silence.
+        seed: of what has no name: the grain of wood, the noise of what rolls.
+    """
+
+    players: tuple[Player, ...]
+    link: Link | None
+    floor: Floor
+    hour: Hour
+    camera: Camera
+    light: float
+    turned: float
+    sounds: bool
+    seed: int
+
+    @property
+    def contacts(self) -> tuple[Contact, ...]:
+        """All moments at which a toy rings, in order."""
+        return tuple(sorted(contact for player in self.players for contact in player.act.contacts))
+
+
+def held_out(toy: Toy, motion: Motion) -> bool:
+    """Return whether training never shows this colour, material, shape and motion together; one in eight."""
+    mix = (COLOURS.index(toy.colour), MATERIALS.index(toy.material), SHAPES.index(toy.shape), MOTIONS.index(motion))
+    return (mix[0] + 3 * mix[1] + 5 * mix[2] + 2 * mix[3]) % 8 == 0
+
+
+def generator(split: Split, index: int) -> np.random.Generator:
+    """Return the random numbers of a scene."""
+    return np.random.default_rng([SPLITS.index(split), index, 20261130])
+
+
+def draw(split: Split, index: int) -> Scene:
+    """Return scene `index` of a split."""
+    rng = generator(split, index)
+    players, link = _PLOTS[_choose(rng, _PLOT_NAMES, _PLOT_SHARES)](rng, split)
+    return staged(rng, players, link)
+
+
+def staged(rng: np.random.Generator, players: tuple[Player, ...], link: Link | None) -> Scene:
+    """Return these players on a floor, at an hour, before a camera of chance."""
+    move: CameraMove = _choose(rng, CAMERA_MOVES, (0.5, 0.13, 0.13, 0.09, 0.07, 0.08))
+    rate = {
+        "circles left": -rng.uniform(8, 16),
+        "circles right": rng.uniform(8, 16),
+        "moves closer": rng.uniform(0.1, 0.18),
+        "moves back": -rng.uniform(0.08, 0.15),
+        "rises": rng.uniform(0.06, 0.12),
+    }.get(move, 0.0)
+    return Scene(
+        players=players,
+        link=link,
+        floor=_choose(rng, FLOORS, (0.3, 0.3, 0.2, 0.2)),
+        hour=_choose(rng, HOURS, (0.66, 0.17, 0.17)),
+        camera=Camera(move, float(rate), float(rng.uniform(10, 17))),
+        light=float(rng.uniform(-70, 70)),
+        turned=float(rng.uniform(-40, 40)),
+        sounds=bool(rng.random() > 0.05),
+        seed=int(rng.integers(2**31)),
+    )
+
+
+# The plots: each takes random numbers and the split, and returns the players and what joins them.
+
+
+def _alone(rng: np.random.Generator, split: Split) -> tuple[tuple[Player, ...], Link | None]:
+    return (_solo(rng, _cast(rng, split, held=split == "held_out")),), None
+
+
+def _together(rng: np.random.Generator, split: Split, count: int = 2) -> tuple[tuple[Player, ...], Link | None]:
+    """Several toys, each on its own: beside each other, and at depths at which none is in another's way."""
+    depths = rng.permutation([-0.85, 0.6] if count == 2 else [-1.1, 0.3, 1.7])
+    middles = rng.permutation(np.linspace(-1.05, 1.05, count) if count == 3 else [-0.8, 0.8])
+    players = tuple(
+        _solo(rng, _cast(rng, split, held=split == "held_out" and i == 0), middle, depth, 0.25)
+        for i, (middle, depth) in enumerate(zip(middles, depths, strict=True))
+    )
+    return players, None
+
+
+def _three(rng: np.random.Generator, split: Split) -> tuple[tuple[Player, ...], Link | None]:
+    return _together(rng, split, 3)
+
+
+def _placed(rng: np.random.Generator, split: Split) -> tuple[tuple[Player, ...], Link | None]:
+    """A toy that stands or spins at a place that words say by another toy, which stands."""
+    link: Link = _choose(rng, ("left of", "right of", "behind", "in front of", "on"), (0.2,) * 5)
+    motion: Motion = "stands" if rng.random() < 0.75 else "spins"
+    first, _ = _cast(rng, split, (motion,), held=split == "held_out")
+    second, _ = _cast(rng, split, ("stands",), shapes=("cube", "cylinder") if link == "on" else SHAPES)
+    if link == "on":
+        first, second = replace(first, size="small"), replace(second, size=_choose(rng, SIZES, (0.3, 0.7)))
+    middle, depth, gap = rng.uniform(-0.5, 0.5), rng.uniform(-0.3, 0.4), rng.uniform(1.35, 1.8)
+    x, y = {
+        "left of": (-gap, rng.uniform(-0.25, 0.25)),
+        "right of": (gap, rng.uniform(-0.25, 0.25)),
+        "behind": (rng.uniform(-0.3, 0.3), gap),
+        "in front of": (rng.uniform(-0.3, 0.3), -gap),
+        "on": (0.0, 0.0),
+    }[link]
+    middle, depth = middle - x / 2, depth - y / 2
+    on = 2 * second.half_height if link == "on" else 0.0
+    speed = _speed_of_spin(rng) if motion == "spins" else 0.0
+    one = Spins(first, (middle + x, depth + y), speed, on, _facing(rng))
+    return (Player(first, motion, one), _still(rng, second, middle, depth)), link
+
+
+def _collides(rng: np.random.Generator, split: Split) -> tuple[tuple[Player, ...], Link | None]:
+    """A toy that rolls or slides into another one, which stands."""
+    first, motion = _cast(rng, split, ("rolls", "slides"), held=split == "held_out")
+    second, _ = _cast(rng, split, ("stands",))
+    depth, side = rng.uniform(-0.4, 0.4), _side(rng)
+    sign = 1 if side == "right" else -1
+    start, target = -sign * rng.uniform(1.5, 1.9), sign * rng.uniform(0.0, 0.4)
+    friction = ROLLING if motion == "rolls" else SLIDING
+    way = abs(target - start) - first.half_width - second.half_width
+    speed = sign * np.sqrt(2 * friction * way + rng.uniform(1.1, 1.7) ** 2)
+    one = Travels(first, (Course(start, float(speed), friction),), depth, motion == "rolls")
+    runs, hit = collide(one, Spins(second, (target, depth)))
+    return (Player(first, motion, runs, side), Player(second, "stands", hit)), "into"
+
+
+def _falls_on(rng: np.random.Generator, split: Split) -> tuple[tuple[Player, ...], Link | None]:
+    """A toy that falls on another one with a flat top."""
+    first, _ = _cast(rng, split, ("drops",), held=split == "held_out")
+    second, _ = _cast(rng, split, ("stands",), shapes=("cube", "cylinder"))
+    first, second = replace(first, size="small"), replace(second, size=_choose(rng, SIZES, (0.3, 0.7)))
+    x, depth, top = rng.uniform(-0.8, 0.8), rng.uniform(-0.4, 0.4), 2 * second.half_height
+    falls = Falls(first, (x, depth, top + first.half_height + rng.uniform(0.7, 1.2)), floor=top, facing=_facing(rng))
+    return (Player(first, "drops", falls), _still(rng, second, x, depth)), "falls on"
+
+
+def _passes(rng: np.random.Generator, split: Split) -> tuple[tuple[Player, ...], Link | None]:
+    """A toy that rolls or slides along behind another one and comes out again."""
+    first, motion = _cast(rng, split, ("rolls", "slides"), held=split == "held_out")
+    second, _ = _cast(rng, split, ("stands",))
+    second = replace(second, size="large")
+    front = rng.uniform(-0.7, -0.4)
+    act, side = _travel(rng, first, motion, rng.uniform(-0.1, 0.1), front + 1.25, rng.uniform(2.4, 3.0))
+    return (Player(first, motion, act, side), _still(rng, second, rng.uniform(-0.2, 0.2), front)), "passes behind"
+
+
+_PLOTS: dict[str, Callable[[np.random.Generator, Split], tuple[tuple[Player, ...], Link | None]]] = {
+    "alone": _alone,
+    "together": _together,
+    "three": _three,
+    "placed": _placed,
+    "collides": _collides,
+    "falls on": _falls_on,
+    "passes": _passes,
+}
+_PLOT_NAMES = tuple(_PLOTS)
+_PLOT_SHARES = (0.36, 0.24, 0.08, 0.11, 0.08, 0.06, 0.07)
+
+
+def solo(rng: np.random.Generator, toy: Toy, motion: Motion, side: Side | None = None) -> Player:
+    """Return a toy alone in the middle that does as it is told; `side` of None is left to chance."""
+    return _solo(rng, (toy, motion), side=side)
+
+
+def _solo(
+    rng: np.random.Generator,
+    cast: tuple[Toy, Motion],
+    middle: float = 0.0,
+    depth: float = 0.0,
+    width: float = 0.7,
+    side: Side | None = None,
+) -> Player:
+    """Return a player around `middle`, at most `width` to its side unless it travels."""
+    toy, motion = cast
+    x, facing = middle + rng.uniform(-width, width), _facing(rng)
+    y = depth + rng.uniform(-0.08, 0.08)
+    if motion in ("rolls", "slides"):
+        act, side = _travel(rng, toy, motion, middle * 0.35, y, rng.uniform(1.3, 2.4), side)
+    elif motion == "flies":
+        side = side or _side(rng)
+        sign = 1 if side == "right" else -1
+        begin = (middle * 0.3 - sign * rng.uniform(1.3, 1.6), y, toy.half_height + rng.uniform(0.1, 0.6))
+        up = np.sqrt(2 * GRAVITY * max(rng.uniform(1.5, 1.9) - begin[2], 0.4))
+        act = Falls(toy, begin, (sign * rng.uniform(0.8, 1.1), float(up)), facing=facing)
+    elif motion in ("drops", "bounces"):
+        height = toy.half_height + rng.uniform(1.0, 1.9 - 0.3 * (motion == "bounces"))
+        act = Falls(toy, (x, y, height), restitution=0.92 if motion == "bounces" else None, facing=facing)
+    elif motion == "swings":
+        length = rng.uniform(1.5, 2.0 if toy.size == "small" else 1.8)
+        widest = min(rng.uniform(0.35, 0.6), (1.75 - abs(x)) / length)
+        phase = rng.uniform(0, 2 * np.pi)
+        act = Swings(toy, (float(x), float(y), _PIVOT), float(length), float(widest), float(phase), facing)
+    else:
+        act = Spins(toy, (float(x), float(y)), _speed_of_spin(rng) if motion == "spins" else 0.0, facing=facing)
+    return Player(toy, motion, act, side)
+
+
+def _travel(
+    rng: np.random.Generator,
+    toy: Toy,
+    motion: Motion,
+    middle: float,
+    depth: float,
+    way: float,
+    side: Side | None = None,
+) -> tuple[Travels, Side]:
+    side = side or _side(rng)
+    sign = 1 if side == "right" else -1
+    friction = ROLLING if motion == "rolls" else SLIDING
+    course = Course(float(middle - sign * way / 2), float(sign * np.sqrt(2 * friction * way)), friction)
+    return Travels(toy, (course,), float(depth), motion == "rolls", _facing(rng)), side
+
+
+def _still(rng: np.random.Generator, toy: Toy, x: float, depth: float) -> Player:
+    return Player(toy, "stands", Spins(toy, (float(x), float(depth)), facing=_facing(rng)))
+
+
+def _cast(
+    rng: np.random.Generator,
+    split: Split,
+    motions: tuple[Motion, ...] = MOTIONS,
+    shapes: tuple[Shape, ...] = SHAPES,
+    *,
+    held: bool = False,
+) -> tuple[Toy, Motion]:
+    """Return a toy and a motion of chance; `held` asks for a combination that training never shows."""
+    while True:
+        motion = motions[rng.integers(len(motions))]
+        patterns = PATTERNS if split == "held_out" else tuple(name for name in PATTERNS if name not in NEW_PATTERNS)
+        toy = Toy(
+            shapes[rng.integers(len(shapes))],
+            COLOURS[rng.integers(len(COLOURS))],
+            "rubber" if motion == "bounces" else MATERIALS[rng.integers(len(MATERIALS))],
+            SIZES[rng.integers(len(SIZES))],
+            "plain" if rng.random() < 0.65 else patterns[rng.integers(1, len(patterns))],
+        )
+        possible = motion != "rolls" or toy.shape in ("ball", "cylinder")
+        possible &= motion != "slides" or toy.shape != "ball"
+        if possible and held_out(toy, motion) == held:
+            return toy, motion
+
+
+def _speed_of_spin(rng: np.random.Generator) -> float:
+    return float(rng.choice([-1, 1]) * rng.uniform(1.2, 2.6))
+
+
+def _facing(rng: np.random.Generator) -> float:
+    return float(rng.uniform(-0.6, 0.6))
+
+
+def _side(rng: np.random.Generator) -> Side:
+    return "left" if rng.random() < 0.5 else "right"
+
+
+def _choose(rng: np.random.Generator, values: tuple[T, ...], shares: tuple[float, ...]) -> T:
+    return values[rng.choice(len(values), p=np.array(shares) / sum(shares))]
