@@ -5,7 +5,7 @@
 #   TOY=1 benchmarks/quantizers.sh   every leg at toy scale; FILMS are left out
 #
 # Stop it at any line and start it again: it resumes there. FILMS names a folder with train/ and test/, such as
-# recipes/natural.sh makes at $RUNS/footage. Without it, moving digits alone are compared.
+# zoo/natural/recipe.sh makes at $RUNS/footage. Without it, moving digits alone are compared.
 
 source "$(dirname "$0")/../zoo/leg.sh" quantizers
 

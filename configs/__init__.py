@@ -19,7 +19,6 @@ _TOGETHER = {
     "demo_sound_first": "demo_sound",
     "demo_stories": "demo_steered",
     "emoji_steered": "emoji_longer",
-    "natural18": "natural",
     "vidtok": "magvit2",
     "300m": "videopoet",
     "1b": "videopoet",

@@ -15,7 +15,6 @@ from typing import Any
 from reelm.data.animated_emoji.camera import EmojiCameraSet
 from reelm.data.animated_emoji.pace import EmojiPaceSet
 from reelm.data.animated_emoji.source import AnimatedEmojiSet
-from reelm.data.any_sound.source import AnySoundSet
 from reelm.data.films.build import BUILD_FILE
 from reelm.data.films.source import FilmSet
 from reelm.data.moving_digits.source import (
@@ -51,7 +50,6 @@ _DIGITS = {
         AnimatedEmojiSet,
         EmojiCameraSet,
         EmojiPaceSet,
-        AnySoundSet,
     )
 }
 

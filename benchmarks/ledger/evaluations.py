@@ -149,7 +149,7 @@ def footage_folder(named: Path | None) -> Path | None:
 def _footage(folder: Path | None) -> str | None:
     if folder is not None and folder.is_dir():
         return None
-    return "--footage FOLDER of the test films; `python -m reelm.data.films.make_footage --help` says how to fetch them"
+    return "--footage FOLDER of the test films; `python -m reelm.zoo.natural.make_footage --help` says how to get them"
 
 
 def _refused(opened: Callable[[], object]) -> str | None:
@@ -173,7 +173,7 @@ def _larger_emoji_set() -> str | None:
 
 
 def _sounds() -> str | None:
-    from reelm.data.any_sound.source import AnySoundSet
+    from reelm.zoo.natural.sounds import AnySoundSet
 
     return _refused(lambda: AnySoundSet().open("test"))
 

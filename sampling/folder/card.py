@@ -42,12 +42,6 @@ _DATA = {
     "animated_emoji": _EMOJI,
     "animated_emoji_camera": _EMOJI,
     "animated_emoji_pace": _EMOJI,
-    "any_sound": DataCard(
-        "speech, music and effects", "Debian packages, each with the licence in its file `copyright`", ""
-    ),
-    "footage": DataCard(
-        "films and photographs", "films and photographs in public packages; the rights in some are not stated", ""
-    ),
 }
 
 

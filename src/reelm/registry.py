@@ -3,10 +3,12 @@
 A model is a package of `reelm.zoo`. Its `__init__` has any of these dicts. Places are names in the package, so what a
 model brings is known before any code of it is loaded:
 
-    DATA_SETS     data set -> "module:class", a `reelm.data.clips.BuildableSet`
-    DATA_CARDS    data set -> `DataCard`, what model cards say of it
-    PRESETS       preset -> "module" that holds a run config for each stage under its key, as `lm = LMRun(...)`
-    EVALUATIONS   task of `reelm evaluate generation` -> "module:function" of a model; see `evaluation.by_task`
+    DATA_SETS         data set -> "module:class", a `reelm.data.clips.BuildableSet`
+    DATA_CARDS        data set -> `DataCard`, what model cards say of it
+    PRESETS           preset -> "module" that holds a run config for each stage under its key, as `lm = LMRun(...)`
+    EVALUATIONS       task of `reelm evaluate generation` -> "module:function" of a model; see `evaluation.by_task`
+    RECONSTRUCTIONS   data set -> "module:function" of a model that takes `clips`, `split` and `progress`: figures of
+                      `reelm evaluate reconstruction` for a data set whose pictures are not the point
 """
 
 import importlib
@@ -15,7 +17,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any, Literal, NamedTuple
 
-Kind = Literal["DATA_SETS", "PRESETS", "EVALUATIONS"]
+Kind = Literal["DATA_SETS", "PRESETS", "EVALUATIONS", "RECONSTRUCTIONS"]
 
 
 class Entry(NamedTuple):

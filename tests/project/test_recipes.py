@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 RECIPES = {
     "demo": ROOT / "recipes/demo.sh",
     "emoji": ROOT / "recipes/emoji.sh",
-    "natural": ROOT / "recipes/natural.sh",
+    "natural": ROOT / "zoo/natural/recipe.sh",
     "crafter": ROOT / "zoo/crafter/recipe.sh",
 }
 QUANTIZERS = ROOT / "benchmarks/quantizers.sh"

@@ -32,8 +32,15 @@ def test_a_task_takes_what_the_command_gives_to_all(name):
     assert {"clips", "seed", "progress"} <= signature(by_task.find(name)).parameters.keys()
 
 
+@pytest.mark.parametrize("name", registry.entries("RECONSTRUCTIONS"))
+def test_figures_of_a_data_set_take_what_the_command_gives(name):
+    assert name in registry.entries("DATA_SETS")
+    score = registry.entries("RECONSTRUCTIONS")[name].load()
+    assert {"clips", "split", "progress"} <= signature(score).parameters.keys()
+
+
 def test_no_two_models_bring_the_same_name():
-    for kind in ("DATA_SETS", "DATA_CARDS", "PRESETS", "EVALUATIONS"):
+    for kind in ("DATA_SETS", "DATA_CARDS", "PRESETS", "EVALUATIONS", "RECONSTRUCTIONS"):
         names = [name for brought in registry._brought(kind).values() for name in brought]
         assert names and len(names) == len(set(names))
     assert not by_task.TASKS.keys() & registry.entries("EVALUATIONS").keys()

@@ -9,13 +9,13 @@ from typing import Any
 import grain
 import numpy as np
 
-from reelm.data.any_sound.tones import tone
 from reelm.data.clips import ClipSource
 from reelm.errors import RequestError
 from reelm.media.sound import as_float_sound, resample, with_channels
 from reelm.tokenizer.audio.config import AudioTokenizerConfig
 
 from .audio_config import SoundData
+from .tones import tone
 
 
 class RandomPiece(grain.transforms.RandomMap):

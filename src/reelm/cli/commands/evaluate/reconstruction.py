@@ -8,6 +8,7 @@ from typing import Any
 from reelm.cli.checks import check_input, check_output
 from reelm.cli.progress import progress
 from reelm.errors import RequestError
+from reelm.registry import entries
 
 from .report import Digits, check_asked, is_digits, report
 
@@ -20,7 +21,7 @@ class EvaluateReconstruction:
     """
 
     model: str | None = None
-    """Shipped model or model folder. Default: natural for a folder of videos and any_sound, demo for other sets."""
+    """Shipped model or model folder. Default: natural for a folder of videos, else the one that the data set is for."""
     data: str = "moving_digits"
     """Data set, as `reelm data list` names it, or a folder of videos. For moving_digits_sound and any_sound the audio
     tokenizer is scored, for any_sound beside Opus."""
@@ -61,23 +62,23 @@ class EvaluateReconstruction:
                 raise RequestError(f"--i3d is for a folder of videos, which {self.data} is not")
 
         import reelm
-        from reelm.evaluation import any_sound, reconstruction
+        from reelm.evaluation import reconstruction
         from reelm.evaluation import sound as evaluate_sound
         from reelm.evaluation.features import i3d, lpips
 
         i3d_params = None if self.i3d is None else i3d.load(self.i3d)
-        model = reelm.load(self.model or ("natural" if of_folder or self.data == "any_sound" else None))
-        if self.data in ("moving_digits_sound", "any_sound"):
+        brought = entries("DATA_SETS").get(self.data.partition("/")[0])
+        usual = "natural" if of_folder else None if brought is None else brought.model
+        model = reelm.load(self.model or usual)
+        if self.data in (special := entries("RECONSTRUCTIONS")):
+            with progress("clips") as shown:
+                return special[self.data].load()(model, clips=self.clips, split=self.split, progress=shown)
+        if self.data == "moving_digits_sound":
             if model.audio_tokenizer is None:
                 raise RequestError(f"the model {model.name!r} has no audio tokenizer")
             with progress("clips") as shown:
-                if self.data == "any_sound":
-                    asked = {"clips": self.clips, "split": self.split}
-                    scores = any_sound.reconstruction(model.audio_tokenizer, progress=shown, **asked)
-                else:
-                    heard = {"clips": self.clips, "num_frames": self.num_frames}
-                    scores = evaluate_sound.reconstruction(model.audio_tokenizer, progress=shown, **heard)
-            return scores
+                heard = {"clips": self.clips, "num_frames": self.num_frames}
+                return evaluate_sound.reconstruction(model.audio_tokenizer, progress=shown, **heard)
         tokenizer = model.video_tokenizer
         if not lpips.available():
             print(f"without LPIPS: {lpips.how_to_fetch()}", file=sys.stderr)

@@ -16,8 +16,8 @@ from reelm.errors import RequestError
 from reelm.progress import Progress, silent
 from reelm.storage.home import datasets_folder
 
-from .packages import KINDS, SPLITS, Kind
 from .pieces import SAMPLE_RATE
+from .sound_packages import KINDS, SPLITS, Kind
 
 _SIDE = 8  # of the black frame
 # The kinds of training clips, over and over: more than half is speech, which varies most.

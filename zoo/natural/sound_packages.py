@@ -1,8 +1,8 @@
 """The packages that any_sound is made of, as the user's own apt fetches them: speech, music, effects.
 
-In: a folder with the archives that `fetch.py` brings. Out: recordings, each with its kind, its split and its file. A
-package, a speaker or a language is in one split, and so are all pieces of one recording. The sounds are no part of
-reelm; each package holds their licences in its file `copyright`. Knows nothing of samples.
+In: a folder with the archives that `fetch_sounds.py` brings. Out: recordings, each with its kind, its split and its
+file. A package, a speaker or a language is in one split, and so are all pieces of one recording. The sounds are no part
+of reelm; each package holds their licences in its file `copyright`. Knows nothing of samples.
 """
 
 import io
@@ -15,9 +15,10 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from reelm.data.packages import members
 from reelm.errors import RequestError
 from reelm.storage.home import home
+
+from .archives import members
 
 Kind = Literal["speech", "music", "effects"]
 KINDS: tuple[Kind, ...] = ("speech", "music", "effects")
@@ -125,7 +126,8 @@ def read_packages(source: Path | None, split: Split, kind: Kind) -> Iterator[Rec
     if missing := [package for package, path in found.items() if path is None]:
         raise RequestError(
             f"{len(missing)} of the {len(found)} packages of any_sound are not in {source}; fetch them there with "
-            f"`apt-get download {' '.join(missing)}`, or all with `python -m reelm.data.any_sound.fetch -o {source}`"
+            f"`apt-get download {' '.join(missing)}`, or all with "
+            f"`python -m reelm.zoo.natural.fetch_sounds -o {source}`"
         )
     for package, path in found.items():
         rules = [rule for rule in _RULES if rule.package == package]

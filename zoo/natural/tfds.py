@@ -1,6 +1,6 @@
 """Any sound as a TFDS data set: its recordings in pieces, one split for each split and kind.
 
-Comes in: the folder of the packages that `fetch.py` brings. Goes out: ArrayRecord files that any TFDS or Grain
+Comes in: the folder of the packages that `fetch_sounds.py` brings. Goes out: ArrayRecord files that any TFDS or Grain
 reader opens with random access, without TensorFlow.
 """
 
@@ -16,8 +16,8 @@ from reelm.data.sharded_tfds import Shard, ShardedBuilder, prepare
 from reelm.errors import RequestError
 from reelm.progress import Progress, silent
 
-from .packages import KINDS, SPLITS, Kind, Split, read_packages
 from .pieces import SAMPLE_RATE, pieces
+from .sound_packages import KINDS, SPLITS, Kind, Split, read_packages
 
 _DESCRIPTION = """
 Pieces of sound, 16 kHz and mono, at most six seconds long: speech in some thirty languages, music and effects, out of
@@ -28,7 +28,7 @@ keeps the licence of its sounds in its file `copyright`.
 
 
 class AnySound(ShardedBuilder):
-    """The builder; `packages` is the folder of the packages, None for `packages.default_source()`."""
+    """The builder; `packages` is the folder of the packages, None for `sound_packages.default_source()`."""
 
     VERSION = tfds.core.Version("1.0.0")
 

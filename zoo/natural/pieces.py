@@ -13,7 +13,7 @@ import numpy as np
 from reelm.errors import RequestError
 from reelm.media.read import read_sound
 
-from .packages import Recording
+from .sound_packages import Recording
 
 SAMPLE_RATE = 16_000
 SECONDS = 6.0  # of the longest piece

