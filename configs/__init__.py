@@ -18,7 +18,6 @@ from reelm.train.stages import STAGES, Stage
 _TOGETHER = {
     "demo_sound_first": "demo_sound",
     "demo_stories": "demo_steered",
-    "emoji_steered": "emoji_longer",
     "vidtok": "magvit2",
     "300m": "videopoet",
     "1b": "videopoet",

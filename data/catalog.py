@@ -12,9 +12,6 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from reelm.data.animated_emoji.camera import EmojiCameraSet
-from reelm.data.animated_emoji.pace import EmojiPaceSet
-from reelm.data.animated_emoji.source import AnimatedEmojiSet
 from reelm.data.films.build import BUILD_FILE
 from reelm.data.films.source import FilmSet
 from reelm.data.moving_digits.source import (
@@ -47,9 +44,6 @@ _DIGITS = {
         MovingDigitsStoriesSet,
         SteeredDigitsSet,
         SteeredPairsSet,
-        AnimatedEmojiSet,
-        EmojiCameraSet,
-        EmojiPaceSet,
     )
 }
 

@@ -13,8 +13,6 @@ from reelm.errors import RequestError
 from reelm.evaluation.digits import generation, short_words, sound_and_picture, steering, stories, tasks
 from reelm.registry import entries
 
-from . import emoji, emoji_steering
-
 Task = Callable[..., dict[str, Any]]
 
 TASKS: dict[str, Task] = {
@@ -30,9 +28,6 @@ TASKS: dict[str, Task] = {
     "audio-to-video": sound_and_picture.audio_to_video,
     "steering": steering.steering,
     "stories": stories.told,
-    "emoji": emoji.generation,
-    "emoji-chinese": emoji.in_chinese,
-    "emoji-steering": emoji_steering.steering,
 }
 
 

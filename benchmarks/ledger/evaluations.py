@@ -161,13 +161,13 @@ def _refused(opened: Callable[[], object]) -> str | None:
 
 
 def _emoji_set() -> str | None:
-    from reelm.data.animated_emoji.source import AnimatedEmojiSet
+    from reelm.zoo.emoji.source import AnimatedEmojiSet
 
     return _refused(lambda: [AnimatedEmojiSet().open(split) for split in ("train", "held_out")])
 
 
 def _larger_emoji_set() -> str | None:
-    from reelm.data.animated_emoji.source import AnimatedEmojiSet
+    from reelm.zoo.emoji.source import AnimatedEmojiSet
 
     return _refused(lambda: AnimatedEmojiSet(config="256px_8fps").open("held_out"))
 

@@ -28,9 +28,6 @@ _SOUNDING = f"{_DIGITS}, with a voice that names them and ticks of bounces"
 _CHINESE = "; captions in English and Chinese"
 _MNIST = "MNIST (Yann LeCun and Corinna Cortes), CC BY-SA 3.0"
 _VOICES = "Free Spoken Digit Dataset (CC BY-SA 4.0), Asterisk core sounds (CC BY-SA 3.0), Flite and eSpeak NG"
-_EMOJI = DataCard(
-    "animated emoji over a plain colour", "Microsoft's Fluent Emoji, MIT", "woman running: dark skin tone"
-)
 _DATA = {
     "moving_digits": DataCard(_DIGITS, _MNIST, "a red seven moves right"),
     "moving_digits_sound": DataCard(_SOUNDING, f"{_MNIST}; {_VOICES}", "a red seven moves right"),
@@ -39,9 +36,6 @@ _DATA = {
     "moving_digits_stories": DataCard(f"{_SOUNDING}{_CHINESE}", f"{_MNIST}; {_VOICES}", "a red seven moves right"),
     "steered_digits": DataCard(f"{_SOUNDING}{_CHINESE}", f"{_MNIST}; {_VOICES}", "a red seven moves right"),
     "steered_pairs": DataCard(f"{_SOUNDING}{_CHINESE}", f"{_MNIST}; {_VOICES}", "a red seven and a blue two"),
-    "animated_emoji": _EMOJI,
-    "animated_emoji_camera": _EMOJI,
-    "animated_emoji_pace": _EMOJI,
 }
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from reelm.data.animated_emoji import packages
-from reelm.data.animated_emoji.packages import TONES
 from reelm.storage import published
+from reelm.zoo.emoji import packages
+from reelm.zoo.emoji.packages import TONES
 
 TONED = {"1f3c3": "RUNNER", "1f44b": "WAVING HAND SIGN", "1f9d9": "MAGE", "1f478": "PRINCESS", "1f57a": "MAN DANCING"}
 

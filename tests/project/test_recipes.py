@@ -16,7 +16,7 @@ from reelm.cli.parse import parse
 ROOT = Path(__file__).parents[2]
 RECIPES = {
     "demo": ROOT / "recipes/demo.sh",
-    "emoji": ROOT / "recipes/emoji.sh",
+    "emoji": ROOT / "zoo/emoji/recipe.sh",
     "natural": ROOT / "zoo/natural/recipe.sh",
     "crafter": ROOT / "zoo/crafter/recipe.sh",
 }

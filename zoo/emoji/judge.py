@@ -15,17 +15,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from reelm.data.animated_emoji.source import EmojiClips
 from reelm.evaluation.features import efficientnet
 from reelm.evaluation.scores.intervals import wilson_interval
 
-PARAPHRASES = Path(__file__).with_name("emoji_paraphrases.tsv")
+from .source import EmojiClips
+
+PARAPHRASES = Path(__file__).with_name("paraphrases.tsv")
 """A hundred emoji in other words, written by hand: code points and words of each."""
 
-CHINESE_PARAPHRASES = Path(__file__).with_name("emoji_paraphrases_zh.tsv")
+CHINESE_PARAPHRASES = Path(__file__).with_name("paraphrases_zh.tsv")
 """The same in Chinese."""
 
-CHINESE_NAMES = Path(__file__).with_name("emoji_names_zh.tsv")
+CHINESE_NAMES = Path(__file__).with_name("names_zh.tsv")
 """Code points and names of emoji, simplified and traditional: those of Unicode's CLDR, by emojibase-data 17.0.0."""
 
 _SHOWN = 4  # frames of a clip that are looked at, spread evenly over the loop

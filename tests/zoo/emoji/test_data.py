@@ -14,18 +14,18 @@ from made.emoji_packages import TONED, draw_packages, install_packages, webp
 from PIL import Image
 
 from reelm.data import catalog
-from reelm.data.animated_emoji import captions as emoji_captions
-from reelm.data.animated_emoji import emoji as animated_emoji
-from reelm.data.animated_emoji import packages as emoji_packages
-from reelm.data.animated_emoji import sprites, synonyms
-from reelm.data.animated_emoji.packages import TONES, Emoji
-from reelm.data.animated_emoji.source import AnimatedEmojiSet
-from reelm.data.animated_emoji.translations import read_translations
 from reelm.data.stored_clip import decode, encode
 from reelm.errors import RequestError
-from reelm.evaluation import emoji as evaluate_emoji
 from reelm.evaluation.features import efficientnet
 from reelm.train.lm.thesaurus import read_file
+from reelm.zoo.emoji import captions as emoji_captions
+from reelm.zoo.emoji import clips as animated_emoji
+from reelm.zoo.emoji import evaluation as evaluate_emoji
+from reelm.zoo.emoji import packages as emoji_packages
+from reelm.zoo.emoji import sprites, synonyms
+from reelm.zoo.emoji.packages import TONES, Emoji
+from reelm.zoo.emoji.source import AnimatedEmojiSet
+from reelm.zoo.emoji.translations import read_translations
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def emoji(packages: Path) -> tuple[Emoji, ...]:
 def built(packages: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     data_dir = tmp_path_factory.mktemp("home") / "datasets"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("reelm.data.animated_emoji.tfds._SHARD", 10)  # so that the set has files enough
+        patch.setattr("reelm.zoo.emoji.tfds._SHARD", 10)  # so that the set has files enough
         catalog.build("animated_emoji", data_dir, packages=packages)
     assert len(list(data_dir.rglob("*-train.array_record-*"))) == 3
     return data_dir

@@ -1,4 +1,4 @@
-"""Animated emoji as a TFDS data set: record `i` of a split is the i-th of `emoji.examples(split, ...)`.
+"""Animated emoji as a TFDS data set: record `i` of a split is the i-th of `clips.examples(split, ...)`.
 
 Comes in: the folder of the packages that `packages.FETCH` brings. Goes out: ArrayRecord files that any TFDS or
 Grain reader opens with random access, without TensorFlow.
@@ -18,7 +18,7 @@ from reelm.data.stored_clip import encode
 from reelm.errors import RequestError
 from reelm.progress import Progress, silent
 
-from .emoji import PHRASINGS, SPLITS, VARIANTS, Split, examples, num_frames, of_split
+from .clips import PHRASINGS, SPLITS, VARIANTS, Split, examples, num_frames, of_split
 from .packages import Emoji, read_packages
 
 _SHARD = 256  # emoji

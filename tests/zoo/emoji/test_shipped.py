@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 import reelm
-from reelm.data.animated_emoji.captions import BACKGROUNDS
-from reelm.evaluation.judges.emoji import motion_energy
 from reelm.sampling.model import Model
+from reelm.zoo.emoji.captions import BACKGROUNDS
+from reelm.zoo.emoji.judge import motion_energy
 
 
 @pytest.fixture(scope="module")

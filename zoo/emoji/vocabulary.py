@@ -1,7 +1,7 @@
 """Words that an encoder of prompts for animated emoji should know, one a line.
 
     pip download --no-deps wordfreq==3.1.1
-    python -m reelm.data.animated_emoji.vocabulary DOWNLOADS words.txt
+    python -m reelm.zoo.emoji.vocabulary DOWNLOADS words.txt
 
 In: the folder of that wheel and of `npm pack emojibase-data@17.0.0`. Out: the names and keywords of all emoji in five
 languages, and frequent words of four. `tokenizer/text/convert_multilingual_encoder.py` keeps the pieces of these.
@@ -52,7 +52,7 @@ def _frequent(wheel: Path) -> Iterator[str]:
 
 if __name__ == "__main__":
     if len(sys.argv) != 3:
-        sys.exit("usage: python -m reelm.data.animated_emoji.vocabulary DOWNLOADS WORDS.txt")
+        sys.exit("usage: python -m reelm.zoo.emoji.vocabulary DOWNLOADS WORDS.txt")
     try:
         with replacing(Path(sys.argv[2])) as temporary:
             temporary.write_text("\n".join(vocabulary(Path(sys.argv[1]))) + "\n", encoding="utf-8")

@@ -1,11 +1,11 @@
 """Other words for animated emoji, as the file that `train/lm/thesaurus.py` reads.
 
-    python -m reelm.data.animated_emoji.synonyms DOWNLOADS thesaurus.json [zh zh-hant ja es]
+    python -m reelm.zoo.emoji.synonyms DOWNLOADS thesaurus.json [zh zh-hant ja es]
 
 In: the folder of the packages that `packages.FETCH` brings and, for names and keywords in other languages, `npm pack
 emojibase-data@17.0.0`. Out: for the usual name of each emoji that moves its other names and its keywords, alone, beside
 the name and two together; skin tones and colours as modifiers, in other languages those of Chinese too. Nothing of it
-comes from `emoji_paraphrases.tsv` and `emoji_paraphrases_zh.tsv`, by which models are judged.
+comes from `paraphrases.tsv` and `paraphrases_zh.tsv`, by which models are judged.
 """
 
 import json
@@ -83,7 +83,7 @@ def main(arguments: Sequence[str]) -> None:
 
 if __name__ == "__main__":
     if len(sys.argv) < 3:
-        sys.exit("usage: python -m reelm.data.animated_emoji.synonyms DOWNLOADS FILE.json [LANGUAGE ...]")
+        sys.exit("usage: python -m reelm.zoo.emoji.synonyms DOWNLOADS FILE.json [LANGUAGE ...]")
     try:
         main(sys.argv[1:])
     except RequestError as error:

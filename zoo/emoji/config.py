@@ -13,7 +13,7 @@ embedding, then up to 19 tokens.
 
 Hardware: two cores of an AMD EPYC (Zen 5). Hours: 17 minutes for the tokenizer, 83 for the language model. Figures to
 expect: 39% of held-out pairs of an emoji and a skin tone right, 64% after `emoji_longer` with guidance.
-recipes/emoji.sh has every leg.
+recipe.sh has every leg.
 """
 
 from pathlib import Path
@@ -85,7 +85,7 @@ lm = LMRun(
 )
 
 # From 128 x 128 to 256 x 256, of clips as they are and as the tokenizer that ships draws them. A second run with LPIPS
-# follows, see recipes/emoji.sh.
+# follows, see recipe.sh.
 upscaler = UpscalerRun(
     data=PairData(
         dataset="animated_emoji/256px_8fps",

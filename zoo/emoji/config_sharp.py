@@ -14,9 +14,9 @@ from reelm.train.step.optimizer import OptimizerConfig
 from reelm.train.tokenizers.video_adversary import AdversaryConfig
 from reelm.train.tokenizers.video_discriminator import VideoDiscriminatorConfig
 
-from . import emoji
+from . import config
 
-_PLAIN = emoji.video_tokenizer
+_PLAIN = config.video_tokenizer
 
 video_tokenizer = replace(
     _PLAIN,

@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from reelm.data.animated_emoji.camera import moves
-from reelm.evaluation import emoji_steering
 from reelm.evaluation.motion import LEVELS, at_levels
 from reelm.evaluation.scores.ranks import spearman
 from reelm.evaluation.scores.views import found_view
 from reelm.media.view import seen
+from reelm.zoo.emoji import steering as emoji_steering
+from reelm.zoo.emoji.camera import moves
 
 
 def drawing(seed: int) -> np.ndarray:

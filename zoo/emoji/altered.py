@@ -14,7 +14,7 @@ from reelm.data.clips import CaptionedClip, ClipSource, ShapeRun
 from reelm.errors import RequestError
 from reelm.progress import Progress, silent
 
-from .emoji import SPLITS
+from .clips import SPLITS
 from .source import AnimatedEmojiSet
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from flax.serialization import msgpack_serialize
 
-from reelm.data.animated_emoji import vocabulary
 from reelm.errors import RequestError
+from reelm.zoo.emoji import vocabulary
 
 LANGUAGES = ("en", "zh", "zh-hant", "ja", "es")
 

@@ -10,21 +10,21 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from reelm.data.animated_emoji.camera import moves
-from reelm.data.animated_emoji.source import AnimatedEmojiSet, EmojiClips
+from reelm.evaluation import motion
 from reelm.evaluation.features import efficientnet
-from reelm.evaluation.judges.emoji import Asked, Gallery, gallery, judged, prompts
+from reelm.evaluation.groups import check_at_least
 from reelm.evaluation.scores.intervals import mean_interval, wilson_interval
 from reelm.evaluation.scores.pictures import psnr, silhouette_overlap
 from reelm.evaluation.scores.views import found_view
+from reelm.evaluation.steered import Maker
 from reelm.lm.control.camera import Camera
 from reelm.media.view import seen
 from reelm.progress import Progress, silent
 from reelm.sampling.model import Model
 
-from . import motion
-from .groups import check_at_least
-from .steered import Maker
+from .camera import moves
+from .judge import Asked, Gallery, gallery, judged, prompts
+from .source import AnimatedEmojiSet, EmojiClips
 
 _LARGE = "256px_8fps"  # that a camera looks at
 _SEED = 6  # of cameras; those of the training set have another
@@ -46,7 +46,7 @@ def steering(
     camera: plain captions of training, seen by a camera that pans, zooms or does both
     motion: see `motion.at_levels`; a fifth as many captions, each at five levels
 
-    "edges" and "words" hold what `judges.emoji.judged` gives; `iou`, the mean intersection over union of the clip's
+    "edges" and "words" hold what `judge.judged` gives; `iou`, the mean intersection over union of the clip's
     silhouette and that of the real clip of that tone; `psnr` from that clip; and both of it rebuilt. "camera" holds,
     of the view that is seen at the end of each latent frame,
 

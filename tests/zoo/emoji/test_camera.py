@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from reelm.data.animated_emoji.camera import moves
+from reelm.zoo.emoji.camera import moves
 
 
 def test_cameras_pan_zoom_or_stand_still():

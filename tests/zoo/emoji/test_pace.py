@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from reelm.data.animated_emoji.pace import moments
+from reelm.zoo.emoji.pace import moments
 
 
 def test_art_stands_still_or_plays_slowly_or_fast_and_goes_back_at_its_end():

@@ -1,7 +1,7 @@
 """Score a model of animated emoji (`reelm evaluate generation --task emoji`, and `--task emoji-chinese`).
 
 Comes in: a `Model` trained on `animated_emoji`, which must have been built. Goes out: a dict of plain JSON values for
-each group of prompts, as `judges.emoji.judged` gives it, and the same of real clips through the tokenizer alone,
+each group of prompts, as `judge.judged` gives it, and the same of real clips through the tokenizer alone,
 which is the most that the language model can reach.
 """
 
@@ -12,9 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from reelm.data.animated_emoji.source import AnimatedEmojiSet, EmojiClips
 from reelm.evaluation.features import efficientnet
-from reelm.evaluation.judges.emoji import (
+from reelm.evaluation.groups import Group, HasVideo, check_at_least, judged_groups
+from reelm.progress import Progress, silent
+from reelm.sampling.model import Model
+
+from .judge import (
     CHINESE_PARAPHRASES,
     Asked,
     chinese_names,
@@ -24,10 +27,7 @@ from reelm.evaluation.judges.emoji import (
     prompts,
     traditional_names,
 )
-from reelm.progress import Progress, silent
-from reelm.sampling.model import Model
-
-from .groups import Group, HasVideo, check_at_least, judged_groups
+from .source import AnimatedEmojiSet, EmojiClips
 
 GROUPS = ("trained", "held_out", "paraphrases")
 CHINESE = ("simplified", "traditional", "chinese_paraphrases")
@@ -64,7 +64,7 @@ def generation(
     traditional: names in traditional characters that are none of these
     chinese_paraphrases: a hundred emoji in other Chinese words
 
-    Each holds what `judges.emoji.judged` gives, and `rebuilt`: "both" of the real clips through the tokenizer.
+    Each holds what `judge.judged` gives, and `rebuilt`: "both" of the real clips through the tokenizer.
     Batch i of a group is generated with seed + i, each clip the best of `best_of`. sheets: a folder for contact sheets
     GROUP.png of the first clips.
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from reelm.evaluation.features import efficientnet
-from reelm.evaluation.judges import emoji as emoji_evaluation
-from reelm.evaluation.judges.emoji import Asked, Gallery
 from reelm.tokenizer.text.words import is_han
+from reelm.zoo.emoji import judge as emoji_evaluation
+from reelm.zoo.emoji.judge import Asked, Gallery
 
 ASKED = [Asked(base, tone) for base in ("a", "b", "c", "d") for tone in ("", "dark", "light")]
 

