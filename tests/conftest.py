@@ -38,12 +38,23 @@ if "PYTEST_XDIST_WORKER" not in os.environ:  # the workers share what each of th
 hypothesis.settings.register_profile("reelm", deadline=None, derandomize=True, max_examples=15)
 hypothesis.settings.load_profile("reelm")
 
+# What judges a model that ships says nothing of the rooms.
+_TESTS = Path(__file__).parent
+_OF_SHIPPED = ("evaluation/judges", "evaluation/digits", "zoo")
+
 # Seconds that a test is taken to last, by its mark.
 _LASTS = {"long": 60.0, "slow": 8.0}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the files that take longest: a worker that took one of them last would leave the others idle."""
+    """Leave shipped models to `make test-all`, and begin with the files that take longest.
+
+    A worker that took one of them last would leave the others idle.
+    """
+    for item in items:
+        folder = item.path.parent.relative_to(_TESTS).as_posix()
+        if folder.startswith(_OF_SHIPPED) or item.path.name.startswith("test_shipped"):
+            item.add_marker(pytest.mark.long)
     lasts = collections.defaultdict[Path, float](float)
     for item in items:
         lasts[item.path] += max((_LASTS[mark.name] for mark in item.iter_markers() if mark.name in _LASTS), default=0.2)

@@ -23,6 +23,7 @@ RECIPES = {
 QUANTIZERS = ROOT / "benchmarks/quantizers.sh"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("recipe", [*RECIPES, "quantizers"])
 def test_every_command_of_a_recipe_is_one_that_there_is(recipe):
     asked = {"env": dict(os.environ, DRY="1"), "capture_output": True, "text": True, "check": True}

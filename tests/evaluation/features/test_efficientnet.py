@@ -41,6 +41,7 @@ def test_depthwise_equals_the_grouped_convolution(side, stride, rows, columns):
     np.testing.assert_allclose(efficientnet._depthwise(kernel, x, stride), expected, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize("source", get_args(references.Source))
 def test_the_whole_net_equals_torchs_layers(efficientnet_tensors, source):
@@ -51,6 +52,7 @@ def test_the_whole_net_equals_torchs_layers(efficientnet_tensors, source):
         np.testing.assert_allclose(found, expected[name], rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.long
 def test_norms_are_folded_into_the_convolutions_before_them(efficientnet_tensors):
     tensors = efficientnet_tensors
     layer = efficientnet.convert(tensors)["block_3"]["project"]

@@ -76,6 +76,7 @@ def params(i3d_tensors) -> dict:
     return i3d.convert(i3d_tensors)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["fewest", pytest.param("usual", marks=pytest.mark.slow)])
 def test_the_whole_net_gives_what_torchs_layers_gave(params, name):
     with np.load(REFERENCES) as references:
@@ -84,6 +85,7 @@ def test_the_whole_net_gives_what_torchs_layers_gave(params, name):
     np.testing.assert_allclose(jax.jit(i3d.logits)(params, clips(SHAPES[name])), expected, rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_torchs_layers_still_give_it(i3d_tensors):
     with np.load(REFERENCES) as references:
@@ -91,6 +93,7 @@ def test_torchs_layers_still_give_it(i3d_tensors):
             np.testing.assert_allclose(by_torch(i3d_tensors, clips(shape)), references[name], rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("zipped", [False, True])
 def test_a_file_of_torchs_is_loaded(i3d_tensors, params, zipped, tmp_path):
     torch = pytest.importorskip("torch")
@@ -130,6 +133,7 @@ def test_the_fewest_frames_are_nine():
         i3d.logits({}, np.zeros((1, 8, 64, 64, 3), np.float32))
 
 
+@pytest.mark.long
 def test_norms_are_folded_into_the_convolutions_before_them(i3d_tensors, params):
     x = np.random.default_rng(0).normal(size=(4, 64))
     name = "Conv3d_2b_1x1"
@@ -141,12 +145,14 @@ def test_norms_are_folded_into_the_convolutions_before_them(i3d_tensors, params)
     np.testing.assert_allclose(found, expected * weight + bias, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.long
 def test_a_safetensors_file_is_loaded(i3d_tensors, params, tmp_path):
     path = tmp_path / "i3d.safetensors"
     save_file(i3d_tensors | {"of another": np.zeros(3, np.float32)}, path)
     jax.tree.map(np.testing.assert_array_equal, i3d.load(path), params)
 
 
+@pytest.mark.long
 def test_what_a_file_lacks_is_named(i3d_tensors, tmp_path):
     path = tmp_path / "i3d.safetensors"
     some = dict(i3d_tensors)

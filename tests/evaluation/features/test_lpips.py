@@ -58,6 +58,7 @@ def test_features_are_convolutions_of_normalised_lpips_pictures(params):
     np.testing.assert_allclose(features[0][0], x, rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_equal_pictures_have_no_distance_and_a_gradient():
     params = {f"block_{i}": {} for i in range(5)} | {f"head_{i}": np.ones(3, np.float32) for i in range(5)}
@@ -70,6 +71,7 @@ def test_equal_pictures_have_no_distance_and_a_gradient():
     assert value == 0 and np.isfinite(gradient).all()
 
 
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore::UserWarning")  # lpips asks torchvision by arguments that are going away
 @pytest.mark.parametrize("source", get_args(references.Source))
 def test_torch_lpips_gives_the_same(params, source):
