@@ -312,6 +312,7 @@ def test_a_reader_that_goes_away_does_not_stop_the_work(model_folder, tmp_path):
     ]
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="no limit on the size of files")
 def test_a_full_disk_is_one_line_and_no_file(model_folder, tmp_path):

@@ -44,7 +44,7 @@ def test_a_chunk_of_no_codes_is_refused(tokenizer, shape):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("frames", [1, 16, 17, 18, 53])
+@pytest.mark.parametrize("frames", [1, 17, 50])  # one, a chunk, chunks of which the last is filled up
 def test_codes_are_those_of_the_whole(tokenizer, frames):
     video = noise(frames)
     filled = np.pad(video, ((0, -(frames - 1) % 4), (0, 0), (0, 0), (0, 0)), mode="edge")
@@ -54,7 +54,7 @@ def test_codes_are_those_of_the_whole(tokenizer, frames):
     assert np.abs(decoded.astype(int) - tokenizer.decode(ids)[0]).max() <= 1
 
 
-@pytest.mark.parametrize("shape", [(1, 8, 8), (2, 13, 7), (21, 17, 30)])
+@pytest.mark.parametrize("shape", [(1, 8, 8), (21, 17, 30)])
 def test_rebuilt_frames_lie_beside_their_originals(tokenizer, shape):
     video = noise(*shape)
     originals, rebuilt = zip(*reconstruct_stream(tokenizer, video), strict=True)
@@ -65,8 +65,8 @@ def test_rebuilt_frames_lie_beside_their_originals(tokenizer, shape):
 def test_a_stream_in_tiles_is_the_whole_in_tiles(random_tokenizer):
     stages = {"encoder_channels": (6, 8), "decoder_channels": (6, 8), "encoder_blocks": 1, "decoder_blocks": 1}
     tokenizer = random_tokenizer(VideoTokenizerConfig(bits=10, patch=(4, 4, 4), strides=((1, 2),), **stages))
-    video = noise(39, 44, 61)  # three chunks, the last filled up, in two rows of three tiles
-    tiles = {"tile": 32, "overlap": 16}
+    video = noise(20, 28, 44)  # two chunks, the last filled up, in two rows of three tiles
+    tiles = {"tile": 24, "overlap": 16}
     rebuilt = np.stack([frame for _, frame in reconstruct_stream(tokenizer, video, **tiles)])
     np.testing.assert_array_equal(rebuilt, tokenizer.reconstruct(video, **tiles))
     assert (rebuilt != tokenizer.reconstruct(video)).any()
