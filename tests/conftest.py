@@ -18,8 +18,8 @@ if os.environ["JAX_PLATFORMS"] == "cpu":
     # Programs run a few times here: LLVM's optimizations would take longer than they save.
     _flags = "--xla_backend_optimization_level=0"
     if importlib.metadata.version("jaxlib").startswith("0.10."):
-        # The newer emitters of fusions take twice as long to compile as these. Later versions have the newer ones alone,
-        # and do not know the flag.
+        # The newer emitters of fusions take twice as long to compile as these. Later versions know no others, and no
+        # such flag.
         _flags += " --xla_cpu_use_fusion_emitters=false"
     os.environ.setdefault("XLA_FLAGS", _flags)
 
