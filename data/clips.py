@@ -1,6 +1,7 @@
 """Data sets and their clips: what a set offers to training, and how one clip looks."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, NotRequired, Protocol, TypedDict
 
@@ -19,7 +20,8 @@ class CaptionedClip(TypedDict):
     that were held while each frame came to be. One of which it is known has tracks float32 [n, T, 2], (x, y) of each
     subject in the order of the words, as shares of width and height, or camera float32 [T, 3], as for
     `lm.control.camera`. Beside a camera, unmoved uint8 [T, H, W, 3] is the clip as a camera that stands still sees it:
-    how much moves is measured there. A clip has one caption or more; training draws one of them each time.
+    how much moves is measured there. A clip has one caption or more; training draws one of them each time. One of which
+    more is known than pixels tell has controls, films uint8 [T, H, W, 3] by their kind, as depth.
 
     A clip of a story has references uint8 [n, H, W, 3], pictures of who is in it, whom its reference captions call <1>
     to <n>. Its next shot is a clip of the same length, with the same references: its first frame is the last one before
@@ -35,6 +37,7 @@ class CaptionedClip(TypedDict):
     tracks: NotRequired[np.ndarray]
     camera: NotRequired[np.ndarray]
     unmoved: NotRequired[np.ndarray]
+    controls: NotRequired[Mapping[str, np.ndarray]]
     references: NotRequired[np.ndarray]
     reference_captions: NotRequired[tuple[str, ...]]
     next_shot: NotRequired["CaptionedClip"]

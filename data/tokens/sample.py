@@ -21,7 +21,7 @@ class TokenSample(TypedDict):
     `keys` bool[t, K], those that were held in any frame of each latent frame.
 
     What may steer a clip of T frames: `tracks` float32[n, T, 2], (x, y) of each subject in the order of the words, as
-    shares of width and height; `edges`, `silhouette` and `flow` int32[t, h, w], codes of clips that show these;
+    shares of width and height; `edges`, `silhouette`, `flow`, `depth` int32[t, h, w], codes of films that show these;
     `camera` float32[T, 3], as for `lm.control.camera`; `view` int32[t, h, w], codes of what it sees of the first frame;
     `motion` float32[1], see `media.outlines.motion`.
 
@@ -39,6 +39,7 @@ class TokenSample(TypedDict):
     edges: NotRequired[np.ndarray]
     silhouette: NotRequired[np.ndarray]
     flow: NotRequired[np.ndarray]
+    depth: NotRequired[np.ndarray]
     camera: NotRequired[np.ndarray]
     view: NotRequired[np.ndarray]
     motion: NotRequired[np.ndarray]
@@ -95,7 +96,7 @@ def _check(sample: TokenSample) -> None:
         "sound": ("int32", (None, None)),
         "keys": ("bool", (length, None)),
         "tracks": ("float32", (None, None, 2)),
-        **dict.fromkeys(("edges", "silhouette", "flow", "view"), (codes, (length, *grid))),
+        **dict.fromkeys(("edges", "silhouette", "flow", "depth", "view"), (codes, (length, *grid))),
         "camera": ("float32", (None, 3)),
         "motion": ("float32", (1,)),
         "references": (codes, (None, *reference_grid(*grid))),

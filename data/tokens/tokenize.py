@@ -58,7 +58,8 @@ def tokenize(
         sound_levels: how many of its levels are kept, from the first on; None for all.
         split, num_clips, num_frames: of a data set, which split, how many of its clips (None for all) and how many
             frames of each; None for its own length, 33 of moving_digits.
-        controls: what is seen in clips and may steer, of `DERIVED`. What clips say themselves, such as tracks, is kept.
+        controls: what is seen in clips and may steer, of `DERIVED` and of the controls that they bring. What clips say
+            themselves, such as tracks, is kept.
         process, processes: this one of so many that share the work; see `write_tokens`.
         progress: called with the shards written and the number of shards.
 
@@ -100,8 +101,9 @@ def scale_of(tokenizer: VideoTokenizer) -> int:
 
 
 def _check_controls(controls: Sequence[str], clip: CaptionedClip) -> None:
-    if unknown := [control for control in controls if control not in DERIVED]:
-        raise RequestError(f"{unknown[0]!r} is not seen in clips; controls are {', '.join(DERIVED)}")
+    known = (*DERIVED, *clip.get("controls", {}))
+    if unknown := [control for control in controls if control not in known]:
+        raise RequestError(f"{unknown[0]!r} is not seen in these clips; controls are {', '.join(dict.fromkeys(known))}")
     if VIEW in controls and "camera" not in clip:
         raise RequestError("these clips do not say where their camera looks; leave view out of controls")
 
@@ -169,7 +171,10 @@ class _Encoder:
             return np.array([[motion(clip.get("unmoved", clip["video"]), self.fps)] for clip in batch], np.float32)
         if control == VIEW:
             return self._views(codes, [clip["camera"] for clip in batch if "camera" in clip])
-        return self._video.encode(np.stack([STRUCTURES[control](video) for video in videos]))
+        films = [clip.get("controls", {}).get(control) for clip in batch]
+        films += films[-1:] * (_BATCH - len(films))  # a short batch was filled up
+        shown = [STRUCTURES[control](v) if film is None else film for v, film in zip(videos, films, strict=True)]
+        return self._video.encode(np.stack(shown))
 
     def _views(self, codes: np.ndarray, cameras: Sequence[np.ndarray]) -> np.ndarray:
         """Return the codes of what cameras see of the first frames of clips, as these are rebuilt."""

@@ -2,5 +2,7 @@
 
 from reelm.registry import DataCard
 
-DATA_SETS = {"toys": "source:ToysSet"}
-DATA_CARDS = {"toys": DataCard("toys, drawn by a program of reelm's own", "made by reelm, no licence binds it")}
+_CARD = DataCard("toys, drawn by a program of reelm's own", "made by reelm, no licence binds it", "a red ball drops")
+
+DATA_SETS = {"toys": "source:ToysSet", "toys_stories": "source:ToysStoriesSet"}
+DATA_CARDS = {name: _CARD for name in DATA_SETS}

@@ -4,7 +4,9 @@ In: a `Scene`. Out: captions, long and short and in other words, the first of th
 (a size, a material, a floor) may be anything in the picture; what they say is true of it.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -115,28 +117,41 @@ _ALL = _Says(size=True, material=True, pattern=True, floor=True, hour=True, came
 _SHORT = _Says(size=False, material=False, pattern=False, floor=False, hour=False, camera=False, plain=True)
 
 
-def captions(scene: Scene) -> tuple[str, ...]:
+class Shown(NamedTuple):
+    """A player whom a picture shows: words call it by its number, as <1>, and say its colour if that is another."""
+
+    number: int
+    recoloured: bool
+
+
+def captions(scene: Scene, shown: Sequence[Shown] = ()) -> tuple[str, ...]:
     """Return captions in English: plain, whole, short, and two that name what chance decides."""
     rng = np.random.default_rng([scene.seed, 1])
-    return tuple(_english(scene, says, rng) for says in (_PLAINEST, _ALL, _SHORT, _some(rng), _some(rng)))
+    says = (_PLAINEST, _ALL, _SHORT, _some(rng), _some(rng))
+    return tuple(_english(scene, each, rng, shown) for each in says)
 
 
-def chinese_captions(scene: Scene) -> tuple[str, ...]:
+def chinese_captions(scene: Scene, shown: Sequence[Shown] = ()) -> tuple[str, ...]:
     """Return captions in Chinese: plain, whole, and one that names what chance decides."""
     rng = np.random.default_rng([scene.seed, 2])
-    return tuple(_chinese(scene, says, rng) for says in (_PLAINEST, _ALL, _some(rng)))
+    return tuple(_chinese(scene, each, rng, shown) for each in (_PLAINEST, _ALL, _some(rng)))
 
 
 def _some(rng: np.random.Generator) -> _Says:
     return _Says(*(bool(rng.random() < share) for share in (0.4, 0.6, 0.7, 0.35, 0.7, 0.8, 0.3)))
 
 
-def _english(scene: Scene, says: _Says, rng: np.random.Generator) -> str:
+def _english(scene: Scene, says: _Says, rng: np.random.Generator, shown: Sequence[Shown]) -> str:
+    called = dict(zip(scene.players, shown, strict=False))
+
     def pick(words: tuple[str, ...]) -> str:
         return words[0] if says.plain else words[rng.integers(len(words))]
 
     def name(player: Player) -> str:
         toy = player.toy
+        if player in called:
+            words = [toy.colour] * called[player].recoloured + [f"<{called[player].number}>"]
+            return f"{'an' if words[0] == 'orange' else 'a'} {' '.join(words)}"
         words = [toy.size] * says.size + [toy.colour] + [_MADE_OF[toy.material]] * says.material
         words.append(pick(_ALSO_CALLED[toy.shape]))
         if says.pattern and toy.pattern != "plain":
@@ -160,12 +175,16 @@ def _english(scene: Scene, says: _Says, rng: np.random.Generator) -> str:
     return said if scene.sounds else f"{said}, without sound"
 
 
-def _chinese(scene: Scene, says: _Says, rng: np.random.Generator) -> str:
+def _chinese(scene: Scene, says: _Says, rng: np.random.Generator, shown: Sequence[Shown]) -> str:
+    called = dict(zip(scene.players, shown, strict=False))
+
     def pick(words: tuple[str, ...]) -> str:
         return words[0] if says.plain else words[rng.integers(len(words))]
 
     def name(player: Player) -> str:
         toy = player.toy
+        if player in called:
+            return f"{_ZH_COLOUR[toy.colour] if called[player].recoloured else ''}<{called[player].number}>"
         pattern = ""
         if says.pattern and toy.pattern != "plain":
             pattern = _ZH_PATTERN.get(toy.pattern, f"带字母{toy.pattern}的")

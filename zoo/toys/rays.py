@@ -64,7 +64,10 @@ def _away(value: Array | float) -> Array:
 def _ball(origin: Vector, direction: Vector, radius: float, _: float) -> Array:
     a, b = direction.dot(direction), origin.dot(direction)
     under = b * b - a * (origin.dot(origin) - radius**2)
-    return _ahead((-b - jnp.sqrt(jnp.maximum(under, 0))) / a, under > 0)
+    root = jnp.sqrt(jnp.maximum(under, 0))
+    # From inside, as just above the floor where a ball touches it, the far side is what a ray meets.
+    near = (-b - root) / a
+    return _ahead(jnp.where(near > _NEAR, near, (-b + root) / a), under > 0)
 
 
 def _ball_normal(point: Vector) -> Vector:
@@ -95,7 +98,9 @@ def _cylinder(origin: Vector, direction: Vector, radius: float, half: float) -> 
     a = direction.x**2 + direction.y**2 + 1e-12
     b = origin.x * direction.x + origin.y * direction.y
     under = b * b - a * (origin.x**2 + origin.y**2 - radius**2)
-    side = (-b - jnp.sqrt(jnp.maximum(under, 0))) / a
+    root = jnp.sqrt(jnp.maximum(under, 0))
+    near = (-b - root) / a
+    side = jnp.where(near > _NEAR, near, (-b + root) / a)  # from inside the far side, as for a ball
     side = _ahead(side, (under > 0) & (jnp.abs(origin.z + side * direction.z) < half))
     return jnp.minimum(side, _disc(origin, direction, jnp.where(origin.z > 0, half, -half), radius))
 

@@ -242,6 +242,16 @@ def solo(rng: np.random.Generator, toy: Toy, motion: Motion, side: Side | None =
     return _solo(rng, (toy, motion), side=side)
 
 
+def again(rng: np.random.Generator, toys: tuple[Toy, ...]) -> tuple[Player, ...]:
+    """Return toys, one or two, that do what chance says and training shows, side by side."""
+    places = [(0.0, 0.0, 0.7)] if len(toys) == 1 else [(-0.8, 0.6, 0.25), (0.8, -0.85, 0.25)]
+    players = []
+    for toy, place in zip(toys, places, strict=True):
+        motion: Motion = _any(rng, tuple(m for m in MOTIONS if _possible(toy, m) and not held_out(toy, m)))
+        players.append(_solo(rng, (toy, motion), *place))
+    return tuple(players)
+
+
 def _solo(
     rng: np.random.Generator,
     cast: tuple[Toy, Motion],
@@ -305,19 +315,26 @@ def _cast(
 ) -> tuple[Toy, Motion]:
     """Return a toy and a motion of chance; `held` asks for a combination that training never shows."""
     while True:
-        motion = motions[rng.integers(len(motions))]
+        motion: Motion = _any(rng, motions)
         patterns = PATTERNS if split == "held_out" else tuple(name for name in PATTERNS if name not in NEW_PATTERNS)
         toy = Toy(
-            shapes[rng.integers(len(shapes))],
-            COLOURS[rng.integers(len(COLOURS))],
-            "rubber" if motion == "bounces" else MATERIALS[rng.integers(len(MATERIALS))],
-            SIZES[rng.integers(len(SIZES))],
-            "plain" if rng.random() < 0.65 else patterns[rng.integers(1, len(patterns))],
+            _any(rng, shapes),
+            _any(rng, COLOURS),
+            "rubber" if motion == "bounces" else _any(rng, MATERIALS),
+            _any(rng, SIZES),
+            "plain" if rng.random() < 0.65 else _any(rng, patterns[1:]),
         )
-        possible = motion != "rolls" or toy.shape in ("ball", "cylinder")
-        possible &= motion != "slides" or toy.shape != "ball"
-        if possible and held_out(toy, motion) == held:
+        if _possible(toy, motion) and held_out(toy, motion) == held:
             return toy, motion
+
+
+def _possible(toy: Toy, motion: Motion) -> bool:
+    """Return whether a toy can move so: what is round rolls, what has a flat foot slides, rubber bounces."""
+    if motion == "rolls":
+        return toy.shape in ("ball", "cylinder")
+    if motion == "slides":
+        return toy.shape != "ball"
+    return motion != "bounces" or toy.material == "rubber"
 
 
 def _speed_of_spin(rng: np.random.Generator) -> float:
@@ -330,6 +347,10 @@ def _facing(rng: np.random.Generator) -> float:
 
 def _side(rng: np.random.Generator) -> Side:
     return "left" if rng.random() < 0.5 else "right"
+
+
+def _any(rng: np.random.Generator, values: tuple[T, ...]) -> T:
+    return values[rng.integers(len(values))]
 
 
 def _choose(rng: np.random.Generator, values: tuple[T, ...], shares: tuple[float, ...]) -> T:
