@@ -1,120 +1,233 @@
-"""Measure anew what the documents claim of the shipped weights.
+"""Measure what the documents claim of the shipped models, and write it into their tables.
 
-    python benchmarks/claims.py                     # all claims in full; writes docs/claims.json
-    python benchmarks/claims.py --write             # takes the figures of docs/claims.json into the documents
-    python benchmarks/claims.py --only sound emoji/held_out/both
-    python benchmarks/claims.py --fast              # a few clips each: could the claims still hold?
-    python benchmarks/claims.py --fast --if-changed # only where weights or decoding changed since they held
-    python benchmarks/claims.py --list
+    python benchmarks/claims.py --footage FOLDER     # every evaluation in full
+    python benchmarks/claims.py --only sound films   # some of them
+    python benchmarks/claims.py --fast --if-changed  # could the figures still come out? a few clips of what changed
+    python benchmarks/claims.py --write              # the tables alone, anew from the record
 
-One evaluation serves many claims, and all of its claims are judged. A full run demands all data; a fast one leaves out
-what is missing and says how to get it. Ends with status 1 if a claim does not hold. `ledger/table.py` has the claims.
+The record, docs/claims.json, has a row for each evaluation: the command, the shipped model, its figures, and the digest
+of the model with which they held. A figure is a value, or [share, n] where its interval is shown. `tables.md` holds the
+tables and says where a figure stands in them: what no table shows is not recorded. An evaluation is added as a row with
+a command and a model.
+
+What an evaluation lacks (a data set, weights of a judge, films) it says itself. A full run then ends with status 1, a
+fast one leaves it out.
 """
 
 import argparse
+import contextlib
+import hashlib
+import io
+import json
+import math
+import os
+import re
 import sys
-import time
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from ledger import documents
-from ledger import record as ledger
-from ledger.bounds import Claim, broken, outcome
-from ledger.digest import ROOT, digest
-from ledger.evaluations import EVALUATIONS, digits_source, footage_folder, measure
-from ledger.table import CLAIMS
+import numpy as np
 
-from reelm.cli.streams import lasting_streams
+import reelm
+from reelm.cli.parse import parse
+from reelm.errors import RequestError
+from reelm.evaluation.scores.intervals import wilson_interval
+from reelm.sampling.folder import shipped
+from reelm.storage.atomic import write_bytes
 
-_STATUS = {None: "never held", False: "to be measured", True: "holds"}
+ROOT = Path(__file__).parents[1]
+RECORD = ROOT / "docs" / "claims.json"
+TABLES = ROOT / "benchmarks" / "tables.md"
+DOCUMENTS = ("README.md", "docs/**/*.md", "src/reelm/weights/*/README.md", "zoo/**/*.md")
+FOOTAGE = "FOLDER"  # in a command: the folder of the test films
+_PROMPTS = {"emoji": "dog face"}
+_FEW = 24  # clips of a fast run
+_IMPROBABLE = 1e-3
+
+Record = dict[str, dict[str, Any]]
+
+
+class Field(NamedTuple):
+    """A figure of a table: "evaluation/keys of its result", its format, and the key that says of how many it is."""
+
+    figure: str
+    form: str
+    of: str
+
+    def shown(self, record: Record) -> str:
+        """Return the figure as it stands in a document."""
+        name, _, path = self.figure.partition("/")
+        value = record[name].get("figures", {}).get(path)
+        if value is None:
+            return "not measured"
+        value, n = value if isinstance(value, list) else (value, 0)
+        if not self.form.startswith("%"):
+            return f"{value:{self.form}}"
+        share = f"{100 * value:.{0 if self.form == '%0' else 1}f}%"
+        share = {"100.0%": "100%", "0.0%": "0%", "-0%": "0%"}.get(share, share)
+        if self.form != "%i":
+            return share
+        low, high = wilson_interval(round(value * n), n)
+        return f"{share} [{100 * low:.1f}, {100 * high:.1f}]"
+
+
+_FIELD = re.compile(r"\{([^{}:/]+/[^{}:]+):([^{} ]+)(?: of ([^{}]+))?\}")
+_PLACE = re.compile(r"(<!-- table ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def field(match: re.Match[str]) -> Field:
+    """Return the field of a match."""
+    return Field(match[1], match[2], match[3] or "n")
+
+
+def tables() -> dict[str, str]:
+    """Return the tables by their names, with fields for figures."""
+    parts = re.split(r"^## (.+)\n", TABLES.read_text(), flags=re.MULTILINE)[1:]
+    return {name: text.strip() for name, text in zip(parts[::2], parts[1::2], strict=True)}
+
+
+def written(document: str, record: Record) -> str:
+    """Return the text of a document with the figures of the record in its tables."""
+    named = tables()
+
+    def table(place: re.Match[str]) -> str:
+        text = _FIELD.sub(lambda found: field(found).shown(record), named[place[2]])
+        return f"{place[1]}\n{text}\n\n{place[3]}"
+
+    return _PLACE.sub(table, document)
+
+
+def documents() -> Iterator[Path]:
+    """Yield the documents that show a table."""
+    for pattern in DOCUMENTS:
+        yield from (path for path in sorted(ROOT.glob(pattern)) if _PLACE.search(path.read_text()))
+
+
+def figures(name: str, result: dict[str, Any]) -> dict[str, Any]:
+    """Return the figures of an evaluation that tables show, out of what it printed; None where nothing was counted."""
+    found: dict[str, Any] = {}
+    fields = [field(match) for match in _FIELD.finditer("".join(tables().values()))]
+    for each in sorted(fields, key=lambda each: each.form == "%i"):
+        evaluation, _, path = each.figure.partition("/")
+        if evaluation != name:
+            continue
+        *keys, last = path.split("/")
+        row, clips = result, result.get("clips")
+        for key in keys:
+            row = row[key]
+            clips = row.get("clips", clips)
+        value = row.get(last)
+        found[path] = value if value is None else round(float(value), 4)
+        if each.form == "%i" and value is not None:
+            found[path] = [found[path], row.get(each.of, clips)]
+    return found
+
+
+def improbable(claimed: Any, came: Any) -> bool:
+    """Return whether a share of a few clips is less likely than one in a thousand, for all that the claim allows."""
+    if not isinstance(claimed, list) or not isinstance(came, list) or came[1] == 0:
+        return False
+    (low, high), (share, n) = wilson_interval(round(claimed[0] * claimed[1]), claimed[1]), came
+    hits = round(share * n)
+
+    def chance(counts: range, of: float) -> float:
+        return sum(math.comb(n, k) * of**k * (1 - of) ** (n - k) for k in counts)
+
+    return chance(range(hits + 1), low) < _IMPROBABLE or chance(range(hits, n + 1), high) < _IMPROBABLE
+
+
+def measure(command: str, footage: Path | None) -> dict[str, Any]:
+    """Run a command of `reelm evaluate` in this process, and return what it prints as JSON; RequestError."""
+    words = command.split()[1:]
+    if FOOTAGE in words and footage is None:
+        raise RequestError("it needs --footage; `python -m reelm.data.films.make_footage --help` fetches the films")
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        parse([*(str(footage) if word == FOOTAGE else word for word in words), "--json"]).run()
+    text = printed.getvalue()  # what comes before the scores is said to people
+    return json.loads(text[text.index("{\n") :])
+
+
+@cache
+def digest(name: str) -> str:
+    """Return a digest of a model's weights and config, and of what three seeds draw."""
+    found = hashlib.sha256()
+    for path in sorted(shipped.folder(name).iterdir()):
+        if path.suffix != ".md":
+            found.update(path.read_bytes())
+    model = reelm.load(name)
+    for seed in range(3):
+        if model.lm is None:  # what its tokenizer makes of noise
+            noise = np.random.default_rng(seed).integers(0, 256, (17, 64, 64, 3), np.uint8)
+            found.update(model.video_tokenizer.encode(noise).tobytes())
+        elif model.lm.config.keys:
+            world = model.play(seed=seed)
+            found.update(b"".join(world.step(keys=[key]).video.tobytes() for key in world.keys[:3]))
+        else:
+            clip = model.generate(_PROMPTS.get(name, "a red seven moves right"), seed=seed)
+            found.update(b"".join(codes.tobytes() for codes in (clip.tokens or {}).values() if codes is not None))
+    return found.hexdigest()[:16]
+
+
+def run(names: list[str], record: Record, footage: Path | None, *, fast: bool) -> int:
+    """Measure evaluations, record what came out or still holds, and return the status."""
+    status = 0
+    for name in names:
+        row, command = record[name], record[name]["command"]
+        if fast:
+            command = re.sub(r"--clips \d+", f"--clips {row.get('fast', _FEW)}", command)
+        try:
+            result = measure(command, footage)
+        except RequestError as error:
+            print(f"{name}: left out: {error}", flush=True)
+            status |= not fast
+            continue
+        came = figures(name, result)
+        if not fast:
+            row |= {"digits": result["digits"]} if "digits" in result else {}
+            row |= {"held_at": digest(row["model"]), "figures": came}
+            print(f"{name}: measured", flush=True)
+            continue
+        wrong = [path for path, claimed in row["figures"].items() if improbable(claimed, came.get(path))]
+        status |= bool(wrong)
+        row["held_at"] = row["held_at"] if wrong else digest(row["model"])
+        print(f"{name}: {'does not hold' if wrong else 'holds'}", flush=True)
+        for path in wrong:
+            print(f"  {path} is {came[path][0]:.3f} of {came[path][1]}; {row['figures'][path][0]:.3f} is claimed")
+    return status
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command; return its exit status."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--only", nargs="+", metavar="NAME", default=[], help="claims, or evaluations")
-    parser.add_argument("--fast", action="store_true", help="24 clips each; the record keeps its values")
-    parser.add_argument("--if-changed", action="store_true", help="leave out what held with these weights and sources")
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="evaluations; default: all")
+    parser.add_argument("--fast", action="store_true", help="a few clips each: the record keeps its figures")
+    parser.add_argument("--if-changed", action="store_true", help="leave out models that draw what they drew")
     parser.add_argument("--footage", type=Path, help="folder of the test films; default: test in $FOOTAGE")
-    parser.add_argument("--record", type=Path, default=ledger.FILE, help="the record; default: docs/claims.json")
-    parser.add_argument("--list", action="store_true", help="print the claims and where they stand")
-    parser.add_argument("--write", action="store_true", help="take the record's figures into the documents")
+    parser.add_argument("--write", action="store_true", help="write the tables of the documents, and measure nothing")
     asked = parser.parse_args(arguments)
-    record = ledger.read(asked.record)
-    if asked.list:
-        return _list(record)
-    if asked.write:
-        return _write(record)
-    names = list(dict.fromkeys(name.split("/")[0] for name in asked.only)) or list(EVALUATIONS)
-    if unknown := [name for name in asked.only if name not in EVALUATIONS and name not in CLAIMS]:
-        parser.error(f"no claim or evaluation is named {unknown[0]!r}; --list prints them")
+    record: Record = json.loads(RECORD.read_text())
+    names = asked.only or list(record)
+    if unknown := sorted(set(names) - set(record)):
+        parser.error(f"no evaluation is named {unknown[0]}; there are: {', '.join(record)}")
     if asked.if_changed:
-        names = [name for name in names if ledger.held_at(record, name) != digest(EVALUATIONS[name].model)]
-    return _run(names, record, asked.record, footage_folder(asked.footage), fast=asked.fast)
+        names = [name for name in names if record[name].get("held_at") != digest(record[name]["model"])]
+    films = os.environ.get("FOOTAGE")
+    footage = asked.footage or (Path(films) / "test" if films else None)
+    status = 0 if asked.write else run(names, record, footage, fast=asked.fast)
+    write(record)
+    return status
 
 
-def _run(names: list[str], record: dict[str, Any], path: Path, footage: Path | None, *, fast: bool) -> int:
-    missing = {name: how for name in names if (how := EVALUATIONS[name].missing(footage))}
-    for name, ways in missing.items():
-        print(f"{name}: left out: {'; '.join(ways)}" if fast else f"{name}: {'; '.join(ways)}")
-    if missing and not fast:
-        return 1
-    failed = 0
-    for name in names:
-        if name in missing:
-            continue
-        evaluation = EVALUATIONS[name]
-        started = time.perf_counter()
-        result = measure(evaluation, evaluation.fast if fast else evaluation.clips, footage)
-        outcomes = {claim.name: outcome(claim, result) for claim in _claims(name)}
-        wrong = [why for claim in _claims(name) if (why := broken(claim, outcomes[claim.name], fast=fast))]
-        failed += len(wrong)
-        at = digest(evaluation.model)
-        if not fast:
-            digits = digits_source() if evaluation.of_digits else None
-            record[name] = ledger.measured(name, outcomes, at=at, held=not wrong, digits=digits)
-        elif not wrong and name in record:
-            record[name]["held_at"] = at
-        ledger.write(record, path)
-        took = time.perf_counter() - started
-        print(f"{name}: {len(outcomes) - len(wrong)} of {len(outcomes)} claims hold ({took:.0f} s)", flush=True)
-        for why in wrong:
-            print(f"  {why}", flush=True)
-    return int(failed > 0)
-
-
-def _claims(evaluation: str) -> list[Claim]:
-    return [claim for claim in CLAIMS.values() if claim.evaluation == evaluation]
-
-
-def _list(record: dict[str, Any]) -> int:
-    stated = documents.claimed()
-    for name, evaluation in EVALUATIONS.items():
-        held = ledger.held_at(record, name)
-        state = _STATUS[held and held == digest(evaluation.model)]
-        print(f"{name}: reelm {evaluation.command} --clips {evaluation.clips} ({state})")
-        for claim in _claims(name):
-            found = ledger.value(record, claim.name)
-            bounds = [f"{side} {bound:g}" for side in ("least", "most") if (bound := getattr(claim, side)) is not None]
-            value = documents.UNMEASURED if found is None else f"{found['value']:g} of {found['n']}"
-            print(
-                f"  {claim.name}: {value}; {', '.join(bounds) or 'recorded'}; {', '.join(stated.get(claim.name, ()))}"
-            )
-    return 0
-
-
-def _write(record: dict[str, Any]) -> int:
-    for name in documents.PASSAGES:
-        path = ROOT / name
-        before = path.read_text()
-        after = documents.rewritten(name, before, record)
-        if after != before:
-            path.write_text(after)
-            print(name)
-    return 0
+def write(record: Record) -> None:
+    """Write the record, each figure on a line, and the tables of the documents."""
+    text = re.sub(r"\[\s+([^\[\]]+?),\s+([^\[\]]+?)\s+\]", r"[\1, \2]", json.dumps(record, indent=1))
+    write_bytes(RECORD, (text + "\n").encode())
+    for path in documents():
+        path.write_text(written(path.read_text(), record))
 
 
 if __name__ == "__main__":
-    with lasting_streams():  # `head` may go away
-        status = main()
-    sys.exit(status)
+    sys.exit(main())

@@ -1,5 +1,6 @@
-"""The claims: every figure of the documents is measured by a command, is the one that came out, and may not decay."""
+"""The claims: every figure of the documents' tables is the one that a command printed, and may not decay."""
 
+import copy
 import importlib
 import json
 import re
@@ -10,180 +11,131 @@ from typing import Any
 import pytest
 
 from reelm.cli.parse import parse
+from reelm.errors import RequestError
+from reelm.sampling.folder import shipped
 from reelm.sampling.model import Model
 
 ROOT = Path(__file__).parents[2]
 sys.path.append(str(ROOT / "benchmarks"))
+claims = importlib.import_module("claims")
 
-claims, bounds, digests, documents, evaluations, passages, record, table = (
-    importlib.import_module(name)
-    for name in (
-        "claims",
-        *(f"ledger.{part}" for part in "bounds digest documents evaluations passages record table".split()),
-    )
-)
-RESULTS = "docs/results.md"
-# Prose of all other pages holds no figure of quality; benchmarks.md holds those of speed.
-OTHERS = sorted({p.relative_to(ROOT).as_posix() for p in (ROOT / "docs").rglob("*.md")} - {*passages.PASSAGES})
+RECORD: dict[str, dict[str, Any]] = json.loads(claims.RECORD.read_text())
+DOCUMENTS = [*claims.documents()]
+FIELDS = [claims.field(match) for text in claims.tables().values() for match in claims._FIELD.finditer(text)]
 
 
-@pytest.fixture(scope="module")
-def kept() -> dict[str, Any]:
-    return record.read()
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_a_document_shows_the_figures_of_the_record(path):
+    assert path.read_text() == claims.written(path.read_text(), RECORD), "run benchmarks/claims.py --write"
 
 
-@pytest.mark.parametrize("document", passages.PASSAGES)
-def test_every_figure_of_a_document_is_a_claim_and_as_measured(document, kept):
-    assert not documents.faults(document, (ROOT / document).read_text(), kept)
+def test_every_table_has_one_place_and_every_figure_a_command():
+    shown = [name for path in DOCUMENTS for _, name, _ in claims._PLACE.findall(path.read_text())]
+    assert sorted(shown) == sorted(claims.tables())
+    assert all("{" not in claims._FIELD.sub("", text) for text in claims.tables().values())
+    assert {each.figure.partition("/")[0] for each in FIELDS} == RECORD.keys()
+    assert {"README.md", "results.md"} < {path.name for path in DOCUMENTS}
 
 
-def test_every_page_with_figures_of_quality_is_held():
-    assert {"README.md", RESULTS, "docs/zh/README.md"} < {*passages.PASSAGES}
-    assert {p.relative_to(ROOT).as_posix() for p in (ROOT / "docs/models").glob("*.md")} < {*passages.PASSAGES}
-    assert {p.relative_to(ROOT).as_posix() for p in ROOT.glob("src/reelm/weights/*/README.md")} < {*passages.PASSAGES}
-    for page in set(OTHERS) - {"docs/benchmarks.md"}:
-        assert not re.search(r"\d\s?(%|dB)", (ROOT / page).read_text()), page
+@pytest.mark.parametrize("name", RECORD)
+def test_every_row_is_a_command_whose_figures_are_shown(name):
+    assert parse([*RECORD[name]["command"].split()[1:], "--json"]) and RECORD[name]["model"] in shipped.names()
+    assert {f"{name}/{path}" for path in RECORD[name]["figures"]} <= {each.figure for each in FIELDS}
 
 
-def test_every_claim_is_stated_and_every_statement_has_its_claim():
-    assert documents.claimed().keys() == table.CLAIMS.keys() and len(table.CLAIMS) >= 40
-    assert {claim.evaluation for claim in table.CLAIMS.values()} == evaluations.EVALUATIONS.keys()
-    for lines in passages.PASSAGES.values():
-        assert not re.search(r"\d\s?(%|dB)", lines), "a figure stands in a passage instead of a claim"
+@pytest.mark.parametrize("page", ["README.md", "docs/zh/README.md", "docs/results.md"])
+def test_figures_of_quality_stand_in_tables(page):
+    text = re.sub(r"```.*?```", "", claims._PLACE.sub("", (ROOT / page).read_text()), flags=re.DOTALL)
+    assert not re.search(r"\d\s?(%|dB)", text.replace("95% interval", ""))
 
 
-def test_every_exception_still_has_its_place():
-    for document, heading in passages.NO_CLAIMS:
-        assert re.search(rf"^#+ {re.escape(heading)}$", (ROOT / document).read_text(), re.MULTILINE)
-    for document, parts in passages.NO_CLAIM_LINES.items():
-        assert all(part in (ROOT / document).read_text() for part in parts)
+def test_another_record_makes_another_document():
+    record = copy.deepcopy(RECORD)
+    record["sound"]["figures"]["two/all_right"] = [0.635, 200]
+    del record["films"]["figures"]["all/psnr"]
+    text = (ROOT / "README.md").read_text()
+    after = claims.written(text, record)
+    assert "two digits, both right | 63.5% [56.6, 69.9] |" in after and "not measured dB | H.264" in after
+    assert claims.written(after, RECORD) == text
 
 
-def test_every_evaluation_is_a_command(kept, tmp_path):
-    for name, evaluation in evaluations.EVALUATIONS.items():
-        assert parse([*evaluation.arguments(evaluation.clips, tmp_path), "--json"])
-        assert evaluation.fast <= 24
-        if name in kept:
-            assert kept[name]["command"] == f"reelm {evaluation.command} --clips {evaluation.clips}"
-            names = {f"{name}/{path}" for path in kept[name]["claims"]}
-            assert names <= table.CLAIMS.keys()
-
-
-@pytest.mark.parametrize(
-    ("stood", "stands", "fault"),
-    [
-        ("SSIM | ", "SSIM | 0.9", "stands as"),
-        ("## natural", "| bright clips | 88.5% |\n\n## natural", "no claim"),
-        ("## natural", "Nearly all, 88.5%, are right.\n\n## natural", "no claim"),
-        ("same colour", "right colour", "has 0 passages"),
-    ],
-)
-def test_a_document_that_says_something_else_is_refused(stood, stands, fault, kept):
-    text = (ROOT / RESULTS).read_text()
-    changed = re.sub(r"SSIM \| [\d.]+", "SSIM | 0.123", text) if "SSIM" in stood else text.replace(stood, stands)
-    found = documents.faults(RESULTS, changed, kept)
-    assert len(found) >= 1 and any(fault in each for each in found)
-
-
-def test_figures_are_written_where_they_stand(kept):
-    changed = json.loads(json.dumps(kept))
-    changed["sound"]["claims"]["two/all_right"] = {"value": 0.635, "n": 200, "interval": [0.566, 0.699]}
-    del changed["pictures"]["claims"]["psnr"]
-    for document in passages.PASSAGES:
-        text = (ROOT / document).read_text()
-        after = documents.rewritten(document, text, changed)
-        assert not documents.faults(document, after, changed)
-        assert documents.rewritten(document, after, kept) == text
-    assert "two digits, both right | 63.5% [56.6, 69.9]" in documents.rewritten(
-        "README.md", (ROOT / "README.md").read_text(), changed
-    )
-
-
-def outcome(name: str, value: float, n: int) -> Any:
-    return bounds.Outcome(value, n, None)
+def test_figures_are_found_in_what_a_command_prints():
+    row = {"value": 0.5, "n": 40}
+    result = {"clips": 8, "tokenizer": {"tiles": row, "kinds": row, "psnr": row}, "one step": {}, "clips_of": 3}
+    for step in ("tiles", "moved", "blocked", "turned", "do tree", "do stone", "do water"):
+        result["one step"][step] = row
+    result["delta psnr"] = {f"step {step}": row for step in (1, 5, 10, 20)}
+    result["textures"] = {f"step {step}": row for step in (1, 10, 100, 1000)}
+    found = claims.figures("world", result)
+    assert found["one step/moved/value"] == [0.5, 40] and found["delta psnr/step 5/value"] == 0.5
+    assert found.keys() == RECORD["world"]["figures"].keys()
+    assert claims.figures("likelihood", {"still": None, "still_nats": 0.1}) == {"still": None, "still_nats": 0.1}
 
 
 def test_a_few_clips_fail_only_what_is_improbable():
-    claim = table.CLAIMS["audio-to-video-of-8/digit"]
-    assert "is 0.100 of 24" in bounds.broken(claim, outcome(claim.name, 0.1, 24), fast=True)
-    assert bounds.broken(claim, outcome(claim.name, 13 / 24, 24), fast=True)
-    assert not bounds.broken(claim, outcome(claim.name, 14 / 24, 24), fast=True)
-    assert bounds.broken(claim, outcome(claim.name, 14 / 24, 24), fast=False)
-    black = table.CLAIMS["audio-to-video/black"]
-    assert bounds.broken(black, outcome(black.name, 20 / 24, 24), fast=True)
-    assert not bounds.broken(black, outcome(black.name, 3 / 24, 24), fast=True)
-    psnr = table.CLAIMS["pictures/psnr"]
-    assert bounds.broken(psnr, outcome(psnr.name, 24.0, 24), fast=True)
-    assert not bounds.broken(psnr, outcome(psnr.name, 25.5, 24), fast=True)
-    assert bounds.broken(psnr, outcome(psnr.name, 25.5, 200), fast=False)
-    # Nothing that can be counted says nothing to a fast run, and what is not a number never holds.
-    silence = table.CLAIMS["tracks/silence"]
-    none = bounds.outcome(silence, {"clips": 3, "silence": None})
-    assert not bounds.broken(silence, none, fast=True) and bounds.broken(silence, none, fast=False)
-    ticks = table.CLAIMS["audio-to-video/ticks"]
-    assert not bounds.broken(ticks, outcome(ticks.name, 0.0, 0), fast=True)
-    assert bounds.broken(psnr, outcome(psnr.name, float("nan"), 24), fast=True)
-
-
-SHOWN = {"clips": 24, "described": 1.0, "digit": 1.0, "black": 0.0, "bounces": 40, "ticks": 0.5}
-BLACK = SHOWN | {"digit": 0.1, "black": 1.0}
+    claimed = [0.88, 200]
+    assert claims.improbable(claimed, [0.1, 24]) and claims.improbable(claimed, [11 / 24, 24])
+    assert not claims.improbable(claimed, [17 / 24, 24]) and not claims.improbable(claimed, [1.0, 24])
+    assert claims.improbable([0.1, 200], [0.9, 24])  # what became better is to be said, too
+    assert not claims.improbable(claimed, [0.0, 0]) and not claims.improbable(claimed, None)
+    assert not claims.improbable(25.5, 3.0)  # a mean is only recorded
 
 
 @pytest.fixture
-def ran(monkeypatch) -> list[tuple[str, int]]:
-    """Clips of each evaluation that is run; audio-to-video gives `SHOWN`."""
-    asked: list[tuple[str, int]] = []
+def measured(monkeypatch, tmp_path) -> dict[str, Any]:
+    """What the one evaluation of a record prints; the commands that ran are under "ran"."""
+    prints: dict[str, Any] = {"clips": 24, "still": 0.8, "still_nats": 0.1, "ran": []}
 
-    def measure(evaluation: Any, clips: int, footage: Any) -> dict[str, Any]:
-        asked.append((evaluation.command, clips))
-        return dict(SHOWN)
+    def measure(command: str, footage: Path | None) -> dict[str, Any]:
+        prints["ran"].append(command)
+        return prints
+
+    row = {"model": "demo", "command": "reelm evaluate generation --clips 200", "held_at": "old"}
+    (tmp_path / "claims.json").write_text(json.dumps({"likelihood": row | {"figures": {"still": [0.8, 200]}}}))
+    monkeypatch.setattr(claims, "RECORD", tmp_path / "claims.json")
+    monkeypatch.setattr(claims, "documents", lambda: [])
+    monkeypatch.setattr(claims, "measure", measure)
+    monkeypatch.setattr(claims, "digest", lambda model: "new")
+    return prints
+
+
+def row() -> dict[str, Any]:
+    return json.loads(claims.RECORD.read_text())["likelihood"]
+
+
+def test_what_held_is_not_run_again(measured, monkeypatch):
+    monkeypatch.setattr(claims, "figures", lambda name, result: {"still": [result["still"], 24]})
+    before, measured["still"] = row(), 0.1
+    assert claims.main(["--fast", "--if-changed"]) == 1
+    assert row() == before  # neither its figures nor with which model they held
+    measured["still"] = 0.7
+    assert claims.main(["--fast", "--if-changed"]) == 0
+    assert row() == before | {"held_at": "new"}
+    assert claims.main(["--fast", "--if-changed"]) == 0
+    assert measured["ran"] == ["reelm evaluate generation --clips 24"] * 2
+    assert claims.main([]) == 0
+    assert row()["figures"] == {"still": [0.7, 24]} and measured["ran"][-1].endswith("--clips 200")
+
+
+def test_what_is_not_here_is_left_out_of_a_fast_run_alone(measured, monkeypatch, capsys):
+    def measure(command: str, footage: Path | None) -> dict[str, Any]:
+        raise RequestError("fetch it")
 
     monkeypatch.setattr(claims, "measure", measure)
-    return asked
+    before = row()
+    assert claims.main(["--fast"]) == 0 and claims.main([]) == 1
+    assert "likelihood: left out: fetch it" in capsys.readouterr().out and row() == before
 
 
-def test_a_run_records_what_held_and_does_not_run_again(ran, tmp_path, monkeypatch, capsys):
-    kept = str(tmp_path / "claims.json")
-    command = ["--record", kept, "--only", "audio-to-video"]
-    assert claims.main(command) == 0
-    (row,) = json.loads(Path(kept).read_text()).values()
-    assert row["held_at"] == row["measured_at"] == digests.digest("demo")
-    assert row["claims"]["digit"]["value"] == 1 and row["claims"]["ticks"]["n"] == 40 and row["digits"]
-    assert claims.main([*command, "--fast", "--if-changed"]) == 0 and len(ran) == 1
-    monkeypatch.setattr(claims, "digest", lambda model: "other")
-    monkeypatch.setattr(claims, "measure", lambda *asked: dict(BLACK))
-    assert claims.main([*command, "--fast", "--if-changed"]) == 1
-    assert "audio-to-video/digit is 0.100 of 24" in capsys.readouterr().out
-    assert json.loads(Path(kept).read_text())["audio-to-video"] == row  # neither its values nor what held
-    monkeypatch.setattr(claims, "measure", lambda *asked: dict(SHOWN))
-    assert claims.main([*command, "--fast", "--if-changed"]) == 0
-    assert json.loads(Path(kept).read_text())["audio-to-video"] == row | {"held_at": "other"}
-
-
-def test_what_is_not_here_is_left_out_of_a_fast_run_alone(ran, tmp_path, monkeypatch, capsys):
-    monkeypatch.setenv("REELM_HOME", str(tmp_path))
-    monkeypatch.delenv("FOOTAGE", raising=False)
-    command = ["--record", str(tmp_path / "claims.json"), "--only", "films", "emoji/trained/emoji"]
-    assert claims.main([*command, "--fast"]) == 0
-    said = capsys.readouterr().out
-    assert "films: left out: --footage" in said and "emoji: left out" in said and not ran
-    assert claims.main(command) == 1 and not ran
-
-
-def test_another_byte_of_a_source_is_another_digest(tmp_path):
-    for room in digests.SOURCES:
-        (tmp_path / room).mkdir()
-    weights = tmp_path / "src/reelm/weights/demo"
-    weights.mkdir(parents=True)
+def test_other_weights_and_other_draws_are_another_digest(tiny_model, tiny_sound_model, tmp_path, monkeypatch):
+    monkeypatch.setattr(claims.shipped, "folder", lambda name: tmp_path)
     seen = set()
-    for path in (tmp_path / "lm/net.py", tmp_path / "evaluation/judge.safetensors", weights / "model.json"):
-        path.write_text("a")
-        seen.add(digests.digest.__wrapped__("demo", tmp_path))
-        path.write_text("b")
-        seen.add(digests.digest.__wrapped__("demo", tmp_path))
-    assert len(seen) == 6
-    (weights / "README.md").write_text("a card")
-    assert digests.digest.__wrapped__("demo", tmp_path) in seen
+    for model, weights in ((tiny_model, "a"), (tiny_model, "b"), (tiny_sound_model, "b")):
+        monkeypatch.setattr(claims.reelm, "load", lambda name, model=model: model)
+        (tmp_path / "lm.safetensors").write_text(weights)
+        seen.add(claims.digest.__wrapped__("tiny"))
+    (tmp_path / "README.md").write_text("a card")
+    assert len(seen) == 3 and claims.digest.__wrapped__("tiny") in seen
 
 
 @pytest.mark.long
@@ -192,7 +144,8 @@ def test_decoding_that_draws_black_clips_fails_the_fast_run(tmp_path, capsys, mo
     # What is likeliest at first is black: who draws nothing else never sees a digit.
     drawn = Model.generate
     monkeypatch.setattr(Model, "generate", lambda *arguments, **asked: drawn(*arguments, **asked, temperature=0.0))
-    command = ["--record", str(tmp_path / "claims.json"), "--fast", "--only", "audio-to-video"]
-    assert claims.main(command) == 1
-    said = capsys.readouterr().out
-    assert "audio-to-video/digit is" in said and "audio-to-video/black is" in said
+    (tmp_path / "claims.json").write_text(claims.RECORD.read_text())
+    monkeypatch.setattr(claims, "RECORD", tmp_path / "claims.json")
+    monkeypatch.setattr(claims, "documents", lambda: [])
+    assert claims.main(["--fast", "--only", "audio-to-video"]) == 1
+    assert "digit is" in capsys.readouterr().out

@@ -1,1 +1,0 @@
-"""The ledger of claims: what the documents say of the shipped weights, and what measures it."""
