@@ -142,7 +142,7 @@ def measure(command: str, footage: Path | None) -> dict[str, Any]:
     """Run a command of `reelm evaluate` in this process, and return what it prints as JSON; RequestError."""
     words = command.split()[1:]
     if FOOTAGE in words and footage is None:
-        raise RequestError("it needs --footage; `python -m reelm.data.films.make_footage --help` fetches the films")
+        raise RequestError("it needs --footage; `python -m reelm.zoo.natural.make_footage --help` says how to get them")
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         parse([*(str(footage) if word == FOOTAGE else word for word in words), "--json"]).run()
