@@ -163,8 +163,9 @@ if __name__ == "__main__":
 import pytest  # noqa: E402  (the program above runs without it)
 
 
+@pytest.mark.long
 @pytest.mark.slow
-@pytest.mark.parametrize("part", ["decoding", pytest.param("training", marks=pytest.mark.long)])
+@pytest.mark.parametrize("part", ["decoding", "training"])
 def test_on_eight_devices(part):
     flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=8"
     environment = {**os.environ, "XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu"}
@@ -181,7 +182,7 @@ def test_a_training_step_becomes_a_program_for_cuda_and_tpu():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("weights", ["bfloat16", "int8"])
+@pytest.mark.parametrize("weights", [pytest.param("bfloat16", marks=pytest.mark.long), "int8"])
 def test_decoding_becomes_a_program_for_cuda_and_tpu(weights):
     config = replace(configs.get("lm", "8b").model, layers=3)  # each is lowered like the others
     layout, made, controls = decode_arguments(config, 1)

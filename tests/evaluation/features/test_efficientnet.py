@@ -24,8 +24,7 @@ def pictures(*shape: int) -> np.ndarray:
     return np.random.default_rng(1).uniform(size=(*shape, 3)).astype(np.float32)
 
 
-@pytest.mark.parametrize("side,stride", [(3, 1), (3, 2), (5, 2)])
-@pytest.mark.parametrize("rows,columns", [(8, 9), (7, 5)])
+@pytest.mark.parametrize("side,stride,rows,columns", [(3, 1, 8, 9), (5, 2, 8, 9), (3, 2, 7, 5)])
 def test_depthwise_equals_the_grouped_convolution(side, stride, rows, columns):
     rng = np.random.default_rng(0)
     x = jnp.asarray(rng.normal(size=(2, rows, columns, 6)), jnp.float32)

@@ -107,7 +107,7 @@ def test_pictures_stand_at_their_times(tiny_model, video):
     np.testing.assert_array_equal(later.unconditional().kinds[0, :, 0, 0], [Given.ANCHOR, Given.NOTHING])
 
 
-@pytest.mark.parametrize("condition", ["last_image", "mask"])
+@pytest.mark.parametrize("condition", ["last_image", pytest.param("mask", marks=pytest.mark.long)])
 def test_guidance_leads_towards_given_pictures_too(tiny_model, video, condition):
     asked = {"last_image": {"last_image": video[1]}, "mask": {"video": video[:9], "mask": np.ones((16, 24), bool)}}
     asked["mask"]["mask"][:8] = False
