@@ -26,6 +26,7 @@ def test_codes_as_likely_as_in_training_pass_and_noise_is_refused(tiny_model):
         check_draws(tiny_model, {"nats_first": 0.5}, "runs/lm")
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_weights_that_are_mixed_up_are_not_exported(tmp_path):
     """The layers of the shipped model in another order: each is sound, and the model makes noise."""
