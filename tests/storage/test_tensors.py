@@ -3,6 +3,7 @@
 import json
 import struct
 
+import jax
 import ml_dtypes
 import numpy as np
 import pytest
@@ -30,6 +31,12 @@ def test_numbers_are_read_as_safetensors_reads_them():
     np.testing.assert_array_equal(params["a"]["c"], theirs["a/c"])
     assert params["d"] == theirs["d"] == 2
     assert np.shares_memory(params["a"]["b"], np.frombuffer(data, np.uint8))  # a large model is in memory once
+
+
+def test_every_parameter_of_a_model_comes_back(tiny_sound_model):
+    model = tiny_sound_model
+    for params in (model.lm.params, model.video_tokenizer.params, model.audio_tokenizer.params):
+        jax.tree.map(np.testing.assert_array_equal, unpack(pack(params, "float32"), "x"), params)
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "int8"])
