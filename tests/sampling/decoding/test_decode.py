@@ -52,8 +52,8 @@ def test_the_codes_are_those_of_decoding_one_by_one(decode, temperature, cfg_sca
     expected, forwards = decode(1, temperature, cfg_scale)
     assert (forwards == expected[0].size).all()
     assert len({clip.tobytes() for clip in expected}) == len(PROMPTS)
-    # Inside a frame of 6 codes, all of it, and past its end.
-    for window in (5, 6, WIDEST) if cfg_scale == 1 else (5,):
+    # Inside a frame of 6 codes, and past its end.
+    for window in (5, WIDEST) if cfg_scale == 1 else (5,):
         ids, forwards = decode(window, temperature, cfg_scale)
         np.testing.assert_array_equal(ids, expected)
         assert (forwards <= expected[0].size).all()
