@@ -56,6 +56,33 @@ class ShardedBuilder(tfds.core.ShardBasedBuilder, skip_registration=True):
         return _SameBytes(self.info.file_format)
 
 
+class FieldsBuilder(ShardedBuilder, skip_registration=True):
+    """The builder of a set of any name. `info` holds arguments of `tfds.core.DatasetInfo`."""
+
+    def __init__(
+        self,
+        name: str,
+        data_dir: Path,
+        splits: Mapping[str, Sequence[Shard]],
+        *,
+        version: str,
+        config: str | None,
+        info: Mapping[str, Any],
+    ) -> None:
+        self.name = name  # pyright: ignore[reportAttributeAccessIssue]  (what TFDS's own AdhocBuilder does)
+        self.VERSION = tfds.core.Version(version)
+        self._splits, self._about = splits, info
+        configured = config and tfds.core.BuilderConfig(name=config)
+        super().__init__(data_dir=str(data_dir), file_format="array_record", config=configured)
+
+    def _info(self) -> tfds.core.DatasetInfo:
+        # Shuffling is the reader's task.
+        return tfds.core.DatasetInfo(builder=self, disable_shuffling=True, **self._about)
+
+    def shards(self) -> Mapping[str, Sequence[Shard]]:
+        return self._splits
+
+
 def prepare(builder: ShardedBuilder, progress: Progress = silent) -> Path:
     """Write the set, unless it is there, and return its folder, which appears when the set is complete."""
     builder.progress = progress

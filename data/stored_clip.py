@@ -15,6 +15,8 @@ import numpy as np
 
 from reelm.media.pixels import Frames
 
+from .stored_set import Array
+
 # Fixed, so that a clip's bytes depend on its frames alone. One thread, since x264's output depends on their number; no
 # macroblock tree, since on pictures a few macroblocks wide x264's SIMD code for it reads what memory happens to hold.
 _X264 = {"crf": "8", "preset": "veryfast", "bf": "0", "threads": "1", "mbtree": "0"}
@@ -58,10 +60,26 @@ class StoredClip:
         length, captions = head.pop("video_bytes"), tuple(head.pop("captions"))
         return cls(**head, captions=captions, video=payload[:length], audio=payload[length:])
 
-    def features(self) -> dict[str, Any]:
-        """Return the values of the features of the data set, by name."""
+    def example(self) -> dict[str, Any]:
+        """Return the values of `FIELDS`, by name."""
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         return {**values, "audio": np.frombuffer(self.audio, "<i2").astype(np.int16)}
+
+
+FIELDS: dict[str, Any] = {
+    "video": bytes,
+    "audio": Array((None,), np.int16),
+    "sample_rate": np.int32,
+    "captions": tuple[str, ...],
+    "fps": np.float32,
+    "frames": np.int32,
+    "height": np.int32,
+    "width": np.int32,
+    "source": str,
+    "start": np.float64,
+    "shot": np.int32,
+}
+"""What a record of a `StoredClip` holds."""
 
 
 def encode(frames: Frames, fps: float) -> bytes:

@@ -17,14 +17,16 @@ import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from array_record.python.array_record_data_source import ArrayRecordDataSource
 
-from reelm.data.clips import check_name
-from reelm.data.stored_clip import StoredClip
+from reelm.data.clips import ShapeRun, check_name
+from reelm.data.stored_clip import FIELDS, StoredClip
+from reelm.data.stored_set import StoredSet
 from reelm.errors import RequestError
 from reelm.progress import Progress, silent
 from reelm.storage.atomic import write_json
@@ -39,16 +41,12 @@ from .worker_pool import Pool
 BUILD_FILE = "build.json"
 SHARD_BYTES = 256 * 2**20  # of clips in a file of the data set, one clip at least
 _FORMAT = 3
+_ABOUT = """ Clips cut from a folder of videos by reelm: one shot each, at an even frame rate, in a few sizes and
+lengths that stand one after another. "video" is an mp4 (H.264, 4:4:4) as bytes, for PyAV, imageio or FFmpeg; "audio" is
+16-bit sound of one channel that lasts as long, empty where the source has none. "source", "start" (seconds) and "shot"
+say where a clip comes from; all clips of one source are in one split.
+"""
 _BLOCKS, _BLOCK_BYTES = 8, 2**16  # of a file that are compared, spread from its first byte to its last
-
-
-class ClipRun(NamedTuple):
-    """Consecutive clips of one shape in a split: their number, and the frames, height and width of each."""
-
-    clips: int
-    frames: int
-    height: int
-    width: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +62,7 @@ class Contents:
 
     config: dict[str, Any]
     files: str
-    splits: dict[str, tuple[ClipRun, ...]]
+    splits: dict[str, tuple[ShapeRun, ...]]
     left_out: tuple[tuple[str, str], ...]
 
     def __post_init__(self) -> None:
@@ -85,7 +83,7 @@ class Built:
     captioned: tuple[int, int] | None = None
 
     @property
-    def splits(self) -> dict[str, tuple[ClipRun, ...]]:
+    def splits(self) -> dict[str, tuple[ShapeRun, ...]]:
         """The runs of each split, in order."""
         return self.contents.splits
 
@@ -284,18 +282,21 @@ def _split(good: Sequence[_Part], test_share: float) -> dict[str, list[_Part]]:
     return {"train": train, **({"test": test} if test else {})}
 
 
-def _runs(parts: Sequence[_Part]) -> list[ClipRun]:
+def _runs(parts: Sequence[_Part]) -> list[ShapeRun]:
     """The clips of each bucket, in the order in which they stand in a split."""
     counts = Counter(clip.shape for part in parts for clip in part.clips)
-    return [ClipRun(counts[shape], *shape) for shape in sorted(counts)]
+    return [ShapeRun(counts[shape], *shape) for shape in sorted(counts)]
+
+
+def stored(name: str, data_dir: Path) -> StoredSet:
+    """Return the set of that name as it lies on disk."""
+    return StoredSet(name=name, data_dir=data_dir, version="2.0.0", fields=FIELDS, about=_ABOUT)
 
 
 def _write_set(staging: Path, name: str, splits: dict[str, list[_Part]], fields: dict[str, Any]) -> None:
-    from . import tfds as folder_tfds  # TFDS takes a second to import: only those who build or read pay it
-
     shutil.rmtree(staging / "set", ignore_errors=True)  # of a build that was stopped just here
-    shards = {split: [_read(shard) for shard in _shards(parts)] for split, parts in splits.items()}
-    folder_tfds.write(name, staging / "set", shards)
+    shards = {split: [partial(_read, shard) for shard in _shards(parts)] for split, parts in splits.items()}
+    stored(name, staging / "set").write(shards)
     write_json(staging / "set" / name / BUILD_FILE, fields, indent=1)
 
 
@@ -320,7 +321,7 @@ def _shards(parts: Sequence[_Part]) -> Iterator[list[tuple[Path, int]]]:
         yield shard
 
 
-def _read(shard: Sequence[tuple[Path, int]]) -> Iterator[StoredClip]:
+def _read(shard: Sequence[tuple[Path, int]]) -> Iterator[dict[str, Any]]:
     for path, clips in groupby(shard, key=lambda clip: clip[0]):
         records = ArrayRecordDataSource(str(path))
-        yield from (StoredClip.unpack(records[place]) for _, place in clips)
+        yield from (StoredClip.unpack(records[place]).example() for _, place in clips)

@@ -1,4 +1,4 @@
-"""Build a data set from recordings: a folder of them, or those that are played here.
+"""Build a data set from recordings: a folder of them, or those that are played for it.
 
 Comes in: recordings of one size, rate and set of keys. Goes out, under `data_dir/NAME`:
 
@@ -10,8 +10,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from reelm.data.clips import check_name
+from reelm.data.stored_set import Array, StoredSet
 from reelm.errors import RequestError
 from reelm.progress import Progress, silent
 from reelm.storage.atomic import write_json
@@ -23,6 +27,9 @@ BUILD_FILE = "recordings.json"
 FRAMES = 64  # of a piece, at most
 _FORMAT = 1
 _TEST = 20  # of so many recordings one is for the test split
+_ABOUT = """ Pieces of recordings of a game, all of one length and size. "frames" are its pictures, "keys" say
+which keys were held while each of them came to be. All pieces of one recording are in one split.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,14 +64,14 @@ class Counted:
         self.frames, self.pieces, self.at_once = frames, dict[str, int](), 1
         self._first: Recording | None = None
 
-    def pieces_of(self, split: str, recordings: Callable[[], Iterable[Recording]]) -> Iterable[Recording]:
-        """Yield the pieces of recordings; RequestError when one is not like the first."""
+    def pieces_of(self, split: str, recordings: Callable[[], Iterable[Recording]]) -> Iterable[dict[str, Any]]:
+        """Yield the pieces of recordings as examples; RequestError when one is not like the first."""
         for recording in recordings():
             self.check(recording)
             for piece in recording.cut(self.frames):
                 self.pieces[split] = self.pieces.get(split, 0) + 1
                 self.at_once = max(self.at_once, int(piece.keys[1:].sum(axis=1).max()))
-                yield piece
+                yield {"frames": piece.frames, "keys": piece.keys}
 
     def check(self, recording: Recording) -> None:
         """Compare a recording with the first one."""
@@ -92,25 +99,29 @@ def write(
 
     first: any of the recordings, which all others are like.
     """
-    from . import tfds  # it takes a second to import
-
     counted = Counted(frames)
     counted.check(first)
     shards = {
         split: [partial(counted.pieces_of, split, recordings) for recordings in each] for split, each in splits.items()
     }
-    height, width = first.frames.shape[1:3]
-    tfds.write(name, data_dir, (frames, height, width, 3), len(first.key_names), shards, progress)
+    shape = (frames, *first.frames.shape[1:3])
+    stored(name, data_dir, shape, len(first.key_names)).write(shards, progress)
     made = Recorded(
         source=source,
         key_names=first.key_names,
         at_once=counted.at_once,
         fps=first.fps,
-        shape=(frames, height, width),
+        shape=shape,
         splits=counted.pieces,
     )
     write_json(data_dir / name / BUILD_FILE, {"format": _FORMAT, **asdict(made)})
     return data_dir / name
+
+
+def stored(name: str, data_dir: Path, shape: tuple[int, int, int], keys: int) -> StoredSet:
+    """Return the set of that name on disk; its pieces have frames of `shape` `(T, H, W)` and so many keys."""
+    fields = {"frames": Array((*shape, 3), np.uint8), "keys": Array((shape[0], keys), np.bool_)}
+    return StoredSet(name=name, data_dir=data_dir, version="1.0.0", fields=fields, about=_ABOUT)
 
 
 def open_built(folder: Path) -> Recorded:

@@ -3,51 +3,18 @@
 Comes in: the folder of a built set, a split. Goes out: a `ClipSource`.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
 
 from reelm.data.clips import CaptionedClip, ShapeRun
-from reelm.errors import RequestError
+from reelm.data.stored_set import Record, StoredClips, long_enough
 
-from .build import Recorded, open_built
+from .build import Recorded, open_built, stored
 
 
-@dataclass(frozen=True, eq=False)
-class RecordedClips:
-    """The pieces of one split, cut to `num_frames` frames."""
-
-    name: str
-    split: str
-    num_frames: int
-    num_clips: int
-    recorded: Recorded
-    records: Sequence[dict[str, Any]]
-
-    @property
-    def description(self) -> dict[str, Any]:
-        what = {"dataset": self.name, "split": self.split, "num_frames": self.num_frames}
-        return {**what, "keys": list(self.recorded.key_names), "keys_at_once": self.recorded.at_once}
-
-    @property
-    def shapes(self) -> tuple[ShapeRun, ...]:
-        return (ShapeRun(self.num_clips, self.num_frames, *self.recorded.shape[1:]),)
-
-    def __len__(self) -> int:
-        return self.num_clips
-
-    def __getitem__(self, index: int) -> CaptionedClip:
-        if not 0 <= index < self.num_clips:
-            raise IndexError(f"clip {index} of {self.num_clips}")
-        record = self.records[int(index)]
-        return {
-            "video": record["frames"][: self.num_frames],
-            "captions": ("",),
-            "fps": self.recorded.fps,
-            "keys": record["keys"][: self.num_frames],
-        }
+def _clip(fps: float, record: Record, frames: int) -> CaptionedClip:
+    return {"video": record["frames"][:frames], "captions": ("",), "fps": fps, "keys": record["keys"][:frames]}
 
 
 @dataclass(frozen=True)
@@ -75,19 +42,20 @@ class RecordedSet:
     def held_back(self) -> str:
         return "test" if "test" in self.splits else "train"
 
-    def open(self, split: str, *, num_frames: int | None = None, num_clips: int | None = None) -> RecordedClips:
+    def open(self, split: str, *, num_frames: int | None = None, num_clips: int | None = None) -> StoredClips:
         """Open the first pieces of a split; see `DataSet.open`."""
-        from . import tfds  # it takes a second to import
-
         made = self._made
-        count, frames = made.splits[split], made.shape[0]
-        if (num_clips or 1) > count or (num_frames or 1) > frames:
-            raise RequestError(
-                f"{self.folder} has {count} clips of {frames} frames in {split}, not {num_clips or 1} of "
-                f"{num_frames or 1}"
-            )
-        records = tfds.records(self.name, self.folder.parent, (*made.shape, 3), len(made.key_names), split)
-        return RecordedClips(self.name, split, num_frames or frames, num_clips or count, made, records)
+        runs = (ShapeRun(made.splits[split], *made.shape),)
+        shapes, firsts = long_enough(self.folder, split, runs, num_frames, num_clips)
+        description = {
+            "dataset": self.name,
+            "split": split,
+            "num_frames": shapes[0].frames,
+            "keys": list(made.key_names),
+            "keys_at_once": made.at_once,
+        }
+        records = stored(self.name, self.folder.parent, made.shape, len(made.key_names)).records(split)
+        return StoredClips(description, shapes, firsts, records, partial(_clip, made.fps))
 
     @cached_property
     def _made(self) -> Recorded:

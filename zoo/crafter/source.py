@@ -14,12 +14,13 @@ from typing import ClassVar
 from reelm.cores import cores
 from reelm.data.recordings.build import BUILD_FILE, write
 from reelm.data.recordings.recording import Recording
-from reelm.data.recordings.source import RecordedClips, RecordedSet
+from reelm.data.recordings.source import RecordedSet
+from reelm.data.stored_set import StoredClips
 from reelm.errors import RequestError
 from reelm.progress import Progress, silent
 from reelm.storage.home import datasets_folder
 
-from .game import TILE
+from .game import KEYS, TILE
 from .mosaics import mosaics, tiles_of
 
 _STEPS, _LANDS = 1024, 8  # frames that are played in a land; lands in a shard
@@ -44,7 +45,7 @@ class _OwnSet(ABC):
     data_dir: Path | None = None
     config: str | None = None
 
-    def open(self, split: str, *, num_frames: int | None = None, num_clips: int | None = None) -> RecordedClips:
+    def open(self, split: str, *, num_frames: int | None = None, num_clips: int | None = None) -> StoredClips:
         """Open the first pieces of a split; see `DataSet.open`."""
         if not self._is_built:
             where = self._folder.parent
@@ -115,7 +116,7 @@ class CrafterTilesSet(_OwnSet):
         tiles = tiles_of((clip["video"] for clip in map(source.__getitem__, range(len(source)))), TILE)
         clip = source[0]
         assert "keys" in clip
-        like = Recording(clip["video"], clip["keys"], source.recorded.key_names, source.recorded.fps)
+        like = Recording(clip["video"], clip["keys"], KEYS, clip["fps"])
         splits = {split: [partial(mosaics, tiles, like, count, seed)] for seed, (split, count) in enumerate(_MOSAICS)}
         about = "mosaics of the tiles of Crafter"
         return write(self.name, self._folder.parent, about, like, splits, progress=progress)

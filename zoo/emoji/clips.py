@@ -1,8 +1,8 @@
 """Animated emoji: captioned clips of one emoji that moves over a plain colour, with pairs of emoji and tone held out.
 
-In: pictures and names (`packages.py`). Out: `examples(split, ...)`, the clips of a split in the order of `tfds.py`.
-A pair of an emoji and a skin tone may be held out of training, so that composing
-a known emoji with a known tone can be measured. Knows nothing of TFDS, of tokens and of models.
+In: pictures and names (`packages.py`). Out: `examples(split, ...)`, the clips of a split in the order of the stored
+set. A pair of an emoji and a skin tone may be held out of training, so that composing a known emoji with a known tone
+can be measured. Knows nothing of TFDS, of tokens and of models.
 """
 
 import hashlib

@@ -1,54 +1,63 @@
-"""The set of animated emoji: its clips by index, read from where the set was built.
+"""The set of animated emoji: written once, out of the packages that the user fetches, and read by index.
 
-Comes in: the folder and the configuration of the set, a split, a length. Goes out: a `ClipSource`. First comes the
+Comes in: the folder of the packages, a configuration; then a split, a length. Goes out: a `ClipSource`. First comes the
 plain clip of every emoji, then the second clip of every emoji, so that the first clips are a fair sample.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from reelm.data.clips import CaptionedClip, ShapeRun
-from reelm.data.stored_clip import decode
+from reelm.data.stored_clip import decode, encode
+from reelm.data.stored_set import Record, Reordered, StoredClips, StoredSet, long_enough
 from reelm.errors import RequestError
 from reelm.progress import Progress, silent
 from reelm.storage.home import datasets_folder
 
-from .clips import SPLITS, VARIANTS
+from .clips import PHRASINGS, SPLITS, VARIANTS, Split, examples, of_split
+from .packages import Emoji, read_packages
 
-_CONFIG = "128px_8fps"
+_CONFIGS = {f"{size}px_{fps}fps": (size, fps) for size in (64, 128, 256) for fps in (8, 12)}
+_USUAL = "128px_8fps"
+_SHARD = 256  # emoji
+_FIELDS: dict[str, Any] = {
+    "video": bytes,
+    "captions": tuple[str, ...],
+    "fps": np.float32,
+    "frames": np.int32,
+    "height": np.int32,
+    "width": np.int32,
+    "emoji": str,
+    "tone": str,
+    "name": str,
+    "group": str,
+    "background": str,
+}
+_ABOUT = f"""
+Captioned clips of one animated emoji over a plain colour: three seconds and the first frame of the next round, so that
+a loop of three seconds ends as it began; {VARIANTS} clips of each emoji, half of them on white, the others on colours
+that their captions name. Splits: "train"; "held_out", pairs of an emoji and a skin tone that "train" never shows, while
+it shows that emoji in other tones; "still", single frames of emoji that do not move. "video" is an mp4 (H.264, 4:4:4)
+as bytes, for PyAV, imageio or FFmpeg; "captions" are {PHRASINGS} ways to say what it shows; "emoji" holds the code
+points without skin tone, in hex. The first clip of each emoji is on white, the first of its captions the plain name.
+
+Pictures: Fluent Emoji, Copyright (c) Microsoft Corporation, MIT License, packaged by LobeHub. Names: emoji-datasource,
+Copyright (c) 2013 Cal Henderson, MIT License. Keywords: emojilib, Copyright (c) 2014 Mu-An Chiou, MIT License.
+"""
 
 
-@dataclass(frozen=True, eq=False)
-class EmojiClips:
-    """The clips of one split, cut to `num_frames` frames."""
-
-    config: str
-    split: str
-    num_frames: int
-    num_clips: int
-    records: Sequence[dict[str, Any]]
-    size: int
+class EmojiClips(StoredClips):
+    """The clips of one split, cut to so many frames."""
 
     @property
-    def description(self) -> dict[str, Any]:
-        return {"dataset": f"animated_emoji/{self.config}", "split": self.split, "num_frames": self.num_frames}
-
-    @property
-    def shapes(self) -> tuple[ShapeRun, ...]:
-        return (ShapeRun(self.num_clips, self.num_frames, self.size, self.size),)
-
-    def __len__(self) -> int:
-        return self.num_clips
-
-    def __getitem__(self, index: int) -> CaptionedClip:
-        record = self._record(index)
-        return {
-            "video": decode(record["video"], self.num_frames),
-            "captions": tuple(caption.decode() for caption in record["captions"]),
-            "fps": float(record["fps"]),
-        }
+    def num_frames(self) -> int:
+        """Frames of each clip."""
+        return self.shapes[0].frames
 
     @property
     def emoji(self) -> int:
@@ -57,16 +66,17 @@ class EmojiClips:
 
     def what(self, index: int) -> dict[str, str]:
         """Return what a clip shows, in words: emoji, tone, name, group, background and first caption."""
-        record = self._record(index)
+        record = self.records[self.place(index)[0]]
         words = {name: value.decode() for name, value in record.items() if isinstance(value, bytes) and name != "video"}
         return {**words, "caption": record["captions"][0].decode()}
 
-    def _record(self, index: int) -> dict[str, Any]:
-        if not 0 <= index < self.num_clips:
-            raise IndexError(f"clip {index} of {self.num_clips}")
-        # The file holds all clips of one emoji together.
-        variant, number = divmod(int(index), self.emoji)
-        return self.records[number * VARIANTS + variant]
+
+def _clip(record: Record, frames: int) -> CaptionedClip:
+    return {
+        "video": decode(record["video"], frames),
+        "captions": tuple(caption.decode() for caption in record["captions"]),
+        "fps": float(record["fps"]),
+    }
 
 
 @dataclass(frozen=True)
@@ -88,22 +98,72 @@ class AnimatedEmojiSet:
 
     def open(self, split: str, *, num_frames: int | None = None, num_clips: int | None = None) -> EmojiClips:
         """Open the first clips of a split, each cut to `num_frames` frames; see `DataSet.open`."""
-        from . import tfds  # it takes a second to import
-
-        config = self.config or _CONFIG
-        records = tfds.open_built(self.data_dir or datasets_folder(), config, split)
-        frames, size = int(records[0]["frames"]), int(records[0]["height"])
-        if (num_frames or 1) > frames:
-            raise RequestError(f"the clips of {self.name}/{config} have {frames} frames in {split}, not {num_frames}")
-        if (num_clips or 1) > len(records):
-            raise RequestError(f"{self.name}/{config} has {len(records)} clips in {split}, not {num_clips}")
-        return EmojiClips(config, split, num_frames or frames, num_clips or len(records), records, size)
+        stored = self._stored()
+        if not stored.is_written:
+            raise RequestError(
+                f"no {self.name}/{stored.config} in {stored.data_dir}; build it there first "
+                f"(reelm data build {self.name} --size {stored.config})"
+            )
+        records = stored.records(split)
+        # The files hold all clips of one emoji together.
+        order = np.arange(len(records)).reshape(-1, VARIANTS).T.ravel()
+        first, where = records[0], f"{self.name}/{stored.config}"
+        runs = (ShapeRun(len(records), int(first["frames"]), int(first["height"]), int(first["width"])),)
+        shapes, firsts = long_enough(where, split, runs, num_frames, num_clips)
+        description = {"dataset": where, "split": split, "num_frames": shapes[0].frames}
+        return EmojiClips(description, shapes, firsts, Reordered(records, order), _clip)
 
     def build(self, *, packages: Path | None = None, progress: Progress = silent) -> Path:
         """Write the set to `data_dir`; see `BuildableSet.build`.
 
         packages: folder of the packages. Default: `$REELM_HOME/animated_emoji`.
         """
-        from . import tfds
+        stored = self._stored()
+        if stored.is_written:
+            return stored.write({})
+        size, fps = _CONFIGS[stored.config or ""]
+        emoji = read_packages(packages)  # they come by the user's own npm
+        shards = {
+            split: [
+                partial(_examples, split, emoji, slice(first, first + _SHARD), size, fps)
+                for first in range(0, len(of_split(split, emoji)), _SHARD)
+            ]
+            for split in SPLITS
+        }
+        return stored.write(shards, progress)
 
-        return tfds.build(self.data_dir or datasets_folder(), self.config or _CONFIG, packages, progress)
+    def _stored(self) -> StoredSet:
+        config = self.config or _USUAL
+        if config not in _CONFIGS:
+            raise RequestError(f"{self.name} has no configuration {config!r}; there are {', '.join(_CONFIGS)}")
+        return StoredSet(
+            name=self.name,
+            data_dir=self.data_dir or datasets_folder(),
+            version="2.0.0",
+            fields=_FIELDS,
+            about=_ABOUT,
+            config=config,
+            licence="MIT",
+        )
+
+
+def _examples(split: Split, emoji: Sequence[Emoji], which: slice, size: int, fps: int) -> Iterator[dict[str, Any]]:
+    encoded: dict[str, bytes] = {}  # of one emoji by its background: clips on white differ in words alone
+    for index, clip in enumerate(examples(split, emoji, which, size=size, fps=fps)):
+        if index % VARIANTS == 0:
+            encoded = {}
+        if clip.background not in encoded:
+            encoded[clip.background] = encode(clip.video, fps)
+        yield {
+            "video": encoded[clip.background],
+            "frames": len(clip.video),
+            "height": size,
+            "width": size,
+            "captions": list(clip.captions),
+            "fps": float(fps),
+            "emoji": clip.emoji.base,
+            "tone": clip.emoji.tone,
+            "name": clip.emoji.names[0],
+            "group": clip.emoji.group,
+            "background": clip.background,
+        }

@@ -1,71 +1,66 @@
 """The set of any sound: its pieces by index, speech, music and effects in turn.
 
-Comes in: the folder of the built set, a split. Goes out: a `ClipSource` of sounds. There is no picture, so each clip
-has one black frame that lasts as long as its sound.
+Comes in: the folder of the packages that `fetch_sounds.py` brings; then a split. Goes out: a `ClipSource` of sounds.
+There is no picture, so each clip has one black frame that lasts as long as its sound.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from reelm.data.clips import CaptionedClip, ShapeRun
+from reelm.data.stored_set import Array, Record, Reordered, StoredClips, StoredSet, long_enough
 from reelm.errors import RequestError
 from reelm.progress import Progress, silent
 from reelm.storage.home import datasets_folder
 
-from .pieces import SAMPLE_RATE
-from .sound_packages import KINDS, SPLITS, Kind
+from .pieces import SAMPLE_RATE, pieces
+from .sound_packages import KINDS, SPLITS, Kind, Split, read_packages
 
 _SIDE = 8  # of the black frame
 # The kinds of training clips, over and over: more than half is speech, which varies most.
 _ORDER = ("speech", "music", "speech", "effects", "speech")
 _EPOCH = 100_000  # clips
+_FIELDS = {"audio": Array((None,), np.int16), "sample_rate": np.int32, "source": str}
+_ABOUT = """
+Pieces of sound, 16 kHz and mono, at most six seconds long: speech in some thirty languages, music and effects, out of
+Debian packages of games, teachers' programs and telephone systems. Splits are "train_speech", "test_music" and so on:
+no speaker, piece of music or package of effects is in both. "source" is the package and the file in it. Each package
+keeps the licence of its sounds in its file `copyright`.
+"""
 
 
 @dataclass(frozen=True, eq=False)
-class SoundClips:
-    """The clips of one split.
+class _InTurn(Sequence[Record]):
+    """Records of several kinds in turn: `order` has the kind of each, over and over."""
 
-    Attributes:
-        split: "train" or "test".
-        num_clips: how many there are.
-        order: the kind of each clip, over and over.
-        records: of each kind.
-    """
-
-    split: str
-    num_clips: int
+    records: Mapping[str, Sequence[Record]]
     order: tuple[str, ...]
-    records: Mapping[str, Sequence[dict[str, Any]]]
-
-    @property
-    def description(self) -> dict[str, Any]:
-        return {"dataset": "any_sound", "split": self.split}
-
-    @property
-    def shapes(self) -> tuple[ShapeRun, ...]:
-        return (ShapeRun(self.num_clips, 1, _SIDE, _SIDE),)
+    length: int
 
     def __len__(self) -> int:
-        return self.num_clips
+        return self.length
 
-    def __getitem__(self, index: int) -> CaptionedClip:
-        if not 0 <= index < self.num_clips:
-            raise IndexError(f"clip {index} of {self.num_clips}")
-        round_, place = divmod(int(index), len(self.order))
+    def __getitem__(self, index: Any) -> Any:
+        around, place = divmod(int(index), len(self.order))
         kind = self.order[place]
-        number = round_ * self.order.count(kind) + self.order[:place].count(kind)
-        sound = self.records[kind][number % len(self.records[kind])]["audio"].astype(np.float32) / 32767
-        return {
-            "video": np.zeros((1, _SIDE, _SIDE, 3), np.uint8),
-            "captions": ("",),
-            "fps": SAMPLE_RATE / len(sound),
-            "audio": sound[:, None],
-            "sample_rate": SAMPLE_RATE,
-        }
+        number = around * self.order.count(kind) + self.order[:place].count(kind)
+        return self.records[kind][number % len(self.records[kind])]
+
+
+def _clip(record: Record, frames: int) -> CaptionedClip:
+    sound = record["audio"].astype(np.float32) / 32767
+    return {
+        "video": np.zeros((frames, _SIDE, _SIDE, 3), np.uint8),
+        "captions": ("",),
+        "fps": SAMPLE_RATE / len(sound),
+        "audio": sound[:, None],
+        "sample_rate": SAMPLE_RATE,
+    }
 
 
 @dataclass(frozen=True)
@@ -85,21 +80,23 @@ class AnySoundSet:
     data_dir: Path | None = None
     config: str | None = None
 
-    def open(self, split: str, *, num_frames: int | None = None, num_clips: int | None = None) -> SoundClips:
+    def open(self, split: str, *, num_frames: int | None = None, num_clips: int | None = None) -> StoredClips:
         """Open the first clips of a split; see `DataSet.open`. Each has one frame."""
-        order = _ORDER if split == "train" else KINDS
         records = {kind: self.open_kind(split, kind) for kind in KINDS}
         count = _EPOCH if split == "train" else len(KINDS) * min(map(len, records.values()))
-        if (num_clips or 1) > count:
-            raise RequestError(f"{self.name} has {count} clips in {split}, not {num_clips}")
-        return SoundClips(split, num_clips or count, order, records)
+        runs = (ShapeRun(count, 1, _SIDE, _SIDE),)
+        shapes, firsts = long_enough(self.name, split, runs, num_frames, num_clips)
+        in_turn = _InTurn(records, _ORDER if split == "train" else KINDS, count)
+        return StoredClips({"dataset": self.name, "split": split}, shapes, firsts, in_turn, _clip)
 
-    def open_kind(self, split: str, kind: Kind) -> Sequence[dict[str, Any]]:
+    def open_kind(self, split: str, kind: Kind) -> Sequence[Record]:
         """Return the records of one kind, in an order that mixes packages."""
-        from . import tfds  # it takes a second to import
-
-        records = tfds.open_built(self.data_dir or datasets_folder(), "train" if split == "train" else "test", kind)
-        return _Mixed(records, np.random.default_rng(0).permutation(len(records)))
+        stored = self._stored()
+        if not stored.is_written:
+            where = stored.data_dir
+            raise RequestError(f"no {self.name} in {where}; build it there first (reelm data build {self.name})")
+        records = stored.records(f"{split}_{kind}")
+        return Reordered(records, np.random.default_rng(0).permutation(len(records)))
 
     def build(self, *, packages: Path | None = None, progress: Progress = silent) -> Path:
         """Write the set to `data_dir`; see `BuildableSet.build`.
@@ -108,20 +105,15 @@ class AnySoundSet:
         """
         if self.config is not None:
             raise RequestError(f"{self.name} has one configuration, not {self.config!r}; leave the size out")
-        from . import tfds
+        shards = {f"{split}_{kind}": [partial(_examples, packages, split, kind)] for split in SPLITS for kind in KINDS}
+        return self._stored().write(shards, progress)
 
-        return tfds.build(self.data_dir or datasets_folder(), packages, progress)
+    def _stored(self) -> StoredSet:
+        where = self.data_dir or datasets_folder()
+        return StoredSet(name=self.name, data_dir=where, version="1.0.0", fields=_FIELDS, about=_ABOUT)
 
 
-@dataclass(frozen=True, eq=False)
-class _Mixed(Sequence[dict[str, Any]]):
-    """Records in another order."""
-
-    records: Sequence[dict[str, Any]]
-    order: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.order)
-
-    def __getitem__(self, index: Any) -> Any:
-        return self.records[int(self.order[index])]
+def _examples(packages: Path | None, split: Split, kind: Kind) -> Iterator[dict[str, Any]]:
+    for recording in read_packages(packages, split, kind):
+        for piece in pieces(recording):
+            yield {"audio": piece, "sample_rate": SAMPLE_RATE, "source": recording.source}

@@ -19,9 +19,8 @@ from made.strategies import damaged
 from reelm.cli.main import main
 from reelm.data import catalog, clips
 from reelm.data.films.buckets import Buckets
-from reelm.data.films.build import BUILD_FILE, build, open_built
+from reelm.data.films.build import BUILD_FILE, build, open_built, stored
 from reelm.data.films.cutting import CuttingConfig
-from reelm.data.films.tfds import records
 from reelm.data.films.worker import local, work
 from reelm.data.films.worker_pool import Outcome
 from reelm.errors import RequestError
@@ -74,9 +73,7 @@ def test_every_file_is_in_or_named_with_a_reason(built):
     assert "cannot be read" in there.left_out["notes.mp4"]
     assert "is empty" in there.left_out["empty.webm"]
     assert "shortest clip" in there.left_out["short.mp4"]
-    from reelm.data.films.tfds import records
-
-    assert {r["source"].decode() for split in there.splits for r in records("films", built, split)} == GOOD
+    assert {r["source"].decode() for split in there.splits for r in stored("films", built).records(split)} == GOOD
     with pytest.raises(ChildProcessError):
         os.waitpid(-1, os.WNOHANG)
 
@@ -171,14 +168,12 @@ assert not [name for name in sys.modules if name.startswith(("reelm", "tensorflo
 
 
 def test_a_set_of_several_files_holds_what_one_file_does(folder, built, tmp_path, monkeypatch):
-    from reelm.data.films.tfds import records
-
     monkeypatch.setattr("reelm.data.films.build.SHARD_BYTES", 2000)
     build(folder, "films", tmp_path, CONFIG, pool=local(1))
     files = sorted(path.name for path in (tmp_path / "films" / "2.0.0").glob("films-train.array_record-*"))
     assert len(files) > 1 and files[0].endswith(f"-00000-of-{len(files):05}")
     for split in open_built("films", built).splits:
-        one, several = (records("films", place, split) for place in (built, tmp_path))
+        one, several = (stored("films", place).records(split) for place in (built, tmp_path))
         assert len(several) == len(one) > 0
         for index in range(len(one)):
             assert several[index].keys() == one[index].keys()
@@ -186,14 +181,12 @@ def test_a_set_of_several_files_holds_what_one_file_does(folder, built, tmp_path
 
 
 def test_a_source_is_in_one_split_and_stays_there(folder, built, tmp_path):
-    from reelm.data.films.tfds import records
-
-    splits = {split: {r["source"] for r in records("films", built, split)} for split in ("train", "test")}
+    splits = {split: {r["source"] for r in stored("films", built).records(split)} for split in ("train", "test")}
     assert splits["train"] and splits["test"] and not splits["train"] & splits["test"]
     more = shutil.copytree(folder, tmp_path / "more")
     film(more / "e.mp4", 10, 32, 32, 9, sound=False)
     build(more, "films", tmp_path / "sets", CONFIG)
-    grown = {split: {r["source"] for r in records("films", tmp_path / "sets", split)} for split in splits}
+    grown = {split: {r["source"] for r in stored("films", tmp_path / "sets").records(split)} for split in splits}
     assert all(splits[split] <= grown[split] for split in splits)
 
 
@@ -301,7 +294,9 @@ def test_damaged_files_cost_themselves(folder: Path, tmp_path_factory: pytest.Te
         (place / "films" / f"bad{number}{suffix}").write_bytes(data.draw(damaged(whole[suffix])))
     names = {path.relative_to(place / "films").as_posix() for path in (place / "films").rglob("bad*")}
     built = build(place / "films", "films", place / "sets", CONFIG, pool=local(2, 20.0))
-    inside = {record["source"].decode() for split in built.splits for record in records("films", place / "sets", split)}
+    inside = {
+        record["source"].decode() for split in built.splits for record in stored("films", place / "sets").records(split)
+    }
     # A damage may do no harm; else the file is left out with a reason.
     assert inside >= GOOD and inside | set(built.left_out) >= names
     assert not inside & set(built.left_out) and all(reason.strip() for reason in built.left_out.values())

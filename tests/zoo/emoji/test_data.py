@@ -42,7 +42,7 @@ def emoji(packages: Path) -> tuple[Emoji, ...]:
 def built(packages: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     data_dir = tmp_path_factory.mktemp("home") / "datasets"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("reelm.zoo.emoji.tfds._SHARD", 10)  # so that the set has files enough
+        patch.setattr("reelm.zoo.emoji.source._SHARD", 10)  # so that the set has files enough
         catalog.build("animated_emoji", data_dir, packages=packages)
     assert len(list(data_dir.rglob("*-train.array_record-*"))) == 3
     return data_dir
@@ -222,9 +222,9 @@ def test_the_set_is_opened_by_name_like_others(built, monkeypatch):
     assert held_back.description == {"dataset": "animated_emoji/128px_8fps", "split": "held_out", "num_frames": 17}
     assert held_back[0]["video"].shape == (17, 128, 128, 3)
     for request, right in [
-        (lambda: catalog.open_clips("animated_emoji", "train", num_frames=33), "have 25 frames"),
-        (lambda: catalog.open_clips("animated_emoji", "still", num_frames=5), "have 1 frames"),
-        (lambda: catalog.open_clips("animated_emoji", "train", num_clips=10_000), "clips in train, not 10000"),
+        (lambda: catalog.open_clips("animated_emoji", "train", num_frames=33), "longest have 25"),
+        (lambda: catalog.open_clips("animated_emoji", "still", num_frames=5), "longest have 1$"),
+        (lambda: catalog.open_clips("animated_emoji", "train", num_clips=10_000), "in train, not 10000"),
         (lambda: catalog.open_clips("animated_emoji", "test"), "train, held_out, still"),
         (lambda: catalog.open_clips("animated_emoji/128px_12fps", "train"), "reelm data build animated_emoji --size"),
         (lambda: catalog.open_clips("animated_emoji/32px", "train"), "64px_8fps, 64px_12fps, 128px_8fps"),
