@@ -96,17 +96,6 @@ leg upscaler-sharper reelm train upscaler emoji --workdir "$RUNS/upscaler-sharpe
     --rebuilt-by "$RUNS/finished" --perceptual 1.5 --optimizer.muon 0.003 --optimizer.ema 0.98 --data.rebuilt 0.6 \
     --data.flips 0.01 --loop.steps 1000 $doubled
 
-# A language model of its own for edges, a camera and a motion score: 2,700 steps, 2.6 hours on one core. It starts from
-# the one above, which stays as it is. (The shipped one saw emoji at another pace from step 1,500 on.)
-leg steered-tokens reelm data tokenize animated_emoji --video-tokenizer "$RUNS/finished" \
-    -o "$RUNS/steered-tokens" --controls edges motion --num-clips 5907 $few
-leg camera-tokens reelm data tokenize animated_emoji_camera --video-tokenizer "$RUNS/finished" \
-    -o "$RUNS/camera-tokens" --controls edges motion view --num-clips 8192 $few
-leg pace-tokens reelm data tokenize animated_emoji_pace --video-tokenizer "$RUNS/finished" \
-    -o "$RUNS/pace-tokens" --controls motion --num-clips 5907 $few
-leg steered reelm train lm emoji_steered --workdir "$RUNS/steered" --start-from "$RUNS/longest" \
-    --tokens "$RUNS/steered-tokens" "$RUNS/camera-tokens" "$RUNS/pace-tokens" --video-tokenizer "$RUNS/finished" $reads $lm
-
 # --- The model ------------------------------------------------------------------------------------------------------
 
 # Other words for the captions, out of the packages. Without them, 1% of prompts in other words find their emoji.
@@ -119,15 +108,13 @@ if [ -z "${TOY:-}" ]; then
     leg thesaurus python -m reelm.zoo.emoji.synonyms "$packages" "$RUNS/thesaurus.json" zh ja es
 fi
 leg export reelm export --video-tokenizer "$RUNS/finished" --lm "$RUNS/longest" --upscaler "$RUNS/upscaler-sharper" \
-    --specialists "$RUNS/steered" --differences \
-    $(full --thesaurus "$RUNS/thesaurus.json" --thesaurus-encoder "$RUNS/thesaurus-encoder") -o "$RUNS/model" --dtype int8 --min-p 0.5 --cfg-scale 2 --cfg-min-p 0.1 \
-    --num-frames 25
+    $(full --thesaurus "$RUNS/thesaurus.json" --thesaurus-encoder "$RUNS/thesaurus-encoder") -o "$RUNS/model" \
+    --dtype int8 --min-p 0.5 --cfg-scale 2 --cfg-min-p 0.1 --num-frames 25
 
 # What the shipped model reaches: the right emoji in 91.0% of the trained names, 80.0% of the held-out pairs and 59.0%
 # of other words; emoji and tone in 86.5% and 65.7%.
 if [ -z "${TOY:-}" ]; then
     leg evaluate reelm evaluate generation --task emoji --model "$RUNS/model" --sheets "$RUNS/sheets"
-    leg evaluate-steered reelm evaluate generation --task emoji-steering --model "$RUNS/model" --sheets "$RUNS/sheets"
 fi
 
 leg generate reelm generate "rocket" -o "$RUNS/rocket.webp" --model "$RUNS/model"

@@ -41,8 +41,7 @@ class EvaluateGeneration:
     """What the clips are generated from. words: pictures from words; words-chinese: the same in Chinese. short-words:
     pictures from the name of a digit. sound: pictures and sound from words. steering: paths, silhouettes and a motion
     score. stories: references, storyboards and retakes. emoji: words, with an emoji model; emoji-chinese: the same in
-    Chinese; emoji-steering: edges, a camera and a motion score. world: the keys of Crafter, with a model of that game.
-    All other tasks use clips of one digit."""
+    Chinese. world: the keys of Crafter, with a model of that game. All other tasks use clips of one digit."""
     data: str | None = None
     """Data set whose captions are the prompts, in place of a task; for any model. Frechet distances and diversity are
     measured by the features at hand. Default: that of the task."""

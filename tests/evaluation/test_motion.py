@@ -1,0 +1,29 @@
+"""Whether clips move as asked: rank correlation, over all clips and of each prompt on its own."""
+
+import types
+from typing import Any
+
+import numpy as np
+import pytest
+
+from reelm.evaluation.motion import LEVELS, at_levels
+from reelm.evaluation.scores.ranks import spearman
+
+
+def test_rank_correlation_of_equal_orders_is_1():
+    assert spearman([1, 2, 3, 3], [10, 20, 30, 30]) == pytest.approx(1)
+    assert spearman([1, 2, 3], [3, 2, 1]) == pytest.approx(-1)
+
+
+def test_clips_that_move_as_asked_go_with_it_each_at_its_own_pace():
+    drawing = np.random.default_rng(0).integers(0, 256, (8, 8, 3), np.uint8).repeat(8, 0).repeat(8, 1)
+
+    def generate(prompt: str, *, motion: float, **_: Any) -> Any:
+        speed = round({"slow": 5, "fast": 20}[prompt] * motion) if prompt != "still" else 0
+        video = np.stack([np.roll(drawing, speed * t, axis=1) for t in range(5)])
+        return types.SimpleNamespace(video=video, fps=8.0)
+
+    maker: Any = types.SimpleNamespace(generate=generate)
+    found = at_levels(maker, ["slow"], num_frames=5)
+    assert found["clips"] == len(LEVELS) and found["spearman"] > 0.9 and found["spearman_each"] > 0.9
+    assert abs(at_levels(maker, ["still"], num_frames=5)["spearman"]) < 0.1
