@@ -52,7 +52,7 @@ def card(about: Mapping[str, Any], evaluation: Mapping[str, str] | None = None) 
 def _lines(about: Mapping[str, Any], evaluation: Mapping[str, str]) -> Iterator[str]:
     name, record = about["name"], about.get("record", {})
     model, data = about.get("language model"), list(_data_sets(record))
-    cards = _DATA | data_cards()
+    cards = {**_DATA, **data_cards()}
     known = [cards[each] for each in data if each in cards]
     yield f"# {name}\n"
     what = "Tokenizers of video and sound" if "audio tokenizer" in about else "A video tokenizer"
