@@ -34,8 +34,7 @@ def psnr(a, b):
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "gif", "webp"])
-@pytest.mark.parametrize(("height", "width"), [(64, 64), (33, 47), (8, 9), (1, 1), (128, 224)])
-@pytest.mark.parametrize("scale", [1, 3])
+@pytest.mark.parametrize(("height", "width", "scale"), [(33, 47, 3), (1, 1, 1), (128, 224, 1)])
 def test_a_clip_comes_back_with_its_size_rate_and_info(tmp_path, suffix, height, width, scale):
     clip = Clip(moving(9, height, width), fps=8, info=INFO)
     back = reopened(clip, tmp_path / f"a.{suffix}", scale=scale)
@@ -51,7 +50,7 @@ def test_formats_without_loss_give_the_very_pixels(tmp_path, suffix):
 
 
 @pytest.mark.parametrize("suffix", ["gif", "webp"])
-@pytest.mark.parametrize("fps", [7, 12.5, 24, 30000 / 1001, 50])
+@pytest.mark.parametrize("fps", [12.5, 30000 / 1001, 50])
 def test_equal_neighbours_and_uneven_rates_keep_every_frame(tmp_path, suffix, fps):
     video = moving(6)[[0, 0, 0, 1, 2, 2, 3, 4, 5, 5, 5, 5]]
     for frames in (video, video[:1], video[:3]):  # the last two become a still picture
