@@ -50,6 +50,19 @@ def test_jobs_that_wait_have_places(tmp_path):
     jobs.close()
 
 
+def test_an_owner_lists_its_own_jobs(tmp_path):
+    jobs = Jobs(tmp_path, 9)
+    made = [Job(model="tiny", prompt="red", seed=0, settings={}, owner=owner) for owner in ("ada", "grace", "ada")]
+    for job in made:
+        jobs.add(job)
+    for owner, own in (("ada", made[::2]), ("grace", made[1:2]), ("nobody", []), (None, made)):
+        assert [job.id for job in jobs.page(owner, None, 9, "asc")] == [job.id for job in own]
+        assert [job.id for job in jobs.page(owner, None, 9, "desc", ["queued"])] == [job.id for job in own[::-1]]
+        assert not jobs.page(owner, None, 9, "asc", ["completed"])
+    assert [job.id for job in jobs.page("ada", made[0].id, 9, "asc")] == [made[2].id]
+    jobs.close()
+
+
 def test_what_ran_when_the_server_ended_is_made_anew(tmp_path):
     jobs = Jobs(tmp_path, 2)
     first, second = (Job(model="tiny", prompt="red", seed=seed, settings={"top_k": 3}) for seed in range(2))

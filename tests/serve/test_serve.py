@@ -382,6 +382,8 @@ def test_keys_share_the_server(tiny_sound_model, tmp_path):
         status, headers, _ = service.ask("POST", "/v1/videos", {"prompt": "red", "num_frames": 9}, **ada)
         assert status in (202, 429)  # it may have ended by now
         service.made(job, **ada)
+        lists = [service.json("GET", "/v1/videos", **each)[1]["data"] for each in (ada, grace)]
+        assert job["id"] in {each["id"] for each in lists[0]} and lists[1] == []
         status, headers, content = service.ask("POST", "/v1/videos", {"prompt": "red", "num_frames": 17}, **ada)
         assert status == 429 and int(headers["retry-after"]) > 0, content
         site = {"Origin": "https://films.example"}
