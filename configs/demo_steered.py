@@ -10,7 +10,7 @@
     reelm train lm demo_stories --workdir runs/stories --tokens runs/moving_digits_stories
 
 The first follows tracks, silhouettes and a motion score, in two legs. The other shows whom pictures show, cuts to
-another shot, and makes some seconds of a clip anew. Digits have one colour each, so both have `drafts`.
+another shot, and makes some seconds of a clip anew.
 Both start from the language model that ships, and need not keep what it knows: a request goes to the first language
 model that was trained for all that it gives.
 
@@ -54,9 +54,7 @@ _STORIES: dict[Bucket, float] = {
 
 lm: LMRun = replace(
     demo_sound.lm,
-    model=replace(
-        demo_sound.lm.model, text_vocabulary=612, tracks=2, structures=("silhouette",), motion=True, drafts=True
-    ),
+    model=replace(demo_sound.lm.model, text_vocabulary=612, tracks=2, structures=("silhouette",), motion=True),
     tokens=(Path("runs/steered_digits"),),
     start_from=Path("demo"),
     stages=(Stage.of(_STEERED),),
@@ -71,7 +69,7 @@ lm: LMRun = replace(
 
 lm_demo_stories: LMRun = replace(
     lm,
-    model=replace(demo_sound.lm.model, text_vocabulary=612, picture_kinds=6, drafts=True),
+    model=replace(demo_sound.lm.model, text_vocabulary=612, picture_kinds=6),
     tokens=(Path("runs/moving_digits_stories"),),
     stages=(Stage.of(_FIRST_FRAMES, steps=4_750), Stage.of(_STORIES)),
     loop=LoopConfig(steps=6_250, log_every=50, save_every=200),

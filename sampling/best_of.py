@@ -20,7 +20,6 @@ from .parts import ModelParts
 from .request import Request, Script, words_at
 
 _STEP = 2654435769  # 2^32 over the golden ratio: seeds far from each other, and from those of samples beside them
-_SAID = 4.0  # times that the describer's nats count beside a given sound, whose ticks would outweigh a wrong digit
 
 
 def seeds_of(seed: int, best_of: int) -> list[int]:
@@ -42,7 +41,7 @@ def fit(model: ModelParts, script: Script, conditions: Conditions, clips: Sequen
     """Return float `[n]`, how well each clip fits; more is better.
 
     The score is the log-likelihood in nats that the describer gives the words: by the pictures, on average over a long
-    clip, plus by the sound at the beginning. Beside a given sound it counts more. For each given picture, the squared
+    clip, plus by the sound at the beginning. For each given picture, the squared
     distance of the clip's frame is taken off, as a multiple of the smallest distance among the clips. A clip that shows
     nothing fits worst: neither words nor sound say much against an empty picture.
     """
@@ -55,8 +54,6 @@ def fit(model: ModelParts, script: Script, conditions: Conditions, clips: Sequen
             sound = clip.tokens["audio"]
             if sound is not None and model.describer.config.sound_levels:
                 fits[i] += model.describer.log_likelihood(script[0].words, None, sound)
-    if conditions.follows_sound:
-        fits *= _SAID
     for frame, codes in conditions.pictures.items():
         if frame >= len(clips[0].video):
             continue  # a callback ended them before

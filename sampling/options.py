@@ -37,17 +37,17 @@ class Options:
         temperature: Sampling temperature; 0 always takes the most likely code.
         top_k: Draw from the k most likely codes; 0 draws from all.
         top_p: Draw from the most likely codes that hold this share of the probability; 1 draws from all.
-        min_p: Keep only codes with at least this fraction of the top code's probability; at a clip's beginning, of that
-            of the likeliest code that begins something. Default: the model's own, or 0 without a prompt or picture.
+        min_p: Keep only codes with at least this fraction of the top code's probability; 0 keeps all. Several numbers
+            are a schedule, one for each latent frame, and the last one goes on. Default: the model's own.
         cfg_scale: Guidance scale by prompt, pictures, mask and sound; 1 is no guidance. Several numbers are a schedule,
-            one for each latent frame, and the last one goes on. Default: the model's own.
+            likewise. Default: the model's own.
         cfg_min_p: Guidance keeps only codes with at least this fraction of the top code's probability without guidance.
-            Default: the model's own, or 0 without a prompt or picture.
+            Default: the model's own.
         negative_prompt: Words that guidance leads away from, instead of no words.
         overlap: Seconds of the previous window that the next window of a long clip reads again. Default: the model's
             own.
-        motion: How much moves: the share, 0 to 1, of the training clips in which less does. Beside it the model's own
-            guidance is stronger and its own `min_p` lower, for the likeliest codes stand still.
+        motion: How much moves: the share, 0 to 1, of the training clips in which less does. A model may have a
+            `cfg_scale` and a `min_p` of its own beside it.
         control_kind: What the pictures follow of `control`: its "edges", its "silhouette", its "flow", or "depth" where
             it shows that already.
         retake: Seconds of `video` that are made anew, from ... to, once or more. All around them is known and stays to
@@ -71,7 +71,7 @@ class Options:
     temperature: float = 1.0
     top_k: int = 0
     top_p: float = 1.0
-    min_p: float | None = None
+    min_p: float | Sequence[float] | None = None
     cfg_scale: float | Sequence[float] | None = None
     cfg_min_p: float | None = None
     negative_prompt: str | None = None
@@ -95,7 +95,8 @@ class Options:
                 raise RequestError(f"{name} is {value}; it must be {wanted}")
         if not 0 < self.top_p <= 1:
             raise RequestError(f"top_p is {self.top_p}; it must be above 0 and at most 1")
-        object.__setattr__(self, "cfg_scale", _scales(self.cfg_scale))
+        for name, most in _SCHEDULES.items():
+            object.__setattr__(self, name, _schedule(name, getattr(self, name), most))
         object.__setattr__(self, "retake", _stretches(self.retake))
         if self.upscale is not None:
             object.__setattr__(self, "upscale", check_scale("upscale", self.upscale))
@@ -113,8 +114,8 @@ class Options:
 
 
 _WHOLE = ("num_frames", "height", "width", "num_samples", "best_of", "seed", "top_k")
-_REAL = ("fps", "temperature", "top_p", "min_p", "cfg_min_p", "overlap", "motion")
-_OPEN = ("num_frames", "height", "width", "fps", "min_p", "cfg_min_p", "overlap", "motion")  # None is the model's own
+_REAL = ("fps", "temperature", "top_p", "cfg_min_p", "overlap", "motion")
+_OPEN = ("num_frames", "height", "width", "fps", "cfg_min_p", "overlap", "motion")  # None is the model's own
 _RANGES = {
     "num_frames": (1, 10_000_000),
     "height": (1, 65_536),
@@ -124,26 +125,31 @@ _RANGES = {
     "best_of": (1, 1_000),
     "temperature": (0, 1_000_000),
     "top_k": (0, 2**31 - 1),
-    "min_p": (0, 1),
     "cfg_min_p": (0, 1),
     "overlap": (0, 3_600),
     "motion": (0, 1),
 }
 
 
-_MOST_SCALE, _MOST_SECONDS = 1_000_000, 30 * 24 * 3600
+_SCHEDULES = {"min_p": 1, "cfg_scale": 1_000_000}  # the most of each
+_MOST_SECONDS = 30 * 24 * 3600
 
 
-def _scales(scale: Any) -> float | tuple[float, ...] | None:
-    """Return the guidance scale, or the schedule of it, as Python's numbers."""
-    if scale is None:
+def _schedule(name: str, value: Any, most: float) -> float | tuple[float, ...] | None:
+    """Return a number, or the schedule of it, as Python's numbers."""
+    if value is None:
         return None
-    many = isinstance(scale, Sequence) or getattr(scale, "ndim", 0) == 1
-    scales = tuple(real("cfg_scale", each) for each in (scale if many else (scale,)))
-    if not scales or not all(0 <= each <= _MOST_SCALE for each in scales):
-        said = ", ".join(map(str, scales)) or "an empty schedule"
-        raise RequestError(f"cfg_scale is {said}; it must be 0 or more, at most {_MOST_SCALE}; 1 is no guidance")
-    return scales if many else scales[0]
+    many = isinstance(value, Sequence) or getattr(value, "ndim", 0) == 1
+    numbers = tuple(real(name, each) for each in (value if many else (value,)))
+    if not numbers or not all(0 <= each <= most for each in numbers):
+        said = ", ".join(map(str, numbers)) or "an empty schedule"
+        raise RequestError(f"{name} is {said}; it must be 0 or more, at most {most}")
+    return numbers if many else numbers[0]
+
+
+def schedule(value: float | Sequence[float]) -> tuple[float, ...]:
+    """Return a checked number, or a schedule, as a schedule."""
+    return tuple(value) if isinstance(value, Sequence) else (value,)
 
 
 def _stretches(times: Any) -> tuple[float, ...] | None:
@@ -175,7 +181,7 @@ class OptionFields(TypedDict, total=False):
     temperature: float
     top_k: int
     top_p: float
-    min_p: float | None
+    min_p: float | Sequence[float] | None
     cfg_scale: float | Sequence[float] | None
     cfg_min_p: float | None
     negative_prompt: str | None

@@ -43,9 +43,12 @@ class Defaults:
         num_frames: frames of a clip.
         cfg_scale: guidance scale; 1 is no guidance.
         sound_cfg_scale: guidance scale where sound is all that is given; None for `cfg_scale`.
-        min_p: used when words or given pictures describe the clip. Without either 0 is used: of so many clips as may
-            follow, each is rare.
-        cfg_min_p: what guidance keeps, beside the conditional model's top probability; used as `min_p` is.
+        motion_cfg_scale: guidance scale beside a motion score, for the likeliest codes stand still; None for
+            `cfg_scale`.
+        min_p: least share of the top probability, of latent frame 0, 1, ...; the last one goes on. 0 comes first where
+            many codes may begin a clip and each of them is rare.
+        motion_min_p: the same beside a motion score; None for `min_p`.
+        cfg_min_p: what guidance keeps, beside the conditional model's top probability.
         overlap: seconds of the previous window that the next window of a long clip reads again.
         lookahead: codes that parallel decoding reads at once; None for what suits the device.
 
@@ -59,15 +62,18 @@ class Defaults:
     num_frames: int = 17
     cfg_scale: float = 1.0
     sound_cfg_scale: float | None = None
-    min_p: float = 0.0
+    motion_cfg_scale: float | None = None
+    min_p: tuple[float, ...] = (0.0,)
+    motion_min_p: tuple[float, ...] | None = None
     cfg_min_p: float = 0.0
     overlap: float = 1.0
     lookahead: int | None = None
 
     def __post_init__(self):
-        own = ("lookahead", "sound_cfg_scale")
+        own = ("lookahead", "sound_cfg_scale", "motion_cfg_scale", "motion_min_p")
         Options(**{name: value for name, value in vars(self).items() if name not in own})
         Options(cfg_scale=self.sound_cfg_scale)
+        Options(cfg_scale=self.motion_cfg_scale, min_p=self.motion_min_p)
         if self.lookahead is not None:
             within("lookahead", self.lookahead, 1)
 

@@ -38,14 +38,15 @@ class Settings(Options):
     """The options of a request with the model's defaults filled in. `num_frames` None is an endless clip.
 
     Attributes:
-        cfg_scale: guidance scale of latent frame 0, 1, ...; the last one goes on.
+        min_p: of latent frame 0, 1, ...; the last one goes on.
+        cfg_scale: guidance scale, likewise.
         latent_overlap: `overlap` in latent frames.
     """
 
     height: int = field()
     width: int = field()
     fps: float = field()
-    min_p: float = field()
+    min_p: tuple[float, ...] = field()
     cfg_scale: tuple[float, ...] = field()
     cfg_min_p: float = field()
     overlap: float = field()
@@ -65,7 +66,8 @@ class Settings(Options):
     def info(self) -> dict[str, Any]:
         """Return what `Clip.info` says about them, but for the seed."""
         about = {name: value for name, value in vars(self).items() if value is not None and name not in _NOT_IN_INFO}
-        return about | {"cfg_scale": self.cfg_scale[0] if len(self.cfg_scale) == 1 else list(self.cfg_scale)}
+        schedules = {"min_p": self.min_p, "cfg_scale": self.cfg_scale}
+        return about | {name: each[0] if len(each) == 1 else list(each) for name, each in schedules.items()}
 
 
 _NOT_IN_INFO = ("num_samples", "best_of", "seed", "strict", "latent_overlap")

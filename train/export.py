@@ -59,7 +59,9 @@ class ExportPlan:
     cfg_scale: float = 1.0
     """Default guidance scale; see `Defaults`, as for the following."""
     sound_cfg_scale: float | None = None
-    min_p: float = 0.0
+    motion_cfg_scale: float | None = None
+    min_p: tuple[float, ...] = (0.0,)
+    motion_min_p: tuple[float, ...] | None = None
     cfg_min_p: float = 0.0
     overlap: float | None = None
     """Default overlap of windows; None for a second, or for half a window where that is shorter."""
@@ -157,7 +159,9 @@ def _defaults(plan: ExportPlan, opened: OpenedLM, tokenizer: VideoTokenizer) -> 
         opened.size,
         cfg_scale=plan.cfg_scale,
         sound_cfg_scale=plan.sound_cfg_scale,
+        motion_cfg_scale=plan.motion_cfg_scale,
         min_p=plan.min_p,
+        motion_min_p=plan.motion_min_p,
         cfg_min_p=plan.cfg_min_p,
         overlap=_overlap(opened, tokenizer) if plan.overlap is None else plan.overlap,
         num_frames=opened.size.num_frames if plan.num_frames is None else plan.num_frames,

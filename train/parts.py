@@ -179,11 +179,10 @@ class Start(NamedTuple):
 def open_start(where: str | Path, model: LMConfig) -> Start:
     """Return the language model at `where`, to train a `model` from: of several the first of just these sizes, if any.
 
-    Prefix and clips may have other lengths, and references may be drafted: no parameter depends on them. A silent model
-    may get sound, any may get more sources of control, more kinds of given pictures and more pieces of text: all that
-    it knows stays of use. What structure shows begins with the embeddings of the codes.
-    In place of its text encoder may come one of another width, whose matrix is fresh. RequestError for other
-    differences in size.
+    Prefix and clips may have other lengths: no parameter depends on them. A silent model may get sound, any may get
+    more sources of control, more kinds of given pictures and more pieces of text: all that it knows stays of use. What
+    structure shows begins with the embeddings of the codes. In place of its text encoder may come one of another width,
+    whose matrix is fresh. RequestError for other differences in size.
     """
     part = open_part(where, "lm")
     if isinstance(part, Trained):
@@ -196,7 +195,7 @@ def open_start(where: str | Path, model: LMConfig) -> Start:
         params, saved, tasks, scope = lm.params, asdict(lm.config), lm.tasks, lm.scope
         text, encoder_hash = (lm.text, "") if isinstance(lm.text, TextTokenizer) else (None, lm.text.hash)
     was = _as_json(saved)
-    free = {"prefix", "frames", "drafts"}
+    free = {"prefix", "frames"}
     if not was["sound_levels"]:
         free |= {name for name in {**was, **asdict(model)} if name.startswith("sound_")}
     free |= {name for names in SWITCHES.values() if not was.get(names[0]) for name in names}

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 import numpy as np
 
@@ -18,7 +17,6 @@ from reelm.tokenizer.codes import CodeSpec
 
 _MOST_ROPE_BASE = 1e12  # models for a million tokens have 1e9
 _MOST_TRACKS = 8
-KeysAt = Literal["codes", "front"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,18 +65,11 @@ class LMConfig:
     """Names of the keys that steer the pictures. Empty for a model that is not played."""
     keys_at_once: int = 1
     """Most keys that are held at once."""
-    keys_at: KeysAt = "codes"
-    """Slots that the keys of a latent frame are added to: those that predict its "codes", or the one in front of them
-    alone, as if the keys were a token before the frame (Jasmine, arXiv 2510.27002)."""
     tracks: int = 0
     """Most subjects that follow a track. 0 for a model that knows no tracks."""
     structures: tuple[str, ...] = ()
     """Kinds of control clips that the pictures can follow, such as "edges". Empty for a model that knows none. "view",
     which no user gives, is what a camera sees of the first frame."""
-    drafts: bool = False
-    """Whether the first pictures of a shot with references, or of a clip with one track, are a draft. Its subjects are
-    then given their forms or place. For subjects of one colour on a plain background, of whom words may ask for other
-    colours than references have."""
     camera: bool = False
     """Whether the model knows how a camera moves."""
     motion: bool = False
@@ -114,14 +105,8 @@ class LMConfig:
             raise RequestError(f"grid is {list(self.grid)}; it is rows and columns from 1, or 0 and 0")
         if any(self.grid) and not self.keys:
             raise RequestError("a net knows places beside keys alone; give keys, or leave grid out")
-        if self.keys_at not in get_args(KeysAt):
-            raise RequestError(f"keys_at is {self.keys_at!r}; it is one of {', '.join(get_args(KeysAt))}")
-        if self.keys_at == "front" and set(self.channels) != {"keys"}:
-            raise RequestError("keys stand in front of a frame where they alone steer it; leave the other sources out")
         if VIEW in self.structures and not self.camera:
             raise RequestError("a view is what a camera sees; give camera, or leave view out of structures")
-        if self.drafts and not (self.references or self.tracks):
-            raise RequestError("a draft is for references and tracks; give picture_kinds of 6 or tracks, or no drafts")
         if not 0 <= self.tracks <= _MOST_TRACKS:
             raise RequestError(f"tracks is {self.tracks}; a model follows 0 to {_MOST_TRACKS}")
         if self.picture_kinds > len(Given):

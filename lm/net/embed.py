@@ -68,8 +68,6 @@ def embed_control(
     field = cast(jax.Array, Linear(config.width, dtype).apply({"params": params["control"]}, control))
     if config.structures:
         field = field + _embed_structure(config, params, control, dtype)
-    if config.keys_at == "front":
-        field = field * (jnp.arange(grid[0] * grid[1]) == 0).reshape(*grid, 1)
     if any(config.grid):
         row, column = (params["places"][axis]["embedding"].astype(dtype) for axis in ("rows", "columns"))
         field = field + row[: grid[0], None] + column[: grid[1]]

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
 
 import numpy as np
 
@@ -16,13 +15,6 @@ from reelm.media.pixels import Frames
 from reelm.tokenizer.codes import to_device
 
 
-class Reference(NamedTuple):
-    """A picture of whom words call by a number: codes int32 of `reference_grid` of its portrait, and its pixels."""
-
-    codes: np.ndarray
-    picture: Frames
-
-
 @dataclass(frozen=True, eq=False)
 class Conditions:
     """Known codes of a clip, and pixels that stay: the same for every prompt and seed of a call.
@@ -32,7 +24,7 @@ class Conditions:
         time_stride: frames of each latent frame after the first.
         known: int32 `[m, h, w]`, the clip's first latent frames.
         drawn: bool `[m]`, which of these are drawn anew, between others that stay; None for none.
-        references: by the number that words call them by, from 1 on.
+        references: codes int32 of `reference_grid` of each portrait, by the number that words call it by, from 1 on.
         pictures: frame number -> int32 `[h, w]`, a picture tokenized alone.
         masked: int32 `[t, h, w]`, codes of a clip of which a part stays; None without a mask.
         unknown: bool `[t, h, w]`, True where `masked` is filled in.
@@ -41,7 +33,6 @@ class Conditions:
         sound: int32 `[F, L]`, codes of the clip's first audio frames; None without sound.
         steering: for each source of control that speaks, its part float32 `[t, h or 1, w or 1, c]` in the control field
             of the clip's first latent frames. After them keys are silent, and all others stay what they are last.
-        track: float `[T, 2]`, (x, y) of the only subject that has one, as shares of width and height; None for others.
         camera: float `[T, 3]`, where a camera looks whose view of the first frame is shown (`views.py`); None for none.
         sound_in_prefix: whether the pictures are made for the sound, which is then read before them.
     """
@@ -50,7 +41,7 @@ class Conditions:
     time_stride: int
     known: np.ndarray
     drawn: np.ndarray | None = None
-    references: Mapping[int, Reference] = field(default_factory=dict)
+    references: Mapping[int, np.ndarray] = field(default_factory=dict)
     pictures: Mapping[int, np.ndarray] = field(default_factory=dict)
     masked: np.ndarray | None = None
     unknown: np.ndarray | None = None
@@ -58,7 +49,6 @@ class Conditions:
     pixels: Frames | None = None
     sound: np.ndarray | None = None
     steering: Mapping[Source, np.ndarray] = field(default_factory=dict)
-    track: np.ndarray | None = None
     camera: np.ndarray | None = None
     sound_in_prefix: bool = False
 
@@ -75,10 +65,6 @@ class Conditions:
     def follows_sound(self) -> bool:
         """Whether all pictures are made for a given sound. Those of a retake are made for what is around them, too."""
         return self.sound_in_prefix and self.drawn is None
-
-    def tells_pictures(self, latent_frames: int | None) -> bool:
-        """Whether some latent frames are drawn and given pictures say how they look."""
-        return self.draws_pictures(latent_frames) and self.shows
 
     def picture(self, latent_frame: int) -> np.ndarray | None:
         """Return the codes int32 `[h, w]` of a latent frame's picture; None where they are drawn."""
@@ -186,7 +172,7 @@ class Conditions:
         shape = (len(words.words), count, *reference_grid(*self.known.shape[1:]))
         codes, numbers = np.zeros(shape, self.known.dtype), np.zeros(shape[:2], np.int32)
         for slot, (number, reference) in enumerate(sorted(self.references.items())):
-            codes[:, slot] = reference.codes
+            codes[:, slot] = reference
             numbers[:, slot] = np.where(names(words, number, lm), number, 0)
         return words.replace(references=to_device(codes, lm.bits), numbers=numbers)
 

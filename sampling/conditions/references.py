@@ -5,13 +5,14 @@ In: pictures, words. Out: codes by number. The number of a reference is its plac
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from reelm.errors import RequestError
 from reelm.lm.layout import portrait_size
 from reelm.lm.specials import around_names
 from reelm.media.portrait import portrait
 from reelm.tokenizer.video.tokenizer import VideoTokenizer
 
-from .conditions import Reference
 from .read import pixels
 from .sources import Picture
 
@@ -20,7 +21,7 @@ _LEAST, _MOST = 8, 40_000_000  # pixels of a side, and of a picture
 
 def encode_references(
     tokenizer: VideoTokenizer, pictures: Sequence[Picture], height: int, width: int
-) -> Mapping[int, Reference]:
+) -> Mapping[int, np.ndarray]:
     """Return each picture by its number, with its codes int32 `[p, q]` beside clips of height x width.
 
     RequestError for a picture that is too small to show anybody, or too large.
@@ -34,7 +35,7 @@ def encode_references(
                 f"reference {number} has {wide}x{tall} pixels; it takes {_LEAST} or more on each side, and at most "
                 f"{_MOST // 1_000_000} megapixels"
             )
-        found[number] = Reference(tokenizer.encode(portrait(seen, *size)[None])[0, 0], seen)
+        found[number] = tokenizer.encode(portrait(seen, *size)[None])[0, 0]
     return found
 
 

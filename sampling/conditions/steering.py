@@ -37,13 +37,11 @@ class Steering(NamedTuple):
 
     Attributes:
         parts: of the control field, of the sources that speak.
-        track: float `[T, 2]`, (x, y) of the only subject that has one, as shares of width and height; None for others.
         camera: float `[T, 3]`, whose view of the first frame is shown, too; None for none.
         warnings: sentences about what is done otherwise than asked.
     """
 
     parts: Mapping[Source, np.ndarray]
-    track: np.ndarray | None
     camera: np.ndarray | None
     warnings: Sequence[str]
 
@@ -57,7 +55,7 @@ def steering(model: ModelParts, sources: Sources, options: Options, conditions: 
     assert model.lm is not None, "plans are made of models that generate"
     config, codes = model.lm.config, model.video_tokenizer.config
     grid = (int(conditions.known.shape[1]), int(conditions.known.shape[2]))
-    found, warnings, track, camera = dict[Source, np.ndarray](), list[str](), None, None
+    found, warnings, camera = dict[Source, np.ndarray](), list[str](), None
     _check(config, model.name, sources, options)
     if config.keys or sources.keys is not None:
         found["keys"] = _keys(model, sources, max(1, len(conditions.known)))
@@ -67,7 +65,6 @@ def steering(model: ModelParts, sources: Sources, options: Options, conditions: 
         last = max(track[-1][0] for track in sources.tracks if track) if any(sources.tracks) else 0.0
         points = points_of(sources.tracks, _frames(codes, conditions, round(last * fps) + 1), fps)
         found["tracks"] = tracks_field(points, config.tracks, codes.time_stride, grid)
-        track = points[0] if len(points) == 1 and sources.tracks[0] else None
     if sources.control is not None:
         found["structure"], warnings = _structure(model.video_tokenizer, config, sources, options, conditions, fps)
     if sources.camera is not None:
@@ -78,7 +75,7 @@ def steering(model: ModelParts, sources: Sources, options: Options, conditions: 
             camera = path
     if options.motion is not None:
         found["motion"] = motion_field(options.motion, 1)
-    return Steering(found, track, camera, warnings)
+    return Steering(found, camera, warnings)
 
 
 def _check(config: LMConfig, name: str, sources: Sources, options: Options) -> None:

@@ -19,8 +19,6 @@ from flax import struct
 
 from reelm.programs.program import program
 
-_MANY = 0.2  # share of the most likely of many values that may begin a thing; of fewer, `min_p` compares each
-
 
 class Controls(struct.PyTreeNode):
     """The numbers that steer each draw, float32 or int32, of each of B clips.
@@ -29,13 +27,12 @@ class Controls(struct.PyTreeNode):
         temperature: `[B]`; 0 takes the most likely value.
         top_k: `[B]`; draw from the k most likely values; 0 for all.
         top_p: `[B]`; draw from the most likely values that hold this share of the probability; 1 for all.
-        min_p: `[B]`; keep values with at least this fraction of the top probability (arXiv 2407.01082); 0 for all. See
-            `draw` for a clip's first picture.
-        cfg_scale: `[B, n]`, guidance scale of latent frame 0, 1, ...; the last one goes on. 1 is the conditional model.
-            Above 1, classifier-free guidance on logits (arXiv 2207.12598) leads away from the unconditional one.
+        min_p: `[B, n]`, of latent frame 0, 1, ...; the last one goes on. Keep values with at least this fraction of the
+            top probability (arXiv 2407.01082); 0 for all.
+        cfg_scale: `[B, n]`, guidance scale, likewise. 1 is the conditional model. Above 1,
+            classifier-free guidance on logits (arXiv 2207.12598) leads away from the unconditional one.
         cfg_min_p: `[B]`; guidance keeps values with at least this fraction of the conditional model's top probability
             (arXiv 2210.15097, the plausibility constraint); 0 for all.
-        blank: bool `[B]`; whether no picture is given, so that the first one begins from nothing.
         truncates: whether `top_k` or `top_p` leaves out any value; static.
     """
 
@@ -45,7 +42,6 @@ class Controls(struct.PyTreeNode):
     min_p: jax.Array
     cfg_scale: jax.Array
     cfg_min_p: jax.Array
-    blank: jax.Array
     truncates: bool = struct.field(pytree_node=False)
 
     @classmethod
@@ -56,17 +52,16 @@ class Controls(struct.PyTreeNode):
         temperature: float = 1.0,
         top_k: int = 0,
         top_p: float = 1.0,
-        min_p: float = 0.0,
+        min_p: Sequence[float] = (0.0,),
         cfg_scale: Sequence[float] = (1.0,),
         cfg_min_p: float = 0.0,
-        blank: bool = False,
     ) -> "Controls":
         """Return the same controls for each of so many clips, of plain numbers, which `Options` has checked."""
         numbers: dict[str, Any] = {"temperature": temperature, "top_p": top_p, "min_p": min_p}
         numbers |= {"cfg_scale": cfg_scale, "cfg_min_p": cfg_min_p}
         # Made on the host: each operation on the device would be a program of its own to compile.
         numbers = {name: np.asarray(value, np.float32) for name, value in numbers.items()}
-        numbers |= {"top_k": np.asarray(top_k, np.int32), "blank": np.asarray(blank)}
+        numbers |= {"top_k": np.asarray(top_k, np.int32)}
         numbers = {name: np.repeat(value[None], clips, axis=0) for name, value in numbers.items()}
         return jax.device_put(cls(**numbers, truncates=top_k > 0 or top_p < 1))
 
@@ -75,8 +70,7 @@ def guide(logits: jax.Array, scale: jax.Array, min_p: jax.Array) -> jax.Array:
     """Return guided logits `[B, ..., V]` of logits `[2B, ..., V]`, conditional rows before unconditional ones.
 
     Above a scale of 1, values with less than `min_p` of the conditional model's top probability are left out; 0 keeps
-    all. Among values that neither model expects, guidance favours those whose two small probabilities differ most. But
-    where the likeliest is that nothing happens yet, leaving the others out would mean that nothing ever does.
+    all. Among values that neither model expects, guidance favours those whose two small probabilities differ most.
     """
     conditional, unconditional = jnp.split(logits, 2)
     least = jnp.max(conditional, axis=-1, keepdims=True) + jnp.log(min_p)
@@ -113,64 +107,37 @@ def noise_of(keys: jax.Array, positions: jax.Array, split: Sequence[int]) -> tup
     return jax.vmap(lambda key, positions: jax.vmap(partial(of_code, key))(positions))(keys, positions)
 
 
-def draw(logits: jax.Array, noise: jax.Array, scale: jax.Array, first: jax.Array, controls: Controls) -> jax.Array:
+def draw(logits: jax.Array, noise: jax.Array, controls: Controls, scale: jax.Array, min_p: jax.Array) -> jax.Array:
     """Draw a value for each place, with guidance; int32 `[B, ...]`.
-
-    Where a picture begins from nothing, the likeliest value is often that nothing is there yet. Many values begin
-    something, each of them is rare, and `min_p` would leave out every one. So where none of the others has more than a
-    fifth of what they have together, it compares all of them together with the likeliest, and then each of them with
-    the likeliest of them. How often something begins is what the conditional model says, and guidance chooses what:
-    guided, a thing that is there would begin a second time.
 
     Args:
         logits: float32 `[B, ..., V]`, or `[2B, ..., V]` with those of the unconditional model behind.
         noise: Gumbel noise `[B, ..., V]`.
-        scale: `[B, ..., 1]`, of guidance.
-        first: bool `[B, ..., 1]`, whether the place is in a picture that begins from nothing.
         controls: of each clip.
+        scale: `[B, ..., 1]`, of guidance.
+        min_p: `[B, ..., 1]`.
     """
-    clips = len(noise)
-    min_p, cfg_min_p = _beside(controls.min_p, noise), _beside(controls.cfg_min_p, noise)
-    begins = first & (min_p > 0)
-
-    def guided(logits: jax.Array) -> jax.Array:
-        return guide(logits, scale, cfg_min_p) if len(logits) > clips else logits
-
-    def later(logits: jax.Array) -> jax.Array:
-        return choose(guided(logits), noise, controls)
-
-    def beginning(logits: jax.Array) -> jax.Array:
-        likeliest = _argmax(logits)[..., None] == jnp.arange(logits.shape[-1])
-        agreed = jnp.all(likeliest[:clips] == likeliest[-clips:], axis=-1, keepdims=True)
-        likeliest, conditional = likeliest[:clips], logits[:clips]
-        shares = jax.nn.softmax(conditional)
-        share = jnp.sum(jnp.where(likeliest, shares, 0), axis=-1, keepdims=True)
-        many = jnp.max(jnp.where(likeliest, 0, shares), axis=-1, keepdims=True) <= _MANY * (1 - share)
-        others = guided(logits.at[:clips].set(jnp.where(likeliest, -1e30, conditional)))
-        others = _likely(jnp.where(likeliest, -jnp.inf, others), min_p, _beside(controls.temperature, noise))
-        others = jax.nn.log_softmax(others) + jnp.log1p(-share)
-        others = jnp.where(1 - share < min_p * share, -jnp.inf, others)
-        # Where words change what is likeliest, something has begun.
-        settled = begins & agreed & many
-        values = jnp.where(settled, jnp.where(likeliest, jnp.log(share), others), guided(logits))
-        return choose(values, noise, controls, settled)
-
-    # Most of a clip comes later and need not wait for this.
-    return jax.lax.cond(jnp.any(begins), beginning, later, logits)
+    if len(logits) > len(noise):
+        logits = guide(logits, scale, _beside(controls.cfg_min_p, noise))
+    return choose(logits, noise, controls, min_p)
 
 
-def choose(logits: jax.Array, noise: jax.Array, controls: Controls, likely: jax.Array | bool = False) -> jax.Array:
+def choose(logits: jax.Array, noise: jax.Array, controls: Controls, min_p: jax.Array | float = 0.0) -> jax.Array:
     """Draw a value from each row of float32 logits `[B, ..., V]`, with Gumbel noise of that shape; int32 `[B, ...]`.
 
-    `likely`, bool `[B, ..., 1]`, says where `min_p` has left out what it should.
+    min_p: `[B, ..., 1]`, or one number for all.
     """
-    temperature, top_k, top_p, min_p = (
-        _beside(each, logits) for each in (controls.temperature, controls.top_k, controls.top_p, controls.min_p)
+    temperature, top_k, top_p = (
+        _beside(each, logits) for each in (controls.temperature, controls.top_k, controls.top_p)
     )
     kept = _truncate(logits, temperature, top_k, top_p) if controls.truncates else logits
-    kept = jnp.where(likely, kept, _likely(kept, min_p, temperature))
     # Temperature 0 must not divide: the noise is scaled instead, which has the same argmax.
-    return _argmax(kept + temperature * noise)
+    return _argmax(_likely(kept, jnp.asarray(min_p), temperature) + temperature * noise)
+
+
+def at_frames(schedule: jax.Array, frames: jax.Array) -> jax.Array:
+    """Return the numbers `[B, P, 1]` of a schedule `[B, n]` at latent frames `[B, P]`; the last one goes on."""
+    return jnp.take_along_axis(schedule, jnp.minimum(frames, schedule.shape[1] - 1), axis=1)[..., None]
 
 
 def _beside(control: jax.Array, logits: jax.Array) -> jax.Array:

@@ -32,7 +32,7 @@ from reelm.programs.program import program
 from reelm.sampling.options import Decoding
 from reelm.tokenizer.codes import ids_to_sub_tokens, sub_tokens_to_ids
 
-from .choose import Controls, draw, noise_of
+from .choose import Controls, at_frames, draw, noise_of
 from .state import DecodeState, control_of_rows
 
 # The fastest of 1 to 24 with the shipped model on two CPU cores, where each code costs time. Sound is too hard to guess
@@ -126,10 +126,7 @@ class FrameProgram:
         positions = state.stream_positions(most + self.lookahead)
         noise = noise_of(state.keys, positions, self.config.split(self.group))
         frames = self.layout.frame_at(positions)
-        scheduled = jnp.minimum(frames, controls.cfg_scale.shape[1] - 1)
-        scales = jnp.take_along_axis(controls.cfg_scale, scheduled, axis=1)[..., None]
-        # Names and ticks begin as often as they should.
-        first = (frames[..., None] == 0) & controls.blank[:, None, None] & (self.group == "video")
+        scales, least = at_frames(controls.cfg_scale, frames), at_frames(controls.min_p, frames)
         # A lookahead may reach past the last code.
         asked = self._control(params, state, most + self.lookahead)
 
@@ -145,7 +142,7 @@ class FrameProgram:
             control = None if asked is None else row_slices(asked, state.of_rows(loop.done), self.lookahead)
             hidden, cache = self._extend(params, state, loop.cache, inputs, state.position + loop.done, control)
             noise_here = [here(each) for each in noise]
-            drawn = self._draw(params, hidden, noise_here, here(scales), here(first), controls)
+            drawn = self._draw(params, hidden, noise_here, here(scales), here(least), controls)
             right = jnp.all(drawn[:, :-1] == tried[:, 1:], axis=2)
             found = 1 + jnp.sum(jnp.cumprod(right, axis=1), axis=1)
             codes = jax.vmap(partial(jax.lax.dynamic_update_slice_in_dim, axis=0))(loop.codes, drawn, loop.done + 1)
@@ -225,20 +222,20 @@ class FrameProgram:
         hidden: jax.Array,
         noise: Sequence[jax.Array],
         scale: jax.Array,
-        first: jax.Array,
+        min_p: jax.Array,
         controls: Controls,
     ) -> jax.Array:
         """Return sub-tokens int32 `[B, W, n]` of hidden `[R, W, D]`.
 
         noise: `[B, W, 2^bits]` of each sub-token.
-        scale, first: `[B, W, 1]`; see `draw`.
+        scale, min_p: `[B, W, 1]`; see `draw`.
         """
         clips = noise[0].shape[0]
 
         def value(logits: jax.Array, noise: jax.Array) -> jax.Array:
             """Return the values int32 `[R, W]` of a sub-token."""
             logits = constrain(logits, "batch", None, None)
-            values = draw(logits, noise, scale, first, controls)
+            values = draw(logits, noise, controls, scale, min_p)
             return jnp.concatenate([values, values]) if len(logits) > clips else values
 
         values = value(head.first_logits(self.config, params, self.group, hidden), noise[0])

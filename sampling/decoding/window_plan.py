@@ -68,9 +68,6 @@ class StreamPlan:
         control: gives the control field of a latent frame when it is about to be drawn or read: float32
             `[B or 1, h or 1, w or 1, C]`. It is told the first latent frame of each clip, ids `[B, h, w]` on the
             device, or None before that is there. None for models without control.
-        cast: gives the codes int32 `[B, h, w]` of a latent frame that begins a shot with references, or a stream with a
-            track. It is told the draft of each clip, ids `[B, t, h, w]` on the device, behind the latent frame before
-            it if any. None for models without drafts.
         opening: draws the first latent frame in place of the language model that draws all others; None for none.
     """
 
@@ -86,7 +83,6 @@ class StreamPlan:
     dtype: DTypeLike
     anchored: bool = True
     control: Callable[[int, jax.Array | None], np.ndarray] | None = None
-    cast: Callable[[int, jax.Array], np.ndarray] | None = None
     opening: "Opening | None" = None
 
     @property
@@ -116,20 +112,6 @@ class StreamPlan:
     def cut_before(self, now: int) -> int:
         """Return the latent frame of the last cut up to latent frame `now`; 0 for none."""
         return max((shot.begins for shot in self.shots if shot.cut and shot.begins <= now), default=0)
-
-    def drafted(self, now: int) -> bool:
-        """Whether what is drawn of latent frame `now` is a draft, which is then cast: where references or tracks begin.
-
-        The first latent frame of a stream is a single picture, whose codes are of another kind than all others. So the
-        second one is cast, too: what continues the single picture alone was measured to lose the form.
-        """
-        shot = self.shot_at(now)
-        begins, given = shot.begins, shot.conditions
-        if self.cast is None or not (given.references or (given.track is not None and begins == 0)):
-            return False
-        opens = (shot.cut or begins == 0) and begins <= now <= begins + (begins == 0)
-        seen = [given.masked, given.picture(begins), given.picture(now)]
-        return opens and not given.pictures and all(each is None for each in seen)
 
     def prefix(self, shot: WindowPlan, first: int, anchor: jax.Array | None, *, each: bool = False) -> Prefix:
         """Return the prefix of a window of a shot that begins with latent frame `first` of the stream.

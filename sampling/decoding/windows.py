@@ -132,7 +132,6 @@ class SlidingWindow:
         self._anchor: jax.Array | None = None
         self._recent: deque[LatentFrame] = deque(maxlen=plan.frames)
         self._asked: deque[np.ndarray | None] = deque(maxlen=plan.frames)  # control of these
-        self._cast = dict[int, np.ndarray]()  # codes `[B, h, w]` of the latent frame that was drafted last
         self._opened: tuple[Layout, DecodeState] | None = None
 
     def known(self, now: int) -> LatentFrame | None:
@@ -163,21 +162,6 @@ class SlidingWindow:
         full = now - self._first == self._plan.frames
         if self._opened is None or full or self._read != now or self._plan.shot_at(now) is not self._shot:
             self._open(now)
-        if self._plan.drafted(now) and now not in self._cast:
-            assert self._plan.cast is not None
-            self._cast = {now: self._plan.cast(now, self._draft(now))}
-            self._open(now)
-
-    def _draft(self, now: int) -> jax.Array:
-        """Return a draft of latent frame `now`, ids `[B, t, h, w]` behind the one before it if any.
-
-        It uses up the window that was opened for it.
-        """
-        assert self._opened is not None
-        frame, before = self._next_frame(now, *self._opened), [each.video for each in self._recent][-1:]
-        with self._lm.on_mesh():
-            codes, _, _ = frame.programs[0].draw(self._lm.decoding_params, frame.state, frame.sizes[0], frame.controls)
-        return jnp.stack([*before, codes], axis=1)
 
     def _open(self, now: int) -> None:
         """Open a window for latent frame `now`: read the prefix and the frames that it continues from."""
@@ -253,8 +237,7 @@ class SlidingWindow:
 
         conditions, config = self._plan.shot_at(now).conditions, self._lm.config
         picture, sound = conditions.picture(now), conditions.sound_beside(now, config)
-        picture = self._cast.get(now) if picture is None else picture[None]
-        picture = None if picture is None else to_device(picture, config.bits)
+        picture = None if picture is None else to_device(picture[None], config.bits)
         return of_all(picture), of_all(None if sound is None else sound[None])
 
     def _program(self, layout: Layout, span: int | None, group: Group) -> FrameProgram:

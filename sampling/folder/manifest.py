@@ -22,7 +22,7 @@ from reelm.tokenizer.families import VideoConfig
 from reelm.tokenizer.text_encoders import KINDS, EncoderKind
 from reelm.tokenizer.upscaling.config import UpscalerConfig
 
-FORMAT = 4
+FORMAT = 5
 CARD = "README.md"
 MANIFEST, VIDEO_FILE, AUDIO_FILE = "model.json", "video_tokenizer.safetensors", "audio_tokenizer.safetensors"
 LM_FILE, DESCRIBER_FILE, THESAURUS_FILE = "lm.safetensors", "describer.safetensors", "thesaurus.safetensors"

@@ -62,11 +62,11 @@ def plan(
     if options.retake is not None and sources.shots:
         options = replace(options, retake=times_of_shots(model, asked[0], sources.shots, options.retake, fps))
     conditions = _conditions(model, sources, options, endless)
-    reader, takes = model.lm, _asked(model, asked, conditions, sources, options)
+    takes = _asked(model, asked, conditions, sources, options)
     model, opened_by = _drawn_by(model, takes, conditions)
     _check_names(model, prompts, sources)
     steered = steering(model, sources, options, conditions, size["fps"])
-    conditions = replace(conditions, steering=steered.parts, track=steered.track, camera=steered.camera)
+    conditions = replace(conditions, steering=steered.parts, camera=steered.camera)
     told = of_shots(model, sources.shots, [at.begins for at in asked[0]], conditions, **size) if sources.shots else ()
     latent_overlap = _latent_overlap(model, asked, conditions, options, fps)
     amiss = [[*_amiss(model, each, size), *steered.warnings] for each in prompts]
@@ -77,8 +77,7 @@ def plan(
     scripts = [script if said else [Stretch(0, described or "")] for script, said in zip(asked, words, strict=True)]
     if options.best_of > 1 and described is None:
         best_of.check(model, [script[0].words for script in scripts], conditions)
-    tells = _tells_pictures(model, asked, conditions, described)
-    settings = settle(model, options, conditions, tells_pictures=tells, latent_overlap=latent_overlap)
+    settings = settle(model, options, conditions, has_words=any(map(_has_words, asked)), latent_overlap=latent_overlap)
     seeds = seeds_of(options)
     return Request(
         model=model,
@@ -88,7 +87,7 @@ def plan(
         seeds=seeds,
         settings=settings,
         conditions=conditions,
-        stream=stream_plan(model, scripts, negative, seeds, settings, conditions, told, opened_by, reader),
+        stream=stream_plan(model, scripts, negative, seeds, settings, conditions, told, opened_by),
         sources=sources.summary(),
         described=described,
         warnings=amiss,
@@ -211,16 +210,6 @@ def _description(model: ModelParts, scripts: Sequence[Script], conditions: Condi
     if model.describer is None or not readable or all(map(_has_words, scripts)):
         return None
     return describe(model, conditions.known, conditions.sound, fps=fps)
-
-
-def _tells_pictures(
-    model: ModelParts, scripts: Sequence[Script], conditions: Conditions, described: str | None
-) -> bool:
-    """Whether words, pictures or keys say what clips look like. Sound alone leaves it open, described or not."""
-    if any(map(_has_words, scripts)) or model.language_model().config.keys:
-        return True
-    by_pictures = conditions.tells_pictures(_latent_frames(model, conditions))
-    return by_pictures or (described is not None and _only_sound_is_drawn(model, conditions))
 
 
 def _latent_frames(model: ModelParts, conditions: Conditions) -> int | None:

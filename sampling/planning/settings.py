@@ -4,21 +4,16 @@ In: a model, options, and what is given. Out: `Settings`, or a RequestError.
 """
 
 import os
-from collections.abc import Sequence
 from typing import Any
-
-import numpy as np
 
 from reelm.errors import RequestError
 from reelm.media.limits import check_size
 from reelm.sampling import best_of
 from reelm.sampling.conditions.conditions import Conditions
-from reelm.sampling.options import Options
+from reelm.sampling.options import Options, schedule
 from reelm.sampling.parts import ModelParts
 from reelm.sampling.request import Settings
 from reelm.tokenizer.device_memory import gibibytes
-
-_STIRRED = (3.0, 0.25)  # times the guidance beyond 1 and min_p, where a motion score speaks
 
 
 def size_of(model: ModelParts, options: Options) -> dict[str, Any]:
@@ -37,7 +32,7 @@ def size_shown(model: ModelParts, options: Options) -> tuple[int, int]:
 
 
 def settle(
-    model: ModelParts, options: Options, conditions: Conditions, *, tells_pictures: bool, latent_overlap: int
+    model: ModelParts, options: Options, conditions: Conditions, *, has_words: bool, latent_overlap: int
 ) -> Settings:
     """Return the options with the model's defaults filled in.
 
@@ -45,25 +40,33 @@ def settle(
         model: gives the defaults.
         options: as a user gave them.
         conditions: what is given.
-        tells_pictures: whether words or pictures say what the clips look like.
+        has_words: whether prompts have any.
         latent_overlap: of windows, in latent frames.
     """
-    defaults, scale = model.defaults, options.cfg_scale
-    if scale is None and conditions.sound_in_prefix and not tells_pictures:
-        scale = defaults.sound_cfg_scale
-    # The likeliest codes stand still, whatever motion is asked for.
-    guided, kept = (1.0, 1.0) if options.motion is None else _STIRRED
-    scale = (1 + guided * (np.array(defaults.cfg_scale) - 1)).tolist() if scale is None else scale
-    truncation = {name: getattr(defaults, name) if tells_pictures else 0.0 for name in ("min_p", "cfg_min_p")}
-    truncation["min_p"] *= kept
-    truncation |= {name: asked for name in truncation if (asked := getattr(options, name)) is not None}
-    settled: dict[str, Any] = truncation | {
+    defaults = model.defaults
+    sound_alone = conditions.sound_in_prefix and not has_words and not conditions.shows
+    moves = options.motion is not None
+    scale = _first(
+        options.cfg_scale,
+        defaults.sound_cfg_scale if sound_alone else None,
+        defaults.motion_cfg_scale if moves else None,
+        defaults.cfg_scale,
+    )
+    min_p = _first(options.min_p, defaults.motion_min_p if moves else None, defaults.min_p)
+    settled: dict[str, Any] = {
         "num_frames": conditions.num_frames,
-        "cfg_scale": tuple(scale) if isinstance(scale, Sequence) else (scale,),
-        "overlap": defaults.overlap if options.overlap is None else options.overlap,
+        "cfg_scale": schedule(scale),
+        "min_p": schedule(min_p),
+        "cfg_min_p": _first(options.cfg_min_p, defaults.cfg_min_p),
+        "overlap": _first(options.overlap, defaults.overlap),
         "latent_overlap": latent_overlap,
     }
     return Settings(**vars(options) | size_of(model, options) | settled)
+
+
+def _first(*values: Any) -> Any:
+    """Return the first value that is not None: what is asked goes before the model's defaults."""
+    return next(value for value in values if value is not None)
 
 
 def seeds_of(options: Options) -> list[int]:

@@ -11,10 +11,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from reelm.lm.language_model import LanguageModel, check_cache
+from reelm.lm.language_model import check_cache
 from reelm.lm.prefix import Prefix
 from reelm.lm.prompts import prompt_prefix
-from reelm.sampling.conditions.casting import Casting
 from reelm.sampling.conditions.conditions import Conditions
 from reelm.sampling.conditions.views import Views
 from reelm.sampling.decoding.choose import Controls
@@ -33,21 +32,18 @@ def stream_plan(
     conditions: Conditions,
     of_shots: Sequence[Conditions] = (),
     opened_by: ModelParts | None = None,
-    reader: LanguageModel | None = None,
 ) -> StreamPlan:
     """Return the plan of a clip of each script with each seed; RequestError when their KV cache does not fit.
 
     All words, `negative` among them, are as the language model reads them. A storyboard is one script, and `of_shots`
     are the conditions of its shots. `opened_by` is the model with the language model that draws the first latent frame,
-    where that is another one. `reader` knows words best, and says whom they call by a name.
+    where that is another one.
     """
     lm, fps = model.language_model(), settings.fps
     stretches = {stretch.begins: stretch for script in scripts for stretch in script}
     length = None if settings.num_frames is None else model.latent_frames(settings.num_frames)
-    frames, usual = lm.config.frames, model.latent_frames(model.defaults.num_frames)
-    if conditions.sound_in_prefix and length and length <= usual:
-        # Given sound fills a whole window, and training never gave more of it than a usual clip has.
-        frames = min(frames, usual)
+    # Sound in a prefix is as long as the window, and in training as long as the clip.
+    frames = min(lm.config.frames, length) if conditions.sound_in_prefix and length else lm.config.frames
     plan = StreamPlan(
         config=lm.config,
         shots=[
@@ -63,7 +59,7 @@ def stream_plan(
         ],
         negative=_prefix(model, [negative] * len(scripts), fps, conditions) if settings.guided else None,
         seeds=list(seeds) * len(scripts),
-        controls=_controls(settings, lm.config.frames, len(seeds) * len(scripts), blank=not conditions.shows),
+        controls=_controls(settings, lm.config.frames, len(seeds) * len(scripts)),
         frames=frames,
         overlap=settings.latent_overlap,
         lookahead=lookahead_for(settings.decoding, model.defaults.lookahead),
@@ -73,10 +69,8 @@ def stream_plan(
     )
     if lm.config.control:
         plan = replace(plan, control=partial(_control, plan, Views(model.video_tokenizer, lm.config)))
-    if lm.config.drafts:
-        plan = replace(plan, cast=partial(_cast, plan, Casting(model.video_tokenizer, lm.config, reader or lm)))
     if opened_by is not None:
-        first = stream_plan(opened_by, scripts, negative, seeds, settings, conditions, of_shots, reader=reader)
+        first = stream_plan(opened_by, scripts, negative, seeds, settings, conditions, of_shots)
         plan = replace(plan, opening=Opening(opened_by.language_model(), first))
     check_cache(lm.config, lm.mesh_sizes, len(plan.seeds), plan.cache_rows, plan.slots, jnp.dtype(model.dtype).itemsize)
     return plan
@@ -86,12 +80,6 @@ def _control(plan: StreamPlan, views: Views, now: int, first: jax.Array | None) 
     """Return the control field of a latent frame; see `StreamPlan.control`."""
     conditions = plan.shot_at(now).conditions
     return conditions.control(now, plan.config, views.of(conditions, now, first))
-
-
-def _cast(plan: StreamPlan, casting: Casting, now: int, draft: jax.Array) -> np.ndarray:
-    """Return the codes of a latent frame that was drafted; see `StreamPlan.cast`."""
-    shot = plan.shot_at(now)
-    return casting.of(shot.conditions, shot.words, draft, begins=now == shot.begins)
 
 
 def shot_plan(
@@ -107,8 +95,10 @@ def _prefix(model: ModelParts, words: Sequence[str], fps: float, conditions: Con
     return prompt_prefix(lm.config, lm.text, words, rows=rows, columns=columns, fps=fps)
 
 
-def _controls(settings: Settings, frames: int, clips: int, *, blank: bool) -> Controls:
-    """Return the traced values of each clip's draws, with the guidance scale of each of `frames` latent frames."""
-    scales = (*settings.cfg_scale, *settings.cfg_scale[-1:] * frames)[:frames]
-    names = ("temperature", "top_k", "top_p", "min_p", "cfg_min_p")
-    return Controls.of(clips, cfg_scale=scales, blank=blank, **{name: getattr(settings, name) for name in names})
+def _controls(settings: Settings, frames: int, clips: int) -> Controls:
+    """Return the traced values of each clip's draws; schedules have a number for each of `frames` latent frames."""
+    numbers = {name: getattr(settings, name) for name in ("temperature", "top_k", "top_p", "cfg_min_p")}
+    for name in ("cfg_scale", "min_p"):
+        schedule: tuple[float, ...] = getattr(settings, name)
+        numbers[name] = (*schedule, *schedule[-1:] * frames)[:frames]
+    return Controls.of(clips, **numbers)

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from made.parameters import random_params
 
-from reelm.errors import RequestError
 from reelm.lm.control.camera import camera_field, camera_path, read_camera
 from reelm.lm.control.field import control_field, of_source
 from reelm.lm.control.motion import motion_field
@@ -29,17 +28,16 @@ def params():
     return random_params(init_params, CONFIG, noise=0.1)
 
 
-@pytest.mark.parametrize(("keys_at", "slots"), [("codes", [0, 1, 2, 3, 4, 5]), ("front", [0])])
-def test_keys_are_told_at_the_codes_of_their_frame_or_in_front_of_it(params, keys_at, slots):
-    config, told = replace(CONFIG, keys_at=keys_at), np.array([1.0, 0.0, 1.0])
+def test_keys_are_told_at_all_codes_of_their_frame(params):
+    told = np.array([1.0, 0.0, 1.0])
     asked = np.zeros((1, 2, 1, 1, 3), np.float32)
     asked[0, 1] = told
     one, other = (
-        embed_control(config, params, control, (2, 3), jnp.float32) for control in (asked, np.zeros_like(asked))
+        embed_control(CONFIG, params, control, (2, 3), jnp.float32) for control in (asked, np.zeros_like(asked))
     )
     assert one is not None and other is not None and one.shape == (1, 12, 32)
     changed = np.abs(np.asarray(one - other)[0]).max(axis=1) > 1e-4
-    assert np.flatnonzero(changed).tolist() == [6 + slot for slot in slots]
+    assert np.flatnonzero(changed).tolist() == [6, 7, 8, 9, 10, 11]
     places = np.asarray(other)[0].reshape(2, 6, 32)
     np.testing.assert_array_equal(places[0], places[1])  # where a code is does not depend on the keys
     assert len(np.unique(places[0].round(5), axis=0)) == 6
@@ -96,8 +94,3 @@ def test_a_fresh_control_field_changes_nothing():
     field = np.random.default_rng(0).normal(size=(1, 2, 2, 3, config.control)).astype(np.float32)
     embedded = embed_control(config, fresh, field, (2, 3), jnp.float32)
     assert embedded is not None and embedded.shape == (1, 12, 32) and not np.asarray(embedded).any()
-
-
-def test_keys_are_told_nowhere_else():
-    with pytest.raises(RequestError, match="keys_at is 'behind'; it is one of codes, front"):
-        replace(CONFIG, keys_at="behind")

@@ -107,7 +107,7 @@ def tiny_teller() -> Model:
     """The tiny model with sound, which knows references, and cameras: it tells stories."""
     model = tiny_model(sound=True)
     assert model.lm is not None
-    config = replace(model.lm.config, picture_kinds=6, drafts=True, camera=True)
+    config = replace(model.lm.config, picture_kinds=6, camera=True)
     params = random_params(transformer.init_params, config, 2, noise=0.4)
     tasks = tuple(task for task in get_args(Task) if task != "plays")
     return replace(model, name="teller", lm=LanguageModel(config, params, model.lm.text, tasks))

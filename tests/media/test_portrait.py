@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from reelm.media.portrait import matte, portrait
+from reelm.media.portrait import portrait
 
 SHAPE = np.zeros((24, 16, 3), np.uint8)  # an L, red on blue
 SHAPE[:, :6] = SHAPE[-6:] = (250, 20, 20)
@@ -37,33 +37,3 @@ def test_a_picture_without_a_subject_is_shown_whole(value):
     np.testing.assert_array_equal(
         portrait(np.full((40, 20, 3), value, np.uint8), 24, 32), np.full((24, 32, 3), value, np.uint8)
     )
-
-
-def test_a_matte_is_where_another_frame_has_a_subject():
-    box = np.array([10, 20, 34, 32])  # 24 high, its middle at (22, 26)
-    made = matte(picture(SHAPE.repeat(2, 0).repeat(2, 1), 5, 9), box, 64, 48)
-    covered = np.argwhere(made[:, :, 0] > 0.5)  # SHAPE as large as it was
-    assert covered.min(axis=0).tolist() == [10, 18] and covered.max(axis=0).tolist() == [
-        33,
-        33,
-    ]  # SHAPE as large as it was
-    assert made.shape == (64, 48, 1) and made.min() == 0 and made.max() == 1
-
-
-def test_a_subject_of_about_the_size_is_not_blurred():
-    made = matte(picture(SHAPE, 5, 9), np.array([10, 20, 36, 32]), 64, 48)
-    assert set(np.unique(made)) == {0, 1} and made.sum() == (SHAPE[..., 0] > 0).sum()
-
-
-def test_a_subject_in_another_colour_has_the_same_matte():
-    green = picture(SHAPE, 5, 9)
-    green[(green == (250, 20, 20)).all(axis=-1)] = (20, 250, 20)
-    box = np.array([10, 20, 34, 32])
-    np.testing.assert_array_equal(matte(picture(SHAPE, 5, 9), box, 64, 48), matte(green, box, 64, 48))
-
-
-def test_what_a_border_cuts_off_is_left_out():
-    made = matte(picture(SHAPE, 5, 9), np.array([-4, 40, 20, 56]), 64, 48)
-    whole = matte(picture(SHAPE, 5, 9), np.array([0, 0, 24, 16]), 64, 48)
-    np.testing.assert_array_equal(made[:20, 40:], whole[4:24, :8])
-    assert not made[20:].any() and not made[:, :40].any()

@@ -69,16 +69,17 @@ def test_a_model_says_what_steers_it(model):
     )
 
 
-def test_a_motion_score_takes_more_guidance_and_less_likely_codes_unless_these_are_given(model):
-    guided = replace(model, defaults=replace(model.defaults, cfg_scale=2.0, min_p=0.2))
+def test_a_model_may_have_settings_of_its_own_beside_a_motion_score(model):
+    plain = replace(model.defaults, cfg_scale=2.0, min_p=(0.2,))
+    own = replace(plain, motion_cfg_scale=4.0, motion_min_p=(0.0, 0.05))
 
-    def settled(**asked: float) -> tuple[Any, float]:
-        settings = plan(guided, "red", *read_arguments(asked)).settings
+    def settled(defaults: Any, **asked: float) -> Any:
+        settings = plan(replace(model, defaults=defaults), "red", *read_arguments(asked)).settings
         return settings.cfg_scale, settings.min_p
 
-    assert settled() == ((2.0,), 0.2)
-    assert settled(motion=0.5) == ((4.0,), pytest.approx(0.05))
-    assert settled(motion=0.5, cfg_scale=1.5, min_p=0.1) == ((1.5,), 0.1)
+    assert settled(plain) == settled(plain, motion=0.5) == settled(own) == ((2.0,), (0.2,))
+    assert settled(own, motion=0.5) == ((4.0,), (0.0, 0.05))
+    assert settled(own, motion=0.5, cfg_scale=1.5, min_p=0.1) == ((1.5,), (0.1,))
 
 
 def test_a_clip_says_what_steered_it(model):

@@ -40,6 +40,8 @@ def test_decoding_is_measured_as_it_is_asked_for(monkeypatch, capsys, tiny_model
     seen = []
     monkeypatch.setitem(TASKS, "words", lambda model, **asked: seen.append(model.defaults) or {"clips": 1})
     monkeypatch.setattr("reelm.load", lambda *args, **kwargs: tiny_model)
-    EvaluateGeneration(cfg_scale=3.0, min_p=0.5, json=True).run()
+    EvaluateGeneration(cfg_scale=3.0, min_p=(0.5,), json=True).run()
     EvaluateGeneration(json=True).run()
-    assert seen == [replace(tiny_model.defaults, cfg_scale=3.0, sound_cfg_scale=3.0, min_p=0.5), tiny_model.defaults]
+    scales = {name: 3.0 for name in ("cfg_scale", "sound_cfg_scale", "motion_cfg_scale")}
+    asked = replace(tiny_model.defaults, **scales, min_p=(0.5,), motion_min_p=(0.5,))
+    assert seen == [asked, tiny_model.defaults]

@@ -39,7 +39,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory):
 @pytest.mark.slow
 def test_more_kinds_of_pictures_and_keys_are_learned_beside_what_was_known(folder):
     path, lm = folder
-    start = open_start(path, replace(lm.config, picture_kinds=6, keys=("left", "right"), drafts=True))
+    start = open_start(path, replace(lm.config, picture_kinds=6, keys=("left", "right")))
     known, table = lm.params["given"]["embedding"], start.params["given"]["embedding"]
     assert table.shape == (6, lm.config.width) and np.any(table[4])
     np.testing.assert_array_equal(table[:4], known)

@@ -55,8 +55,13 @@ class Export:
     """Guidance scale that the model uses unless a call sets one. 1 is no guidance."""
     sound_cfg_scale: float | None = None
     """Guidance scale that the model uses where sound is all that is given. Default: that of --cfg-scale."""
-    min_p: float = 0.0
-    """Least share of the top probability, `min_p`, that the model uses unless a call sets one. 0 keeps every code."""
+    motion_cfg_scale: float | None = None
+    """Guidance scale that the model uses beside a motion score. Default: that of --cfg-scale."""
+    min_p: tuple[float, ...] = (0.0,)
+    """Least share of the top probability, `min_p`, that the model uses unless a call sets one. 0 keeps every code.
+    Several numbers are of the first latent frames, and the last one goes on."""
+    motion_min_p: tuple[float, ...] | None = None
+    """The same beside a motion score. Default: that of --min-p."""
     cfg_min_p: float = 0.0
     """Least share of the top probability without guidance, `cfg_min_p`, that the model uses unless a call sets one."""
     overlap: float | None = None

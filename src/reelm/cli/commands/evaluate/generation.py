@@ -63,9 +63,9 @@ class EvaluateGeneration:
     """Clips drawn for each prompt, of which the fittest is judged; see `reelm generate`."""
     cfg_scale: float | None = None
     """Guidance scale. Default: the model's own."""
-    min_p: float | None = None
-    """Least share of the likeliest code's probability that a code needs to be drawn, where words or pictures say what
-    to draw. Default: the model's own."""
+    min_p: tuple[float, ...] | None = None
+    """Least share of the likeliest code's probability that a code needs to be drawn, of the first latent frames; the
+    last number goes on. Default: the model's own."""
     cfg_min_p: float | None = None
     """The same by the probabilities without guidance, for what guidance may reach. Default: the model's own."""
     sheets: Path | None = None
@@ -101,8 +101,8 @@ class EvaluateGeneration:
                 raise RequestError(_NOT_FOR[name].format(self.task))
         entry = entries("EVALUATIONS").get(self.task)
         model = reelm.load(self.model or (None if entry is None else entry.model), text_encoder=self.text_encoder)
-        decoding = {"cfg_scale": self.cfg_scale, "sound_cfg_scale": self.cfg_scale}
-        decoding |= {"min_p": self.min_p, "cfg_min_p": self.cfg_min_p}
+        decoding = dict.fromkeys(("cfg_scale", "sound_cfg_scale", "motion_cfg_scale"), self.cfg_scale)
+        decoding |= dict.fromkeys(("min_p", "motion_min_p"), self.min_p) | {"cfg_min_p": self.cfg_min_p}
         defaults = replace(model.defaults, **{name: value for name, value in decoding.items() if value is not None})
         model = replace(model, defaults=defaults)
         if self.data is not None:
