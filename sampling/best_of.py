@@ -80,14 +80,15 @@ def fittest(request: Request, clips: Sequence[Clip]) -> list[Clip]:
 
     Its `Clip.info` has the seed that was asked for, and as "drawn_seed" the seed that draws the same clip alone.
     """
-    few, chosen, conditions = request.settings.best_of, [], request.conditions
-    scripts = [script for script in request.scripts for _ in request.seeds[::few]]
+    settings, chosen, conditions = request.choice.settings, [], request.inputs.conditions
+    few = settings.best_of
+    scripts = [script for script in request.inputs.scripts for _ in request.choice.seeds[::few]]
     nats = given.log_likelihoods(request, clips)
     for i, script in enumerate(scripts):
         part = slice(i * few, (i + 1) * few)
         here = clips[part]
         best = here[int((fit(request.model, script, conditions, here) + nats[part]).argmax())]
-        if (scale := request.settings.upscale) is not None:  # the others were never enlarged
+        if (scale := settings.upscale) is not None:  # the others were never enlarged
             best = replace(best, video=request.model.enlarger().upscale(best.video, scale))
         info = {"seed": here[0].info["seed"], "best_of": few, "drawn_seed": best.info["seed"]}
         chosen.append(replace(best, info=best.info | info))

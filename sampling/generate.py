@@ -10,7 +10,7 @@ import numpy as np
 
 from reelm.media.clip import Clip
 from reelm.progress import Progress
-from reelm.sampling.decoding.windows import LatentFrame, latent_frames
+from reelm.sampling.decoding.windows import LatentFrame, Stream
 from reelm.tokenizer.codes import to_host
 
 from .parts import ModelParts
@@ -29,12 +29,12 @@ def stream(
         ahead: whether a latent frame is begun before the one before it is handed over. Not where it is still to be said
             what it shall show.
     """
-    model, settings, soundtrack = request.model, request.settings, request.model.soundtrack
+    model, settings, soundtrack = request.model, request.choice.settings, request.model.soundtrack
     rows = _infos(request)
     renderer = Renderer(
         model.video_tokenizer,
         soundtrack,
-        request.conditions,
+        request.inputs.conditions,
         clips=len(rows),
         height=settings.height,
         width=settings.width,
@@ -44,7 +44,7 @@ def stream(
         # Of several clips the best is chosen first.
         enlarged=None if settings.upscale is None or settings.best_of > 1 else (model.enlarger(), settings.upscale),
     )
-    source = latent_frames(model.language_model(), request.stream) if source is None else source
+    source = Stream(request.drawer, request.stream) if source is None else source
     forwards, sound_forwards = (np.zeros(len(rows), int) for _ in range(2))
     begun_ahead: LatentFrame | None = None
     number, last = 0, False
@@ -79,27 +79,27 @@ def stream(
 
 def _pressed(request: Request, number: int) -> dict[str, Any]:
     """Return what `Clip.info` says of the keys of a latent frame: none made one that is given, nor the first."""
-    keys = request.sources.get("keys")
+    keys = request.inputs.summary.get("keys")
     if keys is None:
         return {}
-    at = number - max(1, len(request.conditions.known))
+    at = number - max(1, len(request.inputs.conditions.known))
     return {"keys": [] if at < 0 else [*keys[at : at + 1]] or [[]]}
 
 
 def _infos(request: Request) -> list[tuple[dict[str, Any], dict[str, Any]]]:
     """Return what `Clip.info` says about each clip, in front of its counts and behind them."""
-    model, settings = request.model, request.settings
+    model, inputs, settings = request.model, request.inputs, request.choice.settings
     about = settings.info() | {"model": model.name, "tokenizer": model.video_tokenizer.hash, "dtype": str(model.dtype)}
-    about |= {name: value for name, value in request.sources.items() if name != "keys"}
+    about |= {name: value for name, value in inputs.summary.items() if name != "keys"}
     if model.writer is not None:
         about["writer"] = model.writer.hash
-    if request.described is not None:
-        about["described"] = request.described
+    if inputs.described is not None:
+        about["described"] = inputs.described
     if model.soundtrack is not None:
         about["audio_tokenizer"] = model.soundtrack.tokenizer.hash
-    asked = zip(request.prompts, request.scripts, request.warnings, strict=True)
+    asked = zip(inputs.prompts, inputs.scripts, request.choice.warnings, strict=True)
     prompts = [_prompt_info(model, *each) for each in asked]
-    return [(prompt | {"seed": seed}, about) for prompt in prompts for seed in request.seeds]
+    return [(prompt | {"seed": seed}, about) for prompt in prompts for seed in request.choice.seeds]
 
 
 def _prompt_info(model: ModelParts, prompt: Prompt, script: Script, amiss: Sequence[str]) -> dict[str, Any]:

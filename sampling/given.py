@@ -17,6 +17,7 @@ from reelm.lm.likelihood import Nats, nats_of
 from reelm.lm.prefix import ClipCodes
 from reelm.media.clip import Clip
 from reelm.sampling.decoding.window_plan import StreamPlan
+from reelm.sampling.decoding.windows import ControlFields
 from reelm.tokenizer.codes import to_device
 
 from .request import Request
@@ -36,7 +37,7 @@ def log_likelihoods(request: Request, clips: Sequence[Clip]) -> np.ndarray:
     Of a retake those are the pictures behind its gaps, as far as one context window with the end of a gap holds them.
     Of pictures for a given sound it is the first level of that sound. Later ones hold the voice rather than the ticks.
     """
-    plan, conditions, found = request.stream, request.conditions, np.zeros(len(clips))
+    plan, conditions, found = request.stream, request.inputs.conditions, np.zeros(len(clips))
     codes = _codes(request, clips)
     if conditions.drawn is not None:
         for part in _behind_gaps(plan, conditions.drawn[: codes.video.shape[1]]):
@@ -68,7 +69,7 @@ def windows(frames: int, overlap: int, length: int) -> Iterator[Part]:
 
 def _codes(request: Request, clips: Sequence[Clip]) -> ClipCodes:
     """Return the codes of clips, as the language model reads them."""
-    lm, tokens = request.model.language_model(), [clip.tokens for clip in clips if clip.tokens is not None]
+    lm, tokens = request.lm, [clip.tokens for clip in clips if clip.tokens is not None]
     video = np.stack([each["video"] for each in tokens])
     silent = lm.config.no_track(video.shape[1])
     sound = np.stack([silent if each["audio"] is None else each["audio"] for each in tokens])
@@ -77,13 +78,13 @@ def _codes(request: Request, clips: Sequence[Clip]) -> ClipCodes:
 
 def _read(request: Request, codes: ClipCodes, part: Part) -> Nats:
     """Return the nats of one part of clips under their words alone."""
-    lm, plan, (first, _, end) = request.model.language_model(), request.stream, part
+    lm, plan, (first, _, end) = request.lm, request.stream, part
     heard = slice(*(audio_frames(lm.config.sound_frames, n) for n in (first, end)))
     anchor = jnp.asarray(codes.video[:, 0])
     window = codes.replace(
         video=codes.video[:, first:end],
         sound=codes.sound[:, heard],
-        control=_control(plan, anchor, first, end),
+        control=_control(request, anchor, first, end),
         at_start=first == 0,
     )
     shot = plan.shot_at(first)
@@ -94,9 +95,8 @@ def _read(request: Request, codes: ClipCodes, part: Part) -> Nats:
     return nats_of(lm.config, lm.params, prefix, window)
 
 
-def _control(plan: StreamPlan, anchor: jax.Array, first: int, end: int) -> np.ndarray | None:
+def _control(request: Request, anchor: jax.Array, first: int, end: int) -> np.ndarray | None:
     """Return the control field float32 `[B, t, h or 1, w or 1, C]`; None from models without control."""
-    if plan.control is None:
-        return None
-    fields = np.stack([plan.control(now, anchor) for now in range(first, end)], axis=1)
-    return np.broadcast_to(fields, (len(anchor), *fields.shape[1:]))
+    fields, shot_at = ControlFields(request.drawer), request.stream.shot_at
+    found = [field for now in range(first, end) if (field := fields.at(shot_at(now), now, anchor)) is not None]
+    return np.broadcast_to(field := np.stack(found, axis=1), (len(anchor), *field.shape[1:])) if found else None

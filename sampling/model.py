@@ -81,14 +81,14 @@ class Model(ModelParts):
 
         request = plan(self, prompt, *read_arguments(arguments))
         _warn(request)
-        assert request.settings.num_frames is not None
-        clips = joined(stream(request), self.latent_frames(request.settings.num_frames), progress)
-        if request.settings.best_of > 1:
+        assert request.stream.length is not None
+        clips = joined(stream(request), request.stream.length, progress)
+        if request.choice.settings.best_of > 1:
             clips = fittest(request, clips)
         joules = meter.read()
         energy = meter.info(None if joules is None else joules / len(clips))
         clips = [replace(clip, info=clip.info | {"energy": energy}) for clip in clips]
-        return clips if request.many else clips[0]
+        return clips if request.inputs.many else clips[0]
 
     @spelled_out
     def stream(self, prompt: Prompt | list[str] | None = None, **arguments: Unpack[Arguments]) -> Iterator[Any]:
@@ -110,7 +110,7 @@ class Model(ModelParts):
         request = plan(self, prompt, *read_arguments(arguments), endless=True)
         _warn(request)
         pieces = stream(request)
-        return pieces if request.many else (clips[0] for clips in pieces)
+        return pieces if request.inputs.many else (clips[0] for clips in pieces)
 
     @spelled_out
     def play(self, prompt: Prompt | None = None, **arguments: Unpack[Arguments]) -> PlaySession:
@@ -129,7 +129,7 @@ class Model(ModelParts):
         if arguments.get("keys") is not None:
             raise RequestError("a session takes its keys step by step: play().step(keys=[...])")
         request = plan(self, prompt, *read_arguments(arguments), endless=True)
-        if request.many:
+        if request.inputs.many:
             raise RequestError("one clip is played at a time; leave num_samples out and give one prompt")
         _warn(request)
         return PlaySession(request)
@@ -216,5 +216,5 @@ class Model(ModelParts):
 
 
 def _warn(request: Request) -> None:
-    for sentence in dict.fromkeys(sentence for each in request.warnings for sentence in each):
+    for sentence in dict.fromkeys(sentence for each in request.choice.warnings for sentence in each):
         warnings.warn(sentence, RequestWarning, stacklevel=3)

@@ -1,14 +1,25 @@
-"""What is to be made: the types of a planned request."""
+"""A planned request: three values of arrays and plain data, and the model that they were made for.
+
+    Inputs       what is given and asked, decoded and tokenized once    planning/inputs.py
+    Choice       which language model draws it, and how                 planning/choice.py
+    StreamPlan   what each shot's context windows are opened with       planning/stream_plan.py
+
+The values hold no model and no function, so they can be stored, or made by another thread or machine than the one that
+draws.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from reelm.lm.language_model import LanguageModel
 from reelm.sampling.conditions.conditions import Conditions
 from reelm.sampling.decoding.window_plan import StreamPlan
+from reelm.sampling.decoding.windows import Drawer
 
 from .options import Options
 from .parts import ModelParts
+from .views import Views
 
 Prompt = str | Sequence[tuple[float, str]]  # words, or (seconds, words) pairs
 
@@ -74,34 +85,79 @@ _NOT_IN_INFO = ("num_samples", "best_of", "seed", "strict", "latent_overlap")
 
 
 @dataclass(frozen=True, eq=False)
-class Request:
-    """A clip of each prompt with each seed, prompt by prompt.
+class Inputs:
+    """Everything that a request gives and asks, decoded and tokenized once.
 
     Attributes:
-        model: what draws them: the model that is asked, with the language model that was trained for this.
         many: whether the user gets a list: prompts came as a list, or several samples were asked for.
         prompts: as they were given, for `Clip.info`.
-        scripts: the stretches of each prompt.
-        seeds: one or more, `best_of` for each clip that is returned; a clip does not depend on the other seeds.
-        settings: options with the model's defaults filled in.
+        scripts: the stretches of each prompt. One without words has those that the model's describer found.
+        described: what the describer found; None when it was not asked.
+        has_words: whether any prompt has words of its own.
+        negative: words that guidance leads away from, as the language model reads them.
+        options: as they were asked, with the model's size and frame rate, and the length of a storyboard.
         conditions: what every clip must show.
-        stream: what decoding draws the clips from.
-        sources: what `Clip.info` says about the pictures, clips and sounds that are given.
-        described: the prompt that the model's describer found; None when it was not asked.
-        warnings: for each prompt what of it the training never saw, in sentences.
+        shots: conditions of each shot of a storyboard; none without one.
+        notes: what is done otherwise than asked, in sentences.
+        summary: what `Clip.info` says about the pictures, clips and sounds that are given.
     """
 
-    model: ModelParts
     many: bool
     prompts: Sequence[Prompt]
     scripts: Sequence[Script]
+    described: str | None
+    has_words: bool
+    negative: str
+    options: Options
+    conditions: Conditions
+    shots: Sequence[Conditions]
+    notes: Sequence[str]
+    summary: Mapping[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """How a request is drawn.
+
+    Attributes:
+        lm: place of the language model among those of the model.
+        opened_by: place of the one that draws the first latent frame, where that is another; else None.
+        seeds: one or more, `best_of` for each clip that is returned; a clip does not depend on the other seeds.
+        settings: options with the model's defaults filled in.
+        warnings: for each prompt what of it the training never saw, in sentences.
+    """
+
+    lm: int
+    opened_by: int | None
     seeds: Sequence[int]
     settings: Settings
-    conditions: Conditions
-    stream: StreamPlan
-    sources: Mapping[str, Any]
-    described: str | None
     warnings: Sequence[Sequence[str]]
+
+
+@dataclass(frozen=True, eq=False)
+class Request:
+    """A clip of each prompt with each seed, prompt by prompt: its three values, and the model that is asked."""
+
+    model: ModelParts
+    inputs: Inputs
+    choice: Choice
+    stream: StreamPlan
+
+    @property
+    def lm(self) -> LanguageModel:
+        """The language model that draws it."""
+        return self.model.language_models[self.choice.lm]
+
+    @property
+    def drawer(self) -> Drawer:
+        """What draws it, beside the plan."""
+        opened_by = None if self.choice.opened_by is None else self.model.language_models[self.choice.opened_by]
+        return Drawer(self.lm, Views(self.model.video_tokenizer, self.lm.config), opened_by)
+
+
+def has_words(script: Script) -> bool:
+    """Return whether any stretch of a script has words."""
+    return any(stretch.words.strip() for stretch in script)
 
 
 def words_at(script: Script, now: int) -> str:

@@ -105,7 +105,8 @@ class Engine(Thread):
             request = plan(model, job.prompt, *read_arguments(asked))
         except RequestError as error:
             raise RequestError(self._as_uploaded(job, str(error))) from error
-        return replace(request, sources=dict(request.sources) | grouped(job.uploads))
+        summary = dict(request.inputs.summary) | grouped(job.uploads)
+        return replace(request, inputs=replace(request.inputs, summary=summary))
 
     def _as_uploaded(self, job: Job, message: str) -> str:
         """Return a message that calls the files of a job as the client does: no folder of this machine is told."""
@@ -201,7 +202,7 @@ class Engine(Thread):
         length = {} if slides else {"num_frames": model.longest}
         for settings, rows in product(self._warm_up_settings, [rows for rows in batch_sizes() if rows <= self._most]):
             one = plan(model, words, *read_arguments({**settings, **length}), endless=slides)
-            seats = [batch.join(one.stream) for _ in range(rows)]
+            seats = [batch.join(one.drawer, one.stream) for _ in range(rows)]
             streams = [stream(one, seat) for seat in seats]
             # Alone on into the next window; in company as far as every program is met.
             for _ in range(config.frames + 1 if rows == 1 else 2):

@@ -36,8 +36,7 @@ class Lane:
 
     def batch_of(self, request: Request) -> ContinuousBatch:
         """Return the batch that a request joins: that of the language model which draws it."""
-        lm = request.model.language_model()
-        return self._batches.setdefault(id(lm), ContinuousBatch(lm, self._drew))
+        return self._batches.setdefault(id(request.lm), ContinuousBatch(request.lm, self._drew))
 
     def do(self, function: Callable[[], _T]) -> Future[_T]:
         """Run a function in the thread, after all that it was given before."""

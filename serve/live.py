@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -14,7 +13,7 @@ from reelm.sampling.decoding.continuous import Seat
 from reelm.sampling.generate import stream
 from reelm.sampling.model import Model
 from reelm.sampling.planning.plan import plan
-from reelm.sampling.planning.stream_plan import shot_plan
+from reelm.sampling.planning.stream_plan import later_shot
 from reelm.sampling.request import Request
 
 from .lanes import LOOK_SECONDS, Lane
@@ -64,9 +63,9 @@ class Live:
             if cut:
                 self._begin(words)
             else:  # one more latent frame is drawn than was taken
-                request, read = self._request, self._planned(words).scripts[0][0].words
-                shot = shot_plan(request.model, [read], self._made + 1, request.settings.fps, request.conditions)
-                self._shots.append(shot)
+                assert self._seat is not None
+                read = self._planned(words).inputs.scripts[0][0].words
+                self._seat.window.add(later_shot(self._request, read, self._made + 1))
 
         self.lane.do(partial(self._try, change))
 
@@ -109,18 +108,18 @@ class Live:
     def _begin(self, words: str) -> float:
         """Begin a scene; return its frame rate."""
         request = self._planned(words)
-        self._request, self._shots = request, list(request.stream.shots)
+        self._request = request
         self._leave()
-        self._seat = self.lane.batch_of(request).join(replace(request.stream, shots=self._shots), ahead=1)
+        self._seat = self.lane.batch_of(request).join(request.drawer, request.stream, ahead=1)
         self._pieces = stream(request, self._seat)
         self._scenes, self._made = self._scenes + 1, 0
-        return request.settings.fps
+        return request.choice.settings.fps
 
     def _planned(self, words: str) -> Request:
         """Return the plan of a scene; say how its words are read, and what of them the training never saw."""
         settings = self._settings | {"seed": (self._settings.get("seed", 0) + self._scenes) % 2**32}
         request = plan(self._parts, words, *read_arguments(settings), endless=True)
-        read, amiss = request.scripts[0][0].words, request.warnings[0]
+        read, amiss = request.inputs.scripts[0][0].words, request.choice.warnings[0]
         if amiss or read != words:
             self._send({"prompt": words, "read_as": read, "warnings": list(amiss)})
         return request

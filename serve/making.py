@@ -66,7 +66,7 @@ class Making:
         tell: Callable[[str], None],
         wake: Callable[[], None],
     ):
-        assert request.settings.num_frames is not None
+        assert request.stream.length is not None
         self.job, self.lane, self._request, model = job, lane, request, request.model
         self._folder, self._writers, self._tell, self._wake = folder, writers, tell, wake
         self._parts: list[list[Clip]] = []
@@ -74,8 +74,8 @@ class Making:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._file = (self._folder / STREAM).open("wb", buffering=0)
         rate = model.soundtrack.sample_rate if model.soundtrack else None
-        self._fragments = FragmentedVideo(fps=request.settings.fps, sample_rate=rate)
-        self._total = model.latent_frames(request.settings.num_frames)
+        self._fragments = FragmentedVideo(fps=request.choice.settings.fps, sample_rate=rate)
+        self._total = request.stream.length
         self._pieces = _pieces(request, lane.batch_of(request))
         self._under_way: Future[State]  # the newest piece of work, and the state that it leads to
         self.state = State.NEW
@@ -144,7 +144,7 @@ class Making:
         self.decoded = time.time()
         self._pieces.close()
         clips = joined(iter(self._parts), self._total)
-        self.clip = fittest(self._request, clips)[0] if self._request.settings.best_of > 1 else clips[0]
+        self.clip = fittest(self._request, clips)[0] if self._request.choice.settings.best_of > 1 else clips[0]
         return State.DRAWN
 
     def _write(self, piece: Clip) -> None:
@@ -162,7 +162,7 @@ class Making:
 
 def _pieces(request: Request, batch: ContinuousBatch) -> Generator[list[Clip]]:
     """Yield what `stream` does, in a seat of a batch from the first to the last one."""
-    seat = batch.join(request.stream)
+    seat = batch.join(request.drawer, request.stream)
     try:
         yield from stream(request, seat)
     finally:

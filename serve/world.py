@@ -17,11 +17,9 @@ from PIL import Image
 from reelm.errors import RequestError
 from reelm.sampling.arguments import read_arguments
 from reelm.sampling.decoding.continuous import Seat
-from reelm.sampling.decoding.window_plan import StreamPlan
 from reelm.sampling.model import Model
 from reelm.sampling.planning.plan import plan
 from reelm.sampling.play import PlaySession
-from reelm.sampling.request import Request
 
 from .lanes import LOOK_SECONDS, Lane
 from .pressed import Pressed
@@ -134,13 +132,10 @@ class World:
     def _begin(self, prompt: str, seed: int) -> None:
         request = plan(self._parts, prompt, *read_arguments({"seed": seed}), endless=True)
         self._leave()
-        self._session, self._words, self._step = PlaySession(request, partial(self._sit, request)), None, 0
+        self._seat = self.lane.batch_of(request).join(request.drawer, request.stream, ahead=0)
+        self._session, self._words, self._step = PlaySession(request, self._seat), None, 0
         self._show({"step": 0, "seed": seed}, self._session.beginning.video)
         self._due, self.shown = time.monotonic() + 1 / self._parts.defaults.fps, True
-
-    def _sit(self, request: Request, stream: StreamPlan) -> Seat:
-        self._seat = self.lane.batch_of(request).join(stream, ahead=0)
-        return self._seat
 
     def _ask(self) -> None:
         assert self._session is not None and self._seat is not None

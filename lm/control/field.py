@@ -36,6 +36,11 @@ def control_field(
     return np.concatenate(found, axis=-1, dtype=np.float32)
 
 
+def last_goes_on(part: np.ndarray, length: int) -> np.ndarray:
+    """Return the first `length` latent frames of a part `[t, ...]`; behind its end the last one goes on."""
+    return part[np.minimum(np.arange(length), len(part) - 1)]
+
+
 def of_source(channels: Mapping[Source, int], source: Source, field: Any) -> Any:
     """Return the channels `[..., c]` of one source in a control field `[..., C]`."""
     first = sum(count for each, count in list(channels.items())[: list(channels).index(source)])

@@ -5,14 +5,34 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from reelm.lm.control.field import control_field
-from reelm.lm.control.sources import Source
 from reelm.lm.layout import audio_frames, reference_grid
 from reelm.lm.net.config import LMConfig
 from reelm.lm.prefix import Prefix
 from reelm.lm.specials import FILLER, HEAD, NAMES, Given
 from reelm.media.pixels import Frames
+from reelm.sampling.options import ControlKind
 from reelm.tokenizer.codes import to_device
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Steering:
+    """What steers the pictures besides words, as a user asks it; None for what says nothing.
+
+    Attributes:
+        keys: float32 `[t, 1, 1, 1 + K]`, of `keys_field`, of the clip's first latent frames; later ones are not told.
+        tracks: float `[n, T, 2]`, (x, y) of each subject in the clip's first frames; the last place goes on.
+        structure: codes int32 `[t, h, w]` of the control clip; the last latent frame goes on.
+        kind: what the control clip shows; None without one.
+        camera: float `[T, 3]`, where the camera looks; it stays where it is last.
+        motion: share of the training clips that move less.
+    """
+
+    keys: np.ndarray | None = None
+    tracks: np.ndarray | None = None
+    structure: np.ndarray | None = None
+    kind: ControlKind | None = None
+    camera: np.ndarray | None = None
+    motion: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,9 +51,7 @@ class Conditions:
         fill: bool `[T, H, W]`, True at pixels that are filled in; all others are those of `pixels`.
         pixels: uint8 `[T, H, W, 3]`, the frames that stay where `fill` is False.
         sound: int32 `[F, L]`, codes of the clip's first audio frames; None without sound.
-        steering: for each source of control that speaks, its part float32 `[t, h or 1, w or 1, c]` in the control field
-            of the clip's first latent frames. After them keys are silent, and all others stay what they are last.
-        camera: float `[T, 3]`, where a camera looks whose view of the first frame is shown (`views.py`); None for none.
+        steering: what steers the pictures besides.
         sound_in_prefix: whether the pictures are made for the sound, which is then read before them.
     """
 
@@ -48,8 +66,7 @@ class Conditions:
     fill: np.ndarray | None = None
     pixels: Frames | None = None
     sound: np.ndarray | None = None
-    steering: Mapping[Source, np.ndarray] = field(default_factory=dict)
-    camera: np.ndarray | None = None
+    steering: Steering = Steering()
     sound_in_prefix: bool = False
 
     def draws_pictures(self, latent_frames: int | None) -> bool:
@@ -85,17 +102,6 @@ class Conditions:
     def _anew(self, latent_frame: int) -> bool:
         """Whether a latent frame is drawn although there is one."""
         return self.drawn is not None and latent_frame < len(self.drawn) and bool(self.drawn[latent_frame])
-
-    def control(self, latent_frame: int, lm: LMConfig, own: np.ndarray | None = None) -> np.ndarray:
-        """Return the control field float32 `[1, h or 1, w or 1, C]` of a latent frame; zeros where nothing is asked.
-
-        own: float32 `[B, h, w, c]`, the part of structure where each clip has its own; the field is `[B, ...]` then.
-        """
-        parts: dict[Source, np.ndarray] = {} if own is None else {"structure": own}
-        for source, part in self.steering.items():
-            at = latent_frame if source == "keys" else min(latent_frame, len(part) - 1)
-            parts |= {source: part[at : at + 1]} if at < len(part) else {}
-        return control_field(lm.channels, parts, 1 if own is None else len(own), self.known.shape[1:])
 
     def paste(self, video: Frames, first: int) -> Frames:
         """Return frames uint8 `[B, n, H, W, 3]`, which begin with frame `first`, with the pixels that stay put back."""

@@ -8,7 +8,7 @@ from reelm.media.read import read_image
 from reelm.tokenizer.video.tokenizer import VideoTokenizer
 
 from .conditions import Conditions
-from .sources import Picture
+from .pictures import Picture
 
 
 def masked(

@@ -25,9 +25,10 @@ from reelm.tokenizer.video.tokenizer import VideoTokenizer, check_video
 from .conditions import Conditions
 from .continued import continued
 from .masks import masked
+from .pictures import Picture
 from .retake import check_retake, retaken
 from .soundtrack import Soundtrack
-from .sources import Picture, Sources, VideoSource
+from .sources import Sources, VideoSource
 
 
 def read_conditions(

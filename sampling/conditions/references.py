@@ -13,8 +13,8 @@ from reelm.lm.specials import around_names
 from reelm.media.portrait import portrait
 from reelm.tokenizer.video.tokenizer import VideoTokenizer
 
+from .pictures import Picture
 from .read import pixels
-from .sources import Picture
 
 _LEAST, _MOST = 8, 40_000_000  # pixels of a side, and of a picture
 

@@ -9,26 +9,17 @@ from dataclasses import replace
 import numpy as np
 
 from reelm.lm.layout import audio_frames
-from reelm.sampling.options import Options
 from reelm.sampling.parts import ModelParts
 
 from .conditions import Conditions
 from .references import encode_references
-from .sources import Sources
-from .steering import steering
+from .steering import read_path, read_points
 from .storyboard import Shot
 
 
 def of_shots(
-    model: ModelParts,
-    shots: Sequence[Shot],
-    begins: Sequence[int],
-    conditions: Conditions,
-    *,
-    height: int,
-    width: int,
-    fps: float,
-) -> Sequence[Conditions]:
+    model: ModelParts, shots: Sequence[Shot], begins: Sequence[int], conditions: Conditions, fps: float
+) -> list[Conditions]:
     """Return the conditions of each shot.
 
     Args:
@@ -36,13 +27,13 @@ def of_shots(
         shots: of the storyboard.
         begins: latent frame that each begins with.
         conditions: of the whole clip.
-        height, width: of the frames, in pixels.
         fps: frames a second.
 
     Raises:
-        RequestError: something that the model does not know, or a picture that cannot be read.
+        RequestError: a picture that cannot be read.
     """
-    made = []
+    made, config = [], model.video_tokenizer.config
+    height, width = (count * config.space_stride for count in conditions.known.shape[1:])
     for number, (shot, begin) in enumerate(zip(shots, begins, strict=True)):
         own = conditions
         first = max(n for n in range(number + 1) if n == 0 or shots[n].cut)
@@ -52,16 +43,13 @@ def of_shots(
         if shot.references:
             codes = encode_references(model.video_tokenizer, shot.references, height, width)
             own = replace(own, references=codes)
-        if shot.tracks or shot.camera:
-            asked = Sources(tracks=shot.tracks, camera=shot.camera)
-            steered = steering(model, asked, Options(), replace(conditions, num_frames=None), fps)
-            # In training, a frame stands in front of a cut: the latent frame behind it is the second of its clip.
-            ahead = max(0, begin - 1)
-            parts = {name: _behind(part, ahead) for name, part in steered.parts.items()}
-            own = replace(own, steering={**own.steering, **parts})
-            if steered.camera is not None:
-                own = replace(own, camera=_behind(steered.camera, ahead * conditions.time_stride))
-        made.append(own)
+        # In training, a frame stands in front of a cut: the latent frame behind it is the second of its clip.
+        ahead, moves = max(0, begin - 1) * conditions.time_stride, own.steering
+        if (points := read_points(shot.tracks, config, None, fps)) is not None:
+            moves = replace(moves, tracks=_later(points, ahead, axis=1))
+        if (path := read_path(shot.camera, config, None, fps)) is not None:
+            moves = replace(moves, camera=_later(path, ahead, axis=0))
+        made.append(replace(own, steering=moves))
     return made
 
 
@@ -76,6 +64,7 @@ def _as_in_the_first_place(model: ModelParts, conditions: Conditions, begin: int
     return replace(conditions, known=conditions.known[:begin], drawn=None, sound=sound, sound_in_prefix=False)
 
 
-def _behind(part: np.ndarray, count: int) -> np.ndarray:
-    """Return what is asked of latent frames, or frames, `[t, ...]`, that begins so many of them later."""
-    return np.concatenate([np.repeat(part[:1], count, axis=0), part])
+def _later(places: np.ndarray, frames: int, axis: int) -> np.ndarray:
+    """Return places in each frame, along an axis, that begin so many frames later."""
+    first = np.take(places, [0], axis=axis)
+    return np.concatenate([np.repeat(first, frames, axis=axis), places], axis=axis)

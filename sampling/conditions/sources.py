@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any, TypedDict
 
 import numpy as np
@@ -11,13 +11,13 @@ import numpy as np
 from reelm.errors import RequestError
 from reelm.lm.control.camera import Camera, read_camera
 from reelm.lm.control.tracks import Track, read_tracks
-from reelm.lm.specials import MOST_REFERENCES
 from reelm.media.clip import Clip
 from reelm.media.sound import as_float_sound, check_rate
 from reelm.sampling.options import FILES
 from reelm.storage.digests import sha256_of
-from reelm.value_checks import array, whole
+from reelm.value_checks import whole
 
+from .pictures import Picture, read_references, read_source
 from .storyboard import Shot, read_shots
 
 
@@ -29,7 +29,6 @@ class Recording:
     sample_rate: int
 
 
-Picture = str | os.PathLike[str] | np.ndarray
 VideoSource = Clip | str | os.PathLike[str] | np.ndarray
 SoundSource = Clip | str | os.PathLike[str] | np.ndarray | tuple[np.ndarray, int] | Recording
 
@@ -85,13 +84,13 @@ class Sources:
             object.__setattr__(self, "audio", recording(self.audio))
         for name in FILES:
             value = getattr(self, name)
-            if value is not None:
-                object.__setattr__(self, name, _source(name, value, clips=name in ("video", "audio", "control")))
+            if value is not None and not isinstance(value, Recording):
+                object.__setattr__(self, name, read_source(name, value, clips=name in ("video", "audio", "control")))
         if self.keyframes is not None:
             if not isinstance(self.keyframes, Mapping):
                 raise RequestError(f"keyframes are a {type(self.keyframes).__name__}; give {{frame number: picture}}")
             frames = {
-                whole("the frame of a keyframe", frame): _source(f"keyframe {frame}", each)
+                whole("the frame of a keyframe", frame): read_source(f"keyframe {frame}", each)
                 for frame, each in self.keyframes.items()
             }
             object.__setattr__(self, "keyframes", frames)
@@ -99,10 +98,9 @@ class Sources:
             object.__setattr__(self, "tracks", read_tracks(self.tracks))
         if self.camera is not None:
             object.__setattr__(self, "camera", read_camera(self.camera))
-        object.__setattr__(self, "references", _references(self.references))
+        object.__setattr__(self, "references", read_references(self.references))
         if self.storyboard is not None:
-            shots = [replace(shot, references=_references(shot.references)) for shot in read_shots(self.storyboard)]
-            object.__setattr__(self, "storyboard", tuple(shots))
+            object.__setattr__(self, "storyboard", read_shots(self.storyboard))
         if self.keys is not None:
             lists = isinstance(self.keys, list | tuple) and all(isinstance(each, list | tuple) for each in self.keys)
             if not lists:
@@ -112,7 +110,7 @@ class Sources:
     @property
     def shots(self) -> tuple[Shot, ...]:
         """The shots of the storyboard; none without one."""
-        return () if self.storyboard is None else read_shots(self.storyboard)
+        return tuple(self.storyboard or ())
 
     def summary(self) -> dict[str, Any]:
         """Return what `Clip.info` says about the sources that are given: paths as they are, arrays by their shapes.
@@ -158,31 +156,6 @@ def file_digest(path: Any) -> str | None:
     if not isinstance(path, str | os.PathLike) or not os.path.isfile(path):
         return None
     return sha256_of(path)
-
-
-def _source(name: str, value: Any, *, clips: bool = False) -> Any:
-    """Return a path or a Clip as it is, and anything else as an array."""
-    if isinstance(value, str | os.PathLike | Recording) or (clips and isinstance(value, Clip)):
-        return value
-    if isinstance(value, Clip) or value is None:
-        raise RequestError(f"{name} is {'a Clip' if value else 'None'}; give a path or an array")
-    if hasattr(value, "getbands"):  # Pillow's
-        value = value.convert("RGB")
-    found = array(name, value)
-    if found.ndim == 0:
-        raise RequestError(f"{name} is a {type(value).__name__}; give a path or an array of numbers")
-    return found
-
-
-def _references(pictures: Any) -> tuple[Picture, ...] | None:
-    """Return references, each as a path or an array; RequestError for no list of pictures, and for too many."""
-    if pictures is None:
-        return None
-    if not isinstance(pictures, list | tuple):
-        raise RequestError(f"references are a {type(pictures).__name__}; give a list of pictures")
-    if not 1 <= len(pictures) <= MOST_REFERENCES:
-        raise RequestError(f"there are {len(pictures)} references; give 1 to {MOST_REFERENCES} pictures")
-    return tuple(_source(f"reference {number}", each) for number, each in enumerate(pictures, 1))
 
 
 def recording(pair: Sequence[Any]) -> Any:

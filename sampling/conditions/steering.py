@@ -1,125 +1,133 @@
-"""What steers the pictures besides words, from what a user gives to parts of the control field.
+"""What steers the pictures besides words: read from what a user gives, and made into the control field of a net.
 
-    keys, tracks, control, camera, motion  ->  Source -> float32 [t, h or 1, w or 1, c]
-
-The language model that is asked knows all of them (`sampling/planning/specialists.py`).
+keys, tracks, control, camera, motion  ->  Steering  ->  float32 [t, h or 1, w or 1, C]
 """
 
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from reelm.errors import RequestError
-from reelm.lm.control.camera import camera_field, camera_path
+from reelm.lm.control.camera import Camera, camera_field, camera_path
+from reelm.lm.control.field import control_field, last_goes_on
 from reelm.lm.control.keys import keys_field
 from reelm.lm.control.motion import motion_field
 from reelm.lm.control.sources import Source
-from reelm.lm.control.structure import VIEW, structure_field
-from reelm.lm.control.tracks import points_of, tracks_field
+from reelm.lm.control.structure import structure_field
+from reelm.lm.control.tracks import Track, points_of, tracks_field
 from reelm.lm.net.config import LMConfig
 from reelm.media.outlines import STRUCTURES
-from reelm.sampling.options import Options
+from reelm.sampling.options import ControlKind, Options
 from reelm.sampling.parts import ModelParts
 from reelm.tokenizer.families import VideoConfig
-from reelm.tokenizer.video.tokenizer import VideoTokenizer
 
-from .conditions import Conditions
+from .conditions import Conditions, Steering
 from .read import read_clip, recorded_keys
-from .sources import Sources
+from .sources import Sources, VideoSource
 
 _HELD = 64  # frames for which the last frame of a control clip is encoded again; then its codes no longer change
 _MOVES = 60.0  # seconds for which a camera that words move goes on in a clip without end
 
 
-class Steering(NamedTuple):
-    """What steers a clip.
+def read_steering(
+    model: ModelParts, sources: Sources, options: Options, conditions: Conditions, fps: float
+) -> tuple[Steering, list[str]]:
+    """Return what steers a clip, and sentences about what is done otherwise than asked.
 
-    Attributes:
-        parts: of the control field, of the sources that speak.
-        camera: float `[T, 3]`, whose view of the first frame is shown, too; None for none.
-        warnings: sentences about what is done otherwise than asked.
+    RequestError for a source that cannot be read, keys that the model does not have, or half of a control clip.
     """
-
-    parts: Mapping[Source, np.ndarray]
-    camera: np.ndarray | None
-    warnings: Sequence[str]
-
-
-def steering(model: ModelParts, sources: Sources, options: Options, conditions: Conditions, fps: float) -> Steering:
-    """Return what steers a clip.
-
-    Raises:
-        RequestError: a source that cannot be read, or a kind of control clip that the model does not know.
-    """
-    assert model.lm is not None, "plans are made of models that generate"
-    config, codes = model.lm.config, model.video_tokenizer.config
-    grid = (int(conditions.known.shape[1]), int(conditions.known.shape[2]))
-    found, warnings, camera = dict[Source, np.ndarray](), list[str](), None
-    _check(config, model.name, sources, options)
-    if config.keys or sources.keys is not None:
-        found["keys"] = _keys(model, sources, max(1, len(conditions.known)))
-    if sources.tracks is not None:
-        if len(sources.tracks) > config.tracks:
-            raise RequestError(f"there are {len(sources.tracks)} tracks; {model.name!r} follows {config.tracks}")
-        last = max(track[-1][0] for track in sources.tracks if track) if any(sources.tracks) else 0.0
-        points = points_of(sources.tracks, _frames(codes, conditions, round(last * fps) + 1), fps)
-        found["tracks"] = tracks_field(points, config.tracks, codes.time_stride, grid)
-    if sources.control is not None:
-        found["structure"], warnings = _structure(model.video_tokenizer, config, sources, options, conditions, fps)
-    if sources.camera is not None:
-        last = _MOVES if isinstance(sources.camera, str) else sources.camera[-1][0]
-        path = camera_path(sources.camera, _frames(codes, conditions, round(last * fps) + 1), fps)
-        found["camera"] = camera_field(path, codes.time_stride)
-        if VIEW in config.structures and sources.control is None:  # a control clip shows how the camera moves
-            camera = path
-    if options.motion is not None:
-        found["motion"] = motion_field(options.motion, 1)
-    return Steering(found, camera, warnings)
-
-
-def _check(config: LMConfig, name: str, sources: Sources, options: Options) -> None:
-    """Check that a control clip comes with its kind, and that the model knows it."""
+    config, notes = model.video_tokenizer.config, list[str]()
     if (sources.control is None) != (options.control_kind is None):
         raise RequestError("control is a clip and control_kind says what of it is followed; give both")
-    if options.control_kind is not None and options.control_kind not in config.control_kinds:
-        raise RequestError(f"{name!r} follows {', '.join(config.control_kinds)}, not {options.control_kind}")
+    steering = Steering(
+        keys=_keys(model, sources, max(1, len(conditions.known))),
+        tracks=read_points(sources.tracks, config, conditions.num_frames, fps),
+        camera=read_path(sources.camera, config, conditions.num_frames, fps),
+        motion=options.motion,
+    )
+    if sources.control is not None and options.control_kind is not None:
+        codes, notes = _structure(model, sources.control, options.control_kind, conditions, fps)
+        steering = replace(steering, structure=codes, kind=options.control_kind)
+    return steering, notes
 
 
-def _frames(config: VideoConfig, conditions: Conditions, most: int) -> int:
-    """Return the frames of whole latent frames: up to `most`, but no more than the clip has."""
-    frames = most if conditions.num_frames is None else min(most, conditions.num_frames)
+def read_points(
+    tracks: Sequence[Track | None] | None, config: VideoConfig, num_frames: int | None, fps: float
+) -> np.ndarray | None:
+    """Return the places float `[n, T, 2]` of tracks in each frame of whole latent frames, up to their last point."""
+    if tracks is None:
+        return None
+    last = max((track[-1][0] for track in tracks if track), default=0.0)
+    return points_of(tracks, _frames(config, num_frames, round(last * fps) + 1), fps)
+
+
+def read_path(
+    camera: str | Sequence[tuple[float, Camera]] | None, config: VideoConfig, num_frames: int | None, fps: float
+) -> np.ndarray | None:
+    """Return where a camera looks, float `[T, 3]`, in each frame of whole latent frames, until it stays."""
+    if camera is None:
+        return None
+    last = _MOVES if isinstance(camera, str) else camera[-1][0]
+    return camera_path(camera, _frames(config, num_frames, round(last * fps) + 1), fps)
+
+
+def field_of(steering: Steering, config: LMConfig, stride: int, grid: tuple[int, int]) -> np.ndarray | None:
+    """Return the control field float32 `[t, h or 1, w or 1, C]` of a clip's first latent frames; the last one goes on.
+
+    Args:
+        steering: of the clip; what the net does not know is left out.
+        config: of the net; None comes back for one without control.
+        stride: frames of a latent frame after the first.
+        grid: rows and columns of a latent frame.
+    """
+    known, parts = config.channels, dict[Source, np.ndarray]()
+    if not known:
+        return None
+    if "keys" in known and steering.keys is not None:
+        parts["keys"] = np.concatenate([steering.keys, 0 * steering.keys[:1]])  # later ones are not told
+    if "tracks" in known and steering.tracks is not None:
+        parts["tracks"] = tracks_field(steering.tracks, config.tracks, stride, grid)
+    if "structure" in known and steering.structure is not None and steering.kind is not None:
+        parts["structure"] = structure_field(steering.structure, steering.kind, config.structures, config.bits)
+    if "camera" in known and steering.camera is not None:
+        parts["camera"] = camera_field(steering.camera, stride)
+    if "motion" in known and steering.motion is not None:
+        parts["motion"] = motion_field(steering.motion, 1)
+    length = max((len(part) for part in parts.values()), default=1)
+    return control_field(known, {name: last_goes_on(part, length) for name, part in parts.items()}, length, grid)
+
+
+def _frames(config: VideoConfig, num_frames: int | None, most: int) -> int:
+    """Return the frames of whole latent frames: up to `most`, but no more than a clip of `num_frames` has."""
+    frames = most if num_frames is None else min(most, num_frames)
     return config.frames_of(config.latent_frames(frames))
 
 
 def _structure(
-    tokenizer: VideoTokenizer,
-    config: LMConfig,
-    sources: Sources,
-    options: Options,
-    conditions: Conditions,
-    fps: float,
+    model: ModelParts, control: VideoSource, kind: ControlKind, conditions: Conditions, fps: float
 ) -> tuple[np.ndarray, list[str]]:
-    """Return the part of structure of the control clip, and what is to be said about it."""
-    assert sources.control is not None and options.control_kind is not None
-    rows, columns = conditions.known.shape[1:]
-    space = tokenizer.config.space_stride
-    height, width = rows * space, columns * space
-    video = STRUCTURES[options.control_kind](read_clip("control", sources.control, height, width, fps).video)
-    frames = _frames(tokenizer.config, conditions, len(video) + _HELD)
+    """Return the codes int32 `[t, h, w]` of what a control clip shows, and what is to be said about it."""
+    config, (rows, columns) = model.video_tokenizer.config, conditions.known.shape[1:]
+    height, width = rows * config.space_stride, columns * config.space_stride
+    video = STRUCTURES[kind](read_clip("control", control, height, width, fps).video)
+    frames = _frames(config, conditions.num_frames, len(video) + _HELD)
     held = np.concatenate([video, np.repeat(video[-1:], max(0, frames - len(video)), axis=0)])[:frames]
-    codes = structure_field(tokenizer.encode(held[None])[0], options.control_kind, config.structures, config.bits)
+    codes = model.video_tokenizer.encode(held[None])[0]
     if conditions.num_frames is None or conditions.num_frames > len(video):
         return codes, [f"control is {len(video)} frames long; its last one is held"]
     return codes, []
 
 
-def _keys(model: ModelParts, sources: Sources, known: int) -> np.ndarray:
-    """Return the part of keys of the first latent frames, of which `known` come without a draw.
+def _keys(model: ModelParts, sources: Sources, known: int) -> np.ndarray | None:
+    """Return what `Steering` says of keys, of which the first `known` latent frames come without a draw.
 
-    Those of a recording have its keys, where it says which. RequestError for keys that the model does not have.
+    Those of a recording have its keys, where it says which. None for a model that is no world. RequestError for keys
+    that the model does not have.
     """
     names = {*model.language_model().config.keys}
+    if not names and sources.keys is None:
+        return None
     pressed = list(sources.keys or ())
     recorded, unknown = recorded_keys(sources.video), 1  # no key made the first
     if len(recorded) != known - 1 or not names >= {key for each in recorded for key in each}:

@@ -16,6 +16,8 @@ from reelm.lm.control.tracks import Track, read_tracks
 from reelm.storage.fields import read_text
 from reelm.value_checks import real
 
+from .pictures import Picture, read_references
+
 _MOST_SHOTS, _MOST_SECONDS = 1_000, 24 * 3600.0
 
 
@@ -38,7 +40,7 @@ class Shot:
     prompt: str
     seconds: float
     cut: bool = True
-    references: Sequence[Any] | None = None
+    references: Sequence[Picture] | None = None
     tracks: Sequence[Track | None] | None = None
     camera: str | Sequence[tuple[float, Camera]] | None = None
 
@@ -54,6 +56,7 @@ class Shot:
             object.__setattr__(self, "tracks", read_tracks(self.tracks))
         if self.camera is not None:
             object.__setattr__(self, "camera", read_camera(self.camera))
+        object.__setattr__(self, "references", read_references(self.references))
 
 
 _FIELDS = tuple(field.name for field in fields(Shot))

@@ -63,7 +63,7 @@ class Controls(struct.PyTreeNode):
         numbers = {name: np.asarray(value, np.float32) for name, value in numbers.items()}
         numbers |= {"top_k": np.asarray(top_k, np.int32)}
         numbers = {name: np.repeat(value[None], clips, axis=0) for name, value in numbers.items()}
-        return jax.device_put(cls(**numbers, truncates=top_k > 0 or top_p < 1))
+        return cls(**numbers, truncates=top_k > 0 or top_p < 1)
 
 
 def guide(logits: jax.Array, scale: jax.Array, min_p: jax.Array) -> jax.Array:

@@ -18,7 +18,7 @@ from reelm.programs.program import program
 from .choose import Controls
 from .state import DecodeState
 from .window_plan import StreamPlan
-from .windows import LatentFrame, NextFrame, SlidingWindow, first_frames
+from .windows import Drawer, LatentFrame, NextFrame, SlidingWindow, first_frames
 
 ROWS = (1, 2, 4, 8)  # of a batch: few sizes, so that few programs are compiled
 
@@ -38,12 +38,15 @@ class ContinuousBatch:
         self._lm, self._drew = lm, drew
         self.seats: list[Seat] = []
 
-    def join(self, plan: StreamPlan, ahead: int = 2) -> "Seat":
+    def join(self, drawer: Drawer, plan: StreamPlan, ahead: int = 2) -> "Seat":
         """Let a stream join.
 
-        ahead: latent frames that may be drawn before they are taken.
+        Args:
+            drawer: what draws it; its language model is that of the batch.
+            plan: of the stream.
+            ahead: latent frames that may be drawn before they are taken.
         """
-        seat = Seat(self, SlidingWindow(self._lm, plan), ahead, plan.length)
+        seat = Seat(self, SlidingWindow(drawer, plan), ahead, plan.length)
         self.seats.append(seat)
         return seat
 

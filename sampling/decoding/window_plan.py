@@ -4,7 +4,7 @@ A stream is the latent frames of B clips: P prompts with B / P seeds each, promp
 another. Each shot opens a window, and a new window follows wherever one is full.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,6 @@ import jax
 import numpy as np
 from jax.typing import DTypeLike
 
-from reelm.lm.language_model import LanguageModel
 from reelm.lm.layout import Layout, filled_up
 from reelm.lm.net.config import LMConfig
 from reelm.lm.prefix import Prefix
@@ -24,7 +23,7 @@ from .choose import Controls
 
 
 @dataclass(frozen=True, eq=False)
-class WindowPlan:
+class ShotPlan:
     """What the windows of one shot are opened with, besides what all shots share.
 
     Attributes:
@@ -33,29 +32,26 @@ class WindowPlan:
         conditions: what the shot must show.
         cut: whether it begins with a cut. Then its windows see nothing of what came before but the stream's first
             latent frame.
+        field: float32 `[t, h or 1, w or 1, C]`, the control field of the clip's first latent frames; the last one goes
+            on. None for models without control.
+        camera: float `[T, 3]`, where a camera looks whose view of the first frame is shown; None for none.
     """
 
     begins: int
     words: Prefix
     conditions: Conditions
     cut: bool = False
-
-
-@dataclass(frozen=True, eq=False)
-class Opening:
-    """The first latent frame of a stream, as another language model draws it from a plan of its own."""
-
-    lm: LanguageModel
-    plan: "StreamPlan"
+    field: np.ndarray | None = None
+    camera: np.ndarray | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class StreamPlan:
-    """Everything that decides the latent frames of a stream but the net.
+    """Everything that decides the latent frames of a stream but the nets (`windows.Drawer`).
 
     Attributes:
         config: sizes of the language model.
-        shots: in order, the first from latent frame 0. One may be added while the stream is drawn.
+        shots: in order, the first from latent frame 0.
         negative: the negative words, read, in as many rows as the words of a shot; None without guidance.
         seeds: `[B]`, of each clip.
         controls: of each clip's draws.
@@ -65,14 +61,11 @@ class StreamPlan:
         length: latent frames in all; None for a stream without end.
         dtype: number format of activations and of the KV cache.
         anchored: whether a window that continues the stream shows its first latent frame.
-        control: gives the control field of a latent frame when it is about to be drawn or read: float32
-            `[B or 1, h or 1, w or 1, C]`. It is told the first latent frame of each clip, ids `[B, h, w]` on the
-            device, or None before that is there. None for models without control.
-        opening: draws the first latent frame in place of the language model that draws all others; None for none.
+        opening: plan of the first latent frame, where another language model draws it; None for none.
     """
 
     config: LMConfig
-    shots: Sequence[WindowPlan]
+    shots: Sequence[ShotPlan]
     negative: Prefix | None
     seeds: Sequence[int]
     controls: Controls
@@ -82,8 +75,7 @@ class StreamPlan:
     length: int | None
     dtype: DTypeLike
     anchored: bool = True
-    control: Callable[[int, jax.Array | None], np.ndarray] | None = None
-    opening: "Opening | None" = None
+    opening: "StreamPlan | None" = None
 
     @property
     def guided(self) -> bool:
@@ -105,7 +97,7 @@ class StreamPlan:
         """Return the slots of each row of the KV cache of a window with no more given pictures than an anchor."""
         return filled_up(self.later.slots + max(self.lookahead.values()) - 1)
 
-    def shot_at(self, now: int) -> WindowPlan:
+    def shot_at(self, now: int) -> ShotPlan:
         """Return the shot that latent frame `now` belongs to."""
         return [shot for shot in self.shots if shot.begins <= now][-1]
 
@@ -113,7 +105,7 @@ class StreamPlan:
         """Return the latent frame of the last cut up to latent frame `now`; 0 for none."""
         return max((shot.begins for shot in self.shots if shot.cut and shot.begins <= now), default=0)
 
-    def prefix(self, shot: WindowPlan, first: int, anchor: jax.Array | None, *, each: bool = False) -> Prefix:
+    def prefix(self, shot: ShotPlan, first: int, anchor: jax.Array | None, *, each: bool = False) -> Prefix:
         """Return the prefix of a window of a shot that begins with latent frame `first` of the stream.
 
         It has a row for each prompt, or for each clip when each has an anchor of its own. With guidance as many rows of

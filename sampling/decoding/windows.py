@@ -9,7 +9,7 @@ import itertools
 from collections import deque
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -19,13 +19,13 @@ from reelm.lm.language_model import LanguageModel
 from reelm.lm.layout import Layout
 from reelm.lm.specials import Group
 from reelm.programs.program import program
-from reelm.tokenizer.codes import to_device
+from reelm.tokenizer.codes import to_device, to_host
 
 from .choose import Controls, keys_of
 from .prefill import Prefill
 from .program import FrameProgram, span_for
 from .state import DecodeState
-from .window_plan import StreamPlan, WindowPlan
+from .window_plan import ShotPlan, StreamPlan
 
 
 class LatentFrame(NamedTuple):
@@ -103,17 +103,70 @@ def _cut(sound: jax.Array, count: int) -> jax.Array:
     return sound[:, :count]
 
 
-def latent_frames(lm: LanguageModel, plan: StreamPlan) -> Iterator[LatentFrame]:
-    """Yield the latent frames of a stream, one after another without end; clips are ordered prompt by prompt."""
-    window = SlidingWindow(lm, plan)
-    for now in itertools.count():
-        frame = window.known(now)
+class OnFirstFrame(Protocol):
+    """What looks at the first latent frame of each clip once it is there: see `sampling/views.py`."""
+
+    def __call__(self, shot: ShotPlan, codes: np.ndarray) -> np.ndarray:
+        """Return the control field float32 `[B, t, h, w, C]` of a shot with a camera, by codes int32 `[B, h, w]`."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Drawer:
+    """What draws streams, beside their plans.
+
+    Attributes:
+        lm: the net.
+        on_first_frame: called once for each camera of a stream.
+        opened_by: draws the first latent frame where a plan has an opening.
+    """
+
+    lm: LanguageModel
+    on_first_frame: OnFirstFrame
+    opened_by: LanguageModel | None = None
+
+
+class ControlFields:
+    """The control field of the latent frames of a stream."""
+
+    def __init__(self, drawer: Drawer):
+        self._drawer, self._seen = drawer, dict[int, np.ndarray]()  # by their cameras, which the plan keeps
+
+    def at(self, shot: ShotPlan, now: int, first: jax.Array | None) -> np.ndarray | None:
+        """Return the field float32 `[B or 1, h or 1, w or 1, C]` of latent frame `now`; None from models without one.
+
+        first: ids `[B, h, w]` on the device, the first latent frame of each clip; None before it is there.
+        """
+        if shot.field is None:
+            return None
+        if shot.camera is None or first is None or now == 0:
+            return shot.field[min(now, len(shot.field) - 1)][None]
+        if id(shot.camera) not in self._seen:
+            codes = to_host(first, self._drawer.lm.config.bits)
+            self._seen[id(shot.camera)] = self._drawer.on_first_frame(shot, codes)
+        fields = self._seen[id(shot.camera)]
+        return fields[:, min(now, fields.shape[1] - 1)]
+
+
+class Stream(Iterator[LatentFrame]):
+    """The latent frames of a stream, one after another without end; clips are ordered prompt by prompt.
+
+    Attributes:
+        window: what is added to the plan while it is drawn goes there.
+    """
+
+    def __init__(self, drawer: Drawer, plan: StreamPlan):
+        self.window, self._lm, self._numbers = SlidingWindow(drawer, plan), drawer.lm, itertools.count()
+
+    def __next__(self) -> LatentFrame:
+        now = next(self._numbers)
+        frame = self.window.known(now)
         if frame is None:
-            with lm.on_mesh():
-                frame, state = window.next_frame(now).draw(lm.decoding_params)
-            window.keep(state)
-        window.take(frame)
-        yield frame
+            with self._lm.on_mesh():
+                frame, state = self.window.next_frame(now).draw(self._lm.decoding_params)
+            self.window.keep(state)
+        self.window.take(frame)
+        return frame
 
 
 class SlidingWindow:
@@ -122,11 +175,14 @@ class SlidingWindow:
     A latent frame is known from what is given, or drawn. After either, `take` keeps it.
     """
 
-    def __init__(self, lm: LanguageModel, plan: StreamPlan):
-        self._lm, self._plan, self._clips = lm, plan, len(plan.seeds)
+    def __init__(self, drawer: Drawer, plan: StreamPlan):
+        self._drawer, self._lm, self._plan, self._clips = drawer, drawer.lm, plan, len(plan.seeds)
+        self._fields = ControlFields(drawer)
+        self._held: np.ndarray | None = None  # the control field from the next latent frame on, in place of the plan's
+        self._controls = jax.device_put(plan.controls)
         self._keys = keys_of(plan.seeds)
         self._first = 0  # latent frame of the stream that the window begins with
-        self._shot: WindowPlan | None = None  # that the window was opened for
+        self._shot: ShotPlan | None = None  # that the window was opened for
         self._taken = 0  # latent frames of the stream that are there
         self._read = 0  # latent frames of the stream up to the last one that the window has read
         self._anchor: jax.Array | None = None
@@ -140,8 +196,8 @@ class SlidingWindow:
         The opening is drawn here.
         """
         if now == 0 and self._plan.opening is not None:
-            opening = self._plan.opening
-            return next(latent_frames(opening.lm, opening.plan))
+            assert self._drawer.opened_by is not None
+            return next(Stream(replace(self._drawer, lm=self._drawer.opened_by), self._plan.opening))
         picture, sound = self._known_codes(now)
         if picture is None or (sound is None and self._lm.config.sound_levels):
             return None
@@ -203,8 +259,16 @@ class SlidingWindow:
             sizes=tuple(np.full(self._clips, size, np.int32) for size in groups.values()),
             known=self._known_codes(now)[: len(groups)],
             state=state.replace(control=self._of_clips(self._asked_for(now))),
-            controls=self._plan.controls,
+            controls=self._controls,
         )
+
+    def add(self, shot: ShotPlan) -> None:
+        """Add a shot to the plan, from a latent frame on that is not drawn yet."""
+        self._plan = replace(self._plan, shots=[*self._plan.shots, shot])
+
+    def hold(self, field: np.ndarray) -> None:
+        """Ask for a control field float32 `[1, 1, 1, C]` from the next latent frame on, whatever the plan has."""
+        self._held = field
 
     def keep(self, state: DecodeState) -> None:
         """Keep the state after the latent frame that was drawn."""
@@ -221,9 +285,9 @@ class SlidingWindow:
 
     def _asked_for(self, now: int) -> np.ndarray | None:
         """Return the control field `[B or 1, ...]` of latent frame `now`; None from models without control."""
-        if self._plan.control is None:
-            return None
-        return self._plan.control(now, self._anchor)
+        if self._held is not None and now == self._taken:
+            return self._held
+        return self._fields.at(self._plan.shot_at(now), now, self._anchor)
 
     def _of_clips(self, field: np.ndarray | None) -> np.ndarray | None:
         """Return a control field of each clip, `[B, ...]`."""

@@ -50,8 +50,16 @@ def storyboard_prompt(
     return [told], replace(options, num_frames=1 + round(ends[-1] * fps))
 
 
-def script_of(config: VideoConfig, prompt: Prompt, fps: float, shots: Sequence[Shot] = ()) -> Script:
-    """Return the stretches of a prompt; `shots` are those it tells of, and `config` has the sizes of latent frames."""
+def read_script(model: ModelParts, prompt: Prompt, fps: float, shots: Sequence[Shot] = ()) -> Script:
+    """Return the stretches of a prompt in the words that the language model reads; RequestError for too many.
+
+    shots: those that it tells of.
+    """
+    stretches = _stretches(model.video_tokenizer.config, prompt, fps, shots)
+    return [replace(stretch, words=model.read_as(stretch.words)) for stretch in stretches]
+
+
+def _stretches(config: VideoConfig, prompt: Prompt, fps: float, shots: Sequence[Shot]) -> Script:
     if isinstance(prompt, str):
         return [Stretch(0, prompt)]
     times = [seconds for seconds, _ in prompt]

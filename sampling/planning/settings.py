@@ -9,42 +9,22 @@ from typing import Any
 from reelm.errors import RequestError
 from reelm.media.limits import check_size
 from reelm.sampling import best_of
-from reelm.sampling.conditions.conditions import Conditions
 from reelm.sampling.options import Options, schedule
-from reelm.sampling.parts import ModelParts
-from reelm.sampling.request import Settings
+from reelm.sampling.parts import Defaults, ModelParts
+from reelm.sampling.request import Inputs, Settings
 from reelm.tokenizer.device_memory import gibibytes
 
 
-def size_of(model: ModelParts, options: Options) -> dict[str, Any]:
-    """Return height, width and frame rate."""
-    return {name: getattr(options, name) or getattr(model.defaults, name) for name in ("height", "width", "fps")}
-
-
-def size_shown(model: ModelParts, options: Options) -> tuple[int, int]:
-    """Return height and width of the frames that come back; RequestError where the model cannot enlarge them."""
-    size = size_of(model, options)
-    check_size("a clip", size["height"], size["width"])
-    if options.upscale is None:
-        return size["height"], size["width"]
-    model.enlarger()
-    return size["height"] * options.upscale, size["width"] * options.upscale
-
-
-def settle(
-    model: ModelParts, options: Options, conditions: Conditions, *, has_words: bool, latent_overlap: int
-) -> Settings:
-    """Return the options with the model's defaults filled in.
+def settle(defaults: Defaults, inputs: Inputs, *, latent_overlap: int) -> Settings:
+    """Return the options of a request with the model's defaults filled in.
 
     Args:
-        model: gives the defaults.
-        options: as a user gave them.
-        conditions: what is given.
-        has_words: whether prompts have any.
+        defaults: of the model.
+        inputs: what is given and asked.
         latent_overlap: of windows, in latent frames.
     """
-    defaults = model.defaults
-    sound_alone = conditions.sound_in_prefix and not has_words and not conditions.shows
+    options, conditions = inputs.options, inputs.conditions
+    sound_alone = conditions.sound_in_prefix and not inputs.has_words and not conditions.shows
     moves = options.motion is not None
     scale = _first(
         options.cfg_scale,
@@ -61,7 +41,7 @@ def settle(
         "overlap": _first(options.overlap, defaults.overlap),
         "latent_overlap": latent_overlap,
     }
-    return Settings(**vars(options) | size_of(model, options) | settled)
+    return Settings(**vars(options) | settled)
 
 
 def _first(*values: Any) -> Any:
@@ -75,17 +55,25 @@ def seeds_of(options: Options) -> list[int]:
     return [seed for each in asked for seed in best_of.seeds_of(each, options.best_of)]
 
 
-def check_clips(clips: int, frames: int | None, height: int, width: int) -> None:
+def check_clips(model: ModelParts, options: Options, prompts: int, *, endless: bool) -> None:
     """Check that the pictures of clips that are made together, and come back whole, fit into this machine's memory.
 
     Args:
-        clips: made together.
-        frames: of each; None for clips that come in pieces.
-        height, width: of the frames, in pixels.
+        model: what is asked.
+        options: with height and width.
+        prompts: that many have clips of their own.
+        endless: whether no length asks for clips that come in pieces.
 
     Raises:
-        RequestError: they do not fit.
+        RequestError: they do not fit, or the model cannot enlarge them as it is asked.
     """
+    assert options.height is not None and options.width is not None
+    check_size("a clip", options.height, options.width)
+    if options.upscale is not None:
+        model.enlarger()
+    height, width = (side * (options.upscale or 1) for side in (options.height, options.width))
+    clips = prompts * options.num_samples * options.best_of
+    frames = None if endless else options.num_frames or model.defaults.num_frames
     needed, there = 2 * 3 * clips * (frames or 1) * height * width, _memory()  # pieces, and all of them joined
     if there is not None and needed > there:
         raise RequestError(

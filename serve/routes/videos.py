@@ -133,7 +133,7 @@ class Videos:
     def _planned(self, job: Job, model: Model) -> Job:
         """Store a job as it is planned, in the thread of the engine."""
         request = self.engine.request(job)
-        planned = request.settings
+        planned = request.choice.settings
         height, width = planned.shown
         pixels = height * width * (planned.num_frames or 1) * planned.best_of
         if pixels > self.limits.clip_pixels:
@@ -149,8 +149,8 @@ class Videos:
             fps=planned.fps,
             seconds=f"{(planned.num_frames or 1) / planned.fps:g}",
             size=f"{width}x{height}",
-            read_as=request.scripts[0][0].words,
-            warnings=tuple(request.warnings[0]),
+            read_as=request.inputs.scripts[0][0].words,
+            warnings=tuple(request.choice.warnings[0]),
         )
         self.jobs.add(job)
         return job

@@ -281,5 +281,5 @@ def test_sound_alone_has_a_guidance_scale_of_its_own(tiny_sound_model):
     other = replace(tiny_sound_model, defaults=replace(tiny_sound_model.defaults, cfg_scale=2.0, sound_cfg_scale=3.0))
     sound = np.zeros(2000, np.float32)
     for words, asked, scale in ((None, {"audio": sound}, 3.0), ("red", {"audio": sound}, 2.0), ("red", {}, 2.0)):
-        assert plan(other, words, *read_arguments(asked)).settings.cfg_scale == (scale,)
-    assert plan(other, None, *read_arguments({"audio": sound, "cfg_scale": 1.5})).settings.cfg_scale == (1.5,)
+        assert plan(other, words, *read_arguments(asked)).choice.settings.cfg_scale == (scale,)
+    assert plan(other, None, *read_arguments({"audio": sound, "cfg_scale": 1.5})).choice.settings.cfg_scale == (1.5,)

@@ -16,7 +16,7 @@ from reelm.lm.prefix import ClipCodes
 from reelm.lm.prompts import prompt_prefix
 from reelm.media.clip import Clip
 from reelm.sampling.arguments import read_arguments
-from reelm.sampling.decoding.continuous import ContinuousBatch, Seat
+from reelm.sampling.decoding.continuous import ContinuousBatch
 from reelm.sampling.model import Model
 from reelm.sampling.planning.plan import plan
 from reelm.sampling.play import PlaySession
@@ -73,7 +73,7 @@ def test_players_beside_each_other_get_what_each_gets_alone(world):
     alone = [play(world.play(seed=seed)) for seed in (3, 4)]
     batch = ContinuousBatch(world.lm)
     requests = [plan(world, None, *read_arguments({"seed": seed}), endless=True) for seed in (3, 4)]
-    sessions = [PlaySession(request, lambda made: batch.join(made, ahead=0)) for request in requests]
+    sessions = [PlaySession(each, batch.join(each.drawer, each.stream, ahead=0)) for each in requests]
     pieces = [[session.beginning] for session in sessions]
     for keys in KEYS:
         for session, of_session in zip(sessions, pieces, strict=True):
@@ -86,22 +86,17 @@ def test_players_beside_each_other_get_what_each_gets_alone(world):
 def test_a_window_may_be_opened_before_its_words_and_keys_are_known(world):
     made = []
     for ahead in (False, True):
-        batch, seats = ContinuousBatch(world.lm), []
         request = plan(world, None, *read_arguments(SETTINGS), endless=True)
-        session = PlaySession(request, lambda made, batch=batch, seats=seats: seated(batch, made, seats))
+        seat = ContinuousBatch(world.lm).join(request.drawer, request.stream, ahead=0)
+        session = PlaySession(request, seat)
         pieces = [session.beginning]
         for number, keys in enumerate(KEYS[:5]):
             if ahead:
-                seats[0].prepare()
+                seat.prepare()
             pieces.append(session.step(keys, "blue" if number == 3 else None))  # the latent frame of a new window
         made.append(Clip.join(pieces))
     np.testing.assert_array_equal(codes(made[0]), codes(made[1]))
     assert (codes(made[0])[4:] != codes(world.generate(keys=KEYS[:5], **SETTINGS))[4:]).any()
-
-
-def seated(batch: ContinuousBatch, made, seats: list) -> Seat:
-    seats.append(batch.join(made, ahead=0))
-    return seats[0]
 
 
 @pytest.mark.slow

@@ -74,7 +74,7 @@ def test_a_model_may_have_settings_of_its_own_beside_a_motion_score(model):
     own = replace(plain, motion_cfg_scale=4.0, motion_min_p=(0.0, 0.05))
 
     def settled(defaults: Any, **asked: float) -> Any:
-        settings = plan(replace(model, defaults=defaults), "red", *read_arguments(asked)).settings
+        settings = plan(replace(model, defaults=defaults), "red", *read_arguments(asked)).choice.settings
         return settings.cfg_scale, settings.min_p
 
     assert settled(plain) == settled(plain, motion=0.5) == settled(own) == ((2.0,), (0.2,))

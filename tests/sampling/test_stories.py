@@ -50,8 +50,8 @@ def test_shots_begin_and_cut_where_they_are_asked_to(teller, pictures):
     request = planned(teller, storyboard=SHOTS, references=pictures)
     shots = request.stream.shots
     assert [(shot.begins, shot.cut) for shot in shots] == [(0, False), (4, True), (6, False)]
-    assert request.settings.num_frames == 29 and request.stream.length == 8
-    assert request.prompts == [((0.0, "a red <1>"), (1.5, "a blue <2>"), (2.5, "two"))]
+    assert request.choice.settings.num_frames == 29 and request.stream.length == 8
+    assert request.inputs.prompts == [((0.0, "a red <1>"), (1.5, "a blue <2>"), (2.5, "two"))]
 
 
 def test_a_window_after_a_cut_sees_the_first_frame_from_afar_and_whom_its_words_name(teller, pictures):
@@ -80,9 +80,8 @@ def test_shots_may_have_references_and_cameras_of_their_own(teller, pictures):
     codes = [shot.conditions.references[1] for shot in (first, second)]
     assert (codes[0] != codes[1]).any()
     config = teller.language_model().config
-    fields = [of_source(config.channels, "camera", second.conditions.control(at, config)) for at in (4, 5, 6)]
-    assert not first.conditions.control(1, config).any()
-    zooms = [field[0, 0, 0, 3] for field in fields]
+    assert first.field is not None and second.field is not None and not first.field.any()
+    zooms = of_source(config.channels, "camera", second.field)[4:7, 0, 0, 3]
     assert zooms[0] > 0 and np.diff(zooms).min() > 0  # it zooms from the cut on
 
 

@@ -16,6 +16,7 @@ from reelm.lm.language_model import LanguageModel
 from reelm.lm.net import transformer
 from reelm.media.view import seen
 from reelm.sampling.arguments import read_arguments
+from reelm.sampling.decoding.windows import ControlFields
 from reelm.sampling.planning.plan import plan
 
 PAN = [(0.0, reelm.Camera()), (1.5, reelm.Camera(pan=(0.5, -0.2), zoom=2.0))]
@@ -34,11 +35,10 @@ def model():
 def views(model, clip, **asked) -> np.ndarray:
     """The codes int32 `[t, h, w]` of the view that the net is shown for a clip; -1 where there is none."""
     request = plan(model, "red", *read_arguments(asked))
-    assert request.stream.control is not None
-    first = clip.tokens["video"][None, 0]
-    fields = [request.stream.control(now, first)[0] for now in range(len(clip.tokens["video"]))]
-    config = model.lm.config
-    ids, there = structure_ids(of_source(config.channels, "structure", np.stack(fields)), config.bits)
+    first, [shot], fields = clip.tokens["video"][None, 0], request.stream.shots, ControlFields(request.drawer)
+    shown = [fields.at(shot, now, first) for now in range(len(clip.tokens["video"]))]
+    config, field = model.lm.config, np.concatenate([each for each in shown if each is not None])
+    ids, there = structure_ids(of_source(config.channels, "structure", field), config.bits)
     return np.where(there, ids, -1)
 
 

@@ -23,7 +23,7 @@ def test_clips_of_lanes_that_draw_at_once_are_those_of_generate(tiny_sound_model
     def clips(lane: Lane, seeds: range) -> list[Clip]:
         beside.wait(60)
         planned = [plan(tiny_sound_model, "a red seven moves", *read_arguments(asked | {"seed": s})) for s in seeds]
-        seats = [lane.batch_of(each).join(each.stream) for each in planned]
+        seats = [lane.batch_of(each).join(each.drawer, each.stream) for each in planned]
         streams = [stream(*each) for each in zip(planned, seats, strict=True)]
         pieces = zip(*([next(one) for one in streams] for _ in range(4)), strict=True)
         return [joined(iter(each), 4)[0] for each in pieces]

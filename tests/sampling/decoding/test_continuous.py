@@ -37,7 +37,7 @@ def test_clips_are_those_of_each_alone_whoever_joins_and_leaves(tiny_sound_model
     while waiting or under_way:
         if waiting:  # one more joins at each latent frame
             index, planned = waiting.pop(0)
-            seats[index] = batch.join(planned.stream)
+            seats[index] = batch.join(planned.drawer, planned.stream)
             under_way[index] = generate.stream(planned, seats[index])
         for index, each in list(under_way.items()):
             piece = next(each, None)
@@ -63,7 +63,7 @@ def test_nobody_is_held_back_by_another(tiny_sound_model):
     alone = [model.generate(**{"temperature": 5.0, **each}) for each in asked]
     batch = ContinuousBatch(model.lm)
     planned = [request(model, **each) for each in asked]
-    streams = [generate.stream(each, batch.join(each.stream)) for each in planned]
+    streams = [generate.stream(each, batch.join(each.drawer, each.stream)) for each in planned]
     *_, last = zip(*streams, strict=True)
     for [clip], expected in zip(last, alone, strict=True):
         assert [clip.info[each] for each in ("forwards", "sound_forwards")] == [
@@ -80,7 +80,7 @@ def test_no_latent_frame_is_drawn_that_a_clip_does_not_have(tiny_sound_model):
 
     batch = ContinuousBatch(model.lm, drew)
     planned = [request(model, "red", seed=seed, num_frames=frames) for seed, frames in enumerate((5, 17))]
-    streams = [generate.stream(each, batch.join(each.stream)) for each in planned]
+    streams = [generate.stream(each, batch.join(each.drawer, each.stream)) for each in planned]
     while sum(next(each, None) is not None for each in streams):
         pass
     assert rows == 2 + 5

@@ -1,0 +1,165 @@
+"""Which language model of a model draws a request, and with which settings: the second value of a plan.
+
+In: a model and `Inputs`. Out: a `Choice`, or a RequestError that says what can be made.
+"""
+
+from collections.abc import Mapping, Sequence, Set
+from typing import NamedTuple
+
+from reelm.errors import RequestError
+from reelm.lm.control.sources import Source
+from reelm.lm.language_model import LanguageModel
+from reelm.lm.scope import outside
+from reelm.lm.tasks import TASKS, Task
+from reelm.sampling import best_of
+from reelm.sampling.conditions.references import check_names
+from reelm.sampling.folder import shipped
+from reelm.sampling.parts import ModelParts
+from reelm.sampling.request import Choice, Inputs, Prompt
+
+from .settings import seeds_of, settle
+
+_LATER: Set[Source] = frozenset(("camera", "motion"))  # say nothing of the first picture
+# What a user calls a source of control.
+_CALLED: Mapping[Source, str] = {"structure": "control clips"}
+
+
+def choose(model: ModelParts, inputs: Inputs) -> Choice:
+    """Return how a request is drawn.
+
+    Whatever a camera does, its first view is the whole picture, and motion comes after it. So where these alone steer,
+    the first picture is that of the words, drawn by the language model that knows most of them.
+    """
+    asked = _asked(model, inputs)
+    draws = able(model, asked)
+    opens = able(model, asked._replace(controls=[each for each in asked.controls if each not in _LATER]))
+    lm = model.language_models[draws]
+    _check(model.name, lm, inputs)
+    overlap = _latent_overlap(model, inputs)
+    warnings = [[*_outside(model, lm, each, inputs), *inputs.notes] for each in inputs.prompts]
+    if inputs.options.strict and any(warnings):
+        raise RequestError("; ".join(dict.fromkeys(sentence for each in warnings for sentence in each)))
+    if inputs.options.best_of > 1 and inputs.described is None:
+        best_of.check(model, [script[0].words for script in inputs.scripts], inputs.conditions)
+    return Choice(
+        lm=draws,
+        opened_by=None if opens == draws or len(inputs.conditions.known) else opens,
+        seeds=seeds_of(inputs.options),
+        settings=settle(model.defaults, inputs, latent_overlap=overlap),
+        warnings=warnings,
+    )
+
+
+class Asked(NamedTuple):
+    """What a request takes beside beginning a clip: tasks, and sources of control but for keys."""
+
+    tasks: Sequence[Task]
+    controls: Sequence[Source]
+
+
+def _asked(model: ModelParts, inputs: Inputs) -> Asked:
+    conditions, shots = inputs.conditions, [inputs.conditions, *inputs.shots]
+    takes: dict[Task, bool] = {
+        "retakes": conditions.drawn is not None,
+        "shows": any(each.references for each in shots),
+        "cuts": any(stretch.cut for script in inputs.scripts for stretch in script),
+        "continues": _slides(model, inputs) and "plays" not in model.language_model().tasks,
+        "frames": bool(conditions.pictures),
+        "hears": conditions.follows_sound,
+        "fills": conditions.masked is not None,
+    }
+    speaks: dict[Source, bool] = {
+        "tracks": any(each.steering.tracks is not None for each in shots),
+        "structure": conditions.steering.structure is not None,
+        "camera": any(each.steering.camera is not None for each in shots),
+        "motion": conditions.steering.motion is not None,
+    }
+    return Asked([task for task, taken in takes.items() if taken], [each for each, does in speaks.items() if does])
+
+
+def able(model: ModelParts, asked: Asked) -> int:
+    """Return the place of the first language model that was trained for all that is asked.
+
+    RequestError where none was; the message says what can be asked, and which shipped models can.
+    """
+    for place, lm in enumerate(model.language_models):
+        if all(_takes(lm, task) for task in asked.tasks) and all(_hears(lm, source) for source in asked.controls):
+            return place
+    raise RequestError(f"{model.name!r} was {_refusal(model, asked)}")
+
+
+def _takes(lm: LanguageModel, task: Task) -> bool:
+    return task in lm.tasks and (task != "shows" or lm.config.references)
+
+
+def _hears(lm: LanguageModel, source: Source) -> bool:
+    # A view is structure, too, but none that a user gives.
+    return source in lm.config.channels and (source != "structure" or bool(lm.config.control_kinds))
+
+
+def _refusal(model: ModelParts, asked: Asked) -> str:
+    """Return what none of the language models was trained for: a task, a source of control, or all of them together."""
+    for task in asked.tasks:
+        if not any(_takes(lm, task) for lm in model.language_models):
+            others = [other for other in shipped.names() if task in shipped.tasks(other)]
+            who = f"; {', '.join(others)} can" if others and task in ("retakes", "shows", "cuts") else ""
+            return f"not trained {TASKS[task].refusal.format(longest=model.longest)}{who}"
+    for source in asked.controls:
+        if not any(_hears(lm, source) for lm in model.language_models):
+            others = [other for other in shipped.names() if source in shipped.sources(other)]
+            who = f"{', '.join(others)} can" if others else "no model that ships can"
+            return f"not trained with {_CALLED.get(source, source)}; {who}"
+    each = [TASKS[task].starts_from for task in asked.tasks] + [_CALLED.get(one, one) for one in asked.controls]
+    return f"trained for each of these, but not together: {'; '.join(each)}"
+
+
+def _check(name: str, lm: LanguageModel, inputs: Inputs) -> None:
+    """RequestError unless a language model knows the kind of a control clip, so many tracks, and every name."""
+    config, steering, kind = lm.config, inputs.conditions.steering, inputs.options.control_kind
+    if kind is not None and kind not in config.control_kinds:
+        raise RequestError(f"{name!r} follows {', '.join(config.control_kinds)}, not {kind}")
+    for each in (steering, *(shot.steering for shot in inputs.shots)):
+        if each.tracks is not None and len(each.tracks) > config.tracks:
+            raise RequestError(f"there are {len(each.tracks)} tracks; {name!r} follows {config.tracks}")
+    if not config.references:
+        return  # it reads no names
+    whole, told = inputs.conditions.references, list[str]()
+    for prompt in inputs.prompts:
+        texts = _texts(prompt)
+        own = [each.references is not whole for each in inputs.shots] or [False] * len(texts)
+        for shot, (text, has_own) in enumerate(zip(texts, own, strict=True)):
+            if has_own:
+                check_names([text], len(inputs.shots[shot].references))
+            else:
+                told.append(text)
+    check_names(told, len(whole))
+
+
+def _texts(prompt: Prompt) -> list[str]:
+    return [prompt] if isinstance(prompt, str) else [words for _, words in prompt]
+
+
+def _outside(model: ModelParts, lm: LanguageModel, prompt: Prompt, inputs: Inputs) -> list[str]:
+    """Return what of a prompt, a size and a frame rate the training never saw."""
+    said = {text: lm.text.words(text) for text in _texts(prompt)}
+    size = {name: getattr(inputs.options, name) for name in ("height", "width", "fps")}
+    return outside(model.name, lm.scope, said, **size, likeness=model.likeness)
+
+
+def _slides(model: ModelParts, inputs: Inputs) -> bool:
+    """Return whether a clip takes more than one context window."""
+    length = inputs.conditions.num_frames
+    return length is None or length > model.longest or any(len(script) > 1 for script in inputs.scripts)
+
+
+def _latent_overlap(model: ModelParts, inputs: Inputs) -> int:
+    """Return the overlap of windows in latent frames; RequestError when windows slide and it is none that they can."""
+    stride, frames = model.video_tokenizer.config.time_stride, model.language_model().config.frames
+    overlap, fps = inputs.options.overlap, inputs.options.fps
+    overlap = model.defaults.overlap if overlap is None else overlap
+    assert fps is not None
+    latent_overlap = round(overlap * fps / stride)
+    if _slides(model, inputs) and not 1 <= latent_overlap < frames:
+        least, most = stride / fps, (frames - 1) * stride / fps
+        raise RequestError(f"overlap is {overlap} seconds; windows overlap by {least:g} to {most:g}")
+    return latent_overlap
