@@ -25,11 +25,11 @@ PIECES = [
 def run(tmp_path, monkeypatch):
     """Return a job under way, of three latent frames that are there at once, and what counts its calls of `wake`."""
     monkeypatch.setattr(making, "stream", lambda request, seat: ([piece] for piece in PIECES))
-    settings = SimpleNamespace(num_frames=9, fps=8.0, best_of=1)
-    model: Any = SimpleNamespace(soundtrack=None, latent_frames=lambda frames: len(PIECES))
-    request: Any = SimpleNamespace(model=model, settings=settings, stream=None)
+    choice = SimpleNamespace(settings=SimpleNamespace(fps=8.0, best_of=1))
+    plan, model = SimpleNamespace(length=len(PIECES)), SimpleNamespace(soundtrack=None)
+    request: Any = SimpleNamespace(model=model, choice=choice, stream=plan, drawer=None)
     lane = Lane("lane", lambda requests, rows: None)
-    batch = SimpleNamespace(join=lambda stream: SimpleNamespace(close=lambda: None))
+    batch = SimpleNamespace(join=lambda drawer, stream: SimpleNamespace(close=lambda: None))
     monkeypatch.setattr(lane, "batch_of", lambda request: batch)
     writers, woken = Writers(ThreadPoolExecutor(1), ThreadPoolExecutor(1)), Semaphore(0)
     job = Job(model="tiny", prompt="red", seed=0, settings={})

@@ -64,7 +64,7 @@ def test_the_filter_loses_less_and_hides_borders(fitted):
 
 
 def test_chunks_are_the_whole(fitted):
-    filtering = Deblocking((2, 4, 4))
+    filtering = Deblocking((2, 4, 4), 0.14)
     frames = waves(2).astype(np.float32)
     past = None
     parts = []
@@ -79,7 +79,7 @@ def test_chunks_are_the_whole(fitted):
 def test_a_patch_sees_its_window_alone(fitted):
     """Two pixels around it, and one frame back: what lies farther changes nothing."""
     frames = waves(3, 1).astype(np.float32)
-    filtering = Deblocking((2, 4, 4))
+    filtering = Deblocking((2, 4, 4), 0.14)
 
     def one(x: jax.Array) -> jax.Array:
         return jnp.asarray(filtering.apply({"params": fitted["deblocking"]}, x, History()))[0, 3, 9, 9, 0]

@@ -125,6 +125,9 @@ class VideoTokenizerConfig(ClipShapes):
     decoder_split: int = 1
     """Parts, along rows and along columns, of a patch that the decoder draws each by itself. From 2 on it has one stage
     more, the finest, with a place for each part."""
+    decoder_seam: float = 0.14
+    """Share of a step between two patches that deblocking takes off from either side, behind a transform. Least squares
+    alone leaves those steps half too large."""
     decoder_finish: int = 0
     """Channels of the convolutions over pixels that fit patches together once they are drawn. 0 for none."""
     background: float = -1.0
@@ -150,6 +153,8 @@ class VideoTokenizerConfig(ClipShapes):
         for name in ("decoder_scale", "decoder_split"):
             if getattr(self, name) < 1 or (self.levels and getattr(self, name) > 1):
                 raise RequestError(f"{name} is {getattr(self, name)}; it is 1 or more, and 1 with levels")
+        if not 0 <= self.decoder_seam <= 0.5:
+            raise RequestError(f"decoder_seam is {self.decoder_seam}; it must be 0 to 0.5, where no step is left")
         if self.decoder_finish < 0:
             raise RequestError(f"decoder_finish is {self.decoder_finish}; it must be 0 or more")
         if self.patch[1] % self.decoder_split:
@@ -272,6 +277,7 @@ class VideoTokenizerConfig(ClipShapes):
             self.background,
             self.levels,
             self.scalars,
+            self.decoder_seam,
             self.decoder_finish,
             dtype,
         )

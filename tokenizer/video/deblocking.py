@@ -16,7 +16,6 @@ from reelm.tokenizer.history import History
 from .convolution import depth_to_space
 
 REACH = 2
-_SOFTER = 0.14  # of a step between patches, from either side: least squares leaves those half too large
 
 
 class Deblocking(nn.Module):
@@ -24,9 +23,11 @@ class Deblocking(nn.Module):
 
     Attributes:
         patch: frames, rows and columns of a patch.
+        seam: share of a step between patches that is taken off from either side.
     """
 
     patch: tuple[int, int, int]
+    seam: float
 
     def setup(self) -> None:
         """Make the parameters, as Flax asks for it."""
@@ -44,7 +45,8 @@ class Deblocking(nn.Module):
             filling = jnp.zeros((*still.shape[:-1], corrections.shape[-1] - still.shape[-1]), still.dtype)
             corrections = jnp.concatenate([jnp.concatenate([filling, still], -1), corrections], 1)
         frames += depth_to_space(corrections, self.patch, history)
-        return _softer(_softer(frames, 2, self.patch[1]), 3, self.patch[2])
+        frames = _smoothed(frames, 2, self.patch[1], self.seam)
+        return _smoothed(frames, 3, self.patch[2], self.seam)
 
 
 def window_sizes(patch: tuple[int, int, int]) -> tuple[int, int]:
@@ -80,9 +82,9 @@ def _around(x: jax.Array, ph: int, pw: int) -> jax.Array:
     return x.transpose(0, 1, 3, 5, 2, 4, 6, 7).reshape(shape)
 
 
-def _softer(frames: jax.Array, axis: int, side: int) -> jax.Array:
+def _smoothed(frames: jax.Array, axis: int, side: int, share: float) -> jax.Array:
     """Return frames with smaller steps between the patches of `side` rows, or columns, along an axis."""
     x = jnp.moveaxis(frames, axis, -1)
     after, before = np.arange(side, x.shape[-1], side), np.arange(side - 1, x.shape[-1] - 1, side)
-    step = _SOFTER * (x[..., after] - x[..., before])
+    step = share * (x[..., after] - x[..., before])
     return jnp.moveaxis(x.at[..., before].add(step).at[..., after].add(-step), -1, axis)

@@ -32,7 +32,8 @@ class Decoder(nn.Module):
     kernel: tuple[int, int, int]
     background: float
     levels: Levels
-    scalars: tuple[int, ...] = ()
+    scalars: tuple[int, ...]
+    seam: float
     finish: int = 0
     dtype: DTypeLike | None = None
 
@@ -82,4 +83,4 @@ class Decoder(nn.Module):
             return None
         transform = Transform(self.levels, latent.shape[-1], 3 * math.prod(self.whole_patch), name="transform")
         frames = depth_to_space(transform.decode(latent), self.whole_patch, history)
-        return Deblocking(self.whole_patch, name="deblocking")(frames, history)
+        return Deblocking(self.whole_patch, self.seam, name="deblocking")(frames, history)
