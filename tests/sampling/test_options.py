@@ -89,6 +89,8 @@ def test_the_command_line_knows_every_option_and_file():
         {"top_p": 0},
         {"top_p": 1.1},
         {"min_p": 2},
+        {"min_p": [0.0, 1.5]},
+        {"min_p": []},
         {"cfg_scale": -1},
         {"cfg_scale": []},
         {"overlap": -1},
@@ -107,10 +109,11 @@ def test_numbers_of_numpy_are_those_of_python():
         height=cast(Any, np.uint8(240)),
         temperature=cast(Any, np.float32(0.5)),
         cfg_scale=cast(Any, np.array([1.0, 2.0])),
+        min_p=[0, 0.2],
     )
     assert (options.seed + options.num_samples, options.height) == (258, 240) and type(options.seed) is int
     assert (options.temperature, options.cfg_scale) == (0.5, (1.0, 2.0)) and type(options.temperature) is float
-    assert Options(seed=cast(Any, np.uint32(2**32 - 1))).seed == 2**32 - 1
+    assert options.min_p == (0.0, 0.2) and Options(seed=cast(Any, np.uint32(2**32 - 1))).seed == 2**32 - 1
 
 
 def test_clips_that_no_memory_holds_are_refused_before_work(tiny_model):
