@@ -65,6 +65,7 @@ def trained(run, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return workdir
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_it_finds_the_words_of_clips_that_it_never_saw(trained):
     found, made_by = parts.open_describer(trained)
@@ -98,6 +99,7 @@ def test_a_name_is_one_word_and_its_many_keywords_are_none(tmp_path):
     assert words == tuple((name,) for name in names) and usual == pytest.approx([1 / 8] * 8)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_it_goes_into_a_model_of_its_codes_alone(trained, tiny_model, tmp_path):
     tiny_model.save(tmp_path / "tiny")
@@ -114,6 +116,7 @@ def test_it_goes_into_a_model_of_its_codes_alone(trained, tiny_model, tmp_path):
     assert exported is not None and exported(codes, None) == pytest.approx(tiny_model.describer(codes, None))
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_it_goes_on_from_a_describer_of_its_codes_and_sizes(run, trained, tiny_model, tmp_path):
     before, _ = parts.open_describer(trained)

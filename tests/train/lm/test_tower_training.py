@@ -16,7 +16,7 @@ from reelm.train.lm.config import LMRun
 from reelm.train.run.loop import LoopConfig
 from reelm.train.step.optimizer import OptimizerConfig
 
-pytestmark = pytest.mark.slow  # several programs are compiled
+pytestmark = [pytest.mark.slow, pytest.mark.long]  # a whole training
 
 SHOWN = {"a red seven": 5, "红色的八": 1000}
 """The code that all of a clip has, by its caption."""
