@@ -139,6 +139,7 @@ def test_a_tokenizer_that_rebuilds_silence_scores_so():
     json.dumps(scores, allow_nan=False)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_the_shipped_tokenizer_keeps_words_ticks_and_silence():
     tokenizer = load().audio_tokenizer

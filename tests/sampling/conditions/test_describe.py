@@ -120,6 +120,7 @@ def test_a_sound_without_words_gets_the_pictures_of_its_description(tiny_sound_m
     np.testing.assert_array_equal(alone.video, said.video)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_the_shipped_model_says_nothing_of_noise():
     model, rng = reelm.load(), np.random.default_rng(0)
@@ -129,6 +130,7 @@ def test_the_shipped_model_says_nothing_of_noise():
         assert model.describe(video) == model.describe(sounding) == ""
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_the_shipped_model_names_handwriting_and_voices_that_it_never_met():
     model, digits = reelm.load(), moving_digits.digits_for("test", "compact")

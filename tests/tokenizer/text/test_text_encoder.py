@@ -317,6 +317,7 @@ def test_a_large_encoder_is_named_in_the_folder_of_a_model(tiny_model, t5, tmp_p
     )
 
 
+@pytest.mark.long
 def test_the_encoder_that_ships_in_int8_has_the_published_similarities():
     lm = reelm.load("emoji").lm
     assert lm is not None and isinstance(lm.text, SentenceEncoder)

@@ -68,6 +68,7 @@ def test_where_tiles_disagree_the_step_is_spread_over_what_they_share():
     assert np.diff(joined).max() <= 2 and (np.diff(joined) >= 0).all()
 
 
+@pytest.mark.long
 def test_seams_of_the_shipped_tokenizer_are_hard_to_see():
     tokenizer = reelm.load().video_tokenizer
     clips = [example("test", i, 5)["video"] for i in range(4)]
