@@ -112,7 +112,7 @@ def test_sound_goes_with_its_clip(tmp_path):
     clips = cut(path)
     assert [clip.frames for clip in clips] == [9, 5, 9, 5]
     for clip, level in zip(clips, (0.1, 0.3, 0.6, 0.6), strict=True):
-        audio = clip.features()["audio"]
+        audio = clip.example()["audio"]
         assert len(audio) == clip.frames * 1000 and clip.sample_rate == 8000
         inner = audio[200:-200].astype(float) / 32767
         assert abs(np.sqrt(2 * np.mean(inner**2)) - level) < 0.03
