@@ -20,7 +20,6 @@ from reelm.lm.net.config import LMConfig
 from reelm.lm.net.embed import embed_clip
 from reelm.lm.prefix import ClipCodes, Prefix
 from reelm.lm.specials import Group
-from reelm.sampling.conditions.conditions import Conditions
 from reelm.sampling.decoding import windows
 from reelm.sampling.decoding.prefill import Prefill
 from reelm.tokenizer.codes import ids_to_sub_tokens
@@ -208,15 +207,13 @@ def test_a_video_gets_its_sound_and_keeps_its_pixels(tiny_sound_model):
     made = tiny_sound_model.generate("red", video=video, seed=1, **HOT)
     np.testing.assert_array_equal(made.video, video)
     assert made.audio.shape == (round(7 * 2000 / 8), 1)
-    conditions = Conditions(num_frames=9, time_stride=4, known=np.zeros((3, 2, 3), np.int32))
-    assert conditions.tells_pictures(4)
-    assert not conditions.tells_pictures(3)  # nothing but words would tell of the sound
     with pytest.raises(RequestError, match="7 frames already"):
         tiny_sound_model.generate("red", video=replace(made, info={}))  # it has its sound
 
 
 @pytest.mark.slow
-def test_a_usual_clip_is_given_its_own_sound_and_no_room_for_more(tiny_sound_model, monkeypatch):
+@pytest.mark.parametrize("num_frames", [5, 9])
+def test_a_clip_for_a_sound_has_a_window_of_its_own_length(tiny_sound_model, monkeypatch, num_frames):
     """As in training: slots of no sound behind it would be read like any other."""
     opened = []
 
@@ -225,12 +222,10 @@ def test_a_usual_clip_is_given_its_own_sound_and_no_room_for_more(tiny_sound_mod
         return Prefill(config, layout, *rest)
 
     monkeypatch.setattr(windows, "Prefill", prefill)
-    usual = tiny_sound_model.defaults.num_frames
-    assert tiny_sound_model.latent_frames(usual) < tiny_sound_model.language_model().config.frames
-    tiny_sound_model.generate(audio=np.zeros(2000, np.float32), num_frames=usual, seed=1)
-    assert [(layout.sound_in_prefix, layout.frames) for layout in opened] == [
-        (True, tiny_sound_model.latent_frames(usual))
-    ]
+    latent_frames = tiny_sound_model.latent_frames(num_frames)
+    assert latent_frames < tiny_sound_model.language_model().config.frames
+    tiny_sound_model.generate(audio=np.zeros(2000, np.float32), num_frames=num_frames, seed=1)
+    assert [(layout.sound_in_prefix, layout.frames) for layout in opened] == [(True, latent_frames)]
 
 
 @pytest.mark.slow
