@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 import tyro
+from harness import report
 
 from reelm.media.formats.mp4 import write_video
 
@@ -121,7 +122,7 @@ def main(arguments: Arguments) -> int:
     _, long, larger, short, minute = found.values()
     steps = np.diff(long.pop("peaks_mb"))
     film = long["grown_mb_but_for_one_step"] = int(steps.sum() - steps.max())
-    print(json.dumps(found, indent=2))
+    report(found)
     constant = minute["peak_mb"] < 1.05 * short["peak_mb"]
     constant &= larger["peak_mb"] < 1.1 * larger["peak_when_full_mb"]
     return 0 if film < (arguments.frames - _FULL) * 3 * _SIZE**2 / 1e6 / 2 and constant else 1
