@@ -91,8 +91,6 @@ def _infos(request: Request) -> list[tuple[dict[str, Any], dict[str, Any]]]:
     model, inputs, settings = request.model, request.inputs, request.choice.settings
     about = settings.info() | {"model": model.name, "tokenizer": model.video_tokenizer.hash, "dtype": str(model.dtype)}
     about |= {name: value for name, value in inputs.summary.items() if name != "keys"}
-    if model.writer is not None:
-        about["writer"] = model.writer.hash
     if inputs.described is not None:
         about["described"] = inputs.described
     if model.soundtrack is not None:
@@ -105,7 +103,7 @@ def _infos(request: Request) -> list[tuple[dict[str, Any], dict[str, Any]]]:
 def _prompt_info(model: ModelParts, prompt: Prompt, script: Script, amiss: Sequence[str]) -> dict[str, Any]:
     """Return what `Clip.info` says about a prompt: if they may be others also the words that the model reads."""
     read = [stretch.words for stretch in script]
-    info = {"prompt": prompt} | ({"read_as": read[0] if len(read) == 1 else read} if model.rewords else {})
+    info = {"prompt": prompt} | ({"read_as": read[0] if len(read) == 1 else read} if model.thesaurus else {})
     return info | ({"warnings": list(amiss)} if amiss else {})
 
 

@@ -4,9 +4,8 @@ Everything in `sampling` that works with a model takes `ModelParts`. Only `model
 """
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -27,9 +26,6 @@ from reelm.value_checks import within
 
 from .conditions.soundtrack import Soundtrack
 from .options import Options
-
-if TYPE_CHECKING:  # few have one, and its modules take their time
-    from reelm.tokenizer.text.tower.writer import Writer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +88,6 @@ class ModelParts:
         audio_tokenizer: sound to codes and back; the language model may be silent all the same.
         describer: finds words for clips and sounds; None for a model without one.
         thesaurus: turns prompts into the words of the training captions; None for none.
-        writer: says prompts as captions say such things; no part of the model's folder.
         specialists: further language models over the same codes, which read the same words. A request goes to the first
             of `lm` and these that was trained for all that it gives.
         upscaler: enlarges clips; None for a model without one.
@@ -110,7 +105,6 @@ class ModelParts:
     audio_tokenizer: AudioTokenizer | None = None
     describer: Describer | None = None
     thesaurus: Thesaurus | None = None
-    writer: "Writer | None" = field(default=None, repr=False)
     specialists: tuple[LanguageModel, ...] = ()
     upscaler: Upscaler | None = None
 
@@ -189,15 +183,8 @@ class ModelParts:
             raise RequestError(f"{self.name!r} was not trained {TASKS['plays'].refusal}")
         return held(config.keys, config.keys_at_once, keys)
 
-    @property
-    def rewords(self) -> bool:
-        """Whether the language model may read other words than those of a prompt."""
-        return self.thesaurus is not None or self.writer is not None
-
-    def read_as(self, prompt: str, *, written: bool = True) -> str:
-        """Return the words that the language model reads for a prompt: without thesaurus and writer the prompt itself.
-
-        written: whether a writer, if there is one, says it first. What it writes and the model cannot hold is not used.
+    def read_as(self, prompt: str) -> str:
+        """Return the words that the language model reads for a prompt: without a thesaurus the prompt itself.
 
         RequestError when the prompt is too long, or no valid Unicode.
         """
@@ -205,9 +192,6 @@ class ModelParts:
             raise RequestError(f"a prompt is a {type(prompt).__name__}; it must be text")
         if self.lm is None or not prompt.strip():
             return prompt
-        if written and self.writer is not None and (line := self.writer.write(prompt)):
-            with suppress(RequestError):  # too long
-                return self.read_as(line, written=False)
         if self.thesaurus is not None:
             prompt = self.thesaurus.read(prompt)
         check_fits(self.lm.config, self.lm.text, prompt)

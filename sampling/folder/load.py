@@ -1,6 +1,6 @@
 """`reelm.load`: a name to a model."""
 
-from dataclasses import fields, replace
+from dataclasses import fields
 from pathlib import Path
 
 from jax.sharding import Mesh
@@ -24,7 +24,6 @@ def load(
     mesh: str | MeshSpec | Mesh | None = None,
     dtype: NumberFormat | None = None,
     text_encoder: str | Path | None = None,
-    enhance: str | Path | None = None,
     programs: str | Path | None = None,
 ) -> Model:
     """Return a model by the name of a shipped one, its folder, or its id on the Hugging Face hub.
@@ -35,7 +34,6 @@ def load(
         dtype: "float32", "bfloat16" or "int8": number format of the matrices that decoding reads. Activations are
             bfloat16 beside the latter two, but float32 beside int8 on a CPU. None is what suits the device.
         text_encoder: folder of the frozen text encoder, for a model that names one and does not hold it.
-        enhance: a language model that says prompts in the words of captions, see `Writer`; `Model.read_as` shows them.
         programs: folder in which this process keeps its compiled programs, so that the next one starts at once; only
             the user may be able to write there. None keeps none, or those of `$REELM_PROGRAMS`.
 
@@ -52,12 +50,7 @@ def load(
     encoder = None if text_encoder is None else Path(value_checks.path("the text encoder", text_encoder))
     name = DEFAULT if name is None else value_checks.path("the model", name)
     parts = read(_folder(name), name, mesh=mesh, number_format=dtype, text_encoder=encoder)
-    model = Model(**{field.name: getattr(parts, field.name) for field in fields(parts)})
-    if enhance is None:
-        return model
-    from reelm.tokenizer.text.tower.writer import Writer  # few ask for one, and its modules take their time
-
-    return replace(model, writer=Writer(Path(value_checks.path("the language model", enhance))))
+    return Model(**{field.name: getattr(parts, field.name) for field in fields(parts)})
 
 
 def _folder(name: str) -> Path:

@@ -42,7 +42,7 @@ def read_inputs(
         prompts, options = storyboard_prompt(prompts, shots, options, fps)
     scripts = [read_script(model, each, fps, shots) for each in prompts]
     # One that does not fit is refused before work begins.
-    negative = model.read_as(options.negative_prompt or "", written=False)
+    negative = model.read_as(options.negative_prompt or "")
     check_clips(model, options, len(prompts), endless=endless)
     if options.retake is not None and shots:
         options = replace(options, retake=times_of_shots(model, scripts[0], shots, options.retake, fps))

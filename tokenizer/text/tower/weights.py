@@ -43,7 +43,6 @@ class Names(NamedTuple):
     divisors: of the rotation rates, where a file has them.
     paired: whether queries and keys lie so that pairs of numbers side by side are rotated.
     ones_less: whether a norm's scale is one more than what the file has.
-    logits: of the matrix that gives logits; a file without it means the table.
     """
 
     embedding: str
@@ -53,7 +52,6 @@ class Names(NamedTuple):
     divisors: str | None = None
     paired: bool = False
     ones_less: bool = False
-    logits: str = "output.weight"
 
 
 _PUBLISHED = {name: f"self_attn.{name}_proj" for name in "qkvo"} | {
@@ -71,7 +69,7 @@ _GGUF = {name: f"attn_{name}" for name in ("q", "k", "v", "q_norm", "k_norm")} |
     **{"o": "attn_output", "attention_norm": "attn_norm", "ff_norm": "ffn_norm"},
     **{"attention_post_norm": "post_attention_norm", "ff_post_norm": "post_ffw_norm"},
 }
-_TABLE, _LOGITS = "embed_tokens.weight", "lm_head.weight"
+_TABLE = "embed_tokens.weight"
 
 
 def checkpoint_names(names: Sequence[str], family: str) -> Names:
@@ -81,8 +79,7 @@ def checkpoint_names(names: Sequence[str], family: str) -> Names:
     leaves = _PUBLISHED | (_PUBLISHED_GEMMA if family == "gemma3" else {})
     whole = {ours: f"{theirs}.weight" for ours, theirs in leaves.items()}
     norm, layer = f"{prefix}norm.weight", f"{prefix}layers.{{}}."
-    logits = next((name for name in names if name.endswith(_LOGITS)), _LOGITS)
-    return Names(f"{prefix}{_TABLE}", norm, layer, whole, ones_less=family == "gemma3", logits=logits)
+    return Names(f"{prefix}{_TABLE}", norm, layer, whole, ones_less=family == "gemma3")
 
 
 def gguf_names(family: str) -> Names:
@@ -130,23 +127,6 @@ def read_params(config: TowerConfig, tensors: Tensors, names: Names, layers: int
         rates[1] = rates[0] if config.local_rope == config.rope else rates[1]
     norm = _placed(vector(names.norm, config.width), "norm") if layers == config.layers else None
     return {"layers": made, "norm": norm, "rates": _placed(rates, "rates")}
-
-
-def read_table(config: TowerConfig, tensors: Tensors, names: Names) -> tuple[jax.Array, jax.Array]:
-    """Return the table of embeddings and what gives the logits, `[V, D]`, on the devices; often they are one.
-
-    Raises:
-        RequestError: the two have different shapes.
-    """
-    table = _placed(tensors.read(names.embedding), "table")
-    if names.logits not in tensors:
-        return table, table
-    if tensors.shape(names.logits) != table.shape:
-        raise RequestError(
-            f"the tensor {names.logits} is {list(tensors.shape(names.logits))}; the table of embeddings is "
-            f"{list(table.shape)}"
-        )
-    return table, _placed(tensors.read(names.logits), "table")
 
 
 def _matrices(config: TowerConfig) -> dict[str, tuple[int, int]]:

@@ -75,9 +75,6 @@ class Generate:
     """Devices to cut the language model over, such as tensor=4. Default: one device."""
     text_encoder: Path | None = None
     """Folder of the text encoder, for a model that does not hold it."""
-    enhance: Path | None = None
-    """Language model, a GGUF file or a folder, that says PROMPT as a caption would. What it writes is shown and
-    saved."""
     dtype: Literal["float32", "bfloat16", "int8"] | None = None
     """Number format of the matrices that decoding reads. Default: what suits the device."""
     sampling: Options = Options()
@@ -100,12 +97,9 @@ class Generate:
 
         import reelm
 
-        model = reelm.load(
-            self.model, mesh=self.mesh, dtype=self.dtype, text_encoder=self.text_encoder, enhance=self.enhance
-        )
+        model = reelm.load(self.model, mesh=self.mesh, dtype=self.dtype, text_encoder=self.text_encoder)
         if self.resume:
             same = {"model": model.name, "tokenizer": model.video_tokenizer.hash, **_contents(files | moves)}
-            same["writer"] = None if model.writer is None else model.writer.hash
             jobs = [job for job in jobs if not _is_made(job, same, self.sampling)]
         for prompt in dict.fromkeys(job.prompt for job in jobs):
             if (read := model.read_as(prompt)) != prompt:
