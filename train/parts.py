@@ -7,7 +7,6 @@ folder says in its checkpoints which training it was.
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, replace
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -48,9 +47,6 @@ from .records import is_workdir
 from .stages import STAGES, StageName
 
 T = TypeVar("T")
-
-# Sizes that may grow, and the table that has a row for each.
-_TABLES = {"picture_kinds": "given", "text_vocabulary": "prefix"}
 
 TEXT_FILE = "text.model"
 """File in a language model's workdir that holds its text tokenizer."""
@@ -180,7 +176,7 @@ def open_start(where: str | Path, model: LMConfig) -> Start:
     """Return the language model at `where`, to train a `model` from: of several the first of just these sizes, if any.
 
     Prefix and clips may have other lengths: no parameter depends on them. A silent model may get sound, any may get
-    more sources of control, more kinds of given pictures and more pieces of text: all that it knows stays of use. What
+    more sources of control and more kinds of given pictures: all that it knows stays of use. What
     structure shows begins with the embeddings of the codes. In place of its text encoder may come one of another width,
     whose matrix is fresh. RequestError for other differences in size.
     """
@@ -201,15 +197,15 @@ def open_start(where: str | Path, model: LMConfig) -> Start:
     free |= {name for names in SWITCHES.values() if not was.get(names[0]) for name in names}
     if not any(was.get("grid", ())):
         free |= {"grid"}
-    free |= {name for name, table in _TABLES.items() if len(params[table]["embedding"]) <= _rows(model, table)}
+    if was["picture_kinds"] < model.picture_kinds:
+        free |= {"picture_kinds"}
     if 0 < was["text_width"] != model.text_width > 0:
         free |= {"text_width"}
         params, encoder_hash = {name: part for name, part in params.items() if name != "text"}, ""
     check_sizes(where, "lm", was, asdict(model), free)
     known: dict[str, Any] = jax.tree.map(lambda _: True, params)
-    for table in _TABLES.values():
-        known[table] = {"embedding": (np.arange(_rows(model, table)) < len(params[table]["embedding"]))[:, None]}
-    params = {**params, **_lengthened(params, model)}
+    known["given"] = {"embedding": (np.arange(model.picture_kinds) < was["picture_kinds"])[:, None]}
+    params = {**params, "given": _with_kinds(params["given"], model)}
     if model.structures and "structure" not in params:
         # Much of what structure shows is drawn as it is, and the layers know what these embeddings mean.
         params["structure"] = jax.tree.map(jnp.copy, params["codes"])
@@ -228,19 +224,13 @@ def _known_to(config: Mapping[str, Any], where: str | Path) -> tuple[tuple[Task,
     return tuple(config["tasks"]), parsed(Scope, config["scope"], f"the record of {where}")
 
 
-def _lengthened(params: dict, model: LMConfig) -> dict:
-    """Return the tables that are longer in a model, with fresh rows behind those that are known."""
-    longer = [table for table in _TABLES.values() if len(params[table]["embedding"]) < _rows(model, table)]
-    fresh = init_params(model, jax.random.key(0)) if longer else {}
-    known = {table: params[table]["embedding"] for table in longer}
-    return {
-        table: {"embedding": jnp.concatenate([rows, fresh[table]["embedding"][len(rows) :]])}
-        for table, rows in known.items()
-    }
-
-
-def _rows(model: LMConfig, table: str) -> int:
-    return len(jax.eval_shape(partial(init_params, model), jax.random.key(0))[table]["embedding"])
+def _with_kinds(given: dict, model: LMConfig) -> dict:
+    """Return the table of kinds of given pictures, with fresh rows for those that only `model` has."""
+    rows = given["embedding"]
+    if len(rows) == model.picture_kinds:
+        return given
+    fresh = init_params(model, jax.random.key(0))["given"]["embedding"]
+    return {"embedding": jnp.concatenate([rows, fresh[len(rows) :]])}
 
 
 def _with_sources(control: Mapping[str, Any], was: Mapping[str, Any], model: LMConfig) -> dict[str, Any]:

@@ -1,8 +1,7 @@
 """What is said of moving digits in Chinese: "红色的七向右移动".
 
 In: a `Scene`. Out: captions by templates, full and short, with digits as 七, 7 or seven, and some half in English. What
-is said is drawn from a random stream of its own, so clips and their English captions stay what they are. `PIECES` are
-the words that a text tokenizer should know whole, so that a caption of two digits fits the prefix of `demo`.
+is said is drawn from a random stream of its own, so clips and their English captions stay what they are.
 """
 
 from collections.abc import Sequence
@@ -29,37 +28,6 @@ _NUMBER = ("", "", "", "", "数字")
 _AND = ("，", "，", "，", "、", "和", "；", "，同时")
 
 _ALSO = {"magenta": ("品红", "品红", "洋红", "紫红", "紫")}  # other names of a colour
-
-_ROOTS = ("移动", "漂移", "运动", "慢慢", "缓慢", "缓缓", "一个", "这个", "数字", "同时", "正在", "没有", "声音")
-_PAIRED_HUES = ("品红", "洋红", "紫红")
-PIECES = (
-    *dict.fromkeys("".join((*DIGITS, *HUES.values(), *WAYS.values(), *_ROOTS, "色的地向往朝走飘和在洋紫边"))),
-    *_ROOTS,
-    *_PAIRED_HUES,  # before 红色, so that 品红色 is not 品 and 红色
-    *(f"{hue}色" for hue in dict.fromkeys((*HUES.values(), *_ALSO["magenta"]))),
-    "慢慢地",
-    "缓慢地",
-    *(f"{towards}{way}" for towards in dict.fromkeys(_TOWARDS) for way in WAYS.values()),
-    *(f"向{way}移动" for way in WAYS.values()),
-    WITHOUT_SOUND,
-)
-"""Words of the captions: each is one character, or two pieces in front of it joined."""
-
-MEANINGS: dict[str, str] = {
-    **{
-        f"{said}{of}": colour for colour, hue in HUES.items() for said in _ALSO.get(colour, (hue,)) for of in ("", "色")
-    },
-    **dict(zip(DIGITS, DIGIT_WORDS, strict=True)),
-    **{f"{towards}{way}": english for english, way in WAYS.items() for towards in ("", *dict.fromkeys(_TOWARDS))},
-    **{f"向{way}移动": f"moves {english}" for english, way in WAYS.items()},
-    **dict.fromkeys(dict.fromkeys(_MOVES), "moves"),
-    **dict.fromkeys(dict.fromkeys(_SLOWLY), "slowly"),
-    **dict.fromkeys(("一个", "这个"), "a"),
-    **dict.fromkeys(("和", "同时"), "and"),
-    "数字": "digit",
-    WITHOUT_SOUND: "without sound",
-}
-"""What pieces mean in words of the English captions."""
 
 _SHORT = 0.3  # share of captions that leave out what is not asked for
 _MIXED = 0.15  # share of captions half in English

@@ -10,11 +10,10 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from functools import cached_property
-from pathlib import Path
 
 import sentencepiece
 
-from reelm.errors import RequestError, reason
+from reelm.errors import RequestError
 
 from .words import normalised, set_apart, words_of
 
@@ -59,39 +58,13 @@ class TextTokenizer:
             ) from error
         return cls(out.getvalue())
 
-    @classmethod
-    def read(cls, path: Path) -> "TextTokenizer":
-        """Open the file of a model; RequestError when there is none."""
-        try:
-            text = cls(path.read_bytes())
-            if not text.model:
-                raise RuntimeError("it is empty")  # SentencePiece would say so at the first word
-            text.vocabulary  # noqa: B018  (SentencePiece reads the model when it is first asked)
-        except (OSError, RuntimeError) as error:
-            raise RequestError(
-                f"{path} is no vocabulary of SentencePiece ({reason(error)}); name a text.model"
-            ) from error
-        return text
-
     @cached_property
     def _processor(self) -> sentencepiece.SentencePieceProcessor:
         return sentencepiece.SentencePieceProcessor(model_proto=self.model)
 
     @property
-    def _pieces(self) -> list[str]:
-        return [self._processor.id_to_piece(i) for i in range(self.vocabulary)]
-
-    @property
     def vocabulary(self) -> int:
         return self._processor.get_piece_size()
-
-    def continues(self, other: "TextTokenizer") -> bool:
-        """Whether the ids of `other` mean here what they mean there."""
-        return self._pieces[: other.vocabulary] == other._pieces
-
-    def knows(self, word: str) -> bool:
-        """Whether a word is a piece of its own, as every word that the captions often hold."""
-        return len(self._processor.encode(_folded(word))) == 1
 
     words = staticmethod(words_of)
 
@@ -102,11 +75,6 @@ class TextTokenizer:
     def encode(self, text: str) -> list[int]:
         """Return the ids of `text`; control characters count as spaces. RequestError for invalid Unicode."""
         return self._processor.encode(_folded(text))
-
-
-def spelled(word: str) -> str:
-    """Return a word as its piece is spelled: with a mark in the place of each space, and of the one in front of it."""
-    return "▁" + _folded(word).replace(" ", "▁")
 
 
 def _folded(text: str) -> str:

@@ -37,13 +37,7 @@ class LMRun:
     """Audio tokenizer that made the tokens, to decode samples with sound. Default: silent samples."""
     text_encoder: Path | None = None
     """Folder of the frozen text encoder (a sentence encoder, T5 or a language model), for a model with a `text_width`.
-    Default: a text tokenizer trained on the captions."""
-    text_pieces: Path | None = None
-    """File of the text tokenizer that reads the captions. With more pieces than that of `start_from` it teaches further
-    words. Default: that of `start_from`, or one trained on the captions."""
-    glossary: Path | None = None
-    """File with a piece of text and its meaning in each line, parted by a tab: the piece begins as the mean of what
-    `start_from` knows of its meaning, so a second language is soon read. Default: new pieces begin at random."""
+    Default: the text tokenizer of `start_from`, or one trained on the captions."""
     stages: tuple[Stage, ...] = (Stage(),)
     """Stages of the run. Images first teach what things look like at a fraction of the cost of clips."""
     batch_scale: float = 1.0
@@ -68,8 +62,8 @@ class LMRun:
     start_from: Path | None = None
     """Language model to start from: workdir of a training, model folder or shipped model. Default: fresh weights."""
     freeze_known: bool = False
-    """Train only what `start_from` lacks, such as new pieces of text: all weights that it has stay as they are, to the
-    bit, and so do the clips that they make."""
+    """Train only what `start_from` lacks, such as another source of control: all weights that it has stay as they are,
+    to the bit, and so do the clips that they make."""
     z_loss: float = 1e-4
     """Weight of the squared log-normaliser."""
     dtype: Activations = "float32"
@@ -96,9 +90,6 @@ class LMRun:
         check_shares(self, "drop_text", "drop_control", "first_frame", "corrupt", "blind")
         check_least(self, 1, "accumulate")
         check_least(self, 0, "sound_decay", "z_loss")
-        for name in ("text_pieces", "glossary"):
-            if getattr(self, name) is not None and self.model.text_width:
-                raise RequestError(f"{name} is for a model without a text_width; this one reads a text_encoder")
         if self.freeze_known and (self.start_from is None or self.optimizer.weight_decay):
             raise RequestError("freeze_known keeps the weights of start_from; name one, and leave out weight_decay")
         check_above(self, 0, "batch_scale")

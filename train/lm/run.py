@@ -34,7 +34,6 @@ from reelm.lm.parameters import check_mesh
 from reelm.media.contact_sheet import contact_sheet
 from reelm.sampling.model import Model
 from reelm.sampling.parts import Defaults
-from reelm.storage.remote import fetched
 from reelm.tokenizer import device_memory
 from reelm.tokenizer.audio.tokenizer import AudioTokenizer
 from reelm.tokenizer.text.encoder import Text
@@ -52,7 +51,6 @@ from reelm.train.step.memory import check_state
 from reelm.train.step.state import TrainState
 from reelm.train.step.update import make_step
 
-from . import glossary
 from .captions import embed, open_text, scope_of, text_tokenizer
 from .config import LMRun
 from .loss import make_loss, metric_names
@@ -332,25 +330,15 @@ class Beginning(NamedTuple):
 
 def start_of(run: LMRun, sources: Sequence[TokenSource], workdir: Path) -> Beginning:
     """Return what a run begins with: that of `start_from`, if it names one."""
-    named = None if run.text_pieces is None else TextTokenizer.read(fetched(run.text_pieces))
     if run.start_from is None:
-        if run.glossary is not None:
-            raise RequestError("a glossary says what a model knows already; name one to start from (--start-from)")
         learned = partial(text_tokenizer, sources, run.model.text_vocabulary)
-        return Beginning(open_text(run.model, run.text_encoder, workdir, lambda: named or learned()), {}, None)
+        return Beginning(open_text(run.model, run.text_encoder, workdir, learned), {}, None)
     start = open_start(run.start_from, run.model)
     # Both read with a text encoder, or neither does.
-    if named and not named.continues(cast(TextTokenizer, start.text)):
-        raise RequestError(f"{run.text_pieces} does not begin with the pieces of {run.start_from}; add to those")
-    text = open_text(run.model, run.text_encoder, workdir, lambda: named or cast(TextTokenizer, start.text))
+    text = open_text(run.model, run.text_encoder, workdir, lambda: cast(TextTokenizer, start.text))
     if start.encoder_hash and not isinstance(text, TextTokenizer):
         check_encoder(text, start.encoder_hash, run.start_from)
     params = start.params
-    if run.glossary is not None:
-        table, known = params["prefix"]["embedding"], start.known["prefix"]["embedding"][:, 0]
-        meanings = glossary.read(fetched(run.glossary))
-        table = glossary.with_meanings(table, cast(TextTokenizer, text), meanings, known)
-        params = {**params, "prefix": {"embedding": table}}
     if run.freeze_known and all(map(np.all, jax.tree.leaves(start.known))) and params.keys() == _parts(run):
         raise RequestError(f"{run.start_from} has all that this model has, so with freeze_known nothing is trained")
     # Parts that `start` lacks are fresh, such as a kind of prefix that it never saw.

@@ -10,12 +10,10 @@ from made.models import reader, tiny_model
 
 from reelm.errors import RequestError
 from reelm.lm.language_model import LanguageModel
-from reelm.lm.specials import SPECIALS
 from reelm.sampling.folder.load import load
 from reelm.sampling.model import Model
 from reelm.sampling.parts import Defaults
 from reelm.tokenizer import text_encoders
-from reelm.tokenizer.text.grown import grown
 from reelm.tokenizer.text.pieces import TextTokenizer
 from reelm.tokenizer.text.tower.point import point
 from reelm.train.lm.config import LMRun
@@ -71,67 +69,10 @@ def test_a_start_that_knows_more_than_the_model_is_refused(folder):
     path, lm = folder
     with pytest.raises(RequestError, match="picture_kinds: 4 -> 3"):
         open_start(path, replace(lm.config, picture_kinds=3))
-    with pytest.raises(RequestError, match="picture_kinds is 9; there are 6"):
-        replace(lm.config, picture_kinds=9)
-
-
-def test_more_pieces_of_text_are_learned_beside_those_that_were_known(folder):
-    path, lm = folder
-    more = replace(lm.config, text_vocabulary=lm.config.text_vocabulary + 3, picture_kinds=4)
-    table, known = open_start(path, more).params["prefix"]["embedding"], lm.params["prefix"]["embedding"]
-    assert len(table) == len(known) + 3 and np.all(np.any(table[-3:], axis=1))
-    np.testing.assert_array_equal(table[: len(known)], known)
     with pytest.raises(RequestError, match=r"text_vocabulary: \d+ -> 299; width: 32 -> 48"):
         open_start(path, replace(lm.config, text_vocabulary=299, width=48, picture_kinds=5))
-
-
-def test_a_run_reads_with_the_pieces_that_it_names_if_they_go_on_from_those_of_its_start(folder, tmp_path):
-    path, lm = folder
-    more = grown(lm.text, ("红", "七"))
-    for name, text in (("more", more), ("other", TextTokenizer.train(["a green nine"] * 5, 300))):
-        (tmp_path / name).write_bytes(text.model)
-    model = replace(lm.config, text_vocabulary=more.vocabulary)
-    run = LMRun(model=model, start_from=path, text_pieces=tmp_path / "more")
-    text, params, _ = start_of(run, [], tmp_path / "run")
-    assert text.encode("红七") == [lm.text.vocabulary, lm.text.vocabulary + 1]
-    assert (tmp_path / "run" / "text.model").read_bytes() == more.model
-    assert len(params["prefix"]["embedding"]) == SPECIALS + more.vocabulary
-    for changed, message in (
-        (replace(run, text_pieces=tmp_path / "other"), "other does not begin with the pieces of"),
-        (replace(run, model=lm.config), rf"{more.vocabulary} pieces, the model {lm.text.vocabulary}"),
-    ):
-        with pytest.raises(RequestError, match=message):
-            start_of(changed, [], tmp_path / "another")
-
-
-def test_pieces_of_a_glossary_begin_as_what_they_mean(folder, tmp_path):
-    path, lm = folder
-    more, file = grown(lm.text, ("红", "七")), tmp_path / "meanings.tsv"
-    (tmp_path / "more").write_bytes(more.model)
-    file.write_text("红\tred seven\n七\tseven\n", encoding="utf-8")
-    model = replace(lm.config, text_vocabulary=more.vocabulary)
-    run = LMRun(model=model, start_from=path, text_pieces=tmp_path / "more", glossary=file)
-    table = start_of(run, [], tmp_path / "run").params["prefix"]["embedding"][SPECIALS:]
-    for piece, words in (("红", "red seven"), ("七", "seven")):
-        rows = table[more.encode(words)]
-        np.testing.assert_allclose(table[more.encode(piece)[0]], rows.mean(axis=0), rtol=1e-5)
-    known = open_start(path, lm.config).params["prefix"]["embedding"]
-    np.testing.assert_array_equal(table[: lm.text.vocabulary], known[SPECIALS:])
-    # A glossary changes nothing that is known already.
-    file.write_text("seven\tred\n红\tred seven\n七\tseven\n", encoding="utf-8")
-    again = start_of(run, [], tmp_path / "run").params["prefix"]["embedding"][SPECIALS:]
-    np.testing.assert_array_equal(again, table)
-    for text, message in (
-        ("红 red\n", "line 1: .* is no piece, a tab and its meaning"),
-        ("红七\tred seven\n", "is 2 pieces"),
-    ):
-        file.write_text(text, encoding="utf-8")
-        with pytest.raises(RequestError, match=message):
-            start_of(run, [], tmp_path / "run")
-    with pytest.raises(RequestError, match="name one to start from"):
-        start_of(replace(run, start_from=None), [], tmp_path / "run")
-    with pytest.raises(RequestError, match="glossary .* cannot be read"):
-        start_of(replace(run, glossary=tmp_path / "absent"), [], tmp_path / "run")
+    with pytest.raises(RequestError, match="picture_kinds is 9; there are 6"):
+        replace(lm.config, picture_kinds=9)
 
 
 def test_an_encoder_of_another_width_is_read_by_a_fresh_matrix(sentences, tmp_path):
