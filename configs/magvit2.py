@@ -25,8 +25,8 @@ Hardware: the batch wants an accelerator with 80 GB. It has not been run at this
 Batch, steps and learning rate are those of the second stage of the paper.
 """
 
-from reelm.tokenizer.published.vidtok_config import VidTokConfig
 from reelm.tokenizer.video.config import VideoTokenizerConfig
+from reelm.tokenizer.vidtok.config import VidTokConfig
 from reelm.train.run.loop import LoopConfig
 from reelm.train.step.optimizer import OptimizerConfig
 from reelm.train.tokenizers.video_adversary import AdversaryConfig

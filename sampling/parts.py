@@ -113,7 +113,6 @@ class ModelParts:
             return
         if any(_shared(each) != _shared(self.lm) or each.text is not self.lm.text for each in self.specialists):
             raise RequestError("a specialist knows other codes than the language model, or reads other words")
-        self.video_tokenizer.check_streams()
         config, audio = self.lm.config, self.audio_tokenizer and self.audio_tokenizer.config
         if config.bits != (bits := self.video_tokenizer.config.bits):
             raise RequestError(f"the language model knows codes of {config.bits} bits, the video tokenizer has {bits}")

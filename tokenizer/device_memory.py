@@ -26,8 +26,6 @@ def too_large(
     width: int,
     time: int,
     space: int,
-    *,
-    whole: bool = False,
 ) -> RequestError:
     """Return the error for clips of a shape that does not fit; it names batches, chunks and tiles that do.
 
@@ -37,7 +35,6 @@ def too_large(
         free: bytes that the device can still give.
         batch, frames, height, width: shape of the clips, in pixels.
         time, space: strides of the tokenizer in frames and pixels.
-        whole: whether it takes whole clips alone, so that shorter ones are named in place of chunks and tiles.
     """
     shape, needed = f"{batch} x {frames} frames of {height}x{width}", estimate(batch, frames, height, width)
     message = f"{doing} {shape} takes about {gibibytes(needed)}, free are {gibibytes(free)}"
@@ -45,9 +42,8 @@ def too_large(
     if batch > 1 and estimate(1, frames, height, width) <= free:
         fits.append("one clip at a time")
     if chunks := [n for n in range(1, frames, time) if estimate(batch, n, height, width) <= free]:
-        pieces = "clips" if whole else "chunks"
-        fits.append(f"{pieces} of {chunks[-1]} frames" + ("" if whole else " (encode_chunk, decode_chunk)"))
-    sides = [n for n in _SIDES if n % space == 0 and n < max(height, width) and not whole]
+        fits.append(f"chunks of {chunks[-1]} frames (encode_chunk, decode_chunk)")
+    sides = [n for n in _SIDES if n % space == 0 and n < max(height, width)]
     if sides := [n for n in sides if estimate(batch, frames, n, n) <= free]:
         fits.append(f"tile={sides[0]} (of files --tile {sides[0]})")
     return RequestError(f"{message}; what fits: {', '.join([*fits, 'smaller frames'])}")

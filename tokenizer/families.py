@@ -7,11 +7,10 @@ nets to ask for, so who tokenizes knows none of them by name.
 from typing import Any, cast
 
 from reelm.storage.fields import parsed
-from reelm.tokenizer.published.open_magvit2_config import OpenMagvit2Config
-from reelm.tokenizer.published.vidtok_config import VidTokConfig
 from reelm.tokenizer.video.config import VideoTokenizerConfig
+from reelm.tokenizer.vidtok.config import VidTokConfig
 
-VideoConfig = VideoTokenizerConfig | VidTokConfig | OpenMagvit2Config
+VideoConfig = VideoTokenizerConfig | VidTokConfig
 """Any configuration of a video tokenizer. Where it is read, one without a family is the first kind."""
 
 

@@ -63,7 +63,6 @@ def tokenized(run: Any, train: ClipSource, held_out: ClipSource | None, workdir:
     if run.video_tokenizer is None:
         raise RequestError("clips are tokenized before a language model learns them; name the run's video_tokenizer")
     video, audio = open_video_tokenizer(run.video_tokenizer), None
-    video.check_streams()
     if run.model.sound_levels and run.audio_tokenizer is not None:
         audio = open_audio_tokenizer(run.audio_tokenizer)
     steering = {*run.model.channels, *run.model.structures}

@@ -76,11 +76,7 @@ def _lines(about: Mapping[str, Any], evaluation: Mapping[str, str]) -> Iterator[
         yield f"Clips of {defaults['width']}x{defaults['height']} at {defaults['fps']:g} frames a second, from:\n"
         yield "".join(f"- {start}\n" for start in tasks)
     else:
-        whole = "whole clips" in about["video tokenizer"]
-        sizes = (
-            "as whole clips that memory holds, neither in chunks nor in tiles" if whole else "at any size and length"
-        )
-        yield f"Videos to codes and back, {sizes}. It does not generate.\n"
+        yield "Videos to codes and back, at any size and length. It does not generate.\n"
     yield "## Limits\n"
     if model:
         shown = known[-1].shows if known else "what its training data shows"

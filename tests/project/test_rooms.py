@@ -51,7 +51,7 @@ BESIDE: dict[str, set[str]] = {
     "sampling.conditions": {"sampling.folder"},
     "sampling.decoding": {"sampling.conditions"},
     "sampling.planning": {"sampling.conditions", "sampling.decoding", "sampling.folder"},
-    "tokenizer.published": {"tokenizer.video"},
+    "tokenizer.vidtok": {"tokenizer.video"},
     "tokenizer.text.tower": {"tokenizer.text"},
     "train.lm": {"train.run", "train.step"},
     "train.run": {"train.step"},

@@ -6,11 +6,10 @@ import shutil
 import zipfile
 from pathlib import Path
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from made.published import vidtok_reference as reference
+from made import vidtok_reference as reference
 from safetensors.numpy import save_file
 
 import reelm
@@ -85,20 +84,6 @@ def test_the_folder_says_where_it_is_from(folder):
 def test_weights_in_safetensors_are_the_same(tmp_path, tensors, tokenizer):
     save_file(tensors, tmp_path / "tiny.safetensors")
     assert convert(tmp_path / "tiny.safetensors", tmp_path / "out").video_tokenizer.hash == tokenizer.hash
-
-
-def test_moving_averages_are_chosen_by_a_switch(tmp_path, tensors, tokenizer):
-    averages = {f"model_ema.{name.replace('.', '')}": 0.5 * each for name, each in tensors.items()}
-    save_file({**tensors, **averages, "model_ema.decay": np.ones(1, np.float32)}, tmp_path / "both.safetensors")
-    plain = convert(tmp_path / "both.safetensors", tmp_path / "plain").video_tokenizer
-    assert plain.hash == tokenizer.hash
-    halved = convert(tmp_path / "both.safetensors", tmp_path / "ema", weights="ema").video_tokenizer
-    jax.tree.map(lambda a, b: np.testing.assert_array_equal(a, b / 2), halved.params, plain.params)
-
-
-def test_no_averages_no_choice(tmp_path):
-    with pytest.raises(RequestError, match="no moving averages"):
-        convert(reference.CHECKPOINT, tmp_path / "out", weights="ema")
 
 
 def _without(tensors):

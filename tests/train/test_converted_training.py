@@ -3,7 +3,7 @@
 import jax
 import numpy as np
 import pytest
-from made.published import vidtok_reference as reference
+from made import vidtok_reference as reference
 
 import reelm
 from reelm.data.tokens.mixture import Bucket, Stage

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from made.published import vidtok_reference as reference
+from made import vidtok_reference as reference
 
 import reelm
 from reelm.cli.main import main

@@ -34,9 +34,6 @@ class ClipShapes(ABC):
     chunk = 4
     """Latent frames that long clips go through the nets at a time, after a first chunk of one more."""
 
-    whole_clips = False
-    """Whether the nets see the whole clip at every place: it goes through neither in chunks nor in tiles."""
-
     @property
     @abstractmethod
     def time_stride(self) -> int:

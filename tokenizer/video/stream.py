@@ -3,12 +3,11 @@
 In: frames one after another, or latent frames. Out: the other, as they come. The chunk calls of `VideoTokenizer` for
 clips that need not be 1 + k strides nor fit whole codes: they are filled up as `VideoTokenizer.reconstruct` does. In
 tiles (`tile` and `overlap` are as in `VideoTokenizer.encode`) memory does not grow with the size of the frames either,
-but for the frames of a chunk themselves; each tile has a state of its own. A tokenizer that takes whole clips
-alone gets the whole clip at once.
+but for the frames of a chunk themselves; each tile has a state of its own.
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from itertools import islice, tee
 
 import numpy as np
@@ -26,10 +25,6 @@ def encode_stream(
     """
     time, space = tokenizer.config.time_stride, tokenizer.config.space_stride
     side, shared = tokenizer.tile_in_codes(tile, overlap)
-    if tokenizer.config.whole_clips:
-        if clip := _read_whole(tokenizer, frames):
-            yield from _encode_whole(tokenizer, clip)
-        return
     step = tokenizer.config.chunk
     coming, states, first = iter(frames), deque[ChunkState](), True
 
@@ -57,10 +52,6 @@ def decode_stream(
     """Yield 1 + 4 (t - 1) frames uint8 `[H, W, 3]` from t latent frames int32 `[h, w]`."""
     time, space = tokenizer.config.time_stride, tokenizer.config.space_stride
     side, shared = tokenizer.tile_in_codes(tile, overlap)
-    if tokenizer.config.whole_clips:
-        if clip := [*latents]:
-            yield from tokenizer.decode(np.stack(clip))[0]
-        return
     step = tokenizer.config.chunk
     coming, states, first = iter(latents), deque[ChunkState](), True
 
@@ -88,20 +79,3 @@ def reconstruct_stream(
     rebuilt = decode_stream(tokenizer, codes, tile=tile, overlap=overlap)
     for original, frame in zip(originals, rebuilt, strict=False):  # the last chunk was filled up
         yield original, frame[: original.shape[0], : original.shape[1]]
-
-
-def _read_whole(tokenizer: VideoTokenizer, frames: Iterable[np.ndarray]) -> list[np.ndarray]:
-    """Return the frames of a clip that is read to its end."""
-    clip: list[np.ndarray] = []
-    for frame in frames:
-        clip.append(frame)
-        tokenizer.check_memory("encoding", 1, len(clip), *frame.shape[:2])  # before a long film fills the memory
-    return clip
-
-
-def _encode_whole(tokenizer: VideoTokenizer, clip: Sequence[np.ndarray]) -> np.ndarray:
-    """Return the latent frames int32 `[t, h, w]` of a clip of one frame or more."""
-    time, space = tokenizer.config.time_stride, tokenizer.config.space_stride
-    height, width = clip[0].shape[:2]
-    fill = ((0, -(len(clip) - 1) % time), (0, -height % space), (0, -width % space), (0, 0))
-    return tokenizer.encode(np.pad(np.stack(clip), fill, mode="edge"))[0]

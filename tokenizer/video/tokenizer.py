@@ -157,15 +157,14 @@ class VideoTokenizer:
         """Encode and decode clips of any length and size; returns uint8 of exactly the shape given.
 
         A clip that does not fit is extended by its last frame, row and column, and the result is cropped. Long clips
-        go through in chunks: their length costs no more memory than they do. Where the tokenizer takes whole clips
-        alone, it does. `tile` and `overlap` are as in `encode`.
+        go through in chunks: their length costs no more memory than they do. `tile` and `overlap` are as in `encode`.
         """
         video = check_video(video)
         batch = _batched(video)
         frames, height, width = batch.shape[1:4]
         time, space = self.config.time_stride, self.config.space_stride
         # Chunks of one length, so that no other program is compiled for the last.
-        long = frames > 1 + self.config.chunk * time and not self.config.whole_clips
+        long = frames > 1 + self.config.chunk * time
         chunk = self.config.chunk * time if long else time
         pad = [(0, 0), (0, -(frames - 1) % chunk), (0, -height % space), (0, -width % space), (0, 0)]
         padded = np.pad(batch, pad, mode="edge")
@@ -182,7 +181,7 @@ class VideoTokenizer:
 
     def _encode_chunks(self, video: np.ndarray) -> np.ndarray:
         step = self.config.chunk * self.config.time_stride
-        if video.shape[1] <= 1 + step or self.config.whole_clips:
+        if video.shape[1] <= 1 + step:
             return self.encode(video)
         state = self.init_encode_state(batch=video.shape[0], height=video.shape[2], width=video.shape[3])
         parts = []
@@ -202,7 +201,7 @@ class VideoTokenizer:
         return np.concatenate(shots, axis=1)
 
     def _decode_chunks(self, ids: np.ndarray) -> np.ndarray:
-        if ids.shape[1] <= 1 + self.config.chunk or self.config.whole_clips:
+        if ids.shape[1] <= 1 + self.config.chunk:
             return self.decode(ids)
         height, width = (n * self.config.space_stride for n in ids.shape[2:])
         state, parts = self.init_decode_state(batch=ids.shape[0], height=height, width=width), []
@@ -214,11 +213,10 @@ class VideoTokenizer:
     def tile_in_codes(self, tile: int | None, overlap: int) -> tuple[int, int]:
         """Return (side of a tile, overlap of neighbours) in codes; None is one tile of any size.
 
-        RequestError when they do not fit whole codes, or each other, or the tokenizer takes whole clips alone.
+        RequestError when they do not fit whole codes, or each other.
         """
         if tile is None:
             return sys.maxsize, 0
-        self.check_parts("tiles")
         space, tile, overlap = self.config.space_stride, whole("tile", tile), whole("overlap", overlap)
         if tile % space or overlap % space or not 0 < overlap < tile:
             raise RequestError(
@@ -254,22 +252,10 @@ class VideoTokenizer:
         free, shape = device_memory.free_bytes(), (batch, frames, height, width)
         if free is not None and estimate(*shape) > free:
             strides = self.config.time_stride, self.config.space_stride
-            raise device_memory.too_large(doing, estimate, free, *shape, *strides, whole=self.config.whole_clips)
-
-    def check_streams(self) -> None:
-        """Raise a RequestError unless latent frames are decoded one by one, as a language model draws them."""
-        self.check_parts("latent frames one by one, as a language model draws them")
-
-    def check_parts(self, parts: str) -> None:
-        """Raise a RequestError where the tokenizer takes whole clips alone; `parts` says what was asked for instead."""
-        if self.config.whole_clips:
-            raise RequestError(
-                f"this tokenizer takes whole clips alone, no {parts}: its nets see the whole clip at every place"
-            )
+            raise device_memory.too_large(doing, estimate, free, *shape, *strides)
 
     def init_encode_state(self, *, batch: int = 1, height: int, width: int) -> ChunkState:
         """Return the state before the first chunk of `encode_chunk`, for clips of this size in pixels."""
-        self.check_parts("chunks")
         batch, height, width = _sizes(batch, height, width)
         self.config.latent_shape(1, height, width)
         return ChunkState(shape=(batch, height, width))
@@ -288,7 +274,6 @@ class VideoTokenizer:
 
     def init_decode_state(self, *, batch: int = 1, height: int, width: int) -> ChunkState:
         """Return the state before the first chunk of `decode_chunk`, for clips of this size in pixels."""
-        self.check_parts("chunks")
         batch, height, width = _sizes(batch, height, width)
         return ChunkState(shape=(batch, *self.config.latent_shape(1, height, width)[1:]))
 
@@ -311,14 +296,12 @@ class VideoTokenizer:
 
     def prepare_decoding(self, *, batch: int = 1, height: int, width: int) -> None:
         """Begin to compile what `decode_ahead` runs for latent frames, one by one, of clips of this size in pixels."""
-        self.check_parts("chunks")
         none = to_device(np.zeros((batch, *self.config.latent_shape(1, height, width)[1:]), int), self.config.bits)
         ids = jax.ShapeDtypeStruct(none.shape, none.dtype)
         _, past = _decode.prepare(self.config, self.params["decoder"], ids, None, True)
         _decode.prepare(self.config, self.params["decoder"], ids, past, True)
 
     def _check_chunk(self, shape: tuple[int, ...], state: ChunkState, what: str) -> None:
-        self.check_parts("chunks")
         if shape != state.shape:
             raise RequestError(f"the stream began with {what} of (batch, rows, columns) {state.shape}, not {shape}")
 

@@ -1,1 +1,1 @@
-"""Tokenizers that others trained, from their published files to model folders."""
+"""VidTok, from its published files to model folders."""

@@ -1,60 +1,48 @@
-"""`reelm convert`: a published file of a tokenizer's weights to a model folder.
+"""`reelm convert`: a published file of VidTok's weights to a model folder.
 
-In: the file, and perhaps the settings beside it. Out: the folder. The kind is seen from the names in the file, and
-nothing in it is run.
+In: the file, and perhaps the YAML beside it. Out: the folder. Nothing in the file is run.
 """
 
-from functools import cache, partial
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import jax
+import numpy as np
 
 from reelm.errors import RequestError
 from reelm.sampling.model import Model
 from reelm.sampling.parts import Defaults
 from reelm.storage.digests import sha256_of
-from reelm.storage.foreign.torch_checkpoint import opened
-from reelm.storage.tensors import flattened
-from reelm.tokenizer.families import VideoConfig
+from reelm.storage.foreign.torch_checkpoint import OpenFile, opened
+from reelm.storage.tensors import flattened, nested
 from reelm.tokenizer.video.tokenizer import VideoTokenizer, init_params
 
-from .open_magvit2 import OPEN_MAGVIT2
-from .published import Weights, averages, collected, has_averages
-from .vidtok import VIDTOK
+from .vidtok import Shape, Wanted, config_of, wanted
 
-_KINDS = (VIDTOK, OPEN_MAGVIT2)
+_ASIDE = ("loss.", "model_ema.")  # what names of tensors begin with that belong to the training
 
 
-def convert(path: Path, output: Path, *, settings: Path | None = None, weights: Weights | None = None) -> Model:
+def convert(path: Path, output: Path, *, settings: Path | None = None) -> Model:
     """Write the tokenizer in a file as the model folder `output`, and return it.
 
     Args:
         path: file of weights: torch's zip or safetensors.
         output: the folder.
         settings: the YAML that was published beside it; None for what its name and tensors say.
-        weights: those of the last step, or their moving average where the file has it; None for those that the authors
-            of its kind measure.
 
     Raises:
         RequestError: the file is damaged, or of a kind that makes no codes, or its tensors are not those of its kind.
     """
     with opened(path) as file:
-        kind = next((each for each in _KINDS if each.matches(file.shapes)), None)
-        if kind is None:
-            known, first = " or ".join(each.name for each in _KINDS), sorted(file.shapes)[0]
-            raise RequestError(f"{path} is no tokenizer that is known here, {known}; it holds {first}")
-        config = kind.config_of(path, file.shapes, settings)
-        shapes = _shapes(config)
-        if weights is None:
-            weights = kind.weights if has_averages(file) else "plain"
-        chosen = averages(path, file, kind.aside) if weights == "ema" else file
-        params = collected(path, chosen, kind.wanted(shapes), shapes, kind.aside)
+        config = config_of(path, file.shapes, settings)
+        fresh = jax.eval_shape(partial(init_params, config), jax.random.key(0))
+        params = _collected(path, file, {name: leaf.shape for name, leaf in flattened(fresh).items()})
     record = {
-        "source": kind.source,
-        "licence": kind.licence,
+        "source": "VidTok (github.com/microsoft/VidTok, arXiv 2412.13061)",
+        "licence": "MIT",
         "file": path.name,
         "sha256": sha256_of(path),
-        "weights": weights,
     }
     side = 8 * config.space_stride
     model = Model(
@@ -67,8 +55,34 @@ def convert(path: Path, output: Path, *, settings: Path | None = None, weights: 
     return model
 
 
-@cache
-def _shapes(config: VideoConfig) -> dict[str, tuple[int, ...]]:
-    """Return the shape of each parameter of a tokenizer, by its path."""
-    described = jax.eval_shape(partial(init_params, config), jax.random.key(0))
-    return {name: leaf.shape for name, leaf in flattened(described).items()}
+def _collected(path: Path, file: OpenFile, shapes: Mapping[str, Shape]) -> dict:
+    """Return the parameters of a net, nested, whose shapes by name are given; tensors are read one by one.
+
+    RequestError when a tensor is missing, has another shape, or is one that the net has not.
+    """
+    theirs = {name: wanted(name, shape) for name, shape in shapes.items()}
+    named = {each.name for each in theirs.values()}
+    if missing := sorted(named - {*file.shapes}):
+        raise RequestError(f"{path} lacks {_some(missing)}, which nets of its kind have; it is no whole tokenizer")
+    if extra := sorted(name for name in file.shapes if name not in named and not name.startswith(_ASIDE)):
+        raise RequestError(f"{path} holds {_some(extra)}, which nets of its kind have not; it is another net")
+    for each in theirs.values():
+        if file.shapes[each.name] != each.shape:
+            raise RequestError(
+                f"{path} holds {each.name} of the shape {list(file.shapes[each.name])}; its other tensors ask for "
+                f"{list(each.shape)}"
+            )
+    return nested({ours: _laid_out(file.read, each, shapes[ours], path) for ours, each in theirs.items()})
+
+
+def _laid_out(read: Callable[[str], np.ndarray], each: Wanted, shape: Shape, path: Path) -> np.ndarray:
+    tensor = read(each.name)
+    if not np.isfinite(tensor).all():
+        raise RequestError(f"{path} holds NaN or infinite numbers in {each.name}")
+    if tensor.ndim > 1:
+        tensor = np.moveaxis(tensor, (1, 0), (-2, -1))
+    return np.ascontiguousarray(tensor).reshape(shape)
+
+
+def _some(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more tensors"

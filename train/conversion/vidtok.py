@@ -1,21 +1,25 @@
-"""VidTok, from its published tensors: which sizes they are of, and what each is called.
+"""VidTok, from its published files: which sizes its tensors are of, and what each is called.
 
-In: names and shapes. Out: a `VidTokConfig`, or a RequestError that says what the file is instead. The names are those
-of microsoft/VidTok.
+In: names and shapes of tensors, and the YAML that was published beside them, if there is one. Out: a `VidTokConfig`, or
+a RequestError that says what the file is instead. The names are those of microsoft/VidTok.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
 
 from reelm.errors import RequestError
+from reelm.storage.fields import parsed, read_text, shown
 from reelm.tokenizer.finite_scalars import check_levels
-from reelm.tokenizer.published.vidtok_config import VidTokConfig
+from reelm.tokenizer.vidtok.config import VidTokConfig
 
-from .published import Kind, Shape, Wanted, numbers, shape_in_torch, size
-from .settings import of_name, read_settings
+Shape = tuple[int, ...]
 
 _LEVELS = 8  # of each latent in every file that was published
+_NEWER = ("v1_1", "v1.1")  # in names of files and classes
 _PARTS = {
     **{"conv_in": "conv_in", "conv_out": "conv_out", "norm_out": "norm_out"},
     **{"middle_1": "mid.block_1", "middle_2": "mid.block_2", "attention": "mid.attn_1"},
@@ -32,14 +36,32 @@ _LAYERS = {"conv_1": "conv1", "conv_2": "conv2", "skip": "nin_shortcut", "norm_1
            "q": "q", "k": "k", "v": "v", "out": "proj_out", "norm": "norm", "conv": "conv"}  # fmt: skip
 
 
-def is_vidtok(shapes: Mapping[str, Shape]) -> bool:
-    """Return whether tensors of these names are a VidTok of any kind."""
-    return any(name.startswith("encoder.down_temporal.") for name in shapes)
+class Wanted(NamedTuple):
+    """A tensor of a published file, by its name and shape there."""
+
+    name: str
+    shape: Shape
+
+
+class Settings(NamedTuple):
+    """What no shape of a tensor tells.
+
+    Attributes:
+        levels: of each latent; None where they are not known.
+        newer: whether it is a VidTok v1.1, whose layers begin and double time in another way.
+    """
+
+    levels: tuple[int, ...] | None
+    newer: bool
 
 
 def config_of(path: Path, shapes: Mapping[str, Shape], beside: Path | None) -> VidTokConfig:
     """Return the sizes of the VidTok in a file; RequestError when it is of a kind without codes, or without streams."""
-    settings = of_name(path) if beside is None else read_settings(beside)
+    if not any(name.startswith("encoder.down_temporal.") for name in shapes):
+        raise RequestError(
+            f"{path} is no tokenizer that is known here, VidTok FSQ causal; it holds {sorted(shapes)[0]}"
+        )
+    settings = Settings(None, any(mark in path.name for mark in _NEWER)) if beside is None else _read_settings(beside)
     if "encoder.conv_in.conv.weight" not in shapes and "encoder.conv_in.weight" in shapes:
         raise RequestError(f"{path} is a noncausal VidTok, whose codes depend on later frames; a causal one is read")
     if settings.newer:
@@ -49,8 +71,8 @@ def config_of(path: Path, shapes: Mapping[str, Shape], beside: Path | None) -> V
         )
     if any(re.search(r"\.norm1\.weight$", name) for name in shapes):
         raise RequestError(f"{path} is a VidTok with group norms over the whole clip; only its layer norms stream")
-    latents = size(path, shapes, "encoder.conv_out.conv.weight", 0)
-    if (read := size(path, shapes, "decoder.conv_in.conv.weight", 1)) != latents:
+    latents = _size(path, shapes, "encoder.conv_out.conv.weight", 0)
+    if (read := _size(path, shapes, "decoder.conv_in.conv.weight", 1)) != latents:
         raise RequestError(
             f"{path} is a KL tokenizer: its encoder gives {latents} numbers for {read} latents, a mean and a variance "
             "each, and no codes; take a file of FSQ"
@@ -59,23 +81,19 @@ def config_of(path: Path, shapes: Mapping[str, Shape], beside: Path | None) -> V
     if len(levels) != latents:
         raise RequestError(f"{path} has {latents} latents, its settings {len(levels)} levels; they are of another file")
     check_levels(levels)
-    stages = 1 + max(numbers(shapes, r"encoder\.down\.(\d+)\.block\."), default=-1)
+    stages = 1 + max(_numbers(shapes, r"encoder\.down\.(\d+)\.block\."), default=-1)
     return VidTokConfig(
         fsq_levels=levels,
-        channels=tuple(size(path, shapes, f"encoder.down.{i}.block.0.conv1.weight", 0) for i in range(stages)),
-        encoder_blocks=len(numbers(shapes, r"encoder\.down\.0\.block\.(\d+)\.")),
-        decoder_blocks=len(numbers(shapes, r"decoder\.up\.0\.block\.(\d+)\.")),
-        encoder_halves=numbers(shapes, r"encoder\.down_temporal\.(\d+)\.downsample\."),
-        decoder_doubles=numbers(shapes, r"decoder\.up_temporal\.(\d+)\.upsample\."),
+        channels=tuple(_size(path, shapes, f"encoder.down.{i}.block.0.conv1.weight", 0) for i in range(stages)),
+        encoder_blocks=len(_numbers(shapes, r"encoder\.down\.0\.block\.(\d+)\.")),
+        decoder_blocks=len(_numbers(shapes, r"decoder\.up\.0\.block\.(\d+)\.")),
+        encoder_halves=_numbers(shapes, r"encoder\.down_temporal\.(\d+)\.downsample\."),
+        decoder_doubles=_numbers(shapes, r"decoder\.up_temporal\.(\d+)\.upsample\."),
     )
 
 
-def wanted(shapes: Mapping[str, Shape]) -> dict[str, Wanted]:
-    """Return the published tensor of each parameter, whose shapes by name are those of the net."""
-    return {name: _wanted(name, shape) for name, shape in shapes.items()}
-
-
-def _wanted(name: str, shape: Shape) -> Wanted:
+def wanted(name: str, shape: Shape) -> Wanted:
+    """Return the published tensor of a parameter of `VidTokEncoder` or `VidTokDecoder`, by its path and shape here."""
     part, _, rest = name.partition("/")
     side = "down" if part == "encoder" else "up"
     theirs, inner = "", ""
@@ -96,16 +114,48 @@ def _wanted(name: str, shape: Shape) -> Wanted:
         return Wanted(f"{path}.bias", shape)
     axes = (1, 2) if plain else (0,) if re.fullmatch(r"time_\d+_\d+", rest.partition("/")[0]) else (0, 1, 2)
     whole = shape if len(shape) == 5 else (1, 1, 1, *shape)
-    return Wanted(f"{path}.weight", shape_in_torch(whole, axes))
+    return Wanted(f"{path}.weight", _in_torch(whole, axes))
 
 
-VIDTOK = Kind(
-    name="VidTok FSQ causal",
-    source="VidTok (github.com/microsoft/VidTok, arXiv 2412.13061)",
-    licence="MIT",
-    aside=("loss.", "model_ema."),
-    weights="plain",
-    matches=is_vidtok,
-    config_of=config_of,
-    wanted=wanted,
-)
+def _in_torch(shape: Shape, axes: Sequence[int]) -> Shape:
+    """Return the shape in torch of a kernel `[..., in, out]`, of whose other axes torch has some."""
+    return (shape[-1], shape[-2], *(shape[axis] for axis in axes))
+
+
+def _numbers(shapes: Mapping[str, Shape], pattern: str) -> tuple[int, ...]:
+    """Return the numbers that stand in the names of tensors, each once."""
+    return tuple(sorted({int(found[1]) for name in shapes if (found := re.match(pattern, name))}))
+
+
+def _size(path: Path, shapes: Mapping[str, Shape], name: str, axis: int) -> int:
+    """Return the length of an axis of a tensor; RequestError when the file has no such axis."""
+    if name not in shapes or len(shapes[name]) <= axis:
+        raise RequestError(f"{path} lacks {name}, which nets of its kind have; it is no whole tokenizer")
+    return shapes[name][axis]
+
+
+def _read_settings(path: Path) -> Settings:
+    """Return the settings in a YAML file; RequestError when it is none, or is not that of a tokenizer with FSQ."""
+    try:
+        settings = yaml.safe_load(read_text(path))
+    except (yaml.YAMLError, RecursionError) as error:
+        raise RequestError(f"{path} is no YAML ({' '.join(str(error).split())[:120]})") from error
+    model = _inside(settings, "model")
+    regularizer = _inside(model, "params", "regularizer_config")
+    kind = str(regularizer.get("target", "")).rpartition(".")[2]
+    if kind != "FSQRegularizer":
+        raise RequestError(
+            f"{path} is of a tokenizer with the regularizer {shown(kind)}; only FSQRegularizer makes codes"
+        )
+    levels = parsed(tuple[int, ...], _inside(regularizer, "params").get("levels"), str(path))
+    encoder = str(_inside(model, "params", "encoder_config").get("target", ""))
+    if "noncausal" in encoder:
+        raise RequestError(f"{path} is of a noncausal VidTok, whose codes depend on later frames; a causal one is read")
+    targets = (encoder, str(model.get("target", "")))
+    return Settings(levels, any(mark in target for mark in _NEWER for target in targets))
+
+
+def _inside(value: Any, *names: str) -> dict[str, Any]:
+    for name in names:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value if isinstance(value, dict) else {}

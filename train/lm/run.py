@@ -113,8 +113,6 @@ class Inputs:
 def open_inputs(run: LMRun) -> Inputs:
     """Open the tokenizers and token sets of a run; RequestError unless their codes are of one kind."""
     video = None if run.video_tokenizer is None else open_video_tokenizer(run.video_tokenizer)
-    if video is not None:
-        video.check_streams()
     audio = None if run.audio_tokenizer is None else open_audio_tokenizer(run.audio_tokenizer)
     model = run.model
     if video is not None and video.config.bits != model.bits:

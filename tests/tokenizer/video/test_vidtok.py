@@ -6,15 +6,15 @@ from functools import partial
 
 import jax
 import pytest
-from made.published import vidtok_reference as reference
+from made import vidtok_reference as reference
 
 from reelm.errors import RequestError
 from reelm.lm.mesh import MeshSpec
 from reelm.lm.sharding import of_state
 from reelm.storage.tensors import flattened
 from reelm.tokenizer.families import parsed_config
-from reelm.tokenizer.published.vidtok_config import VidTokConfig
 from reelm.tokenizer.video.tokenizer import init_params
+from reelm.tokenizer.vidtok.config import VidTokConfig
 from reelm.train.conversion.vidtok import wanted
 
 COARSE = VidTokConfig(channels=(128, 256, 512, 512, 512), encoder_halves=(2, 3))
@@ -28,10 +28,10 @@ SIZES = {
 
 @pytest.mark.parametrize("name", SIZES)
 def test_parameters_are_those_of_the_reference(name):
-    """Names and shapes of the reference's nets were hashed by `made/published/vidtok_reference.py --sizes`."""
+    """Names and shapes of the reference's nets were hashed by `made/vidtok_reference.py --sizes`."""
     described = flattened(jax.eval_shape(partial(init_params, SIZES[name]), jax.random.key(0)))
-    named = wanted({path: leaf.shape for path, leaf in described.items()})
-    shapes = sorted([each.name, list(each.shape)] for each in named.values())
+    named = [wanted(path, leaf.shape) for path, leaf in described.items()]
+    shapes = sorted([each.name, list(each.shape)] for each in named)
     count, digest = reference.REAL[name]
     assert sum(leaf.size for leaf in described.values()) == count
     assert hashlib.sha256(json.dumps(shapes).encode()).hexdigest()[:16] == digest

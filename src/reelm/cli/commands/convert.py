@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import tyro
 
@@ -15,8 +15,7 @@ from reelm.storage.atomic import check_folder
 class Convert:
     """Turn the weights of a tokenizer that others trained into a model folder.
 
-    Read are VidTok with FSQ, causal, version 1.0 (github.com/microsoft/VidTok, MIT), and the video tokenizer of
-    Open-MAGVIT2 (github.com/TencentARC/SEED-Voken, Apache-2.0). Nothing in the file is run.
+    It reads VidTok with FSQ, causal, version 1.0 (github.com/microsoft/VidTok, MIT). Nothing in the file is run.
 
     Example: reelm convert vidtok_fsq_causal_488_262144.ckpt -o vidtok
 
@@ -31,9 +30,6 @@ class Convert:
     """Model folder to write."""
     config: Path | None = None
     """YAML file that was published beside the weights. Default: what the file's name and its tensors say."""
-    weights: Literal["plain", "ema"] | None = None
-    """Weights of the last step, or their moving average. Default: plain for VidTok, ema for Open-MAGVIT2 where the file
-    has it."""
 
     def run(self) -> None:
         from reelm.train.conversion import hub_file
@@ -48,5 +44,5 @@ class Convert:
         from reelm.train.conversion.convert import convert
 
         checkpoint = hub_file.fetch(str(self.checkpoint)) if remote else self.checkpoint
-        convert(checkpoint, self.output, settings=self.config, weights=self.weights)
+        convert(checkpoint, self.output, settings=self.config)
         print_path(self.output)

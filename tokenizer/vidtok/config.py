@@ -17,7 +17,7 @@ from reelm.tokenizer.quantizer import Quantizer
 from reelm.tokenizer.video.config import ClipShapes
 from reelm.tokenizer.video.transform import Levels
 
-from .vidtok_net import VidTokDecoder, VidTokEncoder
+from .net import VidTokDecoder, VidTokEncoder
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ from reelm.tokenizer import finite_scalars
 from reelm.tokenizer.history import History
 from reelm.tokenizer.video.convolution import CausalConv
 
-from .vidtok_blocks import Attention, Double, DoubleTime, HalveTime, Residual, norm
+from .blocks import Attention, Double, DoubleTime, HalveTime, Residual, norm
 
 _SPACE, _TIME, _BOTH = (1, 3, 3), (3, 1, 1), (3, 3, 3)
 

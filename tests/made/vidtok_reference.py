@@ -5,7 +5,7 @@ as a program, in an environment of its own, this file writes both anew:
 
     git clone https://github.com/microsoft/VidTok
     pip install torch einops beartype rich lightning omegaconf
-    PYTHONPATH=VidTok python tests/made/published/vidtok_reference.py
+    PYTHONPATH=VidTok python tests/made/vidtok_reference.py
 
 With `--sizes` it prints what `REAL` holds instead. The checkpoint is a file of Lightning's kind: beside the weights it
 names a callback, an optimizer and a configuration.

@@ -1,1 +1,0 @@
-"""Nets of video tokenizers that others trained, and their sizes."""

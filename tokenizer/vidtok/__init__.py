@@ -1,0 +1,1 @@
+"""The nets of VidTok, which others trained, and their sizes."""
