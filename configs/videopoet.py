@@ -6,7 +6,7 @@ They read captions through the encoder of T5 v1.1 XL (width 2048, up to 64 token
 of 18 bits, such as those of `magvit2`, and sound as codes of `speech_music`, 8 of 9 bits an audio frame. A clip of 17
 frames at 8 fps and 128x128 is 5x16x16 = 1,280 codes and 5 + 4x20 = 85 audio frames; with 4 specials and 64 rows of text
 in front it takes 1,433 positions (128x224: 2,393). Grouped-query attention with 8 key-value heads, so that up to 8
-devices share the cache; factorised heads, 2 x 9 bits for pictures. A folder of `tokenizer/text/tower/point.py` in the
+devices share the cache; factorised heads, 2 x 9 bits for pictures. A folder of `tokenizer/text/llm/point.py` in the
 place of T5 reads captions through a language model: `--model.text-width 4096` for Llama 3 8B. `--text-encoder None
 --model.text-width 0 --model.text-vocabulary 32000` learns words with the model, `--model.sound-levels 0
 --model.sound-frames 0 0` is silent.

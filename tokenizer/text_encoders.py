@@ -8,8 +8,8 @@ from reelm.errors import RequestError
 from reelm.storage.fields import read_json, shown
 from reelm.tokenizer.text import multilingual_encoder, sentence_encoder, t5
 from reelm.tokenizer.text.encoder import CONFIG_FILE, TextEncoder
-from reelm.tokenizer.text.tower import encoder as tower
-from reelm.tokenizer.text.tower.published import FAMILIES
+from reelm.tokenizer.text.llm import encoder as llm
+from reelm.tokenizer.text.llm.config import FAMILIES
 
 EncoderKind = Literal[
     "universal-sentence-encoder-lite", "universal-sentence-encoder-multilingual", "t5", "language-model"
@@ -42,7 +42,7 @@ class Kind(NamedTuple):
 
 KINDS: dict[str, Kind] = {
     t5.MODEL_TYPE: Kind("T5", t5.load),
-    tower.MODEL_TYPE: Kind("language model", tower.load),
+    llm.MODEL_TYPE: Kind("language model", llm.load),
     sentence_encoder.MODEL_TYPE: Kind(
         "sentence encoder",
         sentence_encoder.load,
@@ -62,7 +62,7 @@ def load(folder: Path, *, max_tokens: int = 64) -> TextEncoder:
 
     Args:
         folder: of a published T5 checkpoint (config.json, *.safetensors, spiece.model), or one that
-            `convert_sentence_encoder.py`, `convert_multilingual_encoder.py` or `text/tower/point.py` wrote.
+            `convert_sentence_encoder.py`, `convert_multilingual_encoder.py` or `text/llm/point.py` wrote.
         max_tokens: rows of an embedding; VideoPoet takes 64 of T5 (arXiv 2312.14125, section 3.1).
 
     Raises:
@@ -76,6 +76,6 @@ def load(folder: Path, *, max_tokens: int = 64) -> TextEncoder:
     kind = config.get("model_type") if isinstance(config, dict) else None
     if not isinstance(kind, str) or kind not in KINDS:
         pointed = isinstance(kind, str) and kind.removesuffix("_text") in FAMILIES
-        how = "; point to it with `python -m reelm.tokenizer.text.tower.point`" if pointed else ""
+        how = "; point to it with `python -m reelm.tokenizer.text.llm.point`" if pointed else ""
         raise RequestError(f"{path} describes {shown(kind)}; the text encoders known here are {', '.join(KINDS)}{how}")
     return KINDS[kind].load(Path(folder), max_tokens=max_tokens)

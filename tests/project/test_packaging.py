@@ -78,7 +78,7 @@ def test_every_import_is_a_declared_dependency():
     }
     distributions |= {"opentelemetry": "opentelemetry-sdk", "visqol": "visqol-python"}
     extras = PROJECT["project"]["optional-dependencies"]
-    names = ("control", "evaluate", "hub", "otel", "serve", "visqol", "worlds")
+    names = ("control", "evaluate", "hub", "llm", "otel", "serve", "visqol", "worlds")
     optional = [each for name in names for each in extras[name]]
     needed = [*PROJECT["project"]["dependencies"], *optional]
     declared = {re.split(r"[^\w-]", requirement)[0] for requirement in needed}

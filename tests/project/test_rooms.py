@@ -52,7 +52,7 @@ BESIDE: dict[str, set[str]] = {
     "sampling.decoding": {"sampling.conditions"},
     "sampling.planning": {"sampling.conditions", "sampling.decoding", "sampling.folder"},
     "tokenizer.vidtok": {"tokenizer.video"},
-    "tokenizer.text.tower": {"tokenizer.text"},
+    "tokenizer.text.llm": {"tokenizer.text"},
     "train.lm": {"train.run", "train.step"},
     "train.run": {"train.step"},
     "train.tokenizers": {"train.run", "train.step"},

@@ -34,6 +34,7 @@ def get_hf_file_metadata(url):
 @pytest.fixture
 def hub(tmp_path: Path, monkeypatch) -> Iterator[Path]:
     (tmp_path / "huggingface_hub.py").write_text(STAND_IN)
+    monkeypatch.delitem(sys.modules, "huggingface_hub", raising=False)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.chdir(tmp_path)
     put(tmp_path, "main", PLACE)
@@ -81,6 +82,7 @@ def test_a_known_file_is_pinned(hub, place):
 
 
 def test_without_the_hub_package_its_name_is_said(tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
     monkeypatch.chdir(tmp_path)
     assert main(["convert", PINNED, "-o", "vidtok"]) == 2
     assert "there is no file microsoft/VidTok" in (said := capsys.readouterr().err) and "reelm[hub]" in said

@@ -34,6 +34,7 @@ def snapshot_download(repo_id, revision, allow_patterns):
 @pytest.fixture
 def hub(tmp_path: Path, tiny_model, monkeypatch) -> Iterator[Path]:
     (tmp_path / "huggingface_hub.py").write_text(STAND_IN)
+    monkeypatch.delitem(sys.modules, "huggingface_hub", raising=False)
     monkeypatch.syspath_prepend(tmp_path)
     tiny_model.save(tmp_path / "repositories" / "someone" / "tiny")
     yield tmp_path
@@ -86,7 +87,8 @@ def test_an_id_that_is_none_is_refused_in_one_line(hub):
         reelm.load("someone/else")
 
 
-def test_without_the_hub_package_its_name_is_said(capsys):
+def test_without_the_hub_package_its_name_is_said(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
     with pytest.raises(RequestError, match="no folder someone/tiny; .* `make env EXTRAS=hub`"):
         reelm.load("someone/tiny")
     assert main(["generate", "a", "-o", "a.mp4", "--model", "someone/tiny"]) == 2

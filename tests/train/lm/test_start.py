@@ -5,7 +5,7 @@ from dataclasses import replace
 import jax
 import numpy as np
 import pytest
-from made import tower_files
+from made import llm_files
 from made.models import reader, tiny_model
 
 from reelm.errors import RequestError
@@ -14,8 +14,8 @@ from reelm.sampling.folder.load import load
 from reelm.sampling.model import Model
 from reelm.sampling.parts import Defaults
 from reelm.tokenizer import text_encoders
+from reelm.tokenizer.text.llm.point import point
 from reelm.tokenizer.text.pieces import TextTokenizer
-from reelm.tokenizer.text.tower.point import point
 from reelm.train.lm.config import LMRun
 from reelm.train.lm.run import start_of
 from reelm.train.parts import open_start
@@ -78,11 +78,11 @@ def test_a_start_that_knows_more_than_the_model_is_refused(folder):
 def test_an_encoder_of_another_width_is_read_by_a_fresh_matrix(sentences, tmp_path):
     known = reader(tiny_model(sound=False), text_encoders.load(sentences, max_tokens=20))
     known.save(tmp_path / "known")
-    tower = point(tower_files.folder(tmp_path / "gemma", "gemma3"), tmp_path / "tower", layer=None)
-    model = replace(known.language_model().config, text_width=text_encoders.load(tower, max_tokens=20).width)
-    run = LMRun(model=model, start_from=tmp_path / "known", text_encoder=tower)
+    llm = point(llm_files.folder(tmp_path / "gemma", "gemma3"), tmp_path / "llm", layer=None)
+    model = replace(known.language_model().config, text_width=text_encoders.load(llm, max_tokens=20).width)
+    run = LMRun(model=model, start_from=tmp_path / "known", text_encoder=llm)
     text, params, _ = start_of(run, [], tmp_path / "run")
-    assert not isinstance(text, TextTokenizer) and text.hash == text_encoders.load(tower, max_tokens=20).hash
+    assert not isinstance(text, TextTokenizer) and text.hash == text_encoders.load(llm, max_tokens=20).hash
     assert "text" not in params
     known_params = load(str(tmp_path / "known")).language_model().params
     for name, part in params.items():

@@ -11,17 +11,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .config import TowerConfig
+from .config import LLMConfig
 
 _MASKED = -1e30
 
 
-def every_state(config: TowerConfig, params: dict, x: jax.Array) -> jax.Array:
+def every_state(config: LLMConfig, params: dict, x: jax.Array) -> jax.Array:
     """Return the states `[layers + 1, B, L, D]` before the first block and behind each; the last one is normalised.
 
     Args:
         config: sizes; of its layers as many are run as `params` has.
-        params: as `weights.read_params` returns them.
+        params: as `files.read_params` returns them.
         x: float32 `[B, L, D]`, rows of the table of embeddings.
     """
     x = x * config.embedding_scale
@@ -30,18 +30,18 @@ def every_state(config: TowerConfig, params: dict, x: jax.Array) -> jax.Array:
     return jnp.concatenate([x[None], each[:-1], _normalised(config, params, last)[None]])
 
 
-def last_state(config: TowerConfig, params: dict, x: jax.Array) -> jax.Array:
+def last_state(config: LLMConfig, params: dict, x: jax.Array) -> jax.Array:
     """Return the last of `every_state`, `[B, L, D]`, and keep none of the others."""
     last, _ = _run(config, params, x * config.embedding_scale, keep=False)
     return _normalised(config, params, last)
 
 
-def _normalised(config: TowerConfig, params: dict, x: jax.Array) -> jax.Array:
+def _normalised(config: LLMConfig, params: dict, x: jax.Array) -> jax.Array:
     """Return states behind the last of the blocks of `params`, normalised if it is the model's last."""
     return x if params["norm"] is None else _rms_norm(x, params["norm"], epsilon=config.epsilon)
 
 
-def _run(config: TowerConfig, params: dict, x: jax.Array, *, keep: bool) -> tuple[jax.Array, jax.Array | None]:
+def _run(config: LLMConfig, params: dict, x: jax.Array, *, keep: bool) -> tuple[jax.Array, jax.Array | None]:
     places = np.arange(x.shape[1])
     angles = places[:, None] * params["rates"][:, None]  # [2, L, K / 2]: of layers that see all, of local ones
     behind = places[:, None] - places
@@ -56,7 +56,7 @@ def _run(config: TowerConfig, params: dict, x: jax.Array, *, keep: bool) -> tupl
     return jax.lax.scan(layer, x, (params["layers"], jnp.array(config.local[:count], jnp.int32)))
 
 
-def _block(config: TowerConfig, p: dict, x: jax.Array, angles: jax.Array, sees: jax.Array) -> jax.Array:
+def _block(config: LLMConfig, p: dict, x: jax.Array, angles: jax.Array, sees: jax.Array) -> jax.Array:
     norm = partial(_rms_norm, epsilon=config.epsilon)
     gate = jax.nn.silu if config.activation == "silu" else partial(jax.nn.gelu, approximate=True)
     h = _attention(config, p, norm(x, p["attention_norm"]), angles, sees)
@@ -66,7 +66,7 @@ def _block(config: TowerConfig, p: dict, x: jax.Array, angles: jax.Array, sees: 
     return x + (norm(h, p["ff_post_norm"]) if config.post_norm else h)
 
 
-def _attention(config: TowerConfig, p: dict, x: jax.Array, angles: jax.Array, sees: jax.Array) -> jax.Array:
+def _attention(config: LLMConfig, p: dict, x: jax.Array, angles: jax.Array, sees: jax.Array) -> jax.Array:
     """Return `[B, L, D]` at angles `[L, K / 2]`, where each position `sees` others, `[L, L]`."""
     rows, length, _ = x.shape
     q, k, v = (_linear(x, p[name]).reshape(rows, length, -1, config.head_width) for name in "qkv")

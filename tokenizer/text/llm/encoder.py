@@ -1,4 +1,4 @@
-"""A decoder-only language model as a frozen text encoder, a tower.
+"""A decoder-only language model as a frozen text encoder.
 
 In: prompts. Out: float32 rows, one for each token behind the head of the template: of the states of one layer, as
 HunyuanVideo takes them (arXiv 2412.03603), or of all side by side, as LTX-2 does; or the last of these rows alone, as
@@ -24,12 +24,11 @@ from reelm.storage.fields import parsed, read_json, shown
 from reelm.tokenizer.text.encoder import CONFIG_FILE, Embeddings, content_hash, in_batches
 from reelm.tokenizer.text.words import normalised, words_of
 
-from . import source
-from .config import TowerConfig
+from . import files
+from .config import LLMConfig
+from .files import Published, read_params
 from .net import every_state, last_state
-from .source import Published
-from .template import PROMPT, Template
-from .weights import read_params
+from .vocabulary import PROMPT, Template
 
 MODEL_TYPE = "language-model"
 
@@ -39,7 +38,7 @@ _LONGEST = 512  # tokens of a prompt, and of the template behind it, that one ro
 
 
 @dataclass(frozen=True, kw_only=True)
-class TowerFolder:
+class LLMFolder:
     """The content of config.json.
 
     model_type: `MODEL_TYPE`.
@@ -65,15 +64,15 @@ class TowerFolder:
             raise RequestError(f"the sha256 of {shown(wrong[0])} is no digest in hex")
 
 
-class TowerEncoder:
-    """A tower as a `TextEncoder`. Weights are read when a prompt first needs them."""
+class LLMEncoder:
+    """A language model as a `TextEncoder`. Weights are read when a prompt first needs them."""
 
     kind, carried = MODEL_TYPE, None
 
     def __init__(self, folder: Path, *, max_tokens: int):
         self.folder, self.max_tokens = folder, max_tokens
         where = str(folder / CONFIG_FILE)
-        self.settings = parsed(TowerFolder, read_json(folder / CONFIG_FILE), where)
+        self.settings = parsed(LLMFolder, read_json(folder / CONFIG_FILE), where)
         self._published = opened_in(folder, self.settings)
         config = self._published.config
         self._layer = layer_of(config, self.settings.layer)
@@ -82,7 +81,7 @@ class TowerEncoder:
         self._room = room = config.longest - len(self._head)
         if not 1 <= max_tokens <= room:
             raise RequestError(
-                f"max_tokens is {max_tokens}; this tower takes 1 to {room} behind the {len(self._head)} tokens of its "
+                f"max_tokens is {max_tokens}; this model takes 1 to {room} behind the {len(self._head)} tokens of its "
                 f"template, of {config.longest} positions"
             )
 
@@ -118,7 +117,7 @@ class TowerEncoder:
     def encode(self, prompts: Sequence[str]) -> Embeddings:
         """Return the embeddings of the prompts; RequestError when one has more tokens than `max_tokens`.
 
-        With pooling it may have 512, or as many as fit a shorter tower, in place of `max_tokens`.
+        With pooling it may have 512, or as many as a shorter model takes, in place of `max_tokens`.
         """
         ids = [self.ids(prompt) for prompt in prompts]
         if not self.embeds_sentences:
@@ -143,7 +142,7 @@ class TowerEncoder:
 
 
 @partial(jax.jit, static_argnums=(0, 1))
-def _rows(config: TowerConfig, every: bool, params: dict, x: jax.Array, mask: jax.Array) -> tuple[jax.Array, jax.Array]:
+def _rows(config: LLMConfig, every: bool, params: dict, x: jax.Array, mask: jax.Array) -> tuple[jax.Array, jax.Array]:
     states = every_state(config, params, x) if every else last_state(config, params, x)[None]
     states = states[:, :, -mask.shape[1] :]
     square = jnp.mean(jnp.square(states), axis=-1, keepdims=True)
@@ -152,7 +151,7 @@ def _rows(config: TowerConfig, every: bool, params: dict, x: jax.Array, mask: ja
     return jnp.where(mask[..., None], rows, 0), mask
 
 
-def layer_of(config: TowerConfig, layer: int | None) -> int | None:
+def layer_of(config: LLMConfig, layer: int | None) -> int | None:
     """Return a layer counted from the first; RequestError when the model has no such layer."""
     if layer is None:
         return None
@@ -163,15 +162,15 @@ def layer_of(config: TowerConfig, layer: int | None) -> int | None:
     return layer % (config.layers + 1)
 
 
-def opened_in(folder: Path, settings: TowerFolder) -> Published:
+def opened_in(folder: Path, settings: LLMFolder) -> Published:
     """Open the published model that the config.json of a folder names."""
     path = folder / settings.weights
     if not path.exists():
-        raise RequestError(f"the weights {path} of the tower {folder} are gone; point to them anew")
-    return source.opened(path)
+        raise RequestError(f"the weights {path} that {folder} names are gone; point to them anew")
+    return files.opened(path)
 
 
-def check_files(published: Published, folder: Path, settings: TowerFolder) -> None:
+def check_files(published: Published, folder: Path, settings: LLMFolder) -> None:
     """Raise RequestError unless the files of a published model are those that the config.json of a folder names."""
     found = published.digests()
     if other := sorted(name for name, _ in found.items() ^ settings.sha256.items()):
@@ -181,6 +180,6 @@ def check_files(published: Published, folder: Path, settings: TowerFolder) -> No
         )
 
 
-def load(folder: Path, *, max_tokens: int) -> TowerEncoder:
+def load(folder: Path, *, max_tokens: int) -> LLMEncoder:
     """Open a folder that `point.py` made; see `text_encoders.load`."""
-    return TowerEncoder(folder, max_tokens=max_tokens)
+    return LLMEncoder(folder, max_tokens=max_tokens)

@@ -1,9 +1,9 @@
-"""Tiny language models of three families, and what Transformers, tokenizers and gguf make of fixed inputs.
+"""Tiny language models of three families, and what Transformers and tokenizers make of fixed inputs.
 
-Those packages are too large to be locked, so `towers.npz` and `towers.json` hold what they gave. Run as a program where
+Those packages are too large to be locked, so `llms.npz` and `llms.json` hold what they gave. Run as a program where
 the extra `reference` is installed, this file writes both anew:
 
-    pip install -e ".[reference]"; python tests/made/towers.py
+    pip install -e ".[reference]"; python tests/made/llms.py
 """
 
 import json
@@ -12,8 +12,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-
-from reelm.storage.foreign.quantized import FORMATS
 
 FILE, PIECES_FILE = Path(__file__).with_suffix(".npz"), Path(__file__).with_suffix(".json")
 _SIZES = {"vocab_size": 40, "hidden_size": 24, "intermediate_size": 40, "num_hidden_layers": 7, "rms_norm_eps": 1e-5}
@@ -84,7 +82,7 @@ def kept(states: np.ndarray) -> np.ndarray:
 
 
 def of(name: str) -> np.ndarray:
-    """Return what is kept of a family's states, or of a format's numbers."""
+    """Return what is kept of a family's states."""
     with np.load(FILE) as file:
         return file[name]
 
@@ -92,14 +90,6 @@ def of(name: str) -> np.ndarray:
 def pieces() -> dict[str, dict[str, Any]]:
     """Return {kind: {"tokenizer": a tokenizer.json, "ids": those of each of `TEXTS`}}."""
     return json.loads(PIECES_FILE.read_text())
-
-
-def blocks(size: int) -> np.ndarray:
-    """Return random bytes uint8 `[5, size]` of blocks whose scales, wherever they lie, are finite."""
-    found = np.random.default_rng(size).integers(0, 256, (5, size), dtype=np.uint8)
-    for place in (0, 1, 2, 3, size - 2, size - 1):
-        found[:, place] &= 0b10111011  # no float16 in these bytes has all of its exponent
-    return found
 
 
 def _states(family: str) -> np.ndarray:
@@ -155,12 +145,7 @@ def _trained(kind: str) -> dict[str, Any]:
 
 
 def _written() -> None:
-    package = pytest.importorskip("gguf")
     made: dict[str, Any] = {family: _states(family) for family in CONFIGS}
-    for number, form in FORMATS.items():
-        if form.numbers > 1:
-            kind = package.GGMLQuantizationType(number)
-            made[form.name] = package.quants.dequantize(blocks(form.bytes), kind)
     np.savez_compressed(FILE, **made)
     found = {kind: _trained(kind) for kind in ("llama", "qwen", "smollm", "gemma")}
     PIECES_FILE.write_text(json.dumps(found, ensure_ascii=False) + "\n", encoding="utf-8")

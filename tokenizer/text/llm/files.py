@@ -1,10 +1,12 @@
-"""The weights of a decoder-only language model, from published files to what `net.py` reads.
+"""A published decoder-only language model: a GGUF file, or a folder of config.json, safetensors and tokenizer.json.
 
-In: a `Checkpoint` or a `GGUF`, and sizes. Out: parameters of its first layers, whose matrices stay in the 16 bits that
-they may be stored in. The table of embeddings stays in the file: a prompt needs a few of its rows.
+In: a path. Out: its sizes, its tensors and their names, its vocabulary, and the files that they come from; later the
+parameters of its first layers, whose matrices stay in the 16 bits that they may be stored in. The table of embeddings
+stays in the file: a prompt needs a few of its rows.
 """
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import jax
@@ -12,26 +14,81 @@ import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 
 from reelm.errors import RequestError
+from reelm.storage.digests import sha256_of
+from reelm.storage.fields import read_json
+from reelm.storage.foreign.checkpoint import Checkpoint
+from reelm.storage.foreign.gguf import GGUF
 
-from .config import TowerConfig
+from . import config as sizes
+from . import vocabulary
+from .config import LLMConfig
+from .vocabulary import Vocabulary
+
+_CONFIG, _TOKENIZER = "config.json", "tokenizer.json"
 
 
 class Tensors(Protocol):
-    """What both kinds of files give."""
+    """The interface of both kinds of files. RequestError for a tensor that is missing or of a format not read."""
 
     def __contains__(self, name: str) -> bool: ...
 
     def shape(self, name: str) -> tuple[int, ...]:
-        """Return the axes of a tensor."""
+        """Return the axes of a tensor: of a matrix outputs, then inputs."""
         ...
 
     def read(self, name: str) -> np.ndarray:
-        """Return a tensor."""
+        """Return a tensor in float32, or in the 16 bits that it is stored in."""
         ...
 
     def rows(self, name: str, rows: Sequence[int]) -> np.ndarray:
-        """Return some rows of a matrix, float32."""
+        """Return some rows of a matrix as float32 `[len(rows), columns]`."""
         ...
+
+
+class Published(NamedTuple):
+    """A published model.
+
+    files: all that embeddings depend on.
+    """
+
+    config: LLMConfig
+    tensors: Tensors
+    names: "Names"
+    vocabulary: Vocabulary
+    files: tuple[Path, ...]
+
+    def digests(self) -> dict[str, str]:
+        """Return the sha256 of each file by its name, in hex; reads all of them."""
+        return {file.name: sha256_of(file) for file in self.files}
+
+
+def opened(path: Path) -> Published:
+    """Open a published model; RequestError when it is of no known family, is damaged, or its parts do not fit."""
+    found = _folder(path) if path.is_dir() else _file(path)
+    shape = found.tensors.shape(found.names.embedding)
+    if len(shape) != 2 or shape[1] != found.config.width or shape[0] < found.vocabulary.size:
+        raise RequestError(
+            f"{path}: the table of embeddings is {list(shape)}, for {found.vocabulary.size} pieces and a width of "
+            f"{found.config.width}; fetch the model again"
+        )
+    return found
+
+
+def _file(path: Path) -> Published:
+    file = GGUF(path)
+    config = sizes.of_facts(file.facts, str(path))
+    names = gguf_names(file.facts["general.architecture"])
+    return Published(config, file, names, vocabulary.of_facts(file.facts, str(path)), (path,))
+
+
+def _folder(path: Path) -> Published:
+    where = str(path / _CONFIG)
+    fields = read_json(path / _CONFIG)
+    config = sizes.of_json(fields, where)
+    checkpoint = Checkpoint(path)
+    names = checkpoint_names(checkpoint.names, sizes.family_of(fields, where))
+    files = (path / _CONFIG, path / _TOKENIZER, *checkpoint.files)
+    return Published(config, checkpoint, names, vocabulary.of_json(path / _TOKENIZER), files)
 
 
 class Names(NamedTuple):
@@ -90,7 +147,7 @@ def gguf_names(family: str) -> Names:
     )
 
 
-def read_params(config: TowerConfig, tensors: Tensors, names: Names, layers: int) -> dict:
+def read_params(config: LLMConfig, tensors: Tensors, names: Names, layers: int) -> dict:
     """Return the parameters of the first `layers` blocks, on the devices.
 
     {"layers": each leaf stacked, matrices of inputs x outputs; "norm" `[D]`, or None unless these are all blocks;
@@ -129,7 +186,7 @@ def read_params(config: TowerConfig, tensors: Tensors, names: Names, layers: int
     return {"layers": made, "norm": norm, "rates": _placed(rates, "rates")}
 
 
-def _matrices(config: TowerConfig) -> dict[str, tuple[int, int]]:
+def _matrices(config: LLMConfig) -> dict[str, tuple[int, int]]:
     """Return inputs and outputs of the matrices of a layer."""
     queries, keys = (count * config.head_width for count in (config.heads, config.key_heads))
     width, hidden = config.width, config.hidden
@@ -137,7 +194,7 @@ def _matrices(config: TowerConfig) -> dict[str, tuple[int, int]]:
     return attention | {"gate": (width, hidden), "up": (width, hidden), "down": (hidden, width)}
 
 
-def _vectors(config: TowerConfig) -> dict[str, int]:
+def _vectors(config: LLMConfig) -> dict[str, int]:
     """Return the widths of the norms of a layer."""
     widths = {"attention_norm": config.width, "ff_norm": config.width}
     if config.query_norm:

@@ -1,6 +1,6 @@
 """Point to a published language model that shall read prompts.
 
-    python -m reelm.tokenizer.text.tower.point gemma-3-270m.gguf runs/tower --layer -3
+    python -m reelm.tokenizer.text.llm.point gemma-3-270m.gguf runs/llm --layer -3
 
 In: a GGUF file, or a folder with config.json, safetensors and tokenizer.json; which layer, template and rows. Out: a
 folder with a config.json, for `--text-encoder`. Weights are not copied, and are no part of this package.
@@ -15,9 +15,9 @@ from reelm.errors import RequestError
 from reelm.storage.atomic import write_json
 from reelm.tokenizer.text.encoder import CONFIG_FILE
 
-from . import source
-from .encoder import MODEL_TYPE, Pooling, TowerEncoder, TowerFolder, layer_of
-from .template import PROMPT
+from . import files
+from .encoder import MODEL_TYPE, LLMEncoder, LLMFolder, Pooling, layer_of
+from .vocabulary import PROMPT
 
 
 def point(
@@ -28,16 +28,16 @@ def point(
     Args:
         weights: the published model.
         folder: where to write.
-        layer, template, pooling: as in `TowerFolder`.
+        layer, template, pooling: as in `LLMFolder`.
 
     Raises:
         RequestError: the model is not known or damaged, or has no such layer.
     """
     weights, folder = Path(weights).resolve(), Path(folder)
-    found = source.opened(weights)
+    found = files.opened(weights)
     layer_of(found.config, layer)
     inside = weights.is_relative_to(folder.resolve())
-    settings = TowerFolder(
+    settings = LLMFolder(
         model_type=MODEL_TYPE,
         weights=str(weights.relative_to(folder.resolve()) if inside else weights),
         sha256=found.digests(),
@@ -55,7 +55,7 @@ def _layer(text: str) -> int | None:
 
 
 def _main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m reelm.tokenizer.text.tower.point", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m reelm.tokenizer.text.llm.point", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("weights", type=Path, help="GGUF file, or folder of a published model")
     parser.add_argument("folder", type=Path, help="folder to write; name it with --text-encoder")
@@ -80,7 +80,7 @@ def _main() -> None:
     given = parser.parse_args()
     try:
         folder = point(given.weights, given.folder, layer=given.layer, template=given.template, pooling=given.pooling)
-        print(f"{folder}: width {TowerEncoder(folder, max_tokens=1).width} (--model.text-width)")
+        print(f"{folder}: width {LLMEncoder(folder, max_tokens=1).width} (--model.text-width)")
     except (RequestError, OSError) as error:
         sys.exit(str(error))
 

@@ -1,25 +1,25 @@
-"""The tiny language models of `towers.py` as published files: folders of safetensors, and GGUF."""
+"""The tiny language models of `llms.py` as published files: folders of safetensors, and GGUF."""
 
 import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from gguf import GGUFValueType, GGUFWriter
 from safetensors.numpy import save_file
 
-from reelm.tokenizer.text.tower.weights import checkpoint_names, gguf_names
+from reelm.tokenizer.text.llm.files import checkpoint_names, gguf_names
 
-from . import towers
-from .gguf_file import gguf
+from . import llms
 
 ROWS = 450  # of the table: as many as the vocabularies have pieces
 PIECES = {"llama": "llama", "qwen3": "qwen", "gemma3": "gemma"}
-"""Which tokenizer of `towers.pieces` goes with which family."""
+"""Which tokenizer of `llms.pieces` goes with which family."""
 
 
 def tensors(family: str) -> dict[str, np.ndarray]:
     """Return the weights, with a row for each piece."""
-    made = towers.weights(family)
+    made = llms.weights(family)
     table = made["model.embed_tokens.weight"]
     return made | {"model.embed_tokens.weight": np.resize(table, (ROWS, table.shape[1]))}
 
@@ -27,15 +27,15 @@ def tensors(family: str) -> dict[str, np.ndarray]:
 def folder(where: Path, family: str, **changed: Any) -> Path:
     """Write a folder as Transformers writes them, with other fields in its config.json."""
     where.mkdir()
-    (where / "config.json").write_text(json.dumps(towers.CONFIGS[family] | changed))
-    (where / "tokenizer.json").write_text(json.dumps(towers.pieces()[PIECES[family]]["tokenizer"]))
+    (where / "config.json").write_text(json.dumps(llms.CONFIGS[family] | changed))
+    (where / "tokenizer.json").write_text(json.dumps(llms.pieces()[PIECES[family]]["tokenizer"]))
     save_file(tensors(family), where / "model.safetensors")
     return where
 
 
 def file(where: Path, family: str, **changed: Any) -> Path:
     """Write a GGUF file of the same weights and pieces, with other facts; Llama without its scaled positions."""
-    config, weights, head = towers.CONFIGS[family], tensors(family), 8
+    config, weights, head = llms.CONFIGS[family], tensors(family), 8
     theirs, ours = checkpoint_names([*weights], family), gguf_names(family)
     renamed = {ours.embedding: weights[theirs.embedding], ours.norm: weights[theirs.norm] + theirs.ones_less}
     for i in range(config["num_hidden_layers"]):
@@ -58,14 +58,28 @@ def file(where: Path, family: str, **changed: Any) -> Path:
         "rope.freq_base": config["rope_theta"],
         "attention.sliding_window": config.get("sliding_window", config["max_position_embeddings"]),
     }
-    facts = {"general.architecture": family} | {f"{family}.{name}": value for name, value in sizes.items()}
-    where.write_bytes(gguf(facts | _pieces(family) | changed, renamed))
+    facts = {f"{family}.{name}": value for name, value in sizes.items()} | _pieces(family) | changed
+    return write(where, changed.get("general.architecture", family), facts, renamed)
+
+
+def write(where: Path, architecture: str, facts: dict[str, Any], tensors: dict[str, np.ndarray]) -> Path:
+    """Write a GGUF file of any facts and tensors."""
+    writer = GGUFWriter(where, architecture)
+    for name in facts.keys() - {"general.architecture"}:
+        kind = GGUFValueType.get_type(facts[name])
+        writer.add_key_value(name, facts[name], kind)
+    for name, value in tensors.items():
+        writer.add_tensor(name, np.ascontiguousarray(value))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
     return where
 
 
 def _pieces(family: str) -> dict[str, Any]:
     """Return the facts of a vocabulary; scores are the ranks by which SentencePiece joins the same pairs."""
-    value = towers.pieces()[PIECES[family]]["tokenizer"]
+    value = llms.pieces()[PIECES[family]]["tokenizer"]
     ids = value["model"]["vocab"] | {token["content"]: token["id"] for token in value["added_tokens"]}
     tokens = sorted(ids, key=ids.__getitem__)
     kinds = dict.fromkeys(tokens, 1) | {each["content"]: 3 if each["special"] else 4 for each in value["added_tokens"]}
