@@ -47,6 +47,12 @@ class MeshSpec:
             sizes[name] = int(size)
         return cls(**{"data": 1, **sizes} if -1 in sizes.values() else sizes)
 
+    def check_copies(self) -> None:
+        """RequestError where an axis is set along which language models alone are cut."""
+        for axis in ("tensor", "sequence"):
+            if getattr(self, axis) != 1:
+                raise RequestError(f"mesh {axis} cuts language models alone, here it must be 1; use data and fsdp")
+
     def sizes(self, devices: int) -> dict[str, int]:
         """Devices along each axis, of so many; RequestError naming an axis and the sizes that are legal for it."""
         sizes = asdict(self)

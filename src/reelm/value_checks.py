@@ -1,4 +1,4 @@
-"""What a caller of Python gives, as types that the rest relies on: numbers, paths, arrays.
+"""What a caller of Python gives, as types that the rest relies on: numbers, paths, arrays, fields of configs.
 
 In: a value and what to call it. Out: Python's own number, a path, a NumPy array; or a RequestError that says what was
 given and what would be right. Numbers of NumPy and JAX are numbers. Text is none, however it reads. Imports nothing
@@ -70,6 +70,37 @@ def real(name: str, value: Any) -> float:
         return float(value)
     except (TypeError, ValueError, OverflowError):
         raise RequestError(f"{name} is {_short(value)}; it must be a number") from None
+
+
+def check_least(config: Any, least: float, *names: str) -> None:
+    """Check that these fields of a config are finite, and `least` or more; None is left alone."""
+    for name in names:
+        value = getattr(config, name)
+        if value is not None and not least <= value < math.inf:
+            wanted = "finite" if value == math.inf else f"at least {least}"
+            raise RequestError(f"{name} must be {wanted}, not {value}")
+
+
+def check_above(config: Any, limit: float, *names: str) -> None:
+    """Check that these fields of a config are finite, and above `limit`."""
+    for name in names:
+        value = getattr(config, name)
+        if not limit < value < math.inf:
+            raise RequestError(f"{name} must be {'finite' if value == math.inf else f'above {limit}'}, not {value}")
+
+
+def check_shares(config: Any, *names: str) -> None:
+    """Check that these fields lie in 0 to 1; None is left alone."""
+    for name in names:
+        value = getattr(config, name)
+        if value is not None and not 0 <= value <= 1:
+            raise RequestError(f"{name} must lie in 0 to 1, not {value}")
+
+
+def check_choice(config: Any, name: str, choices: tuple[str, ...]) -> None:
+    """Check that a field is one of `choices`."""
+    if getattr(config, name) not in choices:
+        raise RequestError(f"{name} must be one of {', '.join(choices)}, not {getattr(config, name)!r}")
 
 
 def path(name: str, value: Any) -> str:

@@ -14,8 +14,8 @@ from reelm.lm.net.transformer import Remat
 from reelm.lm.specials import Given
 from reelm.train.run.config_changes import FREE
 from reelm.train.run.loop import LoopConfig
-from reelm.train.step.fields import Activations, check_above, check_choice, check_least, check_shares
 from reelm.train.step.optimizer import OptimizerConfig
+from reelm.value_checks import check_above, check_choice, check_least, check_shares
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +66,7 @@ class LMRun:
     to the bit, and so do the clips that they make."""
     z_loss: float = 1e-4
     """Weight of the squared log-normaliser."""
-    dtype: Activations = "float32"
+    dtype: Literal["float32", "bfloat16"] = "float32"
     """Number format of activations. Parameters are float32."""
     attention: Literal["auto"] | Kernel = "auto"
     """Attention kernel of the training step. "auto" takes the fused kernel of the device where there is one."""
@@ -84,7 +84,7 @@ class LMRun:
 
     def __post_init__(self) -> None:
         check_choice(self, "captions", get_args(Captions))
-        check_choice(self, "dtype", get_args(Activations))
+        check_choice(self, "dtype", ("float32", "bfloat16"))
         check_choice(self, "attention", ("auto", *get_args(Kernel)))
         check_choice(self, "remat", get_args(Remat))
         check_shares(self, "drop_text", "drop_control", "first_frame", "corrupt", "blind")

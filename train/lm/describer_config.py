@@ -8,8 +8,8 @@ from reelm.lm.describer import DescriberConfig
 from reelm.lm.mesh import MeshSpec
 from reelm.train.run.config_changes import FREE
 from reelm.train.run.loop import LoopConfig
-from reelm.train.step.fields import check_least, check_mesh_of_copies, check_shares
 from reelm.train.step.optimizer import OptimizerConfig
+from reelm.value_checks import check_least, check_shares
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +47,6 @@ class DescriberRun:
     def __post_init__(self) -> None:
         check_shares(self, "seen_alone", "heard_alone", "brief", "coarse", "corrupt", "dropout")
         check_least(self, 1, "batch_size")
-        check_mesh_of_copies(self)
+        self.mesh.check_copies()
         if self.seen_alone + self.heard_alone > 1:
             raise RequestError(f"seen_alone {self.seen_alone} and heard_alone {self.heard_alone} are above 1 together")

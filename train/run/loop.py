@@ -25,8 +25,8 @@ import jax.numpy as jnp
 from reelm.errors import RequestError
 from reelm.media.contact_sheet import contact_sheet
 from reelm.storage.atomic import write_json
-from reelm.train.step.fields import check_least
 from reelm.train.step.state import TrainState
+from reelm.value_checks import check_least
 
 from . import processes
 from .best_checkpoint import Best

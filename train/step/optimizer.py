@@ -10,8 +10,7 @@ import optax
 import optax.contrib
 
 from reelm.errors import RequestError
-
-from .fields import check_above, check_choice, check_least, check_shares
+from reelm.value_checks import check_above, check_choice, check_least, check_shares
 
 Schedule = Literal["cosine", "constant", "warmup-stable-decay"]
 """Course of the learning rate after the warm-up."""

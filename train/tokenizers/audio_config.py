@@ -8,8 +8,8 @@ from reelm.lm.mesh import MeshSpec
 from reelm.tokenizer.audio.config import AudioTokenizerConfig
 from reelm.train.run.config_changes import FREE
 from reelm.train.run.loop import LoopConfig
-from reelm.train.step.fields import check_above, check_least, check_mesh_of_copies, check_shares
 from reelm.train.step.optimizer import OptimizerConfig
+from reelm.value_checks import check_above, check_least, check_shares
 
 from .audio_discriminator import AudioDiscriminatorConfig
 
@@ -116,7 +116,7 @@ class AudioTokenizerRun:
 
     def __post_init__(self):
         check_least(self, 1, "batch_size")
-        check_mesh_of_copies(self)
+        self.mesh.check_copies()
         if not self.mel_windows:
             raise RequestError("mel_windows is empty; name one window length at least")
         longest = max((*self.mel_windows, *(self.discriminator.windows if self.losses.adversarial else ())))

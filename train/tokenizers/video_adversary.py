@@ -14,8 +14,8 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 
 from reelm.errors import RequestError
-from reelm.train.step.fields import check_least, check_shares
 from reelm.train.step.optimizer import OptimizerConfig
+from reelm.value_checks import check_least, check_shares
 
 from . import video_discriminator
 from .adversarial import AdversarialState, Metrics, Pairs

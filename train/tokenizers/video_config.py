@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import get_args
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -13,8 +13,8 @@ from reelm.tokenizer.families import VideoConfig
 from reelm.tokenizer.video.config import VideoTokenizerConfig
 from reelm.train.run.config_changes import FREE
 from reelm.train.run.loop import LoopConfig
-from reelm.train.step.fields import Activations, check_choice, check_least, check_mesh_of_copies, check_shares
 from reelm.train.step.optimizer import OptimizerConfig
+from reelm.value_checks import check_choice, check_least, check_shares
 
 from .video_adversary import AdversaryConfig
 
@@ -144,7 +144,7 @@ class VideoTokenizerRun:
     """Train the decoder alone. Codes, and language models over them, stay valid."""
     freeze_known: bool = False
     """Train only what `start_from` lacks, such as a finish: all nets that it has stay as they are, to the bit."""
-    dtype: Activations = "float32"
+    dtype: Literal["float32", "bfloat16"] = "float32"
     """Number format of activations. Parameters are float32."""
     mesh: MeshSpec = field(default_factory=MeshSpec, metadata=FREE)
     """Devices of the run, as in `--mesh data=2,fsdp=4`."""
@@ -158,8 +158,8 @@ class VideoTokenizerRun:
 
     def __post_init__(self) -> None:
         check_least(self, 1, "batch_size")
-        check_mesh_of_copies(self)
-        check_choice(self, "dtype", get_args(Activations))
+        self.mesh.check_copies()
+        check_choice(self, "dtype", ("float32", "bfloat16"))
         if self.model.levels and self.optimizer.weight_decay:
             raise RequestError("a transform is not trained, so it must not decay: weight_decay is 0 with levels")
         if self.freeze_known and (self.start_from is None or self.optimizer.weight_decay):

@@ -8,8 +8,8 @@ from reelm.lm.mesh import MeshSpec
 from reelm.tokenizer.upscaling.config import UpscalerConfig
 from reelm.train.run.config_changes import FREE
 from reelm.train.run.loop import LoopConfig
-from reelm.train.step.fields import check_least, check_mesh_of_copies, check_shares
 from reelm.train.step.optimizer import OptimizerConfig
+from reelm.value_checks import check_least, check_shares
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +72,6 @@ class UpscalerRun:
     def __post_init__(self) -> None:
         check_least(self, 1, "batch_size", "perceptual_crops")
         check_least(self, 0, "perceptual")
-        check_mesh_of_copies(self)
+        self.mesh.check_copies()
         if self.data.rebuilt and self.rebuilt_by is None:
             raise RequestError(f"data.rebuilt is {self.data.rebuilt}, and no tokenizer rebuilds clips; name rebuilt_by")
