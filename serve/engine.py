@@ -1,13 +1,12 @@
 """The engine: one thread that takes jobs, hands their latent frames to the lanes, and keeps the table.
 
-Jobs come from the table, at most `rows` at once. Each goes into the lane with the fewest clips, where it is decoded
-together with others whose programs are the same. Live clips and worlds stand beside them. Other threads write the
-files, while the device is at work.
+Jobs come from the table, at most `rows` at once. The planner turns each into a request. It goes into the lane with the
+fewest clips, where it is decoded together with others whose programs are the same. Live clips and worlds stand beside
+them. Other threads write the files, while the device is at work.
 """
 
 import errno
 import logging
-import os
 import queue
 import sqlite3
 import time
@@ -27,14 +26,16 @@ from reelm.sampling.decoding.continuous import ContinuousBatch, batch_sizes
 from reelm.sampling.generate import stream
 from reelm.sampling.model import Model
 from reelm.sampling.planning.plan import plan
+from reelm.sampling.planning.stream_plan import plan_stream
 from reelm.sampling.request import Request
 
-from .job import Job, grouped
+from .job import Job, as_uploaded
 from .jobs import Jobs
 from .lanes import Lane, lanes_of
 from .live import Live
 from .making import Making, State, Writers
 from .metrics import Metrics
+from .planner import Closed, Planner
 from .traces import Traces
 from .world import World
 
@@ -52,16 +53,13 @@ _log = logging.getLogger("reelm.serve")
 _T = TypeVar("_T")
 
 
-class Closed(Exception):
-    """The engine takes no more, since the server ends."""
-
-
 class Engine(Thread):
     """Makes the clips of all jobs.
 
     Args:
         models: by name.
         jobs: their table.
+        planner: turns them into requests.
         tell: called with the id of a job that has news, from this thread.
         metrics: what is counted.
         traces: where spans are noted.
@@ -74,6 +72,7 @@ class Engine(Thread):
         self,
         models: Mapping[str, Model],
         jobs: Jobs,
+        planner: Planner,
         tell: Callable[[str], None],
         metrics: Metrics,
         traces: Traces,
@@ -84,36 +83,17 @@ class Engine(Thread):
         super().__init__(name="engine", daemon=True)
         self.warm = Event()  # set once the usual programs are there
         self.previews: dict[str, np.ndarray] = {}  # newest frame of each job that runs, uint8 [H, W, 3]
-        self._models, self._jobs, self._tell, self._most = models, jobs, tell, rows
+        self._models, self._jobs, self._planner, self._tell, self._most = models, jobs, planner, tell, rows
         self._metrics, self._traces, self._meter = metrics, traces, meter
         self._warm_up_settings = _WARM_UP[warm_up]
         self._lanes = lanes_of(metrics.drew)
+        self._planning: dict[str, tuple[Job, Future[Request]]] = {}
         self._runs: dict[str, Making] = {}
         self._live: list[Live | World] = []
         self._calls: queue.SimpleQueue[tuple[Callable[[], Any], Future]] = queue.SimpleQueue()
         self._owed: list[Callable[[], Any]] = []  # what could not be written to the table yet
         self._news, self._draining, self._ended = Event(), False, False
         self._writers = Writers(ThreadPoolExecutor(1, "pieces"), ThreadPoolExecutor(2, "clips"))
-
-    def request(self, job: Job) -> Request:
-        """Return the plan of a job; RequestError for one that cannot be made. Only this thread may call it."""
-        model, folder = self._models.get(job.model), self._jobs.folder(job.id)
-        if model is None:  # of a server before this one
-            raise RequestError(f"the model {job.model!r} is not served any more")
-        asked = {**job.settings, "seed": job.seed, **job.files(folder)}
-        try:
-            request = plan(model, job.prompt, *read_arguments(asked))
-        except RequestError as error:
-            raise RequestError(self._as_uploaded(job, str(error))) from error
-        summary = dict(request.inputs.summary) | grouped(job.uploads)
-        return replace(request, inputs=replace(request.inputs, summary=summary))
-
-    def _as_uploaded(self, job: Job, message: str) -> str:
-        """Return a message that calls the files of a job as the client does: no folder of this machine is told."""
-        folder = self._jobs.folder(job.id)
-        for field, name in job.uploads.items():
-            message = message.replace(str(folder / field), name)
-        return message.replace(f"{folder}{os.sep}", "")
 
     def call(self, function: Callable[[], _T]) -> Future[_T]:
         """Run a function in this thread."""
@@ -127,6 +107,7 @@ class Engine(Thread):
     def close(self) -> None:
         """Begin no more jobs, since the server ends, and answer no more calls, as this thread may be compiling."""
         self._draining = True
+        self._planner.close()
         self._refuse()
 
     @property
@@ -168,8 +149,9 @@ class Engine(Thread):
 
     def run(self) -> None:
         """Warm up, then work until `drain`."""
-        for model in self._models.values():  # in a batch of this thread: a world may begin meanwhile, in a lane
-            self._warm_up(model, ContinuousBatch(model.language_model(), self._metrics.drew))
+        for model in self._models.values():
+            for place in range(len(model.language_models)):
+                self._warm_up(model, place)
         self._share_energy()
         self._metrics.warmed_up()
         self.warm.set()
@@ -177,6 +159,7 @@ class Engine(Thread):
             self._news.clear()
             self._answer()
             self._settle()
+            self._claim()
             self._admit()
             for live in [each for each in self._live if each.closed]:
                 live.leave()
@@ -192,16 +175,19 @@ class Engine(Thread):
         for writer in self._writers:
             writer.shutdown(cancel_futures=True)
 
-    def _warm_up(self, model: Model, batch: ContinuousBatch) -> None:
-        """Compile what requests need: batches of each size, and windows after the first."""
+    def _warm_up(self, model: Model, place: int) -> None:
+        """Compile what requests of a language model need: batches of each size, and windows after the first."""
         begun = time.monotonic()
-        lm = model.language_model()
-        config = lm.config
+        lm = model.language_models[place]
+        # In a batch of this thread: a world may begin meanwhile, in a lane.
+        config, batch = lm.config, ContinuousBatch(lm, self._metrics.drew)
         words = "" if config.keys else "clip"  # worlds are played without words, and may have no room for any
         slides = not {"continues", "plays"}.isdisjoint(lm.tasks)  # otherwise no clip is longer than a window
         length = {} if slides else {"num_frames": model.longest}
         for settings, rows in product(self._warm_up_settings, [rows for rows in batch_sizes() if rows <= self._most]):
-            one = plan(model, words, *read_arguments({**settings, **length}), endless=slides)
+            usual = plan(model, words, *read_arguments({**settings, **length}), endless=slides)
+            choice = replace(usual.choice, lm=place, opened_by=None)
+            one = replace(usual, choice=choice, stream=plan_stream(model, usual.inputs, choice))
             seats = [batch.join(one.drawer, one.stream) for _ in range(rows)]
             streams = [stream(one, seat) for seat in seats]
             # Alone on into the next window; in company as far as every program is met.
@@ -259,8 +245,9 @@ class Engine(Thread):
             self._owed.append(function)
             return None
 
-    def _admit(self) -> None:
-        while len(self._runs) < self._most and not self._draining:
+    def _claim(self) -> None:
+        """Take jobs that wait, up to as many as are made at once, and have them planned."""
+        while len(self._runs) + len(self._planning) < self._most and not self._draining:
             try:
                 job = self._jobs.claim()
             except sqlite3.OperationalError:
@@ -269,10 +256,19 @@ class Engine(Thread):
                 return
             self._metrics.waited(time.time() - job.created_at)
             self._traces.note(job, "queue", None, job.started_at or time.time())
+            planned = self._planner.take(job)
+            self._planning[job.id] = job, planned
+            planned.add_done_callback(lambda _: self.wake())
+
+    def _admit(self) -> None:
+        """Begin the jobs whose plans are there."""
+        for job, planned in [each for each in self._planning.values() if each[1].done()]:
+            del self._planning[job.id]
             try:
-                request = self.request(job)
                 folder = self._jobs.folder(job.id)
-                run = Making(job, request, self._freest(), folder, self._writers, self._tell, self.wake)
+                run = Making(job, planned.result(), self._freest(), folder, self._writers, self._tell, self.wake)
+            except Closed:  # the job is made when the server is back
+                continue
             except Exception as error:
                 self._fail(job, error)
                 continue
@@ -336,6 +332,6 @@ class Engine(Thread):
             _log.info("refused" if at_fault else "disk full", extra={"about": job.for_log()})
         self._traces.note(job, "decode", job.started_at, time.time(), error=code)
         message = reason(error) if at_fault or full else f"{type(error).__name__}: {reason(error)}"
-        message = self._as_uploaded(job, message)
+        message = as_uploaded(job, self._jobs.folder(job.id), message)
         self._write(lambda: self._jobs.fail(job.id, code, message))
         self._tell(job.id)

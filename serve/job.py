@@ -1,5 +1,6 @@
 """A job: one clip that was asked for, and what a client sees of it. It knows no table, no queue and no files."""
 
+import os
 import secrets
 import time
 from collections.abc import Mapping
@@ -134,3 +135,10 @@ def grouped(values: Mapping[str, Any]) -> dict[str, Any]:
         else:
             found[name] = value
     return found
+
+
+def as_uploaded(job: Job, folder: Path, message: str) -> str:
+    """Return a message that calls the files of a job as the client does: no folder of this machine is told."""
+    for field_, name in job.uploads.items():
+        message = message.replace(str(folder / field_), name)
+    return message.replace(f"{folder}{os.sep}", "")

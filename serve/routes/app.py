@@ -24,6 +24,7 @@ from reelm.serve.engine import Engine, WarmUp
 from reelm.serve.jobs import Jobs
 from reelm.serve.metrics import Metrics
 from reelm.serve.news import News
+from reelm.serve.planner import Planner
 from reelm.serve.traces import Traces
 
 from .about import about
@@ -103,10 +104,12 @@ class _Routes:
         self._jobs = Jobs(server.home, server.queue)
         self._metrics = Metrics(self._jobs.counts, server.price_per_kwh)
         told = self._news.tell, self._metrics, server.traces, Meter(watts_per_core=server.watts_per_core)
-        self._engine = Engine(server.models, self._jobs, *told, rows=server.rows, warm_up=server.warm_up)
+        planner = Planner(server.models, self._jobs)
+        self._engine = Engine(server.models, self._jobs, planner, *told, rows=server.rows, warm_up=server.warm_up)
         self._videos = Videos(
             models=server.models,
             jobs=self._jobs,
+            planner=planner,
             engine=self._engine,
             news=self._news,
             traces=server.traces,

@@ -19,12 +19,14 @@ from reelm.errors import RequestError
 from reelm.media.clip import SUFFIXES, Clip
 from reelm.media.formats.hls import playlist
 from reelm.sampling.model import Model
+from reelm.sampling.request import Request as Planned
 from reelm.serve.access import Allowance, Limits
-from reelm.serve.engine import Closed, Engine
+from reelm.serve.engine import Engine
 from reelm.serve.job import Job, Status, Video
 from reelm.serve.jobs import Jobs, QueueFull
 from reelm.serve.making import CLIP, STREAM
 from reelm.serve.news import BEAT_SECONDS, News
+from reelm.serve.planner import Closed, Planner
 from reelm.serve.traces import Traces
 
 from .answers import STATUSES, refusal
@@ -45,6 +47,7 @@ class Videos:
     Attributes:
         models: by name; the first is the one that is taken where none is named.
         jobs: their table.
+        planner: turns jobs into requests.
         engine: makes the clips.
         news: of the jobs.
         traces: of each request.
@@ -56,6 +59,7 @@ class Videos:
 
     models: Mapping[str, Model]
     jobs: Jobs
+    planner: Planner
     engine: Engine
     news: News
     traces: Traces
@@ -117,8 +121,8 @@ class Videos:
             raise HTTPException(429, "this key has as many videos under way as it may", {"Retry-After": "5"})
         try:
             await asyncio.to_thread(asked.write, self.jobs.folder(job.id))
-            # All that came while a latent frame was drawn are there when the next one is.
-            job = await asyncio.wrap_future(self.engine.call(lambda: self._planned(job, model)))
+            planned = await asyncio.wrap_future(self.planner.plan(job))
+            job = await asyncio.to_thread(self._queued, job, model, planned)
         except BaseException as error:
             self.jobs.remove_files(job.id)
             if isinstance(error, QueueFull):
@@ -130,9 +134,8 @@ class Videos:
         self.engine.wake()
         return job
 
-    def _planned(self, job: Job, model: Model) -> Job:
-        """Store a job as it is planned, in the thread of the engine."""
-        request = self.engine.request(job)
+    def _queued(self, job: Job, model: Model, request: Planned) -> Job:
+        """Store a job as it is planned, and hold its plan."""
         planned = request.choice.settings
         height, width = planned.shown
         pixels = height * width * (planned.num_frames or 1) * planned.best_of
@@ -152,7 +155,12 @@ class Videos:
             read_as=request.inputs.scripts[0][0].words,
             warnings=tuple(request.choice.warnings[0]),
         )
-        self.jobs.add(job)
+        self.planner.hold(job.id, request)
+        try:
+            self.jobs.add(job)
+        except BaseException:
+            self.planner.forget(job.id)
+            raise
         return job
 
     async def list(self, request: Request) -> Response:
@@ -181,6 +189,7 @@ class Videos:
         """Remove a job and its files; one that runs ends at its next latent frame."""
         job = self._job(request)
         self.jobs.delete(job.id)
+        self.planner.forget(job.id)
         self.engine.wake()
         self.news.tell(job.id)
         return JSONResponse({"id": job.id, "object": "video.deleted", "deleted": True})
@@ -190,6 +199,7 @@ class Videos:
         job = self._job(request)
         if self.jobs.fail(job.id, "cancelled", "the video was cancelled"):
             _log.info("cancelled", extra={"about": job.for_log()})
+            self.planner.forget(job.id)
         self.engine.wake()
         self.news.tell(job.id)
         return JSONResponse(self._seen(self._job(request)))
