@@ -5,9 +5,8 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Protocol, TypeVar
 
-import jax
-
 from reelm.cores import cores
+from reelm.device import device
 from reelm.sampling.decoding.continuous import ContinuousBatch
 from reelm.sampling.request import Request
 
@@ -61,7 +60,5 @@ class Lane:
 
 def lanes_of(drew: Callable[[int, int], object]) -> list[Lane]:
     """Return the lanes that suit the device."""
-    # One clip hardly uses a second core, for its matmuls are small: two threads draw two clips in little more time than
-    # one draws one. An accelerator draws one batch after another.
-    count = min(2, cores()) if jax.default_backend() == "cpu" else 1
+    count = min(device().drawing_threads, cores())
     return [Lane(f"lane-{i}", drew) for i in range(count)]

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import jax
 
+from reelm.device import device
 from reelm.errors import RequestError
 
 Estimate = Callable[[int, int, int, int], int]
@@ -54,9 +55,8 @@ def free_bytes() -> int | None:
 
     Of a CPU it is the memory that this machine has available.
     """
-    device = jax.local_devices()[0]
-    if device.platform != "cpu":
-        stats = device.memory_stats() or {}
+    if device().platform != "cpu":
+        stats = jax.local_devices()[0].memory_stats() or {}
         return stats["bytes_limit"] - stats["bytes_in_use"] if "bytes_limit" in stats else None
     try:
         with open("/proc/meminfo", encoding="ascii") as file:

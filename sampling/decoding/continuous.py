@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from reelm.device import device
 from reelm.lm.language_model import LanguageModel
 from reelm.programs.program import program
 
@@ -132,12 +133,12 @@ class Seat(Iterator[LatentFrame]):
 def batch_sizes() -> tuple[int, ...]:
     """Return the sizes of batches that suit the device, in rows."""
     # On a CPU two rows take longer than one row twice.
-    return (1, *ROWS[2:]) if jax.default_backend() == "cpu" else ROWS
+    return (1, *ROWS[2:]) if device().extra_codes_cost else ROWS
 
 
 def _rows_for(waiting: int) -> int:
     """Return how many rows are drawn at once for so many streams: those that are left over are drawn later."""
-    if jax.default_backend() == "cpu":  # each row costs arithmetic: at most a quarter of them is filled up and lost
+    if device().extra_codes_cost:  # at most a quarter of them is filled up and lost
         return max(rows for rows in batch_sizes() if 3 * rows <= 4 * waiting)
     return min(rows for rows in batch_sizes() if rows >= waiting)  # eight rows take little longer than one
 

@@ -20,6 +20,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from reelm.device import device
 from reelm.lm.layout import Layout, filled_up
 from reelm.lm.net import head, transformer
 from reelm.lm.net.attention import Cache
@@ -107,13 +108,13 @@ class FrameProgram:
         one.draw_program.prepare(one._passes(sizes), params, state, sizes, controls)
 
     def _for_clips(self, clips: int) -> "FrameProgram":
-        if jax.default_backend() != "cpu" or clips < _MANY_CLIPS:
+        if not device().extra_codes_cost or clips < _MANY_CLIPS:
             return self
         return replace(self, lookahead=min(self.lookahead, _CPU_LOOKAHEAD_OF_MANY))
 
     def _passes(self, sizes: np.ndarray) -> int | None:
-        # On a GPU, a loop of unknown length returns to the host at each pass. Sound has two lengths.
-        return int(sizes.max()) if self.lookahead == 1 and jax.default_backend() != "cpu" else None
+        # Sound has two lengths.
+        return int(sizes.max()) if self.lookahead == 1 and device().static_programs else None
 
     @program(static=("self", "passes"), donate=("state",))
     def draw_program(
@@ -270,13 +271,13 @@ def lookahead_for(decoding: Decoding, wanted: int | None = None) -> dict[Group, 
     """
     if decoding == "sequential":
         wanted = 1
-    usual = _CPU_LOOKAHEAD if jax.default_backend() == "cpu" else _LOOKAHEAD
+    usual = _CPU_LOOKAHEAD if device().extra_codes_cost else _LOOKAHEAD
     return {group: wanted or codes for group, codes in usual.items()}
 
 
 def span_for(frame: int, most: int) -> int | None:
     """Return the span of the program that draws latent frame `frame` in a window of `most`: few, for each is compiled.
 
-    On a CPU one program finds out which slots are filled.
+    None where one program finds out which slots are filled.
     """
-    return None if jax.default_backend() == "cpu" else min(1 << frame.bit_length(), most)
+    return min(1 << frame.bit_length(), most) if device().static_programs else None

@@ -17,10 +17,10 @@ README.md                     the model card, for people
 from pathlib import Path
 from typing import get_args
 
-import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh
 
+from reelm.device import device
 from reelm.errors import RequestError
 from reelm.lm.describer import Describer
 from reelm.lm.language_model import LanguageModel
@@ -52,8 +52,7 @@ def read(
     """
     if number_format not in (None, *get_args(NumberFormat)):
         raise RequestError(f"dtype is {number_format!r}; choose one of {', '.join(get_args(NumberFormat))}")
-    on_cpu = jax.default_backend() == "cpu"
-    number_format = number_format or ("float32" if on_cpu else "bfloat16")
+    number_format = number_format or device().number_format
     manifest = read_manifest(folder)
     data, parts = read_files(folder, manifest), manifest.parts
     params = _params(folder, data)
@@ -75,8 +74,7 @@ def read(
         thesaurus = text_parts.opened_thesaurus(parts.thesaurus, data, params, lms[0].text if lms else None)
     if parts.upscaler is not None:
         upscaler = Upscaler(parts.upscaler.config, params[UPSCALER_FILE])
-    wide = number_format == "float32" or (number_format == "int8" and on_cpu)
-    activations = jnp.dtype("float32" if wide else "bfloat16")
+    activations = jnp.dtype(device().int8_activations if number_format == "int8" else number_format)
     return ModelParts(
         name=name,
         video_tokenizer=tokenizer,

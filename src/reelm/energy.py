@@ -17,6 +17,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from reelm.device import device
+
 WATTS_PER_CORE = 6.0  # assumed of a busy core of a server where nothing else is said
 JOULES_PER_KWH = 3.6e6
 
@@ -54,7 +56,7 @@ class Meter:
 
 
 def _counter(watts_per_core: float, powercap: Path) -> "_Counter":
-    if _accelerated():  # seconds of the host say nothing about an accelerator
+    if device().platform != "cpu":  # seconds of the host say nothing about an accelerator
         try:
             return _Gpus(gpus())
         except Exception:  # no NVML, or one that has no counter for this device
@@ -132,12 +134,6 @@ def _number(path: Path) -> int:
     return int(path.read_text())
 
 
-def _accelerated() -> bool:
-    import jax  # late: the command line reads the constants alone
-
-    return jax.default_backend() != "cpu"
-
-
 def gpus() -> list[Any]:
     """Return NVML's handles of the GPUs that JAX uses here, in the order of JAX.
 
@@ -150,8 +146,8 @@ def gpus() -> list[Any]:
     nvml.nvmlInit()
     visible = [name.strip() for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name.strip()]
     handles = []
-    for device in jax.local_devices():
-        index = device.local_hardware_id or 0
+    for each in jax.local_devices():
+        index = each.local_hardware_id or 0
         name = visible[index] if visible else str(index)
         by_name = nvml.nvmlDeviceGetHandleByIndex if name.isdigit() else nvml.nvmlDeviceGetHandleByUUID
         handles.append(by_name(int(name) if name.isdigit() else name))
@@ -160,7 +156,7 @@ def gpus() -> list[Any]:
 
 def busy_shares() -> list[float]:
     """Return the share of the last moments in which each GPU worked, 0 to 1; nothing where NVML cannot say."""
-    if not _accelerated():
+    if device().platform == "cpu":
         return []
     try:
         nvml = importlib.import_module("pynvml")

@@ -17,6 +17,7 @@ PACKAGES = {name.removeprefix("reelm").lstrip("."): ROOT / folder for name, fold
 ORDER = (
     "errors",
     "cores",
+    "device",
     "energy",
     "extras",
     "value_checks",
@@ -37,7 +38,7 @@ ORDER = (
 )
 BELOW: dict[str, set[str]] = {room: set(ORDER[:number]) for number, room in enumerate(ORDER)}
 BELOW["data"] -= {"sampling"}
-BELOW["serve"] = {"cores", "energy", "extras", "value_checks", "storage", "media", "sampling"}
+BELOW["serve"] = {"cores", "device", "energy", "extras", "value_checks", "storage", "media", "sampling"}
 BELOW["functional"] = {"tokenizer", "lm", "sampling"}
 BELOW["cli"] = {*ORDER, ""}  # and the facade
 # What a sub-folder may import of the sub-folders beside it. A room's own files are its ground floor (types that every

@@ -9,6 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from reelm.device import device
 from reelm.lm.likelihood import cross_entropy
 from reelm.lm.net.config import LMConfig
 from reelm.lm.net.fused_attention import kernel_for
@@ -27,7 +28,7 @@ def make_loss(run: LMRun):
     dtype = jnp.dtype(run.dtype)
     kernel = run.attention
     if kernel == "auto":
-        kernel = kernel_for(jax.default_backend(), run.model.head_width, dtype, run.mesh.sequence)
+        kernel = kernel_for(device().platform, run.model.head_width, dtype, run.mesh.sequence)
 
     def loss(params: dict, batch: Mapping[str, Any], key: jax.Array, step: jax.Array) -> tuple[jax.Array, dict]:
         codes: ClipCodes = batch["codes"]
