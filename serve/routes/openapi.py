@@ -10,6 +10,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from starlette.requests import Request
 from starlette.responses import Response
 
+from reelm.sampling.conditions.pictures import Picture
 from reelm.sampling.conditions.sources import STRUCTURED, Sources
 from reelm.sampling.options import FILES, Options
 from reelm.serve.job import Video
@@ -94,6 +95,8 @@ def _schemas() -> dict[str, Any]:
 def _schema(hint: Any) -> dict[str, Any]:
     if get_origin(hint) is Literal:
         return {"enum": list(get_args(hint))}
+    if hint == Picture:  # JSON has no pictures: they come as files
+        return {}
     if get_origin(hint) in (Union, types.UnionType):
         return {"anyOf": [_schema(each) for each in get_args(hint) if each is not type(None)]}
     if hint is Any:
