@@ -19,8 +19,7 @@ class CaptionedClip(TypedDict):
     A clip with sound also has audio float32 [S, C] and its sample rate in Hz. One of a game has keys bool [T, K], those
     that were held while each frame came to be. One of which it is known has tracks float32 [n, T, 2], (x, y) of each
     subject in the order of the words, as shares of width and height, or camera float32 [T, 3], as for
-    `lm.control.camera`. Beside a camera, unmoved uint8 [T, H, W, 3] is the clip as a camera that stands still sees it:
-    how much moves is measured there. A clip has one caption or more; training draws one of them each time. One of which
+    `lm.control.camera`. A clip has one caption or more; training draws one of them each time. One of which
     more is known than pixels tell has controls, films uint8 [T, H, W, 3] by their kind, as depth.
 
     A clip of a story has references uint8 [n, H, W, 3], pictures of who is in it, whom its reference captions call <1>
@@ -36,7 +35,6 @@ class CaptionedClip(TypedDict):
     keys: NotRequired[np.ndarray]
     tracks: NotRequired[np.ndarray]
     camera: NotRequired[np.ndarray]
-    unmoved: NotRequired[np.ndarray]
     controls: NotRequired[Mapping[str, np.ndarray]]
     references: NotRequired[np.ndarray]
     reference_captions: NotRequired[tuple[str, ...]]

@@ -17,7 +17,7 @@ from reelm.lm.likelihood import Nats, nats_of
 from reelm.lm.prefix import ClipCodes
 from reelm.media.clip import Clip
 from reelm.sampling.decoding.window_plan import StreamPlan
-from reelm.sampling.decoding.windows import ControlFields
+from reelm.sampling.decoding.windows import field_at
 from reelm.tokenizer.codes import to_device
 
 from .request import Request
@@ -97,6 +97,6 @@ def _read(request: Request, codes: ClipCodes, part: Part) -> Nats:
 
 def _control(request: Request, anchor: jax.Array, first: int, end: int) -> np.ndarray | None:
     """Return the control field float32 `[B, t, h or 1, w or 1, C]`; None from models without control."""
-    fields, shot_at = ControlFields(request.drawer), request.stream.shot_at
-    found = [field for now in range(first, end) if (field := fields.at(shot_at(now), now, anchor)) is not None]
+    shot_at = request.stream.shot_at
+    found = [field for now in range(first, end) if (field := field_at(shot_at(now), now)) is not None]
     return np.broadcast_to(field := np.stack(found, axis=1), (len(anchor), *field.shape[1:])) if found else None

@@ -19,7 +19,6 @@ from reelm.sampling.decoding.windows import Drawer
 
 from .options import Options
 from .parts import ModelParts
-from .views import Views
 
 Prompt = str | Sequence[tuple[float, str]]  # words, or (seconds, words) pairs
 
@@ -152,7 +151,7 @@ class Request:
     def drawer(self) -> Drawer:
         """What draws it, beside the plan."""
         opened_by = None if self.choice.opened_by is None else self.model.language_models[self.choice.opened_by]
-        return Drawer(self.lm, Views(self.model.video_tokenizer, self.lm.config), opened_by)
+        return Drawer(self.lm, opened_by)
 
 
 def has_words(script: Script) -> bool:

@@ -22,8 +22,7 @@ class TokenSample(TypedDict):
 
     What may steer a clip of T frames: `tracks` float32[n, T, 2], (x, y) of each subject in the order of the words, as
     shares of width and height; `edges`, `silhouette`, `flow`, `depth` int32[t, h, w], codes of films that show these;
-    `camera` float32[T, 3], as for `lm.control.camera`; `view` int32[t, h, w], codes of what it sees of the first frame;
-    `motion` float32[1], see `media.outlines.motion`.
+    `camera` float32[T, 3], as for `lm.control.camera`; `motion` float32[1], see `media.outlines.motion`.
 
     A clip of a story has `references` int32[n, p, q], portraits tokenized alone, which `reference_captions` call <1> to
     <n>. What begins with `next_` is of the clip's next shot, which is a clip of as many references.
@@ -41,7 +40,6 @@ class TokenSample(TypedDict):
     flow: NotRequired[np.ndarray]
     depth: NotRequired[np.ndarray]
     camera: NotRequired[np.ndarray]
-    view: NotRequired[np.ndarray]
     motion: NotRequired[np.ndarray]
     references: NotRequired[np.ndarray]
     reference_captions: NotRequired[tuple[str, ...]]
@@ -96,7 +94,7 @@ def _check(sample: TokenSample) -> None:
         "sound": ("int32", (None, None)),
         "keys": ("bool", (length, None)),
         "tracks": ("float32", (None, None, 2)),
-        **dict.fromkeys(("edges", "silhouette", "flow", "depth", "view"), (codes, (length, *grid))),
+        **dict.fromkeys(("edges", "silhouette", "flow", "depth"), (codes, (length, *grid))),
         "camera": ("float32", (None, 3)),
         "motion": ("float32", (1,)),
         "references": (codes, (None, *reference_grid(*grid))),

@@ -10,12 +10,10 @@ import numpy as np
 from reelm.data.catalog import open_clips
 from reelm.data.clips import CaptionedClip, ClipSource
 from reelm.errors import RequestError
-from reelm.lm.control.structure import VIEW
 from reelm.lm.layout import audio_frames, portrait_size
 from reelm.media.outlines import STRUCTURES, motion
 from reelm.media.portrait import portrait
 from reelm.media.sound import resample, with_channels
-from reelm.media.view import seen_of
 from reelm.progress import Progress, silent
 from reelm.tokenizer.audio.tokenizer import AudioTokenizer
 from reelm.tokenizer.video.config import VideoTokenizerConfig
@@ -27,7 +25,7 @@ from .write import write_tokens
 
 _BATCH = 32
 # What of a clip may steer it: what is seen in its pixels, and what it says of its own.
-DERIVED = ("edges", "silhouette", "flow", "motion", VIEW)
+DERIVED = ("edges", "silhouette", "flow", "motion")
 _OWN = ("tracks", "camera")
 _STILLS = 4  # frames of each clip that are tokenized alone, too
 
@@ -104,8 +102,6 @@ def _check_controls(controls: Sequence[str], clip: CaptionedClip) -> None:
     known = (*DERIVED, *clip.get("controls", {}))
     if unknown := [control for control in controls if control not in known]:
         raise RequestError(f"{unknown[0]!r} is not seen in these clips; controls are {', '.join(dict.fromkeys(known))}")
-    if VIEW in controls and "camera" not in clip:
-        raise RequestError("these clips do not say where their camera looks; leave view out of controls")
 
 
 class _Encoder:
@@ -139,7 +135,7 @@ class _Encoder:
         chosen = np.take_along_axis(videos, frames[..., None, None, None], axis=1)
         codes, stills = self._video.encode(videos), self._video.encode(chosen.reshape(-1, 1, *videos.shape[2:]))
         stills = stills.reshape(*frames.shape, *codes.shape[2:])
-        derived = {control: self._derived(control, videos, codes, batch) for control in controls}
+        derived = {control: self._derived(control, videos, batch) for control in controls}
         tracks = [np.zeros((0, 0), np.int32)] * len(batch)
         if self._audio is not None and self.sound is not None:
             tracks = _sounds(self._audio, batch, self.sound, self.fps, codes.shape[1])
@@ -163,24 +159,14 @@ class _Encoder:
             steers |= {name: np.asarray(value, np.float32) for name, value in clip.items() if name in _OWN}
             yield cast(TokenSample, {**sample, **steers, **next_shots[i]})
 
-    def _derived(
-        self, control: str, videos: np.ndarray, codes: np.ndarray, batch: Sequence[CaptionedClip]
-    ) -> np.ndarray:
-        """Return what may steer clips `[B, T, H, W, 3]`, whose codes are `[B, t, h, w]`, for each of them."""
+    def _derived(self, control: str, videos: np.ndarray, batch: Sequence[CaptionedClip]) -> np.ndarray:
+        """Return what may steer clips `[B, T, H, W, 3]`, for each of them."""
         if control == "motion":
-            return np.array([[motion(clip.get("unmoved", clip["video"]), self.fps)] for clip in batch], np.float32)
-        if control == VIEW:
-            return self._views(codes, [clip["camera"] for clip in batch if "camera" in clip])
+            return np.array([[motion(clip["video"], self.fps)] for clip in batch], np.float32)
         films = [clip.get("controls", {}).get(control) for clip in batch]
         films += films[-1:] * (_BATCH - len(films))  # a short batch was filled up
         shown = [STRUCTURES[control](v) if film is None else film for v, film in zip(videos, films, strict=True)]
         return self._video.encode(np.stack(shown))
-
-    def _views(self, codes: np.ndarray, cameras: Sequence[np.ndarray]) -> np.ndarray:
-        """Return the codes of what cameras see of the first frames of clips, as these are rebuilt."""
-        frames = self._video.decode(codes[:, :1])[:, 0]
-        views = [seen_of(*each) for each in zip(frames, cameras, strict=False)]  # a short batch was filled up
-        return self._video.encode(np.stack(views + views[-1:] * (_BATCH - len(views))))
 
     def _portraits(self, pictures: Sequence[np.ndarray]) -> Iterator[np.ndarray]:
         """Yield the codes int32 [p, q] of portraits of those in pictures of the clips' size, each tokenized alone."""

@@ -1,11 +1,11 @@
-"""The camera in the control field: where it looks, the same at all places.
+"""The camera in the control field: where it is, the same at all places.
 
-Whether it is known; pan and zoom at the end of a latent frame; how they change within it.
+Whether it is known; orbit, zoom and rise at the end of a latent frame; how they change within it.
 """
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -13,41 +13,46 @@ from reelm import value_checks
 from reelm.errors import RequestError
 
 CHANNELS = 7
-_MOST_ZOOM, _FASTER = 8.0, 4.0  # a change within one latent frame is small
+_MOST_ORBIT, _MOST_ZOOM, _MOST_RISE = 360.0, 8.0, 4.0
+_SCALES = np.array([1 / 45, 1.0, 2.0])  # of degrees, octaves and shares of the distance: a usual move is near 1
+_FASTER = 4.0  # a change within one latent frame is small
 
 
 @dataclass(frozen=True)
 class Camera:
-    """Where a camera looks, against the first frame of its clip.
+    """Where a camera is, against the first frame of its clip. It looks at the middle of the scene all the time.
 
     Attributes:
-        pan: (x, y) of the middle of the view, to the right and down, as shares of the first view's width and height.
-        zoom: how many times larger things are. 1 is the first view.
+        orbit: degrees that it has gone around the scene, to the right.
+        zoom: how many times closer it is. 1 is the first view.
+        rise: how far it has gone up, as a share of its distance.
     """
 
-    pan: tuple[float, float] = (0.0, 0.0)
+    orbit: float = 0.0
     zoom: float = 1.0
+    rise: float = 0.0
 
     def __post_init__(self) -> None:
         try:
-            (x, y), zoom = map(float, self.pan), float(self.zoom)
+            orbit, zoom, rise = (float(getattr(self, field.name)) for field in fields(self))
         except (TypeError, ValueError) as error:
-            raise RequestError(f"a camera has a pan (x, y) and a zoom, not {self.pan!r} and {self.zoom!r}") from error
-        if not (abs(x) <= 1 and abs(y) <= 1):
-            raise RequestError(f"pan is ({x:g}, {y:g}); its x and y are shares of the view, -1 to 1")
+            raise RequestError(f"a camera has an orbit, a zoom and a rise in numbers, not {vars(self)}") from error
+        if not abs(orbit) <= _MOST_ORBIT:
+            raise RequestError(f"orbit is {orbit:g}; it is -{_MOST_ORBIT:g} to {_MOST_ORBIT:g} degrees to the right")
         if not 1 / _MOST_ZOOM <= zoom <= _MOST_ZOOM:
             raise RequestError(f"zoom is {zoom:g}; it is {1 / _MOST_ZOOM:g} to {_MOST_ZOOM:g}, and 1 changes nothing")
+        if not abs(rise) <= _MOST_RISE:
+            raise RequestError(f"rise is {rise:g}; it is -{_MOST_RISE:g} to {_MOST_RISE:g} times the camera's distance")
 
 
 # Words for a camera, as where it is after a second; it goes on at that speed.
 WORDS: Mapping[str, Camera] = {
     "static": Camera(),
-    "zoom in": Camera(zoom=1.2),
-    "zoom out": Camera(zoom=1 / 1.2),
-    "pan left": Camera(pan=(-0.1, 0.0)),
-    "pan right": Camera(pan=(0.1, 0.0)),
-    "pan up": Camera(pan=(0.0, -0.1)),
-    "pan down": Camera(pan=(0.0, 0.1)),
+    "circle left": Camera(orbit=-12.0),
+    "circle right": Camera(orbit=12.0),
+    "zoom in": Camera(zoom=1.1),
+    "zoom out": Camera(zoom=1 / 1.1),
+    "rise": Camera(rise=0.09),
 }
 
 
@@ -55,10 +60,10 @@ def camera_field(path: np.ndarray, stride: int) -> np.ndarray:
     """Return the part of the camera float32 `[t, 1, 1, CHANNELS]` in the control field.
 
     Args:
-        path: float `[T, 3]`, pan x, pan y and the logarithm of zoom to base 2 in each of T = 1 + stride (t - 1) frames.
+        path: float `[T, 3]`, orbit in degrees, log2 of zoom, and rise in each of T = 1 + stride (t - 1) frames.
         stride: frames of a latent frame after the first.
     """
-    at = path[::stride]
+    at = path[::stride] * _SCALES
     change = np.diff(at, axis=0, prepend=at[:1]) * _FASTER
     field = np.concatenate([np.ones((len(at), 1)), at, change], axis=-1)
     return field[:, None, None].astype(np.float32)
@@ -88,7 +93,7 @@ def read_camera(camera: object) -> str | tuple[tuple[float, Camera], ...]:
 
 
 def camera_path(camera: str | Sequence[tuple[float, Camera]], frames: int, fps: float) -> np.ndarray:
-    """Return float `[T, 3]`, pan x, pan y and log2 of zoom in each of T = `frames` frames.
+    """Return float `[T, 3]`, orbit in degrees, log2 of zoom, and rise in each of T = `frames` frames.
 
     camera: as `read_camera` returns it. Between two of a list it moves evenly, after the last it stays.
     """
@@ -101,4 +106,4 @@ def camera_path(camera: str | Sequence[tuple[float, Camera]], frames: int, fps: 
 
 
 def _numbers(camera: Camera) -> np.ndarray:
-    return np.array([*camera.pan, math.log2(camera.zoom)])
+    return np.array([camera.orbit, math.log2(camera.zoom), camera.rise])

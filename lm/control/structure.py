@@ -1,8 +1,5 @@
 """Structure in the control field: a clip of outlines, tokenized as any clip, tells each code what to follow.
 
-Of a camera this clip is what it sees of the first frame, as if that stood still. Without it the net would have to
-decode pictures, move them and encode them. (Features of the first frame along paths: Wan-Move, arXiv 2512.08765.)
-
 One channel for each kind of structure that a net knows says which it is; then come the K sign bits of the code at that
 place. A net makes them a code again, and embeds it by a table of its own (ControlAR, arXiv 2410.02705, section 3.2).
 """
@@ -14,8 +11,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from reelm.tokenizer.codes import bits_to_ids
-
-VIEW = "view"  # the kind of a clip that shows what a camera sees of the first frame
 
 
 def structure_field(codes: np.ndarray, kind: str, kinds: Sequence[str], bits: int) -> np.ndarray:
@@ -30,16 +25,6 @@ def structure_field(codes: np.ndarray, kind: str, kinds: Sequence[str], bits: in
     of_kind = np.broadcast_to(np.array(kinds) == kind, (*codes.shape, len(kinds)))
     signs = 2 * (codes[..., None] >> np.arange(bits) & 1) - 1
     return np.concatenate([of_kind, signs], axis=-1).astype(np.float32)
-
-
-def view_field(codes: np.ndarray, kinds: Sequence[str], bits: int) -> np.ndarray:
-    """Return the part of structure of a camera's view; see `structure_field`.
-
-    The first latent frame is silent: it is not there yet when it is drawn.
-    """
-    field = structure_field(codes, VIEW, kinds, bits)
-    field[:1] = 0
-    return field
 
 
 def structure_ids(field: jax.Array, bits: int) -> tuple[jax.Array, jax.Array]:

@@ -9,7 +9,6 @@ from reelm import value_checks
 from reelm.errors import RequestError
 from reelm.lm.control import camera, motion, tracks
 from reelm.lm.control.sources import Source
-from reelm.lm.control.structure import VIEW
 from reelm.lm.layout import Layout, audio_frames
 from reelm.lm.prefix import ClipCodes, Prefix
 from reelm.lm.specials import HEAD, Given, Group
@@ -68,8 +67,7 @@ class LMConfig:
     tracks: int = 0
     """Most subjects that follow a track. 0 for a model that knows no tracks."""
     structures: tuple[str, ...] = ()
-    """Kinds of control clips that the pictures can follow, such as "edges". Empty for a model that knows none. "view",
-    which no user gives, is what a camera sees of the first frame."""
+    """Kinds of control clips that the pictures can follow, such as "edges". Empty for a model that knows none."""
     camera: bool = False
     """Whether the model knows how a camera moves."""
     motion: bool = False
@@ -105,8 +103,6 @@ class LMConfig:
             raise RequestError(f"grid is {list(self.grid)}; it is rows and columns from 1, or 0 and 0")
         if any(self.grid) and not self.keys:
             raise RequestError("a net knows places beside keys alone; give keys, or leave grid out")
-        if VIEW in self.structures and not self.camera:
-            raise RequestError("a view is what a camera sees; give camera, or leave view out of structures")
         if not 0 <= self.tracks <= _MOST_TRACKS:
             raise RequestError(f"tracks is {self.tracks}; a model follows 0 to {_MOST_TRACKS}")
         if self.picture_kinds > len(Given):
@@ -127,11 +123,6 @@ class LMConfig:
     def references(self) -> bool:
         """Whether the net knows references, whose names are then ids of their own."""
         return self.picture_kinds > Given.REFERENCE
-
-    @property
-    def control_kinds(self) -> tuple[str, ...]:
-        """The kinds of control clips that a user can give."""
-        return tuple(kind for kind in self.structures if kind != VIEW)
 
     @property
     def channels(self) -> Mapping[Source, int]:

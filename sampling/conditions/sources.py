@@ -55,7 +55,7 @@ class Sources:
             than the clip holds its last frame.
         tracks: For each subject, in the order of the words, where it goes: a list of (seconds, (x, y)) with x to the
             right and y down, as shares of width and height, straight in between; None for one that goes where it likes.
-        camera: How the camera moves: "zoom in", "zoom out", "pan left", "pan right", "pan up", "pan down" or "static",
+        camera: How the camera moves: "circle left", "circle right", "zoom in", "zoom out", "rise" or "static",
             or a list of (seconds, reelm.Camera), between which it moves evenly.
         references: Up to four pictures of whom the words call <1> to <4>, each alone in its picture.
         storyboard: Shots of the clip, instead of a prompt: a list of `reelm.Shot`, or of dicts with the same fields.

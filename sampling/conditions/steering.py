@@ -65,7 +65,7 @@ def read_points(
 def read_path(
     camera: str | Sequence[tuple[float, Camera]] | None, config: VideoConfig, num_frames: int | None, fps: float
 ) -> np.ndarray | None:
-    """Return where a camera looks, float `[T, 3]`, in each frame of whole latent frames, until it stays."""
+    """Return where a camera is, float `[T, 3]`, in each frame of whole latent frames, until it stays."""
     if camera is None:
         return None
     last = _MOVES if isinstance(camera, str) else camera[-1][0]

@@ -34,7 +34,6 @@ class ShotPlan:
             latent frame.
         field: float32 `[t, h or 1, w or 1, C]`, the control field of the clip's first latent frames; the last one goes
             on. None for models without control.
-        camera: float `[T, 3]`, where a camera looks whose view of the first frame is shown; None for none.
     """
 
     begins: int
@@ -42,7 +41,6 @@ class ShotPlan:
     conditions: Conditions
     cut: bool = False
     field: np.ndarray | None = None
-    camera: np.ndarray | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,7 @@ import itertools
 from collections import deque
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, replace
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -19,7 +19,7 @@ from reelm.lm.language_model import LanguageModel
 from reelm.lm.layout import Layout
 from reelm.lm.specials import Group
 from reelm.programs.program import program
-from reelm.tokenizer.codes import to_device, to_host
+from reelm.tokenizer.codes import to_device
 
 from .choose import Controls, keys_of
 from .prefill import Prefill
@@ -103,49 +103,22 @@ def _cut(sound: jax.Array, count: int) -> jax.Array:
     return sound[:, :count]
 
 
-class OnFirstFrame(Protocol):
-    """What looks at the first latent frame of each clip once it is there: see `sampling/views.py`."""
-
-    def __call__(self, shot: ShotPlan, codes: np.ndarray) -> np.ndarray:
-        """Return the control field float32 `[B, t, h, w, C]` of a shot with a camera, by codes int32 `[B, h, w]`."""
-        ...
-
-
 @dataclass(frozen=True, eq=False)
 class Drawer:
     """What draws streams, beside their plans.
 
     Attributes:
         lm: the net.
-        on_first_frame: called once for each camera of a stream.
         opened_by: draws the first latent frame where a plan has an opening.
     """
 
     lm: LanguageModel
-    on_first_frame: OnFirstFrame
     opened_by: LanguageModel | None = None
 
 
-class ControlFields:
-    """The control field of the latent frames of a stream."""
-
-    def __init__(self, drawer: Drawer):
-        self._drawer, self._seen = drawer, dict[int, np.ndarray]()  # by their cameras, which the plan keeps
-
-    def at(self, shot: ShotPlan, now: int, first: jax.Array | None) -> np.ndarray | None:
-        """Return the field float32 `[B or 1, h or 1, w or 1, C]` of latent frame `now`; None from models without one.
-
-        first: ids `[B, h, w]` on the device, the first latent frame of each clip; None before it is there.
-        """
-        if shot.field is None:
-            return None
-        if shot.camera is None or first is None or now == 0:
-            return shot.field[min(now, len(shot.field) - 1)][None]
-        if id(shot.camera) not in self._seen:
-            codes = to_host(first, self._drawer.lm.config.bits)
-            self._seen[id(shot.camera)] = self._drawer.on_first_frame(shot, codes)
-        fields = self._seen[id(shot.camera)]
-        return fields[:, min(now, fields.shape[1] - 1)]
+def field_at(shot: ShotPlan, now: int) -> np.ndarray | None:
+    """Return the control field float32 `[1, h or 1, w or 1, C]` of latent frame `now`; None from models without one."""
+    return None if shot.field is None else shot.field[min(now, len(shot.field) - 1)][None]
 
 
 class Stream(Iterator[LatentFrame]):
@@ -177,7 +150,6 @@ class SlidingWindow:
 
     def __init__(self, drawer: Drawer, plan: StreamPlan):
         self._drawer, self._lm, self._plan, self._clips = drawer, drawer.lm, plan, len(plan.seeds)
-        self._fields = ControlFields(drawer)
         self._held: np.ndarray | None = None  # the control field from the next latent frame on, in place of the plan's
         self._controls = jax.device_put(plan.controls)
         self._keys = keys_of(plan.seeds)
@@ -287,7 +259,7 @@ class SlidingWindow:
         """Return the control field `[B or 1, ...]` of latent frame `now`; None from models without control."""
         if self._held is not None and now == self._taken:
             return self._held
-        return self._fields.at(self._plan.shot_at(now), now, self._anchor)
+        return field_at(self._plan.shot_at(now), now)
 
     def _of_clips(self, field: np.ndarray | None) -> np.ndarray | None:
         """Return a control field of each clip, `[B, ...]`."""

@@ -70,7 +70,7 @@ def _steered_by(config: LMConfig) -> Iterator[str]:
     """Yield what steers the pictures beside keys, in the words of the options."""
     if config.tracks:
         yield f"tracks of {config.tracks} subjects"
-    yield from (f"control ({kind})" for kind in config.control_kinds)
+    yield from (f"control ({kind})" for kind in config.structures)
     yield from (name for name in ("camera", "motion") if getattr(config, name))
 
 

@@ -93,8 +93,7 @@ def _takes(lm: LanguageModel, task: Task) -> bool:
 
 
 def _hears(lm: LanguageModel, source: Source) -> bool:
-    # A view is structure, too, but none that a user gives.
-    return source in lm.config.channels and (source != "structure" or bool(lm.config.control_kinds))
+    return source in lm.config.channels
 
 
 def _refusal(model: ModelParts, asked: Asked) -> str:
@@ -116,8 +115,8 @@ def _refusal(model: ModelParts, asked: Asked) -> str:
 def _check(name: str, lm: LanguageModel, inputs: Inputs) -> None:
     """RequestError unless a language model knows the kind of a control clip, so many tracks, and every name."""
     config, steering, kind = lm.config, inputs.conditions.steering, inputs.options.control_kind
-    if kind is not None and kind not in config.control_kinds:
-        raise RequestError(f"{name!r} follows {', '.join(config.control_kinds)}, not {kind}")
+    if kind is not None and kind not in config.structures:
+        raise RequestError(f"{name!r} follows {', '.join(config.structures)}, not {kind}")
     for each in (steering, *(shot.steering for shot in inputs.shots)):
         if each.tracks is not None and len(each.tracks) > config.tracks:
             raise RequestError(f"there are {len(each.tracks)} tracks; {name!r} follows {config.tracks}")

@@ -9,7 +9,6 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from reelm.lm.control.structure import VIEW
 from reelm.lm.language_model import LanguageModel, check_cache
 from reelm.lm.prefix import Prefix
 from reelm.lm.prompts import prompt_prefix
@@ -72,15 +71,12 @@ def _shot(
 ) -> ShotPlan:
     """Return the plan of a shot from latent frame `begins` on; `words` of each prompt are as the model reads them."""
     steering, grid = conditions.steering, (int(conditions.known.shape[1]), int(conditions.known.shape[2]))
-    # A control clip shows how the camera moves.
-    seen = VIEW in lm.config.structures and steering.structure is None
     return ShotPlan(
         begins=begins,
         words=_prefix(lm, words, fps, conditions),
         conditions=conditions,
         cut=cut,
         field=field_of(steering, lm.config, conditions.time_stride, grid),
-        camera=steering.camera if seen else None,
     )
 
 

@@ -73,11 +73,17 @@ def test_structure_is_the_code_of_its_place_and_silence_is_none():
 
 def test_a_camera_of_words_is_that_of_its_numbers():
     said = camera_path(read_camera("Zoom  In"), 17, 8)
-    told = camera_path(read_camera([[0.0, {}], [2.0, {"zoom": 1.44}]]), 17, 8)
+    told = camera_path(read_camera([[0.0, {}], [2.0, {"zoom": 1.21}]]), 17, 8)
     np.testing.assert_allclose(said, told)
     field = camera_field(said, 4)
     assert field.shape == (5, 1, 1, 7) and (field[..., 0] == 1).all()
-    np.testing.assert_allclose(field[1:, 0, 0, 6], 4 * np.log2(1.2) * 4 / 8, rtol=1e-5)
+    np.testing.assert_allclose(field[1:, 0, 0, 5], 4 * np.log2(1.1) * 4 / 8, rtol=1e-5)
+
+
+def test_a_camera_goes_evenly_from_place_to_place_and_then_stays():
+    path = camera_path(read_camera([[0.0, {}], [1.0, {"orbit": 40.0, "rise": 0.2}]]), 17, 8)
+    np.testing.assert_allclose(path[4], (20.0, 0.0, 0.1))
+    np.testing.assert_allclose(path[8:], np.broadcast_to((40.0, 0.0, 0.2), (9, 3)))
 
 
 def test_sources_add_up_and_those_that_are_silent_are_zero():

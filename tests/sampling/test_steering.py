@@ -18,7 +18,7 @@ STEERED = {
     "two tracks": {"tracks": [None, TRACK]},
     "silhouette": {"control": np.full((13, 16, 24, 3), 255, np.uint8), "control_kind": "silhouette"},
     "camera": {"camera": "zoom in"},
-    "numbers": {"camera": [(0.0, reelm.Camera()), (1.0, reelm.Camera(pan=(0.5, -0.2), zoom=2.0))]},
+    "numbers": {"camera": [(0.0, reelm.Camera()), (1.0, reelm.Camera(orbit=40.0, zoom=2.0, rise=0.2))]},
     "motion": {"motion": 0.9},
 }
 
@@ -85,7 +85,7 @@ def test_a_model_may_have_settings_of_its_own_beside_a_motion_score(model):
 def test_a_clip_says_what_steered_it(model):
     info = model.generate("red", num_frames=5, **STEERED["numbers"], tracks=[TRACK], motion=0.5).info
     assert info["tracks"] == [[[0.0, [0.1, 0.5]], [1.0, [0.9, 0.5]]]] and info["motion"] == 0.5
-    assert info["camera"][1] == [1.0, {"pan": [0.5, -0.2], "zoom": 2.0}]
+    assert info["camera"][1] == [1.0, {"orbit": 40.0, "zoom": 2.0, "rise": 0.2}]
     again = model.generate("red", num_frames=5, **{name: info[name] for name in ("tracks", "camera", "motion")})
     assert again.info["camera"] == info["camera"]
 
@@ -101,7 +101,7 @@ def test_a_clip_says_what_steered_it(model):
         ({"tracks": [[(-1, (0.1, 0.2))]]}, "the seconds of track 1"),
         ({"tracks": [[(0, 0.1)]]}, "track 1 is a list of"),
         ({"tracks": [None] * 3}, "there are 3 tracks; 'steered' follows 2"),
-        ({"camera": "orbit"}, "camera is 'orbit'; it is one of static, zoom in"),
+        ({"camera": "orbit"}, "camera is 'orbit'; it is one of static, circle left"),
         ({"camera": [(0, 1)]}, "camera is words such as"),
         ({"camera": [(1, reelm.Camera()), (0, reelm.Camera())]}, "the seconds of a camera"),
         ({"motion": 2}, "motion is 2"),
@@ -126,7 +126,9 @@ def test_a_model_without_a_source_names_those_that_have_it(tiny_sound_model, how
         tiny_sound_model.generate("red", **STEERED[how])
 
 
-@pytest.mark.parametrize(("pan", "zoom"), [((2, 0), 1), ((0, 0), 0), ((0, 0), 100), ("left", 1), ((0,), 1)])
-def test_a_camera_outside_its_range_is_refused(pan, zoom):
+@pytest.mark.parametrize(
+    "where", [{"orbit": 400}, {"zoom": 0}, {"zoom": 100}, {"orbit": "left"}, {"rise": float("nan")}, {"zoom": None}]
+)
+def test_a_camera_outside_its_range_is_refused(where):
     with pytest.raises(RequestError):
-        reelm.Camera(pan=pan, zoom=zoom)
+        reelm.Camera(**where)

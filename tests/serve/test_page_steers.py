@@ -152,7 +152,7 @@ def test_a_camera_in_words_and_numbers_and_how_much_moves(address, page):
     page.make()
     settings = newest(address)["settings"]
     assert settings["motion"] == 0.8
-    assert settings["camera"] == [[0, {"pan": [0, 0], "zoom": 1}], [2, {"pan": [0.1, 0], "zoom": 1.5}]]
+    assert settings["camera"] == [[0, {"orbit": 0, "zoom": 1, "rise": 0}], [2, {"orbit": 30, "zoom": 1.2, "rise": 0}]]
     brought_back(page, address, 1)
     page.until(lambda: page.at("camera-words").get_attribute("value") == "zoom in")
     assert page.text("motion").endswith("as the model likes")
@@ -196,7 +196,7 @@ def test_a_storyboard_is_a_timeline_of_shots(address, page):
     page.write("a red seven moves", seconds=1)
     page.at("add-shot").click()
     page.write("a blue two moves", seconds=2)
-    chosen(page, "camera-words", "pan left")
+    chosen(page, "camera-words", "circle left")
     page.at("add-shot").click()
     page.write("a red two moves", seconds=0.5)
     page.at("shot-cut").click()
@@ -217,7 +217,7 @@ def test_a_storyboard_is_a_timeline_of_shots(address, page):
     page.make()
     told = [
         {"prompt": "a red seven moves", "seconds": 1, "cut": True},
-        {"prompt": "a blue two moves", "seconds": 2, "cut": True, "camera": "pan left"},
+        {"prompt": "a blue two moves", "seconds": 2, "cut": True, "camera": "circle left"},
         {"prompt": "a red two moves", "seconds": 0.5, "cut": False},  # a new shot has a camera of its own
     ]
     job = newest(address)

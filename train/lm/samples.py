@@ -28,7 +28,7 @@ from reelm.lm.control.field import control_field
 from reelm.lm.control.keys import keys_field
 from reelm.lm.control.motion import motion_field
 from reelm.lm.control.sources import Source
-from reelm.lm.control.structure import VIEW, structure_field, view_field
+from reelm.lm.control.structure import structure_field
 from reelm.lm.control.tracks import tracks_field
 from reelm.lm.layout import audio_frames, reference_grid
 from reelm.lm.net.config import LMConfig
@@ -182,9 +182,7 @@ class ToSample(grain.transforms.RandomMap):
             parts["tracks"] = tracks_field(element["tracks"], self.model.tracks, self.stride, grid)[here]
         if "camera" in told and "camera" in element:
             parts["camera"] = camera_field(element["camera"], self.stride)[here]
-        if VIEW in self.model.structures and "camera" in parts and VIEW in element:
-            parts["structure"] = view_field(element[VIEW], self.model.structures, self.model.bits)[here]
-        kinds = [kind for kind in self.model.control_kinds if kind in element]
+        kinds = [kind for kind in self.model.structures if kind in element]
         if "structure" in told and kinds and (not parts.keys() & {"tracks", "camera"} or rng.random() < _OUTLINED):
             kind = kinds[int(rng.integers(len(kinds)))]
             parts["structure"] = structure_field(element[kind][here], kind, self.model.structures, self.model.bits)

@@ -3,9 +3,9 @@ import { $, element } from "../elements.js";
 import { spoken, word } from "../words.js";
 import { Rows } from "./rows.js";
 
-const WORDS = ["static", "zoom in", "zoom out", "pan left", "pan right", "pan up", "pan down"]; // those of `generate`
+const WORDS = ["static", "circle left", "circle right", "zoom in", "zoom out", "rise"]; // those of `generate`
 const OWN = "own"; // the choice of numbers
-const START = [[0, 0, 0, 1], [2, 10, 0, 1.5]]; // seconds, per cent to the right and down, zoom
+const START = [[0, 0, 1, 0], [2, 30, 1.2, 0]]; // seconds, degrees to the right, zoom, per cent of its distance up
 
 const place = $("camera");
 const chosen = element("select", { id: "camera-words" });
@@ -15,9 +15,9 @@ place.append(element("label", {}, title, chosen), numbers);
 
 const columns = [
   { name: "at_seconds", min: 0, step: "any" },
-  { name: "pan_right", min: -100, max: 100, step: "any" },
-  { name: "pan_down", min: -100, max: 100, step: "any" },
+  { name: "orbit", min: -360, max: 360, step: "any" },
   { name: "zoom", min: 0.125, max: 8, step: "any" },
+  { name: "rise", min: -400, max: 400, step: "any" },
 ];
 const rows = new Rows(numbers, columns, "place_of_camera", {
   change: () => {},
@@ -28,13 +28,13 @@ export function values() {
   if (place.hidden) return {};
   if (chosen.value !== OWN) return chosen.value ? { camera: chosen.value } : {};
   const places = [...rows.values].sort(([one], [two]) => one - two);
-  return places.length ? { camera: places.map(([seconds, x, y, zoom]) => [seconds, { pan: [x / 100, y / 100], zoom }]) } : {};
+  return places.length ? { camera: places.map(([seconds, orbit, zoom, rise]) => [seconds, { orbit, zoom, rise: rise / 100 }]) } : {};
 }
 
 export function restore({ camera = "" }) {
   const own = Array.isArray(camera);
   chosen.value = own ? OWN : camera;
-  rows.set(own ? camera.map(([seconds, { pan: [x, y] = [0, 0], zoom = 1 }]) => [seconds, 100 * x, 100 * y, zoom]) : []);
+  rows.set(own ? camera.map(([seconds, { orbit = 0, zoom = 1, rise = 0 }]) => [seconds, orbit, zoom, 100 * rise]) : []);
   numbers.hidden = !own;
 }
 

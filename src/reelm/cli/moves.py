@@ -16,13 +16,13 @@ def track(text: str) -> list[tuple[float, tuple[float, float]]] | None:
 
 
 def camera(text: str) -> "str | list[tuple[float, Camera]]":
-    """Return a camera: its words, or SECONDS:PAN_X,PAN_Y,ZOOM written with spaces between."""
+    """Return a camera: its words, or SECONDS:ORBIT,ZOOM,RISE written with spaces between."""
     if ":" not in text:
         return text
     from reelm.lm.control.camera import Camera  # it brings NumPy
 
-    moments = _moments("--camera", text, "SECONDS:PAN_X,PAN_Y,ZOOM", 3)
-    return [(at, Camera(pan=(numbers[0], numbers[1]), zoom=numbers[2])) for at, numbers in moments]
+    moments = _moments("--camera", text, "SECONDS:ORBIT,ZOOM,RISE", 3)
+    return [(at, Camera(*numbers)) for at, numbers in moments]
 
 
 def _moments(option: str, text: str, form: str, count: int) -> list[tuple[float, list[float]]]:

@@ -6,7 +6,6 @@ import pytest
 from reelm.data.tokens.sample import TokenSample
 from reelm.lm.control.field import of_source
 from reelm.lm.control.sources import SPATIAL
-from reelm.lm.control.structure import structure_ids
 from reelm.lm.net.config import LMConfig
 from reelm.lm.specials import CONTINUES, CUT, CUT_FROM, FILLER, NAMES, Given
 from reelm.lm.tasks import Task
@@ -215,23 +214,3 @@ def test_control_clips_speak_seldom_beside_tracks_that_tracks_are_heard(text, sa
     outlined["tracks"] = np.full((1, 33, 2), 0.5, np.float32)
     both = shares(outlined)
     assert 0.7 < both["tracks"] < 0.9 and 0.25 < both["structure"] < 0.45
-
-
-def test_the_view_of_a_camera_is_shown_where_the_camera_speaks_and_no_outline_does(text, sample):
-    model = LMConfig(prefix=48, structures=("edges", "view"), camera=True, sound_levels=3, sound_frames=(2, 8))
-    to_sample = ToSample(text, model, task="begins", frames=3, fps=8.0, stride=4, drop_text=0.0, drop_control=0.2)
-    steered = sample.copy()
-    steered["edges"], steered["view"] = sample["video"], sample["video"][::-1].copy()
-    steered["camera"] = np.zeros((33, 3), np.float32)
-    kinds = set[tuple[bool, ...]]()
-    for i in range(100):
-        field = to_sample.random_map(steered, np.random.default_rng(i))["codes"].control
-        camera, structure = (of_source(model.channels, each, field) for each in ("camera", "structure"))
-        edges, view = structure[1:, ..., :2].all(axis=(0, 1, 2))
-        kinds.add((bool(camera.any()), bool(edges), bool(view)))
-        if view:
-            assert not structure[0].any()
-            shown, _ = structure_ids(structure[1:], model.bits)
-            np.testing.assert_array_equal(shown, steered["view"][1:3])
-    # Each alone and none; never a view without its camera, nor both in one clip.
-    assert kinds == {(True, False, True), (True, True, False), (False, True, False), (False, False, False)}

@@ -60,7 +60,7 @@ class Generate:
     """Where a subject goes: SECONDS:X,Y for each point, such as "0:0.2,0.5 2:0.8,0.5", as shares of width and height
     from the top left. Once for each subject, in the order of the words; "-" for one that goes where it likes."""
     camera: str | None = None
-    """How the camera moves: "zoom in", "pan left" and so on, or SECONDS:PAN_X,PAN_Y,ZOOM for each moment."""
+    """How the camera moves: "zoom in", "circle left" and so on, or SECONDS:ORBIT,ZOOM,RISE for each moment."""
     reference: tyro.conf.UseAppendAction[tuple[Path, ...]] = ()
     """Picture of whom the prompt calls <1>. Once more for <2>, up to four times."""
     storyboard: Path | None = None
