@@ -9,16 +9,16 @@ an error and never a guess: a decoder that conceals a broken frame marks it, and
 import contextlib
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reelm.errors import RequestError
 from reelm.media.limits import MAX_FPS, MAX_PIXELS, MIN_FPS, check_budget, check_size
-from reelm.media.pixels import Fit, Frames, over_black
+from reelm.media.pixels import Fit, Frames
 from reelm.media.sound import Sound
 from reelm.media.timing import TimedFrame, gather, on_clock, onward
 from reelm.media.wide_colour import SAYS_HIGH_RANGE
@@ -26,18 +26,16 @@ from reelm.media.wide_colour import SAYS_HIGH_RANGE
 from .container_clock import PictureClock, without_clock
 from .container_file import default_track, fault, open_container, packets, picture_tracks, pixel_aspect, stretched
 from .container_sound import read_sound, sound_kind, sound_stream
-from .frame_colours import high_range, rgb_of
+from .frame_pixels import display_matrix, glimpse_of, high_range, pixels_of
 from .interlaced import WholeFrames
 
 if TYPE_CHECKING:
     from av.container import InputContainer
     from av.video.codeccontext import VideoCodecContext
-    from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
 _log = logging.getLogger("reelm")
 
-_GLIMPSE = 32  # samples enough for a mean difference, and cheap
 # Frames by which a count may differ from a stated rate: where a better one is stated, at most, and by rounding it.
 _OFF_ENDS, _OFF, _OFF_SHARE = 0.75, 1.5, 0.002
 _EVEN_SHARE = 0.75  # of the frames that follow each other without a hole, where a rate is even but for holes
@@ -224,11 +222,12 @@ def _as_stored(
                 # PyAV before 19 keeps a frame whose side data was asked for until the garbage collector comes: asked
                 # of every frame, a film of large ones would fill the memory.
                 if frame.rotation != rotation:
-                    rotation, matrix = frame.rotation, _display_matrix(frame)
+                    rotation, matrix = frame.rotation, display_matrix(frame)
                 if not high and (kind := high_range(frame)) is not None:
                     high = True
                     _log.warning(SAYS_HIGH_RANGE, name, kind)
-                yield TimedFrame(*clock.shown(frame), _pixels(frame, name, fit, matrix, aspect), _glimpse(frame, name))
+                pixels, glimpse = pixels_of(frame, name, fit, matrix, aspect), glimpse_of(frame, name)
+                yield TimedFrame(*clock.shown(frame), pixels, glimpse)
                 count += 1
     except FFmpegError as error:
         raise RequestError(f"{name} is damaged after frame {count} ({fault(error)}); repair or re-encode it") from error
@@ -253,64 +252,6 @@ def _decoder(stream: "VideoStream", name: str) -> "VideoCodecContext":
     return decoder
 
 
-def _display_matrix(frame: "VideoFrame") -> NDArray[np.int32] | None:
-    """Return the 3x3 display matrix of a frame; None when it is shown as it is stored."""
-    matrix = frame.side_data.get("DISPLAYMATRIX")
-    return None if matrix is None else np.frombuffer(bytes(matrix), np.int32)
-
-
 def _seen_size(stream: "VideoStream", aspect: Fraction) -> tuple[int, int]:
     """Return the height and width in the header, in square pixels."""
     return stretched(stream.codec_context.height, stream.codec_context.width, aspect)
-
-
-def _pixels(
-    frame: "VideoFrame", name: str, fit: Fit | None, matrix: NDArray[np.int32] | None, aspect: Fraction
-) -> Callable[[], Frames]:
-    """Return a function that makes the pixels; a size that `fit` refuses is refused at once."""
-    height, width = stretched(frame.height, frame.width, aspect)
-    size: dict[str, Any] = {} if aspect == 1 else {"height": height, "width": width, "interpolation": "BICUBIC"}
-    if fit is not None:
-        lies = matrix is not None and _swaps_axes(matrix)
-        height, width = fit(width, height) if lies else fit(height, width)
-        height, width = (width, height) if lies else (height, width)
-        size = {"height": height, "width": width, "interpolation": "AREA"}
-    see_through = frame.format.name == "pal8" or any(component.is_alpha for component in frame.format.components)
-
-    def made() -> Frames:
-        array = _array(frame, name, see_through=see_through, **size)
-        pixels = over_black(array) if see_through else array
-        return pixels if matrix is None else _oriented(pixels, matrix)
-
-    return made
-
-
-def _glimpse(frame: "VideoFrame", name: str) -> Callable[[], Frames]:
-    """Return a function that makes a picture of about `_GLIMPSE` rows or columns, ten times faster than scaling."""
-    step = max(1, min(frame.height, frame.width) // _GLIMPSE)
-    size = {"height": frame.height // step, "width": frame.width // step, "interpolation": "POINT"}
-    return lambda: _array(frame, name, see_through=False, **size)
-
-
-def _array(frame: "VideoFrame", name: str, *, see_through: bool, **size: Any) -> NDArray[np.uint8]:
-    from av.error import FFmpegError
-
-    try:
-        return rgb_of(frame, see_through=see_through, **size)
-    except (FFmpegError, ValueError) as error:
-        raise RequestError(f"{name} has frames that cannot be seen ({fault(error)}); re-encode it") from error
-
-
-def _swaps_axes(matrix: np.ndarray) -> bool:
-    a, b, _, c, d = (int(value) for value in matrix[:5])
-    return abs(b) + abs(c) > abs(a) + abs(d)
-
-
-def _oriented(pixels: Frames, matrix: np.ndarray) -> Frames:
-    """Return pixels [H,W,3] turned by a 3x3 display matrix: x' = a x + c y, y' = b x + d y, in quarter turns."""
-    a, b, _, c, d = (int(value) for value in matrix[:5])
-    if _swaps_axes(matrix):
-        pixels, down, right = pixels.swapaxes(0, 1), b, c
-    else:
-        down, right = d, a
-    return np.ascontiguousarray(pixels[:: -1 if down < 0 else 1, :: -1 if right < 0 else 1])

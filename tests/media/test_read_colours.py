@@ -11,7 +11,7 @@ from made.colours import BARS, TO_BT2020, display_p3, drawn, hlg, in_profile, pq
 from PIL import Image, ImageCms, features
 
 from reelm.media.clip import Clip
-from reelm.media.formats.frame_colours import rgb_of
+from reelm.media.formats.frame_pixels import rgb_of
 from reelm.media.read import read_image, stream_video
 from reelm.media.wide_colour import BT2020, PQ, SRGB, ordinary
 
