@@ -27,7 +27,7 @@ from .container_clock import PictureClock, without_clock
 from .container_file import default_track, fault, open_container, packets, picture_tracks, pixel_aspect, stretched
 from .container_sound import read_sound, sound_kind, sound_stream
 from .frame_pixels import display_matrix, glimpse_of, high_range, pixels_of
-from .interlaced import WholeFrames
+from .interlaced import Deinterlacer
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -208,14 +208,14 @@ def _as_stored(
     from av.error import FFmpegError
 
     decoder, clock = _decoder(stream, name), PictureClock(container, stream, fps)
-    whole, high = WholeFrames(decoder, container, name), False
+    deinterlacer, high = Deinterlacer(decoder, container, name), False
     aspect = pixel_aspect(stream, name)
     count = 0
     rotation, matrix = None, None
     try:
         for packet in packets(container, stream):
             clock.sent(packet)
-            for frame in whole.decode(packet):
+            for frame in deinterlacer.decode(packet):
                 if frame.is_corrupt:
                     raise RequestError(f"{name} is damaged at frame {count}; repair or re-encode it")
                 check_size(name, *stretched(frame.height, frame.width, aspect))
