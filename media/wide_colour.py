@@ -1,7 +1,11 @@
-"""Colours of a wide gamut or a high dynamic range, as an ordinary screen shows them.
+"""Converts colours of a wide gamut or a high dynamic range to sRGB.
 
-Comes in: RGB of 8 or 16 bits, and what its numbers mean: transfer function and primaries by their codes in ITU-T
-H.273. Goes out: RGB of 8 bits for a screen of sRGB, whose primaries are those of BT.709. Knows nothing of files.
+Comes in: RGB of 8 or 16 bits, with its transfer function and primaries by their codes in ITU-T H.273. Goes out: sRGB of
+8 bits, whose primaries are those of BT.709. Knows nothing of files.
+
+No filter of FFmpeg 8.1 does as well. With the intent "perceptual", its `scale` dims white (203 nits) to 150 of 255.
+With "relative_colorimetric", it clips all highlights, darkens the greys of SDR, and makes blue (0, 0, 200) of PQ into
+(0, 49, 200). Its `tonemap` needs linear light from `zscale`, which PyAV's wheels lack.
 """
 
 import functools
@@ -33,11 +37,11 @@ _BAND = 1 << 16  # pixels at a time, so that what is in between stays in the cac
 
 
 def is_wide(transfer: int, primaries: int) -> bool:
-    """Return whether pixels of these codes look wrong where they are taken for those of sRGB."""
+    """Return whether pixels of these codes must be converted before they are shown as sRGB."""
     return transfer in HIGH_RANGE or primaries in (BT2020, 11, 12)
 
 
-def ordinary(pixels: NDArray[np.uint8] | NDArray[np.uint16], transfer: int, primaries: int) -> Frames:
+def to_srgb(pixels: NDArray[np.uint8] | NDArray[np.uint16], transfer: int, primaries: int) -> Frames:
     """Return pixels [...,3] of sRGB, uint8.
 
     High dynamic range is tone-mapped by the largest channel, so that hues stay: colours up to 0.7 of white (203 nits)
@@ -70,7 +74,7 @@ def ordinary(pixels: NDArray[np.uint8] | NDArray[np.uint16], transfer: int, prim
 
 
 def _gain(peak: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return what a pixel is multiplied by whose largest channel is `peak`: 1 up to the knee, then less and less."""
+    """Return the gain of a pixel whose largest channel is `peak`: 1 up to the knee, then decreasing."""
     above = np.maximum(peak - _KNEE, 0)
     mapped = 1 - (1 - _KNEE) * np.exp(above / (_KNEE - 1))
     return np.where(above > 0, mapped / np.maximum(peak, _KNEE), 1).astype(np.float32)
@@ -78,7 +82,7 @@ def _gain(peak: NDArray[np.float32]) -> NDArray[np.float32]:
 
 @functools.cache
 def _light(transfer: int) -> NDArray[np.float32]:
-    """Return the light of each value of 12 bits: 1 is white, or for HLG the brightest scene."""
+    """Return the linear light of each 12-bit value: 1 is white, or for HLG the brightest scene."""
     value = np.linspace(0, 1, 4096)
     if transfer == PQ:
         root = value ** (1 / 78.84375)
@@ -94,7 +98,7 @@ def _light(transfer: int) -> NDArray[np.float32]:
 
 @functools.cache
 def _code(transfer: int) -> NDArray[np.uint8]:
-    """Return the value of 8 bits of each light of 16 bits."""
+    """Return the 8-bit value of each 16-bit level of linear light."""
     light = np.linspace(0, 1, 65536)
     value = light ** (1 / 2.4)
     if transfer == SRGB:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from reelm.errors import RequestError
 from reelm.media.pixels import Fit, Frames, over_black
-from reelm.media.wide_colour import BT2020, HIGH_RANGE, UNSTATED, is_wide, ordinary
+from reelm.media.wide_colour import BT2020, HIGH_RANGE, UNSTATED, is_wide, to_srgb
 
 from .container_file import fault, stretched
 
@@ -82,7 +82,7 @@ def rgb_of(frame: "VideoFrame", *, see_through: bool, **size: Any) -> NDArray[np
         return np.asarray(frame.to_ndarray(format="rgba" if see_through else "rgb24", **size), np.uint8)
     # In planes: packed colours of 16 bits come out wrong where the width is odd and colours are stored halved.
     values = np.asarray(frame.to_ndarray(format="gbrap16le" if see_through else "gbrp16le", **size), np.uint16)
-    colours = ordinary(values[..., :3], transfer, primaries)
+    colours = to_srgb(values[..., :3], transfer, primaries)
     return np.concatenate([colours, (values[..., 3:] >> 8).astype(np.uint8)], -1) if see_through else colours
 
 

@@ -1,4 +1,4 @@
-"""The colours of a still or an animation, as an ordinary screen of sRGB shows them.
+"""Converts the colours of a still or an animation to sRGB.
 
 Comes in: an image of Pillow with its ICC profile, and its file, in which Pillow overlooks the codes of ITU-T H.273
 (`cICP` of PNG, `nclx` of AVIF). Goes out: the image in sRGB. A profile that cannot be read is a warning.
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from reelm.errors import RequestError
-from reelm.media.wide_colour import HIGH_RANGE, SAYS_HIGH_RANGE, is_wide, ordinary
+from reelm.media.wide_colour import HIGH_RANGE, SAYS_HIGH_RANGE, is_wide, to_srgb
 
 from .container_file import open_container
 
@@ -28,7 +28,7 @@ _READS = {"L": ("1", "L", "LA"), "RGB": ("1", "L", "LA", "P", "PA", "RGB", "RGBA
 
 
 class PictureColours:
-    """What the pixels of one file mean; messages call it `name`."""
+    """The colour space of one file's pixels; messages call the file `name`."""
 
     def __init__(self, image: "Image", path: str | os.PathLike[str], name: str) -> None:
         self._codes = _codes(image, path, name)
@@ -48,7 +48,7 @@ class PictureColours:
             return image
         alpha = image.convert("RGBA").getchannel("A") if image.has_transparency_data else None
         if self._codes is not None:
-            shown = Image.fromarray(ordinary(np.asarray(image.convert("RGB")), *self._codes))
+            shown = Image.fromarray(to_srgb(np.asarray(image.convert("RGB")), *self._codes))
         else:
             shown = ImageCms.applyTransform(image.convert(self._mode), self._transform)
             assert shown is not None  # as it is where the image itself is changed
@@ -58,7 +58,7 @@ class PictureColours:
 
 
 def _from_profile(image: "Image", name: str) -> tuple[str, Any]:
-    """Return the mode of pixels that the profile reads, and what brings them to sRGB: None if they are there."""
+    """Return the mode of pixels that the profile reads, and the transform to sRGB, None if it changes nothing."""
     from PIL import Image, ImageCms
 
     try:
@@ -83,7 +83,7 @@ def _from_profile(image: "Image", name: str) -> tuple[str, Any]:
 
 
 def _codes(image: "Image", path: str | os.PathLike[str], name: str) -> tuple[int, int] | None:
-    """Return the codes of transfer function and primaries; None where they are those of sRGB, or there are none."""
+    """Return the codes of transfer function and primaries; None if they are those of sRGB, or missing."""
     found = None
     if image.format == "PNG":
         found = _codes_of_png(path)

@@ -13,7 +13,7 @@ from PIL import Image, ImageCms, features
 from reelm.media.clip import Clip
 from reelm.media.formats.frame_pixels import rgb_of
 from reelm.media.read import read_image, stream_video
-from reelm.media.wide_colour import BT2020, PQ, SRGB, ordinary
+from reelm.media.wide_colour import BT2020, PQ, SRGB, to_srgb
 
 LIGHT = (BARS / 255) ** 2.2 @ TO_BT2020.T  # white is 1
 
@@ -43,7 +43,7 @@ def test_a_wide_gamut_keeps_its_greys_and_its_colours(tmp_path, caplog):
     assert np.abs(seen(film.video[0]) - BARS).max() <= 24 and not caplog.records
     greys = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, 1)
     for transfer in (1, SRGB):
-        assert np.abs(ordinary(greys, transfer, BT2020).astype(int) - greys).max() <= 1
+        assert np.abs(to_srgb(greys, transfer, BT2020).astype(int) - greys).max() <= 1
 
 
 @pytest.mark.parametrize("stored", ["yuv420p", "yuv420p10le", "yuva420p", "yuv444p"])
@@ -52,7 +52,7 @@ def test_colours_of_odd_widths_are_those_of_even_ones(stored, width):
     plain = np.full((59, width, 3), (200, 180, 0), np.uint8)
     frame = VideoFrame.from_ndarray(plain, format="rgb24").reformat(format=stored)
     frame.color_primaries, frame.color_trc = BT2020, 14
-    wanted = ordinary(plain, 14, BT2020)[0, 0]
+    wanted = to_srgb(plain, 14, BT2020)[0, 0]
     for see_through in (False, True):
         assert np.abs(rgb_of(frame, see_through=see_through)[2:-2, 2:-2, :3].astype(int) - wanted).max() <= 8
 
@@ -60,9 +60,9 @@ def test_colours_of_odd_widths_are_those_of_even_ones(stored, width):
 def test_brighter_stays_brighter_up_to_a_thousand_nits():
     nits = np.array([0, 1, 50, 100, 150, 203, 300, 500])
     greys = np.round(65535 * pq(nits / 203)[:, None].repeat(3, 1)).astype(np.uint16)
-    found = ordinary(greys, PQ, BT2020)[:, 0].astype(int)
+    found = to_srgb(greys, PQ, BT2020)[:, 0].astype(int)
     assert found[0] == 0 and (np.diff(found) > 0).all() and found[5] >= 235
-    assert ordinary(np.full((1, 3), 65535, np.uint16), PQ, BT2020).min() == 255
+    assert to_srgb(np.full((1, 3), 65535, np.uint16), PQ, BT2020).min() == 255
 
 
 @pytest.mark.parametrize("suffix", ["png", "jpg", "webp", "tiff"])
