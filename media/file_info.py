@@ -1,4 +1,4 @@
-"""What a clip's file says of itself: size, block scale and rate of the clip in the file, and its `info`, as JSON.
+"""The metadata of a clip's file: size, block scale and rate of the clip in it, and its `info`, as JSON.
 
 In and out: the text of a comment, and complete files on the way to their names. Knows nothing of codecs.
 """
@@ -45,7 +45,7 @@ class FileLayout:
             raise ValueError(f"no layout of a clip: {self}")
 
     def undone(self, video: Frames) -> Frames:
-        """Return the clip's own pixels from the file's [T,H,W,3]; a file that was resized keeps its pixels."""
+        """Return the clip's own pixels from the file's [T,H,W,3]; those of a resized file are returned unchanged."""
         height, width = self.height * self.scale, self.width * self.scale
         rows_added, columns_added = video.shape[1] - height, video.shape[2] - width
         if not (0 <= rows_added <= 1 and 0 <= columns_added <= 1):
@@ -54,15 +54,15 @@ class FileLayout:
         if self.scale == 1:
             return video
         blocks = video.reshape(len(video), self.height, self.scale, self.width, self.scale, 3)
-        # The mean of a block: the codec's error averages out.
+        # The mean of a block averages out the codec's error.
         return np.stack([np.round(frame.mean(axis=(1, 3))).astype(np.uint8) for frame in blocks])
 
 
 @contextmanager
 def finished(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Yield a temporary path to write the file of a clip to, whatever its format; see `replacing`.
+    """Yield a temporary path to write a clip's file of any format to; see `replacing`.
 
-    Here such a file is complete and has no name yet: what every format gets at last is done after the `yield`.
+    After the `yield` the file is complete and not yet renamed: the place for a last step that all formats share.
     """
     with replacing(path) as temporary:
         yield temporary

@@ -1,4 +1,4 @@
-"""A film: a video that is read and written a frame at a time, so that memory does not grow with its length.
+"""Read and write a video one frame at a time, so that memory does not grow with its length.
 
 Unlike a clip's, its frames have times of their own: phones and screen recorders write frames at uneven times.
 Animations are held whole, as their formats need it.
@@ -45,7 +45,7 @@ class Film(NamedTuple):
 
 
 def open_film(path: str | os.PathLike[str], *, sound_as: tuple[int, int] | None = None) -> Film:
-    """Open the frames and the sound that `Clip.open` gives; it raises the same errors when a fault is reached.
+    """Open the frames and the sound that `Clip.open` gives; raises the same errors, when the fault is reached.
 
     sound_as: sample rate in Hz and channels (1 or 2) that the sound is brought to. Default: the file's own.
     """
@@ -98,7 +98,7 @@ def save_film(path: str | os.PathLike[str], film: Film) -> None:
 
 
 def _none_too_long(name: str, frames: Iterator[TimedFrame]) -> Iterator[TimedFrame]:
-    """Yield the frames; RequestError at one that lasts too long."""
+    """Yield the frames; RequestError at the first that ends too late."""
     timeline = Timeline(name)
     timeline.check(0.0)
     for frame in frames:
@@ -115,5 +115,5 @@ def _save_animation(path: str | os.PathLike[str], film: Film) -> None:
         return
     if sound is not None:
         _log.warning("%s holds no sound: the film's is left out; save an mp4 to keep it", Path(path).suffix)
-    # No comment that names a rate: whoever opens the file is to take its frames as they come.
+    # Without a comment: one would state an even rate, and readers would resample to it.
     write_animation(path, video, seconds=np.append(seconds, frames[-1].end))

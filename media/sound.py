@@ -18,8 +18,8 @@ Sound = NDArray[np.float32]  # [S,C] in [-1,1]
 
 LOWEST_RATE, HIGHEST_RATE = 1_000, 768_000  # Hz
 _SILENCE = 16_000  # samples of a piece of silence
-_CANCELLED = 0.01  # energy of a mean of two channels, of theirs, below which one of them is inverted
-_FULL_SCALE = 2.0  # the loudest sample that is still taken for a sound in [-1, 1]
+_CANCELLED = 0.01  # energy of the mean of two channels by that of each, below which one of them is inverted
+_FULL_SCALE = 2.0  # the loudest sample that is clipped to [-1, 1] and not refused
 
 _log = logging.getLogger("reelm")
 

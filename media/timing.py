@@ -21,8 +21,8 @@ _SQUEEZED = 0.75  # of a frame that comes early after a hole
 class TimedFrame:
     """A frame, and when it is shown: from `start` to `end`, in seconds on the file's own clock.
 
-    Its pixels may be made when they are first asked for: a frame that is left out then costs its decoding alone.
-    `glimpse`: likewise; None where a small picture is no cheaper to have.
+    `pixels` and `glimpse` may be functions, which are called at the first access: a frame that is left out is then
+    decoded but not converted. `glimpse` is None if a small picture costs as much as the whole one.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class TimedFrame:
 
     @property
     def glimpse(self) -> Frames:
-        """[h,w,3], enough to tell it from its neighbours by: few of its pixels, not turned, or all as they are."""
+        """[h,w,3], a small copy to compare with its neighbours, not turned; or else all its pixels."""
         if callable(self._glimpse):
             self._glimpse = self._glimpse()
         return self.pixels if self._glimpse is None else self._glimpse

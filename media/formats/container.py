@@ -1,9 +1,9 @@
 """Read frames and sound from a video container (mp4, mov, webm, mkv, avi ...) by PyAV.
 
 Pixels come as a viewer sees them: RGB of 8 bits whatever the file holds (10 bits, grey, any colour matrix, a high
-dynamic range), turned by the container's rotation flag, transparency over black; interlaced frames are made whole,
-pixels that are not square are stretched. Sound comes as float32, more than two channels mixed down to two. Damage is
-an error and never a guess: a decoder that conceals a broken frame marks it, and the mark is refused.
+dynamic range), turned by the container's rotation flag, transparency over black; interlaced frames are deinterlaced,
+pixels that are not square are stretched. Sound comes as float32, more than two channels mixed down to two. Damage is an
+error and never a guess: a decoder that conceals a broken frame marks it, and the mark is refused.
 """
 
 import contextlib
@@ -124,15 +124,15 @@ def _own_fps(container: "InputContainer", stream: "VideoStream") -> float:
 
 
 def _stated_rates(container: "InputContainer", stream: "VideoStream") -> list[float]:
-    """Return the average rate, and the next best ones, which count where the container has none."""
+    """Return the average rate, then the next best ones, which are used if the container has none."""
     rates = [stream.average_rate, stream.guessed_rate, stream.base_rate]
-    # Where nothing tells the average, FFmpeg says 25.
+    # FFmpeg's average is 25 if the format has no times.
     possible = rates[1:] if without_clock(container) else rates
     return [float(rate) for rate in possible if rate and MIN_FPS <= float(rate) <= MAX_FPS] or [25.0]
 
 
 class _Clock:
-    """The frames that went by, and how long they took by their own times."""
+    """Records the times of the frames that pass, and finds their rate."""
 
     def __init__(self) -> None:
         self._starts: list[float] = []

@@ -1,7 +1,7 @@
-"""One clock for the picture and the sound of a container, in seconds.
+"""Times of the frames of a container, and of its sound where the file's clock goes back, in seconds.
 
-Comes in: packets and frames as PyAV reads them. Goes out: when a frame is shown, and where the sound belongs after the
-clock of the file went back, as between recordings that were joined. Knows nothing of pixels and samples.
+Comes in: packets and frames of PyAV. Goes out: when each frame is shown, and how far to shift the sound after the clock
+went back, as it does between joined recordings. Knows nothing of pixels and samples.
 """
 
 import os
@@ -36,11 +36,11 @@ def counts_sound(container: "InputContainer") -> bool:
 
 
 class PictureClock:
-    """When each frame is shown. Every packet is told before it is decoded, every frame as it comes out.
+    """Tells when each frame is shown. Call `sent` with each packet before decoding, `shown` with each frame after.
 
     AVI and ASF say when frames are decoded and not when they are shown. Frames come out in the order in which they are
     shown, and the first one does when another packet is decoded, some packets after its own: it takes the time of
-    that packet, the next frame takes the next time, and so on. What is before is made up, and may be crowded.
+    that packet, the next frame takes the next time, and so on. Earlier times are made up, and may be crowded.
     """
 
     def __init__(self, container: "InputContainer", stream: "VideoStream", fps: float) -> None:
@@ -53,7 +53,7 @@ class PictureClock:
         self._delay: float | None = None  # from decoding to showing
 
     def sent(self, packet: "Packet") -> None:
-        """Take note of a packet."""
+        """Record the decoding time of a packet."""
         if self._by_decoding and packet.dts is not None and packet.time_base is not None and packet.size:
             heappush(self._times, float(packet.dts * packet.time_base))
             if len(self._times) > _MOST_WAITING:  # some give no frame
@@ -78,7 +78,7 @@ class PictureClock:
 
 
 class Join(NamedTuple):
-    """Where the clock of a file goes back, because another recording begins."""
+    """A point where the clock of a file goes back, because another recording begins."""
 
     shift: float  # seconds to add to the file's clock from here on
     begins: float  # second of the one clock at which the picture of the new recording begins

@@ -1,4 +1,4 @@
-"""Open a video container, read its comment, choose its tracks, tell the shape of its pixels, and name its faults."""
+"""Open a video container, read its comment and pixel aspect, choose its tracks, and word its errors."""
 
 import functools
 import logging
@@ -24,8 +24,7 @@ _log = logging.getLogger("reelm")
 
 _LONGEST_PIXEL = 8  # a pixel that is longer than this is an error in the header
 
-# Formats that are lists of other files, or of places in the net: one of them in a folder of films would bring in
-# whatever it names.
+# Formats that list other files or addresses: such a file in a folder of films would read whatever it names.
 _LISTS = {"concat", "dash", "hls", "image2", "imf", "rtp", "rtsp", "sap", "sdp", "vobsub", "webm_dash_manifest"}
 
 
@@ -65,14 +64,14 @@ def open_container(path: str | os.PathLike[str], name: str) -> "Iterator[InputCo
 
 
 def picture_tracks(container: "InputContainer") -> "list[VideoStream]":
-    """Return the tracks that are films, and no cover or thumbnail."""
+    """Return the video tracks, without covers and thumbnails."""
     from av.stream import Disposition
 
     return [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
 
 
 def default_track(streams: "Sequence[S]") -> "S":
-    """Return the track that the file marks as default, else the first; one that can be decoded, if there is any."""
+    """Return the default track, else the first, among those that can be decoded, or among all if none can."""
     from av.stream import Disposition
 
     known = [stream for stream in streams if stream.codec_context is not None] or streams
@@ -98,7 +97,7 @@ def fault(error: Exception) -> str:
 def pixel_aspect(stream: "VideoStream", name: str | None = None) -> Fraction:
     """Return width by height of a pixel as it is stored, before any rotation.
 
-    One that cannot be is taken for 1; a warning tells of it where there is a `name` to call the file by.
+    An implausible one counts as 1, with a warning if `name`, the file's in messages, is given.
     """
     aspect = stream.sample_aspect_ratio
     if not aspect:

@@ -1,7 +1,7 @@
 """Read the sound of a video container, whole or in pieces, each at its time.
 
 A hole in the sound is silence, what comes twice is cut, and sound that changes its channels or its rate goes on in
-those it began with. What is guessed or left out of the sound is said in the log `reelm`.
+those it began with. The log `reelm` says what is guessed or left out.
 """
 
 import logging
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger("reelm")
 
 _NOT_FINITE = "has sound with NaN or infinite samples; give sound whose samples are numbers"
-_APART = 0.035  # seconds off its place from which on sound is moved; containers round times, and guess some
-_SAID = 0.1  # seconds of silence or of cut sound that are worth a word
+_APART = 0.035  # seconds by which sound may be off its place before it is moved; containers round times, and guess some
+_SAID = 0.1  # seconds of silence or of cut sound that are logged
 
 
 def stream_container_sound(
@@ -138,7 +138,7 @@ def _sound_pieces(
 
 
 class _Placed(NamedTuple):
-    """A piece of sound as it is stored, and where a run of such pieces begins and has to end."""
+    """A decoded piece of sound, and where its run of consecutive pieces begins and must end."""
 
     frame: "AudioFrame"
     seconds: float | None  # None: it goes on where the one before ended
@@ -195,7 +195,11 @@ def _late(container: "InputContainer", stream: "AudioStream", packet: "Packet", 
 
 
 class _Line:
-    """Sound in the order of time: silence where there is none, and what comes twice is cut."""
+    """Places pieces of sound on one timeline: fills holes with silence and cuts overlaps.
+
+    FFmpeg's `aresample=async=1` places them as exactly, but holds the silence in memory: 768 MiB for a hole of half an
+    hour in mono at 48 kHz, and a file of a few kilobytes can ask for days.
+    """
 
     def __init__(self, channels: int, rate: int) -> None:
         self._channels, self._rate = channels, rate
@@ -230,7 +234,7 @@ class _Line:
 
 
 class _Resampler:
-    """Brings frames of one layout and rate to pieces [n,C] at another rate, C = 1 for one channel and 2 for more."""
+    """Resamples frames of one layout and rate to pieces [n,C], C = 1 for one channel and 2 for more."""
 
     def __init__(self, rate: int, name: str) -> None:
         self._rate, self._name = rate, name
@@ -238,7 +242,7 @@ class _Resampler:
         self._mean = False
 
     def __call__(self, frame: "AudioFrame | None") -> list[Sound]:
-        """Return what is ready; None brings the rest."""
+        """Return the pieces that are ready; None flushes the rest."""
         from av import AudioResampler
         from av.error import FFmpegError
 

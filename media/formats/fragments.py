@@ -1,4 +1,4 @@
-"""Frames and sound to a fragmented mp4, piece by piece: what a browser plays while it is still being made.
+"""Write frames and sound to a fragmented mp4, piece by piece, which a browser plays while it is being made.
 
 The head comes with the first piece; each frame is a fragment of its own. Pictures and sound are those of `mp4.py`.
 """
@@ -21,7 +21,7 @@ _FLAGS = "+frag_keyframe+empty_moov+default_base_moof"
 
 
 class FragmentedVideo:
-    """An mp4 under way.
+    """A fragmented mp4 that is being written.
 
     Args:
         fps: frames a second.
@@ -54,7 +54,7 @@ class FragmentedVideo:
         self._track: SoundTrack | None = None
 
     def add(self, frames: Frames, sound: Sound | None = None) -> bytes:
-        """Return what the next frames uint8 `[T, H, W, 3]` and the sound float32 `[S, C]` beside them become."""
+        """Return the bytes of the next frames uint8 `[T, H, W, 3]` and of their sound float32 `[S, C]`."""
         if self._pictures is None:
             at_once = {"tune": "zerolatency", "g": "1"}
             first, tick = frames[0], 1 / self._rate
@@ -71,7 +71,7 @@ class FragmentedVideo:
         return self._made.taken()
 
     def finish(self) -> bytes:
-        """Return the end of the file; nothing may be added after it."""
+        """Return the last bytes of the file; `add` may not be called after it."""
         if self._pictures is not None:
             self._pictures.finish()
         if self._track is not None:
@@ -81,7 +81,7 @@ class FragmentedVideo:
 
 
 class _Pieces(deque[Sound]):
-    """Pieces of sound that came and were not written; more may come after the last."""
+    """A queue of unwritten pieces of sound; the iterator goes on when more are appended."""
 
     def __iter__(self) -> Iterator[Sound]:
         return self
@@ -93,7 +93,7 @@ class _Pieces(deque[Sound]):
 
 
 class _Written(io.RawIOBase):
-    """A file that cannot seek, of which what was written last is taken away."""
+    """A file that cannot seek; `taken` returns and removes the bytes written so far."""
 
     def __init__(self):
         self._bytes = bytearray()

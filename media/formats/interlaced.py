@@ -104,7 +104,7 @@ def _graph(frame: "VideoFrame", order: str | None) -> "Graph":
     graph.threads = 1
     base: Any = frame.time_base or Fraction(1, 1000)
     source = graph.add_buffer(width=frame.width, height=frame.height, format=frame.format, time_base=base)
-    # With deint=interlaced, the filter skips interlaced frames that are next to a progressive one.
+    # deint=interlaced would skip an interlaced frame next to a progressive one that repeats a field (telecine).
     bwdif = graph.add("bwdif", f"mode=send_frame:deint=all:parity={order or 'auto'}")
     graph.link_nodes(source, bwdif, graph.add("buffersink")).configure()
     return graph

@@ -1,4 +1,4 @@
-"""Frames and sound to an mp4 that browsers, QuickTime and phones play: H.264 in 4:2:0, and AAC.
+"""Write frames and sound to an mp4 that browsers, QuickTime and phones play: H.264 in 4:2:0, and AAC.
 
 4:2:0 keeps one colour sample for four pixels. It needs even sides, so an odd last row or column is doubled inside the
 file (`Clip.open` takes it away), and it softens the colour edges of very small pictures, which `scale` prevents: every
@@ -128,7 +128,7 @@ def check(fps: float, crf: float, scale: int) -> None:
 
 
 class PictureTrack:
-    """The pictures of a file being written, all of the size of `first`.
+    """The video track of a file being written, whose frames all have the size of `first`.
 
     Args:
         container: the file.
@@ -201,7 +201,7 @@ class PictureTrack:
 
 
 class SoundTrack:
-    """The sound of a file being written, fed beside the frames so that both lie together in the file."""
+    """The sound track of a file being written, interleaved with the frames."""
 
     def __init__(self, container: "OutputContainer", pieces: Iterator[Sound], channels: int, sample_rate: int) -> None:
         self._container, self._pieces, self._rate = container, pieces, sample_rate

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 from .animations import IMAGE_DESCRIPTION
 from .picture_colours import PictureColours
 
-_BROWSERS = 100  # milliseconds of a frame whose duration is not believed
+_BROWSERS = 100  # milliseconds of a frame whose stated duration browsers ignore
 
 # What Pillow's decoders raise on damage.
 _DAMAGE = OSError, SyntaxError, ValueError, EOFError, IndexError, RuntimeError
@@ -126,7 +126,7 @@ def _pixels(image: "Image", colours: PictureColours) -> Frames:
 
 
 def _first(image: "Image") -> int:
-    """Return the index of the first frame: an animated PNG may begin with a picture for who cannot show it."""
+    """Return the index of the first frame: an animated PNG may begin with a still for viewers without animation."""
     return int(bool(image.info.get("default_image")))
 
 
