@@ -119,6 +119,7 @@ def build(
     progress: Progress = silent,
     *,
     episodes: int | None = None,
+    clips: int | None = None,
 ) -> Path:
     """Write one of the package's own sets to disk and return its folder. A set that is there stays as it is.
 
@@ -129,16 +130,22 @@ def build(
         packages: folder of the packages that the set is made from. Default: that of the set.
         progress: called with the shards written and the number of shards.
         episodes: lands of a game that are played. Default: that of the set.
+        clips: of a set that is drawn. Default: that of the set.
 
     Raises:
         RequestError: the name or the configuration is unknown, packages are missing, or the set takes none; episodes of
-            a set that is not played.
+            a set that is not played, or a number of clips of one whose number is fixed.
     """
     found: Any = _own(name, data_dir, config)
+    takes = {field.name for field in fields(found)}
     if episodes is not None:
-        if "episodes" not in {field.name for field in fields(found)}:
+        if "episodes" not in takes:
             raise RequestError(f"{name} is not played and has no episodes; leave them out")
         found = replace(found, episodes=episodes)
+    if clips is not None:
+        if "clips" not in takes:
+            raise RequestError(f"the number of clips of {name} is fixed; leave it out")
+        found = replace(found, clips=clips)
     return found.build(packages=packages, progress=progress)
 
 

@@ -1,18 +1,22 @@
 """Toys as a data set: clips that are drawn when they are read, with everything that is known of them.
 
-In: a split, an index, a number of frames. Out: a `CaptionedClip`. Nothing is stored: a clip takes a fraction of a
-second of one core, and a seed names it for ever.
+In: a split, an index, a number of frames. Out: a `CaptionedClip`. A clip takes a fraction of a second of one core, and
+a seed names it for ever, so training draws what it reads; `reelm data build toys --clips N` stores clips for others.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
 from reelm.data.clips import CaptionedClip, ClipSource, ShapeRun
+from reelm.data.stored_set import Array, Record, StoredClips, StoredSet, long_enough
 from reelm.errors import RequestError
 from reelm.progress import Progress, silent
+from reelm.storage.home import datasets_folder
 
 from . import scenes
 from .captions import captions, chinese_captions
@@ -24,6 +28,23 @@ from .stories import story
 
 SIZE = 128
 _FRAMES, _ENDLESS = 33, 10_000_000
+_SHARD = 100  # clips
+_FIELDS = {
+    "video": Array((None, SIZE, SIZE, 3), np.uint8),
+    "captions": tuple[str, ...],
+    "fps": np.float32,
+    "audio": Array((None, 1), np.float32),
+    "sample_rate": np.int32,
+    "tracks": Array((None, None, 2), np.float32),
+    "camera": Array((None, 3), np.float32),
+    "depth": Array((None, SIZE, SIZE, 3), np.uint8),
+    "silhouette": Array((None, SIZE, SIZE, 3), np.uint8),
+}
+_ABOUT = """
+Small lit worlds of toys with physics, sound and a camera, drawn by a program. Tracks are where the centre of each toy
+is, as shares of width and height; the camera is orbit in degrees, log2 of the zoom, and rise. Splits: "train", "test",
+and "held_out", whose combinations of colour, material, shape and motion "train" and "test" never show.
+"""
 _NEAREST = 3.0  # distance that depth shows as white
 
 
@@ -39,15 +60,69 @@ class ToysSet:
 
     data_dir: Path | None = None
     config: str | None = None
+    clips: int = 1_000  # to store of "train"; of the other splits a tenth
 
     def open(self, split: str, *, num_frames: int | None = None, num_clips: int | None = None) -> ClipSource:
-        """Open the first clips of a split, each of `num_frames` frames, 33 by default; see `DataSet.open`."""
+        """Open the first clips of a split, each of `num_frames` frames, 33 by default; see `DataSet.open`.
+
+        They are drawn, or read where `data_dir` says from where.
+        """
         known: Split = next(known for known in SPLITS if known == split)
-        return ToysClips(known, num_frames or _FRAMES, num_clips or _ENDLESS)
+        if self.data_dir is None:
+            return ToysClips(known, num_frames or _FRAMES, num_clips or _ENDLESS)
+        stored = self._stored(self.config or str(self.clips))
+        if not stored.is_written:
+            raise RequestError(
+                f"no {self.name}/{stored.config} in {self.data_dir}; build it there first (reelm data build)"
+            )
+        records = stored.records(split)
+        runs = [ShapeRun(len(records), _FRAMES, SIZE, SIZE)]
+        shapes, firsts = long_enough(f"{self.name}/{stored.config}", split, runs, num_frames, num_clips)
+        about = {"dataset": self.name, "split": split, "stored": stored.config}
+        return StoredClips(about, shapes, firsts, records, _read)
 
     def build(self, *, packages: Path | None = None, progress: Progress = silent) -> Path:
-        """Refuse: there is nothing to build."""
-        raise RequestError(f"{self.name} is drawn on demand; there is nothing to build")
+        """Write `clips` clips of 33 frames, and a tenth of that of each other split; see `BuildableSet.build`."""
+        if packages is not None:
+            raise RequestError(f"{self.name} is made of no packages; leave them out")
+        if self.clips < 1:
+            raise RequestError(f"clips is {self.clips}; it must be at least 1")
+        counts = {split: self.clips if split == "train" else -(-self.clips // 10) for split in SPLITS}
+        shards = {
+            split: [partial(_records, split, first, min(first + _SHARD, count)) for first in range(0, count, _SHARD)]
+            for split, count in counts.items()
+        }
+        return self._stored(str(self.clips)).write(shards, progress)
+
+    def _stored(self, config: str) -> StoredSet:
+        return StoredSet(
+            name=self.name,
+            data_dir=self.data_dir or datasets_folder(),
+            version="1.0.0",
+            config=config,
+            fields=_FIELDS,
+            about=_ABOUT,
+        )
+
+
+def _records(split: Split, first: int, stop: int) -> Iterator[dict[str, Any]]:
+    for index in range(first, stop):
+        clip = dict(clip_of(scenes.draw(split, index), _FRAMES))
+        yield clip | dict(clip.pop("controls"))  # type: ignore[arg-type]
+
+
+def _read(record: Record, frames: int) -> CaptionedClip:
+    """Return the first frames of a stored clip, as `clip_of` makes it."""
+    return CaptionedClip(
+        video=record["video"][:frames],
+        captions=tuple(caption.decode() for caption in record["captions"]),
+        fps=float(record["fps"]),
+        audio=record["audio"][: frames * SAMPLE_RATE // FPS],
+        sample_rate=int(record["sample_rate"]),
+        tracks=record["tracks"][:, :frames],
+        camera=record["camera"][:frames],
+        controls={name: record[name][:frames] for name in ("depth", "silhouette")},
+    )
 
 
 @dataclass(frozen=True)
@@ -61,6 +136,10 @@ class ToysStoriesSet(ToysSet):
         """Open the first clips of a split, each of `num_frames` frames, 33 by default; see `DataSet.open`."""
         known: Split = next(known for known in SPLITS if known == split)
         return ToysStories(known, num_frames or _FRAMES, num_clips or _ENDLESS)
+
+    def build(self, *, packages: Path | None = None, progress: Progress = silent) -> Path:
+        """Refuse: stories are drawn on demand."""
+        raise RequestError(f"{self.name} is drawn on demand; there is nothing to build")
 
 
 @dataclass(frozen=True)

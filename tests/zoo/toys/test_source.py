@@ -1,5 +1,7 @@
 """The data set: clips by index, with all that is known of them."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,7 @@ from reelm.zoo.toys import scenes
 
 
 def test_a_clip_has_pictures_sound_words_tracks_and_the_cameras_path():
-    clips = catalog.open_clips("toys", "test", num_frames=5, num_clips=2)
+    clips: Any = catalog.open_clips("toys", "test", num_frames=5, num_clips=2)
     assert len(clips) == 2 and clips.shapes[0][1:] == (5, 128, 128)
     clip, again = clips[1], clips[1]
     assert clip["video"].shape == (5, 128, 128, 3) and clip["video"].dtype == np.uint8
@@ -21,14 +23,39 @@ def test_a_clip_has_pictures_sound_words_tracks_and_the_cameras_path():
         clips[2]
 
 
-def test_it_is_drawn_and_not_built():
-    with pytest.raises(RequestError, match="toys is drawn on demand"):
-        catalog.build("toys")
+@pytest.mark.slow
+def test_stored_clips_are_those_that_are_drawn(tmp_path):
+    with pytest.raises(RequestError, match="no toys/2 in .*; build it there first"):
+        catalog.open_clips("toys", "train", data_dir=tmp_path, config="2")
+    catalog.build("toys", tmp_path, clips=2)
+    for split in ("train", "held_out"):
+        stored: Any = catalog.open_clips("toys", split, data_dir=tmp_path, config="2", num_frames=9)
+        assert len(stored) == (2 if split == "train" else 1)
+        # The program of a whole clip may round otherwise than that of nine frames.
+        whole: Any = catalog.open_clips("toys", split, num_frames=33)
+        read, drawn = stored[0], whole[0]
+        assert read["captions"] == drawn["captions"]
+        np.testing.assert_array_equal(read["video"], drawn["video"][:9])
+        np.testing.assert_array_equal(read["audio"], drawn["audio"][: 9 * 2_000])
+        np.testing.assert_array_equal(read["tracks"], drawn["tracks"][:, :9])
+        np.testing.assert_array_equal(read["camera"], drawn["camera"][:9])
+        np.testing.assert_array_equal(read["controls"]["depth"], drawn["controls"]["depth"][:9])
+
+
+def test_what_cannot_be_built_is_refused_in_a_line(tmp_path):
+    cases: tuple[tuple[str, dict[str, Any], str], ...] = (
+        ("toys", {"clips": 0}, "clips is 0; it must be at least 1"),
+        ("toys_stories", {}, "toys_stories is drawn on demand"),
+        ("crafter", {"clips": 3}, "the number of clips of crafter is fixed"),
+    )
+    for name, asked, says in cases:
+        with pytest.raises(RequestError, match=says):
+            catalog.build(name, tmp_path, **asked)
 
 
 def test_a_story_shows_each_toy_and_what_it_does_after_a_cut():
-    clips = catalog.open_clips("toys_stories", "train", num_frames=5)
-    clip, plain = clips[2], catalog.open_clips("toys", "train", num_frames=5)[2]
+    sets: list[Any] = [catalog.open_clips(name, "train", num_frames=5) for name in ("toys_stories", "toys")]
+    clip, plain = (clips[2] for clips in sets)
     toys = [player.toy for player in scenes.draw("train", 2).players]
     assert np.array_equal(clip["video"], plain["video"])
     assert clip["references"].shape == (len(toys), 64, 64, 3)
@@ -40,7 +67,8 @@ def test_a_story_shows_each_toy_and_what_it_does_after_a_cut():
 
 
 def test_controls_show_depth_and_silhouettes_of_the_same_toys():
-    clip = catalog.open_clips("toys", "train", num_frames=5)[1]
+    clips: Any = catalog.open_clips("toys", "train", num_frames=5)
+    clip = clips[1]
     films = clip["controls"]
     assert {name: film.shape for name, film in films.items()} == dict.fromkeys(
         ("depth", "silhouette"), clip["video"].shape

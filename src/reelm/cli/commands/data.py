@@ -64,6 +64,8 @@ class DataBuild:
     """For a named data set: folder with the packages it is made from. Default: $REELM_HOME/NAME."""
     episodes: int | None = None
     """For a data set that is played, such as crafter: lands to play. Default: 128."""
+    clips: int | None = None
+    """For a data set that is drawn, such as toys: clips to draw. Default: 1000."""
 
     def run(self) -> None:
         from reelm.data import catalog
@@ -76,11 +78,10 @@ class DataBuild:
                 own = ", ".join(catalog.own_names())
                 raise RequestError(f"there is no folder {self.what}; name one that holds videos, or a set: {own}")
             with progress("shards") as counted:
-                print_path(
-                    catalog.build(self.what, data_dir, self.size, self.packages, counted, episodes=self.episodes)
-                )
-        elif self.episodes is not None:
-            raise RequestError("a folder has the episodes that are in it; leave --episodes out")
+                some = {"episodes": self.episodes, "clips": self.clips}
+                print_path(catalog.build(self.what, data_dir, self.size, self.packages, counted, **some))
+        elif (self.episodes, self.clips) != (None, None):
+            raise RequestError("a folder has what is in it; leave --episodes and --clips out")
         elif not is_remote(self.what) and holds_recordings(Path(self.what)):
             self._recordings(Path(self.what), data_dir)
         else:
