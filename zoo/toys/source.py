@@ -87,7 +87,7 @@ class ToysSet:
             raise RequestError(f"{self.name} is made of no packages; leave them out")
         if self.clips < 1:
             raise RequestError(f"clips is {self.clips}; it must be at least 1")
-        counts = {split: self.clips if split == "train" else -(-self.clips // 10) for split in SPLITS}
+        counts: dict[Split, int] = {split: self.clips if split == "train" else -(-self.clips // 10) for split in SPLITS}
         shards = {
             split: [partial(_records, split, first, min(first + _SHARD, count)) for first in range(0, count, _SHARD)]
             for split, count in counts.items()
