@@ -10,7 +10,7 @@ TRACK = [[0, [0.1, 0.5]], [1.5, [0.9, 0.5]]]
 
 
 def test_tracks_and_a_camera_are_settings_of_a_job():
-    camera = [[0, {}], [1, {"pan": [0.1, 0], "zoom": 2}]]
+    camera = [[0, {}], [1, {"orbit": 20, "zoom": 2}]]
     asked = Asked({"prompt": "a red seven", "tracks": [TRACK, None], "camera": camera, "motion": 0.5}, "demo", Limits())
     assert asked.settings == {"tracks": [TRACK, None], "camera": camera, "motion": 0.5}
 
