@@ -110,7 +110,7 @@ leg describer reelm train describer demo_sound --workdir "$RUNS/describer" --sta
 # --- The model ------------------------------------------------------------------------------------------------------
 
 # Its language model is the mean of three runs.
-model=("${both[@]}" --describer "$RUNS/describer" --dtype int8 --cfg-scale 2 --sound-cfg-scale 3 --motion-cfg-scale 4 --min-p 0 0.2
+model=("${both[@]}" --describer "$RUNS/describer" --dtype int8 --cfg-scale 2 --sound-cfg-scale 3 --motion-cfg-scale 4 --min-p 0.02 0.2
     --motion-min-p 0 0.05)
 leg first-lm reelm export "${model[@]}" --lm "$RUNS/sound" "$RUNS/longer" "$RUNS/longest" -o "$RUNS/first-lm"
 
