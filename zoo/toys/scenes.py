@@ -237,11 +237,6 @@ _PLOT_NAMES = tuple(_PLOTS)
 _PLOT_SHARES = (0.36, 0.24, 0.08, 0.11, 0.08, 0.06, 0.07)
 
 
-def solo(rng: np.random.Generator, toy: Toy, motion: Motion, side: Side | None = None) -> Player:
-    """Return a toy alone in the middle that does as it is told; `side` of None is left to chance."""
-    return _solo(rng, (toy, motion), side=side)
-
-
 def again(rng: np.random.Generator, toys: tuple[Toy, ...]) -> tuple[Player, ...]:
     """Return toys, one or two, that do what chance says and training shows, side by side."""
     places = [(0.0, 0.0, 0.7)] if len(toys) == 1 else [(-0.8, 0.6, 0.25), (0.8, -0.85, 0.25)]
@@ -258,16 +253,15 @@ def _solo(
     middle: float = 0.0,
     depth: float = 0.0,
     width: float = 0.7,
-    side: Side | None = None,
 ) -> Player:
     """Return a player around `middle`, at most `width` to its side unless it travels."""
-    toy, motion = cast
+    (toy, motion), side = cast, None
     x, facing = middle + rng.uniform(-width, width), _facing(rng)
     y = depth + rng.uniform(-0.08, 0.08)
     if motion in ("rolls", "slides"):
-        act, side = _travel(rng, toy, motion, middle * 0.35, y, rng.uniform(1.3, 2.4), side)
+        act, side = _travel(rng, toy, motion, middle * 0.35, y, rng.uniform(1.3, 2.4))
     elif motion == "flies":
-        side = side or _side(rng)
+        side = _side(rng)
         sign = 1 if side == "right" else -1
         begin = (middle * 0.3 - sign * rng.uniform(1.3, 1.6), y, toy.half_height + rng.uniform(0.1, 0.6))
         up = np.sqrt(2 * GRAVITY * max(rng.uniform(1.5, 1.9) - begin[2], 0.4))
@@ -292,9 +286,8 @@ def _travel(
     middle: float,
     depth: float,
     way: float,
-    side: Side | None = None,
 ) -> tuple[Travels, Side]:
-    side = side or _side(rng)
+    side = _side(rng)
     sign = 1 if side == "right" else -1
     friction = ROLLING if motion == "rolls" else SLIDING
     course = Course(float(middle - sign * way / 2), float(sign * np.sqrt(2 * friction * way)), friction)

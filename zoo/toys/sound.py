@@ -15,7 +15,7 @@ from jax import Array
 
 from .scenes import FPS, Scene
 from .stage import TOYS
-from .toys import RADIUS, Material
+from .toys import Material, Size
 
 SAMPLE_RATE = 16_000
 _CONTACTS = 96  # that a track has room for
@@ -37,7 +37,7 @@ _MODES: dict[Material, _Modes] = {
     "wood": _Modes((430, 905, 1480, 2210, 3020), (0.9, 0.6, 0.35, 0.2, 0.1), (0.045, 0.032, 0.022, 0.015, 0.01)),
     "metal": _Modes((880, 1630, 2590, 3710, 5120), (0.5, 0.45, 0.35, 0.28, 0.18), (0.16, 0.13, 0.1, 0.08, 0.06)),
 }
-_SMALLER = {"small": 1.34, "large": 1.0}  # times the frequencies
+_HIGHER: dict[Size, float] = {"small": 1.34, "large": 1.0}  # times the frequencies
 # Bands of what rolls and what slides, in Hz.
 _RUMBLES, _SCRAPES = np.geomspace(50, 210, 24), np.geomspace(700, 2600, 32)
 
@@ -49,7 +49,7 @@ def sound(scene: Scene, frames: int) -> np.ndarray:
         return np.zeros((samples, 1), np.float32)
     contacts = [contact for contact in scene.contacts if contact.time < frames / FPS][:_CONTACTS]
     room = np.zeros((_CONTACTS - len(contacts), 3, 5))
-    modes = [_ring(contact.material, RADIUS[contact.size] < RADIUS["large"]) for contact in contacts]
+    modes = [_ring(contact.material, contact.size) for contact in contacts]
     times = np.array([contact.time for contact in contacts] + [0.0] * len(room))
     speeds = np.array([contact.speed for contact in contacts] + [0.0] * len(room))
     moments = np.arange(frames * _ENVELOPE // FPS + 1) / _ENVELOPE
@@ -67,10 +67,10 @@ def sound(scene: Scene, frames: int) -> np.ndarray:
     return np.asarray(track)[:, None]
 
 
-def _ring(material: Material, small: bool) -> np.ndarray:
+def _ring(material: Material, size: Size) -> np.ndarray:
+    """Return the modes of a toy, [3, mode]: rows of `_Modes`."""
     modes = np.array(_MODES[material])
-    if small:
-        modes[0] *= _SMALLER["small"]
+    modes[0] *= _HIGHER[size]
     return modes
 
 
