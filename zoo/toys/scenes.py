@@ -322,11 +322,13 @@ def _cast(
 
 
 def _possible(toy: Toy, motion: Motion) -> bool:
-    """Return whether a toy can move so: what is round rolls, what has a flat foot slides, rubber bounces."""
+    """Return whether a toy can be seen to move so: what is round rolls, what has a flat foot slides, rubber bounces."""
     if motion == "rolls":
         return toy.shape in ("ball", "cylinder")
     if motion == "slides":
         return toy.shape != "ball"
+    if motion == "spins":  # plain round toys look the same at every angle
+        return toy.shape == "cube" or toy.material == "wood" or toy.pattern != "plain"
     return motion != "bounces" or toy.material == "rubber"
 
 
