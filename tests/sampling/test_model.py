@@ -38,6 +38,26 @@ def test_the_clip_is_what_was_asked(model):
     np.testing.assert_array_equal(model.video_tokenizer.decode(ids(clip))[0], clip.video)
 
 
+def test_other_weights_run_in_the_same_programs(model):
+    def other(lm):
+        return replace(lm, params=jax.tree.map(lambda leaf: leaf + 0.1, lm.params))
+
+    drawn, compiled = model.generate("red", seed=3), list[str]()
+    swapped = replace(model, lm=other(model.language_model()))
+
+    def note(event: str, duration_secs: float, **of: Any) -> None:
+        if event == "/jax/core/compile/backend_compile_duration":
+            compiled.append(of["fun_name"])
+
+    jax.monitoring.register_event_duration_secs_listener(note)
+    try:
+        clip = swapped.generate("red", seed=3)
+    finally:
+        jax.monitoring.unregister_event_duration_listener(note)
+    assert not [name for name in compiled if name in ("jit(start)", "jit(draw_program)")]
+    assert (ids(clip) != ids(drawn)).any()
+
+
 @pytest.mark.parametrize("num_frames", [1, 2, 4, 5, 6, 13])
 def test_any_number_of_frames(model, num_frames):
     assert len(model.generate("red", num_frames=num_frames).video) == num_frames
