@@ -16,6 +16,7 @@ from reelm.media.outlines import is_blank
 from reelm.sampling.conditions.conditions import Conditions
 
 from . import given
+from .finishing import Enlarge, finish, steps
 from .parts import ModelParts
 from .request import Request, Script, words_at
 
@@ -89,7 +90,8 @@ def fittest(request: Request, clips: Sequence[Clip]) -> list[Clip]:
         here = clips[part]
         best = here[int((fit(request.model, script, conditions, here) + nats[part]).argmax())]
         if (scale := settings.upscale) is not None:  # the others were never enlarged
-            best = replace(best, video=request.model.enlarger().upscale(best.video, scale))
+            larger = steps(enlarge=Enlarge(request.model.enlarger(), scale))
+            best = replace(best, video=finish(larger, best.video[None])[0])
         info = {"seed": here[0].info["seed"], "best_of": few, "drawn_seed": best.info["seed"]}
         chosen.append(replace(best, info=best.info | info))
     return chosen

@@ -21,6 +21,7 @@ from reelm.storage.tensors import StoredType
 
 from .arguments import Arguments, read_arguments, spelled_out
 from .best_of import fittest
+from .finishing import Enlarge, finish, steps
 from .folder.info import info
 from .folder.write import write
 from .generate import joined, stream
@@ -191,9 +192,9 @@ class Model(ModelParts):
         Raises:
             RequestError: another scale, a file that cannot be read, or a model without an upscaler.
         """
-        upscaler = self.enlarger()
+        larger = steps(enlarge=Enlarge(self.enlarger(), scale))
         opened = clip if isinstance(clip, Clip) else Clip.open(clip)
-        return replace(opened, video=upscaler.upscale(opened.video, scale), info=opened.info | {"upscale": scale})
+        return replace(opened, video=finish(larger, opened.video[None])[0], info=opened.info | {"upscale": scale})
 
     def info(self) -> dict[str, Any]:
         """Sizes, valid shapes and code counts, as JSON values."""

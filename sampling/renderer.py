@@ -17,6 +17,8 @@ from reelm.sampling.decoding.windows import LatentFrame
 from reelm.tokenizer.upscaling.upscaler import Upscaler
 from reelm.tokenizer.video.tokenizer import VideoTokenizer
 
+from .finishing import Enlarge, finish, steps
+
 
 class Rendering(NamedTuple):
     """A latent frame on its way: pictures uint8 `[B, n, H, W, 3]` and sound float32 `[B, S, C]`, on the device."""
@@ -31,7 +33,7 @@ class Renderer:
     Args:
         tokenizer: decodes pictures.
         soundtrack: decodes sound; None for a silent model.
-        conditions: pixels that stay are put back.
+        conditions: with the pixels that stay.
         clips: B.
         height, width: of the frames, in pixels.
         fps: frames a second.
@@ -58,16 +60,15 @@ class Renderer:
         enlarged: tuple[Upscaler, int] | None = None,
     ):
         size = {"batch": clips, "height": height, "width": width}
-        self._tokenizer, self._conditions, self._fps, self._length, self.done = tokenizer, conditions, fps, length, 0
+        self._tokenizer, self._fps, self._length, self.done = tokenizer, fps, length, 0
         self._cuts, self._begun = cuts, 0
         if length != 1:
             tokenizer.prepare_decoding(**size)
         self._pictures = tokenizer.init_decode_state(**size)
-        self._upscaler = None
         if enlarged is not None:
-            self._upscaler, scale = enlarged
-            self._upscaler.prepare(**size, scale=scale)
-            self._enlarged = self._upscaler.init_state(scale)
+            upscaler, scale = enlarged
+            upscaler.prepare(**size, scale=scale)
+        self._steps = steps(conditions, None if enlarged is None else Enlarge(*enlarged))
         self._soundtrack = soundtrack
         if soundtrack is not None:
             self._sound = soundtrack.tokenizer.init_decode_state(batch=clips)
@@ -90,11 +91,10 @@ class Renderer:
 
     def finish(self, rendering: Rendering) -> tuple[Frames, np.ndarray | None]:
         """Return pictures and sound of the oldest latent frame that was begun, once they are there."""
-        frames = self._conditions.paste(np.asarray(rendering.video), self.done)
-        frames = frames if self._length is None else frames[:, : self._length - self.done]
-        begin, self.done = self.done, self.done + frames.shape[1]
-        if self._upscaler is not None:
-            frames, self._enlarged = self._upscaler.upscale_chunk(frames, self._enlarged)
+        drawn = np.asarray(rendering.video)
+        drawn = drawn if self._length is None else drawn[:, : self._length - self.done]
+        frames = finish(self._steps, drawn, self.done)
+        begin, self.done = self.done, self.done + drawn.shape[1]
         if rendering.sound is None or self._soundtrack is None:
             return frames, None
         rate = self._soundtrack.sample_rate
