@@ -6,3 +6,4 @@ _CARD = DataCard("toys, drawn by a program of reelm's own", "made by reelm, no l
 
 DATA_SETS = {"toys": "source:ToysSet", "toys_stories": "source:ToysStoriesSet"}
 DATA_CARDS = {name: _CARD for name in DATA_SETS}
+EVALUATIONS = {"toys": "evaluation:generation", "toys-chinese": "evaluation:in_chinese"}
