@@ -12,7 +12,7 @@ import numpy as np
 from reelm.lm.control.field import control_field
 from reelm.lm.control.keys import keys_field
 from reelm.media.clip import Clip
-from reelm.sampling.decoding.continuous import Seat
+from reelm.sampling.decoding.continuous import BatchSlot
 from reelm.sampling.decoding.windows import Stream
 
 from .generate import stream
@@ -33,7 +33,7 @@ class PlaySession:
             is drawn.
     """
 
-    def __init__(self, request: Request, source: Stream | Seat | None = None):
+    def __init__(self, request: Request, source: Stream | BatchSlot | None = None):
         self.keys: tuple[str, ...] = request.lm.config.keys
         self._request, self._made = request, 0
         self._asked: Sequence[str] | None = None  # keys of the next latent frame; None where no key makes it

@@ -1,8 +1,8 @@
-"""The engine: one thread that takes jobs, hands their latent frames to the lanes, and keeps the table.
+"""The engine: one thread that takes jobs, hands their latent frames to device workers, and keeps the table.
 
-Jobs come from the table, at most `rows` at once. The planner turns each into a request. It goes into the lane with the
-fewest clips, where it is decoded together with others whose programs are the same. Live clips and worlds stand beside
-them. Other threads write the files, while the device is at work.
+Jobs come from the table, at most `rows` at once. The planner turns each into a request. The worker with the fewest
+clips decodes it together with others whose programs are the same, and with live clips and worlds. Other threads write
+the files, while the device is at work.
 """
 
 import errno
@@ -29,11 +29,11 @@ from reelm.sampling.planning.plan import plan
 from reelm.sampling.planning.stream_plan import plan_stream
 from reelm.sampling.request import Request
 
+from .device_workers import DeviceWorker, device_workers
 from .job import Job, as_uploaded
+from .job_runner import JobRunner, State, Writers
 from .jobs import Jobs
-from .lanes import Lane, lanes_of
 from .live import Live
-from .making import Making, State, Writers
 from .metrics import Metrics
 from .planner import Closed, Planner
 from .traces import Traces
@@ -60,7 +60,7 @@ class Engine(Thread):
         models: by name.
         jobs: their table.
         planner: turns them into requests.
-        tell: called with the id of a job that has news, from this thread.
+        tell: called with the id of a job that has changed, from this thread.
         metrics: what is counted.
         traces: where spans are noted.
         meter: counts the energy of this process.
@@ -86,13 +86,13 @@ class Engine(Thread):
         self._models, self._jobs, self._planner, self._tell, self._most = models, jobs, planner, tell, rows
         self._metrics, self._traces, self._meter = metrics, traces, meter
         self._warm_up_settings = _WARM_UP[warm_up]
-        self._lanes = lanes_of(metrics.drew)
+        self._workers = device_workers(metrics.drew)
         self._planning: dict[str, tuple[Job, Future[Request]]] = {}
-        self._runs: dict[str, Making] = {}
+        self._runs: dict[str, JobRunner] = {}
         self._live: list[Live | World] = []
         self._calls: queue.SimpleQueue[tuple[Callable[[], Any], Future]] = queue.SimpleQueue()
         self._owed: list[Callable[[], Any]] = []  # what could not be written to the table yet
-        self._news, self._draining, self._ended = Event(), False, False
+        self._awake, self._draining, self._ended = Event(), False, False
         self._writers = Writers(ThreadPoolExecutor(1, "pieces"), ThreadPoolExecutor(2, "clips"))
 
     def call(self, function: Callable[[], _T]) -> Future[_T]:
@@ -131,7 +131,7 @@ class Engine(Thread):
 
     def wake(self) -> None:
         """Look for new jobs."""
-        self._news.set()
+        self._awake.set()
 
     def drain(self, seconds: float) -> None:
         """Close, end the jobs that run if that takes less than `seconds`, and end the thread.
@@ -156,7 +156,7 @@ class Engine(Thread):
         self._metrics.warmed_up()
         self.warm.set()
         while not self._ended:
-            self._news.clear()
+            self._awake.clear()
             self._answer()
             self._settle()
             self._claim()
@@ -169,9 +169,9 @@ class Engine(Thread):
             for run in list(self._runs.values()):
                 self._advance(run)
             self._share_energy()
-            self._news.wait(min((live.rest for live in self._live), default=_AGAIN_SECONDS))
-        for lane in self._lanes:
-            lane.end()
+            self._awake.wait(min((live.rest for live in self._live), default=_AGAIN_SECONDS))
+        for worker in self._workers:
+            worker.end()
         for writer in self._writers:
             writer.shutdown(cancel_futures=True)
 
@@ -179,7 +179,7 @@ class Engine(Thread):
         """Compile what requests of a language model need: batches of each size, and windows after the first."""
         begun = time.monotonic()
         lm = model.language_models[place]
-        # In a batch of this thread: a world may begin meanwhile, in a lane.
+        # In a batch of this thread: a world may begin meanwhile, in a worker.
         config, batch = lm.config, ContinuousBatch(lm, self._metrics.drew)
         words = "" if config.keys else "clip"  # worlds are played without words, and may have no room for any
         slides = not {"continues", "plays"}.isdisjoint(lm.tasks)  # otherwise no clip is longer than a window
@@ -188,8 +188,8 @@ class Engine(Thread):
             usual = plan(model, words, *read_arguments({**settings, **length}), endless=slides)
             choice = replace(usual.choice, lm=place, opened_by=None)
             one = replace(usual, choice=choice, stream=plan_stream(model, usual.inputs, choice))
-            seats = [batch.join(one.drawer, one.stream) for _ in range(rows)]
-            streams = [stream(one, seat) for seat in seats]
+            slots = [batch.join(one.drawer, one.stream) for _ in range(rows)]
+            streams = [stream(one, slot) for slot in slots]
             # Alone on into the next window; in company as far as every program is met.
             for _ in range(config.frames + 1 if rows == 1 else 2):
                 for pieces in streams:
@@ -197,14 +197,14 @@ class Engine(Thread):
                     if self._ended:
                         return
                     next(pieces, None)
-            for seat in seats:
-                seat.close()
+            for slot in slots:
+                slot.close()
         _log.info("warm: %s took %.1f s", model.name, time.monotonic() - begun)
 
-    def _freest(self) -> Lane:
-        """Return the lane with the fewest clips."""
+    def _freest(self) -> DeviceWorker:
+        """Return the worker with the fewest clips."""
         drawn = [run for run in self._runs.values() if run.draws]
-        return min(self._lanes, key=lambda lane: sum(each.lane is lane for each in (*drawn, *self._live)))
+        return min(self._workers, key=lambda worker: sum(each.worker is worker for each in (*drawn, *self._live)))
 
     def _share_energy(self) -> None:
         """Give each clip under way its part of what was used since the last time."""
@@ -266,7 +266,7 @@ class Engine(Thread):
             del self._planning[job.id]
             try:
                 folder = self._jobs.folder(job.id)
-                run = Making(job, planned.result(), self._freest(), folder, self._writers, self._tell, self.wake)
+                run = JobRunner(job, planned.result(), self._freest(), folder, self._writers, self._tell, self.wake)
             except Closed:  # the job is made when the server is back
                 continue
             except Exception as error:
@@ -275,8 +275,8 @@ class Engine(Thread):
             self._runs[job.id] = run
             self._tell(job.id)
 
-    def _advance(self, run: Making) -> None:
-        """Take what a lane or a writer has made of a job, and begin what comes next."""
+    def _advance(self, run: JobRunner) -> None:
+        """Take what a worker or a writer has made of a job, and begin what comes next."""
         job, ended = run.job, True
         try:
             if not run.poll():
@@ -297,7 +297,7 @@ class Engine(Thread):
             self.wake()  # for those that waited for its place
         self._tell(job.id)
 
-    def _show(self, run: Making) -> bool | None:
+    def _show(self, run: JobRunner) -> bool | None:
         """Show the newest frame, and save a clip that is drawn; return whether it is still wanted, None if unknown."""
         job = run.job
         if job.id not in self.previews:
@@ -309,7 +309,7 @@ class Engine(Thread):
             run.save(self._meter.info(run.joules))
         return self._write(lambda: self._jobs.note(job.id, run.percent))
 
-    def _complete(self, run: Making) -> bool | None:
+    def _complete(self, run: JobRunner) -> bool | None:
         """Count a clip that is saved, and say so in the table; return whether it is still wanted, None if unknown."""
         job = run.job
         self._share_energy()  # that of saving, which the file itself cannot name

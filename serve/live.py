@@ -9,27 +9,28 @@ from typing import Any
 from reelm.errors import RequestError
 from reelm.media.formats.fragments import FragmentedVideo
 from reelm.sampling.arguments import read_arguments
-from reelm.sampling.decoding.continuous import Seat
+from reelm.sampling.decoding.continuous import BatchSlot
 from reelm.sampling.generate import stream
 from reelm.sampling.model import Model
 from reelm.sampling.planning.plan import plan
 from reelm.sampling.planning.stream_plan import later_shot
 from reelm.sampling.request import Request
 
-from .lanes import LOOK_SECONDS, Lane
+from .device_workers import LOOK_SECONDS, DeviceWorker
 
 _AHEAD_SECONDS = 0.75  # of the clip that are made before they are shown: new words are seen that much later
 
 
 class Live:
-    """A clip that one viewer watches. The engine calls it, but for `close`, and a lane makes it.
+    """A clip that one viewer watches. The engine calls it, but for `close`, and a worker makes it.
 
     Args:
         model: name of the model.
         prompt: words to begin with.
         settings: options, as `Options` takes them.
-        send: called with each piece of a fragmented mp4, from the lane's thread; must not wait. A dict says which words
-            come next, and how the model reads them, or is an `error`: words that are refused, and the clip goes on.
+        send: called with each piece of a fragmented mp4, from the worker's thread; must not wait. A dict says which
+            words come next, and how the model reads them, or is an `error`: words that are refused, and the clip goes
+            on.
         failed: called with what ended it, from there too.
     """
 
@@ -45,13 +46,13 @@ class Live:
         self._prompt, self._settings, self._send, self._failed = prompt, settings, send, failed
         self._scenes, self._made, self._seconds, self._began = 0, 0, 0.0, 0.0
         self._unsent = b""
-        self._seat: Seat | None = None
+        self._slot: BatchSlot | None = None
         self._under_way: Future[None] | None = None
 
-    def open(self, model: Model, lane: Lane) -> None:
-        """Begin, in a lane."""
-        self._parts, self.lane = model, lane
-        lane.do(partial(self._try, self._open))
+    def open(self, model: Model, worker: DeviceWorker) -> None:
+        """Begin, in a worker."""
+        self._parts, self.worker = model, worker
+        worker.do(partial(self._try, self._open))
 
     def say(self, words: str, cut: bool) -> None:
         """Change the words from the next latent frame on.
@@ -63,11 +64,11 @@ class Live:
             if cut:
                 self._begin(words)
             else:  # one more latent frame is drawn than was taken
-                assert self._seat is not None
+                assert self._slot is not None
                 read = self._planned(words).inputs.scripts[0][0].words
-                self._seat.window.add(later_shot(self._request, read, self._made + 1))
+                self._slot.window.add(later_shot(self._request, read, self._made + 1))
 
-        self.lane.do(partial(self._try, change))
+        self.worker.do(partial(self._try, change))
 
     @property
     def rest(self) -> float:
@@ -77,26 +78,26 @@ class Live:
     def advance(self, wake: Callable[[], None]) -> None:
         """Begin to make a latent frame, where the viewer will soon have seen all; `wake` is called when it is there."""
         if self._wants_more() and (self._under_way is None or self._under_way.done()):
-            self._under_way = self.lane.do(partial(self._try, self._make))
+            self._under_way = self.worker.do(partial(self._try, self._make))
             self._under_way.add_done_callback(lambda _: wake())
 
     def leave(self) -> None:
         """Leave the batch."""
-        self.lane.do(self._leave)
+        self.worker.do(self._leave)
 
     def close(self) -> None:
         """End the clip; from any thread."""
         self.closed = True
 
     def _try(self, function: Callable[[], None]) -> None:
-        """Do something in the lane; words that are refused are told, what else goes wrong ends the clip."""
+        """Do something in the worker; words that are refused are told, what else goes wrong ends the clip."""
         if self.closed:
             return
         try:
             function()
         except RequestError as error:
             self._send({"error": {"code": "invalid_request", "message": str(error)}})
-            self.closed = self._seat is None  # nothing plays yet: the next words begin anew
+            self.closed = self._slot is None  # nothing plays yet: the next words begin anew
         except Exception as error:
             self.closed = True
             self._failed(error)
@@ -110,8 +111,8 @@ class Live:
         request = self._planned(words)
         self._request = request
         self._leave()
-        self._seat = self.lane.batch_of(request).join(request.drawer, request.stream, ahead=1)
-        self._pieces = stream(request, self._seat)
+        self._slot = self.worker.batch_of(request).join(request.drawer, request.stream, ahead=1)
+        self._pieces = stream(request, self._slot)
         self._scenes, self._made = self._scenes + 1, 0
         return request.choice.settings.fps
 
@@ -141,5 +142,5 @@ class Live:
         self._seconds += len(clip.video) / clip.fps
 
     def _leave(self) -> None:
-        if self._seat is not None:
-            self._seat.close()
+        if self._slot is not None:
+            self._slot.close()

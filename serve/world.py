@@ -1,7 +1,7 @@
 """A world that is played: each latent frame is drawn once its keys are known, and sent at once.
 
 Latent frames come at the frame rate of the world. A press is not kept waiting for the next one: it is drawn as soon as
-the lane is free, and the next one is due a whole period later. So time runs faster for who presses much.
+the worker is free, and the next one is due a whole period later. So time runs faster for who presses much.
 """
 
 import io
@@ -16,24 +16,24 @@ from PIL import Image
 
 from reelm.errors import RequestError
 from reelm.sampling.arguments import read_arguments
-from reelm.sampling.decoding.continuous import Seat
+from reelm.sampling.decoding.continuous import BatchSlot
 from reelm.sampling.model import Model
 from reelm.sampling.planning.plan import plan
 from reelm.sampling.play import PlaySession
 
-from .lanes import LOOK_SECONDS, Lane
-from .pressed import Pressed
+from .device_workers import LOOK_SECONDS, DeviceWorker
+from .key_state import KeyState
 
 
 class World:
-    """A world that one player plays. The engine calls it, but for `speed` and `close`; a lane draws it.
+    """A world that one player plays. The engine calls it, but for `speed` and `close`; a worker draws it.
 
     Args:
         model: name of the model.
         pressed: its keys.
         prompt: words to begin with.
         seed: to begin with.
-        send: called with what the player gets, from the lane's thread; must not wait. A dict says what follows: the
+        send: called with what the player gets, from the worker's thread; must not wait. A dict says what follows: the
             step, with its `seed` where a world begins and otherwise its `keys`, or an `error`. The frames of the step
             come after it, each as a PNG.
         failed: called with what ended it, from there too.
@@ -47,7 +47,7 @@ class World:
     def __init__(
         self,
         model: str,
-        pressed: Pressed,
+        pressed: KeyState,
         prompt: str,
         seed: int,
         send: Callable[[bytes | dict[str, Any]], None],
@@ -58,21 +58,21 @@ class World:
         self._pressed, self._prompt, self._seed = pressed, prompt, seed
         self._send, self._failed, self._has_room = send, failed, has_room
         self._session: PlaySession | None = None
-        self._seat: Seat | None = None
+        self._slot: BatchSlot | None = None
         self._words: str | None = None  # that the next latent frame begins to show
         self._asked: list[str] | None = None  # keys of the latent frame that is drawn
         self._step, self._due = 0, 0.0
         self._under_way: Future[None] | None = None
 
-    def open(self, model: Model, lane: Lane) -> None:
-        """Begin, in a lane."""
-        self._parts, self.lane = model, lane
+    def open(self, model: Model, worker: DeviceWorker) -> None:
+        """Begin, in a worker."""
+        self._parts, self.worker = model, worker
         self.begin(self._prompt, self._seed)
 
     def begin(self, prompt: str | None, seed: int) -> None:
         """Begin anew with another seed; with the words before where `prompt` is None."""
         self._prompt = self._prompt if prompt is None else prompt
-        self.lane.do(partial(self._try, partial(self._begin, self._prompt, seed)))
+        self.worker.do(partial(self._try, partial(self._begin, self._prompt, seed)))
 
     def say(self, words: str) -> None:
         """Change the words from the next latent frame on."""
@@ -81,7 +81,7 @@ class World:
             self._parts.read_as(words)  # refuses what does not fit
             self._words = words
 
-        self.lane.do(partial(self._try, change))
+        self.worker.do(partial(self._try, change))
 
     @property
     def rest(self) -> float:
@@ -89,9 +89,9 @@ class World:
         return min(LOOK_SECONDS, max(0.0, self._due - time.monotonic())) if self._is_free else LOOK_SECONDS
 
     def advance(self, wake: Callable[[], None]) -> None:
-        """Let the lane draw a latent frame, where one is due; `wake` is called when it is there."""
+        """Let the worker draw a latent frame, where one is due; `wake` is called when it is there."""
         if self._is_free and (self._pressed.waits or time.monotonic() >= self._due):
-            self._under_way = self.lane.draw(self)
+            self._under_way = self.worker.draw(self)
             self._under_way.add_done_callback(lambda _: wake())
 
     def ask(self) -> None:
@@ -105,7 +105,7 @@ class World:
 
     def leave(self) -> None:
         """Leave the batch."""
-        self.lane.do(self._leave)
+        self.worker.do(self._leave)
 
     def close(self) -> None:
         """End the world; from any thread."""
@@ -118,7 +118,7 @@ class World:
         return self.shown and drawn and not self.closed and self._has_room()
 
     def _try(self, function: Callable[[], None]) -> None:
-        """Do something in the lane; what the player did wrong is told, what else goes wrong ends the world."""
+        """Do something in the worker; what the player did wrong is told, what else goes wrong ends the world."""
         if self.closed:
             return
         try:
@@ -132,38 +132,38 @@ class World:
     def _begin(self, prompt: str, seed: int) -> None:
         request = plan(self._parts, prompt, *read_arguments({"seed": seed}), endless=True)
         self._leave()
-        self._seat = self.lane.batch_of(request).join(request.drawer, request.stream, ahead=0)
-        self._session, self._words, self._step = PlaySession(request, self._seat), None, 0
+        self._slot = self.worker.batch_of(request).join(request.drawer, request.stream, ahead=0)
+        self._session, self._words, self._step = PlaySession(request, self._slot), None, 0
         self._show({"step": 0, "seed": seed}, self._session.beginning.video)
         self._due, self.shown = time.monotonic() + 1 / self._parts.defaults.fps, True
 
     def _ask(self) -> None:
-        assert self._session is not None and self._seat is not None
+        assert self._session is not None and self._slot is not None
         keys, words, self._words = self._pressed.take(), self._words, None
         now, defaults = time.monotonic(), self._parts.defaults
         period = self._parts.video_tokenizer.config.time_stride / (defaults.fps * self.speed)
         self._due = now + period if now < self._due else max(self._due + period, now)
         self._session.ask(keys, words)
-        self._asked, self._seat.ahead = keys, 1  # another player's batch may draw it
+        self._asked, self._slot.ahead = keys, 1  # another player's batch may draw it
 
     def _take(self) -> None:
-        assert self._session is not None and self._seat is not None
+        assert self._session is not None and self._slot is not None
         keys, self._asked = self._asked, None
         try:
             video = self._session.take().video
         finally:
-            self._seat.ahead = 0
+            self._slot.ahead = 0
         self._step += 1
         self._show({"step": self._step, "keys": keys}, video)
-        self._seat.prepare()  # while the player looks
+        self._slot.prepare()  # while the player looks
 
     def _show(self, what: dict[str, Any], video: np.ndarray) -> None:
         for each in (what, *map(_png, video)):
             self._send(each)
 
     def _leave(self) -> None:
-        if self._seat is not None:
-            self._seat.close()
+        if self._slot is not None:
+            self._slot.close()
 
 
 def _png(frame: np.ndarray) -> bytes:

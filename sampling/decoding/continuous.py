@@ -37,9 +37,9 @@ class ContinuousBatch:
 
     def __init__(self, lm: LanguageModel, drew: Callable[[int, int], object] = lambda streams, rows: None):
         self._lm, self._drew = lm, drew
-        self.seats: list[Seat] = []
+        self.slots: list[BatchSlot] = []
 
-    def join(self, drawer: Drawer, plan: StreamPlan, ahead: int = 2) -> "Seat":
+    def join(self, drawer: Drawer, plan: StreamPlan, ahead: int = 2) -> "BatchSlot":
         """Let a stream join.
 
         Args:
@@ -47,38 +47,38 @@ class ContinuousBatch:
             plan: of the stream.
             ahead: latent frames that may be drawn before they are taken.
         """
-        seat = Seat(self, SlidingWindow(drawer, plan), ahead, plan.length)
-        self.seats.append(seat)
-        return seat
+        slot = BatchSlot(self, SlidingWindow(drawer, plan), ahead, plan.length)
+        self.slots.append(slot)
+        return slot
 
-    def draw(self, asking: "Seat") -> None:
+    def draw(self, asking: "BatchSlot") -> None:
         """Draw the next latent frame of a stream, and those of others that can be drawn with it."""
         frame = asking.next_frame()
         if frame is None:
             return
         kind, alike = frame.kind, [(asking, frame)]
         if kind is not None:
-            hungry = (each for each in self.seats if each is not asking and len(each.ready) < each.ahead)
-            for seat in sorted(hungry, key=lambda each: len(each.ready)):
-                other = seat.next_frame() if len(alike) < ROWS[-1] else None
+            hungry = (each for each in self.slots if each is not asking and len(each.ready) < each.ahead)
+            for slot in sorted(hungry, key=lambda each: len(each.ready)):
+                other = slot.next_frame() if len(alike) < ROWS[-1] else None
                 if other is not None and other.kind == kind:
-                    alike.append((seat, other))
+                    alike.append((slot, other))
         rows = _rows_for(len(alike))
-        seats, frames = zip(*alike[:rows], strict=True)
+        slots, frames = zip(*alike[:rows], strict=True)
         try:
             with self._lm.on_mesh():
                 drawn = draw_together(frames, self._lm.decoding_params, rows)
         except Exception as error:  # their states may be gone
-            for seat in seats:
-                seat.failure = error
+            for slot in slots:
+                slot.failure = error
             return
-        self._drew(len(seats), rows)
-        for seat, (frame, state) in zip(seats, drawn, strict=True):
-            seat.window.keep(state)
-            seat.take(frame)
+        self._drew(len(slots), rows)
+        for slot, (frame, state) in zip(slots, drawn, strict=True):
+            slot.window.keep(state)
+            slot.take(frame)
 
 
-class Seat(Iterator[LatentFrame]):
+class BatchSlot(Iterator[LatentFrame]):
     """A stream in a batch: an iterator of its latent frames. None is drawn ahead that the stream does not have."""
 
     def __init__(self, batch: ContinuousBatch, window: SlidingWindow, ahead: int, length: int | None):
@@ -126,8 +126,8 @@ class Seat(Iterator[LatentFrame]):
 
     def close(self) -> None:
         """Leave the batch."""
-        if self in self._batch.seats:
-            self._batch.seats.remove(self)
+        if self in self._batch.slots:
+            self._batch.slots.remove(self)
 
 
 def batch_sizes() -> tuple[int, ...]:

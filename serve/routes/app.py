@@ -21,9 +21,9 @@ from reelm.energy import WATTS_PER_CORE, Meter
 from reelm.sampling.model import Model
 from reelm.serve.access import Allowance, Keys, Limits
 from reelm.serve.engine import Engine, WarmUp
+from reelm.serve.events import JobEvents
 from reelm.serve.jobs import Jobs
 from reelm.serve.metrics import Metrics
-from reelm.serve.news import News
 from reelm.serve.planner import Planner
 from reelm.serve.traces import Traces
 
@@ -100,10 +100,10 @@ def _across(origins: Sequence[str]) -> list[Middleware]:
 
 class _Routes:
     def __init__(self, server: Server):
-        self._server, self._news = server, News()
+        self._server, self._events = server, JobEvents()
         self._jobs = Jobs(server.home, server.queue)
         self._metrics = Metrics(self._jobs.counts, server.price_per_kwh)
-        told = self._news.tell, self._metrics, server.traces, Meter(watts_per_core=server.watts_per_core)
+        told = self._events.tell, self._metrics, server.traces, Meter(watts_per_core=server.watts_per_core)
         planner = Planner(server.models, self._jobs)
         self._engine = Engine(server.models, self._jobs, planner, *told, rows=server.rows, warm_up=server.warm_up)
         self._videos = Videos(
@@ -111,7 +111,7 @@ class _Routes:
             jobs=self._jobs,
             planner=planner,
             engine=self._engine,
-            news=self._news,
+            job_events=self._events,
             traces=server.traces,
             limits=server.limits,
             allowance=Allowance(server.limits.codes_a_minute),
@@ -177,7 +177,7 @@ class _Routes:
     @asynccontextmanager
     async def running(self, app: Starlette) -> AsyncIterator[None]:
         """Run the engine."""
-        self._news.bind(asyncio.get_running_loop())
+        self._events.bind(asyncio.get_running_loop())
         self._engine.start()
         try:
             yield
@@ -189,7 +189,7 @@ class _Routes:
     def hang_up(self) -> None:
         """End the answers that wait for a job or for the engine, since the server ends; jobs go on."""
         self._engine.close()
-        self._news.close()
+        self._events.close()
 
     async def live(self, socket: WebSocket) -> None:
         """Send a clip without end, and take new words for it; or a world, and take its keys."""

@@ -8,7 +8,7 @@ from reelm.sampling.model import Model
 from reelm.sampling.options import Options
 from reelm.serve.access import Limits
 from reelm.serve.engine import Engine
-from reelm.serve.pressed import Pressed
+from reelm.serve.key_state import KeyState
 from reelm.serve.world import World
 
 from .live_socket import Outbox, check_fields, fault, words_of
@@ -23,7 +23,7 @@ class Player:
 
     def __init__(self, name: str, model: Model, engine: Engine, limits: Limits, outbox: Outbox):
         self._name, self._model, self._engine, self._limits, self._outbox = name, model, engine, limits, outbox
-        self._pressed = Pressed(model.language_model().config.keys_at_once)
+        self._pressed = KeyState(model.language_model().config.keys_at_once)
         self._world: World | None = None
         outbox.put({"hello": hello(model)})
 

@@ -22,10 +22,10 @@ from reelm.sampling.model import Model
 from reelm.sampling.request import Request as Planned
 from reelm.serve.access import Allowance, Limits
 from reelm.serve.engine import Engine
+from reelm.serve.events import BEAT_SECONDS, JobEvents
 from reelm.serve.job import Job, Status, Video
+from reelm.serve.job_runner import CLIP, STREAM
 from reelm.serve.jobs import Jobs, QueueFull
-from reelm.serve.making import CLIP, STREAM
-from reelm.serve.news import BEAT_SECONDS, News
 from reelm.serve.planner import Closed, Planner
 from reelm.serve.traces import Traces
 
@@ -49,7 +49,7 @@ class Videos:
         jobs: their table.
         planner: turns jobs into requests.
         engine: makes the clips.
-        news: of the jobs.
+        job_events: wakes those who wait for a job.
         traces: of each request.
         limits: of each request and each key.
         allowance: what each key may still ask for.
@@ -61,7 +61,7 @@ class Videos:
     jobs: Jobs
     planner: Planner
     engine: Engine
-    news: News
+    job_events: JobEvents
     traces: Traces
     limits: Limits
     allowance: Allowance
@@ -78,7 +78,7 @@ class Videos:
         job = await self._created(request)
         if seconds is not None:
             until = time.monotonic() + seconds
-        async for _ in self.news.of(job.id, BEAT_SECONDS if seconds is None else 1.0):
+        async for _ in self.job_events.of(job.id, BEAT_SECONDS if seconds is None else 1.0):
             now = self.jobs.get(job.id)
             if now is None:
                 raise HTTPException(404, "the video was deleted")
@@ -191,7 +191,7 @@ class Videos:
         self.jobs.delete(job.id)
         self.planner.forget(job.id)
         self.engine.wake()
-        self.news.tell(job.id)
+        self.job_events.tell(job.id)
         return JSONResponse({"id": job.id, "object": "video.deleted", "deleted": True})
 
     async def cancel(self, request: Request) -> Response:
@@ -201,7 +201,7 @@ class Videos:
             _log.info("cancelled", extra={"about": job.for_log()})
             self.planner.forget(job.id)
         self.engine.wake()
-        self.news.tell(job.id)
+        self.job_events.tell(job.id)
         return JSONResponse(self._seen(self._job(request)))
 
     async def content(self, request: Request) -> Response:
@@ -231,7 +231,7 @@ class Videos:
     async def stream(self, request: Request) -> Response:
         """Answer with the fragments of the clip, as they come."""
         job = self._job(request)
-        pieces = fragments(job.id, self.jobs, self.news)
+        pieces = fragments(job.id, self.jobs, self.job_events)
         return StreamingResponse(pieces, media_type="video/mp4", headers={"Cache-Control": "no-store"})
 
     async def playlist(self, request: Request) -> Response:
@@ -251,7 +251,7 @@ class Videos:
 
     async def events(self, request: Request) -> Response:
         """Answer with status, progress and previews as server-sent events."""
-        told = messages(self._job(request).id, self.jobs, self.news, self.engine)
+        told = messages(self._job(request).id, self.jobs, self.job_events, self.engine)
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         return StreamingResponse(told, media_type="text/event-stream", headers=headers)
 

@@ -1,4 +1,4 @@
-"""How clients follow a clip while it is made: its bytes, and its news."""
+"""How clients follow a clip while it is made: its bytes, and messages about it."""
 
 import asyncio
 import base64
@@ -12,18 +12,18 @@ import numpy as np
 from PIL import Image
 
 from reelm.serve.engine import Engine
+from reelm.serve.events import BEAT_SECONDS, JobEvents
+from reelm.serve.job_runner import STREAM
 from reelm.serve.jobs import Jobs
-from reelm.serve.making import STREAM
-from reelm.serve.news import BEAT_SECONDS, News
 
 _READ_BYTES = 1 << 16
 
 
-async def fragments(job_id: str, jobs: Jobs, news: News) -> AsyncIterator[bytes]:
+async def fragments(job_id: str, jobs: Jobs, events: JobEvents) -> AsyncIterator[bytes]:
     """Yield the bytes of a job's stream from the first on, as they come; each client reads at its own pace."""
     path, at = jobs.folder(job_id) / STREAM, 0
-    async for _ in news.of(job_id, BEAT_SECONDS):
-        now = jobs.get(job_id)  # before reading: what is made after it comes with the next news
+    async for _ in events.of(job_id, BEAT_SECONDS):
+        now = jobs.get(job_id)  # before reading: what is made after it comes with the next event
         while path.is_file() and (piece := await asyncio.to_thread(_read, path, at)):
             at += len(piece)
             yield piece
@@ -31,10 +31,10 @@ async def fragments(job_id: str, jobs: Jobs, news: News) -> AsyncIterator[bytes]
             return
 
 
-async def messages(job_id: str, jobs: Jobs, news: News, engine: Engine) -> AsyncIterator[str]:
+async def messages(job_id: str, jobs: Jobs, events: JobEvents, engine: Engine) -> AsyncIterator[str]:
     """Yield server-sent events: the job whenever it changes, and its newest frame."""
     said, shown = None, None
-    async for told in news.of(job_id, BEAT_SECONDS):
+    async for told in events.of(job_id, BEAT_SECONDS):
         now = jobs.get(job_id)
         if now is None:
             yield _event("deleted", {"id": job_id})

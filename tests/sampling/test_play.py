@@ -87,12 +87,12 @@ def test_a_window_may_be_opened_before_its_words_and_keys_are_known(world):
     made = []
     for ahead in (False, True):
         request = plan(world, None, *read_arguments(SETTINGS), endless=True)
-        seat = ContinuousBatch(world.lm).join(request.drawer, request.stream, ahead=0)
-        session = PlaySession(request, seat)
+        slot = ContinuousBatch(world.lm).join(request.drawer, request.stream, ahead=0)
+        session = PlaySession(request, slot)
         pieces = [session.beginning]
         for number, keys in enumerate(KEYS[:5]):
             if ahead:
-                seat.prepare()
+                slot.prepare()
             pieces.append(session.step(keys, "blue" if number == 3 else None))  # the latent frame of a new window
         made.append(Clip.join(pieces))
     np.testing.assert_array_equal(codes(made[0]), codes(made[1]))

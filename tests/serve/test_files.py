@@ -14,9 +14,9 @@ from starlette.routing import Route
 
 from reelm.errors import RequestError
 from reelm.serve.access import Limits
+from reelm.serve.events import JobEvents
 from reelm.serve.job import Job, grouped
 from reelm.serve.jobs import Jobs
-from reelm.serve.news import News
 from reelm.serve.routes.answers import HANDLERS
 from reelm.serve.routes.app import PAGE
 from reelm.serve.routes.body import Asked, Upload, preferred_wait
@@ -137,21 +137,21 @@ def test_jobs_are_listed_by_status(tmp_path):
 
 def test_who_waits_for_news_is_let_go_when_the_server_ends():
     async def listen() -> list[bool]:
-        news = News()
-        asyncio.get_running_loop().call_later(0.05, news.close)
-        return [told async for told in news.of("video", 60.0)]
+        events = JobEvents()
+        asyncio.get_running_loop().call_later(0.05, events.close)
+        return [told async for told in events.of("video", 60.0)]
 
     assert asyncio.run(asyncio.wait_for(listen(), 5)) == [True, True]
 
 
 def test_a_server_that_ends_hangs_up_on_those_who_listen():
-    app, news, heard = Starlette(), News(), []
+    app, events, heard = Starlette(), JobEvents(), []
 
     async def listen() -> None:
-        heard.extend([told async for told in news.of("video", 60.0)])
+        heard.extend([told async for told in events.of("video", 60.0)])
 
     async def serve() -> None:
-        app.state.hang_up = news.close
+        app.state.hang_up = events.close
         server = Leaving(uvicorn.Config(app, port=0, log_config=None, lifespan="off"))
         listening = asyncio.create_task(listen())
         asyncio.get_running_loop().call_later(0.3, setattr, server, "should_exit", True)

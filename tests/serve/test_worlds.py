@@ -14,7 +14,7 @@ from PIL import Image
 from websockets.sync.client import connect
 
 from reelm import Clip
-from reelm.serve.pressed import Pressed
+from reelm.serve.key_state import KeyState
 
 FAST = {"speed": 8}
 
@@ -173,14 +173,14 @@ def test_models_name_their_keys_and_jobs_refuse_others(service):
 
 
 def test_each_press_is_taken_once_and_what_is_held_again():
-    pressed = Pressed(1)
+    pressed = KeyState(1)
     assert pressed.take() == [] and not pressed.waits
     for keys in (["left"], [], ["right"], ["right", "left"]):
         pressed.hold(keys)
     taken = [pressed.take() for _ in range(2)]
     assert taken == [["left"], ["right"]] and not pressed.waits
     assert pressed.take() == ["right"]  # held, and so is "left" behind it
-    pressed = Pressed(2)
+    pressed = KeyState(2)
     for keys in (["left"], ["up", "left"], ["left"]):
         pressed.hold(keys)
     assert [pressed.take() for _ in range(2)] == [["left", "up"], ["left"]]

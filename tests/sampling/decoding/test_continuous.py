@@ -32,17 +32,17 @@ def test_clips_are_those_of_each_alone_whoever_joins_and_leaves(tiny_sound_model
     batch = ContinuousBatch(model.lm)
     waiting = [(index, request(model, **each)) for index, each in enumerate(REQUESTS)]
     under_way: dict[int, Any] = {}
-    seats = {}
+    slots = {}
     pieces: dict[int, list[list[Clip]]] = {index: [] for index, _ in waiting}
     while waiting or under_way:
         if waiting:  # one more joins at each latent frame
             index, planned = waiting.pop(0)
-            seats[index] = batch.join(planned.drawer, planned.stream)
-            under_way[index] = generate.stream(planned, seats[index])
+            slots[index] = batch.join(planned.drawer, planned.stream)
+            under_way[index] = generate.stream(planned, slots[index])
         for index, each in list(under_way.items()):
             piece = next(each, None)
             if piece is None:
-                seats[index].close()
+                slots[index].close()
                 del under_way[index]
             else:
                 pieces[index].append(piece)
@@ -54,7 +54,7 @@ def test_clips_are_those_of_each_alone_whoever_joins_and_leaves(tiny_sound_model
         # A full batch may guess fewer codes at once, so that its forward passes are others.
         own = {name: expected.info[name] for name in ("energy", "forwards", "sound_forwards")}
         assert clip.info | own == expected.info
-    assert not batch.seats
+    assert not batch.slots
 
 
 def test_nobody_is_held_back_by_another(tiny_sound_model):

@@ -1,6 +1,6 @@
-"""News of jobs: from the engine's thread to everybody who waits in the loop of the server.
+"""Events of jobs: from the engine's thread to everybody who waits in the loop of the server.
 
-News carry no content. Whoever hears them looks up how the job stands, so a slow listener misses nothing that still
+An event carries no content. Whoever hears it looks up how the job stands, so a slow listener misses nothing that still
 matters, and nothing piles up.
 """
 
@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 BEAT_SECONDS = 15.0  # between signs of life to those who wait
 
 
-class News:
+class JobEvents:
     """Wakes those who wait for a job."""
 
     def __init__(self):
@@ -23,7 +23,7 @@ class News:
         self._loop = loop
 
     def tell(self, job_id: str) -> None:
-        """Say that a job has news; any thread may."""
+        """Say that a job has changed, from any thread."""
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._wake, job_id)
 
@@ -34,9 +34,9 @@ class News:
             self._wake(job_id)
 
     async def of(self, job_id: str, seconds: float) -> AsyncIterator[bool]:
-        """Yield at once, then True whenever the job has news, and False after so many seconds without any.
+        """Yield at once, then True whenever the job has changed, and False after so many seconds without a change.
 
-        It ends when news are closed.
+        It ends with `close`.
         """
         event = asyncio.Event()
         self._waiting.setdefault(job_id, set()).add(event)

@@ -1,10 +1,10 @@
-"""What a player presses, until a latent frame is made with it. Any thread may use it."""
+"""The state of a player's keys between two latent frames. Any thread may use it."""
 
 from collections.abc import Sequence
 from threading import Lock
 
 
-class Pressed:
+class KeyState:
     """The keys that are held, and those that were pressed since the last latent frame, though they may be let go.
 
     at_once: most that a latent frame is made with.

@@ -1,6 +1,6 @@
-"""A job under way: its latent frames are made in a lane, its files are written by other threads.
+"""Runs a job: a device worker draws its latent frames, other threads write its files.
 
-The engine asks it for news by `poll`, and knows nothing of futures.
+The engine asks for progress by `poll`, and knows nothing of futures.
 """
 
 import time
@@ -20,8 +20,8 @@ from reelm.sampling.decoding.continuous import ContinuousBatch
 from reelm.sampling.generate import joined, stream
 from reelm.sampling.request import Request
 
+from .device_workers import DeviceWorker
 from .job import Job
-from .lanes import Lane
 
 CLIP, STREAM = "clip.mp4", "stream.mp4"  # files of a job: the clip, and its fragments while it is made
 
@@ -43,31 +43,31 @@ class State(Enum):
     SAVED = auto()
 
 
-class Making:
+class JobRunner:
     """A job under way.
 
     Args:
         job: what is made.
         request: the plan of the job.
-        lane: draws its latent frames.
+        worker: draws its latent frames.
         folder: of its files.
         writers: write its files.
         tell: called with the id of the job by a writer, when a piece of the stream is there.
-        wake: called when `poll` has news, from the thread that did the work.
+        wake: called when there is progress, from the thread that did the work.
     """
 
     def __init__(
         self,
         job: Job,
         request: Request,
-        lane: Lane,
+        worker: DeviceWorker,
         folder: Path,
         writers: Writers,
         tell: Callable[[str], None],
         wake: Callable[[], None],
     ):
         assert request.stream.length is not None
-        self.job, self.lane, self._request, model = job, lane, request, request.model
+        self.job, self.worker, self._request, model = job, worker, request, request.model
         self._folder, self._writers, self._tell, self._wake = folder, writers, tell, wake
         self._parts: list[list[Clip]] = []
         self._written: list[Future[None]] = []  # pieces of the stream, perhaps still to be written
@@ -76,7 +76,7 @@ class Making:
         rate = model.soundtrack.sample_rate if model.soundtrack else None
         self._fragments = FragmentedVideo(fps=request.choice.settings.fps, sample_rate=rate)
         self._total = request.stream.length
-        self._pieces = _pieces(request, lane.batch_of(request))
+        self._pieces = _pieces(request, worker.batch_of(request))
         self._under_way: Future[State]  # the newest piece of work, and the state that it leads to
         self.state = State.NEW
         self.newest: np.ndarray  # the newest frame; there is one once a latent frame is made
@@ -91,14 +91,14 @@ class Making:
 
     @property
     def draws(self) -> bool:
-        """Whether its lane has more to do."""
+        """Whether its worker has more to do."""
         return self.state in (State.NEW, State.DRAWING)
 
     def poll(self) -> bool:
-        """Take what is made, and begin the next latent frame; return whether there is news. Raises what went wrong."""
+        """Take what is made, begin the next latent frame, and return whether there is progress. Raises failures."""
         if self.state is State.NEW:
             self.state = State.DRAWING
-            self._begin(self.lane.do(self._make))
+            self._begin(self.worker.do(self._make))
             return False
         if not self._under_way.done():
             return False
@@ -106,7 +106,7 @@ class Making:
         if self.state is not State.SAVED:
             self.newest = self._parts[-1][0].video[-1]
         if self.state is State.DRAWING:
-            self._begin(self.lane.do(self._make))
+            self._begin(self.worker.do(self._make))
         return True
 
     def spend(self, joules: float | None) -> None:
@@ -126,7 +126,7 @@ class Making:
             self._pieces.close()
             self._writers.pieces.submit(self._file.close)
 
-        self.lane.do(leave)
+        self.worker.do(leave)
 
     def _begin(self, work: Future[State]) -> None:
         self._under_way = work
@@ -161,9 +161,9 @@ class Making:
 
 
 def _pieces(request: Request, batch: ContinuousBatch) -> Generator[list[Clip]]:
-    """Yield what `stream` does, in a seat of a batch from the first to the last one."""
-    seat = batch.join(request.drawer, request.stream)
+    """Yield what `stream` does, in a slot of a batch from the first to the last one."""
+    slot = batch.join(request.drawer, request.stream)
     try:
-        yield from stream(request, seat)
+        yield from stream(request, slot)
     finally:
-        seat.close()
+        slot.close()

@@ -1,4 +1,4 @@
-"""A job under way says how far it is, and what failed in a thread is raised where it is asked for news."""
+"""A job under way says how far it is, and what failed in a thread is raised where progress is asked for."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from reelm.media.clip import Clip
-from reelm.serve import making
+from reelm.serve import job_runner
+from reelm.serve.device_workers import DeviceWorker
 from reelm.serve.job import Job
-from reelm.serve.lanes import Lane
-from reelm.serve.making import Making, State, Writers
+from reelm.serve.job_runner import JobRunner, State, Writers
 
 CODES = {name: np.zeros((1, 1, 1), np.int32) for name in ("video", "audio")}
 PIECES = [
@@ -24,25 +24,25 @@ PIECES = [
 @pytest.fixture
 def run(tmp_path, monkeypatch):
     """Return a job under way, of three latent frames that are there at once, and what counts its calls of `wake`."""
-    monkeypatch.setattr(making, "stream", lambda request, seat: ([piece] for piece in PIECES))
+    monkeypatch.setattr(job_runner, "stream", lambda request, slot: ([piece] for piece in PIECES))
     choice = SimpleNamespace(settings=SimpleNamespace(fps=8.0, best_of=1))
     plan, model = SimpleNamespace(length=len(PIECES)), SimpleNamespace(soundtrack=None)
     request: Any = SimpleNamespace(model=model, choice=choice, stream=plan, drawer=None)
-    lane = Lane("lane", lambda requests, rows: None)
+    worker = DeviceWorker("worker", lambda requests, rows: None)
     batch = SimpleNamespace(join=lambda drawer, stream: SimpleNamespace(close=lambda: None))
-    monkeypatch.setattr(lane, "batch_of", lambda request: batch)
+    monkeypatch.setattr(worker, "batch_of", lambda request: batch)
     writers, woken = Writers(ThreadPoolExecutor(1), ThreadPoolExecutor(1)), Semaphore(0)
     job = Job(model="tiny", prompt="red", seed=0, settings={})
-    run = Making(job, request, lane, tmp_path, writers, lambda job_id: None, woken.release)
+    run = JobRunner(job, request, worker, tmp_path, writers, lambda job_id: None, woken.release)
     yield run, woken
     run.close()
-    lane.do(lambda: None).result()
-    lane.end()
+    worker.do(lambda: None).result()
+    worker.end()
     for writer in writers:
         writer.shutdown()
 
 
-def polled(run: Making, woken: Semaphore) -> State:
+def polled(run: JobRunner, woken: Semaphore) -> State:
     """Return the state that comes next."""
     assert woken.acquire(timeout=10) and run.poll()
     return run.state
@@ -58,7 +58,7 @@ def test_a_job_is_drawn_and_then_saved(run, tmp_path):
     run.save({"joules": 1.0})
     assert run.state is State.SAVING
     assert polled(run, woken) is State.SAVED
-    for name in (making.CLIP, making.STREAM):
+    for name in (job_runner.CLIP, job_runner.STREAM):
         assert len(Clip.open(tmp_path / name).video) == 9
 
 

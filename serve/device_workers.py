@@ -1,4 +1,4 @@
-"""Lanes: the threads that draw. Each has batches of its own, so that no two touch the same state."""
+"""Device workers: threads that draw. Each has its own batches, so no two touch the same state."""
 
 from collections import deque
 from collections.abc import Callable
@@ -25,7 +25,7 @@ class Steered(Protocol):
         """Draw it, unless a batch has done so. Raises nothing."""
 
 
-class Lane:
+class DeviceWorker:
     """A thread, and the batch of each language model that only this thread draws."""
 
     def __init__(self, name: str, drew: Callable[[int, int], object]):
@@ -58,7 +58,7 @@ class Lane:
         self._thread.shutdown(cancel_futures=True)
 
 
-def lanes_of(drew: Callable[[int, int], object]) -> list[Lane]:
-    """Return the lanes that suit the device."""
+def device_workers(drew: Callable[[int, int], object]) -> list[DeviceWorker]:
+    """Return as many workers as the device can use."""
     count = min(device().drawing_threads, cores())
-    return [Lane(f"lane-{i}", drew) for i in range(count)]
+    return [DeviceWorker(f"device-worker-{i}", drew) for i in range(count)]
