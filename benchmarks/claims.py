@@ -24,6 +24,7 @@ import os
 import re
 import sys
 from collections.abc import Iterator
+from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -152,12 +153,16 @@ def measure(command: str, footage: Path | None) -> dict[str, Any]:
 
 @cache
 def digest(name: str) -> str:
-    """Return a digest of a model's weights and config, and of what three seeds draw."""
+    """Return a digest of a model's weights and defaults, and of what three seeds draw.
+
+    How model.json calls its fields is left out: what they say shows in the draws.
+    """
     found = hashlib.sha256()
     for path in sorted(shipped.folder(name).iterdir()):
-        if path.suffix != ".md":
+        if path.suffix not in (".md", ".json"):
             found.update(path.read_bytes())
     model = reelm.load(name)
+    found.update(repr(sorted(asdict(model.defaults).items())).encode())
     for seed in range(3):
         if model.lm is None:  # what its tokenizer makes of noise
             noise = np.random.default_rng(seed).integers(0, 256, (17, 64, 64, 3), np.uint8)
