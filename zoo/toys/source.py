@@ -29,6 +29,7 @@ from .stories import story
 SIZE = 128
 _FRAMES, _ENDLESS = 33, 10_000_000
 _SHARD = 100  # clips
+_PIECES = 8  # of a clip
 _FIELDS = {
     "video": Array((None, SIZE, SIZE, 3), np.uint8),
     "captions": tuple[str, ...],
@@ -65,20 +66,20 @@ class ToysSet:
     def open(self, split: str, *, num_frames: int | None = None, num_clips: int | None = None) -> ClipSource:
         """Open the first clips of a split, each of `num_frames` frames, 33 by default; see `DataSet.open`.
 
-        They are drawn, or read where `data_dir` says from where.
+        They are drawn, or read where `data_dir` or `config` names a set that was built.
         """
         known: Split = next(known for known in SPLITS if known == split)
-        if self.data_dir is None:
+        if self.data_dir is None and self.config is None:
             return ToysClips(known, num_frames or _FRAMES, num_clips or _ENDLESS)
         stored = self._stored(self.config or str(self.clips))
         if not stored.is_written:
             raise RequestError(
-                f"no {self.name}/{stored.config} in {self.data_dir}; build it there first (reelm data build)"
+                f"no {ToysSet.name}/{stored.config} in {stored.data_dir}; build it there first (reelm data build)"
             )
         records = stored.records(split)
         runs = [ShapeRun(len(records), _FRAMES, SIZE, SIZE)]
-        shapes, firsts = long_enough(f"{self.name}/{stored.config}", split, runs, num_frames, num_clips)
-        about = {"dataset": self.name, "split": split, "stored": stored.config}
+        shapes, firsts = long_enough(f"{ToysSet.name}/{stored.config}", split, runs, num_frames, num_clips)
+        about = {"dataset": ToysSet.name, "split": split, "stored": stored.config}
         return StoredClips(about, shapes, firsts, records, _read)
 
     def build(self, *, packages: Path | None = None, progress: Progress = silent) -> Path:
@@ -96,7 +97,7 @@ class ToysSet:
 
     def _stored(self, config: str) -> StoredSet:
         return StoredSet(
-            name=self.name,
+            name=ToysSet.name,
             data_dir=self.data_dir or datasets_folder(),
             version="1.0.0",
             config=config,
@@ -140,6 +141,22 @@ class ToysStoriesSet(ToysSet):
     def build(self, *, packages: Path | None = None, progress: Progress = silent) -> Path:
         """Refuse: stories are drawn on demand."""
         raise RequestError(f"{self.name} is drawn on demand; there is nothing to build")
+
+
+@dataclass(frozen=True)
+class ToysCloseSet(ToysSet):
+    """Pieces of the same clips, most of them where toys are: what is hard to draw fills them."""
+
+    name: ClassVar[str] = "toys_close"
+    summary: ClassVar[str] = "pieces of the same clips, 64x64, most of them where toys are"
+
+    def open(self, split: str, *, num_frames: int | None = None, num_clips: int | None = None) -> ClipSource:
+        """Open pieces of the first clips of a split, eight of each, of `num_frames` frames; see `DataSet.open`."""
+        return ToysPieces(super().open(split, num_frames=num_frames, num_clips=num_clips))
+
+    def build(self, *, packages: Path | None = None, progress: Progress = silent) -> Path:
+        """Refuse: pieces are cut on demand."""
+        raise RequestError(f"{self.name} is cut on demand from {ToysSet.name}; build that")
 
 
 @dataclass(frozen=True)
@@ -194,6 +211,38 @@ class ToysStories(ToysClips):
                 reference_captions=told.next_captions,
             )
         return clip
+
+
+@dataclass(frozen=True)
+class ToysPieces:
+    """Pieces of clips: eight of each, four in five of them around a pixel of a toy."""
+
+    clips: ClipSource
+    side: int = SIZE // 2
+    name: ClassVar[str] = ToysCloseSet.name
+
+    @property
+    def description(self) -> dict[str, Any]:
+        return self.clips.description | {"dataset": self.name}
+
+    @property
+    def shapes(self) -> tuple[ShapeRun, ...]:
+        return tuple(ShapeRun(_PIECES * run.clips, run.frames, self.side, self.side) for run in self.clips.shapes)
+
+    def __len__(self) -> int:
+        return _PIECES * len(self.clips)
+
+    def __getitem__(self, index: int) -> CaptionedClip:
+        clip, rng = self.clips[index // _PIECES], np.random.default_rng([index, 5])
+        toys = clip.get("controls", {})["silhouette"][..., 0]
+        places = np.argwhere(toys) if rng.random() < 0.8 else np.zeros((0, 3), int)
+        most = SIZE - self.side
+        row, column = rng.integers(most + 1, size=2)
+        if len(places):
+            middle = places[rng.integers(len(places))][1:] - rng.integers(8, self.side - 8, 2)
+            row, column = np.clip(middle, 0, most).astype(int)
+        video = clip["video"][:, row : row + self.side, column : column + self.side]
+        return CaptionedClip(video=video, captions=clip["captions"], fps=clip["fps"])
 
 
 def clip_of(scene: scenes.Scene, num_frames: int) -> CaptionedClip:

@@ -78,3 +78,19 @@ def test_controls_show_depth_and_silhouettes_of_the_same_toys():
         assert white[round(y * 128), round(x * 128)]
     # The floor is nearer at the bottom; a toy is nearer than the floor behind it.
     assert films["depth"][0, -1].mean() > films["depth"][0, 64].mean() > films["depth"][0, 0].mean()
+
+
+def test_pieces_lie_in_their_clips_and_mostly_show_toys(tmp_path):
+    pieces: Any = catalog.open_clips("toys_close", "train", num_frames=2, num_clips=2)
+    whole: Any = catalog.open_clips("toys", "train", num_frames=2, num_clips=2)
+    assert len(pieces) == 16 and pieces.shapes[0][1:] == (2, 64, 64)
+    shown = 0
+    for index in range(16):
+        video, clip = pieces[index]["video"], whole[index // 8]
+        windows = np.lib.stride_tricks.sliding_window_view(clip["video"][0, ..., 0], (64, 64))
+        rows, columns = np.nonzero((windows == video[0, ..., 0]).all((2, 3)))
+        assert len(rows) == 1
+        row, column = rows[0], columns[0]
+        np.testing.assert_array_equal(video, clip["video"][:, row : row + 64, column : column + 64])
+        shown += bool(clip["controls"]["silhouette"][:, row : row + 64, column : column + 64].any())
+    assert shown >= 12
