@@ -1,7 +1,7 @@
-"""What a clip shows besides colour: edges, silhouettes, flow, depth, as clips of their own, and how much moves in it.
+"""What a clip shows besides colour: edges, silhouettes, depth, as clips of their own, and how much moves in it.
 
 In: video uint8 `[T, H, W, 3]`. Out: the same shape, or a number. No colour of the clip is in what comes out, so it can
-steer a clip of other colours. Edges and flow are OpenCV's, an extra.
+steer a clip of other colours. Edges and the motion score use OpenCV, an extra.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,8 +16,7 @@ from .pixels import Frames
 
 _AWAY = 32  # of 255, by which a silhouette differs from the background
 _BLANK = 1e-3  # share of pixels that differ from it in a clip that shows nothing, at most
-_FASTEST = 0.1  # flow that is drawn in full colour, as a share of the picture's height in one frame
-_SIZE = 64  # height at which flow is looked for: it is not to depend on the size of the clip
+_SIZE = 64  # height at which motion is measured, so that it does not depend on the size of the clip
 
 
 def edges(video: Frames) -> Frames:
@@ -48,14 +47,6 @@ def background(video: Frames) -> Frames:
     return np.median(border, axis=0).astype(np.uint8)
 
 
-def flow(video: Frames) -> Frames:
-    """Return how each pixel has moved since the frame before: its way as a colour; grey stands still."""
-    size = np.array(video.shape[2:0:-1])
-    ways = np.concatenate([np.zeros((1, *video.shape[1:3], 2)), _flows(video)]) / (size[1] * _FASTEST)
-    across, down = np.moveaxis(np.clip(ways, -1, 1), -1, 0)
-    return np.round(127.5 * (1 + np.stack([across, down, np.zeros_like(down)], axis=-1))).astype(np.uint8)
-
-
 def depth(video: Frames) -> Frames:
     """Return the brightness of a clip that is depth already, near or far as its maker says."""
     return _grey(np.round(video.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)))
@@ -65,7 +56,6 @@ def depth(video: Frames) -> Frames:
 STRUCTURES: Mapping[str, Callable[[Frames], Frames]] = {
     "edges": edges,
     "silhouette": silhouette,
-    "flow": flow,
     "depth": depth,
 }
 
@@ -77,16 +67,10 @@ def motion(video: Frames, fps: float) -> float:
     cv2 = _opencv()
     width = max(16, round(video.shape[2] * _SIZE / video.shape[1]))
     scaled = np.stack([cv2.resize(np.ascontiguousarray(frame), (width, _SIZE)) for frame in video])
-    return float(np.linalg.norm(_flows(scaled), axis=-1).mean() * fps / _SIZE)
-
-
-def _flows(video: Frames) -> np.ndarray:
-    """Return the flow float32 `[T - 1, H, W, 2]` in pixels, (x, y), from each frame to the next (DIS)."""
-    cv2 = _opencv()
-    grey = [cv2.cvtColor(np.ascontiguousarray(frame), cv2.COLOR_RGB2GRAY) for frame in video]
+    grey = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in scaled]
     search = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    found = [search.calc(before, after, None) for before, after in zip(grey[:-1], grey[1:], strict=True)]
-    return np.stack(found) if found else np.zeros((0, *video.shape[1:3], 2), np.float32)
+    flows = [search.calc(before, after, None) for before, after in zip(grey[:-1], grey[1:], strict=True)]
+    return float(np.linalg.norm(np.stack(flows), axis=-1).mean() * fps / _SIZE)
 
 
 def _grey(values: np.ndarray) -> Frames:
@@ -97,5 +81,5 @@ def _opencv() -> Any:
     try:
         import cv2
     except ImportError as error:
-        raise RequestError(f"edges, flow and motion need OpenCV: {how_to_install('control')}") from error
+        raise RequestError(f"edges and motion need OpenCV: {how_to_install('control')}") from error
     return cv2

@@ -14,7 +14,7 @@ from reelm.media.limits import MAX_FPS, MIN_FPS
 from reelm.tokenizer.upscaling.config import check_scale
 from reelm.value_checks import real, whole
 
-ControlKind = Literal["edges", "silhouette", "flow", "depth"]
+ControlKind = Literal["edges", "silhouette", "depth"]
 Decoding = Literal["auto", "sequential", "parallel"]
 
 FILES = ("image", "last_image", "video", "mask", "audio", "control")  # fields of `Sources` that a file can say
@@ -48,7 +48,7 @@ class Options:
             own.
         motion: How much moves: the share, 0 to 1, of the training clips in which less does. A model may have a
             `cfg_scale` and a `min_p` of its own beside it.
-        control_kind: What the pictures follow of `control`: its "edges", its "silhouette", its "flow", or "depth" where
+        control_kind: What the pictures follow of `control`: its "edges", its "silhouette", or "depth" where
             it shows that already.
         retake: Seconds of `video` that are made anew, from ... to, once or more. All around them is known and stays to
             the pixel.

@@ -21,7 +21,7 @@ class TokenSample(TypedDict):
     `keys` bool[t, K], those that were held in any frame of each latent frame.
 
     What may steer a clip of T frames: `tracks` float32[n, T, 2], (x, y) of each subject in the order of the words, as
-    shares of width and height; `edges`, `silhouette`, `flow`, `depth` int32[t, h, w], codes of films that show these;
+    shares of width and height; `edges`, `silhouette`, `depth` int32[t, h, w], codes of films that show these;
     `camera` float32[T, 3], as for `lm.control.camera`; `motion` float32[1], see `media.outlines.motion`.
 
     A clip of a story has `references` int32[n, p, q], portraits tokenized alone, which `reference_captions` call <1> to
@@ -37,7 +37,6 @@ class TokenSample(TypedDict):
     tracks: NotRequired[np.ndarray]
     edges: NotRequired[np.ndarray]
     silhouette: NotRequired[np.ndarray]
-    flow: NotRequired[np.ndarray]
     depth: NotRequired[np.ndarray]
     camera: NotRequired[np.ndarray]
     motion: NotRequired[np.ndarray]
@@ -94,7 +93,7 @@ def _check(sample: TokenSample) -> None:
         "sound": ("int32", (None, None)),
         "keys": ("bool", (length, None)),
         "tracks": ("float32", (None, None, 2)),
-        **dict.fromkeys(("edges", "silhouette", "flow", "depth"), (codes, (length, *grid))),
+        **dict.fromkeys(("edges", "silhouette", "depth"), (codes, (length, *grid))),
         "camera": ("float32", (None, 3)),
         "motion": ("float32", (1,)),
         "references": (codes, (None, *reference_grid(*grid))),

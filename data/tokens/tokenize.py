@@ -25,7 +25,7 @@ from .write import write_tokens
 
 _BATCH = 32
 # What of a clip may steer it: what is seen in its pixels, and what it says of its own.
-DERIVED = ("edges", "silhouette", "flow", "motion")
+DERIVED = ("edges", "silhouette", "motion")
 _OWN = ("tracks", "camera")
 _STILLS = 4  # frames of each clip that are tokenized alone, too
 

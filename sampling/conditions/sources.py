@@ -51,7 +51,7 @@ class Sources:
         audio: Sound of the clip: a path, a Clip, `(samples, rate)`, or samples alone, at the audio tokenizer's rate.
             Samples are `[S]` or `[S, C]`, float in [-1, 1] or integers of 8, 16 or 32 bits. It is cut, or continued by
             silence, to the length of the picture.
-        control: Clip whose edges, silhouette, flow or depth (`control_kind`) the pictures follow. One that is shorter
+        control: Clip whose edges, silhouette or depth (`control_kind`) the pictures follow. One that is shorter
             than the clip holds its last frame.
         tracks: For each subject, in the order of the words, where it goes: a list of (seconds, (x, y)) with x to the
             right and y down, as shares of width and height, straight in between; None for one that goes where it likes.

@@ -64,7 +64,7 @@ def test_a_track_tells_each_code_the_way_to_its_subject():
 
 def test_structure_is_the_code_of_its_place_and_silence_is_none():
     codes = np.arange(12, dtype=np.int32).reshape(2, 2, 3) * 5
-    field = structure_field(codes, "edges", ("flow", "edges"), 6)
+    field = structure_field(codes, "edges", ("depth", "edges"), 6)
     ids, there = structure_ids(jnp.asarray(field), 6)
     np.testing.assert_array_equal(ids, codes)
     assert there.all() and (field[..., :2] == (0, 1)).all()

@@ -205,8 +205,8 @@ class DataTokenize:
     num_frames: int | None = None
     """Frames of a clip. Default: the length of the clip, 33 for a set that is drawn on demand."""
     controls: tuple[str, ...] = ()
-    """What may steer the pictures and is seen in the clips: edges, silhouette, flow, motion; and view, what a camera
-    sees of the first frame. Tracks and camera moves that a set knows of its clips are kept anyhow."""
+    """What is computed of each clip to steer the pictures: edges, silhouette, motion, and depth where the set has it.
+    Tracks and camera moves of a set are always kept."""
     process: int = 0
     """Number of this process, from 0, such as $SLURM_PROCID."""
     processes: int = 1

@@ -55,7 +55,7 @@ class Generate:
     audio: Path | None = None
     """Sound that the clip is made for, or the sound of --video."""
     control: Path | None = None
-    """Video whose edges, silhouette, flow or depth the pictures follow, see --control-kind."""
+    """Video whose edges, silhouette or depth the pictures follow, see --control-kind."""
     track: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
     """Where a subject goes: SECONDS:X,Y for each point, such as "0:0.2,0.5 2:0.8,0.5", as shares of width and height
     from the top left. Once for each subject, in the order of the words; "-" for one that goes where it likes."""
