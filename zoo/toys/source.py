@@ -4,9 +4,9 @@ In: a split, an index, a number of frames. Out: a `CaptionedClip`. A clip takes 
 a seed names it for ever, so training draws what it reads; `reelm data build toys --clips N` stores clips for others.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -30,17 +30,6 @@ SIZE = 128
 _FRAMES, _ENDLESS = 33, 10_000_000
 _SHARD = 100  # clips
 _PIECES = 8  # of a clip
-_FIELDS = {
-    "video": Array((None, SIZE, SIZE, 3), np.uint8),
-    "captions": tuple[str, ...],
-    "fps": np.float32,
-    "audio": Array((None, 1), np.float32),
-    "sample_rate": np.int32,
-    "tracks": Array((None, None, 2), np.float32),
-    "camera": Array((None, 3), np.float32),
-    "depth": Array((None, SIZE, SIZE, 3), np.uint8),
-    "silhouette": Array((None, SIZE, SIZE, 3), np.uint8),
-}
 _ABOUT = """
 Small lit worlds of toys with physics, sound and a camera, drawn by a program. Tracks are where the centre of each toy
 is, as shares of width and height; the camera is orbit in degrees, log2 of the zoom, and rise. Splits: "train", "test",
@@ -58,6 +47,17 @@ class ToysSet:
     splits: ClassVar[tuple[str, ...]] = SPLITS
     held_back: ClassVar[str] = "test"
     drawn: ClassVar[bool] = True
+    _fields: ClassVar[Mapping[str, Any]] = {
+        "video": Array((None, SIZE, SIZE, 3), np.uint8),
+        "captions": tuple[str, ...],
+        "fps": np.float32,
+        "audio": Array((None, 1), np.float32),
+        "sample_rate": np.int32,
+        "tracks": Array((None, None, 2), np.float32),
+        "camera": Array((None, 3), np.float32),
+        "depth": Array((None, SIZE, SIZE, 3), np.uint8),
+        "silhouette": Array((None, SIZE, SIZE, 3), np.uint8),
+    }
 
     data_dir: Path | None = None
     config: str | None = None
@@ -70,16 +70,15 @@ class ToysSet:
         """
         known: Split = next(known for known in SPLITS if known == split)
         if self.data_dir is None and self.config is None:
-            return ToysClips(known, num_frames or _FRAMES, num_clips or _ENDLESS)
+            return self._drawn(known, num_frames or _FRAMES, num_clips or _ENDLESS)
         stored = self._stored(self.config or str(self.clips))
+        where = f"{self.name}/{stored.config}"
         if not stored.is_written:
-            raise RequestError(
-                f"no {ToysSet.name}/{stored.config} in {stored.data_dir}; build it there first (reelm data build)"
-            )
+            raise RequestError(f"no {where} in {stored.data_dir}; build it there first (reelm data build)")
         records = stored.records(split)
-        runs = [ShapeRun(len(records), _FRAMES, SIZE, SIZE)]
-        shapes, firsts = long_enough(f"{ToysSet.name}/{stored.config}", split, runs, num_frames, num_clips)
-        about = {"dataset": ToysSet.name, "split": split, "stored": stored.config}
+        runs = [self._drawn(known, _FRAMES, 1).shapes[0]._replace(clips=len(records))]
+        shapes, firsts = long_enough(where, split, runs, num_frames, num_clips)
+        about = {"dataset": self.name, "split": split, "stored": stored.config}
         return StoredClips(about, shapes, firsts, records, _read)
 
     def build(self, *, packages: Path | None = None, progress: Progress = silent) -> Path:
@@ -89,41 +88,50 @@ class ToysSet:
         if self.clips < 1:
             raise RequestError(f"clips is {self.clips}; it must be at least 1")
         counts: dict[Split, int] = {split: self.clips if split == "train" else -(-self.clips // 10) for split in SPLITS}
+        sources = {split: self._drawn(split, _FRAMES, count) for split, count in counts.items()}
         shards = {
-            split: [partial(_records, split, first, min(first + _SHARD, count)) for first in range(0, count, _SHARD)]
-            for split, count in counts.items()
+            split: [
+                partial(_records, source, first, min(first + _SHARD, len(source)))
+                for first in range(0, len(source), _SHARD)
+            ]
+            for split, source in sources.items()
         }
         return self._stored(str(self.clips)).write(shards, progress)
 
+    def _drawn(self, split: Split, num_frames: int, num_clips: int) -> ClipSource:
+        """Return clips that are drawn when they are read."""
+        return ToysClips(split, num_frames, num_clips)
+
     def _stored(self, config: str) -> StoredSet:
         return StoredSet(
-            name=ToysSet.name,
+            name=self.name,
             data_dir=self.data_dir or datasets_folder(),
             version="1.0.0",
             config=config,
-            fields=_FIELDS,
+            fields=self._fields,
             about=_ABOUT,
         )
 
 
-def _records(split: Split, first: int, stop: int) -> Iterator[dict[str, Any]]:
+def _records(clips: ClipSource, first: int, stop: int) -> Iterator[dict[str, Any]]:
     for index in range(first, stop):
-        clip = dict(clip_of(scenes.draw(split, index), _FRAMES))
-        yield clip | dict(clip.pop("controls"))  # type: ignore[arg-type]
+        clip = dict(clips[index])
+        yield clip | dict(clip.pop("controls", {}))  # type: ignore[arg-type]
 
 
 def _read(record: Record, frames: int) -> CaptionedClip:
-    """Return the first frames of a stored clip, as `clip_of` makes it."""
-    return CaptionedClip(
+    """Return the first frames of a stored clip or piece, as it was drawn."""
+    clip = CaptionedClip(
         video=record["video"][:frames],
         captions=tuple(caption.decode() for caption in record["captions"]),
         fps=float(record["fps"]),
-        audio=record["audio"][: frames * SAMPLE_RATE // FPS],
-        sample_rate=int(record["sample_rate"]),
-        tracks=record["tracks"][:, :frames],
-        camera=record["camera"][:frames],
-        controls={name: record[name][:frames] for name in ("depth", "silhouette")},
     )
+    if "audio" in record:
+        clip["audio"] = record["audio"][: frames * SAMPLE_RATE // FPS]
+        clip["sample_rate"] = int(record["sample_rate"])
+        clip["tracks"], clip["camera"] = record["tracks"][:, :frames], record["camera"][:frames]
+        clip["controls"] = {name: record[name][:frames] for name in ("depth", "silhouette")}
+    return clip
 
 
 @dataclass(frozen=True)
@@ -145,18 +153,18 @@ class ToysStoriesSet(ToysSet):
 
 @dataclass(frozen=True)
 class ToysCloseSet(ToysSet):
-    """Pieces of the same clips, most of them where toys are: what is hard to draw fills them."""
+    """Pieces of the same clips, eight of each, most of them where toys are: what is hard to draw fills them."""
 
     name: ClassVar[str] = "toys_close"
-    summary: ClassVar[str] = "pieces of the same clips, 64x64, most of them where toys are"
+    summary: ClassVar[str] = "pieces of the same clips, 64x64, most of them where toys are, for tokenizers"
+    _fields: ClassVar[Mapping[str, Any]] = {
+        "video": Array((None, SIZE // 2, SIZE // 2, 3), np.uint8),
+        "captions": tuple[str, ...],
+        "fps": np.float32,
+    }
 
-    def open(self, split: str, *, num_frames: int | None = None, num_clips: int | None = None) -> ClipSource:
-        """Open pieces of the first clips of a split, eight of each, of `num_frames` frames; see `DataSet.open`."""
-        return ToysPieces(super().open(split, num_frames=num_frames, num_clips=num_clips))
-
-    def build(self, *, packages: Path | None = None, progress: Progress = silent) -> Path:
-        """Refuse: pieces are cut on demand."""
-        raise RequestError(f"{self.name} is cut on demand from {ToysSet.name}; build that")
+    def _drawn(self, split: Split, num_frames: int, num_clips: int) -> ClipSource:
+        return ToysPieces(split, num_frames, num_clips)
 
 
 @dataclass(frozen=True)
@@ -180,8 +188,8 @@ class ToysClips:
         return self.num_clips
 
     def __getitem__(self, index: int) -> CaptionedClip:
-        if not 0 <= index < self.num_clips:
-            raise IndexError(f"clip {index} of {self.num_clips}")
+        if not 0 <= index < len(self):
+            raise IndexError(f"clip {index} of {len(self)}")
         return self._clip(int(index))
 
     def _clip(self, index: int) -> CaptionedClip:
@@ -214,35 +222,36 @@ class ToysStories(ToysClips):
 
 
 @dataclass(frozen=True)
-class ToysPieces:
+class ToysPieces(ToysClips):
     """Pieces of clips: eight of each, four in five of them around a pixel of a toy."""
 
-    clips: ClipSource
-    side: int = SIZE // 2
     name: ClassVar[str] = ToysCloseSet.name
 
     @property
-    def description(self) -> dict[str, Any]:
-        return self.clips.description | {"dataset": self.name}
-
-    @property
     def shapes(self) -> tuple[ShapeRun, ...]:
-        return tuple(ShapeRun(_PIECES * run.clips, run.frames, self.side, self.side) for run in self.clips.shapes)
+        return (ShapeRun(len(self), self.num_frames, SIZE // 2, SIZE // 2),)
 
     def __len__(self) -> int:
-        return _PIECES * len(self.clips)
+        return _PIECES * self.num_clips
 
-    def __getitem__(self, index: int) -> CaptionedClip:
-        clip, rng = self.clips[index // _PIECES], np.random.default_rng([index, 5])
-        toys = clip.get("controls", {})["silhouette"][..., 0]
-        places = np.argwhere(toys) if rng.random() < 0.8 else np.zeros((0, 3), int)
-        most = SIZE - self.side
-        row, column = rng.integers(most + 1, size=2)
+    def _clip(self, index: int) -> CaptionedClip:
+        picture, toy, words = _of_pieces(self.split, index // _PIECES, self.num_frames)
+        rng, side = np.random.default_rng([index, 5]), SIZE // 2
+        places = np.argwhere(toy >= 0) if rng.random() < 0.8 else np.zeros((0, 3), int)
+        row, column = rng.integers(SIZE - side + 1, size=2)
         if len(places):
-            middle = places[rng.integers(len(places))][1:] - rng.integers(8, self.side - 8, 2)
-            row, column = np.clip(middle, 0, most).astype(int)
-        video = clip["video"][:, row : row + self.side, column : column + self.side]
-        return CaptionedClip(video=video, captions=clip["captions"], fps=clip["fps"])
+            corner = places[rng.integers(len(places))][1:] - rng.integers(8, side - 8, 2)
+            row, column = np.clip(corner, 0, SIZE - side)
+        video = picture[:, row : row + side, column : column + side]
+        return CaptionedClip(video=video, captions=words, fps=float(FPS))
+
+
+@lru_cache(1)
+def _of_pieces(split: Split, index: int, frames: int) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+    """Return pictures, toys and words of a clip; its pieces are read one after another."""
+    scene = scenes.draw(split, index)
+    drawn = _drawn(scene, frames)
+    return np.asarray(drawn.picture), np.asarray(drawn.toy), _captions(scene)
 
 
 def clip_of(scene: scenes.Scene, num_frames: int) -> CaptionedClip:

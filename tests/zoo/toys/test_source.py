@@ -84,6 +84,12 @@ def test_pieces_lie_in_their_clips_and_mostly_show_toys(tmp_path):
     pieces: Any = catalog.open_clips("toys_close", "train", num_frames=2, num_clips=2)
     whole: Any = catalog.open_clips("toys", "train", num_frames=2, num_clips=2)
     assert len(pieces) == 16 and pieces.shapes[0][1:] == (2, 64, 64)
+    catalog.build("toys_close", tmp_path, clips=1)
+    stored: Any = catalog.open_clips("toys_close", "train", data_dir=tmp_path, config="1", num_frames=2)
+    longest: Any = catalog.open_clips("toys_close", "train", num_clips=1)
+    assert len(stored) == len(longest) == 8
+    for one, other in zip(stored, longest, strict=True):
+        np.testing.assert_array_equal(one["video"], other["video"][:2])
     shown = 0
     for index in range(16):
         video, clip = pieces[index]["video"], whole[index // 8]
