@@ -86,7 +86,7 @@ def open_clips(
 
     Args:
         name: a data set, or the folder of one that was built from videos. `animated_emoji/128px_12fps` names a
-            configuration, too.
+            configuration, too; `toys/1000` are the clips that were built with `clips=1000`.
         split: such as "train".
         num_frames: frames of each clip. Default: its own length, 33 for a set that is drawn on demand. Of films,
             clips with fewer frames are left out.
@@ -157,11 +157,17 @@ def _find(name: str, data_dir: Path | None = None, config: str | None = None) ->
 
 def _own(name: str, data_dir: Path | None, config: str | None) -> BuildableSet:
     family, _, named = name.partition("/")
-    if family not in own_names() or ("/" in name and _class(family).drawn):
+    if family not in own_names() or ("/" in name and not _is_stored(family)):
         raise RequestError(
             f"no data set is named {name!r}; there are {', '.join(names())}, and reelm data build makes one of a folder"
         )
     return _class(family)(data_dir, config or named or None)
+
+
+def _is_stored(name: str) -> bool:
+    """Return whether a set of the package's own can be built, so that a configuration of it has a name."""
+    found = _class(name)
+    return not found.drawn or "clips" in {field.name for field in fields(found)}
 
 
 def _class(name: str) -> Any:

@@ -19,6 +19,7 @@ RECIPES = {
     "emoji": ROOT / "zoo/emoji/recipe.sh",
     "natural": ROOT / "zoo/natural/recipe.sh",
     "crafter": ROOT / "zoo/crafter/recipe.sh",
+    "toys": ROOT / "zoo/toys/recipe.sh",
 }
 QUANTIZERS = ROOT / "benchmarks/quantizers.sh"
 

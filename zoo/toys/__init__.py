@@ -6,4 +6,5 @@ _CARD = DataCard("toys, drawn by a program of reelm's own", "made by reelm, no l
 
 DATA_SETS = {"toys": "source:ToysSet", "toys_close": "source:ToysCloseSet", "toys_stories": "source:ToysStoriesSet"}
 DATA_CARDS = {name: _CARD for name in DATA_SETS}
+PRESETS = {"toys": "config"}
 EVALUATIONS = {"toys": "evaluation:generation", "toys-chinese": "evaluation:in_chinese"}

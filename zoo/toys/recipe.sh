@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# toys: words, sounds and pictures to small lit worlds with physics, sound and a camera.
+#
+#   zoo/toys/recipe.sh         every leg; what it reads is drawn by a program, from seeds
+#   TOY=1 zoo/toys/recipe.sh   every leg at toy scale, in a few minutes
+#
+# Stop it at any line and start it again: it resumes there. Times are of one core of an Intel Xeon (Sapphire Rapids).
+
+source "$(dirname "$0")/../leg.sh" toys
+
+video=$(toy --data.dataset toys_close/2 --batch-size 2 --model.encoder-channels 8 --model.encoder-blocks 1 \
+    --model.decoder-channels 8 8 --model.decoder-blocks 1 --loop.steps 1)
+audio=$(toy --batch-size 2 --model.encoder-channels 16 16 --model.decoder-channels 16 16 --loop.steps 1)
+lm=$(toy --model.width 16 --model.layers 1 --model.heads 2 --model.kv-heads 1 --model.head-width 8 --model.hidden 16 \
+    --model.sound-hidden 8 --model.text-vocabulary 700 --batch-scale 0.5 --loop.steps 1)
+few=$(toy --num-clips 8)
+count=3000
+[ -z "${TOY:-}" ] || count=2
+
+# --- Tokenizers -----------------------------------------------------------------------------------------------------
+
+# Pieces of clips: half an hour.
+leg build reelm data build toys_close --clips $count
+
+# The video tokenizer, on pieces of clips.
+leg video-tokenizer reelm train video-tokenizer toys --workdir "$RUNS/video-tokenizer" $video
+
+# The audio tokenizer.
+leg audio-tokenizer reelm train audio-tokenizer toys --workdir "$RUNS/audio-tokenizer" $audio
+
+# --- The language model ---------------------------------------------------------------------------------------------
+
+both=(--video-tokenizer "$RUNS/video-tokenizer" --audio-tokenizer "$RUNS/audio-tokenizer")
+leg tokens reelm data tokenize toys "${both[@]}" -o "$RUNS/tokens" --num-clips 20000 --num-frames 17 \
+    --controls depth edges silhouette motion $few
+leg lm reelm train lm toys --workdir "$RUNS/lm" --tokens "$RUNS/tokens" "${both[@]}" $lm
+
+# --- The model ------------------------------------------------------------------------------------------------------
+
+leg export reelm export "${both[@]}" --lm "$RUNS/lm" -o "$RUNS/model" --dtype int8 --min-p 0.02 --cfg-scale 2
+
+if [ -z "${TOY:-}" ]; then
+    leg judge python -m reelm.zoo.toys.train_judge
+    leg evaluate reelm evaluate generation --task toys --model "$RUNS/model"
+fi
