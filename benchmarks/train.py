@@ -17,9 +17,7 @@ from harness import TOY, report, seconds, show
 
 from reelm import configs
 from reelm.lm.mesh import MeshSpec
-from reelm.lm.net.config import LMConfig
-from reelm.lm.net.fused_attention import Kernel
-from reelm.lm.net.transformer import Remat
+from reelm.lm.net.config import Kernel, LMConfig, Remat
 from reelm.lm.prefix import ClipCodes, Prefix
 from reelm.train.lm.config import LMRun
 from reelm.train.lm.loss import make_loss

@@ -9,9 +9,9 @@ both stages. recipes/demo.sh has the commands.
 
 from dataclasses import replace
 
-from reelm.data.tokens.mixture import Stage
+from reelm.data.tokens.config import Stage
 from reelm.train.lm.config import LMRun
-from reelm.train.run.loop import LoopConfig
+from reelm.train.run.config import LoopConfig
 from reelm.train.step.optimizer import OptimizerConfig
 
 from . import demo_sound

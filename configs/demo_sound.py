@@ -14,11 +14,11 @@ Figures to expect: loss 0.64 of the language model; docs/results.md says what th
 from dataclasses import replace
 from pathlib import Path
 
-from reelm.data.tokens.mixture import Bucket, Stage
-from reelm.lm.describer import DescriberConfig
+from reelm.data.tokens.config import Bucket, Stage
+from reelm.lm.describer_config import DescriberConfig
 from reelm.train.lm.config import LMRun
 from reelm.train.lm.describer_config import DescriberRun
-from reelm.train.run.loop import LoopConfig
+from reelm.train.run.config import LoopConfig
 
 from . import demo, demo_tasks
 

@@ -21,9 +21,9 @@ Hardware: one core of an AMD EPYC (Zen 5), 106 and 58 minutes for the first, 250
 from dataclasses import replace
 from pathlib import Path
 
-from reelm.data.tokens.mixture import Bucket, Stage
+from reelm.data.tokens.config import Bucket, Stage
 from reelm.train.lm.config import LMRun
-from reelm.train.run.loop import LoopConfig
+from reelm.train.run.config import LoopConfig
 from reelm.train.step.optimizer import OptimizerConfig
 
 from . import demo_sound

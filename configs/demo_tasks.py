@@ -8,9 +8,9 @@ Hardware: two CPU cores. Hours: 109 minutes for the 4,700 steps of the shipped m
 
 from dataclasses import replace
 
-from reelm.data.tokens.mixture import Bucket, Stage
+from reelm.data.tokens.config import Bucket, Stage
 from reelm.train.lm.config import LMRun
-from reelm.train.run.loop import LoopConfig
+from reelm.train.run.config import LoopConfig
 from reelm.train.step.optimizer import OptimizerConfig
 
 from . import demo

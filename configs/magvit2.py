@@ -27,11 +27,15 @@ Batch, steps and learning rate are those of the second stage of the paper.
 
 from reelm.tokenizer.video.config import VideoTokenizerConfig
 from reelm.tokenizer.vidtok.config import VidTokConfig
-from reelm.train.run.loop import LoopConfig
+from reelm.train.run.config import LoopConfig
 from reelm.train.step.optimizer import OptimizerConfig
-from reelm.train.tokenizers.video_adversary import AdversaryConfig
-from reelm.train.tokenizers.video_config import ClipData, LossWeights, VideoTokenizerRun
-from reelm.train.tokenizers.video_discriminator import VideoDiscriminatorConfig
+from reelm.train.tokenizers.video_config import (
+    AdversaryConfig,
+    ClipData,
+    LossWeights,
+    VideoDiscriminatorConfig,
+    VideoTokenizerRun,
+)
 
 _ADAM = OptimizerConfig(learning_rate=1e-4, warmup=1_000, betas=(0.0, 0.99), ema=0.999)
 

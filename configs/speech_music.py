@@ -7,10 +7,9 @@ shipped, and nothing was measured yet.
 """
 
 from reelm.tokenizer.audio.config import AudioTokenizerConfig
-from reelm.train.run.loop import LoopConfig
+from reelm.train.run.config import LoopConfig
 from reelm.train.step.optimizer import OptimizerConfig
-from reelm.train.tokenizers.audio_config import AudioTokenizerRun, SoundData, SoundLossWeights
-from reelm.train.tokenizers.audio_discriminator import AudioDiscriminatorConfig
+from reelm.train.tokenizers.audio_config import AudioDiscriminatorConfig, AudioTokenizerRun, SoundData, SoundLossWeights
 
 audio_tokenizer = AudioTokenizerRun(
     model=AudioTokenizerConfig(

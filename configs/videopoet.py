@@ -29,11 +29,11 @@ None of them has been trained; no figures of quality or speed are claimed.
 from dataclasses import replace
 from pathlib import Path
 
-from reelm.data.tokens.mixture import Bucket, Stage
+from reelm.data.tokens.config import Bucket, Stage
 from reelm.lm.mesh import MeshSpec
 from reelm.lm.net.config import LMConfig
 from reelm.train.lm.config import LMRun
-from reelm.train.run.loop import LoopConfig
+from reelm.train.run.config import LoopConfig
 from reelm.train.step.optimizer import OptimizerConfig
 
 from . import speech_music

@@ -17,10 +17,12 @@ before it. Word i stands before the clip, at time -(i + 1).
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import jax
-import jax.numpy as jnp
 import numpy as np
+
+if TYPE_CHECKING:
+    import jax
 
 SLOTS_AT_ONCE = 128  # that a CPU attends to; 64 to 208 are equally fast with the shipped model
 
@@ -123,24 +125,28 @@ class Layout:
         """Return the position, in the whole endless stream, of the first code of latent frame `frame` of the stream."""
         return frame * self.per_picture + audio_frames(self.sound, frame)
 
-    def frame_at(self, stream_positions: jax.Array) -> jax.Array:
+    def frame_at(self, stream_positions: "jax.Array") -> "jax.Array":
         """Return the latent frame of the stream that codes belong to, int32; the inverse of `stream_position`."""
         first, later = self.sound
         return (stream_positions + later - first) // (self.per_picture + later)
 
-    def interleave(self, video: jax.Array, sound: jax.Array) -> jax.Array:
+    def interleave(self, video: "jax.Array", sound: "jax.Array") -> "jax.Array":
         """Return the values of pictures `[B, codes of pictures, ...]` and of sound in the order of the stream.
 
         Slices are used because they cost nothing to cut over a mesh.
         """
+        import jax.numpy as jnp
+
         ends = np.cumsum([0, *map(self.sound_of, range(self.frames))])
         parts = []
         for i in range(self.frames):
             parts += [video[:, i * self.per_picture : (i + 1) * self.per_picture], sound[:, ends[i] : ends[i + 1]]]
         return jnp.concatenate(parts, axis=1)
 
-    def separate(self, stream: jax.Array) -> tuple[jax.Array, jax.Array]:
+    def separate(self, stream: "jax.Array") -> "tuple[jax.Array, jax.Array]":
         """Return the values of pictures and those of sound, from `[B, codes, ...]`; the inverse of `interleave`."""
+        import jax.numpy as jnp
+
         ends = [self.end(i) for i in range(self.frames + 1)]
         video = [stream[:, end : end + self.per_picture] for end in ends[:-1]]
         sound = [stream[:, a + self.per_picture : b] for a, b in zip(ends, ends[1:], strict=False)]

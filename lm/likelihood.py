@@ -6,10 +6,9 @@ import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
-from reelm.lm.net.config import LMConfig
-from reelm.lm.net.fused_attention import Kernel
+from reelm.lm.net.config import Kernel, LMConfig, Remat
 from reelm.lm.net.head import all_logits
-from reelm.lm.net.transformer import Remat, forward_all
+from reelm.lm.net.transformer import forward_all
 from reelm.tokenizer.codes import ids_to_sub_tokens
 
 from .prefix import ClipCodes, Prefix, flat

@@ -7,12 +7,12 @@ In: how many devices each axis takes, -1 for what is left; as fields, or in word
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
-
-import jax
-from jax.sharding import AxisType, Mesh
+from typing import TYPE_CHECKING, Any
 
 from reelm.errors import RequestError
+
+if TYPE_CHECKING:
+    from jax.sharding import Mesh
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,8 +74,11 @@ class MeshSpec:
         hint = f"{axis} can be {', '.join(map(str, legal))}" if legal else f"no {axis} fits beside the others"
         raise RequestError(f"a mesh of {wanted} does not fit {devices} devices; {hint}")
 
-    def build(self, devices: Sequence[Any] | None = None) -> Mesh:
+    def build(self, devices: Sequence[Any] | None = None) -> "Mesh":
         """The mesh over these devices, or over all; RequestError as `sizes`."""
+        import jax
+        from jax.sharding import AxisType
+
         sizes = self.sizes(jax.device_count() if devices is None else len(devices))
         axes = (AxisType.Auto,) * len(sizes)
         return jax.make_mesh(tuple(sizes.values()), tuple(sizes), axis_types=axes, devices=devices)

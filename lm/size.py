@@ -44,7 +44,7 @@ def training_bytes(
 ) -> dict[str, int]:
     """Return the bytes on each device while training: {"state", "gradient", "activations"}.
 
-    Activations between layers are kept ("full" of `transformer.Remat`). During the backward pass of a layer its own are
+    Activations between layers are kept ("full" of `net.config.Remat`). During the backward pass of a layer its own are
     kept, too: about the widths of its matrices. Attention is fused, so scores are not.
 
     Args:

@@ -8,50 +8,15 @@ id of more than 30 bits is two words, int32 `[..., 2]`, of which the first holds
 both; `to_device` and `to_host` lead from one to the other.
 """
 
-from dataclasses import dataclass
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from reelm.errors import RequestError
 
+from .code_spec import CodeSpec
+
 WORD_BITS = 30  # of a word: it is a non-negative int32, and -1 is none
-MAX_BITS = 60  # two words, the widest code whose id is a non-negative int64
-
-
-@dataclass(frozen=True, kw_only=True)
-class CodeSpec:
-    """The shape of one code: `bits` sign bits, cut into nearly equal sub-tokens of at most `sub_token_bits`.
-
-    18 bits give two sub-tokens of 512 values each, in place of one vocabulary of 262,144 (MAGVIT-v2, arXiv 2310.05737,
-    section 3.1, token factorization).
-    """
-
-    bits: int = 18
-    sub_token_bits: int = 9
-
-    def __post_init__(self):
-        if not 1 <= self.bits <= MAX_BITS:
-            raise RequestError(f"a code of {self.bits} bits does not fit an int64 id; choose 1 to {MAX_BITS}")
-        if not 1 <= self.sub_token_bits <= 10:
-            raise RequestError(f"sub-tokens of {self.sub_token_bits} bits are not supported; choose 1 to 10")
-
-    @property
-    def split(self) -> tuple[int, ...]:
-        """Bits of each sub-token, lowest first: 18 -> (9, 9), 14 -> (7, 7), 20 -> (7, 7, 6)."""
-        count = -(-self.bits // self.sub_token_bits)
-        return tuple(self.bits // count + (k < self.bits % count) for k in range(count))
-
-    @property
-    def vocabulary(self) -> tuple[int, ...]:
-        """Number of values of each sub-token."""
-        return tuple(1 << bits for bits in self.split)
-
-    @property
-    def offsets(self) -> tuple[int, ...]:
-        """Place of each sub-token's lowest bit in the id."""
-        return tuple(sum(self.split[:k]) for k in range(len(self.split)))
 
 
 def bits_to_ids(bits: jax.Array) -> jax.Array:

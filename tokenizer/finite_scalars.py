@@ -11,31 +11,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from reelm.errors import RequestError
+from .code_spec import fsq_bits
 
 _MARGIN = 1e-3  # of the paper's bound, so that the outer levels are reached
-_MOST_BITS = 10  # of one number
-
-
-def levels_of(bits: int) -> tuple[int, ...]:
-    """Return levels for a code of so many bits: as few numbers as have at most 8 levels each, nearly equal."""
-    count = -(-bits // 3)
-    return tuple(1 << (bits // count + (k < bits % count)) for k in range(count))
-
-
-def check_levels(levels: Sequence[int]) -> None:
-    """Check that levels make whole bits of a code; RequestError names one that does not."""
-    most = 1 << _MOST_BITS
-    if wrong := [each for each in levels if not 2 <= each <= most or each & (each - 1)]:
-        raise RequestError(
-            f"the quantizer fsq has {wrong[0]} levels, which are no whole bits of a code; choose 2, 4, 8 or another "
-            f"power of two up to {most}"
-        )
-
-
-def bits_of(levels: Sequence[int]) -> int:
-    """Return the bits of a code of such levels."""
-    return sum(_each(levels))
 
 
 def quantize(latent: jax.Array, levels: Sequence[int]) -> jax.Array:
@@ -47,7 +25,7 @@ def quantize(latent: jax.Array, levels: Sequence[int]) -> jax.Array:
     level = jnp.round(bounded).astype(jnp.int32) + np.asarray(levels) // 2
     carried = bounded * (4.0 / np.asarray(levels, np.float32))  # the highest bit weighs 1/2 in a value
     carried = carried - jax.lax.stop_gradient(carried)
-    for number, bits in enumerate(_each(levels)):
+    for number, bits in enumerate(fsq_bits(levels)):
         one = jnp.right_shift(level[..., number, None], jnp.arange(bits)) & 1
         top = jnp.arange(bits) == bits - 1
         code.append(2.0 * one.astype(jnp.float32) - 1.0 + carried[..., number, None] * top)
@@ -56,19 +34,14 @@ def quantize(latent: jax.Array, levels: Sequence[int]) -> jax.Array:
 
 def values(code: jax.Array, levels: Sequence[int]) -> jax.Array:
     """Return the numbers `[..., D]` of codes `[..., K]` of -1 and +1: level l of L is 2 l / L - 1."""
-    weight = np.zeros((bits_of(levels), len(levels)), np.float32)
+    weight = np.zeros((sum(fsq_bits(levels)), len(levels)), np.float32)
     first = 0
-    for number, bits in enumerate(_each(levels)):
+    for number, bits in enumerate(fsq_bits(levels)):
         weight[first : first + bits, number] = 2.0 ** np.arange(bits) / levels[number]
         first += bits
     # Whole numbers over a power of two: exact in any order of summing.
     exact = jnp.matmul(code, weight.astype(code.dtype), precision="highest")
     return exact - (1.0 / np.asarray(levels, np.float32)).astype(code.dtype)
-
-
-def _each(levels: Sequence[int]) -> list[int]:
-    """Return the bits of each number."""
-    return [each.bit_length() - 1 for each in levels]
 
 
 def _bound(latent: jax.Array, levels: Sequence[int]) -> jax.Array:

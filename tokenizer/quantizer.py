@@ -9,14 +9,10 @@ the paper; ours has radius sqrt(K), so that its codes too have entries -1 and +1
 there. The third kind, FSQ, is in `finite_scalars.py`: it has no use for the terms here.
 """
 
-from typing import Literal
-
 import jax
 import jax.numpy as jnp
 
-from .codes import CodeSpec
-
-Quantizer = Literal["lfq", "bsq", "fsq"]
+from .code_spec import CodeSpec
 
 
 def to_sphere(latent: jax.Array) -> jax.Array:

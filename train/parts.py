@@ -19,7 +19,8 @@ from reelm.data.tokens.tokenize import scale_of
 from reelm.errors import RequestError
 from reelm.lm.control.field import of_source
 from reelm.lm.control.sources import SWITCHES
-from reelm.lm.describer import Describer, DescriberConfig
+from reelm.lm.describer import Describer
+from reelm.lm.describer_config import DescriberConfig
 from reelm.lm.language_model import LanguageModel
 from reelm.lm.net.config import LMConfig
 from reelm.lm.net.transformer import init_params

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from reelm.data.clips import ClipSource
-    from reelm.train.run.processes import Cluster
+    from reelm.train.run.config import Cluster
     from reelm.train.run.training import Callback
     from reelm.train.step.state import TrainState
 
@@ -67,7 +67,8 @@ def train(
         raise RequestError("a describer learns from token sets; name them in its config, as tokens")
     if not is_remote(workdir):
         check_folder(Path(workdir))
-    from reelm.train.run.processes import Cluster, joined
+    from reelm.train.run.config import Cluster
+    from reelm.train.run.processes import joined
     from reelm.train.run.workdir import opened
 
     with joined(cluster or Cluster()), opened(Path(workdir)) as folder:

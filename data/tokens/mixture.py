@@ -4,7 +4,7 @@ Comes in: token sets, stages of buckets, a transform. Goes out: a Grain dataset 
 of the seed and i alone. Knows nothing of models and of what a transform makes of a sample.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -12,75 +12,10 @@ import grain
 
 from reelm.data import pipeline
 from reelm.errors import RequestError
-from reelm.lm.specials import Given
-from reelm.lm.tasks import TASKS, Task
 
+from .config import Bucket, Stage
 from .read import TokenSource
 from .sample import TokenSample
-
-
-@dataclass(frozen=True, kw_only=True)
-class Bucket:
-    """Clips of one length: `frames` latent frames, `batch_size` of them a step, for one task (see `lm/tasks.py`).
-
-    Each shape of it compiles once.
-    """
-
-    frames: int
-    """Latent frames of a sample."""
-    batch_size: int
-    """Samples in a step."""
-    task: Task = "begins"
-    """Task of the samples."""
-    drop_text: float | None = None
-    """Share of samples without words. Default: that of the run."""
-    drop_control: float | None = None
-    """Share of samples in which a source of control does not speak. Default: that of the run."""
-    references: float = 0.0
-    """Share of samples that show whom given pictures show, besides what their task gives; of clips that are stories.
-    All samples of the task "shows" do."""
-    later: bool = False
-    """Whether samples are windows from later in their clips, behind the first latent frame as an anchor, as in a long
-    clip. Those of the task "continues" are anyhow."""
-
-    def __post_init__(self) -> None:
-        if TASKS[self.task].pictures == Given.REFERENCE:
-            object.__setattr__(self, "references", 1.0)
-        if not 0 <= self.references <= 1:
-            raise RequestError(f"references of a bucket are {self.references}; they are a share, from 0 to 1")
-
-    @property
-    def needs(self) -> set[str]:
-        """What a sample must have for this bucket, as fields of `TokenSample`. Sets without it are left out."""
-        named = {"references", "reference_captions"} if self.references else set[str]()
-        return named | ({"next_video"} if TASKS[self.task].after_cut else set())
-
-    @property
-    def least(self) -> int:
-        """Latent frames that a clip must have."""
-        return self.frames + max(TASKS[self.task].earlier, self.later)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Stage:
-    """A stretch of the run: `steps` steps (None: to the end), taken from `buckets` in the ratio of `weights`.
-
-    `token_weights` are the shares of the token sets in the batches of every bucket; None takes them by their samples.
-    """
-
-    steps: int | None = None
-    """Steps of the stage. Default: to the end of the run."""
-    buckets: tuple[Bucket, ...] = (Bucket(frames=5, batch_size=16),)
-    """Buckets that the steps are taken from."""
-    weights: tuple[float, ...] = (1.0,)
-    """Shares of the buckets in the steps."""
-    token_weights: tuple[float, ...] | None = None
-    """Shares of the token sets in each batch. Default: in proportion to their samples."""
-
-    @classmethod
-    def of(cls, shares: Mapping[Bucket, float], steps: int | None = None) -> "Stage":
-        """Return a stage of buckets with their shares; of so many steps, or to the end of the run."""
-        return cls(steps=steps, buckets=tuple(shares), weights=tuple(shares.values()))
 
 
 def mixture(

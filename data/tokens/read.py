@@ -12,22 +12,22 @@ processes write side by side, and processes killed at any moment leave a folder 
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from array_record.python.array_record_data_source import ArrayRecordDataSource
 
 from reelm.errors import RequestError, reason
 from reelm.storage.remote import fetched
-from reelm.tokenizer.codes import MAX_BITS, CodeSpec, check_ids
+from reelm.tokenizer.code_spec import MAX_BITS, CodeSpec
+from reelm.tokenizer.codes import check_ids
 
+from .config import Captions
 from .index import TokenIndex, missing_shards, read_index
 from .sample import TokenSample, unpack
 
 _COMPARED = 2048  # samples of a set that motion is compared with
 
-# Which of a clip's captions are read: all of them, the first, or the last.
-Captions = Literal["all", "first", "last"]
 _READ = {"all": slice(None), "first": slice(1), "last": slice(-1, None)}
 
 

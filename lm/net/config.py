@@ -1,7 +1,8 @@
-"""Sizes of the language model, from which everything else in this package is built."""
+"""Sizes of the language model, from which everything else in this package is built. Plain Python and NumPy."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -10,9 +11,18 @@ from reelm.errors import RequestError
 from reelm.lm.control import camera, motion, tracks
 from reelm.lm.control.sources import Source
 from reelm.lm.layout import Layout, audio_frames
-from reelm.lm.prefix import ClipCodes, Prefix
 from reelm.lm.specials import HEAD, Given, Group
-from reelm.tokenizer.codes import CodeSpec
+from reelm.tokenizer.code_spec import CodeSpec
+
+if TYPE_CHECKING:
+    from reelm.lm.prefix import ClipCodes, Prefix
+
+Kernel = Literal["xla", "blocks", "cudnn", "splash"]
+"""Attention of whole samples in training, see `fused_attention.py`."""
+
+Remat = Literal["full", "dots", "none"]
+"""What a layer keeps for the backward pass: "full" recomputes all its activations (least memory; on a CPU also a
+quarter less time), "dots" keeps the results of its matmuls, "none" keeps everything."""
 
 _MOST_ROPE_BASE = 1e12  # models for a million tokens have 1e9
 _MOST_TRACKS = 8
@@ -185,7 +195,7 @@ class LMConfig:
             sound_in_prefix=sound_in_prefix,
         )
 
-    def layout_of(self, codes: ClipCodes, prefix: Prefix) -> Layout:
+    def layout_of(self, codes: "ClipCodes", prefix: "Prefix") -> Layout:
         """Return the layout of a sample of these arrays."""
         return self.layout(
             *codes.video.shape[1:4],

@@ -21,7 +21,8 @@ from jax.typing import DTypeLike
 
 from reelm.lm.sharding import BATCH_AXES
 
-Kernel = Literal["xla", "blocks", "cudnn", "splash"]
+from .config import Kernel
+
 _BLOCK = 128  # slots; Splash takes whole blocks
 _QUERIES = 64  # in a block of a CPU
 

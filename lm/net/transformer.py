@@ -11,7 +11,7 @@ cache.
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import flax.linen as nn
 import jax
@@ -25,16 +25,12 @@ from reelm.lm.sharding import constrain, gather
 from reelm.lm.specials import SPECIALS, Group
 
 from .attention import Attention, Cache, LayerCache, Slots, rotary_angles
-from .config import LMConfig
+from .config import Kernel, LMConfig, Remat
 from .embed import CodeEmbedding, embed_clip, embed_control, embed_prefix, slot_inputs
-from .fused_attention import Kernel, PrefixAttention
+from .fused_attention import PrefixAttention
 from .head import code_head
 from .linear import Linear
 from .mlp import GatedMLP
-
-# What a layer of `forward_all` keeps for the backward pass: "full" recomputes all its activations (least memory; on a
-# CPU also a quarter less time), "dots" keeps the results of its matmuls, "none" keeps everything.
-Remat = Literal["full", "dots", "none"]
 
 
 class Block(nn.Module):

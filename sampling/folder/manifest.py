@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from reelm.errors import RequestError
-from reelm.lm.describer import DescriberConfig
+from reelm.lm.describer_config import DescriberConfig
 from reelm.lm.net.config import LMConfig
 from reelm.lm.scope import Scope
 from reelm.lm.tasks import Task

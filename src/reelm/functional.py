@@ -29,8 +29,8 @@ from reelm.lm.likelihood import Logits, Nats
 from reelm.lm.mesh import MeshSpec
 from reelm.lm.net import embed, head, transformer
 from reelm.lm.net.attention import Cache
-from reelm.lm.net.config import LMConfig
-from reelm.lm.net.transformer import Remat, SlotFields, unroll
+from reelm.lm.net.config import LMConfig, Remat
+from reelm.lm.net.transformer import SlotFields, unroll
 from reelm.lm.net.transformer import init_params as init_language_model
 from reelm.lm.parameters import for_decoding, for_training
 from reelm.lm.prefix import ClipCodes, Prefix
@@ -42,13 +42,8 @@ from reelm.sampling.decoding.choose import Controls, choose, draw, guide, keys_o
 from reelm.sampling.folder.load import load
 from reelm.tokenizer.audio.config import AudioTokenizerConfig
 from reelm.tokenizer.audio.net import AudioNet
-from reelm.tokenizer.codes import (
-    CodeSpec,
-    bits_to_ids,
-    ids_to_bits,
-    ids_to_sub_tokens,
-    sub_tokens_to_ids,
-)
+from reelm.tokenizer.code_spec import CodeSpec
+from reelm.tokenizer.codes import bits_to_ids, ids_to_bits, ids_to_sub_tokens, sub_tokens_to_ids
 from reelm.tokenizer.codes import ids_to_signs as codes
 from reelm.tokenizer.codes import latents_to_ids as ids
 from reelm.tokenizer.explicit_axes import automatic

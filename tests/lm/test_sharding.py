@@ -23,9 +23,9 @@ from reelm.lm import sharding
 from reelm.lm.layout import Layout
 from reelm.lm.mesh import MeshSpec
 from reelm.lm.net.attention import attend
-from reelm.lm.net.config import LMConfig
+from reelm.lm.net.config import LMConfig, Remat
 from reelm.lm.net.fused_attention import PrefixAttention
-from reelm.lm.net.transformer import Remat, init_params
+from reelm.lm.net.transformer import init_params
 from reelm.lm.parameters import for_decoding
 from reelm.lm.prefix import ClipCodes, Prefix
 from reelm.lm.specials import FILLER, SPECIALS

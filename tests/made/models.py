@@ -7,6 +7,7 @@ import jax
 import numpy as np
 
 from reelm.lm import describer
+from reelm.lm.describer_config import DescriberConfig
 from reelm.lm.language_model import LanguageModel
 from reelm.lm.net import transformer
 from reelm.lm.net.config import LMConfig
@@ -47,7 +48,7 @@ def tiny_model(*, sound: bool) -> Model:
         **reads,
     )
     words, usual = (("blue",), ("red",), ("seven", "7"), ("two",)), (0.2,) * 4
-    describer_config = describer.DescriberConfig(words=words, usual=usual, bits=10, width=8, blocks=1, **reads)
+    describer_config = DescriberConfig(words=words, usual=usual, bits=10, width=8, blocks=1, **reads)
     # Above 1 kHz, as every sound, with a hop of 50 samples.
     audio_config = AudioTokenizerConfig(
         sample_rate=2_000, strides=(10, 5), encoder_channels=(8, 8), decoder_channels=(8, 8), levels=2, groups=1, bits=4

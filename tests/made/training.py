@@ -20,6 +20,7 @@ from reelm.data import pipeline
 from reelm.tokenizer.video.config import VideoTokenizerConfig
 from reelm.tokenizer.video.tokenizer import autoencode, init_params
 from reelm.train.run import loop
+from reelm.train.run.config import LoopConfig
 from reelm.train.run.throughput import NAMES as PACE
 from reelm.train.run.training import Training
 from reelm.train.step import state as train_state
@@ -110,7 +111,7 @@ def train(
     workdir: Path, steps: int, *, data=None, samples=None, lr: float = 3e-3, step=train_step, clips=None, **options
 ):
     options = {"log_every": 4, "save_every": 5, "sample_every": 0, **options}
-    config = loop.LoopConfig(steps=steps, **options)
+    config = LoopConfig(steps=steps, **options)
     resolved = {"model": {"bits": MODEL.bits}, "lr": lr, "loop": {"steps": steps, **options}}
     data = make_data() if data is None else data
     about = {} if clips is None else {"train": clips}

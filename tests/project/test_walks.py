@@ -66,14 +66,14 @@ def film(folder: Path) -> dict[str, list[str]]:
     from reelm.data.films.build import build
     from reelm.data.films.cutting import CuttingConfig
     from reelm.data.films.worker import local
-    from reelm.data.tokens.mixture import Bucket, Stage
+    from reelm.data.tokens.config import Bucket, Stage
     from reelm.data.tokens.tokenize import tokenize
     from reelm.lm.net.config import LMConfig
     from reelm.media.formats.mp4 import write_video
     from reelm.train.lm import run as lm
     from reelm.train.lm.config import LMRun
     from reelm.train.parts import open_video_tokenizer
-    from reelm.train.run.loop import LoopConfig
+    from reelm.train.run.config import LoopConfig
 
     films = folder / "films"
     films.mkdir()

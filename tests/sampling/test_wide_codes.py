@@ -10,16 +10,16 @@ from made.parameters import random_params
 
 import reelm
 from reelm.data.arrays import ArrayClips
-from reelm.data.tokens.mixture import Bucket, Stage
+from reelm.data.tokens.config import Bucket, Stage
 from reelm.data.tokens.read import open_tokens
 from reelm.data.tokens.tokenize import tokenize
 from reelm.errors import RequestError
 from reelm.lm import describer
-from reelm.lm.describer import DescriberConfig
+from reelm.lm.describer_config import DescriberConfig
 from reelm.sampling.model import Model
 from reelm.train.lm import run as lm
 from reelm.train.lm.config import LMRun
-from reelm.train.run.loop import LoopConfig
+from reelm.train.run.config import LoopConfig
 
 pytestmark = pytest.mark.slow  # several programs are compiled
 

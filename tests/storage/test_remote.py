@@ -23,6 +23,7 @@ from reelm.errors import RequestError
 from reelm.media.formats.mp4 import write_video
 from reelm.storage import remote
 from reelm.train.run import loop, workdir
+from reelm.train.run.config import LoopConfig
 from reelm.train.run.training import Training
 from reelm.train.step import state as train_state
 
@@ -197,7 +198,7 @@ def test_a_run_goes_on_from_a_bucket_on_a_machine_that_has_nothing(bucket, tmp_p
         return state.replace(step=state.step + 1, params=params), {"loss": jnp.float32(batch[0])}
 
     def train(steps: int) -> float:
-        config = loop.LoopConfig(steps=steps, log_every=1, save_every=2, keep=2, sample_every=0, tensorboard=False)
+        config = LoopConfig(steps=steps, log_every=1, save_every=2, keep=2, sample_every=0, tensorboard=False)
         initial = train_state.create({"seen": jnp.zeros(())}, optax.sgd(0.1), seed=0, ema=False)
         training = Training(stage="counting", resolved={})
         with workdir.opened(Path(f"{bucket}/run")) as folder:

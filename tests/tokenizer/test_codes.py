@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from reelm.errors import RequestError
 from reelm.tokenizer import codes
-from reelm.tokenizer.codes import CodeSpec
+from reelm.tokenizer.code_spec import CodeSpec
 
 
 def test_bit_order_is_fixed():

@@ -7,6 +7,7 @@ import pytest
 
 from reelm.errors import RequestError
 from reelm.tokenizer import finite_scalars
+from reelm.tokenizer.code_spec import fsq_levels
 from reelm.tokenizer.codes import ids_to_signs, latents_to_ids
 from reelm.tokenizer.video.config import VideoTokenizerConfig
 from reelm.tokenizer.video.tokenizer import VideoTokenizer, autoencode, init_params
@@ -54,7 +55,7 @@ def test_the_gradient_is_that_of_the_bounded_number():
     ("bits", "levels"), [(18, (8,) * 6), (15, (8,) * 5), (12, (8,) * 4), (14, (8, 8, 8, 8, 4)), (1, (2,))]
 )
 def test_default_levels_are_eight_or_fewer(bits, levels):
-    assert finite_scalars.levels_of(bits) == levels
+    assert fsq_levels(bits) == levels
     assert VideoTokenizerConfig(quantizer="fsq", bits=bits).scalars == levels
 
 

@@ -10,7 +10,7 @@ import pytest
 from made import references
 
 from reelm.tokenizer import codes, quantizer
-from reelm.tokenizer.codes import CodeSpec
+from reelm.tokenizer.code_spec import CodeSpec
 
 
 def test_values_are_signs_and_zero_counts_as_plus():

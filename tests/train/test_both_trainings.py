@@ -18,7 +18,7 @@ import reelm
 from reelm.data.augment import RandomClip
 from reelm.data.moving_digits import soundtracks
 from reelm.data.moving_digits.scenes import example
-from reelm.data.tokens.mixture import Bucket, Stage
+from reelm.data.tokens.config import Bucket, Stage
 from reelm.data.tokens.sample import TokenSample
 from reelm.data.tokens.tokenize import tokenize
 from reelm.errors import RequestError
@@ -41,7 +41,7 @@ from reelm.train.lm.config import LMRun
 from reelm.train.lm.loss import make_loss
 from reelm.train.parts import open_audio_tokenizer, open_video_tokenizer
 from reelm.train.run.checkpoints import restore_params
-from reelm.train.run.loop import LoopConfig
+from reelm.train.run.config import LoopConfig
 from reelm.train.step.optimizer import OptimizerConfig
 from reelm.train.step.state import create
 from reelm.train.step.update import make_step

@@ -15,7 +15,7 @@ from reelm.tokenizer.video.transform import Transform
 from reelm.train import classes
 from reelm.train.parts import open_video_tokenizer
 from reelm.train.run.checkpoints import restore_params
-from reelm.train.run.loop import LoopConfig
+from reelm.train.run.config import LoopConfig
 from reelm.train.step.optimizer import OptimizerConfig
 from reelm.train.tokenizers import video
 from reelm.train.tokenizers.video_config import ClipData, FitConfig, LossWeights, VideoTokenizerRun

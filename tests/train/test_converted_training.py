@@ -6,7 +6,7 @@ import pytest
 from made import vidtok_reference as reference
 
 import reelm
-from reelm.data.tokens.mixture import Bucket, Stage
+from reelm.data.tokens.config import Bucket, Stage
 from reelm.errors import RequestError
 from reelm.lm.net.config import LMConfig
 from reelm.tokenizer.video.config import VideoTokenizerConfig
@@ -14,7 +14,7 @@ from reelm.train.conversion.convert import convert
 from reelm.train.export import ExportPlan, export
 from reelm.train.lm.config import LMRun
 from reelm.train.parts import open_video_tokenizer
-from reelm.train.run.loop import LoopConfig
+from reelm.train.run.config import LoopConfig
 from reelm.train.tokenizers.video_config import ClipData, VideoTokenizerRun
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("kept_programs")]

@@ -9,7 +9,8 @@ import pytest
 
 from reelm.tokenizer.history import History
 from reelm.tokenizer.video.config import VideoTokenizerConfig
-from reelm.tokenizer.video.deblocking import Deblocking, window_sizes
+from reelm.tokenizer.video.deblocking import Deblocking
+from reelm.tokenizer.video.sizes import window_sizes
 from reelm.tokenizer.video.tokenizer import VideoTokenizer, init_params
 from reelm.train import classes, deblocking
 

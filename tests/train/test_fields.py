@@ -10,12 +10,10 @@ from reelm.errors import RequestError
 from reelm.lm.mesh import MeshSpec
 from reelm.train.lm.config import LMRun
 from reelm.train.lm.describer_config import DescriberRun
-from reelm.train.run.loop import LoopConfig
-from reelm.train.run.processes import Cluster
+from reelm.train.run.config import Cluster, LoopConfig
 from reelm.train.step.optimizer import OptimizerConfig
 from reelm.train.tokenizers.audio_config import SoundData, SoundLossWeights
-from reelm.train.tokenizers.video_adversary import AdversaryConfig
-from reelm.train.tokenizers.video_config import ClipData, VideoTokenizerRun
+from reelm.train.tokenizers.video_config import AdversaryConfig, ClipData, VideoTokenizerRun
 
 
 @pytest.mark.parametrize(

@@ -24,8 +24,7 @@ from reelm.lm.mesh import MeshSpec
 from reelm.tokenizer.video.config import VideoTokenizerConfig
 from reelm.tokenizer.video.tokenizer import init_params
 from reelm.train.tokenizers.video import create_state, make_run_step
-from reelm.train.tokenizers.video_config import ClipData, LossWeights, VideoTokenizerRun
-from reelm.train.tokenizers.video_discriminator import VideoDiscriminatorConfig
+from reelm.train.tokenizers.video_config import ClipData, LossWeights, VideoDiscriminatorConfig, VideoTokenizerRun
 from reelm.train.tokenizers.video_losses import make_loss
 
 RUN = VideoTokenizerRun(

@@ -14,13 +14,13 @@ import reelm
 from reelm import configs
 from reelm.data.arrays import ArrayClips
 from reelm.data.clips import clips_of_one_shape
-from reelm.data.tokens.mixture import Bucket, Stage
+from reelm.data.tokens.config import Bucket, Stage
 from reelm.errors import RequestError
 from reelm.lm.net.config import LMConfig
 from reelm.tokenizer.video.config import VideoTokenizerConfig
 from reelm.train.lm.config import LMRun
 from reelm.train.lm.describer_config import DescriberRun
-from reelm.train.run.loop import LoopConfig
+from reelm.train.run.config import LoopConfig
 from reelm.train.tokenizers.video_config import ClipData, VideoTokenizerRun
 
 TOKENIZER = VideoTokenizerRun(

@@ -1,19 +1,24 @@
-"""The configuration of an audio tokenizer, and what follows from it."""
+"""The configuration of an audio tokenizer, and what follows from it.
+
+Plain Python: a net, and JAX with it, is imported when it is made.
+"""
 
 from dataclasses import dataclass
 from fractions import Fraction
 from math import prod
-
-from jax.typing import DTypeLike
+from typing import TYPE_CHECKING
 
 from reelm import value_checks
 from reelm.errors import RequestError
 from reelm.media.sound import check_rate
-from reelm.tokenizer.codes import CodeSpec
+from reelm.tokenizer.code_spec import CodeSpec
 
-from .decoder import AudioDecoder
-from .encoder import AudioEncoder
-from .residual import ResidualQuantizer
+if TYPE_CHECKING:
+    from jax.typing import DTypeLike
+
+    from .decoder import AudioDecoder
+    from .encoder import AudioEncoder
+    from .residual import ResidualQuantizer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,8 +102,10 @@ class AudioTokenizerConfig:
         return CodeSpec(bits=self.bits, sub_token_bits=max(9, self.bits))
 
     @property
-    def residual(self) -> ResidualQuantizer:
+    def residual(self) -> "ResidualQuantizer":
         """What turns latents into codes."""
+        from .residual import ResidualQuantizer
+
         return ResidualQuantizer(bits=self.bits, groups=self.groups, levels=self.levels, whole=self.loudness_bits)
 
     @property
@@ -138,13 +145,17 @@ class AudioTokenizerConfig:
         """Return the sample rate in Hz at which audio frames divide video frames at `fps`; see `frames_beside`."""
         return round(self.hop * self.frames_beside(1, fps) * Fraction(fps).limit_denominator(1001))
 
-    def encoder(self, dtype: DTypeLike | None = None) -> AudioEncoder:
+    def encoder(self, dtype: "DTypeLike | None" = None) -> "AudioEncoder":
         """Return the encoder net; `dtype` is the type that it computes in, None for float32."""
+        from .encoder import AudioEncoder
+
         stages = (self.encoder_channels, self.strides, self.encoder_blocks, self.kernel)
         return AudioEncoder(self.residual.size, *stages, self.loudness_bits, self._pitch_at, dtype)
 
-    def decoder(self, dtype: DTypeLike | None = None) -> AudioDecoder:
+    def decoder(self, dtype: "DTypeLike | None" = None) -> "AudioDecoder":
         """Return the decoder net; `dtype` is the type that it computes in, None for float32."""
+        from .decoder import AudioDecoder
+
         stages = (self.decoder_channels, self.strides, self.decoder_blocks, self.kernel)
         return AudioDecoder(self.channels, *stages, self.loudness_bits, self._pitch_at, dtype)
 

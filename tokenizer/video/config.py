@@ -1,5 +1,6 @@
 """The configuration of a video tokenizer, and what follows from it: strides, valid shapes, memory, the nets.
 
+Plain Python: a net, and JAX with it, is imported when it is made.
 A configuration whose values do not fit together raises RequestError when it is made. `ClipShapes` is what the families
 of tokenizers have in common, whatever their nets are.
 """
@@ -7,20 +8,19 @@ of tokenizers have in common, whatever their nets are.
 import math
 from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass
-from typing import Any, get_args
-
-from jax.typing import DTypeLike
+from typing import TYPE_CHECKING, Any, get_args
 
 from reelm import value_checks
 from reelm.errors import RequestError
-from reelm.tokenizer import finite_scalars
-from reelm.tokenizer.codes import CodeSpec
-from reelm.tokenizer.quantizer import Quantizer
+from reelm.tokenizer.code_spec import CodeSpec, Levels, Quantizer, check_fsq_levels, fsq_bits, fsq_levels
 
-from .deblocking import window_sizes
-from .decoder import Decoder
-from .encoder import Encoder
-from .transform import Levels
+from .sizes import conv_values, stage_shapes, window_sizes
+
+if TYPE_CHECKING:
+    from jax.typing import DTypeLike
+
+    from .decoder import Decoder
+    from .encoder import Encoder
 
 _MOST_CLASS_BITS = 12  # every patch is tried in each class
 
@@ -180,8 +180,8 @@ class VideoTokenizerConfig(ClipShapes):
         if self.fsq_levels and self.quantizer != "fsq":
             raise RequestError(f"fsq_levels are of the quantizer fsq, not of {self.quantizer}")
         if self.fsq_levels:
-            finite_scalars.check_levels(self.fsq_levels)
-            if (found := finite_scalars.bits_of(self.fsq_levels)) != self.bits:
+            check_fsq_levels(self.fsq_levels)
+            if (found := sum(fsq_bits(self.fsq_levels))) != self.bits:
                 raise RequestError(f"fsq_levels {self.fsq_levels} make codes of {found} bits, not of {self.bits}")
         if self.levels:
             self._check_levels()
@@ -207,7 +207,7 @@ class VideoTokenizerConfig(ClipShapes):
     @property
     def scalars(self) -> tuple[int, ...]:
         """Levels of each latent; () for the quantizers that take signs."""
-        return self.fsq_levels or finite_scalars.levels_of(self.bits) if self.quantizer == "fsq" else ()
+        return self.fsq_levels or fsq_levels(self.bits) if self.quantizer == "fsq" else ()
 
     @property
     def code_fields(self) -> dict[str, Any]:
@@ -244,8 +244,10 @@ class VideoTokenizerConfig(ClipShapes):
         rows, columns = self.decoder_patch[1:]
         return self.decoder_patch[0] * time, rows * space, columns * space
 
-    def encoder(self, dtype: DTypeLike | None = None) -> Encoder:
+    def encoder(self, dtype: "DTypeLike | None" = None) -> "Encoder":
         """Return the encoder net; `dtype` is the type that it computes in, None for float32."""
+        from .encoder import Encoder
+
         kernel, blocks = self.encoder_kernel, self.encoder_blocks
         return Encoder(
             self.bits,
@@ -261,8 +263,10 @@ class VideoTokenizerConfig(ClipShapes):
             dtype,
         )
 
-    def decoder(self, dtype: DTypeLike | None = None) -> Decoder:
+    def decoder(self, dtype: "DTypeLike | None" = None) -> "Decoder":
         """Return the decoder net; `dtype` is the type that it computes in, None for float32."""
+        from .decoder import Decoder
+
         kernel, blocks = self.decoder_kernel, self.decoder_blocks
         return Decoder(
             self.decoder_patch,
@@ -287,13 +291,13 @@ class VideoTokenizerConfig(ClipShapes):
         """
         seen = height // self.decoder_scale, width // self.decoder_scale
         positions, taps, channels = (
-            [math.prod(shape) for shape in _stage_shapes(self.patch, self.strides, frames, *seen)],
+            [math.prod(shape) for shape in stage_shapes(self.patch, self.strides, frames, *seen)],
             self.encoder_kernel[0],
             self.encoder_channels,
         )
         folded = 3 * self.patch[0] * self.patch[1] * self.patch[2]
-        layers = [positions[0] * _conv_values(folded, width, taps) for width in channels[:1]]
-        layers += [n * (_conv_values(c, c, taps) + 2 * c) for n, c in zip(positions, channels, strict=bool(channels))]
+        layers = [positions[0] * conv_values(folded, width, taps) for width in channels[:1]]
+        layers += [n * (conv_values(c, c, taps) + 2 * c) for n, c in zip(positions, channels, strict=bool(channels))]
         for stage, (time, _) in enumerate(self.strides):
             # Three taps of the old width and size in space, for each frame that is left.
             coming = positions[stage] * channels[stage] * (1 + 6 // time)
@@ -310,13 +314,13 @@ class VideoTokenizerConfig(ClipShapes):
             self.decoder_kernel[0],
             self.decoder_channels,
         )
-        layers = [n * (_conv_values(c, c, taps) + 2 * c) for n, c in zip(positions, channels, strict=bool(channels))]
+        layers = [n * (conv_values(c, c, taps) + 2 * c) for n, c in zip(positions, channels, strict=bool(channels))]
         for stage, (time, space) in enumerate(self.decoder_strides):
             folded = channels[stage] * time * space * space
             # What comes out is held twice, before and after it is laid out in space.
-            layers.append(positions[stage + 1] * (_conv_values(channels[stage + 1], folded, 1) + folded))
+            layers.append(positions[stage + 1] * (conv_values(channels[stage + 1], folded, 1) + folded))
         if self.decoder_finish:
-            layers.append(frames * height * width * _conv_values(self.decoder_finish, self.decoder_finish, 1))
+            layers.append(frames * height * width * conv_values(self.decoder_finish, self.decoder_finish, 1))
         if self.levels:
             layers.append(positions[-1] * (3 * self._whole_patch_size + window_sizes(self.whole_patch)[1]))
         return batch * (itemsize * max(layers) + 2 * 4 * 3 * frames * height * width)
@@ -328,22 +332,7 @@ class VideoTokenizerConfig(ClipShapes):
 
     def decoder_shapes(self, frames: int, height: int, width: int) -> list[tuple[int, int, int]]:
         """Return (frames, rows, columns) of the arrays of the decoder's stages for a clip, from fine to coarse."""
-        return _stage_shapes(self.decoder_patch, self.decoder_strides, frames, height, width)
-
-
-def _stage_shapes(
-    patch: tuple[int, int, int], strides: tuple[tuple[int, int], ...], frames: int, height: int, width: int
-) -> list[tuple[int, int, int]]:
-    time, space, found = patch[0], patch[1], []
-    for stride in ((1, 1), *strides):
-        time, space = time * stride[0], space * stride[1]
-        found.append((1 + (frames - 1) // time, height // space, width // space))
-    return found
-
-
-def _conv_values(inputs: int, outputs: int, taps: int) -> int:
-    """Return the numbers held at each position while a convolution runs: input, taps, padded taps and output."""
-    return inputs * (2 * taps + 1 if taps > 1 else 2) + outputs
+        return stage_shapes(self.decoder_patch, self.decoder_strides, frames, height, width)
 
 
 def _nearest(size: int, stride: int) -> int:

@@ -14,8 +14,7 @@ import numpy as np
 from reelm.tokenizer.history import History
 
 from .convolution import depth_to_space
-
-REACH = 2
+from .sizes import REACH, window_sizes
 
 
 class Deblocking(nn.Module):
@@ -47,12 +46,6 @@ class Deblocking(nn.Module):
         frames += depth_to_space(corrections, self.patch, history)
         frames = _smoothed(frames, 2, self.patch[1], self.seam)
         return _smoothed(frames, 3, self.patch[2], self.seam)
-
-
-def window_sizes(patch: tuple[int, int, int]) -> tuple[int, int]:
-    """Return the numbers that a patch of the first frame sees, and those that a later patch sees."""
-    frame = 3 * (patch[1] + 2 * REACH) * (patch[2] + 2 * REACH)
-    return frame, (patch[0] + 1) * frame
 
 
 def windows(frames: jax.Array, patch: tuple[int, int, int], history: History) -> tuple[jax.Array, jax.Array]:

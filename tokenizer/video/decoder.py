@@ -8,12 +8,13 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 
 from reelm.tokenizer import finite_scalars
+from reelm.tokenizer.code_spec import Levels
 from reelm.tokenizer.history import History
 
 from .convolution import CausalConv, ResidualBlock, depth_to_space, space_to_depth
 from .deblocking import Deblocking
 from .finish import Finish
-from .transform import Levels, Transform
+from .transform import Transform
 
 
 class Decoder(nn.Module):

@@ -6,10 +6,11 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 
 from reelm.tokenizer import finite_scalars
+from reelm.tokenizer.code_spec import Levels
 from reelm.tokenizer.history import History
 
 from .convolution import CausalConv, ResidualBlock, space_to_depth
-from .transform import Levels, Transform
+from .transform import Transform
 
 
 class Encoder(nn.Module):

@@ -15,8 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-Levels = tuple[tuple[int, ...], ...]
-"""Bits of the coefficients: one row for each group of classes, all of one sum. Groups are equally large."""
+from reelm.tokenizer.code_spec import Levels
 
 
 class Layout(NamedTuple):

@@ -5,19 +5,17 @@ In: what the tensors of a published file say. Out: the nets, strides and memory,
 
 import math
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
-
-from jax.typing import DTypeLike
+from typing import TYPE_CHECKING, Any, Literal
 
 from reelm import value_checks
 from reelm.errors import RequestError
-from reelm.tokenizer import finite_scalars
-from reelm.tokenizer.codes import CodeSpec
-from reelm.tokenizer.quantizer import Quantizer
+from reelm.tokenizer.code_spec import CodeSpec, Levels, Quantizer, check_fsq_levels, fsq_bits
 from reelm.tokenizer.video.config import ClipShapes
-from reelm.tokenizer.video.transform import Levels
 
-from .net import VidTokDecoder, VidTokEncoder
+if TYPE_CHECKING:
+    from jax.typing import DTypeLike
+
+    from .net import VidTokDecoder, VidTokEncoder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +45,7 @@ class VidTokConfig(ClipShapes):
         value_checks.channels("channels", self.channels)
         for name in ("encoder_blocks", "decoder_blocks"):
             value_checks.layers(name, getattr(self, name))
-        finite_scalars.check_levels(self.fsq_levels)
+        check_fsq_levels(self.fsq_levels)
         CodeSpec(bits=self.bits)
         last = len(self.channels) - 1
         for name, least in (("encoder_halves", 0), ("decoder_doubles", 1)):
@@ -63,7 +61,7 @@ class VidTokConfig(ClipShapes):
     @property
     def bits(self) -> int:
         """Bits of a code."""
-        return finite_scalars.bits_of(self.fsq_levels)
+        return sum(fsq_bits(self.fsq_levels))
 
     @property
     def quantizer(self) -> Quantizer:
@@ -102,12 +100,16 @@ class VidTokConfig(ClipShapes):
         tiles = "attention reads whole frames, so codes of tiles differ from those of whole frames"
         return {**super().memory_notes(frames, height, width), "streaming": "exact in time", "tiles": tiles}
 
-    def encoder(self, dtype: DTypeLike | None = None) -> VidTokEncoder:
+    def encoder(self, dtype: "DTypeLike | None" = None) -> "VidTokEncoder":
         """Return the encoder net; `dtype` is the type that it computes in, None for float32."""
+        from .net import VidTokEncoder
+
         return VidTokEncoder(self.fsq_levels, self.channels, self.encoder_blocks, self.encoder_halves, dtype)
 
-    def decoder(self, dtype: DTypeLike | None = None) -> VidTokDecoder:
+    def decoder(self, dtype: "DTypeLike | None" = None) -> "VidTokDecoder":
         """Return the decoder net; `dtype` is the type that it computes in, None for float32."""
+        from .net import VidTokDecoder
+
         return VidTokDecoder(self.fsq_levels, self.channels, self.decoder_blocks, self.decoder_doubles, dtype)
 
     def encode_bytes(self, batch: int, frames: int, height: int, width: int, itemsize: int = 4) -> int:

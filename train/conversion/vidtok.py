@@ -13,7 +13,7 @@ import yaml
 
 from reelm.errors import RequestError
 from reelm.storage.fields import parsed, read_text, shown
-from reelm.tokenizer.finite_scalars import check_levels
+from reelm.tokenizer.code_spec import check_fsq_levels
 from reelm.tokenizer.vidtok.config import VidTokConfig
 
 Shape = tuple[int, ...]
@@ -80,7 +80,7 @@ def config_of(path: Path, shapes: Mapping[str, Shape], beside: Path | None) -> V
     levels = settings.levels or (_LEVELS,) * latents
     if len(levels) != latents:
         raise RequestError(f"{path} has {latents} latents, its settings {len(levels)} levels; they are of another file")
-    check_levels(levels)
+    check_fsq_levels(levels)
     stages = 1 + max(_numbers(shapes, r"encoder\.down\.(\d+)\.block\."), default=-1)
     return VidTokConfig(
         fsq_levels=levels,

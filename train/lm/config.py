@@ -1,19 +1,16 @@
-"""The config of a language model's training."""
+"""The config of a language model's training. Plain Python."""
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, get_args
 
-from reelm.data.tokens.mixture import Bucket, Stage
-from reelm.data.tokens.read import Captions
+from reelm.data.tokens.config import Bucket, Captions, Stage
 from reelm.errors import RequestError
 from reelm.lm.mesh import MeshSpec
-from reelm.lm.net.config import LMConfig
-from reelm.lm.net.fused_attention import Kernel
-from reelm.lm.net.transformer import Remat
+from reelm.lm.net.config import Kernel, LMConfig, Remat
 from reelm.lm.specials import Given
+from reelm.train.run.config import LoopConfig
 from reelm.train.run.config_changes import FREE
-from reelm.train.run.loop import LoopConfig
 from reelm.train.step.optimizer import OptimizerConfig
 from reelm.value_checks import check_above, check_choice, check_least, check_shares
 

@@ -15,7 +15,8 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from reelm.data.tokens.mixture import Bucket, Stage, mixture
+from reelm.data.tokens.config import Bucket, Stage
+from reelm.data.tokens.mixture import mixture
 from reelm.data.tokens.read import check_sound, open_all
 from reelm.data.tokens.sample import TokenSample
 from reelm.errors import RequestError

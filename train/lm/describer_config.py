@@ -1,13 +1,13 @@
-"""The config of a describer's training."""
+"""The config of a describer's training. Plain Python."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from reelm.errors import RequestError
-from reelm.lm.describer import DescriberConfig
+from reelm.lm.describer_config import DescriberConfig
 from reelm.lm.mesh import MeshSpec
+from reelm.train.run.config import LoopConfig
 from reelm.train.run.config_changes import FREE
-from reelm.train.run.loop import LoopConfig
 from reelm.train.step.optimizer import OptimizerConfig
 from reelm.value_checks import check_least, check_shares
 

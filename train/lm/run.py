@@ -17,7 +17,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 
-from reelm.data.tokens.mixture import Bucket, Stage, mixture
+from reelm.data.tokens.config import Bucket, Stage
+from reelm.data.tokens.mixture import mixture
 from reelm.data.tokens.read import (
     TokenSource,
     check_controls,

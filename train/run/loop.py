@@ -15,7 +15,6 @@ import json
 import signal
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +25,12 @@ from reelm.errors import RequestError
 from reelm.media.contact_sheet import contact_sheet
 from reelm.storage.atomic import write_json
 from reelm.train.step.state import TrainState
-from reelm.value_checks import check_least
 
 from . import processes
 from .best_checkpoint import Best
 from .checkpoints import Checkpoints, Found
-from .config_changes import FREE, differences
+from .config import LoopConfig
+from .config_changes import differences
 from .dry_run import dry_run
 from .metrics import Display, Meter, duration
 from .profile import Profile
@@ -39,56 +38,6 @@ from .record import Record
 from .stopping import Stop, caught
 from .throughput import Throughput
 from .training import DataIterator, Training
-
-
-@dataclass(frozen=True, kw_only=True)
-class LoopConfig:
-    """How long a run lasts and how often it reports."""
-
-    steps: int = field(metadata=FREE)
-    """Steps of the whole run."""
-    log_every: int = field(default=20, metadata=FREE)
-    """Steps between two lines of metrics. Each line is the mean over those steps."""
-    save_every: int = field(default=500, metadata=FREE)
-    """Steps between two checkpoints. The last step of a leg is always saved."""
-    keep: int = field(default=3, metadata=FREE)
-    """Newest checkpoints kept on disk."""
-    best: str = field(default="loss", metadata=FREE)
-    """Evaluation metric that decides the best checkpoint, which is kept, too. The lowest value wins; "-psnr" makes the
-    highest win."""
-    evaluate_every: int = field(default=0, metadata=FREE)
-    """Steps between two evaluations. 0 turns them off."""
-    patience: int | None = field(default=None, metadata=FREE)
-    """Evaluations in a row without a new best after which the run ends early. Default: it never does."""
-    sample_every: int = field(default=1000, metadata=FREE)
-    """Steps between two rounds of samples. 0 turns them off."""
-    profile: tuple[int, int] | None = field(default=None, metadata=FREE)
-    """First and last step of a profiler trace. Default: no trace."""
-    tensorboard: bool = field(default=True, metadata=FREE)
-    """Write TensorBoard event files next to `metrics.jsonl`."""
-    max_seconds: float | None = field(default=None, metadata=FREE)
-    """Seconds after which this leg saves and ends. Default: no limit."""
-    max_skipped: int = field(default=20, metadata=FREE)
-    """Steps in a row without a finite loss after which the run stops."""
-    seed: int = 0
-    """Seed of the initial parameters, the data order and the random key."""
-    accept_config: bool = field(default=False, metadata=FREE)
-    """Resume although the configuration or the data differs from the checkpoint's."""
-    dry_run: bool = field(default=False, metadata=FREE)
-    """Run two steps, report speed and memory, and save the first batch as a picture but no checkpoint."""
-
-    def __post_init__(self) -> None:
-        check_least(self, 1, "steps", "log_every", "save_every", "keep", "max_skipped", "patience")
-        check_least(self, 0, "sample_every", "evaluate_every", "max_seconds", "seed")
-        if self.patience and not self.evaluate_every:
-            raise RequestError(
-                f"patience {self.patience} counts evaluations, and evaluate_every turns them off; set it"
-            )
-        if self.seed >= 2**32:
-            raise RequestError(f"seed must lie in 0 ... 2^32 - 1, not {self.seed}")
-        if self.profile is not None and not 1 <= self.profile[0] <= self.profile[1]:
-            raise RequestError(f"profile is {self.profile}; it takes a first step, from 1 on, and a last one")
-
 
 Step = Callable[[TrainState, Any], tuple[TrainState, Mapping[str, jax.Array]]]
 

@@ -11,7 +11,6 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import jax
@@ -20,36 +19,9 @@ from jax.experimental import multihost_utils
 
 from reelm.errors import RequestError
 
+from .config import Cluster
+
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Cluster:
-    """The processes of a run, each started by the same command; under Slurm, GKE and TPU pods none need be named."""
-
-    coordinator: str | None = None
-    """Address and port of process 0, such as 10.0.0.1:7077. Default: detected under Slurm, GKE and TPU pods."""
-    processes: int | None = None
-    """Number of processes. 1 is a run alone. Default: detected."""
-    process: int | None = None
-    """Number of this process, from 0. Default: detected."""
-    heartbeat_seconds: int = 100
-    """Seconds of silence after which a process counts as dead and the others end."""
-
-    def __post_init__(self) -> None:
-        if self.heartbeat_seconds < 1:
-            raise RequestError(f"heartbeat_seconds is {self.heartbeat_seconds}; it must be at least 1")
-        if self.processes is not None and self.processes < 1:
-            raise RequestError(f"processes is {self.processes}; it must be at least 1")
-        if self.process is not None and not 0 <= self.process < (self.processes or self.process + 1):
-            raise RequestError(f"process is {self.process} of {self.processes}; processes count from 0")
-        if self.coordinator is not None and not self.coordinator.rpartition(":")[2].isdigit():
-            raise RequestError(f"coordinator is {self.coordinator!r}; it takes an address and a port, as 10.0.0.1:7077")
-
-    @property
-    def is_named(self) -> bool:
-        """Whether anything is said of the processes."""
-        return (self.coordinator, self.processes, self.process) != (None, None, None)
 
 
 @contextlib.contextmanager

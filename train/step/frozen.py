@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .optimizer import Optimizer
+from .transformation import Optimizer
 
 _BELOW = 0.999  # of the largest known value: no rounding shall pass it
 

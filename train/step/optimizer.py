@@ -1,16 +1,16 @@
-"""The optimizer: AdamW or Muon under a schedule, and the learning rates of its next update."""
+"""The configuration of an optimizer: AdamW or Muon under a schedule. Plain Python: `build` imports Optax."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
-
-import jax
-import jax.numpy as jnp
-import optax
-import optax.contrib
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from reelm.errors import RequestError
 from reelm.value_checks import check_above, check_choice, check_least, check_shares
+
+if TYPE_CHECKING:
+    import jax
+    import optax
+
+    from .transformation import Optimizer
 
 Schedule = Literal["cosine", "constant", "warmup-stable-decay"]
 """Course of the learning rate after the warm-up."""
@@ -53,9 +53,15 @@ class OptimizerConfig:
 
     def build(self, steps: int) -> "Optimizer":
         """The transformation of a run of `steps` updates."""
+        import jax.numpy as jnp
+        import optax
+        import optax.contrib
+
+        from .transformation import Optimizer, is_matrix, muon_axes
+
         schedule = self._schedule(self.learning_rate, steps)
         if not self.muon:
-            inner = optax.adamw(schedule, *self.betas, weight_decay=self.weight_decay, mask=_is_matrix)
+            inner = optax.adamw(schedule, *self.betas, weight_decay=self.weight_decay, mask=is_matrix)
             schedules = {"learning_rate": schedule}
         else:
             muon = self._schedule(self.muon, steps)
@@ -65,11 +71,11 @@ class OptimizerConfig:
                 adam_learning_rate=schedule,
                 adam_b1=self.betas[0],
                 adam_b2=self.betas[1],
-                muon_weight_dimension_numbers=_muon_axes,
+                muon_weight_dimension_numbers=muon_axes,
             )
             schedules = {"learning_rate": schedule, "muon_learning_rate": muon}
 
-        def rates(opt_state: Any) -> dict[str, jax.Array]:
+        def rates(opt_state: Any) -> "dict[str, jax.Array]":
             # Each part of the optimizer counts the updates made, and all counts agree.
             (_, made), *_ = optax.tree.get_all_with_path(opt_state, "count")
             return {name: jnp.asarray(of(made), jnp.float32) for name, of in schedules.items()}
@@ -77,7 +83,9 @@ class OptimizerConfig:
         whole = optax.chain(optax.clip_by_global_norm(self.clip), inner)
         return Optimizer(whole.init, whole.update, rates)
 
-    def _schedule(self, peak: float, steps: int) -> optax.Schedule:
+    def _schedule(self, peak: float, steps: int) -> "optax.Schedule":
+        import optax
+
         warmup = min(self.warmup, steps // 2)
         if self.schedule == "cosine":
             return optax.warmup_cosine_decay_schedule(0.0, peak, warmup, steps, self.final * peak)
@@ -91,33 +99,3 @@ class OptimizerConfig:
             )
         fall = optax.linear_schedule(peak, self.final * peak, falling)
         return optax.join_schedules([rise, stay, fall], [warmup, steps - falling])
-
-
-class Optimizer(optax.GradientTransformation):
-    """A transformation that knows its learning rates.
-
-    Attributes:
-        rates: from its state to the learning rates of the next update, by the names that a log shows.
-    """
-
-    rates: Callable[[Any], dict[str, jax.Array]]
-
-    def __new__(cls, init: Any, update: Any, rates: Callable[[Any], dict[str, jax.Array]]) -> "Optimizer":
-        made = super().__new__(cls, init, update)
-        made.rates = rates
-        return made
-
-
-def _is_matrix(params: Any) -> Any:
-    return jax.tree.map(lambda leaf: leaf.ndim > 1, params)
-
-
-def _muon_axes(params: Any) -> Any:
-    """For each kernel its input and output axis, None for what Adam keeps; stacked layers have an axis in front."""
-
-    def axes(path: tuple, leaf: jax.Array) -> optax.contrib.MuonDimensionNumbers | None:
-        if path[-1].key != "kernel":
-            return None
-        return optax.contrib.MuonDimensionNumbers(reduction_axis=leaf.ndim - 2, output_axis=leaf.ndim - 1)
-
-    return jax.tree_util.tree_map_with_path(axes, params)

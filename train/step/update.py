@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import optax
 import optax.contrib
 
-from .optimizer import Optimizer
 from .state import TrainState
+from .transformation import Optimizer
 
 State = TypeVar("State", bound=TrainState)
 

@@ -13,8 +13,8 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from reelm.train.step.optimizer import Optimizer
 from reelm.train.step.state import TrainState
+from reelm.train.step.transformation import Optimizer
 from reelm.train.step.update import chosen, follow
 
 Pairs = list[tuple[jax.Array, jax.Array]]

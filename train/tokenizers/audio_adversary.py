@@ -11,8 +11,8 @@ import jax.numpy as jnp
 
 from . import audio_discriminator
 from .adversarial import AdversarialState, Metrics, Pairs
-from .audio_config import SoundLossWeights
-from .audio_discriminator import AudioDiscriminatorConfig, StftDiscriminator
+from .audio_config import AudioDiscriminatorConfig, SoundLossWeights
+from .audio_discriminator import StftDiscriminator
 
 
 @dataclass(frozen=True)

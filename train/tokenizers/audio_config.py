@@ -1,4 +1,4 @@
-"""The config of an audio tokenizer's training."""
+"""The config of an audio tokenizer's training. Plain Python."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -6,12 +6,10 @@ from pathlib import Path
 from reelm.errors import RequestError
 from reelm.lm.mesh import MeshSpec
 from reelm.tokenizer.audio.config import AudioTokenizerConfig
+from reelm.train.run.config import LoopConfig
 from reelm.train.run.config_changes import FREE
-from reelm.train.run.loop import LoopConfig
 from reelm.train.step.optimizer import OptimizerConfig
 from reelm.value_checks import check_above, check_least, check_shares
-
-from .audio_discriminator import AudioDiscriminatorConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +79,21 @@ class SoundLossWeights:
         check_above(self, 0, "temperature")
         check_above(self, 0, "mel_floor")
         check_least(self, 0, "spectrum", "envelope", "loudness", "adversarial", "feature_matching", "adversarial_from")
+
+
+@dataclass(frozen=True, kw_only=True)
+class AudioDiscriminatorConfig:
+    """Sizes of the discriminator, one net for each window length."""
+
+    windows: tuple[int, ...] = (1024, 512, 256)
+    """Window lengths of the spectrograms in samples, multiples of 4. Each has a network of its own."""
+    channels: int = 16
+    """Channels of the layers."""
+
+    def __post_init__(self):
+        object.__setattr__(self, "windows", tuple(self.windows))
+        if not self.windows or any(window < 16 or window % 4 for window in self.windows):
+            raise RequestError(f"windows are multiples of 4 from 16 samples, at least one of them, not {self.windows}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,30 +4,15 @@ In: sounds `float [B, S, C]`. Out: for each window length a map of logits, high 
 on the way there (EnCodec, arXiv 2210.13438, section 3.4).
 """
 
-from dataclasses import dataclass
 from functools import partial
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from reelm.errors import RequestError
 from reelm.evaluation.features.mel import spectra
 
-
-@dataclass(frozen=True, kw_only=True)
-class AudioDiscriminatorConfig:
-    """Sizes of the nets."""
-
-    windows: tuple[int, ...] = (1024, 512, 256)
-    """Window lengths of the spectrograms in samples, multiples of 4. Each has a network of its own."""
-    channels: int = 16
-    """Channels of the layers."""
-
-    def __post_init__(self):
-        object.__setattr__(self, "windows", tuple(self.windows))
-        if not self.windows or any(window < 16 or window % 4 for window in self.windows):
-            raise RequestError(f"windows are multiples of 4 from 16 samples, at least one of them, not {self.windows}")
+from .audio_config import AudioDiscriminatorConfig
 
 
 class StftDiscriminator(nn.Module):

@@ -12,7 +12,7 @@ from reelm.tokenizer import quantizer
 from reelm.tokenizer.audio.config import AudioTokenizerConfig
 from reelm.tokenizer.audio.loudness import power
 from reelm.tokenizer.audio.tokenizer import autoencode
-from reelm.tokenizer.codes import CodeSpec
+from reelm.tokenizer.code_spec import CodeSpec
 
 from .adversarial import Terms
 from .audio_config import AudioTokenizerRun

@@ -5,7 +5,7 @@ In: pairs (real, made) of clips `float [B, T, H, W, 3]` in [-1, 1]. Out: what bo
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import flax.struct
@@ -13,42 +13,10 @@ import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
-from reelm.errors import RequestError
-from reelm.train.step.optimizer import OptimizerConfig
-from reelm.value_checks import check_least, check_shares
-
 from . import video_discriminator
 from .adversarial import AdversarialState, Metrics, Pairs
-from .video_discriminator import VideoDiscriminatorConfig, discriminate
-
-
-@dataclass(frozen=True, kw_only=True)
-class AdversaryConfig:
-    """The discriminator and how it learns."""
-
-    net: VideoDiscriminatorConfig = field(default_factory=VideoDiscriminatorConfig)
-    """Sizes of the discriminator."""
-    optimizer: OptimizerConfig = field(default_factory=lambda: OptimizerConfig(learning_rate=1e-4, betas=(0.0, 0.99)))
-    """Optimizer of the discriminator. It keeps no moving average, whatever `ema` is."""
-    weight: float = 0.1
-    """Weight of the adversarial loss in the loss of the generator."""
-    start: int = 0
-    """First step at which that weight counts. The discriminator learns from step 0."""
-    r1: float = 10.0
-    """Weight of the gradient penalty on real clips (gamma of arXiv 1801.04406, equation 9)."""
-    r1_every: int = 16
-    """Steps between two penalties, each scaled by this number (lazy regularisation, arXiv 1912.04958)."""
-    lecam: float = 0.001
-    """Weight of the LeCAM penalty (arXiv 2104.03310, equation 5)."""
-    lecam_decay: float = 0.999
-    """Decay of the moving averages of the logits in the LeCAM penalty."""
-
-    def __post_init__(self):
-        if self.weight <= 0:
-            raise RequestError(f"the adversary's weight is {self.weight}; it must be above 0, or use none at all")
-        check_least(self, 1, "r1_every")
-        check_least(self, 0, "start", "r1", "lecam")
-        check_shares(self, "lecam_decay")
+from .video_config import AdversaryConfig
+from .video_discriminator import discriminate
 
 
 class LogitMeans(flax.struct.PyTreeNode):

@@ -1,22 +1,17 @@
-"""The config of a video tokenizer's training."""
+"""The config of a video tokenizer's training. Plain Python."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-import jax
-import jax.numpy as jnp
-
 from reelm.errors import RequestError
 from reelm.lm.mesh import MeshSpec
 from reelm.tokenizer.families import VideoConfig
 from reelm.tokenizer.video.config import VideoTokenizerConfig
+from reelm.train.run.config import LoopConfig
 from reelm.train.run.config_changes import FREE
-from reelm.train.run.loop import LoopConfig
 from reelm.train.step.optimizer import OptimizerConfig
 from reelm.value_checks import check_choice, check_least, check_shares
-
-from .video_adversary import AdversaryConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,17 +87,53 @@ class LossWeights:
                 f"entropy_decay starts at 1 and temperature lies above 0, not {self.entropy_decay}, {self.temperature}"
             )
 
-    def at(self, step: jax.Array) -> dict[str, jax.Array | float]:
-        """The weight of each term at a step, by the term's name."""
-        boost = 1 + (self.entropy_boost - 1) * jnp.maximum(0.0, 1 - step / self.entropy_decay)
-        return {
-            "reconstruction": self.reconstruction,
-            "log_error": self.log_error,
-            "perceptual": self.perceptual,
-            "commitment": self.commitment,
-            "sample_entropy": self.sample_entropy * boost,
-            "batch_entropy": self.batch_entropy * boost,
-        }
+
+@dataclass(frozen=True, kw_only=True)
+class VideoDiscriminatorConfig:
+    """Sizes of the discriminator."""
+
+    channels: tuple[int, ...] = (64, 128, 256, 256, 256)
+    """Channels of the first convolution, then of each stage. Each stage halves height and width."""
+    halve_time: tuple[bool, ...] = (False, True, True, False)
+    """For each stage, whether it also halves the frames: 1 + 2k become 1 + k."""
+
+    def __post_init__(self):
+        object.__setattr__(self, "channels", tuple(self.channels))
+        object.__setattr__(self, "halve_time", tuple(self.halve_time))
+        if len(self.halve_time) != len(self.channels) - 1:
+            raise RequestError(
+                f"{len(self.channels) - 1} stages of the discriminator need as many entries of halve_time, "
+                f"not {len(self.halve_time)}"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdversaryConfig:
+    """The discriminator and how it learns."""
+
+    net: VideoDiscriminatorConfig = field(default_factory=VideoDiscriminatorConfig)
+    """Sizes of the discriminator."""
+    optimizer: OptimizerConfig = field(default_factory=lambda: OptimizerConfig(learning_rate=1e-4, betas=(0.0, 0.99)))
+    """Optimizer of the discriminator. It keeps no moving average, whatever `ema` is."""
+    weight: float = 0.1
+    """Weight of the adversarial loss in the loss of the generator."""
+    start: int = 0
+    """First step at which that weight counts. The discriminator learns from step 0."""
+    r1: float = 10.0
+    """Weight of the gradient penalty on real clips (gamma of arXiv 1801.04406, equation 9)."""
+    r1_every: int = 16
+    """Steps between two penalties, each scaled by this number (lazy regularisation, arXiv 1912.04958)."""
+    lecam: float = 0.001
+    """Weight of the LeCAM penalty (arXiv 2104.03310, equation 5)."""
+    lecam_decay: float = 0.999
+    """Decay of the moving averages of the logits in the LeCAM penalty."""
+
+    def __post_init__(self):
+        if self.weight <= 0:
+            raise RequestError(f"the adversary's weight is {self.weight}; it must be above 0, or use none at all")
+        check_least(self, 1, "r1_every")
+        check_least(self, 0, "start", "r1", "lecam")
+        check_shares(self, "lecam_decay")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,6 @@ Residual stages with blurred down-sampling (StyleGAN2, arXiv 1912.04958; in thre
 weights judges every size; and in that it is causal in time, as the tokenizer is: a still is a clip of one frame.
 """
 
-from dataclasses import dataclass
 from typing import cast
 
 import flax.linen as nn
@@ -13,28 +12,10 @@ import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
-from reelm.errors import RequestError
 from reelm.tokenizer.history import History
 from reelm.tokenizer.video.convolution import CausalConv
 
-
-@dataclass(frozen=True, kw_only=True)
-class VideoDiscriminatorConfig:
-    """Sizes of the net."""
-
-    channels: tuple[int, ...] = (64, 128, 256, 256, 256)
-    """Channels of the first convolution, then of each stage. Each stage halves height and width."""
-    halve_time: tuple[bool, ...] = (False, True, True, False)
-    """For each stage, whether it also halves the frames: 1 + 2k become 1 + k."""
-
-    def __post_init__(self):
-        object.__setattr__(self, "channels", tuple(self.channels))
-        object.__setattr__(self, "halve_time", tuple(self.halve_time))
-        if len(self.halve_time) != len(self.channels) - 1:
-            raise RequestError(
-                f"{len(self.channels) - 1} stages of the discriminator need as many entries of halve_time, "
-                f"not {len(self.halve_time)}"
-            )
+from .video_config import VideoDiscriminatorConfig
 
 
 def blur_pool(x: jax.Array, *, time: bool) -> jax.Array:

@@ -12,12 +12,13 @@ import jax.numpy as jnp
 
 from reelm.evaluation.features import lpips
 from reelm.tokenizer import quantizer
-from reelm.tokenizer.codes import CodeSpec, bits_to_ids
+from reelm.tokenizer.code_spec import CodeSpec
+from reelm.tokenizer.codes import bits_to_ids
 from reelm.tokenizer.video.net import VideoNet
 from reelm.tokenizer.video.tokenizer import autoencode
 
 from .adversarial import Terms
-from .video_config import VideoTokenizerRun
+from .video_config import LossWeights, VideoTokenizerRun
 
 
 def make_loss(run: VideoTokenizerRun):
@@ -49,7 +50,7 @@ def make_loss(run: VideoTokenizerRun):
             terms["perceptual"] = mean_over_clips(
                 [(mean, len(pair[0])) for mean, pair in zip(seen, pairs, strict=True)]
             )
-        now = weights.at(step)
+        now = weights_at(weights, step)
         total = sum((now[name] * term for name, term in terms.items()), jnp.zeros(()))
         # The loss falls as the entropy over the batch rises; a log shows the entropy itself.
         shown = {name: -term if name == "batch_entropy" else term for name, term in terms.items()}
@@ -57,6 +58,19 @@ def make_loss(run: VideoTokenizerRun):
         return total, ({**shown, **code_use(latents, config.code)}, pairs)
 
     return loss
+
+
+def weights_at(weights: LossWeights, step: jax.Array) -> dict[str, jax.Array | float]:
+    """Return the weight of each term at a step, by the term's name."""
+    boost = 1 + (weights.entropy_boost - 1) * jnp.maximum(0.0, 1 - step / weights.entropy_decay)
+    return {
+        "reconstruction": weights.reconstruction,
+        "log_error": weights.log_error,
+        "perceptual": weights.perceptual,
+        "commitment": weights.commitment,
+        "sample_entropy": weights.sample_entropy * boost,
+        "batch_entropy": weights.batch_entropy * boost,
+    }
 
 
 def with_cuts(net: VideoNet, params: dict, rebuilt: jax.Array, latent: jax.Array, share: float) -> jax.Array:

@@ -1,4 +1,4 @@
-"""The config of an upscaler's training."""
+"""The config of an upscaler's training. Plain Python."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -6,8 +6,8 @@ from pathlib import Path
 from reelm.errors import RequestError
 from reelm.lm.mesh import MeshSpec
 from reelm.tokenizer.upscaling.config import UpscalerConfig
+from reelm.train.run.config import LoopConfig
 from reelm.train.run.config_changes import FREE
-from reelm.train.run.loop import LoopConfig
 from reelm.train.step.optimizer import OptimizerConfig
 from reelm.value_checks import check_least, check_shares
 

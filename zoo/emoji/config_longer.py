@@ -21,7 +21,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from reelm.train.lm.config import LMRun
-from reelm.train.run.loop import LoopConfig
+from reelm.train.run.config import LoopConfig
 from reelm.train.step.optimizer import OptimizerConfig
 from reelm.train.tokenizers.video_config import ClipData, VideoTokenizerRun
 

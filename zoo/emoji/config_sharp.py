@@ -9,10 +9,9 @@ that ships.
 
 from dataclasses import replace
 
-from reelm.train.run.loop import LoopConfig
+from reelm.train.run.config import LoopConfig
 from reelm.train.step.optimizer import OptimizerConfig
-from reelm.train.tokenizers.video_adversary import AdversaryConfig
-from reelm.train.tokenizers.video_discriminator import VideoDiscriminatorConfig
+from reelm.train.tokenizers.video_config import AdversaryConfig, VideoDiscriminatorConfig
 
 from . import config
 

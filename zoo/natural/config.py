@@ -21,7 +21,7 @@ to expect on unseen speech after all of them: a mel distance of 0.31 at 3 kbit/s
 
 from reelm.tokenizer.audio.config import AudioTokenizerConfig
 from reelm.tokenizer.video.config import VideoTokenizerConfig
-from reelm.train.run.loop import LoopConfig
+from reelm.train.run.config import LoopConfig
 from reelm.train.step.optimizer import OptimizerConfig
 from reelm.train.tokenizers.audio_config import AudioTokenizerRun, SoundData, SoundLossWeights
 from reelm.train.tokenizers.video_config import ClipData, FitConfig, LossWeights, VideoTokenizerRun

@@ -8,8 +8,9 @@ import grain
 import numpy as np
 import pytest
 
+from reelm.data.tokens.config import Bucket, Stage
 from reelm.data.tokens.index import TokenRun
-from reelm.data.tokens.mixture import Bucket, Stage, mixture
+from reelm.data.tokens.mixture import mixture
 from reelm.data.tokens.read import TokenSource, open_tokens
 from reelm.data.tokens.sample import TokenSample
 from reelm.data.tokens.write import write_tokens

@@ -13,7 +13,8 @@ from reelm.data.films.buckets import Buckets
 from reelm.data.films.build import build
 from reelm.data.films.cutting import CuttingConfig
 from reelm.data.films.worker import local
-from reelm.data.tokens.mixture import Bucket, Stage, mixture
+from reelm.data.tokens.config import Bucket, Stage
+from reelm.data.tokens.mixture import mixture
 from reelm.data.tokens.read import motions, open_tokens
 from reelm.data.tokens.tokenize import tokenize
 from reelm.errors import RequestError

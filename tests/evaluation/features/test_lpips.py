@@ -18,9 +18,10 @@ from scipy.signal import correlate
 from reelm.errors import RequestError
 from reelm.evaluation.features import lpips
 from reelm.tokenizer.video.config import VideoTokenizerConfig
-from reelm.train.run.loop import LoopConfig
+from reelm.train.run.config import LoopConfig
 from reelm.train.tokenizers.video import train
 from reelm.train.tokenizers.video_config import ClipData, LossWeights, VideoTokenizerRun
+from reelm.train.tokenizers.video_losses import weights_at
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +98,7 @@ def test_a_training_step_descends_on_it_and_logs_it(params, tmp_path, monkeypatc
     train(run, tmp_path / "run")
     line = json.loads((tmp_path / "run" / "metrics.jsonl").read_text().splitlines()[-1])
     # The log shows the entropy over the batch, whose rise lets the loss fall.
-    weights = {**run.losses.at(jnp.int32(0)), "batch_entropy": -run.losses.batch_entropy}
+    weights = {**weights_at(run.losses, jnp.int32(0)), "batch_entropy": -run.losses.batch_entropy}
     assert line["perceptual"] > 0.01
     terms = [float(weight) * line[name] for name, weight in weights.items() if weight]
     assert line["loss"] == pytest.approx(sum(terms), rel=1e-4)

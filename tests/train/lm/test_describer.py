@@ -14,13 +14,13 @@ from reelm.data.tokens.read import open_all
 from reelm.data.tokens.sample import TokenSample
 from reelm.data.tokens.write import write_tokens
 from reelm.errors import RequestError
-from reelm.lm.describer import DescriberConfig
+from reelm.lm.describer_config import DescriberConfig
 from reelm.sampling.folder.load import load
 from reelm.train import parts
 from reelm.train.export import ExportPlan, export
 from reelm.train.lm import describer, describer_words
 from reelm.train.lm.describer_config import DescriberRun
-from reelm.train.run.loop import LoopConfig
+from reelm.train.run.config import LoopConfig
 from reelm.train.step.optimizer import OptimizerConfig
 
 COUNT, SOUND = 1_100, SoundIndex("heard", 2, 4, (1, 4))

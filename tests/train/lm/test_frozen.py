@@ -10,7 +10,7 @@ from made.token_sets import of_one_code
 from safetensors.numpy import load_file
 
 import reelm
-from reelm.data.tokens.mixture import Bucket, Stage
+from reelm.data.tokens.config import Bucket, Stage
 from reelm.errors import RequestError
 from reelm.lm.net.config import LMConfig
 from reelm.train.export import ExportPlan, export
@@ -18,7 +18,7 @@ from reelm.train.lm import run as lm
 from reelm.train.lm.config import LMRun
 from reelm.train.lm.run import start_of
 from reelm.train.parts import open_lm
-from reelm.train.run.loop import LoopConfig
+from reelm.train.run.config import LoopConfig
 from reelm.train.step.optimizer import OptimizerConfig
 
 SHOWN = {"red seven": 5, "blue eight": 1000}

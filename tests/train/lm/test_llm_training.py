@@ -6,14 +6,14 @@ from made import llm_files
 from made.token_sets import of_one_code
 
 import reelm
-from reelm.data.tokens.mixture import Bucket, Stage
+from reelm.data.tokens.config import Bucket, Stage
 from reelm.errors import RequestError
 from reelm.lm.net.config import LMConfig
 from reelm.tokenizer.text.llm.point import point
 from reelm.train.export import ExportPlan, export
 from reelm.train.lm import run as lm
 from reelm.train.lm.config import LMRun
-from reelm.train.run.loop import LoopConfig
+from reelm.train.run.config import LoopConfig
 from reelm.train.step.optimizer import OptimizerConfig
 
 pytestmark = [pytest.mark.slow, pytest.mark.long]  # a whole training

@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+from reelm.data.tokens.config import Bucket, Stage
 from reelm.data.tokens.index import TokenRun
-from reelm.data.tokens.mixture import Bucket, Stage
 from reelm.data.tokens.sample import TokenSample
 from reelm.data.tokens.write import write_tokens
 from reelm.errors import RequestError
 from reelm.lm.net.config import LMConfig
 from reelm.train.lm import run as lm
 from reelm.train.run.checkpoints import restore_params
-from reelm.train.run.loop import LoopConfig
+from reelm.train.run.config import LoopConfig
 
 pytestmark = pytest.mark.slow  # several programs are compiled
 

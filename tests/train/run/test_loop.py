@@ -14,8 +14,8 @@ from made.training import Squares, Tapped, digest, make_data, metrics, steps_on_
 
 from reelm.data import pipeline
 from reelm.errors import RequestError
-from reelm.train.run import loop
 from reelm.train.run.checkpoints import restore_params
+from reelm.train.run.config import LoopConfig
 from reelm.train.run.config_changes import differences
 
 
@@ -226,4 +226,4 @@ def test_data_that_ends_is_a_fault_of_the_request(tmp_path):
 def test_impossible_rhythms_are_refused(field):
     options: dict[str, Any] = {"steps": 1, field: 0}
     with pytest.raises(RequestError, match=f"{field} must be at least 1, not 0"):
-        loop.LoopConfig(**options)
+        LoopConfig(**options)

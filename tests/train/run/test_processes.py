@@ -28,6 +28,7 @@ from reelm.lm.mesh import MeshSpec
 from reelm.train.lm.config import LMRun
 from reelm.train.run import processes as cluster
 from reelm.train.run import stopping
+from reelm.train.run.config import Cluster
 from reelm.train.run.config_changes import differences, free_fields
 from reelm.train.step import feed
 
@@ -69,7 +70,7 @@ def parts() -> None:
 
 
 if __name__ == "__main__":
-    named = cluster.Cluster(coordinator=sys.argv[1], processes=2, process=int(sys.argv[2]))
+    named = Cluster(coordinator=sys.argv[1], processes=2, process=int(sys.argv[2]))
     with cluster.joined(named):
         parts()
     sys.exit()
@@ -243,17 +244,17 @@ def wait_for_step(workdir: Path, step: int, processes: Sequence[subprocess.Popen
 )
 def test_impossible_clusters_are_refused(settings, words):
     with pytest.raises(ValueError, match=words):
-        cluster.Cluster(**settings)
+        Cluster(**settings)
 
 
 def test_processes_named_by_half_are_refused():
     with pytest.raises(RequestError, match="name --coordinator, --processes and --process"):
-        with cluster.joined(cluster.Cluster(processes=2)):
+        with cluster.joined(Cluster(processes=2)):
             pass
 
 
 def test_a_run_of_its_own_joins_nothing():
-    with cluster.joined(cluster.Cluster()), cluster.joined(cluster.Cluster(processes=1)):
+    with cluster.joined(Cluster()), cluster.joined(Cluster(processes=1)):
         assert not jax.distributed.is_initialized()
 
 

@@ -15,6 +15,7 @@ from reelm.errors import RequestError
 from reelm.media.formats.mp4 import write_video
 from reelm.train.run import loop, throughput
 from reelm.train.run.checkpoints import restore_params
+from reelm.train.run.config import LoopConfig
 from reelm.train.run.throughput import Load, Throughput
 from reelm.train.run.training import Training
 from reelm.train.step import state as train_state
@@ -47,7 +48,7 @@ def step(state: train_state.TrainState, batch: jax.Array):
 
 def train(workdir: Path, steps: int, **options: Any) -> Any:
     functions = {name: options.pop(name) for name in ("samples", "evaluate", "load", "callbacks") if name in options}
-    config = loop.LoopConfig(steps=steps, **{"log_every": 2, "save_every": 2, "keep": 2, "sample_every": 0, **options})
+    config = LoopConfig(steps=steps, **{"log_every": 2, "save_every": 2, "keep": 2, "sample_every": 0, **options})
     initial = train_state.create({"seen": jnp.zeros(())}, OPTIMIZER, seed=0, ema=False)
     settings = {"resolved": {"loop": {"steps": steps}}, "free": frozenset({"loop"})}
     training = Training(stage="counting", metrics=("loss", "psnr", "other"), **settings, **functions)
@@ -101,7 +102,7 @@ def test_a_run_without_patience_left_ends_saved_and_stays_ended(tmp_path, capsys
     assert int(train(tmp_path, 20, **options).step) == 6
     assert int(train(tmp_path, 20, **options | {"patience": 3}).step) == 8
     with pytest.raises(RequestError, match="patience 2 counts evaluations"):
-        loop.LoopConfig(steps=3, patience=2)
+        LoopConfig(steps=3, patience=2)
 
 
 def test_a_callback_hears_what_is_logged_and_may_end_the_run(tmp_path):
@@ -160,7 +161,7 @@ def test_a_trace_is_written_of_the_steps_asked_for(tmp_path):
     train(tmp_path, 5, profile=(3, 4))
     assert list((tmp_path / "profile").rglob("*.xplane.pb"))
     with pytest.raises(RequestError, match="profile is"):
-        loop.LoopConfig(steps=5, profile=(4, 3))
+        LoopConfig(steps=5, profile=(4, 3))
 
 
 def test_numbers_and_clips_are_there_for_tensorboard(tmp_path):

@@ -17,17 +17,23 @@ from reelm.errors import RequestError
 from reelm.tokenizer.video.config import VideoTokenizerConfig
 from reelm.train.parts import open_video_tokenizer
 from reelm.train.run import loop
+from reelm.train.run.config import LoopConfig
 from reelm.train.run.config_changes import free_fields
-from reelm.train.run.loop import LoopConfig
 from reelm.train.run.training import Training
 from reelm.train.step import state as train_state
 from reelm.train.step.optimizer import OptimizerConfig
 from reelm.train.tokenizers import adversarial, video_adversary, video_discriminator, video_losses
 from reelm.train.tokenizers.adversarial import AdversarialState
 from reelm.train.tokenizers.video import build, open_batches
-from reelm.train.tokenizers.video_adversary import AdversaryConfig, LogitMeans, VideoAdversary
-from reelm.train.tokenizers.video_config import ClipData, LossWeights, VideoTokenizerRun
-from reelm.train.tokenizers.video_discriminator import VideoDiscriminatorConfig, blur_pool, discriminate
+from reelm.train.tokenizers.video_adversary import LogitMeans, VideoAdversary
+from reelm.train.tokenizers.video_config import (
+    AdversaryConfig,
+    ClipData,
+    LossWeights,
+    VideoDiscriminatorConfig,
+    VideoTokenizerRun,
+)
+from reelm.train.tokenizers.video_discriminator import blur_pool, discriminate
 
 pytestmark = [pytest.mark.long, pytest.mark.slow]  # the step of two players takes minutes to compile
 
@@ -137,7 +143,7 @@ def test_lecam_counts_only_what_runs_away():
 
 def test_entropies_weigh_three_times_as_much_at_first():
     weights = LossWeights(sample_entropy=0.1, batch_entropy=0.2, entropy_boost=3.0, entropy_decay=2_000)
-    at = [weights.at(jnp.int32(step)) for step in (0, 1_000, 2_000, 9_000)]
+    at = [video_losses.weights_at(weights, jnp.int32(step)) for step in (0, 1_000, 2_000, 9_000)]
     np.testing.assert_allclose([float(each["sample_entropy"]) for each in at], [0.3, 0.2, 0.1, 0.1], rtol=1e-5)
     np.testing.assert_allclose([float(each["batch_entropy"]) for each in at], [0.6, 0.4, 0.2, 0.2], rtol=1e-5)
     assert all(each["reconstruction"] == 5.0 for each in at)

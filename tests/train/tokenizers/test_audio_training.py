@@ -24,15 +24,15 @@ from reelm.tokenizer.audio.config import AudioTokenizerConfig
 from reelm.tokenizer.audio.tokenizer import AudioTokenizer, autoencode, init_params
 from reelm.train.parts import open_audio_tokenizer
 from reelm.train.run.checkpoints import restore_params
-from reelm.train.run.loop import LoopConfig
+from reelm.train.run.config import LoopConfig
 from reelm.train.step.state import TrainState
 from reelm.train.tokenizers import audio as audio_tokenizer
 from reelm.train.tokenizers.adversarial import AdversarialState
 from reelm.train.tokenizers.audio import create_state, make_run_step
 from reelm.train.tokenizers.audio_adversary import feature_distance, hinge_generator_loss, hinge_loss
-from reelm.train.tokenizers.audio_config import AudioTokenizerRun, SoundData, SoundLossWeights
+from reelm.train.tokenizers.audio_config import AudioDiscriminatorConfig, AudioTokenizerRun, SoundData, SoundLossWeights
 from reelm.train.tokenizers.audio_data import RandomPiece, held_back_sounds
-from reelm.train.tokenizers.audio_discriminator import AudioDiscriminatorConfig, StftDiscriminator
+from reelm.train.tokenizers.audio_discriminator import StftDiscriminator
 from reelm.train.tokenizers.audio_losses import envelope_distance, loudness_distance, make_loss, mel_distance
 
 pytestmark = [pytest.mark.long, pytest.mark.slow]  # several programs are compiled before the first test

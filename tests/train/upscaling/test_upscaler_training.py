@@ -16,7 +16,7 @@ from reelm.tokenizer.upscaling.config import UpscalerConfig
 from reelm.tokenizer.upscaling.net import UpscalerNet
 from reelm.train.export import ExportPlan, export
 from reelm.train.records import _folder_names
-from reelm.train.run.loop import LoopConfig
+from reelm.train.run.config import LoopConfig
 from reelm.train.step.optimizer import OptimizerConfig
 from reelm.train.upscaling.config import PairData, UpscalerRun
 from reelm.train.upscaling.pairs import crops, small_clips

@@ -31,7 +31,7 @@ class Train:
 
     def run(self) -> None:
         from reelm import configs
-        from reelm.train.run.processes import Cluster
+        from reelm.train.run.config import Cluster
         from reelm.train.start import train
 
         train(configs.get(self.stage, self.config), self.workdir, cluster=Cluster())
@@ -47,7 +47,7 @@ def is_configured(arguments: list[str]) -> bool:
 def train_arguments(arguments: list[str]) -> Any:
     """Return the type that tyro fills from the rest of the line: `--workdir` and the fields of the configuration."""
     from reelm import configs
-    from reelm.train.run.processes import Cluster
+    from reelm.train.run.config import Cluster
 
     stage, name = arguments[1:3]
     settings = configs.get(stage, name)
