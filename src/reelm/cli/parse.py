@@ -1,41 +1,29 @@
 """Arguments to a command object: tyro over the commands' dataclasses, with errors of one line.
 
 Comes in: the words after `reelm`. Goes out: a `Command`, ready to run; RequestError; or SystemExit(0) after `--help`.
+Only the command that is asked for is imported.
 
-Errors come through tyro's hook `tyro._errors.on_parse_error`. That module is private, so pyproject.toml pins the minor
-version of tyro. An event that a later tyro adds ends as the text that tyro prints, on one line.
+Two private parts of tyro are used, so pyproject.toml pins its minor version. Errors come through its hook
+`tyro._errors.on_parse_error`; an event that a later tyro adds ends as the text that tyro prints, on one line. And its
+check that defaults have the type of their option is left out, for it imports typeguard, which takes as long as tyro.
 """
 
 import contextlib
 import difflib
 import io
-import itertools
+import pkgutil
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import fields, is_dataclass
-from functools import reduce
-from operator import or_
-from typing import Annotated, Any, NamedTuple, Protocol, cast, get_args, get_type_hints
+from typing import Any, NamedTuple, Protocol, cast, get_args, get_type_hints
 
 import tyro
 from tyro import _errors as events
-from tyro.conf import subcommand
+from tyro import _resolver
 
 from reelm.errors import RequestError, reason
 from reelm.sampling.options import OTHER_NAMES
 
-from .commands.convert import Convert
-from .commands.data import Data
-from .commands.describe import Describe
-from .commands.evaluate.command import Evaluate
-from .commands.export import Export
-from .commands.generate import Generate
-from .commands.info import Info
-from .commands.play import Play
-from .commands.serve import Serve
-from .commands.tokenizer import Detokenize, Reconstruct, Tokenize
-from .commands.train import Train, is_configured, train_arguments, with_mesh_fields
-from .commands.upscale import Upscale
 from .help import Group, optional_fields, overview
 
 
@@ -49,31 +37,33 @@ class Command(Protocol):
 GROUPS = (
     Group(
         "Make clips",
-        {"generate": Generate, "upscale": Upscale, "describe": Describe},
+        ("generate", "upscale", "describe"),
         'reelm generate "a red seven moves right" -o seven.mp4',
     ),
     Group(
         "Serve clips",
-        {"serve": Serve, "play": Play},
+        ("serve", "play"),
         "reelm serve",
     ),
     Group(
         "Code clips",
-        {"reconstruct": Reconstruct, "tokenize": Tokenize, "detokenize": Detokenize},
+        ("reconstruct", "tokenize", "detokenize"),
         "reelm reconstruct film.mp4 -o rebuilt.mp4",
     ),
     Group(
         "Train",
-        {"data": Data, "train": Train, "export": Export, "convert": Convert},
+        ("data", "train", "export", "convert"),
         "reelm train lm demo --workdir runs/lm",
     ),
     Group(
         "Measure",
-        {"evaluate": Evaluate, "info": Info},
+        ("evaluate", "info"),
         "reelm evaluate generation --model demo",
     ),
 )
-_COMMANDS = {name: command for group in GROUPS for name, command in group.commands.items()}
+COMMANDS = tuple(name for group in GROUPS for name in group.commands)
+# Modules of commands that do not have the name of their command.
+_MODULES = {"evaluate": "evaluate.command", **dict.fromkeys(("reconstruct", "tokenize", "detokenize"), "tokenizer")}
 
 _MARKERS = (
     tyro.conf.OmitArgPrefixes,
@@ -93,28 +83,39 @@ _WORDINGS = (
 )
 
 
+def command_type(name: str) -> type:
+    """Return the dataclass of a command."""
+    return pkgutil.resolve_name(f"reelm.cli.commands.{_MODULES.get(name, name)}:{name.title()}")
+
+
 def parse(arguments: Sequence[str]) -> Command:
     """Return the command that the arguments ask for; RequestError when they are wrong.
 
     Raises:
         SystemExit: status 0, after help was printed.
     """
-    arguments = list(arguments)
-    if arguments in (["-h"], ["--help"]):
-        print(overview(GROUPS))
+    name, *rest = arguments or [""]
+    if name in ("-h", "--help"):
+        print(overview({group: [command_type(each) for each in group.commands] for group in GROUPS}))
         raise SystemExit(0)
-    if arguments and arguments[0] not in _COMMANDS and not arguments[0].startswith("-"):
-        near = difflib.get_close_matches(arguments[0], _COMMANDS, n=1)
-        known = f"perhaps {near[0]}" if near else f"known are {', '.join(_COMMANDS)}"
-        raise RequestError(f"there is no command {arguments[0]}; {known}")
-    if is_configured(arguments):
-        # The fields that can be set are known once the configuration is.
-        described = train_arguments(arguments)
-        asked = _Asked(" ".join(["reelm", *arguments[:3]]), with_mesh_fields(arguments[3:]), get_args(described)[0])
-        return _parse(described, asked)
-    command = _COMMANDS.get(arguments[0]) if arguments else None
-    commands = reduce(or_, (Annotated[each, subcommand(name)] for name, each in _COMMANDS.items()))
-    return _parse(commands, _Asked("reelm", arguments, command), config=_MARKERS)
+    if not name:
+        raise RequestError(f"name a command: {', '.join(COMMANDS)}; see reelm --help")
+    if name.startswith("-"):
+        raise RequestError(f"there is no option {name}; see reelm --help")
+    if name not in COMMANDS:
+        near = difflib.get_close_matches(name, COMMANDS, n=1)
+        known = f"perhaps {near[0]}" if near else f"known are {', '.join(COMMANDS)}"
+        raise RequestError(f"there is no command {name}; {known}")
+    if name == "train":
+        from .commands.train import is_configured, train_arguments, with_mesh_fields
+
+        if is_configured(rest):
+            # The fields that can be set are known once the configuration is.
+            described = train_arguments(*rest[:2])
+            asked = _Asked(" ".join(["reelm", name, *rest[:2]]), with_mesh_fields(rest[2:]), get_args(described)[0])
+            return _parse(described, asked)
+    asked = _Asked(f"reelm {name}", rest, command_type(name))
+    return _parse(asked.command, asked, config=_MARKERS)
 
 
 class _Asked(NamedTuple):
@@ -122,23 +123,21 @@ class _Asked(NamedTuple):
 
     prog: str
     arguments: list[str]
-    command: type | None
+    command: type
 
     @property
     def help(self) -> str:
         """The command line that prints the help of this command."""
-        words = list(itertools.takewhile(lambda word: not word.startswith("-"), self.arguments[:2]))
-        depth = 0 if self.command is None or self.prog != "reelm" else 1
-        if depth and len(words) > 1 and words[1] in _subcommands(self.command):
-            depth = 2
-        return " ".join([self.prog, *words[:depth], "--help"])
+        named = [word for word in self.arguments[:1] if word in _subcommands(self.command)]
+        return " ".join([self.prog, *named, "--help"])
 
 
 def _parse(commands: Any, asked: _Asked, **settings: Any) -> Command:
     printed = io.StringIO()
     settings |= {"args": asked.arguments, "prog": asked.prog, "registry": optional_fields}
     try:
-        with contextlib.redirect_stderr(printed), events.on_parse_error(lambda event: _refuse(event, asked)):
+        refusing = events.on_parse_error(lambda event: _refuse(event, asked))
+        with contextlib.redirect_stderr(printed), refusing, _unchecked_defaults():
             return cast(Command, tyro.cli(commands, **settings))
     except SystemExit as end:
         if end.code != 2:  # help was asked for
@@ -146,6 +145,16 @@ def _parse(commands: Any, asked: _Asked, **settings: Any) -> Command:
         raise RequestError(" ".join(re.sub(r"[─-╿]", " ", printed.getvalue()).split())) from None
     except ValueError as error:  # a config's own refusal of its values
         raise RequestError(reason(error)) from error
+
+
+@contextlib.contextmanager
+def _unchecked_defaults() -> Iterator[None]:
+    check = _resolver.is_instance
+    _resolver.is_instance = lambda typ, value: True
+    try:
+        yield
+    finally:
+        _resolver.is_instance = check
 
 
 def _refuse(event: events.ParseErrorEvent, asked: _Asked) -> None:
@@ -178,7 +187,7 @@ def _unknown(tokens: Sequence[str], asked: _Asked) -> str:
     if not flags:
         return f"{' '.join(tokens)} is too much; put words in quotes"
     flag = flags[0].partition("=")[0].replace("_", "-")
-    known = sorted(set(_options(asked.command))) if asked.command else []
+    known = sorted(set(_options(asked.command)))
     if (other := f"--{OTHER_NAMES.get(flag[2:].replace('-', '_'), '')}".replace("_", "-")) in known:
         return f"there is no option {flag}; the name is {other}"
     near = [name for name in known if name.endswith(f".{flag.lstrip('-')}")]
