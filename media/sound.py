@@ -24,7 +24,7 @@ _FULL_SCALE = 2.0  # the loudest sample that is clipped to [-1, 1] and not refus
 _log = logging.getLogger("reelm")
 
 
-def samples_beside(frames: int, fps: float, sample_rate: int) -> int:
+def samples_for(frames: int, fps: float, sample_rate: int) -> int:
     """Return the number of samples that last as long as `frames` frames."""
     return round(frames * sample_rate / fps)
 

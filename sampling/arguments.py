@@ -21,15 +21,15 @@ class Arguments(SourceFields, OptionFields, total=False):
 
 
 def read_arguments(arguments: Mapping[str, Any]) -> tuple[Sources, Options]:
-    """Return what is given and what is asked.
+    """Return keyword arguments as the two dataclasses.
 
     Raises:
         TypeError: an unknown argument; the message names the right one.
         RequestError: a value out of its range.
     """
     for name in arguments:
-        if name == "callback":  # `generate` has one of its own
-            raise TypeError("stream() has no argument 'callback'; it hands over every latent frame as it comes")
+        if name == "callback":  # `generate` takes it as its own argument
+            raise TypeError("stream() has no argument 'callback'; it yields every latent frame as it comes")
         if name not in _FIELDS:
             near = right_name(name, _FIELDS)
             hint = f"did you mean {near!r}?" if near else f"it has {', '.join(_FIELDS)}"

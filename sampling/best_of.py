@@ -1,8 +1,8 @@
-"""Choose the clip that fits a request best, of several that were drawn for it.
+"""Choose the best of several clips that were drawn for one request.
 
-In: clips, and what was asked. Out: one clip of each group. The describer says how well words are seen and heard, and
-given pictures are compared as pixels. The language model says how likely the seconds are that a retake keeps, and a
-given sound beside the pictures. None of these depends on how likely it found the codes that it drew.
+In: clips, and their request. Out: one clip of each group. The describer scores how well pictures and sound fit the
+words. Given pictures are compared as pixels. The language model scores the codes that follow a retake, and a given
+sound that the pictures were made for. No score uses the likelihood of the drawn codes themselves.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,7 +20,7 @@ from .finishing import Enlarge, finish, steps
 from .parts import ModelParts
 from .request import Request, Script, words_at
 
-_STEP = 2654435769  # 2^32 over the golden ratio: seeds far from each other, and from those of samples beside them
+_STEP = 2654435769  # 2^32 over the golden ratio: these seeds are far from each other, and from seed + 1, seed + 2, ...
 
 
 def seeds_of(seed: int, best_of: int) -> list[int]:
@@ -29,7 +29,11 @@ def seeds_of(seed: int, best_of: int) -> list[int]:
 
 
 def check(model: ModelParts, captions: Sequence[str], conditions: Conditions) -> None:
-    """Check that a prompt and a describer, or what is given, can choose a clip; RequestError if not."""
+    """Check that there is something to choose a clip by: words and a describer, or a given picture, sound or retake.
+
+    Raises:
+        RequestError: there is nothing.
+    """
     if conditions.pictures or conditions.sound_in_prefix or conditions.drawn is not None:
         return
     if model.describer is None:
@@ -41,10 +45,9 @@ def check(model: ModelParts, captions: Sequence[str], conditions: Conditions) ->
 def fit(model: ModelParts, script: Script, conditions: Conditions, clips: Sequence[Clip]) -> np.ndarray:
     """Return float `[n]`, how well each clip fits; more is better.
 
-    The score is the log-likelihood in nats that the describer gives the words: by the pictures, on average over a long
-    clip, plus by the sound at the beginning. For each given picture, the squared
-    distance of the clip's frame is taken off, as a multiple of the smallest distance among the clips. A clip that shows
-    nothing fits worst: neither words nor sound say much against an empty picture.
+    The score is the log-likelihood in nats that the describer gives the words: given the pictures, the mean over a long
+    clip, plus given the first sound. For each given picture, the squared error of the clip's frame is subtracted, in
+    units of the smallest error among the clips. A blank clip fits worst: the describer hardly penalizes empty pictures.
     """
     fits = np.zeros(len(clips))
     if model.describer is not None and script[0].words.strip():
@@ -57,7 +60,7 @@ def fit(model: ModelParts, script: Script, conditions: Conditions, clips: Sequen
                 fits[i] += model.describer.log_likelihood(script[0].words, None, sound)
     for frame, codes in conditions.pictures.items():
         if frame >= len(clips[0].video):
-            continue  # a callback ended them before
+            continue  # a callback ended the clips before this frame
         wanted = model.video_tokenizer.decode(codes[None, None])[0, 0].astype(np.float32)
         off = np.array([np.mean(np.square(clip.video[frame] - wanted)) for clip in clips])
         fits -= off / max(off.min(), 1e-6)
@@ -65,33 +68,33 @@ def fit(model: ModelParts, script: Script, conditions: Conditions, clips: Sequen
 
 
 def _parts(model: ModelParts, script: Script, clip: Clip) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield words and codes int32 `[t, h, w]` of each stretch of a clip, as long as the describer reads at once."""
+    """Yield the words and the codes int32 `[t, h, w]` of each part of a clip that the describer reads at once."""
     assert model.describer is not None and clip.tokens is not None and clip.tokens["video"] is not None
     codes, length = clip.tokens["video"], model.describer.config.frames
     stride = model.video_tokenizer.config.time_stride
     yield words_at(script, 0), codes[:length]
     for first in range(length, len(codes) - length + 1, length):
-        # Every clip begins with a single frame, so that is what a describer knows at the first place.
+        # In training every clip begins with a single frame, so each part is given one.
         begins = model.video_tokenizer.encode(clip.video[stride * first : stride * first + 1])[0]
         yield words_at(script, first), np.concatenate([begins, codes[first + 1 : first + length]])
 
 
 def fittest(request: Request, clips: Sequence[Clip]) -> list[Clip]:
-    """Return the best clip of each `best_of` clips in a row.
+    """Return the best clip of each group of `best_of` clips.
 
-    Its `Clip.info` has the seed that was asked for, and as "drawn_seed" the seed that draws the same clip alone.
+    Its `Clip.info` has the seed of the request; "drawn_seed" is the seed that draws the same clip without `best_of`.
     """
     settings, chosen, conditions = request.choice.settings, [], request.inputs.conditions
-    few = settings.best_of
-    scripts = [script for script in request.inputs.scripts for _ in request.choice.seeds[::few]]
+    size = settings.best_of
+    scripts = [script for script in request.inputs.scripts for _ in request.choice.seeds[::size]]
     nats = given.log_likelihoods(request, clips)
     for i, script in enumerate(scripts):
-        part = slice(i * few, (i + 1) * few)
-        here = clips[part]
-        best = here[int((fit(request.model, script, conditions, here) + nats[part]).argmax())]
-        if (scale := settings.upscale) is not None:  # the others were never enlarged
+        part = slice(i * size, (i + 1) * size)
+        group = clips[part]
+        best = group[int((fit(request.model, script, conditions, group) + nats[part]).argmax())]
+        if (scale := settings.upscale) is not None:  # only the chosen clip is enlarged
             larger = steps(enlarge=Enlarge(request.model.enlarger(), scale))
             best = replace(best, video=finish(larger, best.video[None])[0])
-        info = {"seed": here[0].info["seed"], "best_of": few, "drawn_seed": best.info["seed"]}
+        info = {"seed": group[0].info["seed"], "best_of": size, "drawn_seed": best.info["seed"]}
         chosen.append(replace(best, info=best.info | info))
     return chosen

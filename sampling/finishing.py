@@ -1,7 +1,7 @@
-"""What happens to frames between a decoder and whoever asked for them: one list of steps, the same in every way out.
+"""Finishing of decoded frames, as one list of steps: put given pixels back, then enlarge.
 
-In: frames uint8 `[B, n, H, W, 3]`, chunk by chunk, in order. Out: these frames, finished. Drawn latent frames pass
-through here, the clip that is chosen of several, and clips that are only enlarged.
+In: frames uint8 `[B, n, H, W, 3]`, chunk by chunk, in order. Out: the finished frames. The renderer, `best_of` and
+`Model.upscale` all finish their frames here.
 """
 
 from collections.abc import Sequence
@@ -14,15 +14,15 @@ from .conditions.conditions import Conditions
 
 
 class Step(Protocol):
-    """A step of finishing. It may remember what the next frames need."""
+    """A step of finishing. It may keep a state for the next frames."""
 
     def __call__(self, frames: Frames, first: int, /) -> Frames:
-        """Return the next frames of the clips, which begin with frame `first`."""
+        """Return the next frames of the clips after this step; the first of them is frame number `first`."""
         ...
 
 
 class Enlarge:
-    """Enlarges frames, each by itself and the frames before it."""
+    """Enlarges frames. An enlarged frame depends on the frame itself and on those before it."""
 
     def __init__(self, upscaler: Upscaler, scale: int):
         self._upscaler, self._state = upscaler, upscaler.init_state(scale)
@@ -33,13 +33,13 @@ class Enlarge:
 
 
 def steps(conditions: Conditions | None = None, enlarge: Enlarge | None = None) -> list[Step]:
-    """Return the steps in their order: given pixels are put back where they stay, then frames are enlarged."""
+    """Return the steps in order: put the given pixels of `conditions` back, then enlarge."""
     listed = (None if conditions is None else conditions.paste, enlarge)
     return [step for step in listed if step is not None]
 
 
-def finish(through: Sequence[Step], frames: Frames, first: int = 0) -> Frames:
-    """Return frames, which begin with frame `first` of their clips, after all steps."""
-    for step in through:
+def finish(todo: Sequence[Step], frames: Frames, first: int = 0) -> Frames:
+    """Return frames after all steps; the first of them is frame number `first` of its clip."""
+    for step in todo:
         frames = step(frames, first)
     return frames

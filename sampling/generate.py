@@ -24,10 +24,10 @@ def stream(
     """Yield the frames of one latent frame after another, as a clip for each prompt and seed.
 
     Args:
-        request: what is made, and the model that makes it.
-        source: of the latent frames, where the request is decoded together with others.
-        ahead: whether a latent frame is begun before the one before it is handed over. Not where it is still to be said
-            what it shall show.
+        request: a planned request.
+        source: its latent frames, for a request in a batch. None draws them here.
+        ahead: whether to begin a latent frame before the previous one is yielded. False for live play, where the next
+            keys are not known yet.
     """
     model, settings, soundtrack = request.model, request.choice.settings, request.model.soundtrack
     rows = _infos(request)
@@ -41,7 +41,7 @@ def stream(
         fps=settings.fps,
         length=settings.num_frames,
         cuts={shot.begins for shot in request.stream.shots if shot.cut},
-        # Of several clips the best is chosen first.
+        # With `best_of`, only the chosen clip is enlarged, and later.
         enlarged=None if settings.upscale is None or settings.best_of > 1 else (model.enlarger(), settings.upscale),
     )
     source = Stream(request.drawer, request.stream) if source is None else source
@@ -52,16 +52,15 @@ def stream(
         codes = next(source) if begun_ahead is None else begun_ahead
         begun = renderer.begin(codes)
         last = renderer.ends(begun)
-        # The next latent frame is under way on the device while the host waits for this one. The first frame is handed
-        # over at once.
+        # The device works on the next latent frame while the host waits for this one. The first one is yielded at once.
         begun_ahead = next(source) if ahead and renderer.done and not last else None
         video, heard = renderer.finish(begun)
         counts = {"forwards": (forwards := forwards + np.asarray(codes.forwards[0]))}
-        pressed = _pressed(request, number)
+        keys = _keys_info(request, number)
         number += 1
         if heard is not None:
             counts["sound_forwards"] = sound_forwards = sound_forwards + np.asarray(codes.forwards[1])
-        # To the host as they are: taking a row of them on the device would be a program of its own.
+        # Copied to the host whole: slicing a row on the device would compile another program.
         ids = to_host(codes.video, model.video_tokenizer.config.bits)
         sound_ids = None if codes.sound is None else np.asarray(codes.sound)
         yield [
@@ -69,7 +68,7 @@ def stream(
                 video=video[i],
                 fps=settings.fps,
                 tokens={"video": ids[i : i + 1], "audio": None if sound_ids is None else sound_ids[i]},
-                info=info[0] | {name: int(each[i]) for name, each in counts.items()} | info[1] | pressed,
+                info=info[0] | {name: int(each[i]) for name, each in counts.items()} | info[1] | keys,
                 audio=None if heard is None else heard[i],
                 sample_rate=None if soundtrack is None else soundtrack.sample_rate,
             )
@@ -77,8 +76,8 @@ def stream(
         ]
 
 
-def _pressed(request: Request, number: int) -> dict[str, Any]:
-    """Return what `Clip.info` says of the keys of a latent frame: none made one that is given, nor the first."""
+def _keys_info(request: Request, number: int) -> dict[str, Any]:
+    """Return the keys of a latent frame for `Clip.info`. The first one, and those that are given, have none."""
     keys = request.inputs.summary.get("keys")
     if keys is None:
         return {}
@@ -87,7 +86,7 @@ def _pressed(request: Request, number: int) -> dict[str, Any]:
 
 
 def _infos(request: Request) -> list[tuple[dict[str, Any], dict[str, Any]]]:
-    """Return what `Clip.info` says about each clip, in front of its counts and behind them."""
+    """Return two parts of `Clip.info` for each clip. The counts of forward passes come between them."""
     model, inputs, settings = request.model, request.inputs, request.choice.settings
     about = settings.info() | {"model": model.name, "tokenizer": model.video_tokenizer.hash, "dtype": str(model.dtype)}
     about |= {name: value for name, value in inputs.summary.items() if name != "keys"}
@@ -100,11 +99,11 @@ def _infos(request: Request) -> list[tuple[dict[str, Any], dict[str, Any]]]:
     return [(prompt | {"seed": seed}, about) for prompt in prompts for seed in request.choice.seeds]
 
 
-def _prompt_info(model: ModelParts, prompt: Prompt, script: Script, amiss: Sequence[str]) -> dict[str, Any]:
-    """Return what `Clip.info` says about a prompt: if they may be others also the words that the model reads."""
+def _prompt_info(model: ModelParts, prompt: Prompt, script: Script, warnings: Sequence[str]) -> dict[str, Any]:
+    """Return the part of `Clip.info` about a prompt. With a thesaurus it has the words that the model reads, too."""
     read = [stretch.words for stretch in script]
     info = {"prompt": prompt} | ({"read_as": read[0] if len(read) == 1 else read} if model.thesaurus else {})
-    return info | ({"warnings": list(amiss)} if amiss else {})
+    return info | ({"warnings": list(warnings)} if warnings else {})
 
 
 def joined(pieces: Iterator[list[Clip]], frames: int, callback: Progress | None = None) -> list[Clip]:

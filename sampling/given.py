@@ -1,7 +1,7 @@
-"""How well what was drawn leads to what was given, by the language model.
+"""Score drawn codes by the likelihood of the given codes that follow.
 
-In: a request for a retake, or for pictures to a given sound, and its clips. Out: nats. The codes that were given are
-read as if nobody knew them: they are likelier where what was drawn in front of them leads to them.
+In: a request for a retake, or for pictures to a given sound, and its clips. Out: nats. The language model reads the
+given codes as if it were to draw them. They are likelier where the drawn codes lead to them.
 """
 
 from collections.abc import Iterator, Sequence
@@ -24,7 +24,7 @@ from .request import Request
 
 
 class Part(NamedTuple):
-    """Latent frames that one context window reads, `first` to `end`. Those from `begins` on count."""
+    """Latent frames `first` to `end`, which one context window reads. Only those from `begins` on are scored."""
 
     first: int
     begins: int
@@ -32,15 +32,15 @@ class Part(NamedTuple):
 
 
 def log_likelihoods(request: Request, clips: Sequence[Clip]) -> np.ndarray:
-    """Return float `[B]`: for each clip the log-likelihood of what was given to it, in nats; 0 where nothing was.
+    """Return float `[B]`, the log-likelihood in nats of the codes that were given to each clip; 0 if none were.
 
-    Of a retake those are the pictures behind its gaps, as far as one context window with the end of a gap holds them.
-    Of pictures for a given sound it is the first level of that sound. Later ones hold the voice rather than the ticks.
+    For a retake these are the pictures after each gap, as many as fit one context window with the end of the gap. For
+    pictures to a given sound it is the first level of that sound. Later levels hold the voice rather than the ticks.
     """
     plan, conditions, found = request.stream, request.inputs.conditions, np.zeros(len(clips))
     codes = _codes(request, clips)
     if conditions.drawn is not None:
-        for part in _behind_gaps(plan, conditions.drawn[: codes.video.shape[1]]):
+        for part in _after_gaps(plan, conditions.drawn[: codes.video.shape[1]]):
             nats = _read(request, codes, part).video[:, part.begins - part.first :]
             found -= np.asarray(nats).sum(axis=(1, 2, 3), dtype=float)
     elif conditions.follows_sound:
@@ -51,11 +51,11 @@ def log_likelihoods(request: Request, clips: Sequence[Clip]) -> np.ndarray:
     return found
 
 
-def _behind_gaps(plan: StreamPlan, drawn: np.ndarray) -> Iterator[Part]:
-    """Yield the latent frames behind each gap of bool `[t]`."""
-    for behind in (1 + np.flatnonzero(drawn[:-1] & ~drawn[1:])).tolist():
-        first = max(0, min(behind - plan.overlap, len(drawn) - plan.frames))
-        yield Part(first, behind, min(first + plan.frames, len(drawn)))
+def _after_gaps(plan: StreamPlan, drawn: np.ndarray) -> Iterator[Part]:
+    """Yield the latent frames after each gap, a run of True in `drawn`, bool `[t]`."""
+    for after in (1 + np.flatnonzero(drawn[:-1] & ~drawn[1:])).tolist():
+        first = max(0, min(after - plan.overlap, len(drawn) - plan.frames))
+        yield Part(first, after, min(first + plan.frames, len(drawn)))
 
 
 def windows(frames: int, overlap: int, length: int) -> Iterator[Part]:
@@ -77,7 +77,7 @@ def _codes(request: Request, clips: Sequence[Clip]) -> ClipCodes:
 
 
 def _read(request: Request, codes: ClipCodes, part: Part) -> Nats:
-    """Return the nats of one part of clips under their words alone."""
+    """Return the nats of one part of the clips, whose only condition is its words."""
     lm, plan, (first, _, end) = request.lm, request.stream, part
     heard = slice(*(audio_frames(lm.config.sound_frames, n) for n in (first, end)))
     anchor = jnp.asarray(codes.video[:, 0])
@@ -91,7 +91,7 @@ def _read(request: Request, codes: ClipCodes, part: Part) -> Nats:
     hidden = {"sound_in_prefix": False} if shot.conditions.drawn is None else {"drawn": None}
     unknown = replace(shot, conditions=replace(shot.conditions, **hidden))
     prefix = plan.prefix(unknown, first, anchor, each=True)
-    prefix = jax.tree.map(lambda leaf: leaf[: len(anchor)], prefix)  # the negative words are behind
+    prefix = jax.tree.map(lambda leaf: leaf[: len(anchor)], prefix)  # without the rows of the negative prompt
     return nats_of(lm.config, lm.params, prefix, window)
 
 

@@ -1,6 +1,6 @@
-"""The facade: a model's parts with everything that can be done with them.
+"""The facade: a model's parts, with a method for everything that can be done with them.
 
-In: words, pictures, sound, options by name. Out: clips, words, figures. Each verb is one call of the file that does it.
+In: words, pictures, sound, options by name. Out: clips, words, figures. Each method calls the module that does it.
 """
 
 import warnings
@@ -61,7 +61,7 @@ class Model(ModelParts):
 
         Args:
             prompt: What to show. A list of strings is a batch; a list of (seconds, words) is one prompt that changes.
-                A thesaurus may reword it (`read_as`). Without a prompt, the model describes what is given, if it can.
+                A thesaurus may reword it (`read_as`). Without a prompt, a describer finds words for a given clip.
             callback: Called with (latent frames done, in all); returning False ends the clip there.
             arguments: the fields of `Sources` and `Options`.
 
@@ -115,7 +115,7 @@ class Model(ModelParts):
 
     @spelled_out
     def play(self, prompt: Prompt | None = None, **arguments: Unpack[Arguments]) -> PlaySession:
-        """Begin a clip without end that is steered while it is made, by the keys of a world or by words.
+        """Begin an endless clip that is steered while it is made, by the keys of a world or by words.
 
         Args:
             prompt: As for `generate`.
@@ -142,10 +142,10 @@ class Model(ModelParts):
     def score(self, clip: list[Clip], prompt: list[str] | str | None = None) -> list[np.ndarray]: ...
 
     def score(self, clip: Clip | list[Clip], prompt: list[str] | str | None = None) -> np.ndarray | list[np.ndarray]:
-        """float32 `[t, h, w]`: log-likelihood in nats of each code of a clip's pictures, given prompt and codes before.
+        """Return float32 `[t, h, w]`, the log-likelihood in nats of each code of a clip's pictures.
 
-        Between them a model with sound reads the clip's sound, or that there is none. A list of clips gives a list:
-        with a list of as many prompts, or with one prompt for all.
+        It is the likelihood given the prompt and the codes before. A model with sound reads the clip's sound, too, or
+        that it has none. A list of clips gives a list: with a list of as many prompts, or with one prompt for all.
         """
         if isinstance(clip, list):
             prompts = prompt if isinstance(prompt, list) else [prompt or ""] * len(clip)
@@ -157,16 +157,16 @@ class Model(ModelParts):
         return score(self, clip, self.read_as(prompt or ""))
 
     def describe(self, video: VideoSource | None = None, *, audio: SoundSource | None = None) -> str:
-        """Words for a clip or a sound that has none: a prompt for it.
+        """Return words for a clip or a sound, which can be its prompt.
 
         Args:
-            video: a clip, a path, or frames `[T, H, W, 3]`; the first five frames of `demo` are looked at, or fewer,
-                and what sounds beside them is heard.
-            audio: a sound alone, as for `generate`, of which as much is heard.
+            video: a clip, a path, or frames `[T, H, W, 3]`. The describer reads its first frames, five for `demo`, and
+                their sound.
+            audio: a sound without a clip, as for `generate`. The describer reads as much of it.
 
         Returns:
-            Words that the model's describer finds likely, in the order that its language model likes best, such as
-            "red right seven"; "" where none is likely.
+            Words that the model's describer finds likely, in the order that its language model finds likeliest, such
+            as "red right seven"; "" if none is likely.
 
         Raises:
             RequestError: neither or both, a file that cannot be read, or a model without a describer.
@@ -181,13 +181,13 @@ class Model(ModelParts):
         return describe(self, conditions.known, conditions.sound, fps=defaults.fps)
 
     def upscale(self, clip: Clip | str | Path, scale: int = 2) -> Clip:
-        """Return a clip with both sides `scale` times as long, 2 or 4; its sound and its codes stay.
+        """Return a clip with `scale` times the height and the width; its sound and its codes stay.
 
-        Neither tiles nor pieces show: each frame depends on the pixels around and two frames before it alone.
+        A frame depends only on the pixels around and on two frames before, so neither tiles nor pieces show.
 
         Args:
             clip: a clip, or a file that `Clip.open` reads. `reelm upscale` enlarges films that memory does not hold.
-            scale: times that it is enlarged.
+            scale: 2 or 4.
 
         Raises:
             RequestError: another scale, a file that cannot be read, or a model without an upscaler.
@@ -197,7 +197,7 @@ class Model(ModelParts):
         return replace(opened, video=finish(larger, opened.video[None])[0], info=opened.info | {"upscale": scale})
 
     def info(self) -> dict[str, Any]:
-        """Sizes, valid shapes and code counts, as JSON values."""
+        """Return sizes, valid shapes and numbers of codes, as JSON values."""
         return info(self)
 
     def save(self, directory: str | Path, *, dtype: StoredType = "float32", differences: bool = False) -> None:

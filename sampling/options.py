@@ -17,12 +17,12 @@ from reelm.value_checks import real, whole
 ControlKind = Literal["edges", "silhouette", "depth"]
 Decoding = Literal["auto", "sequential", "parallel"]
 
-FILES = ("image", "last_image", "video", "mask", "audio", "control")  # fields of `Sources` that a file can say
+FILES = ("image", "last_image", "video", "mask", "audio", "control")  # fields of `Sources` that may be a file
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """Everything about clips that a number or a word can say.
+    """The settings of a generation that are numbers or words.
 
     Attributes:
         num_frames: Frames of the clip, given ones included. Default: as many as the given video or sound has, otherwise
@@ -31,14 +31,14 @@ class Options:
         width: Width of the frames in pixels. Default: that of the training clips.
         fps: Frames a second. Default: the frame rate of the training clips.
         num_samples: Clips of each prompt; sample k is the clip of seed + k.
-        best_of: Clips drawn for each that is returned: the describer, given pictures and what follows a retake choose
-            the one that fits best.
+        best_of: Clips drawn for each one that is returned. The one that best fits the words, the given pictures or
+            sound, and what follows a retake is kept.
         seed: Random seed from 0 to 2^32 - 1. In float32 the same seed gives the same clip in any batch.
         temperature: Sampling temperature; 0 always takes the most likely code.
         top_k: Draw from the k most likely codes; 0 draws from all.
         top_p: Draw from the most likely codes that hold this share of the probability; 1 draws from all.
         min_p: Keep only codes with at least this fraction of the top code's probability; 0 keeps all. Several numbers
-            are a schedule, one for each latent frame, and the last one goes on. Default: the model's own.
+            are a schedule, one for each latent frame, and the last one repeats. Default: the model's own.
         cfg_scale: Guidance scale by prompt, pictures, mask and sound; 1 is no guidance. Several numbers are a schedule,
             likewise. Default: the model's own.
         cfg_min_p: Guidance keeps only codes with at least this fraction of the top code's probability without guidance.
@@ -46,16 +46,15 @@ class Options:
         negative_prompt: Words that guidance leads away from, instead of no words.
         overlap: Seconds of the previous window that the next window of a long clip reads again. Default: the model's
             own.
-        motion: How much moves: the share, 0 to 1, of the training clips in which less does. A model may have a
-            `cfg_scale` and a `min_p` of its own beside it.
-        control_kind: What the pictures follow of `control`: its "edges", its "silhouette", or "depth" where
-            it shows that already.
-        retake: Seconds of `video` that are made anew, from ... to, once or more. All around them is known and stays to
-            the pixel.
+        motion: How much moves, 0 to 1: the share of the training clips that move less. A model may have its own
+            `cfg_scale` and `min_p` for it.
+        control_kind: What the pictures follow of `control`: its "edges", its "silhouette", or "depth" if it is a depth
+            video already.
+        retake: Seconds of `video` to make anew: from and to, one pair or more. All other frames keep their pixels.
         upscale: Enlarge height and width 2 or 4 times, by the model's upscaler. Default: the size that is drawn.
-        strict: Refuse what the model's training never saw. Default: make it all the same, with warnings.
-        decoding: Read codes one by one, or guess several and read them at once. In float32 both give the same clip, and
-            auto takes the faster way.
+        strict: Refuse what the model's training never saw. Default: make it anyway, with warnings.
+        decoding: Draw codes one by one, or guess several and check them at once. In float32 both give the same clip.
+            "auto" takes the faster way.
 
     Raises:
         RequestError: a value out of its range.
@@ -131,19 +130,19 @@ _RANGES = {
 }
 
 
-_SCHEDULES = {"min_p": 1, "cfg_scale": 1_000_000}  # the most of each
+_SCHEDULES = {"min_p": 1, "cfg_scale": 1_000_000}  # the largest value of each
 _MOST_SECONDS = 30 * 24 * 3600
 
 
 def _schedule(name: str, value: Any, most: float) -> float | tuple[float, ...] | None:
-    """Return a number, or the schedule of it, as Python's numbers."""
+    """Return a checked number, or a checked schedule, as Python's floats."""
     if value is None:
         return None
     many = isinstance(value, Sequence) or getattr(value, "ndim", 0) == 1
     numbers = tuple(real(name, each) for each in (value if many else (value,)))
     if not numbers or not all(0 <= each <= most for each in numbers):
-        said = ", ".join(map(str, numbers)) or "an empty schedule"
-        raise RequestError(f"{name} is {said}; it must be 0 or more, at most {most}")
+        shown = ", ".join(map(str, numbers)) or "an empty schedule"
+        raise RequestError(f"{name} is {shown}; it must be 0 or more, at most {most}")
     return numbers if many else numbers[0]
 
 
@@ -153,15 +152,15 @@ def schedule(value: float | Sequence[float]) -> tuple[float, ...]:
 
 
 def _stretches(times: Any) -> tuple[float, ...] | None:
-    """Return seconds from ... to, one stretch after another; RequestError for those that overlap."""
+    """Return the checked seconds of a retake, from and to in turn; RequestError for stretches that overlap."""
     if times is None:
         return None
     if isinstance(times, str) or not isinstance(times, Sequence):
         raise RequestError(f"retake is {times!r}; give the seconds from and to, such as (1.0, 2.0)")
     seconds = tuple(real("retake", each) for each in times)
     if not seconds or len(seconds) % 2 or not all(0 <= each <= _MOST_SECONDS for each in seconds):
-        said = ", ".join(map(str, seconds[:6])) or "empty"
-        raise RequestError(f"retake is {said}; give the seconds from and to, such as (1.0, 2.0)")
+        shown = ", ".join(map(str, seconds[:6])) or "empty"
+        raise RequestError(f"retake is {shown}; give the seconds from and to, such as (1.0, 2.0)")
     for begin, end in zip(seconds, seconds[1:], strict=False):
         if not begin < end:
             raise RequestError(f"retake goes from {begin:g} to {end:g} seconds; stretches must not overlap or go back")
@@ -194,7 +193,7 @@ class OptionFields(TypedDict, total=False):
     decoding: Decoding
 
 
-# Names in other programs, whose nearest spelling is another option or none.
+# Names in other programs. The nearest spelling here would be another option, or none.
 OTHER_NAMES = {
     "guidance_scale": "cfg_scale",
     "guidance": "cfg_scale",
@@ -216,7 +215,7 @@ OTHER_NAMES = {
 
 
 def right_name(name: str, known: Collection[str]) -> str | None:
-    """Return the name among `known` that a wrong name stands for: that of another program, or the nearest spelling."""
+    """Return the name among `known` that a wrong name means: from `OTHER_NAMES`, or else the nearest spelling."""
     if (other := OTHER_NAMES.get(name)) in known:
         return other
     return next(iter(difflib.get_close_matches(name, known)), None)

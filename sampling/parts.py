@@ -1,6 +1,7 @@
-"""What a model consists of: tokenizers, a language model over their codes, and its defaults.
+"""The parts of a model: tokenizers, language models over their codes, defaults.
 
-Everything in `sampling` that works with a model takes `ModelParts`. Only `model.py`, the facade, adds verbs to them.
+Everything in `sampling` that works with a model takes `ModelParts`. Only `model.py`, the facade, adds methods that do
+the work.
 """
 
 from collections.abc import Sequence
@@ -30,7 +31,7 @@ from .options import Options
 
 @dataclass(frozen=True, kw_only=True)
 class Defaults:
-    """The values that a request takes from the model where it names none.
+    """The values that a model fills in where a request gives none.
 
     Attributes:
         height: of the frames, in pixels.
@@ -38,13 +39,13 @@ class Defaults:
         fps: frames a second.
         num_frames: frames of a clip.
         cfg_scale: guidance scale; 1 is no guidance.
-        sound_cfg_scale: guidance scale where sound is all that is given; None for `cfg_scale`.
-        motion_cfg_scale: guidance scale beside a motion score, for the likeliest codes stand still; None for
+        sound_cfg_scale: guidance scale of a request with sound and nothing else; None for `cfg_scale`.
+        motion_cfg_scale: guidance scale of a request with `motion`, because the likeliest codes hardly move; None for
             `cfg_scale`.
-        min_p: least share of the top probability, of latent frame 0, 1, ...; the last one goes on. 0 comes first where
+        min_p: least share of the top probability, for latent frame 0, 1, ...; the last one repeats. Begin with 0 if
             many codes may begin a clip and each of them is rare.
-        motion_min_p: the same beside a motion score; None for `min_p`.
-        cfg_min_p: what guidance keeps, beside the conditional model's top probability.
+        motion_min_p: `min_p` of a request with `motion`; None for `min_p`.
+        cfg_min_p: least share of the conditional model's top probability that guidance keeps.
         overlap: seconds of the previous window that the next window of a long clip reads again.
         lookahead: codes that parallel decoding reads at once; None for what suits the device.
 
@@ -79,17 +80,17 @@ class ModelParts:
     """A video tokenizer and the parts around it.
 
     Attributes:
-        name: what was loaded.
+        name: what it was loaded by.
         video_tokenizer: pixels to codes and back.
         lm: language model over the codes; None for a model that only tokenizes.
-        defaults: values that a request takes where it names none.
+        defaults: values for what a request leaves out.
         record: how the weights were made, as JSON values.
         dtype: number format of activations in decoding.
         audio_tokenizer: sound to codes and back; the language model may be silent all the same.
         describer: finds words for clips and sounds; None for a model without one.
         thesaurus: turns prompts into the words of the training captions; None for none.
-        specialists: further language models over the same codes, which read the same words. A request goes to the first
-            of `lm` and these that was trained for all that it gives.
+        specialists: further language models over the same codes, which read the same words. A request goes to the
+            first of `lm` and these that was trained for every input of it.
         upscaler: enlarges clips; None for a model without one.
 
     Raises:
@@ -131,7 +132,7 @@ class ModelParts:
 
     @property
     def soundtrack(self) -> Soundtrack | None:
-        """What turns sound into codes beside latent frames; None for a silent model."""
+        """The audio tokenizer, with the number of audio frames of each latent frame; None for a silent model."""
         if self.audio_tokenizer is None or self.lm is None or not self.lm.config.sound_levels:
             return None
         config, frames = self.audio_tokenizer.config, self.lm.config.sound_frames
@@ -157,25 +158,25 @@ class ModelParts:
 
     @property
     def scales(self) -> tuple[int, ...]:
-        """Times that the model enlarges clips; () for one without an upscaler."""
+        """The scales by which the model can enlarge clips; () for one without an upscaler."""
         return () if self.upscaler is None else SCALES
 
     def enlarger(self) -> Upscaler:
         """Return the upscaler; RequestError when there is none."""
         if self.upscaler is None:
             others = [name for name in shipped.names() if shipped.has_upscaler(name)]
-            who = f"{', '.join(others)} can" if others else "no model that ships can"
-            raise RequestError(f"the model {self.name!r} has no upscaler and cannot enlarge clips; {who}")
+            can = f"{', '.join(others)} can" if others else "no model that ships can"
+            raise RequestError(f"the model {self.name!r} has no upscaler and cannot enlarge clips; {can}")
         return self.upscaler
 
     def latent_frames(self, num_frames: int) -> int:
-        """Return the number of latent frames of a clip of `num_frames` frames, which need not be whole ones."""
+        """Return the number of latent frames of a clip of `num_frames` frames, an incomplete last one included."""
         return self.video_tokenizer.config.latent_frames(num_frames)
 
     def held(self, keys: Sequence[str]) -> np.ndarray:
         """Return bool `[K]`: which of the keys of a world are held.
 
-        RequestError for a model that is no world, for keys that it does not have, and for too many at a time.
+        RequestError for a model that is not a world, for keys that it does not have, and for too many at a time.
         """
         config = self.language_model().config
         if not config.keys:
@@ -185,7 +186,7 @@ class ModelParts:
     def read_as(self, prompt: str) -> str:
         """Return the words that the language model reads for a prompt: without a thesaurus the prompt itself.
 
-        RequestError when the prompt is too long, or no valid Unicode.
+        RequestError when the prompt is too long, or not valid Unicode.
         """
         if not isinstance(prompt, str):
             raise RequestError(f"a prompt is a {type(prompt).__name__}; it must be text")
@@ -197,7 +198,7 @@ class ModelParts:
         return prompt
 
     def likeness(self, prompt: str) -> Likeness:
-        """Return how like a prompt is to the captions, as the thesaurus tells it; without one it is itself."""
+        """Return the similarity of a prompt to the training captions, by the thesaurus; 1 without a thesaurus."""
         if self.lm is None or self.thesaurus is None or not prompt.strip():
             return Likeness(1.0, prompt, 1.0)
         return self.thesaurus.likeness(prompt)

@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from reelm.media.pixels import Frames
-from reelm.media.sound import samples_beside
+from reelm.media.sound import samples_for
 from reelm.sampling.conditions.conditions import Conditions
 from reelm.sampling.conditions.soundtrack import Soundtrack
 from reelm.sampling.decoding.windows import LatentFrame
@@ -21,7 +21,7 @@ from .finishing import Enlarge, finish, steps
 
 
 class Rendering(NamedTuple):
-    """A latent frame on its way: pictures uint8 `[B, n, H, W, 3]` and sound float32 `[B, S, C]`, on the device."""
+    """A latent frame being rendered: pictures uint8 `[B, n, H, W, 3]` and sound float32 `[B, S, C]`, on the device."""
 
     video: jax.Array
     sound: jax.Array | None
@@ -33,16 +33,16 @@ class Renderer:
     Args:
         tokenizer: decodes pictures.
         soundtrack: decodes sound; None for a silent model.
-        conditions: with the pixels that stay.
+        conditions: of the clips; their given pixels are put back.
         clips: B.
         height, width: of the frames, in pixels.
         fps: frames a second.
-        length: frames of a clip; None without end.
-        cuts: numbers of the latent frames that begin with a cut: none before has a part in them.
-        enlarged: an upscaler, and how many times it enlarges frames; None leaves them as they are drawn.
+        length: frames of a clip; None for endless clips.
+        cuts: numbers of the latent frames that begin with a cut; they are decoded without those before.
+        enlarged: an upscaler and its scale; None leaves frames as they are drawn.
 
     Attributes:
-        done: frames that were handed over.
+        done: frames returned so far.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class Renderer:
                 soundtrack.tokenizer.prepare_decoding(frames, batch=clips)
 
     def begin(self, frame: LatentFrame) -> Rendering:
-        """Begin to render the next latent frame; the device is not waited for."""
+        """Begin to render the next latent frame, without waiting for the device."""
         self._pictures = self._pictures.cut() if self._begun in self._cuts else self._pictures
         self._begun += 1
         video, self._pictures = self._tokenizer.decode_ahead(frame.video, self._pictures)
@@ -86,11 +86,11 @@ class Renderer:
         return Rendering(video, sound)
 
     def ends(self, rendering: Rendering) -> bool:
-        """Whether the clips end with a latent frame that was begun."""
+        """Return whether the clips end with this latent frame, the oldest that was begun."""
         return self._length is not None and self.done + rendering.video.shape[1] >= self._length
 
     def finish(self, rendering: Rendering) -> tuple[Frames, np.ndarray | None]:
-        """Return pictures and sound of the oldest latent frame that was begun, once they are there."""
+        """Wait for the oldest latent frame that was begun, and return its pictures and its sound."""
         drawn = np.asarray(rendering.video)
         drawn = drawn if self._length is None else drawn[:, : self._length - self.done]
         frames = finish(self._steps, drawn, self.done)
@@ -98,5 +98,5 @@ class Renderer:
         if rendering.sound is None or self._soundtrack is None:
             return frames, None
         rate = self._soundtrack.sample_rate
-        begin, end = (samples_beside(n, self._fps, rate) for n in (begin, self.done))
+        begin, end = (samples_for(n, self._fps, rate) for n in (begin, self.done))
         return frames, np.asarray(rendering.sound)[:, : end - begin]

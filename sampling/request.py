@@ -1,11 +1,10 @@
 """A planned request: three values of arrays and plain data, and the model that they were made for.
 
-    Inputs       what is given and asked, decoded and tokenized once    planning/inputs.py
-    Choice       which language model draws it, and how                 planning/choice.py
-    StreamPlan   what each shot's context windows are opened with       planning/stream_plan.py
+    Inputs       what the user gives, decoded and tokenized once        planning/inputs.py
+    Choice       which language model draws it, and its settings        planning/choice.py
+    StreamPlan   how the context windows of each shot begin             planning/stream_plan.py
 
-The values hold no model and no function, so they can be stored, or made by another thread or machine than the one that
-draws.
+The values hold no model and no function, so another thread or machine can make or store them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,13 +24,13 @@ Prompt = str | Sequence[tuple[float, str]]  # words, or (seconds, words) pairs
 
 @dataclass(frozen=True)
 class Stretch:
-    """A stretch of a clip with words of its own.
+    """A part of a clip with its own words.
 
     Attributes:
         begins: latent frame that it begins with.
         words: as the language model reads them.
         cut: whether it begins with a cut.
-        shot: place of its shot in the storyboard, from 0; None without a storyboard.
+        shot: index of its shot in the storyboard; None without a storyboard.
     """
 
     begins: int
@@ -48,7 +47,7 @@ class Settings(Options):
     """The options of a request with the model's defaults filled in. `num_frames` None is an endless clip.
 
     Attributes:
-        min_p: of latent frame 0, 1, ...; the last one goes on.
+        min_p: of latent frame 0, 1, ...; the last one repeats.
         cfg_scale: guidance scale, likewise.
         latent_overlap: `overlap` in latent frames.
     """
@@ -74,7 +73,7 @@ class Settings(Options):
         return self.height * scale, self.width * scale
 
     def info(self) -> dict[str, Any]:
-        """Return what `Clip.info` says about them, but for the seed."""
+        """Return the settings for `Clip.info`, without the seed."""
         about = {name: value for name, value in vars(self).items() if value is not None and name not in _NOT_IN_INFO}
         schedules = {"min_p": self.min_p, "cfg_scale": self.cfg_scale}
         return about | {name: each[0] if len(each) == 1 else list(each) for name, each in schedules.items()}
@@ -85,20 +84,20 @@ _NOT_IN_INFO = ("num_samples", "best_of", "seed", "strict", "latent_overlap")
 
 @dataclass(frozen=True, eq=False)
 class Inputs:
-    """Everything that a request gives and asks, decoded and tokenized once.
+    """The inputs of a request, decoded and tokenized once.
 
     Attributes:
-        many: whether the user gets a list: prompts came as a list, or several samples were asked for.
-        prompts: as they were given, for `Clip.info`.
-        scripts: the stretches of each prompt. One without words has those that the model's describer found.
-        described: what the describer found; None when it was not asked.
+        many: whether the user gets a list: prompts came as a list, or `num_samples` is above 1.
+        prompts: as the user wrote them, for `Clip.info`.
+        scripts: the stretches of each prompt. A prompt without words has the words that the describer found.
+        described: the words that the describer found; None if it was not asked.
         has_words: whether any prompt has words of its own.
         negative: words that guidance leads away from, as the language model reads them.
-        options: as they were asked, with the model's size and frame rate, and the length of a storyboard.
-        conditions: what every clip must show.
+        options: those of the user, with the model's size and frame rate, and the length of a storyboard.
+        conditions: of every clip.
         shots: conditions of each shot of a storyboard; none without one.
-        notes: what is done otherwise than asked, in sentences.
-        summary: what `Clip.info` says about the pictures, clips and sounds that are given.
+        notes: sentences about what is done differently than asked.
+        summary: the part of `Clip.info` about the given pictures, clips and sounds.
     """
 
     many: bool
@@ -119,11 +118,11 @@ class Choice:
     """How a request is drawn.
 
     Attributes:
-        lm: place of the language model among those of the model.
-        opened_by: place of the one that draws the first latent frame, where that is another; else None.
+        lm: index of the language model in `ModelParts.language_models`.
+        opened_by: index of the one that draws the first latent frame, if that is another; else None.
         seeds: one or more, `best_of` for each clip that is returned; a clip does not depend on the other seeds.
         settings: options with the model's defaults filled in.
-        warnings: for each prompt what of it the training never saw, in sentences.
+        warnings: for each prompt, sentences about what the training never saw.
     """
 
     lm: int
@@ -135,7 +134,7 @@ class Choice:
 
 @dataclass(frozen=True, eq=False)
 class Request:
-    """A clip of each prompt with each seed, prompt by prompt: its three values, and the model that is asked."""
+    """A planned request for a clip of each prompt with each seed, prompt by prompt."""
 
     model: ModelParts
     inputs: Inputs
@@ -149,7 +148,7 @@ class Request:
 
     @property
     def drawer(self) -> Drawer:
-        """What draws it, beside the plan."""
+        """The language models that draw it."""
         opened_by = None if self.choice.opened_by is None else self.model.language_models[self.choice.opened_by]
         return Drawer(self.lm, opened_by)
 

@@ -13,15 +13,15 @@ from .parts import ModelParts
 
 
 def score(model: ModelParts, clip: Clip, prompt: str | None) -> np.ndarray:
-    """Return what `Model.score` returns. Codes are those of `clip.tokens`, or made from its frames and sound."""
+    """Return the score of `Model.score`. The codes are `clip.tokens`, or else made from frames and sound."""
     if not isinstance(clip, Clip):
         raise RequestError(f"a {type(clip).__name__} cannot be scored; give a Clip, as Clip.open reads one")
     lm, tokens, made_by = model.language_model(), clip.tokens or {}, clip.info.get("tokenizer")
     ids = tokens.get("video")
     if ids is not None and made_by not in (None, model.video_tokenizer.hash):
         raise RequestError(
-            f"the codes of the clip are of the tokenizer {made_by}, this model's is {model.video_tokenizer.hash}; "
-            "leave its tokens out and they are made from its frames"
+            f"the codes of the clip come from the tokenizer {made_by}, this model's is {model.video_tokenizer.hash}; "
+            "remove its tokens, and they are made from its frames"
         )
     ids = model.video_tokenizer.encode(clip.video)[0] if ids is None else ids
     check_ids(ids, lm.config.code)

@@ -17,7 +17,7 @@ from reelm.errors import RequestError
 from reelm.media.limits import MAX_FPS, MIN_FPS, Timeline
 from reelm.media.pixels import Fit
 from reelm.media.read import stream_sound, stream_video
-from reelm.media.sound import samples_beside
+from reelm.media.sound import samples_for
 from reelm.media.timing import TimedFrame, on_clock
 from reelm.value_checks import within
 
@@ -134,7 +134,7 @@ def _part(sound: np.ndarray, start: float, frames: int, config: CuttingConfig) -
     """Return the sound of a clip. Silence fills what is missing if the sound ends before the picture."""
     if not len(sound):
         return sound
-    samples = samples_beside(frames, config.fps, config.sample_rate)
+    samples = samples_for(frames, config.fps, config.sample_rate)
     begin = round(start * config.sample_rate)
     part = sound[begin : begin + samples]
     return np.concatenate([part, np.zeros(samples - len(part), sound.dtype)])

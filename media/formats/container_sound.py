@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from reelm.errors import RequestError
 from reelm.media.limits import MAX_SECONDS
-from reelm.media.sound import Mixer, Sound, fitted, samples_beside, say_length, with_channels
+from reelm.media.sound import Mixer, Sound, fitted, samples_for, say_length, with_channels
 from reelm.media.timing import SLIP
 
 from .container_clock import Join, counts_sound, joins
@@ -65,7 +65,7 @@ def read_sound(
         if stream is None:
             return None, None
         sample_rate, channels = sound_kind(stream)
-        wanted = samples_beside(frames, fps, sample_rate)
+        wanted = samples_for(frames, fps, sample_rate)
         kept, heard = [np.zeros((0, channels), np.float32)], 0
         for piece in _sound_pieces(path, container, stream, name, start, channels, sample_rate):
             if heard < wanted:  # counted to the end, but never more in memory than lasts as long as the picture

@@ -1,1 +1,1 @@
-"""What a clip must show besides its prompt: pictures, clips, masks, sound."""
+"""The conditions of a clip besides its prompt: pictures, clips, masks, sound, steering, storyboards."""

@@ -1,4 +1,4 @@
-"""What a clip must show besides its prompt, as codes with their times."""
+"""The conditions of a clip besides its prompt, as codes with their times."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -16,14 +16,14 @@ from reelm.tokenizer.codes import to_device
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Steering:
-    """What steers the pictures besides words, as a user asks it; None for what says nothing.
+    """What steers the pictures besides words. None means not steered.
 
     Attributes:
-        keys: float32 `[t, 1, 1, 1 + K]`, of `keys_field`, of the clip's first latent frames; later ones are not told.
-        tracks: float `[n, T, 2]`, (x, y) of each subject in the clip's first frames; the last place goes on.
-        structure: codes int32 `[t, h, w]` of the control clip; the last latent frame goes on.
-        kind: what the control clip shows; None without one.
-        camera: float `[T, 3]`, where the camera looks; it stays where it is last.
+        keys: float32 `[t, 1, 1, 1 + K]` from `keys_field`, for the clip's first latent frames; later keys are unknown.
+        tracks: float `[n, T, 2]`, (x, y) of each subject in the clip's first frames; the last place repeats.
+        structure: codes int32 `[t, h, w]` of the control clip; the last latent frame repeats.
+        kind: of the control clip; None without one.
+        camera: float `[T, 3]` from `camera_path`; the last place repeats.
         motion: share of the training clips that move less.
     """
 
@@ -37,21 +37,21 @@ class Steering:
 
 @dataclass(frozen=True, eq=False)
 class Conditions:
-    """Known codes of a clip, and pixels that stay: the same for every prompt and seed of a call.
+    """Given codes of a clip, and pixels to keep: the same for every prompt and seed of a call.
 
     Attributes:
         num_frames: frames of the clip; None for an endless one.
         time_stride: frames of each latent frame after the first.
         known: int32 `[m, h, w]`, the clip's first latent frames.
-        drawn: bool `[m]`, which of these are drawn anew, between others that stay; None for none.
-        references: codes int32 of `reference_grid` of each portrait, by the number that words call it by, from 1 on.
-        pictures: frame number -> int32 `[h, w]`, a picture tokenized alone.
-        masked: int32 `[t, h, w]`, codes of a clip of which a part stays; None without a mask.
+        drawn: bool `[m]`, which of these a retake draws anew; None without a retake.
+        references: number from 1 on, as in <1> -> codes int32 of a portrait, of the size of `reference_grid`.
+        pictures: frame number -> int32 `[h, w]`, a picture tokenized as a single frame.
+        masked: int32 `[t, h, w]`, codes of the clip with a mask; None without one.
         unknown: bool `[t, h, w]`, True where `masked` is filled in.
-        fill: bool `[T, H, W]`, True at pixels that are filled in; all others are those of `pixels`.
-        pixels: uint8 `[T, H, W, 3]`, the frames that stay where `fill` is False.
+        fill: bool `[T, H, W]`, True at pixels that are filled in.
+        pixels: uint8 `[T, H, W, 3]`, the frames to keep where `fill` is False.
         sound: int32 `[F, L]`, codes of the clip's first audio frames; None without sound.
-        steering: what steers the pictures besides.
+        steering: what steers the pictures.
         sound_in_prefix: whether the pictures are made for the sound, which is then read before them.
     """
 
@@ -70,7 +70,7 @@ class Conditions:
     sound_in_prefix: bool = False
 
     def draws_pictures(self, latent_frames: int | None) -> bool:
-        """Whether some of `latent_frames` are not given; None is an endless clip."""
+        """Return whether some pictures of `latent_frames` latent frames are not given; None is an endless clip."""
         return latent_frames is None or len(self.known) < latent_frames or self.drawn is not None
 
     @property
@@ -80,7 +80,7 @@ class Conditions:
 
     @property
     def follows_sound(self) -> bool:
-        """Whether all pictures are made for a given sound. Those of a retake are made for what is around them, too."""
+        """Whether the pictures are made for a given sound. A retake has its own task, whose prefix holds the sound."""
         return self.sound_in_prefix and self.drawn is None
 
     def picture(self, latent_frame: int) -> np.ndarray | None:
@@ -89,22 +89,22 @@ class Conditions:
         return self.known[latent_frame] if there else None
 
     def gap_ends(self, latent_frame: int) -> int:
-        """Return the latent frame that is known behind the gap of one to be drawn; 0 where none is."""
-        behind = [] if self.drawn is None else np.flatnonzero(~self.drawn[latent_frame:]).tolist()
-        return latent_frame + behind[0] if behind else 0
+        """Return the first given latent frame after the gap that `latent_frame` is in; 0 if none follows."""
+        after = [] if self.drawn is None else np.flatnonzero(~self.drawn[latent_frame:]).tolist()
+        return latent_frame + after[0] if after else 0
 
-    def sound_beside(self, latent_frame: int, lm: LMConfig) -> np.ndarray | None:
-        """Return the codes int32 `[s, L]` of the sound beside a latent frame; None where they are drawn."""
+    def sound_of(self, latent_frame: int, lm: LMConfig) -> np.ndarray | None:
+        """Return the codes int32 `[s, L]` of the sound of a latent frame; None where they are drawn."""
         begin, end = (audio_frames(lm.sound_frames, n) for n in (latent_frame, latent_frame + 1))
         there = self.sound is not None and len(self.sound) >= end and not self._anew(latent_frame)
         return self.sound[begin:end] if self.sound is not None and there else None
 
     def _anew(self, latent_frame: int) -> bool:
-        """Whether a latent frame is drawn although there is one."""
+        """Return whether a retake draws a given latent frame anew."""
         return self.drawn is not None and latent_frame < len(self.drawn) and bool(self.drawn[latent_frame])
 
     def paste(self, video: Frames, first: int) -> Frames:
-        """Return frames uint8 `[B, n, H, W, 3]`, which begin with frame `first`, with the pixels that stay put back."""
+        """Return frames uint8 `[B, n, H, W, 3]`, from frame `first` on, with the pixels to keep put back."""
         if self.fill is None or self.pixels is None:
             return video
         span = slice(first, first + video.shape[1])
@@ -114,7 +114,7 @@ class Conditions:
         return stays
 
     def named_in(self, words: Prefix, lm: LMConfig) -> "Conditions":
-        """Return the same conditions without the references that no row of words names."""
+        """Return the conditions without the references that no row of words names."""
         named = {number: each for number, each in self.references.items() if names(words, number, lm).any()}
         return replace(self, references=named)
 
@@ -128,15 +128,15 @@ class Conditions:
         anchor: np.ndarray | None,
         anchor_time: float = -1.0,
     ) -> Prefix:
-        """Return the prefix of a window: its words and everything given.
+        """Return the prefix of a window: its words and all conditions.
 
         Args:
-            words: the prefix of the words alone, R rows.
+            words: the prefix with only the words, R rows.
             lm: sizes of the language model.
             start: latent frame that the window begins with.
             frames: latent frames of the window.
             anchor: int32 `[R or 1, h, w]`, the first latent frame of the clip; None for the first window.
-            anchor_time: of the anchor, in latent frames from the window's start on.
+            anchor_time: of the anchor, in latent frames from the window's start.
         """
         rows, (h, w), stride = len(words.words), self.known.shape[1:], self.time_stride
         codes, kinds, times = [], [], []
@@ -158,7 +158,7 @@ class Conditions:
             for i in range(start, min(start + frames, len(whole))):
                 kind = np.where(unknown[i], Given.UNKNOWN, Given.KNOWN)
                 add(whole[i], kind, float(i - start))
-        # Each number of pictures compiles a program of its own, so the number is filled up to a power of two.
+        # Each number of pictures compiles another program, so the number is padded to a power of two.
         while len(codes) & (len(codes) - 1):
             add(np.zeros((1, h, w), np.int32), Given.NOTHING, 0.0)
         prefix = self._with_references(words, lm)
@@ -171,7 +171,7 @@ class Conditions:
         return prefix.replace(sound=self._prefix_sound(lm, start, frames, rows)) if self.sound_in_prefix else prefix
 
     def _with_references(self, words: Prefix, lm: LMConfig) -> Prefix:
-        """Return words with the references that they name. Their number is filled up as that of pictures is."""
+        """Return words with the references that they name. Their number is padded to a power of two."""
         if not self.references:
             return words
         count = 1 << (len(self.references) - 1).bit_length()
@@ -183,7 +183,7 @@ class Conditions:
         return words.replace(references=to_device(codes, lm.bits), numbers=numbers)
 
     def _prefix_sound(self, lm: LMConfig, start: int, frames: int, rows: int) -> np.ndarray:
-        """Return int32 `[rows, S, L]`, the sound beside a window, -1 beyond its end and where it is drawn anew."""
+        """Return the sound int32 `[rows, S, L]` of a window, -1 after its end and where it is drawn anew."""
         assert self.sound is not None
         begin, end = (audio_frames(lm.sound_frames, n) for n in (start, start + frames))
         sound = np.array(self.sound[begin:end])
@@ -195,8 +195,8 @@ class Conditions:
 
 
 def names(words: Prefix, number: int, lm: LMConfig) -> np.ndarray:
-    """Return for each row of words, bool `[R]`, whether it calls something by a number. No words at all call all."""
+    """Return bool `[R]`: whether each row of words names the reference with a number. A row without words names all."""
     ids = np.asarray(words.words)[:, HEAD:]
-    if lm.text_width:  # an encoder reads names as any other words
+    if lm.text_width:  # a text encoder reads names like all other words
         return np.ones(len(ids), bool)
     return (ids == NAMES + number).any(axis=1) | (ids == FILLER).all(axis=1)

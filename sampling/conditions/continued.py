@@ -25,10 +25,10 @@ def continued(
     Args:
         tokenizer: makes codes of pictures.
         track: makes codes of sound; None for a silent model.
-        clip: what is continued.
+        clip: the clip to continue.
         pictures: frame number -> codes int32 `[h, w]` of key frames.
         num_frames: frames of the result; None for no end.
-        dub: whether a silent clip of just `num_frames` gets a soundtrack and keeps its pixels.
+        dub: whether a silent clip of exactly `num_frames` gets a soundtrack and keeps its pixels.
 
     Raises:
         RequestError: nothing to continue, or a frame that is given twice.
@@ -56,7 +56,7 @@ def continued(
 
 
 def known_codes(tokenizer: VideoTokenizer, clip: Clip, *, whole: bool) -> np.ndarray:
-    """Return the codes int32 `[m, h, w]` of a clip's latent frames; with `whole` only those with all their frames."""
+    """Return the codes int32 `[m, h, w]` of a clip's latent frames; `whole` leaves out an incomplete last one."""
     stride, length = tokenizer.config.time_stride, len(clip.video)
     count = 1 + (length - 1) // stride if whole else tokenizer.config.latent_frames(length)
     codes = (clip.tokens or {}).get("video")

@@ -1,4 +1,4 @@
-"""Conditions of a clip of which a part is filled in."""
+"""Conditions of inpainting: a masked part of a clip is filled in."""
 
 import numpy as np
 
@@ -34,7 +34,7 @@ def masked(
         raise RequestError("frame 0 is given twice: by the masked video and as a picture")
     stride, space = tokenizer.config.time_stride, tokenizer.config.space_stride
     late = -(length - 1) % stride
-    # The filled part must not be seen: it is painted over before the clip is tokenized.
+    # The masked part is painted black before the clip is tokenized, so that the codes around do not reveal it.
     visible = np.where(fill[..., None], np.uint8(0), frames)
     padded = np.pad(visible, [(0, late), (0, 0), (0, 0), (0, 0)], mode="edge")
     hidden = np.pad(fill, [(0, late), (0, 0), (0, 0)], mode="edge")

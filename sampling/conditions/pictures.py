@@ -1,4 +1,4 @@
-"""Pictures as a user gives them: paths, arrays of NumPy or JAX, images of Pillow; clips where a clip may stand."""
+"""Read pictures from users: paths, arrays of NumPy or JAX, images of Pillow, and clips where a clip is allowed."""
 
 import os
 from typing import Any
@@ -14,7 +14,7 @@ Picture = str | os.PathLike[str] | np.ndarray
 
 
 def read_source(name: str, value: Any, *, clips: bool = False) -> Any:
-    """Return a path or, with `clips`, a Clip as it is, and anything else as an array; RequestError for what is none."""
+    """Return a path or, with `clips`, a Clip as it is, and anything else as an array; RequestError if it cannot be."""
     if isinstance(value, str | os.PathLike) or (clips and isinstance(value, Clip)):
         return value
     if isinstance(value, Clip) or value is None:
@@ -28,7 +28,7 @@ def read_source(name: str, value: Any, *, clips: bool = False) -> Any:
 
 
 def read_references(pictures: Any) -> tuple[Picture, ...] | None:
-    """Return references, each as a path or an array; RequestError for no list of pictures, and for too many."""
+    """Return references, each as a path or an array; RequestError if they are not a list of 1 to 4 pictures."""
     if pictures is None:
         return None
     if not isinstance(pictures, list | tuple):

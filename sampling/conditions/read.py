@@ -3,8 +3,8 @@
     Sources: image, last_image, keyframes, video, mask, audio  ->  Conditions: codes with their times
 
 A picture at frame 0 and a clip that is continued become the first codes themselves, and so does their sound. Pictures
-at later frames and the kept part of a masked clip stand in the prefix, as `Given` pictures. Sound that pictures are
-made for stands there, too: a picture must know what will be heard.
+at later frames and the kept part of a masked clip go into the prefix, as `Given` pictures. Sound that pictures are made
+for goes there, too, because a picture depends on the sound that follows.
 """
 
 import math
@@ -43,18 +43,18 @@ def read_conditions(
     default: int | None,
     retake: Sequence[tuple[float, float]] | None = None,
 ) -> Conditions:
-    """Read and tokenize what is given.
+    """Read and tokenize the sources of a clip.
 
     Args:
         tokenizer: makes codes of pictures.
         track: makes codes of sound; None for a silent model.
-        sources: what is given.
+        sources: as the user gave them.
         height: of the frames, in pixels.
         width: of the frames, in pixels.
         fps: frames a second.
-        num_frames: frames of the clip; None for as many as are given, or else `default`.
-        default: None for an endless clip.
-        retake: seconds of the video that are made anew, from ... to; None for none.
+        num_frames: frames of the clip; None for the length of the given video or sound, or else `default`.
+        default: frames of the clip if nothing else says; None for an endless clip.
+        retake: seconds of the video to make anew, from and to; None for none.
 
     Raises:
         RequestError: conditions that contradict each other or the clip's length, or a file that cannot be read.
@@ -63,11 +63,11 @@ def read_conditions(
     _check(sources, track, retake)
     clip = None if sources.video is None else read_clip("a video", sources.video, height, width, fps)
     samples = None if track is None or audio is None else track.samples(audio)
-    heard = None if track is None or samples is None else track.frames_beside(samples, fps)
-    # An endless clip may continue what is given; a masked clip is as long as its video.
+    sounding = None if track is None or samples is None else track.frames_for(samples, fps)
+    # An endless clip may continue the video. A masked clip, and one with a retake, is as long as its video.
     whole = mask is not None or retake is not None
     if num_frames is None and (default is not None or whole):
-        num_frames = _length(None if clip is None else len(clip.video), None if whole else heard, default)
+        num_frames = _length(None if clip is None else len(clip.video), None if whole else sounding, default)
 
     pictures = _pictures(sources, num_frames)
     codes = {frame: tokenizer.encode(fit(pixels(each), height, width)[None])[0, 0] for frame, each in pictures.items()}
@@ -81,8 +81,8 @@ def read_conditions(
         conditions = continued(tokenizer, track, clip, codes, num_frames, dub=samples is None)
     if track is None:
         return conditions
-    if samples is not None and heard is not None:
-        frames = num_frames or heard
+    if samples is not None and sounding is not None:
+        frames = num_frames or sounding
         sound = track.encode(track.fit(samples, frames, fps), tokenizer.config.latent_frames(frames))
         return replace(conditions, sound=sound, sound_in_prefix=True)
     if clip is None or clip.audio is None:
@@ -102,7 +102,7 @@ def _begun(
 
 
 def _check(sources: Sources, track: Soundtrack | None, retake: Sequence[tuple[float, float]] | None) -> None:
-    """RequestError for sources that lack another, or that the model does not know."""
+    """Check that no source lacks another, and that the model takes them; RequestError if not."""
     if sources.mask is not None and sources.video is None:
         raise RequestError("a mask says which part of a video to fill in; give that video too")
     if retake is not None:
@@ -111,12 +111,12 @@ def _check(sources: Sources, track: Soundtrack | None, retake: Sequence[tuple[fl
         raise RequestError("this model knows no sound; leave audio out")
 
 
-def _length(shown: int | None, heard: int | None, default: int | None) -> int | None:
-    """Return the frames of a clip whose length nobody says: those of its video and, beside it or alone, of its sound.
+def _length(video: int | None, sound: int | None, default: int | None) -> int | None:
+    """Return the frames of a clip without `num_frames`: those of its video or its sound, whichever is longer.
 
-    Sound that goes on beyond the video says how far it is continued.
+    So a video is continued to the end of a longer sound.
     """
-    return max(shown or 0, heard or 0) or default
+    return max(video or 0, sound or 0) or default
 
 
 def _pictures(sources: Sources, num_frames: int | None) -> dict[int, Picture]:
@@ -147,7 +147,7 @@ def pixels(picture: Picture) -> Frames:
 
 
 def read_clip(name: str, video: VideoSource, height: int, width: int, fps: float) -> Clip:
-    """Return a clip of that size and rate; frame j is what is seen at j / fps seconds. Errors call it `name`."""
+    """Return a video as a clip of this size and rate; its frame j is seen at j / fps seconds. Errors call it `name`."""
     if isinstance(video, Clip):
         if not math.isclose(video.fps, fps, rel_tol=1e-3):
             frames = np.stack([frame.pixels for frame in on_clock(evenly(video.video, video.fps), fps)])
@@ -166,7 +166,7 @@ def read_clip(name: str, video: VideoSource, height: int, width: int, fps: float
 
 
 def recorded_keys(video: VideoSource | None) -> Sequence[Sequence[str]]:
-    """Return the keys that a clip was played with, as its `info` has them; none where it says nothing of keys."""
+    """Return the keys that a clip was played with, from its `info`; [] if that has none."""
     if isinstance(video, Clip):
         info = video.info
     elif isinstance(video, str | os.PathLike):

@@ -1,4 +1,4 @@
-"""Codes of references: pictures of whom words call <1> to <4>, each as a portrait, tokenized alone.
+"""Codes of references, the pictures that words call <1> to <4>. Each is cropped to a portrait and tokenized by itself.
 
 In: pictures, words. Out: codes by number. The number of a reference is its place in the list, from 1.
 """
@@ -22,9 +22,9 @@ _LEAST, _MOST = 8, 40_000_000  # pixels of a side, and of a picture
 def encode_references(
     tokenizer: VideoTokenizer, pictures: Sequence[Picture], height: int, width: int
 ) -> Mapping[int, np.ndarray]:
-    """Return each picture by its number, with its codes int32 `[p, q]` beside clips of height x width.
+    """Return number -> codes int32 `[p, q]` of each picture, for clips of height x width.
 
-    RequestError for a picture that is too small to show anybody, or too large.
+    RequestError for a picture that is too small or too large.
     """
     found, size = {}, portrait_size(height, width, tokenizer.config.space_stride)
     for number, picture in enumerate(pictures, 1):
@@ -40,7 +40,7 @@ def encode_references(
 
 
 def check_names(prompts: Sequence[str], count: int) -> None:
-    """RequestError unless the words of prompts name just the references that there are; blank ones name them all."""
+    """Check that prompts name exactly the references 1 to `count`; a blank prompt names all. RequestError if not."""
     named = {number for prompt in prompts for number in around_names(prompt)[1]}
     if unknown := sorted(named - {*range(1, count + 1)}):
         there = f"the references go from <1> to <{count}>" if count else "no references are given"

@@ -12,11 +12,11 @@ from .conditions import Conditions
 from .continued import known_codes
 from .sources import Sources
 
-_NONE = 1e-6  # seconds: times are told in decimals
+_NONE = 1e-6  # seconds that round to nothing: times are decimals
 
 
 def check_retake(sources: Sources) -> None:
-    """RequestError unless a video is given, and nothing that says otherwise how it goes on."""
+    """Check that a retake has a video, and neither a mask nor a sound; RequestError if not."""
     if sources.video is None:
         raise RequestError("a retake makes some seconds of a video anew; give that video too")
     for name in ("mask", "audio"):
@@ -31,14 +31,14 @@ def retaken(
     pictures: dict[int, np.ndarray],
     num_frames: int | None,
 ) -> Conditions:
-    """Return the conditions of a clip in which what is seen in some stretches of time is drawn anew.
+    """Return the conditions of a clip of which some stretches of time are drawn anew.
 
-    Codes of latent frames that lie outside of them stay, and so do the pixels of all frames outside.
+    Latent frames outside of the stretches keep their codes, and frames outside keep their pixels.
 
     Args:
         tokenizer: makes codes of pictures.
-        clip: what is changed.
-        times: the stretches, from ... to, in seconds.
+        clip: the clip to change.
+        times: the stretches, from and to, in seconds.
         pictures: frame number -> codes int32 `[h, w]` of key frames within them.
         num_frames: None, or the length of the clip.
 

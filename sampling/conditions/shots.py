@@ -1,6 +1,6 @@
-"""Conditions of each shot of a storyboard: those of the whole clip, with what is the shot's own.
+"""Conditions of each shot of a storyboard: those of the clip, with the shot's own references, tracks and camera.
 
-In: shots, and the latent frames that they begin with. Out: `Conditions` in the time of the clip.
+In: shots, and the latent frames that they begin with. Out: `Conditions`, with times counted from the clip's start.
 """
 
 from collections.abc import Sequence
@@ -17,13 +17,13 @@ from .steering import read_path, read_points
 from .storyboard import Shot
 
 
-def of_shots(
+def conditions_of_shots(
     model: ModelParts, shots: Sequence[Shot], begins: Sequence[int], conditions: Conditions, fps: float
 ) -> list[Conditions]:
     """Return the conditions of each shot.
 
     Args:
-        model: what is asked.
+        model: the model.
         shots: of the storyboard.
         begins: latent frame that each begins with.
         conditions: of the whole clip.
@@ -39,11 +39,11 @@ def of_shots(
         first = max(n for n in range(number + 1) if n == 0 or shots[n].cut)
         after = min((begins[n] for n in range(number + 1, len(shots)) if shots[n].cut), default=None)
         if conditions.drawn is not None and conditions.drawn[begins[first] : after].all():
-            own = _as_in_the_first_place(model, conditions, begins[first])
+            own = _without_later(model, conditions, begins[first])
         if shot.references:
             codes = encode_references(model.video_tokenizer, shot.references, height, width)
             own = replace(own, references=codes)
-        # In training, a frame stands in front of a cut: the latent frame behind it is the second of its clip.
+        # In training, one frame comes before a cut, so the latent frame after the cut is the second of its clip.
         ahead, moves = max(0, begin - 1) * conditions.time_stride, own.steering
         if (points := read_points(shot.tracks, config, None, fps)) is not None:
             moves = replace(moves, tracks=_later(points, ahead, axis=1))
@@ -53,10 +53,10 @@ def of_shots(
     return made
 
 
-def _as_in_the_first_place(model: ModelParts, conditions: Conditions, begin: int) -> Conditions:
-    """Return the conditions of a shot, from latent frame `begin` on, that is made anew as a whole.
+def _without_later(model: ModelParts, conditions: Conditions, begin: int) -> Conditions:
+    """Return the conditions of a shot that a retake makes anew as a whole, from latent frame `begin` on.
 
-    What comes after its end is another shot, and tells nothing of it: so it is made as if nothing were known yet.
+    The next shot says nothing about this one. So this one is made as if nothing from `begin` on were given.
     """
     sound = conditions.sound
     if sound is not None:
@@ -65,6 +65,6 @@ def _as_in_the_first_place(model: ModelParts, conditions: Conditions, begin: int
 
 
 def _later(places: np.ndarray, frames: int, axis: int) -> np.ndarray:
-    """Return places in each frame, along an axis, that begin so many frames later."""
+    """Return places along an axis of frames, delayed by `frames`; the first place repeats."""
     first = np.take(places, [0], axis=axis)
     return np.concatenate([np.repeat(first, frames, axis=axis), places], axis=axis)

@@ -1,8 +1,7 @@
-"""Turn sound into the codes beside latent frames.
+"""Turn sound into codes for latent frames.
 
 In: a path, a clip with sound, samples with their rate, or samples at the audio tokenizer's own rate. Out: codes int32
-`[F, L]` of whole latent frames. Sound that is longer than the picture is cut, and silence follows sound that is
-shorter.
+`[F, L]` of whole latent frames. Sound is cut, or padded with silence, to the length of the pictures.
 """
 
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from reelm.errors import RequestError
 from reelm.lm.layout import audio_frames
 from reelm.media.clip import Clip
 from reelm.media.read import read_sound
-from reelm.media.sound import as_float_sound, fitted, resample, samples_beside, say_length, with_channels
+from reelm.media.sound import as_float_sound, fitted, resample, samples_for, say_length, with_channels
 from reelm.tokenizer.audio.tokenizer import AudioTokenizer
 
 from .sources import Recording, SoundSource, recording
@@ -22,14 +21,14 @@ from .sources import Recording, SoundSource, recording
 
 @dataclass(frozen=True)
 class Soundtrack:
-    """An audio tokenizer and the audio frames beside each latent frame.
+    """An audio tokenizer, and the number of audio frames of each latent frame.
 
     Attributes:
         tokenizer: makes the codes.
-        frames: audio frames beside the first latent frame, and beside each later one.
-        sample_rate: at which so many audio frames last as long, in Hz.
-        fps: frames a second of the pictures that it goes with.
-        levels: that the language model knows, the first ones of the tokenizer's.
+        frames: audio frames of the first latent frame, and of each later one.
+        sample_rate: in Hz, at which the audio frames of a latent frame last as long as its pictures.
+        fps: frames a second of the pictures.
+        levels: number of levels that the language model knows, the first ones of the tokenizer.
     """
 
     tokenizer: AudioTokenizer
@@ -39,12 +38,12 @@ class Soundtrack:
     levels: int
 
     def check_fps(self, fps: float) -> None:
-        """Check that pictures at `fps` frames a second have these audio frames beside them; RequestError if not."""
+        """Check that the sound fits pictures at `fps` frames a second; RequestError if not."""
         if abs(fps / self.fps - 1) > 1e-4:
             raise RequestError(f"this model's sound goes with {self.fps:g} frames a second, not {fps:g}")
 
     def samples(self, source: SoundSource) -> np.ndarray:
-        """Return float32 `[S, C]` at the rate and with the channels of the tokenizer; RequestError for no sound."""
+        """Return float32 `[S, C]` at `sample_rate`, with the channels of the tokenizer; RequestError without sound."""
         config = self.tokenizer.config
         if isinstance(source, tuple):
             source = cast(Recording, recording(source))
@@ -63,23 +62,23 @@ class Soundtrack:
         return sound[0]
 
     def encode(self, samples: np.ndarray, latent_frames: int) -> np.ndarray:
-        """Return the codes int32 `[F, L]` of the sound `[S, C]` beside the first `latent_frames` latent frames."""
+        """Return the codes int32 `[F, L]` of a sound `[S, C]` for the first `latent_frames` latent frames."""
         wanted = self.count(latent_frames) * self.tokenizer.config.hop
-        # The tokenizer takes these samples as they are: its frames are counted, not its seconds.
+        # The samples may have another rate than the tokenizer's: audio frames are counted, not seconds.
         return self.tokenizer.encode(fitted(samples, wanted), self.tokenizer.config.sample_rate)[0, :, : self.levels]
 
-    def frames_beside(self, samples: np.ndarray, fps: float) -> int:
+    def frames_for(self, samples: np.ndarray, fps: float) -> int:
         """Return the number of video frames, at least 1, that last as long as the sound `[S, C]`."""
         return max(1, round(len(samples) * fps / self.sample_rate))
 
     def fit(self, samples: np.ndarray, frames: int, fps: float) -> np.ndarray:
         """Return sound `[S, C]` made as long as `frames` frames; warn of a difference above 0.1 seconds."""
-        wanted = samples_beside(frames, fps, self.sample_rate)
+        wanted = samples_for(frames, fps, self.sample_rate)
         say_length(wanted - len(samples), self.sample_rate)
         return fitted(samples, wanted)
 
     def of_clip(self, clip: Clip, latent_frames: int) -> np.ndarray | None:
-        """Return the codes of a clip's sound beside its first `latent_frames` latent frames; None without sound.
+        """Return the codes of a clip's sound for its first `latent_frames` latent frames; None without sound.
 
         Codes of the same tokenizer are used as they are: decoding and encoding them again would lose a little.
         """
@@ -91,5 +90,5 @@ class Soundtrack:
         return self.encode(self.samples(clip), latent_frames)
 
     def count(self, latent_frames: int) -> int:
-        """Return the number of audio frames beside the first `latent_frames` latent frames."""
+        """Return the number of audio frames of the first `latent_frames` latent frames."""
         return audio_frames(self.frames, latent_frames)

@@ -1,4 +1,4 @@
-"""Pictures, clips and sounds that a clip must show, as the user gives them."""
+"""The pictures, clips, sounds and controls of a generation, as the user gives them."""
 
 import json
 import os
@@ -35,7 +35,7 @@ SoundSource = Clip | str | os.PathLike[str] | np.ndarray | tuple[np.ndarray, int
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Sources:
-    """Everything about clips that a file or an array can say.
+    """The inputs of a generation that are files, arrays or lists.
 
     Pictures and clips are paths or arrays (uint8, or float in [-1, 1]), JAX's too, or pictures of Pillow. Other sizes
     are scaled and cropped about the centre.
@@ -46,24 +46,24 @@ class Sources:
         keyframes: Frame number from 0 -> picture.
         video: Clip to continue after its last whole latent frame. With `mask`, clip to edit. A silent clip of exactly
             `num_frames` gets a soundtrack, from a model with sound.
-        mask: What to fill in of `video`: bool `[T, H, W]` or `[H, W]`, True there, or a picture that is white there.
+        mask: Part of `video` to fill in: bool `[T, H, W]` or `[H, W]`, True there, or a picture that is white there.
             All other pixels stay.
-        audio: Sound of the clip: a path, a Clip, `(samples, rate)`, or samples alone, at the audio tokenizer's rate.
-            Samples are `[S]` or `[S, C]`, float in [-1, 1] or integers of 8, 16 or 32 bits. It is cut, or continued by
-            silence, to the length of the picture.
+        audio: Sound of the clip: a path, a Clip, `(samples, rate)`, or samples at the audio tokenizer's rate. Samples
+            are `[S]` or `[S, C]`, float in [-1, 1] or integers of 8, 16 or 32 bits. It is cut, or padded with silence,
+            to the length of the pictures.
         control: Clip whose edges, silhouette or depth (`control_kind`) the pictures follow. One that is shorter
             than the clip holds its last frame.
-        tracks: For each subject, in the order of the words, where it goes: a list of (seconds, (x, y)) with x to the
-            right and y down, as shares of width and height, straight in between; None for one that goes where it likes.
+        tracks: The path of each subject, in the order of the words: a list of (seconds, (x, y)) with x to the right and
+            y down, as shares of width and height, straight in between; None for a subject that is not steered.
         camera: How the camera moves: "circle left", "circle right", "zoom in", "zoom out", "rise" or "static",
             or a list of (seconds, reelm.Camera), between which it moves evenly.
-        references: Up to four pictures of whom the words call <1> to <4>, each alone in its picture.
+        references: Up to four pictures of the subjects that the words call <1> to <4>, one subject in each.
         storyboard: Shots of the clip, instead of a prompt: a list of `reelm.Shot`, or of dicts with the same fields.
-        keys: Of a world: names of the keys held in each latent frame after the first, or after `video`. `Clip.info` of
-            a clip that was played has them.
+        keys: For a world: names of the keys held in each latent frame after the first, or after `video`. `Clip.info` of
+            a played clip has them.
 
     Raises:
-        RequestError: something that is no path, no array and no Clip.
+        RequestError: a value of another kind or out of its range.
     """
 
     image: Picture | None = None
@@ -113,13 +113,13 @@ class Sources:
         return tuple(self.storyboard or ())
 
     def summary(self) -> dict[str, Any]:
-        """Return what `Clip.info` says about the sources that are given: paths as they are, arrays by their shapes.
+        """Return the given sources for `Clip.info`: paths as they are, arrays by their shapes.
 
-        `sha256` has a digest of each file, so that a clip also tells of which content it was made.
+        `sha256` has a digest of each file, which identifies its content.
         """
         given = {name: value for name, value in vars(self).items() if value is not None}
-        said = {name: _summary(value) for name, value in given.items() if name not in STRUCTURED}
-        said |= json.loads(json.dumps({name: given[name] for name in STRUCTURED if name in given}, default=_plain))
+        summary = {name: _summary(value) for name, value in given.items() if name not in STRUCTURED}
+        summary |= json.loads(json.dumps({name: given[name] for name in STRUCTURED if name in given}, default=_plain))
         files = {name: value for name, value in vars(self).items() if isinstance(value, str | os.PathLike)}
         files |= {f"keyframe {frame}": each for frame, each in (self.keyframes or {}).items()}
         files |= {f"reference {number}": each for number, each in enumerate(self.references or (), 1)}
@@ -127,10 +127,10 @@ class Sources:
             own = enumerate(shot.references or (), 1)
             files |= {f"reference {number} of shot {count}": each for number, each in own}
         digests = {name: digest for name, path in files.items() if (digest := file_digest(path))}
-        return said | ({"sha256": digests} if digests else {})
+        return summary | ({"sha256": digests} if digests else {})
 
 
-# Fields that are no pictures and no sounds, but values as JSON has them.
+# Fields that JSON can hold; the others are pictures and sounds.
 STRUCTURED = ("keys", "tracks", "camera", "storyboard")
 
 
@@ -152,14 +152,14 @@ class SourceFields(TypedDict, total=False):
 
 
 def file_digest(path: Any) -> str | None:
-    """Return the sha256 of a file's bytes; None for what is no file, as a pipe is none that can be read twice."""
+    """Return the sha256 of a file's bytes; None for anything else, such as a pipe, which cannot be read twice."""
     if not isinstance(path, str | os.PathLike) or not os.path.isfile(path):
         return None
     return sha256_of(path)
 
 
 def recording(pair: Sequence[Any]) -> Any:
-    """Return `(samples, rate)` as a Recording, and a list of samples as it is; RequestError for another order."""
+    """Return `(samples, rate)` as a Recording, and a list of samples as it is; RequestError for `(rate, samples)`."""
     if len(pair) != 2 or (numbers := [np.ndim(each) == 0 for each in pair]) == [True, True]:
         return pair
     if numbers == [True, False]:
@@ -175,7 +175,7 @@ def recording(pair: Sequence[Any]) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """Return what JSON has for a value that it does not know: the fields of a shot or a camera, or a summary."""
+    """Return a JSON value for a value that JSON cannot hold: the fields of a shot or a camera, or a summary."""
     if isinstance(value, Shot):
         return {name: each for name, each in vars(value).items() if each is not None}
     return asdict(value) if isinstance(value, Camera) else _summary(value)

@@ -1,4 +1,4 @@
-"""What steers the pictures besides words: read from what a user gives, and made into the control field of a net.
+"""Read what steers the pictures besides words, and make the control field of a net from it.
 
 keys, tracks, control, camera, motion  ->  Steering  ->  float32 [t, h or 1, w or 1, C]
 """
@@ -26,14 +26,14 @@ from .conditions import Conditions, Steering
 from .read import read_clip, recorded_keys
 from .sources import Sources, VideoSource
 
-_HELD = 64  # frames for which the last frame of a control clip is encoded again; then its codes no longer change
-_MOVES = 60.0  # seconds for which a camera that words move goes on in a clip without end
+_HELD = 64  # times that the last frame of a control clip is repeated; after that its codes no longer change
+_MOVES = 60.0  # seconds that a camera with a named move goes on in an endless clip
 
 
 def read_steering(
     model: ModelParts, sources: Sources, options: Options, conditions: Conditions, fps: float
 ) -> tuple[Steering, list[str]]:
-    """Return what steers a clip, and sentences about what is done otherwise than asked.
+    """Return what steers a clip, and sentences about what is done differently than asked.
 
     RequestError for a source that cannot be read, keys that the model does not have, or half of a control clip.
     """
@@ -55,7 +55,7 @@ def read_steering(
 def read_points(
     tracks: Sequence[Track | None] | None, config: VideoConfig, num_frames: int | None, fps: float
 ) -> np.ndarray | None:
-    """Return the places float `[n, T, 2]` of tracks in each frame of whole latent frames, up to their last point."""
+    """Return the places float `[n, T, 2]` of tracks in each frame, up to their last point, in whole latent frames."""
     if tracks is None:
         return None
     last = max((track[-1][0] for track in tracks if track), default=0.0)
@@ -65,7 +65,7 @@ def read_points(
 def read_path(
     camera: str | Sequence[tuple[float, Camera]] | None, config: VideoConfig, num_frames: int | None, fps: float
 ) -> np.ndarray | None:
-    """Return where a camera is, float `[T, 3]`, in each frame of whole latent frames, until it stays."""
+    """Return the places float `[T, 3]` of a camera in each frame, until it stays, in whole latent frames."""
     if camera is None:
         return None
     last = _MOVES if isinstance(camera, str) else camera[-1][0]
@@ -73,11 +73,13 @@ def read_path(
 
 
 def field_of(steering: Steering, config: LMConfig, stride: int, grid: tuple[int, int]) -> np.ndarray | None:
-    """Return the control field float32 `[t, h or 1, w or 1, C]` of a clip's first latent frames; the last one goes on.
+    """Return the control field float32 `[t, h or 1, w or 1, C]` of a clip's first latent frames; the last one repeats.
+
+    None for a net without control.
 
     Args:
-        steering: of the clip; what the net does not know is left out.
-        config: of the net; None comes back for one without control.
+        steering: of the clip; sources that the net does not know are left out.
+        config: of the net.
         stride: frames of a latent frame after the first.
         grid: rows and columns of a latent frame.
     """
@@ -85,7 +87,7 @@ def field_of(steering: Steering, config: LMConfig, stride: int, grid: tuple[int,
     if not known:
         return None
     if "keys" in known and steering.keys is not None:
-        parts["keys"] = np.concatenate([steering.keys, 0 * steering.keys[:1]])  # later ones are not told
+        parts["keys"] = np.concatenate([steering.keys, 0 * steering.keys[:1]])  # later keys are unknown
     if "tracks" in known and steering.tracks is not None:
         parts["tracks"] = tracks_field(steering.tracks, config.tracks, stride, grid)
     if "structure" in known and steering.structure is not None and steering.kind is not None:
@@ -107,7 +109,7 @@ def _frames(config: VideoConfig, num_frames: int | None, most: int) -> int:
 def _structure(
     model: ModelParts, control: VideoSource, kind: ControlKind, conditions: Conditions, fps: float
 ) -> tuple[np.ndarray, list[str]]:
-    """Return the codes int32 `[t, h, w]` of what a control clip shows, and what is to be said about it."""
+    """Return the codes int32 `[t, h, w]` of what a control clip shows, and notes about it."""
     config, (rows, columns) = model.video_tokenizer.config, conditions.known.shape[1:]
     height, width = rows * config.space_stride, columns * config.space_stride
     video = STRUCTURES[kind](read_clip("control", control, height, width, fps).video)
@@ -120,17 +122,17 @@ def _structure(
 
 
 def _keys(model: ModelParts, sources: Sources, known: int) -> np.ndarray | None:
-    """Return what `Steering` says of keys, of which the first `known` latent frames come without a draw.
+    """Return the keys of `Steering` for a clip whose first `known` latent frames are given; None without a world.
 
-    Those of a recording have its keys, where it says which. None for a model that is no world. RequestError for keys
-    that the model does not have.
+    Given latent frames have the keys of their recording, if it names them. RequestError for keys that the model does
+    not have.
     """
     names = {*model.language_model().config.keys}
     if not names and sources.keys is None:
         return None
-    pressed = list(sources.keys or ())
-    recorded, unknown = recorded_keys(sources.video), 1  # no key made the first
+    asked = list(sources.keys or ())
+    recorded, unknown = recorded_keys(sources.video), 1  # the first latent frame has no keys
     if len(recorded) != known - 1 or not names >= {key for each in recorded for key in each}:
         recorded, unknown = [()] * (known - 1), known
-    rows = [model.held(each) for each in ((), *recorded, *pressed)]
+    rows = [model.held(each) for each in ((), *recorded, *asked)]
     return keys_field(np.stack(rows), np.arange(len(rows)) >= unknown)

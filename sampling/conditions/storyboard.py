@@ -1,7 +1,6 @@
 """Storyboards: a clip as a list of shots, in Python or as JSON.
 
-In: a list of `Shot`, or what JSON has for it. Out: shots whose fields are of the right kinds. Knows nothing of models
-and of how long a latent frame is.
+In: a list of `Shot`, or of dicts from JSON. Out: checked shots. Knows neither models nor the length of a latent frame.
 """
 
 import json
@@ -26,11 +25,11 @@ class Shot:
     """One shot of a storyboard.
 
     Attributes:
-        prompt: Words of the shot. They may call the references <1> to <4>.
+        prompt: Words of the shot. They may name the references <1> to <4>.
         seconds: Length of the shot, above 0.
         cut: Whether it begins with a cut. Otherwise the words change within the shot before.
-        references: Pictures of whom these words call <1> to <4>. Default: the references of the whole storyboard.
-        tracks: Where its subjects go, as for `generate`; times count from the beginning of the shot.
+        references: Pictures of the subjects that its words call <1> to <4>. Default: those of the whole storyboard.
+        tracks: Paths of its subjects, as for `generate`; times count from the beginning of the shot.
         camera: How its camera moves, likewise.
 
     Raises:
@@ -65,7 +64,7 @@ _FIELDS = tuple(field.name for field in fields(Shot))
 def read_shots(value: Any) -> tuple[Shot, ...]:
     """Return the shots of a list of `Shot`, or of dicts with the same fields, as JSON has them.
 
-    RequestError in one line that counts shots from 1.
+    RequestError, which counts shots from 1, for anything else.
     """
     if isinstance(value, str | bytes | Mapping) or not isinstance(value, Sequence):
         raise RequestError(f"a storyboard is a {type(value).__name__}; give a list of shots")
@@ -100,18 +99,18 @@ def read_storyboard(path: Path) -> dict[str, Any]:
     try:
         value = json.loads(read_text(path))
     except (ValueError, RecursionError) as error:
-        raise RequestError(f"{path} is no JSON: {error}") from error
+        raise RequestError(f"{path} is not JSON: {error}") from error
     found: Any = value if isinstance(value, dict) else {"storyboard": value}
     if unknown := found.keys() - {"storyboard", "references"}:
         raise RequestError(f"{path} has {min(unknown)[:40]!r}; a storyboard has storyboard and references")
     shots = read_shots(found.get("storyboard", []))
-    references = _beside(path, found.get("references"))
-    told = [replace(shot, references=_beside(path, shot.references)) for shot in shots]
-    return {"storyboard": told} | ({} if references is None else {"references": references})
+    references = _relative_to(path, found.get("references"))
+    storyboard = [replace(shot, references=_relative_to(path, shot.references)) for shot in shots]
+    return {"storyboard": storyboard} | ({} if references is None else {"references": references})
 
 
-def _beside(path: Path, names: Any) -> list[Path] | None:
-    """Return the paths of files that are named in the file `path`."""
+def _relative_to(path: Path, names: Any) -> list[Path] | None:
+    """Return the paths of files that the file `path` names relative to itself."""
     if names is None:
         return None
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):

@@ -3,9 +3,9 @@
 Their numbers are traced values, so another number compiles no new program. Only whether there is a top-k or top-p is
 static: both sort, which takes longer to compile than the rest of a draw.
 
-A draw is `argmax(logits / temperature + noise)`. Given its noise it is a function of the logits alone. The key of the
-noise is `fold_in(fold_in(key of the clip, position of the code in the stream), sub-token)`. So neither batching nor the
-order in which codes are found changes a clip, and the sub-tokens of one code never share noise.
+A draw is `argmax(logits / temperature + noise)`. Given its noise it depends only on the logits. The key of the noise is
+`fold_in(fold_in(key of the clip, position of the code in the stream), sub-token)`. So neither batching nor the order in
+which codes are found changes a clip, and the sub-tokens of one code never share noise.
 """
 
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ class Controls(struct.PyTreeNode):
         temperature: `[B]`; 0 takes the most likely value.
         top_k: `[B]`; draw from the k most likely values; 0 for all.
         top_p: `[B]`; draw from the most likely values that hold this share of the probability; 1 for all.
-        min_p: `[B, n]`, of latent frame 0, 1, ...; the last one goes on. Keep values with at least this fraction of the
+        min_p: `[B, n]`, of latent frame 0, 1, ...; the last one repeats. Keep values with at least this fraction of the
             top probability (arXiv 2407.01082); 0 for all.
         cfg_scale: `[B, n]`, guidance scale, likewise. 1 is the conditional model. Above 1,
             classifier-free guidance on logits (arXiv 2207.12598) leads away from the unconditional one.
@@ -56,10 +56,10 @@ class Controls(struct.PyTreeNode):
         cfg_scale: Sequence[float] = (1.0,),
         cfg_min_p: float = 0.0,
     ) -> "Controls":
-        """Return the same controls for each of so many clips, of plain numbers, which `Options` has checked."""
+        """Return the same controls for each of `clips` clips, from plain numbers that `Options` has checked."""
         numbers: dict[str, Any] = {"temperature": temperature, "top_p": top_p, "min_p": min_p}
         numbers |= {"cfg_scale": cfg_scale, "cfg_min_p": cfg_min_p}
-        # Made on the host: each operation on the device would be a program of its own to compile.
+        # Made on the host: each operation on the device would compile another program.
         numbers = {name: np.asarray(value, np.float32) for name, value in numbers.items()}
         numbers |= {"top_k": np.asarray(top_k, np.int32)}
         numbers = {name: np.repeat(value[None], clips, axis=0) for name, value in numbers.items()}
@@ -92,7 +92,7 @@ def noise_of(keys: jax.Array, positions: jax.Array, split: Sequence[int]) -> tup
     """Return Gumbel noise float32 `[B, P, 2^bits]` for each sub-token of codes.
 
     Args:
-        keys: `[B]`, one a clip, as from `keys_of`.
+        keys: `[B]`, one for each clip, as from `keys_of`.
         positions: int32 `[B, P]`, positions of the codes in the whole endless stream.
         split: bits of each sub-token.
     """
@@ -111,14 +111,14 @@ def draw(logits: jax.Array, noise: jax.Array, controls: Controls, scale: jax.Arr
     """Draw a value for each place, with guidance; int32 `[B, ...]`.
 
     Args:
-        logits: float32 `[B, ..., V]`, or `[2B, ..., V]` with those of the unconditional model behind.
+        logits: float32 `[B, ..., V]`, or `[2B, ..., V]` with those of the unconditional model after them.
         noise: Gumbel noise `[B, ..., V]`.
         controls: of each clip.
         scale: `[B, ..., 1]`, of guidance.
         min_p: `[B, ..., 1]`.
     """
     if len(logits) > len(noise):
-        logits = guide(logits, scale, _beside(controls.cfg_min_p, noise))
+        logits = guide(logits, scale, _spread(controls.cfg_min_p, noise))
     return choose(logits, noise, controls, min_p)
 
 
@@ -128,7 +128,7 @@ def choose(logits: jax.Array, noise: jax.Array, controls: Controls, min_p: jax.A
     min_p: `[B, ..., 1]`, or one number for all.
     """
     temperature, top_k, top_p = (
-        _beside(each, logits) for each in (controls.temperature, controls.top_k, controls.top_p)
+        _spread(each, logits) for each in (controls.temperature, controls.top_k, controls.top_p)
     )
     kept = _truncate(logits, temperature, top_k, top_p) if controls.truncates else logits
     # Temperature 0 must not divide: the noise is scaled instead, which has the same argmax.
@@ -136,12 +136,12 @@ def choose(logits: jax.Array, noise: jax.Array, controls: Controls, min_p: jax.A
 
 
 def at_frames(schedule: jax.Array, frames: jax.Array) -> jax.Array:
-    """Return the numbers `[B, P, 1]` of a schedule `[B, n]` at latent frames `[B, P]`; the last one goes on."""
+    """Return the numbers `[B, P, 1]` of a schedule `[B, n]` at latent frames `[B, P]`; the last one repeats."""
     return jnp.take_along_axis(schedule, jnp.minimum(frames, schedule.shape[1] - 1), axis=1)[..., None]
 
 
-def _beside(control: jax.Array, logits: jax.Array) -> jax.Array:
-    """Return a control `[B]` as `[B, ..., 1]` beside logits `[B, ..., V]`."""
+def _spread(control: jax.Array, logits: jax.Array) -> jax.Array:
+    """Return a control `[B]` as `[B, ..., 1]`, which broadcasts with logits `[B, ..., V]`."""
     return control.reshape(-1, *[1] * (logits.ndim - 1))
 
 

@@ -1,8 +1,8 @@
-"""Continuous batching: streams that are decoded together, joining and leaving between any two latent frames.
+"""Continuous batching: streams are decoded together, and join and leave between any two latent frames.
 
-Latent frames of one kind share their programs. Their states are joined into the rows of one batch, drawn, and parted
-again, so each stream stands wherever it is in its own window. That copies the KV caches once a latent frame; each of
-its forward passes reads them whole anyway. A clip has the codes that it has alone.
+Latent frames of the same kind share their programs. Their states are joined into the rows of one batch, drawn, and
+split again, so each stream can be anywhere in its own window. That copies the KV caches once a latent frame, which
+costs little: each forward pass reads them whole anyway. A batch does not change the codes of a clip.
 """
 
 from collections import deque
@@ -28,10 +28,10 @@ class ContinuousBatch:
     """Streams of one model whose latent frames are drawn together.
 
     A batch runs when any stream needs a latent frame. Others join it unless they already have `ahead` latent frames.
-    Whoever serves several streams takes a latent frame of each in turn. One thread may use it.
+    A caller with several streams takes a latent frame of each in turn. Only one thread may use it.
 
     Args:
-        lm: what draws them.
+        lm: draws them.
         drew: called with the streams and the rows of each batch that was drawn.
     """
 
@@ -43,7 +43,7 @@ class ContinuousBatch:
         """Let a stream join.
 
         Args:
-            drawer: what draws it; its language model is that of the batch.
+            drawer: its language model must be that of the batch.
             plan: of the stream.
             ahead: latent frames that may be drawn before they are taken.
         """
@@ -68,7 +68,7 @@ class ContinuousBatch:
         try:
             with self._lm.on_mesh():
                 drawn = draw_together(frames, self._lm.decoding_params, rows)
-        except Exception as error:  # their states may be gone
+        except Exception as error:  # their states may have been donated
             for slot in slots:
                 slot.failure = error
             return
@@ -79,7 +79,7 @@ class ContinuousBatch:
 
 
 class BatchSlot(Iterator[LatentFrame]):
-    """A stream in a batch: an iterator of its latent frames. None is drawn ahead that the stream does not have."""
+    """A stream in a batch: an iterator over its latent frames. Nothing is drawn past the end of the stream."""
 
     def __init__(self, batch: ContinuousBatch, window: SlidingWindow, ahead: int, length: int | None):
         self.window, self.ahead, self.ready, self._length = window, ahead, deque[LatentFrame](), length
@@ -95,9 +95,9 @@ class BatchSlot(Iterator[LatentFrame]):
         return self.ready.popleft()
 
     def next_frame(self) -> NextFrame | None:
-        """Return what the next latent frame is drawn from; None where there is nothing to draw.
+        """Return what the next latent frame is drawn from; None if there is nothing to draw.
 
-        A latent frame that is given is taken. What goes wrong is kept for this stream, whoever asked.
+        A latent frame that is given is taken. An error is kept and raised by this stream, even if another one asked.
         """
         if self.failure is not None or self._now == self._length:
             return None
@@ -111,7 +111,7 @@ class BatchSlot(Iterator[LatentFrame]):
         return None
 
     def prepare(self) -> None:
-        """Begin what the next latent frame needs whatever it will show: a window, where one is due."""
+        """Open a new window if the next latent frame needs one. That does not depend on what it will show."""
         if self.failure is None and self._now and self._now != self._length:
             try:
                 self.window.open_for(self._now)
@@ -137,8 +137,8 @@ def batch_sizes() -> tuple[int, ...]:
 
 
 def _rows_for(waiting: int) -> int:
-    """Return how many rows are drawn at once for so many streams: those that are left over are drawn later."""
-    if device().extra_codes_cost:  # at most a quarter of them is filled up and lost
+    """Return how many rows are drawn at once for `waiting` streams. Streams that are left over are drawn later."""
+    if device().extra_codes_cost:  # at most a quarter of the rows is padding
         return max(rows for rows in batch_sizes() if 3 * rows <= 4 * waiting)
     return min(rows for rows in batch_sizes() if rows >= waiting)  # eight rows take little longer than one
 
@@ -147,21 +147,21 @@ def draw_together(asked: Sequence[NextFrame], params: dict, rows: int) -> list[t
     """Return what `NextFrame.draw` returns for each of some latent frames of one kind, drawn as one batch.
 
     Args:
-        asked: one or more; their clips have the codes that they have alone.
+        asked: one or more.
         params: with unrolled layers.
-        rows: to fill up to, so that few sizes of batches are ever compiled.
+        rows: size of the batch after padding, so that few sizes are ever compiled.
     """
     if len(asked) == rows == 1:
         return [asked[0].draw(params)]
     first = asked[0]
     clips = len(first.sizes[0])
-    filled = [*asked, *[first] * (rows - len(asked))]
-    state, controls = _joined([each.state for each in filled], [each.controls for each in filled])
-    real = np.repeat(np.arange(rows) < len(asked), clips)  # what fills up has no codes to draw, and holds nobody back
-    sizes = tuple(np.concatenate(each) * real for each in zip(*(each.sizes for each in filled), strict=True))
+    padded = [*asked, *[first] * (rows - len(asked))]
+    state, controls = _joined([each.state for each in padded], [each.controls for each in padded])
+    real = np.repeat(np.arange(rows) < len(asked), clips)  # padding has no codes to draw, so nothing waits for it
+    sizes = tuple(np.concatenate(each) * real for each in zip(*(each.sizes for each in padded), strict=True))
     programs = max((each.programs for each in asked), key=lambda programs: programs[0].span or 0)
     frame, state = NextFrame(programs, sizes, first.known, state, controls).draw(params)
-    parts = _parted(rows, frame, state)[: len(asked)]
+    parts = _split(rows, frame, state)[: len(asked)]
     return [
         (part._replace(sound=None if part.sound is None else first_frames(part.sound, int(one.sizes[1].max()))), state)
         for one, (part, state) in zip(asked, parts, strict=True)
@@ -171,12 +171,12 @@ def draw_together(asked: Sequence[NextFrame], params: dict, rows: int) -> list[t
 @program(static=())
 def _joined(states: list[DecodeState], controls: list[Controls]) -> tuple[DecodeState, Controls]:
     joined = jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *controls)
-    # With guidance, the conditional rows of all stand before the unconditional ones.
+    # With guidance, the conditional rows of all come before the unconditional ones.
     return DecodeState.joined(states), joined
 
 
 @program(static=("count",))
-def _parted(count: int, frame: LatentFrame, state: DecodeState) -> list[tuple[LatentFrame, DecodeState]]:
+def _split(count: int, frame: LatentFrame, state: DecodeState) -> list[tuple[LatentFrame, DecodeState]]:
     leaves, tree = jax.tree.flatten(frame)
     frames = zip(*(jnp.split(leaf, count) for leaf in leaves), strict=True)
-    return list(zip(map(tree.unflatten, frames), state.parted(count), strict=True))
+    return list(zip(map(tree.unflatten, frames), state.split(count), strict=True))

@@ -26,9 +26,9 @@ class Prefill:
 
     Attributes:
         config: sizes of the language model.
-        layout: of this very window.
+        layout: of this window.
         slots: of the layout that the `FrameProgram`s are given.
-        lookahead: the widest of the `FrameProgram`s.
+        lookahead: the largest of the `FrameProgram`s.
         guided: whether each clip has a row with the negative prompt, too.
         dtype: number format of activations and of the cache.
     """
@@ -53,12 +53,12 @@ class Prefill:
 
         Args:
             params: with unrolled layers.
-            prefix: a row for each of the B clips that `keys` belong to, or one for each B / n clips that stand
-                together. With guidance as many rows follow.
+            prefix: a row for each of the B clips that `keys` belong to, or a row for each n clips in order. With
+                guidance as many unconditional rows follow.
             origin: position of the first code in the whole endless stream.
-            keys: random keys `[B]`, one a clip.
+            keys: random keys `[B]`, one for each clip.
             control: float32 `[B or 1, h or 1, w or 1, C]`, the control field of the window's first latent frame. Where
-                it is not the same for all clips, the prefix has a row for each. None for models without control.
+                it differs between clips, the prefix has a row for each clip. None for models without control.
         """
         # A lookahead may reach past the last code: what it writes there is never read, but takes slots.
         slots = filled_up(self.slots + self.lookahead - 1)

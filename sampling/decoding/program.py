@@ -1,12 +1,12 @@
 """Decoding one latent frame: its picture and its sound, each drawn by one compiled program, in parallel and exactly.
 
-A draw is a function of the logits and of a key that belongs to the code's position, so a code does not depend on how it
-was found. The next codes are guessed, read in one forward pass, and drawn again from its logits. Up to the first
-wrong guess, each draw is the one that code-by-code decoding would make. The rest are better guesses (Jacobi decoding;
-Song et al., arXiv 2002.03629; for images Teng et al., arXiv 2410.01699). A lookahead of 1 decodes code by code. Each
-clip of a batch goes on as far as its own guesses are right, and may stand anywhere in its window.
+A draw depends on the logits and on a key that belongs to the code's position, so a code does not depend on how it was
+found. The next codes are guessed, read in one forward pass, and drawn again from its logits. Up to the first wrong
+guess, each draw is the one that code-by-code decoding would make. The rest are better guesses (Jacobi decoding; Song et
+al., arXiv 2002.03629; for images Teng et al., arXiv 2410.01699). A lookahead of 1 decodes code by code. Each clip of a
+batch goes on as far as its own guesses are right, and may be anywhere in its window.
 
-What is known is read instead of drawn: a clip that gets a sound has its pictures read and its sound drawn. The state
+Given codes are read instead of drawn: a clip that gets a sound has its pictures read and its sound drawn. The state
 goes in and comes out whole, on the device, and the host only dispatches. Progress, cancelling and streaming happen
 between these programs and cost the device nothing.
 """
@@ -36,11 +36,11 @@ from reelm.tokenizer.codes import ids_to_sub_tokens, sub_tokens_to_ids
 from .choose import Controls, at_frames, draw, noise_of
 from .state import DecodeState, control_of_rows
 
-# The fastest of 1 to 24 with the shipped model on two CPU cores, where each code costs time. Sound is too hard to guess
-# there. On other devices a forward pass over 64 codes reads the same weights as one over a single code.
+# The fastest of 1 to 24 with the shipped model on two CPU cores, where each code costs time; most guesses of sound are
+# wrong. On other devices a forward pass over 64 codes reads the same weights as one over a single code.
 _CPU_LOOKAHEAD: dict[Group, int] = {"video": 12, "sound": 1}
 _LOOKAHEAD: dict[Group, int] = {"video": 64, "sound": 64}
-# Clips that keep a CPU busy by themselves, and what is fastest for them: each wrong guess takes time from the others.
+# From this number of clips on a CPU is always busy, and a wrong guess takes time from the other clips.
 _MANY_CLIPS = 4
 _CPU_LOOKAHEAD_OF_MANY = 8
 
@@ -50,9 +50,9 @@ class _Loop(NamedTuple):
 
     Attributes:
         codes: sub-tokens int32 `[B, 1 + N + W, n]`: an empty place, then the codes, the first `done` of them final. -1
-            where nothing is guessed yet.
-        done: int32 `[B]`, final codes.
-        cache: KV cache of all codes before them but the last.
+            where there is no guess yet.
+        done: int32 `[B]`, number of final codes.
+        cache: KV cache of the final codes, except the last.
         forwards: int32 `[B]`, number of forward passes.
     """
 
@@ -70,9 +70,9 @@ class FrameProgram:
         config: sizes of the language model.
         layout: of the window, or any of the same stream with at least as many slots. The state holds the positions of
             codes, so one program serves all frames of all windows.
-        span: latent frames of the layout that are attended to, this one included, as from `span_for`. Later slots
-            hold nothing yet. None finds out which slots do.
-        group: "video" for the picture of a latent frame, "sound" for the sound beside it.
+        span: latent frames of the layout that are attended to, this one included, as from `span_for`. Later slots are
+            still empty. With None the program finds out which slots are filled.
+        group: "video" for the picture of a latent frame, "sound" for its sound.
         lookahead: codes read in one forward pass, at most that of `Prefill`; fewer where many clips are drawn on a CPU.
             It changes the speed, never the codes (in float32, except where a draw's two best values nearly tie: matmuls
             of other shapes round differently).
@@ -113,7 +113,7 @@ class FrameProgram:
         return replace(self, lookahead=min(self.lookahead, _CPU_LOOKAHEAD_OF_MANY))
 
     def _passes(self, sizes: np.ndarray) -> int | None:
-        # Sound has two lengths.
+        # Each number compiles another program. There are few: one for pictures, and two for the two lengths of sound.
         return int(sizes.max()) if self.lookahead == 1 and device().static_programs else None
 
     @program(static=("self", "passes"), donate=("state",))
@@ -135,7 +135,7 @@ class FrameProgram:
             def here(leaf: jax.Array) -> jax.Array:
                 return row_slices(leaf, loop.done, self.lookahead)
 
-            # The code in front is final, those looked at ahead of it are guesses.
+            # The first code is final, the others are guesses.
             tried = here(loop.codes)
             inputs = self._inputs(params, state, tried)
             begun = state.of_rows(loop.done > 0)[:, None]
@@ -149,7 +149,7 @@ class FrameProgram:
             codes = jax.vmap(partial(jax.lax.dynamic_update_slice_in_dim, axis=0))(loop.codes, drawn, loop.done + 1)
             # Where there is no guess yet, the code just drawn is the guess.
             codes = jnp.where(codes < 0, drawn[:, :1], codes)
-            # A clip that has all its codes waits for the others, and its guesses stay what they are when it is alone.
+            # A clip that has all its codes waits for the others. Its guesses stay, so they do not depend on the batch.
             under_way = loop.done < sizes
             codes = jnp.where(under_way[:, None, None], codes, loop.codes)
             done = jnp.minimum(loop.done + found, sizes)
@@ -164,7 +164,7 @@ class FrameProgram:
             loop = jax.lax.fori_loop(0, passes, lambda _, loop: forward(loop), loop)
         drawn = loop.codes[:, 1 : 1 + most]
         last = self._inputs(params, state, row_slices(loop.codes, sizes, 1))[:, 0]
-        # Most codes are those of one latent frame before, so these are the next guesses.
+        # Most codes equal those of the latent frame before, so these are the next guesses.
         state = settled(state.after(self.group, drawn, count=sizes, last=last, cache=loop.cache))
         if self.group == "video":
             ids = sub_tokens_to_ids(drawn, self.config.code)
@@ -173,7 +173,7 @@ class FrameProgram:
 
     @program(static=("self",), donate=("state",))
     def read(self, params: dict, state: DecodeState, codes: jax.Array) -> DecodeState:
-        """Read the next codes of the group, which are known, instead of drawing them; their shape is that of `draw`."""
+        """Return the state after given codes of the group, read instead of drawn; their shape is as in `draw`."""
         if self.group == "video":
             codes = ids_to_sub_tokens(codes.reshape(codes.shape[0], -1, *codes.shape[3:]), self.config.code)
         inputs = self._inputs(params, state, codes)
@@ -189,7 +189,7 @@ class FrameProgram:
         return embed_codes(self.config, params, self.group, state.of_rows(codes), state.last.dtype)
 
     def _control(self, params: dict, state: DecodeState, length: int) -> jax.Array | None:
-        """Return the control field `[R, length, D]` of the group's codes, zero behind the last; None for none."""
+        """Return the control field `[R, length, D]` of the group's codes, zero after the last; None without control."""
         if state.control is None or self.group != "video":
             return None
         rows = state.last.shape[0]
@@ -211,7 +211,7 @@ class FrameProgram:
         """Run `transformer.extend` on inputs `[R, W, D]`; `first` `[B]` is the index of the first predicted code."""
         seen = None
         if self.span is not None:
-            # The guesses stand behind the span's last code.
+            # The guesses come after the span's last code.
             seen = self.layout.before + self.layout.end(self.span) + inputs.shape[1] - 2
             seen = min(cache[0].keys.shape[1], filled_up(seen))
         at = state.of_rows(first)
@@ -256,18 +256,18 @@ class FrameProgram:
 
 
 def settled(state: DecodeState) -> DecodeState:
-    """Return a state constrained to its place on the mesh, the same after every program.
+    """Return a state with its sharding on the mesh, which is the same after every program.
 
-    Otherwise the next program would be compiled anew. The cache is constrained where it is written.
+    With another sharding the next program would be compiled again. The cache is constrained where it is written.
     """
     others = {name: value for name, value in vars(state).items() if name != "cache"}
     return state.replace(**constrain_rows(others))
 
 
 def lookahead_for(decoding: Decoding, wanted: int | None = None) -> dict[Group, int]:
-    """Return the codes of each group to read in one forward pass.
+    """Return the number of codes of each group to read in one forward pass.
 
-    These are 1 for "sequential", else `wanted`; or what suits the device where `wanted` is None.
+    It is 1 for "sequential", else `wanted`, or what suits the device if `wanted` is None.
     """
     if decoding == "sequential":
         wanted = 1
@@ -276,8 +276,8 @@ def lookahead_for(decoding: Decoding, wanted: int | None = None) -> dict[Group, 
 
 
 def span_for(frame: int, most: int) -> int | None:
-    """Return the span of the program that draws latent frame `frame` in a window of `most`: few, for each is compiled.
+    """Return the span of the program that draws latent frame `frame` in a window of `most` latent frames.
 
-    None where one program finds out which slots are filled.
+    Spans are powers of two, because each compiles another program. None on devices where one program serves all frames.
     """
     return min(1 << frame.bit_length(), most) if device().static_programs else None

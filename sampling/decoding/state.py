@@ -16,9 +16,9 @@ _OF_ROWS = ("slot_fields", "cache", "last")  # fields with a place for each row,
 
 
 def control_of_rows(control: jax.Array | np.ndarray, rows: int, guided: bool) -> jax.Array:
-    """Return the control field `[R, 1, ...]` of one latent frame, from that of all alike `[1, ...]` or of each.
+    """Return the control field `[R, 1, ...]` of one latent frame, from one for all clips, `[1, ...]`, or one for each.
 
-    With guidance the unconditional rows, which come last, are asked for nothing: guidance leads away from that.
+    With guidance it is zero in the unconditional rows, which come last.
     """
     conditional = rows // 2 if guided else rows
     field = jnp.broadcast_to(jnp.asarray(control), (conditional, *control.shape[1:]))[:, None]
@@ -30,16 +30,16 @@ class DecodeState(struct.PyTreeNode):
 
     Attributes:
         slot_fields: of each row's window.
-        cache: keys and values of the prefix and of all codes but the last, `[R, S, N_kv, K]` a layer. Slots behind them
-            hold wrong guesses, and are written again.
+        cache: keys and values of the prefix and of all codes but the last, `[R, S, N_kv, K]` a layer. Later slots hold
+            wrong guesses, and are written again.
         last: `[R, D]`, the input of the slot that predicts the next code: that of the last code, or of the prefix.
         guesses: group -> sub-tokens int32 `[B, N, n]`, what to try first in the next latent frame; -1 for no idea.
         position: int32 `[B]`, number of codes known; the index of the next one in the window.
         control: float32 `[B, h or 1, w or 1, C]`, the control field of the next latent frame's picture; None for
-            models without control. Whoever draws or reads that picture sets it.
+            models without control. It is set before that picture is drawn or read.
         origin: int32 `[B]`, position of the window's first code in the whole endless stream. Draws are keyed by
             positions in the stream.
-        keys: random keys `[B]`, one a clip.
+        keys: random keys `[B]`, one for each clip.
     """
 
     slot_fields: SlotFields
@@ -56,15 +56,15 @@ class DecodeState(struct.PyTreeNode):
         return (self.origin + self.position)[:, None] + jnp.arange(count)
 
     def of_rows(self, of_clips: jax.Array) -> jax.Array:
-        """Return an array `[R, ...]` of one `[B, ...]`: with guidance a clip has two rows."""
+        """Return an array `[R, ...]` from one `[B, ...]`: with guidance a clip has two rows."""
         return jnp.concatenate([of_clips] * (self.last.shape[0] // of_clips.shape[0]))
 
     def after(
         self, group: Group, guesses: jax.Array, *, count: jax.Array | int, last: jax.Array, cache: Cache
     ) -> "DecodeState":
-        """Return the state after the next `count` codes of each clip, which are of a group.
+        """Return the state after the next `count` codes of each clip, all of one group.
 
-        guesses: what to try first in the group's codes of the next latent frame, int32 `[B, N, n]`.
+        guesses: first guesses for the group's codes of the next latent frame, int32 `[B, N, n]`.
         """
         return self.replace(
             cache=cache, last=last, guesses=self.guesses | {group: guesses}, position=self.position + count
@@ -72,7 +72,7 @@ class DecodeState(struct.PyTreeNode):
 
     @classmethod
     def joined(cls, states: Sequence["DecodeState"]) -> "DecodeState":
-        """Return one state of the clips of several, which have the same shapes, in order."""
+        """Return one state with the clips of several states, in order. All must have the same shapes."""
 
         def join(kinds: int, *leaves: jax.Array) -> jax.Array:
             parts = [leaf.reshape(kinds, -1, *leaf.shape[1:]) for leaf in leaves]
@@ -85,8 +85,8 @@ class DecodeState(struct.PyTreeNode):
             }
         )
 
-    def parted(self, count: int) -> list["DecodeState"]:
-        """Return the states of so many equal parts of the clips; the inverse of `joined`."""
+    def split(self, count: int) -> list["DecodeState"]:
+        """Return the states of `count` equal parts of the clips; the inverse of `joined`."""
 
         def part(i: int, kinds: int, leaf: jax.Array) -> jax.Array:
             parts = leaf.reshape(kinds, count, -1, *leaf.shape[1:])

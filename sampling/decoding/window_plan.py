@@ -1,7 +1,7 @@
-"""What the context windows of a stream are opened with. Planning makes it, decoding reads it.
+"""The plan of a stream's context windows. Planning makes it, decoding reads it.
 
 A stream is the latent frames of B clips: P prompts with B / P seeds each, prompt by prompt. Its shots follow one
-another. Each shot opens a window, and a new window follows wherever one is full.
+another. Each shot opens a window, and another window opens when one is full.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,16 +24,16 @@ from .choose import Controls
 
 @dataclass(frozen=True, eq=False)
 class ShotPlan:
-    """What the windows of one shot are opened with, besides what all shots share.
+    """The plan of one shot's windows: what differs between the shots of a stream.
 
     Attributes:
         begins: latent frame of the stream that the shot begins with.
-        words: the prompts, read: a row for each of P, as in front of the stream's first latent frame.
-        conditions: what the shot must show.
-        cut: whether it begins with a cut. Then its windows see nothing of what came before but the stream's first
-            latent frame.
-        field: float32 `[t, h or 1, w or 1, C]`, the control field of the clip's first latent frames; the last one goes
-            on. None for models without control.
+        words: prefixes of the P prompts, a row for each, as for the stream's first latent frame.
+        conditions: of the shot.
+        cut: whether it begins with a cut. Then its windows see only the stream's first latent frame of what came
+            before.
+        field: float32 `[t, h or 1, w or 1, C]`, the control field of the clip's first latent frames; the last one
+            repeats. None for models without control.
     """
 
     begins: int
@@ -45,21 +45,21 @@ class ShotPlan:
 
 @dataclass(frozen=True, eq=False)
 class StreamPlan:
-    """Everything that decides the latent frames of a stream but the nets (`windows.Drawer`).
+    """Everything that decides the latent frames of a stream, except the nets (`windows.Drawer`).
 
     Attributes:
         config: sizes of the language model.
         shots: in order, the first from latent frame 0.
-        negative: the negative words, read, in as many rows as the words of a shot; None without guidance.
+        negative: prefixes of the negative prompt, in as many rows as the words of a shot; None without guidance.
         seeds: `[B]`, of each clip.
         controls: of each clip's draws.
         frames: latent frames of a window.
         overlap: latent frames of the window before that a window reads again.
         lookahead: codes of each group to read in one forward pass.
-        length: latent frames in all; None for a stream without end.
+        length: latent frames in all; None for an endless stream.
         dtype: number format of activations and of the KV cache.
         anchored: whether a window that continues the stream shows its first latent frame.
-        opening: plan of the first latent frame, where another language model draws it; None for none.
+        opening: plan of the first latent frame, if another language model draws it; else None.
     """
 
     config: LMConfig
@@ -82,17 +82,17 @@ class StreamPlan:
 
     @property
     def cache_rows(self) -> int:
-        """Return the rows of the KV cache: with guidance two for each clip."""
+        """The rows of the KV cache: with guidance two for each clip."""
         return len(self.seeds) * (2 if self.guided else 1)
 
     @property
     def later(self) -> Layout:
-        """Return the layout of a window that continues the stream. Every window has at least its slots."""
+        """The layout of a window that continues the stream. Every window has at least its slots."""
         return self.layout(self.shots[0].conditions, pictures=int(self.anchored), first=1)
 
     @property
     def slots(self) -> int:
-        """Return the slots of each row of the KV cache of a window with no more given pictures than an anchor."""
+        """The slots of each row of the KV cache, for a window with no given picture except an anchor."""
         return filled_up(self.later.slots + max(self.lookahead.values()) - 1)
 
     def shot_at(self, now: int) -> ShotPlan:
@@ -100,21 +100,20 @@ class StreamPlan:
         return [shot for shot in self.shots if shot.begins <= now][-1]
 
     def cut_before(self, now: int) -> int:
-        """Return the latent frame of the last cut up to latent frame `now`; 0 for none."""
+        """Return the latent frame of the last cut up to latent frame `now`; 0 if there was none."""
         return max((shot.begins for shot in self.shots if shot.cut and shot.begins <= now), default=0)
 
     def prefix(self, shot: ShotPlan, first: int, anchor: jax.Array | None, *, each: bool = False) -> Prefix:
-        """Return the prefix of a window of a shot that begins with latent frame `first` of the stream.
+        """Return the prefix of a window that begins with latent frame `first` of the stream.
 
-        It has a row for each prompt, or for each clip when each has an anchor of its own. With guidance as many rows of
-        the negative words follow.
+        It has a row for each prompt, or for each clip if each has an anchor of its own. With guidance as many rows of
+        the negative prompt follow.
 
         Args:
-            shot: what the window is opened with.
-            first: latent frame that it begins with.
-            anchor: ids `[B, h, w]` on the device, the first latent frame of each clip; not read for a window from the
-                stream's start.
-            each: whether it has a row for each clip anyhow.
+            shot: of the window.
+            first: latent frame that the window begins with.
+            anchor: ids `[B, h, w]` on the device, the first latent frame of each clip; not read if `first` is 0.
+            each: whether it always has a row for each clip.
         """
         past = to_host(anchor, self.config.bits) if anchor is not None and first and self.anchored else None
         cut = self.cut_before(first)
@@ -134,7 +133,7 @@ class StreamPlan:
         return Prefix.concatenate([of(shot.words), of(self.negative).unconditional()])
 
     def layout(self, conditions: Conditions, *, first: int, pictures: int, references: int = 0) -> Layout:
-        """Return the layout of a window with so many given pictures and references, from latent frame `first` on."""
+        """Return the layout of a window from latent frame `first` on; `pictures` and `references` are their numbers."""
         return self.config.layout(
             self.frames,
             *conditions.known.shape[1:],

@@ -1,8 +1,8 @@
-"""Latent frames without end, in context windows of the length of training, each of which continues the one before.
+"""Decode an endless stream of latent frames, in context windows of the training length that continue each other.
 
-A window holds its words, the first picture of the whole stream as an anchor, and the last `overlap` latent frames as
-the codes they already are. Prefix and overlap are read into a new cache, with positions counted from the window's
-start. So memory and time of a latent frame are constant, however long the stream is.
+A window holds its words, the first picture of the whole stream as an anchor, and the codes of the last `overlap` latent
+frames. Prefix and overlap are read into a new cache, with positions counted from the window's start. So memory and time
+of a latent frame are constant, however long the stream is.
 """
 
 import itertools
@@ -29,11 +29,11 @@ from .window_plan import ShotPlan, StreamPlan
 
 
 class LatentFrame(NamedTuple):
-    """One latent frame of B clips, on the device and not waited for.
+    """One latent frame of B clips, on the device, where it may still be under way.
 
     Attributes:
         video: int32 `[B, h, w]`, as a device holds ids (`tokenizer/codes.py`).
-        sound: int32 `[B, s, L]`, the audio frames beside it; None from silent models.
+        sound: int32 `[B, s, L]`, its audio frames; None from silent models.
         forwards: int32 `[B]` each, forward passes that its picture and its sound took.
     """
 
@@ -47,9 +47,9 @@ class NextFrame:
     """What the next latent frame of B clips is drawn from.
 
     Attributes:
-        programs: of its picture and, from models with sound, of the sound beside it.
-        sizes: int32 `[B]` each, codes of each program for each clip.
-        known: what is read instead of drawn, as `FrameProgram.read` takes it; None where it is drawn.
+        programs: of its picture and, from models with sound, of its sound.
+        sizes: int32 `[B]` each, number of codes of each program for each clip.
+        known: given codes of each program, as `FrameProgram.read` takes them; None where they are drawn.
         state: before it; donated by `draw`.
         controls: of each clip.
     """
@@ -62,7 +62,7 @@ class NextFrame:
 
     @property
     def kind(self) -> Hashable:
-        """Return what latent frames must have in common to be drawn together; None where one stays alone."""
+        """What latent frames must have in common to be drawn together; None if this one cannot join others."""
         if any(each is not None for each in self.known):
             return None
         programs = tuple(replace(each, span=0) for each in self.programs)  # the longest span serves all
@@ -105,11 +105,11 @@ def _cut(sound: jax.Array, count: int) -> jax.Array:
 
 @dataclass(frozen=True, eq=False)
 class Drawer:
-    """What draws streams, beside their plans.
+    """The language models that draw a stream.
 
     Attributes:
-        lm: the net.
-        opened_by: draws the first latent frame where a plan has an opening.
+        lm: draws the latent frames.
+        opened_by: draws the first latent frame if the plan has an opening.
     """
 
     lm: LanguageModel
@@ -125,7 +125,7 @@ class Stream(Iterator[LatentFrame]):
     """The latent frames of a stream, one after another without end; clips are ordered prompt by prompt.
 
     Attributes:
-        window: what is added to the plan while it is drawn goes there.
+        window: takes shots and keys that are added while the stream is drawn.
     """
 
     def __init__(self, drawer: Drawer, plan: StreamPlan):
@@ -145,7 +145,7 @@ class Stream(Iterator[LatentFrame]):
 class SlidingWindow:
     """The context window of a batch of clips, and the latent frames that the next window will continue from.
 
-    A latent frame is known from what is given, or drawn. After either, `take` keeps it.
+    Each latent frame is either given or drawn. In both cases `take` must be called with it.
     """
 
     def __init__(self, drawer: Drawer, plan: StreamPlan):
@@ -154,18 +154,18 @@ class SlidingWindow:
         self._controls = jax.device_put(plan.controls)
         self._keys = keys_of(plan.seeds)
         self._first = 0  # latent frame of the stream that the window begins with
-        self._shot: ShotPlan | None = None  # that the window was opened for
-        self._taken = 0  # latent frames of the stream that are there
-        self._read = 0  # latent frames of the stream up to the last one that the window has read
+        self._shot: ShotPlan | None = None  # for which the window was opened
+        self._taken = 0  # number of latent frames taken
+        self._read = 0  # number of latent frames of the stream up to the last one that the window has read
         self._anchor: jax.Array | None = None
         self._recent: deque[LatentFrame] = deque(maxlen=plan.frames)
         self._asked: deque[np.ndarray | None] = deque(maxlen=plan.frames)  # control of these
         self._opened: tuple[Layout, DecodeState] | None = None
 
     def known(self, now: int) -> LatentFrame | None:
-        """Return latent frame `now` where picture and sound are given; None where something is to be drawn.
+        """Return latent frame `now` if its picture and its sound are given; None if one must be drawn.
 
-        The opening is drawn here.
+        The opening of the plan, which another language model draws, counts as given.
         """
         if now == 0 and self._plan.opening is not None:
             assert self._drawer.opened_by is not None
@@ -177,16 +177,16 @@ class SlidingWindow:
         return LatentFrame(picture, sound, (none, none))
 
     def next_frame(self, now: int) -> NextFrame:
-        """Return what latent frame `now` is drawn from; a new window is opened where it is time for one."""
+        """Return what latent frame `now` is drawn from; a new window is opened if one is due."""
         self.open_for(now)
         assert self._opened is not None
         return self._next_frame(now, *self._opened)
 
     def open_for(self, now: int) -> None:
-        """Open a new window where latent frame `now`, the next one, needs one. What it will show need not be known."""
+        """Open a new window if latent frame `now`, the next one, needs one. Its keys need not be known yet."""
         if self.known(now) is not None:
             return
-        # Each shot opens a window, for its words are read with the prefix. Known latent frames pass it by.
+        # Each shot opens a window, because its words are read with the prefix. Given latent frames open none.
         full = now - self._first == self._plan.frames
         if self._opened is None or full or self._read != now or self._plan.shot_at(now) is not self._shot:
             self._open(now)
@@ -208,7 +208,7 @@ class SlidingWindow:
         with self._lm.on_mesh():
             origin = layout.stream_position(self._first)
             if self._opened is None and self._lm.mesh is None:
-                # What draws is compiled side by side, while the device reads the prefix.
+                # The programs that draw are compiled in parallel, while the device reads the prefix.
                 shapes = prefill.start.prepare(self._lm.decoding_params, prefix, 0, self._keys, control)
                 self._next_frame(now, widest, shapes).prepare(self._lm.decoding_params)
             state = prefill.start(self._lm.decoding_params, prefix, origin, self._keys, control)
@@ -235,11 +235,11 @@ class SlidingWindow:
         )
 
     def add(self, shot: ShotPlan) -> None:
-        """Add a shot to the plan, from a latent frame on that is not drawn yet."""
+        """Add a shot to the plan. It must begin with a latent frame that is not drawn yet."""
         self._plan = replace(self._plan, shots=[*self._plan.shots, shot])
 
     def hold(self, field: np.ndarray) -> None:
-        """Ask for a control field float32 `[1, 1, 1, C]` from the next latent frame on, whatever the plan has."""
+        """Use a control field float32 `[1, 1, 1, C]` from the next latent frame on, in place of the plan's."""
         self._held = field
 
     def keep(self, state: DecodeState) -> None:
@@ -262,7 +262,7 @@ class SlidingWindow:
         return field_at(self._plan.shot_at(now), now)
 
     def _of_clips(self, field: np.ndarray | None) -> np.ndarray | None:
-        """Return a control field of each clip, `[B, ...]`."""
+        """Return a control field `[B or 1, ...]` with a row for each clip, `[B, ...]`."""
         return None if field is None else np.broadcast_to(field, (self._clips, *field.shape[1:]))
 
     def _known_codes(self, now: int) -> tuple[jax.Array | None, jax.Array | None]:
@@ -272,7 +272,7 @@ class SlidingWindow:
             return None if codes is None else jnp.broadcast_to(jnp.asarray(codes), (self._clips, *codes.shape[1:]))
 
         conditions, config = self._plan.shot_at(now).conditions, self._lm.config
-        picture, sound = conditions.picture(now), conditions.sound_beside(now, config)
+        picture, sound = conditions.picture(now), conditions.sound_of(now, config)
         picture = None if picture is None else to_device(picture[None], config.bits)
         return of_all(picture), of_all(None if sound is None else sound[None])
 

@@ -1,7 +1,7 @@
-"""The model card: the page beside a model's weights, in the form that model hubs read.
+"""The model card: the page of a model folder, in the form that model hubs read.
 
-Comes in: what `Model.info` says, and figures if there are any. Goes out: Markdown. Everything on the page is taken from
-the model and its record. The card claims no quality beyond the figures it is given.
+In: what `Model.info` returns, and figures if there are any. Out: Markdown. Everything on the page is taken from the
+model and its record. The card claims no quality beyond the figures it is given.
 """
 
 import json
@@ -19,7 +19,7 @@ tags: [jax, video-generation, autoregressive]
 ---
 """
 
-# What each task lets a user start from.
+# What a user can start from, for each task.
 _STARTS: Mapping[str, str] = {task: spec.starts_from for task, spec in TASKS.items()}
 
 
@@ -43,7 +43,7 @@ def card(about: Mapping[str, Any], evaluation: Mapping[str, str] | None = None) 
     """Return the card of a model.
 
     Args:
-        about: what `Model.info` says.
+        about: what `Model.info` returns.
         evaluation: figures by what they measure, with the command in the name; None for a card without figures.
     """
     return "\n".join((_HEADER, *_lines(about, evaluation or {}))) + "\n"
@@ -107,7 +107,7 @@ def _lines(about: Mapping[str, Any], evaluation: Mapping[str, str]) -> Iterator[
 
 
 def _data_sets(record: Mapping[str, Any]) -> Iterator[str]:
-    """The names of the data sets that the runs of a record saw, each once, the language model's last."""
+    """Yield the names of the data sets that the runs of a record saw, each once, the language model's last."""
     seen: dict[str, None] = {}
     for run in record.values():
         config = run.get("config", {}) if isinstance(run, Mapping) else {}
@@ -117,7 +117,7 @@ def _data_sets(record: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _sources(record: Mapping[str, Any]) -> dict[str, str]:
-    """Return the licence of each source of weights that others trained, and that a part is or was started from."""
+    """Return source -> licence of the third-party weights that a part is, or was started from."""
     found = {}
     for run in record.values():
         while isinstance(run, Mapping):

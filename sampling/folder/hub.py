@@ -1,7 +1,7 @@
-"""Models of the Hugging Face hub, by "owner/name" or "owner/name@revision", where its own package is installed.
+"""Fetch models of the Hugging Face hub, by "owner/name" or "owner/name@revision", with the package of the hub.
 
-Comes in: an id. Goes out: the folder into which that package fetched it, from its cache the next time. Knows nothing of
-what is in a model folder; what comes is checked as any folder is.
+In: an id. Out: the folder into which that package fetched it, or its cache. Knows nothing of what is in a model folder,
+which is checked like any other.
 """
 
 import re
@@ -13,12 +13,12 @@ _ID = re.compile(r"([A-Za-z0-9][\w.-]*/[\w.-]+)(?:@([\w.-]+))?")
 
 
 def is_hub_id(name: str) -> bool:
-    """Whether a name that is no folder may be an id."""
+    """Return whether a name, which is not a folder, may be an id."""
     return bool(_ID.fullmatch(name))
 
 
 def fetch(name: str) -> Path:
-    """The folder of a model; RequestError when there is no such model, or no way to fetch it."""
+    """Return the folder of a model; RequestError when there is no such model, or no way to fetch it."""
     found = _ID.fullmatch(name)
     assert found is not None, "ask `is_hub_id` first"
     repository, revision = found.groups()

@@ -1,4 +1,4 @@
-"""What `reelm info` and the model card print about a model."""
+"""Describe a model, for `reelm info` and the model card."""
 
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -57,17 +57,17 @@ def info(model: ModelParts) -> dict[str, Any]:
 
 
 def _trained_for(lm: LanguageModel) -> dict[str, str]:
-    """Return what requests a language model was trained for."""
-    said = {
+    """Return the tasks, the keys and the steering that a language model was trained for."""
+    about = {
         "tasks": ", ".join(lm.tasks),
         "keys": ", ".join(lm.config.keys),
         "steered by": ", ".join(_steered_by(lm.config)),
     }
-    return {name: text for name, text in said.items() if text}
+    return {name: text for name, text in about.items() if text}
 
 
 def _steered_by(config: LMConfig) -> Iterator[str]:
-    """Yield what steers the pictures beside keys, in the words of the options."""
+    """Yield what steers the pictures besides keys, in the words of the options."""
     if config.tracks:
         yield f"tracks of {config.tracks} subjects"
     yield from (f"control ({kind})" for kind in config.structures)
@@ -107,14 +107,14 @@ def _language_model(model: ModelParts, lm: LanguageModel) -> dict[str, Any]:
 
 def _trained(scope: Scope) -> dict[str, str]:
     """Return what the training saw, as far as it was recorded."""
-    said = {
+    about = {
         "sizes": ", ".join(f"{columns}x{rows}" for rows, columns in scope.sizes),
         "frames a second": ", ".join(f"{rate:g}" for rate in scope.rates),
         "longest clip": f"{scope.frames} frames" if scope.frames else "",
         "words": ", ".join(scope.words),
-        "least likeness of a prompt": "" if scope.likeness is None else f"{scope.likeness:.3f}",
+        "least similarity of a prompt": "" if scope.likeness is None else f"{scope.likeness:.3f}",
     }
-    return {name: text for name, text in said.items() if text}
+    return {name: text for name, text in about.items() if text}
 
 
 def _parameters(params: dict) -> int:

@@ -1,4 +1,4 @@
-"""`reelm.load`: a name to a model."""
+"""`reelm.load`: return a model by its name."""
 
 from dataclasses import fields
 from pathlib import Path
@@ -30,12 +30,12 @@ def load(
 
     Args:
         name: shipped name, directory, or an id such as "owner/name" where huggingface_hub is installed. None is "demo".
-        mesh: the devices that the language model is cut over, such as "tensor=4"; None for one device.
+        mesh: the devices that the language model is sharded over, such as "tensor=4"; None for one device.
         dtype: "float32", "bfloat16" or "int8": number format of the matrices that decoding reads. Activations are
-            bfloat16 beside the latter two, but float32 beside int8 on a CPU. None is what suits the device.
-        text_encoder: folder of the frozen text encoder, for a model that names one and does not hold it.
-        programs: folder in which this process keeps its compiled programs, so that the next one starts at once; only
-            the user may be able to write there. None keeps none, or those of `$REELM_PROGRAMS`.
+            bfloat16 with the latter two, except float32 with int8 on a CPU. None is what suits the device.
+        text_encoder: folder of the frozen text encoder, for a model whose folder does not hold it.
+        programs: folder of the executable cache: this process keeps its compiled programs there, so that the next one
+            starts faster. Only the user may be able to write there. None for `$REELM_PROGRAMS`, or no cache.
 
     Raises:
         RequestError: no such model, another format, a missing or altered file, another text encoder than the model

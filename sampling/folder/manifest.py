@@ -1,4 +1,4 @@
-"""model.json: what a model folder says of itself, as dataclasses whose fields are those of the file.
+"""model.json, the manifest of a model folder, as dataclasses with the fields of the file.
 
 In: a folder. Out: its `Manifest`, each field checked, and the bytes of the files that it names.
 """
@@ -120,7 +120,7 @@ class Parts:
 
     def __post_init__(self):
         if self.specialists and self.lm is None:
-            raise RequestError("specialists stand beside a language model, and there is none")
+            raise RequestError("specialists need a language model, and there is none")
         if len(self.specialists) > _MOST_SPECIALISTS:
             raise RequestError(f"a model has {_MOST_SPECIALISTS} specialists at most, not {len(self.specialists)}")
 
@@ -170,7 +170,7 @@ def read_manifest(folder: Path) -> Manifest:
     """Return the manifest of a model folder; RequestError when there is none, or a field is not what it must be."""
     path = folder / MANIFEST
     if not path.is_file():
-        raise RequestError(f"{folder} is no model folder: it has no {MANIFEST}; `reelm export` makes one")
+        raise RequestError(f"{folder} is not a model folder: it has no {MANIFEST}; `reelm export` makes one")
     manifest = parsed(Manifest, check_format(read_json(path), FORMAT, str(path)), str(path))
     wanted, named = manifest.parts.files(), {*manifest.files}
     if unknown := sorted(named - {*_FILES} - wanted):
@@ -181,7 +181,7 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def read_files(folder: Path, manifest: Manifest) -> dict[str, bytes]:
-    """Return the files of a folder by name, once they are known to be those that its manifest names."""
+    """Return the files of a folder by name, each checked against the digest in the manifest."""
     data = {}
     for file, digest in manifest.files.items():
         path = folder / file

@@ -6,10 +6,10 @@ audio_tokenizer.safetensors   only of models with sound
 lm.safetensors, text.model    together or not at all: a folder without them has tokenizers only
 lm_2.safetensors, ...         only of models with specialists: language models for what the first one never learned,
                               whole or as differences from it
-text_encoder.safetensors      only of models that read a small frozen encoder; see text_parts.py for large ones
-thesaurus.safetensors         only of models that are told in other words than their captions'
-thesaurus_encoder.safetensors the sentence encoder of a thesaurus, beside its pieces in thesaurus.model
-describer.safetensors         only of models that say what a clip is called
+text_encoder.safetensors      only of models with a small frozen text encoder; see text_parts.py for large ones
+thesaurus.safetensors         only of models that reword prompts
+thesaurus_encoder.safetensors the sentence encoder of a thesaurus; its pieces are in thesaurus.model
+describer.safetensors         only of models that describe clips
 upscaler.safetensors          only of models that enlarge clips
 README.md                     the model card, for people
 """
@@ -91,7 +91,7 @@ def read(
 
 
 def _params(folder: Path, data: dict[str, bytes]) -> dict[str, dict]:
-    """Return the parameters in each file that holds some; specialists may be told by the language model beside them."""
+    """Return the parameters of each file that holds some. Specialists may be differences from the language model."""
     lm = unpack(data[LM_FILE], folder / LM_FILE) if LM_FILE in data else {}
     names = [name for name in data if name.endswith(".safetensors") and name != LM_FILE]
     return {LM_FILE: lm} | {name: unpack(data[name], folder / name, base=lm) for name in names}

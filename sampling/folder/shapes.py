@@ -1,8 +1,8 @@
-"""Whether the tensors in a model folder are those that its configurations ask for.
+"""Check that the tensors in a model folder are those that its configurations ask for.
 
 In: configurations and parameters. Out: nothing, or a RequestError that names a tensor. The shapes come from the nets
-themselves, which takes a second: a folder that was found right is not asked again, and one that was just written here
-is known to be right.
+themselves, which takes a second. So a folder that was found right, or was written here, is remembered and not checked
+again.
 """
 
 import hashlib
@@ -72,7 +72,7 @@ def check_shapes(folder: Path, manifest: Manifest, params: Mapping[str, dict]) -
 
 def _check_thesaurus(folder: Path, part: ThesaurusPart, params: Mapping[str, dict]) -> None:
     captions, names = len(part.captions), len(part.names)
-    # How wide embeddings are, and how many sentences are about other matters, stands nowhere else.
+    # The width of embeddings and the number of other sentences are known only from this tensor.
     others = params[THESAURUS_FILE].get("others")
     count, width = (None, None) if others is None or others.ndim != 2 else others.shape
     wanted = {"kernel": (width, captions), "bias": (captions,)}
@@ -83,14 +83,14 @@ def _check_thesaurus(folder: Path, part: ThesaurusPart, params: Mapping[str, dic
 
 
 def remember(folder: Path) -> None:
-    """Note that the folder, as it is now, is right."""
+    """Remember that the folder, as it is now, is right."""
     with suppress(OSError, RequestError):  # a home that cannot be written costs a second at the next opening
         _mark(folder).parent.mkdir(parents=True, exist_ok=True)
         write_bytes(_mark(folder), b"")
 
 
 def _mark(folder: Path) -> Path:
-    """Return the file that stands for a checked folder. model.json has the digests of all others."""
+    """Return the file that marks a folder as checked. model.json has the digests of all its other files."""
     return home() / "checked" / hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest()
 
 
@@ -103,13 +103,13 @@ def _check(path: Path, config: Any, init: Callable[..., dict], params: dict) -> 
         raise RequestError(f"{where} has {many[0]} of {counts[many[0]]}, more than the file has tensors")
     try:
         wanted = jax.eval_shape(partial(init, config), jax.random.key(0))
-    except Exception as error:  # nets refuse sizes that do not fit together in as many ways as they use them
+    except Exception as error:  # nets raise errors of many types for sizes that do not fit together
         raise RequestError(f"{where} describes no net ({type(error).__name__}: {reason(error)})") from error
     _compare(path, {name: leaf.shape for name, leaf in flattened(wanted).items()}, params)
 
 
 def _number(count: Any) -> int:
-    """Return a count, or 0 for a field that has this name and is none, as the levels of a video code."""
+    """Return a count, or 0 for a field with the same name that is not a count, such as the levels of a video code."""
     return count if isinstance(count, int) else 0
 
 

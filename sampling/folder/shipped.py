@@ -9,38 +9,38 @@ from reelm.lm.control.sources import SWITCHES, Source
 
 
 def names() -> list[str]:
-    """The shipped models."""
+    """Return the names of the shipped models."""
     return sorted(path.parent.name for path in _weights().glob("*/model.json"))
 
 
 def folder(name: str) -> Path:
-    """The folder of a shipped model."""
+    """Return the folder of a shipped model."""
     return _weights() / name
 
 
 def holds(folder: Path) -> bool:
-    """Whether a folder is that of a shipped model."""
+    """Return whether a folder is that of a shipped model."""
     return folder.parent == _weights()
 
 
 def sources(name: str) -> set[Source]:
-    """The sources of control that a shipped model knows."""
+    """Return the sources of control that a shipped model knows."""
     sizes = [each["config"] for each in _language_models(name)]
     return {source for source, fields in SWITCHES.items() if any(each.get(fields[0]) for each in sizes)}
 
 
 def tasks(name: str) -> set[str]:
-    """The tasks that a shipped model was trained for."""
+    """Return the tasks that a shipped model was trained for."""
     return {task for each in _language_models(name) for task in each["tasks"]}
 
 
 def has_upscaler(name: str) -> bool:
-    """Whether a shipped model enlarges clips."""
+    """Return whether a shipped model enlarges clips."""
     return _parts(name).get("upscaler") is not None
 
 
 def _language_models(name: str) -> list[dict[str, Any]]:
-    """What `model.json` says of the language models; [] for a model without one."""
+    """Return the language models of `model.json`; [] for a model without one."""
     parts = _parts(name)
     return [*([parts["lm"]] if parts.get("lm") else []), *parts.get("specialists", ())]
 

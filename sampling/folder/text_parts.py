@@ -1,8 +1,8 @@
-"""What reads a model's words, in the model's folder: pieces and a small encoder lie in it, a large one is named there.
+"""The text encoder of a model folder. The folder holds pieces and a small encoder, but only the hash of a large one.
 
-In: a `Text`, or what a folder says of it. Out: files and the part "text_encoder" of model.json; a `Text` again. A
-large encoder is larger than the models that read it, so a folder holds its hash alone, and who loads the model names
-the encoder's own. The thesaurus asks the encoder of the language model, or one of its own that lies in the folder.
+In: a `Text`, or what a folder says of it. Out: files and the part "text_encoder" of model.json, or a `Text`. A large
+encoder is larger than the models that use it, so the user gives its folder to `reelm.load`. A thesaurus uses the
+encoder of the language model, or one of its own in the folder.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -37,7 +37,7 @@ _LONGEST = 64  # pieces of a prompt that a thesaurus with an encoder of its own 
 
 @dataclass(frozen=True)
 class AbsentEncoder:
-    """A text encoder that a model names and does not carry: whoever asks it for embeddings is told so."""
+    """A text encoder that the model folder does not hold and the user did not give. It refuses to embed prompts."""
 
     kind: str
     width: int
@@ -63,7 +63,7 @@ class AbsentEncoder:
 
 
 def stored(text: Text, dtype: StoredType) -> tuple[dict[str, Any], dict[str, bytes]]:
-    """(parts of model.json, files by name); matrices of an encoder that is carried are stored as `dtype`."""
+    """Return (parts of model.json, files by name); matrices of an encoder in the folder are stored as `dtype`."""
     if isinstance(text, TextTokenizer):
         return {}, {PIECES_FILE: text.model}
     files = {}
@@ -79,10 +79,10 @@ def opened(
     params: Mapping[str, dict],
     folder: Path | None,
 ) -> Text:
-    """Return what a model folder holds, or the encoder in `folder` that it names.
+    """Return the text tokenizer or encoder that a model folder holds, or the encoder in `folder` that it names.
 
     Raises:
-        RequestError: the folder holds another encoder than the model was trained with, or the model wants none.
+        RequestError: `folder` holds another encoder than the model was trained with, or the model needs none.
     """
     carried = None if part is None else text_encoders.KINDS[part.kind].carried
     if part is None or carried is not None:
@@ -110,31 +110,31 @@ def opened(
 def _carried(
     kind: text_encoders.CarriedKind, params: dict, files: Mapping[str, bytes], pieces: str, hash: str, max_tokens: int
 ) -> TextEncoder:
-    """Return an encoder that lies in a model's folder."""
+    """Return an encoder that a model's folder holds."""
     with _sound(files, pieces):
         return kind.open(params, files[pieces], hash, max_tokens=max_tokens)
 
 
 @contextmanager
 def _sound(files: Mapping[str, bytes], pieces: str) -> Iterator[None]:
-    """Say which file is damaged where a vocabulary is read."""
+    """Turn an error of SentencePiece into a RequestError that names the damaged file."""
     try:
         if not files[pieces]:
             raise RuntimeError("it is empty")  # SentencePiece would say so at the first word
         yield
-    except (RuntimeError, UnicodeDecodeError) as error:  # SentencePiece reads its file, and quotes it
-        raise RequestError(f"{pieces} is no vocabulary of SentencePiece; fetch the model again") from error
+    except (RuntimeError, UnicodeDecodeError) as error:  # its message may quote bytes of the file
+        raise RequestError(f"{pieces} is not a vocabulary of SentencePiece; fetch the model again") from error
 
 
 def stored_thesaurus(
     thesaurus: Thesaurus, read: Text | None, dtype: StoredType
 ) -> tuple[dict[str, Any], dict[str, bytes]]:
-    """(parts of model.json, files by name); `read` is what the language model reads through, which is stored once."""
+    """Return (parts of model.json, files by name). `read` is the encoder of the language model, stored only once."""
     encoder, files = thesaurus.encoder, {THESAURUS_FILE: pack(thesaurus.params, dtype)}
     part: dict[str, Any] = {each: getattr(thesaurus, each) for each in ("captions", "modifiers", "names")}
     if isinstance(read, TextTokenizer) or read is None or read.hash != encoder.hash:
         if encoder.carried is None:
-            raise RequestError("the encoder of a thesaurus lies in the model's folder; take a small one")
+            raise RequestError("the model's folder holds the encoder of a thesaurus; take a small one")
         part["encoder"] = {"kind": encoder.kind, "hash": encoder.hash}
         files |= {READS_FILE: pack(encoder.carried.params, dtype), READS_PIECES_FILE: encoder.carried.pieces}
     return {"thesaurus": part}, files
@@ -143,7 +143,7 @@ def stored_thesaurus(
 def opened_thesaurus(
     part: ThesaurusPart, files: Mapping[str, bytes], params: Mapping[str, dict], read: Text | None
 ) -> Thesaurus:
-    """Return the thesaurus of a model folder; `read` is what the language model reads through.
+    """Return the thesaurus of a model folder; `read` is the encoder of the language model.
 
     Raises:
         RequestError: its encoder embeds no sentences, or its pieces are damaged.
@@ -152,7 +152,7 @@ def opened_thesaurus(
     if part.encoder is not None:
         carried = text_encoders.KINDS[part.encoder.kind].carried
         if carried is None:
-            raise RequestError(f"{part.encoder.kind} is no encoder that lies in a model's folder")
+            raise RequestError(f"{part.encoder.kind} is not an encoder that a model's folder can hold")
         encoder = _carried(carried, params[READS_FILE], files, READS_PIECES_FILE, part.encoder.hash, _LONGEST)
     if encoder is None or isinstance(encoder, TextTokenizer):
         raise RequestError("the thesaurus of the model has no sentence encoder; fetch the model again")
@@ -160,10 +160,10 @@ def opened_thesaurus(
 
 
 def about(text: Text) -> dict[str, Any]:
-    """What there is to say of it, as JSON values."""
+    """Return a description of a text tokenizer or encoder, as JSON values."""
     if isinstance(text, TextTokenizer):
         return {"kind": "pieces, learned with the model", "pieces": text.vocabulary}
-    named = "named by whoever loads the model (text_encoder)"
+    named = "named when the model is loaded (text_encoder)"
     return {
         "kind": text.kind,
         "width": text.width,

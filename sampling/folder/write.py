@@ -18,7 +18,7 @@ from .shapes import remember
 
 
 def write(model: ModelParts, directory: str | Path, *, dtype: StoredType, differences: bool = False) -> None:
-    """Write a model folder that `reelm.load` reads; an older model there stands until this one is complete.
+    """Write a model folder that `reelm.load` reads. An older model there stays until this one is complete.
 
     Args:
         model: what to write.
@@ -76,5 +76,5 @@ def write(model: ModelParts, directory: str | Path, *, dtype: StoredType, differ
 
 
 def _about(lm: LanguageModel) -> dict[str, Any]:
-    """Return what model.json says of a language model."""
+    """Return the part of a language model in model.json."""
     return {"config": asdict(lm.config), "tasks": lm.tasks, "scope": asdict(lm.scope)}

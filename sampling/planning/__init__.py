@@ -1,1 +1,1 @@
-"""From what a user asks to a request that can be decoded."""
+"""Planning: from the user's arguments to a request that can be decoded."""

@@ -1,4 +1,4 @@
-"""Which language model of a model draws a request, and with which settings: the second value of a plan.
+"""Choose the first language model trained for every input of a request, and the settings: the second value of a plan.
 
 In: a model and `Inputs`. Out: a `Choice`, or a RequestError that says what can be made.
 """
@@ -19,16 +19,16 @@ from reelm.sampling.request import Choice, Inputs, Prompt
 
 from .settings import seeds_of, settle
 
-_LATER: Set[Source] = frozenset(("camera", "motion"))  # say nothing of the first picture
-# What a user calls a source of control.
-_CALLED: Mapping[Source, str] = {"structure": "control clips"}
+_LATER: Set[Source] = frozenset(("camera", "motion"))  # do not change the first picture
+# Sources of control that users know by another name.
+_USER_NAMES: Mapping[Source, str] = {"structure": "control clips"}
 
 
 def choose(model: ModelParts, inputs: Inputs) -> Choice:
     """Return how a request is drawn.
 
-    Whatever a camera does, its first view is the whole picture, and motion comes after it. So where these alone steer,
-    the first picture is that of the words, drawn by the language model that knows most of them.
+    A camera and a motion score do not change the first picture: every camera begins with the whole view. So the first
+    picture may be drawn by the language model for the other inputs, which knows more words.
     """
     asked = _asked(model, inputs)
     draws = able(model, asked)
@@ -51,7 +51,7 @@ def choose(model: ModelParts, inputs: Inputs) -> Choice:
 
 
 class Asked(NamedTuple):
-    """What a request takes beside beginning a clip: tasks, and sources of control but for keys."""
+    """The training that a request needs: tasks other than "begins", and sources of control other than keys."""
 
     tasks: Sequence[Task]
     controls: Sequence[Source]
@@ -68,23 +68,23 @@ def _asked(model: ModelParts, inputs: Inputs) -> Asked:
         "hears": conditions.follows_sound,
         "fills": conditions.masked is not None,
     }
-    speaks: dict[Source, bool] = {
+    steers: dict[Source, bool] = {
         "tracks": any(each.steering.tracks is not None for each in shots),
         "structure": conditions.steering.structure is not None,
         "camera": any(each.steering.camera is not None for each in shots),
         "motion": conditions.steering.motion is not None,
     }
-    return Asked([task for task, taken in takes.items() if taken], [each for each, does in speaks.items() if does])
+    return Asked([task for task, taken in takes.items() if taken], [each for each, does in steers.items() if does])
 
 
 def able(model: ModelParts, asked: Asked) -> int:
-    """Return the place of the first language model that was trained for all that is asked.
+    """Return the index of the first language model that was trained for everything that is asked.
 
-    RequestError where none was; the message says what can be asked, and which shipped models can.
+    RequestError if none was; the message says what can be asked, and which shipped models can.
     """
-    for place, lm in enumerate(model.language_models):
-        if all(_takes(lm, task) for task in asked.tasks) and all(_hears(lm, source) for source in asked.controls):
-            return place
+    for index, lm in enumerate(model.language_models):
+        if all(_takes(lm, task) for task in asked.tasks) and all(_knows(lm, source) for source in asked.controls):
+            return index
     raise RequestError(f"{model.name!r} was {_refusal(model, asked)}")
 
 
@@ -92,7 +92,7 @@ def _takes(lm: LanguageModel, task: Task) -> bool:
     return task in lm.tasks and (task != "shows" or lm.config.references)
 
 
-def _hears(lm: LanguageModel, source: Source) -> bool:
+def _knows(lm: LanguageModel, source: Source) -> bool:
     return source in lm.config.channels
 
 
@@ -101,19 +101,19 @@ def _refusal(model: ModelParts, asked: Asked) -> str:
     for task in asked.tasks:
         if not any(_takes(lm, task) for lm in model.language_models):
             others = [other for other in shipped.names() if task in shipped.tasks(other)]
-            who = f"; {', '.join(others)} can" if others and task in ("retakes", "shows", "cuts") else ""
-            return f"not trained {TASKS[task].refusal.format(longest=model.longest)}{who}"
+            can = f"; {', '.join(others)} can" if others and task in ("retakes", "shows", "cuts") else ""
+            return f"not trained {TASKS[task].refusal.format(longest=model.longest)}{can}"
     for source in asked.controls:
-        if not any(_hears(lm, source) for lm in model.language_models):
+        if not any(_knows(lm, source) for lm in model.language_models):
             others = [other for other in shipped.names() if source in shipped.sources(other)]
-            who = f"{', '.join(others)} can" if others else "no model that ships can"
-            return f"not trained with {_CALLED.get(source, source)}; {who}"
-    each = [TASKS[task].starts_from for task in asked.tasks] + [_CALLED.get(one, one) for one in asked.controls]
+            can = f"{', '.join(others)} can" if others else "no model that ships can"
+            return f"not trained with {_USER_NAMES.get(source, source)}; {can}"
+    each = [TASKS[task].starts_from for task in asked.tasks] + [_USER_NAMES.get(one, one) for one in asked.controls]
     return f"trained for each of these, but not together: {'; '.join(each)}"
 
 
 def _check(name: str, lm: LanguageModel, inputs: Inputs) -> None:
-    """RequestError unless a language model knows the kind of a control clip, so many tracks, and every name."""
+    """Check the kind of a control clip, the number of tracks and the names of references; RequestError if one fails."""
     config, steering, kind = lm.config, inputs.conditions.steering, inputs.options.control_kind
     if kind is not None and kind not in config.structures:
         raise RequestError(f"{name!r} follows {', '.join(config.structures)}, not {kind}")
@@ -121,8 +121,8 @@ def _check(name: str, lm: LanguageModel, inputs: Inputs) -> None:
         if each.tracks is not None and len(each.tracks) > config.tracks:
             raise RequestError(f"there are {len(each.tracks)} tracks; {name!r} follows {config.tracks}")
     if not config.references:
-        return  # it reads no names
-    whole, told = inputs.conditions.references, list[str]()
+        return  # the model does not read names
+    whole, shared = inputs.conditions.references, list[str]()
     for prompt in inputs.prompts:
         texts = _texts(prompt)
         own = [each.references is not whole for each in inputs.shots] or [False] * len(texts)
@@ -130,8 +130,8 @@ def _check(name: str, lm: LanguageModel, inputs: Inputs) -> None:
             if has_own:
                 check_names([text], len(inputs.shots[shot].references))
             else:
-                told.append(text)
-    check_names(told, len(whole))
+                shared.append(text)
+    check_names(shared, len(whole))
 
 
 def _texts(prompt: Prompt) -> list[str]:
@@ -139,20 +139,20 @@ def _texts(prompt: Prompt) -> list[str]:
 
 
 def _outside(model: ModelParts, lm: LanguageModel, prompt: Prompt, inputs: Inputs) -> list[str]:
-    """Return what of a prompt, a size and a frame rate the training never saw."""
-    said = {text: lm.text.words(text) for text in _texts(prompt)}
+    """Return a sentence for each part of a prompt, a size and a frame rate that the training never saw."""
+    words = {text: lm.text.words(text) for text in _texts(prompt)}
     size = {name: getattr(inputs.options, name) for name in ("height", "width", "fps")}
-    return outside(model.name, lm.scope, said, **size, likeness=model.likeness)
+    return outside(model.name, lm.scope, words, **size, likeness=model.likeness)
 
 
 def _slides(model: ModelParts, inputs: Inputs) -> bool:
-    """Return whether a clip takes more than one context window."""
+    """Return whether a clip needs more than one context window."""
     length = inputs.conditions.num_frames
     return length is None or length > model.longest or any(len(script) > 1 for script in inputs.scripts)
 
 
 def _latent_overlap(model: ModelParts, inputs: Inputs) -> int:
-    """Return the overlap of windows in latent frames; RequestError when windows slide and it is none that they can."""
+    """Return the overlap of windows in latent frames; RequestError if windows slide and cannot overlap by that."""
     stride, frames = model.video_tokenizer.config.time_stride, model.language_model().config.frames
     overlap, fps = inputs.options.overlap, inputs.options.fps
     overlap = model.defaults.overlap if overlap is None else overlap

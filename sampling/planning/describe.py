@@ -15,7 +15,7 @@ from reelm.lm.prefix import ClipCodes
 from reelm.lm.prompts import prompt_prefix
 from reelm.sampling.parts import ModelParts
 
-_ROWS = 16  # prompts compared by one forward; all forwards are of this shape, so that one program serves them
+_ROWS = 16  # prompts compared in one forward pass; always as many, so that one program is compiled
 
 
 def describe(model: ModelParts, video: np.ndarray, sound: np.ndarray | None, *, fps: float) -> str:
@@ -23,7 +23,7 @@ def describe(model: ModelParts, video: np.ndarray, sound: np.ndarray | None, *, 
 
     Args:
         model: with a describer.
-        video: int32 `[t, h, w]`, codes of a clip's first latent frames; t is 0 for sound alone.
+        video: int32 `[t, h, w]`, codes of a clip's first latent frames; t is 0 if there is only sound.
         sound: int32 `[S, L]`, codes of the sound from its beginning; None without sound.
         fps: frames a second of the clip.
 
@@ -38,17 +38,17 @@ def describe(model: ModelParts, video: np.ndarray, sound: np.ndarray | None, *, 
 
 
 def _ordered(lm: LanguageModel, seen: np.ndarray, words: Sequence[str], fps: float) -> list[str]:
-    """Return the words in the order that suits pictures `[t, h, w]`: each in turn goes to its best place."""
+    """Return the words in a likely order for pictures `[t, h, w]`: each in turn is inserted at its best place."""
     frames, rows, columns = seen.shape
     video, sound = (np.broadcast_to(part, (_ROWS, *part.shape)) for part in (seen, lm.config.no_track(frames)))
     clips = ClipCodes(video=video, sound=sound)
-    said: list[str] = []
+    ordered: list[str] = []
     for word in words:
-        near = [[*said[:place], word, *said[place:]] for place in range(len(said) + 1)][:_ROWS]
-        if lm.text.count(" ".join(near[0])) > lm.config.text_slots:
+        tried = [[*ordered[:place], word, *ordered[place:]] for place in range(len(ordered) + 1)][:_ROWS]
+        if lm.text.count(" ".join(tried[0])) > lm.config.text_slots:
             break
-        prompts = [" ".join(each) for each in near] + [""] * (_ROWS - len(near))
+        prompts = [" ".join(each) for each in tried] + [""] * (_ROWS - len(tried))
         prefix = prompt_prefix(lm.config, lm.text, prompts, rows=rows, columns=columns, fps=fps)
         nats = np.sum(nats_of(lm.config, lm.params, prefix, clips).video, axis=(1, 2, 3))
-        said = near[int(nats[: len(near)].argmin())]
-    return said
+        ordered = tried[int(nats[: len(tried)].argmin())]
+    return ordered

@@ -1,7 +1,7 @@
-"""What a request gives and asks, decoded and tokenized: the first value of a plan.
+"""Decode and tokenize the inputs of a request: the first value of a plan.
 
-In: a model, a prompt, sources, options. Out: `Inputs`, or a RequestError. Which language model draws it is chosen
-later, from what is found here.
+In: a model, a prompt, sources, options. Out: `Inputs`, or a RequestError. The language model is chosen later, by these
+inputs.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from reelm.errors import RequestError
 from reelm.sampling.conditions.conditions import Conditions
 from reelm.sampling.conditions.read import read_conditions
 from reelm.sampling.conditions.references import encode_references
-from reelm.sampling.conditions.shots import of_shots
+from reelm.sampling.conditions.shots import conditions_of_shots
 from reelm.sampling.conditions.sources import Sources
 from reelm.sampling.conditions.steering import read_steering
 from reelm.sampling.options import Options
@@ -31,7 +31,7 @@ def read_inputs(
     *,
     endless: bool,
 ) -> Inputs:
-    """Return what a request gives and asks; see `plan`."""
+    """Return the inputs of a request; see `plan`."""
     model.language_model()
     if endless and options.best_of > 1:
         raise RequestError("best_of chooses among whole clips, and a stream gives pieces of one: use generate")
@@ -41,15 +41,15 @@ def read_inputs(
     if shots:
         prompts, options = storyboard_prompt(prompts, shots, options, fps)
     scripts = [read_script(model, each, fps, shots) for each in prompts]
-    # One that does not fit is refused before work begins.
-    negative = model.read_as(options.negative_prompt or "")
+    negative = model.read_as(options.negative_prompt or "")  # refused before work begins if it is too long
     check_clips(model, options, len(prompts), endless=endless)
     if options.retake is not None and shots:
         options = replace(options, retake=times_of_shots(model, scripts[0], shots, options.retake, fps))
     conditions = _conditions(model, sources, options, endless)
     steering, notes = read_steering(model, sources, options, conditions, fps)
     conditions = replace(conditions, steering=steering)
-    told = of_shots(model, shots, [at.begins for at in scripts[0]], conditions, fps) if shots else []
+    begins = [stretch.begins for stretch in scripts[0]]
+    of_shots = conditions_of_shots(model, shots, begins, conditions, fps) if shots else []
     described = _description(model, scripts, conditions, fps)
     return Inputs(
         many=listed or options.num_samples > 1,
@@ -62,14 +62,14 @@ def read_inputs(
         negative=negative,
         options=options,
         conditions=conditions,
-        shots=told,
+        shots=of_shots,
         notes=notes,
         summary=sources.summary(),
     )
 
 
 def _conditions(model: ModelParts, sources: Sources, options: Options, endless: bool) -> Conditions:
-    """Return the sources as codes, and with them the length of the clip."""
+    """Return the sources as codes, with the length of the clip."""
     assert options.height is not None and options.width is not None and options.fps is not None
     if model.soundtrack is not None:
         model.soundtrack.check_fps(options.fps)
@@ -95,10 +95,10 @@ def _conditions(model: ModelParts, sources: Sources, options: Options, endless: 
 
 
 def _description(model: ModelParts, scripts: Sequence[Script], conditions: Conditions, fps: float) -> str | None:
-    """Return the words for prompts without any, found in what is given; None when there is nothing to do or to read.
+    """Return words for prompts without any, found by the describer in a given clip or sound.
 
-    What a thing is called is learned from words, not seen in its picture or heard in its sound. And a thing that is
-    called by its name stays the same for longer.
+    None if a prompt has words, or if there is nothing to describe. A thing that the words name stays the same for
+    longer.
     """
     readable = conditions.sound_in_prefix or len(conditions.known) > 0
     if model.describer is None or not readable or all(map(has_words, scripts)):

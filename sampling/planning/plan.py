@@ -1,4 +1,4 @@
-"""From what a user asks to a request that can be decoded.
+"""Plan a request: read the inputs, choose a language model and settings, plan the context windows.
 
 In: a model, a prompt, sources, options. Out: a `Request` with the model's defaults filled in, or a RequestError.
 """
@@ -21,7 +21,7 @@ def plan(
     *,
     endless: bool = False,
 ) -> Request:
-    """Return the request for a prompt; `endless` says that `num_frames` None asks for a clip without end.
+    """Return the planned request for a prompt. With `endless`, `num_frames` None means an endless clip.
 
     Raises:
         RequestError: something that cannot be made; the message says what can. With `strict` also what the training

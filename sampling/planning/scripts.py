@@ -1,6 +1,6 @@
-"""Prompts and storyboards become scripts: which words hold from which latent frame on.
+"""Turn prompts and storyboards into scripts: which words apply from which latent frame on.
 
-In: what a user wrote, with times in seconds. Out: the stretches of each clip, still in the user's words.
+In: what a user wrote, with times in seconds. Out: the stretches of each clip, in the words that the model reads.
 """
 
 from collections.abc import Sequence
@@ -16,11 +16,11 @@ from reelm.sampling.parts import ModelParts
 from reelm.sampling.request import Prompt, Script, Stretch
 from reelm.tokenizer.families import VideoConfig
 
-_NEVER = 1 << 52  # a frame that no clip comes to
+_NEVER = 1 << 52  # a frame that no clip reaches
 
 
 def listed_prompts(prompt: Prompt | list[str] | None) -> tuple[bool, list[Any]]:
-    """Return whether they came as a list, and the prompts."""
+    """Return whether prompts came as a list, and the prompts."""
     if prompt is None or isinstance(prompt, str):
         return False, [prompt or ""]
     if not isinstance(prompt, list | tuple):
@@ -40,20 +40,20 @@ def listed_prompts(prompt: Prompt | list[str] | None) -> tuple[bool, list[Any]]:
 def storyboard_prompt(
     prompts: Sequence[Prompt], shots: Sequence[Shot], options: Options, fps: float
 ) -> tuple[list[Prompt], Options]:
-    """Return the prompt that a storyboard is, and the options with the length of its clip."""
+    """Return a storyboard as a prompt that changes, and the options with the length of its clip."""
     if prompts != [""]:
-        raise RequestError("a storyboard says what is to be seen; leave the prompt out")
+        raise RequestError("the shots of a storyboard have prompts of their own; leave the prompt out")
     if options.num_frames is not None:
         raise RequestError("the shots of a storyboard say how long the clip is; leave num_frames out")
     ends = np.round(np.cumsum([shot.seconds for shot in shots]), 9).tolist()
-    told = tuple((begin, shot.prompt) for begin, shot in zip([0.0, *ends], shots, strict=False))
-    return [told], replace(options, num_frames=1 + round(ends[-1] * fps))
+    prompt = tuple((begin, shot.prompt) for begin, shot in zip([0.0, *ends], shots, strict=False))
+    return [prompt], replace(options, num_frames=1 + round(ends[-1] * fps))
 
 
 def read_script(model: ModelParts, prompt: Prompt, fps: float, shots: Sequence[Shot] = ()) -> Script:
-    """Return the stretches of a prompt in the words that the language model reads; RequestError for too many.
+    """Return the stretches of a prompt in the words that the language model reads; RequestError for too many words.
 
-    shots: those that it tells of.
+    shots: of the storyboard that the prompt was made from.
     """
     stretches = _stretches(model.video_tokenizer.config, prompt, fps, shots)
     return [replace(stretch, words=model.read_as(stretch.words)) for stretch in stretches]
@@ -83,12 +83,12 @@ def _stretches(config: VideoConfig, prompt: Prompt, fps: float, shots: Sequence[
 def times_of_shots(
     model: ModelParts, script: Script, shots: Sequence[Shot], times: Sequence[float], fps: float
 ) -> Sequence[float]:
-    """Return the seconds of a retake. An end that a shot has, too, is where that shot really begins or ends."""
-    said = np.cumsum([0.0, *(shot.seconds for shot in shots)])
+    """Return the seconds of a retake. A time at which a shot begins becomes the time of that shot's first frame."""
+    stated = np.cumsum([0.0, *(shot.seconds for shot in shots)])
     frames = [model.video_tokenizer.config.frames_of(stretch.begins) if stretch.begins else 0 for stretch in script]
-    real = [*(frame / fps for frame in frames), said[-1] + 1 / fps]
-    near = {round(float(end), 6): begin for end, begin in zip(said, real, strict=True)}
-    return tuple(near.get(round(each, 6), each) for each in times)
+    real = [*(frame / fps for frame in frames), stated[-1] + 1 / fps]
+    moved = {round(float(time), 6): begin for time, begin in zip(stated, real, strict=True)}
+    return tuple(moved.get(round(each, 6), each) for each in times)
 
 
 def _is_time(seconds: Any) -> bool:

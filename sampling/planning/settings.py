@@ -1,6 +1,6 @@
-"""The options of a request with the model's defaults filled in, and whether its clips fit into memory.
+"""Fill the model's defaults into the options of a request, and check that its clips fit into memory.
 
-In: a model, options, and what is given. Out: `Settings`, or a RequestError.
+In: a model, and the inputs of a request. Out: `Settings`, or a RequestError.
 """
 
 import os
@@ -20,15 +20,15 @@ def settle(defaults: Defaults, inputs: Inputs, *, latent_overlap: int) -> Settin
 
     Args:
         defaults: of the model.
-        inputs: what is given and asked.
+        inputs: of the request.
         latent_overlap: of windows, in latent frames.
     """
     options, conditions = inputs.options, inputs.conditions
-    sound_alone = conditions.sound_in_prefix and not inputs.has_words and not conditions.shows
+    only_sound = conditions.sound_in_prefix and not inputs.has_words and not conditions.shows
     moves = options.motion is not None
     scale = _first(
         options.cfg_scale,
-        defaults.sound_cfg_scale if sound_alone else None,
+        defaults.sound_cfg_scale if only_sound else None,
         defaults.motion_cfg_scale if moves else None,
         defaults.cfg_scale,
     )
@@ -45,7 +45,7 @@ def settle(defaults: Defaults, inputs: Inputs, *, latent_overlap: int) -> Settin
 
 
 def _first(*values: Any) -> Any:
-    """Return the first value that is not None: what is asked goes before the model's defaults."""
+    """Return the first value that is not None: a user's option goes before the model's defaults."""
     return next(value for value in values if value is not None)
 
 
@@ -56,16 +56,16 @@ def seeds_of(options: Options) -> list[int]:
 
 
 def check_clips(model: ModelParts, options: Options, prompts: int, *, endless: bool) -> None:
-    """Check that the pictures of clips that are made together, and come back whole, fit into this machine's memory.
+    """Check that the frames of all clips of a call fit into this machine's memory.
 
     Args:
-        model: what is asked.
+        model: the model.
         options: with height and width.
-        prompts: that many have clips of their own.
-        endless: whether no length asks for clips that come in pieces.
+        prompts: number of prompts.
+        endless: whether the clips come in pieces, of which only one must fit.
 
     Raises:
-        RequestError: they do not fit, or the model cannot enlarge them as it is asked.
+        RequestError: they do not fit, or the model cannot enlarge them.
     """
     assert options.height is not None and options.width is not None
     check_size("a clip", options.height, options.width)
@@ -74,11 +74,11 @@ def check_clips(model: ModelParts, options: Options, prompts: int, *, endless: b
     height, width = (side * (options.upscale or 1) for side in (options.height, options.width))
     clips = prompts * options.num_samples * options.best_of
     frames = None if endless else options.num_frames or model.defaults.num_frames
-    needed, there = 2 * 3 * clips * (frames or 1) * height * width, _memory()  # pieces, and all of them joined
-    if there is not None and needed > there:
+    needed, memory = 2 * 3 * clips * (frames or 1) * height * width, _memory()  # pieces, and all of them joined
+    if memory is not None and needed > memory:
         raise RequestError(
             f"{clips} clips of {frames} frames of {width}x{height} take {gibibytes(needed)}, this machine has "
-            f"{gibibytes(there)} of memory; make fewer or shorter clips, or take them piece by piece (stream)"
+            f"{gibibytes(memory)} of memory; make fewer or shorter clips, or take them piece by piece (stream)"
         )
 
 

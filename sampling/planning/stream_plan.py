@@ -1,4 +1,4 @@
-"""What the context windows of a request are opened with: the third value of a plan. Words are read here, once.
+"""Plan the context windows of a request: the third value of a plan. Prompts are tokenized here, once.
 
 In: a model, `Inputs`, a `Choice`. Out: a `StreamPlan`, all that decoding knows of a request.
 """
@@ -26,7 +26,7 @@ def plan_stream(model: ModelParts, inputs: Inputs, choice: Choice) -> StreamPlan
     lm, settings, conditions = model.language_models[choice.lm], choice.settings, inputs.conditions
     stretches = {stretch.begins: stretch for script in inputs.scripts for stretch in script}
     length = None if settings.num_frames is None else model.latent_frames(settings.num_frames)
-    # Sound in a prefix is as long as the window, and in training as long as the clip.
+    # In training, the sound in a prefix is as long as the clip. So a short clip gets a short window.
     frames = min(lm.config.frames, length) if conditions.sound_in_prefix and length else lm.config.frames
     seeds = list(choice.seeds) * len(inputs.scripts)
     negative = [inputs.negative] * len(inputs.scripts)
@@ -62,14 +62,14 @@ def plan_stream(model: ModelParts, inputs: Inputs, choice: Choice) -> StreamPlan
 
 
 def later_shot(request: Request, words: str, begins: int) -> ShotPlan:
-    """Return a shot of other words, as the language model reads them, from latent frame `begins` of a request on."""
+    """Return a shot with new words, as the language model reads them, that begins with latent frame `begins`."""
     return _shot(request.lm, [words], begins, request.choice.settings.fps, request.inputs.conditions)
 
 
 def _shot(
     lm: LanguageModel, words: Sequence[str], begins: int, fps: float, conditions: Conditions, *, cut: bool = False
 ) -> ShotPlan:
-    """Return the plan of a shot from latent frame `begins` on; `words` of each prompt are as the model reads them."""
+    """Return the plan of a shot from latent frame `begins` on, with the words of each prompt."""
     steering, grid = conditions.steering, (int(conditions.known.shape[1]), int(conditions.known.shape[2]))
     return ShotPlan(
         begins=begins,
@@ -81,7 +81,7 @@ def _shot(
 
 
 def _prefix(lm: LanguageModel, words: Sequence[str], fps: float, conditions: Conditions) -> Prefix:
-    """Return the prefixes of words alone, for latent frames as large as those of the conditions."""
+    """Return prefixes with only words, for latent frames of the size of the conditions."""
     rows, columns = conditions.known.shape[1:]
     return prompt_prefix(lm.config, lm.text, words, rows=rows, columns=columns, fps=fps)
 

@@ -164,7 +164,7 @@ def test_what_the_training_never_saw_is_a_warning_and_stands_in_the_clip(tiny_mo
 
 
 def test_a_stream_takes_no_callback(tiny_model):
-    with pytest.raises(TypeError, match=r"stream\(\) has no argument 'callback'; it hands over"):
+    with pytest.raises(TypeError, match=r"stream\(\) has no argument 'callback'; it yields"):
         tiny_model.stream("red", callback=print)
 
 

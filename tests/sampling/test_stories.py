@@ -211,7 +211,7 @@ def test_a_storyboard_is_read_from_a_file_with_its_pictures_beside_it(tmp_path: 
     ]
     path.write_text(json.dumps(shots))
     assert read_storyboard(path).keys() == {"storyboard"}
-    for text, said in (("[", "is no JSON"), ("3", "give a list"), ('{"shots": []}', "has 'shots'")):
+    for text, said in (("[", "is not JSON"), ("3", "give a list"), ('{"shots": []}', "has 'shots'")):
         path.write_text(text)
         with pytest.raises(RequestError, match=said):
             read_storyboard(path)

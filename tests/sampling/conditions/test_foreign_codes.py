@@ -24,5 +24,5 @@ def test_codes_out_of_range_are_refused(tiny_model, bad):
 
 def test_codes_of_another_tokenizer_are_refused(tiny_model):
     foreign = clip_of(tiny_model, np.zeros((2, 2, 3)), tokenizer="0123456789abcdef")
-    with pytest.raises(RequestError, match="of the tokenizer 0123456789abcdef, this model's is"):
+    with pytest.raises(RequestError, match="from the tokenizer 0123456789abcdef, this model's is"):
         tiny_model.score(foreign, "red")

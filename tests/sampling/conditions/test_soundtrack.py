@@ -154,7 +154,7 @@ def test_sound_of_another_length_is_fitted_and_said(track, caplog, seconds, said
 
 def test_a_sound_gives_as_many_frames_as_it_lasts(track):
     for seconds, frames in ((0.001, 1), (0.125, 1), (1.0, 8), (1.05, 8), (1.07, 9)):
-        assert track.frames_beside(tone(seconds, RATE), FPS) == frames
+        assert track.frames_for(tone(seconds, RATE), FPS) == frames
 
 
 def test_codes_beside_a_picture_do_not_depend_on_what_sounds_later(track):

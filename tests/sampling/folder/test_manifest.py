@@ -132,7 +132,7 @@ def test_numbers_that_are_none_are_refused(folder):
 def test_a_vocabulary_that_is_none_is_refused(folder, data):
     (folder / "text.model").write_bytes(data)
     edit(folder, lambda m: m["files"].update({"text.model": hashlib.sha256(data).hexdigest()}))
-    with pytest.raises(RequestError, match="text.model is no vocabulary"):
+    with pytest.raises(RequestError, match="text.model is not a vocabulary"):
         reelm.load(str(folder))
 
 

@@ -301,7 +301,7 @@ def test_a_large_encoder_is_named_in_the_folder_of_a_model(tiny_model, t5, tmp_p
         "kind": "t5",
         "width": 24,
         "rows": 20,
-        "weights": "named by whoever loads the model (text_encoder)",
+        "weights": "named when the model is loaded (text_encoder)",
         "hash": encoder.hash,
     }
     line = ["generate", "a dog", "-o", str(tmp_path / "a.webp"), "--model", str(tmp_path / "m"), "--num-frames", "1"]
