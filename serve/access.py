@@ -1,4 +1,4 @@
-"""Who may ask, and for how much: keys, hosts, origins and limits."""
+"""Access control: the keys of clients, the limits of a request, and the allowance of each key."""
 
 import hmac
 import time
@@ -15,7 +15,7 @@ LOCAL = ("127.0.0.1", "localhost", "::1")
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """What one request, and one key, may ask for.
+    """Limits of one request and of one key.
 
     Attributes:
         body_bytes: Bytes of a request, files included.
@@ -53,12 +53,12 @@ class Keys:
         self._read()
 
     def owner(self, key: str) -> str | None:
-        """Return the name that a key belongs to; None for no key of the file. Takes the same time for any key."""
+        """Return the name that a key belongs to; None if it is not in the file. It takes the same time for any key."""
         with self._lock:
             try:
                 self._read()
             except RequestError:
-                pass  # a file that is being rewritten: the keys that were there hold
+                pass  # the file is being rewritten: the keys read before stay valid
             found = None
             for name, known in self._keys.items():
                 if hmac.compare_digest(known, key.encode()):
@@ -81,13 +81,13 @@ class Keys:
 
 
 class Allowance:
-    """Codes that each key may still ask for: a bucket that fills again within a minute."""
+    """Codes that each key may still ask for: a bucket for each key, which refills within a minute."""
 
     def __init__(self, codes_a_minute: int | None):
         self._most, self._left, self._lock = codes_a_minute, dict[str, tuple[float, float]](), Lock()
 
     def take(self, owner: str, codes: int) -> float:
-        """Take codes out of a key's bucket; return 0, or the seconds after which so many will be in it.
+        """Take codes out of a key's bucket and return 0, or return the seconds until it holds so many.
 
         Raises:
             RequestError: more codes than the bucket ever holds.

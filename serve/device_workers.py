@@ -10,23 +10,23 @@ from reelm.device import device
 from reelm.sampling.decoding.continuous import ContinuousBatch
 from reelm.sampling.request import Request
 
-LOOK_SECONDS = 0.02  # between looks at what is to be drawn in time
+POLL_SECONDS = 0.02  # between looks at live clips and worlds, which must be drawn in time
 
 _T = TypeVar("_T")
 
 
 class Steered(Protocol):
-    """What says only when it is drawn what it shows."""
+    """A world, whose keys are read only when its next latent frame is drawn."""
 
     def ask(self) -> None:
-        """Say what the next latent frame shows; from now on a batch may draw it. Raises nothing."""
+        """Set the keys of the next latent frame. A batch may draw it from now on. Never raises."""
 
     def take(self) -> None:
-        """Draw it, unless a batch has done so. Raises nothing."""
+        """Draw the latent frame, unless a batch already has. Never raises."""
 
 
 class DeviceWorker:
-    """A thread, and the batch of each language model that only this thread draws."""
+    """A thread, with a batch for each language model. Only this thread draws these batches."""
 
     def __init__(self, name: str, drew: Callable[[int, int], object]):
         self._drew, self._batches = drew, dict[int, ContinuousBatch]()
@@ -34,15 +34,15 @@ class DeviceWorker:
         self._steered = deque[Steered]()  # those that wait
 
     def batch_of(self, request: Request) -> ContinuousBatch:
-        """Return the batch that a request joins: that of the language model which draws it."""
+        """Return the batch of the language model that draws a request."""
         return self._batches.setdefault(id(request.lm), ContinuousBatch(request.lm, self._drew))
 
     def do(self, function: Callable[[], _T]) -> Future[_T]:
-        """Run a function in the thread, after all that it was given before."""
+        """Run a function in the thread, after those submitted before."""
         return self._thread.submit(function)
 
     def draw(self, one: Steered) -> Future[None]:
-        """Draw a latent frame of one that is steered, with those of all others that wait for theirs by then."""
+        """Draw the next latent frame of a world, together with all other worlds that wait by then."""
         self._steered.append(one)
         return self.do(self._draw)
 
@@ -54,7 +54,7 @@ class DeviceWorker:
             each.take()
 
     def end(self) -> None:
-        """End the thread; what waits is left undone."""
+        """End the thread and drop the work that waits."""
         self._thread.shutdown(cancel_futures=True)
 
 

@@ -2,7 +2,7 @@
 
 Jobs come from the table, at most `rows` at once. The planner turns each into a request. The worker with the fewest
 clips decodes it together with others whose programs are the same, and with live clips and worlds. Other threads write
-the files, while the device is at work.
+the files, while the device works.
 """
 
 import errno
@@ -40,13 +40,13 @@ from .traces import Traces
 from .world import World
 
 WarmUp = Literal["usual", "all"]
-# Guidance doubles the rows of a batch, and top-k sorts: with either the programs are others.
+# Guidance doubles the rows of a batch, and top-k sorts, so each of them needs other programs.
 _WARM_UP: Mapping[WarmUp, Sequence[dict[str, Any]]] = {
     "usual": [{}],
     "all": [{"cfg_scale": scale, "top_k": top_k} for scale in (1.0, 2.0) for top_k in (0, 2)],
 }
 
-_LAST_SECONDS = 2.0  # for the thread to end, once nothing is made any more
+_LAST_SECONDS = 2.0  # for the thread to end, after the last job
 _AGAIN_SECONDS = 1.0  # between looks at the table while nothing is made: a full disk may have space again
 
 _log = logging.getLogger("reelm.serve")
@@ -61,9 +61,9 @@ class Engine(Thread):
         jobs: their table.
         planner: turns them into requests.
         tell: called with the id of a job that has changed, from this thread.
-        metrics: what is counted.
-        traces: where spans are noted.
-        meter: counts the energy of this process.
+        metrics: of the server.
+        traces: take the spans of jobs.
+        meter: measures the energy of this process.
         rows: clips that are made at once.
         warm_up: "usual" compiles what requests with a model's own settings need, "all" also what other settings do.
     """
@@ -81,7 +81,7 @@ class Engine(Thread):
         warm_up: WarmUp = "usual",
     ):
         super().__init__(name="engine", daemon=True)
-        self.warm = Event()  # set once the usual programs are there
+        self.warm = Event()  # set once the usual programs are compiled
         self.previews: dict[str, np.ndarray] = {}  # newest frame of each job that runs, uint8 [H, W, 3]
         self._models, self._jobs, self._planner, self._tell, self._most = models, jobs, planner, tell, rows
         self._metrics, self._traces, self._meter = metrics, traces, meter
@@ -91,7 +91,7 @@ class Engine(Thread):
         self._runs: dict[str, JobRunner] = {}
         self._live: list[Live | World] = []
         self._calls: queue.SimpleQueue[tuple[Callable[[], Any], Future]] = queue.SimpleQueue()
-        self._owed: list[Callable[[], Any]] = []  # what could not be written to the table yet
+        self._unwritten: list[Callable[[], Any]] = []  # writes to the table that failed so far
         self._awake, self._draining, self._ended = Event(), False, False
         self._writers = Writers(ThreadPoolExecutor(1, "pieces"), ThreadPoolExecutor(2, "clips"))
 
@@ -105,19 +105,19 @@ class Engine(Thread):
         return future
 
     def close(self) -> None:
-        """Begin no more jobs, since the server ends, and answer no more calls, as this thread may be compiling."""
+        """Begin no more jobs, because the server ends, and fail all calls, because this thread may be compiling."""
         self._draining = True
         self._planner.close()
         self._refuse()
 
     @property
     def draining(self) -> bool:
-        """Whether no more jobs are begun, since the server ends."""
+        """Whether no more jobs are begun, because the server ends."""
         return self._draining
 
     @property
     def plays_enough(self) -> bool:
-        """Whether no more live clips are made beside those that there are."""
+        """Whether there are as many live clips and worlds as the server can play."""
         return sum(not live.closed for live in [*self._live]) >= self._most
 
     def play(self, live: Live | World) -> None:
@@ -130,13 +130,13 @@ class Engine(Thread):
         self.call(begin)
 
     def wake(self) -> None:
-        """Look for new jobs."""
+        """Make the thread look for new jobs."""
         self._awake.set()
 
     def drain(self, seconds: float) -> None:
-        """Close, end the jobs that run if that takes less than `seconds`, and end the thread.
+        """Close, wait up to `seconds` for the jobs that run, and end the thread.
 
-        A thread that compiles hears nothing: it is left behind, and ends once the program is there.
+        A thread that is compiling cannot be stopped. It is left behind, and ends once the program is compiled.
         """
         self.close()
         self.wake()
@@ -150,8 +150,8 @@ class Engine(Thread):
     def run(self) -> None:
         """Warm up, then work until `drain`."""
         for model in self._models.values():
-            for place in range(len(model.language_models)):
-                self._warm_up(model, place)
+            for index in range(len(model.language_models)):
+                self._warm_up(model, index)
         self._share_energy()
         self._metrics.warmed_up()
         self.warm.set()
@@ -175,22 +175,22 @@ class Engine(Thread):
         for writer in self._writers:
             writer.shutdown(cancel_futures=True)
 
-    def _warm_up(self, model: Model, place: int) -> None:
+    def _warm_up(self, model: Model, index: int) -> None:
         """Compile what requests of a language model need: batches of each size, and windows after the first."""
         begun = time.monotonic()
-        lm = model.language_models[place]
-        # In a batch of this thread: a world may begin meanwhile, in a worker.
+        lm = model.language_models[index]
+        # This thread has a batch of its own, because a world may already begin in a worker.
         config, batch = lm.config, ContinuousBatch(lm, self._metrics.drew)
         words = "" if config.keys else "clip"  # worlds are played without words, and may have no room for any
         slides = not {"continues", "plays"}.isdisjoint(lm.tasks)  # otherwise no clip is longer than a window
         length = {} if slides else {"num_frames": model.longest}
         for settings, rows in product(self._warm_up_settings, [rows for rows in batch_sizes() if rows <= self._most]):
             usual = plan(model, words, *read_arguments({**settings, **length}), endless=slides)
-            choice = replace(usual.choice, lm=place, opened_by=None)
+            choice = replace(usual.choice, lm=index, opened_by=None)
             one = replace(usual, choice=choice, stream=plan_stream(model, usual.inputs, choice))
             slots = [batch.join(one.drawer, one.stream) for _ in range(rows)]
             streams = [stream(one, slot) for slot in slots]
-            # Alone on into the next window; in company as far as every program is met.
+            # One row goes on into the next window. More rows use all their programs in two latent frames.
             for _ in range(config.frames + 1 if rows == 1 else 2):
                 for pieces in streams:
                     self._answer()
@@ -207,7 +207,7 @@ class Engine(Thread):
         return min(self._workers, key=lambda worker: sum(each.worker is worker for each in (*drawn, *self._live)))
 
     def _share_energy(self) -> None:
-        """Give each clip under way its part of what was used since the last time."""
+        """Divide the energy used since the last call among the clips under way."""
         joules = self._metrics.used(self._meter)
         under_way = len(self._runs) + len(self._live)
         for run in self._runs.values():
@@ -233,20 +233,20 @@ class Engine(Thread):
                 return
 
     def _settle(self) -> None:
-        """Write what is owed to the table."""
-        owed, self._owed = self._owed, []
-        for each in owed:
+        """Try again the writes to the table that failed."""
+        again, self._unwritten = self._unwritten, []
+        for each in again:
             self._write(each)
 
     def _write(self, function: Callable[[], _T]) -> _T | None:
         try:
             return function()
         except sqlite3.OperationalError:  # the disk is full
-            self._owed.append(function)
+            self._unwritten.append(function)
             return None
 
     def _claim(self) -> None:
-        """Take jobs that wait, up to as many as are made at once, and have them planned."""
+        """Take waiting jobs, up to as many as are made at once, and have them planned."""
         while len(self._runs) + len(self._planning) < self._most and not self._draining:
             try:
                 job = self._jobs.claim()
@@ -261,13 +261,13 @@ class Engine(Thread):
             planned.add_done_callback(lambda _: self.wake())
 
     def _admit(self) -> None:
-        """Begin the jobs whose plans are there."""
+        """Begin the jobs whose plans are ready."""
         for job, planned in [each for each in self._planning.values() if each[1].done()]:
             del self._planning[job.id]
             try:
                 folder = self._jobs.folder(job.id)
                 run = JobRunner(job, planned.result(), self._freest(), folder, self._writers, self._tell, self.wake)
-            except Closed:  # the job is made when the server is back
+            except Closed:  # the next server makes the job
                 continue
             except Exception as error:
                 self._fail(job, error)
@@ -276,7 +276,7 @@ class Engine(Thread):
             self._tell(job.id)
 
     def _advance(self, run: JobRunner) -> None:
-        """Take what a worker or a writer has made of a job, and begin what comes next."""
+        """Take what a worker or a writer has finished of a job, and begin the next step."""
         job, ended = run.job, True
         try:
             if not run.poll():
@@ -294,7 +294,7 @@ class Engine(Thread):
         if ended:
             self._runs.pop(job.id, None)
             self.previews.pop(job.id, None)
-            self.wake()  # for those that waited for its place
+            self.wake()  # the next job can take its place
         self._tell(job.id)
 
     def _show(self, run: JobRunner) -> bool | None:
@@ -305,14 +305,14 @@ class Engine(Thread):
         self.previews[job.id] = run.newest
         if run.state is State.DRAWN:
             self._traces.note(job, "decode", job.started_at, run.decoded, seconds=job.seconds, size=job.size)
-            self._share_energy()  # that of the last latent frame, too
+            self._share_energy()  # of the last latent frame, too
             run.save(self._meter.info(run.joules))
         return self._write(lambda: self._jobs.note(job.id, run.percent))
 
     def _complete(self, run: JobRunner) -> bool | None:
-        """Count a clip that is saved, and say so in the table; return whether it is still wanted, None if unknown."""
+        """Count a saved clip, and complete its job; return whether it is still wanted, None if unknown."""
         job = run.job
-        self._share_energy()  # that of saving, which the file itself cannot name
+        self._share_energy()  # of saving, too, which the file itself does not contain
         self._traces.note(job, "save", run.decoded, time.time())
         took = time.time() - job.created_at
         self._metrics.made(run.clip, took, run.joules)

@@ -1,17 +1,17 @@
-"""Events of jobs: from the engine's thread to everybody who waits in the loop of the server.
+"""Events of jobs: from the engine's thread to the listeners in the server's event loop.
 
-An event carries no content. Whoever hears it looks up how the job stands, so a slow listener misses nothing that still
-matters, and nothing piles up.
+An event carries no content. A listener looks up the state of the job, so a slow one misses nothing that still matters,
+and nothing piles up.
 """
 
 import asyncio
 from collections.abc import AsyncIterator
 
-BEAT_SECONDS = 15.0  # between signs of life to those who wait
+BEAT_SECONDS = 15.0  # between heartbeats to clients that wait
 
 
 class JobEvents:
-    """Wakes those who wait for a job."""
+    """Wakes the listeners of a job."""
 
     def __init__(self):
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -19,24 +19,24 @@ class JobEvents:
         self._closed = False
 
     def bind(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Say which loop those run in who wait."""
+        """Set the event loop of the listeners."""
         self._loop = loop
 
     def tell(self, job_id: str) -> None:
-        """Say that a job has changed, from any thread."""
+        """Wake the listeners of a job that has changed; from any thread."""
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._wake, job_id)
 
     def close(self) -> None:
-        """End all waiting, since the server ends; call it in the loop."""
+        """End all listening, because the server ends; call it in the loop."""
         self._closed = True
         for job_id in self._waiting:
             self._wake(job_id)
 
     async def of(self, job_id: str, seconds: float) -> AsyncIterator[bool]:
-        """Yield at once, then True whenever the job has changed, and False after so many seconds without a change.
+        """Yield True at once and whenever the job has changed, and False after `seconds` without a change.
 
-        It ends with `close`.
+        `close` ends it.
         """
         event = asyncio.Event()
         self._waiting.setdefault(job_id, set()).add(event)

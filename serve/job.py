@@ -1,4 +1,4 @@
-"""A job: one clip that was asked for, and what a client sees of it. It knows no table, no queue and no files."""
+"""A job: one clip that was asked for, and its JSON for clients. It knows neither the table nor the queue."""
 
 import os
 import secrets
@@ -12,10 +12,10 @@ Status = Literal["queued", "in_progress", "completed", "failed"]
 
 
 class Video(TypedDict):
-    """What a client sees of a job, as JSON values.
+    """A job for clients, as JSON values.
 
-    `place` counts the jobs that wait, up to this one; None for one that does not wait. `took` are the seconds from its
-    begin to its end. `given` has the name of each uploaded file, by its field.
+    `place` is its place in the queue, from 1; None if it does not wait. `took` are the seconds from its start to its
+    end. `given` has the name of each uploaded file, by its field.
     """
 
     id: str
@@ -44,23 +44,23 @@ class Job:
     """One clip that was asked for.
 
     Attributes:
-        id: names it in every route.
+        id: its name in every route.
         owner: name of the key that asked; "" on a server without keys.
         model: name of the model.
         prompt: words.
         seed: of the clip.
         read_as: the words that the model reads for the prompt.
-        settings: the options that were given, as `Options` takes them.
-        uploads: what the client calls the pictures, clips and sounds that it gave, by the names of their fields. Under
-            those they lie in the folder of the job.
-        status: how far it is.
-        progress: share of the clip that is made, in percent.
+        settings: options of the client, as `Options` takes them.
+        uploads: field -> the client's name of a picture, clip or sound. The file in the job's folder is called like the
+            field.
+        status: "queued", "in_progress", "completed" or "failed".
+        progress: percent of the clip that is made.
         created_at, started_at, completed_at: seconds since 1970; None for what has not happened.
         fps: frames a second.
         seconds: length of the clip, as text.
         size: "WIDTHxHEIGHT".
         error_code, error_message: why it failed; "" otherwise.
-        warnings: what of it the training of the model never saw, in sentences.
+        warnings: sentences about what the training of the model never saw.
         rating: 1 for a thumb up, -1 for a thumb down; None for no thumb.
         trace: the span of its request as a `traceparent`; "" without traces.
     """
@@ -88,7 +88,7 @@ class Job:
     trace: str = ""
 
     def as_json(self, place: int | None = None) -> Video:
-        """Return what a client sees; `place` counts the jobs that wait, up to this one."""
+        """Return the job for clients; `place` is its place in the queue."""
         took = None
         if self.started_at is not None and self.completed_at is not None:
             took = round(self.completed_at - self.started_at, 3)
@@ -120,13 +120,13 @@ class Job:
         return grouped({name: str(folder / name) for name in self.uploads})
 
     def for_log(self) -> dict[str, Any]:
-        """Return what a line of the log says about the job; the prompt may be left out of it."""
+        """Return the job for a line of the log. The log may leave the prompt out."""
         names = ("id", "owner", "model", "seconds", "size", "prompt")
         return {"job" if name == "id" else name: getattr(self, name) for name in names}
 
 
 def grouped(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return values by the names of fields; those of NAME-1, NAME-2 and so on are a list under NAME."""
+    """Return values by the names of fields. Those of NAME-1, NAME-2 and so on become a list under NAME."""
     found = dict[str, Any]()
     for named, value in values.items():
         name, _, number = named.partition("-")
@@ -138,7 +138,7 @@ def grouped(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def as_uploaded(job: Job, folder: Path, message: str) -> str:
-    """Return a message that calls the files of a job as the client does: no folder of this machine is told."""
+    """Return a message with the client's names for the files of a job, and without folders of this machine."""
     for field_, name in job.uploads.items():
         message = message.replace(str(folder / field_), name)
     return message.replace(f"{folder}{os.sep}", "")

@@ -36,9 +36,9 @@ class Writers(NamedTuple):
 class State(Enum):
     """How far a job is."""
 
-    NEW = auto()  # nothing is begun
+    NEW = auto()  # nothing has begun
     DRAWING = auto()  # latent frames are made
-    DRAWN = auto()  # all are there; `save` comes next
+    DRAWN = auto()  # all are made; `save` comes next
     SAVING = auto()
     SAVED = auto()
 
@@ -47,12 +47,12 @@ class JobRunner:
     """A job under way.
 
     Args:
-        job: what is made.
+        job: the job.
         request: the plan of the job.
         worker: draws its latent frames.
         folder: of its files.
         writers: write its files.
-        tell: called with the id of the job by a writer, when a piece of the stream is there.
+        tell: called with the id of the job, from a writer's thread, when a piece of the stream is written.
         wake: called when there is progress, from the thread that did the work.
     """
 
@@ -70,7 +70,7 @@ class JobRunner:
         self.job, self.worker, self._request, model = job, worker, request, request.model
         self._folder, self._writers, self._tell, self._wake = folder, writers, tell, wake
         self._parts: list[list[Clip]] = []
-        self._written: list[Future[None]] = []  # pieces of the stream, perhaps still to be written
+        self._written: list[Future[None]] = []  # pieces of the stream, some perhaps still being written
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._file = (self._folder / STREAM).open("wb", buffering=0)
         rate = model.soundtrack.sample_rate if model.soundtrack else None
@@ -79,14 +79,14 @@ class JobRunner:
         self._pieces = _pieces(request, worker.batch_of(request))
         self._under_way: Future[State]  # the newest piece of work, and the state that it leads to
         self.state = State.NEW
-        self.newest: np.ndarray  # the newest frame; there is one once a latent frame is made
+        self.newest: np.ndarray  # the newest frame; set once a latent frame is made
         self.joules: float | None = 0.0  # None for unknown
-        self.decoded = 0.0  # when the last frame was there, in seconds since the epoch
+        self.decoded = 0.0  # when the last frame was made, in seconds since the epoch
         self.clip: Clip
 
     @property
     def percent(self) -> int:
-        """Share of the clip that is made; 100 only once it is saved."""
+        """Percent of the clip that is made, at most 99: it is not complete before it is saved."""
         return min(99, 100 * len(self._parts) // self._total)
 
     @property
@@ -95,7 +95,7 @@ class JobRunner:
         return self.state in (State.NEW, State.DRAWING)
 
     def poll(self) -> bool:
-        """Take what is made, begin the next latent frame, and return whether there is progress. Raises failures."""
+        """Take finished work, begin the next latent frame, and return whether there is progress. Raises its errors."""
         if self.state is State.NEW:
             self.state = State.DRAWING
             self._begin(self.worker.do(self._make))
@@ -110,17 +110,17 @@ class JobRunner:
         return True
 
     def spend(self, joules: float | None) -> None:
-        """Count energy that was used for it; None for unknown."""
+        """Add energy that was used for the job; None for unknown."""
         self.joules = None if self.joules is None or joules is None else self.joules + joules
 
     def save(self, energy: dict[str, Any]) -> None:
-        """Begin to write the clip, with what it took."""
+        """Begin to write the clip, with its energy in the file."""
         self.state = State.SAVING
         self.clip = replace(self.clip, info=self.clip.info | {"energy": energy})
         self._begin(self._writers.clips.submit(self._finish))
 
     def close(self) -> None:
-        """Leave the batch, and close the files, once the latent frame that is under way is made."""
+        """Leave the batch and close the files, after the latent frame that is under way."""
 
         def leave() -> None:
             self._pieces.close()
@@ -133,7 +133,7 @@ class JobRunner:
         work.add_done_callback(lambda _: self._wake())
 
     def _make(self) -> State:
-        """Make a latent frame. What failed in writing others is raised here."""
+        """Make a latent frame. Errors in writing earlier ones are raised here."""
         while self._written and self._written[0].done():
             self._written.pop(0).result()
         clips = next(self._pieces)
@@ -161,7 +161,7 @@ class JobRunner:
 
 
 def _pieces(request: Request, batch: ContinuousBatch) -> Generator[list[Clip]]:
-    """Yield what `stream` does, in a slot of a batch from the first to the last one."""
+    """Yield what `stream` yields, in a slot of a batch that is given back at the end."""
     slot = batch.join(request.drawer, request.stream)
     try:
         yield from stream(request, slot)

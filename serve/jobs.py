@@ -1,8 +1,7 @@
 """Jobs in SQLite: stored before they are scheduled, and found again after a crash.
 
-A job goes from queued to in_progress to completed or failed. Each step is one conditional statement, so that a cancel,
-a deletion and an end that come together have one winner. The files of a job lie beside the table, in a folder of its
-own.
+A job goes from queued to in_progress to completed or failed. Each step is one conditional statement, so that only one
+of a cancel, a deletion and an end at the same time succeeds. Each job has a folder for its files, next to the table.
 """
 
 import fcntl
@@ -24,7 +23,7 @@ from .job import Job
 Order = Literal["asc", "desc"]
 
 _TABLE, _FOLDERS = "jobs.sqlite", "jobs"
-_SYNCED, _UNSYNCED = "pragma synchronous = full", "pragma synchronous = normal"  # what a crash of the machine keeps
+_SYNCED, _UNSYNCED = "pragma synchronous = full", "pragma synchronous = normal"  # unsynced: lost if the machine crashes
 _COLUMNS = (
     "id text unique, owner text, model text, prompt text, read_as text, seed integer, settings text, uploads text, "
     "status text, progress integer, created_at real, started_at real, completed_at real, "
@@ -35,27 +34,27 @@ _MAPPINGS = ("settings", "uploads")  # kept as JSON
 
 
 class QueueFull(Exception):
-    """More jobs wait than the server takes."""
+    """As many jobs wait as the server takes."""
 
 
 class Jobs:
     """The table of jobs, in `home/jobs.sqlite`, and their folders in `home/jobs/`. Any thread may use it.
 
     Raises:
-        RequestError: another server works in `home`, or its table is none of this version's.
+        RequestError: another server works in `home`, or its table is of another version.
     """
 
     def __init__(self, home: Path, most_queued: int):
         self._home, self._most, self._lock = home, most_queued, Lock()
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._alone = _lock(home)
+        self._lock_file = _lock(home)
         try:
             self._table = _opened(home / _TABLE)
         except BaseException:
-            self._alone.close()
+            self._lock_file.close()
             raise
         known = {row["id"] for row in self._rows("select id from jobs")}
-        for folder in (home / _FOLDERS).glob("*"):  # of jobs that a killed server was about to take or to delete
+        for folder in (home / _FOLDERS).glob("*"):  # a server was killed while it stored or deleted the job
             if folder.name not in known:
                 self.remove_files(folder.name)
 
@@ -63,7 +62,7 @@ class Jobs:
         """Close the table."""
         with self._lock:
             self._table.close()
-            self._alone.close()
+            self._lock_file.close()
 
     def folder(self, job_id: str) -> Path:
         """Return the folder of a job's files, which may not be there yet."""
@@ -73,7 +72,7 @@ class Jobs:
         """Store a new job at the end of the queue.
 
         Raises:
-            QueueFull: so many jobs wait already.
+            QueueFull: too many jobs wait already.
             sqlite3.OperationalError: the disk is full.
         """
         row = vars(job) | {name: json.dumps(dict(getattr(job, name))) for name in _MAPPINGS}
@@ -86,7 +85,7 @@ class Jobs:
             self._table.execute(f"insert into jobs ({names}) values ({', '.join('?' * len(row))})", [*row.values()])
 
     def claim(self) -> Job | None:
-        """Return the job that has waited longest, which is in progress from now on; None where none waits."""
+        """Set the job that has waited longest to in_progress and return it; None if no job waits."""
         with self._unsynced():
             rows = self._table.execute(
                 "update jobs set status = 'in_progress', started_at = ? where number = "
@@ -96,31 +95,33 @@ class Jobs:
         return _job(rows[0]) if rows else None
 
     def get(self, job_id: str) -> Job | None:
-        """Return a job; None where there is none."""
+        """Return a job; None if there is none."""
         return self._one("select * from jobs where id = ?", job_id)
 
     def page(
         self, owner: str | None, after: str | None, limit: int, order: Order, statuses: Sequence[str] = ()
     ) -> list[Job]:
-        """Return the jobs of an owner (None: of all) that follow the job `after`, by age; of `statuses` where given.
+        """Return up to `limit` jobs, ordered by age: those of `owner`, after the job `after`, with one of `statuses`.
+
+        None, or an empty `statuses`, leaves a restriction out.
 
         Raises:
             RequestError: there is no job `after`.
         """
-        words, values = [], []
+        conditions, values = [], []
         if statuses:
-            words.append(f"status in ({', '.join('?' * len(statuses))})")
+            conditions.append(f"status in ({', '.join('?' * len(statuses))})")
             values += statuses
         if owner is not None:
-            words.append("owner = ?")
+            conditions.append("owner = ?")
             values.append(owner)
         if after is not None:
             found = self._rows("select number from jobs where id = ?", after)
             if not found:
                 raise RequestError(f"there is no video {after!r} to list after")
-            words.append("number > ?" if order == "asc" else "number < ?")
+            conditions.append("number > ?" if order == "asc" else "number < ?")
             values.append(found[0]["number"])
-        where = f"where {' and '.join(words)}" if words else ""
+        where = f"where {' and '.join(conditions)}" if conditions else ""
         rows = self._rows(f"select * from jobs {where} order by number {order} limit ?", *values, limit)
         return [_job(row) for row in rows]
 
@@ -130,12 +131,12 @@ class Jobs:
         return {row["status"]: row["jobs"] for row in rows}
 
     def places(self) -> dict[str, int]:
-        """Return the place of each job that waits, by its id: the next one has place 1."""
+        """Return the place in the queue of each job that waits, by its id, from 1."""
         rows = self._rows("select id from jobs where status = 'queued' order by number")
         return {row["id"]: place for place, row in enumerate(rows, 1)}
 
     def place(self, job: Job) -> int | None:
-        """Return the place of a job; None for one that does not wait."""
+        """Return the place of a job in the queue; None for one that does not wait."""
         return self.places().get(job.id) if job.status == "queued" else None
 
     def under_way(self, owner: str) -> int:
@@ -146,18 +147,18 @@ class Jobs:
         return row["jobs"]
 
     def note(self, job_id: str, progress: int) -> bool:
-        """Keep how far a job is, in percent; return whether it is still wanted."""
+        """Store the progress of a job, in percent; return whether the job is still wanted."""
         with self._unsynced():
             return self._change(
                 "update jobs set progress = ? where id = ? and status = 'in_progress'", progress, job_id
             )
 
     def rate(self, job_id: str, rating: int) -> bool:
-        """Keep a thumb up (1) or down (-1); return whether there is such a job."""
+        """Store a thumb up (1) or down (-1); return whether there is such a job."""
         return self._changed("update jobs set rating = ? where id = ?", rating, job_id)
 
     def complete(self, job_id: str) -> bool:
-        """Say that the clip of a job is there; return whether it was still wanted."""
+        """Set a job to completed; return whether it was still in progress."""
         return self._changed(
             "update jobs set status = 'completed', progress = 100, completed_at = ? "
             "where id = ? and status = 'in_progress'",
@@ -166,7 +167,7 @@ class Jobs:
         )
 
     def fail(self, job_id: str, code: str, message: str) -> bool:
-        """Say why a job that waits or runs will have no clip; return whether it was one."""
+        """Set a job that waits or runs to failed, and store why; return whether it did."""
         return self._changed(
             "update jobs set status = 'failed', completed_at = ?, error_code = ?, error_message = ? "
             "where id = ? and status in ('queued', 'in_progress')",
@@ -177,7 +178,7 @@ class Jobs:
         )
 
     def delete(self, job_id: str) -> bool:
-        """Remove a job and its files; return whether there was one. What runs notices at its next latent frame."""
+        """Remove a job and its files; return whether there was one. One that runs ends at its next latent frame."""
         there = self._changed("delete from jobs where id = ?", job_id)
         self.remove_files(job_id)
         return there
@@ -188,7 +189,7 @@ class Jobs:
 
     @contextmanager
     def _unsynced(self) -> Iterator[None]:
-        """Hold the table for what a crash of the machine may undo: a server that restarts begins such jobs anew."""
+        """Hold the table for a change that a crash of the machine may undo: a job would then only begin again."""
         with self._lock:
             self._table.execute(_UNSYNCED)  # a sync can take as long as a forward pass
             try:
@@ -213,7 +214,7 @@ class Jobs:
 
 
 def _lock(home: Path) -> IO[str]:
-    """Return a file whose lock says that a server works here; the system takes it back from a killed one."""
+    """Lock a server's home, and return the lock's file. The system unlocks it when the process dies."""
     file = (home / "lock").open("w")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -233,7 +234,7 @@ def _opened(path: Path) -> sqlite3.Connection:
             f"create table if not exists jobs (number integer primary key autoincrement, {_COLUMNS})",
             f"select {', '.join(field.name for field in fields(Job))} from jobs limit 0",
             "create index if not exists jobs_by_status on jobs (status, number)",
-            # What ran when the server ended is made anew: its seed gives the same clip.
+            # Jobs that ran when the server ended begin again: the seed gives the same clip.
             "update jobs set status = 'queued', progress = 0, started_at = null where status = 'in_progress'",
         ):
             table.execute(statement)
@@ -244,7 +245,7 @@ def _opened(path: Path) -> sqlite3.Connection:
 
 
 def _job(row: sqlite3.Row) -> Job:
-    values = {name: row[name] for name in row.keys() if name != "number"}  # noqa: SIM118  (a row is no mapping)
+    values = {name: row[name] for name in row.keys() if name != "number"}  # noqa: SIM118  (a row is not a mapping)
     values |= {name: json.loads(values[name]) for name in _MAPPINGS}
     values["warnings"] = tuple(json.loads(values["warnings"]))
     return Job(**values)

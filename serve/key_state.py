@@ -5,9 +5,9 @@ from threading import Lock
 
 
 class KeyState:
-    """The keys that are held, and those that were pressed since the last latent frame, though they may be let go.
+    """The keys that are held, and those that were pressed since the last latent frame, even if released already.
 
-    at_once: most that a latent frame is made with.
+    at_once: most keys of one latent frame.
     """
 
     def __init__(self, at_once: int):
@@ -17,7 +17,7 @@ class KeyState:
 
     @property
     def waits(self) -> bool:
-        """Whether a key was pressed that no latent frame was made with."""
+        """Whether a key that was pressed still waits for its latent frame."""
         return bool(self._new)
 
     def hold(self, keys: Sequence[str]) -> None:
@@ -27,7 +27,7 @@ class KeyState:
             self._held = list(keys)
 
     def take(self) -> list[str]:
-        """Return the keys of the next latent frame: those that were pressed first, then those that are held."""
+        """Return the keys of the next latent frame: first those that were pressed, then those that are held."""
         with self._lock:
             taken = list(dict.fromkeys([*self._new, *self._held]))[: self._at_once]
             self._new = [key for key in self._new if key not in taken]

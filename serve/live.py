@@ -1,4 +1,4 @@
-"""A live clip: it never ends, is played while it is made, and its words change on the fly."""
+"""A live clip: it never ends, it is watched while it is made, and its words can change."""
 
 import time
 from collections.abc import Callable
@@ -16,22 +16,21 @@ from reelm.sampling.planning.plan import plan
 from reelm.sampling.planning.stream_plan import later_shot
 from reelm.sampling.request import Request
 
-from .device_workers import LOOK_SECONDS, DeviceWorker
+from .device_workers import POLL_SECONDS, DeviceWorker
 
-_AHEAD_SECONDS = 0.75  # of the clip that are made before they are shown: new words are seen that much later
+_AHEAD_SECONDS = 0.75  # of the clip that are made before they are shown, so new words show this much later
 
 
 class Live:
-    """A clip that one viewer watches. The engine calls it, but for `close`, and a worker makes it.
+    """A live clip of one viewer. The engine calls all methods except `close`; a worker draws the clip.
 
     Args:
         model: name of the model.
         prompt: words to begin with.
         settings: options, as `Options` takes them.
-        send: called with each piece of a fragmented mp4, from the worker's thread; must not wait. A dict says which
-            words come next, and how the model reads them, or is an `error`: words that are refused, and the clip goes
-            on.
-        failed: called with what ended it, from there too.
+        send: called with each piece of a fragmented mp4, from the worker's thread; must not block. A dict has the words
+            that come next and how the model reads them, or an `error` about words that are refused: the clip goes on.
+        failed: called with the error that ended the clip, from the same thread.
     """
 
     def __init__(
@@ -63,7 +62,7 @@ class Live:
         def change() -> None:
             if cut:
                 self._begin(words)
-            else:  # one more latent frame is drawn than was taken
+            else:  # one latent frame more may be drawn than was taken
                 assert self._slot is not None
                 read = self._planned(words).inputs.scripts[0][0].words
                 self._slot.window.add(later_shot(self._request, read, self._made + 1))
@@ -73,10 +72,10 @@ class Live:
     @property
     def rest(self) -> float:
         """Seconds until the engine should look again."""
-        return LOOK_SECONDS
+        return POLL_SECONDS
 
     def advance(self, wake: Callable[[], None]) -> None:
-        """Begin to make a latent frame, where the viewer will soon have seen all; `wake` is called when it is there."""
+        """Begin a latent frame if the viewer will soon have seen all; `wake` is called when it is made."""
         if self._wants_more() and (self._under_way is None or self._under_way.done()):
             self._under_way = self.worker.do(partial(self._try, self._make))
             self._under_way.add_done_callback(lambda _: wake())
@@ -90,14 +89,14 @@ class Live:
         self.closed = True
 
     def _try(self, function: Callable[[], None]) -> None:
-        """Do something in the worker; words that are refused are told, what else goes wrong ends the clip."""
+        """Call a function. Words that are refused are sent to the viewer as an error; any other error ends the clip."""
         if self.closed:
             return
         try:
             function()
         except RequestError as error:
             self._send({"error": {"code": "invalid_request", "message": str(error)}})
-            self.closed = self._slot is None  # nothing plays yet: the next words begin anew
+            self.closed = self._slot is None  # nothing plays yet: the next words begin another clip
         except Exception as error:
             self.closed = True
             self._failed(error)
@@ -117,16 +116,16 @@ class Live:
         return request.choice.settings.fps
 
     def _planned(self, words: str) -> Request:
-        """Return the plan of a scene; say how its words are read, and what of them the training never saw."""
+        """Return the plan of a scene, and send the viewer how its words are read, with warnings."""
         settings = self._settings | {"seed": (self._settings.get("seed", 0) + self._scenes) % 2**32}
         request = plan(self._parts, words, *read_arguments(settings), endless=True)
-        read, amiss = request.inputs.scripts[0][0].words, request.choice.warnings[0]
-        if amiss or read != words:
-            self._send({"prompt": words, "read_as": read, "warnings": list(amiss)})
+        read, warnings = request.inputs.scripts[0][0].words, request.choice.warnings[0]
+        if warnings or read != words:
+            self._send({"prompt": words, "read_as": read, "warnings": list(warnings)})
         return request
 
     def _wants_more(self) -> bool:
-        """Whether the viewer will soon have seen all that there is."""
+        """Return whether the viewer will soon have seen all that is made."""
         played = time.monotonic() - self._began if self._began else 0.0
         return not self.closed and self._seconds - played < _AHEAD_SECONDS
 

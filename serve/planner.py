@@ -1,8 +1,8 @@
 """The planner: threads that turn jobs into requests while the engine advances clips and worlds.
 
-In: a job and the files in its folder. Out: a `Request`. A job is planned once, when it is asked for; its plan waits
-here until the engine takes the job. Films that are given are read, and tokenized, in these threads alone. Plans are
-held for so many jobs; one that waited behind more, or that a server before this one took, is planned again, here too.
+In: a job and the files in its folder. Out: a `Request`. A job is planned once, when it is asked for. Its plan is held
+here until the engine takes the job. Only these threads read and tokenize uploaded films. A limited number of plans is
+held, so a job may be planned again, as may one that an earlier server stored.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,12 +20,12 @@ from reelm.sampling.request import Request
 from .job import Job, as_uploaded, grouped
 from .jobs import Jobs
 
-_THREADS = 2  # a film that takes long keeps nobody waiting who asks by words
-_MOST_HELD = 64  # plans; those of words alone take kilobytes, those of films their frames
+_THREADS = 2  # so that a long film does not delay a request with only words
+_MOST_HELD = 64  # plans; one with only words takes kilobytes, one with a film holds its frames
 
 
 class Closed(Exception):
-    """Nothing more is taken, since the server ends."""
+    """Nothing more is planned, because the server ends."""
 
 
 class Planner:
@@ -33,7 +33,7 @@ class Planner:
 
     Args:
         models: by name.
-        jobs: their table, which knows their folders.
+        jobs: the table of jobs, which knows their folders.
     """
 
     def __init__(self, models: Mapping[str, Model], jobs: Jobs):
@@ -62,7 +62,7 @@ class Planner:
                 del self._held[next(iter(self._held))]
 
     def take(self, job: Job) -> Future[Request]:
-        """Return the plan of a job: the one that is held, else a new one."""
+        """Return the plan of a job: the held one, or else a new one."""
         with self._lock:
             held = self._held.pop(job.id, None)
         if held is None:
@@ -77,7 +77,7 @@ class Planner:
             self._held.pop(job_id, None)
 
     def close(self) -> None:
-        """Plan no more, since the server ends; whoever waits gets `Closed`."""
+        """Plan no more, because the server ends. Plans under way fail with `Closed`."""
         with self._lock:
             self._closed, waiting = True, [*self._waiting]
         self._threads.shutdown(wait=False, cancel_futures=True)
@@ -93,20 +93,20 @@ class Planner:
             self._end(planned, partial(planned.set_result, request))
 
     def _end(self, planned: Future[Request], end: Callable[[], None]) -> None:
-        """End the wait for a plan, unless it has ended."""
+        """Set the result of a plan, unless it has one."""
         with self._lock:
-            ours = planned in self._waiting
+            waits = planned in self._waiting
             self._waiting.discard(planned)
-        if ours:
+        if waits:
             end()
 
     def _request(self, job: Job) -> Request:
         model, folder = self._models.get(job.model), self._jobs.folder(job.id)
-        if model is None:  # of a server before this one
+        if model is None:  # an earlier server took the job
             raise RequestError(f"the model {job.model!r} is not served any more")
-        asked = {**job.settings, "seed": job.seed, **job.files(folder)}
+        arguments = {**job.settings, "seed": job.seed, **job.files(folder)}
         try:
-            request = plan(model, job.prompt, *read_arguments(asked))
+            request = plan(model, job.prompt, *read_arguments(arguments))
         except RequestError as error:
             raise RequestError(as_uploaded(job, folder, str(error))) from error
         summary = dict(request.inputs.summary) | grouped(job.uploads)

@@ -1,4 +1,4 @@
-"""From arguments to a server that listens. SIGTERM ends it in good order."""
+"""Start a server from its arguments. SIGTERM shuts it down in order."""
 
 import asyncio
 import json
@@ -45,7 +45,7 @@ def serve(
     watts_per_core: float,
     price_per_kwh: float | None,
 ) -> None:
-    """Serve until the process is told to end; `tell` is called with the address, once clients may come.
+    """Serve until the process is told to end; `tell` is called with the address once clients can connect.
 
     Raises:
         RequestError: an address that is taken or that only a server with keys may have, or keys that cannot be read.
@@ -92,7 +92,7 @@ def _listen(host: str, port: int) -> socket.socket:
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, port))
-        listening.listen()  # who is told the address finds somebody there
+        listening.listen()  # from now on a client that is told the address can connect
     except (OSError, OverflowError) as error:
         listening.close()
         raise RequestError(f"cannot listen at {host}:{port}: {error}") from error
@@ -100,9 +100,9 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 class Leaving(uvicorn.Server):
-    """A server that, when it ends, first ends the answers which wait for jobs; they would hold it up.
+    """A server that, when it ends, first ends the answers that wait for jobs, because they would delay it.
 
-    Clients that then still hold a connection, as one that pauses a film does, are cut off.
+    A client that still holds a connection after that, such as a paused player, is cut off.
     """
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -119,7 +119,7 @@ class Leaving(uvicorn.Server):
 
 
 class Impatient(H11Protocol):
-    """HTTP that closes connections which send no whole head of a request, so that they cannot pile up."""
+    """HTTP that closes connections on which no complete request head arrives in time, so that they cannot pile up."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -142,7 +142,7 @@ class Impatient(H11Protocol):
 
 
 class _AsJson(logging.Formatter):
-    """One object a line: time, level, event, what it is about, and what went wrong; prompts only where asked for."""
+    """Formats a log record as one JSON object a line: time, level, event, subject, error. Prompts only if wanted."""
 
     def __init__(self, prompts: bool):
         super().__init__()

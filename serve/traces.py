@@ -1,7 +1,7 @@
 """Traces of jobs, for OpenTelemetry: a request, its time in the queue, the decoding and the saving are a span each.
 
-The variables of OpenTelemetry say where they go. Without OTEL_EXPORTER_OTLP_ENDPOINT nothing is imported and nothing
-is noted. No prompt is in them.
+OpenTelemetry's environment variables say where they go. Without OTEL_EXPORTER_OTLP_ENDPOINT nothing is imported and
+nothing is recorded. Traces contain no prompts.
 """
 
 import os
@@ -16,11 +16,11 @@ from reelm.extras import how_to_install
 from .job import Job
 
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
-_PARENT = "traceparent"  # of W3C Trace Context: a header, and what is kept with a job
+_PARENT = "traceparent"  # of W3C Trace Context: a header, which a job keeps, too
 
 
 class Traces:
-    """Notes spans where the environment asks for them. Any thread may use it.
+    """Records spans if the environment asks for them. Any thread may use it.
 
     Raises:
         RequestError: the environment asks for spans, and OpenTelemetry is not installed.
@@ -45,10 +45,10 @@ class Traces:
 
     @contextmanager
     def request(self, headers: Mapping[str, str]) -> Iterator[str]:
-        """Note a request for a clip. Yield what its job keeps so that later spans hang on this one; "" without traces.
+        """Record a request for a clip. Yield its `traceparent`, the parent of the job's spans; "" without traces.
 
         Args:
-            headers: of the request. It is part of the client's trace where they hold one.
+            headers: of the request. Its span is part of the client's trace if they contain one.
         """
         if self._tracer is None:
             yield ""
@@ -67,14 +67,14 @@ class Traces:
                 raise
 
     def note(self, job: Job, name: str, begun: float | None, ended: float, **about: Any) -> None:
-        """Note a span of a job.
+        """Record a span of a job.
 
         Args:
-            job: hangs on the span of its request.
+            job: the job, whose request is the parent span.
             name: "queue", "decode" or "save".
-            begun: seconds since 1970; None where it began with the job.
+            begun: seconds since 1970; None for the creation of the job.
             ended: seconds since 1970.
-            about: further attributes; `error` is the code of what went wrong.
+            about: further attributes; `error` is an error code.
         """
         if self._tracer is None:
             return
@@ -90,7 +90,7 @@ class Traces:
         span.end(_nanoseconds(ended))
 
     def close(self) -> None:
-        """Send what is not sent yet."""
+        """Send the spans that are not sent yet."""
         if self._provider is not None:
             self._provider.shutdown()
 

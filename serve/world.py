@@ -1,7 +1,8 @@
 """A world that is played: each latent frame is drawn once its keys are known, and sent at once.
 
-Latent frames come at the frame rate of the world. A press is not kept waiting for the next one: it is drawn as soon as
-the worker is free, and the next one is due a whole period later. So time runs faster for who presses much.
+Latent frames come at the frame rate of the world. A press does not wait for the next one: its latent frame is drawn as
+soon as the worker is free, and the next one is due a whole period later. So the world runs faster the more keys are
+pressed.
 """
 
 import io
@@ -21,33 +22,33 @@ from reelm.sampling.model import Model
 from reelm.sampling.planning.plan import plan
 from reelm.sampling.play import PlaySession
 
-from .device_workers import LOOK_SECONDS, DeviceWorker
+from .device_workers import POLL_SECONDS, DeviceWorker
 from .key_state import KeyState
 
 
 class World:
-    """A world that one player plays. The engine calls it, but for `speed` and `close`; a worker draws it.
+    """A world of one player. The engine calls all methods except `close`; a worker draws it.
 
     Args:
         model: name of the model.
-        pressed: its keys.
+        key_state: keys of the player.
         prompt: words to begin with.
         seed: to begin with.
-        send: called with what the player gets, from the worker's thread; must not wait. A dict says what follows: the
-            step, with its `seed` where a world begins and otherwise its `keys`, or an `error`. The frames of the step
-            come after it, each as a PNG.
-        failed: called with what ended it, from there too.
-        has_room: whether the player has received nearly all that was sent.
+        send: called with each message to the player, from the worker's thread; must not block. A dict is a step, with
+            the `seed` of a world that begins or else its `keys`, or an `error`. The frames of the step follow, each as
+            a PNG.
+        failed: called with the error that ended the world, from the same thread.
+        has_room: returns whether the player has received nearly all that was sent.
 
     Attributes:
-        speed: how much faster than the world's own frame rate it goes.
-        shown: whether there is a picture.
+        speed: how many times faster than the world's own frame rate it runs; any thread may set it.
+        shown: whether the player has a picture.
     """
 
     def __init__(
         self,
         model: str,
-        pressed: KeyState,
+        key_state: KeyState,
         prompt: str,
         seed: int,
         send: Callable[[bytes | dict[str, Any]], None],
@@ -55,12 +56,12 @@ class World:
         has_room: Callable[[], bool],
     ):
         self.model, self.closed, self.shown, self.speed = model, False, False, 1.0
-        self._pressed, self._prompt, self._seed = pressed, prompt, seed
+        self._key_state, self._prompt, self._seed = key_state, prompt, seed
         self._send, self._failed, self._has_room = send, failed, has_room
         self._session: PlaySession | None = None
         self._slot: BatchSlot | None = None
-        self._words: str | None = None  # that the next latent frame begins to show
-        self._asked: list[str] | None = None  # keys of the latent frame that is drawn
+        self._words: str | None = None  # new words, from the next latent frame on
+        self._asked: list[str] | None = None  # keys of the latent frame to take
         self._step, self._due = 0, 0.0
         self._under_way: Future[None] | None = None
 
@@ -70,7 +71,7 @@ class World:
         self.begin(self._prompt, self._seed)
 
     def begin(self, prompt: str | None, seed: int) -> None:
-        """Begin anew with another seed; with the words before where `prompt` is None."""
+        """Begin again with a seed; `prompt` None keeps the words."""
         self._prompt = self._prompt if prompt is None else prompt
         self.worker.do(partial(self._try, partial(self._begin, self._prompt, seed)))
 
@@ -78,7 +79,7 @@ class World:
         """Change the words from the next latent frame on."""
 
         def change() -> None:
-            self._parts.read_as(words)  # refuses what does not fit
+            self._parts.read_as(words)  # refuses words that do not fit
             self._words = words
 
         self.worker.do(partial(self._try, change))
@@ -86,16 +87,16 @@ class World:
     @property
     def rest(self) -> float:
         """Seconds until the engine should look again."""
-        return min(LOOK_SECONDS, max(0.0, self._due - time.monotonic())) if self._is_free else LOOK_SECONDS
+        return min(POLL_SECONDS, max(0.0, self._due - time.monotonic())) if self._is_free else POLL_SECONDS
 
     def advance(self, wake: Callable[[], None]) -> None:
-        """Let the worker draw a latent frame, where one is due; `wake` is called when it is there."""
-        if self._is_free and (self._pressed.waits or time.monotonic() >= self._due):
+        """Let the worker draw a latent frame if one is due; `wake` is called when it is drawn."""
+        if self._is_free and (self._key_state.waits or time.monotonic() >= self._due):
             self._under_way = self.worker.draw(self)
             self._under_way.add_done_callback(lambda _: wake())
 
     def ask(self) -> None:
-        """Say what the next latent frame is made with: the keys of this moment."""
+        """Set the keys of the next latent frame to those of this moment."""
         self._try(self._ask)
 
     def take(self) -> None:
@@ -118,7 +119,7 @@ class World:
         return self.shown and drawn and not self.closed and self._has_room()
 
     def _try(self, function: Callable[[], None]) -> None:
-        """Do something in the worker; what the player did wrong is told, what else goes wrong ends the world."""
+        """Call a function. A RequestError is sent to the player; any other error ends the world."""
         if self.closed:
             return
         try:
@@ -139,7 +140,7 @@ class World:
 
     def _ask(self) -> None:
         assert self._session is not None and self._slot is not None
-        keys, words, self._words = self._pressed.take(), self._words, None
+        keys, words, self._words = self._key_state.take(), self._words, None
         now, defaults = time.monotonic(), self._parts.defaults
         period = self._parts.video_tokenizer.config.time_stride / (defaults.fps * self.speed)
         self._due = now + period if now < self._due else max(self._due + period, now)
@@ -157,8 +158,8 @@ class World:
         self._show({"step": self._step, "keys": keys}, video)
         self._slot.prepare()  # while the player looks
 
-    def _show(self, what: dict[str, Any], video: np.ndarray) -> None:
-        for each in (what, *map(_png, video)):
+    def _show(self, step: dict[str, Any], video: np.ndarray) -> None:
+        for each in (step, *map(_png, video)):
             self._send(each)
 
     def _leave(self) -> None:

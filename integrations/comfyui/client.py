@@ -1,4 +1,4 @@
-"""A client of `reelm serve`: asks for a clip, waits for it and fetches it. Needs the standard library alone."""
+"""A client of `reelm serve`: asks for a clip, waits for it and fetches it. Needs only the standard library."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from urllib.parse import urlsplit
 
 LOCAL = "http://127.0.0.1:8000"
 
-_ANSWER_SECONDS = 60.0  # for one answer; a clip takes as long as it takes
-_AWAY_SECONDS = 60.0  # that a server may be gone while a clip waits: jobs outlive its restart
-_LOOK_SECONDS = 0.3
+_ANSWER_SECONDS = 60.0  # for one answer of the server, not for a clip
+_AWAY_SECONDS = 60.0  # for a restart of the server: jobs outlive it
+_LOOK_SECONDS = 0.3  # between looks at a job
 
 
 class Refused(Exception):
-    """A clip that will not be made; its text is one sentence for whoever asked."""
+    """A clip that cannot be made; the message is one sentence for the user."""
 
 
 class Client:
-    """Speaks with one server.
+    """A client of one server.
 
-    Without `server` the environment says which (REELM_SERVER) and with which key (REELM_KEY); the key of the
-    environment goes to no other server. Redirects are not followed, so a key goes to that server alone.
+    Without `server`, the address is REELM_SERVER and the key is REELM_KEY, both of the environment. That key is sent
+    only to that server: not to another `server`, and redirects are not followed.
 
     Args:
         server: address, such as http://127.0.0.1:8000.
-        key: where the server asks for one.
+        key: for a server that asks for one.
 
     Raises:
         Refused: an address or a key of another form.
@@ -63,13 +63,13 @@ class Client:
         Args:
             settings: `model`, `prompt`, `seed`, `num_frames` and the other names of `generate`.
             files: pictures, clips and sound by name: `image`, `last_image`, `video`, `mask`, `audio`.
-            follow: called again and again with the share that is made, in percent. What it raises stops the clip.
+            follow: called repeatedly with the progress in percent. An exception that it raises stops the clip.
 
         Returns:
-            The job as the server tells it, and the mp4.
+            The job, as JSON values, and the mp4.
 
         Raises:
-            Refused: the server refuses, fails or is not there.
+            Refused: the server refuses, fails or does not answer.
         """
         body, kind = _form(settings, files) if files else (json.dumps(dict(settings)).encode(), "application/json")
         job = self._json("POST", "/v1/videos", body, kind)
@@ -101,7 +101,7 @@ class Client:
         try:
             self._ask("POST", f"{path}/cancel")
         except Refused:
-            pass  # deleted, or nobody is there
+            pass  # the job is deleted, or the server does not answer
 
     def _json(self, method: str, path: str, body: bytes | None = None, kind: str = "") -> Any:
         return _read(self._ask(method, path, body, kind), self.server)
@@ -128,16 +128,16 @@ class Client:
 
 
 class _Away(Refused):
-    """A server that may be there again in a moment."""
+    """A server that does not answer, perhaps only for a moment."""
 
 
 def _read(content: bytes, server: str) -> Any:
     try:
         found = json.loads(content)
     except ValueError as error:
-        raise Refused(f"what answers at {server} is no server of reelm") from error
+        raise Refused(f"the server at {server} is not `reelm serve`") from error
     if not isinstance(found, dict):
-        raise Refused(f"what answers at {server} is no server of reelm")
+        raise Refused(f"the server at {server} is not `reelm serve`")
     return found
 
 

@@ -1,4 +1,4 @@
-"""From files to what ComfyUI passes between nodes, and back. Only these functions import what ComfyUI brings."""
+"""Convert between files and the values of ComfyUI's nodes. Only these functions import packages of ComfyUI."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from .frames import read_clip, write_png
 
 
 class MakeVideo:
-    """Makes a clip from words, and from a first picture where there is one. The same seed gives the same clip."""
+    """Makes a clip from words and, optionally, a first picture. The same seed gives the same clip."""
 
     CATEGORY = "video"
     DESCRIPTION = "Makes a clip with sound from words, by a server of reelm."
@@ -26,7 +26,7 @@ class MakeVideo:
     def INPUT_TYPES(cls) -> dict[str, Any]:  # noqa: N802  (ComfyUI's name)
         """Return the inputs, as ComfyUI reads them."""
         server = f"Address of the server. Empty: REELM_SERVER in the environment, or {LOCAL}."
-        key = "Only where the server asks for one. A workflow holds what stands here: better set REELM_KEY."
+        key = "Only if the server asks for one. A workflow stores this value: REELM_KEY in the environment is safer."
         return {
             "required": {
                 "prompt": ("STRING", {"multiline": True, "default": "a red seven moves right"}),
@@ -54,8 +54,8 @@ class MakeVideo:
         """Make the clip and write it to ComfyUI's output folder.
 
         Returns:
-            What ComfyUI shows below the node, and the outputs: frames as float32 [N, H, W, 3] in [0, 1], sound as
-            {"waveform": float32 [1, C, S], "sample_rate"} or None, frames a second, the path of the mp4.
+            The preview that ComfyUI shows below the node, and the outputs: frames as float32 [N, H, W, 3] in [0, 1],
+            sound as {"waveform": float32 [1, C, S], "sample_rate"} or None, frames a second, the path of the mp4.
         """
         import folder_paths
         from comfy.model_management import throw_exception_if_processing_interrupted

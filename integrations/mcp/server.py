@@ -1,7 +1,7 @@
 """An MCP server on standard input and output that makes clips with `reelm serve`.
 
-One JSON-RPC message a line. Each call of a tool has a thread, so that pings and cancellations are heard meanwhile. The
-standard library is enough.
+One JSON-RPC message a line. Each call of a tool has a thread, so that pings and cancellations are answered meanwhile.
+Needs only the standard library.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-# ComfyUI's node is copied as a folder, so the client that both use lies there.
+# ComfyUI's node is copied as a folder, so the client that both use is in that folder.
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "comfyui"))
 from client import Client, Refused  # noqa: E402
 
@@ -33,7 +33,7 @@ _TOOLS: list[dict[str, Any]] = [
         "inputSchema": {
             "type": "object",
             "properties": {
-                "prompt": {"type": "string", "description": "What is to be seen, in plain words."},
+                "prompt": {"type": "string", "description": "What the clip shows, in plain words."},
                 "model": {"type": "string", "description": "Name of a model. Default: the server's first."},
                 "seed": {"type": "integer", "minimum": 0, "maximum": 2**32 - 1, "description": "Default: 0."},
                 "num_frames": {"type": "integer", "minimum": 1, "description": "Default: the model's usual length."},
@@ -62,7 +62,7 @@ class _Stopped(Exception):
 
 
 class Session:
-    """What one client of this process says and hears.
+    """The session of this process with its client.
 
     Args:
         client: of the server that makes the clips.
@@ -74,18 +74,18 @@ class Session:
         self._client, self._folder, self._send = client, folder, send
         self._calls: dict[Any, tuple[threading.Thread, threading.Event]] = {}  # under way, by the id of their request
 
-    def hear(self, line: str) -> None:
-        """Take one line of the client."""
+    def handle(self, line: str) -> None:
+        """Handle one line of the client."""
         number = None
         try:
             try:
                 message = json.loads(line)
             except (ValueError, RecursionError) as error:
-                raise _Fault(_PARSE, f"the line is no JSON: {error}") from error
+                raise _Fault(_PARSE, f"the line is not JSON: {error}") from error
             if not isinstance(message, dict) or message.get("jsonrpc") != "2.0":
                 raise _Fault(_REQUEST, "a message is one object of JSON-RPC 2.0")
             number, method, params = message.get("id"), message.get("method"), message.get("params") or {}
-            if method is None:  # an answer, and nothing was asked
+            if method is None:  # an answer, although no request was sent
                 return
             if not isinstance(method, str) or not isinstance(params, dict) or not isinstance(number, str | int | None):
                 raise _Fault(_REQUEST, "method must be text, params an object, id text or a whole number")
@@ -98,7 +98,7 @@ class Session:
             self._send({"jsonrpc": "2.0", "id": number, "error": {"code": code, "message": text}})
 
     def close(self) -> None:
-        """Stop the calls that are under way, and wait until the server knows."""
+        """Stop the calls that are under way, and wait until the server has been told."""
         calls = list(self._calls.values())
         for _, stopped in calls:
             stopped.set()
@@ -138,21 +138,21 @@ class Session:
             raise _Fault(_PARAMS, "arguments must be an object")
         if number in self._calls:
             raise _Fault(_REQUEST, f"a call with the id {number!r} is under way")
-        stopped, told = threading.Event(), [-1]
+        stopped, sent = threading.Event(), [-1]
 
         def follow(percent: int) -> None:
             if stopped.is_set():
                 raise _Stopped
-            if token is not None and percent > told[0]:
+            if token is not None and percent > sent[0]:
                 about = {"progressToken": token, "progress": percent, "total": 100}
                 self._send({"jsonrpc": "2.0", "method": "notifications/progress", "params": about})
-                told[0] = percent
+                sent[0] = percent
 
         def work() -> None:
             try:
                 result = self._run(tool, arguments, follow)
             except _Stopped:
-                return  # who cancelled waits for no answer
+                return  # a cancelled call gets no answer
             except Exception as error:
                 text = str(error) if isinstance(error, Refused | OSError) else f"{type(error).__name__}: {error}"
                 result = {"content": [{"type": "text", "text": text}], "isError": True}
@@ -183,7 +183,7 @@ class Session:
         settings = {"seed": 0, **{name: value for name, value in arguments.items() if name not in _FILES}}
         job, content = self._client.make(settings, files, follow)
         if not re.fullmatch(r"\w+", job["id"]):
-            raise Refused("what answers is no server of reelm")
+            raise Refused("the server is not `reelm serve`")
         self._folder.mkdir(parents=True, exist_ok=True)
         path = self._folder / f"{job['id']}.mp4"
         path.write_bytes(content)
@@ -209,7 +209,7 @@ def main() -> None:
     session = Session(client, options.folder.expanduser().resolve(), send)
     for line in sys.stdin:
         if line.strip():
-            session.hear(line)
+            session.handle(line)
     session.close()
 
 

@@ -15,7 +15,7 @@ const CHINESE = [
   ["the server is shutting down", "服务器正在关闭"],
   ["the server has no space left; try again later", "服务器磁盘已满，请稍后再试"],
   ["the server failed; its log says how", "服务器出错，详见其日志"],
-  ["as many live clips play as this server makes; try again later", "实时播放的数量已达上限，请稍后再试"],
+  ["too many live sessions; try again later", "实时播放的数量已达上限，请稍后再试"],
   [`${QUOTED} cannot be read as a picture.*`, "无法将“$1”读作图片，请使用完好的 PNG、JPEG、WebP 或 GIF 文件"],
   [`${QUOTED} cannot be read as a video.*`, "无法将“$1”读作视频，请换一个完好的文件"],
   ["a request may have (\\d+) MiB", "上传的文件太大，最多 $1 MiB"],

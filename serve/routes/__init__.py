@@ -1,1 +1,1 @@
-"""What is spoken over HTTP: the routes, the gate before them, what is read of a request and what is answered."""
+"""The HTTP interface: the routes, the gate before them, reading requests and writing answers."""

@@ -1,21 +1,22 @@
-"""What a client is told about a model: what it can do, what its words may be, what its training saw."""
+"""Describe a model for clients: what it can do, which words it reads, what its training saw."""
 
 from typing import Any
 
 from reelm.sampling.model import Model
 
-# Scripts that a reader of each language can write; a model reads those that its words are written in.
+# First and last letter of each language's script. A model reads a language if one of its words is in the script.
 _SCRIPTS = {"en": ("a", "z"), "zh": ("\u4e00", "\u9fff")}
 
 
 def about(name: str, model: Model) -> dict[str, Any]:
-    """Return what `GET /v1/models` says about a model, as JSON values.
+    """Return the entry of a model in `GET /v1/models`, as JSON values.
 
-    `captions` are whole prompts that the model knows, each of which may end as one of `endings` says; `words` are those
-    of its prompts. `trained_frames` is None, and `words` are empty, where the training was not recorded.
+    `captions` are whole prompts that the model knows; each may be followed by one of `endings`. `words` are the words
+    of its prompts. `trained_frames` is None, and `words` are empty, if the training was not recorded.
 
-    What steers it: `tracks` is the number of subjects that follow one, `control_kinds` what it follows of a control
-    clip. `upscale` are the times that it enlarges one. 0, empty or false where it was not trained with them.
+    `tracks` is the number of subjects that can follow one, `control_kinds` what it can follow of a control clip,
+    `upscale` the scales by which it enlarges clips. They are 0, empty or false for a model that was not trained with
+    them.
     """
     lm, defaults, thesaurus = model.language_model(), model.defaults, model.thesaurus
     configs = [each.config for each in model.language_models]
@@ -44,6 +45,6 @@ def about(name: str, model: Model) -> dict[str, Any]:
 
 
 def _languages(words: list[str]) -> list[str]:
-    """Return the languages whose letters the words have."""
+    """Return the languages in whose scripts the words are written."""
     letters = {letter for word in words for letter in word.lower()}
     return [name for name, (first, last) in _SCRIPTS.items() if any(first <= letter <= last for letter in letters)]

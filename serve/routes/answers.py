@@ -1,4 +1,4 @@
-"""Answers that say what went wrong: `{"error": {"code", "message"}}` with the status that fits."""
+"""Error answers: `{"error": {"code", "message"}}` with the status that fits."""
 
 import errno
 import sqlite3
@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, Response
 
 from reelm.errors import RequestError
 
-# Of jobs that failed, for who waits for them.
+# HTTP statuses of failed jobs by their error codes, for clients that wait for the clip.
 STATUSES = {"invalid_request": 400, "cancelled": 409, "disk_full": 507}
 
 _CODES = {
@@ -27,7 +27,7 @@ _CODES = {
 
 
 def refusal(status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> Response:
-    """Return the answer to a request that is not met."""
+    """Return an error answer."""
     return JSONResponse({"error": {"code": code, "message": message}}, status, headers)
 
 

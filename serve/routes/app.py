@@ -1,4 +1,4 @@
-"""The application: the table of routes, and those of the server itself. Nothing here waits for the device."""
+"""The application: the table of routes, and the routes about the server. Nothing here waits for the device."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -43,18 +43,18 @@ _RATINGS = "feedback.jsonl"
 
 @dataclass(frozen=True, kw_only=True)
 class Server:
-    """What a server is made of.
+    """The parts and the settings of a server.
 
     Attributes:
-        models: by name; the first is the one that is taken where none is named.
+        models: by name; the first is the default.
         home: folder of the jobs.
         queue: jobs that may wait.
         rows: clips that are made at once.
         warm_up: what is compiled before the server is ready, as `Engine` takes it.
-        keys: who may ask; None for everybody.
+        keys: of clients; None for a server that needs no key.
         limits: of each request and each key.
-        hosts: names that clients may call the server by; None for any.
-        origins: sites whose pages may ask, as `https://name`, besides the server's own page.
+        hosts: host names that clients may use; None for any.
+        origins: sites whose pages may send requests, as `https://name`, besides the server's own page.
         traces: of each job.
         watts_per_core: of a busy core, for estimates of energy.
         price_per_kwh: of energy; None for unknown.
@@ -91,7 +91,7 @@ class Server:
 
 
 def _across(origins: Sequence[str]) -> list[Middleware]:
-    """Return what lets browsers show the answers to pages of other sites; without sites there is none."""
+    """Return the middleware that lets pages of other sites read the answers; none without such sites."""
     if not origins:
         return []
     methods, headers = ("GET", "POST", "DELETE"), ("Authorization", "Content-Type", "Prefer")
@@ -103,9 +103,18 @@ class _Routes:
         self._server, self._events = server, JobEvents()
         self._jobs = Jobs(server.home, server.queue)
         self._metrics = Metrics(self._jobs.counts, server.price_per_kwh)
-        told = self._events.tell, self._metrics, server.traces, Meter(watts_per_core=server.watts_per_core)
         planner = Planner(server.models, self._jobs)
-        self._engine = Engine(server.models, self._jobs, planner, *told, rows=server.rows, warm_up=server.warm_up)
+        self._engine = Engine(
+            server.models,
+            self._jobs,
+            planner,
+            self._events.tell,
+            self._metrics,
+            server.traces,
+            Meter(watts_per_core=server.watts_per_core),
+            rows=server.rows,
+            warm_up=server.warm_up,
+        )
         self._videos = Videos(
             models=server.models,
             jobs=self._jobs,
@@ -120,7 +129,7 @@ class _Routes:
         )
 
     def table(self) -> list[BaseRoute]:
-        """Return what the application answers: the described routes, the socket and the page."""
+        """Return all routes: those of the description, the socket and the page."""
         return [
             *(Route(each.path, each.endpoint, methods=[each.method]) for each in self._described()),
             WebSocketRoute("/v1/live", self.live),
@@ -147,7 +156,7 @@ class _Routes:
                 query=("after", "limit", "order", "status"),
             ),
             get(one, videos.retrieve, "Look at a job", "The job"),
-            get(f"{one}/given/{{field}}", videos.given, "Fetch a file that the clip was made of", "The file"),
+            get(f"{one}/given/{{field}}", videos.given, "Fetch a file that was uploaded for the clip", "The file"),
             Described("DELETE", one, videos.delete, "Delete a job and its files", "What was deleted"),
             post(f"{one}/cancel", videos.cancel, "Stop a job", "The job"),
             get(
@@ -165,11 +174,11 @@ class _Routes:
                 "A playlist",
             ),
             get(f"{one}/hls/stream.mp4", videos.pieces, "Fetch bytes that the playlist names", "A fragmented mp4"),
-            get(f"{one}/events", videos.events, "Hear of progress", "Server-sent events: status, preview"),
+            get(f"{one}/events", videos.events, "Follow the progress", "Server-sent events: status, preview"),
             post(f"{one}/feedback", videos.feedback, "Say whether a clip is good", "What was kept", body="Feedback"),
             get("/v1/models", self.models, "List models", "The models and what each can do"),
-            get("/healthz", self.alive, "Ask whether the server lives", "ok"),
-            get("/readyz", self.ready, "Ask whether jobs are taken", "ok"),
+            get("/healthz", self.alive, "Check that the server is alive", "ok"),
+            get("/readyz", self.ready, "Check that the server is ready for jobs", "ok"),
             get("/metrics", self.metrics, "Read the figures of the server", "Prometheus text"),
             get("/openapi.json", self.openapi, "Read this description", "OpenAPI 3.1"),
         ]
@@ -187,12 +196,12 @@ class _Routes:
             self._jobs.close()
 
     def hang_up(self) -> None:
-        """End the answers that wait for a job or for the engine, since the server ends; jobs go on."""
+        """End the answers that wait for a job or for the engine, because the server ends; jobs go on."""
         self._engine.close()
         self._events.close()
 
     async def live(self, socket: WebSocket) -> None:
-        """Send a clip without end, and take new words for it; or a world, and take its keys."""
+        """Play a live clip and take new words for it, or play a world and take its keys."""
         await socket.accept()
         name = socket.query_params.get("model", next(iter(self._server.models)))
         if name not in self._server.models:
@@ -209,7 +218,7 @@ class _Routes:
         return JSONResponse({"object": "list", "data": data})
 
     async def alive(self, request: Request) -> Response:
-        """Answer while the engine lives, and say whether its programs are compiled."""
+        """Answer while the engine is alive, and say whether its programs are compiled."""
         if not self._engine.is_alive():
             return refusal(503, "dead", "the engine has ended")
         return JSONResponse({"status": "ok", "warm": self._engine.warm.is_set()})

@@ -1,6 +1,6 @@
-"""The body of a request, as JSON or as a form with files, to a job and its files.
+"""Read the body of a request for a clip: JSON, or a form with files.
 
-Names are those of `reelm generate`. What OpenAI's client sends (`seconds`, `size`, `input_reference`) is understood.
+Names are those of `reelm generate`. The fields of OpenAI's client (`seconds`, `size`, `input_reference`) are read, too.
 """
 
 import asyncio
@@ -42,7 +42,7 @@ class Upload:
 
 
 def preferred_wait(headers: Headers) -> float | None:
-    """Return how many seconds a client waits (RFC 7240: `Prefer: wait=50`); None where it does not say."""
+    """Return how many seconds a client waits (RFC 7240: `Prefer: wait=50`); None if it does not say."""
     wanted = ",".join(headers.getlist("prefer")).lower()
     if match := re.search(r"(?:^|[,;\s])wait\s*=\s*\"?([0-9]{1,6})\b", wanted):
         return float(match[1])
@@ -54,7 +54,7 @@ async def read_fields(request: Request, limits: Limits) -> dict[str, Any]:
 
     Raises:
         HTTPException: 413 for a body that is too large.
-        RequestError: a body of another form, or a field that there is not.
+        RequestError: a body of another form, or an unknown field.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     request = _bounded(request, limits.body_bytes)
@@ -67,7 +67,7 @@ async def read_fields(request: Request, limits: Limits) -> dict[str, Any]:
                 if name == REFERENCES:
                     found.setdefault(name, []).append(read)
                 elif name in found:
-                    raise RequestError("a field of the form stands there twice")
+                    raise RequestError("a field of the form is given twice; give it once")
                 else:
                     found[name] = read
     elif kind in ("application/json", ""):
@@ -92,10 +92,10 @@ async def read_object(request: Request, limits: Limits) -> dict[str, Any]:
 
 
 def _bounded(request: Request, most: int) -> Request:
-    """Return the request; its body is refused if it is said to have more bytes, or has more, or drips."""
+    """Return the request with a limit on its body: one that is too large, or takes too long to arrive, is refused."""
     too_large = HTTPException(413, f"a request may have {most >> 20} MiB")
-    said = request.headers.get("content-length", "")
-    if said.isascii() and said.isdigit() and (len(said) > 18 or int(said) > most):
+    length = request.headers.get("content-length", "")
+    if length.isascii() and length.isdigit() and (len(length) > 18 or int(length) > most):
         raise too_large
     left, until = most, asyncio.get_running_loop().time() + _BODY_SECONDS
 
@@ -115,7 +115,7 @@ def _bounded(request: Request, most: int) -> Request:
 
 
 def check_text(value: Any) -> None:
-    """RequestError for text that is no Unicode, anywhere in a value."""
+    """Check that all text in a value is valid Unicode; RequestError if not."""
     if isinstance(value, list | dict):
         for each in [*value, *value.values()] if isinstance(value, dict) else value:
             check_text(each)
@@ -127,25 +127,25 @@ def _object(body: bytes) -> dict[str, Any]:
     try:
         found = json.loads(body, parse_constant=lambda word: _refuse(word))
     except (ValueError, RecursionError) as error:
-        raise RequestError(f"the body is no JSON: {error}") from error
+        raise RequestError(f"the body is not JSON: {error}") from error
     if not isinstance(found, dict):
         raise RequestError("the body must be a JSON object")
     return found
 
 
 def _refuse(word: str) -> None:
-    raise ValueError(f"{word} is no number of JSON")
+    raise ValueError(f"{word} is not a number in JSON")
 
 
 async def _upload(field: str, file: UploadFile) -> Upload:
-    """Return a file under the last part of its name, as it may be told: in one line, and not long."""
+    """Return a file with the last part of its name, in printable letters and not too long."""
     name = PurePosixPath((file.filename or "").replace("\\", "/")).name
     name = "".join(letter for letter in name if letter.isprintable())[-_NAME_LETTERS:]
     return Upload(name or field, await file.read())
 
 
 def _value(name: str, text: str) -> Any:
-    """Return the value of a form's field: a number where it looks like one."""
+    """Return the value of a form's field: a number or a list if it looks like one, otherwise text."""
     if name in _WORDS:
         return text
     try:
@@ -156,7 +156,7 @@ def _value(name: str, text: str) -> Any:
 
 
 class Asked:
-    """A clip as it was asked for, checked as far as no model is needed.
+    """A request for a clip, checked as far as is possible without the model.
 
     Raises:
         RequestError: a value out of its range, or of another type.
@@ -212,7 +212,7 @@ def _file(name: str, value: Any) -> Upload:
 
 
 def _check_structured(values: Mapping[str, Any], limits: Limits) -> None:
-    """Check keys, tracks, a camera and a storyboard as far as a server can without the model."""
+    """Check keys, tracks, a camera and a storyboard as far as is possible without the model."""
     given = Sources(**values)
     if any(shot.references for shot in given.shots):
         raise RequestError("shots have no references of their own here; send references as files of the form")

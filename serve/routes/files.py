@@ -15,11 +15,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from .answers import refusal
 
 _RANGE = re.compile(r"([0-9]*)[ \t]*-[ \t]*([0-9]*)")
-_DIGITS = 18  # a number of more is beyond every file
+_DIGITS = 18  # of a number; longer ones are beyond the end of every file
 
 
 class FileAnswer(FileResponse):
-    """A file, or the ranges of it that are asked for."""
+    """An answer with a file, or with the ranges of it that are asked for."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         asked = Headers(scope=scope)
@@ -44,7 +44,7 @@ class FileAnswer(FileResponse):
 
 
 def whole(app: ASGIApp) -> ASGIApp:
-    """Return an application whose files are sent whole, whatever ranges are asked for."""
+    """Return an application that always sends whole files, even if ranges are asked for."""
 
     async def without_ranges(scope: Scope, receive: Receive, send: Send) -> None:
         await app(_with_range(scope, "") if scope["type"] == "http" else scope, receive, send)
@@ -60,7 +60,7 @@ def _with_range(scope: Scope, ranges: str) -> Scope:
 def _ranges(asked: str, size: int) -> str | None:
     """Return the ranges of a header that a file of `size` bytes can meet, as a header.
 
-    "" stands for the whole file, None for a header that is wrong, or that no byte of the file meets.
+    "" means the whole file, None a header that is wrong or asks for no byte of the file.
     """
     unit, _, wanted = asked.partition("=")
     if unit.strip().lower() != "bytes":

@@ -1,7 +1,7 @@
-"""The gate: who may pass to the routes. Every request, socket and page goes through it.
+"""The gate: middleware that checks every request, socket and page before it reaches the routes.
 
-A page of another site must not steer a server on this machine. So the name that a client calls the server by is checked
-(a foreign name may point here), and so is the origin of a request that a browser sends.
+A page of another site must not control a server on this machine. So the host name of a request is checked, because any
+name may point to this machine, and so is the origin that a browser sends.
 """
 
 from collections.abc import Sequence
@@ -31,10 +31,10 @@ class Gate:
     """Refuses foreign hosts and origins, and requests without a key where there are keys.
 
     Args:
-        app: what stands behind it.
-        keys: who may ask; None for everybody.
-        hosts: names that clients may call the server by; None for any.
-        origins: other sites whose pages may ask.
+        app: the application behind the gate.
+        keys: of clients; None if none is needed.
+        hosts: host names that clients may use; None for any.
+        origins: other sites whose pages may send requests.
     """
 
     def __init__(self, app: ASGIApp, keys: Keys | None, hosts: frozenset[str] | None, origins: Sequence[str] = ()):
@@ -72,7 +72,7 @@ class Gate:
 
 
 def _place(origin: str) -> str:
-    """Return the host and port of an origin; "" where it is none."""
+    """Return the host and port of an origin; "" if it has none."""
     try:
         return urlsplit(origin).netloc.lower()
     except ValueError:  # such as an unclosed bracket
@@ -80,7 +80,7 @@ def _place(origin: str) -> str:
 
 
 def _guarded(send: Send) -> Send:
-    """Return a `send` that tells browsers to take nothing from elsewhere and to show the page in no other one."""
+    """Return a `send` with headers that make browsers load nothing from other sites, and frame the page nowhere."""
 
     async def guarded(message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -91,13 +91,13 @@ def _guarded(send: Send) -> Send:
 
 
 def _is_open(scope: Scope) -> bool:
-    """Whether a route needs no key: signs of life, and the page, which asks for one."""
+    """Return whether a route needs no key: health checks, and the page, which asks the user for one."""
     path = scope["path"]
     return path in _OPEN or not (path.startswith("/v1/") or path == "/metrics")
 
 
 def _key(scope: Scope, headers: Headers) -> str:
-    """Return the key of a request. A browser's socket and video element can send no header, so a cookie holds it."""
+    """Return the key of a request. A browser's socket and video element send no headers, so a cookie may hold it."""
     scheme, _, key = headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer" and key:
         return key.strip()

@@ -1,4 +1,4 @@
-"""The socket of what is live: messages of a viewer or a player come in, pictures go out."""
+"""The WebSocket of live clips and worlds: messages of a viewer or a player come in, pictures go out."""
 
 import asyncio
 import json
@@ -16,43 +16,43 @@ from reelm.serve.live import Live
 
 from .body import check_text
 
-_Piece = bytes | dict[str, Any] | Exception  # an exception ends the talk
+_Piece = bytes | dict[str, Any] | Exception  # an exception ends the connection
 
 
 class Outbox:
-    """What is still to be sent to a client. Any thread may put something in."""
+    """The queue of messages to a client. Any thread may add one."""
 
     def __init__(self):
         self._loop, self._pieces = asyncio.get_running_loop(), asyncio.Queue[_Piece]()
 
     @property
     def waiting(self) -> int:
-        """How many pieces are still to be sent."""
+        """The number of messages that are still to be sent."""
         return self._pieces.qsize()
 
     def put(self, piece: _Piece) -> None:
-        """Send a piece after those before."""
+        """Send a message, after those before."""
         self._loop.call_soon_threadsafe(self._pieces.put_nowait, piece)
 
     async def next(self) -> _Piece:
-        """Wait for the next piece, and return it."""
+        """Wait for the next message, and return it."""
         return await self._pieces.get()
 
 
-class Talk(Protocol):
-    """What hears the messages of one client."""
+class Client(Protocol):
+    """Handles the messages of one client."""
 
-    def hear(self, found: Any) -> None:
-        """Do what a message asks for, or say why not."""
+    def handle(self, found: Any) -> None:
+        """Do what a message asks for, or answer with an error."""
 
     def close(self) -> None:
-        """End what is played."""
+        """End the client's clip or world."""
 
 
-async def play(socket: WebSocket, talk: Callable[[Outbox], Talk], engine: Engine) -> None:
-    """Carry the messages of a talk until the client goes."""
+async def play(socket: WebSocket, connect: Callable[[Outbox], Client], engine: Engine) -> None:
+    """Pass messages between a socket and its client until it disconnects."""
     if engine.plays_enough:
-        await refuse(socket, "as many live clips play as this server makes; try again later")
+        await refuse(socket, "too many live sessions; try again later")
         return
     outbox = Outbox()
 
@@ -64,7 +64,7 @@ async def play(socket: WebSocket, talk: Callable[[Outbox], Talk], engine: Engine
                 return
             await (socket.send_bytes(piece) if isinstance(piece, bytes) else socket.send_json(piece))
 
-    sending, client = asyncio.create_task(send()), talk(outbox)
+    sending, client = asyncio.create_task(send()), connect(outbox)
     try:
         while not sending.done():
             receiving = asyncio.create_task(socket.receive_json())
@@ -72,7 +72,7 @@ async def play(socket: WebSocket, talk: Callable[[Outbox], Talk], engine: Engine
             if not receiving.done():
                 receiving.cancel()
                 break
-            client.hear(receiving.result())
+            client.handle(receiving.result())
     except (WebSocketDisconnect, RuntimeError):
         pass
     except (json.JSONDecodeError, RecursionError, KeyError):
@@ -83,31 +83,31 @@ async def play(socket: WebSocket, talk: Callable[[Outbox], Talk], engine: Engine
 
 
 async def refuse(socket: WebSocket, message: str) -> None:
-    """Say what is wrong, and close a socket."""
+    """Send an error, and close a socket."""
     await socket.send_json(fault(message))
     await socket.close(1008)
 
 
 def fault(message: str, code: str = "invalid_request") -> dict[str, Any]:
-    """Return the message that says what is wrong."""
+    """Return an error message."""
     return {"error": {"code": code, "message": message}}
 
 
 class Viewer:
-    """Hears the viewer of a live clip, who changes its words."""
+    """Handles the messages of a live clip's viewer, who changes its words."""
 
     def __init__(self, name: str, model: Model, engine: Engine, limits: Limits, outbox: Outbox):
         self._name, self._model, self._engine, self._limits, self._outbox = name, model, engine, limits, outbox
         self._live: Live | None = None
 
-    def hear(self, found: Any) -> None:
-        """Begin the clip, or change its words. What cannot be met is told, and the clip goes on."""
+    def handle(self, found: Any) -> None:
+        """Begin the clip, or change its words. A wrong message is answered with an error, and the clip goes on."""
         try:
-            self._hear(found)
+            self._handle(found)
         except RequestError as error:
             self._outbox.put(fault(str(error)))
 
-    def _hear(self, found: Any) -> None:
+    def _handle(self, found: Any) -> None:
         if isinstance(found, dict) and "keys" in found:
             self._model.held(found["keys"])
             return
@@ -133,14 +133,14 @@ def _steer(found: Any, limits: Limits) -> tuple[str, dict[str, Any], bool]:
 
 
 def check_fields(found: dict[str, Any], known: tuple[str, ...]) -> None:
-    """RequestError for a message with other fields."""
+    """Check that a message has no other fields; RequestError if it has."""
     if unknown := found.keys() - {*known}:
         listed = f"{', '.join(known[:-1])} and {known[-1]}"
         raise RequestError(f"a message has no field {min(unknown)[:40]!r}; it has {listed}")
 
 
 def words_of(found: dict[str, Any], limits: Limits) -> str:
-    """Return the words of a message; RequestError for none that can be read."""
+    """Return the words of a message; RequestError if they are not text, or too long."""
     words = found["prompt"]
     if not isinstance(words, str):
         raise RequestError("prompt must be text")

@@ -21,18 +21,18 @@ _NAMES = {**_TYPES, list: "array", dict: "object", types.NoneType: "null"}
 
 @dataclass(frozen=True)
 class Described:
-    """A route, and what the description says of it.
+    """A route, with its description.
 
     Attributes:
         method: "GET", "POST" or "DELETE".
-        path: of the route; `{id}` stands for that of a job, `{field}` for one of its files.
+        path: of the route; `{id}` is the id of a job, `{field}` the field of one of its files.
         endpoint: answers a request.
         does: what it is for.
         answers: what it answers with.
-        status: of an answer to a request that is met.
+        status: of a successful answer.
         query: parameters after the question mark.
-        body: name of the schema of what is sent; "" for nothing.
-        kinds: media types of what is sent.
+        body: name of the schema of the request's body; "" without one.
+        kinds: media types of the body.
     """
 
     method: str
@@ -54,7 +54,7 @@ def description(routes: Sequence[Described]) -> dict[str, Any]:
     return {
         "openapi": "3.1.0",
         "info": {"title": "reelm", "version": version("reelm")},
-        "servers": [{"url": "."}],  # where this description lies, whatever prefix a proxy puts before it
+        "servers": [{"url": "."}],  # relative to this description, because a proxy may add a prefix
         "paths": paths,
         "components": {"schemas": _schemas()},
     }
@@ -95,7 +95,7 @@ def _schemas() -> dict[str, Any]:
 def _schema(hint: Any) -> dict[str, Any]:
     if get_origin(hint) is Literal:
         return {"enum": list(get_args(hint))}
-    if hint == Picture:  # JSON has no pictures: they come as files
+    if hint == Picture:  # JSON cannot hold pictures: they are uploaded as files
         return {}
     if get_origin(hint) in (Union, types.UnionType):
         return {"anyOf": [_schema(each) for each in get_args(hint) if each is not type(None)]}
@@ -111,7 +111,7 @@ def _schema(hint: Any) -> dict[str, Any]:
 
 
 def _type(hint: Any) -> str | list[str]:
-    """Return the name of a type alone, without what it holds."""
+    """Return the name of a type, without the types that it contains."""
     kinds = get_args(hint) if get_origin(hint) is types.UnionType else [hint]
     names = [_NAMES[get_origin(each) or each] for each in kinds]
     return names[0] if len(names) == 1 else names

@@ -1,4 +1,4 @@
-"""What a player of a world says: keys, and how the world begins. What cannot be met is told, and play goes on."""
+"""Handles the messages of a world's player: its keys, words, seed and speed."""
 
 from functools import partial
 from typing import Any
@@ -14,23 +14,23 @@ from reelm.serve.world import World
 from .live_socket import Outbox, check_fields, fault, words_of
 
 _FIELDS = ("keys", "prompt", "seed", "speed")
-_UNSENT = 8  # messages of a slow client, beyond which no more is drawn for it
+_UNSENT = 8  # messages to a slow client, from which on nothing more is drawn for it
 _FASTEST = 8
 
 
 class Player:
-    """Hears the player of a world. The first message begins it."""
+    """Handles the messages of a world's player. The first one begins the world."""
 
     def __init__(self, name: str, model: Model, engine: Engine, limits: Limits, outbox: Outbox):
         self._name, self._model, self._engine, self._limits, self._outbox = name, model, engine, limits, outbox
-        self._pressed = KeyState(model.language_model().config.keys_at_once)
+        self._key_state = KeyState(model.language_model().config.keys_at_once)
         self._world: World | None = None
         outbox.put({"hello": hello(model)})
 
-    def hear(self, found: Any) -> None:
-        """Do what a message asks for, or say why not."""
+    def handle(self, found: Any) -> None:
+        """Do what a message asks for, or answer with an error. The world goes on in either case."""
         try:
-            self._hear(found)
+            self._handle(found)
         except RequestError as error:
             self._outbox.put(fault(str(error)))
 
@@ -39,7 +39,7 @@ class Player:
         if self._world is not None:
             self._world.close()
 
-    def _hear(self, found: Any) -> None:
+    def _handle(self, found: Any) -> None:
         if not isinstance(found, dict) or not found:
             raise RequestError('a message must be such as {"keys": ["left"]}, {"seed": 3} or {"prompt": WORDS}')
         check_fields(found, _FIELDS)
@@ -50,9 +50,10 @@ class Player:
         begun, world = self._world is not None, self._world or self._new(words or "", seed or 0)
         world.speed = world.speed if speed is None else speed
         if keys is not None:
-            self._pressed.hold(keys)
+            self._key_state.hold(keys)
             if keys and not world.shown:
-                self._outbox.put(fault("no picture is there yet; the keys are kept for the one after it", "no_picture"))
+                message = "there is no picture yet; the keys are kept for the first step"
+                self._outbox.put(fault(message, "no_picture"))
         if not begun:
             self._world = world
             self._engine.play(world)
@@ -65,11 +66,11 @@ class Player:
 
     def _new(self, words: str, seed: int) -> World:
         put, outbox = self._outbox.put, self._outbox
-        return World(self._name, self._pressed, words, seed, put, put, lambda: outbox.waiting < _UNSENT)
+        return World(self._name, self._key_state, words, seed, put, put, lambda: outbox.waiting < _UNSENT)
 
 
 def hello(model: Model) -> dict[str, Any]:
-    """Return what a player is told first: what the frames are, how many come for each step, and the keys."""
+    """Return the first message to a player: the format of frames, their number in each step, and the keys."""
     defaults, config = model.defaults, model.language_model().config
     return {
         "format": "png",
@@ -83,7 +84,7 @@ def hello(model: Model) -> dict[str, Any]:
 
 
 def _keys(model: Model, keys: Any) -> list[str]:
-    """Return the keys of a message; RequestError for others than the world has, or too many."""
+    """Return the keys of a message; RequestError for keys that the world does not have, or too many."""
     most = len(model.language_model().config.keys)
     if not isinstance(keys, list):
         raise RequestError('keys are a list of names, such as {"keys": ["left"]}; [] lets all go')

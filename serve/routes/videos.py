@@ -37,7 +37,7 @@ from .watch import fragments, messages
 _log = logging.getLogger("reelm.serve")
 
 _ENDING = "the server is shutting down"
-_HINT = "where it waits for less than a clip takes, send Prefer: wait=50, or ask by POST /v1/videos"
+_HINT = "if it waits for less time than a clip takes, send Prefer: wait=50, or use POST /v1/videos"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,16 +45,16 @@ class Videos:
     """The routes, over the parts of a server.
 
     Attributes:
-        models: by name; the first is the one that is taken where none is named.
+        models: by name; the first is the default.
         jobs: their table.
         planner: turns jobs into requests.
         engine: makes the clips.
-        job_events: wakes those who wait for a job.
+        job_events: wakes the listeners of a job.
         traces: of each request.
         limits: of each request and each key.
-        allowance: what each key may still ask for.
+        allowance: codes that each key may still ask for.
         ratings: file of the thumbs.
-        has_keys: whether each key sees its own jobs alone.
+        has_keys: whether each key sees only its own jobs.
     """
 
     models: Mapping[str, Model]
@@ -73,7 +73,7 @@ class Videos:
         return JSONResponse(self._seen(await self._created(request)), 202)
 
     async def create_and_wait(self, request: Request) -> Response:
-        """Store a job, wait for its clip, and answer with that; with the job where `Prefer: wait=SECONDS` is over."""
+        """Store a job, wait for its clip, and answer with the clip, or with the job after `Prefer: wait=SECONDS`."""
         until, seconds = math.inf, preferred_wait(request.headers)
         job = await self._created(request)
         if seconds is not None:
@@ -135,7 +135,7 @@ class Videos:
         return job
 
     def _queued(self, job: Job, model: Model, request: Planned) -> Job:
-        """Store a job as it is planned, and hold its plan."""
+        """Store a planned job, and hold its plan."""
         planned = request.choice.settings
         height, width = planned.shown
         pixels = height * width * (planned.num_frames or 1) * planned.best_of
@@ -164,7 +164,7 @@ class Videos:
         return job
 
     async def list(self, request: Request) -> Response:
-        """Answer with the jobs of whoever asks."""
+        """Answer with the jobs of the client."""
         query = request.query_params
         order, limit = query.get("order", "desc"), query.get("limit", "20")
         if order not in ("asc", "desc"):
@@ -235,7 +235,7 @@ class Videos:
         return StreamingResponse(pieces, media_type="video/mp4", headers={"Cache-Control": "no-store"})
 
     async def playlist(self, request: Request) -> Response:
-        """Answer with the HLS playlist of the fragments that there are."""
+        """Answer with the HLS playlist of the fragments so far."""
         job = self._job(request)
         ended = job.status in ("completed", "failed")
         path = self.jobs.folder(job.id) / STREAM
@@ -243,7 +243,7 @@ class Videos:
         return Response(text, media_type="application/vnd.apple.mpegurl", headers={"Cache-Control": "no-store"})
 
     async def pieces(self, request: Request) -> Response:
-        """Answer with the file that the playlist names bytes of."""
+        """Answer with the file whose byte ranges the playlist names."""
         path = self.jobs.folder(self._job(request).id) / STREAM
         if not path.is_file():
             raise HTTPException(409, "no picture is made yet; there is no file")
@@ -251,12 +251,12 @@ class Videos:
 
     async def events(self, request: Request) -> Response:
         """Answer with status, progress and previews as server-sent events."""
-        told = messages(self._job(request).id, self.jobs, self.job_events, self.engine)
+        events = messages(self._job(request).id, self.jobs, self.job_events, self.engine)
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        return StreamingResponse(told, media_type="text/event-stream", headers=headers)
+        return StreamingResponse(events, media_type="text/event-stream", headers=headers)
 
     async def feedback(self, request: Request) -> Response:
-        """Keep a thumb up or down."""
+        """Store a thumb up or down."""
         job = self._job(request)
         found = await read_object(request, self.limits)
         if unknown := found.keys() - {"rating", "over", "note"}:

@@ -1,4 +1,4 @@
-"""How clients follow a clip while it is made: its bytes, and messages about it."""
+"""Follow a clip while it is made: its bytes, and events about it."""
 
 import asyncio
 import base64
@@ -23,7 +23,7 @@ async def fragments(job_id: str, jobs: Jobs, events: JobEvents) -> AsyncIterator
     """Yield the bytes of a job's stream from the first on, as they come; each client reads at its own pace."""
     path, at = jobs.folder(job_id) / STREAM, 0
     async for _ in events.of(job_id, BEAT_SECONDS):
-        now = jobs.get(job_id)  # before reading: what is made after it comes with the next event
+        now = jobs.get(job_id)  # before reading: later bytes come with the next event
         while path.is_file() and (piece := await asyncio.to_thread(_read, path, at)):
             at += len(piece)
             yield piece
@@ -33,16 +33,16 @@ async def fragments(job_id: str, jobs: Jobs, events: JobEvents) -> AsyncIterator
 
 async def messages(job_id: str, jobs: Jobs, events: JobEvents, engine: Engine) -> AsyncIterator[str]:
     """Yield server-sent events: the job whenever it changes, and its newest frame."""
-    said, shown = None, None
-    async for told in events.of(job_id, BEAT_SECONDS):
+    sent, shown = None, None
+    async for changed in events.of(job_id, BEAT_SECONDS):
         now = jobs.get(job_id)
         if now is None:
             yield _event("deleted", {"id": job_id})
             return
-        if not told:
+        if not changed:
             yield ": still here\n\n"
-        if (about := now.as_json(jobs.place(now))) != said:
-            yield _event("status", said := about)
+        if (about := now.as_json(jobs.place(now))) != sent:
+            yield _event("status", sent := about)
         frame = engine.previews.get(job_id)
         if frame is not None and frame is not shown:
             shown = frame

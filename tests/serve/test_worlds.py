@@ -93,7 +93,7 @@ def test_players_beside_each_other_see_what_each_sees_alone(service):
             one.play([["left"]])
             two.play([["right"], []])
         with connect(f"ws://127.0.0.1:{service.port}/v1/live") as third:
-            assert "as many live clips play" in json.loads(third.recv(timeout=60))["error"]["message"]
+            assert "too many live sessions" in json.loads(third.recv(timeout=60))["error"]["message"]
     for player, seed in ((one, 1), (two, 2)):
         made = service.model.generate(keys=player.keys, seed=seed)
         np.testing.assert_array_equal(np.stack(player.frames), made.video)
