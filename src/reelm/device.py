@@ -1,4 +1,4 @@
-"""What of a device decides how programs for it are shaped. All rooms ask here; none looks at the platform itself."""
+"""The profile of the device: all that decides how programs for it are shaped. No other room looks at the platform."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -15,9 +15,9 @@ class DeviceProfile:
             takes as long as reading the weights.
         static_programs: whether loops and attended spans get a fixed length, and with it a program each. A GPU returns
             to the host at each pass of a loop of unknown length; a CPU does not, and finds out which slots are filled.
-        number_format: of the matrices that decoding reads, where none is asked for.
-        int8_activations: number format of activations beside matrices of int8.
-        drawing_threads: that draw clips beside each other, at most.
+        number_format: default number format of the matrices that decoding reads.
+        int8_activations: number format of activations with matrices of int8.
+        drawing_threads: most threads that draw clips at the same time.
     """
 
     platform: str
@@ -54,6 +54,6 @@ def profile_of(platform: str) -> DeviceProfile:
 
 def device() -> DeviceProfile:
     """Return the profile of the devices that JAX computes on here."""
-    import jax  # late: the command line reads configurations alone
+    import jax  # late: the command line reads configurations without JAX
 
     return profile_of(jax.default_backend())

@@ -1,7 +1,7 @@
-"""Energy: what clips took, by the best counter that this machine lets us read.
+"""Measure energy, by the best counter that this machine lets us read.
 
-In: counters of the machine. Out: joules, how they are known, and what they are of; None where nothing is known, and
-never 0 for that. Knows nothing of clips.
+In: counters of the machine. Out: joules, with the method and the boundary of the measurement. Unknown joules are None,
+never 0. Knows nothing of clips.
 
 | method | boundary | counts |
 |---|---|---|
@@ -19,7 +19,7 @@ from typing import Any
 
 from reelm.device import device
 
-WATTS_PER_CORE = 6.0  # assumed of a busy core of a server where nothing else is said
+WATTS_PER_CORE = 6.0  # assumed for a busy core of a server
 JOULES_PER_KWH = 3.6e6
 
 _POWERCAP = Path("/sys/class/powercap")
@@ -27,9 +27,9 @@ _PACKAGE = re.compile(r"intel-rapl:\d+")  # AMD's counters have this name too; t
 
 
 class Meter:
-    """Counts the joules from the moment when it is made. One thread may read it.
+    """Counts joules from its creation on. Only one thread may read it.
 
-    Read it every minute or so: counters of processors wrap around, and two of them look like none.
+    Read it at least every minute: counters of processors wrap around, and two wraps look like none.
 
     Args:
         watts_per_core: of a busy core, for estimates.
@@ -44,13 +44,13 @@ class Meter:
         self._counter.lap()
 
     def read(self) -> float | None:
-        """Return the joules so far; None from the first time on that a counter cannot be read."""
+        """Return the joules so far; None once a counter could not be read."""
         more = self._counter.lap()
         self._joules = None if self._joules is None or more is None else self._joules + more
         return self._joules
 
     def info(self, joules: float | None) -> dict[str, Any]:
-        """Return what `Clip.info` says about joules that were read here, as `energy`."""
+        """Return the `energy` of `Clip.info`, for joules that were read here."""
         rounded = None if joules is None else float(f"{joules:.6g}")
         return {"joules": rounded, "method": self.method, "boundary": self.boundary, **self._estimate}
 
@@ -74,7 +74,7 @@ class _Counter:
     boundary: str = "device"
 
     def lap(self) -> float | None:
-        """Return the joules since the lap before; None where they are not known."""
+        """Return the joules since the last lap; None if they are not known."""
         return None
 
 
@@ -155,7 +155,7 @@ def gpus() -> list[Any]:
 
 
 def busy_shares() -> list[float]:
-    """Return the share of the last moments in which each GPU worked, 0 to 1; nothing where NVML cannot say."""
+    """Return the share of the last moments in which each GPU worked, 0 to 1; [] if NVML does not know it."""
     if device().platform == "cpu":
         return []
     try:

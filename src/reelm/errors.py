@@ -1,4 +1,4 @@
-"""The exception for requests that cannot be met, the warning of those that may turn out badly, and what others say."""
+"""The exception for requests that cannot be met, the warning for those that may turn out badly, and error messages."""
 
 _LONGEST = 1500  # letters of a message
 
@@ -6,7 +6,7 @@ _LONGEST = 1500  # letters of a message
 class RequestError(ValueError):
     """The request is wrong, not the program. The message is one line: what is wrong, and what would be right.
 
-    What is wrong may be text of any length: the middle of a long message is left out.
+    The message may quote the request, so the middle of a long message is left out.
     """
 
     def __init__(self, message: str):
@@ -19,5 +19,5 @@ class RequestWarning(UserWarning):
 
 
 def reason(error: BaseException) -> str:
-    """Return what an exception says, in one line of at most 300 characters; its type where it says nothing."""
+    """Return the message of an exception, in one line of at most 300 characters; its type if it has none."""
     return " ".join(str(error).split())[:300] or type(error).__name__

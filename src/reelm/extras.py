@@ -2,5 +2,5 @@
 
 
 def how_to_install(extra: str) -> str:
-    """Return the end of a sentence that misses a package of an extra."""
+    """Return the commands that install an extra, as the end of an error message."""
     return f"`make env EXTRAS={extra}` in a clone of reelm, or `pip install 'reelm[{extra}]'`"

@@ -3,14 +3,14 @@
 All of it runs under `jit`, `grad`, `vmap`, `scan` and `shard_map`, and on meshes of explicit or automatic axes. Only
 `video_tokenizer`, `audio_tokenizer`, `language_model`, `prompt_prefix`, `for_decoding` and `Controls.of` run outside.
 
-A tokenizer is a Flax module beside its parameters. Latents are what it encodes to, and the signs of latents are the
-code. Codes are these signs, -1 and +1 as floats, which it decodes. Ids are the same codes as integers.
+A tokenizer is a Flax module and its parameters. It encodes frames to latents, whose signs are the code. It decodes
+codes, which are these signs, -1 and +1 as floats. Ids are the same codes as integers.
 
 The language model is functions of `(config, params, ...)`. It reads a `Prefix`, which holds the words, and `ClipCodes`,
 which hold ids. Axis letters: B batch, R rows, T H W frames, S samples or audio frames, C channels, t h w latent frames,
 K bits of a code, F audio frames, L levels, N codes in the order of the stream, D width.
 
-The names of this page are kept from version to version; modules behind them move.
+The names of this page are stable between versions; the modules that they come from may change.
 """
 
 from functools import partial
@@ -132,7 +132,7 @@ def audio_tokenizer(name: str | None = None, *, dtype: DTypeLike | None = None) 
 
 
 def language_model(name: str | None = None, *, text_encoder: str | Path | None = None) -> tuple[LMConfig, dict, Text]:
-    """Return the language model of a model: its sizes, its parameters in float32, and what reads its prompts.
+    """Return the language model of a model: its sizes, its parameters in float32, and its text tokenizer or encoder.
 
     Args:
         name: as for `reelm.load`.
@@ -231,7 +231,7 @@ def prefill(
         prefix: with as many pictures as the layout says, and with sound if it says so.
         ahead: most codes that `extend` is given at once.
         dtype: number format of activations and of the cache.
-        control: `[R, 1, D]`, what is asked of code 0; None where nothing is.
+        control: `[R, 1, D]`, the embedded control of code 0; None without control.
 
     Returns:
         The input `[R, D]` of the slot that predicts code 0, the cache, and the fields of the slots, for `extend`.
@@ -257,17 +257,17 @@ def extend(
     seen: int | None = None,
     control: jax.Array | None = None,
 ) -> tuple[jax.Array, Cache]:
-    """Predict W codes of R rows from the inputs of the slots in front of them.
+    """Predict W codes of R rows from the inputs of the slots before them.
 
     Args:
         config: sizes of the net.
         params: with unrolled layers, from `unroll` or `for_decoding`.
-        inputs: `[R, W, D]`; of code 0 what `prefill` returns, of each later one `embed_codes` of the code before it.
+        inputs: `[R, W, D]`; for code 0 what `prefill` returns, for each later one `embed_codes` of the code before it.
         first: int32 `[R]`, index of each row's first predicted code.
         fields: from `prefill`.
-        cache: of the slots in front of the inputs'.
+        cache: of the slots before the inputs.
         seen: static number of slots to attend over. None attends to those that are filled, in a loop without gradient.
-        control: `[R, W, D]`, what is asked of the W codes; None where nothing is.
+        control: `[R, W, D]`, the embedded control of the W codes; None without control.
 
     Returns:
         Hidden states `[R, W, D]` for `all_logits`, and the cache with the inputs' slots.

@@ -6,4 +6,4 @@ Progress = Callable[[int, int], object]  # called with (done, total); the unit i
 
 
 def silent(done: int, total: int) -> None:
-    """Tell nobody: the `Progress` of a caller who does not ask."""
+    """Do nothing: the `Progress` of a caller that wants none."""

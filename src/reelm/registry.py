@@ -1,10 +1,10 @@
-"""Finds what the models of the zoo bring, by name: data sets, presets, evaluations. The library knows no other way.
+"""The registry of the zoo: data sets, presets and evaluations of its models, by name. The library has no other link.
 
-A model is a package of `reelm.zoo`. Its `__init__` has any of these dicts. Places are names in the package, so what a
-model brings is known before any code of it is loaded:
+A model is a package of `reelm.zoo`. Its `__init__` has any of these dicts. Their values are names in the package, so
+the registry is read without loading any other code of a model:
 
     DATA_SETS         data set -> "module:class", a `reelm.data.clips.BuildableSet`
-    DATA_CARDS        data set -> `DataCard`, what model cards say of it
+    DATA_CARDS        data set -> `DataCard`, for model cards
     PRESETS           preset -> "module" that holds a run config for each stage under its key, as `lm = LMRun(...)`
     EVALUATIONS       task of `reelm evaluate generation` -> "module:function" of a model; see `evaluation.by_task`
     RECONSTRUCTIONS   data set -> "module:function" of a model that takes `clips`, `split` and `progress`: figures of
@@ -21,18 +21,18 @@ Kind = Literal["DATA_SETS", "PRESETS", "EVALUATIONS", "RECONSTRUCTIONS"]
 
 
 class Entry(NamedTuple):
-    """One thing that a model brings: the name of the model, and the dotted place of the thing."""
+    """An entry of the registry: the name of the model, and the dotted name of the object that it registers."""
 
     model: str
     place: str
 
     def load(self) -> Any:
-        """Import the thing."""
+        """Import the object."""
         return pkgutil.resolve_name(self.place)
 
 
 class DataCard(NamedTuple):
-    """What model cards say of a data set: what it shows, its licence, and a prompt in its words ("" for none)."""
+    """A data set for model cards: what it shows, its licence, and a prompt in its words ("" for none)."""
 
     shows: str
     licence: str
@@ -40,21 +40,21 @@ class DataCard(NamedTuple):
 
 
 def entries(kind: Kind) -> Mapping[str, Entry]:
-    """Return all that the models bring of a kind, by name."""
+    """Return the entries of a kind of all models, by name."""
     return {
         name: Entry(model, f"reelm.zoo.{model}.{place}")
-        for model, brought in _brought(kind).items()
-        for name, place in brought.items()
+        for model, registered in _registered(kind).items()
+        for name, place in registered.items()
     }
 
 
 def data_cards() -> Mapping[str, DataCard]:
-    """Return what model cards say of data sets, by name."""
-    return {name: card for brought in _brought("DATA_CARDS").values() for name, card in brought.items()}
+    """Return the data sets of all models for model cards, by name."""
+    return {name: card for registered in _registered("DATA_CARDS").values() for name, card in registered.items()}
 
 
 @cache
-def _brought(kind: str) -> Mapping[str, Mapping[str, Any]]:
+def _registered(kind: str) -> Mapping[str, Mapping[str, Any]]:
     """Return the dict of a kind of each model, by the name of the model."""
     folders = importlib.import_module("reelm.zoo").__path__
     models = sorted(each.name for each in pkgutil.iter_modules(folders) if each.ispkg)

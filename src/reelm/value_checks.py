@@ -1,7 +1,7 @@
-"""What a caller of Python gives, as types that the rest relies on: numbers, paths, arrays, fields of configs.
+"""Check values from Python callers, and return the types that the rest relies on: numbers, paths, arrays, fields.
 
-In: a value and what to call it. Out: Python's own number, a path, a NumPy array; or a RequestError that says what was
-given and what would be right. Numbers of NumPy and JAX are numbers. Text is none, however it reads. Imports nothing
+In: a value, and its name for messages. Out: Python's own number, a path, a NumPy array; or a RequestError that says
+what the value is and what would be right. Numbers of NumPy and JAX are numbers. Text is never a number. Imports nothing
 slow: the command line checks its options before NumPy is loaded.
 """
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 _MOST_LAYERS, _MOST_CHANNELS = 1000, 1 << 22
-_LONGEST_NAME, _LONGEST_PATH = 255, 4095  # bytes; of Linux, and about those of others
+_LONGEST_NAME, _LONGEST_PATH = 255, 4095  # bytes, on Linux; other systems have similar limits
 
 
 def whole(name: str, value: Any, *, least: int | None = None) -> int:
@@ -34,7 +34,7 @@ def whole(name: str, value: Any, *, least: int | None = None) -> int:
 
 
 def within(name: str, value: float, least: float, most: float | None = None) -> None:
-    """RequestError for a number that does not lie between `least` and `most`, both included; NaN never does."""
+    """Check that a number lies between `least` and `most`, both included; RequestError if not, and for NaN."""
     if most is None and not value >= least:
         raise RequestError(f"{name} is {value}; it must be {_plain(least)} or more")
     if most is not None and not least <= value <= most:
@@ -42,20 +42,20 @@ def within(name: str, value: float, least: float, most: float | None = None) -> 
 
 
 def rising(of: str, seconds: Sequence[float]) -> None:
-    """RequestError for moments that are no numbers, before 0, or not each after the one before."""
+    """Check that seconds are finite, 0 or more, and rising; RequestError if not."""
     known = all(math.isfinite(at) and at >= 0 for at in seconds)
     if not known or any(later <= at for at, later in pairwise(seconds)):
-        said = ", ".join(f"{at:g}" for at in seconds[:8])
-        raise RequestError(f"the seconds of {of} start at 0 and rise, unlike {said}")
+        shown = ", ".join(f"{at:g}" for at in seconds[:8])
+        raise RequestError(f"the seconds of {of} must be 0 or more and rise, not {shown}")
 
 
 def layers(name: str, value: int, *, least: int = 0) -> None:
-    """RequestError for a number of layers that no net has: to build one takes time for each of them."""
+    """Check a number of layers; RequestError for one that no net has, because building takes time for each layer."""
     within(name, value, least, _MOST_LAYERS)
 
 
 def channels(name: str, values: Iterable[int]) -> None:
-    """RequestError for widths of layers that no net has: the numbers of their weights would not fit into 64 bits."""
+    """Check widths of layers; RequestError for one that no net has, whose number of weights might exceed 64 bits."""
     for value in values:
         within(name, value, 1, _MOST_CHANNELS)
 
@@ -73,7 +73,7 @@ def real(name: str, value: Any) -> float:
 
 
 def check_least(config: Any, least: float, *names: str) -> None:
-    """Check that these fields of a config are finite, and `least` or more; None is left alone."""
+    """Check that these fields of a config are finite, and `least` or more; None is not checked."""
     for name in names:
         value = getattr(config, name)
         if value is not None and not least <= value < math.inf:
@@ -90,7 +90,7 @@ def check_above(config: Any, limit: float, *names: str) -> None:
 
 
 def check_shares(config: Any, *names: str) -> None:
-    """Check that these fields lie in 0 to 1; None is left alone."""
+    """Check that these fields lie in 0 to 1; None is not checked."""
     for name in names:
         value = getattr(config, name)
         if value is not None and not 0 <= value <= 1:
@@ -104,7 +104,7 @@ def check_choice(config: Any, name: str, choices: tuple[str, ...]) -> None:
 
 
 def path(name: str, value: Any) -> str:
-    """Return a path as text; RequestError for what is none, bytes included, or has a name that is too long."""
+    """Return a path as text; RequestError for anything else, bytes included, and for a name that is too long."""
     if isinstance(value, str | os.PathLike):
         text = os.fspath(value)
         if isinstance(text, str):
@@ -115,15 +115,15 @@ def path(name: str, value: Any) -> str:
 
 
 def array(name: str, value: Any) -> "np.ndarray":
-    """Return an array of numbers or truth values; RequestError for what is none, as lists of several lengths."""
+    """Return an array of numbers or booleans; RequestError for anything else, such as lists of several lengths."""
     import numpy as np
 
     untraced(name, value)
     try:
         found = np.asarray(value)
     except (TypeError, ValueError) as error:
-        raise RequestError(f"{name} is no array of numbers ({reason(error)})") from error
-    if found.dtype.name == "bfloat16":  # which NumPy itself does not know
+        raise RequestError(f"{name} is not an array of numbers ({reason(error)})") from error
+    if found.dtype.name == "bfloat16":  # NumPy itself does not know it
         found = found.astype(np.float32)
     if found.dtype.kind not in "buif":
         what = found.dtype if isinstance(value, np.ndarray) else f"a {type(value).__name__}"
@@ -132,7 +132,7 @@ def array(name: str, value: Any) -> "np.ndarray":
 
 
 def untraced(name: str, *values: Any) -> None:
-    """RequestError for values that `jit`, `grad` and other transformations of JAX trace: they are no numbers yet."""
+    """Check that `jit`, `grad` and other transformations of JAX do not trace the values; RequestError if they do."""
     jax = sys.modules.get("jax")  # before it is loaded, nothing is traced
     if jax is not None and any(isinstance(value, jax.core.Tracer) for value in values):
         raise RequestError(

@@ -226,9 +226,9 @@ def _replace_weights(folder, data):
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (lambda folder: _replace_weights(folder, struct.pack("<Q", 2**60) + b"{}"), "no sound safetensors file"),
-        (lambda folder: _replace_weights(folder, pickle.dumps({"head": b"kernel"})), "no sound safetensors file"),
-        (lambda folder: _replace_weights(folder, b""), "no sound safetensors file"),
+        (lambda folder: _replace_weights(folder, struct.pack("<Q", 2**60) + b"{}"), "not a valid safetensors file"),
+        (lambda folder: _replace_weights(folder, pickle.dumps({"head": b"kernel"})), "not a valid safetensors file"),
+        (lambda folder: _replace_weights(folder, b""), "not a valid safetensors file"),
         (_damage_weights, "sha256"),
         (_other_format, "format 99"),
         (lambda folder: (folder / "lm.safetensors").unlink(), "missing"),

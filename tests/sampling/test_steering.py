@@ -97,7 +97,7 @@ def test_a_clip_says_what_steered_it(model):
         ({"tracks": [[]]}, "track 1 has no point"),
         ({"tracks": [[(0, (0.1, 1.2))]]}, "track 1 leaves the picture"),
         ({"tracks": [[(0, (0.1, float("nan")))]]}, "track 1 leaves the picture"),
-        ({"tracks": [[(1, (0.1, 0.2)), (1, (0.1, 0.2))]]}, "the seconds of track 1 start at 0 and rise"),
+        ({"tracks": [[(1, (0.1, 0.2)), (1, (0.1, 0.2))]]}, "the seconds of track 1 must be 0 or more and rise"),
         ({"tracks": [[(-1, (0.1, 0.2))]]}, "the seconds of track 1"),
         ({"tracks": [[(0, 0.1)]]}, "track 1 is a list of"),
         ({"tracks": [None] * 3}, "there are 3 tracks; 'steered' follows 2"),

@@ -88,7 +88,7 @@ def test_a_field_that_is_not_what_it_must_be_is_named(change, words):
 def test_what_is_no_object_is_refused(value):
     with pytest.raises(RequestError, match="must be an object"):
         parsed(Outer, value, "f.json")
-    with pytest.raises(RequestError, match="no object with a format"):
+    with pytest.raises(RequestError, match="not an object with a format"):
         check_format(value, 1, "f.json")
 
 
@@ -102,7 +102,7 @@ def test_a_file_is_read_whole_or_refused_in_words(tmp_path):
         with pytest.raises(RequestError, match="deep"):
             parse_json(text, "f.json")
     path.write_bytes(b"\xff\xfe")
-    for file, words in ((path, "no text in UTF-8"), (tmp_path, "directory"), (tmp_path / "none", "No such file")):
+    for file, words in ((path, "not text in UTF-8"), (tmp_path, "directory"), (tmp_path / "none", "No such file")):
         with pytest.raises(RequestError, match=words):
             read_json(file)
     with path.open("wb") as file:

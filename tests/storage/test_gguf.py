@@ -47,7 +47,7 @@ def test_a_file_that_is_cut_off_is_refused_in_a_line(file):
     whole = file.read_bytes()
     for length in range(0, len(whole) - 32, 13):
         file.write_bytes(whole[:length])
-        with pytest.raises(RequestError, match="is cut off or no GGUF file") as refused:
+        with pytest.raises(RequestError, match="is cut off or not a GGUF file") as refused:
             GGUF(file)
         assert "\n" not in str(refused.value)
 

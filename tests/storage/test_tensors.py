@@ -83,14 +83,14 @@ def test_parameters_that_did_not_change_are_read_as_they_were():
 @pytest.mark.parametrize(
     ("base", "said"),
     [
-        (None, "b.difference is the difference from nothing that is here"),
-        ({"b": np.zeros((5, 8), np.float32)}, r"b.difference is no difference from a tensor \[5, 8\]"),
+        (None, "b.difference is a difference, and its base or its scale is missing"),
+        ({"b": np.zeros((5, 8), np.float32)}, r"b.difference is not a difference from a tensor \[5, 8\]"),
         ({"b": np.zeros((7, 5), np.float32)}, "shape mismatch: .*"),
     ],
 )
 def test_differences_from_something_else_are_refused(base, said):
     data = pack({"b": CHANGED["b"]}, "int8", base=BASE)
-    with pytest.raises(RequestError, match=rf"^x is no sound safetensors file \({said}\); fetch it again$"):
+    with pytest.raises(RequestError, match=rf"^x is not a valid safetensors file \({said}\); fetch it again$"):
         unpack(data, "x", base=base)
 
 
@@ -125,7 +125,7 @@ SOUND = {"dtype": "F32", "shape": [2, 2], "data_offsets": [0, 16]}
     ],
 )
 def test_a_damaged_file_is_refused_in_one_line(data):
-    with pytest.raises(RequestError, match=r"^x is no sound safetensors file \(.*\); fetch it again$") as refused:
+    with pytest.raises(RequestError, match=r"^x is not a valid safetensors file \(.*\); fetch it again$") as refused:
         unpack(data, "x")
     assert "\n" not in str(refused.value)
 

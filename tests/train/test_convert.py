@@ -168,7 +168,7 @@ def _zip_of(path: Path, pickled: bytes) -> None:
 @pytest.mark.parametrize(
     ("write", "words"),
     [
-        (_cut_off, "cut off or no checkpoint"),
+        (_cut_off, "cut off or not a checkpoint"),
         (_bare_pickle, "a bare pickle, which is not run"),
         (_text, "neither kind of file"),
         (_no_weights, "holds no tensors by name"),

@@ -1,1 +1,1 @@
-"""Programs for the device: compiled ahead of time, side by side, and found again on disk by the next process."""
+"""Programs for the device: compiled ahead of time and in parallel, with an executable cache on disk."""

@@ -1,6 +1,7 @@
-"""How a traced program is compiled: with what options, and apart from JAX's own cache where it is kept here.
+"""Compile a traced program: with which options, and whether through JAX's own cache.
 
-On a CPU, LLVM optimizes little: matmuls are a library's, and the rest takes longer to optimize than it ever wins.
+On a CPU, LLVM is told to optimize little: matmuls come from a library, and optimizing the rest takes longer than it
+saves.
 """
 
 import ctypes
@@ -16,9 +17,9 @@ from .machine import device
 
 
 def compiled(traced: Any, *, apart: bool) -> tuple[Any, bool]:
-    """Return a traced program compiled, and whether it is new: otherwise it came out of JAX's own cache.
+    """Compile a traced program; return it, and whether it is new or came out of JAX's own cache.
 
-    apart: leave it out of that cache.
+    apart: whether to leave it out of JAX's own cache.
     """
     lowered = traced.lower()
     _found.count = 0
@@ -32,12 +33,12 @@ def options() -> dict[str, Any]:
     """Return the options of XLA for this device."""
     if device().platform != "cpu" or "xla_backend_optimization_level" in os.environ.get("XLA_FLAGS", ""):
         return {}
-    # One part a program: they are compiled side by side as it is.
+    # One part a program: several programs are compiled in parallel anyway.
     return {"xla_backend_optimization_level": 1, "xla_cpu_parallel_codegen_split_count": 1}
 
 
 def _return_memory() -> None:
-    """Give back to the system what the compiler has freed, about a hundred megabytes. glibc would keep it."""
+    """Give the memory that the compiler has freed, about a hundred megabytes, back to the system. glibc keeps it."""
     with suppress(AttributeError, OSError, TypeError):  # another C library
         ctypes.CDLL(None).malloc_trim(0)
 
@@ -58,7 +59,7 @@ jax.monitoring.register_event_listener(_note_found)
 
 @contextmanager
 def _apart_from_jaxs_cache() -> Iterator[None]:
-    """Leave nothing that is compiled in JAX's own cache, where the next process would find it in place of compiling."""
+    """Compile without JAX's own cache: what the next process finds there cannot be serialized for our own."""
     global _compiling, _usual_seconds
     name = "jax_persistent_cache_min_compile_time_secs"
     with _APART:

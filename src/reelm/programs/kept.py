@@ -1,7 +1,7 @@
-"""The folder of programs that are kept, so that the next process neither traces nor compiles them.
+"""The executable cache: a folder of compiled programs, so that the next process neither traces nor compiles them.
 
-A program is named by all that it was made of: source, versions, device, flags, static arguments, shapes. A damaged file
-reads as none. The files hold pickles and machine code, so none but the user may write there.
+The key of a program is everything that it was made of: source, versions, device, flags, static arguments, shapes. A
+damaged file counts as missing. The files hold pickles and machine code, so only the user may be able to write there.
 """
 
 import hashlib
@@ -22,14 +22,14 @@ from reelm.storage.atomic import write_bytes
 from .machine import surroundings
 from .source import source_of
 
-_MOST_BYTES = 1 << 29  # of a folder; what was used longest ago goes first
+_MOST_BYTES = 1 << 29  # of a folder; the least recently used files are removed first
 _DIGEST = hashlib.sha256().digest_size
 
 _folder: Path | None = None
 
 
 def keep(folder: str | os.PathLike[str] | None) -> None:
-    """Find programs in a folder, and keep those of this process there; it is made with mode 700. None keeps none.
+    """Use a folder as the executable cache of this process; it is made with mode 700. None uses no cache.
 
     A folder that cannot be made, or that others can write to, is not used, with a warning.
     """
@@ -42,10 +42,10 @@ def keep(folder: str | os.PathLike[str] | None) -> None:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         owner, mode = path.stat().st_uid, path.stat().st_mode
     except OSError as error:
-        warnings.warn(f"{path}: {error.strerror}; programs are compiled anew each time", stacklevel=2)
+        warnings.warn(f"{path}: {error.strerror}; programs are compiled again each time", stacklevel=2)
         return
     if os.name == "posix" and (owner != os.getuid() or mode & (stat.S_IWGRP | stat.S_IWOTH)):
-        warnings.warn(f"{path}: others may write there; programs are compiled anew each time", stacklevel=2)
+        warnings.warn(f"{path}: others may write there; programs are compiled again each time", stacklevel=2)
         return
     _folder = path
 
@@ -55,15 +55,15 @@ if os.environ.get("REELM_PROGRAMS"):
 
 
 def place(module: str, name: str, key: Hashable) -> Path | None:
-    """Return where a program lies that is made for `key`, by a function of this name in a module; None for nowhere."""
-    if _folder is None or jax.process_count() > 1:  # a program names its device, which has another number there
+    """Return the cache's file of a program, from a function of a module and a `key`; None without a cache."""
+    if _folder is None or jax.process_count() > 1:  # a program holds the number of its device, which differs then
         return None
     about = f"{source_of(module)}\n{surroundings()}\n{module}.{name}\n{key!r}".encode()
     return _folder / f"{name.rpartition('.')[2]}-{hashlib.sha256(about).hexdigest()[:40]}"
 
 
 def read(path: Path) -> Any:
-    """Return what `write` wrote; None where there is nothing, or nothing whole."""
+    """Return what `write` wrote; None if the file is missing or damaged."""
     try:
         data = path.read_bytes()
         os.utime(path)
@@ -74,15 +74,15 @@ def read(path: Path) -> Any:
 
 
 def write(path: Path, content: Any) -> None:
-    """Keep what can be pickled, and drop what was used longest ago where the folder becomes too large."""
+    """Write a value that can be pickled. If the folder becomes too large, remove the least recently used files."""
     data = pickle.dumps(content)
-    with suppress(OSError, RequestError):  # a full disk costs a compilation, no more
+    with suppress(OSError, RequestError):  # a full disk only costs a compilation
         write_bytes(path, hashlib.sha256(data).digest() + data)
         _make_room(path.parent)
 
 
 def _make_room(folder: Path) -> None:
-    """Remove the files that were used longest ago, until the folder is small enough."""
+    """Remove the least recently used files, until the folder is small enough."""
     about = [(path.stat(), path) for path in folder.iterdir()]
     total = 0
     for each, path in sorted(about, key=lambda each: each[0].st_mtime, reverse=True):

@@ -1,4 +1,4 @@
-"""The machine that programs are compiled for: its device, and all else that machine code depends on."""
+"""The machine that programs are compiled for: its device, and everything else that machine code depends on."""
 
 import os
 import platform
@@ -18,7 +18,7 @@ def device() -> Any:
 
 @cache
 def surroundings() -> tuple:
-    """Return what every program depends on, whatever it is."""
+    """Return everything that all programs depend on: versions, device, processor, settings, flags."""
     settings = [getattr(jax.config, name) for name in ("jax_enable_x64", "jax_default_matmul_precision")]
     flags = [os.environ.get(name) for name in ("XLA_FLAGS", "LIBTPU_INIT_ARGS")]
     versions = jax.__version__, device().client.platform_version
@@ -26,7 +26,7 @@ def surroundings() -> tuple:
 
 
 def _processor() -> str:
-    """Return what the processor can do: machine code for another one may not run here."""
+    """Return the features of the processor: machine code for another one may not run here."""
     with suppress(OSError):
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         return next((line for line in lines if line.startswith(("flags", "Features"))), "")

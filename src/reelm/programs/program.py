@@ -1,7 +1,7 @@
-"""`program`: what `jax.jit` does, ahead of time where wanted, and found again on disk.
+"""`program`: like `jax.jit`, but it can compile ahead of time, and it uses the executable cache.
 
 `@program(static=("self",), donate=("state",))` makes a `Program` of a function. Its `prepare` takes shapes in place of
-arrays and compiles in the background. Each program is kept in the folder of `keep`, if there is one.
+arrays and compiles in the background. Each program is written to the cache's folder (`keep`), if there is one.
 """
 
 import inspect
@@ -36,21 +36,21 @@ def program(*, static: tuple[str, ...], donate: tuple[str, ...] = ()) -> "Callab
     """Return a decorator that makes a `Program`.
 
     Args:
-        static: names of arguments that each compile a program of their own; their `repr` says all of them.
+        static: names of arguments whose every value compiles another program; their `repr` must identify the value.
         donate: names of arguments whose memory the results may take; do not use them again.
     """
     return lambda function: Program(function, static, donate)
 
 
 class _Made(NamedTuple):
-    """A compiled program, perhaps still under way, and the shapes of its results."""
+    """A program that is compiled, or being compiled, and the shapes of its results."""
 
     run: Future
     shapes: Any
 
 
 class Program:
-    """A function that is compiled once for each of its static arguments and shapes."""
+    """A function that is compiled once for each combination of static arguments and shapes."""
 
     def __init__(self, function: Callable, static: tuple[str, ...], donate: tuple[str, ...]):
         self.jitted = jax.jit(function, static_argnames=static, donate_argnames=donate)
@@ -81,7 +81,7 @@ class Program:
     def _sorted(self, arguments: tuple) -> tuple[list, list]:
         """Return all arguments, and those that are not static."""
         pairs = list(zip(arguments, self._static, strict=True))
-        # A Python number would be a program of its own, of weak type.
+        # A Python number has a weak type and would compile another program.
         passed = [np.int32(each) if type(each) is int and not static else each for each, static in pairs]
         return passed, [each for each, static in zip(passed, self._static, strict=True) if not static]
 
@@ -108,7 +108,7 @@ class Program:
         def loaded() -> Callable:
             try:
                 return serialize_executable.deserialize_and_load(*executable)
-            except (RuntimeError, ValueError):  # of a compiler that is not this one after all
+            except (RuntimeError, ValueError):  # another compiler made it after all
                 return _compiled(path, self.jitted.trace(*arguments), shapes)
 
         return _Made(submit(loaded), shapes)
@@ -129,9 +129,9 @@ class _Method:
 
 
 def _compiled(path: Path | None, traced: Any, shapes: Any) -> Callable:
-    """Return a traced program compiled, and keep it at `path`."""
+    """Compile a traced program, and write it to `path`."""
     made, new = compiled(traced, apart=path is not None)
-    # What was once serialized loses functions when it is serialized again, and fails when it runs (jax 0.12 on a CPU).
+    # A program that was deserialized loses functions when it is serialized again, and fails to run (jax 0.12, CPU).
     if path is not None and new:
         write(path, (*serialize_executable.serialize(made), shapes))
     return made
@@ -148,7 +148,7 @@ def _at_once(function: Callable) -> Future:
         future: Future = Future()
         future.set_result(function())
         return future
-    # In another thread, since no signal is heard in one that compiles.
+    # In another thread: while the main thread compiles, Python handles no signal.
     thread = ThreadPoolExecutor(1, "compile-now")
     try:
         future = thread.submit(function)
@@ -159,7 +159,7 @@ def _at_once(function: Callable) -> Future:
 
 
 def _in_background(function: Callable) -> Future:
-    # Python ends no thread that still has work: what is queued when the process ends is left undone.
+    # At exit Python waits for threads that still have work, so work that is queued by then is dropped.
     return _pool().submit(lambda: function() if main_thread().is_alive() else None)
 
 

@@ -1,8 +1,8 @@
 """The source that a program is made of: the room of its function, and every room that this one imports.
 
 In: the name of a module. Out: rooms, and a digest of their files. A room is a folder or a file of the package. Rooms
-import each other by absolute names; imports inside functions count too. The static arguments of a program must be of
-classes of these rooms: others can change unseen.
+import each other by absolute names; imports inside functions count too. The classes of a program's static arguments
+must be defined in these rooms, because changes elsewhere go unnoticed.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ _IMPORT = re.compile(rb"^\s*(?:from|import)\s+reelm(?:\.(\w+)|\s+import\s+\(?([\
 
 
 def source_of(module: str, package: Path = _PACKAGE) -> str:
-    """Return a digest of all source that a program of a module can depend on."""
+    """Return a digest of all source that a program of a module may depend on."""
     found = hashlib.sha256()
     for room in rooms_behind(module, package):
         found.update(_read(package, room)[0])

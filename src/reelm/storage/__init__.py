@@ -1,1 +1,1 @@
-"""Where bytes come to rest: files, folders, remote folders, tensors."""
+"""Storage: files, folders, remote folders, tensors."""

@@ -1,7 +1,7 @@
-"""An .npz file: written whole or not at all, and read array by array where it comes from elsewhere.
+"""Write .npz files, whole or not at all, and read those that come from elsewhere, array by array.
 
-In: a file, and what each array in it must be. Out: the arrays, or a RequestError that names file and array. The header
-of an array is judged before its numbers are unpacked, and arrays that nobody asks for are not unpacked at all.
+In: a file, and the type of each array in it. Out: the arrays, or a RequestError that names file and array. The header
+of an array is checked before its numbers are unpacked, and arrays that are not asked for are not unpacked at all.
 """
 
 import zipfile
@@ -21,12 +21,12 @@ _KINDS = {"i": "whole numbers", "f": "numbers", "U": "text"}
 
 
 class ArrayField(NamedTuple):
-    """What an array must be.
+    """The type that an array must have.
 
     Attributes:
         kind: "i" for whole numbers, "f" for numbers, "U" for text.
         axes: names of its axes, such as "thw"; "" for a single value.
-        needed: whether the file is none without it.
+        needed: whether the file must have it.
     """
 
     kind: str
@@ -44,8 +44,8 @@ def read_arrays(path: str | PathLike[str], wanted: Mapping[str, ArrayField]) -> 
     """Return the arrays of a file by name, those that are not needed only if they are there.
 
     Raises:
-        RequestError: no .npz file, a damaged one, an array that is missing, empty, too large, of another kind or with
-            other axes, or numbers that are NaN or infinite.
+        RequestError: not an .npz file, a damaged one, an array that is missing, empty, too large, of another kind or
+            with other axes, or numbers that are NaN or infinite.
     """
     found = {}
     try:
@@ -57,7 +57,7 @@ def read_arrays(path: str | PathLike[str], wanted: Mapping[str, ArrayField]) -> 
                 if f"{name}.npy" in members:
                     found[name] = _read(archive, name, field)
     except (RequestError, zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, RuntimeError) as error:
-        # What is encrypted, or packed in a way that Python does not know, is a RuntimeError.
+        # A file that is encrypted, or packed in a way that Python does not know, raises RuntimeError.
         raise RequestError(f"{fspath(path)!r} cannot be used: {reason(error)}") from error
     return found
 

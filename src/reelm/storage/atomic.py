@@ -1,9 +1,8 @@
 """Files that appear whole or not at all, and survive a power cut once they are there.
 
-`replacing` hands out a temporary name in the folder of the wanted file and renames it into place at the end;
-`write_bytes` and `write_json` are it for one value, `replacing_together` is it for several files of one folder.
-`check_writable` and `check_folder` ask before long work whether a file or a folder can be written. All other rooms
-write through this file.
+`replacing` yields a temporary file in the folder of the wanted one and renames it at the end. `write_bytes` and
+`write_json` do so for one value, `replacing_together` for several files of one folder. `check_writable` and
+`check_folder` check before long work that a file or a folder can be written. All other rooms write through this file.
 """
 
 import errno
@@ -23,10 +22,10 @@ from reelm.errors import RequestError
 
 from .exchange import exchange
 
-TEMPORARY = ".reelm-"  # what the names of unfinished files begin with
+TEMPORARY = ".reelm-"  # names of unfinished files begin with it
 
 _UNFINISHED = re.compile(re.escape(TEMPORARY) + r"[0-9a-f]{8}(\.\w+)?")
-_ABANDONED_SECONDS = 24 * 3600.0  # without a change, after which an unfinished file is that of a killed process
+_ABANDONED_SECONDS = 24 * 3600.0  # without a change, after which an unfinished file counts as left by a killed process
 
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT}  # no fault of the request
 
@@ -35,8 +34,8 @@ _DISK_FULL = {errno.ENOSPC, errno.EDQUOT}  # no fault of the request
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary path to write to; when the block ends well, that file takes the place of `path`.
 
-    An existing file is replaced whole. When the block raises (Ctrl-C included) the temporary file goes and `path` is
-    as it was. A link is followed: the file that it points to is replaced. File and folder are synced to disk.
+    An existing file is replaced whole. When the block raises (Ctrl-C included) the temporary file is removed and `path`
+    is as it was. A link is followed: the file that it points to is replaced. File and folder are synced to disk.
 
     Raises:
         RequestError: see `check_writable`.
@@ -69,16 +68,16 @@ def write_json(path: str | os.PathLike[str], value: object, *, indent: int = 2) 
 def replacing_together(folder: str | os.PathLike[str], last: str) -> Iterator[Path]:
     """Yield an empty folder to write files to; when the block ends well, all of them are in `folder`, at once.
 
-    Until then `folder` is as it was: missing, or with its old files. When the block raises, all that it wrote goes.
-    Old files that the block does not write stay.
+    Until then `folder` is as it was: missing, or with its old files. When the block raises, all that it wrote is
+    removed. Old files that the block does not write stay.
 
     A complete new folder takes the name of the old one. Some folders cannot change their names at once: those of
     systems other than Linux, a mount, the current folder, one that holds folders, one in a folder closed to writing.
-    There the files change one after another. The file `last` vouches for the others: the old one goes before they
-    change, the new one comes after them. A process that is killed just then leaves a folder without it.
+    There the files change one after another. The file `last` marks the others as complete: the old one is removed
+    before they change, the new one comes after them. A process that is killed in between leaves a folder without it.
 
     Raises:
-        RequestError: see `check_folder`; or a folder stands where a file belongs.
+        RequestError: see `check_folder`; or a folder has the name of a file to be written.
         OSError: whatever the block or the disk raises besides (disk full).
     """
     target = check_folder(folder)
@@ -109,21 +108,21 @@ def replacing_together(folder: str | os.PathLike[str], last: str) -> Iterator[Pa
 
 
 def _staging(target: Path) -> Path:
-    """Return a new folder from which files can be moved to `target`: beside it, or else in it."""
+    """Return a new folder from which files can be moved to `target`: next to it, or else in it."""
     name = f"{TEMPORARY}{secrets.token_hex(4)}"
-    inside, beside = target / name, target.parent / name
+    inside, next_to_it = target / name, target.parent / name
     if not target.exists():
-        beside.mkdir(parents=True)
-        return beside
+        next_to_it.mkdir(parents=True)
+        return next_to_it
     inside.mkdir()
     with suppress(OSError):  # a mount, a folder closed to writing, a current folder that was removed
-        if not Path.cwd().is_relative_to(target):  # who works there would go on in the old folder
-            return inside.rename(beside)
+        if not Path.cwd().is_relative_to(target):  # otherwise this process would go on in the old folder
+            return inside.rename(next_to_it)
     return inside
 
 
 def _placed_at_once(staging: Path, target: Path) -> bool:
-    """Give the new folder, complete but for old files, the name of the old one; return whether that could be done."""
+    """Add old files to the new folder, and give it the name of the old one; return whether that could be done."""
     _sync(staging)
     if not target.exists():
         with suppress(OSError):  # another process made it meanwhile
@@ -140,9 +139,9 @@ def _placed_at_once(staging: Path, target: Path) -> bool:
 
 
 def _join(old: Path, new: Path) -> None:
-    """Give the new folder owner and mode of the old one, and those of its files that it lacks; OSError at a folder."""
+    """Give the new folder owner and mode of the old one, and those of its files that it lacks; OSError for a folder."""
     for name in set(os.listdir(old)) - set(os.listdir(new)):
-        if not (_UNFINISHED.fullmatch(name) and (old / name).is_dir()):  # of a process that was killed
+        if not (_UNFINISHED.fullmatch(name) and (old / name).is_dir()):  # left by a killed process
             os.link(old / name, new / name, follow_symlinks=False)
     about = old.stat()
     os.chown(new, about.st_uid, about.st_gid)
@@ -152,7 +151,7 @@ def _join(old: Path, new: Path) -> None:
 
 @cache
 def _sweep(folder: Path) -> None:
-    """Remove what killed processes left in a folder, once a process."""
+    """Remove unfinished files of killed processes from a folder; once in each process."""
     with suppress(OSError):
         for entry in os.scandir(folder):
             if _UNFINISHED.fullmatch(entry.name):
@@ -165,10 +164,10 @@ def _sweep(folder: Path) -> None:
 
 
 def _sync(path: Path) -> None:
-    """Wait until a file or the names in a folder are on disk, where the system can say so."""
+    """Wait until a file or the names in a folder are on disk, if the system can tell."""
     try:
         descriptor = os.open(path, os.O_RDONLY)
-    except OSError:  # Windows opens no folder
+    except OSError:  # Windows cannot open a folder
         return
     try:
         os.fsync(descriptor)
@@ -183,15 +182,15 @@ def check_writable(path: str | os.PathLike[str]) -> None:
     """Check that `replacing` will be able to write a file.
 
     Raises:
-        RequestError: `path` is a folder, a device, a file marked read-only, no legal name, or in a folder that is
-            missing or closed to writing.
+        RequestError: `path` is a folder, a device, a read-only file, not a legal name, or in a folder that is missing
+            or closed to writing.
     """
     target = _target(path)
-    _begun(path, target.parent, target.suffix).unlink()  # some folders, as those of /proc, only say so when asked
+    _begun(path, target.parent, target.suffix).unlink()  # some folders, such as those of /proc, refuse only now
 
 
 def _target(path: str | os.PathLike[str]) -> Path:
-    """Return the file that `path` stands for, links followed; RequestError as `check_writable`."""
+    """Return the file at `path`, links followed; RequestError as for `check_writable`."""
     path = value_checks.path("the file", path)
     try:
         target = Path(os.path.realpath(path))
@@ -214,8 +213,8 @@ def _target(path: str | os.PathLike[str]) -> Path:
 
 
 def _begun(path: str | os.PathLike[str], folder: Path, suffix: str) -> Path:
-    """Return a new empty file in `folder` on the way to `path`; RequestError when none can be made."""
-    # Short, whatever the length of the wanted name; the suffix stays, because writers read the format from it.
+    """Return a new empty file in `folder`, which will become `path`; RequestError when none can be made."""
+    # The name is short even if the wanted one is long. It has the suffix, because writers read the format from it.
     temporary = folder / f"{TEMPORARY}{secrets.token_hex(4)}{suffix}"
     try:
         temporary.open("xb").close()  # by open() and not mkstemp(), for the permissions that the user's umask gives
@@ -227,20 +226,20 @@ def _begun(path: str | os.PathLike[str], folder: Path, suffix: str) -> Path:
 
 
 def check_folder(path: str | os.PathLike[str]) -> Path:
-    """Return the folder that `path` stands for, links followed, which is there or can be made and written to.
+    """Return the folder at `path`, links followed, after a check that it exists or can be made, and be written to.
 
     Raises:
-        RequestError: `path` is a file, no legal name, or in a folder that is closed to writing.
+        RequestError: `path` is a file, not a legal name, or in a folder that is closed to writing.
     """
     path = value_checks.path("the folder", path)
     try:
         target = Path(os.path.realpath(path))
-        there = next(each for each in (target, *target.parents) if each.exists())
+        existing = next(each for each in (target, *target.parents) if each.exists())
     except (OSError, ValueError) as error:
         raise _refusal(path, f"{getattr(error, 'strerror', None) or error}; give another name") from error
-    if not there.is_dir():
-        raise _refusal(path, f"{str(there)!r} is a file; give the name of a folder")
-    _begun(path, there, "").unlink()
+    if not existing.is_dir():
+        raise _refusal(path, f"{str(existing)!r} is a file; give the name of a folder")
+    _begun(path, existing, "").unlink()
     return target
 
 

@@ -1,7 +1,7 @@
-"""Two folders change their names at once, where the system can do that.
+"""Exchange the names of two folders at once, if the system can do that.
 
-In: two paths. Out: nothing, or an OSError. Between the two states there is no third, also when the process is killed.
-Linux can since 3.15, on most local file systems; Python has no name for it, so the C library is asked.
+In: two paths. Out: nothing, or an OSError. There is no state in between, even if the process is killed. Linux can do it
+since 3.15, on most local file systems. Python has no function for it, so the C library is called.
 """
 
 import ctypes
@@ -22,7 +22,7 @@ def exchange(one: Path, other: Path) -> None:
     try:
         renameat2 = ctypes.CDLL(None, use_errno=True).renameat2
     except (AttributeError, OSError, TypeError) as error:  # macOS, an old C library, Windows
-        raise OSError(errno.ENOSYS, "this system exchanges no names") from error
+        raise OSError(errno.ENOSYS, "this system cannot exchange names") from error
     if renameat2(_FROM_HERE, os.fsencode(one), _FROM_HERE, os.fsencode(other), ctypes.c_uint(_EXCHANGE)):
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number), str(one), None, str(other))

@@ -1,11 +1,11 @@
-"""Text and JSON that come from elsewhere, JSON read field by field.
+"""Read text and JSON that come from elsewhere; JSON is read field by field.
 
 In: text or a file, and a dataclass or NamedTuple whose type hints say what each field holds. Out: an instance, or a
-RequestError that names file and field. Whoever reads JSON that another program may have written reads it here.
+RequestError that names file and field. All JSON that another program may have written is read here.
 
-A dataclass is an object of its fields; those with a default may be missing, others than its own are refused. Of several
-dataclasses it is the one whose `family` the object names, or the first. A NamedTuple is a list. Numbers are finite,
-whole ones have at most 64 bits. `Any` takes whatever JSON holds.
+A dataclass is read from an object with its fields. Fields with a default may be missing, unknown ones are refused. Of
+several dataclasses, the one whose `family` the object names is read, or else the first. A NamedTuple is read from a
+list. Numbers are finite, whole ones have at most 64 bits. `Any` takes any JSON value.
 """
 
 import functools
@@ -34,11 +34,11 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 def read_text(path: str | os.PathLike[str]) -> str:
     """Return the text of a file, pipe or device, without a byte order mark.
 
-    RequestError when it is missing, larger than 64 MiB or no UTF-8.
+    RequestError when it is missing, larger than 64 MiB or not UTF-8.
     """
     try:
         with Path(path).open("rb") as file:
-            # A device has no size to ask for, and perhaps no end.
+            # A device has no size, and perhaps no end.
             pieces = iter(functools.partial(file.read, _PIECE_BYTES), b"")
             data = b"".join(islice(pieces, _MOST_BYTES // _PIECE_BYTES + 1))
         if len(data) <= _MOST_BYTES:
@@ -47,38 +47,38 @@ def read_text(path: str | os.PathLike[str]) -> str:
     except OSError as error:
         why = error.strerror or str(error)
     except UnicodeDecodeError:
-        why = "it is no text in UTF-8; save it in that encoding, a table of a spreadsheet as CSV UTF-8"
+        why = "it is not text in UTF-8; save it in that encoding, a table of a spreadsheet as CSV UTF-8"
     raise RequestError(f"{path} cannot be read: {why}")
 
 
 def read_json(path: str | os.PathLike[str]) -> Any:
-    """Return the JSON value in a file; RequestError when it is missing, too large, too deep or no JSON."""
+    """Return the JSON value in a file; RequestError when it is missing, too large, too deep or not JSON."""
     return parse_json(read_text(path), str(path))
 
 
 def parse_json(text: str, where: str) -> Any:
-    """Return the JSON value in a text; RequestError, which calls it `where`, when it is too deep or no JSON."""
+    """Return the JSON value in a text; RequestError, which calls it `where`, when it is too deep or not JSON."""
     try:
         value = json.loads(text)
     except RecursionError:
         value = None
         deep = True
     except ValueError as error:
-        raise RequestError(f"{where} is damaged: it is no JSON ({error})") from error
+        raise RequestError(f"{where} is damaged: it is not JSON ({error})") from error
     else:
         deep = _levels(value) > _MOST_LEVELS
     if deep:
-        raise RequestError(f"{where} is damaged: lists and objects lie more than {_MOST_LEVELS} deep in each other")
+        raise RequestError(f"{where} is damaged: lists and objects are nested more than {_MOST_LEVELS} deep")
     return value
 
 
 def check_format(value: Any, version: int, where: str) -> dict[str, Any]:
-    """Return the fields of a JSON object but for its `format`; RequestError unless that is `version`."""
+    """Return the fields of a JSON object except its `format`; RequestError unless that is `version`."""
     if not isinstance(value, dict) or "format" not in value:
-        raise RequestError(f"{where} is damaged: it is no object with a format")
+        raise RequestError(f"{where} is damaged: it is not an object with a format")
     if value["format"] != version:
-        there = shown(value["format"])
-        raise RequestError(f"{where} is of format {there}, this version of reelm reads format {version}")
+        found = shown(value["format"])
+        raise RequestError(f"{where} is of format {found}, this version of reelm reads format {version}")
     return {name: each for name, each in value.items() if name != "format"}
 
 
@@ -112,7 +112,7 @@ def _levels(value: Any) -> int:
 
 
 def _read(kind: Any, value: Any, where: str, name: str) -> Any:
-    """Return `value` as a `kind`; `name` is the dotted one of its field, "" for the whole."""
+    """Return `value` as a `kind`; `name` is the dotted name of its field, "" for the whole value."""
     if kind in _PLAIN:
         in_words, fits = _PLAIN[kind]
         if not fits(value):
@@ -139,7 +139,7 @@ def _read(kind: Any, value: Any, where: str, name: str) -> Any:
             length = "" if ... in arguments else f" of {len(arguments)}"
             raise _wrong(where, name, value, f"a list{length}")
         if ... in arguments and arguments[0] in _PLAIN and all(map(_PLAIN[arguments[0]][1], value)):
-            return tuple(value)  # thousands of captions and words
+            return tuple(value)  # fast, for thousands of captions and words
         kinds = arguments[:1] * len(value) if ... in arguments else arguments
         return tuple(_read(*each, where, f"{name}[{i}]") for i, each in enumerate(zip(kinds, value, strict=True)))
     if origin in (dict, Mapping):
@@ -185,7 +185,7 @@ def _dataclass(kind: Any, value: Any, where: str, name: str) -> Any:
 
 
 def _of_family(kinds: list[Any], value: Any, where: str, name: str) -> Any:
-    """Return which of several dataclasses an object is: the one whose `family` it names, the first if it names none."""
+    """Return the dataclass whose `family` an object names; the first if it names none."""
     family = value.get("family") if isinstance(value, dict) else None
     if family is None:
         return kinds[0]
@@ -205,7 +205,7 @@ def _named_tuple(kind: Any, value: Any, where: str, name: str) -> Any:
 
 
 def _made(make: Any, where: str, name: str) -> Any:
-    """Return what `make` makes of checked fields, whose values may still not fit together."""
+    """Return what `make` returns; RequestError if checked fields do not fit together."""
     try:
         return make()
     except (ValueError, ArithmeticError, LookupError, TypeError) as error:  # RequestError is a ValueError

@@ -1,4 +1,4 @@
-"""The folder of what does not ship: fetched data, compiled programs, embeddings of prompts."""
+"""The folder of everything that does not ship: fetched data, compiled programs, embeddings of prompts."""
 
 import os
 from pathlib import Path

@@ -1,7 +1,7 @@
-"""The Hugging Face hub, by its own package where that is installed.
+"""Use the Hugging Face hub, by its own package, if that is installed.
 
-In: a name as it was typed. Out: the package, for as long as it is asked; what it raises becomes an error in one line.
-The package keeps what it fetched. Knows nothing of what that is.
+In: a name as it was typed. Out: the package, in a block in which its exceptions become errors of one line. The package
+caches what it fetches. Knows nothing of what that is.
 """
 
 import importlib.util
@@ -15,12 +15,12 @@ from reelm.extras import how_to_install
 
 @contextmanager
 def asking(name: str, kind: str, otherwise: str = "") -> Iterator[Any]:
-    """Yield the hub's package, to fetch what a name stands for.
+    """Yield the hub's package, to fetch something by its name.
 
     Args:
-        name: what is fetched.
+        name: of what is fetched.
         kind: what else the name could have been, such as "folder".
-        otherwise: what can be done when it fails, for the end of the message.
+        otherwise: end of the message when it fails, with what can be done.
 
     Raises:
         RequestError: the package is not installed, or it fails.
@@ -33,5 +33,5 @@ def asking(name: str, kind: str, otherwise: str = "") -> Iterator[Any]:
         yield huggingface_hub
     except Exception as error:  # what it raises comes from the network, the hub and the disk alike
         raise RequestError(
-            f"{name} is no {kind} and cannot be fetched from the Hugging Face hub: {reason(error)}{otherwise}"
+            f"{name} is not a {kind} and cannot be fetched from the Hugging Face hub: {reason(error)}{otherwise}"
         ) from error

@@ -13,7 +13,7 @@ from reelm.errors import RequestError
 def locked(path: Path, refusal: str) -> Iterator[None]:
     """Hold the lock file `path`; RequestError with the text `refusal` when another process holds it.
 
-    The file itself stays, also after a killed process, and means nothing then.
+    The file itself stays afterwards, but without a lock it means nothing.
     """
     lock = filelock.FileLock(path, blocking=False)
     try:

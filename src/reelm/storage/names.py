@@ -1,7 +1,6 @@
-"""The gate for names that come from elsewhere: keys of a bucket, members of an archive, files that a manifest lists.
+"""Check names that come from elsewhere: keys of a bucket, members of an archive, files that a manifest lists.
 
-In: a folder and a name in it. Out: the path of a file in that folder. Whoever joins such a name to a folder does it
-here.
+In: a folder and a name in it. Out: the path of a file in that folder. All such names are joined to a folder here.
 """
 
 from pathlib import Path
@@ -18,23 +17,23 @@ def inside(folder: Path, name: object, where: str) -> Path:
         where: what names the file, for the message.
 
     Raises:
-        RequestError: `name` is no relative name, has "..", or leads out of the folder through a link.
+        RequestError: `name` is not a relative name, has "..", or leads out of the folder through a link.
     """
-    said = f"{where} names {repr(name)[:200]}"
+    listed = f"{where} names {repr(name)[:200]}"
     if not isinstance(name, str) or "\0" in name or not Path(name).name:
-        raise RequestError(f"{said}, which is no name of a file")
+        raise RequestError(f"{listed}, which is not the name of a file")
     path = folder / name
     try:
         stays = path.resolve().is_relative_to(folder.resolve())
-    except (OSError, RuntimeError, ValueError) as error:  # a name too long or no Unicode, links in a circle
-        raise RequestError(f"{said}, which is no name of a file ({error})") from error
+    except (OSError, RuntimeError, ValueError) as error:  # a name too long or not Unicode, links in a circle
+        raise RequestError(f"{listed}, which is not the name of a file ({error})") from error
     if not stays or ".." in Path(name).parts or Path(name).is_absolute():
-        raise RequestError(f"{said}, which lies outside of {folder}; give a relative name that stays inside")
+        raise RequestError(f"{listed}, which lies outside of {folder}; give a relative name that stays inside")
     return path
 
 
-def beside(folder: Path, name: object, where: str) -> Path:
-    """Return the path of the file `name` right in `folder`; the file itself may be a link, as in the cache of a hub.
+def directly_in(folder: Path, name: object, where: str) -> Path:
+    """Return the path of the file `name` directly in `folder`; the file may be a link, as in the cache of a hub.
 
     Args:
         folder: of this machine.
@@ -42,7 +41,7 @@ def beside(folder: Path, name: object, where: str) -> Path:
         where: what names the file, for the message.
 
     Raises:
-        RequestError: `name` is no bare name.
+        RequestError: `name` is not a bare name.
     """
     if not isinstance(name, str) or name in ("", ".", "..") or "\0" in name or name != Path(name).name:
         raise RequestError(f"{where} names {repr(name)[:200]}; it must be a bare name, without a folder")

@@ -1,8 +1,8 @@
-"""Files that somebody else published are what they were when reelm was made with them.
+"""Verify third-party files by their digests.
 
-Comes in: a file that the user's own package tools fetched. Goes out: nothing, or an error. `published.sha256` has the
-digest of each, as `sha256sum` writes them: a file by one of these names must have it. A Debian package of another
-version has another name, and passes: apt has checked it against the signature of its archive.
+In: a file that the user's own package tools fetched. Out: nothing, or an error. `published.sha256` has the digest of
+each known file, as `sha256sum` writes them; a file with one of these names must have that digest. A Debian package of
+another version has another name, and passes: apt has checked it against the signature of its archive.
 """
 
 from functools import cache
@@ -14,7 +14,7 @@ from .digests import sha256_of
 
 
 def check_published(path: Path) -> None:
-    """Check the sha256 of a file whose name is in the table; RequestError when it is another one."""
+    """Check the sha256 of a file whose name is in the table; RequestError when it differs."""
     known = digests().get(path.name)
     if known is None:
         return

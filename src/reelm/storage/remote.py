@@ -2,7 +2,7 @@
 
 In: a path as it is typed, `gs://bucket/films` or `films`. Out: a local path; a local path is returned as it is. Every
 scheme of fsspec works. ArrayRecord, PyAV and file locks need real files, so whole folders are copied to
-`$REELM_HOME/remote`. Of the files' content it knows one thing: an index is sent after the files that it lists.
+`$REELM_HOME/remote`. It knows only one thing about the files: an index is sent after the files that it lists.
 """
 
 import contextlib
@@ -29,8 +29,8 @@ from .names import inside
 _URL = re.compile(r"([a-z][a-z0-9+]+):/{1,2}([^/].*)")
 _EXTRAS = {"gs": "gcs", "gcs": "gcs", "s3": "s3"}
 _UNFINISHED = (".lock", TEMPORARY, ".orbax-checkpoint-tmp")
-_VOUCHING = ("sha256.json", "index.json", "build.json")
-# What tells that a file changed: each kind of path has some of these.
+_INDEXES = ("sha256.json", "index.json", "build.json")
+# Facts that differ after a file changed; each kind of path has some of these.
 _VERSION = (
     *("size", "ETag", "etag", "md5Hash", "generation", "mtime", "LastModified", "last_modified", "created", "CRC"),
     "date_time",
@@ -38,7 +38,7 @@ _VERSION = (
 
 
 def is_remote(path: str | Path) -> bool:
-    """Return whether `path` begins with a scheme, as `gs://` does."""
+    """Return whether `path` begins with a scheme, such as `gs://`."""
     return _URL.fullmatch(str(path)) is not None
 
 
@@ -81,7 +81,7 @@ def mirrored(path: str | Path, seconds: float = 30.0) -> Iterator[Path]:
         while not done.wait(seconds):
             try:
                 place.push()
-            except Exception as error:  # The next time may do; the last time is the one that counts.
+            except Exception as error:  # it is tried again; only the last failure ends in an error
                 print(f"not sent to {place.url} yet: {reason(error)}", file=sys.stderr)
 
     sender = threading.Thread(target=send, daemon=True)
@@ -112,7 +112,7 @@ class _Place:
             hint = how_to_install(extra) if extra else reason(error)
             raise RequestError(f"{match[1]}:// needs a package that is not installed: {hint}") from error
         except ValueError as error:
-            raise RequestError(f"no kind of path is called {match[1]}://; gs:// and s3:// are some") from error
+            raise RequestError(f"{match[1]}:// is not a known scheme; gs:// and s3:// are") from error
         self._root = self._root.rstrip("/")
         kept = home() / "remote" / hashlib.sha256(self.url.encode()).hexdigest()[:24]
         self.folder = inside(kept, self._root.rpartition("/")[2] or "root", self.url)
@@ -128,7 +128,7 @@ class _Place:
         except (OSError, ValueError):
             known = {}
         names = {name: name[len(self._root) :].lstrip("/") for name in there}
-        # All names are known to be sound before the first file is written.
+        # All names are checked before the first file is written.
         targets = {name: inside(self.folder, short, self.url) for name, short in names.items() if short}
         versions = {}
         for name, about in there.items():
@@ -147,25 +147,25 @@ class _Place:
         return bool(there)
 
     def push(self) -> None:
-        """Send the files of the folder to the remote end, and remove there what the folder lacks."""
+        """Send the files of the folder to the remote folder, and remove there what the folder lacks."""
         now = _state(self.folder)
         # Readers trust the files that an index lists: so an index is sent last and removed first.
-        for name in sorted(self._sent.keys() - now.keys(), key=lambda name: not name.endswith(_VOUCHING)):
+        for name in sorted(self._sent.keys() - now.keys(), key=lambda name: not name.endswith(_INDEXES)):
             with contextlib.suppress(FileNotFoundError):
                 self._files.rm_file(f"{self._root}/{name}")
             del self._sent[name]
-        for name in sorted(now, key=lambda name: (name.endswith(_VOUCHING), name)):
+        for name in sorted(now, key=lambda name: (name.endswith(_INDEXES), name)):
             if self._sent.get(name) != now[name]:
                 try:
                     self._files.put_file(str(self.folder / name), f"{self._root}/{name}")
                 except FileNotFoundError:
                     continue  # removed since it was listed
                 self._sent[name] = now[name]
-        # The versions of what was sent are not known: it is read again next time.
+        # The remote versions of the files that were sent are not known, so they are read again next time.
         self._known.unlink(missing_ok=True)
 
     def set_aside(self) -> Path:
-        """Move the folder to where no `pull` overwrites it, and return its path."""
+        """Move the folder to a name that no `pull` overwrites, and return its path."""
         aside = self.folder.with_name(f"{self.folder.name}.unsent")
         shutil.rmtree(aside, ignore_errors=True)
         return self.folder.rename(aside)

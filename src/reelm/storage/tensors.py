@@ -1,10 +1,10 @@
 """Write nested parameters to safetensors files and read them back, stored as float32, bfloat16 or int8.
 
-int8 is symmetric with one scale for each output channel (`NAME.scale` beside `NAME`); vectors stay float32. Parameters
-that were trained from others that a reader has, too, can be stored as their differences in four bits, at half the size
-of int8 (`NAME.difference`; BitDelta, arXiv 2402.10193, goes down to one). Reading gives float32 whatever the file
-holds. A flipped bit in the numbers of a safetensors file goes unnoticed here, so `sampling/folder/read.py` checks the
-sha256 of every file. Knows nothing of JAX or of models.
+int8 is symmetric with one scale for each output channel (the tensor `NAME.scale`); vectors stay float32. Parameters
+that were trained from others that the reader has, too, can be stored as differences in four bits, at half the size of
+int8 (`NAME.difference`; BitDelta, arXiv 2402.10193, goes down to one). Reading always gives float32. A flipped bit in
+the numbers of a safetensors file goes unnoticed here, so `sampling/folder/read.py` checks the sha256 of every file.
+Knows nothing of JAX or of models.
 """
 
 import json
@@ -26,8 +26,8 @@ from .fields import shown
 
 StoredType = Literal["float32", "bfloat16", "int8"]
 _SCALE, _DIFFERENCE = ".scale", ".difference"
-_MOST_STEPS = 7  # of a difference, up or down
-_CLIPS = np.linspace(0.5, 1, 11)  # shares of the largest difference that may become the largest number
+_MOST_STEPS = 7  # of a difference, in either direction
+_CLIPS = np.linspace(0.5, 1, 11)  # shares of the largest difference that are tried as the largest number
 _MOST_LEVELS = 32  # of dicts inside each other
 _TYPES = {"F32": np.float32, "BF16": ml_dtypes.bfloat16, "I8": np.int8, "U8": np.uint8}
 
@@ -37,9 +37,9 @@ def pack(params: dict, dtype: StoredType, *, base: dict | None = None) -> bytes:
 
     Args:
         params: nested dicts of arrays; names are joined by `/`.
-        dtype: number format of the matrices; what has fewer than two axes stays float32.
-        base: parameters that `unpack` will be given, as it will be. Matrices that have the name and the shape of one of
-            these are stored as differences from it.
+        dtype: number format of the matrices; tensors with fewer than two axes stay float32.
+        base: the parameters that `unpack` will be given. Matrices with the name and the shape of one of these are
+            stored as differences from it.
 
     Raises:
         RequestError: another `dtype`.
@@ -49,7 +49,7 @@ def pack(params: dict, dtype: StoredType, *, base: dict | None = None) -> bytes:
     tensors: dict[str, np.ndarray] = {}
     bases = flattened(base or {})
     for name, leaf in flattened(params).items():
-        value = np.asarray(leaf, np.float32, order="C")  # safetensors writes memory as it lies
+        value = np.asarray(leaf, np.float32, order="C")  # safetensors writes memory in the order that it has
         if value.ndim < 2:
             tensors[name] = value
         elif name in bases and bases[name].shape == value.shape:
@@ -66,7 +66,7 @@ def pack(params: dict, dtype: StoredType, *, base: dict | None = None) -> bytes:
 
 
 def _inputs(name: str, value: np.ndarray) -> tuple[int, ...]:
-    """Return the axes of a matrix that share a scale. Stacked layers keep their own: their first axis is no input."""
+    """Return the axes of a matrix that share a scale. Each of several stacked layers has its own scales."""
     return tuple(range(1 if name.startswith("layers/") and value.ndim > 2 else 0, value.ndim - 1))
 
 
@@ -87,13 +87,13 @@ def _difference(value: np.ndarray, inputs: tuple[int, ...]) -> tuple[np.ndarray,
 
 
 def _added(key: str, value: np.ndarray, tensors: Mapping[str, np.ndarray], bases: Mapping[str, Any]) -> np.ndarray:
-    """Return what a difference makes of its base; ValueError when it has none, or is none of it."""
+    """Return the sum of a base and a difference; ValueError when the base is missing or the difference does not fit."""
     name = key.removesuffix(_DIFFERENCE)
     base, scale = bases.get(name), tensors.get(name + _SCALE)
     if base is None or scale is None:
-        raise ValueError(f"{key} is the difference from nothing that is here")
+        raise ValueError(f"{key} is a difference, and its base or its scale is missing")
     if value.shape != ((base.size + 1) // 2,) or value.dtype != np.uint8 or not np.isfinite(scale).all():
-        raise ValueError(f"{key} is no difference from a tensor {list(base.shape)}")
+        raise ValueError(f"{key} is not a difference from a tensor {list(base.shape)}")
     _check_scale(key, base.shape, scale)
     steps = np.stack([value & 15, value >> 4], axis=-1).reshape(-1)[: base.size].reshape(base.shape)
     return base + (steps.astype(np.float32) - (_MOST_STEPS + 1)) * scale
@@ -110,7 +110,7 @@ def unpack(data: bytes, name: Path | str, *, base: dict | None = None) -> dict:
         base: parameters that differences are added to.
 
     Raises:
-        RequestError: these are no bytes of a safetensors file, or a number in it is NaN or infinite.
+        RequestError: these are not the bytes of a safetensors file, or a number in it is NaN or infinite.
     """
     try:
         tensors, bases = _views(data), flattened(base or {})
@@ -123,14 +123,14 @@ def unpack(data: bytes, name: Path | str, *, base: dict | None = None) -> dict:
         }
         return nested(flat)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise RequestError(f"{name} is no sound safetensors file ({reason(error)}); fetch it again") from error
+        raise RequestError(f"{name} is not a valid safetensors file ({reason(error)}); fetch it again") from error
 
 
 def header(data: bytes | mmap) -> tuple[int, dict[str, Any]]:
-    """Return where the numbers of a safetensors file begin, and what its header says of each tensor, by name.
+    """Return where the numbers of a safetensors file begin, and the entry of each tensor in its header, by name.
 
-    Eight bytes say how long the header is, which is JSON: for each name the type, the shape, and where its numbers lie
-    behind the header. ValueError when there is no such header.
+    Eight bytes give the length of the header, which is JSON: for each name the type, the shape, and the place of its
+    numbers after the header. ValueError when there is no such header.
     """
     length = int.from_bytes(data[:8], "little")
     if not 2 <= length <= len(data) - 8:
@@ -153,20 +153,20 @@ def _views(data: bytes) -> dict[str, np.ndarray]:
 
 
 def _widened(key: str, value: np.ndarray, tensors: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Return a tensor as float32, times its scale if it has one; ValueError when its numbers are no numbers."""
+    """Return a tensor as float32, times its scale if it has one; ValueError when a number is NaN or infinite."""
     scale = tensors.get(key + _SCALE)
     if scale is not None:
         _check_scale(key, value.shape, scale)
     wide = value.astype(np.float32, copy=False) if scale is None else np.multiply(value, scale, dtype=np.float32)
-    # Of whole numbers the scale alone can be amiss: it is far smaller, unless one times 127 is too large.
-    few = wide if scale is None or value.dtype != np.int8 else 127 * np.asarray(scale, np.float32)
-    if not np.isfinite(few).all():
+    # With int8 only the scales can be wrong, and there are far fewer of them. The largest product is 127 scales.
+    checked = wide if scale is None or value.dtype != np.int8 else 127 * np.asarray(scale, np.float32)
+    if not np.isfinite(checked).all():
         raise ValueError(f"{key} holds NaN or infinite numbers")
     return wide
 
 
 def _check_scale(key: str, shape: tuple[int, ...], scale: np.ndarray) -> None:
-    """ValueError unless a scale goes with a tensor of this shape."""
+    """Check that a scale fits a tensor of this shape; ValueError if not."""
     if np.broadcast_shapes(shape, scale.shape) != shape:
         raise ValueError(f"the scale of {key} has the shape {list(scale.shape)}, the tensor {list(shape)}")
 
@@ -193,7 +193,7 @@ def nested(flat: Mapping[str, Any], *, separator: str = "/") -> dict:
             if not isinstance(inner, dict):
                 raise ValueError(f"{shown(name)} lies inside another tensor")
         if len(parents) > _MOST_LEVELS or last in inner:
-            raise ValueError(f"{shown(name)} is no name of a parameter")
+            raise ValueError(f"{shown(name)} is not the name of a parameter")
         inner[last] = leaf
     return params
 

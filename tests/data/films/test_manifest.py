@@ -83,7 +83,7 @@ def test_a_manifest_names_the_files(tmp_path, name, text):
         ("m.csv", "path,caption\na.mp4,x\n", "file_name"),
         ("m.csv", "file_name\na.mp4\na.mp4\n", "second time"),
         ("m.jsonl", '{"file_name": "../a.mp4"}', "outside"),
-        ("m.jsonl", '{"file_name": "\\ud800.mp4"}', "no name of a file"),
+        ("m.jsonl", '{"file_name": "\\ud800.mp4"}', "not the name of a file"),
         ("m.jsonl", "{", "cannot be read"),
         ("m.jsonl", "[" * 200_000, "deep"),
         ("m.csv", "file_name\na\0.mp4\n", "cannot be read|no name"),

@@ -184,7 +184,7 @@ def test_pictures_of_another_size_and_files_are_fitted(tiny_model, video, tmp_pa
         (lambda v: {"image": "nowhere.png"}, "nowhere.png"),
         (lambda v: {"image": 5}, "image is a int"),
         (lambda v: {"image": b"a.png"}, "image is a bytes"),
-        (lambda v: {"image": [[1], [2, 3]]}, "no array of numbers"),
+        (lambda v: {"image": [[1], [2, 3]]}, "not an array of numbers"),
         (lambda v: {"image": reelm.Clip(v, 8.0)}, "image is a Clip"),
         (lambda v: {"keyframes": {3: None}}, "keyframe 3 is None"),
         (lambda v: {"keyframes": {float("nan"): v[0]}}, "frame of a keyframe is nan"),

@@ -92,7 +92,7 @@ def test_samples_with_their_rate_are_the_sound_of_a_file(track, dtype, rate):
         ((np.zeros(99), True), "sample rate is whole Hz"),
         ((np.zeros(99), np.zeros(99)), "pair of arrays"),
         ((np.zeros(99, np.int64), 44_100), "such as int16, not int64"),
-        ((np.zeros(99), 44_100, 1), "audio is no array|must be"),
+        ((np.zeros(99), 44_100, 1), "audio is not an array|must be"),
         (("voice.wav", 44_100), "must be an array of numbers|no array"),
     ],
 )

@@ -1,7 +1,7 @@
 """The tensors of a published checkpoint: a folder of safetensors, in one file or several.
 
 In: a folder. Out: a `Checkpoint`, whose tensors are read one by one, or a few rows of one. They keep the number format
-of the file, so that who reads them may stay small.
+of the file, to save memory.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 
 from reelm.errors import RequestError
 from reelm.storage.fields import parsed, read_json, shown
-from reelm.storage.names import beside
+from reelm.storage.names import directly_in
 
 _INDEX, _WHOLE = "model.safetensors.index.json", "model.safetensors"
 _TYPES = ("F32", "F16", "BF16")
@@ -24,8 +24,8 @@ class Checkpoint:
 
     Attributes:
         folder: of the checkpoint.
-        files: that hold its tensors.
-        names: of all tensors.
+        files: the files of its tensors.
+        names: names of all tensors.
     """
 
     def __init__(self, folder: Path):
@@ -36,7 +36,7 @@ class Checkpoint:
             try:
                 file = safe_open(path, framework="numpy")
             except (OSError, SafetensorError) as error:
-                raise RequestError(f"{folder} holds no sound safetensors ({error}); fetch them again") from error
+                raise RequestError(f"{folder} holds damaged safetensors ({error}); fetch them again") from error
             self._file |= dict.fromkeys(file.keys(), file)
         self.names = [*self._file]
 
@@ -44,7 +44,7 @@ class Checkpoint:
         return name in self._file
 
     def shape(self, name: str) -> tuple[int, ...]:
-        """Return the axes of a tensor: of a matrix outputs, then inputs."""
+        """Return the axes of a tensor; a matrix has outputs first, then inputs."""
         return tuple(self._slice(name).get_shape())
 
     def read(self, name: str) -> np.ndarray:
@@ -69,7 +69,7 @@ def _files(folder: Path) -> list[Path]:
     if index.is_file():
         fields = read_json(index)
         where = parsed(dict[str, str], fields.get("weight_map") if isinstance(fields, dict) else None, str(index))
-        files = [beside(folder, name, str(index)) for name in sorted({*where.values()})]
+        files = [directly_in(folder, name, str(index)) for name in sorted({*where.values()})]
     else:
         files = [folder / _WHOLE]
     for file in files:

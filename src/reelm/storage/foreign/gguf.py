@@ -1,7 +1,7 @@
 """GGUF files, in which llama.cpp keeps language models: facts by name, and tensors, quantized or not.
 
 In: a path. Out: a `GGUF`, whose tensors are read one by one, or a few rows of one. The package `gguf` of the extra
-`llm` reads them; it maps the file, so what nobody reads costs no memory.
+`llm` reads them; it maps the file, so tensors that are not read take no memory.
 """
 
 from collections.abc import Sequence
@@ -18,11 +18,11 @@ class GGUF:
     """A file of tensors.
 
     Attributes:
-        facts: what the file says of itself, by name: numbers, text, truth values, and lists of them.
+        facts: metadata of the file by name: numbers, text, booleans, and lists of them.
     """
 
     def __init__(self, path: Path):
-        """Open a file; RequestError when it is no GGUF or damaged, or where the package `gguf` is missing."""
+        """Open a file; RequestError when it is not GGUF or damaged, or when the package `gguf` is missing."""
         try:
             import gguf
         except ImportError as error:
@@ -34,14 +34,14 @@ class GGUF:
         except OSError as error:
             raise RequestError(f"cannot read {path}: {error}; name a GGUF file") from error
         except (ValueError, LookupError, TypeError, ArithmeticError, MemoryError) as error:
-            raise RequestError(f"{path} is cut off or no GGUF file ({reason(error)}); fetch it again") from error
+            raise RequestError(f"{path} is cut off or not a GGUF file ({reason(error)}); fetch it again") from error
         self._tensors = {tensor.name: tensor for tensor in reader.tensors}
 
     def __contains__(self, name: str) -> bool:
         return name in self._tensors
 
     def shape(self, name: str) -> tuple[int, ...]:
-        """Return the axes of a tensor: of a matrix outputs, then inputs."""
+        """Return the axes of a tensor; a matrix has outputs first, then inputs."""
         return tuple(map(int, reversed(self._tensor(name).shape)))
 
     def read(self, name: str) -> np.ndarray:

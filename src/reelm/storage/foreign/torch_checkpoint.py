@@ -1,4 +1,4 @@
-"""A checkpoint of another project, opened to be read tensor by tensor: torch's zip, or safetensors.
+"""Open a checkpoint of another project, to read it tensor by tensor: torch's zip, or safetensors.
 
 In: a path. Out: the shapes of its tensors by name, and each as float32 when it is asked for. Nothing that is pickled in
 the file is imported or run: a trainer's callbacks, optimizers and settings become placeholders that do nothing.
@@ -25,8 +25,8 @@ _TYPES: dict[str, DTypeLike] = {
     **{"LongStorage": "<i8", "IntStorage": "<i4", "ShortStorage": "<i2", "CharStorage": "i1", "ByteStorage": "u1"},
     "BoolStorage": "?",
 }
-_MOST_PICKLE = 256 * 2**20  # bytes that say where the tensors lie
-_WEIGHTS = "state_dict"  # where trainers keep them, beside all else
+_MOST_PICKLE = 256 * 2**20  # bytes of the pickle, which says where the tensors lie
+_WEIGHTS = "state_dict"  # the entry of the weights in a trainer's checkpoint
 
 
 class OpenFile(NamedTuple):
@@ -46,7 +46,7 @@ def opened(path: Path) -> Iterator[OpenFile]:
     """Open a file for as long as its tensors are read.
 
     Raises:
-        RequestError: it is no such file, is cut off, or holds no tensors.
+        RequestError: it is not such a file, is cut off, or holds no tensors.
     """
     with path.open("rb") as file:
         start = file.read(9)
@@ -66,7 +66,7 @@ def opened(path: Path) -> Iterator[OpenFile]:
 @contextlib.contextmanager
 def _opened_zip(path: Path) -> Iterator[OpenFile]:
     def damaged(error: BaseException) -> RequestError:
-        return RequestError(f"{path} is cut off or no checkpoint of torch ({reason(error)}); fetch it again")
+        return RequestError(f"{path} is cut off or not a checkpoint of torch ({reason(error)}); fetch it again")
 
     with contextlib.ExitStack() as stack:
         try:
@@ -98,14 +98,14 @@ def _opened_zip(path: Path) -> Iterator[OpenFile]:
 def _opened_safetensors(path: Path) -> Iterator[OpenFile]:
     try:
         with safe_open(path, framework="flax") as file:
-            shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118  (no dict)
+            shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118  (not a dict)
             yield OpenFile(shapes, lambda name: np.asarray(file.get_tensor(name), np.float32))
     except SafetensorError as error:
-        raise RequestError(f"{path} is cut off or no safetensors ({reason(error)}); fetch it again") from error
+        raise RequestError(f"{path} is cut off or not safetensors ({reason(error)}); fetch it again") from error
 
 
 class _Placing(Tensors):
-    """Makes plain containers and `StoredTensor`s; whatever else a file names becomes an `_Inert`."""
+    """Makes plain containers and `StoredTensor`s; everything else that a file names becomes an `_Inert`."""
 
     types = _TYPES
 
@@ -116,7 +116,7 @@ class _Placing(Tensors):
 
 
 class _Inert:
-    """Stands for an object of an unknown class: it takes whatever a pickle gives it, and keeps nothing."""
+    """Replaces an object of an unknown class: it takes whatever a pickle gives it, and keeps nothing."""
 
     def __new__(cls, *_: Any, **__: Any) -> "_Inert":
         return super().__new__(cls)

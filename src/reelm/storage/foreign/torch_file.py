@@ -1,8 +1,8 @@
 """Read tensors from a file that torch wrote, without torch and without running what is pickled in it.
 
-In: bytes. Out: {name: array}. Since version 1.6 such a file is a zip of a pickle, the tensors, whose data are
-references, and of raw numbers, a file for each storage. Before, it was four pickles (a magic number, a version, facts
-of the machine, the tensors), then a pickled list of the storages, then each of those: a count and raw numbers.
+In: bytes. Out: {name: array}. Since version 1.6 such a file is a zip of a pickle, with the tensors as references to
+storages, and a file of raw numbers for each storage. Before, it was four pickles (a magic number, a version, facts of
+the machine, the tensors), then a pickled list of the storages, then each of those: a count and raw numbers.
 """
 
 import io
@@ -21,7 +21,7 @@ from reelm.errors import RequestError
 
 _MAGIC = 0x1950A86A20F9469CFC6C
 _TYPES = {"FloatStorage": "<f4", "LongStorage": "<i8"}
-# What a file that is damaged, or holds something else, ends in.
+# Exceptions from a file that is damaged, or holds something else.
 BROKEN = (
     *(pickle.UnpicklingError, zipfile.BadZipFile, zlib.error),
     *(EOFError, ValueError, LookupError, AttributeError, TypeError, ArithmeticError, MemoryError),
@@ -38,7 +38,7 @@ class Storage(NamedTuple):
 
 
 class StoredTensor(NamedTuple):
-    """Where a tensor lies in its storage; strides count numbers, not bytes."""
+    """The place of a tensor in its storage; strides count numbers, not bytes."""
 
     storage: Storage
     offset: int
@@ -50,17 +50,17 @@ def read_tensors(data: bytes) -> dict[str, np.ndarray]:
     """Return the tensors of a state dict by name.
 
     Raises:
-        RequestError: the bytes are no state dict, or their pickle asks for more than tensors.
+        RequestError: the bytes are not a state dict, or their pickle asks for more than tensors.
     """
     try:
         tensors, storages = (_read_zip if data.startswith(b"PK\x03\x04") else _read_pickles)(io.BytesIO(data))
         return {name: view(tensor, storages[tensor.storage.key]) for name, tensor in tensors.items()}
     except BROKEN as error:
-        raise RequestError(f"these are no weights of torch ({error}); fetch them again") from error
+        raise RequestError(f"these are not weights of torch ({error}); fetch them again") from error
 
 
 def _read_zip(file: io.BytesIO) -> tuple[dict[str, StoredTensor], dict[str, np.ndarray]]:
-    """Return (tensors by name, storages by key); all files of the archive lie in one folder of any name."""
+    """Return (tensors by name, storages by key); all files of the archive are in one folder, whatever its name."""
     with zipfile.ZipFile(file) as archive:
         (pickled,) = (name for name in archive.namelist() if name.endswith("/data.pkl"))
         tensors = Tensors(io.BytesIO(archive.read(pickled))).load()
@@ -74,7 +74,7 @@ def _read_zip(file: io.BytesIO) -> tuple[dict[str, StoredTensor], dict[str, np.n
 def _read_pickles(file: io.BytesIO) -> tuple[dict[str, StoredTensor], dict[str, np.ndarray]]:
     magic, _, _, tensors, keys = (Tensors(file).load() for _ in range(5))
     if magic != _MAGIC:
-        raise ValueError("its magic number is another")
+        raise ValueError("its magic number is wrong")
     dtypes = _storages(tensors)
     return tensors, {key: _read_storage(file, np.dtype(dtypes[key])) for key in keys}
 
@@ -90,13 +90,13 @@ def _read_storage(file: io.BytesIO, dtype: np.dtype) -> np.ndarray:
 
 
 def view(tensor: StoredTensor, storage: np.ndarray) -> np.ndarray:
-    """Return a tensor out of the numbers of its storage; ValueError or IndexError when it does not lie there."""
+    """Return a tensor from the numbers of its storage; ValueError or IndexError when it lies outside of them."""
     if math.prod(tensor.shape) > len(storage) or min((0, *tensor.shape, *tensor.strides)) < 0:
         raise ValueError(f"a tensor of {list(tensor.shape)} lies in a storage of {len(storage)} numbers")
     whole = tuple(math.prod(tensor.shape[axis + 1 :]) for axis in range(len(tensor.shape)))
     if tuple(tensor.strides) == whole and tensor.offset >= 0:
         return storage[tensor.offset : tensor.offset + math.prod(tensor.shape)].reshape(tensor.shape)
-    # Through numbers of places, which numpy checks, where strides alone would read whatever lies there.
+    # By indices, which NumPy checks: with strides alone it would read memory outside of the storage.
     places = np.asarray(tensor.offset)
     for size, stride in zip(tensor.shape, tensor.strides, strict=True):
         places = places[..., None] + np.arange(size) * stride
@@ -128,10 +128,10 @@ class Tensors(pickle.Unpickler):
         return self.unknown(module, name)
 
     def unknown(self, module: str, name: str) -> Any:
-        """Return what stands for any other class that the file names."""
-        raise RequestError(f"a file of weights asks for {module}.{name}, which is no tensor; it was not run")
+        """Return a replacement for any other class that the file names."""
+        raise RequestError(f"a file of weights asks for {module}.{name}, which is not a tensor; it was not run")
 
 
 def rebuild(storage: Storage, offset: int, shape: tuple[int, ...], strides: tuple[int, ...], *_: Any) -> StoredTensor:
-    """Return what a pickle's call of torch's function of this name stands for."""
+    """Return the tensor that a pickle makes by torch's function of this name."""
     return StoredTensor(storage, offset, shape, strides)
