@@ -1,4 +1,4 @@
-"""Which clips one call of `generate` makes together.
+"""Group clips into calls of `generate`.
 
 In: jobs in order, each with a prompt and a seed. Out: batches, each of them the arguments of one call.
 """
@@ -26,7 +26,7 @@ _Job = TypeVar("_Job", bound=Job)
 
 @dataclass(frozen=True)
 class Batch(Generic[_Job]):
-    """Jobs that one call makes: seeds in a row of one prompt, or prompts with one seed.
+    """Jobs that one call makes: consecutive seeds of prompts, or prompts with one seed.
 
     Attributes:
         jobs: in the order of the clips that `generate` returns.

@@ -9,7 +9,7 @@ from reelm.storage.atomic import check_writable
 
 
 def check_input(path: Path) -> None:
-    """RequestError unless `path` is a file."""
+    """Check that `path` is a file; RequestError if not."""
     if path.is_dir():
         raise RequestError(f"{path} is a folder; name a file")
     if not path.exists():
@@ -17,21 +17,21 @@ def check_input(path: Path) -> None:
 
 
 def check_output(path: Path, suffixes: Collection[str]) -> None:
-    """RequestError unless a file of one of the kinds `suffixes` can be written at `path`."""
+    """Check that a file with one of `suffixes` can be written at `path`; RequestError if not."""
     if path.suffix.lower() not in suffixes:
         raise RequestError(f"cannot write {path}: its name should end in {', '.join(suffixes)}")
     check_writable(path)
 
 
 def check_clip_output(path: Path) -> None:
-    """RequestError unless a clip can be saved at `path`."""
+    """Check that a clip can be saved at `path`; RequestError if not."""
     from reelm.media.clip import SUFFIXES
 
     check_output(path, SUFFIXES)
 
 
 def is_at_hand(model: str) -> bool:
-    """Whether a model is a shipped one or a model folder of this machine."""
+    """Return whether a model is a shipped one or a model folder of this machine."""
     try:
         return model in shipped.names() or (Path(model) / "model.json").is_file()
     except (OSError, ValueError):  # a name too long, a NUL in it
@@ -39,11 +39,14 @@ def is_at_hand(model: str) -> bool:
 
 
 def check_model(name: str | None) -> None:
-    """RequestError unless `name` is a shipped model's, a model folder, maybe a hub's, or None for the default."""
+    """Check that `name` is a shipped model, a model folder, or perhaps an id of a hub; RequestError if not.
+
+    None is the default model.
+    """
     if name is None or is_at_hand(name):
         return
     if hub.is_hub_id(name) and not Path(name).exists():
         return  # `load` asks the hub
     if Path(name).is_dir():
-        raise RequestError(f"{name} is no model folder: it holds no model.json; `reelm export` makes one")
+        raise RequestError(f"{name} is not a model folder: it has no model.json; `reelm export` makes one")
     raise RequestError(f"there is no model {name}; known are {', '.join(shipped.names()) or 'none'}, or name a folder")

@@ -1,4 +1,4 @@
-"""What `--help` prints: the overview of the commands, and the defaults of options that have none of their own."""
+"""The text of `--help`: the overview of the commands, and hints for options without a default."""
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
@@ -63,12 +63,12 @@ _ROWS = PrimitiveConstructorSpec(
 
 @optional_fields.struct_rule
 def _mark_optional(info: StructTypeInfo) -> StructConstructorSpec | None:
-    """Describe a dataclass as tyro does, but print no `(default: None)`.
+    """Describe a dataclass as tyro does, but without `(default: None)`.
 
     An option without a default either says in its help what happens without it, after the word "Default", or is marked
     "(optional)".
     """
-    if _asking.get():  # tyro's own rules answer
+    if _asking.get():  # let tyro's own rules apply
         return None
     token = _asking.set(True)
     try:
@@ -90,10 +90,10 @@ def _marked(field: StructFieldSpec) -> StructFieldSpec:
 
 
 def _hint(text: str | Callable[[], str | None] | None) -> Callable[[str], str]:
-    """Return the hint as a function, so that docstrings are read only where help is printed."""
+    """Return the hint as a function, so that docstrings are read only when help is printed."""
 
     def hint(default: str) -> str:
-        said = text() if callable(text) else text
-        return "" if "Default" in (said or "") else "(optional)"
+        help_text = text() if callable(text) else text
+        return "" if "Default" in (help_text or "") else "(optional)"
 
     return hint

@@ -1,9 +1,9 @@
-"""Ctrl-C, SIGTERM and a closed terminal (SIGHUP) as exceptions that reach `main`.
+"""Turn Ctrl-C, SIGTERM and a closed terminal (SIGHUP) into exceptions that reach `main`.
 
-Python raises a signal's exception wherever the program happens to be, and there are two bad places, both likely in the
-seconds in which JAX loads. While an extension module initialises, the exception is renamed or crashes the process: so
-during an import, when nothing is being written yet, the process ends on the spot. In a callback of the garbage
-collector it is printed and dropped: so it is raised again until `main` has it, and what is printed is kept quiet.
+Python raises a signal's exception wherever the program happens to be. Two places are bad, and both are likely in the
+seconds in which JAX loads. While an extension module initialises, the exception is renamed or crashes the process. So
+during an import, when nothing is being written yet, the process ends at once. In a callback of the garbage collector
+the exception is printed and dropped. So it is raised again until `main` gets it, and the printing is suppressed.
 """
 
 import os
@@ -19,22 +19,22 @@ WORDS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
 if hasattr(signal, "SIGHUP"):  # Windows has none
     WORDS[signal.SIGHUP] = "the terminal was closed"
 
-# Long enough for what is being written to be cleaned up, short enough for whoever waits.
+# Long enough to clean up unfinished files, short enough for the user to wait.
 _SECONDS_TO_ARRIVE = 0.5
 _CAN_REPEAT = hasattr(signal, "setitimer")  # Windows cannot
 
 
 class Interrupted(KeyboardInterrupt):
-    """Ctrl-C. The class itself, once it has passed through `exec`, makes Python end by SIGINT in place of a status."""
+    """Ctrl-C. A plain KeyboardInterrupt that passed through `exec` makes Python end by SIGINT, not by a status."""
 
 
 class Terminated(BaseException):
-    """SIGTERM or SIGHUP. SystemExit, where an exception is printed and dropped, would end the process at once."""
+    """SIGTERM or SIGHUP. SystemExit would end the process at once in places where other exceptions are dropped."""
 
 
 @contextmanager
 def signals_raised() -> Iterator[list[int]]:
-    """Yields the list of the signals that came. SIGINT raises Interrupted, the others Terminated."""
+    """Yield the list of the signals received. SIGINT raises Interrupted, the others Terminated."""
     received: list[int] = []
     if threading.current_thread() is not threading.main_thread():  # Python allows handlers only there
         yield received
@@ -74,8 +74,8 @@ def signals_raised() -> Iterator[list[int]]:
 def leave(status: int) -> NoReturn:
     """End the process that a signal stopped, without waiting for threads that compile.
 
-    Python would wait half a minute for those. It would then unwind the threads that wait for it in native code, which
-    that code takes for a fault of its own: it aborts the process.
+    Python would wait half a minute for those. It would then unwind threads that are in native code, which takes that
+    for an error and aborts the process.
     """
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError, AttributeError):  # closed, or none
@@ -84,13 +84,13 @@ def leave(status: int) -> NoReturn:
         for child in sys.modules["multiprocessing"].active_children():
             child.terminate()
     jax = sys.modules.get("jax")
-    if jax is not None and jax.distributed.is_initialized():  # the other processes must hear of it
+    if jax is not None and jax.distributed.is_initialized():  # the other processes must be told
         sys.exit(status)
     os._exit(status)
 
 
 def _is_importing(frame: FrameType | None) -> bool:
-    """Whether an import is under way in this frame or one that called it."""
+    """Return whether an import is under way in this frame or in one that called it."""
     while frame is not None:
         if frame.f_code.co_filename.startswith("<frozen importlib"):
             return True

@@ -1,9 +1,8 @@
 """The `reelm` command: arguments in, exit status out.
 
-Statuses: 0 done; 2 the request is at fault; 130 Ctrl-C; 143 SIGTERM; 1 all else. Whatever is not 0 ends with one line
-on stderr, and with a traceback above it only under `--debug`, which may stand anywhere. Results go to stdout, progress
-to stderr. Nothing is imported here that takes time: a command imports what it needs once its arguments are known to be
-good.
+Statuses: 0 done; 2 the request is at fault; 130 Ctrl-C; 143 SIGTERM; 1 anything else. An error is one line on stderr,
+with a traceback above it only under `--debug`, which may be anywhere on the command line. Results go to stdout,
+progress to stderr. Nothing slow is imported here: a command imports what it needs after it has checked its arguments.
 """
 
 import errno
@@ -22,7 +21,7 @@ from .interrupts import WORDS, leave, signals_raised
 from .printable import printable
 from .streams import lasting_streams
 
-# A path that is not there, not to be read or written, or that no path can be, was named by the user.
+# Errors about paths that the user named: missing, forbidden or impossible ones.
 _AT_FAULT = (RequestError, FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError)
 _NO_PATH = (errno.ENAMETOOLONG, errno.ELOOP)
 
@@ -30,7 +29,7 @@ _NO_PATH = (errno.ENAMETOOLONG, errno.ELOOP)
 def entry_point() -> NoReturn:
     """Run the process's own command line and end the process."""
     status, stopped = _run_line(None)
-    # The work is done: Ctrl-C while Python tidies up ends it at once, without a traceback of the tidying.
+    # The work is done: Ctrl-C while Python shuts down ends it at once, without a traceback.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     if stopped:
         leave(status)
@@ -47,7 +46,7 @@ def _run_line(arguments: Sequence[str] | None) -> tuple[int, bool]:
     own = arguments is None
     arguments = list(sys.argv[1:] if own else arguments)
     with lasting_streams() as out:
-        stderr = sys.stderr  # a signal may come between a redirection and its end
+        stderr = sys.stderr  # kept, because a signal may come while it is redirected
         with signals_raised() as signals, warnings.catch_warnings():
             warnings.simplefilter("once", RequestWarning)
             warnings.showwarning = _show(stderr, warnings.showwarning)
@@ -58,7 +57,7 @@ def _run_line(arguments: Sequence[str] | None) -> tuple[int, bool]:
                     _run([argument for argument in arguments if argument != "--debug"])
                 except SystemExit as asked:
                     if asked.code:
-                        raise  # a training that saved before it obeyed a signal; else --help
+                        raise  # a training that saved after a signal; status 0 is --help
                 out.flush()
                 if out.error is not None:
                     raise out.error
@@ -86,7 +85,7 @@ def _run(arguments: list[str]) -> None:
 
 
 def _show(stderr: TextIO, others: Callable[..., None]) -> Callable[..., None]:
-    """Return a hook that prints our warnings on a line each, and leaves others to the hook `others`."""
+    """Return a hook that prints our warnings on a line each, and passes all others to the hook `others`."""
 
     def show(message: Warning | str, category: type[Warning], *details: Any, **more: Any) -> None:
         if issubclass(category, RequestWarning):
@@ -98,42 +97,42 @@ def _show(stderr: TextIO, others: Callable[..., None]) -> Callable[..., None]:
 
 
 def _prepare_jax() -> None:
-    # Programs that an earlier call compiled are found again, so the second clip does not wait for XLA. JAX reads this
-    # when it is imported, which the fields of `train` do.
+    # With the caches of compiled programs, a second clip does not wait for XLA. JAX reads these variables when it is
+    # imported, which may be as early as the parsing of arguments, for the fields of `train`.
     os.environ.setdefault("REELM_PROGRAMS", str(home() / "programs"))
     os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(home() / "compiled"))
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.5")
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # XLA's own notes are not for the user of a command
-    # A cache that cannot be written costs a compilation, which is no reason for a warning.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # XLA's own log is not for the user of a command
+    # A cache that cannot be written only costs a compilation, so it needs no warning.
     warnings.filterwarnings("ignore", message="Error (read|writ)ing persistent compilation cache")
 
 
 def _status_and_message(end: BaseException, signals: list[int], arguments: Sequence[str]) -> tuple[int, str]:
-    """Return the status and the message of a command line that raised `end` after `signals` came; "" for no message."""
+    """Return the status and the message of a command line that raised `end` after `signals`; "" for no message."""
     if signals or isinstance(end, KeyboardInterrupt):
         number = signal.Signals(signals[-1]) if signals else signal.SIGINT
         return 128 + number, WORDS[number]
-    if isinstance(end, SystemExit):  # a training that saved before it obeyed a signal
+    if isinstance(end, SystemExit):  # a training that saved after a signal
         return (end.code, "") if isinstance(end.code, int) else (1, f"error: {end.code}")
     at_fault = isinstance(end, _AT_FAULT) or (isinstance(end, OSError) and end.errno in _NO_PATH)
     return 2 if at_fault else 1, f"error: {_in_words(end, arguments)}"
 
 
 def _in_words(error: BaseException, arguments: Sequence[str]) -> str:
-    """Return what happened, on one line."""
+    """Return the message of an error, on one line."""
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     text = " ".join(str(error).split())
-    if isinstance(error, RequestError | OSError):  # tensorstore's word for a full disk is that for memory
+    if isinstance(error, RequestError | OSError):  # tensorstore reports a full disk as RESOURCE_EXHAUSTED
         return text or type(error).__name__
     places = traceback.extract_tb(error.__traceback__)
-    if places and places[-1].filename.endswith("xla_bridge.py"):  # it may raise without a word
+    if places and places[-1].filename.endswith("xla_bridge.py"):  # it may raise without a message
         kind = os.environ.get("JAX_PLATFORMS", "")
         hint = f"no device for JAX_PLATFORMS={kind!r}: unset it, or install the extra of that device"
         return f"{hint} ({text[:200]})" if text else hint
     if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in text:
         advice = "ask for fewer samples or frames at once, or for a smaller size or batch"
-        if "train" in arguments[:2]:  # --debug may stand before it
+        if "train" in arguments[:2]:  # --debug may come before it
             advice = "take a smaller batch, or more devices (--mesh fsdp=N); for a language model also --accumulate N, "
             advice += "which takes the batch through in N parts, and --remat full"
         return f"out of memory ({text[:200]}); {advice}"

@@ -1,4 +1,4 @@
-"""Tracks and camera moves as the command line writes them: "0:0.2,0.5 2:0.8,0.5" is two places with their seconds."""
+"""Read tracks and camera moves of the command line: "0:0.2,0.5 2:0.8,0.5" is two places with their seconds."""
 
 from typing import TYPE_CHECKING
 
@@ -9,17 +9,17 @@ if TYPE_CHECKING:
 
 
 def track(text: str) -> list[tuple[float, tuple[float, float]]] | None:
-    """Return a track of SECONDS:X,Y written with spaces between; "-" is a subject that goes where it likes."""
+    """Return a track of SECONDS:X,Y separated by spaces; None for "-", a subject that is not steered."""
     if text.strip() == "-":
         return None
     return [(at, (numbers[0], numbers[1])) for at, numbers in _moments("--track", text, "SECONDS:X,Y", 2)]
 
 
 def camera(text: str) -> "str | list[tuple[float, Camera]]":
-    """Return a camera: its words, or SECONDS:ORBIT,ZOOM,RISE written with spaces between."""
+    """Return a camera: the name of a move, or a path of SECONDS:ORBIT,ZOOM,RISE separated by spaces."""
     if ":" not in text:
         return text
-    from reelm.lm.control.camera import Camera  # it brings NumPy
+    from reelm.lm.control.camera import Camera  # it imports NumPy
 
     moments = _moments("--camera", text, "SECONDS:ORBIT,ZOOM,RISE", 3)
     return [(at, Camera(*numbers)) for at, numbers in moments]

@@ -1,4 +1,4 @@
-"""Arguments to a command object: tyro over the commands' dataclasses, with errors of one line.
+"""Parse arguments into a command object: tyro over the commands' dataclasses, with errors of one line.
 
 Comes in: the words after `reelm`. Goes out: a `Command`, ready to run; RequestError; or SystemExit(0) after `--help`.
 Only the command that is asked for is imported.
@@ -28,7 +28,7 @@ from .help import Group, optional_fields, overview
 
 
 class Command(Protocol):
-    """What every command is: a frozen dataclass of its arguments that can be run."""
+    """A command: a frozen dataclass of its arguments that can be run."""
 
     def run(self) -> None:
         """Do the work; RequestError when the arguments cannot be met."""
@@ -74,9 +74,9 @@ _MARKERS = (
 
 # tyro's wording of values that have the wrong type.
 _WORDINGS = (
-    (r"no type matching \{?\[?(\w+).*? could be instantiated from \['(.*?)'.*?\]", r"'\2' is no \1"),
-    (r"invalid literal for int\(\) with base 10: ('.*?')", r"\1 is no INT"),
-    (r"could not convert string to float: ('.*?')", r"\1 is no FLOAT"),
+    (r"no type matching \{?\[?(\w+).*? could be instantiated from \['(.*?)'.*?\]", r"'\2' is not of type \1"),
+    (r"invalid literal for int\(\) with base 10: ('.*?')", r"\1 is not an INT"),
+    (r"could not convert string to float: ('.*?')", r"\1 is not a FLOAT"),
     (r"Could not find valid parse for arguments: (\[.*?\])", r"\1 does not fit"),
     (r"'None', |, 'None'", ""),
     (r"\.?\s+Got errors:.*", ""),
@@ -119,7 +119,7 @@ def parse(arguments: Sequence[str]) -> Command:
 
 
 class _Asked(NamedTuple):
-    """A command line: the words that lead to a command, those after them, and the dataclass of the command."""
+    """A command line: the words that name a command, its arguments, and the dataclass of the command."""
 
     prog: str
     arguments: list[str]
@@ -158,7 +158,7 @@ def _unchecked_defaults() -> Iterator[None]:
 
 
 def _refuse(event: events.ParseErrorEvent, asked: _Asked) -> None:
-    """Raise RequestError for a kind of event that is known here."""
+    """Raise RequestError for an event of a known kind."""
     match event:
         case events.MissingArgs():
             arguments = [missing.arg for missing in event.missing_arguments]
@@ -182,7 +182,7 @@ def _refuse(event: events.ParseErrorEvent, asked: _Asked) -> None:
 
 
 def _unknown(tokens: Sequence[str], asked: _Asked) -> str:
-    """Return what is wrong with words that no option and no argument takes."""
+    """Return what is wrong with words that are not an option or an argument."""
     flags = [token for token in tokens if token.startswith("-")]
     if not flags:
         return f"{' '.join(tokens)} is too much; put words in quotes"
@@ -197,14 +197,14 @@ def _unknown(tokens: Sequence[str], asked: _Asked) -> str:
 
 
 def _short(option: str) -> str:
-    """Return an option with the initials of its last part alone, as people shorten `--optimizer.learning-rate`."""
+    """Return an option with only the initials of its last part: people shorten `--optimizer.learning-rate` so."""
     group, _, last = option[2:].rpartition(".")
     words = last.split("-")
     return "" if len(words) == 1 else f"--{group}{'.' if group else ''}{''.join(word[:1] for word in words)}"
 
 
 def _options(command: Any, prefix: str = "--") -> Iterator[str]:
-    """Yield the options of a dataclass: those of its subcommands, too, and the fields of a configuration by dots."""
+    """Yield the options of a dataclass and of its subcommands; fields of a configuration have dotted names."""
     for field in fields(command):
         value = getattr(command, field.name, field.default)
         if is_dataclass(value):

@@ -12,7 +12,7 @@ _SECONDS = 10.0  # between two lines
 
 @contextmanager
 def progress(what: str) -> Iterator[Progress]:
-    """Yield a `Progress` to call as things named `what` get done; the bar goes at the end."""
+    """Yield a `Progress` to call as things named `what` get done; the bar disappears at the end."""
     from rich.console import Console
 
     console = Console(stderr=True)
@@ -35,13 +35,13 @@ def progress(what: str) -> Iterator[Progress]:
 
 
 def _lines(what: str, say: Callable[[str], object]) -> Progress:
-    """Says how far it is at the start, at the end, and every few seconds between, however many things there are."""
-    said = -math.inf
+    """Return a `Progress` that prints a line at the start, at the end, and every few seconds between."""
+    printed = -math.inf
 
     def report(done: int, total: int) -> None:
-        nonlocal said
-        if done in (0, total) or time.monotonic() - said >= _SECONDS:
-            said = time.monotonic()
+        nonlocal printed
+        if done in (0, total) or time.monotonic() - printed >= _SECONDS:
+            printed = time.monotonic()
             say(f"{what}: {done} of {total}")
 
     return report

@@ -1,7 +1,6 @@
-"""Standard output and error of a command: a reader that goes away, or a full disk, does not stop the work.
+"""Standard output and error of a command: a closed pipe, or a full disk, does not stop the work.
 
-What cannot be written is dropped. A reader that goes away, as `head` does, has what it wanted: that is no error. Any
-other error is kept for the end.
+Text that cannot be written is dropped. A closed pipe (`| head`) is not an error. Any other error is kept for the end.
 """
 
 import os
@@ -12,14 +11,14 @@ from typing import Any, TextIO, cast
 
 
 class Lasting:
-    """A text stream that drops what it cannot write; `error` is why, None while it can or where nobody reads it."""
+    """A text stream that drops what it cannot write. `error` is the reason; None without one, or for a closed pipe."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self.error: OSError | None = None
 
     def write(self, text: str) -> int:
-        """Write, or drop, and return the number of letters."""
+        """Write or drop the text, and return its number of letters."""
         try:
             return self._stream.write(text)
         except OSError as error:
@@ -27,7 +26,7 @@ class Lasting:
             return len(text)
 
     def flush(self) -> None:
-        """Hand on what is held, or drop it."""
+        """Flush the stream, or drop what it holds."""
         try:
             self._stream.flush()
         except OSError as error:
@@ -40,13 +39,13 @@ class Lasting:
         if not isinstance(error, BrokenPipeError):
             self.error = self.error or error
         with suppress(OSError, ValueError):  # a stream without a descriptor
-            # Python would flush once more on its way out, and complain.
+            # Python flushes once more when it exits, and would complain.
             os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
 
 
 @contextmanager
 def lasting_streams() -> Iterator[Lasting]:
-    """Make standard output and error last, and yield the output; one that is closed is a place where all is lost."""
+    """Make standard output and error lasting, and yield the output. One that is closed drops everything."""
     with ExitStack() as stack:
         out, err = (
             Lasting(stack.enter_context(open(os.devnull, "w")) if stream is None else stream)

@@ -1,10 +1,10 @@
-"""Scores as a table for a terminal, and the units of its figures."""
+"""Print scores as a table for a terminal, with the units of its figures."""
 
 import re
 from collections.abc import Iterator
 from typing import Any
 
-# By the beginning of a figure's name, or of its group's; the others are counts, shares of 1 and distances without one.
+# Units by the beginning of the name of a figure or its group. All others are counts, shares of 1, or have no unit.
 _UNITS = {
     "psnr": "dB",
     "delta psnr": "dB",
@@ -16,7 +16,7 @@ _UNITS = {
     "frames_per_second": "frames",
 }
 
-_BETWEEN = ", "  # the name of a group and that of one within it
+_BETWEEN = ", "  # between the name of a group and the name of a group in it
 
 
 def table(result: dict[str, Any]) -> str:
@@ -32,21 +32,21 @@ def table(result: dict[str, Any]) -> str:
 
 
 def units(result: dict[str, Any]) -> str:
-    """Return a line that says the units of scores, after their table."""
+    """Return the line under a table that gives the units of its scores."""
     groups = dict(_groups(result))
     names = [name for group in groups for name in group.split(_BETWEEN)]
     names += [column for row in groups.values() for column in row] if groups else list(result)
     found = {name: unit for name in names for start, unit in _UNITS.items() if re.match(start, name)}
-    said = [f"{name} in {unit}" for name, unit in found.items()]
-    return f"units: {', '.join([*said, ('others' if said else 'figures') + ' are counts, shares of 1 or have none'])}"
+    known = [f"{name} in {unit}" for name, unit in found.items()]
+    return f"units: {', '.join([*known, ('others' if known else 'figures') + ' are counts, shares of 1 or have none'])}"
 
 
 def _groups(result: dict[str, Any], above: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield the groups of scores, however deep, under the names on the way to them, each with what its parents say."""
+    """Yield the innermost groups of scores, under their joined names, each with the scores of its parents, too."""
     for name, row in result.items():
         if isinstance(row, dict):
-            said = {column: value for column, value in row.items() if not isinstance(value, dict)}
-            deeper = [(inner, said | scores) for inner, scores in _groups(row, f"{above}{name}{_BETWEEN}")]
+            own = {column: value for column, value in row.items() if not isinstance(value, dict)}
+            deeper = [(inner, own | scores) for inner, scores in _groups(row, f"{above}{name}{_BETWEEN}")]
             yield from deeper or [(f"{above}{name}", row)]
 
 

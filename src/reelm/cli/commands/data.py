@@ -1,4 +1,4 @@
-"""`reelm data build`: a folder of videos to a data set, or a set that needs no folder to TFDS files."""
+"""`reelm data`: list data sets, build one from a folder or by its name, and encode one into a token set."""
 
 import sys
 from dataclasses import dataclass
@@ -63,7 +63,7 @@ class DataBuild:
     packages: Path | None = None
     """For a named data set: folder with the packages it is made from. Default: $REELM_HOME/NAME."""
     episodes: int | None = None
-    """For a data set that is played, such as crafter: lands to play. Default: 128."""
+    """For a data set that is played, such as crafter: episodes to play. Default: 128."""
     clips: int | None = None
     """For a data set that is drawn, such as toys: clips to draw. Default: 1000."""
 
@@ -81,7 +81,7 @@ class DataBuild:
                 some = {"episodes": self.episodes, "clips": self.clips}
                 print_path(catalog.build(self.what, data_dir, self.size, self.packages, counted, **some))
         elif (self.episodes, self.clips) != (None, None):
-            raise RequestError("a folder has what is in it; leave --episodes and --clips out")
+            raise RequestError("--episodes and --clips are for data sets by name, not for a folder; leave them out")
         elif not is_remote(self.what) and holds_recordings(Path(self.what)):
             self._recordings(Path(self.what), data_dir)
         else:
@@ -142,7 +142,7 @@ class DataBuild:
 
 
 def _print_left_out(built: "Built") -> None:
-    """Say which files of a set were left out, and how many have words."""
+    """Print which files of a set were left out, and how many have captions."""
     from reelm.data.films.build import BUILD_FILE
 
     for number, (file, reason) in enumerate(built.left_out.items()):
@@ -150,7 +150,7 @@ def _print_left_out(built: "Built") -> None:
             more = f"left out: {len(built.left_out) - _SHOWN} more, see {built.folder / BUILD_FILE}"
             print(printable(more), file=sys.stderr)
             break
-        # Most reasons name the file themselves.
+        # Most reasons name the file already.
         named = reason if reason.startswith(repr(file)) else f"{file!r}: {reason}"
         print(f"left out: {printable(named)}", file=sys.stderr)
     if built.captioned:
@@ -158,7 +158,7 @@ def _print_left_out(built: "Built") -> None:
         print(f"captions: {words} of {files}", file=sys.stderr)
 
 
-_DRAWN = 60_000  # clips to tokenize of a set that has no end
+_DRAWN = 60_000  # clips to tokenize of a set without end
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -205,8 +205,8 @@ class DataTokenize:
     num_frames: int | None = None
     """Frames of a clip. Default: the length of the clip, 33 for a set that is drawn on demand."""
     controls: tuple[str, ...] = ()
-    """What is computed of each clip to steer the pictures: edges, silhouette, motion, and depth where the set has it.
-    Tracks and camera moves of a set are always kept."""
+    """Controls to compute of each clip: edges, silhouette, motion, and depth if the set has it. Tracks and camera moves
+    of a set are always kept."""
     process: int = 0
     """Number of this process, from 0, such as $SLURM_PROCID."""
     processes: int = 1
@@ -221,7 +221,7 @@ class DataTokenize:
 
         if self.processes > 1 and is_remote(self.output):
             raise RequestError(
-                f"{self.output} is written by one process alone; name a folder that all {self.processes} see, or "
+                f"{self.output} can be written by only one process; name a folder that all {self.processes} see, or "
                 "tokenize in one"
             )
         if not is_remote(self.output):

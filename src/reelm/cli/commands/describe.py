@@ -1,4 +1,4 @@
-"""`reelm describe`: a file to the words that fit it."""
+"""`reelm describe`: find words that fit a file."""
 
 import sys
 from dataclasses import dataclass
@@ -13,15 +13,15 @@ from reelm.cli.printable import printable
 
 @dataclass(frozen=True, kw_only=True)
 class Describe:
-    """Find words for a video, a picture or a sound, as a prompt for it.
+    """Find words for a video, a picture or a sound, which can be its prompt.
 
     Example: reelm describe seven.mp4
     """
 
     video: Annotated[tyro.conf.Positional[Path | None], tyro.conf.arg(metavar="FILE")] = None
-    """Video or picture to read; its first half second or so is looked at, and heard."""
+    """Video or picture to read. Only about the first half second is used, with its sound."""
     audio: Path | None = None
-    """Sound to read instead; its first half second or so is heard."""
+    """Sound to read instead. Only about the first half second is used."""
     model: str | None = None
     """Shipped model or model folder; the default is "demo"."""
 

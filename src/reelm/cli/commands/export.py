@@ -1,4 +1,4 @@
-"""`reelm export`: folders of training, and parts of models, to one model folder."""
+"""`reelm export`: join trained parts, and parts of models, into one model folder."""
 
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -29,13 +29,13 @@ class Export:
     thesaurus: Path | None = None
     """JSON file of synonyms for the captions. Default: the thesaurus of the model that --lm names, if it has one."""
     thesaurus_encoder: Path | None = None
-    """Folder of the sentence encoder that finds the caption of a prompt. Default: what the language model reads."""
+    """Folder of the sentence encoder that finds the caption of a prompt. Default: the language model's text encoder."""
     lm: tuple[Path, ...] = ()
     """Workdir of `reelm train lm`. Without one the model can reconstruct and tokenize but not generate. Several runs
     that continue one another are averaged."""
     specialists: tuple[Path, ...] = ()
-    """Workdirs of further `reelm train lm`, from the same pieces of text and codes, for what --lm was not trained for.
-    A request goes to the first that was trained for all that it gives."""
+    """Workdirs of further `reelm train lm`, with the same text pieces and codes, for inputs that --lm was not trained
+    for. A request goes to the first one that was trained for all its inputs."""
     describer: Path | None = None
     """Workdir of `reelm train describer`, for a model that finds words for clips."""
     upscaler: Path | None = None
@@ -54,14 +54,14 @@ class Export:
     cfg_scale: float = 1.0
     """Guidance scale that the model uses unless a call sets one. 1 is no guidance."""
     sound_cfg_scale: float | None = None
-    """Guidance scale that the model uses where sound is all that is given. Default: that of --cfg-scale."""
+    """Guidance scale that the model uses for a request with only sound. Default: that of --cfg-scale."""
     motion_cfg_scale: float | None = None
-    """Guidance scale that the model uses beside a motion score. Default: that of --cfg-scale."""
+    """Guidance scale that the model uses for a request with a motion score. Default: that of --cfg-scale."""
     min_p: tuple[float, ...] = (0.0,)
     """Least share of the top probability, `min_p`, that the model uses unless a call sets one. 0 keeps every code.
-    Several numbers are of the first latent frames, and the last one goes on."""
+    Several numbers are for the first latent frames, and the last one repeats."""
     motion_min_p: tuple[float, ...] | None = None
-    """The same beside a motion score. Default: that of --min-p."""
+    """The same for a request with a motion score. Default: that of --min-p."""
     cfg_min_p: float = 0.0
     """Least share of the top probability without guidance, `cfg_min_p`, that the model uses unless a call sets one."""
     overlap: float | None = None
@@ -70,8 +70,8 @@ class Export:
     num_frames: int | None = None
     """Frames of a clip that the model makes unless a call sets a length. Default: 17."""
     check_draws: bool = True
-    """Draw a few clips first, and refuse a language model whose own codes are far less likely to it than those of its
-    training: it makes noise. Turn it off where this machine is too small for the model."""
+    """Draw a few clips first, and refuse a language model that makes noise: it finds its own codes far less likely than
+    those of its training. Turn it off if this machine is too small for the model."""
 
     def run(self) -> None:
         lms = (*self.lm, *self.specialists)

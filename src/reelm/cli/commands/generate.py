@@ -1,4 +1,4 @@
-"""`reelm generate`: words, pictures and clips to files."""
+"""`reelm generate`: make clips from words, pictures, clips and sounds, and save them."""
 
 import json
 import sys
@@ -57,22 +57,22 @@ class Generate:
     control: Path | None = None
     """Video whose edges, silhouette or depth the pictures follow, see --control-kind."""
     track: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
-    """Where a subject goes: SECONDS:X,Y for each point, such as "0:0.2,0.5 2:0.8,0.5", as shares of width and height
-    from the top left. Once for each subject, in the order of the words; "-" for one that goes where it likes."""
+    """Path of a subject: SECONDS:X,Y for each point, such as "0:0.2,0.5 2:0.8,0.5", as shares of width and height from
+    the top left. Once for each subject, in the order of the words; "-" for one that is not steered."""
     camera: str | None = None
     """How the camera moves: "zoom in", "circle left" and so on, or SECONDS:ORBIT,ZOOM,RISE for each moment."""
     reference: tyro.conf.UseAppendAction[tuple[Path, ...]] = ()
-    """Picture of whom the prompt calls <1>. Once more for <2>, up to four times."""
+    """Picture of the subject that the prompt calls <1>. Once more for <2>, up to four times."""
     storyboard: Path | None = None
     """JSON file with the shots of the clip, instead of PROMPT: a list of {"prompt", "seconds", "cut", ...}."""
     prompts: Path | None = None
     """Text file with one prompt in each line, instead of PROMPT."""
     resume: bool = False
-    """Skip clips whose files exist and were made from the same prompt, seed, settings and contents of given files."""
+    """Skip clips whose files exist and were made from the same prompt, seed, settings and input files."""
     grid: bool = False
     """Put all clips side by side into one file."""
     mesh: str | None = None
-    """Devices to cut the language model over, such as tensor=4. Default: one device."""
+    """Devices to shard the language model over, such as tensor=4. Default: one device."""
     text_encoder: Path | None = None
     """Folder of the text encoder, for a model that does not hold it."""
     dtype: Literal["float32", "bfloat16", "int8"] | None = None
@@ -91,7 +91,7 @@ class Generate:
             check_input(path)
         moves = self._moves()
         if self.resume and self.grid:
-            raise RequestError("--resume leaves single clips alone; it does not go with --grid")
+            raise RequestError("--resume skips single clips; it does not go with --grid")
         if self.output.suffix.lower() == ".png" and self.sampling.num_frames != 1:
             raise RequestError(f"{self.output} would hold one frame: add --num-frames 1, or write .mp4, .gif or .webp")
 
@@ -163,7 +163,7 @@ class Generate:
         if not self.prompt and (
             self.reference or any(getattr(self, name) is not None for name in (*FILES, "storyboard"))
         ):
-            return [""]  # a picture or a clip may speak for itself
+            return [""]  # a picture or a clip needs no words
         if len(self.prompt) != 1:
             hint = "put the prompt in quotes" if self.prompt else "say what to show"
             raise RequestError(f'{hint}, as in: reelm generate "a red seven moves right" -o seven.mp4')
@@ -171,18 +171,18 @@ class Generate:
 
 
 def _contents(given: dict[str, Any]) -> dict[str, Any]:
-    """Return what the file of a clip says if it was made from these sources, as they are now, and no others."""
+    """Return the `info` of a clip that was made from exactly these sources, as they are now."""
     from reelm.sampling.conditions.sources import STRUCTURED, Sources
 
     return {**dict.fromkeys((*FILES, *STRUCTURED, "references", "sha256")), **Sources(**given).summary()}
 
 
-_ANY_FILE = ("num_samples", "strict")  # options that no file tells of
-_OWN = ("negative_prompt", "motion", "control_kind", "retake", "upscale")  # options that no model fills in
+_NOT_IN_INFO = ("num_samples", "strict")  # options that the info of a clip does not have
+_OWN = ("negative_prompt", "motion", "control_kind", "retake", "upscale")  # options without a default of the model
 
 
 def _is_made(job: Job, same: dict[str, Any], options: Options) -> bool:
-    """Whether the file of a job exists and says that it was made from the same things."""
+    """Return whether the file of a job exists and was made from the same things, by its `info`."""
     from reelm import Clip
 
     if not job.path.is_file():
@@ -190,9 +190,9 @@ def _is_made(job: Job, same: dict[str, Any], options: Options) -> bool:
     try:
         info = {"best_of": 1} | Clip.open(job.path).info
     except RequestError:
-        return False  # something else, or cut short: made again
+        return False  # not a clip, or cut off: it is made again
     asked = {name: value for name, value in vars(options).items() if value is not None or name in _OWN}
-    asked = {name: value for name, value in asked.items() if name not in _ANY_FILE}
-    asked = json.loads(json.dumps(asked))  # as a file has it: tuples are lists
+    asked = {name: value for name, value in asked.items() if name not in _NOT_IN_INFO}
+    asked = json.loads(json.dumps(asked))  # as in a file: tuples are lists
     wanted = asked | same | {"seed": job.seed} | ({} if same["storyboard"] else {"prompt": job.prompt})
     return all(info.get(name) == value for name, value in wanted.items())

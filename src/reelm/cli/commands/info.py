@@ -1,4 +1,4 @@
-"""`reelm info`: the installation, or the facts of a configuration, a model, a training or a clip."""
+"""`reelm info`: print facts of the installation, a configuration, a model, a training or a clip."""
 
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -13,7 +13,7 @@ from reelm.sampling.folder import shipped
 from reelm.storage.fields import parsed, read_json
 
 _MOST = 10**9  # gigabytes, or pixels
-_USUAL = 128  # pixels, where nothing else is said
+_USUAL = 128  # pixels of a side by default
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,8 +31,8 @@ class Info:
     memory: float | None = None
     """Memory of one device in gigabytes, to tell what fits. Default: the free memory of this machine's device."""
     height: int | None = None
-    """Height in pixels of the clips that the memory of a language model is stated for. Default: 128, or the most that a
-    net knows places of."""
+    """Height in pixels of the clips that the memory of a language model is stated for. Default: 128, or the largest for
+    a net with learned positions."""
     width: int | None = None
     """Width in pixels of those clips; its default is like that of the height."""
 
@@ -77,7 +77,7 @@ class Info:
 
         from .model_size import notes
 
-        # A preset without a tokenizer is for one with the usual stride.
+        # A preset without a tokenizer assumes one with the usual stride.
         own = "video-tokenizer" in configs.stages(name)
         tokenizer = configs.get("video-tokenizer", name).model if own else VideoTokenizerConfig()
         memory = free_bytes() if self.memory is None else int(self.memory * 1e9)
@@ -118,7 +118,7 @@ def _clip(path: Path) -> dict[str, Any]:
         "seconds": round(frames / clip.fps, 3),
         "sound": "none" if clip.audio is None else f"{clip.audio.shape[1]} channels at {clip.sample_rate} Hz",
     }
-    # What was asked for stands behind what is there: an enlarged clip was drawn in a smaller size.
+    # The file goes before its settings: an enlarged clip was drawn in a smaller size.
     return seen | {name: value for name, value in clip.info.items() if name not in seen}
 
 
@@ -133,7 +133,7 @@ def _folder(path: Path) -> dict[str, Any]:
 
 
 def _parameters(stage: str, config: Any) -> int | str:
-    """Return the number of parameters, or what it waits for."""
+    """Return the number of parameters, or why it is not known yet."""
     if stage == "describer" and not config.words:
         return "known once the words are taken from the captions"
     import jax

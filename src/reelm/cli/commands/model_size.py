@@ -1,4 +1,4 @@
-"""What a language model takes on each device of a mesh, and whether that fits, for `reelm info`.
+"""The memory that a language model takes on each device of a mesh, and whether it fits, for `reelm info`.
 
 In: a run's configuration, the stride of its tokenizer, a mesh in words, bytes of a device. Out: names and lines.
 Nothing is allocated.
@@ -27,7 +27,7 @@ def notes(run: LMRun, stride: int, mesh: str | None, memory: int | None, height:
         run: the configuration.
         stride: pixels of a code's side.
         mesh: devices, as in `--mesh`; None for one.
-        memory: of a device in bytes; None where it is not known.
+        memory: of a device in bytes; None if it is not known.
         height, width: of a clip in pixels.
     """
     if height % stride or width % stride:
@@ -48,7 +48,7 @@ def notes(run: LMRun, stride: int, mesh: str | None, memory: int | None, height:
 
 
 def _held(run: LMRun, slots: int, sizes: dict[str, int]) -> dict[str, str]:
-    """Return what a device holds of weights, of the cache of a clip of so many slots, and of the optimizer."""
+    """Return what the weights, the cache of a clip of `slots` slots, and the optimizer take on a device."""
     kept = {each: size.weight_bytes(run.model, each, sizes) for each in get_args(NumberFormat)}
     caches = {each: size.cache_bytes(run.model, slots, 1, jnp.dtype(each).itemsize, sizes) for each in _ACTIVATIONS}
     remembered = size.training_bytes(run.model, _optimizer(run).init, 0, 0, 0, sizes)["state"]
@@ -69,7 +69,7 @@ def _fitting(run: LMRun, slots: int, sizes: dict[str, int], memory: int | None) 
         return size.weight_bytes(run.model, weights, sizes) + cache
 
     def fits(of: Callable[[dict[str, int]], int], axis: str) -> str:
-        """Return what it takes, and where it is too much the least number of devices on which it is not."""
+        """Return what it takes on a device and whether it fits, or else on how many devices it does."""
         text = f"{_gb(of(sizes))} a device"
         if memory is None:
             return text
@@ -78,15 +78,15 @@ def _fitting(run: LMRun, slots: int, sizes: dict[str, int], memory: int | None) 
         if enough := least_devices(run.model, axis, lambda mesh, most=memory: of(mesh) <= most):
             words = f"{axis}={enough}"
             return f"{text}: does not fit {_gb(memory)}; --mesh {words} does ({_gb(of(_sizes(words)))})"
-        return f"{text}: does not fit {_gb(memory)}, nor on more devices along {axis} alone"
+        return f"{text}: does not fit {_gb(memory)}, nor on more devices along only {axis}"
 
-    said = {
+    about = {
         f"decoding a clip in {weights}, guided": fits(lambda at, w=weights: decoding(w, at), "tensor")
         for weights in get_args(NumberFormat)
     }
     parts = "".join(f"; {name} {_gb(count)}" for name, count in _training(run, slots, sizes).items())
     trained = fits(lambda at: sum(_training(run, slots, at).values()), "fsdp")
-    return {**said, f"training, {_batch(run)} clips in {run.accumulate} parts": trained + parts}
+    return {**about, f"training, {_batch(run)} clips in {run.accumulate} parts": trained + parts}
 
 
 def _training(run: LMRun, slots: int, sizes: dict[str, int]) -> dict[str, int]:
@@ -94,7 +94,7 @@ def _training(run: LMRun, slots: int, sizes: dict[str, int]) -> dict[str, int]:
     optimizer, at_once = _optimizer(run), _batch(run) // run.accumulate
     create = lambda params: state.create(params, optimizer, 0)  # noqa: E731
     parts = size.training_bytes(run.model, create, at_once, slots, jnp.dtype(run.dtype).itemsize, sizes)
-    # The sum over the parts of a batch lies beside the gradient of one.
+    # With several parts a batch has two gradients at once: the sum, and that of one part.
     return parts | {"gradient": parts["gradient"] * min(run.accumulate, 2)}
 
 
@@ -108,7 +108,7 @@ def _batch(run: LMRun) -> int:
 
 
 def _sizes(mesh: str | None) -> dict[str, int]:
-    """Devices along each axis, as many in all as the words name."""
+    """Return the number of devices along each axis of a mesh."""
     return {name: max(count, 1) for name, count in vars(MeshSpec.parse(mesh or "")).items()}
 
 

@@ -1,4 +1,4 @@
-"""`reelm play`: a world in the browser, played with keys."""
+"""`reelm play`: play a world with keys in the browser."""
 
 import webbrowser
 from dataclasses import dataclass
@@ -15,7 +15,8 @@ class Play:
     """
 
     model: str = "crafter"
-    """World to play: a model folder, an id on the Hugging Face hub or a shipped model. Without keys words steer it."""
+    """World to play: a model folder, an id on the Hugging Face hub or a shipped model. One without keys is steered by
+    words."""
     port: int = 8000
     """Port to listen at. 0 takes a free one."""
 
@@ -24,12 +25,12 @@ class Play:
 
 
 def _open(address: str) -> None:
-    """Print the address of the page, and open it where there is a browser with a window of its own."""
+    """Print the address of the page, and open it if there is a graphical browser."""
     page = f"{address}/#live"
     print(page, flush=True)
     try:
         browser = webbrowser.get()
     except webbrowser.Error:
         return
-    if type(browser) is not webbrowser.GenericBrowser:  # that is one of the terminal, which shows no pictures
+    if type(browser) is not webbrowser.GenericBrowser:  # a browser in the terminal, which shows no pictures
         Thread(target=browser.open, args=[page], daemon=True).start()

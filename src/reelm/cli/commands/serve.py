@@ -1,4 +1,4 @@
-"""`reelm serve`: the page and the API."""
+"""`reelm serve`: serve the page and the API."""
 
 import re
 from collections.abc import Callable
@@ -35,20 +35,20 @@ class Serve:
     home: Path | None = None
     """Folder of jobs and clips. Default: `serve` in the folder of REELM_HOME."""
     keys: Path | None = None
-    """File with a name and a key in each line. Without it everybody on this machine may ask."""
+    """File with a name and a key in each line. Without it everybody on this machine may use the server."""
     queue: int = 64
     """Jobs that may wait."""
     rows: int = 8
     """Clips that are made at once."""
     warm_up: Literal["usual", "all"] = "usual"
-    """What is compiled before the server is ready: what a model's own settings need, or also what others need."""
+    """Programs to compile before the server is ready: those for a model's own settings, or those for others, too."""
     limits: Limits = Limits()
     origin: tuple[str, ...] = ()
-    """Other sites whose pages may ask, such as https://films.example. Default: none."""
+    """Other sites whose pages may use the server, such as https://films.example. Default: none."""
     log_prompts: bool = False
     """Write prompts into the log."""
     watts_per_core: float = WATTS_PER_CORE
-    """Power of a busy core in watts, for estimates of energy where the machine has no counter that can be read."""
+    """Power of a busy core in watts, for estimates of energy on a machine without a readable counter."""
     price_per_kwh: float | None = None
     """Price of a kilowatt-hour, in any currency, to count what clips cost. Default: no cost is counted."""
 
@@ -56,7 +56,7 @@ class Serve:
         self.start(partial(print, flush=True))
 
     def start(self, tell: Callable[[str], object]) -> None:
-        """Serve until the process is told to end; `tell` is called with the address, once clients may come."""
+        """Serve until the process is told to end; `tell` is called with the address once clients can connect."""
         if missing := [name for name in _NEEDED if find_spec(name) is None]:
             raise RequestError(f"the server needs {missing[0]}: {how_to_install('serve')}")
         for name, least in (("queue", 1), ("rows", 1), ("port", 0)):

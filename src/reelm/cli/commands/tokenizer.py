@@ -1,10 +1,10 @@
-"""`reelm reconstruct`, `tokenize` and `detokenize`: files through the tokenizer of a model.
+"""`reelm reconstruct`, `tokenize` and `detokenize`: encode and decode files with the tokenizer of a model.
 
-A token file is an .npz of `video` int32 [t,h,w], `fps`, `frames`, `height`, `width` (of the clip as it was, before it
-was filled up to whole codes), `times` float64 [frames + 1] (the second at which each frame begins, and that at which
-the last one ends), `tokenizer_hash` and `model` (the name or folder of it). Where the clip has sound and the model a
-tokenizer for it, also of `audio` int32 [F,levels], `sample_rate` (of the clip, in Hz) and `audio_tokenizer_hash`.
-Sound streams like pictures, so memory grows with neither.
+A token file is an .npz of `video` int32 [t,h,w], `fps`, `frames`, `height`, `width` (of the clip before it was padded
+to whole codes), `times` float64 [frames + 1] (the second at which each frame begins, and that at which the last one
+ends), `tokenizer_hash` and `model` (its name or folder). If the clip has sound and the model an audio tokenizer, it
+also has `audio` int32 [F,levels], `sample_rate` (of the clip, in Hz) and `audio_tokenizer_hash`. Pictures and sound are
+streamed, so memory does not grow with the length.
 """
 
 from dataclasses import asdict, dataclass
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Tiling:
-    """How frames that do not fit into memory are cut."""
+    """How to cut frames that do not fit into memory into tiles."""
 
     tile: int | None = None
     """Side of a tile in pixels: a multiple of 8, above overlap. Default: whole frames."""
@@ -39,7 +39,7 @@ class Tiling:
 
 @dataclass(frozen=True, kw_only=True)
 class Reconstruct:
-    """Encode a video and its sound, decode them again and print how near they are to the original.
+    """Encode a video and its sound, decode them again and print how close they are to the original.
 
     PSNR and SSIM are of the pictures. SI-SDR in dB and the mel distance in decades are of the sound.
 
@@ -73,28 +73,28 @@ class Reconstruct:
 
         model = reelm.load(self.model)
         tokenizer = model.video_tokenizer
-        heard = None if self.copy_sound else model.audio_tokenizer
-        film = open_film(self.video, sound_as=heard and (heard.config.sample_rate, heard.config.channels))
-        likeness, sounding = Likeness(), SoundLikeness()
+        audio = None if self.copy_sound else model.audio_tokenizer
+        film = open_film(self.video, sound_as=audio and (audio.config.sample_rate, audio.config.channels))
+        similarity, sound_similarity = Likeness(), SoundLikeness()
 
         def rebuilt():
             timed, read = tee(film.frames)
             pairs = reconstruct_stream(tokenizer, (frame.pixels for frame in read), **asdict(self.tiling))
             for frame, (original, made) in zip(timed, pairs, strict=True):
-                likeness.add(original, made)
+                similarity.add(original, made)
                 yield TimedFrame(frame.start, frame.end, made)
 
-        def reheard(audio_tokenizer: "AudioTokenizer", sound: "Iterator[Sound]"):
+        def rebuilt_audio(audio_tokenizer: "AudioTokenizer", sound: "Iterator[Sound]"):
             levels = _levels(audio_tokenizer, self.sound_levels)
             for original, made in rebuild_sound(audio_tokenizer, sound, levels=levels):
-                sounding.add(original, made, audio_tokenizer.config.sample_rate)
+                sound_similarity.add(original, made, audio_tokenizer.config.sample_rate)
                 yield made
 
-        sound = film.sound if heard is None or film.sound is None else reheard(heard, film.sound)
+        sound = film.sound if audio is None or film.sound is None else rebuilt_audio(audio, film.sound)
         save_film(self.output, film._replace(frames=rebuilt(), sound=sound))
-        print(f"PSNR {likeness.psnr:.2f} dB  SSIM {likeness.ssim:.4f}")
-        if sounding.seconds:
-            print(f"SI-SDR {sounding.si_sdr:.2f} dB  mel distance {sounding.mel_distance:.4f}")
+        print(f"PSNR {similarity.psnr:.2f} dB  SSIM {similarity.ssim:.4f}")
+        if sound_similarity.seconds:
+            print(f"SI-SDR {sound_similarity.si_sdr:.2f} dB  mel distance {sound_similarity.mel_distance:.4f}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,8 +130,8 @@ class Tokenize:
         from reelm.tokenizer.video.stream import encode_stream
 
         model = reelm.load(self.model)
-        tokenizer, heard = model.video_tokenizer, model.audio_tokenizer
-        film = open_film(self.video, sound_as=heard and (heard.config.sample_rate, heard.config.channels))
+        tokenizer, audio = model.video_tokenizer, model.audio_tokenizer
+        film = open_film(self.video, sound_as=audio and (audio.config.sample_rate, audio.config.channels))
         times, height, width = [0.0], 0, 0
 
         def pixels():
@@ -151,16 +151,16 @@ class Tokenize:
             "tokenizer_hash": np.str_(tokenizer.hash),
             "model": np.str_(self.model),
         }
-        if heard is not None and film.sound is not None:
+        if audio is not None and film.sound is not None:
             _, _, own = read_tracks(self.video)
             assert own is not None
-            samples = round(times[-1] * heard.config.sample_rate)
-            pieces = fitted_pieces(film.sound, samples, heard.config.channels)
-            levels = _levels(heard, self.sound_levels)
+            samples = round(times[-1] * audio.config.sample_rate)
+            pieces = fitted_pieces(film.sound, samples, audio.config.channels)
+            levels = _levels(audio, self.sound_levels)
             tokens |= {
-                "audio": np.concatenate([codes[:, :levels] for codes in encode_sound(heard, pieces)]),
+                "audio": np.concatenate([codes[:, :levels] for codes in encode_sound(audio, pieces)]),
                 "sample_rate": np.int64(own[0]),
-                "audio_tokenizer_hash": np.str_(heard.hash),
+                "audio_tokenizer_hash": np.str_(audio.hash),
             }
         write_arrays(self.output, tokens)
         print_path(self.output)
@@ -209,7 +209,7 @@ class Detokenize:
                 f"{width}x{height} have {list(shape)}"
             )
         times = tokens.times.tolist()
-        # The last latent frame may have been filled up.
+        # The last latent frame may have padding.
         decoded = decode_stream(tokenizer, tokens.video, **asdict(self.tiling))
         rebuilt = zip(times, times[1:], decoded, strict=False)
         film = Film((TimedFrame(a, b, frame[:height, :width]) for a, b, frame in rebuilt), tokens.fps)
@@ -225,7 +225,7 @@ class Detokenize:
 
 
 def _levels(tokenizer: "AudioTokenizer", wanted: int | None) -> int:
-    """Return the number of levels to keep; RequestError for one that the tokenizer does not decode."""
+    """Return the number of levels to keep; RequestError for a number that the tokenizer does not decode."""
     config = tokenizer.config
     if wanted is not None and not config.decodes(wanted, config.bits):
         known = " or ".join(map(str, (*config.fewer_levels, config.levels)))

@@ -1,4 +1,4 @@
-"""`reelm train`: a configuration, with any of its fields changed, to checkpoints in a folder."""
+"""`reelm train`: train a configuration, with any of its fields changed, and save checkpoints in a folder."""
 
 from dataclasses import dataclass, field, make_dataclass, replace
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`reelm upscale`: a video to the same one with more pixels."""
+"""`reelm upscale`: enlarge a video."""
 
 from dataclasses import dataclass
 from itertools import tee
@@ -14,7 +14,7 @@ from reelm.tokenizer.upscaling.config import check_scale
 
 @dataclass(frozen=True, kw_only=True)
 class Upscale:
-    """Enlarge a video by a model's upscaler, whatever its length; sound and times stay.
+    """Enlarge a video of any length by a model's upscaler; sound and times stay.
 
     Example: reelm upscale film.mp4 -o larger.mp4 --scale 2
     """
@@ -24,7 +24,7 @@ class Upscale:
     output: Annotated[Path, tyro.conf.arg(aliases=["-o"])]
     """File to write: .mp4, .gif, .webp, or .png for one frame."""
     scale: int = 2
-    """Times that height and width are enlarged: 2 or 4."""
+    """Factor of height and width: 2 or 4."""
     model: str = "natural"
     """Shipped model or model folder that has an upscaler."""
 

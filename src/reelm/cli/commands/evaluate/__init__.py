@@ -1,1 +1,1 @@
-"""`reelm evaluate`: scores of clips that are generated, rebuilt or enlarged, and the likelihood of real clips."""
+"""`reelm evaluate`: score clips that are generated, rebuilt or enlarged, and the likelihood of real clips."""

@@ -1,4 +1,4 @@
-"""The command itself: what is evaluated."""
+"""The command itself, with its subcommands."""
 
 from dataclasses import dataclass
 from typing import Annotated

@@ -13,7 +13,7 @@ from reelm.storage.atomic import check_folder
 
 from .report import Digits, check_asked, is_digits, report
 
-# What a task must be made for, and what is said where it is not.
+# Options that only some tasks take, and the errors for the others.
 _NOT_FOR = {
     "num_frames": "--num-frames is for clips whose length is free, not for {}",
     "sheets": "--sheets is for clips from words, not for {}",
@@ -64,10 +64,10 @@ class EvaluateGeneration:
     cfg_scale: float | None = None
     """Guidance scale. Default: the model's own."""
     min_p: tuple[float, ...] | None = None
-    """Least share of the likeliest code's probability that a code needs to be drawn, of the first latent frames; the
-    last number goes on. Default: the model's own."""
+    """Least share of the likeliest code's probability that a code needs to be drawn, for the first latent frames; the
+    last number repeats. Default: the model's own."""
     cfg_min_p: float | None = None
-    """The same by the probabilities without guidance, for what guidance may reach. Default: the model's own."""
+    """Least share of the top probability without guidance that guidance keeps. Default: the model's own."""
     sheets: Path | None = None
     """Folder to write contact sheets of the first clips of each kind to."""
     json: bool = False

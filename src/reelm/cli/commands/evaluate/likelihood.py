@@ -11,9 +11,9 @@ from .report import Digits, check_asked, is_digits, report
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluateLikelihood:
-    """Measure how likely a model finds clips that it did not learn from, in nats a code and bits a pixel.
+    """Measure how likely a model finds clips that it was not trained on, in nats a code and bits a pixel.
 
-    Nothing is generated. Nats compare between language models of one tokenizer.
+    Nothing is generated. Only nats of language models with the same tokenizer can be compared.
 
     Example: reelm evaluate likelihood --model runs/model --data beach
     """

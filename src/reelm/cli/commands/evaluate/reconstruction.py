@@ -24,7 +24,7 @@ class EvaluateReconstruction:
     """Shipped model or model folder. Default: natural for a folder of videos, else the one that the data set is for."""
     data: str = "moving_digits"
     """Data set, as `reelm data list` names it, or a folder of videos. For moving_digits_sound and any_sound the audio
-    tokenizer is scored, for any_sound beside Opus."""
+    tokenizer is scored; for any_sound Opus is scored, too."""
     clips: int = 200
     """Clips to score. For a folder: clips of each video, spread over its length."""
     split: str = "test"

@@ -1,4 +1,4 @@
-"""What all evaluations share: checks of what is asked for, and scores as a table or as JSON."""
+"""Shared by all evaluations: checks of the arguments, and scores as a table or as JSON."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -12,7 +12,7 @@ Digits = Literal["auto", "compact", "mnist"]
 
 
 def check_asked(model: str | None, clips: int | None, num_frames: int | None) -> None:
-    """RequestError unless there is such a model, and the numbers count something."""
+    """Check that there is such a model, and that the numbers are 1 or more; RequestError if not."""
     check_model(model)
     for name, value in (("clips", clips), ("num-frames", num_frames)):
         if value is not None and value < 1:
@@ -20,7 +20,7 @@ def check_asked(model: str | None, clips: int | None, num_frames: int | None) ->
 
 
 def is_digits(data: str) -> bool:
-    """Whether a data set draws digits."""
+    """Return whether a data set draws digits."""
     return data in ("moving_digits", "moving_digits_sound")
 
 
@@ -31,9 +31,9 @@ def report(
     split: Literal["train", "test"],
     other: str | None,
 ) -> None:
-    """Print scores; of moving digits with the handwriting that they were drawn from.
+    """Print scores; for moving digits also which handwriting they were drawn from.
 
-    other: what is no moving digits, in words; None where they are drawn.
+    other: name of an evaluation without moving digits, for the error about --digits; None for moving digits.
     """
     if other is None:
         with _drawn_from(digits, split) as drawn:
@@ -46,12 +46,12 @@ def report(
 
 @contextmanager
 def _drawn_from(digits: Digits, split: Literal["train", "test"]) -> Iterator[Callable[[], str]]:
-    """Draw scenes from these digits; yield what says in words which they are."""
+    """Draw scenes from these digits; yield a function that returns which they are, in words."""
     from reelm.data.moving_digits import mnist
 
     with mnist.drawn_from("whole" if digits == "mnist" else digits):
         if digits == "mnist":
-            mnist.load(split)  # refused now, and not after minutes
+            mnist.load(split)  # missing files are refused now, not after minutes
         yield lambda: mnist.in_words(split)
 
 

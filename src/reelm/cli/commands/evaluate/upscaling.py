@@ -14,7 +14,7 @@ from .report import check_asked, report
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluateUpscaling:
-    """Score clips that were shrunk and enlarged again by a model's upscaler, beside bicubic interpolation.
+    """Score clips that were shrunk and enlarged again by a model's upscaler, compared with bicubic interpolation.
 
     Example: reelm evaluate upscaling --model natural --data films/
     """
@@ -30,11 +30,11 @@ class EvaluateUpscaling:
     num_frames: int | None = None
     """Frames of a clip. Default: its own length, 17 for a folder of videos."""
     scale: int = 2
-    """Times that clips are shrunk and enlarged: 2 or 4."""
+    """Factor by which clips are shrunk and enlarged: 2 or 4."""
     size: int = 256
     """Height and width in pixels for a folder of videos: the short side is scaled to it and the centre is cropped."""
     sheet: Path | None = None
-    """PNG file to write: of some clips bicubic interpolation, what the upscaler makes, and the truth."""
+    """PNG file to write: some clips by bicubic interpolation, by the upscaler, and as they were."""
     json: bool = False
     """Print JSON instead of a table."""
 
