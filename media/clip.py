@@ -32,7 +32,7 @@ from .sound import Sound, check_track
 SUFFIXES = (".mp4", ".gif", ".webp", ".png")
 
 _EMBED_BYTES = 8 * 2**20  # of video inside a notebook; above it a link
-_NOTEBOOK_SIDE = 256  # pixels that a small clip is shown at least, nearly
+_NOTEBOOK_SIDE = 256  # pixels; a small clip is enlarged to nearly as many
 
 _log = logging.getLogger("reelm")
 
@@ -71,7 +71,7 @@ class Clip:
 
     @classmethod
     def join(cls, pieces: Sequence["Clip"]) -> "Clip":
-        """Return one clip of successive pieces, as `Model.stream` and `PlaySession.step` hand them over.
+        """Return one clip of successive pieces, as `Model.stream` and `PlaySession.step` return them.
 
         Its `info` is that of the last piece, with the keys of all.
         """
@@ -95,8 +95,8 @@ class Clip:
     def save(self, path: str | os.PathLike[str], *, crf: float | None = None, scale: int = 1) -> None:
         """Write .mp4 (H.264 and AAC), .gif, .webp (lossless) or .png (one frame), by the suffix, whole or not at all.
 
-        An existing file is replaced. Sound goes into an mp4 only; it is cut, or continued by silence, to the length of
-        the picture. See `mp4.py` and `animations.py` for what each format does to pixels and time.
+        An existing file is replaced. Only an mp4 has sound, which is cut, or padded with silence, to the length of the
+        pictures. See `mp4.py` and `animations.py` for what each format does to pixels and time.
 
         Args:
             crf: Quality of an mp4, 1 (best) to 51 (smallest file); None takes 12.
@@ -112,7 +112,7 @@ class Clip:
         if suffix not in SUFFIXES:
             raise RequestError(f"{path!r} ends in {suffix!r}; a clip is saved as {', '.join(SUFFIXES)}")
         if crf is not None and suffix != ".mp4":
-            raise RequestError(f"crf is for .mp4 alone; leave it out to save {suffix}")
+            raise RequestError(f"crf is only for .mp4; leave it out to save {suffix}")
         if suffix == ".png" and len(self.video) > 1:
             raise RequestError(f".png holds one frame, the clip has {len(self.video)}; save .mp4, .gif or .webp")
         scale = value_checks.whole("scale", scale, least=1)
@@ -144,12 +144,12 @@ class Clip:
         """
         budget_bytes = value_checks.whole("budget_bytes", budget_bytes)
         layout, info = of_comment(read_note(path))
-        # Equal neighbours are merged in an animation: only the rate that it was made with tells how many they were.
+        # An animation merges equal neighbours: only its original rate tells how many they were.
         merged = layout is not None and is_picture(path)
         fps = layout.fps if layout is not None and merged else None
         video, fps, audio, sample_rate = read_video(path, fps=fps, budget_bytes=budget_bytes)
         if layout is not None:
-            if merged and layout.frames and len(video) == 1:  # all were equal, so it is a still by now
+            if merged and layout.frames and len(video) == 1:  # all were equal, so the file is a still
                 _, height, width, _ = video.shape
                 check_budget(repr(os.fspath(path)), layout.frames, height, width, budget_bytes)
                 video = video.repeat(layout.frames, axis=0)
@@ -165,7 +165,7 @@ class Clip:
         return f"Clip({', '.join(parts)})"
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
-        """Return the text and the HTML player for notebooks: an mp4 inside it, or, above 8 MiB, beside it."""
+        """Return the text and the HTML player for notebooks. It contains an mp4, or above 8 MiB links to a file."""
         height, width = self.video.shape[1:3]
         scale = max(1, _NOTEBOOK_SIDE // max(height, width))
         with tempfile.TemporaryDirectory() as folder:
@@ -175,7 +175,7 @@ class Clip:
         if len(data) <= _EMBED_BYTES:
             source = f"data:video/mp4;base64,{base64.b64encode(data).decode()}"
         else:
-            source = f"reelm-{hashlib.sha256(data).hexdigest()[:12]}.mp4"  # shown twice, it is still one file
+            source = f"reelm-{hashlib.sha256(data).hexdigest()[:12]}.mp4"  # the same file each time it is shown
             with replacing(source) as temporary:
                 temporary.write_bytes(data)
         play = "autoplay loop muted" if self.audio is None else "loop"

@@ -31,7 +31,7 @@ def contact_sheet(
 def sheet(videos: Sequence[np.ndarray], *, columns: int | None = None, scale: int = 2) -> np.ndarray:
     """Return the picture that `contact_sheet` writes: uint8 [H,W,3]."""
     if not videos:
-        raise ValueError("a contact sheet wants at least one video")
+        raise ValueError("a contact sheet needs at least one video")
     for video in videos:
         if video.dtype != np.uint8 or video.ndim != 4 or video.shape[-1] != 3 or len(video) == 0:
             raise ValueError(f"videos must be uint8 [T,H,W,3], got {video.dtype} {video.shape}")

@@ -30,7 +30,7 @@ class FileLayout:
         height, width: of the clip, in pixels; the file may have one row and one column more.
         scale: side of the block that each pixel became.
         fps: frames a second.
-        frames: of the clip, where the file may hold fewer, equal neighbours being one there; else None.
+        frames: of the clip, if the file may hold fewer because it merges equal neighbours; else None.
     """
 
     height: int
@@ -62,7 +62,7 @@ class FileLayout:
 def finished(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary path to write a clip's file of any format to; see `replacing`.
 
-    After the `yield` the file is complete and not yet renamed: the place for a last step that all formats share.
+    After the `yield` the file is complete and not yet renamed. A last step that all formats share belongs there.
     """
     with replacing(path) as temporary:
         yield temporary

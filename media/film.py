@@ -27,7 +27,7 @@ from .timing import TimedFrame, evenly, from_zero, of_one_size
 
 _log = logging.getLogger("reelm")
 
-_EVEN = 5.1e-3  # seconds off an even rate that are none: GIF rounds times to a hundredth
+_EVEN = 5.1e-3  # seconds that a frame of an even rate may be off: GIF rounds times to a hundredth
 
 
 class Film(NamedTuple):
@@ -45,9 +45,9 @@ class Film(NamedTuple):
 
 
 def open_film(path: str | os.PathLike[str], *, sound_as: tuple[int, int] | None = None) -> Film:
-    """Open the frames and the sound that `Clip.open` gives; raises the same errors, when the fault is reached.
+    """Open the frames and the sound that `Clip.open` gives; raises the same errors, when the fault is met.
 
-    sound_as: sample rate in Hz and channels (1 or 2) that the sound is brought to. Default: the file's own.
+    sound_as: sample rate in Hz and channels (1 or 2) to convert the sound to. Default: the file's own.
     """
     layout, _ = of_comment(read_note(path))
     if is_picture(path):
@@ -57,7 +57,7 @@ def open_film(path: str | os.PathLike[str], *, sound_as: tuple[int, int] | None 
         timed = zip(stream_video(path), clip.video, strict=True)
         return Film((TimedFrame(frame.start, frame.end, pixels) for frame, pixels in timed), clip.fps)
     fps, seconds, heard = read_tracks(path)
-    if seconds > MAX_STILL_SECONDS:  # before any work: what comes before a long gap may take hours
+    if seconds > MAX_STILL_SECONDS:  # checked first: the frames before a long gap may take hours
         timeline = Timeline(repr(os.fspath(path)))
         for each in packet_times(path):
             timeline.check(each)

@@ -10,7 +10,7 @@ from .clip import Clip
 
 
 def grid(clips: Sequence[Clip], columns: int | None = None) -> Clip:
-    """Return one silent clip that shows all clips, row by row; shorter ones stand still at their end.
+    """Return one silent clip that shows all clips, row by row; shorter ones hold their last frame.
 
     Args:
         clips: at least one, all of one size and frame rate.

@@ -38,7 +38,7 @@ def check_scale(scale: int) -> None:
 class Timeline:
     """The times of a film's frames, checked one after another.
 
-    A file of a few kilobytes could ask for years of one picture, with silence beside it. Messages call it `name`.
+    A file of a few kilobytes could ask for years of one picture, in silence. Messages call it `name`.
     """
 
     def __init__(self, name: str) -> None:
@@ -46,7 +46,7 @@ class Timeline:
         self._first, self._last = math.nan, math.nan
 
     def check(self, seconds: float) -> None:
-        """Check when a frame begins, or the last one ends. Where the clock goes back, no time passes.
+        """Check the second at which a frame begins, or the last one ends. If the clock goes back, no time passes.
 
         Raises:
             RequestError: the film has lasted too long, or has stood still for too long.

@@ -1,6 +1,6 @@
-"""What a clip shows besides colour: edges, silhouettes, depth, as clips of their own, and how much moves in it.
+"""Compute edges, silhouettes and depth of a clip, as clips without its colours, and how much moves in it.
 
-In: video uint8 `[T, H, W, 3]`. Out: the same shape, or a number. No colour of the clip is in what comes out, so it can
+In: video uint8 `[T, H, W, 3]`. Out: the same shape, or a number. The result has none of the clip's colours, so it can
 steer a clip of other colours. Edges and the motion score use OpenCV, an extra.
 """
 
@@ -14,8 +14,8 @@ from reelm.extras import how_to_install
 
 from .pixels import Frames
 
-_AWAY = 32  # of 255, by which a silhouette differs from the background
-_BLANK = 1e-3  # share of pixels that differ from it in a clip that shows nothing, at most
+_AWAY = 32  # of 255; a silhouette differs by more from the background
+_BLANK = 1e-3  # share of pixels; in a blank clip fewer differ from the background
 _SIZE = 64  # height at which motion is measured, so that it does not depend on the size of the clip
 
 
@@ -32,7 +32,7 @@ def silhouette(video: Frames) -> Frames:
 
 
 def away(video: Frames) -> np.ndarray:
-    """Return how far each pixel is from the background, int16 `[T, H, W]`, 0 to 255: in the channel with the most."""
+    """Return the largest difference of each pixel's channels from the background, int16 `[T, H, W]`, 0 to 255."""
     return np.abs(video.astype(np.int16) - background(video).astype(np.int16)).max(axis=-1)
 
 
@@ -48,11 +48,11 @@ def background(video: Frames) -> Frames:
 
 
 def depth(video: Frames) -> Frames:
-    """Return the brightness of a clip that is depth already, near or far as its maker says."""
+    """Return the brightness of a clip that is a depth video already. Its maker decides whether near is bright."""
     return _grey(np.round(video.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)))
 
 
-# What a control clip may be made into.
+# Kinds of control clips, and what makes them.
 STRUCTURES: Mapping[str, Callable[[Frames], Frames]] = {
     "edges": edges,
     "silhouette": silhouette,

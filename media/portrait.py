@@ -1,7 +1,7 @@
-"""Crops the subject of a picture and centres it at a fixed size.
+"""Crop the subject of a picture and centre it at a fixed size.
 
 In: a picture uint8 `[H, W, 3]`. Out: another, in which the subject fills the frame. So a net that draws the subject
-needs to know it in one pose alone.
+needs to know it in only one pose.
 """
 
 import numpy as np
@@ -13,10 +13,10 @@ _MARGIN = 1 / 16  # of each side
 
 
 def portrait(picture: Frames, height: int, width: int) -> Frames:
-    """Return what differs from the background, scaled to fit height x width and centred.
+    """Return the subject, which is all that differs from the background, scaled to fit height x width and centred.
 
-    The background is the median colour along the border, and fills what is left. A picture that is all background, or
-    none, is shown whole.
+    The background is the median colour along the border, and fills the rest. A picture of only background, or without
+    any, is shown whole.
     """
     from PIL import Image
 
@@ -31,7 +31,7 @@ def portrait(picture: Frames, height: int, width: int) -> Frames:
 
 
 def _extent(picture: Frames) -> tuple[slice, slice]:
-    """Return the rows and columns of what differs from the background; all of a picture that is all background."""
+    """Return the rows and columns of the subject; all of them for a picture of only background."""
     rows, columns = (np.flatnonzero(silhouette(picture[None])[0, :, :, 0].any(axis=axis)) for axis in (1, 0))
     return (
         (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)) if len(rows) else (slice(None), slice(None))

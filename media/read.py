@@ -63,8 +63,8 @@ def read_video(
         budget_bytes: The most that the decoded frames may take together.
 
     Returns:
-        `Footage`; its sound begins with its first frame and lasts exactly as long as the frames: cut, or continued
-        by silence, which the log `reelm` says when it is more than a tenth of a second.
+        `Footage`; its sound begins with its first frame and lasts exactly as long as the frames: it is cut, or padded
+        with silence. The log `reelm` says so when it is more than a tenth of a second.
 
     Raises:
         RequestError: No such file; not a video; damaged; no video track; no frames; frames that change their size or
@@ -86,8 +86,8 @@ def stream_video(
 
     Args:
         path: Whatever PyAV or Pillow read.
-        fit: Called with the height and width of each frame as it is seen, gives those it is scaled to; one of them is
-            in memory at its own size. None leaves them as they are.
+        fit: Called with the height and width of each frame as it is seen, returns those to scale it to. Only one frame
+            is in memory at its own size. None leaves frames as they are.
         name: How messages call the file; None takes its path.
 
     Raises:
@@ -100,7 +100,7 @@ def stream_video(
 def read_tracks(path: str | os.PathLike[str]) -> tuple[float, float, tuple[int, int] | None]:
     """Return from a video's header its frames a second, its seconds, and the sample rate and channels of its sound.
 
-    Seconds that it does not tell are 0. There are 1 or 2 channels.
+    Seconds are 0 if the header has none. There are 1 or 2 channels.
     """
     return container_tracks(path, _existing(path))
 
@@ -117,7 +117,7 @@ def read_sound(
 
     Args:
         path: of the file.
-        sample_rate, channels: what it is brought to, in Hz, 1 or 2.
+        sample_rate, channels: to convert it to, in Hz, 1 or 2.
         budget_bytes: The most that the samples may take.
 
     Returns:
@@ -145,7 +145,7 @@ def stream_sound(
     """Yield the sound of a file as pieces float32 [n, C], mixed down to one channel or doubled; nothing without sound.
 
     The first sample is heard at second `start` of the file's clock, which is the clock of `TimedFrame`: earlier sound
-    is dropped, and silence stands before a late beginning and in holes. None begins where the sound does. Raises
+    is dropped, and a late beginning and holes are filled with silence. None begins where the sound does. Raises
     RequestError when the sound is damaged.
     """
     name = _existing(path, name)
@@ -168,7 +168,7 @@ def read_note(path: str | os.PathLike[str]) -> str | None:
 
 
 def _existing(path: str | os.PathLike[str], name: str | None = None) -> str:
-    """Check that the file exists and can be read; return its name for messages, on one line whatever is in it."""
+    """Check that the file exists and can be read; return its name for messages, always on one line."""
     path = value_checks.path("the file", path)
     name = repr(path if name is None else name)
     try:

@@ -30,13 +30,13 @@ def samples_for(frames: int, fps: float, sample_rate: int) -> int:
 
 
 def fitted(sound: Sound, samples: int) -> Sound:
-    """Return sound [S,C] cut, or continued by silence, to exactly `samples`."""
+    """Return sound [S,C] cut, or padded with silence, to exactly `samples`."""
     missing = max(0, samples - len(sound))
     return np.concatenate([sound[:samples], np.zeros((missing, sound.shape[1]), np.float32)])
 
 
 def fitted_pieces(pieces: Iterable[Sound], samples: int, channels: int) -> Iterator[Sound]:
-    """Yield pieces [S,C] of one sound as far as `samples`, then as much silence as is missing, in short pieces."""
+    """Yield pieces [S,C] of one sound up to `samples`, then the missing silence in short pieces."""
     left = samples
     for piece in pieces:
         if left:
@@ -124,7 +124,7 @@ def _of_integers(sound: np.ndarray) -> np.ndarray:
     """Return integers as floats in [-1, 1], by the range of their type, and floats as they are."""
     if np.issubdtype(sound.dtype, np.floating):
         return sound
-    if sound.dtype.kind not in "iu" or sound.dtype.itemsize > 4:  # no file holds such: their range says nothing
+    if sound.dtype.kind not in "iu" or sound.dtype.itemsize > 4:  # no sound file has 64 bits, so full scale is unknown
         raise RequestError(
             f"a sound is float in [-1, 1], or integers of 8, 16 or 32 bits, such as int16, not {sound.dtype}"
         )
@@ -140,10 +140,10 @@ def with_channels(sound: np.ndarray, channels: int) -> np.ndarray:
 
 
 class Mixer:
-    """Mixes two channels to one, piece by piece; where they cancel each other out, the left one is heard."""
+    """Mixes two channels to one, piece by piece. If they cancel each other out, the left one is taken."""
 
     def __init__(self, name: str) -> None:
-        self._name, self._said = name, False
+        self._name, self._warned = name, False
         self._mean = self._each = 0.0  # energy so far
 
     def __call__(self, sound: np.ndarray, channels: int) -> np.ndarray:
@@ -155,9 +155,9 @@ class Mixer:
         self._each += float(np.vdot(sound, sound)) / 2
         if not self._mean < _CANCELLED * self._each:
             return mixed
-        if not self._said:
+        if not self._warned:
             _log.warning("the channels of %s cancel each other out: the left one is heard", self._name)
-        self._said = True
+        self._warned = True
         return sound[:, :1]
 
 
@@ -178,7 +178,7 @@ def resample(sound: np.ndarray, sample_rate: int, to: int) -> np.ndarray:
     """
     if sample_rate == to:
         return sound
-    from av import AudioFrame, AudioResampler  # only sound at another rate pays for importing it
+    from av import AudioFrame, AudioResampler  # imported late: only sound at another rate needs it
 
     batch, samples, channels = sound.shape
     layout = "mono" if channels == 1 else "stereo"

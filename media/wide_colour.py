@@ -1,7 +1,7 @@
-"""Converts colours of a wide gamut or a high dynamic range to sRGB.
+"""Convert colours of a wide gamut or a high dynamic range to sRGB.
 
-Comes in: RGB of 8 or 16 bits, with its transfer function and primaries by their codes in ITU-T H.273. Goes out: sRGB of
-8 bits, whose primaries are those of BT.709. Knows nothing of files.
+In: RGB of 8 or 16 bits, with its transfer function and primaries by their codes in ITU-T H.273. Out: sRGB of 8 bits,
+whose primaries are those of BT.709. Knows nothing of files.
 
 No filter of FFmpeg 8.1 does as well. With the intent "perceptual", its `scale` dims white (203 nits) to 150 of 255.
 With "relative_colorimetric", it clips all highlights, darkens the greys of SDR, and makes blue (0, 0, 200) of PQ into

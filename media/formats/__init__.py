@@ -1,1 +1,1 @@
-"""One file a format: containers, stills, animations, sound, token files."""
+"""File formats, one module each: containers, stills, animations, sound, token files."""

@@ -41,12 +41,12 @@ def write_animation(
 ) -> None:
     """Write frames [T,H,W,3] as an endless GIF or lossless WebP, by the suffix, whole or not at all.
 
-    `seconds`, [T+1], from 0 on, says when each frame begins and when the last one ends. What comes faster than the
-    format can say is shown for the least that it can, and what follows waits.
+    `seconds`, [T+1], from 0 on, says when each frame begins and when the last one ends. A frame that is too short for
+    the format is shown for the shortest time that it has, and the next ones are late.
 
     Raises:
         RequestError: More than 50 frames a second, on average, for a GIF; frames that are larger, or shown longer, than
-            the format can say; a path that cannot be written.
+            the format allows; a path that cannot be written.
     """
     from PIL import Image
 
@@ -86,7 +86,7 @@ def write_picture(path: str | os.PathLike[str], frame: Frames, *, comment: str =
 
 
 def _check_limits(suffix: str, frames: int, height: int, width: int, seconds: NDArray[np.float64]) -> None:
-    """Check that a format can say the size and the durations of frames, and that memory holds them all."""
+    """Check that a format allows the size and the durations of frames, and that they fit into memory."""
     side, longest = _LIMITS[suffix]
     if max(height, width) > side:
         raise RequestError(f"{suffix} holds at most {side} pixels a side, these are {width}x{height}; save an mp4")

@@ -3,7 +3,7 @@
 Pixels come as a viewer sees them: RGB of 8 bits whatever the file holds (10 bits, grey, any colour matrix, a high
 dynamic range), turned by the container's rotation flag, transparency over black; interlaced frames are deinterlaced,
 pixels that are not square are stretched. Sound comes as float32, more than two channels mixed down to two. Damage is an
-error and never a guess: a decoder that conceals a broken frame marks it, and the mark is refused.
+error and never a guess: a decoder that conceals a broken frame marks it, and a marked frame is refused.
 """
 
 import contextlib
@@ -36,9 +36,10 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("reelm")
 
-# Frames by which a count may differ from a stated rate: where a better one is stated, at most, and by rounding it.
+# Frames by which the count may differ from a stated rate. The first stated rate that is off by at most _OFF_ENDS is
+# taken, or else the nearest one, if it is off by at most _OFF or by a share of _OFF_SHARE, because it was rounded.
 _OFF_ENDS, _OFF, _OFF_SHARE = 0.75, 1.5, 0.002
-_EVEN_SHARE = 0.75  # of the frames that follow each other without a hole, where a rate is even but for holes
+_EVEN_SHARE = 0.75  # of the frames follow each other without a hole in an even rate with holes
 
 
 def read_container(
@@ -75,7 +76,7 @@ def stream_container(path: str | os.PathLike[str], name: str, fit: Fit | None) -
 
 
 def container_tracks(path: str | os.PathLike[str], name: str) -> tuple[float, float, tuple[int, int] | None]:
-    """Return the average frames a second, the seconds that the header tells of, or 0, and the kind of the sound.
+    """Return the average frames a second, the seconds in the header, or 0, and the kind of the sound.
 
     The kind is (sample rate, channels), or None without sound.
     """
@@ -87,17 +88,17 @@ def container_tracks(path: str | os.PathLike[str], name: str) -> tuple[float, fl
 
 
 def container_start(path: str | os.PathLike[str], name: str) -> float | None:
-    """Return the second of the file's clock at which its first frame is shown; None where none can be seen."""
+    """Return the second of the file's clock at which its first frame is shown; None if no frame can be read."""
     with contextlib.suppress(RequestError):
         return next((frame.start for frame in stream_container(path, name, None)), None)
     return None
 
 
 def container_times(path: str | os.PathLike[str], name: str) -> Iterator[float]:
-    """Yield when each packet of the video is to be decoded, and when the last one ends, in seconds; up to a fault."""
+    """Yield the decoding time of each packet of the video, and the end of the last one, in seconds; up to a fault."""
     from av.error import FFmpegError
 
-    with open_container(path, name) as container, contextlib.suppress(FFmpegError):  # whoever decodes tells of it
+    with open_container(path, name) as container, contextlib.suppress(FFmpegError):  # decoding will report the fault
         stream, end = _video_stream(container, name), None
         for packet in container.demux(stream):
             ticks = packet.pts if packet.dts is None else packet.dts
@@ -145,15 +146,15 @@ class _Clock:
             yield frame
 
     def rate(self, stated: list[float]) -> float:
-        """Return the first of the `stated` frames a second, or what was seen where that is far from it.
+        """Return the first of the `stated` frames a second, or the measured rate if it is far from all of them.
 
-        Frames that are missing from an even rate do not make it another one.
+        Frames that are missing from an even rate do not change it.
         """
         frames = len(self._starts)
         if frames < 2:
             return stated[0]
         seconds = self._end - self._starts[0]
-        # Matroska states a rate that frames of uneven times do not keep.
+        # The rate that Matroska states may not fit frames of uneven times.
         if (even := next(filter(self._missing, stated), None)) is not None:
             return even
         off = {rate: abs(seconds * rate - frames) for rate in stated}
@@ -163,7 +164,7 @@ class _Clock:
         return min(max(frames / seconds, MIN_FPS), MAX_FPS)
 
     def filled(self, rate: float) -> NDArray[np.intp] | None:
-        """Return which frame is shown at each tick of a rate from which frames are missing; None where none is."""
+        """Return which frame is shown at each tick of a rate from which frames are missing; None if none is missing."""
         if not self._missing(rate):
             return None
         ticks = np.round((np.array([*self._starts, self._end]) - self._starts[0]) * rate).astype(int)
@@ -219,8 +220,8 @@ def _as_stored(
                 if frame.is_corrupt:
                     raise RequestError(f"{name} is damaged at frame {count}; repair or re-encode it")
                 check_size(name, *stretched(frame.height, frame.width, aspect))
-                # PyAV before 19 keeps a frame whose side data was asked for until the garbage collector comes: asked
-                # of every frame, a film of large ones would fill the memory.
+                # PyAV before 19 keeps a frame whose side data was read until the garbage collector runs. If it were
+                # read for every frame, a film of large frames would fill the memory.
                 if frame.rotation != rotation:
                     rotation, matrix = frame.rotation, display_matrix(frame)
                 if not high and (kind := high_range(frame)) is not None:
@@ -238,7 +239,7 @@ def _decoder(stream: "VideoStream", name: str) -> "VideoCodecContext":
     from av.error import FFmpegError
 
     decoder = stream.codec_context
-    # FFmpeg's own VP8 and VP9 decoders leave out the transparency that WebM keeps beside the picture.
+    # FFmpeg's own VP8 and VP9 decoders ignore the transparency, which WebM stores apart from the picture.
     if stream.metadata.get("alpha_mode") == "1" and decoder.name in ("vp8", "vp9"):
         better = "libvpx" if decoder.name == "vp8" else "libvpx-vp9"
         if better in av.codecs_available:

@@ -1,7 +1,7 @@
 """Times of the frames of a container, and of its sound where the file's clock goes back, in seconds.
 
-Comes in: packets and frames of PyAV. Goes out: when each frame is shown, and how far to shift the sound after the clock
-went back, as it does between joined recordings. Knows nothing of pixels and samples.
+In: packets and frames of PyAV. Out: when each frame is shown, and how far to shift the sound after the clock went back,
+as it does between joined recordings. Knows nothing of pixels and samples.
 """
 
 import os
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
 _NO_TIMESTAMPS, _MAY_GO_BACK = 0x80, 0x200  # AVFMT_NOTIMESTAMPS, AVFMT_TS_DISCONT: flags of FFmpeg's formats
-_MOST_WAITING = 32  # frames that a decoder may hold back, and more
+_MOST_WAITING = 32  # more frames than any decoder holds back
 _SAME = 1e-6  # seconds
-_GUESSED = {"h264", "hevc"}  # decoders of codecs whose packets are put together from what the file holds
+_GUESSED = {"h264", "hevc"}  # decoders of codecs whose packets FFmpeg puts together, and guesses times for
 
 
 def without_clock(container: "InputContainer") -> bool:
@@ -38,29 +38,29 @@ def counts_sound(container: "InputContainer") -> bool:
 class PictureClock:
     """Tells when each frame is shown. Call `sent` with each packet before decoding, `shown` with each frame after.
 
-    AVI and ASF say when frames are decoded and not when they are shown. Frames come out in the order in which they are
-    shown, and the first one does when another packet is decoded, some packets after its own: it takes the time of
-    that packet, the next frame takes the next time, and so on. Earlier times are made up, and may be crowded.
+    AVI and ASF store when frames are decoded, not when they are shown. Frames come out of the decoder in the order in
+    which they are shown. The first one comes out with a later packet than its own, and takes the time of that packet.
+    The next frame takes the next time, and so on. Earlier times are made up, and may be crowded.
     """
 
     def __init__(self, container: "InputContainer", stream: "VideoStream", fps: float) -> None:
         self._counted = container.format.name == "avi"  # picture and sound from zero
-        # Of H.264 without B-frames FFmpeg guesses times that are late, each that of the next packet.
+        # For H.264 without B-frames, FFmpeg guesses times that are one packet late.
         guessed = self._counted and (stream.codec_context.has_b_frames or stream.codec_context.name in _GUESSED)
-        self._by_decoding = container.format.name == "asf" or guessed  # ASF says it of every frame
+        self._by_decoding = container.format.name == "asf" or guessed  # ASF stores it for every frame
         self._step, self._end = 1 / fps, 0.0
-        self._times: list[float] = []  # of decoding, given to no frame yet; a heap
+        self._times: list[float] = []  # of decoding, not yet given to a frame; a heap
         self._delay: float | None = None  # from decoding to showing
 
     def sent(self, packet: "Packet") -> None:
         """Record the decoding time of a packet."""
         if self._by_decoding and packet.dts is not None and packet.time_base is not None and packet.size:
             heappush(self._times, float(packet.dts * packet.time_base))
-            if len(self._times) > _MOST_WAITING:  # some give no frame
+            if len(self._times) > _MOST_WAITING:  # some packets give no frame
                 heappop(self._times)
 
     def shown(self, frame: "VideoFrame") -> tuple[float, float]:
-        """Return the seconds from which to which a frame is shown; it follows the one before where nothing is known."""
+        """Return the seconds from and to which a frame is shown; one without a time follows the frame before."""
         start = self._decoding(frame) if self._by_decoding else frame.time
         start = self._end if start is None else start
         base, lasts = frame.time_base, frame.duration
@@ -109,7 +109,7 @@ def joins(path: str | os.PathLike[str], name: str, container: "InputContainer", 
                 else:
                     sounds.add(number, float(ticks * packet.time_base))
         except FFmpegError:
-            pass  # whoever decodes tells of it
+            pass  # decoding will report the fault
     return _matched(sounds.places, pictures.joins())
 
 

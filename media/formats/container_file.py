@@ -24,7 +24,7 @@ _log = logging.getLogger("reelm")
 
 _LONGEST_PIXEL = 8  # a pixel that is longer than this is an error in the header
 
-# Formats that list other files or addresses: such a file in a folder of films would read whatever it names.
+# Formats that list other files or addresses: such a file in a folder of films could make us read any file.
 _LISTS = {"concat", "dash", "hls", "image2", "imf", "rtp", "rtsp", "sap", "sdp", "vobsub", "webm_dash_manifest"}
 
 
@@ -34,7 +34,7 @@ def _options() -> dict[str, str]:
     from av.format import formats_available
 
     formats = ",".join(sorted({name for name in formats_available if name.split(",")[0] not in _LISTS}))
-    # A probe decodes a frame to learn its format: it must not do so with a bomb.
+    # FFmpeg decodes a frame to learn its format: a huge one must be refused even then.
     return {"max_pixels": str(MAX_PIXELS), "protocol_whitelist": "file", "format_whitelist": formats}
 
 
@@ -46,7 +46,7 @@ def read_comment(path: str | os.PathLike[str], name: str) -> str | None:
 
 @contextmanager
 def open_container(path: str | os.PathLike[str], name: str) -> "Iterator[InputContainer]":
-    """Open a container for reading; RequestError, which calls the file `name`, when it is none that FFmpeg reads."""
+    """Open a container for reading; RequestError, which calls the file `name`, when FFmpeg cannot read it."""
     import av
     from av.error import FFmpegError
 
@@ -54,7 +54,7 @@ def open_container(path: str | os.PathLike[str], name: str) -> "Iterator[InputCo
     try:
         try:
             container = av.open(file, options=_options())
-        except UnicodeDecodeError:  # PyAV 18 takes metadata that is no UTF-8 for an error; later ones do not ask
+        except UnicodeDecodeError:  # PyAV 18 refuses metadata that is not UTF-8; later versions do not
             lenient: dict[str, Any] = {"metadata_errors": "surrogateescape"}
             container = av.open(file, options=_options(), **lenient)
     except (FFmpegError, ValueError) as error:
@@ -79,10 +79,10 @@ def default_track(streams: "Sequence[S]") -> "S":
 
 
 def packets(container: "InputContainer", stream: "Stream") -> "Iterator[Packet]":
-    """Yield the packets of a track that hold something, and then the empty one that brings the last frames.
+    """Yield the packets of a track that are not empty, and then the empty one that flushes the last frames.
 
-    FLV describes sound of many channels in a packet without bytes, and Theora has such where the picture stays: the
-    frame before then lasts until the next.
+    FLV describes sound of many channels in a packet without bytes. Theora has empty packets while the picture stays:
+    the frame before lasts until the next one.
     """
     for packet in container.demux(stream):
         if packet.size or (packet.pts is None and not packet.buffer_ptr):

@@ -1,6 +1,6 @@
 """Read the sound of a video container, whole or in pieces, each at its time.
 
-A hole in the sound is silence, what comes twice is cut, and sound that changes its channels or its rate goes on in
+Holes in the sound become silence, overlaps are cut, and sound that changes its channels or its rate is converted to
 those it began with. The log `reelm` says what is guessed or left out.
 """
 
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger("reelm")
 
 _NOT_FINITE = "has sound with NaN or infinite samples; give sound whose samples are numbers"
-_APART = 0.035  # seconds by which sound may be off its place before it is moved; containers round times, and guess some
-_SAID = 0.1  # seconds of silence or of cut sound that are logged
+_APART = 0.035  # seconds by which sound may be off its time before it is moved; containers round times, and guess some
+_LOGGED = 0.1  # seconds of silence or of cut sound from which on the log says so
 
 
 def stream_container_sound(
@@ -68,7 +68,7 @@ def read_sound(
         wanted = samples_for(frames, fps, sample_rate)
         kept, heard = [np.zeros((0, channels), np.float32)], 0
         for piece in _sound_pieces(path, container, stream, name, start, channels, sample_rate):
-            if heard < wanted:  # counted to the end, but never more in memory than lasts as long as the picture
+            if heard < wanted:  # all samples are counted, but only as many as the picture lasts are kept
                 kept.append(piece[: wanted - heard])
             heard += len(piece)
             if cut and heard >= wanted:
@@ -108,7 +108,7 @@ def _sound_pieces(
 ) -> Iterator[Sound]:
     """Yield samples [n,C] at `rate`, the first at second `start`: earlier ones are dropped, missing ones are silent.
 
-    Without `start`, the first one is the first that there is.
+    Without `start`, they begin with the first sample of the file.
     """
     from av.error import FFmpegError
 
@@ -212,7 +212,7 @@ class _Line:
         self._until = round(until * self._rate) if math.isfinite(until) else sys.maxsize
 
     def placed(self, piece: Sound) -> Iterator[Sound]:
-        """Yield a piece [n,C] that follows the one before, with the silence in front of it."""
+        """Yield a piece [n,C] that follows the one before, after the silence between them."""
         begin, end = min(self._at, self._until), min(self._at + len(piece), self._until)
         within = self._yielded > 0
         if begin > self._yielded:
@@ -227,9 +227,9 @@ class _Line:
 
     def say(self, name: str) -> None:
         """Log how much is silent and how much is left out."""
-        if (seconds := self._silent / self._rate) >= _SAID:
+        if (seconds := self._silent / self._rate) >= _LOGGED:
             _log.warning("%s has holes in its sound: %.2f s of silence are put in", name, seconds)
-        if (seconds := self._cut / self._rate) >= _SAID:
+        if (seconds := self._cut / self._rate) >= _LOGGED:
             _log.warning("%s has sound that lasts into what follows it: %.2f s are cut", name, seconds)
 
 

@@ -1,7 +1,7 @@
-"""Turns a decoded frame into RGB of 8 bits as a viewer sees it.
+"""Turn a decoded frame into RGB of 8 bits as a viewer sees it.
 
-Comes in: a frame of PyAV. Goes out: uint8 [H,W,3] in the colours of an ordinary screen whatever the colour tags say,
-in square pixels, turned by the display matrix, transparency over black.
+In: a frame of PyAV. Out: uint8 [H,W,3] in the colours of an ordinary screen whatever the colour tags are, in square
+pixels, turned by the display matrix, transparency over black.
 """
 
 from collections.abc import Callable
@@ -80,7 +80,7 @@ def rgb_of(frame: "VideoFrame", *, see_through: bool, **size: Any) -> NDArray[np
         primaries = BT2020
     if not is_wide(transfer, primaries):
         return np.asarray(frame.to_ndarray(format="rgba" if see_through else "rgb24", **size), np.uint8)
-    # In planes: packed colours of 16 bits come out wrong where the width is odd and colours are stored halved.
+    # In planes: packed colours of 16 bits come out wrong if the width is odd and the chroma is subsampled.
     values = np.asarray(frame.to_ndarray(format="gbrap16le" if see_through else "gbrp16le", **size), np.uint16)
     colours = to_srgb(values[..., :3], transfer, primaries)
     return np.concatenate([colours, (values[..., 3:] >> 8).astype(np.uint8)], -1) if see_through else colours

@@ -1,4 +1,4 @@
-"""An HLS playlist of a fragmented mp4: it names the pieces of the file by their bytes, also while the file grows.
+"""Write the HLS playlist of a fragmented mp4: it names pieces of the file by byte ranges, even while the file grows.
 
 Source: RFC 8216 and Apple's "HTTP Live Streaming 2nd Edition" (byte ranges, `EXT-X-MAP`).
 """
@@ -13,8 +13,8 @@ def playlist(path: Path, address: str, fps: float, *, ended: bool) -> str:
     """Return the playlist of a file in which each frame is a fragment, in segments of about a second.
 
     Args:
-        path: of the file, as `FragmentedVideo` writes it; it may not be there yet.
-        address: that players fetch the file at, relative to the playlist.
+        path: of the file, as `FragmentedVideo` writes it; it need not exist yet.
+        address: of the file for players, relative to the playlist.
         fps: frames a second.
         ended: whether the file is complete. While it is not, only whole segments are named.
     """

@@ -1,8 +1,8 @@
-"""Deinterlaces decoded frames with FFmpeg's bwdif.
+"""Deinterlace decoded frames with FFmpeg's bwdif.
 
-An interlaced frame holds two fields, its odd and its even lines, taken one after the other. Comes in: a decoder and its
-packets. Goes out: each frame at its own time, showing one field with its missing lines interpolated. Progressive frames
-pass unchanged, at no cost.
+An interlaced frame holds two fields, its odd and its even lines, taken one after the other. In: a decoder and its
+packets. Out: each frame at its own time, showing one field with its missing lines interpolated. Progressive frames pass
+unchanged, at no cost.
 """
 
 import logging
@@ -36,7 +36,7 @@ class Deinterlacer:
         self._shape: tuple[str, int, int] | None = None
         self._held: deque[tuple[VideoFrame, bool]] = deque()  # frames in the filter, and whether each is interlaced
         self._order = field_order(decoder, container)  # of frames that are not marked
-        self._begun = self._said = False
+        self._begun = self._warned = False
 
     def decode(self, packet: "Packet") -> "list[VideoFrame]":
         """Return the frames that are ready; the empty packet at the end flushes the last ones."""
@@ -60,9 +60,9 @@ class Deinterlacer:
             if not interlaced or frame.height < _LEAST_ROWS or frame.width < _LEAST_COLUMNS:
                 yield frame
                 return
-            if not self._said:
+            if not self._warned:
                 _log.warning("%s is interlaced: the two fields of each frame are made one", self._name)
-            self._graph, self._shape, self._said = _graph(frame, self._order), shape, True
+            self._graph, self._shape, self._warned = _graph(frame, self._order), shape, True
         assert self._graph is not None
         self._held.append((frame, interlaced))
         self._graph.vpush(frame)

@@ -32,17 +32,17 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
 
 
-# x264's scale of quality: 1 is next to lossless, 18 is hardly told from it. The clips made here are small: at 12 a
-# second of 64x64 takes a few kilobytes, and the codec loses less than the colour sampling does.
+# x264's scale of quality: 1 is nearly lossless, and 18 can hardly be told from it. The clips made here are small: at 12
+# a second of 64x64 takes a few kilobytes, and the codec loses less than the colour sampling does.
 DEFAULT_CRF = 12.0
 
 MAX_SIDE = 16384  # x264's own bound
 
-# Ticks a second, or a little more, of frames that have times of their own: coarse enough that an even rate which a
-# file holds in whole milliseconds is even again, fine enough for the ear.
+# Ticks a second, or a little more, for frames with their own times: coarse enough to make a rate even again that a file
+# stored in whole milliseconds, and fine enough for pictures to match the sound.
 _TICKS = 500
 
-# Of the rates that AAC has, those that players take.
+# The rates of AAC that players accept.
 AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
 
 # The codes of ITU-T H.273, as FFmpeg takes them.
@@ -69,8 +69,8 @@ def write_video(
         times: Seconds from which to which each frame is shown, from zero on, each beginning after the one before; kept
             to 1 ms. None shows all equally long.
         audio: float32 [S,C], C = 1 or 2, or an iterator of such pieces, of which a few are held at a time; values
-            beyond [-1,1] are clipped. It is cut, or continued by silence, to the length of the picture, which the log
-            `reelm` says when it is more than a tenth of a second.
+            beyond [-1,1] are clipped. It is cut, or padded with silence, to the length of the pictures. The log `reelm`
+            says so when it is more than a tenth of a second.
         sample_rate: Of `audio`, in Hz; stored resampled to the next higher of `AAC_RATES` (or the highest).
         comment: Text for the container's metadata.
         crf: Quality, 1 (best) to 51 (worst).
@@ -110,7 +110,7 @@ def write_video(
 
 
 def _first(frames: Iterator[Frames]) -> Frames:
-    """Return the first frame; RequestError where there is none, or where it is something else."""
+    """Return the first frame; RequestError if there is none, or if it is something else."""
     first = next(frames, None)
     if first is None:
         raise RequestError("there are no frames to write; a video has at least one")
@@ -120,7 +120,7 @@ def _first(frames: Iterator[Frames]) -> Frames:
 
 
 def check(fps: float, crf: float, scale: int) -> None:
-    """Check frame rate, quality and scale; RequestError where one is out of its range."""
+    """Check frame rate, quality and scale; RequestError if one is out of its range."""
     within("fps", fps, MIN_FPS, MAX_FPS)
     if not 1 <= crf <= 51:
         raise RequestError(f"crf is {crf}; it must lie between 1 (best) and 51 (smallest file)")
@@ -213,9 +213,9 @@ class SoundTrack:
         self._stream.bit_rate = channels * min(4 * stored_rate, 128_000)
 
     def write_until(self, seconds: float) -> None:
-        """Write the samples that sound before `seconds`, silence where there are none."""
+        """Write the samples up to `seconds`, and silence where they are missing."""
         end = round(seconds * self._rate)
-        while self._written < end:  # a second at a time: a picture may stand still for long
+        while self._written < end:  # a second at a time: a picture may be shown for long
             self._write(min(self._rate, end - self._written))
 
     def _write(self, wanted: int) -> None:

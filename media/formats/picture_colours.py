@@ -1,7 +1,7 @@
-"""Converts the colours of a still or an animation to sRGB.
+"""Convert the colours of a still or an animation to sRGB.
 
-Comes in: an image of Pillow with its ICC profile, and its file, in which Pillow overlooks the codes of ITU-T H.273
-(`cICP` of PNG, `nclx` of AVIF). Goes out: the image in sRGB. A profile that cannot be read is a warning.
+In: an image of Pillow with its ICC profile, and its file, in which Pillow overlooks the codes of ITU-T H.273 (`cICP` of
+PNG, `nclx` of AVIF). Out: the image in sRGB. A profile that cannot be read is a warning.
 """
 
 import contextlib
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("reelm")
 
-_NEAR = 2  # a profile that changes no value of 8 bits by more is sRGB in other words
-_MODES = {"GRAY": "L"}  # of Pillow, for the spaces of profiles whose names are others
+_NEAR = 2  # a profile that changes no 8-bit value by more counts as sRGB
+_MODES = {"GRAY": "L"}  # Pillow's modes for the colour spaces of profiles, if they have other names
 _READS = {"L": ("1", "L", "LA"), "RGB": ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX"), "CMYK": ("CMYK",)}
 
 
@@ -51,7 +51,7 @@ class PictureColours:
             shown = Image.fromarray(to_srgb(np.asarray(image.convert("RGB")), *self._codes))
         else:
             shown = ImageCms.applyTransform(image.convert(self._mode), self._transform)
-            assert shown is not None  # as it is where the image itself is changed
+            assert shown is not None  # it is None only if the image is changed in place
         if alpha is not None:
             shown.putalpha(alpha)
         return shown

@@ -91,7 +91,7 @@ def _opened(path: str | os.PathLike[str], name: str) -> "Iterator[Image]":
 
     try:
         with warnings.catch_warnings():
-            # Pillow warns of large pictures and of damaged metadata; a size is judged below and damage is refused.
+            # Pillow warns of large pictures and of damaged metadata; sizes are checked below, and damage is refused.
             warnings.simplefilter("ignore")
             image = Image.open(path)
         with image:
@@ -105,7 +105,7 @@ def _opened(path: str | os.PathLike[str], name: str) -> "Iterator[Image]":
         raise
     except _DAMAGE as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise RequestError(f"{name} is damaged ({reason}); repair it or save it anew") from error
+        raise RequestError(f"{name} is damaged ({reason}); repair it or save it again") from error
 
 
 def _pixels(image: "Image", colours: PictureColours) -> Frames:

@@ -1,4 +1,4 @@
-"""Token files: the codes of a clip as .npz, with what it takes to make a film of them again."""
+"""Read token files: the codes of a clip as .npz, with everything that decoding them into a film needs."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -17,7 +17,7 @@ class TokenFile(NamedTuple):
     Attributes:
         video: int32 `[t, h, w]`.
         fps: frames a second, on average.
-        height, width: of the clip in pixels, before it was filled up to whole codes.
+        height, width: of the clip in pixels, before it was padded to whole codes.
         times: float64 `[frames + 1]`, seconds at which each frame begins and the last one ends.
         tokenizer_hash: of the video tokenizer.
         model: its name or folder.
@@ -71,7 +71,7 @@ def read_token_file(path: Path) -> TokenFile:
     for seconds in times:
         timeline.check(float(seconds))
     if ("audio" in held) != ("audio_tokenizer_hash" in held):
-        raise RequestError(f"{name} has codes of sound without the hash of their tokenizer, or the hash alone")
+        raise RequestError(f"{name} has codes of sound without the hash of their tokenizer, or the hash without codes")
     audio_hash = held.get("audio_tokenizer_hash")
     return TokenFile(
         video=held["video"],
