@@ -1,1 +1,1 @@
-"""Data sets, and their clips as tokens: everything that training reads."""
+"""Data sets, and their clips as tokens: all that training reads."""

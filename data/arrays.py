@@ -1,6 +1,6 @@
-"""Clips that are in memory, as a source like those of data sets.
+"""Clips in memory, as a source like those of data sets.
 
-In: arrays of pixels and sound, captions. Out: a `ClipSource` that a hash of its content tells from any other.
+In: arrays of pixels and sound, captions. Out: a `ClipSource` that a hash of its content identifies.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ class ArrayClips:
         video: uint8 [N, T, H, W, 3].
         captions: one for each clip, or several phrasings of it; None for clips without words.
         fps: frames a second.
-        audio: float32 [N, S, C] or [N, S] in [-1, 1], S samples beside the T frames; None for silent clips.
+        audio: float32 [N, S, C] or [N, S] in [-1, 1], S samples for the T frames; None for silent clips.
         sample_rate: of the sound, in Hz.
 
     Raises:
@@ -50,7 +50,7 @@ class ArrayClips:
 
     @property
     def description(self) -> dict[str, Any]:
-        """The frame rate, and a hash of all that the clips hold."""
+        """The frame rate, and a hash of the content of all clips."""
         return {"dataset": "arrays", "fps": self.fps, "sha256": self._sha256}
 
     @cached_property

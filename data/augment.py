@@ -1,7 +1,7 @@
 """Augment clips for training: random crops, mirrored, reversed or at a higher speed.
 
 In: {"video": uint8 `[T, H, W, 3]`}. Out: float32 in [-1, 1]. Grain runs these in its readers, with a generator that
-depends on the seed and the position in the data alone.
+depends only on the seed and the position in the data.
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,7 @@
 """Find data sets by name and open their clips.
 
-Comes in: a name, a split, and the folder of a set on disk. Goes out: a `ClipSource`, which Grain and plain loops index
-alike. Knows nothing of tokens (`tokens/`), batches (`pipeline.py`) or models.
+In: a name, a split, and the folder of a set on disk. Out: a `ClipSource`, which Grain and plain loops index alike.
+Knows nothing of tokens (`tokens/`), batches (`pipeline.py`) or models.
 
 A name is that of a set in `_DIGITS` or of a model in the zoo, that of a set built by `reelm data build FOLDER`, or the
 path of such a set.
@@ -33,7 +33,7 @@ from reelm.storage.remote import fetched, is_remote
 
 from .clips import BuildableSet, ClipSource, DataSet
 
-# Each is constructed with the folder of built sets and a configuration, as those of the zoo are.
+# Each is constructed with the folder of built sets and a configuration, like those of the zoo.
 _DIGITS = {
     each.name: each
     for each in (
@@ -47,7 +47,7 @@ _DIGITS = {
     )
 }
 
-# The file that a set built from a folder has, and what opens it.
+# The file that marks a set built from a folder, and the class that opens the set.
 _BUILT: Mapping[str, Callable[[Path], DataSet]] = {BUILD_FILE: FilmSet, RECORDED_FILE: RecordedSet}
 
 
@@ -69,7 +69,7 @@ def describe(name: str, data_dir: Path | None = None) -> str:
 
 
 def is_drawn(name: str) -> bool:
-    """Return whether the clips of a set are drawn on demand, so that their number has no limit."""
+    """Return whether the clips of a set are drawn on demand, in any number."""
     return name in own_names() and _class(name).drawn
 
 
@@ -90,7 +90,7 @@ def open_clips(
         split: such as "train".
         num_frames: frames of each clip. Default: its own length, 33 for a set that is drawn on demand. Of films,
             clips with fewer frames are left out.
-        num_clips: open the first ones alone. Default: all.
+        num_clips: open only so many, from the first on. Default: all.
         data_dir: folder of built sets. Default: `$REELM_HOME/datasets`; moving digits are then drawn on demand.
         config: configuration of the set. Default: the one in `name`, or the set's usual one.
 
@@ -107,7 +107,7 @@ def open_clips(
 
 
 def open_held_back(name: str, *, num_frames: int | None = None) -> ClipSource:
-    """Open the clips to look at during training: a split that training never sees, or "train" if it is the only one."""
+    """Open the clips for previews in training: a split that training never sees, or "train" if it is the only one."""
     return open_clips(name, _find(name).held_back, num_frames=num_frames)
 
 
@@ -129,8 +129,8 @@ def build(
         config: configuration of the set. Default: the one in `name`, or the set's usual one.
         packages: folder of the packages that the set is made from. Default: that of the set.
         progress: called with the shards written and the number of shards.
-        episodes: lands of a game that are played. Default: that of the set.
-        clips: of a set that is drawn. Default: that of the set.
+        episodes: number of episodes of a game to play. Default: that of the set.
+        clips: number of clips of a set that is drawn. Default: that of the set.
 
     Raises:
         RequestError: the name or the configuration is unknown, packages are missing, or the set takes none; episodes of

@@ -1,4 +1,4 @@
-"""Data sets and their clips: what a set offers to training, and how one clip looks."""
+"""The interfaces of data sets and of their clips."""
 
 import re
 from collections.abc import Mapping
@@ -16,13 +16,13 @@ _NAME = re.compile(r"[a-z][a-z0-9_]*")
 class CaptionedClip(TypedDict):
     """One clip: video uint8 [T, H, W, 3], its frame rate and its captions.
 
-    A clip with sound also has audio float32 [S, C] and its sample rate in Hz. One of a game has keys bool [T, K], those
-    that were held while each frame came to be. One of which it is known has tracks float32 [n, T, 2], (x, y) of each
-    subject in the order of the words, as shares of width and height, or camera float32 [T, 3], as for
-    `lm.control.camera`. A clip has one caption or more; training draws one of them each time. One of which
-    more is known than pixels tell has controls, films uint8 [T, H, W, 3] by their kind, as depth.
+    A clip has one caption or more; training draws one of them each time. A clip with sound also has audio float32
+    [S, C] and its sample rate in Hz. A clip of a game has keys bool [T, K], those held while each frame was made. Where
+    they are known, it has tracks float32 [n, T, 2], (x, y) of each subject in the order of the words, as shares of
+    width and height, camera float32 [T, 3], as for `lm.control.camera`, and controls, films uint8 [T, H, W, 3] by their
+    kind, such as depth.
 
-    A clip of a story has references uint8 [n, H, W, 3], pictures of who is in it, whom its reference captions call <1>
+    A clip of a story has references uint8 [n, H, W, 3], pictures of its subjects, which its reference captions call <1>
     to <n>. Its next shot is a clip of the same length, with the same references: its first frame is the last one before
     a cut, and its captions are about all that follows.
     """
@@ -55,7 +55,7 @@ class ClipSource(Protocol):
 
     @property
     def description(self) -> dict[str, Any]:
-        """What was opened, as JSON values. Token sets and weights made from these clips keep it."""
+        """The set, split and settings, as JSON values. Token sets and weights made from these clips store it."""
         ...
 
     @property
@@ -84,7 +84,7 @@ class DataSet(Protocol):
 
     @property
     def held_back(self) -> str:
-        """The split to look at during training."""
+        """The split for previews in training."""
         ...
 
     def open(self, split: str, *, num_frames: int | None = None, num_clips: int | None = None) -> ClipSource:
@@ -112,15 +112,15 @@ class BuildableSet(DataSet, Protocol):
 
 
 def check_name(name: str) -> None:
-    """RequestError for a name that no set built from a folder may have."""
+    """Check the name of a set to be built from a folder; RequestError if it is not allowed."""
     if not _NAME.fullmatch(name):
         raise RequestError(
-            f"a data set cannot be named {name!r}; take small letters, digits and underscores, as my_films"
+            f"a data set cannot be named {name!r}; take small letters, digits and underscores, such as my_films"
         )
 
 
 def identity(source: ClipSource) -> dict[str, Any]:
-    """Return what tells these clips from others, as JSON values: what was opened, how many clips, of which shapes."""
+    """Return what identifies these clips, as JSON values: their description, number and shapes."""
     return {"clips": len(source), **source.description, "shapes": [list(run) for run in source.shapes]}
 
 

@@ -1,8 +1,8 @@
 """Read square clips from a folder of video files, to measure tokenizers with.
 
-Comes in: a folder with videos, animations and pictures, in folders or not. Goes out: for each file its name and clips
-uint8 `[N, T, S, S, 3]`: the short side brought to S, the middle cut out, spread over the whole of it. What is held of a
-film is its clips, and one frame at its own size. Knows nothing of data sets.
+In: a folder with videos and animations, in sub-folders or not. Out: for each file its name and clips uint8
+`[N, T, S, S, 3]`, spread over its length: the short side is scaled to S and the centre is cropped. Only the clips of a
+film, and one frame at its own size, are in memory. Knows nothing of data sets.
 """
 
 import logging
@@ -34,7 +34,7 @@ class SquareClips:
 def files(folder: Path) -> list[Path]:
     """Return the videos under `folder`, sorted by name; RequestError if there are none.
 
-    What cannot be listed is left out, which the log `reelm` says.
+    Files and folders that cannot be listed are left out, which the log `reelm` says.
     """
     found = []
     for name, fault in listed(folder):
@@ -51,8 +51,8 @@ def files(folder: Path) -> list[Path]:
 def square_clips(folder: Path, *, clips: int, frames: int, side: int) -> Iterator[SquareClips]:
     """Yield clips of `frames` frames from each file: at least one a file, about `clips` in all.
 
-    Clips of one file do not overlap; a file of fewer frames is continued by its last. A file that cannot be read is
-    left out, which the log `reelm` says; RequestError when that is every file.
+    Clips of one file do not overlap; the last frame of a shorter file repeats. A file that cannot be read is left out,
+    which the log `reelm` says; RequestError when that is every file.
     """
     paths, read = files(folder), 0
     for path in paths:
@@ -69,7 +69,7 @@ def square_clips(folder: Path, *, clips: int, frames: int, side: int) -> Iterato
 
 def clips_of(path: Path, *, clips: int, frames: int, side: int) -> np.ndarray:
     """Return up to `clips` clips uint8 `[N, T, S, S, 3]` of one whole file; see `square_clips`."""
-    length = sum(1 for _ in stream_video(path))  # decoded and not looked at: headers do not tell it for sure
+    length = sum(1 for _ in stream_video(path))  # by decoding all of it, because headers may be wrong
     if not length:
         raise RequestError(f"{str(path)!r} holds no frames; give a video of at least one")
     count = max(1, min(clips, length // frames))
@@ -77,8 +77,8 @@ def clips_of(path: Path, *, clips: int, frames: int, side: int) -> np.ndarray:
     inside = {start + i for start in starts for i in range(frames)}
     seen = enumerate(islice(stream_video(path), starts[-1] + frames))
     kept = np.stack([square(frame.pixels, side) for index, frame in seen if index in inside])
-    filled = np.pad(kept, [(0, count * frames - len(kept)), *[(0, 0)] * 3], mode="edge")
-    return filled.reshape(count, frames, side, side, 3)
+    padded = np.pad(kept, [(0, count * frames - len(kept)), *[(0, 0)] * 3], mode="edge")
+    return padded.reshape(count, frames, side, side, 3)
 
 
 def square(frame: np.ndarray, side: int) -> np.ndarray:
@@ -89,5 +89,5 @@ def square(frame: np.ndarray, side: int) -> np.ndarray:
     middle = frame[top : top + short, left : left + short]
     if short == side:
         return middle
-    # Pillow's filters grow with the factor, so that nothing aliases.
+    # Pillow's filters grow with the scale, so nothing aliases.
     return np.asarray(Image.fromarray(middle).resize((side, side), Image.Resampling.BICUBIC))

@@ -1,8 +1,8 @@
 """Turn a random-access source of examples into an endless stream of batches that can be resumed.
 
 In: any object with `len` and `[i]`. Out: a Grain `MapDataset` whose element i *is* batch i, or a process's share of it,
-so that the position of a run in its data is one number, and an iterator over it that says and takes that number. Knows
-nothing of what an example holds, nor of models.
+so that the position of a run in its data is one number; and an iterator over it that can save and restore that number.
+Knows nothing of what an example holds, nor of models.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -22,16 +22,16 @@ def batches(
     process: int = 0,
     processes: int = 1,
 ) -> grain.MapDataset:
-    """Return an endless dataset of stacked examples, in an order of its own for every epoch.
+    """Return an endless dataset of stacked examples, in another order in every epoch.
 
     Args:
         source: examples by index: `len(source)`, `source[i]` -> dict of arrays.
         batch_size: examples a batch; a batch may hold the end of one epoch and the start of the next.
         seed: fixes the order, and the draws of a random `transform`.
         transform: applied to each example before it is stacked; a `grain.transforms.RandomMap` also gets a numpy
-            generator that depends on the seed and the position alone.
-        process, processes: this one of so many. Element i is then this process's share of batch i, whose examples are
-            the same for any number of processes: so a position that one number saved is right for another.
+            generator that depends only on the seed and the position.
+        process, processes: number of this process, and of all. Element i is then this process's share of batch i. The
+            batch is the same for any number of processes, so a run can be resumed with another number.
     """
     if batch_size % processes or not 0 <= process < processes:
         raise ValueError(
@@ -42,7 +42,7 @@ def batches(
         dataset = dataset.random_map(transform)
     elif transform is not None:
         dataset = dataset.map(transform)
-    # Nothing remains of what has no end; but without this the length of batches of one overflows in Grain.
+    # An endless dataset has no remainder, but without this the length of batches of one overflows in Grain.
     shares = dataset.batch(batch_size // processes, drop_remainder=True)
     return shares if processes == 1 else shares.slice(slice(process, None, processes))
 
@@ -80,8 +80,8 @@ def iterate(
 ) -> grain.DatasetIterator:
     """Return an iterator over `dataset` from element `start` on.
 
-    Its `get_state()` is a small JSON-able dict that counts the batches handed out, not those read ahead;
-    `set_state` goes on from there.
+    Its `get_state()` is a small dict for JSON that counts the batches returned, not those read ahead; `set_state`
+    continues from there.
 
     Args:
         threads: reader threads, each of which makes whole batches. Default: one for each core, at most 8.

@@ -1,7 +1,7 @@
 """Plain clips, drawn by number: flat colours, gradients, soft skies and edges, still or slowly moving.
 
-Real footage holds little of them, and a tokenizer that has never seen them draws textures where there are none. Nothing
-here knows of files.
+Real footage has little of them, and a tokenizer that has never seen them draws textures where there are none. Knows
+nothing of files.
 """
 
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ from reelm.media.pixels import Frames
 
 
 def clip(index: int, frames: int, side: int) -> Frames:
-    """Return clip number `index`, uint8 `[frames, side, side, 3]`. Its number alone decides what it shows."""
+    """Return clip number `index`, uint8 `[frames, side, side, 3]`. What it shows depends only on its number."""
     rng = np.random.default_rng([7, index])
     time = np.linspace(0, 1, frames)[:, None, None, None]
     moves = rng.random() < 0.5
     first, second = np.clip(rng.uniform(-30, 285, (2, 3)), 0, 255)  # so that saturated colours are not rare
     kind = ("flat", "gradient", "sky", "edge")[index % 4]
     if kind == "flat":
-        if rng.random() < 0.3:  # greys are where a tint shows most
+        if rng.random() < 0.3:  # greys, on which a tint is most visible
             first, second = (np.full(3, colour[0]) for colour in (first, second))
         share = time if moves else np.zeros_like(time)
     else:

@@ -1,9 +1,8 @@
 """Write TFDS data sets shard by shard, each example once, with the same bytes every time.
 
-Comes in: for every split the examples of each of its shards. Goes out: ArrayRecord files that any TFDS or Grain reader
-opens with random access. Knows nothing of what the examples hold. No more than one example is in memory; TFDS's own
-`GeneratorBasedBuilder` would hold a whole split, and sort one of more than 1,000 MiB by way of TensorFlow, which is not
-needed to write or to read here.
+In: for every split the examples of each of its shards. Out: ArrayRecord files that any TFDS or Grain reader opens with
+random access. Knows nothing of what the examples hold. Only one example is in memory at a time. TFDS's own
+`GeneratorBasedBuilder` would hold a whole split, and need TensorFlow to sort one of more than 1,000 MiB.
 """
 
 import abc
@@ -26,7 +25,7 @@ Shard = Callable[[], Iterable[dict[str, Any]]]
 
 
 class ShardedBuilder(tfds.core.ShardBasedBuilder, skip_registration=True):
-    """A builder whose records stand in the order in which `shards` gives them."""
+    """A builder that keeps the order of `shards`."""
 
     # TFDS looks this up through importlib_resources, which it does not require, so an install may lack it.
     code_path = epath.Path(__file__)
@@ -35,13 +34,13 @@ class ShardedBuilder(tfds.core.ShardBasedBuilder, skip_registration=True):
 
     @abc.abstractmethod
     def shards(self) -> Mapping[str, Sequence[Shard]]:
-        """Return the shards of each split, by its name. Each shard is called once; its examples are freed once written.
+        """Return the shards of each split, by its name. Each is called once, and its examples are freed once written.
 
         No shard may be empty.
         """
 
     def _shard_iterators_per_split(self, dl_manager: tfds.download.DownloadManager) -> Any:
-        del dl_manager  # what the sets are made of is at hand
+        del dl_manager  # nothing is downloaded
         splits = self.shards()
         total, done = sum(map(len, splits.values())), itertools.count(1)
 
@@ -87,7 +86,7 @@ def prepare(builder: ShardedBuilder, progress: Progress = silent) -> Path:
     """Write the set, unless it is there, and return its folder, which appears when the set is complete."""
     builder.progress = progress
     tfds.disable_progress_bar()
-    # TFDS announces on standard output, which belongs to results, that it is about to download.
+    # TFDS announces downloads on standard output, which is for results.
     with contextlib.redirect_stdout(io.StringIO()):
         builder.download_and_prepare()
     return Path(builder.data_path)
@@ -96,12 +95,12 @@ def prepare(builder: ShardedBuilder, progress: Progress = silent) -> Path:
 def _one_by_one(shard: Shard) -> Iterator[tuple[int, dict[str, Any]]]:
     for index, example in enumerate(shard()):
         yield index, example
-        # It is written by now. To count them TFDS keeps the examples of a shard to its end.
+        # It is written by now, but TFDS keeps the examples of a shard to its end, to count them.
         example.clear()
 
 
 class _SameBytes(writer.ExampleWriter):
-    """Writes records whose fields stand in the order of their names; protobuf's own order differs from run to run."""
+    """Writes the fields of records in the order of their names, because protobuf's own order differs between runs."""
 
     def write(self, path: Any, examples: Iterable[tuple[Any, bytes]]) -> Any:
         example: Any = tf_example_pb2.Example  # pyright: ignore[reportAttributeAccessIssue]  (made when imported)

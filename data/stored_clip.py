@@ -1,7 +1,7 @@
 """A clip as a data set stores it: an mp4 of nearly lossless H.264, 16-bit sound, and where it comes from.
 
-Comes in: frames and sound. Goes out: bytes, the same for the same frames, and frames again. The mp4 keeps full colour
-(4:4:4), which matters at the sizes that tokenizers learn at; at a fiftieth of the pixels' own size reading is bound by
+In: frames and sound. Out: bytes, the same for the same frames, and frames again. The mp4 keeps full colour (4:4:4),
+which matters at the sizes that tokenizers learn at. It has a fiftieth of the size of the pixels, so reading is bound by
 the decoder and not by the disk. Knows nothing of folders and TFDS.
 """
 
@@ -17,8 +17,8 @@ from reelm.media.pixels import Frames
 
 from .stored_set import Array
 
-# Fixed, so that a clip's bytes depend on its frames alone. One thread, since x264's output depends on their number; no
-# macroblock tree, since on pictures a few macroblocks wide x264's SIMD code for it reads what memory happens to hold.
+# Fixed, so that a clip's bytes depend only on its frames. One thread, because x264's output depends on their number. No
+# macroblock tree, because on pictures a few macroblocks wide x264's SIMD code for it reads uninitialized memory.
 _X264 = {"crf": "8", "preset": "veryfast", "bf": "0", "threads": "1", "mbtree": "0"}
 
 
@@ -31,7 +31,8 @@ class StoredClip:
         audio: int16 [S] little-endian, one channel, S = round(frames / fps * sample_rate); empty for none.
         sample_rate: of `audio` in Hz; 0 for none.
         captions: one or more; "" for none.
-        source: name of the file it comes from; `start` is where in it, in seconds, `shot` which of its shots.
+        source: name of the file it comes from; `start` is its time in that file, in seconds, `shot` the number of its
+            shot.
     """
 
     video: bytes
@@ -111,7 +112,7 @@ def decode(video: bytes, frames: int | None = None) -> Frames:
     kept = []
     with av.open(io.BytesIO(video), "r") as container:
         stream = container.streams.video[0]
-        stream.codec_context.thread_count = 1  # readers are many, each with clips of its own
+        stream.codec_context.thread_count = 1  # many readers run in parallel
         for frame in container.decode(stream):
             kept.append(frame.to_ndarray(format="rgb24"))
             if len(kept) == frames:

@@ -1,8 +1,8 @@
-"""Data sets on disk: what their records hold, and their clips by index.
+"""Data sets on disk: the fields of their records, and their clips by index.
 
-Comes in: for every split the examples of each of its shards; later a function that makes a clip of a record. Goes out:
-TFDS files, which any TFDS or Grain reader opens without this package, and a `ClipSource`. What the examples show, and
-how a record becomes a clip, each set says itself.
+In: for every split the examples of each of its shards; later a function that makes a clip of a record. Out: TFDS files,
+which any TFDS or Grain reader opens without this package, and a `ClipSource`. Each set defines what its examples show,
+and how a record becomes a clip.
 """
 
 from bisect import bisect_right
@@ -38,8 +38,8 @@ class StoredSet:
 
     Attributes:
         fields: of a record by name, each `bytes`, `str`, `tuple[str, ...]`, a scalar type of NumPy or an `Array`.
-        about: what the set holds, for its readers.
-        licence: of what it shows; None where `about` says it, or nobody knows.
+        about: description of the set, for people.
+        licence: of its content; None if `about` states it, or it is unknown.
     """
 
     name: str
@@ -53,7 +53,7 @@ class StoredSet:
     def write(self, splits: Mapping[str, "Sequence[Shard]"], progress: Progress = silent) -> Path:
         """Write the shards of each split, none empty, and return the folder, which appears when it is complete.
 
-        A set that is there stays as it is. progress: called with the shards written and the number of shards.
+        An existing set stays as it is. progress: called with the shards written and the number of shards.
         """
         from .sharded_tfds import prepare
 
@@ -61,7 +61,7 @@ class StoredSet:
 
     @property
     def is_written(self) -> bool:
-        """Whether the set is there."""
+        """Whether the set exists."""
         return self._builder({}).is_prepared()
 
     def records(self, split: str) -> Sequence[dict[str, Any]]:
@@ -69,7 +69,7 @@ class StoredSet:
         # The features are those of `fields`. Those in the folder name Python classes, which TFDS would import.
         try:
             return self._builder({}).as_data_source(split)  # pyright: ignore[reportCallIssue]  (TFDS hides the parameters)
-        except Exception as error:  # TFDS, protobuf and ArrayRecord say in many ways that a file is damaged
+        except Exception as error:  # TFDS, protobuf and ArrayRecord raise many types of errors for a damaged file
             where = self.data_dir / self.name / (self.config or "") / self.version
             raise RequestError(f"{where} is damaged ({reason(error)}); build the set again") from error
 
@@ -111,8 +111,8 @@ class StoredClips:
         description: see `ClipSource`.
         shapes: the shapes of all clips, in order.
         firsts: numbers of the records at which the runs of `shapes` begin.
-        records: those of the split.
-        read: makes the clip of a record and a number of frames.
+        records: of the split.
+        read: makes a clip from a record and a number of frames.
     """
 
     description: dict[str, Any]
@@ -128,14 +128,14 @@ class StoredClips:
         number, frames = self.place(index)
         try:
             return self.read(self.records[number], frames)
-        except Exception as error:  # ArrayRecord, protobuf and FFmpeg say in many ways that a record is damaged
+        except Exception as error:  # ArrayRecord, protobuf and FFmpeg raise many types of errors for a damaged record
             name = self.description["dataset"]
             raise RequestError(
                 f"record {number} of {name} is damaged ({reason(error)}); build the set again"
             ) from error
 
     def place(self, index: int) -> tuple[int, int]:
-        """Return the number of the record of a clip, and the frames that are taken of it; IndexError beyond the end."""
+        """Return the number of a clip's record, and how many of its frames are read; IndexError beyond the end."""
         if not 0 <= index < len(self):
             raise IndexError(f"clip {index} of {len(self)}")
         ends = list(accumulate(run.clips for run in self.shapes))
@@ -154,10 +154,10 @@ def long_enough(
         split: of the set.
         runs: the shapes of all its records, in order.
         num_frames: of each clip; None for its own length.
-        num_clips: how many are wanted; None for all.
+        num_clips: number of clips; None for all.
 
     Raises:
-        RequestError: there are fewer.
+        RequestError: there are fewer clips.
     """
     shapes, firsts, first, left = [], [], 0, num_clips
     for clips, frames, height, width in runs:

@@ -1,7 +1,7 @@
 """Buckets: the few sizes and lengths that clips of a data set come in, so that every batch has one shape.
 
-Comes in: the size of a picture, the length of a shot. Goes out: the bucket it belongs to, and how it is scaled and cut
-to fit. Knows nothing of files.
+In: the size of a picture, the length of a shot. Out: the bucket it belongs to, and how it is scaled and cut to fit.
+Knows nothing of files.
 """
 
 from collections.abc import Iterable, Iterator
@@ -14,8 +14,8 @@ import numpy as np
 from reelm.media.pixels import Frames
 from reelm.media.timing import TimedFrame
 
-# Films are cut before a tokenizer is chosen, so clips fit the usual one. A test holds these to its configuration, whose
-# module loads JAX: those who read films do without.
+# Films are cut before a tokenizer is chosen, so clips fit the usual one. A test compares these with its configuration,
+# which is not imported here because its module loads JAX.
 _STRIDE, _TIME_STRIDE = 8, 4
 
 
@@ -34,7 +34,7 @@ class Buckets:
         resolution: side of the square bucket, a multiple of a tokenizer's stride. Wide and tall ones are near 16:9 and
             9:16.
         lengths: frames of a clip, each 1 + k strides in time. A shot is cut into as many of the longest as it holds,
-            then into the longest that still fits; what is left over is dropped. 1 is for still pictures alone.
+            then into the longest that still fits; the rest is dropped. 1 is only for still pictures.
     """
 
     resolution: int = 128
@@ -62,7 +62,7 @@ class Buckets:
         lengths = sorted((length for length in self.lengths if (length == 1) == still), reverse=True)
         waiting: list[TimedFrame] = []
         for frame in shot:
-            _ = frame.pixels  # made now: what they are made of may be a hundred times as large
+            _ = frame.pixels  # converted now: the decoded frame behind them may be a hundred times as large
             waiting.append(frame)
             if lengths and len(waiting) == lengths[0]:
                 yield waiting
@@ -76,7 +76,7 @@ class Buckets:
 def covering(height: int, width: int, size: Size) -> tuple[int, int]:
     """Return the smallest height and width, of the same aspect ratio, that cover `size`."""
     scale = max(size.height / height, size.width / width)
-    # Rounded up, since a hair less than the bucket would leave a gap; but 3 x 1/3 is 1.
+    # Rounded up, because slightly less than the bucket would leave a gap; but 3 x 1/3 must stay 1.
     return max(size.height, ceil(height * scale - 1e-6)), max(size.width, ceil(width * scale - 1e-6))
 
 

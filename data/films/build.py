@@ -1,12 +1,12 @@
 """Build a data set from a folder of videos (`reelm data build FOLDER`). A pool of processes decodes the files.
 
-Comes in: a folder, a name, settings for the clips. Goes out, under `data_dir/NAME`:
+In: a folder, a name, settings for the clips. Out, in `data_dir/NAME`:
 
     2.0.0/        the data set, as TFDS lays it out
     build.json    the settings, the shapes of the clips in order, and every skipped file with the reason
 
-Both are the same bytes for the same file names, contents and settings, whatever the number of processes. The clips of
-each file stay in `data_dir/.building/NAME` until the set is complete. A build that was stopped continues from there.
+The same file names, contents and settings give the same bytes, for any number of processes. The clips of each file stay
+in `data_dir/.building/NAME` until the set is complete. A build that was stopped continues from there.
 """
 
 import contextlib
@@ -39,14 +39,14 @@ from .worker import local, task
 from .worker_pool import Pool
 
 BUILD_FILE = "build.json"
-SHARD_BYTES = 256 * 2**20  # of clips in a file of the data set, one clip at least
+SHARD_BYTES = 256 * 2**20  # of clips in a file of the data set, which has at least one clip
 _FORMAT = 3
 _ABOUT = """ Clips cut from a folder of videos by reelm: one shot each, at an even frame rate, in a few sizes and
 lengths that stand one after another. "video" is an mp4 (H.264, 4:4:4) as bytes, for PyAV, imageio or FFmpeg; "audio" is
 16-bit sound of one channel that lasts as long, empty where the source has none. "source", "start" (seconds) and "shot"
 say where a clip comes from; all clips of one source are in one split.
 """
-_BLOCKS, _BLOCK_BYTES = 8, 2**16  # of a file that are compared, spread from its first byte to its last
+_BLOCKS, _BLOCK_BYTES = 8, 2**16  # of a file to compare, spread from its first byte to its last
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +75,7 @@ class Built:
     """A data set on disk: its folder, and the fields of `build.json`.
 
     Attributes:
-        captioned: files of the set that have words, and all of its files; None where it was opened, not built.
+        captioned: number of files with captions, and of all files; None if the set was opened, not built.
     """
 
     folder: Path
@@ -110,7 +110,7 @@ def build(
         folder: folder of videos, read with its sub-folders; see `manifest.sources`.
         name: name of the set, in small letters, digits and underscores.
         pool: reads the files; a file that it gives up is skipped. Default: `worker.local()`.
-        copied: whether folder or set were copied here, so that their times say nothing.
+        copied: whether folder or set were copied here, so that their times are not compared.
         progress: called with the files done and the number of files.
 
     Raises:
@@ -199,10 +199,10 @@ def _fingerprint(folder: Path, found: Sequence[Source]) -> str:
 
 
 def _content(path: Path) -> str:
-    """Return a digest of the size of a file and of blocks of it: of all bytes of a short one, of few of a long one."""
+    """Return a digest of the size of a file and of some blocks of it, which cover all of a short file."""
     size = path.stat().st_size
     digest = hashlib.sha256(str(size).encode())
-    with contextlib.suppress(OSError), path.open("rb") as file:  # whoever may not read it is told so by the worker
+    with contextlib.suppress(OSError), path.open("rb") as file:  # the worker reports a file that cannot be read
         for block in range(_BLOCKS):
             file.seek(max(0, size - _BLOCK_BYTES) * block // (_BLOCKS - 1))
             digest.update(file.read(_BLOCK_BYTES))
@@ -241,7 +241,7 @@ def _read_all(
         for outcome in outcomes:
             source, path = Source(**outcome.task["source"]), Path(outcome.task["part"])
             if outcome.answer is None:
-                # Not written down: on another day, or with more memory, the file may do.
+                # Not stored: another time, or with more memory, the file may succeed.
                 parts[source] = _Part(source, path, fault=outcome.fault)
             elif "stop" in outcome.answer:
                 raise OSError(outcome.answer["stop"])
@@ -283,18 +283,18 @@ def _split(good: Sequence[_Part], test_share: float) -> dict[str, list[_Part]]:
 
 
 def _runs(parts: Sequence[_Part]) -> list[ShapeRun]:
-    """The clips of each bucket, in the order in which they stand in a split."""
+    """Return the number of clips of each bucket, in the order of a split."""
     counts = Counter(clip.shape for part in parts for clip in part.clips)
     return [ShapeRun(counts[shape], *shape) for shape in sorted(counts)]
 
 
 def stored(name: str, data_dir: Path) -> StoredSet:
-    """Return the set of that name as it lies on disk."""
+    """Return the set of a name on disk."""
     return StoredSet(name=name, data_dir=data_dir, version="2.0.0", fields=FIELDS, about=_ABOUT)
 
 
 def _write_set(staging: Path, name: str, splits: dict[str, list[_Part]], fields: dict[str, Any]) -> None:
-    shutil.rmtree(staging / "set", ignore_errors=True)  # of a build that was stopped just here
+    shutil.rmtree(staging / "set", ignore_errors=True)  # left by a build that was stopped here
     shards = {split: [partial(_read, shard) for shard in _shards(parts)] for split, parts in splits.items()}
     stored(name, staging / "set").write(shards)
     write_json(staging / "set" / name / BUILD_FILE, fields, indent=1)

@@ -1,11 +1,11 @@
-"""Confine a process that reads files of strangers, as far as the system allows: `python -m` runs a module so.
+"""Confine a process that reads untrusted files, as far as the system allows, and run a module in it by `python -m`.
 
-Comes in: the one folder that the process may write in, and the name of a module. From then on the process opens no file
-to write, makes none and removes none anywhere else, starts no program, reaches no network, signals no other process and
-takes no more than `MEMORY` bytes. Knows nothing of what the module does.
+In: the one folder that the process may write in, and the name of a module. From then on the process cannot write, make
+or remove a file anywhere else, start a program, reach a network, signal another process, or take more than `MEMORY`
+bytes. Knows nothing of what the module does.
 
-Files and programs are Landlock's (Linux 5.13 and later), the network is a namespace without one. What a system lacks
-is left out without a word: macOS has the bound on memory alone. SECURITY.md says so.
+Files and programs are restricted by Landlock (Linux 5.13 and later), the network by an empty namespace. What a system
+lacks is silently left out: macOS has only the limit of memory. SECURITY.md says so.
 """
 
 import contextlib
@@ -18,9 +18,9 @@ import sys
 from pathlib import Path
 
 MEMORY = 8 << 30
-"""Bytes of memory that a process may fill: several pictures of the largest kind that is decoded."""
+"""Bytes of memory that a process may use: several pictures of the largest size that is decoded."""
 
-# linux/landlock.h. A right that a kernel does not know yet is left out.
+# linux/landlock.h. A right that the kernel does not know yet is left out.
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
 _VERSION, _PATH_BENEATH = 1, 1
 _EXECUTE = 1 << 0
@@ -35,11 +35,11 @@ def confine(folder: Path) -> None:
     """Confine this process to `folder`; there is no way back. Call it before a library starts threads."""
     _, most = resource.getrlimit(resource.RLIMIT_DATA)
     allowed = MEMORY if most == resource.RLIM_INFINITY else min(MEMORY, most)
-    with contextlib.suppress(OSError, ValueError):  # macOS bounds the whole process or nothing
+    with contextlib.suppress(OSError, ValueError):  # macOS can only limit the whole process
         resource.setrlimit(resource.RLIMIT_DATA, (allowed, allowed))
     if sys.platform == "linux":
         libc = ctypes.CDLL(None, use_errno=True)
-        # Root keeps its right to read the files of others; everyone else needs a namespace of users for it.
+        # Root needs no user namespace, in which it would lose its right to read files of others. Other users need one.
         if libc.unshare(_NEW_NETWORK):
             libc.unshare(_NEW_USER | _NEW_NETWORK)
         _landlock(libc, folder)
@@ -52,7 +52,7 @@ def _landlock(libc: ctypes.CDLL, folder: Path) -> None:
     beneath = _WRITE | (_REFER if version >= 2 else 0) | (_TRUNCATE if version >= 3 else 0)
     files = _EXECUTE | beneath | (_DEVICE if version >= 5 else 0)
     scoped = _ABSTRACT_SOCKETS_AND_SIGNALS if version >= 6 else 0
-    # Older kernels know the first fields alone.
+    # Older kernels know only the first fields.
     rules = struct.pack("QQQ", files, _TCP, scoped)[: 8 if version < 4 else 16 if version < 6 else 24]
     ruleset = libc.syscall(_CREATE_RULESET, rules, ctypes.c_size_t(len(rules)), 0)
     inside = os.open(folder, os.O_PATH | os.O_CLOEXEC)

@@ -1,8 +1,8 @@
-"""One file of a folder to the clips of a data set.
+"""Cut one file of a folder into the clips of a data set.
 
-Comes in: a video, an animation or a picture, and how the set is to be. Goes out: its clips: cut where the camera
-changes, at an even frame rate, scaled and cropped into buckets, with the sound that belongs to them. A file streams
-through; what is held is one clip and the sound. Knows nothing of other files, processes and TFDS.
+In: a video, an animation or a picture, and the settings of the set. Out: its clips: cut where the camera changes, at an
+even frame rate, scaled and cropped into buckets, with their sound. A file is streamed: only one clip and the sound are
+in memory. Knows nothing of other files, processes and TFDS.
 """
 
 from collections.abc import Callable, Iterator
@@ -36,7 +36,7 @@ class CuttingConfig:
         buckets: sizes and lengths of clips.
         fps: frames a second of every clip; frame j shows what is seen at j / fps.
         sample_rate: of the sound in Hz, one channel.
-        shot_threshold: how unlike two frames are where a shot ends, in percent; see `shots.py`.
+        shot_threshold: difference of two frames between which a shot ends, in percent; see `shots.py`.
         test_share: share of the files, chosen by their names, whose clips go to the split "test".
     """
 
@@ -59,7 +59,7 @@ def clips_of(path: Path, source: Source, config: CuttingConfig, beat: Callable[[
     """Yield the clips of one file, in order; none if no shot is long enough.
 
     `beat` is called whenever a frame or a piece of sound has been read. Raises RequestError when the file cannot be
-    read to its end: a damaged one is of no use up to where the damage shows.
+    read to its end: nothing of a damaged file is used.
     """
     scale = _Scale(config.buckets, repr(source.name))
     frames = _watched(repr(source.name), stream_video(path, fit=scale.fit, name=source.name), beat)
@@ -131,7 +131,7 @@ def _sound(path: Path, source: Source, start: float, sample_rate: int, beat: Cal
 
 
 def _part(sound: np.ndarray, start: float, frames: int, config: CuttingConfig) -> np.ndarray:
-    """Return the sound of a clip. Silence fills what is missing if the sound ends before the picture."""
+    """Return the sound of a clip, padded with silence if it ends before the pictures."""
     if not len(sound):
         return sound
     samples = samples_for(frames, config.fps, config.sample_rate)

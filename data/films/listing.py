@@ -1,10 +1,10 @@
-"""Find the files of a folder: all of them, through its links, or one by a name that was written elsewhere.
+"""Find the files of a folder: all of them, links followed, or one by a name that was written elsewhere.
 
 In: a folder of this machine. Out: names relative to it, with "/" between their parts, as they are on the disk. Hidden
-files are none. Knows nothing of what the files hold.
+files are left out. Knows nothing of what the files hold.
 
 Systems write the same letters in different ways: macOS stores "é" as two characters, tables mostly as one. Cameras
-write suffixes in capitals. A name finds its file nevertheless.
+write suffixes in capitals. A name finds its file in spite of that.
 """
 
 import os
@@ -18,21 +18,21 @@ from reelm.errors import RequestError, reason
 
 
 class Listed(NamedTuple):
-    """A file by its name, or what cannot be read and the `fault` that says why."""
+    """A file by its name, or something that cannot be read, with the `fault` that says why."""
 
     name: str
     fault: str = ""
 
 
 def listed(folder: Path) -> Iterator[Listed]:
-    """Yield the files of a folder and of its sub-folders; a folder that several links lead to is read once.
+    """Yield the files of a folder and of its sub-folders; a folder behind several links is read once.
 
     RequestError if the folder itself cannot be listed.
     """
     folders, links = deque([""]), deque[str]()
     read: dict[tuple[int, int], str] = {}
     while folders or links:
-        # Links come last, so that a folder stands under its own name where it has one here.
+        # Links come last, so that a folder in here is listed under its own name.
         linked = not folders
         name = links.popleft() if linked else folders.popleft()
         try:
@@ -62,14 +62,14 @@ def listed(folder: Path) -> Iterator[Listed]:
 
 
 class Names:
-    """Names as the disk has them; every folder is read once."""
+    """Finds names as they are on the disk; every folder is read once."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._read: dict[Path, dict[str, list[str]]] = {}
 
     def find(self, name: str) -> str:
-        """Return the name of the file that `name` means; `name` itself where there is none."""
+        """Return the name of the file that `name` means; `name` itself if there is none."""
         if os.path.lexists(self._folder / name):
             return name
         at = PurePosixPath()
@@ -79,8 +79,8 @@ class Names:
             at /= part
         return str(at)
 
-    def beside(self, name: str, suffix: str) -> Path | None:
-        """Return the file beside `name` that has the same stem and `suffix`, in small letters or in capitals."""
+    def next_to(self, name: str, suffix: str) -> Path | None:
+        """Return the file next to `name` that has the same stem and `suffix`, in small letters or in capitals."""
         path = self._folder / name
         found = self._entries(path.parent).get(_key(path.with_suffix(suffix).name), ())
         files = [path.with_name(each) for each in found if (path.with_name(each)).is_file()]
@@ -92,13 +92,13 @@ class Names:
             try:
                 for name in sorted(os.listdir(folder)):
                     found.setdefault(_key(name), []).append(name)
-            except OSError:  # it is not there, or whoever lists it says why it cannot be
+            except OSError:  # it is missing, or `listed` says why it cannot be read
                 pass
             self._read[folder] = found
         return self._read[folder]
 
 
 def _key(name: str) -> str:
-    """Return what is the same for names that mean the same file."""
+    """Return a key that is the same for all names of one file."""
     stem, dot, suffix = name.rpartition(".")
     return unicodedata.normalize("NFC", stem + dot + suffix.casefold() if dot else name)

@@ -1,7 +1,4 @@
-"""Draws plain clips: `python -m reelm.data.films.make_plain FOLDER`.
-
-Goes out: lossless films of the clips of `reelm.data.plain`.
-"""
+"""Draw the clips of `reelm.data.plain` as lossless films: `python -m reelm.data.films.make_plain FOLDER`."""
 
 import argparse
 from collections.abc import Iterator
@@ -33,13 +30,13 @@ def write(folder: Path, clips: int, frames: int) -> Iterator[Path]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Draws plain clips: flat colours, gradients, soft skies.")
-    parser.add_argument("folder", type=Path, help="folder to write, not there yet")
+    parser = argparse.ArgumentParser(description="Draw plain clips: flat colours, gradients, soft skies.")
+    parser.add_argument("folder", type=Path, help="folder to write; it must not exist")
     parser.add_argument("--clips", type=int, default=120, help="number of films (default: 120)")
     parser.add_argument("--frames", type=int, default=49, help="frames of each film (default: 49)")
     arguments = parser.parse_args()
     if arguments.folder.exists():
-        parser.error(f"{arguments.folder} is there already")
+        parser.error(f"{arguments.folder} exists already")
     print(len(list(write(arguments.folder, arguments.clips, arguments.frames))))
 
 

@@ -1,11 +1,11 @@
 """List the videos of a folder, each with its captions.
 
-Comes in: a folder, maybe with a manifest. Goes out: sources in the order of their names. Words come from the manifest,
-or from `clip.txt` (the whole text) or `clip.json` (its "caption") beside `clip.mp4`; a file without any has none. A
-manifest is CSV with a header or JSON lines, of "file_name" (relative to the folder) and "caption", or "text" as in
-Hugging Face's folders of media; `metadata.csv` or `metadata.jsonl` in the folder is one without being named. Words in
-a field of another name are refused, not dropped. In JSON a "caption" may be a list: the same thing said in several
-ways. Whether a file is a video is not asked here.
+In: a folder, perhaps with a manifest. Out: sources in the order of their names. Captions come from the manifest, or
+from `clip.txt` (the whole text) or `clip.json` (its "caption") next to `clip.mp4`; other files have none. A manifest is
+CSV with a header or JSON lines, of "file_name" (relative to the folder) and "caption", or "text" as in Hugging Face's
+folders of media. `metadata.csv` or `metadata.jsonl` in the folder is used if no manifest is named. Words in a field of
+another name are refused, not dropped. In JSON a "caption" may be a list of different captions. Whether a file is a
+video is not checked here.
 """
 
 import csv
@@ -28,7 +28,7 @@ MANIFESTS = ("metadata.csv", "metadata.jsonl")
 _WORDS = (".txt", ".json")
 _TABLES = (".csv", ".jsonl")
 _CAPTIONS = ("caption", "text")
-# What fields are called that hold words of a clip, and what is not one in spite of it.
+# Names of fields that seem to hold the words of a clip, and words in a name that say it does not.
 _ALIKE = {"caption", "text", "prompt", "description", "desc", "title", "sentence", "word", "transcript", "subtitle"}
 _ALIKE_CHINESE = re.compile("描述|提示|字幕|标题|標題|文本|文字|说明|說明")
 _ABOUT = {"id", "length", "len", "count", "url", "path", "file", "lang", "language", "score", "hash", "source"}
@@ -41,10 +41,10 @@ class Source:
     name: str
     captions: tuple[str, ...] = ("",)
     fault: str = ""
-    """Why it cannot be used, where that shows before it is opened."""
+    """Why it cannot be used, if that is known before it is opened."""
 
     def share(self) -> float:
-        """A number in [0, 1) of the name without its suffix: the same whatever other files there are."""
+        """Return a number in [0, 1) that depends only on the name without its suffix, not on other files."""
         stem = self.name.rpartition(".")[0] or self.name
         return int.from_bytes(hashlib.sha256(stem.encode(errors="surrogateescape")).digest()[:6], "big") / 2**48
 
@@ -75,18 +75,18 @@ def _listed(folder: Path) -> Iterator[Source]:
         elif Path(name).suffix.lower() not in (*_WORDS, *_TABLES):
             try:
                 _check_text(name)
-                yield Source(name, _words_beside(names, name))
+                yield Source(name, _words_next_to(names, name))
             except RequestError as error:
                 yield Source(name, fault=str(error))
 
 
-def _words_beside(names: Names, name: str) -> tuple[str, ...]:
+def _words_next_to(names: Names, name: str) -> tuple[str, ...]:
     for suffix in _WORDS:
-        if beside := names.beside(name, suffix):
+        if file := names.next_to(name, suffix):
             try:
-                return (read_text(beside).strip(),) if suffix == ".txt" else _captions(read_json(beside))
+                return (read_text(file).strip(),) if suffix == ".txt" else _captions(read_json(file))
             except (OSError, ValueError) as error:
-                raise RequestError(f"its caption {beside.name}: {reason(error)}") from error
+                raise RequestError(f"its caption {file.name}: {reason(error)}") from error
     return ("",)
 
 
@@ -94,7 +94,7 @@ def _captions(fields: Any) -> tuple[str, ...]:
     if not isinstance(fields, dict):
         raise ValueError('it must be an object with a "caption", a text or a list of texts')
     if other := _misnamed(fields):
-        raise ValueError(f'its words stand in "{other}"; they are read from "caption" or "text"')
+        raise ValueError(f'its words are in "{other}"; they are read from "caption" or "text"')
     captions = [fields[name] for name in _CAPTIONS if name in fields] or [""]
     found = next((each for each in captions if each), captions[0])
     found = [found] if isinstance(found, str) else found
@@ -104,18 +104,18 @@ def _captions(fields: Any) -> tuple[str, ...]:
 
 
 def _misnamed(fields: Mapping[Any, Any]) -> str | None:
-    """Return the name of a field that seems to hold the words, where none is called as it should be."""
+    """Return the name of a field that seems to hold the words, if none has the right name."""
     if any(name in fields for name in _CAPTIONS):
         return None
     for name, value in fields.items():
-        said = value if isinstance(value, list) else [value]
-        if any(isinstance(each, str) and any(map(str.isalpha, each)) for each in said) and _is_alike(str(name)):
+        texts = value if isinstance(value, list) else [value]
+        if any(isinstance(each, str) and any(map(str.isalpha, each)) for each in texts) and _is_alike(str(name)):
             return name
     return None
 
 
 def _is_alike(name: str) -> bool:
-    """Whether a field of this name holds words of a clip, as `Caption`, `video_prompt` and `textEn` do."""
+    """Return whether a field of this name seems to hold words of a clip, such as `Caption` or `video_prompt`."""
     parts = re.findall(r"[^\W\d_]+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name))
     words = {part.casefold() for part in parts}
     alike = any(word.removesuffix("s") in _ALIKE for word in words) or _ALIKE_CHINESE.search(name)
@@ -126,7 +126,7 @@ def _check_text(text: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        raise RequestError("its name or its caption is no valid Unicode; rename or rewrite it") from error
+        raise RequestError("its name or its caption is not valid Unicode; rename or rewrite it") from error
     return text
 
 
@@ -147,7 +147,7 @@ def _named(folder: Path, manifest: Path) -> Iterator[Source]:
             raise RequestError(f"{where} names {name!r} a second time")
         seen.add(name)
         _check_columns(row, where)
-        missing = "" if os.path.isfile(path) else "the manifest names it and it is not there"
+        missing = "" if os.path.isfile(path) else "the manifest names it, but it does not exist"
         try:
             captions, fault = _captions(row), missing
         except ValueError as error:  # RequestError is one
@@ -156,10 +156,10 @@ def _named(folder: Path, manifest: Path) -> Iterator[Source]:
 
 
 def _check_columns(row: Mapping[Any, Any], where: str) -> None:
-    """RequestError where words of a row would be lost: they stand in a column that is not read, or in none."""
+    """Check that no words of a row would be lost: in a column that is not read, or in none; RequestError if so."""
     if other := _misnamed(row):
         raise RequestError(f'{where} has its words in "{other}"; call that column "caption" or "text"')
-    if any(row.get(None) or ()):  # as the reader of CSV calls what no column holds
+    if any(row.get(None) or ()):  # the reader of CSV puts cells without a column under None
         raise RequestError(f'{where} has more cells than the header; put captions that hold a comma in quotes (")')
 
 
@@ -173,4 +173,4 @@ def _rows(manifest: Path) -> list[Any]:
             return [parse_json(line, f"row {number}") for number, line in enumerate(lines, 1)]
     except (ValueError, csv.Error) as error:
         raise RequestError(f"{manifest} cannot be read ({reason(error)}); repair it") from error
-    raise RequestError(f"{manifest} is no manifest: its name should end in {' or '.join(_TABLES)}")
+    raise RequestError(f"{manifest} is not a manifest: its name should end in {' or '.join(_TABLES)}")

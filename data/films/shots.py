@@ -1,8 +1,8 @@
-"""Shots: where a film changes from one camera to another, by FFmpeg's `scdet`.
+"""Split a film into shots, where it changes from one camera to another, by FFmpeg's `scdet`.
 
-Comes in: frames of one size. Goes out: the same frames, shot by shot. A cut is where the mean absolute difference of
-neighbouring frames is both large and unlike the one before, so that fast motion is none. Fades are not found. Frames
-are told apart at a glimpse: none is brought to its final size and colours for it.
+In: frames of one size. Out: the same frames, shot by shot. A cut is where the mean absolute difference of neighbouring
+frames is large and also much larger than the one before, so that fast motion does not count. Fades are not found. Only
+small copies of frames (`glimpse`) are compared.
 """
 
 from collections.abc import Iterable, Iterator
@@ -16,15 +16,15 @@ DEFAULT_THRESHOLD = 10.0
 
 
 class ShotDetector:
-    """Says of frame after frame whether it begins a shot."""
+    """Tells of frame after frame whether it begins a shot."""
 
     def __init__(self, height: int, width: int, threshold: float = DEFAULT_THRESHOLD) -> None:
-        """`threshold` is in percent of the largest difference that two pictures can have; FFmpeg's own is 10."""
+        """Make a detector. `threshold` is in percent of the largest possible difference; FFmpeg's default is 10."""
         from av.filter import Graph
 
         self._graph, self._count = Graph(), 0
         self._source = self._graph.add_buffer(width=width, height=height, format="rgb24", time_base=Fraction(1, 1000))
-        # With sc_pass nothing but the first frames of shots comes out of the filter.
+        # With sc_pass only the first frames of shots come out of the filter.
         scdet = self._graph.add("scdet", f"threshold={threshold}:sc_pass=1")
         self._sink = self._graph.add("buffersink")
         self._source.link_to(scdet)

@@ -1,7 +1,7 @@
 """A set built from films: its clips by index.
 
-Comes in: the folder of the set, a split, a length. Goes out: a `ClipSource` whose clips are ordered by shape. Of how
-the set was made it reads `build.json` alone.
+In: the folder of the set, a split, a length. Out: a `ClipSource` whose clips are ordered by shape. It reads only
+`build.json` of how the set was made.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from .build import Built, open_built, stored
 
 
 def _clip(record: Record, frames: int) -> CaptionedClip:
-    """Return the first frames of a record, and the sound beside them."""
+    """Return the first frames of a record, and their sound."""
     clip: CaptionedClip = {
         "video": decode(record["video"], frames),
         "captions": tuple(caption.decode() for caption in record["captions"]),

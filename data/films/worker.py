@@ -1,8 +1,8 @@
 """The process that reads untrusted files for `reelm data build`, one after another; `python -m` runs it.
 
-Comes in: on stdin a task as a line of JSON. Goes out: on stdout a line of JSON for each task, and lines between that
-say it is alive; in a file the clips. It ends when stdin does, so none outlives the process that started it. Whatever
-happens to it costs one file: see `worker_pool.py`. `local` is the pool of such processes.
+In: tasks on stdin, each a line of JSON. Out: on stdout a line of JSON for each task, with heartbeats between; the clips
+in a file. It ends when stdin does, so it never outlives the process that started it. A crash costs only one file: see
+`worker_pool.py`. `local` is the pool of such processes.
 """
 
 import json
@@ -41,11 +41,11 @@ def local(processes: int | None = None, stall_seconds: float = 60.0) -> Pool:
 
     Args:
         processes: files read at the same time. Default: one for each core that this process may use.
-        stall_seconds: seconds without progress after which a file is given up.
+        stall_seconds: seconds without progress after which the pool gives up a file.
     """
 
     def run(tasks: Iterable[Any], folder: Path) -> Generator[Outcome]:
-        # With -P, Python files that lie beside the films are not imported in place of installed ones.
+        # With -P, Python files next to the films are not imported in place of installed ones.
         command = (sys.executable, "-P", "-m", confined.__name__, str(folder), __name__)
         return worker_pool.run(tasks, command, workers=processes or cores(), stall_seconds=stall_seconds)
 
@@ -53,10 +53,10 @@ def local(processes: int | None = None, stall_seconds: float = 60.0) -> Pool:
 
 
 def work(asked: dict[str, Any], alive: Callable[[], None]) -> dict[str, Any]:
-    """What came of it.
+    """Do a task and return its answer.
 
-    {"clips": [[frames, height, width, bytes], ...]}, or {"fault": why the file is of no use}, or {"stop": why no file
-    can be worked on}.
+    It is {"clips": [[frames, height, width, bytes], ...]}, {"fault": why the file cannot be used}, or {"stop": why no
+    file can be processed}.
     """
     config = asked["config"]
     config = CuttingConfig(**config | {"buckets": Buckets(**config["buckets"])})
@@ -75,7 +75,7 @@ def work(asked: dict[str, Any], alive: Callable[[], None]) -> dict[str, Any]:
         while True:
             try:
                 clip = next(clips, None)
-            except Exception as error:  # Also a fault of ours: on one file it must not cost the others, nor go unnamed.
+            except Exception as error:  # even a bug of ours: it must not cost other files, and it must be reported
                 writer.close()
                 return {"fault": reason(error) if isinstance(error, RequestError) else repr(error)}
             if clip is None:
@@ -90,7 +90,7 @@ def work(asked: dict[str, Any], alive: Callable[[], None]) -> dict[str, Any]:
 
 
 def main() -> None:
-    # What libraries print must not pass for an answer.
+    # What libraries print must not be taken for an answer.
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1)
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     tasks: queue.Queue[str] = queue.Queue()
@@ -107,7 +107,7 @@ def main() -> None:
 def _read(tasks: "queue.Queue[str]") -> None:
     for line in sys.stdin:
         tasks.put(line)
-    os._exit(0)  # whoever gave the tasks is gone, whatever the main thread is in
+    os._exit(0)  # the process that gave the tasks has ended, so the main thread is not waited for
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
-"""Processes that do tasks which may crash or hang: such a task costs itself and nothing else.
+"""Run tasks that may crash or hang in processes of their own, so that they cost nothing else.
 
-Comes in: tasks as JSON values, and the command of a process that reads them line by line. Goes out: for each task its
-answer, or how its process came to die. A process that dies, or says nothing for too long, is killed and replaced. Knows
-nothing of what the tasks are.
+In: tasks as JSON values, and the command of a process that reads them line by line. Out: for each task its answer, or
+how its process ended. A process that dies, or is silent for too long, is killed and replaced. Knows nothing of what the
+tasks are.
 
-The process writes `ALIVE` on a line when it is ready and whenever it gets on, and one line of JSON for each task.
+The process writes `ALIVE` on a line when it is ready and whenever it makes progress, and one line of JSON for each
+task.
 """
 
 import contextlib
@@ -20,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 ALIVE = "alive"
-_START_SECONDS = 120.0  # for a process to come up on a busy machine
+_START_SECONDS = 120.0  # for a process to start on a busy machine
 
 
 @dataclass(frozen=True)
@@ -32,15 +33,15 @@ class Outcome:
     fault: str = ""
 
 
-# Does tasks, which may write in one folder alone; outcomes come in the order in which tasks end.
+# Does tasks, which may write only in one folder; outcomes come in the order in which tasks end.
 Pool = Callable[[Iterable[Any], Path], Generator[Outcome]]
 
 
 def run(tasks: Iterable[Any], command: Sequence[str], *, workers: int, stall_seconds: float) -> Generator[Outcome]:
-    """Does the tasks in up to `workers` processes at a time; outcomes come in the order in which tasks end.
+    """Do the tasks in up to `workers` processes at a time; outcomes come in the order in which tasks end.
 
-    A task whose process is silent for `stall_seconds` is given up. When the iterator is closed or fails, or this
-    process ends, so do they.
+    A task whose process is silent for `stall_seconds` is given up. The processes end when the iterator is closed or
+    fails, and when this process ends.
     """
     waiting = iter(tasks)
     pool: list[_Worker] = []
@@ -48,7 +49,7 @@ def run(tasks: Iterable[Any], command: Sequence[str], *, workers: int, stall_sec
         stack.callback(lambda: [worker.kill() for worker in pool])
 
         def engage() -> None:
-            """Starts a process for the next task, if there is one."""
+            """Start a process for the next task, if there is one."""
             for task in waiting:
                 worker = _Worker(command, task)
                 pool.append(worker)
@@ -85,7 +86,7 @@ def run(tasks: Iterable[Any], command: Sequence[str], *, workers: int, stall_sec
                             dismiss(worker)
                         yield Outcome(ended, json.loads(line))
             for worker in [worker for worker in pool if worker.patience(stall_seconds) <= 0]:
-                worker.check_started(f"it says nothing for {_START_SECONDS:g} s")
+                worker.check_started(f"it was silent for {_START_SECONDS:g} s")
                 dismiss(worker)
                 yield Outcome(worker.task, None, f"it was given up after {stall_seconds:g} s without progress")
                 engage()
@@ -117,12 +118,12 @@ class _Worker:
         self.ready, self.heard = True, time.monotonic()
 
     def check_started(self, fault: str) -> None:
-        """Raises when no task has been looked at: none is to blame."""
+        """Raise if the process never started: then the task is not to blame."""
         if not self.ready:
             raise RuntimeError(f"{' '.join(self.command)} does not start: {fault}")
 
     def patience(self, stall_seconds: float) -> float:
-        """Seconds that it may still be silent."""
+        """Return the seconds for which it may still be silent."""
         return self.heard + (stall_seconds if self.ready else _START_SECONDS) - time.monotonic()
 
     def read(self) -> list[str] | None:

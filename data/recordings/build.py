@@ -1,9 +1,9 @@
-"""Build a data set from recordings: a folder of them, or those that are played for it.
+"""Build a data set from recordings: from a folder, or played for the set.
 
-Comes in: recordings of one size, rate and set of keys. Goes out, under `data_dir/NAME`:
+In: recordings of one size, rate and set of keys. Out, in `data_dir/NAME`:
 
     1.0.0/            the data set, as TFDS lays it out
-    recordings.json   names of the keys, rate, and the pieces of each split
+    recordings.json   names of the keys, rate, and number of pieces of each split
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -26,7 +26,7 @@ from .recording import SUFFIX, Recording
 BUILD_FILE = "recordings.json"
 FRAMES = 64  # of a piece, at most
 _FORMAT = 1
-_TEST = 20  # of so many recordings one is for the test split
+_TEST = 20  # one of so many recordings is for the test split
 _ABOUT = """ Pieces of recordings of a game, all of one length and size. "frames" are its pictures, "keys" say
 which keys were held while each of them came to be. All pieces of one recording are in one split.
 """
@@ -37,7 +37,7 @@ class Recorded:
     """The fields of `recordings.json`.
 
     Attributes:
-        source: what was recorded, for people.
+        source: description of what was recorded, for people.
         key_names: names of the keys.
         at_once: most keys that were held at once.
         fps: frames a second.
@@ -58,7 +58,7 @@ class Recorded:
 
 
 class Counted:
-    """What writing finds out about the recordings that pass: their pieces, and that they are alike."""
+    """Counts the pieces of recordings while they are written, and checks that all are alike."""
 
     def __init__(self, frames: int) -> None:
         self.frames, self.pieces, self.at_once = frames, dict[str, int](), 1
@@ -97,7 +97,7 @@ def write(
 ) -> Path:
     """Write a set, each shard from a function that gives its recordings, and return its folder.
 
-    first: any of the recordings, which all others are like.
+    first: any of the recordings; all others must be like it.
     """
     counted = Counted(frames)
     counted.check(first)
@@ -119,13 +119,13 @@ def write(
 
 
 def stored(name: str, data_dir: Path, shape: tuple[int, int, int], keys: int) -> StoredSet:
-    """Return the set of that name on disk; its pieces have frames of `shape` `(T, H, W)` and so many keys."""
+    """Return the set of a name on disk; its pieces have frames of `shape` `(T, H, W)` and a number of keys."""
     fields = {"frames": Array((*shape, 3), np.uint8), "keys": Array((shape[0], keys), np.bool_)}
     return StoredSet(name=name, data_dir=data_dir, version="1.0.0", fields=fields, about=_ABOUT)
 
 
 def open_built(folder: Path) -> Recorded:
-    """Return what `recordings.json` of a set says; RequestError when it is damaged."""
+    """Return the content of a set's `recordings.json`; RequestError when it is damaged."""
     path = folder / BUILD_FILE
     return parsed(Recorded, check_format(read_json(path), _FORMAT, str(path)), str(path))
 
@@ -142,7 +142,7 @@ def import_folder(folder: Path, name: str, data_dir: Path, progress: Progress = 
     """
     check_name(name)
     if (data_dir / name).exists():
-        raise RequestError(f"{data_dir / name} is there; name another set (--name)")
+        raise RequestError(f"{data_dir / name} exists already; choose another name (--name)")
     files = sorted(folder.glob(f"*{SUFFIX}"))
     lengths = list(map(Recording.length_of, files))
     frames = min(FRAMES, max(lengths))

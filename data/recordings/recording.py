@@ -1,9 +1,9 @@
-"""A recording of a game: its frames, and the keys that were held while each of them came to be.
+"""A recording of a game: its frames, and the keys that were held while each of them was made.
 
 As a file it is an `.npz` of NumPy, which any engine can write:
 
     frames      uint8 [T, H, W, 3]  in RGB
-    keys        bool [T, K]         keys[t] made frame t out of frame t - 1; keys[0] says nothing
+    keys        bool [T, K]         keys[t] made frame t out of frame t - 1; keys[0] is ignored
     key_names   str [K]
     fps         float               frames a second
 
@@ -36,7 +36,7 @@ class Recording:
         fps: frames a second.
 
     Raises:
-        RequestError: the arrays do not go together.
+        RequestError: the arrays do not fit together.
     """
 
     frames: Frames
@@ -63,7 +63,7 @@ class Recording:
 
     @classmethod
     def open(cls, path: Path) -> "Recording":
-        """Return the recording in a file; RequestError when it holds none."""
+        """Return the recording in a file; RequestError when it is not one."""
         with _arrays(path) as arrays:
             names = tuple(map(str, arrays["key_names"].tolist()))
             return cls(arrays["frames"], arrays["keys"], names, float(arrays["fps"]))
@@ -75,7 +75,7 @@ class Recording:
             return len(arrays["keys"])
 
     def cut(self, frames: int) -> Sequence["Recording"]:
-        """Return the recording in pieces of so many frames; what is left at its end is dropped."""
+        """Return the recording in pieces of `frames` frames; the rest at its end is dropped."""
         firsts = range(0, len(self.frames) - frames + 1, frames)
         return [
             Recording(self.frames[at : at + frames], self.keys[at : at + frames], self.key_names, self.fps)
@@ -85,11 +85,11 @@ class Recording:
 
 @contextmanager
 def _arrays(path: Path) -> Iterator[Mapping[str, np.ndarray]]:
-    """Open the arrays of a file, each read when it is asked for; RequestError where one of them cannot be."""
+    """Open the arrays of a file, each read when it is accessed; RequestError if one of them cannot be read."""
     try:
         with np.load(path, allow_pickle=False) as arrays:
             yield arrays
     except RequestError as error:
         raise RequestError(f"{path}: {error}") from error
-    except Exception as error:  # NumPy and zipfile say in many ways that a file is damaged
-        raise RequestError(f"{path} is no recording ({reason(error)})") from error
+    except Exception as error:  # NumPy and zipfile raise many types of errors for a damaged file
+        raise RequestError(f"{path} is not a recording ({reason(error)})") from error

@@ -1,6 +1,6 @@
 """Sets of recordings: their pieces by index, with the keys of each frame.
 
-Comes in: the folder of a built set, a split. Goes out: a `ClipSource`.
+In: the folder of a built set, a split. Out: a `ClipSource`.
 """
 
 from dataclasses import dataclass

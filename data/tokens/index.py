@@ -18,7 +18,7 @@ _MOST_SHARDS = 1_000_000
 
 
 class SoundIndex(NamedTuple):
-    """Audio tokenizer of a token set. `frames`: audio frames beside the first latent frame and each later one."""
+    """Audio tokenizer of a token set. `frames`: audio frames of the first latent frame, and of each later one."""
 
     tokenizer_hash: str
     levels: int
@@ -48,9 +48,9 @@ class TokenIndex:
 
     time_stride: frames in each latent frame after the first.
     sound: None for a set without codes of sound.
-    keys: None for clips that are no game.
-    controls: what may steer the clips, as fields of a `TokenSample`.
-    scale: times the clips are as high and wide as what the encoder saw; see `decoder_scale` of a video tokenizer.
+    keys: None for clips that are not of a game.
+    controls: fields of a `TokenSample` that can steer the clips.
+    scale: size of the clips divided by the size that the encoder saw; see `decoder_scale` of a video tokenizer.
     """
 
     tokenizer_hash: str
@@ -79,11 +79,11 @@ class TokenIndex:
 
     @property
     def usual(self) -> TokenRun:
-        """The most common shape, which stands for the whole set; see `most_common`."""
+        """The most common shape, taken as that of the whole set; see `most_common`."""
         return most_common(self.runs)
 
     def shards(self) -> list[tuple[str, int, int]]:
-        """(file, its first sample, the first beyond it) of each shard."""
+        """Return (file, its first sample, the first sample after it) of each shard."""
         starts = range(0, self.num_samples, self.shard_size)
         ends = [min(start + self.shard_size, self.num_samples) for start in starts]
         return [(f"tokens-{k:05d}.array_record", *span) for k, span in enumerate(zip(starts, ends, strict=True))]
@@ -122,7 +122,7 @@ def read_index(directory: Path) -> TokenIndex:
 
 
 def check_same(directory: Path, there: TokenIndex, wanted: TokenIndex) -> None:
-    """RequestError unless `there` is an unfinished or smaller version of `wanted`."""
+    """Check that `there` is an unfinished or smaller version of `wanted`; RequestError if not."""
     for field in ("tokenizer_hash", "fps", "time_stride", "source", "sound", "keys", "controls", "scale", "shard_size"):
         old, new = getattr(there, field), getattr(wanted, field)
         if old != new:

@@ -1,7 +1,7 @@
 """The batches of a training run: token sets mixed by weight, batches of one shape, stage after stage.
 
-Comes in: token sets, stages of buckets, a transform. Goes out: a Grain dataset whose element i is batch i, a function
-of the seed and i alone. Knows nothing of models and of what a transform makes of a sample.
+In: token sets, stages of buckets, a transform. Out: a Grain dataset whose element i is batch i, which depends only on
+the seed and i. Knows nothing of models and of what a transform makes of a sample.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -30,13 +30,13 @@ def mixture(
     """Return the batches of a run, each from one set and of one shape; see `pipeline.batches` for what is random.
 
     Args:
-        stages: in their order; a bucket takes the clips that are as long or longer.
+        stages: in order; a bucket takes the clips that are as long or longer.
         sources: the token sets.
         transform: makes an example of a sample, for a set and a bucket.
-        process, processes: whose share of each batch it is; see `pipeline.batches`.
+        process, processes: of which each batch is the share; see `pipeline.batches`.
 
     Raises:
-        RequestError: a bucket longer than all clips, or weights that are not one a set.
+        RequestError: a bucket longer than all clips, or another number of weights than of sets.
     """
     shapes = [list(_shapes(source)) for source in sources]
 
@@ -56,7 +56,7 @@ def mixture(
                 part = pipeline.batches(
                     _Range(source, shape.first, shape.samples),
                     batch_size=bucket.batch_size,
-                    # A seed of its own for each: none repeats another's order.
+                    # Each has its own seed, so none repeats another's order.
                     seed=seed + number + 100_000 * len(parts),
                     transform=transform(source, bucket),
                     process=process,

@@ -1,13 +1,13 @@
-"""Token sets: clips as the codes of a video tokenizer, beside their captions, stored for the training of the LM.
+"""Read token sets: clips as codes of a video tokenizer, with their captions, for the training of a language model.
 
-Comes in: codes int32[t, h, w] with captions. Goes out: a folder of ArrayRecord shards with an `index.json` that says
-which tokenizer made the codes, from which clips, and which shapes stand where; then random access to its samples. Knows
-nothing of pixels, tokenizer networks or batches, and needs no TFDS.
+In: a folder of ArrayRecord shards, with an `index.json` that has the tokenizer, the clips, and the shapes in order.
+Out: random access to its samples, codes int32[t, h, w] with captions. Knows nothing of pixels, tokenizer networks or
+batches, and needs no TFDS.
 
 A record is one line of JSON, with the captions and the type and shape of each array, a newline, and the arrays in that
-order, little-endian (`sample.py`).
-Which samples a shard holds is settled beforehand, and a shard appears under its name only when whole: so any number of
-processes write side by side, and processes killed at any moment leave a folder that the next ones complete.
+order, little-endian (`sample.py`). The samples of each shard are fixed beforehand, and a shard appears under its name
+only when it is complete. So any number of processes can write at the same time, and processes that are killed leave a
+folder that the next ones complete.
 """
 
 from collections.abc import Iterable, Sequence
@@ -26,7 +26,7 @@ from .config import Captions
 from .index import TokenIndex, missing_shards, read_index
 from .sample import TokenSample, unpack
 
-_COMPARED = 2048  # samples of a set that motion is compared with
+_COMPARED = 2048  # samples of a set that rank the motion of others
 
 _READ = {"all": slice(None), "first": slice(1), "last": slice(-1, None)}
 
@@ -34,9 +34,10 @@ _READ = {"all": slice(None), "first": slice(1), "last": slice(-1, None)}
 class TokenSource:
     """Samples by index from 0; IndexError beyond the end. `index` says where they come from.
 
-    captions: which of a clip's captions its sample has.
+    captions: those of a clip that its sample has.
 
-    RequestError when a sample is read that holds a code of pictures beyond `bits` bits, or of sound beyond the index's.
+    Reading a sample raises RequestError if it holds a code of pictures beyond `bits` bits, or one of sound beyond the
+    bits of the index.
     """
 
     def __init__(
@@ -66,9 +67,9 @@ class TokenSource:
 
 
 def motions(sources: Sequence[TokenSource]) -> np.ndarray:
-    """Return the motion of many samples of all sets that know it, in order, float32 `[n]`: what one is compared with.
+    """Return the sorted motion float32 `[n]` of many samples of all sets that have it, by which others are ranked.
 
-    A score means as much in each set, for a model knows but one scale.
+    All sets share them, so that a score means the same in each set.
     """
     found = list[float]()
     for source in sources:
@@ -84,7 +85,7 @@ def open_tokens(
     """Open a token set for a net that reads codes of `bits` bits; see `TokenSource`.
 
     RequestError when the folder holds none, it was never finished, a shard is missing, or (with `tokenizer_hash`)
-    another tokenizer made it: codes mean nothing to any tokenizer but their own.
+    another tokenizer made it: codes have a meaning only for their own tokenizer.
     """
     directory = fetched(directory)
     index = read_index(directory)
@@ -112,7 +113,7 @@ def open_tokens(
 def open_all(
     folders: Sequence[Path], bits: int, tokenizer_hash: str | None = None, captions: Captions = "all"
 ) -> list[TokenSource]:
-    """Open token sets for a net of `bits` bits. RequestError unless one tokenizer, with that hash if any, made all."""
+    """Open token sets for a net of `bits` bits; RequestError unless one tokenizer, with that hash if any, made all."""
     if not folders:
         raise RequestError("there are no tokens to train on; name folders that reelm data tokenize wrote")
     first = open_tokens(folders[0], tokenizer_hash, bits, captions)
@@ -120,7 +121,7 @@ def open_all(
 
 
 def check_keys(sources: Sequence[TokenSource], names: tuple[str, ...], at_once: int) -> None:
-    """RequestError unless a model with keys gets clips with just these; one without takes any tokens."""
+    """Check that a model with keys gets clips with exactly these; RequestError if not. One without takes any tokens."""
     for source in sources if names else ():
         there = source.index.keys
         if there is None or there.names != names or there.at_once > at_once:
@@ -131,7 +132,7 @@ def check_keys(sources: Sequence[TokenSource], names: tuple[str, ...], at_once: 
 
 
 def check_controls(sources: Sequence[TokenSource], wanted: Iterable[str]) -> None:
-    """RequestError unless each source of control that a model is to learn is in some of the tokens."""
+    """Check that each source of control that a model is to learn is in some of the tokens; RequestError if not."""
     there = {control for source in sources for control in source.index.controls}
     if missing := [control for control in wanted if control not in there]:
         raise RequestError(
@@ -148,9 +149,10 @@ def check_sound(
     frames: tuple[int, int],
     audio_hash: str | None = None,
 ) -> None:
-    """RequestError unless a model with sound gets codes of its sound, all by one tokenizer, with that hash if any.
+    """Check that a model with sound gets codes of its kind of sound, all by one tokenizer; RequestError if not.
 
-    levels, bits, frames: of the model, see `SoundIndex`; one of 0 levels takes any tokens.
+    levels, bits, frames: of the model, see `SoundIndex`; a model with 0 levels takes any tokens.
+    audio_hash: of the tokenizer; None for any.
     """
     if not levels:
         return

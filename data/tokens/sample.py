@@ -1,4 +1,4 @@
-"""One sample of a token set, and its bytes: a line of JSON, then the arrays that it names, one after another."""
+"""A sample of a token set, and its bytes: a line of JSON, then the arrays that it names, one after another."""
 
 import json
 import math
@@ -13,19 +13,19 @@ _FORMATS = {name: np.dtype(name).newbyteorder("<") for name in ("bool", "int32",
 
 
 class TokenSample(TypedDict):
-    """Codes of one clip, int32[t, h, w], and what is said of it; some of its frames, each tokenized alone; its sound.
+    """The codes of one clip with its captions, some single frames, and its sound.
 
-    Codes of pictures are int64 where they have more than 30 bits.
-    `captions` are one or more. `stills` is int32[s, h, w], `still_frames` int32[s] their frame numbers, from 0. `sound`
-    is int32[F, L], the audio frames beside all latent frames; F is 0 when the clip has no track. A clip of a game has
-    `keys` bool[t, K], those that were held in any frame of each latent frame.
+    `video` is int32[t, h, w]. Codes of pictures are int64 if they have more than 30 bits. `captions` are one or more.
+    `stills` is int32[s, h, w], frames tokenized by themselves, and `still_frames` int32[s] their numbers, from 0.
+    `sound` is int32[F, L], the audio frames of all latent frames; F is 0 for a clip without a track. A clip of a game
+    has `keys` bool[t, K], those that were held in any frame of each latent frame.
 
-    What may steer a clip of T frames: `tracks` float32[n, T, 2], (x, y) of each subject in the order of the words, as
+    Controls of a clip of T frames: `tracks` float32[n, T, 2], (x, y) of each subject in the order of the words, as
     shares of width and height; `edges`, `silhouette`, `depth` int32[t, h, w], codes of films that show these;
     `camera` float32[T, 3], as for `lm.control.camera`; `motion` float32[1], see `media.outlines.motion`.
 
-    A clip of a story has `references` int32[n, p, q], portraits tokenized alone, which `reference_captions` call <1> to
-    <n>. What begins with `next_` is of the clip's next shot, which is a clip of as many references.
+    A clip of a story has `references` int32[n, p, q], portraits tokenized by themselves, which `reference_captions`
+    call <1> to <n>. Fields that begin with `next_` are those of the clip's next shot, which has as many references.
     """
 
     video: np.ndarray
@@ -62,7 +62,7 @@ def pack(sample: TokenSample) -> bytes:
 
 
 def unpack(record: bytes) -> TokenSample:
-    """Return the sample in a record that `pack` made; RequestError when it is none."""
+    """Return the sample in a record that `pack` made; RequestError when it is damaged."""
     try:
         head, payload = record.split(b"\n", 1)
         fields, at = json.loads(head), 0

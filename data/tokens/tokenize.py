@@ -1,4 +1,4 @@
-"""`reelm data tokenize`: clips of a data set through a trained tokenizer, once, into a set that the LM trains on."""
+"""`reelm data tokenize`: encode the clips of a data set, once, into a token set that language models train on."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate
@@ -24,10 +24,10 @@ from .sample import TokenSample
 from .write import write_tokens
 
 _BATCH = 32
-# What of a clip may steer it: what is seen in its pixels, and what it says of its own.
+# Controls that are computed from the pixels of a clip, and those that a clip has itself.
 DERIVED = ("edges", "silhouette", "motion")
 _OWN = ("tracks", "camera")
-_STILLS = 4  # frames of each clip that are tokenized alone, too
+_STILLS = 4  # frames of each clip that are tokenized by themselves, too
 
 
 def tokenize(
@@ -47,22 +47,22 @@ def tokenize(
 ) -> TokenIndex:
     """Encode clips, once. A second call continues an unfinished set.
 
-    Some frames of each clip are encoded alone, too: a language model gets them when it makes a clip from pictures.
+    Some frames of each clip are encoded by themselves, too: they train a language model to make clips from pictures.
 
     Args:
-        clips: a data set by its name or by the folder of one that was built, or clips that are open.
+        clips: a data set by its name or by the folder of one that was built, or open clips.
         output: folder for the token set.
         audio_tokenizer: encodes the sound of clips that have some; None leaves sound out.
         sound_levels: how many of its levels are kept, from the first on; None for all.
-        split, num_clips, num_frames: of a data set, which split, how many of its clips (None for all) and how many
-            frames of each; None for its own length, 33 of moving_digits.
-        controls: what is seen in clips and may steer, of `DERIVED` and of the controls that they bring. What clips say
-            themselves, such as tracks, is kept.
-        process, processes: this one of so many that share the work; see `write_tokens`.
+        split, num_clips, num_frames: of a data set: its split, the number of clips (None for all) and the frames of
+            each; None for its own length, 33 of moving_digits.
+        controls: to compute, of `DERIVED`, or to encode, of the clips' own `controls`. Tracks and camera moves of clips
+            are always kept.
+        process, processes: number of this process, and of all that share the work; see `write_tokens`.
         progress: called with the shards written and the number of shards.
 
     Raises:
-        RequestError: no such data set, sound of a rate that the frames' does not fit, or something else in `output`.
+        RequestError: no such data set, sound whose rate does not fit that of the frames, or other files in `output`.
     """
     if isinstance(clips, str):
         clips = open_clips(clips, split, num_frames=num_frames, num_clips=num_clips)
@@ -71,7 +71,7 @@ def tokenize(
     ends = list(accumulate(run.clips for run in clips.shapes))
 
     def samples_of(start: int, stop: int) -> Iterator[TokenSample]:
-        # A batch holds one shape and is cut by the shard alone: whatever process makes a shard, it is the same bytes.
+        # The batches of a shard depend only on the shard: its bytes are the same, whichever process makes it.
         for first, last in _batches(start, stop, ends):
             yield from encoder.samples([clips[i] for i in range(first, last)], first, controls)
 
@@ -94,7 +94,7 @@ def tokenize(
 
 
 def scale_of(tokenizer: VideoTokenizer) -> int:
-    """Return how many times as high and wide as what its encoder sees the clips of a tokenizer are."""
+    """Return the size of a tokenizer's clips divided by the size that its encoder sees."""
     return tokenizer.config.decoder_scale if isinstance(tokenizer.config, VideoTokenizerConfig) else 1
 
 
@@ -105,19 +105,19 @@ def _check_controls(controls: Sequence[str], clip: CaptionedClip) -> None:
 
 
 class _Encoder:
-    """What makes samples of clips: the tokenizers, and what of the sound is kept; `sound` is None where none is."""
+    """Makes samples of clips with the tokenizers. `sound` says how sound is stored; None without sound."""
 
     def __init__(self, video: VideoTokenizer, audio: AudioTokenizer | None, levels: int | None, fps: float):
         self.fps, self.sound = fps, None
         self._video, self._audio = video, audio
         if audio is None:
             return
-        beside = (audio.config.frames_beside(1, fps), audio.config.frames_beside(video.config.time_stride, fps))
+        frames = (audio.config.frames_beside(1, fps), audio.config.frames_beside(video.config.time_stride, fps))
         levels, bits = levels or audio.config.levels, audio.config.bits
         if not audio.config.decodes(levels, bits):
             known = " or ".join(map(str, (*audio.config.fewer_levels, audio.config.levels)))
             raise RequestError(f"this audio tokenizer decodes {known} levels, not {levels}")
-        self.sound = SoundIndex(audio.hash, levels, bits, beside)
+        self.sound = SoundIndex(audio.hash, levels, bits, frames)
 
     def samples(
         self, batch: Sequence[CaptionedClip], first: int, controls: Sequence[str] = ()
@@ -127,9 +127,9 @@ class _Encoder:
         Args:
             batch: the clips.
             first: number of the first one.
-            controls: what is seen in the clips and may steer them.
+            controls: see `tokenize`.
         """
-        # A short batch is filled up, so that it does not compile another program.
+        # A short batch is padded, so that it does not compile another program.
         videos = np.stack([clip["video"] for clip in batch] + [batch[-1]["video"]] * (_BATCH - len(batch)))
         frames = np.stack([_still_frames(first + i, videos.shape[1]) for i in range(_BATCH)])
         chosen = np.take_along_axis(videos, frames[..., None, None, None], axis=1)
@@ -160,25 +160,25 @@ class _Encoder:
             yield cast(TokenSample, {**sample, **steers, **next_shots[i]})
 
     def _derived(self, control: str, videos: np.ndarray, batch: Sequence[CaptionedClip]) -> np.ndarray:
-        """Return what may steer clips `[B, T, H, W, 3]`, for each of them."""
+        """Return the values of a control for each of the clips `[B, T, H, W, 3]`."""
         if control == "motion":
             return np.array([[motion(clip["video"], self.fps)] for clip in batch], np.float32)
         films = [clip.get("controls", {}).get(control) for clip in batch]
-        films += films[-1:] * (_BATCH - len(films))  # a short batch was filled up
+        films += films[-1:] * (_BATCH - len(films))  # a short batch was padded
         shown = [STRUCTURES[control](v) if film is None else film for v, film in zip(videos, films, strict=True)]
         return self._video.encode(np.stack(shown))
 
     def _portraits(self, pictures: Sequence[np.ndarray]) -> Iterator[np.ndarray]:
-        """Yield the codes int32 [p, q] of portraits of those in pictures of the clips' size, each tokenized alone."""
+        """Yield the codes int32 [p, q] of portraits of the subjects of pictures, each tokenized by itself."""
         for first in range(0, len(pictures), _BATCH):
             height, width = pictures[first].shape[:2]
             size = portrait_size(height, width, self._video.config.space_stride)
             part = [portrait(each, *size) for each in pictures[first : first + _BATCH]]
-            # A short batch is filled up, so that it does not compile another program.
+            # A short batch is padded, so that it does not compile another program.
             yield from self._video.encode(np.stack(part + part[-1:] * (_BATCH - len(part)))[:, None])[: len(part), 0]
 
     def _next_shots(self, batch: Sequence[CaptionedClip], first: int) -> list[Any]:
-        """Return what the samples have of the shots that follow their clips; nothing where none follow."""
+        """Return the fields of samples about the shots that follow their clips; empty dicts if none follow."""
         shots = [clip["next_shot"] for clip in batch if "next_shot" in clip]
         if len(shots) < len(batch):
             return [{}] * len(batch)
@@ -190,14 +190,14 @@ class _Encoder:
 def _sounds(
     tokenizer: AudioTokenizer, batch: Sequence[CaptionedClip], index: SoundIndex, fps: float, latent_frames: int
 ) -> list[np.ndarray]:
-    """Codes int32 [F, L] of the sound beside all latent frames of each clip, F = 0 for a clip without a track."""
+    """Return the codes int32 [F, L] of the sound of each clip, for all its latent frames; F = 0 without a track."""
     codes = [np.zeros((0, index.levels), np.int32)] * len(batch)
     heard = [i for i, clip in enumerate(batch) if len(clip.get("audio", ()))]
     if not heard:
         return codes
     wanted = audio_frames(index.frames, latent_frames) * tokenizer.config.hop
     rate = tokenizer.config.rate_beside(fps)
-    # A short batch is filled up with silence, so that it does not compile another program.
+    # A short batch is padded with silence, so that it does not compile another program.
     tracks = np.zeros((_BATCH, wanted, tokenizer.config.channels), np.float32)
     for i in heard:
         clip = batch[i]
@@ -222,7 +222,7 @@ def _of_latent_frames(keys: np.ndarray, stride: int) -> np.ndarray:
 
 
 def _batches(start: int, stop: int, ends: list[int]) -> Iterator[tuple[int, int]]:
-    """(first, last + 1) of each batch between `start` and `stop`; none crosses one of `ends`."""
+    """Yield (first, last + 1) of each batch between `start` and `stop`; none crosses one of `ends`."""
     while start < stop:
         end = min(start + _BATCH, stop, next(end for end in ends if end > start))
         yield start, end
@@ -230,6 +230,6 @@ def _batches(start: int, stop: int, ends: list[int]) -> Iterator[tuple[int, int]
 
 
 def _still_frames(clip: int, num_frames: int) -> np.ndarray:
-    """Numbers int of the frames of clip `clip` to be tokenized alone: its last and middle one, and some drawn ones."""
+    """Return the numbers of the frames of clip `clip` to tokenize by themselves: last, middle, and some random ones."""
     drawn = np.random.default_rng([1, clip]).integers(0, num_frames, _STILLS - 2)
     return np.array([num_frames - 1, (num_frames - 1) // 2, *drawn], np.int32)

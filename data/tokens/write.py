@@ -1,4 +1,4 @@
-"""Write a token set: shards that are whole or not there, then the index."""
+"""Write a token set: shards that are whole or missing, then the index."""
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -52,12 +52,12 @@ def write_tokens(
 
     Args:
         directory: made if missing; the same for all processes.
-        samples_of: `(start, stop)` gives the samples from start to stop - 1; asked for one missing shard at a time.
-        runs: how many samples of which shapes there are; a complete set grows when there are more.
+        samples_of: `(start, stop)` gives the samples from start to stop - 1; called for one missing shard at a time.
+        runs: number of samples of each shape, in order; a complete set grows when there are more.
         tokenizer_hash, fps, time_stride, source, sound, keys, controls, scale: as in `TokenIndex`; `source` is JSON.
-        process, processes: this one of so many, each started with the same arguments. Process p writes shards p,
-            p + processes and so on; a set begun by some number of processes may be completed by another.
-        progress: called with the shards that are there and those there will be.
+        process, processes: number of this process, and of all, each started with the same arguments. Process p writes
+            shards p, p + processes and so on. Another number of processes may complete a set.
+        progress: called with the shards written and the number of shards.
 
     Returns:
         The index; it is `complete` once no process has a shard left to write.
@@ -94,17 +94,17 @@ def write_tokens(
 
 def _completed(directory: Path, index: TokenIndex) -> TokenIndex:
     """Return the index, written as complete where no shard is missing."""
-    # Whoever comes last sees that all are there; two that both do write the same.
+    # The last process sees that all are there. If two are last, both write the same.
     if missing_shards(directory, index):
         return index
     for left in directory.glob(f"{TEMPORARY}*"):
-        left.unlink(missing_ok=True)  # of a process that was killed
+        left.unlink(missing_ok=True)  # left by a killed process
     write_index(directory, whole := replace(index, complete=True))
     return whole
 
 
 def _there(directory: Path, index: TokenIndex) -> TokenIndex | None:
-    """Return the index of a set that is in the folder, which is made if missing; None for none.
+    """Return the index of the set in the folder, which is made if missing; None if there is no set.
 
     RequestError when the folder holds another set, or other files.
     """
@@ -116,7 +116,7 @@ def _there(directory: Path, index: TokenIndex) -> TokenIndex | None:
         check_same(directory, there, index)
         return there
     if any(not entry.name.startswith(TEMPORARY) for entry in directory.iterdir()):
-        raise RequestError(f"{directory} is not empty and no token set; name a new folder")
+        raise RequestError(f"{directory} is not empty and not a token set; name a new folder")
     return None
 
 

@@ -71,7 +71,7 @@ def test_a_manifest_names_the_files(tmp_path, name, text):
     assert list(found) == ["b.mp4", "gone.mp4", "sub/a.mp4"]
     assert found["b.mp4"].captions == ("two, words",) and not found["b.mp4"].fault
     assert found["sub/a.mp4"].captions == ("",)
-    assert "not there" in found["gone.mp4"].fault
+    assert "does not exist" in found["gone.mp4"].fault
     elsewhere = tmp_path / f"mine{Path(name).suffix}"
     (tmp_path / name).rename(elsewhere)
     assert {source.name: source for source in sources(tmp_path, elsewhere)} == found
@@ -122,7 +122,7 @@ def test_words_may_stand_in_text_as_hugging_face_has_it(tmp_path, name, text):
 
 def test_words_in_another_field_beside_a_file_cost_it(tmp_path):
     a, b = sources(fill(tmp_path, a_mp4="", a_json='{"prompt": "a dog"}', b_mp4="", b_json='{"text": "a cat"}'))
-    assert a.fault == 'its caption a.json: its words stand in "prompt"; they are read from "caption" or "text"'
+    assert a.fault == 'its caption a.json: its words are in "prompt"; they are read from "caption" or "text"'
     assert b == Source("b.mp4", ("a cat",))
 
 
@@ -204,7 +204,7 @@ def test_a_name_that_no_file_can_have_is_left_out(tmp_path):
     (tmp_path / "m.csv").write_text(f"file_name\na.mp4\n{'x' * 300}.mp4\n")
     assert [source.fault for source in sources(tmp_path, tmp_path / "m.csv")] == [
         "",
-        "the manifest names it and it is not there",
+        "the manifest names it, but it does not exist",
     ]
 
 

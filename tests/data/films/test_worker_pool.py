@@ -81,6 +81,6 @@ def test_a_process_that_does_not_start_blames_no_task():
 
 def test_a_process_that_is_silent_from_the_start_blames_no_task(monkeypatch):
     monkeypatch.setattr(worker_pool, "_START_SECONDS", 0.2)
-    with pytest.raises(RuntimeError, match="does not start: it says nothing for 0.2 s"):
+    with pytest.raises(RuntimeError, match="does not start: it was silent for 0.2 s"):
         list(worker_pool.run([1], [sys.executable, "-c", "import time; time.sleep(600)"], workers=1, stall_seconds=9))
     assert_alone()

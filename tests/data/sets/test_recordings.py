@@ -72,7 +72,7 @@ def test_recordings_that_are_not_alike_are_refused(tmp_path):
     with pytest.raises(RequestError, match="a recording has a rate of 1"):
         import_folder(tmp_path, "mixed", tmp_path / "sets")
     (tmp_path / "2.npz").write_bytes(b"no archive")
-    with pytest.raises(RequestError, match="2.npz is no recording"):
+    with pytest.raises(RequestError, match="2.npz is not a recording"):
         import_folder(tmp_path, "damaged", tmp_path / "sets")
 
 
