@@ -172,7 +172,7 @@ def test_a_hundredth_of_a_second_is_shown_as_browsers_do(tmp_path):
     assert read_video(tmp_path / "b.gif").fps == pytest.approx(50)
 
 
-def test_a_default_picture_is_no_frame(tmp_path):
+def test_the_default_picture_of_an_animation_is_not_a_frame(tmp_path):
     images = [Image.fromarray(frame) for frame in greys(7)]
     path = tmp_path / "a.png"
     images[0].save(path, save_all=True, append_images=images[1:], duration=100, default_image=True)

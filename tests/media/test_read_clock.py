@@ -159,7 +159,7 @@ def test_a_hole_in_the_sound_is_silent(tmp_path, suffix, caplog):
     assert "holes in its sound" in caplog.text
 
 
-def test_packets_without_bytes_are_no_damaged_sound(tmp_path):
+def test_packets_without_bytes_are_not_damaged_sound(tmp_path):
     sounds = [(0, clicks(2, channels=6))]  # whose places FFmpeg 8 reads as an empty packet
     path = made(tmp_path / "a.flv", flashing(2), sounds, codec="flv", sound_codec="aac", layout="5.1")
     assert heard(read_sound(path, sample_rate=RATE)) == pytest.approx([0.5, 1.5], abs=0.002)

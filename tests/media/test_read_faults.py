@@ -19,7 +19,7 @@ from reelm.media.formats.mp4 import write_video
 from reelm.media.read import read_image, read_note, read_video
 
 
-def test_what_is_no_file_is_refused(tmp_path):
+def test_a_path_without_a_file_is_refused(tmp_path):
     refused(tmp_path / "missing.mp4", "does not exist")
     refused(tmp_path, "not a regular file")
     (tmp_path / "empty.mp4").touch()
@@ -48,7 +48,7 @@ def test_text_under_another_name_is_refused(tmp_path):
         ("a.mp4", "ffconcat version 1.0\nfile film.mp4\n"),
     ],
 )
-def test_a_list_of_other_files_is_no_film(tmp_path, name, text):
+def test_a_list_of_other_files_is_refused(tmp_path, name, text):
     film = tmp_path / "film.mp4"
     write_video(film, greys(3), fps=8)
     (tmp_path / name).write_text(text.format(film=film))

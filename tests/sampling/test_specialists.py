@@ -68,7 +68,7 @@ def test_a_clip_is_that_of_the_language_model_which_knows_what_is_given(alone, m
 
 
 @pytest.mark.parametrize("asked", [{"motion": 0.5}, {"camera": "zoom in"}])
-def test_what_says_nothing_of_the_first_picture_leaves_it_to_the_first_language_model(alone, model, asked):
+def test_the_first_language_model_draws_the_first_picture_if_only_camera_or_motion_steer(alone, model, asked):
     clip, plain, own = (
         each.generate("red", num_frames=9, **given).tokens
         for each, given in ((model, asked), (alone["plain"], {}), (alone["steered"], asked))
@@ -82,7 +82,7 @@ def test_what_says_nothing_of_the_first_picture_leaves_it_to_the_first_language_
     np.testing.assert_array_equal(given, expected.tokens["video"])
 
 
-def test_what_no_language_model_knows_together_is_refused(alone, model):
+def test_inputs_that_no_language_model_takes_together_are_refused(alone, model):
     with pytest.raises(RequestError, match="trained for each of these, but not together: .*tracks"):
         model.generate("a red <1>", **PICTURES, **TRACKS)
     with pytest.raises(RequestError, match="'plain' was not trained with tracks"):

@@ -69,7 +69,7 @@ def test_a_model_says_what_steers_it(model):
     )
 
 
-def test_a_model_may_have_settings_of_its_own_beside_a_motion_score(model):
+def test_a_model_may_have_its_own_settings_for_a_motion_score(model):
     plain = replace(model.defaults, cfg_scale=2.0, min_p=(0.2,))
     own = replace(plain, motion_cfg_scale=4.0, motion_min_p=(0.0, 0.05))
 

@@ -15,7 +15,7 @@ from reelm.serve.device_workers import DeviceWorker, device_workers
 pytestmark = pytest.mark.slow
 
 
-def test_clips_of_lanes_that_draw_at_once_are_those_of_generate(tiny_sound_model):
+def test_clips_of_device_workers_that_draw_at_once_are_those_of_generate(tiny_sound_model):
     asked = {"num_frames": 13, "temperature": 5.0}
     workers = device_workers(lambda requests, rows: None)
     beside = Barrier(len(workers))

@@ -135,7 +135,7 @@ def test_jobs_are_listed_by_status(tmp_path):
     jobs.close()
 
 
-def test_who_waits_for_news_is_let_go_when_the_server_ends():
+def test_listening_ends_with_the_server():
     async def listen() -> list[bool]:
         events = JobEvents()
         asyncio.get_running_loop().call_later(0.05, events.close)
@@ -144,7 +144,7 @@ def test_who_waits_for_news_is_let_go_when_the_server_ends():
     assert asyncio.run(asyncio.wait_for(listen(), 5)) == [True, True]
 
 
-def test_a_server_that_ends_hangs_up_on_those_who_listen():
+def test_a_server_that_ends_first_ends_the_answers_of_its_listeners():
     app, events, heard = Starlette(), JobEvents(), []
 
     async def listen() -> None:

@@ -12,7 +12,7 @@ from reelm.serve.jobs import Jobs, QueueFull
 pytestmark = pytest.mark.slow
 
 
-def test_of_a_cancel_a_deletion_and_an_end_one_wins(tmp_path):
+def test_only_one_of_a_cancel_a_deletion_and_an_end_succeeds(tmp_path):
     jobs = Jobs(tmp_path, 100)
     for number in range(40):
         job = Job(model="tiny", prompt="red", seed=number, settings={})
@@ -63,7 +63,7 @@ def test_an_owner_lists_its_own_jobs(tmp_path):
     jobs.close()
 
 
-def test_what_ran_when_the_server_ended_is_made_anew(tmp_path):
+def test_jobs_that_ran_when_the_server_ended_begin_again(tmp_path):
     jobs = Jobs(tmp_path, 2)
     first, second = (Job(model="tiny", prompt="red", seed=seed, settings={"top_k": 3}) for seed in range(2))
     jobs.add(first)

@@ -69,7 +69,7 @@ def test_files_are_called_as_the_client_does(tiny_model, jobs):
     planner.close()
 
 
-def test_who_waits_when_the_server_ends_is_told(tiny_model, jobs, monkeypatch):
+def test_a_plan_under_way_fails_when_the_server_ends(tiny_model, jobs, monkeypatch):
     begun, go_on = threading.Event(), threading.Event()
     plan = planning.plan
 

@@ -87,7 +87,7 @@ def test_what_was_played_is_made_again_by_its_keys(service, tmp_path):
 
 
 @pytest.mark.slow
-def test_players_beside_each_other_see_what_each_sees_alone(service):
+def test_players_at_the_same_time_see_what_each_sees_alone(service):
     with playing(service, seed=1, **FAST) as one, playing(service, seed=2, **FAST) as two:
         for _ in range(4):
             one.play([["left"]])
@@ -100,7 +100,7 @@ def test_players_beside_each_other_see_what_each_sees_alone(service):
 
 
 @pytest.mark.slow
-def test_who_leaves_makes_room_at_once(service):
+def test_a_player_that_leaves_makes_room_at_once(service):
     with playing(service, seed=1):
         for seed in range(8):
             with playing(service, seed=seed) as player:
@@ -108,7 +108,7 @@ def test_who_leaves_makes_room_at_once(service):
 
 
 @pytest.mark.slow
-def test_what_no_world_takes_is_told_and_play_goes_on(service):
+def test_a_wrong_message_is_answered_and_play_goes_on(service):
     wrong = (
         ({"keys": ["jump"]}, "this world has no key 'jump'; its keys are left, right"),
         ({"keys": ["left", "right"]}, "this world takes 1 key at a time, not left, right"),

@@ -63,7 +63,7 @@ def test_a_clip_of_another_rate_is_read_at_the_models(tiny_model, video, tmp_pat
         np.testing.assert_array_equal(each.known, found[2].known)
 
 
-def test_codes_of_fewer_frames_than_the_clip_has_are_not_taken_for_it(tiny_model):
+def test_codes_of_too_few_frames_are_made_again(tiny_model):
     clip = tiny_model.generate("red", num_frames=9, seed=1)
     short = replace(clip, tokens={"video": ids(clip)[:1], "audio": None})
     found = read_conditions(tiny_model.video_tokenizer, None, Sources(video=short), **SIZE, num_frames=17, default=None)
@@ -117,7 +117,7 @@ def test_guidance_leads_towards_given_pictures_too(tiny_model, video, condition)
     assert (ids(plain) != ids(guided)).any()
 
 
-def test_the_number_of_pictures_is_filled_up_so_that_few_programs_compile(tiny_model, video):
+def test_the_number_of_pictures_is_padded_to_a_power_of_two(tiny_model, video):
     pictures = {n: video[n] for n in (1, 2, 3)}
     conditions = read_conditions(
         tiny_model.video_tokenizer, None, Sources(keyframes=pictures), **SIZE, num_frames=17, default=None

@@ -49,7 +49,7 @@ def test_top_p_keeps_the_fewest_that_hold_the_share():
             assert set(draws(checked(top_p=share))) == set(order[:count])
 
 
-def test_min_p_keeps_those_at_least_so_likely_beside_the_likeliest():
+def test_min_p_keeps_values_with_that_share_of_the_top_probability():
     share = jax.nn.softmax(LOGITS[0])[jnp.array([1, 3, 2, 0])] / jax.nn.softmax(LOGITS[0])[1]
     assert share[2] > 0.1 > share[3]
     assert set(draws(checked(), 0.1)) == {1, 3, 2}
@@ -104,7 +104,7 @@ def test_a_draw_is_a_choice_among_guided_values():
         assert len(np.unique(chosen)) > 1
 
 
-def test_a_schedule_has_a_number_for_each_latent_frame_and_the_last_one_goes_on():
+def test_a_schedule_has_a_number_for_each_latent_frame_and_the_last_one_repeats():
     found = at_frames(jnp.array([[1.0, 2.0], [3.0, 4.0]]), jnp.array([[0, 1, 5], [1, 0, 0]]))
     assert found[..., 0].tolist() == [[1, 2, 2], [4, 3, 3]]
 

@@ -57,7 +57,7 @@ def test_clips_are_those_of_each_alone_whoever_joins_and_leaves(tiny_sound_model
     assert not batch.slots
 
 
-def test_nobody_is_held_back_by_another(tiny_sound_model):
+def test_a_stream_does_not_wait_for_another(tiny_sound_model):
     model = tiny_sound_model
     asked = [{"prompt": "red", "seed": 3, "num_frames": 17}, {"prompt": "two", "seed": 4, "num_frames": 17}]
     alone = [model.generate(**{"temperature": 5.0, **each}) for each in asked]

@@ -46,7 +46,7 @@ def test_no_num_frames_streams_for_ever(tiny_model, clip):
     np.testing.assert_array_equal(np.concatenate([piece.video for piece in pieces])[:LONG], clip.video)
 
 
-def test_windows_see_the_anchor_and_their_overlap_alone(tiny_model, clip):
+def test_windows_see_only_the_anchor_and_their_overlap(tiny_model, clip):
     # The second window opens at latent frame 4 with the two before it; what lies between these and the first is lost.
     def after(past: np.ndarray) -> np.ndarray:
         begun = reelm.Clip(video=clip.video[:13], fps=8.0, tokens={"video": past, "audio": None}, info=clip.info)

@@ -82,7 +82,7 @@ def test_a_revision_is_fetched_by_its_name(hub, tiny_model):
         reelm.load("someone/tiny@v2")
 
 
-def test_an_id_that_is_none_is_refused_in_one_line(hub):
+def test_an_id_without_a_repository_is_refused_in_one_line(hub):
     with pytest.raises(RequestError, match="someone/else is not a folder .* 404: no repository someone/else"):
         reelm.load("someone/else")
 
