@@ -1,4 +1,4 @@
-// What is asked for: the settings of a clip, what it will cost, and what was never trained. A number is a row of NUMBERS.
+// The form: the settings of a clip, its cost, and warnings. A number is a row of NUMBERS.
 import { example, understand } from "./chips.js";
 import * as camera from "./controls/camera.js";
 import * as motion from "./controls/motion.js";
@@ -12,7 +12,7 @@ import { address, file } from "./server.js";
 import { has, spoken, word } from "./words.js";
 
 const MOST_CLIPS = 8;
-// Numbers behind "Advanced"; `preset` says what holds where the field is empty, `fits` which models have it.
+// Numbers behind "Advanced"; `preset` returns the default, `fits` which models have it.
 const NUMBERS = [
   { name: "cfg_scale", min: 0, max: 20, step: "any", preset: (model) => model.cfg_scale },
   { name: "top_k", min: 0, max: 4096, step: 1, preset: () => 0 },
@@ -34,19 +34,19 @@ export const words = () => $("prompt").value;
 export const seed = () => ($("seed").value === "" ? null : Number($("seed").value));
 const number = (name) => ($(name).value === "" ? null : Number($(name).value));
 
-// Seconds of a clip for which none are said: those of the given clip come on top of the model's own.
+// Default seconds of a clip: those of the model, and those of the given clip.
 const preset = () => (model().num_frames / model().fps) + (given.seconds() ?? 0);
 const rounded = (seconds) => Number(seconds.toFixed(seconds < 10 ? 1 : 0));
 const length = () => number("seconds") ?? preset();
 
-// Seconds of all that is asked for.
+// Seconds of the whole clip.
 const whole = () => {
   if (shots.told()) return shots.seconds();
   return retakes() ? given.seconds() ?? preset() : length();
 };
 const retakes = () => "retake" in retake.values();
 
-// What the controls say, as settings of a clip.
+// Return the values of the controls, as settings of a clip.
 function controlled() {
   const said = [...(shots.told() ? [shots] : OF_SHOTS), ...OF_CLIPS].map((each) => each.values(length()));
   return Object.assign({}, ...said);
@@ -98,7 +98,7 @@ export async function restore(job) {
   tell();
 }
 
-// Say what the clip will cost, and what of it the model was not trained for.
+// Show what the clip will cost, and warnings.
 export function tell() {
   if (!model()) return;
   $("seconds").disabled = retakes(); // such a clip stays as long as it is
@@ -117,7 +117,7 @@ export function tell() {
   $("extras").firstElementChild.textContent = word("extras", { words: further });
 }
 
-// Show what the chosen model is, and what it understands.
+// Show the chosen model, and what it understands.
 export function meet() {
   if (!model()) return;
   const { id, languages, width, height, fps, sound, keys, captions } = model();
@@ -127,7 +127,7 @@ export function meet() {
   const reads = languages.includes("zh") ? "either" : languages.length ? "english" : "free";
   $("prompt").placeholder = word(reads, { words: example(model()) });
   $("is-world").hidden = !keys.length;
-  $("cut").disabled = captions.length > 0; // who knows pictures by name does not turn one into another
+  $("cut").disabled = captions.length > 0; // a model of named pictures cannot turn one into another
   $("cut").checked ||= $("cut").disabled;
   understand(model());
   given.meet(model());
@@ -140,7 +140,7 @@ export function meet() {
   tell();
 }
 
-// Whether a job's model is served here, and was trained for a task.
+// Return whether a job's model is served here, and was trained for a task.
 export const knows = (job, task) => models.some((each) => each.id === job.model && each.tasks.includes(task));
 
 // Put a finished clip into the form, to make a part of it anew.
@@ -152,7 +152,7 @@ export async function makeAnew(job, clip) {
   tell();
 }
 
-// Put a finished clip into the form, to go on with it.
+// Put a finished clip into the form, to continue it.
 export function goOn(job, clip) {
   retake.restore({});
   given.give("video", clip, Number(job.seconds));

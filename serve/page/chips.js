@@ -3,7 +3,7 @@ import { $, arrange, element } from "./elements.js";
 import { language, spoken, word } from "./words.js";
 
 const MOST = 48; // pictures at once
-// Words that a caption says one of, in the order of a caption, with their Chinese names.
+// Groups of words, of which a caption has one each, in the order of a caption, with their Chinese names.
 const GROUPS = [
   { red: "红色", green: "绿色", blue: "蓝色", yellow: "黄色", magenta: "品红", cyan: "青色", white: "白色" },
   { zero: "零", one: "一", two: "二", three: "三", four: "四", five: "五", six: "六", seven: "七", eight: "八", nine: "九", "<1>": "<1>", "<2>": "<2>", "<3>": "<3>", "<4>": "<4>" },
@@ -23,15 +23,15 @@ let model = null;
 const prompt = () => $("prompt");
 const inChinese = () => language === "zh" && model.languages.includes("zh");
 
-// The words of the groups that a prompt says, in either language.
+// Return the words of each group in a prompt, in either language.
 function wordsOf(text) {
   const english = text.toLowerCase().match(/<[1-4]>|[^\W_]+/g) ?? [];
-  const rest = text.replaceAll("一个", ""); // which is no digit
+  const rest = text.replaceAll("一个", ""); // it is not a digit
   const chinese = GROUPS.flatMap((group) => Object.keys(group).filter((each) => rest.includes(group[each])));
   return [...english, ...chinese];
 }
 
-// A sentence of the words that are chosen, one of each group at most.
+// Return a sentence of the chosen words, at most one of each group.
 function sentence(picked) {
   if (!inChinese()) return inEnglish(picked);
   const [colour, digit, direction, pace] = picked.map((each, at) => GROUPS[at][each]);
@@ -74,7 +74,7 @@ function ofWords() {
   }));
 }
 
-// The words without the endings that any picture may have, and those endings.
+// Return the words without the endings that any picture may have, and those endings.
 function parted(text) {
   const endings = [];
   for (;;) {
@@ -85,7 +85,7 @@ function parted(text) {
   }
 }
 
-// Say another ending, or say it no more; of each kind, such as " on blue" and " on red", there is one.
+// Add or remove an ending; there is only one of each kind, such as " on blue" and " on red".
 function end(said, endings, chosen) {
   const others = endings.filter((each) => each.slice(0, 2) !== chosen.slice(0, 2));
   const all = endings.includes(chosen) ? others : [...others, chosen];
@@ -97,7 +97,7 @@ function ofPictures() {
   const fits = (caption) => [caption, ...(names?.[caption]?.slice(1) ?? [])].some((each) => each.includes(wanted));
   const found = model.captions.filter(fits);
   const rank = (caption) => Number(caption !== wanted && names?.[caption]?.[1] !== wanted);
-  if (wanted) found.sort((one, two) => rank(one) - rank(two)); // what is called just that comes first
+  if (wanted) found.sort((one, two) => rank(one) - rank(two)); // an exact name comes first
   const pictures = found.slice(0, MOST).map((caption) => {
     const [picture, chinese] = names?.[caption] ?? [];
     const label = language === "zh" ? chinese ?? caption : caption;
@@ -134,7 +134,7 @@ export async function understand(chosen) {
   }
 }
 
-// Words to begin with, as an example.
+// Return example words.
 export function example({ words, captions, languages }) {
   const seven = language === "zh" && languages.includes("zh") ? "红色的七向右移动" : "a red seven moves right";
   return captions.find((each) => each === "rocket") ?? captions[0] ?? (words.includes("seven") ? seven : words[0] ?? "");

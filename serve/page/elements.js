@@ -12,7 +12,7 @@ export function element(tag, properties = {}, ...children) {
   return made;
 }
 
-// Make a list hold just these items. Those that stand right are not touched: they keep the focus, and clips play on.
+// Make a list hold exactly these items. Those in the right place are not touched: they keep the focus, and clips play on.
 export function arrange(list, items) {
   for (const old of [...list.children]) if (!items.includes(old)) old.remove();
   items.forEach((item, at) => { if (list.children[at] !== item) list.insertBefore(item, list.children[at] ?? null); });

@@ -1,10 +1,10 @@
-// Files that a clip is made of: chosen, dropped or pasted, shown, and cleared. A new kind of file is a row of FIELDS.
+// Input files of a clip: chosen, dropped or pasted, shown, and cleared. A new kind of file is a row of FIELDS.
 import { $, element } from "./elements.js";
 import { spoken, word } from "./words.js";
 
-const REFERENCES = [1, 2, 3, 4].map((number) => `references-${number}`); // pictures of whom words call <1> to <4>
+const REFERENCES = [1, 2, 3, 4].map((number) => `references-${number}`); // pictures that words call <1> to <4>
 const CLIPS = "video/*,image/gif,image/webp";
-// Where a field stands, and which models take it; those without `fits` are taken by all.
+// The fields, and which models take them; those without `fits` are taken by all.
 const FIELDS = [
   { name: "image", accept: "image/*" },
   { name: "last_image", accept: "image/*" },
@@ -16,7 +16,7 @@ const zones = new Map();
 const changed = [];
 let model = null;
 
-// Call a function whenever other files are given.
+// Call a function whenever the files change.
 export const onGiven = (hearer) => changed.push(hearer);
 
 const held = (zone) => zone.input.files[0] ?? null;
@@ -26,7 +26,7 @@ export const given = (name) => (fits(zones.get(name)) ? held(zones.get(name)) : 
 // All files, by the names that they have in a form.
 export const files = () => FIELDS.flatMap(({ name }) => (given(name) ? [[name.replace(/-.*/, ""), given(name)]] : []));
 
-// Seconds of the clip that is given; null without one, or where the browser cannot tell.
+// Return the seconds of the given clip; null without one, or if the browser cannot tell.
 export const seconds = () => (given("video") ? zones.get("video").seconds : null);
 
 export function give(name, file, known = null) {
@@ -48,7 +48,7 @@ export function meet(chosen) {
   tell();
 }
 
-// One more picture of whom words call <1> is offered than is given.
+// Offer one more reference than there are.
 function offer() {
   for (const zone of zones.values()) {
     const before = zones.get(REFERENCES[REFERENCES.indexOf(zone.name) - 1]);
@@ -84,14 +84,14 @@ function speak(zone) {
   if (zone.call) zone.call.ariaLabel = word("call", { words: `<${number}>` });
 }
 
-// References have no gaps: those behind one that is cleared get its name.
+// References have no gaps: those after a cleared one move up.
 function drop(name) {
   const at = REFERENCES.indexOf(name);
   const behind = at < 0 ? [] : REFERENCES.slice(at + 1).map((each) => held(zones.get(each)));
   [...behind, null].forEach((file, number) => give(at < 0 ? name : REFERENCES[at + number], file));
 }
 
-// A button that writes the name of a reference where the caret stands.
+// A button that writes the name of a reference at the caret.
 function caller(name) {
   const button = element("button", { type: "button", hidden: true }, `<${name.split("-")[1]}>`);
   button.addEventListener("click", () => {
@@ -131,7 +131,7 @@ FIELDS.forEach(zone);
 offer();
 spoken(() => zones.forEach((each) => speak(each)));
 
-// What is pasted is the first picture, or the clip to continue.
+// A pasted file is the first picture, or the clip to continue.
 document.addEventListener("paste", (event) => {
   const [file] = event.clipboardData.files;
   if (!file || document.body.classList.contains("live")) return;

@@ -1,4 +1,4 @@
-// The clips that were made before: newest first, page by page as the server has them.
+// The clips that were made before, newest first, page by page.
 import { $, arrange, element } from "./elements.js";
 import { titled } from "./jobs.js";
 import { address, ask, peek } from "./server.js";
@@ -11,7 +11,7 @@ const tiles = new Map(); // by the id of the job
 let jobs = [];
 let pages = 1;
 let newest = ""; // the first page, as it came
-let leaving = null; // the job that is deleted unless somebody undoes it
+let leaving = null; // the job that will be deleted unless that is undone
 let show = () => {};
 
 // Clips are fetched when their tile comes into view.
@@ -23,7 +23,7 @@ const seen = new IntersectionObserver((entries) => {
   }
 }, { rootMargin: "200px" });
 
-// Those who asked their system for less motion start clips themselves.
+// Clips do not start by themselves for users who asked their system for less motion.
 export const start = (player) => { if (!matchMedia("(prefers-reduced-motion: reduce)").matches) player.play().catch(() => {}); };
 
 function tile(job) {
@@ -53,7 +53,7 @@ function draw() {
 
 const page = (after) => `v1/videos?status=completed&limit=${PAGE}${after ? `&after=${encodeURIComponent(after)}` : ""}`;
 
-// Ask for the pages that are shown, where the first one is another than before.
+// Fetch the pages that are shown, if the first one has changed.
 export async function look() {
   const first = await peek(page());
   const came = JSON.stringify([first, pages]);
@@ -72,13 +72,13 @@ export async function look() {
   return jobs;
 }
 
-// Seconds of work for a second of a model's clips, as the newest ones took; null where none are known.
+// Return the seconds of work for a second of a model's clips, from the newest ones; null if unknown.
 export function pace(model) {
   const took = jobs.filter((job) => job.model === model && job.took).slice(0, 9).map((job) => job.took / Number(job.seconds));
   return took.length ? took.sort((one, two) => one - two)[took.length >> 1] : null;
 }
 
-// Delete a clip, unless somebody undoes it in a few seconds. `on.back` hears that it stays, `on.fault` what went wrong.
+// Delete a clip, unless it is undone in a few seconds. `on.back` is called if it stays, `on.fault` with an error.
 export function remove(job, on) {
   finish();
   leaving = { id: job.id, job, on, timer: setTimeout(finish, UNDO_SECONDS * 1000) };

@@ -6,13 +6,13 @@ import { spoken, word } from "./words.js";
 const rows = new Map(); // by the id of the job
 let jobs = [];
 
-// Say how a job stands, in a few words.
+// Return the status of a job, in a few words.
 export function standing(job) {
   if (job.status === "queued" && job.place) return word("place", { n: job.place });
   return word(job.error?.code === "cancelled" ? "stopped" : job.status);
 }
 
-// The words of a clip: those of all its shots, where it has several.
+// Return the words of a clip: those of all its shots, if it has several.
 export const titled = ({ prompt, settings }) =>
   [prompt, ...(settings.storyboard ?? []).map((shot) => shot.prompt)].map((each) => each.trim()).filter(Boolean).join(" / ") || word("no_words");
 
@@ -49,7 +49,7 @@ function draw(on) {
   if (focused && !focused.isConnected) $("history-title").focus({ preventScroll: true }); // the row that had the focus is gone
 }
 
-// Ask how the jobs stand; `on.ended` hears the ids of those that wait and run no more, `on.changed` that some are others.
+// Fetch the jobs. `on.ended` is called with the ids of those that no longer wait or run, `on.changed` when others do.
 export async function look(on) {
   const { data } = await peek("v1/videos?status=queued,in_progress&order=asc&limit=100");
   const before = jobs.map((job) => job.id), now = data.map((job) => job.id);

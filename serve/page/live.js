@@ -2,7 +2,7 @@
 import { socket } from "./server.js";
 
 export class Live {
-  // on: `fault` hears what the server refuses, `words` how it reads them, `end` that the socket closed.
+  // on: `fault` is called with an error of the server, `words` with how it reads words, `end` when the socket closes.
   constructor({ id, sound }, first, player, on) {
     this.player = player;
     this.on = on;

@@ -4,7 +4,7 @@ const SIGNS = { ArrowLeft: "←", ArrowRight: "→", ArrowUp: "↑", ArrowDown: 
 const LETTERS = [..."abcdefghijklmnopqrstuvwxyz"];
 const TYPED = "input, textarea, select"; // where keys are text
 
-// Which key of the keyboard is which key of the world: arrows, space, and for all others a letter of their name.
+// Assign keys of the keyboard to keys of the world: arrows, space, and for all others a letter of their name.
 export function keyboard(keys) {
   const table = new Map();
   for (const [name, key] of Object.entries({ ...ARROWS, do: " " })) if (keys.includes(name)) table.set(key, name);
@@ -21,8 +21,8 @@ export function keyboard(keys) {
 export const inWords = (name) => name.replaceAll("_", " ");
 
 export class Pad {
-  // on: `press` and `release` are called with a key of the world, `unknown` with a key of the keyboard that is none.
-  // active: whether somebody plays.
+  // on: `press` and `release` are called with a key of the world, `unknown` with a key of the keyboard that is not assigned.
+  // active: returns whether a world is being played.
   constructor(arrows, others, on, active) {
     this.places = [arrows, others];
     this.on = on;
@@ -61,9 +61,9 @@ export class Pad {
       button.addEventListener(ends, () => this.release(name));
     }
     button.addEventListener("mousedown", (event) => event.preventDefault()); // the keyboard stays with the world
-    button.addEventListener("contextmenu", (event) => event.preventDefault()); // a finger that stays
+    button.addEventListener("contextmenu", (event) => event.preventDefault()); // a long press
     button.addEventListener("click", (event) => {
-      if (event.detail) return; // a pointer's, which was heard
+      if (event.detail) return; // from a pointer, which was handled already
       this.press(name);
       this.release(name);
     });
@@ -104,7 +104,7 @@ export class Pad {
   }
 }
 
-// What is printed on the key, also where a Chinese input method takes it.
+// The letter on the key, even if a Chinese input method takes it.
 function keyOf(event) {
   const letter = event.key === "Process" && event.code.startsWith("Key") ? event.code.slice(3) : event.key;
   return letter.length === 1 ? letter.toLowerCase() : letter;

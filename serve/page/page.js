@@ -1,5 +1,5 @@
-// The page: asks for clips and shows how they come. It talks to the routes under v1/ and to nothing else. Addresses are
-// relative to the page, so that a proxy may put a prefix before them all.
+// The page: asks for clips and shows their progress. It uses only the routes under v1/. Addresses are relative to the
+// page, so that a proxy may put a prefix before all of them.
 import * as asked from "./ask.js";
 import { $ } from "./elements.js";
 import * as given from "./given.js";
@@ -12,9 +12,9 @@ import * as steer from "./steer.js";
 import { language, speakIn, spoken, word } from "./words.js";
 
 const LOOK = 1000; // milliseconds between looks at the jobs of all tabs
-const HISTORY_LOOKS = 3; // of these, one looks at the history, too
+const HISTORY_LOOKS = 3; // one of so many looks at the history, too
 
-const others = "BroadcastChannel" in window ? new BroadcastChannel("reelm") : null; // tabs that should look at once
+const others = "BroadcastChannel" in window ? new BroadcastChannel("reelm") : null; // the other tabs, told to look at once
 const mine = new Set(); // ids of the jobs that were asked for here
 let sending = false;
 let fault = null;
@@ -49,12 +49,12 @@ async function make(forced = {}, compared = null) {
   others?.postMessage("look");
 }
 
-// Look at the jobs, and now and then at the history; what goes wrong is the banner's.
+// Look at the jobs, and sometimes at the history; the banner shows errors.
 async function look() {
   try {
     const under_way = await jobs.look(on);
     if (looks++ % HISTORY_LOOKS === 0) await lookBack();
-    if (under_way.length && !stage.current() && !steer.isLive()) stage.show(under_way[0]); // the page was loaded anew
+    if (under_way.length && !stage.current() && !steer.isLive()) stage.show(under_way[0]); // the page was reloaded
     if (!asked.isWarm && await isReady()) asked.warm(true);
   } catch { /* the next look may go well */ }
 }
@@ -80,7 +80,7 @@ const on = {
       tell(error);
     }
   },
-  // Of the clips that end, those that failed are told where they were asked for.
+  // Only the page that asked for a clip shows that it failed.
   async ended(ids) {
     lookBack().catch(() => {});
     for (const id of ids.filter((each) => mine.delete(each) && each !== stage.current()?.id)) {
@@ -143,7 +143,7 @@ $("ask").addEventListener("submit", (event) => {
   if (steer.isLive()) steer.go();
   else make();
 });
-// An input method commits its letters by Enter, too: Safari says so by the key code 229 alone.
+// An input method commits its letters by Enter, too: Safari only tells by the key code 229.
 $("prompt").addEventListener("keydown", (event) => {
   if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229) return;
   event.preventDefault();
@@ -177,7 +177,7 @@ onConnection((lost) => {
   stage.again();
   look().then(() => steer.resume());
 });
-// A browser keeps few connections to a server: tabs that nobody sees need none.
+// A browser keeps few connections to a server, so hidden tabs close theirs.
 document.addEventListener("visibilitychange", () => (document.hidden ? stage.close() : stage.again()));
 others?.addEventListener("message", () => { looks = 0; look(); });
 stage.use({ fault: tell, retakes: (job) => asked.knows(job, "retakes"), ended: () => { looks = 0; look(); others?.postMessage("look"); } });
@@ -191,7 +191,7 @@ spoken(() => { $("lost").textContent = word("lost"); tell(fault); });
 
 $("language").value = language;
 
-// Return whether the server told what there is.
+// Return whether the server told its models.
 async function begin() {
   try {
     asked.offer((await ask("v1/models")).data);

@@ -1,4 +1,4 @@
-// Sentences of the server in the language of the page. It knows those that a visitor meets; others stay English.
+// Translate sentences of the server into the language of the page: those that a visitor meets. Others stay English.
 import { language } from "./words.js";
 
 const QUOTED = `['"](.*)['"]`;

@@ -1,4 +1,4 @@
-// What the page asks of the server, and whether the server answers.
+// Requests of the page to the server, and whether the server answers.
 import { word } from "./words.js";
 
 const PATIENCE = 2500; // milliseconds for an answer that is always quick
@@ -18,7 +18,7 @@ function notice(gone) {
 async function fetched(path, options) {
   try {
     const answer = await fetch(path, options);
-    notice([502, 503, 504].includes(answer.status) && !answer.headers.get("content-type")?.includes("json")); // a proxy's
+    notice([502, 503, 504].includes(answer.status) && !answer.headers.get("content-type")?.includes("json")); // the answer of a proxy
     return answer;
   } catch {
     notice(true);
@@ -42,7 +42,7 @@ export async function ask(path, options) {
   return answer.json();
 }
 
-// Ask for what is looked at again and again: an answer that takes long counts as none, and nobody is asked for a key.
+// A repeated request: a slow answer counts as none, and the user is not asked for a key.
 export async function peek(path) {
   const answer = await fetched(path, { signal: AbortSignal.timeout(PATIENCE) });
   if (!answer.ok) throw new Error(answer.statusText);
@@ -57,14 +57,14 @@ export const address = (id, what = "") => `v1/videos/${encodeURIComponent(id)}${
 export const socket = (model) =>
   new WebSocket(new URL(`v1/live?model=${encodeURIComponent(model)}`, document.baseURI).href.replace("http", "ws"));
 
-// A file of the server, such as a clip, as one that a form can send.
+// Return a file of the server, such as a clip, as one that a form can send.
 export async function file(path, name, type) {
   const answer = await fetched(path);
   if (!answer.ok) throw new Error(answer.statusText);
   return new File([await answer.blob()], name, { type: type ?? answer.headers.get("content-type") ?? "" });
 }
 
-// Whether the server would begin a job at once.
+// Return whether the server would begin a job at once.
 export const isReady = async () => (await peek("healthz").catch(() => null))?.warm === true;
 
 export async function ready() {

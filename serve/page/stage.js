@@ -1,4 +1,4 @@
-// The clip on the stage: how it comes, how its words were read, what can be done with it, and the one beside it.
+// The clip on the stage: its progress, how its words were read, what can be done with it, and the clip to compare with.
 import { $, element } from "./elements.js";
 import { start } from "./history.js";
 import { standing, titled } from "./jobs.js";
@@ -10,8 +10,8 @@ let shown = null; // the job on the stage
 let beside = null; // the job that it is compared with: the same words with another seed
 let events = null;
 let filmed = null; // the id of the job whose film is on the stage
-let heard = { warnings: [] }; // of live words: how they are read, and what of them the training never saw
-let on = {}; // `ended` hears of a job that has ended, `fault` what went wrong; `retakes` says whether a part can be made anew
+let heard = { warnings: [] }; // of live words: how they are read, with warnings
+let on = {}; // `ended` is called with a job that has ended, `fault` with an error; `retakes` tells whether a part can be made anew
 
 export const video = () => $("video");
 export const current = () => shown;
@@ -40,7 +40,7 @@ export function show(job, compared = null, { focus = false } = {}) {
   }
 }
 
-// Hear how the job goes on; it is asked for anew when the server was lost.
+// Listen to the events of the job; its state is fetched again after the server was lost.
 function follow() {
   events?.close();
   if (!shown || hasEnded(shown)) return;
@@ -63,7 +63,7 @@ function follow() {
   });
 }
 
-// Leave the stage as it is, and hear no more.
+// Stop listening, and leave the stage as it is.
 export function close() {
   events?.close();
   events = null;
@@ -75,7 +75,7 @@ export function clear() {
   $("stage").hidden = true;
 }
 
-// Say how the words of a live clip are read.
+// Show how the words of a live clip are read.
 export function hear(words) {
   heard = words;
   doubts(heard);
@@ -109,7 +109,7 @@ function film() {
   $("retake-this").hidden = !on.retakes(shown);
 }
 
-// What was read, where it is not what was written, and what of it the training never saw.
+// The words that were read, if they differ from those written, and warnings.
 function doubts({ prompt = "", settings, read_as, warnings }) {
   const words = settings?.storyboard?.[0].prompt ?? prompt;
   const other = read_as && read_as.trim().toLowerCase() !== words.trim().toLowerCase();
@@ -118,7 +118,7 @@ function doubts({ prompt = "", settings, read_as, warnings }) {
   $("doubts").replaceChildren(...doubted, ...read);
 }
 
-// Under a clip: its seed and the thumbs.
+// Show the seed and the thumbs under a clip.
 function caption(figure, job) {
   figure.querySelector("figcaption").hidden = !job;
   figure.querySelector("figcaption span").textContent = job ? `${word("seed")} ${job.seed}` : "";
@@ -143,7 +143,7 @@ export function picture() {
   return new Promise((then) => canvas.toBlob((blob) => then(new File([blob], "picture.png", { type: "image/png" }))));
 }
 
-// Look at the job again, since the server was lost meanwhile.
+// Fetch the job again after the server was lost.
 export async function again() {
   if (!shown || hasEnded(shown) || document.body.classList.contains("live")) return;
   try {

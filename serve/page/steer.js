@@ -8,11 +8,11 @@ import * as stage from "./stage.js";
 import { spoken, word } from "./words.js";
 import { World } from "./world.js";
 
-let live = null; // what plays
+let live = null; // the clip or world that plays
 let world = null; // the newest world, also when it has ended
 let cut = false; // whether it ended because the server was lost
-let status = ""; // the word that says how it stands
-let on = {}; // `tell` shows a fault, or nothing; `recorded` hears that a clip was added
+let status = ""; // the word for its status
+let on = {}; // `tell` shows an error, or nothing; `recorded` is called when a clip was added
 
 export const isLive = () => document.body.classList.contains("live");
 const isWorld = () => document.body.classList.contains("world");
@@ -110,12 +110,12 @@ export function end({ lost = false } = {}) {
   stand("ended");
 }
 
-// Go on with what the lost server played.
+// Continue the clip or world that the lost server played.
 export function resume() {
   if (isLive() && !live && cut && !isLost()) go();
 }
 
-// Show what the model that is chosen can be steered by.
+// Show how the chosen model can be steered.
 export function meet() {
   const keys = isLive() ? asked.model()?.keys ?? [] : [];
   document.body.classList.toggle("world", keys.length > 0);

@@ -1,4 +1,4 @@
-// The words of the page, in each of its languages, and the language that it speaks.
+// The words of the page in each of its languages, and the language that is chosen.
 export const WORDS = {
   en: {
     clips: "Clips", live: "Live", language: "Language", view: "View", model: "Model", seed: "Seed", any: "random",
@@ -105,7 +105,7 @@ export const word = (name, values = {}) =>
 
 export const has = (name) => name in WORDS[language];
 
-// Call a function now, and again whenever the page speaks another language.
+// Call a function now, and again whenever the language changes.
 export function spoken(hearer) {
   hearers.push(hearer);
   hearer();
@@ -117,7 +117,7 @@ export function speakIn(chosen) {
   for (const hearer of hearers) hearer();
 }
 
-// Say what stands in the page itself.
+// Set the words of the page itself.
 spoken(() => {
   document.documentElement.lang = language === "zh" ? "zh-CN" : "en";
   for (const each of document.querySelectorAll("[data-words]")) each.textContent = word(each.dataset.words);

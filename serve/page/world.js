@@ -4,7 +4,7 @@ import { socket } from "./server.js";
 const wait = (milliseconds) => new Promise((then) => setTimeout(then, milliseconds));
 
 export class World {
-  // on: `step` is called with each step, `fault` with what the server refuses, `end` when the socket closes.
+  // on: `step` is called with each step, `fault` with an error of the server, `end` when the socket closes.
   constructor(model, seed, canvas, on) {
     this.model = model;
     this.seed = seed;
@@ -63,7 +63,7 @@ export class World {
     this.hold();
   }
 
-  // A world takes so many keys at once: the newest ones count.
+  // A world takes a limited number of keys at once: the newest ones.
   hold() {
     const keys = this.held.slice(-(this.hello?.keys_at_once ?? 1));
     if (JSON.stringify(keys) === this.sent || this.socket.readyState !== WebSocket.OPEN) return;

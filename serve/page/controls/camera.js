@@ -1,11 +1,11 @@
-// How the camera moves: in a word, or as places of it over time.
+// How the camera moves: by a word, or by its places over time.
 import { $, element } from "../elements.js";
 import { spoken, word } from "../words.js";
 import { Rows } from "./rows.js";
 
 const WORDS = ["static", "circle left", "circle right", "zoom in", "zoom out", "rise"]; // those of `generate`
 const OWN = "own"; // the choice of numbers
-const START = [[0, 0, 1, 0], [2, 30, 1.2, 0]]; // seconds, degrees to the right, zoom, per cent of its distance up
+const START = [[0, 0, 1, 0], [2, 30, 1.2, 0]]; // seconds, degrees to the right, zoom, percent of its distance up
 
 const place = $("camera");
 const chosen = element("select", { id: "camera-words" });

@@ -1,8 +1,8 @@
 // What a pointer draws on a canvas, as points; and paths on it. Points are [x, y], shares of width and height.
-const NEAR = 0.015; // by which a path that is kept may differ from the one that was drawn
+const NEAR = 0.015; // by which a simplified path may differ from the one that was drawn
 const MOVED = 6; // pixels beyond which a tap is a drawing
 
-// Give points the shares of time at which one passes them who moves evenly from the first to the last.
+// Return points with the shares of time at which an even motion from the first to the last passes them.
 export function timed(points) {
   const far = [0];
   for (let at = 1; at < points.length; at++) {
@@ -11,14 +11,14 @@ export function timed(points) {
   return points.map(([x, y], at) => [far.at(-1) ? far[at] / far.at(-1) : 0, x, y]);
 }
 
-// How far a point is from the straight way between two others.
+// Return the distance of a point from the straight line between two others.
 function away([x, y], [x0, y0], [x1, y1]) {
   const [dx, dy] = [x1 - x0, y1 - y0], whole = dx * dx + dy * dy;
   const along = whole ? Math.min(1, Math.max(0, ((x - x0) * dx + (y - y0) * dy) / whole)) : 0;
   return Math.hypot(x - x0 - along * dx, y - y0 - along * dy);
 }
 
-// The fewest points that show the same path (Douglas and Peucker).
+// Return the fewest points that show the same path (Douglas and Peucker).
 export function simplified(points) {
   const first = points[0], last = points.at(-1), ways = points.map((each) => away(each, first, last));
   const far = ways.reduce((most, each, at) => (each > ways[most] ? at : most), 0);
@@ -26,7 +26,7 @@ export function simplified(points) {
   return [...simplified(points.slice(0, far + 1)).slice(0, -1), ...simplified(points.slice(far))];
 }
 
-// Follow a pointer. on: `moving` hears the points so far, `drawn` those of a path, `tapped` one point, `left` that none came.
+// Follow a pointer. on: `moving` is called with the points so far, `drawn` with those of a path, `tapped` with one point, `left` with none.
 export function follow(canvas, on) {
   let points = null, begun = null, moved = false;
   const shares = ({ clientX, clientY }) => {
@@ -66,7 +66,7 @@ export function paint(canvas, picture, paths) {
   for (const { path, colour, on } of paths) {
     if (!path) continue;
     const points = path.map(([, x, y]) => [x * width, y * height]);
-    for (const [style, thick] of [["#000a", 12], [colour, on ? 6 : 3]]) { // dark behind bright: seen on any picture
+    for (const [style, thick] of [["#000a", 12], [colour, on ? 6 : 3]]) { // bright on dark, to be visible on any picture
       Object.assign(pen, { strokeStyle: style, fillStyle: style, lineWidth: thick, lineJoin: "round", lineCap: "round" });
       pen.beginPath();
       points.forEach(([x, y]) => pen.lineTo(x, y));

@@ -1,4 +1,4 @@
-// How much moves: a share from 0 to 1, or as the model likes.
+// How much moves: a share from 0 to 1, or left to the model.
 import { $, element } from "../elements.js";
 import { spoken, word } from "../words.js";
 

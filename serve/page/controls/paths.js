@@ -10,7 +10,7 @@ const COLOURS = ["#7db2ff", "#ffb454", "#7ee787", "#ff8ad1", "#d2a8ff", "#fff", 
 let paths = []; // of each subject: null, or points [share of the clip's time, x, y]
 let at = 0; // the subject that is drawn
 let length = () => 1; // seconds of the clip
-let picture = null; // the first frame, where one is given
+let picture = null; // the first frame, if one is given
 
 const place = $("paths");
 const subjects = element("div", { className: "row subjects", role: "group" });
@@ -37,7 +37,7 @@ const rows = new Rows(numbers, columns, "point", {
   next: (last) => (last ? [rounded(last[0] + length() / 4, 2), last[1], last[2]] : [0, 50, 50]),
 });
 
-// The setting of all paths, for a clip of so many seconds.
+// Return the setting of all paths, for a clip of some seconds.
 export function values(seconds) {
   const told = paths.slice(0, paths.findLastIndex(Boolean) + 1);
   const track = (path) => path && path.map(([share, x, y]) => [rounded(share * seconds), [rounded(x), rounded(y)]]);
@@ -50,7 +50,7 @@ export function restore({ tracks = [] }, seconds) {
   show();
 }
 
-// Show as many paths as a model follows, on a frame of its shape.
+// Show as many paths as a model can follow, on a frame of its shape.
 export function meet(model, seconds) {
   length = seconds;
   place.hidden = !model.tracks;

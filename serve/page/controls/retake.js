@@ -1,4 +1,4 @@
-// Seconds of the given clip that are made anew, while the rest stays.
+// The seconds of the given clip to make anew, while the rest stays.
 import { $, element } from "../elements.js";
 import * as given from "../given.js";
 import { spoken, word } from "../words.js";
@@ -23,12 +23,12 @@ export function meet(model) {
   show();
 }
 
-// Choose a part of the clip that is given: its middle, or from and to in seconds.
+// Choose a part of the given clip: its middle, or from and to in seconds.
 export function begin(span = null) {
   $("anew-part").checked = true;
   show();
   const length = Number($("to").max);
-  for (const name of ["from", "to"]) $(name).step = span ? "any" : STEP; // a shot ends where it ends
+  for (const name of ["from", "to"]) $(name).step = span ? "any" : STEP; // the end of a shot is exact
   [$("from").value, $("to").value] = span ?? [length / 3, 2 * length / 3];
   tell();
 }

@@ -1,10 +1,10 @@
-// Rows of numbers that one can add to and take from: points of a path, places of a camera.
+// Rows of numbers, to which one can add rows: points of a path, places of a camera.
 import { element } from "../elements.js";
 import { spoken, word } from "../words.js";
 
 export class Rows {
   // columns: `name` is a word of the page; min, max and step are those of the field.
-  // called: the word for one row. on: `change` hears that a number is another, `next` returns a new row after the last.
+  // called: the word for one row. on: `change` is called when a number changes, `next` returns a new row after the last.
   constructor(place, columns, called, on) {
     Object.assign(this, { columns, called, on, values: [] });
     this.head = element("div", { className: "numbers", "aria-hidden": "true" });
@@ -38,7 +38,7 @@ export class Rows {
         numbers[column] = Number(field.value);
         this.on.change(this.values);
       });
-      field.addEventListener("change", () => { field.value = numbers[column]; }); // what is no such number is not kept
+      field.addEventListener("change", () => { field.value = numbers[column]; }); // a wrong number is taken back
       return field;
     });
     const less = element("button", { type: "button", ariaLabel: word("remove", { what: named }) }, "×");

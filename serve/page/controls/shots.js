@@ -7,7 +7,7 @@ import * as paths from "./paths.js";
 let shots = []; // {prompt, seconds or null, cut, tracks, camera}; none without a storyboard
 let at = 0; // the shot that the form shows
 let able = { any: false, cuts: false };
-let usual = 1; // seconds of a shot for which none are said
+let usual = 1; // default seconds of a shot
 
 export const told = () => shots.length > 0;
 
@@ -33,7 +33,7 @@ export function restore({ storyboard = [] }) {
   draw();
 }
 
-// A file is what `reelm generate --storyboard` reads. Pictures that it names stay where they are: a page opens no paths.
+// A file has the form of `reelm generate --storyboard`. Pictures that it names are left out: a page cannot open paths.
 function save() {
   const url = URL.createObjectURL(new Blob([JSON.stringify(values(), null, 2)], { type: "application/json" }));
   element("a", { href: url, download: "storyboard.json" }).click();
@@ -53,7 +53,7 @@ export function meet(model, preset) {
   draw();
 }
 
-// Take what the form shows into the shot that it stands for.
+// Store the content of the form in the shot that it shows.
 export function keep() {
   if (!told()) return;
   const length = $("seconds").value === "" ? null : Number($("seconds").value);
@@ -91,7 +91,7 @@ function draw() {
 function block(shot, number) {
   const words = shot.prompt.trim() || word("no_words"), length = word("n_seconds", { n: Number(lasts(shot).toFixed(1)) });
   const cut = number > 0 && shot.cut && able.cuts;
-  const heard = (text) => element("span", { className: "hidden" }, text); // what is seen at once is said in words
+  const heard = (text) => element("span", { className: "hidden" }, text); // text for screen readers
   const button = element("button", { type: "button", ariaPressed: String(number === at), title: words },
     heard(`${word("shot", { n: number + 1 })}: `), element("span", { className: "words" }, words),
     element("span", { className: "quiet" }, length), heard(cut ? word("shot_cut") : ""));

@@ -1,4 +1,4 @@
-// A control clip: what of it the pictures follow. The file itself is one of those in given.js.
+// The kind of a control clip: what of it the pictures follow. The file itself is one of those in given.js.
 import { $ } from "../elements.js";
 import * as given from "../given.js";
 import { spoken, word } from "../words.js";
