@@ -130,7 +130,6 @@ class Live:
         return not self.closed and self._seconds - played < _AHEAD_SECONDS
 
     def _make(self) -> None:
-        """Make a latent frame."""
         [clip] = next(self._pieces)
         self._unsent += self._fragments.add(clip.video, clip.audio)
         self._made += 1

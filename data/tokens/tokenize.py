@@ -212,7 +212,6 @@ def _sounds(
 
 
 def _key_index(description: Mapping[str, Any]) -> KeyIndex | None:
-    """Return the keys that a source of clips has."""
     return KeyIndex(tuple(description["keys"]), description["keys_at_once"]) if "keys" in description else None
 
 

@@ -267,7 +267,6 @@ class _Resampler:
 
 
 def _mean(frame: "AudioFrame") -> "AudioFrame":
-    """Return the mean of all channels as one."""
     from av import AudioFrame
 
     array = frame.to_ndarray()

@@ -120,7 +120,6 @@ def _length(video: int | None, sound: int | None, default: int | None) -> int | 
 
 
 def _pictures(sources: Sources, num_frames: int | None) -> dict[int, Picture]:
-    """Return frame number -> picture."""
     listed = list((sources.keyframes or {}).items())
     listed += [] if sources.image is None else [(0, sources.image)]
     if sources.last_image is not None:

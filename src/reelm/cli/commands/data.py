@@ -88,7 +88,6 @@ class DataBuild:
             self._films(data_dir)
 
     def _films(self, data_dir: Path) -> None:
-        """Build a set from a folder of videos."""
         if self.processes is not None and self.processes < 1:
             raise RequestError(f"processes is {self.processes}; it must be at least 1")
         if self.stall_seconds <= 0:
@@ -131,7 +130,6 @@ class DataBuild:
             raise RequestError(str(error)) from error
 
     def _recordings(self, folder: Path, data_dir: Path) -> None:
-        """Build a set from a folder of recordings."""
         from reelm.data import catalog
         from reelm.data.recordings.build import import_folder
 

@@ -143,7 +143,6 @@ class Generate:
         return found
 
     def _jobs(self, prompts: list[str]) -> list[Job]:
-        """Return one job for each prompt and seed."""
         first = self.sampling.seed
         pairs = list(product(prompts, range(first, first + self.sampling.num_samples)))
         if self.grid or len(pairs) == 1:

@@ -53,7 +53,6 @@ class GGUF:
         return self._numbers(name, np.asarray(rows, np.int64))
 
     def _numbers(self, name: str, rows: Any) -> np.ndarray:
-        """Return rows of a tensor as float32."""
         tensor = self._tensor(name)
         try:
             return self._widened(tensor.data[rows], tensor.tensor_type)
