@@ -41,7 +41,7 @@ def test_figures_of_a_data_set_take_what_the_command_gives(name):
 
 def test_no_two_models_bring_the_same_name():
     for kind in ("DATA_SETS", "DATA_CARDS", "PRESETS", "EVALUATIONS", "RECONSTRUCTIONS"):
-        names = [name for brought in registry._brought(kind).values() for name in brought]
+        names = [name for brought in registry._registered(kind).values() for name in brought]
         assert names and len(names) == len(set(names))
     assert not by_task.TASKS.keys() & registry.entries("EVALUATIONS").keys()
 
