@@ -11,7 +11,8 @@ NUMBERS = st.sampled_from(
 WORDS = st.sampled_from(
     ["", "x", "0", "-", "nan", "None", "a\nb", "\x1b[31m", "\0", "../../x", "/etc/hostname", "٣", "🎬", "a" * 5000]
 ) | st.text(max_size=12)
-VALUES = NUMBERS | WORDS | st.sampled_from([None, True, False, [], {}, [[]], [None], ["a", 1], {"": {}}, {"x": None}])
+OTHERS = st.sampled_from([None, True, False, [], {}, [[]], [None], ["a", 1], {"": {}}, {"x": None}]).map(copy.deepcopy)
+VALUES = NUMBERS | WORDS | OTHERS
 """Values of JSON, most of them wrong wherever they stand."""
 
 
