@@ -38,8 +38,7 @@ from reelm.data.tokens.sample import TokenSample
 from reelm.data.tokens.write import write_tokens
 from reelm.media.formats.mp4 import write_video
 from reelm.train.lm import run as lm
-from reelm.train.run import loop
-from reelm.train.run.training import Training
+from reelm.train.step.feed import Feed, share
 from reelm.train.tokenizers import video as video_tokenizer
 
 
@@ -59,43 +58,31 @@ class Arguments:
     """The program to compare with."""
 
 
-class Measured(Exception):
-    """The figures of a run, in place of the run."""
-
-
-def fed(train: Any, run: Any, seconds: float) -> dict[str, float]:
+def fed(make_job: Any, run: Any, seconds: float) -> dict[str, float]:
     """Samples a second that the data of a run gives, and that its step takes."""
-
-    def measure(config: Any, state: Any, step: Any, data: Any, workdir: Path, training: Training) -> Any:
-        batches = [next(data) for _ in range(8)]
-        for batch in batches:  # compiles for each shape
-            state, metrics = step(state, batch)
-        jax.block_until_ready(metrics)
-        size = training.load
-        gives, takes = [], []
-        for _ in range(3):
-            begun, samples = time.monotonic(), 0
-            while time.monotonic() - begun < seconds:
-                samples += size(next(data)).samples
-            gives.append(samples / (time.monotonic() - begun))
-            begun, samples = time.monotonic(), 0
-            while time.monotonic() - begun < seconds:
-                for batch in batches:
-                    state, metrics = step(state, batch)
-                    samples += size(batch).samples
-                jax.block_until_ready(metrics)
-            takes.append(samples / (time.monotonic() - begun))
-        figures = {"gives": median(gives), "takes": median(takes)}
-        raise Measured(figures | {"ratio": figures["gives"] / figures["takes"]})
-
-    # In place of the loop: the state, the step and the data are those of the run.
-    loop.run = measure
     with tempfile.TemporaryDirectory() as workdir:
-        try:
-            train(run, Path(workdir))
-        except Measured as measured:
-            return {name: round(number, 2) for name, number in measured.args[0].items()}
-    raise AssertionError("the run was not measured")
+        job = make_job(run, Path(workdir))
+    state, step = job.build(job.mesh)
+    data, size = Feed(job.batches(share(job.mesh)), job.mesh), job.load
+    batches = [next(data) for _ in range(8)]
+    for batch in batches:  # compiles for each shape
+        state, metrics = step(state, batch)
+    jax.block_until_ready(metrics)
+    gives, takes = [], []
+    for _ in range(3):
+        begun, samples = time.monotonic(), 0
+        while time.monotonic() - begun < seconds:
+            samples += size(next(data)).samples
+        gives.append(samples / (time.monotonic() - begun))
+        begun, samples = time.monotonic(), 0
+        while time.monotonic() - begun < seconds:
+            for batch in batches:
+                state, metrics = step(state, batch)
+                samples += size(batch).samples
+            jax.block_until_ready(metrics)
+        takes.append(samples / (time.monotonic() - begun))
+    figures = {"gives": median(gives), "takes": median(takes), "ratio": median(gives) / median(takes)}
+    return {name: round(number, 2) for name, number in figures.items()}
 
 
 def noise(start: int, stop: int) -> Iterator[TokenSample]:
@@ -181,12 +168,12 @@ def main(asked: Arguments) -> None:
             figures["building"] = building(asked, Path(place))
         if "video-tokenizer" in asked.what:
             demo = configs.get("video-tokenizer", "demo")
-            figures["video-tokenizer"] = fed(video_tokenizer.train, demo, asked.seconds)
+            figures["video-tokenizer"] = fed(video_tokenizer.make_job, demo, asked.seconds)
         if "lm" in asked.what:
             tokens, demo = Path(place, "tokens"), configs.get("lm", "demo")
             write_tokens(tokens, noise, runs=[TokenRun(2000, 33, 64, 64)], tokenizer_hash="x", fps=8.0, time_stride=4)
             demo = replace(demo, tokens=(tokens,), video_tokenizer=None, stages=demo.stages[-1:])
-            figures["lm"] = fed(lm.train, demo, asked.seconds)
+            figures["lm"] = fed(lm.make_job, demo, asked.seconds)
     report(figures)
 
 

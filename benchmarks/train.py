@@ -20,8 +20,7 @@ from reelm.lm.mesh import MeshSpec
 from reelm.lm.net.config import Kernel, LMConfig, Remat
 from reelm.lm.prefix import ClipCodes, Prefix
 from reelm.train.lm.config import LMRun
-from reelm.train.lm.loss import make_loss
-from reelm.train.lm.run import build
+from reelm.train.lm.run import objective_of
 from reelm.train.run.throughput import peak_flops
 from reelm.train.step import feed
 
@@ -72,7 +71,7 @@ def trained(name: str, arguments: Arguments) -> dict[str, Any]:
     else:
         run = replace(run, mesh=MeshSpec.parse(arguments.mesh))
         mesh = run.mesh.build()
-    state, _, step = build(run, make_loss(run), mesh, {})
+    state, step = objective_of(run).build(mesh)
     rng = np.random.default_rng(0)
     words = rng.integers(0, 256, (shape[0], run.model.prefix)).astype(np.int32)
     codes = rng.integers(0, 1 << run.model.bits, shape).astype(np.int32)

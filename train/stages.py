@@ -16,7 +16,7 @@ class Stage(NamedTuple):
     Attributes:
         name: its name on the command line.
         part: the part in words.
-        training: module of `train(run, workdir, ...)`.
+        training: module of `make_job(run, workdir, ...)`.
         net: module of `init_params(config, key)`.
         config: module of its config.
         run: name of its config.
@@ -40,9 +40,9 @@ class Stage(NamedTuple):
         return f"{'an' if self.part[0] in 'au' else 'a'} {self.part}"
 
     @property
-    def train(self) -> Callable[..., Any]:
-        """The function that runs or resumes the training."""
-        return importlib.import_module(self.training).train
+    def make_job(self) -> Callable[..., Any]:
+        """The function that makes the `Job` of a run."""
+        return importlib.import_module(self.training).make_job
 
     @property
     def run_type(self) -> type:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from reelm.data.clips import ClipSource
     from reelm.train.run.config import Cluster
-    from reelm.train.run.training import Callback
+    from reelm.train.run.job import Callback, Job
     from reelm.train.step.state import TrainState
 
 
@@ -68,21 +68,27 @@ def train(
     if not is_remote(workdir):
         check_folder(Path(workdir))
     from reelm.train.run.config import Cluster
+    from reelm.train.run.loop import run_job
     from reelm.train.run.processes import joined
     from reelm.train.run.workdir import opened
 
     with joined(cluster or Cluster()), opened(Path(workdir)) as folder:
-        if data is None:
-            return stage.train(run, folder, callbacks=callbacks)
-        from .given import Given, source_of, tokenized
+        job = _job(stage, run, folder, data, captions, held_out)
+        return run_job(job, folder, callbacks=callbacks)
 
-        clips = source_of(data, captions)
-        others = None if held_out is None else source_of(held_out)
-        if stage.name == "lm":
-            return stage.train(tokenized(run, clips, others, folder), folder, callbacks=callbacks)
-        # So that nobody resumes it on the data set that the config happened to name.
-        run = replace(run, data=replace(run.data, dataset=clips.description.get("dataset", "given")))
-        return stage.train(run, folder, Given(clips, clips if others is None else others), callbacks=callbacks)
+
+def _job(stage: Stage, run: Any, folder: Path, data: Any, captions: Any, held_out: Any) -> "Job":
+    if data is None:
+        return stage.make_job(run, folder)
+    from .given import Given, source_of, tokenized
+
+    clips = source_of(data, captions)
+    others = None if held_out is None else source_of(held_out)
+    if stage.name == "lm":
+        return stage.make_job(tokenized(run, clips, others, folder), folder)
+    # So that nobody resumes it on the data set that the config happened to name.
+    run = replace(run, data=replace(run.data, dataset=clips.description.get("dataset", "given")))
+    return stage.make_job(run, folder, Given(clips, clips if others is None else others))
 
 
 def _stage_of(run: Any) -> Stage:

@@ -30,9 +30,7 @@ from reelm.sampling.decoding.prefill import Prefill
 from reelm.sampling.decoding.program import FrameProgram
 from reelm.sampling.decoding.state import DecodeState
 from reelm.train.lm.config import LMRun
-from reelm.train.lm.loss import make_loss
-from reelm.train.step import state
-from reelm.train.step.update import make_step
+from reelm.train.lm.run import objective_of
 
 GRID = 16, 16
 
@@ -55,13 +53,12 @@ def make_codes(config: LMConfig, samples: int, frames: int) -> ClipCodes:
 
 def train_arguments(run: LMRun, samples: int, frames: int) -> tuple[Any, Any]:
     """Shapes of a state and a batch."""
-    optimizer = run.optimizer.build(run.loop.steps)
-    made = jax.eval_shape(lambda: state.create(init_params(run.model, jax.random.key(0)), optimizer, 0))
+    made = jax.eval_shape(objective_of(run).create, {})
     return made, {"prefix": make_prefix(run.model, samples), "codes": make_codes(run.model, samples, frames)}
 
 
 def train_step(run: LMRun, layout: Any = None) -> Any:
-    return make_step(make_loss(run), run.optimizer.build(run.loop.steps), run.optimizer.ema, layout, run.accumulate)
+    return objective_of(run).make_step(layout)
 
 
 def decoding_params(config: LMConfig, weights: NumberFormat, shards: int = 1) -> Any:

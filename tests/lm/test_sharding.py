@@ -34,7 +34,7 @@ from reelm.sampling.decoding.prefill import Prefill
 from reelm.sampling.decoding.program import FrameProgram
 from reelm.train.lm.config import LMRun
 from reelm.train.lm.loss import make_loss
-from reelm.train.lm.run import build, check_batches
+from reelm.train.lm.run import check_batches, objective_of
 from reelm.train.run.checkpoints import Checkpoints
 from reelm.train.step import feed
 from reelm.train.step.update import value_and_gradient
@@ -133,10 +133,12 @@ def steps() -> None:
     """A state made in shards; a step of it; its checkpoint, read on another mesh and on one device, and back."""
     run = replace(RUN, mesh=MeshSpec.parse(MESHES[0]))
     mesh = run.mesh.build()
-    state, layout, step = build(run, make_loss(run), mesh, {})
+    state, step = objective_of(run).build(mesh)
+    layout = jax.tree.map(lambda leaf: leaf.sharding, state)
     kernel = state.params["layers"]["attention"]["qkv"]["kernel"]
     assert kernel.addressable_shards[0].data.shape == (2, 32 // 4, 8 * 16 + 2 * 4 * 16), kernel.sharding
-    alone, layout_alone, _ = build(RUN, make_loss(RUN), MeshSpec().build(jax.devices()[:1]), {})
+    alone, _ = objective_of(RUN).build(MeshSpec().build(jax.devices()[:1]))
+    layout_alone = jax.tree.map(lambda leaf: leaf.sharding, alone)
     # The same draws wherever they lie; they may be rounded otherwise.
     close = partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-7)
     jax.tree.map(close, jax.device_get(state.params), jax.device_get(alone.params))

@@ -7,6 +7,7 @@ import functools
 import hashlib
 import json
 import sys
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,14 @@ import numpy as np
 import optax
 
 from reelm.data import pipeline
+from reelm.lm.mesh import MeshSpec
 from reelm.tokenizer.video.config import VideoTokenizerConfig
 from reelm.tokenizer.video.tokenizer import autoencode, init_params
-from reelm.train.run import loop
 from reelm.train.run.config import LoopConfig
+from reelm.train.run.config_changes import FREE
+from reelm.train.run.job import Job
+from reelm.train.run.loop import run_job
 from reelm.train.run.throughput import NAMES as PACE
-from reelm.train.run.training import Training
 from reelm.train.step import state as train_state
 
 MODEL = VideoTokenizerConfig(bits=4, encoder_channels=(8,), decoder_channels=(8,), encoder_blocks=1, decoder_blocks=1)
@@ -107,16 +110,29 @@ class Tapped:
         self._data.set_state(state)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """The config of a run of which nothing but the loop and a learning rate matters."""
+
+    loop: LoopConfig = field(metadata=FREE)
+    lr: float = 3e-3
+
+
 def train(
     workdir: Path, steps: int, *, data=None, samples=None, lr: float = 3e-3, step=train_step, clips=None, **options
 ):
     options = {"log_every": 4, "save_every": 5, "sample_every": 0, **options}
-    config = LoopConfig(steps=steps, **options)
-    resolved = {"model": {"bits": MODEL.bits}, "lr": lr, "loop": {"steps": steps, **options}}
-    data = make_data() if data is None else data
-    about = {} if clips is None else {"train": clips}
-    training = Training(stage="squares", resolved=resolved, data=about, free=frozenset({"loop"}), samples=samples)
-    return loop.run(config, make_state(), step, data, workdir, training)
+    job = Job(
+        stage="squares",
+        config=Run(loop=LoopConfig(steps=steps, **options), lr=lr),
+        about={"model": {"bits": MODEL.bits}},
+        data={} if clips is None else {"train": clips},
+        mesh=MeshSpec().build(jax.devices()[:1]),
+        build=lambda mesh: (make_state(), step),
+        batches=lambda share: make_data() if data is None else data,
+        samples=samples,
+    )
+    return run_job(job, workdir)
 
 
 def digest(state) -> str:

@@ -62,6 +62,7 @@ def film(folder: Path) -> dict[str, list[str]]:
     """Trace a folder with a film to three steps of a language model."""
     import numpy as np
 
+    import reelm
     from reelm.data.films.buckets import Buckets
     from reelm.data.films.build import build
     from reelm.data.films.cutting import CuttingConfig
@@ -70,7 +71,6 @@ def film(folder: Path) -> dict[str, list[str]]:
     from reelm.data.tokens.tokenize import tokenize
     from reelm.lm.net.config import LMConfig
     from reelm.media.formats.mp4 import write_video
-    from reelm.train.lm import run as lm
     from reelm.train.lm.config import LMRun
     from reelm.train.parts import open_video_tokenizer
     from reelm.train.run.config import LoopConfig
@@ -91,7 +91,7 @@ def film(folder: Path) -> dict[str, list[str]]:
     def walk() -> None:
         place = build(films, "films", folder / "sets", cut, pool=pool).folder
         tokenize(str(place), open_video_tokenizer(folder), folder / "tokens", num_frames=9)
-        lm.train(run, folder / "lm")
+        reelm.train(run, folder / "lm")
 
     return trace(walk)
 

@@ -17,7 +17,6 @@ from reelm.errors import RequestError
 from reelm.lm import describer
 from reelm.lm.describer_config import DescriberConfig
 from reelm.sampling.model import Model
-from reelm.train.lm import run as lm
 from reelm.train.lm.config import LMRun
 from reelm.train.run.config import LoopConfig
 
@@ -84,7 +83,7 @@ def test_a_language_model_trains_on_them(wide, tmp_path):
         corrupt=0.5,
         loop=LoopConfig(steps=4, save_every=4, sample_every=0),
     )
-    params = lm.train(run, tmp_path / "lm").params
+    params = reelm.train(run, tmp_path / "lm").params
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(params))
 
 

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import fsspec
+import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from made.training import Run
 
 from reelm.cli.main import main
 from reelm.data.catalog import open_clips
@@ -20,11 +22,13 @@ from reelm.data.tokens.read import open_tokens
 from reelm.data.tokens.sample import TokenSample
 from reelm.data.tokens.write import write_tokens
 from reelm.errors import RequestError
+from reelm.lm.mesh import MeshSpec
 from reelm.media.formats.mp4 import write_video
 from reelm.storage import remote
-from reelm.train.run import loop, workdir
+from reelm.train.run import workdir
 from reelm.train.run.config import LoopConfig
-from reelm.train.run.training import Training
+from reelm.train.run.job import Job
+from reelm.train.run.loop import run_job
 from reelm.train.step import state as train_state
 
 
@@ -198,11 +202,16 @@ def test_a_run_goes_on_from_a_bucket_on_a_machine_that_has_nothing(bucket, tmp_p
         return state.replace(step=state.step + 1, params=params), {"loss": jnp.float32(batch[0])}
 
     def train(steps: int) -> float:
-        config = LoopConfig(steps=steps, log_every=1, save_every=2, keep=2, sample_every=0, tensorboard=False)
-        initial = train_state.create({"seen": jnp.zeros(())}, optax.sgd(0.1), seed=0, ema=False)
-        training = Training(stage="counting", resolved={})
+        rhythm = LoopConfig(steps=steps, log_every=1, save_every=2, keep=2, sample_every=0, tensorboard=False)
+        job = Job(
+            stage="counting",
+            config=Run(loop=rhythm),
+            mesh=MeshSpec().build(jax.devices()[:1]),
+            build=lambda mesh: (train_state.create({"seen": jnp.zeros(())}, optax.sgd(0.1), seed=0, ema=False), step),
+            batches=lambda share: Counting(),
+        )
         with workdir.opened(Path(f"{bucket}/run")) as folder:
-            state = loop.run(config, initial, step, Counting(), folder, training)
+            state = run_job(job, folder)
         return float(state.params["seen"])
 
     train(5)

@@ -38,14 +38,12 @@ from reelm.tokenizer.video.config import VideoTokenizerConfig
 from reelm.train.export import ExportPlan, export
 from reelm.train.lm import run as lm
 from reelm.train.lm.config import LMRun
-from reelm.train.lm.loss import make_loss
 from reelm.train.parts import open_audio_tokenizer, open_video_tokenizer
 from reelm.train.run.checkpoints import restore_params
 from reelm.train.run.config import LoopConfig
 from reelm.train.step.optimizer import OptimizerConfig
 from reelm.train.step.state import create
 from reelm.train.step.update import make_step
-from reelm.train.tokenizers import video as video_tokenizer
 from reelm.train.tokenizers.video_config import ClipData, VideoTokenizerRun
 
 pytestmark = [
@@ -87,9 +85,9 @@ AUDIO = AudioTokenizerConfig(
 def trained(kept_programs, tmp_path_factory) -> Path:
     """A folder with `tokenizer`, `tokens`, `lm` and `model`."""
     folder = tmp_path_factory.mktemp("trained")
-    video_tokenizer.train(TOKENIZER, folder / "tokenizer")
+    reelm.train(TOKENIZER, folder / "tokenizer")
     tokenize("moving_digits", open_video_tokenizer(folder / "tokenizer"), folder / "tokens", num_clips=40, num_frames=9)
-    lm.train(replace(LM, tokens=(folder / "tokens",), video_tokenizer=folder / "tokenizer"), folder / "lm")
+    reelm.train(replace(LM, tokens=(folder / "tokens",), video_tokenizer=folder / "tokenizer"), folder / "lm")
     export(
         ExportPlan(video_tokenizer=folder / "tokenizer", lm=[folder / "lm"], dtype="int8", cfg_scale=1.5),
         folder / "model",
@@ -127,7 +125,7 @@ def test_tokens_are_the_codes_of_the_clips(trained):
 
 def test_a_frozen_encoder_keeps_its_codes_while_the_decoder_learns(trained, tmp_path):
     run = replace(TOKENIZER, start_from=trained / "tokenizer", freeze_encoder=True)
-    video_tokenizer.train(run, tmp_path / "further")
+    reelm.train(run, tmp_path / "further")
     before, after = (open_video_tokenizer(folder) for folder in (trained / "tokenizer", tmp_path / "further"))
     assert before.hash == after.hash
     video = example("test", 0, 9)["video"]
@@ -137,25 +135,25 @@ def test_a_frozen_encoder_keeps_its_codes_while_the_decoder_learns(trained, tmp_
     stored = export(
         ExportPlan(video_tokenizer=trained / "tokenizer", dtype="int8"), tmp_path / "stored"
     ).video_tokenizer
-    video_tokenizer.train(replace(run, start_from=tmp_path / "stored"), tmp_path / "polished")
+    reelm.train(replace(run, start_from=tmp_path / "stored"), tmp_path / "polished")
     assert open_video_tokenizer(tmp_path / "polished").hash == stored.hash == before.hash
 
 
 def test_a_finish_learns_while_all_that_is_known_stays_to_the_bit(trained, tmp_path):
     model = replace(TOKENIZER.model, decoder_finish=4)
     run = replace(TOKENIZER, start_from=trained / "tokenizer", freeze_known=True, model=model)
-    video_tokenizer.train(run, tmp_path / "finished")
+    reelm.train(run, tmp_path / "finished")
     before, after = (open_video_tokenizer(folder) for folder in (trained / "tokenizer", tmp_path / "finished"))
     finish = after.params["decoder"].pop("finish")
     assert before.hash == after.hash and np.abs(finish["out"]["kernel"]).max() > 0
     jax.tree.map(np.testing.assert_array_equal, after.params, before.params)
     with pytest.raises(RequestError, match="has all that this tokenizer has, so with freeze_known nothing is trained"):
-        video_tokenizer.train(replace(run, start_from=tmp_path / "finished"), tmp_path / "again")
+        reelm.train(replace(run, start_from=tmp_path / "finished"), tmp_path / "again")
 
 
 def test_a_language_model_does_not_go_with_another_tokenizer(trained, tmp_path):
     other = replace(TOKENIZER, loop=replace(TOKENIZER.loop, seed=1))
-    video_tokenizer.train(other, tmp_path / "other")
+    reelm.train(other, tmp_path / "other")
     with pytest.raises(RequestError, match="tokenize the clips again"):
         export(ExportPlan(video_tokenizer=tmp_path / "other", lm=[trained / "lm"]), tmp_path / "model")
 
@@ -164,7 +162,7 @@ def test_a_language_model_goes_on_with_other_tasks(trained, tmp_path):
     tasks = (Stage(buckets=(Bucket(frames=2, batch_size=2, task="frames"),)),)
     still = OptimizerConfig(learning_rate=0.0)
     run = replace(SHORT, tokens=(trained / "tokens",), stages=tasks, optimizer=still, start_from=trained / "lm")
-    after = lm.train(run, tmp_path / "further")
+    after = reelm.train(run, tmp_path / "further")
     before = restore_params(trained / "lm").params
     jax.tree.map(np.testing.assert_array_equal, before, after.params)
     assert (tmp_path / "further" / "text.model").read_bytes() == (trained / "lm" / "text.model").read_bytes()
@@ -172,7 +170,7 @@ def test_a_language_model_goes_on_with_other_tasks(trained, tmp_path):
 
 def test_several_language_models_become_their_mean(trained, tmp_path):
     run = replace(SHORT, tokens=(trained / "tokens",), start_from=trained / "lm")
-    lm.train(run, tmp_path / "further")
+    reelm.train(run, tmp_path / "further")
     parts = [trained / "lm", tmp_path / "further"]
     one, other = (restore_params(part).params for part in parts)
     joined = export(ExportPlan(video_tokenizer=trained / "tokenizer", lm=parts), tmp_path / "model")
@@ -188,7 +186,7 @@ def test_several_language_models_become_their_mean(trained, tmp_path):
     jax.tree.map(partial(np.testing.assert_allclose, rtol=1e-6, atol=1e-7), swapped, mean)
 
     wider = replace(SHORT, model=replace(LM.model, layers=3), tokens=(trained / "tokens",))
-    lm.train(wider, tmp_path / "wider")
+    reelm.train(wider, tmp_path / "wider")
     with pytest.raises(RequestError, match="differ in sizes, words or codes"):
         export(
             ExportPlan(video_tokenizer=trained / "tokenizer", lm=[trained / "lm", tmp_path / "wider"]),
@@ -199,7 +197,7 @@ def test_several_language_models_become_their_mean(trained, tmp_path):
 def test_a_language_model_of_other_sizes_is_not_gone_on_with(trained, tmp_path):
     run = replace(LM, model=replace(LM.model, layers=3), tokens=(trained / "tokens",), start_from=trained / "lm")
     with pytest.raises(RequestError, match="a language model of other sizes than this run: layers: 2 -> 3"):
-        lm.train(run, tmp_path / "further")
+        reelm.train(run, tmp_path / "further")
 
 
 def test_folders_of_the_wrong_training_are_named(trained, tmp_path):
@@ -212,13 +210,13 @@ def test_folders_of_the_wrong_training_are_named(trained, tmp_path):
 def test_a_bucket_longer_than_the_tokens_is_refused(trained, tmp_path):
     run = replace(LM, tokens=(trained / "tokens",), stages=(Stage(buckets=(Bucket(frames=4, batch_size=2),)),))
     with pytest.raises(RequestError, match="4 latent frames"):
-        lm.train(run, tmp_path / "lm")
+        reelm.train(run, tmp_path / "lm")
 
 
 def test_a_language_model_of_other_bits_than_the_tokenizer_is_refused(trained, tmp_path):
     run = replace(LM, tokens=(trained / "tokens",), video_tokenizer=trained / "tokenizer")
     with pytest.raises(RequestError, match="writes 8 bits, the model reads 10"):
-        lm.train(replace(run, model=replace(run.model, bits=10)), tmp_path / "lm")
+        reelm.train(replace(run, model=replace(run.model, bits=10)), tmp_path / "lm")
 
 
 def test_words_are_dropped_at_the_given_share():
@@ -277,7 +275,7 @@ def test_a_step_without_a_finite_loss_changes_nothing_but_the_count(muon):
 
 def test_the_average_is_what_is_exported(trained):
     averaged = restore_params(trained / "tokenizer").params
-    latest = video_tokenizer.train(TOKENIZER, trained / "tokenizer").params  # it is trained: this reads it back
+    latest = reelm.train(TOKENIZER, trained / "tokenizer").params  # it is trained: this reads it back
     difference = jax.tree.map(lambda a, b: np.abs(a - b).max(), averaged, latest)
     assert max(jax.tree.leaves(difference)) > 0
     jax.tree.map(np.testing.assert_array_equal, open_video_tokenizer(trained / "tokenizer").params, averaged)
@@ -285,7 +283,7 @@ def test_the_average_is_what_is_exported(trained):
 
 def test_the_best_checkpoint_is_exported_on_request(trained, tmp_path):
     loop = LoopConfig(steps=3, save_every=3, keep=1, sample_every=0, evaluate_every=1, best="-loss")
-    video_tokenizer.train(replace(TOKENIZER, loop=loop), tmp_path / "run")
+    reelm.train(replace(TOKENIZER, loop=loop), tmp_path / "run")
     lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
     losses = {line["step"]: line["eval_loss"] for line in lines if "eval_loss" in line}
     assert {name for line in lines for name in line if name.startswith("eval_")} == {"eval_loss", "eval_psnr"}
@@ -327,13 +325,13 @@ def test_a_silent_language_model_gets_sound(trained, tmp_path):
     buckets = (Bucket(frames=2, batch_size=2), Bucket(frames=2, batch_size=2, task="hears"))
     stages = (Stage(buckets=buckets, weights=(0.5, 0.5)),)
     run = replace(SHORT, model=heard, tokens=(tokens,), stages=stages, start_from=trained / "lm")
-    lm.train(run, tmp_path / "lm")
+    reelm.train(run, tmp_path / "lm")
     model = export(ExportPlan(video_tokenizer=parts, lm=[tmp_path / "lm"], audio_tokenizer=parts), tmp_path / "model")
     clip = reelm.load(str(tmp_path / "model")).generate("a red seven moves right", num_frames=5)
     assert clip.audio is not None and clip.audio.shape == (10_000, 1)
     assert model.language_model().tasks == ("begins", "hears")
     with pytest.raises(RequestError, match="tokenize with --audio-tokenizer"):
-        lm.train(replace(run, tokens=(trained / "tokens",)), tmp_path / "silent")
+        reelm.train(replace(run, tokens=(trained / "tokens",)), tmp_path / "silent")
 
     own = ExportPlan(video_tokenizer=parts, lm=[tmp_path / "model"], audio_tokenizer=parts, cfg_scale=2.0, num_frames=9)
     joined = export(own, tmp_path / "joined")
@@ -345,7 +343,7 @@ def test_a_silent_language_model_gets_sound(trained, tmp_path):
 
     still = replace(run, stages=SHORT.stages, start_from=tmp_path / "model")
     still = replace(still, optimizer=replace(run.optimizer, learning_rate=0.0, muon=0.0))
-    after = lm.train(still, tmp_path / "further").params
+    after = reelm.train(still, tmp_path / "further").params
     jax.tree.map(np.testing.assert_array_equal, after, model.language_model().params)
     assert (tmp_path / "further" / "text.model").read_bytes() == (tmp_path / "lm" / "text.model").read_bytes()
     record = export(
@@ -353,7 +351,7 @@ def test_a_silent_language_model_gets_sound(trained, tmp_path):
     ).record["lm"]
     assert record["started_from"]["started_from"]["steps"] == LM.loop.steps
     with pytest.raises(RequestError, match="has no language model"):
-        lm.train(replace(run, start_from=parts), tmp_path / "none")
+        reelm.train(replace(run, start_from=parts), tmp_path / "none")
 
 
 @pytest.mark.long
@@ -363,8 +361,8 @@ def test_a_language_model_learns_through_a_text_encoder(trained, sentences, tmp_
     run = replace(SHORT, model=config, tokens=(trained / "tokens",), text_encoder=sentences)
     # Layers begin as the identity: what stands in front of the codes matters some steps later.
     run = replace(run, video_tokenizer=trained / "tokenizer", loop=replace(SHORT.loop, steps=6))
-    before = lm.build(run, make_loss(run), MeshSpec().build(jax.devices()[:1]), {})[0].params["text"]["kernel"]
-    after = lm.train(run, tmp_path / "lm").params["text"]["kernel"]
+    before = lm.objective_of(run).build(MeshSpec().build(jax.devices()[:1]))[0].params["text"]["kernel"]
+    after = reelm.train(run, tmp_path / "lm").params["text"]["kernel"]
     assert np.abs(after - before).max() > 0
     assert not (tmp_path / "lm" / "text.model").exists()
     model = export(
@@ -377,7 +375,7 @@ def test_a_language_model_learns_through_a_text_encoder(trained, sentences, tmp_
     # What ships may be trained further, on longer captions.
     longer = replace(run, model=replace(config, prefix=48), start_from=tmp_path / "model")
     still = replace(longer, optimizer=replace(run.optimizer, learning_rate=0.0, muon=0.0))
-    kept = lm.train(still, tmp_path / "longer").params
+    kept = reelm.train(still, tmp_path / "longer").params
     jax.tree.map(np.testing.assert_array_equal, kept, loaded.language_model().params)
 
     other = tmp_path / "other"
@@ -385,7 +383,7 @@ def test_a_language_model_learns_through_a_text_encoder(trained, sentences, tmp_
     weights = load_file(other / "model.safetensors")
     save_file(weights | {"sentence/bias": weights["sentence/bias"] + 1}, other / "model.safetensors")
     for begun in (
-        lambda: lm.train(replace(run, text_encoder=other, start_from=tmp_path / "lm"), tmp_path / "further"),
+        lambda: reelm.train(replace(run, text_encoder=other, start_from=tmp_path / "lm"), tmp_path / "further"),
         lambda: export(
             ExportPlan(video_tokenizer=trained / "tokenizer", lm=[tmp_path / "lm"], text_encoder=other),
             tmp_path / "again",
@@ -394,6 +392,6 @@ def test_a_language_model_learns_through_a_text_encoder(trained, sentences, tmp_
         with pytest.raises(RequestError, match="was trained with the text encoder"):
             begun()
     with pytest.raises(RequestError, match="embeddings of width 16; name the folder"):
-        lm.train(replace(run, text_encoder=None), tmp_path / "none")
+        reelm.train(replace(run, text_encoder=None), tmp_path / "none")
     with pytest.raises(RequestError, match="reads pieces of a text tokenizer, not embeddings of width 16"):
-        lm.train(replace(run, model=LM.model), tmp_path / "pieces")
+        reelm.train(replace(run, model=LM.model), tmp_path / "pieces")

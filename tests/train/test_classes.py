@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import reelm
 from reelm.errors import RequestError
 from reelm.storage.tensors import flattened
 from reelm.tokenizer.video.config import VideoTokenizerConfig
@@ -91,7 +92,7 @@ def test_an_idle_class_takes_half_of_the_largest():
 @pytest.mark.slow
 def test_a_training_begins_with_the_transform_and_keeps_it(tmp_path, monkeypatch):
     run = replace(RUN, data=replace(RUN.data, dataset="moving_digits"))
-    video.train(run, tmp_path / "run")
+    reelm.train(run, tmp_path / "run")
     kept = (tmp_path / "run" / video.FITTED_FILE).read_bytes()
     params = restore_params(tmp_path / "run").params
     for part in ("encoder", "decoder"):
@@ -100,7 +101,7 @@ def test_a_training_begins_with_the_transform_and_keeps_it(tmp_path, monkeypatch
         for name, leaf in flattened(params["encoder"]["transform"]).items():
             np.testing.assert_array_equal(own[name], leaf)
     monkeypatch.setattr(classes, "fit", lambda *_: pytest.fail("a resumed run fits nothing"))
-    video.train(replace(run, loop=replace(run.loop, steps=2)), tmp_path / "run")
+    reelm.train(replace(run, loop=replace(run.loop, steps=2)), tmp_path / "run")
     assert (tmp_path / "run" / video.FITTED_FILE).read_bytes() == kept
     after = restore_params(tmp_path / "run").params
     np.testing.assert_array_equal(after["encoder"]["transform"]["basis"], params["encoder"]["transform"]["basis"])
@@ -111,7 +112,8 @@ def test_a_training_begins_with_the_transform_and_keeps_it(tmp_path, monkeypatch
 
 
 def test_before_the_first_step_the_nets_add_nothing(fitted):
-    params = video.create_state(RUN, {"transform": fitted}).params
+    objective = video.objective_of(RUN, {"transform": fitted})
+    params = objective.create(objective.start).params
     clip = jax.random.uniform(jax.random.key(0), (4, 5, 2, 2, 3), minval=-1)  # one patch a side: no borders
     rebuilt, _ = autoencode(CONFIG, params, clip)
     folded = next(classes.rounds(CONFIG, iter([{"clips": np.asarray(clip)}]), 1, 12))

@@ -23,7 +23,7 @@ from reelm.lm import sharding
 from reelm.lm.mesh import MeshSpec
 from reelm.tokenizer.video.config import VideoTokenizerConfig
 from reelm.tokenizer.video.tokenizer import init_params
-from reelm.train.tokenizers.video import create_state, make_run_step
+from reelm.train.tokenizers.video import objective_of
 from reelm.train.tokenizers.video_config import ClipData, LossWeights, VideoDiscriminatorConfig, VideoTokenizerRun
 from reelm.train.tokenizers.video_losses import make_loss
 
@@ -42,7 +42,7 @@ def gradients_of_eight_equal_those_of_one() -> None:
     # Every clip of another brightness, so that a mean over one device's clips alone would show in the batch entropy.
     video = jax.random.uniform(jax.random.key(1), (8, 5, 16, 16, 3)) * jnp.linspace(-1, 1, 8)[:, None, None, None, None]
     loss = make_loss(RUN)
-    gradient = jax.jit(jax.grad(lambda p, video: loss(p, ({"clips": video}, None), jax.random.key(2), jnp.int32(0))[0]))
+    gradient = jax.jit(jax.grad(lambda p, video: loss(p, {"clips": video}, jax.random.key(2), jnp.int32(0))[0]))
     one = gradient(*jax.device_put((params, video), jax.devices()[0]))
     mesh = MeshSpec(data=4, fsdp=2).build()
     layout = sharding.of_state({"params": params}, mesh)["params"]
@@ -68,8 +68,8 @@ def magvit2_is_compiled() -> None:
         data=replace(run.data, frames=3, crop=16, stills=0),
         batch_size=8,
     )
-    mesh = MeshSpec(fsdp=8).build()
-    shapes = jax.eval_shape(lambda: create_state(run))
+    mesh, objective = MeshSpec(fsdp=8).build(), objective_of(run)
+    shapes = jax.eval_shape(objective.create, objective.start)
     layout = sharding.of_state(shapes, mesh)
 
     def on(shape: tuple[int, ...], where) -> jax.ShapeDtypeStruct:
@@ -87,7 +87,7 @@ def magvit2_is_compiled() -> None:
     placed = jax.tree.map(
         lambda leaf, where: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=where), shapes, layout
     )
-    step: Any = make_run_step(run, layout)
+    step: Any = objective.make_step(layout)
     compiled = step.lower(placed, (parts, features)).compile()
     taken, made = compiled.input_shardings[0][0], compiled.output_shardings[0]
     for shardings in (taken, made):
@@ -113,7 +113,8 @@ import pytest  # noqa: E402  (the program above runs without it)
 
 
 def test_magvit2_is_of_the_size_of_the_paper():
-    shapes = jax.eval_shape(lambda: create_state(configs.get("video-tokenizer", "magvit2")).params)
+    objective = objective_of(configs.get("video-tokenizer", "magvit2"))
+    shapes = jax.eval_shape(objective.create, objective.start).params
     count = sum(leaf.size for leaf in jax.tree.leaves(shapes))
     assert 190e6 < count < 210e6, count
 

@@ -16,7 +16,7 @@ def test_the_table_has_every_name():
 
 @pytest.mark.parametrize("stage", STAGES.values(), ids=STAGES)
 def test_a_training_makes_the_part_of_its_row(stage):
-    assert stage.run_type is get_type_hints(stage.train)["run"]
+    assert stage.run_type is get_type_hints(stage.make_job)["run"]
     model = stage.run_type().model
     if stage.name == "describer":  # a training takes the words from its captions
         model = replace(model, words=(("red",),), usual=(0.5,))

@@ -4,8 +4,9 @@
 word whether any caption of the clip has it. Of some clips only the pictures are read, of some only the sound.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,23 +16,19 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from reelm.data import pipeline
 from reelm.data.tokens.config import Bucket, Stage
 from reelm.data.tokens.mixture import mixture
 from reelm.data.tokens.read import check_sound, open_all
 from reelm.data.tokens.sample import TokenSample
 from reelm.errors import RequestError
-from reelm.lm import sharding
 from reelm.lm.describer import Describer, DescriberNet, init_params
 from reelm.lm.layout import audio_frames
 from reelm.tokenizer.codes import are_known, flip_bits, to_device
 from reelm.train.parts import check_sizes, open_describer
-from reelm.train.run import loop
-from reelm.train.run.config_changes import free_fields
-from reelm.train.run.training import Callback, Training
-from reelm.train.step import feed, state
-from reelm.train.step.feed import Feed
-from reelm.train.step.state import TrainState
-from reelm.train.step.update import make_step
+from reelm.train.run.job import Job
+from reelm.train.step.feed import DataIterator, Share, check_size
+from reelm.train.step.objective import Objective
 
 from .describer_config import DescriberRun
 from .describer_words import telling_words, words_in
@@ -92,8 +89,8 @@ def _misread(ids: jax.Array, key: jax.Array, bits: int, most: float) -> jax.Arra
     return flip_bits(ids, jax.random.uniform(bit_key, (*places, bits)) < share)
 
 
-def train(run: DescriberRun, workdir: Path, *, callbacks: Sequence[Callback] = ()) -> TrainState:
-    """Run or resume the training in `workdir`; see `loop.run` for what is written and what is raised."""
+def make_job(run: DescriberRun, workdir: Path) -> Job:
+    """Return the training of a run."""
     sources, model = open_all(run.tokens, run.model.bits), run.model
     check_sound(sources, levels=model.sound_levels, bits=model.sound_bits, frames=model.sound_frames)
     start = None if run.start_from is None else _start(run, run.start_from, sources[0].index.tokenizer_hash)
@@ -103,27 +100,29 @@ def train(run: DescriberRun, workdir: Path, *, callbacks: Sequence[Callback] = (
         words, usual = telling_words(sources[0])
         run = replace(run, model=replace(model, words=words, usual=usual))
     mesh = run.mesh.build()
-    feed.check_size("batch_size", run.batch_size, mesh)
+    check_size("batch_size", run.batch_size, mesh)
     stage = Stage(buckets=(Bucket(frames=run.model.frames, batch_size=run.batch_size),))
-    transform = ToDescribe(run)
-    batches = mixture([stage], sources, lambda *_: transform, seed=run.loop.seed, **feed.share(mesh)._asdict())
-    optimizer = run.optimizer.build(run.loop.steps)
-    params = init_params(run.model, jax.random.key(run.loop.seed)) if start is None else start.params
-    initial = state.create(jax.tree.map(jnp.asarray, params), optimizer, run.loop.seed)
-    layout = sharding.of_state(initial, mesh)
-    return loop.run(
-        run.loop,
-        jax.device_put(initial, layout),
-        make_step(make_loss(run), optimizer, run.optimizer.ema, layout),
-        Feed(batches, mesh),
-        workdir,
-        Training(
-            stage="describer",
-            resolved={**asdict(run), "token_sets": [asdict(source.index) for source in sources]},
-            free=free_fields(run),
-            preview=lambda batch: [],
-            callbacks=callbacks,
-        ),
+    objective = Objective(
+        init=partial(init_params, run.model),
+        start={} if start is None else start.params,
+        loss=make_loss(run),
+        optimizer=run.optimizer.build(run.loop.steps),
+        ema=run.optimizer.ema,
+        seed=run.loop.seed,
+    )
+
+    def batches(share: Share) -> DataIterator:
+        transform = ToDescribe(run)
+        return pipeline.iterate(mixture([stage], sources, lambda *_: transform, seed=run.loop.seed, **share._asdict()))
+
+    return Job(
+        stage="describer",
+        config=run,
+        about={"token_sets": [asdict(source.index) for source in sources]},
+        mesh=mesh,
+        build=objective.build,
+        batches=batches,
+        preview=lambda batch: [],
     )
 
 

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import grain
 import jax
@@ -17,7 +17,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 
-from reelm.data.tokens.config import Bucket, Stage
+from reelm.data import pipeline
+from reelm.data.tokens.config import Bucket
 from reelm.data.tokens.mixture import mixture
 from reelm.data.tokens.read import (
     TokenSource,
@@ -30,6 +31,7 @@ from reelm.data.tokens.read import (
 from reelm.errors import RequestError
 from reelm.lm import sharding
 from reelm.lm.language_model import LanguageModel
+from reelm.lm.net.config import LMConfig
 from reelm.lm.net.transformer import init_params
 from reelm.lm.parameters import check_mesh
 from reelm.media.contact_sheet import contact_sheet
@@ -41,16 +43,14 @@ from reelm.tokenizer.text.encoder import Text
 from reelm.tokenizer.text.pieces import TextTokenizer
 from reelm.tokenizer.video.tokenizer import VideoTokenizer
 from reelm.train.parts import Start, check_encoder, open_audio_tokenizer, open_start, open_video_tokenizer
-from reelm.train.run import loop
-from reelm.train.run.config_changes import free_fields
+from reelm.train.run.job import Job
 from reelm.train.run.throughput import Load
-from reelm.train.run.training import Callback, Training
 from reelm.train.step import feed, state
-from reelm.train.step.feed import Feed
+from reelm.train.step.feed import Share
 from reelm.train.step.frozen import bounded, frozen
 from reelm.train.step.memory import check_state
+from reelm.train.step.objective import Objective
 from reelm.train.step.state import TrainState
-from reelm.train.step.update import make_step
 
 from .captions import embed, open_text, scope_of, text_tokenizer
 from .config import LMRun
@@ -61,40 +61,55 @@ _EVALUATION_BATCHES = 16
 _SAMPLES = 4  # clips made at a time while training, of the first captions that a prompt can hold
 
 
-def train(run: LMRun, workdir: Path, *, callbacks: Sequence[Callback] = ()) -> TrainState:
-    """Run or resume the training in `workdir`; see `loop.run` for what is written and what is raised."""
+def make_job(run: LMRun, workdir: Path) -> Job:
+    """Return the training of a run.
+
+    workdir: keeps the text tokenizer.
+    """
     inputs = open_inputs(run)
     mesh = run.mesh.build()
     check(run, inputs, mesh)
-    text, params, start = start_of(run, inputs.sources, workdir)
+    text, start = start_of(run, inputs.sources, workdir)
     embed(run.model, text, [*inputs.sources, *inputs.held_out])
-    known = start.known if start is not None and run.freeze_known else {}
-    objective = objective_of(run, known)
-    job = LMJob(run, inputs, mesh, text, objective, start)
-    initial, _, step = build(run, objective.loss, mesh, params, known)
-    training = replace(job.training(), callbacks=callbacks)
-    return loop.run(run.loop, initial, step, Feed(job.batches(), mesh), workdir, training)
-
-
-class Objective(NamedTuple):
-    """What a run descends on.
-
-    Attributes:
-        loss: `(params, batch, key, step) -> (loss, metrics)`.
-        metrics: names of the metrics that a log shows.
-    """
-
-    loss: Callable[..., tuple[jax.Array, dict[str, jax.Array]]]
-    metrics: tuple[str, ...]
-
-
-def objective_of(run: LMRun, known: Mapping[str, Any]) -> Objective:
-    """Return the objective of a run: the likelihood of its codes.
-
-    known: parameters that are not trained, as `train.parts.Start` names them.
-    """
+    objective = objective_of(run, start)
+    about = {"token_sets": [asdict(source.index) for source in inputs.sources], **_can_do(run, inputs, text, start)}
+    if not isinstance(text, TextTokenizer):
+        about["text_encoder_hash"] = text.hash
+    audible = inputs.audio_tokenizer is not None or not run.model.sound_levels
     longest = max(bucket.frames for bucket in run.stages[-1].buckets)
-    return Objective(frozen(make_loss(run), known), ("loss", *metric_names(run.model, longest)))
+    generating = Generating(run, inputs, mesh, text, objective.loss)
+    return Job(
+        stage="lm",
+        config=run,
+        about=about,
+        data={"held_out": [asdict(source.index) for source in inputs.held_out]},
+        mesh=mesh,
+        build=objective.build,
+        batches=lambda share: pipeline.iterate(batches_of(run, text, inputs.sources, share)),
+        samples=generating.samples if inputs.video_tokenizer is not None and audible else None,
+        evaluate=generating.evaluate if inputs.held_out else None,
+        metrics=("loss", *metric_names(run.model, longest)),
+        load=load_of(run.model),
+        preview=generating.preview,
+    )
+
+
+def objective_of(run: LMRun, start: Start | None = None) -> Objective:
+    """Return what a run descends on: the likelihood of its codes.
+
+    start: what the run starts from. Parts that it lacks are fresh, such as a kind of prefix that it never saw.
+    """
+    params = {} if start is None else start.params
+    known = start.known if start is not None and run.freeze_known else {}
+    return Objective(
+        init=partial(init_params, run.model),
+        start=params,
+        loss=frozen(make_loss(run), known),
+        optimizer=bounded(run.optimizer.build(run.loop.steps), params, known),
+        ema=run.optimizer.ema,
+        accumulate=run.accumulate,
+        seed=run.loop.seed,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,58 +172,20 @@ def check_batches(run: LMRun, parts: int) -> None:
             )
 
 
-class LMJob:
-    """The batches, samples and evaluations of a run."""
+class Generating:
+    """What a state generates, and how likely it finds held-out clips.
 
-    def __init__(
-        self, run: LMRun, inputs: Inputs, mesh: Mesh, text: Text, objective: Objective, start: Start | None = None
-    ) -> None:
-        self.run, self.inputs, self.mesh, self.text, self.objective = run, inputs, mesh, text, objective
-        self._start = start if run.freeze_known else None
+    loss: that of the objective, `(params, batch, key, step) -> (loss, metrics)`.
+    """
+
+    def __init__(self, run: LMRun, inputs: Inputs, mesh: Mesh, text: Text, loss: Callable[..., Any]) -> None:
+        self.run, self.inputs, self.mesh, self.text = run, inputs, mesh, text
         self._held_out = None
         if inputs.held_out:
-            last = replace(run.scaled_stages[-1], steps=None, token_weights=None)
-            self._held_out = self._mixture([last], inputs.held_out, seed=0)
-        self._evaluation_loss = jax.jit(self._loss_of_average)
-
-    def training(self) -> Training:
-        """Return what the loop needs to know of the run."""
-        run, inputs = self.run, self.inputs
-        resolved = {**asdict(run), "token_sets": [asdict(source.index) for source in inputs.sources]}
-        resolved |= self._can_do()
-        if not isinstance(self.text, TextTokenizer):
-            resolved["text_encoder_hash"] = self.text.hash
-        audible = inputs.audio_tokenizer is not None or not run.model.sound_levels
-        return Training(
-            stage="lm",
-            resolved=resolved,
-            data={"held_out": [asdict(source.index) for source in inputs.held_out]},
-            free=free_fields(run),
-            samples=self.samples if inputs.video_tokenizer is not None and audible else None,
-            evaluate=self.evaluate if inputs.held_out else None,
-            metrics=self.objective.metrics,
-            load=self.load,
-            preview=self.preview,
-        )
-
-    def _can_do(self) -> dict[str, Any]:
-        """Return what the trained model can do, with all that a frozen one could."""
-        tasks, scope = {bucket.task for bucket in self.run.buckets}, scope_of(self.inputs.sources, self.text)
-        if self._start is not None:
-            tasks, scope = tasks.union(self._start.tasks), scope.with_all(self._start.scope)
-        return {"tasks": sorted(tasks), "scope": asdict(scope)}
-
-    def batches(self) -> grain.MapDataset:
-        """Return this process's share of the batches to train on."""
-        return self._mixture(self.run.scaled_stages, self.inputs.sources, self.run.loop.seed)
-
-    def load(self, batch: Mapping[str, Any]) -> Load:
-        """Return the samples, codes and FLOPs of a batch."""
-        model, samples = self.run.model, batch["codes"].video.shape[0]
-        layout = model.layout_of(batch["codes"], batch["prefix"])
-        codes, slots = layout.codes, layout.slots - 1
-        attention = 12 * model.layers * model.heads * model.head_width * slots / 2  # causal: half of it
-        return Load(samples, samples * codes, samples * slots * (6 * self._matrix_size + attention))
+            last = replace(run.stages[-1], steps=None, token_weights=None)
+            evaluated = replace(run, stages=(last,), loop=replace(run.loop, seed=0))
+            self._held_out = batches_of(evaluated, text, inputs.held_out, feed.share(mesh))
+        self._loss = jax.jit(lambda params, batch: loss(params, batch, jax.random.key(0), jnp.zeros((), jnp.int32)))
 
     def preview(self, batch: Mapping[str, Any]) -> list[np.ndarray]:
         """Return the first clips of a batch, decoded."""
@@ -235,17 +212,10 @@ class LMJob:
         for i in range(_EVALUATION_BATCHES):
             batch = feed.place(self._held_out[i], self.mesh)
             with jax.set_mesh(self.mesh):
-                value, metrics = self._evaluation_loss(current.ema, batch)
+                value, metrics = self._loss(current.ema, batch)
             for name, number in {"loss": value, **metrics}.items():
                 found.setdefault(name, []).append(float(number))
         return {name: sum(numbers) / len(numbers) for name, numbers in found.items()}
-
-    def _loss_of_average(self, params: dict, batch: Mapping[str, Any]) -> tuple[jax.Array, dict]:
-        return self.objective.loss(params, batch, jax.random.key(0), jnp.zeros((), jnp.int32))
-
-    def _mixture(self, stages: Sequence[Stage], sources: Sequence[TokenSource], seed: int) -> grain.MapDataset:
-        transform = partial(to_sample, self.run, self.text, motions(sources) if self.run.model.motion else None)
-        return mixture(stages, sources, transform, seed=seed, **feed.share(self.mesh)._asdict())
 
     @cached_property
     def _captions(self) -> list[str]:
@@ -255,11 +225,33 @@ class LMJob:
         fitting = (caption for caption in captions if self.text.count(caption) <= self.run.model.text_slots)
         return list(islice(fitting, _SAMPLES)) or [""]
 
-    @cached_property
-    def _matrix_size(self) -> int:
-        """Numbers in all matrices of the net."""
-        params = jax.eval_shape(partial(init_params, self.run.model), jax.random.key(0))
-        return sum(leaf.size for leaf in jax.tree.leaves(params) if leaf.ndim > 1)
+
+def _can_do(run: LMRun, inputs: Inputs, text: Text, start: Start | None) -> dict[str, Any]:
+    """Return what the trained model can do, with all that a frozen one could."""
+    tasks, scope = {bucket.task for bucket in run.buckets}, scope_of(inputs.sources, text)
+    if start is not None and run.freeze_known:
+        tasks, scope = tasks.union(start.tasks), scope.with_all(start.scope)
+    return {"tasks": sorted(tasks), "scope": asdict(scope)}
+
+
+def load_of(model: LMConfig) -> Callable[[Mapping[str, Any]], Load]:
+    """Return what counts the samples, codes and FLOPs of a batch."""
+    params = jax.eval_shape(partial(init_params, model), jax.random.key(0))
+    matrices = sum(leaf.size for leaf in jax.tree.leaves(params) if leaf.ndim > 1)
+
+    def load(batch: Mapping[str, Any]) -> Load:
+        layout = model.layout_of(batch["codes"], batch["prefix"])
+        samples, slots = batch["codes"].video.shape[0], layout.slots - 1
+        attention = 12 * model.layers * model.heads * model.head_width * slots / 2  # causal: half of it
+        return Load(samples, samples * layout.codes, samples * slots * (6 * matrices + attention))
+
+    return load
+
+
+def batches_of(run: LMRun, text: Text, sources: Sequence[TokenSource], share: Share) -> grain.MapDataset:
+    """Return a process's share of the batches of a run's stages, of clips of these token sets."""
+    transform = partial(to_sample, run, text, motions(sources) if run.model.motion else None)
+    return mixture(run.scaled_stages, sources, transform, seed=run.loop.seed, **share._asdict())
 
 
 def to_sample(run: LMRun, text: Text, motions: np.ndarray | None, source: TokenSource, bucket: Bucket) -> ToSample:
@@ -282,63 +274,21 @@ def to_sample(run: LMRun, text: Text, motions: np.ndarray | None, source: TokenS
     )
 
 
-def build(
-    run: LMRun, loss: Callable[..., Any], mesh: Mesh, params: Mapping[str, Any], known: Mapping[str, Any] | None = None
-) -> tuple[TrainState, Any, Callable[..., Any]]:
-    """Return (the state before the first step, its shardings, the step) of a run; the state is made in shards.
-
-    loss: what the step descends on; see `Objective`.
-    params: parts of the parameters that are not to be fresh.
-    known: those that are not trained.
-    """
-    optimizer = bounded(run.optimizer.build(run.loop.steps), params, known or {})
-
-    def create(params: Mapping[str, Any]) -> TrainState:
-        fresh = init_params(run.model, jax.random.key(run.loop.seed))
-        return state.create({**fresh, **params}, optimizer, run.loop.seed)
-
-    layout = sharding.of_state(jax.eval_shape(create, params), mesh)
-    jitted = make_step(loss, optimizer, run.optimizer.ema, layout, run.accumulate)
-
-    def step(state: TrainState, batch: Any) -> tuple[TrainState, dict[str, jax.Array]]:
-        with jax.set_mesh(mesh):
-            return jitted(state, batch)
-
-    with jax.set_mesh(mesh):
-        return jax.jit(create, out_shardings=layout)(dict(params)), layout, step
-
-
 def _parts(run: LMRun) -> set[str]:
     """Return the names of the parts of a net's parameters."""
     return {*jax.eval_shape(partial(init_params, run.model), jax.random.key(0))}
 
 
-class Beginning(NamedTuple):
-    """What a run begins with.
-
-    Attributes:
-        text: reads captions.
-        params: parts of the parameters that are not to be fresh.
-        start: where these come from; None where all are fresh.
-    """
-
-    text: Text
-    params: dict
-    start: Start | None
-
-
-def start_of(run: LMRun, sources: Sequence[TokenSource], workdir: Path) -> Beginning:
-    """Return what a run begins with: that of `start_from`, if it names one."""
+def start_of(run: LMRun, sources: Sequence[TokenSource], workdir: Path) -> tuple[Text, Start | None]:
+    """Return what reads captions, and the model of `start_from`; None where all parameters are fresh."""
     if run.start_from is None:
         learned = partial(text_tokenizer, sources, run.model.text_vocabulary)
-        return Beginning(open_text(run.model, run.text_encoder, workdir, learned), {}, None)
+        return open_text(run.model, run.text_encoder, workdir, learned), None
     start = open_start(run.start_from, run.model)
     # Both read with a text encoder, or neither does.
     text = open_text(run.model, run.text_encoder, workdir, lambda: cast(TextTokenizer, start.text))
     if start.encoder_hash and not isinstance(text, TextTokenizer):
         check_encoder(text, start.encoder_hash, run.start_from)
-    params = start.params
-    if run.freeze_known and all(map(np.all, jax.tree.leaves(start.known))) and params.keys() == _parts(run):
+    if run.freeze_known and all(map(np.all, jax.tree.leaves(start.known))) and start.params.keys() == _parts(run):
         raise RequestError(f"{run.start_from} has all that this model has, so with freeze_known nothing is trained")
-    # Parts that `start` lacks are fresh, such as a kind of prefix that it never saw.
-    return Beginning(text, params, start)
+    return text, start

@@ -253,7 +253,7 @@ class Trained:
 def find(workdir: Path, *, best: bool = False) -> Found:
     """Return the newest sound checkpoint of a run, or the one that was best in its evaluations.
 
-    workdir: the folder given to `loop.run`, or where a remote one was mirrored to.
+    workdir: the folder given to `loop.run_job`, or where a remote one was mirrored to.
 
     Raises:
         RequestError: there is no sound checkpoint, no best one, or it does not name its stage.

@@ -1,9 +1,9 @@
 """One loop for every training run: step, measure, save, sample, stop, and go on where it was killed.
 
-In: a `TrainState`, a jitted `step`, an iterator of batches with a position, a folder. Out: the trained state; in the
-folder `config.json`, `metrics.jsonl`, `checkpoints/`, `samples/`, `tensorboard/`, `profile/`. A run that is killed at
-any moment and started again ends with the same bits as one that was left alone. All processes of a run take the same
-steps here, and the first of them writes. Knows nothing of models, losses or the content of a batch.
+In: a `Job`, a folder. Out: the trained state; in the folder `config.json`, `metrics.jsonl`, `checkpoints/`, `samples/`,
+`tensorboard/`, `profile/`. A run that is killed at any moment and started again ends with the same bits as one that was
+left alone. All processes of a run take the same steps here, and the first of them writes. Knows nothing of models,
+losses or the content of a batch.
 
 The order of one step is fixed: take a batch; dispatch the step; read the metrics of the step *before*, so that the
 devices never wait for the host; evaluate; save; write samples; look for a reason to stop.
@@ -14,7 +14,8 @@ import functools
 import json
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -24,72 +25,67 @@ import jax.numpy as jnp
 from reelm.errors import RequestError
 from reelm.media.contact_sheet import contact_sheet
 from reelm.storage.atomic import write_json
+from reelm.train.step.feed import Feed, share
 from reelm.train.step.state import TrainState
 
 from . import processes
 from .best_checkpoint import Best
 from .checkpoints import Checkpoints, Found
 from .config import LoopConfig
-from .config_changes import differences
+from .config_changes import differences, free_fields
 from .dry_run import dry_run
+from .job import Callback, Job
 from .metrics import Display, Meter, duration
 from .profile import Profile
 from .record import Record
 from .stopping import Stop, caught
 from .throughput import Throughput
-from .training import DataIterator, Training
-
-Step = Callable[[TrainState, Any], tuple[TrainState, Mapping[str, jax.Array]]]
 
 
-def run(
-    config: LoopConfig, state: TrainState, step: Step, data: DataIterator, workdir: Path, training: Training
-) -> TrainState:
-    """Train until `config.steps`, from the newest sound checkpoint in `workdir` if there is one.
+def run_job(job: Job, workdir: Path, *, callbacks: Sequence[Callback] = ()) -> TrainState:
+    """Train until the config's `loop.steps`, from the newest sound checkpoint in `workdir` if there is one.
 
     Args:
-        config: length and rhythm.
-        state: the state before the first step, and the layout of the restored one. Its buffers are given away.
-        step: `(state, batch) -> (state, metrics)`, jitted, the state donated. Metrics are scalars, `loss` among them;
-            a true `skipped` says that the step left the parameters as they were.
-        data: batches from the first one on; set to the saved position on resuming.
+        job: the training.
         workdir: the run's folder, made if missing.
-        training: the config in full, and the functions that sample, evaluate and count.
+        callbacks: called by the first process.
 
     Returns:
-        The last state; fewer than `config.steps` steps are made when `max_seconds`, `patience` or a callback ended it.
+        The last state; fewer steps are made when `max_seconds`, `patience` or a callback ended the run.
 
     Raises:
         RequestError: config, data or the state's tree differ from the checkpoint's, every checkpoint is damaged,
-            another run trains in `workdir`, the data ends early, or evaluations have no metric called `config.best`.
+            another run trains in `workdir`, the data ends early, or evaluations have no metric called `loop.best`.
         FloatingPointError: `max_skipped` steps in a row had no finite loss, or a state to be saved holds values that
             are not finite; the checkpoints before it are untouched.
         OSError: a checkpoint could not be written; those before it are untouched.
         SystemExit: with 143, on SIGTERM, after saving.
         KeyboardInterrupt: on Ctrl-C, after saving; a second Ctrl-C does not wait.
     """
-    if config.evaluate_every and training.evaluate is None:
+    config = job.config.loop
+    if config.evaluate_every and job.evaluate is None:
         raise RequestError("evaluate_every is set and this run holds nothing back to evaluate on; name clips held out")
-    if training.evaluate is not None and config.best.removeprefix("-") not in training.metrics:
-        raise RequestError(f"best is {config.best!r}; the evaluations of this run have {', '.join(training.metrics)}")
+    if job.evaluate is not None and config.best.removeprefix("-") not in job.metrics:
+        raise RequestError(f"best is {config.best!r}; the evaluations of this run have {', '.join(job.metrics)}")
     Path(workdir).mkdir(parents=True, exist_ok=True)
-    trainer = Trainer(config, jax.tree.map(jnp.asarray, state), step, data, Path(workdir), training)
+    trainer = Trainer(job, Path(workdir), callbacks)
     return trainer.dry_run() if config.dry_run else trainer.train()
 
 
 class Trainer:
     """A run in this process; its phases are methods, in the order in which `train` calls them."""
 
-    def __init__(
-        self, config: LoopConfig, state: TrainState, step: Step, data: DataIterator, workdir: Path, training: Training
-    ) -> None:
+    def __init__(self, job: Job, workdir: Path, callbacks: Sequence[Callback]) -> None:
+        self._job, self._workdir, self._callbacks = job, workdir, callbacks
+        self._config: LoopConfig = job.config.loop
+        resolved = {**asdict(job.config), **job.about}
+        self._resolved, self._made_of = json.loads(json.dumps([resolved, job.data], default=str))
+        self._state, self._step = job.build(job.mesh)
+        self._data = Feed(job.batches(share(job.mesh)), job.mesh)
         self._started = time.monotonic()
-        self._config, self._training, self._workdir = config, training, workdir
-        self._resolved, self._made_of = json.loads(json.dumps([training.resolved, training.data], default=str))
-        self._state, self._step, self._data = state, step, data
-        self._display = Display(training.stage, config.steps, silent=not processes.is_first())
-        self._meter, self._best = Meter(), Best(config.best)
-        self._store = Checkpoints(workdir / "checkpoints", keep=config.keep, note=self._display.note)
+        self._display = Display(job.stage, self._config.steps, silent=not processes.is_first())
+        self._meter, self._best = Meter(), Best(self._config.best)
+        self._store = Checkpoints(workdir / "checkpoints", keep=self._config.keep, note=self._display.note)
         self._done = 0
         self._seconds_before = self._seconds = 0.0  # of training: in earlier legs, and up to the last step
         self._pending: tuple[int, Mapping[str, jax.Array]] | None = None  # a step whose metrics are still to be read
@@ -97,8 +93,8 @@ class Trainer:
 
     def dry_run(self) -> TrainState:
         """Make two steps, report on them, and write the first batch as a picture."""
-        batch, preview = next(self._data), self._training.preview
-        for line in dry_run(self._state, self._step, batch, self._training.load(batch), self._config.steps):
+        batch, preview = next(self._data), self._job.preview
+        for line in dry_run(self._state, self._step, batch, self._job.load(batch), self._config.steps):
             self._display.note(line)
         if (videos := preview(jax.device_get(processes.here(batch)))) and processes.is_first():
             contact_sheet(videos, self._workdir / "first_batch.png", columns=9, scale=1)
@@ -157,7 +153,7 @@ class Trainer:
         self._profile.before(self._done + 1)
         self._state, metrics = self._step(self._state, batch)
         self._done += 1
-        self._pace.add(self._training.load(batch))
+        self._pace.add(self._job.load(batch))
         self._profile.after(self._done, metrics)
         self.report()
         self._pending = (self._done, metrics)
@@ -183,9 +179,9 @@ class Trainer:
 
     def evaluate(self) -> bool:
         """Log the metrics of the state on held-out data; return whether it is the best so far."""
-        assert self._training.evaluate is not None
+        assert self._job.evaluate is not None
         self.report()
-        measured = {name: float(value) for name, value in self._training.evaluate(self._state).items()}
+        measured = {name: float(value) for name, value in self._job.evaluate(self._state).items()}
         # All processes save the best checkpoint together, so a rounding must not make them disagree on it.
         values = processes.from_first(lambda: measured)
         logged = {f"eval_{name}": value for name, value in values.items()}
@@ -205,7 +201,7 @@ class Trainer:
             raise FloatingPointError(f"the state after step {self._done} is not finite; {self._saved()}")
         self._store.best = self._best.step
         record = {
-            "stage": self._training.stage,
+            "stage": self._job.stage,
             "config": self._resolved,
             "data": self._made_of,
             "meter": self._meter.get_state(),
@@ -216,9 +212,9 @@ class Trainer:
 
     def sample(self) -> None:
         """Write samples of the state, where the training makes any."""
-        if self._training.samples is not None:
+        if self._job.samples is not None:
             whole = processes.here(self._state.replace(opt_state=None))
-            self._record.sample(self._done, functools.partial(self._training.samples, whole), self._display.note)
+            self._record.sample(self._done, functools.partial(self._job.samples, whole), self._display.note)
 
     def _open(self, stack: contextlib.ExitStack) -> Stop:
         """Open the files of this leg, to be closed by `stack`, and listen for signals."""
@@ -244,7 +240,7 @@ class Trainer:
             self._store.close()
 
     def _check_config(self, found: Found) -> None:
-        changes = [*differences(found.record["config"], self._resolved, self._training.free)]
+        changes = [*differences(found.record["config"], self._resolved, free_fields(self._job.config))]
         saved = found.record.get("data", self._made_of)  # earlier versions wrote nothing about it
         changes += differences(saved, self._made_of, path="data")
         if changes and self._config.accept_config:
@@ -257,7 +253,7 @@ class Trainer:
 
     def _call(self, step: int, values: Mapping[str, float]) -> None:
         """Call the callbacks on the first process; all processes end when one of them returns False."""
-        called = self._training.callbacks
+        called = self._callbacks
         if called and processes.from_first(lambda: any([callback(step, values) is False for callback in called])):
             self._enough = "a callback said so"
 

@@ -1,16 +1,14 @@
 """Batches on a mesh: of each a process reads the rows that lie on its devices, and all make up one global array.
 
-In: a mesh, and a dataset of one process's shares of batches. Out: an iterator of batches as global arrays, whose
-position is that of the dataset. Row i of a batch is its example i, whatever the number of processes.
+In: a mesh, and one process's shares of the batches. Out: an iterator of batches as global arrays, whose position is
+that of the shares. Row i of a batch is its example i, whatever the number of processes.
 """
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
-import grain
 import jax
 from jax.sharding import Mesh
 
-from reelm.data import pipeline
 from reelm.errors import RequestError
 from reelm.lm import sharding
 
@@ -44,19 +42,30 @@ def place(batch: Any, mesh: Mesh) -> Any:
     return jax.tree.map(lambda rows: jax.make_array_from_process_local_data(where, rows), batch)
 
 
-class Feed:
-    """The batches of a dataset of shares, one after the other: a `training.DataIterator`."""
+class DataIterator(Protocol):
+    """Batches, and the position among them as JSON values, as Grain's iterators have them."""
 
-    def __init__(self, shares: grain.MapDataset, mesh: Mesh) -> None:
-        self._shares, self._mesh = pipeline.iterate(shares), mesh
+    def __next__(self) -> Any: ...
+
+    def get_state(self) -> Any: ...
+
+    def set_state(self, state: Any) -> None: ...
+
+
+class Feed:
+    """The batches of a process's shares, one after the other, as global arrays: a `DataIterator`.
+
+    The position is the number of batches taken: the same on every process, and for any number of them.
+    """
+
+    def __init__(self, shares: DataIterator, mesh: Mesh) -> None:
+        self._shares, self._mesh = shares, mesh
 
     def __next__(self) -> Any:
         return place(next(self._shares), self._mesh)
 
     def get_state(self) -> Any:
-        """The number of batches taken: the same on every process, and for any number of them."""
         return self._shares.get_state()
 
     def set_state(self, state: Any) -> None:
-        """Goes on from `get_state()`."""
         self._shares.set_state(state)

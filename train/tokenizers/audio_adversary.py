@@ -1,6 +1,6 @@
 """The adversary of the audio tokenizer: hinge losses and feature matching (SoundStream, arXiv 2107.03312, III-D).
 
-In: the pair (real, rebuilt) of sounds `float [B, S, C]`. Out: what both players lose, as an `adversarial.Adversary`.
+In: the pair (real, rebuilt) of sounds `float [B, S, C]`. Out: what both players lose, as an `Adversary`.
 """
 
 from dataclasses import dataclass
@@ -9,8 +9,9 @@ from typing import Any, cast
 import jax
 import jax.numpy as jnp
 
+from reelm.train.step.adversarial import AdversarialState, Metrics, Pairs
+
 from . import audio_discriminator
-from .adversarial import AdversarialState, Metrics, Pairs
 from .audio_config import AudioDiscriminatorConfig, SoundLossWeights
 from .audio_discriminator import StftDiscriminator
 

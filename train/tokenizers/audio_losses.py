@@ -13,8 +13,8 @@ from reelm.tokenizer.audio.config import AudioTokenizerConfig
 from reelm.tokenizer.audio.loudness import power
 from reelm.tokenizer.audio.tokenizer import autoencode
 from reelm.tokenizer.code_spec import CodeSpec
+from reelm.train.step.adversarial import Terms
 
-from .adversarial import Terms
 from .audio_config import AudioTokenizerRun
 
 _SPECTRUM_WINDOWS = (256, 512, 1024)

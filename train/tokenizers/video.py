@@ -5,7 +5,7 @@ of reconstruction, perceptual, commitment and entropy losses, and plays against 
 (MAGVIT-v2, arXiv 2310.05737, section 3.1 and appendix A).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -15,7 +15,6 @@ import grain
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import Mesh
 
 from reelm.data import catalog, clips, pipeline
 from reelm.data.augment import RandomClip
@@ -23,7 +22,6 @@ from reelm.data.clips import ClipSource
 from reelm.data.plain import PlainClips
 from reelm.errors import RequestError
 from reelm.evaluation.features import lpips
-from reelm.lm import sharding
 from reelm.media.contact_sheet import contact_sheet
 from reelm.storage.atomic import write_bytes
 from reelm.storage.tensors import pack, unpack
@@ -33,17 +31,15 @@ from reelm.tokenizer.video.tokenizer import VideoTokenizer, init_params
 from reelm.train import classes, deblocking
 from reelm.train.given import Given
 from reelm.train.parts import check_sizes, open_video_tokenizer
-from reelm.train.run import loop, processes
-from reelm.train.run.config_changes import free_fields
-from reelm.train.run.training import Callback, Training
-from reelm.train.step import feed, state
-from reelm.train.step.feed import Feed, Share
+from reelm.train.run import processes
+from reelm.train.run.job import Job
+from reelm.train.step import adversarial
+from reelm.train.step.adversarial import Opponent
+from reelm.train.step.feed import Share, check_size
 from reelm.train.step.frozen import frozen
+from reelm.train.step.objective import Objective
 from reelm.train.step.state import TrainState
-from reelm.train.step.update import make_step
 
-from . import adversarial
-from .adversarial import Metrics
 from .grow import kept, with_another_decoder, with_more_bits
 from .inflate import inflate
 from .video_adversary import VideoAdversary
@@ -95,44 +91,25 @@ def open_batches(
     return pipeline.join(parts)
 
 
-def create_state(run: VideoTokenizerRun, fitted: dict | None = None) -> TrainState:
-    """The state before the first step; pure but for `start_from`, so its shapes can be had from `jax.eval_shape`.
+def objective_of(run: VideoTokenizerRun, fitted: Mapping[str, Any] | None = None) -> Objective:
+    """Return what a run descends on; RequestError when nothing is trained.
 
     fitted: transform and filter of a fresh tokenizer; None leaves them as they are drawn.
     """
-    steps = run.loop.steps
-    made = state.create(_first_params(run, fitted), run.optimizer.build(steps), run.loop.seed)
-    if run.adversary is None:
-        return made
-    key = jax.random.fold_in(jax.random.key(run.loop.seed), 1)
-    return adversarial.create(made, VideoAdversary(run.adversary), run.adversary.optimizer.build(steps), key)
-
-
-def make_run_step(run: VideoTokenizerRun, layout: Any = None) -> Callable[[Any, Any], tuple[Any, Metrics]]:
-    """The jitted step of a run, `(state, batch) -> (state, metrics)` with batches as `make_loss` takes them.
-
-    `layout`: shardings of the state on a mesh; None leaves them to XLA.
-    """
-    loss, steps, ema = frozen(make_loss(run), _known(run)), run.loop.steps, run.optimizer.ema
-    optimizer = run.optimizer.build(steps)
-    if run.adversary is None:
-        return make_step(adversarial.without_adversary(loss), optimizer, ema, layout)
-    adversary = VideoAdversary(run.adversary, jnp.dtype(run.dtype))
-    return adversarial.make_step(loss, optimizer, ema, adversary, run.adversary.optimizer.build(steps), layout)
-
-
-def build(run: VideoTokenizerRun, mesh: Mesh, fitted: dict | None = None) -> tuple[TrainState, Callable[..., Any]]:
-    """(the state before the first step, the step over the parts of a batch) of a run, on a mesh.
-
-    RequestError when the batch does not divide over the devices, or LPIPS has a weight but no weights.
-    """
-    for name, size in (("batch_size", run.batch_size), ("stills", run.data.stills), ("plain", run.data.plain)):
-        feed.check_size(name, size, mesh)
-    features = jax.device_put(lpips.load(), sharding.whole(mesh)) if run.losses.perceptual else None
-    initial = create_state(run, fitted)
-    layout = sharding.of_state(initial, mesh)
-    step = make_run_step(run, layout)
-    return jax.device_put(initial, layout), lambda state, parts: step(state, (parts, features))
+    steps, loss, opponent = run.loop.steps, frozen(make_loss(run), _known(run)), None
+    if run.adversary is not None:
+        adversary = VideoAdversary(run.adversary, jnp.dtype(run.dtype))
+        opponent = Opponent(adversary, run.adversary.optimizer.build(steps), lambda key: jax.random.fold_in(key, 1))
+    return Objective(
+        init=partial(init_params, run.model),
+        start=jax.device_get(_start(run, fitted)),
+        loss=loss if opponent else adversarial.without_adversary(loss),
+        constants=lpips.load if run.losses.perceptual else None,
+        optimizer=run.optimizer.build(steps),
+        ema=run.optimizer.ema,
+        seed=run.loop.seed,
+        opponent=opponent,
+    )
 
 
 @dataclass(frozen=True)
@@ -160,36 +137,32 @@ class Rebuilding:
         return {"loss": error, "psnr": -10 * float(np.log10(max(error, 1e-10) / 4))}
 
 
-def train(
-    run: VideoTokenizerRun, workdir: Path, given: Given | None = None, *, callbacks: Sequence[Callback] = ()
-) -> TrainState:
-    """Run or resume the training in `workdir`; see `loop.run` for what is written and what is raised.
+def make_job(run: VideoTokenizerRun, workdir: Path, given: Given | None = None) -> Job:
+    """Return the training of a run.
 
+    workdir: keeps what a fresh tokenizer was fitted to before the first step.
     given: the clips; None for those of the data set that the run names.
     """
     run.model.latent_shape(run.data.frames, run.data.crop, run.data.crop)
     mesh = run.mesh.build()
     source, held_back = given or Given.named(run.data.dataset, run.data.source_frames)
-    initial, step = build(run, mesh, _fitted(run, workdir, given and given.train))
-    job = Rebuilding(run.model, clips.clips_of_one_shape(held_back, 8))
+    objective = objective_of(run, _fitted(run, workdir, given and given.train))
+    for name, size in (("batch_size", run.batch_size), ("stills", run.data.stills), ("plain", run.data.plain)):
+        check_size(name, size, mesh)
+    rebuilding = Rebuilding(run.model, clips.clips_of_one_shape(held_back, 8))
     # Weights stored in a smaller format have another hash than the weights that made the codes.
     codes = {"codes": open_video_tokenizer(run.start_from).hash} if run.keeps_codes and run.start_from else {}
-    return loop.run(
-        run.loop,
-        initial,
-        step,
-        Feed(open_batches(run, feed.share(mesh), given and given.train), mesh),
-        workdir,
-        Training(
-            stage="video-tokenizer",
-            resolved=asdict(run) | codes,
-            data={"train": clips.identity(source), "held_back": clips.identity(held_back)},
-            free=free_fields(run),
-            samples=job.samples,
-            evaluate=job.evaluate,
-            metrics=("loss", "psnr"),
-            callbacks=callbacks,
-        ),
+    return Job(
+        stage="video-tokenizer",
+        config=run,
+        about=codes,
+        data={"train": clips.identity(source), "held_back": clips.identity(held_back)},
+        mesh=mesh,
+        build=objective.build,
+        batches=lambda share: pipeline.iterate(open_batches(run, share, given and given.train)),
+        samples=rebuilding.samples,
+        evaluate=rebuilding.evaluate,
+        metrics=("loss", "psnr"),
     )
 
 
@@ -213,30 +186,23 @@ def _fitted(run: VideoTokenizerRun, workdir: Path, given: ClipSource | None) -> 
     return fitted
 
 
-def _first_params(run: VideoTokenizerRun, fitted: dict | None) -> dict:
+def _start(run: VideoTokenizerRun, fitted: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """Return the parameters that a run begins with and that are not fresh."""
     if run.start_from is None:
         if run.inflate:
             raise RequestError("inflate needs start_from: the folder of a training on single frames")
-        fresh = init_params(run.model, jax.random.key(run.loop.seed))
-        if fitted is None:
-            return fresh
         # Both parts have the transform, the decoder alone the filter.
-        return {
-            part: {name: jax.tree.map(jnp.array, fitted.get(name, leaf)) for name, leaf in leaves.items()}
-            for part, leaves in fresh.items()
-        }
+        return {} if fitted is None else {"encoder": {"transform": fitted["transform"]}, "decoder": fitted}
     model, start = run.model, open_video_tokenizer(run.start_from)
+    params, fresh = start.params, partial(init_params, model, jax.random.key(run.loop.seed))
     ours = isinstance(model, VideoTokenizerConfig)
     if run.keeps_codes and isinstance(model, VideoTokenizerConfig) and _of_other_decoder(start.config, model):
-        return with_another_decoder(
-            jax.tree.map(jnp.asarray, start.params), init_params(model, jax.random.key(run.loop.seed))
-        )
+        return with_another_decoder(params, fresh())
     grows = ours and not model.levels and not model.scalars and start.config.bits < model.bits
     more = {"bits"} if grows else set[str]()
     check_sizes(run.start_from, "video-tokenizer", asdict(start.config), asdict(model), more)
-    params = jax.tree.map(jnp.asarray, start.params)
     if grows:
-        params = with_more_bits(params, init_params(model, jax.random.key(run.loop.seed)))
+        params = with_more_bits(params, fresh())
     return inflate(model, params) if ours and run.inflate else params
 
 

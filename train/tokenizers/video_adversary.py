@@ -1,7 +1,7 @@
 """The adversary of the video tokenizer: non-saturating losses, R1 and LeCAM (MAGVIT-v2, arXiv 2310.05737, appendix A).
 
 In: pairs (real, made) of clips `float [B, T, H, W, 3]` in [-1, 1]. Out: what both players lose, as an
-`adversarial.Adversary`. Every logit of every part of a batch counts the same.
+`step.adversarial.Adversary`. Every logit of every part of a batch counts the same.
 """
 
 from collections.abc import Callable
@@ -13,8 +13,9 @@ import jax
 import jax.numpy as jnp
 from jax.typing import DTypeLike
 
+from reelm.train.step.adversarial import AdversarialState, Metrics, Pairs
+
 from . import video_discriminator
-from .adversarial import AdversarialState, Metrics, Pairs
 from .video_config import AdversaryConfig
 from .video_discriminator import discriminate
 

@@ -16,22 +16,21 @@ from reelm.tokenizer.code_spec import CodeSpec
 from reelm.tokenizer.codes import bits_to_ids
 from reelm.tokenizer.video.net import VideoNet
 from reelm.tokenizer.video.tokenizer import autoencode
+from reelm.train.step.adversarial import Terms
 
-from .adversarial import Terms
 from .video_config import LossWeights, VideoTokenizerRun
 
 
 def make_loss(run: VideoTokenizerRun):
     """`(params, batch, key, step) -> (loss, (metrics, pairs))`; entropies in nats, psnr in dB.
 
-    A batch is (parts, features). Parts are {"clips": `[B, T, H, W, 3]`, "stills": `[B', 1, H', W', 3]` or absent};
-    `pairs` holds (original, rebuilt) of each. Features are the weights of LPIPS, or None when it has no weight in the
-    loss: an argument, since as a constant their 60 MB would be compiled in.
+    A batch is {"clips": `[B, T, H, W, 3]`, "stills": `[B', 1, H', W', 3]` or absent}; `pairs` holds (original, rebuilt)
+    of each. Where LPIPS has a weight, it is (that, the weights of LPIPS).
     """
     config, weights = run.model, run.losses
 
     def loss(params: dict, batch: Any, key: jax.Array, step: jax.Array) -> Terms:
-        parts, features = batch
+        parts, features = batch if weights.perceptual else (batch, {})
         pairs, latents = [], []
         for name, video in parts.items():
             rebuilt, latent = autoencode(config, params, video, jnp.dtype(run.dtype))

@@ -6,8 +6,9 @@ stay sharp. Its logarithm counts: what a tokenizer lost cannot be known again, a
 clips that lost nothing. So does that of LPIPS, where it has a weight.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,18 +18,13 @@ import jax.numpy as jnp
 from reelm.data import clips, pipeline
 from reelm.data.augment import RandomClip
 from reelm.evaluation.features import lpips
-from reelm.lm import sharding
 from reelm.tokenizer.families import VideoConfig
 from reelm.tokenizer.upscaling.net import CUBIC, UpscalerNet, bicubic, init_params
 from reelm.train.given import Given
 from reelm.train.parts import check_sizes, open_upscaler, open_video_tokenizer
-from reelm.train.run import loop
-from reelm.train.run.config_changes import free_fields
-from reelm.train.run.training import Callback, Training
-from reelm.train.step import feed, state
-from reelm.train.step.feed import Feed
-from reelm.train.step.state import TrainState
-from reelm.train.step.update import make_step
+from reelm.train.run.job import Job
+from reelm.train.step.feed import DataIterator, Share, check_size
+from reelm.train.step.objective import Objective
 
 from .config import UpscalerRun
 from .held_back import Enlarging
@@ -38,9 +34,9 @@ _LEAST = 1e-3  # of an error in [-1, 1], below which the root is a square again;
 
 
 def make_loss(run: UpscalerRun, tokenizer: VideoConfig | None) -> Callable[..., tuple[jax.Array, dict[str, jax.Array]]]:
-    """`(params, batch, key, step) -> (loss, metrics)`; a batch is (clips `[B, T, 2H, 2W, 3]`, parameters).
+    """`(params, batch, key, step) -> (loss, metrics)`; a batch is (clips `[B, T, 2H, 2W, 3]`, constants).
 
-    The parameters are those of the tokenizer and of LPIPS; either is empty where it has no part.
+    The constants are the parameters of the tokenizer and of LPIPS; either is empty where it has no part.
 
     psnr: in dB, of crops
     gain: what that is above bicubic interpolation
@@ -48,7 +44,7 @@ def make_loss(run: UpscalerRun, tokenizer: VideoConfig | None) -> Callable[..., 
     data = run.data
 
     def loss(params: dict, batch: Any, key: jax.Array, step: jax.Array) -> tuple[jax.Array, dict[str, jax.Array]]:
-        large, drawn_by, features = batch
+        large, (drawn_by, features) = batch
         small_key, crop_key = jax.random.split(key)
         small = small_clips(tokenizer, drawn_by, large, data.rebuilt, data.flips, small_key)
         taken, right = crops(run.model, small, large, data.crop, data.crops, crop_key)
@@ -70,54 +66,49 @@ def make_loss(run: UpscalerRun, tokenizer: VideoConfig | None) -> Callable[..., 
     return loss
 
 
-def train(
-    run: UpscalerRun, workdir: Path, given: Given | None = None, *, callbacks: Sequence[Callback] = ()
-) -> TrainState:
-    """Run or resume the training in `workdir`; see `loop.run` for what is written and what is raised.
+def make_job(run: UpscalerRun, workdir: Path, given: Given | None = None) -> Job:
+    """Return the training of a run.
 
     given: the large clips; None for those of the data set that the run names.
     """
     mesh, data = run.mesh.build(), run.data
-    feed.check_size("batch_size", run.batch_size, mesh)
+    check_size("batch_size", run.batch_size, mesh)
     source, held_back = given or Given.named(data.dataset, data.source_frames)
     tokenizer = open_video_tokenizer(run.rebuilt_by) if run.rebuilt_by is not None and data.rebuilt else None
-    drawn_by = jax.device_put({} if tokenizer is None else tokenizer.params, sharding.whole(mesh))
-    features = jax.device_put(lpips.load() if run.perceptual else {}, sharding.whole(mesh))
-    config = tokenizer and tokenizer.config
-    batches = pipeline.batches(
-        source,
-        batch_size=run.batch_size,
+    config, drawn_by = tokenizer and tokenizer.config, {} if tokenizer is None else tokenizer.params
+    enlarging = Enlarging.of(run, config, drawn_by, clips.clips_of_one_shape(held_back, 4))
+    objective = Objective(
+        init=partial(init_params, run.model),
+        start=_start(run),
+        loss=make_loss(run, config),
+        constants=lambda: (drawn_by, lpips.load() if run.perceptual else {}),
+        optimizer=run.optimizer.build(run.loop.steps),
+        ema=run.optimizer.ema,
         seed=run.loop.seed,
-        transform=RandomClip(data.frames, data.side, mirror=data.mirror),
-        **feed.share(mesh)._asdict(),
     )
-    optimizer = run.optimizer.build(run.loop.steps)
-    initial = state.create(_first_params(run), optimizer, run.loop.seed)
-    layout = sharding.of_state(initial, mesh)
-    step = make_step(make_loss(run, config), optimizer, run.optimizer.ema, layout)
-    job = Enlarging.of(run, config, drawn_by, clips.clips_of_one_shape(held_back, 4))
-    return loop.run(
-        run.loop,
-        jax.device_put(initial, layout),
-        lambda state, clips: step(state, (clips, drawn_by, features)),
-        Feed(batches, mesh),
-        workdir,
-        Training(
-            stage="upscaler",
-            resolved=asdict(run),
-            data={"train": clips.identity(source), "held_back": clips.identity(held_back)},
-            free=free_fields(run),
-            samples=job.samples,
-            evaluate=job.evaluate,
-            metrics=("loss", "psnr"),
-            callbacks=callbacks,
-        ),
+
+    def batches(share: Share) -> DataIterator:
+        crop = RandomClip(data.frames, data.side, mirror=data.mirror)
+        size, seed = run.batch_size, run.loop.seed
+        return pipeline.iterate(pipeline.batches(source, batch_size=size, seed=seed, transform=crop, **share._asdict()))
+
+    return Job(
+        stage="upscaler",
+        config=run,
+        data={"train": clips.identity(source), "held_back": clips.identity(held_back)},
+        mesh=mesh,
+        build=objective.build,
+        batches=batches,
+        samples=enlarging.samples,
+        evaluate=enlarging.evaluate,
+        metrics=("loss", "psnr"),
     )
 
 
-def _first_params(run: UpscalerRun) -> dict:
+def _start(run: UpscalerRun) -> dict:
+    """Return the parameters that a run begins with and that are not fresh."""
     if run.start_from is None:
-        return init_params(run.model, jax.random.key(run.loop.seed))
+        return {}
     start = open_upscaler(run.start_from)
     check_sizes(run.start_from, "upscaler", asdict(start.config), asdict(run.model))
-    return jax.tree.map(jnp.asarray, start.params)
+    return start.params

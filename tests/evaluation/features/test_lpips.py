@@ -15,11 +15,11 @@ from made.references import lpips_pictures
 from safetensors.numpy import save_file
 from scipy.signal import correlate
 
+import reelm
 from reelm.errors import RequestError
 from reelm.evaluation.features import lpips
 from reelm.tokenizer.video.config import VideoTokenizerConfig
 from reelm.train.run.config import LoopConfig
-from reelm.train.tokenizers.video import train
 from reelm.train.tokenizers.video_config import ClipData, LossWeights, VideoTokenizerRun
 from reelm.train.tokenizers.video_losses import weights_at
 
@@ -95,7 +95,7 @@ def test_a_training_step_descends_on_it_and_logs_it(params, tmp_path, monkeypatc
         batch_size=1,
         loop=LoopConfig(steps=1, save_every=1, sample_every=0, log_every=1),
     )
-    train(run, tmp_path / "run")
+    reelm.train(run, tmp_path / "run")
     line = json.loads((tmp_path / "run" / "metrics.jsonl").read_text().splitlines()[-1])
     # The log shows the entropy over the batch, whose rise lets the loss fall.
     weights = {**weights_at(run.losses, jnp.int32(0)), "batch_entropy": -run.losses.batch_entropy}

@@ -9,6 +9,7 @@ import jax
 import numpy as np
 import pytest
 
+import reelm
 from reelm.data.tokens.index import SoundIndex, TokenRun
 from reelm.data.tokens.read import open_all
 from reelm.data.tokens.sample import TokenSample
@@ -61,7 +62,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> DescriberRun:
 @pytest.fixture(scope="module")
 def trained(run, tmp_path_factory: pytest.TempPathFactory) -> Path:
     workdir = tmp_path_factory.mktemp("describer")
-    describer.train(run, workdir)
+    reelm.train(run, workdir)
     return workdir
 
 
@@ -122,27 +123,27 @@ def test_it_goes_on_from_a_describer_of_its_codes_and_sizes(run, trained, tiny_m
     before, _ = parts.open_describer(trained)
     still = replace(run.optimizer, learning_rate=0.0)
     on = replace(run, start_from=trained, optimizer=still, loop=replace(run.loop, steps=1))
-    describer.train(on, tmp_path / "on")
+    reelm.train(on, tmp_path / "on")
     after, _ = parts.open_describer(tmp_path / "on")
     assert after.config == before.config  # with its words, which the config does not name
     jax.tree.map(np.testing.assert_array_equal, after.params, before.params)
     with pytest.raises(RequestError, match=r"of other sizes than this run: width: 8 -> 9"):
-        describer.train(replace(on, model=replace(run.model, width=9)), tmp_path / "wider")
+        reelm.train(replace(on, model=replace(run.model, width=9)), tmp_path / "wider")
     tiny_model.save(tmp_path / "tiny")
     with pytest.raises(RequestError, match="the tokens are of seen"):
-        describer.train(replace(on, start_from=tmp_path / "tiny"), tmp_path / "others")
+        reelm.train(replace(on, start_from=tmp_path / "tiny"), tmp_path / "others")
 
 
 def test_tokens_must_fit(run, tmp_path):
     with pytest.raises(RequestError, match="levels, bits and frames of sound"):
-        describer.train(replace(run, model=replace(run.model, sound_levels=3)), tmp_path)
+        reelm.train(replace(run, model=replace(run.model, sound_levels=3)), tmp_path)
     with pytest.raises(RequestError, match="but 6 bits are read here: 0 to 63"):
-        describer.train(replace(run, model=replace(run.model, bits=6)), tmp_path / "fewer")
+        reelm.train(replace(run, model=replace(run.model, bits=6)), tmp_path / "fewer")
     assert not (tmp_path / "fewer").exists()
     with pytest.raises(RequestError, match="0 usual shares for 1 words"):
         DescriberConfig(words=(("red",),))
     with pytest.raises(RequestError, match="no tokens to train on"):
-        describer.train(replace(run, tokens=()), tmp_path)
+        reelm.train(replace(run, tokens=()), tmp_path)
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0])

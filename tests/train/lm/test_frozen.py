@@ -14,7 +14,6 @@ from reelm.data.tokens.config import Bucket, Stage
 from reelm.errors import RequestError
 from reelm.lm.net.config import LMConfig
 from reelm.train.export import ExportPlan, export
-from reelm.train.lm import run as lm
 from reelm.train.lm.config import LMRun
 from reelm.train.lm.run import start_of
 from reelm.train.parts import open_lm
@@ -39,7 +38,7 @@ def test_a_further_kind_of_picture_is_learned_and_the_rest_stays_to_the_bit(tiny
         optimizer=OptimizerConfig(muon=0.02, warmup=1),
         loop=LoopConfig(steps=60, save_every=60, sample_every=0),
     )  # fmt: skip
-    lm.train(run, tmp_path / "first")
+    reelm.train(run, tmp_path / "first")
     second = replace(
         run,
         model=replace(run.model, picture_kinds=5),
@@ -49,7 +48,7 @@ def test_a_further_kind_of_picture_is_learned_and_the_rest_stays_to_the_bit(tiny
         drop_text=0.0,
         optimizer=OptimizerConfig(learning_rate=0.05, muon=0.02, warmup=1),
     )
-    lm.train(second, tmp_path / "second")
+    reelm.train(second, tmp_path / "second")
     before, after = (open_lm(tmp_path / name, None).model for name in ("first", "second"))
     assert set(after.tasks) == {"begins", "continues"}  # a frozen model has not forgotten
     assert {"red", "eight"} <= {*after.scope.words} and after.scope.frames == 5

@@ -11,7 +11,6 @@ from reelm.errors import RequestError
 from reelm.lm.net.config import LMConfig
 from reelm.tokenizer.text.llm.point import point
 from reelm.train.export import ExportPlan, export
-from reelm.train.lm import run as lm
 from reelm.train.lm.config import LMRun
 from reelm.train.run.config import LoopConfig
 from reelm.train.step.optimizer import OptimizerConfig
@@ -35,7 +34,7 @@ def test_a_video_model_learns_through_all_layers_of_a_language_model(tiny_model,
         optimizer=OptimizerConfig(muon=0.02, warmup=1),
         loop=LoopConfig(steps=60, save_every=60, sample_every=0),
     )  # fmt: skip
-    lm.train(run, tmp_path / "lm")
+    reelm.train(run, tmp_path / "lm")
     # It saw too few clips without words to draw one.
     export(ExportPlan(video_tokenizer=tmp_path / "parts", lm=[tmp_path / "lm"], check_draws=False), tmp_path / "model")
     model = reelm.load(str(tmp_path / "model"), text_encoder=llm)

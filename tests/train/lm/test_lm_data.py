@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import reelm
 from reelm.data.tokens.config import Bucket, Stage
 from reelm.data.tokens.index import TokenRun
 from reelm.data.tokens.sample import TokenSample
@@ -50,19 +51,19 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> lm.LMRun:
 
 
 def test_a_run_sees_every_shape_and_is_evaluated(run, tmp_path):
-    lm.train(run, tmp_path)
+    reelm.train(run, tmp_path)
     lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     evaluated = {line["step"]: line["eval_loss"] for line in lines if "eval_loss" in line}
     assert set(evaluated) == {2, 4} and evaluated[2] != evaluated[4]
     assert {name for line in lines for name in line if name.startswith("eval_")} == {"eval_loss", "eval_nats_first"}
     with pytest.raises(RequestError, match="best is 'nats_later'; the evaluations of this run have loss, nats_first$"):
-        lm.train(replace(run, loop=replace(run.loop, best="nats_later")), tmp_path / "other")
+        reelm.train(replace(run, loop=replace(run.loop, best="nats_later")), tmp_path / "other")
     assert restore_params(tmp_path, best=True).step == min(evaluated, key=lambda step: evaluated[step])
     assert all(line["tokens_per_second"] == pytest.approx(4 * line["samples_per_second"]) for line in lines[:1])
 
 
 def test_a_dry_run_counts_codes(run, tmp_path, capsys):
-    lm.train(replace(run, loop=replace(run.loop, dry_run=True)), tmp_path)
+    reelm.train(replace(run, loop=replace(run.loop, dry_run=True)), tmp_path)
     assert "2 samples, 8 tokens; 4 steps" in capsys.readouterr().err
     assert not (tmp_path / "checkpoints").exists()
 
@@ -71,15 +72,15 @@ def test_sets_of_two_tokenizers_are_not_mixed(run, tmp_path):
     other = tokens(tmp_path / "other", "a word", (1, 2, 2), tokenizer="xyz")
     for changed in (replace(run, tokens=(*run.tokens, other)), replace(run, held_out=(other,))):
         with pytest.raises(RequestError, match="made by tokenizer xyz, not abc"):
-            lm.train(changed, tmp_path / "run")
+            reelm.train(changed, tmp_path / "run")
     with pytest.raises(RequestError, match="no tokens to train on"):
-        lm.train(replace(run, tokens=()), tmp_path / "run")
+        reelm.train(replace(run, tokens=()), tmp_path / "run")
 
 
 def test_a_state_that_no_machine_holds_is_refused_before_it_is_made(run, tmp_path):
     huge = replace(run.model, width=1 << 22, hidden=1 << 22)
     with pytest.raises(RequestError, match=r"training takes \d+\.\d GiB of state and .* free are .* what fits: "):
-        lm.train(replace(run, model=huge), tmp_path)
+        reelm.train(replace(run, model=huge), tmp_path)
 
 
 def test_tokens_of_more_bits_than_the_model_are_refused(run, tmp_path):
@@ -87,5 +88,5 @@ def test_tokens_of_more_bits_than_the_model_are_refused(run, tmp_path):
     run = replace(run, model=replace(run.model, bits=10), loop=replace(run.loop, steps=1, evaluate_every=0))
     for changed in (replace(run, tokens=(wide,)), replace(run, held_out=(wide,))):
         with pytest.raises(RequestError, match=r"codes run from \d+ to \d+, but 10 bits are read here: 0 to 1023"):
-            lm.train(changed, tmp_path / "run")
+            reelm.train(changed, tmp_path / "run")
     assert not (tmp_path / "run" / "metrics.jsonl").exists()

@@ -81,11 +81,11 @@ def test_an_encoder_of_another_width_is_read_by_a_fresh_matrix(sentences, tmp_pa
     llm = point(llm_files.folder(tmp_path / "gemma", "gemma3"), tmp_path / "llm", layer=None)
     model = replace(known.language_model().config, text_width=text_encoders.load(llm, max_tokens=20).width)
     run = LMRun(model=model, start_from=tmp_path / "known", text_encoder=llm)
-    text, params, _ = start_of(run, [], tmp_path / "run")
+    text, start = start_of(run, [], tmp_path / "run")
     assert not isinstance(text, TextTokenizer) and text.hash == text_encoders.load(llm, max_tokens=20).hash
-    assert "text" not in params
+    assert start is not None and "text" not in start.params
     known_params = load(str(tmp_path / "known")).language_model().params
-    for name, part in params.items():
+    for name, part in start.params.items():
         jax.tree.map(np.testing.assert_array_equal, part, known_params[name])
     with pytest.raises(RequestError, match="text_width: 16 -> 0"):
         open_start(tmp_path / "known", replace(model, text_width=0))

@@ -54,7 +54,8 @@ def parts() -> None:
         mesh = spec.build()
         process, processes = feed.share(mesh)
         assert (process, processes) == (me, 2)
-        shares = feed.Feed(pipeline.batches(numbers, batch_size=8, seed=1, process=process, processes=processes), mesh)
+        shares = pipeline.batches(numbers, batch_size=8, seed=1, process=process, processes=processes)
+        shares = feed.Feed(pipeline.iterate(shares), mesh)
         for step in range(3):
             batch = next(shares)
             assert batch.shape == (8, 1) and batch.addressable_shards[0].data.shape == (2, 1)

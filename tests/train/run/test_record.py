@@ -10,14 +10,17 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from made.training import Run
 
 from reelm.errors import RequestError
+from reelm.lm.mesh import MeshSpec
 from reelm.media.formats.mp4 import write_video
-from reelm.train.run import loop, throughput
+from reelm.train.run import throughput
 from reelm.train.run.checkpoints import restore_params
 from reelm.train.run.config import LoopConfig
+from reelm.train.run.job import Job
+from reelm.train.run.loop import run_job
 from reelm.train.run.throughput import Load, Throughput
-from reelm.train.run.training import Training
 from reelm.train.step import state as train_state
 
 OPTIMIZER = optax.sgd(0.1)
@@ -47,12 +50,19 @@ def step(state: train_state.TrainState, batch: jax.Array):
 
 
 def train(workdir: Path, steps: int, **options: Any) -> Any:
-    functions = {name: options.pop(name) for name in ("samples", "evaluate", "load", "callbacks") if name in options}
-    config = LoopConfig(steps=steps, **{"log_every": 2, "save_every": 2, "keep": 2, "sample_every": 0, **options})
-    initial = train_state.create({"seen": jnp.zeros(())}, OPTIMIZER, seed=0, ema=False)
-    settings = {"resolved": {"loop": {"steps": steps}}, "free": frozenset({"loop"})}
-    training = Training(stage="counting", metrics=("loss", "psnr", "other"), **settings, **functions)
-    return loop.run(config, initial, step, Counting(), workdir, training)
+    functions = {name: options.pop(name) for name in ("samples", "evaluate", "load") if name in options}
+    callbacks = options.pop("callbacks", ())
+    rhythm = {"log_every": 2, "save_every": 2, "keep": 2, "sample_every": 0, **options}
+    job = Job(
+        stage="counting",
+        config=Run(loop=LoopConfig(steps=steps, **rhythm)),
+        mesh=MeshSpec().build(jax.devices()[:1]),
+        build=lambda mesh: (train_state.create({"seen": jnp.zeros(())}, OPTIMIZER, seed=0, ema=False), step),
+        batches=lambda share: Counting(),
+        metrics=("loss", "psnr", "other"),
+        **functions,
+    )
+    return run_job(job, workdir, callbacks=callbacks)
 
 
 def lines(workdir: Path) -> list[dict]:

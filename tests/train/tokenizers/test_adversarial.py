@@ -1,7 +1,7 @@
 """The adversarial recipe: each loss against its formula, one guarded state for both players, resumed bit for bit."""
 
 import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,15 +16,15 @@ from reelm.data import pipeline
 from reelm.errors import RequestError
 from reelm.tokenizer.video.config import VideoTokenizerConfig
 from reelm.train.parts import open_video_tokenizer
-from reelm.train.run import loop
 from reelm.train.run.config import LoopConfig
-from reelm.train.run.config_changes import free_fields
-from reelm.train.run.training import Training
+from reelm.train.run.job import Job
+from reelm.train.run.loop import run_job
+from reelm.train.step import adversarial
 from reelm.train.step import state as train_state
+from reelm.train.step.adversarial import AdversarialState, Opponent
 from reelm.train.step.optimizer import OptimizerConfig
-from reelm.train.tokenizers import adversarial, video_adversary, video_discriminator, video_losses
-from reelm.train.tokenizers.adversarial import AdversarialState
-from reelm.train.tokenizers.video import build, open_batches
+from reelm.train.tokenizers import video_adversary, video_discriminator, video_losses
+from reelm.train.tokenizers.video import objective_of, open_batches
 from reelm.train.tokenizers.video_adversary import LogitMeans, VideoAdversary
 from reelm.train.tokenizers.video_config import (
     AdversaryConfig,
@@ -113,8 +113,9 @@ def test_r1_comes_every_few_steps_and_counts_for_all_of_them():
         return jnp.square(params["gain"]), ({}, [(real, params["gain"] * real)])
 
     alone = train_state.create({"gain": jnp.float32(0.5)}, optimizer, 0)
-    state = adversarial.create(alone, VideoAdversary(config), adversary_optimizer, jax.random.key(1))
-    step = adversarial.make_step(loss, optimizer, 0.9, VideoAdversary(config), adversary_optimizer)
+    opponent = Opponent(VideoAdversary(config), adversary_optimizer, lambda key: key)
+    state = adversarial.create(alone, opponent, jax.random.key(1))
+    step = adversarial.make_step(loss, optimizer, 0.9, opponent)
     real = clips(2, 1, 8, 8)
 
     @jax.jit
@@ -159,7 +160,7 @@ class Game:
     """The run above: compiled once, played as often as a test wants."""
 
     def __init__(self):
-        initial, self.step = build(RUN, RUN.mesh.build())
+        initial, self.step = objective_of(RUN).build(RUN.mesh.build())
         self.initial = jax.device_get(initial)
         self.layout = jax.tree.map(lambda leaf: leaf.sharding, initial)
 
@@ -168,11 +169,14 @@ class Game:
 
     def play(self, folder: Path, steps: int, **options: Any) -> AdversarialState:
         config = replace(RUN.loop, steps=steps, log_every=2, save_every=2, **options)
-        data = pipeline.iterate(open_batches(RUN))
-        resolved = asdict(replace(RUN, loop=config))
-        training = Training(stage="video-tokenizer", resolved=resolved, free=free_fields(RUN))
-        state = loop.run(config, self.start(), self.step, data, folder, training)
-        return cast(AdversarialState, jax.device_get(state))
+        job = Job(
+            stage="video-tokenizer",
+            config=replace(RUN, loop=config),
+            mesh=RUN.mesh.build(),
+            build=lambda mesh: (self.start(), self.step),
+            batches=lambda share: pipeline.iterate(open_batches(RUN, share)),
+        )
+        return cast(AdversarialState, jax.device_get(run_job(job, folder)))
 
 
 @pytest.fixture(scope="module")

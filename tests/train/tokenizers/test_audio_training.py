@@ -12,6 +12,7 @@ import optax
 import pytest
 from made.parameters import random_like, random_params
 
+import reelm
 from reelm.data import catalog
 from reelm.data.films.buckets import Buckets
 from reelm.data.films.build import build
@@ -25,10 +26,10 @@ from reelm.tokenizer.audio.tokenizer import AudioTokenizer, autoencode, init_par
 from reelm.train.parts import open_audio_tokenizer
 from reelm.train.run.checkpoints import restore_params
 from reelm.train.run.config import LoopConfig
+from reelm.train.step.adversarial import AdversarialState
 from reelm.train.step.state import TrainState
 from reelm.train.tokenizers import audio as audio_tokenizer
-from reelm.train.tokenizers.adversarial import AdversarialState
-from reelm.train.tokenizers.audio import create_state, make_run_step
+from reelm.train.tokenizers.audio import objective_of
 from reelm.train.tokenizers.audio_adversary import feature_distance, hinge_generator_loss, hinge_loss
 from reelm.train.tokenizers.audio_config import AudioDiscriminatorConfig, AudioTokenizerRun, SoundData, SoundLossWeights
 from reelm.train.tokenizers.audio_data import RandomPiece, held_back_sounds
@@ -55,6 +56,11 @@ RUN = AudioTokenizerRun(
     loop=LoopConfig(steps=3, save_every=3, sample_every=3),
 )
 PLAYED = replace(RUN, losses=SoundLossWeights(adversarial=0.1))
+
+
+def create_state(run: AudioTokenizerRun) -> TrainState:
+    objective = objective_of(run)
+    return objective.create(objective.start)
 
 
 def sounds(seed: int = 0) -> jax.Array:
@@ -123,7 +129,7 @@ def test_a_tokenizer_that_gets_blocks_begins_as_it_was(monkeypatch):
 def test_without_a_discriminator_there_is_none():
     state = jax.eval_shape(lambda: create_state(RUN))
     assert type(state) is TrainState and set(state.params) == {"tokenizer"}
-    _, metrics = jax.eval_shape(make_run_step(RUN), state, sounds())
+    _, metrics = jax.eval_shape(objective_of(RUN).make_step(), state, sounds())
     assert "discriminator" not in metrics and {"waveform", "mel", "snr", "bit_balance"} <= set(metrics)
 
 
@@ -132,7 +138,7 @@ def game():
     """A state of two players whose every parameter counts, and the step that moves them."""
     initial = jax.device_get(jax.jit(lambda: create_state(PLAYED))())
     params, adversary = (random_like(each, noise=0.1) for each in (initial.params, initial.adversary))
-    return initial.replace(params=params, adversary=adversary), make_run_step(PLAYED)
+    return initial.replace(params=params, adversary=adversary), objective_of(PLAYED).make_step()
 
 
 def test_each_player_follows_its_own_loss_alone(game):
@@ -184,7 +190,7 @@ def test_sounds_to_look_at_may_come_from_the_only_split(tmp_path):
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("trained")
-    audio_tokenizer.train(PLAYED, folder / "played")
+    reelm.train(PLAYED, folder / "played")
     return folder
 
 
@@ -201,21 +207,21 @@ def test_training_writes_a_tokenizer_samples_and_metrics(trained):
         assert (file.getframerate(), file.getnchannels(), file.getnframes()) == (4_000, 1, 16 * 2_500)
     assert '"discriminator"' in (trained / "played" / "metrics.jsonl").read_text()
     # It is trained: this reads it back.
-    latest = cast(AdversarialState, audio_tokenizer.train(PLAYED, trained / "played"))
+    latest = cast(AdversarialState, reelm.train(PLAYED, trained / "played"))
     first = cast(AdversarialState, create_state(PLAYED))
     for moved, start in ((latest.params, first.params), (latest.adversary, first.adversary)):
         assert max(jax.tree.leaves(jax.tree.map(lambda a, b: np.abs(a - b).max(), moved, start))) > 0
 
 
 def test_a_frozen_encoder_keeps_its_codes_while_the_decoder_learns(trained, tmp_path):
-    audio_tokenizer.train(replace(RUN, start_from=trained / "played", freeze_encoder=True), tmp_path / "further")
+    reelm.train(replace(RUN, start_from=trained / "played", freeze_encoder=True), tmp_path / "further")
     before, after = open_audio_tokenizer(trained / "played"), open_audio_tokenizer(tmp_path / "further")
     assert before.hash == after.hash
     moved = jax.tree.map(lambda a, b: np.abs(a - b).max(), before.params["decoder"], after.params["decoder"])
     assert max(jax.tree.leaves(moved)) > 0
     other = replace(RUN, model=replace(RUN.model, bits=6), start_from=trained / "played")
     with pytest.raises(RequestError, match="bits"):
-        audio_tokenizer.train(other, tmp_path / "other")
+        reelm.train(other, tmp_path / "other")
 
 
 def test_pieces_lie_in_the_sound_and_are_heard():
@@ -246,6 +252,6 @@ def test_pieces_shorter_than_a_window_and_sets_without_sound_are_refused(tmp_pat
     with pytest.raises(RequestError, match="at least 11 hops"):
         replace(RUN, mel_windows=(64, 1024))
     with pytest.raises(RequestError, match="no sound"):
-        audio_tokenizer.train(replace(RUN, data=replace(RUN.data, dataset="moving_digits")), tmp_path / "w")
+        reelm.train(replace(RUN, data=replace(RUN.data, dataset="moving_digits")), tmp_path / "w")
     with pytest.raises(RequestError, match="no model folder"):
         open_audio_tokenizer(tmp_path)

@@ -7,15 +7,15 @@ exactly. Knows nothing of tokenizers, pictures or sound.
 """
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import jax
 import jax.numpy as jnp
 import optax
 
-from reelm.train.step.state import TrainState
-from reelm.train.step.transformation import Optimizer
-from reelm.train.step.update import chosen, follow
+from .state import TrainState
+from .transformation import Optimizer
+from .update import chosen, follow
 
 Pairs = list[tuple[jax.Array, jax.Array]]
 """(real, made) samples of equal shape `[B, ...]`, one pair for each part of a batch."""
@@ -56,6 +56,20 @@ class Adversary(Protocol):
         ...
 
 
+class Opponent(NamedTuple):
+    """A discriminator that learns beside the generator.
+
+    Attributes:
+        adversary: what it is and what both players lose.
+        optimizer: moves its parameters, which have no moving average.
+        key: from the key of a run to that of its fresh parameters.
+    """
+
+    adversary: Adversary
+    optimizer: Optimizer
+    key: Callable[[jax.Array], jax.Array]
+
+
 def without_adversary(loss: GeneratorLoss) -> Callable[..., tuple[jax.Array, Metrics]]:
     """Return `loss` as `update.make_step` takes it, for a generator that learns alone."""
 
@@ -66,38 +80,32 @@ def without_adversary(loss: GeneratorLoss) -> Callable[..., tuple[jax.Array, Met
     return alone
 
 
-def create(
-    state: TrainState, adversary: Adversary, optimizer: optax.GradientTransformation, key: jax.Array
-) -> AdversarialState:
-    """Return the state before the first step: that of the generator, and a discriminator drawn from `key`."""
-    params, means = adversary.init(key)
+def create(state: TrainState, opponent: Opponent, key: jax.Array) -> AdversarialState:
+    """Return the state before the first step: that of the generator, and a fresh discriminator, by the run's key."""
+    params, means = opponent.adversary.init(opponent.key(key))
     return AdversarialState(
         **{name: getattr(state, name) for name in ("step", "params", "opt_state", "ema", "key")},
         adversary=params,
-        adversary_opt_state=optimizer.init(params),
+        adversary_opt_state=opponent.optimizer.init(params),
         logit_means=means,
     )
 
 
 def make_step(
-    loss: GeneratorLoss,
-    optimizer: Optimizer,
-    ema: float,
-    adversary: Adversary,
-    adversary_optimizer: Optimizer,
-    layout: Any = None,
-) -> Callable[[AdversarialState, Any], tuple[AdversarialState, Metrics]]:
+    loss: GeneratorLoss, optimizer: Optimizer, ema: float, opponent: Opponent, layout: Any = None
+) -> Callable[[Any, Any], tuple[Any, Metrics]]:
     """Return one jitted update of both players from the same samples, the state donated.
 
     Args:
         loss, optimizer, ema: the generator's.
-        adversary, adversary_optimizer: the discriminator's, which keeps no moving average.
+        opponent: the other player.
         layout: shardings of the state on a mesh; None leaves them to XLA.
 
     Returns:
         `(state, batch) -> (state, metrics)`; `loss` and `gradient_norm` are the generator's. When a loss or a gradient
         of either player is not finite nothing but `step` changes and `metrics["skipped"]` is 1.
     """
+    adversary, adversary_optimizer = opponent.adversary, opponent.optimizer
 
     def step(state: AdversarialState, batch: Any) -> tuple[AdversarialState, Metrics]:
         key = jax.random.fold_in(jax.random.wrap_key_data(state.key), state.step)
