@@ -1,18 +1,20 @@
-"""Groups of prompts: clips are made of each in batches, judged, and shown on a sheet.
+"""The harness of evaluations: clips of groups of prompts are generated in batches, judged, and shown on sheets.
 
 In: a model, and for each group its prompts and a judge. Out: the scores of each group, as plain JSON values. Knows
 nothing of what the prompts ask for.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
 from reelm.errors import RequestError
 from reelm.media.contact_sheet import contact_sheet
 from reelm.progress import Progress, silent
+
+T = TypeVar("T")
 
 
 class HasVideo(Protocol):
@@ -23,23 +25,25 @@ class HasVideo(Protocol):
 
 
 class Generator(Protocol):
-    """A model that can be scored: it makes a clip for each prompt of a list."""
+    """A model that can be scored: it makes a clip for each prompt of a list, or one of a prompt and what is given."""
 
-    def generate(self, prompt: list[str], *, num_frames: int, seed: int, best_of: int) -> Sequence[HasVideo]: ...
+    def generate(self, prompt: Any, /, *, num_frames: Any, seed: Any, best_of: Any) -> Any: ...
 
 
 class Group(NamedTuple):
     """Prompts that are judged together.
 
     Attributes:
-        prompts: one for each clip.
-        batch: how many are generated together.
+        prompts: one for each clip; None for no words.
+        batch: how many are generated together; 1 where anything is given.
         judge: clips, in the order of the prompts -> their scores.
+        given: what else each clip is generated from, as `Model.generate` takes it; empty for words alone.
     """
 
-    prompts: Sequence[str]
+    prompts: Sequence[str | None]
     batch: int
     judge: Callable[[list[Any]], dict[str, Any]]
+    given: Sequence[Mapping[str, Any]] = ()
 
 
 def judged_groups(
@@ -47,13 +51,13 @@ def judged_groups(
     groups: Mapping[str, Group],
     *,
     seed: int,
-    num_frames: int,
-    best_of: int,
+    num_frames: int | None,
+    best_of: int = 1,
     sheets: Path | None = None,
     sheet_rows: int = 16,
     progress: Progress = silent,
 ) -> dict[str, dict[str, Any]]:
-    """Return the scores of each group. Batch i of a group is generated with `seed` + i.
+    """Return the scores of each group. Batch i of a group is generated with `seed` + i, unless a seed is given.
 
     Args:
         model: makes the clips.
@@ -67,18 +71,30 @@ def judged_groups(
     result: dict[str, dict[str, Any]] = {}
     for name, group in groups.items():
         made: list[Any] = []
-        for i, start in enumerate(range(0, len(group.prompts), group.batch)):
-            asked = list(group.prompts[start : start + group.batch])
-            # The last batch is filled up, so that the model's program is compiled for one shape alone.
-            full = (asked * group.batch)[: group.batch]
-            made += model.generate(full, num_frames=num_frames, seed=seed + i, best_of=best_of)[: len(asked)]
+        for i, (asked, count) in enumerate(batches(group.prompts, group.batch)):
+            options: dict[str, Any] = {"num_frames": num_frames, "seed": seed + i, "best_of": best_of}
+            if group.given:
+                made.append(model.generate(*asked, **{**options, **group.given[i]}))
+            else:
+                made += model.generate(asked, **options)[:count]
             progress(done + len(made), total)
         done += len(made)
         result[name] = group.judge(made)
         if sheets is not None:
             sheets.mkdir(parents=True, exist_ok=True)
-            contact_sheet([clip.video for clip in made[:sheet_rows]], sheets / f"{name}.png", columns=9)
+            sheet = sheets / f"{name.replace(' ', '-')}.png"
+            contact_sheet([clip.video for clip in made[:sheet_rows]], sheet, columns=9)
     return result
+
+
+def batches(rows: Sequence[T], size: int) -> Iterator[tuple[list[T], int]]:
+    """Yield `size` rows at a time, and how many of them count.
+
+    The last batch is filled up with its last row, so that one program serves all.
+    """
+    for start in range(0, len(rows), size):
+        batch = list(rows[start : start + size])
+        yield batch + batch[-1:] * (size - len(batch)), len(batch)
 
 
 def check_at_least(least: int, **numbers: int) -> None:

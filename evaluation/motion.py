@@ -1,43 +1,46 @@
 """Score whether clips move as much as a motion score asks.
 
-Comes in: a model that knows a motion score, and prompts. Goes out: plain JSON values.
+Comes in: prompts, for a model that knows a motion score. Goes out: a group of them, which is judged by ranks.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from reelm.evaluation.scores.ranks import spearman
+import numpy as np
+
+from reelm.evaluation.groups import Group
 from reelm.media.outlines import motion
-from reelm.sampling.model import Model
 
 LEVELS = (0.1, 0.3, 0.5, 0.7, 0.9)
 
 
-def at_levels(
-    model: Model, prompts: Sequence[str], *, num_frames: int, seed: int = 0, done: Callable[[], None] = lambda: None
-) -> dict[str, Any]:
-    """Return how the motion that is seen goes with the one that was asked for.
-
-    A clip of each prompt is made at each of `LEVELS`, with the same seed.
+def at_levels(prompts: Sequence[str], *, seed: int = 0) -> Group:
+    """Return clips of each prompt at each of `LEVELS`, with the seed `seed` + i for prompt i. Their scores:
 
     clips: how many
-    spearman: rank correlation of both over all clips
+    spearman: rank correlation, over all clips, of the motion that was asked for and that which is seen
     spearman_each: mean of that over the prompts, each of its own; what moves much by nature is no error here
-
-    Args:
-        model: makes the clips.
-        prompts: what they show.
-        num_frames: of each clip.
-        seed: that of prompt i is seed + i.
-        done: called after each clip.
     """
-    asked, seen, each = list[float](), list[float](), list[float]()
-    for number, prompt in enumerate(prompts):
-        found = list[float]()
-        for level in LEVELS:
-            clip = model.generate(prompt, num_frames=num_frames, seed=seed + number, motion=level)
-            found.append(motion(clip.video, clip.fps))
-            done()
-        asked, seen = [*asked, *LEVELS], [*seen, *found]
-        each.append(spearman(LEVELS, found))
-    return {"clips": len(seen), "spearman": spearman(asked, seen), "spearman_each": sum(each) / len(each)}
+    asked = [(prompt, {"motion": level, "seed": seed + i}) for i, prompt in enumerate(prompts) for level in LEVELS]
+
+    def judge(made: Sequence[Any]) -> dict[str, Any]:
+        seen = [motion(clip.video, clip.fps) for clip in made]
+        each = [spearman(LEVELS, seen[first : first + len(LEVELS)]) for first in range(0, len(seen), len(LEVELS))]
+        return {
+            "clips": len(seen),
+            "spearman": spearman(LEVELS * len(prompts), seen),
+            "spearman_each": sum(each) / len(each),
+        }
+
+    return Group([prompt for prompt, _ in asked], 1, judge, [given for _, given in asked])
+
+
+def spearman(a: Sequence[float], b: Sequence[float]) -> float:
+    """Return Spearman's rank correlation; ties have the mean of their ranks, and equal values no correlation."""
+
+    def ranks(values: Sequence[float]) -> np.ndarray:
+        _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+        return (np.cumsum(counts) - (counts + 1) / 2)[inverse]
+
+    first, second = (each - each.mean() for each in (ranks(a), ranks(b)))
+    return float(first @ second / max(1e-9, np.linalg.norm(first) * np.linalg.norm(second)))

@@ -26,7 +26,7 @@ from reelm.media.contact_sheet import contact_sheet
 from reelm.progress import Progress, silent
 from reelm.tokenizer.video.tokenizer import VideoTokenizer, as_float
 
-from .groups import check_at_least
+from .groups import batches, check_at_least
 
 _PSNR_CAP = 100.0  # dB, for clips rebuilt exactly: JSON has no infinity
 _SHEET_CLIPS, _SHEET_COLUMNS = 6, 5
@@ -56,14 +56,13 @@ def rebuild(
     tokenizer: VideoTokenizer, clips: Sequence[np.ndarray], batch: int, params: dict | None
 ) -> Iterator[Rebuilt]:
     """Rebuild clips of one shape, `batch` at a time, and score each; `params` are those of LPIPS."""
-    for start in range(0, len(clips), batch):
-        # Batches of one shape, so that one program serves all: the last is filled up with the last clip.
-        originals = np.stack([clips[min(i, len(clips) - 1)] for i in range(start, start + batch)])
+    for filled, count in batches(clips, batch):
+        originals = np.stack(filled)
         started = time.perf_counter()
         ids = tokenizer.encode(originals)
         videos = tokenizer.decode(ids)
         seconds = (time.perf_counter() - started) / batch
-        for original, rebuilt, codes in list(zip(originals, videos, ids, strict=True))[: len(clips) - start]:
+        for original, rebuilt, codes in list(zip(originals, videos, ids, strict=True))[:count]:
             scores, features = _compared(params, original, rebuilt)
             scores["flicker"] = flicker(original, rebuilt)
             yield Rebuilt(

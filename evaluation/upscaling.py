@@ -16,6 +16,7 @@ import numpy as np
 from reelm.data import footage
 from reelm.data.catalog import open_clips
 from reelm.evaluation.features import lpips
+from reelm.evaluation.scores.intervals import means
 from reelm.evaluation.scores.pictures import flicker, psnr, ssim
 from reelm.media.contact_sheet import contact_sheet
 from reelm.progress import Progress, silent
@@ -96,12 +97,11 @@ def figures(
     if sheet is not None:
         contact_sheet(rows, sheet, columns=_SHEET_COLUMNS, scale=1)
     about = {"clips": done, "scale": scale, "seconds_per_frame": float(np.median(seconds))}
-    return about | {kind: _means(each) for kind, each in scores.items()}
+    return about | {kind: _shared(means(each)) for kind, each in scores.items()}
 
 
-def _means(scores: list[dict[str, float]]) -> dict[str, float]:
-    means = {name: float(np.mean([each[name] for each in scores])) for name in scores[0]}
-    return means | ({"lpips_share": means["lpips"] / means["lpips_bicubic"]} if "lpips" in means else {})
+def _shared(scores: dict[str, float]) -> dict[str, float]:
+    return scores | ({"lpips_share": scores["lpips"] / scores["lpips_bicubic"]} if "lpips" in scores else {})
 
 
 def _compared(params: dict | None, truth: np.ndarray, made: np.ndarray) -> dict[str, float]:

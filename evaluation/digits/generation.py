@@ -17,7 +17,7 @@ from reelm.data.moving_digits.scenes import Mover, Scene, Split
 from reelm.errors import RequestError
 from reelm.evaluation.groups import Generator, Group, HasVideo, check_at_least, judged_groups
 from reelm.evaluation.judges.digits import Reading, read
-from reelm.evaluation.scores.intervals import wilson_interval
+from reelm.evaluation.scores.intervals import means
 from reelm.progress import Progress, silent
 
 # What is asked of a model, each by its split and its number of digits.
@@ -105,11 +105,9 @@ def rendered(group: str, scenes: Sequence[Scene], num_frames: int) -> list[np.nd
 
 def judged(videos: Sequence[np.ndarray], scenes: Sequence[Scene]) -> dict[str, Any]:
     """Return the shares of clips of known scenes that the judge reads rightly."""
-    right = np.array([_right(read(v, len(s.movers)), s.movers) for v, s in zip(videos, scenes, strict=True)])
-    all_right = np.all(right, axis=1)
-    interval = wilson_interval(int(all_right.sum()), len(all_right))
-    result: dict[str, Any] = {"clips": len(right), "all_right": float(all_right.mean()), "interval": list(interval)}
-    return result | dict(zip(_FIELDS, right.mean(axis=0).tolist(), strict=True))
+    right = [_right(read(v, len(s.movers)), s.movers) for v, s in zip(videos, scenes, strict=True)]
+    scores = [{"all_right": all(each), **dict(zip(_FIELDS, each, strict=True))} for each in right]
+    return {"clips": len(right), **means(scores, {"all_right": "interval"})}
 
 
 def _right(readings: Sequence[Reading], movers: Sequence[Mover]) -> list[bool]:

@@ -7,12 +7,10 @@ whether decoding is too strict: what is likeliest at first is black, and nothing
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from reelm.data.moving_digits.scenes import DIGIT_WORDS
 from reelm.evaluation.groups import Generator, Group, HasVideo, check_at_least, judged_groups
 from reelm.evaluation.judges.digits import read
-from reelm.evaluation.scores.intervals import wilson_interval
+from reelm.evaluation.scores.intervals import means
 from reelm.evaluation.scores.pictures import is_black
 from reelm.progress import Progress, silent
 
@@ -40,14 +38,9 @@ def from_short_words(
     asked = [i % len(DIGIT_WORDS) for i in range(clips)]
 
     def judge(made: Sequence[HasVideo]) -> dict[str, Any]:
-        videos = [clip.video for clip in made]
-        right = sum(read(video)[0].digit == digit for video, digit in zip(videos, asked, strict=True))
-        return {
-            "clips": clips,
-            "digit": right / clips,
-            "digit_interval": list(wilson_interval(right, clips)),
-            "black": float(np.mean([is_black(video) for video in videos])),
-        }
+        pairs = [(clip.video, digit) for clip, digit in zip(made, asked, strict=True)]
+        scores = [{"digit": read(video)[0].digit == digit, "black": is_black(video)} for video, digit in pairs]
+        return {"clips": clips, **means(scores, {"digit": "digit_interval"})}
 
     words = {kind: [prompt.format(DIGIT_WORDS[digit]) for digit in asked] for kind, prompt in PROMPTS.items()}
     groups = {kind: Group(prompts, len(DIGIT_WORDS), judge) for kind, prompts in words.items()}

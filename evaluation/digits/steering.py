@@ -12,11 +12,10 @@ import numpy as np
 
 from reelm.data.moving_digits import paths, scenes
 from reelm.evaluation import motion
-from reelm.evaluation.groups import check_at_least
+from reelm.evaluation.groups import Group, HasVideo, check_at_least, judged_groups
 from reelm.evaluation.judges.digits import Reading, read
-from reelm.evaluation.scores.intervals import mean_interval, wilson_interval
+from reelm.evaluation.scores.intervals import means
 from reelm.evaluation.scores.pictures import silhouette_overlap
-from reelm.evaluation.steered import Maker
 from reelm.media.outlines import silhouette
 from reelm.progress import Progress, silent
 from reelm.sampling.model import Model
@@ -52,18 +51,22 @@ def steering(
     """
     check_at_least(1, clips=clips)
     check_at_least(2, num_frames=num_frames)
-    at_levels = len(motion.LEVELS) * max(1, clips // len(motion.LEVELS))
-    maker = Maker(model, num_frames, seed, sheets, progress, len(groups) * clips + at_levels)
-    found = dict[str, dict[str, Any]]()
-    for group in groups:
-        cases = list(_cases(group, clips, seed, num_frames))
-        made = maker.made(group, [case.words for case in cases], [case.steers for case in cases])
-        judge = _filled if group == "silhouettes" else _followed
-        real = judge(cases, [model.video_tokenizer.reconstruct(case.video) for case in cases])
+    words = [_words(number) for number in range(max(1, clips // len(motion.LEVELS)))]
+    asked = {group: _group(model, group, clips, seed, num_frames) for group in groups}
+    asked["motion"] = motion.at_levels(words, seed=seed)
+    return judged_groups(model, asked, seed=seed, num_frames=num_frames, sheets=sheets, progress=progress)
+
+
+def _group(model: Model, name: str, clips: int, seed: int, num_frames: int) -> Group:
+    cases = list(_cases(name, clips, seed, num_frames))
+    scores = _filled if name == "silhouettes" else _followed
+
+    def judge(made: Sequence[HasVideo]) -> dict[str, Any]:
+        real = scores(cases, [model.video_tokenizer.reconstruct(case.video) for case in cases])
         rebuilt = {f"{key}_rebuilt": real[key] for key in _REBUILT if key in real}
-        found[group] = judge(cases, made) | rebuilt
-    words = [_words(number) for number in range(at_levels // len(motion.LEVELS))]
-    return found | {"motion": motion.at_levels(model, words, num_frames=num_frames, seed=seed, done=maker.one_more)}
+        return scores(cases, [clip.video for clip in made]) | rebuilt
+
+    return Group([case.words for case in cases], 1, judge, [case.steers for case in cases])
 
 
 class _Case(NamedTuple):
@@ -105,22 +108,19 @@ def _cases(group: str, clips: int, seed: int, num_frames: int) -> Iterator[_Case
 
 
 def _followed(cases: Sequence[_Case], made: Sequence[np.ndarray]) -> dict[str, Any]:
-    near, right, kept = list[float](), list[bool](), list[bool]()
+    scores = []
     for case, video in zip(cases, made, strict=True):
         readings = _by_colour(read(video, len(case.digits)), case.colours)
         away = [[_apart(each, track) for track in case.tracks] for each in readings]
-        near.append(float(np.mean([own[k] <= NEAR for k, own in enumerate(away)])))
-        right.append(all(each is not None and each.digit == d for each, d in zip(readings, case.digits, strict=True)))
-        means = [[_mean_of_read(each) for each in own] for own in away]
-        kept.append(all(own[k] <= min(own) < np.inf for k, own in enumerate(means)))
-    return {
-        "clips": len(made),
-        "near": float(np.mean(near)),
-        "interval": list(mean_interval(near)),
-        "right": float(np.mean(right)),
-        "right_interval": list(wilson_interval(sum(right), len(right))),
-        "not_swapped": float(np.mean(kept)),
-    }
+        apart = [[_mean_of_read(each) for each in own] for own in away]
+        scores.append(
+            {
+                "near": float(np.mean([own[k] <= NEAR for k, own in enumerate(away)])),
+                "right": [each and each.digit for each in readings] == list(case.digits),
+                "not_swapped": all(own[k] <= min(own) < np.inf for k, own in enumerate(apart)),
+            }
+        )
+    return {"clips": len(made), **means(scores, {"near": "interval", "right": "right_interval"})}
 
 
 def _apart(reading: Reading | None, track: np.ndarray) -> np.ndarray:
@@ -140,17 +140,12 @@ def _by_colour(readings: Sequence[Reading], colours: Sequence[str]) -> list[Read
 
 
 def _filled(cases: Sequence[_Case], made: Sequence[np.ndarray]) -> dict[str, Any]:
-    shared, right = list[float](), list[bool]()
-    for case, video in zip(cases, made, strict=True):
-        shared.append(silhouette_overlap(case.video, video))
-        right.append(read(video, 1)[0].colour == case.colours[0])
-    return {
-        "clips": len(made),
-        "iou": float(np.mean(shared)),
-        "interval": list(mean_interval(shared)),
-        "colour": float(np.mean(right)),
-        "colour_interval": list(wilson_interval(sum(right), len(right))),
-    }
+    pairs = zip(cases, made, strict=True)
+    scores = [
+        {"iou": silhouette_overlap(case.video, video), "colour": read(video, 1)[0].colour == case.colours[0]}
+        for case, video in pairs
+    ]
+    return {"clips": len(made), **means(scores, {"iou": "interval", "colour": "colour_interval"})}
 
 
 def _words(case: int) -> str:

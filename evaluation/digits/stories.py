@@ -17,7 +17,7 @@ from reelm.data.moving_digits.scenes import Mover, Scene
 from reelm.evaluation.groups import check_at_least
 from reelm.evaluation.judges.digits import read
 from reelm.evaluation.judges.handwriting import ink, likeness
-from reelm.evaluation.scores.intervals import wilson_interval
+from reelm.evaluation.scores.intervals import means
 from reelm.progress import Progress, silent
 from reelm.sampling.conditions.storyboard import Shot
 from reelm.sampling.model import Model
@@ -74,7 +74,8 @@ def told(model: Model, *, clips: int = 200, seed: int = 0, progress: Progress = 
             rng = np.random.default_rng([4, number, seed, case])
             scored.append(judge(model, _drawn(group, digits, rng, seed + case), digits))
             progress(done := done + 1, clips * len(groups))
-        found[group] = _shares(scored)
+        shares = {name: f"{name}_interval" for name in scored[0] if not name.startswith("edges")}
+        found[group] = {"clips": clips, **means(scored, shares)}
     found["storyboard"]["shots"] = clips * _SHOTS
     return found
 
@@ -188,14 +189,3 @@ def _hand(video: np.ndarray, movers: Sequence[Mover], digits: DigitSet, rng: np.
 def _more(frame: np.ndarray, colour: str, other: str) -> bool:
     """Return whether a frame has more of one colour than of another."""
     return bool(ink(frame[None], colour).sum() > ink(frame[None], other).sum())
-
-
-def _shares(scored: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Return the share of each score with its bounds, or its mean where it is a number."""
-    result: dict[str, Any] = {"clips": len(scored)}
-    for name in scored[0]:
-        values = np.concatenate([np.atleast_1d(each[name]) for each in scored])
-        result[name] = float(values.mean())
-        if values.dtype == bool:
-            result[f"{name}_interval"] = list(wilson_interval(int(values.sum()), len(values)))
-    return result

@@ -12,6 +12,7 @@ import numpy as np
 from reelm.data.moving_digits import scenes as moving_digits
 from reelm.data.moving_digits.scenes import SIZE
 from reelm.evaluation.judges.digits import read
+from reelm.evaluation.scores.intervals import means
 from reelm.progress import Progress, silent
 from reelm.sampling.model import Model
 
@@ -33,19 +34,16 @@ def continuation(model: Model, *, clips: int = 200, seed: int = 0, progress: Pro
         made = model.generate(video=video[:shown], num_frames=num_frames, seed=seed + i).video[shown:]
         ours, real = read(made)[0], read(video[shown:])[0]
         mover = scene.movers[0]
-        off = np.linalg.norm(ours.centres - real.centres, axis=-1).mean()
-        rows.append([ours.digit == mover.digit, ours.colour == mover.colour, ours.direction == real.direction, off])
+        rows.append(
+            {
+                "digit": ours.digit == mover.digit,
+                "colour": ours.colour == mover.colour,
+                "direction": ours.direction == real.direction,
+                "on_course": np.linalg.norm(ours.centres - real.centres, axis=-1).mean() <= _ON_COURSE,
+            }
+        )
         progress(i + 1, clips)
-    digit, colour, direction, off = np.array(rows, float).T
-    return _plain(
-        {
-            "clips": clips,
-            "digit": digit.mean(),
-            "colour": colour.mean(),
-            "direction": direction.mean(),
-            "on_course": np.mean(off <= _ON_COURSE),
-        }
-    )
+    return {"clips": clips, **means(rows)}
 
 
 def key_frames(
@@ -60,7 +58,7 @@ def key_frames(
     middle: share of clips whose frames 4 to 12 the judge reads as that digit and colour
     """
     num_frames = 17
-    rows: dict[str, list[list[Any]]] = {"words": [], "no_words": []}
+    rows: dict[str, list[dict[str, Any]]] = {"words": [], "no_words": []}
     for i, (scene, video, words) in enumerate(_clips(clips, num_frames, seed)):
         what = scene.movers[0].digit, scene.movers[0].colour
         rebuilt, real = model.video_tokenizer.reconstruct(video[:1]), read(video[-1:])[0]
@@ -68,24 +66,19 @@ def key_frames(
         for kind, prompt in (("words", words), ("no_words", None)):
             clip: Any = model.generate(prompt, **asked, seed=seed + i, best_of=best_of)
             ours, middle = read(clip.video[-1:])[0], read(clip.video[4:13])[0]
-            right = (ours.digit, ours.colour) == what, middle.what[:2] == what
-            off = float(np.linalg.norm(ours.centres - real.centres))
-            rows[kind].append([np.array_equal(clip.video[:1], rebuilt), *right, off])
+            off = np.linalg.norm(ours.centres - real.centres)
+            rows[kind].append(
+                {
+                    "first_is_rebuilt": np.array_equal(clip.video[:1], rebuilt),
+                    "last": (ours.digit, ours.colour) == what,
+                    "last_off": None if np.isnan(off) else off,
+                    "last_empty": np.isnan(off),
+                    "middle": middle.what[:2] == what,
+                }
+            )
         progress(i + 1, clips)
-
-    def scores(same: np.ndarray, last: np.ndarray, middle: np.ndarray, off: np.ndarray) -> dict[str, Any]:
-        return _plain(
-            {
-                "clips": clips,
-                "first_is_rebuilt": same.all(),
-                "last": last.mean(),
-                "last_off": np.nanmean(off),
-                "last_empty": np.mean(np.isnan(off)),
-                "middle": middle.mean(),
-            }
-        )
-
-    return {kind: scores(*np.array(of_kind, float).T) for kind, of_kind in rows.items()}
+    scores = {kind: {"clips": clips, **means(of_kind)} for kind, of_kind in rows.items()}
+    return {kind: of_kind | {"first_is_rebuilt": of_kind["first_is_rebuilt"] == 1} for kind, of_kind in scores.items()}
 
 
 def inpainting(
@@ -97,18 +90,17 @@ def inpainting(
     edge, edge_real: mean absolute difference of neighbouring pixels across the hole's edge, made and in the real clip
     """
     num_frames = 17
-    right, edges = [], []
+    rows = []
     for i, (scene, video, words) in enumerate(_clips(clips, num_frames, seed)):
         middle = np.nan_to_num(read(video)[0].centres[num_frames // 2], nan=SIZE / 2)
         y, x = np.clip(np.round(middle - _HOLE / 2).astype(int), 1, SIZE - _HOLE - 1)
         mask = np.zeros((SIZE, SIZE), bool)
         mask[y : y + _HOLE, x : x + _HOLE] = True
         made = model.generate(words, video=video, mask=mask, seed=seed + i, best_of=best_of).video
-        right.append(read(made)[0].digit == scene.movers[0].digit)
-        edges.append([_across(made, mask), _across(video, mask)])
+        right = read(made)[0].digit == scene.movers[0].digit
+        rows.append({"digit": right, "edge": _across(made, mask), "edge_real": _across(video, mask)})
         progress(i + 1, clips)
-    edge, edge_real = np.mean(edges, axis=0)
-    return _plain({"clips": clips, "digit": np.mean(right), "edge": edge, "edge_real": edge_real})
+    return {"clips": clips, **means(rows)}
 
 
 def minute(
@@ -141,17 +133,15 @@ def minute(
         changes.append([part.mean() for part in parts])
         progress(i + 1, clips)
     shares, (at_joins, at_others, at_begins, anywhere) = np.array(read_right), np.mean(changes, axis=0)
-    return _plain(
-        {
-            "clips": clips,
-            "end": shares[:, -1].mean(),
-            "seconds": shares.mean(),
-            "trend": np.mean(trends),
-            "trend_error": np.std(trends) / np.sqrt(clips),
-            "joins": at_joins / at_others,
-            "begins": at_begins / anywhere,
-        }
-    )
+    return {
+        "clips": clips,
+        "end": float(shares[:, -1].mean()),
+        "seconds": float(shares.mean()),
+        "trend": float(np.mean(trends)),
+        "trend_error": float(np.std(trends) / np.sqrt(clips)),
+        "joins": float(at_joins / at_others),
+        "begins": float(at_begins / anywhere),
+    }
 
 
 def _clips(count: int, num_frames: int, seed: int):
@@ -177,7 +167,3 @@ def _across(video: np.ndarray, mask: np.ndarray) -> float:
     vertical = np.abs(signed[:, 1:] - signed[:, :-1])[:, down]
     horizontal = np.abs(signed[:, :, 1:] - signed[:, :, :-1])[:, right]
     return float(np.concatenate([vertical.reshape(-1), horizontal.reshape(-1)]).mean())
-
-
-def _plain(scores: dict[str, Any]) -> dict[str, Any]:
-    return {name: value.item() if isinstance(value, np.generic) else value for name, value in scores.items()}

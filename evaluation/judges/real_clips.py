@@ -15,8 +15,7 @@ import numpy as np
 from reelm.data.clips import ClipSource
 from reelm.errors import RequestError
 from reelm.evaluation.features import efficientnet, i3d, latents
-from reelm.evaluation.groups import Group, HasVideo, judged_groups
-from reelm.evaluation.scores.diversity import diversity
+from reelm.evaluation.groups import Group, HasVideo, batches, judged_groups
 from reelm.evaluation.scores.frechet import frechet_distance
 from reelm.lm.prompts import truncated
 from reelm.progress import Progress, silent
@@ -105,14 +104,23 @@ def judged(made: Sequence[np.ndarray], real: Sequence[np.ndarray], by: Mapping[s
     """
     result: dict[str, Any] = {"clips": len(made)}
     for name, features in by.items():
-        ours, theirs = (_in_batches(features, np.stack(clips)) for clips in (made, real))
+        ours, theirs = (_in_batches(features, clips) for clips in (made, real))
         result[f"frechet_{name}"] = frechet_distance(ours, theirs)
         result[f"diversity_{name}"] = diversity(ours) / max(diversity(theirs), 1e-12)
     return result
 
 
-def _in_batches(features: Features, clips: np.ndarray) -> np.ndarray:
-    parts = [clips[start : start + _BATCH] for start in range(0, len(clips), _BATCH)]
-    # The last batch is filled up, so that one program serves all.
-    filled = [np.concatenate([part, np.repeat(part[-1:], _BATCH - len(part), axis=0)]) for part in parts]
-    return np.concatenate([features(whole)[: len(part)] for whole, part in zip(filled, parts, strict=True)])
+def _in_batches(features: Features, clips: Sequence[np.ndarray]) -> np.ndarray:
+    return np.concatenate([features(np.stack(batch))[:count] for batch, count in batches(clips, _BATCH)])
+
+
+def diversity(features: np.ndarray) -> float:
+    """Return the mean distance between two of a set of features [N, D], over all pairs; 0 for a set of equal ones."""
+    if features.ndim != 2 or len(features) < 2:
+        raise ValueError(f"at least two features differ from one another, got {features.shape}")
+    features = features.astype(np.float64)
+    features = features - features.mean(axis=0)  # distances stay, and rounding gets smaller
+    squares = np.sum(np.square(features), axis=1)
+    distances = np.sqrt(np.maximum(squares[:, None] + squares - 2 * features @ features.T, 0))
+    np.fill_diagonal(distances, 0)
+    return float(distances.sum() / (len(features) * (len(features) - 1)))

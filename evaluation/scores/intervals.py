@@ -1,8 +1,35 @@
-"""Confidence intervals of shares and means."""
+"""Means and shares over clips, and their confidence intervals."""
 
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+_NONE: Mapping[str, str] = {}
+
+
+def means(clips: Sequence[Mapping[str, Any]], intervals: Mapping[str, str] = _NONE) -> dict[str, Any]:
+    """Return the mean of each score over clips: of a truth the share of clips in which it holds.
+
+    clips: the scores of each clip by name; a list for several that count the same, None where one is not for a clip.
+        The mean of nothing is None.
+    intervals: names of some scores, and what the 95% bounds of each are called: Wilson's of truths, else by the
+        standard error.
+    """
+    result: dict[str, Any] = {}
+    for name in clips[0]:
+        found = [np.atleast_1d(clip[name]) for clip in clips if clip[name] is not None]
+        result[name] = float(np.concatenate(found).mean()) if found else None
+        if name in intervals:
+            result[intervals[name]] = list(_interval(np.concatenate(found))) if found else None
+    return result
+
+
+def _interval(values: np.ndarray) -> tuple[float, float]:
+    truths = values.dtype == bool
+    return wilson_interval(int(values.sum()), len(values)) if truths else mean_interval(values.tolist())
 
 
 def wilson_interval(successes: int, n: int, *, z: float = 1.959964) -> tuple[float, float]:

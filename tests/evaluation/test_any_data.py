@@ -8,8 +8,7 @@ from reelm.data.arrays import ArrayClips
 from reelm.errors import RequestError
 from reelm.evaluation.features import latents
 from reelm.evaluation.judges import real_clips
-from reelm.evaluation.judges.real_clips import judged, of_captions
-from reelm.evaluation.scores.diversity import diversity
+from reelm.evaluation.judges.real_clips import diversity, judged, of_captions
 from reelm.evaluation.scores.likelihood import likelihood
 from reelm.media.clip import Clip
 

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from reelm.evaluation.motion import LEVELS, at_levels
-from reelm.evaluation.scores.ranks import spearman
+from reelm.evaluation.groups import judged_groups
+from reelm.evaluation.motion import LEVELS, at_levels, spearman
 
 
 def test_rank_correlation_of_equal_orders_is_1():
@@ -24,6 +24,8 @@ def test_clips_that_move_as_asked_go_with_it_each_at_its_own_pace():
         return types.SimpleNamespace(video=video, fps=8.0)
 
     maker: Any = types.SimpleNamespace(generate=generate)
-    found = at_levels(maker, ["slow"], num_frames=5)
-    assert found["clips"] == len(LEVELS) and found["spearman"] > 0.9 and found["spearman_each"] > 0.9
-    assert abs(at_levels(maker, ["still"], num_frames=5)["spearman"]) < 0.1
+    groups = {prompt: at_levels([prompt]) for prompt in ("slow", "still")}
+    found = judged_groups(maker, groups, seed=0, num_frames=5)
+    assert found["slow"]["clips"] == len(LEVELS)
+    assert found["slow"]["spearman"] > 0.9 and found["slow"]["spearman_each"] > 0.9
+    assert abs(found["still"]["spearman"]) < 0.1

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from reelm.errors import RequestError
-from reelm.evaluation.groups import check_at_least
+from reelm.evaluation.groups import batches, check_at_least
 from reelm.evaluation.scores.intervals import mean_interval, wilson_interval
 from reelm.media.clip import Clip
 from reelm.progress import Progress, silent
@@ -102,8 +102,9 @@ def _made(model: Model, begun: Case | Start, keys: Sequence[str | None], seed: i
 
 def _tokenizer(model: Model, textures: Textures, real: Sequence[np.ndarray]) -> Figures:
     frames = np.stack(real)
-    filled = np.resize(frames, (-(-len(frames) // _BATCH), _BATCH, 1, *frames.shape[1:]))  # all batches of one size
-    rebuilt = np.concatenate([model.video_tokenizer.reconstruct(batch)[:, 0] for batch in filled])[: len(frames)]
+    rebuilt = np.concatenate(
+        [model.video_tokenizer.reconstruct(np.stack(batch)[:, None])[:n, 0] for batch, n in batches(real, _BATCH)]
+    )
     kinds = textures.nearest(frames)[0]
     right = textures.nearest(rebuilt)[0] == kinds
     return {

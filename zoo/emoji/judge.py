@@ -16,7 +16,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from reelm.evaluation.features import efficientnet
-from reelm.evaluation.scores.intervals import wilson_interval
+from reelm.evaluation.groups import batches
+from reelm.evaluation.scores.intervals import means
 
 from .source import EmojiClips
 
@@ -98,39 +99,31 @@ def judged(net: dict, real: Gallery, videos: Sequence[np.ndarray], asked: Sequen
     found = _unit(clip_features(net, videos) - real.centre)
     bases = [i for i, each in enumerate(real.asked) if not each.tone]
     right = [real.asked[i].base for i in real.nearest(found, bases)]
-    emoji = [seen == each.base for seen, each in zip(right, asked, strict=True)]
-    tones = []
-    for features, each in zip(found, asked, strict=True):
+    scores = []
+    for features, each, base, ratio, video in zip(
+        found, asked, right, energy_ratios(real, videos, asked), videos, strict=True
+    ):
         variants = [i for i, other in enumerate(real.asked) if other.base == each.base]
-        tones.append(real.asked[real.nearest(features[None], variants)[0]].tone == each.tone)
-    both = [a and b for a, b in zip(emoji, tones, strict=True)]
-    with_tone = [tone for tone, each in zip(tones, asked, strict=True) if each.tone]
-    ratios = energy_ratios(real, videos, asked)
-    return {
-        "clips": len(videos),
-        "emoji": float(np.mean(emoji)),
-        "emoji_interval": list(wilson_interval(sum(emoji), len(emoji))),
-        "tone": float(np.mean(with_tone)) if with_tone else None,
-        "tone_interval": list(wilson_interval(sum(with_tone), len(with_tone))) if with_tone else None,
-        "both": float(np.mean(both)),
-        "both_interval": list(wilson_interval(sum(both), len(both))),
-        "energy": float(np.mean(ratios)),
-        "energy_off": float(np.mean(np.abs(ratios - 1))),
-        "seam": float(np.mean([loop_seam(video) for video in videos])),
-        "seam_real": float(np.mean([real.seams[real.place(each)] for each in asked])),
-    }
+        tone = real.asked[real.nearest(features[None], variants)[0]].tone == each.tone
+        scores.append(
+            {
+                "emoji": base == each.base,
+                "tone": tone if each.tone else None,
+                "both": base == each.base and tone,
+                "energy": ratio,
+                "energy_off": abs(ratio - 1),
+                "seam": loop_seam(video),
+                "seam_real": real.seams[real.place(each)],
+            }
+        )
+    shares = ("emoji", "tone", "both")
+    return {"clips": len(videos), **means(scores, {name: f"{name}_interval" for name in shares})}
 
 
 def clip_features(net: dict, videos: Sequence[np.ndarray]) -> np.ndarray:
     """Return features of clips uint8 `[T, H, W, 3]` of one size, averaged over frames: float32 `[N, D]`."""
-    found = []
-    for first in range(0, len(videos), _BATCH):
-        part = [
-            video[np.linspace(0, len(video), _SHOWN, endpoint=False).astype(int)]
-            for video in videos[first : first + _BATCH]
-        ]
-        filled = np.stack(part + [part[-1]] * (_BATCH - len(part)))  # one program for all
-        found.append(np.asarray(_frame_means(net, filled))[: len(part)])
+    shown = [video[np.linspace(0, len(video), _SHOWN, endpoint=False).astype(int)] for video in videos]
+    found = [np.asarray(_frame_means(net, np.stack(batch)))[:count] for batch, count in batches(shown, _BATCH)]
     return np.concatenate(found)
 
 

@@ -4,7 +4,6 @@ Comes in: a model, and the built set `any_sound`. Goes out: a dict of plain JSON
 bit rate, beside Opus. Knows nothing of how the set was made.
 """
 
-from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -12,6 +11,7 @@ import numpy as np
 
 from reelm.errors import RequestError
 from reelm.evaluation.scores import opus
+from reelm.evaluation.scores.intervals import means
 from reelm.evaluation.scores.sound import mel_distance, stft_distance
 from reelm.extras import how_to_install
 from reelm.media.sound import resample
@@ -63,7 +63,7 @@ def reconstruction(
                 seen.setdefault(f"levels {n}", []).append({"bits": rate * n} | _scores(sound, made, kind))
             done += 1
             progress(done, sum(counts.values()))
-        scores[kind] = {"clips": count} | {system: _means(each) for system, each in seen.items()}
+        scores[kind] = {"clips": count} | {system: means(each) for system, each in seen.items()}
     return scores
 
 
@@ -100,7 +100,3 @@ def _visqol() -> Any:
     judge = VisqolApi()
     judge.create(mode="speech", use_lattice_model=True)
     return judge
-
-
-def _means(each: Sequence[dict[str, float]]) -> dict[str, float]:
-    return {name: float(np.mean([scores[name] for scores in each])) for name in each[0]}
