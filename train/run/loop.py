@@ -29,17 +29,15 @@ from reelm.train.step.feed import Feed, share
 from reelm.train.step.state import TrainState
 
 from . import processes
-from .best_checkpoint import Best
 from .checkpoints import Checkpoints, Found
 from .config import LoopConfig
 from .config_changes import differences, free_fields
 from .dry_run import dry_run
 from .job import Callback, Job
-from .metrics import Display, Meter, duration
-from .profile import Profile
+from .metrics import Best, Display, Meter, duration
 from .record import Record
 from .stopping import Stop, caught
-from .throughput import Throughput
+from .throughput import Profile, Throughput
 
 
 def run_job(job: Job, workdir: Path, *, callbacks: Sequence[Callback] = ()) -> TrainState:

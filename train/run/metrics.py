@@ -1,18 +1,16 @@
-"""The numbers of a run: averaged over the steps between two log lines, kept as JSON lines, shown to a person.
+"""The numbers of a run: averaged over the steps between two log lines, compared for the best, shown to a person.
 
-In: the metrics of single steps as plain floats. Out: `metrics.jsonl`, one object a line with its step, and progress on
-stderr. Knows nothing of devices, models or checkpoints.
+In: the metrics of single steps and of evaluations as plain floats. Out: their means, the step of the best evaluation,
+and progress on stderr. Knows nothing of devices, models or checkpoints.
 """
 
-import json
 import math
 import sys
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from reelm.storage.atomic import write_bytes
+from reelm.errors import RequestError
 
 
 class Meter:
@@ -60,34 +58,35 @@ class Meter:
         self.skipped_in_a_row = 0
 
 
-class MetricsFile:
-    """`metrics.jsonl`, one object a line in the order of steps."""
+class Best:
+    """Remembers the step at which a metric was lowest, or highest where its name begins with "-"."""
 
-    def __init__(self, path: Path, step: int) -> None:
-        """Opens `path` for the metrics after `step`; lines beyond it, and a line torn by a kill, are dropped."""
-        kept = []
-        if path.exists():
-            for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-                try:
-                    record = json.loads(line)
-                except ValueError:
-                    break
-                if not isinstance(record, dict) or record.get("step", step + 1) > step:
-                    break
-                kept.append(line + "\n")
-        write_bytes(path, "".join(kept).encode())
-        self._file = path.open("a", encoding="utf-8")
+    def __init__(self, metric: str) -> None:
+        self._name, self._sign = metric.removeprefix("-"), -1.0 if metric.startswith("-") else 1.0
+        self._value: float | None = None
+        self.step: int | None = None
+        self.waited = 0
+        """Evaluations since the best one."""
 
-    def write(self, step: int, values: Mapping[str, float]) -> None:
-        """Appends one line; it is in the file when this returns."""
-        # JSON has no NaN: a value that is no number is written as null.
-        finite = {name: value if math.isfinite(value) else None for name, value in values.items()}
-        self._file.write(json.dumps({"step": step, **finite}) + "\n")
-        self._file.flush()
+    def take(self, step: int, values: Mapping[str, float]) -> bool:
+        """Whether these values are better than all before; RequestError when the metric is not among them."""
+        if self._name not in values:
+            raise RequestError(f"evaluations have no {self._name!r} to be best by; they have {', '.join(values)}")
+        value = self._sign * values[self._name]
+        if not math.isfinite(value) or (self._value is not None and value >= self._value):
+            self.waited += 1
+            return False
+        self._value, self.step, self.waited = value, step, 0
+        return True
 
-    def close(self) -> None:
-        """Closes the file."""
-        self._file.close()
+    def get_state(self) -> dict[str, Any]:
+        """What a checkpoint holds, as JSON values."""
+        return {"value": self._value, "step": self.step, "waited": self.waited}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Goes on from `get_state()`."""
+        self._value, self.step = state["value"], state["step"]
+        self.waited = state.get("waited", 0)  # earlier versions did not count
 
 
 _PLAIN_SECONDS = 10.0

@@ -1,15 +1,26 @@
 """What a run leaves for people to read: its metrics as JSON lines and for TensorBoard, and its samples.
 
-In: the numbers of a step, a function that writes samples. Out: files in the workdir, written by one process of a run.
-Knows nothing of models or of what the numbers mean.
+In: the numbers of a step, a function that writes samples. Out: `metrics.jsonl`, one object a line with its step; event
+files that TensorBoard and W&B read; folders of samples. One process of a run writes them. Knows nothing of models or of
+what the numbers mean.
 """
 
 import contextlib
+import io
+import json
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
-from .metrics import MetricsFile
-from .tensorboard import EventFile
+import numpy as np
+from tensorboardX import SummaryWriter
+from tensorboardX.proto import summary_pb2
+
+from reelm.media.read import read_image, read_video
+from reelm.storage.atomic import write_bytes
+
+_CLIPS = 4  # of a folder of samples that TensorBoard plays
 
 
 class Record:
@@ -46,3 +57,76 @@ class Record:
     def close(self) -> None:
         """Closes the files."""
         self._open.close()
+
+
+class MetricsFile:
+    """`metrics.jsonl`, one object a line in the order of steps."""
+
+    def __init__(self, path: Path, step: int) -> None:
+        """Opens `path` for the metrics after `step`; lines beyond it, and a line torn by a kill, are dropped."""
+        kept = []
+        if path.exists():
+            for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+                try:
+                    record = json.loads(line)
+                except ValueError:
+                    break
+                if not isinstance(record, dict) or record.get("step", step + 1) > step:
+                    break
+                kept.append(line + "\n")
+        write_bytes(path, "".join(kept).encode())
+        self._file = path.open("a", encoding="utf-8")
+
+    def write(self, step: int, values: Mapping[str, float]) -> None:
+        """Appends one line; it is in the file when this returns."""
+        # JSON has no NaN: a value that is no number is written as null.
+        finite = {name: value if math.isfinite(value) else None for name, value in values.items()}
+        self._file.write(json.dumps({"step": step, **finite}) + "\n")
+        self._file.flush()
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._file.close()
+
+
+class EventFile:
+    """Event files in `directory`, made with the first number."""
+
+    def __init__(self, directory: Path, step: int) -> None:
+        """For the metrics after `step`: what an earlier leg wrote beyond it TensorBoard leaves out."""
+        self._writer = SummaryWriter(str(directory), purge_step=step + 1)
+
+    def write(self, step: int, values: Mapping[str, float]) -> None:
+        """Adds the numbers of a step."""
+        for name, value in values.items():
+            self._writer.add_scalar(name, value, step)
+
+    def show(self, step: int, folder: Path) -> None:
+        """Adds the first clips and the pictures in a folder of samples."""
+        for path in sorted(folder.glob("*.mp4"))[:_CLIPS]:
+            footage = read_video(path)
+            self._picture(
+                f"samples/{path.stem}", step, _animation(footage.video, footage.fps), footage.video.shape[1:3]
+            )
+        for path in sorted(folder.glob("*.png")):
+            self._picture(f"samples/{path.stem}", step, path.read_bytes(), read_image(path).shape[:2])
+
+    def close(self) -> None:
+        """Writes what is left."""
+        self._writer.close()
+
+    def _picture(self, name: str, step: int, data: bytes, size: tuple[int, ...]) -> None:
+        kind: Any = summary_pb2.Summary  # pyright: ignore[reportAttributeAccessIssue]  (made when imported)
+        image = kind.Image(height=size[0], width=size[1], colorspace=3, encoded_image_string=data)
+        assert self._writer.file_writer is not None  # until it is closed
+        self._writer.file_writer.add_summary(kind(value=[kind.Value(tag=name, image=image)]), step)
+
+
+def _animation(frames: np.ndarray, fps: float) -> bytes:
+    """A GIF that plays for ever: the only moving picture that TensorBoard shows."""
+    from PIL import Image
+
+    images = [Image.fromarray(frame).quantize(256) for frame in frames]
+    file = io.BytesIO()
+    images[0].save(file, "GIF", save_all=True, append_images=images[1:], duration=round(1000 / fps), loop=0)
+    return file.getvalue()

@@ -1,12 +1,14 @@
 """How fast a run goes and where its time goes: samples, tokens and arithmetic a second, and the share spent waiting.
 
 Comes in: what a batch holds, and when the loop waits for data. Goes out: figures of the steps since they were last
-asked for. They are of the host's clock and differ from run to run; the metrics of a run do not depend on them.
+asked for, and a profiler's trace of some steps. They are of the host's clock and differ from run to run; the metrics of
+a run do not depend on them.
 """
 
 import contextlib
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -82,3 +84,28 @@ def peak_flops() -> float:
     kinds = [device.device_kind for device in jax.devices()]
     peaks = [next((peak for name, peak in PEAK_FLOPS.items() if name in kind), 0.0) for kind in kinds]
     return sum(peaks) if all(peaks) else 0.0
+
+
+class Profile:
+    """Traces the steps `first` to `last` into a folder; nothing where no steps are named."""
+
+    def __init__(self, steps: tuple[int, int] | None, folder: Path) -> None:
+        self._steps, self._folder, self._on = steps, folder, False
+
+    def before(self, step: int) -> None:
+        """To be called before a step is dispatched. A run that resumes between the two steps traces what is left."""
+        if self._steps is not None and not self._on and self._steps[0] <= step <= self._steps[1]:
+            jax.profiler.start_trace(self._folder)
+            self._on = True
+
+    def after(self, step: int, results: Any) -> None:
+        """To be called after a step is dispatched, with what it gives: the trace ends when the last one's is there."""
+        if self._on and self._steps is not None and step >= self._steps[1]:
+            jax.block_until_ready(results)
+            self.close()
+
+    def close(self) -> None:
+        """Ends the trace, if it is on."""
+        if self._on:
+            self._on = False
+            jax.profiler.stop_trace()

@@ -1,13 +1,17 @@
-"""From a trained tokenizer to a larger one that makes the same of everything at first, or draws its codes anew.
+"""From a trained tokenizer to a larger one, to one that draws its codes anew, or from images to clips.
 
-In: parameters of the smaller tokenizer, and fresh ones of the larger. Out: parameters of the larger. Training goes on
-from there, sooner than from fresh ones.
+In: parameters of the trained tokenizer, and fresh ones of the other. Out: parameters of the other. Training goes on from
+there, sooner than from fresh ones.
 """
 
 import re
+from typing import Any
 
 import jax
 import jax.numpy as jnp
+from flax import traverse_util
+
+from reelm.tokenizer.video.config import VideoTokenizerConfig
 
 
 def grown(old: dict, fresh: dict) -> dict:
@@ -64,3 +68,36 @@ def kept(trained: dict, decoder: dict) -> dict:
 
 def _stages(decoder: dict) -> set[str]:
     return {name.split("_")[1] for name in decoder if name.startswith("block_")}
+
+
+def inflate(config: VideoTokenizerConfig, params: dict) -> dict:
+    """Return the parameters of a tokenizer of clips that treats every latent frame as a tokenizer of images does.
+
+    As in MAGVIT-v2 (arXiv 2310.05737, section 3.2). Every training clip of `params` was one frame: before a first frame
+    stand zeros, so of each kernel only the last time tap has learned. The other taps become zero, and where one latent
+    frame becomes several frames, each is painted as the last was. A still clip is then rebuilt as the image is.
+    """
+    flat: dict[Any, jax.Array] = {path: _last_tap(leaf) for path, leaf in traverse_util.flatten_dict(params).items()}
+    patch_frames = config.patch[0]
+    for name, leaf in list(flat.items()):
+        part, layer, kind = name[0], name[1], name[-1]
+        if (part, layer, kind) == ("encoder", "conv_in", "kernel"):
+            # Patches are folded as (frame, row, column, colour); of the first one only the last frame was ever seen.
+            flat[name] = leaf.at[..., : leaf.shape[-2] // patch_frames * (patch_frames - 1), :].set(0)
+        elif part == "decoder" and layer == "pixels":
+            flat[name] = _repeat_last(leaf, patch_frames)
+        elif part == "decoder" and layer.startswith("up_"):
+            flat[name] = _repeat_last(leaf, config.strides[int(layer.removeprefix("up_")) - 1][0])
+    return traverse_util.unflatten_dict(flat)
+
+
+def _last_tap(leaf: Any) -> jax.Array:
+    """A convolution's kernel `[T, H, W, C, C']` with zeros in all time taps but the last; anything else as it is."""
+    leaf = jnp.asarray(leaf)
+    return leaf if leaf.ndim != 5 else leaf.at[:-1].set(0)
+
+
+def _repeat_last(leaf: jax.Array, frames: int) -> jax.Array:
+    """Output channels, folded as (frame, ...), all as those of the last frame."""
+    last = leaf[..., leaf.shape[-1] // frames * (frames - 1) :]
+    return jnp.concatenate([last] * frames, axis=-1)

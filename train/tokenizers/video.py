@@ -40,8 +40,7 @@ from reelm.train.step.frozen import frozen
 from reelm.train.step.objective import Objective
 from reelm.train.step.state import TrainState
 
-from .grow import kept, with_another_decoder, with_more_bits
-from .inflate import inflate
+from .grow import inflate, kept, with_another_decoder, with_more_bits
 from .video_adversary import VideoAdversary
 from .video_config import VideoTokenizerRun
 from .video_losses import make_loss

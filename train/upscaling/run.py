@@ -7,27 +7,31 @@ clips that lost nothing. So does that of LPIPS, where it has a weight.
 """
 
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from reelm.data import clips, pipeline
 from reelm.data.augment import RandomClip
 from reelm.evaluation.features import lpips
+from reelm.media.contact_sheet import contact_sheet
 from reelm.tokenizer.families import VideoConfig
 from reelm.tokenizer.upscaling.net import CUBIC, UpscalerNet, bicubic, init_params
+from reelm.tokenizer.upscaling.upscaler import Upscaler
 from reelm.train.given import Given
 from reelm.train.parts import check_sizes, open_upscaler, open_video_tokenizer
+from reelm.train.run import processes
 from reelm.train.run.job import Job
 from reelm.train.step.feed import DataIterator, Share, check_size
 from reelm.train.step.objective import Objective
+from reelm.train.step.state import TrainState
 
 from .config import UpscalerRun
-from .held_back import Enlarging
 from .pairs import crops, small_clips
 
 _LEAST = 1e-3  # of an error in [-1, 1], below which the root is a square again; and of LPIPS
@@ -103,6 +107,43 @@ def make_job(run: UpscalerRun, workdir: Path, given: Given | None = None) -> Job
         evaluate=enlarging.evaluate,
         metrics=("loss", "psnr"),
     )
+
+
+@dataclass(frozen=True)
+class Enlarging:
+    """How well a state enlarges held-out clips: as a picture, and in numbers.
+
+    Attributes:
+        run: sizes of the upscaler.
+        small, large: the clips, uint8 `[B, T, H, W, 3]` and `[B, T, 2H, 2W, 3]`.
+    """
+
+    run: UpscalerRun
+    small: np.ndarray
+    large: np.ndarray
+
+    @classmethod
+    def of(cls, run: UpscalerRun, tokenizer: VideoConfig | None, params: dict, large: np.ndarray) -> Self:
+        """Return clips beside the small ones that the tokenizer of these parameters rebuilds of them."""
+        large = large[:, : run.data.frames, : run.data.side, : run.data.side]
+        video = jnp.asarray(large, jnp.float32) / 127.5 - 1
+        made = jax.jit(small_clips, static_argnums=(0, 3, 4))(tokenizer, params, video, 1.0, 0.0, jax.random.key(0))
+        return cls(run, np.asarray(jnp.round((made + 1) * 127.5)).astype(np.uint8), large)
+
+    def _made(self, params: Any) -> np.ndarray:
+        return Upscaler(self.run.model, params).upscale(self.small)
+
+    def samples(self, current: TrainState, folder: Path) -> None:
+        """Write a contact sheet of every small clip, what the averaged parameters make of it, and the truth."""
+        blocks = self.small.repeat(2, axis=2).repeat(2, axis=3)
+        rows = zip(blocks, self._made(current.ema), self.large, strict=True)
+        contact_sheet([clip for row in rows for clip in row], folder / "enlarged.png", scale=1)
+
+    def evaluate(self, current: TrainState) -> dict[str, float]:
+        """Return the mean squared error of pixels in [-1, 1], and the PSNR in dB."""
+        made = self._made(processes.here(current.ema)).astype(np.float32)
+        error = float(np.mean(np.square((made - self.large) / 127.5)))
+        return {"loss": error, "psnr": -10 * float(np.log10(max(error, 1e-10) / 4))}
 
 
 def _start(run: UpscalerRun) -> dict:

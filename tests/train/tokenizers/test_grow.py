@@ -1,4 +1,4 @@
-"""Growth: a larger tokenizer rebuilds what the smaller one did, until it is trained, or has a decoder of its own."""
+"""Growth: a larger tokenizer rebuilds what the smaller one did, and one of clips paints a still clip as its picture."""
 
 from dataclasses import replace
 
@@ -7,10 +7,19 @@ import numpy as np
 
 from reelm.tokenizer.video.config import VideoTokenizerConfig
 from reelm.tokenizer.video.tokenizer import VideoTokenizer, init_params
-from reelm.train.tokenizers.grow import with_another_decoder, with_more_bits
+from reelm.train.tokenizers.grow import inflate, with_another_decoder, with_more_bits
 
 SMALL = VideoTokenizerConfig(bits=6, patch=(2, 2, 2), encoder_channels=(6,), decoder_channels=(6,))
 LARGE = replace(SMALL, bits=9)
+OF_IMAGES = VideoTokenizerConfig(
+    bits=10,
+    patch=(2, 2, 2),
+    encoder_channels=(6, 8),
+    decoder_channels=(6, 8),
+    strides=((2, 2),),
+    encoder_blocks=1,
+    decoder_blocks=1,
+)
 
 
 def test_more_bits_change_no_picture_at_first_and_differ_from_each_other(random_tokenizer):
@@ -44,3 +53,16 @@ def test_a_finish_changes_nothing_at_first(random_tokenizer):
     video = np.random.default_rng(0).integers(0, 256, (1, 5, 8, 12, 3), dtype=np.uint8)
     assert finished.hash == small.hash
     np.testing.assert_array_equal(finished.reconstruct(video), small.reconstruct(video))
+
+
+def test_a_still_clip_is_rebuilt_as_its_picture(random_tokenizer):
+    image = random_tokenizer(OF_IMAGES)
+    video = VideoTokenizer(OF_IMAGES, inflate(OF_IMAGES, image.params))
+    picture = np.random.default_rng(0).integers(0, 256, (1, 1, 8, 12, 3), dtype=np.uint8)
+    still = np.repeat(picture, 9, axis=1)
+    ids, rebuilt = image.encode(picture), image.reconstruct(picture)
+    assert len(np.unique(ids)) > 1 and rebuilt.std() > 1
+    np.testing.assert_array_equal(video.encode(still), np.repeat(ids, 3, axis=1))
+    np.testing.assert_allclose(video.reconstruct(still).astype(int), np.repeat(rebuilt, 9, axis=1), atol=1)
+    # It is the inflation that does it.
+    assert (image.encode(still) != np.repeat(ids, 3, axis=1)).any()
