@@ -106,5 +106,4 @@ def heard_ticks(tracks: Sequence[np.ndarray], wanted: Sequence[Bounces]) -> dict
 
 
 def true_bounces(scene: Scene, num_frames: int) -> Bounces:
-    """Return all bounces of a scene."""
     return Bounces(frames=np.array(bounces(scene, num_frames), int), unsure=np.zeros(0, int))

@@ -93,7 +93,6 @@ class ExportPlan:
         return evaluated
 
     def record(self, where: Path, stage: StageName) -> dict[str, Any]:
-        """Return the record of the training of a part."""
         return part_record(where, STAGES[stage].key, best=where in self.evaluated)
 
 

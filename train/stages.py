@@ -41,17 +41,14 @@ class Stage(NamedTuple):
 
     @property
     def make_job(self) -> Callable[..., Any]:
-        """The function that makes the `Job` of a run."""
         return importlib.import_module(self.training).make_job
 
     @property
     def run_type(self) -> type:
-        """The class of its config."""
         return getattr(importlib.import_module(self.config), self.run)
 
     @property
     def init_params(self) -> Callable[..., Any]:
-        """The function that makes fresh parameters."""
         return importlib.import_module(self.net).init_params
 
 

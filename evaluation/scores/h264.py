@@ -44,7 +44,6 @@ def encode(video: np.ndarray, crf: int, fps: int) -> list[bytes]:
 
 
 def decode(packets: Sequence[bytes]) -> np.ndarray:
-    """Return the frames of packets, uint8 `[T, H, W, 3]`."""
     context = cast(Any, av.CodecContext.create("h264", "r"))
     frames = [frame for data in packets for frame in context.decode(av.Packet(data))] + context.decode(None)
     return np.stack([frame.to_ndarray(format="rgb24") for frame in frames])

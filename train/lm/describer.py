@@ -90,7 +90,6 @@ def _misread(ids: jax.Array, key: jax.Array, bits: int, most: float) -> jax.Arra
 
 
 def make_job(run: DescriberRun, workdir: Path) -> Job:
-    """Return the training of a run."""
     sources, model = open_all(run.tokens, run.model.bits), run.model
     check_sound(sources, levels=model.sound_levels, bits=model.sound_bits, frames=model.sound_frames)
     start = None if run.start_from is None else _start(run, run.start_from, sources[0].index.tokenizer_hash)

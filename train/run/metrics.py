@@ -28,7 +28,6 @@ class Meter:
         self._counts: dict[str, int] = {}
 
     def add(self, values: Mapping[str, float]) -> None:
-        """Adds one step."""
         if values.get("skipped", 0) or not math.isfinite(values.get("loss", 0.0)):
             self.skipped += 1
             self.skipped_in_a_row += 1
@@ -45,7 +44,6 @@ class Meter:
         return {**{name: self._sums[name] / self._counts[name] for name in names}, "skipped": self.skipped}
 
     def clear(self) -> None:
-        """Starts a new window."""
         self._sums, self._counts = {}, {}
 
     def get_state(self) -> dict[str, Any]:
@@ -53,7 +51,6 @@ class Meter:
         return {"sums": dict(self._sums), "counts": dict(self._counts), "skipped": self.skipped}
 
     def set_state(self, state: Mapping[str, Any]) -> None:
-        """Goes on from `get_state()`."""
         self._sums, self._counts, self.skipped = dict(state["sums"]), dict(state["counts"]), state["skipped"]
         self.skipped_in_a_row = 0
 
@@ -84,7 +81,6 @@ class Best:
         return {"value": self._value, "step": self.step, "waited": self.waited}
 
     def set_state(self, state: Mapping[str, Any]) -> None:
-        """Goes on from `get_state()`."""
         self._value, self.step = state["value"], state["step"]
         self.waited = state.get("waited", 0)  # earlier versions did not count
 

@@ -55,7 +55,6 @@ class Record:
             self._events.show(step, folder)
 
     def close(self) -> None:
-        """Closes the files."""
         self._open.close()
 
 
@@ -85,7 +84,6 @@ class MetricsFile:
         self._file.flush()
 
     def close(self) -> None:
-        """Closes the file."""
         self._file.close()
 
 
@@ -97,7 +95,6 @@ class EventFile:
         self._writer = SummaryWriter(str(directory), purge_step=step + 1)
 
     def write(self, step: int, values: Mapping[str, float]) -> None:
-        """Adds the numbers of a step."""
         for name, value in values.items():
             self._writer.add_scalar(name, value, step)
 
@@ -112,7 +109,6 @@ class EventFile:
             self._picture(f"samples/{path.stem}", step, path.read_bytes(), read_image(path).shape[:2])
 
     def close(self) -> None:
-        """Writes what is left."""
         self._writer.close()
 
     def _picture(self, name: str, step: int, data: bytes, size: tuple[int, ...]) -> None:

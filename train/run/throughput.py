@@ -61,7 +61,6 @@ class Throughput:
         self._waited += time.monotonic() - begun
 
     def add(self, load: Load) -> None:
-        """Adds a step."""
         self._samples, self._tokens = self._samples + load.samples, self._tokens + load.tokens
         self._flops += load.flops
 
@@ -105,7 +104,6 @@ class Profile:
             self.close()
 
     def close(self) -> None:
-        """Ends the trace, if it is on."""
         if self._on:
             self._on = False
             jax.profiler.stop_trace()

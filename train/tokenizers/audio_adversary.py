@@ -46,7 +46,6 @@ class AudioAdversary:
         return sum((getattr(self.weights, name) * term for name, term in terms.items()), jnp.zeros(())), terms
 
     def learn(self, state: AdversarialState, pairs: Pairs) -> tuple[jax.Array, dict, Metrics, None]:
-        """Return the gradient of the hinge loss."""
         [(sound, rebuilt)] = pairs
 
         def hinge(params: Any) -> jax.Array:

@@ -1,7 +1,7 @@
 """From a trained tokenizer to a larger one, to one that draws its codes anew, or from images to clips.
 
-In: parameters of the trained tokenizer, and fresh ones of the other. Out: parameters of the other. Training goes on from
-there, sooner than from fresh ones.
+In: parameters of the trained tokenizer, and fresh ones of the other. Out: parameters of the other. Training goes on
+from there, sooner than from fresh ones.
 """
 
 import re
