@@ -98,5 +98,5 @@ def test_without_the_hub_package_its_name_is_said(monkeypatch, capsys):
 def test_a_folder_comes_before_an_id(hub, tiny_model, monkeypatch):
     monkeypatch.chdir(hub / "repositories")
     (hub / "repositories" / "someone" / "tiny" / "model.json").unlink()
-    with pytest.raises(RequestError, match="no model folder"):
+    with pytest.raises(RequestError, match="not a model folder"):
         reelm.load("someone/tiny")
