@@ -18,12 +18,12 @@ recipe.sh has every leg, with the hours that it took.
 
 from pathlib import Path
 
-from reelm.data.tokens.mixture import Bucket, Stage
+from reelm.data.tokens.config import Bucket, Stage
 from reelm.lm.net.config import LMConfig
 from reelm.tokenizer.audio.config import AudioTokenizerConfig
 from reelm.tokenizer.video.config import VideoTokenizerConfig
 from reelm.train.lm.config import LMRun
-from reelm.train.run.loop import LoopConfig
+from reelm.train.run.config import LoopConfig
 from reelm.train.step.optimizer import OptimizerConfig
 from reelm.train.tokenizers.audio_config import AudioTokenizerRun, SoundData, SoundLossWeights
 from reelm.train.tokenizers.video_config import ClipData, LossWeights, VideoTokenizerRun
