@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from reelm.evaluation.groups import Group
 from reelm.media.outlines import motion
+
+from .groups import Group
 
 LEVELS = (0.1, 0.3, 0.5, 0.7, 0.9)
 

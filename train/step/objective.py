@@ -15,8 +15,8 @@ from reelm.lm import sharding
 
 from . import adversarial, state, update
 from .adversarial import Opponent
-from .optimizer import Optimizer
 from .state import TrainState
+from .transformation import Optimizer
 
 Step = Callable[[TrainState, Any], tuple[TrainState, Mapping[str, jax.Array]]]
 """`(state, batch) -> (state, metrics)`, jitted, the state donated. Metrics are scalars, `loss` among them; a true
