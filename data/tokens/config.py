@@ -1,4 +1,4 @@
-"""What a training reads of its token sets: stages of buckets, and which captions. Plain Python."""
+"""The settings of a training that reads token sets: stages of buckets, and which captions. Plain Python."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from reelm.lm.specials import Given
 from reelm.lm.tasks import TASKS, Task
 
 Captions = Literal["all", "first", "last"]
-"""Which of a clip's captions are read."""
+"""The captions of a clip to read: all of them, the first, or the last."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,13 +28,13 @@ class Bucket:
     drop_text: float | None = None
     """Share of samples without words. Default: that of the run."""
     drop_control: float | None = None
-    """Share of samples in which a source of control does not speak. Default: that of the run."""
+    """Probability of dropping each source of control, independently. Default: that of the run."""
     references: float = 0.0
-    """Share of samples that show whom given pictures show, besides what their task gives; of clips that are stories.
-    All samples of the task "shows" do."""
+    """Share of samples that get reference pictures, besides the inputs of their task; only clips that are stories have
+    them. All samples of the task "shows" do."""
     later: bool = False
-    """Whether samples are windows from later in their clips, behind the first latent frame as an anchor, as in a long
-    clip. Those of the task "continues" are anyhow."""
+    """Whether samples are windows from later in their clips, after the first latent frame as an anchor, as in a long
+    clip. Those of the task "continues" always are."""
 
     def __post_init__(self) -> None:
         if TASKS[self.task].pictures == Given.REFERENCE:
@@ -44,7 +44,7 @@ class Bucket:
 
     @property
     def needs(self) -> set[str]:
-        """What a sample must have for this bucket, as fields of `TokenSample`. Sets without it are left out."""
+        """The fields of `TokenSample` that this bucket needs. Sets without them are left out."""
         named = {"references", "reference_captions"} if self.references else set[str]()
         return named | ({"next_video"} if TASKS[self.task].after_cut else set())
 
@@ -56,7 +56,7 @@ class Bucket:
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
-    """A stretch of the run: `steps` steps (None: to the end), taken from `buckets` in the ratio of `weights`.
+    """A part of the run: `steps` steps (None: to the end), taken from `buckets` in the ratio of `weights`.
 
     `token_weights` are the shares of the token sets in the batches of every bucket; None takes them by their samples.
     """
@@ -72,5 +72,5 @@ class Stage:
 
     @classmethod
     def of(cls, shares: Mapping[Bucket, float], steps: int | None = None) -> "Stage":
-        """Return a stage of buckets with their shares; of so many steps, or to the end of the run."""
+        """Return a stage of buckets with their shares; of `steps` steps, or to the end of the run."""
         return cls(steps=steps, buckets=tuple(shares), weights=tuple(shares.values()))

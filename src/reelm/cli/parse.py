@@ -1,11 +1,12 @@
 """Parse arguments into a command object: tyro over the commands' dataclasses, with errors of one line.
 
-Comes in: the words after `reelm`. Goes out: a `Command`, ready to run; RequestError; or SystemExit(0) after `--help`.
-Only the command that is asked for is imported.
+In: the words after `reelm`. Out: a `Command`, ready to run; RequestError; or SystemExit(0) after `--help`. Only the
+command that is asked for is imported.
 
 Two private parts of tyro are used, so pyproject.toml pins its minor version. Errors come through its hook
-`tyro._errors.on_parse_error`; an event that a later tyro adds ends as the text that tyro prints, on one line. And its
-check that defaults have the type of their option is left out, for it imports typeguard, which takes as long as tyro.
+`tyro._errors.on_parse_error`; for an event that a later tyro adds, the message is the text that tyro prints, on one
+line. And its check that defaults have the type of their option is left out, because it imports typeguard, which takes
+as long as tyro.
 """
 
 import contextlib

@@ -253,5 +253,5 @@ def test_pieces_shorter_than_a_window_and_sets_without_sound_are_refused(tmp_pat
         replace(RUN, mel_windows=(64, 1024))
     with pytest.raises(RequestError, match="no sound"):
         reelm.train(replace(RUN, data=replace(RUN.data, dataset="moving_digits")), tmp_path / "w")
-    with pytest.raises(RequestError, match="no model folder"):
+    with pytest.raises(RequestError, match="not a model folder"):
         open_audio_tokenizer(tmp_path)
