@@ -7,8 +7,9 @@ import shlex
 import pytest
 
 from reelm import configs
-from reelm.cli.parse import COMMANDS, GROUPS, command_type, parse
+from reelm.cli.parse import GROUPS, parse
 
+COMMANDS = {name: command for group in GROUPS for name, command in group.commands.items()}
 SUBCOMMANDS = {
     "data": ("list", "build", "tokenize"),
     "evaluate": ("generation", "likelihood", "reconstruction", "upscaling"),
@@ -57,7 +58,7 @@ def test_the_overview_names_every_command(capsys):
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_has_an_example_that_parses(name):
-    example = re.search(r"Example: reelm (.*)", inspect.getdoc(command_type(name)) or "")
+    example = re.search(r"Example: reelm (.*)", inspect.getdoc(COMMANDS[name]) or "")
     assert example, f"the docstring of {name} has no line `Example: reelm {name} ...`"
     words = shlex.split(example[1])
     assert words[0] == name

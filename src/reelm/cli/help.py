@@ -21,25 +21,22 @@ class Group(NamedTuple):
 
     Attributes:
         title: what they are for.
-        commands: their names.
+        commands: dataclass of each command by its name.
         example: a command line of one of them.
     """
 
     title: str
-    commands: tuple[str, ...]
+    commands: Mapping[str, type]
     example: str
 
 
-def overview(groups: Mapping[Group, Sequence[type]]) -> str:
-    """Return the text of `reelm --help`: every command in its group, with an example for each group.
-
-    groups: the dataclasses of the commands of each.
-    """
+def overview(groups: Sequence[Group]) -> str:
+    """Return the text of `reelm --help`: every command in its group, with an example for each group."""
     width = max(len(name) for group in groups for name in group.commands)
     lines = ["usage: reelm COMMAND [OPTIONS]", "", "Video and sound from words, pictures, clips and sounds."]
-    for (title, names, example), commands in groups.items():
+    for title, commands, example in groups:
         lines += ["", f"{title}:"]
-        for name, command in zip(names, commands, strict=True):
+        for name, command in commands.items():
             first = " ".join((inspect.getdoc(command) or "").split()).partition(". ")[0].rstrip(".")
             lines.append(f"  {name:{width}}  {first}.")
         lines.append(f"  {'':{width}}  Example: {example}")
