@@ -93,6 +93,7 @@ class ExportPlan:
         return evaluated
 
     def record(self, where: Path, stage: StageName) -> dict[str, Any]:
+        """Return what the model folder records of the training in `where`: its config, steps and last metrics."""
         return part_record(where, STAGES[stage].key, best=where in self.evaluated)
 
 
