@@ -17,10 +17,9 @@ from made.strategies import WORDS
 
 import reelm
 from reelm.cli.main import main
-from reelm.cli.parse import GROUPS, parse
+from reelm.cli.parse import COMMANDS, command_type, parse
 from reelm.errors import RequestError
 
-COMMANDS = {name: command for group in GROUPS for name, command in group.commands.items()}
 GOOD = [
     "generate PROMPT -o out.mp4 --model tiny",
     "generate PROMPT -o out.webp --model tiny --image picture.png --num-frames 5",
@@ -84,7 +83,7 @@ def values(name: str, kind: Any) -> st.SearchStrategy[str]:
 def changed_lines(draw: Any, line: str) -> list[str]:
     """Draw a good line with up to three words that are wrong, missing, too many or from elsewhere."""
     words = ["a red seven" if word == "PROMPT" else word for word in line.split()]
-    known = dict(options(COMMANDS[words[0]]))
+    known = dict(options(command_type(words[0])))
     for _ in range(draw(st.integers(0, 3))):
         change, at = (
             draw(st.sampled_from(["option", "option", "replace", "drop"])),

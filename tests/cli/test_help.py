@@ -3,13 +3,13 @@
 import inspect
 import re
 import shlex
+from typing import Any
 
 import pytest
 
 from reelm import configs
-from reelm.cli.parse import GROUPS, parse
+from reelm.cli.parse import COMMANDS, GROUPS, command_type, parse
 
-COMMANDS = {name: command for group in GROUPS for name, command in group.commands.items()}
 SUBCOMMANDS = {
     "data": ("list", "build", "tokenize"),
     "evaluate": ("generation", "likelihood", "reconstruction", "upscaling"),
@@ -58,8 +58,14 @@ def test_the_overview_names_every_command(capsys):
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_has_an_example_that_parses(name):
-    example = re.search(r"Example: reelm (.*)", inspect.getdoc(COMMANDS[name]) or "")
+    example = re.search(r"Example: reelm (.*)", inspect.getdoc(command_type(name)) or "")
     assert example, f"the docstring of {name} has no line `Example: reelm {name} ...`"
     words = shlex.split(example[1])
     assert words[0] == name
     parse(words)
+
+
+@pytest.mark.parametrize("stage, name", [(stage, name) for name in configs.names() for stage in configs.stages(name)])
+def test_a_training_without_options_is_that_of_its_configuration(stage, name):
+    command: Any = parse(["train", stage, name, "--workdir", "folder"])
+    assert command.settings == configs.get(stage, name)

@@ -21,22 +21,25 @@ class Group(NamedTuple):
 
     Attributes:
         title: what they are for.
-        commands: dataclass of each command by its name.
+        commands: their names.
         example: a command line of one of them.
     """
 
     title: str
-    commands: Mapping[str, type]
+    commands: tuple[str, ...]
     example: str
 
 
-def overview(groups: Sequence[Group]) -> str:
-    """Return the text of `reelm --help`: every command in its group, with an example for each group."""
+def overview(groups: Mapping[Group, Sequence[type]]) -> str:
+    """Return the text of `reelm --help`: every command in its group, with an example for each group.
+
+    groups: the dataclasses of the commands of each.
+    """
     width = max(len(name) for group in groups for name in group.commands)
     lines = ["usage: reelm COMMAND [OPTIONS]", "", "Video and sound from words, pictures, clips and sounds."]
-    for title, commands, example in groups:
+    for (title, names, example), commands in groups.items():
         lines += ["", f"{title}:"]
-        for name, command in commands.items():
+        for name, command in zip(names, commands, strict=True):
             first = " ".join((inspect.getdoc(command) or "").split()).partition(". ")[0].rstrip(".")
             lines.append(f"  {name:{width}}  {first}.")
         lines.append(f"  {'':{width}}  Example: {example}")

@@ -1,46 +1,32 @@
-"""Arguments to a command object: tyro over the commands' dataclasses, with errors of one line.
+"""Parse arguments into a command object: tyro over the commands' dataclasses, with errors of one line.
 
-Comes in: the words after `reelm`. Goes out: a `Command`, ready to run; RequestError; or SystemExit(0) after `--help`.
+In: the words after `reelm`. Out: a `Command`, ready to run; RequestError; or SystemExit(0) after `--help`. Only the
+command that is asked for is imported.
 
 Errors come through tyro's hook `tyro._errors.on_parse_error`. That module is private, so pyproject.toml pins the minor
-version of tyro. An event that a later tyro adds ends as the text that tyro prints, on one line.
+version of tyro. For an event that a later tyro adds, the message is the text that tyro prints, on one line.
 """
 
 import contextlib
 import difflib
 import io
-import itertools
+import pkgutil
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import fields, is_dataclass
-from functools import reduce
-from operator import or_
-from typing import Annotated, Any, NamedTuple, Protocol, cast, get_args, get_type_hints
+from typing import Any, NamedTuple, Protocol, cast, get_args, get_type_hints
 
 import tyro
 from tyro import _errors as events
-from tyro.conf import subcommand
 
 from reelm.errors import RequestError, reason
 from reelm.sampling.options import OTHER_NAMES
 
-from .commands.convert import Convert
-from .commands.data import Data
-from .commands.describe import Describe
-from .commands.evaluate.command import Evaluate
-from .commands.export import Export
-from .commands.generate import Generate
-from .commands.info import Info
-from .commands.play import Play
-from .commands.serve import Serve
-from .commands.tokenizer import Detokenize, Reconstruct, Tokenize
-from .commands.train import Train, is_configured, train_arguments, with_mesh_fields
-from .commands.upscale import Upscale
 from .help import Group, optional_fields, overview
 
 
 class Command(Protocol):
-    """What every command is: a frozen dataclass of its arguments that can be run."""
+    """A command: a frozen dataclass of its arguments that can be run."""
 
     def run(self) -> None:
         """Do the work; RequestError when the arguments cannot be met."""
@@ -49,31 +35,33 @@ class Command(Protocol):
 GROUPS = (
     Group(
         "Make clips",
-        {"generate": Generate, "upscale": Upscale, "describe": Describe},
+        ("generate", "upscale", "describe"),
         'reelm generate "a red seven moves right" -o seven.mp4',
     ),
     Group(
         "Serve clips",
-        {"serve": Serve, "play": Play},
+        ("serve", "play"),
         "reelm serve",
     ),
     Group(
         "Code clips",
-        {"reconstruct": Reconstruct, "tokenize": Tokenize, "detokenize": Detokenize},
+        ("reconstruct", "tokenize", "detokenize"),
         "reelm reconstruct film.mp4 -o rebuilt.mp4",
     ),
     Group(
         "Train",
-        {"data": Data, "train": Train, "export": Export, "convert": Convert},
+        ("data", "train", "export", "convert"),
         "reelm train lm demo --workdir runs/lm",
     ),
     Group(
         "Measure",
-        {"evaluate": Evaluate, "info": Info},
+        ("evaluate", "info"),
         "reelm evaluate generation --model demo",
     ),
 )
-_COMMANDS = {name: command for group in GROUPS for name, command in group.commands.items()}
+COMMANDS = tuple(name for group in GROUPS for name in group.commands)
+# Modules of commands that do not have the name of their command.
+_MODULES = {"evaluate": "evaluate.command", **dict.fromkeys(("reconstruct", "tokenize", "detokenize"), "tokenizer")}
 
 _MARKERS = (
     tyro.conf.OmitArgPrefixes,
@@ -84,13 +72,18 @@ _MARKERS = (
 
 # tyro's wording of values that have the wrong type.
 _WORDINGS = (
-    (r"no type matching \{?\[?(\w+).*? could be instantiated from \['(.*?)'.*?\]", r"'\2' is no \1"),
-    (r"invalid literal for int\(\) with base 10: ('.*?')", r"\1 is no INT"),
-    (r"could not convert string to float: ('.*?')", r"\1 is no FLOAT"),
+    (r"no type matching \{?\[?(\w+).*? could be instantiated from \['(.*?)'.*?\]", r"'\2' is not of type \1"),
+    (r"invalid literal for int\(\) with base 10: ('.*?')", r"\1 is not an INT"),
+    (r"could not convert string to float: ('.*?')", r"\1 is not a FLOAT"),
     (r"Could not find valid parse for arguments: (\[.*?\])", r"\1 does not fit"),
     (r"'None', |, 'None'", ""),
     (r"\.?\s+Got errors:.*", ""),
 )
+
+
+def command_type(name: str) -> type:
+    """Return the dataclass of a command."""
+    return pkgutil.resolve_name(f"reelm.cli.commands.{_MODULES.get(name, name)}:{name.title()}")
 
 
 def parse(arguments: Sequence[str]) -> Command:
@@ -99,39 +92,42 @@ def parse(arguments: Sequence[str]) -> Command:
     Raises:
         SystemExit: status 0, after help was printed.
     """
-    arguments = list(arguments)
-    if arguments in (["-h"], ["--help"]):
-        print(overview(GROUPS))
+    name, *rest = arguments or [""]
+    if name in ("-h", "--help"):
+        print(overview({group: [command_type(each) for each in group.commands] for group in GROUPS}))
         raise SystemExit(0)
-    if arguments and arguments[0] not in _COMMANDS and not arguments[0].startswith("-"):
-        near = difflib.get_close_matches(arguments[0], _COMMANDS, n=1)
-        known = f"perhaps {near[0]}" if near else f"known are {', '.join(_COMMANDS)}"
-        raise RequestError(f"there is no command {arguments[0]}; {known}")
-    if is_configured(arguments):
-        # The fields that can be set are known once the configuration is.
-        described = train_arguments(arguments)
-        asked = _Asked(" ".join(["reelm", *arguments[:3]]), with_mesh_fields(arguments[3:]), get_args(described)[0])
-        return _parse(described, asked)
-    command = _COMMANDS.get(arguments[0]) if arguments else None
-    commands = reduce(or_, (Annotated[each, subcommand(name)] for name, each in _COMMANDS.items()))
-    return _parse(commands, _Asked("reelm", arguments, command), config=_MARKERS)
+    if not name:
+        raise RequestError(f"name a command: {', '.join(COMMANDS)}; see reelm --help")
+    if name.startswith("-"):
+        raise RequestError(f"there is no option {name}; see reelm --help")
+    if name not in COMMANDS:
+        near = difflib.get_close_matches(name, COMMANDS, n=1)
+        known = f"perhaps {near[0]}" if near else f"known are {', '.join(COMMANDS)}"
+        raise RequestError(f"there is no command {name}; {known}")
+    if name == "train":
+        from .commands.train import is_configured, train_arguments, with_mesh_fields
+
+        if is_configured(rest):
+            # The fields that can be set are known once the configuration is.
+            described = train_arguments(*rest[:2])
+            asked = _Asked(" ".join(["reelm", name, *rest[:2]]), with_mesh_fields(rest[2:]), get_args(described)[0])
+            return _parse(described, asked)
+    asked = _Asked(f"reelm {name}", rest, command_type(name))
+    return _parse(asked.command, asked, config=_MARKERS)
 
 
 class _Asked(NamedTuple):
-    """A command line: the words that lead to a command, those after them, and the dataclass of the command."""
+    """A command line: the words that name a command, its arguments, and the dataclass of the command."""
 
     prog: str
     arguments: list[str]
-    command: type | None
+    command: type
 
     @property
     def help(self) -> str:
         """The command line that prints the help of this command."""
-        words = list(itertools.takewhile(lambda word: not word.startswith("-"), self.arguments[:2]))
-        depth = 0 if self.command is None or self.prog != "reelm" else 1
-        if depth and len(words) > 1 and words[1] in _subcommands(self.command):
-            depth = 2
-        return " ".join([self.prog, *words[:depth], "--help"])
+        named = [word for word in self.arguments[:1] if word in _subcommands(self.command)]
+        return " ".join([self.prog, *named, "--help"])
 
 
 def _parse(commands: Any, asked: _Asked, **settings: Any) -> Command:
@@ -149,7 +145,7 @@ def _parse(commands: Any, asked: _Asked, **settings: Any) -> Command:
 
 
 def _refuse(event: events.ParseErrorEvent, asked: _Asked) -> None:
-    """Raise RequestError for a kind of event that is known here."""
+    """Raise RequestError for an event of a known kind."""
     match event:
         case events.MissingArgs():
             arguments = [missing.arg for missing in event.missing_arguments]
@@ -173,12 +169,12 @@ def _refuse(event: events.ParseErrorEvent, asked: _Asked) -> None:
 
 
 def _unknown(tokens: Sequence[str], asked: _Asked) -> str:
-    """Return what is wrong with words that no option and no argument takes."""
+    """Return what is wrong with words that are not an option or an argument."""
     flags = [token for token in tokens if token.startswith("-")]
     if not flags:
         return f"{' '.join(tokens)} is too much; put words in quotes"
     flag = flags[0].partition("=")[0].replace("_", "-")
-    known = sorted(set(_options(asked.command))) if asked.command else []
+    known = sorted(set(_options(asked.command)))
     if (other := f"--{OTHER_NAMES.get(flag[2:].replace('-', '_'), '')}".replace("_", "-")) in known:
         return f"there is no option {flag}; the name is {other}"
     near = [name for name in known if name.endswith(f".{flag.lstrip('-')}")]
@@ -188,14 +184,14 @@ def _unknown(tokens: Sequence[str], asked: _Asked) -> str:
 
 
 def _short(option: str) -> str:
-    """Return an option with the initials of its last part alone, as people shorten `--optimizer.learning-rate`."""
+    """Return an option with only the initials of its last part: people shorten `--optimizer.learning-rate` so."""
     group, _, last = option[2:].rpartition(".")
     words = last.split("-")
     return "" if len(words) == 1 else f"--{group}{'.' if group else ''}{''.join(word[:1] for word in words)}"
 
 
 def _options(command: Any, prefix: str = "--") -> Iterator[str]:
-    """Yield the options of a dataclass: those of its subcommands, too, and the fields of a configuration by dots."""
+    """Yield the options of a dataclass and of its subcommands; fields of a configuration have dotted names."""
     for field in fields(command):
         value = getattr(command, field.name, field.default)
         if is_dataclass(value):

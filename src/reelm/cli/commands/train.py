@@ -38,18 +38,15 @@ class Train:
 
 
 def is_configured(arguments: list[str]) -> bool:
-    """Return whether the command line begins with `train STAGE CONFIG`, so that the fields can be offered."""
-    return (
-        len(arguments) >= 3 and arguments[0] == "train" and arguments[1] in STAGES and not arguments[2].startswith("-")
-    )
+    """Return whether what follows `train` begins with STAGE CONFIG, so that the fields can be offered."""
+    return len(arguments) >= 2 and arguments[0] in STAGES and not arguments[1].startswith("-")
 
 
-def train_arguments(arguments: list[str]) -> Any:
+def train_arguments(stage: str, name: str) -> Any:
     """Return the type that tyro fills from the rest of the line: `--workdir` and the fields of the configuration."""
     from reelm import configs
     from reelm.train.run.config import Cluster
 
-    stage, name = arguments[1:3]
     settings = configs.get(stage, name)
 
     def run(self) -> None:
