@@ -22,8 +22,7 @@ from reelm.storage.tensors import StoredType
 from .arguments import Arguments, read_arguments, spelled_out
 from .best_of import fittest
 from .finishing import Enlarge, finish, steps
-from .folder.info import info
-from .folder.write import write
+from .folder.write import about, write
 from .generate import joined, stream
 from .parts import ModelParts
 from .planning.describe import describe
@@ -198,7 +197,7 @@ class Model(ModelParts):
 
     def info(self) -> dict[str, Any]:
         """Return sizes, valid shapes and numbers of codes, as JSON values."""
-        return info(self)
+        return about(self)
 
     def save(self, directory: str | Path, *, dtype: StoredType = "float32", differences: bool = False) -> None:
         """Write a model folder that `reelm.load` reads.

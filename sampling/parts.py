@@ -23,56 +23,9 @@ from reelm.tokenizer.text.thesaurus import Likeness, Thesaurus
 from reelm.tokenizer.upscaling.config import SCALES
 from reelm.tokenizer.upscaling.upscaler import Upscaler
 from reelm.tokenizer.video.tokenizer import VideoTokenizer
-from reelm.value_checks import within
 
 from .conditions.soundtrack import Soundtrack
-from .options import Options
-
-
-@dataclass(frozen=True, kw_only=True)
-class Defaults:
-    """The values that a model fills in where a request gives none.
-
-    Attributes:
-        height: of the frames, in pixels.
-        width: of the frames, in pixels.
-        fps: frames a second.
-        num_frames: frames of a clip.
-        cfg_scale: guidance scale; 1 is no guidance.
-        sound_cfg_scale: guidance scale of a request with sound and nothing else; None for `cfg_scale`.
-        motion_cfg_scale: guidance scale of a request with `motion`, because the likeliest codes hardly move; None for
-            `cfg_scale`.
-        min_p: least share of the top probability, for latent frame 0, 1, ...; the last one repeats. Begin with 0 if
-            many codes may begin a clip and each of them is rare.
-        motion_min_p: `min_p` of a request with `motion`; None for `min_p`.
-        cfg_min_p: least share of the conditional model's top probability that guidance keeps.
-        overlap: seconds of the previous window that the next window of a long clip reads again.
-        lookahead: codes that parallel decoding reads at once; None for what suits the device.
-
-    Raises:
-        RequestError: a value that no request may have.
-    """
-
-    height: int = 64
-    width: int = 64
-    fps: float = 8.0
-    num_frames: int = 17
-    cfg_scale: float = 1.0
-    sound_cfg_scale: float | None = None
-    motion_cfg_scale: float | None = None
-    min_p: tuple[float, ...] = (0.0,)
-    motion_min_p: tuple[float, ...] | None = None
-    cfg_min_p: float = 0.0
-    overlap: float = 1.0
-    lookahead: int | None = None
-
-    def __post_init__(self):
-        own = ("lookahead", "sound_cfg_scale", "motion_cfg_scale", "motion_min_p")
-        Options(**{name: value for name, value in vars(self).items() if name not in own})
-        Options(cfg_scale=self.sound_cfg_scale)
-        Options(cfg_scale=self.motion_cfg_scale, min_p=self.motion_min_p)
-        if self.lookahead is not None:
-            within("lookahead", self.lookahead, 1)
+from .options import Defaults
 
 
 @dataclass(frozen=True)

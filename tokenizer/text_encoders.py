@@ -1,57 +1,53 @@
-"""The kinds of text encoders, and how the folder of each is opened."""
+"""The kinds of text encoders, and how the folder of each is opened. An encoder, and JAX with it, is imported then."""
 
-from collections.abc import Callable
+import importlib
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from reelm.errors import RequestError
 from reelm.storage.fields import read_json, shown
-from reelm.tokenizer.text import multilingual_encoder, sentence_encoder, t5
 from reelm.tokenizer.text.encoder import CONFIG_FILE, TextEncoder
-from reelm.tokenizer.text.llm import encoder as llm
-from reelm.tokenizer.text.llm.config import FAMILIES
 
 EncoderKind = Literal[
     "universal-sentence-encoder-lite", "universal-sentence-encoder-multilingual", "t5", "language-model"
 ]
 
 
-class CarriedKind(NamedTuple):
-    """A kind of encoder that a model folder carries.
-
-    open: (params, pieces, hash, *, max_tokens) -> the encoder.
-    forward: (params, ids, mask) -> what the net makes of them; raises where parameters do not fit it.
-    """
-
-    open: Callable[..., TextEncoder]
-    forward: Callable[[dict, Any, Any], Any]
-
-
 class Kind(NamedTuple):
     """A kind of encoder.
 
     name: in messages.
-    load: opens its folder.
-    carried: how a model folder opens it; None for an encoder that a model folder only names.
+    module: inside `reelm.tokenizer.text`; its function `load` opens a folder.
+    carried: its class, where a model folder carries the encoder and does not only name it; else "".
     """
 
     name: str
-    load: Callable[..., TextEncoder]
-    carried: CarriedKind | None = None
+    module: str
+    carried: str = ""
+
+    def load(self, folder: Path, *, max_tokens: int) -> TextEncoder:
+        """Open the folder of an encoder."""
+        return self._imported.load(folder, max_tokens=max_tokens)
+
+    def open(self, params: dict, pieces: bytes, hash: str, *, max_tokens: int) -> TextEncoder:
+        """Open an encoder that a model folder carries."""
+        return getattr(self._imported, self.carried)(params, pieces, hash, max_tokens=max_tokens)
+
+    def forward(self, params: dict, ids: Any, mask: Any) -> Any:
+        """Run the net of an encoder that a model folder carries; it raises where parameters do not fit it."""
+        return self._imported.forward(params, ids, mask)
+
+    @property
+    def _imported(self) -> Any:
+        return importlib.import_module(f"reelm.tokenizer.text.{self.module}")
 
 
 KINDS: dict[str, Kind] = {
-    t5.MODEL_TYPE: Kind("T5", t5.load),
-    llm.MODEL_TYPE: Kind("language model", llm.load),
-    sentence_encoder.MODEL_TYPE: Kind(
-        "sentence encoder",
-        sentence_encoder.load,
-        CarriedKind(sentence_encoder.SentenceEncoder, sentence_encoder.forward),
-    ),
-    multilingual_encoder.MODEL_TYPE: Kind(
-        "multilingual sentence encoder",
-        multilingual_encoder.load,
-        CarriedKind(multilingual_encoder.MultilingualEncoder, multilingual_encoder.forward),
+    "t5": Kind("T5", "t5"),
+    "language-model": Kind("language model", "llm.encoder"),
+    "universal-sentence-encoder-lite": Kind("sentence encoder", "sentence_encoder", "SentenceEncoder"),
+    "universal-sentence-encoder-multilingual": Kind(
+        "multilingual sentence encoder", "multilingual_encoder", "MultilingualEncoder"
     ),
 }
 """Each kind by the `model_type` of its config.json."""
@@ -75,6 +71,8 @@ def load(folder: Path, *, max_tokens: int = 64) -> TextEncoder:
         raise RequestError(f"no text encoder can be read from {folder}: {error}; name a folder with one") from error
     kind = config.get("model_type") if isinstance(config, dict) else None
     if not isinstance(kind, str) or kind not in KINDS:
+        from reelm.tokenizer.text.llm.config import FAMILIES
+
         pointed = isinstance(kind, str) and kind.removesuffix("_text") in FAMILIES
         how = "; point to it with `python -m reelm.tokenizer.text.llm.point`" if pointed else ""
         raise RequestError(f"{path} describes {shown(kind)}; the text encoders known here are {', '.join(KINDS)}{how}")

@@ -14,7 +14,7 @@ from reelm.errors import RequestError
 from reelm.lm.describer import Describer
 from reelm.lm.language_model import LanguageModel
 from reelm.sampling.model import Model
-from reelm.sampling.parts import Defaults
+from reelm.sampling.options import Defaults
 from reelm.storage.tensors import StoredType
 from reelm.tokenizer import text_encoders
 from reelm.tokenizer.audio.tokenizer import AudioTokenizer

@@ -28,7 +28,7 @@ from reelm.lm.scope import Scope
 from reelm.lm.tasks import Task
 from reelm.sampling.folder.load import load
 from reelm.sampling.model import Model
-from reelm.sampling.parts import Defaults
+from reelm.sampling.options import Defaults
 from reelm.storage.fields import parsed
 from reelm.storage.remote import fetched
 from reelm.tokenizer.audio.config import AudioTokenizerConfig

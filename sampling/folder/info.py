@@ -1,37 +1,74 @@
-"""Describe a model, for `reelm info` and the model card."""
+"""Describe a model, for `reelm info` and the model card.
 
-from collections.abc import Iterator
+In: the manifest of a model, and how much each of its files holds. Out: JSON values. No net is made, so nothing here
+needs JAX.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
-import jax
-import numpy as np
-
-from reelm.lm.language_model import LanguageModel
 from reelm.lm.net.config import LMConfig
 from reelm.lm.scope import Scope
-from reelm.sampling.parts import ModelParts
+from reelm.storage.tensors import shapes
+from reelm.tokenizer.upscaling.config import SCALES
 
-from . import text_parts
+from .manifest import (
+    AUDIO_FILE,
+    DESCRIBER_FILE,
+    LM_FILE,
+    PIECES_FILE,
+    UPSCALER_FILE,
+    VIDEO_FILE,
+    LMPart,
+    Manifest,
+    TextEncoderPart,
+    read_manifest,
+)
+from .text_parts import opened_pieces
 
 
-def info(model: ModelParts) -> dict[str, Any]:
-    """Return sizes, valid shapes and numbers of codes, as JSON values."""
-    video = model.video_tokenizer.config
+def read_info(folder: Path, name: str) -> dict[str, Any]:
+    """Return the description of the model in a folder, called `name`; see `info`.
+
+    RequestError when there is no such model, or the header of one of its files cannot be read.
+    """
+    manifest = read_manifest(folder)
+    files = [file for file in manifest.parts.files() if file.endswith(".safetensors")]
+    base = shapes(folder / LM_FILE) if LM_FILE in files else {}
+    found = {file: base if file == LM_FILE else shapes(folder / file, base) for file in files}
+    counts = {file: sum(map(math.prod, each.values())) for file, each in found.items()}
+    if manifest.parts.reads_pieces:
+        counts[PIECES_FILE] = opened_pieces((folder / PIECES_FILE).read_bytes()).vocabulary
+    return info(name, manifest, counts)
+
+
+def info(name: str, manifest: Manifest, counts: Mapping[str, int]) -> dict[str, Any]:
+    """Return sizes, valid shapes and numbers of codes, as JSON values.
+
+    Args:
+        name: of the model.
+        manifest: of the model.
+        counts: parameters in each file of a net, and pieces in `PIECES_FILE` where a model learned its own.
+    """
+    parts = manifest.parts
+    video = parts.video_tokenizer.config
     about: dict[str, Any] = {
         "video tokenizer": {
-            "parameters": _parameters(model.video_tokenizer.params),
+            "parameters": counts[VIDEO_FILE],
             "bits": video.bits,
             "frames": f"1 + {video.time_stride}k",
             "height and width": f"multiples of {video.space_stride}",
             **video.memory_notes(),
-            "hash": model.video_tokenizer.hash,
+            "hash": parts.video_tokenizer.hash,
         },
     }
-    if model.audio_tokenizer is not None:
-        audio = model.audio_tokenizer.config
+    if parts.audio_tokenizer is not None:
+        audio = parts.audio_tokenizer.config
         about["audio tokenizer"] = {
-            "parameters": _parameters(model.audio_tokenizer.params),
+            "parameters": counts[AUDIO_FILE],
             "sound": f"{audio.sample_rate} Hz, {'mono' if audio.channels == 1 else 'stereo'}",
             "audio frames a second": float(audio.frame_rate),
             "codes of an audio frame": f"{audio.levels} of {audio.bits} bits",
@@ -39,29 +76,29 @@ def info(model: ModelParts) -> dict[str, Any]:
                 f"{float(audio.frame_rate) * levels * audio.bits:g} ({levels} levels)"
                 for levels in (*audio.fewer_levels, audio.levels)
             ),
-            "hash": model.audio_tokenizer.hash,
+            "hash": parts.audio_tokenizer.hash,
         }
-    if model.lm is not None:
-        about |= _language_model(model, model.lm)
-    for number, specialist in enumerate(model.specialists, 1):
-        about[f"specialist {number}"] = {"parameters": _parameters(specialist.params), **_trained_for(specialist)}
-    if model.upscaler is not None:
+    if parts.lm is not None:
+        about |= _language_model(manifest, parts.lm, counts)
+    for number, (file, part) in enumerate(list(parts.language_models.items())[1:], 1):
+        about[f"specialist {number}"] = {"parameters": counts[file], **_trained_for(part)}
+    if parts.upscaler is not None:
         about["upscaler"] = {
-            "parameters": _parameters(model.upscaler.params),
-            "scales": ", ".join(map(str, model.scales)),
-            "frames looked at": model.upscaler.config.past + 1,
+            "parameters": counts[UPSCALER_FILE],
+            "scales": ", ".join(map(str, SCALES)),
+            "frames looked at": parts.upscaler.config.past + 1,
         }
     total = sum(part.get("parameters", 0) for part in about.values())
-    named = {"name": model.name, "parameters": total, **about}
-    return named | ({"record": model.record} if model.record else {})
+    named = {"name": name, "parameters": total, **about}
+    return named | ({"record": manifest.record} if manifest.record else {})
 
 
-def _trained_for(lm: LanguageModel) -> dict[str, str]:
+def _trained_for(part: LMPart) -> dict[str, str]:
     """Return the tasks, the keys and the steering that a language model was trained for."""
     about = {
-        "tasks": ", ".join(lm.tasks),
-        "keys": ", ".join(lm.config.keys),
-        "steered by": ", ".join(_steered_by(lm.config)),
+        "tasks": ", ".join(part.tasks),
+        "keys": ", ".join(part.config.keys),
+        "steered by": ", ".join(_steered_by(part.config)),
     }
     return {name: text for name, text in about.items() if text}
 
@@ -74,35 +111,51 @@ def _steered_by(config: LMConfig) -> Iterator[str]:
     yield from (name for name in ("camera", "motion") if getattr(config, name))
 
 
-def _language_model(model: ModelParts, lm: LanguageModel) -> dict[str, Any]:
-    defaults, config = model.defaults, lm.config
-    rows, columns = model.video_tokenizer.config.latent_shape(1, defaults.height, defaults.width)[1:]
+def _language_model(manifest: Manifest, part: LMPart, counts: Mapping[str, int]) -> dict[str, Any]:
+    parts, defaults, config = manifest.parts, manifest.defaults, part.config
+    video = parts.video_tokenizer.config
+    rows, columns = video.latent_shape(1, defaults.height, defaults.width)[1:]
     window = config.layout(config.frames, rows, columns)
     cache = 2 * config.layers * window.slots * config.kv_heads * config.head_width
     about: dict[str, Any] = {
         "language model": {
-            "parameters": _parameters(lm.params),
-            **_trained_for(lm),
-            "window": f"{model.longest} frames",
-            "codes of a default clip": window.end(model.latent_frames(defaults.num_frames)),
-            "memory of its weights": f"{4 * _parameters(lm.params) / 2**20:.1f} MiB in float32",
+            "parameters": counts[LM_FILE],
+            **_trained_for(part),
+            "window": f"{video.frames_of(config.frames)} frames",
+            "codes of a default clip": window.end(video.latent_frames(defaults.num_frames)),
+            "memory of its weights": f"{4 * counts[LM_FILE] / 2**20:.1f} MiB in float32",
             "memory of its cache": f"{4 * cache / 2**20:.1f} MiB in float32",
         }
     }
-    if trained := _trained(lm.scope):
+    if trained := _trained(part.scope):
         about["trained on"] = trained
-    if model.describer is not None:
+    if parts.describer is not None:
         about["describer"] = {
-            "parameters": _parameters(model.describer.params),
-            "words": ", ".join(map("/".join, model.describer.config.words)),
+            "parameters": counts[DESCRIBER_FILE],
+            "words": ", ".join(map("/".join, parts.describer.config.words)),
         }
-    about["text"] = text_parts.about(lm.text)
-    if model.thesaurus is not None:
-        captions, names = len(model.thesaurus.captions), len(model.thesaurus.names)
+    about["text"] = _text(config, parts.text_encoder, counts)
+    if parts.thesaurus is not None:
+        encoder = parts.thesaurus.encoder or parts.text_encoder
+        captions, names = len(parts.thesaurus.captions), len(parts.thesaurus.names)
         about["text"]["thesaurus"] = f"{captions} captions, {names} more names"
-        about["text"]["thesaurus reads through"] = model.thesaurus.encoder.kind
+        about["text"]["thesaurus reads through"] = "pieces" if encoder is None else encoder.kind
     about["defaults"] = asdict(defaults)
     return about
+
+
+def _text(config: LMConfig, encoder: TextEncoderPart | None, counts: Mapping[str, int]) -> dict[str, Any]:
+    """Return a description of the text tokenizer or encoder of a model."""
+    if encoder is None:
+        return {"kind": "pieces, learned with the model", "pieces": counts[PIECES_FILE]}
+    named = "named when the model is loaded (text_encoder)"
+    return {
+        "kind": encoder.kind,
+        "width": config.text_width,
+        "rows": config.text_slots,
+        "weights": "in the model's folder" if encoder.is_carried else named,
+        "hash": encoder.hash,
+    }
 
 
 def _trained(scope: Scope) -> dict[str, str]:
@@ -115,7 +168,3 @@ def _trained(scope: Scope) -> dict[str, str]:
         "least similarity of a prompt": "" if scope.likeness is None else f"{scope.likeness:.3f}",
     }
     return {name: text for name, text in about.items() if text}
-
-
-def _parameters(params: dict) -> int:
-    return sum(np.size(leaf) for leaf in jax.tree.leaves(params))

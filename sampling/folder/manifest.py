@@ -14,7 +14,7 @@ from reelm.lm.describer_config import DescriberConfig
 from reelm.lm.net.config import LMConfig
 from reelm.lm.scope import Scope
 from reelm.lm.tasks import Task
-from reelm.sampling.parts import Defaults
+from reelm.sampling.options import Defaults
 from reelm.storage.fields import check_format, parsed, read_json, shown
 from reelm.storage.tensors import StoredType
 from reelm.tokenizer.audio.config import AudioTokenizerConfig
@@ -74,7 +74,7 @@ class TextEncoderPart:
     @property
     def is_carried(self) -> bool:
         """Whether the folder holds it."""
-        return KINDS[self.kind].carried is not None
+        return bool(KINDS[self.kind].carried)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,6 +129,11 @@ class Parts:
         """The language model and the specialists, by their files."""
         parts = () if self.lm is None else (self.lm, *self.specialists)
         return dict(zip(lm_files(len(parts)), parts, strict=True))
+
+    @property
+    def reads_pieces(self) -> bool:
+        """Whether the language model learned pieces of words of its own."""
+        return self.lm is not None and self.text_encoder is None
 
     def files(self) -> set[str]:
         """Return the names of the files that hold these parts."""

@@ -124,10 +124,10 @@ def _compare(path: Path, wanted: Mapping[str, tuple[int | None, ...]], params: d
 
 
 def _check_encoder(path: Path, kind: Kind, params: dict) -> None:
-    if kind.carried is None:
+    if not kind.carried:
         return
     ids, mask = jnp.zeros((1, 2), jnp.int32), jnp.ones((1, 2), bool)
     try:
-        jax.eval_shape(kind.carried.forward, params, ids, mask)
+        jax.eval_shape(kind.forward, params, ids, mask)
     except Exception as error:  # a tensor that is missing or of another shape shows where it is used
         raise RequestError(f"{path} holds no {kind.name} ({type(error).__name__}: {reason(error)})") from error

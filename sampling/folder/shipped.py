@@ -1,7 +1,6 @@
 """The models inside the package, by name. Imports nothing that takes time: the command line checks names with it."""
 
 import json
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -50,4 +49,4 @@ def _parts(name: str) -> dict[str, Any]:
 
 
 def _weights() -> Path:
-    return Path(str(files("reelm"))) / "weights"
+    return Path(__file__).parents[2] / "weights"

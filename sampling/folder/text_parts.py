@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from reelm.errors import RequestError
 from reelm.lm.net.config import LMConfig
@@ -62,14 +61,18 @@ class AbsentEncoder:
         )
 
 
-def stored(text: Text, dtype: StoredType) -> tuple[dict[str, Any], dict[str, bytes]]:
-    """Return (parts of model.json, files by name); matrices of an encoder in the folder are stored as `dtype`."""
+def part_of(text: Text) -> TextEncoderPart | None:
+    """Return the part of a text encoder in model.json; None for a text tokenizer."""
+    return None if isinstance(text, TextTokenizer) else TextEncoderPart(kind=text.kind, hash=text.hash)  # type: ignore[arg-type]
+
+
+def stored(text: Text, dtype: StoredType) -> dict[str, bytes]:
+    """Return the files of a text tokenizer, or of an encoder in the folder, whose matrices are stored as `dtype`."""
     if isinstance(text, TextTokenizer):
-        return {}, {PIECES_FILE: text.model}
-    files = {}
-    if text.carried is not None:
-        files = {ENCODER_FILE: pack(text.carried.params, dtype), PIECES_FILE: text.carried.pieces}
-    return {"text_encoder": {"kind": text.kind, "hash": text.hash}}, files
+        return {PIECES_FILE: text.model}
+    if text.carried is None:
+        return {}
+    return {ENCODER_FILE: pack(text.carried.params, dtype), PIECES_FILE: text.carried.pieces}
 
 
 def opened(
@@ -84,16 +87,13 @@ def opened(
     Raises:
         RequestError: `folder` holds another encoder than the model was trained with, or the model needs none.
     """
-    carried = None if part is None else text_encoders.KINDS[part.kind].carried
-    if part is None or carried is not None:
+    if part is None or part.is_carried:
         if folder is not None:
             raise RequestError(f"the model carries what reads its words; load it without the text encoder {folder}")
-        if part is not None and carried is not None:
-            return _carried(carried, params[ENCODER_FILE], files, PIECES_FILE, part.hash, config.text_slots)
-        with _sound(files, PIECES_FILE):
-            text = TextTokenizer(files[PIECES_FILE])
-            pieces = text.vocabulary
-        if pieces > config.text_vocabulary:
+        if part is not None:
+            return _carried(part, params[ENCODER_FILE], files, PIECES_FILE, config.text_slots)
+        text = opened_pieces(files[PIECES_FILE])
+        if (pieces := text.vocabulary) > config.text_vocabulary:
             raise RequestError(f"{PIECES_FILE} has {pieces} pieces, the language model knows {config.text_vocabulary}")
         return text
     if folder is None:
@@ -107,37 +107,48 @@ def opened(
     return CachedEncoder(encoder, home() / "text")
 
 
+def opened_pieces(model: bytes) -> TextTokenizer:
+    """Return the text tokenizer of a model, from its `PIECES_FILE`; RequestError when that is damaged."""
+    with _sound(model, PIECES_FILE):
+        text = TextTokenizer(model)
+        _ = text.vocabulary  # read here, so that damage shows
+    return text
+
+
 def _carried(
-    kind: text_encoders.CarriedKind, params: dict, files: Mapping[str, bytes], pieces: str, hash: str, max_tokens: int
+    part: TextEncoderPart, params: dict, files: Mapping[str, bytes], pieces: str, max_tokens: int
 ) -> TextEncoder:
     """Return an encoder that a model's folder holds."""
-    with _sound(files, pieces):
-        return kind.open(params, files[pieces], hash, max_tokens=max_tokens)
+    with _sound(files[pieces], pieces):
+        return text_encoders.KINDS[part.kind].open(params, files[pieces], part.hash, max_tokens=max_tokens)
 
 
 @contextmanager
-def _sound(files: Mapping[str, bytes], pieces: str) -> Iterator[None]:
+def _sound(model: bytes, file: str) -> Iterator[None]:
     """Turn an error of SentencePiece into a RequestError that names the damaged file."""
     try:
-        if not files[pieces]:
+        if not model:
             raise RuntimeError("it is empty")  # SentencePiece would say so at the first word
         yield
     except (RuntimeError, UnicodeDecodeError) as error:  # its message may quote bytes of the file
-        raise RequestError(f"{pieces} is not a vocabulary of SentencePiece; fetch the model again") from error
+        raise RequestError(f"{file} is not a vocabulary of SentencePiece; fetch the model again") from error
 
 
-def stored_thesaurus(
-    thesaurus: Thesaurus, read: Text | None, dtype: StoredType
-) -> tuple[dict[str, Any], dict[str, bytes]]:
-    """Return (parts of model.json, files by name). `read` is the encoder of the language model, stored only once."""
-    encoder, files = thesaurus.encoder, {THESAURUS_FILE: pack(thesaurus.params, dtype)}
-    part: dict[str, Any] = {each: getattr(thesaurus, each) for each in ("captions", "modifiers", "names")}
-    if isinstance(read, TextTokenizer) or read is None or read.hash != encoder.hash:
-        if encoder.carried is None:
-            raise RequestError("the model's folder holds the encoder of a thesaurus; take a small one")
-        part["encoder"] = {"kind": encoder.kind, "hash": encoder.hash}
-        files |= {READS_FILE: pack(encoder.carried.params, dtype), READS_PIECES_FILE: encoder.carried.pieces}
-    return {"thesaurus": part}, files
+def thesaurus_part(thesaurus: Thesaurus, read: Text | None) -> ThesaurusPart:
+    """Return the part of a thesaurus in model.json. `read` is the encoder of the language model, stored only once."""
+    encoder = part_of(thesaurus.encoder)
+    own = None if read is not None and part_of(read) == encoder else encoder
+    return ThesaurusPart(captions=thesaurus.captions, modifiers=thesaurus.modifiers, names=thesaurus.names, encoder=own)
+
+
+def stored_thesaurus(thesaurus: Thesaurus, read: Text | None, dtype: StoredType) -> dict[str, bytes]:
+    """Return the files of a thesaurus, and of its encoder unless that is the one of the language model."""
+    files = {THESAURUS_FILE: pack(thesaurus.params, dtype)}
+    if thesaurus_part(thesaurus, read).encoder is None:
+        return files
+    if (carried := thesaurus.encoder.carried) is None:
+        raise RequestError("the model's folder holds the encoder of a thesaurus; take a small one")
+    return files | {READS_FILE: pack(carried.params, dtype), READS_PIECES_FILE: carried.pieces}
 
 
 def opened_thesaurus(
@@ -150,24 +161,9 @@ def opened_thesaurus(
     """
     encoder = read
     if part.encoder is not None:
-        carried = text_encoders.KINDS[part.encoder.kind].carried
-        if carried is None:
+        if not part.encoder.is_carried:
             raise RequestError(f"{part.encoder.kind} is not an encoder that a model's folder can hold")
-        encoder = _carried(carried, params[READS_FILE], files, READS_PIECES_FILE, part.encoder.hash, _LONGEST)
+        encoder = _carried(part.encoder, params[READS_FILE], files, READS_PIECES_FILE, _LONGEST)
     if encoder is None or isinstance(encoder, TextTokenizer):
         raise RequestError("the thesaurus of the model has no sentence encoder; fetch the model again")
     return Thesaurus(part.captions, part.modifiers, params[THESAURUS_FILE], encoder, part.names)
-
-
-def about(text: Text) -> dict[str, Any]:
-    """Return a description of a text tokenizer or encoder, as JSON values."""
-    if isinstance(text, TextTokenizer):
-        return {"kind": "pieces, learned with the model", "pieces": text.vocabulary}
-    named = "named when the model is loaded (text_encoder)"
-    return {
-        "kind": text.kind,
-        "width": text.width,
-        "rows": text.max_tokens,
-        "weights": named if text.carried is None else "in the model's folder",
-        "hash": text.hash,
-    }

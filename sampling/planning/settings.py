@@ -9,8 +9,8 @@ from typing import Any
 from reelm.errors import RequestError
 from reelm.media.limits import check_size
 from reelm.sampling import best_of
-from reelm.sampling.options import Options, schedule
-from reelm.sampling.parts import Defaults, ModelParts
+from reelm.sampling.options import Defaults, Options, schedule
+from reelm.sampling.parts import ModelParts
 from reelm.sampling.request import Inputs, Settings
 from reelm.tokenizer.device_memory import gibibytes
 

@@ -14,7 +14,7 @@ from reelm.lm.net.config import LMConfig
 from reelm.lm.specials import HEAD
 from reelm.lm.tasks import Task
 from reelm.sampling.model import Model
-from reelm.sampling.parts import Defaults
+from reelm.sampling.options import Defaults
 from reelm.tokenizer.audio import tokenizer as audio
 from reelm.tokenizer.audio.config import AudioTokenizerConfig
 from reelm.tokenizer.text.pieces import TextTokenizer

@@ -16,7 +16,7 @@ import reelm
 from reelm.errors import RequestError
 from reelm.sampling.arguments import read_arguments
 from reelm.sampling.model import Model
-from reelm.sampling.parts import Defaults
+from reelm.sampling.options import Defaults
 from reelm.sampling.planning.plan import plan
 
 

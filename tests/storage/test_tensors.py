@@ -2,6 +2,7 @@
 
 import json
 import struct
+from typing import get_args
 
 import jax
 import ml_dtypes
@@ -12,7 +13,7 @@ from made.strategies import changed, damaged, one_line
 from safetensors.numpy import load, save
 
 from reelm.errors import RequestError
-from reelm.storage.tensors import load_params, pack, save_params, unpack
+from reelm.storage.tensors import StoredType, flattened, load_params, pack, save_params, shapes, unpack
 
 MATRIX = np.random.default_rng(0).normal(size=(3, 4)).astype(np.float32)
 
@@ -57,6 +58,25 @@ CHANGED = {
     "new": MATRIX,
     "vector": MATRIX[0],
 }
+
+
+@pytest.mark.parametrize("dtype", get_args(StoredType))
+def test_a_header_has_the_shapes_of_the_parameters(dtype, tmp_path):
+    (tmp_path / "base").write_bytes(pack(BASE, dtype))
+    (tmp_path / "changed").write_bytes(pack(CHANGED, dtype, base=BASE))
+    base = shapes(tmp_path / "base")
+    assert base == {name: leaf.shape for name, leaf in flattened(BASE).items()}
+    assert shapes(tmp_path / "changed", base) == {name: leaf.shape for name, leaf in flattened(CHANGED).items()}
+    with pytest.raises(RequestError, match="no sound safetensors file"):
+        shapes(tmp_path / "changed")
+
+
+def test_shapes_of_a_file_that_is_cut_off_or_missing_are_refused(tmp_path):
+    (tmp_path / "cut").write_bytes(pack(BASE, "float32")[:20])
+    with pytest.raises(RequestError, match="no sound safetensors file"):
+        shapes(tmp_path / "cut")
+    with pytest.raises(RequestError, match="is missing"):
+        shapes(tmp_path / "gone")
 
 
 def test_differences_are_near_and_take_half_a_byte_each():

@@ -8,15 +8,17 @@ lists the kinds, `cache.py` keeps embeddings on disk. Knows nothing of language 
 import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-import jax
 import numpy as np
 
 from reelm.errors import RequestError
 from reelm.storage.digests import sha256_of
 
 from .pieces import TextTokenizer
+
+if TYPE_CHECKING:
+    import jax
 
 CONFIG_FILE = "config.json"
 BATCH = 32
@@ -120,7 +122,7 @@ def padded(batch: Sequence[Sequence[int]], length: int) -> tuple[np.ndarray, np.
 
 
 def in_batches(
-    forward: Callable[[np.ndarray, np.ndarray], tuple[jax.Array, jax.Array]],
+    forward: "Callable[[np.ndarray, np.ndarray], tuple[jax.Array, jax.Array]]",
     batch: Sequence[Sequence[int]],
     length: int,
 ) -> Embeddings:

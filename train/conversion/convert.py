@@ -12,7 +12,7 @@ import numpy as np
 
 from reelm.errors import RequestError
 from reelm.sampling.model import Model
-from reelm.sampling.parts import Defaults
+from reelm.sampling.options import Defaults
 from reelm.storage.digests import sha256_of
 from reelm.storage.foreign.torch_checkpoint import OpenFile, opened
 from reelm.storage.tensors import flattened, nested

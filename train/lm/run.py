@@ -36,7 +36,7 @@ from reelm.lm.net.transformer import init_params
 from reelm.lm.parameters import check_mesh
 from reelm.media.contact_sheet import contact_sheet
 from reelm.sampling.model import Model
-from reelm.sampling.parts import Defaults
+from reelm.sampling.options import Defaults
 from reelm.tokenizer import device_memory
 from reelm.tokenizer.audio.tokenizer import AudioTokenizer
 from reelm.tokenizer.text.encoder import Text

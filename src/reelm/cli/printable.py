@@ -5,7 +5,9 @@ import sys
 
 def printable(text: object) -> str:
     """Return the text on one line, with invisible characters (ESC, newlines, lone surrogates) spelled out."""
-    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in str(text))
+    if (said := str(text)).isprintable():
+        return said
+    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in said)
 
 
 def print_path(path: object) -> None:

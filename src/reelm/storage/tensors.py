@@ -11,7 +11,7 @@ import json
 import math
 from collections.abc import Mapping
 from functools import cache
-from mmap import mmap
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -138,6 +138,30 @@ def header(data: bytes | mmap) -> tuple[int, dict[str, Any]]:
     entries = json.loads(data[8 : 8 + length])
     entries.pop("__metadata__", None)
     return 8 + length, entries
+
+
+def shapes(path: Path, base: Mapping[str, tuple[int, ...]] | None = None) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of the parameters that `unpack` reads from a file, by name; only its header is read.
+
+    Args:
+        path: a file that `pack` made.
+        base: the shapes of the parameters that differences are added to.
+
+    Raises:
+        RequestError: there is no such file, or it has no such header.
+    """
+    try:
+        with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as data:
+            entries = header(data)[1]
+        found = {key: tuple(about["shape"]) for key, about in entries.items() if not key.endswith(_SCALE)}
+        changed = {key: key.removesuffix(_DIFFERENCE) for key in found if key.endswith(_DIFFERENCE)}
+        return {key: shape for key, shape in found.items() if key not in changed} | {
+            name: (base or {})[name] for name in changed.values()
+        }
+    except FileNotFoundError:
+        raise RequestError(f"{path} is missing; fetch the model again") from None
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise RequestError(f"{path} is no sound safetensors file ({reason(error)}); fetch it again") from error
 
 
 def _views(data: bytes) -> dict[str, np.ndarray]:

@@ -12,7 +12,7 @@ from reelm.errors import RequestError
 from reelm.lm.language_model import LanguageModel
 from reelm.sampling.folder.load import load
 from reelm.sampling.model import Model
-from reelm.sampling.parts import Defaults
+from reelm.sampling.options import Defaults
 from reelm.tokenizer import text_encoders
 from reelm.tokenizer.text.llm.point import point
 from reelm.tokenizer.text.pieces import TextTokenizer

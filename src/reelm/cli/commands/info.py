@@ -20,6 +20,9 @@ _USUAL = 128  # pixels of a side by default
 class Info:
     """Print versions and devices, or the facts of a configuration, a model or a clip.
 
+    What a configuration takes of memory is worked out for one that no shipped model has the name of, and for any where
+    an option asks.
+
     Example: reelm info seven.mp4
     """
 
@@ -55,20 +58,26 @@ class Info:
         from reelm import configs
 
         about: dict[str, Any] = {}
+        # A net is described, which takes JAX: the facts of a model come without.
+        estimated = name not in shipped.names() or (self.mesh, self.memory, self.height, self.width) != (None,) * 4
         if name in shipped.names():
-            import reelm
+            from reelm.sampling.folder.info import read_info
 
-            about["model"] = reelm.load(name).info()
+            about["model"] = read_info(shipped.folder(name), name)
         if name in configs.names():
             for stage in configs.stages(name):
                 run = configs.get(stage, name)
-                notes = run.model.memory_notes() if stage == "video-tokenizer" else {}
-                notes = self._sizes(name, run) if stage == "lm" else notes
-                about[f"config of {stage}"] = {"parameters": _parameters(stage, run.model), **notes, **asdict(run)}
+                figures = self._figures(stage, name, run) if estimated else {}
+                about[f"config of {stage}"] = {**figures, **asdict(run)}
         if not about:
             known = ", ".join(dict.fromkeys([*shipped.names(), *configs.names()]))
             raise RequestError(f"there is no configuration, model, folder or file {name}; known are {known}")
         return about
+
+    def _figures(self, stage: str, name: str, run: Any) -> dict[str, Any]:
+        notes = run.model.memory_notes() if stage == "video-tokenizer" else {}
+        notes = self._sizes(name, run) if stage == "lm" else notes
+        return {"parameters": _parameters(stage, run.model), **notes}
 
     def _sizes(self, name: str, run: Any) -> dict[str, str]:
         from reelm import configs
@@ -124,9 +133,9 @@ def _clip(path: Path) -> dict[str, Any]:
 
 def _folder(path: Path) -> dict[str, Any]:
     if (path / "model.json").is_file():
-        import reelm
+        from reelm.sampling.folder.info import read_info
 
-        return reelm.load(str(path)).info()
+        return read_info(path, str(path))
     if (path / "config.json").is_file():
         return parsed(dict[str, Any], read_json(path / "config.json"), str(path / "config.json"))
     raise RequestError(f"{path} is neither a model folder nor one of a training: no model.json or config.json in it")
