@@ -1,14 +1,18 @@
 """`--help`: every command has an example that parses, and every option a whole sentence and a real default."""
 
 import inspect
+import json
 import re
 import shlex
+import subprocess
+import sys
 from typing import Any
 
 import pytest
 
 from reelm import configs
 from reelm.cli.parse import COMMANDS, GROUPS, command_type, parse
+from reelm.sampling.folder import shipped
 
 SUBCOMMANDS = {
     "data": ("list", "build", "tokenize"),
@@ -69,3 +73,26 @@ def test_every_command_has_an_example_that_parses(name):
 def test_a_training_without_options_is_that_of_its_configuration(stage, name):
     command: Any = parse(["train", stage, name, "--workdir", "folder"])
     assert command.settings == configs.get(stage, name)
+
+
+# Runs command lines in a process that cannot import these packages; writes their exit statuses.
+WITHOUT_JAX = """
+import contextlib, io, json, sys
+sys.modules |= dict.fromkeys(("jax", "jaxlib", "flax", "optax", "orbax", "grain", "tensorflow_datasets"))
+from reelm.cli.main import main
+statuses = []
+for arguments in json.load(sys.stdin):
+    with contextlib.redirect_stdout(io.StringIO()):
+        statuses.append(main(arguments))
+json.dump(statuses, sys.stdout)
+"""
+
+
+def test_help_and_the_facts_of_models_need_no_jax():
+    lines = ["--help", *(f"{line} --help" for line in [*LINES, "train describer demo_sound"])]
+    lines += [f"info {name}" for name in shipped.names()]
+    asked = json.dumps([line.split() for line in [*lines, "info"]])
+    ran = subprocess.run([sys.executable, "-c", WITHOUT_JAX], input=asked, capture_output=True, text=True, check=True)
+    *statuses, of_devices = json.loads(ran.stdout)
+    assert not [line for line, status in zip(lines, statuses, strict=True) if status], ran.stderr
+    assert of_devices == 1, "`reelm info` lists devices, so JAX could be imported after all"
