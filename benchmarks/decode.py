@@ -23,8 +23,8 @@ from reelm.lm import size
 from reelm.lm.layout import Layout
 from reelm.lm.mesh import MeshSpec
 from reelm.lm.net.config import LMConfig
-from reelm.lm.net.transformer import init_params, unroll
-from reelm.lm.parameters import NumberFormat, arrange, check_mesh, narrowed
+from reelm.lm.net.transformer import init_params
+from reelm.lm.parameters import NumberFormat, arrange, check_mesh, narrowed, unroll
 from reelm.lm.prefix import Prefix
 from reelm.lm.sharding import RULES_IN_USE, of_state
 from reelm.sampling.decoding.choose import Controls

@@ -7,8 +7,6 @@ import jax.numpy as jnp
 from jax.typing import DTypeLike
 
 from reelm.lm.net.config import Kernel, LMConfig, Remat
-from reelm.lm.net.head import all_logits
-from reelm.lm.net.transformer import forward_all
 from reelm.tokenizer.codes import ids_to_sub_tokens
 
 from .prefix import ClipCodes, Prefix, flat
@@ -53,6 +51,9 @@ def logits(
     remat: Remat = "full",
 ) -> Logits:
     """Return the logits of each code, given the prefix and all codes before it; arguments as for `cross_entropy`."""
+    from reelm.lm.net.head import all_logits
+    from reelm.lm.net.transformer import forward_all
+
     layout = config.layout_of(codes, prefix)
     hidden = forward_all(config, params, layout, prefix, inputs or codes, dtype, attention=attention, remat=remat)
     video, sound = _sub_tokens(config, codes)

@@ -10,14 +10,12 @@ from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.sharding import Mesh
 from jax.typing import DTypeLike
 
 from reelm.errors import RequestError
 from reelm.lm.net.config import LMConfig
-from reelm.lm.net.head import signed
-from reelm.lm.net.linear import join
-from reelm.lm.net.transformer import unroll
 
 from . import sharding
 
@@ -60,7 +58,7 @@ def arrange(config: LMConfig, params: dict, shards: int) -> dict:
         if of is None or path[-1].key != "kernel":
             return value
         ends = [sum(of[: i + 1]) for i in range(len(of) - 1)]
-        return join(jnp.split(value, ends, axis=-1), shards)
+        return sharding.join(jnp.split(value, ends, axis=-1), shards)
 
     return jax.tree_util.tree_map_with_path(leaf, params)
 
@@ -105,6 +103,16 @@ def for_decoding(
     return {**ready({name: value for name, value in unrolled.items() if name != "layers"}), "layers": layers}
 
 
+def unroll(params: dict) -> dict:
+    """Return the same parameters with `layers` as a tuple, one dict a layer, as `prefill` and `extend` read them."""
+    count = jax.tree.leaves(params["layers"])[0].shape[0]
+
+    def layer(i: int) -> dict:
+        return jax.tree.map(lambda leaf: leaf[i], params["layers"])
+
+    return {**params, "layers": tuple(map(layer, range(count)))}
+
+
 def narrowed(tree: Any, number_format: NumberFormat) -> Any:
     """Return the tree with matrices and tables in a number format.
 
@@ -125,6 +133,16 @@ def narrowed(tree: Any, number_format: NumberFormat) -> Any:
         scale = jnp.maximum(jnp.abs(kernel).max(axis=-2), 1e-12) / 127
         return narrow | {"kernel": jnp.round(kernel / scale[..., None, :]).astype(jnp.int8), "scale": scale}
     return narrow | {name: tree[name].astype(jnp.bfloat16) for name in ("kernel", "embedding") if name in tree}
+
+
+def signed(rows: jax.Array, vectors: jax.Array) -> jax.Array:
+    """Return each row of `[2^bits, D]` plus the vectors `[bits, D]` of its bits, signed by them.
+
+    Of arrays of NumPy it is made on the host.
+    """
+    bits = len(vectors)
+    signs = 2 * ((np.arange(1 << bits)[:, None] >> np.arange(bits)) & 1) - 1
+    return rows + signs.astype(np.float32) @ vectors
 
 
 def _converted(config: LMConfig, tree: dict, number_format: NumberFormat, mesh: Mesh | None) -> Any:

@@ -1,9 +1,10 @@
 """A clip's codes as arrays, and the prefix in front of them: words, given pictures and given sound."""
 
+from dataclasses import dataclass, field, replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax import struct
 
 from .layout import Layout
 from .specials import CONTINUES, REFERENCES_AT, Given
@@ -11,7 +12,9 @@ from .specials import CONTINUES, REFERENCES_AT, Given
 Array = jax.Array | np.ndarray
 
 
-class ClipCodes(struct.PyTreeNode):
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, kw_only=True)
+class ClipCodes:
     """The codes of R clips.
 
     Attributes:
@@ -26,7 +29,7 @@ class ClipCodes(struct.PyTreeNode):
     video: Array
     sound: Array
     control: Array | None = None
-    at_start: bool = struct.field(default=True, pytree_node=False)
+    at_start: bool = field(default=True, metadata={"static": True})
 
     @classmethod
     def of_video(cls, video: Array) -> "ClipCodes":
@@ -34,7 +37,9 @@ class ClipCodes(struct.PyTreeNode):
         return cls(video=video, sound=np.zeros((video.shape[0], 0, 0), np.int32))
 
 
-class Prefix(struct.PyTreeNode):
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, kw_only=True)
+class Prefix:
     """The prefixes of R rows, with K references and G given pictures each. A row with fewer is filled up.
 
     Attributes:
@@ -88,12 +93,12 @@ class Prefix(struct.PyTreeNode):
         """
         words = np.array(self.words)
         words[:, 0] = how
-        return self.replace(words=words)
+        return replace(self, words=words)
 
     def unconditional(self) -> "Prefix":
         """Return the same words with nothing given. The anchor stays: it shows what came before."""
         kinds = np.where(np.asarray(self.kinds) == Given.ANCHOR, Given.ANCHOR, Given.NOTHING).astype(np.int32)
-        return self.replace(numbers=np.zeros_like(self.numbers), kinds=kinds, sound=np.full_like(self.sound, -1))
+        return replace(self, numbers=np.zeros_like(self.numbers), kinds=kinds, sound=np.full_like(self.sound, -1))
 
     @property
     def has_code(self) -> jax.Array:

@@ -12,10 +12,9 @@ import jax
 from jax.sharding import AbstractMesh, AxisType
 
 from reelm.lm.net.config import LMConfig
-from reelm.lm.net.transformer import init_params, unroll
 
 from . import sharding
-from .parameters import NumberFormat, narrowed
+from .parameters import NumberFormat, narrowed, unroll
 
 _ONE = {"data": 1, "fsdp": 1, "tensor": 1, "sequence": 1}
 
@@ -72,6 +71,8 @@ def training_bytes(
 
 @cache
 def _shapes(config: LMConfig) -> dict:
+    from reelm.lm.net.transformer import init_params
+
     return jax.eval_shape(partial(init_params, config), jax.random.key(0))
 
 

@@ -81,7 +81,8 @@ def _read(request: Request, codes: ClipCodes, part: Part) -> Nats:
     lm, plan, (first, _, end) = request.lm, request.stream, part
     heard = slice(*(audio_frames(lm.config.sound_frames, n) for n in (first, end)))
     anchor = jnp.asarray(codes.video[:, 0])
-    window = codes.replace(
+    window = replace(
+        codes,
         video=codes.video[:, first:end],
         sound=codes.sound[:, heard],
         control=_control(request, anchor, first, end),

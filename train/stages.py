@@ -74,7 +74,7 @@ _ROWS = (
         "describer",
         "describer",
         "reelm.train.lm.describer",
-        "reelm.lm.describer",
+        "reelm.lm.describer_net",
         "reelm.train.lm.describer_config",
         "DescriberRun",
     ),

@@ -1,8 +1,4 @@
-"""Grouped-query attention (arXiv 2305.13245) with queries and keys normalised (arXiv 2302.05442) and rotated.
-
-Positions are rotary and have three axes, (time, row, column) (RoFormer, arXiv 2104.09864, in the factorised form used
-for video). The axes share the pairs of a head: time gets what rows and columns leave over.
-"""
+"""Grouped-query attention (arXiv 2305.13245): queries and keys normalised (arXiv 2302.05442), then rotated."""
 
 from functools import partial
 from typing import NamedTuple
@@ -10,62 +6,15 @@ from typing import NamedTuple
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-import numpy as np
-from flax import struct
 from jax.typing import DTypeLike
 
 from reelm.lm.layout import SLOTS_AT_ONCE
-from reelm.lm.sharding import constrain, tensor_parts
+from reelm.lm.sharding import constrain, split, tensor_parts
 
+from .cache import LayerCache
 from .fused_attention import PrefixAttention
-from .linear import Linear, split
-
-# Rows that a cache takes one after another. More of them are one scatter, which is slower but compiles sooner.
-_WRITTEN_ONE_BY_ONE = 2
-
-
-class LayerCache(struct.PyTreeNode):
-    """The KV cache of one layer: keys (already rotated) and values `[B, S, N_kv, K]`.
-
-    Both are written in place and never shifted. Slots past the last one written hold zeros.
-    """
-
-    keys: jax.Array
-    values: jax.Array
-
-    @classmethod
-    def zeros(cls, batch: int, slots: int, heads: int, head_width: int, dtype: DTypeLike) -> "LayerCache":
-        """Return an empty cache `[batch, slots, heads, head_width]`."""
-        shape = (batch, slots, heads, head_width)
-        return cls(keys=jnp.zeros(shape, dtype), values=jnp.zeros(shape, dtype))._constrained()
-
-    def write(self, keys: jax.Array, values: jax.Array, start: jax.Array | int) -> "LayerCache":
-        """Return the cache with keys and values `[B, L, N_kv, K]` written at slots start ... start + L - 1.
-
-        start: of each row int32 `[B]`, or one for all.
-        """
-
-        def row(old: jax.Array, new: jax.Array, start: jax.Array | int) -> jax.Array:
-            return jax.lax.dynamic_update_slice(old, new, (start, 0, 0))
-
-        def write(old: jax.Array, new: jax.Array) -> jax.Array:
-            new = new.astype(old.dtype)
-            if jnp.ndim(start) == 0:
-                return jax.vmap(row, in_axes=(0, 0, None))(old, new, start)
-            if len(new) > _WRITTEN_ONE_BY_ONE or not jax.sharding.get_abstract_mesh().empty:
-                return jax.vmap(row)(old, new, start)
-            for i in range(len(new)):
-                old = jax.lax.dynamic_update_slice(old, new[i : i + 1], (i, jnp.asarray(start)[i], 0, 0))
-            return old
-
-        return LayerCache(keys=write(self.keys, keys), values=write(self.values, values))._constrained()
-
-    def _constrained(self) -> "LayerCache":
-        """Return the cache constrained to the mesh, where each device keeps its own heads."""
-        return jax.tree.map(lambda leaf: constrain(leaf, "batch", None, "heads", None), self)
-
-
-Cache = tuple[LayerCache, ...]  # one a layer
+from .linear import Linear
+from .rotary import rotate
 
 
 class Slots(NamedTuple):
@@ -170,27 +119,3 @@ def attend_filled(query: jax.Array, key: jax.Array, value: jax.Array, start: jax
     _, _, total, y = jax.lax.while_loop(lambda carry: carry[0] <= jnp.max(last), block, nothing)
     y = (y / total[..., None]).astype(value.dtype)
     return jnp.moveaxis(y, 3, 1).reshape(b, length, heads, width)
-
-
-def frequencies(head_width: int, base: float) -> np.ndarray:
-    """Return radians a step along each axis for each pair, float32 `[3, K/2]`; a pair belongs to one axis only."""
-    pairs = head_width // 2
-    space = (pairs * 5) // 16
-    table = np.zeros((3, pairs), np.float32)
-    start = 0
-    for axis, count in enumerate((pairs - 2 * space, space, space)):
-        table[axis, start : start + count] = base ** -(np.arange(count) / max(count, 1))
-        start += count
-    return table
-
-
-def rotary_angles(positions: jax.Array | np.ndarray, head_width: int, base: float) -> jax.Array:
-    """Return the angles `[..., L, K/2]` of positions `[..., L, 3]`."""
-    return jnp.asarray(positions, jnp.float32) @ frequencies(head_width, base)
-
-
-def rotate(x: jax.Array, angles: jax.Array) -> jax.Array:
-    """Return heads `[B, L, N, K]` rotated by angles `[L, K/2]` or `[B, L, K/2]`, in the same dtype."""
-    cos, sin = jnp.cos(angles)[..., None, :].astype(x.dtype), jnp.sin(angles)[..., None, :].astype(x.dtype)
-    one, two = jnp.split(x, 2, axis=-1)
-    return jnp.concatenate([one * cos - two * sin, two * cos + one * sin], axis=-1)

@@ -11,9 +11,9 @@ from typing import NamedTuple, cast
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax.typing import DTypeLike
 
+from reelm.lm.parameters import signed
 from reelm.lm.sharding import gather
 from reelm.lm.specials import Group
 
@@ -39,16 +39,6 @@ class ValueTable(nn.Module):
             return self.get_variable("params", "table")
         rows = self.param("rows", nn.initializers.normal(self.row_std), (1 << self.bits, self.width))
         return signed(rows, self.param("bits", nn.initializers.normal(self.bit_std), (self.bits, self.width)))
-
-
-def signed(rows: jax.Array, vectors: jax.Array) -> jax.Array:
-    """Return each row of `[2^bits, D]` plus the vectors `[bits, D]` of its bits, signed by them.
-
-    Of arrays of NumPy it is made on the host.
-    """
-    bits = len(vectors)
-    signs = 2 * ((np.arange(1 << bits)[:, None] >> np.arange(bits)) & 1) - 1
-    return rows + signs.astype(np.float32) @ vectors
 
 
 class CodeHead(nn.Module):

@@ -26,16 +26,3 @@ class Linear(nn.Module):
         x, kernel = jax.lax.optimization_barrier((x, kernel))
         y = jnp.matmul(x, kernel.astype(self.dtype), preferred_element_type=jnp.float32)
         return (y * self.get_variable("params", "scale")).astype(self.dtype)
-
-
-def split(x: jax.Array, sizes: tuple[int, ...], shards: int) -> list[jax.Array]:
-    """Return the parts of `[..., sum(sizes)]`, a row of `shards` shards each of which holds a share of every part."""
-    ends = [sum(sizes[: i + 1]) // shards for i in range(len(sizes) - 1)]
-    parts = jnp.split(x.reshape(*x.shape[:-1], shards, -1), ends, axis=-1)
-    return [part.reshape(*x.shape[:-1], -1) for part in parts]
-
-
-def join(parts: list[jax.Array], shards: int) -> jax.Array:
-    """Return parts side by side, shard after shard; the inverse of `split`."""
-    cut = [part.reshape(*part.shape[:-1], shards, -1) for part in parts]
-    return jnp.concatenate(cut, axis=-1).reshape(*parts[0].shape[:-1], -1)

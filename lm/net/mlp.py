@@ -4,9 +4,9 @@ import flax.linen as nn
 import jax
 from jax.typing import DTypeLike
 
-from reelm.lm.sharding import tensor_parts
+from reelm.lm.sharding import split, tensor_parts
 
-from .linear import Linear, split
+from .linear import Linear
 
 
 class GatedMLP(nn.Module):

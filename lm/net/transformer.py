@@ -5,8 +5,8 @@
     extend       decoding: one or more codes further on  -> hidden states that predict the next ones
 
 Pre-norm blocks of attention and SwiGLU (RMSNorm, no biases). For training the parameters of the layers are stacked on a
-leading axis (one compiled layer, scanned). For decoding `unroll` cuts them into a tuple, for a scan would copy the
-cache.
+leading axis (one compiled layer, scanned). For decoding `parameters.unroll` cuts them into a tuple, for a scan would
+copy the cache.
 """
 
 from collections.abc import Callable
@@ -16,7 +16,6 @@ from typing import Any, cast
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from flax import struct
 from jax.typing import DTypeLike
 
 from reelm.lm.layout import Layout
@@ -24,13 +23,15 @@ from reelm.lm.prefix import ClipCodes, Prefix
 from reelm.lm.sharding import constrain, gather
 from reelm.lm.specials import SPECIALS, Group
 
-from .attention import Attention, Cache, LayerCache, Slots, rotary_angles
+from .attention import Attention, Slots
+from .cache import Cache, LayerCache
 from .config import Kernel, LMConfig, Remat
 from .embed import CodeEmbedding, embed_clip, embed_control, embed_prefix, slot_inputs
 from .fused_attention import PrefixAttention
 from .head import code_head
 from .linear import Linear
 from .mlp import GatedMLP
+from .rotary import SlotFields, query_and_key_angles, rotary_angles
 
 
 class Block(nn.Module):
@@ -107,16 +108,6 @@ def init_params(config: LMConfig, key: jax.Array) -> dict:
     return params
 
 
-def unroll(params: dict) -> dict:
-    """Return the same parameters with `layers` as a tuple, one dict a layer, as `prefill` and `extend` read them."""
-    count = jax.tree.leaves(params["layers"])[0].shape[0]
-
-    def layer(i: int) -> dict:
-        return jax.tree.map(lambda leaf: leaf[i], params["layers"])
-
-    return {**params, "layers": tuple(map(layer, range(count)))}
-
-
 def forward_all(
     config: LMConfig,
     params: dict,
@@ -191,40 +182,6 @@ def prefill(
     return inputs[:, -1], cache
 
 
-class SlotFields(struct.PyTreeNode):
-    """What belongs to the slots that predict the codes of R rows: the last slot of the prefix, then those of the codes.
-
-    They are traced, so that clips behind other prefixes share their programs. Each field is zero behind the last code.
-
-    Attributes:
-        before: int32 `[R]`, slots in front of the codes.
-        query_angles, key_angles: `[R, N, K/2]`, rotations of queries and keys.
-    """
-
-    before: jax.Array
-    query_angles: jax.Array
-    key_angles: jax.Array
-
-    @classmethod
-    def of(cls, config: LMConfig, layout: Layout, length: int, rows: int) -> "SlotFields":
-        """Return the fields of a layout, the same in all rows.
-
-        length: to fill up to, for a lookahead may reach past the last code.
-        """
-        # A slice that reached past the end would be moved back silently, and rotate every one of its codes wrongly.
-        fill = ((0, length - layout.codes - 1), (0, 0))
-        query_angles, key_angles = (
-            jnp.pad(angles[layout.shared_slots - 1 :], fill) for angles in query_and_key_angles(config, layout)
-        )
-        one = cls(before=jnp.asarray(layout.before, jnp.int32), query_angles=query_angles, key_angles=key_angles)
-        return jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (rows, *leaf.shape)), one)
-
-    def at(self, first: jax.Array, count: int) -> "SlotFields":
-        """Return the fields of the slots that predict `count` codes, from code `first` int32 `[R]` of each row on."""
-        fields = {name: row_slices(field, first, count) for name, field in vars(self).items() if name != "before"}
-        return self.replace(**fields)
-
-
 def extend(
     config: LMConfig,
     params: dict,
@@ -255,24 +212,6 @@ def extend(
     ahead, slot, here = x.shape[1], fields.before - 1 + first, fields.at(first, inputs.shape[1])
     mask = None if seen is None else jnp.arange(seen) <= slot[:, None, None] + jnp.arange(ahead)[:, None]
     return _layers(config, params, x, Slots(here.query_angles, here.key_angles, mask, slot), cache)
-
-
-def row_slices(rows: jax.Array, first: jax.Array, count: int) -> jax.Array:
-    """Return `[R, count, ...]` of rows `[R, N, ...]`: of each from its own place on, `first` int32 `[R]`."""
-    return jax.vmap(lambda row, first: jax.lax.dynamic_slice_in_dim(row, first, count))(rows, first)
-
-
-def empty_cache(config: LMConfig, batch: int, slots: int, dtype: DTypeLike = jnp.float32) -> Cache:
-    """Return a cache of zeros for `batch` rows of `slots` slots."""
-    return tuple(
-        LayerCache.zeros(batch, slots, config.kv_heads, config.head_width, dtype) for _ in range(config.layers)
-    )
-
-
-def query_and_key_angles(config: LMConfig, layout: Layout) -> tuple[jax.Array, jax.Array]:
-    """Return the angles of queries and those of keys, `[shared_slots + codes, K/2]` each."""
-    of = partial(rotary_angles, head_width=config.head_width, base=config.rope_base)
-    return of(layout.query_positions), of(layout.key_positions)
 
 
 def _row_angles(config: LMConfig, layout: Layout, prefix: Prefix, angles: jax.Array) -> jax.Array:

@@ -163,12 +163,13 @@ class Conditions:
             add(np.zeros((1, h, w), np.int32), Given.NOTHING, 0.0)
         prefix = self._with_references(words, lm)
         if codes:
-            prefix = prefix.replace(
+            prefix = replace(
+                prefix,
                 codes=to_device(np.stack(codes, axis=1), lm.bits),
                 kinds=np.stack(kinds, axis=1),
                 times=np.broadcast_to(np.asarray(times, np.float32), (rows, len(times))),
             )
-        return prefix.replace(sound=self._prefix_sound(lm, start, frames, rows)) if self.sound_in_prefix else prefix
+        return replace(prefix, sound=self._prefix_sound(lm, start, frames, rows)) if self.sound_in_prefix else prefix
 
     def _with_references(self, words: Prefix, lm: LMConfig) -> Prefix:
         """Return words with the references that they name. Their number is padded to a power of two."""
@@ -180,7 +181,7 @@ class Conditions:
         for slot, (number, reference) in enumerate(sorted(self.references.items())):
             codes[:, slot] = reference
             numbers[:, slot] = np.where(names(words, number, lm), number, 0)
-        return words.replace(references=to_device(codes, lm.bits), numbers=numbers)
+        return replace(words, references=to_device(codes, lm.bits), numbers=numbers)
 
     def _prefix_sound(self, lm: LMConfig, start: int, frames: int, rows: int) -> np.ndarray:
         """Return the sound int32 `[rows, S, L]` of a window, -1 after its end and where it is drawn anew."""

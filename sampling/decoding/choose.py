@@ -9,18 +9,20 @@ which codes are found changes a clip, and the sub-tokens of one code never share
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax import struct
 
 from reelm.programs.program import program
 
 
-class Controls(struct.PyTreeNode):
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, kw_only=True)
+class Controls:
     """The numbers that steer each draw, float32 or int32, of each of B clips.
 
     Attributes:
@@ -42,7 +44,7 @@ class Controls(struct.PyTreeNode):
     min_p: jax.Array
     cfg_scale: jax.Array
     cfg_min_p: jax.Array
-    truncates: bool = struct.field(pytree_node=False)
+    truncates: bool = field(metadata={"static": True})
 
     @classmethod
     def of(

@@ -8,10 +8,9 @@ import numpy as np
 from jax.typing import DTypeLike
 
 from reelm.lm.layout import Layout, filled_up
-from reelm.lm.net import transformer
+from reelm.lm.net.cache import empty_cache
 from reelm.lm.net.config import LMConfig
-from reelm.lm.net.embed import embed_control
-from reelm.lm.net.transformer import SlotFields
+from reelm.lm.net.rotary import SlotFields
 from reelm.lm.prefix import Prefix
 from reelm.lm.specials import Group
 from reelm.programs.program import program
@@ -60,9 +59,12 @@ class Prefill:
             control: float32 `[B or 1, h or 1, w or 1, C]`, the control field of the window's first latent frame. Where
                 it differs between clips, the prefix has a row for each clip. None for models without control.
         """
+        from reelm.lm.net import transformer
+        from reelm.lm.net.embed import embed_control
+
         # A lookahead may reach past the last code: what it writes there is never read, but takes slots.
         slots = filled_up(self.slots + self.lookahead - 1)
-        cache = transformer.empty_cache(self.config, prefix.words.shape[0], slots, self.dtype)
+        cache = empty_cache(self.config, prefix.words.shape[0], slots, self.dtype)
         clips = keys.shape[0]
         asked = None
         if control is not None:

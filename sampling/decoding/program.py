@@ -8,13 +8,14 @@ batch goes on as far as its own guesses are right, and may be anywhere in its wi
 
 Given codes are read instead of drawn: a clip that gets a sound has its pictures read and its sound drawn. The state
 goes in and comes out whole, on the device, and the host only dispatches. Progress, cancelling and streaming happen
-between these programs and cost the device nothing.
+between these programs and cost the device nothing. The net is imported where it is traced: a program that was kept on
+disk runs without it.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -22,11 +23,9 @@ import numpy as np
 
 from reelm.device import device
 from reelm.lm.layout import Layout, filled_up
-from reelm.lm.net import head, transformer
-from reelm.lm.net.attention import Cache
+from reelm.lm.net.cache import Cache
 from reelm.lm.net.config import LMConfig
-from reelm.lm.net.embed import embed_codes, embed_control
-from reelm.lm.net.transformer import row_slices
+from reelm.lm.net.rotary import row_slices
 from reelm.lm.sharding import constrain, constrain_rows
 from reelm.lm.specials import Group
 from reelm.programs.program import program
@@ -186,10 +185,14 @@ class FrameProgram:
 
     def _inputs(self, params: dict, state: DecodeState, codes: jax.Array) -> jax.Array:
         """Return the inputs `[R, W, D]` of the slots of codes `[B, W, n]`, in every row of each clip."""
+        from reelm.lm.net.embed import embed_codes
+
         return embed_codes(self.config, params, self.group, state.of_rows(codes), state.last.dtype)
 
     def _control(self, params: dict, state: DecodeState, length: int) -> jax.Array | None:
         """Return the control field `[R, length, D]` of the group's codes, zero after the last; None without control."""
+        from reelm.lm.net.embed import embed_control
+
         if state.control is None or self.group != "video":
             return None
         rows = state.last.shape[0]
@@ -209,6 +212,8 @@ class FrameProgram:
         control: jax.Array | None,
     ) -> tuple[jax.Array, Cache]:
         """Run `transformer.extend` on inputs `[R, W, D]`; `first` `[B]` is the index of the first predicted code."""
+        from reelm.lm.net import transformer
+
         seen = None
         if self.span is not None:
             # The guesses come after the span's last code.
@@ -231,6 +236,8 @@ class FrameProgram:
         noise: `[B, W, 2^bits]` of each sub-token.
         scale, min_p: `[B, W, 1]`; see `draw`.
         """
+        from reelm.lm.net import head
+
         clips = noise[0].shape[0]
 
         def value(logits: jax.Array, noise: jax.Array) -> jax.Array:
@@ -243,7 +250,7 @@ class FrameProgram:
         found = [values[None]]
         for rest in head.next_sub_tokens(self.config, params, self.group, hidden.dtype):
 
-            def one_more(carry: tuple, of_one: tuple, rest: head.NextSubTokens = rest) -> tuple[tuple, jax.Array]:
+            def one_more(carry: tuple, of_one: tuple, rest: Any = rest) -> tuple[tuple, jax.Array]:
                 own, noise = of_one
                 known, logits = rest.logits(own, *carry)
                 values = value(logits, noise)
@@ -261,7 +268,7 @@ def settled(state: DecodeState) -> DecodeState:
     With another sharding the next program would be compiled again. The cache is constrained where it is written.
     """
     others = {name: value for name, value in vars(state).items() if name != "cache"}
-    return state.replace(**constrain_rows(others))
+    return replace(state, **constrain_rows(others))
 
 
 def lookahead_for(decoding: Decoding, wanted: int | None = None) -> dict[Group, int]:

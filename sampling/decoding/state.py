@@ -1,15 +1,15 @@
 """The moving part of decoding: one pytree that goes into each program and comes out of it."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax import struct
 
-from reelm.lm.net.attention import Cache
-from reelm.lm.net.transformer import SlotFields
+from reelm.lm.net.cache import Cache
+from reelm.lm.net.rotary import SlotFields
 from reelm.lm.specials import Group
 
 _OF_ROWS = ("slot_fields", "cache", "last")  # fields with a place for each row, not for each clip
@@ -25,7 +25,9 @@ def control_of_rows(control: jax.Array | np.ndarray, rows: int, guided: bool) ->
     return jnp.concatenate([field, jnp.zeros_like(field)]) if guided else field
 
 
-class DecodeState(struct.PyTreeNode):
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, kw_only=True)
+class DecodeState:
     """Everything that moves while B clips are decoded in R rows; R is B, or 2B with guidance, conditional rows first.
 
     Attributes:
@@ -66,8 +68,8 @@ class DecodeState(struct.PyTreeNode):
 
         guesses: first guesses for the group's codes of the next latent frame, int32 `[B, N, n]`.
         """
-        return self.replace(
-            cache=cache, last=last, guesses=self.guesses | {group: guesses}, position=self.position + count
+        return replace(
+            self, cache=cache, last=last, guesses=self.guesses | {group: guesses}, position=self.position + count
         )
 
     @classmethod

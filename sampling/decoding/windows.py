@@ -214,7 +214,7 @@ class SlidingWindow:
             state = prefill.start(self._lm.decoding_params, prefix, origin, self._keys, control)
             whole = span_for(plan.frames - 1, plan.frames)
             for frame, asked in past:
-                state = state.replace(control=self._of_clips(asked))
+                state = replace(state, control=self._of_clips(asked))
                 state = self._program(widest, whole, "video").read(self._lm.decoding_params, state, frame.video)
                 if frame.sound is not None:
                     sound = self._program(widest, whole, "sound")
@@ -230,7 +230,7 @@ class SlidingWindow:
             programs=tuple(self._program(layout, span, group) for group in groups),
             sizes=tuple(np.full(self._clips, size, np.int32) for size in groups.values()),
             known=self._known_codes(now)[: len(groups)],
-            state=state.replace(control=self._of_clips(self._asked_for(now))),
+            state=replace(state, control=self._of_clips(self._asked_for(now))),
             controls=self._controls,
         )
 

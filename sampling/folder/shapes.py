@@ -17,15 +17,10 @@ import jax
 import jax.numpy as jnp
 
 from reelm.errors import RequestError, reason
-from reelm.lm import describer
-from reelm.lm.net import transformer
 from reelm.storage.atomic import write_bytes
 from reelm.storage.home import home
 from reelm.storage.tensors import flattened
-from reelm.tokenizer.audio import tokenizer as audio_tokenizer
 from reelm.tokenizer.text_encoders import KINDS, Kind
-from reelm.tokenizer.upscaling import net as upscaler_net
-from reelm.tokenizer.video import tokenizer as video_tokenizer
 
 from .manifest import (
     AUDIO_FILE,
@@ -52,12 +47,18 @@ def check_shapes(folder: Path, manifest: Manifest, params: Mapping[str, dict]) -
     """
     if _mark(folder).is_file():
         return
+    from reelm.lm import describer_net
+    from reelm.lm.net import transformer
+    from reelm.tokenizer.audio import tokenizer as audio_tokenizer
+    from reelm.tokenizer.upscaling import net as upscaler_net
+    from reelm.tokenizer.video import tokenizer as video_tokenizer
+
     parts = manifest.parts
     nets: list[tuple[str, Any, Callable[..., dict]]] = [
         (VIDEO_FILE, parts.video_tokenizer, video_tokenizer.init_params),
         (AUDIO_FILE, parts.audio_tokenizer, audio_tokenizer.init_params),
         *((file, part, transformer.init_params) for file, part in parts.language_models.items()),
-        (DESCRIBER_FILE, parts.describer, describer.init_params),
+        (DESCRIBER_FILE, parts.describer, describer_net.init_params),
         (UPSCALER_FILE, parts.upscaler, upscaler_net.init_params),
     ]
     for file, part, init in nets:

@@ -28,11 +28,11 @@ from reelm.lm.layout import Layout, filled_up
 from reelm.lm.likelihood import Logits, Nats
 from reelm.lm.mesh import MeshSpec
 from reelm.lm.net import embed, head, transformer
-from reelm.lm.net.attention import Cache
+from reelm.lm.net.cache import Cache, empty_cache
 from reelm.lm.net.config import LMConfig, Remat
-from reelm.lm.net.transformer import SlotFields, unroll
+from reelm.lm.net.rotary import SlotFields
 from reelm.lm.net.transformer import init_params as init_language_model
-from reelm.lm.parameters import for_decoding, for_training
+from reelm.lm.parameters import for_decoding, for_training, unroll
 from reelm.lm.prefix import ClipCodes, Prefix
 from reelm.lm.prompts import prompt_prefix
 from reelm.lm.sharding import of_batch as batch_sharding
@@ -239,7 +239,7 @@ def prefill(
 
     def run(params: dict, prefix: Prefix, control: jax.Array | None) -> tuple[jax.Array, Cache, SlotFields]:
         rows, slots = prefix.words.shape[0], filled_up(layout.slots + ahead - 1)
-        cache = transformer.empty_cache(config, rows, slots, dtype)
+        cache = empty_cache(config, rows, slots, dtype)
         last, cache = transformer.prefill(config, params, layout, prefix, cache, dtype, control)
         return last, cache, SlotFields.of(config, layout, slots, rows)
 

@@ -21,8 +21,8 @@ from reelm.lm import sharding
 from reelm.lm.layout import Layout
 from reelm.lm.mesh import MeshSpec
 from reelm.lm.net.config import LMConfig
-from reelm.lm.net.transformer import init_params, unroll
-from reelm.lm.parameters import NumberFormat, arrange, narrowed
+from reelm.lm.net.transformer import init_params
+from reelm.lm.parameters import NumberFormat, arrange, narrowed, unroll
 from reelm.lm.prefix import ClipCodes, Prefix
 from reelm.lm.specials import Group
 from reelm.sampling.decoding.choose import Controls
@@ -106,7 +106,8 @@ def decoding_is_cut() -> None:
         placed = on(params, sharding.of_state(params, mesh, sharding.RULES_IN_USE))
         of_cache = jax.NamedSharding(mesh, jax.P(None, None, "tensor", None))
         whole = sharding.whole(mesh)
-        made = on(made, jax.tree.map(lambda _: whole, made).replace(cache=jax.tree.map(lambda _: of_cache, made.cache)))
+        placed = replace(jax.tree.map(lambda _: whole, made), cache=jax.tree.map(lambda _: of_cache, made.cache))
+        made = on(made, placed)
         controls = on(controls, jax.tree.map(lambda _: whole, controls))
         compiled = drawing(config, layout, "video").lower(params=placed, state=made, controls=controls).compile()
     assert_cut(placed)

@@ -14,12 +14,15 @@ from reelm.errors import RequestError
 from reelm.lm.language_model import LanguageModel, check_cache
 from reelm.lm.layout import Layout
 from reelm.lm.net import transformer
+from reelm.lm.net.cache import empty_cache
 from reelm.lm.net.config import LMConfig
 from reelm.lm.net.embed import embed_codes
 from reelm.lm.net.head import ValueTable
-from reelm.lm.net.linear import Linear, join, split
-from reelm.lm.parameters import arrange, for_decoding, narrowed
+from reelm.lm.net.linear import Linear
+from reelm.lm.net.rotary import SlotFields
+from reelm.lm.parameters import arrange, for_decoding, narrowed, unroll
 from reelm.lm.prefix import Prefix
+from reelm.lm.sharding import join, split
 from reelm.sampling.folder.text_parts import AbsentEncoder
 
 LAYOUT = Layout(16, 2, 2, 3)
@@ -31,9 +34,9 @@ def hidden(config: LMConfig, params: dict) -> jax.Array:
     rng = np.random.default_rng(0)
     prefix = Prefix.of_words(rng.integers(0, 300, (2, 16)).astype(np.int32), 2, 3)
     codes = jnp.asarray(rng.integers(0, 32, (2, 3, 2)))
-    cache = transformer.empty_cache(config, 2, LAYOUT.slots)
+    cache = empty_cache(config, 2, LAYOUT.slots)
     last, cache = transformer.prefill(config, params, LAYOUT, prefix, cache)
-    positions = transformer.SlotFields.of(config, LAYOUT, LAYOUT.slots, 2)
+    positions = SlotFields.of(config, LAYOUT, LAYOUT.slots, 2)
     inputs = jnp.concatenate([last[:, None], embed_codes(config, params, "video", codes, jnp.float32)], axis=1)
     return transformer.extend(config, params, inputs, jnp.zeros(2, jnp.int32), positions, cache, LAYOUT.slots)[0]
 
@@ -53,7 +56,7 @@ def test_parts_cut_over_shards_come_back():
 def test_one_device_keeps_every_column_where_it_is(tiny_model):
     lm = tiny_model.language_model()
     assert arrange(lm.config, lm.params, 1) is lm.params
-    jax.tree.map(np.testing.assert_array_equal, lm.decoding_params["layers"], transformer.unroll(lm.params)["layers"])
+    jax.tree.map(np.testing.assert_array_equal, lm.decoding_params["layers"], unroll(lm.params)["layers"])
 
 
 def test_tables_are_the_sums_that_training_makes(tiny_model):

@@ -20,8 +20,11 @@ from reelm.errors import RequestError
 from reelm.lm import sharding
 from reelm.lm.language_model import LanguageModel
 from reelm.lm.net import transformer
+from reelm.lm.net.cache import empty_cache
 from reelm.lm.net.config import LMConfig
 from reelm.lm.net.embed import embed_codes
+from reelm.lm.net.rotary import SlotFields
+from reelm.lm.parameters import unroll
 from reelm.lm.prefix import ClipCodes, Prefix
 from reelm.lm.prompts import prompt_prefix, truncated
 from reelm.lm.specials import FILLER, HEAD, SPECIALS
@@ -93,7 +96,7 @@ def test_rows_are_read_where_the_ids_say_so_and_cached_equals_uncached(params):
     layout = CONFIG.layout(2, 2, 3)
     codes = np.random.default_rng(1).integers(0, 1 << 10, (2, 2, 2, 3)).astype(np.int32)
     sub_tokens = ids_to_sub_tokens(jnp.asarray(codes).reshape(2, -1), CONFIG.code)
-    unrolled = transformer.unroll(params)
+    unrolled = unroll(params)
 
     @jax.jit
     def uncached(prefix: Prefix) -> jax.Array:
@@ -101,9 +104,9 @@ def test_rows_are_read_where_the_ids_say_so_and_cached_equals_uncached(params):
 
     @jax.jit
     def cached(prefix: Prefix) -> jax.Array:
-        cache = transformer.empty_cache(CONFIG, 2, layout.slots)
+        cache = empty_cache(CONFIG, 2, layout.slots)
         last, cache = transformer.prefill(CONFIG, unrolled, layout, prefix, cache)
-        positions = transformer.SlotFields.of(CONFIG, layout, layout.slots, 2)
+        positions = SlotFields.of(CONFIG, layout, layout.slots, 2)
         inputs = embed_codes(CONFIG, unrolled, "video", sub_tokens[:, :-1], jnp.float32)
         inputs = jnp.concatenate([last[:, None], inputs], axis=1)
         return transformer.extend(CONFIG, unrolled, inputs, jnp.zeros(2, jnp.int32), positions, cache, layout.slots)[0]
@@ -111,9 +114,9 @@ def test_rows_are_read_where_the_ids_say_so_and_cached_equals_uncached(params):
     prefix = prompt_prefix(CONFIG, Toy(), ["a red seven", "blue"], **SIZE)
     expected = uncached(prefix)
     np.testing.assert_allclose(cached(prefix), expected, atol=1e-4)
-    other = prefix.replace(text=np.where(prefix.words[:, HEAD:, None] == FILLER, 9.0, prefix.text).astype(np.float32))
+    other = replace(prefix, text=np.where(prefix.words[:, HEAD:, None] == FILLER, 9.0, prefix.text).astype(np.float32))
     np.testing.assert_array_equal(uncached(other), expected)
-    moved = prefix.replace(text=prefix.text[:, [1, 0, *range(2, 12)]])
+    moved = replace(prefix, text=prefix.text[:, [1, 0, *range(2, 12)]])
     assert np.abs(uncached(moved) - expected)[0].max() > 1e-3  # the order of words counts
 
 

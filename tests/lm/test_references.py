@@ -65,7 +65,8 @@ def test_the_slots_of_a_reference_carry_its_name_and_no_other_picture_does():
     codes = np.arange(6, dtype=np.int32).reshape(1, 1, 2, 3)
 
     def slots(number: int) -> np.ndarray:
-        prefix: Prefix = words.replace(
+        prefix: Prefix = replace(
+            words,
             references=references,
             numbers=np.array([[number]], np.int32),
             codes=codes,

@@ -14,6 +14,7 @@ from reelm.cli.main import main
 from reelm.errors import RequestError
 from reelm.lm import size
 from reelm.lm.net import transformer
+from reelm.lm.net.cache import empty_cache
 from reelm.lm.net.config import LMConfig
 from reelm.lm.parameters import NumberFormat, for_decoding
 from reelm.train.step import state
@@ -43,7 +44,7 @@ def test_weights_take_what_was_said(params, weights):
 
 
 def test_cache_and_state_take_what_was_said(params):
-    cache = transformer.empty_cache(CONFIG, 3, 17, jnp.bfloat16)
+    cache = empty_cache(CONFIG, 3, 17, jnp.bfloat16)
     assert size.cache_bytes(CONFIG, 17, 3, 2) == held(cache)
     create = lambda params: state.create(params, OptimizerConfig().build(10), 0)  # noqa: E731
     assert size.training_bytes(CONFIG, create, 2, 17, 4)["state"] == held(create(params))

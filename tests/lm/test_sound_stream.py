@@ -16,8 +16,11 @@ from reelm.errors import RequestError
 from reelm.lm.layout import Layout
 from reelm.lm.likelihood import cross_entropy
 from reelm.lm.net import head, transformer
+from reelm.lm.net.cache import empty_cache
 from reelm.lm.net.config import LMConfig
 from reelm.lm.net.embed import embed_clip
+from reelm.lm.net.rotary import SlotFields
+from reelm.lm.parameters import unroll
 from reelm.lm.prefix import ClipCodes, Prefix
 from reelm.lm.specials import Group
 from reelm.sampling.decoding import windows
@@ -50,7 +53,7 @@ loss_parts = jax.jit(partial(cross_entropy, CONFIG))
 @partial(jax.jit, static_argnames="layout")
 def extend(unrolled, layout: Layout, inputs, place, cache):
     rows = inputs.shape[0]
-    positions = transformer.SlotFields.of(CONFIG, layout, layout.slots, rows)
+    positions = SlotFields.of(CONFIG, layout, layout.slots, rows)
     return transformer.extend(CONFIG, unrolled, inputs, jnp.full(rows, place), positions, cache, layout.slots)
 
 
@@ -71,7 +74,7 @@ def sample(layout: Layout) -> tuple[Prefix, ClipCodes]:
     video = rng.integers(0, 1 << 10, (2, layout.frames, 2, 3), np.int32)
     sound = rng.integers(0, 32, (2, layout.codes - layout.frames * 6, 3), np.int32)
     prefix = Prefix.of_words(rng.integers(0, 276, (2, 6)).astype(np.int32), 2, 3)
-    return prefix.replace(sound=sound if layout.sound_in_prefix else sound[:, :0]), ClipCodes(
+    return replace(prefix, sound=sound if layout.sound_in_prefix else sound[:, :0]), ClipCodes(
         video=video, sound=sound, at_start=layout.at_start
     )
 
@@ -112,8 +115,8 @@ def test_cached_equals_uncached(params, change):
     prefix, codes = sample(layout)
     assert CONFIG.layout_of(codes, prefix) == layout
     expected = score(params, layout, prefix, codes)
-    unrolled = transformer.unroll(params)
-    last, cache = prefill(unrolled, layout, prefix, transformer.empty_cache(CONFIG, 2, layout.slots))
+    unrolled = unroll(params)
+    last, cache = prefill(unrolled, layout, prefix, empty_cache(CONFIG, 2, layout.slots))
     inputs, hidden, place = inputs_of(unrolled, layout, last, codes), [], 0
     for frame in range(layout.frames):
         for count in (layout.per_picture, layout.sound_of(frame)):
@@ -129,7 +132,7 @@ def test_what_is_heard_reaches_the_first_picture_and_other_sound_does_not(params
         layout = replace(LAYOUT, sound_in_prefix=heard)
         prefix, codes = sample(layout)
         changed = (codes.sound + 1) % 32
-        other = (prefix.replace(sound=changed) if heard else prefix, codes.replace(sound=changed))
+        other = (replace(prefix, sound=changed) if heard else prefix, replace(codes, sound=changed))
         one, two = (score(params, layout, *each)[:, :6] for each in ((prefix, codes), other))
         assert (np.abs(one - two).max() > 1e-3) == heard
 
@@ -137,7 +140,7 @@ def test_what_is_heard_reaches_the_first_picture_and_other_sound_does_not(params
 def test_a_clip_without_a_track_trains_its_pictures_alone(params):
     prefix, codes = sample(LAYOUT)
     track = np.array([True, False])
-    mixed = codes.replace(sound=np.where(track[:, None, None], codes.sound, -1))
+    mixed = replace(codes, sound=np.where(track[:, None, None], codes.sound, -1))
     nats = loss_parts(params, prefix, mixed)
     both = loss_parts(params, prefix, codes)
     assert (np.asarray(nats.sound)[0] > 0).all() and (np.asarray(nats.sound)[1] == 0).all()
@@ -158,7 +161,7 @@ def test_fine_levels_count_less_where_that_is_wanted(params):
 @pytest.mark.slow
 def test_the_loss_rises_with_the_squared_log_normalisers(params):
     prefix, codes = sample(LAYOUT)
-    codes = codes.replace(sound=np.where(np.array([True, False])[:, None, None], codes.sound, -1))
+    codes = replace(codes, sound=np.where(np.array([True, False])[:, None, None], codes.sound, -1))
 
     def loss(weight: float) -> jax.Array:
         run, batch = LMRun(model=CONFIG, z_loss=weight, attention="xla"), {"prefix": prefix, "codes": codes}

@@ -12,8 +12,11 @@ from made.parameters import random_params
 from reelm.lm.layout import Layout
 from reelm.lm.net import head, transformer
 from reelm.lm.net.attention import attend, attend_filled
+from reelm.lm.net.cache import empty_cache
 from reelm.lm.net.config import LMConfig
 from reelm.lm.net.embed import embed_codes
+from reelm.lm.net.rotary import SlotFields
+from reelm.lm.parameters import unroll
 from reelm.lm.prefix import ClipCodes, Prefix
 from reelm.lm.specials import Given
 from reelm.tokenizer.codes import ids_to_sub_tokens
@@ -60,7 +63,7 @@ def prefill(unrolled, layout: Layout, prefix: Prefix, cache):
 @partial(jax.jit, static_argnames=("seen", "layout"))
 def extend(params, inputs, first, cache, seen, layout=LAYOUT):
     rows = inputs.shape[0]
-    positions = transformer.SlotFields.of(CONFIG, layout, layout.slots + inputs.shape[1], rows)
+    positions = SlotFields.of(CONFIG, layout, layout.slots + inputs.shape[1], rows)
     return transformer.extend(CONFIG, params, inputs, jnp.broadcast_to(first, rows), positions, cache, seen)
 
 
@@ -78,7 +81,7 @@ def with_pictures(prefix: Prefix, pictures: int) -> Prefix:
     codes = jax.random.randint(jax.random.key(7), (2, pictures, 2, 3), 0, 1 << CONFIG.bits)
     kinds = jnp.array([Given.FRAME, Given.UNKNOWN, Given.NOTHING])[:pictures, None, None]
     times = jax.random.uniform(jax.random.key(8), (2, pictures), maxval=3)
-    return prefix.replace(codes=codes, kinds=jnp.broadcast_to(kinds, codes.shape), times=times)
+    return replace(prefix, codes=codes, kinds=jnp.broadcast_to(kinds, codes.shape), times=times)
 
 
 @pytest.mark.parametrize(("window", "pictures"), [(1, 0), (4, 0), (5, 3)])
@@ -86,8 +89,8 @@ def test_cached_equals_uncached(params, sample, window, pictures):
     prefix, codes = sample
     prefix, layout = with_pictures(prefix, pictures), replace(LAYOUT, given_pictures=pictures)
     expected = score(params, layout, prefix, codes)
-    unrolled = transformer.unroll(params)
-    cache = transformer.empty_cache(CONFIG, 2, layout.slots + window - 1)
+    unrolled = unroll(params)
+    cache = empty_cache(CONFIG, 2, layout.slots + window - 1)
     last, cache = prefill(unrolled, layout, prefix, cache)
     # The last window may reach past the end.
     inputs, hidden = jnp.pad(inputs_of(unrolled, last, codes), ((0, 0), (0, window), (0, 0))), []
@@ -106,7 +109,7 @@ def test_given_pictures_count_by_code_kind_and_time_and_not_where_there_is_no_co
     layout, pictures = replace(LAYOUT, given_pictures=3), with_pictures(prefix, 3)
 
     def far(**change) -> float:
-        changed = score(params, layout, pictures.replace(**change), codes)
+        changed = score(params, layout, replace(pictures, **change), codes)
         return float(np.abs(changed - score(params, layout, pictures, codes)).max())
 
     ids, kinds, times = (jnp.asarray(leaf) for leaf in (pictures.codes, pictures.kinds, pictures.times))
@@ -145,11 +148,11 @@ def test_the_prefix_is_read_in_both_directions(params, sample):
     prefix, codes = sample
     words = np.array(prefix.words)
     words[:, -1] = (words[:, -1] + 1) % 276
-    changed = prefix.replace(words=words)
-    unrolled = transformer.unroll(params)
+    changed = replace(prefix, words=words)
+    unrolled = unroll(params)
 
     def first_key_of_last_layer(prefix):
-        cache = transformer.empty_cache(CONFIG, 2, LAYOUT.slots)
+        cache = empty_cache(CONFIG, 2, LAYOUT.slots)
         return prefill(unrolled, LAYOUT, prefix, cache)[1][-1].keys[:, 0]
 
     assert np.abs(first_key_of_last_layer(prefix) - first_key_of_last_layer(changed)).max() > 1e-6
@@ -157,8 +160,8 @@ def test_the_prefix_is_read_in_both_directions(params, sample):
 
 def test_a_short_attention_span_changes_nothing_while_it_covers_what_is_written(params, sample):
     prefix, codes = sample
-    unrolled = transformer.unroll(params)
-    cache = transformer.empty_cache(CONFIG, 2, LAYOUT.slots)
+    unrolled = unroll(params)
+    cache = empty_cache(CONFIG, 2, LAYOUT.slots)
     last, cache = prefill(unrolled, LAYOUT, prefix, cache)
     inputs = inputs_of(unrolled, last, codes)[:, :2]
     results = [extend(unrolled, inputs, 0, cache, seen)[0] for seen in (7, LAYOUT.slots)]
@@ -189,9 +192,9 @@ def test_a_later_sub_token_depends_on_the_earlier_one_and_not_the_other_way(para
 
 
 def test_equal_steps_are_equal_rotations_also_across_rows_of_the_raster():
-    from reelm.lm.net.attention import rotate
+    from reelm.lm.net.rotary import query_and_key_angles, rotate
 
-    query_angles, key_angles = transformer.query_and_key_angles(CONFIG, LAYOUT)
+    query_angles, key_angles = query_and_key_angles(CONFIG, LAYOUT)
     query = jax.random.normal(jax.random.key(5), (1, 1, 1, 16))
     key = jax.random.normal(jax.random.key(6), (1, 1, 1, 16))
     # Slot s predicts code s - 5; the code of the same place one latent frame before stands per_picture slots before it.

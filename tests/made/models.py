@@ -6,7 +6,8 @@ from typing import get_args
 import jax
 import numpy as np
 
-from reelm.lm import describer
+from reelm.lm import describer_net
+from reelm.lm.describer import Describer
 from reelm.lm.describer_config import DescriberConfig
 from reelm.lm.language_model import LanguageModel
 from reelm.lm.net import transformer
@@ -60,9 +61,7 @@ def tiny_model(*, sound: bool) -> Model:
         LanguageModel(lm_config, random_params(transformer.init_params, lm_config, 2, noise=0.2), text, get_args(Task)),
         Defaults(height=16, width=24, num_frames=5),
         audio_tokenizer=audio.AudioTokenizer(audio_config, audio_params) if sound else None,
-        describer=describer.Describer(
-            describer_config, random_params(describer.init_params, describer_config, 6, noise=0.2)
-        ),
+        describer=Describer(describer_config, random_params(describer_net.init_params, describer_config, 6, noise=0.2)),
     )
 
 

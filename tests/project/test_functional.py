@@ -230,7 +230,7 @@ def test_gradients_and_bfloat16(video, audio, tiny_sound_model):
 
 def test_likelihood_is_the_score_of_a_clip(tiny_sound_model):
     lm, (prefix, codes) = tiny_sound_model.language_model(), lm_rows(tiny_sound_model, rows=1)
-    codes = codes.replace(sound=lm.config.no_track(2)[None])
+    codes = dataclasses.replace(codes, sound=lm.config.no_track(2)[None])
     clip = Clip(np.zeros((5, 16, 16, 3), np.uint8), 8.0, tokens={"video": np.asarray(codes.video[0])})
 
     @jax.jit

@@ -14,7 +14,8 @@ from reelm.data.tokens.config import Bucket, Stage
 from reelm.data.tokens.read import open_tokens
 from reelm.data.tokens.tokenize import tokenize
 from reelm.errors import RequestError
-from reelm.lm import describer
+from reelm.lm import describer_net
+from reelm.lm.describer import Describer
 from reelm.lm.describer_config import DescriberConfig
 from reelm.sampling.model import Model
 from reelm.train.lm.config import LMRun
@@ -89,8 +90,8 @@ def test_a_language_model_trains_on_them(wide, tmp_path):
 
 def test_a_describer_reads_both_words(made):
     config = DescriberConfig(words=(("red",), ("seven",)), usual=(0.5, 0.5), bits=36, width=8, blocks=1)
-    params = random_params(describer.init_params, config, 0, noise=0.3)
-    reads = describer.Describer(config, params)
+    params = random_params(describer_net.init_params, config, 0, noise=0.3)
+    reads = Describer(config, params)
     ids = made.tokens["video"]
     said = reads(ids, None)
     for bit in (0, 29, 30, 35):

@@ -6,14 +6,13 @@ In: samples `[S]`, `[S, C]` or `[B, S, C]` at any rate. Out: ids `int32 [B, F, l
 nothing of pictures, language models, files or training.
 """
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property, partial
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax import struct
 from jax.typing import DTypeLike
 
 from reelm.errors import RequestError
@@ -25,9 +24,10 @@ from reelm.tokenizer.identity import codes_hash
 from reelm.value_checks import array, untraced, whole
 
 from .config import AudioTokenizerConfig
-from .decoder import AudioDecoder
-from .encoder import AudioEncoder
-from .net import AudioNet
+
+if TYPE_CHECKING:
+    from .decoder import AudioDecoder
+    from .encoder import AudioEncoder
 
 # Hops that are encoded in one call; fewer take as much memory.
 ENCODED_AT_ONCE = 50
@@ -48,7 +48,9 @@ def init_params(config: AudioTokenizerConfig, key: jax.Array) -> dict:
     }
 
 
-class SoundState(struct.PyTreeNode):
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, kw_only=True)
+class SoundState:
     """What streaming remembers between chunks: per causal layer the few steps it looks back, `[B, steps, ...]`."""
 
     past: tuple[jax.Array, ...]
@@ -58,7 +60,7 @@ class SoundState(struct.PyTreeNode):
         return self.past[0].shape[0]
 
 
-def _apply(net: AudioEncoder | AudioDecoder, params: dict, x: jax.Array, history: History) -> jax.Array:
+def _apply(net: "AudioEncoder | AudioDecoder", params: dict, x: jax.Array, history: History) -> jax.Array:
     return cast(jax.Array, net.apply({"params": params}, x, history))
 
 
@@ -104,6 +106,8 @@ def autoencode(
 
     kept: int `[B]`, levels that each sound keeps, from the first on; None for all.
     """
+    from .net import AudioNet
+
     return cast(tuple[jax.Array, jax.Array], AudioNet(config, dtype).apply({"params": params}, sound, kept))
 
 
@@ -209,7 +213,7 @@ class AudioTokenizer:
         """Decode valid codes int32 `[B, F, levels]` as `decode_chunk` does, without waiting for the sound."""
         _check_batch(len(ids), state)
         sound, past = _decode(self.config, self._own("decoder"), ids, state.past)
-        return sound, state.replace(past=past)
+        return sound, replace(state, past=past)
 
     def prepare_decoding(self, frames: int, *, batch: int = 1) -> None:
         """Begin to compile what `decode_ahead` runs for `frames` audio frames at a time."""
@@ -226,7 +230,7 @@ class AudioTokenizer:
             piece = np.pad(piece, ((0, 0), (0, at_once - piece.shape[1]), (0, 0)))
             here, past = _encode(self.config, self._own("encoder"), piece, np.int32(count), past)
             ids.append(np.asarray(here)[:, :count])
-        return np.concatenate(ids, axis=1), state.replace(past=past)
+        return np.concatenate(ids, axis=1), replace(state, past=past)
 
     def _own(self, part: str) -> dict:
         """Return the parameters of the "encoder" or "decoder"; RequestError where JAX traces them."""

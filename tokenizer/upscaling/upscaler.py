@@ -18,13 +18,14 @@ from reelm.programs.program import program
 from reelm.value_checks import array
 
 from .config import UpscalerConfig, doublings
-from .net import UpscalerNet
 from .tiles import Grid
 
 
 @program(static=("config", "tile"))
 def _enlarge(config: UpscalerConfig, params: dict, frames: jax.Array, tile: tuple[int, int]) -> jax.Array:
     """Return tiles uint8 `[n, 2h, 2w, 3]` of frames uint8 `[B, past + 1, H, W, 3]`, whose sides hold whole tiles."""
+    from .net import UpscalerNet
+
     height, width = tile
     batch, past, *sides, _ = frames.shape
     rows, columns = ((side - 2 * config.halo) // length for side, length in zip(sides, tile, strict=True))

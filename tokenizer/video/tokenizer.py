@@ -8,15 +8,13 @@ language models, files or training.
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
-import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax import struct
 from jax.typing import DTypeLike
 
 from reelm.errors import RequestError
@@ -29,7 +27,9 @@ from reelm.tokenizer.identity import codes_hash
 from reelm.value_checks import array, untraced, whole
 
 from . import tiling
-from .net import VideoNet
+
+if TYPE_CHECKING:
+    import flax.linen as nn
 
 
 def init_params(config: VideoConfig, key: jax.Array) -> dict:
@@ -39,7 +39,7 @@ def init_params(config: VideoConfig, key: jax.Array) -> dict:
     video = jnp.zeros((1, frames, size, size, 3))
     latent = jnp.zeros((1, *config.latent_shape(frames, size, size), config.bits))
 
-    def draw(net: nn.Module, key: jax.Array, x: jax.Array) -> dict:
+    def draw(net: "nn.Module", key: jax.Array, x: jax.Array) -> dict:
         # Compiled, nothing but the draws is left of the net.
         return jax.jit(lambda key, x: net.init(key, x, History())["params"])(key, x)
 
@@ -49,7 +49,9 @@ def init_params(config: VideoConfig, key: jax.Array) -> dict:
     }
 
 
-class ChunkState(struct.PyTreeNode):
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, kw_only=True)
+class ChunkState:
     """What streaming remembers between chunks: nothing but a few frames of activations per layer.
 
     Attributes:
@@ -57,7 +59,7 @@ class ChunkState(struct.PyTreeNode):
         past: per causal layer `float [B, frames kept, rows, columns, C]`; None before the first chunk.
     """
 
-    shape: tuple[int, int, int] = struct.field(pytree_node=False)
+    shape: tuple[int, int, int] = field(metadata={"static": True})
     past: tuple[jax.Array, ...] | None = None
 
     def cut(self) -> "ChunkState":
@@ -66,10 +68,10 @@ class ChunkState(struct.PyTreeNode):
         Else a net would draw the first frames of the shot from those of the shot before.
         """
         none = jax.tree.map(lambda leaf: jax.device_put(np.zeros(leaf.shape, leaf.dtype), leaf.sharding), self.past)
-        return self.replace(past=none)
+        return replace(self, past=none)
 
 
-def _apply(net: nn.Module, params: dict, x: jax.Array, history: History) -> jax.Array:
+def _apply(net: "nn.Module", params: dict, x: jax.Array, history: History) -> jax.Array:
     return cast(jax.Array, net.apply({"params": params}, x, history))
 
 
@@ -96,6 +98,8 @@ def autoencode(config: VideoConfig, params: dict, video: jax.Array, dtype: DType
 
     The latents are those whose signs are the codes: with "bsq", projected to the sphere.
     """
+    from .net import VideoNet
+
     return cast(tuple[jax.Array, jax.Array], VideoNet(config, dtype).apply({"params": params}, video))
 
 
@@ -270,7 +274,7 @@ class VideoTokenizer:
         self.config.latent_shape(video.shape[1] + (state.past is not None), *video.shape[2:4])
         self.check_memory("encoding", video.shape[0], *video.shape[1:4])
         ids, past = _encode(self.config, self._own("encoder"), as_float(video), state.past, True)
-        return to_host(ids, self.config.bits), state.replace(past=past)
+        return to_host(ids, self.config.bits), replace(state, past=past)
 
     def init_decode_state(self, *, batch: int = 1, height: int, width: int) -> ChunkState:
         """Return the state before the first chunk of `decode_chunk`, for clips of this size in pixels."""
@@ -292,7 +296,7 @@ class VideoTokenizer:
         self._check_chunk((batch, h, w), state, "codes")
         self.check_memory("decoding", batch, *self._pixels((t, h, w)))
         video, past = _decode(self.config, self._own("decoder"), ids, state.past, True)
-        return video, state.replace(past=past)
+        return video, replace(state, past=past)
 
     def prepare_decoding(self, *, batch: int = 1, height: int, width: int) -> None:
         """Begin to compile what `decode_ahead` runs for latent frames, one by one, of clips of this size in pixels."""

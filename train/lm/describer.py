@@ -22,7 +22,8 @@ from reelm.data.tokens.mixture import mixture
 from reelm.data.tokens.read import check_sound, open_all
 from reelm.data.tokens.sample import TokenSample
 from reelm.errors import RequestError
-from reelm.lm.describer import Describer, DescriberNet, init_params
+from reelm.lm.describer import Describer
+from reelm.lm.describer_net import DescriberNet, init_params
 from reelm.lm.layout import audio_frames
 from reelm.tokenizer.codes import are_known, flip_bits, to_device
 from reelm.train.parts import check_sizes, open_describer

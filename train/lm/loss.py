@@ -4,6 +4,7 @@ In: a batch of prefixes and codes. Out: a scalar to descend on, and metrics (z-l
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -74,11 +75,11 @@ def _corrupted(codes: ClipCodes, key: jax.Array, most: float, model: LMConfig) -
         return flip_bits(ids, flips & hit[..., None])
 
     video = flipped(jnp.asarray(codes.video), video_key, model.bits)
-    return codes.replace(video=video, sound=flipped(jnp.asarray(codes.sound), sound_key, model.sound_bits))
+    return replace(codes, video=video, sound=flipped(jnp.asarray(codes.sound), sound_key, model.sound_bits))
 
 
 def _blind(codes: ClipCodes, key: jax.Array, share: float) -> ClipCodes:
     """Return the codes of clips, of which a share does not know its last latent frame."""
     video = jnp.asarray(codes.video)
     hidden = jax.random.bernoulli(key, share, (len(video), *[1] * (video.ndim - 2)))
-    return codes.replace(video=video.at[:, -1].set(jnp.where(hidden, -1, video[:, -1])))
+    return replace(codes, video=video.at[:, -1].set(jnp.where(hidden, -1, video[:, -1])))

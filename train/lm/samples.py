@@ -16,6 +16,7 @@ pictures: those are the codes before the ones to be predicted, in training as in
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import grain
@@ -114,7 +115,8 @@ class ToSample(grain.transforms.RandomMap):
         if self.earlier > self.task.earlier:
             pictures = _joined(_anchor(element["video"][0], -1.0), pictures)
         prefix: Prefix = jax.tree.map(lambda leaf: leaf[0], words)
-        prefix = prefix.replace(
+        prefix = replace(
+            prefix,
             references=to_device(references.codes, self.model.bits),
             numbers=references.numbers,
             codes=to_device(pictures.codes, self.model.bits),

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from reelm.lm.net.config import LMConfig
-from reelm.lm.net.transformer import init_params, unroll
-from reelm.lm.parameters import narrowed
+from reelm.lm.net.transformer import init_params
+from reelm.lm.parameters import narrowed, unroll
 from reelm.lm.prefix import Prefix
 from reelm.sampling.decoding.choose import Controls
 from reelm.sampling.decoding.prefill import Prefill
