@@ -158,7 +158,8 @@ def lm_rows(model, rows: int = 2) -> tuple[functional.Prefix, functional.ClipCod
     lm, rng = model.language_model(), np.random.default_rng(0)
     prefix = functional.prompt_prefix(lm.config, lm.text, ["a red seven moves"] * rows, rows=2, columns=2, fps=8)
     sound = rng.integers(0, 16, (rows, 25, lm.config.sound_levels)).astype(np.int32)
-    return prefix, functional.ClipCodes(rng.integers(0, 1024, (rows, 2, 2, 2)).astype(np.int32), sound)
+    video = rng.integers(0, 1024, (rows, 2, 2, 2)).astype(np.int32)
+    return prefix, functional.ClipCodes(video=video, sound=sound)
 
 
 @pytest.fixture(params=["video", "audio", "language model"])

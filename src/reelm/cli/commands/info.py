@@ -26,7 +26,10 @@ class Info:
     Example: reelm info seven.mp4
     """
 
-    subject: Annotated[tyro.conf.Positional[str | None], tyro.conf.arg(metavar="CONFIG|NAME|DIR|CLIP")] = None
+    # "" and not None: of a union in its place tyro checks the default by typeguard, which takes long to import.
+    subject: Annotated[
+        tyro.conf.Positional[str], tyro.conf.arg(metavar="CONFIG|NAME|DIR|CLIP", help_behavior_hint="")
+    ] = ""
     """Configuration, shipped model, model folder, workdir of a training, or clip file. Default: the installation."""
 
     mesh: str | None = None
@@ -44,7 +47,7 @@ class Info:
             value = getattr(self, name)
             if value is not None and not 0 < value <= _MOST:
                 raise RequestError(f"--{name} is {value}; it must be above 0, and at most {_MOST:,}")
-        if self.subject is None:
+        if not self.subject:
             about: Any = _installation()
         elif Path(self.subject).is_file():
             about = _clip(Path(self.subject))
